@@ -1,0 +1,98 @@
+//! Histogram buckets for durations: one table of upper bounds, used by the kernel to count and by user space to
+//! interpolate and export.
+
+/// Number of finite upper bounds.
+pub const BOUNDS: usize = 97;
+/// Number of buckets: one per bound, one above the last bound, rounded up so that the array's size divides by 8.
+pub const BUCKETS: usize = 98;
+
+/// Steps within one decade. The largest ratio of neighbours is 1.2, so the geometric middle of a bucket is within
+/// 9.6 % of every value in it; 1, 2 and 5 are among them, so that coarser export buckets stay exact.
+const DECADE: [u32; 16] = [
+    10, 12, 14, 16, 18, 20, 24, 28, 33, 39, 44, 50, 60, 70, 80, 90,
+];
+
+/// Inclusive upper bounds in microseconds, ascending, 10 µs … 10 s.
+pub const BOUNDS_US: [u32; BOUNDS] = bounds();
+
+const fn bounds() -> [u32; BOUNDS] {
+    let mut out = [0; BOUNDS];
+    let mut scale = 1;
+    let mut i = 0;
+    while i < BOUNDS - 1 {
+        out[i] = DECADE[i % 16] * scale;
+        i += 1;
+        if i % 16 == 0 {
+            scale *= 10;
+        }
+    }
+    out[BOUNDS - 1] = 10 * scale;
+    out
+}
+
+/// [`BOUNDS_US`] padded with `u32::MAX` to a power of two, so that a binary search has seven fixed steps, which is
+/// what the kernel's verifier can follow.
+pub static SEARCH_US: [u32; 128] = search();
+
+const fn search() -> [u32; 128] {
+    let mut out = [u32::MAX; 128];
+    let mut i = 0;
+    while i < BOUNDS {
+        out[i] = BOUNDS_US[i];
+        i += 1;
+    }
+    out
+}
+
+/// Index of the bucket that holds `us` microseconds: the first whose upper bound is ≥ `us`, else the last bucket.
+#[inline(always)]
+pub fn bucket_index(us: u32) -> usize {
+    let mut low = 0usize;
+    let mut step = 64usize;
+    while step > 0 {
+        // `low + step - 1` stays below 128; the mask tells the verifier so.
+        let probe = (low + step - 1) & 127;
+        if SEARCH_US[probe] < us {
+            low += step;
+        }
+        step >>= 1;
+    }
+    if low >= BUCKETS { BUCKETS - 1 } else { low }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_ascend_and_no_bucket_is_wider_than_a_fifth() {
+        assert_eq!(BOUNDS_US[0], 10);
+        assert_eq!(BOUNDS_US[BOUNDS - 1], 10_000_000);
+        for pair in BOUNDS_US.windows(2) {
+            assert!(pair[0] < pair[1], "{pair:?}");
+            assert!(f64::from(pair[1]) / f64::from(pair[0]) <= 1.2 + 1e-9, "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn coarse_bounds_one_two_five_are_exact_bounds() {
+        for us in [50, 100, 200, 500, 1_000, 2_000, 5_000, 1_000_000, 5_000_000, 10_000_000] {
+            assert!(BOUNDS_US.contains(&us), "{us}");
+        }
+    }
+
+    #[test]
+    fn index_is_the_first_bound_not_below_the_value() {
+        let linear = |us: u32| BOUNDS_US.iter().position(|b| *b >= us).unwrap_or(BUCKETS - 1);
+        let mut us = 0u32;
+        while us < 40_000_000 {
+            assert_eq!(bucket_index(us), linear(us), "{us}");
+            us = us + us / 97 + 1;
+        }
+        for bound in BOUNDS_US {
+            assert_eq!(bucket_index(bound), linear(bound));
+            assert_eq!(bucket_index(bound + 1), linear(bound + 1));
+        }
+        assert_eq!(bucket_index(u32::MAX), BUCKETS - 1);
+    }
+}

@@ -1,0 +1,20 @@
+//! Memory layout that netwhy's kernel programs share with user space.
+//!
+//! Every struct is `repr(C)`, has explicit padding and a compile-time size assert, so that both sides read the same
+//! bytes whatever compiled them. Counters are cumulative: the kernel only ever adds (with one atomic instruction),
+//! user space takes differences. All maps are shared between CPUs, so that kernel memory does not grow with the CPU
+//! count; see [`memory`].
+#![cfg_attr(target_arch = "bpf", no_std)]
+
+pub mod buckets;
+pub mod counters;
+pub mod keys;
+pub mod memory;
+pub mod stats;
+pub mod walk;
+
+pub use buckets::{BOUNDS_US, BUCKETS, bucket_index};
+pub use counters::{Counter, Failure, PeerClass, Retransmit, Role};
+pub use keys::{Control, DropKey, EdgeKey, OverflowKey, PeerPrefix};
+pub use stats::{CgroupStats, EdgeStats, MIN_SLOTS, min_slot_epoch, min_slot_pack, min_slot_unpack};
+pub use walk::WalkSummary;

@@ -1,0 +1,17 @@
+//! What a walk over the live sockets reports.
+
+/// Written once at the end of a walk (`iter/task_file`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct WalkSummary {
+    /// `bpf_ktime_get_ns` at the end, ns.
+    pub ktime_ns: u64,
+    /// `bpf_jiffies64` at the end.
+    pub jiffies: u64,
+    /// TCP sockets looked at.
+    pub sockets: u64,
+    /// Of these, listening.
+    pub listeners: u64,
+}
+
+const _: () = assert!(size_of::<WalkSummary>() == 32);

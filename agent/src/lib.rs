@@ -1,0 +1,23 @@
+//! netwhy's node agent as a library; modules stand in the order in which data flows through them.
+//!
+//! ```text
+//! kernel maps → kernel → sample::Snapshot → sample::Ledger/Frame → join(cgroup names) → state::NodeView → hints
+//!               (or replay)   cumulative      differences, windows      pure                               pure
+//! NodeView → metrics (at scrape time) · http /api/v1 → people
+//! ```
+//! `sample`, `join` and `hints` read no clock, no file and no environment: what they need comes as arguments, so that
+//! a recording replays to the same answer.
+
+pub mod config;
+#[cfg(feature = "ebpf")]
+pub mod kernel;
+pub mod sample;
+pub mod cgroup;
+pub mod join;
+pub mod state;
+pub mod hints;
+pub mod api;
+pub mod metrics;
+pub mod http;
+pub mod app;
+pub mod tasks;

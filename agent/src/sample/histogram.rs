@@ -1,0 +1,126 @@
+//! Sparse histogram over the kernel's buckets.
+
+use netwhy_abi::{BOUNDS_US, BUCKETS};
+
+/// Counts per bucket of [`BOUNDS_US`]; only non-empty buckets take memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Histogram {
+    /// (bucket, count), ascending, counts above zero.
+    counts: Vec<(u8, u64)>,
+    /// Sum of the samples, µs.
+    pub sum_us: u64,
+}
+
+impl Histogram {
+    /// From bucket counts in ascending bucket order.
+    pub fn from_counts(counts: impl IntoIterator<Item = (u8, u64)>, sum_us: u64) -> Self {
+        let counts = counts.into_iter().filter(|(_, n)| *n > 0).collect();
+        Self { counts, sum_us }
+    }
+
+    /// Non-empty buckets, ascending: (bucket, count).
+    pub fn counts(&self) -> &[(u8, u64)] {
+        &self.counts
+    }
+
+    /// Number of samples.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().map(|(_, n)| n).sum()
+    }
+
+    /// True without samples.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// Adds another histogram's samples.
+    pub fn add(&mut self, other: &Self) {
+        self.sum_us = self.sum_us.wrapping_add(other.sum_us);
+        for (bucket, n) in &other.counts {
+            match self.counts.binary_search_by_key(bucket, |(b, _)| *b) {
+                Ok(i) => self.counts[i].1 += n,
+                Err(i) => self.counts.insert(i, (*bucket, *n)),
+            }
+        }
+    }
+
+    /// Samples not above `us`, exact when `us` is one of [`BOUNDS_US`].
+    pub fn count_up_to(&self, us: u32) -> u64 {
+        let last = BOUNDS_US.partition_point(|b| *b <= us);
+        self.counts.iter().filter(|(b, _)| usize::from(*b) < last).map(|(_, n)| n).sum()
+    }
+
+    /// The `q` quantile in µs, 0 ≤ q ≤ 1: the geometric middle of the bucket that holds it, so within 9.6 % of the
+    /// true sample (above 10 µs and below 10 s). `None` without samples.
+    pub fn quantile_us(&self, q: f64) -> Option<f64> {
+        let total = self.count();
+        if total == 0 {
+            return None;
+        }
+        let rank = (q.clamp(0.0, 1.0) * total as f64).ceil().max(1.0) as u64;
+        let mut seen = 0;
+        for (bucket, n) in &self.counts {
+            seen += n;
+            if seen >= rank {
+                return Some(middle_us(usize::from(*bucket)));
+            }
+        }
+        None
+    }
+
+    /// Mean in µs. `None` without samples.
+    pub fn mean_us(&self) -> Option<f64> {
+        let n = self.count();
+        (n > 0).then(|| self.sum_us as f64 / n as f64)
+    }
+}
+
+/// Geometric middle of a bucket, µs; of the two open-ended ones, their finite bound.
+fn middle_us(bucket: usize) -> f64 {
+    match bucket {
+        0 => f64::from(BOUNDS_US[0]) / 2.0_f64.sqrt(),
+        b if b >= BUCKETS - 1 => f64::from(BOUNDS_US[BOUNDS_US.len() - 1]),
+        b => (f64::from(BOUNDS_US[b - 1]) * f64::from(BOUNDS_US[b])).sqrt(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netwhy_abi::bucket_index;
+
+    fn of(samples: &[u32]) -> Histogram {
+        let mut h = Histogram::default();
+        for us in samples {
+            h.add(&Histogram::from_counts([(bucket_index(*us) as u8, 1)], u64::from(*us)));
+        }
+        h
+    }
+
+    #[test]
+    fn quantiles_stay_within_ten_percent_of_the_sorted_samples() {
+        let mut samples: Vec<u32> = (0..10_000u64).map(|i| 50 + ((i * i * 7919) % 900_000) as u32).collect();
+        let h = of(&samples);
+        samples.sort_unstable();
+        for q in [0.01, 0.1, 0.5, 0.9, 0.99] {
+            let exact = f64::from(samples[((q * 10_000.0) as usize).max(1) - 1]);
+            let got = h.quantile_us(q).unwrap();
+            assert!((got / exact - 1.0).abs() <= 0.1, "q {q}: {got} against {exact}");
+        }
+    }
+
+    #[test]
+    fn no_sample_is_no_quantile() {
+        assert_eq!(Histogram::default().quantile_us(0.5), None);
+        assert_eq!(Histogram::default().mean_us(), None);
+    }
+
+    #[test]
+    fn cumulative_count_is_exact_on_a_bound() {
+        let h = of(&[50, 51, 100, 101, 20_000_000]);
+        assert_eq!(h.count_up_to(50), 1);
+        assert_eq!(h.count_up_to(100), 3);
+        assert_eq!(h.count_up_to(10_000_000), 4);
+        assert_eq!(h.count(), 5);
+    }
+}

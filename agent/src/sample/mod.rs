@@ -1,0 +1,103 @@
+//! One read of everything that is counted, and what becomes of many such reads.
+
+mod histogram;
+
+
+mod tally;
+
+pub use histogram::Histogram;
+pub use tally::{Connects, Tally};
+
+use netwhy_abi::{Counter, DropKey, EdgeKey, EdgeStats, CgroupStats, PeerClass};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Where snapshots come from: the running kernel, or a recording.
+pub trait SampleSource {
+    /// The next snapshot; `None` when there will be no more (a recording's end).
+    ///
+    /// # Errors
+    /// When the source is broken for good. A signal that can't be read is not an error: it is absent from the
+    /// snapshot, and its verdict says why.
+    fn sample(&mut self) -> anyhow::Result<Option<Snapshot>>;
+}
+
+/// Cumulative counters at one moment. Rows that did not change since the previous snapshot of the same source may be
+/// left out; rows that the kernel dropped are named in `gone_*`.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// `CLOCK_MONOTONIC`.
+    pub at: Duration,
+    /// Wall clock, milliseconds since the Unix epoch; for display only.
+    pub unix_ms: u64,
+    /// Jiffies per second. `None` until two walks have measured it.
+    pub hz: Option<u32>,
+    /// Edges: (cgroup, remote address).
+    pub edges: Vec<(EdgeKey, EdgeStats)>,
+    /// What did not fit into the edge map: (cgroup, class).
+    pub overflow: Vec<((u64, PeerClass), EdgeStats)>,
+    /// Per-cgroup rows.
+    pub cgroups: Vec<(u64, CgroupStats)>,
+    /// Dropped packets by cgroup and kernel reason.
+    pub drops: Vec<(DropKey, u64)>,
+    /// The programs' own counters, by [`Counter`].
+    pub counters: [u64; Counter::ALL.len()],
+    /// Every cgroup that exists or that a row names: its path, and its control files.
+    pub groups: Vec<CgroupFacts>,
+    /// Edges that were deleted from the kernel map since the previous snapshot.
+    pub gone_edges: Vec<EdgeKey>,
+}
+
+/// What the cgroup file system says about one cgroup.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CgroupFacts {
+    /// cgroup v2 id (inode number).
+    pub id: u64,
+    /// Path below the cgroup v2 mount, beginning with `/`. `None`: gone before it could be looked up.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub path: Option<String>,
+    /// False once the directory is gone.
+    #[serde(default)]
+    pub alive: bool,
+    /// CPU bandwidth control. `None`: no limit controller here.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cpu: Option<CpuStat>,
+    /// Pressure stall information. `None`: not offered here.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pressure: Option<Pressure>,
+    /// Processes killed for memory. `None`: no memory controller here.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub oom_kills: Option<u64>,
+}
+
+/// CFS bandwidth control (`cpu.stat`). Cumulative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuStat {
+    /// Enforcement periods that elapsed.
+    pub periods: u64,
+    /// Of these, periods in which the cgroup was throttled.
+    pub throttled_periods: u64,
+    /// Time throttled, µs.
+    pub throttled_us: u64,
+    /// CPU time used, µs.
+    pub usage_us: u64,
+    /// Quota in cores (quota / period). `None`: unlimited.
+    pub limit_millicores: Option<u64>,
+}
+
+/// PSI totals in µs (`*.pressure`). Cumulative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pressure {
+    /// At least one task waited for a CPU.
+    pub cpu_some_us: u64,
+    /// All tasks waited for a CPU (5.13 and later; else 0).
+    pub cpu_full_us: u64,
+    /// At least one task waited for memory.
+    pub memory_some_us: u64,
+    /// All tasks waited for memory.
+    pub memory_full_us: u64,
+    /// At least one task waited for IO.
+    pub io_some_us: u64,
+    /// All tasks waited for IO.
+    pub io_full_us: u64,
+}
