@@ -8,9 +8,7 @@ pub const BUCKETS: usize = 98;
 
 /// Steps within one decade. The largest ratio of neighbours is 1.2, so the geometric middle of a bucket is within
 /// 9.6 % of every value in it; 1, 2 and 5 are among them, so that coarser export buckets stay exact.
-const DECADE: [u32; 16] = [
-    10, 12, 14, 16, 18, 20, 24, 28, 33, 39, 44, 50, 60, 70, 80, 90,
-];
+const DECADE: [u32; 16] = [10, 12, 14, 16, 18, 20, 24, 28, 33, 39, 44, 50, 60, 70, 80, 90];
 
 /// Inclusive upper bounds in microseconds, ascending, 10 µs … 10 s.
 pub const BOUNDS_US: [u32; BOUNDS] = bounds();

@@ -23,15 +23,8 @@ pub enum Retransmit {
 
 impl Retransmit {
     /// All kinds in index order.
-    pub const ALL: [Self; 7] = [
-        Self::Fast,
-        Self::Timeout,
-        Self::TailLossProbe,
-        Self::Syn,
-        Self::SynAck,
-        Self::Spurious,
-        Self::Unclassified,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Fast, Self::Timeout, Self::TailLossProbe, Self::Syn, Self::SynAck, Self::Spurious, Self::Unclassified];
 
     /// Value of the `type` label.
     pub const fn label(self) -> &'static str {
@@ -67,14 +60,8 @@ pub enum Failure {
 
 impl Failure {
     /// All reasons in index order.
-    pub const ALL: [Self; 6] = [
-        Self::Refused,
-        Self::Reset,
-        Self::TimedOut,
-        Self::HostUnreachable,
-        Self::NetUnreachable,
-        Self::Other,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Refused, Self::Reset, Self::TimedOut, Self::HostUnreachable, Self::NetUnreachable, Self::Other];
 
     /// Value of the `reason` label.
     pub const fn label(self) -> &'static str {
@@ -130,13 +117,7 @@ pub enum PeerClass {
 
 impl PeerClass {
     /// All classes in index order.
-    pub const ALL: [Self; 5] = [
-        Self::SameNode,
-        Self::SameZone,
-        Self::CrossZone,
-        Self::InCluster,
-        Self::External,
-    ];
+    pub const ALL: [Self; 5] = [Self::SameNode, Self::SameZone, Self::CrossZone, Self::InCluster, Self::External];
 
     /// Class with this discriminant; [`External`](Self::External) for anything out of range.
     pub const fn from_index(index: u32) -> Self {
@@ -226,10 +207,7 @@ impl Counter {
 
     /// Whether a sample was lost (rather than put elsewhere) each time this counts.
     pub const fn is_loss(self) -> bool {
-        matches!(
-            self,
-            Self::OverflowFull | Self::CgroupsFull | Self::DropsFull | Self::NoCgroup | Self::BadRead
-        )
+        matches!(self, Self::OverflowFull | Self::CgroupsFull | Self::DropsFull | Self::NoCgroup | Self::BadRead)
     }
 }
 

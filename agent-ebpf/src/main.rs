@@ -1,3 +1,3 @@
-#![cfg_attr(target_arch="bpf", no_std)]
-#![cfg_attr(target_arch="bpf", no_main)]
-fn main(){}
+#![cfg_attr(target_arch = "bpf", no_std)]
+#![cfg_attr(target_arch = "bpf", no_main)]
+fn main() {}

@@ -90,12 +90,8 @@ impl EdgeStats {
 
 impl CgroupStats {
     /// A row in which nothing was counted yet.
-    pub const ZERO: Self = Self {
-        connect_buckets: [[0; BUCKETS]; 2],
-        connect_sum_us: [0; 2],
-        accept_drops: 0,
-        accept_full: 0,
-    };
+    pub const ZERO: Self =
+        Self { connect_buckets: [[0; BUCKETS]; 2], connect_sum_us: [0; 2], accept_drops: 0, accept_full: 0 };
 }
 
 /// Number of the slot that a kernel time (`CLOCK_MONOTONIC`, ns) falls into.

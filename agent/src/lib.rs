@@ -8,16 +8,16 @@
 //! `sample`, `join` and `hints` read no clock, no file and no environment: what they need comes as arguments, so that
 //! a recording replays to the same answer.
 
+pub mod api;
+pub mod app;
+pub mod cgroup;
 pub mod config;
+pub mod hints;
+pub mod http;
+pub mod join;
 #[cfg(feature = "ebpf")]
 pub mod kernel;
-pub mod sample;
-pub mod cgroup;
-pub mod join;
-pub mod state;
-pub mod hints;
-pub mod api;
 pub mod metrics;
-pub mod http;
-pub mod app;
+pub mod sample;
+pub mod state;
 pub mod tasks;

@@ -2,13 +2,12 @@
 
 mod histogram;
 
-
 mod tally;
 
 pub use histogram::Histogram;
 pub use tally::{Connects, Tally};
 
-use netwhy_abi::{Counter, DropKey, EdgeKey, EdgeStats, CgroupStats, PeerClass};
+use netwhy_abi::{CgroupStats, Counter, DropKey, EdgeKey, EdgeStats, PeerClass};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

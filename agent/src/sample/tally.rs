@@ -44,8 +44,22 @@ impl Tally {
     /// Adds another sum.
     pub fn add(&mut self, other: &Self) {
         let Self {
-            rtt, min_rtt_us, data_segs_out, segs_out, bytes_acked, bytes_received, retransmits, loss_episodes, connects,
-            connect_failures, resets_sent, resets_received, busy_jiffies, rwnd_jiffies, sndbuf_jiffies, zero_window,
+            rtt,
+            min_rtt_us,
+            data_segs_out,
+            segs_out,
+            bytes_acked,
+            bytes_received,
+            retransmits,
+            loss_episodes,
+            connects,
+            connect_failures,
+            resets_sent,
+            resets_received,
+            busy_jiffies,
+            rwnd_jiffies,
+            sndbuf_jiffies,
+            zero_window,
         } = other;
         self.rtt.add(rtt);
         self.min_rtt_us = [self.min_rtt_us, *min_rtt_us].into_iter().flatten().min();
