@@ -213,9 +213,8 @@ fn unsupported(types: &KernelTypes, constants: &offsets::Constants, program: &Pr
             Some(n) if n < program.min_args => Some(format!("this kernel's tracepoint {name} tells too little")),
             Some(_) => None,
         },
-        Hook::Iterator(name) => {
-            (!constants.has_storage).then(|| format!("this kernel's {name} iterator can't look into sockets (5.12 can)"))
-        }
+        Hook::Iterator(name) => (!constants.has_storage)
+            .then(|| format!("this kernel's {name} iterator can't look into sockets (5.12 can)")),
     }
 }
 
@@ -225,7 +224,8 @@ fn attach_program(ebpf: &mut Ebpf, btf: &Btf, program: &Program) -> Result<(), S
     let say = |error: &dyn std::error::Error| format!("{name}: {}", brief(&chain(error)));
     match program.hook {
         Hook::Tracepoint(hook) => {
-            let target: &mut programs::BtfTracePoint = target.try_into().map_err(|e: programs::ProgramError| say(&e))?;
+            let target: &mut programs::BtfTracePoint =
+                target.try_into().map_err(|e: programs::ProgramError| say(&e))?;
             target.load(hook, btf).map_err(|e| say(&e))?;
             target.attach().map_err(|e| say(&e))?;
         }

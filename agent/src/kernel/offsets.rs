@@ -18,11 +18,7 @@ const fn needed(symbol: &'static str, paths: &'static [&'static [&'static str]])
     Constant { symbol, paths, degrades: None }
 }
 
-const fn optional(
-    symbol: &'static str,
-    paths: &'static [&'static [&'static str]],
-    degrades: &'static str,
-) -> Constant {
+const fn optional(symbol: &'static str, paths: &'static [&'static [&'static str]], degrades: &'static str) -> Constant {
     Constant { symbol, paths, degrades: Some(degrades) }
 }
 

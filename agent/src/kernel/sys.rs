@@ -150,11 +150,8 @@ pub(super) struct RunStats {
 /// What the kernel said.
 pub(super) fn run_stats(program: BorrowedFd<'_>) -> io::Result<RunStats> {
     let mut info = [0u64; 32];
-    let mut attr = InfoAttr {
-        fd: program.as_raw_fd() as u32,
-        len: size_of_val(&info) as u32,
-        info: info.as_mut_ptr() as u64,
-    };
+    let mut attr =
+        InfoAttr { fd: program.as_raw_fd() as u32, len: size_of_val(&info) as u32, info: info.as_mut_ptr() as u64 };
     bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
     Ok(RunStats { run_ns: info[24], run_count: info[25] })
 }

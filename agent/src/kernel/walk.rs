@@ -42,14 +42,7 @@ pub(super) struct Walker {
 impl Walker {
     /// At most one walk per `min_interval`, and at most `cpu_share` of one core on average.
     pub(super) fn new(min_interval: Duration, cpu_share: f64) -> Self {
-        Self {
-            min_interval,
-            cpu_share,
-            next: Duration::ZERO,
-            first: None,
-            hz: None,
-            stats: WalkStats::default(),
-        }
+        Self { min_interval, cpu_share, next: Duration::ZERO, first: None, hz: None, stats: WalkStats::default() }
     }
 
     /// Whether a walk is due.
