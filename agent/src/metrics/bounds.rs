@@ -1,5 +1,6 @@
 //! Export bounds of histograms: the kernel's buckets, or fewer of the same bounds so that counts stay exact.
 
+use super::out::float;
 use crate::sample::Histogram;
 use netwhy_abi::{BOUNDS_US, BUCKETS};
 use std::sync::LazyLock;
@@ -25,6 +26,8 @@ pub(super) static CONNECT: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&CONN
 pub(super) struct Bounds {
     /// Seconds, ascending; the last is infinite.
     le: Vec<f64>,
+    /// The same as label values.
+    texts: Vec<String>,
     /// Exported bucket of each kernel bucket.
     index: [usize; BUCKETS],
 }
@@ -33,11 +36,22 @@ impl Bounds {
     /// From bounds in µs, ascending, each one of [`BOUNDS_US`].
     fn new(us: &[u32]) -> Self {
         // Division of two exact numbers rounds once, so that the shortest decimal form is the intended one.
-        let le = us.iter().map(|us| f64::from(*us) / 1e6).chain([f64::INFINITY]).collect();
+        let le: Vec<f64> = us.iter().map(|us| f64::from(*us) / 1e6).chain([f64::INFINITY]).collect();
+        let texts = le.iter().map(|le| if le.is_infinite() { "+Inf".to_owned() } else { decimal(*le) }).collect();
         let index = std::array::from_fn(|i| {
             BOUNDS_US.get(i).map_or(us.len(), |kernel| us.partition_point(|export| export < kernel))
         });
-        Self { le, index }
+        Self { le, texts, index }
+    }
+
+    /// Number of exported buckets.
+    pub(super) fn len(&self) -> usize {
+        self.le.len()
+    }
+
+    /// Values of the `le` label, ascending.
+    pub(super) fn texts(&self) -> &[String] {
+        &self.texts
     }
 
     /// Writes (upper bound, count in this bucket alone) into `buckets`; returns the used part and the total.
@@ -57,6 +71,13 @@ impl Bounds {
         }
         (&buckets[..self.le.len()], total)
     }
+}
+
+fn decimal(seconds: f64) -> String {
+    let mut text = String::new();
+    // Writing to a string can't fail.
+    let _ = float(&mut text, seconds);
+    text
 }
 
 #[cfg(test)]

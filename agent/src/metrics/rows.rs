@@ -1,6 +1,9 @@
 //! One row per subject, bounded: what would exceed the series limit is summed up in the row `~other`.
 
-use super::{MetricsOptions, out::Label};
+use super::{
+    MetricsOptions,
+    out::{Label, render},
+};
 use crate::{
     sample::{CpuStat, Pressure, Tally},
     state::SubjectView,
@@ -10,6 +13,8 @@ use std::borrow::Cow;
 
 /// Namespace and Pod of the row that quiet subjects are summed up in. No Kubernetes name begins with a tilde.
 pub(super) const OTHER: &str = "~other";
+/// Pod of a subject without a name, so that no series is without labels.
+const UNNAMED: &str = "~unnamed";
 
 /// A subject on its way out.
 pub(super) struct Row<'a> {
@@ -76,6 +81,7 @@ impl<'a> Row<'a> {
     fn from_parts(namespace: &'a str, pod: &'a str, workload: &'a str, view: Cow<'a, SubjectView>) -> Self {
         let sums = Sums::of(&view);
         let tcp = view.totals.iter().any(Option::is_some) || !view.connects.is_zero();
+        let pod = if pod.is_empty() { UNNAMED } else { pod };
         Self { namespace, pod, workload, view, sums, tcp }
     }
 
@@ -92,6 +98,13 @@ impl<'a> Row<'a> {
     /// The subject's labels.
     pub(super) fn labels(&self) -> [Label<'_>; 3] {
         [("namespace", self.namespace), ("pod", self.pod), ("workload", self.workload)]
+    }
+
+    /// The same as in the text, without braces; never empty.
+    pub(super) fn rendered_labels(&self) -> String {
+        let mut text = String::new();
+        render(&mut text, &self.labels());
+        text
     }
 
     fn key(&self) -> (&'a str, &'a str, &'a str) {

@@ -10,7 +10,10 @@ use crate::{
     api::{Hint, HintState},
     state::NodeView,
 };
-use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, MetricEncoder},
+};
 use std::{
     borrow::Cow,
     collections::BTreeMap,
@@ -31,18 +34,45 @@ pub(super) struct ViewCollector {
     pub(super) view: Arc<NodeView>,
     pub(super) agent: Arc<AgentStats>,
     pub(super) options: MetricsOptions,
+    /// What is known of the subjects, which are then left to [`Scrape::append_subjects`]. `None`: writes all.
+    pub(super) subjects: Option<Summary>,
+}
+
+/// What a scrape tells about its own subjects.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Summary {
+    /// Subjects that were summed up in `~other`.
+    pub(super) folded: usize,
+    /// Series of the whole scrape.
+    pub(super) series: usize,
 }
 
 impl Collector for ViewCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut scrape = Scrape::new(&self.view, &self.agent, &self.options);
-        let counts = scrape.count();
-        let metrics = METRICS.into_iter().flatten().zip(counts);
-        for (metric, _) in metrics.filter(|(_, series)| *series > 0) {
-            scrape.write(metric, &mut encoder)?;
+        let scrape = match self.subjects {
+            None => Scrape::new(&self.view, &self.agent, &self.options),
+            Some(summary) => Scrape { summary, ..Scrape::without_subjects(&self.view, &self.agent, &self.options) },
+        };
+        for metric in METRICS.into_iter().flatten().filter(|m| scrape.metric_series(m) > 0) {
+            scrape.encode(metric, &mut encoder)?;
         }
         Ok(())
     }
+}
+
+/// Writes the metadata of one metric.
+#[derive(Debug)]
+pub(super) struct Metadata(pub(super) &'static MetricDef);
+
+impl Collector for Metadata {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        describe(self.0, &mut encoder).map(drop)
+    }
+}
+
+fn describe<'s>(metric: &MetricDef, encoder: &'s mut DescriptorEncoder<'_>) -> Result<MetricEncoder<'s>, fmt::Error> {
+    let (name, unit) = metric.stem();
+    encoder.encode_descriptor(name, metric.help, unit, metric.kind.metric_type())
 }
 
 /// What the table's functions read.
@@ -52,24 +82,25 @@ pub(super) struct Scrape<'a> {
     pub(super) options: &'a MetricsOptions,
     /// Firing hints, one per label set, and their confidence.
     pub(super) hints: Vec<(HintLabels<'a>, f64)>,
-    /// Rows that were summed up in `~other`.
-    pub(super) folded: usize,
-    /// Series of this scrape.
-    pub(super) series: usize,
+    pub(super) summary: Summary,
     rows: Vec<Row<'a>>,
     reasons: Reasons,
 }
 
 impl<'a> Scrape<'a> {
     pub(super) fn new(view: &'a NodeView, agent: &'a AgentStats, options: &'a MetricsOptions) -> Self {
-        let rows = rows::rows(&view.subjects, options);
-        let reasons = Reasons::new(&view.drop_reasons);
-        let mut scrape =
-            Self { view, agent, options, hints: hints(&view.hints), folded: 0, series: 0, rows: Vec::new(), reasons };
-        let mut bounded = rows;
-        scrape.folded = rows::fold(&mut bounded, options.max_series, |row| scrape.subject_series(row));
-        scrape.rows = bounded;
+        let mut scrape = Self::without_subjects(view, agent, options);
+        let mut rows = rows::rows(&view.subjects, options);
+        scrape.summary.folded = rows::fold(&mut rows, options.max_series, |row| scrape.subject_series(row));
+        scrape.rows = rows;
+        scrape.summary.series = METRICS.into_iter().flatten().map(|metric| scrape.metric_series(metric)).sum();
         scrape
+    }
+
+    fn without_subjects(view: &'a NodeView, agent: &'a AgentStats, options: &'a MetricsOptions) -> Self {
+        let reasons = Reasons::new(&view.drop_reasons);
+        let summary = Summary::default();
+        Self { view, agent, options, hints: hints(&view.hints), summary, rows: Vec::new(), reasons }
     }
 
     /// Samples of dropped packets by reason.
@@ -89,13 +120,6 @@ impl<'a> Scrape<'a> {
         out.series
     }
 
-    /// Series of each metric in the order of the table; keeps the sum.
-    fn count(&mut self) -> Vec<usize> {
-        let counts: Vec<usize> = METRICS.into_iter().flatten().map(|metric| self.metric_series(metric)).collect();
-        self.series = counts.iter().sum();
-        counts
-    }
-
     fn metric_series(&self, metric: &MetricDef) -> usize {
         let mut out = Out::counting();
         let _ = match metric.rows {
@@ -105,15 +129,37 @@ impl<'a> Scrape<'a> {
         out.series
     }
 
-    fn write(&self, metric: &MetricDef, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let (name, unit) = metric.stem();
-        let mut encoder = encoder.encode_descriptor(name, metric.help, unit, metric.kind.metric_type())?;
+    /// One metric through the crate's encoder.
+    fn encode(&self, metric: &MetricDef, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut encoder = describe(metric, encoder)?;
         match metric.rows {
             Rows::Subject(samples) => {
-                self.rows.iter().try_for_each(|row| samples(row, self, &mut Out::writing(&mut encoder, &row.labels())))
+                self.rows.iter().try_for_each(|row| samples(row, self, &mut Out::encoding(&mut encoder, &row.labels())))
             }
-            Rows::Node(samples) => samples(self, &mut Out::writing(&mut encoder, &[])),
+            Rows::Node(samples) => samples(self, &mut Out::encoding(&mut encoder, &[])),
         }
+    }
+
+    /// Appends the samples of all subjects, each metric's after what `metadata` says.
+    pub(super) fn append_subjects(
+        &self,
+        text: &mut String,
+        metadata: impl Fn(&MetricDef) -> &'static str,
+    ) -> fmt::Result {
+        let labels: Vec<String> = self.rows.iter().map(Row::rendered_labels).collect();
+        for metric in METRICS.into_iter().flatten() {
+            let Rows::Subject(samples) = metric.rows else { continue };
+            let begin = text.len();
+            text.push_str(metadata(metric));
+            let described = text.len();
+            for (row, labels) in self.rows.iter().zip(&labels) {
+                samples(row, self, &mut Out::appending(text, metric.name, labels))?;
+            }
+            if text.len() == described {
+                text.truncate(begin);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -54,6 +54,32 @@ fn both_formats_hold_the_same_samples() {
 }
 
 #[test]
+fn what_is_written_without_the_crates_encoder_has_the_same_bytes() {
+    let mut nasty = busy_pod("a\"b\\c\nd", "x");
+    nasty.cpu.as_mut().unwrap().throttled_us = 123_456_789_012;
+    nasty.id.workload.clear();
+    let mut v = rich();
+    v.subjects.push(nasty);
+    let v = Arc::new(v);
+    for fine_rtt in [false, true] {
+        let options = MetricsOptions { fine_rtt, ..MetricsOptions::default() };
+        let agent = Arc::new(agent());
+        let mut registry = Registry::default();
+        let (view, agent_of) = (Arc::clone(&v), Arc::clone(&agent));
+        let collector = ViewCollector { view, agent: agent_of, options, subjects: None };
+        registry.register_collector(Box::new(collector));
+        let mut whole = String::new();
+        prometheus_client::encoding::text::encode(&mut whole, &registry).unwrap();
+        let ours = encode(&v, &agent, &options, Format::OpenMetrics);
+        let ours = std::str::from_utf8(&ours).unwrap();
+        for (ours, crates) in ours.lines().zip(whole.lines()) {
+            assert_eq!(ours, crates);
+        }
+        assert_eq!(ours.len(), whole.len());
+    }
+}
+
+#[test]
 fn small_view_encodes_to_the_golden_text() {
     let options = MetricsOptions::default();
     let got = text(view(vec![healthy_pod("shop", "cart-2")]), &options, Format::OpenMetrics);

@@ -121,11 +121,15 @@ pub(super) static METRICS: [MetricDef; 31] = [
         Node(|s, out| out.maybe(s.agent.scrape.last_seconds)),
     )
     .seconds(),
-    MetricDef::gauge("netwhy_agent_series", "Series in this scrape.", Node(|s, out| out.gauge(&[], s.series as u64))),
+    MetricDef::gauge(
+        "netwhy_agent_series",
+        "Series in this scrape.",
+        Node(|s, out| out.gauge(&[], s.summary.series as u64)),
+    ),
     MetricDef::gauge(
         "netwhy_agent_folded_subjects",
         "Subjects summed up in the row ~other because limits.series was reached.",
-        Node(|s, out| out.gauge(&[], s.folded as u64)),
+        Node(|s, out| out.gauge(&[], s.summary.folded as u64)),
     ),
     MetricDef::gauge("netwhy_agent_subjects", "Subjects known.", Node(emit::subjects))
         .labels(&[label("state", "alive, gone")]),
