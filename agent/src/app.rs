@@ -109,7 +109,8 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
         tasks.spawn("http", http::serve(listener, shared, stopped.clone().wait()));
         if let (Some(path), Some(bytes)) = (cli.global.config.clone(), bytes) {
             let watched = Watched::new(path, bytes);
-            tasks.spawn("config", reload(cli.clone(), watched, config_sender, options_sender, reloads, stopped.clone()));
+            tasks
+                .spawn("config", reload(cli.clone(), watched, config_sender, options_sender, reloads, stopped.clone()));
         } else {
             // Keeps both channels open for as long as the tasks run.
             let stopped = stopped.clone();

@@ -155,7 +155,9 @@ fn cgroups(cli: &Cli) -> Vec<Check> {
     const NEED: &str = "cgroup v2";
     let mounts = match Mounts::discover(&cli.global.procfs, cli.global.cgroup_root.as_deref()) {
         Ok(mounts) => mounts,
-        Err(error) => return vec![check(NEED, Verdict::Missing, error.to_string(), "mount cgroup2, or pass --cgroup-root")],
+        Err(error) => {
+            return vec![check(NEED, Verdict::Missing, error.to_string(), "mount cgroup2, or pass --cgroup-root")];
+        }
     };
     let found = format!("{} (subtree {})", mounts.unified.display(), mounts.subtree);
     let whole = match mounts.is_whole() {

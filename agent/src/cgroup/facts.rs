@@ -52,10 +52,8 @@ impl FactsReader {
         for id in named {
             if !self.known.contains_key(id) {
                 let path = self.table.path(*id).map(|(path, _)| path);
-                self.known.insert(
-                    *id,
-                    Known { facts: CgroupFacts { id: *id, path, ..CgroupFacts::default() }, read: None },
-                );
+                self.known
+                    .insert(*id, Known { facts: CgroupFacts { id: *id, path, ..CgroupFacts::default() }, read: None });
             } else if let Some(known) = self.known.get_mut(id)
                 && known.facts.path.is_none()
             {

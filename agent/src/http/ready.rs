@@ -21,7 +21,7 @@ pub fn ready(view: &NodeView, agent: &AgentStats, now: Duration) -> Result<(), S
         missing.push("the Pod list is not complete yet".to_owned());
     }
     if !view.window_complete {
-        missing.push(format!("the first window is not complete yet ({:.1} s so far)", view.window.as_secs_f64()));
+        missing.push(format!("the first window is not computed yet"));
     }
     missing.extend(stale(view, now, READY_AGE));
     if missing.is_empty() { Ok(()) } else { Err(missing.join("\n")) }
