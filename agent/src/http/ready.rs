@@ -21,7 +21,7 @@ pub fn ready(view: &NodeView, agent: &AgentStats, now: Duration) -> Result<(), S
         missing.push("the Pod list is not complete yet".to_owned());
     }
     if !view.window_complete {
-        missing.push(format!("the first window is not computed yet"));
+        missing.push("the first window is not computed yet".to_owned());
     }
     missing.extend(stale(view, now, READY_AGE));
     if missing.is_empty() { Ok(()) } else { Err(missing.join("\n")) }
