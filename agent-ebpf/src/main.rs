@@ -1,3 +1,33 @@
-#![cfg_attr(target_arch = "bpf", no_std)]
-#![cfg_attr(target_arch = "bpf", no_main)]
-fn main() {}
+//! netwhy's kernel programs. Entry points only: what they do is in [`programs`], where it is kept in [`maps`].
+#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
+
+#[cfg(target_arch = "bpf")]
+mod atomic;
+#[cfg(target_arch = "bpf")]
+mod kernel;
+#[cfg(target_arch = "bpf")]
+mod maps;
+#[cfg(target_arch = "bpf")]
+mod offsets;
+#[cfg(target_arch = "bpf")]
+mod programs;
+#[cfg(target_arch = "bpf")]
+mod socket;
+
+#[cfg(target_arch = "bpf")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// The kernel lends GPL-only helpers to programs under a GPL-compatible licence.
+#[cfg(target_arch = "bpf")]
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[cfg(not(target_arch = "bpf"))]
+fn main() {
+    eprintln!("netwhy-bpf runs in the kernel: build netwhy-agent, which carries and loads it");
+    std::process::exit(64);
+}

@@ -1,1 +1,380 @@
-//! (being written)
+//! Joins what the kernel counted per cgroup with who the cgroups are. Pure: names come in as facts.
+
+use crate::{
+    peers::PeerTable,
+    sample::{CgroupFacts, Connects, FactsDelta, Frame, Ledger, Snapshot, Tally, Window},
+    state::{EdgeView, NodeView, SubjectId, SubjectKind, SubjectView},
+};
+use netwhy_abi::PeerClass;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    net::Ipv6Addr,
+    sync::Arc,
+    time::Duration,
+};
+
+/// How long samples wait for their cgroup's name.
+const PENDING: Duration = Duration::from_secs(30);
+
+/// Limits of the joined view.
+#[derive(Clone, Copy, Debug)]
+pub struct JoinLimits {
+    /// Edges in a view, busiest first.
+    pub edges: usize,
+    /// How long a subject without cgroups keeps its series.
+    pub gone: Duration,
+}
+
+/// Sums per subject since the agent started, and samples that wait for a name.
+pub struct Join {
+    node: String,
+    limits: JoinLimits,
+    peers: Arc<PeerTable>,
+    drop_reasons: Arc<Vec<String>>,
+    name: fn(&str) -> SubjectId,
+    ledger: Ledger,
+    window: Window,
+    owners: HashMap<u64, Owner>,
+    subjects: BTreeMap<SubjectId, Sums>,
+    pending: BTreeMap<u64, Pending>,
+    unattributed: BTreeMap<&'static str, u64>,
+    node_drops: BTreeMap<u32, u64>,
+}
+
+struct Owner {
+    subject: SubjectId,
+    path: String,
+    alive: bool,
+}
+
+/// One subject's sums.
+#[derive(Default)]
+struct Sums {
+    totals: [Option<Box<Tally>>; PeerClass::ALL.len()],
+    connects: Connects,
+    drops: BTreeMap<u32, u64>,
+    facts: FactsDelta,
+    gone_since: Option<Duration>,
+}
+
+/// Samples of a cgroup whose path is not known yet.
+#[derive(Default)]
+struct Pending {
+    since: Duration,
+    edges: Vec<(PeerClass, Tally)>,
+    connects: Connects,
+    drops: Vec<(u32, u64)>,
+}
+
+impl Join {
+    /// Nothing joined yet. `name`: subject of a cgroup path.
+    pub fn new(node: &str, window: Duration, limits: JoinLimits, name: fn(&str) -> SubjectId) -> Self {
+        Self {
+            node: node.to_owned(),
+            limits,
+            peers: Arc::default(),
+            drop_reasons: Arc::default(),
+            name,
+            ledger: Ledger::default(),
+            window: Window::new(window),
+            owners: HashMap::new(),
+            subjects: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            unattributed: BTreeMap::new(),
+            node_drops: BTreeMap::new(),
+        }
+    }
+
+    /// Replaces the peer classes; sums so far stay where they are.
+    pub fn set_peers(&mut self, peers: Arc<PeerTable>) {
+        self.peers = peers;
+    }
+
+    /// Names of the kernel's drop reasons.
+    pub fn set_drop_reasons(&mut self, names: Arc<Vec<String>>) {
+        self.drop_reasons = names;
+    }
+
+    /// How long a subject without cgroups keeps its series, from now on.
+    pub fn set_gone(&mut self, gone: Duration) {
+        self.limits.gone = gone;
+    }
+
+    /// Takes a snapshot and returns the new view, without hints.
+    pub fn take(&mut self, snapshot: &Snapshot) -> NodeView {
+        let frame = self.ledger.take(snapshot);
+        self.learn(&snapshot.groups, snapshot.at);
+        self.add(&frame);
+        self.settle(snapshot.at);
+        self.window.push(frame);
+        self.view(snapshot)
+    }
+
+    /// Takes in paths of cgroups and forgets those that are gone.
+    fn learn(&mut self, groups: &[CgroupFacts], now: Duration) {
+        let mut seen = BTreeSet::new();
+        for group in groups {
+            let Some(path) = &group.path else { continue };
+            seen.insert(group.id);
+            let name = self.name;
+            let owner = self.owners.entry(group.id).or_insert_with(|| Owner {
+                subject: name(path),
+                path: path.clone(),
+                alive: true,
+            });
+            owner.alive = group.alive;
+        }
+        self.owners.retain(|id, _| seen.contains(id));
+        let alive: BTreeSet<&SubjectId> = self.owners.values().filter(|o| o.alive).map(|o| &o.subject).collect();
+        for (id, sums) in &mut self.subjects {
+            if alive.contains(id) {
+                sums.gone_since = None;
+            } else {
+                sums.gone_since.get_or_insert(now);
+            }
+        }
+        let gone = self.limits.gone;
+        self.subjects.retain(|_, sums| sums.gone_since.is_none_or(|since| now.saturating_sub(since) <= gone));
+    }
+
+    /// Adds a frame to its subjects' sums; what has no name yet waits.
+    fn add(&mut self, frame: &Frame) {
+        let at = frame.at;
+        for (key, tally) in &frame.edges {
+            let class = self.peers.class(Ipv6Addr::from(key.addr));
+            self.add_tally(key.cgroup, class, tally, at);
+        }
+        for ((cgroup, class), tally) in &frame.overflow {
+            self.add_tally(*cgroup, *class, tally, at);
+        }
+        for (cgroup, connects) in &frame.connects {
+            match self.sums(*cgroup) {
+                Some(sums) => sums.connects.add(connects),
+                None => self.waiting(*cgroup, at).connects.add(connects),
+            }
+        }
+        for (key, n) in &frame.drops {
+            if key.cgroup == 0 {
+                *self.node_drops.entry(key.reason).or_default() += n;
+                continue;
+            }
+            match self.sums(key.cgroup) {
+                Some(sums) => *sums.drops.entry(key.reason).or_default() += n,
+                None => self.waiting(key.cgroup, at).drops.push((key.reason, *n)),
+            }
+        }
+        let tops = self.topmost();
+        for (cgroup, facts) in &frame.facts {
+            let top = tops.contains(cgroup);
+            if let Some(sums) = self.sums(*cgroup) {
+                sums.facts.add(&own(facts, top));
+            }
+        }
+    }
+
+    fn add_tally(&mut self, cgroup: u64, class: PeerClass, tally: &Tally, at: Duration) {
+        match self.sums(cgroup) {
+            Some(sums) => sums.totals[class as usize].get_or_insert_default().add(tally),
+            None => self.waiting(cgroup, at).edges.push((class, tally.clone())),
+        }
+    }
+
+    fn sums(&mut self, cgroup: u64) -> Option<&mut Sums> {
+        let owner = self.owners.get(&cgroup)?;
+        if !self.subjects.contains_key(&owner.subject) {
+            self.subjects.insert(owner.subject.clone(), Sums::default());
+        }
+        self.subjects.get_mut(&owner.subject)
+    }
+
+    fn waiting(&mut self, cgroup: u64, at: Duration) -> &mut Pending {
+        self.pending.entry(cgroup).or_insert_with(|| Pending { since: at, ..Pending::default() })
+    }
+
+    /// Gives waiting samples to those who have a name by now; counts those that waited too long.
+    fn settle(&mut self, now: Duration) {
+        let known: Vec<u64> = self.pending.keys().filter(|id| self.owners.contains_key(id)).copied().collect();
+        for cgroup in known {
+            let Some(pending) = self.pending.remove(&cgroup) else { continue };
+            let Some(sums) = self.sums(cgroup) else { continue };
+            for (class, tally) in &pending.edges {
+                sums.totals[*class as usize].get_or_insert_default().add(tally);
+            }
+            sums.connects.add(&pending.connects);
+            for (reason, n) in pending.drops {
+                *sums.drops.entry(reason).or_default() += n;
+            }
+        }
+        let late: Vec<u64> =
+            self.pending.iter().filter(|(_, p)| now.saturating_sub(p.since) > PENDING).map(|(id, _)| *id).collect();
+        for cgroup in late {
+            if let Some(pending) = self.pending.remove(&cgroup) {
+                *self.unattributed.entry("cgroup_unknown").or_default() += pending.samples();
+            }
+        }
+    }
+
+    /// cgroups without a parent of the same subject: hierarchical counters are theirs.
+    fn topmost(&self) -> BTreeSet<u64> {
+        let paths: BTreeMap<&str, &SubjectId> =
+            self.owners.values().map(|owner| (owner.path.as_str(), &owner.subject)).collect();
+        let is_top = |owner: &Owner| {
+            let parent = owner.path.rsplit_once('/').map_or("", |(parent, _)| parent);
+            let parent = if parent.is_empty() { "/" } else { parent };
+            parent == owner.path || paths.get(parent) != Some(&&owner.subject)
+        };
+        self.owners.iter().filter(|(_, owner)| is_top(owner)).map(|(id, _)| *id).collect()
+    }
+
+    fn view(&self, snapshot: &Snapshot) -> NodeView {
+        let at = snapshot.at;
+        let mut subjects: BTreeMap<&SubjectId, SubjectView> =
+            self.subjects.iter().filter(|(id, sums)| sums.is_shown(id)).map(|(id, sums)| (id, sums.view(id))).collect();
+        for owner in self.owners.values().filter(|owner| owner.alive) {
+            if let Some(view) = subjects.get_mut(&owner.subject) {
+                view.cgroups.push(owner.path.clone());
+            }
+        }
+        let mut edges = Vec::new();
+        for (key, tally) in self.window.edges() {
+            let Some(owner) = self.owners.get(&key.cgroup) else { continue };
+            let peer = Ipv6Addr::from(key.addr);
+            let class = self.peers.class(peer);
+            let window = Tally { min_rtt_us: self.ledger.min_rtt_us(key, at), ..tally.clone() };
+            if let Some(view) = subjects.get_mut(&owner.subject) {
+                view.add_window(class, &window);
+            }
+            if !peer.is_unspecified() {
+                edges.push(EdgeView { subject: owner.subject.clone(), peer, class, window });
+            }
+        }
+        for (key, tally) in self.window.overflow() {
+            let Some(view) = self.owners.get(&key.0).and_then(|owner| subjects.get_mut(&owner.subject)) else {
+                continue;
+            };
+            let window = Tally { min_rtt_us: self.ledger.overflow_min_rtt_us(key, at), ..tally.clone() };
+            view.add_window(key.1, &window);
+        }
+        for (cgroup, connects) in self.window.connects() {
+            if let Some(view) = self.owners.get(&cgroup).and_then(|owner| subjects.get_mut(&owner.subject)) {
+                view.window_connects.add(&connects);
+            }
+        }
+        let tops = self.topmost();
+        let mut facts: BTreeMap<&SubjectId, FactsDelta> = BTreeMap::new();
+        for (cgroup, delta) in self.window.facts() {
+            if let Some(owner) = self.owners.get(&cgroup) {
+                facts.entry(&owner.subject).or_default().add(&own(&delta, tops.contains(&cgroup)));
+            }
+        }
+        for (id, facts) in facts {
+            if let Some(view) = subjects.get_mut(id) {
+                view.window_cpu = facts.cpu;
+                view.window_pressure = facts.pressure;
+                view.window_oom_kills = facts.oom_kills.unwrap_or(0);
+            }
+        }
+        let edges = busiest(merged(edges), self.limits.edges);
+        let mut subjects: Vec<SubjectView> = subjects.into_values().collect();
+        for view in &mut subjects {
+            view.cgroups.sort_unstable();
+        }
+        NodeView {
+            node: self.node.clone(),
+            at,
+            unix_ms: snapshot.unix_ms,
+            window: self.window.covered(),
+            window_complete: self.window.is_complete(),
+            hz: snapshot.hz,
+            subjects,
+            edges,
+            hints: Vec::new(),
+            hints_total: BTreeMap::new(),
+            unattributed: self.unattributed.clone(),
+            node_drops: self.node_drops.clone(),
+            drop_reasons: self.drop_reasons.clone(),
+            counters: snapshot.counters,
+        }
+    }
+}
+
+/// A subject's share of one cgroup's control files: pressure and kills already hold those of descendants, so only the
+/// topmost cgroup counts; bandwidth control works per cgroup, where a limit is set.
+fn own(facts: &FactsDelta, top: bool) -> FactsDelta {
+    FactsDelta {
+        cpu: facts.cpu.filter(|cpu| top || cpu.limit_millicores.is_some()),
+        pressure: facts.pressure.filter(|_| top),
+        oom_kills: facts.oom_kills.filter(|_| top),
+    }
+}
+
+/// Edges of one subject to one peer as one: its containers, and restarts within the window.
+fn merged(mut edges: Vec<EdgeView>) -> Vec<EdgeView> {
+    edges.sort_by(|a, b| (&a.subject, a.peer).cmp(&(&b.subject, b.peer)));
+    edges.dedup_by(|next, kept| {
+        let same = next.subject == kept.subject && next.peer == kept.peer;
+        if same {
+            kept.window.add(&next.window);
+        }
+        same
+    });
+    edges
+}
+
+/// The busiest edges: trouble first, then traffic.
+fn busiest(mut edges: Vec<EdgeView>, most: usize) -> Vec<EdgeView> {
+    let weight = |edge: &EdgeView| {
+        let w = &edge.window;
+        let trouble = w.loss_episodes + w.retransmitted() + w.connect_failures.iter().sum::<u64>() + w.zero_window;
+        (trouble, w.segs_out + w.rtt.count())
+    };
+    edges.sort_by(|a, b| weight(b).cmp(&weight(a)).then_with(|| (&a.subject, a.peer).cmp(&(&b.subject, b.peer))));
+    edges.truncate(most);
+    edges
+}
+
+impl Pending {
+    /// Samples that would be lost with it.
+    fn samples(&self) -> u64 {
+        let edges: u64 = (self.edges.iter())
+            .map(|(_, t)| t.rtt.count() + t.data_segs_out + t.retransmitted() + t.connects.iter().sum::<u64>())
+            .sum();
+        let drops: u64 = self.drops.iter().map(|(_, n)| n).sum();
+        edges + drops + self.connects.accept_drops
+    }
+}
+
+impl Sums {
+    /// Pods and containers always; a unit once it counted anything of TCP, because most units have none.
+    fn is_shown(&self, id: &SubjectId) -> bool {
+        id.kind != SubjectKind::Unit
+            || self.totals.iter().any(Option::is_some)
+            || !self.connects.is_zero()
+            || !self.drops.is_empty()
+    }
+
+    fn view(&self, id: &SubjectId) -> SubjectView {
+        SubjectView {
+            id: id.clone(),
+            gone_since: self.gone_since,
+            totals: self.totals.clone(),
+            connects: self.connects.clone(),
+            drops: self.drops.clone(),
+            cpu: self.facts.cpu,
+            pressure: self.facts.pressure,
+            oom_kills: self.facts.oom_kills,
+            ..SubjectView::default()
+        }
+    }
+}
+
+impl SubjectView {
+    fn add_window(&mut self, class: PeerClass, tally: &Tally) {
+        let min = &mut self.min_rtt_us[class as usize];
+        *min = [*min, tally.min_rtt_us].into_iter().flatten().min();
+        self.window.add(tally);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ pub mod join;
 #[cfg(feature = "ebpf")]
 pub mod kernel;
 pub mod metrics;
+pub mod peers;
 pub mod sample;
 pub mod state;
 pub mod tasks;

@@ -1,1 +1,45 @@
-//! (being written)
+//! Settings: command line over environment over file over defaults.
+//!
+//! `table.rs` declares every key of the file once; [`cli`] declares every flag once. [`cli::effective`] puts the two
+//! together.
+
+mod check;
+mod cidr;
+pub mod cli;
+pub mod docs;
+mod error;
+mod exit;
+mod explain;
+mod lines;
+mod parse;
+mod suggest;
+mod table;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use cidr::Cidr;
+pub use error::{ConfigError, ConfigErrors};
+pub use exit::Exit;
+pub use explain::{explain, reloadable};
+pub use table::{
+    Change, Config, Http, KEYS, Key, Kube, Labels, Limits, Peers, SECTIONS, Sampling, Section, Signals, Thresholds,
+    keys_of,
+};
+pub use value::{Kind, RttBuckets, Switch};
+
+impl Limits {
+    /// Sizes of the kernel maps.
+    pub fn maps(&self) -> netwhy_abi::memory::Limits {
+        let Self { cgroups, edges, drops, prefixes, .. } = *self;
+        // The table's ranges fit `usize` on every target.
+        let rows = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        netwhy_abi::memory::Limits {
+            cgroups: rows(cgroups),
+            edges: rows(edges),
+            drops: rows(drops),
+            prefixes: rows(prefixes),
+        }
+    }
+}

@@ -1,1 +1,26 @@
-//! (being written)
+//! The kernel side: loads netwhy's programs, reads their maps, walks the sockets. The only module that names aya, and
+//! the only one with `unsafe`.
+//!
+//! # Minimum kernel version
+//!
+//! 5.10 with BTF for the core tier (RTT, retransmissions, handshakes, resets); 5.12 for living sockets, 5.17 for drop
+//! reasons, 6.11 for the owners of dropped incoming packets. 6.1 and later have everything but the last. What a kernel
+//! lacks is said in the probes' verdicts.
+
+mod btf;
+mod load;
+mod maps;
+mod offsets;
+mod probes;
+mod source;
+mod stats;
+mod sys;
+mod walk;
+
+pub use btf::{BtfError, KernelTypes};
+pub use load::{LoadError, Loaded, Mode, Settings, Subtree, release};
+pub use offsets::{Constants, resolve};
+pub use probes::{PROBES, Probe, State, Verdict};
+pub use source::{Facts, KernelSource, SourceSettings};
+pub use stats::{MapFill, ProgramRun};
+pub use walk::WalkStats;

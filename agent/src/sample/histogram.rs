@@ -44,6 +44,17 @@ impl Histogram {
         }
     }
 
+    /// Takes away samples that were added before.
+    pub fn subtract(&mut self, other: &Self) {
+        self.sum_us = self.sum_us.wrapping_sub(other.sum_us);
+        for (bucket, n) in &other.counts {
+            if let Ok(i) = self.counts.binary_search_by_key(bucket, |(b, _)| *b) {
+                self.counts[i].1 = self.counts[i].1.saturating_sub(*n);
+            }
+        }
+        self.counts.retain(|(_, n)| *n > 0);
+    }
+
     /// Samples not above `us`, exact when `us` is one of [`BOUNDS_US`].
     pub fn count_up_to(&self, us: u32) -> u64 {
         let last = BOUNDS_US.partition_point(|b| *b <= us);

@@ -1,11 +1,17 @@
 //! One read of everything that is counted, and what becomes of many such reads.
 
 mod histogram;
+mod ledger;
+mod recording;
 
 mod tally;
+mod window;
 
 pub use histogram::Histogram;
+pub use ledger::{FactsDelta, Frame, Ledger};
+pub use recording::{Header, Recorder, Recording, RecordingError};
 pub use tally::{Connects, Tally};
+pub use window::Window;
 
 use netwhy_abi::{CgroupStats, Counter, DropKey, EdgeKey, EdgeStats, PeerClass};
 use serde::{Deserialize, Serialize};

@@ -79,6 +79,44 @@ impl Tally {
         self.zero_window += zero_window;
     }
 
+    /// Takes away a sum that was added before; the minimum, which is no sum, stays.
+    pub fn subtract(&mut self, other: &Self) {
+        let Self {
+            rtt,
+            min_rtt_us: _,
+            data_segs_out,
+            segs_out,
+            bytes_acked,
+            bytes_received,
+            retransmits,
+            loss_episodes,
+            connects,
+            connect_failures,
+            resets_sent,
+            resets_received,
+            busy_jiffies,
+            rwnd_jiffies,
+            sndbuf_jiffies,
+            zero_window,
+        } = other;
+        let less = |a: &mut u64, b: &u64| *a = a.saturating_sub(*b);
+        self.rtt.subtract(rtt);
+        less(&mut self.data_segs_out, data_segs_out);
+        less(&mut self.segs_out, segs_out);
+        less(&mut self.bytes_acked, bytes_acked);
+        less(&mut self.bytes_received, bytes_received);
+        self.retransmits.iter_mut().zip(retransmits).for_each(|(a, b)| less(a, b));
+        less(&mut self.loss_episodes, loss_episodes);
+        self.connects.iter_mut().zip(connects).for_each(|(a, b)| less(a, b));
+        self.connect_failures.iter_mut().zip(connect_failures).for_each(|(a, b)| less(a, b));
+        less(&mut self.resets_sent, resets_sent);
+        less(&mut self.resets_received, resets_received);
+        less(&mut self.busy_jiffies, busy_jiffies);
+        less(&mut self.rwnd_jiffies, rwnd_jiffies);
+        less(&mut self.sndbuf_jiffies, sndbuf_jiffies);
+        less(&mut self.zero_window, zero_window);
+    }
+
     /// What was counted between two reads of one row. Sums may step back for a moment (two CPUs harvesting one
     /// socket): such a step counts as zero here and is made up for by the next, because `high` keeps the highest value
     /// seen; see [`raise`].
@@ -158,7 +196,7 @@ impl Tally {
 }
 
 /// Raises every counter of `high` to `now` where `now` is higher; bucket counts, which wrap, are taken as they are.
-pub fn raise(high: &mut EdgeStats, now: &EdgeStats) {
+pub(super) fn raise(high: &mut EdgeStats, now: &EdgeStats) {
     let kept = *high;
     *high = *now;
     let up = |a: &mut u64, b: u64| *a = (*a).max(b);
@@ -175,7 +213,7 @@ pub fn raise(high: &mut EdgeStats, now: &EdgeStats) {
 }
 
 /// Lowest RTT (µs) in the slots not older than `newest − back` epochs. `None`: no sample in that time.
-pub fn min_rtt_us(row: &EdgeStats, newest: u32, back: u32) -> Option<u32> {
+pub(super) fn min_rtt_us(row: &EdgeStats, newest: u32, back: u32) -> Option<u32> {
     let live = row.min_slots.iter().map(|w| min_slot_unpack(*w));
     live.filter(|(epoch, us)| *us > 0 && newest.wrapping_sub(*epoch) <= back).map(|(_, us)| us).min()
 }

@@ -1,0 +1,32 @@
+//! Reading kernel structures.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use core::{ffi::c_void, mem::MaybeUninit};
+
+/// A kernel object.
+pub(crate) type Ptr = *const c_void;
+
+/// Direct load through a pointer that the verifier knows the type of; faults read as zero.
+///
+/// # Safety
+/// `object` came from a tracepoint argument, an iterator or a load through one, and `offset` from BTF.
+#[inline(always)]
+pub(crate) unsafe fn load<T: Copy>(object: Ptr, offset: u32) -> T {
+    // SAFETY: the verifier rejects the program when this is not a member of `object`'s type.
+    unsafe { core::ptr::read_volatile(object.cast::<u8>().add(offset as usize).cast::<T>()) }
+}
+
+/// Copying load for addresses that the verifier does not know. `None` when the address faults.
+///
+/// # Safety
+/// None beyond plain memory: a bad address is refused by the helper.
+#[inline(always)]
+pub(crate) unsafe fn probe<T: Copy>(object: Ptr, offset: u32) -> Option<T> {
+    let mut value = MaybeUninit::<T>::uninit();
+    let from = object.cast::<u8>().wrapping_add(offset as usize);
+    // SAFETY: `value` has room for T; the helper writes all of it, or zeroes it and fails.
+    unsafe {
+        let result = bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, from.cast());
+        if result == 0 { Some(value.assume_init()) } else { None }
+    }
+}

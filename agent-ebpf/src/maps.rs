@@ -1,0 +1,204 @@
+//! Where counts are kept. Sizes are defaults that the configuration overrides at load time.
+//!
+//! All hash maps are shared between CPUs (rows are added to atomically), so memory does not grow with the CPU count,
+//! and allocate rows as they appear. None evicts: a row that does not fit is counted and goes elsewhere, because an
+//! evicted row would make counters fall.
+
+use aya_ebpf::{
+    EbpfContext,
+    bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST},
+    btf_maps::{Array, HashMap, LpmTrie, PerCpuArray, SkStorage, lpm_trie::Key},
+    macros::btf_map,
+};
+use aya_log_ebpf::warn;
+use netwhy_abi::{
+    CgroupStats, Control, Counter, DropKey, EdgeKey, EdgeStats, OverflowKey, PeerClass, bucket_index, min_slot_epoch,
+    min_slot_pack, min_slot_unpack,
+};
+
+use crate::{atomic, socket::SocketState};
+
+const ON_DEMAND: usize = BPF_F_NO_PREALLOC as usize;
+
+/// 16,384 edges ≈ 65 peers for each of 250 Pods.
+#[btf_map]
+static EDGES: HashMap<EdgeKey, EdgeStats, 16384, ON_DEMAND> = HashMap::new();
+/// What does not fit into [`EDGES`]: at most five classes per cgroup, and most cgroups have traffic of one or two.
+#[btf_map]
+static OVERFLOW: HashMap<OverflowKey, EdgeStats, 4096, ON_DEMAND> = HashMap::new();
+/// 250 Pods with a pause container and a few containers each, and restarts in flight.
+#[btf_map]
+static CGROUPS: HashMap<u64, CgroupStats, 4096, ON_DEMAND> = HashMap::new();
+/// Drop reasons per cgroup: a handful each.
+#[btf_map]
+static DROPS: HashMap<DropKey, u64, 4096, ON_DEMAND> = HashMap::new();
+/// Address prefix → peer class; several per Node of a large cluster.
+#[btf_map]
+static PEERS: LpmTrie<[u8; 16], u32, 16384> = LpmTrie::new();
+/// What was counted of each socket so far; lives and dies with the socket.
+#[btf_map]
+static SOCKETS: SkStorage<SocketState> = SkStorage::new();
+/// The programs' own counters.
+#[btf_map]
+static COUNTERS: PerCpuArray<u64, { Counter::COUNT as usize }> = PerCpuArray::new();
+/// Events left until the next RTT sample on this CPU.
+#[btf_map]
+static SAMPLER: PerCpuArray<u32, 1> = PerCpuArray::new();
+/// User space's hand on the running programs.
+#[btf_map]
+static CONTROL: Array<Control, 1> = Array::new();
+/// Sockets and listeners seen by the walk in progress.
+#[btf_map]
+static WALK: Array<[u64; 2], 1> = Array::new();
+/// Rows of zeros to insert from: too large for the stack.
+#[btf_map]
+static ZERO_EDGE: Array<EdgeStats, 1> = Array::new();
+#[btf_map]
+static ZERO_CGROUP: Array<CgroupStats, 1> = Array::new();
+
+/// Bumps one of the programs' own counters; true when this was its first time on this CPU, so that the caller can
+/// log it without flooding.
+#[inline(always)]
+pub(crate) fn count(counter: Counter) -> bool {
+    match COUNTERS.get_ptr_mut(counter as u32) {
+        Some(slot) => {
+            // SAFETY: a per-CPU slot; a lost race with an interrupting program costs one count of a diagnostic.
+            unsafe {
+                *slot += 1;
+                *slot == 1
+            }
+        }
+        None => false,
+    }
+}
+
+/// True once in `every` calls on average. The distances are random, because a fixed step would follow the rhythm of
+/// several sockets in lockstep and always see the same one.
+#[inline(always)]
+pub(crate) fn sample(every: u32) -> bool {
+    let Some(left) = SAMPLER.get_ptr_mut(0) else { return false };
+    // SAFETY: a per-CPU slot; a lost race moves one sample.
+    unsafe {
+        if *left > 1 {
+            *left -= 1;
+            return false;
+        }
+        let random = aya_ebpf::helpers::generated::bpf_get_prandom_u32();
+        *left = 1 + random % (2 * every - 1);
+    }
+    true
+}
+
+/// User space's current settings.
+#[inline(always)]
+pub(crate) fn control() -> Control {
+    match CONTROL.get(0) {
+        Some(control) => *control,
+        None => Control { baseline: 0, walk: 0, edges_full: 0, pad: 0 },
+    }
+}
+
+/// Address of the socket storage map, for the helper.
+#[inline(always)]
+pub(crate) fn sockets() -> *mut core::ffi::c_void {
+    (&raw const SOCKETS).cast_mut().cast()
+}
+
+/// The walk's running totals.
+#[inline(always)]
+pub(crate) fn walk() -> Option<*mut [u64; 2]> {
+    WALK.get_ptr_mut(0)
+}
+
+/// The row of an edge, made when missing; the class's row when the edge map is full.
+#[inline(always)]
+pub(crate) fn edge<C: EbpfContext>(ctx: &C, key: &EdgeKey) -> Option<*mut EdgeStats> {
+    if let Some(row) = EDGES.get_ptr_mut(key) {
+        return Some(row);
+    }
+    new_edge(ctx, key)
+}
+
+#[inline(never)]
+fn new_edge<C: EbpfContext>(ctx: &C, key: &EdgeKey) -> Option<*mut EdgeStats> {
+    let zero = ZERO_EDGE.get(0)?;
+    if control().edges_full == 0 {
+        // A failed insert may mean that another CPU was faster: then the look-up finds its row.
+        let _ = EDGES.insert(key, zero, u64::from(BPF_NOEXIST));
+        if let Some(row) = EDGES.get_ptr_mut(key) {
+            return Some(row);
+        }
+    }
+    if count(Counter::EdgesFull) {
+        warn!(ctx, "edge map full: peers of cgroup {} are counted by class only", key.cgroup);
+    }
+    let class = match PEERS.get(&Key::new(128, key.addr)) {
+        Some(class) => *class,
+        None => PeerClass::External as u32,
+    };
+    let key = OverflowKey { cgroup: key.cgroup, class, pad: 0 };
+    if let Some(row) = OVERFLOW.get_ptr_mut(&key) {
+        return Some(row);
+    }
+    let _ = OVERFLOW.insert(&key, zero, u64::from(BPF_NOEXIST));
+    let row = OVERFLOW.get_ptr_mut(&key);
+    if row.is_none() && count(Counter::OverflowFull) {
+        warn!(ctx, "overflow map full: samples of cgroup {} are lost", key.cgroup);
+    }
+    row
+}
+
+/// The row of a cgroup, made when missing.
+#[inline(always)]
+pub(crate) fn cgroup<C: EbpfContext>(ctx: &C, id: u64) -> Option<*mut CgroupStats> {
+    if let Some(row) = CGROUPS.get_ptr_mut(&id) {
+        return Some(row);
+    }
+    let _ = CGROUPS.insert(&id, ZERO_CGROUP.get(0)?, u64::from(BPF_NOEXIST));
+    let row = CGROUPS.get_ptr_mut(&id);
+    if row.is_none() && count(Counter::CgroupsFull) {
+        warn!(ctx, "cgroup map full: samples of cgroup {} are lost", id);
+    }
+    row
+}
+
+/// Counts one dropped packet.
+#[inline(always)]
+pub(crate) fn dropped<C: EbpfContext>(ctx: &C, key: &DropKey) {
+    if let Some(row) = DROPS.get_ptr_mut(key) {
+        // SAFETY: a live map value.
+        unsafe { atomic::add(row, 1) };
+        return;
+    }
+    let _ = DROPS.insert(key, 0, u64::from(BPF_NOEXIST));
+    match DROPS.get_ptr_mut(key) {
+        // SAFETY: a live map value.
+        Some(row) => unsafe { atomic::add(row, 1) },
+        None => {
+            if count(Counter::DropsFull) {
+                warn!(ctx, "drop map full: drops of cgroup {} are lost", key.cgroup);
+            }
+        }
+    }
+}
+
+/// Adds one RTT sample to an edge.
+///
+/// # Safety
+/// `row` is a live value of an edge map.
+#[inline(always)]
+pub(crate) unsafe fn add_rtt(row: *mut EdgeStats, us: u32, now_ns: u64) {
+    // SAFETY: as the caller says; the index is below BUCKETS.
+    unsafe {
+        let bucket = (&raw mut (*row).rtt_buckets).cast::<u32>().add(bucket_index(us));
+        atomic::add32(bucket, 1);
+        atomic::add(&raw mut (*row).rtt_sum_us, u64::from(us));
+        let epoch = min_slot_epoch(now_ns);
+        let slot = (&raw mut (*row).min_slots).cast::<u64>().add((epoch & 3) as usize);
+        // A plain read and write: two CPUs in one slot at once may keep the higher of two minima.
+        let (seen, low) = min_slot_unpack(core::ptr::read_volatile(slot));
+        if seen != epoch || us < low {
+            core::ptr::write_volatile(slot, min_slot_pack(epoch, us));
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Load-time constants. User space resolves them from the running kernel's BTF before loading; the verifier folds
+//! them, prunes what a kernel lacks, and type-checks every access, so that a wrong offset is refused, never garbage.
+
+use aya_ebpf::Global;
+
+/// An offset that this kernel does not have.
+pub(crate) const NONE: u32 = u32::MAX;
+
+macro_rules! globals {
+    ($($(#[$doc:meta])* $name:ident: $type:ty = $value:expr;)*) => {
+        $( $(#[$doc])* #[unsafe(no_mangle)] pub(crate) static $name: Global<$type> = Global::new($value); )*
+    };
+}
+
+globals! {
+    // sock
+    /// `sock.sk_cgrp_data.cgroup` (or `.val` before 5.15).
+    NW_SK_CGROUP: u32 = 0;
+    /// 1 when `sk_cgrp_data.val` is a tagged integer: bit 0 set means no cgroup, bits 0 and 1 are not address.
+    NW_SK_CGROUP_TAGGED: u32 = 0;
+    /// `sock.__sk_common.skc_family`.
+    NW_SK_FAMILY: u32 = 0;
+    /// `sock.__sk_common.skc_state`.
+    NW_SK_STATE: u32 = 0;
+    /// `sock.__sk_common.skc_daddr`.
+    NW_SK_DADDR: u32 = 0;
+    /// `sock.__sk_common.skc_v6_daddr`; `NONE` without IPv6.
+    NW_SK_DADDR6: u32 = 0;
+    /// `sock.sk_err`.
+    NW_SK_ERR: u32 = 0;
+    /// `sock.sk_drops`.
+    NW_SK_DROPS: u32 = 0;
+    /// `sock.sk_ack_backlog`.
+    NW_SK_BACKLOG: u32 = 0;
+    /// `sock.sk_max_ack_backlog`.
+    NW_SK_MAX_BACKLOG: u32 = 0;
+    /// `socket.sk`.
+    NW_SOCKET_SK: u32 = 0;
+    // cgroup
+    /// `cgroup.kn`.
+    NW_CGROUP_KN: u32 = 0;
+    /// `kernfs_node.id`.
+    NW_KERNFS_ID: u32 = 0;
+    /// `cgroup.level`.
+    NW_CGROUP_LEVEL: u32 = 0;
+    /// `cgroup.ancestors` (pointers) or, before 6.1, `cgroup.ancestor_ids` (ids).
+    NW_CGROUP_ANCESTORS: u32 = 0;
+    /// 1 when the ancestors are ids.
+    NW_CGROUP_ANCESTOR_IDS: u32 = 0;
+    // tcp_sock
+    /// `tcp_sock.srtt_us`, stored × 8.
+    NW_TP_SRTT: u32 = 0;
+    /// `tcp_sock.rack.rtt_us`: the newest sample, µs.
+    NW_TP_RACK_RTT: u32 = 0;
+    /// `tcp_sock.rack.mstamp`: when the segment of that sample was sent.
+    NW_TP_RACK_MSTAMP: u32 = 0;
+    /// `tcp_sock.data_segs_out`.
+    NW_TP_DATA_SEGS_OUT: u32 = 0;
+    /// `tcp_sock.segs_out`.
+    NW_TP_SEGS_OUT: u32 = 0;
+    /// `tcp_sock.segs_in`.
+    NW_TP_SEGS_IN: u32 = 0;
+    /// `tcp_sock.bytes_acked`.
+    NW_TP_BYTES_ACKED: u32 = 0;
+    /// `tcp_sock.bytes_received`.
+    NW_TP_BYTES_RECEIVED: u32 = 0;
+    /// `tcp_sock.total_retrans`.
+    NW_TP_TOTAL_RETRANS: u32 = 0;
+    /// `tcp_sock.dsack_dups`; `NONE` before 4.18.
+    NW_TP_DSACK_DUPS: u32 = 0;
+    /// `tcp_sock.chrono_stat`: jiffies busy, receiver-limited, send-buffer-limited.
+    NW_TP_CHRONO_STAT: u32 = 0;
+    /// `tcp_sock.chrono_start`, jiffies.
+    NW_TP_CHRONO_START: u32 = 0;
+    /// Byte that holds `tcp_sock.chrono_type`.
+    NW_TP_CHRONO_TYPE: u32 = 0;
+    /// Its lowest bit there.
+    NW_TP_CHRONO_SHIFT: u32 = 0;
+    /// `tcp_sock.snd_wnd`.
+    NW_TP_SND_WND: u32 = 0;
+    /// `tcp_sock.write_seq`.
+    NW_TP_WRITE_SEQ: u32 = 0;
+    /// `tcp_sock.snd_una`.
+    NW_TP_SND_UNA: u32 = 0;
+    /// Byte that holds `inet_connection_sock.icsk_ca_state` in its low five bits.
+    NW_TP_CA_STATE: u32 = 0;
+    // skb
+    /// `sk_buff.cb` + `tcp_skb_cb.tcp_gso_segs`.
+    NW_SKB_GSO_SEGS: u32 = 0;
+    /// `sk_buff.sk`.
+    NW_SKB_SK: u32 = 0;
+    // what this kernel has
+    /// 1 when tracing programs may use socket storage and atomic exchange (5.12 and later).
+    NW_HAS_STORAGE: u32 = 0;
+    /// 1 when `tcp_retransmit_skb` carries an error (6.18 and later).
+    NW_RETRANSMIT_HAS_ERR: u32 = 0;
+    /// 1 when `kfree_skb` carries the receiving socket (6.11 and later).
+    NW_KFREE_HAS_SK: u32 = 0;
+    // settings
+    /// Mean distance of RTT samples on busy sockets, in ACKs. 1: every one.
+    NW_RTT_EVERY: u32 = 16;
+    /// Level of the subtree's root below the mount; 0: all cgroups.
+    NW_ROOT_LEVEL: u32 = 0;
+    /// cgroup id of the subtree's root.
+    NW_ROOT_ID: u64 = 0;
+}

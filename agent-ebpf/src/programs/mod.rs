@@ -1,0 +1,8 @@
+//! Entry points, one file per family of hooks. Each names the kernel function that calls it.
+
+mod connects;
+mod drops;
+mod resets;
+mod retransmits;
+mod rtt;
+mod sockets;

@@ -1,0 +1,116 @@
+//! Retransmissions, in segments, by kind, and the episodes that they make.
+
+use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext};
+use netwhy_abi::{Counter, EdgeStats, Retransmit};
+
+use crate::{
+    atomic,
+    kernel::{Ptr, load, probe},
+    maps,
+    offsets::*,
+    socket::{self, SocketState, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key, edge_of, state, tcp},
+};
+
+const CA_RECOVERY: u8 = 3;
+const CA_LOSS: u8 = 4;
+
+/// The first SYN is resent after this long (RFC 6298, `TCP_TIMEOUT_INIT`), ns.
+const SYN_TIMEOUT_NS: u64 = 1_000_000_000;
+/// Episodes of one socket are at least this far apart, µs: RTTs inside one machine are shorter than the bursts in
+/// which a single loss is repaired.
+const EPISODE_FLOOR_US: u64 = 1_000;
+
+/// `tcp_retransmit_skb(const struct sock *sk, const struct sk_buff *skb[, int err])`, called by
+/// `__tcp_retransmit_skb`; 4.15 and later, `err` since 6.18 (before it, failed ones are not seen here and are counted
+/// as unclassified at the next look). Segments are the growth of `total_retrans`, which the kernel raises together
+/// with `TcpRetransSegs`; without socket storage they are the packet's `tcp_gso_segs`.
+#[btf_tracepoint(function = "tcp_retransmit_skb")]
+pub(crate) fn nw_retransmit(ctx: BtfTracePointContext) -> i32 {
+    // SAFETY: argument 0 is a full socket, argument 1 the packet.
+    unsafe {
+        let sk: Ptr = ctx.arg(0);
+        let skb: Ptr = ctx.arg(1);
+        let tp = tcp(sk);
+        if tp.is_null() {
+            return 0;
+        }
+        if NW_RETRANSMIT_HAS_ERR.load() != 0 {
+            let err: i32 = ctx.arg(2);
+            if err != 0 {
+                maps::count(Counter::RetransmitFailed);
+            }
+        }
+        let Some(row) = edge_of(&ctx, sk) else { return 0 };
+        let kind = match load::<u8>(sk, NW_SK_STATE.load()) {
+            TCP_SYN_SENT => Retransmit::Syn,
+            TCP_SYN_RECV => Retransmit::SynAck,
+            _ => match load::<u8>(tp, NW_TP_CA_STATE.load()) & 0x1f {
+                CA_RECOVERY => Retransmit::Fast,
+                CA_LOSS => Retransmit::Timeout,
+                _ => Retransmit::TailLossProbe,
+            },
+        };
+        let in_packet = match probe::<u16>(skb, NW_SKB_GSO_SEGS.load()) {
+            Some(0) | None => 1,
+            Some(n) => u64::from(n),
+        };
+        let storage = state(&ctx, sk, tp, in_packet);
+        let slot = socket::retransmits(row, kind);
+        match storage {
+            Some(storage) => {
+                let total = u64::from(load::<u32>(tp, NW_TP_TOTAL_RETRANS.load()));
+                socket::step(&raw mut (*storage).total_retrans, total, slot);
+            }
+            None => atomic::add(slot, in_packet),
+        }
+        if let Some(storage) = storage {
+            note(storage, row, kind, tp);
+        } else if !matches!(kind, Retransmit::Syn | Retransmit::SynAck) {
+            // Without storage there is no telling bursts apart: one packet, one episode.
+            atomic::add(&raw mut (*row).loss_episodes, 1);
+        }
+    }
+    0
+}
+
+/// Remembers when a handshake began, and counts a data retransmission that begins a new episode.
+#[inline(always)]
+unsafe fn note(storage: *mut SocketState, row: *mut EdgeStats, kind: Retransmit, tp: Ptr) {
+    // SAFETY: live map values and a TCP socket.
+    unsafe {
+        let now = bpf_ktime_get_ns();
+        match kind {
+            Retransmit::Syn | Retransmit::SynAck => {
+                if (*storage).syn_ns == 0 {
+                    (*storage).syn_ns = now - SYN_TIMEOUT_NS;
+                }
+            }
+            _ => {
+                // srtt_us is stored times eight.
+                let srtt_us = u64::from(load::<u32>(tp, NW_TP_SRTT.load()) >> 3);
+                let gap_us = if srtt_us > EPISODE_FLOOR_US { srtt_us } else { EPISODE_FLOOR_US };
+                if now - (*storage).episode_ns > gap_us * 1_000 {
+                    (*storage).episode_ns = now;
+                    atomic::add(&raw mut (*row).loss_episodes, 1);
+                }
+            }
+        }
+    }
+}
+
+/// `tcp_retransmit_synack(const struct sock *sk, const struct request_sock *req)`, called by `tcp_rtx_synack`; 4.15
+/// and later. `sk` is the listener, the peer is the request's.
+#[btf_tracepoint(function = "tcp_retransmit_synack")]
+pub(crate) fn nw_synack(ctx: BtfTracePointContext) -> i32 {
+    // SAFETY: argument 0 is a full socket, argument 1 begins with `sock_common`.
+    unsafe {
+        let sk: Ptr = ctx.arg(0);
+        let request: Ptr = ctx.arg(1);
+        let Some(cgroup) = cgroup_id(sk) else { return 0 };
+        let key = edge_key(cgroup, request);
+        if let Some(row) = maps::edge(&ctx, &key) {
+            atomic::add(socket::retransmits(row, Retransmit::SynAck), 1);
+        }
+    }
+    0
+}

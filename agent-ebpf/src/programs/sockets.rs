@@ -1,0 +1,182 @@
+//! Whole sockets: when they close, and all living ones in a walk.
+
+use aya_ebpf::{
+    EbpfContext,
+    bindings::seq_file,
+    helpers::generated::{bpf_jiffies64, bpf_ktime_get_ns, bpf_seq_write, bpf_sock_from_file},
+    macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
+use core::ffi::c_void;
+use netwhy_abi::WalkSummary;
+
+use super::rtt::newest_rtt;
+use crate::{
+    atomic,
+    kernel::{Ptr, load},
+    maps,
+    offsets::*,
+    socket::{Figures, TCP_LISTEN, cgroup_id, edge_of, is_older, seen, state, step, tcp},
+};
+
+/// `tcp_destroy_sock(struct sock *sk)`, called by `tcp_v4_destroy_sock` for every TCP socket, listeners and failed
+/// attempts among them; 4.16 and later. Short connections are counted here alone.
+#[btf_tracepoint(function = "tcp_destroy_sock")]
+pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
+    // SAFETY: argument 0 is a full socket.
+    unsafe {
+        let sk: Ptr = ctx.arg(0);
+        let tp = tcp(sk);
+        if tp.is_null() {
+            return 0;
+        }
+        let storage = seen(sk);
+        if let Some(storage) = storage
+            && (*storage).listener != 0
+        {
+            if let Some(cgroup) = cgroup_id(sk)
+                && let Some(row) = maps::cgroup(&ctx, cgroup)
+            {
+                let drops = u64::from(load::<u32>(sk, NW_SK_DROPS.load()));
+                step(&raw mut (*storage).drops, drops, &raw mut (*row).accept_drops);
+            }
+            return 0;
+        }
+        if load::<u32>(tp, NW_TP_SEGS_OUT.load()) == 0 || (storage.is_none() && is_older(tp)) {
+            return 0;
+        }
+        let Some(row) = edge_of(&ctx, sk) else { return 0 };
+        let figures = Figures::read(tp, true);
+        if figures.sent_data()
+            && let Some(us) = newest_rtt(tp, storage)
+        {
+            maps::add_rtt(row, us, bpf_ktime_get_ns());
+        }
+        match storage {
+            Some(storage) => figures.harvest(storage, row, true),
+            None => figures.add_all(row),
+        }
+    }
+    0
+}
+
+/// `struct bpf_iter_meta` up to the member that is used.
+#[repr(C)]
+struct IterMeta {
+    seq: *mut seq_file,
+}
+
+/// `struct bpf_iter__task_file`.
+#[repr(C)]
+struct TaskFile {
+    meta: *mut IterMeta,
+    task: *mut c_void,
+    fd: u32,
+    pad: u32,
+    file: *mut c_void,
+}
+
+/// The iterator's context, for logging.
+struct IterContext(*mut c_void);
+
+impl EbpfContext for IterContext {
+    fn as_ptr(&self) -> *mut c_void {
+        self.0
+    }
+}
+
+/// `iter/task_file`: every descriptor of every task, so every network namespace in one pass; sockets from files
+/// (`bpf_sock_from_file`) since 5.11. Makes quiet sockets visible, harvests long-lived ones, and reads listeners.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task_file")]
+pub(crate) extern "C" fn nw_walk(ctx: *mut c_void) -> i32 {
+    // SAFETY: the kernel passes a `bpf_iter__task_file`.
+    unsafe {
+        let item = ctx.cast::<TaskFile>();
+        let file = (*item).file;
+        if file.is_null() {
+            if (*item).task.is_null() {
+                report((*(*item).meta).seq);
+            }
+            return 0;
+        }
+        let socket = bpf_sock_from_file(file.cast());
+        if socket.is_null() {
+            return 0;
+        }
+        let sk: Ptr = load(socket.cast(), NW_SOCKET_SK.load());
+        if sk.is_null() {
+            return 0;
+        }
+        let tp = tcp(sk);
+        if !tp.is_null() {
+            visit(&IterContext(ctx), tp);
+        }
+    }
+    0
+}
+
+#[inline(always)]
+unsafe fn visit(ctx: &IterContext, tp: Ptr) {
+    // SAFETY: `tp` is a TCP socket held by its file.
+    unsafe {
+        let control = maps::control();
+        let listening = load::<u8>(tp, NW_SK_STATE.load()) == TCP_LISTEN;
+        let Some(storage) = state(ctx, tp, tp, 0) else { return };
+        if (*storage).walk == control.walk {
+            return;
+        }
+        (*storage).walk = control.walk;
+        if let Some(totals) = maps::walk() {
+            (*totals)[0] += 1;
+            (*totals)[1] += listening as u64;
+        }
+        if listening {
+            (*storage).listener = 1;
+            let Some(cgroup) = cgroup_id(tp) else { return };
+            let drops = u64::from(load::<u32>(tp, NW_SK_DROPS.load()));
+            let full = load::<u32>(tp, NW_SK_BACKLOG.load()) > load::<u32>(tp, NW_SK_MAX_BACKLOG.load());
+            if drops == (*storage).drops && !full {
+                return;
+            }
+            if let Some(row) = maps::cgroup(ctx, cgroup) {
+                step(&raw mut (*storage).drops, drops, &raw mut (*row).accept_drops);
+                if full {
+                    atomic::add(&raw mut (*row).accept_full, 1);
+                }
+            }
+            return;
+        }
+        if load::<u32>(tp, NW_TP_SEGS_OUT.load()) == 0 {
+            return;
+        }
+        let Some(row) = edge_of(ctx, tp) else { return };
+        let figures = Figures::read(tp, true);
+        let rtt = newest_rtt(tp, Some(storage));
+        if let Some(us) = rtt
+            && control.baseline == 0
+            && figures.sent_data()
+        {
+            maps::add_rtt(row, us, bpf_ktime_get_ns());
+        }
+        figures.harvest(storage, row, true);
+        let unsent = load::<u32>(tp, NW_TP_WRITE_SEQ.load()) != load::<u32>(tp, NW_TP_SND_UNA.load());
+        if unsent && load::<u32>(tp, NW_TP_SND_WND.load()) == 0 {
+            atomic::add(&raw mut (*row).zero_window, 1);
+        }
+    }
+}
+
+/// Writes the walk's summary into its file.
+#[inline(always)]
+unsafe fn report(seq: *mut seq_file) {
+    // SAFETY: `seq` is the iterator's own file.
+    unsafe {
+        let (sockets, listeners) = match maps::walk() {
+            Some(totals) => ((*totals)[0], (*totals)[1]),
+            None => (0, 0),
+        };
+        let summary = WalkSummary { ktime_ns: bpf_ktime_get_ns(), jiffies: bpf_jiffies64(), sockets, listeners };
+        bpf_seq_write(seq, (&raw const summary).cast_mut().cast(), size_of::<WalkSummary>() as u32);
+    }
+}

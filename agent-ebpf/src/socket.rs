@@ -1,0 +1,371 @@
+//! One TCP socket: whose it is, whom it talks to, and what of it was counted already.
+
+use aya_ebpf::{
+    EbpfContext,
+    helpers::generated::{bpf_jiffies64, bpf_sk_storage_get, bpf_skc_to_tcp_sock},
+};
+use aya_log_ebpf::warn;
+use netwhy_abi::{Counter, EdgeKey, EdgeStats, Retransmit};
+
+use crate::{
+    atomic,
+    kernel::{Ptr, load, probe},
+    maps,
+    offsets::*,
+};
+
+/// `TCP_ESTABLISHED` … of `include/net/tcp_states.h`.
+pub(crate) const TCP_ESTABLISHED: u8 = 1;
+pub(crate) const TCP_SYN_SENT: u8 = 2;
+pub(crate) const TCP_SYN_RECV: u8 = 3;
+pub(crate) const TCP_TIME_WAIT: u8 = 6;
+pub(crate) const TCP_CLOSE: u8 = 7;
+pub(crate) const TCP_LISTEN: u8 = 10;
+pub(crate) const TCP_NEW_SYN_RECV: u8 = 12;
+
+const AF_INET: u16 = 2;
+
+/// A socket that received more segments than this without ever being looked at is older than the agent: at one look
+/// in 16 segments, a newer one would have escaped 4,096 looks with probability (15/16)⁴⁰⁹⁶ < 10⁻¹¹⁴.
+const UNSEEN_SEGMENTS: u32 = 4096;
+
+/// What was counted of one socket so far (`BPF_MAP_TYPE_SK_STORAGE`). Each value is swapped for the socket's current
+/// one and the difference added, so that however many programs look at a socket, the sum is the socket's own figure.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct SocketState {
+    pub(crate) data_segs_out: u64,
+    pub(crate) segs_out: u64,
+    pub(crate) bytes_acked: u64,
+    pub(crate) bytes_received: u64,
+    pub(crate) total_retrans: u64,
+    pub(crate) dsack_dups: u64,
+    pub(crate) busy: u64,
+    pub(crate) rwnd: u64,
+    pub(crate) sndbuf: u64,
+    pub(crate) drops: u64,
+    /// `rack.mstamp` of the newest RTT sample taken.
+    pub(crate) rtt_mstamp: u64,
+    /// When the last loss episode began, ktime ns.
+    pub(crate) episode_ns: u64,
+    /// When the first SYN was sent, ktime ns; 0: unknown, because it was not resent.
+    pub(crate) syn_ns: u64,
+    /// Last walk that saw the socket.
+    pub(crate) walk: u32,
+    /// 1: a listener.
+    pub(crate) listener: u32,
+}
+
+/// The socket as `struct tcp_sock`; null when it is not TCP.
+#[inline(always)]
+pub(crate) unsafe fn tcp(sk: Ptr) -> Ptr {
+    // SAFETY: `sk` is a socket argument; the helper checks the protocol.
+    unsafe { bpf_skc_to_tcp_sock(sk.cast_mut().cast()).cast() }
+}
+
+/// cgroup id of a full socket. `None`: no cgroup, or one outside this agent's subtree; both are counted.
+#[inline(always)]
+pub(crate) unsafe fn cgroup_id(sk: Ptr) -> Option<u64> {
+    // SAFETY: offsets from BTF; tagged values are read through the probing helper.
+    unsafe {
+        if NW_SK_CGROUP_TAGGED.load() != 0 {
+            return tagged_cgroup_id(sk);
+        }
+        let cgroup: Ptr = load(sk, NW_SK_CGROUP.load());
+        if cgroup.is_null() {
+            maps::count(Counter::NoCgroup);
+            return None;
+        }
+        if !in_subtree(cgroup) {
+            maps::count(Counter::OutsideSubtree);
+            return None;
+        }
+        let kn: Ptr = load(cgroup, NW_CGROUP_KN.load());
+        if kn.is_null() {
+            maps::count(Counter::NoCgroup);
+            return None;
+        }
+        Some(load(kn, NW_KERNFS_ID.load()))
+    }
+}
+
+#[inline(always)]
+unsafe fn tagged_cgroup_id(sk: Ptr) -> Option<u64> {
+    // SAFETY: probing reads.
+    unsafe {
+        let value: u64 = match probe(sk, NW_SK_CGROUP.load()) {
+            Some(value) => value,
+            None => {
+                maps::count(Counter::BadRead);
+                return None;
+            }
+        };
+        let cgroup = (value & !3) as Ptr;
+        if value & 1 != 0 || cgroup.is_null() {
+            maps::count(Counter::NoCgroup);
+            return None;
+        }
+        if !in_subtree(cgroup) {
+            maps::count(Counter::OutsideSubtree);
+            return None;
+        }
+        let id = probe::<Ptr>(cgroup, NW_CGROUP_KN.load()).and_then(|kn| probe(kn, NW_KERNFS_ID.load()));
+        if id.is_none() {
+            maps::count(Counter::BadRead);
+        }
+        id
+    }
+}
+
+/// Whether a cgroup lies in the subtree that this agent was given.
+#[inline(always)]
+unsafe fn in_subtree(cgroup: Ptr) -> bool {
+    let level = NW_ROOT_LEVEL.load();
+    if level == 0 {
+        return true;
+    }
+    // SAFETY: probing reads: the array's length is the cgroup's level + 1, which the verifier can't know.
+    unsafe {
+        match probe::<i32>(cgroup, NW_CGROUP_LEVEL.load()) {
+            Some(own) if own >= level as i32 => {}
+            _ => return false,
+        }
+        let slot = NW_CGROUP_ANCESTORS.load() + level * 8;
+        let id = if NW_CGROUP_ANCESTOR_IDS.load() != 0 {
+            probe::<u64>(cgroup, slot)
+        } else {
+            probe::<Ptr>(cgroup, slot)
+                .and_then(|ancestor| probe::<Ptr>(ancestor, NW_CGROUP_KN.load()))
+                .and_then(|kn| probe::<u64>(kn, NW_KERNFS_ID.load()))
+        };
+        id == Some(NW_ROOT_ID.load())
+    }
+}
+
+/// Remote address of a socket (or of anything that begins with `sock_common`) in [`EdgeKey::addr`]'s form.
+#[inline(always)]
+pub(crate) unsafe fn edge_key(cgroup: u64, common: Ptr) -> EdgeKey {
+    let mut key = EdgeKey { cgroup, addr: [0; 16] };
+    let words = (&raw mut key.addr).cast::<u32>();
+    // SAFETY: four words make the 16 bytes of the address, which follows a u64 and is aligned.
+    unsafe {
+        if load::<u16>(common, NW_SK_FAMILY.load()) == AF_INET || NW_SK_DADDR6.load() == NONE {
+            *words.add(2) = 0xffff_u32.to_be();
+            *words.add(3) = load(common, NW_SK_DADDR.load());
+        } else {
+            let from = NW_SK_DADDR6.load();
+            *words = load(common, from);
+            *words.add(1) = load(common, from + 4);
+            *words.add(2) = load(common, from + 8);
+            *words.add(3) = load(common, from + 12);
+        }
+    }
+    key
+}
+
+/// Row of the edge that a full socket belongs to.
+#[inline(always)]
+pub(crate) unsafe fn edge_of<C: EbpfContext>(ctx: &C, sk: Ptr) -> Option<*mut EdgeStats> {
+    // SAFETY: `sk` is a full socket.
+    unsafe {
+        let key = edge_key(cgroup_id(sk)?, sk);
+        maps::edge(ctx, &key)
+    }
+}
+
+/// Storage of a socket if it has one, without making it.
+#[inline(always)]
+pub(crate) unsafe fn seen(sk: Ptr) -> Option<*mut SocketState> {
+    if NW_HAS_STORAGE.load() == 0 {
+        return None;
+    }
+    // SAFETY: `sk` is a trusted socket pointer.
+    let state = unsafe { bpf_sk_storage_get(maps::sockets(), sk.cast_mut(), core::ptr::null_mut(), 0) };
+    if state.is_null() { None } else { Some(state.cast()) }
+}
+
+/// Storage of a socket, made when missing: from zero for a new socket, from its current figures for one older than
+/// the agent. `now_retrans`: segments of the retransmission being looked at, which count in either case.
+#[inline(always)]
+pub(crate) unsafe fn state<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, now_retrans: u64) -> Option<*mut SocketState> {
+    if NW_HAS_STORAGE.load() == 0 {
+        return None;
+    }
+    // SAFETY: `sk` and `tp` are the same trusted socket.
+    unsafe {
+        if let Some(state) = seen(sk) {
+            return Some(state);
+        }
+        let mut first = SocketState {
+            data_segs_out: 0,
+            segs_out: 0,
+            bytes_acked: 0,
+            bytes_received: 0,
+            total_retrans: 0,
+            dsack_dups: 0,
+            busy: 0,
+            rwnd: 0,
+            sndbuf: 0,
+            drops: 0,
+            rtt_mstamp: 0,
+            episode_ns: 0,
+            syn_ns: 0,
+            walk: 0,
+            listener: 0,
+        };
+        if is_older(tp) {
+            let now = Figures::read(tp, true);
+            first.data_segs_out = now.data_segs_out;
+            first.segs_out = now.segs_out;
+            first.bytes_acked = now.bytes_acked;
+            first.bytes_received = now.bytes_received;
+            first.total_retrans = now.total_retrans.wrapping_sub(now_retrans);
+            first.dsack_dups = now.dsack_dups;
+            first.busy = now.busy;
+            first.rwnd = now.rwnd;
+            first.sndbuf = now.sndbuf;
+            first.drops = u64::from(load::<u32>(tp, NW_SK_DROPS.load()));
+        }
+        let state = bpf_sk_storage_get(maps::sockets(), sk.cast_mut(), (&raw mut first).cast(), 1);
+        if state.is_null() {
+            if maps::count(Counter::NoStorage) {
+                warn!(ctx, "no memory for socket storage: counts of long-lived sockets arrive when they close");
+            }
+            return None;
+        }
+        Some(state.cast())
+    }
+}
+
+/// Whether a socket without storage is older than the agent.
+#[inline(always)]
+pub(crate) unsafe fn is_older(tp: Ptr) -> bool {
+    // SAFETY: `tp` is a TCP socket.
+    maps::control().baseline != 0 || unsafe { load::<u32>(tp, NW_TP_SEGS_IN.load()) } > UNSEEN_SEGMENTS
+}
+
+/// A socket's own cumulative figures.
+pub(crate) struct Figures {
+    data_segs_out: u64,
+    segs_out: u64,
+    bytes_acked: u64,
+    bytes_received: u64,
+    total_retrans: u64,
+    dsack_dups: u64,
+    busy: u64,
+    rwnd: u64,
+    sndbuf: u64,
+}
+
+impl Figures {
+    /// Reads them; `times` also the limited times with the interval that is still running.
+    #[inline(always)]
+    pub(crate) unsafe fn read(tp: Ptr, times: bool) -> Self {
+        // SAFETY: `tp` is a TCP socket and the offsets are BTF's.
+        unsafe {
+            let word = |offset: u32| u64::from(load::<u32>(tp, offset));
+            let mut figures = Self {
+                data_segs_out: word(NW_TP_DATA_SEGS_OUT.load()),
+                segs_out: word(NW_TP_SEGS_OUT.load()),
+                bytes_acked: load(tp, NW_TP_BYTES_ACKED.load()),
+                bytes_received: load(tp, NW_TP_BYTES_RECEIVED.load()),
+                total_retrans: word(NW_TP_TOTAL_RETRANS.load()),
+                dsack_dups: 0,
+                busy: 0,
+                rwnd: 0,
+                sndbuf: 0,
+            };
+            if NW_TP_DSACK_DUPS.load() != NONE {
+                figures.dsack_dups = word(NW_TP_DSACK_DUPS.load());
+            }
+            if times && NW_TP_CHRONO_STAT.load() != NONE {
+                let stat = NW_TP_CHRONO_STAT.load();
+                let mut only = word(stat);
+                figures.rwnd = word(stat + 4);
+                figures.sndbuf = word(stat + 8);
+                // `enum tcp_chrono`: 0 none, 1 busy, 2 receiver-limited, 3 send-buffer-limited is running.
+                let kind = (load::<u8>(tp, NW_TP_CHRONO_TYPE.load()) >> NW_TP_CHRONO_SHIFT.load()) & 3;
+                let start = load::<u32>(tp, NW_TP_CHRONO_START.load());
+                let running = u64::from((bpf_jiffies64() as u32).wrapping_sub(start));
+                match kind {
+                    1 => only += running,
+                    2 => figures.rwnd += running,
+                    3 => figures.sndbuf += running,
+                    _ => {}
+                }
+                figures.busy = only + figures.rwnd + figures.sndbuf;
+            }
+            figures
+        }
+    }
+
+    /// Adds what changed since the storage's figures to the edge, and keeps these.
+    #[inline(always)]
+    pub(crate) unsafe fn harvest(&self, state: *mut SocketState, row: *mut EdgeStats, times: bool) {
+        // SAFETY: both point to live map values.
+        unsafe {
+            step(&raw mut (*state).data_segs_out, self.data_segs_out, &raw mut (*row).data_segs_out);
+            step(&raw mut (*state).segs_out, self.segs_out, &raw mut (*row).segs_out);
+            step(&raw mut (*state).bytes_acked, self.bytes_acked, &raw mut (*row).bytes_acked);
+            step(&raw mut (*state).bytes_received, self.bytes_received, &raw mut (*row).bytes_received);
+            step(&raw mut (*state).total_retrans, self.total_retrans, retransmits(row, Retransmit::Unclassified));
+            step(&raw mut (*state).dsack_dups, self.dsack_dups, retransmits(row, Retransmit::Spurious));
+            if times {
+                step(&raw mut (*state).busy, self.busy, &raw mut (*row).busy_jiffies);
+                step(&raw mut (*state).rwnd, self.rwnd, &raw mut (*row).rwnd_jiffies);
+                step(&raw mut (*state).sndbuf, self.sndbuf, &raw mut (*row).sndbuf_jiffies);
+            }
+        }
+    }
+
+    /// Adds all of a socket that has no storage, when it closes. Its retransmissions were counted as they happened
+    /// where the kernel lacks storage, and made storage where it has it.
+    #[inline(always)]
+    pub(crate) unsafe fn add_all(&self, row: *mut EdgeStats) {
+        // SAFETY: `row` is a live map value.
+        unsafe {
+            grow(&raw mut (*row).data_segs_out, self.data_segs_out);
+            grow(&raw mut (*row).segs_out, self.segs_out);
+            grow(&raw mut (*row).bytes_acked, self.bytes_acked);
+            grow(&raw mut (*row).bytes_received, self.bytes_received);
+            grow(retransmits(row, Retransmit::Spurious), self.dsack_dups);
+            grow(&raw mut (*row).busy_jiffies, self.busy);
+            grow(&raw mut (*row).rwnd_jiffies, self.rwnd);
+            grow(&raw mut (*row).sndbuf_jiffies, self.sndbuf);
+        }
+    }
+
+    /// True when the socket ever sent data.
+    #[inline(always)]
+    pub(crate) fn sent_data(&self) -> bool {
+        self.data_segs_out != 0
+    }
+}
+
+/// Slot of one kind of retransmission.
+#[inline(always)]
+pub(crate) unsafe fn retransmits(row: *mut EdgeStats, kind: Retransmit) -> *mut u64 {
+    // SAFETY: the kind is below the array's length.
+    unsafe { (&raw mut (*row).retransmits).cast::<u64>().add(kind as usize) }
+}
+
+/// Swaps `last` for `now` and adds the difference, which may be negative for a moment when two programs look at one
+/// socket at once; the next difference makes up for it.
+#[inline(always)]
+pub(crate) unsafe fn step(last: *mut u64, now: u64, sum: *mut u64) {
+    // SAFETY: both point to live map values.
+    unsafe {
+        if core::ptr::read_volatile(last) != now {
+            let before = atomic::swap(last, now);
+            grow(sum, now.wrapping_sub(before));
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn grow(sum: *mut u64, n: u64) {
+    if n != 0 {
+        // SAFETY: a live map value.
+        unsafe { atomic::add(sum, n) }
+    }
+}

@@ -1,0 +1,94 @@
+//! Rules between keys.
+
+use super::{Cidr, Config, Peers};
+use netwhy_abi::{PeerClass, PeerPrefix};
+use std::collections::BTreeMap;
+
+/// One rule.
+pub(super) struct Check {
+    /// Keys that it compares; it is skipped when one of them is wrong by itself.
+    pub(super) keys: &'static [&'static str],
+    /// The key to change and the message, when the rule is broken.
+    pub(super) find: fn(&Config) -> Option<(&'static str, String)>,
+}
+
+/// All rules.
+pub(super) static CHECKS: &[Check] = &[
+    Check {
+        keys: &["sampling.window_seconds", "sampling.tick_seconds"],
+        find: |config| {
+            let (window, tick) = (config.sampling.window_seconds, config.sampling.tick_seconds);
+            let message = format!("shorter than two of sampling.tick_seconds ({tick:?}): give at least {:?}", tick * 2);
+            (window < tick * 2).then_some(("sampling.window_seconds", message))
+        },
+    },
+    Check {
+        keys: &["sampling.facts_seconds", "sampling.window_seconds"],
+        find: |config| {
+            let (facts, window) = (config.sampling.facts_seconds, config.sampling.window_seconds);
+            let message = format!("longer than sampling.window_seconds ({window:?}): give at most {window:?}");
+            (facts > window).then_some(("sampling.facts_seconds", message))
+        },
+    },
+    Check {
+        keys: &["limits.edges_in_view", "limits.edges"],
+        find: |config| {
+            let edges = config.limits.edges;
+            let message = format!("more than limits.edges ({edges}): give at most {edges}");
+            (config.limits.edges_in_view > edges).then_some(("limits.edges_in_view", message))
+        },
+    },
+    Check {
+        keys: &["kube.node_name"],
+        find: |config| {
+            let message = config.kube.node_name.as_deref().and_then(node_name)?;
+            Some(("kube.node_name", message))
+        },
+    },
+    Check {
+        keys: &["peers.same_zone", "peers.cross_zone", "peers.in_cluster", "peers.external"],
+        find: |config| {
+            let mut seen: BTreeMap<Cidr, &str> = BTreeMap::new();
+            config.peers.classes().into_iter().find_map(|(path, _, ranges)| {
+                ranges.iter().find_map(|range| {
+                    let other = seen.insert(*range, path).filter(|other| *other != path)?;
+                    Some((path, format!("{range} stands in {other} too: keep it in one of them")))
+                })
+            })
+        },
+    },
+    Check {
+        keys: &["limits.prefixes", "peers"],
+        find: |config| {
+            let ranges = config.peers.prefixes().len() as u64;
+            let message = format!("{} is too low for the {ranges} ranges of peers: raise it", config.limits.prefixes);
+            (ranges > config.limits.prefixes).then_some(("limits.prefixes", message))
+        },
+    },
+];
+
+/// What is wrong with the name of a Node, which goes into a field selector. `None`: nothing.
+pub(super) fn node_name(name: &str) -> Option<String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    let right = (1..=253).contains(&name.len()) && name.bytes().all(allowed);
+    (!right).then(|| "not the name of a Node: give up to 253 letters, digits, dashes and dots".to_owned())
+}
+
+impl Peers {
+    /// The ranges as the kernel's prefix map wants them, with their class.
+    pub fn prefixes(&self) -> Vec<(PeerPrefix, PeerClass)> {
+        let classes = self.classes().into_iter();
+        classes.flat_map(|(_, class, ranges)| ranges.iter().map(move |range| (range.prefix(), class))).collect()
+    }
+
+    /// (key, class, ranges). Defaults come first, so that what was added to the file is what an error is about.
+    fn classes(&self) -> [(&'static str, PeerClass, &[Cidr]); 4] {
+        let Self { same_zone, cross_zone, in_cluster, external } = self;
+        [
+            ("peers.in_cluster", PeerClass::InCluster, in_cluster),
+            ("peers.same_zone", PeerClass::SameZone, same_zone),
+            ("peers.cross_zone", PeerClass::CrossZone, cross_zone),
+            ("peers.external", PeerClass::External, external),
+        ]
+    }
+}

@@ -1,0 +1,150 @@
+//! Address ranges.
+
+use netwhy_abi::PeerPrefix;
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
+
+/// An address range such as `10.0.0.0/8` or `fd00::/8`; every bit behind the prefix is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cidr {
+    address: IpAddr,
+    length: u8,
+}
+
+impl Cidr {
+    /// An IPv4 range, for constants; the bits behind `length` (0 … 32) must be zero.
+    pub(super) const fn v4(octets: [u8; 4], length: u8) -> Self {
+        Self { address: IpAddr::V4(Ipv4Addr::from_octets(octets)), length }
+    }
+
+    /// An IPv6 range that begins with `head` and goes on with zeros, for constants; `length` is at most 16.
+    pub(super) const fn v6(head: u16, length: u8) -> Self {
+        Self { address: IpAddr::V6(Ipv6Addr::new(head, 0, 0, 0, 0, 0, 0, 0)), length }
+    }
+
+    /// First address of the range.
+    pub const fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Leading bits that count: 0 … 32 for IPv4, 0 … 128 for IPv6.
+    pub const fn length(&self) -> u8 {
+        self.length
+    }
+
+    /// The range as the kernel's prefix map wants it: IPv4 as IPv4-mapped IPv6.
+    pub fn prefix(&self) -> PeerPrefix {
+        match self.address {
+            IpAddr::V4(a) => PeerPrefix { prefix_len: u32::from(self.length) + 96, addr: a.to_ipv6_mapped().octets() },
+            IpAddr::V6(a) => PeerPrefix { prefix_len: u32::from(self.length), addr: a.octets() },
+        }
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.length)
+    }
+}
+
+impl FromStr for Cidr {
+    type Err = String;
+
+    /// Accepts `ADDRESS/LENGTH`; the error says what to write instead. An IPv4-mapped range (`::ffff:10.0.0.0/104`)
+    /// becomes the IPv4 range that it is.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some((address, length)) = text.split_once('/') else {
+            return Err(match text.parse::<IpAddr>() {
+                Ok(a) => {
+                    format!("\"{text}\" is an address, not a range: write {a}/{} for it alone", width(a))
+                }
+                Err(_) => format!("\"{text}\" is not an address range: write one such as 10.0.0.0/8 or fd00::/8"),
+            });
+        };
+        let address: IpAddr = address.parse().map_err(|_| {
+            format!("\"{address}\" in \"{text}\" is not an IP address: write a range such as 10.0.0.0/8 or fd00::/8")
+        })?;
+        let digits = !length.is_empty() && length.len() <= 3 && length.bytes().all(|b| b.is_ascii_digit());
+        let length = length.parse::<u8>().ok().filter(|l| digits && *l <= width(address)).ok_or_else(|| {
+            format!("\"{length}\" in \"{text}\" is not a prefix length: give one between 0 and {}", width(address))
+        })?;
+        let network = network(address, length);
+        if network != address {
+            return Err(format!("\"{text}\" has bits set behind its prefix: did you mean {network}/{length}?"));
+        }
+        Ok(match address {
+            IpAddr::V6(a) if length >= 96 => match a.to_ipv4_mapped() {
+                Some(a) => Self { address: IpAddr::V4(a), length: length - 96 },
+                None => Self { address, length },
+            },
+            _ => Self { address, length },
+        })
+    }
+}
+
+/// Bits of an address.
+const fn width(address: IpAddr) -> u8 {
+    match address {
+        IpAddr::V4(_) => 32,
+        IpAddr::V6(_) => 128,
+    }
+}
+
+/// `address` with everything behind the first `length` bits set to zero.
+fn network(address: IpAddr, length: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(a) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from_bits(a.to_bits() & mask))
+        }
+        IpAddr::V6(a) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(a.to_bits() & mask))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_reads_and_prints_the_same() {
+        for text in ["10.0.0.0/8", "0.0.0.0/0", "::/0", "fc00::/7", "192.0.2.7/32", "2001:db8::1/128"] {
+            assert_eq!(text.parse::<Cidr>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn each_mistake_has_its_remedy() {
+        for (text, remedy) in [
+            ("10.0.0.1", "write 10.0.0.1/32"),
+            ("fd00::1", "write fd00::1/128"),
+            ("pods", "write one such as"),
+            ("10.0.0/8", "\"10.0.0\" in"),
+            ("10.0.0.0/33", "between 0 and 32"),
+            ("fd00::/129", "between 0 and 128"),
+            ("10.0.0.0/", "between 0 and 32"),
+            ("10.0.0.0/+8", "between 0 and 32"),
+            ("10.0.0.0/8/8", "between 0 and 32"),
+            ("10.1.2.3/8", "did you mean 10.0.0.0/8?"),
+            ("fd00::1/8", "did you mean fd00::/8?"),
+            ("192.0.2.1/0", "did you mean 0.0.0.0/0?"),
+        ] {
+            let error = text.parse::<Cidr>().unwrap_err();
+            assert!(error.contains(remedy), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn ipv4_and_its_mapped_form_are_one_range() {
+        let plain: Cidr = "10.0.0.0/8".parse().unwrap();
+        assert_eq!("::ffff:10.0.0.0/104".parse::<Cidr>().unwrap(), plain);
+        let prefix = plain.prefix();
+        assert_eq!(prefix.prefix_len, 104);
+        assert_eq!(prefix.addr, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 10, 0, 0, 0]);
+    }
+}

@@ -1,0 +1,339 @@
+//! The command line of `netwhy-agent`.
+
+use super::{Config, Exit, Switch, check};
+use clap::{
+    Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint,
+    builder::StyledStr,
+    error::{ContextKind, ContextValue, ErrorKind},
+    parser::ValueSource,
+};
+use clap_complete::Shell;
+use std::{
+    ffi::OsString,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+/// Flags that an environment variable stands in for: (argument id, variable). A flag goes before its variable; an
+/// empty variable counts as not set.
+pub const ENV: &[(&str, &str)] = &[
+    ("kube", "NETWHY_KUBE"),
+    ("node_name", "NODE_NAME"),
+    ("kubeconfig", "KUBECONFIG"),
+    ("listen", "NETWHY_LISTEN"),
+    ("config", "NETWHY_CONFIG"),
+    ("cgroup_root", "NETWHY_CGROUP_ROOT"),
+];
+
+/// Why is this Pod slow, and which Node is to blame? netwhy's node agent.
+#[derive(Clone, Debug, PartialEq, Eq, Parser)]
+#[command(
+    name = "netwhy-agent",
+    version,
+    propagate_version = true,
+    max_term_width = 110,
+    after_help = "Exit codes: 0 clean stop, 64 bad usage or configuration, 69 the kernel or the permissions can't \
+                  support it, 1 any other failure.\nDocumentation of the configuration file: docs/configuration.md, \
+                  or `netwhy-agent config example`."
+)]
+pub struct Cli {
+    /// Flags of every subcommand.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do. `None`: `run`; see [`Cli::action`].
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Flags that stand before or behind any subcommand.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Global {
+    /// Whether Pods are named from Kubernetes. auto: when an in-cluster configuration or a kubeconfig is found; off:
+    /// cgroups are named by systemd unit, container or path [default: auto]
+    #[arg(
+        long,
+        global = true,
+        value_name = "MODE",
+        value_enum,
+        hide_possible_values = true,
+        help_heading = "Global flags"
+    )]
+    pub kube: Option<Switch>,
+    /// The Node whose Pods are watched [default: the host name]
+    #[arg(long, global = true, value_name = "NAME", value_parser = node_name, help_heading = "Global flags")]
+    pub node_name: Option<String>,
+    /// Kubeconfig file, instead of the in-cluster configuration
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Global flags")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Address and port of the HTTP listener [default: 0.0.0.0:9810]
+    #[arg(long, global = true, value_name = "ADDR", value_parser = listen, help_heading = "Global flags")]
+    pub listen: Option<SocketAddr>,
+    /// Configuration file (YAML); read again when its bytes change
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Global flags")]
+    pub config: Option<PathBuf>,
+    /// The cgroup v2 directory whose subtree is watched [default: the cgroup v2 mount, also in hybrid mode]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Global flags")]
+    pub cgroup_root: Option<PathBuf>,
+    /// The host's procfs, as seen from here
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "/proc",
+        value_hint = ValueHint::DirPath,
+        help_heading = "Global flags"
+    )]
+    pub procfs: PathBuf,
+    /// The host's sysfs, as seen from here
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "/sys",
+        value_hint = ValueHint::DirPath,
+        help_heading = "Global flags"
+    )]
+    pub sysfs: PathBuf,
+    /// Format of log lines [default: text on a terminal, else json]
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, help_heading = "Global flags")]
+    pub log_format: Option<LogFormat>,
+    /// Least severe level that is logged
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        value_enum,
+        default_value_t = LogLevel::Info,
+        help_heading = "Global flags"
+    )]
+    pub log_level: LogLevel,
+}
+
+/// Subcommands.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Observe this machine and serve metrics and hints until stopped (the default)
+    Run,
+    /// Show what the kernel, the permissions and the mounts allow, with the remedy for what is missing
+    #[command(after_help = "Exits 0 when the agent can work here, 69 when it can't.")]
+    Preflight {
+        /// Output format
+        #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = ReportFormat::Table)]
+        output: ReportFormat,
+    },
+    /// Write what the kernel counts to a file, for `replay`
+    Record {
+        /// File to write; it must not exist
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Stop after this many seconds [default: when interrupted]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        seconds: Option<u64>,
+    },
+    /// Compute metrics and hints from a recording, the same every time; needs no privileges
+    Replay {
+        /// File that `record` wrote
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Output format
+        #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = ReplayFormat::Table)]
+        output: ReplayFormat,
+    },
+    /// Check a configuration file, or print the example
+    Config {
+        /// Which of the two.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Print a completion script
+    Completion {
+        /// Shell to complete for
+        shell: Shell,
+    },
+}
+
+/// Subcommands of `config`.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum ConfigCommand {
+    /// Report every mistake in a file, or what it changes
+    #[command(after_help = "Exits 0 when the file is right, 64 when it isn't.")]
+    Check {
+        /// File to check
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Print a file with every setting, its meaning and its default
+    Example,
+}
+
+/// Formats of `preflight`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Formats of `replay`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReplayFormat {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// What `/metrics` would answer at the recording's end.
+    Metrics,
+}
+
+/// Formats of the agent's own log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Levels of the agent's own log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// Errors.
+    Error,
+    /// Errors and warnings.
+    Warn,
+    /// And what happens rarely, such as start, stop and a reload.
+    Info,
+    /// And what happens every tick.
+    Debug,
+    /// And everything else.
+    Trace,
+}
+
+impl LogLevel {
+    /// The level as `tracing` directives name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+impl Global {
+    /// The configuration file, if one was named.
+    pub fn config_file(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
+    /// Format of the log, given whether it goes to a terminal.
+    pub fn log_format(&self, terminal: bool) -> LogFormat {
+        self.log_format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json })
+    }
+}
+
+impl Cli {
+    /// What to do: the subcommand, `run` when none is given.
+    pub fn action(&self) -> Command {
+        self.command.clone().unwrap_or(Command::Run)
+    }
+}
+
+/// The command with its environment variables named in the help.
+pub fn command() -> clap::Command {
+    Cli::command().mut_args(|arg| {
+        let Some((_, variable)) = ENV.iter().find(|(id, _)| arg.get_id() == *id) else { return arg };
+        let help = arg.get_help().map(StyledStr::to_string).unwrap_or_default();
+        arg.help(format!("{help} [env: {variable}]"))
+    })
+}
+
+/// Reads arguments (the first is the program's name) and, for flags that are not among them, the environment.
+///
+/// # Errors
+/// Bad usage; also the wish for `--help` or `--version`, which clap treats as errors.
+pub fn parse(args: &[OsString], env: impl Fn(&str) -> Option<OsString>) -> Result<Cli, clap::Error> {
+    let matches = command().try_get_matches_from(args)?;
+    // Variables become flags of a second round, so that both go through the same checks.
+    let mut all: Vec<OsString> = args.iter().take(1).cloned().collect();
+    let mut taken = Vec::new();
+    for (id, variable) in ENV {
+        let given = matches.value_source(id) == Some(ValueSource::CommandLine);
+        let Some(value) = env(variable).filter(|value| !given && !value.is_empty()) else { continue };
+        let flag = format!("--{}", id.replace('_', "-"));
+        let mut arg = OsString::from(format!("{flag}="));
+        arg.push(value);
+        all.push(arg);
+        taken.push((flag, *variable));
+    }
+    all.extend(args.iter().skip(1).cloned());
+    let mut command = command();
+    let read = command.try_get_matches_from_mut(all).and_then(|matches| Cli::from_arg_matches(&matches));
+    read.map_err(|mut error| {
+        if let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg)
+            && let Some((_, variable)) = taken.iter().find(|(flag, _)| arg.split(' ').next() == Some(flag.as_str()))
+        {
+            let place = format!("the environment variable {variable}");
+            error.insert(ContextKind::InvalidArg, ContextValue::String(place));
+        }
+        error.format(&mut command)
+    })
+}
+
+/// Reads this process's arguments and environment. On bad usage, prints why and ends the process with
+/// [`Exit::Usage`]; prints help or the version and ends it with [`Exit::Ok`] when asked for them.
+pub fn parse_from_env() -> Cli {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    parse(&args, |variable| std::env::var_os(variable)).unwrap_or_else(|error| {
+        // When the terminal is gone there is nobody left to tell.
+        let _ = error.print();
+        std::process::exit(i32::from(exit_of(&error).code()))
+    })
+}
+
+/// Exit code for what [`parse`] refused.
+pub fn exit_of(error: &clap::Error) -> Exit {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Ok,
+        _ => Exit::Usage,
+    }
+}
+
+/// The file's configuration with what flags and environment set instead.
+pub fn effective(cli: &Cli, file: Config) -> Config {
+    let Global { kube, node_name, kubeconfig, listen, .. } = &cli.global;
+    let mut config = file;
+    if let Some(mode) = kube {
+        config.kube.mode = *mode;
+    }
+    if let Some(name) = node_name {
+        config.kube.node_name = Some(name.clone());
+    }
+    if let Some(path) = kubeconfig {
+        config.kube.kubeconfig = Some(path.clone());
+    }
+    if let Some(address) = listen {
+        config.http.listen = *address;
+    }
+    config
+}
+
+/// Writes the completion script of `completion SHELL`.
+pub fn completion(shell: Shell, out: &mut dyn io::Write) {
+    clap_complete::generate(shell, &mut command(), "netwhy-agent", out);
+}
+
+fn node_name(text: &str) -> Result<String, String> {
+    check::node_name(text).map_or_else(|| Ok(text.to_owned()), Err)
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write IP:PORT such as 0.0.0.0:9810 or [::]:9810".to_owned())
+}

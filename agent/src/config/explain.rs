@@ -1,0 +1,52 @@
+//! What a configuration changes, for people, and what a change of it takes, for the running agent.
+
+use super::{Change, Config, KEYS};
+
+/// Keys that differ between two configurations and that only a restart brings into effect. Empty: the running agent
+/// can take `new` over as it is.
+pub fn reloadable(old: &Config, new: &Config) -> Vec<&'static str> {
+    let changed = KEYS.iter().filter(|key| key.value(old) != key.value(new));
+    changed.filter(|key| key.change == Change::Restart).map(|key| key.path).collect()
+}
+
+/// The answer of `config check`: that it is right, what differs from the defaults, and what needs a restart.
+pub fn explain(config: &Config, origin: &str) -> String {
+    let defaults = Config::default();
+    let set: Vec<_> = KEYS.iter().filter(|key| key.value(config) != key.value(&defaults)).collect();
+    let mut out = format!("{origin}: ok\n");
+    if set.is_empty() {
+        out.push_str("every setting has its default\n");
+    } else {
+        out.push_str(&format!("{} of {} settings differ from their defaults:\n", set.len(), KEYS.len()));
+        let width = set.iter().map(|key| key.path.len()).max().unwrap_or(0);
+        for key in &set {
+            let unit = if key.unit.is_empty() { String::new() } else { format!(" {}", key.unit) };
+            let restart = match key.change {
+                Change::Live => "",
+                Change::Restart => "; a change needs a restart",
+            };
+            let (value, default) = (key.value(config), key.value(&defaults));
+            out.push_str(&format!("  {:width$}  {value}{unit} (default {default}{restart})\n", key.path));
+        }
+    }
+    out.push_str(&format!(
+        "a running agent takes over changes of {} by itself; any other change needs a restart\n",
+        live_keys().join(", ")
+    ));
+    out
+}
+
+/// Sections (`labels.*`) and keys that a running agent takes over.
+pub(super) fn live_keys() -> Vec<String> {
+    super::SECTIONS
+        .iter()
+        .flat_map(|section| {
+            let live: Vec<_> = super::keys_of(section.name).filter(|key| key.change == Change::Live).collect();
+            if live.len() == super::keys_of(section.name).count() {
+                vec![format!("{}.*", section.name)]
+            } else {
+                live.into_iter().map(|key| key.path.to_owned()).collect()
+            }
+        })
+        .collect()
+}

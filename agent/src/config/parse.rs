@@ -1,0 +1,207 @@
+//! YAML text → [`Config`], by a walk over the table, so that all mistakes are reported at once.
+
+use super::{
+    Config, ConfigError, ConfigErrors, KEYS, Kind, SECTIONS,
+    check::{self, Check},
+    keys_of,
+    lines::Lines,
+    suggest::nearest,
+    value::{describe, either},
+};
+use serde_norway::{Mapping, Value};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+/// Largest file that is read, bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+impl Config {
+    /// Reads a file. With the configuration come the file's bytes, which tell whether it has changed later.
+    ///
+    /// # Errors
+    /// When the file can't be read, is larger than 1 MiB, is not UTF-8, or for what [`Config::parse`] refuses.
+    pub fn load(path: &Path) -> Result<(Self, Vec<u8>), ConfigErrors> {
+        let origin = path.display().to_string();
+        let bytes = read(path).map_err(|message| ConfigErrors::file(&origin, None, message))?;
+        let text = std::str::from_utf8(&bytes).map_err(|e| {
+            let line = 1 + bytes[..e.valid_up_to()].iter().filter(|b| **b == b'\n').count();
+            ConfigErrors::file(&origin, Some(line), "not UTF-8 text: save the file as UTF-8")
+        })?;
+        let config = Self::parse(text, &origin)?;
+        Ok((config, bytes))
+    }
+
+    /// Reads YAML text; `origin` names it in errors. Empty text gives the defaults.
+    ///
+    /// # Errors
+    /// Text that is not one YAML mapping of known sections with known keys in their ranges. All mistakes are
+    /// reported, except that text which is not YAML at all gives only the first.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, ConfigErrors> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let lines = Lines::of(text);
+        if let Some(line) = lines.anchor() {
+            let message = "anchors and aliases are not supported: write the value out in each place";
+            return Err(ConfigErrors::file(origin, Some(line), message));
+        }
+        let document = serde_norway::from_str::<Value>(text).map_err(|e| not_yaml(origin, &lines, &e))?;
+        let mut walk = Walk { lines, config: Self::default(), errors: Vec::new() };
+        match &document {
+            Value::Null => {}
+            Value::Mapping(sections) => walk.document(sections),
+            other => {
+                let message =
+                    format!("{} where sections should be: begin with one such as \"sampling:\"", describe(other));
+                return Err(ConfigErrors::file(origin, None, message));
+            }
+        }
+        walk.cross_checks();
+        let Walk { config, mut errors, .. } = walk;
+        if errors.is_empty() {
+            return Ok(config);
+        }
+        errors.sort_by_key(|e| e.line.unwrap_or(usize::MAX));
+        Err(ConfigErrors { origin: origin.to_owned(), errors })
+    }
+}
+
+/// The bytes of a file; the error is a whole message.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let explain = |e: io::Error| match e.kind() {
+        io::ErrorKind::NotFound => "no such file: check the path given with --config".to_owned(),
+        io::ErrorKind::PermissionDenied => "not readable: permission denied".to_owned(),
+        _ => format!("not readable: {e}"),
+    };
+    let meta = std::fs::metadata(path).map_err(explain)?;
+    if meta.is_dir() {
+        return Err("is a directory: name the file in it".to_owned());
+    }
+    let mut bytes = Vec::new();
+    // The length that the file system states is not trusted: a device has none.
+    File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(explain)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err("larger than 1 MiB: this is not a configuration file of netwhy".to_owned());
+    }
+    Ok(bytes)
+}
+
+/// The YAML parser's error without its own statement of the place.
+fn not_yaml(origin: &str, lines: &Lines<'_>, error: &serde_norway::Error) -> ConfigErrors {
+    let mut message = error.to_string().replace('\n', " ");
+    let mut line = error.location().map(|l| l.line());
+    if let Some(location) = error.location() {
+        message = message.replace(&format!(" at line {} column {}", location.line(), location.column()), "");
+    }
+    if message.contains("duplicate entry") {
+        message.push_str(": keep one of them");
+        // The parser states where the mapping begins.
+        line = lines.repeated().or(line);
+    } else {
+        message = format!("not valid YAML: {message}");
+    }
+    ConfigErrors::file(origin, line, message)
+}
+
+struct Walk<'a> {
+    lines: Lines<'a>,
+    config: Config,
+    errors: Vec<ConfigError>,
+}
+
+impl Walk<'_> {
+    fn document(&mut self, sections: &Mapping) {
+        for (name, body) in sections {
+            let Some(section) = name.as_str().and_then(|n| SECTIONS.iter().find(|s| s.name == n)) else {
+                self.unknown_section(name);
+                continue;
+            };
+            match body {
+                Value::Mapping(keys) => self.section(section.name, keys),
+                // A section whose keys are all commented out.
+                Value::Null => {}
+                other => {
+                    let line = self.lines.section(section.name);
+                    let message = format!("{} is not a section: put its keys below it, indented", describe(other));
+                    self.error(line, section.name, message);
+                }
+            }
+        }
+    }
+
+    fn section(&mut self, section: &'static str, values: &Mapping) {
+        for (name, value) in values {
+            let Some(key) = name.as_str().and_then(|n| keys_of(section).find(|k| k.name == n)) else {
+                self.unknown_key(section, name);
+                continue;
+            };
+            if value.is_null() && key.kind != Kind::OptionalText {
+                let line = self.lines.key(section, key.name);
+                self.error(line, key.path, "has no value: give one, or leave the line out");
+                continue;
+            }
+            let Err(faults) = (key.read)(&mut self.config, value, key) else { continue };
+            for fault in faults {
+                let (line, path) = match fault.element {
+                    Some(i) => (self.lines.element(section, key.name, i), format!("{}[{i}]", key.path)),
+                    None => (self.lines.key(section, key.name), key.path.to_owned()),
+                };
+                self.error(line, path, fault.message);
+            }
+        }
+    }
+
+    fn unknown_section(&mut self, name: &Value) {
+        let path = name_of(name);
+        let line = self.lines.section(&path);
+        let names: Vec<_> = SECTIONS.iter().map(|s| s.name).collect();
+        let message = if let Some(key) = KEYS.iter().find(|k| k.path == path || k.name == path) {
+            format!("unknown section: write \"{}\" below \"{}:\", indented", key.name, key.section)
+        } else if let Some(near) = nearest(&path, names.iter().copied()) {
+            format!("unknown section: did you mean {near}?")
+        } else {
+            format!("unknown section: there are {}", either(&names).replace(" or ", " and "))
+        };
+        self.error(line, path, message);
+    }
+
+    fn unknown_key(&mut self, section: &str, name: &Value) {
+        let name = name_of(name);
+        let line = self.lines.key(section, &name);
+        let message = if let Some(near) = nearest(&name, keys_of(section).map(|k| k.name)) {
+            format!("unknown key: did you mean {near}?")
+        } else if let Some(key) = KEYS.iter().find(|k| k.name == name) {
+            format!("unknown key: did you mean {}?", key.path)
+        } else {
+            let names: Vec<_> = keys_of(section).map(|k| k.name).collect();
+            format!("unknown key: {section} has {}", either(&names).replace(" or ", " and "))
+        };
+        self.error(line, format!("{section}.{name}"), message);
+    }
+
+    /// Rules between keys, where each key by itself is right.
+    fn cross_checks(&mut self) {
+        for Check { keys, find } in check::CHECKS {
+            let wrong = |key: &&str| self.errors.iter().any(|e| e.path.as_deref().is_some_and(|p| p.starts_with(*key)));
+            if keys.iter().any(wrong) {
+                continue;
+            }
+            if let Some((path, message)) = find(&self.config) {
+                // The key that the message is about may be left to its default: then a partner's line helps.
+                let candidates = [path].into_iter().chain(keys.iter().copied());
+                let line = candidates.filter_map(|p| p.split_once('.')).find_map(|(s, k)| self.lines.key(s, k));
+                self.error(line, path, message);
+            }
+        }
+    }
+
+    fn error(&mut self, line: Option<usize>, path: impl Into<String>, message: impl Into<String>) {
+        self.errors.push(ConfigError { line, path: Some(path.into()), message: message.into() });
+    }
+}
+
+/// A mapping's key as text.
+fn name_of(name: &Value) -> String {
+    name.as_str().map_or_else(|| describe(name), |text| text.chars().filter(|c| !c.is_control()).take(60).collect())
+}

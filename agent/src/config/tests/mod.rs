@@ -1,0 +1,4 @@
+mod cli;
+mod docs;
+mod file;
+mod rules;

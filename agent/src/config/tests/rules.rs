@@ -1,0 +1,132 @@
+//! What the table declares, and what comes out of it.
+
+use crate::config::{Change, Config, KEYS, RttBuckets, SECTIONS, Switch, explain, keys_of, reloadable};
+use netwhy_abi::PeerClass;
+use std::time::Duration;
+
+#[test]
+fn defaults_are_the_documented_ones() {
+    let config = Config::default();
+    let s = &config.sampling;
+    assert_eq!((s.rtt_every, s.walk_cpu_share), (16, 0.003));
+    assert_eq!(
+        [s.walk_seconds, s.tick_seconds, s.window_seconds, s.facts_seconds],
+        [1, 1, 10, 2].map(Duration::from_secs)
+    );
+    assert!(keys_of("signals").all(|key| key.value(&config) == "auto"));
+    let t = &config.thresholds;
+    assert_eq!((t.loss_ratio, t.min_segments, t.receiver_limited_share), (0.002, 200, 0.5));
+    assert_eq!((t.send_buffer_limited_share, t.throttled_share, t.accept_drops), (0.5, 0.1, 1));
+    assert_eq!((t.connect_failures, t.connect_failure_share, t.syn_retransmits), (3, 0.5, 3));
+    assert_eq!((t.rtt_inflation, t.rtt_floor_ms, t.think_time_ms), (3.0, 1.0, 5.0));
+    assert_eq!((t.enter_windows, t.leave_windows), (2, 6));
+    assert_eq!(config.labels.rtt_buckets, RttBuckets::Coarse);
+    assert!(config.labels.workload && config.labels.peer);
+    let l = &config.limits;
+    assert_eq!([l.cgroups, l.edges, l.drops, l.prefixes], [4096, 16_384, 4096, 16_384]);
+    assert_eq!((l.series, l.edges_in_view), (50_000, 512));
+    assert_eq!([l.gone_seconds, l.edge_idle_seconds], [90, 300].map(Duration::from_secs));
+    let in_cluster: Vec<_> = config.peers.in_cluster.iter().map(ToString::to_string).collect();
+    assert_eq!(in_cluster, ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fe80::/10"]);
+    assert!(
+        config.peers.same_zone.is_empty() && config.peers.cross_zone.is_empty() && config.peers.external.is_empty()
+    );
+    assert_eq!((config.kube.mode, &config.kube.node_name, &config.kube.kubeconfig), (Switch::Auto, &None, &None));
+    assert_eq!(config.http.listen.to_string(), "0.0.0.0:9810");
+    assert_eq!((config.http.max_connections, config.http.read_timeout_seconds), (64, Duration::from_secs(10)));
+}
+
+#[test]
+fn every_default_reads_back_as_itself_and_lies_in_its_range() {
+    let defaults = Config::default();
+    for key in KEYS {
+        let text = key.value(&defaults);
+        let config = Config::parse(&format!("{}:\n  {}: {text}\n", key.section, key.name), "t").unwrap();
+        assert_eq!(config, defaults, "{}", key.path);
+    }
+}
+
+#[test]
+fn every_end_of_a_range_is_allowed_and_what_lies_beyond_is_refused() {
+    for key in KEYS {
+        let Some((low, high)) = key.range else { continue };
+        assert!(low < high, "{}", key.path);
+        let mut config = Config::default();
+        for end in [low, high] {
+            (key.read)(&mut config, &serde_norway::from_str(&end.to_string()).unwrap(), key).unwrap();
+            assert_eq!(key.value(&config), end.to_string());
+        }
+        for beyond in [low - 1.0, high + 1.0] {
+            let value = serde_norway::from_str(&beyond.to_string()).unwrap();
+            assert!((key.read)(&mut config, &value, key).is_err(), "{} = {beyond}", key.path);
+        }
+    }
+}
+
+#[test]
+fn every_section_has_keys_and_every_key_a_help_sentence() {
+    assert_eq!(SECTIONS.len(), 8);
+    for section in SECTIONS {
+        assert!(keys_of(section.name).count() > 0);
+    }
+    for key in KEYS {
+        assert!(key.help.ends_with('.'), "{}", key.path);
+        assert!(!key.help.contains('|'), "{}: would break the table", key.path);
+    }
+}
+
+#[test]
+fn a_deleted_pods_series_never_stay_longer_than_the_promised_two_minutes() {
+    let key = KEYS.iter().find(|key| key.path == "limits.gone_seconds").unwrap();
+    assert_eq!(key.range.unwrap().1, 120.0);
+}
+
+#[test]
+fn thresholds_labels_peers_and_gone_seconds_reload_and_all_else_needs_a_restart() {
+    let old = Config::default();
+    let mut new = old.clone();
+    new.thresholds.loss_ratio = 0.01;
+    new.labels.peer = false;
+    new.limits.gone_seconds = Duration::from_secs(30);
+    new.peers.external = vec!["203.0.113.0/24".parse().unwrap()];
+    assert!(reloadable(&old, &new).is_empty());
+    new.sampling.rtt_every = 8;
+    new.signals.drops = Switch::Off;
+    new.limits.edges = 1024;
+    new.kube.mode = Switch::Off;
+    new.http.max_connections = 2;
+    let expected = ["sampling.rtt_every", "signals.drops", "limits.edges", "kube.mode", "http.max_connections"];
+    assert_eq!(reloadable(&old, &new), expected);
+    for key in KEYS {
+        let live = ["thresholds", "labels", "peers"].contains(&key.section) || key.path == "limits.gone_seconds";
+        assert_eq!(key.change == Change::Live, live, "{}", key.path);
+    }
+}
+
+#[test]
+fn explain_names_what_differs_and_only_that() {
+    let mut config = Config::default();
+    assert!(explain(&config, "f.yaml").starts_with("f.yaml: ok\nevery setting has its default\n"));
+    config.thresholds.loss_ratio = 0.01;
+    config.http.listen = "[::]:80".parse().unwrap();
+    let text = explain(&config, "f.yaml");
+    assert!(text.contains("thresholds.loss_ratio  0.01 ratio (default 0.002)\n"), "{text}");
+    let listen = "http.listen            \"[::]:80\" (default 0.0.0.0:9810; a change needs a restart)\n";
+    assert!(text.contains(listen), "{text}");
+    assert!(text.contains(&format!("2 of {} settings differ", KEYS.len())), "{text}");
+    assert!(!text.contains("min_segments"), "{text}");
+}
+
+#[test]
+fn peers_become_ipv6_prefixes_with_their_class() {
+    let config =
+        Config::parse("peers: {in_cluster: [], external: [198.51.100.0/24], same_zone: ['fd00::/8']}", "t").unwrap();
+    let prefixes: Vec<_> = config.peers.prefixes().into_iter().map(|(p, class)| (p.prefix_len, class)).collect();
+    assert_eq!(prefixes, [(8, PeerClass::SameZone), (120, PeerClass::External)]);
+}
+
+#[test]
+fn kernel_map_sizes_are_the_limits() {
+    let maps = Config::default().limits.maps();
+    assert_eq!((maps.cgroups, maps.edges, maps.drops, maps.prefixes), (4096, 16_384, 4096, 16_384));
+}

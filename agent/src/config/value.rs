@@ -1,0 +1,363 @@
+//! The types that a setting can have: how each is read from YAML, printed, and described in an error.
+
+use super::{Cidr, Key};
+use serde_norway::Value;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// Whether a part of the agent is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Switch {
+    /// Used when the machine can.
+    #[default]
+    Auto,
+    /// Used; the agent refuses to start without it.
+    On,
+    /// Not used.
+    Off,
+}
+
+/// Buckets of the exported RTT histograms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RttBuckets {
+    /// The 1-2-5 series from 50 µs to 10 s.
+    #[default]
+    Coarse,
+    /// Every bucket that the kernel side counts in.
+    Fine,
+}
+
+/// One thing wrong with a value.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// Position in a list; `None`: the value as a whole.
+    pub(super) element: Option<usize>,
+    /// What, and what to do.
+    pub(super) message: String,
+}
+
+impl From<String> for Fault {
+    fn from(message: String) -> Self {
+        Self { element: None, message }
+    }
+}
+
+/// What kind of value a key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Whole number.
+    Whole,
+    /// Number.
+    Number,
+    /// `true` or `false`.
+    Bool,
+    /// One of some words.
+    Choice(&'static [&'static str]),
+    /// Number of seconds.
+    Seconds,
+    /// Text; null means that it is not set.
+    OptionalText,
+    /// `IP:PORT`.
+    Listen,
+    /// List of address ranges.
+    Ranges,
+}
+
+impl Kind {
+    /// Name for the documentation.
+    pub fn name(self) -> String {
+        match self {
+            Self::Whole => "whole number".into(),
+            Self::Number => "number".into(),
+            Self::Bool => "`true` or `false`".into(),
+            Self::Choice(words) => words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", "),
+            Self::Seconds => "seconds".into(),
+            Self::OptionalText => "text or `null`".into(),
+            Self::Listen => "`IP:PORT`".into(),
+            Self::Ranges => "list of address ranges".into(),
+        }
+    }
+}
+
+/// A type that a key can have.
+pub(super) trait Setting: Sized {
+    /// What the table writes as the default.
+    type Default;
+    /// For documentation and errors.
+    const KIND: Kind;
+    /// The default as a value.
+    fn of(default: Self::Default) -> Self;
+    /// Reads and checks a YAML value.
+    fn read(value: &Value, key: &Key) -> Result<Self, Vec<Fault>>;
+    /// The value as it would stand in the file.
+    fn show(&self) -> String;
+}
+
+impl Setting for u64 {
+    type Default = Self;
+    const KIND: Kind = Kind::Whole;
+
+    fn of(default: Self) -> Self {
+        default
+    }
+
+    fn read(value: &Value, key: &Key) -> Result<Self, Vec<Fault>> {
+        let number = number(value, key)?;
+        match value.as_u64() {
+            Some(whole) => Ok(whole),
+            None => refuse(format!("{number} is not a whole number: give {}", key.wanted())),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for f64 {
+    type Default = Self;
+    const KIND: Kind = Kind::Number;
+
+    fn of(default: Self) -> Self {
+        default
+    }
+
+    fn read(value: &Value, key: &Key) -> Result<Self, Vec<Fault>> {
+        number(value, key)
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for Duration {
+    type Default = u64;
+    const KIND: Kind = Kind::Seconds;
+
+    fn of(default: u64) -> Self {
+        Self::from_secs(default)
+    }
+
+    fn read(value: &Value, key: &Key) -> Result<Self, Vec<Fault>> {
+        let seconds = number(value, key)?;
+        Self::try_from_secs_f64(seconds)
+            .map_err(|_| vec![format!("{seconds} is not a duration: give {}", key.wanted()).into()])
+    }
+
+    fn show(&self) -> String {
+        self.as_secs_f64().to_string()
+    }
+}
+
+impl Setting for bool {
+    type Default = Self;
+    const KIND: Kind = Kind::Bool;
+
+    fn of(default: Self) -> Self {
+        default
+    }
+
+    fn read(value: &Value, _: &Key) -> Result<Self, Vec<Fault>> {
+        match value.as_bool() {
+            Some(b) => Ok(b),
+            None => refuse(format!("{} is neither true nor false: write one of them, without quotes", describe(value))),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// Implements [`Setting`] for an enum by a table of its words.
+macro_rules! choice {
+    ($Type:ident: $($word:literal => $variant:ident),+) => {
+        impl Setting for $Type {
+            type Default = Self;
+            const KIND: Kind = Kind::Choice(&[$($word),+]);
+
+            fn of(default: Self) -> Self {
+                default
+            }
+
+            fn read(value: &Value, _: &Key) -> Result<Self, Vec<Fault>> {
+                match value.as_str() {
+                    $(Some($word) => Ok(Self::$variant),)+
+                    _ => refuse(format!("{} is not known: write {}", describe(value), either(&[$($word),+]))),
+                }
+            }
+
+            fn show(&self) -> String {
+                match self { $(Self::$variant => $word,)+ }.to_owned()
+            }
+        }
+    };
+}
+
+choice!(Switch: "auto" => Auto, "on" => On, "off" => Off);
+choice!(RttBuckets: "coarse" => Coarse, "fine" => Fine);
+
+impl Setting for Option<String> {
+    type Default = Self;
+    const KIND: Kind = Kind::OptionalText;
+
+    fn of(default: Self) -> Self {
+        default
+    }
+
+    fn read(value: &Value, _: &Key) -> Result<Self, Vec<Fault>> {
+        optional_text(value)
+    }
+
+    fn show(&self) -> String {
+        self.as_deref().map_or_else(|| "null".into(), quoted)
+    }
+}
+
+impl Setting for Option<PathBuf> {
+    type Default = Self;
+    const KIND: Kind = Kind::OptionalText;
+
+    fn of(default: Self) -> Self {
+        default
+    }
+
+    fn read(value: &Value, _: &Key) -> Result<Self, Vec<Fault>> {
+        Ok(optional_text(value)?.map(PathBuf::from))
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| "null".into(), |path| quoted(&path.to_string_lossy()))
+    }
+}
+
+impl Setting for SocketAddr {
+    type Default = ([u8; 4], u16);
+    const KIND: Kind = Kind::Listen;
+
+    fn of(default: ([u8; 4], u16)) -> Self {
+        Self::from(default)
+    }
+
+    fn read(value: &Value, _: &Key) -> Result<Self, Vec<Fault>> {
+        let address = value.as_str().and_then(|text| text.parse().ok());
+        address.ok_or_else(|| {
+            let found = describe(value);
+            vec![
+                format!("{found} is not an address to listen on: write IP:PORT such as 0.0.0.0:9810 or \"[::]:9810\"")
+                    .into(),
+            ]
+        })
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.to_string())
+    }
+}
+
+impl Setting for Vec<Cidr> {
+    type Default = &'static [Cidr];
+    const KIND: Kind = Kind::Ranges;
+
+    fn of(default: &'static [Cidr]) -> Self {
+        default.to_vec()
+    }
+
+    fn read(value: &Value, _: &Key) -> Result<Self, Vec<Fault>> {
+        let Some(list) = value.as_sequence() else {
+            return refuse(format!(
+                "{} is not a list: write [10.0.0.0/8] or one \"- 10.0.0.0/8\" a line",
+                describe(value)
+            ));
+        };
+        let mut ranges = Self::new();
+        let mut faults = Vec::new();
+        for (i, item) in list.iter().enumerate() {
+            let range = match item.as_str() {
+                Some(text) => text.parse::<Cidr>(),
+                None => Err(format!("{} is not an address range: write one such as 10.0.0.0/8", describe(item))),
+            };
+            match range {
+                Ok(range) if ranges.contains(&range) => {
+                    faults.push(Fault { element: Some(i), message: format!("{range} stands here twice: remove one") });
+                }
+                Ok(range) => ranges.push(range),
+                Err(message) => faults.push(Fault { element: Some(i), message }),
+            }
+        }
+        if faults.is_empty() { Ok(ranges) } else { Err(faults) }
+    }
+
+    fn show(&self) -> String {
+        let ranges: Vec<_> = self.iter().map(|range| quoted(&range.to_string())).collect();
+        format!("[{}]", ranges.join(", "))
+    }
+}
+
+/// A number within the key's range.
+fn number(value: &Value, key: &Key) -> Result<f64, Vec<Fault>> {
+    let Some(n) = value.as_f64().filter(|n| !n.is_nan()) else {
+        return refuse(match value.as_str() {
+            Some(text) if text.parse::<f64>().is_ok() => {
+                format!("{} is text: give {}, without quotes", describe(value), key.wanted())
+            }
+            _ => format!("{} is not a number: give {}", describe(value), key.wanted()),
+        });
+    };
+    let (low, high) = key.range.unwrap_or((f64::MIN, f64::MAX));
+    if n < low {
+        return refuse(format!("{n} is below {low}: give {}", key.wanted()));
+    }
+    if n > high {
+        return refuse(format!("{n} is above {high}: give {}", key.wanted()));
+    }
+    Ok(n)
+}
+
+fn optional_text(value: &Value) -> Result<Option<String>, Vec<Fault>> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) if text.trim().is_empty() => refuse("is empty: write null, or leave the line out".into()),
+        Value::String(text) => Ok(Some(text.clone())),
+        Value::Number(_) | Value::Bool(_) => refuse(format!("{} is not text: put it in quotes", describe(value))),
+        _ => refuse(format!("{} is not text: write one word or null", describe(value))),
+    }
+}
+
+fn refuse<T>(message: String) -> Result<T, Vec<Fault>> {
+    Err(vec![message.into()])
+}
+
+/// A value as an error names it; long text is cut.
+pub(super) fn describe(value: &Value) -> String {
+    match value {
+        Value::Null => "no value".into(),
+        Value::Bool(b) => b.to_string(),
+        Value::Number(n) => n.to_string(),
+        Value::String(text) => {
+            let cut: String = text.chars().take(40).collect();
+            format!("{cut:?}{}", if cut.len() < text.len() { "…" } else { "" })
+        }
+        Value::Sequence(_) => "a list".into(),
+        Value::Mapping(_) => "a section".into(),
+        Value::Tagged(tagged) => format!("a value with the tag {}", tagged.tag),
+    }
+}
+
+/// `a, b or c`.
+pub(super) fn either(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [head @ .., last] => format!("{} or {last}", head.join(", ")),
+    }
+}
+
+/// Text as YAML: plain where YAML reads it back as the same text, else in double quotes.
+fn quoted(text: &str) -> String {
+    let plain = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._:-".contains(&b))
+        && !text.ends_with(':')
+        && serde_norway::from_str::<Value>(text).is_ok_and(|v| v.as_str() == Some(text));
+    if plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+}

@@ -1,0 +1,249 @@
+//! The running kernel's type information (BTF), as far as it is needed: member offsets, enum names and the arguments
+//! of tracepoints. Format: the kernel's `Documentation/bpf/btf.rst`.
+
+use std::{collections::HashMap, path::Path};
+
+const MAGIC: u16 = 0xeb9f;
+
+const KIND_STRUCT: u8 = 4;
+const KIND_UNION: u8 = 5;
+const KIND_ENUM: u8 = 6;
+const KIND_TYPEDEF: u8 = 8;
+
+/// Why BTF could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum BtfError {
+    /// The file can't be read.
+    #[error(
+        "the kernel's type information {path} can't be read ({error}): netwhy needs a kernel built with \
+         CONFIG_DEBUG_INFO_BTF=y (all common distributions since 2020), and its sysfs mounted"
+    )]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// It is not BTF.
+    #[error("the kernel's type information {path} is damaged: {what}")]
+    Malformed {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+/// Parsed BTF.
+pub struct KernelTypes {
+    data: Vec<u8>,
+    /// Byte offset of each type's record; index = type id.
+    types: Vec<usize>,
+    strings: usize,
+    by_name: HashMap<(u8, String), usize>,
+}
+
+/// Where a member lies in its struct, in bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Distance from the beginning of the outermost struct.
+    pub bit_offset: u32,
+}
+
+impl Member {
+    /// Byte that holds the first bit.
+    pub fn byte(self) -> u32 {
+        self.bit_offset / 8
+    }
+
+    /// First bit within that byte.
+    pub fn shift(self) -> u32 {
+        self.bit_offset % 8
+    }
+}
+
+impl KernelTypes {
+    /// Reads `<sysfs>/kernel/btf/vmlinux`.
+    ///
+    /// # Errors
+    /// [`BtfError`] when it can't be read or is no BTF.
+    pub fn read(sysfs: &Path) -> Result<Self, BtfError> {
+        let path = sysfs.join("kernel/btf/vmlinux");
+        let name = path.display().to_string();
+        let data = std::fs::read(&path).map_err(|error| BtfError::Unreadable { path: name.clone(), error })?;
+        Self::parse(data).map_err(|what| BtfError::Malformed { path: name, what })
+    }
+
+    fn parse(data: Vec<u8>) -> Result<Self, &'static str> {
+        let word = |at: usize| -> Result<usize, &'static str> {
+            let bytes = data.get(at..at + 4).ok_or("it ends early")?;
+            Ok(u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize)
+        };
+        let magic = data.get(0..2).ok_or("it is empty")?;
+        if u16::from_ne_bytes([magic[0], magic[1]]) != MAGIC {
+            return Err("it has no BTF header");
+        }
+        let header = word(4)?;
+        let (first, length, strings) = (header + word(8)?, word(12)?, header + word(16)?);
+        let mut this = Self { types: vec![0], strings, by_name: HashMap::new(), data: Vec::new() };
+        let (mut at, end) = (first, first + length);
+        while at < end {
+            let info = word(at + 4)?;
+            let (kind, members) = (((info >> 24) & 0x1f) as u8, info & 0xffff);
+            let id = this.types.len();
+            this.types.push(at);
+            if matches!(kind, KIND_STRUCT | KIND_UNION | KIND_ENUM | KIND_TYPEDEF) {
+                let name = string_at(&data, strings + word(at)?).ok_or("a name lies outside")?;
+                if !name.is_empty() {
+                    this.by_name.entry((kind, name.to_owned())).or_insert(id);
+                }
+            }
+            at += 12 + record_tail(kind, members).ok_or("it has a record of an unknown kind")?;
+        }
+        this.data = data;
+        Ok(this)
+    }
+
+    fn word(&self, at: usize) -> u32 {
+        match self.data.get(at..at + 4) {
+            Some(b) => u32::from_ne_bytes([b[0], b[1], b[2], b[3]]),
+            None => 0,
+        }
+    }
+
+    fn name_of(&self, at: usize) -> &str {
+        string_at(&self.data, self.strings + self.word(at) as usize).unwrap_or("")
+    }
+
+    /// (record, kind, number of members) of a type.
+    fn record(&self, id: usize) -> Option<(usize, u8, usize)> {
+        let at = *self.types.get(id)?;
+        let info = self.word(at + 4);
+        Some((at, ((info >> 24) & 0x1f) as u8, (info & 0xffff) as usize))
+    }
+
+    /// Follows typedefs and qualifiers.
+    fn resolve(&self, mut id: usize) -> usize {
+        // typedef, volatile, const, restrict, type tag: kinds that only wrap. The bound guards against a cycle.
+        for _ in 0..32 {
+            match self.record(id) {
+                Some((at, KIND_TYPEDEF | 9 | 10 | 11 | 18, _)) => id = self.word(at + 8) as usize,
+                _ => break,
+            }
+        }
+        id
+    }
+
+    fn find(&self, kind: u8, name: &str) -> Option<usize> {
+        self.by_name.get(&(kind, name.to_owned())).copied()
+    }
+
+    /// Bit offset and type of a member, looked for in anonymous members too.
+    fn member(&self, id: usize, name: &str, depth: u8) -> Option<(u32, usize)> {
+        let (at, kind, members) = self.record(self.resolve(id))?;
+        if depth == 0 || !matches!(kind, KIND_STRUCT | KIND_UNION) {
+            return None;
+        }
+        // With this flag the upper 8 bits of a member's offset are its bit-field size.
+        let bitfields = self.word(at + 4) >> 31 == 1;
+        (0..members).map(|i| at + 12 + 12 * i).find_map(|m| {
+            let (own, ty) = (self.name_of(m), self.word(m + 4) as usize);
+            let mut offset = self.word(m + 8);
+            if bitfields {
+                offset &= 0x00ff_ffff;
+            }
+            if own == name {
+                return Some((offset, ty));
+            }
+            if own.is_empty() {
+                return self.member(ty, name, depth - 1).map(|(inner, ty)| (offset + inner, ty));
+            }
+            None
+        })
+    }
+
+    /// Where a member lies, by a path such as `sock.sk_cgrp_data.cgroup`: the struct's name, then members held by
+    /// value. `None`: this kernel has no such member.
+    pub fn offset(&self, path: &str) -> Option<Member> {
+        let mut parts = path.split('.');
+        let mut id = self.find(KIND_STRUCT, parts.next()?)?;
+        let mut bits = 0;
+        for part in parts {
+            let (offset, ty) = self.member(id, part, 8)?;
+            bits += offset;
+            id = ty;
+        }
+        Some(Member { bit_offset: bits })
+    }
+
+    /// Names and values of an enum's members; empty when there is no such enum.
+    pub fn enum_values(&self, name: &str) -> Vec<(String, i32)> {
+        let Some((at, _, members)) = self.find(KIND_ENUM, name).and_then(|id| self.record(id)) else {
+            return Vec::new();
+        };
+        let value = |i: usize| (self.name_of(at + 12 + 8 * i).to_owned(), self.word(at + 16 + 8 * i) as i32);
+        (0..members).map(value).collect()
+    }
+
+    /// Number of arguments of a tracepoint. `None`: this kernel has no such tracepoint.
+    pub fn tracepoint_args(&self, tracepoint: &str) -> Option<usize> {
+        // typedef btf_trace_X → pointer → function prototype, whose first parameter is the tracepoint's own data.
+        let pointer = self.resolve(self.find(KIND_TYPEDEF, &format!("btf_trace_{tracepoint}"))?);
+        let (at, _, _) = self.record(pointer)?;
+        let (_, _, parameters) = self.record(self.word(at + 8) as usize)?;
+        parameters.checked_sub(1)
+    }
+}
+
+/// Bytes after the 12 that every record has.
+fn record_tail(kind: u8, members: usize) -> Option<usize> {
+    Some(match kind {
+        1 | 14 | 17 => 4,
+        3 => 12,
+        4 | 5 | 15 | 19 => 12 * members,
+        6 | 13 => 8 * members,
+        2 | 7..=12 | 16 | 18 => 0,
+        _ => return None,
+    })
+}
+
+fn string_at(data: &[u8], at: usize) -> Option<&str> {
+    let tail = data.get(at..)?;
+    let end = tail.iter().position(|b| *b == 0)?;
+    std::str::from_utf8(&tail[..end]).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_type_information_is_an_error_not_a_panic() {
+        assert!(KernelTypes::parse(Vec::new()).is_err());
+        assert!(KernelTypes::parse(vec![1; 64]).is_err());
+        let mut short = 0xeb9fu16.to_ne_bytes().to_vec();
+        short.extend([1, 0]);
+        for word in [24u32, 0, 4096, 4096, 16] {
+            short.extend(word.to_ne_bytes());
+        }
+        assert_eq!(KernelTypes::parse(short).err(), Some("it ends early"));
+    }
+
+    #[test]
+    fn running_kernel_has_the_members_that_every_supported_kernel_has() {
+        let types = match KernelTypes::read(Path::new("/sys")) {
+            Ok(types) => types,
+            Err(error) => {
+                eprintln!("SKIP running_kernel_has_the_members: machine: {error}");
+                return;
+            }
+        };
+        for path in ["tcp_sock.srtt_us", "tcp_sock.rack.rtt_us", "sock.__sk_common.skc_daddr", "cgroup.kn"] {
+            assert!(types.offset(path).is_some(), "{path}");
+        }
+        assert_eq!(types.offset("tcp_sock.no_such_member"), None);
+        assert_eq!(types.offset("sock.__sk_common.skc_daddr").map(|m| m.byte()), Some(0));
+        assert_eq!(types.tracepoint_args("tcp_probe"), Some(2));
+        assert_eq!(types.tracepoint_args("no_such_tracepoint"), None);
+    }
+}

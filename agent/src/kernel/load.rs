@@ -1,0 +1,290 @@
+//! Loading and attaching: probe by probe, each with a verdict, so that what one kernel lacks costs one signal.
+
+use super::{
+    btf::{BtfError, KernelTypes},
+    offsets,
+    probes::{Hook, PROBES, Probe, Program, State, Verdict},
+};
+use aya::{Btf, Ebpf, EbpfLoader, programs};
+use std::path::Path;
+
+/// The object that the build script made.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netwhy-bpf"));
+
+/// Whether a signal is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// If the kernel can.
+    Auto,
+    /// It must.
+    On,
+    /// No.
+    Off,
+}
+
+/// A part of the cgroup tree: everything below one directory, itself included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subtree {
+    /// Directories between the mount and it.
+    pub level: u32,
+    /// Its cgroup id.
+    pub id: u64,
+}
+
+/// What to load, and how large.
+#[derive(Clone, Debug)]
+pub struct Settings<'a> {
+    /// The host's sysfs.
+    pub sysfs: &'a Path,
+    /// Mean distance of RTT samples on busy sockets, ACKs; at least 1.
+    pub rtt_every: u32,
+    /// By [`Probe::name`]; what is missing is [`Mode::Auto`].
+    pub modes: &'a [(&'a str, Mode)],
+    /// Rows of the maps.
+    pub limits: netwhy_abi::memory::Limits,
+    /// `None`: all cgroups.
+    pub subtree: Option<Subtree>,
+}
+
+/// Why nothing could be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// No type information.
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+    /// A kernel too old or too different.
+    #[error("this kernel ({release}) lacks {missing}: netwhy needs Linux 5.10 or later")]
+    Kernel {
+        /// `uname -r`.
+        release: String,
+        /// Members of kernel structures.
+        missing: String,
+    },
+    /// Not allowed.
+    #[error(
+        "the kernel refused to load programs ({0}): run as root, or with the capabilities BPF, PERFMON and SYS_PTRACE"
+    )]
+    Permission(String),
+    /// A signal that the configuration demands.
+    #[error("signal {name} is set to `on` and can't be had: {why}: set signals.{name} to `auto`")]
+    Demanded {
+        /// The signal.
+        name: &'static str,
+        /// Verdict.
+        why: String,
+    },
+    /// A probe without which the agent is of no use.
+    #[error("the probe {name} can't be attached: {why}")]
+    Core {
+        /// The probe.
+        name: &'static str,
+        /// Verdict.
+        why: String,
+    },
+    /// Anything else.
+    #[error("failed to load the kernel programs: {0}")]
+    Other(String),
+}
+
+/// Attached programs and their maps. Dropping it detaches everything; nothing is pinned.
+pub struct Loaded {
+    pub(super) ebpf: Ebpf,
+    /// One verdict per probe, in the table's order.
+    pub verdicts: Vec<Verdict>,
+    /// What this kernel lacks, in words.
+    pub lacks: Vec<&'static str>,
+    /// Names of drop reasons; index = number.
+    pub drop_reasons: Vec<String>,
+    /// Whether a walk can be made.
+    pub can_walk: bool,
+}
+
+/// Major and minor number of the running kernel, and its whole name.
+pub fn release() -> ((u32, u32), String) {
+    let name = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut numbers = name.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok());
+    ((numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)), name)
+}
+
+impl Loaded {
+    /// Loads and attaches every wanted probe that this kernel can run.
+    ///
+    /// # Errors
+    /// [`LoadError`]; nothing stays attached then.
+    pub fn load(settings: &Settings<'_>) -> Result<Self, LoadError> {
+        let (version, release) = release();
+        let types = KernelTypes::read(settings.sysfs)?;
+        let constants = offsets::resolve(&types, version)
+            .map_err(|missing| LoadError::Kernel { release, missing: missing.join(", ") })?;
+        raise_memlock();
+        let mut ebpf = object(settings, &constants)?;
+        let btf = Btf::from_sys_fs().map_err(|error| LoadError::Other(error.to_string()))?;
+        let mut verdicts = Vec::new();
+        for probe in PROBES {
+            let mode = settings.modes.iter().find(|(name, _)| *name == probe.name).map_or(Mode::Auto, |(_, m)| *m);
+            let verdict = attach(&mut ebpf, &btf, &types, &constants, probe, mode);
+            if verdict.state != State::Ok {
+                if mode == Mode::On {
+                    return Err(LoadError::Demanded { name: probe.name, why: verdict.why });
+                }
+                if probe.core && !matches!(verdict.state, State::Off | State::Degraded) {
+                    if verdict.why.contains("os error 1)") {
+                        return Err(LoadError::Permission(verdict.why));
+                    }
+                    return Err(LoadError::Core { name: probe.name, why: verdict.why });
+                }
+            }
+            verdicts.push(verdict);
+        }
+        let can_walk = constants.has_storage
+            && verdicts.iter().any(|v| v.name == "sockets" && matches!(v.state, State::Ok | State::Degraded));
+        Ok(Self { ebpf, verdicts, lacks: constants.lacks, drop_reasons: drop_reasons(&types), can_walk })
+    }
+
+    /// File descriptor of a map.
+    pub(super) fn map(&self, name: &str) -> Option<&aya::maps::Map> {
+        self.ebpf.map(name)
+    }
+}
+
+fn object(settings: &Settings<'_>, constants: &offsets::Constants) -> Result<Ebpf, LoadError> {
+    let limits = settings.limits;
+    let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).max(1);
+    let mut loader = EbpfLoader::new();
+    loader.allow_unsupported_maps();
+    for (symbol, value) in &constants.values {
+        loader.override_global(symbol, value, true);
+    }
+    let every = settings.rtt_every.max(1);
+    let (level, id) = settings.subtree.map_or((0, 0), |subtree| (subtree.level, subtree.id));
+    loader
+        .override_global("NW_RTT_EVERY", &every, true)
+        .override_global("NW_ROOT_LEVEL", &level, true)
+        .override_global("NW_ROOT_ID", &id, true)
+        .map_max_entries("EDGES", size(limits.edges))
+        .map_max_entries("OVERFLOW", size(limits.cgroups))
+        .map_max_entries("CGROUPS", size(limits.cgroups))
+        .map_max_entries("DROPS", size(limits.drops))
+        .map_max_entries("PEERS", size(limits.prefixes));
+    loader.load(OBJECT).map_err(|error| {
+        let text = chain(&error);
+        if text.contains("os error 1)") { LoadError::Permission(text) } else { LoadError::Other(text) }
+    })
+}
+
+/// Loads and attaches one probe.
+fn attach(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    types: &KernelTypes,
+    constants: &offsets::Constants,
+    probe: &Probe,
+    mode: Mode,
+) -> Verdict {
+    let verdict = |state, why: String| Verdict { name: probe.name, state, why };
+    if mode == Mode::Off {
+        return verdict(State::Off, format!("switched off: no {}", probe.without));
+    }
+    let mut attached = 0;
+    let mut failed: Option<(State, String)> = None;
+    for program in probe.programs {
+        let result = match unsupported(types, constants, program) {
+            Some(why) => Err((State::Unsupported, why)),
+            None => attach_program(ebpf, btf, program).map_err(|why| (State::Broken, why)),
+        };
+        match result {
+            Ok(()) => attached += 1,
+            Err(reason) => {
+                failed.get_or_insert(reason);
+            }
+        }
+    }
+    match failed {
+        None => verdict(State::Ok, String::new()),
+        Some((_, why)) if attached > 0 => verdict(State::Degraded, format!("{why}: partly without {}", probe.without)),
+        Some((state, why)) => verdict(state, format!("{why}: no {}", probe.without)),
+    }
+}
+
+fn unsupported(types: &KernelTypes, constants: &offsets::Constants, program: &Program) -> Option<String> {
+    match program.hook {
+        Hook::Tracepoint(name) => match types.tracepoint_args(name) {
+            None => Some(format!("this kernel has no tracepoint {name}")),
+            Some(n) if n < program.min_args => Some(format!("this kernel's tracepoint {name} tells too little")),
+            Some(_) => None,
+        },
+        Hook::Iterator(name) => (!constants.has_storage)
+            .then(|| format!("this kernel's {name} iterator can't look into sockets (5.12 can)")),
+    }
+}
+
+fn attach_program(ebpf: &mut Ebpf, btf: &Btf, program: &Program) -> Result<(), String> {
+    let name = program.name;
+    let target = ebpf.program_mut(name).ok_or_else(|| format!("the object has no program {name}"))?;
+    let say = |error: &dyn std::error::Error| format!("{name}: {}", brief(&chain(error)));
+    match program.hook {
+        Hook::Tracepoint(hook) => {
+            let target: &mut programs::BtfTracePoint =
+                target.try_into().map_err(|e: programs::ProgramError| say(&e))?;
+            target.load(hook, btf).map_err(|e| say(&e))?;
+            target.attach().map_err(|e| say(&e))?;
+        }
+        Hook::Iterator(hook) => {
+            let target: &mut programs::Iter = target.try_into().map_err(|e: programs::ProgramError| say(&e))?;
+            target.load(hook, btf).map_err(|e| say(&e))?;
+        }
+    }
+    Ok(())
+}
+
+/// Names of `enum skb_drop_reason`, lower case without the common prefix; empty before 5.17.
+fn drop_reasons(types: &KernelTypes) -> Vec<String> {
+    let mut names = Vec::new();
+    for (name, value) in types.enum_values("skb_drop_reason") {
+        let Ok(index) = usize::try_from(value) else { continue };
+        // The enum ends in a count and in masks for subsystems far above the reasons.
+        if index > 4096 {
+            continue;
+        }
+        if names.len() <= index {
+            names.resize(index + 1, String::new());
+        }
+        let short = name.trim_start_matches("SKB_DROP_REASON_").trim_start_matches("SKB_");
+        names[index] = short.to_ascii_lowercase();
+    }
+    names
+}
+
+/// Kernels before 5.11 charge maps to this limit; harmless where it isn't allowed.
+fn raise_memlock() {
+    let unlimited = rustix::process::Rlimit { current: None, maximum: None };
+    if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited) {
+        tracing::debug!(%error, "the memory lock limit stays as it is; needed before Linux 5.11 only");
+    }
+}
+
+/// An error with its causes, on one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// The last lines of a verifier's log say what it objects to; the whole goes to the debug log.
+fn brief(text: &str) -> String {
+    tracing::debug!("{text}");
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    match lines.as_slice() {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first, .., before, last] if last.starts_with("processed") => format!("{first} … {before}"),
+        [first, .., last] => format!("{first} … {last}"),
+    }
+}

@@ -1,0 +1,125 @@
+//! Load-time constants of the kernel programs, from the running kernel's BTF.
+
+use super::btf::KernelTypes;
+
+/// Constant that says "this kernel has no such member"; the programs leave the signal out.
+const NONE: u32 = u32::MAX;
+
+/// One constant: the program's symbol and where its value comes from.
+struct Constant {
+    symbol: &'static str,
+    /// Sum of these members' byte offsets; the first path list whose members all exist is taken.
+    paths: &'static [&'static [&'static str]],
+    /// What the agent can't do without it. `None`: nothing works.
+    degrades: Option<&'static str>,
+}
+
+const fn needed(symbol: &'static str, paths: &'static [&'static [&'static str]]) -> Constant {
+    Constant { symbol, paths, degrades: None }
+}
+
+const fn optional(symbol: &'static str, paths: &'static [&'static [&'static str]], degrades: &'static str) -> Constant {
+    Constant { symbol, paths, degrades: Some(degrades) }
+}
+
+const CONSTANTS: &[Constant] = &[
+    needed("NW_SK_CGROUP", &[&["sock.sk_cgrp_data.cgroup"], &["sock.sk_cgrp_data.val"]]),
+    needed("NW_SK_FAMILY", &[&["sock.__sk_common.skc_family"]]),
+    needed("NW_SK_STATE", &[&["sock.__sk_common.skc_state"]]),
+    needed("NW_SK_DADDR", &[&["sock.__sk_common.skc_daddr"]]),
+    optional("NW_SK_DADDR6", &[&["sock.__sk_common.skc_v6_daddr"]], "IPv6 peers (the kernel has no IPv6)"),
+    needed("NW_SK_ERR", &[&["sock.sk_err"]]),
+    needed("NW_SK_DROPS", &[&["sock.sk_drops"]]),
+    needed("NW_SK_BACKLOG", &[&["sock.sk_ack_backlog"]]),
+    needed("NW_SK_MAX_BACKLOG", &[&["sock.sk_max_ack_backlog"]]),
+    needed("NW_SOCKET_SK", &[&["socket.sk"]]),
+    needed("NW_CGROUP_KN", &[&["cgroup.kn"]]),
+    needed("NW_KERNFS_ID", &[&["kernfs_node.id"]]),
+    needed("NW_CGROUP_LEVEL", &[&["cgroup.level"]]),
+    needed("NW_CGROUP_ANCESTORS", &[&["cgroup.ancestors"], &["cgroup.ancestor_ids"]]),
+    needed("NW_TP_SRTT", &[&["tcp_sock.srtt_us"]]),
+    needed("NW_TP_RACK_RTT", &[&["tcp_sock.rack.rtt_us"]]),
+    needed("NW_TP_RACK_MSTAMP", &[&["tcp_sock.rack.mstamp"]]),
+    needed("NW_TP_DATA_SEGS_OUT", &[&["tcp_sock.data_segs_out"]]),
+    needed("NW_TP_SEGS_OUT", &[&["tcp_sock.segs_out"]]),
+    needed("NW_TP_SEGS_IN", &[&["tcp_sock.segs_in"]]),
+    needed("NW_TP_BYTES_ACKED", &[&["tcp_sock.bytes_acked"]]),
+    needed("NW_TP_BYTES_RECEIVED", &[&["tcp_sock.bytes_received"]]),
+    needed("NW_TP_TOTAL_RETRANS", &[&["tcp_sock.total_retrans"]]),
+    optional("NW_TP_DSACK_DUPS", &[&["tcp_sock.dsack_dups"]], "spurious retransmissions"),
+    optional("NW_TP_CHRONO_STAT", &[&["tcp_sock.chrono_stat"]], "limited times"),
+    optional("NW_TP_CHRONO_START", &[&["tcp_sock.chrono_start"]], "limited times"),
+    optional("NW_TP_CHRONO_TYPE", &[&["tcp_sock.chrono_type"]], "limited times"),
+    needed("NW_TP_SND_WND", &[&["tcp_sock.snd_wnd"]]),
+    needed("NW_TP_WRITE_SEQ", &[&["tcp_sock.write_seq"]]),
+    needed("NW_TP_SND_UNA", &[&["tcp_sock.snd_una"]]),
+    needed("NW_TP_CA_STATE", &[&["tcp_sock.inet_conn.icsk_ca_state"]]),
+    needed("NW_SKB_GSO_SEGS", &[&["sk_buff.cb", "tcp_skb_cb.tcp_gso_segs"]]),
+    needed("NW_SKB_SK", &[&["sk_buff.sk"]]),
+];
+
+/// The constants of one kernel, and what it lacks.
+#[derive(Debug, Default)]
+pub struct Constants {
+    /// Symbol → value.
+    pub values: Vec<(&'static str, u32)>,
+    /// What can't be measured on this kernel.
+    pub lacks: Vec<&'static str>,
+    /// `sk_storage` and atomic exchange in tracing programs (5.12 and later).
+    pub has_storage: bool,
+}
+
+/// Resolves all constants.
+///
+/// # Errors
+/// The members that this kernel lacks and nothing works without.
+pub fn resolve(types: &KernelTypes, release: (u32, u32)) -> Result<Constants, Vec<String>> {
+    let mut found = Constants::default();
+    let mut missing = Vec::new();
+    for Constant { symbol, paths, degrades } in CONSTANTS {
+        let sum = |members: &&[&str]| members.iter().map(|path| types.offset(path)).sum::<Option<Bits>>();
+        match (paths.iter().find_map(sum), degrades) {
+            (Some(Bits(bits)), _) => {
+                found.values.push((symbol, bits / 8));
+                if *symbol == "NW_TP_CHRONO_TYPE" {
+                    found.values.push(("NW_TP_CHRONO_SHIFT", bits % 8));
+                }
+            }
+            (None, Some(what)) => {
+                found.values.push((symbol, NONE));
+                if !found.lacks.contains(what) {
+                    found.lacks.push(what);
+                }
+            }
+            (None, None) => missing.push(paths.iter().map(|p| p.join(" + ")).collect::<Vec<_>>().join(" or ")),
+        }
+    }
+    if !missing.is_empty() {
+        return Err(missing);
+    }
+    // Before 5.15 the cgroup is a tagged integer, before 6.1 ancestors are ids.
+    found.values.push(("NW_SK_CGROUP_TAGGED", u32::from(types.offset("sock.sk_cgrp_data.cgroup").is_none())));
+    found.values.push(("NW_CGROUP_ANCESTOR_IDS", u32::from(types.offset("cgroup.ancestors").is_none())));
+    // Tracing programs got socket storage in 5.11 and atomic exchange in 5.12.
+    found.has_storage = release >= (5, 12);
+    found.values.push(("NW_HAS_STORAGE", u32::from(found.has_storage)));
+    if !found.has_storage {
+        found.lacks.push("figures of living sockets (they arrive at close), exact loss episodes");
+    }
+    let args = |tracepoint| types.tracepoint_args(tracepoint).unwrap_or(0);
+    found.values.push(("NW_RETRANSMIT_HAS_ERR", u32::from(args("tcp_retransmit_skb") >= 3)));
+    found.values.push(("NW_KFREE_HAS_SK", u32::from(args("kfree_skb") >= 4)));
+    if args("kfree_skb") < 4 {
+        found.lacks.push("owners of dropped incoming packets");
+    }
+    Ok(found)
+}
+
+/// Bit offsets that can be summed.
+struct Bits(u32);
+
+impl std::iter::Sum<super::btf::Member> for Bits {
+    fn sum<I: Iterator<Item = super::btf::Member>>(members: I) -> Self {
+        Self(members.map(|member| member.bit_offset).sum())
+    }
+}

@@ -1,0 +1,137 @@
+//! Table of probes: which programs make a signal, what they need, and what is lost without.
+
+use serde::Serialize;
+
+/// How a program is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// BTF-typed tracepoint.
+    Tracepoint(&'static str),
+    /// Iterator.
+    Iterator(&'static str),
+}
+
+/// One kernel program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Function in the object.
+    pub name: &'static str,
+    /// Where it goes.
+    pub hook: Hook,
+    /// Arguments that the tracepoint must have.
+    pub min_args: usize,
+}
+
+/// One signal of the configuration's `signals` section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Name in the configuration and in verdicts.
+    pub name: &'static str,
+    /// Its programs.
+    pub programs: &'static [Program],
+    /// First kernel that has all of it.
+    pub since: &'static str,
+    /// What is not seen without it.
+    pub without: &'static str,
+    /// Whether the agent can work without.
+    pub core: bool,
+}
+
+const fn tracepoint(name: &'static str, hook: &'static str, min_args: usize) -> Program {
+    Program { name, hook: Hook::Tracepoint(hook), min_args }
+}
+
+/// All kernel probes.
+pub const PROBES: &[Probe] = &[
+    Probe {
+        name: "rtt",
+        programs: &[tracepoint("nw_rtt", "tcp_probe", 1)],
+        since: "5.5",
+        without: "RTT of busy connections between handshake and close",
+        core: true,
+    },
+    Probe {
+        name: "retransmits",
+        programs: &[
+            tracepoint("nw_retransmit", "tcp_retransmit_skb", 2),
+            tracepoint("nw_synack", "tcp_retransmit_synack", 2),
+        ],
+        since: "5.5",
+        without: "retransmissions and loss episodes",
+        core: true,
+    },
+    Probe {
+        name: "connects",
+        programs: &[tracepoint("nw_state", "inet_sock_set_state", 3)],
+        since: "5.5",
+        without: "handshakes and failed attempts",
+        core: true,
+    },
+    Probe {
+        name: "resets",
+        programs: &[
+            tracepoint("nw_reset_sent", "tcp_send_reset", 2),
+            tracepoint("nw_reset_received", "tcp_receive_reset", 1),
+        ],
+        since: "5.5",
+        without: "resets",
+        core: false,
+    },
+    Probe {
+        name: "sockets",
+        programs: &[
+            tracepoint("nw_destroy", "tcp_destroy_sock", 1),
+            Program { name: "nw_walk", hook: Hook::Iterator("task_file"), min_args: 0 },
+        ],
+        since: "5.12",
+        without: "segments, bytes and limited times of living connections, quiet connections, accept queues",
+        core: false,
+    },
+    Probe {
+        name: "drops",
+        programs: &[tracepoint("nw_drop", "kfree_skb", 3)],
+        since: "5.17",
+        without: "dropped packets by reason",
+        core: false,
+    },
+];
+
+/// What became of a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Attached, whole.
+    Ok,
+    /// Attached in part.
+    Degraded,
+    /// This kernel doesn't offer it.
+    Unsupported,
+    /// Switched off.
+    Off,
+    /// The kernel offers it, and refused it.
+    Broken,
+}
+
+impl State {
+    /// Name as in JSON.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Degraded => "degraded",
+            Self::Unsupported => "unsupported",
+            Self::Off => "off",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// Verdict on one probe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// The probe.
+    pub name: &'static str,
+    /// What became of it.
+    pub state: State,
+    /// Why, and what is lost; empty when all is well.
+    pub why: String,
+}

@@ -1,0 +1,86 @@
+//! What the programs cost, and how full their maps are.
+
+use super::{load::Loaded, probes::PROBES, sys};
+use serde::Serialize;
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    time::Duration,
+};
+
+/// Time spent in one program while statistics were on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ProgramRun {
+    /// Function name.
+    pub name: &'static str,
+    /// Time, ns, the measuring itself (some 60 ns a run) included.
+    pub run_ns: u64,
+    /// Runs.
+    pub run_count: u64,
+}
+
+/// How full a map is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MapFill {
+    /// Map.
+    pub name: &'static str,
+    /// Rows in use.
+    pub entries: u64,
+    /// Rows that it has room for.
+    pub max_entries: u64,
+    /// Bytes of keys and values in use.
+    pub bytes: u64,
+}
+
+/// Switches the kernel's program statistics on for a short slice now and then: always on, they would cost more than
+/// the programs themselves.
+pub(super) struct Slices {
+    running: Option<OwnedFd>,
+    next: Duration,
+    refused: bool,
+}
+
+impl Slices {
+    /// Distance between slices; a slice lasts for one tick.
+    const EVERY: Duration = Duration::from_secs(60);
+
+    pub(super) fn new() -> Self {
+        Self { running: None, next: Duration::from_secs(0), refused: false }
+    }
+
+    /// Call once per tick; `now` is monotonic.
+    pub(super) fn turn(&mut self, now: Duration) {
+        if self.running.take().is_some() {
+            self.next = now + Self::EVERY;
+        } else if now >= self.next && !self.refused {
+            match sys::enable_stats() {
+                Ok(fd) => self.running = Some(fd),
+                Err(error) => {
+                    tracing::info!(%error, "program statistics are not to be had (CAP_SYS_ADMIN): run times stay zero");
+                    self.refused = true;
+                }
+            }
+        }
+    }
+}
+
+impl Loaded {
+    /// Run statistics of every attached program.
+    pub fn program_runs(&self) -> Vec<ProgramRun> {
+        let programs = PROBES.iter().flat_map(|probe| probe.programs);
+        programs
+            .filter_map(|program| {
+                let fd = self.ebpf.program(program.name)?.fd().ok()?;
+                let stats = sys::run_stats(fd.as_fd()).ok()?;
+                Some(ProgramRun { name: program.name, run_ns: stats.run_ns, run_count: stats.run_count })
+            })
+            .collect()
+    }
+
+    /// Keeps run statistics on for as long as the result lives. For benchmarks.
+    ///
+    /// # Errors
+    /// What the kernel said; needs CAP_SYS_ADMIN.
+    pub fn measure(&self) -> std::io::Result<OwnedFd> {
+        sys::enable_stats()
+    }
+}

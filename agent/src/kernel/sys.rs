@@ -1,0 +1,169 @@
+//! The four `bpf(2)` commands that aya does not offer: reading maps in batches, taking a row out, and program
+//! statistics. Numbers and layouts are the kernel's UAPI (`include/uapi/linux/bpf.h`).
+
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+};
+
+const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
+const BPF_MAP_LOOKUP_AND_DELETE_ELEM: libc::c_int = 21;
+const BPF_MAP_LOOKUP_BATCH: libc::c_int = 24;
+const BPF_ENABLE_STATS: libc::c_int = 32;
+
+/// Types that are nothing but their bytes: no padding that matters, any bit pattern valid.
+///
+/// # Safety
+/// `repr(C)`, made of integers and arrays of them only.
+pub(super) unsafe trait Plain: Copy {}
+
+// SAFETY: integers.
+unsafe impl Plain for u64 {}
+// SAFETY: integers, padding explicit (size asserted where it is declared).
+unsafe impl Plain for netwhy_abi::EdgeKey {}
+// SAFETY: as above.
+unsafe impl Plain for netwhy_abi::OverflowKey {}
+// SAFETY: as above.
+unsafe impl Plain for netwhy_abi::DropKey {}
+// SAFETY: as above.
+unsafe impl Plain for netwhy_abi::EdgeStats {}
+// SAFETY: as above.
+unsafe impl Plain for netwhy_abi::CgroupStats {}
+// SAFETY: as above.
+unsafe impl Plain for netwhy_abi::WalkSummary {}
+
+#[repr(C)]
+struct BatchAttr {
+    in_batch: u64,
+    out_batch: u64,
+    keys: u64,
+    values: u64,
+    count: u32,
+    map_fd: u32,
+    elem_flags: u64,
+    flags: u64,
+}
+
+#[repr(C)]
+struct ElemAttr {
+    map_fd: u32,
+    pad: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+#[repr(C)]
+struct InfoAttr {
+    fd: u32,
+    len: u32,
+    info: u64,
+}
+
+fn bpf<T>(command: libc::c_int, attr: &mut T) -> io::Result<libc::c_long> {
+    // SAFETY: `attr` is the command's own structure, and its pointers are live for the call.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), size_of::<T>()) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// All rows of a hash map. Rows that come or go meanwhile may or may not be among them; none is torn between two.
+///
+/// # Errors
+/// What the kernel said; 5.6 and later offer this for hash maps.
+pub(super) fn read_all<K: Plain, V: Plain>(map: BorrowedFd<'_>, rows: &mut Vec<(K, V)>) -> io::Result<()> {
+    rows.clear();
+    // More than any bucket holds: a batch never splits one.
+    let mut room = 512usize;
+    let mut keys: Vec<std::mem::MaybeUninit<K>> = Vec::new();
+    let mut values: Vec<std::mem::MaybeUninit<V>> = Vec::new();
+    let mut cursor = 0u64;
+    let mut first = true;
+    loop {
+        keys.resize(room, std::mem::MaybeUninit::uninit());
+        values.resize(room, std::mem::MaybeUninit::uninit());
+        let mut next = 0u64;
+        let mut attr = BatchAttr {
+            in_batch: if first { 0 } else { std::ptr::from_mut(&mut cursor) as u64 },
+            out_batch: std::ptr::from_mut(&mut next) as u64,
+            keys: keys.as_mut_ptr() as u64,
+            values: values.as_mut_ptr() as u64,
+            count: room as u32,
+            map_fd: map.as_raw_fd() as u32,
+            elem_flags: 0,
+            flags: 0,
+        };
+        let result = bpf(BPF_MAP_LOOKUP_BATCH, &mut attr);
+        let last = match result {
+            Ok(_) => false,
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => true,
+            Err(error) if error.raw_os_error() == Some(libc::ENOSPC) && room < 1 << 20 => {
+                room *= 2;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        for i in 0..(attr.count as usize).min(room) {
+            // SAFETY: the kernel wrote `count` keys and values, and any bytes make a valid `Plain`.
+            rows.push(unsafe { (keys[i].assume_init(), values[i].assume_init()) });
+        }
+        if last {
+            return Ok(());
+        }
+        cursor = next;
+        first = false;
+    }
+}
+
+/// Takes one row out of a hash map and returns it; 5.14 and later. `None`: there was none.
+///
+/// # Errors
+/// What the kernel said.
+pub(super) fn take<K: Plain, V: Plain>(map: BorrowedFd<'_>, key: &K) -> io::Result<Option<V>> {
+    let mut value = std::mem::MaybeUninit::<V>::uninit();
+    let mut attr = ElemAttr {
+        map_fd: map.as_raw_fd() as u32,
+        pad: 0,
+        key: std::ptr::from_ref(key) as u64,
+        value: value.as_mut_ptr() as u64,
+        flags: 0,
+    };
+    match bpf(BPF_MAP_LOOKUP_AND_DELETE_ELEM, &mut attr) {
+        // SAFETY: the kernel wrote the value.
+        Ok(_) => Ok(Some(unsafe { value.assume_init() })),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a program cost while statistics were on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct RunStats {
+    /// Time spent in it, ns.
+    pub(super) run_ns: u64,
+    /// Times it ran.
+    pub(super) run_count: u64,
+}
+
+/// Run statistics of a program (`struct bpf_prog_info`, `run_time_ns` and `run_cnt`; 5.1 and later).
+///
+/// # Errors
+/// What the kernel said.
+pub(super) fn run_stats(program: BorrowedFd<'_>) -> io::Result<RunStats> {
+    let mut info = [0u64; 32];
+    let mut attr =
+        InfoAttr { fd: program.as_raw_fd() as u32, len: size_of_val(&info) as u32, info: info.as_mut_ptr() as u64 };
+    bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    Ok(RunStats { run_ns: info[24], run_count: info[25] })
+}
+
+/// Switches run statistics on for as long as the returned descriptor lives; 5.8 and later, CAP_SYS_ADMIN.
+///
+/// # Errors
+/// What the kernel said.
+pub(super) fn enable_stats() -> io::Result<OwnedFd> {
+    // `type` 0 is BPF_STATS_RUN_TIME.
+    let mut attr = 0u64;
+    let fd = bpf(BPF_ENABLE_STATS, &mut attr)?;
+    // SAFETY: the kernel just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}

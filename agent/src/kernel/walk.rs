@@ -1,0 +1,129 @@
+//! Walks over all living sockets.
+
+use super::load::Loaded;
+use aya::programs::{Iter, Program};
+use netwhy_abi::{Control, WalkSummary};
+use serde::Serialize;
+use std::{
+    io::Read,
+    time::{Duration, Instant},
+};
+
+/// Values of CONFIG_HZ in the wild.
+const HZ: [u32; 6] = [100, 250, 300, 500, 1000, 1024];
+
+/// The last walk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct WalkStats {
+    /// Walks so far.
+    pub walks: u64,
+    /// TCP sockets of the last one.
+    pub sockets: u64,
+    /// Of these, listening.
+    pub listeners: u64,
+    /// What the last one took, s.
+    pub seconds: f64,
+    /// All walks together, s.
+    pub total_seconds: f64,
+    /// Distance to the next, s.
+    pub interval_seconds: f64,
+}
+
+/// Paces the walks and learns the kernel's HZ from them.
+pub(super) struct Walker {
+    min_interval: Duration,
+    cpu_share: f64,
+    next: Duration,
+    first: Option<(u64, u64)>,
+    pub(super) hz: Option<u32>,
+    pub(super) stats: WalkStats,
+}
+
+impl Walker {
+    /// At most one walk per `min_interval`, and at most `cpu_share` of one core on average.
+    pub(super) fn new(min_interval: Duration, cpu_share: f64) -> Self {
+        Self { min_interval, cpu_share, next: Duration::ZERO, first: None, hz: None, stats: WalkStats::default() }
+    }
+
+    /// Whether a walk is due.
+    pub(super) fn due(&self, now: Duration) -> bool {
+        now >= self.next
+    }
+
+    /// Makes one walk. The first takes the figures of sockets older than the agent as their base.
+    pub(super) fn walk(&mut self, loaded: &mut Loaded, now: Duration, edges_full: bool) -> anyhow::Result<()> {
+        let number = self.stats.walks + 1;
+        let mut control = Control {
+            baseline: u32::from(number == 1),
+            // Zero is what a socket has that no walk has seen.
+            walk: (number as u32).max(1),
+            edges_full: u32::from(edges_full),
+            pad: 0,
+        };
+        loaded.set_control(control)?;
+        loaded.clear_walk()?;
+        let began = Instant::now();
+        let result = loaded.run_walk();
+        let took = began.elapsed();
+        if control.baseline == 1 {
+            control.baseline = 0;
+            loaded.set_control(control)?;
+        }
+        let summary = result?;
+        self.learn_hz(&summary);
+        let interval = self.min_interval.max(took.div_f64(self.cpu_share.max(1e-6)));
+        self.next = now + interval;
+        self.stats = WalkStats {
+            walks: number,
+            sockets: summary.sockets,
+            listeners: summary.listeners,
+            seconds: took.as_secs_f64(),
+            total_seconds: self.stats.total_seconds + took.as_secs_f64(),
+            interval_seconds: interval.as_secs_f64(),
+        };
+        Ok(())
+    }
+
+    /// Jiffies per second, from two walks at least half a second apart.
+    fn learn_hz(&mut self, summary: &WalkSummary) {
+        let (ns, jiffies) = *self.first.get_or_insert((summary.ktime_ns, summary.jiffies));
+        let (ns, jiffies) = (summary.ktime_ns.saturating_sub(ns), summary.jiffies.saturating_sub(jiffies));
+        if self.hz.is_none() && ns >= 500_000_000 {
+            let rate = jiffies as f64 * 1e9 / ns as f64;
+            self.hz = HZ.into_iter().find(|hz| (rate / f64::from(*hz) - 1.0).abs() < 0.05);
+        }
+    }
+}
+
+impl Loaded {
+    fn run_walk(&mut self) -> anyhow::Result<WalkSummary> {
+        let program = self.ebpf.program_mut("nw_walk").ok_or_else(|| anyhow::anyhow!("no program nw_walk"))?;
+        let Program::Iter(program) = program else { anyhow::bail!("nw_walk is no iterator") };
+        let program: &mut Iter = program;
+        let link = program.attach()?;
+        let mut file = program.take_link(link)?.into_file()?;
+        let mut bytes = Vec::with_capacity(4096);
+        file.read_to_end(&mut bytes)?;
+        let word = |i: usize| -> u64 {
+            bytes.get(8 * i..8 * i + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_ne_bytes)
+        };
+        anyhow::ensure!(bytes.len() == size_of::<WalkSummary>(), "a walk reported {} bytes", bytes.len());
+        Ok(WalkSummary { ktime_ns: word(0), jiffies: word(1), sockets: word(2), listeners: word(3) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hz_is_known_only_after_half_a_second_of_jiffies() {
+        let mut walker = Walker::new(Duration::from_secs(1), 0.003);
+        let at = |ktime_ns, jiffies| WalkSummary { ktime_ns, jiffies, ..WalkSummary::default() };
+        walker.learn_hz(&at(0, 1_000));
+        walker.learn_hz(&at(100_000_000, 1_025));
+        assert_eq!(walker.hz, None);
+        walker.learn_hz(&at(1_000_000_000, 1_250));
+        assert_eq!(walker.hz, Some(250));
+    }
+}

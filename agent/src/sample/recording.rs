@@ -1,0 +1,439 @@
+//! Recordings: snapshots as JSON lines, so that a run can be replayed to the same hints and metrics.
+//!
+//! First line: a [`Header`]. Then one line a snapshot. Last line: `{"end": <number of snapshots>}`; a file without it
+//! was cut off.
+
+use super::{CgroupFacts, SampleSource, Snapshot};
+use netwhy_abi::{BUCKETS, CgroupStats, Counter, DropKey, EdgeKey, EdgeStats, PeerClass};
+use serde::{Deserialize, Serialize};
+use std::{
+    io::{BufRead, Write},
+    net::Ipv6Addr,
+    time::Duration,
+};
+
+/// Version of the format; other versions are refused.
+const FORMAT: u32 = 1;
+
+/// What a replay needs to know besides the snapshots.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// Format version.
+    pub netwhy_recording: u32,
+    /// Node that was recorded.
+    pub node: String,
+    /// Its kernel.
+    pub kernel: String,
+    /// Names of the kernel's drop reasons; index = number.
+    pub drop_reasons: Vec<String>,
+    /// Prefixes and classes in force: (address, leading bits in IPv6 form, class).
+    pub prefixes: Vec<(Ipv6Addr, u8, u32)>,
+}
+
+/// Why a recording can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// Reading or writing failed.
+    #[error("recording {file}: {error}")]
+    Io {
+        /// The file.
+        file: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Not a recording, or one of another version.
+    #[error("{file} is no netwhy recording of format {FORMAT} ({what}): make one with `netwhy-agent record FILE`")]
+    Header {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A damaged line.
+    #[error("recording {file}, line {line}: {what}: the file is damaged; record it again")]
+    Line {
+        /// The file.
+        file: String,
+        /// Line number, from 1.
+        line: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// The end is missing.
+    #[error("recording {file} ends after {snapshots} snapshots without its end mark: it was cut off; record it again")]
+    Truncated {
+        /// The file.
+        file: String,
+        /// Whole snapshots in it.
+        snapshots: usize,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct End {
+    end: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    End(End),
+    Snapshot(Box<Stored>),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    at_ns: u64,
+    unix_ms: u64,
+    hz: Option<u32>,
+    edges: Vec<(u64, Ipv6Addr, StoredEdge)>,
+    overflow: Vec<(u64, u32, StoredEdge)>,
+    cgroups: Vec<(u64, StoredCgroup)>,
+    drops: Vec<(u64, u32, u64)>,
+    counters: [u64; Counter::ALL.len()],
+    groups: Vec<CgroupFacts>,
+    gone_edges: Vec<(u64, Ipv6Addr)>,
+}
+
+/// [`EdgeStats`] with its empty buckets left out.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredEdge {
+    rtt: Vec<(u8, u32)>,
+    rtt_sum_us: u64,
+    min_slots: [u64; 4],
+    /// data_segs_out, segs_out, bytes_acked, bytes_received.
+    flow: [u64; 4],
+    retransmits: [u64; 7],
+    episodes: u64,
+    connects: [u64; 2],
+    failures: [u64; 6],
+    /// Sent, received.
+    resets: [u64; 2],
+    /// Busy, receiver-limited, send-buffer-limited.
+    jiffies: [u64; 3],
+    zero_window: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredCgroup {
+    connects: [Vec<(u8, u32)>; 2],
+    sum_us: [u64; 2],
+    accept_drops: u64,
+    accept_full: u64,
+}
+
+fn sparse(buckets: &[u32; BUCKETS]) -> Vec<(u8, u32)> {
+    buckets.iter().enumerate().filter(|(_, n)| **n > 0).map(|(i, n)| (i as u8, *n)).collect()
+}
+
+fn dense(buckets: &[(u8, u32)]) -> Result<[u32; BUCKETS], String> {
+    let mut out = [0; BUCKETS];
+    for (bucket, n) in buckets {
+        *out.get_mut(usize::from(*bucket)).ok_or_else(|| format!("there is no bucket {bucket}"))? = *n;
+    }
+    Ok(out)
+}
+
+impl From<&EdgeStats> for StoredEdge {
+    fn from(row: &EdgeStats) -> Self {
+        Self {
+            rtt: sparse(&row.rtt_buckets),
+            rtt_sum_us: row.rtt_sum_us,
+            min_slots: row.min_slots,
+            flow: [row.data_segs_out, row.segs_out, row.bytes_acked, row.bytes_received],
+            retransmits: row.retransmits,
+            episodes: row.loss_episodes,
+            connects: row.connects,
+            failures: row.connect_failures,
+            resets: [row.resets_sent, row.resets_received],
+            jiffies: [row.busy_jiffies, row.rwnd_jiffies, row.sndbuf_jiffies],
+            zero_window: row.zero_window,
+        }
+    }
+}
+
+impl TryFrom<&StoredEdge> for EdgeStats {
+    type Error = String;
+
+    fn try_from(row: &StoredEdge) -> Result<Self, String> {
+        let [data_segs_out, segs_out, bytes_acked, bytes_received] = row.flow;
+        let [busy_jiffies, rwnd_jiffies, sndbuf_jiffies] = row.jiffies;
+        let [resets_sent, resets_received] = row.resets;
+        Ok(Self {
+            rtt_buckets: dense(&row.rtt)?,
+            rtt_sum_us: row.rtt_sum_us,
+            min_slots: row.min_slots,
+            data_segs_out,
+            segs_out,
+            bytes_acked,
+            bytes_received,
+            retransmits: row.retransmits,
+            loss_episodes: row.episodes,
+            connects: row.connects,
+            connect_failures: row.failures,
+            resets_sent,
+            resets_received,
+            busy_jiffies,
+            rwnd_jiffies,
+            sndbuf_jiffies,
+            zero_window: row.zero_window,
+        })
+    }
+}
+
+impl From<&Snapshot> for Stored {
+    fn from(s: &Snapshot) -> Self {
+        Self {
+            at_ns: s.at.as_nanos() as u64,
+            unix_ms: s.unix_ms,
+            hz: s.hz,
+            edges: s.edges.iter().map(|(k, v)| (k.cgroup, Ipv6Addr::from(k.addr), v.into())).collect(),
+            overflow: s.overflow.iter().map(|((id, class), v)| (*id, *class as u32, v.into())).collect(),
+            cgroups: s.cgroups.iter().map(|(id, v)| (*id, v.into())).collect(),
+            drops: s.drops.iter().map(|(k, n)| (k.cgroup, k.reason, *n)).collect(),
+            counters: s.counters,
+            groups: s.groups.clone(),
+            gone_edges: s.gone_edges.iter().map(|k| (k.cgroup, Ipv6Addr::from(k.addr))).collect(),
+        }
+    }
+}
+
+impl From<&CgroupStats> for StoredCgroup {
+    fn from(row: &CgroupStats) -> Self {
+        Self {
+            connects: [sparse(&row.connect_buckets[0]), sparse(&row.connect_buckets[1])],
+            sum_us: row.connect_sum_us,
+            accept_drops: row.accept_drops,
+            accept_full: row.accept_full,
+        }
+    }
+}
+
+impl TryFrom<Stored> for Snapshot {
+    type Error = String;
+
+    fn try_from(s: Stored) -> Result<Self, String> {
+        let edge = |(cgroup, addr, row): &(u64, Ipv6Addr, StoredEdge)| {
+            Ok::<_, String>((EdgeKey { cgroup: *cgroup, addr: addr.octets() }, row.try_into()?))
+        };
+        let cgroup = |(id, row): &(u64, StoredCgroup)| {
+            let row = CgroupStats {
+                connect_buckets: [dense(&row.connects[0])?, dense(&row.connects[1])?],
+                connect_sum_us: row.sum_us,
+                accept_drops: row.accept_drops,
+                accept_full: row.accept_full,
+            };
+            Ok::<_, String>((*id, row))
+        };
+        Ok(Self {
+            at: Duration::from_nanos(s.at_ns),
+            unix_ms: s.unix_ms,
+            hz: s.hz,
+            edges: s.edges.iter().map(edge).collect::<Result<_, _>>()?,
+            overflow: (s.overflow.iter())
+                .map(|(id, class, row)| Ok::<_, String>(((*id, PeerClass::from_index(*class)), row.try_into()?)))
+                .collect::<Result<_, _>>()?,
+            cgroups: s.cgroups.iter().map(cgroup).collect::<Result<_, _>>()?,
+            drops: s
+                .drops
+                .iter()
+                .map(|(cgroup, reason, n)| (DropKey { cgroup: *cgroup, reason: *reason, pad: 0 }, *n))
+                .collect(),
+            counters: s.counters,
+            groups: s.groups,
+            gone_edges: s.gone_edges.iter().map(|(id, addr)| EdgeKey { cgroup: *id, addr: addr.octets() }).collect(),
+        })
+    }
+}
+
+/// Writes a recording.
+pub struct Recorder<W: Write> {
+    out: W,
+    file: String,
+    snapshots: usize,
+    /// Rows that did not change are left out of the next line.
+    cgroups: std::collections::HashMap<u64, CgroupStats>,
+    drops: std::collections::HashMap<DropKey, u64>,
+}
+
+impl<W: Write> Recorder<W> {
+    /// Begins a recording; `file` names it in errors.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn begin(out: W, file: &str, header: &Header) -> Result<Self, RecordingError> {
+        let header = Header { netwhy_recording: FORMAT, ..header.clone() };
+        let (cgroups, drops) = Default::default();
+        let mut this = Self { out, file: file.to_owned(), snapshots: 0, cgroups, drops };
+        this.line(&header)?;
+        Ok(this)
+    }
+
+    fn line<T: Serialize>(&mut self, value: &T) -> Result<(), RecordingError> {
+        let wrap = |error| RecordingError::Io { file: self.file.clone(), error };
+        serde_json::to_writer(&mut self.out, value).map_err(std::io::Error::other).map_err(wrap)?;
+        self.out.write_all(b"\n").map_err(wrap)
+    }
+
+    /// Adds a snapshot.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn push(&mut self, snapshot: &Snapshot) -> Result<(), RecordingError> {
+        let mut stored = Stored::from(snapshot);
+        stored.cgroups.clear();
+        for (id, row) in &snapshot.cgroups {
+            if self.cgroups.insert(*id, *row) != Some(*row) {
+                stored.cgroups.push((*id, row.into()));
+            }
+        }
+        stored.drops.retain(|(cgroup, reason, n)| {
+            self.drops.insert(DropKey { cgroup: *cgroup, reason: *reason, pad: 0 }, *n) != Some(*n)
+        });
+        self.line(&stored)?;
+        self.snapshots += 1;
+        Ok(())
+    }
+
+    /// Writes the end mark and returns the writer.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn finish(mut self) -> Result<W, RecordingError> {
+        let end = End { end: self.snapshots };
+        self.line(&end)?;
+        self.out.flush().map_err(|error| RecordingError::Io { file: self.file.clone(), error })?;
+        Ok(self.out)
+    }
+}
+
+/// A whole recording, read and checked; a source of its snapshots.
+#[derive(Debug)]
+pub struct Recording {
+    /// Its first line.
+    pub header: Header,
+    snapshots: std::vec::IntoIter<Snapshot>,
+}
+
+impl Recording {
+    /// Reads a recording to its end; `file` names it in errors.
+    ///
+    /// # Errors
+    /// [`RecordingError`]: unreadable, no recording, damaged, cut off.
+    pub fn read(input: impl BufRead, file: &str) -> Result<Self, RecordingError> {
+        let name = || file.to_owned();
+        let mut lines = input.lines().enumerate();
+        let bad_header = |what: String| RecordingError::Header { file: name(), what };
+        let first = match lines.next() {
+            None => return Err(bad_header("it is empty".to_owned())),
+            Some((_, Err(error))) if error.kind() == std::io::ErrorKind::InvalidData => {
+                return Err(bad_header("it is no text".to_owned()));
+            }
+            Some((_, Err(error))) => return Err(RecordingError::Io { file: name(), error }),
+            Some((_, Ok(text))) => text,
+        };
+        let header: Header = serde_json::from_str(&first).map_err(|_| bad_header("its first line".to_owned()))?;
+        if header.netwhy_recording != FORMAT {
+            return Err(bad_header(format!("it is format {}", header.netwhy_recording)));
+        }
+        let mut snapshots = Vec::new();
+        let mut end = None;
+        let mut broken: Option<RecordingError> = None;
+        for (i, text) in lines {
+            let bad = |what: String| RecordingError::Line { file: name(), line: i + 1, what };
+            if let Some(error) = broken {
+                // Damage followed by more lines; in the last line it means that the file was cut off.
+                return Err(error);
+            }
+            let text = text.map_err(|error| bad(error.to_string()))?;
+            if end.is_some() {
+                return Err(bad("there is more after the end mark".to_owned()));
+            }
+            match serde_json::from_str(&text) {
+                Ok(Line::End(mark)) => end = Some(mark.end),
+                Ok(Line::Snapshot(stored)) => snapshots.push(Snapshot::try_from(*stored).map_err(bad)?),
+                Err(_) => broken = Some(bad("it is no snapshot".to_owned())),
+            }
+        }
+        if end.is_none() {
+            return Err(RecordingError::Truncated { file: name(), snapshots: snapshots.len() });
+        }
+        if end != Some(snapshots.len()) {
+            let what = format!("the end mark counts {} snapshots, there are {}", end.unwrap_or(0), snapshots.len());
+            return Err(RecordingError::Line { file: name(), line: snapshots.len() + 2, what });
+        }
+        Ok(Self { header, snapshots: snapshots.into_iter() })
+    }
+}
+
+impl SampleSource for Recording {
+    fn sample(&mut self) -> anyhow::Result<Option<Snapshot>> {
+        Ok(self.snapshots.next())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot() -> Snapshot {
+        let mut row = EdgeStats { data_segs_out: 7, retransmits: [1, 2, 3, 4, 5, 6, 7], ..EdgeStats::ZERO };
+        row.rtt_buckets[3] = 9;
+        row.min_slots[1] = 5 << 32 | 77;
+        let mut cgroup = CgroupStats::ZERO;
+        cgroup.connect_buckets[1][4] = 2;
+        Snapshot {
+            at: Duration::from_nanos(123_456_789),
+            unix_ms: 1_700_000_000_000,
+            hz: Some(250),
+            edges: vec![(EdgeKey { cgroup: 42, addr: [1; 16] }, row)],
+            overflow: vec![((42, PeerClass::SameZone), row)],
+            cgroups: vec![(42, cgroup)],
+            drops: vec![(DropKey { cgroup: 42, reason: 3, pad: 0 }, 11)],
+            counters: [1; Counter::ALL.len()],
+            groups: vec![CgroupFacts { id: 42, path: Some("/a".into()), alive: true, ..CgroupFacts::default() }],
+            gone_edges: vec![EdgeKey { cgroup: 1, addr: [2; 16] }],
+        }
+    }
+
+    fn recorded() -> Vec<u8> {
+        let mut recorder = Recorder::begin(Vec::new(), "test", &Header::default()).unwrap();
+        recorder.push(&snapshot()).unwrap();
+        recorder.push(&snapshot()).unwrap();
+        recorder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_snapshot_comes_back_as_it_was() {
+        let bytes = recorded();
+        let mut recording = Recording::read(bytes.as_slice(), "test").unwrap();
+        let first = recording.sample().unwrap().unwrap();
+        assert_eq!(format!("{first:?}"), format!("{:?}", snapshot()));
+        let second = recording.sample().unwrap().unwrap();
+        assert!(second.cgroups.is_empty(), "unchanged rows are left out");
+        assert!(recording.sample().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_recording_cut_off_anywhere_is_refused() {
+        let bytes = recorded();
+        for cut in 0..bytes.len() - 1 {
+            let error = Recording::read(&bytes[..cut], "test").expect_err("cut off");
+            let text = error.to_string();
+            assert!(!text.contains('\n') && text.contains("record"), "{cut}: {text}");
+        }
+        let whole_lines = bytes.split(|b| *b == b'\n').take(2).collect::<Vec<_>>().join(&b'\n');
+        let error = Recording::read(whole_lines.as_slice(), "test").unwrap_err();
+        assert!(matches!(error, RecordingError::Truncated { snapshots: 1, .. }), "{error}");
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        for text in ["", "hello\n", "{\"netwhy_recording\":99}\n", "{}\n"] {
+            assert!(matches!(Recording::read(text.as_bytes(), "x"), Err(RecordingError::Header { .. })), "{text:?}");
+        }
+    }
+}

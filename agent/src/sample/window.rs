@@ -1,0 +1,132 @@
+//! Sums over the last seconds.
+
+use super::{Connects, Tally, ledger::FactsDelta, ledger::Frame};
+use netwhy_abi::{EdgeKey, PeerClass};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+/// The frames of the last `length`, and their sums, kept up to date by adding what comes and taking away what goes.
+#[derive(Debug)]
+pub struct Window {
+    length: Duration,
+    frames: VecDeque<Frame>,
+    edges: HashMap<EdgeKey, Tally>,
+    overflow: HashMap<(u64, PeerClass), Tally>,
+}
+
+impl Window {
+    /// An empty window.
+    pub fn new(length: Duration) -> Self {
+        Self { length, frames: VecDeque::new(), edges: HashMap::new(), overflow: HashMap::new() }
+    }
+
+    /// Adds a frame and forgets those that ended `length` or more before its end.
+    pub fn push(&mut self, frame: Frame) {
+        for (key, tally) in &frame.edges {
+            self.edges.entry(*key).or_default().add(tally);
+        }
+        for (key, tally) in &frame.overflow {
+            self.overflow.entry(*key).or_default().add(tally);
+        }
+        let begin = frame.at.saturating_sub(self.length);
+        self.frames.push_back(frame);
+        while self.frames.front().is_some_and(|old| old.at <= begin) {
+            let Some(old) = self.frames.pop_front() else { break };
+            for (key, tally) in &old.edges {
+                take_away(&mut self.edges, key, tally);
+            }
+            for (key, tally) in &old.overflow {
+                take_away(&mut self.overflow, key, tally);
+            }
+        }
+    }
+
+    /// Time that the sums cover.
+    pub fn covered(&self) -> Duration {
+        self.frames.iter().map(|frame| frame.elapsed).sum()
+    }
+
+    /// True once the sums cover a whole window, to a tenth.
+    pub fn is_complete(&self) -> bool {
+        self.covered() >= self.length.mul_f64(0.9)
+    }
+
+    /// Edges that counted something.
+    pub fn edges(&self) -> &HashMap<EdgeKey, Tally> {
+        &self.edges
+    }
+
+    /// Rows of full maps that counted something.
+    pub fn overflow(&self) -> &HashMap<(u64, PeerClass), Tally> {
+        &self.overflow
+    }
+
+    /// Handshakes by cgroup.
+    pub fn connects(&self) -> HashMap<u64, Connects> {
+        let mut sums: HashMap<u64, Connects> = HashMap::new();
+        for (id, connects) in self.frames.iter().flat_map(|frame| &frame.connects) {
+            sums.entry(*id).or_default().add(connects);
+        }
+        sums
+    }
+
+    /// Control files by cgroup.
+    pub fn facts(&self) -> HashMap<u64, FactsDelta> {
+        let mut sums: HashMap<u64, FactsDelta> = HashMap::new();
+        for (id, facts) in self.frames.iter().flat_map(|frame| &frame.facts) {
+            sums.entry(*id).or_default().add(facts);
+        }
+        sums
+    }
+}
+
+fn take_away<K: std::hash::Hash + Eq>(sums: &mut HashMap<K, Tally>, key: &K, tally: &Tally) {
+    if let Some(sum) = sums.get_mut(key) {
+        sum.subtract(tally);
+        if sum.is_zero() {
+            sums.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::Histogram;
+
+    fn frame(at: u64, segs: u64, bucket: u8) -> Frame {
+        let tally =
+            Tally { data_segs_out: segs, rtt: Histogram::from_counts([(bucket, segs)], segs * 10), ..Tally::default() };
+        Frame {
+            at: Duration::from_secs(at),
+            elapsed: Duration::from_secs(1),
+            edges: vec![(EdgeKey { cgroup: 1, addr: [0; 16] }, tally)],
+            ..Frame::default()
+        }
+    }
+
+    #[test]
+    fn running_sums_equal_the_sum_of_the_frames_inside() {
+        let mut window = Window::new(Duration::from_secs(3));
+        for at in 1..=10 {
+            window.push(frame(at, at, (at % 4) as u8));
+        }
+        let sum = window.edges().values().next().unwrap();
+        assert_eq!(sum.data_segs_out, 8 + 9 + 10);
+        assert_eq!(sum.rtt.count(), 27);
+        assert_eq!(sum.rtt.sum_us, 270);
+        assert!(window.is_complete());
+    }
+
+    #[test]
+    fn an_edge_without_news_leaves_the_window() {
+        let mut window = Window::new(Duration::from_secs(2));
+        window.push(frame(1, 5, 0));
+        for at in 2..5 {
+            window.push(Frame { at: Duration::from_secs(at), elapsed: Duration::from_secs(1), ..Frame::default() });
+        }
+        assert!(window.edges().is_empty());
+    }
+}
