@@ -1,5 +1,7 @@
 //! The laboratory tests itself: what it claims to do to packets is measured by the traffic's own clocks and counters.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
+
 use netwhy_tests::lab::{Fault, FaultKind, Lab, Shop, sweep};
 use std::{path::Path, time::Duration};
 
@@ -48,7 +50,8 @@ fn forwarder_delays_each_way_by_what_it_is_told() {
         let last = asks.wait_for(PATIENCE, |report| report.last).unwrap();
         let measured = asks.reports().iter().rev().find_map(|report| report.latency).unwrap();
         let round_trip_us = 2_000.0 * f64::from(delay_ms);
-        let error = (measured.p50_us as f64 - round_trip_us).abs() / round_trip_us;
+        // The lowest is the path; what is above it is this machine's other work.
+        let error = (measured.min_us as f64 - round_trip_us).abs() / round_trip_us;
         assert!(error < 0.1, "{delay_ms} ms each way were measured as {measured:?}");
         assert_eq!(last.total.requests, 100);
         assert!(forwarder.wait_for(PATIENCE, |report| report.total.frames >= 200).is_ok());
