@@ -299,12 +299,14 @@ impl Join {
 }
 
 /// A subject's share of one cgroup's control files: pressure and kills already hold those of descendants, so only the
-/// topmost cgroup counts; bandwidth control works per cgroup, where a limit is set.
+/// topmost cgroup counts (cgroup v1 counts kills for each cgroup alone); bandwidth control works per cgroup, where a
+/// limit is set.
 fn own(facts: &FactsDelta, top: bool) -> FactsDelta {
     FactsDelta {
         cpu: facts.cpu.filter(|cpu| top || cpu.limit_millicores.is_some()),
         pressure: facts.pressure.filter(|_| top),
-        oom_kills: facts.oom_kills.filter(|_| top),
+        oom_kills: facts.oom_kills.filter(|_| top || facts.oom_own),
+        oom_own: facts.oom_own,
     }
 }
 

@@ -1,1 +1,157 @@
-//! (being written)
+//! Named, supervised tasks: when one ends, the process ends.
+
+use anyhow::Context as _;
+use std::{future::Future, time::Duration};
+use tokio::{
+    sync::watch,
+    task::{Id, JoinSet},
+};
+
+/// Says "stop" to everyone who listens; dropping it says so too.
+pub struct Stop(watch::Sender<bool>);
+
+/// Hears "stop".
+#[derive(Clone)]
+pub struct Stopped(watch::Receiver<bool>);
+
+impl Stop {
+    /// Nobody stopped yet.
+    pub fn new() -> (Self, Stopped) {
+        let (sender, receiver) = watch::channel(false);
+        (Self(sender), Stopped(receiver))
+    }
+
+    /// Says "stop".
+    pub fn stop(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Stopped {
+    /// Waits for "stop".
+    pub async fn wait(mut self) {
+        // An error means that the sender is gone, which is a stop as well.
+        let _ = self.0.wait_for(|stopped| *stopped).await;
+    }
+
+    /// Whether "stop" was said.
+    pub fn is_stopped(&self) -> bool {
+        *self.0.borrow() || self.0.has_changed().is_err()
+    }
+}
+
+/// Tasks of this process.
+#[derive(Default)]
+pub struct Tasks {
+    set: JoinSet<anyhow::Result<()>>,
+    names: Vec<(Id, &'static str)>,
+}
+
+impl Tasks {
+    /// Runs a future as a task.
+    pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+        let handle = self.set.spawn(task);
+        self.names.push((handle.id(), name));
+    }
+
+    /// Runs a function on a thread of its own; it must watch [`Stopped`] itself.
+    pub fn spawn_blocking(
+        &mut self,
+        name: &'static str,
+        task: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
+    ) {
+        let handle = self.set.spawn_blocking(task);
+        self.names.push((handle.id(), name));
+    }
+
+    /// Waits until `shutdown` or until a task ends, says "stop", and waits for the rest, at most for `grace`.
+    ///
+    /// # Errors
+    /// The first task's failure; also a task that ended without being told to, and one that did not end in time.
+    pub async fn supervise(
+        mut self,
+        stop: Stop,
+        shutdown: impl Future<Output = ()>,
+        grace: Duration,
+    ) -> anyhow::Result<()> {
+        let mut result = tokio::select! {
+            () = shutdown => Ok(()),
+            ended = self.set.join_next_with_id() => match ended {
+                None => Ok(()),
+                Some(ended) => {
+                    let (name, outcome) = self.outcome(ended);
+                    Err(outcome.err().unwrap_or_else(|| anyhow::anyhow!("it ended by itself")).context(format!("task {name} ended")))
+                }
+            },
+        };
+        stop.stop();
+        let drain = async {
+            let mut first = Ok(());
+            while let Some(ended) = self.set.join_next_with_id().await {
+                let (name, outcome) = self.outcome(ended);
+                if first.is_ok() {
+                    first = outcome.with_context(|| format!("task {name} failed while stopping"));
+                }
+            }
+            first
+        };
+        match tokio::time::timeout(grace, drain).await {
+            Ok(drained) if result.is_ok() => result = drained,
+            Ok(_) => {}
+            Err(_) if result.is_ok() => {
+                result = Err(anyhow::anyhow!("not all tasks stopped within {} s", grace.as_secs()));
+            }
+            Err(_) => {}
+        }
+        result
+    }
+
+    fn outcome(
+        &self,
+        ended: Result<(Id, anyhow::Result<()>), tokio::task::JoinError>,
+    ) -> (&'static str, anyhow::Result<()>) {
+        let name = |id: Id| self.names.iter().find(|(own, _)| *own == id).map_or("?", |(_, name)| *name);
+        match ended {
+            Ok((id, outcome)) => (name(id), outcome),
+            Err(error) => (name(error.id()), Err(anyhow::anyhow!("{error}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_dies_stops_all_and_is_named() {
+        let (stop, stopped) = Stop::new();
+        let mut tasks = Tasks::default();
+        tasks.spawn("patient", async move {
+            stopped.wait().await;
+            Ok(())
+        });
+        tasks.spawn("frail", async { anyhow::bail!("out of luck") });
+        let error = tasks.supervise(stop, std::future::pending(), Duration::from_secs(5)).await.unwrap_err();
+        assert_eq!(format!("{error:#}"), "task frail ended: out of luck");
+    }
+
+    #[tokio::test]
+    async fn shutdown_lets_tasks_finish() {
+        let (stop, stopped) = Stop::new();
+        let mut tasks = Tasks::default();
+        tasks.spawn("patient", async move {
+            stopped.wait().await;
+            Ok(())
+        });
+        tasks.supervise(stop, async {}, Duration::from_secs(5)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_failure_with_a_name() {
+        let (stop, _stopped) = Stop::new();
+        let mut tasks = Tasks::default();
+        tasks.spawn_blocking("thread", || panic!("boom"));
+        let error = tasks.supervise(stop, std::future::pending(), Duration::from_secs(5)).await.unwrap_err();
+        assert!(format!("{error:#}").starts_with("task thread ended"), "{error:#}");
+    }
+}

@@ -1,1 +1,31 @@
-//! (being written)
+//! Root-cause hints: what the window's numbers mean, who is at fault, and why nobody else is.
+//!
+//! ```text
+//! NodeView ─ Memory (baselines, roles) ─► Context ─ families in fixed order ─► Finding ─ fold ─ hysteresis ─► api::Hint
+//!                    ▲                        claims: an explained edge is left alone by later families │
+//!                    └────────────── learns only from edges that nothing was found on ──────────────────┘
+//! ```
+//! Pure: time comes with the view, so that a recording replays to the same hints. A new cause is one row in [`RULES`]
+//! and one branch in its family's judge; a new family is one variant of [`Family`].
+
+mod baseline;
+mod connect;
+mod context;
+mod cpu;
+mod docs;
+mod engine;
+mod finding;
+mod limited;
+mod loss;
+mod rules;
+mod stats;
+#[cfg(test)]
+mod testing;
+mod thresholds;
+mod tracks;
+mod waiting;
+
+pub use docs::hints_md;
+pub use engine::Engine;
+pub use rules::{CAUSAL, Family, RULES, Rule};
+pub use thresholds::Thresholds;

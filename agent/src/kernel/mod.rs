@@ -21,6 +21,6 @@ pub use btf::{BtfError, KernelTypes};
 pub use load::{LoadError, Loaded, Mode, Settings, Subtree, release};
 pub use offsets::{Constants, resolve};
 pub use probes::{PROBES, Probe, State, Verdict};
-pub use source::{Facts, KernelSource, SourceSettings};
+pub use source::{KernelSource, SourceSettings, monotonic};
 pub use stats::{MapFill, ProgramRun};
 pub use walk::WalkStats;

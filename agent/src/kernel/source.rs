@@ -15,12 +15,6 @@ use std::{
     time::Duration,
 };
 
-/// Reads what the cgroup file system says.
-pub trait Facts: Send {
-    /// Facts on all cgroups that live or that `named` asks for; called once per snapshot with the monotonic time.
-    fn read(&mut self, now: Duration, named: &[u64]) -> Vec<CgroupFacts>;
-}
-
 /// Pace and limits of a source.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceSettings {
@@ -32,7 +26,8 @@ pub struct SourceSettings {
     pub edge_idle: Duration,
 }
 
-/// The running kernel as a source of snapshots.
+/// The running kernel as a source of snapshots. `F` tells what the cgroup file system says: all cgroups that live or that
+/// the given ids name, once per snapshot, with the monotonic time.
 pub struct KernelSource<F> {
     loaded: Loaded,
     facts: F,
@@ -45,7 +40,7 @@ pub struct KernelSource<F> {
     fill: Vec<MapFill>,
 }
 
-impl<F: Facts> KernelSource<F> {
+impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
     /// Takes over attached programs, and makes the first walk, which sets the base of older sockets.
     ///
     /// # Errors
@@ -125,7 +120,7 @@ impl<F: Facts> KernelSource<F> {
     }
 }
 
-impl<F: Facts> SampleSource for KernelSource<F> {
+impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSource<F> {
     fn sample(&mut self) -> anyhow::Result<Option<Snapshot>> {
         let now = monotonic();
         self.slices.turn(now);
@@ -155,7 +150,7 @@ impl<F: Facts> SampleSource for KernelSource<F> {
             cgroups: self.rows.cgroups.clone(),
             drops: self.rows.drops.clone(),
             counters: self.loaded.counters()?,
-            groups: self.facts.read(now, &named),
+            groups: (self.facts)(now, &named),
             gone_edges,
         }))
     }
@@ -199,7 +194,8 @@ impl Idle {
     }
 }
 
-fn monotonic() -> Duration {
+/// `CLOCK_MONOTONIC`, the kernel programs' clock.
+pub fn monotonic() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec as u32)
 }

@@ -38,6 +38,8 @@ pub struct FactsDelta {
     pub pressure: Option<Pressure>,
     /// `None`: no controller.
     pub oom_kills: Option<u64>,
+    /// True when `oom_kills` leaves out descendants.
+    pub oom_own: bool,
 }
 
 /// The last values of every row.
@@ -162,7 +164,8 @@ fn facts_between(last: &CgroupFacts, now: &CgroupFacts) -> FactsDelta {
             io_full_us: d(a.io_full_us, b.io_full_us),
         }
     });
-    FactsDelta { cpu, pressure, oom_kills: now.oom_kills.map(|b| d(last.oom_kills.unwrap_or(0), b)) }
+    let oom_kills = now.oom_kills.map(|b| d(last.oom_kills.unwrap_or(0), b));
+    FactsDelta { cpu, pressure, oom_kills, oom_own: now.oom_own }
 }
 
 impl FactsDelta {
@@ -187,6 +190,7 @@ impl FactsDelta {
         }
         if let Some(b) = other.oom_kills {
             *self.oom_kills.get_or_insert_default() += b;
+            self.oom_own = other.oom_own;
         }
     }
 }

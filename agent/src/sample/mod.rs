@@ -73,6 +73,9 @@ pub struct CgroupFacts {
     /// Processes killed for memory. `None`: no memory controller here.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub oom_kills: Option<u64>,
+    /// True when `oom_kills` leaves out descendants (cgroup v1).
+    #[serde(default)]
+    pub oom_own: bool,
 }
 
 /// CFS bandwidth control (`cpu.stat`). Cumulative.

@@ -1,0 +1,263 @@
+//! What is normal on an edge, learnt while nothing is wrong with it.
+
+use super::{stats::Fnv, thresholds::Thresholds};
+use crate::{
+    sample::Tally,
+    state::{EdgeView, NodeView, SubjectId},
+};
+use netwhy_abi::{PeerClass, Retransmit, Role};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Half-life of what was learnt.
+const HALF_LIFE: Duration = Duration::from_secs(300);
+/// Segments that an edge must have sent before its own loss ratio weighs as much as its class's.
+const SHRINK_SEGMENTS: f64 = 2000.0;
+/// Lowest loss ratio that is ever called normal: no path is perfect, and a baseline of zero makes every loss a hint.
+pub(super) const LOSS_FLOOR: f64 = 1e-4;
+/// Clean ticks before an edge's RTT or rate baseline is believed: one whole window.
+pub(super) const MIN_TICKS: u32 = 10;
+/// RTT samples that a median needs.
+pub(super) const MIN_RTT_SAMPLES: u64 = 20;
+/// Samples near the minimum that prove a path to be fast.
+const NEW_FAST_SAMPLES: u64 = 2;
+/// How long an inflated median that nobody could be blamed for is kept out of the baseline.
+const UNDECIDED: Duration = Duration::from_secs(60);
+/// Growth of the window between two ticks up to which their sums can be compared.
+const WINDOW_JITTER: Duration = Duration::from_millis(100);
+/// Edges that were silent for so long are forgotten.
+const FORGET: Duration = Duration::from_secs(600);
+/// Edges remembered (≈ 200 bytes each); above it only those of the present view are kept.
+const MAX_EDGES: usize = 20_000;
+
+/// Names an edge within one run; a clash of two edges (odds 1e-11 at 20,000 edges) would share a baseline, no more.
+pub(super) fn edge_key(edge: &EdgeView) -> u64 {
+    subject_hash(&edge.subject).field(&edge.peer.octets()).finish()
+}
+
+/// The subject's part of a key.
+pub(super) fn subject_hash(id: &SubjectId) -> Fnv {
+    Fnv::new().field(&[id.kind as u8]).field(id.namespace.as_bytes()).field(id.name.as_bytes())
+}
+
+/// Decaying sums of episodes and segments.
+#[derive(Clone, Copy, Debug, Default)]
+struct Loss {
+    episodes: f64,
+    segments: f64,
+}
+
+impl Loss {
+    fn learn(&mut self, tally: &Tally, keep: f64, share: f64) {
+        self.episodes = self.episodes * keep + tally.loss_episodes as f64 * share;
+        self.segments = self.segments * keep + tally.data_segs_out as f64 * share;
+    }
+
+    fn ratio_towards(&self, prior: f64) -> f64 {
+        (self.episodes + SHRINK_SEGMENTS * prior) / (self.segments + SHRINK_SEGMENTS)
+    }
+}
+
+/// A mean that starts as the plain mean and forgets with [`HALF_LIFE`].
+#[derive(Clone, Copy, Debug, Default)]
+struct Mean {
+    value: f64,
+    ticks: u32,
+}
+
+impl Mean {
+    fn learn(&mut self, x: f64, keep: f64) {
+        self.ticks = self.ticks.saturating_add(1);
+        self.value += (x - self.value) * (1.0 - keep).max(1.0 / f64::from(self.ticks));
+    }
+
+    fn get(&self) -> Option<f64> {
+        (self.ticks >= MIN_TICKS).then_some(self.value)
+    }
+}
+
+/// Time of a tick, as an edge sees it.
+#[derive(Clone, Copy)]
+struct Clock {
+    at: Duration,
+    window: Duration,
+    /// The window reaches further back than the one before.
+    window_grew: bool,
+}
+
+/// What the engine knows of one edge.
+#[derive(Clone, Debug, Default)]
+pub(super) struct EdgeMemory {
+    last_at: Duration,
+    /// Roles in which handshakes were seen; a connection older than the agent shows none.
+    roles: [bool; Role::ALL.len()],
+    loss: Loss,
+    ln_p50: Mean,
+    ln_min: Mean,
+    acked_per_s: Mean,
+    /// (`bytes_acked`, timeouts) of the last windows, newest first.
+    recent: [Option<(u64, u64)>; 4],
+    /// Since when the median RTT is inflated.
+    slow_since: Option<Duration>,
+    /// Samples near the minimum in the previous window.
+    fast: u64,
+    /// Since `slow_since`, samples near the baseline's minimum came in: the path itself is still fast.
+    path_fast: bool,
+}
+
+impl EdgeMemory {
+    /// Median RTT in normal times, µs. `None`: not known yet.
+    pub(super) fn p50_us(&self) -> Option<f64> {
+        self.ln_p50.get().map(f64::exp)
+    }
+
+    /// Minimum RTT in normal times, µs. `None`: not known yet.
+    pub(super) fn min_us(&self) -> Option<f64> {
+        self.ln_min.get().map(f64::exp)
+    }
+
+    /// True when all handshakes seen were this subject's own SYNs, and there were any.
+    pub(super) fn client_only(&self) -> bool {
+        self.roles == [true, false]
+    }
+
+    /// Highest RTT that still counts as the path at its baseline, µs. `None`: no baseline.
+    fn fast_us(&self, thresholds: &Thresholds) -> Option<f64> {
+        self.min_us().map(|min| (1.5 * min).max(min + thresholds.rtt_floor_ms * 1000.0))
+    }
+
+    /// Median at least `rtt_inflation` times its baseline and `think_time_ms` above the minimum, while samples near
+    /// the baseline's minimum keep coming in: the peer thinks, the path is as fast as ever.
+    pub(super) fn thinks(&self) -> bool {
+        self.slow_since.is_some() && self.path_fast
+    }
+
+    /// Share of the usual traffic that got no acknowledgement over the last `ticks` (at most 3) while timeouts went on,
+    /// 0 … 1: how far the window's sum fell, against what leaves a window in that time. `None` without a baseline,
+    /// without so many windows, or without new timeouts (a client that merely stopped is not silence).
+    pub(super) fn silence(&self, tick: Duration, ticks: usize) -> Option<f64> {
+        let usual = self.acked_per_s.get().filter(|a| *a > 0.0)?;
+        let ((now, timeouts), (then, timeouts_then)) = (self.recent[0]?, (*self.recent.get(ticks)?)?);
+        if timeouts <= timeouts_then {
+            return None;
+        }
+        let leaves = usual * tick.as_secs_f64() * ticks as f64;
+        Some((then.saturating_sub(now) as f64 / leaves).clamp(0.0, 1.0))
+    }
+
+    fn observe(&mut self, tally: &Tally, clock: Clock, thresholds: &Thresholds) {
+        self.last_at = clock.at;
+        for (seen, n) in self.roles.iter_mut().zip(tally.connects) {
+            *seen |= n > 0;
+        }
+        self.recent.rotate_right(1);
+        self.recent[0] = Some((tally.bytes_acked, tally.retransmits[Retransmit::Timeout as usize]));
+
+        let fast_us = self.fast_us(thresholds);
+        let fast = fast_us.map_or(0, |us| tally.rtt.count_up_to(us as u32));
+        let slow =
+            self.is_slow(tally, thresholds) && fast_us.zip(tally.min_rtt_us).is_some_and(|(f, m)| f64::from(m) <= f);
+        match self.slow_since {
+            _ if !slow => (self.slow_since, self.path_fast) = (None, false),
+            None => self.slow_since = Some(clock.at),
+            // The minimum remembers up to 17 s: only samples that came in since tell the path of today. More fast
+            // samples than a tick ago are new ones (when the window didn't just reach further back); and after a
+            // whole window all of them are.
+            Some(since) => {
+                self.path_fast |= (!clock.window_grew && fast >= self.fast + NEW_FAST_SAMPLES)
+                    || (fast >= NEW_FAST_SAMPLES && clock.at.saturating_sub(since) >= clock.window);
+            }
+        }
+        self.fast = fast;
+    }
+
+    fn is_slow(&self, tally: &Tally, thresholds: &Thresholds) -> bool {
+        let (Some(p50), Some(min), Some(usual)) = (tally.rtt.quantile_us(0.5), tally.min_rtt_us, self.p50_us()) else {
+            return false;
+        };
+        tally.rtt.count() >= MIN_RTT_SAMPLES
+            && p50 >= thresholds.rtt_inflation * usual
+            && p50 - f64::from(min) >= thresholds.think_time_ms * 1000.0
+    }
+
+    fn learn(&mut self, tally: &Tally, window: Duration, keep: f64, share: f64) {
+        self.loss.learn(tally, keep, share);
+        self.acked_per_s.learn(tally.bytes_acked as f64 / window.as_secs_f64(), keep);
+        // While it can't be said yet why the median rose, it must not become normal.
+        let undecided = self.slow_since.is_some_and(|since| self.last_at.saturating_sub(since) < UNDECIDED);
+        if !undecided
+            && tally.rtt.count() >= MIN_RTT_SAMPLES
+            && let (Some(p50), Some(min)) = (tally.rtt.quantile_us(0.5), tally.min_rtt_us)
+        {
+            self.ln_p50.learn(p50.max(1.0).ln(), keep);
+            self.ln_min.learn(f64::from(min.max(1)).ln(), keep);
+        }
+    }
+}
+
+/// All edges' baselines, and their classes'.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    edges: BTreeMap<u64, EdgeMemory>,
+    classes: [Loss; PeerClass::ALL.len()],
+    last_at: Option<Duration>,
+    last_window: Duration,
+    /// Time between the last two ticks.
+    pub(super) tick: Duration,
+}
+
+impl Memory {
+    /// Takes what needs no judgement: roles, recent sums, how long an edge has been slow. Call once per tick, before
+    /// judging.
+    pub(super) fn observe(&mut self, view: &NodeView, keys: &[u64], thresholds: &Thresholds) {
+        self.tick = self.last_at.map_or(Duration::ZERO, |last| view.at.saturating_sub(last));
+        self.last_at = Some(view.at);
+        let window_grew = view.window > self.last_window + WINDOW_JITTER;
+        self.last_window = view.window;
+        let clock = Clock { at: view.at, window: view.window, window_grew };
+        for (edge, key) in view.edges.iter().zip(keys) {
+            self.edges.entry(*key).or_default().observe(&edge.window, clock, thresholds);
+        }
+    }
+
+    /// What is known of an edge that was observed.
+    pub(super) fn edge(&self, key: u64) -> Option<&EdgeMemory> {
+        self.edges.get(&key)
+    }
+
+    /// Loss episodes per data segment in normal times: the edge's own, shrunk towards its class's.
+    pub(super) fn loss_ratio(&self, key: u64, class: PeerClass) -> f64 {
+        let prior = self.classes[class as usize].ratio_towards(LOSS_FLOOR).max(LOSS_FLOOR);
+        self.edges.get(&key).map_or(prior, |e| e.loss.ratio_towards(prior)).max(LOSS_FLOOR)
+    }
+
+    /// Learns from the edges for which `clean` is true, and forgets edges long silent. Call once per tick, after
+    /// judging.
+    pub(super) fn learn(&mut self, view: &NodeView, keys: &[u64], clean: impl Fn(usize) -> bool) {
+        if self.tick.is_zero() {
+            return;
+        }
+        let keep = 0.5_f64.powf(self.tick.as_secs_f64() / HALF_LIFE.as_secs_f64());
+        // Windows overlap: each tick brings its share of a window.
+        let share = (self.tick.as_secs_f64() / view.window.as_secs_f64()).min(1.0);
+        let mut sums: [Tally; PeerClass::ALL.len()] = Default::default();
+        for (i, (edge, key)) in view.edges.iter().zip(keys).enumerate() {
+            if !clean(i) {
+                continue;
+            }
+            let sum = &mut sums[edge.class as usize];
+            sum.loss_episodes += edge.window.loss_episodes;
+            sum.data_segs_out += edge.window.data_segs_out;
+            if let Some(memory) = self.edges.get_mut(key) {
+                memory.learn(&edge.window, view.window, keep, share);
+            }
+        }
+        for (class, sum) in self.classes.iter_mut().zip(&sums) {
+            class.learn(sum, keep, share);
+        }
+        let now = view.at;
+        self.edges.retain(|_, e| now.saturating_sub(e.last_at) < FORGET);
+        if self.edges.len() > MAX_EDGES {
+            self.edges.retain(|_, e| e.last_at == now);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+use crate::{
+    api::BlameKind,
+    hints::testing::{Case, NODE, Run, firing, verdict},
+    sample::Tally,
+};
+use netwhy_abi::{Failure, Retransmit};
+
+const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
+
+/// SYNs into the void.
+fn unanswered(tally: &mut Tally, syns: u64, timed_out: u64) {
+    *tally = Tally::default();
+    tally.retransmits[Retransmit::Syn as usize] = syns;
+    tally.connect_failures[Failure::TimedOut as usize] = timed_out;
+}
+
+#[test]
+fn connections_turned_away_blame_the_pod() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut full = normal.clone();
+    full.subject("cart").window_connects.accept_drops = 1;
+    let hint = Run::warm(&normal).expect_one(&full);
+    assert_eq!(verdict(&hint), ("pod_accept_queue_full", BlameKind::Pod, "cart"));
+    assert_eq!(hint.ruled_out[0].because, "0 of 100 periods throttled");
+}
+
+#[test]
+fn fewer_connections_turned_away_than_the_threshold_are_silent() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut full = normal.clone();
+    full.subject("cart").window_connects.accept_drops = 4;
+    let mut run = Run::warm(&normal);
+    run.thresholds.accept_drops = 5;
+    run.expect_silence(5, &full);
+    full.subject("cart").window_connects.accept_full = 1;
+    run.expect_one(&full);
+}
+
+#[test]
+fn a_full_queue_of_a_throttled_pod_is_an_effect() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut both = normal.clone();
+    both.subject("cart").window_connects.accept_drops = 5;
+    let cpu = both.subject("cart").window_cpu.as_mut().unwrap();
+    cpu.throttled_periods = 40;
+    let hint = Run::warm(&normal).expect_one(&both);
+    assert_eq!(hint.cause, "pod_cpu_throttled");
+    assert_eq!(hint.chain, ["pod_cpu_throttled", "pod_accept_queue_full", "cpu_throttling"]);
+    assert!(hint.evidence.iter().any(|e| e.signal == "netwhy_tcp_accept_queue_overflows_total"));
+}
+
+#[test]
+fn unanswered_syns_while_other_peers_answer_blame_the_peer() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let hint = Run::warm(&normal).expect_one(&normal.with("cart", PEERS[0], |t| unanswered(t, 3, 0)));
+    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::PeerNode, "10.0.0.7"));
+    assert!(hint.summary.contains("3 other peers answer"), "{}", hint.summary);
+    let hint = Run::warm(&normal).expect_one(&normal.with("cart", PEERS[0], |t| unanswered(t, 0, 3)));
+    assert_eq!(hint.cause, "peer_unreachable");
+}
+
+#[test]
+fn two_unanswered_syns_are_silent() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    Run::warm(&normal).expect_silence(5, &normal.with("cart", PEERS[0], |t| unanswered(t, 2, 2)));
+}
+
+#[test]
+fn resent_syns_with_a_completed_handshake_to_the_same_peer_are_silent() {
+    let normal = Case::mesh(&["cart", "payment"], &PEERS);
+    Run::warm(&normal).expect_silence(5, &normal.with("cart", PEERS[0], |t| unanswered(t, 9, 3)));
+}
+
+#[test]
+fn a_host_that_answers_on_old_connections_is_up_and_its_listener_is_blamed() {
+    let normal = Case::mesh(&["cart"], &PEERS).with("cart", PEERS[0], |t| t.connects = [0, 0]);
+    let hint = Run::warm(&normal).expect_one(&normal.with("cart", PEERS[0], |t| {
+        t.retransmits[Retransmit::Syn as usize] = 5;
+    }));
+    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::PeerPod, "10.0.0.7"));
+}
+
+#[test]
+fn the_only_peer_silent_leaves_the_path_undecided() {
+    let normal = Case::mesh(&["cart"], &PEERS[..1]);
+    let hint = Run::warm(&normal).expect_one(&normal.with("cart", PEERS[0], |t| unanswered(t, 4, 0)));
+    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::NodePair, "node-a↔10.0.0.7"));
+    assert_eq!(hint.blame.alternatives, ["10.0.0.7", NODE]);
+}
+
+#[test]
+fn most_peers_silent_blames_this_node() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut bad = normal.clone();
+    PEERS.iter().for_each(|p| unanswered(bad.tally("cart", p), 4, 0));
+    let hint = Run::warm(&normal).expect_one(&bad);
+    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::Node, NODE));
+    assert_eq!(hint.blame.alternatives, PEERS);
+    assert!(hint.summary.ends_with("(and on 3 more edges)"), "{}", hint.summary);
+}
+
+#[test]
+fn established_connections_with_timeouts_and_no_answer_are_dead() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let dead = |timeouts| {
+        normal.with("cart", PEERS[0], |t| {
+            *t = Tally { data_segs_out: 8, ..Tally::default() };
+            t.retransmits[Retransmit::Timeout as usize] = timeouts;
+            t.loss_episodes = timeouts;
+        })
+    };
+    let hint = Run::warm(&normal).expect_one(&dead(3));
+    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::PeerNode, "10.0.0.7"));
+    Run::warm(&normal).expect_silence(5, &dead(2));
+}
+
+/// A black hole from one second to the next: the window still holds the traffic from before.
+#[test]
+fn a_peer_that_falls_silent_is_named_before_the_window_has_emptied() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut run = Run::warm(&normal);
+    let timeouts = [1, 2, 3, 3, 4, 4, 4, 5];
+    let mut named = None;
+    for (i, n) in timeouts.into_iter().enumerate() {
+        let left = 10 - (i as u64 + 1);
+        let hints = firing(&run.tick(&normal.with("cart", PEERS[0], |t| {
+            t.bytes_acked = t.bytes_acked * left / 10;
+            t.bytes_received = t.bytes_received * left / 10;
+            t.data_segs_out = t.data_segs_out * left / 10 + n;
+            t.retransmits[Retransmit::Timeout as usize] = n;
+            t.loss_episodes = n;
+        })));
+        assert!(hints.iter().all(|h| h.cause == "peer_unreachable"), "{hints:?}");
+        named = named.or((!hints.is_empty()).then_some(i + 1));
+    }
+    assert!(named.is_some_and(|s| s <= 6), "{named:?}");
+}
+
+#[test]
+fn a_client_that_merely_stops_is_silent() {
+    // Three timeouts some seconds ago, and then no requests.
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut run = Run::warm(&normal);
+    for left in (4..10).rev() {
+        let stopping = normal.with("cart", PEERS[0], |t| {
+            t.bytes_acked = t.bytes_acked * left / 10;
+            t.bytes_received = t.bytes_received * left / 10;
+            t.data_segs_out = t.data_segs_out * left / 10;
+            t.retransmits[Retransmit::Timeout as usize] = 3;
+        });
+        run.expect_silence(1, &stopping);
+    }
+}
+
+#[test]
+fn refused_connections_blame_the_peer() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let refuse = |n, ok| {
+        normal.with("cart", PEERS[0], |t| {
+            t.connects[0] = ok;
+            t.connect_failures[Failure::Refused as usize] = n;
+        })
+    };
+    let hint = Run::warm(&normal).expect_one(&refuse(3, 3));
+    assert_eq!(verdict(&hint), ("peer_refusing", BlameKind::PeerPod, "10.0.0.7"));
+    Run::warm(&normal).expect_silence(5, &refuse(3, 4));
+    Run::warm(&normal).expect_silence(5, &refuse(2, 0));
+}
+
+#[test]
+fn one_health_check_reset_is_silent() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    Run::warm(&normal).expect_silence(
+        12,
+        &normal.with("cart", PEERS[0], |t| {
+            t.connect_failures[Failure::Refused as usize] = 1;
+            t.resets_received = 1;
+            t.resets_sent = 1;
+        }),
+    );
+}

@@ -1,0 +1,240 @@
+//! What judges read: the view with everything that more than one of them needs worked out once.
+
+use super::{
+    baseline::{EdgeMemory, Memory},
+    rules::Family,
+    stats::percent,
+    thresholds::Thresholds,
+};
+use crate::{
+    api::{BlameKind, Evidence, RuledOut},
+    sample::Tally,
+    state::{EdgeView, NodeView, SubjectId, SubjectView},
+};
+use netwhy_abi::{PeerClass, Retransmit, Role};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv6Addr,
+    time::Duration,
+};
+
+/// CPU bandwidth periods that a throttled share needs (2 s at the usual 100 ms).
+pub(super) const MIN_PERIODS: u64 = 20;
+
+/// One tick's material.
+pub(super) struct Context<'a> {
+    pub(super) node: &'a str,
+    pub(super) thresholds: &'a Thresholds,
+    pub(super) window: Duration,
+    pub(super) subjects: Vec<Subject<'a>>,
+    /// Same indices as the view's edges.
+    pub(super) edges: Vec<Edge<'a>>,
+    /// Family that explained an edge, this tick or with a hint that is still open.
+    claims: Vec<Option<Family>>,
+}
+
+/// One subject, and its edges.
+pub(super) struct Subject<'a> {
+    pub(super) view: &'a SubjectView,
+    pub(super) edges: Vec<usize>,
+}
+
+/// One edge with what is normal for it.
+pub(super) struct Edge<'a> {
+    pub(super) view: &'a EdgeView,
+    /// Index of its subject. `None`: the view has no such subject, so nobody could be told.
+    pub(super) subject: Option<usize>,
+    pub(super) memory: Option<&'a EdgeMemory>,
+    /// Loss episodes per data segment in normal times.
+    pub(super) loss_baseline: f64,
+    /// Busy time of all its sockets per time, above 1 with several. `None`: the length of a jiffy is not known yet.
+    pub(super) busy: Option<f64>,
+    /// All but a tenth of its traffic of the last seconds got no acknowledgement.
+    pub(super) silent: bool,
+}
+
+/// Ticks over which a peer's silence is measured.
+const SILENCE_TICKS: usize = 3;
+/// Share of the usual traffic that stayed unacknowledged from which a peer counts as silent.
+const SILENT: f64 = 0.9;
+
+impl<'a> Context<'a> {
+    pub(super) fn new(
+        node: &'a str,
+        view: &'a NodeView,
+        thresholds: &'a Thresholds,
+        memory: &'a Memory,
+        keys: &[u64],
+        held: &BTreeMap<u64, Family>,
+    ) -> Self {
+        let mut subjects: Vec<Subject<'a>> =
+            view.subjects.iter().map(|view| Subject { view, edges: Vec::new() }).collect();
+        let places: BTreeMap<&SubjectId, usize> = view.subjects.iter().enumerate().map(|(i, s)| (&s.id, i)).collect();
+        let seconds = view.window.as_secs_f64();
+        let mut edges = Vec::with_capacity(view.edges.len());
+        for (i, (edge, key)) in view.edges.iter().zip(keys).enumerate() {
+            let subject = places.get(&edge.subject).copied();
+            if let Some(s) = subject {
+                subjects[s].edges.push(i);
+            }
+            let known = memory.edge(*key);
+            edges.push(Edge {
+                view: edge,
+                subject,
+                memory: known,
+                loss_baseline: memory.loss_ratio(*key, edge.class),
+                busy: view.hz.map(|hz| edge.window.busy_jiffies as f64 / f64::from(hz) / seconds),
+                silent: known.and_then(|m| m.silence(memory.tick, SILENCE_TICKS)).is_some_and(|s| s >= SILENT),
+            });
+        }
+        let claims = keys.iter().map(|key| held.get(key).copied()).collect();
+        Self { node, thresholds, window: view.window, subjects, edges, claims }
+    }
+
+    /// Edges that `family` may judge: they have a subject, and no earlier family explains them.
+    pub(super) fn free(&self, family: Family) -> impl Iterator<Item = (usize, usize, &Edge<'a>)> {
+        self.edges.iter().enumerate().filter_map(move |(i, edge)| {
+            let free = self.claims[i].is_none_or(|by| by >= family);
+            edge.subject.filter(|_| free).map(|s| (i, s, edge))
+        })
+    }
+
+    pub(super) fn claim(&mut self, edge: usize, family: Family) {
+        let claim = &mut self.claims[edge];
+        *claim = Some(claim.map_or(family, |by| by.min(family)));
+    }
+
+    pub(super) fn is_claimed(&self, edge: usize) -> bool {
+        self.claims[edge].is_some()
+    }
+
+    /// `node-a→10.0.0.7`: where an edge was measured.
+    pub(super) fn place(&self, edge: &Edge<'_>) -> String {
+        format!("{}→{}", self.node, edge.peer_name())
+    }
+
+    /// `node-a↔10.0.0.7`: the path of an edge as a culprit.
+    pub(super) fn pair(&self, edge: &Edge<'_>) -> String {
+        format!("{}↔{}", self.node, edge.peer_name())
+    }
+
+    /// Peers other than `peer` that acknowledged data or completed a handshake with this Node.
+    pub(super) fn other_peers_alive(&self, peer: Ipv6Addr) -> usize {
+        let alive = self.edges.iter().filter(|e| e.view.peer != peer && e.is_remote() && e.answers());
+        alive.map(|e| e.view.peer).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Why loss is not it, when the data say so.
+    pub(super) fn no_loss(&self, edge: &Edge<'_>) -> Option<RuledOut> {
+        let t = edge.tally();
+        (t.data_segs_out > 0).then(|| RuledOut {
+            cause: "path_loss".into(),
+            because: format!("{} loss episodes in {} segments", t.loss_episodes, t.data_segs_out),
+        })
+    }
+
+    /// Why the peer's window and the send buffer are not it, when the data say so.
+    pub(super) fn not_limited(&self, edge: &Edge<'_>) -> impl Iterator<Item = RuledOut> {
+        let receiver = edge.tally().receiver_limited_share().filter(|s| *s < self.thresholds.receiver_limited_share);
+        let buffer =
+            edge.tally().send_buffer_limited_share().filter(|s| *s < self.thresholds.send_buffer_limited_share);
+        let because = |share: f64| format!("{} of the busy time", percent(share));
+        [
+            receiver.map(|s| RuledOut { cause: "peer_receiver_limited".into(), because: because(s) }),
+            buffer.map(|s| RuledOut { cause: "pod_send_buffer_limited".into(), because: because(s) }),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+impl Subject<'_> {
+    /// Throttled and all CPU bandwidth periods of the window. `None`: no controller, or too few periods to tell.
+    pub(super) fn periods(&self) -> Option<(u64, u64)> {
+        self.view.window_cpu.filter(|c| c.periods >= MIN_PERIODS).map(|c| (c.throttled_periods, c.periods))
+    }
+
+    pub(super) fn is_throttled(&self, thresholds: &Thresholds) -> bool {
+        self.periods().is_some_and(|(bad, all)| bad as f64 >= thresholds.throttled_share * all as f64)
+    }
+
+    /// Why throttling is not it, when the data say so.
+    pub(super) fn not_throttled(&self, thresholds: &Thresholds) -> Option<RuledOut> {
+        let (bad, all) = self.periods()?;
+        (!self.is_throttled(thresholds)).then(|| RuledOut {
+            cause: "pod_cpu_throttled".into(),
+            because: format!("{bad} of {all} periods throttled"),
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.view.id.name
+    }
+}
+
+impl Edge<'_> {
+    pub(super) fn tally(&self) -> &Tally {
+        &self.view.window
+    }
+
+    /// The remote address; an IPv4-mapped one as IPv4.
+    pub(super) fn peer_name(&self) -> String {
+        match self.view.peer.to_ipv4_mapped() {
+            Some(v4) => v4.to_string(),
+            None => self.view.peer.to_string(),
+        }
+    }
+
+    /// True when its packets leave the Node.
+    pub(super) fn is_remote(&self) -> bool {
+        self.view.class != PeerClass::SameNode && !self.is_loopback()
+    }
+
+    fn is_loopback(&self) -> bool {
+        self.view.peer.to_ipv4_mapped().map_or(self.view.peer.is_loopback(), |v4| v4.is_loopback())
+    }
+
+    /// `external` for peers outside, else `inside`.
+    pub(super) fn blame_kind(&self, inside: BlameKind) -> BlameKind {
+        if self.view.class == PeerClass::External { BlameKind::External } else { inside }
+    }
+
+    /// The peer acknowledged or sent something in the window, and is not falling silent now.
+    pub(super) fn answers(&self) -> bool {
+        let t = self.tally();
+        !self.silent && (t.bytes_acked > 0 || t.bytes_received > 0 || t.connects.iter().sum::<u64>() > 0)
+    }
+
+    /// Held back by the peer's window or the local send buffer more than the thresholds allow.
+    pub(super) fn is_limited(&self, thresholds: &Thresholds) -> bool {
+        let t = self.tally();
+        t.receiver_limited_share().is_some_and(|s| s >= thresholds.receiver_limited_share)
+            || t.send_buffer_limited_share().is_some_and(|s| s >= thresholds.send_buffer_limited_share)
+    }
+
+    /// Only timeouts and tail loss probes were sent again: nothing came back that could begin a fast retransmission.
+    pub(super) fn only_timeouts(&self) -> bool {
+        self.timeouts() > 0 && self.tally().retransmits[Retransmit::Fast as usize] == 0
+    }
+
+    pub(super) fn timeouts(&self) -> u64 {
+        self.tally().retransmits[Retransmit::Timeout as usize]
+    }
+
+    pub(super) fn client_connects(&self) -> u64 {
+        self.tally().connects(Role::Client)
+    }
+
+    /// Minimum RTT as evidence that the path is, or isn't, what it was. `None` without a sample.
+    pub(super) fn min_rtt(&self, place: &str) -> Option<Evidence> {
+        let us = self.tally().min_rtt_us?;
+        Some(Evidence {
+            signal: "netwhy_tcp_min_rtt_seconds".into(),
+            observed: f64::from(us) / 1e6,
+            baseline: self.memory.and_then(EdgeMemory::min_us).map(|b| b / 1e6),
+            unit: "seconds".into(),
+            place: place.into(),
+            source: "ebpf:tcp_probe".into(),
+        })
+    }
+}

@@ -1,0 +1,145 @@
+//! One tick: view in, hints out.
+
+use super::{
+    baseline::{Memory, edge_key},
+    context::Context,
+    finding::{Finding, merge},
+    rules::{CAUSAL, Family},
+    thresholds::Thresholds,
+    tracks::{Now, Track, Tracks},
+};
+use crate::{
+    api,
+    state::{NodeView, SubjectId},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// A window shorter than this says too little (after the start, or after a gap).
+const MIN_WINDOW: Duration = Duration::from_secs(3);
+/// Numbers of a folded effect that its cause shows.
+const EFFECT_EVIDENCE: usize = 2;
+
+/// Baselines, open suspicions and resolved hints of one Node.
+#[derive(Debug)]
+pub struct Engine {
+    node: String,
+    memory: Memory,
+    tracks: Tracks,
+}
+
+impl Engine {
+    /// An engine that knows nothing yet; `node` is this Node's name as blame shows it.
+    pub fn new(node: &str) -> Self {
+        Self { node: node.to_owned(), memory: Memory::default(), tracks: Tracks::default() }
+    }
+
+    /// Judges one window. Firing hints come first, then those resolved within the last hour (of `view.at`). The same
+    /// sequence of views gives the same hints. Views of less than 3 s are only waited through.
+    pub fn tick(&mut self, view: &NodeView, thresholds: &Thresholds) -> Vec<api::Hint> {
+        if view.window < MIN_WINDOW {
+            return self.tracks.hints();
+        }
+        let now = Now { at: view.at, stamp: rfc3339(view.unix_ms), window: view.window };
+        let keys: Vec<u64> = view.edges.iter().map(edge_key).collect();
+        self.memory.observe(view, &keys, thresholds);
+
+        let mut held: BTreeMap<u64, Family> = BTreeMap::new();
+        for track in self.tracks.open() {
+            for key in &track.edges {
+                let family = held.entry(*key).or_insert(track.rule.family);
+                *family = track.rule.family.min(*family);
+            }
+        }
+        let mut context = Context::new(&self.node, view, thresholds, &self.memory, &keys, &held);
+        let mut findings: Vec<(SubjectId, Finding)> = Vec::new();
+        for family in Family::ALL {
+            for finding in family.judge(&context) {
+                for edge in &finding.edges {
+                    context.claim(*edge, family);
+                }
+                findings.push((context.subjects[finding.subject].view.id.clone(), finding));
+            }
+        }
+        let learnable: Vec<bool> = (0..view.edges.len()).map(|i| !context.is_claimed(i)).collect();
+
+        let findings = merge(self.fold(findings, &now));
+        let traffic = Traffic::of(view, &keys);
+        self.tracks.update(&findings, &keys, &self.node, thresholds, &now, |track| traffic.why_ended(track));
+        self.memory.learn(view, &keys, |i| learnable[i]);
+        self.tracks.hints()
+    }
+
+    /// Hints that began since the start, by cause.
+    pub fn totals(&self) -> &BTreeMap<String, u64> {
+        self.tracks.totals()
+    }
+
+    /// Leaves out what a cause of the same subject explains, and makes it a link of the cause's chain.
+    fn fold(&mut self, findings: Vec<(SubjectId, Finding)>, now: &Now) -> Vec<(SubjectId, Finding)> {
+        let mut causes: BTreeSet<(SubjectId, &'static str)> =
+            self.tracks.open().map(|t| (t.subject.clone(), t.rule.id)).collect();
+        causes.extend(findings.iter().map(|(s, f)| (s.clone(), f.rule.id)));
+        let cause_of = |subject: &SubjectId, id: &str| {
+            let holds = |cause: &&'static str| causes.contains(&(subject.clone(), *cause));
+            CAUSAL.iter().filter(|(_, effect)| *effect == id).map(|(cause, _)| cause).copied().find(holds)
+        };
+        let (effects, mut roots): (Vec<_>, Vec<_>) =
+            findings.into_iter().partition(|(s, f)| cause_of(s, f.rule.id).is_some());
+        for (subject, effect) in effects {
+            let Some(cause) = cause_of(&subject, effect.rule.id) else { continue };
+            let mine = roots.iter_mut().find(|(s, f)| *s == subject && f.rule.id == cause);
+            if let Some((_, root)) = mine
+                && !root.effects.contains(&effect.rule.id)
+            {
+                root.effects.push(effect.rule.id);
+                root.evidence.extend(effect.evidence.into_iter().take(EFFECT_EVIDENCE));
+            }
+        }
+        let folded: Vec<(SubjectId, &str, &str)> = self
+            .tracks
+            .open()
+            .filter_map(|t| cause_of(&t.subject, t.rule.id).map(|c| (t.subject.clone(), t.rule.id, c)))
+            .collect();
+        for (subject, effect, cause) in folded {
+            self.tracks.fold(&subject, effect, cause, now);
+        }
+        roots
+    }
+}
+
+/// What is left of the subjects and edges that open hints are about.
+struct Traffic<'a> {
+    subjects: BTreeSet<&'a SubjectId>,
+    edges: BTreeSet<u64>,
+}
+
+impl<'a> Traffic<'a> {
+    fn of(view: &'a NodeView, keys: &[u64]) -> Self {
+        let live = view.subjects.iter().filter(|s| s.gone_since.is_none());
+        let active = view.edges.iter().zip(keys).filter(|(e, _)| !e.window.is_zero());
+        Self { subjects: live.map(|s| &s.id).collect(), edges: active.map(|(_, k)| *k).collect() }
+    }
+
+    /// No data is not the same as healthy, and the reader is told which it was.
+    fn why_ended(&self, track: &Track) -> &'static str {
+        if !self.subjects.contains(&track.subject) {
+            "the subject is gone"
+        } else if !track.edges.is_empty() && track.edges.iter().all(|k| !self.edges.contains(k)) {
+            "no more traffic to judge"
+        } else {
+            "clean again"
+        }
+    }
+}
+
+/// UTC, RFC 3339 with milliseconds.
+fn rfc3339(unix_ms: u64) -> String {
+    let ms = i64::try_from(unix_ms).unwrap_or(i64::MAX);
+    format!("{:.3}", jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX))
+}
+
+#[cfg(test)]
+mod tests;

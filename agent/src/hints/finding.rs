@@ -1,0 +1,103 @@
+//! What a judge hands back for one tick.
+
+use super::{
+    baseline::subject_hash,
+    rules::Rule,
+    stats::{Fnv, confidence},
+};
+use crate::{
+    api::{Blame, BlameKind, Evidence, RuledOut},
+    state::SubjectId,
+};
+use std::collections::BTreeMap;
+
+/// A rule that holds in this window.
+#[derive(Clone, Debug)]
+pub(super) struct Finding {
+    pub(super) rule: &'static Rule,
+    /// Index into the context's subjects.
+    pub(super) subject: usize,
+    pub(super) blame: Blame,
+    /// Evidence beyond the decision limit, nats; see [`confidence`].
+    pub(super) nats: f64,
+    /// 1: decided. Less with alternatives or without a baseline.
+    pub(super) certainty: f64,
+    /// Strong enough to begin a hint with this window alone.
+    pub(super) overwhelming: bool,
+    pub(super) summary: String,
+    pub(super) evidence: Vec<Evidence>,
+    pub(super) ruled_out: Vec<RuledOut>,
+    /// Effects that this cause explains, as identifiers.
+    pub(super) effects: Vec<&'static str>,
+    /// Edges that it explains: indices into the context's edges.
+    pub(super) edges: Vec<usize>,
+}
+
+impl Finding {
+    /// Same subject, cause and blame: same id.
+    pub(super) fn id(&self, subject: &SubjectId) -> u64 {
+        let Blame { kind, name, alternatives: _ } = &self.blame;
+        let hash = subject_hash(subject).field(self.rule.id.as_bytes());
+        Fnv::finish(hash.field(kind.label().as_bytes()).field(name.as_bytes()))
+    }
+
+    pub(super) fn confidence(&self) -> f64 {
+        confidence(self.nats, self.certainty)
+    }
+
+    /// From cause over its effects to the symptom.
+    pub(super) fn chain(&self) -> Vec<String> {
+        let links = [self.rule.id].into_iter().chain(self.effects.iter().copied());
+        links.chain([self.rule.symptom]).map(Into::into).collect()
+    }
+}
+
+/// Makes one finding of those with the same subject, cause and blame: the strongest speaks for all their edges.
+/// Order: of first appearance.
+pub(super) fn merge(findings: Vec<(SubjectId, Finding)>) -> Vec<(SubjectId, Finding)> {
+    let mut places: BTreeMap<u64, usize> = BTreeMap::new();
+    let mut out: Vec<(SubjectId, Finding)> = Vec::new();
+    let mut more = Vec::new();
+    for (subject, mut finding) in findings {
+        let Some(&place) = places.get(&finding.id(&subject)) else {
+            places.insert(finding.id(&subject), out.len());
+            out.push((subject, finding));
+            more.push(0);
+            continue;
+        };
+        let kept = &mut out[place].1;
+        if finding.confidence() > kept.confidence() {
+            std::mem::swap(kept, &mut finding);
+        }
+        kept.overwhelming |= finding.overwhelming;
+        kept.edges.extend(finding.edges);
+        for name in finding.blame.alternatives {
+            if !kept.blame.alternatives.contains(&name) {
+                kept.blame.alternatives.push(name);
+            }
+        }
+        more[place] += 1;
+    }
+    for ((_, finding), n) in out.iter_mut().zip(more).filter(|(_, n)| *n > 0) {
+        let edges = if n == 1 { "edge" } else { "edges" };
+        finding.summary.push_str(&format!(" (and on {n} more {edges})"));
+    }
+    out
+}
+
+/// A culprit that nothing competes with.
+pub(super) fn blame(kind: BlameKind, name: impl Into<String>) -> Blame {
+    Blame { kind, name: name.into(), alternatives: Vec::new() }
+}
+
+/// One number from the kernel programs, without a baseline.
+pub(super) fn evidence(signal: &str, observed: f64, unit: &str, place: &str, source: &str) -> Evidence {
+    Evidence {
+        signal: signal.into(),
+        observed,
+        baseline: None,
+        unit: unit.into(),
+        place: place.into(),
+        source: source.into(),
+    }
+}

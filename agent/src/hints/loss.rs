@@ -1,0 +1,316 @@
+//! Lost packets: on one path, or at this Node.
+
+use super::{
+    context::{Context, Edge},
+    finding::{Finding, blame, evidence},
+    rules::{Family, Rule},
+    stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, percent, poisson_tail_ln},
+};
+use crate::api::{Blame, BlameKind, Evidence};
+use netwhy_abi::Retransmit;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv6Addr,
+};
+
+const SIGNALS: &[&str] = &[
+    "netwhy_tcp_loss_episodes_total",
+    "netwhy_tcp_segments_sent_total",
+    "netwhy_tcp_retransmitted_segments_total",
+    "netwhy_tcp_limited_seconds_total",
+    "netwhy_tcp_min_rtt_seconds",
+];
+const MINIMUM: &str = "`min_segments` data segments on the edge; edges with fewer are pooled per peer, then over the \
+                       Node. 3 episodes. Without enough segments, 3 timeouts.";
+const RULED_OUT_BY: &str = "Senders held back by the peer's window or their own buffer; retransmissions of which half \
+                            or more were unneeded (reordering, late acknowledgements); bulk senders with a standing \
+                            queue and less than 5 × `loss_ratio`, which is how congestion control finds the rate; an \
+                            edge that answers nothing at all (`peer_unreachable`). Loss of pure acknowledgements, and \
+                            of what a Pod only receives, is invisible here: the sender's Node sees it.";
+
+pub(super) const NODE_PACKET_LOSS: Rule = Rule {
+    id: "node_packet_loss",
+    family: Family::Loss,
+    order: 200,
+    symptom: "packet_loss",
+    meaning: "Most peers of this Node are reached with losses: packets get lost at this Node (NIC, queue, cable, switch \
+              port), not at its peers.",
+    signals: SIGNALS,
+    test: "As `path_loss` for every edge; in addition more than half of the peers that can be judged are lossy, at \
+           least 3, also without any one of them, and not all of one Pod while other Pods' peers are clean. Three \
+           peers that each pass by chance: 1e-18 per window; where small edges were pooled over the Node, 1e-6.",
+    minimum: MINIMUM,
+    ruled_out_by: RULED_OUT_BY,
+    action: "Check the Node's interface errors and drops, queue discipline, cable and switch port; drain the Node if it \
+             goes on.",
+};
+
+pub(super) const PATH_LOSS: Rule = Rule {
+    id: "path_loss",
+    family: Family::Loss,
+    order: 210,
+    symptom: "packet_loss",
+    meaning: "Packets to one peer get lost while this Node's other peers are fine. Several Pods with losses to the same \
+              peer point to the peer; one alone leaves path and peer undecided.",
+    signals: SIGNALS,
+    test: "Loss episodes (bursts, not segments) against the edge's baseline, Poisson upper tail, false-alarm rate 1e-6 \
+           per window and edge (1e-12: begins at once), and episodes per data segment of at least `loss_ratio`. \
+           Baseline: the edge's clean windows, half-life 5 min, shrunk towards its peer class, never below 1e-4, \
+           frozen while a hint is open.",
+    minimum: MINIMUM,
+    ruled_out_by: RULED_OUT_BY,
+    action: "Compare from another Node (`kubectl netwhy matrix`): if it loses to the same peer, check that peer's Node, \
+             else the path between the two.",
+};
+
+/// Episodes that a verdict needs, and timeouts where segments are few.
+const MIN_EPISODES: u64 = 3;
+/// Up to so many times `loss_ratio` a bulk sender with a standing queue makes its own losses.
+const SELF_LOSS_FACTOR: f64 = 5.0;
+/// Payload per data segment from which a sender counts as bulk, bytes.
+const BULK_BYTES_PER_SEGMENT: u64 = 1000;
+/// A queue stands when the median RTT is this many times the minimum …
+const QUEUE_RATIO: f64 = 2.0;
+/// … and this far above it, µs.
+const QUEUE_US: f64 = 200.0;
+/// Segments that a clean edge in the Node's pool must have sent to count as a clean peer.
+const POOL_SEGMENTS: u64 = 20;
+
+/// What the tests say of each edge that can be judged.
+#[derive(Default)]
+struct Judged {
+    /// Lossy edges: index → subject.
+    lossy: BTreeMap<usize, usize>,
+    clean: BTreeMap<usize, usize>,
+}
+
+pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
+    let judged = test_edges(context);
+    if judged.lossy.is_empty() {
+        return Vec::new();
+    }
+    let peers = |edges: &BTreeMap<usize, usize>| -> BTreeSet<Ipv6Addr> {
+        edges.keys().map(|i| &context.edges[*i]).filter(|e| e.is_remote()).map(|e| e.view.peer).collect()
+    };
+    let bad = peers(&judged.lossy);
+    let all: BTreeSet<_> = bad.union(&peers(&judged.clean)).copied().collect();
+    let culprit = common_culprit(context, &judged, bad.len(), all.len());
+
+    // One finding per subject for a common culprit, else one per edge.
+    let mut groups: BTreeMap<(usize, Option<usize>), Vec<usize>> = BTreeMap::new();
+    for (edge, subject) in &judged.lossy {
+        let common = culprit.is_some() && context.edges[*edge].is_remote();
+        groups.entry((*subject, (!common).then_some(*edge))).or_default().push(*edge);
+    }
+    let finding = |((subject, single), edges): ((usize, Option<usize>), Vec<usize>)| {
+        let (rule, blame) = match (&culprit, single) {
+            (Some(Common::Node), None) => (&NODE_PACKET_LOSS, blame(BlameKind::Node, context.node)),
+            (Some(Common::Subject), None) => (
+                &PATH_LOSS,
+                Blame {
+                    alternatives: vec![context.node.to_owned()],
+                    ..blame(BlameKind::Pod, context.subjects[subject].name())
+                },
+            ),
+            _ => (&PATH_LOSS, path_culprit(context, &judged, subject, edges[0], all.len() - bad.len())),
+        };
+        describe(context, rule, blame, subject, edges, (bad.len(), all.len()))
+    };
+    groups.into_iter().map(finding).collect()
+}
+
+fn test_edges(context: &Context<'_>) -> Judged {
+    let mut judged = Judged::default();
+    let mut small: BTreeMap<Ipv6Addr, Vec<(usize, usize)>> = BTreeMap::new();
+    for (i, s, edge) in context.free(Family::Loss).filter(|(_, _, e)| can_be_judged(context, e)) {
+        if edge.tally().data_segs_out >= context.thresholds.min_segments || timeouts_alone(edge) {
+            let set = if is_lossy(context, &[i]) { &mut judged.lossy } else { &mut judged.clean };
+            set.insert(i, s);
+        } else {
+            small.entry(edge.view.peer).or_default().push((i, s));
+        }
+    }
+    let mut rest = Vec::new();
+    for pool in small.into_values() {
+        if !sort_pool(context, &pool, &mut judged) {
+            rest.extend(pool);
+        }
+    }
+    sort_pool(context, &rest, &mut judged);
+    judged
+}
+
+/// Judges a pool of small edges as one. False when it is still too small.
+fn sort_pool(context: &Context<'_>, pool: &[(usize, usize)], judged: &mut Judged) -> bool {
+    let edges: Vec<usize> = pool.iter().map(|(i, _)| *i).collect();
+    if sum(context, &edges, |e| e.tally().data_segs_out) < context.thresholds.min_segments {
+        return false;
+    }
+    let lossy = is_lossy(context, &edges);
+    for (i, s) in pool {
+        let tally = context.edges[*i].tally();
+        if lossy && tally.loss_episodes > 0 {
+            judged.lossy.insert(*i, *s);
+        } else if !lossy || tally.data_segs_out >= POOL_SEGMENTS {
+            judged.clean.insert(*i, *s);
+        }
+    }
+    true
+}
+
+fn sum(context: &Context<'_>, edges: &[usize], of: impl Fn(&Edge<'_>) -> u64) -> u64 {
+    edges.iter().map(|i| of(&context.edges[*i])).sum()
+}
+
+fn expected(context: &Context<'_>, edges: &[usize]) -> f64 {
+    edges.iter().map(|i| &context.edges[*i]).map(|e| e.tally().data_segs_out as f64 * e.loss_baseline).sum()
+}
+
+fn is_lossy(context: &Context<'_>, edges: &[usize]) -> bool {
+    let episodes = sum(context, edges, |e| e.tally().loss_episodes);
+    let segments = sum(context, edges, |e| e.tally().data_segs_out);
+    episodes >= MIN_EPISODES
+        && episodes as f64 >= context.thresholds.loss_ratio * segments as f64
+        && poisson_tail_ln(episodes, expected(context, edges)) <= LOSS_ALPHA.ln()
+}
+
+fn timeouts_alone(edge: &Edge<'_>) -> bool {
+    edge.only_timeouts() && edge.timeouts() >= MIN_EPISODES
+}
+
+/// The sender itself was free to send, and its retransmissions were needed.
+fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>) -> bool {
+    let t = edge.tally();
+    let unneeded = 2 * t.retransmits[Retransmit::Spurious as usize] >= t.retransmitted_data().max(1);
+    t.data_segs_out > 0
+        && !edge.silent
+        && !edge.is_limited(context.thresholds)
+        && !unneeded
+        && !makes_its_own_loss(edge, SELF_LOSS_FACTOR * context.thresholds.loss_ratio)
+}
+
+/// A bulk sender that fills a queue until it overflows: large segments, the median RTT far above the minimum, and a
+/// modest ratio.
+fn makes_its_own_loss(edge: &Edge<'_>, limit: f64) -> bool {
+    let t = edge.tally();
+    let (Some(p50), Some(min)) = (t.rtt.quantile_us(0.5), t.min_rtt_us.map(f64::from)) else { return false };
+    let queue = p50 >= QUEUE_RATIO * min && p50 - min >= QUEUE_US;
+    queue
+        && t.bytes_acked >= BULK_BYTES_PER_SEGMENT * t.data_segs_out
+        && t.loss_episodes as f64 <= limit * t.data_segs_out as f64
+}
+
+/// A culprit that all lossy edges share.
+enum Common {
+    /// This Node.
+    Node,
+    /// One subject, whose neighbours on the Node are clean.
+    Subject,
+}
+
+fn common_culprit(context: &Context<'_>, judged: &Judged, bad: usize, all: usize) -> Option<Common> {
+    // Still a majority when any one lossy peer is left out.
+    if bad < 3 || 2 * (bad - 1) < all {
+        return None;
+    }
+    let remote = |(i, s): (&usize, &usize)| context.edges[*i].is_remote().then_some(*s);
+    let sick: BTreeSet<usize> = judged.lossy.iter().filter_map(remote).collect();
+    let sound: BTreeSet<usize> = judged.clean.iter().filter_map(remote).filter(|s| !sick.contains(s)).collect();
+    if sick.len() == 1 && !sound.is_empty() { Some(Common::Subject) } else { Some(Common::Node) }
+}
+
+/// Who is to blame for one lossy edge, as far as one Node can tell.
+fn path_culprit(context: &Context<'_>, judged: &Judged, subject: usize, index: usize, clean_peers: usize) -> Blame {
+    let edge = &context.edges[index];
+    let (peer, pair) = (edge.peer_name(), context.pair(edge));
+    if !edge.is_remote() {
+        // Never left the Node: nobody else had it in hand.
+        return blame(BlameKind::Node, context.node);
+    }
+    let to_peer = |edges: &BTreeMap<usize, usize>| -> BTreeSet<usize> {
+        edges.iter().filter(|(i, _)| context.edges[**i].view.peer == edge.view.peer).map(|(_, s)| *s).collect()
+    };
+    let (sick, sound) = (to_peer(&judged.lossy), to_peer(&judged.clean));
+    if edge.blame_kind(BlameKind::PeerNode) == BlameKind::External {
+        return Blame { alternatives: vec![pair], ..blame(BlameKind::External, peer) };
+    }
+    if sick.len() >= 2 && sick.len() > sound.len() {
+        return Blame { alternatives: vec![pair], ..blame(BlameKind::PeerNode, peer) };
+    }
+    if !sound.is_empty() {
+        // Others reach the same address cleanly: neither Node nor path, and no telling which end.
+        let name = context.subjects[subject].name().to_owned();
+        return Blame { alternatives: vec![name, peer], ..blame(BlameKind::None, "") };
+    }
+    let mut alternatives = vec![peer];
+    if clean_peers == 0 {
+        alternatives.push(context.node.to_owned());
+    }
+    Blame { alternatives, ..blame(BlameKind::NodePair, pair) }
+}
+
+fn describe(
+    context: &Context<'_>,
+    rule: &'static Rule,
+    blame: Blame,
+    subject: usize,
+    edges: Vec<usize>,
+    (bad, all): (usize, usize),
+) -> Finding {
+    let who = &context.subjects[subject];
+    let first = &context.edges[edges[0]];
+    let place = if edges.len() == 1 { context.place(first) } else { format!("{}→*", context.node) };
+    let episodes = sum(context, &edges, |e| e.tally().loss_episodes);
+    let segments = sum(context, &edges, |e| e.tally().data_segs_out).max(1);
+    let lambda = expected(context, &edges);
+    let ln_p = poisson_tail_ln(episodes, lambda);
+    let (ratio, usual) = (episodes as f64 / segments as f64, lambda / segments as f64);
+    let target = match edges.len() {
+        1 => first.peer_name(),
+        n => format!("{n} peers"),
+    };
+    let source = "ebpf:tcp_retransmit_skb";
+    let number =
+        |signal: &str, observed: u64, unit: &str, source: &str| evidence(signal, observed as f64, unit, &place, source);
+    let mut numbers = vec![
+        Evidence {
+            baseline: Some(usual),
+            ..evidence("netwhy_tcp_loss_episodes_total", ratio, "ratio", &place, source)
+        },
+        number("netwhy_tcp_loss_episodes_total", episodes, "episodes", source),
+        number("netwhy_tcp_segments_sent_total", segments, "segments", "ebpf:tcp_sock"),
+        number(
+            "netwhy_tcp_retransmitted_segments_total{type=\"timeout\"}",
+            sum(context, &edges, |e| e.timeouts()),
+            "segments",
+            source,
+        ),
+        evidence("lossy_peers", bad as f64, &format!("of {all} peers"), context.node, "netwhy"),
+    ];
+    numbers.extend(first.min_rtt(&place));
+    let certainty = if blame.alternatives.len() > 1 || blame.kind == BlameKind::None { 0.8 } else { 1.0 };
+    Finding {
+        rule,
+        subject,
+        // Nats by which the observed ratio explains the window better than the baseline, beyond the decision limit.
+        nats: (-ln_p + LOSS_ALPHA.ln()).max(0.0),
+        certainty,
+        overwhelming: ln_p <= OVERWHELMING_ALPHA.ln(),
+        summary: format!(
+            "{} loses packets to {target}: {episodes} loss episodes in {segments} segments ({}, normally {}); {bad} of \
+             {all} peers of {} are lossy",
+            who.name(),
+            percent(ratio),
+            percent(usual),
+            context.node
+        ),
+        evidence: numbers,
+        ruled_out: context.not_limited(first).chain(who.not_throttled(context.thresholds)).collect(),
+        blame,
+        effects: Vec::new(),
+        edges,
+    }
+}
+
+#[cfg(test)]
+mod tests;

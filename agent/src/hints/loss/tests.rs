@@ -1,0 +1,221 @@
+use crate::{
+    api::BlameKind,
+    hints::testing::{Case, NODE, Run, firing, healthy, lose, rtts, verdict},
+};
+use netwhy_abi::{PeerClass, Retransmit};
+
+const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
+
+/// Adds loss to every edge towards the given peers.
+fn lossy(case: &Case, pods: &[&str], peers: &[&str], episodes: u64) -> Case {
+    let mut case = case.clone();
+    for pod in pods {
+        for peer in peers {
+            lose(case.tally(pod, peer), episodes);
+        }
+    }
+    case
+}
+
+#[test]
+fn loss_of_several_pods_to_one_peer_blames_that_peer() {
+    let normal = Case::mesh(&["cart", "payment"], &PEERS);
+    let hints = firing(&Run::warm(&normal).ticks(3, &lossy(&normal, &["cart", "payment"], &PEERS[..1], 20)));
+    assert_eq!(hints.len(), 2);
+    for hint in &hints {
+        assert_eq!(verdict(hint), ("path_loss", BlameKind::PeerNode, "10.0.0.7"));
+        assert_eq!(hint.blame.alternatives, ["node-a↔10.0.0.7"]);
+        assert!(hint.confidence > 0.9 && hint.confidence < 1.0, "{}", hint.confidence);
+        assert_eq!(hint.evidence[0].observed, 0.02);
+        assert!(hint.evidence[0].baseline.is_some_and(|b| b < 0.001));
+        assert!(hint.summary.contains("1 of 4 peers"), "{}", hint.summary);
+    }
+}
+
+#[test]
+fn loss_of_one_pod_to_one_peer_leaves_path_and_peer_undecided() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["cart"], &PEERS[..1], 20));
+    assert_eq!(verdict(&hint), ("path_loss", BlameKind::NodePair, "node-a↔10.0.0.7"));
+    assert_eq!(hint.blame.alternatives, ["10.0.0.7"]);
+}
+
+#[test]
+fn loss_to_a_peer_that_others_reach_cleanly_blames_nobody() {
+    let normal = Case::mesh(&["cart", "payment"], &PEERS);
+    let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["cart"], &PEERS[..1], 20));
+    assert_eq!(verdict(&hint), ("path_loss", BlameKind::None, ""));
+}
+
+#[test]
+fn loss_to_most_peers_blames_this_node() {
+    let normal = Case::mesh(&["cart", "payment"], &PEERS);
+    let hints = firing(&Run::warm(&normal).ticks(3, &lossy(&normal, &["cart", "payment"], &PEERS[..3], 20)));
+    assert_eq!(hints.len(), 2);
+    for hint in &hints {
+        assert_eq!(verdict(hint), ("node_packet_loss", BlameKind::Node, NODE));
+        assert!(hint.summary.contains("3 of 4 peers"), "{}", hint.summary);
+    }
+}
+
+#[test]
+fn a_majority_that_hangs_on_one_peer_does_not_blame_this_node() {
+    let normal = Case::mesh(&["cart", "payment"], &PEERS[..3]);
+    let hints = firing(&Run::warm(&normal).ticks(3, &lossy(&normal, &["cart", "payment"], &PEERS[..2], 20)));
+    assert_eq!(hints.len(), 4);
+    assert!(hints.iter().all(|h| h.cause == "path_loss" && h.blame.kind == BlameKind::PeerNode));
+}
+
+#[test]
+fn loss_of_one_pod_to_all_peers_beside_a_clean_pod_does_not_blame_the_node() {
+    let normal = Case::mesh(&["cart", "payment"], &PEERS);
+    let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["cart"], &PEERS, 20));
+    assert_eq!(verdict(&hint), ("path_loss", BlameKind::Pod, "cart"));
+}
+
+#[test]
+fn loss_below_the_ratio_is_silent_and_at_the_ratio_fires() {
+    let mut normal = Case::mesh(&["cart"], &PEERS);
+    normal.tally("cart", PEERS[0]).data_segs_out = 10_000;
+    let with = |episodes| lossy(&normal, &["cart"], &PEERS[..1], episodes);
+    Run::warm(&normal).expect_silence(5, &with(19));
+    Run::warm(&normal).expect_one(&with(20));
+}
+
+#[test]
+fn two_episodes_are_never_enough() {
+    let normal = Case::mesh(&["cart"], &PEERS).with("cart", PEERS[0], |t| t.data_segs_out = 200);
+    Run::warm(&normal).expect_silence(5, &lossy(&normal, &["cart"], &PEERS[..1], 2));
+}
+
+#[test]
+fn few_segments_are_silent_unless_pooled() {
+    let small = |pods: &[&str]| {
+        let mut case = Case::mesh(pods, &PEERS[..1]);
+        case.edges.iter_mut().for_each(|e| e.window.data_segs_out = 100);
+        case
+    };
+    let one = small(&["cart"]);
+    Run::warm(&one).expect_silence(5, &lossy(&one, &["cart"], &PEERS[..1], 4));
+    let two = small(&["cart", "payment"]);
+    let hints = firing(&Run::warm(&two).ticks(3, &lossy(&two, &["cart", "payment"], &PEERS[..1], 4)));
+    assert_eq!(hints.len(), 2);
+    assert_eq!(verdict(&hints[0]), ("path_loss", BlameKind::PeerNode, "10.0.0.7"));
+}
+
+#[test]
+fn small_edges_to_many_peers_are_pooled_over_the_node() {
+    let mut normal = Case::mesh(&["cart", "payment"], &PEERS);
+    normal.edges.iter_mut().for_each(|e| e.window.data_segs_out = 60);
+    let hints = firing(&Run::warm(&normal).ticks(3, &lossy(&normal, &["cart", "payment"], &PEERS, 2)));
+    assert_eq!(hints.len(), 2);
+    assert!(hints.iter().all(|h| verdict(h) == ("node_packet_loss", BlameKind::Node, NODE)));
+}
+
+#[test]
+fn timeouts_of_a_small_flow_count_although_segments_are_few() {
+    let normal = Case::mesh(&["cart"], &PEERS).with("cart", PEERS[0], |t| t.data_segs_out = 30);
+    let hint = Run::warm(&normal).expect_one(&normal.with("cart", PEERS[0], |t| {
+        t.loss_episodes = 4;
+        t.retransmits[Retransmit::Timeout as usize] = 4;
+    }));
+    assert_eq!(hint.cause, "path_loss");
+}
+
+#[test]
+fn receiver_limited_sender_gives_no_network_blame() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let slow_reader = lossy(&normal, &["cart"], &PEERS[..1], 20).with("cart", PEERS[0], |t| {
+        (t.busy_jiffies, t.rwnd_jiffies) = (1000, 900);
+        t.rtt = rtts(&[(20_000, 100)]);
+    });
+    let hint = Run::warm(&normal).expect_one(&slow_reader);
+    assert_eq!(hint.cause, "peer_receiver_limited");
+}
+
+#[test]
+fn self_made_loss_of_a_bulk_sender_is_silent() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let bulk = |episodes, queue_us| {
+        let mut case = normal.with("cart", PEERS[0], |t| {
+            t.data_segs_out = 20_000;
+            t.bytes_acked = 28_000_000;
+            t.rtt = rtts(&[(queue_us, 500)]);
+        });
+        lose(case.tally("cart", PEERS[0]), episodes);
+        case
+    };
+    // 0.5 % with a queue of 12 ms over a path of 80 µs.
+    Run::warm(&normal).expect_silence(20, &bulk(100, 12_000));
+    // The same without a queue, and far more than congestion control needs, are loss.
+    assert_eq!(Run::warm(&normal).expect_one(&bulk(100, 100)).cause, "path_loss");
+    assert_eq!(Run::warm(&normal).expect_one(&bulk(400, 12_000)).cause, "path_loss");
+}
+
+#[test]
+fn line_rate_episodes_stay_below_the_ratio() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    // 1 Gbit/s over 80 µs with an overflow every 50 ms: 200 episodes, 0.02 %.
+    let bulk = normal.with("cart", PEERS[0], |t| (t.data_segs_out, t.bytes_acked) = (860_000, 1_200_000_000));
+    Run::warm(&normal).expect_silence(20, &lossy(&bulk, &["cart"], &PEERS[..1], 200));
+}
+
+#[test]
+fn unneeded_retransmissions_are_not_loss() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let reordering = lossy(&normal, &["cart"], &PEERS[..1], 20)
+        .with("cart", PEERS[0], |t| t.retransmits[Retransmit::Spurious as usize] = 15);
+    Run::warm(&normal).expect_silence(5, &reordering);
+}
+
+#[test]
+fn loss_that_was_always_there_is_learnt_and_silent() {
+    // 0.15 % of the segments, in windows of varying luck around the ratio.
+    let mut run = Run::new();
+    let base = Case::mesh(&["cart"], &PEERS);
+    run.expect_silence(600, &lossy(&base, &["cart"], &PEERS[..1], 1));
+    run.expect_silence(5, &lossy(&base, &["cart"], &PEERS[..1], 6));
+    run.expect_one(&lossy(&base, &["cart"], &PEERS[..1], 30));
+}
+
+#[test]
+fn an_open_hint_freezes_the_baseline() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let bad = lossy(&normal, &["cart"], &PEERS[..1], 20);
+    let mut run = Run::warm(&normal);
+    let before = run.expect_one(&bad).evidence[0].baseline;
+    let after = firing(&run.ticks(1200, &bad));
+    assert_eq!(after.len(), 1);
+    // The class still learns from its other edges, which can only lower it.
+    assert!(after[0].evidence[0].baseline <= before);
+}
+
+#[test]
+fn external_peers_are_blamed_as_external() {
+    let mut normal = Case::mesh(&["cart"], &PEERS[..2]);
+    normal.edge("cart", PEERS[0]).class = PeerClass::External;
+    let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["cart"], &PEERS[..1], 20));
+    assert_eq!(verdict(&hint), ("path_loss", BlameKind::External, "10.0.0.7"));
+}
+
+#[test]
+fn loss_within_the_node_blames_the_node() {
+    let mut normal = Case::mesh(&["cart"], &PEERS[..2]);
+    let mut inside = healthy("cart", "10.0.9.1");
+    inside.class = PeerClass::SameNode;
+    normal.edges.push(inside);
+    let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["cart"], &["10.0.9.1"], 20));
+    assert_eq!(verdict(&hint), ("path_loss", BlameKind::Node, NODE));
+}
+
+/// Two per cent from one second to the next, as sliding windows show it: at 100 segments a second.
+#[test]
+fn two_per_cent_loss_is_named_within_five_seconds() {
+    let normal = Case::mesh(&["cart", "payment"], &PEERS);
+    let mut run = Run::warm(&normal);
+    let named = (1..=10u64).find(|s| {
+        let hints = run.tick(&lossy(&normal, &["cart", "payment"], &PEERS[..1], 2 * s));
+        !firing(&hints).is_empty()
+    });
+    assert!(named.is_some_and(|s| s <= 5), "{named:?}");
+}

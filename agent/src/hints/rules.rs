@@ -1,0 +1,125 @@
+//! The table of causes: what each means, how it is tested and what to do. Documentation is made from it.
+
+use super::{connect, context::Context, cpu, finding::Finding, limited, loss, waiting};
+
+/// Rules that are judged together. The order of the variants is the order of judgement: an edge that one family
+/// explains is left alone by those after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// Handshakes: turned away, unanswered, refused; and peers that fell silent.
+    Connect,
+    /// Lost packets.
+    Loss,
+    /// Senders held back by the peer's window or their own buffer.
+    Limited,
+    /// The Pod's own CPU limit.
+    Cpu,
+    /// Time spent thinking at one end while the path is fast.
+    Waiting,
+}
+
+impl Family {
+    /// All families in order.
+    pub const ALL: [Self; 5] = [Self::Connect, Self::Loss, Self::Limited, Self::Cpu, Self::Waiting];
+
+    /// Name in the documentation.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Loss => "loss",
+            Self::Limited => "limited senders",
+            Self::Cpu => "CPU",
+            Self::Waiting => "waiting",
+        }
+    }
+
+    pub(super) fn judge(self, context: &Context<'_>) -> Vec<Finding> {
+        match self {
+            Self::Connect => connect::judge(context),
+            Self::Loss => loss::judge(context),
+            Self::Limited => limited::judge(context),
+            Self::Cpu => cpu::judge(context),
+            Self::Waiting => waiting::judge(context),
+        }
+    }
+}
+
+/// One cause. Texts are Markdown without headings.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// Stable identifier: the hint's `cause`.
+    pub id: &'static str,
+    /// With which rules it is judged.
+    pub family: Family,
+    /// Place among all rules, ascending, unique: of two hints the lower comes first.
+    pub order: u16,
+    /// The hint's `symptom`.
+    pub symptom: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// Metrics and files that it is judged from.
+    pub signals: &'static [&'static str],
+    /// When it holds, with its false-alarm rate.
+    pub test: &'static str,
+    /// Data below which it stays silent.
+    pub minimum: &'static str,
+    /// What keeps it silent although the test holds.
+    pub ruled_out_by: &'static str,
+    /// What to do.
+    pub action: &'static str,
+}
+
+/// All causes, ascending by [`Rule::order`].
+pub static RULES: &[Rule] = &[
+    connect::POD_ACCEPT_QUEUE_FULL,
+    connect::PEER_UNREACHABLE,
+    connect::PEER_REFUSING,
+    loss::NODE_PACKET_LOSS,
+    loss::PATH_LOSS,
+    limited::PEER_RECEIVER_LIMITED,
+    limited::POD_SEND_BUFFER_LIMITED,
+    cpu::POD_CPU_THROTTLED,
+    waiting::POD_APPLICATION_SLOW,
+    waiting::PEER_SLOW,
+];
+
+/// (cause, effect) within one subject: while the cause holds, the effect is a link of its chain and no hint of its own.
+pub static CAUSAL: &[(&str, &str)] = &[
+    ("pod_cpu_throttled", "pod_accept_queue_full"),
+    ("pod_cpu_throttled", "pod_send_buffer_limited"),
+    ("pod_cpu_throttled", "pod_application_slow"),
+    ("pod_cpu_throttled", "peer_slow"),
+    ("node_packet_loss", "path_loss"),
+    ("node_packet_loss", "peer_unreachable"),
+    ("node_packet_loss", "pod_send_buffer_limited"),
+    ("path_loss", "pod_send_buffer_limited"),
+    ("pod_application_slow", "peer_slow"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_ascend_and_families_keep_their_order() {
+        for pair in RULES.windows(2) {
+            assert!(pair[0].order < pair[1].order, "{} before {}", pair[0].id, pair[1].id);
+            assert!(pair[0].family <= pair[1].family, "{} before {}", pair[0].id, pair[1].id);
+        }
+    }
+
+    #[test]
+    fn causal_edges_name_rules_and_form_no_circle() {
+        for (cause, effect) in CAUSAL {
+            assert!(RULES.iter().any(|r| r.id == *cause), "{cause}");
+            assert!(RULES.iter().any(|r| r.id == *effect), "{effect}");
+        }
+        fn reaches(from: &str, to: &str, depth: usize) -> bool {
+            assert!(depth <= RULES.len(), "circle at {from}");
+            CAUSAL.iter().filter(|(c, _)| *c == from).any(|(_, e)| *e == to || reaches(e, to, depth + 1))
+        }
+        for rule in RULES {
+            assert!(!reaches(rule.id, rule.id, 0), "{}", rule.id);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Tests and formulas, free of any view.
+
+/// False-alarm rate of one loss test: the chance that the baseline alone makes so many episodes.
+pub(super) const LOSS_ALPHA: f64 = 1e-6;
+/// Below this chance one window is enough to begin a hint.
+pub(super) const OVERWHELMING_ALPHA: f64 = 1e-12;
+
+/// Natural logarithm of the chance of `events` or more when `expected` are expected (Poisson upper tail). 0 when
+/// `events` are not more than expected; −∞ when none are expected.
+pub(super) fn poisson_tail_ln(events: u64, expected: f64) -> f64 {
+    let k = events as f64;
+    if k <= expected || events == 0 {
+        return 0.0;
+    }
+    if expected <= 0.0 {
+        return f64::NEG_INFINITY;
+    }
+    let ln_first = k * expected.ln() - expected - ln_factorial(events);
+    // Terms fall by λ/(k+i) < 1 each; what is left after the last is below 1e-12 of the sum.
+    let (mut sum, mut term, mut next) = (1.0, 1.0, k + 1.0);
+    while term > sum * 1e-12 && next < k + 100_000.0 {
+        term *= expected / next;
+        sum += term;
+        next += 1.0;
+    }
+    (ln_first + f64::ln(sum)).min(0.0)
+}
+
+/// ln n!, by Stirling's series above 64 (relative error below 1e-12).
+fn ln_factorial(n: u64) -> f64 {
+    if n <= 64 {
+        return (2..=n).map(|i| (i as f64).ln()).sum();
+    }
+    let x = n as f64;
+    x * x.ln() - x + 0.5 * (std::f64::consts::TAU * x).ln() + 1.0 / (12.0 * x) - 1.0 / (360.0 * x.powi(3))
+}
+
+/// Confidence for `nats` of evidence beyond the decision limit, times `certainty` (1 = decided, less with
+/// alternatives): `certainty · (0.5 + 0.49 · (1 − e^(−nats/10)))`, two decimals, within 0 … 0.99.
+pub(super) fn confidence(nats: f64, certainty: f64) -> f64 {
+    let c = certainty * (0.5 + 0.49 * (1.0 - (-nats.max(0.0) / 10.0).exp()));
+    (c.clamp(0.0, 0.99) * 100.0).round() / 100.0
+}
+
+/// Evidence of a value over its limit, in the unit of [`confidence`]: ten per e-fold, 0 at the limit.
+pub(super) fn over(observed: f64, limit: f64) -> f64 {
+    if observed <= 0.0 || limit <= 0.0 { 0.0 } else { (10.0 * (observed / limit).ln()).max(0.0) }
+}
+
+/// FNV-1a, 64 bit: the same in every build, so ids outlive a restart.
+#[derive(Clone, Copy)]
+pub(super) struct Fnv(u64);
+
+impl Fnv {
+    pub(super) const fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    /// Takes one field; fields are told apart by a separator that no name holds.
+    pub(super) fn field(mut self, bytes: &[u8]) -> Self {
+        for byte in bytes.iter().chain(&[0xff]) {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        self
+    }
+
+    pub(super) const fn finish(self) -> u64 {
+        self.0
+    }
+}
+
+/// `2.1 %`, with as many digits as the value needs.
+pub(super) fn percent(share: f64) -> String {
+    let p = share * 100.0;
+    if p == 0.0 || p >= 10.0 {
+        format!("{p:.0} %")
+    } else if p >= 0.1 {
+        format!("{p:.1} %")
+    } else {
+        format!("{p:.2} %")
+    }
+}
+
+/// Milliseconds from µs, with as many digits as the value needs.
+pub(super) fn ms(us: f64) -> String {
+    let v = us / 1000.0;
+    if v >= 10.0 {
+        format!("{v:.0} ms")
+    } else if v >= 1.0 {
+        format!("{v:.1} ms")
+    } else {
+        format!("{v:.2} ms")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn poisson_tail_agrees_with_the_sum_of_its_terms() {
+        for (k, lambda) in [(1u64, 0.02), (3, 0.1), (10, 0.5), (40, 20.0), (200, 100.0)] {
+            let below: f64 = (0..k).map(|i| (i as f64 * f64::ln(lambda) - lambda - ln_factorial(i)).exp()).sum::<f64>();
+            let exact = 1.0 - below;
+            let got = poisson_tail_ln(k, lambda).exp();
+            // The complement itself loses digits once it is tiny.
+            assert!((got - exact).abs() <= exact.abs() * 1e-3 + 1e-12, "{k} {lambda}: {got} against {exact}");
+        }
+    }
+
+    #[test]
+    fn as_many_as_expected_is_no_evidence() {
+        assert_eq!(poisson_tail_ln(5, 5.0), 0.0);
+        assert_eq!(poisson_tail_ln(0, 0.0), 0.0);
+        assert_eq!(poisson_tail_ln(1, 0.0), f64::NEG_INFINITY);
+    }
+
+    #[test]
+    fn factorial_series_joins_the_exact_sum() {
+        let exact: f64 = (2..=65u64).map(|i| (i as f64).ln()).sum();
+        assert!((ln_factorial(65) - exact).abs() < 1e-9);
+    }
+
+    #[test]
+    fn confidence_begins_at_one_half_and_never_reaches_one() {
+        assert_eq!(confidence(0.0, 1.0), 0.5);
+        assert_eq!(confidence(f64::INFINITY, 1.0), 0.99);
+        assert!(confidence(10.0, 0.8) < confidence(10.0, 1.0));
+    }
+
+    #[test]
+    fn fields_do_not_run_into_each_other() {
+        assert_ne!(Fnv::new().field(b"ab").field(b"c").finish(), Fnv::new().field(b"a").field(b"bc").finish());
+    }
+}

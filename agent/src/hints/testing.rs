@@ -1,0 +1,182 @@
+//! Synthetic views: healthy unless a test says otherwise.
+
+use super::{Engine, Thresholds};
+use crate::{
+    api::{BlameKind, Hint, HintState},
+    sample::{CpuStat, Histogram, Pressure, Tally},
+    state::{EdgeView, NodeView, SubjectId, SubjectKind, SubjectView},
+};
+use netwhy_abi::{PeerClass, Retransmit, bucket_index};
+use std::{net::Ipv4Addr, time::Duration};
+
+pub(super) const NODE: &str = "node-a";
+pub(super) const HZ: u32 = 250;
+/// 2024-01-01T00:00:00Z.
+const EPOCH_MS: u64 = 1_704_067_200_000;
+
+/// What is the same in every window until a test changes it.
+#[derive(Clone, Default)]
+pub(super) struct Case {
+    pub(super) subjects: Vec<SubjectView>,
+    pub(super) edges: Vec<EdgeView>,
+}
+
+impl Case {
+    /// Pods, each with one healthy client's edge to each peer.
+    pub(super) fn mesh(pods: &[&str], peers: &[&str]) -> Self {
+        let mut case = Self::default();
+        for pod in pods {
+            case.subjects.push(SubjectView {
+                id: id(pod),
+                window_cpu: Some(CpuStat { periods: 100, limit_millicores: Some(500), ..CpuStat::default() }),
+                window_pressure: Some(Pressure::default()),
+                ..SubjectView::default()
+            });
+            case.edges.extend(peers.iter().map(|peer| healthy(pod, peer)));
+        }
+        case
+    }
+
+    pub(super) fn subject(&mut self, pod: &str) -> &mut SubjectView {
+        self.subjects.iter_mut().find(|s| s.id.name == pod).unwrap()
+    }
+
+    pub(super) fn edge(&mut self, pod: &str, peer: &str) -> &mut EdgeView {
+        let peer = addr(peer);
+        self.edges.iter_mut().find(|e| e.subject.name == pod && e.peer == peer).unwrap()
+    }
+
+    pub(super) fn tally(&mut self, pod: &str, peer: &str) -> &mut Tally {
+        &mut self.edge(pod, peer).window
+    }
+
+    /// The same with one edge's window changed.
+    pub(super) fn with(&self, pod: &str, peer: &str, change: impl FnOnce(&mut Tally)) -> Self {
+        let mut case = self.clone();
+        change(case.tally(pod, peer));
+        case
+    }
+
+    fn view(&self, second: u64, window_ms: u64) -> NodeView {
+        let mut subjects = self.subjects.clone();
+        for subject in &mut subjects {
+            for edge in self.edges.iter().filter(|e| e.subject == subject.id) {
+                subject.window.add(&edge.window);
+            }
+        }
+        NodeView {
+            node: NODE.into(),
+            at: Duration::from_secs(100 + second),
+            unix_ms: EPOCH_MS + second * 1000,
+            window: Duration::from_millis(window_ms),
+            window_complete: true,
+            hz: Some(HZ),
+            subjects,
+            edges: self.edges.clone(),
+            ..NodeView::default()
+        }
+    }
+}
+
+pub(super) fn id(pod: &str) -> SubjectId {
+    SubjectId {
+        kind: SubjectKind::Pod,
+        namespace: "shop".into(),
+        name: pod.into(),
+        workload: format!("Deployment/{pod}"),
+    }
+}
+
+fn addr(peer: &str) -> std::net::Ipv6Addr {
+    peer.parse::<Ipv4Addr>().unwrap().to_ipv6_mapped()
+}
+
+/// A client's edge: 1000 requests per window, 0.1 ms, two new connections, 1 in 5000 segments lost.
+pub(super) fn healthy(pod: &str, peer: &str) -> EdgeView {
+    let window = Tally {
+        rtt: rtts(&[(100, 60), (140, 40)]),
+        min_rtt_us: Some(80),
+        data_segs_out: 1000,
+        segs_out: 1500,
+        bytes_acked: 200_000,
+        bytes_received: 1_000_000,
+        connects: [2, 0],
+        busy_jiffies: u64::from(HZ),
+        ..Tally::default()
+    };
+    EdgeView { subject: id(pod), peer: addr(peer), class: PeerClass::SameZone, window }
+}
+
+/// A histogram of (µs, samples).
+pub(super) fn rtts(samples: &[(u32, u64)]) -> Histogram {
+    let mut all = Histogram::default();
+    for (us, n) in samples {
+        all.add(&Histogram::from_counts([(bucket_index(*us) as u8, *n)], u64::from(*us) * n));
+    }
+    all
+}
+
+/// Loss as a sender sees it: each episode a fast retransmission.
+pub(super) fn lose(tally: &mut Tally, episodes: u64) {
+    tally.loss_episodes += episodes;
+    tally.retransmits[Retransmit::Fast as usize] += episodes;
+}
+
+/// An engine and its clock.
+pub(super) struct Run {
+    pub(super) engine: Engine,
+    pub(super) thresholds: Thresholds,
+    pub(super) window_ms: u64,
+    second: u64,
+}
+
+impl Run {
+    pub(super) fn new() -> Self {
+        Self { engine: Engine::new(NODE), thresholds: Thresholds::default(), window_ms: 10_000, second: 0 }
+    }
+
+    /// After 30 s of the given normal state.
+    pub(super) fn warm(case: &Case) -> Self {
+        let mut run = Self::new();
+        assert_eq!(run.ticks(30, case), vec![], "the normal state must be silent");
+        run
+    }
+
+    pub(super) fn tick(&mut self, case: &Case) -> Vec<Hint> {
+        self.second += 1;
+        self.engine.tick(&case.view(self.second, self.window_ms), &self.thresholds)
+    }
+
+    /// Hints after the last of `n` ticks.
+    pub(super) fn ticks(&mut self, n: u64, case: &Case) -> Vec<Hint> {
+        (0..n).map(|_| self.tick(case)).last().unwrap_or_default()
+    }
+
+    /// Ticks `n` times and expects no firing hint in any.
+    pub(super) fn expect_silence(&mut self, n: u64, case: &Case) {
+        for i in 0..n {
+            let hints = firing(&self.tick(case));
+            assert!(hints.is_empty(), "tick {i}: {:?}", hints.iter().map(|h| &h.summary).collect::<Vec<_>>());
+        }
+    }
+
+    /// Ticks three times and expects exactly one firing hint.
+    pub(super) fn expect_one(&mut self, case: &Case) -> Hint {
+        let mut hints = firing(&self.ticks(3, case));
+        assert_eq!(hints.len(), 1, "{:?}", hints.iter().map(|h| &h.summary).collect::<Vec<_>>());
+        hints.remove(0)
+    }
+
+    pub(super) fn skip_seconds(&mut self, n: u64) {
+        self.second += n;
+    }
+}
+
+pub(super) fn firing(hints: &[Hint]) -> Vec<Hint> {
+    hints.iter().filter(|h| h.state == HintState::Firing).cloned().collect()
+}
+
+/// (cause, blame kind, blame name).
+pub(super) fn verdict(hint: &Hint) -> (&str, BlameKind, &str) {
+    (&hint.cause, hint.blame.kind, &hint.blame.name)
+}

@@ -1,0 +1,149 @@
+use crate::{
+    api::BlameKind,
+    hints::testing::{Case, Run, firing, lose, rtts, verdict},
+};
+use netwhy_abi::PeerClass;
+
+const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
+
+/// Replies after `us`; `fast` samples still show the path.
+fn slow(case: &Case, peers: &[&str], us: u32, fast: u64) -> Case {
+    let mut case = case.clone();
+    for peer in peers {
+        case.tally("cart", peer).rtt = rtts(&[(100, fast), (us, 80)]);
+    }
+    case
+}
+
+#[test]
+fn late_replies_over_an_unchanged_path_blame_the_peer() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut run = Run::warm(&normal);
+    run.expect_silence(10, &slow(&normal, &PEERS[..1], 20_000, 15));
+    let hint = run.expect_one(&slow(&normal, &PEERS[..1], 20_000, 15));
+    assert_eq!(verdict(&hint), ("peer_slow", BlameKind::PeerPod, "10.0.0.7"));
+    let because: Vec<&str> = hint.ruled_out.iter().map(|r| r.because.as_str()).collect();
+    assert!(because.contains(&"minimum RTT 0.08 ms at its baseline 0.08 ms"), "{because:?}");
+    assert!(because.contains(&"0 loss episodes in 1000 segments"), "{because:?}");
+    assert!(because.contains(&"0 of 100 periods throttled"), "{because:?}");
+    assert!(because.contains(&"0 % of the busy time"), "{because:?}");
+}
+
+#[test]
+fn new_fast_samples_exonerate_the_path_at_once() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut run = Run::warm(&normal);
+    run.expect_silence(2, &slow(&normal, &PEERS[..1], 20_000, 15));
+    run.expect_silence(1, &slow(&normal, &PEERS[..1], 20_000, 17));
+    assert_eq!(run.expect_one(&slow(&normal, &PEERS[..1], 20_000, 17)).cause, "peer_slow");
+}
+
+#[test]
+fn inflation_and_think_time_below_their_limits_are_silent() {
+    let mut normal = Case::mesh(&["cart"], &PEERS);
+    // 3 ms is thirty times the baseline, but no time that matters.
+    Run::warm(&normal).expect_silence(30, &slow(&normal, &PEERS[..1], 3_000, 15));
+    // From 10 to 20 ms matters, but is within what this peer does.
+    normal.tally("cart", PEERS[0]).rtt = rtts(&[(100, 15), (10_000, 80)]);
+    Run::warm(&normal).expect_silence(30, &slow(&normal, &PEERS[..1], 20_000, 15));
+}
+
+#[test]
+fn a_path_that_became_longer_is_not_the_peers_think_time() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut run = Run::warm(&normal);
+    // The window's minimum remembers the old path for up to 17 s; its fast samples only become fewer.
+    for fast in [40, 30, 20, 10, 5, 2, 0] {
+        run.expect_silence(1, &slow(&normal, &PEERS[..1], 10_000, fast));
+    }
+    run.expect_silence(10, &slow(&normal, &PEERS[..1], 10_000, 0));
+    let longer = slow(&normal, &PEERS[..1], 10_000, 0).with("cart", PEERS[0], |t| t.min_rtt_us = Some(10_000));
+    run.expect_silence(30, &longer);
+}
+
+#[test]
+fn a_servers_rtt_holds_its_clients_think_time_and_is_silent() {
+    let mut normal = Case::mesh(&["cart"], &PEERS);
+    normal.edges.iter_mut().for_each(|e| e.window.connects = [0, 2]);
+    Run::warm(&normal).expect_silence(30, &slow(&normal, &PEERS, 40_000, 15));
+    // Connections older than the agent: the role is unknown.
+    normal.edges.iter_mut().for_each(|e| e.window.connects = [0, 0]);
+    Run::warm(&normal).expect_silence(30, &slow(&normal, &PEERS, 40_000, 15));
+}
+
+#[test]
+fn without_a_baseline_nothing_is_slow() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    Run::new().expect_silence(60, &slow(&normal, &PEERS[..1], 20_000, 15));
+}
+
+#[test]
+fn a_throttled_pod_does_not_blame_its_peers() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut run = Run::warm(&normal);
+    let mut bad = slow(&normal, &PEERS[..2], 20_000, 15);
+    bad.subject("cart").window_cpu.as_mut().unwrap().throttled_periods = 30;
+    let hints = firing(&run.ticks(20, &bad));
+    assert_eq!(hints.iter().map(|h| h.cause.as_str()).collect::<Vec<_>>(), ["pod_cpu_throttled"]);
+}
+
+#[test]
+fn a_lossy_edge_is_not_also_slow() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut bad = slow(&normal, &PEERS[..1], 20_000, 15);
+    lose(bad.tally("cart", PEERS[0]), 20);
+    let hints = firing(&Run::warm(&normal).ticks(20, &bad));
+    assert_eq!(hints.iter().map(|h| h.cause.as_str()).collect::<Vec<_>>(), ["path_loss"]);
+}
+
+#[test]
+fn all_peers_slow_at_once_under_own_pressure_blames_the_application() {
+    let normal = Case::mesh(&["cart"], &PEERS[..3]);
+    let mut bad = slow(&normal, &PEERS[..3], 20_000, 15);
+    bad.subject("cart").window_pressure.as_mut().unwrap().io_some_us = 3_000_000;
+    let mut run = Run::warm(&normal);
+    run.ticks(11, &bad);
+    let hint = run.expect_one(&bad);
+    assert_eq!(verdict(&hint), ("pod_application_slow", BlameKind::Pod, "cart"));
+    assert!(hint.summary.contains("io 30 %"), "{}", hint.summary);
+}
+
+#[test]
+fn all_peers_slow_at_once_without_own_pressure_stay_suspect_beside_the_pod() {
+    let normal = Case::mesh(&["cart"], &PEERS[..3]);
+    let mut run = Run::warm(&normal);
+    let hints = firing(&run.ticks(15, &slow(&normal, &PEERS[..3], 20_000, 15)));
+    assert_eq!(hints.len(), 3);
+    for hint in &hints {
+        assert_eq!(hint.cause, "peer_slow");
+        assert_eq!(hint.blame.alternatives, ["cart"]);
+        assert!(hint.confidence < 0.7);
+    }
+}
+
+#[test]
+fn external_peer_is_external() {
+    let mut normal = Case::mesh(&["cart"], &PEERS);
+    normal.edge("cart", PEERS[0]).class = PeerClass::External;
+    let hints = firing(&Run::warm(&normal).ticks(15, &slow(&normal, &PEERS[..1], 20_000, 15)));
+    assert_eq!(verdict(&hints[0]), ("peer_slow", BlameKind::External, "10.0.0.7"));
+}
+
+#[test]
+fn a_window_that_reaches_further_back_brings_no_new_fast_samples() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut run = Run::warm(&normal);
+    run.expect_silence(2, &slow(&normal, &PEERS[..1], 20_000, 5));
+    run.window_ms = 11_000;
+    run.expect_silence(1, &slow(&normal, &PEERS[..1], 20_000, 15));
+    run.window_ms = 10_000;
+    run.expect_silence(6, &slow(&normal, &PEERS[..1], 20_000, 5));
+}
+
+#[test]
+fn a_modest_slowdown_is_still_told_after_the_wait_for_proof() {
+    let mut normal = Case::mesh(&["cart"], &PEERS);
+    normal.tally("cart", PEERS[0]).rtt = rtts(&[(100, 15), (5_000, 80)]);
+    let hints = firing(&Run::warm(&normal).ticks(15, &slow(&normal, &PEERS[..1], 17_000, 15)));
+    assert_eq!(hints.len(), 1);
+}

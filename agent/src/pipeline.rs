@@ -1,0 +1,110 @@
+//! From snapshot to judged view: the pure part of a tick, the same for a running kernel and for a recording.
+
+use crate::{
+    cgroup::standalone_subject,
+    config::Config,
+    hints::{Engine, Thresholds},
+    join::{Join, JoinLimits},
+    peers::PeerTable,
+    sample::Snapshot,
+    state::NodeView,
+};
+use netwhy_abi::PeerClass;
+use std::{net::Ipv6Addr, sync::Arc, time::Instant};
+
+/// Join and hints.
+pub struct Pipeline {
+    join: Join,
+    engine: Engine,
+    thresholds: Thresholds,
+}
+
+/// Time spent in each stage of one tick, s.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stages {
+    /// Joining.
+    pub join: f64,
+    /// Judging.
+    pub hints: f64,
+}
+
+impl Pipeline {
+    /// A pipeline that has seen nothing.
+    pub fn new(node: &str, config: &Config) -> Self {
+        let limits = JoinLimits {
+            edges: usize::try_from(config.limits.edges_in_view).unwrap_or(usize::MAX),
+            gone: config.limits.gone_seconds,
+        };
+        Self {
+            join: Join::new(node, config.sampling.window_seconds, limits, standalone_subject),
+            engine: Engine::new(node),
+            thresholds: thresholds(config),
+        }
+    }
+
+    /// Takes over what may change while running.
+    pub fn configure(&mut self, config: &Config) {
+        self.thresholds = thresholds(config);
+        self.join.set_gone(config.limits.gone_seconds);
+    }
+
+    /// Replaces the peer classes.
+    pub fn set_peers(&mut self, peers: Arc<PeerTable>) {
+        self.join.set_peers(peers);
+    }
+
+    /// Names of the kernel's drop reasons.
+    pub fn set_drop_reasons(&mut self, names: Arc<Vec<String>>) {
+        self.join.set_drop_reasons(names);
+    }
+
+    /// The next view.
+    pub fn take(&mut self, snapshot: &Snapshot) -> (NodeView, Stages) {
+        let began = Instant::now();
+        let mut view = self.join.take(snapshot);
+        let joined = began.elapsed();
+        view.hints = self.engine.tick(&view, &self.thresholds);
+        view.hints_total.clone_from(self.engine.totals());
+        (view, Stages { join: joined.as_secs_f64(), hints: (began.elapsed() - joined).as_secs_f64() })
+    }
+}
+
+/// Peer classes without Kubernetes: the configured prefixes, and this machine's own addresses.
+pub fn standalone_peers(config: &Config, own: &[(Ipv6Addr, u8)]) -> PeerTable {
+    let configured = config.peers.prefixes().into_iter().map(|(prefix, class)| {
+        (Ipv6Addr::from(prefix.addr), u8::try_from(prefix.prefix_len).unwrap_or(128), class)
+    });
+    let own = own.iter().map(|(addr, bits)| (*addr, *bits, PeerClass::SameNode));
+    PeerTable::new(configured.chain(own))
+}
+
+/// The file's thresholds as the rules take them.
+fn thresholds(config: &Config) -> Thresholds {
+    let t = &config.thresholds;
+    Thresholds {
+        loss_ratio: t.loss_ratio,
+        min_segments: t.min_segments,
+        receiver_limited_share: t.receiver_limited_share,
+        send_buffer_limited_share: t.send_buffer_limited_share,
+        throttled_share: t.throttled_share,
+        accept_drops: t.accept_drops,
+        connect_failures: t.connect_failures,
+        connect_failure_share: t.connect_failure_share,
+        syn_retransmits: t.syn_retransmits,
+        rtt_inflation: t.rtt_inflation,
+        rtt_floor_ms: t.rtt_floor_ms,
+        think_time_ms: t.think_time_ms,
+        enter_windows: u32::try_from(t.enter_windows).unwrap_or(u32::MAX),
+        leave_windows: u32::try_from(t.leave_windows).unwrap_or(u32::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_thresholds_of_file_and_rules_are_the_same() {
+        assert_eq!(thresholds(&Config::default()), Thresholds::default());
+    }
+}
