@@ -29,19 +29,16 @@ impl Skip {
     }
 }
 
-/// Sums of cargo test's `test result:` lines, or nextest's `Summary`.
+/// nextest's `Summary`, or the sum of cargo test's `test result:` lines. (Under nextest each test prints one of those too.)
 pub(super) fn counts(text: &str) -> Counts {
+    if let Some(rest) = text.lines().rev().find_map(|line| line.trim_start().strip_prefix("Summary [")) {
+        // A test that hangs or can't be started is counted apart.
+        let failed = before(rest, " failed") + before(rest, " timed out") + before(rest, " exec failed");
+        return Counts { passed: before(rest, " passed"), failed };
+    }
     let mut counts = Counts::default();
-    for line in text.lines() {
-        let line = line.trim_start();
-        if let Some(rest) = line.strip_prefix("test result: ") {
-            counts.passed += before(rest, " passed");
-            counts.failed += before(rest, " failed");
-        } else if let Some(rest) = line.strip_prefix("Summary [") {
-            counts.passed += before(rest, " passed");
-            // A test that hangs or can't be started is counted apart.
-            counts.failed += before(rest, " failed") + before(rest, " timed out") + before(rest, " exec failed");
-        }
+    for rest in text.lines().filter_map(|line| line.strip_prefix("test result: ")) {
+        counts.add(&Counts { passed: before(rest, " passed"), failed: before(rest, " failed") });
     }
     counts
 }
@@ -68,7 +65,7 @@ mod tests {
         let cargo =
             "test result: ok. 9 passed; 0 failed; 0 ignored\n…\ntest result: FAILED. 5 passed; 1 failed; 0 ignored\n";
         assert_eq!(counts(cargo), Counts { passed: 14, failed: 1 });
-        let nextest = "     Summary [   0.011s] 12 tests run: 10 passed (1 slow), 2 failed, 3 skipped\n";
+        let nextest = "    test result: ok. 1 passed; 0 failed\n     Summary [   0.011s] 12 tests run: 10 passed (1 slow), 2 failed, 3 skipped\n";
         assert_eq!(counts(nextest), Counts { passed: 10, failed: 2 });
         assert_eq!(counts("error: could not compile"), Counts::default());
     }
