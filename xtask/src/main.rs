@@ -1,1 +1,92 @@
-fn main() {}
+//! `cargo xtask …`: everything a contributor does. It builds without the eBPF toolchain, because it installs it.
+
+mod apt;
+mod ci;
+mod demo;
+mod docs;
+mod sh;
+mod test;
+mod toolchain;
+
+use clap::{Parser, Subcommand};
+use std::{fmt, process::ExitCode};
+
+/// Exit code of an interrupted program, as a shell reports it.
+const INTERRUPTED: u8 = 130;
+/// Exit code when this machine can't do what was asked.
+const UNAVAILABLE: u8 = 69;
+
+/// Contributor's tasks for netwhy
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    Demo(demo::Args),
+    Test(test::Args),
+    /// Check format, lints (host and BPF), generated docs, and run the tests
+    Ci,
+    Docs(docs::Args),
+    /// Make sure that the eBPF toolchain is there, and build the agent with it
+    BuildEbpf {
+        /// With optimisations
+        #[arg(long)]
+        release: bool,
+    },
+}
+
+/// This machine can't do what was asked.
+#[derive(Debug)]
+struct Unavailable(String);
+
+impl Unavailable {
+    fn error(text: String) -> anyhow::Error {
+        anyhow::Error::new(Self(text))
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unavailable {}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Task::Demo(args) => match demo::run(&args) {
+            Ok(demo::Outcome::Named) => Ok(()),
+            Ok(demo::Outcome::Missed) => return ExitCode::FAILURE,
+            Ok(demo::Outcome::Interrupted) => return ExitCode::from(INTERRUPTED),
+            Err(error) => Err(error),
+        },
+        Task::Test(args) => test::run(&args),
+        Task::Ci => ci::run(),
+        Task::Docs(args) => docs::run(&args),
+        Task::BuildEbpf { release } => build_ebpf(release),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            if error.is::<Unavailable>() { ExitCode::from(UNAVAILABLE) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn build_ebpf(release: bool) -> anyhow::Result<()> {
+    let workspace = sh::workspace()?;
+    let toolchain = toolchain::ensure(&workspace)?;
+    sh::say(&format!("eBPF toolchain: {} ({})", toolchain.name, toolchain.sysroot.display()));
+    let mut command = toolchain.cargo(&workspace);
+    command.args(["build", "--package", "netwhy-agent"]);
+    if release {
+        command.arg("--release");
+    }
+    sh::run(&mut command)
+}

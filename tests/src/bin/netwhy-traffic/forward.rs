@@ -1,0 +1,233 @@
+//! `forward`: passes frames between two interfaces, late and with holes, as a long or bad path would.
+//!
+//! Frames go through AF_PACKET sockets with PACKET_VNET_HDR: the header in front of each frame carries checksum and
+//! segmentation offload along, so that a 64 KiB TSO frame stays one frame, as on a veth pair without a forwarder.
+
+use crate::{
+    stats::{Stats, add, report},
+    wire::set_option,
+};
+use anyhow::{Context as _, Result, ensure};
+use netwhy_tests::stop;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
+use std::{
+    collections::{VecDeque, hash_map::RandomState},
+    ffi::CString,
+    hash::BuildHasher as _,
+    io,
+    num::NonZeroU64,
+    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Largest frame with its header: 64 KiB of payload, with room for what a path with big segments allows.
+const FRAME: usize = 256 << 10;
+/// Room for frames that arrive while others are passed on.
+const RECEIVE_BUFFER: i32 = 16 << 20;
+/// Frames read from one side before looking at the other and at the clock.
+const BATCH: usize = 64;
+
+/// Forward between two interfaces with delay, jitter and loss (needs CAP_NET_RAW)
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The two interfaces; neither may be part of a bridge or have an address
+    #[arg(num_args = 2, required = true, value_name = "INTERFACE")]
+    interfaces: Vec<String>,
+    /// Delay in each direction
+    #[arg(long, default_value_t = 0.0, value_name = "MS")]
+    delay_ms: f64,
+    /// Variation of the delay, evenly spread to both sides; frames stay in order
+    #[arg(long, default_value_t = 0.0, value_name = "MS")]
+    jitter_ms: f64,
+    /// Share of frames to drop in each direction
+    #[arg(long, default_value_t = 0.0, value_name = "PERCENT")]
+    loss: f64,
+    /// Same seed, same sequence of random numbers
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Frames that may wait in each direction; more are dropped
+    #[arg(long, default_value_t = 50_000, value_name = "N")]
+    queue: usize,
+    /// End after this long
+    #[arg(long, value_name = "S")]
+    seconds: Option<f64>,
+}
+
+pub(crate) fn run(args: Args) -> Result<()> {
+    ensure!((0.0..=100.0).contains(&args.loss), "--loss must be between 0 and 100");
+    ensure!(args.delay_ms >= 0.0 && args.jitter_ms >= 0.0, "--delay-ms and --jitter-ms must not be negative");
+    stop::install()?;
+    let mut ends = Vec::new();
+    for name in &args.interfaces {
+        ends.push(End { socket: open(name)?, waiting: VecDeque::new(), last_due: Instant::now() });
+    }
+    let mut forwarder = Forwarder {
+        ends,
+        delay: Duration::from_secs_f64(args.delay_ms / 1e3),
+        jitter_s: args.jitter_ms / 1e3,
+        loss: args.loss / 100.0,
+        queue: args.queue,
+        random: Random(args.seed.unwrap_or_else(|| RandomState::new().hash_one(0))),
+        frame: vec![0; FRAME],
+    };
+    let stats = Arc::new(Stats::default());
+    stats.spawn(move |stats| {
+        if let Err(error) = forwarder.run(stats) {
+            eprintln!("netwhy-traffic: forward: {error:#}");
+        }
+    })?;
+    report("forward", None, args.seconds, &stats)
+}
+
+/// Opens a raw socket that sees what an interface receives.
+fn open(interface: &str) -> Result<OwnedFd> {
+    let socket = packet_socket().context("open a raw socket (needs CAP_NET_RAW)")?;
+    (|| {
+        set_option(&socket, libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1)?;
+        // What the other side has just sent must not come back.
+        set_option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
+        // FORCE goes beyond the machine's limit but needs CAP_NET_ADMIN.
+        set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, RECEIVE_BUFFER)
+            .or_else(|_| set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUF, RECEIVE_BUFFER))?;
+        set_option(&socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, RECEIVE_BUFFER)
+            .or_else(|_| set_option(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, RECEIVE_BUFFER))?;
+        bind(&socket, interface)
+    })()
+    .with_context(|| format!("open the interface {interface}"))?;
+    Ok(socket)
+}
+
+fn packet_socket() -> io::Result<OwnedFd> {
+    // Protocol 0: nothing arrives before the socket is bound to its interface.
+    let flags = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: no pointers are passed.
+    let fd = unsafe { libc::socket(libc::AF_PACKET, flags, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn bind(socket: &OwnedFd, interface: &str) -> io::Result<()> {
+    let name = CString::new(interface)?;
+    // SAFETY: the name is a C string that lives through the call.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    if index == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: an all-zero sockaddr_ll is valid.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+    address.sll_ifindex = index as i32;
+    let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+    // SAFETY: the pointer is to an address that lives through the call, and the length is its own.
+    let rc = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
+    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// One interface.
+struct End {
+    socket: OwnedFd,
+    /// Frames to send out here: when, and what. In order of time.
+    waiting: VecDeque<(Instant, Box<[u8]>)>,
+    /// When the last of them is due.
+    last_due: Instant,
+}
+
+struct Forwarder {
+    ends: Vec<End>,
+    delay: Duration,
+    jitter_s: f64,
+    loss: f64,
+    queue: usize,
+    random: Random,
+    frame: Vec<u8>,
+}
+
+impl Forwarder {
+    fn run(&mut self, stats: &Stats) -> Result<()> {
+        // The default slack of 50 µs would be 5 % of a delay of 1 ms.
+        rustix::thread::set_current_timer_slack(NonZeroU64::new(1)).context("set the timer slack")?;
+        while !stop::requested() {
+            self.send_due(stats);
+            let next = self.ends.iter().filter_map(|end| Some(end.waiting.front()?.0)).min();
+            let timeout = next.map_or(Duration::from_millis(100), |due| due.saturating_duration_since(Instant::now()));
+            let mut fds: Vec<_> = self.ends.iter().map(|end| PollFd::new(&end.socket, PollFlags::IN)).collect();
+            match poll(&mut fds, Timespec::try_from(timeout).ok().as_ref()) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error).context("wait for frames"),
+            }
+            let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+            for (side, ready) in ready.into_iter().enumerate() {
+                if ready {
+                    self.receive(side, stats)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what has arrived at one side and queues it for the other.
+    fn receive(&mut self, side: usize, stats: &Stats) -> Result<()> {
+        for _ in 0..BATCH {
+            let n = match rustix::io::read(&self.ends[side].socket, &mut self.frame[..]) {
+                Ok(n) => n,
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(Errno::NODEV | Errno::NXIO | Errno::BADF) => return Err(io::Error::from(Errno::NODEV).into()),
+                // A frame whose offload the header can't express (EINVAL), or the interface going down (ENETDOWN).
+                Err(_) => {
+                    add(&stats.frames_refused, 1);
+                    continue;
+                }
+            };
+            if self.loss > 0.0 && self.random.unit() < self.loss {
+                add(&stats.frames_lost, 1);
+                continue;
+            }
+            let jitter_s = if self.jitter_s > 0.0 { (self.random.unit() * 2.0 - 1.0) * self.jitter_s } else { 0.0 };
+            let delay = Duration::try_from_secs_f64(self.delay.as_secs_f64() + jitter_s).unwrap_or_default();
+            let other = &mut self.ends[1 - side];
+            if other.waiting.len() >= self.queue {
+                add(&stats.frames_refused, 1);
+                continue;
+            }
+            // A frame never overtakes the one before.
+            let due = (Instant::now() + delay).max(other.last_due);
+            other.last_due = due;
+            other.waiting.push_back((due, self.frame[..n].into()));
+        }
+        Ok(())
+    }
+
+    fn send_due(&mut self, stats: &Stats) {
+        let now = Instant::now();
+        for end in &mut self.ends {
+            while let Some((_, frame)) = end.waiting.pop_front_if(|(due, _)| *due <= now) {
+                match rustix::io::write(&end.socket, &frame) {
+                    Ok(_) => add(&stats.frames, 1),
+                    Err(_) => add(&stats.frames_refused, 1),
+                }
+            }
+        }
+    }
+}
+
+/// SplitMix64: small, fast, and good enough for drawing losses.
+struct Random(u64);
+
+impl Random {
+    /// Evenly distributed in 0 … 1.
+    fn unit(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+}

@@ -1,0 +1,53 @@
+//! Small traffic programs for the laboratory. Each prints one JSON line (`netwhy_tests::report::Report`) at once, one per
+//! second, and one when it ends: after `--seconds`, or cleanly on SIGTERM and SIGINT.
+
+mod bulk;
+mod client;
+mod exec;
+mod forward;
+mod server;
+mod sink;
+mod spin;
+mod stats;
+mod wire;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Real TCP traffic, CPU load and path delay for netwhy's laboratory
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Server(server::Args),
+    Client(client::Args),
+    Sink(sink::Args),
+    Bulk(bulk::Args),
+    Spin(spin::Args),
+    Forward(forward::Args),
+    Exec(exec::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Server(args) => server::run(args),
+        Command::Client(args) => client::run(args),
+        Command::Sink(args) => sink::run(args),
+        Command::Bulk(args) => bulk::run(args),
+        Command::Spin(args) => spin::run(&args),
+        Command::Forward(args) => forward::run(args),
+        Command::Exec(args) => exec::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("netwhy-traffic: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

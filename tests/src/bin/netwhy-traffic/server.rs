@@ -1,0 +1,379 @@
+//! `server`: answers requests; can think, work, or stop accepting.
+
+use crate::{
+    stats::{Stats, add, report},
+    wire::{CHUNK, CLOSE, HEADER, MAX_MESSAGE, PADDING, RESPONSE_HEADER, listen, obey_stdin},
+};
+use anyhow::{Context as _, Result, bail};
+use netwhy_tests::stop;
+use rustix::{
+    buffer::spare_capacity,
+    event::{Timespec, epoll},
+    io::Errno,
+    net::{SocketFlags, accept_with, sockopt},
+};
+use std::{
+    collections::{HashMap, VecDeque},
+    hint,
+    os::fd::OwnedFd,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{self, Relaxed},
+        },
+    },
+    time::{Duration, Instant},
+};
+
+/// Answer requests (of `client`)
+///
+/// Lines on standard input change it while it runs: `think-us N`, `work-us N`, `response-bytes N`, `accept on|off`,
+/// `backlog N`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Port, on all IPv4 and IPv6 addresses; 0 takes a free one (the first line says which)
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Wait this long before each answer, idle
+    #[arg(long, default_value_t = 0, value_name = "US")]
+    think_us: u64,
+    /// Compute this long for each answer, busy
+    #[arg(long, default_value_t = 0, value_name = "US")]
+    work_us: u64,
+    /// Length of an answer when the request doesn't say
+    #[arg(long, default_value_t = 128, value_name = "N")]
+    response_bytes: u64,
+    /// Pause between accepts
+    #[arg(long, default_value_t = 0, value_name = "US")]
+    accept_delay_us: u64,
+    /// Listen, but accept nothing
+    #[arg(long)]
+    no_accept: bool,
+    /// Length of the accept queue
+    #[arg(long, default_value_t = 1024, value_name = "N")]
+    backlog: i32,
+    /// Threads
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    threads: usize,
+    /// End after this long
+    #[arg(long, value_name = "S")]
+    seconds: Option<f64>,
+}
+
+/// What can change while it runs.
+struct Settings {
+    think_us: AtomicU64,
+    work_us: AtomicU64,
+    response_bytes: AtomicU64,
+    accepting: AtomicBool,
+    accept_delay: Duration,
+}
+
+pub(crate) fn run(args: Args) -> Result<()> {
+    stop::install()?;
+    let (listener, port) = listen(args.port, args.backlog, None)?;
+    let listener = Arc::new(listener);
+    let settings = Arc::new(Settings {
+        think_us: args.think_us.into(),
+        work_us: args.work_us.into(),
+        response_bytes: args.response_bytes.into(),
+        accepting: (!args.no_accept).into(),
+        accept_delay: Duration::from_micros(args.accept_delay_us),
+    });
+    let stats = Arc::new(Stats::default());
+    for _ in 0..args.threads.max(1) {
+        let (listener, settings) = (Arc::clone(&listener), Arc::clone(&settings));
+        stats.spawn(move |stats| {
+            if let Err(error) = Worker::new(listener, settings, Arc::clone(stats)).and_then(|mut worker| worker.run()) {
+                eprintln!("netwhy-traffic: server thread: {error:#}");
+            }
+        })?;
+    }
+    obey_stdin(move |words| obey(words, &settings, &listener));
+    report("server", Some(port), args.seconds, &stats)
+}
+
+fn obey(words: &[&str], settings: &Settings, listener: &OwnedFd) -> Result<()> {
+    match words {
+        ["think-us", n] => settings.think_us.store(n.parse()?, Relaxed),
+        ["work-us", n] => settings.work_us.store(n.parse()?, Relaxed),
+        ["response-bytes", n] => settings.response_bytes.store(n.parse()?, Relaxed),
+        ["accept", "on"] => settings.accepting.store(true, Relaxed),
+        ["accept", "off"] => settings.accepting.store(false, Relaxed),
+        // Listening again only changes the length of the queue.
+        ["backlog", n] => rustix::net::listen(listener, n.parse()?)?,
+        _ => bail!("not understood"),
+    }
+    Ok(())
+}
+
+/// One connection.
+struct Connection {
+    socket: OwnedFd,
+    header: [u8; HEADER],
+    /// Bytes of the current request so far.
+    received: usize,
+    /// Lengths of the answers not sent yet.
+    owed: VecDeque<usize>,
+    /// Bytes of the first of them that are sent.
+    sent: usize,
+    /// Whether to close once nothing is owed.
+    closing: bool,
+    wants_out: bool,
+}
+
+impl Connection {
+    /// Takes in bytes; `answer` is called with the second header word of every request that they complete.
+    fn feed(&mut self, mut bytes: &[u8], mut answer: impl FnMut(u32)) -> Result<()> {
+        while !bytes.is_empty() {
+            if self.received < HEADER {
+                let n = bytes.len().min(HEADER - self.received);
+                self.header[self.received..self.received + n].copy_from_slice(&bytes[..n]);
+                self.received += n;
+                bytes = &bytes[n..];
+                if self.received < HEADER {
+                    return Ok(());
+                }
+            }
+            let [a, b, c, d, e, f, g, h] = self.header;
+            let length = u32::from_be_bytes([a, b, c, d]) as usize;
+            if !(HEADER..=MAX_MESSAGE).contains(&length) {
+                bail!("a request of {length} bytes");
+            }
+            let n = bytes.len().min(length - self.received);
+            self.received += n;
+            bytes = &bytes[n..];
+            if self.received == length {
+                self.received = 0;
+                answer(u32::from_be_bytes([e, f, g, h]));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what the socket takes now.
+    fn send(&mut self, scratch: &mut [u8], stats: &Stats) -> Result<(), Errno> {
+        while let Some(&length) = self.owed.front() {
+            let n = (length - self.sent).min(CHUNK);
+            let bytes = if self.sent < RESPONSE_HEADER {
+                scratch[..RESPONSE_HEADER].copy_from_slice(&(length as u32).to_be_bytes());
+                &scratch[self.sent..self.sent + n.min(CHUNK - self.sent)]
+            } else {
+                &PADDING[..n]
+            };
+            match rustix::io::write(&self.socket, bytes) {
+                Ok(n) => {
+                    self.sent += n;
+                    add(&stats.bytes_sent, n);
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+            if self.sent == length {
+                self.owed.pop_front();
+                self.sent = 0;
+            }
+        }
+        Ok(())
+    }
+}
+
+const LISTENER: u64 = 0;
+
+struct Worker {
+    listener: Arc<OwnedFd>,
+    settings: Arc<Settings>,
+    stats: Arc<Stats>,
+    epoll: OwnedFd,
+    connections: HashMap<u64, Connection>,
+    next_id: u64,
+    /// Whether the listener is in the epoll set.
+    listening: bool,
+    accept_again: Instant,
+    /// Answers that wait for their think time: when due, connection, length.
+    thinking: VecDeque<(Instant, u64, usize)>,
+    buffer: Vec<u8>,
+}
+
+impl Worker {
+    fn new(listener: Arc<OwnedFd>, settings: Arc<Settings>, stats: Arc<Stats>) -> Result<Self> {
+        Ok(Self {
+            listener,
+            settings,
+            stats,
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC).context("epoll")?,
+            connections: HashMap::new(),
+            next_id: LISTENER + 1,
+            listening: false,
+            accept_again: Instant::now(),
+            thinking: VecDeque::new(),
+            buffer: vec![0; CHUNK],
+        })
+    }
+
+    fn run(&mut self) -> Result<()> {
+        let mut events = Vec::with_capacity(256);
+        while !stop::requested() {
+            let mut now = Instant::now();
+            self.listen_or_not(now)?;
+            // Wakes now and then to notice changed settings.
+            let mut timeout = Duration::from_millis(50);
+            if let Some((due, ..)) = self.thinking.front() {
+                timeout = timeout.min(due.saturating_duration_since(now));
+            }
+            if !self.listening && self.settings.accepting.load(Relaxed) {
+                timeout = timeout.min(self.accept_again.saturating_duration_since(now));
+            }
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), Timespec::try_from(timeout).ok().as_ref()) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error).context("wait for events"),
+            }
+            for event in events.drain(..) {
+                match event.data.u64() {
+                    LISTENER => self.accept()?,
+                    id => self.serve(id, event.flags),
+                }
+            }
+            now = Instant::now();
+            while let Some((_, id, bytes)) = self.thinking.pop_front_if(|(due, ..)| *due <= now) {
+                self.answer(id, bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the listener in the epoll set exactly while connections are to be accepted.
+    fn listen_or_not(&mut self, now: Instant) -> Result<()> {
+        let wanted = self.settings.accepting.load(Ordering::Relaxed) && now >= self.accept_again;
+        if wanted && !self.listening {
+            let flags = epoll::EventFlags::IN | epoll::EventFlags::EXCLUSIVE;
+            epoll::add(&self.epoll, &*self.listener, epoll::EventData::new_u64(LISTENER), flags)?;
+        } else if !wanted && self.listening {
+            epoll::delete(&self.epoll, &*self.listener)?;
+        }
+        self.listening = wanted;
+        Ok(())
+    }
+
+    fn accept(&mut self) -> Result<()> {
+        loop {
+            let socket = match accept_with(&*self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok(socket) => socket,
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(error) => {
+                    // The peer may be gone already: that is no reason to end.
+                    self.stats.fail(&error.into());
+                    return Ok(());
+                }
+            };
+            sockopt::set_tcp_nodelay(&socket, true)?;
+            add(&self.stats.connects, 1);
+            let id = self.next_id;
+            self.next_id += 1;
+            epoll::add(&self.epoll, &socket, epoll::EventData::new_u64(id), epoll::EventFlags::IN)?;
+            let connection = Connection {
+                socket,
+                header: [0; HEADER],
+                received: 0,
+                owed: VecDeque::new(),
+                sent: 0,
+                closing: false,
+                wants_out: false,
+            };
+            self.connections.insert(id, connection);
+            if !self.settings.accept_delay.is_zero() {
+                self.accept_again = Instant::now() + self.settings.accept_delay;
+                return Ok(());
+            }
+        }
+    }
+
+    fn serve(&mut self, id: u64, flags: epoll::EventFlags) {
+        if flags.contains(epoll::EventFlags::OUT) {
+            self.flush(id);
+        }
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if !flags.intersects(epoll::EventFlags::IN | epoll::EventFlags::HUP | epoll::EventFlags::ERR) {
+            return;
+        }
+        let mut answers = Vec::new();
+        let alive = match rustix::io::read(&connection.socket, &mut self.buffer[..]) {
+            Ok(0) => false,
+            Ok(n) => {
+                add(&self.stats.bytes_received, n);
+                connection.feed(&self.buffer[..n], |wanted| answers.push(wanted)).is_ok()
+            }
+            Err(Errno::AGAIN | Errno::INTR) => true,
+            Err(error) => {
+                self.stats.fail(&error.into());
+                false
+            }
+        };
+        if !alive {
+            self.connections.remove(&id);
+            return;
+        }
+        let think = Duration::from_micros(self.settings.think_us.load(Relaxed));
+        let work = Duration::from_micros(self.settings.work_us.load(Relaxed));
+        for wanted in answers {
+            let length = match wanted & !CLOSE {
+                0 => self.settings.response_bytes.load(Relaxed) as usize,
+                length => length as usize,
+            };
+            let length = length.clamp(RESPONSE_HEADER, MAX_MESSAGE);
+            if let Some(connection) = self.connections.get_mut(&id) {
+                connection.closing |= wanted & CLOSE != 0;
+            }
+            add(&self.stats.requests, 1);
+            burn(work);
+            if think.is_zero() {
+                self.answer(id, length);
+            } else {
+                self.thinking.push_back((Instant::now() + think, id, length));
+            }
+        }
+    }
+
+    fn answer(&mut self, id: u64, length: usize) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.owed.push_back(length);
+            self.flush(id);
+        }
+    }
+
+    /// Sends what the connection's socket takes of what is owed; closes the connection when it is time or it failed.
+    fn flush(&mut self, id: u64) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let done = match connection.send(&mut self.buffer, &self.stats) {
+            Ok(()) => connection.closing && connection.owed.is_empty(),
+            Err(error) => {
+                self.stats.fail(&error.into());
+                true
+            }
+        };
+        let wants_out = !connection.owed.is_empty();
+        if done {
+            self.connections.remove(&id);
+        } else if wants_out != connection.wants_out {
+            connection.wants_out = wants_out;
+            let flags = if wants_out { epoll::EventFlags::IN | epoll::EventFlags::OUT } else { epoll::EventFlags::IN };
+            if let Err(error) = epoll::modify(&self.epoll, &connection.socket, epoll::EventData::new_u64(id), flags) {
+                self.stats.fail(&error.into());
+                self.connections.remove(&id);
+            }
+        }
+    }
+}
+
+/// Uses the CPU for this long, as a clock on the wall sees it.
+fn burn(work: Duration) {
+    if work.is_zero() {
+        return;
+    }
+    let start = Instant::now();
+    while start.elapsed() < work {
+        hint::spin_loop();
+    }
+}

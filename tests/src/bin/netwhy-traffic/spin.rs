@@ -1,0 +1,30 @@
+//! `spin`: burns CPU time.
+
+use crate::stats::{Stats, report};
+use anyhow::Result;
+use netwhy_tests::stop;
+use std::{hint, sync::Arc};
+
+/// Burn CPU time
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Threads, each on a CPU of its own if there is one
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    threads: usize,
+    /// End after this long
+    #[arg(long, value_name = "S")]
+    seconds: Option<f64>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    stop::install()?;
+    let stats = Arc::new(Stats::default());
+    for _ in 0..args.threads.max(1) {
+        stats.spawn(|_| {
+            while !stop::requested() {
+                hint::spin_loop();
+            }
+        })?;
+    }
+    report("spin", None, args.seconds, &stats)
+}

@@ -1,0 +1,259 @@
+//! Cgroups as Pods.
+
+use super::tag::{CGROUP_PREFIX, Tag};
+use anyhow::{Context as _, Result, bail, ensure};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// Period of CPU bandwidth control; the kernel's default.
+const CPU_PERIOD: Duration = Duration::from_millis(100);
+/// How long killed processes may take to leave their cgroup.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where cgroups are mounted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Mounts {
+    /// The version 2 hierarchy.
+    v2: Option<PathBuf>,
+    /// Version 1's `cpu` controller.
+    v1_cpu: Option<PathBuf>,
+}
+
+impl Mounts {
+    /// From the text of `/proc/self/mounts`; the first mount of a kind counts.
+    fn parse(mounts: &str) -> Self {
+        let mut found = Self::default();
+        for line in mounts.lines() {
+            let mut fields = line.split(' ');
+            let (Some(_), Some(path), Some(kind), Some(options)) =
+                (fields.next(), fields.next(), fields.next(), fields.next())
+            else {
+                continue;
+            };
+            let place = match kind {
+                "cgroup2" => &mut found.v2,
+                "cgroup" if options.split(',').any(|option| option == "cpu") => &mut found.v1_cpu,
+                _ => continue,
+            };
+            place.get_or_insert_with(|| PathBuf::from(path));
+        }
+        found
+    }
+
+    fn read() -> Result<Self> {
+        let path = "/proc/self/mounts";
+        Ok(Self::parse(&fs::read_to_string(path).with_context(|| format!("read {path}"))?))
+    }
+}
+
+/// All mounts that a laboratory may have made cgroups in.
+pub(super) fn mounts() -> Vec<PathBuf> {
+    let Mounts { v2, v1_cpu } = Mounts::read().unwrap_or_default();
+    v2.into_iter().chain(v1_cpu).collect()
+}
+
+/// A Pod: a cgroup on a Node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    /// Name within the laboratory.
+    pub name: String,
+    /// Its Node's name.
+    pub node: String,
+    /// Its cgroup.
+    pub cgroup: PathBuf,
+    /// Its cgroup in version 1's `cpu` hierarchy. `None`: CPU quotas are set in `cgroup`.
+    pub cgroup_v1: Option<PathBuf>,
+}
+
+impl Pod {
+    /// Limits its CPU time to this share of one CPU (0.05 = 5 %); `None` lifts the limit. Returns the file and its new text.
+    pub fn set_cpu_quota(&self, cpus: Option<f64>) -> Result<(PathBuf, String)> {
+        let period_us = CPU_PERIOD.as_micros();
+        let quota_us = cpus.map(|cpus| (cpus * period_us as f64).round() as u128);
+        let (file, text) = match (&self.cgroup_v1, quota_us) {
+            // The period stays at its default, which is CPU_PERIOD.
+            (Some(v1), Some(quota_us)) => (v1.join("cpu.cfs_quota_us"), quota_us.to_string()),
+            (Some(v1), None) => (v1.join("cpu.cfs_quota_us"), "-1".to_owned()),
+            (None, Some(quota_us)) => (self.cgroup.join("cpu.max"), format!("{quota_us} {period_us}")),
+            (None, None) => (self.cgroup.join("cpu.max"), format!("max {period_us}")),
+        };
+        write(&file, &text)?;
+        Ok((file, text))
+    }
+
+    /// Processes in it.
+    pub fn processes(&self) -> Result<Vec<u32>> {
+        let file = self.cgroup.join("cgroup.procs");
+        let text = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
+        Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
+    }
+
+    /// Kills what runs in it and removes it.
+    pub fn remove(&self) -> Result<()> {
+        for dir in self.cgroup_v1.iter().chain([&self.cgroup]) {
+            ensure!(remove(dir), "{} can't be removed: processes in it don't end", dir.display());
+        }
+        Ok(())
+    }
+}
+
+/// A laboratory's cgroups: `<mount>/netwhy-lab-<pid>/<node>/<pod>`.
+#[derive(Debug)]
+pub struct Cgroups {
+    root: PathBuf,
+    root_v1: Option<PathBuf>,
+}
+
+impl Cgroups {
+    /// Makes the laboratory's root cgroup.
+    pub fn new(tag: &Tag) -> Result<Self> {
+        let Mounts { v2, v1_cpu } = Mounts::read()?;
+        let Some(v2) = v2 else {
+            bail!("no cgroup v2 is mounted: mount it with `mount -t cgroup2 none /sys/fs/cgroup/unified`");
+        };
+        let v2_has_cpu = listed(&v2.join("cgroup.controllers"), "cpu");
+        let root = v2.join(tag.cgroup());
+        let root_v1 = if v2_has_cpu { None } else { v1_cpu.map(|mount| mount.join(tag.cgroup())) };
+        if v2_has_cpu {
+            enable_cpu(&v2)?;
+        }
+        let cgroups = Self { root, root_v1 };
+        for dir in [Some(&cgroups.root), cgroups.root_v1.as_ref()].into_iter().flatten() {
+            make(dir)?;
+        }
+        if v2_has_cpu {
+            enable_cpu(&cgroups.root)?;
+        }
+        Ok(cgroups)
+    }
+
+    /// The subtree that holds all Pods: what an agent's `--cgroup-root` names.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Makes a Pod's cgroup.
+    pub fn pod(&self, node: &str, name: &str) -> Result<Pod> {
+        for part in [node, name] {
+            ensure!(!part.is_empty() && !part.contains(['/', '.']), "{part:?} is no name for a cgroup");
+        }
+        let below = |root: &PathBuf| root.join(node).join(name);
+        let pod = Pod {
+            name: name.to_owned(),
+            node: node.to_owned(),
+            cgroup: below(&self.root),
+            cgroup_v1: self.root_v1.as_ref().map(below),
+        };
+        let node_dir = self.root.join(node);
+        make(&node_dir)?;
+        if self.root_v1.is_none() && listed(&node_dir.join("cgroup.controllers"), "cpu") {
+            enable_cpu(&node_dir)?;
+        }
+        for dir in [Some(&pod.cgroup), pod.cgroup_v1.as_ref()].into_iter().flatten() {
+            make(dir)?;
+        }
+        Ok(pod)
+    }
+}
+
+impl Drop for Cgroups {
+    fn drop(&mut self) {
+        for dir in [Some(&self.root), self.root_v1.as_ref()].into_iter().flatten() {
+            remove(dir);
+        }
+    }
+}
+
+fn make(dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir).with_context(|| format!("make the cgroup {} (is it writable here?)", dir.display()))
+}
+
+fn write(file: &Path, text: &str) -> Result<()> {
+    fs::write(file, text).with_context(|| format!("write {text:?} to {}", file.display()))
+}
+
+/// Whether a space-separated list in a file has this entry.
+fn listed(file: &Path, entry: &str) -> bool {
+    fs::read_to_string(file).is_ok_and(|text| text.split_whitespace().any(|word| word == entry))
+}
+
+/// Lets children of `dir` have CPU quotas, unless they can already.
+fn enable_cpu(dir: &Path) -> Result<()> {
+    let file = dir.join("cgroup.subtree_control");
+    if listed(&file, "cpu") { Ok(()) } else { write(&file, "+cpu") }
+}
+
+/// Kills what runs in a cgroup and below, and removes it; false when something stays. Absent is removed.
+pub(super) fn remove(dir: &Path) -> bool {
+    // Never anything but a laboratory's own.
+    if !dir.components().any(|part| part.as_os_str().to_string_lossy().starts_with(CGROUP_PREFIX)) {
+        return false;
+    }
+    let end = Instant::now() + PATIENCE;
+    loop {
+        kill(dir);
+        let gone = remove_tree(dir);
+        if gone || Instant::now() > end {
+            return gone;
+        }
+        // Nothing announces on every kernel that an exiting process has left its cgroup: look again.
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn kill(dir: &Path) {
+    for child in subdirectories(dir) {
+        kill(&child);
+    }
+    for line in fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default().lines() {
+        if let Some(pid) = line.parse().ok().and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+fn remove_tree(dir: &Path) -> bool {
+    subdirectories(dir).iter().for_each(|child| {
+        remove_tree(child);
+    });
+    match fs::remove_dir(dir) {
+        Ok(()) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+fn subdirectories(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hybrid_and_unified_layouts_are_told_apart() {
+        let hybrid = "tmpfs /sys/fs/cgroup tmpfs rw 0 0\n\
+                      cgroup /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0\n\
+                      cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,relatime,cpu,cpuacct 0 0\n\
+                      cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
+        let found = Mounts::parse(hybrid);
+        assert_eq!(found.v2.as_deref(), Some(Path::new("/sys/fs/cgroup/unified")));
+        assert_eq!(found.v1_cpu.as_deref(), Some(Path::new("/sys/fs/cgroup/cpu,cpuacct")));
+        let unified = Mounts::parse("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n");
+        assert_eq!(unified.v2.as_deref(), Some(Path::new("/sys/fs/cgroup")));
+        assert_eq!(unified.v1_cpu, None);
+    }
+
+    #[test]
+    fn nothing_but_a_laboratorys_own_cgroup_is_ever_removed() {
+        let dir = std::env::temp_dir().join(format!("netwhy-not-a-lab-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        assert!(!remove(&dir));
+        assert!(dir.exists());
+        fs::remove_dir(&dir).unwrap();
+    }
+}

@@ -1,0 +1,220 @@
+//! The laboratory tests itself: what it claims to do to packets is measured by the traffic's own clocks and counters.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
+
+use netwhy_tests::lab::{Fault, FaultKind, Lab, Shop, sweep};
+use std::{path::Path, time::Duration};
+
+const TRAFFIC: &str = env!("CARGO_BIN_EXE_netwhy-traffic");
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A laboratory, or nothing (and a line that says so) where this machine can't have one.
+fn lab(nodes: &[&str]) -> Option<Lab> {
+    if is_root() { Some(Lab::new(Path::new(TRAFFIC), nodes).unwrap()) } else { None }
+}
+
+fn is_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        println!("SKIP laboratory: needs root");
+    }
+    root
+}
+
+#[test]
+fn requests_travel_between_pods_on_two_nodes_over_ipv4_and_ipv6() {
+    let Some(lab) = lab(&["a", "b"]) else { return };
+    let (client, server) = (lab.pod("a", "client").unwrap(), lab.pod("b", "server").unwrap());
+    let answers = lab.start(&server, &["server", "--port", "8080"]).unwrap();
+    answers.wait_ready(PATIENCE).unwrap();
+    assert_eq!(server.processes().unwrap(), [answers.pid()], "the server is in its pod's cgroup");
+    let b = lab.node("b").unwrap();
+    for to in [format!("{}:8080", b.ipv4), format!("[{}]:8080", b.ipv6)] {
+        let asks = lab.start(&client, &["client", "--to", &to, "--requests", "50"]).unwrap();
+        let last = asks.wait_for(PATIENCE, |report| report.last).unwrap();
+        assert_eq!((last.total.requests, last.total.connects, last.total.failures.sum()), (50, 1, 0), "{to}");
+    }
+}
+
+#[test]
+fn forwarder_delays_each_way_by_what_it_is_told() {
+    for delay_ms in [1, 10, 50] {
+        let Some(lab) = lab(&["a", "b"]) else { return };
+        let (client, server) = (lab.pod("a", "client").unwrap(), lab.pod("b", "server").unwrap());
+        let answers = lab.start(&server, &["server", "--port", "8080"]).unwrap();
+        answers.wait_ready(PATIENCE).unwrap();
+        let b = lab.node("b").unwrap();
+        let forwarder = lab.delay(b, &["--delay-ms", &delay_ms.to_string()]).unwrap();
+        let to = format!("{}:8080", b.ipv4);
+        let asks = lab.start(&client, &["client", "--to", &to, "--requests", "40"]).unwrap();
+        let last = asks.wait_for(PATIENCE, |report| report.last).unwrap();
+        let measured = asks.reports().iter().rev().find_map(|report| report.latency).unwrap();
+        let round_trip_us = 2_000.0 * f64::from(delay_ms);
+        // The lowest is the path; what is above it is this machine's other work.
+        let error = (measured.min_us as f64 - round_trip_us).abs() / round_trip_us;
+        assert!(error < 0.1, "{delay_ms} ms each way were measured as {measured:?}");
+        assert_eq!(last.total.requests, 40);
+        assert!(forwarder.wait_for(PATIENCE, |report| report.total.frames >= 80).is_ok());
+    }
+}
+
+#[test]
+fn forwarder_keeps_offloaded_segments_whole() {
+    let Some(lab) = lab(&["a", "b"]) else { return };
+    let (sender, receiver) = (lab.pod("a", "sender").unwrap(), lab.pod("b", "receiver").unwrap());
+    let mut sink = lab.start(&receiver, &["sink", "--port", "9000"]).unwrap();
+    sink.wait_ready(PATIENCE).unwrap();
+    let b = lab.node("b").unwrap();
+    let mut forwarder = lab.delay(b, &["--delay-ms", "1"]).unwrap();
+    let to = format!("{}:9000", b.ipv4);
+    let bytes = 50_000_000;
+    let bulk = lab.start(&sender, &["bulk", "--to", &to, "--bytes", &bytes.to_string(), "--cc", "cubic"]).unwrap();
+    bulk.wait_for(PATIENCE, |report| report.last).unwrap();
+    sink.wait_for(PATIENCE, |report| report.total.bytes_received == bytes).unwrap();
+    assert_eq!(sink.stop().unwrap().total.bytes_received, bytes);
+    let passed = forwarder.stop().unwrap().total;
+    assert_eq!(passed.frames_refused, 0);
+    // One frame per segment would be 34 000 for the data alone.
+    assert!(passed.frames < bytes / 1448 / 2, "{passed:?}");
+}
+
+#[test]
+fn loss_fault_drops_its_share_and_healing_ends_it() {
+    if !is_root() {
+        return;
+    }
+    let mut shop = Shop::open(Path::new(TRAFFIC), Some("cubic")).unwrap();
+    let fault: Fault = "loss=5:per-packet".parse().unwrap();
+    let retransmits = |shop: &Shop| kernel_counter(shop, "RetransSegs");
+    shop.program("web-a").unwrap().wait_for(PATIENCE, |report| report.total.requests > 100).unwrap();
+    assert_eq!(retransmits(&shop), 0, "nothing is lost before the fault");
+    let injected = fault.inject(&mut shop).unwrap();
+    let before = sent(&mut shop);
+    let enough = before + 20_000_000;
+    shop.program("bulk-a").unwrap().wait_for(PATIENCE, |report| report.total.bytes_sent > enough).unwrap();
+    injected.heal(&mut shop).unwrap();
+    let lost = retransmits(&shop);
+    // Half of at least 20 MB go to node b: 6 900 segments, 5 % of which are 345.
+    assert!((150..2_000).contains(&lost), "{lost} segments were sent again");
+    // What was lost last may be repaired after the healing: look again once traffic has gone on.
+    let settled = sent(&mut shop) + 10_000_000;
+    shop.program("bulk-a").unwrap().wait_for(PATIENCE, |report| report.total.bytes_sent > settled).unwrap();
+    let healed = retransmits(&shop);
+    let further = sent(&mut shop) + 10_000_000;
+    shop.program("bulk-a").unwrap().wait_for(PATIENCE, |report| report.total.bytes_sent > further).unwrap();
+    assert_eq!(retransmits(&shop), healed, "nothing is lost after the healing");
+}
+
+#[test]
+fn every_fault_can_be_injected_felt_and_healed() {
+    if !is_root() {
+        return;
+    }
+    let mut shop = Shop::open(Path::new(TRAFFIC), Some("cubic")).unwrap();
+    for kind in FaultKind::all() {
+        let fault: Fault = kind.name().parse().unwrap();
+        let injected = fault.inject(&mut shop).unwrap();
+        assert_eq!(injected.commands.is_empty(), kind == FaultKind::None, "{kind:?} says what it does");
+        let seen = felt(&mut shop, kind);
+        injected.heal(&mut shop).unwrap();
+        assert!(seen.is_ok(), "{kind:?}: {}", seen.unwrap_err());
+        // Healed: requests with a connection each are answered by both servers as fast as before.
+        let total = shop.program("cart-a").unwrap().latest().unwrap().total.requests;
+        let cart = shop.program("cart-a").unwrap();
+        cart.wait_for(PATIENCE, |report| {
+            report.total.requests > total + 30
+                && report.interval.requests >= 50
+                && report.interval.failures.sum() == 0
+                && report.latency.is_some_and(|latency| latency.p99_us < 40_000)
+        })
+        .unwrap_or_else(|error| panic!("{kind:?} isn't healed: {error}"));
+    }
+    assert_eq!(shop.ended(), Vec::<String>::new());
+}
+
+/// Waits until the traffic shows a fault.
+fn felt(shop: &mut Shop, kind: FaultKind) -> anyhow::Result<()> {
+    let pod = |shop: &Shop, name: &str| shop.pod(name).cloned();
+    match kind {
+        FaultKind::None => {}
+        FaultKind::Loss => {
+            let start = kernel_counter(shop, "RetransSegs");
+            let end = std::time::Instant::now() + PATIENCE;
+            while kernel_counter(shop, "RetransSegs") == start {
+                anyhow::ensure!(std::time::Instant::now() < end, "nothing is sent again");
+                std::thread::yield_now();
+            }
+        }
+        FaultKind::Delay => {
+            let slow =
+                |report: &netwhy_tests::report::Report| report.latency.is_some_and(|latency| latency.p50_us > 39_000);
+            shop.program("web-c")?.wait_for(PATIENCE, slow)?;
+        }
+        FaultKind::CpuThrottle => {
+            let api = pod(shop, "api-b")?;
+            let dir = api.cgroup_v1.unwrap_or(api.cgroup);
+            let throttled = || -> anyhow::Result<u64> {
+                let text = std::fs::read_to_string(dir.join("cpu.stat"))?;
+                let line = text.lines().find_map(|line| line.strip_prefix("nr_throttled "));
+                Ok(line.unwrap_or("0").parse()?)
+            };
+            let (start, end) = (throttled()?, std::time::Instant::now() + PATIENCE);
+            while throttled()? < start + 5 {
+                anyhow::ensure!(std::time::Instant::now() < end, "api-b isn't throttled");
+                std::thread::yield_now();
+            }
+        }
+        FaultKind::SlowReader => {
+            let slow = |report: &netwhy_tests::report::Report| (1..1_000_000).contains(&report.interval.bytes_received);
+            shop.program("store-b")?.wait_for(PATIENCE, slow)?;
+        }
+        FaultKind::AcceptQueueFull | FaultKind::PeerUnreachable => {
+            let start = shop.program("cart-a")?.latest().map_or(0, |report| report.total.failures.timed_out);
+            shop.program("cart-a")?.wait_for(PATIENCE, |report| report.total.failures.timed_out > start)?;
+        }
+        FaultKind::Refused => {
+            shop.program("cart-a")?.wait_for(PATIENCE, |report| report.interval.failures.refused > 5)?;
+        }
+        FaultKind::SlowApp => {
+            let slow =
+                |report: &netwhy_tests::report::Report| report.latency.is_some_and(|latency| latency.p50_us > 39_000);
+            shop.program("web-c")?.wait_for(PATIENCE, slow)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn everything_is_gone_after_drop_and_sweeping_leaves_the_living_alone() {
+    let Some(lab) = lab(&["a"]) else { return };
+    let pod = lab.pod("a", "spinner").unwrap();
+    let spinner = lab.start(&pod, &["spin"]).unwrap();
+    spinner.wait_ready(PATIENCE).unwrap();
+    let netns = Path::new("/run/netns").join(&lab.node("a").unwrap().netns);
+    let switch = Path::new("/run/netns").join(lab.net().switch());
+    let made =
+        [Some(netns), Some(switch), Some(pod.cgroup.clone()), pod.cgroup_v1.clone(), Some(lab.cgroups().root().into())];
+    sweep();
+    for path in made.iter().flatten() {
+        assert!(path.exists(), "{} is there", path.display());
+    }
+    // The laboratory goes first although a program still runs in it.
+    drop(lab);
+    for path in made.iter().flatten() {
+        assert!(!path.exists(), "{} is gone", path.display());
+    }
+    assert!(spinner.wait_for(PATIENCE, |report| report.last).is_err(), "its program was killed");
+}
+
+fn sent(shop: &mut Shop) -> u64 {
+    shop.program("bulk-a").unwrap().latest().unwrap().total.bytes_sent
+}
+
+/// A TCP counter of node a's namespace.
+fn kernel_counter(shop: &Shop, name: &str) -> u64 {
+    let text = shop.lab().node("a").unwrap().run(&["cat", "/proc/net/snmp"]).unwrap();
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
+    let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
+    let at = names.split(' ').position(|candidate| candidate == name).unwrap();
+    values.split(' ').nth(at).unwrap().parse().unwrap()
+}

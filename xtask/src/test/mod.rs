@@ -1,0 +1,184 @@
+//! `cargo xtask test`: all tests that this machine can run, and what it skipped and why.
+
+mod read;
+
+use crate::{apt, sh, toolchain, toolchain::Toolchain};
+use anyhow::{Result, bail};
+use netwhy_tests::lab::missing_tools;
+use read::{Counts, Skip};
+use std::{
+    env, fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// Run all tests that this machine can run
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only tests whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let workspace = sh::workspace()?;
+    let toolchain = toolchain::ensure(&workspace)?;
+    run_in(&workspace, &toolchain, args.filter.as_deref(), &Machine::this())
+}
+
+/// What tests depend on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Machine {
+    root: bool,
+    nextest: bool,
+    /// A skip of what the machine could run is a failure.
+    strict: bool,
+}
+
+impl Machine {
+    /// This one.
+    pub(crate) fn this() -> Self {
+        Self {
+            root: rustix::process::geteuid().is_root(),
+            nextest: sh::in_path("cargo-nextest"),
+            strict: env::var("CI").is_ok_and(|ci| ci == "true" || ci == "1"),
+        }
+    }
+}
+
+/// Tests that run together.
+struct Group {
+    name: &'static str,
+    /// What cargo selects them by.
+    select: Vec<String>,
+    /// One at a time: they measure, or share the kernel.
+    alone: bool,
+    /// Need root.
+    root: bool,
+}
+
+/// Name, beginnings of the names of the files in tests/tests/, and what they need.
+const SCENARIOS: [(&str, &[&str], bool); 2] = [("replay", &["replay"], false), ("kernel", &["lab", "kernel_"], true)];
+
+/// What there is to run.
+fn groups(workspace: &Path) -> Vec<Group> {
+    let select = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
+    let mut groups = vec![
+        Group {
+            name: "unit",
+            select: select(&["--package", "netwhy-agent", "--package", "netwhy-ebpf", "--package", "xtask"]),
+            alone: false,
+            root: false,
+        },
+        Group {
+            name: "unit, laboratory",
+            select: select(&["--package", "netwhy-tests", "--lib", "--bins"]),
+            alone: false,
+            root: false,
+        },
+    ];
+    let files = test_files(&workspace.join("tests/tests"));
+    for (name, beginnings, root) in SCENARIOS {
+        let chosen: Vec<&String> =
+            files.iter().filter(|file| beginnings.iter().any(|beginning| file.starts_with(beginning))).collect();
+        if chosen.is_empty() {
+            continue;
+        }
+        let mut select = select(&["--package", "netwhy-tests"]);
+        select.extend(chosen.into_iter().flat_map(|file| ["--test".to_owned(), file.clone()]));
+        groups.push(Group { name, select, alone: root, root });
+    }
+    groups
+}
+
+/// Names of the test programs of a package: files, and folders with a main.rs.
+fn test_files(dir: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let mut names: Vec<String> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").is_file())
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    names
+}
+
+/// Runs all groups, also after one has failed; an error when a test failed, or was skipped that must not be.
+pub(crate) fn run_in(workspace: &Path, toolchain: &Toolchain, filter: Option<&str>, machine: &Machine) -> Result<()> {
+    if machine.root && !missing_tools().is_empty() {
+        // Tests that need them say so if this doesn't help.
+        let _ = apt::install("iproute2 and nftables", &["iproute2", "nftables"]);
+    }
+    let mut total = Counts::default();
+    let mut skips: Vec<Skip> = Vec::new();
+    let mut times = Vec::new();
+    for group in groups(workspace) {
+        if group.root && !machine.root {
+            skips.push(Skip { reason: format!("{} tests: need root", group.name) });
+            continue;
+        }
+        let start = Instant::now();
+        let (counts, mut skipped) = run_group(workspace, toolchain, &group, filter, machine)?;
+        times.push((group.name, counts, start.elapsed()));
+        total.add(&counts);
+        skips.append(&mut skipped);
+    }
+    summary(&times, &skips);
+    let forbidden: Vec<&Skip> = skips.iter().filter(|skip| machine.strict && !skip.excused()).collect();
+    for skip in &forbidden {
+        eprintln!("CI=true: this machine could run what was skipped: {}", skip.reason);
+    }
+    // A skipped test ends well: it has been counted as passed.
+    let passed = total.passed.saturating_sub(skips.len() as u64);
+    println!("{passed} passed, {} failed, {} skipped", total.failed, skips.len());
+    if total.failed > 0 || !forbidden.is_empty() {
+        bail!("tests failed");
+    }
+    Ok(())
+}
+
+fn run_group(
+    workspace: &Path,
+    toolchain: &Toolchain,
+    group: &Group,
+    filter: Option<&str>,
+    machine: &Machine,
+) -> Result<(Counts, Vec<Skip>)> {
+    let mut command = toolchain.cargo(workspace);
+    if machine.nextest {
+        command.args(["nextest", "run", "--no-fail-fast", "--color", "never", "--no-tests", "pass"]);
+        // Output of tests that pass says what they skipped.
+        command.args(["--success-output", "immediate", "--failure-output", "immediate"]).args(&group.select);
+        if group.alone {
+            command.args(["--test-threads", "1"]);
+        }
+        command.args(filter);
+    } else {
+        command.args(["test", "--no-fail-fast", "--color", "never"]).args(&group.select).args(filter);
+        command.args(["--", "--show-output"]);
+        if group.alone {
+            command.args(["--test-threads", "1"]);
+        }
+    }
+    let (ended_well, text) = sh::captured(&format!("{} tests", group.name), &mut command)?;
+    let log = format!("test-{}.log", group.name.replace([',', ' '], "-"));
+    let log = sh::keep_log(workspace, &log, &text)?;
+    let mut counts = read::counts(&text);
+    if !ended_well {
+        // Also when nothing could be counted: it didn't compile, or the runner itself failed.
+        counts.failed = counts.failed.max(1);
+        eprintln!("{text}\n`{}` failed; its output is kept in {}", sh::shown(&command), log.display());
+    }
+    Ok((counts, read::skips(&text)))
+}
+
+fn summary(times: &[(&str, Counts, Duration)], skips: &[Skip]) {
+    println!();
+    for (name, counts, took) in times {
+        println!("{name:<18} {:>5} passed {:>4} failed {:>7.1} s", counts.passed, counts.failed, took.as_secs_f64());
+    }
+    for skip in skips {
+        println!("SKIP {}", skip.reason);
+    }
+}

@@ -1,0 +1,79 @@
+//! Reads what test runners print.
+
+/// Tests of one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) passed: u64,
+    pub(super) failed: u64,
+}
+
+impl Counts {
+    pub(super) const fn add(&mut self, other: &Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+/// A test that did not do its work.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Skip {
+    /// What and why, as the test printed it: `SKIP machine: the kernel has no kprobes`, or with the test's name in front.
+    pub(super) reason: String,
+}
+
+impl Skip {
+    /// Whether this machine can't run it, rather than isn't set up for it.
+    pub(super) fn excused(&self) -> bool {
+        let excused = |text: &str| text.starts_with("machine:");
+        excused(&self.reason) || self.reason.split_once(": ").is_some_and(|(_, rest)| excused(rest))
+    }
+}
+
+/// nextest's `Summary`, or the sum of cargo test's `test result:` lines. (Under nextest each test prints one of those too.)
+pub(super) fn counts(text: &str) -> Counts {
+    if let Some(rest) = text.lines().rev().find_map(|line| line.trim_start().strip_prefix("Summary [")) {
+        // A test that hangs or can't be started is counted apart.
+        let failed = before(rest, " failed") + before(rest, " timed out") + before(rest, " exec failed");
+        return Counts { passed: before(rest, " passed"), failed };
+    }
+    let mut counts = Counts::default();
+    for rest in text.lines().filter_map(|line| line.strip_prefix("test result: ")) {
+        counts.add(&Counts { passed: before(rest, " passed"), failed: before(rest, " failed") });
+    }
+    counts
+}
+
+/// The number in front of a word: 3 in `…, 3 passed, …`.
+fn before(text: &str, word: &str) -> u64 {
+    let Some(at) = text.find(word) else { return 0 };
+    let number = text[..at].rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    number.parse().unwrap_or(0)
+}
+
+/// Lines that begin with `SKIP `, wherever the runner puts them. (nextest's own such lines have a time in brackets.)
+pub(super) fn skips(text: &str) -> Vec<Skip> {
+    let reason = |line: &str| line.trim().strip_prefix("SKIP ").map(|reason| reason.trim().to_owned());
+    text.lines().filter_map(reason).filter(|reason| !reason.starts_with('[')).map(|reason| Skip { reason }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_runners_are_counted() {
+        let cargo =
+            "test result: ok. 9 passed; 0 failed; 0 ignored\n…\ntest result: FAILED. 5 passed; 1 failed; 0 ignored\n";
+        assert_eq!(counts(cargo), Counts { passed: 14, failed: 1 });
+        let nextest = "    test result: ok. 1 passed; 0 failed\n     Summary [   0.011s] 12 tests run: 10 passed (1 slow), 2 failed, 3 skipped\n";
+        assert_eq!(counts(nextest), Counts { passed: 10, failed: 2 });
+        assert_eq!(counts("error: could not compile"), Counts::default());
+    }
+
+    #[test]
+    fn skips_are_found_among_the_runners_own_lines_and_judged_by_their_reason() {
+        let text = "        SKIP [         ] netwhy-tests lab\n    SKIP machine: no netem\nSKIP x: machine: no BTF\nSKIP later\n";
+        let found = skips(text);
+        assert_eq!(found.iter().map(Skip::excused).collect::<Vec<_>>(), [true, true, false]);
+    }
+}

@@ -1,0 +1,154 @@
+//! `bpf-linker`: found, judged, installed.
+
+use super::{Found, debian::llvm_prefix};
+use crate::{Unavailable, sh};
+use anyhow::Result;
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The version that is installed when there is none; older ones are refused.
+pub(super) const VERSION: &str = "0.13.0";
+const PROGRAM: &str = "bpf-linker";
+/// LLVMs that this version can be built with.
+const LLVMS: [u32; 3] = [21, 22, 23];
+
+/// A usable linker.
+pub(super) struct Linker {
+    /// `PATH` with its directory. `None`: it is in `PATH`.
+    pub(super) path_to_add: Option<String>,
+}
+
+/// Finds or installs a linker that fits the toolchain.
+pub(super) fn ensure(toolchain: &Found) -> Result<Linker> {
+    let wrong = match find() {
+        None => format!("there is no {PROGRAM}"),
+        Some(path) => match judge(&path, toolchain) {
+            Ok(()) => return Ok(linker_at(&path)),
+            Err(why) => why,
+        },
+    };
+    sh::say(&format!("{wrong}; installing {PROGRAM} {VERSION}"));
+    let installed = install(toolchain);
+    let judged = match find() {
+        Some(path) => judge(&path, toolchain).map(|()| path),
+        None => Err(wrong),
+    };
+    match (judged, installed) {
+        (Ok(path), _) => Ok(linker_at(&path)),
+        (Err(why), installed) => {
+            let log = installed.err().map(|error| format!(" ({error:#})")).unwrap_or_default();
+            let llvm = toolchain.llvm_major;
+            Err(Unavailable::error(format!(
+                "{why}, and {PROGRAM} {VERSION} could not be installed{log}; install it with \
+                 `cargo install cargo-binstall && cargo binstall {PROGRAM}@{VERSION}`, or with an LLVM of at least {llvm} and \
+                 `LLVM_PREFIX=/usr/lib/llvm-{llvm} cargo install {PROGRAM} --version {VERSION} --locked \
+                 --no-default-features --features llvm-{llvm}`"
+            )))
+        }
+    }
+}
+
+fn linker_at(program: &Path) -> Linker {
+    let dir = program.parent().map(Path::to_path_buf).unwrap_or_default();
+    let path = env::var_os("PATH").unwrap_or_default();
+    let dirs: Vec<PathBuf> = env::split_paths(&path).collect();
+    if dirs.contains(&dir) {
+        return Linker { path_to_add: None };
+    }
+    let joined = env::join_paths([dir].into_iter().chain(dirs)).unwrap_or(path);
+    Linker { path_to_add: joined.into_string().ok() }
+}
+
+/// In `PATH`, or where cargo installs programs.
+fn find() -> Option<PathBuf> {
+    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let cargo_home = cargo_home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let path = env::var_os("PATH").unwrap_or_default();
+    let dirs = env::split_paths(&path).chain(cargo_home.map(|home| home.join("bin")));
+    dirs.map(|dir| dir.join(PROGRAM)).find(|file| file.is_file())
+}
+
+/// Says what is wrong with a linker for this toolchain.
+fn judge(program: &Path, toolchain: &Found) -> Result<(), String> {
+    let shown = program.display();
+    let text =
+        sh::output(Command::new(program).arg("--version")).map_err(|error| format!("{shown} fails: {error:#}"))?;
+    if !at_least(&text, VERSION) {
+        return Err(format!("{shown} is {:?}, but {PROGRAM} {VERSION} or newer is needed", text.trim()));
+    }
+    // Unknown is accepted: the build says what is wrong then.
+    let llvm = fs::read(program).ok().and_then(|bytes| llvm_major(&bytes));
+    match llvm {
+        Some(llvm) if llvm < toolchain.llvm_major => Err(format!(
+            "{shown} is built with LLVM {llvm}, but the toolchain {} has LLVM {}",
+            toolchain.name, toolchain.llvm_major
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether `bpf-linker 0.13.0` is at least `wanted`.
+fn at_least(printed: &str, wanted: &str) -> bool {
+    let parse = |text: &str| -> Option<Vec<u32>> {
+        text.split(['-', '+']).next()?.split('.').map(|part| part.parse().ok()).collect()
+    };
+    let printed = printed.trim().strip_prefix(PROGRAM).and_then(|version| parse(version.trim()));
+    printed.is_some() && printed >= parse(wanted)
+}
+
+/// LLVM's major version from the name of the shared library that a program needs. `None`: linked in, so it isn't named.
+fn llvm_major(program: &[u8]) -> Option<u32> {
+    ["libLLVM.so.", "libLLVM-"].iter().find_map(|prefix| {
+        let at = program.windows(prefix.len()).position(|window| window == prefix.as_bytes())? + prefix.len();
+        let digits: String =
+            program[at..].iter().map(|byte| char::from(*byte)).take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    })
+}
+
+/// Tries a prebuilt one, then one built with an LLVM of this machine.
+fn install(toolchain: &Found) -> Result<()> {
+    if sh::in_path("cargo-binstall") {
+        let mut command = Command::new("cargo");
+        command.args(["binstall", "--no-confirm", "--force", &format!("{PROGRAM}@{VERSION}")]);
+        if sh::step("downloading it", &mut command).is_ok() {
+            return Ok(());
+        }
+    }
+    let mut command = Command::new("cargo");
+    command.args(["install", PROGRAM, "--version", VERSION, "--locked", "--force"]);
+    let has_headers = |llvm: &u32| llvm_prefix(*llvm).join("include/llvm-c").exists();
+    // The toolchain's own LLVM if it is there, else the next newer one.
+    if let Some(llvm) = LLVMS.into_iter().filter(|llvm| *llvm >= toolchain.llvm_major).find(has_headers) {
+        command.args(["--no-default-features", "--features", &format!("llvm-{llvm}")]);
+        command.env("LLVM_PREFIX", OsString::from(llvm_prefix(llvm)));
+    }
+    sh::step("compiling it (1 to 2 minutes)", &mut command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn older_and_foreign_linkers_are_refused() {
+        assert!(at_least("bpf-linker 0.13.0\n", "0.13.0"));
+        assert!(at_least("bpf-linker 0.14.2-rc1", "0.13.0"));
+        assert!(at_least("bpf-linker 1.0.0", "0.13.0"));
+        assert!(!at_least("bpf-linker 0.9.15", "0.13.0"));
+        assert!(!at_least("ld 2.40", "0.13.0"));
+        assert!(!at_least("", "0.13.0"));
+    }
+
+    #[test]
+    fn the_llvm_is_read_from_the_needed_library() {
+        assert_eq!(llvm_major(b"\0libc.so.6\0libLLVM.so.22.1\0"), Some(22));
+        assert_eq!(llvm_major(b"\0libLLVM-19.so\0"), Some(19));
+        assert_eq!(llvm_major(b"\0libc.so.6\0"), None);
+    }
+}
