@@ -8,6 +8,7 @@
 //! A cgroup's id is the inode number of its directory in the v2 hierarchy; the kernel side attributes to these ids.
 //! All paths are relative to the v2 mount and begin with `/`, also when the agent is confined to a subtree.
 
+mod facts;
 mod files;
 mod mount;
 mod name;
@@ -17,6 +18,7 @@ mod table;
 #[cfg(test)]
 mod testing;
 
+pub use facts::FactsReader;
 pub use files::{FileError, Reader};
 pub use mount::{MountError, Mounts};
 pub use name::{Container, Owner, own_path, owner};
