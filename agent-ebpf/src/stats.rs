@@ -61,7 +61,7 @@ pub struct CgroupStats {
     pub accept_full: u64,
 }
 
-const _: () = assert!(BUCKETS % 2 == 0);
+const _: () = assert!(BUCKETS.is_multiple_of(2));
 const _: () = assert!(size_of::<EdgeStats>() == BUCKETS * 4 + 8 * (1 + MIN_SLOTS + 4 + 7 + 1 + 2 + 6 + 2 + 3 + 1));
 const _: () = assert!(size_of::<CgroupStats>() == BUCKETS * 8 + 8 * 4);
 

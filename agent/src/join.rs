@@ -284,7 +284,7 @@ impl Join {
             at,
             unix_ms: snapshot.unix_ms,
             window: self.window.covered(),
-            window_complete: self.window.is_complete(),
+            window_complete: self.window.is_computed(),
             hz: snapshot.hz,
             subjects,
             edges,

@@ -8,17 +8,24 @@
 //! `sample`, `join` and `hints` read no clock, no file and no environment: what they need comes as arguments, so that
 //! a recording replays to the same answer.
 
-pub mod api;
-pub mod app;
-pub mod cgroup;
 pub mod config;
-pub mod hints;
-pub mod http;
-pub mod join;
 #[cfg(feature = "ebpf")]
 pub mod kernel;
-pub mod metrics;
+pub mod cgroup;
 pub mod peers;
 pub mod sample;
+pub mod join;
 pub mod state;
+pub mod hints;
+pub mod pipeline;
+#[cfg(feature = "ebpf")]
+pub mod tick;
+pub mod api;
+pub mod metrics;
+pub mod http;
 pub mod tasks;
+#[cfg(feature = "ebpf")]
+pub mod app;
+#[cfg(feature = "ebpf")]
+pub mod preflight;
+pub mod replay;

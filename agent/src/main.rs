@@ -1,1 +1,77 @@
-fn main() {}
+//! `netwhy-agent`: why is this Pod slow, and which Node is to blame?
+
+use netwhy_agent::{
+    app::{self, Failure},
+    config::{
+        Config, Exit,
+        cli::{self, Cli, Command, ConfigCommand, LogFormat},
+        docs, explain,
+    },
+    preflight, replay,
+};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    process::ExitCode,
+};
+
+fn main() -> ExitCode {
+    let cli = cli::parse_from_env();
+    logging(&cli);
+    match act(&cli) {
+        Ok(exit) => exit.into(),
+        Err(Failure { exit, error }) => {
+            for line in format!("{error:#}").lines() {
+                eprintln!("{}", if line.starts_with("error: ") { line.to_owned() } else { format!("error: {line}") });
+            }
+            exit.into()
+        }
+    }
+}
+
+fn act(cli: &Cli) -> Result<Exit, Failure> {
+    match cli.action() {
+        Command::Run => app::run(cli)?,
+        Command::Preflight { output } => {
+            let (config, _) = app::configuration(cli)?;
+            let checks = preflight::checks(cli, &config);
+            print(&preflight::render(&checks, output)?)?;
+            return Ok(preflight::exit(&checks));
+        }
+        Command::Record { file, seconds } => app::record(cli, &file, seconds)?,
+        Command::Replay { file, output } => {
+            let (config, _) = app::configuration(cli)?;
+            let recording = replay::open(&file).map_err(Failure::usage)?;
+            let replayed = replay::replay(recording, &config)?;
+            print(&replay::render(&replayed, output)?)?;
+        }
+        Command::Config { command: ConfigCommand::Check { file } } => {
+            let (config, _) = Config::load(&file).map_err(Failure::usage)?;
+            print(&explain(&config, &file.display().to_string()))?;
+        }
+        Command::Config { command: ConfigCommand::Example } => print(&docs::example_yaml())?,
+        Command::Completion { shell } => cli::completion(shell, &mut std::io::stdout()),
+    }
+    Ok(Exit::Ok)
+}
+
+/// Writes to stdout; a reader that went away is no failure.
+fn print(text: &str) -> std::io::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Logs go to stderr; what is below the level costs nothing.
+fn logging(cli: &Cli) {
+    let level = cli.global.log_level.as_str();
+    // aya explains its relocations at debug level, thousands of lines a start.
+    let filter = tracing_subscriber::EnvFilter::new(format!("{level},aya_obj=info,aya=info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let terminal = std::io::stderr().is_terminal();
+    let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    match cli.global.log_format(terminal) {
+        LogFormat::Text => builder.with_ansi(colour).with_target(false).init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+}

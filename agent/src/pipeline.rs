@@ -71,9 +71,10 @@ impl Pipeline {
 
 /// Peer classes without Kubernetes: the configured prefixes, and this machine's own addresses.
 pub fn standalone_peers(config: &Config, own: &[(Ipv6Addr, u8)]) -> PeerTable {
-    let configured = config.peers.prefixes().into_iter().map(|(prefix, class)| {
-        (Ipv6Addr::from(prefix.addr), u8::try_from(prefix.prefix_len).unwrap_or(128), class)
-    });
+    let configured =
+        config.peers.prefixes().into_iter().map(|(prefix, class)| {
+            (Ipv6Addr::from(prefix.addr), u8::try_from(prefix.prefix_len).unwrap_or(128), class)
+        });
     let own = own.iter().map(|(addr, bits)| (*addr, *bits, PeerClass::SameNode));
     PeerTable::new(configured.chain(own))
 }

@@ -19,7 +19,7 @@ pub struct NodeView {
     pub unix_ms: u64,
     /// Time that `window` values cover; shorter than configured until enough snapshots were taken.
     pub window: Duration,
-    /// True once a whole window was computed.
+    /// True once a first window was computed; `window` says how long it is.
     pub window_complete: bool,
     /// Jiffies per second. `None`: not measured yet, so limited times are absent.
     pub hz: Option<u32>,

@@ -55,11 +55,7 @@ impl Tasks {
     }
 
     /// Runs a function on a thread of its own; it must watch [`Stopped`] itself.
-    pub fn spawn_blocking(
-        &mut self,
-        name: &'static str,
-        task: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
-    ) {
+    pub fn spawn_blocking(&mut self, name: &'static str, task: impl FnOnce() -> anyhow::Result<()> + Send + 'static) {
         let handle = self.set.spawn_blocking(task);
         self.names.push((handle.id(), name));
     }

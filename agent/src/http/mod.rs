@@ -1,1 +1,65 @@
-//! (being written)
+//! HTTP: metrics, health and `/api/v1`, read-only, from the latest published view.
+
+pub mod json;
+mod ready;
+mod routes;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub use ready::{alive, ready};
+pub use server::serve;
+
+use crate::{
+    metrics::{AgentStats, MetricsOptions},
+    state::NodeView,
+};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::watch};
+
+/// What the server reads. Its owners publish, the server only looks at the latest.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// The Node as of the last tick.
+    pub view: watch::Receiver<Arc<NodeView>>,
+    /// The agent's own figures as of the last tick.
+    pub agent: watch::Receiver<Arc<AgentStats>>,
+    /// What to export; changes when the configuration is read again.
+    pub options: watch::Receiver<MetricsOptions>,
+}
+
+/// The listener could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another process listens there.
+    #[error("listen on {addr}: the port is taken; stop what holds it or choose another with --listen")]
+    Taken {
+        /// What was asked for.
+        addr: SocketAddr,
+    },
+    /// Anything else, such as an address that this machine doesn't have.
+    #[error("listen on {addr}: {source}; choose another address with --listen")]
+    Refused {
+        /// What was asked for.
+        addr: SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+/// Makes the listener.
+///
+/// # Errors
+/// When the port is taken, the address isn't this machine's, or the port needs a privilege.
+pub async fn bind(addr: SocketAddr) -> Result<TcpListener, BindError> {
+    TcpListener::bind(addr).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => BindError::Taken { addr },
+        _ => BindError::Refused { addr, source },
+    })
+}
+
+/// `CLOCK_MONOTONIC`, the clock of [`NodeView::at`].
+fn monotonic_now() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec.try_into().unwrap_or(0))
+}

@@ -1,1 +1,146 @@
-//! (being written)
+//! Metrics: declared once in a [table](table::METRICS), made at scrape time from the published view.
+//!
+//! No series is kept between scrapes, so none can outlive its subject. What is absent in the view (no sample, no
+//! controller, not measured yet) has no series; zero is a measured zero.
+
+mod agent;
+mod bounds;
+#[cfg(test)]
+pub(crate) mod check;
+mod docs;
+mod emit;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod out;
+mod prometheus;
+mod rows;
+mod scrape;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use agent::{
+    AgentStats, ConfigReloads, MapFill, ProbeState, ProbeVerdict, ProcessStats, ProgramRun, ScrapeStats, StageTime,
+    TickStats, WalkStats,
+};
+pub use docs::metrics_md;
+pub use scrape::Reasons;
+pub use table::{BaseUnit, Kind, LabelDef, METRICS, MetricDef};
+
+use crate::state::NodeView;
+use bytes::Bytes;
+use prometheus_client::{encoding::text, registry::Registry};
+use scrape::{Metadata, Scrape, ViewCollector};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, LazyLock},
+};
+
+/// What is exported, and how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetricsOptions {
+    /// Every bound of the kernel's RTT histogram (97) instead of 17.
+    pub fine_rtt: bool,
+    /// Whether subjects carry the `workload` label.
+    pub workload: bool,
+    /// Whether metrics are split by `peer`.
+    pub peer: bool,
+    /// Series of all subjects together. Above it the quietest subjects are summed up in one row with namespace and
+    /// pod `~other`, which comes on top of the limit only when it alone exceeds it.
+    pub max_series: usize,
+}
+
+impl Default for MetricsOptions {
+    fn default() -> Self {
+        Self { fine_rtt: false, workload: true, peer: true, max_series: 50_000 }
+    }
+}
+
+/// Exposition formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// OpenMetrics text 1.0.0.
+    OpenMetrics,
+    /// Prometheus text 0.0.4.
+    Prometheus,
+}
+
+impl Format {
+    /// The format that an `Accept` header asks for: OpenMetrics when it is named, else Prometheus text.
+    pub fn from_accept(accept: Option<&str>) -> Self {
+        let named = accept.is_some_and(|a| a.to_ascii_lowercase().contains("application/openmetrics-text"));
+        if named { Self::OpenMetrics } else { Self::Prometheus }
+    }
+
+    /// Value of the `Content-Type` header.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
+
+/// The whole exposition of one view.
+pub fn encode(view: &Arc<NodeView>, agent: &Arc<AgentStats>, options: &MetricsOptions, format: Format) -> Bytes {
+    match try_encode(view, agent, options, format) {
+        Ok(text) => Bytes::from(text),
+        Err(error) => {
+            // A string takes everything, so this can't be; half an exposition must not look whole.
+            tracing::error!(%error, "failed to encode metrics");
+            Bytes::new()
+        }
+    }
+}
+
+fn try_encode(
+    view: &Arc<NodeView>,
+    agent: &Arc<AgentStats>,
+    options: &MetricsOptions,
+    format: Format,
+) -> Result<String, fmt::Error> {
+    let scrape = Scrape::new(view, agent, options);
+    // A line of a subject has about 160 bytes; memory that is never touched costs nothing.
+    let mut out = String::with_capacity((16 << 10) + scrape.summary.series * 192);
+    scrape.append_subjects(&mut out, |metric| metadata(metric, format))?;
+
+    let mut registry = Registry::default();
+    let collector = ViewCollector {
+        view: Arc::clone(view),
+        agent: Arc::clone(agent),
+        options: *options,
+        subjects: Some(scrape.summary),
+    };
+    registry.register_collector(Box::new(collector));
+    let mut rest = String::new();
+    text::encode_registry(&mut rest, &registry)?;
+    match format {
+        Format::OpenMetrics => {
+            out.push_str(&rest);
+            text::encode_eof(&mut out)?;
+        }
+        Format::Prometheus => out.push_str(&prometheus::from_openmetrics(&rest)),
+    }
+    Ok(out)
+}
+
+/// HELP, TYPE and UNIT lines of a subject's metric.
+fn metadata(metric: &MetricDef, format: Format) -> &'static str {
+    static LINES: LazyLock<HashMap<&'static str, [String; 2]>> = LazyLock::new(|| {
+        let lines = |metric: &'static MetricDef| {
+            let mut registry = Registry::default();
+            registry.register_collector(Box::new(Metadata(metric)));
+            let mut openmetrics = String::new();
+            // Writing to a string can't fail.
+            let _ = text::encode_registry(&mut openmetrics, &registry);
+            let prometheus = prometheus::from_openmetrics(&openmetrics);
+            (metric.name, [openmetrics, prometheus])
+        };
+        METRICS.into_iter().flatten().map(lines).collect()
+    });
+    LINES.get(metric.name).map_or("", |[openmetrics, prometheus]| match format {
+        Format::OpenMetrics => openmetrics,
+        Format::Prometheus => prometheus,
+    })
+}

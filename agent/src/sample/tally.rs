@@ -36,6 +36,9 @@ pub struct Tally {
     pub rwnd_jiffies: u64,
     /// Jiffies held back by the local send buffer.
     pub sndbuf_jiffies: u64,
+    /// Busy jiffies held back by neither: the network. Summed per read, never below zero, because the difference of
+    /// the three sums may step back, and a counter must not.
+    pub network_jiffies: u64,
     /// Walks that found the peer's window closed with data waiting.
     pub zero_window: u64,
 }
@@ -59,6 +62,7 @@ impl Tally {
             busy_jiffies,
             rwnd_jiffies,
             sndbuf_jiffies,
+            network_jiffies,
             zero_window,
         } = other;
         self.rtt.add(rtt);
@@ -76,6 +80,7 @@ impl Tally {
         self.busy_jiffies += busy_jiffies;
         self.rwnd_jiffies += rwnd_jiffies;
         self.sndbuf_jiffies += sndbuf_jiffies;
+        self.network_jiffies += network_jiffies;
         self.zero_window += zero_window;
     }
 
@@ -97,6 +102,7 @@ impl Tally {
             busy_jiffies,
             rwnd_jiffies,
             sndbuf_jiffies,
+            network_jiffies,
             zero_window,
         } = other;
         let less = |a: &mut u64, b: &u64| *a = a.saturating_sub(*b);
@@ -114,6 +120,7 @@ impl Tally {
         less(&mut self.busy_jiffies, busy_jiffies);
         less(&mut self.rwnd_jiffies, rwnd_jiffies);
         less(&mut self.sndbuf_jiffies, sndbuf_jiffies);
+        less(&mut self.network_jiffies, network_jiffies);
         less(&mut self.zero_window, zero_window);
     }
 
@@ -142,6 +149,9 @@ impl Tally {
             busy_jiffies: d(high.busy_jiffies, now.busy_jiffies),
             rwnd_jiffies: d(high.rwnd_jiffies, now.rwnd_jiffies),
             sndbuf_jiffies: d(high.sndbuf_jiffies, now.sndbuf_jiffies),
+            network_jiffies: d(high.busy_jiffies, now.busy_jiffies)
+                .saturating_sub(d(high.rwnd_jiffies, now.rwnd_jiffies))
+                .saturating_sub(d(high.sndbuf_jiffies, now.sndbuf_jiffies)),
             zero_window: d(high.zero_window, now.zero_window),
         }
     }
@@ -182,6 +192,11 @@ impl Tally {
     /// Share of the busy time that the local send buffer held senders back, 0 … 1. `None` without busy time.
     pub fn send_buffer_limited_share(&self) -> Option<f64> {
         ratio(self.sndbuf_jiffies, self.busy_jiffies)
+    }
+
+    /// Share of the busy time that neither window nor buffer held senders back, 0 … 1. `None` without busy time.
+    pub fn network_limited_share(&self) -> Option<f64> {
+        ratio(self.network_jiffies, self.busy_jiffies)
     }
 
     /// Completed handshakes of one role.

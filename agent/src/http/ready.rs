@@ -1,0 +1,82 @@
+//! Health, as a function of what was published and of the time.
+
+use crate::{metrics::AgentStats, state::NodeView};
+use std::time::Duration;
+
+/// Oldest sample with which the agent still counts as ready.
+const READY_AGE: Duration = Duration::from_secs(10);
+/// Oldest sample with which the agent still counts as alive. Long: a restart loses the counters.
+const ALIVE_AGE: Duration = Duration::from_secs(60);
+
+/// Whether the agent's answers can be relied on. `now` is `CLOCK_MONOTONIC`.
+///
+/// # Errors
+/// What is missing, one reason per line.
+pub fn ready(view: &NodeView, agent: &AgentStats, now: Duration) -> Result<(), String> {
+    let mut missing = Vec::new();
+    if !agent.attached {
+        missing.push("the kernel programs are not attached yet".to_owned());
+    }
+    if agent.pods_complete == Some(false) {
+        missing.push("the Pod list is not complete yet".to_owned());
+    }
+    if !view.window_complete {
+        missing.push("the first window is not computed yet".to_owned());
+    }
+    missing.extend(stale(view, now, READY_AGE));
+    if missing.is_empty() { Ok(()) } else { Err(missing.join("\n")) }
+}
+
+/// Whether the agent makes progress. Before the first sample it counts as alive. `now` is `CLOCK_MONOTONIC`.
+///
+/// # Errors
+/// Why a restart would help.
+pub fn alive(view: &NodeView, now: Duration) -> Result<(), String> {
+    stale(view, now, ALIVE_AGE).map_or(Ok(()), Err)
+}
+
+/// Age of the newest snapshot. `None`: there is none yet.
+pub(super) fn age(view: &NodeView, now: Duration) -> Option<Duration> {
+    (view.at > Duration::ZERO).then(|| now.saturating_sub(view.at))
+}
+
+fn stale(view: &NodeView, now: Duration, limit: Duration) -> Option<String> {
+    let age = age(view, now).filter(|age| *age > limit)?;
+    Some(format!("the newest sample is {} s old, more than {} s", age.as_secs(), limit.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::fixture;
+
+    fn ready_at(seconds: u64, change: impl FnOnce(&mut NodeView, &mut AgentStats)) -> Result<(), String> {
+        let (mut view, mut agent) = (fixture::view(vec![]), fixture::agent());
+        change(&mut view, &mut agent);
+        ready(&view, &agent, view.at + Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn ready_needs_programs_pods_a_window_and_a_fresh_sample() {
+        assert_eq!(ready_at(10, |_, _| ()), Ok(()));
+        assert_eq!(ready_at(0, |_, agent| agent.pods_complete = None), Ok(()), "standalone has no Pod list");
+        assert!(ready_at(0, |_, agent| agent.attached = false).unwrap_err().contains("not attached"));
+        assert!(ready_at(0, |_, agent| agent.pods_complete = Some(false)).unwrap_err().contains("Pod list"));
+        assert!(ready_at(0, |view, _| view.window_complete = false).unwrap_err().contains("first window"));
+        assert!(ready_at(11, |_, _| ()).unwrap_err().contains("11 s old"));
+    }
+
+    #[test]
+    fn every_missing_thing_is_named_at_once() {
+        let reasons = ready(&NodeView::default(), &AgentStats::default(), Duration::from_secs(5)).unwrap_err();
+        assert_eq!(reasons.lines().count(), 2, "{reasons}");
+    }
+
+    #[test]
+    fn alive_until_a_minute_without_samples() {
+        let view = fixture::view(vec![]);
+        assert_eq!(alive(&view, view.at + Duration::from_secs(60)), Ok(()));
+        assert!(alive(&view, view.at + Duration::from_secs(61)).is_err());
+        assert_eq!(alive(&NodeView::default(), Duration::from_secs(1_000_000)), Ok(()), "no sample yet");
+    }
+}

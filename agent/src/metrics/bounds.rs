@@ -1,0 +1,115 @@
+//! Export bounds of histograms: the kernel's buckets, or fewer of the same bounds so that counts stay exact.
+
+use super::out::float;
+use crate::sample::Histogram;
+use netwhy_abi::{BOUNDS_US, BUCKETS};
+use std::sync::LazyLock;
+
+/// 50 µs … 10 s in steps of 1, 2, 5.
+pub(super) const RTT_US: [u32; 17] = [
+    50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000,
+    5_000_000, 10_000_000,
+];
+
+/// Fewer than for RTTs. Above 1 s each bucket holds one more resent SYN (after 1, 3 and 7 s).
+pub(super) const CONNECT_US: [u32; 9] =
+    [200, 1_000, 5_000, 20_000, 100_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000];
+
+/// Coarse RTT bounds.
+pub(super) static RTT: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&RTT_US));
+/// Every bound of the kernel.
+pub(super) static RTT_FINE: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&BOUNDS_US));
+/// Bounds of handshake durations.
+pub(super) static CONNECT: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&CONNECT_US));
+
+/// Upper bounds of the exported buckets.
+pub(super) struct Bounds {
+    /// Seconds, ascending; the last is infinite.
+    le: Vec<f64>,
+    /// The same as label values.
+    texts: Vec<String>,
+    /// Exported bucket of each kernel bucket.
+    index: [usize; BUCKETS],
+}
+
+impl Bounds {
+    /// From bounds in µs, ascending, each one of [`BOUNDS_US`].
+    fn new(us: &[u32]) -> Self {
+        // Division of two exact numbers rounds once, so that the shortest decimal form is the intended one.
+        let le: Vec<f64> = us.iter().map(|us| f64::from(*us) / 1e6).chain([f64::INFINITY]).collect();
+        let texts = le.iter().map(|le| if le.is_infinite() { "+Inf".to_owned() } else { decimal(*le) }).collect();
+        let index = std::array::from_fn(|i| {
+            BOUNDS_US.get(i).map_or(us.len(), |kernel| us.partition_point(|export| export < kernel))
+        });
+        Self { le, texts, index }
+    }
+
+    /// Number of exported buckets.
+    pub(super) fn len(&self) -> usize {
+        self.le.len()
+    }
+
+    /// Values of the `le` label, ascending.
+    pub(super) fn texts(&self) -> &[String] {
+        &self.texts
+    }
+
+    /// Writes (upper bound, count in this bucket alone) into `buckets`; returns the used part and the total.
+    pub(super) fn fill<'b>(
+        &self,
+        values: &Histogram,
+        buckets: &'b mut [(f64, u64); BUCKETS],
+    ) -> (&'b [(f64, u64)], u64) {
+        for (bucket, le) in buckets.iter_mut().zip(&self.le) {
+            *bucket = (*le, 0);
+        }
+        let mut total = 0;
+        for (kernel, n) in values.counts() {
+            let export = self.index.get(usize::from(*kernel)).copied().unwrap_or(self.le.len() - 1);
+            buckets[export].1 += n;
+            total += n;
+        }
+        (&buckets[..self.le.len()], total)
+    }
+}
+
+fn decimal(seconds: f64) -> String {
+    let mut text = String::new();
+    // Writing to a string can't fail.
+    let _ = float(&mut text, seconds);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netwhy_abi::bucket_index;
+
+    #[test]
+    fn export_bounds_are_kernel_bounds_so_that_counts_are_exact() {
+        for us in RTT_US.iter().chain(&CONNECT_US) {
+            assert!(BOUNDS_US.contains(us), "{us}");
+        }
+        assert_eq!(RTT_FINE.le.len(), BUCKETS);
+    }
+
+    #[test]
+    fn cumulative_export_equals_the_exact_count_at_each_bound() {
+        let samples = [1, 50, 51, 99, 100, 101, 4_999, 5_000, 9_999_999, 10_000_000, 10_000_001, u32::MAX];
+        let mut h = Histogram::default();
+        for us in samples {
+            h.add(&Histogram::from_counts([(bucket_index(us) as u8, 1)], u64::from(us)));
+        }
+        for bounds in [&*RTT, &*RTT_FINE, &*CONNECT] {
+            let mut buckets = [(0.0, 0); BUCKETS];
+            let (buckets, total) = bounds.fill(&h, &mut buckets);
+            assert_eq!(total, samples.len() as u64);
+            let mut cumulative = 0;
+            for (le, n) in buckets {
+                cumulative += n;
+                let exact = samples.iter().filter(|us| f64::from(**us) / 1e6 <= *le).count();
+                assert_eq!(cumulative, exact as u64, "le {le}");
+            }
+        }
+    }
+}

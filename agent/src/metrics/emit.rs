@@ -1,0 +1,139 @@
+//! How the samples of a metric are made, where it takes more than a line.
+//!
+//! A value that is absent makes no series. Zeros are written where a first increase must not be missed (losses,
+//! failures, kills) and left out for label values that merely never occurred.
+
+use super::{bounds, out::Out, rows::Row, scrape::Scrape};
+use crate::sample::Histogram;
+use netwhy_abi::{Failure, PeerClass, Retransmit, Role};
+use std::fmt;
+
+pub(super) fn rtt(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let bounds = if s.options.fine_rtt { &*bounds::RTT_FINE } else { &*bounds::RTT };
+    if s.options.peer {
+        return row.classes().try_for_each(|(class, t)| out.histogram(&[peer(class)], &t.rtt, bounds));
+    }
+    let mut all = Histogram::default();
+    row.classes().for_each(|(_, t)| all.add(&t.rtt));
+    out.histogram(&[], &all, bounds)
+}
+
+pub(super) fn min_rtt(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let known = PeerClass::ALL.iter().zip(row.view.min_rtt_us).filter_map(|(class, us)| Some((*class, us?)));
+    let seconds = |us: u32| f64::from(us) / 1e6;
+    if s.options.peer {
+        return known.into_iter().try_for_each(|(class, us)| out.gauge_f64(&[peer(class)], seconds(us)));
+    }
+    known.map(|(_, us)| us).min().map_or(Ok(()), |us| out.gauge_f64(&[], seconds(us)))
+}
+
+pub(super) fn loss_episodes(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    if s.options.peer {
+        return row.classes().try_for_each(|(class, t)| out.counter(&[peer(class)], t.loss_episodes));
+    }
+    if row.tcp { out.counter(&[], row.classes().map(|(_, t)| t.loss_episodes).sum()) } else { Ok(()) }
+}
+
+pub(super) fn retransmits(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let from_zero = |t: Retransmit| matches!(t, Retransmit::Fast | Retransmit::Timeout);
+    for kind in Retransmit::ALL {
+        let n = row.sums.retransmits[kind as usize];
+        if n > 0 || (row.tcp && from_zero(kind)) {
+            out.counter(&[("type", kind.label())], n)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn connect_durations(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let durations = Role::ALL.iter().zip(&row.view.connects.durations);
+    durations.into_iter().try_for_each(|(role, h)| out.histogram(&[("role", role.label())], h, &bounds::CONNECT))
+}
+
+pub(super) fn connects(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let roles = Role::ALL.iter().zip(row.sums.connects).filter(|(_, n)| *n > 0);
+    roles.into_iter().try_for_each(|(role, n)| out.counter(&[("role", role.label())], n))
+}
+
+pub(super) fn connect_failures(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let client = row.sums.connects[Role::Client as usize] > 0 || row.sums.connect_failures.iter().any(|n| *n > 0);
+    let from_zero = |f: Failure| matches!(f, Failure::Refused | Failure::TimedOut);
+    for reason in Failure::ALL {
+        let n = row.sums.connect_failures[reason as usize];
+        if n > 0 || (client && from_zero(reason)) {
+            out.counter(&[("reason", reason.label())], n)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn resets(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let both = [("sent", row.sums.resets_sent), ("received", row.sums.resets_received)];
+    let seen = both.into_iter().filter(|(_, n)| *n > 0);
+    seen.into_iter().try_for_each(|(direction, n)| out.counter(&[("direction", direction)], n))
+}
+
+pub(super) fn accept_queue_overflows(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let connects = &row.view.connects;
+    let listens = row.sums.connects[Role::Server as usize] > 0 || connects.accept_full > 0 || connects.accept_drops > 0;
+    if listens { out.counter(&[], connects.accept_drops) } else { Ok(()) }
+}
+
+pub(super) fn limited(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let Some(hz) = s.view.hz.filter(|hz| *hz > 0 && row.tcp) else { return Ok(()) };
+    let by = [
+        ("receiver", row.sums.rwnd_jiffies),
+        ("send_buffer", row.sums.sndbuf_jiffies),
+        ("network", row.sums.network_jiffies),
+    ];
+    by.iter().try_for_each(|(by, jiffies)| out.counter_f64(&[("by", by)], *jiffies as f64 / f64::from(hz)))
+}
+
+pub(super) fn bytes(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    if !row.tcp {
+        return Ok(());
+    }
+    out.counter(&[("direction", "sent")], row.sums.bytes_acked)?;
+    out.counter(&[("direction", "received")], row.sums.bytes_received)
+}
+
+pub(super) fn pressure(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let Some(p) = row.view.pressure else { return Ok(()) };
+    let all = [
+        ("cpu", "some", p.cpu_some_us),
+        ("cpu", "full", p.cpu_full_us),
+        ("memory", "some", p.memory_some_us),
+        ("memory", "full", p.memory_full_us),
+        ("io", "some", p.io_some_us),
+        ("io", "full", p.io_full_us),
+    ];
+    for (resource, kind, us) in all {
+        if us > 0 || kind == "some" {
+            out.counter_f64(&[("resource", resource), ("kind", kind)], us as f64 / 1e6)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn packet_drops(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    s.drops(&row.view.drops, out)
+}
+
+pub(super) fn hints(s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    s.hints.iter().try_for_each(|(labels, confidence)| out.gauge_f64(labels, *confidence))
+}
+
+pub(super) fn probe_states(s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let probes = s.agent.probes.iter();
+    probes.into_iter().try_for_each(|p| out.gauge(&[("probe", &p.name), ("state", p.state.label())], 1))
+}
+
+pub(super) fn subjects(s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let gone = s.view.subjects.iter().filter(|v| v.gone_since.is_some()).count();
+    out.gauge(&[("state", "alive")], (s.view.subjects.len() - gone) as u64)?;
+    out.gauge(&[("state", "gone")], gone as u64)
+}
+
+fn peer(class: PeerClass) -> (&'static str, &'static str) {
+    ("peer", class.label())
+}

@@ -1,0 +1,186 @@
+//! Views for tests: plain values, no kernel.
+
+use super::*;
+use crate::{
+    api,
+    sample::{Connects, CpuStat, Histogram, Pressure, Tally},
+    state::{EdgeView, SubjectId, SubjectKind, SubjectView},
+};
+use netwhy_abi::{PeerClass, bucket_index};
+use std::{collections::BTreeMap, time::Duration};
+
+/// A histogram of these samples, µs.
+pub(crate) fn histogram(samples: &[u32]) -> Histogram {
+    let mut out = Histogram::default();
+    for us in samples {
+        out.add(&Histogram::from_counts([(bucket_index(*us) as u8, 1)], u64::from(*us)));
+    }
+    out
+}
+
+/// A Pod without any traffic.
+pub(crate) fn pod(namespace: &str, name: &str) -> SubjectView {
+    SubjectView {
+        id: SubjectId {
+            kind: SubjectKind::Pod,
+            namespace: namespace.into(),
+            name: name.into(),
+            workload: "Deployment/payment".into(),
+        },
+        cgroups: vec!["/kubepods.slice/pod1/cri-1".into()],
+        ..SubjectView::default()
+    }
+}
+
+/// Traffic without faults.
+pub(crate) fn healthy_tally() -> Tally {
+    Tally {
+        rtt: histogram(&[60, 110, 110, 180, 900]),
+        min_rtt_us: Some(60),
+        data_segs_out: 1000,
+        segs_out: 1500,
+        bytes_acked: 1_000_000,
+        bytes_received: 2_000_000,
+        busy_jiffies: 300,
+        rwnd_jiffies: 50,
+        sndbuf_jiffies: 25,
+        network_jiffies: 225,
+        ..Tally::default()
+    }
+}
+
+/// A server with one class of peers, a CPU limit and every controller, and no faults.
+pub(crate) fn healthy_pod(namespace: &str, name: &str) -> SubjectView {
+    let mut view = pod(namespace, name);
+    let tally = Tally { connects: [0, 40], ..healthy_tally() };
+    view.window = tally.clone();
+    view.totals[PeerClass::InCluster as usize] = Some(Box::new(tally));
+    view.min_rtt_us[PeerClass::InCluster as usize] = Some(60);
+    view.connects = Connects { durations: [histogram(&[]), histogram(&[300, 400, 1_003_000])], ..Connects::default() };
+    view.window_connects = view.connects.clone();
+    view.cpu = Some(CpuStat {
+        periods: 300,
+        throttled_periods: 3,
+        throttled_us: 1_500_000,
+        usage_us: 9_000_000,
+        limit_millicores: Some(500),
+    });
+    view.window_cpu = view.cpu;
+    view.pressure = Some(Pressure { cpu_some_us: 2_000_000, io_some_us: 10_000, ..Pressure::default() });
+    view.window_pressure = view.pressure;
+    view.oom_kills = Some(0);
+    view
+}
+
+/// A Pod in which everything happened: two classes of peers, both roles, every kind of fault.
+pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
+    let mut view = healthy_pod(namespace, name);
+    let tally = Tally {
+        retransmits: [5, 4, 3, 2, 1, 1, 1],
+        loss_episodes: 4,
+        connects: [30, 10],
+        connect_failures: [1, 2, 3, 4, 5, 6],
+        resets_sent: 2,
+        resets_received: 3,
+        zero_window: 1,
+        ..healthy_tally()
+    };
+    view.window = tally.clone();
+    view.window.add(&tally);
+    for class in [PeerClass::SameNode, PeerClass::InCluster] {
+        view.totals[class as usize] = Some(Box::new(tally.clone()));
+        view.min_rtt_us[class as usize] = Some(60);
+    }
+    view.connects.durations[0] = histogram(&[250, 3_010_000]);
+    view.connects.accept_drops = 7;
+    view.pressure = Some(Pressure {
+        cpu_some_us: 6,
+        cpu_full_us: 5,
+        memory_some_us: 4,
+        memory_full_us: 3,
+        io_some_us: 2,
+        io_full_us: 1,
+    });
+    view.oom_kills = Some(1);
+    view.drops = BTreeMap::from([(2, 3), (99, 1)]);
+    view
+}
+
+/// A firing hint about a Pod.
+pub(crate) fn hint(namespace: &str, name: &str, cause: &str) -> api::Hint {
+    api::Hint {
+        id: format!("{namespace}/{name}/{cause}"),
+        state: api::HintState::Firing,
+        subject: api::Subject {
+            kind: "Pod".into(),
+            namespace: namespace.into(),
+            name: name.into(),
+            workload: "Deployment/payment".into(),
+            node: "node-a".into(),
+        },
+        symptom: "packet_loss".into(),
+        cause: cause.into(),
+        blame: api::Blame { kind: api::BlameKind::External, name: "192.0.2.7".into(), alternatives: vec![] },
+        confidence: 0.93,
+        summary: "payment loses packets".into(),
+        evidence: vec![],
+        ruled_out: vec![],
+        chain: vec![],
+        action: "look at node-b".into(),
+        first_seen: "2026-01-01T00:00:00Z".into(),
+        last_seen: "2026-01-01T00:00:10Z".into(),
+        window_seconds: 10.0,
+    }
+}
+
+/// A view of these subjects with one edge each.
+pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
+    let edge = |s: &SubjectView| EdgeView {
+        subject: s.id.clone(),
+        peer: std::net::Ipv4Addr::new(10, 0, 0, 9).to_ipv6_mapped(),
+        class: PeerClass::InCluster,
+        window: s.window.clone(),
+    };
+    NodeView {
+        node: "node-a".into(),
+        at: Duration::from_secs(1000),
+        unix_ms: 1_767_225_600_000,
+        window: Duration::from_secs(10),
+        window_complete: true,
+        hz: Some(250),
+        edges: subjects.iter().filter(|s| !s.window.is_zero()).map(edge).collect(),
+        subjects,
+        hints: vec![hint("shop", "payment-1", "path_loss")],
+        hints_total: BTreeMap::from([("path_loss".to_owned(), 2)]),
+        unattributed: BTreeMap::from([("cgroup_gone", 3)]),
+        node_drops: BTreeMap::from([(2, 11), (200, 1)]),
+        drop_reasons: Arc::new(vec!["".into(), "NOT_SPECIFIED".into(), "SKB_DROP_REASON_NO_SOCKET".into()]),
+        counters: std::array::from_fn(|i| i as u64),
+    }
+}
+
+/// The agent's own figures, all of them present.
+pub(crate) fn agent() -> AgentStats {
+    let probe = |name: &str, state, why: &str| ProbeVerdict { name: name.into(), state, why: why.into() };
+    AgentStats {
+        version: "0.1.0".into(),
+        kernel: "6.18.0".into(),
+        node: "node-a".into(),
+        started_unix_ms: 1_767_225_000_500,
+        attached: true,
+        pods_complete: Some(true),
+        probes: vec![probe("tcp_probe", ProbeState::Ok, ""), probe("drops", ProbeState::Degraded, "no rx_sk")],
+        programs: vec![ProgramRun { name: "tcp_probe".into(), run_ns: 1_500_000, run_count: 20_000 }],
+        maps: vec![MapFill { name: "EDGES".into(), entries: 12, max_entries: 16_384, bytes: Some(1 << 20) }],
+        ticks: TickStats {
+            samples: 600,
+            last_seconds: Some(0.0025),
+            stages: vec![StageTime { stage: "read".into(), seconds: 1.25 }],
+            blind_seconds: 0.5,
+        },
+        walk: Some(WalkStats { sockets: 900, listeners: 40, seconds: 0.0007, interval_seconds: 1.0 }),
+        config_reloads: ConfigReloads { ok: 1, failed: 0 },
+        process: ProcessStats { resident_bytes: Some(20 << 20), cpu_seconds: Some(3.5) },
+        scrape: ScrapeStats { count: 9, last_seconds: Some(0.004), view_age_seconds: Some(0.25) },
+    }
+}

@@ -1,0 +1,207 @@
+//! One row per subject, bounded: what would exceed the series limit is summed up in the row `~other`.
+
+use super::{
+    MetricsOptions,
+    out::{Label, render},
+};
+use crate::{
+    sample::{CpuStat, Pressure, Tally},
+    state::SubjectView,
+};
+use netwhy_abi::PeerClass;
+use std::borrow::Cow;
+
+/// Namespace and Pod of the row that quiet subjects are summed up in. No Kubernetes name begins with a tilde.
+pub(super) const OTHER: &str = "~other";
+/// Pod of a subject without a name, so that no series is without labels.
+const UNNAMED: &str = "~unnamed";
+
+/// A subject on its way out.
+pub(super) struct Row<'a> {
+    namespace: &'a str,
+    pod: &'a str,
+    workload: &'a str,
+    /// Its values. Owned when subjects were summed up.
+    pub(super) view: Cow<'a, SubjectView>,
+    /// Sums over all peer classes.
+    pub(super) sums: Sums,
+    /// Whether it ever had TCP traffic.
+    pub(super) tcp: bool,
+}
+
+/// Counters of a [`Tally`] that no metric splits by peer class.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sums {
+    pub(super) data_segs_out: u64,
+    pub(super) bytes_acked: u64,
+    pub(super) bytes_received: u64,
+    pub(super) retransmits: [u64; 7],
+    pub(super) connects: [u64; 2],
+    pub(super) connect_failures: [u64; 6],
+    pub(super) resets_sent: u64,
+    pub(super) resets_received: u64,
+    pub(super) rwnd_jiffies: u64,
+    pub(super) sndbuf_jiffies: u64,
+    pub(super) network_jiffies: u64,
+    pub(super) zero_window: u64,
+    /// For ranking only.
+    segs_out: u64,
+}
+
+impl Sums {
+    fn of(view: &SubjectView) -> Self {
+        let mut sums = Self::default();
+        view.totals.iter().flatten().for_each(|t| sums.add(t));
+        sums
+    }
+
+    fn add(&mut self, t: &Tally) {
+        self.data_segs_out += t.data_segs_out;
+        self.bytes_acked += t.bytes_acked;
+        self.bytes_received += t.bytes_received;
+        add_each(&mut self.retransmits, &t.retransmits);
+        add_each(&mut self.connects, &t.connects);
+        add_each(&mut self.connect_failures, &t.connect_failures);
+        self.resets_sent += t.resets_sent;
+        self.resets_received += t.resets_received;
+        self.rwnd_jiffies += t.rwnd_jiffies;
+        self.sndbuf_jiffies += t.sndbuf_jiffies;
+        self.network_jiffies += t.network_jiffies;
+        self.zero_window += t.zero_window;
+        self.segs_out += t.segs_out;
+    }
+}
+
+impl<'a> Row<'a> {
+    fn new(view: &'a SubjectView, options: &MetricsOptions) -> Self {
+        let workload = if options.workload { view.id.workload.as_str() } else { "" };
+        Self::from_parts(&view.id.namespace, &view.id.name, workload, Cow::Borrowed(view))
+    }
+
+    fn from_parts(namespace: &'a str, pod: &'a str, workload: &'a str, view: Cow<'a, SubjectView>) -> Self {
+        let sums = Sums::of(&view);
+        let tcp = view.totals.iter().any(Option::is_some) || !view.connects.is_zero();
+        let pod = if pod.is_empty() { UNNAMED } else { pod };
+        Self { namespace, pod, workload, view, sums, tcp }
+    }
+
+    /// Peer classes with traffic.
+    pub(super) fn classes(&self) -> impl Iterator<Item = (PeerClass, &Tally)> {
+        PeerClass::ALL.iter().zip(&self.view.totals).filter_map(|(class, t)| Some((*class, t.as_deref()?)))
+    }
+
+    /// CPU bandwidth control. `None` also where a controller exists but never enforced a limit.
+    pub(super) fn cpu(&self) -> Option<CpuStat> {
+        self.view.cpu.filter(|c| c.limit_millicores.is_some() || c.periods > 0)
+    }
+
+    /// The subject's labels.
+    pub(super) fn labels(&self) -> [Label<'_>; 3] {
+        [("namespace", self.namespace), ("pod", self.pod), ("workload", self.workload)]
+    }
+
+    /// The same as in the text, without braces; never empty.
+    pub(super) fn rendered_labels(&self) -> String {
+        let mut text = String::new();
+        render(&mut text, &self.labels());
+        text
+    }
+
+    fn key(&self) -> (&'a str, &'a str, &'a str) {
+        (self.namespace, self.pod, self.workload)
+    }
+
+    /// Takes in the values of `other`.
+    fn absorb(&mut self, other: &SubjectView) {
+        absorb(self.view.to_mut(), other);
+        let view = std::mem::take(&mut self.view);
+        *self = Self::from_parts(self.namespace, self.pod, self.workload, view);
+    }
+}
+
+/// One row per distinct label set; two subjects whose labels agree (a unit and a container of one name) become one
+/// row, because a scrape with duplicates would be refused as a whole.
+pub(super) fn rows<'a>(subjects: &'a [SubjectView], options: &MetricsOptions) -> Vec<Row<'a>> {
+    let mut rows: Vec<Row<'a>> = subjects.iter().map(|s| Row::new(s, options)).collect();
+    rows.sort_by_key(Row::key);
+    rows.dedup_by(|later, first| {
+        let same = later.key() == first.key();
+        if same {
+            first.absorb(&later.view);
+        }
+        same
+    });
+    rows
+}
+
+/// Sums up the quietest rows in [`OTHER`] until at most `max_series` remain, as counted by `series`. Ranked by segments
+/// since the start, which changes slowly, so that rows rarely come and go. Returns the number of rows summed up.
+pub(super) fn fold(rows: &mut Vec<Row<'_>>, max_series: usize, series: impl Fn(&Row<'_>) -> usize) -> usize {
+    let mut counts: Vec<(u64, usize, usize)> =
+        rows.iter().enumerate().map(|(i, r)| (r.sums.segs_out, i, series(r))).collect();
+    let mut total: usize = counts.iter().map(|(_, _, n)| n).sum();
+    if total <= max_series {
+        return 0;
+    }
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    let mut other = Row::from_parts(OTHER, OTHER, "", Cow::Owned(SubjectView::default()));
+    let mut folded = vec![false; rows.len()];
+    let mut others = 0;
+    while total + others > max_series {
+        let Some((_, quietest, n)) = counts.pop() else { break };
+        total -= n;
+        folded[quietest] = true;
+        other.absorb(&rows[quietest].view);
+        others = series(&other);
+    }
+    let mut index = 0;
+    rows.retain(|_| {
+        index += 1;
+        !folded[index - 1]
+    });
+    rows.push(other);
+    folded.iter().filter(|f| **f).count()
+}
+
+/// Adds what metrics show of `from` to `to`.
+fn absorb(to: &mut SubjectView, from: &SubjectView) {
+    for (to, from) in to.totals.iter_mut().zip(&from.totals) {
+        if let Some(from) = from {
+            to.get_or_insert_default().add(from);
+        }
+    }
+    for (to, from) in to.min_rtt_us.iter_mut().zip(from.min_rtt_us) {
+        *to = [*to, from].into_iter().flatten().min();
+    }
+    to.connects.add(&from.connects);
+    for (reason, n) in &from.drops {
+        *to.drops.entry(*reason).or_default() += n;
+    }
+    if let Some(from) = from.cpu {
+        let to = to.cpu.get_or_insert_default();
+        to.periods += from.periods;
+        to.throttled_periods += from.throttled_periods;
+        to.throttled_us += from.throttled_us;
+        to.usage_us += from.usage_us;
+        to.limit_millicores = to.limit_millicores.or(from.limit_millicores);
+    }
+    if let Some(from) = from.pressure {
+        let Pressure { cpu_some_us, cpu_full_us, memory_some_us, memory_full_us, io_some_us, io_full_us } = from;
+        let to = to.pressure.get_or_insert_default();
+        to.cpu_some_us += cpu_some_us;
+        to.cpu_full_us += cpu_full_us;
+        to.memory_some_us += memory_some_us;
+        to.memory_full_us += memory_full_us;
+        to.io_some_us += io_some_us;
+        to.io_full_us += io_full_us;
+    }
+    if let Some(from) = from.oom_kills {
+        *to.oom_kills.get_or_insert_default() += from;
+    }
+}
+
+fn add_each<const N: usize>(a: &mut [u64; N], b: &[u64; N]) {
+    for (x, y) in a.iter_mut().zip(b) {
+        *x += y;
+    }
+}

@@ -1,0 +1,199 @@
+//! Metrics of the agent itself.
+
+use super::{LabelDef, MetricDef, Rows::Node, label};
+use crate::metrics::{ProbeState, emit};
+use netwhy_abi::Counter;
+
+const PROGRAM: LabelDef = label("program", "the agent's kernel programs");
+const MAP: LabelDef = label("map", "the agent's kernel maps");
+
+pub(super) static METRICS: [MetricDef; 31] = [
+    MetricDef::gauge(
+        "netwhy_agent_build_info",
+        "Always 1.",
+        Node(|s, out| out.gauge(&[("version", &s.agent.version), ("kernel", &s.agent.kernel)], 1)),
+    )
+    .labels(&[label("version", "one"), label("kernel", "one")]),
+    MetricDef::counter(
+        "netwhy_agent_kernel_events_total",
+        "What the kernel programs count about themselves.",
+        Node(|s, out| {
+            let counters = Counter::ALL.iter().zip(s.view.counters);
+            counters.into_iter().try_for_each(|(c, n)| out.counter(&[("event", c.label())], n))
+        }),
+    )
+    .labels(&[label("event", "a fixed list of 11, such as edges_full and no_cgroup")]),
+    MetricDef::counter(
+        "netwhy_agent_bpf_run_seconds_total",
+        "Time in each kernel program, in the slices in which the kernel measured it; includes the measuring.",
+        Node(|s, out| {
+            let programs = &s.agent.programs;
+            programs.iter().try_for_each(|p| out.counter_f64(&[("program", &p.name)], p.run_ns as f64 / 1e9))
+        }),
+    )
+    .seconds()
+    .labels(&[PROGRAM]),
+    MetricDef::counter(
+        "netwhy_agent_bpf_runs_total",
+        "Runs of each kernel program, in the slices in which the kernel measured them.",
+        Node(|s, out| s.agent.programs.iter().try_for_each(|p| out.counter(&[("program", &p.name)], p.run_count))),
+    )
+    .labels(&[PROGRAM]),
+    MetricDef::gauge(
+        "netwhy_agent_map_entries",
+        "Rows in use of each kernel map.",
+        Node(|s, out| s.agent.maps.iter().try_for_each(|m| out.gauge(&[("map", &m.name)], m.entries))),
+    )
+    .labels(&[MAP]),
+    MetricDef::gauge(
+        "netwhy_agent_map_max_entries",
+        "Rows that fit into each kernel map.",
+        Node(|s, out| s.agent.maps.iter().try_for_each(|m| out.gauge(&[("map", &m.name)], m.max_entries))),
+    )
+    .labels(&[MAP]),
+    MetricDef::gauge(
+        "netwhy_agent_map_memory_bytes",
+        "Kernel memory of each kernel map. Absent where the kernel doesn't say.",
+        Node(|s, out| {
+            let known = s.agent.maps.iter().filter_map(|m| Some((m, m.bytes?)));
+            known.into_iter().try_for_each(|(m, bytes)| out.gauge(&[("map", &m.name)], bytes))
+        }),
+    )
+    .bytes()
+    .labels(&[MAP]),
+    MetricDef::gauge("netwhy_agent_probe_state", "1 for the probe's present state.", Node(emit::probe_states))
+        .labels(&[label("probe", "the agent's probes"), label("state", "ok, degraded, unsupported, off, broken")]),
+    MetricDef::gauge(
+        "netwhy_agent_probes_broken",
+        "Probes that should work here but don't.",
+        Node(|s, out| {
+            let broken = s.agent.probes.iter().filter(|p| p.state == ProbeState::Broken);
+            out.gauge(&[], broken.count() as u64)
+        }),
+    ),
+    MetricDef::counter(
+        "netwhy_agent_samples_total",
+        "Snapshots of the kernel's counters that were taken.",
+        Node(|s, out| out.counter(&[], s.agent.ticks.samples)),
+    ),
+    MetricDef::counter(
+        "netwhy_agent_sample_seconds_total",
+        "Time spent on snapshots, by stage.",
+        Node(|s, out| {
+            let stages = &s.agent.ticks.stages;
+            stages.iter().try_for_each(|t| out.counter_f64(&[("stage", &t.stage)], t.seconds))
+        }),
+    )
+    .seconds()
+    .labels(&[label("stage", "the stages of a tick, such as read, join, hints")]),
+    MetricDef::gauge(
+        "netwhy_agent_last_sample_seconds",
+        "Duration of the newest tick.",
+        Node(|s, out| out.maybe(s.agent.ticks.last_seconds)),
+    )
+    .seconds(),
+    MetricDef::counter(
+        "netwhy_agent_blind_seconds_total",
+        "Time in which a snapshot was due and none was taken.",
+        Node(|s, out| out.counter_f64(&[], s.agent.ticks.blind_seconds)),
+    )
+    .seconds(),
+    MetricDef::gauge(
+        "netwhy_agent_window_seconds",
+        "Time that windowed values cover.",
+        Node(|s, out| out.gauge_f64(&[], s.view.window.as_secs_f64())),
+    )
+    .seconds(),
+    MetricDef::gauge(
+        "netwhy_agent_view_age_seconds",
+        "Age of the values of this scrape.",
+        Node(|s, out| out.maybe(s.agent.scrape.view_age_seconds)),
+    )
+    .seconds(),
+    MetricDef::counter(
+        "netwhy_agent_scrapes_total",
+        "Scrapes answered before this one.",
+        Node(|s, out| out.counter(&[], s.agent.scrape.count)),
+    ),
+    MetricDef::gauge(
+        "netwhy_agent_scrape_seconds",
+        "Time that the previous scrape took to encode.",
+        Node(|s, out| out.maybe(s.agent.scrape.last_seconds)),
+    )
+    .seconds(),
+    MetricDef::gauge(
+        "netwhy_agent_series",
+        "Series in this scrape.",
+        Node(|s, out| out.gauge(&[], s.summary.series as u64)),
+    ),
+    MetricDef::gauge(
+        "netwhy_agent_folded_subjects",
+        "Subjects summed up in the row ~other because limits.series was reached.",
+        Node(|s, out| out.gauge(&[], s.summary.folded as u64)),
+    ),
+    MetricDef::gauge("netwhy_agent_subjects", "Subjects known.", Node(emit::subjects))
+        .labels(&[label("state", "alive, gone")]),
+    MetricDef::gauge(
+        "netwhy_agent_edges",
+        "Edges active in the window.",
+        Node(|s, out| out.gauge(&[], s.view.edges.len() as u64)),
+    ),
+    MetricDef::gauge(
+        "netwhy_agent_jiffies_hertz",
+        "Jiffies per second of this kernel. Absent until measured.",
+        Node(|s, out| s.view.hz.map_or(Ok(()), |hz| out.gauge(&[], u64::from(hz)))),
+    ),
+    MetricDef::gauge(
+        "netwhy_agent_sockets",
+        "TCP sockets that the newest walk looked at.",
+        Node(|s, out| s.agent.walk.map_or(Ok(()), |w| out.gauge(&[], w.sockets))),
+    ),
+    MetricDef::gauge(
+        "netwhy_agent_listeners",
+        "Listening sockets among them.",
+        Node(|s, out| s.agent.walk.map_or(Ok(()), |w| out.gauge(&[], w.listeners))),
+    ),
+    MetricDef::gauge(
+        "netwhy_agent_walk_seconds",
+        "Duration of the newest walk over the live sockets.",
+        Node(|s, out| out.maybe(s.agent.walk.map(|w| w.seconds))),
+    )
+    .seconds(),
+    MetricDef::gauge(
+        "netwhy_agent_walk_interval_seconds",
+        "Time between the beginnings of two walks.",
+        Node(|s, out| out.maybe(s.agent.walk.map(|w| w.interval_seconds))),
+    )
+    .seconds(),
+    MetricDef::counter("netwhy_agent_config_reloads_total", "Readings of a changed configuration file.", {
+        Node(|s, out| {
+            let reloads = s.agent.config_reloads;
+            out.counter(&[("result", "ok")], reloads.ok)?;
+            out.counter(&[("result", "failed")], reloads.failed)
+        })
+    })
+    .labels(&[label("result", "ok, failed")]),
+    MetricDef::gauge(
+        "netwhy_agent_pods_complete",
+        "1 once the Pod list was received in full. Absent without Kubernetes.",
+        Node(|s, out| s.agent.pods_complete.map_or(Ok(()), |c| out.gauge(&[], u64::from(c)))),
+    ),
+    MetricDef::gauge(
+        "process_resident_memory_bytes",
+        "Resident memory of the agent.",
+        Node(|s, out| s.agent.process.resident_bytes.map_or(Ok(()), |b| out.gauge(&[], b))),
+    )
+    .bytes(),
+    MetricDef::counter(
+        "process_cpu_seconds_total",
+        "User and system CPU time of the agent.",
+        Node(|s, out| s.agent.process.cpu_seconds.map_or(Ok(()), |t| out.counter_f64(&[], t))),
+    )
+    .seconds(),
+    MetricDef::gauge(
+        "process_start_time_seconds",
+        "Wall clock of the agent's start since the Unix epoch.",
+        Node(|s, out| out.gauge_f64(&[], s.agent.started_unix_ms as f64 / 1e3)),
+    )
+    .seconds(),
+];

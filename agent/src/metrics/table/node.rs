@@ -1,0 +1,34 @@
+//! Metrics of this Node, and the hints.
+
+use super::{MetricDef, Rows::Node, label};
+use crate::metrics::emit;
+
+pub(super) static METRICS: [MetricDef; 4] = [
+    MetricDef::gauge("netwhy_hint", "Firing hints; the value is the confidence, 0 to 1.", Node(emit::hints)).labels(&[
+        label("namespace", "the subject's; absent when the subject is this Node"),
+        label("pod", "the subject's; absent when the subject is this Node"),
+        label("workload", "the subject's; absent when it has none"),
+        label("cause", "the rules in docs/hints.md"),
+        label("symptom", "the rules in docs/hints.md"),
+        label("blame_kind", "node, peer_node, node_pair, zone_pair, pod, peer_pod, external, none"),
+        label("blame", "Nodes, zones and Pods; one per firing hint; an address is shown as ~address"),
+    ]),
+    MetricDef::counter(
+        "netwhy_hints_total",
+        "Hints that began.",
+        Node(|s, out| s.view.hints_total.iter().try_for_each(|(cause, n)| out.counter(&[("cause", cause)], *n))),
+    )
+    .labels(&[label("cause", "the rules in docs/hints.md")]),
+    MetricDef::counter(
+        "netwhy_unattributed_samples_total",
+        "Samples for which no subject could be found.",
+        Node(|s, out| s.view.unattributed.iter().try_for_each(|(why, n)| out.counter(&[("why", why)], *n))),
+    )
+    .labels(&[label("why", "a fixed list in the agent; only those seen")]),
+    MetricDef::counter(
+        "netwhy_node_packet_drops_total",
+        "Packets dropped on this Node that belonged to no socket.",
+        Node(|s, out| s.drops(&s.view.node_drops, out)),
+    )
+    .labels(&[label("reason", "the running kernel's drop reasons, about 120; only those seen")]),
+];

@@ -1,0 +1,233 @@
+use super::{check::read, fixture::*, *};
+use crate::state::SubjectView;
+use netwhy_abi::PeerClass;
+
+fn text(view: NodeView, options: &MetricsOptions, format: Format) -> String {
+    let bytes = encode(&Arc::new(view), &Arc::new(agent()), options, format);
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn samples(view: NodeView, options: &MetricsOptions) -> check::Samples {
+    read(&text(view, options, Format::OpenMetrics), Format::OpenMetrics)
+}
+
+fn of_pod(samples: &check::Samples, pod: &str) -> usize {
+    let label = format!("pod=\"{pod}\"");
+    samples.keys().filter(|s| s.contains(&label) && !s.starts_with("netwhy_hint")).count()
+}
+
+fn rich() -> NodeView {
+    view(vec![busy_pod("shop", "payment-1"), healthy_pod("shop", "cart-2"), pod("shop", "idle-3")])
+}
+
+#[test]
+fn every_declared_metric_and_nothing_else_is_exported_with_its_declared_labels() {
+    let om = text(rich(), &MetricsOptions::default(), Format::OpenMetrics);
+    let metrics: Vec<&MetricDef> = METRICS.into_iter().flatten().collect();
+    let types: Vec<String> = om.lines().filter_map(|l| l.strip_prefix("# TYPE ")).map(str::to_owned).collect();
+    let declared: Vec<String> = metrics.iter().map(|m| format!("{} {}", m.family(), m.kind.label())).collect();
+    assert_eq!(types, declared);
+    let mut current = None;
+    for line in om.lines() {
+        if let Some(family) = line.strip_prefix("# TYPE ").and_then(|m| m.split(' ').next()) {
+            current = metrics.iter().find(|m| m.family() == family);
+        } else if !line.starts_with('#') {
+            let metric = current.unwrap();
+            let subject: &[&str] = if metric.per_subject() { &["namespace", "pod", "workload", "le"] } else { &[] };
+            for (name, _) in check::sample(line).labels {
+                let declared = subject.contains(&name) || metric.labels.iter().any(|l| l.name == name);
+                assert!(declared, "{line}: {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn both_formats_hold_the_same_samples() {
+    for fine_rtt in [false, true] {
+        let options = MetricsOptions { fine_rtt, ..MetricsOptions::default() };
+        let om = read(&text(rich(), &options, Format::OpenMetrics), Format::OpenMetrics);
+        let prometheus = read(&text(rich(), &options, Format::Prometheus), Format::Prometheus);
+        assert_eq!(om, prometheus);
+        assert_eq!(om.len() as f64, om["netwhy_agent_series"]);
+    }
+}
+
+#[test]
+fn what_is_written_without_the_crates_encoder_has_the_same_bytes() {
+    let mut nasty = busy_pod("a\"b\\c\nd", "x");
+    nasty.cpu.as_mut().unwrap().throttled_us = 123_456_789_012;
+    nasty.id.workload.clear();
+    let mut v = rich();
+    v.subjects.push(nasty);
+    let v = Arc::new(v);
+    for fine_rtt in [false, true] {
+        let options = MetricsOptions { fine_rtt, ..MetricsOptions::default() };
+        let agent = Arc::new(agent());
+        let mut registry = Registry::default();
+        let (view, agent_of) = (Arc::clone(&v), Arc::clone(&agent));
+        let collector = ViewCollector { view, agent: agent_of, options, subjects: None };
+        registry.register_collector(Box::new(collector));
+        let mut whole = String::new();
+        prometheus_client::encoding::text::encode(&mut whole, &registry).unwrap();
+        let ours = encode(&v, &agent, &options, Format::OpenMetrics);
+        let ours = std::str::from_utf8(&ours).unwrap();
+        for (ours, crates) in ours.lines().zip(whole.lines()) {
+            assert_eq!(ours, crates);
+        }
+        assert_eq!(ours.len(), whole.len());
+    }
+}
+
+#[test]
+fn small_view_encodes_to_the_golden_text() {
+    let options = MetricsOptions::default();
+    let got = text(view(vec![healthy_pod("shop", "cart-2")]), &options, Format::OpenMetrics);
+    assert_eq!(got, include_str!("golden.openmetrics.txt"));
+    let got = text(view(vec![healthy_pod("shop", "cart-2")]), &options, Format::Prometheus);
+    assert_eq!(got, include_str!("golden.prometheus.txt"));
+}
+
+#[test]
+fn subject_that_left_the_view_has_no_series() {
+    let before = samples(rich(), &MetricsOptions::default());
+    assert!(of_pod(&before, "payment-1") > 0);
+    let mut later = rich();
+    later.subjects.remove(0);
+    let after = samples(later, &MetricsOptions::default());
+    assert_eq!(of_pod(&after, "payment-1"), 0);
+    assert_eq!(of_pod(&after, "cart-2"), of_pod(&before, "cart-2"));
+}
+
+#[test]
+fn absent_is_not_zero() {
+    let idle = samples(view(vec![pod("shop", "idle-3")]), &MetricsOptions::default());
+    assert_eq!(of_pod(&idle, "idle-3"), 0, "no traffic and no controllers make no series");
+    let mut healthy = view(vec![healthy_pod("shop", "cart-2")]);
+    healthy.hz = None;
+    let s = samples(healthy, &MetricsOptions::default());
+    assert!(!s.keys().any(|k| k.starts_with("netwhy_tcp_limited_seconds")), "unknown jiffies are no seconds");
+    assert!(!s.keys().any(|k| k.contains("peer=\"external\"")), "a class without traffic has no series");
+    let cart = r#"{namespace="shop",pod="cart-2",workload="Deployment/payment""#;
+    assert_eq!(s[&format!("netwhy_oom_kills_total{cart}}}")], 0.0);
+    assert_eq!(s[&format!("netwhy_tcp_loss_episodes_total{cart},peer=\"in_cluster\"}}")], 0.0);
+}
+
+#[test]
+fn values_have_base_units() {
+    let s = samples(view(vec![healthy_pod("shop", "cart-2")]), &MetricsOptions::default());
+    let cart = r#"{namespace="shop",pod="cart-2",workload="Deployment/payment""#;
+    assert_eq!(s[&format!("netwhy_tcp_min_rtt_seconds{cart},peer=\"in_cluster\"}}")], 0.000_06);
+    assert_eq!(s[&format!("netwhy_tcp_rtt_seconds_sum{cart},peer=\"in_cluster\"}}")], 0.001_36);
+    assert_eq!(s[&format!("netwhy_cpu_throttled_seconds_total{cart}}}")], 1.5);
+    for (by, seconds) in [("receiver", 0.2), ("send_buffer", 0.1), ("network", 0.9)] {
+        assert_eq!(s[&format!("netwhy_tcp_limited_seconds_total{cart},by=\"{by}\"}}")], seconds);
+    }
+    assert_eq!(s[r#"netwhy_node_packet_drops_total{reason="no_socket"}"#], 11.0);
+    assert_eq!(s[r#"netwhy_node_packet_drops_total{reason="200"}"#], 1.0);
+}
+
+#[test]
+fn label_values_survive_quotes_backslashes_and_newlines() {
+    let nasty = "a\"b\\c\nd\\n# TYPE x counter\n# EOF";
+    let mut subject = healthy_pod(nasty, "x");
+    subject.id.workload = nasty.into();
+    for format in [Format::OpenMetrics, Format::Prometheus] {
+        let s = read(&text(view(vec![subject.clone()]), &MetricsOptions::default(), format), format);
+        let series = format!("netwhy_tcp_segments_sent_total{{namespace=\"{nasty}\",pod=\"x\",workload=\"{nasty}\"}}");
+        assert_eq!(s[&series], 1000.0);
+    }
+}
+
+#[test]
+fn series_per_pod_stay_within_the_budget() {
+    let count = |subject: SubjectView| {
+        let name = subject.id.name.clone();
+        of_pod(&samples(view(vec![subject]), &MetricsOptions::default()), &name)
+    };
+    // A server with one class of peers, a CPU limit, every controller and no faults.
+    assert_eq!(count(healthy_pod("shop", "cart-2")), 52);
+    // Everything at once: both roles, two classes of peers (20 series each for their RTTs), every fault and label value.
+    assert_eq!(count(busy_pod("shop", "payment-1")), 105);
+}
+
+#[test]
+fn quietest_subjects_are_summed_up_when_the_limit_is_reached() {
+    let mut subjects: Vec<SubjectView> = (0..10).map(|i| healthy_pod("shop", &format!("p-{i}"))).collect();
+    for (i, subject) in subjects.iter_mut().enumerate() {
+        subject.totals[PeerClass::InCluster as usize].as_mut().unwrap().segs_out = 1000 + i as u64;
+    }
+    let all = samples(view(subjects.clone()), &MetricsOptions::default());
+    let options = MetricsOptions { max_series: 52 * 4, ..MetricsOptions::default() };
+    let some = samples(view(subjects.clone()), &options);
+    assert_eq!(some["netwhy_agent_folded_subjects"], 7.0);
+    assert_eq!(all["netwhy_agent_folded_subjects"], 0.0);
+    assert_eq!(of_pod(&some, "p-0"), 0);
+    assert_eq!(of_pod(&some, "p-9"), 52);
+    let sum = |s: &check::Samples, metric: &str| -> f64 {
+        s.iter().filter(|(k, _)| k.starts_with(metric)).map(|(_, v)| v).sum()
+    };
+    for metric in ["netwhy_tcp_rtt_seconds_bucket", "netwhy_tcp_segments_sent_total", "netwhy_cpu_periods_total"] {
+        assert_eq!(sum(&all, metric), sum(&some, metric), "{metric}");
+    }
+    assert_eq!(some[r#"netwhy_tcp_segments_sent_total{namespace="~other",pod="~other"}"#], 7000.0);
+    let none = samples(view(subjects), &MetricsOptions { max_series: 0, ..options });
+    assert_eq!(none["netwhy_agent_folded_subjects"], 10.0);
+}
+
+#[test]
+fn labels_can_be_switched_off_without_losing_samples() {
+    let options = MetricsOptions { workload: false, peer: false, ..MetricsOptions::default() };
+    let s = samples(rich(), &options);
+    let subject = r#"{namespace="shop",pod="payment-1"}"#;
+    assert_eq!(s[&format!("netwhy_tcp_rtt_seconds_count{subject}")], 10.0);
+    assert_eq!(s[&format!("netwhy_tcp_loss_episodes_total{subject}")], 8.0);
+    assert_eq!(s[&format!("netwhy_tcp_min_rtt_seconds{subject}")], 0.000_06);
+    assert!(!s.keys().any(|k| k.contains("peer=\"")));
+}
+
+#[test]
+fn subjects_of_one_name_share_their_series() {
+    let mut twin = healthy_pod("system.slice", "nginx");
+    twin.id.kind = crate::state::SubjectKind::Unit;
+    let s = samples(view(vec![healthy_pod("system.slice", "nginx"), twin]), &MetricsOptions::default());
+    let series =
+        r#"netwhy_tcp_segments_sent_total{namespace="system.slice",pod="nginx",workload="Deployment/payment"}"#;
+    assert_eq!(s[series], 2000.0);
+}
+
+#[test]
+fn firing_hints_are_gauges_without_addresses_and_resolved_ones_are_gone() {
+    let mut v = rich();
+    let mut twin = v.hints[0].clone();
+    twin.blame.name = "192.0.2.8".into();
+    twin.confidence = 0.95;
+    let mut resolved = hint("shop", "cart-2", "peer_slow");
+    resolved.state = crate::api::HintState::Resolved;
+    v.hints.extend([twin, resolved]);
+    let hints: Vec<_> =
+        samples(v, &MetricsOptions::default()).into_iter().filter(|(k, _)| k.starts_with("netwhy_hint{")).collect();
+    assert_eq!(hints.len(), 1);
+    assert!(hints[0].0.contains(r#"blame="~address""#), "{hints:?}");
+    assert_eq!(hints[0].1, 0.95);
+}
+
+#[test]
+fn empty_view_is_a_valid_exposition() {
+    for format in [Format::OpenMetrics, Format::Prometheus] {
+        let bytes = encode(&Arc::default(), &Arc::default(), &MetricsOptions::default(), format);
+        let s = read(std::str::from_utf8(&bytes).unwrap(), format);
+        assert_eq!(s[r#"netwhy_agent_samples_total"#], 0.0);
+    }
+}
+
+#[test]
+fn accept_header_decides_the_format() {
+    let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;\
+        q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
+    assert_eq!(Format::from_accept(Some(prometheus)), Format::OpenMetrics);
+    assert_eq!(Format::from_accept(Some("Application/OpenMetrics-Text")), Format::OpenMetrics);
+    for accept in [None, Some("*/*"), Some("text/plain;version=0.0.4"), Some("")] {
+        assert_eq!(Format::from_accept(accept), Format::Prometheus, "{accept:?}");
+    }
+}

@@ -1,0 +1,112 @@
+//! The same join, hints and metrics over a recording, the same every time.
+
+use crate::{
+    config::{Config, cli::ReplayFormat},
+    metrics::{AgentStats, Format, MetricsOptions, encode},
+    peers::PeerTable,
+    pipeline::Pipeline,
+    sample::{Recording, RecordingError, SampleSource as _},
+    state::NodeView,
+};
+use netwhy_abi::PeerClass;
+use std::{fmt::Write as _, fs::File, io::BufReader, path::Path, sync::Arc, time::Duration};
+
+/// What a recording came to.
+pub struct Replayed {
+    /// The view at its end.
+    pub view: Arc<NodeView>,
+    /// Every change of a hint's state: time since the recording's beginning, and the hint.
+    pub changes: Vec<(Duration, crate::api::Hint)>,
+    /// Snapshots.
+    pub snapshots: usize,
+}
+
+/// Reads a recording from a file.
+///
+/// # Errors
+/// [`RecordingError`].
+pub fn open(file: &Path) -> Result<Recording, RecordingError> {
+    let name = file.display().to_string();
+    let input = File::open(file).map_err(|error| RecordingError::Io { file: name.clone(), error })?;
+    Recording::read(BufReader::new(input), &name)
+}
+
+/// Replays a whole recording.
+///
+/// # Errors
+/// None today; the source's type allows for one.
+pub fn replay(mut recording: Recording, config: &Config) -> anyhow::Result<Replayed> {
+    let mut pipeline = Pipeline::new(&recording.header.node, config);
+    let prefixes = recording.header.prefixes.iter();
+    pipeline.set_peers(Arc::new(PeerTable::new(prefixes.map(|(a, b, c)| (*a, *b, PeerClass::from_index(*c))))));
+    pipeline.set_drop_reasons(Arc::new(recording.header.drop_reasons.clone()));
+    let mut out = Replayed { view: Arc::default(), changes: Vec::new(), snapshots: 0 };
+    let mut begin = None;
+    while let Some(snapshot) = recording.sample()? {
+        let (view, _) = pipeline.take(&snapshot);
+        let since = view.at.saturating_sub(*begin.get_or_insert(view.at));
+        for hint in &view.hints {
+            let before = out.view.hints.iter().find(|h| h.id == hint.id).map(|h| h.state);
+            if before != Some(hint.state) {
+                out.changes.push((since, hint.clone()));
+            }
+        }
+        out.view = Arc::new(view);
+        out.snapshots += 1;
+    }
+    Ok(out)
+}
+
+/// The result as text of one format.
+///
+/// # Errors
+/// When it can't be written as JSON.
+pub fn render(replayed: &Replayed, format: ReplayFormat) -> anyhow::Result<String> {
+    match format {
+        ReplayFormat::Table => Ok(table(replayed)),
+        ReplayFormat::Json => {
+            let changes: Vec<_> = (replayed.changes.iter())
+                .map(|(at, hint)| serde_json::json!({ "seconds": at.as_secs_f64(), "hint": hint }))
+                .collect();
+            let json = serde_json::json!({
+                "snapshots": replayed.snapshots,
+                "changes": changes,
+                "pods": crate::http::json::pods(&replayed.view, |_| true),
+                "edges": crate::http::json::edges(&replayed.view, |_| true),
+            });
+            Ok(format!("{}\n", serde_json::to_string_pretty(&json)?))
+        }
+        ReplayFormat::Metrics => {
+            // The agent's own figures belong to a process, not to a recording.
+            let stats = Arc::new(AgentStats::default());
+            let bytes = encode(&replayed.view, &stats, &MetricsOptions::default(), Format::OpenMetrics);
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        }
+    }
+}
+
+fn table(replayed: &Replayed) -> String {
+    let mut out = String::new();
+    // Writing to a String can't fail.
+    let _ = writeln!(out, "{} snapshots, {} subjects", replayed.snapshots, replayed.view.subjects.len());
+    if replayed.changes.is_empty() {
+        let _ = writeln!(out, "no hints");
+    }
+    for (at, hint) in &replayed.changes {
+        let state = match hint.state {
+            crate::api::HintState::Firing => "firing",
+            crate::api::HintState::Resolved => "resolved",
+        };
+        let _ = writeln!(
+            out,
+            "{:>7.1} s  {state:<8}  {:<24} {}/{}  confidence {:.2}\n           {}",
+            at.as_secs_f64(),
+            hint.cause,
+            hint.subject.namespace,
+            hint.subject.name,
+            hint.confidence,
+            hint.summary
+        );
+    }
+    out
+}

@@ -1,0 +1,258 @@
+//! The tick: one thread reads the kernel, joins, judges and publishes. The only writer of the view.
+
+use crate::{
+    app::Source,
+    config::Config,
+    kernel::{self, State},
+    metrics::{
+        AgentStats, ConfigReloads, MapFill, ProbeState, ProbeVerdict, ProcessStats, ProgramRun, StageTime, TickStats,
+        WalkStats,
+    },
+    pipeline::{Pipeline, standalone_peers},
+    sample::SampleSource as _,
+    state::NodeView,
+    tasks::Stopped,
+};
+use std::{
+    net::Ipv6Addr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::watch;
+
+/// Ticks between two looks at what is dear to ask for: program statistics.
+const RARELY: u64 = 10;
+/// From the first tick to the second.
+const FIRST: Duration = Duration::from_millis(200);
+
+/// Readings of the configuration file.
+#[derive(Debug, Default)]
+pub struct Reloads {
+    /// Taken over.
+    pub ok: AtomicU64,
+    /// Refused.
+    pub failed: AtomicU64,
+}
+
+/// A configuration file and its bytes when last read.
+#[derive(Debug)]
+pub struct Watched {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    unreadable: bool,
+}
+
+impl Watched {
+    /// A file that was just read.
+    pub fn new(path: PathBuf, bytes: Vec<u8>) -> Self {
+        Self { path, bytes, unreadable: false }
+    }
+
+    /// Reads the file again if its bytes changed. `None`: they did not. `Err`: mistakes, one a line; each state of the
+    /// file is reported once.
+    pub fn changed(&mut self) -> Option<Result<Config, String>> {
+        let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if !self.unreadable => {
+                self.unreadable = true;
+                return Some(Err(format!("read {}: {error}", self.path.display())));
+            }
+            Err(_) => return None,
+        };
+        self.unreadable = false;
+        if bytes == self.bytes {
+            return None;
+        }
+        match Config::load(&self.path) {
+            Ok((config, bytes)) => {
+                self.bytes = bytes;
+                Some(Ok(config))
+            }
+            Err(errors) => {
+                self.bytes = bytes;
+                Some(Err(errors.to_string()))
+            }
+        }
+    }
+}
+
+/// Everything that the tick works with.
+pub struct Tick {
+    source: Source,
+    pipeline: Pipeline,
+    config: watch::Receiver<Arc<Config>>,
+    view: watch::Sender<Arc<NodeView>>,
+    published: watch::Sender<Arc<AgentStats>>,
+    own: Vec<(Ipv6Addr, u8)>,
+    reloads: Arc<Reloads>,
+    stats: AgentStats,
+    last: Option<Duration>,
+}
+
+impl Tick {
+    /// The agent's figures before the first tick.
+    pub fn initial_stats(node: &str, source: &Source) -> AgentStats {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        AgentStats {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            kernel: kernel::release().1,
+            node: node.to_owned(),
+            started_unix_ms: now.as_millis() as u64,
+            attached: true,
+            probes: source.loaded().verdicts.iter().map(verdict).collect(),
+            ticks: TickStats {
+                stages: ["read", "join", "hints", "publish"]
+                    .map(|stage| StageTime { stage: stage.to_owned(), seconds: 0.0 })
+                    .to_vec(),
+                ..TickStats::default()
+            },
+            ..AgentStats::default()
+        }
+    }
+
+    /// Ready to run.
+    #[expect(clippy::too_many_arguments, reason = "one place puts the parts together")]
+    pub fn new(
+        source: Source,
+        pipeline: Pipeline,
+        config: watch::Receiver<Arc<Config>>,
+        view: watch::Sender<Arc<NodeView>>,
+        published: watch::Sender<Arc<AgentStats>>,
+        own: Vec<(Ipv6Addr, u8)>,
+        reloads: Arc<Reloads>,
+    ) -> Self {
+        let stats = AgentStats::clone(&published.borrow());
+        Self { source, pipeline, config, view, published, own, reloads, stats, last: None }
+    }
+
+    /// Ticks until stopped.
+    ///
+    /// # Errors
+    /// When the kernel's maps can't be read any more.
+    pub fn run(mut self, stopped: &Stopped) -> anyhow::Result<()> {
+        let mut next = Instant::now();
+        while !stopped.is_stopped() {
+            self.configure();
+            self.once()?;
+            let every = self.config.borrow().sampling.tick_seconds;
+            // The second tick follows soon: with it there is a first window, and the agent is ready.
+            next += if self.stats.ticks.samples == 1 { every.min(FIRST) } else { every };
+            // Late by more than a tick: no catching up, the missed ones are counted as blind time.
+            next = next.max(Instant::now());
+            while !stopped.is_stopped() && Instant::now() < next {
+                std::thread::sleep(next.saturating_duration_since(Instant::now()).min(Duration::from_millis(100)));
+            }
+        }
+        Ok(())
+    }
+
+    fn configure(&mut self) {
+        if self.config.has_changed().unwrap_or(false) {
+            let config = self.config.borrow_and_update().clone();
+            self.pipeline.configure(&config);
+            let peers = standalone_peers(&config, &self.own);
+            if let Err(error) = self.source.loaded_mut().set_prefixes(&peers.prefixes()) {
+                tracing::error!("peer ranges kept as they were: {error:#}");
+            } else {
+                self.pipeline.set_peers(Arc::new(peers));
+            }
+        }
+    }
+
+    fn once(&mut self) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let Some(snapshot) = self.source.sample()? else { return Ok(()) };
+        let read = began.elapsed().as_secs_f64();
+        let every = self.config.borrow().sampling.tick_seconds;
+        if let Some(last) = self.last.replace(snapshot.at) {
+            let late = snapshot.at.saturating_sub(last).saturating_sub(every);
+            if late > every {
+                self.stats.ticks.blind_seconds += late.as_secs_f64();
+            }
+        }
+        let (view, stages) = self.pipeline.take(&snapshot);
+        log_new_hints(&self.view.borrow(), &view);
+        let publishing = Instant::now();
+        self.view.send_replace(Arc::new(view));
+        self.update(read, stages.join, stages.hints, publishing.elapsed().as_secs_f64());
+        self.stats.ticks.last_seconds = Some(began.elapsed().as_secs_f64());
+        self.published.send_replace(Arc::new(self.stats.clone()));
+        Ok(())
+    }
+
+    fn update(&mut self, read: f64, join: f64, hints: f64, publish: f64) {
+        let stats = &mut self.stats;
+        for (stage, seconds) in stats.ticks.stages.iter_mut().zip([read, join, hints, publish]) {
+            stage.seconds += seconds;
+        }
+        stats.ticks.samples += 1;
+        stats.probes = self.source.loaded().verdicts.iter().map(verdict).collect();
+        let walk = self.source.walk_stats();
+        stats.walk = (walk.walks > 0).then_some(WalkStats {
+            sockets: walk.sockets,
+            listeners: walk.listeners,
+            seconds: walk.seconds,
+            interval_seconds: walk.interval_seconds,
+        });
+        let fill = |map: &kernel::MapFill| MapFill {
+            name: map.name.to_owned(),
+            entries: map.entries,
+            max_entries: map.max_entries,
+            bytes: Some(map.bytes),
+        };
+        stats.maps = self.source.map_fill().iter().map(fill).collect();
+        if stats.ticks.samples % RARELY == 1 {
+            let run = |run: kernel::ProgramRun| ProgramRun {
+                name: run.name.to_owned(),
+                run_ns: run.run_ns,
+                run_count: run.run_count,
+            };
+            stats.programs = self.source.program_runs().into_iter().map(run).collect();
+        }
+        stats.config_reloads = ConfigReloads {
+            ok: self.reloads.ok.load(Ordering::Relaxed),
+            failed: self.reloads.failed.load(Ordering::Relaxed),
+        };
+        stats.process = process();
+    }
+}
+
+fn verdict(verdict: &kernel::Verdict) -> ProbeVerdict {
+    let state = match verdict.state {
+        State::Ok => ProbeState::Ok,
+        State::Degraded => ProbeState::Degraded,
+        State::Unsupported => ProbeState::Unsupported,
+        State::Off => ProbeState::Off,
+        State::Broken => ProbeState::Broken,
+    };
+    ProbeVerdict { name: verdict.name.to_owned(), state, why: verdict.why.clone() }
+}
+
+/// Logs hints that began or ended with this view.
+fn log_new_hints(old: &NodeView, new: &NodeView) {
+    for hint in &new.hints {
+        let before = old.hints.iter().find(|h| h.id == hint.id).map(|h| h.state);
+        if before != Some(hint.state) {
+            let subject = format!("{}/{}", hint.subject.namespace, hint.subject.name);
+            tracing::info!(
+                state = ?hint.state, cause = hint.cause, subject, blame = hint.blame.kind.label(),
+                name = hint.blame.name, confidence = hint.confidence, "{}", hint.summary
+            );
+        }
+    }
+}
+
+/// This process's memory and CPU time.
+fn process() -> ProcessStats {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok();
+    let pages = pages.and_then(|text| text.split_whitespace().nth(1)?.parse::<u64>().ok());
+    let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    ProcessStats {
+        resident_bytes: pages.map(|pages| pages * rustix::param::page_size() as u64),
+        cpu_seconds: Some(cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9),
+    }
+}
