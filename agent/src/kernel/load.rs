@@ -89,6 +89,8 @@ pub enum LoadError {
 /// Attached programs and their maps. Dropping it detaches everything; nothing is pinned.
 pub struct Loaded {
     pub(super) ebpf: Ebpf,
+    /// Passes what the programs wrote to their log on to the agent's.
+    log: Option<Box<dyn FnMut() + Send>>,
     /// One verdict per probe, in the table's order.
     pub verdicts: Vec<Verdict>,
     /// What this kernel lacks, in words.
@@ -118,6 +120,8 @@ impl Loaded {
             .map_err(|missing| LoadError::Kernel { release, missing: missing.join(", ") })?;
         raise_memlock();
         let mut ebpf = object(settings, &constants)?;
+        // Before any program is loaded: the logger takes over the map that they refer to.
+        let log = log(&mut ebpf);
         let btf = Btf::from_sys_fs().map_err(|error| LoadError::Other(error.to_string()))?;
         let mut verdicts = Vec::new();
         for probe in PROBES {
@@ -138,12 +142,29 @@ impl Loaded {
         }
         let can_walk = constants.has_storage
             && verdicts.iter().any(|v| v.name == "sockets" && matches!(v.state, State::Ok | State::Degraded));
-        Ok(Self { ebpf, verdicts, lacks: constants.lacks, drop_reasons: drop_reasons(&types), can_walk })
+        Ok(Self { ebpf, log, verdicts, lacks: constants.lacks, drop_reasons: drop_reasons(&types), can_walk })
     }
 
-    /// File descriptor of a map.
+    /// Passes what the programs logged since the last call on to the agent's log.
+    pub(super) fn flush_log(&mut self) {
+        if let Some(flush) = &mut self.log {
+            flush();
+        }
+    }
+
+    /// A map by name.
     pub(super) fn map(&self, name: &str) -> Option<&aya::maps::Map> {
         self.ebpf.map(name)
+    }
+}
+
+fn log(ebpf: &mut Ebpf) -> Option<Box<dyn FnMut() + Send>> {
+    match aya_log::EbpfLogger::init(ebpf) {
+        Ok(mut logger) => Some(Box::new(move || logger.flush())),
+        Err(error) => {
+            tracing::info!(%error, "the kernel programs' own log is not to be had");
+            None
+        }
     }
 }
 

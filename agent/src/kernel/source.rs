@@ -123,6 +123,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
 impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSource<F> {
     fn sample(&mut self) -> anyhow::Result<Option<Snapshot>> {
         let now = monotonic();
+        self.loaded.flush_log();
         self.slices.turn(now);
         self.walk(now)?;
         self.loaded.read(&mut self.rows)?;
