@@ -99,6 +99,9 @@ globals! {
     // settings
     /// Mean distance of RTT samples on busy sockets, in ACKs. 1: every one.
     NW_RTT_EVERY: u32 = 16;
+    /// A socket that received more segments than this without ever being looked at is older than the agent. 256 times
+    /// the distance of samples: a newer one escapes so many looks with probability e⁻²⁵⁶. `u32::MAX` without sampling.
+    NW_UNSEEN_SEGMENTS: u32 = 4096;
     /// Level of the subtree's root below the mount; 0: all cgroups.
     NW_ROOT_LEVEL: u32 = 0;
     /// cgroup id of the subtree's root.

@@ -177,9 +177,12 @@ fn object(settings: &Settings<'_>, constants: &offsets::Constants) -> Result<Ebp
         loader.override_global(symbol, value, true);
     }
     let every = settings.rtt_every.max(1);
+    let sampled = settings.modes.iter().all(|(name, mode)| *name != "rtt" || *mode != Mode::Off);
+    let unseen = if sampled { every.saturating_mul(256) } else { u32::MAX };
     let (level, id) = settings.subtree.map_or((0, 0), |subtree| (subtree.level, subtree.id));
     loader
         .override_global("NW_RTT_EVERY", &every, true)
+        .override_global("NW_UNSEEN_SEGMENTS", &unseen, true)
         .override_global("NW_ROOT_LEVEL", &level, true)
         .override_global("NW_ROOT_ID", &id, true)
         .map_max_entries("EDGES", size(limits.edges))
