@@ -1,6 +1,7 @@
 //! `cargo xtask …`: everything a contributor does. It builds without the eBPF toolchain, because it installs it.
 
 mod apt;
+mod bench;
 mod ci;
 mod demo;
 mod docs;
@@ -30,6 +31,7 @@ enum Task {
     Test(test::Args),
     /// Check format, lints (host and BPF), generated docs, and run the tests
     Ci,
+    Bench(bench::Args),
     Docs(docs::Args),
     /// Make sure that the eBPF toolchain is there, and build the agent with it
     BuildEbpf {
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         },
         Task::Test(args) => test::run(&args),
         Task::Ci => ci::run(),
+        Task::Bench(args) => bench::run(&args),
         Task::Docs(args) => docs::run(&args),
         Task::BuildEbpf { release } => build_ebpf(release),
     };
@@ -74,6 +77,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
+            if error.is::<bench::Stopped>() {
+                return ExitCode::from(INTERRUPTED);
+            }
             if error.is::<Unavailable>() { ExitCode::from(UNAVAILABLE) } else { ExitCode::FAILURE }
         }
     }

@@ -8,7 +8,10 @@ use crate::{
     kernel::{Ptr, load},
     maps,
     offsets::*,
-    socket::{TCP_CLOSE, TCP_ESTABLISHED, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key, seen, tcp},
+    socket::{
+        Figures, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key, seen, state,
+        step, tcp,
+    },
 };
 
 const EPIPE: i32 = 32;
@@ -26,7 +29,17 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
     let role = match (old, new) {
         (TCP_SYN_SENT, TCP_ESTABLISHED) => Some(Role::Client),
         (TCP_SYN_RECV, TCP_ESTABLISHED) => Some(Role::Server),
-        (TCP_SYN_SENT, TCP_CLOSE) => None,
+        (TCP_SYN_SENT | TCP_ESTABLISHED, TCP_CLOSE) => None,
+        (TCP_CLOSE, TCP_SYN_SENT) => {
+            // SAFETY: argument 0 is a full socket.
+            unsafe { begin_again(ctx.arg(0)) };
+            return 0;
+        }
+        (TCP_LISTEN, TCP_CLOSE) => {
+            // SAFETY: argument 0 is a full socket.
+            unsafe { end_listening(&ctx, ctx.arg(0)) };
+            return 0;
+        }
         _ => return 0,
     };
     // SAFETY: argument 0 is a full socket.
@@ -41,10 +54,23 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
         let Some(row) = maps::edge(&ctx, &key) else { return 0 };
         let retransmitted = load::<u32>(tp, NW_TP_TOTAL_RETRANS.load());
         let Some(role) = role else {
-            let slot = (&raw mut (*row).connect_failures).cast::<u64>();
-            atomic::add(slot.add(failure(sk, retransmitted) as usize), 1);
+            if old == TCP_SYN_SENT {
+                let slot = (&raw mut (*row).connect_failures).cast::<u64>();
+                atomic::add(slot.add(failure(sk, retransmitted) as usize), 1);
+            }
+            // A failed connect(2), and connect(2) to no address, take the socket's figures back to zero next.
+            if let Some(storage) = state(&ctx, sk, tp, 0) {
+                Figures::read(tp, true).harvest(storage, row, true);
+            }
             return 0;
         };
+        if let Role::Server = role
+            && retransmitted != 0
+            && let Some(storage) = state(&ctx, sk, tp, 0)
+        {
+            // An accepted socket begins with its SYN-ACK's retransmissions, which were counted as they happened.
+            (*storage).total_retrans = u64::from(retransmitted);
+        }
         atomic::add((&raw mut (*row).connects).cast::<u64>().add(role as usize), 1);
         // The handshake's RTT is the socket's first: srtt_us, stored times eight.
         let rtt_us = load::<u32>(tp, NW_TP_SRTT.load()) >> 3;
@@ -60,6 +86,48 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
         }
     }
     0
+}
+
+/// A socket that connects, perhaps not for the first time: its figures are back at zero (`tcp_disconnect`), so what was
+/// taken of them must be too. The limited times go on.
+#[inline(always)]
+unsafe fn begin_again(sk: Ptr) {
+    // SAFETY: a full socket; its storage is a live map value.
+    unsafe {
+        if let Some(storage) = seen(sk) {
+            (*storage).data_segs_out = 0;
+            (*storage).segs_out = 0;
+            (*storage).bytes_acked = 0;
+            (*storage).bytes_received = 0;
+            (*storage).total_retrans = 0;
+            (*storage).dsack_dups = 0;
+            (*storage).rtt_mstamp = 0;
+            (*storage).syn_ns = 0;
+        }
+    }
+}
+
+/// A listener that closes. It may be younger than the last walk, so that nobody knows yet what it turned away, or even
+/// that it is a listener: when the socket is destroyed, nothing tells any more.
+#[inline(always)]
+unsafe fn end_listening(ctx: &BtfTracePointContext, sk: Ptr) {
+    // SAFETY: a full socket; its storage is a live map value.
+    unsafe {
+        let drops = u64::from(load::<u32>(sk, NW_SK_DROPS.load()));
+        if drops == 0 {
+            return;
+        }
+        let tp = tcp(sk);
+        if tp.is_null() {
+            return;
+        }
+        let Some(cgroup) = cgroup_id(sk) else { return };
+        let Some(storage) = state(ctx, sk, tp, 0) else { return };
+        (*storage).listener = 1;
+        if let Some(row) = maps::cgroup(ctx, cgroup) {
+            step(&raw mut (*storage).drops, drops, &raw mut (*row).accept_drops);
+        }
+    }
 }
 
 /// From the first SYN (client) or SYN-ACK (server) to ESTABLISHED, µs. Without retransmission that is the RTT.

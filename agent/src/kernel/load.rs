@@ -91,6 +91,8 @@ pub struct Loaded {
     pub(super) ebpf: Ebpf,
     /// Passes what the programs wrote to their log on to the agent's.
     log: Option<Box<dyn FnMut() + Send>>,
+    /// What is attached now; see [`Loaded::detach`].
+    pub(super) links: Vec<programs::tp_btf::BtfTracePointLink>,
     /// One verdict per probe, in the table's order.
     pub verdicts: Vec<Verdict>,
     /// What this kernel lacks, in words.
@@ -124,9 +126,10 @@ impl Loaded {
         let log = log(&mut ebpf);
         let btf = Btf::from_sys_fs().map_err(|error| LoadError::Other(error.to_string()))?;
         let mut verdicts = Vec::new();
+        let mut links = Vec::new();
         for probe in PROBES {
             let mode = settings.modes.iter().find(|(name, _)| *name == probe.name).map_or(Mode::Auto, |(_, m)| *m);
-            let verdict = attach(&mut ebpf, &btf, &types, &constants, probe, mode);
+            let verdict = attach(&mut ebpf, &btf, &types, &constants, probe, mode, &mut links);
             if verdict.state != State::Ok {
                 if mode == Mode::On {
                     return Err(LoadError::Demanded { name: probe.name, why: verdict.why });
@@ -142,7 +145,8 @@ impl Loaded {
         }
         let can_walk = constants.has_storage
             && verdicts.iter().any(|v| v.name == "sockets" && matches!(v.state, State::Ok | State::Degraded));
-        Ok(Self { ebpf, log, verdicts, lacks: constants.lacks, drop_reasons: drop_reasons(&types), can_walk })
+        let drop_reasons = drop_reasons(&types);
+        Ok(Self { ebpf, log, links, verdicts, lacks: constants.lacks, drop_reasons, can_walk })
     }
 
     /// Passes what the programs logged since the last call on to the agent's log.
@@ -204,6 +208,7 @@ fn attach(
     constants: &offsets::Constants,
     probe: &Probe,
     mode: Mode,
+    links: &mut Vec<programs::tp_btf::BtfTracePointLink>,
 ) -> Verdict {
     let verdict = |state, why: String| Verdict { name: probe.name, state, why };
     if mode == Mode::Off {
@@ -217,7 +222,10 @@ fn attach(
             None => attach_program(ebpf, btf, program).map_err(|why| (State::Broken, why)),
         };
         match result {
-            Ok(()) => attached += 1,
+            Ok(link) => {
+                attached += 1;
+                links.extend(link);
+            }
             Err(reason) => {
                 failed.get_or_insert(reason);
             }
@@ -242,7 +250,11 @@ fn unsupported(types: &KernelTypes, constants: &offsets::Constants, program: &Pr
     }
 }
 
-fn attach_program(ebpf: &mut Ebpf, btf: &Btf, program: &Program) -> Result<(), String> {
+fn attach_program(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    program: &Program,
+) -> Result<Option<programs::tp_btf::BtfTracePointLink>, String> {
     let name = program.name;
     let target = ebpf.program_mut(name).ok_or_else(|| format!("the object has no program {name}"))?;
     let say = |error: &dyn std::error::Error| format!("{name}: {}", brief(&chain(error)));
@@ -251,14 +263,15 @@ fn attach_program(ebpf: &mut Ebpf, btf: &Btf, program: &Program) -> Result<(), S
             let target: &mut programs::BtfTracePoint =
                 target.try_into().map_err(|e: programs::ProgramError| say(&e))?;
             target.load(hook, btf).map_err(|e| say(&e))?;
-            target.attach().map_err(|e| say(&e))?;
+            let id = target.attach().map_err(|e| say(&e))?;
+            target.take_link(id).map(Some).map_err(|e| say(&e))
         }
         Hook::Iterator(hook) => {
             let target: &mut programs::Iter = target.try_into().map_err(|e: programs::ProgramError| say(&e))?;
             target.load(hook, btf).map_err(|e| say(&e))?;
+            Ok(None)
         }
     }
-    Ok(())
 }
 
 /// Names of `enum skb_drop_reason`, lower case without the common prefix; empty before 5.17.

@@ -1,6 +1,7 @@
 //! What the programs cost, and how full their maps are.
 
 use super::{load::Loaded, probes::PROBES, sys};
+use aya::programs::Program;
 use serde::Serialize;
 use std::{
     os::fd::{AsFd, OwnedFd},
@@ -82,5 +83,30 @@ impl Loaded {
     /// What the kernel said; needs CAP_SYS_ADMIN.
     pub fn measure(&self) -> std::io::Result<OwnedFd> {
         sys::enable_stats()
+    }
+    /// Takes all programs off their tracepoints; they stay loaded, and their maps keep what they hold. For benchmarks:
+    /// what is left then is a machine without netwhy.
+    pub fn detach(&mut self) {
+        self.links.clear();
+    }
+
+    /// Puts the programs back that [`Loaded::detach`] took off; does nothing when they are attached.
+    ///
+    /// # Errors
+    /// The program that the kernel refused; the others before it are attached.
+    pub fn attach(&mut self) -> anyhow::Result<()> {
+        if !self.links.is_empty() {
+            return Ok(());
+        }
+        for (_, program) in self.ebpf.programs_mut() {
+            let Program::BtfTracePoint(program) = program else { continue };
+            if program.fd().is_err() {
+                // This kernel can't run it, or it is switched off.
+                continue;
+            }
+            let id = program.attach()?;
+            self.links.push(program.take_link(id)?);
+        }
+        Ok(())
     }
 }

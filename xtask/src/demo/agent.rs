@@ -24,7 +24,7 @@ const UNSUPPORTED: i32 = 69;
 const TAIL: usize = 15;
 
 /// A running agent; stopped when dropped.
-pub(super) struct Agent {
+pub(crate) struct Agent {
     child: RefCell<Child>,
     address: SocketAddr,
     log: PathBuf,
@@ -32,7 +32,7 @@ pub(super) struct Agent {
 
 impl Agent {
     /// Starts it standalone; it sees the laboratory's cgroups and no others.
-    pub(super) fn start(bin: &Path, lab: &Lab, log: PathBuf) -> Result<Self> {
+    pub(crate) fn start(bin: &Path, lab: &Lab, log: PathBuf) -> Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
         let address = port.context("find a free port")?;
         let out = File::create(&log).with_context(|| format!("make {}", log.display()))?;
@@ -51,12 +51,22 @@ impl Agent {
     }
 
     /// `http://127.0.0.1:port`
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.borrow().id()
+    }
+
+    /// Where it listens.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Waits until it says that it is ready.
-    pub(super) fn wait_ready(&self, timeout: Duration) -> Result<()> {
+    pub(crate) fn wait_ready(&self, timeout: Duration) -> Result<()> {
         let start = Instant::now();
         let mut shown = String::new();
         loop {
@@ -83,7 +93,7 @@ impl Agent {
     }
 
     /// An error when it has ended.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         match self.child.borrow_mut().try_wait().context("look after the agent")? {
             None => Ok(()),
             Some(status) => Err(self.ended(status)),
@@ -102,7 +112,7 @@ impl Agent {
     }
 
     /// The body of a successful GET.
-    pub(super) fn get(&self, path: &str) -> Result<String> {
+    pub(crate) fn get(&self, path: &str) -> Result<String> {
         let answer = http::get(self.address, path)?;
         if answer.status != 200 {
             bail!("GET {path}: status {}: {}", answer.status, answer.body.trim());
@@ -111,7 +121,7 @@ impl Agent {
     }
 
     /// The same as JSON.
-    pub(super) fn get_json(&self, path: &str) -> Result<Value> {
+    pub(crate) fn get_json(&self, path: &str) -> Result<Value> {
         serde_json::from_str(&self.get(path)?).with_context(|| format!("the answer to GET {path} is no JSON"))
     }
 }

@@ -11,18 +11,23 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
 }
 
 /// GET with a connection of its own.
-pub(super) fn get(agent: SocketAddr, path: &str) -> Result<Answer> {
+pub(crate) fn get(agent: SocketAddr, path: &str) -> Result<Answer> {
+    get_as(agent, path, "*/*")
+}
+
+/// The same, asking for a media type.
+pub(crate) fn get_as(agent: SocketAddr, path: &str, accept: &str) -> Result<Answer> {
     let exchange = || -> Result<Answer> {
         let mut stream = TcpStream::connect_timeout(&agent, TIMEOUT)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: {agent}\r\nconnection: close\r\n\r\n")?;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {agent}\r\naccept: {accept}\r\nconnection: close\r\n\r\n")?;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes)?;
         parse(&bytes)

@@ -1,8 +1,8 @@
 //! `cargo xtask demo`: the main job on this machine from nothing. Builds, opens a small shop on three Nodes made of network
 //! namespaces, lets the agent watch it, breaks one thing, and waits for the hint that names it.
 
-mod agent;
-mod http;
+pub(crate) mod agent;
+pub(crate) mod http;
 mod result;
 mod screen;
 mod table;

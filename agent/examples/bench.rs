@@ -1,0 +1,114 @@
+//! The agent's kernel side and tick as an instrument for `cargo xtask bench`: put on and taken off while traffic runs.
+//!
+//! Reads one command per line from standard input and answers each with one line of JSON: `{"error": …}`, or what it
+//! was asked for. Ends with its input. All flags of `netwhy-agent` are understood.
+//!
+//! | command | does |
+//! |---|---|
+//! | `attach`, `detach` | the kernel programs |
+//! | `tick` | what the agent does once per tick: read the kernel's maps, walk the sockets, join, judge |
+//! | `stats on`, `stats off` | the kernel's run statistics |
+//! | `empty on`, `empty off` | an empty program, to learn what the statistics themselves cost |
+//! | `runs` | time and runs of every program since it was loaded, while statistics were on |
+//! | `facts` | probes' verdicts, and upper bounds of kernel memory by number of CPUs |
+
+#[path = "bench/empty.rs"]
+mod empty;
+
+use anyhow::{Context as _, bail};
+use empty::Empty;
+use netwhy_agent::{
+    app::{self, Failure, Source},
+    config::{Config, cli},
+    pipeline::Pipeline,
+    sample::SampleSource as _,
+};
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead as _, Write as _},
+    os::fd::OwnedFd,
+    process::ExitCode,
+    sync::Arc,
+    time::Instant,
+};
+
+/// Numbers of CPUs that kernel memory is stated for.
+const CPUS: [usize; 3] = [2, 16, 128];
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { exit, error }) => {
+            eprintln!("error: {error:#}");
+            exit.into()
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let cli = cli::parse_from_env();
+    let (config, _) = app::configuration(&cli)?;
+    let (source, peers) = app::open(&cli, &config)?;
+    let mut pipeline = Pipeline::new(&app::node_name(&config), &config);
+    pipeline.set_peers(Arc::new(peers));
+    let mut instrument = Instrument { source, pipeline, config, statistics: None, empty: Empty::load()? };
+    answer(&json!({ "ready": true }))?;
+    for line in std::io::stdin().lock().lines() {
+        let line = line.context("read a command")?;
+        let answered = instrument.obey(&line).unwrap_or_else(|error| json!({ "error": format!("{error:#}") }));
+        answer(&answered)?;
+    }
+    Ok(())
+}
+
+fn answer(value: &Value) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{value}").and_then(|()| out.flush()).context("answer")
+}
+
+/// Everything that commands work on.
+struct Instrument {
+    source: Source,
+    pipeline: Pipeline,
+    config: Config,
+    statistics: Option<OwnedFd>,
+    empty: Empty,
+}
+
+impl Instrument {
+    fn obey(&mut self, command: &str) -> anyhow::Result<Value> {
+        let began = Instant::now();
+        match command {
+            "attach" => self.source.loaded_mut().attach()?,
+            "detach" => self.source.loaded_mut().detach(),
+            "tick" => {
+                if let Some(snapshot) = self.source.sample()? {
+                    self.pipeline.take(&snapshot);
+                }
+            }
+            "stats on" => self.statistics = Some(self.source.loaded().measure()?),
+            "stats off" => self.statistics = None,
+            "empty on" => self.empty.attach()?,
+            "empty off" => self.empty.detach(),
+            "runs" => return self.runs(),
+            "facts" => return Ok(self.facts()),
+            other => bail!("no command is named {other:?}"),
+        }
+        Ok(json!({ "seconds": began.elapsed().as_secs_f64() }))
+    }
+
+    fn runs(&self) -> anyhow::Result<Value> {
+        let (run_ns, run_count) = self.empty.runs()?;
+        Ok(json!({
+            "programs": self.source.program_runs(),
+            "empty": { "run_ns": run_ns, "run_count": run_count },
+        }))
+    }
+
+    fn facts(&self) -> Value {
+        let limits = self.config.limits.maps();
+        let bound = |cpus: usize| (cpus.to_string(), json!(netwhy_abi::memory::upper_bound(limits, cpus)));
+        let bounds: serde_json::Map<String, Value> = CPUS.into_iter().map(bound).collect();
+        json!({ "probes": self.source.loaded().verdicts, "kernel_memory_upper_bound_bytes": bounds })
+    }
+}

@@ -1,0 +1,196 @@
+//! Connection attempts: how many, and why they failed.
+
+use crate::{
+    loss::{drop_at, heal},
+    socket::{Pair, TcpInfo},
+    stage::{Stage, id, stage, wait_until},
+};
+use netwhy_abi::{Counter, Failure, Retransmit, Role};
+use netwhy_agent::sample::Tally;
+use netwhy_tests::lab::Pod;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
+use std::{
+    io,
+    net::{SocketAddr, TcpStream},
+    os::fd::{AsRawFd as _, OwnedFd},
+    time::Duration,
+};
+
+/// Failures by reason; all others must be zero.
+fn failures(tally: &Tally, expected: &[(Failure, u64)]) {
+    for reason in Failure::ALL {
+        let n = expected.iter().find(|(other, _)| *other == reason).map_or(0, |(_, n)| *n);
+        assert_eq!(tally.failures(reason), n, "{reason:?} of {:?}", tally.connect_failures);
+    }
+}
+
+/// A socket made in a Pod, not yet connected.
+fn socket(stage: &Stage, pod: &Pod, flags: SocketFlags) -> OwnedFd {
+    stage
+        .inside(pod, || {
+            let flags = flags | SocketFlags::CLOEXEC;
+            socket_with(AddressFamily::INET, SocketType::STREAM, flags, Some(rustix::net::ipproto::TCP))
+        })
+        .unwrap()
+}
+
+/// Resends a SYN this often before the kernel gives up.
+fn set_syn_retries(socket: &OwnedFd, retries: i32) {
+    let length = size_of::<i32>() as libc::socklen_t;
+    // SAFETY: the pointer is to an i32 that lives through the call, and the length is its own.
+    let rc = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_SYNCNT, (&raw const retries).cast(), length)
+    };
+    assert_eq!(rc, 0, "{}", io::Error::last_os_error());
+}
+
+/// An address at which nobody listens, on a Node.
+fn closed_port(stage: &Stage, pod: &Pod) -> SocketAddr {
+    let listener = stage.listen(pod);
+    stage.address(pod, &listener)
+}
+
+#[test]
+fn completed_handshakes_are_counted_once_at_each_end() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let listener = stage.listen(&server);
+    let to = stage.address(&server, &listener);
+    let pairs: Vec<Pair> = (0..25).map(|_| Pair::open(&stage, &client, &listener, to)).collect();
+    watch.read();
+    for pair in pairs {
+        pair.finish();
+    }
+    watch.read();
+    let (at_client, at_server) = (watch.of(id(&client)), watch.of(id(&server)));
+    assert_eq!((at_client.connects(Role::Client), at_client.connects(Role::Server)), (25, 0));
+    assert_eq!((at_server.connects(Role::Client), at_server.connects(Role::Server)), (0, 25));
+    // The kernel's own count of the same: as many opened actively at a as passively at b.
+    assert_eq!(crate::mib::read(stage.node("a"), "Tcp", "ActiveOpens"), 25);
+    assert_eq!(crate::mib::read(stage.node("b"), "Tcp", "PassiveOpens"), 25);
+    failures(&watch.all(), &[]);
+    let (at_client, at_server) = (&watch.connects[&id(&client)], &watch.connects[&id(&server)]);
+    assert_eq!(at_client.durations[Role::Client as usize].count(), 25, "each with a duration");
+    assert_eq!(at_server.durations[Role::Server as usize].count(), 25, "each with a duration");
+}
+
+#[test]
+fn a_closed_port_refuses() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let to = closed_port(&stage, &server);
+    for _ in 0..7 {
+        assert_eq!(stage.connect(&client, to).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+    watch.read();
+    let counted = watch.of(id(&client));
+    failures(&counted, &[(Failure::Refused, 7)]);
+    assert_eq!(counted.connects(Role::Client), 0);
+    assert_eq!(counted.resets_received, 7);
+    // Nobody's socket sent them; other namespaces may add to this one.
+    assert!(watch.counter(Counter::ResetsWithoutSocket) >= 7);
+}
+
+#[test]
+fn unanswered_attempts_time_out_whoever_gives_up() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let listener = stage.listen(&server);
+    let to = stage.address(&server, &listener);
+    drop_at(stage.node("b"), "meta l4proto tcp");
+    // The kernel gives up after one repetition, the application after the first of many.
+    let kernel = socket(&stage, &client, SocketFlags::empty());
+    set_syn_retries(&kernel, 1);
+    let patient = socket(&stage, &client, SocketFlags::NONBLOCK);
+    assert_eq!(rustix::net::connect(&patient, &to).unwrap_err(), rustix::io::Errno::INPROGRESS);
+    let hasty = socket(&stage, &client, SocketFlags::NONBLOCK);
+    assert_eq!(rustix::net::connect(&hasty, &to).unwrap_err(), rustix::io::Errno::INPROGRESS);
+    drop(hasty);
+    assert_eq!(rustix::net::connect(&kernel, &to).unwrap_err(), rustix::io::Errno::TIMEDOUT);
+    wait_until("a repetition", || TcpInfo::of(&patient).total_retrans >= 1);
+    drop(patient);
+    heal(stage.node("b"));
+    watch.read();
+    // Closed before anything could be known.
+    failures(&watch.of(id(&client)), &[(Failure::TimedOut, 2), (Failure::Other, 1)]);
+}
+
+#[test]
+fn unreachable_hosts_and_networks_are_told_apart() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let to = closed_port(&stage, &server);
+    let b = stage.node("b");
+    let cases =
+        [("host", Failure::HostUnreachable, libc::EHOSTUNREACH), ("net", Failure::NetUnreachable, libc::ENETUNREACH)];
+    let mut expected = Vec::new();
+    for (what, reason, errno) in cases {
+        b.nft(&format!(
+            "add table ip away\nadd chain ip away c {{ type filter hook input priority 0; }}\n\
+             add rule ip away c meta l4proto tcp reject with icmp type {what}-unreachable\n"
+        ))
+        .unwrap();
+        for _ in 0..3 {
+            assert_eq!(stage.connect(&client, to).unwrap_err().raw_os_error(), Some(errno), "{what}");
+        }
+        b.nft("delete table ip away").unwrap();
+        expected.push((reason, 3));
+        watch.read();
+        failures(&watch.of(id(&client)), &expected);
+    }
+}
+
+#[test]
+fn a_failed_socket_that_tries_again_counts_every_attempt_and_every_syn_once() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let listener = stage.listen(&server);
+    let to = stage.address(&server, &listener);
+    let b = stage.node("b");
+    let again = socket(&stage, &client, SocketFlags::empty());
+    set_syn_retries(&again, 1);
+    drop_at(b, "meta l4proto tcp");
+    assert_eq!(rustix::net::connect(&again, &to).unwrap_err(), rustix::io::Errno::TIMEDOUT);
+    heal(b);
+    rustix::net::connect(&again, &to).unwrap();
+    let mut pair = Pair::of(TcpStream::from(again), &listener);
+    pair.exchange(100, 100);
+    watch.read();
+    pair.finish();
+    watch.read();
+    let counted = watch.of(id(&client));
+    failures(&counted, &[(Failure::TimedOut, 1)]);
+    assert_eq!(counted.connects(Role::Client), 1);
+    let kernel = crate::mib::read(stage.node("a"), "Tcp", "RetransSegs");
+    assert!(kernel > 0);
+    assert_eq!(counted.retransmits[Retransmit::Syn as usize], kernel, "{:?}", counted.retransmits);
+    assert_eq!(counted.retransmitted(), kernel, "{:?}", counted.retransmits);
+}
+
+#[test]
+fn resets_are_counted_where_they_are_sent_and_where_they_arrive() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let listener = stage.listen(&server);
+    let to = stage.address(&server, &listener);
+    for n in 0..9 {
+        let mut pair = Pair::open(&stage, &client, &listener, to);
+        pair.exchange(100, 100);
+        // Five are cut by the client, four by the server.
+        let (cuts, other) = if n < 5 { (pair.client, pair.server) } else { (pair.server, pair.client) };
+        sockopt::set_socket_linger(&cuts, Some(Duration::ZERO)).unwrap();
+        drop(cuts);
+        wait_until("the reset arrives", || other.take_error().unwrap().is_some());
+    }
+    watch.read();
+    let (at_client, at_server) = (watch.of(id(&client)), watch.of(id(&server)));
+    assert_eq!((at_client.resets_sent, at_client.resets_received), (5, 4));
+    assert_eq!((at_server.resets_sent, at_server.resets_received), (4, 5));
+    failures(&watch.all(), &[]);
+}

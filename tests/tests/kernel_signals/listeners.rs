@@ -1,0 +1,96 @@
+//! Accept queues that overflow.
+
+use crate::{
+    mib,
+    stage::{Stage, Watch, id, stage, wait_until},
+};
+use netwhy_tests::lab::Pod;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
+use std::{
+    net::{SocketAddr, TcpListener},
+    os::fd::OwnedFd,
+};
+
+/// A listener with room for one connection, which it never accepts, and clients enough to overflow it.
+fn overflow(stage: &Stage, client: &Pod, server: &Pod) -> (TcpListener, Vec<OwnedFd>) {
+    let listener = stage.listen(server);
+    rustix::net::listen(&listener, 1).unwrap();
+    let to = stage.address(server, &listener);
+    let clients = knock(stage, client, to, 10);
+    let before = mib::read(stage.node("b"), "TcpExt", "ListenDrops");
+    wait_until("connections are turned away", || mib::read(stage.node("b"), "TcpExt", "ListenDrops") >= before.max(5));
+    (listener, clients)
+}
+
+fn knock(stage: &Stage, client: &Pod, to: SocketAddr, n: usize) -> Vec<OwnedFd> {
+    stage.inside(client, || {
+        let one = |_| {
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
+            assert_eq!(connect(&socket, &to).unwrap_err(), rustix::io::Errno::INPROGRESS);
+            socket
+        };
+        (0..n).map(one).collect()
+    })
+}
+
+/// The kernel's count of connections turned away, and ours.
+fn drops(stage: &Stage, watch: &mut Watch, server: &Pod) -> (u64, u64) {
+    let mut before = mib::read(stage.node("b"), "TcpExt", "ListenDrops");
+    loop {
+        watch.read();
+        let after = mib::read(stage.node("b"), "TcpExt", "ListenDrops");
+        if before == after {
+            return (after, watch.connects.get(&id(server)).map_or(0, |connects| connects.accept_drops));
+        }
+        before = after;
+    }
+}
+
+#[test]
+fn connections_turned_away_equal_the_kernels_listen_drops() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let (listener, clients) = overflow(&stage, &client, &server);
+    let (kernel, counted) = drops(&stage, &mut watch, &server);
+    assert_eq!(counted, kernel);
+    assert!(watch.connects[&id(&server)].accept_full >= 1, "the walk found the queue full");
+    assert_eq!(mib::read(stage.node("b"), "TcpExt", "ListenOverflows"), kernel, "nothing else was turned away");
+    // What happened after the last walk is counted when the listener closes.
+    let more = knock(&stage, &client, stage.address(&server, &listener), 5);
+    wait_until("more are turned away", || mib::read(stage.node("b"), "TcpExt", "ListenDrops") > kernel);
+    drop((clients, more));
+    drop(listener);
+    let (kernel, counted) = drops(&stage, &mut watch, &server);
+    assert_eq!(counted, kernel);
+}
+
+#[test]
+fn a_listener_that_no_walk_saw_is_counted_when_it_closes() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let (listener, clients) = overflow(&stage, &client, &server);
+    drop(clients);
+    drop(listener);
+    let (kernel, counted) = drops(&stage, &mut watch, &server);
+    assert!(kernel > 0);
+    assert_eq!(counted, kernel);
+}
+
+#[test]
+fn a_listener_older_than_the_agent_counts_from_the_agents_start() {
+    let stage = stage!("a", "b");
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let (listener, clients) = overflow(&stage, &client, &server);
+    drop(clients);
+    let past = mib::read(stage.node("b"), "TcpExt", "ListenDrops");
+    let mut watch = stage.watch();
+    assert_eq!(drops(&stage, &mut watch, &server), (past, 0));
+    let more = knock(&stage, &client, stage.address(&server, &listener), 5);
+    wait_until("more are turned away", || mib::read(stage.node("b"), "TcpExt", "ListenDrops") > past);
+    let (kernel, counted) = drops(&stage, &mut watch, &server);
+    assert_eq!(counted, kernel - past);
+    drop(more);
+}

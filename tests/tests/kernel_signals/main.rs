@@ -1,0 +1,27 @@
+//! The kernel side against the running kernel: real sockets in a laboratory, an agent's programs that look at that
+//! laboratory alone, and the kernel's own figures (`TCP_INFO`, `/proc/net/snmp`) as the judge.
+//!
+//! ```text
+//! stage::Stage  a laboratory; the test's own sockets, each made in a Pod's cgroup and on a Node
+//! stage::Watch  an agent's kernel side over the laboratory's cgroups, and what its snapshots add up to
+//! socket        pairs of connected sockets, TCP_INFO
+//! mib           the kernel's own counters of a network namespace
+//! ```
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
+
+mod attribution;
+mod capacity;
+mod connects;
+mod counts;
+mod drops;
+mod handshakes;
+mod lifecycle;
+mod limits;
+mod listeners;
+mod loss;
+mod mib;
+mod recording;
+mod rtt;
+mod socket;
+mod stage;

@@ -1,0 +1,322 @@
+//! A laboratory with the test's own sockets in it, and an agent that looks at it.
+
+use netwhy_abi::{Counter, DropKey, EdgeKey, PeerClass, memory::Limits};
+use netwhy_agent::{
+    kernel::{KernelSource, Loaded, Settings, SourceSettings, Subtree},
+    sample::{CgroupFacts, Connects, Ledger, SampleSource as _, Snapshot, Tally},
+};
+use netwhy_tests::lab::{Lab, Node, Pod, missing_tools};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    hash::Hash,
+    io,
+    net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
+    os::{fd::AsFd as _, unix::fs::MetadataExt as _},
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+const TRAFFIC: &str = env!("CARGO_BIN_EXE_netwhy-traffic");
+const SYSFS: &str = "/sys";
+/// How long anything may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A process is in one cgroup at a time: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// The name of the function around a closure.
+pub(crate) fn name_of<F>(_: F) -> &'static str {
+    let name = std::any::type_name::<F>().trim_end_matches("::{{closure}}");
+    name.split_once("::").map_or(name, |(_crate, name)| name)
+}
+
+/// A stage with these Nodes; returns from the test where this machine can't have one.
+macro_rules! stage {
+    ($($node:literal),+) => {
+        match $crate::stage::Stage::open($crate::stage::name_of(|| ()), &[$($node),+]) {
+            Some(stage) => stage,
+            None => return,
+        }
+    };
+}
+pub(crate) use stage;
+
+/// Why this machine can't run the tests: what the machine is, or what only needs to be set up.
+enum Lack {
+    Machine(String),
+    Setup(String),
+}
+
+fn lack() -> Option<Lack> {
+    if !rustix::process::geteuid().is_root() {
+        return Some(Lack::Setup("needs root".to_owned()));
+    }
+    if !Path::new(SYSFS).join("kernel/btf/vmlinux").exists() {
+        return Some(Lack::Machine("the kernel has no type information (BTF)".to_owned()));
+    }
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    if !mounts.lines().any(|line| line.split(' ').nth(2) == Some("cgroup2")) {
+        return Some(Lack::Machine("no cgroup v2 is mounted".to_owned()));
+    }
+    let missing = missing_tools();
+    (!missing.is_empty()).then(|| Lack::Setup(format!("needs {}", missing.join(", "))))
+}
+
+/// True when the test must end here; says why. With `CI=true` only what the machine can't have is an excuse.
+fn skips(test: &str) -> bool {
+    match lack() {
+        None => false,
+        Some(Lack::Machine(why)) => {
+            println!("SKIP {test}: machine: {why}");
+            true
+        }
+        Some(Lack::Setup(why)) => {
+            assert!(!std::env::var("CI").is_ok_and(|ci| ci == "true"), "{test} {why}, and CI=true");
+            println!("SKIP {test}: {why}");
+            true
+        }
+    }
+}
+
+/// A laboratory whose sockets belong to the test itself.
+pub(crate) struct Stage {
+    // First to go, because taking the laboratory down kills what is in its cgroups.
+    _home: Home,
+    pub(crate) lab: Lab,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// Where the process was before; it goes back when dropped.
+struct Home(PathBuf);
+
+impl Home {
+    fn find(mount: &Path) -> io::Result<Self> {
+        let text = fs::read_to_string("/proc/self/cgroup")?;
+        let own = text.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+        Ok(Self(mount.join(own)))
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        enter(&self.0).unwrap();
+    }
+}
+
+/// Moves this process into a cgroup: sockets made from now on belong to it.
+pub(crate) fn enter(dir: &Path) -> io::Result<()> {
+    fs::write(dir.join("cgroup.procs"), "0")
+}
+
+impl Stage {
+    /// `None`: this machine can't have one, and it was said why.
+    pub(crate) fn open(test: &str, nodes: &[&str]) -> Option<Self> {
+        if skips(test) {
+            return None;
+        }
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let lab = Lab::new(Path::new(TRAFFIC), nodes).unwrap();
+        let home = Home::find(lab.cgroups().root().parent().unwrap()).unwrap();
+        Some(Self { _home: home, lab, _alone: alone })
+    }
+
+    pub(crate) fn node(&self, name: &str) -> &Node {
+        self.lab.node(name).unwrap()
+    }
+
+    pub(crate) fn pod(&self, node: &str, name: &str) -> Pod {
+        self.lab.pod(node, name).unwrap()
+    }
+
+    /// Runs on a Pod's Node and in its cgroup. The process stays in the cgroup.
+    pub(crate) fn inside<T: Send>(&self, pod: &Pod, act: impl FnOnce() -> T + Send) -> T {
+        enter(&pod.cgroup).unwrap();
+        on_node(self.node(&pod.node), act)
+    }
+
+    /// Listens in a Pod on all addresses of its Node.
+    pub(crate) fn listen(&self, pod: &Pod) -> TcpListener {
+        self.inside(pod, || TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0))).unwrap()
+    }
+
+    /// Connects from a Pod.
+    pub(crate) fn connect(&self, pod: &Pod, to: SocketAddr) -> io::Result<TcpStream> {
+        self.inside(pod, || TcpStream::connect(to))
+    }
+
+    /// IPv4 address of a listener in a Pod.
+    pub(crate) fn address(&self, pod: &Pod, listener: &TcpListener) -> SocketAddr {
+        SocketAddr::new(self.node(&pod.node).ipv4.into(), listener.local_addr().unwrap().port())
+    }
+
+    /// An agent over the whole laboratory.
+    pub(crate) fn watch(&self) -> Watch {
+        Watch::over(self.lab.cgroups().root(), Options::default())
+    }
+
+    pub(crate) fn watch_with(&self, options: Options) -> Watch {
+        Watch::over(self.lab.cgroups().root(), options)
+    }
+}
+
+/// Runs on a thread that is in a Node's network namespace: sockets that it makes stay there.
+pub(crate) fn on_node<T: Send>(node: &Node, act: impl FnOnce() -> T + Send) -> T {
+    let path = Path::new("/run/netns").join(&node.netns);
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let file = File::open(&path).unwrap();
+            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            act()
+        });
+        thread.join().unwrap()
+    })
+}
+
+/// cgroup id of a directory.
+pub(crate) fn id_of(dir: &Path) -> u64 {
+    fs::metadata(dir).unwrap().ino()
+}
+
+/// cgroup id of a Pod.
+pub(crate) fn id(pod: &Pod) -> u64 {
+    id_of(&pod.cgroup)
+}
+
+/// Looks again until it is so.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "waited {PATIENCE:?} in vain: {what}");
+        // Nothing announces what is waited for.
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// How an agent is set up.
+pub(crate) struct Options {
+    pub(crate) rtt_every: u32,
+    pub(crate) limits: Limits,
+    pub(crate) prefixes: Vec<(Ipv6Addr, u8, PeerClass)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let limits = Limits { cgroups: 256, edges: 1024, drops: 256, prefixes: 64 };
+        Self { rtt_every: 16, limits, prefixes: Vec::new() }
+    }
+}
+
+type Facts = fn(Duration, &[u64]) -> Vec<CgroupFacts>;
+
+/// An agent's kernel side, and the sums of what it has seen.
+pub(crate) struct Watch {
+    pub(crate) source: KernelSource<Facts>,
+    pub(crate) ledger: Ledger,
+    pub(crate) edges: HashMap<EdgeKey, Tally>,
+    pub(crate) overflow: HashMap<(u64, PeerClass), Tally>,
+    pub(crate) connects: HashMap<u64, Connects>,
+    pub(crate) drops: HashMap<DropKey, u64>,
+    pub(crate) last: Snapshot,
+}
+
+impl Watch {
+    /// An agent over one cgroup's subtree. Every read walks over the sockets.
+    pub(crate) fn over(dir: &Path, options: Options) -> Self {
+        let mut loaded = Loaded::load(&settings(dir, &options)).unwrap();
+        loaded.set_prefixes(&options.prefixes).unwrap();
+        let pace = SourceSettings {
+            walk_min_interval: Duration::ZERO,
+            walk_cpu_share: 1e9,
+            edge_idle: Duration::from_secs(3600),
+        };
+        let facts: Facts = |_, _| Vec::new();
+        let source = KernelSource::new(loaded, facts, pace).unwrap();
+        Self {
+            source,
+            ledger: Ledger::default(),
+            edges: HashMap::new(),
+            overflow: HashMap::new(),
+            connects: HashMap::new(),
+            drops: HashMap::new(),
+            last: Snapshot::default(),
+        }
+    }
+
+    /// Takes a snapshot and adds what it brings.
+    pub(crate) fn read(&mut self) {
+        self.last = self.source.sample().unwrap().unwrap();
+        let frame = self.ledger.take(&self.last);
+        add_all(&mut self.edges, frame.edges, Tally::add);
+        add_all(&mut self.overflow, frame.overflow, Tally::add);
+        add_all(&mut self.connects, frame.connects, Connects::add);
+        add_all(&mut self.drops, frame.drops, |sum, n| *sum += n);
+    }
+
+    /// Everything of one cgroup.
+    pub(crate) fn of(&self, cgroup: u64) -> Tally {
+        let mut sum = Tally::default();
+        self.edges.iter().filter(|(key, _)| key.cgroup == cgroup).for_each(|(_, tally)| sum.add(tally));
+        self.overflow.iter().filter(|((id, _), _)| *id == cgroup).for_each(|(_, tally)| sum.add(tally));
+        sum
+    }
+
+    /// Everything.
+    pub(crate) fn all(&self) -> Tally {
+        let mut sum = Tally::default();
+        self.edges.values().chain(self.overflow.values()).for_each(|tally| sum.add(tally));
+        sum
+    }
+
+    /// What one cgroup did towards one address.
+    pub(crate) fn edge(&self, cgroup: u64, peer: IpAddr) -> Tally {
+        self.edges.get(&edge_key(cgroup, peer)).cloned().unwrap_or_default()
+    }
+
+    /// cgroups that anything was counted for, in order.
+    pub(crate) fn cgroups(&self) -> Vec<u64> {
+        let rows = self.edges.keys().map(|key| key.cgroup).chain(self.overflow.keys().map(|(id, _)| *id));
+        let mut ids: Vec<u64> = rows.chain(self.connects.keys().copied()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// One of the programs' own counters.
+    pub(crate) fn counter(&self, counter: Counter) -> u64 {
+        self.last.counters[counter as usize]
+    }
+}
+
+/// What an agent over one cgroup's subtree loads.
+fn settings<'a>(dir: &Path, options: &Options) -> Settings<'a> {
+    let mount = fs::read_to_string("/proc/self/mounts").unwrap();
+    let mount = mount.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2")).unwrap();
+    let mount = Path::new(mount.split(' ').nth(1).unwrap());
+    let level = u32::try_from(dir.strip_prefix(mount).unwrap().components().count()).unwrap();
+    Settings {
+        sysfs: Path::new(SYSFS),
+        rtt_every: options.rtt_every,
+        modes: &[],
+        limits: options.limits,
+        subtree: Some(Subtree { level, id: id_of(dir) }),
+    }
+}
+
+/// Key of an edge.
+pub(crate) fn edge_key(cgroup: u64, peer: IpAddr) -> EdgeKey {
+    let addr = match peer {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    };
+    EdgeKey { cgroup, addr: addr.octets() }
+}
+
+fn add_all<K: Hash + Eq, V: Default>(sums: &mut HashMap<K, V>, news: Vec<(K, V)>, add: impl Fn(&mut V, &V)) {
+    for (key, value) in news {
+        add(sums.entry(key).or_default(), &value);
+    }
+}

@@ -1,0 +1,133 @@
+//! What the agent costs while traffic runs: windows with and without it take turns inside one load.
+
+use super::{
+    Stopped,
+    instrument::{Instrument, Runs},
+    load::{Kind, Load},
+    statistics::Spread,
+};
+use anyhow::{Context as _, Result};
+use netwhy_tests::stop;
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+/// After attaching and detaching, before anything is counted.
+const SETTLE: Duration = Duration::from_millis(60);
+/// Distance of ticks, as in the agent.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Pace of a measurement.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// Windows with the agent.
+    pub(super) windows: usize,
+    /// Length of a window.
+    pub(super) window: Duration,
+}
+
+/// Sleeps, or says that Ctrl-C came.
+pub(super) fn wait(duration: Duration) -> Result<()> {
+    if stop::sleep(duration) { Err(Stopped.into()) } else { Ok(()) }
+}
+
+/// Relative change of throughput by the whole agent, per pair of windows; −0.01 = 1 % slower.
+pub(super) fn throughput(instrument: &mut Instrument, load: &Load, pace: Pace) -> Result<Vec<f64>> {
+    let mut ratios = Vec::with_capacity(pace.windows);
+    let mut since_tick = Duration::ZERO;
+    let mut before = without(instrument, load, pace.window)?;
+    for _ in 0..pace.windows {
+        instrument.ask("attach")?;
+        wait(SETTLE)?;
+        let start = (Instant::now(), load.count()?);
+        wait(pace.window / 2)?;
+        // One tick per second with the agent on, as when it runs by itself.
+        since_tick += pace.window;
+        if since_tick >= TICK {
+            since_tick -= TICK;
+            instrument.ask("tick")?;
+        }
+        wait((start.0 + pace.window).saturating_duration_since(Instant::now()))?;
+        let with = rate(start, load)?;
+        let after = without(instrument, load, pace.window)?;
+        ratios.push(with / ((before + after) / 2.0) - 1.0);
+        before = after;
+    }
+    Ok(ratios)
+}
+
+fn without(instrument: &mut Instrument, load: &Load, window: Duration) -> Result<f64> {
+    instrument.ask("detach")?;
+    wait(SETTLE)?;
+    let start = (Instant::now(), load.count()?);
+    wait(window)?;
+    rate(start, load)
+}
+
+fn rate((at, count): (Instant, u64), load: &Load) -> Result<f64> {
+    Ok((load.count()? - count) as f64 / at.elapsed().as_secs_f64())
+}
+
+/// Time in kernel programs.
+pub(super) struct Cost {
+    /// Net, ns per request or connection, both ends together.
+    pub(super) per_unit: Spread,
+    /// Of an empty program, ns a run: what measuring costs.
+    pub(super) empty: Spread,
+    /// By program: runs and net ns per unit.
+    pub(super) programs: Value,
+}
+
+/// Measures kernel programs with the kernel's own statistics, slice by slice, and takes off what an empty program costs.
+pub(super) fn kernel_time(instrument: &mut Instrument, load: &Load, kind: Kind, pace: Pace) -> Result<Cost> {
+    instrument.ask("stats on")?;
+    let (mut per_unit, mut empties) = (Vec::new(), Vec::new());
+    let mut sums: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+    let mut all_units = 0.0;
+    let requests_per_count = if kind == Kind::Keepalive { load.requests_per_count()? } else { 1.0 };
+    for _ in 0..pace.windows {
+        instrument.ask("empty on")?;
+        let (alone, _) = slice(instrument, load, pace.window)?;
+        instrument.ask("empty off")?;
+        let empty = alone.empty.0 / alone.empty.1.max(1.0);
+        instrument.ask("attach")?;
+        let (runs, count) = slice(instrument, load, pace.window)?;
+        instrument.ask("detach")?;
+        let units = count * requests_per_count;
+        let mut net = 0.0;
+        for (name, (ns, n)) in runs.programs {
+            let own = ns - n * empty;
+            net += own;
+            let sum = sums.entry(name).or_default();
+            *sum = (sum.0 + own, sum.1 + n);
+        }
+        if units > 0.0 && alone.empty.1 > 0.0 {
+            per_unit.push(net / units);
+            empties.push(empty);
+            all_units += units;
+        }
+    }
+    instrument.ask("stats off")?;
+    let row = |(name, (ns, n)): (String, (f64, f64))| {
+        let per_run = if n > 0.0 { ns / n } else { 0.0 };
+        (name, json!({ "runs_per_unit": n / all_units, "net_ns_per_run": per_run, "net_ns_per_unit": ns / all_units }))
+    };
+    let programs: serde_json::Map<String, Value> = sums.into_iter().filter(|(_, sum)| sum.1 > 0.0).map(row).collect();
+    let none = || format!("no {} were counted: can this kernel measure its programs?", kind.unit());
+    Ok(Cost {
+        per_unit: Spread::of(&per_unit).with_context(none)?,
+        empty: Spread::of(&empties).with_context(none)?,
+        programs: Value::Object(programs),
+    })
+}
+
+/// Statistics and units of one slice.
+fn slice(instrument: &mut Instrument, load: &Load, length: Duration) -> Result<(Runs, f64)> {
+    wait(SETTLE)?;
+    let (runs, count) = (instrument.runs()?, load.count()?);
+    wait(length)?;
+    let (after, count_after) = (instrument.runs()?, load.count()?);
+    Ok((after.since(&runs), (count_after - count) as f64))
+}

@@ -1,0 +1,313 @@
+//! `cargo xtask bench`: what netwhy costs and how right it is, on this machine, against the same machine without it in the
+//! same run.
+
+mod accuracy;
+mod effect;
+mod footprint;
+mod instrument;
+mod load;
+mod statistics;
+mod table;
+
+use crate::{Unavailable, apt, sh, toolchain};
+use anyhow::{Context as _, Result};
+use effect::Pace;
+use instrument::Instrument;
+use load::{Kind, Load};
+use netwhy_tests::{
+    lab::{Lab, missing_tools},
+    stop,
+};
+use serde_json::{Value, json};
+use statistics::Spread;
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+use table::Row;
+
+/// Nodes of the laboratory; the first is the one that is watched from.
+const NODES: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+/// Measure what netwhy costs and how right it is
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Fewer and shorter measurements: a minute instead of five
+    #[arg(long)]
+    quick: bool,
+    /// Write the JSON to this file instead of printing it after the table
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Ctrl-C.
+#[derive(Debug)]
+pub(crate) struct Stopped;
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+/// How much is measured.
+struct Plan {
+    throughput: Pace,
+    kernel_time: Pace,
+    cpu: Duration,
+    settle: Duration,
+    scrapes: usize,
+    starts: usize,
+    rtt: Duration,
+    segments: Duration,
+}
+
+impl Plan {
+    const FULL: Self = Self {
+        throughput: Pace { windows: 25, window: Duration::from_secs(1) },
+        kernel_time: Pace { windows: 10, window: Duration::from_millis(500) },
+        cpu: Duration::from_secs(20),
+        // A window of the agent is ten seconds: its memory has reached its size then.
+        settle: Duration::from_secs(11),
+        scrapes: 50,
+        starts: 7,
+        rtt: Duration::from_secs(6),
+        segments: Duration::from_secs(10),
+    };
+    const QUICK: Self = Self {
+        throughput: Pace { windows: 5, window: Duration::from_millis(500) },
+        kernel_time: Pace { windows: 3, window: Duration::from_millis(300) },
+        cpu: Duration::from_secs(5),
+        settle: Duration::from_secs(2),
+        scrapes: 10,
+        starts: 3,
+        rtt: Duration::from_secs(3),
+        segments: Duration::from_secs(3),
+    };
+}
+
+/// Where things are.
+struct Context {
+    bin: PathBuf,
+    logs: PathBuf,
+}
+
+/// Runs all benchmarks; figures that fall short are said and are no failure.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        let text = "the benchmarks make network namespaces and cgroups and load BPF programs: run them as root";
+        return Err(Unavailable::error(text.to_owned()));
+    }
+    if !missing_tools().is_empty() {
+        // The laboratory itself says what is missing if this doesn't help.
+        let _ = apt::install("iproute2 and nftables", &["iproute2", "nftables"]);
+    }
+    let workspace = sh::workspace()?;
+    let context = build(&workspace)?;
+    stop::install().context("handle Ctrl-C")?;
+    let plan = if args.quick { Plan::QUICK } else { Plan::FULL };
+    let began = Instant::now();
+    let mut machine = machine()?;
+    let (rows, mut result) = measure(&context, &plan)?;
+    machine["load_average_after"] = load_average();
+    result["seconds"] = json!(began.elapsed().as_secs_f64());
+    result["quick"] = json!(args.quick);
+    println!("{}\n{}", table::heading(&machine), table::render(&rows));
+    result["machine"] = machine;
+    let pretty = serde_json::to_string_pretty(&result)?;
+    match &args.json {
+        Some(file) => {
+            fs::write(file, format!("{pretty}\n")).with_context(|| format!("write {}", file.display()))?;
+            sh::say(&format!("JSON: {}", file.display()));
+        }
+        None => println!("{pretty}"),
+    }
+    Ok(())
+}
+
+fn build(workspace: &Path) -> Result<Context> {
+    let toolchain = toolchain::ensure(workspace)?;
+    sh::say("building the agent, its instrument and the traffic programs");
+    for (package, what) in [("netwhy-agent", &["--bins", "--example", "bench"][..]), ("netwhy-tests", &["--bins"])] {
+        let mut build = toolchain.cargo(workspace);
+        build.args(["build", "--release", "--package", package]).args(what);
+        // Its stdout would end up among the results.
+        sh::run(build.stdout(std::io::stderr()))?;
+    }
+    let target = sh::target_dir(workspace);
+    let logs = target.join("bench");
+    fs::create_dir_all(&logs).with_context(|| format!("make {}", logs.display()))?;
+    Ok(Context { bin: target.join("release"), logs })
+}
+
+/// What the figures belong to.
+fn machine() -> Result<Value> {
+    let uname = rustix::system::uname();
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let date = sh::output(Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:%SZ"]))?;
+    Ok(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "kernel": uname.release().to_string_lossy(),
+        "cpus": std::thread::available_parallelism().map_or(0, usize::from),
+        "cpu_model": model.map_or("CPU", |(_, model)| model.trim()),
+        "date": date.trim(),
+        "load_average_before": load_average(),
+    }))
+}
+
+/// Of the last minute: others' work on this machine makes figures worse and their intervals wider.
+fn load_average() -> Value {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    json!(text.split_whitespace().next().and_then(|load| load.parse::<f64>().ok()))
+}
+
+/// All parts, one after the other, each in a laboratory of its own.
+fn measure(context: &Context, plan: &Plan) -> Result<(Vec<Row>, Value)> {
+    let lab = || Lab::new(&context.bin.join("netwhy-traffic"), &NODES);
+    let mut rows = Vec::new();
+    let mut out = json!({ "throughput_effect": {}, "loads": {}, "spread": { "throughput_effect": {} } });
+    under_load(context, &lab()?, plan, &mut rows, &mut out)?;
+
+    sh::say("the agent's own CPU time under keep-alive requests");
+    let cpu = footprint::cpu(context, &lab()?, plan.cpu)?;
+    out["agent_cpu_cores"] = json!(cpu.cores);
+    out["agent_cpu_at_requests_per_second"] = json!(cpu.rate);
+    rows.push(Row {
+        what: format!("agent's CPU time at {:.0} k requests/s", cpu.rate / 1e3),
+        value: format!("{:.2} % of a core", cpu.cores * 100.0),
+        spread: format!("mean of {} s", plan.cpu.as_secs()),
+        target: "≤ 1 %",
+        ok: Some(cpu.cores <= 0.01),
+    });
+
+    sh::say("memory and scrapes with 250 and 1000 pods");
+    let steps = footprint::steps(context, &lab()?, plan.settle, plan.scrapes)?;
+    footprint_rows(&steps, &mut rows, &mut out);
+
+    sh::say("start-up");
+    let seconds = footprint::ready(context, &lab()?, plan.starts)?;
+    let spread = Spread::of(&seconds).context("the agent was never started")?;
+    out["ready_seconds"] = json!(spread.median);
+    out["spread"]["ready_seconds"] = spread.json();
+    let ready = ("start to ready", spread, 1.0, "s", "≤ 1 s", 1.0);
+    rows.push(spread_row(ready));
+
+    sh::say("accuracy");
+    let rtt = accuracy::rtt(context, &lab()?, plan.rtt)?;
+    let segments = accuracy::segments(context, &lab()?, plan.segments)?;
+    for (key, what, error, target, limit) in [
+        ("rtt_error", "error of p50 RTT at 1, 10 and 50 ms", rtt, "≤ 10 %", 0.1),
+        ("segments_error", "error of retransmitted segments", segments, "≤ 1 %", 0.01),
+    ] {
+        out[key] = json!(error.largest);
+        out[format!("{key}_cases")] = error.cases;
+        rows.push(Row {
+            what: what.to_owned(),
+            value: format!("{:.2} %", error.largest * 100.0),
+            spread: "largest".to_owned(),
+            target,
+            ok: Some(error.largest <= limit),
+        });
+    }
+    Ok((rows, out))
+}
+
+/// What is measured inside one running load each: throughput, and time in kernel programs.
+fn under_load(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>, out: &mut Value) -> Result<()> {
+    let mut instrument = Instrument::start(&context.bin, lab.cgroups().root())?;
+    // The first ticks read more than later ones.
+    instrument.ask("tick")?;
+    instrument.ask("tick")?;
+    out["kernel"] = instrument.ask("facts")?;
+    let mut effects = Vec::new();
+    for kind in Kind::ALL {
+        sh::say(&format!("{}: {} windows with the agent and without", kind.text(), plan.throughput.windows));
+        let load = Load::start(lab, kind)?;
+        effect::wait(Duration::from_millis(500))?;
+        let ratios = effect::throughput(&mut instrument, &load, plan.throughput)?;
+        let rate = load.rate()?;
+        out["loads"][kind.name()] = json!({ "unit": kind.unit(), "per_second": rate });
+        let spread = Spread::of(&ratios).context("no windows")?;
+        out["throughput_effect"][kind.name()] = json!(spread.median);
+        out["spread"]["throughput_effect"][kind.name()] = spread.json();
+        effects.push(effect_row(kind, rate, spread));
+        let (key, what, target, limit) = match kind {
+            Kind::Keepalive => ("bpf_ns_per_request", "kernel programs per keep-alive request", "≤ 60 ns", Some(60.0)),
+            Kind::Churn => ("bpf_ns_per_connection", "kernel programs per connection", "", None),
+            Kind::Bulk => continue,
+        };
+        let cost = effect::kernel_time(&mut instrument, &load, kind, plan.kernel_time)?;
+        out[key] = json!(cost.per_unit.median);
+        out["spread"][key] = cost.per_unit.json();
+        out[format!("{key}_programs")] = cost.programs;
+        out["spread"][format!("{key}_empty_program")] = cost.empty.json();
+        rows.push(Row {
+            what: format!("{what} (both ends, net of {:.0} ns a run)", cost.empty.median),
+            value: format!("{:.1} ns", cost.per_unit.median),
+            spread: format!("{:.1} … {:.1}  n={}", cost.per_unit.low, cost.per_unit.high, cost.per_unit.n),
+            target,
+            ok: limit.map(|limit| cost.per_unit.median <= limit),
+        });
+    }
+    rows.extend(effects);
+    Ok(())
+}
+
+fn effect_row(kind: Kind, rate: f64, effect: Spread) -> Row {
+    let percent = effect.scaled(100.0);
+    let (target, ok) = match kind {
+        Kind::Keepalive | Kind::Bulk => ("none that can be told from zero", effect.high >= 0.0),
+        // A slowdown of at most 1 %, unless the figure is too uncertain to say that it is more.
+        Kind::Churn => ("≤ 1 % slower", effect.median >= -0.01),
+    };
+    let (scale, unit) = match kind {
+        Kind::Keepalive | Kind::Churn => (1e3, "k/s"),
+        Kind::Bulk => (1e9 / 8.0, "Gbit/s"),
+    };
+    Row {
+        what: format!("effect on {} ({:.1} {unit})", kind.text(), rate / scale),
+        value: format!("{:+.2} %", percent.median),
+        spread: format!("{:+.2} … {:+.2}  n={}", percent.low, percent.high, percent.n),
+        target,
+        ok: Some(ok),
+    }
+}
+
+/// `(what, values, factor for showing, unit, target, limit in the values' unit)`
+fn spread_row((what, spread, factor, unit, target, limit): (&str, Spread, f64, &str, &'static str, f64)) -> Row {
+    let shown = spread.scaled(factor);
+    Row {
+        what: what.to_owned(),
+        value: format!("{:.2} {unit}", shown.median),
+        spread: format!("{:.2} … {:.2}  n={}", shown.low, shown.high, shown.n),
+        target,
+        ok: Some(spread.median <= limit),
+    }
+}
+
+fn footprint_rows(steps: &footprint::Steps, rows: &mut Vec<Row>, out: &mut Value) {
+    for (key, target, limit) in [("250", "≤ 30 MB", Some(30e6)), ("1000", "", None)] {
+        let bytes = steps.rss[key].as_f64().unwrap_or(0.0);
+        rows.push(Row {
+            what: format!("memory (RSS) with {key} cgroups, {} sockets", steps.sockets[key]),
+            value: format!("{:.1} MB", bytes / 1e6),
+            spread: String::new(),
+            target,
+            ok: limit.map(|limit| bytes <= limit),
+        });
+    }
+    out["rss_bytes"] = steps.rss.clone();
+    out["sockets"] = steps.sockets.clone();
+    out["scrapes"] = steps.scrapes.clone();
+    out["scrape_seconds"] = json!(steps.scrape.median);
+    out["scrape_bytes"] = json!(steps.scrape_bytes);
+    out["spread"]["scrape_seconds"] = steps.scrape.json();
+    let mut row = spread_row(("scrape of 250 pods", steps.scrape, 1e3, "ms", "≤ 10 ms", 0.01));
+    row.what = format!("{}, {:.0} kB", row.what, steps.scrape_bytes as f64 / 1e3);
+    rows.push(row);
+}

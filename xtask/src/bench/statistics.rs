@@ -1,0 +1,89 @@
+//! Medians, and how sure they are.
+
+/// Resamples of a bootstrap.
+const RESAMPLES: usize = 2000;
+
+/// Values of one figure.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Spread {
+    /// Median.
+    pub(super) median: f64,
+    /// Lower end of the median's 95 % interval.
+    pub(super) low: f64,
+    /// Upper end.
+    pub(super) high: f64,
+    /// Values.
+    pub(super) n: usize,
+}
+
+impl Spread {
+    /// Median with a bootstrap interval. `None`: no values.
+    pub(super) fn of(values: &[f64]) -> Option<Self> {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let n = sorted.len();
+        let median = middle(&sorted)?;
+        // A fixed seed: the same values give the same interval.
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut medians: Vec<f64> = (0..RESAMPLES)
+            .filter_map(|_| {
+                let mut sample: Vec<f64> = (0..n).map(|_| sorted[(next(&mut state) % n as u64) as usize]).collect();
+                sample.sort_by(f64::total_cmp);
+                middle(&sample)
+            })
+            .collect();
+        medians.sort_by(f64::total_cmp);
+        let at = |share: f64| medians[((RESAMPLES - 1) as f64 * share).round() as usize];
+        Some(Self { median, low: at(0.025), high: at(0.975), n })
+    }
+
+    /// The same in another unit.
+    pub(super) fn scaled(self, factor: f64) -> Self {
+        Self { median: self.median * factor, low: self.low * factor, high: self.high * factor, n: self.n }
+    }
+
+    /// As JSON beside the headline figure.
+    pub(super) fn json(&self) -> serde_json::Value {
+        serde_json::json!({ "median": self.median, "low95": self.low, "high95": self.high, "n": self.n })
+    }
+}
+
+/// Median of sorted values.
+fn middle(sorted: &[f64]) -> Option<f64> {
+    let n = sorted.len();
+    match n {
+        0 => None,
+        n if n % 2 == 1 => Some(sorted[n / 2]),
+        n => Some((sorted[n / 2 - 1] + sorted[n / 2]) / 2.0),
+    }
+}
+
+/// Marsaglia's xorshift64*.
+fn next(state: &mut u64) -> u64 {
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_wild_value_does_not_move_the_median() {
+        let spread = Spread::of(&[1.0, 1.1, 0.9, 1.0, 100.0]).unwrap();
+        assert_eq!(spread.median, 1.0);
+        assert_eq!(Spread::of(&[1.0, 3.0]).unwrap().median, 2.0);
+        assert_eq!(Spread::of(&[]), None);
+    }
+
+    #[test]
+    fn the_interval_holds_the_median_and_narrows_with_more_values() {
+        let few: Vec<f64> = (0..5).map(f64::from).collect();
+        let many: Vec<f64> = (0..500).map(|i| f64::from(i % 5)).collect();
+        let (few, many) = (Spread::of(&few).unwrap(), Spread::of(&many).unwrap());
+        assert!(few.low <= few.median && few.median <= few.high);
+        assert!(many.high - many.low < few.high - few.low, "{few:?} {many:?}");
+    }
+}

@@ -1,0 +1,78 @@
+//! The outcome as a table: each figure, how sure it is, and what it should be.
+
+use serde_json::Value;
+use std::fmt::Write as _;
+
+/// One line.
+pub(super) struct Row {
+    /// What was measured.
+    pub(super) what: String,
+    /// The figure.
+    pub(super) value: String,
+    /// 95 % interval and number of values; empty when there is one value.
+    pub(super) spread: String,
+    /// What should be reached; empty: nothing is promised.
+    pub(super) target: &'static str,
+    /// Whether it was. `None`: nothing is promised.
+    pub(super) ok: Option<bool>,
+}
+
+/// Lines below each other.
+pub(super) fn render(rows: &[Row]) -> String {
+    let head = ["", "measured", "95 % of the median", "to reach", ""].map(str::to_owned);
+    let mut cells = vec![head];
+    cells.extend(rows.iter().map(|row| {
+        let verdict = match row.ok {
+            Some(true) => "ok",
+            Some(false) => "short",
+            None => "",
+        };
+        [row.what.clone(), row.value.clone(), row.spread.clone(), row.target.to_owned(), verdict.to_owned()]
+    }));
+    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..5).map(width).collect();
+    let mut out = String::new();
+    for row in &cells {
+        let mut line = String::new();
+        for (text, width) in row.iter().zip(&widths) {
+            // Writing to a String can't fail.
+            let _ = write!(line, "{text:<width$}  ");
+        }
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    out
+}
+
+/// Machine and date above the table.
+pub(super) fn heading(machine: &Value) -> String {
+    let text = |key: &str| machine[key].as_str().unwrap_or_default().to_owned();
+    format!(
+        "netwhy {}, Linux {}, {} × {}, {}\n",
+        text("version"),
+        text("kernel"),
+        machine["cpus"],
+        text("cpu_model"),
+        text("date")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_verdicts_are_words() {
+        let row = |what: &str, ok| Row {
+            what: what.to_owned(),
+            value: "1 ns".to_owned(),
+            spread: String::new(),
+            target: "≤ 60 ns",
+            ok,
+        };
+        let text = render(&[row("a", Some(true)), row("longer", Some(false)), row("c", None)]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[1].ends_with("ok") && lines[2].ends_with("short"), "{text}");
+        assert_eq!(lines[1].find("1 ns"), lines[2].find("1 ns"));
+        assert!(lines[3].ends_with("≤ 60 ns"), "{text}");
+    }
+}
