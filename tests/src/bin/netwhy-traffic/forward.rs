@@ -31,6 +31,9 @@ const RECEIVE_BUFFER: i32 = 16 << 20;
 /// Frames read from one side before looking at the other and at the clock.
 const BATCH: usize = 64;
 
+/// Being woken by a timer takes about this long on a virtual machine: what is due sooner is waited for awake.
+const WAKING: Duration = Duration::from_micros(50);
+
 /// Forward between two interfaces with delay, jitter and loss (needs CAP_NET_RAW)
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -157,7 +160,9 @@ impl Forwarder {
         while !stop::requested() {
             self.send_due(stats);
             let next = self.ends.iter().filter_map(|end| Some(end.waiting.front()?.0)).min();
-            let timeout = next.map_or(Duration::from_millis(100), |due| due.saturating_duration_since(Instant::now()));
+            let timeout = next.map_or(Duration::from_millis(100), |due| {
+                due.saturating_duration_since(Instant::now()).saturating_sub(WAKING)
+            });
             let mut fds: Vec<_> = self.ends.iter().map(|end| PollFd::new(&end.socket, PollFlags::IN)).collect();
             match poll(&mut fds, Timespec::try_from(timeout).ok().as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
