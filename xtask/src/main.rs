@@ -8,6 +8,7 @@ mod docs;
 mod sh;
 mod test;
 mod toolchain;
+mod vm;
 
 use clap::{Parser, Subcommand};
 use std::{fmt, process::ExitCode};
@@ -32,6 +33,7 @@ enum Task {
     /// Check format, lints (host and BPF), generated docs, and run the tests
     Ci,
     Bench(bench::Args),
+    Vm(vm::Args),
     Docs(docs::Args),
     /// Make sure that the eBPF toolchain is there, and build the agent with it
     BuildEbpf {
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Ci => ci::run(),
         Task::Bench(args) => bench::run(&args),
+        Task::Vm(args) => vm::run(&args),
         Task::Docs(args) => docs::run(&args),
         Task::BuildEbpf { release } => build_ebpf(release),
     };

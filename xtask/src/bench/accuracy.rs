@@ -97,7 +97,7 @@ pub(super) fn segments(context: &Context, lab: &Lab, length: Duration) -> Result
 /// A Pod's row.
 fn pod(agent: &Agent, name: &str) -> Result<Value> {
     let rows = agent.get_json("/api/v1/pods")?;
-    let row = rows["pods"].as_array().and_then(|rows| rows.iter().find(|row| row["name"] == name));
+    let row = rows.as_array().and_then(|rows| rows.iter().find(|row| row["name"] == name));
     row.cloned().with_context(|| format!("the agent shows no pod {name}"))
 }
 

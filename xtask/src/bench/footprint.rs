@@ -8,7 +8,7 @@ use super::{
 };
 use crate::demo::{agent::Agent, http};
 use anyhow::{Context as _, Result, bail, ensure};
-use netwhy_tests::lab::{Lab, Program};
+use netwhy_tests::lab::{Lab, Pod, Program};
 use serde_json::{Value, json};
 use std::{
     ffi::OsString,
@@ -21,7 +21,7 @@ pub(super) const READY: Duration = Duration::from_secs(30);
 /// Nodes that Pods talk to.
 const PEERS: [&str; 4] = ["b", "c", "d", "e"];
 /// Silent connections of each of the first Pods to each peer.
-const IDLE: u32 = 9;
+const IDLE: &str = "9";
 /// Pods of the first step, with the connections above, and of the second, with one connection to each peer.
 const STEPS: [usize; 2] = [250, 1000];
 /// Media types of a scrape.
@@ -85,7 +85,7 @@ pub(super) fn steps(context: &Context, lab: &Lab, settle: Duration, scrapes: usi
     let mut programs = Vec::new();
     for peer in PEERS {
         let pod = lab.pod(peer, &format!("hub-{peer}"))?;
-        let program = limited(lab, &pod, &["server".to_owned(), "--backlog".to_owned(), "4096".to_owned()])?;
+        let program = hub(lab, &pod)?;
         let port = program.wait_ready(READY)?.port.context("a server tells no port")?;
         targets.extend(["--to".to_owned(), format!("{}:{port}", lab.node(peer)?.ipv4)]);
         programs.push(program);
@@ -96,14 +96,10 @@ pub(super) fn steps(context: &Context, lab: &Lab, settle: Duration, scrapes: usi
     for step in STEPS {
         while made + PEERS.len() < step {
             let pod = lab.pod("a", &format!("pod-{made}"))?;
-            let idle = if step == STEPS[0] { IDLE } else { 0 };
-            let mut args: Vec<String> = ["client", "--rate", "1", "--timeout-ms", "20000", "--idle"]
-                .into_iter()
-                .map(str::to_owned)
-                .chain([idle.to_string()])
-                .collect();
-            args.extend(targets.iter().cloned());
-            programs.push(limited(lab, &pod, &args)?);
+            let idle = if step == STEPS[0] { IDLE } else { "0" };
+            let mut args = vec!["client", "--rate", "1", "--timeout-ms", "20000", "--idle", idle];
+            args.extend(targets.iter().map(String::as_str));
+            programs.push(lab.start(&pod, &args)?);
             made += 1;
             if made % 50 == 0 {
                 wait(Duration::ZERO)?;
@@ -128,11 +124,12 @@ pub(super) fn steps(context: &Context, lab: &Lab, settle: Duration, scrapes: usi
     Ok(Steps { rss, sockets, scrape, scrape_bytes, scrapes: all })
 }
 
-/// A traffic program with room for many sockets.
-fn limited(lab: &Lab, pod: &netwhy_tests::lab::Pod, args: &[String]) -> Result<Program> {
-    let mut command: Vec<OsString> = ["sh", "-c", "ulimit -n 65536; exec \"$0\" \"$@\""].map(OsString::from).into();
+/// A server with room for many sockets: as many as this machine allows.
+fn hub(lab: &Lab, pod: &Pod) -> Result<Program> {
+    let mut command: Vec<OsString> =
+        ["sh", "-c", "ulimit -S -n \"$(ulimit -H -n)\"; exec \"$0\" \"$@\""].map(OsString::from).into();
     command.push(lab.traffic().into());
-    command.extend(args.iter().map(OsString::from));
+    command.extend(["server", "--backlog", "4096"].map(OsString::from));
     lab.start_command(Some(&lab.node(&pod.node)?.netns), Some(pod), &command)
 }
 
@@ -145,7 +142,7 @@ fn settled(agent: &Agent, pods: usize) -> Result<()> {
             let roles = row["totals"]["connects"].as_object();
             roles.is_some_and(|roles| roles.values().any(|n| n.as_u64().unwrap_or(0) > 0))
         };
-        let seen = rows["pods"].as_array().map_or(0, |rows| rows.iter().filter(connected).count());
+        let seen = rows.as_array().map_or(0, |rows| rows.iter().filter(connected).count());
         if seen >= pods {
             return Ok(());
         }

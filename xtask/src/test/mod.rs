@@ -91,6 +91,12 @@ fn groups(workspace: &Path) -> Vec<Group> {
     groups
 }
 
+/// Names of the test programs that need nothing but a kernel and root.
+pub(crate) fn kernel_tests(workspace: &Path) -> Vec<String> {
+    let files = test_files(&workspace.join("tests/tests"));
+    files.into_iter().filter(|file| file.starts_with("kernel_")).collect()
+}
+
 /// Names of the test programs of a package: files, and folders with a main.rs.
 fn test_files(dir: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };

@@ -1,0 +1,216 @@
+//! Both ends of the serial console: the script that runs as the machine's first program, and the reading of what it prints.
+
+use super::image::Programs;
+use std::fmt::Write as _;
+
+/// In front of every line that is ours.
+const MARK: &str = "@@netwhy";
+
+/// Tests that are not run in a machine whose every instruction is emulated, and why.
+pub(super) const EXCLUDED: [(&str, &str); 0] = [];
+
+/// What the machine does.
+pub(super) fn script(programs: &Programs, filter: Option<&str>) -> String {
+    let agent = programs.agent.display();
+    let mut script = format!(
+        r#"#!/bin/busybox sh
+/bin/busybox --install -s /applets
+export PATH=/usr/sbin:/bin:/applets CI=true RUST_BACKTRACE=1
+mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
+mount -t tmpfs run /run; mount -t cgroup2 cgroup /sys/fs/cgroup
+for module in /modules/*.ko; do insmod $module; done
+ip link set lo up
+ulimit -n 65536
+echo "{MARK} booted $(cut -d' ' -f1 /proc/uptime) $(uname -r)"
+echo "{MARK} begin preflight"
+{agent} preflight --kube off
+echo "{MARK} end preflight $?"
+echo "{MARK} begin smoke"
+{agent} run --kube off --listen 127.0.0.1:9810 & agent=$!
+ready=1; for i in $(seq 100); do wget -q -O /tmp/ready http://127.0.0.1:9810/readyz && ready=0 && break; sleep 0.2; done
+wget -q -O /tmp/metrics http://127.0.0.1:9810/metrics && grep -q '^netwhy_agent_build_info' /tmp/metrics || ready=2
+kill -TERM $agent; wait $agent; stopped=$?
+echo "ready and served: $ready, stopped: $stopped"
+echo "{MARK} end smoke $((ready + stopped))"
+"#
+    );
+    let skips: String = EXCLUDED.iter().map(|(name, _)| format!(" --skip {name}")).collect();
+    let filter = filter.map(|text| format!(" {text}")).unwrap_or_default();
+    for (name, path) in &programs.tests {
+        let path = path.display();
+        // Writing to a String can't fail.
+        let _ = writeln!(
+            script,
+            "echo \"{MARK} begin {name}\"\n{path} --test-threads=1 --nocapture{skips}{filter} 2>&1\necho \"{MARK} end {name} $?\""
+        );
+    }
+    script.push_str(&format!("echo \"{MARK} done\"\npoweroff -f\n"));
+    script
+}
+
+/// What a test came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Passed,
+    Failed,
+    /// It said that the machine can't run it, and why.
+    Skipped(String),
+    /// Begun, without an end.
+    Unfinished,
+}
+
+/// One test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Test {
+    pub(super) name: String,
+    pub(super) verdict: Verdict,
+}
+
+/// What one machine printed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Outcome {
+    /// `uname -r`; empty: it didn't boot.
+    pub(super) release: String,
+    /// From power-on to the first program, s.
+    pub(super) boot_seconds: f64,
+    /// What `netwhy-agent preflight` printed.
+    pub(super) preflight: String,
+    /// All tests, `preflight` and `smoke` among them.
+    pub(super) tests: Vec<Test>,
+    /// Whether it ran to its end.
+    pub(super) complete: bool,
+    /// The kernel's own last words.
+    pub(super) panic: Option<String>,
+}
+
+impl Outcome {
+    /// From the console's text.
+    pub(super) fn read(console: &str) -> Self {
+        let mut this = Self::default();
+        let mut section: Option<(String, String)> = None;
+        for line in console.lines().map(|line| line.trim_end_matches('\r')) {
+            if line.contains("Kernel panic") || line.contains("BUG:") || line.contains("Oops:") {
+                this.panic.get_or_insert_with(|| line.trim().to_owned());
+            }
+            let words = line.find(MARK).map(|at| line[at + MARK.len()..].split_whitespace().collect::<Vec<_>>());
+            match words.as_deref() {
+                Some(["booted", seconds, release]) => {
+                    this.boot_seconds = seconds.parse().unwrap_or(0.0);
+                    this.release = (*release).to_owned();
+                }
+                Some(["begin", name]) => section = Some(((*name).to_owned(), String::new())),
+                Some(["end", _, code]) => this.end(section.take(), Some(code)),
+                Some(["done"]) => this.complete = true,
+                _ => {
+                    if let Some((_, text)) = &mut section {
+                        text.push_str(line);
+                        text.push('\n');
+                    }
+                }
+            }
+        }
+        this.end(section, None);
+        this
+    }
+
+    /// Takes in one section; `code`: its program's exit code, `None` when it has none.
+    fn end(&mut self, section: Option<(String, String)>, code: Option<&str>) {
+        let Some((name, text)) = section else { return };
+        let before = self.tests.len();
+        if name == "preflight" {
+            self.preflight.clone_from(&text);
+        } else {
+            self.tests.extend(tests(&text));
+        }
+        let verdict = match code {
+            // A program of tests says itself which failed; if it says nothing, it failed as a whole.
+            Some("0") if self.tests.len() > before => return,
+            Some("0") => Verdict::Passed,
+            Some(_) if self.tests[before..].iter().any(|test| test.verdict != Verdict::Passed) => return,
+            Some(_) => Verdict::Failed,
+            None if self.tests[before..].iter().any(|test| test.verdict == Verdict::Unfinished) => return,
+            None => Verdict::Unfinished,
+        };
+        self.tests.push(Test { name, verdict });
+    }
+}
+
+/// Tests of one program, from what libtest prints.
+fn tests(text: &str) -> Vec<Test> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut tests: Vec<Test> = Vec::new();
+    let mut open: Option<String> = None;
+    for line in &lines {
+        if let Some((name, rest)) = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ")) {
+            open = Some(name.to_owned());
+            if let Some(verdict) = verdict(rest) {
+                tests.extend(open.take().map(|name| Test { name, verdict }));
+            }
+        } else if let Some(verdict) = verdict(line) {
+            // Something was printed between a test's name and its verdict.
+            tests.extend(open.take().map(|name| Test { name, verdict }));
+        }
+    }
+    tests.extend(open.map(|name| Test { name, verdict: Verdict::Unfinished }));
+    for reason in lines.iter().filter_map(|line| line.trim().strip_prefix("SKIP ")) {
+        let (name, why) = reason.split_once(": ").unwrap_or(("", reason));
+        if let Some(test) = tests.iter_mut().find(|test| test.name == name) {
+            test.verdict = Verdict::Skipped(why.to_owned());
+        }
+    }
+    tests
+}
+
+fn verdict(text: &str) -> Option<Verdict> {
+    match text.trim() {
+        "ok" => Some(Verdict::Passed),
+        "FAILED" => Some(Verdict::Failed),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests_of_reading {
+    use super::*;
+
+    const CONSOLE: &str = "[    0.1] quiet\r\n@@netwhy booted 2.10 6.1.0-56-cloud-amd64\r\n@@netwhy begin preflight\r\n\
+        kernel  ok  6.1\r\n@@netwhy end preflight 0\r\n@@netwhy begin smoke\r\n@@netwhy end smoke 2\r\n\
+        @@netwhy begin kernel_signals\r\ntest a::good ... ok\r\ntest b::bad ... FAILED\r\ntest c::lacks ... ok\r\n\
+        SKIP c::lacks: machine: no owner\r\n@@netwhy end kernel_signals 101\r\n";
+
+    fn verdicts(outcome: &Outcome) -> Vec<(&str, &Verdict)> {
+        outcome.tests.iter().map(|test| (test.name.as_str(), &test.verdict)).collect()
+    }
+
+    #[test]
+    fn every_test_has_its_verdict() {
+        let outcome = Outcome::read(&format!("{CONSOLE}@@netwhy done\r\n"));
+        assert!(outcome.complete);
+        assert_eq!((outcome.boot_seconds, outcome.preflight.as_str()), (2.1, "kernel  ok  6.1\n"));
+        let skipped = Verdict::Skipped("machine: no owner".to_owned());
+        let wanted = [
+            ("preflight", &Verdict::Passed),
+            ("smoke", &Verdict::Failed),
+            ("a::good", &Verdict::Passed),
+            ("b::bad", &Verdict::Failed),
+            ("c::lacks", &skipped),
+        ];
+        assert_eq!(verdicts(&outcome), wanted);
+    }
+
+    #[test]
+    fn a_machine_that_stops_leaves_its_test_unfinished() {
+        let text = format!(
+            "{CONSOLE}@@netwhy begin kernel_more\r\ntest d::slow ... \r\n[ 9.9] Kernel panic - not syncing\r\n"
+        );
+        let outcome = Outcome::read(&text);
+        assert!(!outcome.complete && outcome.panic.is_some());
+        assert_eq!(verdicts(&outcome).last(), Some(&("d::slow", &Verdict::Unfinished)));
+    }
+
+    #[test]
+    fn a_program_that_ends_badly_before_its_first_test_has_failed() {
+        let outcome = Outcome::read("@@netwhy begin kernel_x\nnot found\n@@netwhy end kernel_x 127\n");
+        assert_eq!(verdicts(&outcome), [("kernel_x", &Verdict::Failed)]);
+    }
+}

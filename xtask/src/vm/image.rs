@@ -1,0 +1,103 @@
+//! What runs inside: the agent, the test programs, and what they need of this machine.
+
+use super::{cpio::Cpio, guest, kernel::Kernel};
+use crate::sh;
+use anyhow::{Context as _, Result};
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Programs of this machine that the laboratory runs.
+const TOOLS: [&str; 2] = ["ip", "nft"];
+
+/// Programs that were built for the machine.
+#[derive(Debug)]
+pub(super) struct Programs {
+    /// The agent.
+    pub(super) agent: PathBuf,
+    /// The laboratory's traffic program.
+    pub(super) traffic: PathBuf,
+    /// Test programs: name and file.
+    pub(super) tests: Vec<(String, PathBuf)>,
+}
+
+/// Writes the archive for one kernel.
+pub(super) fn write(programs: &Programs, kernel: &Kernel, filter: Option<&str>, file: &Path) -> Result<()> {
+    let mut cpio = Cpio::default();
+    for dir in ["proc", "sys", "tmp", "run", "applets", "bin", "etc"] {
+        cpio.directory(dir);
+    }
+    let busybox = in_path("busybox").context("no busybox: install busybox-static")?;
+    cpio.file("bin/busybox", &read(&busybox)?);
+    cpio.link("bin/sh", "busybox");
+    let mut libraries = BTreeSet::new();
+    for tool in TOOLS {
+        let path = in_path(tool).with_context(|| format!("no {tool}: install iproute2 and nftables"))?;
+        libraries.extend(needs(&path)?);
+        cpio.file(&format!("usr/sbin/{tool}"), &read(&path)?);
+    }
+    // At their own paths: test programs know where the traffic program is.
+    let ours = [&programs.agent, &programs.traffic].into_iter().chain(programs.tests.iter().map(|(_, path)| path));
+    for path in ours {
+        libraries.extend(needs(path)?);
+        cpio.file(&path.to_string_lossy(), &stripped(path)?);
+    }
+    for library in libraries {
+        cpio.file(&library.to_string_lossy(), &read(&library)?);
+    }
+    for (n, (name, bytes)) in kernel.modules.iter().enumerate() {
+        cpio.file(&format!("modules/{n:02}-{name}.ko"), bytes);
+    }
+    cpio.file("init", guest::script(programs, filter).as_bytes());
+    fs::write(file, cpio.finish()).with_context(|| format!("write {}", file.display()))
+}
+
+/// Shared libraries of a program, the loader among them.
+fn needs(program: &Path) -> Result<Vec<PathBuf>> {
+    let text = sh::output(Command::new("ldd").arg(program))?;
+    Ok(libraries(&text))
+}
+
+/// Paths in what `ldd` prints.
+fn libraries(text: &str) -> Vec<PathBuf> {
+    text.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
+}
+
+/// A program without its debugging information, which would fill the machine's memory.
+fn stripped(path: &Path) -> Result<Vec<u8>> {
+    let copy = env::temp_dir().join(format!("netwhy-vm-{}", std::process::id()));
+    let stripped = sh::output(Command::new("strip").arg("--strip-debug").arg("-o").arg(&copy).arg(path));
+    let bytes = match stripped {
+        Ok(_) => read(&copy),
+        // Without `strip` it is larger, and may still fit.
+        Err(_) => read(path),
+    };
+    let _ = fs::remove_file(&copy);
+    bytes
+}
+
+fn in_path(program: &str) -> Option<PathBuf> {
+    // sbin is not in every user's path.
+    let path = format!("{}:/usr/sbin:/sbin", env::var("PATH").unwrap_or_default());
+    env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("read {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_and_the_loader_are_found_in_what_ldd_prints() {
+        let text = "\tlinux-vdso.so.1 (0x7ffe)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x7f)\n\t/lib64/ld-linux-x86-64.so.2 (0x7f)\n";
+        let found = libraries(text);
+        assert_eq!(found, ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"].map(PathBuf::from));
+        assert!(libraries("\tnot a dynamic executable\n").is_empty());
+    }
+}

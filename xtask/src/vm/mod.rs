@@ -1,0 +1,214 @@
+//! `cargo xtask vm`: the kernel tests on other kernels, each in a QEMU machine of its own.
+
+mod cpio;
+mod guest;
+mod image;
+mod kernel;
+
+use crate::{Unavailable, apt, sh, test, toolchain};
+use anyhow::{Context as _, Result, bail};
+use guest::{Outcome, Verdict};
+use image::Programs;
+use kernel::Kernel;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+/// Kernels when none is named: the oldest with everything, and Debian's newest.
+const KERNELS: [&str; 2] = ["6.1", "6.12"];
+/// Programs, and the packages that they come from.
+const TOOLS: [(&str, &str); 6] = [
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("busybox", "busybox-static"),
+    ("xz", "xz-utils"),
+    ("timeout", "coreutils"),
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+];
+
+/// Run the kernel tests on other kernels, inside QEMU
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Series or exact kernels from Debian's packages, such as 6.1 or 6.12.117+deb12-cloud-amd64
+    #[arg(value_name = "KERNEL", default_values = KERNELS)]
+    kernels: Vec<String>,
+    /// Only tests whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Give up a machine after this long
+    #[arg(long, default_value_t = 300, value_name = "S")]
+    seconds: u32,
+    /// Write the outcome to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    check_machine()?;
+    let workspace = sh::workspace()?;
+    let programs = build(&workspace)?;
+    let dir = sh::target_dir(&workspace).join("vm");
+    fs::create_dir_all(&dir).with_context(|| format!("make {}", dir.display()))?;
+    let mut outcomes = Vec::new();
+    for series in &args.kernels {
+        let kernel = Kernel::fetch(series, &dir)?;
+        outcomes.push((kernel.name.clone(), boot(&workspace, &dir, &programs, &kernel, args)?));
+    }
+    let mut failed = 0;
+    for (name, (outcome, seconds)) in &outcomes {
+        print(name, outcome, *seconds);
+        failed += usize::from(!ended_well(outcome));
+    }
+    for (name, why) in guest::EXCLUDED {
+        println!("not run in an emulated machine: {name}: {why}");
+    }
+    if let Some(file) = &args.json {
+        let kernels: Vec<Value> =
+            outcomes.iter().map(|(name, (outcome, seconds))| json(name, outcome, *seconds)).collect();
+        let text = serde_json::to_string_pretty(&json!({ "kernels": kernels }))?;
+        fs::write(file, format!("{text}\n")).with_context(|| format!("write {}", file.display()))?;
+    }
+    if failed > 0 { bail!("{failed} of {} kernels failed", outcomes.len()) } else { Ok(()) }
+}
+
+fn check_machine() -> Result<()> {
+    if std::env::consts::ARCH != "x86_64" {
+        return Err(Unavailable::error("the machines are x86_64: run it on such a machine".to_owned()));
+    }
+    let missing =
+        || TOOLS.iter().filter(|(program, _)| !sh::in_path(program)).map(|(_, package)| *package).collect::<Vec<_>>();
+    if !missing().is_empty() {
+        let _ = apt::install("QEMU and what runs inside", &missing());
+    }
+    let missing = missing();
+    if missing.is_empty() && sh::in_path("apt-get") && sh::in_path("dpkg") {
+        return Ok(());
+    }
+    let text = "kernels come from Debian's packages and run in QEMU: this needs apt-get, dpkg";
+    Err(Unavailable::error(format!("{text} and the packages {}", missing.join(", "))))
+}
+
+/// Builds the agent and the kernel tests, as `cargo xtask test` does.
+fn build(workspace: &Path) -> Result<Programs> {
+    let toolchain = toolchain::ensure(workspace)?;
+    sh::say("building the agent and the kernel tests");
+    let mut build = toolchain.cargo(workspace);
+    build.args(["build", "--package", "netwhy-agent", "--package", "netwhy-tests", "--bins"]);
+    sh::run(build.stdout(Stdio::null()))?;
+    let mut command = toolchain.cargo(workspace);
+    command.args(["test", "--no-run", "--message-format", "json", "--package", "netwhy-tests"]);
+    let names = test::kernel_tests(workspace);
+    command.args(names.iter().flat_map(|name| ["--test", name]));
+    let tests = if names.is_empty() { Vec::new() } else { executables(&sh::output(&mut command)?) };
+    let debug = sh::target_dir(workspace).join("debug");
+    Ok(Programs { agent: debug.join("netwhy-agent"), traffic: debug.join("netwhy-traffic"), tests })
+}
+
+/// Test programs in cargo's messages.
+fn executables(messages: &str) -> Vec<(String, PathBuf)> {
+    let program = |line: &str| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let is_test = message["profile"]["test"] == true;
+        let name = message["target"]["name"].as_str()?.to_owned();
+        let path = message["executable"].as_str()?;
+        is_test.then(|| (name, PathBuf::from(path)))
+    };
+    messages.lines().filter_map(program).collect()
+}
+
+/// Runs one machine to its end; its outcome, and how long it took, s.
+fn boot(workspace: &Path, dir: &Path, programs: &Programs, kernel: &Kernel, args: &Args) -> Result<(Outcome, f64)> {
+    let archive = dir.join("initramfs.cpio");
+    image::write(programs, kernel, args.filter.as_deref(), &archive)?;
+    let mut command = Command::new("timeout");
+    command.args(["--signal=KILL", &args.seconds.to_string(), "qemu-system-x86_64"]);
+    // Emulated where the hardware's support can't be used.
+    command.args(["-accel", "kvm", "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", "1024", "-no-reboot"]);
+    command.args(["-display", "none", "-monitor", "none", "-serial", "stdio", "-nic", "none"]);
+    command.arg("-kernel").arg(&kernel.image).arg("-initrd").arg(&archive);
+    command.args(["-append", "console=ttyS0 panic=-1 loglevel=3 net.ifnames=0"]);
+    let began = Instant::now();
+    let (_, console) = sh::captured(&format!("tests on Linux {}", kernel.name), &mut command)?;
+    let seconds = began.elapsed().as_secs_f64();
+    let log = sh::keep_log(workspace, &format!("vm-{}.log", kernel.name), &console)?;
+    let outcome = Outcome::read(&console);
+    if !ended_well(&outcome) {
+        sh::say(&format!("  the machine's console is kept in {}", log.display()));
+    }
+    let _ = fs::remove_file(&archive);
+    Ok((outcome, seconds))
+}
+
+fn ended_well(outcome: &Outcome) -> bool {
+    let bad = |verdict: &Verdict| matches!(verdict, Verdict::Failed | Verdict::Unfinished);
+    outcome.complete && outcome.panic.is_none() && !outcome.tests.iter().any(|test| bad(&test.verdict))
+}
+
+fn count(outcome: &Outcome, suits: impl Fn(&Verdict) -> bool) -> usize {
+    outcome.tests.iter().filter(|test| suits(&test.verdict)).count()
+}
+
+fn print(name: &str, outcome: &Outcome, seconds: f64) {
+    println!("\n== Linux {name}");
+    if outcome.release.is_empty() {
+        println!("did not boot");
+        return;
+    }
+    print!("{}", outcome.preflight);
+    println!();
+    for test in &outcome.tests {
+        match &test.verdict {
+            Verdict::Passed => println!("ok       {}", test.name),
+            Verdict::Failed => println!("FAILED   {}", test.name),
+            Verdict::Skipped(why) => println!("SKIP     {}: {why}", test.name),
+            Verdict::Unfinished => println!("NO END   {}", test.name),
+        }
+    }
+    if let Some(panic) = &outcome.panic {
+        println!("the kernel said: {panic}");
+    }
+    if !outcome.complete {
+        println!("it did not come to its end");
+    }
+    println!(
+        "{} passed, {} failed, {} skipped; booted in {:.1} s, {seconds:.0} s in all",
+        count(outcome, |verdict| *verdict == Verdict::Passed),
+        count(outcome, |verdict| matches!(verdict, Verdict::Failed | Verdict::Unfinished)),
+        count(outcome, |verdict| matches!(verdict, Verdict::Skipped(_))),
+        outcome.boot_seconds,
+    );
+}
+
+fn json(name: &str, outcome: &Outcome, seconds: f64) -> Value {
+    let test = |test: &guest::Test| {
+        let (verdict, why) = match &test.verdict {
+            Verdict::Passed => ("passed", None),
+            Verdict::Failed => ("failed", None),
+            Verdict::Skipped(why) => ("skipped", Some(why)),
+            Verdict::Unfinished => ("unfinished", None),
+        };
+        json!({ "name": test.name, "verdict": verdict, "why": why })
+    };
+    json!({
+        "kernel": name, "release": outcome.release, "seconds": seconds, "boot_seconds": outcome.boot_seconds,
+        "complete": outcome.complete, "panic": outcome.panic, "preflight": outcome.preflight,
+        "tests": outcome.tests.iter().map(test).collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_test_programs_are_taken_from_cargos_messages() {
+        let messages = "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"kernel_x\"},\"profile\":{\"test\":true},\"executable\":\"/t/kernel_x-1\"}\n\
+            {\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"netwhy-traffic\"},\"profile\":{\"test\":false},\"executable\":\"/t/traffic\"}\n\
+            {\"reason\":\"build-finished\",\"success\":true}\n";
+        assert_eq!(executables(messages), [("kernel_x".to_owned(), PathBuf::from("/t/kernel_x-1"))]);
+    }
+}
