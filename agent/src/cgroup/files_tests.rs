@@ -97,6 +97,16 @@ fn hybrid_mode_reads_the_same_path_of_the_v1_hierarchies() {
 }
 
 #[test]
+fn throttling_is_seen_where_the_accounting_controller_lacks_the_cgroup() {
+    let tree = Tree::new(
+        "files-cpuacct",
+        &[("cpu/a/cpu.stat", STAT_V1), ("cpuacct/other/cpuacct.usage", "1\n"), ("v2/a/cpu.stat", "usage_usec 77\n")],
+    );
+    let stat = Reader::new(&tree.mounts(&["cpu", "cpuacct"])).cpu("/a").unwrap().unwrap();
+    assert_eq!((stat.throttled_periods, stat.usage_us), (11, 77));
+}
+
+#[test]
 fn unparsable_file_is_an_error_that_names_it() {
     let tree = Tree::new("files-bad", &[("v2/a/cpu.stat", "usage_usec many\n"), ("v2/a/memory.events/x", "")]);
     let mut reader = Reader::new(&tree.mounts(&[]));
