@@ -4,7 +4,7 @@
 //! was cut off.
 
 use super::{CgroupFacts, SampleSource, Snapshot};
-use netwhy_abi::{BUCKETS, CgroupStats, Counter, DropKey, EdgeKey, EdgeStats, PeerClass};
+use netwhy_abi::{BUCKETS, CgroupStats, Counter, DropKey, EdgeKey, EdgeStats, PeerClass, REPLY_BUCKETS};
 use serde::{Deserialize, Serialize};
 use std::{
     io::{BufRead, Write},
@@ -117,6 +117,7 @@ struct StoredEdge {
     /// Busy, receiver-limited, send-buffer-limited.
     jiffies: [u64; 3],
     zero_window: u64,
+    replies: [u32; REPLY_BUCKETS],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -154,6 +155,7 @@ impl From<&EdgeStats> for StoredEdge {
             resets: [row.resets_sent, row.resets_received],
             jiffies: [row.busy_jiffies, row.rwnd_jiffies, row.sndbuf_jiffies],
             zero_window: row.zero_window,
+            replies: row.reply_buckets,
         }
     }
 }
@@ -183,6 +185,7 @@ impl TryFrom<&StoredEdge> for EdgeStats {
             rwnd_jiffies,
             sndbuf_jiffies,
             zero_window: row.zero_window,
+            reply_buckets: row.replies,
         })
     }
 }
