@@ -295,16 +295,27 @@ impl Figures {
         }
     }
 
-    /// Adds what changed since the storage's figures to the edge, and keeps these.
+    /// Adds what changed since the storage's figures to the edge, and keeps these; for hooks that hold the socket's
+    /// lock, so that no retransmission is between being counted by the kernel and being seen here.
     #[inline(always)]
     pub(crate) unsafe fn harvest(&self, state: *mut SocketState, row: *mut EdgeStats, times: bool) {
+        // SAFETY: both point to live map values.
+        unsafe {
+            self.harvest_unlocked(state, row, times);
+            step(&raw mut (*state).total_retrans, self.total_retrans, retransmits(row, Retransmit::Unclassified));
+        }
+    }
+
+    /// The same without the socket's lock: leaves retransmissions to their own hook, because one that is under way
+    /// would be taken for one that the hook missed.
+    #[inline(always)]
+    pub(crate) unsafe fn harvest_unlocked(&self, state: *mut SocketState, row: *mut EdgeStats, times: bool) {
         // SAFETY: both point to live map values.
         unsafe {
             step(&raw mut (*state).data_segs_out, self.data_segs_out, &raw mut (*row).data_segs_out);
             step(&raw mut (*state).segs_out, self.segs_out, &raw mut (*row).segs_out);
             step(&raw mut (*state).bytes_acked, self.bytes_acked, &raw mut (*row).bytes_acked);
             step(&raw mut (*state).bytes_received, self.bytes_received, &raw mut (*row).bytes_received);
-            step(&raw mut (*state).total_retrans, self.total_retrans, retransmits(row, Retransmit::Unclassified));
             step(&raw mut (*state).dsack_dups, self.dsack_dups, retransmits(row, Retransmit::Spurious));
             if times {
                 step(&raw mut (*state).busy, self.busy, &raw mut (*row).busy_jiffies);

@@ -159,7 +159,7 @@ unsafe fn visit(ctx: &IterContext, tp: Ptr) {
         {
             maps::add_rtt(row, us, bpf_ktime_get_ns());
         }
-        figures.harvest(storage, row, true);
+        figures.harvest_unlocked(storage, row, true);
         let unsent = load::<u32>(tp, NW_TP_WRITE_SEQ.load()) != load::<u32>(tp, NW_TP_SND_UNA.load());
         if unsent && load::<u32>(tp, NW_TP_SND_WND.load()) == 0 {
             atomic::add(&raw mut (*row).zero_window, 1);

@@ -229,6 +229,17 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_steps_back_from_zero_is_no_giant_count() {
+        let mut ledger = Ledger::default();
+        let mut sum = 0;
+        for (at, segs) in [(1, 3u64.wrapping_neg()), (2, 0), (3, 4)] {
+            let frame = ledger.take(&snapshot(at, segs));
+            sum += frame.edges.iter().map(|(_, t)| t.data_segs_out).sum::<u64>();
+        }
+        assert_eq!(sum, 4);
+    }
+
+    #[test]
     fn bucket_counts_survive_wrapping() {
         let mut ledger = Ledger::default();
         let mut row = EdgeStats::ZERO;

@@ -134,7 +134,7 @@ impl Tally {
     /// socket): such a step counts as zero here and is made up for by the next, because `high` keeps the highest value
     /// seen; see [`raise`].
     pub fn between(high: &EdgeStats, now: &EdgeStats) -> Self {
-        let d = |a: u64, b: u64| b.saturating_sub(a);
+        let d = |a: u64, b: u64| not_below_zero(b).saturating_sub(a);
         let counts = high.rtt_buckets.iter().zip(&now.rtt_buckets).enumerate();
         Self {
             rtt: Histogram::from_counts(
@@ -240,7 +240,7 @@ impl Tally {
 pub(super) fn raise(high: &mut EdgeStats, now: &EdgeStats) {
     let kept = *high;
     *high = *now;
-    let up = |a: &mut u64, b: u64| *a = (*a).max(b);
+    let up = |a: &mut u64, b: u64| *a = not_below_zero(*a).max(b);
     up(&mut high.data_segs_out, kept.data_segs_out);
     up(&mut high.segs_out, kept.segs_out);
     up(&mut high.bytes_acked, kept.bytes_acked);
@@ -251,6 +251,12 @@ pub(super) fn raise(high: &mut EdgeStats, now: &EdgeStats) {
     for (a, b) in high.retransmits.iter_mut().zip(kept.retransmits) {
         up(a, b);
     }
+}
+
+/// A row that is new, or was taken out and came back, may step back from zero: two's complement shows it as a count
+/// that nothing could have reached.
+const fn not_below_zero(count: u64) -> u64 {
+    if count > i64::MAX as u64 { 0 } else { count }
 }
 
 /// Lowest RTT (µs) in the slots not older than `newest − back` epochs. `None`: no sample in that time.

@@ -247,7 +247,10 @@ fn lost_synacks_are_retransmissions_of_the_server() {
     let by_client = mib::read(stage.node("a"), "Tcp", "RetransSegs");
     assert_eq!(
         (of(&watch, "client", Retransmit::Syn), of(&watch, "server", Retransmit::SynAck)),
-        (by_client, by_server)
+        (by_client, by_server),
+        "{:?}, the programs' counters {:?}",
+        watch.all().retransmits,
+        watch.last.counters
     );
     assert_eq!(watch.all().retransmitted(), by_client + by_server, "not again by the accepted socket");
     pair.finish();
