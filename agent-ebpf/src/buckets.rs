@@ -58,6 +58,21 @@ pub fn bucket_index(us: u32) -> usize {
     if low >= BUCKETS { BUCKETS - 1 } else { low }
 }
 
+/// Buckets of reply times: 0 jiffies, then one per power of two.
+pub const REPLY_BUCKETS: usize = 16;
+
+/// Index of the bucket that holds a reply time: 0 for less than one jiffy, `n` for 2ⁿ⁻¹ … 2ⁿ − 1 jiffies, 15 for more.
+#[inline(always)]
+pub fn reply_bucket(jiffies: u32) -> usize {
+    let mut bits = 0;
+    let mut rest = jiffies;
+    while rest > 0 && bits < REPLY_BUCKETS - 1 {
+        rest >>= 1;
+        bits += 1;
+    }
+    bits
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +91,15 @@ mod tests {
     fn coarse_bounds_one_two_five_are_exact_bounds() {
         for us in [50, 100, 200, 500, 1_000, 2_000, 5_000, 1_000_000, 5_000_000, 10_000_000] {
             assert!(BOUNDS_US.contains(&us), "{us}");
+        }
+    }
+
+    #[test]
+    fn reply_buckets_are_powers_of_two() {
+        for (jiffies, bucket) in
+            [(0, 0), (1, 1), (2, 2), (3, 2), (4, 3), (10, 4), (16_383, 14), (16_384, 15), (u32::MAX, 15)]
+        {
+            assert_eq!(reply_bucket(jiffies), bucket, "{jiffies}");
         }
     }
 

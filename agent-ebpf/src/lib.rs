@@ -13,7 +13,7 @@ pub mod memory;
 pub mod stats;
 pub mod walk;
 
-pub use buckets::{BOUNDS_US, BUCKETS, bucket_index};
+pub use buckets::{BOUNDS_US, BUCKETS, REPLY_BUCKETS, bucket_index, reply_bucket};
 pub use counters::{Counter, Failure, PeerClass, Retransmit, Role};
 pub use keys::{Control, DropKey, EdgeKey, OverflowKey, PeerPrefix};
 pub use stats::{CgroupStats, EdgeStats, MIN_SLOTS, min_slot_epoch, min_slot_pack, min_slot_unpack};

@@ -137,11 +137,11 @@ fn new_edge<C: EbpfContext>(ctx: &C, key: &EdgeKey) -> Option<*mut EdgeStats> {
         None => PeerClass::External as u32,
     };
     let key = OverflowKey { cgroup: key.cgroup, class, pad: 0 };
-    if let Some(row) = OVERFLOW.get_ptr_mut(&key) {
+    if let Some(row) = OVERFLOW.get_ptr_mut(key) {
         return Some(row);
     }
-    let _ = OVERFLOW.insert(&key, zero, u64::from(BPF_NOEXIST));
-    let row = OVERFLOW.get_ptr_mut(&key);
+    let _ = OVERFLOW.insert(key, zero, u64::from(BPF_NOEXIST));
+    let row = OVERFLOW.get_ptr_mut(key);
     if row.is_none() && count(Counter::OverflowFull) {
         warn!(ctx, "overflow map full: samples of cgroup {} are lost", key.cgroup);
     }
@@ -151,11 +151,11 @@ fn new_edge<C: EbpfContext>(ctx: &C, key: &EdgeKey) -> Option<*mut EdgeStats> {
 /// The row of a cgroup, made when missing.
 #[inline(always)]
 pub(crate) fn cgroup<C: EbpfContext>(ctx: &C, id: u64) -> Option<*mut CgroupStats> {
-    if let Some(row) = CGROUPS.get_ptr_mut(&id) {
+    if let Some(row) = CGROUPS.get_ptr_mut(id) {
         return Some(row);
     }
-    let _ = CGROUPS.insert(&id, ZERO_CGROUP.get(0)?, u64::from(BPF_NOEXIST));
-    let row = CGROUPS.get_ptr_mut(&id);
+    let _ = CGROUPS.insert(id, ZERO_CGROUP.get(0)?, u64::from(BPF_NOEXIST));
+    let row = CGROUPS.get_ptr_mut(id);
     if row.is_none() && count(Counter::CgroupsFull) {
         warn!(ctx, "cgroup map full: samples of cgroup {} are lost", id);
     }

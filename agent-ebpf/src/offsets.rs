@@ -84,7 +84,19 @@ globals! {
     NW_TP_SND_UNA: u32 = 0;
     /// Byte that holds `inet_connection_sock.icsk_ca_state` in its low five bits.
     NW_TP_CA_STATE: u32 = 0;
+    /// `tcp_sock.lsndtime`: when data was last sent, jiffies; `NONE`: no reply times.
+    NW_TP_LSNDTIME: u32 = 0;
+    /// `inet_connection_sock.icsk_ack.lrcvtime`: when data was last received, jiffies.
+    NW_TP_LRCVTIME: u32 = 0;
+    /// `sock.__sk_common.skc_num`: local port, host order.
+    NW_SK_NUM: u32 = 0;
+    /// `sock.__sk_common.skc_dport`: remote port, network order.
+    NW_SK_DPORT: u32 = 0;
     // skb
+    /// `sk_buff.cb` + `tcp_skb_cb.seq`.
+    NW_SKB_SEQ: u32 = 0;
+    /// `sk_buff.cb` + `tcp_skb_cb.end_seq`.
+    NW_SKB_END_SEQ: u32 = 0;
     /// `sk_buff.cb` + `tcp_skb_cb.tcp_gso_segs`.
     NW_SKB_GSO_SEGS: u32 = 0;
     /// `sk_buff.sk`.
@@ -99,6 +111,9 @@ globals! {
     // settings
     /// Mean distance of RTT samples on busy sockets, in ACKs. 1: every one.
     NW_RTT_EVERY: u32 = 16;
+    /// A socket that received more segments than this without ever being looked at is older than the agent. 256 times
+    /// the distance of samples: a newer one escapes so many looks with probability e⁻²⁵⁶. `u32::MAX` without sampling.
+    NW_UNSEEN_SEGMENTS: u32 = 4096;
     /// Level of the subtree's root below the mount; 0: all cgroups.
     NW_ROOT_LEVEL: u32 = 0;
     /// cgroup id of the subtree's root.

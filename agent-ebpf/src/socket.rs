@@ -25,10 +25,6 @@ pub(crate) const TCP_NEW_SYN_RECV: u8 = 12;
 
 const AF_INET: u16 = 2;
 
-/// A socket that received more segments than this without ever being looked at is older than the agent: at one look
-/// in 16 segments, a newer one would have escaped 4,096 looks with probability (15/16)⁴⁰⁹⁶ < 10⁻¹¹⁴.
-const UNSEEN_SEGMENTS: u32 = 4096;
-
 /// What was counted of one socket so far (`BPF_MAP_TYPE_SK_STORAGE`). Each value is swapped for the socket's current
 /// one and the difference added, so that however many programs look at a socket, the sum is the socket's own figure.
 #[derive(Clone, Copy)]
@@ -241,7 +237,7 @@ pub(crate) unsafe fn state<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, now_retran
 #[inline(always)]
 pub(crate) unsafe fn is_older(tp: Ptr) -> bool {
     // SAFETY: `tp` is a TCP socket.
-    maps::control().baseline != 0 || unsafe { load::<u32>(tp, NW_TP_SEGS_IN.load()) } > UNSEEN_SEGMENTS
+    maps::control().baseline != 0 || unsafe { load::<u32>(tp, NW_TP_SEGS_IN.load()) } > NW_UNSEEN_SEGMENTS.load()
 }
 
 /// A socket's own cumulative figures.

@@ -1,6 +1,6 @@
 //! Map values: cumulative counters of one edge and of one cgroup.
 
-use crate::buckets::BUCKETS;
+use crate::buckets::{BUCKETS, REPLY_BUCKETS};
 
 /// Slots of the rotating minimum; see [`EdgeStats::min_slots`].
 pub const MIN_SLOTS: usize = 4;
@@ -45,6 +45,9 @@ pub struct EdgeStats {
     pub sndbuf_jiffies: u64,
     /// Times that a walk found the peer's window closed with data waiting.
     pub zero_window: u64,
+    /// Sampled reply times of clients per [`reply_bucket`](crate::reply_bucket): from the last data sent to the first data
+    /// received after it. Wraps at 2³².
+    pub reply_buckets: [u32; REPLY_BUCKETS],
 }
 
 /// Counters of one cgroup that no edge holds.
@@ -62,7 +65,9 @@ pub struct CgroupStats {
 }
 
 const _: () = assert!(BUCKETS.is_multiple_of(2));
-const _: () = assert!(size_of::<EdgeStats>() == BUCKETS * 4 + 8 * (1 + MIN_SLOTS + 4 + 7 + 1 + 2 + 6 + 2 + 3 + 1));
+const _: () = assert!(
+    size_of::<EdgeStats>() == (BUCKETS + REPLY_BUCKETS) * 4 + 8 * (1 + MIN_SLOTS + 4 + 7 + 1 + 2 + 6 + 2 + 3 + 1)
+);
 const _: () = assert!(size_of::<CgroupStats>() == BUCKETS * 8 + 8 * 4);
 
 impl EdgeStats {
@@ -85,6 +90,7 @@ impl EdgeStats {
         rwnd_jiffies: 0,
         sndbuf_jiffies: 0,
         zero_window: 0,
+        reply_buckets: [0; REPLY_BUCKETS],
     };
 }
 

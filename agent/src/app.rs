@@ -56,8 +56,11 @@ impl Failure {
     }
 }
 
+/// Tells what the cgroup file system says, at a monotonic time, of these cgroups and of all that live.
+type Facts = Box<dyn FnMut(Duration, &[u64]) -> Vec<CgroupFacts> + Send>;
+
 /// A source over this machine's kernel.
-pub type Source = KernelSource<Box<dyn FnMut(Duration, &[u64]) -> Vec<CgroupFacts> + Send>>;
+pub type Source = KernelSource<Facts>;
 
 /// Configuration from file, environment and flags. `None` bytes: no file.
 ///
@@ -214,8 +217,7 @@ pub fn open(cli: &Cli, config: &Config) -> Result<(Source, peers::PeerTable), Fa
         walk_cpu_share: sampling.walk_cpu_share,
         edge_idle: config.limits.edge_idle_seconds,
     };
-    let facts: Box<dyn FnMut(Duration, &[u64]) -> Vec<CgroupFacts> + Send> =
-        Box::new(move |now, named| facts.read(now, named));
+    let facts: Facts = Box::new(move |now, named| facts.read(now, named));
     Ok((KernelSource::new(loaded, facts, settings)?, peers))
 }
 

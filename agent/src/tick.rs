@@ -115,7 +115,6 @@ impl Tick {
     }
 
     /// Ready to run.
-    #[expect(clippy::too_many_arguments, reason = "one place puts the parts together")]
     pub fn new(
         source: Source,
         pipeline: Pipeline,

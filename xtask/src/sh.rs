@@ -56,7 +56,9 @@ pub(crate) fn say(text: &str) {
 
 /// As one would type it.
 pub(crate) fn shown(command: &Command) -> String {
-    let parts = [command.get_program()].into_iter().chain(command.get_args());
+    let program = Path::new(command.get_program());
+    let program = program.file_name().unwrap_or(program.as_os_str());
+    let parts = [program].into_iter().chain(command.get_args());
     parts.map(|part| part.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
@@ -83,7 +85,11 @@ pub(crate) fn step(what: &str, command: &mut Command) -> Result<()> {
     if passed {
         return Ok(());
     }
-    let lines: Vec<&str> = text.lines().collect();
+    // A build script's progress arrives as warnings.
+    let noise = |line: &str| {
+        line.starts_with("warning: ") && [":    Compiling ", ":     Finished "].iter().any(|it| line.contains(it))
+    };
+    let lines: Vec<&str> = text.lines().filter(|line| !noise(line)).collect();
     bail!("`{}` failed:\n{}", shown(command), lines[lines.len().saturating_sub(TAIL)..].join("\n"))
 }
 

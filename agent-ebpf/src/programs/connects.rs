@@ -138,11 +138,9 @@ unsafe fn duration_us(sk: Ptr, role: Role, rtt_us: u32, retransmitted: u32, now:
     }
     if let Role::Client = role {
         // SAFETY: a full socket; its storage is a live map value.
-        if let Some(state) = unsafe { seen(sk) } {
-            let since = unsafe { (*state).syn_ns };
-            if since != 0 {
-                return ((now - since) / 1_000) as u32;
-            }
+        let since = unsafe { seen(sk).map_or(0, |state| (*state).syn_ns) };
+        if since != 0 {
+            return ((now - since) / 1_000) as u32;
         }
     }
     // Timeouts double from one second: 1, 3, 7, 15 … s after n retransmissions.

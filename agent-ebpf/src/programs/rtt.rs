@@ -1,9 +1,15 @@
 //! RTT samples of busy sockets.
 
-use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{
+    helpers::generated::{bpf_jiffies64, bpf_ktime_get_ns},
+    macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
+use netwhy_abi::reply_bucket;
 
 use crate::{
-    kernel::{Ptr, load},
+    atomic,
+    kernel::{Ptr, load, probe},
     maps,
     offsets::*,
     socket::{Figures, SocketState, edge_of, state, tcp},
@@ -33,8 +39,43 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
         if let Some(storage) = storage {
             Figures::read(tp, false).harvest(storage, row, false);
         }
+        if let Some(jiffies) = reply_time(sk, tp, ctx.arg(1)) {
+            let slot = (&raw mut (*row).reply_buckets).cast::<u32>();
+            atomic::add32(slot.add(reply_bucket(jiffies)), 1);
+        }
     }
     0
+}
+
+/// Lowest port that systems give to clients (`net.ipv4.ip_local_port_range`).
+const EPHEMERAL: u16 = 32_768;
+
+/// How long a client waited for the data that just arrived, jiffies: since it last sent data. `None`: no client (by its
+/// ports, because a connection older than the agent shows no handshake), no data, or not the first since then.
+#[inline(always)]
+unsafe fn reply_time(sk: Ptr, tp: Ptr, skb: Ptr) -> Option<u32> {
+    if NW_TP_LSNDTIME.load() == NONE || NW_TP_LRCVTIME.load() == NONE {
+        return None;
+    }
+    // SAFETY: a TCP socket and the packet that it receives.
+    unsafe {
+        let (local, remote) = (load::<u16>(sk, NW_SK_NUM.load()), load::<u16>(sk, NW_SK_DPORT.load()));
+        if local < EPHEMERAL || u16::from_be(remote) >= EPHEMERAL {
+            return None;
+        }
+        let sent: u32 = load(tp, NW_TP_LSNDTIME.load());
+        let received: u32 = load(tp, NW_TP_LRCVTIME.load());
+        if sent == 0 || (sent.wrapping_sub(received) as i32) < 0 {
+            return None;
+        }
+        // A FIN takes one sequence number; data takes more.
+        let begin = probe::<u32>(skb, NW_SKB_SEQ.load())?;
+        let end = probe::<u32>(skb, NW_SKB_END_SEQ.load())?;
+        if end.wrapping_sub(begin) <= 1 {
+            return None;
+        }
+        Some((bpf_jiffies64() as u32).wrapping_sub(sent))
+    }
 }
 
 /// The newest RTT sample of a socket, µs, if it was not taken before. `None` also before the first ACK of data.

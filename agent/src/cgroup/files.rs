@@ -133,8 +133,13 @@ impl Reader {
             }
             _ => None,
         };
-        let usage_us = match cpuacct_v1 {
+        // The accounting controller may be mounted apart and lack this cgroup; v2 accounts for every cgroup.
+        let accounted = match cpuacct_v1 {
             Some(base) => read(buffer, text, base, path, "cpuacct.usage", parse::single)?.map(|ns| ns / 1_000),
+            None => None,
+        };
+        let usage_us = match accounted {
+            Some(us) => Some(us),
             None => read(buffer, text, unified, path, "cpu.stat", parse::cpu_stat_v2)?.map(|(us, _)| us),
         };
         // Gone between two reads.

@@ -140,7 +140,7 @@ impl CgroupTable {
     }
 
     /// Makes the table current: a rescan when it is degraded, else one system call that looks whether the subtree's top
-    /// is still the same. Meant for every tick. Rescans take some 10 µs per cgroup.
+    /// is still the same. Meant for every tick.
     pub fn refresh(&self) {
         let mut tree = self.shared.lock();
         if tree.degraded().is_none() && tree.root_unchanged() {

@@ -82,6 +82,7 @@ struct Clock {
     window: Duration,
     /// The window reaches further back than the one before.
     window_grew: bool,
+    hz: Option<u32>,
 }
 
 /// What the engine knows of one edge.
@@ -93,10 +94,11 @@ pub(super) struct EdgeMemory {
     loss: Loss,
     ln_p50: Mean,
     ln_min: Mean,
+    ln_reply: Mean,
     acked_per_s: Mean,
     /// (`bytes_acked`, timeouts) of the last windows, newest first.
     recent: [Option<(u64, u64)>; 4],
-    /// Since when the median RTT is inflated.
+    /// Since when the median RTT or reply time is inflated.
     slow_since: Option<Duration>,
     /// Samples near the minimum in the previous window.
     fast: u64,
@@ -113,6 +115,19 @@ impl EdgeMemory {
     /// Minimum RTT in normal times, µs. `None`: not known yet.
     pub(super) fn min_us(&self) -> Option<f64> {
         self.ln_min.get().map(f64::exp)
+    }
+
+    /// Median reply time in normal times, s. `None`: not known yet.
+    pub(super) fn reply_s(&self) -> Option<f64> {
+        self.ln_reply.get().map(f64::exp)
+    }
+
+    /// Median reply time at least `rtt_inflation` times its baseline and `think_time_ms` above it, s and baseline, s.
+    /// `None`: it isn't, or is not known.
+    pub(super) fn slow_reply(&self, tally: &Tally, hz: Option<u32>, thresholds: &Thresholds) -> Option<(f64, f64)> {
+        let (now, usual) = (median_reply(tally, hz)?, self.reply_s()?);
+        let slow = now >= thresholds.rtt_inflation * usual && (now - usual) * 1000.0 >= thresholds.think_time_ms;
+        slow.then_some((now, usual))
     }
 
     /// True when all handshakes seen were this subject's own SYNs, and there were any.
@@ -154,8 +169,8 @@ impl EdgeMemory {
 
         let fast_us = self.fast_us(thresholds);
         let fast = fast_us.map_or(0, |us| tally.rtt.count_up_to(us as u32));
-        let slow =
-            self.is_slow(tally, thresholds) && fast_us.zip(tally.min_rtt_us).is_some_and(|(f, m)| f64::from(m) <= f);
+        let slow = (self.is_slow(tally, thresholds) || self.slow_reply(tally, clock.hz, thresholds).is_some())
+            && fast_us.zip(tally.min_rtt_us).is_some_and(|(f, m)| f64::from(m) <= f);
         match self.slow_since {
             _ if !slow => (self.slow_since, self.path_fast) = (None, false),
             None => self.slow_since = Some(clock.at),
@@ -179,7 +194,7 @@ impl EdgeMemory {
             && p50 - f64::from(min) >= thresholds.think_time_ms * 1000.0
     }
 
-    fn learn(&mut self, tally: &Tally, window: Duration, keep: f64, share: f64) {
+    fn learn(&mut self, tally: &Tally, (window, hz): (Duration, Option<u32>), keep: f64, share: f64) {
         self.loss.learn(tally, keep, share);
         self.acked_per_s.learn(tally.bytes_acked as f64 / window.as_secs_f64(), keep);
         // While it can't be said yet why the median rose, it must not become normal.
@@ -191,7 +206,15 @@ impl EdgeMemory {
             self.ln_p50.learn(p50.max(1.0).ln(), keep);
             self.ln_min.learn(f64::from(min.max(1)).ln(), keep);
         }
+        if !undecided && let Some(reply) = median_reply(tally, hz) {
+            self.ln_reply.learn(reply.ln(), keep);
+        }
     }
+}
+
+/// Median reply time, s. `None`: too few samples.
+fn median_reply(tally: &Tally, hz: Option<u32>) -> Option<f64> {
+    tally.reply_quantile_seconds(0.5, hz?).filter(|_| tally.reply_count() >= MIN_RTT_SAMPLES)
 }
 
 /// All edges' baselines, and their classes'.
@@ -213,7 +236,7 @@ impl Memory {
         self.last_at = Some(view.at);
         let window_grew = view.window > self.last_window + WINDOW_JITTER;
         self.last_window = view.window;
-        let clock = Clock { at: view.at, window: view.window, window_grew };
+        let clock = Clock { at: view.at, window: view.window, window_grew, hz: view.hz };
         for (edge, key) in view.edges.iter().zip(keys) {
             self.edges.entry(*key).or_default().observe(&edge.window, clock, thresholds);
         }
@@ -248,7 +271,7 @@ impl Memory {
             sum.loss_episodes += edge.window.loss_episodes;
             sum.data_segs_out += edge.window.data_segs_out;
             if let Some(memory) = self.edges.get_mut(key) {
-                memory.learn(&edge.window, view.window, keep, share);
+                memory.learn(&edge.window, (view.window, view.hz), keep, share);
             }
         }
         for (class, sum) in self.classes.iter_mut().zip(&sums) {

@@ -102,9 +102,10 @@ fn accept_queue(context: &Context<'_>, index: usize, subject: &Subject<'_>) -> O
         nats: over(drops as f64, limit as f64) + 5.0 * full.min(4) as f64,
         certainty: 1.0,
         overwhelming: drops as f64 >= OVERWHELMING * limit as f64,
-        summary: format!(
-            "{name} does not accept fast enough: {drops} connections turned away by its full listen queue"
-        ),
+        summary: match drops {
+            0 => format!("{name} does not accept: its listen queue is full, the next connection is turned away"),
+            n => format!("{name} does not accept fast enough: {n} connections turned away by its full listen queue"),
+        },
         evidence: vec![
             evidence("netwhy_tcp_accept_queue_overflows_total", drops as f64, "connections", name, "ebpf:sk_drops"),
             evidence("accept_queue_full", full as f64, "walks", name, "ebpf:iter/task_file"),

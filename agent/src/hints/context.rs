@@ -26,6 +26,8 @@ pub(super) struct Context<'a> {
     pub(super) node: &'a str,
     pub(super) thresholds: &'a Thresholds,
     pub(super) window: Duration,
+    /// Jiffies per second. `None`: not measured yet.
+    pub(super) hz: Option<u32>,
     pub(super) subjects: Vec<Subject<'a>>,
     /// Same indices as the view's edges.
     pub(super) edges: Vec<Edge<'a>>,
@@ -88,7 +90,7 @@ impl<'a> Context<'a> {
             });
         }
         let claims = keys.iter().map(|key| held.get(key).copied()).collect();
-        Self { node, thresholds, window: view.window, subjects, edges, claims }
+        Self { node, thresholds, window: view.window, hz: view.hz, subjects, edges, claims }
     }
 
     /// Edges that `family` may judge: they have a subject, and no earlier family explains them.

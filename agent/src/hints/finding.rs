@@ -34,11 +34,9 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    /// Same subject, cause and blame: same id.
+    /// Same subject and cause: same id, also when the blame moves as evidence comes in.
     pub(super) fn id(&self, subject: &SubjectId) -> u64 {
-        let Blame { kind, name, alternatives: _ } = &self.blame;
-        let hash = subject_hash(subject).field(self.rule.id.as_bytes());
-        Fnv::finish(hash.field(kind.label().as_bytes()).field(name.as_bytes()))
+        Fnv::finish(subject_hash(subject).field(self.rule.id.as_bytes()))
     }
 
     pub(super) fn confidence(&self) -> f64 {
@@ -52,7 +50,7 @@ impl Finding {
     }
 }
 
-/// Makes one finding of those with the same subject, cause and blame: the strongest speaks for all their edges.
+/// Makes one finding of those with the same subject and cause: the strongest speaks for all their edges.
 /// Order: of first appearance.
 pub(super) fn merge(findings: Vec<(SubjectId, Finding)>) -> Vec<(SubjectId, Finding)> {
     let mut places: BTreeMap<u64, usize> = BTreeMap::new();

@@ -34,13 +34,14 @@ pub(super) const PEER_SLOW: Rule = Rule {
     symptom: "rtt_inflation",
     meaning: "The network is exonerated: the path to the peer is as fast as ever, but the peer's replies (on which its \
               acknowledgements ride) come late. The peer thinks.",
-    signals: &["netwhy_tcp_rtt_seconds", "netwhy_tcp_min_rtt_seconds"],
-    test: "Median RTT at least `rtt_inflation` times its baseline and `think_time_ms` above the window's minimum, while \
-           samples taken since then are still near the baseline's minimum (within 1.5 × or `rtt_floor_ms`). A median \
+    signals: &["netwhy_tcp_rtt_seconds", "netwhy_tcp_min_rtt_seconds", "reply_time"],
+    test: "Median RTT at least `rtt_inflation` times its baseline and `think_time_ms` above the window's minimum, or the \
+           same of the median reply time (a client's last data sent to the first data received), while RTT samples taken since then are still near the baseline's minimum (within 1.5 × or `rtt_floor_ms`). A median \
            of 20 samples that triples by chance: below 1e-6 when samples are independent and at most one in ten is that \
            slow in normal times.",
-    minimum: "20 RTT samples, a baseline of 10 clean windows, and only handshakes of its own making on the edge: a \
-              server's RTT also holds its clients' think time, which is nobody's fault.",
+    minimum: "20 samples and a baseline of 10 clean windows. Reply times are taken of clients only (by their ports); RTTs \
+              count when all handshakes on the edge were the Pod's own: a server's RTT also holds its clients' think \
+              time, which is nobody's fault.",
     ruled_out_by: "Loss; senders held back by window or buffer; the Pod's own throttling; a minimum RTT that rose too \
                    (undecidable: path or constant think time).",
     action: "Look at the peer's application and what it waits for; the path needs no attention.",
@@ -75,8 +76,10 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
 /// A client's edge that was free to send, without loss, and has enough samples for its median to mean something.
 fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>) -> bool {
     let t = edge.tally();
-    edge.memory.is_some_and(|m| m.client_only() && m.p50_us().is_some())
-        && t.rtt.count() >= MIN_RTT_SAMPLES
+    let rtt = t.rtt.count() >= MIN_RTT_SAMPLES && edge.memory.is_some_and(EdgeMemory::client_only);
+    let reply = t.reply_count() >= MIN_RTT_SAMPLES && edge.memory.is_some_and(|m| m.reply_s().is_some());
+    (rtt || reply)
+        && edge.memory.is_some_and(|m| m.p50_us().is_some())
         && !edge.is_limited(context.thresholds)
         && (t.loss_episodes as f64) < context.thresholds.loss_ratio * t.data_segs_out.max(1) as f64
 }
@@ -112,7 +115,17 @@ fn peer(
     let [p50, usual, min, min_usual] = rtts(edge)?;
     let who = &context.subjects[subject];
     let (name, peer, place) = (who.name(), edge.peer_name(), context.place(edge));
+    let reply = edge.memory.and_then(|m| m.slow_reply(edge.tally(), context.hz, context.thresholds));
+    // The reply time where it tells: acknowledgements do not wait for replies that come very late.
+    let (what, value, normal) = match reply {
+        Some((now, then)) => ("median reply time", now * 1e6, then * 1e6),
+        None => ("median RTT", p50, usual),
+    };
     let mut numbers = median(edge, &place, p50, usual);
+    if let Some((now, then)) = reply {
+        let number = evidence("reply_time{quantile=\"0.5\"}", now, "seconds", &place, "ebpf:tcp_probe");
+        numbers.insert(0, Evidence { baseline: Some(then), ..number });
+    }
     numbers.push(evidence("slow_peers", slow as f64, &format!("of {judged} peers"), name, "netwhy"));
     // All at once, and nothing wrong with the Pod itself: they may well share what they wait for.
     let alternatives = if all_slow { vec![name.to_owned()] } else { Vec::new() };
@@ -120,13 +133,13 @@ fn peer(
         rule: &PEER_SLOW,
         subject,
         blame: Blame { alternatives, ..blame(edge.blame_kind(BlameKind::PeerPod), peer.clone()) },
-        nats: over(p50 / usual, context.thresholds.rtt_inflation),
+        nats: over(value / normal, context.thresholds.rtt_inflation),
         certainty: if all_slow { 0.7 } else { 1.0 },
         overwhelming: false,
         summary: format!(
-            "{name} waits for {peer}, not for the network: median RTT {} (normally {}) while the path still takes {}",
-            ms(p50),
-            ms(usual),
+            "{name} waits for {peer}, not for the network: {what} {} (normally {}) while the path still takes {}",
+            ms(value),
+            ms(normal),
             ms(min)
         ),
         evidence: numbers,

@@ -54,6 +54,8 @@ pub struct Window {
     pub rtt_p90_seconds: Option<f64>,
     /// 99th percentile.
     pub rtt_p99_seconds: Option<f64>,
+    /// Median time that clients waited for a reply, to the nearest power of two of a jiffy. `null`: no client, or no sample.
+    pub reply_p50_seconds: Option<f64>,
     /// Lowest RTT: the path, without the peers' think time.
     pub min_rtt_seconds: Option<f64>,
     /// The same by peer class; every class is there.
@@ -168,6 +170,8 @@ pub struct EdgeRow {
     pub rtt_p50_seconds: Option<f64>,
     /// 99th percentile.
     pub rtt_p99_seconds: Option<f64>,
+    /// Median time that clients waited for a reply, to the nearest power of two of a jiffy. `null`: no client, or no sample.
+    pub reply_p50_seconds: Option<f64>,
     /// Lowest.
     pub min_rtt_seconds: Option<f64>,
     /// Data segments sent, retransmissions included.

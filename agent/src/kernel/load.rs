@@ -89,6 +89,8 @@ pub enum LoadError {
 /// Attached programs and their maps. Dropping it detaches everything; nothing is pinned.
 pub struct Loaded {
     pub(super) ebpf: Ebpf,
+    /// Passes what the programs wrote to their log on to the agent's.
+    log: Option<Box<dyn FnMut() + Send>>,
     /// What is attached now; see [`Loaded::detach`].
     pub(super) links: Vec<programs::tp_btf::BtfTracePointLink>,
     /// One verdict per probe, in the table's order.
@@ -120,6 +122,8 @@ impl Loaded {
             .map_err(|missing| LoadError::Kernel { release, missing: missing.join(", ") })?;
         raise_memlock();
         let mut ebpf = object(settings, &constants)?;
+        // Before any program is loaded: the logger takes over the map that they refer to.
+        let log = log(&mut ebpf);
         let btf = Btf::from_sys_fs().map_err(|error| LoadError::Other(error.to_string()))?;
         let mut verdicts = Vec::new();
         let mut links = Vec::new();
@@ -141,12 +145,30 @@ impl Loaded {
         }
         let can_walk = constants.has_storage
             && verdicts.iter().any(|v| v.name == "sockets" && matches!(v.state, State::Ok | State::Degraded));
-        Ok(Self { ebpf, links, verdicts, lacks: constants.lacks, drop_reasons: drop_reasons(&types), can_walk })
+        let drop_reasons = drop_reasons(&types);
+        Ok(Self { ebpf, log, links, verdicts, lacks: constants.lacks, drop_reasons, can_walk })
     }
 
-    /// File descriptor of a map.
+    /// Passes what the programs logged since the last call on to the agent's log.
+    pub(super) fn flush_log(&mut self) {
+        if let Some(flush) = &mut self.log {
+            flush();
+        }
+    }
+
+    /// A map by name.
     pub(super) fn map(&self, name: &str) -> Option<&aya::maps::Map> {
         self.ebpf.map(name)
+    }
+}
+
+fn log(ebpf: &mut Ebpf) -> Option<Box<dyn FnMut() + Send>> {
+    match aya_log::EbpfLogger::init(ebpf) {
+        Ok(mut logger) => Some(Box::new(move || logger.flush())),
+        Err(error) => {
+            tracing::info!(%error, "the kernel programs' own log is not to be had");
+            None
+        }
     }
 }
 
@@ -159,9 +181,12 @@ fn object(settings: &Settings<'_>, constants: &offsets::Constants) -> Result<Ebp
         loader.override_global(symbol, value, true);
     }
     let every = settings.rtt_every.max(1);
+    let sampled = settings.modes.iter().all(|(name, mode)| *name != "rtt" || *mode != Mode::Off);
+    let unseen = if sampled { every.saturating_mul(256) } else { u32::MAX };
     let (level, id) = settings.subtree.map_or((0, 0), |subtree| (subtree.level, subtree.id));
     loader
         .override_global("NW_RTT_EVERY", &every, true)
+        .override_global("NW_UNSEEN_SEGMENTS", &unseen, true)
         .override_global("NW_ROOT_LEVEL", &level, true)
         .override_global("NW_ROOT_ID", &id, true)
         .map_max_entries("EDGES", size(limits.edges))

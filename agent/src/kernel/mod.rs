@@ -8,6 +8,7 @@
 //! lacks is said in the probes' verdicts.
 
 mod btf;
+mod idle;
 mod load;
 mod maps;
 mod offsets;

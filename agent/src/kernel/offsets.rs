@@ -54,6 +54,12 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_TP_WRITE_SEQ", &[&["tcp_sock.write_seq"]]),
     needed("NW_TP_SND_UNA", &[&["tcp_sock.snd_una"]]),
     needed("NW_TP_CA_STATE", &[&["tcp_sock.inet_conn.icsk_ca_state"]]),
+    optional("NW_TP_LSNDTIME", &[&["tcp_sock.lsndtime"]], "reply times"),
+    optional("NW_TP_LRCVTIME", &[&["tcp_sock.inet_conn.icsk_ack.lrcvtime"]], "reply times"),
+    needed("NW_SK_NUM", &[&["sock.__sk_common.skc_num"]]),
+    needed("NW_SK_DPORT", &[&["sock.__sk_common.skc_dport"]]),
+    needed("NW_SKB_SEQ", &[&["sk_buff.cb", "tcp_skb_cb.seq"]]),
+    needed("NW_SKB_END_SEQ", &[&["sk_buff.cb", "tcp_skb_cb.end_seq"]]),
     needed("NW_SKB_GSO_SEGS", &[&["sk_buff.cb", "tcp_skb_cb.tcp_gso_segs"]]),
     needed("NW_SKB_SK", &[&["sk_buff.sk"]]),
 ];

@@ -1,6 +1,7 @@
 //! Snapshots of the running kernel.
 
 use super::{
+    idle::Idle,
     load::Loaded,
     maps::Rows,
     stats::{MapFill, ProgramRun, Slices},
@@ -8,12 +9,17 @@ use super::{
     walk::{WalkStats, Walker},
 };
 use crate::sample::{CgroupFacts, SampleSource, Snapshot};
-use netwhy_abi::{Control, EdgeKey, EdgeStats, PeerClass};
-use std::{
-    collections::HashMap,
-    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
-    time::Duration,
-};
+use netwhy_abi::{Control, DropKey, EdgeKey, EdgeStats, OverflowKey, PeerClass};
+use std::{collections::HashMap, hash::Hash, os::fd::BorrowedFd, time::Duration};
+
+/// Idle rows of every map.
+#[derive(Default)]
+struct IdleRows {
+    edges: Idle<EdgeKey>,
+    overflow: Idle<OverflowKey>,
+    cgroups: Idle<u64>,
+    drops: Idle<DropKey>,
+}
 
 /// Pace and limits of a source.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +32,14 @@ pub struct SourceSettings {
     pub edge_idle: Duration,
 }
 
+impl SourceSettings {
+    /// How long a row of a map may be idle: when room is short, ten seconds of silence are long.
+    fn limit(&self, capacity: Option<u64>, used: usize) -> Duration {
+        let short = capacity.is_some_and(|capacity| used as u64 * 10 >= capacity * 9);
+        if short { self.edge_idle.min(Duration::from_secs(10)) } else { self.edge_idle }
+    }
+}
+
 /// The running kernel as a source of snapshots. `F` tells what the cgroup file system says: all cgroups that live or that
 /// the given ids name, once per snapshot, with the monotonic time.
 pub struct KernelSource<F> {
@@ -34,7 +48,7 @@ pub struct KernelSource<F> {
     walker: Walker,
     slices: Slices,
     rows: Rows,
-    idle: Idle,
+    idle: IdleRows,
     edges_full: bool,
     settings: SourceSettings,
     fill: Vec<MapFill>,
@@ -53,7 +67,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             walker,
             slices: Slices::new(),
             rows: Rows::default(),
-            idle: Idle::default(),
+            idle: IdleRows::default(),
             edges_full: false,
             settings,
             fill: Vec::new(),
@@ -94,54 +108,88 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         Ok(())
     }
 
-    /// Takes rows that did not change for long out of the kernel; returns their last values.
-    fn retire(&mut self, now: Duration) -> std::io::Result<Vec<(EdgeKey, EdgeStats)>> {
+    /// Takes rows that did not change for long out of the kernel's maps; their last values join the snapshot.
+    fn retire(&mut self, now: Duration, snapshot: &mut Snapshot) -> std::io::Result<()> {
+        let Self { loaded, rows, idle, settings, .. } = self;
+        let limit = |map, used| settings.limit(loaded.capacity(map), used);
+        let edges = limit("edges", rows.edges.len());
+        snapshot.gone_edges =
+            retire(loaded.fd("EDGES")?, &mut idle.edges, now, edges, &rows.edges, &mut snapshot.edges)?;
+        let cgroups = limit("cgroups", rows.cgroups.len());
+        snapshot.gone_cgroups =
+            retire(loaded.fd("CGROUPS")?, &mut idle.cgroups, now, cgroups, &rows.cgroups, &mut snapshot.cgroups)?;
+        let drops = limit("drops", rows.drops.len());
+        snapshot.gone_drops =
+            retire(loaded.fd("DROPS")?, &mut idle.drops, now, drops, &rows.drops, &mut snapshot.drops)?;
+        let overflow = limit("overflow", rows.overflow.len());
+        let mut last = Vec::new();
+        let gone = retire(loaded.fd("OVERFLOW")?, &mut idle.overflow, now, overflow, &rows.overflow, &mut last)?;
+        snapshot.gone_overflow = gone.iter().map(class_key).collect();
+        snapshot.overflow.extend(last.iter().map(|(key, row)| (class_key(key), *row)));
         let capacity = self.loaded.capacity("edges").unwrap_or(u64::MAX) as usize;
-        let used = self.rows.edges.len();
-        // When room is short, ten seconds of silence are long.
-        let limit = if used * 10 >= capacity * 9 { Duration::from_secs(10) } else { self.settings.edge_idle };
-        let full = used >= capacity;
-        let idle = self.idle.older_than(now, limit);
-        let mut gone = Vec::with_capacity(idle.len());
-        for key in idle {
-            if let Some(last) = sys::take(self.loaded.fd("EDGES")?, &key)? {
-                gone.push((key, last));
-            }
-            self.idle.forget(&key);
-        }
-        let still_full = full && gone.is_empty();
-        if still_full != self.edges_full {
-            self.edges_full = still_full;
+        let full = self.rows.edges.len() >= capacity && snapshot.gone_edges.is_empty();
+        if full != self.edges_full {
+            self.edges_full = full;
             let walk = (self.walker.stats.walks as u32).max(1);
-            let control = Control { baseline: 0, walk, edges_full: u32::from(still_full), pad: 0 };
+            let control = Control { baseline: 0, walk, edges_full: u32::from(full), pad: 0 };
             self.loaded.set_control(control).map_err(std::io::Error::other)?;
         }
-        Ok(gone)
+        Ok(())
     }
+}
+
+fn class_key(key: &OverflowKey) -> (u64, PeerClass) {
+    (key.cgroup, PeerClass::from_index(key.class))
+}
+
+/// Takes the idle rows of one map out; their last values go to `last`, their keys are returned.
+fn retire<K: sys::Plain + Eq + Hash, V: sys::Plain>(
+    map: BorrowedFd<'_>,
+    idle: &mut Idle<K>,
+    now: Duration,
+    limit: Duration,
+    rows: &[(K, V)],
+    last: &mut Vec<(K, V)>,
+) -> std::io::Result<Vec<K>> {
+    let old = idle.take_older(now, limit);
+    if old.is_empty() {
+        return Ok(old);
+    }
+    let known: HashMap<K, &V> = rows.iter().map(|(key, row)| (*key, row)).collect();
+    let mut gone = Vec::with_capacity(old.len());
+    for key in old {
+        let Some(read) = known.get(&key) else { continue };
+        if let Some(value) = sys::take(map, &key, *read)? {
+            last.push((key, value));
+            gone.push(key);
+        }
+    }
+    Ok(gone)
 }
 
 impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSource<F> {
     fn sample(&mut self) -> anyhow::Result<Option<Snapshot>> {
         let now = monotonic();
+        self.loaded.flush_log();
         self.slices.turn(now);
         self.walk(now)?;
         self.loaded.read(&mut self.rows)?;
         self.fill = self.loaded.fill(&self.rows);
-        let changed = self.idle.changed(now, &self.rows.edges);
-        let gone = self.retire(now)?;
-        let mut edges: Vec<_> =
-            self.rows.edges.iter().zip(changed).filter(|(_, changed)| *changed).map(|(row, _)| *row).collect();
-        let gone_edges = gone.iter().map(|(key, _)| *key).collect();
-        edges.extend(gone);
-        let overflow =
-            self.rows.overflow.iter().map(|(k, v)| ((k.cgroup, PeerClass::from_index(k.class)), *v)).collect();
+        let changed = self.idle.edges.changed(now, &self.rows.edges, moving);
+        self.idle.overflow.changed(now, &self.rows.overflow, moving);
+        self.idle.cgroups.changed(now, &self.rows.cgroups, |row| {
+            (row.connect_sum_us, row.connect_buckets, row.accept_drops, row.accept_full)
+        });
+        self.idle.drops.changed(now, &self.rows.drops, |n| *n);
+        let edges = self.rows.edges.iter().zip(changed).filter(|(_, changed)| *changed).map(|(row, _)| *row).collect();
+        let overflow = self.rows.overflow.iter().map(|(key, row)| (class_key(key), *row)).collect();
         let mut named: Vec<u64> = self.rows.edges.iter().map(|(key, _)| key.cgroup).collect();
         named.extend(self.rows.overflow.iter().map(|(key, _)| key.cgroup));
         named.extend(self.rows.cgroups.iter().map(|(id, _)| *id));
         named.extend(self.rows.drops.iter().map(|(key, _)| key.cgroup).filter(|id| *id != 0));
         named.sort_unstable();
         named.dedup();
-        Ok(Some(Snapshot {
+        let mut snapshot = Snapshot {
             at: now,
             unix_ms: unix_ms(),
             hz: self.walker.hz,
@@ -151,47 +199,18 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
             drops: self.rows.drops.clone(),
             counters: self.loaded.counters()?,
             groups: (self.facts)(now, &named),
-            gone_edges,
-        }))
+            ..Snapshot::default()
+        };
+        self.retire(now, &mut snapshot)?;
+        Ok(Some(snapshot))
     }
 }
 
-/// When each edge last changed, by a hash of its row.
-#[derive(Default)]
-struct Idle {
-    seen: HashMap<EdgeKey, (u64, Duration)>,
-}
-
-impl Idle {
-    /// Whether each row changed since the last call.
-    fn changed(&mut self, now: Duration, rows: &[(EdgeKey, EdgeStats)]) -> Vec<bool> {
-        let hasher = BuildHasherDefault::<DefaultHasher>::default();
-        rows.iter()
-            .map(|(key, row)| {
-                // Counters that move whenever anything is counted; the slots of the minimum come with RTT samples.
-                let moving = (row.rtt_sum_us, row.segs_out, row.bytes_received, row.bytes_acked, row.retransmits);
-                let events = (row.connects, row.connect_failures, row.resets_sent, row.resets_received);
-                let times = (row.busy_jiffies, row.rwnd_jiffies, row.sndbuf_jiffies, row.zero_window, row.min_slots);
-                let hash = hasher.hash_one((moving, events, times));
-                match self.seen.insert(*key, (hash, now)) {
-                    Some((before, since)) if before == hash => {
-                        self.seen.insert(*key, (hash, since));
-                        false
-                    }
-                    _ => true,
-                }
-            })
-            .collect()
-    }
-
-    fn older_than(&self, now: Duration, limit: Duration) -> Vec<EdgeKey> {
-        let old = |since: &Duration| now.saturating_sub(*since) > limit;
-        self.seen.iter().filter(|(_, (_, since))| old(since)).map(|(key, _)| *key).collect()
-    }
-
-    fn forget(&mut self, key: &EdgeKey) {
-        self.seen.remove(key);
-    }
+/// What moves in an edge's row whenever anything is counted.
+fn moving(row: &EdgeStats) -> impl Hash + use<> {
+    let flow = (row.rtt_sum_us, row.segs_out, row.bytes_received, row.bytes_acked, row.retransmits, row.min_slots);
+    let events = (row.connects, row.connect_failures, row.resets_sent, row.resets_received, row.loss_episodes);
+    (flow, events, (row.busy_jiffies, row.rwnd_jiffies, row.sndbuf_jiffies, row.zero_window))
 }
 
 /// `CLOCK_MONOTONIC`, the kernel programs' clock.

@@ -1,11 +1,11 @@
-//! The four `bpf(2)` commands that aya does not offer: reading maps in batches, taking a row out, and program
-//! statistics. Numbers and layouts are the kernel's UAPI (`include/uapi/linux/bpf.h`).
+//! The `bpf(2)` commands that aya does not offer: reading maps in batches, taking a row out, and program statistics. Numbers and layouts are the kernel's UAPI (`include/uapi/linux/bpf.h`).
 
 use std::{
     io,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
 };
 
+const BPF_MAP_DELETE_ELEM: libc::c_int = 3;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const BPF_MAP_LOOKUP_AND_DELETE_ELEM: libc::c_int = 21;
 const BPF_MAP_LOOKUP_BATCH: libc::c_int = 24;
@@ -114,22 +114,30 @@ pub(super) fn read_all<K: Plain, V: Plain>(map: BorrowedFd<'_>, rows: &mut Vec<(
     }
 }
 
-/// Takes one row out of a hash map and returns it; 5.14 and later. `None`: there was none.
+/// Takes one row out of a hash map and returns its last value. `None`: there was none. Before 5.14, where a row can't be
+/// read and deleted at once, the value is `read`, what the last reading showed.
 ///
 /// # Errors
 /// What the kernel said.
-pub(super) fn take<K: Plain, V: Plain>(map: BorrowedFd<'_>, key: &K) -> io::Result<Option<V>> {
-    let mut value = std::mem::MaybeUninit::<V>::uninit();
+pub(super) fn take<K: Plain, V: Plain>(map: BorrowedFd<'_>, key: &K, read: &V) -> io::Result<Option<V>> {
+    let mut value = *read;
     let mut attr = ElemAttr {
         map_fd: map.as_raw_fd() as u32,
         pad: 0,
         key: std::ptr::from_ref(key) as u64,
-        value: value.as_mut_ptr() as u64,
+        value: std::ptr::from_mut(&mut value) as u64,
         flags: 0,
     };
-    match bpf(BPF_MAP_LOOKUP_AND_DELETE_ELEM, &mut attr) {
-        // SAFETY: the kernel wrote the value.
-        Ok(_) => Ok(Some(unsafe { value.assume_init() })),
+    let result = bpf(BPF_MAP_LOOKUP_AND_DELETE_ELEM, &mut attr).or_else(|error| match error.raw_os_error() {
+        // ENOTSUPP has no name in user space.
+        Some(libc::EINVAL | libc::EOPNOTSUPP | 524) => {
+            attr.value = 0;
+            bpf(BPF_MAP_DELETE_ELEM, &mut attr)
+        }
+        _ => Err(error),
+    });
+    match result {
+        Ok(_) => Ok(Some(value)),
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
         Err(error) => Err(error),
     }

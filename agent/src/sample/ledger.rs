@@ -102,6 +102,15 @@ impl Ledger {
         for key in &snapshot.gone_edges {
             self.edges.remove(key);
         }
+        for key in &snapshot.gone_overflow {
+            self.overflow.remove(key);
+        }
+        for id in &snapshot.gone_cgroups {
+            self.cgroups.remove(id);
+        }
+        for key in &snapshot.gone_drops {
+            self.drops.remove(key);
+        }
         let named: std::collections::HashSet<u64> = snapshot.groups.iter().map(|g| g.id).collect();
         self.facts.retain(|id, _| named.contains(id));
         self.started = true;

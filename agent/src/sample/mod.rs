@@ -49,8 +49,14 @@ pub struct Snapshot {
     pub counters: [u64; Counter::ALL.len()],
     /// Every cgroup that exists or that a row names: its path, and its control files.
     pub groups: Vec<CgroupFacts>,
-    /// Edges that were deleted from the kernel map since the previous snapshot.
+    /// Edges that were taken out of the kernel map with this snapshot; their last values are in it.
     pub gone_edges: Vec<EdgeKey>,
+    /// The same of `overflow`.
+    pub gone_overflow: Vec<(u64, PeerClass)>,
+    /// The same of `cgroups`.
+    pub gone_cgroups: Vec<u64>,
+    /// The same of `drops`.
+    pub gone_drops: Vec<DropKey>,
 }
 
 /// What the cgroup file system says about one cgroup.

@@ -4,7 +4,7 @@
 //! was cut off.
 
 use super::{CgroupFacts, SampleSource, Snapshot};
-use netwhy_abi::{BUCKETS, CgroupStats, Counter, DropKey, EdgeKey, EdgeStats, PeerClass};
+use netwhy_abi::{BUCKETS, CgroupStats, Counter, DropKey, EdgeKey, EdgeStats, PeerClass, REPLY_BUCKETS};
 use serde::{Deserialize, Serialize};
 use std::{
     io::{BufRead, Write},
@@ -94,6 +94,9 @@ struct Stored {
     counters: [u64; Counter::ALL.len()],
     groups: Vec<CgroupFacts>,
     gone_edges: Vec<(u64, Ipv6Addr)>,
+    gone_overflow: Vec<(u64, u32)>,
+    gone_cgroups: Vec<u64>,
+    gone_drops: Vec<(u64, u32)>,
 }
 
 /// [`EdgeStats`] with its empty buckets left out.
@@ -114,6 +117,7 @@ struct StoredEdge {
     /// Busy, receiver-limited, send-buffer-limited.
     jiffies: [u64; 3],
     zero_window: u64,
+    replies: [u32; REPLY_BUCKETS],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -151,6 +155,7 @@ impl From<&EdgeStats> for StoredEdge {
             resets: [row.resets_sent, row.resets_received],
             jiffies: [row.busy_jiffies, row.rwnd_jiffies, row.sndbuf_jiffies],
             zero_window: row.zero_window,
+            replies: row.reply_buckets,
         }
     }
 }
@@ -180,6 +185,7 @@ impl TryFrom<&StoredEdge> for EdgeStats {
             rwnd_jiffies,
             sndbuf_jiffies,
             zero_window: row.zero_window,
+            reply_buckets: row.replies,
         })
     }
 }
@@ -197,6 +203,9 @@ impl From<&Snapshot> for Stored {
             counters: s.counters,
             groups: s.groups.clone(),
             gone_edges: s.gone_edges.iter().map(|k| (k.cgroup, Ipv6Addr::from(k.addr))).collect(),
+            gone_overflow: s.gone_overflow.iter().map(|(id, class)| (*id, *class as u32)).collect(),
+            gone_cgroups: s.gone_cgroups.clone(),
+            gone_drops: s.gone_drops.iter().map(|k| (k.cgroup, k.reason)).collect(),
         }
     }
 }
@@ -245,6 +254,13 @@ impl TryFrom<Stored> for Snapshot {
             counters: s.counters,
             groups: s.groups,
             gone_edges: s.gone_edges.iter().map(|(id, addr)| EdgeKey { cgroup: *id, addr: addr.octets() }).collect(),
+            gone_overflow: s.gone_overflow.iter().map(|(id, class)| (*id, PeerClass::from_index(*class))).collect(),
+            gone_cgroups: s.gone_cgroups,
+            gone_drops: s
+                .gone_drops
+                .iter()
+                .map(|(cgroup, reason)| DropKey { cgroup: *cgroup, reason: *reason, pad: 0 })
+                .collect(),
         })
     }
 }
@@ -293,6 +309,13 @@ impl<W: Write> Recorder<W> {
         stored.drops.retain(|(cgroup, reason, n)| {
             self.drops.insert(DropKey { cgroup: *cgroup, reason: *reason, pad: 0 }, *n) != Some(*n)
         });
+        // A row that comes back after it was taken out may look as it did before.
+        for id in &snapshot.gone_cgroups {
+            self.cgroups.remove(id);
+        }
+        for key in &snapshot.gone_drops {
+            self.drops.remove(key);
+        }
         self.line(&stored)?;
         self.snapshots += 1;
         Ok(())
@@ -396,6 +419,9 @@ mod tests {
             counters: [1; Counter::ALL.len()],
             groups: vec![CgroupFacts { id: 42, path: Some("/a".into()), alive: true, ..CgroupFacts::default() }],
             gone_edges: vec![EdgeKey { cgroup: 1, addr: [2; 16] }],
+            gone_overflow: vec![(1, PeerClass::InCluster)],
+            gone_cgroups: vec![1],
+            gone_drops: vec![DropKey { cgroup: 1, reason: 2, pad: 0 }],
         }
     }
 

@@ -1,7 +1,7 @@
 //! Sums of kernel counters in user space: of a Pod's life, of a window, of an edge.
 
 use super::Histogram;
-use netwhy_abi::{EdgeStats, Failure, Retransmit, Role, min_slot_unpack};
+use netwhy_abi::{EdgeStats, Failure, REPLY_BUCKETS, Retransmit, Role, min_slot_unpack};
 
 /// Sums of [`EdgeStats`] over rows and time; same units.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct Tally {
     pub network_jiffies: u64,
     /// Walks that found the peer's window closed with data waiting.
     pub zero_window: u64,
+    /// Sampled reply times of clients per [`netwhy_abi::reply_bucket`].
+    pub replies: [u64; REPLY_BUCKETS],
 }
 
 impl Tally {
@@ -64,6 +66,7 @@ impl Tally {
             sndbuf_jiffies,
             network_jiffies,
             zero_window,
+            replies,
         } = other;
         self.rtt.add(rtt);
         self.min_rtt_us = [self.min_rtt_us, *min_rtt_us].into_iter().flatten().min();
@@ -82,6 +85,7 @@ impl Tally {
         self.sndbuf_jiffies += sndbuf_jiffies;
         self.network_jiffies += network_jiffies;
         self.zero_window += zero_window;
+        add_each(&mut self.replies, replies);
     }
 
     /// Takes away a sum that was added before; the minimum, which is no sum, stays.
@@ -104,6 +108,7 @@ impl Tally {
             sndbuf_jiffies,
             network_jiffies,
             zero_window,
+            replies,
         } = other;
         let less = |a: &mut u64, b: &u64| *a = a.saturating_sub(*b);
         self.rtt.subtract(rtt);
@@ -122,6 +127,7 @@ impl Tally {
         less(&mut self.sndbuf_jiffies, sndbuf_jiffies);
         less(&mut self.network_jiffies, network_jiffies);
         less(&mut self.zero_window, zero_window);
+        self.replies.iter_mut().zip(replies).for_each(|(a, b)| less(a, b));
     }
 
     /// What was counted between two reads of one row. Sums may step back for a moment (two CPUs harvesting one
@@ -153,6 +159,7 @@ impl Tally {
                 .saturating_sub(d(high.rwnd_jiffies, now.rwnd_jiffies))
                 .saturating_sub(d(high.sndbuf_jiffies, now.sndbuf_jiffies)),
             zero_window: d(high.zero_window, now.zero_window),
+            replies: std::array::from_fn(|i| u64::from(now.reply_buckets[i].wrapping_sub(high.reply_buckets[i]))),
         }
     }
 
@@ -197,6 +204,25 @@ impl Tally {
     /// Share of the busy time that neither window nor buffer held senders back, 0 … 1. `None` without busy time.
     pub fn network_limited_share(&self) -> Option<f64> {
         ratio(self.network_jiffies, self.busy_jiffies)
+    }
+
+    /// Number of sampled reply times.
+    pub fn reply_count(&self) -> u64 {
+        self.replies.iter().sum()
+    }
+
+    /// The `q` quantile of the sampled reply times, s, 0 ≤ q ≤ 1, to the nearest power of two of a jiffy: from a client's
+    /// last data sent to the first data received after it. `None` without samples.
+    pub fn reply_quantile_seconds(&self, q: f64, hz: u32) -> Option<f64> {
+        let rank = (q * self.reply_count() as f64).ceil().max(1.0) as u64;
+        let mut seen = 0;
+        let bucket = self.replies.iter().position(|n| {
+            seen += n;
+            seen >= rank
+        })?;
+        // The geometric middle of 2ⁿ⁻¹ … 2ⁿ jiffies; half a jiffy for less than one.
+        let jiffies = if bucket == 0 { 0.5 } else { 2f64.powi(bucket as i32 - 1) * std::f64::consts::SQRT_2 };
+        Some(jiffies / f64::from(hz.max(1)))
     }
 
     /// Completed handshakes of one role.

@@ -11,6 +11,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
 
 mod attribution;
+mod bpf_objects;
 mod capacity;
 mod connects;
 mod counts;
@@ -21,6 +22,7 @@ mod limits;
 mod listeners;
 mod loss;
 mod mib;
+mod program;
 mod recording;
 mod rtt;
 mod socket;

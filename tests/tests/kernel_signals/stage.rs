@@ -84,7 +84,7 @@ fn skips(test: &str) -> bool {
 /// A laboratory whose sockets belong to the test itself.
 pub(crate) struct Stage {
     // First to go, because taking the laboratory down kills what is in its cgroups.
-    _home: Home,
+    home: Home,
     pub(crate) lab: Lab,
     _alone: MutexGuard<'static, ()>,
 }
@@ -120,7 +120,7 @@ impl Stage {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let lab = Lab::new(Path::new(TRAFFIC), nodes).unwrap();
         let home = Home::find(lab.cgroups().root().parent().unwrap()).unwrap();
-        Some(Self { _home: home, lab, _alone: alone })
+        Some(Self { home, lab, _alone: alone })
     }
 
     pub(crate) fn node(&self, name: &str) -> &Node {
@@ -135,6 +135,11 @@ impl Stage {
     pub(crate) fn inside<T: Send>(&self, pod: &Pod, act: impl FnOnce() -> T + Send) -> T {
         enter(&pod.cgroup).unwrap();
         on_node(self.node(&pod.node), act)
+    }
+
+    /// Leaves the Pods' cgroups: what the process does from now on is not looked at.
+    pub(crate) fn leave(&self) {
+        enter(&self.home.0).unwrap();
     }
 
     /// Listens in a Pod on all addresses of its Node.

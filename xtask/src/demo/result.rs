@@ -75,8 +75,8 @@ fn describe(screen: &Screen, hint: &Value) -> String {
         let field = |key: &str| evidence[key].as_str().unwrap_or("");
         let number = |key: &str| evidence[key].as_f64().map(|value| with_unit(value, field("unit")));
         let observed = number("observed").unwrap_or_else(|| "–".to_owned());
-        let baseline = number("baseline").map_or("no baseline yet".to_owned(), |value| format!("normally {value}"));
-        let _ = writeln!(out, "  {heading} {} = {observed} ({baseline}) {}", field("signal"), field("where"));
+        let baseline = number("baseline").map_or(String::new(), |value| format!("(normally {value}) "));
+        let _ = writeln!(out, "  {heading} {} = {observed} {baseline}{}", field("signal"), field("where"));
     }
     for (i, ruled_out) in items("ruled_out").iter().enumerate() {
         let heading = if i == 0 { "ruled out  " } else { "           " };

@@ -14,15 +14,26 @@ pub(super) fn rows<'a>(answer: &'a Value, key: &str) -> &'a [Value] {
 /// One line per Pod, in the order of `names`.
 pub(super) fn table(pods: &Value, names: &[&str]) -> String {
     let mut lines = vec![
-        ["pod", "rtt p50", "p99", "min", "retransmitted", "loss episodes", "connects/s", "failures", "held back by"]
-            .map(str::to_owned),
+        [
+            "pod",
+            "rtt p50",
+            "p99",
+            "min",
+            "retransmitted",
+            "loss episodes",
+            "connects/s",
+            "failed",
+            "CPU throttled",
+            "held back by",
+        ]
+        .map(str::to_owned),
     ];
     let rows = rows(pods, "pods");
     for name in names {
-        let row = rows.iter().find(|row| name_of(row) == Some(name)).unwrap_or(&Value::Null);
+        let row = rows.iter().find(|row| row["name"] == **name).unwrap_or(&Value::Null);
         let window = &row["window"];
         let text = |value: Option<String>| value.unwrap_or_else(|| NONE.to_owned());
-        let seconds = ["seconds", "window_seconds"].iter().find_map(|key| window[*key].as_f64()).unwrap_or(10.0);
+        let per_second = |count: f64| Some(format!("{:.1}", count / window["seconds"].as_f64()?.max(0.1)));
         lines.push([
             (*name).to_owned(),
             text(window["rtt_p50_seconds"].as_f64().map(duration)),
@@ -30,16 +41,13 @@ pub(super) fn table(pods: &Value, names: &[&str]) -> String {
             text(window["min_rtt_seconds"].as_f64().map(duration)),
             text(window["retransmit_ratio"].as_f64().map(percent)),
             text(sum(&window["loss_episodes"]).map(|n| format!("{n:.0}"))),
-            text(sum(&window["connects"]).map(|n| format!("{:.1}", n / seconds.max(0.1)))),
-            text(sum(&window["failures"]).map(|n| format!("{n:.0}"))),
+            text(sum(&window["connects"]).and_then(per_second)),
+            text(sum(&window["connect_failures"]).map(|n| format!("{n:.0}"))),
+            text(window["cpu_throttled_share"].as_f64().map(|share| format!("{:.0} %", share * 100.0))),
             held_back(window),
         ]);
     }
     align(&lines)
-}
-
-fn name_of(row: &Value) -> Option<&str> {
-    ["/name", "/pod", "/id/name", "/subject/name"].iter().find_map(|pointer| row.pointer(pointer)?.as_str())
 }
 
 /// A number, or the sum of an object's numbers.
@@ -50,16 +58,10 @@ fn sum(value: &Value) -> Option<f64> {
     }
 }
 
-/// Shares of busy time: `receiver 92 %`; nothing below 1 %.
+/// Shares of busy time: `receiver 92 %`; nothing below 1 %. What is left is the network's, faulty or not.
 fn held_back(window: &Value) -> String {
-    let share = |by: &str| {
-        let nested = window["limited"][by].as_f64();
-        nested
-            .or_else(|| window[format!("{by}_limited_ratio")].as_f64())
-            .or_else(|| window[format!("limited_{by}")].as_f64())
-    };
-    let known: Vec<(&str, f64)> =
-        ["receiver", "send_buffer", "network"].into_iter().filter_map(|by| Some((by, share(by)?))).collect();
+    let share = |by: &'static str| Some((by, window["limited"][by].as_f64()?));
+    let known: Vec<(&str, f64)> = ["receiver", "send_buffer"].into_iter().filter_map(share).collect();
     if known.is_empty() {
         return NONE.to_owned();
     }
@@ -120,15 +122,16 @@ mod tests {
     fn absent_values_are_shown_as_absent_not_as_zero() {
         let pods = json!([{ "name": "web-a", "window": {
             "rtt_p50_seconds": 0.000_085, "rtt_p99_seconds": 0.0123, "min_rtt_seconds": null, "retransmit_ratio": 0.0,
-            "loss_episodes": 3, "connects": { "client": 10, "server": 10 }, "failures": 0, "limited": { "receiver": 0.92, "network": 0.001 }
+            "seconds": 10.0, "loss_episodes": 3, "connects": { "client": 10, "server": 10 }, "connect_failures": { "reset": 0 },
+            "cpu_throttled_share": null, "limited": { "receiver": 0.92, "send_buffer": 0.001, "network": 0.079 }
         }}]);
         let text = table(&pods, &["web-a", "gone"]);
         let lines: Vec<Vec<&str>> = text
             .lines()
             .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
             .collect();
-        assert_eq!(lines[1], ["web-a", "85 µs", "12.3 ms", NONE, "0 %", "3", "2.0", "0", "receiver 92 %"]);
-        assert_eq!(lines[2], ["gone", NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE]);
+        assert_eq!(lines[1], ["web-a", "85 µs", "12.3 ms", NONE, "0 %", "3", "2.0", "0", NONE, "receiver 92 %"]);
+        assert_eq!(lines[2], ["gone", NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE]);
     }
 
     #[test]

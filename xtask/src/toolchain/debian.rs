@@ -9,8 +9,16 @@ pub(super) const TOOLCHAIN: &str = "debian-web";
 /// LLVM that these packages were built with.
 pub(super) const LLVM: u32 = 22;
 /// A recent Rust with its sources, and what bpf-linker is built with.
-pub(super) const PACKAGES: [&str; 7] =
-    ["rustc-web", "rust-web-src", "cargo-web", "llvm-22-dev", "libpolly-22-dev", "zlib1g-dev", "libzstd-dev"];
+pub(super) const PACKAGES: [&str; 8] = [
+    "rustc-web",
+    "rust-web-src",
+    "rust-web-clippy",
+    "cargo-web",
+    "llvm-22-dev",
+    "libpolly-22-dev",
+    "zlib1g-dev",
+    "libzstd-dev",
+];
 
 /// Where Debian keeps an LLVM.
 pub(super) fn llvm_prefix(major: u32) -> PathBuf {

@@ -7,10 +7,10 @@ use std::{
     sync::Arc,
 };
 
-/// Dead ids that are remembered; the oldest go first. At some 200 bytes a path, 1.6 MB.
+/// Dead ids that are remembered; the oldest go first. With paths of 200 bytes, some 2 MB.
 pub(super) const MAX_DEAD: usize = 8_192;
 
-/// Living cgroups at most: 13 MB of paths. A kernel with more has a leak of its own.
+/// Living cgroups at most. With paths of 200 bytes, some 20 MB; a kernel with more has a leak of its own.
 pub(super) const MAX_LIVE: usize = 65_536;
 
 /// A living cgroup.

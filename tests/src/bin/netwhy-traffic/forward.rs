@@ -21,18 +21,17 @@ use std::{
     num::NonZeroU64,
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// Largest frame with its header: 64 KiB of payload, with room for what a path with big segments allows.
 const FRAME: usize = 256 << 10;
 /// Room for frames that arrive while others are passed on.
 const RECEIVE_BUFFER: i32 = 16 << 20;
+/// How long before a frame is due the forwarder stops sleeping and looks at the clock instead: waking takes that long.
+const SPIN: Duration = Duration::from_micros(120);
 /// Frames read from one side before looking at the other and at the clock.
 const BATCH: usize = 64;
-
-/// Being woken by a timer takes about this long on a virtual machine: what is due sooner is waited for awake.
-const WAKING: Duration = Duration::from_micros(50);
 
 /// Forward between two interfaces with delay, jitter and loss (needs CAP_NET_RAW)
 #[derive(clap::Args)]
@@ -93,6 +92,7 @@ fn open(interface: &str) -> Result<OwnedFd> {
         set_option(&socket, libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1)?;
         // What the other side has just sent must not come back.
         set_option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
+        set_option(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
         // FORCE goes beyond the machine's limit but needs CAP_NET_ADMIN.
         set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, RECEIVE_BUFFER)
             .or_else(|_| set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUF, RECEIVE_BUFFER))?;
@@ -134,6 +134,35 @@ fn bind(socket: &OwnedFd, interface: &str) -> io::Result<()> {
     if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Reads a frame, and how long ago the kernel received it: the delay counts from there, not from when we were woken.
+fn receive(socket: &OwnedFd, frame: &mut [u8]) -> io::Result<(usize, Duration)> {
+    // Room for one control message with a timespec, aligned as its header wants.
+    let mut control = [0_u64; 8];
+    let mut part = libc::iovec { iov_base: frame.as_mut_ptr().cast(), iov_len: frame.len() };
+    // SAFETY: an all-zero msghdr is valid.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut control).cast();
+    message.msg_controllen = size_of_val(&control);
+    // SAFETY: the message points to buffers that live through the call, with their own lengths.
+    let n = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, 0) };
+    let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
+    // SAFETY: the kernel has filled in the message and the control buffer that it points to.
+    let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
+    // SAFETY: null, or within the control buffer.
+    let Some(header) = (unsafe { header.as_ref() }) else { return Ok((n, Duration::ZERO)) };
+    if (header.cmsg_level, header.cmsg_type) != (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) {
+        return Ok((n, Duration::ZERO));
+    }
+    // SAFETY: the data of a message of this type is a timespec; its place need not be aligned.
+    let stamp = unsafe { libc::CMSG_DATA(header).cast::<libc::timespec>().read_unaligned() };
+    let stamp = Duration::new(stamp.tv_sec.unsigned_abs(), stamp.tv_nsec.unsigned_abs() as u32);
+    // The stamp is on the wall clock; should that be set meanwhile, the frame is just not late.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok((n, now.checked_sub(stamp).filter(|age| *age < Duration::from_secs(1)).unwrap_or_default()))
+}
+
 /// One interface.
 struct End {
     socket: OwnedFd,
@@ -157,11 +186,14 @@ impl Forwarder {
     fn run(&mut self, stats: &Stats) -> Result<()> {
         // The default slack of 50 µs would be 5 % of a delay of 1 ms.
         rustix::thread::set_current_timer_slack(NonZeroU64::new(1)).context("set the timer slack")?;
+        // Without the privilege it is merely less exact on a busy machine.
+        let _ = rustix::process::setpriority_process(None, -20);
         while !stop::requested() {
             self.send_due(stats);
             let next = self.ends.iter().filter_map(|end| Some(end.waiting.front()?.0)).min();
             let timeout = next.map_or(Duration::from_millis(100), |due| {
-                due.saturating_duration_since(Instant::now()).saturating_sub(WAKING)
+                // Rounds down to 0 shortly before a frame is due: then this loop spins until it is.
+                due.saturating_duration_since(Instant::now()).saturating_sub(SPIN)
             });
             let mut fds: Vec<_> = self.ends.iter().map(|end| PollFd::new(&end.socket, PollFlags::IN)).collect();
             match poll(&mut fds, Timespec::try_from(timeout).ok().as_ref()) {
@@ -181,15 +213,17 @@ impl Forwarder {
     /// Reads what has arrived at one side and queues it for the other.
     fn receive(&mut self, side: usize, stats: &Stats) -> Result<()> {
         for _ in 0..BATCH {
-            let n = match rustix::io::read(&self.ends[side].socket, &mut self.frame[..]) {
-                Ok(n) => n,
-                Err(Errno::AGAIN) => return Ok(()),
-                Err(Errno::NODEV | Errno::NXIO | Errno::BADF) => return Err(io::Error::from(Errno::NODEV).into()),
-                // A frame whose offload the header can't express (EINVAL), or the interface going down (ENETDOWN).
-                Err(_) => {
-                    add(&stats.frames_refused, 1);
-                    continue;
-                }
+            let (n, age) = match receive(&self.ends[side].socket, &mut self.frame) {
+                Ok(received) => received,
+                Err(error) => match error.raw_os_error() {
+                    Some(libc::EAGAIN) => return Ok(()),
+                    Some(libc::ENODEV | libc::ENXIO | libc::EBADF) => return Err(error).context("read frames"),
+                    // A frame whose offload the header can't express (EINVAL), or the interface going down (ENETDOWN).
+                    _ => {
+                        add(&stats.frames_refused, 1);
+                        continue;
+                    }
+                },
             };
             if self.loss > 0.0 && self.random.unit() < self.loss {
                 add(&stats.frames_lost, 1);
@@ -203,7 +237,7 @@ impl Forwarder {
                 continue;
             }
             // A frame never overtakes the one before.
-            let due = (Instant::now() + delay).max(other.last_due);
+            let due = (Instant::now() + delay.saturating_sub(age)).max(other.last_due);
             other.last_due = due;
             other.waiting.push_back((due, self.frame[..n].into()));
         }

@@ -1,0 +1,59 @@
+//! What a process has in the kernel, by the kernel's own ids.
+
+use std::{collections::BTreeSet, fs};
+
+/// Programs, maps and links.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Objects {
+    programs: BTreeSet<u32>,
+    maps: BTreeSet<u32>,
+    links: BTreeSet<u32>,
+}
+
+impl Objects {
+    /// Those that a process holds descriptors of.
+    pub(crate) fn of(pid: u32) -> Self {
+        let mut found = Self::default();
+        for entry in fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap().flatten() {
+            // The descriptor that lists the directory is gone when its turn comes.
+            let Ok(text) = fs::read_to_string(entry.path()) else { continue };
+            for line in text.lines() {
+                let Some((name, value)) = line.split_once(':') else { continue };
+                let ids = match name {
+                    "prog_id" => &mut found.programs,
+                    "map_id" => &mut found.maps,
+                    "link_id" => &mut found.links,
+                    _ => continue,
+                };
+                ids.insert(value.trim().parse().unwrap());
+            }
+        }
+        found
+    }
+
+    /// Adds others.
+    pub(crate) fn append(&mut self, mut others: Self) {
+        self.programs.append(&mut others.programs);
+        self.maps.append(&mut others.maps);
+        self.links.append(&mut others.links);
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.programs.len() + self.maps.len() + self.links.len()
+    }
+
+    /// Those that the kernel still has.
+    pub(crate) fn left(&self) -> Self {
+        let keep = |ids: &BTreeSet<u32>, id: u32| ids.contains(&id).then_some(id);
+        let programs = aya::programs::loaded_programs().flatten().filter_map(|p| keep(&self.programs, p.id()));
+        let maps = aya::maps::loaded_maps().flatten().filter_map(|map| keep(&self.maps, map.id()));
+        let links = aya::programs::loaded_links().flatten().filter_map(|link| keep(&self.links, link.id()));
+        Self { programs: programs.collect(), maps: maps.collect(), links: links.collect() }
+    }
+
+    /// True when there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count() == 0
+    }
+}
