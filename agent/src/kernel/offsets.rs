@@ -118,6 +118,9 @@ pub fn resolve(types: &KernelTypes, release: (u32, u32)) -> Result<Constants, Ve
     if args("kfree_skb") < 4 {
         found.lacks.push("owners of dropped incoming packets");
     }
+    if release < (6, 10) {
+        found.lacks.push("resets that a closed port sends (those received are counted)");
+    }
     Ok(found)
 }
 

@@ -89,8 +89,10 @@ fn a_closed_port_refuses() {
     failures(&counted, &[(Failure::Refused, 7)]);
     assert_eq!(counted.connects(Role::Client), 0);
     assert_eq!(counted.resets_received, 7);
-    // Nobody's socket sent them; other namespaces may add to this one.
-    assert!(watch.counter(Counter::ResetsWithoutSocket) >= 7);
+    // Nobody's socket sent them; other namespaces may add to this one. Kernels before 6.10 don't tell of such resets.
+    if netwhy_agent::kernel::release().0 >= (6, 10) {
+        assert!(watch.counter(Counter::ResetsWithoutSocket) >= 7);
+    }
 }
 
 #[test]

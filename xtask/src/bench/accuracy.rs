@@ -74,8 +74,9 @@ pub(super) fn segments(context: &Context, lab: &Lab, length: Duration) -> Result
     let before = kernel()?;
     let device = node.device;
     node.nft(&format!(
-        "table netdev netwhy_bench {{ chain c {{ type filter hook ingress device {device} priority 0; \
-         meta l4proto tcp numgen random mod 1000000 < {LOSS_PPM} drop; }} }}"
+        "add table netdev netwhy_bench\n\
+         add chain netdev netwhy_bench c {{ type filter hook ingress device {device} priority 0; }}\n\
+         add rule netdev netwhy_bench c meta l4proto tcp numgen random mod 1000000 < {LOSS_PPM} drop\n"
     ))?;
     let to = format!("{}:{port}", node.ipv4);
     let mut client =

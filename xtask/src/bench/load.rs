@@ -88,7 +88,7 @@ impl Load {
             Kind::Keepalive => vec!["client", "--connections", "16"],
             // The server closes first, so that closed connections' ports are free again here.
             Kind::Churn => vec!["client", "--connections", "8", "--close=server"],
-            Kind::Bulk => vec!["bulk", "--connections", "4", "--write-bytes", "65536"],
+            Kind::Bulk => vec!["bulk", "--connections", "2", "--write-bytes", "65536"],
         };
         args.extend(["--to", &to, "--cc", "cubic"]);
         let client = lab.start(&client_pod, &args)?;

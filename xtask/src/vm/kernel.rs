@@ -10,13 +10,15 @@ use std::{
 };
 
 /// Modules that the tests need, those that others depend on are found; what a kernel has built in or lacks is left out.
-const MODULES: [&str; 10] = [
+const MODULES: [&str; 12] = [
     "bridge",
     "veth",
     "nf_tables",
     "nft_numgen",
     "nft_ct",
     "nft_limit",
+    "nft_reject_ipv4",
+    "nft_reject_ipv6",
     "nft_reject_inet",
     "tcp_bbr",
     "tun",
