@@ -72,21 +72,22 @@ pub(crate) fn count(counter: Counter) -> bool {
     }
 }
 
-/// True once in `every` calls on average. The distances are random, because a fixed step would follow the rhythm of
-/// several sockets in lockstep and always see the same one.
+/// `Some` once in `every` calls on average: the distance to the next time, 1 … 2 × `every` − 1. The distances are random,
+/// because a fixed step would follow the rhythm of several sockets in lockstep and always see the same one.
 #[inline(always)]
-pub(crate) fn sample(every: u32) -> bool {
-    let Some(left) = SAMPLER.get_ptr_mut(0) else { return false };
+pub(crate) fn sample(every: u32) -> Option<u32> {
+    let left = SAMPLER.get_ptr_mut(0)?;
     // SAFETY: a per-CPU slot; a lost race moves one sample.
     unsafe {
         if *left > 1 {
             *left -= 1;
-            return false;
+            return None;
         }
         let random = aya_ebpf::helpers::generated::bpf_get_prandom_u32();
-        *left = 1 + random % (2 * every - 1);
+        let distance = 1 + random % (2 * every - 1);
+        *left = distance;
+        Some(distance)
     }
-    true
 }
 
 /// User space's current settings.

@@ -108,6 +108,8 @@ globals! {
     NW_RETRANSMIT_HAS_ERR: u32 = 0;
     /// 1 when `kfree_skb` carries the receiving socket (6.11 and later).
     NW_KFREE_HAS_SK: u32 = 0;
+    /// `SKB_DROP_REASON_QUEUE_PURGE`: what a closing socket still held; no loss. `NONE` where there is no such reason.
+    NW_REASON_QUEUE_PURGE: u32 = u32::MAX;
     // settings
     /// Mean distance of RTT samples on busy sockets, in ACKs. 1: every one.
     NW_RTT_EVERY: u32 = 16;

@@ -18,7 +18,7 @@ const SKB_CONSUMED: u32 = 1;
 #[btf_tracepoint(function = "kfree_skb")]
 pub(crate) fn nw_drop(ctx: BtfTracePointContext) -> i32 {
     let reason = ctx.arg::<u32>(2);
-    if reason <= SKB_CONSUMED {
+    if reason <= SKB_CONSUMED || reason == NW_REASON_QUEUE_PURGE.load() {
         return 0;
     }
     // SAFETY: argument 0 is the packet, argument 3, where it exists, null or a socket.

@@ -12,7 +12,7 @@ use crate::{
     kernel::{Ptr, load, probe},
     maps,
     offsets::*,
-    socket::{Figures, SocketState, edge_of, state, tcp},
+    socket::{Figures, SocketState, edge_of, seen, state, tcp},
 };
 
 /// `tcp_probe(struct sock *sk, struct sk_buff *skb)`, called by `tcp_rcv_established` for every segment that an
@@ -21,9 +21,13 @@ use crate::{
 #[btf_tracepoint(function = "tcp_probe")]
 pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
     let every = NW_RTT_EVERY.load();
-    if every > 1 && !maps::sample(every) {
-        return 0;
-    }
+    let harvest = if every > 1 {
+        let Some(distance) = maps::sample(every) else { return 0 };
+        // One sample in eight harvests too: for sockets that no walk reaches, and between rare walks.
+        every <= 4 || distance & 7 == 0
+    } else {
+        true
+    };
     // SAFETY: argument 0 is the socket.
     unsafe {
         let sk: Ptr = ctx.arg(0);
@@ -32,11 +36,12 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
             return 0;
         }
         let Some(row) = edge_of(&ctx, sk) else { return 0 };
-        let storage = state(&ctx, sk, tp, 0);
+        let young = load::<u32>(tp, NW_TP_SEGS_IN.load()) < YOUNG_SEGMENTS;
+        let storage = if young { seen(sk) } else { state(&ctx, sk, tp, 0) };
         if let Some(us) = newest_rtt(tp, storage) {
             maps::add_rtt(row, us, bpf_ktime_get_ns());
         }
-        if let Some(storage) = storage {
+        if harvest && let Some(storage) = storage {
             Figures::read(tp, false).harvest(storage, row, false);
         }
         if let Some(jiffies) = reply_time(sk, tp, ctx.arg(1)) {
@@ -47,6 +52,8 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
+/// Segments received up to which a socket gets no storage here: most sockets close before, and are counted whole then.
+const YOUNG_SEGMENTS: u32 = 32;
 /// Lowest port that systems give to clients (`net.ipv4.ip_local_port_range`).
 const EPHEMERAL: u16 = 32_768;
 

@@ -115,6 +115,9 @@ pub fn resolve(types: &KernelTypes, release: (u32, u32)) -> Result<Constants, Ve
     let args = |tracepoint| types.tracepoint_args(tracepoint).unwrap_or(0);
     found.values.push(("NW_RETRANSMIT_HAS_ERR", u32::from(args("tcp_retransmit_skb") >= 3)));
     found.values.push(("NW_KFREE_HAS_SK", u32::from(args("kfree_skb") >= 4)));
+    let reasons = types.enum_values("skb_drop_reason");
+    let purge = reasons.iter().find(|(name, _)| name == "SKB_DROP_REASON_QUEUE_PURGE");
+    found.values.push(("NW_REASON_QUEUE_PURGE", purge.map_or(NONE, |(_, value)| value.cast_unsigned())));
     if args("kfree_skb") < 4 {
         found.lacks.push("owners of dropped incoming packets");
     }
