@@ -80,7 +80,13 @@ fn is_exact_under_loss(stage: &Stage, percent: f64) -> Tally {
     let mut watch = stage.watch();
     let counted = bulk_through_loss(stage, &mut watch, percent);
     assert_eq!(counted.retransmitted(), retransmitted(stage), "{:?}", counted.retransmits);
-    assert_eq!(kind(&counted, Retransmit::Unclassified), 0, "every retransmission was seen as it happened");
+    // The kernel skips a program that interrupts itself on a CPU: such a retransmission is found by the next harvest.
+    let late = kind(&counted, Retransmit::Unclassified);
+    assert!(
+        late * 20 <= counted.retransmitted(),
+        "all but a few were seen as they happened: {:?}",
+        counted.retransmits
+    );
     assert!(counted.loss_episodes >= 1);
     assert!(counted.loss_episodes <= counted.retransmitted_data(), "{counted:?}");
     counted
