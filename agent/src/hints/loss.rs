@@ -73,6 +73,8 @@ const BULK_BYTES_PER_SEGMENT: u64 = 1000;
 const QUEUE_RATIO: f64 = 2.0;
 /// … and this far above it, µs.
 const QUEUE_US: f64 = 200.0;
+/// Episodes that a clean edge should have had, had it lost like a lossy one: at 5, none at all has a chance of 0.7 %.
+const SHOWN: f64 = 5.0;
 /// Segments that a clean edge in the Node's pool must have sent to count as a clean peer.
 const POOL_SEGMENTS: u64 = 20;
 
@@ -230,7 +232,10 @@ fn path_culprit(context: &Context<'_>, judged: &Judged, subject: usize, index: u
     let to_peer = |edges: &BTreeMap<usize, usize>| -> BTreeSet<usize> {
         edges.iter().filter(|(i, _)| context.edges[**i].view.peer == edge.view.peer).map(|(_, s)| *s).collect()
     };
-    let (sick, sound) = (to_peer(&judged.lossy), to_peer(&judged.clean));
+    let sick = to_peer(&judged.lossy);
+    let sound: BTreeSet<usize> = to_peer(
+        &judged.clean.iter().filter(|(i, _)| would_show(edge, &context.edges[**i])).map(|(i, s)| (*i, *s)).collect(),
+    );
     if edge.blame_kind(BlameKind::PeerNode) == BlameKind::External {
         return Blame { alternatives: vec![pair], ..blame(BlameKind::External, peer) };
     }
@@ -247,6 +252,14 @@ fn path_culprit(context: &Context<'_>, judged: &Judged, subject: usize, index: u
         alternatives.push(context.node.to_owned());
     }
     Blame { alternatives, ..blame(BlameKind::NodePair, pair) }
+}
+
+/// Whether a clean edge sent enough to have shown the loss of a lossy one, and shows far less of it: an edge that is
+/// merely below its limit says nothing about who is at fault.
+fn would_show(lossy: &Edge<'_>, clean: &Edge<'_>) -> bool {
+    let Some(ratio) = lossy.tally().episode_ratio() else { return false };
+    let expected = ratio * clean.tally().data_segs_out as f64;
+    expected >= SHOWN && clean.tally().loss_episodes as f64 <= expected / 4.0
 }
 
 fn describe(
