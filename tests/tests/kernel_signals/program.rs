@@ -39,7 +39,7 @@ fn program() -> PathBuf {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).unwrap();
     let messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    messages.filter_map(|message| Some(message["executable"].as_str()?.into())).last().unwrap()
+    messages.filter_map(|message| Some(message["executable"].as_str()?.into())).next_back().unwrap()
 }
 
 /// A directory that goes with the test.
