@@ -40,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
     /// Give up a machine after this long
-    #[arg(long, default_value_t = 300, value_name = "S")]
+    #[arg(long, default_value_t = 600, value_name = "S")]
     seconds: u32,
     /// Write the outcome to this file
     #[arg(long, value_name = "FILE")]
@@ -122,7 +122,7 @@ fn executables(messages: &str) -> Vec<(String, PathBuf)> {
 
 /// Runs one machine to its end; its outcome, and how long it took, s.
 fn boot(workspace: &Path, dir: &Path, programs: &Programs, kernel: &Kernel, args: &Args) -> Result<(Outcome, f64)> {
-    let archive = dir.join("initramfs.cpio");
+    let archive = dir.join(format!("{}.cpio", kernel.name));
     image::write(programs, kernel, args.filter.as_deref(), &archive)?;
     let mut command = Command::new("timeout");
     command.args(["--signal=KILL", &args.seconds.to_string(), "qemu-system-x86_64"]);
