@@ -2,16 +2,17 @@
 
 use crate::{
     cgroup::{CgroupTable, FactsReader, Mounts, Reader},
-    config::{Config, Exit, Switch, cli::Cli, reloadable},
+    config::{Config, Exit, Kube, Switch, cli::Cli, reloadable},
     http,
     kernel::{self, KernelSource, Loaded, Mode, SourceSettings, Subtree},
     metrics::MetricsOptions,
-    peers, pipeline,
-    pipeline::Pipeline,
+    peers,
+    pipeline::{self, Pipeline},
+    pods,
     sample::{CgroupFacts, Header, Recorder},
     state::NodeView,
     tasks::{Stop, Stopped, Tasks},
-    tick::{Reloads, Tick, Watched},
+    tick::{self, Reloads, Tick, Watched},
 };
 use anyhow::Context as _;
 use std::{
@@ -86,10 +87,10 @@ pub fn node_name(config: &Config) -> String {
 /// [`Failure`]; everything is detached then.
 pub fn run(cli: &Cli) -> Result<(), Failure> {
     let (config, bytes) = configuration(cli)?;
-    kube(&config)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let listener = http::bind(config.http.listen).await?;
+        let cluster = connect(&config).await?;
         let (source, peers) = open(cli, &config)?;
         let node = node_name(&config);
         let config = Arc::new(config);
@@ -103,9 +104,10 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
         pipeline.set_drop_reasons(Arc::new(source.loaded().drop_reasons.clone()));
         let own = own_addresses(&cli.global.procfs);
         let reloads = Arc::new(Reloads::default());
-        let tick = Tick::new(source, pipeline, config_seen, view_sender, stats_sender, own, reloads.clone());
         let (stop, stopped) = Stop::new();
         let mut tasks = Tasks::default();
+        let cluster = cluster.map(|cluster| watch_cluster(&mut tasks, &stopped, cluster, &node, &config.kube));
+        let tick = Tick::new(source, pipeline, config_seen, view_sender, stats_sender, own, cluster, reloads.clone());
         let ticking = stopped.clone();
         tasks.spawn_blocking("tick", move || tick.run(&ticking));
         let shared = http::Shared { view, agent, options };
@@ -206,8 +208,8 @@ pub fn open(cli: &Cli, config: &Config) -> Result<(Source, peers::PeerTable), Fa
         kernel::LoadError::Demanded { .. } => Failure::usage(error),
         _ => Failure::unsupported(error),
     })?;
-    let peers = pipeline::standalone_peers(config, &own_addresses(&cli.global.procfs));
-    loaded.set_prefixes(&peers.prefixes())?;
+    let peers = pipeline::peer_table(config, &own_addresses(&cli.global.procfs), None);
+    loaded.set_prefixes(&peers.class_prefixes(config.limits.maps().prefixes).0)?;
     let sampling = &config.sampling;
     let budget = sampling.tick_seconds.mul_f64(FACTS_SHARE);
     let files = config.signals.cgroup_files != Switch::Off;
@@ -248,18 +250,42 @@ fn modes(config: &Config) -> [(&'static str, Mode); 6] {
     ]
 }
 
-/// Kubernetes names are another part of netwhy: this one says so instead of pretending.
-fn kube(config: &Config) -> Result<(), Failure> {
-    match config.kube.mode {
-        Switch::On => Err(Failure::usage(anyhow::anyhow!(
-            "this version names cgroups without Kubernetes only: pass --kube off (or auto)"
-        ))),
-        Switch::Auto => {
-            tracing::info!("naming cgroups by systemd unit, container and path (this version has no Kubernetes names)");
-            Ok(())
-        }
-        Switch::Off => Ok(()),
+/// The API server, where there is one. Whether it answers is not asked here.
+async fn connect(config: &Config) -> Result<Option<pods::Cluster>, Failure> {
+    let kube = &config.kube;
+    if kube.mode == Switch::Off {
+        return Ok(None);
     }
+    let Some(place) = pods::find(kube.kubeconfig.as_deref(), |name| std::env::var(name).ok()) else {
+        if kube.mode == Switch::On {
+            return Err(Failure::usage(pods::ConnectError::Absent));
+        }
+        tracing::info!("no Kubernetes found: naming cgroups by systemd unit, container and path");
+        return Ok(None);
+    };
+    let cluster = pods::Cluster::connect(&place, kernel::monotonic).await.map_err(Failure::usage)?;
+    tracing::info!(?place, node = node_name(config), "watching this Node's Pods");
+    Ok(Some(cluster))
+}
+
+/// Starts the watches.
+fn watch_cluster(
+    tasks: &mut Tasks,
+    stopped: &Stopped,
+    cluster: pods::Cluster,
+    node: &str,
+    config: &Kube,
+) -> tick::Cluster {
+    let (sender, pods) = watch::channel(Arc::default());
+    let stop = stopped.clone().wait();
+    tasks.spawn("pods", pods::watch_pods(cluster.clone(), node.to_owned(), config.events, sender, stop));
+    let peers = config.nodes.then(|| {
+        let (sender, peers) = watch::channel(Arc::default());
+        let stop = stopped.clone().wait();
+        tasks.spawn("peers", peers::watch_peers(cluster, node.to_owned(), config.endpoint_slices, sender, stop));
+        peers
+    });
+    tick::Cluster { pods, peers }
 }
 
 fn metrics_options(config: &Config) -> MetricsOptions {

@@ -1,9 +1,11 @@
 //! Joins what the kernel counted per cgroup with who the cgroups are. Pure: names come in as facts.
 
 use crate::{
-    peers::PeerTable,
+    cgroup::{Owner as CgroupOwner, owner},
+    peers::{Peer, PeerKind, PeerTable},
+    pods::{PodIndex, PodInfo},
     sample::{CgroupFacts, Connects, FactsDelta, Frame, Ledger, Snapshot, Tally, Window},
-    state::{EdgeView, NodeView, SubjectId, SubjectKind, SubjectView},
+    state::{EdgeView, NodeView, PeerNodeView, SubjectId, SubjectKind, SubjectView},
 };
 use netwhy_abi::PeerClass;
 use std::{
@@ -15,6 +17,8 @@ use std::{
 
 /// How long samples wait for their cgroup's name.
 const PENDING: Duration = Duration::from_secs(30);
+/// cgroups whose samples wait at most (≈ 2 kB each); beyond it those that waited longest are given up.
+const MAX_PENDING: usize = 4096;
 
 /// Limits of the joined view.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +27,8 @@ pub struct JoinLimits {
     pub edges: usize,
     /// How long a subject without cgroups keeps its series.
     pub gone: Duration,
+    /// Nodes with sums of their own.
+    pub peer_nodes: usize,
 }
 
 /// Sums per subject since the agent started, and samples that wait for a name.
@@ -32,11 +38,20 @@ pub struct Join {
     peers: Arc<PeerTable>,
     drop_reasons: Arc<Vec<String>>,
     name: fn(&str) -> SubjectId,
+    /// This Node's Pods. `None`: without Kubernetes, Pods are named by their cgroups.
+    pods: Option<Arc<PodIndex>>,
+    /// Since when the Pod list is complete.
+    pods_complete: Option<Duration>,
+    /// Subjects of Pods that exist and are not over.
+    live_pods: BTreeSet<SubjectId>,
     ledger: Ledger,
     window: Window,
     owners: HashMap<u64, Owner>,
+    /// cgroups of Pods that the API server told nothing about yet.
+    strangers: BTreeSet<u64>,
     subjects: BTreeMap<SubjectId, Sums>,
     pending: BTreeMap<u64, Pending>,
+    peer_nodes: BTreeMap<Option<Arc<str>>, Tally>,
     unattributed: BTreeMap<&'static str, u64>,
     node_drops: BTreeMap<u32, u64>,
 }
@@ -54,16 +69,15 @@ struct Sums {
     connects: Connects,
     drops: BTreeMap<u32, u64>,
     facts: FactsDelta,
+    pod: Option<Arc<PodInfo>>,
     gone_since: Option<Duration>,
 }
 
-/// Samples of a cgroup whose path is not known yet.
+/// Samples of a cgroup that has no name yet.
 #[derive(Default)]
 struct Pending {
     since: Duration,
-    edges: Vec<(PeerClass, Tally)>,
-    connects: Connects,
-    drops: Vec<(u32, u64)>,
+    sums: Sums,
 }
 
 impl Join {
@@ -75,6 +89,11 @@ impl Join {
             peers: Arc::default(),
             drop_reasons: Arc::default(),
             name,
+            pods: None,
+            pods_complete: None,
+            live_pods: BTreeSet::new(),
+            strangers: BTreeSet::new(),
+            peer_nodes: BTreeMap::new(),
             ledger: Ledger::default(),
             window: Window::new(window),
             owners: HashMap::new(),
@@ -88,6 +107,26 @@ impl Join {
     /// Replaces the peer classes; sums so far stay where they are.
     pub fn set_peers(&mut self, peers: Arc<PeerTable>) {
         self.peers = peers;
+    }
+
+    /// Names Pods by what the API server says, from now on; `now` is monotonic. What waits for a name gets it with the
+    /// next snapshot.
+    pub fn set_pods(&mut self, pods: Arc<PodIndex>, now: Duration) {
+        if pods.is_complete() {
+            self.pods_complete.get_or_insert(now);
+        }
+        self.live_pods.clear();
+        for pod in pods.live() {
+            let id = pod_subject(pod);
+            // A Pod that did its work keeps what it counted for as long as one that was deleted.
+            if pod.phase != "Succeeded" {
+                self.live_pods.insert(id.clone());
+                self.subjects.entry(id).or_default().pod = Some(pod.clone());
+            } else if let Some(sums) = self.subjects.get_mut(&id) {
+                sums.pod = Some(pod.clone());
+            }
+        }
+        self.pods = Some(pods);
     }
 
     /// Names of the kernel's drop reasons.
@@ -116,16 +155,22 @@ impl Join {
         for group in groups {
             let Some(path) = &group.path else { continue };
             seen.insert(group.id);
-            let name = self.name;
-            let owner = self.owners.entry(group.id).or_insert_with(|| Owner {
-                subject: name(path),
-                path: path.clone(),
-                alive: true,
-            });
-            owner.alive = group.alive;
+            if !self.owners.contains_key(&group.id) {
+                let Some(subject) = self.subject_of(path) else {
+                    self.strangers.insert(group.id);
+                    continue;
+                };
+                self.strangers.remove(&group.id);
+                self.owners.insert(group.id, Owner { subject, path: path.clone(), alive: true });
+            }
+            if let Some(owner) = self.owners.get_mut(&group.id) {
+                owner.alive = group.alive;
+            }
         }
         self.owners.retain(|id, _| seen.contains(id));
-        let alive: BTreeSet<&SubjectId> = self.owners.values().filter(|o| o.alive).map(|o| &o.subject).collect();
+        self.strangers.retain(|id| seen.contains(id) || self.pending.contains_key(id));
+        let mut alive: BTreeSet<&SubjectId> = self.owners.values().filter(|o| o.alive).map(|o| &o.subject).collect();
+        alive.extend(&self.live_pods);
         for (id, sums) in &mut self.subjects {
             if alive.contains(id) {
                 sums.gone_since = None;
@@ -137,12 +182,39 @@ impl Join {
         self.subjects.retain(|_, sums| sums.gone_since.is_none_or(|since| now.saturating_sub(since) <= gone));
     }
 
+    /// Whose a cgroup is. `None`: a Pod's that the API server told nothing about yet.
+    fn subject_of(&self, path: &str) -> Option<SubjectId> {
+        match (&self.pods, owner(path)) {
+            (Some(pods), CgroupOwner::Pod { uid, .. }) => pods.find(&uid).map(|pod| pod_subject(pod)),
+            _ => Some((self.name)(path)),
+        }
+    }
+
+    /// What an address stands for: one of this Node's Pods, else what the peers' table says.
+    fn peer(&self, addr: Ipv6Addr) -> Peer {
+        let pod = self.pods.as_ref().and_then(|pods| pods.by_address(addr.to_canonical()));
+        match pod {
+            Some(pod) => Peer {
+                class: PeerClass::SameNode,
+                kind: PeerKind::Pod,
+                node: Some(self.node.as_str().into()),
+                pod: Some(format!("{}/{}", pod.namespace, pod.name).into()),
+            },
+            None => self.peers.find(addr).clone(),
+        }
+    }
+
     /// Adds a frame to its subjects' sums; what has no name yet waits.
     fn add(&mut self, frame: &Frame) {
         let at = frame.at;
         for (key, tally) in &frame.edges {
-            let class = self.peers.class(Ipv6Addr::from(key.addr));
-            self.add_tally(key.cgroup, class, tally, at);
+            let peer = self.peer(Ipv6Addr::from(key.addr));
+            self.add_tally(key.cgroup, peer.class, tally, at);
+            if let Some(node) = peer.node.filter(|node| **node != *self.node) {
+                let full = self.peer_nodes.len() >= self.limits.peer_nodes;
+                let own = !full || self.peer_nodes.contains_key(&Some(node.clone()));
+                self.peer_nodes.entry(own.then_some(node)).or_default().add(tally);
+            }
         }
         for ((cgroup, class), tally) in &frame.overflow {
             self.add_tally(*cgroup, *class, tally, at);
@@ -150,7 +222,7 @@ impl Join {
         for (cgroup, connects) in &frame.connects {
             match self.sums(*cgroup) {
                 Some(sums) => sums.connects.add(connects),
-                None => self.waiting(*cgroup, at).connects.add(connects),
+                None => self.waiting(*cgroup, at).sums.connects.add(connects),
             }
         }
         for (key, n) in &frame.drops {
@@ -160,7 +232,7 @@ impl Join {
             }
             match self.sums(key.cgroup) {
                 Some(sums) => *sums.drops.entry(key.reason).or_default() += n,
-                None => self.waiting(key.cgroup, at).drops.push((key.reason, *n)),
+                None => *self.waiting(key.cgroup, at).sums.drops.entry(key.reason).or_default() += n,
             }
         }
         let tops = self.topmost();
@@ -173,9 +245,10 @@ impl Join {
     }
 
     fn add_tally(&mut self, cgroup: u64, class: PeerClass, tally: &Tally, at: Duration) {
-        match self.sums(cgroup) {
-            Some(sums) => sums.totals[class as usize].get_or_insert_default().add(tally),
-            None => self.waiting(cgroup, at).edges.push((class, tally.clone())),
+        let named = self.owners.contains_key(&cgroup);
+        let sums = if named { self.sums(cgroup) } else { Some(&mut self.waiting(cgroup, at).sums) };
+        if let Some(sums) = sums {
+            sums.totals[class as usize].get_or_insert_default().add(tally);
         }
     }
 
@@ -191,25 +264,32 @@ impl Join {
         self.pending.entry(cgroup).or_insert_with(|| Pending { since: at, ..Pending::default() })
     }
 
-    /// Gives waiting samples to those who have a name by now; counts those that waited too long.
+    /// Gives waiting samples to those who have a name by now; counts those that waited too long. While the Pod list is
+    /// not complete, nothing has waited too long.
     fn settle(&mut self, now: Duration) {
         let known: Vec<u64> = self.pending.keys().filter(|id| self.owners.contains_key(id)).copied().collect();
         for cgroup in known {
             let Some(pending) = self.pending.remove(&cgroup) else { continue };
-            let Some(sums) = self.sums(cgroup) else { continue };
-            for (class, tally) in &pending.edges {
-                sums.totals[*class as usize].get_or_insert_default().add(tally);
-            }
-            sums.connects.add(&pending.connects);
-            for (reason, n) in pending.drops {
-                *sums.drops.entry(reason).or_default() += n;
+            if let Some(sums) = self.sums(cgroup) {
+                sums.merge(&pending.sums);
             }
         }
-        let late: Vec<u64> =
-            self.pending.iter().filter(|(_, p)| now.saturating_sub(p.since) > PENDING).map(|(id, _)| *id).collect();
-        for cgroup in late {
+        let begin = match (&self.pods, self.pods_complete) {
+            (None, _) => Some(Duration::ZERO),
+            (Some(_), complete) => complete,
+        };
+        let late = |pending: &Pending| begin.is_some_and(|b| now.saturating_sub(pending.since.max(b)) > PENDING);
+        let mut gone: Vec<u64> = self.pending.iter().filter(|(_, p)| late(p)).map(|(id, _)| *id).collect();
+        if self.pending.len() - gone.len() > MAX_PENDING {
+            let mut rest: Vec<(Duration, u64)> =
+                self.pending.iter().filter(|(_, p)| !late(p)).map(|(id, p)| (p.since, *id)).collect();
+            rest.sort_unstable();
+            gone.extend(rest.iter().take(rest.len() - MAX_PENDING).map(|(_, id)| *id));
+        }
+        for cgroup in gone {
             if let Some(pending) = self.pending.remove(&cgroup) {
-                *self.unattributed.entry("cgroup_unknown").or_default() += pending.samples();
+                let why = if self.strangers.contains(&cgroup) { "pod_unknown" } else { "cgroup_unknown" };
+                *self.unattributed.entry(why).or_default() += pending.sums.samples();
             }
         }
     }
@@ -239,13 +319,21 @@ impl Join {
         for (key, tally) in self.window.edges() {
             let Some(owner) = self.owners.get(&key.cgroup) else { continue };
             let peer = Ipv6Addr::from(key.addr);
-            let class = self.peers.class(peer);
+            let Peer { class, kind, node, pod } = self.peer(peer);
             let window = Tally { min_rtt_us: self.ledger.min_rtt_us(key, at), ..tally.clone() };
             if let Some(view) = subjects.get_mut(&owner.subject) {
                 view.add_window(class, &window);
             }
             if !peer.is_unspecified() {
-                edges.push(EdgeView { subject: owner.subject.clone(), peer, class, window });
+                edges.push(EdgeView {
+                    subject: owner.subject.clone(),
+                    peer,
+                    class,
+                    kind,
+                    peer_node: node,
+                    peer_pod: pod,
+                    window,
+                });
             }
         }
         for (key, tally) in self.window.overflow() {
@@ -288,6 +376,9 @@ impl Join {
             hz: snapshot.hz,
             subjects,
             edges,
+            peer_nodes: (self.peer_nodes.iter())
+                .map(|(node, totals)| PeerNodeView { node: node.clone(), totals: totals.clone() })
+                .collect(),
             hints: Vec::new(),
             hints_total: BTreeMap::new(),
             unattributed: self.unattributed.clone(),
@@ -335,18 +426,36 @@ fn busiest(mut edges: Vec<EdgeView>, most: usize) -> Vec<EdgeView> {
     edges
 }
 
-impl Pending {
-    /// Samples that would be lost with it.
-    fn samples(&self) -> u64 {
-        let edges: u64 = (self.edges.iter())
-            .map(|(_, t)| t.rtt.count() + t.data_segs_out + t.retransmitted() + t.connects.iter().sum::<u64>())
-            .sum();
-        let drops: u64 = self.drops.iter().map(|(_, n)| n).sum();
-        edges + drops + self.connects.accept_drops
+/// The subject of a Pod, named as the API server has it.
+fn pod_subject(pod: &PodInfo) -> SubjectId {
+    SubjectId {
+        kind: SubjectKind::Pod,
+        namespace: pod.namespace.clone(),
+        name: pod.name.clone(),
+        workload: pod.workload.clone(),
     }
 }
 
 impl Sums {
+    fn merge(&mut self, other: &Self) {
+        for (to, from) in self.totals.iter_mut().zip(&other.totals) {
+            if let Some(from) = from {
+                to.get_or_insert_default().add(from);
+            }
+        }
+        self.connects.add(&other.connects);
+        for (reason, n) in &other.drops {
+            *self.drops.entry(*reason).or_default() += n;
+        }
+    }
+
+    /// Samples in it.
+    fn samples(&self) -> u64 {
+        let of = |t: &Tally| t.rtt.count() + t.data_segs_out + t.retransmitted() + t.connects.iter().sum::<u64>();
+        let edges: u64 = self.totals.iter().flatten().map(|t| of(t)).sum();
+        edges + self.drops.values().sum::<u64>() + self.connects.accept_drops
+    }
+
     /// Pods and containers always; a unit once it counted anything of TCP, because most units have none.
     fn is_shown(&self, id: &SubjectId) -> bool {
         id.kind != SubjectKind::Unit
@@ -358,6 +467,7 @@ impl Sums {
     fn view(&self, id: &SubjectId) -> SubjectView {
         SubjectView {
             id: id.clone(),
+            pod: self.pod.clone(),
             gone_since: self.gone_since,
             totals: self.totals.clone(),
             connects: self.connects.clone(),

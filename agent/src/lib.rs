@@ -13,6 +13,7 @@ pub mod config;
 pub mod kernel;
 pub mod cgroup;
 pub mod peers;
+pub mod pods;
 pub mod sample;
 pub mod join;
 pub mod state;

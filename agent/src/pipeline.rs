@@ -5,12 +5,17 @@ use crate::{
     config::Config,
     hints::{Engine, Thresholds},
     join::{Join, JoinLimits},
-    peers::PeerTable,
+    peers::{Peer, PeerKind, PeerTable, Peers, prefixes},
+    pods::PodIndex,
     sample::Snapshot,
     state::NodeView,
 };
 use netwhy_abi::PeerClass;
-use std::{net::Ipv6Addr, sync::Arc, time::Instant};
+use std::{
+    net::Ipv6Addr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Join and hints.
 pub struct Pipeline {
@@ -34,6 +39,7 @@ impl Pipeline {
         let limits = JoinLimits {
             edges: usize::try_from(config.limits.edges_in_view).unwrap_or(usize::MAX),
             gone: config.limits.gone_seconds,
+            peer_nodes: usize::try_from(config.limits.peer_nodes).unwrap_or(usize::MAX),
         };
         Self {
             join: Join::new(node, config.sampling.window_seconds, limits, standalone_subject),
@@ -53,6 +59,11 @@ impl Pipeline {
         self.join.set_peers(peers);
     }
 
+    /// Names Pods by what the API server says, from now on; `now` is monotonic.
+    pub fn set_pods(&mut self, pods: Arc<PodIndex>, now: Duration) {
+        self.join.set_pods(pods, now);
+    }
+
     /// Names of the kernel's drop reasons.
     pub fn set_drop_reasons(&mut self, names: Arc<Vec<String>>) {
         self.join.set_drop_reasons(names);
@@ -69,14 +80,21 @@ impl Pipeline {
     }
 }
 
-/// Peer classes without Kubernetes: the configured prefixes, and this machine's own addresses.
-pub fn standalone_peers(config: &Config, own: &[(Ipv6Addr, u8)]) -> PeerTable {
-    let configured =
-        config.peers.prefixes().into_iter().map(|(prefix, class)| {
-            (Ipv6Addr::from(prefix.addr), u8::try_from(prefix.prefix_len).unwrap_or(128), class)
-        });
-    let own = own.iter().map(|(addr, bits)| (*addr, *bits, PeerClass::SameNode));
-    PeerTable::new(configured.chain(own))
+/// Who is at which address: the configured ranges, the cluster's Nodes, and this machine's own addresses, `own`. Of two
+/// that say something about one range the later of these counts. `cluster`: this Node's name and what is known of the
+/// cluster; `None`: without Kubernetes.
+pub fn peer_table(config: &Config, own: &[(Ipv6Addr, u8)], cluster: Option<(&str, &Peers)>) -> PeerTable {
+    let bits = |prefix_len: u32| u8::try_from(prefix_len).unwrap_or(128);
+    let configured = config.peers.prefixes().into_iter();
+    let configured = configured.map(|(p, class)| (Ipv6Addr::from(p.addr), bits(p.prefix_len), Peer::range(class)));
+    let service = Peer { kind: PeerKind::Service, ..Peer::range(PeerClass::InCluster) };
+    let services = config.peers.services().into_iter();
+    let services = services.map(|p| (Ipv6Addr::from(p.addr), bits(p.prefix_len), service.clone()));
+    let nodes = cluster.into_iter().flat_map(|(name, peers)| prefixes(name, &peers.nodes, &peers.endpoints));
+    let this =
+        Peer { kind: PeerKind::Node, node: cluster.map(|(name, _)| name.into()), ..Peer::range(PeerClass::SameNode) };
+    let own = own.iter().map(|(addr, bits)| (*addr, *bits, this.clone()));
+    PeerTable::new(configured.chain(services).chain(nodes).chain(own))
 }
 
 /// The file's thresholds as the rules take them.

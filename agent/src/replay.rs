@@ -38,7 +38,7 @@ pub fn open(file: &Path) -> Result<Recording, RecordingError> {
 pub fn replay(mut recording: Recording, config: &Config) -> anyhow::Result<Replayed> {
     let mut pipeline = Pipeline::new(&recording.header.node, config);
     let prefixes = recording.header.prefixes.iter();
-    pipeline.set_peers(Arc::new(PeerTable::new(prefixes.map(|(a, b, c)| (*a, *b, PeerClass::from_index(*c))))));
+    pipeline.set_peers(Arc::new(PeerTable::of_classes(prefixes.map(|(a, b, c)| (*a, *b, PeerClass::from_index(*c))))));
     pipeline.set_drop_reasons(Arc::new(recording.header.drop_reasons.clone()));
     let mut out = Replayed { view: Arc::default(), changes: Vec::new(), snapshots: 0 };
     let mut begin = None;

@@ -2,6 +2,8 @@
 
 use crate::{
     api,
+    peers::PeerKind,
+    pods::PodInfo,
     sample::{Connects, CpuStat, Pressure, Tally},
 };
 use netwhy_abi::{Counter, PeerClass};
@@ -27,6 +29,8 @@ pub struct NodeView {
     pub subjects: Vec<SubjectView>,
     /// Edges active in the window, busiest first.
     pub edges: Vec<EdgeView>,
+    /// Sums since the agent started by Node at the other end, of a bounded number of Nodes; see [`PeerNodeView`].
+    pub peer_nodes: Vec<PeerNodeView>,
     /// Firing and recently resolved hints.
     pub hints: Vec<api::Hint>,
     /// Hints that began, by cause.
@@ -71,6 +75,8 @@ pub enum SubjectKind {
 pub struct SubjectView {
     /// Who.
     pub id: SubjectId,
+    /// What the API server says of it. `None`: no Pod, or without Kubernetes.
+    pub pod: Option<Arc<PodInfo>>,
     /// Paths of its living cgroups.
     pub cgroups: Vec<String>,
     /// When its last cgroup went, monotonic. `None`: alive.
@@ -121,6 +127,41 @@ pub struct EdgeView {
     pub peer: Ipv6Addr,
     /// How far away it is.
     pub class: PeerClass,
+    /// What the address is.
+    pub kind: PeerKind,
+    /// The Node that it is on. `None`: not known, or outside.
+    pub peer_node: Option<Arc<str>>,
+    /// `namespace/name` of the Pod that has it. `None`: not known, or no Pod's.
+    pub peer_pod: Option<Arc<str>>,
     /// Sums over the window.
     pub window: Tally,
+}
+
+/// Whom an edge leads to, as far as losses on the way there are concerned: the Node, where it is known.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PeerId {
+    /// A Node of the cluster.
+    Node(Arc<str>),
+    /// An address that no Node is known for.
+    Address(Ipv6Addr),
+}
+
+impl EdgeView {
+    /// Whom it leads to.
+    pub fn peer_id(&self) -> PeerId {
+        match &self.peer_node {
+            Some(node) => PeerId::Node(node.clone()),
+            None => PeerId::Address(self.peer),
+        }
+    }
+}
+
+/// Sums over all edges to one Node since the agent started. Nodes have their own sums in the order of their first
+/// traffic, up to `limits.peer_nodes`; all later ones share one, so that no sum ever falls.
+#[derive(Clone, Debug)]
+pub struct PeerNodeView {
+    /// Name. `None`: all Nodes that have no sums of their own.
+    pub node: Option<Arc<str>>,
+    /// Sums.
+    pub totals: Tally,
 }

@@ -8,7 +8,9 @@ use crate::{
         AgentStats, ConfigReloads, MapFill, ProbeState, ProbeVerdict, ProcessStats, ProgramRun, StageTime, TickStats,
         WalkStats,
     },
-    pipeline::{Pipeline, standalone_peers},
+    peers::Peers,
+    pipeline::{Pipeline, peer_table},
+    pods::Pods,
     sample::SampleSource as _,
     state::NodeView,
     tasks::Stopped,
@@ -80,6 +82,14 @@ impl Watched {
     }
 }
 
+/// What the API server says, as far as it was heard.
+pub struct Cluster {
+    /// This Node's Pods.
+    pub pods: watch::Receiver<Arc<Pods>>,
+    /// The cluster's Nodes. `None`: not watched.
+    pub peers: Option<watch::Receiver<Arc<Peers>>>,
+}
+
 /// Everything that the tick works with.
 pub struct Tick {
     source: Source,
@@ -88,6 +98,9 @@ pub struct Tick {
     view: watch::Sender<Arc<NodeView>>,
     published: watch::Sender<Arc<AgentStats>>,
     own: Vec<(Ipv6Addr, u8)>,
+    cluster: Option<Cluster>,
+    /// Version of the peers that the table in use was made from.
+    peers_version: u64,
     reloads: Arc<Reloads>,
     stats: AgentStats,
     last: Option<Duration>,
@@ -122,10 +135,12 @@ impl Tick {
         view: watch::Sender<Arc<NodeView>>,
         published: watch::Sender<Arc<AgentStats>>,
         own: Vec<(Ipv6Addr, u8)>,
+        cluster: Option<Cluster>,
         reloads: Arc<Reloads>,
     ) -> Self {
         let stats = AgentStats::clone(&published.borrow());
-        Self { source, pipeline, config, view, published, own, reloads, stats, last: None }
+        let peers_version = 0;
+        Self { source, pipeline, config, view, published, own, cluster, peers_version, reloads, stats, last: None }
     }
 
     /// Ticks until stopped.
@@ -149,17 +164,52 @@ impl Tick {
         Ok(())
     }
 
+    /// Takes over what changed: the configuration, the Pods, the peers.
     fn configure(&mut self) {
-        if self.config.has_changed().unwrap_or(false) {
-            let config = self.config.borrow_and_update().clone();
+        let changed = self.config.has_changed().unwrap_or(false);
+        let config = self.config.borrow_and_update().clone();
+        if changed {
             self.pipeline.configure(&config);
-            let peers = standalone_peers(&config, &self.own);
-            if let Err(error) = self.source.loaded_mut().set_prefixes(&peers.prefixes()) {
-                tracing::error!("peer ranges kept as they were: {error:#}");
-            } else {
-                self.pipeline.set_peers(Arc::new(peers));
+        }
+        let mut peers = None;
+        if let Some(cluster) = &mut self.cluster {
+            let pods_changed = cluster.pods.has_changed().unwrap_or(false);
+            let pods = Pods::clone(&cluster.pods.borrow_and_update());
+            if pods_changed {
+                self.pipeline.set_pods(pods.index.clone(), kernel::monotonic());
+            }
+            self.stats.pods_complete = Some(pods.status.complete);
+            self.stats.watches = [pods.status].into_iter().chain(pods.events).collect();
+            if let Some(receiver) = &mut cluster.peers {
+                let now = receiver.borrow_and_update().clone();
+                self.stats.watches.extend(now.watches.iter().cloned());
+                self.stats.own_node_exists = now.own_node_exists;
+                peers = Some(now);
             }
         }
+        let version = peers.as_ref().map_or(0, |peers| peers.version);
+        if changed || version != self.peers_version {
+            self.peers_version = version;
+            self.set_peers(&config, peers.as_deref());
+        }
+    }
+
+    fn set_peers(&mut self, config: &Config, peers: Option<&Peers>) {
+        let node = self.stats.node.clone();
+        let table = peer_table(config, &self.own, peers.map(|peers| (node.as_str(), peers)));
+        let most = usize::try_from(config.limits.prefixes).unwrap_or(usize::MAX);
+        let (prefixes, over) = table.class_prefixes(most);
+        if over > 0 {
+            tracing::warn!(
+                over,
+                "more peer ranges than limits.prefixes: beyond limits.edges, traffic to the narrowest counts with their wider \
+                 range's class"
+            );
+        }
+        if let Err(error) = self.source.loaded_mut().set_prefixes(&prefixes) {
+            tracing::error!("the kernel's peer ranges were kept as they were: {error:#}");
+        }
+        self.pipeline.set_peers(Arc::new(table));
     }
 
     fn once(&mut self) -> anyhow::Result<()> {

@@ -81,9 +81,14 @@ impl Peers {
         classes.flat_map(|(_, class, ranges)| ranges.iter().map(move |range| (range.prefix(), class))).collect()
     }
 
+    /// ClusterIPs of Services.
+    pub fn services(&self) -> Vec<PeerPrefix> {
+        self.services.iter().map(Cidr::prefix).collect()
+    }
+
     /// (key, class, ranges). Defaults come first, so that what was added to the file is what an error is about.
     fn classes(&self) -> [(&'static str, PeerClass, &[Cidr]); 4] {
-        let Self { same_zone, cross_zone, in_cluster, external } = self;
+        let Self { same_zone, cross_zone, in_cluster, services: _, external } = self;
         [
             ("peers.in_cluster", PeerClass::InCluster, in_cluster),
             ("peers.same_zone", PeerClass::SameZone, same_zone),

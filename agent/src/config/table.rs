@@ -213,6 +213,8 @@ settings! {
             "Series in one scrape; beyond it, the quietest subjects are folded into one `~other` row.";
         edges_in_view: u64 = 512, [16..=16_384], "edges", Restart,
             "Edges that one view serves, busiest first.";
+        peer_nodes: u64 = 64, [1..=8192], "Nodes", Restart,
+            "Nodes at the other end that have `netwhy_edge_*` series of their own, in the order of their first traffic; the others share one `~other` row.";
         gone_seconds: Duration = 90, [1..=120], "s", Live,
             "How long a subject keeps its series after its last cgroup went.";
         edge_idle_seconds: Duration = 300, [30..=3600], "s", Restart,
@@ -225,6 +227,8 @@ settings! {
             "Nodes of other zones and their Pods.";
         in_cluster: Vec<Cidr> = PRIVATE, [], "", Live,
             "In the cluster, or private, without a closer place being known.";
+        services: Vec<Cidr> = &[], [], "", Live,
+            "ClusterIPs of Services (the API server's `--service-cluster-ip-range`): shown as Service addresses, because the Pod behind one is not known.";
         external: Vec<Cidr> = &[], [], "", Live,
             "Outside, although a range above covers it.";
     }
@@ -235,6 +239,12 @@ settings! {
             "The Node whose Pods are watched. `null`: the host name.";
         kubeconfig: Option<PathBuf> = None, [], "", Restart,
             "Kubeconfig file. `null`: the in-cluster configuration.";
+        nodes: bool = true, [], "", Restart,
+            "Whether all Nodes are watched (metadata only), so that peers are named by Node and zone.";
+        endpoint_slices: bool = false, [], "", Restart,
+            "Whether EndpointSlices are watched too: for CNIs whose Pod addresses don't follow the Nodes' ranges, and to name peers' Pods. Memory grows with the cluster's endpoints.";
+        events: bool = true, [], "", Restart,
+            "Whether warnings about Pods in trouble are asked for, at most one request per second.";
     }
     "The HTTP listener." http: Http {
         listen: SocketAddr = ([0, 0, 0, 0], 9810), [], "", Restart,

@@ -234,11 +234,11 @@ fn culprit(
     alive: usize,
     silent: &BTreeMap<Ipv6Addr, bool>,
 ) -> Blame {
-    let peer = edge.peer_name();
+    let peer = edge.peer_node_name();
     let remote: BTreeSet<_> = context.edges.iter().filter(|e| e.is_remote()).map(|e| e.view.peer).collect();
     let gone = silent.keys().filter(|p| remote.contains(p)).count();
-    if half_alive {
-        return blame(edge.blame_kind(BlameKind::PeerPod), peer);
+    if half_alive || context.node_answers(edge) {
+        return blame(edge.blame_kind(BlameKind::PeerPod), edge.peer_pod_name());
     }
     // Both must hold for this Node: three peers gone, and still a majority without any one of them.
     if gone >= 3 && alive + 1 < gone {
@@ -267,7 +267,7 @@ fn refusing(context: &Context<'_>, index: usize, subject: usize, edge: &Edge<'_>
     Some(Finding {
         rule: &PEER_REFUSING,
         subject,
-        blame: blame(edge.blame_kind(BlameKind::PeerPod), peer.clone()),
+        blame: blame(edge.blame_kind(BlameKind::PeerPod), edge.peer_pod_name()),
         nats: over(refused as f64, limit as f64) + over(share, context.thresholds.connect_failure_share),
         certainty: 1.0,
         overwhelming: refused as f64 >= OVERWHELMING * limit as f64,

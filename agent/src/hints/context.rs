@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     api::{BlameKind, Evidence, RuledOut},
+    peers::PeerKind,
     sample::Tally,
     state::{EdgeView, NodeView, SubjectId, SubjectView},
 };
@@ -26,6 +27,8 @@ pub(super) struct Context<'a> {
     pub(super) node: &'a str,
     pub(super) thresholds: &'a Thresholds,
     pub(super) window: Duration,
+    /// Wall clock, ms since the Unix epoch, as the view has it.
+    pub(super) unix_ms: i64,
     /// Jiffies per second. `None`: not measured yet.
     pub(super) hz: Option<u32>,
     pub(super) subjects: Vec<Subject<'a>>,
@@ -90,7 +93,8 @@ impl<'a> Context<'a> {
             });
         }
         let claims = keys.iter().map(|key| held.get(key).copied()).collect();
-        Self { node, thresholds, window: view.window, hz: view.hz, subjects, edges, claims }
+        let unix_ms = i64::try_from(view.unix_ms).unwrap_or(i64::MAX);
+        Self { node, thresholds, window: view.window, unix_ms, hz: view.hz, subjects, edges, claims }
     }
 
     /// Edges that `family` may judge: they have a subject, and no earlier family explains them.
@@ -110,20 +114,26 @@ impl<'a> Context<'a> {
         self.claims[edge].is_some()
     }
 
-    /// `node-a→10.0.0.7`: where an edge was measured.
+    /// `node-a→node-b`, or with an address where no Node is known: where an edge was measured.
     pub(super) fn place(&self, edge: &Edge<'_>) -> String {
-        format!("{}→{}", self.node, edge.peer_name())
+        format!("{}→{}", self.node, edge.peer_node_name())
     }
 
-    /// `node-a↔10.0.0.7`: the path of an edge as a culprit.
+    /// `node-a↔node-b`, or with an address: the path of an edge as a culprit.
     pub(super) fn pair(&self, edge: &Edge<'_>) -> String {
-        format!("{}↔{}", self.node, edge.peer_name())
+        format!("{}↔{}", self.node, edge.peer_node_name())
     }
 
     /// Peers other than `peer` that acknowledged data or completed a handshake with this Node.
     pub(super) fn other_peers_alive(&self, peer: Ipv6Addr) -> usize {
         let alive = self.edges.iter().filter(|e| e.view.peer != peer && e.is_remote() && e.answers());
         alive.map(|e| e.view.peer).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Another address on the same Node answers: the Node is up, and reached.
+    pub(super) fn node_answers(&self, edge: &Edge<'_>) -> bool {
+        let same = |e: &Edge<'_>| e.view.peer_node == edge.view.peer_node && e.view.peer != edge.view.peer;
+        edge.is_remote() && edge.view.peer_node.is_some() && self.edges.iter().any(|e| same(e) && e.answers())
     }
 
     /// Why loss is not it, when the data say so.
@@ -179,11 +189,33 @@ impl Edge<'_> {
         &self.view.window
     }
 
-    /// The remote address; an IPv4-mapped one as IPv4.
+    /// Who is at the other end, for people: `10.0.0.7`, `shop/db-0 on node-b`, `10.0.0.7 on node-b`.
     pub(super) fn peer_name(&self) -> String {
-        match self.view.peer.to_ipv4_mapped() {
-            Some(v4) => v4.to_string(),
-            None => self.view.peer.to_string(),
+        let address = || self.view.peer.to_canonical().to_string();
+        match (&self.view.peer_pod, &self.view.peer_node) {
+            (Some(pod), Some(node)) => format!("{pod} on {node}"),
+            (Some(pod), None) => pod.to_string(),
+            // The Node's own address: saying both would say it twice.
+            (None, Some(node)) if self.view.kind == PeerKind::Node => node.to_string(),
+            (None, Some(node)) => format!("{} on {node}", address()),
+            (None, None) if self.view.kind == PeerKind::Service => format!("Service {}", address()),
+            (None, None) => address(),
+        }
+    }
+
+    /// Whom to blame when the other end's Node is at fault: the Node, else the address.
+    pub(super) fn peer_node_name(&self) -> String {
+        match &self.view.peer_node {
+            Some(node) => node.to_string(),
+            None => self.view.peer.to_canonical().to_string(),
+        }
+    }
+
+    /// Whom to blame when the program at the other end is at fault: the Pod, else the address.
+    pub(super) fn peer_pod_name(&self) -> String {
+        match &self.view.peer_pod {
+            Some(pod) => pod.to_string(),
+            None => self.view.peer.to_canonical().to_string(),
         }
     }
 

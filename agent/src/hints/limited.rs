@@ -75,7 +75,7 @@ fn edge_findings(context: &Context<'_>, index: usize, subject: usize, edge: &Edg
         out.push(Finding {
             rule: &PEER_RECEIVER_LIMITED,
             subject,
-            blame: blame(edge.blame_kind(BlameKind::PeerPod), peer.clone()),
+            blame: blame(edge.blame_kind(BlameKind::PeerPod), edge.peer_pod_name()),
             nats: over(share, context.thresholds.receiver_limited_share)
                 + if closed > 0 { ZERO_WINDOW_NATS } else { 0.0 },
             certainty: 1.0,

@@ -6,12 +6,12 @@ use super::{
     rules::{Family, Rule},
     stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, percent, poisson_tail_ln},
 };
-use crate::api::{Blame, BlameKind, Evidence};
-use netwhy_abi::Retransmit;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::Ipv6Addr,
+use crate::{
+    api::{Blame, BlameKind, Evidence},
+    state::PeerId,
 };
+use netwhy_abi::Retransmit;
+use std::collections::{BTreeMap, BTreeSet};
 
 const SIGNALS: &[&str] = &[
     "netwhy_tcp_loss_episodes_total",
@@ -91,11 +91,11 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
     if judged.lossy.is_empty() {
         return Vec::new();
     }
-    let peers = |edges: &BTreeMap<usize, usize>| -> BTreeSet<Ipv6Addr> {
-        edges.keys().map(|i| &context.edges[*i]).filter(|e| e.is_remote()).map(|e| e.view.peer).collect()
+    let peers = |edges: &BTreeMap<usize, usize>| -> BTreeSet<PeerId> {
+        edges.keys().map(|i| &context.edges[*i]).filter(|e| e.is_remote()).map(|e| e.view.peer_id()).collect()
     };
     let bad = peers(&judged.lossy);
-    let all: BTreeSet<_> = bad.union(&peers(&judged.clean)).copied().collect();
+    let all: BTreeSet<_> = bad.union(&peers(&judged.clean)).cloned().collect();
     let culprit = common_culprit(context, &judged, bad.len(), all.len());
 
     // One finding per subject for a common culprit, else one per edge.
@@ -123,13 +123,13 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
 
 fn test_edges(context: &Context<'_>) -> Judged {
     let mut judged = Judged::default();
-    let mut small: BTreeMap<Ipv6Addr, Vec<(usize, usize)>> = BTreeMap::new();
+    let mut small: BTreeMap<PeerId, Vec<(usize, usize)>> = BTreeMap::new();
     for (i, s, edge) in context.free(Family::Loss).filter(|(_, _, e)| can_be_judged(context, e)) {
         if edge.tally().data_segs_out >= context.thresholds.min_segments || timeouts_alone(edge) {
             let set = if is_lossy(context, &[i]) { &mut judged.lossy } else { &mut judged.clean };
             set.insert(i, s);
         } else {
-            small.entry(edge.view.peer).or_default().push((i, s));
+            small.entry(edge.view.peer_id()).or_default().push((i, s));
         }
     }
     let mut rest = Vec::new();
@@ -224,13 +224,17 @@ fn common_culprit(context: &Context<'_>, judged: &Judged, bad: usize, all: usize
 /// Who is to blame for one lossy edge, as far as one Node can tell.
 fn path_culprit(context: &Context<'_>, judged: &Judged, subject: usize, index: usize, clean_peers: usize) -> Blame {
     let edge = &context.edges[index];
-    let (peer, pair) = (edge.peer_name(), context.pair(edge));
+    let (peer, pair) = (edge.peer_node_name(), context.pair(edge));
     if !edge.is_remote() {
         // Never left the Node: nobody else had it in hand.
         return blame(BlameKind::Node, context.node);
     }
     let to_peer = |edges: &BTreeMap<usize, usize>| -> BTreeSet<usize> {
-        edges.iter().filter(|(i, _)| context.edges[**i].view.peer == edge.view.peer).map(|(_, s)| *s).collect()
+        edges
+            .iter()
+            .filter(|(i, _)| context.edges[**i].view.peer_id() == edge.view.peer_id())
+            .map(|(_, s)| *s)
+            .collect()
     };
     let sick = to_peer(&judged.lossy);
     let sound: BTreeSet<usize> = to_peer(

@@ -19,6 +19,7 @@ mod limited;
 mod loss;
 mod rules;
 mod stats;
+mod status;
 #[cfg(test)]
 mod testing;
 mod thresholds;

@@ -1,11 +1,13 @@
 //! The table of causes: what each means, how it is tested and what to do. Documentation is made from it.
 
-use super::{connect, context::Context, cpu, finding::Finding, limited, loss, waiting};
+use super::{connect, context::Context, cpu, finding::Finding, limited, loss, status, waiting};
 
 /// Rules that are judged together. The order of the variants is the order of judgement: an edge that one family
 /// explains is left alone by those after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
+    /// What the API server says of the Pod itself.
+    Status,
     /// Handshakes: turned away, unanswered, refused; and peers that fell silent.
     Connect,
     /// Lost packets.
@@ -20,11 +22,12 @@ pub enum Family {
 
 impl Family {
     /// All families in order.
-    pub const ALL: [Self; 5] = [Self::Connect, Self::Loss, Self::Limited, Self::Cpu, Self::Waiting];
+    pub const ALL: [Self; 6] = [Self::Status, Self::Connect, Self::Loss, Self::Limited, Self::Cpu, Self::Waiting];
 
     /// Name in the documentation.
     pub const fn label(self) -> &'static str {
         match self {
+            Self::Status => "Pod status",
             Self::Connect => "connect",
             Self::Loss => "loss",
             Self::Limited => "limited senders",
@@ -35,6 +38,7 @@ impl Family {
 
     pub(super) fn judge(self, context: &Context<'_>) -> Vec<Finding> {
         match self {
+            Self::Status => status::judge(context),
             Self::Connect => connect::judge(context),
             Self::Loss => loss::judge(context),
             Self::Limited => limited::judge(context),
@@ -71,6 +75,9 @@ pub struct Rule {
 
 /// All causes, ascending by [`Rule::order`].
 pub static RULES: &[Rule] = &[
+    status::POD_OOM_KILLED,
+    status::POD_RESTARTING,
+    status::POD_NOT_RUNNING,
     connect::POD_ACCEPT_QUEUE_FULL,
     connect::PEER_UNREACHABLE,
     connect::PEER_REFUSING,
@@ -85,6 +92,9 @@ pub static RULES: &[Rule] = &[
 
 /// (cause, effect) within one subject: while the cause holds, the effect is a link of its chain and no hint of its own.
 pub static CAUSAL: &[(&str, &str)] = &[
+    ("pod_oom_killed", "pod_restarting"),
+    ("pod_oom_killed", "pod_not_running"),
+    ("pod_restarting", "pod_not_running"),
     ("pod_cpu_throttled", "pod_accept_queue_full"),
     ("pod_cpu_throttled", "pod_send_buffer_limited"),
     ("pod_cpu_throttled", "pod_application_slow"),

@@ -3,6 +3,7 @@
 use super::{Engine, Thresholds};
 use crate::{
     api::{BlameKind, Hint, HintState},
+    peers::PeerKind,
     sample::{CpuStat, Histogram, Pressure, Tally},
     state::{EdgeView, NodeView, SubjectId, SubjectKind, SubjectView},
 };
@@ -104,7 +105,15 @@ pub(super) fn healthy(pod: &str, peer: &str) -> EdgeView {
         busy_jiffies: u64::from(HZ),
         ..Tally::default()
     };
-    EdgeView { subject: id(pod), peer: addr(peer), class: PeerClass::SameZone, window }
+    EdgeView {
+        subject: id(pod),
+        peer: addr(peer),
+        class: PeerClass::SameZone,
+        kind: PeerKind::Range,
+        peer_node: None,
+        peer_pod: None,
+        window,
+    }
 }
 
 /// A histogram of (µs, samples).

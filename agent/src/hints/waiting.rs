@@ -132,7 +132,7 @@ fn peer(
     Some(Finding {
         rule: &PEER_SLOW,
         subject,
-        blame: Blame { alternatives, ..blame(edge.blame_kind(BlameKind::PeerPod), peer.clone()) },
+        blame: Blame { alternatives, ..blame(edge.blame_kind(BlameKind::PeerPod), edge.peer_pod_name()) },
         nats: over(value / normal, context.thresholds.rtt_inflation),
         certainty: if all_slow { 0.7 } else { 1.0 },
         overwhelming: false,

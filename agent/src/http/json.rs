@@ -31,6 +31,8 @@ pub struct PodRow {
     pub workload: String,
     /// This Node.
     pub node: String,
+    /// What the API server says of the Pod. `null`: no Pod, or without Kubernetes.
+    pub status: Option<std::sync::Arc<crate::pods::PodInfo>>,
     /// Paths of its living cgroups below the cgroup mount.
     pub cgroups: Vec<String>,
     /// False once its last cgroup went.
@@ -160,6 +162,12 @@ pub struct EdgeRow {
     pub peer: String,
     /// Peer class, such as `same_zone`.
     pub class: String,
+    /// What the address is: `pod`, `node_or_masqueraded`, `service`, or `range` when only its range is known.
+    pub peer_kind: String,
+    /// Node that the peer is on. `null`: not known, or outside.
+    pub peer_node: Option<String>,
+    /// `namespace/name` of the peer's Pod. `null`: not known, or no Pod.
+    pub peer_pod: Option<String>,
     /// Length of the window.
     pub window_seconds: f64,
     /// RTT samples.

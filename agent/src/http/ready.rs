@@ -18,7 +18,15 @@ pub fn ready(view: &NodeView, agent: &AgentStats, now: Duration) -> Result<(), S
         missing.push("the kernel programs are not attached yet".to_owned());
     }
     if agent.pods_complete == Some(false) {
-        missing.push("the Pod list is not complete yet".to_owned());
+        let trouble = agent.watches.iter().find(|watch| watch.name == "pods").and_then(|w| w.trouble.as_deref());
+        let trouble = trouble.map(|text| format!(": {text}")).unwrap_or_default();
+        missing.push(format!("the Pod list is not complete yet{trouble}"));
+    }
+    if agent.own_node_exists == Some(false) {
+        missing.push(format!(
+            "the cluster has no Node named {:?}: pass its name with --node-name, or NODE_NAME from spec.nodeName",
+            agent.node
+        ));
     }
     if !view.window_complete {
         missing.push("the first window is not computed yet".to_owned());

@@ -1,6 +1,10 @@
 use super::*;
-use crate::sample::{CgroupFacts, CpuStat, Pressure};
+use crate::{
+    pods::Change,
+    sample::{CgroupFacts, CpuStat, Pressure},
+};
 use netwhy_abi::{CgroupStats, DropKey, EdgeKey, EdgeStats};
+use std::net::Ipv4Addr;
 
 fn name(path: &str) -> SubjectId {
     let leaf = path.trim_start_matches('/').split('/').next().unwrap_or("");
@@ -8,7 +12,12 @@ fn name(path: &str) -> SubjectId {
 }
 
 fn join() -> Join {
-    Join::new("node-a", Duration::from_secs(10), JoinLimits { edges: 8, gone: Duration::from_secs(90) }, name)
+    Join::new(
+        "node-a",
+        Duration::from_secs(10),
+        JoinLimits { edges: 8, gone: Duration::from_secs(90), peer_nodes: 2 },
+        name,
+    )
 }
 
 fn edge(cgroup: u64, segs: u64) -> (EdgeKey, EdgeStats) {
@@ -102,4 +111,123 @@ fn drops_without_a_socket_belong_to_the_node() {
     assert_eq!(view.node_drops.get(&3), Some(&2));
     assert_eq!(view.subjects[0].drops.get(&4), Some(&5));
     assert_eq!(view.subjects[0].window_connects.accept_drops, 2);
+}
+
+fn pod_path(uid: &str) -> String {
+    format!("/kubepods/burstable/pod{uid}/c")
+}
+
+fn known(uid: &str, name: &str) -> Change {
+    Change::Applied(PodInfo {
+        uid: uid.into(),
+        namespace: "shop".into(),
+        name: name.into(),
+        workload: "Deployment/pay".into(),
+        phase: "Running".into(),
+        ..PodInfo::default()
+    })
+}
+
+fn index(changes: &[Change]) -> Arc<PodIndex> {
+    let mut index = PodIndex::default();
+    for change in changes {
+        index.apply(change.clone(), Duration::ZERO);
+    }
+    Arc::new(index)
+}
+
+const COMPLETE: [Change; 2] = [Change::Init, Change::InitDone];
+
+#[test]
+fn samples_that_come_before_their_pod_are_joined_late() {
+    let mut join = join();
+    join.set_pods(index(&COMPLETE), Duration::from_secs(1));
+    let facts = |alive| vec![group(1, &pod_path("u1"), alive)];
+    let view = join.take(&snapshot(1, vec![edge(1, 5)], facts(true)));
+    assert!(view.subjects.is_empty(), "nobody is named by a guess");
+    join.set_pods(index(&[COMPLETE.to_vec(), vec![known("u1", "pay-1")]].concat()), Duration::from_secs(2));
+    let view = join.take(&snapshot(2, vec![edge(1, 7)], facts(true)));
+    let pod = &view.subjects[0];
+    assert_eq!(
+        (pod.id.namespace.as_str(), pod.id.name.as_str(), pod.id.workload.as_str()),
+        ("shop", "pay-1", "Deployment/pay")
+    );
+    assert_eq!(pod.total().data_segs_out, 7);
+    assert!(view.unattributed.is_empty());
+}
+
+#[test]
+fn a_stranger_is_counted_once_the_list_is_complete_and_not_before() {
+    let mut join = join();
+    join.set_pods(index(&[Change::Init]), Duration::ZERO);
+    let facts = || vec![group(1, &pod_path("u9"), true)];
+    join.take(&snapshot(1, vec![edge(1, 5)], facts()));
+    let view = join.take(&snapshot(500, vec![], facts()));
+    assert!(view.unattributed.is_empty(), "the API server is away: everything waits");
+    join.set_pods(index(&COMPLETE), Duration::from_secs(501));
+    assert!(join.take(&snapshot(530, vec![], facts())).unattributed.is_empty());
+    let view = join.take(&snapshot(532, vec![], facts()));
+    assert_eq!(view.unattributed.keys().copied().collect::<Vec<_>>(), ["pod_unknown"]);
+    assert!(view.unattributed["pod_unknown"] >= 5);
+}
+
+#[test]
+fn a_pod_without_a_cgroup_is_shown_and_goes_when_it_is_deleted() {
+    let mut join = join();
+    join.set_pods(index(&[COMPLETE.to_vec(), vec![known("u1", "stuck")]].concat()), Duration::ZERO);
+    let view = join.take(&snapshot(1, vec![], vec![]));
+    assert_eq!(view.subjects[0].pod.as_ref().map(|p| p.name.as_str()), Some("stuck"));
+    assert_eq!(view.subjects[0].gone_since, None);
+    join.set_pods(index(&COMPLETE), Duration::from_secs(2));
+    assert!(join.take(&snapshot(3, vec![], vec![])).subjects[0].gone_since.is_some());
+    assert!(join.take(&snapshot(100, vec![], vec![])).subjects.is_empty());
+}
+
+#[test]
+fn a_pod_that_lived_one_second_is_reported() {
+    let mut join = join();
+    let gone = [COMPLETE.to_vec(), vec![known("u1", "job-1"), Change::Deleted("u1".into())]].concat();
+    join.set_pods(index(&gone), Duration::ZERO);
+    let view = join.take(&snapshot(1, vec![edge(1, 3)], vec![group(1, &pod_path("u1"), false)]));
+    assert_eq!((view.subjects[0].id.name.as_str(), view.subjects[0].total().data_segs_out), ("job-1", 3));
+}
+
+#[test]
+fn a_pod_of_the_same_name_goes_on_counting() {
+    let mut join = join();
+    join.set_pods(index(&[COMPLETE.to_vec(), vec![known("u1", "db-0")]].concat()), Duration::ZERO);
+    join.take(&snapshot(1, vec![edge(1, 3)], vec![group(1, &pod_path("u1"), true)]));
+    join.set_pods(index(&[COMPLETE.to_vec(), vec![known("u2", "db-0")]].concat()), Duration::ZERO);
+    let both = vec![group(1, &pod_path("u1"), false), group(2, &pod_path("u2"), true)];
+    let view = join.take(&snapshot(2, vec![edge(1, 3), edge(2, 4)], both));
+    assert_eq!(view.subjects.len(), 1);
+    assert_eq!(view.subjects[0].total().data_segs_out, 7);
+}
+
+#[test]
+fn nodes_beyond_the_limit_share_one_sum_that_never_falls() {
+    let mut join = join();
+    let peer = |i: u16| {
+        (
+            Ipv4Addr::new(10, 0, 0, i as u8).to_ipv6_mapped(),
+            128,
+            Peer { node: Some(format!("node-{i}").into()), ..Peer::range(PeerClass::SameZone) },
+        )
+    };
+    join.set_peers(Arc::new(PeerTable::new((1..=4).map(peer))));
+    let to = |i: u8, n: u64| {
+        let (mut key, row) = edge(1, n);
+        key.addr = Ipv4Addr::new(10, 0, 0, i).to_ipv6_mapped().octets();
+        (key, row)
+    };
+    let facts = || vec![group(1, "/pod", true)];
+    let view = join.take(&snapshot(1, (1..=4).map(|i| to(i, u64::from(i))).collect(), facts()));
+    let sums = |view: &NodeView| -> Vec<(Option<String>, u64)> {
+        view.peer_nodes.iter().map(|p| (p.node.as_deref().map(str::to_owned), p.totals.data_segs_out)).collect()
+    };
+    assert_eq!(sums(&view).len(), 3);
+    assert_eq!(sums(&view)[0], (None, 3 + 4), "the third and the fourth");
+    let view = join.take(&snapshot(2, vec![to(4, 100), to(1, 50)], facts()));
+    assert_eq!(sums(&view)[0], (None, 3 + 100));
+    assert_eq!(sums(&view)[1], (Some("node-1".into()), 50));
 }

@@ -1,5 +1,6 @@
 //! The agent's own figures: plain data that the tick publishes, exported as `netwhy_agent_*` and by `/api/v1/info`.
 
+use crate::pods::WatchStatus;
 use serde::{Deserialize, Serialize};
 
 /// What the agent knows about itself. Counters are cumulative since the start.
@@ -17,6 +18,12 @@ pub struct AgentStats {
     pub attached: bool,
     /// Whether the Pod list was received in full. `None`: there is no Kubernetes to ask.
     pub pods_complete: Option<bool>,
+    /// How the watches of the API server fare; empty without Kubernetes.
+    #[serde(default)]
+    pub watches: Vec<WatchStatus>,
+    /// Whether the cluster has this agent's Node. `None`: not known, or without Kubernetes.
+    #[serde(default)]
+    pub own_node_exists: Option<bool>,
     /// Verdict on each probe.
     pub probes: Vec<ProbeVerdict>,
     /// Run time of the kernel programs; empty while the kernel isn't asked to measure it.

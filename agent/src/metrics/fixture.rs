@@ -139,6 +139,9 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
         subject: s.id.clone(),
         peer: std::net::Ipv4Addr::new(10, 0, 0, 9).to_ipv6_mapped(),
         class: PeerClass::InCluster,
+        kind: crate::peers::PeerKind::Pod,
+        peer_node: Some("node-b".into()),
+        peer_pod: None,
         window: s.window.clone(),
     };
     NodeView {
@@ -149,6 +152,9 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
         window_complete: true,
         hz: Some(250),
         edges: subjects.iter().filter(|s| !s.window.is_zero()).map(edge).collect(),
+        peer_nodes: (subjects.first().into_iter())
+            .map(|s| crate::state::PeerNodeView { node: Some("node-b".into()), totals: s.total() })
+            .collect(),
         subjects,
         hints: vec![hint("shop", "payment-1", "path_loss")],
         hints_total: BTreeMap::from([("path_loss".to_owned(), 2)]),
@@ -169,6 +175,17 @@ pub(crate) fn agent() -> AgentStats {
         started_unix_ms: 1_767_225_000_500,
         attached: true,
         pods_complete: Some(true),
+        watches: vec![crate::pods::WatchStatus {
+            name: "pods".into(),
+            complete: true,
+            objects: 3,
+            changes: 17,
+            lists: 2,
+            errors: BTreeMap::from([("gone".to_owned(), 1)]),
+            trouble: None,
+            age_seconds: Some(2.5),
+        }],
+        own_node_exists: Some(true),
         probes: vec![probe("tcp_probe", ProbeState::Ok, ""), probe("drops", ProbeState::Degraded, "no rx_sk")],
         programs: vec![ProgramRun { name: "tcp_probe".into(), run_ns: 1_500_000, run_count: 20_000 }],
         maps: vec![MapFill { name: "EDGES".into(), entries: 12, max_entries: 16_384, bytes: Some(1 << 20) }],

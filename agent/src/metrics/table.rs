@@ -1,15 +1,18 @@
 //! The one table of metrics: drives the exposition, `docs/metrics.md` and the tests.
 
 mod agent;
+mod edge;
 mod node;
 mod subject;
+mod watch;
 
 use super::{out::Out, rows::Row, scrape::Scrape};
 use prometheus_client::{metrics::MetricType, registry::Unit};
 use std::fmt;
 
 /// Every metric, in the order of the exposition.
-pub static METRICS: [&[MetricDef]; 3] = [&subject::METRICS, &node::METRICS, &agent::METRICS];
+pub static METRICS: [&[MetricDef]; 5] =
+    [&subject::METRICS, &edge::METRICS, &node::METRICS, &agent::METRICS, &watch::METRICS];
 
 /// Declaration of one metric.
 #[derive(Debug)]

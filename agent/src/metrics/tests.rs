@@ -82,10 +82,16 @@ fn what_is_written_without_the_crates_encoder_has_the_same_bytes() {
 #[test]
 fn small_view_encodes_to_the_golden_text() {
     let options = MetricsOptions::default();
-    let got = text(view(vec![healthy_pod("shop", "cart-2")]), &options, Format::OpenMetrics);
-    assert_eq!(got, include_str!("golden.openmetrics.txt"));
-    let got = text(view(vec![healthy_pod("shop", "cart-2")]), &options, Format::Prometheus);
-    assert_eq!(got, include_str!("golden.prometheus.txt"));
+    for (format, file) in [(Format::OpenMetrics, "openmetrics"), (Format::Prometheus, "prometheus")] {
+        let got = text(view(vec![healthy_pod("shop", "cart-2")]), &options, format);
+        let path = format!("{}/src/metrics/golden.{file}.txt", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("NETWHY_BLESS").is_some() {
+            std::fs::write(&path, &got).unwrap();
+        }
+        let golden = std::fs::read_to_string(&path).unwrap();
+        let differs = golden.lines().zip(got.lines()).find(|(a, b)| a != b);
+        assert!(golden == got, "{path} differs (NETWHY_BLESS=1 writes it anew); first difference: {differs:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,55 @@
+//! This Node's view of each Node at the other end.
+
+use super::{LabelDef, MetricDef, Rows::Node, label};
+use crate::{
+    metrics::{bounds, rows::OTHER, scrape::Scrape},
+    sample::Tally,
+};
+use std::fmt;
+
+const PEER_NODE: LabelDef =
+    label("peer_node", "limits.peer_nodes Nodes in the order of their first traffic, and ~other");
+
+fn each(s: &Scrape<'_>, mut write: impl FnMut(&str, &Tally) -> fmt::Result) -> fmt::Result {
+    s.view.peer_nodes.iter().try_for_each(|p| write(p.node.as_deref().unwrap_or(OTHER), &p.totals))
+}
+
+pub(super) static METRICS: [MetricDef; 6] = [
+    MetricDef::histogram(
+        "netwhy_edge_rtt_seconds",
+        "RTT samples of this Node's Pods to another Node.",
+        Node(|s, out| each(s, |node, t| out.histogram(&[("peer_node", node)], &t.rtt, &bounds::RTT))),
+    )
+    .seconds()
+    .labels(&[PEER_NODE]),
+    MetricDef::counter(
+        "netwhy_edge_segments_sent_total",
+        "Data segments sent to another Node, retransmissions included.",
+        Node(|s, out| each(s, |node, t| out.counter(&[("peer_node", node)], t.data_segs_out))),
+    )
+    .labels(&[PEER_NODE]),
+    MetricDef::counter(
+        "netwhy_edge_retransmitted_segments_total",
+        "Segments sent again to another Node.",
+        Node(|s, out| each(s, |node, t| out.counter(&[("peer_node", node)], t.retransmitted()))),
+    )
+    .labels(&[PEER_NODE]),
+    MetricDef::counter(
+        "netwhy_edge_loss_episodes_total",
+        "Bursts of retransmission to another Node, at most one per srtt and socket.",
+        Node(|s, out| each(s, |node, t| out.counter(&[("peer_node", node)], t.loss_episodes))),
+    )
+    .labels(&[PEER_NODE]),
+    MetricDef::counter(
+        "netwhy_edge_connects_total",
+        "Completed handshakes with another Node, as client and as server.",
+        Node(|s, out| each(s, |node, t| out.counter(&[("peer_node", node)], t.connects.iter().sum()))),
+    )
+    .labels(&[PEER_NODE]),
+    MetricDef::counter(
+        "netwhy_edge_connect_failures_total",
+        "Attempts to connect to another Node that failed.",
+        Node(|s, out| each(s, |node, t| out.counter(&[("peer_node", node)], t.connect_failures.iter().sum()))),
+    )
+    .labels(&[PEER_NODE]),
+];

@@ -1,0 +1,59 @@
+//! How the agent's watches of the API server fare.
+
+use super::{LabelDef, MetricDef, Rows::Node, label};
+
+const WATCH: LabelDef = label("watch", "pods, nodes, events, endpointslices; only those that are on");
+
+pub(super) static METRICS: [MetricDef; 6] = [
+    MetricDef::gauge(
+        "netwhy_agent_watch_complete",
+        "1 once a whole list was received.",
+        Node(|s, out| {
+            s.agent.watches.iter().try_for_each(|w| out.gauge(&[("watch", &w.name)], u64::from(w.complete)))
+        }),
+    )
+    .labels(&[WATCH]),
+    MetricDef::gauge(
+        "netwhy_agent_watch_age_seconds",
+        "Time since the API server was last heard from. Absent until it was.",
+        Node(|s, out| {
+            let known = s.agent.watches.iter().filter_map(|w| Some((w, w.age_seconds?)));
+            known.into_iter().try_for_each(|(w, age)| out.gauge_f64(&[("watch", &w.name)], age))
+        }),
+    )
+    .seconds()
+    .labels(&[WATCH]),
+    MetricDef::gauge(
+        "netwhy_agent_watch_objects",
+        "Objects known.",
+        Node(|s, out| s.agent.watches.iter().try_for_each(|w| out.gauge(&[("watch", &w.name)], w.objects))),
+    )
+    .labels(&[WATCH]),
+    MetricDef::counter(
+        "netwhy_agent_watch_changes_total",
+        "Changes received.",
+        Node(|s, out| s.agent.watches.iter().try_for_each(|w| out.counter(&[("watch", &w.name)], w.changes))),
+    )
+    .labels(&[WATCH]),
+    MetricDef::counter(
+        "netwhy_agent_watch_lists_total",
+        "Lists received in full.",
+        Node(|s, out| s.agent.watches.iter().try_for_each(|w| out.counter(&[("watch", &w.name)], w.lists))),
+    )
+    .labels(&[WATCH]),
+    MetricDef::counter(
+        "netwhy_agent_watch_errors_total",
+        "Failures of lists and watches.",
+        Node(|s, out| {
+            let all = s.agent.watches.iter().flat_map(|w| w.errors.iter().map(move |(kind, n)| (w, kind, *n)));
+            all.into_iter().try_for_each(|(w, kind, n)| out.counter(&[("watch", &w.name), ("kind", kind)], n))
+        }),
+    )
+    .labels(&[
+        WATCH,
+        label(
+            "kind",
+            "forbidden, unauthorized, throttled, server_error, gone, unreachable, unreadable, stalled, other; only those seen",
+        ),
+    ]),
+];

@@ -1,0 +1,128 @@
+//! A Node with only the fields that matter here: the whole object is some 10 kB, most of it the list of images.
+
+use super::nodes::{NodeFacts, mapped, range};
+use k8s_openapi::api::core::v1::Node;
+use kube::{
+    Api, Client,
+    api::{ListParams, ObjectList},
+    core::{ApiResource, Object},
+};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+/// Labels that name a zone, the newer first.
+const ZONE: [&str; 2] = ["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"];
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Spec {
+    #[serde(default, rename = "podCIDR")]
+    pod_cidr: Option<String>,
+    #[serde(default, rename = "podCIDRs")]
+    pod_cidrs: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(super) struct Status {
+    #[serde(default)]
+    addresses: Vec<Address>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+struct Address {
+    #[serde(default)]
+    address: String,
+}
+
+/// The Node without the rest.
+pub(super) type Lite = Object<Spec, Status>;
+
+/// Reads Nodes.
+#[derive(Clone)]
+pub(super) struct Reader {
+    api: Api<Lite>,
+}
+
+/// A Node's name and what is kept of it.
+pub(super) type Named = (Arc<str>, NodeFacts);
+
+impl Reader {
+    pub(super) fn new(client: &Client) -> Self {
+        Self { api: Api::all_with(client.clone(), &ApiResource::erase::<Node>(&())) }
+    }
+
+    /// One Node. `None`: it is gone.
+    pub(super) async fn one(&self, name: &str) -> Result<Option<Named>, kube::Error> {
+        Ok(self.api.get_opt(name).await?.and_then(|node| facts(&node)))
+    }
+
+    /// One page of all Nodes, and where the next begins.
+    pub(super) async fn page(
+        &self,
+        size: u32,
+        next: Option<&str>,
+    ) -> Result<(Vec<Named>, Option<String>), kube::Error> {
+        let mut params = ListParams::default().limit(size);
+        params.continue_token = next.map(str::to_owned);
+        let list: ObjectList<Lite> = self.api.list(&params).await?;
+        let next = list.metadata.continue_.filter(|token| !token.is_empty());
+        Ok((list.items.iter().filter_map(facts).collect(), next))
+    }
+}
+
+/// The zone that labels tell.
+pub(super) fn zone(labels: Option<&BTreeMap<String, String>>) -> Option<Arc<str>> {
+    let labels = labels?;
+    ZONE.iter().find_map(|label| labels.get(*label)).filter(|zone| !zone.is_empty()).map(|zone| zone.as_str().into())
+}
+
+fn facts(node: &Lite) -> Option<Named> {
+    let name: Arc<str> = node.metadata.name.as_deref()?.into();
+    let cidrs = match node.spec.pod_cidrs.as_slice() {
+        [] => node.spec.pod_cidr.as_slice(),
+        all => all,
+    };
+    let addresses = node.status.iter().flat_map(|status| &status.addresses);
+    let addresses = addresses.filter_map(|a| a.address.parse::<IpAddr>().ok());
+    let facts = NodeFacts {
+        zone: zone(node.metadata.labels.as_ref()),
+        pod_ranges: cidrs.iter().filter_map(|text| range(text)).collect(),
+        addresses: addresses.map(mapped).collect(),
+    };
+    Some((name, facts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_read_without_its_ballast() {
+        let node: Lite = serde_json::from_value(serde_json::json!({
+            "apiVersion": "v1", "kind": "Node",
+            "metadata": {"name": "node-a", "labels": {"topology.kubernetes.io/zone": "z1"}},
+            "spec": {"podCIDR": "10.1.0.0/24", "podCIDRs": ["10.1.0.0/24", "fd00:1::/64"], "taints": []},
+            "status": {
+                "addresses": [
+                    {"type": "InternalIP", "address": "192.168.0.1"}, {"type": "Hostname", "address": "node-a"},
+                    {"type": "InternalIP", "address": "fd00::1"}
+                ],
+                "images": [{"names": ["x"], "sizeBytes": 1}]
+            }
+        }))
+        .unwrap();
+        let (name, facts) = facts(&node).unwrap();
+        assert_eq!((&*name, facts.zone.as_deref()), ("node-a", Some("z1")));
+        assert_eq!(facts.pod_ranges, [range("10.1.0.0/24").unwrap(), range("fd00:1::/64").unwrap()]);
+        assert_eq!(facts.addresses, [mapped("192.168.0.1".parse().unwrap()), "fd00::1".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_new_node_without_range_and_status_is_a_node_too() {
+        let node: Lite = serde_json::from_value(
+            serde_json::json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}, "spec": {}}),
+        )
+        .unwrap();
+        assert_eq!(facts(&node).unwrap().1, NodeFacts::default());
+    }
+}

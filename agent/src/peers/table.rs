@@ -1,0 +1,189 @@
+//! Remote address → how far away it is and whose, by longest prefix.
+
+use netwhy_abi::PeerClass;
+use std::{collections::HashMap, net::Ipv6Addr, sync::Arc};
+
+/// Prefixes and what they stand for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerTable {
+    /// By number of leading bits (longest first), the masked addresses of that length.
+    lengths: Vec<(u8, HashMap<u128, Peer>)>,
+}
+
+/// What an address stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// How far away it is.
+    pub class: PeerClass,
+    /// What it is.
+    pub kind: PeerKind,
+    /// The Node that it is on. `None`: not known, or outside.
+    pub node: Option<Arc<str>>,
+    /// `namespace/name` of the Pod that has it. `None`: not known, or no Pod's.
+    pub pod: Option<Arc<str>>,
+}
+
+/// What an address is, as far as the API server tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PeerKind {
+    /// Nothing is known but its range.
+    #[default]
+    Range,
+    /// A Pod's, or of a Node's Pod range.
+    Pod,
+    /// A Node's own: a Pod on the host network, a node daemon, or a peer behind masquerading (source NAT) on that Node.
+    Node,
+    /// A Service's (ClusterIP): the Pod behind it is not known.
+    Service,
+}
+
+impl PeerKind {
+    /// Name in `/api/v1/edges`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Range => "range",
+            Self::Pod => "pod",
+            Self::Node => "node_or_masqueraded",
+            Self::Service => "service",
+        }
+    }
+}
+
+impl Peer {
+    /// Of a range of which no more is known.
+    pub const fn range(class: PeerClass) -> Self {
+        Self { class, kind: PeerKind::Range, node: None, pod: None }
+    }
+}
+
+/// What no prefix covers.
+static OUTSIDE: Peer = Peer::range(PeerClass::External);
+
+impl PeerTable {
+    /// From (address in IPv6 form, leading bits 0 … 128, peer). Of two equal prefixes the later wins.
+    pub fn new(prefixes: impl IntoIterator<Item = (Ipv6Addr, u8, Peer)>) -> Self {
+        let mut this = Self::default();
+        for (addr, bits, peer) in prefixes {
+            let bits = bits.min(128);
+            let slot = match this.lengths.binary_search_by(|(b, _)| bits.cmp(b)) {
+                Ok(i) => i,
+                Err(i) => {
+                    this.lengths.insert(i, (bits, HashMap::new()));
+                    i
+                }
+            };
+            this.lengths[slot].1.insert(masked(addr, bits), peer);
+        }
+        this
+    }
+
+    /// From ranges with their classes.
+    pub fn of_classes(prefixes: impl IntoIterator<Item = (Ipv6Addr, u8, PeerClass)>) -> Self {
+        Self::new(prefixes.into_iter().map(|(addr, bits, class)| (addr, bits, Peer::range(class))))
+    }
+
+    /// What an address stands for; [`PeerClass::External`] when no prefix covers it.
+    pub fn find(&self, addr: Ipv6Addr) -> &Peer {
+        self.lengths.iter().find_map(|(bits, addrs)| addrs.get(&masked(addr, *bits))).unwrap_or(&OUTSIDE)
+    }
+
+    /// Class of an address.
+    pub fn class(&self, addr: Ipv6Addr) -> PeerClass {
+        self.find(addr).class
+    }
+
+    /// Number of prefixes.
+    pub fn len(&self) -> usize {
+        self.lengths.iter().map(|(_, addrs)| addrs.len()).sum()
+    }
+
+    /// True when there is no prefix.
+    pub fn is_empty(&self) -> bool {
+        self.lengths.is_empty()
+    }
+
+    /// All prefixes with their classes, longest first, ordered.
+    pub fn prefixes(&self) -> Vec<(Ipv6Addr, u8, PeerClass)> {
+        let mut all: Vec<_> = (self.lengths.iter())
+            .flat_map(|(bits, addrs)| addrs.iter().map(|(addr, peer)| (Ipv6Addr::from(*addr), *bits, peer.class)))
+            .collect();
+        all.sort_by_key(|(addr, bits, _)| (u8::MAX - bits, *addr));
+        all
+    }
+
+    /// The widest prefixes that tell classes apart as well as `most` prefixes can: for the kernel's map, which needs
+    /// classes only, and only for what does not fit into its map of edges. A prefix that says the same as the next wider
+    /// one is left out; beyond `most` the narrowest are. Returns them and how many had no room.
+    pub fn class_prefixes(&self, most: usize) -> (Vec<(Ipv6Addr, u8, PeerClass)>, usize) {
+        let says_more = |(addr, bits, class): &(Ipv6Addr, u8, PeerClass)| {
+            let wider = self.lengths.iter().filter(|(b, _)| b < bits);
+            let wider = wider.into_iter().find_map(|(b, addrs)| addrs.get(&masked(*addr, *b)));
+            wider.map_or(PeerClass::External, |peer| peer.class) != *class
+        };
+        let mut all: Vec<_> = self.prefixes().into_iter().filter(says_more).collect();
+        all.sort_by_key(|(addr, bits, _)| (*bits, *addr));
+        let over = all.len().saturating_sub(most);
+        all.truncate(most);
+        (all, over)
+    }
+}
+
+fn masked(addr: Ipv6Addr, bits: u8) -> u128 {
+    let shift = 128 - u32::from(bits);
+    u128::from(addr).checked_shr(shift).map_or(0, |high| high.checked_shl(shift).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn v4(a: u8, b: u8, c: u8, d: u8) -> Ipv6Addr {
+        std::net::Ipv4Addr::new(a, b, c, d).to_ipv6_mapped()
+    }
+
+    #[test]
+    fn the_longest_prefix_decides() {
+        let table = PeerTable::of_classes([
+            (v4(10, 0, 0, 0), 96 + 8, PeerClass::InCluster),
+            (v4(10, 1, 0, 0), 96 + 16, PeerClass::SameZone),
+            (v4(10, 1, 2, 3), 128, PeerClass::SameNode),
+            ("fd00::".parse().unwrap(), 8, PeerClass::CrossZone),
+        ]);
+        assert_eq!(table.class(v4(10, 9, 9, 9)), PeerClass::InCluster);
+        assert_eq!(table.class(v4(10, 1, 9, 9)), PeerClass::SameZone);
+        assert_eq!(table.class(v4(10, 1, 2, 3)), PeerClass::SameNode);
+        assert_eq!(table.class("fd12::1".parse().unwrap()), PeerClass::CrossZone);
+        assert_eq!(table.class(v4(8, 8, 8, 8)), PeerClass::External);
+        assert_eq!(PeerTable::of_classes(table.prefixes()), table);
+        assert_eq!(
+            PeerTable::of_classes([(Ipv6Addr::UNSPECIFIED, 0, PeerClass::InCluster)]).class(v4(1, 1, 1, 1)),
+            PeerClass::InCluster
+        );
+    }
+
+    #[test]
+    fn the_kernel_gets_only_what_tells_classes_apart() {
+        let table = PeerTable::of_classes([
+            (v4(10, 0, 0, 0), 96 + 8, PeerClass::InCluster),
+            (v4(10, 1, 0, 0), 96 + 24, PeerClass::SameZone),
+            (v4(10, 1, 0, 9), 128, PeerClass::SameZone),
+            (v4(10, 1, 0, 10), 128, PeerClass::SameNode),
+            (v4(10, 2, 0, 0), 96 + 24, PeerClass::InCluster),
+            (v4(8, 8, 8, 8), 128, PeerClass::External),
+        ]);
+        let (all, over) = table.class_prefixes(100);
+        let expected = [
+            (v4(10, 0, 0, 0), 104, PeerClass::InCluster),
+            (v4(10, 1, 0, 0), 120, PeerClass::SameZone),
+            (v4(10, 1, 0, 10), 128, PeerClass::SameNode),
+        ];
+        assert_eq!((all.as_slice(), over), (&expected[..], 0));
+        assert_eq!(table.class_prefixes(2), (expected[..2].to_vec(), 1));
+        let slim = PeerTable::of_classes(all);
+        for addr in
+            [v4(10, 1, 0, 9), v4(10, 1, 0, 10), v4(10, 2, 0, 1), v4(10, 7, 7, 7), v4(8, 8, 8, 8), v4(9, 9, 9, 9)]
+        {
+            assert_eq!(slim.class(addr), table.class(addr), "{addr}");
+        }
+    }
+}

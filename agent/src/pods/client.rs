@@ -1,0 +1,164 @@
+//! The connection to the API server: where its configuration comes from, and when it was last heard from.
+
+use http_body_util::BodyExt as _;
+use kube::{
+    Client, Config,
+    client::{ClientBuilder, DynBody},
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tower::util::MapResponseLayer;
+
+/// A connection attempt fails after this long.
+const CONNECT: Duration = Duration::from_secs(10);
+/// The longest silence inside a request. Longer than a watch lasts ([`super::follow::WATCH_SECONDS`]), because a watch may
+/// well be silent for as long.
+const READ: Duration = Duration::from_secs(150);
+/// Where a Pod finds its credentials; without them the environment says nothing.
+const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/// Kubernetes was asked for, or its configuration was found, and can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Neither in a cluster nor with a kubeconfig.
+    #[error(
+        "found no Kubernetes: not inside a Pod with a service account, and no kubeconfig; pass --kubeconfig FILE, or --kube \
+         off to name cgroups by unit, container and path"
+    )]
+    Absent,
+    /// A kubeconfig that can't be used.
+    #[error("kubeconfig {}: {why}; mend the file, name another with --kubeconfig, or pass --kube off", file.display())]
+    Kubeconfig {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The service account's files.
+    #[error("the Pod's service account can't be used: {0}; check automountServiceAccountToken")]
+    InCluster(String),
+    /// The configuration makes no client, for example because of its certificates.
+    #[error("the Kubernetes configuration can't be used: {0}")]
+    Client(String),
+}
+
+/// A client, and when the API server was last heard from.
+#[derive(Clone)]
+pub struct Cluster {
+    pub(crate) client: Client,
+    pub(crate) heard: Heard,
+}
+
+/// Monotonic time at which the API server last said anything: an answer, an event, a bookmark.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    at_ms: Arc<AtomicU64>,
+    clock: fn() -> Duration,
+}
+
+impl Heard {
+    /// Nothing was heard yet; `clock` is monotonic.
+    pub fn new(clock: fn() -> Duration) -> Self {
+        Self { at_ms: Arc::default(), clock }
+    }
+
+    fn now(&self) {
+        self.at_ms.store(self.clock().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// How long ago. `None`: never.
+    pub fn age(&self) -> Option<Duration> {
+        let ms = self.at_ms.load(Ordering::Relaxed);
+        (ms > 0).then(|| self.clock().saturating_sub(Duration::from_millis(ms)))
+    }
+
+    /// The present time on the same clock.
+    pub fn clock(&self) -> Duration {
+        (self.clock)()
+    }
+}
+
+/// Where a configuration is to be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A kubeconfig file.
+    File(PathBuf),
+    /// The service account of this Pod.
+    InCluster,
+}
+
+/// Finds a configuration: the file that was named, this Pod's service account, or the user's own kubeconfig. `None`:
+/// there is none.
+pub fn find(named: Option<&Path>, env: impl Fn(&str) -> Option<String>) -> Option<Place> {
+    if let Some(file) = named {
+        return Some(Place::File(file.to_owned()));
+    }
+    let host = env("KUBERNETES_SERVICE_HOST").filter(|host| !host.is_empty());
+    if host.is_some() && Path::new(TOKEN).exists() {
+        return Some(Place::InCluster);
+    }
+    let own = Path::new(&env("HOME")?).join(".kube/config");
+    own.is_file().then_some(Place::File(own))
+}
+
+impl Cluster {
+    /// Reads the configuration and makes a client; asks the API server nothing yet. `clock` is monotonic.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; an API server that can't be reached is no error here.
+    pub async fn connect(place: &Place, clock: fn() -> Duration) -> Result<Self, ConnectError> {
+        let mut config = match place {
+            Place::File(file) => {
+                let wrong = |error: &dyn std::error::Error| ConnectError::Kubeconfig {
+                    file: file.clone(),
+                    why: one_line(error),
+                };
+                let kubeconfig = Kubeconfig::read_from(file).map_err(|error| wrong(&error))?;
+                Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+                    .await
+                    .map_err(|error| wrong(&error))?
+            }
+            Place::InCluster => Config::incluster().map_err(|error| ConnectError::InCluster(one_line(&error)))?,
+        };
+        config.connect_timeout = Some(CONNECT);
+        config.read_timeout = Some(READ);
+        // Else the time that a pooled connection was idle would count as silence.
+        config.reset_reader_on_write = true;
+        let heard = Heard::new(clock);
+        let builder = ClientBuilder::try_from(config).map_err(|error| ConnectError::Client(one_line(&error)))?;
+        let ear = heard.clone();
+        let listening = MapResponseLayer::new(move |response: hyper::Response<_>| {
+            ear.now();
+            let ear = ear.clone();
+            response.map(|body: Box<DynBody>| {
+                body.map_frame(move |frame| {
+                    ear.now();
+                    frame
+                })
+            })
+        });
+        let client = builder.with_layer(&listening).build();
+        Ok(Self { client, heard })
+    }
+}
+
+/// An error and its causes on one line.
+pub(crate) fn one_line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        next = cause.source();
+    }
+    text.replace('\n', " ")
+}

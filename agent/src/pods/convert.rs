@@ -1,0 +1,231 @@
+//! From the API's Pod to [`PodInfo`].
+
+use super::{
+    info::{Condition, ContainerInfo, ContainerKind, ContainerState, Ended, PodEvent, PodInfo, ProbeKind, Why},
+    workload::workload,
+};
+use k8s_openapi::{
+    api::core::v1::{self as core, Pod},
+    apimachinery::pkg::apis::meta::v1::Time,
+};
+
+/// Longest message kept, bytes.
+const MAX_MESSAGE: usize = 512;
+/// What the kubelet names a static Pod's cgroup by.
+const STATIC_HASH: &str = "kubernetes.io/config.hash";
+const TEMPLATE_HASH: &str = "pod-template-hash";
+
+/// What netwhy keeps of a Pod. `None`: it has no UID, so nothing can be found by it.
+pub(super) fn pod_info(pod: &Pod) -> Option<PodInfo> {
+    let meta = &pod.metadata;
+    let name = meta.name.clone().unwrap_or_default();
+    let owners = meta.owner_references.as_deref().unwrap_or_default();
+    let owner = owners.iter().find(|owner| owner.controller == Some(true));
+    let hash = meta.labels.as_ref().and_then(|labels| labels.get(TEMPLATE_HASH));
+    let workload = workload(&name, owner.map(|o| (o.kind.as_str(), o.name.as_str())), hash.map(String::as_str));
+    let spec = pod.spec.as_ref();
+    let status = pod.status.as_ref();
+    let addresses = status.and_then(|s| s.pod_ips.as_deref()).unwrap_or_default();
+    let conditions = status.and_then(|s| s.conditions.as_deref()).unwrap_or_default();
+    Some(PodInfo {
+        uid: meta.uid.clone()?,
+        static_hash: meta.annotations.as_ref().and_then(|a| a.get(STATIC_HASH)).cloned(),
+        namespace: meta.namespace.clone().unwrap_or_default(),
+        workload,
+        name,
+        host_network: spec.and_then(|s| s.host_network).unwrap_or(false),
+        addresses: addresses.iter().filter_map(|ip| ip.ip.parse().ok()).collect(),
+        phase: status.and_then(|s| s.phase.clone()).unwrap_or_default(),
+        reason: status.and_then(|s| s.reason.as_ref().map(|reason| why(Some(reason), s.message.as_ref()))),
+        created_ms: ms(meta.creation_timestamp.as_ref()).unwrap_or(0),
+        deleting_ms: ms(meta.deletion_timestamp.as_ref()),
+        unmet: conditions.iter().filter(|c| c.status != "True").map(condition).collect(),
+        containers: containers(spec, status),
+        events: Vec::new(),
+    })
+}
+
+/// A warning about a Pod.
+pub(super) fn pod_event(event: &core::Event) -> PodEvent {
+    let series = event.series.as_ref();
+    let last = event.last_timestamp.as_ref().and_then(|time| ms(Some(time)));
+    let micro = series.and_then(|s| s.last_observed_time.as_ref()).or(event.event_time.as_ref());
+    PodEvent {
+        why: why(event.reason.as_ref(), event.message.as_ref()),
+        count: series.and_then(|s| s.count).or(event.count).and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
+        at_ms: last.or_else(|| micro.map(|time| time.0.as_millisecond())),
+    }
+}
+
+fn ms(time: Option<&Time>) -> Option<i64> {
+    time.map(|time| time.0.as_millisecond())
+}
+
+fn why(reason: Option<&String>, message: Option<&String>) -> Why {
+    let mut message = message.map(|text| text.trim().replace('\n', " ")).unwrap_or_default();
+    if message.len() > MAX_MESSAGE {
+        let mut end = MAX_MESSAGE;
+        while !message.is_char_boundary(end) {
+            end -= 1;
+        }
+        message.truncate(end);
+        message.push('…');
+    }
+    Why { reason: reason.cloned().unwrap_or_default(), message }
+}
+
+fn condition(condition: &core::PodCondition) -> Condition {
+    Condition {
+        kind: condition.type_.clone(),
+        why: why(condition.reason.as_ref(), condition.message.as_ref()),
+        since_ms: ms(condition.last_transition_time.as_ref()),
+    }
+}
+
+fn containers(spec: Option<&core::PodSpec>, status: Option<&core::PodStatus>) -> Vec<ContainerInfo> {
+    let Some(spec) = spec else { return Vec::new() };
+    let find = |statuses: Option<&Vec<core::ContainerStatus>>, name: &str| {
+        statuses.and_then(|all| all.iter().find(|s| s.name == name)).cloned()
+    };
+    let mut out = Vec::new();
+    for c in spec.init_containers.as_deref().unwrap_or_default() {
+        let sidecar = c.restart_policy.as_deref() == Some("Always");
+        let kind = if sidecar { ContainerKind::Sidecar } else { ContainerKind::Init };
+        out.push(container(c, kind, find(status.and_then(|s| s.init_container_statuses.as_ref()), &c.name)));
+    }
+    for c in &spec.containers {
+        let found = find(status.and_then(|s| s.container_statuses.as_ref()), &c.name);
+        out.push(container(c, ContainerKind::Main, found));
+    }
+    for c in spec.ephemeral_containers.as_deref().unwrap_or_default() {
+        let found = find(status.and_then(|s| s.ephemeral_container_statuses.as_ref()), &c.name);
+        let plain = core::Container { name: c.name.clone(), ..core::Container::default() };
+        out.push(container(&plain, ContainerKind::Ephemeral, found));
+    }
+    out
+}
+
+fn container(spec: &core::Container, kind: ContainerKind, status: Option<core::ContainerStatus>) -> ContainerInfo {
+    let status = status.unwrap_or_default();
+    let limits = spec.resources.as_ref().and_then(|r| r.limits.as_ref());
+    let probes = [
+        (&spec.readiness_probe, ProbeKind::Readiness),
+        (&spec.liveness_probe, ProbeKind::Liveness),
+        (&spec.startup_probe, ProbeKind::Startup),
+    ];
+    ContainerInfo {
+        name: spec.name.clone(),
+        kind,
+        // `containerd://3f0c…`
+        id: status.container_id.as_deref().and_then(|id| Some(id.split_once("://")?.1.to_owned())),
+        ready: status.ready,
+        started: status.started,
+        restarts: u32::try_from(status.restart_count).unwrap_or(0),
+        state: status.state.as_ref().map_or(ContainerState::Unknown, state),
+        last: status.last_state.as_ref().and_then(|s| s.terminated.as_ref()).map(ended),
+        memory_limit: limits.and_then(|l| l.get("memory")).map(|q| q.0.clone()),
+        probes: probes.into_iter().filter(|(probe, _)| probe.is_some()).map(|(_, kind)| kind).collect(),
+    }
+}
+
+fn state(state: &core::ContainerState) -> ContainerState {
+    if let Some(waiting) = &state.waiting {
+        ContainerState::Waiting(why(waiting.reason.as_ref(), waiting.message.as_ref()))
+    } else if let Some(running) = &state.running {
+        ContainerState::Running { since_ms: ms(running.started_at.as_ref()) }
+    } else if let Some(terminated) = &state.terminated {
+        ContainerState::Ended(ended(terminated))
+    } else {
+        ContainerState::Unknown
+    }
+}
+
+fn ended(ended: &core::ContainerStateTerminated) -> Ended {
+    Ended {
+        why: why(ended.reason.as_ref(), ended.message.as_ref()),
+        exit_code: ended.exit_code,
+        signal: ended.signal,
+        at_ms: ms(ended.finished_at.as_ref()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(json: serde_json::Value) -> PodInfo {
+        pod_info(&serde_json::from_value(json).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn status_is_kept_with_what_the_phase_hides() {
+        let info = pod(serde_json::json!({
+            "metadata": {
+                "uid": "u1", "name": "payment-7c9-abcde", "namespace": "shop", "creationTimestamp": "2026-01-02T03:04:05Z",
+                "labels": {"pod-template-hash": "7c9"},
+                "ownerReferences": [
+                    {"apiVersion": "v1", "kind": "Other", "name": "x", "uid": "o0"},
+                    {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "payment-7c9", "uid": "o1", "controller": true}
+                ]
+            },
+            "spec": {
+                "initContainers": [
+                    {"name": "migrate"}, {"name": "mesh", "restartPolicy": "Always"}
+                ],
+                "containers": [{
+                    "name": "app", "resources": {"limits": {"memory": "64Mi"}}, "readinessProbe": {"tcpSocket": {"port": 80}}
+                }],
+                "ephemeralContainers": [{"name": "debug"}]
+            },
+            "status": {
+                "phase": "Running", "podIPs": [{"ip": "10.0.0.7"}, {"ip": "fd00::7"}],
+                "conditions": [
+                    {"type": "Initialized", "status": "True"},
+                    {"type": "Ready", "status": "False", "reason": "ContainersNotReady", "message": "unready: [app]",
+                     "lastTransitionTime": "2026-01-02T03:05:00Z"}
+                ],
+                "containerStatuses": [{
+                    "name": "app", "image": "i", "imageID": "", "ready": false, "restartCount": 7,
+                    "containerID": "containerd://3f0c", "started": false,
+                    "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s\nrestarting"}},
+                    "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-01-02T03:04:59Z"}}
+                }]
+            }
+        }));
+        assert_eq!(info.workload, "Deployment/payment");
+        assert_eq!(info.addresses, ["10.0.0.7".parse::<std::net::IpAddr>().unwrap(), "fd00::7".parse().unwrap()]);
+        assert_eq!(info.created_ms, 1_767_323_045_000);
+        assert_eq!(info.unmet.iter().map(|c| c.kind.as_str()).collect::<Vec<_>>(), ["Ready"]);
+        let kinds: Vec<_> = info.containers.iter().map(|c| (c.name.as_str(), c.kind)).collect();
+        use ContainerKind::{Ephemeral, Init, Main, Sidecar};
+        assert_eq!(kinds, [("migrate", Init), ("mesh", Sidecar), ("app", Main), ("debug", Ephemeral)]);
+        let app = &info.containers[2];
+        assert_eq!((app.restarts, app.id.as_deref(), app.memory_limit.as_deref()), (7, Some("3f0c"), Some("64Mi")));
+        assert_eq!(app.probes, [ProbeKind::Readiness]);
+        let ContainerState::Waiting(why) = &app.state else { panic!("{:?}", app.state) };
+        assert_eq!((why.reason.as_str(), why.message.as_str()), ("CrashLoopBackOff", "back-off 5m0s restarting"));
+        assert!(app.last.as_ref().is_some_and(Ended::is_oom));
+        assert!(info.is_troubled() && !info.is_over());
+        assert_eq!(info.containers[0].state, ContainerState::Unknown);
+    }
+
+    #[test]
+    fn a_pod_without_status_is_nobody_to_worry_about() {
+        let info = pod(serde_json::json!({
+            "metadata": {"uid": "u", "name": "n", "namespace": "d",
+                "annotations": {"kubernetes.io/config.hash": "0123456789abcdef0123456789abcdef"}},
+            "spec": {"hostNetwork": true, "containers": [{"name": "c"}]}
+        }));
+        assert_eq!(info.static_hash.as_deref(), Some("0123456789abcdef0123456789abcdef"));
+        assert!(info.host_network && !info.is_troubled());
+        assert_eq!(info.workload, "Pod/n");
+        assert_eq!(pod_info(&Pod::default()), None, "no UID");
+    }
+
+    #[test]
+    fn long_messages_are_cut_between_characters() {
+        let text = "é".repeat(400);
+        let cut = why(None, Some(&text)).message;
+        assert!(cut.len() <= MAX_MESSAGE + '…'.len_utf8() && cut.ends_with('…'), "{}", cut.len());
+    }
+}

@@ -1,0 +1,202 @@
+//! What netwhy keeps of a Pod: who it is, and what its status says that `kubectl get pods` hides.
+
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// One Pod of this Node. Times are wall clock, ms since the Unix epoch, as the API server tells them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodInfo {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `kubernetes.io/config.hash` of a static Pod: what the kubelet names its cgroup by. `None`: not static.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub static_hash: Option<String>,
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// Owner, such as `Deployment/payment`; `Pod/<name>` without one.
+    pub workload: String,
+    /// True when it shares the Node's network.
+    pub host_network: bool,
+    /// `status.podIPs`; empty until the Pod has a sandbox.
+    pub addresses: Vec<IpAddr>,
+    /// `status.phase`: `Pending`, `Running`, `Succeeded`, `Failed`, `Unknown`; empty when the API has none.
+    pub phase: String,
+    /// `status.reason` and `status.message`, such as `Evicted`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<Why>,
+    /// `metadata.creationTimestamp`.
+    pub created_ms: i64,
+    /// `metadata.deletionTimestamp`. `None`: nobody deletes it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub deleting_ms: Option<i64>,
+    /// Conditions that are not `True`, such as `Ready` and `PodScheduled`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub unmet: Vec<Condition>,
+    /// All containers: init, sidecars, main, ephemeral.
+    pub containers: Vec<ContainerInfo>,
+    /// Newest warnings about it, newest first, at most [`PodInfo::MAX_EVENTS`]; only asked for while it is in trouble.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub events: Vec<PodEvent>,
+}
+
+/// A reason and its message, as the API tells them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Why {
+    /// One word, such as `CrashLoopBackOff`.
+    pub reason: String,
+    /// Free text; empty when there is none. Cut after 512 bytes.
+    pub message: String,
+}
+
+/// A condition that is not met.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// `type`, such as `Ready`.
+    pub kind: String,
+    /// Why.
+    pub why: Why,
+    /// Since when. `None`: the API doesn't say.
+    pub since_ms: Option<i64>,
+}
+
+/// One container of a Pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerInfo {
+    /// Name.
+    pub name: String,
+    /// What it is for.
+    pub kind: ContainerKind,
+    /// Container ID without the runtime's name, lower-case hex. `None`: not made yet.
+    pub id: Option<String>,
+    /// Passes its readiness probe.
+    pub ready: bool,
+    /// Passed its startup probe. `None`: the kubelet doesn't say.
+    pub started: Option<bool>,
+    /// Restarts so far.
+    pub restarts: u32,
+    /// Now.
+    pub state: ContainerState,
+    /// How the previous run ended. `None`: this is the first.
+    pub last: Option<Ended>,
+    /// `resources.limits.memory`, as written. `None`: unlimited.
+    pub memory_limit: Option<String>,
+    /// Probes that it has, such as `readiness`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub probes: Vec<ProbeKind>,
+}
+
+/// Kinds of probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeKind {
+    /// Fails: no traffic from Services.
+    Readiness,
+    /// Fails: restart.
+    Liveness,
+    /// Not passed: the others wait.
+    Startup,
+}
+
+/// Kinds of container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContainerKind {
+    /// Runs before the main ones.
+    Init,
+    /// An init container that stays (`restartPolicy: Always`).
+    Sidecar,
+    /// One of `spec.containers`.
+    Main,
+    /// Added for debugging.
+    Ephemeral,
+}
+
+/// State of a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContainerState {
+    /// Not running, and will be tried.
+    Waiting(Why),
+    /// Running.
+    Running {
+        /// Since when. `None`: the API doesn't say.
+        since_ms: Option<i64>,
+    },
+    /// Over.
+    Ended(Ended),
+    /// The kubelet told nothing yet.
+    Unknown,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Reason, such as `OOMKilled`, `Error`, `Completed`, and the message.
+    pub why: Why,
+    /// Exit code: 0 … 255; 128 + n after signal n.
+    pub exit_code: i32,
+    /// Signal, where the runtime tells it.
+    pub signal: Option<i32>,
+    /// When. `None`: the API doesn't say.
+    pub at_ms: Option<i64>,
+}
+
+/// A warning about a Pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodEvent {
+    /// Reason, such as `Unhealthy`, and the message.
+    pub why: Why,
+    /// Times seen.
+    pub count: u32,
+    /// Last time. `None`: the API doesn't say.
+    pub at_ms: Option<i64>,
+}
+
+impl PodInfo {
+    /// Events kept of one Pod.
+    pub const MAX_EVENTS: usize = 5;
+
+    /// Containers that should run for as long as the Pod does.
+    pub fn lasting(&self) -> impl Iterator<Item = &ContainerInfo> {
+        self.containers.iter().filter(|c| matches!(c.kind, ContainerKind::Main | ContainerKind::Sidecar))
+    }
+
+    /// Over, and not to be started again.
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase.as_str(), "Succeeded" | "Failed")
+    }
+
+    /// True when its status holds something that an on-call engineer should see: not all containers run and are ready,
+    /// or one restarted. A Pod that is being deleted is not in trouble.
+    pub fn is_troubled(&self) -> bool {
+        self.deleting_ms.is_none()
+            && self.phase != "Succeeded"
+            && (self.phase == "Failed"
+                || !self.unmet.is_empty()
+                || self.containers.iter().any(|c| c.restarts > 0 || matches!(c.state, ContainerState::Waiting(_))))
+    }
+}
+
+impl Ended {
+    /// Killed by the kernel for memory.
+    pub fn is_oom(&self) -> bool {
+        self.why.reason == "OOMKilled"
+    }
+
+    /// What the exit code says, in the words of `sysexits` and of shells. `None`: the program's own code.
+    pub fn exit_meaning(&self) -> Option<&'static str> {
+        Some(match self.exit_code {
+            0 => "it ended by itself without an error",
+            126 => "its command is not executable",
+            127 => "its command was not found",
+            134 => "it aborted (SIGABRT)",
+            137 if self.is_oom() => "killed for using more memory than its limit",
+            137 => "killed (SIGKILL): by a failed liveness probe's grace period, by an operator, or for memory",
+            139 => "it crashed (SIGSEGV)",
+            143 => "it was asked to stop (SIGTERM)",
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,22 @@
+//! This Node's Pods: who they are and how they fare, from a watch that asks for nothing else.
+//!
+//! ```text
+//! API server ─ watch spec.nodeName=… ─► Follow (back-off, counts) ─► Change ─► PodIndex ─► published Arc ─► join
+//!             └ list Events of a Pod in trouble ─► Warnings ───────────────────────┘
+//! ```
+//! [`PodIndex`] and [`PodInfo`] are plain data; only `client`, `follow`, `watch` and `events` speak to an API server.
+
+pub(crate) mod client;
+mod convert;
+mod events;
+pub(crate) mod follow;
+mod index;
+mod info;
+mod watch;
+mod workload;
+
+pub use client::{Cluster, ConnectError, Heard, Place, find};
+pub use follow::WatchStatus;
+pub use index::{Change, PodIndex};
+pub use info::{Condition, ContainerInfo, ContainerKind, ContainerState, Ended, PodEvent, PodInfo, ProbeKind, Why};
+pub use watch::{Pods, watch_pods};
