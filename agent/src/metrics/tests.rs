@@ -33,7 +33,7 @@ fn every_declared_metric_and_nothing_else_is_exported_with_its_declared_labels()
             current = metrics.iter().find(|m| m.family() == family);
         } else if !line.starts_with('#') {
             let metric = current.unwrap();
-            let subject: &[&str] = if metric.per_subject() { &["namespace", "pod", "workload", "le"] } else { &[] };
+            let subject: &[&str] = if metric.per_subject() { &["namespace", "pod", "workload", "le"] } else { &["le"] };
             for (name, _) in check::sample(line).labels {
                 let declared = subject.contains(&name) || metric.labels.iter().any(|l| l.name == name);
                 assert!(declared, "{line}: {name}");
