@@ -2,9 +2,10 @@
 
 use netwhy_tests::helm;
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::{Command, Output},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 /// The chart's folder.
@@ -43,22 +44,28 @@ impl Helm {
 
     /// `helm lint --strict`.
     pub(crate) fn lint(&self, set: &[String]) -> Result<String, String> {
-        self.on_chart(&["lint", "--strict"], set)
+        self.on_chart(&["lint", "--strict"], &chart(), set)
     }
 
     /// `helm template`, in the namespace `watch`, as the release `netwhy`.
     pub(crate) fn template(&self, set: &[String]) -> Result<String, String> {
-        self.on_chart(&["template", "netwhy", "--namespace", "watch"], set)
+        self.on_chart(&["template", "netwhy", "--namespace", "watch"], &chart(), set)
     }
 
-    /// The notes that an installation ends with.
+    /// The notes that an installation ends with: `helm template` leaves them out, so they are rendered as a document of a
+    /// copy of the chart.
     pub(crate) fn notes(&self, set: &[String]) -> Result<String, String> {
-        // Without a cluster only `install --dry-run=client` renders them.
-        self.on_chart(&["install", "netwhy", "--namespace", "watch", "--dry-run=client", "--generate-name=false"], set)
+        let copy = Copy::of(&chart());
+        let notes = copy.0.join("templates/NOTES.txt");
+        let text = fs::read_to_string(&notes).expect("the chart has notes");
+        let indented: String = text.lines().map(|line| format!("  {line}\n")).collect();
+        fs::write(copy.0.join("templates/notes.yaml"), format!("notes: |-\n{indented}"))
+            .expect("the copy can be changed");
+        let args = ["template", "netwhy", "--namespace", "watch", "--show-only", "templates/notes.yaml"];
+        self.on_chart(&args, &copy.0, set)
     }
 
-    fn on_chart(&self, args: &[&str], set: &[String]) -> Result<String, String> {
-        let chart = chart();
+    fn on_chart(&self, args: &[&str], chart: &Path, set: &[String]) -> Result<String, String> {
         let mut all: Vec<&str> = args.to_vec();
         all.push(chart.to_str().expect("a path of text"));
         for value in set {
@@ -67,5 +74,29 @@ impl Helm {
         let output = self.run(&all);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("helm prints text");
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+}
+
+/// A copy of the chart that goes when it is dropped.
+struct Copy(PathBuf);
+
+impl Copy {
+    fn of(chart: &Path) -> Self {
+        static COPIES: AtomicU32 = AtomicU32::new(0);
+        let number = COPIES.fetch_add(1, Ordering::Relaxed);
+        let copy = Self(env::temp_dir().join(format!("netwhy-chart-{}-{number}", std::process::id())));
+        for name in ["Chart.yaml", "values.yaml", "values.schema.json", "templates/_helpers.tpl", "templates/NOTES.txt"]
+        {
+            let to = copy.0.join(name);
+            fs::create_dir_all(to.parent().expect("a folder")).expect("the folder for temporary files can be written");
+            fs::copy(chart.join(name), to).expect("the chart has this file");
+        }
+        copy
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
     }
 }
