@@ -5,6 +5,7 @@ use aya_ebpf::{
     helpers::generated::{bpf_jiffies64, bpf_sk_storage_get, bpf_skc_to_tcp_sock},
 };
 use aya_log_ebpf::warn;
+use core::ptr::NonNull;
 use netwhy_abi::{Counter, EdgeKey, EdgeStats, Retransmit};
 
 use crate::{
@@ -169,21 +170,25 @@ pub(crate) unsafe fn edge_of<C: EbpfContext>(ctx: &C, sk: Ptr) -> Option<*mut Ed
     }
 }
 
+/// A socket's storage. `NonNull`, because the pointer of a plain `None` may stay in a register that was never written,
+/// which the verifier refuses when the compiler moves it about.
+pub(crate) type Storage = NonNull<SocketState>;
+
 /// Storage of a socket if it has one, without making it.
 #[inline(always)]
-pub(crate) unsafe fn seen(sk: Ptr) -> Option<*mut SocketState> {
+pub(crate) unsafe fn seen(sk: Ptr) -> Option<Storage> {
     if NW_HAS_STORAGE.load() == 0 {
         return None;
     }
     // SAFETY: `sk` is a trusted socket pointer.
     let state = unsafe { bpf_sk_storage_get(maps::sockets(), sk.cast_mut(), core::ptr::null_mut(), 0) };
-    if state.is_null() { None } else { Some(state.cast()) }
+    NonNull::new(state.cast())
 }
 
 /// Storage of a socket, made when missing: from zero for a new socket, from its current figures for one older than
 /// the agent. `now_retrans`: segments of the retransmission being looked at, which count in either case.
 #[inline(always)]
-pub(crate) unsafe fn state<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, now_retrans: u64) -> Option<*mut SocketState> {
+pub(crate) unsafe fn state<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, now_retrans: u64) -> Option<Storage> {
     if NW_HAS_STORAGE.load() == 0 {
         return None;
     }
@@ -223,13 +228,11 @@ pub(crate) unsafe fn state<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, now_retran
             first.drops = u64::from(load::<u32>(tp, NW_SK_DROPS.load()));
         }
         let state = bpf_sk_storage_get(maps::sockets(), sk.cast_mut(), (&raw mut first).cast(), 1);
-        if state.is_null() {
-            if maps::count(Counter::NoStorage) {
-                warn!(ctx, "no memory for socket storage: counts of long-lived sockets arrive when they close");
-            }
-            return None;
+        let state = NonNull::new(state.cast());
+        if state.is_none() && maps::count(Counter::NoStorage) {
+            warn!(ctx, "no memory for socket storage: counts of long-lived sockets arrive when they close");
         }
-        Some(state.cast())
+        state
     }
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
             }
             // A failed connect(2), and connect(2) to no address, take the socket's figures back to zero next.
             if let Some(storage) = state(&ctx, sk, tp, 0) {
-                Figures::read(tp, true).harvest(storage, row, true);
+                Figures::read(tp, true).harvest(storage.as_ptr(), row, true);
             }
             return 0;
         };
@@ -69,7 +69,7 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
             && let Some(storage) = state(&ctx, sk, tp, 0)
         {
             // An accepted socket begins with its SYN-ACK's retransmissions, which were counted as they happened.
-            (*storage).total_retrans = u64::from(retransmitted);
+            (*storage.as_ptr()).total_retrans = u64::from(retransmitted);
         }
         atomic::add((&raw mut (*row).connects).cast::<u64>().add(role as usize), 1);
         // The handshake's RTT is the socket's first: srtt_us, stored times eight.
@@ -95,6 +95,7 @@ unsafe fn begin_again(sk: Ptr) {
     // SAFETY: a full socket; its storage is a live map value.
     unsafe {
         if let Some(storage) = seen(sk) {
+            let storage = storage.as_ptr();
             (*storage).data_segs_out = 0;
             (*storage).segs_out = 0;
             (*storage).bytes_acked = 0;
@@ -123,6 +124,7 @@ unsafe fn end_listening(ctx: &BtfTracePointContext, sk: Ptr) {
         }
         let Some(cgroup) = cgroup_id(sk) else { return };
         let Some(storage) = state(ctx, sk, tp, 0) else { return };
+        let storage = storage.as_ptr();
         (*storage).listener = 1;
         if let Some(row) = maps::cgroup(ctx, cgroup) {
             step(&raw mut (*storage).drops, drops, &raw mut (*row).accept_drops);
@@ -138,7 +140,7 @@ unsafe fn duration_us(sk: Ptr, role: Role, rtt_us: u32, retransmitted: u32, now:
     }
     if let Role::Client = role {
         // SAFETY: a full socket; its storage is a live map value.
-        let since = unsafe { seen(sk).map_or(0, |state| (*state).syn_ns) };
+        let since = unsafe { seen(sk).map_or(0, |storage| (*storage.as_ptr()).syn_ns) };
         if since != 0 {
             return ((now - since) / 1_000) as u32;
         }

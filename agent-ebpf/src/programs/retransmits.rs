@@ -8,7 +8,7 @@ use crate::{
     kernel::{Ptr, load, probe},
     maps,
     offsets::*,
-    socket::{self, SocketState, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key, edge_of, state, tcp},
+    socket::{self, SocketState, Storage, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key, edge_of, state, tcp},
 };
 
 const CA_RECOVERY: u8 = 3;
@@ -54,7 +54,7 @@ pub(crate) fn nw_retransmit(ctx: BtfTracePointContext) -> i32 {
             Some(0) | None => 1,
             Some(n) => u64::from(n),
         };
-        let storage = state(&ctx, sk, tp, in_packet);
+        let storage = state(&ctx, sk, tp, in_packet).map(Storage::as_ptr);
         let slot = socket::retransmits(row, kind);
         match storage {
             Some(storage) => {

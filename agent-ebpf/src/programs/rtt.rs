@@ -12,7 +12,7 @@ use crate::{
     kernel::{Ptr, load, probe},
     maps,
     offsets::*,
-    socket::{Figures, SocketState, edge_of, seen, state, tcp},
+    socket::{Figures, Storage, edge_of, seen, state, tcp},
 };
 
 /// `tcp_probe(struct sock *sk, struct sk_buff *skb)`, called by `tcp_rcv_established` for every segment that an
@@ -42,7 +42,7 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
             maps::add_rtt(row, us, bpf_ktime_get_ns());
         }
         if harvest && let Some(storage) = storage {
-            Figures::read(tp, false).harvest(storage, row, false);
+            Figures::read(tp, false).harvest(storage.as_ptr(), row, false);
         }
         if let Some(jiffies) = reply_time(sk, tp, ctx.arg(1)) {
             let slot = (&raw mut (*row).reply_buckets).cast::<u32>();
@@ -88,7 +88,7 @@ unsafe fn reply_time(sk: Ptr, tp: Ptr, skb: Ptr) -> Option<u32> {
 /// The newest RTT sample of a socket, µs, if it was not taken before. `None` also before the first ACK of data.
 /// Without storage there is no memory of what was taken: the sample counts again.
 #[inline(always)]
-pub(crate) unsafe fn newest_rtt(tp: Ptr, storage: Option<*mut SocketState>) -> Option<u32> {
+pub(crate) unsafe fn newest_rtt(tp: Ptr, storage: Option<Storage>) -> Option<u32> {
     // SAFETY: `tp` is a TCP socket; the storage is a live map value.
     unsafe {
         let us: u32 = load(tp, NW_TP_RACK_RTT.load());
@@ -96,7 +96,7 @@ pub(crate) unsafe fn newest_rtt(tp: Ptr, storage: Option<*mut SocketState>) -> O
             return None;
         }
         if let Some(storage) = storage {
-            let sent: u64 = load(tp, NW_TP_RACK_MSTAMP.load());
+            let (storage, sent) = (storage.as_ptr(), load::<u64>(tp, NW_TP_RACK_MSTAMP.load()));
             if (*storage).rtt_mstamp == sent {
                 return None;
             }

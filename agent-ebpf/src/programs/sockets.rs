@@ -16,7 +16,7 @@ use crate::{
     kernel::{Ptr, load},
     maps,
     offsets::*,
-    socket::{Figures, TCP_LISTEN, cgroup_id, edge_of, is_older, seen, state, step, tcp},
+    socket::{Figures, Storage, TCP_LISTEN, cgroup_id, edge_of, is_older, seen, state, step, tcp},
 };
 
 /// `tcp_destroy_sock(struct sock *sk)`, called by `tcp_v4_destroy_sock` for every TCP socket, listeners and failed
@@ -31,7 +31,7 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
             return 0;
         }
         let storage = seen(sk);
-        if let Some(storage) = storage
+        if let Some(storage) = storage.map(Storage::as_ptr)
             && (*storage).listener != 0
         {
             if let Some(cgroup) = cgroup_id(sk)
@@ -53,7 +53,7 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
             maps::add_rtt(row, us, bpf_ktime_get_ns());
         }
         match storage {
-            Some(storage) => figures.harvest(storage, row, true),
+            Some(storage) => figures.harvest(storage.as_ptr(), row, true),
             None => figures.add_all(row),
         }
     }
@@ -122,7 +122,8 @@ unsafe fn visit(ctx: &IterContext, tp: Ptr) {
     unsafe {
         let control = maps::control();
         let listening = load::<u8>(tp, NW_SK_STATE.load()) == TCP_LISTEN;
-        let Some(storage) = state(ctx, tp, tp, 0) else { return };
+        let Some(stored) = state(ctx, tp, tp, 0) else { return };
+        let storage = stored.as_ptr();
         if (*storage).walk == control.walk {
             return;
         }
@@ -152,7 +153,7 @@ unsafe fn visit(ctx: &IterContext, tp: Ptr) {
         }
         let Some(row) = edge_of(ctx, tp) else { return };
         let figures = Figures::read(tp, true);
-        let rtt = newest_rtt(tp, Some(storage));
+        let rtt = newest_rtt(tp, Some(stored));
         if let Some(us) = rtt
             && control.baseline == 0
             && figures.sent_data()

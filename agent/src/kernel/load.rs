@@ -314,14 +314,15 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The last lines of a verifier's log say what it objects to; the whole goes to the debug log.
+/// A verifier's log ends in what it objects to, and in statistics; the whole goes to the debug log.
 fn brief(text: &str) -> String {
+    const STATISTICS: [&str; 3] = ["verification time ", "stack depth ", "processed "];
     tracing::debug!("{text}");
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines: Vec<&str> = lines.filter(|line| !STATISTICS.iter().any(|s| line.starts_with(s))).collect();
     match lines.as_slice() {
         [] => String::new(),
         [one] => (*one).to_owned(),
-        [first, .., before, last] if last.starts_with("processed") => format!("{first} … {before}"),
         [first, .., last] => format!("{first} … {last}"),
     }
 }

@@ -40,6 +40,24 @@ pub(crate) struct Args {
     /// Write the JSON to this file instead of printing it after the table
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Measure these parts only (default: all)
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
+}
+
+/// Parts of the benchmarks, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Throughput, and time in kernel programs, under keep-alive requests, connection churn and bulk
+    Load,
+    /// The agent's own CPU time
+    Cpu,
+    /// Memory and scrapes with 250 and 1,000 cgroups
+    Memory,
+    /// Start-up to ready
+    Start,
+    /// RTT and segments against what is true
+    Accuracy,
 }
 
 /// Ctrl-C.
@@ -112,7 +130,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let plan = if args.quick { Plan::QUICK } else { Plan::FULL };
     let began = Instant::now();
     let mut machine = machine()?;
-    let (rows, mut result) = measure(&context, &plan)?;
+    let (rows, mut result) = measure(&context, &plan, &args.only)?;
     machine["load_average_after"] = load_average();
     result["seconds"] = json!(began.elapsed().as_secs_f64());
     result["quick"] = json!(args.quick);
@@ -166,15 +184,41 @@ fn load_average() -> Value {
     json!(text.split_whitespace().next().and_then(|load| load.parse::<f64>().ok()))
 }
 
-/// All parts, one after the other, each in a laboratory of its own.
-fn measure(context: &Context, plan: &Plan) -> Result<(Vec<Row>, Value)> {
+/// All parts, or those of `only`, one after the other, each in a laboratory of its own.
+fn measure(context: &Context, plan: &Plan, only: &[Part]) -> Result<(Vec<Row>, Value)> {
     let lab = || Lab::new(&context.bin.join("netwhy-traffic"), &NODES);
+    let wanted = |part| only.is_empty() || only.contains(&part);
     let mut rows = Vec::new();
     let mut out = json!({ "throughput_effect": {}, "loads": {}, "spread": { "throughput_effect": {} } });
-    under_load(context, &lab()?, plan, &mut rows, &mut out)?;
+    if wanted(Part::Load) {
+        under_load(context, &lab()?, plan, &mut rows, &mut out)?;
+    }
+    if wanted(Part::Cpu) {
+        own_cpu(context, &lab()?, plan, &mut rows, &mut out)?;
+    }
+    if wanted(Part::Memory) {
+        sh::say("memory and scrapes with 250 and 1000 pods");
+        let steps = footprint::steps(context, &lab()?, plan.settle, plan.scrapes)?;
+        footprint_rows(&steps, &mut rows, &mut out);
+    }
+    if wanted(Part::Start) {
+        sh::say("start-up");
+        let seconds = footprint::ready(context, &lab()?, plan.starts)?;
+        let spread = Spread::of(&seconds).context("the agent was never started")?;
+        out["ready_seconds"] = json!(spread.median);
+        out["spread"]["ready_seconds"] = spread.json();
+        let ready = ("start to ready", spread, 1.0, "s", "≤ 1 s", 1.0);
+        rows.push(spread_row(ready));
+    }
+    if wanted(Part::Accuracy) {
+        accurate(context, lab, plan, &mut rows, &mut out)?;
+    }
+    Ok((rows, out))
+}
 
+fn own_cpu(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>, out: &mut Value) -> Result<()> {
     sh::say("the agent's own CPU time under keep-alive requests");
-    let cpu = footprint::cpu(context, &lab()?, plan.cpu)?;
+    let cpu = footprint::cpu(context, lab, plan.cpu)?;
     out["agent_cpu_cores"] = json!(cpu.cores);
     out["agent_cpu_at_requests_per_second"] = json!(cpu.rate);
     rows.push(Row {
@@ -184,19 +228,16 @@ fn measure(context: &Context, plan: &Plan) -> Result<(Vec<Row>, Value)> {
         target: "≤ 1 %",
         ok: Some(cpu.cores <= 0.01),
     });
+    Ok(())
+}
 
-    sh::say("memory and scrapes with 250 and 1000 pods");
-    let steps = footprint::steps(context, &lab()?, plan.settle, plan.scrapes)?;
-    footprint_rows(&steps, &mut rows, &mut out);
-
-    sh::say("start-up");
-    let seconds = footprint::ready(context, &lab()?, plan.starts)?;
-    let spread = Spread::of(&seconds).context("the agent was never started")?;
-    out["ready_seconds"] = json!(spread.median);
-    out["spread"]["ready_seconds"] = spread.json();
-    let ready = ("start to ready", spread, 1.0, "s", "≤ 1 s", 1.0);
-    rows.push(spread_row(ready));
-
+fn accurate(
+    context: &Context,
+    lab: impl Fn() -> Result<Lab>,
+    plan: &Plan,
+    rows: &mut Vec<Row>,
+    out: &mut Value,
+) -> Result<()> {
     sh::say("accuracy");
     let rtt = accuracy::rtt(context, &lab()?, plan.rtt)?;
     let segments = accuracy::segments(context, &lab()?, plan.segments)?;
@@ -214,7 +255,7 @@ fn measure(context: &Context, plan: &Plan) -> Result<(Vec<Row>, Value)> {
             ok: Some(error.largest <= limit),
         });
     }
-    Ok((rows, out))
+    Ok(())
 }
 
 /// What is measured inside one running load each: throughput, and time in kernel programs.

@@ -1,7 +1,10 @@
 //! `bpf-linker`: found, judged, installed.
 
-use super::{Found, debian::llvm_prefix};
-use crate::{Unavailable, sh};
+use super::{
+    Found,
+    debian::{llvm_packages, llvm_prefix},
+};
+use crate::{Unavailable, apt, sh};
 use anyhow::Result;
 use std::{
     env,
@@ -120,11 +123,22 @@ fn install(toolchain: &Found) -> Result<()> {
             return Ok(());
         }
     }
+    // The toolchain's own LLVM if it is there, else the next newer one.
+    let mut fitting = LLVMS.into_iter().filter(|llvm| *llvm >= toolchain.llvm_major);
+    let has_headers = |llvm: &u32| llvm_prefix(*llvm).join("include/llvm-c").exists();
+    let mut llvm = fitting.clone().find(has_headers);
+    if llvm.is_none() {
+        // Without one, the system's default LLVM would be taken, whatever its version.
+        let installed = |llvm: &u32| {
+            let packages = llvm_packages(*llvm);
+            let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
+            apt::install(&format!("LLVM {llvm}"), &packages).is_ok() && has_headers(llvm)
+        };
+        llvm = fitting.find(installed);
+    }
     let mut command = Command::new("cargo");
     command.args(["install", PROGRAM, "--version", VERSION, "--locked", "--force"]);
-    let has_headers = |llvm: &u32| llvm_prefix(*llvm).join("include/llvm-c").exists();
-    // The toolchain's own LLVM if it is there, else the next newer one.
-    if let Some(llvm) = LLVMS.into_iter().filter(|llvm| *llvm >= toolchain.llvm_major).find(has_headers) {
+    if let Some(llvm) = llvm {
         command.args(["--no-default-features", "--features", &format!("llvm-{llvm}")]);
         command.env("LLVM_PREFIX", OsString::from(llvm_prefix(llvm)));
     }
