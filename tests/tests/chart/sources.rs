@@ -1,6 +1,9 @@
 //! The chart and the Dockerfile against the rest of the repository.
 
-use crate::helm::{chart, workspace};
+use crate::{
+    documents::Documents,
+    helm::{Helm, chart, workspace},
+};
 use netwhy_agent::config::Config;
 use serde_json::Value;
 use std::fs;
@@ -41,6 +44,20 @@ fn open_objects(path: &str, schema: &Value) {
 fn port_is_the_agents() {
     let values = yaml(&chart().join("values.yaml"));
     assert_eq!(values["port"], Config::default().http.listen.port());
+}
+
+#[test]
+fn every_key_of_the_agents_configuration_can_be_given() {
+    let Some(helm) = Helm::found("every_key_of_the_agents_configuration_can_be_given") else { return };
+    let mut example = yaml(&workspace().join("docs/netwhy.example.yaml"));
+    // The chart sets these itself, and says so when they are given.
+    for (section, key) in [("kube", "mode"), ("kube", "node_name"), ("kube", "kubeconfig"), ("http", "listen")] {
+        assert!(example[section].as_object_mut().expect("a section").remove(key).is_some(), "{section}.{key}");
+    }
+    let text = helm.template(&[format!("config={example}")]).unwrap_or_else(|error| panic!("{error}"));
+    let map = Documents::read(&text).of_kind("ConfigMap")[0]["data"]["netwhy.yaml"].as_str().expect("text").to_owned();
+    let config = Config::parse(&map, "netwhy.yaml").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(config, Config::default(), "the example has the defaults");
 }
 
 /// The value of `ARG NAME=…` in the Dockerfile.
