@@ -27,6 +27,12 @@ mod ebpf {
             // builds `core` for the BPF target only when told that this is wanted.
             unsafe { std::env::set_var("RUSTC_BOOTSTRAP", "1") };
         }
+        // The object names its source files, for the verifier's log: without this machine's folders, it is the same
+        // everywhere.
+        for (name, value) in [("CARGO_UNSTABLE_TRIM_PATHS", "true"), ("CARGO_PROFILE_RELEASE_TRIM_PATHS", "all")] {
+            // SAFETY: as above; only the cargo that builds the object sees them.
+            unsafe { std::env::set_var(name, value) };
+        }
         let package = Package { name: "netwhy-ebpf", root_dir: "../agent-ebpf", ..Package::default() };
         aya_build::build_ebpf([package], Toolchain::Custom(&name)).with_context(|| {
             format!(

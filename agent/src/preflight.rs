@@ -43,6 +43,7 @@ pub struct Check {
 pub fn checks(cli: &Cli, config: &Config) -> Vec<Check> {
     let mut list = vec![kernel_release(), type_information(&cli.global.sysfs)];
     list.push(capabilities(&cli.global.procfs));
+    list.push(processes(&cli.global.procfs));
     list.push(jit(&cli.global.procfs));
     list.extend(cgroups(cli));
     list.extend(probes(cli, config));
@@ -137,6 +138,28 @@ fn capabilities(procfs: &Path) -> Check {
     }
 }
 
+/// The walk over living sockets sees the processes of the agent's own process namespace only.
+fn processes(procfs: &Path) -> Check {
+    const NEED: &str = "processes";
+    let text = std::fs::read_to_string(procfs.join("self/status")).unwrap_or_default();
+    if namespaces_below(&text) == Some(0) {
+        return check(NEED, Verdict::Ok, "all that procfs shows", "");
+    }
+    check(
+        NEED,
+        Verdict::Degraded,
+        "a process namespace of one's own, or unknown: quiet connections are seen when they get busy or close",
+        "run in the host's process namespace (hostPID: true)",
+    )
+}
+
+/// Process namespaces between the one that a procfs belongs to and a process, from its `status` there (proc_pid_status(5):
+/// `NSpid` has one number per namespace). `None`: it does not tell.
+fn namespaces_below(status: &str) -> Option<usize> {
+    let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    pids.split_whitespace().count().checked_sub(1)
+}
+
 fn jit(procfs: &Path) -> Check {
     let text = std::fs::read_to_string(procfs.join("sys/net/core/bpf_jit_enable")).unwrap_or_default();
     match text.trim() {
@@ -229,5 +252,17 @@ fn port(config: &Config) -> Check {
             let found = format!("{}: {error}", config.http.listen);
             check("listener", Verdict::Degraded, found, "stop what holds the port, or choose another with --listen")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn process_namespace_below_that_of_procfs_is_seen_in_its_status() {
+        assert_eq!(namespaces_below("Name:\tcat\nNSpid:\t18273\t2\nNSpgid:\t18273\t1\n"), Some(1));
+        assert_eq!(namespaces_below("NSpid:\t18273\n"), Some(0));
+        assert_eq!(namespaces_below("Name:\tcat\n"), None);
     }
 }

@@ -2,9 +2,12 @@
 
 mod apt;
 mod bench;
+mod chart;
 mod ci;
 mod demo;
 mod docs;
+mod helm;
+mod image;
 mod sh;
 mod test;
 mod toolchain;
@@ -35,6 +38,8 @@ enum Task {
     Bench(bench::Args),
     Vm(vm::Args),
     Docs(docs::Args),
+    Image(image::Args),
+    Chart(chart::Args),
     /// Make sure that the eBPF toolchain is there, and build the agent with it
     BuildEbpf {
         /// With optimisations
@@ -74,6 +79,8 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&args),
         Task::Vm(args) => vm::run(&args),
         Task::Docs(args) => docs::run(&args),
+        Task::Image(args) => image::run(&args),
+        Task::Chart(args) => chart::run(&args),
         Task::BuildEbpf { release } => build_ebpf(release),
     };
     match result {

@@ -12,6 +12,7 @@
 
 mod attribution;
 mod bpf_objects;
+mod capabilities;
 mod capacity;
 mod connects;
 mod counts;

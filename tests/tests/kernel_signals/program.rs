@@ -64,7 +64,7 @@ impl Drop for Scratch {
 }
 
 /// A command line over the laboratory, without Kubernetes and without chatter.
-fn command(stage: &Stage, args: &[&OsStr]) -> Command {
+pub(crate) fn command(stage: &Stage, args: &[&OsStr]) -> Command {
     let mut command = Command::new(program());
     for variable in ["NETWHY_KUBE", "NODE_NAME", "KUBECONFIG", "NETWHY_LISTEN", "NETWHY_CONFIG", "NETWHY_CGROUP_ROOT"] {
         command.env_remove(variable);

@@ -2,7 +2,7 @@
 
 mod read;
 
-use crate::{apt, sh, toolchain, toolchain::Toolchain};
+use crate::{apt, helm, sh, toolchain, toolchain::Toolchain};
 use anyhow::{Result, bail};
 use netwhy_tests::lab::missing_tools;
 use read::{Counts, Skip};
@@ -58,7 +58,8 @@ struct Group {
 }
 
 /// Name, beginnings of the names of the files in tests/tests/, and what they need.
-const SCENARIOS: [(&str, &[&str], bool); 2] = [("replay", &["replay"], false), ("kernel", &["lab", "kernel_"], true)];
+const SCENARIOS: [(&str, &[&str], bool); 3] =
+    [("replay", &["replay"], false), ("chart", &["chart"], false), ("kernel", &["lab", "kernel_"], true)];
 
 /// What there is to run.
 fn groups(workspace: &Path) -> Vec<Group> {
@@ -115,6 +116,10 @@ pub(crate) fn run_in(workspace: &Path, toolchain: &Toolchain, filter: Option<&st
     if machine.root && !missing_tools().is_empty() {
         // Tests that need them say so if this doesn't help.
         let _ = apt::install("iproute2 and nftables", &["iproute2", "nftables"]);
+    }
+    if let Err(error) = helm::ensure(workspace) {
+        // The chart's tests are skipped then, which they say themselves.
+        sh::say(&format!("{error:#}"));
     }
     let mut total = Counts::default();
     let mut skips: Vec<Skip> = Vec::new();

@@ -1,0 +1,133 @@
+//! What a rendered chart holds, and what must be true of its DaemonSet and configuration.
+
+use crate::switches::Combination;
+use k8s_openapi::{
+    api::{
+        apps::v1::DaemonSet,
+        core::v1::{ConfigMap, Container, PodSpec},
+    },
+    serde::de::DeserializeOwned,
+};
+use netwhy_agent::config::Config;
+use serde_json::Value;
+
+/// The documents of one rendering.
+pub(crate) struct Documents(pub(crate) Vec<Value>);
+
+impl Documents {
+    pub(crate) fn read(text: &str) -> Self {
+        let read =
+            |document: &str| serde_norway::from_str::<Value>(document).unwrap_or_else(|e| panic!("{e}: {document}"));
+        Self(text.split("\n---\n").map(read).filter(|value| !value.is_null()).collect())
+    }
+
+    pub(crate) fn kinds(&self) -> Vec<String> {
+        self.0.iter().map(|document| document["kind"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    pub(crate) fn of_kind(&self, kind: &str) -> Vec<&Value> {
+        self.0.iter().filter(|document| document["kind"] == kind).collect()
+    }
+
+    /// The only document of a kind.
+    pub(crate) fn one<T: DeserializeOwned>(&self, kind: &str) -> T {
+        let [document] = self.of_kind(kind)[..] else {
+            panic!("{} documents of kind {kind}", self.of_kind(kind).len())
+        };
+        serde_json::from_value(document.clone()).unwrap_or_else(|error| panic!("{kind}: {error}"))
+    }
+}
+
+/// The Pods' specification and their container's.
+pub(crate) fn pod(documents: &Documents) -> (PodSpec, Container) {
+    let set: DaemonSet = documents.one("DaemonSet");
+    let pod = set.spec.template.spec.expect("a Pod specification");
+    let [container] = &pod.containers[..] else { panic!("{} containers", pod.containers.len()) };
+    let container = container.clone();
+    (pod, container)
+}
+
+pub(crate) fn check(documents: &Documents, combination: &Combination) {
+    let (pod, container) = pod(documents);
+    let set: DaemonSet = documents.one("DaemonSet");
+    let spec = set.spec;
+    let labels = spec.template.metadata.and_then(|metadata| metadata.labels).expect("labels");
+    for (name, value) in spec.selector.match_labels.expect("a selector") {
+        assert_eq!(labels.get(&name), Some(&value), "the selector must find its Pods");
+    }
+    assert!(labels.contains_key("app.kubernetes.io/version"));
+    assert_eq!(spec.update_strategy.and_then(|strategy| strategy.type_).as_deref(), Some("RollingUpdate"));
+
+    let port = if combination.has("port=") { 19810 } else { 9810 };
+    let ports = container.ports.clone().expect("ports");
+    assert_eq!((ports.len(), ports[0].container_port, ports[0].name.as_deref()), (1, port, Some("metrics")));
+    let probes = [&container.startup_probe, &container.liveness_probe, &container.readiness_probe];
+    let paths: Vec<String> = probes
+        .into_iter()
+        .map(|probe| probe.as_ref().and_then(|probe| probe.http_get.clone()).expect("an HTTP probe"))
+        .map(|get| get.path.expect("a path"))
+        .collect();
+    assert_eq!(paths, ["/livez", "/livez", "/readyz"]);
+    arguments(&container, combination, port);
+    mounts(&pod, &container, combination);
+    let limits = container.resources.and_then(|resources| resources.limits).expect("limits");
+    assert!(limits.contains_key("memory") && !limits.contains_key("cpu"), "{limits:?}");
+    assert!(pod.termination_grace_period_seconds > Some(5), "tasks get 5 s");
+    configuration(documents, combination);
+}
+
+/// The agent must take the command line and environment that the chart gives it.
+fn arguments(container: &Container, combination: &Combination, port: i32) {
+    let args = std::iter::once("netwhy-agent").chain(container.args.iter().flatten().map(String::as_str));
+    let args: Vec<std::ffi::OsString> = args.map(Into::into).collect();
+    let env = |name: &str| {
+        let variable = container.env.iter().flatten().find(|variable| variable.name == name)?;
+        let Some(source) = &variable.value_from else { return variable.value.clone().map(Into::into) };
+        let field = source.field_ref.as_ref().map(|field| field.field_path.as_str());
+        assert_eq!(field, Some("spec.nodeName"), "{name}");
+        Some("node-1".into())
+    };
+    let cli = netwhy_agent::config::cli::parse(&args, env).unwrap_or_else(|error| panic!("{combination:?}: {error}"));
+    let config = netwhy_agent::config::cli::effective(&cli, Config::default());
+    assert_eq!(config.kube.node_name.as_deref(), Some("node-1"));
+    let kube = !combination.has("kube=");
+    assert_eq!(
+        config.kube.mode,
+        if kube { netwhy_agent::config::Switch::On } else { netwhy_agent::config::Switch::Off }
+    );
+    assert_eq!(i32::from(config.http.listen.port()), port);
+    let host_proc = cli.global.procfs.as_os_str() == "/host/proc";
+    assert_eq!(host_proc, combination.has("hostPID="), "without the host's processes it must be told where /proc is");
+    assert_eq!(cli.global.config_file().map(|path| path.as_os_str()), Some("/etc/netwhy/netwhy.yaml".as_ref()));
+}
+
+/// Every mount has its volume, and everything of the host is read-only.
+fn mounts(pod: &PodSpec, container: &Container, combination: &Combination) {
+    let volumes = pod.volumes.clone().unwrap_or_default();
+    let mounts = container.volume_mounts.clone().unwrap_or_default();
+    assert_eq!(volumes.len(), mounts.len());
+    for mount in &mounts {
+        assert_eq!(mount.read_only, Some(true), "{}", mount.mount_path);
+        assert!(volumes.iter().any(|volume| volume.name == mount.name), "{}", mount.name);
+    }
+    let host: Vec<&str> =
+        volumes.iter().filter_map(|volume| volume.host_path.as_ref()).map(|host| host.path.as_str()).collect();
+    let expected: &[&str] =
+        if combination.has("hostPID=") { &["/sys/fs/cgroup", "/proc"] } else { &["/sys/fs/cgroup"] };
+    assert_eq!(host, expected);
+}
+
+/// The agent must accept its file, and it must say what the values say.
+fn configuration(documents: &Documents, combination: &Combination) {
+    let map: ConfigMap = documents.one("ConfigMap");
+    let data = map.data.expect("data");
+    let config = Config::parse(&data["netwhy.yaml"], "netwhy.yaml").unwrap_or_else(|error| panic!("{error}"));
+    if combination.has("config=") {
+        assert_eq!(config.limits.series, 2_000_000);
+        assert_eq!(config.thresholds.loss_ratio, 0.005);
+        assert_eq!(config.signals.drops, netwhy_agent::config::Switch::Off);
+        assert_eq!(config.peers.same_zone.len(), 1);
+    } else {
+        assert_eq!(config, Config::default());
+    }
+}

@@ -1,0 +1,46 @@
+//! Values that make no sense are refused, by name.
+
+use crate::helm::Helm;
+
+/// What is given, and what the refusal must name.
+const WRONG: [(&str, &str); 17] = [
+    ("hostPId=false", "hostPId"),
+    ("hostPID=\"no\"", "hostPID"),
+    ("image={\"digest\":\"sha256:12\"}", "image.digest"),
+    ("image={\"pullPolicy\":\"Sometimes\"}", "image.pullPolicy"),
+    ("port=80", "port"),
+    ("port=\"9810\"", "port"),
+    ("listenAddress=\"::\"", "listenAddress"),
+    ("extraCapabilities=[\"NET_ADMIN\"]", "extraCapabilities"),
+    ("log={\"level\":\"loud\"}", "log.level"),
+    ("config={\"signals\":{\"rtt\":true}}", "config.signals.rtt"),
+    ("config={\"thresholds\":{\"loss_ratio\":\"0.005\"}}", "config.thresholds.loss_ratio"),
+    ("config={\"kube\":{\"mode\":\"off\"}}", "kube.enabled"),
+    ("config={\"http\":{\"listen\":\"0.0.0.0:80\"}}", "listenAddress"),
+    ("updateStrategy={\"maxUnavailable\":0}", "updateStrategy.maxUnavailable"),
+    ("resources={\"limit\":{}}", "limit"),
+    ("terminationGracePeriodSeconds=1", "terminationGracePeriodSeconds"),
+    ("podMonitor={\"enabled\":true,\"honorLabels\":false}", "honorLabels"),
+];
+
+#[test]
+fn wrong_values_are_refused_by_name() {
+    let Some(helm) = Helm::found("wrong_values_are_refused_by_name") else { return };
+    for (given, named) in WRONG {
+        let refusal = helm.template(&[given.to_owned()]).expect_err(given);
+        assert!(refusal.contains(named), "{given}: {refusal}");
+    }
+    let both = ["podMonitor={\"enabled\":true}".to_owned(), "serviceMonitor={\"enabled\":true}".to_owned()];
+    assert!(helm.template(&both).unwrap_err().contains("scrape every agent twice"));
+}
+
+#[test]
+fn values_of_null_are_the_defaults() {
+    let Some(helm) = Helm::found("values_of_null_are_the_defaults") else { return };
+    let plain = helm.template(&[]).unwrap();
+    assert_eq!(helm.template(&["config=null".to_owned()]).unwrap(), plain);
+    assert_eq!(
+        helm.template(&["config={\"signals\":null}".to_owned()]).map(|text| text.contains("signals: null")),
+        Ok(true)
+    );
+}

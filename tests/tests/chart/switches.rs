@@ -1,0 +1,130 @@
+//! The values that switch something, and all their combinations.
+
+use crate::{api, documents, documents::Documents, helm::Helm, monitors, rights};
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+/// What can be switched independently: for each, what can be given to `helm --set-json`; an empty text is the default.
+const SWITCHES: [&[&str]; 9] = [
+    &["", "kube={\"enabled\":false}"],
+    &["", "peers={\"endpointSlices\":true}"],
+    &["", "rbac={\"create\":false}"],
+    &["", "serviceAccount={\"create\":false}"],
+    &["", "hostPID=false"],
+    &["", "hostNetwork=true"],
+    &[
+        "",
+        "podMonitor={\"enabled\":true,\"labels\":{\"release\":\"p\"},\"interval\":\"15s\",\"scrapeTimeout\":\"10s\"}",
+        "serviceMonitor={\"enabled\":true,\"relabelings\":[{\"targetLabel\":\"cluster\",\"replacement\":\"a\"}]}",
+        "prometheusAnnotations={\"enabled\":true}",
+    ],
+    &["", "networkPolicy={\"enabled\":true,\"from\":[{\"namespaceSelector\":{}}]}"],
+    &["", OTHERS],
+];
+
+/// Values that change text rather than structure, given together.
+const OTHERS: &str = "{\"image\":{\"digest\":\"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\
+    \"pullSecrets\":[{\"name\":\"registry\"}]},\"port\":19810,\"listenAddress\":\"[::]\",\"cgroupRoot\":\"/kubepods.slice\",\
+    \"extraCapabilities\":[\"SYS_ADMIN\"],\"seccompProfile\":{\"type\":\"Localhost\",\"localhostProfile\":\"netwhy.json\"},\
+    \"seLinuxOptions\":{\"type\":\"spc_t\"},\"priorityClassName\":\"\",\"updateStrategy\":{\"maxUnavailable\":2},\
+    \"tolerations\":[],\"podLabels\":{\"team\":\"net\"},\"podAnnotations\":{\"note\":\"x\"},\
+    \"config\":{\"limits\":{\"series\":2000000},\"signals\":{\"drops\":\"off\"},\"thresholds\":{\"loss_ratio\":0.005},\
+    \"peers\":{\"same_zone\":[\"10.1.0.0/16\"]}},\
+    \"affinity\":{\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":{\"nodeSelectorTerms\":\
+    [{\"matchExpressions\":[{\"key\":\"gpu\",\"operator\":\"DoesNotExist\"}]}]}}}}";
+
+/// One combination: what is given to helm.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Combination(pub(crate) Vec<String>);
+
+impl Combination {
+    /// Whether a value that begins so is among them.
+    pub(crate) fn has(&self, beginning: &str) -> bool {
+        self.0.iter().any(|value| value.starts_with(beginning))
+    }
+}
+
+fn all() -> Vec<Combination> {
+    let mut all = vec![Combination::default()];
+    for choices in SWITCHES {
+        let extended = all.iter().flat_map(|combination| {
+            choices.iter().map(|choice| {
+                let mut values = combination.0.clone();
+                values.extend(expand(choice));
+                Combination(values)
+            })
+        });
+        all = extended.collect();
+    }
+    all
+}
+
+/// `--set-json` takes one key at a time: an object without one is each of its keys.
+fn expand(choice: &str) -> Vec<String> {
+    match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(choice) {
+        Ok(map) => map.iter().map(|(key, value)| format!("{key}={value}")).collect(),
+        Err(_) if choice.is_empty() => Vec::new(),
+        Err(_) => vec![choice.to_owned()],
+    }
+}
+
+#[test]
+fn every_combination_renders_only_what_the_api_knows_and_asks_for_no_more_rights() {
+    let Some(helm) = Helm::found("every_combination_renders_only_what_the_api_knows_and_asks_for_no_more_rights")
+    else {
+        return;
+    };
+    let combinations = all();
+    let (next, kinds) = (AtomicUsize::new(0), Mutex::new(std::collections::BTreeSet::new()));
+    let workers = thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(combination) = combinations.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let text = helm.template(&combination.0).unwrap_or_else(|error| panic!("{combination:?}: {error}"));
+                    let documents = Documents::read(&text);
+                    for document in &documents.0 {
+                        api::check(document).unwrap_or_else(|error| panic!("{combination:?}: {error}"));
+                    }
+                    documents::check(&documents, combination);
+                    rights::check(&documents, combination);
+                    monitors::check(&documents, combination);
+                    kinds.lock().expect("no test panicked").extend(documents.kinds());
+                }
+            });
+        }
+    });
+    let kinds = kinds.into_inner().expect("no test panicked");
+    println!("combinations: {}, kinds: {}", combinations.len(), kinds.iter().cloned().collect::<Vec<_>>().join(", "));
+    // Else a switch has lost its effect.
+    assert_eq!(combinations.len(), 1024);
+    assert_eq!(kinds.len(), 9, "{kinds:?}");
+}
+
+#[test]
+fn helm_finds_nothing_to_complain_about() {
+    let Some(helm) = Helm::found("helm_finds_nothing_to_complain_about") else { return };
+    for values in [Vec::new(), expand(OTHERS)] {
+        helm.lint(&values).unwrap_or_else(|error| panic!("{values:?}: {error}"));
+    }
+}
+
+#[test]
+fn notes_say_what_the_values_lack() {
+    let Some(helm) = Helm::found("notes_say_what_the_values_lack") else { return };
+    let values: Vec<String> =
+        ["hostPID=false", "kube={\"enabled\":false}", "port=19811"].iter().flat_map(|value| expand(value)).collect();
+    let notes = helm.notes(&values).unwrap();
+    for part in ["No Prometheus scrapes it", "hostPID is off", "kube.enabled is off", "localhost:19811", "preflight"] {
+        assert!(notes.contains(part), "{part:?} is missing in {notes}");
+    }
+    let plain = helm.notes(&expand("podMonitor={\"enabled\":true}")).unwrap();
+    for part in ["No Prometheus scrapes it", "is off", "is on"] {
+        assert!(!plain.contains(part), "{part:?} stands in {plain}");
+    }
+}

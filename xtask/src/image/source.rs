@@ -1,0 +1,34 @@
+//! What an image was made from.
+
+use crate::sh;
+use anyhow::{Context as _, Result};
+use std::{env, path::Path, process::Command};
+
+/// The sources' time and commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// Every time in the image, s since 1970: `SOURCE_DATE_EPOCH`, else that of the last commit, else 0.
+    pub(super) seconds: u64,
+    /// The commit. `None`: the sources are no commit's.
+    pub(super) revision: Option<String>,
+}
+
+impl Origin {
+    /// Of the sources in this folder.
+    pub(super) fn of(workspace: &Path) -> Result<Self> {
+        let git = |args: &[&str]| {
+            let mut command = Command::new("git");
+            command.current_dir(workspace).args(args);
+            sh::output(&mut command).ok().map(|text| text.trim().to_owned())
+        };
+        let seconds = match env::var("SOURCE_DATE_EPOCH").ok().filter(|text| !text.is_empty()) {
+            Some(text) => text
+                .parse()
+                .with_context(|| format!("read SOURCE_DATE_EPOCH={text}: give seconds since 1970, or unset it"))?,
+            None => git(&["log", "-1", "--format=%ct"]).and_then(|text| text.parse().ok()).unwrap_or(0),
+        };
+        let clean = git(&["status", "--porcelain"]).is_some_and(|changes| changes.is_empty());
+        let revision = git(&["rev-parse", "HEAD"]).filter(|_| clean);
+        Ok(Self { seconds, revision })
+    }
+}
