@@ -12,7 +12,7 @@ use crate::{
     sample::{CgroupFacts, Header, Recorder},
     state::NodeView,
     tasks::{Stop, Stopped, Tasks},
-    tick::{self, Reloads, Tick, Watched},
+    tick::{self, Outlet, Reloads, Tick, Watched},
 };
 use anyhow::Context as _;
 use std::{
@@ -107,7 +107,8 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
         let (stop, stopped) = Stop::new();
         let mut tasks = Tasks::default();
         let cluster = cluster.map(|cluster| watch_cluster(&mut tasks, &stopped, cluster, &node, &config.kube));
-        let tick = Tick::new(source, pipeline, config_seen, view_sender, stats_sender, own, cluster, reloads.clone());
+        let outlet = Outlet { view: view_sender, stats: stats_sender };
+        let tick = Tick::new(source, pipeline, config_seen, outlet, own, cluster, reloads.clone());
         let ticking = stopped.clone();
         tasks.spawn_blocking("tick", move || tick.run(&ticking));
         let shared = http::Shared { view, agent, options };

@@ -90,6 +90,14 @@ pub struct Cluster {
     pub peers: Option<watch::Receiver<Arc<Peers>>>,
 }
 
+/// Where a tick's results go.
+pub struct Outlet {
+    /// What was measured.
+    pub view: watch::Sender<Arc<NodeView>>,
+    /// How the agent fares.
+    pub stats: watch::Sender<Arc<AgentStats>>,
+}
+
 /// Everything that the tick works with.
 pub struct Tick {
     source: Source,
@@ -132,12 +140,12 @@ impl Tick {
         source: Source,
         pipeline: Pipeline,
         config: watch::Receiver<Arc<Config>>,
-        view: watch::Sender<Arc<NodeView>>,
-        published: watch::Sender<Arc<AgentStats>>,
+        outlet: Outlet,
         own: Vec<(Ipv6Addr, u8)>,
         cluster: Option<Cluster>,
         reloads: Arc<Reloads>,
     ) -> Self {
+        let Outlet { view, stats: published } = outlet;
         let stats = AgentStats::clone(&published.borrow());
         let peers_version = 0;
         Self { source, pipeline, config, view, published, own, cluster, peers_version, reloads, stats, last: None }

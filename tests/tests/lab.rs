@@ -90,13 +90,15 @@ fn loss_fault_drops_its_share_and_healing_ends_it() {
     let fault: Fault = "loss=5:per-packet".parse().unwrap();
     let retransmits = |shop: &Shop| kernel_counter(shop, "RetransSegs");
     shop.program("web-a").unwrap().wait_for(PATIENCE, |report| report.total.requests > 100).unwrap();
-    assert_eq!(retransmits(&shop), 0, "nothing is lost before the fault");
+    // Nothing is lost; on a machine that stands still for a moment a tail loss probe may go out all the same.
+    let idle = retransmits(&shop);
+    assert!(idle < 10, "{idle} segments were sent again before the fault");
     let injected = fault.inject(&mut shop).unwrap();
     let before = sent(&mut shop);
     let enough = before + 20_000_000;
     shop.program("bulk-a").unwrap().wait_for(PATIENCE, |report| report.total.bytes_sent > enough).unwrap();
     injected.heal(&mut shop).unwrap();
-    let lost = retransmits(&shop);
+    let lost = retransmits(&shop) - idle;
     // Half of at least 20 MB go to node b: 6 900 segments, 5 % of which are 345.
     assert!((150..2_000).contains(&lost), "{lost} segments were sent again");
     // What was lost last may be repaired after the healing: look again once traffic has gone on.
@@ -105,7 +107,8 @@ fn loss_fault_drops_its_share_and_healing_ends_it() {
     let healed = retransmits(&shop);
     let further = sent(&mut shop) + 10_000_000;
     shop.program("bulk-a").unwrap().wait_for(PATIENCE, |report| report.total.bytes_sent > further).unwrap();
-    assert_eq!(retransmits(&shop), healed, "nothing is lost after the healing");
+    let again = retransmits(&shop) - healed;
+    assert!(again < 10, "{again} segments were sent again after the healing");
 }
 
 #[test]

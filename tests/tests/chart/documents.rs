@@ -41,7 +41,7 @@ impl Documents {
 /// The Pods' specification and their container's.
 pub(crate) fn pod(documents: &Documents) -> (PodSpec, Container) {
     let set: DaemonSet = documents.one("DaemonSet");
-    let pod = set.spec.template.spec.expect("a Pod specification");
+    let pod = set.spec.and_then(|spec| spec.template.spec).expect("a Pod specification");
     let [container] = &pod.containers[..] else { panic!("{} containers", pod.containers.len()) };
     let container = container.clone();
     (pod, container)
@@ -50,7 +50,7 @@ pub(crate) fn pod(documents: &Documents) -> (PodSpec, Container) {
 pub(crate) fn check(documents: &Documents, combination: &Combination) {
     let (pod, container) = pod(documents);
     let set: DaemonSet = documents.one("DaemonSet");
-    let spec = set.spec;
+    let spec = set.spec.expect("a specification");
     let labels = spec.template.metadata.and_then(|metadata| metadata.labels).expect("labels");
     for (name, value) in spec.selector.match_labels.expect("a selector") {
         assert_eq!(labels.get(&name), Some(&value), "the selector must find its Pods");

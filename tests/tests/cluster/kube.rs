@@ -1,0 +1,142 @@
+//! A real one-node cluster, made by the tools that `NETWHY_KUBE_TOOLS` names (a folder with `kube-up` and `kube-down`).
+
+use std::{
+    env, fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+/// Where the tools lie when nothing else is said: beside the checkout.
+const TOOLS: &str = "../shared/tools";
+
+pub(crate) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// A cluster of its own; taken down when dropped.
+pub(crate) struct Cluster {
+    tools: PathBuf,
+    dir: PathBuf,
+    kubeconfig: PathBuf,
+}
+
+impl Cluster {
+    /// Starts it. `None`, and a line that says why: this machine can't have one.
+    pub(crate) fn up(test: &str) -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            println!("SKIP {test}: needs root");
+            return None;
+        }
+        let tools = env::var_os("NETWHY_KUBE_TOOLS").map_or_else(|| workspace().join(TOOLS), PathBuf::from);
+        if !tools.join("kube-up").is_file() {
+            println!("SKIP {test}: machine: no cluster to be had: set NETWHY_KUBE_TOOLS to a folder with kube-up");
+            return None;
+        }
+        let dir = env::temp_dir().join(format!("netwhy-cluster-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let this = Self { tools, kubeconfig: dir.join("node/kubeconfig"), dir };
+        let up = this.tool("kube-up", &[]);
+        assert!(up.status.success(), "kube-up: {}{}", text(&up.stdout), text(&up.stderr));
+        Some(this)
+    }
+
+    fn tool(&self, name: &str, args: &[&str]) -> Output {
+        let mut command = Command::new(self.tools.join(name));
+        command.args(args).env("KUBELAB_DIR", self.dir.join("node")).output().unwrap()
+    }
+
+    /// Makes a program an image of the cluster.
+    pub(crate) fn image(&self, name: &str, program: &Path) {
+        let made = self.tool("kube-up", &["image", name, program.to_str().unwrap()]);
+        assert!(made.status.success(), "{}", text(&made.stderr));
+    }
+
+    /// `kubectl`, whatever it comes to.
+    pub(crate) fn try_kubectl(&self, args: &[&str]) -> Result<String, String> {
+        let mut command = Command::new("kubectl");
+        command.arg("--kubeconfig").arg(&self.kubeconfig).args(args).env("KUBECACHEDIR", self.dir.join("cache"));
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    }
+
+    pub(crate) fn kubectl(&self, args: &[&str]) -> String {
+        self.try_kubectl(args).unwrap_or_else(|error| panic!("kubectl {args:?}: {error}"))
+    }
+
+    /// `kubectl apply` of these documents.
+    pub(crate) fn apply(&self, documents: &str) {
+        let mut command = Command::new("kubectl");
+        command.arg("--kubeconfig").arg(&self.kubeconfig).args(["apply", "-f", "-"]);
+        command.env("KUBECACHEDIR", self.dir.join("cache")).stdin(Stdio::piped());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(documents.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+
+    /// What an agent answers, through the API server's Pod proxy.
+    pub(crate) fn agent(&self, path: &str) -> Result<String, String> {
+        let name = self.try_kubectl(&[
+            "get",
+            "pods",
+            "-n",
+            "netwhy",
+            "-l",
+            "app.kubernetes.io/name=netwhy",
+            "-o",
+            "jsonpath={.items[0].metadata.name}",
+        ])?;
+        self.try_kubectl(&["get", "--raw", &format!("/api/v1/namespaces/netwhy/pods/{name}:9810/proxy{path}")])
+    }
+
+    pub(crate) fn json(&self, path: &str) -> Result<serde_json::Value, String> {
+        serde_json::from_str(&self.agent(path)?).map_err(|error| error.to_string())
+    }
+
+    /// What helps to understand a failure.
+    pub(crate) fn describe(&self) -> String {
+        let parts = [
+            self.try_kubectl(&["get", "pods", "-A", "-o", "wide"]),
+            self.try_kubectl(&["describe", "pods", "-n", "netwhy"]),
+            self.try_kubectl(&["logs", "-n", "netwhy", "-l", "app.kubernetes.io/name=netwhy", "--tail", "40"]),
+        ];
+        parts.map(|part| part.unwrap_or_else(|error| error)).join("\n")
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let down = self.tool("kube-down", &[]);
+        if down.status.success() {
+            let _ = fs::remove_dir_all(&self.dir);
+        } else {
+            eprintln!("kube-down: {}", text(&down.stderr));
+        }
+    }
+}
+
+/// Asks again and again until there is an answer.
+pub(crate) fn eventually<T>(
+    cluster: &Cluster,
+    limit: Duration,
+    what: &str,
+    mut ask: impl FnMut() -> Result<T, String>,
+) -> T {
+    let begin = Instant::now();
+    loop {
+        match ask() {
+            Ok(answer) => {
+                println!("{what}: after {:.1} s", begin.elapsed().as_secs_f64());
+                return answer;
+            }
+            Err(why) if begin.elapsed() > limit => panic!("no {what} within {limit:?}: {why}\n{}", cluster.describe()),
+            Err(_) => std::thread::sleep(Duration::from_millis(500)),
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

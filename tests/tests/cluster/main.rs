@@ -1,0 +1,188 @@
+//! The chart's DaemonSet on a real cluster: real kubelet, containerd and API server, Pods that talk TCP.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
+
+mod kube;
+
+use kube::{Cluster, eventually, workspace};
+use netwhy_tests::helm;
+use serde_json::Value;
+use std::{env, fs, path::PathBuf, process::Command, time::Duration};
+
+const SOON: Duration = Duration::from_secs(60);
+/// Deleted Pods' series go within this.
+const GONE: Duration = Duration::from_secs(120);
+
+/// The program: `NETWHY_AGENT`, else built here.
+fn program() -> PathBuf {
+    if let Some(path) = env::var_os("NETWHY_AGENT") {
+        return path.into();
+    }
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--message-format", "json"]);
+    build.args(["--package", "netwhy-agent", "--bin", "netwhy-agent"]);
+    let output = build.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let messages = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    messages.filter_map(|message| Some(message["executable"].as_str()?.into())).next_back().unwrap()
+}
+
+/// The chart as `helm` renders it for this cluster.
+fn chart() -> Option<String> {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
+    let Some(helm) = helm::find(&workspace().join(target)) else {
+        println!("SKIP cluster: no helm: `cargo xtask chart` installs it");
+        return None;
+    };
+    let mut command = Command::new(helm);
+    command.args(["template", "netwhy", "--namespace", "netwhy"]).arg(workspace().join("charts/netwhy"));
+    command.args(["--set", "image.repository=netwhy-agent,image.tag=test,image.pullPolicy=Never"]);
+    // Admission allows the default class in kube-system only on this version.
+    command.args(["--set", "priorityClassName=", "--set-json", r#"config={"limits":{"gone_seconds":20}}"#]);
+    // The program under test may be a debug build.
+    command.args(["--set", "resources.limits.memory=256Mi"]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+fn pod(metrics: &str, metric: &str, labels: &[&str]) -> Option<f64> {
+    let line =
+        metrics.lines().find(|line| line.starts_with(metric) && labels.iter().all(|label| line.contains(label)))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+/// The firing hint of one cause about a Pod whose name begins so.
+fn hint(cluster: &Cluster, cause: &str, pod: &str) -> Result<Value, String> {
+    let hints = cluster.json("/api/v1/hints?state=firing")?;
+    let all = hints.as_array().or_else(|| hints["hints"].as_array()).ok_or("no list of hints")?;
+    let ours =
+        |hint: &&Value| hint["cause"] == cause && hint["subject"]["name"].as_str().is_some_and(|n| n.starts_with(pod));
+    all.iter().find(ours).cloned().ok_or_else(|| {
+        let seen: Vec<String> = all.iter().map(|h| format!("{} {}", h["cause"], h["subject"]["name"])).collect();
+        format!("hints: {seen:?}")
+    })
+}
+
+#[test]
+fn the_charts_daemonset_names_the_right_pods_on_a_real_cluster() {
+    let Some(chart) = chart() else { return };
+    let Some(cluster) = Cluster::up("cluster") else { return };
+    cluster.image("netwhy-agent:test", &program());
+    cluster.kubectl(&["create", "namespace", "netwhy"]);
+    cluster.apply(&chart);
+    let text = eventually(&cluster, SOON, "ready agent", || cluster.agent("/readyz"));
+    assert!(text.len() < 200, "{text}");
+    capabilities(&cluster);
+
+    // There is no cluster DNS: the others get the server's address.
+    let (server, others) = include_str!("shop.yaml").split_once("---\n").unwrap();
+    cluster.apply(server);
+    let address = eventually(&cluster, SOON, "server", || {
+        cluster.try_kubectl(&["wait", "pod/server-0", "--for=condition=Ready", "--timeout=1s"])?;
+        let ip = cluster.try_kubectl(&["get", "pod", "server-0", "-o", "jsonpath={.status.podIP}"])?;
+        if ip.is_empty() { Err("no address yet".to_owned()) } else { Ok(ip) }
+    });
+    cluster.apply(&others.replace("@SERVER@", &address));
+    traffic(&cluster);
+    neighbours(&cluster);
+    trouble(&cluster);
+    deletion(&cluster);
+}
+
+/// The agent runs with the chart's capabilities, and no other.
+fn capabilities(cluster: &Cluster) {
+    let info = cluster.json("/api/v1/info").unwrap();
+    let probes = info["probes"].as_array().unwrap();
+    assert!(!probes.is_empty() && probes.iter().all(|p| p["state"] == "ok" || p["state"] == "degraded"), "{probes:?}");
+    let watches = info["watches"].as_array().unwrap();
+    let complete = |name: &str| watches.iter().any(|w| w["name"] == name && w["complete"] == true);
+    assert!(complete("pods") && complete("nodes"), "{watches:?}");
+    assert_eq!(info["own_node_exists"], true);
+    let agents = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
+        let status = fs::read_to_string(entry.path().join("status")).ok()?;
+        let cgroup = fs::read_to_string(entry.path().join("cgroup")).ok()?;
+        (status.starts_with("Name:\tnetwhy-agent\n") && cgroup.contains("kubepods")).then_some(status)
+    });
+    let status: Vec<String> = agents.collect();
+    assert_eq!(status.len(), 1);
+    let effective = status[0].lines().find_map(|line| line.strip_prefix("CapEff:\t")).unwrap();
+    // CAP_PERFMON is 38, CAP_BPF is 39.
+    assert_eq!(u64::from_str_radix(effective, 16).unwrap(), 1 << 38 | 1 << 39, "{effective}");
+    assert!(status[0].contains("NoNewPrivs:\t1"), "allowPrivilegeEscalation: false");
+    assert!(status[0].contains("Seccomp:\t2"), "a seccomp profile is in force");
+}
+
+/// Both ends of a connection are named with namespace, Pod and workload.
+fn traffic(cluster: &Cluster) {
+    let client = ["namespace=\"default\"", "pod=\"client-", "workload=\"Deployment/client\"", "role=\"client\""];
+    let server = ["namespace=\"default\"", "pod=\"server-0\"", "workload=\"StatefulSet/server\"", "role=\"server\""];
+    eventually(cluster, SOON, "both Pods' connects", || {
+        let metrics = cluster.agent("/metrics")?;
+        for labels in [client, server] {
+            let n = pod(&metrics, "netwhy_tcp_connects_total", &labels).unwrap_or(0.0);
+            if n < 3.0 {
+                return Err(format!("{labels:?}: {n} connects"));
+            }
+        }
+        Ok(())
+    });
+    let metrics = cluster.agent("/metrics").unwrap();
+    let rtt = ["pod=\"client-", "peer=\"same_node\""];
+    assert!(pod(&metrics, "netwhy_tcp_rtt_seconds_count", &rtt).unwrap() > 0.0, "{metrics}");
+    let nameless = metrics.lines().find(|line| line.contains("pod=\"pod-"));
+    assert_eq!(nameless, None, "a Pod without its name");
+}
+
+/// Edges name the Pod at the other end; the view of the Pods holds their status.
+fn neighbours(cluster: &Cluster) {
+    let edges = cluster.json("/api/v1/edges").unwrap();
+    let edges = edges.as_array().or_else(|| edges["edges"].as_array()).unwrap();
+    let of_client = |e: &&Value| e["subject"]["name"].as_str().is_some_and(|name| name.starts_with("client-"));
+    let edge = edges.iter().find(of_client).unwrap_or_else(|| panic!("{edges:?}"));
+    assert_eq!(
+        (edge["peer_pod"].as_str(), edge["class"].as_str()),
+        (Some("default/server-0"), Some("same_node")),
+        "{edge}"
+    );
+    let node = cluster.kubectl(&["get", "nodes", "-o", "jsonpath={.items[0].metadata.name}"]);
+    assert_eq!(edge["peer_node"].as_str(), Some(node.as_str()));
+    let pods = cluster.json("/api/v1/pods").unwrap();
+    let pods = pods.as_array().or_else(|| pods["pods"].as_array()).unwrap();
+    let server = pods.iter().find(|p| p["name"] == "server-0").unwrap();
+    assert_eq!(server["status"]["phase"], "Running");
+}
+
+/// What `kubectl get pods` hides shows: a crash loop, a kill for memory, an image that is not there, a short Job.
+fn trouble(cluster: &Cluster) {
+    let hint_of = |cause: &str, pod: &str| eventually(cluster, GONE, cause, || hint(cluster, cause, pod));
+    let oom = hint_of("pod_oom_killed", "hungry");
+    assert_eq!(oom["blame"]["kind"], "pod", "{oom}");
+    let stuck = hint_of("pod_not_running", "no-image");
+    assert!(stuck["summary"].as_str().unwrap().contains("ErrImageNeverPull"), "{stuck}");
+    let crash = hint_of("pod_restarting", "crashes");
+    assert!(crash["summary"].as_str().unwrap().contains("exit code 126"), "{crash}");
+    // Its Pod lived for a second or two and is over.
+    eventually(cluster, SOON, "the short Job's connect", || {
+        let totals = cluster.json("/api/v1/pods")?;
+        let all = totals.as_array().or_else(|| totals["pods"].as_array()).ok_or("no list")?;
+        let job = all.iter().find(|p| p["workload"] == "Job/short").ok_or("no Pod of the Job")?;
+        let connects = job["totals"]["connects"]["client"].as_u64().unwrap_or(0);
+        if connects == 1 { Ok(()) } else { Err(format!("{connects} connects")) }
+    });
+}
+
+/// Deleted Pods' series go.
+fn deletion(cluster: &Cluster) {
+    cluster.kubectl(&["delete", "deployment", "client", "--wait=false"]);
+    eventually(cluster, GONE, "end of the deleted Pod's series", || {
+        let metrics = cluster.agent("/metrics")?;
+        let left = metrics.lines().filter(|line| line.contains("pod=\"client-")).count();
+        if left == 0 { Ok(()) } else { Err(format!("{left} series")) }
+    });
+    let metrics = cluster.agent("/metrics").unwrap();
+    let unknown = metrics.lines().find(|line| line.contains("why=\"pod_unknown\""));
+    assert_eq!(unknown, None, "every Pod's samples found their Pod");
+}
