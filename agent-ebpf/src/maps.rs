@@ -41,9 +41,6 @@ static SOCKETS: SkStorage<SocketState> = SkStorage::new();
 /// The programs' own counters.
 #[btf_map]
 static COUNTERS: PerCpuArray<u64, { Counter::COUNT as usize }> = PerCpuArray::new();
-/// Events left until the next RTT sample on this CPU.
-#[btf_map]
-static SAMPLER: PerCpuArray<u32, 1> = PerCpuArray::new();
 /// User space's hand on the running programs.
 #[btf_map]
 static CONTROL: Array<Control, 1> = Array::new();
@@ -69,24 +66,6 @@ pub(crate) fn count(counter: Counter) -> bool {
             }
         }
         None => false,
-    }
-}
-
-/// `Some` once in `every` calls on average: the distance to the next time, 1 … 2 × `every` − 1. The distances are random,
-/// because a fixed step would follow the rhythm of several sockets in lockstep and always see the same one.
-#[inline(always)]
-pub(crate) fn sample(every: u32) -> Option<u32> {
-    let left = SAMPLER.get_ptr_mut(0)?;
-    // SAFETY: a per-CPU slot; a lost race moves one sample.
-    unsafe {
-        if *left > 1 {
-            *left -= 1;
-            return None;
-        }
-        let random = aya_ebpf::helpers::generated::bpf_get_prandom_u32();
-        let distance = 1 + random % (2 * every - 1);
-        *left = distance;
-        Some(distance)
     }
 }
 

@@ -1,7 +1,8 @@
-//! Load-time constants. User space resolves them from the running kernel's BTF before loading; the verifier folds
+//! Load-time constants. User space resolves them from the running kernel's BTF before loading; the verifier knows
 //! them, prunes what a kernel lacks, and type-checks every access, so that a wrong offset is refused, never garbage.
 
 use aya_ebpf::Global;
+use netwhy_abi::Sampling;
 
 /// An offset that this kernel does not have.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -111,8 +112,8 @@ globals! {
     /// `SKB_DROP_REASON_QUEUE_PURGE`: what a closing socket still held; no loss. `NONE` where there is no such reason.
     NW_REASON_QUEUE_PURGE: u32 = u32::MAX;
     // settings
-    /// Mean distance of RTT samples on busy sockets, in ACKs. 1: every one.
-    NW_RTT_EVERY: u32 = 16;
+    /// Which segments of busy sockets give an RTT sample, and what the choice reads.
+    NW_SAMPLING: Sampling = Sampling::new(16, 0, 0);
     /// A socket that received more segments than this without ever being looked at is older than the agent. 256 times
     /// the distance of samples: a newer one escapes so many looks with probability e⁻²⁵⁶. `u32::MAX` without sampling.
     NW_UNSEEN_SEGMENTS: u32 = 4096;

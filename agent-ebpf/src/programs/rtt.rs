@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
-use netwhy_abi::reply_bucket;
+use netwhy_abi::{lot, reply_bucket};
 
 use crate::{
     atomic,
@@ -20,14 +20,6 @@ use crate::{
 /// walks only.
 #[btf_tracepoint(function = "tcp_probe")]
 pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
-    let every = NW_RTT_EVERY.load();
-    let harvest = if every > 1 {
-        let Some(distance) = maps::sample(every) else { return 0 };
-        // One sample in eight harvests too: for sockets that no walk reaches, and between rare walks.
-        every <= 4 || distance & 7 == 0
-    } else {
-        true
-    };
     // SAFETY: argument 0 is the socket.
     unsafe {
         let sk: Ptr = ctx.arg(0);
@@ -35,6 +27,16 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
         if tp.is_null() {
             return 0;
         }
+        let sampling = NW_SAMPLING.load();
+        // The lot differs from segment to segment and from socket to socket, so that no rhythm of the traffic is followed
+        // in lockstep. TCP just wrote what it is made of, so it is in the CPU's cache: a counter of our own would cost
+        // three cache misses on every segment.
+        let (lot, second) = lot(load(tp, sampling.segs_in), load(tp, sampling.rcv_nxt));
+        if lot > sampling.threshold {
+            return 0;
+        }
+        // One sample in eight harvests too: for sockets that no walk reaches, and between rare walks.
+        let harvest = sampling.thrifty == 0 || second & 7 == 0;
         let Some(row) = edge_of(&ctx, sk) else { return 0 };
         let young = load::<u32>(tp, NW_TP_SEGS_IN.load()) < YOUNG_SEGMENTS;
         let storage = if young { seen(sk) } else { state(&ctx, sk, tp, 0) };

@@ -6,6 +6,7 @@ use super::{
     probes::{Hook, PROBES, Probe, Program, State, Verdict},
 };
 use aya::{Btf, Ebpf, EbpfLoader, programs};
+use netwhy_abi::Sampling;
 use std::path::Path;
 
 /// The object that the build script made.
@@ -183,9 +184,10 @@ fn object(settings: &Settings<'_>, constants: &offsets::Constants) -> Result<Ebp
     let every = settings.rtt_every.max(1);
     let sampled = settings.modes.iter().all(|(name, mode)| *name != "rtt" || *mode != Mode::Off);
     let unseen = if sampled { every.saturating_mul(256) } else { u32::MAX };
+    let sampling = Sampling::new(every, constants.segs_in, constants.rcv_nxt).words();
     let (level, id) = settings.subtree.map_or((0, 0), |subtree| (subtree.level, subtree.id));
     loader
-        .override_global("NW_RTT_EVERY", &every, true)
+        .override_global("NW_SAMPLING", &sampling[..], true)
         .override_global("NW_UNSEEN_SEGMENTS", &unseen, true)
         .override_global("NW_ROOT_LEVEL", &level, true)
         .override_global("NW_ROOT_ID", &id, true)

@@ -71,6 +71,10 @@ pub struct Constants {
     pub values: Vec<(&'static str, u32)>,
     /// What can't be measured on this kernel.
     pub lacks: Vec<&'static str>,
+    /// Offset of `tcp_sock.segs_in`.
+    pub segs_in: u32,
+    /// Offset of `tcp_sock.rcv_nxt`.
+    pub rcv_nxt: u32,
     /// `sk_storage` and atomic exchange in tracing programs (5.12 and later).
     pub has_storage: bool,
 }
@@ -98,6 +102,12 @@ pub fn resolve(types: &KernelTypes, release: (u32, u32)) -> Result<Constants, Ve
                 }
             }
             (None, None) => missing.push(paths.iter().map(|p| p.join(" + ")).collect::<Vec<_>>().join(" or ")),
+        }
+    }
+    for (path, slot) in [("tcp_sock.segs_in", &mut found.segs_in), ("tcp_sock.rcv_nxt", &mut found.rcv_nxt)] {
+        match types.offset(path) {
+            Some(member) => *slot = member.bit_offset / 8,
+            None => missing.push(path.to_owned()),
         }
     }
     if !missing.is_empty() {

@@ -1,0 +1,82 @@
+//! Which segments of busy sockets give an RTT sample.
+
+/// What the choice needs, side by side in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Sampling {
+    /// Highest lot that wins.
+    pub threshold: u32,
+    /// Offset of `tcp_sock.segs_in`.
+    pub segs_in: u32,
+    /// Offset of `tcp_sock.rcv_nxt`.
+    pub rcv_nxt: u32,
+    /// 1: samples are rare enough that only one in eight harvests the socket's figures too.
+    pub thrifty: u32,
+}
+
+const _: () = assert!(size_of::<Sampling>() == 16);
+
+impl Sampling {
+    /// One sample in `every` segments on average; at least 1.
+    pub const fn new(every: u32, segs_in: u32, rcv_nxt: u32) -> Self {
+        let every = if every == 0 { 1 } else { every };
+        Self { threshold: ((1u64 << 32) / every as u64 - 1) as u32, segs_in, rcv_nxt, thrifty: (every > 4) as u32 }
+    }
+
+    /// As the loader takes it.
+    pub const fn words(self) -> [u32; 4] {
+        [self.threshold, self.segs_in, self.rcv_nxt, self.thrifty]
+    }
+}
+
+/// The lot that a segment draws, 0 … 2³² − 1, and independent bits for further choices: a hash (the finaliser of
+/// splitmix64) of the socket's count of segments and of the sequence number that it waits for.
+#[inline(always)]
+pub const fn lot(segments: u32, expected: u32) -> (u32, u32) {
+    let mut x = ((expected as u64) << 32 | segments as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((x >> 32) as u32, x as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_segment_in_so_many_wins_whatever_the_rhythm() {
+        for every in [1, 2, 16, 64, 1000] {
+            let sampling = Sampling::new(every, 0, 0);
+            // Pure ACKs, requests of one size, full segments; each on several sockets.
+            for step in [0u32, 64, 1448] {
+                let (mut won, mut longest) = (0u32, 0u32);
+                for socket in 0..8u32 {
+                    let (mut expected, mut since) = (socket.wrapping_mul(0x1234_5671), 0);
+                    for segment in 0..20_000u32 {
+                        expected = expected.wrapping_add(step);
+                        since += 1;
+                        if lot(segment, expected).0 <= sampling.threshold {
+                            won += 1;
+                            longest = longest.max(since);
+                            since = 0;
+                        }
+                    }
+                }
+                let mean = 160_000.0 / f64::from(won);
+                assert!((mean / f64::from(every) - 1.0).abs() < 0.15, "{every} {step}: {mean}");
+                assert!(longest <= every * 14, "{every} {step}: a gap of {longest}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_second_half_is_independent_of_the_first() {
+        let sampling = Sampling::new(16, 0, 0);
+        let winners: Vec<u32> =
+            (0..64_000).map(|i| lot(i, 7)).filter(|l| l.0 <= sampling.threshold).map(|l| l.1 & 7).collect();
+        for value in 0..8 {
+            let n = winners.iter().filter(|v| **v == value).count() as f64;
+            assert!((n / (winners.len() as f64 / 8.0) - 1.0).abs() < 0.2, "{value}: {n} of {}", winners.len());
+        }
+    }
+}
