@@ -264,7 +264,8 @@ async fn connect(config: &Config) -> Result<Option<pods::Cluster>, Failure> {
         tracing::info!("no Kubernetes found: naming cgroups by systemd unit, container and path");
         return Ok(None);
     };
-    let cluster = pods::Cluster::connect(&place, kernel::monotonic).await.map_err(Failure::usage)?;
+    let cluster =
+        pods::Cluster::connect(&place, kernel::monotonic, pods::Patience::default()).await.map_err(Failure::usage)?;
     tracing::info!(?place, node = node_name(config), "watching this Node's Pods");
     Ok(Some(cluster))
 }

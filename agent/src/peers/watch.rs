@@ -10,7 +10,7 @@ use super::{
 use crate::pods::{
     Cluster, WatchStatus,
     client::one_line,
-    follow::{Follow, Step, WATCH_SECONDS, client_kind},
+    follow::{Follow, Step, client_kind},
 };
 use k8s_openapi::api::{core::v1::Node, discovery::v1::EndpointSlice};
 use kube::{
@@ -83,7 +83,7 @@ pub async fn watch_peers(
     published: watch::Sender<Arc<Peers>>,
     stopped: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let config = watcher::Config::default().timeout(WATCH_SECONDS).page_size(PAGE);
+    let config = watcher::Config::default().timeout(cluster.patience.watch_seconds).page_size(PAGE);
     let mut nodes = {
         let (api, config) = (Api::<PartialObjectMeta<Node>>::all(cluster.client.clone()), config.clone());
         Follow::new("nodes", &cluster, move || watcher::watcher(api.clone(), config.clone()))

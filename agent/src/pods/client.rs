@@ -1,26 +1,19 @@
-//! The connection to the API server: where its configuration comes from, and when it was last heard from.
+//! The connection to the API server, and where its configuration comes from.
 
-use http_body_util::BodyExt as _;
+use super::{
+    ear::{Ear, Heard},
+    patience::Patience,
+};
 use kube::{
     Client, Config,
-    client::{ClientBuilder, DynBody},
+    client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig},
 };
 use std::{
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
     time::Duration,
 };
-use tower::util::MapResponseLayer;
 
-/// A connection attempt fails after this long.
-const CONNECT: Duration = Duration::from_secs(10);
-/// The longest silence inside a request. Longer than a watch lasts ([`super::follow::WATCH_SECONDS`]), because a watch may
-/// well be silent for as long.
-const READ: Duration = Duration::from_secs(150);
 /// Where a Pod finds its credentials; without them the environment says nothing.
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
@@ -49,40 +42,12 @@ pub enum ConnectError {
     Client(String),
 }
 
-/// A client, and when the API server was last heard from.
+/// A client, what was heard through it, and its time limits.
 #[derive(Clone)]
 pub struct Cluster {
     pub(crate) client: Client,
     pub(crate) heard: Heard,
-}
-
-/// Monotonic time at which the API server last said anything: an answer, an event, a bookmark.
-#[derive(Clone, Debug)]
-pub struct Heard {
-    at_ms: Arc<AtomicU64>,
-    clock: fn() -> Duration,
-}
-
-impl Heard {
-    /// Nothing was heard yet; `clock` is monotonic.
-    pub fn new(clock: fn() -> Duration) -> Self {
-        Self { at_ms: Arc::default(), clock }
-    }
-
-    fn now(&self) {
-        self.at_ms.store(self.clock().as_millis() as u64, Ordering::Relaxed);
-    }
-
-    /// How long ago. `None`: never.
-    pub fn age(&self) -> Option<Duration> {
-        let ms = self.at_ms.load(Ordering::Relaxed);
-        (ms > 0).then(|| self.clock().saturating_sub(Duration::from_millis(ms)))
-    }
-
-    /// The present time on the same clock.
-    pub fn clock(&self) -> Duration {
-        (self.clock)()
-    }
+    pub(crate) patience: Patience,
 }
 
 /// Where a configuration is to be had.
@@ -113,7 +78,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`ConnectError`]; an API server that can't be reached is no error here.
-    pub async fn connect(place: &Place, clock: fn() -> Duration) -> Result<Self, ConnectError> {
+    pub async fn connect(place: &Place, clock: fn() -> Duration, patience: Patience) -> Result<Self, ConnectError> {
         let mut config = match place {
             Place::File(file) => {
                 let wrong = |error: &dyn std::error::Error| ConnectError::Kubeconfig {
@@ -127,25 +92,15 @@ impl Cluster {
             }
             Place::InCluster => Config::incluster().map_err(|error| ConnectError::InCluster(one_line(&error)))?,
         };
-        config.connect_timeout = Some(CONNECT);
-        config.read_timeout = Some(READ);
+        config.connect_timeout = Some(patience.connect);
+        // The longest silence inside a request: longer than a watch lasts, because a watch may well be silent for as long.
+        config.read_timeout = Some(Duration::from_secs(u64::from(patience.watch_seconds)) + patience.list);
         // Else the time that a pooled connection was idle would count as silence.
         config.reset_reader_on_write = true;
-        let heard = Heard::new(clock);
+        let heard = Heard::new(clock, patience);
         let builder = ClientBuilder::try_from(config).map_err(|error| ConnectError::Client(one_line(&error)))?;
-        let ear = heard.clone();
-        let listening = MapResponseLayer::new(move |response: hyper::Response<_>| {
-            ear.now();
-            let ear = ear.clone();
-            response.map(|body: Box<DynBody>| {
-                body.map_frame(move |frame| {
-                    ear.now();
-                    frame
-                })
-            })
-        });
-        let client = builder.with_layer(&listening).build();
-        Ok(Self { client, heard })
+        let client = builder.with_layer(&Ear(heard.clone())).build();
+        Ok(Self { client, heard, patience })
     }
 }
 

@@ -117,7 +117,7 @@ impl Warnings {
 
     /// How the requests fare; `objects` is the number of Pods that were asked about.
     pub(super) fn status(&self) -> WatchStatus {
-        let age_seconds = self.cluster.heard.age().map(|age| age.as_secs_f64());
+        let age_seconds = self.cluster.heard.age(&self.status.name).map(|age| age.as_secs_f64());
         WatchStatus { objects: self.asked.len() as u64, age_seconds, ..self.status.clone() }
     }
 }

@@ -1,17 +1,15 @@
 //! Following a resource: kube's watcher with back-off, and what happened to it in numbers.
 
-use super::client::{Cluster, one_line};
+use super::{
+    client::{Cluster, one_line},
+    ear::backoff,
+};
+use backon::ExponentialBackoff;
 use futures::{StreamExt as _, stream::BoxStream};
-use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::runtime::watcher;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
-
-/// The API server ends a watch after this long, and the watcher resumes it: a connection that died silently is found
-/// out soon after. At 5,000 agents that is 42 requests per second and resource.
-pub(crate) const WATCH_SECONDS: u32 = 120;
-/// A list that shows no progress for this long is begun anew. Longer than the longest back-off (30 s and as much
-/// jitter), which counts as no progress.
-const PATIENCE: Duration = Duration::from_secs(90);
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// How a watch fares. Counters since the agent's start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -60,69 +58,104 @@ pub(crate) enum Step<K> {
 
 type Events<K> = BoxStream<'static, watcher::Result<watcher::Event<K>>>;
 
-/// A watch that never ends.
+/// A watch that never ends: kube's watcher with a back-off that only what arrives resets (a list that merely begins says
+/// nothing), and a new list when a change could not be read, which the watcher would skip.
 pub(crate) struct Follow<K> {
     begin: Box<dyn Fn() -> Events<K> + Send>,
     stream: Events<K>,
     cluster: Cluster,
     status: WatchStatus,
-    /// A list is under way.
-    listing: bool,
+    backoff: ExponentialBackoff,
+    /// After a failure: when to go on.
+    not_before: Option<Instant>,
+    /// While a list is under way: when it must have shown progress.
+    listed_by: Option<Instant>,
+    /// When the trouble in the status was met.
+    trouble_at: Duration,
 }
 
 impl<K: Send + 'static> Follow<K> {
-    /// `begin` makes the watcher's stream.
+    /// `name` is the resource's name in paths; `begin` makes the watcher's stream.
     pub(crate) fn new<S>(name: &str, cluster: &Cluster, begin: impl Fn() -> S + Send + 'static) -> Self
     where
         S: futures::Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
     {
-        let begin: Box<dyn Fn() -> Events<K> + Send> = Box::new(move || begin().default_backoff().boxed());
+        let begin: Box<dyn Fn() -> Events<K> + Send> = Box::new(move || begin().boxed());
         let stream = begin();
         let status = WatchStatus { name: name.to_owned(), ..WatchStatus::default() };
-        Self { begin, stream, cluster: cluster.clone(), status, listing: true }
+        let backoff = backoff(&cluster.patience);
+        let (cluster, trouble_at) = (cluster.clone(), Duration::ZERO);
+        let mut follow =
+            Self { begin, stream, cluster, status, backoff, not_before: None, listed_by: None, trouble_at };
+        follow.expect_list();
+        follow
     }
 
     /// The next step; waits for it with back-off after failures. Dropping the future loses nothing.
     pub(crate) async fn next(&mut self) -> Step<K> {
-        let item = if self.listing {
-            match tokio::time::timeout(PATIENCE, self.stream.next()).await {
+        if let Some(at) = self.not_before {
+            sleep_until(at).await;
+            self.not_before = None;
+            if self.listed_by.is_some() {
+                self.expect_list();
+            }
+        }
+        let item = match self.listed_by {
+            Some(by) => match timeout_at(by, self.stream.next()).await {
                 Ok(item) => item,
                 Err(_) => {
-                    self.stream = (self.begin)();
-                    return self.failed(STALLED, &format!("no answer to a list within {} s", PATIENCE.as_secs()));
+                    self.restart();
+                    let seconds = self.cluster.patience.list.as_secs_f64();
+                    return self.failed(STALLED, &format!("no answer to a list within {seconds} s"));
                 }
-            }
-        } else {
-            self.stream.next().await
+            },
+            None => self.stream.next().await,
         };
         match item {
             Some(Ok(event)) => {
-                match &event {
-                    watcher::Event::Init => self.listing = true,
-                    watcher::Event::InitApply(_) => {}
-                    watcher::Event::InitDone => {
-                        self.listing = false;
-                        self.status.complete = true;
-                        self.status.lists += 1;
-                        self.status.trouble = None;
-                    }
-                    watcher::Event::Apply(_) | watcher::Event::Delete(_) => {
-                        self.status.changes += 1;
-                        self.status.trouble = None;
-                    }
-                }
+                self.arrived(&event);
                 Step::Event(event)
             }
             Some(Err(error)) => {
-                self.listing = matches!(error, watcher::Error::InitialListFailed(_)) || self.listing;
-                self.failed(kind(&error), &one_line(&error))
+                let kind = kind(&error);
+                match error {
+                    watcher::Error::InitialListFailed(_) => self.expect_list(),
+                    // A change may have been among it.
+                    watcher::Error::WatchFailed(_) if kind == GARBAGE => self.restart(),
+                    _ => {}
+                }
+                self.failed(kind, &one_line(&error))
             }
             // A watcher's stream has no end; if it had one, a new one would be due.
             None => {
-                self.stream = (self.begin)();
+                self.restart();
                 self.failed(OTHER, "the watch ended")
             }
         }
+    }
+
+    fn arrived(&mut self, event: &watcher::Event<K>) {
+        match event {
+            watcher::Event::Init => return self.expect_list(),
+            watcher::Event::InitApply(_) => return self.expect_list(),
+            watcher::Event::InitDone => {
+                self.listed_by = None;
+                self.status.complete = true;
+                self.status.lists += 1;
+            }
+            watcher::Event::Apply(_) | watcher::Event::Delete(_) => self.status.changes += 1,
+        }
+        self.status.trouble = None;
+        self.backoff = backoff(&self.cluster.patience);
+    }
+
+    fn expect_list(&mut self) {
+        self.listed_by = Some(Instant::now() + self.cluster.patience.list);
+    }
+
+    fn restart(&mut self) {
+        self.stream = (self.begin)();
+        self.expect_list();
     }
 
     fn failed(&mut self, (label, remedy): (&str, &str), what: &str) -> Step<K> {
@@ -134,13 +167,25 @@ impl<K: Send + 'static> Follow<K> {
             tracing::warn!(kind = label, failures = *n, "{text}");
         }
         self.status.trouble = Some(text);
+        self.trouble_at = self.cluster.heard.clock();
+        let wait = self.backoff.next().unwrap_or(self.cluster.patience.longest_wait);
+        self.not_before = Some(Instant::now() + wait);
         Step::Trouble
     }
 
     /// How it fares, with the number of objects that its user keeps.
     pub(crate) fn status(&self, objects: usize) -> WatchStatus {
-        let age_seconds = self.cluster.heard.age().map(|age| age.as_secs_f64());
-        WatchStatus { objects: objects as u64, age_seconds, ..self.status.clone() }
+        let age = self.cluster.heard.age(&self.status.name);
+        // A watch that stands again, with nothing to tell, is no trouble any more.
+        let since = self.cluster.heard.clock().saturating_sub(self.trouble_at);
+        let over = self.status.complete && self.listed_by.is_none() && age.is_some_and(|age| age < since);
+        let trouble = self.status.trouble.clone().filter(|_| !over);
+        WatchStatus {
+            objects: objects as u64,
+            age_seconds: age.map(|age| age.as_secs_f64()),
+            trouble,
+            ..self.status.clone()
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     client::Cluster,
     convert::pod_info,
     events::{Answer, Warnings},
-    follow::{Follow, Step, WATCH_SECONDS, WatchStatus},
+    follow::{Follow, Step, WatchStatus},
     index::{Change, PodIndex},
 };
 use k8s_openapi::api::core::v1::Pod;
@@ -45,8 +45,10 @@ pub async fn watch_pods(
 ) -> anyhow::Result<()> {
     let api: Api<Pod> = Api::all(cluster.client.clone());
     // The field selector keeps the API server from sending, and this agent from knowing, other Nodes' Pods.
-    let config =
-        watcher::Config::default().fields(&format!("spec.nodeName={node}")).timeout(WATCH_SECONDS).page_size(PAGE);
+    let config = watcher::Config::default()
+        .fields(&format!("spec.nodeName={node}"))
+        .timeout(cluster.patience.watch_seconds)
+        .page_size(PAGE);
     let mut follow = Follow::new("pods", &cluster, move || watcher::watcher(api.clone(), config.clone()));
     let mut asking = warnings.then(|| Warnings::new(&cluster));
     let mut index = PodIndex::default();
