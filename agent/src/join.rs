@@ -169,7 +169,8 @@ impl Join {
         }
         self.owners.retain(|id, _| seen.contains(id));
         self.strangers.retain(|id| seen.contains(id) || self.pending.contains_key(id));
-        let mut alive: BTreeSet<&SubjectId> = self.owners.values().filter(|o| o.alive).map(|o| &o.subject).collect();
+        let stands = |owner: &&Owner| owner.alive && !self.is_over(&owner.subject);
+        let mut alive: BTreeSet<&SubjectId> = self.owners.values().filter(stands).map(|o| &o.subject).collect();
         alive.extend(&self.live_pods);
         for (id, sums) in &mut self.subjects {
             if alive.contains(id) {
@@ -180,6 +181,11 @@ impl Join {
         }
         let gone = self.limits.gone;
         self.subjects.retain(|_, sums| sums.gone_since.is_none_or(|since| now.saturating_sub(since) <= gone));
+    }
+
+    /// True for a Pod that the API server has no more, whatever directories it left: a hybrid layout keeps some for ever.
+    fn is_over(&self, id: &SubjectId) -> bool {
+        id.kind == SubjectKind::Pod && self.pods_complete.is_some() && !self.live_pods.contains(id)
     }
 
     /// Whose a cgroup is. `None`: a Pod's that the API server told nothing about yet.
@@ -238,6 +244,11 @@ impl Join {
         let tops = self.topmost();
         for (cgroup, facts) in &frame.facts {
             let top = tops.contains(cgroup);
+            let over = |owner: &Owner| self.is_over(&owner.subject) && !self.subjects.contains_key(&owner.subject);
+            // What only a directory says is no reason to bring a Pod back.
+            if self.owners.get(cgroup).is_some_and(over) {
+                continue;
+            }
             if let Some(sums) = self.sums(*cgroup) {
                 sums.facts.add(&own(facts, top));
             }

@@ -138,7 +138,7 @@ impl Tick {
     /// Ready to run.
     pub fn new(
         source: Source,
-        pipeline: Pipeline,
+        mut pipeline: Pipeline,
         config: watch::Receiver<Arc<Config>>,
         outlet: Outlet,
         own: Vec<(Ipv6Addr, u8)>,
@@ -146,6 +146,11 @@ impl Tick {
         reloads: Arc<Reloads>,
     ) -> Self {
         let Outlet { view, stats: published } = outlet;
+        let mut pipeline = pipeline;
+        if let Some(cluster) = &cluster {
+            // Before the API server's first word: Pods have no names yet, and get none from their cgroups' paths.
+            pipeline.set_pods(cluster.pods.borrow().index.clone(), Duration::ZERO);
+        }
         let stats = AgentStats::clone(&published.borrow());
         let peers_version = 0;
         Self { source, pipeline, config, view, published, own, cluster, peers_version, reloads, stats, last: None }

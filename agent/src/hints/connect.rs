@@ -104,6 +104,7 @@ fn accept_queue(context: &Context<'_>, index: usize, subject: &Subject<'_>) -> O
         overwhelming: drops as f64 >= OVERWHELMING * limit as f64,
         summary: match drops {
             0 => format!("{name} does not accept: its listen queue is full, the next connection is turned away"),
+            1 => format!("{name} does not accept fast enough: its full listen queue turned a connection away"),
             n => format!("{name} does not accept fast enough: {n} connections turned away by its full listen queue"),
         },
         evidence: vec![

@@ -157,7 +157,8 @@ fn restarting(index: usize, subject: &Subject<'_>, pod: &PodInfo, now: i64) -> O
     if let Some(end) = last_end(container) {
         numbers.push(evidence("exitCode", f64::from(end.exit_code), "code", name, "api:pods"));
     }
-    let text = format!("{name}: container {} restarted {} times; {end}", container.name, container.restarts);
+    let times = if container.restarts == 1 { "once".to_owned() } else { format!("{} times", container.restarts) };
+    let text = format!("{name}: container {} restarted {times}; {end}", container.name);
     Some(finding(&POD_RESTARTING, index, name, text, numbers))
 }
 

@@ -184,6 +184,21 @@ fn a_pod_without_a_cgroup_is_shown_and_goes_when_it_is_deleted() {
 }
 
 #[test]
+fn a_directory_that_outlives_its_pod_keeps_no_series() {
+    let mut join = join();
+    let pod = known("u1", "web-1");
+    join.set_pods(index(&[COMPLETE.to_vec(), vec![pod.clone()]].concat()), Duration::ZERO);
+    let left = || vec![group(1, &pod_path("u1"), true)];
+    join.take(&snapshot(1, vec![edge(1, 3)], left()));
+    let gone = [COMPLETE.to_vec(), vec![pod, Change::Deleted("u1".into())]].concat();
+    join.set_pods(index(&gone), Duration::from_secs(2));
+    assert_eq!(join.take(&snapshot(3, vec![edge(1, 3)], left())).subjects.len(), 1);
+    for at in [100, 101, 102] {
+        assert!(join.take(&snapshot(at, vec![edge(1, 3)], left())).subjects.is_empty(), "{at} s");
+    }
+}
+
+#[test]
 fn a_pod_that_lived_one_second_is_reported() {
     let mut join = join();
     let gone = [COMPLETE.to_vec(), vec![known("u1", "job-1"), Change::Deleted("u1".into())]].concat();

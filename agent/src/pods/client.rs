@@ -81,7 +81,7 @@ impl Cluster {
     pub async fn connect(place: &Place, clock: fn() -> Duration, patience: Patience) -> Result<Self, ConnectError> {
         let mut config = match place {
             Place::File(file) => {
-                let wrong = |error: &dyn std::error::Error| ConnectError::Kubeconfig {
+                let wrong = |error: &(dyn std::error::Error + 'static)| ConnectError::Kubeconfig {
                     file: file.clone(),
                     why: one_line(error),
                 };
@@ -104,16 +104,27 @@ impl Cluster {
     }
 }
 
-/// An error and its causes on one line.
-pub(crate) fn one_line(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
+/// An error and its causes on one line; of an API server's refusal what it says, without the object that it says it in.
+pub(crate) fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = String::new();
+    let mut next = Some(error);
     while let Some(cause) = next {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
+        if let Some(kube::Error::Api(status)) = cause.downcast_ref() {
+            let code = status.code;
+            return join(text, format!("{code} {}: {}", status.reason, status.message)).replace('\n', " ");
         }
+        text = join(text, cause.to_string());
         next = cause.source();
     }
     text.replace('\n', " ")
+}
+
+fn join(text: String, more: String) -> String {
+    if text.is_empty() {
+        more
+    } else if text.contains(&more) {
+        text
+    } else {
+        format!("{text}: {more}")
+    }
 }

@@ -124,7 +124,7 @@ impl<K: Send + 'static> Follow<K> {
                     watcher::Error::WatchFailed(_) if kind == GARBAGE => self.restart(),
                     _ => {}
                 }
-                self.failed(kind, &one_line(&error))
+                self.failed(kind, &told(&error))
             }
             // A watcher's stream has no end; if it had one, a new one would be due.
             None => {
@@ -186,6 +186,17 @@ impl<K: Send + 'static> Follow<K> {
             trouble,
             ..self.status.clone()
         }
+    }
+}
+
+/// A failure on one line. What kube's watcher wraps around it is said by the line anyway.
+fn told(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => one_line(error),
+        watcher::Error::WatchError(status) => format!("{} {}: {}", status.code, status.reason, status.message),
+        watcher::Error::NoResourceVersion => one_line(error),
     }
 }
 

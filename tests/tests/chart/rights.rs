@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// What may be asked of the API server at all: group and resource, and verbs.
 const ALLOWED: [(&str, &str, &[&str]); 4] = [
     ("", "pods", &["list", "watch"]),
-    ("", "nodes", &["list", "watch"]),
+    ("", "nodes", &["get", "list", "watch"]),
     ("", "events", &["list"]),
     ("discovery.k8s.io", "endpointslices", &["list", "watch"]),
 ];

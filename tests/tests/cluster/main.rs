@@ -97,10 +97,13 @@ fn capabilities(cluster: &Cluster) {
     let info = cluster.json("/api/v1/info").unwrap();
     let probes = info["probes"].as_array().unwrap();
     assert!(!probes.is_empty() && probes.iter().all(|p| p["state"] == "ok" || p["state"] == "degraded"), "{probes:?}");
-    let watches = info["watches"].as_array().unwrap();
-    let complete = |name: &str| watches.iter().any(|w| w["name"] == name && w["complete"] == true);
-    assert!(complete("pods") && complete("nodes"), "{watches:?}");
-    assert_eq!(info["own_node_exists"], true);
+    eventually(cluster, SOON, "list of Nodes", || {
+        let info = cluster.json("/api/v1/info")?;
+        let watches = info["watches"].as_array().ok_or("no watches")?;
+        let complete = |name: &str| watches.iter().any(|w| w["name"] == name && w["complete"] == true);
+        let whole = complete("pods") && complete("nodes") && info["own_node_exists"] == true;
+        if whole { Ok(()) } else { Err(format!("{watches:?}")) }
+    });
     let agents = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
         let status = fs::read_to_string(entry.path().join("status")).ok()?;
         let cgroup = fs::read_to_string(entry.path().join("cgroup")).ok()?;
@@ -179,8 +182,8 @@ fn deletion(cluster: &Cluster) {
     cluster.kubectl(&["delete", "deployment", "client", "--wait=false"]);
     eventually(cluster, GONE, "end of the deleted Pod's series", || {
         let metrics = cluster.agent("/metrics")?;
-        let left = metrics.lines().filter(|line| line.contains("pod=\"client-")).count();
-        if left == 0 { Ok(()) } else { Err(format!("{left} series")) }
+        let left: Vec<&str> = metrics.lines().filter(|line| line.contains("pod=\"client-")).collect();
+        if left.is_empty() { Ok(()) } else { Err(format!("{} series, {:?}", left.len(), &left[..left.len().min(5)])) }
     });
     let metrics = cluster.agent("/metrics").unwrap();
     let unknown = metrics.lines().find(|line| line.contains("why=\"pod_unknown\""));
