@@ -146,7 +146,6 @@ impl Tick {
         reloads: Arc<Reloads>,
     ) -> Self {
         let Outlet { view, stats: published } = outlet;
-        let mut pipeline = pipeline;
         if let Some(cluster) = &cluster {
             // Before the API server's first word: Pods have no names yet, and get none from their cgroups' paths.
             pipeline.set_pods(cluster.pods.borrow().index.clone(), Duration::ZERO);

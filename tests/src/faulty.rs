@@ -25,7 +25,9 @@ pub struct Asked {
 impl Asked {
     /// A parameter's value.
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.query.split('&').find_map(|part| part.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
+        self.query
+            .split('&')
+            .find_map(|part| part.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
     }
 
     /// Whether it asks for a watch.
@@ -198,7 +200,8 @@ fn read(reader: &mut impl io::BufRead, begun: Instant) -> io::Result<Option<Aske
 /// Whether the connection can take another request.
 fn answer(shared: &Shared, stream: &mut TcpStream, reply: &Reply) -> io::Result<bool> {
     if !reply.status.is_empty() {
-        let mut head = format!("HTTP/1.1 {}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n", reply.status);
+        let mut head =
+            format!("HTTP/1.1 {}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n", reply.status);
         for header in &reply.headers {
             head.push_str(header);
             head.push_str("\r\n");

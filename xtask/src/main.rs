@@ -8,6 +8,7 @@ mod demo;
 mod docs;
 mod helm;
 mod image;
+mod kube;
 mod sh;
 mod test;
 mod toolchain;

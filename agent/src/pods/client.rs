@@ -14,6 +14,8 @@ use std::{
     time::Duration,
 };
 
+/// The watcher itself gives a watch up 5 s after its time.
+const SLACK: Duration = Duration::from_secs(10);
 /// Where a Pod finds its credentials; without them the environment says nothing.
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
@@ -94,7 +96,9 @@ impl Cluster {
         };
         config.connect_timeout = Some(patience.connect);
         // The longest silence inside a request: longer than a watch lasts, because a watch may well be silent for as long.
-        config.read_timeout = Some(Duration::from_secs(u64::from(patience.watch_seconds)) + patience.list);
+        config.read_timeout = Some(Duration::from_secs(u64::from(patience.watch_seconds)) + SLACK.max(patience.list));
+        // Refusals are counted and waited out here; retries below would hide them.
+        config.default_retry = false;
         // Else the time that a pooled connection was idle would count as silence.
         config.reset_reader_on_write = true;
         let heard = Heard::new(clock, patience);

@@ -122,6 +122,8 @@ impl<K: Send + 'static> Follow<K> {
                     watcher::Error::InitialListFailed(_) => self.expect_list(),
                     // A change may have been among it.
                     watcher::Error::WatchFailed(_) if kind == GARBAGE => self.restart(),
+                    // Within a watch kube's watcher lists again by itself, but not when the answer itself says so.
+                    watcher::Error::WatchStartFailed(_) if kind == GONE => self.restart(),
                     _ => {}
                 }
                 self.failed(kind, &told(&error))
@@ -224,6 +226,8 @@ pub(crate) fn client_kind(error: &kube::Error) -> (&'static str, &'static str) {
 
 fn by_code(code: u16) -> (&'static str, &'static str) {
     match code {
+        // What reads as a Status without a code is none.
+        0 => GARBAGE,
         401 => UNAUTHORIZED,
         403 => FORBIDDEN,
         410 => GONE,

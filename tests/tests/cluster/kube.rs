@@ -8,9 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Where the tools lie when nothing else is said: beside the checkout.
-const TOOLS: &str = "../shared/tools";
-
 pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
@@ -29,11 +26,11 @@ impl Cluster {
             println!("SKIP {test}: needs root");
             return None;
         }
-        let tools = env::var_os("NETWHY_KUBE_TOOLS").map_or_else(|| workspace().join(TOOLS), PathBuf::from);
-        if !tools.join("kube-up").is_file() {
+        let named = env::var_os("NETWHY_KUBE_TOOLS").map(PathBuf::from);
+        let Some(tools) = named.filter(|tools| tools.join("kube-up").is_file()) else {
             println!("SKIP {test}: machine: no cluster to be had: set NETWHY_KUBE_TOOLS to a folder with kube-up");
             return None;
-        }
+        };
         let dir = env::temp_dir().join(format!("netwhy-cluster-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         let this = Self { tools, kubeconfig: dir.join("node/kubeconfig"), dir };

@@ -2,7 +2,7 @@
 
 mod read;
 
-use crate::{apt, helm, sh, toolchain, toolchain::Toolchain};
+use crate::{apt, helm, kube, sh, toolchain, toolchain::Toolchain};
 use anyhow::{Result, bail};
 use netwhy_tests::lab::missing_tools;
 use read::{Counts, Skip};
@@ -58,8 +58,13 @@ struct Group {
 }
 
 /// Name, beginnings of the names of the files in tests/tests/, and what they need.
-const SCENARIOS: [(&str, &[&str], bool); 3] =
-    [("replay", &["replay"], false), ("chart", &["chart"], false), ("kernel", &["lab", "kernel_"], true)];
+const SCENARIOS: [(&str, &[&str], bool); 5] = [
+    ("replay", &["replay"], false),
+    ("chart", &["chart"], false),
+    ("API server", &["api"], false),
+    ("kernel", &["lab", "kernel_", "plugin"], true),
+    ("cluster", &["cluster"], true),
+];
 
 /// What there is to run.
 fn groups(workspace: &Path) -> Vec<Group> {
@@ -121,6 +126,7 @@ pub(crate) fn run_in(workspace: &Path, toolchain: &Toolchain, filter: Option<&st
         // The chart's tests are skipped then, which they say themselves.
         sh::say(&format!("{error:#}"));
     }
+    kube::ensure();
     let mut total = Counts::default();
     let mut skips: Vec<Skip> = Vec::new();
     let mut times = Vec::new();

@@ -1,0 +1,159 @@
+//! The watches of Pods and Nodes against API servers: one that misbehaves in every way that a test can think of, and the
+//! real one.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
+
+mod faults;
+mod objects;
+mod real;
+mod server;
+
+use netwhy_agent::{
+    peers::{Peers, watch_peers},
+    pods::{Cluster, Patience, Place, Pods, watch_pods},
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::{oneshot, watch};
+
+/// The Node whose Pods are watched.
+const NODE: &str = "node-a";
+
+/// Time since the first call.
+fn clock() -> Duration {
+    static BEGUN: OnceLock<Instant> = OnceLock::new();
+    // Never zero: zero is "never heard".
+    BEGUN.get_or_init(Instant::now).elapsed() + Duration::from_secs(1)
+}
+
+/// Impatient, so that tests are short.
+fn hasty() -> Patience {
+    Patience {
+        connect: Duration::from_secs(1),
+        list: Duration::from_secs(1),
+        watch_seconds: 1,
+        brief: Duration::from_millis(300),
+        first_wait: Duration::from_millis(50),
+        longest_wait: Duration::from_millis(400),
+    }
+}
+
+/// A folder that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("netwhy-api-{}-{n}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn connect(kubeconfig: &Path, patience: Patience) -> Cluster {
+    Cluster::connect(&Place::File(kubeconfig.to_owned()), clock, patience).await.unwrap()
+}
+
+/// A running watch of [`NODE`]'s Pods; ends when dropped.
+struct Watching {
+    pods: watch::Receiver<Arc<Pods>>,
+    _stop: oneshot::Sender<()>,
+    _folder: Folder,
+}
+
+impl Watching {
+    async fn begin(kubeconfig: &str, patience: Patience) -> Self {
+        let folder = Folder::new();
+        let cluster = connect(&folder.file("kubeconfig", kubeconfig), patience).await;
+        let (sender, pods) = watch::channel(Arc::default());
+        let (stop, stopped) = oneshot::channel::<()>();
+        tokio::spawn(watch_pods(cluster, NODE.to_owned(), false, sender, async {
+            let _ = stopped.await;
+        }));
+        Self { pods, _stop: stop, _folder: folder }
+    }
+
+    fn now(&self) -> Arc<Pods> {
+        self.pods.borrow().clone()
+    }
+
+    /// Names of the Pods that exist.
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.now().index.live().map(|pod| pod.name.clone()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn errors(&self, kind: &str) -> u64 {
+        self.now().status.errors.get(kind).copied().unwrap_or(0)
+    }
+
+    /// Waits until the view is so.
+    async fn until(&mut self, limit: Duration, what: &str, mut holds: impl FnMut(&Self) -> bool) -> Duration {
+        let begun = Instant::now();
+        while !holds(self) {
+            let now = self.now();
+            assert!(begun.elapsed() < limit, "not within {limit:?}: {what}: {:?} {:?}", now.status, self.names());
+            // The view is published every second at least; between, nothing changes.
+            let _ = tokio::time::timeout(Duration::from_millis(100), self.pods.changed()).await;
+        }
+        begun.elapsed()
+    }
+}
+
+/// A running watch of Nodes; ends when dropped.
+struct WatchingNodes {
+    peers: watch::Receiver<Arc<Peers>>,
+    _stop: oneshot::Sender<()>,
+    _folder: Folder,
+}
+
+impl WatchingNodes {
+    async fn begin(kubeconfig: &str, own: &str, slices: bool, patience: Patience) -> Self {
+        let folder = Folder::new();
+        let cluster = connect(&folder.file("kubeconfig", kubeconfig), patience).await;
+        let (sender, peers) = watch::channel(Arc::default());
+        let (stop, stopped) = oneshot::channel::<()>();
+        tokio::spawn(watch_peers(cluster, own.to_owned(), slices, sender, async {
+            let _ = stopped.await;
+        }));
+        Self { peers, _stop: stop, _folder: folder }
+    }
+
+    async fn until(&mut self, limit: Duration, what: &str, holds: impl Fn(&Peers) -> bool) -> Duration {
+        let begun = Instant::now();
+        loop {
+            let now = self.peers.borrow().clone();
+            if holds(&now) {
+                return begun.elapsed();
+            }
+            assert!(
+                begun.elapsed() < limit,
+                "not within {limit:?}: {what}: {:?}, {} Nodes",
+                now.watches,
+                now.nodes.len()
+            );
+            let _ = tokio::time::timeout(Duration::from_millis(100), self.peers.changed()).await;
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The real API server: killed, compacted, denying, busy, and large.
+
+use crate::{NODE, Watching, WatchingNodes, hasty, server::ApiServer};
+use futures::{StreamExt as _, stream};
+use k8s_openapi::api::{
+    core::v1::{Node, Pod},
+    rbac::v1::{ClusterRole, ClusterRoleBinding},
+};
+use kube::{
+    Api, Client,
+    api::{DeleteParams, PostParams},
+};
+use netwhy_agent::{peers::PeerTable, pods::Patience};
+use serde_json::json;
+use std::{
+    fs,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::net::{TcpListener, TcpStream};
+
+const SOON: Duration = Duration::from_secs(30);
+
+fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> T {
+    serde_json::from_value(value).unwrap()
+}
+
+fn pod(name: &str, node: &str) -> Pod {
+    read(json!({
+        "metadata": {"name": name},
+        "spec": {"nodeName": node, "containers": [{"name": "c", "image": "app:1"}]},
+    }))
+}
+
+async fn create(pods: &Api<Pod>, name: &str, node: &str) {
+    pods.create(&PostParams::default(), &pod(name, node)).await.unwrap();
+}
+
+async fn delete(pods: &Api<Pod>, name: &str) {
+    pods.delete(name, &DeleteParams::default().grace_period(0)).await.unwrap();
+}
+
+/// Gives the agent's user what the chart's ClusterRole gives.
+async fn grant(admin: &Client) {
+    let role: ClusterRole = read(json!({
+        "metadata": {"name": "agent"},
+        "rules": [
+            {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
+            {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
+        ],
+    }));
+    Api::all(admin.clone()).create(&PostParams::default(), &role).await.unwrap();
+    bind(admin).await;
+}
+
+async fn bind(admin: &Client) {
+    let binding: ClusterRoleBinding = read(json!({
+        "metadata": {"name": "agent"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "agent"},
+        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "agent"}],
+    }));
+    Api::all(admin.clone()).create(&PostParams::default(), &binding).await.unwrap();
+}
+
+/// A way to the API server that can be cut.
+struct Cable {
+    address: SocketAddr,
+    whole: Arc<AtomicBool>,
+}
+
+impl Cable {
+    async fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, whole) = (listener.local_addr().unwrap(), Arc::new(AtomicBool::new(true)));
+        let state = whole.clone();
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let state = state.clone();
+                tokio::spawn(async move {
+                    let cut = async {
+                        while state.load(Ordering::Relaxed) {
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                        }
+                    };
+                    tokio::select! {
+                        () = cut => {}
+                        _ = async { tokio::io::copy_bidirectional(&mut near, &mut TcpStream::connect(server).await?).await } => {}
+                    }
+                });
+            }
+        });
+        Self { address, whole }
+    }
+
+    fn set(&self, whole: bool) {
+        self.whole.store(whole, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_this_nodes_pods_and_resumption_after_sigkill_and_compaction() {
+    let Some(mut server) = ApiServer::start().await else { return };
+    let admin = server.admin().await;
+    grant(&admin).await;
+    let pods: Api<Pod> = Api::namespaced(admin.clone(), "default");
+    create(&pods, "mine", NODE).await;
+    create(&pods, "theirs", "node-b").await;
+    let cable = Cable::to(server.address()).await;
+    let patience = Patience { watch_seconds: 30, list: Duration::from_secs(10), ..hasty() };
+    let mut watching = Watching::begin(&server.agent_config(Some(cable.address)), patience).await;
+    watching.until(SOON, "this Node's Pod", |w| w.names() == ["mine"] && w.now().status.complete).await;
+
+    // The server dies in the midst of the watch and comes back: the view stays, then goes on.
+    server.kill();
+    watching.until(SOON, "trouble", |w| w.now().status.trouble.is_some()).await;
+    assert_eq!(watching.names(), ["mine"]);
+    server.restart().await;
+    create(&pods, "later", NODE).await;
+    let took = watching.until(SOON, "the Pod after the restart", |w| w.names() == ["later", "mine"]).await;
+    println!("a change was seen {:.2} s after the server came back", took.as_secs_f64());
+    watching.until(SOON, "no trouble", |w| w.now().status.trouble.is_none()).await;
+
+    // Cut off, and the history since is gone: 410, a new list, and what was deleted meanwhile disappears.
+    cable.set(false);
+    delete(&pods, "mine").await;
+    create(&pods, "newest", NODE).await;
+    server.compact();
+    server.restart().await;
+    let lists = watching.now().status.lists;
+    cable.set(true);
+    watching.until(SOON, "the list of now", |w| w.names() == ["later", "newest"]).await;
+    let status = watching.now().status.clone();
+    assert!(status.lists > lists && status.errors.get("gone").is_some_and(|n| *n > 0), "{status:?}");
+
+    // One churned Node: 1,000 Pods come and go, and the index ends with those that are there.
+    let begun = Instant::now();
+    stream::iter(0..1000)
+        .for_each_concurrent(16, |n| {
+            let pods = &pods;
+            async move {
+                create(pods, &format!("churn-{n}"), NODE).await;
+                if n >= 50 {
+                    delete(pods, &format!("churn-{n}")).await;
+                }
+            }
+        })
+        .await;
+    let made = begun.elapsed();
+    let lag = watching.until(SOON, "52 Pods", |w| w.now().index.len() == 52).await;
+    println!(
+        "1,000 Pods came and 950 went in {:.1} s; the index was {:.2} s behind",
+        made.as_secs_f64(),
+        lag.as_secs_f64()
+    );
+    let now = watching.now();
+    assert_eq!(now.status.lists, lists + 1, "followed without another list");
+    assert!(
+        now.index
+            .live()
+            .all(|pod| !pod.name.starts_with("churn-") || pod.name["churn-".len()..].parse::<u32>().unwrap() < 50)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn denied_rights_are_said_and_taken_up_when_granted_or_taken_away() {
+    let Some(server) = ApiServer::start().await else { return };
+    let admin = server.admin().await;
+    let pods: Api<Pod> = Api::namespaced(admin.clone(), "default");
+    create(&pods, "mine", NODE).await;
+    let patience = Patience { watch_seconds: 2, list: Duration::from_secs(10), ..hasty() };
+    let mut watching = Watching::begin(&server.agent_config(None), patience).await;
+    let mut nodes = WatchingNodes::begin(&server.agent_config(None), NODE, false, patience).await;
+    watching.until(SOON, "a refusal", |w| w.errors("forbidden") > 0).await;
+    let trouble = watching.now().status.trouble.clone().unwrap();
+    assert!(trouble.contains("cannot list resource \"pods\"") && trouble.contains("ClusterRole"), "{trouble}");
+    nodes.until(SOON, "a refusal", |p| p.watches.iter().any(|w| w.errors.contains_key("forbidden"))).await;
+    assert!(!watching.now().status.complete);
+
+    grant(&admin).await;
+    watching.until(SOON, "the Pod", |w| w.names() == ["mine"] && w.now().status.trouble.is_none()).await;
+    // The cluster has no Node of this name: that is known, and said elsewhere.
+    nodes.until(SOON, "the list of Nodes", |p| p.own_node_exists == Some(false)).await;
+
+    Api::<ClusterRoleBinding>::all(admin.clone()).delete("agent", &DeleteParams::default()).await.unwrap();
+    watching.until(SOON, "the refusal of the next watch", |w| w.now().status.trouble.is_some()).await;
+    assert_eq!(watching.names(), ["mine"], "what was known stays known");
+    bind(&admin).await;
+    create(&pods, "second", NODE).await;
+    watching.until(SOON, "the second Pod", |w| w.names() == ["mine", "second"]).await;
+}
+
+/// Resident memory of this process, bytes.
+fn resident() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_thousand_nodes_are_listed() {
+    const NODES: u32 = 5_000;
+    let Some(server) = ApiServer::start().await else { return };
+    let admin = server.admin().await;
+    grant(&admin).await;
+    let api: Api<Node> = Api::all(admin.clone());
+    let begun = Instant::now();
+    stream::iter(0..NODES)
+        .for_each_concurrent(32, |n| {
+            let api = &api;
+            async move {
+                let (high, low) = (n / 256, n % 256);
+                let node: Node = read(json!({
+                    "metadata": {
+                        "name": format!("node-{n}"),
+                        "labels": {"topology.kubernetes.io/zone": format!("zone-{}", n % 3)},
+                        // What real Nodes carry and nobody here needs.
+                        "annotations": {"filler": "x".repeat(2_000)},
+                    },
+                    "spec": {"podCIDR": format!("10.{high}.{low}.0/24"), "podCIDRs": [format!("10.{high}.{low}.0/24")]},
+                    "status": {"addresses": [{"type": "InternalIP", "address": format!("172.16.{high}.{low}")}]},
+                }));
+                api.create(&PostParams::default(), &node).await.unwrap();
+            }
+        })
+        .await;
+    println!("{NODES} Nodes made in {:.1} s", begun.elapsed().as_secs_f64());
+    let before = resident();
+    let patience = Patience { watch_seconds: 120, list: Duration::from_secs(30), ..hasty() };
+    let cable = Cable::to(server.address()).await;
+    let mut nodes = WatchingNodes::begin(&server.agent_config(Some(cable.address)), "node-7", false, patience).await;
+    let whole = |n: u32| {
+        move |p: &netwhy_agent::peers::Peers| p.nodes.values().filter(|f| !f.addresses.is_empty()).count() == n as usize
+    };
+    let took = nodes.until(Duration::from_secs(60), "all Nodes with their addresses", whole(NODES)).await;
+    let peak = resident();
+    let peers = nodes.peers.borrow().clone();
+    assert_eq!(peers.own_node_exists, Some(true));
+    let table = PeerTable::new(netwhy_agent::peers::prefixes("node-7", &peers.nodes, &peers.endpoints));
+    println!(
+        "5,000 Nodes: listed and read in {:.2} s, {:.1} MB more resident, {} prefixes",
+        took.as_secs_f64(),
+        peak.saturating_sub(before) as f64 / 1e6,
+        table.len()
+    );
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    assert!(peak - before.min(peak) < 60_000_000, "{} bytes", peak - before);
+
+    // A Node that changes its status, as every kubelet does all the time, costs nothing; one that is relabelled is read.
+    let status = json!({"status": {"conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": "2026-01-01T00:00:00Z"}]}});
+    api.patch_status("node-9", &Default::default(), &kube::api::Patch::Merge(&status)).await.unwrap();
+    let moved = json!({"metadata": {"labels": {"topology.kubernetes.io/zone": "zone-new"}}});
+    api.patch("node-8", &Default::default(), &kube::api::Patch::Merge(&moved)).await.unwrap();
+    nodes
+        .until(SOON, "the new zone", |p| p.nodes.get("node-8").is_some_and(|n| n.zone.as_deref() == Some("zone-new")))
+        .await;
+    api.delete("node-10", &DeleteParams::default()).await.unwrap();
+    nodes.until(SOON, "the Node's end", |p| !p.nodes.contains_key("node-10")).await;
+}
