@@ -17,7 +17,7 @@ use crate::{
 use anyhow::Context as _;
 use std::{
     net::Ipv6Addr,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -106,7 +106,9 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
         let reloads = Arc::new(Reloads::default());
         let (stop, stopped) = Stop::new();
         let mut tasks = Tasks::default();
-        let cluster = cluster.map(|cluster| watch_cluster(&mut tasks, &stopped, cluster, &node, &config.kube));
+        let conntrack = config.peers.conntrack.then(|| cli.global.procfs.clone());
+        let cluster =
+            cluster.map(|cluster| watch_cluster(&mut tasks, &stopped, cluster, &node, &config.kube, conntrack));
         let outlet = Outlet { view: view_sender, stats: stats_sender };
         let tick = Tick::new(source, pipeline, config_seen, outlet, own, cluster, reloads.clone());
         let ticking = stopped.clone();
@@ -277,6 +279,7 @@ fn watch_cluster(
     cluster: pods::Cluster,
     node: &str,
     config: &Kube,
+    conntrack: Option<PathBuf>,
 ) -> tick::Cluster {
     let (sender, pods) = watch::channel(Arc::default());
     let stop = stopped.clone().wait();
@@ -287,7 +290,12 @@ fn watch_cluster(
         tasks.spawn("peers", peers::watch_peers(cluster, node.to_owned(), config.endpoint_slices, sender, stop));
         peers
     });
-    tick::Cluster { pods, peers }
+    let translations = conntrack.map(|procfs| {
+        let (sender, translations) = watch::channel(Arc::default());
+        tasks.spawn("conntrack", peers::watch_conntrack(procfs, sender, stopped.clone().wait()));
+        translations
+    });
+    tick::Cluster { pods, peers, translations }
 }
 
 fn metrics_options(config: &Config) -> MetricsOptions {

@@ -2,7 +2,7 @@
 
 use crate::{
     cgroup::{Owner as CgroupOwner, owner},
-    peers::{Peer, PeerKind, PeerTable},
+    peers::{Peer, PeerKind, PeerTable, Translations, mapped},
     pods::{PodIndex, PodInfo},
     sample::{CgroupFacts, Connects, FactsDelta, Frame, Ledger, Snapshot, Tally, Window},
     state::{EdgeView, NodeView, PeerNodeView, SubjectId, SubjectKind, SubjectView},
@@ -36,6 +36,7 @@ pub struct Join {
     node: String,
     limits: JoinLimits,
     peers: Arc<PeerTable>,
+    translations: Arc<Translations>,
     drop_reasons: Arc<Vec<String>>,
     name: fn(&str) -> SubjectId,
     /// This Node's Pods. `None`: without Kubernetes, Pods are named by their cgroups.
@@ -87,6 +88,7 @@ impl Join {
             node: node.to_owned(),
             limits,
             peers: Arc::default(),
+            translations: Arc::default(),
             drop_reasons: Arc::default(),
             name,
             pods: None,
@@ -107,6 +109,11 @@ impl Join {
     /// Replaces the peer classes; sums so far stay where they are.
     pub fn set_peers(&mut self, peers: Arc<PeerTable>) {
         self.peers = peers;
+    }
+
+    /// Who is behind Services' addresses, from now on.
+    pub fn set_translations(&mut self, translations: Arc<Translations>) {
+        self.translations = translations;
     }
 
     /// Names Pods by what the API server says, from now on; `now` is monotonic. What waits for a name gets it with the
@@ -196,6 +203,19 @@ impl Join {
         }
     }
 
+    /// What an address stands for to a cgroup: what the kernel translates it to, where that is one thing.
+    fn peer_of(&self, cgroup: u64, addr: Ipv6Addr) -> Peer {
+        let subject = self.owners.get(&cgroup).and_then(|owner| self.subjects.get(&owner.subject));
+        let clients = subject.and_then(|sums| sums.pod.as_ref()).into_iter().flat_map(|pod| &pod.addresses);
+        let Some(client) = clients.map(|ip| mapped(*ip)).find(|ip| self.translations.is_translated(*ip, addr)) else {
+            return self.peer(addr);
+        };
+        match self.translations.backend(client, addr) {
+            Some(backend) => Peer { kind: PeerKind::Service, ..self.peer(backend) },
+            None => Peer { kind: PeerKind::Service, ..Peer::range(PeerClass::InCluster) },
+        }
+    }
+
     /// What an address stands for: one of this Node's Pods, else what the peers' table says.
     fn peer(&self, addr: Ipv6Addr) -> Peer {
         let pod = self.pods.as_ref().and_then(|pods| pods.by_address(addr.to_canonical()));
@@ -214,7 +234,7 @@ impl Join {
     fn add(&mut self, frame: &Frame) {
         let at = frame.at;
         for (key, tally) in &frame.edges {
-            let peer = self.peer(Ipv6Addr::from(key.addr));
+            let peer = self.peer_of(key.cgroup, Ipv6Addr::from(key.addr));
             self.add_tally(key.cgroup, peer.class, tally, at);
             if let Some(node) = peer.node.filter(|node| **node != *self.node) {
                 let full = self.peer_nodes.len() >= self.limits.peer_nodes;
@@ -330,7 +350,7 @@ impl Join {
         for (key, tally) in self.window.edges() {
             let Some(owner) = self.owners.get(&key.cgroup) else { continue };
             let peer = Ipv6Addr::from(key.addr);
-            let Peer { class, kind, node, pod } = self.peer(peer);
+            let Peer { class, kind, node, pod } = self.peer_of(key.cgroup, peer);
             let window = Tally { min_rtt_us: self.ledger.min_rtt_us(key, at), ..tally.clone() };
             if let Some(view) = subjects.get_mut(&owner.subject) {
                 view.add_window(class, &window);

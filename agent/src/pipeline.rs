@@ -5,7 +5,7 @@ use crate::{
     config::Config,
     hints::{Engine, Thresholds},
     join::{Join, JoinLimits},
-    peers::{Peer, PeerKind, PeerTable, Peers, prefixes},
+    peers::{Peer, PeerKind, PeerTable, Peers, Translations, prefixes},
     pods::PodIndex,
     sample::Snapshot,
     state::NodeView,
@@ -62,6 +62,11 @@ impl Pipeline {
     /// Names Pods by what the API server says, from now on; `now` is monotonic.
     pub fn set_pods(&mut self, pods: Arc<PodIndex>, now: Duration) {
         self.join.set_pods(pods, now);
+    }
+
+    /// Who is behind Services' addresses, from now on.
+    pub fn set_translations(&mut self, translations: Arc<Translations>) {
+        self.join.set_translations(translations);
     }
 
     /// Names of the kernel's drop reasons.

@@ -101,17 +101,21 @@ async fn scrape(State(reader): State<Reader>, headers: HeaderMap) -> Response {
 }
 
 async fn livez(State(reader): State<Reader>) -> Response {
-    health(ready::alive(&reader.view(), monotonic_now()))
+    health(ready::alive(&reader.view(), monotonic_now()).map(|()| Vec::new()))
 }
 
 async fn readyz(State(reader): State<Reader>) -> Response {
     let agent = Arc::clone(&reader.shared.agent.borrow());
-    health(ready::ready(&reader.view(), &agent, monotonic_now()))
+    health(ready::ready(&reader.view(), &agent, monotonic_now()).map(|()| ready::degraded(&agent)))
 }
 
-fn health(verdict: Result<(), String>) -> Response {
+/// `ok`, and what is degraded all the same, one per line.
+fn health(verdict: Result<Vec<String>, String>) -> Response {
     match verdict {
-        Ok(()) => "ok\n".into_response(),
+        Ok(degraded) => {
+            let lines = ["ok".to_owned()].into_iter().chain(degraded);
+            lines.map(|line| line + "\n").collect::<String>().into_response()
+        }
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why + "\n").into_response(),
     }
 }
