@@ -37,7 +37,7 @@ pub fn ready(view: &NodeView, agent: &AgentStats, now: Duration) -> Result<(), S
 
 /// What is not as it should be although the agent is ready, one per line: watches in trouble, with the age of what they
 /// show.
-pub fn degraded(agent: &AgentStats) -> Vec<String> {
+pub(super) fn degraded(agent: &AgentStats) -> Vec<String> {
     let troubled = agent.watches.iter().filter_map(|watch| watch.trouble.as_ref().map(|trouble| (watch, trouble)));
     let age = |seconds: Option<f64>| match seconds {
         Some(seconds) => format!("what is known of {{}} is {seconds:.0} s old"),
