@@ -12,6 +12,7 @@ pub mod config;
 #[cfg(feature = "ebpf")]
 pub mod kernel;
 pub mod cgroup;
+pub mod node;
 pub mod peers;
 pub mod pods;
 pub mod sample;
