@@ -33,24 +33,31 @@ pub(super) struct Watched {
     files: Vec<(Signal, Kept)>,
 }
 
+/// Where the interfaces' numbers come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// sysfs of the Node's network namespace.
+    Sysfs,
+    /// `/proc/net/dev` of it: fewer counters, and no driver.
+    Procfs,
+}
+
 /// Finds the interfaces that lead out of the Node: those of hardware (also virtual hardware) and bonds that are up, and
 /// those that default routes lead to. Where there are none (a Node that is a network namespace), those with a route to
 /// a whole network. Pods' interfaces are never among the first, and bridges and loopback never among the last.
 ///
-/// # Errors
-/// When sysfs shows another network namespace than `process` is in: its numbers would be somebody else's.
-pub(super) fn find(sysfs: &Path, process: &Path) -> Result<Vec<Watched>, String> {
+/// Where sysfs shows another network namespace than `process` is in, its numbers would be somebody else's: then only the
+/// routes tell, with what bonds and VLANs stand on.
+pub(super) fn find(sysfs: &Path, process: &Path) -> (Place, Vec<Watched>) {
     let class = sysfs.join("class/net");
-    // Interfaces come and go with Pods: once more before anything is made of a difference.
-    if !is_same(&class, process) && !is_same(&class, process) {
-        return Err(format!(
-            "{} shows another network namespace than the Node's: mount the Node's /sys and name it with --sysfs",
-            class.display()
-        ));
-    }
     let mut routes = text::Routes::default();
     routes.add_v4(&fs::read_to_string(process.join("net/route")).unwrap_or_default());
     routes.add_v6(&fs::read_to_string(process.join("net/ipv6_route")).unwrap_or_default());
+    // Interfaces come and go with Pods: once more before anything is made of a difference.
+    if !is_same(&class, process) && !is_same(&class, process) {
+        let names = from_routes(process, &routes);
+        return (Place::Procfs, names.iter().map(|name| Watched::bare(name)).collect());
+    }
     let names = names(&class);
     let ranked = |rank: &dyn Fn(&Path, &str) -> Option<u8>| {
         let ranks = names.iter().filter_map(|name| Some((rank(&class.join(name), name)?, name.clone())));
@@ -69,7 +76,25 @@ pub(super) fn find(sysfs: &Path, process: &Path) -> Result<Vec<Watched>, String>
         });
     }
     found.truncate(MAX_DEVICES);
-    Ok(found.into_iter().map(|(_, name)| Watched::new(&class.join(&name), &name)).collect())
+    (Place::Sysfs, found.into_iter().map(|(_, name)| Watched::new(&class.join(&name), &name)).collect())
+}
+
+/// Interfaces that routes lead to, and those below them.
+fn from_routes(process: &Path, routes: &text::Routes) -> Vec<String> {
+    let mut found = if routes.default.is_empty() { routes.networks.clone() } else { routes.default.clone() };
+    found.retain(|name| name != "lo");
+    let vlans = fs::read_to_string(process.join("net/vlan/config")).unwrap_or_default();
+    let below: Vec<String> =
+        found.iter().filter_map(|name| text::vlan_parent(&vlans, name)).map(str::to_owned).collect();
+    found.extend(below);
+    let bond = |name: &String| fs::read_to_string(process.join("net/bonding").join(name)).unwrap_or_default();
+    let slaves: Vec<String> =
+        found.iter().map(bond).flat_map(|bond| text::slaves(&bond).map(str::to_owned).collect::<Vec<_>>()).collect();
+    found.extend(slaves);
+    found.sort_unstable();
+    found.dedup();
+    found.truncate(MAX_DEVICES);
+    found
 }
 
 /// True when sysfs lists the interfaces that the process's namespace has.
@@ -106,7 +131,12 @@ impl Watched {
         }
     }
 
-    /// Its counters. What the device doesn't have is left out.
+    /// One that sysfs does not show.
+    fn bare(name: &str) -> Self {
+        Self { device: Device { name: name.into(), ..Device::default() }, files: Vec::new() }
+    }
+
+    /// Its counters in sysfs. What the device doesn't have is left out.
     ///
     /// # Errors
     /// The first file that is there and can't be read or understood.
@@ -161,9 +191,9 @@ mod tests {
             fs::write(self.0.join("1/net/route"), format!("Iface\n{rows}")).unwrap();
         }
 
-        fn found(&self) -> Result<Vec<Arc<str>>, String> {
-            let found = find(&self.0.join("sys"), &self.0.join("1"))?;
-            Ok(found.into_iter().map(|w| w.device.name).collect())
+        fn found(&self) -> (Place, Vec<Arc<str>>) {
+            let (place, found) = find(&self.0.join("sys"), &self.0.join("1"));
+            (place, found.into_iter().map(|w| w.device.name).collect())
         }
     }
 
@@ -187,8 +217,8 @@ mod tests {
         fs::write(node.0.join("sys/class/net/bonding_masters"), "bond0\n").unwrap();
         node.list(&["lo", "eth0", "eth1", "bond0", "cali1"]);
         node.routes(&[("bond0", "00000000"), ("cali1", "FFFFFFFF")]);
-        assert_eq!(node.found().unwrap(), ["eth0".into(), "bond0".into()]);
-        let mut found = find(&node.0.join("sys"), &node.0.join("1")).unwrap();
+        assert_eq!(node.found(), (Place::Sysfs, vec!["eth0".into(), "bond0".into()]));
+        let (_, mut found) = find(&node.0.join("sys"), &node.0.join("1"));
         assert_eq!((found[0].device.driver.as_deref(), found[0].device.index), (Some("ixgbe"), 2));
         let mut counters = Vec::new();
         found[0].read(&mut Vec::new(), &mut counters).unwrap();
@@ -203,19 +233,25 @@ mod tests {
         fs::create_dir_all(node.device("cni0", 4, true).join("bridge")).unwrap();
         node.list(&["cni0", "eth0", "veth1"]);
         node.routes(&[("eth0", "0000FFFF"), ("cni0", "00FFFFFF"), ("veth1", "FFFFFFFF")]);
-        assert_eq!(node.found().unwrap(), ["eth0".into()]);
+        assert_eq!(node.found().1, ["eth0".into()]);
         node.routes(&[("veth1", "00000000"), ("eth0", "0000FFFF")]);
-        assert_eq!(node.found().unwrap(), ["veth1".into()]);
+        assert_eq!(node.found().1, ["veth1".into()]);
     }
 
     #[test]
-    fn another_namespaces_sysfs_is_refused_with_the_remedy() {
+    fn where_sysfs_is_another_namespaces_routes_tell_the_way_out() {
         let node = Made::new("other");
-        node.device("eth0", 2, true);
-        node.list(&["eth0", "lo"]);
-        assert!(node.found().unwrap_err().contains("--sysfs"));
+        node.device("eth7", 2, true);
+        node.list(&["bond0", "bond0.5", "eth0", "eth1", "lo"]);
+        node.routes(&[("bond0.5", "00000000"), ("cali1", "FFFFFFFF")]);
+        fs::create_dir_all(node.0.join("1/net/vlan")).unwrap();
+        fs::create_dir_all(node.0.join("1/net/bonding")).unwrap();
+        fs::write(node.0.join("1/net/vlan/config"), "VLAN | ID\nbond0.5 | 5 | bond0\n").unwrap();
+        fs::write(node.0.join("1/net/bonding/bond0"), "Slave Interface: eth0\nSlave Interface: eth1\n").unwrap();
+        let want = ["bond0", "bond0.5", "eth0", "eth1"].map(Into::into).to_vec();
+        assert_eq!(node.found(), (Place::Procfs, want));
         node.list(&[]);
-        assert!(node.found().is_err(), "no list is no agreement");
+        assert_eq!(node.found().0, Place::Procfs, "no list is no agreement");
     }
 
     #[test]
@@ -226,6 +262,6 @@ mod tests {
             fs::create_dir_all(node.device(name, 2, true).join("device")).unwrap();
         }
         node.list(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!(node.found().unwrap().len(), MAX_DEVICES);
+        assert_eq!(node.found().1.len(), MAX_DEVICES);
     }
 }

@@ -1,7 +1,7 @@
 //! All signals of the Node, once per tick.
 
 use super::{
-    devices::{self, Watched},
+    devices::{self, Place, Watched},
     ethtool::{self, EthtoolCalls},
     files::Kept,
     netns::NodeNet,
@@ -46,7 +46,8 @@ pub struct HostReader {
     net: NodeNet,
     calls: Option<EthtoolCalls>,
     files: Files,
-    uplinks: Result<Vec<Uplink>, String>,
+    uplinks: Vec<Uplink>,
+    place: Place,
     sockets: Result<Sockets, String>,
     found_at: Option<Duration>,
     qdiscs_at: Option<Duration>,
@@ -79,6 +80,7 @@ struct Files {
     cpus: Kept,
     softnet: Kept,
     conntrack: Kept,
+    dev: Kept,
     netstat: Kept,
     snmp: Kept,
     sockstat: Kept,
@@ -97,6 +99,7 @@ impl Files {
             cpus: Kept::new(paths.sysfs.join("devices/system/cpu/online")),
             softnet: net("softnet_stat"),
             conntrack: net("stat/nf_conntrack"),
+            dev: net("dev"),
             netstat: net("netstat"),
             snmp: net("snmp"),
             sockstat: net("sockstat"),
@@ -117,7 +120,8 @@ impl HostReader {
             net,
             calls,
             files,
-            uplinks: Ok(Vec::new()),
+            uplinks: Vec::new(),
+            place: Place::Sysfs,
             sockets: Err(String::new()),
             found_at: None,
             qdiscs_at: None,
@@ -176,18 +180,23 @@ impl HostReader {
         }
         let socket = self.sockets.as_ref().ok().and_then(|s| s.ethtool.as_ref().ok());
         let calls = calls.zip(socket);
-        let mut before = std::mem::replace(&mut self.uplinks, Ok(Vec::new())).unwrap_or_default();
-        let mut known = |found: Watched| {
-            let same = |u: &Uplink| {
-                (&u.watched.device.name, u.watched.device.index) == (&found.device.name, found.device.index)
-            };
-            match before.iter().position(same) {
+        let (place, found) = devices::find(&self.paths.sysfs, &self.net.process);
+        let mut before = std::mem::take(&mut self.uplinks);
+        let mut known = |mut found: Watched| {
+            if let (0, Some((_, socket))) = (found.device.index, calls) {
+                // Only the kernel knows, where sysfs is another namespace's.
+                let index = rustix::net::netdevice::name_to_index(socket, &found.device.name);
+                found.device.index = index.unwrap_or(0);
+            }
+            let key = |watched: &Watched| (watched.device.name.clone(), watched.device.index);
+            let same = before.iter().position(|old| place == self.place && key(&old.watched) == key(&found));
+            match same {
                 Some(place) => before.swap_remove(place),
                 None => Uplink::new(found, calls),
             }
         };
-        let found = devices::find(&self.paths.sysfs, &self.net.process);
-        self.uplinks = found.map(|found| found.into_iter().map(&mut known).collect());
+        self.uplinks = found.into_iter().map(&mut known).collect();
+        self.place = place;
     }
 
     fn pressure(&mut self, out: &mut HostSample) -> Result<(), State> {
@@ -267,12 +276,29 @@ impl HostReader {
     }
 
     fn devices(&mut self, out: &mut HostSample) -> Result<(), State> {
-        let uplinks = self.uplinks.as_mut().map_err(|why| State::Unsupported(why.clone()))?;
-        for uplink in uplinks.iter_mut() {
-            uplink.watched.read(&mut self.text, &mut out.counters)?;
-            out.devices.push(uplink.watched.device.clone());
+        out.devices.extend(self.uplinks.iter().map(|uplink| uplink.watched.device.clone()));
+        if self.uplinks.is_empty() {
+            return Err(State::Absent);
         }
-        if uplinks.is_empty() { Err(State::Absent) } else { Ok(()) }
+        if self.place == Place::Sysfs {
+            let mut watched = self.uplinks.iter_mut().map(|uplink| &mut uplink.watched);
+            return watched.try_for_each(|watched| watched.read(&mut self.text, &mut out.counters));
+        }
+        let devices = &out.devices;
+        let found = self.files.dev.parsed(&mut self.text, &hidden(), |text| {
+            let mut found = Vec::new();
+            for device in devices {
+                let counters = text::device_counters(text, &device.name)?.into_iter().flatten();
+                found.extend(counters.map(|(signal, n)| (signal, Some(device.name.clone()), n)));
+            }
+            Ok(found)
+        })?;
+        out.counters.extend(found);
+        Err(State::Unsupported(format!(
+            "packets, errors and drops only: {} shows another network namespace than the Node's; mount the Node's /sys and \
+             name it with --sysfs, or set hostNetwork: true in the chart",
+            self.paths.sysfs.join("class/net").display()
+        )))
     }
 
     fn allowances(&mut self, out: &mut HostSample, rarely: bool) -> Result<(), State> {
@@ -280,7 +306,7 @@ impl HostReader {
         let calls = self.calls.ok_or_else(|| unsupported("this build has no kernel side"))?;
         let sockets = self.sockets.as_ref().map_err(|why| unsupported(why))?;
         let socket = sockets.ethtool.as_ref().map_err(|why| State::Broken(why.clone()))?;
-        let uplinks = self.uplinks.as_deref().map_err(|why| unsupported(why))?;
+        let uplinks = &self.uplinks;
         if uplinks.iter().all(|uplink| uplink.allowances.is_empty()) {
             return Err(State::Absent);
         }
@@ -297,7 +323,7 @@ impl HostReader {
     fn qdiscs(&mut self, out: &mut HostSample, now: Duration) -> Result<(), State> {
         let sockets = self.sockets.as_mut().map_err(|why| State::Unsupported(why.clone()))?;
         let socket = sockets.qdiscs.as_mut().map_err(|why| State::Broken(why.clone()))?;
-        let uplinks = self.uplinks.as_mut().map_err(|why| State::Unsupported(why.clone()))?;
+        let uplinks = &mut self.uplinks;
         if uplinks.is_empty() {
             return Err(State::Absent);
         }

@@ -46,7 +46,7 @@ fn everything_of_this_machine_is_read_or_says_why_not() {
     for group in [Group::Cpu, Group::Softnet, Group::Tcp, Group::Ports] {
         assert_eq!(first.states[&group], State::Ok, "{group:?}");
     }
-    for (group, state) in &first.states {
+    for (group, state) in first.states.iter().filter(|(group, _)| **group != Group::Devices) {
         assert!(!matches!(state, State::Broken(_)), "{group:?}: {state:?}");
         let read = first.counters.iter().any(|(s, _, _)| s.group() == *group)
             || first.gauges.iter().any(|(g, _, _)| g.group() == *group);
@@ -70,7 +70,7 @@ fn a_node_without_anything_says_of_each_group_what_is_the_matter() {
     assert!(matches!(state(Group::Pressure), State::Unsupported(why) if why.contains("CONFIG_PSI")));
     assert_eq!(state(Group::Conntrack), &State::Absent);
     assert!(matches!(state(Group::Softnet), State::Broken(why) if why.contains("hostPID")));
-    assert!(matches!(state(Group::Devices), State::Unsupported(why) if why.contains("--sysfs")));
+    assert_eq!(state(Group::Devices), &State::Absent);
     assert!(matches!(state(Group::Qdiscs), State::Unsupported(why) if why.contains("hostNetwork")));
     assert!(sample.counters.is_empty() && sample.devices.is_empty());
 }
@@ -90,6 +90,22 @@ fn conntrack_is_absent_unsupported_broken_or_a_number() {
     assert_eq!(sample.states[&Group::Conntrack], State::Ok);
     assert_eq!(counter(&sample, Signal::ConntrackDrop), Some(0), "a zero is a zero");
     assert_eq!(sample.gauges[..2], [(Gauge::ConntrackEntries, None, 1000), (Gauge::ConntrackLimit, None, 1000)]);
+}
+
+#[test]
+fn without_the_nodes_sysfs_interfaces_are_counted_from_procfs_and_it_is_said() {
+    let node = Made::new("procfs");
+    node.write("sys/class/net/eth9/ifindex", "2\n");
+    node.write("proc/1/net/route", "Iface\neth0 0 0 1 0 0 0 00000000 0 0 0\n");
+    node.write("proc/1/net/dev", "Inter-|\n face |\n  eth0: 1 10 1 7 0 0 0 0 1 20 2 8 0 0 0 0\n");
+    let sample = node.reader().read(Duration::from_secs(1));
+    let why = "packets, errors and drops only";
+    assert!(
+        matches!(&sample.states[&Group::Devices], State::Unsupported(w) if w.contains(why) && w.contains("--sysfs"))
+    );
+    assert_eq!((counter(&sample, Signal::NicRxDropped), counter(&sample, Signal::NicTxDropped)), (Some(7), Some(8)));
+    assert_eq!(counter(&sample, Signal::NicRxMissed), None, "not told apart there");
+    assert_eq!(sample.devices[0].name, "eth0".into());
 }
 
 #[test]

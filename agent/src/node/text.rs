@@ -137,6 +137,34 @@ pub(super) fn device_names(text: &str) -> Vec<&str> {
     names
 }
 
+/// Counters of one device in `/proc/net/dev`. Dropped packets hold those that the device missed.
+pub(super) fn device_counters(text: &str, name: &str) -> Parsed<Option<[(Signal, u64); 6]>> {
+    let is_it = |line: &&str| line.split_once(':').is_some_and(|(device, _)| device.trim() == name);
+    let Some(line) = text.lines().skip(2).find(is_it) else { return Ok(None) };
+    let values = line.split_once(':').map_or("", |(_, values)| values);
+    let values: [u64; 16] = several(values)?;
+    // Received: bytes, packets, errs, drop, fifo, frame, compressed, multicast; sent: bytes, packets, errs, drop …
+    Ok(Some([
+        (Signal::NicRxPackets, values[1]),
+        (Signal::NicRxErrors, values[2]),
+        (Signal::NicRxDropped, values[3]),
+        (Signal::NicTxPackets, values[9]),
+        (Signal::NicTxErrors, values[10]),
+        (Signal::NicTxDropped, values[11]),
+    ]))
+}
+
+/// Interfaces that a bond is made of (`/proc/net/bonding/*`).
+pub(super) fn slaves(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| line.strip_prefix("Slave Interface: ")).map(str::trim)
+}
+
+/// The interface below a VLAN's (`/proc/net/vlan/config`: `eth0.5 | 5 | eth0`).
+pub(super) fn vlan_parent<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let mut rows = text.lines().map(|line| line.split('|').map(str::trim));
+    rows.find_map(|mut row| row.next().is_some_and(|device| device == name).then(|| row.nth(1)).flatten())
+}
+
 /// Devices that routes lead to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Routes {

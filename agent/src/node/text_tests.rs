@@ -105,3 +105,24 @@ fn this_machines_own_files_are_understood() {
     }
     assert!(device_names(&read("/proc/net/dev")).contains(&"lo"));
 }
+
+#[test]
+fn counters_of_one_device_go_by_its_whole_name() {
+    let head = "Inter-|   Receive\n face |bytes\n";
+    let text =
+        format!("{head}  eth0.5: 9 9 9 9 9 9 9 9 9 9 9 9 9 9 9 9\n  eth0:100 10 1 2 0 3 0 0 200 20 4 5 0 0 0 0\n");
+    let values = device_counters(&text, "eth0").unwrap().unwrap().map(|(_, n)| n);
+    assert_eq!(values, [10, 1, 2, 20, 4, 5]);
+    assert_eq!(device_counters(&text, "eth1"), Ok(None));
+    assert!(device_counters(&format!("{head} eth0: 1 2\n"), "eth0").is_err());
+}
+
+#[test]
+fn what_bonds_and_vlans_stand_on() {
+    let bond = "Bonding Mode: fault-tolerance\nCurrently Active Slave: eth0\n\nSlave Interface: eth0\nMII Status: up\n\nSlave Interface: eth1\n";
+    assert_eq!(slaves(bond).collect::<Vec<_>>(), ["eth0", "eth1"]);
+    let vlans =
+        "VLAN Dev name    | VLAN ID\nName-Type: VLAN_NAME_TYPE_RAW_PLUS_VID_NO_PAD\neth0.5         | 5  | eth0\n";
+    assert_eq!(vlan_parent(vlans, "eth0.5"), Some("eth0"));
+    assert_eq!(vlan_parent(vlans, "eth0"), None);
+}
