@@ -6,7 +6,7 @@ use super::{
     files::Kept,
     netns::NodeNet,
     qdisc::{Qdisc, QdiscSocket},
-    text,
+    text::{self, Sockstat},
 };
 use crate::{
     cgroup,
@@ -144,8 +144,9 @@ impl HostReader {
         self.note(&mut out, Group::Softnet, Self::softnet);
         self.note(&mut out, Group::Conntrack, Self::conntrack);
         self.note(&mut out, Group::Tcp, Self::tcp);
-        self.note(&mut out, Group::TcpMemory, Self::tcp_memory);
-        self.note(&mut out, Group::Ports, Self::ports);
+        let sockets = self.files.sockstat.parsed(&mut self.text, &hidden(), text::sockstat);
+        self.note(&mut out, Group::TcpMemory, |this, out| this.tcp_memory(out, sockets.clone()?));
+        self.note(&mut out, Group::Ports, |this, out| this.ports(out, sockets.clone()?));
         self.note(&mut out, Group::Devices, Self::devices);
         self.note(&mut out, Group::Ethtool, |this, out| this.allowances(out, rarely));
         self.note(&mut out, Group::Qdiscs, |this, out| this.qdiscs(out, now));
@@ -252,8 +253,7 @@ impl HostReader {
         Ok(())
     }
 
-    fn tcp_memory(&mut self, out: &mut HostSample) -> Result<(), State> {
-        let sockets = self.files.sockstat.parsed(&mut self.text, &hidden(), text::sockstat)?;
+    fn tcp_memory(&mut self, out: &mut HostSample, sockets: Sockstat) -> Result<(), State> {
         out.gauges.push((Gauge::TcpMemoryUsed, None, sockets.pages));
         let why = "tcp_mem is shown in the host's network namespace only: set hostNetwork: true in the chart";
         let missing = State::Unsupported(why.to_owned());
@@ -263,8 +263,7 @@ impl HostReader {
         Ok(())
     }
 
-    fn ports(&mut self, out: &mut HostSample) -> Result<(), State> {
-        let sockets = self.files.sockstat.parsed(&mut self.text, &hidden(), text::sockstat)?;
+    fn ports(&mut self, out: &mut HostSample, sockets: Sockstat) -> Result<(), State> {
         out.gauges.push((Gauge::PortsUsed, None, sockets.in_use + sockets.time_wait));
         // The agent's own range says nothing of the Node's.
         if let (false, Err(why)) = (self.net.is_own(), &self.sockets) {
