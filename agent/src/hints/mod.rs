@@ -19,6 +19,7 @@ mod host;
 mod host_memory;
 mod limited;
 mod loss;
+mod ports;
 mod pressure;
 mod rules;
 mod stats;

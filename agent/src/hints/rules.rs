@@ -1,6 +1,6 @@
 //! The table of causes: what each means, how it is tested and what to do. Documentation is made from it.
 
-use super::{connect, context::Context, cpu, finding::Finding, host, limited, loss, pressure, status, waiting};
+use super::{connect, context::Context, cpu, finding::Finding, host, limited, loss, ports, pressure, status, waiting};
 
 /// Rules that are judged together. The order of the variants is the order of judgement: an edge that one family
 /// explains is left alone by those after it.
@@ -47,7 +47,7 @@ impl Family {
         match self {
             Self::Status => status::judge(context),
             Self::Host => host::judge(context),
-            Self::Connect => connect::judge(context),
+            Self::Connect => ports::judge(context).into_iter().chain(connect::judge(context)).collect(),
             Self::Loss => loss::judge(context),
             Self::Limited => limited::judge(context),
             Self::Cpu => cpu::judge(context),
@@ -92,6 +92,7 @@ pub static RULES: &[Rule] = &[
     host::NODE_QDISC_DROPS,
     host::NODE_SOFTNET_DROPS,
     connect::POD_ACCEPT_QUEUE_FULL,
+    ports::PORT_EXHAUSTION,
     connect::PEER_UNREACHABLE,
     connect::PEER_REFUSING,
     loss::NODE_PACKET_LOSS,

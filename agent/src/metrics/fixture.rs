@@ -79,7 +79,7 @@ pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
         retransmits: [5, 4, 3, 2, 1, 1, 1],
         loss_episodes: 4,
         connects: [30, 10],
-        connect_failures: [1, 2, 3, 4, 5, 6],
+        connect_failures: [1, 2, 3, 4, 5, 6, 7],
         resets_sent: 2,
         resets_received: 3,
         zero_window: 1,

@@ -4,7 +4,7 @@
 //! was cut off.
 
 use super::{CgroupFacts, HostSample, SampleSource, Signal, Snapshot};
-use netwhy_abi::{BUCKETS, CgroupStats, Counter, DropKey, EdgeKey, EdgeStats, PeerClass, REPLY_BUCKETS};
+use netwhy_abi::{BUCKETS, CgroupStats, Counter, DropKey, EdgeKey, EdgeStats, Failure, PeerClass, REPLY_BUCKETS};
 use serde::{Deserialize, Serialize};
 use std::{
     io::{BufRead, Write},
@@ -115,7 +115,8 @@ struct StoredEdge {
     retransmits: [u64; 7],
     episodes: u64,
     connects: [u64; 2],
-    failures: [u64; 6],
+    /// By reason; older recordings know fewer reasons.
+    failures: Vec<u64>,
     /// Sent, received.
     resets: [u64; 2],
     /// Busy, receiver-limited, send-buffer-limited.
@@ -145,6 +146,14 @@ fn dense(buckets: &[(u8, u32)]) -> Result<[u32; BUCKETS], String> {
     Ok(out)
 }
 
+/// Failures of reasons that the recording does not know are none.
+fn by_reason(stored: &[u64]) -> Result<[u64; Failure::ALL.len()], String> {
+    let mut out = [0; Failure::ALL.len()];
+    let known = out.get_mut(..stored.len()).ok_or_else(|| format!("there are no {} reasons", stored.len()))?;
+    known.copy_from_slice(stored);
+    Ok(out)
+}
+
 impl From<&EdgeStats> for StoredEdge {
     fn from(row: &EdgeStats) -> Self {
         Self {
@@ -155,7 +164,7 @@ impl From<&EdgeStats> for StoredEdge {
             retransmits: row.retransmits,
             episodes: row.loss_episodes,
             connects: row.connects,
-            failures: row.connect_failures,
+            failures: row.connect_failures.to_vec(),
             resets: [row.resets_sent, row.resets_received],
             jiffies: [row.busy_jiffies, row.rwnd_jiffies, row.sndbuf_jiffies],
             zero_window: row.zero_window,
@@ -182,7 +191,7 @@ impl TryFrom<&StoredEdge> for EdgeStats {
             retransmits: row.retransmits,
             loss_episodes: row.episodes,
             connects: row.connects,
-            connect_failures: row.failures,
+            connect_failures: by_reason(&row.failures)?,
             resets_sent,
             resets_received,
             busy_jiffies,
