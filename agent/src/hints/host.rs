@@ -82,7 +82,8 @@ pub(super) const NODE_QDISC_DROPS: Rule = Rule {
     signals: &["netwhy_node_qdisc_drops_total", "netwhy_node_qdisc_backlog_bytes", "netwhy_tcp_loss_episodes_total"],
     test: TEST_TAIL,
     minimum: MINIMUM,
-    ruled_out_by: RULED_OUT_BY,
+    ruled_out_by: "As `node_nic_drops`. A Pod on the Node's own network loses nothing to a full queue there: the kernel tells \
+                   its socket, which waits; only packets that pass through the Node are lost.",
     action: "Look at `tc -s qdisc`: raise a rate or a limit that is too low, or use fq_codel, which spares small flows; find \
              the Pod that fills the queue.",
 };

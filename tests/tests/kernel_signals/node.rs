@@ -2,14 +2,24 @@
 
 use crate::stage::{on_node, stage, wait_until};
 use netwhy_agent::{
+    api::{BlameKind, HintState},
+    app,
+    config::{Config, cli},
     kernel,
     node::{HostPaths, HostReader},
-    sample::{Gauge, Group, HostSample, Signal, State},
+    pipeline::Pipeline,
+    sample::{Gauge, Group, HostSample, SampleSource as _, Signal, State},
 };
 use netwhy_tests::lab::Node;
 use std::{
+    ffi::OsString,
     net::{Ipv4Addr, UdpSocket},
-    time::Duration,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 /// A reader of the network namespace that a process is in.
@@ -110,4 +120,103 @@ fn what_is_read_from_outside_is_what_is_read_inside() {
     // The machine's own namespace is another one.
     let machine = reader("1").read(Duration::from_secs(1));
     assert_ne!(machine.devices, outside.devices);
+}
+
+/// Fills a Node's queue until it is dropped.
+struct Flood {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Flood {
+    /// Datagrams of 1400 bytes, so many a second.
+    fn start(from: &Node, to: Ipv4Addr, port: u16, per_second: u32) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (node, stopped) = (from.clone(), stop.clone());
+        let thread = std::thread::spawn(move || {
+            on_node(&node, || {
+                let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+                let mut next = Instant::now();
+                while !stopped.load(Ordering::Relaxed) {
+                    let _ = socket.send_to(&[0; 1400], (to, port));
+                    next += Duration::from_secs(1) / per_second;
+                    std::thread::sleep(next.saturating_duration_since(Instant::now()));
+                }
+            });
+        });
+        Self { stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().map(JoinHandle::join);
+    }
+}
+
+#[test]
+fn an_overflowing_queue_is_blamed_for_what_pods_behind_it_lose() {
+    let stage = stage!("a", "b", "p");
+    let (a, b, p) = (stage.node("a"), stage.node("b"), stage.node("p"));
+    // The Pod has a network of its own, and its packets pass through the Node, as they do in a cluster. (What a socket of
+    // the Node itself can't put into the queue is no loss to it: the kernel tells it, and it waits.)
+    let forward = "net.ipv4.ip_forward=1 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0";
+    a.run(&[["sysctl", "-q", "-w"].as_slice(), &forward.split(' ').collect::<Vec<_>>()].concat()).unwrap();
+    p.run(&["ip", "route", "add", &format!("{}/32", b.ipv4), "via", &a.ipv4.to_string()]).unwrap();
+    let sink = on_node(b, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap());
+    let (client, server) = (stage.pod("p", "client"), stage.pod("b", "server"));
+    let init = stage.lab.start(&stage.pod("a", "init"), &["server"]).unwrap();
+    init.wait_ready(Duration::from_secs(10)).unwrap();
+    let serving = stage.lab.start(&server, &["server"]).unwrap();
+    let port = serving.wait_ready(Duration::from_secs(10)).unwrap().port.unwrap();
+    let to = format!("{}:{port}", b.ipv4);
+    // Requests at leisure: no sender that could fill a queue by itself. They are as long as what fills it: the queue
+    // counts bytes, and what is shorter would find room in it.
+    let size = ["--rate", "400", "--request-bytes", "1400"];
+    let client_args = ["client", "--connections", "8", "--timeout-ms", "20000", "--to", &to];
+    let calling = stage.lab.start(&client, &[client_args.as_slice(), &size].concat()).unwrap();
+    calling.wait_ready(Duration::from_secs(10)).unwrap();
+    a.run(&[
+        "tc", "qdisc", "replace", "dev", a.device, "root", "tbf", "rate", "20mbit", "burst", "10k", "limit", "30k",
+    ])
+    .unwrap();
+
+    let process = init.pid().to_string();
+    let root = stage.lab.cgroups().root();
+    let args = ["netwhy-agent", "--kube=off", "--net-process", &process, "--cgroup-root"].map(OsString::from);
+    let cli = cli::parse(&args.into_iter().chain([OsString::from(root)]).collect::<Vec<_>>(), |_| None).unwrap();
+    let config = Config::default();
+    let (mut source, peers) = app::open(&cli, &config).map_err(|failure| failure.error).unwrap();
+    let mut pipeline = Pipeline::new("a", &config);
+    pipeline.set_peers(Arc::new(peers));
+    let mut tick = || {
+        // A tick's length: what is waited for is time itself.
+        std::thread::sleep(Duration::from_millis(500));
+        let (view, _) = pipeline.take(&source.sample().unwrap().unwrap());
+        let firing = view.hints.iter().filter(|h| h.state == HintState::Firing).cloned().collect::<Vec<_>>();
+        (view, firing)
+    };
+    for _ in 0..24 {
+        let (_, hints) = tick();
+        assert!(hints.iter().all(|h| !h.cause.ends_with("_drops")), "nothing was dropped yet: {hints:?}");
+    }
+    // A little more than the rate takes.
+    let flood = Flood::start(a, b.ipv4, sink.local_addr().unwrap().port(), 2_000);
+    let mut found = None;
+    wait_until("the queue is blamed", || {
+        let (view, hints) = tick();
+        let hint = hints.into_iter().find(|h| h.cause == "node_qdisc_drops");
+        found = hint.map(|hint| (hint, view));
+        found.is_some()
+    });
+    drop(flood);
+    let (hint, view) = found.unwrap();
+    assert_eq!((hint.blame.kind, hint.blame.name.as_str()), (BlameKind::Node, "a"));
+    assert_eq!(hint.subject.name, client.name);
+    assert!(hint.summary.contains("the tbf queue of eth0 dropped"), "{}", hint.summary);
+    assert!(hint.evidence.iter().any(|e| e.signal == "qdisc_drops" && e.observed > 0.0 && e.place == "eth0"));
+    let host = view.host.unwrap();
+    assert_eq!(host.states[&Group::Qdiscs], State::Ok);
+    stage.leave();
 }
