@@ -30,8 +30,8 @@ pub(super) const NODE_CPU_CONTENTION: Rule = Rule {
         "netwhy_node_cpu_idle_seconds_total",
         "CPU time of all cgroups (cpu.stat) and their weights",
     ],
-    test: "Some task of the Pod waited for a CPU at least 20 % of the window, twice as much as usual (50 % before a baseline \
-           is known), while some task of the Node did at least 50 % and the CPUs were busy at least 90 %. All are the \
+    test: "Some task of the Pod waited for a CPU at least 20 % of the window, or 10 % and twice as long as it ran, and twice \
+           as much as usual (50 % before a baseline is known), while some task of the Node did at least 50 % and the CPUs were busy at least 90 %. All are the \
            kernel's own clocks: no false alarm by chance.",
     minimum: MINIMUM,
     ruled_out_by: "Throttling by the Pod's own limit (such a Pod never blames a neighbour); idle CPUs; a Pod that itself \
@@ -116,6 +116,9 @@ pub(super) const POD_IO_PRESSURE: Rule = Rule {
 
 /// Shares of the window in which tasks of a Pod wait.
 const CPU_STALL: f64 = 0.2;
+const SMALL_CPU_STALL: f64 = 0.1;
+/// Time waited per CPU time used, for the smaller share.
+const WAIT_PER_WORK: f64 = 2.0;
 const COLD_CPU_STALL: f64 = 0.5;
 const MEMORY_STALL: f64 = 0.1;
 const IO_STALL: f64 = 0.2;
@@ -196,20 +199,24 @@ fn cpus_used(context: &Context<'_>) -> Option<(f64, f64)> {
 }
 
 fn cpu(context: &Context<'_>, index: usize, subject: &Subject<'_>) -> Vec<Finding> {
-    let Some(found) = stall(context, subject, Resource::Cpu, CPU_STALL) else { return Vec::new() };
-    let limit = if found.usual.is_some() { CPU_STALL } else { COLD_CPU_STALL };
+    let Some(found) = stall(context, subject, Resource::Cpu, SMALL_CPU_STALL) else { return Vec::new() };
+    let seconds = context.window.as_secs_f64();
+    let own = subject.view.window_usage_us.unwrap_or(0) as f64 / 1e6 / seconds;
+    // Who works little waits little, and may still take three times as long for all that it does.
+    let limit = match found.usual {
+        None => COLD_CPU_STALL,
+        Some(_) if subject.view.window_usage_us.is_some() && found.share >= WAIT_PER_WORK * own => SMALL_CPU_STALL,
+        Some(_) => CPU_STALL,
+    };
     // Tasks that their own limit holds back count as waiting too.
     let throttled = subject.view.window_cpu.map_or(0, |cpu| cpu.throttled_us) as f64 / 1e6;
-    let own_limit =
-        subject.is_throttled(context.thresholds) || throttled > THROTTLED * found.share * context.window.as_secs_f64();
+    let own_limit = subject.is_throttled(context.thresholds) || throttled > THROTTLED * found.share * seconds;
     let (Some((cpus, busy)), Some(node)) = (cpus_used(context), node_stall(context, Resource::Cpu)) else {
         return Vec::new();
     };
     if found.share < limit || own_limit || node < NODE_STALL || busy < BUSY {
         return Vec::new();
     }
-    let seconds = context.window.as_secs_f64();
-    let own = subject.view.window_usage_us.unwrap_or(0) as f64 / 1e6 / seconds;
     let neighbour = neighbour(context, subject, own, cpus);
     let name = subject.name();
     let mut all = numbers(context, subject, Resource::Cpu, found);

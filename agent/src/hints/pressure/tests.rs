@@ -80,6 +80,19 @@ fn busy_cpus_without_anybody_who_waits_are_silent() {
 }
 
 #[test]
+fn a_pod_that_works_little_suffers_from_a_shorter_wait() {
+    let mut case = hog();
+    waits(&mut case, "cart", |p| p.cpu_some_us = 1_200_000);
+    case.subject("cart").window_usage_us = Some(590_000);
+    let hint = Run::warm(&normal()).expect_one(&case);
+    assert_eq!(hint.cause, "node_cpu_contention");
+    case.subject("cart").window_usage_us = Some(610_000);
+    Run::warm(&normal()).expect_silence(5, &case);
+    case.subject("cart").window_usage_us = None;
+    Run::warm(&normal()).expect_silence(5, &case);
+}
+
+#[test]
 fn waiting_on_idle_cpus_is_not_for_want_of_them() {
     let mut case = hog();
     set(case.host.as_mut().unwrap(), Signal::CpuIdle, 4_000_000);
