@@ -359,7 +359,7 @@ impl Join {
         let tops = self.topmost();
         let mut facts: BTreeMap<&SubjectId, FactsDelta> = BTreeMap::new();
         let deltas = self.window.facts();
-        let cpu_users = self.cpu_users(&deltas);
+        let cpu_users = self.cpu_users(&deltas, &tops);
         for (cgroup, delta) in deltas {
             if let Some(owner) = self.owners.get(&cgroup) {
                 facts.entry(&owner.subject).or_default().add(&own(&delta, tops.contains(&cgroup)));

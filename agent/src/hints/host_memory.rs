@@ -85,6 +85,8 @@ impl HostMemory {
         let seconds = view.window.as_secs_f64();
         let any = |family: Family| busy.iter().any(|(f, _)| *f == family);
         let (drops, pressure) = (any(Family::Host), any(Family::Pressure));
+        let amiss: BTreeSet<&SubjectId> =
+            busy.iter().filter(|(f, _)| matches!(f, Family::Cpu | Family::Pressure)).map(|(_, id)| id).collect();
         if let Some(host) = &view.host {
             for (key, count) in &host.counters {
                 let frozen = if matches!(key.0.group(), Group::Pressure | Group::Cpu) { pressure } else { drops };
@@ -95,10 +97,9 @@ impl HostMemory {
             self.rates.retain(|key, _| host.counters.contains_key(key));
         }
         for subject in &view.subjects {
-            let amiss = [Family::Cpu, Family::Pressure].iter().any(|f| busy.contains(&(*f, subject.id.clone())));
             let memory = self.subjects.entry(key(&subject.id)).or_default();
             memory.last_at = view.at;
-            if let Some(psi) = subject.window_pressure.filter(|_| !amiss) {
+            if let Some(psi) = subject.window_pressure.filter(|_| !amiss.contains(&subject.id)) {
                 for (mean, resource) in memory.stalls.iter_mut().zip(Resource::ALL) {
                     mean.learn(resource.some_us(&psi) as f64 / 1e6 / seconds, keep);
                 }

@@ -134,10 +134,11 @@ const NEIGHBOUR: f64 = 0.1;
 
 pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let mut out = Vec::new();
+    let waiting = [stalled(context, Resource::Memory, MEMORY_STALL), stalled(context, Resource::Io, IO_STALL)];
     for (i, subject) in context.subjects.iter().enumerate().filter(|(_, s)| s.has_callers()) {
         out.extend(cpu(context, i, subject));
-        out.extend(memory(context, i, subject));
-        out.extend(io(context, i, subject));
+        out.extend(memory(context, i, subject, waiting[0]));
+        out.extend(io(context, i, subject, waiting[1]));
     }
     out
 }
@@ -314,11 +315,11 @@ fn stalled(context: &Context<'_>, resource: Resource, limit: f64) -> usize {
     context.subjects.iter().filter(|s| stall(context, s, resource, limit).is_some()).count()
 }
 
-fn memory(context: &Context<'_>, index: usize, subject: &Subject<'_>) -> Option<Finding> {
+fn memory(context: &Context<'_>, index: usize, subject: &Subject<'_>, waiting: usize) -> Option<Finding> {
     let found = stall(context, subject, Resource::Memory, MEMORY_STALL)?;
     let hits = subject.view.window_memory_limit_hits;
     let node = node_stall(context, Resource::Memory).is_some_and(|share| share >= MEMORY_STALL);
-    let others = stalled(context, Resource::Memory, MEMORY_STALL) - 1;
+    let others = waiting.saturating_sub(1);
     let (rule, certainty) = match hits {
         Some(n) if n > 0 => (&POD_MEMORY_PRESSURE, 1.0),
         Some(_) if node => (&NODE_MEMORY_PRESSURE, 1.0),
@@ -338,9 +339,9 @@ fn memory(context: &Context<'_>, index: usize, subject: &Subject<'_>) -> Option<
     Some(of_memory_or_io(context, (index, subject), (rule, certainty), ("memory", found, MEMORY_STALL), &why, all))
 }
 
-fn io(context: &Context<'_>, index: usize, subject: &Subject<'_>) -> Option<Finding> {
+fn io(context: &Context<'_>, index: usize, subject: &Subject<'_>, waiting: usize) -> Option<Finding> {
     let found = stall(context, subject, Resource::Io, IO_STALL).filter(|found| found.usual.is_some())?;
-    let others = stalled(context, Resource::Io, IO_STALL) - 1;
+    let others = waiting.saturating_sub(1);
     let node = node_stall(context, Resource::Io).is_some_and(|share| share >= IO_STALL);
     let rule = if others > 0 && node { &NODE_IO_PRESSURE } else { &POD_IO_PRESSURE };
     let mut all = numbers(context, subject, Resource::Io, found);

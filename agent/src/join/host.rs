@@ -34,8 +34,7 @@ impl Join {
     }
 
     /// CPU time is counted with that of descendants: only cgroups that hold none of another subject tell who it was.
-    pub(super) fn cpu_users(&self, deltas: &HashMap<u64, FactsDelta>) -> Vec<CpuUser> {
-        let tops = self.topmost();
+    pub(super) fn cpu_users(&self, deltas: &HashMap<u64, FactsDelta>, tops: &BTreeSet<u64>) -> Vec<CpuUser> {
         let mut paths: Vec<(&str, u64)> = self.owners.iter().map(|(id, owner)| (owner.path.as_str(), *id)).collect();
         paths.sort_unstable();
         let holds_others = |owner: &Owner| {

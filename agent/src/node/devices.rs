@@ -97,11 +97,23 @@ fn from_routes(process: &Path, routes: &text::Routes) -> Vec<String> {
     found
 }
 
-/// True when sysfs lists the interfaces that the process's namespace has.
+/// True when sysfs shows the namespace that the process is in: the same interfaces, with the same packets. (Two
+/// namespaces with nothing but `lo` and `eth0` are common.)
 fn is_same(class: &Path, process: &Path) -> bool {
+    let names = names(class);
+    let packets = || -> Vec<Option<u64>> {
+        let text = |name: &String| fs::read_to_string(class.join(name).join("statistics/rx_packets")).ok();
+        names.iter().take(MAX_DEVICES).map(|name| text(name)?.trim().parse().ok()).collect()
+    };
+    let before = packets();
     let text = fs::read_to_string(process.join("net/dev")).unwrap_or_default();
-    let listed = text::device_names(&text);
-    !listed.is_empty() && names(class) == listed
+    let after = packets();
+    let agrees = |((name, before), after): ((&String, Option<u64>), Option<u64>)| {
+        let between = text::device_counters(&text, name).ok().flatten().map(|counters| counters[0].1);
+        let (Some(before), Some(between), Some(after)) = (before, between, after) else { return true };
+        (before..=after).contains(&between)
+    };
+    !names.is_empty() && names == text::device_names(&text) && names.iter().zip(before).zip(after).all(agrees)
 }
 
 /// Interfaces in sysfs, in order.
@@ -252,6 +264,13 @@ mod tests {
         assert_eq!(node.found(), (Place::Procfs, want));
         node.list(&[]);
         assert_eq!(node.found().0, Place::Procfs, "no list is no agreement");
+        let alike = |packets: u64| {
+            node.device("eth7", 2, true);
+            fs::write(node.0.join("sys/class/net/eth7/statistics/rx_packets"), format!("{packets}\n")).unwrap();
+            fs::write(node.0.join("1/net/dev"), "Inter-|\n face |\n eth7: 1 5 0 0 0 0 0 0 1 5 0 0 0 0 0 0\n").unwrap();
+            node.found().0
+        };
+        assert_eq!((alike(5), alike(6)), (Place::Sysfs, Place::Procfs), "the same names are not the same interfaces");
     }
 
     #[test]

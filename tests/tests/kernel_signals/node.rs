@@ -11,6 +11,7 @@ use netwhy_agent::{
     sample::{Gauge, Group, HostSample, SampleSource as _, Signal, State},
 };
 use netwhy_tests::lab::Node;
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use std::{
     ffi::OsString,
     net::{Ipv4Addr, UdpSocket},
@@ -120,6 +121,33 @@ fn what_is_read_from_outside_is_what_is_read_inside() {
     // The machine's own namespace is another one.
     let machine = reader("1").read(Duration::from_secs(1));
     assert_ne!(machine.devices, outside.devices);
+}
+
+#[test]
+fn with_the_charts_rights_and_a_network_of_its_own_the_agent_still_counts_the_nodes() {
+    let stage = stage!("a");
+    let rights = CapabilitySet::BPF | CapabilitySet::PERFMON;
+    // A thread of its own, on which nothing else will run.
+    let sample = on_node(stage.node("a"), || {
+        let sets = CapabilitySets { effective: rights, permitted: rights, inheritable: CapabilitySet::empty() };
+        set_capabilities(None, sets).unwrap();
+        reader("1").read(Duration::from_secs(1))
+    });
+    let machine = reader("1").read(Duration::from_secs(1));
+    for group in [Group::Pressure, Group::Cpu, Group::Softnet, Group::Conntrack, Group::Tcp] {
+        assert_eq!(sample.states[&group], machine.states[&group], "{group:?}");
+    }
+    assert!(count(&machine, Signal::SegmentsSent) >= count(&sample, Signal::SegmentsSent));
+    assert!(count(&sample, Signal::SegmentsSent) > 0, "the machine's, where the new namespace has sent none");
+    for group in [Group::Ports, Group::Qdiscs] {
+        let state = &sample.states[&group];
+        assert!(matches!(state, State::Unsupported(why) if why.contains("hostNetwork")), "{group:?}: {state:?}");
+    }
+    // Interfaces are found by the routes, and counted without a driver's word.
+    let routes = std::fs::read_to_string("/proc/1/net/route").unwrap();
+    let way_out = routes.lines().any(|line| line.split_whitespace().nth(7) == Some("00000000"));
+    assert_eq!(!sample.devices.is_empty(), way_out, "{routes}");
+    assert!(sample.devices.iter().all(|device| device.driver.is_none() && device.name.as_ref() != "lo"));
 }
 
 /// Fills a Node's queue until it is dropped.
