@@ -4,7 +4,7 @@ use crate::{
     cgroup::{Owner as CgroupOwner, owner},
     peers::{Peer, PeerKind, PeerTable, Translations, mapped},
     pods::{PodIndex, PodInfo},
-    sample::{CgroupFacts, Connects, FactsDelta, Frame, Ledger, Snapshot, Tally, Window},
+    sample::{CgroupFacts, Connects, FactsDelta, Frame, HostKey, Ledger, Snapshot, Tally, Window},
     state::{EdgeView, NodeView, PeerNodeView, SubjectId, SubjectKind, SubjectView},
 };
 use netwhy_abi::PeerClass;
@@ -55,12 +55,15 @@ pub struct Join {
     peer_nodes: BTreeMap<Option<Arc<str>>, Tally>,
     unattributed: BTreeMap<&'static str, u64>,
     node_drops: BTreeMap<u32, u64>,
+    /// The Node's own counters since the agent started.
+    host: BTreeMap<HostKey, u64>,
 }
 
 struct Owner {
     subject: SubjectId,
     path: String,
     alive: bool,
+    cpu_weight: Option<u64>,
 }
 
 /// One subject's sums.
@@ -103,6 +106,7 @@ impl Join {
             pending: BTreeMap::new(),
             unattributed: BTreeMap::new(),
             node_drops: BTreeMap::new(),
+            host: BTreeMap::new(),
         }
     }
 
@@ -168,10 +172,11 @@ impl Join {
                     continue;
                 };
                 self.strangers.remove(&group.id);
-                self.owners.insert(group.id, Owner { subject, path: path.clone(), alive: true });
+                self.owners.insert(group.id, Owner { subject, path: path.clone(), alive: true, cpu_weight: None });
             }
             if let Some(owner) = self.owners.get_mut(&group.id) {
                 owner.alive = group.alive;
+                owner.cpu_weight = group.cpu_weight;
             }
         }
         self.owners.retain(|id, _| seen.contains(id));
@@ -260,6 +265,9 @@ impl Join {
                 Some(sums) => *sums.drops.entry(key.reason).or_default() += n,
                 None => *self.waiting(key.cgroup, at).sums.drops.entry(key.reason).or_default() += n,
             }
+        }
+        for (key, n) in &frame.host {
+            *self.host.entry(key.clone()).or_default() += n;
         }
         let tops = self.topmost();
         for (cgroup, facts) in &frame.facts {
@@ -381,7 +389,9 @@ impl Join {
         }
         let tops = self.topmost();
         let mut facts: BTreeMap<&SubjectId, FactsDelta> = BTreeMap::new();
-        for (cgroup, delta) in self.window.facts() {
+        let deltas = self.window.facts();
+        let cpu_users = self.cpu_users(&deltas, &tops);
+        for (cgroup, delta) in deltas {
             if let Some(owner) = self.owners.get(&cgroup) {
                 facts.entry(&owner.subject).or_default().add(&own(&delta, tops.contains(&cgroup)));
             }
@@ -391,6 +401,8 @@ impl Join {
                 view.window_cpu = facts.cpu;
                 view.window_pressure = facts.pressure;
                 view.window_oom_kills = facts.oom_kills.unwrap_or(0);
+                view.window_usage_us = facts.usage_us;
+                view.window_memory_limit_hits = facts.memory_limit_hits;
             }
         }
         let edges = busiest(merged(edges), self.limits.edges);
@@ -410,6 +422,8 @@ impl Join {
             peer_nodes: (self.peer_nodes.iter())
                 .map(|(node, totals)| PeerNodeView { node: node.clone(), totals: totals.clone() })
                 .collect(),
+            host: snapshot.host.as_ref().map(|sample| self.host_view(sample)),
+            cpu_users,
             hints: Vec::new(),
             hints_total: BTreeMap::new(),
             unattributed: self.unattributed.clone(),
@@ -429,6 +443,8 @@ fn own(facts: &FactsDelta, top: bool) -> FactsDelta {
         pressure: facts.pressure.filter(|_| top),
         oom_kills: facts.oom_kills.filter(|_| top || facts.oom_own),
         oom_own: facts.oom_own,
+        usage_us: facts.usage_us.filter(|_| top),
+        memory_limit_hits: facts.memory_limit_hits.filter(|_| top || facts.oom_own),
     }
 }
 
@@ -519,5 +535,6 @@ impl SubjectView {
     }
 }
 
+mod host;
 #[cfg(test)]
 mod tests;

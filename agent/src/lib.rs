@@ -1,6 +1,7 @@
 //! netwhy's node agent as a library; modules stand in the order in which data flows through them.
 //!
 //! ```text
+//! procfs, sysfs, netlink → node ┐
 //! kernel maps → kernel → sample::Snapshot → sample::Ledger/Frame → join(cgroup names) → state::NodeView → hints
 //!               (or replay)   cumulative      differences, windows      pure                               pure
 //! NodeView → metrics (at scrape time) · http /api/v1 → people
@@ -12,6 +13,7 @@ pub mod config;
 #[cfg(feature = "ebpf")]
 pub mod kernel;
 pub mod cgroup;
+pub mod node;
 pub mod peers;
 pub mod pods;
 pub mod sample;

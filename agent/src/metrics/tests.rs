@@ -154,7 +154,7 @@ fn series_per_pod_stay_within_the_budget() {
     // A server with one class of peers, a CPU limit, every controller and no faults.
     assert_eq!(count(healthy_pod("shop", "cart-2")), 52);
     // Everything at once: both roles, two classes of peers (20 series each for their RTTs), every fault and label value.
-    assert_eq!(count(busy_pod("shop", "payment-1")), 105);
+    assert_eq!(count(busy_pod("shop", "payment-1")), 106);
 }
 
 #[test]

@@ -228,6 +228,16 @@ fn own_cpu(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>, out: 
         target: "≤ 1 %",
         ok: Some(cpu.cores <= 0.01),
     });
+    let mut instrument = Instrument::start(&context.bin, lab.cgroups().root())?;
+    let seconds = instrument.ask("node")?["seconds"].as_f64().context("the instrument tells no time")?;
+    out["node_signals_seconds"] = json!(seconds);
+    rows.push(Row {
+        what: "CPU time to read the Node's own signals".to_owned(),
+        value: format!("{:.2} ms", seconds * 1e3),
+        spread: "mean of 300".to_owned(),
+        target: "≤ 2 ms per tick",
+        ok: Some(seconds <= 0.002),
+    });
     Ok(())
 }
 
