@@ -15,7 +15,9 @@ mod info;
 mod watch;
 mod workload;
 
+pub(crate) use client::one_line;
 pub use client::{Cluster, ConnectError, Heard, Place, find};
+pub(crate) use convert::{pod_event, pod_info};
 pub use follow::WatchStatus;
 pub use index::{Change, PodIndex};
 pub use info::{Condition, ContainerInfo, ContainerKind, ContainerState, Ended, PodEvent, PodInfo, ProbeKind, Why};
