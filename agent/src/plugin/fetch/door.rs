@@ -1,6 +1,6 @@
 //! One agent's HTTP API, directly or through the API server.
 
-use super::{super::Trouble, errors::late};
+use super::super::Trouble;
 use crate::pods::one_line;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::{Request, StatusCode, header};
@@ -66,8 +66,8 @@ impl Door {
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
         let answer = tokio::time::timeout(self.timeout, self.bytes(path)).await;
         let bytes = answer.map_err(|_| {
-            let Trouble { what, remedy } = late("the agent", self.timeout);
-            Trouble::new(what, format!("{remedy}, or look whether its Node is well"))
+            let what = format!("no answer within {} s", self.timeout.as_secs_f64());
+            Trouble::new(what, "wait longer with --request-timeout, or look whether its Node is well")
         })??;
         serde_json::from_slice(&bytes).map_err(|error| {
             let what = format!("answers in a form that this version ({VERSION}) can't read: {error}");

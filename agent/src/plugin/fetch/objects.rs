@@ -122,10 +122,7 @@ pub(super) async fn resolve(
             Kind::Node => {
                 let api: Api<Node> = Api::all(client.clone());
                 let what = format!("Node {}", target.name);
-                match optional(session, &what, api.get(&target.name)).await? {
-                    None => None,
-                    Some(_) => Some(Vec::new()),
-                }
+                optional(session, &what, api.get(&target.name)).await?.map(|_| Vec::new())
             }
             kind => match selector(session, client, namespace, *kind, &target.name).await? {
                 None => None,

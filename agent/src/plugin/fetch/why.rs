@@ -233,7 +233,7 @@ async fn ask_peers(session: &Session, client: &Client, facts: &mut Facts, own: &
     }
     weight.retain(|node, _| !own.contains(node));
     let mut peers: Vec<(String, (bool, u64, u64))> = weight.into_iter().collect();
-    peers.sort_by(|a, b| b.1.cmp(&a.1));
+    peers.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
     if peers.len() > PEERS {
         let text = format!("the {PEERS} with most trouble and traffic of {} were asked", peers.len());
         facts.unknown.push(Fact::new("other peers' Nodes", text));

@@ -89,7 +89,9 @@ pub struct Case {
     pub well: Vec<Fact>,
     /// Measured, not quite normal, and no hint.
     pub odd: Vec<Fact>,
-    /// Not known.
+    /// No data in the window: neither well nor ill.
+    pub no_data: Vec<Fact>,
+    /// Not known, because somebody could not be asked or a signal is missing.
     pub unknown: Vec<Fact>,
     /// One line per Pod.
     pub pods: Vec<PodLine>,
@@ -116,7 +118,7 @@ pub struct Verdict {
     pub confidence: Option<f64>,
     /// Since when, RFC 3339.
     pub since: Option<String>,
-    /// Node whose agent says it.
+    /// Node whose agent says it; of a Node also how many others do.
     pub said_by: String,
 }
 
@@ -174,12 +176,19 @@ pub fn case(facts: Facts, wanted: &Wanted) -> Case {
     let own: Vec<&Hint> = hints.iter().filter(|hint| facts.is_about(hint)).collect();
     let blaming: Vec<&Hint> = hints.iter().filter(|hint| !facts.is_about(hint) && facts.is_blamed(hint)).collect();
     let health = facts.health();
-    let lead = own.iter().chain(&blaming).find(|h| h.state == HintState::Firing).copied();
+    // Of a Node, what others suffer from it comes before what its Pods suffer from others.
+    let order: Vec<&Hint> = if facts.kind == "Node" {
+        let (mine, rest): (Vec<&Hint>, Vec<&Hint>) = own.iter().chain(&blaming).partition(|hint| facts.is_blamed(hint));
+        mine.into_iter().chain(rest).collect()
+    } else {
+        own.iter().chain(&blaming).copied().collect()
+    };
+    let lead = order.into_iter().find(|hint| hint.state == HintState::Firing);
     let past = own.first().copied().filter(|_| lead.is_none());
     let trail = lead.or(past).map(|hint| follow(hint, &hints)).unwrap_or_default();
     let root = trail.last().copied();
     let verdict = match (root, trail.first()) {
-        (Some(root), Some(first)) => told(root, first, &trail),
+        (Some(root), Some(first)) => Verdict { said_by: facts.said_by(root, &hints), ..told(root, first, &trail) },
         _ => untold(&facts, &health),
     };
     let next_step = match root {
@@ -200,6 +209,7 @@ pub fn case(facts: Facts, wanted: &Wanted) -> Case {
         also,
         well: health.well,
         odd: health.odd,
+        no_data: health.no_data,
         unknown: health.unknown,
         around: facts.around,
         events: facts.events,
@@ -229,6 +239,17 @@ impl Facts {
         }
     }
 
+    /// Nodes whose agents say it. A Node that many blame hears from how many.
+    fn said_by(&self, root: &Hint, hints: &[Hint]) -> String {
+        let same =
+            |hint: &&Hint| hint.state == root.state && hint.cause == root.cause && hint.blame.name == root.blame.name;
+        let nodes: BTreeSet<&str> = hints.iter().filter(same).map(|hint| hint.subject.node.as_str()).collect();
+        match (self.kind.as_str(), nodes.len()) {
+            ("Node", 2..) => format!("{} and {} more", root.subject.node, nodes.len() - 1),
+            _ => root.subject.node.clone(),
+        }
+    }
+
     fn workload(&self) -> String {
         let [only] = self.pods.as_slice() else { return String::new() };
         if self.kind != "Pod" {
@@ -250,7 +271,7 @@ impl Facts {
             if let Some(row) = &only.row {
                 health.of_window(row);
             } else if self.kind != "Node" {
-                health.unknown.push(Fact::new("traffic", "the agent doesn't know the Pod (yet)"));
+                health.no_data.push(Fact::new("traffic", "the agent doesn't know the Pod (yet)"));
             }
             health.of_status(only.info.as_deref());
         } else {
@@ -259,7 +280,7 @@ impl Facts {
             let episodes: u64 = measured.iter().map(|row| row.window.counts.loss_episodes).sum();
             let text = format!("{episodes} loss episodes in {segments} segments sent by {} Pods", measured.len());
             match (segments, episodes) {
-                (0, _) => health.unknown.push(Fact::new("loss", "none of its Pods sent anything in the window")),
+                (0, _) => health.no_data.push(Fact::new("loss", "none of its Pods sent anything in the window")),
                 (_, 0) => health.well.push(Fact::new("loss", text)),
                 _ => health.odd.push(Fact::new("loss", text)),
             }
@@ -319,7 +340,7 @@ fn told(root: &Hint, first: &Hint, trail: &[&Hint]) -> Verdict {
         blame: Some(root.blame.clone()),
         confidence: trail.iter().map(|hint| hint.confidence).min_by(f64::total_cmp),
         since: Some(first.first_seen.clone()),
-        said_by: root.subject.node.clone(),
+        said_by: String::new(),
     }
 }
 
@@ -332,8 +353,12 @@ fn untold(facts: &Facts, health: &Health) -> Verdict {
     let (state, sentence) = if facts.pods.is_empty() {
         (State::NoData, format!("{name} has no Pods: there is nothing to judge"))
     } else if measured {
-        let rest = if health.odd.is_empty() { "what was measured is normal" } else { "but see what is odd below" };
-        (State::NothingFound, format!("No cause found for {name} in the last {seconds:.0} s: {rest}"))
+        let rest = if health.odd.is_empty() {
+            ": what was measured is normal"
+        } else {
+            "; a few figures are odd, though none breaks a rule"
+        };
+        (State::NothingFound, format!("No cause found for {name} in the last {seconds:.0} s{rest}"))
     } else {
         (
             State::NoData,

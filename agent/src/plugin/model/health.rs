@@ -30,7 +30,9 @@ pub struct Health {
     pub well: Vec<Fact>,
     /// Measured, and worth a look although no rule made a hint of it.
     pub odd: Vec<Fact>,
-    /// Not measured.
+    /// No data in the window, or never measured here.
+    pub no_data: Vec<Fact>,
+    /// Signals that an agent lacks, agents that did not answer, questions that were not allowed.
     pub unknown: Vec<Fact>,
 }
 
@@ -39,7 +41,7 @@ impl Health {
         match verdict {
             Some((true, figures)) => self.well.push(Fact::new(what, figures)),
             Some((false, figures)) => self.odd.push(Fact::new(what, figures)),
-            None => self.unknown.push(Fact::new(what, missing)),
+            None => self.no_data.push(Fact::new(what, missing)),
         }
     }
 
@@ -184,8 +186,8 @@ mod tests {
         health.of_window(&testing::idle_row());
         health.of_status(None);
         assert!(health.well.iter().all(|f| f.what == "memory kills"), "{:?}", health.well);
-        assert!(health.unknown.iter().any(|f| f.what == "loss"));
-        assert!(health.unknown.iter().any(|f| f.what == "Pod status"));
+        assert!(health.no_data.iter().any(|f| f.what == "loss"));
+        assert!(health.no_data.iter().any(|f| f.what == "Pod status"));
     }
 
     #[test]

@@ -46,8 +46,9 @@ impl Report for Case {
         // With a verdict the reader wants the cause; what is well is part of the answer only without one.
         if self.verdict.state != State::CauseFound || view.wide {
             out.facts("KNOWN TO BE WELL", &self.well, Some(Colour::Green));
+            out.facts("ODD, BUT NO RULE HOLDS", &self.odd, Some(Colour::Yellow));
+            out.facts("NO DATA: NEITHER WELL NOR ILL", &self.no_data, Some(Colour::Grey));
         }
-        out.facts("ODD, BUT NO RULE HOLDS", &self.odd, Some(Colour::Yellow));
         out.facts("NOT KNOWN", &self.unknown, Some(Colour::Grey));
         self.pods(&mut out);
         out.facts("AROUND IT", &self.around, None);
@@ -141,7 +142,7 @@ impl Case {
             parts.push("over".to_owned());
         }
         if !v.said_by.is_empty() {
-            parts.push(format!("says the agent on {}", v.said_by));
+            parts.push(format!("seen from {}", v.said_by));
         }
         out.paragraph(&parts.join(" · "));
     }
@@ -154,7 +155,7 @@ impl Case {
         let mut table = Table::new(&["EVIDENCE", "NOW", "NORMALLY", "WHERE"], "");
         for e in &self.evidence {
             let usual = e.baseline.map_or_else(|| "–".to_owned(), |b| value(e, b));
-            table.row(vec![e.signal.clone(), value(e, e.observed), usual, e.place.clone()]);
+            table.row(vec![indented(&e.signal), value(e, e.observed), usual, e.place.clone()]);
         }
         out.table(&table);
     }
@@ -174,7 +175,7 @@ impl Case {
                 let cause = if pod.cause.is_empty() { "–".to_owned() } else { pod.cause.clone() };
                 let colour = (!pod.cause.is_empty()).then_some(Colour::Red);
                 table.coloured(vec![
-                    (pod.name.clone(), None),
+                    (indented(&pod.name), None),
                     (pod.node.clone(), None),
                     (cause, colour),
                     (or(pod.rtt_p50_seconds.map(seconds)), None),
@@ -202,6 +203,11 @@ pub(super) fn value(e: &Evidence, number: f64) -> String {
         unit if number.fract() == 0.0 => format!("{number:.0} {unit}"),
         unit => format!("{number:.2} {unit}"),
     }
+}
+
+/// A first cell below its heading.
+fn indented(text: &str) -> String {
+    format!("{}{text}", " ".repeat(INDENT))
 }
 
 /// A text in the making.
@@ -234,13 +240,7 @@ impl Screen<'_> {
     }
 
     fn table(&mut self, table: &Table) {
-        for (number, line) in table.render(self.view).lines().enumerate() {
-            if number == 0 {
-                self.text.push_str(&format!("{line}\n"));
-            } else {
-                self.text.push_str(&format!("{line}\n"));
-            }
-        }
+        self.text.push_str(&table.render(self.view));
     }
 
     fn more(&mut self, all: usize) {
@@ -255,7 +255,7 @@ impl Screen<'_> {
             return;
         }
         self.heading(heading);
-        let widest = facts.iter().map(|fact| fact.what.chars().count()).max().unwrap_or(0).min(34);
+        let widest = facts.iter().map(|fact| fact.what.chars().count()).max().unwrap_or(0).min(46);
         for fact in facts.iter().take(self.most()) {
             let pad = " ".repeat(widest.saturating_sub(fact.what.chars().count()));
             let what = colour.map_or_else(|| fact.what.clone(), |colour| self.view.paint.colour(colour, &fact.what));

@@ -67,7 +67,7 @@ impl Report for Matrix {
     fn mermaid(&self) -> String {
         let mut chart = Chart::new("LR");
         let mut pairs: Vec<&Pair> = self.pairs.iter().collect();
-        pairs.sort_by(|a, b| b.episodes.cmp(&a.episodes));
+        pairs.sort_by_key(|pair| std::cmp::Reverse(pair.episodes));
         for pair in pairs.into_iter().take(CHART) {
             let (from, to) = (chart.node(&pair.from, Shape::Box), chart.node(&pair.to, Shape::Box));
             chart.edge(from, to, &cell(pair, None).0);

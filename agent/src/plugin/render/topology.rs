@@ -12,17 +12,24 @@ use crate::plugin::model::{
 impl Report for Topology {
     fn text(&self, view: &View) -> String {
         let mut out = String::new();
+        // Whether the branches to the left go on below.
+        let mut open: Vec<bool> = Vec::new();
         for (i, step) in self.steps.iter().enumerate() {
-            let indent = "   ".repeat(step.depth.saturating_sub(1));
             let last = !self.steps[i + 1..].iter().take_while(|s| s.depth >= step.depth).any(|s| s.depth == step.depth);
+            open.truncate(step.depth.saturating_sub(1));
+            let left: String = open.iter().map(|on| if *on { "│  " } else { "   " }).collect();
             let branch = match (step.depth, last) {
                 (0, _) => "",
                 (_, true) => "└─ ",
                 (_, false) => "├─ ",
             };
+            if step.depth > 0 {
+                open.push(!last);
+            }
             let mark = view.paint.colour(colour(step.health), step.health.label());
-            out.push_str(&format!("{indent}{branch}{}/{}  [{mark}]  {}\n", step.kind, step.name, step.says));
-            let below = format!("{indent}{}", if step.depth == 0 { "   " } else { "      " });
+            out.push_str(&format!("{left}{branch}{}/{}  [{mark}]  {}\n", step.kind, step.name, step.says));
+            let below: String = open.iter().map(|on| if *on { "│  " } else { "   " }).collect();
+            let below = format!("{below}   ");
             if !step.owners.is_empty() {
                 let owners = view.paint.colour(Colour::Grey, &format!("owned by {}", step.owners.join(" ← ")));
                 out.push_str(&format!("{below}{owners}\n"));

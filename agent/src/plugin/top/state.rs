@@ -272,7 +272,7 @@ fn detail(pod: &PodRow, hints: &[&Hint]) -> Vec<String> {
     if let Some(info) = &pod.status {
         out.push(format!("Pod status      {}", status_line(info)));
     }
-    for (head, facts) in [("well", &health.well), ("odd", &health.odd), ("not known", &health.unknown)] {
+    for (head, facts) in [("well", &health.well), ("odd", &health.odd), ("no data", &health.no_data)] {
         out.extend(facts.iter().map(|fact| format!("{head:<10} {:<14} {}", fact.what, fact.figures)));
     }
     out

@@ -53,7 +53,7 @@ pub(crate) fn loses() -> Facts {
     facts.not_answered = vec![Silent {
         node: "node-b".into(),
         agent: "netwhy/netwhy-x7k".into(),
-        why: "the agent: no answer within 5 s; wait longer with --request-timeout".into(),
+        why: "no answer within 5 s; wait longer with --request-timeout".into(),
     }];
     facts
 }
@@ -106,6 +106,23 @@ fn who_is_blamed_by_its_callers_hears_of_it() {
     facts.hints = vec![caller];
     let case = case(facts, &wanted());
     assert_eq!((case.verdict.state, case.verdict.cause.as_deref()), (State::CauseFound, Some("peer_slow")));
+}
+
+#[test]
+fn a_node_that_others_blame_is_told_so_before_its_own_pods_troubles() {
+    let mut facts = Facts { kind: "Node".into(), name: "node-a".into(), ..well() };
+    let mut own = hint("shop", "payment-1", "peer_slow");
+    own.confidence = 0.99;
+    let blaming = ["node-b", "node-c"].map(|node| {
+        let mut hint = hint("shop", &format!("web-{node}"), "path_loss");
+        hint.subject.node = node.into();
+        hint.blame = Blame { kind: BlameKind::PeerNode, name: "node-a".into(), alternatives: vec![] };
+        hint
+    });
+    facts.hints = std::iter::once(own).chain(blaming).collect();
+    let case = case(facts, &wanted());
+    assert_eq!(case.verdict.cause.as_deref(), Some("path_loss"));
+    assert_eq!(case.verdict.said_by, "node-b and 1 more");
 }
 
 #[test]
