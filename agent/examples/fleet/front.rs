@@ -37,7 +37,13 @@ pub(crate) fn router(fleet: Arc<Fleet>) -> Router {
 async fn answer(State(fleet): State<Arc<Fleet>>, Query(query): Query<HashMap<String, String>>, uri: Uri) -> Response {
     let parts: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
     match parts.as_slice() {
+        // No Pod but the agents' has labels here.
+        ["api", "v1", "pods"] if query.get("labelSelector").is_some_and(|l| !l.contains("netwhy")) => {
+            object(list("v1", "Pod", &[]))
+        }
         ["api", "v1", "pods"] => object(fleet.list(&query)),
+        ["api", "v1", "namespaces", "shop", "pods"] => object(fleet.pods()),
+        ["api", "v1", "namespaces", "shop", "services", "app"] => object(service()),
         ["api", "v1", "namespaces", AGENTS, "pods", pod, "proxy", path @ ..] => {
             fleet.proxy(pod, &path.join("/"), uri.query()).await
         }
@@ -46,10 +52,8 @@ async fn answer(State(fleet): State<Arc<Fleet>>, Query(query): Query<HashMap<Str
             "apiVersion": "v1", "kind": "Node", "metadata": {"name": node},
             "status": {"conditions": [{"type": "Ready", "status": "True"}]}
         })),
-        [.., "events"] => object(json!({"apiVersion": "v1", "kind": "EventList", "metadata": {}, "items": []})),
-        [.., "endpointslices"] => object(json!({
-            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSliceList", "metadata": {}, "items": []
-        })),
+        [.., "events"] => object(list("v1", "Event", &[])),
+        [.., "endpointslices"] => object(list("discovery.k8s.io/v1", "EndpointSlice", &[fleet.slice()])),
         [.., name] => absent(name),
         [] => absent(""),
     }
@@ -67,7 +71,39 @@ fn absent(name: &str) -> Response {
     (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "application/json")], status.to_string()).into_response()
 }
 
+fn list(version: &str, kind: &str, items: &[Value]) -> Value {
+    json!({"apiVersion": version, "kind": format!("{kind}List"), "metadata": {}, "items": items})
+}
+
+fn service() -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "app", "namespace": "shop"},
+        "spec": {"clusterIP": "10.96.0.7", "selector": {"app": "app"}, "ports": [{"port": 80, "targetPort": 8080}]}
+    })
+}
+
 impl Fleet {
+    /// The first Pods of the shop.
+    fn pods(&self) -> Value {
+        let names = (0..self.members.len().min(3)).filter_map(|node| self.pod(&views::pod(node, 0)));
+        list("v1", "Pod", &names.collect::<Vec<_>>())
+    }
+
+    /// What stands behind the Service.
+    fn slice(&self) -> Value {
+        let endpoints: Vec<Value> = (0..self.members.len().min(2))
+            .map(|node| json!({
+                "addresses": [format!("10.0.{node}.1")], "conditions": {"ready": true}, "nodeName": views::node(node),
+                "targetRef": {"kind": "Pod", "namespace": "shop", "name": views::pod(node, 0)}
+            }))
+            .collect();
+        json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": "app-1", "namespace": "shop", "labels": {"kubernetes.io/service-name": "app"}},
+            "endpoints": endpoints
+        })
+    }
+
     /// Agents' Pods, in chunks as the real one does it.
     fn list(&self, query: &HashMap<String, String>) -> Value {
         let number = |key: &str| query.get(key).and_then(|text| text.parse::<usize>().ok());
