@@ -48,7 +48,7 @@ async fn answer(State(fleet): State<Arc<Fleet>>, Query(query): Query<HashMap<Str
             fleet.proxy(pod, &path.join("/"), uri.query()).await
         }
         ["api", "v1", "namespaces", "shop", "pods", pod] => fleet.pod(pod).map_or_else(|| absent(pod), object),
-        ["api", "v1", "nodes", node] => object(json!({
+        ["api", "v1", "nodes", node] if fleet.members.iter().any(|member| member.node == *node) => object(json!({
             "apiVersion": "v1", "kind": "Node", "metadata": {"name": node},
             "status": {"conditions": [{"type": "Ready", "status": "True"}]}
         })),

@@ -83,8 +83,19 @@ where
     Ask: Fn(&'a Session) -> Fut,
     Fut: Future<Output = Result<R, Trouble>>,
 {
+    let mut shown_before = false;
     loop {
-        let reports = asked(sessions, &ask).await?;
+        let reports = match asked(sessions, &ask).await {
+            Ok(reports) => reports,
+            // A watch outlives what passes.
+            Err(trouble) if shown_before => {
+                eprintln!("warning: {trouble}");
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
+            Err(trouble) => return Err(trouble),
+        };
+        shown_before = true;
         let mut text = write(&reports, cli.global.output, &view())?;
         let people = matches!(cli.global.output, Format::Table | Format::Wide);
         if cli.global.watch && people {
@@ -181,7 +192,16 @@ async fn watch_hints(cli: &Cli, sessions: &[Session]) -> Result<(), Trouble> {
     loop {
         let mut now = Vec::new();
         for session in &long {
-            let list = hints(session).await?;
+            let list = match hints(session).await {
+                Ok(list) => list,
+                // A watch outlives what passes; what was known stays known.
+                Err(trouble) if !before.is_empty() => {
+                    eprintln!("warning: {}{trouble}", session.prefix());
+                    now.extend(before.iter().find(|(context, _)| *context == session.context).cloned());
+                    continue;
+                }
+                Err(trouble) => return Err(trouble),
+            };
             let fresh: Vec<Silent> = list.not_answered.iter().filter(|s| !warned.contains(s)).cloned().collect();
             warn(session, &fresh);
             warned.extend(fresh);

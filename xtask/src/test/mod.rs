@@ -58,8 +58,12 @@ struct Group {
 }
 
 /// Name, beginnings of the names of the files in tests/tests/, and what they need.
-const SCENARIOS: [(&str, &[&str], bool); 3] =
-    [("replay", &["replay"], false), ("chart", &["chart"], false), ("kernel", &["lab", "kernel_"], true)];
+const SCENARIOS: [(&str, &[&str], bool); 4] = [
+    ("replay", &["replay"], false),
+    ("chart", &["chart"], false),
+    ("kernel", &["lab", "kernel_"], true),
+    ("plugin", &["plugin_"], true),
+];
 
 /// What there is to run.
 fn groups(workspace: &Path) -> Vec<Group> {
@@ -116,6 +120,10 @@ pub(crate) fn run_in(workspace: &Path, toolchain: &Toolchain, filter: Option<&st
     if machine.root && !missing_tools().is_empty() {
         // Tests that need them say so if this doesn't help.
         let _ = apt::install("iproute2 and nftables", &["iproute2", "nftables"]);
+    }
+    if machine.root && !sh::in_path("tmux") {
+        // `top` is tested in a real terminal.
+        let _ = apt::install("tmux", &["tmux"]);
     }
     if let Err(error) = helm::ensure(workspace) {
         // The chart's tests are skipped then, which they say themselves.

@@ -19,6 +19,10 @@ pub struct PeerRow {
     pub class: String,
     /// (Subject, remote address) pairs in it.
     pub edges: u64,
+    /// Of these, pairs that sent data.
+    pub sending_edges: u64,
+    /// Of these, pairs with a loss episode.
+    pub lossy_edges: u64,
     /// Subjects at this end.
     pub subjects: u64,
     /// Length of the window.
@@ -63,6 +67,8 @@ fn row(view: &NodeView, peer: Option<&str>, class: &str, edges: &[&EdgeView]) ->
         peer_node: peer.map(str::to_owned),
         class: class.to_owned(),
         edges: edges.len() as u64,
+        sending_edges: edges.iter().filter(|edge| edge.window.data_segs_out > 0).count() as u64,
+        lossy_edges: edges.iter().filter(|edge| edge.window.loss_episodes > 0).count() as u64,
         subjects: edges.iter().map(|edge| &edge.subject).collect::<BTreeSet<_>>().len() as u64,
         window_seconds: view.window.as_secs_f64(),
         rtt_samples: sum.rtt.count(),
@@ -93,6 +99,7 @@ mod tests {
         assert_eq!(rows.len(), 2);
         let (b, unknown) = (of(Some("node-b")), of(None));
         assert_eq!((b.edges, b.subjects, unknown.edges), (2, 2, 1));
+        assert_eq!((b.sending_edges, b.lossy_edges), (2, 2));
         assert_eq!(b.segments_sent, 2 * unknown.segments_sent);
         assert_eq!(b.loss_episodes, 2 * unknown.loss_episodes);
         assert_eq!(b.min_rtt_seconds, unknown.min_rtt_seconds, "the lowest is no sum");

@@ -13,6 +13,8 @@ const MAX_BODY: usize = 256 << 20;
 /// Tries when the API server says that it has too much to do, and the wait before the first of them.
 const RETRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(200);
+/// A connection attempt to an agent fails after this long, whatever the request's own limit.
+const CONNECT: Duration = Duration::from_secs(10);
 /// Version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -42,7 +44,7 @@ impl Door {
             return Err(Trouble::new(format!("--agent {url}: not an HTTP URL"), remedy));
         }
         let mut config = Config::new(uri);
-        config.connect_timeout = Some(timeout);
+        config.connect_timeout = Some(timeout.min(CONNECT));
         config.read_timeout = None;
         let client = Client::try_from(config).map_err(|error| Trouble::new(one_line(&error), remedy))?;
         Ok(Self { client, prefix: String::new(), timeout, name: full.trim_end_matches('/').to_owned(), proxied: false })

@@ -71,7 +71,8 @@ impl Losses {
 }
 
 /// Probability by Node that it is at fault, over the edges of all Nodes. This is where localisation over many Nodes plugs
-/// in; `None`: it is not part of this version, and observed facts are shown without a verdict.
+/// in: a row is one pair of Nodes, `sending_edges` are its conversations and `lossy_edges` those with an episode. `None`: it
+/// is not part of this version, and observed facts are shown without a verdict.
 pub fn blame_scores(_edges: &[PeerRow]) -> Option<BTreeMap<String, f64>> {
     None
 }

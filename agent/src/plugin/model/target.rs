@@ -85,7 +85,8 @@ impl FromStr for Target {
                 (Some(*found), name)
             }
         };
-        if name.is_empty() || name.contains(['/', '?', '#', ' ']) {
+        let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-._@:".contains(c));
+        if name.is_empty() || !plain {
             return Err("write pod/NAME, deploy/NAME, svc/NAME, node/NAME, or NAME".to_owned());
         }
         Ok(Self { kind, name: name.to_owned() })
@@ -111,7 +112,7 @@ mod tests {
             assert_eq!(text.parse::<Target>().unwrap(), Target { kind: Some(kind), name: "x".to_owned() });
         }
         assert_eq!("x.y".parse::<Target>().unwrap().kind, None);
-        for bad in ["", "pod/", "secret/x", "pod/x/y", "a b"] {
+        for bad in ["", "pod/", "secret/x", "pod/x/y", "a b", "x&y", "ä"] {
             assert!(bad.parse::<Target>().is_err(), "{bad}");
         }
     }
