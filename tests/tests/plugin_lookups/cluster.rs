@@ -53,9 +53,13 @@ fn agents(lab: &Lab, plane: &ControlPlane) -> Vec<Program> {
         pod(plane, "netwhy", &pod_name, name, &labels);
         plane.status("netwhy", &pod_name, &running(&address));
         let (listen, kubeconfig) = (format!("--listen={address}:{PORT}"), format!("--kubeconfig={}", config.display()));
+        // A cgroup that is no Pod's: makes the folder that stands for the Node's root.
+        lab.pod(name, "system").unwrap();
         let cgroups = lab.cgroups().root().join(name);
         let args = ["--kube", "on", &kubeconfig, &listen];
         agents.push(start_agent(lab, Some(&node.netns), name, &cgroups, &args));
+        let ready = format!("/api/v1/namespaces/netwhy/pods/{pod_name}:{PORT}/proxy/readyz");
+        eventually("ready agent", || plane.kubectl(ADMIN, &["get", "--raw", &ready], "").map(drop));
     }
     agents
 }
@@ -83,16 +87,18 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
 
     // Pods: the API's object and the laboratory's cgroup, joined by the UID as on a real Node.
     let labels = json!({"app": "shop"});
-    let client = lab.pod("a", &format!("pod{}", pod(&plane, "shop", "cart", "a", &labels))).unwrap();
-    let server = lab.pod("b", &format!("pod{}", pod(&plane, "shop", "db", "b", &labels))).unwrap();
+    let uids = [pod(&plane, "shop", "cart", "a", &labels), pod(&plane, "shop", "db", "b", &labels)];
     plane.status("shop", "cart", &running(&nodes[0].ipv4.to_string()));
     plane.status("shop", "db", &running(&nodes[1].ipv4.to_string()));
     let running_agents = agents(&lab, &plane);
+    let client = lab.pod("a", &format!("pod{}", uids[0])).unwrap();
+    let server = lab.pod("b", &format!("pod{}", uids[1])).unwrap();
     let mut answers = lab.start(&server, &["server", "--port", "8080"]).unwrap();
     answers.wait_ready(crate::tools::PATIENCE).unwrap();
     let to = format!("{}:8080", nodes[1].ipv4);
     let args = ["client", "--to", &to, "--connections", "2", "--rate", "60", "--close=server"];
-    let _asks = lab.start(&client, &args).unwrap();
+    let asks = lab.start(&client, &args).unwrap();
+    asks.wait_for(crate::tools::PATIENCE, |report| report.total.requests > 10).unwrap();
 
     // Well, as who may no more than README.md says.
     let case = eventually("measured Pod", || {
@@ -101,7 +107,11 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
             return Err(said.err);
         }
         let case = said.json();
-        if case["verdict"]["state"] == "nothing_found" { Ok(case) } else { Err(case["verdict"].to_string()) }
+        if case["verdict"]["state"] == "nothing_found" {
+            Ok(case)
+        } else {
+            Err(format!("{} well: {} no data: {} {}", case["verdict"], case["well"], case["no_data"], case["unknown"]))
+        }
     });
     assert_eq!((case["nodes"][0].as_str(), case["pods"][0]["name"].as_str()), (Some("a"), Some("cart")));
     let status = "Running, 1 of 1 containers ready, 0 restarts";

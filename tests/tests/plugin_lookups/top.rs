@@ -124,9 +124,9 @@ fn top_sorts_filters_drills_down_resizes_and_leaves_the_terminal_as_it_was() {
     let seen = |screen: &str| screen.lines().next().unwrap_or_default().contains(" 0s ago");
     terminal.wait("new look", seen);
 
-    // Quits, and leaves the shell's screen, cursor and echo as they were.
+    // Quits, and leaves the shell's screen, cursor and echo as they were. (tmux keeps lines of a screen that shrank.)
     terminal.keys(&["q"]);
-    terminal.wait("prompt", |screen| screen.contains("prompt>") && !screen.contains("netwhy · 1 agent"));
+    terminal.wait("prompt", |screen| screen.trim_end().ends_with("prompt>"));
     terminal.keys(&["echo code $?", "Enter"]);
     terminal.wait("echo and exit code", |screen| screen.contains("echo code $?") && screen.contains("\ncode 0"));
     assert_eq!(terminal.tmux(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]).trim(), "0 1");
@@ -137,5 +137,5 @@ fn top_sorts_filters_drills_down_resizes_and_leaves_the_terminal_as_it_was() {
     let codes = terminal.painted();
     assert!(!codes.contains("\x1b[31") && !codes.contains("\x1b[90"), "{codes:?}");
     terminal.keys(&["C-c"]);
-    terminal.wait("prompt after Ctrl-C", |screen| screen.contains("prompt>") && !screen.contains("netwhy · 1"));
+    terminal.wait("prompt after Ctrl-C", |screen| screen.contains("prompt>") && !screen.contains("netwhy · "));
 }
