@@ -4,7 +4,7 @@
 //! procfs, sysfs, netlink → node ┐
 //! kernel maps → kernel → sample::Snapshot → sample::Ledger/Frame → join(cgroup names) → state::NodeView → hints
 //!               (or replay)   cumulative      differences, windows      pure                               pure
-//! NodeView → metrics (at scrape time) · http /api/v1 → people
+//! NodeView → metrics (at scrape time) · http /api/v1 → plugin (`kubectl netwhy`, of many Nodes) → people
 //! ```
 //! `sample`, `join` and `hints` read no clock, no file and no environment: what they need comes as arguments, so that
 //! a recording replays to the same answer.
@@ -26,6 +26,7 @@ pub mod tick;
 pub mod api;
 pub mod metrics;
 pub mod http;
+pub mod plugin;
 pub mod tasks;
 #[cfg(feature = "ebpf")]
 pub mod app;

@@ -1,8 +1,10 @@
 //! Answers of `/api/v1`. Units are in the names; `null` means: not known (no sample, not offered, not measured).
 
 mod convert;
+mod peers;
 
 pub use convert::{edges, node, pods};
+pub use peers::{PeerRow, peers};
 
 use crate::api;
 use serde::{Deserialize, Serialize};

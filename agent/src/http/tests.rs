@@ -206,6 +206,19 @@ async fn edges_name_both_ends() {
 }
 
 #[tokio::test]
+async fn edges_by_node_are_sums_and_answers_name_their_version() {
+    let server = Server::start().await;
+    let rows: Vec<json::PeerRow> = serde_json::from_value(server.json("/api/v1/edges?by=peer_node").await).unwrap();
+    let [row] = rows.as_slice() else { panic!("{rows:?}") };
+    assert_eq!((row.node.as_str(), row.peer_node.as_deref(), row.edges), ("node-a", Some("node-b"), 1));
+    assert_eq!((row.segments_sent, row.loss_episodes), (2000, 8));
+    assert!(server.json("/api/v1/edges?by=peer_node&pod=absent").await.as_array().unwrap().is_empty());
+    let answer = server.get("/api/v1/edges?by=zone").await;
+    assert_eq!((answer.status, answer.error().as_str()), (400, "by must be peer_node, not \"zone\""));
+    assert_eq!(answer.header("server"), Some(concat!("netwhy-agent/", env!("CARGO_PKG_VERSION"))));
+}
+
+#[tokio::test]
 async fn node_and_info_answer_with_their_documented_shape() {
     let server = Server::start().await;
     let node: json::Node = serde_json::from_value(server.json("/api/v1/node").await).unwrap();

@@ -6,6 +6,7 @@ mod effect;
 mod footprint;
 mod instrument;
 mod load;
+mod lookup;
 mod statistics;
 mod table;
 
@@ -58,6 +59,8 @@ enum Part {
     Start,
     /// RTT and segments against what is true
     Accuracy,
+    /// `kubectl netwhy` against 5,000 synthetic agents; needs neither root nor the eBPF toolchain
+    Lookup,
 }
 
 /// Ctrl-C.
@@ -82,6 +85,7 @@ struct Plan {
     starts: usize,
     rtt: Duration,
     segments: Duration,
+    lookups: usize,
 }
 
 impl Plan {
@@ -95,6 +99,7 @@ impl Plan {
         starts: 7,
         rtt: Duration::from_secs(6),
         segments: Duration::from_secs(10),
+        lookups: 5,
     };
     const QUICK: Self = Self {
         throughput: Pace { windows: 5, window: Duration::from_millis(500) },
@@ -105,6 +110,7 @@ impl Plan {
         starts: 3,
         rtt: Duration::from_secs(3),
         segments: Duration::from_secs(3),
+        lookups: 2,
     };
 }
 
@@ -116,16 +122,17 @@ struct Context {
 
 /// Runs all benchmarks; figures that fall short are said and are no failure.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    if !rustix::process::geteuid().is_root() {
+    let kernel = args.only.is_empty() || args.only.iter().any(|part| *part != Part::Lookup);
+    if kernel && !rustix::process::geteuid().is_root() {
         let text = "the benchmarks make network namespaces and cgroups and load BPF programs: run them as root";
         return Err(Unavailable::error(text.to_owned()));
     }
-    if !missing_tools().is_empty() {
+    if kernel && !missing_tools().is_empty() {
         // The laboratory itself says what is missing if this doesn't help.
         let _ = apt::install("iproute2 and nftables", &["iproute2", "nftables"]);
     }
     let workspace = sh::workspace()?;
-    let context = build(&workspace)?;
+    let context = if kernel { build(&workspace)? } else { build_lookup(&workspace)? };
     stop::install().context("handle Ctrl-C")?;
     let plan = if args.quick { Plan::QUICK } else { Plan::FULL };
     let began = Instant::now();
@@ -150,12 +157,25 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn build(workspace: &Path) -> Result<Context> {
     let toolchain = toolchain::ensure(workspace)?;
     sh::say("building the agent, its instrument and the traffic programs");
-    for (package, what) in [("netwhy-agent", &["--bins", "--example", "bench"][..]), ("netwhy-tests", &["--bins"])] {
+    for (package, what) in [("netwhy-agent", &["--bins", "--examples"][..]), ("netwhy-tests", &["--bins"])] {
         let mut build = toolchain.cargo(workspace);
         build.args(["build", "--release", "--package", package]).args(what);
         // Its stdout would end up among the results.
         sh::run(build.stdout(std::io::stderr()))?;
     }
+    context(workspace)
+}
+
+/// Only what the look-ups need: no eBPF.
+fn build_lookup(workspace: &Path) -> Result<Context> {
+    sh::say("building kubectl-netwhy and the synthetic agents");
+    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    build.current_dir(workspace).args(["build", "--release", "--package", "netwhy-agent", "--no-default-features"]);
+    sh::run(build.args(["--bin", "kubectl-netwhy", "--example", "fleet"]).stdout(std::io::stderr()))?;
+    context(workspace)
+}
+
+fn context(workspace: &Path) -> Result<Context> {
     let target = sh::target_dir(workspace);
     let logs = target.join("bench");
     fs::create_dir_all(&logs).with_context(|| format!("make {}", logs.display()))?;
@@ -212,6 +232,10 @@ fn measure(context: &Context, plan: &Plan, only: &[Part]) -> Result<(Vec<Row>, V
     }
     if wanted(Part::Accuracy) {
         accurate(context, lab, plan, &mut rows, &mut out)?;
+    }
+    if wanted(Part::Lookup) {
+        sh::say("look-ups");
+        lookup::run(context, plan.lookups, &mut rows, &mut out)?;
     }
     Ok((rows, out))
 }
