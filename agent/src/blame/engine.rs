@@ -54,7 +54,7 @@ impl<'a, const K: usize, S: Signal<K>> Engine<'a, K, S> {
         for verdict in thin.into_iter().take(MAX_INSUFFICIENT) {
             // Not when the component that it belongs to was reported already.
             if !self.members(verdict.culprit).is_empty() {
-                findings.push(Finding::Insufficient(verdict, Missing::Breadth));
+                findings.push(Finding::insufficient(verdict, Missing::Breadth));
             }
         }
         findings
@@ -79,10 +79,7 @@ impl<'a, const K: usize, S: Signal<K>> Engine<'a, K, S> {
         for verdict in &verdicts {
             self.discard(verdict.culprit);
         }
-        Some(match verdicts.len() {
-            1 => Finding::Blamed(verdicts.remove(0)),
-            _ => Finding::Ambiguous(verdicts),
-        })
+        Some(Finding::of(verdicts))
     }
 
     /// The candidate as a verdict, when no guard refuses it.
@@ -117,7 +114,8 @@ impl<'a, const K: usize, S: Signal<K>> Engine<'a, K, S> {
 
     pub(super) fn judged(&self, culprit: Culprit, score: f64, evidence: Evidence) -> Verdict {
         let above = score - self.parameters.threshold;
-        let confidence = self.parameters.calibration.confidence(above, evidence.bad_share());
+        let single_path = matches!(culprit, Culprit::Pair(..));
+        let confidence = self.parameters.calibration.confidence(above, single_path);
         Verdict { culprit, symptom: S::SYMPTOM, score, confidence, evidence }
     }
 
@@ -203,7 +201,7 @@ impl<'a, const K: usize, S: Signal<K>> Engine<'a, K, S> {
             // None only when the search ended at `max_findings`.
             let Some(missing) = breadth.missing(&candidate, self.parameters) else { return };
             if candidate.score >= self.parameters.threshold {
-                findings.push(Finding::Insufficient(self.verdict(&candidate, &breadth), missing));
+                findings.push(Finding::insufficient(self.verdict(&candidate, &breadth), missing));
             }
             self.discard(candidate.culprit);
         }

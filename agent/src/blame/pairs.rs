@@ -68,11 +68,7 @@ impl<const K: usize, S: Signal<K>> Engine<'_, K, S> {
         // An end that nothing else shows to be sound may be the culprit as well.
         let suspects = [(a, b), (b, a)].into_iter().filter(|(end, other)| !self.is_sound(*end, *other, level));
         let others: Vec<Verdict> = suspects.map(|(end, _)| self.end_verdict(end, &verdict)).collect();
-        let finding = if others.is_empty() {
-            Finding::Blamed(verdict)
-        } else {
-            Finding::Ambiguous(std::iter::once(verdict).chain(others).collect())
-        };
+        let finding = Finding::of(std::iter::once(verdict).chain(others).collect());
         self.discard(Culprit::Pair(a, b));
         finding
     }

@@ -47,16 +47,16 @@ pub struct Parameters {
     pub shift_chance: f32,
     /// Findings after which judging stops.
     pub max_findings: usize,
-    /// From score and breadth to confidence.
+    /// From score to confidence.
     pub calibration: Calibration,
 }
 
 impl Default for Parameters {
     fn default() -> Self {
         Self {
-            threshold: 6.0,
+            threshold: 5.0,
             ambiguity: 3.0,
-            pair_prior: 4.0,
+            pair_prior: 10.0,
             zone_prior: 2.0,
             partial_prior: 3.0,
             min_bad_share: 0.3,
@@ -80,30 +80,30 @@ impl Default for Parameters {
     }
 }
 
-/// Coefficients of a logistic regression: `logit = intercept + nats·ln(1 + score − θ) + breadth·share`.
+/// Coefficients of a logistic regression: `logit = intercept + nats·ln(1 + score − θ) + single_path·[it is a pair]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Calibration {
-    /// At the threshold, with no peer bad.
+    /// At the threshold.
     pub intercept: f64,
     /// Per e-fold of the score above the threshold.
     pub nats: f64,
-    /// From none to all of the peers bad.
-    pub breadth: f64,
+    /// When a single path is blamed, for which nothing speaks but itself.
+    pub single_path: f64,
 }
 
 impl Calibration {
     /// Fitted on the simulator's tuning seeds.
-    pub const FITTED: Self = Self { intercept: 1.0, nats: 0.8, breadth: 1.0 };
+    pub const FITTED: Self = Self { intercept: 1.0, nats: 2.5, single_path: -1.0 };
 
-    /// Chance that a verdict is right, 0.01 … 0.99, from its nats above the threshold and the share of bad peers.
-    pub fn confidence(&self, above: f64, share: f64) -> f64 {
-        let [a, b] = Self::features(above, share);
-        let logit = self.intercept + self.nats * a + self.breadth * b;
+    /// Chance that a verdict is right, 0.01 … 0.99, from its nats above the threshold.
+    pub fn confidence(&self, above: f64, single_path: bool) -> f64 {
+        let [a, b] = Self::features(above, single_path);
+        let logit = self.intercept + self.nats * a + self.single_path * b;
         (1.0 / (1.0 + (-logit).exp())).clamp(0.01, 0.99)
     }
 
-    /// What the coefficients `nats` and `breadth` multiply.
-    pub fn features(above: f64, share: f64) -> [f64; 2] {
-        [above.max(0.0).ln_1p(), share]
+    /// What the coefficients `nats` and `single_path` multiply.
+    pub fn features(above: f64, single_path: bool) -> [f64; 2] {
+        [above.max(0.0).ln_1p(), f64::from(u8::from(single_path))]
     }
 }

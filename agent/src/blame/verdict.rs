@@ -76,7 +76,7 @@ pub struct Verdict {
     pub symptom: Symptom,
     /// Penalised log-likelihood ratio, nats.
     pub score: f64,
-    /// Calibrated chance that it is right, 0 … 1.
+    /// Calibrated chance that it is right, 0 … 1; shared among alternatives, 0 when the numbers do not suffice.
     pub confidence: f64,
     /// Numbers.
     pub evidence: Evidence,
@@ -122,6 +122,21 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// One verdict, or several among which nothing decides: they share the confidence.
+    pub(super) fn of(mut verdicts: Vec<Verdict>) -> Self {
+        if verdicts.len() == 1 {
+            return Self::Blamed(verdicts.remove(0));
+        }
+        let count = verdicts.len() as f64;
+        verdicts.iter_mut().for_each(|verdict| verdict.confidence /= count);
+        Self::Ambiguous(verdicts)
+    }
+
+    /// Nothing is claimed.
+    pub(super) fn insufficient(verdict: Verdict, missing: Missing) -> Self {
+        Self::Insufficient(Verdict { confidence: 0.0, ..verdict }, missing)
+    }
+
     /// The best explanation.
     pub fn verdict(&self) -> &Verdict {
         match self {

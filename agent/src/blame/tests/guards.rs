@@ -46,14 +46,15 @@ fn a_verdict_survives_without_its_worst_peer() {
     mesh.keep(|from, to| from == 0 || to != 0);
     // Three peers at the limit each, and not enough without any of them.
     mesh.change(|from, to| from == 0 && to <= 3, |edge| edge.episodes = 200);
-    let verdicts = mesh.judge();
+    let parameters = Parameters { threshold: 7.0, ..Parameters::default() };
+    let verdicts = judge(&mesh.fleet, &parameters);
     assert!(!names_a_node(&verdicts), "{:?}", verdicts.findings);
     let undecided =
         verdicts.findings.iter().any(|finding| matches!(finding, Finding::Insufficient(_, Missing::OnePeer)));
     assert!(undecided, "{:?}", verdicts.findings);
     // A fourth does.
     mesh.change(|from, to| from == 0 && to <= 4, |edge| edge.episodes = 200);
-    assert!(names_a_node(&mesh.judge()));
+    assert!(names_a_node(&judge(&mesh.fleet, &parameters)));
 }
 
 #[test]
