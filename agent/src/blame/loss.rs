@@ -51,17 +51,27 @@ impl<'a> Loss<'a> {
         })
     }
 
+    /// What a row says of its own path at this ratio, when normal rates are this multiple of the usual, nats.
+    fn pair_term(&self, edge: &Edge, ratio: f32, multiple: f32) -> f64 {
+        let (usual, shape) = self.normal(edge);
+        let segments = edge.segments as f32;
+        let normal = segments * usual * multiple;
+        let extra = segments * ratio.max(self.parameters.min_growth * usual);
+        let nats = log_ratio(edge.episodes as f32, normal, extra, shape);
+        f64::from(nats.min(self.most_nats(edge, normal)))
+    }
+
     /// Most that a single path's row can say, nats. All episodes but one on each other lossy conversation may be one
     /// burst, at odds e^−cap and geometric in length; what is left has a chance of at most (λ/(λ+r))^left. Without a
     /// baseline it is not known to be anything unusual.
-    fn most_nats(&self, edge: &Edge) -> f32 {
+    fn most_nats(&self, edge: &Edge, normal: f32) -> f32 {
         let Parameters { edge_cap, burst_episodes, .. } = self.parameters;
-        let (ratio, shape) = self.normal(edge);
+        let (_, shape) = self.normal(edge);
         let others = edge.lossy().saturating_sub(1).min(edge.episodes) as f32;
         if edge.baseline.is_none() {
             return *edge_cap;
         }
-        let alone = others * (shape / (edge.segments as f32 * ratio)).ln_1p();
+        let alone = others * (shape / normal).ln_1p();
         alone + edge_cap + (edge.episodes as f32 - others) / burst_episodes
     }
 
@@ -114,14 +124,13 @@ impl Signal<{ LEVELS.len() }> for Loss<'_> {
         if ratio < LEVELS[0] {
             return 0.0;
         }
-        let nats = edges.iter().map(|edge| {
-            let (normal, shape) = self.normal(edge);
-            let segments = edge.segments as f32;
-            let extra = segments * ratio.max(self.parameters.min_growth * normal);
-            let nats = log_ratio(edge.episodes as f32, segments * normal, extra, shape);
-            f64::from(nats.min(self.most_nats(edge)))
-        });
-        nats.sum()
+        // The path's load is that of both its ends: twice the variance of one component's.
+        let of_multiple = |multiple: f32| {
+            let deviations = f64::from(multiple.ln() / self.parameters.common_deviation);
+            let nats = edges.iter().map(|edge| self.pair_term(edge, ratio, multiple));
+            nats.sum::<f64>() + deviations * deviations / 4.0
+        };
+        MULTIPLES.into_iter().map(of_multiple).fold(of_multiple(1.0), f64::min)
     }
 
     fn pair_level(&self, edges: &[&Edge]) -> usize {

@@ -22,6 +22,13 @@
 //! `q` runs over a few levels, a factor 3 apart, instead of the maximum-likelihood `q̂ = max(0, Σ(k−λ)/Σn)`: terms then
 //! depend on the row alone, each row is looked at once, and discarding it is a subtraction. `q̂` is what evidence shows.
 //!
+//! Before a candidate is believed, λ is taken m times as large on all of its edges, at a price of `(ln m)²/2σ²` nats for
+//! some m of 1.5 to 4, and the least of the scores counts: busy times of a component are no fault.
+//!
+//! A single path is judged with `q̂`, without sparing, on what nothing else explains. Its evidence is bounded per
+//! conversation: all but one episode on each other lossy conversation may be one burst, and what is left has a chance of
+//! `(λ/(λ+r))^left`. A row without a baseline says at most `cap`.
+//!
 //! # Latency
 //! The same sums over Bernoulli trials "the row's minimum RTT rose by at least the floor and by half", at levels of the
 //! floor: `ln((1−s)/β)` when it did, `ln(s/(1−β))` when it did not; `β`: chance of a shift of its own. The minimum, because

@@ -54,9 +54,9 @@ pub struct Parameters {
 impl Default for Parameters {
     fn default() -> Self {
         Self {
-            threshold: 5.0,
+            threshold: 4.5,
             ambiguity: 3.0,
-            pair_prior: 10.0,
+            pair_prior: 2.0,
             zone_prior: 2.0,
             partial_prior: 3.0,
             min_bad_share: 0.3,
@@ -93,7 +93,7 @@ pub struct Calibration {
 
 impl Calibration {
     /// Fitted on the simulator's tuning seeds.
-    pub const FITTED: Self = Self { intercept: 1.0, nats: 2.5, single_path: -1.0 };
+    pub const FITTED: Self = Self { intercept: 0.5, nats: 2.4, single_path: -0.8 };
 
     /// Chance that a verdict is right, 0.01 … 0.99, from its nats above the threshold.
     pub fn confidence(&self, above: f64, single_path: bool) -> f64 {

@@ -26,7 +26,7 @@ use std::{
 };
 
 /// Seeds from here on report, those below tune.
-const REPORT: u64 = 1 << 32;
+const REPORT: u64 = 1 << 33;
 /// How often a long step says how far it is.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
