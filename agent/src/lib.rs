@@ -5,8 +5,9 @@
 //! kernel maps → kernel → sample::Snapshot → sample::Ledger/Frame → join(cgroup names) → state::NodeView → hints
 //!               (or replay)   cumulative      differences, windows      pure                               pure
 //! NodeView → metrics (at scrape time) · http /api/v1 → plugin (`kubectl netwhy`, of many Nodes) → people
+//! edges of many Nodes → blame → people                      pure
 //! ```
-//! `sample`, `join` and `hints` read no clock, no file and no environment: what they need comes as arguments, so that
+//! `sample`, `join`, `hints` and `blame` read no clock, no file and no environment: what they need comes as arguments, so that
 //! a recording replays to the same answer.
 
 pub mod config;
@@ -20,6 +21,7 @@ pub mod sample;
 pub mod join;
 pub mod state;
 pub mod hints;
+pub mod blame;
 pub mod pipeline;
 #[cfg(feature = "ebpf")]
 pub mod tick;

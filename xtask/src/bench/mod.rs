@@ -61,6 +61,8 @@ enum Part {
     Accuracy,
     /// `kubectl netwhy` against 5,000 synthetic agents; needs neither root nor the eBPF toolchain
     Lookup,
+    /// Judging the edges of 5,000 Nodes with 512 peers each: time and memory; needs neither root nor a laboratory
+    Blame,
 }
 
 /// Ctrl-C.
@@ -122,22 +124,13 @@ struct Context {
 
 /// Runs all benchmarks; figures that fall short are said and are no failure.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let kernel = args.only.is_empty() || args.only.iter().any(|part| *part != Part::Lookup);
-    if kernel && !rustix::process::geteuid().is_root() {
-        let text = "the benchmarks make network namespaces and cgroups and load BPF programs: run them as root";
-        return Err(Unavailable::error(text.to_owned()));
-    }
-    if kernel && !missing_tools().is_empty() {
-        // The laboratory itself says what is missing if this doesn't help.
-        let _ = apt::install("iproute2 and nftables", &["iproute2", "nftables"]);
-    }
-    let workspace = sh::workspace()?;
-    let context = if kernel { build(&workspace)? } else { build_lookup(&workspace)? };
     stop::install().context("handle Ctrl-C")?;
+    let laboratory = args.only.is_empty() || args.only.iter().any(|part| !matches!(part, Part::Blame | Part::Lookup));
+    let context = if laboratory { Some(prepare()?) } else { None };
     let plan = if args.quick { Plan::QUICK } else { Plan::FULL };
     let began = Instant::now();
     let mut machine = machine()?;
-    let (rows, mut result) = measure(&context, &plan, &args.only)?;
+    let (rows, mut result) = measure(context.as_ref(), &plan, &args.only)?;
     machine["load_average_after"] = load_average();
     result["seconds"] = json!(began.elapsed().as_secs_f64());
     result["quick"] = json!(args.quick);
@@ -152,6 +145,20 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         None => println!("{pretty}"),
     }
     Ok(())
+}
+
+/// What the laboratory's parts need.
+fn prepare() -> Result<Context> {
+    if !rustix::process::geteuid().is_root() {
+        let text = "the benchmarks make network namespaces and cgroups and load BPF programs: run them as root";
+        return Err(Unavailable::error(text.to_owned()));
+    }
+    if !missing_tools().is_empty() {
+        // The laboratory itself says what is missing if this doesn't help.
+        let _ = apt::install("iproute2 and nftables", &["iproute2", "nftables"]);
+    }
+    let workspace = sh::workspace()?;
+    build(&workspace)
 }
 
 fn build(workspace: &Path) -> Result<Context> {
@@ -204,22 +211,46 @@ fn load_average() -> Value {
     json!(text.split_whitespace().next().and_then(|load| load.parse::<f64>().ok()))
 }
 
-/// All parts, or those of `only`, one after the other, each in a laboratory of its own.
-fn measure(context: &Context, plan: &Plan, only: &[Part]) -> Result<(Vec<Row>, Value)> {
-    let lab = || Lab::new(&context.bin.join("netwhy-traffic"), &NODES);
+/// All parts, or those of `only`, one after the other.
+fn measure(context: Option<&Context>, plan: &Plan, only: &[Part]) -> Result<(Vec<Row>, Value)> {
     let wanted = |part| only.is_empty() || only.contains(&part);
     let mut rows = Vec::new();
     let mut out = json!({ "throughput_effect": {}, "loads": {}, "spread": { "throughput_effect": {} } });
+    if let Some(context) = context {
+        in_laboratory(context, plan, wanted, &mut rows, &mut out)?;
+    }
+    if wanted(Part::Lookup) {
+        sh::say("look-ups");
+        let alone = if context.is_none() { Some(build_lookup(&sh::workspace()?)?) } else { None };
+        if let Some(context) = context.or(alone.as_ref()) {
+            lookup::run(context, plan.lookups, &mut rows, &mut out)?;
+        }
+    }
+    if wanted(Part::Blame) {
+        blame(&mut rows, &mut out)?;
+    }
+    Ok((rows, out))
+}
+
+/// Each part in a laboratory of its own.
+fn in_laboratory(
+    context: &Context,
+    plan: &Plan,
+    wanted: impl Fn(Part) -> bool,
+    rows: &mut Vec<Row>,
+    out: &mut Value,
+) -> Result<()> {
+    let lab = || Lab::new(&context.bin.join("netwhy-traffic"), &NODES);
     if wanted(Part::Load) {
-        under_load(context, &lab()?, plan, &mut rows, &mut out)?;
+        under_load(context, &lab()?, plan, rows, out)?;
     }
     if wanted(Part::Cpu) {
-        own_cpu(context, &lab()?, plan, &mut rows, &mut out)?;
+        own_cpu(context, &lab()?, plan, rows, out)?;
     }
     if wanted(Part::Memory) {
         sh::say("memory and scrapes with 250 and 1000 pods");
         let steps = footprint::steps(context, &lab()?, plan.settle, plan.scrapes)?;
-        footprint_rows(&steps, &mut rows, &mut out);
+        footprint_rows(&steps, rows, out);
     }
     if wanted(Part::Start) {
         sh::say("start-up");
@@ -231,13 +262,33 @@ fn measure(context: &Context, plan: &Plan, only: &[Part]) -> Result<(Vec<Row>, V
         rows.push(spread_row(ready));
     }
     if wanted(Part::Accuracy) {
-        accurate(context, lab, plan, &mut rows, &mut out)?;
+        accurate(context, lab, plan, rows, out)?;
     }
-    if wanted(Part::Lookup) {
-        sh::say("look-ups");
-        lookup::run(context, plan.lookups, &mut rows, &mut out)?;
-    }
-    Ok((rows, out))
+    Ok(())
+}
+
+/// Judging many Nodes' edges, on one core.
+fn blame(rows: &mut Vec<Row>, out: &mut Value) -> Result<()> {
+    let cost = crate::eval::blame_cost()?;
+    let figure = |key: &str| cost[key].as_f64().with_context(|| format!("the blame benchmark gave no {key}"));
+    let (seconds, bytes) = (figure("seconds")?, figure("peak_bytes")?);
+    let what = |what: &str| format!("{what} of judging {} Nodes × {} peers", cost["nodes"], cost["peers"]);
+    rows.push(Row {
+        what: what("time"),
+        value: format!("{seconds:.2} s"),
+        spread: format!("{:.2} … {:.2}  n={}", figure("fastest")?, figure("slowest")?, cost["runs"]),
+        target: "≤ 1.5 s",
+        ok: Some(seconds <= 1.5),
+    });
+    rows.push(Row {
+        what: what("memory"),
+        value: format!("{:.0} MB", bytes / 1e6),
+        spread: format!("{:.0} MB of it the edges", figure("rows_bytes")? / 1e6),
+        target: "≤ 400 MB",
+        ok: Some(bytes <= 400e6),
+    });
+    out["blame"] = cost;
+    Ok(())
 }
 
 fn own_cpu(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>, out: &mut Value) -> Result<()> {
