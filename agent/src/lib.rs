@@ -27,6 +27,7 @@ pub mod pipeline;
 pub mod tick;
 pub mod api;
 pub mod metrics;
+pub mod dashboards;
 pub mod http;
 pub mod plugin;
 pub mod tasks;

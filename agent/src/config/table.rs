@@ -194,7 +194,7 @@ settings! {
     }
     "How finely metrics are split. Fewer labels make fewer series." labels: Labels {
         rtt_buckets: RttBuckets = RttBuckets::Coarse, [], "", Live,
-            "Buckets of RTT histograms. `coarse`: 1-2-5 series from 50 µs to 10 s; `fine`: every bucket of the kernel side.";
+            "Buckets of RTT histograms. `coarse`: 9 bounds from 50 µs to 10 s; `fine`: every bucket of the kernel side.";
         workload: bool = true, [], "", Live,
             "Whether Pod series carry the `workload` label.";
         peer: bool = true, [], "", Live,

@@ -19,7 +19,7 @@ pub enum Switch {
 /// Buckets of the exported RTT histograms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RttBuckets {
-    /// The 1-2-5 series from 50 µs to 10 s.
+    /// 9 bounds from 50 µs to 10 s.
     #[default]
     Coarse,
     /// Every bucket that the kernel side counts in.

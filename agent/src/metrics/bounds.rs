@@ -5,20 +5,25 @@ use crate::sample::Histogram;
 use netwhy_abi::{BOUNDS_US, BUCKETS};
 use std::sync::LazyLock;
 
-/// 50 µs … 10 s in steps of 1, 2, 5.
-pub(super) const RTT_US: [u32; 17] = [
+/// 50 µs … 10 s. Dense where data centres are (the same Node, the same zone, another zone), else a step of four or five:
+/// each bound costs every Pod one series per class of peers, and a Pod's budget is 60.
+pub(super) const RTT_US: [u32; 9] = [50, 200, 500, 1_000, 5_000, 20_000, 100_000, 1_000_000, 10_000_000];
+
+/// Fewer than for RTTs: at once, at the pace of a long path, or after a SYN was sent again, which takes 1 s or more.
+pub(super) const CONNECT_US: [u32; 3] = [1_000, 20_000, 1_000_000];
+
+/// Of this Node's edges: a Node has few, so they can afford steps of 1, 2, 5.
+pub(super) const EDGE_US: [u32; 17] = [
     50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000,
     5_000_000, 10_000_000,
 ];
-
-/// Fewer than for RTTs. Above 1 s each bucket holds one more resent SYN (after 1, 3 and 7 s).
-pub(super) const CONNECT_US: [u32; 9] =
-    [200, 1_000, 5_000, 20_000, 100_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000];
 
 /// Coarse RTT bounds.
 pub(super) static RTT: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&RTT_US));
 /// Every bound of the kernel.
 pub(super) static RTT_FINE: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&BOUNDS_US));
+/// Bounds of RTTs to another Node.
+pub(super) static EDGE: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&EDGE_US));
 /// Bounds of handshake durations.
 pub(super) static CONNECT: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&CONNECT_US));
 
@@ -87,7 +92,7 @@ mod tests {
 
     #[test]
     fn export_bounds_are_kernel_bounds_so_that_counts_are_exact() {
-        for us in RTT_US.iter().chain(&CONNECT_US) {
+        for us in RTT_US.iter().chain(&CONNECT_US).chain(&EDGE_US) {
             assert!(BOUNDS_US.contains(us), "{us}");
         }
         assert_eq!(RTT_FINE.le.len(), BUCKETS);
@@ -100,7 +105,7 @@ mod tests {
         for us in samples {
             h.add(&Histogram::from_counts([(bucket_index(us) as u8, 1)], u64::from(us)));
         }
-        for bounds in [&*RTT, &*RTT_FINE, &*CONNECT] {
+        for bounds in [&*RTT, &*RTT_FINE, &*EDGE, &*CONNECT] {
             let mut buckets = [(0.0, 0); BUCKETS];
             let (buckets, total) = bounds.fill(&h, &mut buckets);
             assert_eq!(total, samples.len() as u64);

@@ -28,8 +28,13 @@ A subject is a Pod; without Kubernetes a container or unit. These metrics carry 
 (`labels.workload`), bounded by `limits.series`. Without Kubernetes `namespace` is the parent cgroup and `pod` the unit,
 container or cgroup name. `peer` goes with `labels.peer` off.
 
-`netwhy_tcp_rtt_seconds` has bounds 50 µs … 10 s in steps of 1, 2, 5, or every bound of the kernel's histogram (97) with
-`labels.rtt_buckets: fine`. `netwhy_tcp_connect_seconds` has 9 bounds, 200 µs … 10 s.
+`netwhy_tcp_rtt_seconds` has 9 bounds, 50 µs … 10 s, or every bound of the kernel's histogram (97) with
+`labels.rtt_buckets: fine`. `netwhy_tcp_connect_seconds` has 3 bounds: 1 ms, 20 ms and 1 s, above which a SYN was sent
+again. `netwhy_edge_rtt_seconds` has 17, 50 µs … 10 s in steps of 1, 2, 5.
+
+The budget is 60 series per Pod. A Pod that serves and calls, with two classes of peers, a CPU limit and every controller,
+has 59 while nothing is wrong with it, 45 with one class; what goes wrong adds the series that tell it, up to 77 with two
+classes when everything does.
 ";
 
 /// The page, as committed.

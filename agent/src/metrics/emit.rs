@@ -86,7 +86,9 @@ pub(super) fn limited(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> f
         ("send_buffer", row.sums.sndbuf_jiffies),
         ("network", row.sums.network_jiffies),
     ];
-    by.iter().try_for_each(|(by, jiffies)| out.counter_f64(&[("by", by)], *jiffies as f64 / f64::from(hz)))
+    // Held back by the network is every busy socket; the other two are zero for most Pods.
+    let seen = by.iter().filter(|(by, jiffies)| *jiffies > 0 || *by == "network");
+    seen.into_iter().try_for_each(|(by, jiffies)| out.counter_f64(&[("by", by)], *jiffies as f64 / f64::from(hz)))
 }
 
 pub(super) fn bytes(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
@@ -108,7 +110,8 @@ pub(super) fn pressure(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> 
         ("io", "full", p.io_full_us),
     ];
     for (resource, kind, us) in all {
-        if us > 0 || kind == "some" {
+        // Zeros for the one that most Pods have; the others begin when they were first felt.
+        if us > 0 || (resource, kind) == ("cpu", "some") {
             out.counter_f64(&[("resource", resource), ("kind", kind)], us as f64 / 1e6)?;
         }
     }

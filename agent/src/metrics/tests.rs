@@ -1,5 +1,5 @@
 use super::{check::read, fixture::*, *};
-use crate::state::SubjectView;
+use crate::{sample::Tally, state::SubjectView};
 use netwhy_abi::PeerClass;
 
 fn text(view: NodeView, options: &MetricsOptions, format: Format) -> String {
@@ -152,9 +152,18 @@ fn series_per_pod_stay_within_the_budget() {
         of_pod(&samples(view(vec![subject]), &MetricsOptions::default()), &name)
     };
     // A server with one class of peers, a CPU limit, every controller and no faults.
-    assert_eq!(count(healthy_pod("shop", "cart-2")), 52);
-    // Everything at once: both roles, two classes of peers (20 series each for their RTTs), every fault and label value.
-    assert_eq!(count(busy_pod("shop", "payment-1")), 106);
+    assert_eq!(count(healthy_pod("shop", "cart-2")), 36);
+    // The same that also calls: one class of peers, then two.
+    let mut typical = healthy_pod("shop", "web-4");
+    typical.connects.durations[0] = histogram(&[250, 400]);
+    let tally = Tally { connects: [30, 10], ..healthy_tally() };
+    typical.totals[PeerClass::InCluster as usize] = Some(Box::new(tally.clone()));
+    assert_eq!(count(typical.clone()), 45);
+    typical.totals[PeerClass::SameNode as usize] = Some(Box::new(tally));
+    typical.min_rtt_us[PeerClass::SameNode as usize] = Some(60);
+    assert_eq!(count(typical), 59);
+    // Everything at once: both roles, two classes of peers, every fault and label value.
+    assert_eq!(count(busy_pod("shop", "payment-1")), 77);
 }
 
 #[test]
@@ -164,12 +173,12 @@ fn quietest_subjects_are_summed_up_when_the_limit_is_reached() {
         subject.totals[PeerClass::InCluster as usize].as_mut().unwrap().segs_out = 1000 + i as u64;
     }
     let all = samples(view(subjects.clone()), &MetricsOptions::default());
-    let options = MetricsOptions { max_series: 52 * 4, ..MetricsOptions::default() };
+    let options = MetricsOptions { max_series: 36 * 4, ..MetricsOptions::default() };
     let some = samples(view(subjects.clone()), &options);
     assert_eq!(some["netwhy_agent_folded_subjects"], 7.0);
     assert_eq!(all["netwhy_agent_folded_subjects"], 0.0);
     assert_eq!(of_pod(&some, "p-0"), 0);
-    assert_eq!(of_pod(&some, "p-9"), 52);
+    assert_eq!(of_pod(&some, "p-9"), 36);
     let sum = |s: &check::Samples, metric: &str| -> f64 {
         s.iter().filter(|(k, _)| k.starts_with(metric)).map(|(_, v)| v).sum()
     };

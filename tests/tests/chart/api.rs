@@ -1,6 +1,6 @@
 //! Documents against the types of the Kubernetes API: nothing that the API server would drop or refuse.
 
-use crate::monitors;
+use crate::{monitors, rules};
 use k8s_openapi::{
     api::{
         apps::v1::DaemonSet,
@@ -25,6 +25,7 @@ pub(crate) fn check(document: &Value) -> Result<(), String> {
         ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding") => whole::<ClusterRoleBinding>(document),
         ("monitoring.coreos.com/v1", "PodMonitor") => whole::<monitors::PodMonitor>(document),
         ("monitoring.coreos.com/v1", "ServiceMonitor") => whole::<monitors::ServiceMonitor>(document),
+        ("monitoring.coreos.com/v1", "PrometheusRule") => whole::<rules::PrometheusRule>(document),
         (version, kind) => Err(format!("no type for {version} {kind}")),
     };
     result.map_err(|error| format!("{}: {error}", text("kind")))

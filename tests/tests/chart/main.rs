@@ -4,8 +4,10 @@
 mod api;
 mod documents;
 mod helm;
+mod dashboards;
 mod monitors;
 mod refusals;
 mod rights;
+mod rules;
 mod sources;
 mod switches;

@@ -18,7 +18,7 @@ pub(super) static METRICS: [MetricDef; 6] = [
     MetricDef::histogram(
         "netwhy_edge_rtt_seconds",
         "RTT samples of this Node's Pods to another Node.",
-        Node(|s, out| each(s, |node, t| out.histogram(&[("peer_node", node)], &t.rtt, &bounds::RTT))),
+        Node(|s, out| each(s, |node, t| out.histogram(&[("peer_node", node)], &t.rtt, &bounds::EDGE))),
     )
     .seconds()
     .labels(&[PEER_NODE]),

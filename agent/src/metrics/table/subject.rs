@@ -72,8 +72,8 @@ pub(super) static METRICS: [MetricDef; 19] = [
     .labels(&[DIRECTION]),
     MetricDef::counter(
         "netwhy_tcp_zero_window_observations_total",
-        "Walks over the live sockets that found a peer's receive window closed with data waiting, per socket.",
-        Subject(|row, _, out| if row.tcp { out.counter(&[], row.sums.zero_window) } else { Ok(()) }),
+        "Walks over the live sockets that found a peer's receive window closed with data waiting, per socket. Absent until one did.",
+        Subject(|row, _, out| if row.sums.zero_window > 0 { out.counter(&[], row.sums.zero_window) } else { Ok(()) }),
     ),
     MetricDef::counter(
         "netwhy_cpu_throttled_seconds_total",

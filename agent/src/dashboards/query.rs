@@ -1,0 +1,174 @@
+//! PromQL out of the metric table: a query can't name a metric, a label or a function that its metric doesn't have.
+
+use crate::metrics::{Kind, METRICS, MetricDef};
+use std::fmt;
+
+/// Labels that the scrape adds to every series.
+const SCRAPE: [&str; 2] = ["cluster", "node"];
+/// Labels of metrics about subjects.
+const SUBJECT: [&str; 3] = ["namespace", "pod", "workload"];
+/// Grafana puts in what suits the panel's resolution and the scrape interval.
+const RANGE: &str = "$__rate_interval";
+
+/// A query that the table doesn't allow.
+#[derive(Debug)]
+pub struct Error(String);
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The variables of a dashboard that narrow its queries; a metric that lacks the label is not narrowed by it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scope(pub(super) &'static [&'static str]);
+
+/// Series of one metric.
+#[derive(Debug)]
+pub(super) struct Series {
+    metric: &'static MetricDef,
+    /// `{…}`
+    matchers: String,
+}
+
+impl Scope {
+    /// A metric's series, with further matchers such as `state="ok"`.
+    pub(super) fn of(self, name: &str, matchers: &[&str]) -> Result<Series, Error> {
+        let metric = METRICS.into_iter().flatten().find(|metric| metric.name == name);
+        let metric = metric.ok_or_else(|| Error(format!("no metric is named {name}")))?;
+        for matcher in matchers {
+            let label = matcher.split(['=', '!']).next().unwrap_or_default();
+            known(metric, label)?;
+        }
+        let variables = self.0.iter().filter(|label| has(metric, label)).map(|label| format!("{label}=~\"${label}\""));
+        let all: Vec<String> = variables.chain(matchers.iter().map(|matcher| (*matcher).to_owned())).collect();
+        Ok(Series { metric, matchers: format!("{{{}}}", all.join(", ")) })
+    }
+}
+
+fn has(metric: &MetricDef, label: &str) -> bool {
+    SCRAPE.contains(&label)
+        || metric.labels.iter().any(|declared| declared.name == label)
+        || (metric.per_subject() && SUBJECT.contains(&label))
+}
+
+fn known(metric: &MetricDef, label: &str) -> Result<(), Error> {
+    if has(metric, label) { Ok(()) } else { Err(Error(format!("{} has no label {label}", metric.name))) }
+}
+
+impl Series {
+    fn must_be(&self, kind: Kind, function: &str) -> Result<(), Error> {
+        if self.metric.kind == kind {
+            return Ok(());
+        }
+        Err(Error(format!("{function} of {}, which is a {}", self.metric.name, self.metric.kind.label())))
+    }
+
+    fn by(&self, labels: &[&str]) -> Result<String, Error> {
+        labels.iter().try_for_each(|label| known(self.metric, label))?;
+        Ok(if labels.is_empty() { String::new() } else { format!(" by ({})", labels.join(", ")) })
+    }
+
+    /// Increase per second of a counter, summed up.
+    pub(super) fn rate(&self, by: &[&str]) -> Result<String, Error> {
+        self.must_be(Kind::Counter, "rate")?;
+        let rate = format!("rate({}{}[{RANGE}])", self.metric.name, self.matchers);
+        Ok(format!("sum{} ({})", self.by(by)?, self.of_agents(rate)))
+    }
+
+    /// Every program has `process_*`: those count whose target is an agent.
+    fn of_agents(&self, expression: String) -> String {
+        if self.metric.name.starts_with("process_") {
+            format!("{expression} and on (job, instance) netwhy_agent_build_info")
+        } else {
+            expression
+        }
+    }
+
+    /// Increase of a counter between two points of the panel, summed up.
+    pub(super) fn increase(&self, by: &[&str]) -> Result<String, Error> {
+        self.must_be(Kind::Counter, "increase")?;
+        Ok(format!("sum{} (increase({}{}[{RANGE}]))", self.by(by)?, self.metric.name, self.matchers))
+    }
+
+    /// Values of a gauge, put together by `how` (`max`, `sum`, `min`, `count`).
+    pub(super) fn value(&self, how: &str, by: &[&str]) -> Result<String, Error> {
+        self.must_be(Kind::Gauge, how)?;
+        let value = format!("{}{}", self.metric.name, self.matchers);
+        Ok(format!("{how}{} ({})", self.by(by)?, self.of_agents(value)))
+    }
+
+    /// A quantile of a histogram.
+    pub(super) fn quantile(&self, q: f64, by: &[&str]) -> Result<String, Error> {
+        self.must_be(Kind::Histogram, "quantile")?;
+        let labels: Vec<&str> = by.iter().copied().chain(["le"]).collect();
+        self.by(by)?;
+        Ok(format!(
+            "histogram_quantile({q}, sum by ({}) (rate({}_bucket{}[{RANGE}])))",
+            labels.join(", "),
+            self.metric.name,
+            self.matchers
+        ))
+    }
+
+    /// Samples per second of a histogram.
+    pub(super) fn samples(&self, by: &[&str]) -> Result<String, Error> {
+        self.must_be(Kind::Histogram, "samples")?;
+        Ok(format!("sum{} (rate({}_count{}[{RANGE}]))", self.by(by)?, self.metric.name, self.matchers))
+    }
+
+    /// Buckets of a histogram, for a heat map.
+    pub(super) fn buckets(&self) -> Result<String, Error> {
+        self.must_be(Kind::Histogram, "buckets")?;
+        Ok(format!("sum by (le) (increase({}_bucket{}[{RANGE}]))", self.metric.name, self.matchers))
+    }
+}
+
+/// Values of a label, for a variable; narrowed by the variables before it.
+pub(super) fn label_values(scope: Scope, metric: &str, label: &str) -> Result<String, Error> {
+    let series = scope.of(metric, &[])?;
+    known(series.metric, label)?;
+    Ok(format!("label_values({}{}, {label})", series.metric.name, series.matchers))
+}
+
+/// `part / whole`; absent where the whole is at most `least`, so that low traffic makes no figure.
+pub(super) fn ratio(part: &str, whole: &str, least: f64) -> String {
+    format!("{part} / ({whole} > {least})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POD: Scope = Scope(&["cluster", "namespace", "pod"]);
+
+    #[test]
+    fn what_the_table_does_not_have_is_refused() {
+        for (name, matcher) in [("netwhy_tcp_rtt", ""), ("netwhy_oom_kills_total", "reason=\"x\"")] {
+            let matchers: &[&str] = if matcher.is_empty() { &[] } else { &[matcher] };
+            assert!(POD.of(name, matchers).is_err(), "{name}");
+        }
+        let rtt = POD.of("netwhy_tcp_rtt_seconds", &[]).unwrap();
+        assert!(rtt.rate(&[]).is_err() && rtt.value("max", &[]).is_err(), "a histogram is neither counter nor gauge");
+        assert!(rtt.quantile(0.5, &["role"]).is_err(), "a label of another metric");
+        assert!(POD.of("netwhy_agent_series", &[]).unwrap().rate(&[]).is_err());
+    }
+
+    #[test]
+    fn queries_are_narrowed_by_the_labels_that_their_metric_has() {
+        let rtt = POD.of("netwhy_tcp_rtt_seconds", &["peer!=\"external\""]).unwrap();
+        assert_eq!(
+            rtt.quantile(0.99, &["peer"]).unwrap(),
+            "histogram_quantile(0.99, sum by (peer, le) (rate(netwhy_tcp_rtt_seconds_bucket{cluster=~\"$cluster\", \
+             namespace=~\"$namespace\", pod=~\"$pod\", peer!=\"external\"}[$__rate_interval])))"
+        );
+        let edges = POD.of("netwhy_edge_segments_sent_total", &[]).unwrap();
+        assert_eq!(
+            edges.rate(&["node", "peer_node"]).unwrap(),
+            "sum by (node, peer_node) (rate(netwhy_edge_segments_sent_total{cluster=~\"$cluster\"}[$__rate_interval]))"
+        );
+    }
+}
