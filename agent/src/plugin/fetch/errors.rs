@@ -5,7 +5,7 @@ use crate::pods::one_line;
 use std::{error::Error, time::Duration};
 
 /// A configuration that can't be used.
-pub(super) fn unusable(error: &dyn Error) -> Trouble {
+pub(super) fn unusable(error: &(dyn Error + 'static)) -> Trouble {
     Trouble::new(format!("the kubeconfig can't be used: {}", one_line(error)), "check it with `kubectl config view`")
 }
 
