@@ -143,11 +143,9 @@ fn with_the_charts_rights_and_a_network_of_its_own_the_agent_still_counts_the_no
         let state = &sample.states[&group];
         assert!(matches!(state, State::Unsupported(why) if why.contains("hostNetwork")), "{group:?}: {state:?}");
     }
-    // Interfaces are found by the routes, and counted without a driver's word.
-    let routes = std::fs::read_to_string("/proc/1/net/route").unwrap();
-    let way_out = routes.lines().any(|line| line.split_whitespace().nth(7) == Some("00000000"));
-    assert_eq!(!sample.devices.is_empty(), way_out, "{routes}");
-    assert!(sample.devices.iter().all(|device| device.driver.is_none() && device.name.as_ref() != "lo"));
+    // With the machine's /sys in view; without it the routes tell, which the reader's own tests show.
+    let names = |sample: &HostSample| sample.devices.iter().map(|device| device.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&sample), names(&machine));
 }
 
 /// Fills a Node's queue until it is dropped.
