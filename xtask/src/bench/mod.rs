@@ -276,7 +276,13 @@ fn blame(rows: &mut Vec<Row>, out: &mut Value) -> Result<()> {
     rows.push(Row {
         what: what("time"),
         value: format!("{seconds:.2} s"),
-        spread: format!("{:.2} … {:.2}  n={}", figure("fastest")?, figure("slowest")?, cost["runs"]),
+        spread: format!(
+            "{:.2} … {:.2}  n={}, CPU {:.2} s",
+            figure("fastest")?,
+            figure("slowest")?,
+            cost["runs"],
+            figure("cpu_seconds")?
+        ),
         target: "≤ 1.5 s",
         ok: Some(seconds <= 1.5),
     });

@@ -57,8 +57,8 @@ pub(super) fn run(plan: Plan) -> (String, Value) {
     for (at, scenario) in (0_u64..).zip(Scenario::ALL) {
         // Other seeds in every scenario, or they would share clusters.
         let base = at * 1_000_000;
-        let one = |seed| trial(scenario, plan.nodes, plan.windows, base + seed, &parameters);
-        for answers in parallel(&format!("{}, tuning", scenario.name()), plan.seeds.div_ceil(2), |i| one(i)) {
+        let one = |seed: u64| trial(scenario, plan.nodes, plan.windows, base + seed, &parameters);
+        for answers in parallel(&format!("{}, tuning", scenario.name()), plan.seeds.div_ceil(2), one) {
             tuned.merge(answers);
         }
         let mut sum = Answers::default();

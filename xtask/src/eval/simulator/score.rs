@@ -141,8 +141,8 @@ impl Tally {
         for _ in 0..50 {
             let mut gradient = w.map(|w| -RIDGE * w);
             let mut hessian = [[0.0_f64; 3]; 3];
-            for i in 0..3 {
-                hessian[i][i] = RIDGE;
+            for (i, row) in hessian.iter_mut().enumerate() {
+                row[i] = RIDGE;
             }
             for judged in &self.judged {
                 let [a, b] = Calibration::features(judged.above, judged.single_path);
@@ -263,8 +263,9 @@ fn solve(mut a: [[f64; 3]; 3], mut b: [f64; 3]) -> [f64; 3] {
     for i in 0..3 {
         for k in i + 1..3 {
             let factor = a[k][i] / a[i][i];
-            for j in i..3 {
-                a[k][j] -= factor * a[i][j];
+            let pivot = a[i];
+            for (x, y) in a[k].iter_mut().zip(pivot) {
+                *x -= factor * y;
             }
             b[k] -= factor * b[i];
         }
