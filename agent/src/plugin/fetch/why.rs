@@ -20,12 +20,15 @@ use crate::{
     http::json::{EdgeRow, PodRow},
     metrics::AgentStats,
 };
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Nodes of peers that are asked at most.
 const PEERS: usize = 16;
+/// Addresses that are looked up at most.
+const NAMES: usize = 8;
 
 /// Asks for all that is known of the target.
 ///
@@ -156,6 +159,7 @@ async fn in_cluster(session: &Session, client: &Client, target: &Target, now_ms:
     let unseen: Vec<_> =
         known.iter().filter(|(node, _)| !facts.agents.iter().any(|a| a.node == *node)).cloned().collect();
     facts.hints.extend(super::super::model::status::judge(&unseen, now_ms));
+    name_peers(session, client, &mut facts).await;
     ask_peers(session, client, &mut facts, &nodes).await;
     surroundings(session, client, &mut facts, &nodes, now_ms).await;
     Ok(facts)
@@ -212,6 +216,43 @@ fn no_agent(node: &str, session: &Session) -> Trouble {
         format!("there is no agent on Node {node}: no Pod there has the labels {}", session.global.agent_selector),
         "see the DaemonSet's nodeSelector and tolerations, or --agent-selector",
     )
+}
+
+/// Pods and Nodes of peers that the agents know by address only: where the CNI doesn't number Pods by Node, the API server
+/// can be asked.
+async fn name_peers(session: &Session, client: &Client, facts: &mut Facts) {
+    let mut weight: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for edge in facts.edges.iter().filter(|edge| edge.peer_pod.is_none()) {
+        let entry = weight.entry(edge.peer.clone()).or_default();
+        entry.0 += edge.loss_episodes + edge.connect_failures.values().sum::<u64>();
+        entry.1 += edge.segments_sent;
+    }
+    let mut addresses: Vec<(String, (u64, u64))> = weight.into_iter().collect();
+    addresses.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
+    addresses.truncate(NAMES);
+    let found = join_all(addresses.iter().map(|(address, _)| objects::pod_at(session, client, address))).await;
+    for ((address, _), found) in addresses.iter().zip(found) {
+        match found {
+            Ok(Some((pod, node))) => named(facts, address, &pod, &node),
+            Ok(None) => {}
+            Err(trouble) => return facts.unknown.push(Fact::new("names of peers", trouble.to_string())),
+        }
+    }
+}
+
+/// Puts a peer's name where its address stood.
+fn named(facts: &mut Facts, address: &str, pod: &str, node: &str) {
+    for edge in facts.edges.iter_mut().filter(|edge| edge.peer == address) {
+        edge.peer_pod = Some(pod.to_owned());
+        edge.peer_node.get_or_insert_with(|| node.to_owned());
+    }
+    for hint in facts.hints.iter_mut().filter(|hint| hint.blame.name == address) {
+        match hint.blame.kind {
+            BlameKind::PeerPod => hint.blame.name = pod.to_owned(),
+            BlameKind::PeerNode if !node.is_empty() => hint.blame.name = node.to_owned(),
+            _ => {}
+        }
+    }
 }
 
 /// The agents of the Nodes at the other end; who does not answer makes the answer partial.
