@@ -295,24 +295,33 @@ async fn ask_peers(session: &Session, client: &Client, facts: &mut Facts, own: &
     facts.not_answered.extend(found.silent);
 }
 
-/// Peers by traffic, for the screen.
+/// Peers for the screen: those with trouble first, then by traffic.
 fn peers(edges: &[EdgeRow]) -> Vec<Fact> {
-    let mut sums: BTreeMap<String, (u64, u64, Option<f64>)> = BTreeMap::new();
+    #[derive(Default)]
+    struct Sum {
+        failures: u64,
+        episodes: u64,
+        segments: u64,
+        min_rtt_seconds: Option<f64>,
+    }
+    let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
     for edge in edges {
         let who = edge.peer_pod.clone().unwrap_or_else(|| edge.peer.clone());
         let node = edge.peer_node.as_ref().map(|node| format!(" on {node}")).unwrap_or_default();
-        let entry = sums.entry(format!("{who}{node}")).or_default();
-        entry.0 += edge.segments_sent;
-        entry.1 += edge.loss_episodes;
-        entry.2 = [entry.2, edge.min_rtt_seconds].into_iter().flatten().min_by(f64::total_cmp);
+        let sum = sums.entry(format!("{who}{node}")).or_default();
+        sum.failures += edge.connect_failures.values().sum::<u64>();
+        sum.episodes += edge.loss_episodes;
+        sum.segments += edge.segments_sent;
+        sum.min_rtt_seconds = [sum.min_rtt_seconds, edge.min_rtt_seconds].into_iter().flatten().min_by(f64::total_cmp);
     }
-    let mut all: Vec<_> = sums.into_iter().collect();
-    all.sort_by_key(|(_, (segments, episodes, _))| std::cmp::Reverse((*episodes, *segments)));
-    let text = |(segments, episodes, rtt): (u64, u64, Option<f64>)| {
-        let rtt = rtt.map(|s| format!(", path {}", super::super::model::health::seconds(s))).unwrap_or_default();
-        format!("{segments} segments, {episodes} loss episodes{rtt}")
+    let mut all: Vec<(String, Sum)> = sums.into_iter().collect();
+    all.sort_by_key(|(_, sum)| std::cmp::Reverse((sum.failures, sum.episodes, sum.segments)));
+    let text = |Sum { failures, episodes, segments, min_rtt_seconds }: Sum| {
+        let failed = if failures > 0 { format!(", {failures} connects failed") } else { String::new() };
+        let rtt = min_rtt_seconds.map(|s| format!(", path {}", super::super::model::health::seconds(s)));
+        format!("{segments} segments, {episodes} loss episodes{failed}{}", rtt.unwrap_or_default())
     };
-    all.into_iter().take(5).map(|(who, sums)| Fact::new(format!("peer {who}"), text(sums))).collect()
+    all.into_iter().take(5).map(|(who, sum)| Fact::new(format!("peer {who}"), text(sum))).collect()
 }
 
 /// Owners, Services, Nodes, Events. What can't be read is said, and no failure.
