@@ -11,10 +11,7 @@ use super::{
     promql::{self, Query},
     trail::{follow, pod_of},
 };
-use crate::{
-    api::{Blame, BlameKind, Evidence, Hint, HintState, RuledOut},
-    http::json::PodRow,
-};
+use crate::api::{Blame, BlameKind, Evidence, Hint, HintState, RuledOut};
 use serde::Serialize;
 
 /// What `why` shows.
