@@ -124,7 +124,12 @@ impl Fleet {
         known.then(|| {
             json!({
                 "apiVersion": "v1", "kind": "Pod",
-                "metadata": {"name": name, "namespace": "shop", "uid": format!("uid-{name}")},
+                "metadata": {
+                    "name": name, "namespace": "shop", "uid": format!("uid-{name}"),
+                    "ownerReferences": [
+                        {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "app", "uid": "uid-app", "controller": true}
+                    ]
+                },
                 "spec": {"nodeName": views::node(node), "containers": [{"name": "app", "image": "app"}]},
                 "status": running("app")
             })

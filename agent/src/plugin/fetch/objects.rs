@@ -207,6 +207,28 @@ async fn selected(session: &Session, client: &Client, namespace: &str, selector:
     all(session, &format!("list the Pods of namespace {namespace}"), &api, ListParams::default().labels(selector)).await
 }
 
+/// `namespace/name` and Node of the Pod that has an address. `None`: no Pod has it, or it is that of a Node.
+pub(super) async fn pod_at(
+    session: &Session,
+    client: &Client,
+    address: &str,
+) -> Result<Option<(String, String)>, Trouble> {
+    let api: Api<Pod> = Api::all(client.clone());
+    let params = ListParams::default().fields(&format!("status.podIP={address}"));
+    let pods = all(session, "look up peers' addresses", &api, params).await?;
+    let own = |pod: &&Pod| {
+        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+        let shared = pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false);
+        !shared && !matches!(phase, Some("Succeeded" | "Failed"))
+    };
+    let pods: Vec<&Pod> = pods.iter().filter(own).collect();
+    // Of two that claim it neither is believed.
+    let [only] = pods.as_slice() else { return Ok(None) };
+    let (namespace, name) = (only.metadata.namespace.clone(), only.metadata.name.clone());
+    let node = only.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
+    Ok(Some((format!("{}/{}", namespace.unwrap_or_default(), name.unwrap_or_default()), node)))
+}
+
 /// The newest warnings about an object.
 pub(super) async fn warnings(
     session: &Session,

@@ -20,12 +20,15 @@ use crate::{
     http::json::{EdgeRow, PodRow},
     metrics::AgentStats,
 };
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Nodes of peers that are asked at most.
 const PEERS: usize = 16;
+/// Addresses that are looked up at most.
+const NAMES: usize = 8;
 
 /// Asks for all that is known of the target.
 ///
@@ -156,6 +159,7 @@ async fn in_cluster(session: &Session, client: &Client, target: &Target, now_ms:
     let unseen: Vec<_> =
         known.iter().filter(|(node, _)| !facts.agents.iter().any(|a| a.node == *node)).cloned().collect();
     facts.hints.extend(super::super::model::status::judge(&unseen, now_ms));
+    name_peers(session, client, &mut facts).await;
     ask_peers(session, client, &mut facts, &nodes).await;
     surroundings(session, client, &mut facts, &nodes, now_ms).await;
     Ok(facts)
@@ -214,6 +218,43 @@ fn no_agent(node: &str, session: &Session) -> Trouble {
     )
 }
 
+/// Pods and Nodes of peers that the agents know by address only: where the CNI doesn't number Pods by Node, the API server
+/// can be asked.
+async fn name_peers(session: &Session, client: &Client, facts: &mut Facts) {
+    let mut weight: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for edge in facts.edges.iter().filter(|edge| edge.peer_pod.is_none()) {
+        let entry = weight.entry(edge.peer.clone()).or_default();
+        entry.0 += edge.loss_episodes + edge.connect_failures.values().sum::<u64>();
+        entry.1 += edge.segments_sent;
+    }
+    let mut addresses: Vec<(String, (u64, u64))> = weight.into_iter().collect();
+    addresses.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
+    addresses.truncate(NAMES);
+    let found = join_all(addresses.iter().map(|(address, _)| objects::pod_at(session, client, address))).await;
+    for ((address, _), found) in addresses.iter().zip(found) {
+        match found {
+            Ok(Some((pod, node))) => named(facts, address, &pod, &node),
+            Ok(None) => {}
+            Err(trouble) => return facts.unknown.push(Fact::new("names of peers", trouble.to_string())),
+        }
+    }
+}
+
+/// Puts a peer's name where its address stood.
+fn named(facts: &mut Facts, address: &str, pod: &str, node: &str) {
+    for edge in facts.edges.iter_mut().filter(|edge| edge.peer == address) {
+        edge.peer_pod = Some(pod.to_owned());
+        edge.peer_node.get_or_insert_with(|| node.to_owned());
+    }
+    for hint in facts.hints.iter_mut().filter(|hint| hint.blame.name == address) {
+        match hint.blame.kind {
+            BlameKind::PeerPod => hint.blame.name = pod.to_owned(),
+            BlameKind::PeerNode if !node.is_empty() => hint.blame.name = node.to_owned(),
+            _ => {}
+        }
+    }
+}
+
 /// The agents of the Nodes at the other end; who does not answer makes the answer partial.
 async fn ask_peers(session: &Session, client: &Client, facts: &mut Facts, own: &BTreeSet<String>) {
     let mut weight: BTreeMap<String, (bool, u64, u64)> = BTreeMap::new();
@@ -254,24 +295,33 @@ async fn ask_peers(session: &Session, client: &Client, facts: &mut Facts, own: &
     facts.not_answered.extend(found.silent);
 }
 
-/// Peers by traffic, for the screen.
+/// Peers for the screen: those with trouble first, then by traffic.
 fn peers(edges: &[EdgeRow]) -> Vec<Fact> {
-    let mut sums: BTreeMap<String, (u64, u64, Option<f64>)> = BTreeMap::new();
+    #[derive(Default)]
+    struct Sum {
+        failures: u64,
+        episodes: u64,
+        segments: u64,
+        min_rtt_seconds: Option<f64>,
+    }
+    let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
     for edge in edges {
         let who = edge.peer_pod.clone().unwrap_or_else(|| edge.peer.clone());
         let node = edge.peer_node.as_ref().map(|node| format!(" on {node}")).unwrap_or_default();
-        let entry = sums.entry(format!("{who}{node}")).or_default();
-        entry.0 += edge.segments_sent;
-        entry.1 += edge.loss_episodes;
-        entry.2 = [entry.2, edge.min_rtt_seconds].into_iter().flatten().min_by(f64::total_cmp);
+        let sum = sums.entry(format!("{who}{node}")).or_default();
+        sum.failures += edge.connect_failures.values().sum::<u64>();
+        sum.episodes += edge.loss_episodes;
+        sum.segments += edge.segments_sent;
+        sum.min_rtt_seconds = [sum.min_rtt_seconds, edge.min_rtt_seconds].into_iter().flatten().min_by(f64::total_cmp);
     }
-    let mut all: Vec<_> = sums.into_iter().collect();
-    all.sort_by_key(|(_, (segments, episodes, _))| std::cmp::Reverse((*episodes, *segments)));
-    let text = |(segments, episodes, rtt): (u64, u64, Option<f64>)| {
-        let rtt = rtt.map(|s| format!(", path {}", super::super::model::health::seconds(s))).unwrap_or_default();
-        format!("{segments} segments, {episodes} loss episodes{rtt}")
+    let mut all: Vec<(String, Sum)> = sums.into_iter().collect();
+    all.sort_by_key(|(_, sum)| std::cmp::Reverse((sum.failures, sum.episodes, sum.segments)));
+    let text = |Sum { failures, episodes, segments, min_rtt_seconds }: Sum| {
+        let failed = if failures > 0 { format!(", {failures} connects failed") } else { String::new() };
+        let rtt = min_rtt_seconds.map(|s| format!(", path {}", super::super::model::health::seconds(s)));
+        format!("{segments} segments, {episodes} loss episodes{failed}{}", rtt.unwrap_or_default())
     };
-    all.into_iter().take(5).map(|(who, sums)| Fact::new(format!("peer {who}"), text(sums))).collect()
+    all.into_iter().take(5).map(|(who, sum)| Fact::new(format!("peer {who}"), text(sum))).collect()
 }
 
 /// Owners, Services, Nodes, Events. What can't be read is said, and no failure.
