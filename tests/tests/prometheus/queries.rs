@@ -11,11 +11,13 @@ use std::{fs, path::Path, thread, time::Duration};
 /// What returns nothing here, by a part of its expression, and why.
 const SILENT: &[(&str, &str)] = &[
     ("netwhy_edge_", "only the API server knows which Node an address belongs to; there is none here"),
-    ("edge:netwhy_edge_", "made of netwhy_edge_*"),
     ("node:netwhy_blame_", "made of netwhy_edge_*"),
     ("netwhy_agent_watch_", "without an API server nothing is watched"),
     ("netwhy_agent_pods_complete", "without an API server there is no Pod list"),
-    ("workload", "without an API server nothing has an owner"),
+    ("netwhy_unattributed_samples_total", "every socket belongs to a Pod of the laboratory"),
+    ("netwhy_oom_kills_total", "the laboratory's cgroups have no memory controller"),
+    ("workload!=\"\"", "without an API server nothing has an owner"),
+    ("workload:netwhy_", "made of series with an owner"),
 ];
 
 /// Alerts that would begin here. All others must be silent, and what they compare is asked for by other queries.
