@@ -1,8 +1,8 @@
 //! Debian's packages.
 
 use crate::sh;
-use anyhow::{Result, ensure};
-use std::process::Command;
+use anyhow::{Context as _, Result, ensure};
+use std::{fs, path::Path, process::Command};
 
 /// Installs packages: only as root, and only where apt has them. Tried again after an update of the package lists.
 pub(crate) fn install(what: &str, packages: &[&str]) -> Result<()> {
@@ -24,6 +24,31 @@ pub(crate) fn install(what: &str, packages: &[&str]) -> Result<()> {
         sh::step("updating apt's package lists", &mut update)?;
         install()
     })
+}
+
+/// Unpacks a package into a folder, without installing it: no root is needed, and no service of it is started.
+pub(crate) fn unpack(package: &str, into: &Path) -> Result<()> {
+    ensure!(sh::in_path("apt-get") && sh::in_path("dpkg-deb"), "no apt-get");
+    let scratch = into.with_extension("deb");
+    let _ = fs::remove_dir_all(&scratch);
+    fs::create_dir_all(&scratch).with_context(|| format!("make {}", scratch.display()))?;
+    let fetch = || {
+        let mut command = Command::new("apt-get");
+        // As root apt would fetch as a user of its own, who may not write here.
+        command.current_dir(&scratch).args(["download", "-o", "APT::Sandbox::User=root", package]);
+        sh::step(&format!("fetching {package}"), &mut command)
+    };
+    fetch().or_else(|_| {
+        let mut update = Command::new("apt-get");
+        update.arg("update");
+        sh::step("updating apt's package lists", &mut update)?;
+        fetch()
+    })?;
+    let mut files = fs::read_dir(&scratch).with_context(|| format!("read {}", scratch.display()))?.flatten();
+    let file = files.next().with_context(|| format!("apt-get fetched no file of {package}"))?.path();
+    let mut command = Command::new("dpkg-deb");
+    sh::step(&format!("unpacking {package}"), command.arg("--extract").arg(&file).arg(into))?;
+    fs::remove_dir_all(&scratch).with_context(|| format!("remove {}", scratch.display()))
 }
 
 fn is_installed(package: &str) -> bool {

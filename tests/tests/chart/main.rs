@@ -3,6 +3,7 @@
 
 mod api;
 mod documents;
+mod grafana;
 mod helm;
 mod dashboards;
 mod monitors;

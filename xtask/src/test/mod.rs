@@ -3,7 +3,7 @@
 mod read;
 
 use crate::{apt, helm, kube, sh, toolchain, toolchain::Toolchain};
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use netwhy_tests::lab::missing_tools;
 use read::{Counts, Skip};
 use std::{
@@ -58,12 +58,13 @@ struct Group {
 }
 
 /// Name, beginnings of the names of the files in tests/tests/, and what they need.
-const SCENARIOS: [(&str, &[&str], bool); 6] = [
+const SCENARIOS: [(&str, &[&str], bool); 7] = [
     ("replay", &["replay"], false),
     ("chart", &["chart"], false),
     ("API server", &["api"], false),
     ("kernel", &["lab", "kernel_"], true),
     ("plugin", &["plugin_"], true),
+    ("prometheus", &["prometheus"], true),
     ("cluster", &["cluster"], true),
 ];
 
@@ -131,6 +132,10 @@ pub(crate) fn run_in(workspace: &Path, toolchain: &Toolchain, filter: Option<&st
         // The chart's tests are skipped then, which they say themselves.
         sh::say(&format!("{error:#}"));
     }
+    if let Err(error) = prometheus(workspace) {
+        // As with helm.
+        sh::say(&format!("{error:#}"));
+    }
     kube::ensure();
     let mut total = Counts::default();
     let mut skips: Vec<Skip> = Vec::new();
@@ -158,6 +163,16 @@ pub(crate) fn run_in(workspace: &Path, toolchain: &Toolchain, filter: Option<&st
         bail!("tests failed");
     }
     Ok(())
+}
+
+/// Makes sure that Prometheus and promtool are there, where its tests look for them.
+fn prometheus(workspace: &Path) -> Result<()> {
+    let into = sh::target_dir(workspace).join("xtask/prometheus");
+    let there = |program: &str| sh::in_path(program) || into.join("usr/bin").join(program).is_file();
+    if there("prometheus") && there("promtool") {
+        return Ok(());
+    }
+    apt::unpack("prometheus", &into).context("no Prometheus: put prometheus and promtool in PATH")
 }
 
 fn run_group(

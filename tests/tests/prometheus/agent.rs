@@ -1,0 +1,83 @@
+//! The agent's program over a laboratory.
+
+use crate::{
+    http,
+    world::{TRAFFIC, wait_until},
+};
+use netwhy_agent::http::json::PodRow;
+use netwhy_tests::lab::Lab;
+use std::{
+    fs::File,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+/// The program: `NETWHY_AGENT`, else built here.
+fn program() -> PathBuf {
+    if let Some(path) = std::env::var_os("NETWHY_AGENT") {
+        return path.into();
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--message-format", "json"]);
+    build.args(["--package", "netwhy-agent", "--bin", "netwhy-agent"]);
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    let output = build.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    messages.filter_map(|message| Some(message["executable"].as_str()?.into())).next_back().unwrap()
+}
+
+/// A running agent; killed when dropped.
+pub(crate) struct Agent {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Agent {
+    /// Starts it on this address and waits until it is ready.
+    pub(crate) fn start(lab: &Lab, address: SocketAddr, config: &Path, log: &Path) -> Self {
+        // Through the laboratory's own starter, so that it ends with us even when we are killed.
+        let mut command = Command::new(TRAFFIC);
+        command.args(["exec", "--"]).arg(program());
+        for name in ["NETWHY_KUBE", "NODE_NAME", "KUBECONFIG", "NETWHY_LISTEN", "NETWHY_CONFIG", "NETWHY_CGROUP_ROOT"] {
+            command.env_remove(name);
+        }
+        command.args(["run", "--kube", "off", "--node-name", "a", "--log-level", "warn", "--cgroup-root"]);
+        command.arg(lab.cgroups().root()).arg(format!("--listen={address}")).arg("--config").arg(config);
+        let log = File::create(log).unwrap();
+        let child = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        let agent = Self { child, address };
+        wait_until("the agent is ready", || {
+            http::get(address, "/readyz", "*/*").is_some_and(|(status, _)| status == 200)
+        });
+        agent
+    }
+
+    pub(crate) fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(&self.child)
+    }
+
+    pub(crate) fn metrics(&self, accept: &str) -> String {
+        http::get(self.address, "/metrics", accept).unwrap().1
+    }
+
+    pub(crate) fn pods(&self) -> Vec<PodRow> {
+        let (status, body) = http::get(self.address, "/api/v1/pods", "application/json").unwrap();
+        assert_eq!(status, 200, "{body}");
+        let value: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let rows = if value.is_array() { value } else { value["pods"].clone() };
+        serde_json::from_value(rows).unwrap()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

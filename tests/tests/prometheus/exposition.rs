@@ -1,0 +1,113 @@
+//! What Prometheus makes of the agent's answers.
+
+use crate::{
+    rules::promtool,
+    world::{World, wait_until},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write as _,
+    process::Stdio,
+    thread,
+    time::Duration,
+};
+
+#[test]
+fn both_formats_are_scraped_alike_and_without_complaint() {
+    let Some(world) = World::open("both_formats_are_scraped_alike_and_without_complaint") else { return };
+    let prometheus = &world.prometheus;
+    wait_until("ten scrapes by each job", || {
+        prometheus.query("count_over_time(up[1m]) >= 10").is_ok_and(|series| series.len() == 2)
+    });
+    // Every attempt succeeded, and nothing was left out of what came.
+    assert_eq!(prometheus.value("min(min_over_time(up[1m]))"), Some(1.0));
+    let targets = prometheus.ask("/api/v1/targets", None).unwrap();
+    for target in targets["activeTargets"].as_array().unwrap() {
+        assert_eq!((target["health"].as_str(), target["lastError"].as_str()), (Some("up"), Some("")), "{target}");
+    }
+    assert_eq!(prometheus.complaints(), Vec::<String>::new());
+    // The same names and labels by both.
+    let names = |job: &str| -> BTreeSet<String> {
+        let query = format!("count by (__name__) ({{__name__=~\"(netwhy|process)_.+\", job=\"{job}\"}})");
+        prometheus.query(&query).unwrap().into_iter().filter_map(|(mut labels, _)| labels.remove("__name__")).collect()
+    };
+    wait_until("both have the same names", || names("netwhy") == names("text"));
+    assert!(names("text").len() > 40, "{:?}", names("text"));
+    // And the same types.
+    let text = world.agent().metrics("text/plain");
+    let open = world.agent().metrics("application/openmetrics-text; version=1.0.0");
+    let types = |text: &str| -> BTreeMap<String, String> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+        lines.map(|(name, kind)| (name.trim_end_matches("_total").to_owned(), kind.to_owned())).collect()
+    };
+    assert_eq!(types(&text), types(&open));
+    // What a scrape says of its own size is what Prometheus counts.
+    wait_until("the agent's own count of series is right", || {
+        prometheus
+            .query("scrape_samples_scraped{job=\"netwhy\"} == on (instance) netwhy_agent_series{job=\"netwhy\"}")
+            .is_ok_and(|series| !series.is_empty())
+    });
+    lint(&text);
+}
+
+/// `promtool check metrics`.
+fn lint(text: &str) {
+    let mut promtool = promtool("lint").unwrap();
+    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = promtool.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && said.is_empty(), "{said}");
+}
+
+/// Bounds of netwhy_tcp_rtt_seconds, read from the exposition, with zero below and no end above.
+fn bounds(text: &str) -> Vec<f64> {
+    let les = text.lines().filter_map(|line| {
+        let le = line.strip_prefix("netwhy_tcp_rtt_seconds_bucket{le=\"")?.split('"').next()?;
+        le.parse::<f64>().ok()
+    });
+    let mut all: Vec<f64> = les.chain([0.0]).collect();
+    all.sort_by(f64::total_cmp);
+    all.dedup();
+    all
+}
+
+#[test]
+fn quantiles_agree_with_the_agents_own_within_a_bucket() {
+    let Some(mut world) = World::open("quantiles_agree_with_the_agents_own_within_a_bucket") else { return };
+    // Three places of the scale: half of the Pods are 40 ms away from node b.
+    let fault: netwhy_tests::lab::Fault = "delay=20".parse().unwrap();
+    let injected = fault.inject(&mut world.shop).unwrap();
+    // Until both windows, the agent's and Prometheus', hold nothing from before.
+    thread::sleep(Duration::from_secs(12));
+    let bounds = bounds(&world.agent().metrics("text/plain"));
+    assert_eq!(bounds.len(), 11, "{bounds:?}");
+    // The agent's windows of 10 s, seen for 10 s; Prometheus' of 20 s is made of them.
+    let mut seen: BTreeMap<(String, &str), (f64, f64)> = BTreeMap::new();
+    for _ in 0..10 {
+        for row in world.agent().pods().into_iter().filter(|row| row.window.rtt_samples >= 50) {
+            for (q, value) in [("0.5", row.window.rtt_p50_seconds), ("0.99", row.window.rtt_p99_seconds)] {
+                let value = value.unwrap();
+                let range = seen.entry((row.name.clone(), q)).or_insert((value, value));
+                *range = (range.0.min(value), range.1.max(value));
+            }
+        }
+        thread::sleep(Duration::from_secs(1));
+    }
+    assert!(seen.len() >= 8, "{seen:?}");
+    let mut places = BTreeSet::new();
+    for ((pod, q), (low, high)) in seen {
+        let query = format!(
+            "histogram_quantile({q}, sum by (le) (rate(netwhy_tcp_rtt_seconds_bucket{{job=\"netwhy\", pod=\"{pod}\"}}[20s])))"
+        );
+        let value = world.prometheus.value(&query).unwrap();
+        // The agent's own values are within 10 %; Prometheus interpolates between bounds.
+        let least = bounds.iter().copied().filter(|bound| *bound < low / 1.1).fold(0.0, f64::max);
+        let most = bounds.iter().copied().filter(|bound| *bound >= high * 1.1).fold(f64::INFINITY, f64::min);
+        assert!((least..=most).contains(&value), "{pod} {q}: {value} is not within {least} … {most} ({low} … {high})");
+        places.insert(bounds.iter().filter(|bound| **bound < value).count());
+    }
+    assert!(places.len() >= 2, "all values are in one bucket: {places:?}");
+    injected.heal(&mut world.shop).unwrap();
+}

@@ -1,0 +1,94 @@
+//! HTTP as far as the tests need it.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+/// Status and body of a GET. `None`: nobody listens, or no whole answer came.
+pub(crate) fn get(address: SocketAddr, path: &str, accept: &str) -> Option<(u16, String)> {
+    // In HTTP/1.0 an answer comes in one piece and ends with the connection.
+    exchange(address, &format!("GET {path} HTTP/1.0\r\nHost: x\r\nAccept: {accept}\r\n\r\n"))
+}
+
+/// The same of a POST with one field of a form.
+pub(crate) fn post(address: SocketAddr, path: &str, field: &str, value: &str) -> Option<(u16, String)> {
+    let body = format!("{field}={}", encoded(value));
+    let head = "Content-Type: application/x-www-form-urlencoded";
+    exchange(
+        address,
+        &format!("POST {path} HTTP/1.0\r\nHost: x\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
+    )
+}
+
+fn exchange(address: SocketAddr, request: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+}
+
+fn encoded(text: &str) -> String {
+    let one = |byte: u8| {
+        if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    text.bytes().map(one).collect()
+}
+
+/// Asks an agent for the text format whatever its own client asks for: Prometheus can't be told which one to take before
+/// version 2.49.
+pub(crate) struct TextProxy {
+    pub(crate) address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl TextProxy {
+    pub(crate) fn start(agent: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if stopped.load(Ordering::Relaxed) {
+                    break;
+                }
+                let _ = relay(stream, agent);
+            }
+        });
+        Self { address, stop, thread: Some(thread) }
+    }
+}
+
+fn relay(mut client: TcpStream, agent: SocketAddr) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    let mut byte = [0];
+    while !request.ends_with(b"\r\n\r\n") && client.read(&mut byte)? == 1 {
+        request.push(byte[0]);
+    }
+    let mut server = TcpStream::connect(agent)?;
+    server.write_all(b"GET /metrics HTTP/1.0\r\nHost: x\r\nAccept: text/plain;version=0.0.4\r\n\r\n")?;
+    std::io::copy(&mut server, &mut client)?;
+    Ok(())
+}
+
+impl Drop for TextProxy {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // Wakes it.
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

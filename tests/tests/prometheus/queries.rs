@@ -1,0 +1,157 @@
+//! Every query of every dashboard and rule, asked of a Prometheus that has scraped traffic with faults.
+
+use crate::{
+    rules::rules,
+    world::{World, holds_within, wait_until},
+};
+use netwhy_tests::lab::{Fault, Injected};
+use serde_json::Value;
+use std::{fs, path::Path, time::Duration};
+
+/// What returns nothing here, by a part of its expression, and why.
+const SILENT: &[(&str, &str)] = &[
+    ("netwhy_edge_", "only the API server knows which Node an address belongs to; there is none here"),
+    ("node:netwhy_blame_", "made of netwhy_edge_*"),
+    ("netwhy_agent_watch_", "without an API server nothing is watched"),
+    ("netwhy_agent_pods_complete", "without an API server there is no Pod list"),
+    ("netwhy_unattributed_samples_total", "every socket belongs to a Pod of the laboratory"),
+    ("netwhy_oom_kills_total", "the laboratory's cgroups have no memory controller"),
+];
+
+/// Alerts that would begin here. All others must be silent, and what they compare is asked for by other queries.
+const BEGINNING: &[&str] = &["NetwhyPodHint"];
+
+fn dashboards() -> Vec<(String, Value)> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/netwhy/dashboards");
+    let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap())
+        })
+        .collect()
+}
+
+/// Where an expression stands, and what Prometheus is asked: everything is chosen in the dashboard's variables.
+fn expressions() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for (name, board) in dashboards() {
+        for panel in board["panels"].as_array().unwrap() {
+            for target in panel["targets"].as_array().into_iter().flatten() {
+                all.push((
+                    format!("{name}: {}", panel["title"].as_str().unwrap()),
+                    target["expr"].as_str().unwrap().to_owned(),
+                ));
+            }
+        }
+        for annotation in board["annotations"]["list"].as_array().unwrap() {
+            all.push((format!("{name}: annotation"), annotation["expr"].as_str().unwrap().to_owned()));
+        }
+        for variable in board["templating"]["list"].as_array().unwrap() {
+            // label_values(SERIES, LABEL) has a value where series have the label.
+            if let Some(query) = variable["query"]["query"].as_str() {
+                let inner = query.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')')).unwrap();
+                let (series, label) = inner.rsplit_once(", ").unwrap();
+                // Whoever scrapes several clusters has a label for it.
+                if label != "cluster" {
+                    all.push((format!("{name}: variable {label}"), format!("count by ({label}) ({series})")));
+                }
+            }
+        }
+    }
+    let chosen = |(place, expression): (String, String)| {
+        let mut asked = expression.replace("$__rate_interval", "60s");
+        for variable in ["cluster", "node", "namespace", "workload", "pod"] {
+            asked = asked.replace(&format!("\"${variable}\""), "\".*\"");
+        }
+        assert!(!asked.replace("$1", "").contains('$'), "{place}: {asked}");
+        (place, asked)
+    };
+    all.into_iter().map(chosen).collect()
+}
+
+/// Faults, and what shows that they were seen.
+const FAULTS: [(&str, &str); 3] = [
+    ("refused", "sum(rate(netwhy_tcp_connect_failures_total{reason=\"refused\"}[60s])) > 0"),
+    ("slow-reader", "sum(rate(netwhy_tcp_zero_window_observations_total[60s])) > 0"),
+    ("loss=3", "sum(rate(netwhy_tcp_retransmitted_segments_total{type=\"fast\"}[60s])) > 0"),
+];
+
+/// One after the other; the last stays.
+fn break_things(world: &mut World) -> Injected {
+    for (fault, seen) in FAULTS {
+        let fault: Fault = fault.parse().unwrap();
+        let injected = fault.inject(&mut world.shop).unwrap();
+        wait_until(seen, || world.prometheus.query(seen).is_ok_and(|series| !series.is_empty()));
+        injected.heal(&mut world.shop).unwrap();
+    }
+    let throttle: Fault = "cpu-throttle".parse().unwrap();
+    throttle.inject(&mut world.shop).unwrap()
+}
+
+#[test]
+fn every_query_of_every_dashboard_and_rule_returns_series() {
+    let Some(mut world) = World::open("every_query_of_every_dashboard_and_rule_returns_series") else { return };
+    let throttled = break_things(&mut world);
+    wait_until("a hint fires", || {
+        world.prometheus.query("netwhy_hint{job=\"netwhy\"}").is_ok_and(|hints| !hints.is_empty())
+    });
+    let mut used = vec![0; SILENT.len()];
+    let mut wrong = Vec::new();
+    let mut asked = 0;
+    let mut ask = |place: &str, expression: &str, world: &World| {
+        asked += 1;
+        let excuse = SILENT.iter().position(|(part, _)| expression.contains(part));
+        let mut answer = world.prometheus.query(expression);
+        if excuse.is_none() {
+            // The last fault may not have been scraped yet.
+            holds_within(Duration::from_secs(6), || {
+                answer = world.prometheus.query(expression);
+                answer.as_ref().map_or(true, |series| !series.is_empty())
+            });
+        }
+        match (answer, excuse) {
+            (Err(error), _) => wrong.push(format!("{place}: {error}: {expression}")),
+            (Ok(series), None) if series.is_empty() => wrong.push(format!("{place}: no series: {expression}")),
+            (Ok(series), Some(excuse)) if series.is_empty() => used[excuse] += 1,
+            (Ok(_), _) => {}
+        }
+    };
+    for (place, expression) in expressions() {
+        ask(&place, &expression, &world);
+    }
+    for rule in rules() {
+        if let Some(record) = rule["record"].as_str() {
+            ask(record, rule["expr"].as_str().unwrap(), &world);
+            // As Prometheus itself evaluated it.
+            ask(record, record, &world);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(asked > 100, "{asked}");
+    for ((part, why), used) in SILENT.iter().zip(used) {
+        assert!(used > 0, "every query with {part} returned series, although {why}");
+    }
+    alerts(&world);
+    println!("{asked} queries");
+    throttled.heal(&mut world.shop).unwrap();
+}
+
+/// Prometheus takes every rule, and only those alerts begin whose cause is here.
+fn alerts(world: &World) {
+    let answer = world.prometheus.ask("/api/v1/rules", None).unwrap();
+    let loaded: Vec<&Value> =
+        answer["groups"].as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap()).collect();
+    assert_eq!(loaded.len(), rules().len());
+    for rule in loaded {
+        assert_eq!(rule["health"], "ok", "{rule}");
+        if rule["type"] == "alerting" {
+            let name = rule["name"].as_str().unwrap();
+            let began = rule["state"] != "inactive";
+            let may = BEGINNING.contains(&name)
+                || ["NetwhyPodPacketLoss", "NetwhyPodConnectFailures", "NetwhyPodCpuThrottled"].contains(&name);
+            assert!(!began || may, "{rule}");
+            assert!(began || !BEGINNING.contains(&name), "{rule}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! How many series, for how long, and what a new start of the agent does to them.
+
+use crate::world::{World, wait_until};
+use netwhy_agent::{
+    config::Config,
+    metrics::{Kind, METRICS},
+};
+use rustix::process::{Signal, kill_process};
+use std::{
+    collections::BTreeSet,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Series of one Pod at default settings.
+const BUDGET: f64 = 60.0;
+const OF_PODS: &str = "{__name__=~\"netwhy_.+\", __name__!=\"netwhy_hint\", job=\"netwhy\", pod!=\"\"}";
+
+#[test]
+fn pods_stay_within_their_budget_and_leave_nothing_when_they_go() {
+    let Some(world) = World::open("pods_stay_within_their_budget_and_leave_nothing_when_they_go") else { return };
+    let prometheus = &world.prometheus;
+    let total = || prometheus.value(&format!("count({OF_PODS})")).unwrap_or(0.0);
+    let of_pods = || prometheus.query(&format!("count by (namespace, pod) ({OF_PODS})")).unwrap();
+    wait_until("every Pod of the shop has series", || of_pods().len() == world.shop.pods().len());
+    thread::sleep(Duration::from_secs(5));
+    for (labels, series) in of_pods() {
+        println!("{} has {series} series", labels["pod"]);
+        assert!(series >= 5.0 && series <= BUDGET, "{labels:?}: {series}");
+    }
+    // Pods come and go, three at a time.
+    let before = total();
+    let api = format!("{}:8080", world.shop.lab().node("c").unwrap().ipv4);
+    for round in 0..3 {
+        let mut pods = Vec::new();
+        for number in 0..3 {
+            let pod = world.shop.lab().pod("a", &format!("job-{round}-{number}")).unwrap();
+            let program = world.shop.lab().start(&pod, &["client", "--to", &api, "--requests", "50"]).unwrap();
+            pods.push((pod, program));
+        }
+        let names: BTreeSet<String> = pods.iter().map(|(pod, _)| pod.name.clone()).collect();
+        let seen = || -> BTreeSet<String> {
+            of_pods().into_iter().filter_map(|(mut labels, _)| labels.remove("pod")).collect()
+        };
+        wait_until("the new Pods have series", || names.is_subset(&seen()));
+        for (pod, program) in pods {
+            drop(program);
+            pod.remove().unwrap();
+        }
+        // Prometheus would show a series that is merely not exported any more for 5 minutes, unless it was marked as stale.
+        wait_until("their series are gone", || names.is_disjoint(&seen()));
+    }
+    wait_until("as many series as before", || (total() - before).abs() <= before * 0.02);
+    // With the default the same takes longer, but no longer than the contract allows.
+    assert!(Config::default().limits.gone_seconds.as_secs() <= 110, "a scrape interval and a tick come on top");
+}
+
+#[test]
+fn counters_go_on_over_a_new_start_and_blind_time_is_told() {
+    let Some(mut world) = World::open("counters_go_on_over_a_new_start_and_blind_time_is_told") else { return };
+    const SENT: &str = "netwhy_tcp_bytes_total{job=\"netwhy\", pod=\"bulk-a\", direction=\"sent\"}";
+    const SAMPLES: &str = "netwhy_agent_samples_total{job=\"netwhy\"}";
+    const STARTED: &str = "process_start_time_seconds{job=\"netwhy\"}";
+    let blind = |world: &World| world.prometheus.value("netwhy_agent_blind_seconds_total{job=\"netwhy\"}");
+    wait_until("the bulk sender is counted", || world.prometheus.value(SENT).is_some_and(|sent| sent > 1e6));
+    let (begin, first) = (Instant::now(), sent(&mut world));
+    let awake = blind(&world).unwrap();
+    // An agent that gets no CPU time for a while.
+    kill_process(world.agent().pid(), Signal::STOP).unwrap();
+    thread::sleep(Duration::from_secs(4));
+    kill_process(world.agent().pid(), Signal::CONT).unwrap();
+    wait_until("the blind time is told", || blind(&world).is_some_and(|now| now >= awake + 2.0));
+    wait_until("it went on for a while", || world.prometheus.value(SAMPLES).is_some_and(|samples| samples > 25.0));
+    let start = world.prometheus.value(STARTED).unwrap();
+    world.restart_agent();
+    wait_until("the new agent is scraped", || world.prometheus.value(STARTED).is_some_and(|now| now > start));
+    assert_eq!(world.prometheus.value(&format!("resets({SAMPLES}[2m])")), Some(1.0), "a new start is seen as one");
+    wait_until("it counts", || world.prometheus.value(SENT).is_some_and(|sent| sent > 1e6));
+    thread::sleep(Duration::from_secs(5));
+    // What was sent while no agent ran is nobody's; what the old one had counted is not counted a second time. Prometheus
+    // extrapolates to the ends of its window.
+    let window = begin.elapsed().as_secs();
+    let counted = world.prometheus.value(&format!("increase({SENT}[{window}s])")).unwrap();
+    let truth = (sent(&mut world) - first) as f64;
+    assert!(counted > 0.2 * truth && counted < 1.2 * truth, "{counted} of {truth} bytes in {window} s");
+    let counters = METRICS.into_iter().flatten().filter(|metric| metric.kind == Kind::Counter);
+    for counter in counters {
+        let falls = world.prometheus.query(&format!("rate({}{{job=\"netwhy\"}}[1m]) < 0", counter.name)).unwrap();
+        assert!(falls.is_empty(), "{falls:?}");
+    }
+}
+
+/// Bytes that the bulk sender itself has counted.
+fn sent(world: &mut World) -> u64 {
+    world.shop.program("bulk-a").unwrap().latest().unwrap().total.bytes_sent
+}

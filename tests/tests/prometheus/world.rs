@@ -1,0 +1,121 @@
+//! A laboratory with traffic, an agent that observes it and a Prometheus that scrapes the agent.
+
+use crate::{
+    agent::Agent,
+    http::TextProxy,
+    scraper::{Scraper, Target, find},
+};
+use netwhy_tests::lab::{Shop, missing_tools};
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+pub(crate) const TRAFFIC: &str = env!("CARGO_BIN_EXE_netwhy-traffic");
+const PATIENCE: Duration = Duration::from_secs(40);
+/// Subjects go soon after their cgroups, so that tests needn't wait for the default of 90 s.
+const CONFIG: &str = "limits:\n  gone_seconds: 2\n";
+
+pub(crate) struct World {
+    // Those who ask go before those who answer.
+    pub(crate) prometheus: Scraper,
+    _text: TextProxy,
+    agent: Option<Agent>,
+    pub(crate) shop: Shop,
+    pub(crate) dir: Scratch,
+}
+
+/// A directory that goes with the test.
+pub(crate) struct Scratch(pub(crate) PathBuf);
+
+impl Scratch {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("netwhy-prometheus-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// True when the test must end here; says why. With `CI=true` only what the machine can't have is an excuse.
+pub(crate) fn skips(test: &str) -> bool {
+    let machine = if !Path::new("/sys/kernel/btf/vmlinux").exists() {
+        Some("the kernel has no type information (BTF)")
+    } else if !fs::read_to_string("/proc/self/mounts").unwrap().contains(" cgroup2 ") {
+        Some("no cgroup v2 is mounted")
+    } else {
+        None
+    };
+    if let Some(why) = machine {
+        println!("SKIP {test}: machine: {why}");
+        return true;
+    }
+    let mut missing = missing_tools();
+    missing.extend(["prometheus", "promtool"].into_iter().filter(|program| find(program).is_none()));
+    let why = match (rustix::process::geteuid().is_root(), missing.is_empty()) {
+        (true, true) => return false,
+        (false, _) => "needs root".to_owned(),
+        (true, false) => format!("needs {}", missing.join(", ")),
+    };
+    assert!(!std::env::var("CI").is_ok_and(|ci| ci == "true"), "{test} {why}, and CI=true");
+    println!("SKIP {test}: {why}");
+    true
+}
+
+impl World {
+    /// `None`: this machine can't have one, and it was said why.
+    pub(crate) fn open(test: &str) -> Option<Self> {
+        if skips(test) {
+            return None;
+        }
+        let dir = Scratch::new(test);
+        let config = dir.0.join("netwhy.yaml");
+        fs::write(&config, CONFIG).unwrap();
+        let shop = Shop::open(Path::new(TRAFFIC), Some("cubic")).unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let agent = Agent::start(shop.lab(), address, &config, &dir.0.join("agent.log"));
+        let text = TextProxy::start(address);
+        let targets = [Target("netwhy", address, "a"), Target("text", text.address, "text")];
+        let prometheus = Scraper::start(&dir.0, &targets);
+        Some(Self { prometheus, _text: text, agent: Some(agent), shop, dir })
+    }
+
+    pub(crate) const fn agent(&self) -> &Agent {
+        self.agent.as_ref().expect("an agent runs")
+    }
+
+    /// Kills the agent and starts another on the same address.
+    pub(crate) fn restart_agent(&mut self) {
+        let address = self.agent().address;
+        self.agent = None;
+        let (config, log) = (self.dir.0.join("netwhy.yaml"), self.dir.0.join("agent.log"));
+        self.agent = Some(Agent::start(self.shop.lab(), address, &config, &log));
+    }
+}
+
+/// Looks again and again until something holds.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, holds: impl FnMut() -> bool) {
+    assert!(holds_within(PATIENCE, holds), "{what}: not within {PATIENCE:?}");
+}
+
+pub(crate) fn holds_within(time: Duration, mut holds: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + time;
+    loop {
+        if holds() {
+            return true;
+        }
+        if Instant::now() > end {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+}
