@@ -87,13 +87,8 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
     for namespace in ["shop", "netwhy"] {
         plane.create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
     }
-    let addresses = [own_address(&nodes[0]), own_address(&nodes[1])];
-    for (name, address) in [("a", Some(&addresses[0])), ("b", Some(&addresses[1])), ("d", None)] {
-        let range = address.map(|address| format!("{address}/32"));
-        plane.create(&json!({
-            "apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
-            "spec": {"podCIDR": range.clone().unwrap_or_default(), "podCIDRs": range.into_iter().collect::<Vec<_>>()}
-        }));
+    for name in ["a", "b", "d"] {
+        plane.create(&json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}));
     }
     allow(&plane, "oncall", &rights());
     allow(&plane, "reader", &json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]));
@@ -101,6 +96,7 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
     // Pods: the API's object and the laboratory's cgroup, joined by the UID as on a real Node.
     let labels = json!({"app": "shop"});
     let uids = [pod(&plane, "shop", "cart", "a", &labels), pod(&plane, "shop", "db", "b", &labels)];
+    let addresses = [own_address(&nodes[0]), own_address(&nodes[1])];
     plane.status("shop", "cart", &running(&addresses[0]));
     plane.status("shop", "db", &running(&addresses[1]));
     let running_agents = agents(&lab, &plane);
@@ -130,12 +126,6 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
     let status = "Running, 1 of 1 containers ready, 0 restarts";
     assert_eq!(case["pods"][0]["status"], status, "{case}");
     errors(&plane);
-    let matrix = plane.ask(ONCALL, &["matrix", "-o", "json"]).well().json();
-    let pair = matrix["pairs"].as_array().unwrap().iter().find(|pair| pair["from"] == "a" && pair["to"] == "b");
-    let rtt = pair.unwrap_or_else(|| panic!("{matrix}"))["min_rtt_seconds"].as_f64().unwrap();
-    assert!((1e-6..0.1).contains(&rtt), "{matrix}");
-    println!("{}", plane.ask(ONCALL, &["matrix"]).well().out);
-    println!("{}", plane.ask(ONCALL, &["nodes"]).well().out);
 
     // Broken: the server is gone, its host answers.
     answers.stop();
@@ -144,7 +134,7 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
         if case["verdict"]["state"] == "cause_found" { Ok(case) } else { Err(case["verdict"].to_string()) }
     });
     assert_eq!(case["verdict"]["cause"], "peer_refusing", "{case}");
-    // The agent knows the Node from its podCIDR; whose the address is, the API server tells.
+    // The agent knows an address only (no podCIDRs here); the API server knows whose it is.
     assert_eq!(case["verdict"]["blame"]["name"], "shop/db", "{case}");
     let screen = plane.ask(ONCALL, &["why", "pod/cart"]).well();
     println!("{}{}", screen.out, screen.err);
