@@ -107,7 +107,7 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
         let reloads = Arc::new(Reloads::default());
         let (stop, stopped) = Stop::new();
         let mut tasks = Tasks::default();
-        let conntrack = config.peers.conntrack.then(|| cli.global.procfs.clone());
+        let conntrack = config.kube.conntrack.then(|| cli.global.procfs.clone());
         let cluster =
             cluster.map(|cluster| watch_cluster(&mut tasks, &stopped, cluster, &node, &config.kube, conntrack));
         let outlet = Outlet { view: view_sender, stats: stats_sender };

@@ -229,8 +229,6 @@ settings! {
             "In the cluster, or private, without a closer place being known.";
         services: Vec<Cidr> = &[], [], "", Live,
             "ClusterIPs of Services (the API server's `--service-cluster-ip-range`): shown as Service addresses where the Pod behind one is not known.";
-        conntrack: bool = true, [], "", Restart,
-            "Whether the Node's connection tracking table is read every 30 s, where it may be, to find the Pod behind a Service's address.";
         external: Vec<Cidr> = &[], [], "", Live,
             "Outside, although a range above covers it.";
     }
@@ -247,6 +245,8 @@ settings! {
             "Whether EndpointSlices are watched too: for CNIs whose Pod addresses don't follow the Nodes' ranges, and to name peers' Pods. Memory grows with the cluster's endpoints.";
         events: bool = true, [], "", Restart,
             "Whether warnings about Pods in trouble are asked for, at most one request per second.";
+        conntrack: bool = true, [], "", Restart,
+            "Whether the Node's connection tracking table is read every 30 s, where it may be, to find the Pod behind a Service's address.";
     }
     "The HTTP listener." http: Http {
         listen: SocketAddr = ([0, 0, 0, 0], 9810), [], "", Restart,

@@ -163,7 +163,7 @@ fn series_per_pod_stay_within_the_budget() {
     typical.min_rtt_us[PeerClass::SameNode as usize] = Some(60);
     assert_eq!(count(typical), 59);
     // Everything at once: both roles, two classes of peers, every fault and label value.
-    assert_eq!(count(busy_pod("shop", "payment-1")), 77);
+    assert_eq!(count(busy_pod("shop", "payment-1")), 78);
 }
 
 #[test]

@@ -54,7 +54,39 @@ const QUERIES: &[(&str, &str, &str)] = &[
     ),
     ("pod_application_slow", "share of time that tasks waited, by resource", PRESSURE),
     ("peer_slow", "RTT beside the path's own", RTT),
+    (
+        "node_conntrack_full",
+        "connections that could not be tracked per second",
+        "sum by (node, event) (rate(netwhy_node_conntrack_failures_total{N}R))",
+    ),
+    (
+        "node_nic_drops",
+        "packets dropped by interfaces per second",
+        "sum by (node, device, direction) (rate(netwhy_node_nic_drops_total{N}R))",
+    ),
+    (
+        "node_qdisc_drops",
+        "packets dropped by queue disciplines per second",
+        "sum by (node, device) (rate(netwhy_node_qdisc_drops_total{N}R))",
+    ),
+    (
+        "node_softnet_drops",
+        "packets dropped by full receive backlogs per second",
+        "sum by (node) (rate(netwhy_node_softnet_drops_total{N}R))",
+    ),
+    (
+        "port_exhaustion",
+        "connects that found no free local port per second",
+        "sum(rate(netwhy_tcp_connect_failures_total{L,reason=\"no_local_port\"}R))",
+    ),
+    ("node_cpu_contention", "share of time that the Node's tasks waited, by resource", NODE_PRESSURE),
+    ("pod_cpu_starved", "share of time that tasks waited, by resource", PRESSURE),
+    ("node_memory_pressure", "share of time that the Node's tasks waited, by resource", NODE_PRESSURE),
+    ("pod_memory_pressure", "share of time that tasks waited, by resource", PRESSURE),
+    ("node_io_pressure", "share of time that the Node's tasks waited, by resource", NODE_PRESSURE),
+    ("pod_io_pressure", "share of time that tasks waited, by resource", PRESSURE),
 ];
+const NODE_PRESSURE: &str = "sum by (node, resource, kind) (rate(netwhy_node_pressure_seconds_total{N}R))";
 const LOSS: &str = "sum(rate(netwhy_tcp_loss_episodes_total{S}R)) / sum(rate(netwhy_tcp_segments_sent_total{S}R))";
 const LOSS_BY_PEER: &str = "sum by (peer_node) (rate(netwhy_edge_loss_episodes_total{N}R)) / \
                             sum by (peer_node) (rate(netwhy_edge_segments_sent_total{N}R))";
