@@ -26,7 +26,7 @@ fn pods_stay_within_their_budget_and_leave_nothing_when_they_go() {
     thread::sleep(Duration::from_secs(5));
     for (labels, series) in of_pods() {
         println!("{} has {series} series", labels["pod"]);
-        assert!(series >= 5.0 && series <= BUDGET, "{labels:?}: {series}");
+        assert!((5.0..=BUDGET).contains(&series), "{labels:?}: {series}");
     }
     // Pods come and go, three at a time.
     let before = total();
