@@ -56,12 +56,21 @@ pub enum Failure {
     NetUnreachable = 4,
     /// Anything else, such as a socket closed by its owner before the first SYN was resent.
     Other = 5,
+    /// No local port was free towards the peer (`EADDRNOTAVAIL`): no SYN was ever sent.
+    NoLocalPort = 6,
 }
 
 impl Failure {
     /// All reasons in index order.
-    pub const ALL: [Self; 6] =
-        [Self::Refused, Self::Reset, Self::TimedOut, Self::HostUnreachable, Self::NetUnreachable, Self::Other];
+    pub const ALL: [Self; 7] = [
+        Self::Refused,
+        Self::Reset,
+        Self::TimedOut,
+        Self::HostUnreachable,
+        Self::NetUnreachable,
+        Self::Other,
+        Self::NoLocalPort,
+    ];
 
     /// Value of the `reason` label.
     pub const fn label(self) -> &'static str {
@@ -72,6 +81,7 @@ impl Failure {
             Self::HostUnreachable => "host_unreachable",
             Self::NetUnreachable => "net_unreachable",
             Self::Other => "other",
+            Self::NoLocalPort => "no_local_port",
         }
     }
 }

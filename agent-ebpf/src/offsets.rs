@@ -91,6 +91,8 @@ globals! {
     NW_TP_LRCVTIME: u32 = 0;
     /// `sock.__sk_common.skc_num`: local port, host order.
     NW_SK_NUM: u32 = 0;
+    /// `inet_sock.inet_sport`: local port, kept when the port is given back; `NONE`: not told.
+    NW_TP_SPORT: u32 = 0;
     /// `sock.__sk_common.skc_dport`: remote port, network order.
     NW_SK_DPORT: u32 = 0;
     // skb

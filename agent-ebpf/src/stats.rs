@@ -32,7 +32,7 @@ pub struct EdgeStats {
     /// Completed handshakes by [`Role`](crate::Role).
     pub connects: [u64; 2],
     /// Failed connection attempts by [`Failure`](crate::Failure).
-    pub connect_failures: [u64; 6],
+    pub connect_failures: [u64; 7],
     /// Resets sent on a socket.
     pub resets_sent: u64,
     /// Resets received.
@@ -66,7 +66,7 @@ pub struct CgroupStats {
 
 const _: () = assert!(BUCKETS.is_multiple_of(2));
 const _: () = assert!(
-    size_of::<EdgeStats>() == (BUCKETS + REPLY_BUCKETS) * 4 + 8 * (1 + MIN_SLOTS + 4 + 7 + 1 + 2 + 6 + 2 + 3 + 1)
+    size_of::<EdgeStats>() == (BUCKETS + REPLY_BUCKETS) * 4 + 8 * (1 + MIN_SLOTS + 4 + 7 + 1 + 2 + 7 + 2 + 3 + 1)
 );
 const _: () = assert!(size_of::<CgroupStats>() == BUCKETS * 8 + 8 * 4);
 
@@ -83,7 +83,7 @@ impl EdgeStats {
         retransmits: [0; 7],
         loss_episodes: 0,
         connects: [0; 2],
-        connect_failures: [0; 6],
+        connect_failures: [0; 7],
         resets_sent: 0,
         resets_received: 0,
         busy_jiffies: 0,

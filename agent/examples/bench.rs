@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `attach`, `detach` | the kernel programs |
 //! | `tick` | what the agent does once per tick: read the kernel's maps, walk the sockets, join, judge |
+//! | `node` | reads the Node's own signals many times; CPU time of one |
 //! | `stats on`, `stats off` | the kernel's run statistics |
 //! | `empty on`, `empty off` | an empty program, to learn what the statistics themselves cost |
 //! | `runs` | time and runs of every program since it was loaded, while statistics were on |
@@ -20,6 +21,8 @@ use empty::Empty;
 use netwhy_agent::{
     app::{self, Failure, Source},
     config::{Config, cli},
+    kernel,
+    node::HostReader,
     pipeline::Pipeline,
     sample::SampleSource as _,
 };
@@ -29,11 +32,13 @@ use std::{
     os::fd::OwnedFd,
     process::ExitCode,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Numbers of CPUs that kernel memory is stated for.
 const CPUS: [usize; 3] = [2, 16, 128];
+/// Readings of the Node's signals, a second apart as far as they know.
+const NODE_READS: u64 = 300;
 
 fn main() -> ExitCode {
     match run() {
@@ -51,7 +56,8 @@ fn run() -> Result<(), Failure> {
     let (source, peers) = app::open(&cli, &config)?;
     let mut pipeline = Pipeline::new(&app::node_name(&config), &config);
     pipeline.set_peers(Arc::new(peers));
-    let mut instrument = Instrument { source, pipeline, config, statistics: None, empty: Empty::load()? };
+    let host = HostReader::new(app::host_paths(&cli), Some(kernel::ethtool_calls()));
+    let mut instrument = Instrument { source, pipeline, config, host, statistics: None, empty: Empty::load()? };
     answer(&json!({ "ready": true }))?;
     for line in std::io::stdin().lock().lines() {
         let line = line.context("read a command")?;
@@ -71,6 +77,7 @@ struct Instrument {
     source: Source,
     pipeline: Pipeline,
     config: Config,
+    host: HostReader,
     statistics: Option<OwnedFd>,
     empty: Empty,
 }
@@ -86,6 +93,7 @@ impl Instrument {
                     self.pipeline.take(&snapshot);
                 }
             }
+            "node" => return Ok(self.node()),
             "stats on" => self.statistics = Some(self.source.loaded().measure()?),
             "stats off" => self.statistics = None,
             "empty on" => self.empty.attach()?,
@@ -95,6 +103,19 @@ impl Instrument {
             other => bail!("no command is named {other:?}"),
         }
         Ok(json!({ "seconds": began.elapsed().as_secs_f64() }))
+    }
+
+    /// As often as in some minutes, so that what is read less often has its part.
+    fn node(&mut self) -> Value {
+        let cpu = || {
+            let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+            now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
+        };
+        let begun = cpu();
+        for second in 1..=NODE_READS {
+            self.host.read(Duration::from_secs(second));
+        }
+        json!({ "seconds": (cpu() - begun) / NODE_READS as f64 })
     }
 
     fn runs(&self) -> anyhow::Result<Value> {

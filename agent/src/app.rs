@@ -6,6 +6,7 @@ use crate::{
     http,
     kernel::{self, KernelSource, Loaded, Mode, SourceSettings, Subtree},
     metrics::MetricsOptions,
+    node::{HostPaths, HostReader},
     peers,
     pipeline::{self, Pipeline},
     pods,
@@ -17,7 +18,7 @@ use crate::{
 use anyhow::Context as _;
 use std::{
     net::Ipv6Addr,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -102,11 +103,13 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
         let mut pipeline = Pipeline::new(&node, &config);
         pipeline.set_peers(Arc::new(peers));
         pipeline.set_drop_reasons(Arc::new(source.loaded().drop_reasons.clone()));
-        let own = own_addresses(&cli.global.procfs);
+        let own = own_addresses(cli);
         let reloads = Arc::new(Reloads::default());
         let (stop, stopped) = Stop::new();
         let mut tasks = Tasks::default();
-        let cluster = cluster.map(|cluster| watch_cluster(&mut tasks, &stopped, cluster, &node, &config.kube));
+        let conntrack = config.peers.conntrack.then(|| cli.global.procfs.clone());
+        let cluster =
+            cluster.map(|cluster| watch_cluster(&mut tasks, &stopped, cluster, &node, &config.kube, conntrack));
         let outlet = Outlet { view: view_sender, stats: stats_sender };
         let tick = Tick::new(source, pipeline, config_seen, outlet, own, cluster, reloads.clone());
         let ticking = stopped.clone();
@@ -209,7 +212,7 @@ pub fn open(cli: &Cli, config: &Config) -> Result<(Source, peers::PeerTable), Fa
         kernel::LoadError::Demanded { .. } => Failure::usage(error),
         _ => Failure::unsupported(error),
     })?;
-    let peers = pipeline::peer_table(config, &own_addresses(&cli.global.procfs), None);
+    let peers = pipeline::peer_table(config, &own_addresses(cli), None);
     loaded.set_prefixes(&peers.class_prefixes(config.limits.maps().prefixes).0)?;
     let sampling = &config.sampling;
     let budget = sampling.tick_seconds.mul_f64(FACTS_SHARE);
@@ -221,7 +224,14 @@ pub fn open(cli: &Cli, config: &Config) -> Result<(Source, peers::PeerTable), Fa
         edge_idle: config.limits.edge_idle_seconds,
     };
     let facts: Facts = Box::new(move |now, named| facts.read(now, named));
-    Ok((KernelSource::new(loaded, facts, settings)?, peers))
+    let host = HostReader::new(host_paths(cli), Some(kernel::ethtool_calls()));
+    Ok((KernelSource::new(loaded, facts, settings)?.with_host(host), peers))
+}
+
+/// Where the Node's own signals are read.
+pub fn host_paths(cli: &Cli) -> HostPaths {
+    let global = &cli.global;
+    HostPaths { procfs: global.procfs.clone(), sysfs: global.sysfs.clone(), process: global.net_process.clone() }
 }
 
 /// The part of the tree that the kernel programs look at. `None`: all of it.
@@ -277,6 +287,7 @@ fn watch_cluster(
     cluster: pods::Cluster,
     node: &str,
     config: &Kube,
+    conntrack: Option<PathBuf>,
 ) -> tick::Cluster {
     let (sender, pods) = watch::channel(Arc::default());
     let stop = stopped.clone().wait();
@@ -287,7 +298,12 @@ fn watch_cluster(
         tasks.spawn("peers", peers::watch_peers(cluster, node.to_owned(), config.endpoint_slices, sender, stop));
         peers
     });
-    tick::Cluster { pods, peers }
+    let translations = conntrack.map(|procfs| {
+        let (sender, translations) = watch::channel(Arc::default());
+        tasks.spawn("conntrack", peers::watch_conntrack(procfs, sender, stopped.clone().wait()));
+        translations
+    });
+    tick::Cluster { pods, peers, translations }
 }
 
 fn metrics_options(config: &Config) -> MetricsOptions {
@@ -300,8 +316,9 @@ fn metrics_options(config: &Config) -> MetricsOptions {
 }
 
 /// This machine's addresses; empty where procfs does not tell.
-fn own_addresses(procfs: &Path) -> Vec<(Ipv6Addr, u8)> {
-    let text = |file: &str| std::fs::read_to_string(procfs.join("1/net").join(file)).unwrap_or_default();
+fn own_addresses(cli: &Cli) -> Vec<(Ipv6Addr, u8)> {
+    let net = cli.global.procfs.join(&cli.global.net_process).join("net");
+    let text = |file: &str| std::fs::read_to_string(net.join(file)).unwrap_or_default();
     peers::local_addresses(&text("fib_trie"), &text("if_inet6"))
 }
 

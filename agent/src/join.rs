@@ -2,9 +2,9 @@
 
 use crate::{
     cgroup::{Owner as CgroupOwner, owner},
-    peers::{Peer, PeerKind, PeerTable},
+    peers::{Peer, PeerKind, PeerTable, Translations, mapped},
     pods::{PodIndex, PodInfo},
-    sample::{CgroupFacts, Connects, FactsDelta, Frame, Ledger, Snapshot, Tally, Window},
+    sample::{CgroupFacts, Connects, FactsDelta, Frame, HostKey, Ledger, Snapshot, Tally, Window},
     state::{EdgeView, NodeView, PeerNodeView, SubjectId, SubjectKind, SubjectView},
 };
 use netwhy_abi::PeerClass;
@@ -36,6 +36,7 @@ pub struct Join {
     node: String,
     limits: JoinLimits,
     peers: Arc<PeerTable>,
+    translations: Arc<Translations>,
     drop_reasons: Arc<Vec<String>>,
     name: fn(&str) -> SubjectId,
     /// This Node's Pods. `None`: without Kubernetes, Pods are named by their cgroups.
@@ -54,12 +55,15 @@ pub struct Join {
     peer_nodes: BTreeMap<Option<Arc<str>>, Tally>,
     unattributed: BTreeMap<&'static str, u64>,
     node_drops: BTreeMap<u32, u64>,
+    /// The Node's own counters since the agent started.
+    host: BTreeMap<HostKey, u64>,
 }
 
 struct Owner {
     subject: SubjectId,
     path: String,
     alive: bool,
+    cpu_weight: Option<u64>,
 }
 
 /// One subject's sums.
@@ -87,6 +91,7 @@ impl Join {
             node: node.to_owned(),
             limits,
             peers: Arc::default(),
+            translations: Arc::default(),
             drop_reasons: Arc::default(),
             name,
             pods: None,
@@ -101,12 +106,18 @@ impl Join {
             pending: BTreeMap::new(),
             unattributed: BTreeMap::new(),
             node_drops: BTreeMap::new(),
+            host: BTreeMap::new(),
         }
     }
 
     /// Replaces the peer classes; sums so far stay where they are.
     pub fn set_peers(&mut self, peers: Arc<PeerTable>) {
         self.peers = peers;
+    }
+
+    /// Who is behind Services' addresses, from now on.
+    pub fn set_translations(&mut self, translations: Arc<Translations>) {
+        self.translations = translations;
     }
 
     /// Names Pods by what the API server says, from now on; `now` is monotonic. What waits for a name gets it with the
@@ -161,10 +172,11 @@ impl Join {
                     continue;
                 };
                 self.strangers.remove(&group.id);
-                self.owners.insert(group.id, Owner { subject, path: path.clone(), alive: true });
+                self.owners.insert(group.id, Owner { subject, path: path.clone(), alive: true, cpu_weight: None });
             }
             if let Some(owner) = self.owners.get_mut(&group.id) {
                 owner.alive = group.alive;
+                owner.cpu_weight = group.cpu_weight;
             }
         }
         self.owners.retain(|id, _| seen.contains(id));
@@ -196,6 +208,19 @@ impl Join {
         }
     }
 
+    /// What an address stands for to a cgroup: what the kernel translates it to, where that is one thing.
+    fn peer_of(&self, cgroup: u64, addr: Ipv6Addr) -> Peer {
+        let subject = self.owners.get(&cgroup).and_then(|owner| self.subjects.get(&owner.subject));
+        let clients = subject.and_then(|sums| sums.pod.as_ref()).into_iter().flat_map(|pod| &pod.addresses);
+        let Some(client) = clients.map(|ip| mapped(*ip)).find(|ip| self.translations.is_translated(*ip, addr)) else {
+            return self.peer(addr);
+        };
+        match self.translations.backend(client, addr) {
+            Some(backend) => Peer { kind: PeerKind::Service, ..self.peer(backend) },
+            None => Peer { kind: PeerKind::Service, ..Peer::range(PeerClass::InCluster) },
+        }
+    }
+
     /// What an address stands for: one of this Node's Pods, else what the peers' table says.
     fn peer(&self, addr: Ipv6Addr) -> Peer {
         let pod = self.pods.as_ref().and_then(|pods| pods.by_address(addr.to_canonical()));
@@ -214,7 +239,7 @@ impl Join {
     fn add(&mut self, frame: &Frame) {
         let at = frame.at;
         for (key, tally) in &frame.edges {
-            let peer = self.peer(Ipv6Addr::from(key.addr));
+            let peer = self.peer_of(key.cgroup, Ipv6Addr::from(key.addr));
             self.add_tally(key.cgroup, peer.class, tally, at);
             if let Some(node) = peer.node.filter(|node| **node != *self.node) {
                 let full = self.peer_nodes.len() >= self.limits.peer_nodes;
@@ -240,6 +265,9 @@ impl Join {
                 Some(sums) => *sums.drops.entry(key.reason).or_default() += n,
                 None => *self.waiting(key.cgroup, at).sums.drops.entry(key.reason).or_default() += n,
             }
+        }
+        for (key, n) in &frame.host {
+            *self.host.entry(key.clone()).or_default() += n;
         }
         let tops = self.topmost();
         for (cgroup, facts) in &frame.facts {
@@ -330,7 +358,7 @@ impl Join {
         for (key, tally) in self.window.edges() {
             let Some(owner) = self.owners.get(&key.cgroup) else { continue };
             let peer = Ipv6Addr::from(key.addr);
-            let Peer { class, kind, node, pod } = self.peer(peer);
+            let Peer { class, kind, node, pod } = self.peer_of(key.cgroup, peer);
             let window = Tally { min_rtt_us: self.ledger.min_rtt_us(key, at), ..tally.clone() };
             if let Some(view) = subjects.get_mut(&owner.subject) {
                 view.add_window(class, &window);
@@ -361,7 +389,9 @@ impl Join {
         }
         let tops = self.topmost();
         let mut facts: BTreeMap<&SubjectId, FactsDelta> = BTreeMap::new();
-        for (cgroup, delta) in self.window.facts() {
+        let deltas = self.window.facts();
+        let cpu_users = self.cpu_users(&deltas, &tops);
+        for (cgroup, delta) in deltas {
             if let Some(owner) = self.owners.get(&cgroup) {
                 facts.entry(&owner.subject).or_default().add(&own(&delta, tops.contains(&cgroup)));
             }
@@ -371,6 +401,8 @@ impl Join {
                 view.window_cpu = facts.cpu;
                 view.window_pressure = facts.pressure;
                 view.window_oom_kills = facts.oom_kills.unwrap_or(0);
+                view.window_usage_us = facts.usage_us;
+                view.window_memory_limit_hits = facts.memory_limit_hits;
             }
         }
         let edges = busiest(merged(edges), self.limits.edges);
@@ -390,6 +422,8 @@ impl Join {
             peer_nodes: (self.peer_nodes.iter())
                 .map(|(node, totals)| PeerNodeView { node: node.clone(), totals: totals.clone() })
                 .collect(),
+            host: snapshot.host.as_ref().map(|sample| self.host_view(sample)),
+            cpu_users,
             hints: Vec::new(),
             hints_total: BTreeMap::new(),
             unattributed: self.unattributed.clone(),
@@ -409,6 +443,8 @@ fn own(facts: &FactsDelta, top: bool) -> FactsDelta {
         pressure: facts.pressure.filter(|_| top),
         oom_kills: facts.oom_kills.filter(|_| top || facts.oom_own),
         oom_own: facts.oom_own,
+        usage_us: facts.usage_us.filter(|_| top),
+        memory_limit_hits: facts.memory_limit_hits.filter(|_| top || facts.oom_own),
     }
 }
 
@@ -499,5 +535,6 @@ impl SubjectView {
     }
 }
 
+mod host;
 #[cfg(test)]
 mod tests;

@@ -1,23 +1,27 @@
 //! netwhy's node agent as a library; modules stand in the order in which data flows through them.
 //!
 //! ```text
+//! procfs, sysfs, netlink → node ┐
 //! kernel maps → kernel → sample::Snapshot → sample::Ledger/Frame → join(cgroup names) → state::NodeView → hints
 //!               (or replay)   cumulative      differences, windows      pure                               pure
-//! NodeView → metrics (at scrape time) · http /api/v1 → people
+//! NodeView → metrics (at scrape time) · http /api/v1 → plugin (`kubectl netwhy`, of many Nodes) → people
+//! edges of many Nodes → blame → people                      pure
 //! ```
-//! `sample`, `join` and `hints` read no clock, no file and no environment: what they need comes as arguments, so that
+//! `sample`, `join`, `hints` and `blame` read no clock, no file and no environment: what they need comes as arguments, so that
 //! a recording replays to the same answer.
 
 pub mod config;
 #[cfg(feature = "ebpf")]
 pub mod kernel;
 pub mod cgroup;
+pub mod node;
 pub mod peers;
 pub mod pods;
 pub mod sample;
 pub mod join;
 pub mod state;
 pub mod hints;
+pub mod blame;
 pub mod pipeline;
 #[cfg(feature = "ebpf")]
 pub mod tick;
@@ -25,6 +29,7 @@ pub mod api;
 pub mod metrics;
 pub mod dashboards;
 pub mod http;
+pub mod plugin;
 pub mod tasks;
 #[cfg(feature = "ebpf")]
 pub mod app;

@@ -5,7 +5,7 @@ use crate::{
     config::Config,
     hints::{Engine, Thresholds},
     join::{Join, JoinLimits},
-    peers::{Peer, PeerKind, PeerTable, Peers, prefixes},
+    peers::{Peer, PeerKind, PeerTable, Peers, Translations, prefixes},
     pods::PodIndex,
     sample::Snapshot,
     state::NodeView,
@@ -64,6 +64,11 @@ impl Pipeline {
         self.join.set_pods(pods, now);
     }
 
+    /// Who is behind Services' addresses, from now on.
+    pub fn set_translations(&mut self, translations: Arc<Translations>) {
+        self.join.set_translations(translations);
+    }
+
     /// Names of the kernel's drop reasons.
     pub fn set_drop_reasons(&mut self, names: Arc<Vec<String>>) {
         self.join.set_drop_reasons(names);
@@ -76,6 +81,9 @@ impl Pipeline {
         let joined = began.elapsed();
         view.hints = self.engine.tick(&view, &self.thresholds);
         view.hints_total.clone_from(self.engine.totals());
+        if let Some(host) = &mut view.host {
+            self.engine.add_baselines(host);
+        }
         (view, Stages { join: joined.as_secs_f64(), hints: (began.elapsed() - joined).as_secs_f64() })
     }
 }

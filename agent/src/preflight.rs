@@ -5,6 +5,7 @@ use crate::{
     cgroup::Mounts,
     config::{Config, Exit, cli::Cli, cli::ReportFormat},
     kernel::{self, KernelTypes, Loaded, State},
+    node::HostReader,
 };
 use serde::Serialize;
 use std::{fmt::Write as _, path::Path};
@@ -47,6 +48,7 @@ pub fn checks(cli: &Cli, config: &Config) -> Vec<Check> {
     list.push(jit(&cli.global.procfs));
     list.extend(cgroups(cli));
     list.extend(probes(cli, config));
+    list.push(node_signals(cli));
     list.push(memory(config));
     list.push(port(config));
     list
@@ -228,6 +230,19 @@ fn probes(cli: &Cli, config: &Config) -> Vec<Check> {
     };
     let loaded: &Loaded = loaded.loaded();
     loaded.verdicts.iter().map(one).collect()
+}
+
+/// What the Node itself tells, and what it does not.
+fn node_signals(cli: &Cli) -> Check {
+    const NEED: &str = "node signals";
+    let sample = HostReader::new(app::host_paths(cli), Some(kernel::ethtool_calls())).read(kernel::monotonic());
+    let lacks: Vec<String> = (sample.states.iter())
+        .filter_map(|(group, state)| Some(format!("{} {}: {}", group.label(), state.label(), state.why()?)))
+        .collect();
+    if lacks.is_empty() {
+        return check(NEED, Verdict::Ok, format!("all {} groups", sample.states.len()), "");
+    }
+    check(NEED, Verdict::Degraded, lacks.join("; "), "as said there; hints of the Node's own drops need them")
 }
 
 /// The most that the maps can take with these limits, and how little CPUs matter.

@@ -4,7 +4,7 @@ use crate::{
     api,
     peers::PeerKind,
     pods::PodInfo,
-    sample::{Connects, CpuStat, Pressure, Tally},
+    sample::{Connects, CpuStat, Device, Gauge, Group, HostKey, Pressure, Signal, State, Tally},
 };
 use netwhy_abi::{Counter, PeerClass};
 use serde::Serialize;
@@ -31,6 +31,10 @@ pub struct NodeView {
     pub edges: Vec<EdgeView>,
     /// Sums since the agent started by Node at the other end, of a bounded number of Nodes; see [`PeerNodeView`].
     pub peer_nodes: Vec<PeerNodeView>,
+    /// The Node's own signals. `None`: not read.
+    pub host: Option<HostView>,
+    /// What used the CPUs in the window, most first, of a bounded number: also units that are no subjects here.
+    pub cpu_users: Vec<CpuUser>,
     /// Firing and recently resolved hints.
     pub hints: Vec<api::Hint>,
     /// Hints that began, by cause.
@@ -101,6 +105,10 @@ pub struct SubjectView {
     pub pressure: Option<Pressure>,
     /// The same over the window.
     pub window_pressure: Option<Pressure>,
+    /// CPU time used over the window, µs. `None`: not accounted for.
+    pub window_usage_us: Option<u64>,
+    /// Times at its own memory limits over the window. `None`: no controller.
+    pub window_memory_limit_hits: Option<u64>,
     /// Processes killed for memory since the agent started. `None`: no controller.
     pub oom_kills: Option<u64>,
     /// The same over the window.
@@ -164,4 +172,62 @@ pub struct PeerNodeView {
     pub node: Option<Arc<str>>,
     /// Sums.
     pub totals: Tally,
+}
+
+/// The Node's own signals.
+#[derive(Clone, Debug, Default)]
+pub struct HostView {
+    /// What reading each group came to.
+    pub states: BTreeMap<Group, State>,
+    /// Counters. What is not here is not offered, or not there.
+    pub counters: BTreeMap<HostKey, HostCount>,
+    /// Values of now.
+    pub gauges: BTreeMap<(Gauge, Option<Arc<str>>), u64>,
+    /// Interfaces that lead out of the Node.
+    pub devices: Vec<Device>,
+}
+
+/// One counter of the Node.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct HostCount {
+    /// Growth since the agent started; never falls.
+    pub total: u64,
+    /// Growth over the window.
+    pub window: u64,
+    /// Growth per second in normal times. `None`: not known yet.
+    pub baseline: Option<f64>,
+}
+
+impl HostView {
+    /// A counter of the Node as a whole.
+    pub fn count(&self, signal: Signal) -> Option<HostCount> {
+        self.counters.get(&(signal, None)).copied()
+    }
+
+    /// A counter of one device.
+    pub fn count_on(&self, signal: Signal, device: &Arc<str>) -> Option<HostCount> {
+        self.counters.get(&(signal, Some(device.clone()))).copied()
+    }
+
+    /// A value of the Node as a whole.
+    pub fn gauge(&self, gauge: Gauge) -> Option<u64> {
+        self.gauges.get(&(gauge, None)).copied()
+    }
+
+    /// Share of a window (s) that a counter of µs filled.
+    pub fn share(&self, signal: Signal, window: Duration) -> Option<f64> {
+        let count = self.count(signal).filter(|_| !window.is_zero())?;
+        Some(count.window as f64 / 1e6 / window.as_secs_f64())
+    }
+}
+
+/// What used CPU time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CpuUser {
+    /// Who: a Pod, or a unit or cgroup that holds no Pod.
+    pub id: SubjectId,
+    /// CPU time over the window, µs.
+    pub usage_us: u64,
+    /// Weight in the competition for CPUs. `None`: not known.
+    pub weight: Option<u64>,
 }

@@ -8,7 +8,7 @@ use crate::{
         AgentStats, ConfigReloads, MapFill, ProbeState, ProbeVerdict, ProcessStats, ProgramRun, StageTime, TickStats,
         WalkStats,
     },
-    peers::Peers,
+    peers::{Peers, Translations},
     pipeline::{Pipeline, peer_table},
     pods::Pods,
     sample::SampleSource as _,
@@ -88,6 +88,8 @@ pub struct Cluster {
     pub pods: watch::Receiver<Arc<Pods>>,
     /// The cluster's Nodes. `None`: not watched.
     pub peers: Option<watch::Receiver<Arc<Peers>>>,
+    /// What the kernel translated. `None`: not read.
+    pub translations: Option<watch::Receiver<Arc<Translations>>>,
 }
 
 /// Where a tick's results go.
@@ -192,6 +194,11 @@ impl Tick {
             }
             self.stats.pods_complete = Some(pods.status.complete);
             self.stats.watches = [pods.status].into_iter().chain(pods.events).collect();
+            if let Some(receiver) = &mut cluster.translations
+                && receiver.has_changed().unwrap_or(false)
+            {
+                self.pipeline.set_translations(receiver.borrow_and_update().clone());
+            }
             if let Some(receiver) = &mut cluster.peers {
                 let now = receiver.borrow_and_update().clone();
                 self.stats.watches.extend(now.watches.iter().cloned());

@@ -9,6 +9,7 @@
 //! Everything that a laboratory makes is named after its process and goes when it is dropped; what a killed process left
 //! behind is swept by the next one. Machine-wide settings are never touched. All of it needs root.
 
+pub mod built;
 pub mod faulty;
 pub mod helm;
 pub mod histogram;

@@ -6,6 +6,7 @@ mod chart;
 mod ci;
 mod demo;
 mod docs;
+mod eval;
 mod helm;
 mod image;
 mod kube;
@@ -37,6 +38,7 @@ enum Task {
     /// Check format, lints (host and BPF), generated docs, and run the tests
     Ci,
     Bench(bench::Args),
+    Eval(eval::Args),
     Vm(vm::Args),
     Docs(docs::Args),
     Image(image::Args),
@@ -78,6 +80,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Ci => ci::run(),
         Task::Bench(args) => bench::run(&args),
+        Task::Eval(args) => eval::run(&args),
         Task::Vm(args) => vm::run(&args),
         Task::Docs(args) => docs::run(&args),
         Task::Image(args) => image::run(&args),

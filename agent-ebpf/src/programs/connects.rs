@@ -56,7 +56,7 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
         let Some(role) = role else {
             if old == TCP_SYN_SENT {
                 let slot = (&raw mut (*row).connect_failures).cast::<u64>();
-                atomic::add(slot.add(failure(sk, retransmitted) as usize), 1);
+                atomic::add(slot.add(failure(sk, tp, retransmitted) as usize), 1);
             }
             // A failed connect(2), and connect(2) to no address, take the socket's figures back to zero next.
             if let Some(storage) = state(&ctx, sk, tp, 0) {
@@ -152,7 +152,7 @@ unsafe fn duration_us(sk: Ptr, role: Role, rtt_us: u32, retransmitted: u32, now:
 
 /// Why an attempt ended, from `sk_err`, which the kernel sets before the state.
 #[inline(always)]
-unsafe fn failure(sk: Ptr, retransmitted: u32) -> Failure {
+unsafe fn failure(sk: Ptr, tp: Ptr, retransmitted: u32) -> Failure {
     // SAFETY: a full socket.
     match unsafe { load::<i32>(sk, NW_SK_ERR.load()) } {
         ECONNREFUSED => Failure::Refused,
@@ -161,6 +161,17 @@ unsafe fn failure(sk: Ptr, retransmitted: u32) -> Failure {
         EHOSTUNREACH => Failure::HostUnreachable,
         ENETUNREACH => Failure::NetUnreachable,
         0 if retransmitted > 0 => Failure::TimedOut,
+        // SAFETY: as above.
+        0 if unsafe { has_no_port(tp) } => Failure::NoLocalPort,
         _ => Failure::Other,
     }
+}
+
+/// No port was ever found for it: a port that is given back leaves its trace in `inet_sport`, and `connect(2)` that finds
+/// none sends no SYN.
+#[inline(always)]
+unsafe fn has_no_port(tp: Ptr) -> bool {
+    let at = NW_TP_SPORT.load();
+    // SAFETY: a full TCP socket.
+    at != NONE && unsafe { load::<u16>(tp, at) } == 0
 }

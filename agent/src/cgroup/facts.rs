@@ -1,11 +1,14 @@
 //! Facts on cgroups for a snapshot: paths at once, control files in turn within a time budget.
 
-use super::{CgroupTable, Reader};
+use super::{CgroupTable, FileError, Reader};
 use crate::sample::CgroupFacts;
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
 };
+
+/// Between two readings of what hardly ever changes.
+const RARELY: Duration = Duration::from_secs(60);
 
 /// Reads the control files of living cgroups, so often as time allows.
 pub struct FactsReader {
@@ -22,6 +25,8 @@ pub struct FactsReader {
 struct Known {
     facts: CgroupFacts,
     read: Option<Duration>,
+    /// When its weight was read.
+    weighed: Option<Duration>,
 }
 
 impl FactsReader {
@@ -46,14 +51,15 @@ impl FactsReader {
             let known = self.known.entry(id).or_insert_with(|| Known {
                 facts: CgroupFacts { id, path: Some(path), ..CgroupFacts::default() },
                 read: None,
+                weighed: None,
             });
             known.facts.alive = true;
         }
         for id in named {
             if !self.known.contains_key(id) {
                 let path = self.table.path(*id).map(|(path, _)| path);
-                self.known
-                    .insert(*id, Known { facts: CgroupFacts { id: *id, path, ..CgroupFacts::default() }, read: None });
+                let facts = CgroupFacts { id: *id, path, ..CgroupFacts::default() };
+                self.known.insert(*id, Known { facts, read: None, weighed: None });
             } else if let Some(known) = self.known.get_mut(id)
                 && known.facts.path.is_none()
             {
@@ -81,24 +87,34 @@ impl FactsReader {
             let Some(path) = known.facts.path.clone().filter(|path| path != "/") else { continue };
             known.read = Some(now);
             let mut errors = 0;
-            let mut keep = |error| {
-                errors += 1;
-                tracing::debug!(%error, "cgroup file");
+            let facts = &mut known.facts;
+            facts.cpu = told(self.reader.cpu(&path), &mut errors);
+            facts.usage_us = match facts.cpu {
+                Some(cpu) => Some(cpu.usage_us),
+                None => told(self.reader.usage_us(&path), &mut errors),
             };
-            known.facts.cpu = self.reader.cpu(&path).unwrap_or_else(|e| {
-                keep(e);
-                None
-            });
-            known.facts.pressure = self.reader.pressure(&path).unwrap_or_else(|e| {
-                keep(e);
-                None
-            });
-            known.facts.oom_kills = self.reader.oom_kills(&path).unwrap_or_else(|e| {
-                keep(e);
-                None
-            });
-            known.facts.oom_own = !self.reader.oom_kills_include_descendants();
+            // Set when a Pod begins, and hardly ever after.
+            if known.weighed.is_none_or(|at| now.saturating_sub(at) >= RARELY) {
+                known.weighed = Some(now);
+                facts.cpu_weight = told(self.reader.cpu_weight(&path), &mut errors);
+            }
+            facts.pressure = told(self.reader.pressure(&path), &mut errors);
+            facts.oom_kills = told(self.reader.oom_kills(&path), &mut errors);
+            facts.oom_own = !self.reader.oom_kills_include_descendants();
+            // Nobody asks about limits of memory that nobody waits for.
+            if facts.memory_limit_hits.is_none() || facts.pressure.is_some_and(|p| p.memory_some_us > 0) {
+                facts.memory_limit_hits = told(self.reader.memory_limit_hits(&path), &mut errors);
+            }
             self.errors += errors;
         }
     }
+}
+
+/// What a file told. `None` also when it could not be read or understood, which counts.
+fn told<T>(result: Result<Option<T>, FileError>, errors: &mut u64) -> Option<T> {
+    result.unwrap_or_else(|error| {
+        *errors += 1;
+        tracing::debug!(%error, "cgroup file");
+        None
+    })
 }

@@ -1,4 +1,4 @@
-//! Control files of cgroups: CPU bandwidth, pressure, OOM kills.
+//! Control files of cgroups: CPU use and bandwidth, pressure, memory limits, OOM kills.
 
 use super::{
     Mounts,
@@ -104,6 +104,44 @@ impl Reader {
             None => (&self.unified, "memory.events"),
         };
         read(&mut self.path, &mut self.text, base, path, file, parse::oom_kills)
+    }
+
+    /// CPU time used by the cgroup at `path` and its descendants, µs: for cgroups that [`Self::cpu`] has nothing on.
+    ///
+    /// # Errors
+    /// When a file that exists can't be read or understood.
+    pub fn usage_us(&mut self, path: &str) -> Result<Option<u64>, FileError> {
+        let Self { unified, path: buffer, text, .. } = self;
+        // v2 accounts for every cgroup, with and without a controller.
+        Ok(read(buffer, text, unified, path, "cpu.stat", parse::cpu_stat_v2)?.map(|(us, _)| us))
+    }
+
+    /// Weight of the cgroup at `path` in the competition for CPUs: 1 … 10,000, usually 100.
+    ///
+    /// # Errors
+    /// When a file that exists can't be read or understood.
+    pub fn cpu_weight(&mut self, path: &str) -> Result<Option<u64>, FileError> {
+        let Self { unified, cpu_v1, path: buffer, text, .. } = self;
+        match cpu_v1 {
+            // 1024 shares are a weight of 100.
+            Some(base) => {
+                let shares = read(buffer, text, base, path, "cpu.shares", parse::single)?;
+                Ok(shares.map(|shares| (shares * 100 / 1024).clamp(1, 10_000)))
+            }
+            None => read(buffer, text, unified, path, "cpu.weight", parse::single),
+        }
+    }
+
+    /// Times that memory of the cgroup at `path` was reclaimed or refused because of its own limits.
+    ///
+    /// # Errors
+    /// When a file that exists can't be read or understood.
+    pub fn memory_limit_hits(&mut self, path: &str) -> Result<Option<u64>, FileError> {
+        let Self { unified, memory_v1, path: buffer, text, .. } = self;
+        match memory_v1 {
+            Some(base) => read(buffer, text, base, path, "memory.failcnt", parse::single),
+            None => read(buffer, text, unified, path, "memory.events", parse::memory_limit_hits),
+        }
     }
 
     /// True with the v2 memory controller, whose counts include descendants; v1 counts each cgroup for itself.

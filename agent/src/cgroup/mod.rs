@@ -24,3 +24,11 @@ pub use mount::{MountError, Mounts};
 pub use name::{Container, Owner, own_path, owner};
 pub use subject::standalone_subject;
 pub use table::{CgroupTable, Missed, TableError};
+
+/// Totals of a pressure file, a cgroup's or the machine's: at least one task stalled, all stalled; µs.
+///
+/// # Errors
+/// What is wrong with the text.
+pub(crate) fn stall_us(text: &str) -> Result<(u64, u64), String> {
+    parse::pressure(text).map(|stall| (stall.some_us, stall.full_us)).map_err(|e| e.to_string())
+}

@@ -86,6 +86,12 @@ pub(super) fn pressure(text: &str) -> Result<Stall, Malformed> {
     Ok(Stall { some_us, full_us })
 }
 
+/// Times at its own limits in v2 `memory.events`: memory reclaimed above `memory.high`, or refused at `memory.max`.
+pub(super) fn memory_limit_hits(text: &str) -> Result<u64, Malformed> {
+    let count = |key| value(text, key)?.ok_or(Malformed::Missing(key));
+    Ok(count("high")? + count("max")?)
+}
+
 /// `oom_kill` of v2 `memory.events` or v1 `memory.oom_control`.
 pub(super) fn oom_kills(text: &str) -> Result<u64, Malformed> {
     value(text, "oom_kill")?.ok_or(Malformed::Missing("oom_kill"))
@@ -108,6 +114,13 @@ fn number(text: &str) -> Result<u64, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn own_limits_are_high_and_max_and_not_those_of_children() {
+        let text = "low 9\nhigh 2\nmax 3\noom 1\noom_kill 1\noom_group_kill 0\n";
+        assert_eq!(memory_limit_hits(text), Ok(5));
+        assert_eq!(memory_limit_hits("high 2\n"), Err(Malformed::Missing("max")));
+    }
 
     #[test]
     fn v2_cpu_stat_has_bandwidth_only_with_the_controller() {

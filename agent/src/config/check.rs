@@ -88,7 +88,7 @@ impl Peers {
 
     /// (key, class, ranges). Defaults come first, so that what was added to the file is what an error is about.
     fn classes(&self) -> [(&'static str, PeerClass, &[Cidr]); 4] {
-        let Self { same_zone, cross_zone, in_cluster, services: _, external } = self;
+        let Self { same_zone, cross_zone, in_cluster, services: _, conntrack: _, external } = self;
         [
             ("peers.in_cluster", PeerClass::InCluster, in_cluster),
             ("peers.same_zone", PeerClass::SameZone, same_zone),

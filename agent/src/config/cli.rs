@@ -85,6 +85,16 @@ pub struct Global {
         help_heading = "Global flags"
     )]
     pub procfs: PathBuf,
+    /// Process whose network namespace is the Node's: a process id below --procfs, or self
+    #[arg(
+        long,
+        global = true,
+        value_name = "PID",
+        default_value = "1",
+        value_parser = net_process,
+        help_heading = "Global flags"
+    )]
+    pub net_process: String,
     /// The host's sysfs, as seen from here
     #[arg(
         long,
@@ -332,6 +342,11 @@ pub fn completion(shell: Shell, out: &mut dyn io::Write) {
 
 fn node_name(text: &str) -> Result<String, String> {
     check::node_name(text).map_or_else(|| Ok(text.to_owned()), Err)
+}
+
+fn net_process(text: &str) -> Result<String, String> {
+    let known = text == "self" || text.parse::<u32>().is_ok_and(|pid| pid > 0);
+    known.then(|| text.to_owned()).ok_or_else(|| "write a process id such as 1, or self".to_owned())
 }
 
 fn listen(text: &str) -> Result<SocketAddr, String> {

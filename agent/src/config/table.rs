@@ -228,7 +228,9 @@ settings! {
         in_cluster: Vec<Cidr> = PRIVATE, [], "", Live,
             "In the cluster, or private, without a closer place being known.";
         services: Vec<Cidr> = &[], [], "", Live,
-            "ClusterIPs of Services (the API server's `--service-cluster-ip-range`): shown as Service addresses, because the Pod behind one is not known.";
+            "ClusterIPs of Services (the API server's `--service-cluster-ip-range`): shown as Service addresses where the Pod behind one is not known.";
+        conntrack: bool = true, [], "", Restart,
+            "Whether the Node's connection tracking table is read every 30 s, where it may be, to find the Pod behind a Service's address.";
         external: Vec<Cidr> = &[], [], "", Live,
             "Outside, although a range above covers it.";
     }

@@ -59,18 +59,18 @@ impl Loss {
 
 /// A mean that starts as the plain mean and forgets with [`HALF_LIFE`].
 #[derive(Clone, Copy, Debug, Default)]
-struct Mean {
+pub(super) struct Mean {
     value: f64,
     ticks: u32,
 }
 
 impl Mean {
-    fn learn(&mut self, x: f64, keep: f64) {
+    pub(super) fn learn(&mut self, x: f64, keep: f64) {
         self.ticks = self.ticks.saturating_add(1);
         self.value += (x - self.value) * (1.0 - keep).max(1.0 / f64::from(self.ticks));
     }
 
-    fn get(&self) -> Option<f64> {
+    pub(super) fn get(&self) -> Option<f64> {
         (self.ticks >= MIN_TICKS).then_some(self.value)
     }
 }
@@ -242,6 +242,11 @@ impl Memory {
         }
     }
 
+    /// What stays of the past when a tick is learnt.
+    pub(super) fn keep(&self) -> f64 {
+        0.5_f64.powf(self.tick.as_secs_f64() / HALF_LIFE.as_secs_f64())
+    }
+
     /// What is known of an edge that was observed.
     pub(super) fn edge(&self, key: u64) -> Option<&EdgeMemory> {
         self.edges.get(&key)
@@ -259,7 +264,7 @@ impl Memory {
         if self.tick.is_zero() {
             return;
         }
-        let keep = 0.5_f64.powf(self.tick.as_secs_f64() / HALF_LIFE.as_secs_f64());
+        let keep = self.keep();
         // Windows overlap: each tick brings its share of a window.
         let share = (self.tick.as_secs_f64() / view.window.as_secs_f64()).min(1.0);
         let mut sums: [Tally; PeerClass::ALL.len()] = Default::default();

@@ -2,6 +2,7 @@
 
 use super::{
     baseline::{EdgeMemory, Memory},
+    host_memory::HostMemory,
     rules::Family,
     stats::percent,
     thresholds::Thresholds,
@@ -10,7 +11,7 @@ use crate::{
     api::{BlameKind, Evidence, RuledOut},
     peers::PeerKind,
     sample::Tally,
-    state::{EdgeView, NodeView, SubjectId, SubjectView},
+    state::{CpuUser, EdgeView, HostView, NodeView, SubjectId, SubjectView},
 };
 use netwhy_abi::{PeerClass, Retransmit, Role};
 use std::{
@@ -22,6 +23,9 @@ use std::{
 /// CPU bandwidth periods that a throttled share needs (2 s at the usual 100 ms).
 pub(super) const MIN_PERIODS: u64 = 20;
 
+/// Data segments that make a subject one that others may wait for.
+const CALLED_SEGMENTS: u64 = 10;
+
 /// One tick's material.
 pub(super) struct Context<'a> {
     pub(super) node: &'a str,
@@ -31,6 +35,11 @@ pub(super) struct Context<'a> {
     pub(super) unix_ms: i64,
     /// Jiffies per second. `None`: not measured yet.
     pub(super) hz: Option<u32>,
+    /// The Node's own signals. `None`: not read.
+    pub(super) host: Option<&'a HostView>,
+    pub(super) host_memory: &'a HostMemory,
+    /// What used the CPUs, most first.
+    pub(super) cpu_users: &'a [CpuUser],
     pub(super) subjects: Vec<Subject<'a>>,
     /// Same indices as the view's edges.
     pub(super) edges: Vec<Edge<'a>>,
@@ -68,7 +77,7 @@ impl<'a> Context<'a> {
         node: &'a str,
         view: &'a NodeView,
         thresholds: &'a Thresholds,
-        memory: &'a Memory,
+        (memory, host_memory): (&'a Memory, &'a HostMemory),
         keys: &[u64],
         held: &BTreeMap<u64, Family>,
     ) -> Self {
@@ -94,7 +103,19 @@ impl<'a> Context<'a> {
         }
         let claims = keys.iter().map(|key| held.get(key).copied()).collect();
         let unix_ms = i64::try_from(view.unix_ms).unwrap_or(i64::MAX);
-        Self { node, thresholds, window: view.window, unix_ms, hz: view.hz, subjects, edges, claims }
+        Self {
+            node,
+            thresholds,
+            window: view.window,
+            unix_ms,
+            hz: view.hz,
+            host: view.host.as_ref(),
+            host_memory,
+            cpu_users: &view.cpu_users,
+            subjects,
+            edges,
+            claims,
+        }
     }
 
     /// Edges that `family` may judge: they have a subject, and no earlier family explains them.
@@ -181,6 +202,12 @@ impl Subject<'_> {
 
     pub(super) fn name(&self) -> &str {
         &self.view.id.name
+    }
+
+    /// Others may wait for it: it sent data or shook hands in the window.
+    pub(super) fn has_callers(&self) -> bool {
+        let t = &self.view.window;
+        t.data_segs_out >= CALLED_SEGMENTS || t.connects.iter().sum::<u64>() > 0
     }
 }
 

@@ -24,8 +24,6 @@ pub(super) const POD_CPU_THROTTLED: Rule = Rule {
     action: "Raise or remove the CPU limit, or lower the parallelism (threads) of the process.",
 };
 
-/// Data segments that make a subject one that others may wait for.
-const VICTIM_SEGMENTS: u64 = 10;
 /// Throttled share from which one window is enough.
 const OVERWHELMING_SHARE: f64 = 0.5;
 
@@ -34,9 +32,7 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
 }
 
 fn throttled(context: &Context<'_>, index: usize, subject: &Subject<'_>) -> Option<Finding> {
-    let t = &subject.view.window;
-    let handshakes: u64 = t.connects.iter().sum();
-    if !subject.is_throttled(context.thresholds) || (t.data_segs_out < VICTIM_SEGMENTS && handshakes == 0) {
+    if !subject.is_throttled(context.thresholds) || !subject.has_callers() {
         return None;
     }
     let (bad, all) = subject.periods()?;

@@ -4,13 +4,14 @@ use super::{
     baseline::{Memory, edge_key},
     context::Context,
     finding::{Finding, merge},
+    host_memory::HostMemory,
     rules::{CAUSAL, Family},
     thresholds::Thresholds,
     tracks::{Now, Track, Tracks},
 };
 use crate::{
     api,
-    state::{NodeView, SubjectId},
+    state::{HostView, NodeView, SubjectId},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,13 +28,19 @@ const EFFECT_EVIDENCE: usize = 2;
 pub struct Engine {
     node: String,
     memory: Memory,
+    host: HostMemory,
     tracks: Tracks,
 }
 
 impl Engine {
     /// An engine that knows nothing yet; `node` is this Node's name as blame shows it.
     pub fn new(node: &str) -> Self {
-        Self { node: node.to_owned(), memory: Memory::default(), tracks: Tracks::default() }
+        Self {
+            node: node.to_owned(),
+            memory: Memory::default(),
+            host: HostMemory::default(),
+            tracks: Tracks::default(),
+        }
     }
 
     /// Judges one window. Firing hints come first, then those resolved within the last hour (of `view.at`). The same
@@ -53,7 +60,7 @@ impl Engine {
                 *family = track.rule.family.min(*family);
             }
         }
-        let mut context = Context::new(&self.node, view, thresholds, &self.memory, &keys, &held);
+        let mut context = Context::new(&self.node, view, thresholds, (&self.memory, &self.host), &keys, &held);
         let mut findings: Vec<(SubjectId, Finding)> = Vec::new();
         for family in Family::ALL {
             for finding in family.judge(&context) {
@@ -65,11 +72,25 @@ impl Engine {
         }
         let learnable: Vec<bool> = (0..view.edges.len()).map(|i| !context.is_claimed(i)).collect();
 
+        // What was found, and what is still open, is not what is normal.
+        let busy: BTreeSet<(Family, SubjectId)> = (findings.iter().map(|(s, f)| (f.rule.family, s.clone())))
+            .chain(self.tracks.open().map(|t| (t.rule.family, t.subject.clone())))
+            .collect();
         let findings = merge(self.fold(findings, &now));
         let traffic = Traffic::of(view, &keys);
         self.tracks.update(&findings, &keys, &self.node, thresholds, &now, |track| traffic.why_ended(track));
         self.memory.learn(view, &keys, |i| learnable[i]);
+        if !self.memory.tick.is_zero() {
+            self.host.learn(view, self.memory.keep(), &busy);
+        }
         self.tracks.hints()
+    }
+
+    /// Writes what is normal beside the Node's counters.
+    pub fn add_baselines(&self, host: &mut HostView) {
+        for (key, count) in &mut host.counters {
+            count.baseline = self.host.rate(key);
+        }
     }
 
     /// Hints that began since the start, by cause.

@@ -181,7 +181,7 @@ fn timeouts_alone(edge: &Edge<'_>) -> bool {
 }
 
 /// The sender itself was free to send, and its retransmissions were needed.
-fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>) -> bool {
+pub(super) fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>) -> bool {
     let t = edge.tally();
     let unneeded = 2 * t.retransmits[Retransmit::Spurious as usize] >= t.retransmitted_data().max(1);
     t.data_segs_out > 0

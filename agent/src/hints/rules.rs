@@ -1,6 +1,6 @@
 //! The table of causes: what each means, how it is tested and what to do. Documentation is made from it.
 
-use super::{connect, context::Context, cpu, finding::Finding, limited, loss, status, waiting};
+use super::{connect, context::Context, cpu, finding::Finding, host, limited, loss, ports, pressure, status, waiting};
 
 /// Rules that are judged together. The order of the variants is the order of judgement: an edge that one family
 /// explains is left alone by those after it.
@@ -8,6 +8,8 @@ use super::{connect, context::Context, cpu, finding::Finding, limited, loss, sta
 pub enum Family {
     /// What the API server says of the Pod itself.
     Status,
+    /// What this Node itself drops.
+    Host,
     /// Handshakes: turned away, unanswered, refused; and peers that fell silent.
     Connect,
     /// Lost packets.
@@ -16,22 +18,27 @@ pub enum Family {
     Limited,
     /// The Pod's own CPU limit.
     Cpu,
+    /// CPU, memory and IO that the Pod waits for without being limited.
+    Pressure,
     /// Time spent thinking at one end while the path is fast.
     Waiting,
 }
 
 impl Family {
     /// All families in order.
-    pub const ALL: [Self; 6] = [Self::Status, Self::Connect, Self::Loss, Self::Limited, Self::Cpu, Self::Waiting];
+    pub const ALL: [Self; 8] =
+        [Self::Status, Self::Host, Self::Connect, Self::Loss, Self::Limited, Self::Cpu, Self::Pressure, Self::Waiting];
 
     /// Name in the documentation.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Status => "Pod status",
+            Self::Host => "Node drops",
             Self::Connect => "connect",
             Self::Loss => "loss",
             Self::Limited => "limited senders",
             Self::Cpu => "CPU",
+            Self::Pressure => "pressure",
             Self::Waiting => "waiting",
         }
     }
@@ -39,10 +46,12 @@ impl Family {
     pub(super) fn judge(self, context: &Context<'_>) -> Vec<Finding> {
         match self {
             Self::Status => status::judge(context),
-            Self::Connect => connect::judge(context),
+            Self::Host => host::judge(context),
+            Self::Connect => ports::judge(context).into_iter().chain(connect::judge(context)).collect(),
             Self::Loss => loss::judge(context),
             Self::Limited => limited::judge(context),
             Self::Cpu => cpu::judge(context),
+            Self::Pressure => pressure::judge(context),
             Self::Waiting => waiting::judge(context),
         }
     }
@@ -78,7 +87,12 @@ pub static RULES: &[Rule] = &[
     status::POD_OOM_KILLED,
     status::POD_RESTARTING,
     status::POD_NOT_RUNNING,
+    host::NODE_CONNTRACK_FULL,
+    host::NODE_NIC_DROPS,
+    host::NODE_QDISC_DROPS,
+    host::NODE_SOFTNET_DROPS,
     connect::POD_ACCEPT_QUEUE_FULL,
+    ports::PORT_EXHAUSTION,
     connect::PEER_UNREACHABLE,
     connect::PEER_REFUSING,
     loss::NODE_PACKET_LOSS,
@@ -86,6 +100,12 @@ pub static RULES: &[Rule] = &[
     limited::PEER_RECEIVER_LIMITED,
     limited::POD_SEND_BUFFER_LIMITED,
     cpu::POD_CPU_THROTTLED,
+    pressure::NODE_CPU_CONTENTION,
+    pressure::POD_CPU_STARVED,
+    pressure::NODE_MEMORY_PRESSURE,
+    pressure::POD_MEMORY_PRESSURE,
+    pressure::NODE_IO_PRESSURE,
+    pressure::POD_IO_PRESSURE,
     waiting::POD_APPLICATION_SLOW,
     waiting::PEER_SLOW,
 ];
@@ -95,6 +115,38 @@ pub static CAUSAL: &[(&str, &str)] = &[
     ("pod_oom_killed", "pod_restarting"),
     ("pod_oom_killed", "pod_not_running"),
     ("pod_restarting", "pod_not_running"),
+    ("node_conntrack_full", "peer_unreachable"),
+    ("node_conntrack_full", "path_loss"),
+    ("node_nic_drops", "node_packet_loss"),
+    ("node_nic_drops", "path_loss"),
+    ("node_nic_drops", "peer_unreachable"),
+    ("node_qdisc_drops", "node_packet_loss"),
+    ("node_qdisc_drops", "path_loss"),
+    ("node_qdisc_drops", "peer_unreachable"),
+    ("node_softnet_drops", "node_packet_loss"),
+    ("node_softnet_drops", "path_loss"),
+    ("node_softnet_drops", "peer_unreachable"),
+    ("node_cpu_contention", "pod_cpu_starved"),
+    ("node_cpu_contention", "pod_accept_queue_full"),
+    ("node_cpu_contention", "pod_application_slow"),
+    ("node_cpu_contention", "peer_slow"),
+    ("pod_cpu_starved", "pod_accept_queue_full"),
+    ("pod_cpu_starved", "pod_application_slow"),
+    ("pod_cpu_starved", "peer_slow"),
+    ("node_memory_pressure", "node_io_pressure"),
+    ("node_memory_pressure", "pod_io_pressure"),
+    ("node_memory_pressure", "pod_accept_queue_full"),
+    ("node_memory_pressure", "pod_application_slow"),
+    ("node_memory_pressure", "peer_slow"),
+    ("pod_memory_pressure", "pod_io_pressure"),
+    ("pod_memory_pressure", "pod_accept_queue_full"),
+    ("pod_memory_pressure", "pod_application_slow"),
+    ("pod_memory_pressure", "peer_slow"),
+    ("node_io_pressure", "pod_io_pressure"),
+    ("node_io_pressure", "pod_application_slow"),
+    ("node_io_pressure", "peer_slow"),
+    ("pod_io_pressure", "pod_application_slow"),
+    ("pod_io_pressure", "peer_slow"),
     ("pod_cpu_throttled", "pod_accept_queue_full"),
     ("pod_cpu_throttled", "pod_send_buffer_limited"),
     ("pod_cpu_throttled", "pod_application_slow"),

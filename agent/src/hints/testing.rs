@@ -4,11 +4,11 @@ use super::{Engine, Thresholds};
 use crate::{
     api::{BlameKind, Hint, HintState},
     peers::PeerKind,
-    sample::{CpuStat, Histogram, Pressure, Tally},
-    state::{EdgeView, NodeView, SubjectId, SubjectKind, SubjectView},
+    sample::{CpuStat, Device, Gauge, Group, Histogram, Pressure, Signal, Tally},
+    state::{CpuUser, EdgeView, HostCount, HostView, NodeView, SubjectId, SubjectKind, SubjectView},
 };
 use netwhy_abi::{PeerClass, Retransmit, bucket_index};
-use std::{net::Ipv4Addr, time::Duration};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 pub(super) const NODE: &str = "node-a";
 pub(super) const HZ: u32 = 250;
@@ -20,6 +20,8 @@ const EPOCH_MS: u64 = 1_704_067_200_000;
 pub(super) struct Case {
     pub(super) subjects: Vec<SubjectView>,
     pub(super) edges: Vec<EdgeView>,
+    pub(super) host: Option<HostView>,
+    pub(super) cpu_users: Vec<CpuUser>,
 }
 
 impl Case {
@@ -74,6 +76,8 @@ impl Case {
             hz: Some(HZ),
             subjects,
             edges: self.edges.clone(),
+            host: self.host.clone(),
+            cpu_users: self.cpu_users.clone(),
             ..NodeView::default()
         }
     }
@@ -188,4 +192,42 @@ pub(super) fn firing(hints: &[Hint]) -> Vec<Hint> {
 /// (cause, blame kind, blame name).
 pub(super) fn verdict(hint: &Hint) -> (&str, BlameKind, &str) {
     (&hint.cause, hint.blame.kind, &hint.blame.name)
+}
+
+/// A Node with one interface and two CPUs, half idle, that drops nothing and where nobody waits.
+pub(super) fn host() -> HostView {
+    let eth0 = || Some(Arc::from("eth0"));
+    let zero = |signal: &Signal| {
+        let on = matches!(signal.group(), Group::Devices | Group::Qdiscs).then(eth0).flatten();
+        ((*signal, on), HostCount::default())
+    };
+    let all = Signal::ALL.iter().filter(|signal| signal.group() != Group::Ethtool);
+    let mut host = HostView {
+        counters: all.map(zero).collect(),
+        gauges: BTreeMap::from([
+            ((Gauge::Cpus, None), 2),
+            ((Gauge::ConntrackEntries, None), 100),
+            ((Gauge::ConntrackLimit, None), 1000),
+            ((Gauge::QdiscBacklogBytes, eth0()), 0),
+        ]),
+        devices: vec![Device {
+            name: "eth0".into(),
+            index: 2,
+            driver: Some("ixgbe".into()),
+            version: Some("5.1.0".into()),
+            firmware: Some("0x800003e7".into()),
+            qdisc: Some("pfifo_fast".into()),
+        }],
+        ..HostView::default()
+    };
+    set(&mut host, Signal::CpuIdle, 10_000_000);
+    set(&mut host, Signal::NicRxPackets, 50_000);
+    set(&mut host, Signal::NicTxPackets, 50_000);
+    host
+}
+
+/// What a counter of [`host`] grew by in the window.
+pub(super) fn set(host: &mut HostView, signal: Signal, window: u64) {
+    let counter = host.counters.iter_mut().find(|((s, _), _)| *s == signal).unwrap();
+    counter.1.window = window;
 }

@@ -1,8 +1,10 @@
 //! Answers of `/api/v1`. Units are in the names; `null` means: not known (no sample, not offered, not measured).
 
 mod convert;
+mod peers;
 
 pub use convert::{edges, node, pods};
+pub use peers::{PeerRow, peers};
 
 use crate::api;
 use serde::{Deserialize, Serialize};
@@ -213,6 +215,12 @@ pub struct Node {
     pub window_complete: bool,
     /// Jiffies per second. `null`: not measured yet.
     pub jiffies_hertz: Option<u32>,
+    /// What reading each group of the Node's signals came to, by group. Empty: they are not read.
+    pub signal_states: By<SignalState>,
+    /// Interfaces that lead out of the Node.
+    pub devices: Vec<DeviceRow>,
+    /// The Node's signals. What is not here is not offered, or not there; see `signal_states`.
+    pub signals: Vec<SignalRow>,
     /// Subjects known.
     pub subjects: u64,
     /// Edges active in the window.
@@ -225,4 +233,59 @@ pub struct Node {
     pub kernel_events: By<u64>,
     /// Hints that began, by cause.
     pub hints_total: By<u64>,
+}
+
+/// What reading a group of signals came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignalState {
+    /// `ok`, `absent` (the Node has no such thing), `unsupported` (the kernel or the agent's place in it does not offer
+    /// it) or `broken` (it is there and could not be read).
+    pub state: String,
+    /// Why, and what would help. `null`: nothing to say.
+    pub why: Option<String>,
+}
+
+/// An interface that leads out of the Node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRow {
+    /// Name.
+    pub name: String,
+    /// Driver. `null`: none, or not known; so for the others.
+    pub driver: Option<String>,
+    /// The driver's version.
+    pub version: Option<String>,
+    /// Firmware version.
+    pub firmware: Option<String>,
+    /// Root queue discipline.
+    pub qdisc: Option<String>,
+}
+
+/// One of the Node's signals.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SignalRow {
+    /// Name.
+    pub signal: String,
+    /// Device or CPU. `null`: the Node as a whole.
+    pub on: Option<String>,
+    /// `counter`: `total`, `window` and rates; `gauge`: `value`.
+    pub kind: String,
+    /// Unit of the raw values.
+    pub unit: String,
+    /// File, call or kernel name that it comes from.
+    pub source: String,
+    /// A gauge's value of now.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub value: Option<u64>,
+    /// A counter's growth since the agent started.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub total: Option<u64>,
+    /// Its growth over the window.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub window: Option<u64>,
+    /// Its growth per second over the window. Absent: no window yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub per_second: Option<f64>,
+    /// The same in normal times. Absent: not known yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub baseline_per_second: Option<f64>,
 }

@@ -35,6 +35,19 @@ pub fn ready(view: &NodeView, agent: &AgentStats, now: Duration) -> Result<(), S
     if missing.is_empty() { Ok(()) } else { Err(missing.join("\n")) }
 }
 
+/// What is not as it should be although the agent is ready, one per line: watches in trouble, with the age of what they
+/// show.
+pub(super) fn degraded(agent: &AgentStats) -> Vec<String> {
+    let troubled = agent.watches.iter().filter_map(|watch| watch.trouble.as_ref().map(|trouble| (watch, trouble)));
+    let age = |seconds: Option<f64>| match seconds {
+        Some(seconds) => format!("what is known of {{}} is {seconds:.0} s old"),
+        None => "nothing is known of {}".to_owned(),
+    };
+    troubled
+        .map(|(watch, trouble)| format!("degraded: {}: {trouble}", age(watch.age_seconds).replace("{}", &watch.name)))
+        .collect()
+}
+
 /// Whether the agent makes progress. Before the first sample it counts as alive. `now` is `CLOCK_MONOTONIC`.
 ///
 /// # Errors
@@ -56,7 +69,7 @@ fn stale(view: &NodeView, now: Duration, limit: Duration) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::fixture;
+    use crate::{metrics::fixture, pods::WatchStatus};
 
     fn ready_at(seconds: u64, change: impl FnOnce(&mut NodeView, &mut AgentStats)) -> Result<(), String> {
         let (mut view, mut agent) = (fixture::view(vec![]), fixture::agent());
@@ -72,6 +85,24 @@ mod tests {
         assert!(ready_at(0, |_, agent| agent.pods_complete = Some(false)).unwrap_err().contains("Pod list"));
         assert!(ready_at(0, |view, _| view.window_complete = false).unwrap_err().contains("first window"));
         assert!(ready_at(11, |_, _| ()).unwrap_err().contains("11 s old"));
+    }
+
+    #[test]
+    fn an_api_server_that_is_away_degrades_and_no_more() {
+        let mut agent = fixture::agent();
+        agent.watches.clear();
+        assert!(degraded(&agent).is_empty());
+        let trouble = Some("watching pods: refused: wait".to_owned());
+        let name = "pods".to_owned();
+        agent.watches.push(WatchStatus {
+            name,
+            complete: true,
+            trouble,
+            age_seconds: Some(71.6),
+            ..WatchStatus::default()
+        });
+        assert_eq!(degraded(&agent), ["degraded: what is known of pods is 72 s old: watching pods: refused: wait"]);
+        assert_eq!(ready(&fixture::view(vec![]), &agent, fixture::view(vec![]).at), Ok(()));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
 use axum::{
     Json, Router,
     extract::{Query, State, rejection::QueryRejection},
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -22,6 +22,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// `Server` header of every answer.
+const SERVER: &str = concat!("netwhy-agent/", env!("CARGO_PKG_VERSION"));
+
 const INDEX: &str = "\
 netwhy-agent
 /metrics        OpenMetrics or Prometheus text
@@ -29,7 +32,7 @@ netwhy-agent
 /readyz         200, or 503 and why
 /api/v1/hints   hints; ?namespace=&pod=&state=firing|resolved
 /api/v1/pods    one row per Pod; ?namespace=&pod=
-/api/v1/edges   one row per (Pod, remote address); ?namespace=&pod=
+/api/v1/edges   one row per (Pod, remote address); ?namespace=&pod=; by=peer_node: one row per Node at the other end
 /api/v1/node    this Node
 /api/v1/info    the agent: version, probes, overhead
 ";
@@ -51,6 +54,13 @@ pub(super) fn router(shared: Shared) -> Router {
             error(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here".to_owned())
         })
         .with_state(Reader { shared, scrapes: Arc::default() })
+        .layer(axum::middleware::map_response(named))
+}
+
+/// Says which version answers, also when the answer is an error: look-ups of another version may not understand it.
+async fn named(mut response: Response) -> Response {
+    response.headers_mut().insert(header::SERVER, HeaderValue::from_static(SERVER));
+    response
 }
 
 /// What handlers read.
@@ -101,17 +111,21 @@ async fn scrape(State(reader): State<Reader>, headers: HeaderMap) -> Response {
 }
 
 async fn livez(State(reader): State<Reader>) -> Response {
-    health(ready::alive(&reader.view(), monotonic_now()))
+    health(ready::alive(&reader.view(), monotonic_now()).map(|()| Vec::new()))
 }
 
 async fn readyz(State(reader): State<Reader>) -> Response {
     let agent = Arc::clone(&reader.shared.agent.borrow());
-    health(ready::ready(&reader.view(), &agent, monotonic_now()))
+    health(ready::ready(&reader.view(), &agent, monotonic_now()).map(|()| ready::degraded(&agent)))
 }
 
-fn health(verdict: Result<(), String>) -> Response {
+/// `ok`, and what is degraded all the same, one per line.
+fn health(verdict: Result<Vec<String>, String>) -> Response {
     match verdict {
-        Ok(()) => "ok\n".into_response(),
+        Ok(degraded) => {
+            let lines = ["ok".to_owned()].into_iter().chain(degraded);
+            lines.map(|line| line + "\n").collect::<String>().into_response()
+        }
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why + "\n").into_response(),
     }
 }
@@ -130,6 +144,18 @@ impl SubjectFilter {
     fn shows(&self, subject: &SubjectId) -> bool {
         shows(&self.namespace, &subject.namespace) && shows(&self.pod, &subject.name)
     }
+}
+
+/// Which edges to show, and how.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EdgeFilter {
+    #[serde(default)]
+    namespace: String,
+    #[serde(default)]
+    pod: String,
+    #[serde(default)]
+    by: String,
 }
 
 /// Which hints to show.
@@ -175,10 +201,18 @@ async fn pods(State(reader): State<Reader>, filter: Result<Query<SubjectFilter>,
     }
 }
 
-async fn edges(State(reader): State<Reader>, filter: Result<Query<SubjectFilter>, QueryRejection>) -> Response {
-    match filter {
-        Ok(Query(filter)) => Json(json::edges(&reader.view(), |s| filter.shows(s))).into_response(),
-        Err(rejection) => bad_query(&rejection),
+async fn edges(State(reader): State<Reader>, filter: Result<Query<EdgeFilter>, QueryRejection>) -> Response {
+    let Query(filter) = match filter {
+        Ok(filter) => filter,
+        Err(rejection) => return bad_query(&rejection),
+    };
+    let EdgeFilter { namespace, pod, by } = filter;
+    let wanted = SubjectFilter { namespace, pod };
+    let view = reader.view();
+    match by.as_str() {
+        "" => Json(json::edges(&view, |s| wanted.shows(s))).into_response(),
+        "peer_node" => Json(json::peers(&view, |s| wanted.shows(s))).into_response(),
+        other => error(StatusCode::BAD_REQUEST, format!("by must be peer_node, not {other:?}")),
     }
 }
 

@@ -206,10 +206,33 @@ async fn edges_name_both_ends() {
 }
 
 #[tokio::test]
+async fn edges_by_node_are_sums_and_answers_name_their_version() {
+    let server = Server::start().await;
+    let rows: Vec<json::PeerRow> = serde_json::from_value(server.json("/api/v1/edges?by=peer_node").await).unwrap();
+    let [row] = rows.as_slice() else { panic!("{rows:?}") };
+    assert_eq!((row.node.as_str(), row.peer_node.as_deref(), row.edges), ("node-a", Some("node-b"), 1));
+    assert_eq!((row.segments_sent, row.loss_episodes), (2000, 8));
+    assert!(server.json("/api/v1/edges?by=peer_node&pod=absent").await.as_array().unwrap().is_empty());
+    let answer = server.get("/api/v1/edges?by=zone").await;
+    assert_eq!((answer.status, answer.error().as_str()), (400, "by must be peer_node, not \"zone\""));
+    assert_eq!(answer.header("server"), Some(concat!("netwhy-agent/", env!("CARGO_PKG_VERSION"))));
+}
+
+#[tokio::test]
 async fn node_and_info_answer_with_their_documented_shape() {
     let server = Server::start().await;
     let node: json::Node = serde_json::from_value(server.json("/api/v1/node").await).unwrap();
     assert_eq!((node.packet_drops["no_socket"], node.kernel_events["no_cgroup"]), (11, 4));
+    let states: Vec<&str> =
+        ["devices", "ethtool", "ports", "qdiscs"].map(|group| node.signal_states[group].state.as_str()).into();
+    assert_eq!(states, ["ok", "absent", "unsupported", "broken"]);
+    assert!(node.signal_states["qdiscs"].why.as_ref().unwrap().contains("rtnetlink"));
+    assert_eq!(node.devices[0].driver.as_deref(), Some("ixgbe"));
+    let drops = node.signals.iter().find(|row| row.signal == "qdisc_drops").unwrap();
+    assert_eq!((drops.on.as_deref(), drops.kind.as_str(), drops.unit.as_str()), (Some("eth0"), "counter", "packets"));
+    assert_eq!(drops.per_second, drops.window.map(|n| n as f64 / 10.0));
+    assert!(drops.baseline_per_second.is_some() && drops.value.is_none());
+    assert!(node.signals.iter().any(|row| row.signal == "conntrack_limit" && row.value.is_some()));
     let info: AgentStats = serde_json::from_value(server.json("/api/v1/info").await).unwrap();
     assert_eq!((info.version.as_str(), info.probes.len()), ("0.1.0", 2));
     assert_eq!(server.json("/api/v1/info").await["probes"][1]["state"], "degraded");

@@ -4,7 +4,7 @@ use crate::{
     sample::{CgroupFacts, CpuStat, Pressure},
 };
 use netwhy_abi::{CgroupStats, DropKey, EdgeKey, EdgeStats};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 fn name(path: &str) -> SubjectId {
     let leaf = path.trim_start_matches('/').split('/').next().unwrap_or("");
@@ -196,6 +196,34 @@ fn a_directory_that_outlives_its_pod_keeps_no_series() {
     for at in [100, 101, 102] {
         assert!(join.take(&snapshot(at, vec![edge(1, 3)], left())).subjects.is_empty(), "{at} s");
     }
+}
+
+#[test]
+fn a_services_address_leads_to_its_only_backend() {
+    let mut join = join();
+    let client: IpAddr = "10.244.0.5".parse().unwrap();
+    let pod = PodInfo { uid: "u1".into(), name: "web-1".into(), addresses: vec![client], ..PodInfo::default() };
+    join.set_pods(index(&[COMPLETE.to_vec(), vec![Change::Applied(pod)]].concat()), Duration::ZERO);
+    let node = Peer { node: Some("node-b".into()), ..Peer::range(PeerClass::CrossZone) };
+    let backend = Ipv4Addr::new(10, 244, 1, 9).to_ipv6_mapped();
+    join.set_peers(Arc::new(PeerTable::new([(backend, 128, node)])));
+    let line = |last| {
+        format!(
+            "ipv4 2 tcp 6 99 ESTABLISHED src=10.244.0.5 dst=10.96.0.10 sport=1 dport=80 src=10.244.1.{last} \
+             dst=10.244.0.5 sport=80 dport=1 use=2\n"
+        )
+    };
+    let mut seen = |text: &str, at, n| {
+        join.set_translations(Arc::new(Translations::read(text.as_bytes()).unwrap()));
+        let (mut key, row) = edge(1, n);
+        key.addr = Ipv4Addr::new(10, 96, 0, 10).to_ipv6_mapped().octets();
+        let view = join.take(&snapshot(at, vec![(key, row)], vec![group(1, &pod_path("u1"), true)]));
+        let edge = &view.edges[0];
+        (edge.kind, edge.class, edge.peer_node.as_deref().map(str::to_owned))
+    };
+    assert_eq!(seen("", 1, 3), (PeerKind::Range, PeerClass::External, None));
+    assert_eq!(seen(&line(9), 2, 4), (PeerKind::Service, PeerClass::CrossZone, Some("node-b".into())));
+    assert_eq!(seen(&(line(9) + &line(10)), 3, 5), (PeerKind::Service, PeerClass::InCluster, None), "two backends");
 }
 
 #[test]

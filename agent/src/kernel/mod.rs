@@ -8,6 +8,7 @@
 //! lacks is said in the probes' verdicts.
 
 mod btf;
+mod ethtool;
 mod idle;
 mod load;
 mod maps;
@@ -19,6 +20,7 @@ mod sys;
 mod walk;
 
 pub use btf::{BtfError, KernelTypes};
+pub use ethtool::ethtool_calls;
 pub use load::{LoadError, Loaded, Mode, Settings, Subtree, release};
 pub use offsets::{Constants, resolve};
 pub use probes::{PROBES, Probe, State, Verdict};

@@ -56,6 +56,11 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_TP_CA_STATE", &[&["tcp_sock.inet_conn.icsk_ca_state"]]),
     optional("NW_TP_LSNDTIME", &[&["tcp_sock.lsndtime"]], "reply times"),
     optional("NW_TP_LRCVTIME", &[&["tcp_sock.inet_conn.icsk_ack.lrcvtime"]], "reply times"),
+    optional(
+        "NW_TP_SPORT",
+        &[&["tcp_sock.inet_conn.icsk_inet.inet_sport"]],
+        "attempts without a local port (they count as other failures)",
+    ),
     needed("NW_SK_NUM", &[&["sock.__sk_common.skc_num"]]),
     needed("NW_SK_DPORT", &[&["sock.__sk_common.skc_dport"]]),
     needed("NW_SKB_SEQ", &[&["sk_buff.cb", "tcp_skb_cb.seq"]]),

@@ -8,7 +8,10 @@ use super::{
     sys,
     walk::{WalkStats, Walker},
 };
-use crate::sample::{CgroupFacts, SampleSource, Snapshot};
+use crate::{
+    node::HostReader,
+    sample::{CgroupFacts, SampleSource, Snapshot},
+};
 use netwhy_abi::{Control, DropKey, EdgeKey, EdgeStats, OverflowKey, PeerClass};
 use std::{collections::HashMap, hash::Hash, os::fd::BorrowedFd, time::Duration};
 
@@ -45,6 +48,7 @@ impl SourceSettings {
 pub struct KernelSource<F> {
     loaded: Loaded,
     facts: F,
+    host: Option<HostReader>,
     walker: Walker,
     slices: Slices,
     rows: Rows,
@@ -64,6 +68,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         let mut this = Self {
             loaded,
             facts,
+            host: None,
             walker,
             slices: Slices::new(),
             rows: Rows::default(),
@@ -74,6 +79,13 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         };
         this.walk(monotonic())?;
         Ok(this)
+    }
+
+    /// Reads the Node's own signals too.
+    #[must_use]
+    pub fn with_host(mut self, reader: HostReader) -> Self {
+        self.host = Some(reader);
+        self
     }
 
     /// The programs.
@@ -199,6 +211,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
             drops: self.rows.drops.clone(),
             counters: self.loaded.counters()?,
             groups: (self.facts)(now, &named),
+            host: self.host.as_mut().map(|reader| reader.read(now)),
             ..Snapshot::default()
         };
         self.retire(now, &mut snapshot)?;

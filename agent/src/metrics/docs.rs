@@ -40,7 +40,14 @@ classes when everything does.
 /// The page, as committed.
 pub fn metrics_md() -> String {
     let mut out = String::from(HEAD);
-    let headings = [SUBJECT, "\n## Node and hints\n", "\n## Agent\n"];
+    let headings = [
+        SUBJECT,
+        "\n## Edges\n",
+        "\n## Hints and what could not be attributed\n",
+        "\n## Node\n",
+        "\n## Agent\n",
+        "\n## Watches of the API server\n",
+    ];
     for (heading, metrics) in headings.into_iter().zip(METRICS) {
         out.push_str(heading);
         out.push_str("\n| metric | type | unit | labels | meaning |\n|---|---|---|---|---|\n");

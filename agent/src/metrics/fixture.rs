@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     api,
-    sample::{Connects, CpuStat, Histogram, Pressure, Tally},
-    state::{EdgeView, SubjectId, SubjectKind, SubjectView},
+    sample::{Connects, CpuStat, Device, Gauge, Group, Histogram, Pressure, Signal, State, Tally},
+    state::{EdgeView, HostCount, HostView, SubjectId, SubjectKind, SubjectView},
 };
 use netwhy_abi::{PeerClass, bucket_index};
 use std::{collections::BTreeMap, time::Duration};
@@ -79,7 +79,7 @@ pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
         retransmits: [5, 4, 3, 2, 1, 1, 1],
         loss_episodes: 4,
         connects: [30, 10],
-        connect_failures: [1, 2, 3, 4, 5, 6],
+        connect_failures: [1, 2, 3, 4, 5, 6, 7],
         resets_sent: 2,
         resets_received: 3,
         zero_window: 1,
@@ -104,6 +104,30 @@ pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
     view.oom_kills = Some(1);
     view.drops = BTreeMap::from([(2, 3), (99, 1)]);
     view
+}
+
+/// A Node with every signal, and one group in each state.
+pub(crate) fn host() -> HostView {
+    let on = |group| matches!(group, Group::Devices | Group::Ethtool | Group::Qdiscs).then(|| "eth0".into());
+    let counts = Signal::ALL.iter().zip(1..);
+    let count = |n| HostCount { total: n * 10, window: n, baseline: Some(n as f64 / 10.0) };
+    let mut states: BTreeMap<Group, State> = Group::ALL.map(|group| (group, State::Ok)).into();
+    states.insert(Group::Ports, State::Unsupported("the Node's network namespace can't be entered".into()));
+    states.insert(Group::Ethtool, State::Absent);
+    states.insert(Group::Qdiscs, State::Broken("ask rtnetlink for queue disciplines: Operation not permitted".into()));
+    HostView {
+        states,
+        counters: counts.map(|(signal, n)| ((*signal, on(signal.group())), count(n))).collect(),
+        gauges: Gauge::ALL.iter().zip(7..).map(|(gauge, n)| ((*gauge, on(gauge.group())), n)).collect(),
+        devices: vec![Device {
+            name: "eth0".into(),
+            index: 2,
+            driver: Some("ixgbe".into()),
+            version: Some("5.1.0".into()),
+            firmware: None,
+            qdisc: Some("fq_codel".into()),
+        }],
+    }
 }
 
 /// A firing hint about a Pod.
@@ -156,6 +180,8 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
             .map(|s| crate::state::PeerNodeView { node: Some("node-b".into()), totals: s.total() })
             .collect(),
         subjects,
+        host: Some(host()),
+        cpu_users: vec![],
         hints: vec![hint("shop", "payment-1", "path_loss")],
         hints_total: BTreeMap::from([("path_loss".to_owned(), 2)]),
         unattributed: BTreeMap::from([("cgroup_gone", 3)]),

@@ -37,7 +37,7 @@ pub(super) struct Sums {
     pub(super) bytes_received: u64,
     pub(super) retransmits: [u64; 7],
     pub(super) connects: [u64; 2],
-    pub(super) connect_failures: [u64; 6],
+    pub(super) connect_failures: [u64; 7],
     pub(super) resets_sent: u64,
     pub(super) resets_received: u64,
     pub(super) rwnd_jiffies: u64,

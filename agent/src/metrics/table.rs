@@ -2,6 +2,7 @@
 
 mod agent;
 mod edge;
+mod host;
 mod node;
 mod subject;
 mod watch;
@@ -11,8 +12,8 @@ use prometheus_client::{metrics::MetricType, registry::Unit};
 use std::fmt;
 
 /// Every metric, in the order of the exposition.
-pub static METRICS: [&[MetricDef]; 5] =
-    [&subject::METRICS, &edge::METRICS, &node::METRICS, &agent::METRICS, &watch::METRICS];
+pub static METRICS: [&[MetricDef]; 6] =
+    [&subject::METRICS, &edge::METRICS, &node::METRICS, &host::METRICS, &agent::METRICS, &watch::METRICS];
 
 /// Declaration of one metric.
 #[derive(Debug)]

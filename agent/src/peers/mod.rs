@@ -7,6 +7,7 @@
 //! ```
 //! Only `lite`, `slices` and `watch` speak to an API server; the rest is pure.
 
+mod conntrack;
 mod lite;
 mod local;
 mod nodes;
@@ -14,6 +15,7 @@ mod slices;
 mod table;
 mod watch;
 
+pub use conntrack::{Translations, watch_conntrack};
 pub use local::local_addresses;
 pub use nodes::{Endpoint, NodeFacts, Nodes, class_of, mapped, prefixes, range};
 pub use table::{Peer, PeerKind, PeerTable};

@@ -16,7 +16,7 @@ const STATIC_HASH: &str = "kubernetes.io/config.hash";
 const TEMPLATE_HASH: &str = "pod-template-hash";
 
 /// What netwhy keeps of a Pod. `None`: it has no UID, so nothing can be found by it.
-pub(super) fn pod_info(pod: &Pod) -> Option<PodInfo> {
+pub(crate) fn pod_info(pod: &Pod) -> Option<PodInfo> {
     let meta = &pod.metadata;
     let name = meta.name.clone().unwrap_or_default();
     let owners = meta.owner_references.as_deref().unwrap_or_default();
@@ -46,7 +46,7 @@ pub(super) fn pod_info(pod: &Pod) -> Option<PodInfo> {
 }
 
 /// A warning about a Pod.
-pub(super) fn pod_event(event: &core::Event) -> PodEvent {
+pub(crate) fn pod_event(event: &core::Event) -> PodEvent {
     let series = event.series.as_ref();
     let last = event.last_timestamp.as_ref().and_then(|time| ms(Some(time)));
     let micro = series.and_then(|s| s.last_observed_time.as_ref()).or(event.event_time.as_ref());

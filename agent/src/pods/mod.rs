@@ -17,7 +17,9 @@ mod patience;
 mod watch;
 mod workload;
 
+pub(crate) use client::one_line;
 pub use client::{Cluster, ConnectError, Place, find};
+pub(crate) use convert::{pod_event, pod_info};
 pub use ear::Heard;
 pub use follow::WatchStatus;
 pub use index::{Change, PodIndex};

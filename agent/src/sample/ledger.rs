@@ -1,7 +1,8 @@
 //! From cumulative snapshots to what happened between them.
 
 use super::{
-    CgroupFacts, Connects, CpuStat, Histogram, Pressure, Snapshot, Tally,
+    CgroupFacts, Connects, CpuStat, Histogram, HostKey, Pressure, Snapshot, Tally,
+    host::HostLedger,
     tally::{min_rtt_us, raise},
 };
 use netwhy_abi::{CgroupStats, DropKey, EdgeKey, EdgeStats, PeerClass, min_slot_epoch};
@@ -27,6 +28,8 @@ pub struct Frame {
     pub drops: Vec<(DropKey, u64)>,
     /// cgroup control files, all cgroups that have any.
     pub facts: Vec<(u64, FactsDelta)>,
+    /// The Node's own counters, zeros included.
+    pub host: Vec<(HostKey, u64)>,
 }
 
 /// Growth of one cgroup's control-file counters.
@@ -40,6 +43,10 @@ pub struct FactsDelta {
     pub oom_kills: Option<u64>,
     /// True when `oom_kills` leaves out descendants.
     pub oom_own: bool,
+    /// CPU time used, µs. `None`: not accounted for.
+    pub usage_us: Option<u64>,
+    /// Times at its own memory limits. `None`: no controller.
+    pub memory_limit_hits: Option<u64>,
 }
 
 /// The last values of every row.
@@ -52,6 +59,7 @@ pub struct Ledger {
     cgroups: HashMap<u64, CgroupStats>,
     drops: HashMap<DropKey, u64>,
     facts: HashMap<u64, CgroupFacts>,
+    host: HostLedger,
 }
 
 impl Ledger {
@@ -98,6 +106,9 @@ impl Ledger {
                 frame.facts.push((now.id, delta));
             }
             self.facts.insert(now.id, now.clone());
+        }
+        if let Some(sample) = &snapshot.host {
+            frame.host = self.host.take(sample);
         }
         for key in &snapshot.gone_edges {
             self.edges.remove(key);
@@ -173,8 +184,15 @@ fn facts_between(last: &CgroupFacts, now: &CgroupFacts) -> FactsDelta {
             io_full_us: d(a.io_full_us, b.io_full_us),
         }
     });
-    let oom_kills = now.oom_kills.map(|b| d(last.oom_kills.unwrap_or(0), b));
-    FactsDelta { cpu, pressure, oom_kills, oom_own: now.oom_own }
+    let grown = |last: Option<u64>, now: Option<u64>| now.map(|b| d(last.unwrap_or(0), b));
+    FactsDelta {
+        cpu,
+        pressure,
+        oom_kills: grown(last.oom_kills, now.oom_kills),
+        oom_own: now.oom_own,
+        usage_us: grown(last.usage_us, now.usage_us),
+        memory_limit_hits: grown(last.memory_limit_hits, now.memory_limit_hits),
+    }
 }
 
 impl FactsDelta {
@@ -200,6 +218,12 @@ impl FactsDelta {
         if let Some(b) = other.oom_kills {
             *self.oom_kills.get_or_insert_default() += b;
             self.oom_own = other.oom_own;
+        }
+        if let Some(b) = other.usage_us {
+            *self.usage_us.get_or_insert_default() += b;
+        }
+        if let Some(b) = other.memory_limit_hits {
+            *self.memory_limit_hits.get_or_insert_default() += b;
         }
     }
 }

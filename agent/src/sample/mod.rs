@@ -1,13 +1,14 @@
 //! One read of everything that is counted, and what becomes of many such reads.
 
 mod histogram;
+mod host;
 mod ledger;
 mod recording;
-
 mod tally;
 mod window;
 
 pub use histogram::Histogram;
+pub use host::{Device, Gauge, Group, HostKey, HostSample, Signal, State};
 pub use ledger::{FactsDelta, Frame, Ledger};
 pub use recording::{Header, Recorder, Recording, RecordingError};
 pub use tally::{Connects, Tally};
@@ -49,6 +50,8 @@ pub struct Snapshot {
     pub counters: [u64; Counter::ALL.len()],
     /// Every cgroup that exists or that a row names: its path, and its control files.
     pub groups: Vec<CgroupFacts>,
+    /// The Node's own signals. `None`: not read, as in recordings that are older than they.
+    pub host: Option<HostSample>,
     /// Edges that were taken out of the kernel map with this snapshot; their last values are in it.
     pub gone_edges: Vec<EdgeKey>,
     /// The same of `overflow`.
@@ -73,6 +76,16 @@ pub struct CgroupFacts {
     /// CPU bandwidth control. `None`: no limit controller here.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cpu: Option<CpuStat>,
+    /// CPU time used, descendants included, µs; cumulative. `None`: not accounted for here.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub usage_us: Option<u64>,
+    /// Weight in the competition for CPUs (`cpu.weight`, 1 … 10,000, usually 100). `None`: no controller here.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cpu_weight: Option<u64>,
+    /// Times that memory was reclaimed or refused because of the cgroup's own limits (`high` and `max` of
+    /// `memory.events`, in v1 `memory.failcnt`); cumulative. `None`: no memory controller here.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub memory_limit_hits: Option<u64>,
     /// Pressure stall information. `None`: not offered here.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pressure: Option<Pressure>,

@@ -3,12 +3,13 @@
 //! First line: a [`Header`]. Then one line a snapshot. Last line: `{"end": <number of snapshots>}`; a file without it
 //! was cut off.
 
-use super::{CgroupFacts, SampleSource, Snapshot};
-use netwhy_abi::{BUCKETS, CgroupStats, Counter, DropKey, EdgeKey, EdgeStats, PeerClass, REPLY_BUCKETS};
+use super::{CgroupFacts, HostSample, SampleSource, Signal, Snapshot};
+use netwhy_abi::{BUCKETS, CgroupStats, Counter, DropKey, EdgeKey, EdgeStats, Failure, PeerClass, REPLY_BUCKETS};
 use serde::{Deserialize, Serialize};
 use std::{
     io::{BufRead, Write},
     net::Ipv6Addr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -97,6 +98,9 @@ struct Stored {
     gone_overflow: Vec<(u64, u32)>,
     gone_cgroups: Vec<u64>,
     gone_drops: Vec<(u64, u32)>,
+    /// Not in the first recordings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    host: Option<HostSample>,
 }
 
 /// [`EdgeStats`] with its empty buckets left out.
@@ -111,7 +115,8 @@ struct StoredEdge {
     retransmits: [u64; 7],
     episodes: u64,
     connects: [u64; 2],
-    failures: [u64; 6],
+    /// By reason; older recordings know fewer reasons.
+    failures: Vec<u64>,
     /// Sent, received.
     resets: [u64; 2],
     /// Busy, receiver-limited, send-buffer-limited.
@@ -141,6 +146,14 @@ fn dense(buckets: &[(u8, u32)]) -> Result<[u32; BUCKETS], String> {
     Ok(out)
 }
 
+/// Failures of reasons that the recording does not know are none.
+fn by_reason(stored: &[u64]) -> Result<[u64; Failure::ALL.len()], String> {
+    let mut out = [0; Failure::ALL.len()];
+    let known = out.get_mut(..stored.len()).ok_or_else(|| format!("there are no {} reasons", stored.len()))?;
+    known.copy_from_slice(stored);
+    Ok(out)
+}
+
 impl From<&EdgeStats> for StoredEdge {
     fn from(row: &EdgeStats) -> Self {
         Self {
@@ -151,7 +164,7 @@ impl From<&EdgeStats> for StoredEdge {
             retransmits: row.retransmits,
             episodes: row.loss_episodes,
             connects: row.connects,
-            failures: row.connect_failures,
+            failures: row.connect_failures.to_vec(),
             resets: [row.resets_sent, row.resets_received],
             jiffies: [row.busy_jiffies, row.rwnd_jiffies, row.sndbuf_jiffies],
             zero_window: row.zero_window,
@@ -178,7 +191,7 @@ impl TryFrom<&StoredEdge> for EdgeStats {
             retransmits: row.retransmits,
             loss_episodes: row.episodes,
             connects: row.connects,
-            connect_failures: row.failures,
+            connect_failures: by_reason(&row.failures)?,
             resets_sent,
             resets_received,
             busy_jiffies,
@@ -206,6 +219,7 @@ impl From<&Snapshot> for Stored {
             gone_overflow: s.gone_overflow.iter().map(|(id, class)| (*id, *class as u32)).collect(),
             gone_cgroups: s.gone_cgroups.clone(),
             gone_drops: s.gone_drops.iter().map(|k| (k.cgroup, k.reason)).collect(),
+            host: s.host.clone(),
         }
     }
 }
@@ -261,6 +275,7 @@ impl TryFrom<Stored> for Snapshot {
                 .iter()
                 .map(|(cgroup, reason)| DropKey { cgroup: *cgroup, reason: *reason, pad: 0 })
                 .collect(),
+            host: s.host,
         })
     }
 }
@@ -273,6 +288,7 @@ pub struct Recorder<W: Write> {
     /// Rows that did not change are left out of the next line.
     cgroups: std::collections::HashMap<u64, CgroupStats>,
     drops: std::collections::HashMap<DropKey, u64>,
+    host: std::collections::HashMap<(Signal, Option<Arc<str>>), u64>,
 }
 
 impl<W: Write> Recorder<W> {
@@ -282,8 +298,8 @@ impl<W: Write> Recorder<W> {
     /// When writing fails.
     pub fn begin(out: W, file: &str, header: &Header) -> Result<Self, RecordingError> {
         let header = Header { netwhy_recording: FORMAT, ..header.clone() };
-        let (cgroups, drops) = Default::default();
-        let mut this = Self { out, file: file.to_owned(), snapshots: 0, cgroups, drops };
+        let (cgroups, drops, host) = Default::default();
+        let mut this = Self { out, file: file.to_owned(), snapshots: 0, cgroups, drops, host };
         this.line(&header)?;
         Ok(this)
     }
@@ -309,6 +325,9 @@ impl<W: Write> Recorder<W> {
         stored.drops.retain(|(cgroup, reason, n)| {
             self.drops.insert(DropKey { cgroup: *cgroup, reason: *reason, pad: 0 }, *n) != Some(*n)
         });
+        if let Some(host) = &mut stored.host {
+            host.counters.retain(|(signal, on, n)| self.host.insert((*signal, on.clone()), *n) != Some(*n));
+        }
         // A row that comes back after it was taken out may look as it did before.
         for id in &snapshot.gone_cgroups {
             self.cgroups.remove(id);
@@ -422,6 +441,10 @@ mod tests {
             gone_overflow: vec![(1, PeerClass::InCluster)],
             gone_cgroups: vec![1],
             gone_drops: vec![DropKey { cgroup: 1, reason: 2, pad: 0 }],
+            host: Some(HostSample {
+                counters: vec![(Signal::NicRxDropped, Some("eth0".into()), 9)],
+                ..HostSample::default()
+            }),
         }
     }
 
@@ -440,6 +463,7 @@ mod tests {
         assert_eq!(format!("{first:?}"), format!("{:?}", snapshot()));
         let second = recording.sample().unwrap().unwrap();
         assert!(second.cgroups.is_empty(), "unchanged rows are left out");
+        assert_eq!(second.host, Some(HostSample::default()), "unchanged counters too");
         assert!(recording.sample().unwrap().is_none());
     }
 

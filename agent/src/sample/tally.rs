@@ -25,7 +25,7 @@ pub struct Tally {
     /// Completed handshakes by [`Role`].
     pub connects: [u64; 2],
     /// Failed attempts by [`Failure`].
-    pub connect_failures: [u64; 6],
+    pub connect_failures: [u64; 7],
     /// Resets sent.
     pub resets_sent: u64,
     /// Resets received.

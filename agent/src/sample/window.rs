@@ -1,9 +1,9 @@
 //! Sums over the last seconds.
 
-use super::{Connects, Tally, ledger::FactsDelta, ledger::Frame};
+use super::{Connects, HostKey, Tally, ledger::FactsDelta, ledger::Frame};
 use netwhy_abi::{EdgeKey, PeerClass};
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     time::Duration,
 };
 
@@ -77,6 +77,15 @@ impl Window {
         let mut sums: HashMap<u64, FactsDelta> = HashMap::new();
         for (id, facts) in self.frames.iter().flat_map(|frame| &frame.facts) {
             sums.entry(*id).or_default().add(facts);
+        }
+        sums
+    }
+
+    /// The Node's own counters.
+    pub fn host(&self) -> BTreeMap<HostKey, u64> {
+        let mut sums = BTreeMap::new();
+        for (key, n) in self.frames.iter().flat_map(|frame| &frame.host) {
+            *sums.entry(key.clone()).or_default() += n;
         }
         sums
     }

@@ -89,6 +89,7 @@ fn the_charts_daemonset_names_the_right_pods_on_a_real_cluster() {
     traffic(&cluster);
     neighbours(&cluster);
     trouble(&cluster);
+    service(&cluster);
     deletion(&cluster);
 }
 
@@ -174,6 +175,20 @@ fn trouble(cluster: &Cluster) {
         let job = all.iter().find(|p| p["workload"] == "Job/short").ok_or("no Pod of the Job")?;
         let connects = job["totals"]["connects"]["client"].as_u64().unwrap_or(0);
         if connects == 1 { Ok(()) } else { Err(format!("{connects} connects")) }
+    });
+}
+
+/// The agent itself reaches the API server by a Service's address, and the kernel knows what is behind it.
+fn service(cluster: &Cluster) {
+    let node = cluster.kubectl(&["get", "nodes", "-o", "jsonpath={.items[0].metadata.name}"]);
+    let address = cluster.kubectl(&["get", "service", "kubernetes", "-o", "jsonpath={.spec.clusterIP}"]);
+    eventually(cluster, SOON, "the Node behind a Service's address", || {
+        let edges = cluster.json("/api/v1/edges")?;
+        let edges = edges.as_array().or_else(|| edges["edges"].as_array()).ok_or("no list of edges")?;
+        let to_service = |e: &&Value| e["subject"]["namespace"] == "netwhy" && e["peer"] == address.as_str();
+        let edge = edges.iter().find(to_service).ok_or_else(|| format!("no edge to {address}"))?;
+        let known = edge["peer_kind"] == "service" && edge["peer_node"] == node.as_str();
+        if known { Ok(()) } else { Err(edge.to_string()) }
     });
 }
 

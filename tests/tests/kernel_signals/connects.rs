@@ -196,3 +196,26 @@ fn resets_are_counted_where_they_are_sent_and_where_they_arrive() {
     assert_eq!((at_server.resets_sent, at_server.resets_received), (4, 5));
     failures(&watch.all(), &[]);
 }
+
+#[test]
+fn attempts_without_a_local_port_are_told_from_those_that_were_given_up() {
+    let stage = stage!("a", "b");
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    // Four ports for connections that name none.
+    stage.node("a").run(&["sysctl", "-q", "-w", "net.ipv4.ip_local_port_range=40000 40003"]).unwrap();
+    let listener = stage.listen(&server);
+    let to = stage.address(&server, &listener);
+    let mut watch = stage.watch();
+    let kept: Vec<TcpStream> = (0..4).map(|_| stage.connect(&client, to).unwrap()).collect();
+    for _ in 0..5 {
+        let error = stage.connect(&client, to).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
+    }
+    drop(kept);
+    watch.read();
+    let tally = watch.of(id(&client));
+    failures(&tally, &[(Failure::NoLocalPort, 5)]);
+    assert_eq!(tally.connects(Role::Client), 4);
+    assert_eq!(watch.edge(id(&client), to.ip()).failures(Failure::NoLocalPort), 5, "the peer is known");
+    stage.leave();
+}

@@ -23,6 +23,7 @@ mod limits;
 mod listeners;
 mod loss;
 mod mib;
+mod node;
 mod program;
 mod recording;
 mod rtt;

@@ -6,6 +6,7 @@ mod effect;
 mod footprint;
 mod instrument;
 mod load;
+mod lookup;
 mod statistics;
 mod table;
 
@@ -58,6 +59,10 @@ enum Part {
     Start,
     /// RTT and segments against what is true
     Accuracy,
+    /// `kubectl netwhy` against 5,000 synthetic agents; needs neither root nor the eBPF toolchain
+    Lookup,
+    /// Judging the edges of 5,000 Nodes with 512 peers each: time and memory; needs neither root nor a laboratory
+    Blame,
 }
 
 /// Ctrl-C.
@@ -82,6 +87,7 @@ struct Plan {
     starts: usize,
     rtt: Duration,
     segments: Duration,
+    lookups: usize,
 }
 
 impl Plan {
@@ -95,6 +101,7 @@ impl Plan {
         starts: 7,
         rtt: Duration::from_secs(6),
         segments: Duration::from_secs(10),
+        lookups: 5,
     };
     const QUICK: Self = Self {
         throughput: Pace { windows: 5, window: Duration::from_millis(500) },
@@ -105,6 +112,7 @@ impl Plan {
         starts: 3,
         rtt: Duration::from_secs(3),
         segments: Duration::from_secs(3),
+        lookups: 2,
     };
 }
 
@@ -116,21 +124,13 @@ struct Context {
 
 /// Runs all benchmarks; figures that fall short are said and are no failure.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    if !rustix::process::geteuid().is_root() {
-        let text = "the benchmarks make network namespaces and cgroups and load BPF programs: run them as root";
-        return Err(Unavailable::error(text.to_owned()));
-    }
-    if !missing_tools().is_empty() {
-        // The laboratory itself says what is missing if this doesn't help.
-        let _ = apt::install("iproute2 and nftables", &["iproute2", "nftables"]);
-    }
-    let workspace = sh::workspace()?;
-    let context = build(&workspace)?;
     stop::install().context("handle Ctrl-C")?;
+    let laboratory = args.only.is_empty() || args.only.iter().any(|part| !matches!(part, Part::Blame | Part::Lookup));
+    let context = if laboratory { Some(prepare()?) } else { None };
     let plan = if args.quick { Plan::QUICK } else { Plan::FULL };
     let began = Instant::now();
     let mut machine = machine()?;
-    let (rows, mut result) = measure(&context, &plan, &args.only)?;
+    let (rows, mut result) = measure(context.as_ref(), &plan, &args.only)?;
     machine["load_average_after"] = load_average();
     result["seconds"] = json!(began.elapsed().as_secs_f64());
     result["quick"] = json!(args.quick);
@@ -147,15 +147,42 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// What the laboratory's parts need.
+fn prepare() -> Result<Context> {
+    if !rustix::process::geteuid().is_root() {
+        let text = "the benchmarks make network namespaces and cgroups and load BPF programs: run them as root";
+        return Err(Unavailable::error(text.to_owned()));
+    }
+    if !missing_tools().is_empty() {
+        // The laboratory itself says what is missing if this doesn't help.
+        let _ = apt::install("iproute2 and nftables", &["iproute2", "nftables"]);
+    }
+    let workspace = sh::workspace()?;
+    build(&workspace)
+}
+
 fn build(workspace: &Path) -> Result<Context> {
     let toolchain = toolchain::ensure(workspace)?;
     sh::say("building the agent, its instrument and the traffic programs");
-    for (package, what) in [("netwhy-agent", &["--bins", "--example", "bench"][..]), ("netwhy-tests", &["--bins"])] {
+    for (package, what) in [("netwhy-agent", &["--bins", "--examples"][..]), ("netwhy-tests", &["--bins"])] {
         let mut build = toolchain.cargo(workspace);
         build.args(["build", "--release", "--package", package]).args(what);
         // Its stdout would end up among the results.
         sh::run(build.stdout(std::io::stderr()))?;
     }
+    context(workspace)
+}
+
+/// Only what the look-ups need: no eBPF.
+fn build_lookup(workspace: &Path) -> Result<Context> {
+    sh::say("building kubectl-netwhy and the synthetic agents");
+    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    build.current_dir(workspace).args(["build", "--release", "--package", "netwhy-agent", "--no-default-features"]);
+    sh::run(build.args(["--bin", "kubectl-netwhy", "--example", "fleet"]).stdout(std::io::stderr()))?;
+    context(workspace)
+}
+
+fn context(workspace: &Path) -> Result<Context> {
     let target = sh::target_dir(workspace);
     let logs = target.join("bench");
     fs::create_dir_all(&logs).with_context(|| format!("make {}", logs.display()))?;
@@ -184,22 +211,46 @@ fn load_average() -> Value {
     json!(text.split_whitespace().next().and_then(|load| load.parse::<f64>().ok()))
 }
 
-/// All parts, or those of `only`, one after the other, each in a laboratory of its own.
-fn measure(context: &Context, plan: &Plan, only: &[Part]) -> Result<(Vec<Row>, Value)> {
-    let lab = || Lab::new(&context.bin.join("netwhy-traffic"), &NODES);
+/// All parts, or those of `only`, one after the other.
+fn measure(context: Option<&Context>, plan: &Plan, only: &[Part]) -> Result<(Vec<Row>, Value)> {
     let wanted = |part| only.is_empty() || only.contains(&part);
     let mut rows = Vec::new();
     let mut out = json!({ "throughput_effect": {}, "loads": {}, "spread": { "throughput_effect": {} } });
+    if let Some(context) = context {
+        in_laboratory(context, plan, wanted, &mut rows, &mut out)?;
+    }
+    if wanted(Part::Lookup) {
+        sh::say("look-ups");
+        let alone = if context.is_none() { Some(build_lookup(&sh::workspace()?)?) } else { None };
+        if let Some(context) = context.or(alone.as_ref()) {
+            lookup::run(context, plan.lookups, &mut rows, &mut out)?;
+        }
+    }
+    if wanted(Part::Blame) {
+        blame(&mut rows, &mut out)?;
+    }
+    Ok((rows, out))
+}
+
+/// Each part in a laboratory of its own.
+fn in_laboratory(
+    context: &Context,
+    plan: &Plan,
+    wanted: impl Fn(Part) -> bool,
+    rows: &mut Vec<Row>,
+    out: &mut Value,
+) -> Result<()> {
+    let lab = || Lab::new(&context.bin.join("netwhy-traffic"), &NODES);
     if wanted(Part::Load) {
-        under_load(context, &lab()?, plan, &mut rows, &mut out)?;
+        under_load(context, &lab()?, plan, rows, out)?;
     }
     if wanted(Part::Cpu) {
-        own_cpu(context, &lab()?, plan, &mut rows, &mut out)?;
+        own_cpu(context, &lab()?, plan, rows, out)?;
     }
     if wanted(Part::Memory) {
         sh::say("memory and scrapes with 250 and 1000 pods");
         let steps = footprint::steps(context, &lab()?, plan.settle, plan.scrapes)?;
-        footprint_rows(&steps, &mut rows, &mut out);
+        footprint_rows(&steps, rows, out);
     }
     if wanted(Part::Start) {
         sh::say("start-up");
@@ -211,9 +262,39 @@ fn measure(context: &Context, plan: &Plan, only: &[Part]) -> Result<(Vec<Row>, V
         rows.push(spread_row(ready));
     }
     if wanted(Part::Accuracy) {
-        accurate(context, lab, plan, &mut rows, &mut out)?;
+        accurate(context, lab, plan, rows, out)?;
     }
-    Ok((rows, out))
+    Ok(())
+}
+
+/// Judging many Nodes' edges, on one core.
+fn blame(rows: &mut Vec<Row>, out: &mut Value) -> Result<()> {
+    let cost = crate::eval::blame_cost()?;
+    let figure = |key: &str| cost[key].as_f64().with_context(|| format!("the blame benchmark gave no {key}"));
+    let (seconds, bytes) = (figure("seconds")?, figure("peak_bytes")?);
+    let what = |what: &str| format!("{what} of judging {} Nodes × {} peers", cost["nodes"], cost["peers"]);
+    rows.push(Row {
+        what: what("time"),
+        value: format!("{seconds:.2} s"),
+        spread: format!(
+            "{:.2} … {:.2}  n={}, CPU {:.2} s",
+            figure("fastest")?,
+            figure("slowest")?,
+            cost["runs"],
+            figure("cpu_seconds")?
+        ),
+        target: "≤ 1.5 s",
+        ok: Some(seconds <= 1.5),
+    });
+    rows.push(Row {
+        what: what("memory"),
+        value: format!("{:.0} MB", bytes / 1e6),
+        spread: format!("{:.0} MB of it the edges", figure("rows_bytes")? / 1e6),
+        target: "≤ 400 MB",
+        ok: Some(bytes <= 400e6),
+    });
+    out["blame"] = cost;
+    Ok(())
 }
 
 fn own_cpu(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>, out: &mut Value) -> Result<()> {
@@ -227,6 +308,16 @@ fn own_cpu(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>, out: 
         spread: format!("mean of {} s", plan.cpu.as_secs()),
         target: "≤ 1 %",
         ok: Some(cpu.cores <= 0.01),
+    });
+    let mut instrument = Instrument::start(&context.bin, lab.cgroups().root())?;
+    let seconds = instrument.ask("node")?["seconds"].as_f64().context("the instrument tells no time")?;
+    out["node_signals_seconds"] = json!(seconds);
+    rows.push(Row {
+        what: "CPU time to read the Node's own signals".to_owned(),
+        value: format!("{:.2} ms", seconds * 1e3),
+        spread: "mean of 300".to_owned(),
+        target: "≤ 2 ms per tick",
+        ok: Some(seconds <= 0.002),
     });
     Ok(())
 }

@@ -58,11 +58,12 @@ struct Group {
 }
 
 /// Name, beginnings of the names of the files in tests/tests/, and what they need.
-const SCENARIOS: [(&str, &[&str], bool); 6] = [
+const SCENARIOS: [(&str, &[&str], bool); 7] = [
     ("replay", &["replay"], false),
     ("chart", &["chart"], false),
     ("API server", &["api"], false),
-    ("kernel", &["lab", "kernel_", "plugin"], true),
+    ("kernel", &["lab", "kernel_"], true),
+    ("plugin", &["plugin_"], true),
     ("prometheus", &["prometheus"], true),
     ("cluster", &["cluster"], true),
 ];
@@ -122,6 +123,10 @@ pub(crate) fn run_in(workspace: &Path, toolchain: &Toolchain, filter: Option<&st
     if machine.root && !missing_tools().is_empty() {
         // Tests that need them say so if this doesn't help.
         let _ = apt::install("iproute2 and nftables", &["iproute2", "nftables"]);
+    }
+    if machine.root && !sh::in_path("tmux") {
+        // `top` is tested in a real terminal.
+        let _ = apt::install("tmux", &["tmux"]);
     }
     if let Err(error) = helm::ensure(workspace) {
         // The chart's tests are skipped then, which they say themselves.

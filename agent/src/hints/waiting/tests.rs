@@ -100,12 +100,21 @@ fn a_lossy_edge_is_not_also_slow() {
 fn all_peers_slow_at_once_under_own_pressure_blames_the_application() {
     let normal = Case::mesh(&["cart"], &PEERS[..3]);
     let mut bad = slow(&normal, &PEERS[..3], 20_000, 15);
-    bad.subject("cart").window_pressure.as_mut().unwrap().io_some_us = 3_000_000;
+    // Its own threads wait for each other: the Node's CPUs are not used up.
+    bad.subject("cart").window_pressure.as_mut().unwrap().cpu_some_us = 3_000_000;
     let mut run = Run::warm(&normal);
     run.ticks(11, &bad);
     let hint = run.expect_one(&bad);
     assert_eq!(verdict(&hint), ("pod_application_slow", BlameKind::Pod, "cart"));
-    assert!(hint.summary.contains("io 30 %"), "{}", hint.summary);
+    assert!(hint.summary.contains("cpu 30 %"), "{}", hint.summary);
+    // What it waits for has a name of its own, and the slowness is its effect.
+    let psi = bad.subject("cart").window_pressure.as_mut().unwrap();
+    (psi.cpu_some_us, psi.io_some_us) = (0, 3_000_000);
+    let mut run = Run::warm(&normal);
+    run.ticks(11, &bad);
+    let hint = run.expect_one(&bad);
+    assert_eq!(verdict(&hint), ("pod_io_pressure", BlameKind::Pod, "cart"));
+    assert_eq!(hint.chain, ["pod_io_pressure", "pod_application_slow", "io_stall"]);
 }
 
 #[test]

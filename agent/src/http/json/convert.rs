@@ -1,13 +1,17 @@
 //! From the view to the answers.
 
-use super::{By, Counts, Durations, EdgeRow, LimitedShares, Node, PodRow, PressureShares, Totals, Window};
+use super::{
+    By, Counts, DeviceRow, Durations, EdgeRow, LimitedShares, Node, PodRow, PressureShares, SignalRow, SignalState,
+    Totals, Window,
+};
 use crate::{
     api,
     metrics::Reasons,
-    sample::{Connects, Histogram, Pressure, Tally},
-    state::{EdgeView, NodeView, SubjectId, SubjectKind, SubjectView},
+    sample::{Connects, Device, Histogram, Pressure, State, Tally},
+    state::{EdgeView, HostView, NodeView, SubjectId, SubjectKind, SubjectView},
 };
 use netwhy_abi::{Counter, Failure, PeerClass, Retransmit, Role};
+use std::sync::Arc;
 
 /// Rows of `/api/v1/pods`, in the view's order, of the subjects that `shows` accepts.
 pub fn pods(view: &NodeView, shows: impl Fn(&SubjectId) -> bool) -> Vec<PodRow> {
@@ -23,12 +27,16 @@ pub fn edges(view: &NodeView, shows: impl Fn(&SubjectId) -> bool) -> Vec<EdgeRow
 /// The answer of `/api/v1/node`.
 pub fn node(view: &NodeView) -> Node {
     let reasons = Reasons::new(&view.drop_reasons);
+    let host = view.host.as_ref();
     Node {
         node: view.node.clone(),
         unix_ms: view.unix_ms,
         window_seconds: view.window.as_secs_f64(),
         window_complete: view.window_complete,
         jiffies_hertz: view.hz,
+        signal_states: host.map_or_else(By::new, signal_states),
+        devices: host.map_or_else(Vec::new, |host| host.devices.iter().map(device).collect()),
+        signals: host.map_or_else(Vec::new, |host| signals(host, view.window.as_secs_f64())),
         subjects: view.subjects.len() as u64,
         edges: view.edges.len() as u64,
         packet_drops: view.node_drops.iter().map(|(r, n)| (reasons.name(*r).into_owned(), *n)).collect(),
@@ -36,6 +44,44 @@ pub fn node(view: &NodeView) -> Node {
         kernel_events: by(&Counter::ALL.map(Counter::label), &view.counters),
         hints_total: view.hints_total.clone(),
     }
+}
+
+fn signal_states(host: &HostView) -> By<SignalState> {
+    let state = |s: &State| SignalState { state: s.label().to_owned(), why: s.why().map(str::to_owned) };
+    host.states.iter().map(|(group, s)| (group.label().to_owned(), state(s))).collect()
+}
+
+fn device(d: &Device) -> DeviceRow {
+    let Device { name, index: _, driver, version, firmware, qdisc } = d.clone();
+    DeviceRow { name: name.as_ref().to_owned(), driver, version, firmware, qdisc }
+}
+
+/// Counters, then gauges.
+fn signals(host: &HostView, seconds: f64) -> Vec<SignalRow> {
+    let row = |signal: &str, on: &Option<Arc<str>>, kind: &str, unit: &str, source: &str| SignalRow {
+        signal: signal.to_owned(),
+        on: on.as_deref().map(str::to_owned),
+        kind: kind.to_owned(),
+        unit: unit.to_owned(),
+        source: source.to_owned(),
+        value: None,
+        total: None,
+        window: None,
+        per_second: None,
+        baseline_per_second: None,
+    };
+    let counters = host.counters.iter().map(|((signal, on), count)| SignalRow {
+        total: Some(count.total),
+        window: Some(count.window),
+        per_second: share(count.window as f64, seconds),
+        baseline_per_second: count.baseline,
+        ..row(signal.label(), on, "counter", signal.unit(), signal.source())
+    });
+    let gauges = host.gauges.iter().map(|((gauge, on), value)| SignalRow {
+        value: Some(*value),
+        ..row(gauge.label(), on, "gauge", gauge.unit(), gauge.source())
+    });
+    counters.chain(gauges).collect()
 }
 
 fn pod(view: &NodeView, reasons: &Reasons, s: &SubjectView) -> PodRow {

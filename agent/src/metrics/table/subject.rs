@@ -48,7 +48,7 @@ pub(super) static METRICS: [MetricDef; 19] = [
         "Connection attempts that failed.",
         Subject(emit::connect_failures),
     )
-    .labels(&[label("reason", "refused, reset, timed_out, host_unreachable, net_unreachable, other")]),
+    .labels(&[label("reason", "refused, reset, timed_out, host_unreachable, net_unreachable, other, no_local_port")]),
     MetricDef::counter("netwhy_tcp_resets_total", "Resets on the subject's sockets.", Subject(emit::resets))
         .labels(&[DIRECTION]),
     MetricDef::counter(

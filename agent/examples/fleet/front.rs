@@ -1,0 +1,199 @@
+//! The stand-in for the API server: lists, single objects, and the Pod proxy.
+
+use crate::views;
+use axum::{
+    Router,
+    extract::{Query, State},
+    http::{StatusCode, Uri, header},
+    response::{IntoResponse as _, Response},
+};
+use serde_json::{Value, json};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+/// Namespace of the agents.
+const AGENTS: &str = "netwhy";
+
+/// One agent.
+pub(crate) struct Member {
+    pub(crate) node: String,
+    pub(crate) address: SocketAddr,
+}
+
+/// All of them.
+pub(crate) struct Fleet {
+    pub(crate) members: Vec<Member>,
+    /// Pods per Node.
+    pub(crate) pods: usize,
+}
+
+pub(crate) fn router(fleet: Arc<Fleet>) -> Router {
+    Router::new().fallback(answer).with_state(fleet)
+}
+
+async fn answer(State(fleet): State<Arc<Fleet>>, Query(query): Query<HashMap<String, String>>, uri: Uri) -> Response {
+    let parts: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
+    match parts.as_slice() {
+        // No Pod but the agents' has labels here.
+        ["api", "v1", "pods"] if query.get("labelSelector").is_some_and(|l| !l.contains("netwhy")) => {
+            object(list("v1", "Pod", &[]))
+        }
+        ["api", "v1", "pods"] => object(fleet.list(&query)),
+        ["api", "v1", "namespaces", "shop", "pods"] => object(fleet.pods()),
+        ["api", "v1", "namespaces", "shop", "services", "app"] => object(service()),
+        ["api", "v1", "namespaces", AGENTS, "pods", pod, "proxy", path @ ..] => {
+            fleet.proxy(pod, &path.join("/"), uri.query()).await
+        }
+        ["api", "v1", "namespaces", "shop", "pods", pod] => fleet.pod(pod).map_or_else(|| absent(pod), object),
+        ["api", "v1", "nodes", node] if fleet.members.iter().any(|member| member.node == *node) => object(json!({
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": node},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]}
+        })),
+        [.., "events"] => object(list("v1", "Event", &[])),
+        [.., "endpointslices"] => object(list("discovery.k8s.io/v1", "EndpointSlice", &[fleet.slice()])),
+        [.., name] => absent(name),
+        [] => absent(""),
+    }
+}
+
+fn object(value: Value) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
+}
+
+fn absent(name: &str) -> Response {
+    let status = json!({
+        "apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Failure",
+        "reason": "NotFound", "code": 404, "message": format!("{name:?} not found")
+    });
+    (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "application/json")], status.to_string()).into_response()
+}
+
+fn list(version: &str, kind: &str, items: &[Value]) -> Value {
+    json!({"apiVersion": version, "kind": format!("{kind}List"), "metadata": {}, "items": items})
+}
+
+fn service() -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "app", "namespace": "shop"},
+        "spec": {"clusterIP": "10.96.0.7", "selector": {"app": "app"}, "ports": [{"port": 80, "targetPort": 8080}]}
+    })
+}
+
+impl Fleet {
+    /// The first Pods of the shop.
+    fn pods(&self) -> Value {
+        let names = (0..self.members.len().min(3)).filter_map(|node| self.pod(&views::pod(node, 0)));
+        list("v1", "Pod", &names.collect::<Vec<_>>())
+    }
+
+    /// What stands behind the Service.
+    fn slice(&self) -> Value {
+        let endpoints: Vec<Value> = (0..self.members.len().min(2))
+            .map(|node| json!({
+                "addresses": [format!("10.0.{node}.1")], "conditions": {"ready": true}, "nodeName": views::node(node),
+                "targetRef": {"kind": "Pod", "namespace": "shop", "name": views::pod(node, 0)}
+            }))
+            .collect();
+        json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": "app-1", "namespace": "shop", "labels": {"kubernetes.io/service-name": "app"}},
+            "endpoints": endpoints
+        })
+    }
+
+    /// Agents' Pods, in chunks as the real one does it.
+    fn list(&self, query: &HashMap<String, String>) -> Value {
+        let number = |key: &str| query.get(key).and_then(|text| text.parse::<usize>().ok());
+        let node = query.get("fieldSelector").and_then(|text| text.strip_prefix("spec.nodeName="));
+        let (from, limit) = (number("continue").unwrap_or(0), number("limit").unwrap_or(usize::MAX));
+        let all: Vec<(usize, &Member)> =
+            self.members.iter().enumerate().filter(|(_, m)| node.is_none_or(|node| m.node == node)).collect();
+        let page: Vec<Value> = all.iter().skip(from).take(limit).map(|(i, member)| agent(*i, member)).collect();
+        let next = from + page.len();
+        let token = if next < all.len() { next.to_string() } else { String::new() };
+        json!({"apiVersion": "v1", "kind": "PodList", "metadata": {"resourceVersion": "1", "continue": token}, "items": page})
+    }
+
+    fn pod(&self, name: &str) -> Option<Value> {
+        let (node, number) = name.strip_prefix("app-")?.split_once('-')?;
+        let (node, number) = (node.parse::<usize>().ok()?, number.parse::<usize>().ok()?);
+        let known = number < self.pods && node < self.members.len() && name == views::pod(node, number);
+        known.then(|| {
+            json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {
+                    "name": name, "namespace": "shop", "uid": format!("uid-{name}"),
+                    "ownerReferences": [
+                        {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "app", "uid": "uid-app", "controller": true}
+                    ]
+                },
+                "spec": {"nodeName": views::node(node), "containers": [{"name": "app", "image": "app"}]},
+                "status": running("app")
+            })
+        })
+    }
+
+    /// Passes a request on, over TCP, as the API server does.
+    async fn proxy(&self, pod: &str, path: &str, query: Option<&str>) -> Response {
+        let number = pod.strip_prefix("netwhy-").and_then(|rest| rest.split(':').next()?.parse::<usize>().ok());
+        let Some(member) = number.and_then(|n| self.members.get(n)) else { return absent(pod) };
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        match passed_on(member.address, &format!("/{path}{query}")).await {
+            Ok(response) => response,
+            Err(error) => {
+                (StatusCode::SERVICE_UNAVAILABLE, format!("Error trying to reach service: {error}")).into_response()
+            }
+        }
+    }
+}
+
+async fn passed_on(address: SocketAddr, path: &str) -> std::io::Result<Response> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await?;
+    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").ok_or(std::io::ErrorKind::InvalidData)?;
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(502);
+    let server = head.lines().find_map(|line| line.strip_prefix("server: ")).unwrap_or_default().to_owned();
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let head = [(header::CONTENT_TYPE, "application/json".to_owned()), (header::SERVER, server)];
+    Ok((status, head, bytes.split_off(end + 4)).into_response())
+}
+
+/// An agent's Pod, about as large as a real one.
+fn agent(number: usize, member: &Member) -> Value {
+    let name = format!("netwhy-{number}");
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": name, "namespace": AGENTS, "uid": format!("uid-{name}"),
+            "labels": {"app.kubernetes.io/name": "netwhy", "app.kubernetes.io/component": "agent"}
+        },
+        "spec": {
+            "nodeName": member.node,
+            "tolerations": [{"operator": "Exists"}],
+            "containers": [{
+                "name": "agent", "image": "netwhy-agent",
+                "ports": [{"name": "metrics", "containerPort": 9810, "protocol": "TCP"}],
+                "env": [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]
+            }]
+        },
+        "status": running("agent")
+    })
+}
+
+fn running(container: &str) -> Value {
+    json!({
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": "True"}, {"type": "PodScheduled", "status": "True"}],
+        "containerStatuses": [{
+            "name": container, "ready": true, "started": true, "restartCount": 0, "image": "i", "imageID": "i",
+            "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+        }]
+    })
+}

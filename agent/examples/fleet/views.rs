@@ -1,0 +1,120 @@
+//! What synthetic agents see.
+
+use netwhy_abi::{PeerClass, bucket_index};
+use netwhy_agent::{
+    api::{Blame, BlameKind, Evidence, Hint, HintState, Subject},
+    peers::PeerKind,
+    sample::{CpuStat, Histogram, Tally},
+    state::{EdgeView, NodeView, SubjectId, SubjectKind, SubjectView},
+};
+use std::{net::Ipv4Addr, time::Duration};
+
+/// Every so-manieth Node is lossy.
+const LOSSY: usize = 500;
+
+/// Name of a Node.
+pub(crate) fn node(number: usize) -> String {
+    format!("node-{number:05}")
+}
+
+/// Name of a Pod; its Node can be told from it.
+pub(crate) fn pod(node: usize, number: usize) -> String {
+    format!("app-{node:05}-{number}")
+}
+
+/// The view of one Node: Pods that talk to Pods on neighbouring Nodes and on a lossy one.
+pub(crate) fn view(number: usize, nodes: usize, pods: usize, edges: usize) -> NodeView {
+    let mut view = NodeView {
+        node: node(number),
+        at: Duration::from_secs(1000),
+        unix_ms: 1_767_225_600_000,
+        window: Duration::from_secs(10),
+        window_complete: true,
+        hz: Some(250),
+        ..NodeView::default()
+    };
+    let lossy = number / LOSSY * LOSSY;
+    for p in 0..pods {
+        let id = SubjectId {
+            kind: SubjectKind::Pod,
+            namespace: "shop".to_owned(),
+            name: pod(number, p),
+            workload: format!("Deployment/app-{p}"),
+        };
+        let mut subject = SubjectView { id: id.clone(), ..SubjectView::default() };
+        for e in 0..edges {
+            let to = if e == 0 { lossy } else { (number + 1 + p * edges + e) % nodes };
+            if to == number {
+                continue;
+            }
+            let window = traffic(if to == lossy { 12 } else { 0 });
+            subject.window.add(&window);
+            view.edges.push(EdgeView {
+                subject: id.clone(),
+                peer: Ipv4Addr::new(10, (to >> 8) as u8, to as u8, p as u8 + 1).to_ipv6_mapped(),
+                class: PeerClass::SameZone,
+                kind: PeerKind::Pod,
+                peer_node: Some(node(to).into()),
+                peer_pod: Some(format!("shop/{}", pod(to, p)).into()),
+                window,
+            });
+        }
+        subject.totals[PeerClass::SameZone as usize] = Some(Box::new(subject.window.clone()));
+        subject.min_rtt_us[PeerClass::SameZone as usize] = Some(180);
+        let limit = CpuStat { periods: 100, limit_millicores: Some(500), ..CpuStat::default() };
+        subject.window_cpu = Some(limit);
+        view.subjects.push(subject);
+    }
+    view.hints = vec![hint(number, lossy)];
+    view
+}
+
+fn traffic(episodes: u64) -> Tally {
+    let samples = [180_u32, 220, 260, 300, 400, 900];
+    let counts = samples.map(|us| (bucket_index(us) as u8, 20));
+    Tally {
+        rtt: Histogram::from_counts(counts, 20 * samples.iter().map(|us| u64::from(*us)).sum::<u64>()),
+        min_rtt_us: Some(180),
+        data_segs_out: 2000,
+        segs_out: 3000,
+        loss_episodes: episodes,
+        retransmits: [episodes, 0, 0, 0, 0, 0, 0],
+        bytes_acked: 2_000_000,
+        bytes_received: 4_000_000,
+        ..Tally::default()
+    }
+}
+
+fn hint(number: usize, lossy: usize) -> Hint {
+    let (own, peer) = (node(number), node(lossy));
+    Hint {
+        id: format!("path-loss-{number}"),
+        state: HintState::Firing,
+        subject: Subject {
+            kind: "Pod".to_owned(),
+            namespace: "shop".to_owned(),
+            name: pod(number, 0),
+            workload: "Deployment/app-0".to_owned(),
+            node: own.clone(),
+        },
+        symptom: "packet_loss".to_owned(),
+        cause: "path_loss".to_owned(),
+        blame: Blame { kind: BlameKind::PeerNode, name: peer.clone(), alternatives: Vec::new() },
+        confidence: 0.9,
+        summary: format!("{} loses packets to {peer}: 12 loss episodes in 2000 segments", pod(number, 0)),
+        evidence: vec![Evidence {
+            signal: "netwhy_tcp_loss_episodes_total".to_owned(),
+            observed: 0.006,
+            baseline: Some(0.0001),
+            unit: "ratio".to_owned(),
+            place: format!("{own}→{peer}"),
+            source: "ebpf:tcp_retransmit_skb".to_owned(),
+        }],
+        ruled_out: Vec::new(),
+        chain: vec!["path_loss".to_owned(), "packet_loss".to_owned()],
+        action: format!("Compare from another Node: `kubectl netwhy matrix`; then check {peer}."),
+        first_seen: "2026-01-01T00:00:00.000Z".to_owned(),
+        last_seen: "2026-01-01T00:00:10.000Z".to_owned(),
+        window_seconds: 10.0,
+    }
+}

@@ -1,0 +1,90 @@
+//! Evidence of latency: edges whose minimum RTT rose, against those of the same ends whose did not.
+
+use super::{
+    fleet::{Edge, MinRtt},
+    parameters::Parameters,
+    signal::Signal,
+    verdict::Symptom,
+};
+
+/// A shift counts at a level from so many times the floor on.
+pub(super) const LEVELS: [u32; 3] = [1, 4, 16];
+
+/// Whether the edge's minimum rose, as a Bernoulli trial.
+pub(super) struct Latency<'a> {
+    parameters: &'a Parameters,
+    /// ln P(shifted | at fault) / P(shifted | normal).
+    shifted: f32,
+    /// ln P(not shifted | at fault) / P(not shifted | normal).
+    still: f32,
+}
+
+impl<'a> Latency<'a> {
+    pub(super) fn new(parameters: &'a Parameters) -> Self {
+        let (hit, chance) = (1.0 - parameters.spared, parameters.shift_chance);
+        Self { parameters, shifted: (hit / chance).ln(), still: ((1.0 - hit) / (1.0 - chance)).ln() }
+    }
+
+    fn is_shifted(&self, rtt: MinRtt, level: usize) -> bool {
+        let rise = rise_us(rtt);
+        rise >= self.parameters.shift_floor_us.saturating_mul(LEVELS[level])
+            && rise as f32 >= self.parameters.shift_ratio * rtt.usual_us as f32
+    }
+}
+
+fn rise_us(rtt: MinRtt) -> u32 {
+    rtt.now_us.saturating_sub(rtt.usual_us)
+}
+
+impl Signal<{ LEVELS.len() }> for Latency<'_> {
+    const SYMPTOM: Symptom = Symptom::Latency;
+
+    fn nats(&self, edge: &Edge) -> Option<[f32; LEVELS.len()]> {
+        let rtt = edge.min_rtt?;
+        Some(std::array::from_fn(|level| if self.is_shifted(rtt, level) { self.shifted } else { self.still }))
+    }
+
+    fn power(&self, edge: &Edge, _level: usize) -> f64 {
+        f64::from(u8::from(edge.min_rtt.is_some()))
+    }
+
+    fn net_of_load(&self, _edges: &mut dyn Iterator<Item = &Edge>) -> f64 {
+        // A minimum has none.
+        f64::INFINITY
+    }
+
+    fn pair_nats(&self, edges: &[&Edge]) -> f64 {
+        let level = self.pair_level(edges);
+        let nats = edges.iter().filter_map(|edge| {
+            // The lowest of all conversations rose: so did each.
+            let flows = f64::from(edge.flows.max(1));
+            let nats = if self.is_shifted(edge.min_rtt?, level) { self.shifted } else { self.still };
+            Some(f64::from(nats) * flows)
+        });
+        nats.sum()
+    }
+
+    fn pair_level(&self, edges: &[&Edge]) -> usize {
+        let count = |level: usize| {
+            let shifted = |edge: &&&Edge| edge.min_rtt.is_some_and(|rtt| self.is_shifted(rtt, level));
+            edges.iter().filter(shifted).count()
+        };
+        // The highest that as many edges reach as the lowest.
+        (0..LEVELS.len()).rev().find(|level| count(*level) == count(0)).unwrap_or(0)
+    }
+
+    fn bad_flows(&self, edges: &[&Edge]) -> usize {
+        let shifted = edges.iter().filter(|edge| edge.min_rtt.is_some_and(|rtt| self.is_shifted(rtt, 0)));
+        shifted.map(|edge| edge.flows.max(1) as usize).sum()
+    }
+
+    fn is_suspect(&self, edge: &Edge) -> bool {
+        edge.min_rtt.is_some_and(|rtt| self.is_shifted(rtt, 0))
+    }
+
+    fn size(&self, bad: &[&Edge]) -> (f64, Option<u32>) {
+        let mut rises: Vec<u32> = bad.iter().filter_map(|edge| edge.min_rtt.map(rise_us)).collect();
+        rises.sort_unstable();
+        (0.0, rises.get(rises.len() / 2).copied())
+    }
+}

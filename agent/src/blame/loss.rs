@@ -1,0 +1,256 @@
+//! Evidence of loss: episodes against the edge's own baseline, with bursts allowed for.
+
+use super::{fleet::Edge, parameters::Parameters, signal::Signal, verdict::Symptom};
+
+/// Additional episodes per segment of the hypotheses, a factor 3 apart: a fault between two of them costs at most 15 %
+/// of the evidence.
+pub(super) const LEVELS: [f32; 4] = [0.0015, 0.0045, 0.0135, 0.04];
+/// Episodes that a fault should have made on a peer's edges before their absence says anything.
+const SHOWN: f64 = 2.0;
+
+/// Multiples of the usual that all edges of a component may show at once.
+const MULTIPLES: [f32; 4] = [1.5, 2.0, 3.0, 4.0];
+
+/// Negative binomial evidence.
+pub(super) struct Loss<'a> {
+    parameters: &'a Parameters,
+    /// Shape of the gamma distribution that an edge's rate follows from window to window.
+    shape: f32,
+    unknown_shape: f32,
+}
+
+impl<'a> Loss<'a> {
+    /// `dispersion`: squared coefficient of variation of an edge's rate.
+    pub(super) fn new(parameters: &'a Parameters, dispersion: f32) -> Self {
+        let unknown_shape = 1.0 / parameters.unknown_dispersion.max(dispersion);
+        Self { parameters, shape: 1.0 / dispersion, unknown_shape }
+    }
+
+    /// Episodes per segment in normal times, and the shape.
+    fn normal(&self, edge: &Edge) -> (f32, f32) {
+        match edge.baseline {
+            Some(ratio) => (ratio.max(self.parameters.baseline_floor), self.shape),
+            None => (self.parameters.unknown_baseline, self.unknown_shape),
+        }
+    }
+
+    /// λ: episodes expected in normal times.
+    pub(super) fn expected(&self, edge: &Edge) -> f64 {
+        f64::from(self.normal(edge).0) * edge.segments as f64
+    }
+
+    /// g at each level, when all normal rates are this multiple of the usual.
+    fn terms(&self, edge: &Edge, multiple: f32) -> [f32; LEVELS.len()] {
+        let (ratio, shape) = self.normal(edge);
+        let (segments, episodes) = (edge.segments as f32, edge.episodes as f32);
+        let (normal, spared) = (segments * ratio * multiple, self.parameters.spared);
+        LEVELS.map(|level| {
+            let extra = segments * level.max(self.parameters.min_growth * ratio);
+            let nats = log_ratio(episodes, normal, extra, shape).min(self.parameters.edge_cap);
+            (spared + (1.0 - spared) * nats.exp()).ln()
+        })
+    }
+
+    /// What a row says of its own path at this ratio, when normal rates are this multiple of the usual, nats.
+    fn pair_term(&self, edge: &Edge, ratio: f32, multiple: f32) -> f64 {
+        let (usual, shape) = self.normal(edge);
+        let segments = edge.segments as f32;
+        let normal = segments * usual * multiple;
+        let extra = segments * ratio.max(self.parameters.min_growth * usual);
+        let nats = log_ratio(edge.episodes as f32, normal, extra, shape);
+        f64::from(nats.min(self.most_nats(edge, normal)))
+    }
+
+    /// Most that a single path's row can say, nats. All episodes but one on each other lossy conversation may be one
+    /// burst, at odds e^−cap and geometric in length; what is left has a chance of at most (λ/(λ+r))^left. Without a
+    /// baseline it is not known to be anything unusual.
+    fn most_nats(&self, edge: &Edge, normal: f32) -> f32 {
+        let Parameters { edge_cap, burst_episodes, .. } = self.parameters;
+        let (_, shape) = self.normal(edge);
+        let others = edge.lossy().saturating_sub(1).min(edge.episodes) as f32;
+        if edge.baseline.is_none() {
+            return *edge_cap;
+        }
+        let alone = others * (shape / normal).ln_1p();
+        alone + edge_cap + (edge.episodes as f32 - others) / burst_episodes
+    }
+
+    /// Additional episodes of the edges over those expected, per segment.
+    fn excess_ratio(&self, edges: &[&Edge]) -> f64 {
+        let segments: f64 = edges.iter().map(|e| e.segments as f64).sum();
+        let excess: f64 = edges.iter().map(|e| f64::from(e.episodes) - self.expected(e)).sum();
+        if segments > 0.0 { (excess / segments).max(0.0) } else { 0.0 }
+    }
+}
+
+/// `ln(NB(e; μ₁, r) / NB(e; μ₀, r))` with `μ₁ = μ₀ + extra`: Poisson's `e·ln(μ₁/μ₀) − extra` when r → ∞.
+fn log_ratio(episodes: f32, normal: f32, extra: f32, shape: f32) -> f32 {
+    let faulty = normal + extra;
+    // Most edges have none.
+    let gain = if episodes > 0.0 { episodes * (faulty / normal).ln() } else { 0.0 };
+    gain - (episodes + shape) * ((faulty + shape) / (normal + shape)).ln()
+}
+
+impl Signal<{ LEVELS.len() }> for Loss<'_> {
+    const SYMPTOM: Symptom = Symptom::Loss;
+
+    fn nats(&self, edge: &Edge) -> Option<[f32; LEVELS.len()]> {
+        (edge.segments > 0).then(|| self.terms(edge, 1.0))
+    }
+
+    fn power(&self, edge: &Edge, level: usize) -> f64 {
+        let ratio = f64::from(LEVELS[level].max(self.parameters.min_growth * self.normal(edge).0));
+        ratio * edge.segments as f64 / SHOWN
+    }
+
+    fn net_of_load(&self, edges: &mut dyn Iterator<Item = &Edge>) -> f64 {
+        let mut sums = [[0.0_f64; LEVELS.len()]; MULTIPLES.len()];
+        for edge in edges.filter(|edge| edge.segments > 0) {
+            for (sums, multiple) in sums.iter_mut().zip(MULTIPLES) {
+                for (sum, nats) in sums.iter_mut().zip(self.terms(edge, multiple)) {
+                    *sum += f64::from(nats);
+                }
+            }
+        }
+        let nats = sums.iter().zip(MULTIPLES).map(|(sums, multiple)| {
+            let deviations = f64::from(multiple.ln() / self.parameters.common_deviation);
+            sums.iter().copied().fold(f64::NEG_INFINITY, f64::max) + deviations * deviations / 2.0
+        });
+        nats.fold(f64::INFINITY, f64::min)
+    }
+
+    fn pair_nats(&self, edges: &[&Edge]) -> f64 {
+        let ratio = self.excess_ratio(edges) as f32;
+        if ratio < LEVELS[0] {
+            return 0.0;
+        }
+        // The path's load is that of both its ends: twice the variance of one component's.
+        let of_multiple = |multiple: f32| {
+            let deviations = f64::from(multiple.ln() / self.parameters.common_deviation);
+            let nats = edges.iter().map(|edge| self.pair_term(edge, ratio, multiple));
+            nats.sum::<f64>() + deviations * deviations / 4.0
+        };
+        MULTIPLES.into_iter().map(of_multiple).fold(of_multiple(1.0), f64::min)
+    }
+
+    fn pair_level(&self, edges: &[&Edge]) -> usize {
+        let ratio = self.excess_ratio(edges) as f32;
+        LEVELS.iter().rposition(|level| *level <= ratio).unwrap_or(0)
+    }
+
+    fn bad_flows(&self, edges: &[&Edge]) -> usize {
+        edges.iter().map(|edge| edge.lossy() as usize).sum()
+    }
+
+    fn is_suspect(&self, edge: &Edge) -> bool {
+        edge.episodes >= 2 && f64::from(edge.episodes) > 2.0 * self.expected(edge)
+    }
+
+    fn size(&self, bad: &[&Edge]) -> (f64, Option<u32>) {
+        (self.excess_ratio(bad), None)
+    }
+}
+
+/// Busy edges that a measured dispersion needs.
+const ENOUGH: usize = 100;
+/// Expected episodes from which an edge is busy: below, chance hides bursts (and they do no harm).
+const BUSY: f64 = 2.0;
+/// Edges that are looked at.
+const SAMPLE: usize = 65_536;
+/// Median of |z| of a standard normal.
+const NORMAL_MEDIAN: f32 = 0.6745;
+
+/// Squared coefficient of variation of the edges' rates, such that the median of `|e − λ| / √(λ + λ²·d)` is that of a
+/// normal: a median, so that a few faulty components do not raise it.
+pub(super) fn dispersion(edges: &[Edge], parameters: &Parameters) -> f32 {
+    let plain = Loss::new(parameters, parameters.default_dispersion);
+    let step = edges.len().div_ceil(SAMPLE).max(1);
+    let busy: Vec<(f32, f32)> = edges
+        .iter()
+        .step_by(step)
+        .filter(|edge| edge.baseline.is_some())
+        .map(|edge| (edge.episodes as f32, plain.expected(edge)))
+        .filter(|(_, expected)| *expected >= BUSY)
+        .map(|(episodes, expected)| (episodes, expected as f32))
+        .collect();
+    if busy.len() < ENOUGH {
+        return parameters.default_dispersion.max(parameters.min_dispersion);
+    }
+    let mut z = vec![0.0_f32; busy.len()];
+    let mut median = |d: f32| {
+        for (z, (episodes, expected)) in z.iter_mut().zip(&busy) {
+            *z = (episodes - expected).abs() / (expected + expected * expected * d).sqrt();
+        }
+        let middle = z.len() / 2;
+        *z.select_nth_unstable_by(middle, f32::total_cmp).1
+    };
+    // The median falls as d rises; 16 halvings of the exponent's range leave 0.01 %.
+    let (mut low, mut high) = (parameters.min_dispersion, MAX_DISPERSION);
+    for _ in 0..16 {
+        let middle = (low * high).sqrt();
+        if median(middle) > NORMAL_MEDIAN { low = middle } else { high = middle }
+    }
+    low
+}
+
+/// Above it episodes say nothing, and no fault would ever be found.
+const MAX_DISPERSION: f32 = 8.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blame::EndId;
+
+    fn edge(segments: u64, episodes: u32) -> Edge {
+        Edge { baseline: Some(1e-3), ..Edge::new(EndId(0), EndId(1), segments, episodes) }
+    }
+
+    #[test]
+    fn without_bursts_the_ratio_is_poissons() {
+        for (k, normal, extra) in [(0.0_f32, 2.0_f32, 6.0_f32), (5.0, 2.0, 6.0), (40.0, 10.0, 30.0)] {
+            let poisson = k * (1.0 + extra / normal).ln() - extra;
+            let got = log_ratio(k, normal, extra, 1e5);
+            assert!((got - poisson).abs() < 0.05, "{k} {normal} {extra}: {got} against {poisson}");
+        }
+    }
+
+    #[test]
+    fn bursty_edges_say_less_either_way() {
+        for episodes in [0.0, 200.0] {
+            let [steady, bursty] = [100.0, 1.0].map(|shape| log_ratio(episodes, 10.0, 50.0, shape));
+            assert!(bursty.abs() < steady.abs() && bursty.signum() == steady.signum(), "{steady} {bursty}");
+        }
+    }
+
+    #[test]
+    fn one_edge_says_no_more_than_the_cap_and_no_less_than_being_spared() {
+        let parameters = Parameters::default();
+        let loss = Loss::new(&parameters, 1.0);
+        let most = loss.nats(&edge(10_000, 10_000)).unwrap();
+        let least = loss.nats(&edge(100_000_000, 0)).unwrap();
+        assert!(most.iter().all(|nats| *nats <= parameters.edge_cap), "{most:?}");
+        assert!(least.iter().all(|nats| *nats >= parameters.spared.ln() - 1e-3), "{least:?}");
+        assert_eq!(loss.nats(&edge(0, 0)), None);
+    }
+
+    #[test]
+    fn an_edge_without_a_baseline_convicts_no_pair() {
+        let parameters = Parameters::default();
+        let loss = Loss::new(&parameters, 1.0);
+        let known = Edge { flows: 10, lossy_flows: 10, ..edge(10_000, 500) };
+        let unknown = Edge { baseline: None, ..known };
+        assert!(loss.pair_nats(&[&known]) > 2.0 * f64::from(parameters.edge_cap));
+        assert!(loss.pair_nats(&[&unknown]) <= f64::from(parameters.edge_cap));
+    }
+
+    #[test]
+    fn a_burst_on_one_conversation_says_less_than_the_same_on_ten() {
+        let parameters = Parameters::default();
+        let loss = Loss::new(&parameters, 1.0);
+        let [one, ten] = [1, 10].map(|lossy_flows| {
+            let edge = Edge { flows: 10, lossy_flows, baseline: Some(1e-4), ..edge(2_000, 30) };
+            loss.pair_nats(&[&edge])
+        });
+        assert!(one < 11.0 && ten > 20.0, "{one} {ten}");
+    }
+}

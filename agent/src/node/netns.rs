@@ -1,0 +1,81 @@
+//! The Node's network namespace, seen from the agent's own.
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::{
+    fs::File,
+    io,
+    os::{fd::AsFd as _, unix::fs::MetadataExt as _},
+    path::{Path, PathBuf},
+};
+
+/// What lets the agent in.
+const REMEDY: &str = "set hostNetwork: true in the chart, or add the capabilities SYS_ADMIN and SYS_PTRACE";
+
+/// The network namespace of one process.
+#[derive(Debug)]
+pub(super) struct NodeNet {
+    /// `{procfs}/{process}`.
+    pub(super) process: PathBuf,
+    /// It is this thread's own.
+    own: bool,
+}
+
+impl NodeNet {
+    /// The namespace of `process` (`1`, `self` …) below `procfs`.
+    pub(super) fn new(procfs: &Path, process: &str) -> Self {
+        let place = procfs.join(process);
+        // Files below net/ have inode numbers of their own in each namespace; looking at them needs no permission.
+        let inode = |process: &Path| std::fs::metadata(process.join("net/dev")).map(|m| m.ino());
+        let own = matches!((inode(&place), inode(&procfs.join("thread-self"))), (Ok(a), Ok(b)) if a == b);
+        Self { process: place, own }
+    }
+
+    /// True when this thread is in it.
+    pub(super) fn is_own(&self) -> bool {
+        self.own
+    }
+
+    /// Does something in it, on a thread of its own where it is not this thread's: sockets that are made and files of
+    /// `/proc/sys/net` that are opened there stay there.
+    ///
+    /// # Errors
+    /// When it can't be entered: why, and what would help.
+    pub(super) fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T, String> {
+        if self.own {
+            return Ok(act());
+        }
+        let path = self.process.join("ns/net");
+        let enter = || -> io::Result<()> {
+            let file = File::open(&path)?;
+            Ok(move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?)
+        };
+        let result = std::thread::scope(|scope| {
+            let entered = std::thread::Builder::new().name("netns".to_owned());
+            entered.spawn_scoped(scope, || enter().map(|()| act()))?.join().map_err(|_| io::Error::other("panicked"))?
+        });
+        result.map_err(|error| {
+            format!("the Node's network namespace {} can't be entered ({error}): {REMEDY}", path.display())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threads_own_namespace_needs_no_entering() {
+        let net = NodeNet::new(Path::new("/proc"), "thread-self");
+        assert!(net.is_own());
+        let here = std::thread::current().id();
+        assert_eq!(net.run(|| std::thread::current().id()), Ok(here));
+    }
+
+    #[test]
+    fn a_namespace_that_is_not_there_says_what_would_help() {
+        let net = NodeNet::new(Path::new("/proc"), "0");
+        assert!(!net.is_own());
+        let why = net.run(|| ()).unwrap_err();
+        assert!(why.contains("hostNetwork") && !why.contains('\n'), "{why}");
+    }
+}

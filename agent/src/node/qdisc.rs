@@ -1,0 +1,260 @@
+//! Queue disciplines, through rtnetlink (`RTM_GETQDISC`; needs no privilege). Layouts are the kernel's UAPI
+//! (`linux/netlink.h`, `linux/rtnetlink.h`, `linux/gen_stats.h`). Only three attributes matter here, so they are picked
+//! out of the messages by hand: whatever else a discipline carries can't make the answer unreadable.
+
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    time::Duration,
+};
+
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const RTM_NEWQDISC: u16 = 36;
+const RTM_GETQDISC: u16 = 38;
+const NLM_F_REQUEST: u16 = 1;
+const NLM_F_DUMP: u16 = 0x300;
+/// `struct nlmsghdr`.
+const HEADER: usize = 16;
+/// `struct tcmsg`.
+const TCMSG: usize = 20;
+const TCA_KIND: u16 = 1;
+const TCA_STATS2: u16 = 7;
+const TCA_STATS_BASIC: u16 = 1;
+const TCA_STATS_QUEUE: u16 = 3;
+const TCA_STATS_PKT64: u16 = 8;
+/// Bits of an attribute's type that are flags.
+const NLA_FLAGS: u16 = 0xc000;
+const TC_H_ROOT: u32 = 0xffff_ffff;
+const TC_H_INGRESS: u32 = 0xffff_fff1;
+/// The kernel answers at once; this only keeps a broken one from holding the tick.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// What the kernel fills at most in one go.
+const BUFFER: usize = 32 << 10;
+
+/// One queue discipline's counters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Qdisc {
+    /// Interface index.
+    pub(super) index: u32,
+    /// Of all that leaves the interface, children included.
+    pub(super) is_root: bool,
+    /// Filters on arrival (`ingress`, `clsact`).
+    pub(super) is_ingress: bool,
+    /// `fq_codel`, `tbf` …
+    pub(super) kind: String,
+    pub(super) packets: u64,
+    pub(super) drops: u32,
+    pub(super) requeues: u32,
+    pub(super) overlimits: u32,
+    pub(super) backlog_bytes: u32,
+    pub(super) backlog_packets: u32,
+}
+
+/// A socket in one network namespace.
+#[derive(Debug)]
+pub(super) struct QdiscSocket {
+    fd: OwnedFd,
+    sequence: u32,
+    buffer: Vec<u8>,
+}
+
+impl QdiscSocket {
+    /// In the network namespace of this thread.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub(super) fn open() -> io::Result<Self> {
+        // No protocol means NETLINK_ROUTE.
+        let fd = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+        sockopt::set_socket_timeout(fd.as_fd(), sockopt::Timeout::Recv, Some(PATIENCE))?;
+        Ok(Self { fd, sequence: 0, buffer: vec![0; BUFFER] })
+    }
+
+    /// All queue disciplines of the namespace.
+    ///
+    /// # Errors
+    /// What the kernel said, or that its answer makes no sense.
+    pub(super) fn dump(&mut self) -> io::Result<Vec<Qdisc>> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut request = [0u8; HEADER + TCMSG];
+        request[0..4].copy_from_slice(&((HEADER + TCMSG) as u32).to_ne_bytes());
+        request[4..6].copy_from_slice(&RTM_GETQDISC.to_ne_bytes());
+        request[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+        request[8..12].copy_from_slice(&self.sequence.to_ne_bytes());
+        rustix::net::send(&self.fd, &request, SendFlags::empty())?;
+        let mut all = Vec::new();
+        loop {
+            let (length, _) = rustix::io::retry_on_intr(|| {
+                rustix::net::recv(&self.fd, self.buffer.as_mut_slice(), RecvFlags::empty())
+            })?;
+            if take(&self.buffer[..length], self.sequence, &mut all)? {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+/// Takes the messages of one datagram; true with the last. Answers to older requests are skipped.
+fn take(mut bytes: &[u8], sequence: u32, all: &mut Vec<Qdisc>) -> io::Result<bool> {
+    let bad = || io::Error::new(io::ErrorKind::InvalidData, "a message of rtnetlink is cut off");
+    while !bytes.is_empty() {
+        let length = u32_at(bytes, 0).ok_or_else(bad)? as usize;
+        let message = bytes.get(..length).filter(|_| length >= HEADER).ok_or_else(bad)?;
+        if u32_at(message, 8) == Some(sequence) {
+            match u16_at(message, 4).ok_or_else(bad)? {
+                NLMSG_DONE => return Ok(true),
+                NLMSG_ERROR => {
+                    let code = u32_at(message, HEADER).ok_or_else(bad)?.cast_signed();
+                    return Err(io::Error::from_raw_os_error(code.wrapping_neg()));
+                }
+                RTM_NEWQDISC => all.push(qdisc(&message[HEADER..]).ok_or_else(bad)?),
+                _ => {}
+            }
+        }
+        bytes = bytes.get(aligned(length)..).unwrap_or_default();
+    }
+    Ok(false)
+}
+
+fn qdisc(body: &[u8]) -> Option<Qdisc> {
+    let parent = u32_at(body, 12)?;
+    let mut out = Qdisc {
+        index: u32_at(body, 4)?,
+        is_root: parent == TC_H_ROOT,
+        is_ingress: parent == TC_H_INGRESS,
+        ..Qdisc::default()
+    };
+    for (kind, value) in attributes(body.get(TCMSG..)?) {
+        match kind {
+            TCA_KIND => out.kind = String::from_utf8_lossy(value.strip_suffix(b"\0").unwrap_or(value)).into_owned(),
+            TCA_STATS2 => attributes(value).for_each(|(kind, value)| out.statistics(kind, value)),
+            _ => {}
+        }
+    }
+    Some(out)
+}
+
+impl Qdisc {
+    fn statistics(&mut self, kind: u16, value: &[u8]) {
+        let at = |offset| u32_at(value, offset).unwrap_or(0);
+        match kind {
+            // Bytes (64 bits), packets (32 bits); the latter again in full where they don't fit.
+            TCA_STATS_BASIC if self.packets == 0 => self.packets = at(8).into(),
+            TCA_STATS_PKT64 => self.packets = u64_at(value, 0).unwrap_or(self.packets),
+            TCA_STATS_QUEUE => {
+                self.backlog_packets = at(0);
+                self.backlog_bytes = at(4);
+                self.drops = at(8);
+                self.requeues = at(12);
+                self.overlimits = at(16);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Attributes of a message: type and value. Ends at the first that is cut off.
+fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let length = usize::from(u16_at(bytes, 0)?);
+        let kind = u16_at(bytes, 2)? & !NLA_FLAGS;
+        let value = bytes.get(4..length)?;
+        bytes = bytes.get(aligned(length)..).unwrap_or_default();
+        Some((kind, value))
+    })
+}
+
+/// Messages and attributes begin at multiples of four.
+fn aligned(length: usize) -> usize {
+    (length + 3) & !3
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+        let mut out = ((4 + value.len()) as u16).to_ne_bytes().to_vec();
+        out.extend(kind.to_ne_bytes());
+        out.extend(value);
+        out.resize(aligned(out.len()), 0);
+        out
+    }
+
+    fn message(kind: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+        let mut out = ((HEADER + body.len()) as u32).to_ne_bytes().to_vec();
+        out.extend(kind.to_ne_bytes());
+        out.extend([0, 0]);
+        out.extend(sequence.to_ne_bytes());
+        out.extend([0; 4]);
+        out.extend(body);
+        out
+    }
+
+    fn tbf() -> Vec<u8> {
+        let words = |words: &[u32]| words.iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<u8>>();
+        let mut body = words(&[0, 7, 0x8001_0000, TC_H_ROOT, 2]);
+        body.extend(attribute(TCA_KIND, b"tbf\0"));
+        body.extend(attribute(2, &[0; 13]));
+        let mut stats = attribute(TCA_STATS_BASIC, &words(&[1000, 0, 10, 0]));
+        stats.extend(attribute(TCA_STATS_QUEUE, &words(&[3, 4500, 8, 1, 20])));
+        body.extend(attribute(TCA_STATS2 | 0x8000, &stats));
+        body
+    }
+
+    #[test]
+    fn a_dump_is_read_past_attributes_that_are_not_known() {
+        let mut all = Vec::new();
+        let mut bytes = message(RTM_NEWQDISC, 5, &tbf());
+        bytes.extend(message(RTM_NEWQDISC, 4, &tbf()));
+        bytes.extend(message(NLMSG_DONE, 5, &[0; 4]));
+        assert!(take(&bytes, 5, &mut all).unwrap());
+        let want = Qdisc {
+            index: 7,
+            is_root: true,
+            is_ingress: false,
+            kind: "tbf".into(),
+            packets: 10,
+            drops: 8,
+            requeues: 1,
+            overlimits: 20,
+            backlog_bytes: 4500,
+            backlog_packets: 3,
+        };
+        assert_eq!(all, [want], "the answer to an older request is none to this");
+    }
+
+    #[test]
+    fn what_is_cut_off_is_an_error_and_never_a_panic() {
+        let whole = message(RTM_NEWQDISC, 5, &tbf());
+        for cut in 1..whole.len() {
+            assert!(take(&whole[..cut], 5, &mut Vec::new()).is_err(), "{cut}");
+        }
+        assert!(!take(&whole, 5, &mut Vec::new()).unwrap());
+        let refused = message(NLMSG_ERROR, 5, &(-libc::EPERM).to_ne_bytes());
+        let error = take(&refused, 5, &mut Vec::new()).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EPERM));
+    }
+
+    #[test]
+    fn this_machines_own_interfaces_are_listed() {
+        let mut socket = QdiscSocket::open().unwrap();
+        let all = socket.dump().unwrap();
+        assert!(all.iter().any(|q| q.is_root && !q.kind.is_empty()), "{all:?}");
+        assert_eq!(socket.dump().unwrap().len(), all.len(), "a second request has a whole answer of its own");
+    }
+}

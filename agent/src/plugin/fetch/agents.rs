@@ -1,0 +1,242 @@
+//! Where the agents are.
+
+use super::{
+    super::{Trouble, model::Silent},
+    door::Door,
+    errors::{late, of_api},
+    fan::{Answers, Progress, fan},
+    session::{Reach, Session},
+};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api, Client,
+    api::{ListParams, ObjectList},
+};
+use serde::de::DeserializeOwned;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+};
+
+/// The chart's default port.
+const PORT: u16 = 9810;
+/// Name of the agent's port in its Pod.
+const PORT_NAME: &str = "metrics";
+/// Objects per answer of the API server.
+const CHUNK: u32 = 500;
+/// Up to this many Nodes are looked for one by one.
+const FEW: usize = 8;
+
+/// One agent.
+#[derive(Clone)]
+pub struct Agent {
+    /// Its Node; empty where it was asked for by URL and did not tell yet.
+    pub node: String,
+    /// The way to it.
+    pub door: Door,
+}
+
+impl Agent {
+    /// It did not answer.
+    pub fn silent(&self, trouble: &Trouble) -> Silent {
+        Silent::new(&self.node, self.door.name(), trouble)
+    }
+}
+
+/// Agents that can be asked, and those that can't be.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) agents: Vec<Agent>,
+    pub(super) silent: Vec<Silent>,
+}
+
+impl Session {
+    /// Asks all agents for the same path. Partial answers are answers.
+    ///
+    /// # Errors
+    /// When there are no agents, or none answered; then `silent` lines were not printed yet and are part of the error.
+    pub async fn ask_all<T: DeserializeOwned + Send + 'static>(&self, path: &str) -> Result<Answers<T>, Trouble> {
+        let path = path.to_owned();
+        self.ask_each(move |agent| {
+            let path = path.clone();
+            async move { agent.door.get(&path).await }
+        })
+        .await
+    }
+
+    /// Asks all agents whatever `ask` asks.
+    ///
+    /// # Errors
+    /// As [`Self::ask_all`].
+    pub async fn ask_each<T, Ask, Fut>(&self, ask: Ask) -> Result<Answers<T>, Trouble>
+    where
+        T: Send + 'static,
+        Ask: Fn(Agent) -> Fut,
+        Fut: Future<Output = Result<T, Trouble>> + Send + 'static,
+    {
+        let found = match &self.reach {
+            Reach::Direct(door) => {
+                let agent = Agent { node: String::new(), door: door.clone() };
+                Found { agents: vec![agent], silent: Vec::new() }
+            }
+            Reach::Cluster(client) => self.agents(client, None).await?,
+        };
+        if found.agents.is_empty() && found.silent.is_empty() {
+            return Err(self.no_agents());
+        }
+        let mut answers = fan(found.agents, self.global.concurrency, Progress::new(), ask).await;
+        answers.silent.extend(found.silent);
+        answers.silent.sort();
+        if answers.got.is_empty() {
+            return Err(nobody(&answers.silent));
+        }
+        Ok(answers)
+    }
+
+    fn no_agents(&self) -> Trouble {
+        let place = match &self.global.agent_namespace {
+            Some(namespace) => format!("namespace {namespace}"),
+            None => "any namespace".to_owned(),
+        };
+        Trouble::new(
+            format!("found no agents: no Pod in {place} has the labels {}", self.global.agent_selector),
+            "install the chart (README.md), or name its Pods' labels with --agent-selector",
+        )
+    }
+
+    /// The agents of these Nodes; `None`: of all.
+    pub(super) async fn agents(&self, client: &Client, nodes: Option<&BTreeSet<String>>) -> Result<Found, Trouble> {
+        let pods = match nodes {
+            Some(nodes) if nodes.len() <= FEW => {
+                let mut pods = Vec::new();
+                for node in nodes {
+                    pods.extend(self.agent_pods(client, Some(node)).await?);
+                }
+                pods
+            }
+            _ => self.agent_pods(client, None).await?,
+        };
+        Ok(self.chosen(client, pods, nodes))
+    }
+
+    async fn agent_pods(&self, client: &Client, node: Option<&str>) -> Result<Vec<Pod>, Trouble> {
+        let global = &self.global;
+        let api: Api<Pod> = match &global.agent_namespace {
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+            None => Api::all(client.clone()),
+        };
+        let mut params = ListParams::default().labels(&global.agent_selector).limit(CHUNK);
+        if let Some(node) = node {
+            params = params.fields(&format!("spec.nodeName={node}"));
+        }
+        let mut out = Vec::new();
+        loop {
+            let what = "list the agents' Pods";
+            let asked = tokio::time::timeout(global.request_timeout, api.list(&params)).await;
+            let list: ObjectList<Pod> = asked
+                .map_err(|_| late(what, global.request_timeout))?
+                .map_err(|error| forbidden(of_api(what, &error), global.agent_namespace.is_none()))?;
+            out.extend(list.items);
+            match list.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params.continue_token = Some(token),
+                None => return Ok(out),
+            }
+        }
+    }
+
+    /// One agent per Node: that which is ready rather than one that comes or goes.
+    fn chosen(&self, client: &Client, pods: Vec<Pod>, nodes: Option<&BTreeSet<String>>) -> Found {
+        let mut best: BTreeMap<String, Pod> = BTreeMap::new();
+        for pod in pods {
+            let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
+            if nodes.is_some_and(|wanted| !wanted.contains(&node)) {
+                continue;
+            }
+            let better = best.get(&node).is_none_or(|known| rank(&pod) > rank(known));
+            if better {
+                best.insert(node, pod);
+            }
+        }
+        let mut found = Found::default();
+        for (node, pod) in best {
+            let namespace = pod.metadata.namespace.clone().unwrap_or_default();
+            let name = pod.metadata.name.clone().unwrap_or_default();
+            let door = Door::of_pod(client.clone(), &namespace, &name, port(&pod), self.global.request_timeout);
+            let agent = Agent { node, door };
+            match phase(&pod) {
+                "Running" => found.agents.push(agent),
+                other => {
+                    let remedy = format!("see `kubectl -n {namespace} describe pod {name}`");
+                    found.silent.push(agent.silent(&Trouble::new(format!("its Pod is {other}"), remedy)));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// None of them answered: the most frequent reason stands for all.
+pub(super) fn nobody(silent: &[Silent]) -> Trouble {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for one in silent {
+        *reasons.entry(one.why.as_str()).or_default() += 1;
+    }
+    let (why, n) = reasons.into_iter().max_by_key(|(_, n)| *n).unwrap_or(("", 0));
+    match silent {
+        [only] if only.node.is_empty() => Trouble::new(&only.why, ""),
+        [only] => Trouble::new(format!("the agent on {} ({}): {}", only.node, only.agent, only.why), ""),
+        _ => Trouble::new(format!("none of the {} agents answered; {n} of them: {why}", silent.len()), ""),
+    }
+}
+
+fn forbidden(trouble: Trouble, everywhere: bool) -> Trouble {
+    if everywhere && trouble.what.contains("forbidden") {
+        let remedy = "if you may list Pods in the agents' namespace only, name it with --agent-namespace";
+        return Trouble::new(trouble.what, remedy);
+    }
+    trouble
+}
+
+fn phase(pod: &Pod) -> &str {
+    pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Unknown")
+}
+
+fn rank(pod: &Pod) -> (bool, bool, bool) {
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default();
+    let ready = conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
+    (pod.metadata.deletion_timestamp.is_none(), ready, phase(pod) == "Running")
+}
+
+fn port(pod: &Pod) -> u16 {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let mut ports = containers.flat_map(|c| c.ports.iter().flatten());
+    let named = ports.find(|port| port.name.as_deref() == Some(PORT_NAME));
+    named.and_then(|port| u16::try_from(port.container_port).ok()).unwrap_or(PORT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn silent(node: &str, why: &str) -> Silent {
+        Silent { node: node.to_owned(), agent: format!("netwhy/{node}"), why: why.to_owned() }
+    }
+
+    #[test]
+    fn when_nobody_answers_the_commonest_reason_is_told() {
+        let all = [silent("a", "no answer"), silent("b", "forbidden"), silent("c", "forbidden")];
+        assert_eq!(nobody(&all).to_string(), "none of the 3 agents answered; 2 of them: forbidden");
+        assert_eq!(nobody(&all[..1]).to_string(), "the agent on a (netwhy/a): no answer");
+        assert_eq!(nobody(&[silent("", "refused")]).to_string(), "refused");
+    }
+
+    #[test]
+    fn the_port_is_the_one_that_the_pod_names() {
+        let pod = |ports: serde_json::Value| -> Pod {
+            serde_json::from_value(serde_json::json!({"spec": {"containers": [{"name": "agent", "ports": ports}]}}))
+                .unwrap()
+        };
+        let other = serde_json::json!([{"name": "x", "containerPort": 1}, {"name": "metrics", "containerPort": 9999}]);
+        assert_eq!((port(&pod(other)), port(&pod(serde_json::json!([])))), (9999, PORT));
+    }
+}

@@ -1,0 +1,99 @@
+//! Many agents at once: bounded, with progress, and what did not come.
+
+use super::{
+    super::{Trouble, model::Silent},
+    agents::Agent,
+};
+use futures::{StreamExt as _, stream};
+use std::{
+    future::Future,
+    io::{IsTerminal as _, Write as _},
+    time::Duration,
+};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+/// A wait longer than this is explained.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Between two lines of progress where they can't replace each other.
+const LINES: Duration = Duration::from_secs(5);
+
+/// What came, and what did not.
+#[derive(Debug)]
+pub struct Answers<T> {
+    /// Node and answer.
+    pub got: Vec<(String, T)>,
+    /// Agents that did not answer.
+    pub silent: Vec<Silent>,
+}
+
+/// Lines on stderr while one waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    terminal: bool,
+    shown: Option<Instant>,
+}
+
+impl Progress {
+    /// On this process's stderr.
+    pub fn new() -> Self {
+        Self { terminal: std::io::stderr().is_terminal(), shown: None }
+    }
+
+    fn show(&mut self, done: usize, total: usize) {
+        let line = format!("{done} of {total} agents have answered");
+        let mut err = std::io::stderr().lock();
+        if self.terminal {
+            let _ = write!(err, "\r\x1b[K{line} …");
+            self.shown = Some(Instant::now());
+        } else if self.shown.is_none_or(|at| at.elapsed() >= LINES) {
+            let _ = writeln!(err, "{line}");
+            self.shown = Some(Instant::now());
+        }
+    }
+
+    fn end(self) {
+        if self.terminal && self.shown.is_some() {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Asks every agent, at most `most` at once. Answers come in the order of the agents' Nodes.
+pub(super) async fn fan<T, Ask, Fut>(agents: Vec<Agent>, most: u16, mut progress: Progress, ask: Ask) -> Answers<T>
+where
+    T: Send + 'static,
+    Ask: Fn(Agent) -> Fut,
+    Fut: Future<Output = Result<T, Trouble>> + Send + 'static,
+{
+    let total = agents.len();
+    // In tasks of their own, so that answers are read on all CPUs.
+    let mut answers = stream::iter(agents.into_iter().map(|agent| {
+        let asked = ask(agent.clone());
+        async move { (agent, tokio::spawn(asked).await) }
+    }))
+    .buffer_unordered(usize::from(most));
+    let mut out = Answers { got: Vec::with_capacity(total), silent: Vec::new() };
+    let mut tick = interval_at(Instant::now() + PATIENCE, PATIENCE);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            answer = answers.next() => match answer {
+                None => break,
+                Some((agent, Ok(Ok(answer)))) => out.got.push((agent.node, answer)),
+                Some((agent, Ok(Err(trouble)))) => out.silent.push(agent.silent(&trouble)),
+                Some((agent, Err(error))) => out.silent.push(agent.silent(&Trouble::new(error.to_string(), ""))),
+            },
+            _ = tick.tick() => progress.show(out.got.len() + out.silent.len(), total),
+        }
+    }
+    progress.end();
+    out.got.sort_by(|a, b| a.0.cmp(&b.0));
+    out.silent.sort();
+    out
+}

@@ -1,0 +1,372 @@
+//! Objects of the API server.
+
+use super::{
+    super::{
+        Trouble,
+        model::{Kind, Target, health::Fact},
+    },
+    errors::{is_absent, late, of_api},
+    session::Session,
+};
+use crate::pods::{PodInfo, pod_event, pod_info};
+use k8s_openapi::{
+    api::{
+        core::v1::{Event, Node, Pod, Service},
+        discovery::v1::EndpointSlice,
+    },
+    apimachinery::pkg::apis::meta::v1::LabelSelector,
+};
+use kube::{
+    Api, Client,
+    api::{ListParams, ObjectList},
+};
+use serde::de::DeserializeOwned;
+use std::{future::Future, sync::Arc};
+
+/// Objects per answer of the API server.
+const CHUNK: u32 = 500;
+/// Warnings shown.
+const WARNINGS: usize = 5;
+/// Label of a slice that names its Service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// A request with the user's limit, and its failure in words.
+pub(super) async fn within<T>(
+    session: &Session,
+    what: &str,
+    asked: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, Trouble> {
+    optional(session, what, asked).await?.ok_or_else(|| Trouble::new(format!("{what}: not found"), ""))
+}
+
+/// The same; `None` when the API server has no such thing.
+pub(super) async fn optional<T>(
+    session: &Session,
+    what: &str,
+    asked: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<Option<T>, Trouble> {
+    let limit = session.global.request_timeout;
+    match tokio::time::timeout(limit, asked).await {
+        Err(_) => Err(late(what, limit)),
+        Ok(Ok(answer)) => Ok(Some(answer)),
+        Ok(Err(error)) if is_absent(&error) => Ok(None),
+        Ok(Err(error)) => Err(of_api(what, &error)),
+    }
+}
+
+/// All objects of a list, in as many answers as it takes.
+pub(super) async fn all<K>(
+    session: &Session,
+    what: &str,
+    api: &Api<K>,
+    mut params: ListParams,
+) -> Result<Vec<K>, Trouble>
+where
+    K: Clone + DeserializeOwned + std::fmt::Debug,
+{
+    params = params.limit(CHUNK);
+    let mut out = Vec::new();
+    loop {
+        let list: ObjectList<K> = within(session, what, api.list(&params)).await?;
+        out.extend(list.items);
+        match list.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params.continue_token = Some(token),
+            None => return Ok(out),
+        }
+    }
+}
+
+/// The Pods of the user's namespaces.
+///
+/// # Errors
+/// When the API server doesn't list them.
+pub(crate) async fn pods(session: &Session, client: &Client) -> Result<Vec<Pod>, Trouble> {
+    let (api, place): (Api<Pod>, _) = match &session.namespace {
+        Some(namespace) => (Api::namespaced(client.clone(), namespace), format!("of namespace {namespace}")),
+        None => (Api::all(client.clone()), "of all namespaces".to_owned()),
+    };
+    all(session, &format!("list the Pods {place}"), &api, ListParams::default()).await
+}
+
+/// A Pod in the plugin's terms, with its Node.
+pub(super) fn known(pod: &Pod) -> Option<(String, Arc<PodInfo>)> {
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
+    Some((node, Arc::new(pod_info(pod)?)))
+}
+
+/// What a target turned out to be.
+pub(super) struct Resolved {
+    pub(super) kind: Kind,
+    pub(super) name: String,
+    pub(super) pods: Vec<Pod>,
+}
+
+/// Finds the target and its Pods.
+pub(super) async fn resolve(
+    session: &Session,
+    client: &Client,
+    namespace: &str,
+    target: &Target,
+) -> Result<Resolved, Trouble> {
+    let kinds: &[Kind] = match &target.kind {
+        Some(kind) => std::slice::from_ref(kind),
+        None => &[Kind::Pod, Kind::Deployment, Kind::StatefulSet, Kind::Service, Kind::Node],
+    };
+    for kind in kinds {
+        let found = match kind {
+            Kind::Pod => {
+                let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+                let what = format!("Pod {namespace}/{}", target.name);
+                optional(session, &what, api.get(&target.name)).await?.map(|pod| vec![pod])
+            }
+            Kind::Node => {
+                let api: Api<Node> = Api::all(client.clone());
+                let what = format!("Node {}", target.name);
+                optional(session, &what, api.get(&target.name)).await?.map(|_| Vec::new())
+            }
+            kind => match selector(session, client, namespace, *kind, &target.name).await? {
+                None => None,
+                Some(selector) => Some(selected(session, client, namespace, &selector).await?),
+            },
+        };
+        if let Some(pods) = found {
+            return Ok(Resolved { kind: *kind, name: target.name.clone(), pods });
+        }
+    }
+    Err(unknown(session, client, namespace, target).await)
+}
+
+/// Says what is there instead.
+async fn unknown(session: &Session, client: &Client, namespace: &str, target: &Target) -> Trouble {
+    let what = match target.kind {
+        Some(Kind::Node) => format!("no Node is named {:?}", target.name),
+        Some(kind) => format!("no {} in namespace {namespace} is named {:?}", kind.label(), target.name),
+        None => format!("no Pod, workload, Service or Node is named {:?} (namespace {namespace})", target.name),
+    };
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let pods = all(session, "list Pods", &api, ListParams::default()).await.unwrap_or_default();
+    let names: Vec<String> = pods.into_iter().filter_map(|pod| pod.metadata.name).collect();
+    Trouble::new(what, similar(&target.name, &names, namespace))
+}
+
+/// A hint at what may have been meant.
+pub(super) fn similar(name: &str, names: &[String], namespace: &str) -> String {
+    let mut close: Vec<&str> =
+        names.iter().map(String::as_str).filter(|n| n.starts_with(name) || n.contains(name)).take(3).collect();
+    close.sort_unstable();
+    if close.is_empty() {
+        return format!("see `kubectl -n {namespace} get pods`, or pass another namespace with -n");
+    }
+    format!("did you mean {}?", close.join(", "))
+}
+
+/// Label selector of a workload or Service. `None`: there is no such object.
+async fn selector(
+    session: &Session,
+    client: &Client,
+    namespace: &str,
+    kind: Kind,
+    name: &str,
+) -> Result<Option<String>, Trouble> {
+    let (plural, version) = kind.api();
+    let what = format!("{} {namespace}/{name}", kind.label());
+    if kind == Kind::Service {
+        let api: Api<Service> = Api::namespaced(client.clone(), namespace);
+        let Some(service) = optional(session, &what, api.get(name)).await? else { return Ok(None) };
+        let labels = service.spec.and_then(|spec| spec.selector).unwrap_or_default();
+        if labels.is_empty() {
+            return Err(Trouble::new(format!("{what} has no selector"), "name the Pods behind it one by one"));
+        }
+        return Ok(Some(labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")));
+    }
+    let path = format!("/apis/{version}/namespaces/{namespace}/{plural}/{name}");
+    let request = hyper::Request::get(path).body(Vec::new()).map_err(|error| Trouble::new(error.to_string(), ""))?;
+    let found: Option<serde_json::Value> = optional(session, &what, client.request(request)).await?;
+    let Some(object) = found else { return Ok(None) };
+    let selector: LabelSelector = serde_json::from_value(object["spec"]["selector"].clone()).unwrap_or_default();
+    Ok(Some(written(&selector)))
+}
+
+/// As a list request takes it.
+fn written(selector: &LabelSelector) -> String {
+    let equal = selector.match_labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
+    let more = selector.match_expressions.iter().flatten().map(|e| {
+        let values = e.values.as_deref().unwrap_or_default().join(",");
+        match e.operator.as_str() {
+            "In" => format!("{} in ({values})", e.key),
+            "NotIn" => format!("{} notin ({values})", e.key),
+            "DoesNotExist" => format!("!{}", e.key),
+            _ => e.key.clone(),
+        }
+    });
+    equal.chain(more).collect::<Vec<_>>().join(",")
+}
+
+async fn selected(session: &Session, client: &Client, namespace: &str, selector: &str) -> Result<Vec<Pod>, Trouble> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    all(session, &format!("list the Pods of namespace {namespace}"), &api, ListParams::default().labels(selector)).await
+}
+
+/// `namespace/name` and Node of the Pod that has an address. `None`: no Pod has it, or it is that of a Node.
+pub(super) async fn pod_at(
+    session: &Session,
+    client: &Client,
+    address: &str,
+) -> Result<Option<(String, String)>, Trouble> {
+    let api: Api<Pod> = Api::all(client.clone());
+    let params = ListParams::default().fields(&format!("status.podIP={address}"));
+    let pods = all(session, "look up peers' addresses", &api, params).await?;
+    let own = |pod: &&Pod| {
+        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+        let shared = pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false);
+        !shared && !matches!(phase, Some("Succeeded" | "Failed"))
+    };
+    let pods: Vec<&Pod> = pods.iter().filter(own).collect();
+    // Of two that claim it neither is believed.
+    let [only] = pods.as_slice() else { return Ok(None) };
+    let (namespace, name) = (only.metadata.namespace.clone(), only.metadata.name.clone());
+    let node = only.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
+    Ok(Some((format!("{}/{}", namespace.unwrap_or_default(), name.unwrap_or_default()), node)))
+}
+
+/// The newest warnings about an object.
+pub(super) async fn warnings(
+    session: &Session,
+    client: &Client,
+    namespace: &str,
+    uid: &str,
+    now_ms: i64,
+) -> Result<Vec<Fact>, Trouble> {
+    let api: Api<Event> = Api::namespaced(client.clone(), namespace);
+    let params = ListParams::default().fields(&format!("involvedObject.uid={uid},type=Warning"));
+    let mut events: Vec<_> = all(session, "list Events", &api, params).await?.iter().map(pod_event).collect();
+    events.sort_by_key(|event| std::cmp::Reverse(event.at_ms));
+    let text = |event: &crate::pods::PodEvent| {
+        let age = event.at_ms.map(|at| format!(", {} ago", super::super::render::age(now_ms - at))).unwrap_or_default();
+        let times = if event.count == 1 { "once".to_owned() } else { format!("{} times", event.count) };
+        Fact::new(&event.why.reason, format!("{times}{age}: {}", event.why.message))
+    };
+    Ok(events.iter().take(WARNINGS).map(text).collect())
+}
+
+/// Slices of one Service, or all of a namespace. `None`: the API server has no such resource.
+pub(super) async fn slices(
+    session: &Session,
+    client: &Client,
+    namespace: &str,
+    service: Option<&str>,
+) -> Result<Option<Vec<EndpointSlice>>, Trouble> {
+    let api: Api<EndpointSlice> = Api::namespaced(client.clone(), namespace);
+    let mut params = ListParams::default();
+    if let Some(service) = service {
+        params = params.labels(&format!("{SERVICE_NAME}={service}"));
+    }
+    optional(session, "list EndpointSlices", api.list(&params)).await.map(|list| list.map(|list| list.items))
+}
+
+/// Services whose slices name one of these Pods, and how many of their endpoints are ready.
+pub(super) fn services_of(slices: &[EndpointSlice], pods: &[String]) -> Vec<Fact> {
+    let mut found: std::collections::BTreeMap<&str, (usize, usize, bool)> = std::collections::BTreeMap::new();
+    for slice in slices {
+        let labels = slice.metadata.labels.as_ref();
+        let Some(service) = labels.and_then(|labels| labels.get(SERVICE_NAME)) else { continue };
+        let entry = found.entry(service).or_default();
+        for endpoint in &slice.endpoints {
+            let ready = endpoint.conditions.as_ref().and_then(|c| c.ready).unwrap_or(true);
+            entry.0 += usize::from(ready);
+            entry.1 += 1;
+            let name = endpoint.target_ref.as_ref().and_then(|target| target.name.as_ref());
+            entry.2 |= name.is_some_and(|name| pods.contains(name));
+        }
+    }
+    let ours = found.into_iter().filter(|(_, (.., ours))| *ours);
+    ours.map(|(service, (ready, all, _))| {
+        Fact::new(format!("Service/{service}"), format!("{ready} of {all} endpoints ready"))
+    })
+    .collect()
+}
+
+/// How a Node is, in one line, and whether that is well.
+pub(super) fn node_line(node: &Node) -> (bool, String) {
+    let conditions = node.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default();
+    let ready = conditions.iter().find(|c| c.type_ == "Ready");
+    let mut said = Vec::new();
+    let well = match ready {
+        Some(c) if c.status == "True" => {
+            said.push("Ready".to_owned());
+            true
+        }
+        Some(c) => {
+            said.push(format!("NotReady: {}", c.message.clone().or(c.reason.clone()).unwrap_or_default()));
+            false
+        }
+        None => {
+            said.push("says nothing of its readiness".to_owned());
+            false
+        }
+    };
+    let bad = conditions.iter().filter(|c| c.type_ != "Ready" && c.status == "True");
+    let bad: Vec<String> = bad.map(|c| c.type_.clone()).collect();
+    let cordoned = node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false);
+    let fine = well && bad.is_empty();
+    said.extend(bad);
+    if cordoned {
+        said.push("cordoned".to_owned());
+    }
+    (fine, said.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn selectors_are_written_as_lists_take_them() {
+        let selector: LabelSelector = serde_json::from_value(json!({
+            "matchLabels": {"app": "x"},
+            "matchExpressions": [
+                {"key": "tier", "operator": "In", "values": ["a", "b"]},
+                {"key": "old", "operator": "DoesNotExist"},
+                {"key": "new", "operator": "Exists"}
+            ]
+        }))
+        .unwrap();
+        assert_eq!(written(&selector), "app=x,tier in (a,b),!old,new");
+    }
+
+    #[test]
+    fn a_node_is_well_when_ready_and_without_pressure() {
+        let node = |conditions: serde_json::Value| -> Node {
+            serde_json::from_value(json!({"metadata": {}, "status": {"conditions": conditions}})).unwrap()
+        };
+        let ready = json!({"type": "Ready", "status": "True"});
+        assert_eq!(node_line(&node(json!([ready]))), (true, "Ready".to_owned()));
+        let pressed = json!([ready, {"type": "DiskPressure", "status": "True"}]);
+        assert_eq!(node_line(&node(pressed)), (false, "Ready, DiskPressure".to_owned()));
+        let lost = json!([{"type": "Ready", "status": "Unknown", "message": "Kubelet stopped posting node status."}]);
+        assert_eq!(node_line(&node(lost)), (false, "NotReady: Kubelet stopped posting node status.".to_owned()));
+    }
+
+    #[test]
+    fn services_are_found_by_their_endpoints() {
+        let slice: EndpointSlice = serde_json::from_value(json!({
+            "addressType": "IPv4", "metadata": {"name": "s", "labels": {SERVICE_NAME: "payment"}},
+            "endpoints": [
+                {"addresses": ["10.0.0.1"], "conditions": {"ready": true}, "targetRef": {"kind": "Pod", "name": "p-1"}},
+                {"addresses": ["10.0.0.2"], "conditions": {"ready": false}, "targetRef": {"kind": "Pod", "name": "p-2"}}
+            ]
+        }))
+        .unwrap();
+        let found = services_of(std::slice::from_ref(&slice), &["p-1".to_owned()]);
+        assert_eq!(found, [Fact::new("Service/payment", "1 of 2 endpoints ready")]);
+        assert!(services_of(&[slice], &["other".to_owned()]).is_empty());
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_a_likely_one() {
+        let names = ["payment-7c9-x", "cart-1"].map(str::to_owned);
+        assert_eq!(similar("payment", &names, "shop"), "did you mean payment-7c9-x?");
+        assert!(similar("zebra", &names, "shop").contains("kubectl -n shop get pods"));
+    }
+}

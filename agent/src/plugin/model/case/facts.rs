@@ -1,0 +1,157 @@
+//! What was found out, and what can be read from it without a verdict.
+
+use super::super::{
+    Silent,
+    health::{Fact, Health},
+    promql::Selector,
+};
+use crate::{
+    api::{BlameKind, Hint},
+    http::json::{EdgeRow, PodRow},
+    metrics::AgentStats,
+    pods::PodInfo,
+};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// What was found out, before it is put in order.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// `Pod`, `Deployment` …
+    pub kind: String,
+    /// Its namespace; empty for Nodes.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The Pods asked about.
+    pub pods: Vec<OnePod>,
+    /// Hints of all agents that were asked.
+    pub hints: Vec<Hint>,
+    /// Edges of the Pods asked about.
+    pub edges: Vec<EdgeRow>,
+    /// The agents that answered, about themselves.
+    pub agents: Vec<AgentStats>,
+    /// Steps around the target, such as `Service/payment`.
+    pub around: Vec<Fact>,
+    /// Newest warnings, newest first.
+    pub events: Vec<Fact>,
+    /// What could not be asked.
+    pub unknown: Vec<Fact>,
+    /// Agents that did not answer.
+    pub not_answered: Vec<Silent>,
+}
+
+/// One Pod asked about.
+#[derive(Clone, Debug, Default)]
+pub struct OnePod {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Its Node; empty before it has one.
+    pub node: String,
+    /// What the API server says. `None`: not asked.
+    pub info: Option<Arc<PodInfo>>,
+    /// What its agent measured. `None`: the agent doesn't know it, or did not answer.
+    pub row: Option<PodRow>,
+}
+
+impl Facts {
+    pub(super) fn is_about(&self, hint: &Hint) -> bool {
+        if self.kind == "Node" {
+            return hint.subject.node == self.name;
+        }
+        self.pods.iter().any(|pod| pod.namespace == hint.subject.namespace && pod.name == hint.subject.name)
+    }
+
+    pub(super) fn is_blamed(&self, hint: &Hint) -> bool {
+        let name = &hint.blame.name;
+        match hint.blame.kind {
+            BlameKind::Node | BlameKind::PeerNode if self.kind == "Node" => *name == self.name,
+            BlameKind::PeerPod => self.pods.iter().any(|pod| format!("{}/{}", pod.namespace, pod.name) == *name),
+            // The Node of the Pod at fault: its Pods suffer with it.
+            BlameKind::Node => self.pods.iter().any(|pod| pod.node == *name),
+            _ => false,
+        }
+    }
+
+    /// Nodes whose agents say it. A Node that many blame hears from how many.
+    pub(super) fn said_by(&self, root: &Hint, hints: &[Hint]) -> String {
+        let same =
+            |hint: &&Hint| hint.state == root.state && hint.cause == root.cause && hint.blame.name == root.blame.name;
+        let nodes: BTreeSet<&str> = hints.iter().filter(same).map(|hint| hint.subject.node.as_str()).collect();
+        match (self.kind.as_str(), nodes.len()) {
+            ("Node", 2..) => format!("{} and {} more", root.subject.node, nodes.len() - 1),
+            _ => root.subject.node.clone(),
+        }
+    }
+
+    pub(super) fn workload(&self) -> String {
+        let [only] = self.pods.as_slice() else { return String::new() };
+        if self.kind != "Pod" {
+            return String::new();
+        }
+        let told = only.info.as_ref().map(|info| &info.workload).or(only.row.as_ref().map(|row| &row.workload));
+        told.filter(|workload| **workload != format!("Pod/{}", self.name)).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn nodes(&self) -> Vec<String> {
+        let of_pods = self.pods.iter().map(|pod| pod.node.clone()).filter(|node| !node.is_empty());
+        let all: BTreeSet<String> = if self.kind == "Node" { [self.name.clone()].into() } else { of_pods.collect() };
+        all.into_iter().collect()
+    }
+
+    pub(super) fn health(&self) -> Health {
+        let mut health = Health::default();
+        if let [only] = self.pods.as_slice() {
+            if let Some(row) = &only.row {
+                health.of_window(row);
+            } else if self.kind != "Node" {
+                health.no_data.push(Fact::new("traffic", "the agent doesn't know the Pod (yet)"));
+            }
+            health.of_status(only.info.as_deref());
+        } else {
+            let measured: Vec<&PodRow> = self.pods.iter().filter_map(|pod| pod.row.as_ref()).collect();
+            let segments: u64 = measured.iter().map(|row| row.window.counts.segments_sent).sum();
+            let episodes: u64 = measured.iter().map(|row| row.window.counts.loss_episodes).sum();
+            let text = format!("{episodes} loss episodes in {segments} segments sent by {} Pods", measured.len());
+            match (segments, episodes) {
+                (0, _) => health.no_data.push(Fact::new("loss", "none of its Pods sent anything in the window")),
+                (_, 0) => health.well.push(Fact::new("loss", text)),
+                _ => health.odd.push(Fact::new("loss", text)),
+            }
+            let missing = self.pods.len() - measured.len();
+            if missing > 0 {
+                health
+                    .unknown
+                    .push(Fact::new("traffic", format!("{missing} of {} Pods were not measured", self.pods.len())));
+            }
+        }
+        for agent in &self.agents {
+            health.of_agent(agent);
+        }
+        for silent in &self.not_answered {
+            health.unknown.push(Fact::new(format!("what the agent on {} sees", silent.node), silent.why.clone()));
+        }
+        health.unknown.extend(self.unknown.iter().cloned());
+        health
+    }
+
+    pub(super) fn selector(&self, root: Option<&Hint>) -> Selector {
+        let pods: Vec<&str> = self.pods.iter().map(|pod| pod.name.as_str()).collect();
+        match (root, self.kind.as_str(), pods.as_slice()) {
+            (Some(root), ..) if root.subject.kind != "Node" => {
+                Selector::pod(&root.subject.namespace, &root.subject.name, &root.subject.node)
+            }
+            (_, "Node", _) => Selector::node(&self.name),
+            (_, _, [only]) => Selector::pod(&self.namespace, only, &self.pods[0].node),
+            (_, "Deployment" | "StatefulSet" | "DaemonSet" | "Job", _) => {
+                Selector::workload(&self.namespace, &format!("{}/{}", self.kind, self.name))
+            }
+            _ => Selector::pods(&self.namespace, &pods),
+        }
+    }
+
+    pub(super) fn shown(&self) -> String {
+        if self.kind == "Pod" { self.name.clone() } else { format!("{} {}", self.kind, self.name) }
+    }
+}

@@ -1,0 +1,138 @@
+use super::super::testing::{NOW_MS, edge, healthy_row, hint, idle_row, pod_info, shared};
+use super::*;
+use crate::metrics::fixture;
+
+pub(crate) fn wanted() -> Wanted {
+    Wanted { namespace: None, since: None, now_ms: NOW_MS }
+}
+
+/// A Pod with traffic, and nothing wrong.
+pub(crate) fn well() -> Facts {
+    let row = healthy_row();
+    Facts {
+        kind: "Pod".into(),
+        namespace: "shop".into(),
+        name: "payment-1".into(),
+        pods: vec![OnePod {
+            namespace: "shop".into(),
+            name: "payment-1".into(),
+            node: "node-a".into(),
+            info: Some(shared(pod_info("shop", "payment-1"))),
+            row: Some(row),
+        }],
+        edges: vec![edge("shop", "payment-1")],
+        agents: vec![fixture::agent()],
+        around: vec![Fact::new("Service/payment", "3 of 3 endpoints ready")],
+        ..Facts::default()
+    }
+}
+
+/// It waits for a peer that is throttled on another Node.
+pub(crate) fn waits_for_throttled_peer() -> Facts {
+    let mut facts = well();
+    let mut own = hint("shop", "payment-1", "peer_slow");
+    own.blame = Blame { kind: BlameKind::PeerPod, name: "shop/db-0".into(), alternatives: vec![] };
+    own.summary = "payment-1 waits for shop/db-0 on node-b: its replies take 48 ms, normally 2 ms".into();
+    own.chain = vec!["peer_slow".into(), "rtt_inflation".into()];
+    own.confidence = 0.8;
+    let mut there = hint("shop", "db-0", "pod_cpu_throttled");
+    there.subject.node = "node-b".into();
+    there.blame = Blame { kind: BlameKind::Pod, name: "db-0".into(), alternatives: vec![] };
+    there.summary = "db-0 used up its CPU limit: 61 of 100 periods were throttled".into();
+    there.chain = vec!["pod_cpu_throttled".into(), "cpu_throttling".into()];
+    there.action = "Raise or remove the CPU limit of db-0.".into();
+    facts.hints = vec![own, there];
+    facts
+}
+
+/// It loses packets, and one peer's agent is silent.
+pub(crate) fn loses() -> Facts {
+    let mut facts = well();
+    facts.hints = vec![hint("shop", "payment-1", "path_loss")];
+    facts.events = vec![Fact::new("Unhealthy", "3 times, 40 s ago: Readiness probe failed: timeout")];
+    facts.not_answered = vec![Silent {
+        node: "node-b".into(),
+        agent: "netwhy/netwhy-x7k".into(),
+        why: "no answer within 5 s; wait longer with --request-timeout".into(),
+    }];
+    facts
+}
+
+#[test]
+fn the_verdict_is_the_root_that_another_agent_tells() {
+    let case = case(waits_for_throttled_peer(), &wanted());
+    assert_eq!(case.verdict.cause.as_deref(), Some("pod_cpu_throttled"));
+    assert!(case.verdict.sentence.starts_with("db-0 used up its CPU limit"), "{}", case.verdict.sentence);
+    assert_eq!((case.verdict.confidence, case.verdict.said_by.as_str()), (Some(0.8), "node-b"), "the least sure link");
+    assert_eq!(case.next_step, "Raise or remove the CPU limit of db-0.");
+    let links: Vec<String> = case.chain.iter().map(|l| format!("{} {}", l.what, l.who)).collect();
+    assert_eq!(
+        links,
+        ["pod_cpu_throttled db-0", "cpu_throttling db-0", "peer_slow payment-1", "rtt_inflation payment-1"]
+    );
+    assert!(case.promql[0].query.contains("pod=\"db-0\""), "the queries are about the root");
+    assert!(case.also.is_empty());
+}
+
+#[test]
+fn without_a_hint_nothing_is_claimed_and_the_unknown_is_told() {
+    let case = case(well(), &wanted());
+    assert_eq!((case.verdict.state, case.verdict.confidence), (State::NothingFound, None));
+    assert!(case.well.iter().any(|f| f.what == "loss"), "{:?}", case.well);
+    assert!(case.unknown.iter().any(|f| f.what.starts_with("probe drops")), "{:?}", case.unknown);
+}
+
+#[test]
+fn no_traffic_is_no_data_and_not_healthy() {
+    let mut facts = well();
+    facts.pods[0].row = Some(idle_row());
+    let case = case(facts, &wanted());
+    assert_eq!(case.verdict.state, State::NoData);
+    assert!(case.verdict.sentence.contains("neither well nor ill"));
+}
+
+#[test]
+fn a_silent_agent_is_part_of_what_is_not_known() {
+    let case = case(loses(), &wanted());
+    assert_eq!(case.verdict.state, State::CauseFound);
+    assert!(case.unknown.iter().any(|f| f.what == "what the agent on node-b sees"), "{:?}", case.unknown);
+}
+
+#[test]
+fn who_is_blamed_by_its_callers_hears_of_it() {
+    let mut facts = well();
+    let mut caller = hint("shop", "web-1", "peer_slow");
+    caller.blame = Blame { kind: BlameKind::PeerPod, name: "shop/payment-1".into(), alternatives: vec![] };
+    facts.hints = vec![caller];
+    let case = case(facts, &wanted());
+    assert_eq!((case.verdict.state, case.verdict.cause.as_deref()), (State::CauseFound, Some("peer_slow")));
+}
+
+#[test]
+fn a_node_that_others_blame_is_told_so_before_its_own_pods_troubles() {
+    let mut facts = Facts { kind: "Node".into(), name: "node-a".into(), ..well() };
+    let mut own = hint("shop", "payment-1", "peer_slow");
+    own.confidence = 0.99;
+    let blaming = ["node-b", "node-c"].map(|node| {
+        let mut hint = hint("shop", &format!("web-{node}"), "path_loss");
+        hint.subject.node = node.into();
+        hint.blame = Blame { kind: BlameKind::PeerNode, name: "node-a".into(), alternatives: vec![] };
+        hint
+    });
+    facts.hints = std::iter::once(own).chain(blaming).collect();
+    let case = case(facts, &wanted());
+    assert_eq!(case.verdict.cause.as_deref(), Some("path_loss"));
+    assert_eq!(case.verdict.said_by, "node-b and 1 more");
+}
+
+#[test]
+fn a_resolved_hint_is_no_present_cause() {
+    let mut facts = loses();
+    facts.hints[0].state = HintState::Resolved;
+    let mut long = wanted();
+    assert_eq!(case(facts.clone(), &long).verdict.state, State::NothingFound);
+    long.since = Some(std::time::Duration::from_secs(3600));
+    let case = case(facts, &long);
+    assert_eq!(case.verdict.state, State::Resolved);
+    assert!(!case.next_step.is_empty());
+}

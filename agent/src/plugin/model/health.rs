@@ -1,0 +1,217 @@
+//! What is known to be well, and what is not known: two different things.
+
+use crate::{
+    http::json::{PodRow, Window},
+    metrics::{AgentStats, ProbeState},
+    pods::{ContainerState, PodInfo},
+};
+use serde::Serialize;
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fact {
+    /// What, such as `loss`.
+    pub what: String,
+    /// The figures, or why there are none.
+    pub figures: String,
+}
+
+impl Fact {
+    /// From any texts.
+    pub fn new(what: impl Into<String>, figures: impl Into<String>) -> Self {
+        Self { what: what.into(), figures: figures.into() }
+    }
+}
+
+/// Both lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// Measured, and within what is normal.
+    pub well: Vec<Fact>,
+    /// Measured, and worth a look although no rule made a hint of it.
+    pub odd: Vec<Fact>,
+    /// No data in the window, or never measured here.
+    pub no_data: Vec<Fact>,
+    /// Signals that an agent lacks, agents that did not answer, questions that were not allowed.
+    pub unknown: Vec<Fact>,
+}
+
+impl Health {
+    fn put(&mut self, what: &str, verdict: Option<(bool, String)>, missing: &str) {
+        match verdict {
+            Some((true, figures)) => self.well.push(Fact::new(what, figures)),
+            Some((false, figures)) => self.odd.push(Fact::new(what, figures)),
+            None => self.no_data.push(Fact::new(what, missing)),
+        }
+    }
+
+    /// What an agent measured of a Pod. Shares and ratios are called well only at (nearly) nothing: a verdict between
+    /// that and a hint's threshold is left to the reader.
+    pub fn of_window(&mut self, row: &PodRow) {
+        let w = &row.window;
+        let segments = w.counts.segments_sent;
+        self.put(
+            "loss",
+            (segments > 0).then(|| {
+                let n = w.counts.loss_episodes;
+                (n == 0, format!("{n} loss episodes in {segments} segments sent"))
+            }),
+            "it sent nothing in the window; what it receives, only the senders can tell",
+        );
+        self.put("RTT", rtt(w), "no samples in the window");
+        self.put("connects", connects(w), "no connect began or ended in the window");
+        self.put(
+            "accept queue",
+            w.counts.connects.get("server").filter(|n| **n > 0 || w.counts.accept_queue_overflows > 0).map(|n| {
+                let full = w.counts.accept_queue_overflows;
+                (full == 0, format!("{full} turned away, {n} accepted"))
+            }),
+            "nobody connected to it in the window",
+        );
+        self.put("senders", limited(w), "no busy time in the window");
+        self.put(
+            "CPU limit",
+            w.cpu_throttled_share.map(|share| (share < 0.01, format!("{} of periods throttled", percent(share)))),
+            "it has no CPU limit, or none that can be read",
+        );
+        self.put(
+            "pressure",
+            w.pressure.as_ref().map(|p| {
+                let worst = p.cpu_some.max(p.memory_some).max(p.io_some);
+                let (cpu, memory, io) = (percent(p.cpu_some), percent(p.memory_some), percent(p.io_some));
+                (worst < 0.1, format!("waited for CPU {cpu}, memory {memory}, IO {io} of the time"))
+            }),
+            "this kernel offers no pressure information",
+        );
+        self.put(
+            "memory kills",
+            w.counts.oom_kills.map(|n| (n == 0, format!("{n} in the window"))),
+            "no memory controller can be read",
+        );
+    }
+
+    /// What the API server says of the Pod.
+    pub fn of_status(&mut self, pod: Option<&PodInfo>) {
+        let verdict = pod.map(|pod| (!pod.is_troubled() && pod.phase == "Running", status_line(pod)));
+        self.put("Pod status", verdict, "not asked: there is no Kubernetes here");
+    }
+
+    /// Signals that the agent doesn't have, and windows that say nothing yet.
+    pub fn of_agent(&mut self, info: &AgentStats) {
+        for probe in info.probes.iter().filter(|p| p.state != ProbeState::Ok) {
+            let what = format!("probe {} on {}", probe.name, info.node);
+            let why = if probe.why.is_empty() { String::new() } else { format!(": {}", probe.why) };
+            self.unknown.push(Fact::new(what, format!("{}{why}", probe.state.label())));
+        }
+        if info.pods_complete == Some(false) {
+            self.unknown.push(Fact::new(format!("Pod names on {}", info.node), "the agent's Pod list is not complete"));
+        }
+    }
+}
+
+fn rtt(w: &Window) -> Option<(bool, String)> {
+    let p50 = w.rtt_p50_seconds?;
+    let low = w.min_rtt_seconds.map(|s| format!(", lowest {}", seconds(s))).unwrap_or_default();
+    let p99 = w.rtt_p99_seconds.map(|s| format!(", p99 {}", seconds(s))).unwrap_or_default();
+    // What is normal for an edge only the agent's baselines know: figures without a judgement are no trouble.
+    Some((true, format!("median {}{low}{p99} ({} samples)", seconds(p50), w.rtt_samples)))
+}
+
+fn connects(w: &Window) -> Option<(bool, String)> {
+    let made: u64 = w.counts.connects.values().sum();
+    let failed: u64 = w.counts.connect_failures.values().sum();
+    if made + failed == 0 {
+        return None;
+    }
+    let reasons: Vec<String> =
+        w.counts.connect_failures.iter().filter(|(_, n)| **n > 0).map(|(why, n)| format!("{n} {why}")).collect();
+    let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
+    Some((failed == 0, format!("{made} made, {failed} failed{reasons}")))
+}
+
+fn limited(w: &Window) -> Option<(bool, String)> {
+    let (receiver, buffer) = (w.limited.receiver?, w.limited.send_buffer?);
+    let text = format!("held back {} by peers' windows, {} by send buffers", percent(receiver), percent(buffer));
+    Some((receiver < 0.1 && buffer < 0.1, text))
+}
+
+/// `Running, 2 of 2 containers ready, 0 restarts`
+pub fn status_line(pod: &PodInfo) -> String {
+    let all = pod.lasting().count();
+    let ready = pod.lasting().filter(|c| c.ready).count();
+    let restarts: u32 = pod.containers.iter().map(|c| c.restarts).sum();
+    let waiting = pod.containers.iter().find_map(|c| match &c.state {
+        ContainerState::Waiting(why) if !why.reason.is_empty() => Some(format!(", {} waits: {}", c.name, why.reason)),
+        _ => None,
+    });
+    let deleting = if pod.deleting_ms.is_some() { ", being deleted" } else { "" };
+    let phase = if pod.phase.is_empty() { "no phase" } else { &pod.phase };
+    let times = if restarts == 1 { "restart" } else { "restarts" };
+    format!("{phase}, {ready} of {all} containers ready, {restarts} {times}{}{deleting}", waiting.unwrap_or_default())
+}
+
+/// A share as `0.42 %`.
+pub fn percent(share: f64) -> String {
+    let p = share * 100.0;
+    if p == 0.0 {
+        "0 %".to_owned()
+    } else if p < 0.1 {
+        format!("{p:.3} %")
+    } else if p < 10.0 {
+        format!("{p:.2} %")
+    } else {
+        format!("{p:.0} %")
+    }
+}
+
+/// A duration with the unit that fits: `35 µs`, `1.2 ms`, `3.0 s`, `5 min`.
+pub fn seconds(s: f64) -> String {
+    match s {
+        s if s < 1e-3 => format!("{:.0} µs", s * 1e6),
+        s if s < 0.01 => format!("{:.2} ms", s * 1e3),
+        s if s < 1.0 => format!("{:.0} ms", s * 1e3),
+        s if s < 120.0 => format!("{s:.1} s"),
+        s => format!("{:.0} min", s / 60.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn no_data_is_never_called_well() {
+        let mut health = Health::default();
+        health.of_window(&testing::idle_row());
+        health.of_status(None);
+        assert!(health.well.iter().all(|f| f.what == "memory kills"), "{:?}", health.well);
+        assert!(health.no_data.iter().any(|f| f.what == "loss"));
+        assert!(health.no_data.iter().any(|f| f.what == "Pod status"));
+    }
+
+    #[test]
+    fn figures_that_made_no_hint_are_shown_as_odd_not_as_well() {
+        let mut row = testing::healthy_row();
+        row.window.counts.loss_episodes = 2;
+        let mut health = Health::default();
+        health.of_window(&row);
+        assert_eq!(health.odd[0].figures, "2 loss episodes in 1000 segments sent");
+    }
+
+    #[test]
+    fn what_the_agent_can_not_see_is_unknown() {
+        let mut health = Health::default();
+        health.of_agent(&crate::metrics::fixture::agent());
+        assert_eq!(health.unknown, [Fact::new("probe drops on node-a", "degraded: no rx_sk")]);
+    }
+
+    #[test]
+    fn figures_have_the_unit_that_fits() {
+        assert_eq!(
+            [0.000_035, 0.0012, 0.25, 3.0, 400.0].map(seconds),
+            ["35 µs", "1.20 ms", "250 ms", "3.0 s", "7 min"]
+        );
+        assert_eq!([0.0, 0.000_1, 0.0188, 0.5].map(percent), ["0 %", "0.010 %", "1.88 %", "50 %"]);
+    }
+}

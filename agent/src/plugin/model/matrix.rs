@@ -1,0 +1,109 @@
+//! RTT and loss between Nodes.
+
+use super::{Silent, nodes::MIN_SEGMENTS};
+use crate::http::json::PeerRow;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What `matrix` shows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Matrix {
+    /// Rows and columns, the most noticeable first.
+    pub nodes: Vec<String>,
+    /// Pairs with traffic.
+    pub pairs: Vec<Pair>,
+    /// Agents that answered.
+    pub agents: usize,
+    /// Agents that did not: their rows are missing.
+    pub not_answered: Vec<Silent>,
+}
+
+/// What `from` sent to `to` over the window.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Pair {
+    /// Whose agent says it.
+    pub from: String,
+    /// The other end.
+    pub to: String,
+    /// Lowest RTT, s: the path. `null`: no samples.
+    pub min_rtt_seconds: Option<f64>,
+    /// Median RTT, s, with the peers' think time.
+    pub rtt_p50_seconds: Option<f64>,
+    /// Data segments sent.
+    pub segments: u64,
+    /// Loss episodes.
+    pub episodes: u64,
+    /// Episodes per segment. `null`: too few segments to say.
+    pub loss: Option<f64>,
+}
+
+/// From all agents' rows.
+pub fn matrix(rows: &[PeerRow], agents: usize, not_answered: Vec<Silent>) -> Matrix {
+    let mut pairs: BTreeMap<(&str, &str), Pair> = BTreeMap::new();
+    for row in rows {
+        let Some(peer) = row.peer_node.as_deref().filter(|peer| *peer != row.node) else { continue };
+        let pair = pairs.entry((&row.node, peer)).or_insert_with(|| Pair {
+            from: row.node.clone(),
+            to: peer.to_owned(),
+            min_rtt_seconds: None,
+            rtt_p50_seconds: row.rtt_p50_seconds,
+            segments: 0,
+            episodes: 0,
+            loss: None,
+        });
+        pair.segments += row.segments_sent;
+        pair.episodes += row.loss_episodes;
+        pair.min_rtt_seconds = [pair.min_rtt_seconds, row.min_rtt_seconds].into_iter().flatten().min_by(f64::total_cmp);
+        pair.loss = (pair.segments >= MIN_SEGMENTS).then(|| pair.episodes as f64 / pair.segments as f64);
+    }
+    let pairs: Vec<Pair> = pairs.into_values().collect();
+    let mut nodes: Vec<String> =
+        pairs.iter().flat_map(|p| [&p.from, &p.to]).collect::<BTreeSet<_>>().into_iter().cloned().collect();
+    let mut trouble: BTreeMap<&str, u64> = BTreeMap::new();
+    for pair in &pairs {
+        *trouble.entry(&pair.to).or_default() += 2 * pair.episodes;
+        *trouble.entry(&pair.from).or_default() += pair.episodes;
+    }
+    nodes.sort_by_key(|node| std::cmp::Reverse(trouble.get(node.as_str()).copied().unwrap_or(0)));
+    Matrix { nodes, pairs, agents, not_answered }
+}
+
+impl Matrix {
+    /// The pair, if there was traffic.
+    pub fn pair(&self, from: &str, to: &str) -> Option<&Pair> {
+        let at = self.pairs.binary_search_by(|p| (p.from.as_str(), p.to.as_str()).cmp(&(from, to)));
+        at.ok().map(|at| &self.pairs[at])
+    }
+
+    /// Median over all pairs of the lowest RTT, s.
+    pub fn usual_rtt(&self) -> Option<f64> {
+        let mut all: Vec<f64> = self.pairs.iter().filter_map(|p| p.min_rtt_seconds).collect();
+        all.sort_by(f64::total_cmp);
+        all.get(all.len() / 2).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{nodes::tests::cluster, testing::peer_row};
+    use super::*;
+
+    #[test]
+    fn pairs_are_found_and_the_worst_node_leads() {
+        let matrix = matrix(&cluster(), 4, vec![]);
+        assert_eq!((matrix.nodes[0].as_str(), matrix.nodes.len(), matrix.pairs.len()), ("node-c", 4, 12));
+        assert_eq!(matrix.pair("node-a", "node-c").unwrap().loss, Some(0.004));
+        assert_eq!(matrix.pair("node-c", "node-a").unwrap().loss, Some(0.0));
+        assert_eq!(matrix.pair("node-a", "node-a"), None);
+        assert_eq!(matrix.usual_rtt(), Some(0.00021));
+    }
+
+    #[test]
+    fn rows_of_two_classes_are_one_pair() {
+        let mut other = peer_row("a", "b", 150, 1, 90);
+        other.class = "in_cluster".to_owned();
+        let matrix = matrix(&[peer_row("a", "b", 150, 2, 100), other], 1, vec![]);
+        let pair = &matrix.pairs[0];
+        assert_eq!((pair.segments, pair.episodes, pair.min_rtt_seconds), (300, 3, Some(0.00009)));
+    }
+}

@@ -1,0 +1,213 @@
+//! Every Node: what was observed of it from inside and from its peers.
+
+use super::Silent;
+use crate::{
+    api::{BlameKind, Hint, HintState},
+    http::json::PeerRow,
+};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Below this many segments nothing is said of a pair's losses.
+pub const MIN_SEGMENTS: u64 = 200;
+/// Fewer episodes may be chance.
+pub const MIN_EPISODES: u64 = 3;
+
+/// What `nodes` shows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Nodes {
+    /// The most noticeable first.
+    pub items: Vec<NodeFacts>,
+    /// Agents that answered.
+    pub agents: usize,
+    /// Agents that did not: the list is partial.
+    pub not_answered: Vec<Silent>,
+}
+
+/// One Node over the window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct NodeFacts {
+    /// Name.
+    pub node: String,
+    /// Whether its own agent answered; without it `out` is unknown.
+    pub answered: bool,
+    /// How likely it is to be at fault. `null`: not computed, see [`blame_scores`].
+    pub blame: Option<f64>,
+    /// What it sent to other Nodes.
+    pub out: Losses,
+    /// What other Nodes sent to it.
+    pub into: Losses,
+    /// Nodes that sent it enough to be judged.
+    pub peers: usize,
+    /// Of these, Nodes that lose more on the way to it than on the way to their median peer.
+    pub peers_worse: usize,
+    /// Median of the peers' lowest RTTs to it, s. `null`: no samples.
+    pub min_rtt_seconds: Option<f64>,
+    /// Firing hints of its Pods.
+    pub hints: usize,
+    /// Firing hints of any agent that blame this Node.
+    pub blamed_by: usize,
+}
+
+/// Sums over pairs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Losses {
+    /// Data segments.
+    pub segments: u64,
+    /// Loss episodes.
+    pub episodes: u64,
+}
+
+impl Losses {
+    /// Episodes per segment. `None`: too few segments to say.
+    pub fn ratio(&self) -> Option<f64> {
+        (self.segments >= MIN_SEGMENTS).then(|| self.episodes as f64 / self.segments as f64)
+    }
+
+    fn add(&mut self, row: &PeerRow) {
+        self.segments += row.segments_sent;
+        self.episodes += row.loss_episodes;
+    }
+}
+
+/// Probability by Node that it is at fault, over the edges of all Nodes. This is where localisation over many Nodes plugs
+/// in: a row is one pair of Nodes, `sending_edges` are its conversations and `lossy_edges` those with an episode. `None`: it
+/// is not part of this version, and observed facts are shown without a verdict.
+pub fn blame_scores(_edges: &[PeerRow]) -> Option<BTreeMap<String, f64>> {
+    None
+}
+
+/// From all agents' rows and firing hints.
+pub fn nodes(rows: &[PeerRow], hints: &[Hint], answered: &[String], not_answered: Vec<Silent>) -> Nodes {
+    let mut facts: BTreeMap<&str, NodeFacts> = BTreeMap::new();
+    let own: BTreeSet<&str> = answered.iter().map(String::as_str).collect();
+    let silent: Vec<String> = not_answered.iter().map(|s| s.node.clone()).collect();
+    let all = own.iter().copied().chain(silent.iter().map(String::as_str));
+    let ends = rows.iter().flat_map(|row| [Some(row.node.as_str()), row.peer_node.as_deref()]).flatten();
+    for node in all.chain(ends).filter(|node| !node.is_empty()) {
+        facts.entry(node).or_insert_with(|| NodeFacts {
+            node: node.to_owned(),
+            answered: own.contains(node),
+            ..NodeFacts::default()
+        });
+    }
+    let pairs = rows.iter().filter_map(|row| Some((row, row.peer_node.as_deref()?)));
+    let pairs: Vec<(&PeerRow, &str)> = pairs.filter(|(row, peer)| row.node != *peer).collect();
+    let medians = medians(&pairs);
+    let mut rtts: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for (row, peer) in &pairs {
+        if let Some(out) = facts.get_mut(row.node.as_str()) {
+            out.out.add(row);
+        }
+        let Some(into) = facts.get_mut(peer) else { continue };
+        into.into.add(row);
+        if row.segments_sent >= MIN_SEGMENTS {
+            into.peers += 1;
+            let median = medians.get(row.node.as_str()).copied().unwrap_or(0.0);
+            into.peers_worse += usize::from(row.loss_episodes >= MIN_EPISODES && ratio(row) > median);
+        }
+        rtts.entry(peer).or_default().extend(row.min_rtt_seconds);
+    }
+    for (node, mut values) in rtts {
+        if let Some(facts) = facts.get_mut(node) {
+            facts.min_rtt_seconds = median(&mut values);
+        }
+    }
+    for hint in hints.iter().filter(|hint| hint.state == HintState::Firing) {
+        if let Some(facts) = facts.get_mut(hint.subject.node.as_str()) {
+            facts.hints += 1;
+        }
+        if matches!(hint.blame.kind, BlameKind::Node | BlameKind::PeerNode)
+            && let Some(facts) = facts.get_mut(hint.blame.name.as_str())
+        {
+            facts.blamed_by += 1;
+        }
+    }
+    let mut scores = blame_scores(rows).unwrap_or_default();
+    let mut items: Vec<NodeFacts> = facts.into_values().collect();
+    for item in &mut items {
+        item.blame = scores.remove(&item.node);
+    }
+    items.sort_by(|a, b| {
+        noticeable(b).partial_cmp(&noticeable(a)).unwrap_or(std::cmp::Ordering::Equal).then_with(|| a.node.cmp(&b.node))
+    });
+    Nodes { agents: answered.len(), items, not_answered }
+}
+
+/// What puts a Node first: its score where there is one, who blames it, who loses on the way to it.
+fn noticeable(node: &NodeFacts) -> (f64, usize, usize, u64) {
+    (node.blame.unwrap_or(0.0), node.blamed_by, node.peers_worse, node.into.episodes + node.out.episodes)
+}
+
+fn ratio(row: &PeerRow) -> f64 {
+    row.loss_episodes as f64 / row.segments_sent.max(1) as f64
+}
+
+/// Each Node's median loss ratio over its peers.
+fn medians<'a>(pairs: &[(&'a PeerRow, &'a str)]) -> BTreeMap<&'a str, f64> {
+    let mut ratios: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for (row, _) in pairs.iter().filter(|(row, _)| row.segments_sent >= MIN_SEGMENTS) {
+        ratios.entry(row.node.as_str()).or_default().push(ratio(row));
+    }
+    ratios.into_iter().filter_map(|(node, mut all)| Some((node, median(&mut all)?))).collect()
+}
+
+/// The lower of the two in the middle, so that of two peers the worse one stands out.
+fn median(values: &mut [f64]) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().checked_sub(1)? / 2).copied()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::super::testing::{hint, peer_row};
+    use super::*;
+    use crate::api::Blame;
+
+    /// Four Nodes; everyone loses on the way to c, and nothing else is lost.
+    pub(crate) fn cluster() -> Vec<PeerRow> {
+        let names = ["node-a", "node-b", "node-c", "node-d"];
+        let mut rows = Vec::new();
+        for from in names {
+            for to in names.into_iter().filter(|to| *to != from) {
+                let episodes = if to == "node-c" { 40 } else { 0 };
+                rows.push(peer_row(from, to, 10_000, episodes, 210));
+            }
+        }
+        rows
+    }
+
+    pub(crate) fn names() -> Vec<String> {
+        ["node-a", "node-b", "node-c", "node-d"].map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn the_node_that_all_peers_lose_to_comes_first() {
+        let mut blaming = hint("shop", "payment-1", "path_loss");
+        blaming.blame = Blame { kind: BlameKind::PeerNode, name: "node-c".to_owned(), alternatives: vec![] };
+        let nodes = nodes(&cluster(), &[blaming], &names(), vec![]);
+        let first = &nodes.items[0];
+        assert_eq!((first.node.as_str(), first.peers_worse, first.peers, first.blamed_by), ("node-c", 3, 3, 1));
+        assert_eq!(first.into.ratio(), Some(0.004));
+        assert_eq!(first.out.ratio(), Some(0.0), "what it sends arrives");
+        assert!(nodes.items[1..].iter().all(|n| n.peers_worse == 0), "{nodes:?}");
+        assert!(nodes.items.iter().all(|n| n.blame.is_none()), "no score is made up");
+    }
+
+    #[test]
+    fn few_segments_say_nothing_and_a_silent_node_is_there() {
+        let rows = [peer_row("node-a", "node-b", 100, 50, 200)];
+        let silent = Silent { node: "node-z".to_owned(), agent: "netwhy/z".to_owned(), why: "late".to_owned() };
+        let nodes = nodes(&rows, &[], &["node-a".to_owned()], vec![silent]);
+        let of = |name: &str| nodes.items.iter().find(|n| n.node == name).unwrap();
+        assert_eq!((of("node-b").peers, of("node-b").into.ratio()), (0, None));
+        assert!(!of("node-z").answered && !of("node-b").answered && of("node-a").answered);
+    }
+
+    #[test]
+    fn of_two_peers_the_worse_stands_out() {
+        let rows = [peer_row("node-a", "node-b", 1000, 20, 200), peer_row("node-a", "node-c", 1000, 0, 200)];
+        let nodes = nodes(&rows, &[], &["node-a".to_owned()], vec![]);
+        assert_eq!((nodes.items[0].node.as_str(), nodes.items[0].peers_worse), ("node-b", 1));
+    }
+}

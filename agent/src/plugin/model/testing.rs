@@ -1,0 +1,121 @@
+//! Values for tests, read from the agents' own JSON types.
+
+use crate::{
+    api::{Evidence, Hint, RuledOut},
+    http::json::{self, EdgeRow, PeerRow, PodRow},
+    metrics::fixture,
+    pods::{ContainerInfo, ContainerKind, ContainerState, PodInfo},
+};
+use std::sync::Arc;
+
+/// The time of all fixtures: 12 s after the hints were seen first.
+pub(crate) const NOW_MS: i64 = 1_767_225_612_000;
+
+/// Through JSON and back: what the plugin sees is what an agent sends.
+fn sent<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+    serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
+}
+
+pub(crate) fn hint(namespace: &str, name: &str, cause: &str) -> Hint {
+    let mut hint = fixture::hint(namespace, name, cause);
+    hint.summary = format!("{name} loses packets to node-b: 6 loss episodes in 319 segments (1.9 %, normally 0.01 %)");
+    hint.evidence = vec![
+        Evidence {
+            signal: "netwhy_tcp_loss_episodes_total".into(),
+            observed: 0.0188,
+            baseline: Some(0.0001),
+            unit: "ratio".into(),
+            place: "node-a→node-b".into(),
+            source: "ebpf:tcp_retransmit_skb".into(),
+        },
+        Evidence {
+            signal: "netwhy_tcp_segments_sent_total".into(),
+            observed: 319.0,
+            baseline: None,
+            unit: "segments".into(),
+            place: "node-a→node-b".into(),
+            source: "ebpf:iter_task_file".into(),
+        },
+    ];
+    hint.ruled_out = vec![RuledOut { cause: "peer_receiver_limited".into(), because: "0 % of the busy time".into() }];
+    hint.chain = vec![cause.to_owned(), "packet_loss".into()];
+    sent(&hint)
+}
+
+fn row(view: crate::state::SubjectView) -> PodRow {
+    sent(&json::pods(&fixture::view(vec![view]), |_| true).remove(0))
+}
+
+pub(crate) fn healthy_row() -> PodRow {
+    row(fixture::healthy_pod("shop", "payment-1"))
+}
+
+pub(crate) fn idle_row() -> PodRow {
+    row(fixture::pod("shop", "idle-1"))
+}
+
+pub(crate) fn edge(namespace: &str, name: &str) -> EdgeRow {
+    sent(&json::edges(&fixture::view(vec![fixture::busy_pod(namespace, name)]), |_| true).remove(0))
+}
+
+/// What `node` sent to `peer`.
+pub(crate) fn peer_row(node: &str, peer: &str, segments: u64, episodes: u64, min_rtt_us: u32) -> PeerRow {
+    let mut row: PeerRow = sent(&json::peers(&fixture::view(vec![fixture::busy_pod("shop", "p")]), |_| true).remove(0));
+    row.node = node.to_owned();
+    row.peer_node = Some(peer.to_owned());
+    row.class = "same_zone".to_owned();
+    row.segments_sent = segments;
+    row.loss_episodes = episodes;
+    row.min_rtt_seconds = Some(f64::from(min_rtt_us) / 1e6);
+    row
+}
+
+pub(crate) fn container(name: &str, state: ContainerState) -> ContainerInfo {
+    let running = matches!(state, ContainerState::Running { .. });
+    ContainerInfo {
+        name: name.to_owned(),
+        kind: ContainerKind::Main,
+        id: None,
+        ready: running,
+        started: Some(running),
+        restarts: 0,
+        state,
+        last: None,
+        memory_limit: None,
+        probes: Vec::new(),
+    }
+}
+
+pub(crate) fn pod_info(namespace: &str, name: &str) -> PodInfo {
+    PodInfo {
+        uid: format!("uid-{name}"),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        workload: "Deployment/payment".to_owned(),
+        phase: "Running".to_owned(),
+        created_ms: NOW_MS - 3_600_000,
+        containers: vec![container("app", ContainerState::Running { since_ms: Some(NOW_MS - 3_500_000) })],
+        ..PodInfo::default()
+    }
+}
+
+pub(crate) fn shared(pod: PodInfo) -> Arc<PodInfo> {
+    Arc::new(sent(&pod))
+}
+
+/// Compares with a file beside the tests, or writes it with `NETWHY_BLESS=1`.
+#[track_caller]
+pub(crate) fn golden(name: &str, text: &str) {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/plugin/golden").join(name);
+    if std::env::var_os("NETWHY_BLESS").is_some() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, text).unwrap();
+        return;
+    }
+    let known = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        known == text,
+        "{} differs; look, then NETWHY_BLESS=1:\n--- now ---\n{text}\n--- was ---\n{known}",
+        file.display()
+    );
+}

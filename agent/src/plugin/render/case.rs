@@ -1,0 +1,271 @@
+//! `why` on one screen: the verdict first, then what it rests on.
+
+use super::{
+    Colour, Report, Table, View, age,
+    hints::one_line,
+    mermaid::{self, Chart},
+    wrap,
+};
+use crate::{
+    api::Evidence,
+    plugin::model::{
+        Silent,
+        case::{Case, State},
+        health::{Fact, percent, seconds},
+        unix_ms,
+    },
+};
+
+/// Left margin of what stands below a heading.
+const INDENT: usize = 2;
+/// Pods, facts and hints shown without `-o wide`.
+const FEW: usize = 8;
+
+impl Report for Case {
+    fn text(&self, view: &View) -> String {
+        let mut out = Screen { view, text: String::new() };
+        self.title(&mut out);
+        self.verdict(&mut out);
+        self.evidence(&mut out);
+        let ruled: Vec<Fact> = self.ruled_out.iter().map(|r| Fact::new(&r.cause, &r.because)).collect();
+        out.facts("RULED OUT", &ruled, None);
+        if !self.chain.is_empty() {
+            out.heading("CHAIN");
+            let links: Vec<String> = self.chain.iter().map(|link| format!("{} ({})", link.what, link.who)).collect();
+            out.paragraph(&links.join(" → "));
+        }
+        out.heading("NEXT STEP");
+        out.paragraph(&self.next_step);
+        if !self.also.is_empty() {
+            out.heading("ALSO");
+            for hint in self.also.iter().take(out.most()) {
+                out.paragraph(&one_line(hint));
+            }
+            out.more(self.also.len());
+        }
+        // With a verdict the reader wants the cause; what is well is part of the answer only without one.
+        if self.verdict.state != State::CauseFound || view.wide {
+            out.facts("KNOWN TO BE WELL", &self.well, Some(Colour::Green));
+            out.facts("ODD, BUT NO RULE HOLDS", &self.odd, Some(Colour::Yellow));
+            out.facts("NO DATA: NEITHER WELL NOR ILL", &self.no_data, Some(Colour::Grey));
+        }
+        out.facts("NOT KNOWN", &self.unknown, Some(Colour::Grey));
+        self.pods(&mut out);
+        out.facts("AROUND IT", &self.around, None);
+        out.facts("WARNINGS", &self.events, Some(Colour::Yellow));
+        out.heading("PROMQL");
+        for query in &self.promql {
+            // Not broken into lines: it is there to be copied.
+            out.line(&format!("{}  {}", query.query, view.paint.colour(Colour::Grey, &format!("# {}", query.shows))));
+        }
+        out.text
+    }
+
+    fn table(&self, _: &View) -> Option<Table> {
+        None
+    }
+
+    fn mermaid(&self) -> String {
+        let mut chart = Chart::new("LR");
+        let target = chart.node(&format!("{} {}", self.kind, self.name), mermaid::Shape::Round);
+        let mut last = None;
+        for link in &self.chain {
+            let id = chart.node(&format!("{}\n{}", link.what, link.who), mermaid::Shape::Box);
+            if let Some(last) = last {
+                chart.edge(last, id, "");
+            }
+            last = Some(id);
+        }
+        let verdict = chart.node(&self.verdict.sentence, mermaid::Shape::Box);
+        if let Some(last) = last {
+            chart.edge(last, target, "felt by");
+        }
+        chart.edge(target, verdict, &confidence(self));
+        chart.text()
+    }
+
+    fn not_answered(&self) -> &[Silent] {
+        &self.not_answered
+    }
+}
+
+fn confidence(case: &Case) -> String {
+    case.verdict.confidence.map(|sure| format!("{:.0} % sure", sure * 100.0)).unwrap_or_default()
+}
+
+impl Case {
+    fn title(&self, out: &mut Screen<'_>) {
+        let name =
+            if self.namespace.is_empty() { self.name.clone() } else { format!("{}/{}", self.namespace, self.name) };
+        let of = if self.workload.is_empty() { String::new() } else { format!(" of {}", self.workload) };
+        let on = match self.nodes.as_slice() {
+            [] if self.kind == "Node" || self.pods.is_empty() => String::new(),
+            [] => ", on no Node yet".to_owned(),
+            _ if self.kind == "Node" => String::new(),
+            [one] => format!(" on {one}"),
+            many => format!(" on {} Nodes", many.len()),
+        };
+        let title = format!("{} {name}{of}{on}", self.kind);
+        out.text.push_str(&format!("{}\n", out.view.paint.bold(&title)));
+    }
+
+    fn verdict(&self, out: &mut Screen<'_>) {
+        let v = &self.verdict;
+        let colour = match v.state {
+            State::CauseFound => Colour::Red,
+            State::Resolved => Colour::Yellow,
+            State::NothingFound => Colour::Green,
+            State::NoData => Colour::Grey,
+        };
+        out.text.push('\n');
+        for line in wrap(&v.sentence, out.width()) {
+            let line = out.view.paint.colour(colour, &line);
+            out.line(&line);
+        }
+        let Some(cause) = &v.cause else { return };
+        let mut parts = vec![cause.clone()];
+        parts.extend(v.confidence.map(|sure| format!("{:.0} % sure", sure * 100.0)));
+        if let Some(blame) = &v.blame {
+            let mut who = format!("at fault: {}", blame.kind.label());
+            if !blame.name.is_empty() {
+                who = format!("{who} {}", blame.name);
+            }
+            if !blame.alternatives.is_empty() {
+                who = format!("{who} (or {})", blame.alternatives.join(", "));
+            }
+            parts.push(who);
+        }
+        if let Some(since) = v.since.as_deref().and_then(unix_ms) {
+            parts.push(format!("for {}", age(out.view.now_ms - since)));
+        }
+        if v.state == State::Resolved {
+            parts.push("over".to_owned());
+        }
+        if !v.said_by.is_empty() {
+            parts.push(format!("seen from {}", v.said_by));
+        }
+        out.paragraph(&parts.join(" · "));
+    }
+
+    fn evidence(&self, out: &mut Screen<'_>) {
+        if self.evidence.is_empty() {
+            return;
+        }
+        out.text.push('\n');
+        let mut table = Table::new(&["EVIDENCE", "NOW", "NORMALLY", "WHERE"], "");
+        for e in &self.evidence {
+            let usual = e.baseline.map_or_else(|| "–".to_owned(), |b| value(e, b));
+            table.row(vec![indented(&e.signal), value(e, e.observed), usual, e.place.clone()]);
+        }
+        out.table(&table);
+    }
+
+    fn pods(&self, out: &mut Screen<'_>) {
+        let [only] = self.pods.as_slice() else {
+            if self.pods.is_empty() {
+                return;
+            }
+            out.text.push('\n');
+            let mut table = Table::new(&["POD", "NODE", "CAUSE", "RTT", "LOSS", "THROTTLED", "STATUS"], "");
+            let mut pods: Vec<_> = self.pods.iter().collect();
+            pods.sort_by_key(|pod| (pod.cause.is_empty(), !pod.measured));
+            for pod in pods.iter().take(out.most()) {
+                let or =
+                    |value: Option<String>| value.unwrap_or_else(|| if pod.measured { "–" } else { "?" }.to_owned());
+                let cause = if pod.cause.is_empty() { "–".to_owned() } else { pod.cause.clone() };
+                let colour = (!pod.cause.is_empty()).then_some(Colour::Red);
+                table.coloured(vec![
+                    (indented(&pod.name), None),
+                    (pod.node.clone(), None),
+                    (cause, colour),
+                    (or(pod.rtt_p50_seconds.map(seconds)), None),
+                    (or(pod.loss.map(percent)), None),
+                    (or(pod.throttled.map(percent)), None),
+                    (pod.status.clone(), None),
+                ]);
+            }
+            out.table(&table);
+            out.more(self.pods.len());
+            return;
+        };
+        if !only.status.is_empty() {
+            out.heading("POD");
+            out.paragraph(&only.status);
+        }
+    }
+}
+
+/// A number in its unit.
+pub(super) fn value(e: &Evidence, number: f64) -> String {
+    match e.unit.as_str() {
+        "ratio" | "share" => percent(number),
+        "seconds" => seconds(number),
+        unit if number.fract() == 0.0 => format!("{number:.0} {unit}"),
+        unit => format!("{number:.2} {unit}"),
+    }
+}
+
+/// A first cell below its heading.
+fn indented(text: &str) -> String {
+    format!("{}{text}", " ".repeat(INDENT))
+}
+
+/// A text in the making.
+struct Screen<'a> {
+    view: &'a View,
+    text: String,
+}
+
+impl Screen<'_> {
+    fn width(&self) -> usize {
+        self.view.width.max(40) - INDENT
+    }
+
+    const fn most(&self) -> usize {
+        if self.view.wide { usize::MAX } else { FEW }
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.text.push_str(&format!("\n{}\n", self.view.paint.bold(text)));
+    }
+
+    fn line(&mut self, text: &str) {
+        self.text.push_str(&format!("{}{text}\n", " ".repeat(INDENT)));
+    }
+
+    fn paragraph(&mut self, text: &str) {
+        for line in wrap(text, self.width()) {
+            self.line(&line);
+        }
+    }
+
+    fn table(&mut self, table: &Table) {
+        self.text.push_str(&table.render(self.view));
+    }
+
+    fn more(&mut self, all: usize) {
+        if all > self.most() {
+            let text = self.view.paint.colour(Colour::Grey, &format!("… and {} more: -o wide", all - self.most()));
+            self.line(&text);
+        }
+    }
+
+    fn facts(&mut self, heading: &str, facts: &[Fact], colour: Option<Colour>) {
+        if facts.is_empty() {
+            return;
+        }
+        self.heading(heading);
+        let widest = facts.iter().map(|fact| fact.what.chars().count()).max().unwrap_or(0).min(46);
+        for fact in facts.iter().take(self.most()) {
+            let pad = " ".repeat(widest.saturating_sub(fact.what.chars().count()));
+            let what = colour.map_or_else(|| fact.what.clone(), |colour| self.view.paint.colour(colour, &fact.what));
+            let room = self.width().saturating_sub(widest + 2).max(20);
+            let lines = wrap(&fact.figures, room);
+            for (number, line) in lines.iter().enumerate() {
+                let left = if number == 0 { format!("{what}{pad}") } else { " ".repeat(widest) };
+                self.line(format!("{left}  {line}").trim_end());
+            }
+        }
+        self.more(facts.len());
+    }
+}

@@ -1,0 +1,110 @@
+//! `hints`.
+
+use super::{
+    Colour, Report, Table, View, age,
+    mermaid::{Chart, Shape},
+};
+use crate::{
+    api::{Hint, HintState},
+    plugin::model::{Silent, hints::Hints, unix_ms},
+};
+
+impl Report for Hints {
+    fn text(&self, view: &View) -> String {
+        self.list(view).render(view)
+    }
+
+    fn table(&self, view: &View) -> Option<Table> {
+        Some(self.list(view))
+    }
+
+    fn mermaid(&self) -> String {
+        let mut chart = Chart::new("LR");
+        for hint in &self.items {
+            let subject = chart.node(&subject(hint), Shape::Round);
+            let blamed = chart.node(&blame(hint), Shape::Box);
+            chart.edge(blamed, subject, &hint.cause);
+        }
+        chart.text()
+    }
+
+    fn not_answered(&self) -> &[Silent] {
+        &self.not_answered
+    }
+}
+
+impl Hints {
+    fn list(&self, view: &View) -> Table {
+        let nothing = match (self.agents, self.not_answered.len()) {
+            (agents, 0) => format!("No hints: no rule holds on any of {agents} Nodes."),
+            (agents, silent) => {
+                format!(
+                    "No hints from {agents} Nodes; {silent} agents did not answer, of their Nodes nothing is known."
+                )
+            }
+        };
+        let mut head = vec!["NAMESPACE", "SUBJECT", "NODE", "CAUSE", "BLAME", "SURE", "FOR", "SUMMARY"];
+        if view.wide {
+            head.insert(7, "SYMPTOM");
+            head.push("ACTION");
+        }
+        let mut table = Table::new(&head, &nothing);
+        for hint in &self.items {
+            let over = hint.state == HintState::Resolved;
+            let colour = if over { Colour::Grey } else { Colour::Red };
+            let mut cells = vec![
+                (hint.subject.namespace.clone(), None),
+                (hint.subject.name.clone(), None),
+                (hint.subject.node.clone(), None),
+                (hint.cause.clone(), Some(colour)),
+                (blame(hint), None),
+                (format!("{:.0}%", hint.confidence * 100.0), None),
+                (lasted(hint, view.now_ms), None),
+                (hint.summary.clone(), None),
+            ];
+            if view.wide {
+                cells.insert(7, (hint.symptom.clone(), None));
+                cells.push((hint.action.clone(), None));
+            }
+            table.coloured(cells);
+        }
+        table
+    }
+}
+
+/// How long it has held, or when it ended.
+fn lasted(hint: &Hint, now_ms: i64) -> String {
+    let since = |stamp: &str| unix_ms(stamp).map(|at| age(now_ms - at));
+    match hint.state {
+        HintState::Firing => since(&hint.first_seen).unwrap_or_default(),
+        HintState::Resolved => since(&hint.last_seen).map(|age| format!("over, {age} ago")).unwrap_or_default(),
+    }
+}
+
+fn subject(hint: &Hint) -> String {
+    if hint.subject.namespace.is_empty() {
+        hint.subject.name.clone()
+    } else {
+        format!("{}/{}", hint.subject.namespace, hint.subject.name)
+    }
+}
+
+fn blame(hint: &Hint) -> String {
+    let kind = hint.blame.kind.label();
+    if hint.blame.name.is_empty() { kind.to_owned() } else { format!("{kind} {}", hint.blame.name) }
+}
+
+/// A hint in one sentence with its subject.
+pub fn one_line(hint: &Hint) -> String {
+    format!("{} ({}, {:.0} % sure): {}", subject(hint), hint.cause, hint.confidence * 100.0, hint.summary)
+}
+
+/// A line of `hints -w`: when, what, who.
+pub fn change_line(hint: &Hint, view: &View) -> String {
+    let (mark, colour, stamp) = match hint.state {
+        HintState::Firing => ("FIRING", Colour::Red, &hint.first_seen),
+        HintState::Resolved => ("OVER", Colour::Green, &hint.last_seen),
+    };
+    let time = stamp.get(11..19).unwrap_or(stamp);
+    format!("{time}  {}  {}", view.paint.colour(colour, &format!("{mark:<6}")), one_line(hint))
+}

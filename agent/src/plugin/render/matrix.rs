@@ -1,0 +1,96 @@
+//! `matrix`.
+
+use super::{
+    Colour, Report, Table, View,
+    mermaid::{Chart, Shape},
+};
+use crate::plugin::model::{
+    Silent,
+    health::{percent, seconds},
+    matrix::{Matrix, Pair},
+};
+
+/// Loss beyond which a cell is yellow or red, episodes per segment.
+const ODD: f64 = 0.000_5;
+const BAD: f64 = 0.002;
+/// Times the usual RTT, and the least difference in seconds, beyond which a cell is yellow.
+const SLOW: f64 = 3.0;
+const SLOW_FLOOR: f64 = 0.001;
+/// Width of a column, beyond its name's.
+const CELL: usize = 18;
+/// Pairs in a diagram.
+const CHART: usize = 60;
+
+impl Report for Matrix {
+    fn text(&self, view: &View) -> String {
+        if self.pairs.is_empty() {
+            return "No traffic between Nodes in the window.\n".to_owned();
+        }
+        let fits = (view.width.saturating_sub(CELL) / CELL).max(2);
+        let shown = if view.wide { self.nodes.len() } else { fits.min(self.nodes.len()) };
+        let nodes = &self.nodes[..shown];
+        let mut head = vec!["FROM \\ TO"];
+        head.extend(nodes.iter().map(String::as_str));
+        let mut table = Table::new(&head, "");
+        let usual = self.usual_rtt();
+        for from in nodes {
+            let mut cells = vec![(from.clone(), None)];
+            for to in nodes {
+                cells.push(match self.pair(from, to) {
+                    _ if from == to => ("·".to_owned(), Some(Colour::Grey)),
+                    Some(pair) => cell(pair, usual),
+                    None => ("–".to_owned(), Some(Colour::Grey)),
+                });
+            }
+            table.coloured(cells);
+        }
+        let mut out = table.render(view);
+        out.push_str(
+            &view
+                .paint
+                .colour(Colour::Grey, "lowest RTT · loss episodes per segment; –: no traffic, ?: too little to say"),
+        );
+        out.push('\n');
+        if shown < self.nodes.len() {
+            let text =
+                format!("{shown} of {} Nodes, those with most loss first; -o wide or json for all", self.nodes.len());
+            out.push_str(&view.paint.colour(Colour::Grey, &text));
+            out.push('\n');
+        }
+        out
+    }
+
+    fn table(&self, _: &View) -> Option<Table> {
+        None
+    }
+
+    fn mermaid(&self) -> String {
+        let mut chart = Chart::new("LR");
+        let mut pairs: Vec<&Pair> = self.pairs.iter().collect();
+        pairs.sort_by_key(|pair| std::cmp::Reverse(pair.episodes));
+        for pair in pairs.into_iter().take(CHART) {
+            let (from, to) = (chart.node(&pair.from, Shape::Box), chart.node(&pair.to, Shape::Box));
+            chart.edge(from, to, &cell(pair, None).0);
+        }
+        chart.text()
+    }
+
+    fn not_answered(&self) -> &[Silent] {
+        &self.not_answered
+    }
+}
+
+fn cell(pair: &Pair, usual: Option<f64>) -> (String, Option<Colour>) {
+    let rtt = pair.min_rtt_seconds.map_or_else(|| "?".to_owned(), seconds);
+    let loss = pair.loss.map_or_else(|| "?".to_owned(), percent);
+    let slow =
+        pair.min_rtt_seconds.zip(usual).is_some_and(|(rtt, usual)| rtt > SLOW * usual && rtt - usual > SLOW_FLOOR);
+    let colour = match pair.loss {
+        Some(loss) if loss >= BAD => Some(Colour::Red),
+        Some(loss) if loss >= ODD => Some(Colour::Yellow),
+        _ if slow => Some(Colour::Yellow),
+        Some(_) => Some(Colour::Green),
+        None => None,
+    };
+    (format!("{rtt} · {loss}"), colour)
+}

@@ -1,0 +1,75 @@
+//! Mermaid flow charts.
+
+use std::collections::BTreeMap;
+
+/// Forms of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Box,
+    Round,
+}
+
+/// A chart in the making; the same label is the same node.
+pub(super) struct Chart {
+    direction: &'static str,
+    ids: BTreeMap<(String, bool), usize>,
+    lines: Vec<String>,
+}
+
+impl Chart {
+    pub(super) fn new(direction: &'static str) -> Self {
+        Self { direction, ids: BTreeMap::new(), lines: Vec::new() }
+    }
+
+    pub(super) fn node(&mut self, label: &str, shape: Shape) -> usize {
+        let key = (label.to_owned(), shape == Shape::Round);
+        if let Some(id) = self.ids.get(&key) {
+            return *id;
+        }
+        let id = self.ids.len();
+        let (open, close) = if shape == Shape::Round { ("(", ")") } else { ("[", "]") };
+        self.lines.push(format!("  n{id}{open}\"{}\"{close}", quoted(label)));
+        self.ids.insert(key, id);
+        id
+    }
+
+    pub(super) fn edge(&mut self, from: usize, to: usize, label: &str) {
+        let label = if label.is_empty() { String::new() } else { format!("|\"{}\"|", quoted(label)) };
+        self.lines.push(format!("  n{from} -->{label} n{to}"));
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut out = format!("flowchart {}\n", self.direction);
+        if self.lines.is_empty() {
+            out.push_str("  n0[\"nothing to show\"]\n");
+        }
+        for line in &self.lines {
+            out.push_str(line);
+            out.push('\n');
+        }
+        out
+    }
+}
+
+/// Inside quotes Mermaid takes HTML entities, and `<br>` for a line break.
+fn quoted(text: &str) -> String {
+    text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;").replace('\n', "<br>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_can_hold_anything() {
+        let mut chart = Chart::new("LR");
+        let (a, b) = (chart.node("a \"b\" <c>\nd", Shape::Box), chart.node("x", Shape::Round));
+        assert_eq!(chart.node("x", Shape::Round), b);
+        chart.edge(a, b, "1 > 0");
+        assert_eq!(
+            chart.text(),
+            "flowchart LR\n  n0[\"a &quot;b&quot; &lt;c&gt;<br>d\"]\n  n1(\"x\")\n  n0 -->|\"1 &gt; 0\"| n1\n"
+        );
+        assert!(Chart::new("TD").text().contains("nothing to show"));
+    }
+}

@@ -1,0 +1,67 @@
+//! Colour: only for terminals, never with `NO_COLOR`.
+
+/// Whether colours are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paint(bool);
+
+/// The few colours that mean something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// Well.
+    Green,
+    /// Worth a look.
+    Yellow,
+    /// Wrong.
+    Red,
+    /// Beside the point.
+    Grey,
+}
+
+impl Paint {
+    /// Never any.
+    pub const PLAIN: Self = Self(false);
+
+    /// By what is known of the output: a terminal, and `NO_COLOR` is not set to anything.
+    pub fn new(terminal: bool, no_color: Option<&std::ffi::OsStr>) -> Self {
+        Self(terminal && no_color.is_none_or(std::ffi::OsStr::is_empty))
+    }
+
+    /// True when there are colours.
+    pub const fn is_on(self) -> bool {
+        self.0
+    }
+
+    /// A text in a colour.
+    pub fn colour(self, colour: Colour, text: &str) -> String {
+        let code = match colour {
+            Colour::Green => "32",
+            Colour::Yellow => "33",
+            Colour::Red => "31",
+            Colour::Grey => "90",
+        };
+        self.with(code, text)
+    }
+
+    /// A text in bold.
+    pub fn bold(self, text: &str) -> String {
+        self.with("1", text)
+    }
+
+    fn with(self, code: &str, text: &str) -> String {
+        if self.0 && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_needs_a_terminal_and_no_veto() {
+        let with = |terminal, variable: Option<&str>| Paint::new(terminal, variable.map(std::ffi::OsStr::new)).is_on();
+        assert!(with(true, None) && with(true, Some("")));
+        assert!(!with(false, None) && !with(true, Some("1")) && !with(true, Some("0")));
+        assert_eq!(Paint::PLAIN.bold("x"), "x");
+        assert_eq!(Paint::new(true, None).colour(Colour::Red, "x"), "\x1b[31mx\x1b[0m");
+    }
+}

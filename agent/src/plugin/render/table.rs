@@ -1,0 +1,82 @@
+//! Columns, as kubectl prints them.
+
+use super::{Colour, View};
+
+/// Space between columns.
+const GAP: usize = 3;
+
+/// A table; cells may be coloured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    head: Vec<String>,
+    rows: Vec<Vec<(String, Option<Colour>)>>,
+    /// Said instead of an empty table.
+    nothing: String,
+}
+
+impl Table {
+    /// With these headings; `nothing` is said instead of an empty table.
+    pub fn new(head: &[&str], nothing: &str) -> Self {
+        let head = head.iter().map(|text| (*text).to_owned()).collect();
+        Self { head, rows: Vec::new(), nothing: nothing.to_owned() }
+    }
+
+    /// Adds a row of plain cells.
+    pub fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells.into_iter().map(|cell| (cell, None)).collect());
+    }
+
+    /// Adds a row of cells that may be coloured.
+    pub fn coloured(&mut self, cells: Vec<(String, Option<Colour>)>) {
+        self.rows.push(cells);
+    }
+
+    /// Several clusters' tables as one, with the context in the first column.
+    pub fn side_by_side(tables: Vec<(String, Self)>) -> Self {
+        let mut out = Self::default();
+        for (context, table) in tables {
+            if out.head.is_empty() {
+                out.head = std::iter::once("CONTEXT".to_owned()).chain(table.head).collect();
+                out.nothing = table.nothing;
+            }
+            out.rows.extend(
+                table.rows.into_iter().map(|row| std::iter::once((context.clone(), None)).chain(row).collect()),
+            );
+        }
+        out
+    }
+
+    /// As text with a line end; no column is padded at the line's end.
+    pub fn render(&self, view: &View) -> String {
+        if self.rows.is_empty() {
+            return format!("{}\n", self.nothing);
+        }
+        let columns = self.head.len();
+        let width = |text: &str| text.chars().count();
+        let widths: Vec<usize> = (0..columns)
+            .map(|i| {
+                let cells = self.rows.iter().filter_map(|row| row.get(i)).map(|(text, _)| width(text));
+                cells.chain([width(&self.head[i])]).max().unwrap_or(0)
+            })
+            .collect();
+        let mut out = String::new();
+        let head: Vec<(String, Option<Colour>)> = self.head.iter().map(|text| (text.clone(), None)).collect();
+        for (number, row) in std::iter::once(&head).chain(&self.rows).enumerate() {
+            let mut line = String::new();
+            for (i, (text, colour)) in row.iter().enumerate() {
+                let shown = match colour {
+                    Some(colour) => view.paint.colour(*colour, text),
+                    None if number == 0 => view.paint.bold(text),
+                    None => text.clone(),
+                };
+                line.push_str(&shown);
+                if i + 1 < row.len() {
+                    line.push_str(&" ".repeat(widths[i] + GAP - width(text)));
+                }
+            }
+            out.push_str(line.trim_end());
+            out.push('\n');
+        }
+        out
+    }
+}

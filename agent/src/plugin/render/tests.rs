@@ -1,0 +1,115 @@
+//! Every report in every format, compared with files.
+
+use super::*;
+use crate::plugin::model::{
+    case::{self, tests as cases},
+    diagnose::{diagnose, tests::pods},
+    hints::{Hints, Wanted},
+    matrix::matrix,
+    nodes::{nodes, tests as node_tests},
+    status,
+    testing::{NOW_MS, golden, hint},
+    topology::tests::topology,
+};
+
+const PLAIN: View = View { paint: Paint::PLAIN, wide: false, width: 100, now_ms: NOW_MS };
+
+/// All formats of a report in one file each.
+fn formats<R: Report>(name: &str, report: R) {
+    let reports = [(None, report)];
+    for (format, ending) in [
+        (Format::Table, "txt"),
+        (Format::Wide, "wide.txt"),
+        (Format::Json, "json"),
+        (Format::Yaml, "yaml"),
+        (Format::Mermaid, "mermaid"),
+    ] {
+        let text = write(&reports, format, &PLAIN).unwrap();
+        assert!(!text.contains('\x1b') && text.ends_with('\n') && !text.contains(" \n"), "{name} {ending}:\n{text}");
+        golden(&format!("{name}.{ending}"), &text);
+    }
+}
+
+fn hints() -> Hints {
+    let mut over = hint("shop", "cart-2", "peer_slow");
+    over.state = crate::api::HintState::Resolved;
+    let wanted = Wanted { namespace: None, since: Some(std::time::Duration::from_secs(600)), now_ms: NOW_MS };
+    Hints::new([over, hint("shop", "payment-1", "path_loss")], &wanted, 3, vec![])
+}
+
+#[test]
+fn why_in_every_format() {
+    formats("why-peer", case::case(cases::waits_for_throttled_peer(), &cases::wanted()));
+    formats("why-loss", case::case(cases::loses(), &cases::wanted()));
+    formats("why-well", case::case(cases::well(), &cases::wanted()));
+}
+
+#[test]
+fn hints_in_every_format() {
+    formats("hints", hints());
+}
+
+#[test]
+fn nodes_and_matrix_in_every_format() {
+    let rows = node_tests::cluster();
+    formats("nodes", nodes(&rows, &[], &node_tests::names(), vec![]));
+    formats("matrix", matrix(&rows, 4, vec![]));
+}
+
+#[test]
+fn diagnose_in_every_format() {
+    let pods = pods();
+    formats("diagnose", diagnose(&pods, &status::judge(&pods, NOW_MS), vec![]));
+}
+
+#[test]
+fn topology_in_every_format() {
+    formats("topology", topology());
+}
+
+#[test]
+fn several_contexts_stand_side_by_side() {
+    let both =
+        |format| write(&[(Some("a".to_owned()), hints()), (Some("b".to_owned()), hints())], format, &PLAIN).unwrap();
+    golden("contexts.txt", &both(Format::Table));
+    let json: serde_json::Value = serde_json::from_str(&both(Format::Json)).unwrap();
+    assert_eq!((json[0]["context"].as_str(), json[1]["items"].as_array().unwrap().len()), (Some("a"), 2));
+    let wells = [Some("a"), Some("b")].map(|c| (c.map(str::to_owned), case::case(cases::well(), &cases::wanted())));
+    assert!(write(&wells, Format::Table, &PLAIN).unwrap().contains("── context b ──"));
+}
+
+#[test]
+fn colour_changes_no_column() {
+    let colour = View { paint: Paint::new(true, None), ..PLAIN };
+    let plain = |text: &str| {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('\x1b') {
+            out.push_str(before);
+            rest = after.split_once('m').map_or("", |(_, rest)| rest);
+        }
+        out + rest
+    };
+    let report = hints();
+    assert_ne!(report.text(&colour), report.text(&PLAIN));
+    assert_eq!(plain(&report.text(&colour)), report.text(&PLAIN));
+    let rows = matrix(&node_tests::cluster(), 4, vec![]);
+    assert_eq!(plain(&rows.text(&colour)), rows.text(&PLAIN));
+}
+
+#[test]
+fn an_empty_list_says_what_it_means() {
+    let none = |silent: usize| {
+        let silent =
+            vec![crate::plugin::model::Silent { node: "n".into(), agent: "a".into(), why: "w".into() }; silent];
+        Hints::new([], &Wanted::default(), 3, silent).text(&PLAIN)
+    };
+    assert_eq!(none(0), "No hints: no rule holds on any of 3 Nodes.\n");
+    assert!(none(2).contains("nothing is known"));
+}
+
+#[test]
+fn lines_are_broken_between_words_and_ages_are_kubectls() {
+    assert_eq!(wrap("aa bb cc", 5), ["aa bb", "cc"]);
+    assert_eq!([1_000, 119_000, 120_000, 7_200_000, 172_800_000].map(age), ["1s", "119s", "2m", "2h", "2d"]);
+}

@@ -1,0 +1,91 @@
+//! `topology`.
+
+use super::{
+    Colour, Report, Table, View,
+    mermaid::{Chart, Shape},
+};
+use crate::plugin::model::{
+    Silent,
+    topology::{Step, StepHealth, Topology},
+};
+
+impl Report for Topology {
+    fn text(&self, view: &View) -> String {
+        let mut out = String::new();
+        // Whether the branches to the left go on below.
+        let mut open: Vec<bool> = Vec::new();
+        for (i, step) in self.steps.iter().enumerate() {
+            let last = !self.steps[i + 1..].iter().take_while(|s| s.depth >= step.depth).any(|s| s.depth == step.depth);
+            open.truncate(step.depth.saturating_sub(1));
+            let left: String = open.iter().map(|on| if *on { "│  " } else { "   " }).collect();
+            let branch = match (step.depth, last) {
+                (0, _) => "",
+                (_, true) => "└─ ",
+                (_, false) => "├─ ",
+            };
+            if step.depth > 0 {
+                open.push(!last);
+            }
+            let mark = view.paint.colour(colour(step.health), step.health.label());
+            out.push_str(&format!("{left}{branch}{}/{}  [{mark}]  {}\n", step.kind, step.name, step.says));
+            let below: String = open.iter().map(|on| if *on { "│  " } else { "   " }).collect();
+            let below = format!("{below}   ");
+            if !step.owners.is_empty() {
+                let owners = view.paint.colour(Colour::Grey, &format!("owned by {}", step.owners.join(" ← ")));
+                out.push_str(&format!("{below}{owners}\n"));
+            }
+            if !step.held_by.is_empty() {
+                let held = format!("being deleted, held by finalizers: {}", step.held_by.join(", "));
+                out.push_str(&format!("{below}{}\n", view.paint.colour(Colour::Yellow, &held)));
+            }
+        }
+        if !self.unknown.is_empty() {
+            out.push_str(&format!("\n{}\n", view.paint.bold("NOT KNOWN")));
+            for line in &self.unknown {
+                out.push_str(&format!("  {line}\n"));
+            }
+        }
+        out
+    }
+
+    fn table(&self, _: &View) -> Option<Table> {
+        None
+    }
+
+    fn mermaid(&self) -> String {
+        let mut chart = Chart::new("TD");
+        let mut path: Vec<(usize, usize)> = Vec::new();
+        for step in &self.steps {
+            let id = chart.node(&label(step), if step.kind == "Node" { Shape::Box } else { Shape::Round });
+            path.retain(|(depth, _)| *depth < step.depth);
+            if let Some((_, parent)) = path.last() {
+                chart.edge(*parent, id, "");
+            }
+            path.push((step.depth, id));
+            let mut below = id;
+            for owner in &step.owners {
+                let above = chart.node(owner, Shape::Box);
+                chart.edge(above, below, "owns");
+                below = above;
+            }
+        }
+        chart.text()
+    }
+
+    fn not_answered(&self) -> &[Silent] {
+        &self.not_answered
+    }
+}
+
+fn label(step: &Step) -> String {
+    format!("{}/{}\n{}", step.kind, step.name, step.health.label())
+}
+
+const fn colour(health: StepHealth) -> Colour {
+    match health {
+        StepHealth::Well => Colour::Green,
+        StepHealth::Unknown => Colour::Grey,
+        StepHealth::Degraded => Colour::Yellow,
+        StepHealth::Broken => Colour::Red,
+    }
+}

@@ -1,0 +1,162 @@
+//! The screen of `top`.
+
+use super::state::{Column, State};
+use crate::plugin::render::age;
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    style::{Color, Modifier, Style},
+    text::{Line, Span},
+    widgets::{Cell, Paragraph, Row, Table, TableState, Wrap},
+};
+
+const KEYS: &str = "↑↓ select  ⏎ why  / filter  s sort  r reverse  ? help  q quit";
+const HELP: [&str; 9] = [
+    "↑ ↓ k j      select a Pod, or scroll its detail",
+    "PgUp PgDn    ten at once; Home End g G: first and last",
+    "Enter        why: hints, evidence, what is known to be well and what is not known",
+    "Esc          back; at last clears the filter",
+    "/            filter by Pod, namespace, Node or cause; Enter keeps it",
+    "s > <        sort by the next or previous column",
+    "r            reverse",
+    "?            this help",
+    "q, Ctrl-C    quit",
+];
+
+pub(super) fn draw(frame: &mut Frame<'_>, state: &State, now_ms: i64) {
+    let areas =
+        Layout::vertical([Constraint::Length(1), Constraint::Min(1), Constraint::Length(1)]).split(frame.area());
+    let [head, body, foot] = [areas[0], areas[1], areas[2]];
+    header(frame, head, state, now_ms);
+    if state.help {
+        let lines: Vec<Line<'_>> = HELP.iter().map(|line| Line::raw(*line)).collect();
+        frame.render_widget(Paragraph::new(lines), body);
+    } else if let Some(scrolled) = state.detail {
+        detail(frame, body, state, scrolled);
+    } else {
+        list(frame, body, state);
+    }
+    footer(frame, foot, state);
+}
+
+fn painted(state: &State, colour: Color) -> Style {
+    if state.colour { Style::new().fg(colour) } else { Style::new() }
+}
+
+fn header(frame: &mut Frame<'_>, area: Rect, state: &State, now_ms: i64) {
+    let hints = state.rows.iter().filter(|row| !row.cause.is_empty()).count();
+    let plural = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
+    let mut text = format!(
+        "netwhy · {} · {} · {} with hints · {} ago",
+        plural(state.agents, "agent"),
+        plural(state.rows.len(), "Pod"),
+        hints,
+        age(now_ms - state.seen_ms)
+    );
+    if state.silent > 0 {
+        text.push_str(&format!(" · {} silent", plural(state.silent, "agent")));
+    }
+    let style = if state.silent > 0 { painted(state, Color::Yellow) } else { Style::new() };
+    frame.render_widget(Line::styled(text, style.add_modifier(Modifier::BOLD)), area);
+}
+
+fn footer(frame: &mut Frame<'_>, area: Rect, state: &State) {
+    let line = match (&state.trouble, state.typing) {
+        (Some(trouble), _) => Line::styled(format!("can't refresh: {trouble}"), painted(state, Color::Red)),
+        (None, true) => Line::raw(format!("/{}▏", state.filter)),
+        (None, false) if !state.filter.is_empty() => {
+            Line::raw(format!("filter: {}  (Esc clears)  {KEYS}", state.filter))
+        }
+        _ => Line::styled(KEYS, painted(state, Color::DarkGray)),
+    };
+    frame.render_widget(line, area);
+}
+
+fn list(frame: &mut Frame<'_>, area: Rect, state: &State) {
+    let shown = state.shown();
+    if shown.is_empty() {
+        let text =
+            if state.rows.is_empty() { "No Pods here (all namespaces: -A)." } else { "No Pod matches the filter." };
+        return frame.render_widget(Paragraph::new(text), area);
+    }
+    let heads = Column::ALL.map(|(column, name)| {
+        let arrow = if state.reverse { "▲" } else { "▼" };
+        let text = if column == state.sort { format!("{name}{arrow}") } else { name.to_owned() };
+        Cell::new(Span::styled(text, Modifier::BOLD))
+    });
+    let rows = shown.iter().map(|row| {
+        let style = if row.cause.is_empty() { Style::new() } else { painted(state, Color::Red) };
+        Row::new(row.cells().map(Cell::new)).style(style)
+    });
+    let widths = [
+        Constraint::Min(20),
+        Constraint::Length(14),
+        Constraint::Length(30),
+        Constraint::Length(9),
+        Constraint::Length(9),
+        Constraint::Length(10),
+        Constraint::Length(11),
+    ];
+    let table = Table::new(rows, widths)
+        .header(Row::new(heads))
+        .column_spacing(1)
+        .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
+    let mut at = TableState::default().with_selected(state.at());
+    frame.render_stateful_widget(table, area, &mut at);
+}
+
+fn detail(frame: &mut Frame<'_>, area: Rect, state: &State, scrolled: usize) {
+    let shown = state.shown();
+    let Some(row) = shown.get(state.at()) else { return };
+    let title = format!("{}/{} on {}", row.namespace, row.name, row.node);
+    let mut lines = vec![Line::styled(title, Modifier::BOLD), Line::default()];
+    lines.extend(row.detail.iter().map(|line| Line::raw(line.as_str())));
+    let scrolled = u16::try_from(scrolled.min(lines.len().saturating_sub(1))).unwrap_or(u16::MAX);
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).scroll((scrolled, 0)), area);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::state::tests::three, *};
+    use crate::plugin::model::testing::golden;
+    use ratatui::{
+        Terminal,
+        backend::TestBackend,
+        crossterm::event::{KeyCode, KeyEvent, KeyModifiers},
+    };
+
+    fn screen(state: &State, columns: u16, lines: u16) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(columns, lines)).unwrap();
+        terminal.draw(|frame| draw(frame, state, 4000)).unwrap();
+        let text = terminal.backend().to_string();
+        text.lines().map(|line| line.trim_matches('"').trim_end()).collect::<Vec<_>>().join("\n") + "\n"
+    }
+
+    fn key(state: &mut State, code: KeyCode) {
+        state.key(KeyEvent::new(code, KeyModifiers::NONE));
+    }
+
+    #[test]
+    fn list_detail_and_help_are_as_on_file() {
+        let mut state = three();
+        golden("top-list.txt", &screen(&state, 120, 8));
+        key(&mut state, KeyCode::Enter);
+        golden("top-detail.txt", &screen(&state, 100, 24));
+        key(&mut state, KeyCode::Char('?'));
+        golden("top-help.txt", &screen(&state, 100, 14));
+    }
+
+    #[test]
+    fn any_size_can_be_drawn() {
+        let mut state = three();
+        for (columns, lines) in [(1, 1), (3, 2), (20, 3), (300, 100)] {
+            screen(&state, columns, lines);
+        }
+        key(&mut state, KeyCode::Enter);
+        for _ in 0..50 {
+            key(&mut state, KeyCode::Down);
+        }
+        screen(&state, 10, 3);
+        screen(&State::new(true), 40, 5);
+    }
+}

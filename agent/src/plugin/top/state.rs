@@ -1,0 +1,381 @@
+//! What `top` shows, and what keys do to it. Pure.
+
+use super::super::commands::one_line;
+use crate::{
+    api::Hint,
+    http::json::PodRow,
+    plugin::model::health::{Health, percent, seconds, status_line},
+};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// One Pod.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Row {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) node: String,
+    pub(super) cause: String,
+    pub(super) confidence: f64,
+    pub(super) rtt_p50_seconds: Option<f64>,
+    pub(super) loss: Option<f64>,
+    pub(super) throttled: Option<f64>,
+    pub(super) segments_per_second: f64,
+    /// What Enter shows.
+    pub(super) detail: Vec<String>,
+}
+
+/// Columns that it can be sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Column {
+    Hint,
+    Name,
+    Node,
+    Rtt,
+    Loss,
+    Throttled,
+    Traffic,
+}
+
+impl Column {
+    pub(super) const ALL: [(Self, &str); 7] = [
+        (Self::Name, "POD"),
+        (Self::Node, "NODE"),
+        (Self::Hint, "HINT"),
+        (Self::Rtt, "RTT"),
+        (Self::Loss, "LOSS"),
+        (Self::Throttled, "THROTTLED"),
+        (Self::Traffic, "SEGMENTS/S"),
+    ];
+
+    fn next(self, by: isize) -> Self {
+        let at = Self::ALL.iter().position(|(column, _)| *column == self).unwrap_or(0) as isize;
+        let n = Self::ALL.len() as isize;
+        Self::ALL[(at + by).rem_euclid(n) as usize].0
+    }
+}
+
+/// What a key leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    GoOn,
+    Quit,
+}
+
+/// Everything on the screen.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) colour: bool,
+    pub(super) rows: Vec<Row>,
+    pub(super) agents: usize,
+    pub(super) silent: usize,
+    pub(super) seen_ms: i64,
+    /// Why the last look failed. `None`: it did not.
+    pub(super) trouble: Option<String>,
+    pub(super) sort: Column,
+    pub(super) reverse: bool,
+    pub(super) filter: String,
+    /// The filter is being typed.
+    pub(super) typing: bool,
+    /// (namespace, name) of the selected row: it stays selected when others move.
+    selected: Option<(String, String)>,
+    /// The selected row's detail is open, scrolled by so many lines.
+    pub(super) detail: Option<usize>,
+    pub(super) help: bool,
+}
+
+impl State {
+    pub(super) fn new(colour: bool) -> Self {
+        Self {
+            colour,
+            rows: Vec::new(),
+            agents: 0,
+            silent: 0,
+            seen_ms: 0,
+            trouble: None,
+            sort: Column::Hint,
+            reverse: false,
+            filter: String::new(),
+            typing: false,
+            selected: None,
+            detail: None,
+            help: false,
+        }
+    }
+
+    pub(super) fn update(&mut self, rows: Vec<Row>, agents: usize, silent: usize, now_ms: i64) {
+        self.rows = rows;
+        self.agents = agents;
+        self.silent = silent;
+        self.seen_ms = now_ms;
+        self.trouble = None;
+    }
+
+    /// Rows that the filter lets through, in order.
+    pub(super) fn shown(&self) -> Vec<&Row> {
+        let wanted = self.filter.to_lowercase();
+        let has = |text: &str| text.to_lowercase().contains(&wanted);
+        let mut rows: Vec<&Row> =
+            (self.rows.iter()).filter(|r| has(&r.name) || has(&r.namespace) || has(&r.node) || has(&r.cause)).collect();
+        // None is below every figure: what is not known is not bad.
+        let figure = |value: Option<f64>| value.unwrap_or(-1.0);
+        rows.sort_by(|a, b| {
+            let order = match self.sort {
+                Column::Hint => b.confidence.total_cmp(&a.confidence),
+                Column::Name => (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)),
+                Column::Node => a.node.cmp(&b.node),
+                Column::Rtt => figure(b.rtt_p50_seconds).total_cmp(&figure(a.rtt_p50_seconds)),
+                Column::Loss => figure(b.loss).total_cmp(&figure(a.loss)),
+                Column::Throttled => figure(b.throttled).total_cmp(&figure(a.throttled)),
+                Column::Traffic => b.segments_per_second.total_cmp(&a.segments_per_second),
+            };
+            let order = if self.reverse { order.reverse() } else { order };
+            order.then_with(|| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)))
+        });
+        rows
+    }
+
+    /// Place of the selected row among those shown; the first when it is gone.
+    pub(super) fn at(&self) -> usize {
+        let rows = self.shown();
+        let found = self
+            .selected
+            .as_ref()
+            .and_then(|(namespace, name)| rows.iter().position(|row| row.namespace == *namespace && row.name == *name));
+        found.unwrap_or(0)
+    }
+
+    fn select(&mut self, at: isize) {
+        let rows = self.shown();
+        let last = rows.len().saturating_sub(1) as isize;
+        let row = rows.get(at.clamp(0, last) as usize);
+        self.selected = row.map(|row| (row.namespace.clone(), row.name.clone()));
+    }
+
+    /// Takes a key.
+    pub(super) fn key(&mut self, key: KeyEvent) -> After {
+        if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
+            return After::Quit;
+        }
+        if self.typing {
+            match key.code {
+                KeyCode::Enter => self.typing = false,
+                KeyCode::Esc => {
+                    self.typing = false;
+                    self.filter.clear();
+                }
+                KeyCode::Backspace => drop(self.filter.pop()),
+                KeyCode::Char(c) => self.filter.push(c),
+                _ => {}
+            }
+            return After::GoOn;
+        }
+        let step: isize = match key.code {
+            KeyCode::Char('q') => return After::Quit,
+            KeyCode::Esc => {
+                // One layer at a time; the last one is the filter.
+                match (self.help, self.detail) {
+                    (true, _) => self.help = false,
+                    (_, Some(_)) => self.detail = None,
+                    _ => self.filter.clear(),
+                }
+                0
+            }
+            KeyCode::Char('?' | 'h') => {
+                self.help = !self.help;
+                0
+            }
+            KeyCode::Char('/') => {
+                self.typing = true;
+                self.detail = None;
+                0
+            }
+            KeyCode::Char('s' | '>') | KeyCode::Right => {
+                self.sort = self.sort.next(1);
+                0
+            }
+            KeyCode::Char('<') | KeyCode::Left => {
+                self.sort = self.sort.next(-1);
+                0
+            }
+            KeyCode::Char('r') => {
+                self.reverse = !self.reverse;
+                0
+            }
+            KeyCode::Enter => {
+                if self.detail.is_none() && !self.shown().is_empty() {
+                    self.select(self.at() as isize);
+                    self.detail = Some(0);
+                }
+                0
+            }
+            KeyCode::Down | KeyCode::Char('j') => 1,
+            KeyCode::Up | KeyCode::Char('k') => -1,
+            KeyCode::PageDown | KeyCode::Char(' ') => 10,
+            KeyCode::PageUp => -10,
+            KeyCode::Home | KeyCode::Char('g') => isize::MIN / 2,
+            KeyCode::End | KeyCode::Char('G') => isize::MAX / 2,
+            _ => 0,
+        };
+        match (&mut self.detail, step) {
+            (_, 0) => {}
+            (Some(scrolled), step) => *scrolled = (*scrolled as isize).saturating_add(step).clamp(0, 1000) as usize,
+            (None, step) => self.select((self.at() as isize).saturating_add(step)),
+        }
+        After::GoOn
+    }
+}
+
+/// Rows of one agent's answer.
+pub(super) fn rows(context: Option<&str>, pods: Vec<PodRow>, hints: &[Hint]) -> Vec<Row> {
+    pods.into_iter()
+        .map(|pod| {
+            let about = |hint: &&Hint| hint.subject.namespace == pod.namespace && hint.subject.name == pod.name;
+            let own: Vec<&Hint> = hints.iter().filter(about).collect();
+            let first = own.first();
+            let namespace = context.map_or_else(|| pod.namespace.clone(), |c| format!("{c}/{}", pod.namespace));
+            Row {
+                cause: first.map(|hint| hint.cause.clone()).unwrap_or_default(),
+                confidence: first.map_or(0.0, |hint| hint.confidence),
+                rtt_p50_seconds: pod.window.rtt_p50_seconds,
+                loss: pod.window.loss_episode_ratio,
+                throttled: pod.window.cpu_throttled_share,
+                segments_per_second: pod.window.counts.segments_sent as f64 / pod.window.seconds.max(1.0),
+                detail: detail(&pod, &own),
+                namespace,
+                name: pod.name,
+                node: pod.node,
+            }
+        })
+        .collect()
+}
+
+fn detail(pod: &PodRow, hints: &[&Hint]) -> Vec<String> {
+    let mut out = Vec::new();
+    for hint in hints {
+        out.push(one_line(hint));
+        for e in &hint.evidence {
+            let usual = e.baseline.map(|b| format!(", normally {b:.4}")).unwrap_or_default();
+            out.push(format!("  {} = {:.4} {}{usual}  {}", e.signal, e.observed, e.unit, e.place));
+        }
+        for ruled in &hint.ruled_out {
+            out.push(format!("  not {}: {}", ruled.cause, ruled.because));
+        }
+        out.push(format!("  do: {}", hint.action));
+        out.push(String::new());
+    }
+    if hints.is_empty() {
+        out.push("No rule holds for it now.".to_owned());
+        out.push(String::new());
+    }
+    let mut health = Health::default();
+    health.of_window(pod);
+    if let Some(info) = &pod.status {
+        out.push(format!("Pod status      {}", status_line(info)));
+    }
+    for (head, facts) in [("well", &health.well), ("odd", &health.odd), ("no data", &health.no_data)] {
+        out.extend(facts.iter().map(|fact| format!("{head:<10} {:<14} {}", fact.what, fact.figures)));
+    }
+    out
+}
+
+impl Row {
+    /// Cells in the order of [`Column::ALL`].
+    pub(super) fn cells(&self) -> [String; 7] {
+        let or = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
+        [
+            format!("{}/{}", self.namespace, self.name),
+            self.node.clone(),
+            if self.cause.is_empty() {
+                "–".to_owned()
+            } else {
+                format!("{} {:.0}%", self.cause, self.confidence * 100.0)
+            },
+            or(self.rtt_p50_seconds.map(seconds)),
+            or(self.loss.map(percent)),
+            or(self.throttled.map(percent)),
+            format!("{:.0}", self.segments_per_second),
+        ]
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::plugin::model::testing::{healthy_row, hint, idle_row};
+
+    pub(crate) fn three() -> State {
+        let mut sick = healthy_row();
+        sick.name = "cart-1".to_owned();
+        sick.node = "node-b".to_owned();
+        sick.window.rtt_p50_seconds = Some(0.05);
+        let hints = [hint("shop", "cart-1", "path_loss")];
+        let mut state = State::new(false);
+        state.update(rows(None, vec![healthy_row(), idle_row(), sick], &hints), 2, 1, 1000);
+        state
+    }
+
+    fn names(state: &State) -> Vec<&str> {
+        state.shown().into_iter().map(|row| row.name.as_str()).collect()
+    }
+
+    fn press(state: &mut State, keys: &str) -> After {
+        let mut after = After::GoOn;
+        for c in keys.chars() {
+            let code = match c {
+                '⏎' => KeyCode::Enter,
+                '⎋' => KeyCode::Esc,
+                '↓' => KeyCode::Down,
+                c => KeyCode::Char(c),
+            };
+            after = state.key(KeyEvent::new(code, KeyModifiers::NONE));
+        }
+        after
+    }
+
+    #[test]
+    fn hints_come_first_and_other_columns_can() {
+        let mut state = three();
+        assert_eq!(names(&state), ["cart-1", "idle-1", "payment-1"]);
+        press(&mut state, "s");
+        assert_eq!((state.sort, names(&state)[0]), (Column::Rtt, "cart-1"));
+        press(&mut state, "r");
+        assert_eq!(names(&state)[0], "idle-1", "unknown is below every figure");
+    }
+
+    #[test]
+    fn a_filter_narrows_while_it_is_typed_and_escape_clears_it() {
+        let mut state = three();
+        press(&mut state, "/pay");
+        assert_eq!((names(&state), state.typing), (vec!["payment-1"], true));
+        press(&mut state, "q");
+        assert!(names(&state).is_empty(), "q is a letter of the filter");
+        press(&mut state, "⎋");
+        assert_eq!((names(&state).len(), state.typing), (3, false));
+        press(&mut state, "/path_l⏎");
+        assert_eq!(names(&state), ["cart-1"], "causes are searched too");
+    }
+
+    #[test]
+    fn the_selected_row_stays_selected_when_rows_move() {
+        let mut state = three();
+        press(&mut state, "↓↓");
+        assert_eq!(state.at(), 2);
+        press(&mut state, "r");
+        assert_eq!(names(&state)[state.at()], "payment-1");
+        press(&mut state, "↓↓↓↓↓⏎");
+        assert!(state.detail.is_some());
+        press(&mut state, "⎋");
+        assert!(state.detail.is_none());
+    }
+
+    #[test]
+    fn q_and_control_c_quit() {
+        assert_eq!(press(&mut three(), "q"), After::Quit);
+        let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        let mut typing = three();
+        press(&mut typing, "/x");
+        assert_eq!(typing.key(interrupt), After::Quit);
+        let mut empty = State::new(false);
+        assert_eq!(press(&mut empty, "↓⏎g"), After::GoOn);
+    }
+}

@@ -1,0 +1,31 @@
+//! Programs under test.
+
+use anyhow::{Context as _, Result, ensure};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Builds a program of the package netwhy-agent (`--bin NAME` or `--example NAME`) as this test was built, and says where it
+/// is. `variable` names an environment variable that stands in for it.
+///
+/// # Errors
+/// When it doesn't build.
+pub fn built(variable: &str, select: [&str; 2]) -> Result<PathBuf> {
+    if let Some(path) = env::var_os(variable) {
+        return Ok(path.into());
+    }
+    let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR"))).args(["build", "--quiet", "--message-format", "json"]);
+    build.args(["--package", "netwhy-agent"]).args(select);
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    let output = build.output().context("start cargo")?;
+    ensure!(output.status.success(), "{} doesn't build: {}", select[1], String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout)?;
+    let messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let programs = messages.filter_map(|message| Some(message["executable"].as_str()?.into()));
+    programs.into_iter().next_back().context("cargo named no program")
+}

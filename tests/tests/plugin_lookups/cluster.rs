@@ -1,0 +1,224 @@
+//! A real API server with its Pod proxy and RBAC, real agents on two Nodes, real traffic between two Pods.
+
+use crate::{
+    control_plane::{ADMIN, ControlPlane, NOBODY, ONCALL, READER, assets, running},
+    tools::{TRAFFIC, eventually, skips, start_agent},
+};
+use netwhy_tests::lab::{Lab, Node, Program};
+use serde_json::{Value, json};
+use std::path::Path;
+
+const PORT: u16 = 9810;
+
+/// Rights from README.md: all that the plugin uses.
+fn rights() -> Value {
+    json!([
+        {"apiGroups": [""], "resources": ["pods", "nodes", "services", "events"], "verbs": ["get", "list"]},
+        {"apiGroups": [""], "resources": ["pods/proxy"], "verbs": ["get"]},
+        {"apiGroups": ["apps"], "resources": ["deployments", "replicasets", "statefulsets", "daemonsets"], "verbs": ["get"]},
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]},
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list"]}
+    ])
+}
+
+fn allow(plane: &ControlPlane, user: &str, rules: &Value) {
+    plane.create(&json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": user}, "rules": rules
+    }));
+    plane.create(&json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": user},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": user},
+        "subjects": [{"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"}]
+    }));
+}
+
+/// A Pod on a Node; returns its UID.
+fn pod(plane: &ControlPlane, namespace: &str, name: &str, node: &str, labels: &Value) -> String {
+    let ports = json!([{"name": "metrics", "containerPort": PORT}]);
+    plane.create(&json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": {"nodeName": node, "containers": [{"name": "app", "image": "app", "ports": ports}]}
+    }))
+}
+
+/// A further address on a Node's interface: a Pod's own.
+fn own_address(node: &Node) -> String {
+    let [a, b, c, d] = node.ipv4.octets();
+    let address = format!("{a}.{b}.{c}.{}", d + 100);
+    node.run(&["ip", "address", "add", &format!("{address}/16"), "dev", node.device]).unwrap();
+    address
+}
+
+/// Two Nodes with an agent each.
+fn agents(lab: &Lab, plane: &ControlPlane) -> Vec<Program> {
+    let config = plane.config(ADMIN);
+    let labels = json!({"app.kubernetes.io/name": "netwhy", "app.kubernetes.io/component": "agent"});
+    let mut agents = Vec::new();
+    for name in ["a", "b"] {
+        let node = lab.node(name).unwrap();
+        let address = node.ipv4.to_string();
+        let pod_name = format!("netwhy-{name}");
+        pod(plane, "netwhy", &pod_name, name, &labels);
+        plane.status("netwhy", &pod_name, &running(&address));
+        let (listen, kubeconfig) = (format!("--listen={address}:{PORT}"), format!("--kubeconfig={}", config.display()));
+        // A cgroup that is no Pod's: makes the folder that stands for the Node's root.
+        lab.pod(name, "system").unwrap();
+        let cgroups = lab.cgroups().root().join(name);
+        let args = ["--kube", "on", &kubeconfig, &listen];
+        agents.push(start_agent(lab, Some(&node.netns), name, &cgroups, &args));
+        let ready = format!("/api/v1/namespaces/netwhy/pods/{pod_name}:{PORT}/proxy/readyz");
+        eventually("ready agent", || plane.kubectl(ADMIN, &["get", "--raw", &ready], "").map(drop));
+    }
+    agents
+}
+
+#[test]
+fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
+    if skips("plugin on a real API server") {
+        return;
+    }
+    let Some(assets) = assets() else {
+        println!("SKIP plugin: machine: no etcd and kube-apiserver: set KUBEBUILDER_ASSETS to their folder");
+        return;
+    };
+    let lab = Lab::new(Path::new(TRAFFIC), &["a", "b", "c"]).unwrap();
+    let nodes: Vec<Node> = ["a", "b", "c"].iter().map(|name| lab.node(name).unwrap().clone()).collect();
+    let plane = ControlPlane::start(&lab, &nodes[2], &assets);
+    for namespace in ["shop", "netwhy"] {
+        plane.create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
+    }
+    let addresses = [own_address(&nodes[0]), own_address(&nodes[1])];
+    for (name, address) in [("a", Some(&addresses[0])), ("b", Some(&addresses[1])), ("d", None)] {
+        let range = address.map(|address| format!("{address}/32"));
+        plane.create(&json!({
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
+            "spec": {"podCIDR": range.clone().unwrap_or_default(), "podCIDRs": range.into_iter().collect::<Vec<_>>()}
+        }));
+    }
+    allow(&plane, "oncall", &rights());
+    allow(&plane, "reader", &json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]));
+
+    // Pods: the API's object and the laboratory's cgroup, joined by the UID as on a real Node.
+    let labels = json!({"app": "shop"});
+    let uids = [pod(&plane, "shop", "cart", "a", &labels), pod(&plane, "shop", "db", "b", &labels)];
+    plane.status("shop", "cart", &running(&addresses[0]));
+    plane.status("shop", "db", &running(&addresses[1]));
+    let running_agents = agents(&lab, &plane);
+    let client = lab.pod("a", &format!("pod{}", uids[0])).unwrap();
+    let server = lab.pod("b", &format!("pod{}", uids[1])).unwrap();
+    let mut answers = lab.start(&server, &["server", "--port", "8080"]).unwrap();
+    answers.wait_ready(crate::tools::PATIENCE).unwrap();
+    let to = format!("{}:8080", addresses[1]);
+    let args = ["client", "--to", &to, "--connections", "2", "--rate", "60", "--close=server"];
+    let asks = lab.start(&client, &args).unwrap();
+    asks.wait_for(crate::tools::PATIENCE, |report| report.total.requests > 10).unwrap();
+
+    // Well, as who may no more than README.md says.
+    let case = eventually("measured Pod", || {
+        let said = plane.ask(ONCALL, &["why", "pod/cart", "-o", "json"]);
+        if said.code != 0 {
+            return Err(said.err);
+        }
+        let case = said.json();
+        if case["verdict"]["state"] == "nothing_found" {
+            Ok(case)
+        } else {
+            Err(format!("{} well: {} no data: {} {}", case["verdict"], case["well"], case["no_data"], case["unknown"]))
+        }
+    });
+    assert_eq!((case["nodes"][0].as_str(), case["pods"][0]["name"].as_str()), (Some("a"), Some("cart")));
+    let status = "Running, 1 of 1 containers ready, 0 restarts";
+    assert_eq!(case["pods"][0]["status"], status, "{case}");
+    errors(&plane);
+    let matrix = plane.ask(ONCALL, &["matrix", "-o", "json"]).well().json();
+    let pair = matrix["pairs"].as_array().unwrap().iter().find(|pair| pair["from"] == "a" && pair["to"] == "b");
+    let rtt = pair.unwrap_or_else(|| panic!("{matrix}"))["min_rtt_seconds"].as_f64().unwrap();
+    assert!((1e-6..0.1).contains(&rtt), "{matrix}");
+    println!("{}", plane.ask(ONCALL, &["matrix"]).well().out);
+    println!("{}", plane.ask(ONCALL, &["nodes"]).well().out);
+
+    // Broken: the server is gone, its host answers.
+    answers.stop();
+    let case = eventually("verdict", || {
+        let case = plane.ask(ONCALL, &["why", "cart", "-o", "json"]).well().json();
+        if case["verdict"]["state"] == "cause_found" { Ok(case) } else { Err(case["verdict"].to_string()) }
+    });
+    assert_eq!(case["verdict"]["cause"], "peer_refusing", "{case}");
+    // The agent knows the Node from its podCIDR; whose the address is, the API server tells.
+    assert_eq!(case["verdict"]["blame"]["name"], "shop/db", "{case}");
+    let screen = plane.ask(ONCALL, &["why", "pod/cart"]).well();
+    println!("{}{}", screen.out, screen.err);
+    assert!(screen.out.contains("peer_refusing") && screen.out.contains("Pod shop/cart on a"), "{}", screen.out);
+    let hints = plane.ask(ONCALL, &["hints", "-A", "-o", "json"]).well().json();
+    assert_eq!(hints["agents"], 2, "{hints}");
+    assert!(hints["items"].as_array().unwrap().iter().any(|h| h["subject"]["name"] == "cart"), "{hints}");
+    let node = plane.ask(ONCALL, &["why", "node/a", "-o", "json"]).well().json();
+    assert_eq!(node["verdict"]["cause"], "peer_refusing", "{}", node["verdict"]);
+
+    sick(&plane);
+    partial(&plane, running_agents);
+}
+
+/// Bad questions, and those that may not ask.
+fn errors(plane: &ControlPlane) {
+    plane.ask(ONCALL, &["why", "pod/car"]).failed(&["no Pod in namespace shop is named \"car\"", "did you mean cart?"]);
+    plane.ask(ONCALL, &["why", "deploy/x"]).failed(&["no Deployment in namespace shop is named \"x\""]);
+    plane.ask(ONCALL, &["why", "node/z"]).failed(&["no Node is named \"z\""]);
+    plane.ask(NOBODY, &["why", "pod/cart"]).failed(&["forbidden", "cannot get resource \"pods\""]);
+    plane.ask(NOBODY, &["hints", "-A"]).failed(&["forbidden", "--agent-namespace"]);
+    plane.ask(READER, &["hints", "-A"]).failed(&["none of the 2 agents answered", "pods/proxy"]);
+    plane.ask(READER, &["why", "pod/cart"]).failed(&["the agent on a", "forbidden", "pods/proxy"]);
+    plane.ask("wrong", &["hints"]).failed(&["doesn't accept the credentials"]);
+    // A Pod on a Node without an agent.
+    pod(plane, "shop", "lonely", "d", &json!({"app": "lonely"}));
+    plane.status("shop", "lonely", &running("10.77.255.250"));
+    plane.ask(ONCALL, &["why", "pod/lonely"]).failed(&["there is no agent on Node d", "nodeSelector"]);
+    // This version of the API server has no discovery.k8s.io/v1; a newer one has.
+    plane.create(&json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "shop", "namespace": "shop"},
+        "spec": {"selector": {"app": "shop"}, "ports": [{"port": 80}]}
+    }));
+    let said = plane.ask(ONCALL, &["topology", "svc/shop"]);
+    if said.code != 0 {
+        said.failed(&["discovery.k8s.io/v1", "1.21"]);
+    }
+    let group = plane.ask(ONCALL, &["why", "svc/shop", "-o", "json"]).well().json();
+    assert_eq!(group["pods"].as_array().unwrap().len(), 2, "{group}");
+}
+
+/// Status causes, also of a Pod without a Node.
+fn sick(plane: &ControlPlane) {
+    pod(plane, "shop", "looping", "a", &json!({}));
+    let mut status = running("10.77.255.251");
+    status["containerStatuses"][0]["state"] = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}});
+    status["containerStatuses"][0]["restartCount"] = json!(4);
+    status["containerStatuses"][0]["lastState"] = json!({"terminated": {"exitCode": 127, "reason": "Error"}});
+    plane.status("shop", "looping", &status);
+    let found = plane.ask(ONCALL, &["diagnose", "-o", "json"]).well().json();
+    let items = found["items"].as_array().unwrap();
+    let one = items.iter().find(|item| item["pod"] == "looping").unwrap_or_else(|| panic!("{found}"));
+    assert_eq!((one["cause"].as_str(), one["node"].as_str()), (Some("pod_restarting"), Some("a")));
+    let table = plane.ask(ONCALL, &["diagnose"]).well().out;
+    assert!(table.contains("its command was not found"), "{table}");
+}
+
+/// One agent less: the rest is shown, and what is missing is said.
+fn partial(plane: &ControlPlane, mut agents: Vec<Program>) {
+    agents.truncate(1);
+    let said = plane.ask(ONCALL, &["hints", "-A", "-o", "json", "--request-timeout", "3s"]).well();
+    let warnings: Vec<&str> = said.err.lines().filter(|line| line.starts_with("warning: ")).collect();
+    assert_eq!(warnings.len(), 1, "{}", said.err);
+    assert!(warnings[0].contains("the agent on b (netwhy/netwhy-b) did not answer"), "{}", said.err);
+    assert_eq!(
+        (said.json()["agents"].as_u64(), said.json()["not_answered"].as_array().map(Vec::len)),
+        (Some(1), Some(1))
+    );
+    plane.ask(ONCALL, &["why", "pod/db"]).failed(&["the agent on b"]);
+    drop(agents);
+    wait_gone(plane);
+}
+
+/// With no agent left there is nothing to show.
+fn wait_gone(plane: &ControlPlane) {
+    plane.ask(ONCALL, &["hints", "-A", "--request-timeout", "3s"]).failed(&["none of the 2 agents answered"]);
+}

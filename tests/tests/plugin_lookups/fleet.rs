@@ -1,0 +1,122 @@
+//! Many agents behind a stand-in for the API server (agent/examples/fleet.rs).
+
+use crate::tools::{Said, Scratch, command, eventually, kubeconfig};
+use netwhy_tests::built::built;
+use serde_json::Value;
+use std::{
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// It ends when dropped.
+struct Fleet {
+    child: Child,
+    url: String,
+}
+
+impl Fleet {
+    fn start(agents: usize, mute: usize) -> Self {
+        let program = built("NETWHY_FLEET", ["--example", "fleet"]).unwrap();
+        let mut command = Command::new(program);
+        command.args(["--agents", &agents.to_string(), "--mute", &mute.to_string()]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        Self { child, url: ready["url"].as_str().unwrap().to_owned() }
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn ask(config: &PathBuf, args: &[&str]) -> Said {
+    Said::of(command(args).arg("--kubeconfig").arg(config).output().unwrap())
+}
+
+#[test]
+fn two_clusters_stand_side_by_side_and_silent_agents_are_named() {
+    let (a, b) = (Fleet::start(30, 0), Fleet::start(20, 2));
+    let scratch = Scratch::new("fleet");
+    let contexts = [("left", a.url.as_str(), "t"), ("right", b.url.as_str(), "t")];
+    let config = scratch.write("config", &kubeconfig(&contexts, "shop"));
+
+    let one = ask(&config, &["hints", "-o", "json"]).well().json();
+    assert_eq!((one["items"].as_array().unwrap().len(), one["agents"].as_u64()), (30, Some(30)));
+    let both = ask(&config, &["hints", "--all-contexts", "-o", "json", "--request-timeout", "1s"]).well();
+    let warnings: Vec<&str> = both.err.lines().filter(|line| line.starts_with("warning: ")).collect();
+    assert_eq!(warnings.len(), 2, "{}", both.err);
+    for node in ["node-00018", "node-00019"] {
+        let line = warnings.iter().find(|line| line.contains(node)).unwrap();
+        assert!(line.starts_with("warning: right: ") && line.contains("no answer within 1 s"), "{line}");
+    }
+    let json = both.json();
+    assert_eq!((json[0]["context"].as_str(), json[1]["context"].as_str()), (Some("left"), Some("right")));
+    assert_eq!(json[1]["not_answered"].as_array().unwrap().len(), 2);
+    let table = ask(&config, &["hints", "--contexts", "left,right", "--request-timeout", "1s"]).well().out;
+    assert!(table.starts_with("CONTEXT   NAMESPACE"), "{table}");
+    assert_eq!(table.lines().count(), 1 + 30 + 18);
+
+    let case = ask(&config, &["why", "pod/app-00007-0"]).well().out;
+    assert!(case.contains("app-00007-0 loses packets to node-00000"), "{case}");
+    ask(&config, &["why", "app-00007"]).failed(&["no Pod, workload, Service or Node is named \"app-00007\""]);
+    let nodes = ask(&config, &["nodes", "-o", "json"]).well().json();
+    assert_eq!(
+        (nodes["items"][0]["node"].as_str(), nodes["items"][0]["peers_worse"].as_u64()),
+        (Some("node-00000"), Some(29))
+    );
+    let topology = ask(&config, &["topology", "svc/app"]).well().out;
+    for part in [
+        "Service/app  [ok]",
+        "EndpointSlice/app-1",
+        "Pod/app-00000-0",
+        "Node/node-00000  [ok]",
+        "owned by ReplicaSet/app",
+    ] {
+        assert!(topology.contains(part), "{part:?} is in:\n{topology}");
+    }
+    ask(&config, &["topology", "svc/none"]).failed(&["no Service in namespace shop is named \"none\""]);
+}
+
+#[test]
+fn a_pod_whose_agent_is_mute_is_an_error_and_not_well() {
+    let fleet = Fleet::start(3, 1);
+    let scratch = Scratch::new("mute");
+    let config = scratch.write("config", &kubeconfig(&[("c", &fleet.url, "t")], "shop"));
+    let said = ask(&config, &["why", "pod/app-00002-0", "--request-timeout", "1s"]);
+    said.failed(&["the agent on node-00002 (netwhy/netwhy-2)", "no answer within 1 s"]);
+    let none = ask(&config, &["hints", "--agent-selector", "app=other"]);
+    none.failed(&["found no agents", "app=other", "--agent-selector"]);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure_and_a_watch_goes_on_until_stopped() {
+    let fleet = Fleet::start(50, 0);
+    let scratch = Scratch::new("watch");
+    let config = scratch.write("config", &kubeconfig(&[("c", &fleet.url, "t")], "shop"));
+    let mut command = command(&["hints", "-w", "--kubeconfig"]);
+    let mut child = command.arg(&config).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for _ in 0..50 {
+        let line = lines.next().unwrap().unwrap();
+        assert!(line.contains("FIRING") && line.contains("path_loss"), "{line}");
+    }
+    assert!(child.try_wait().unwrap().is_none(), "it goes on");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Nothing changes: nothing more was said.
+    assert!(lines.next().is_none());
+
+    let begin = Instant::now();
+    let mut piped = crate::tools::command(&["nodes", "-w", "--kubeconfig"]);
+    let mut child = piped.arg(&config).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    drop(child.stdout.take());
+    let status = eventually("end of a watch without a reader", || child.try_wait().unwrap().ok_or_else(String::new));
+    assert!(status.success() && begin.elapsed() < Duration::from_secs(10), "{status}");
+}

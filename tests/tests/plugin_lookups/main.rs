@@ -1,0 +1,12 @@
+//! `kubectl-netwhy` as people run it: the real program against real agents in the laboratory, a real API server, a real
+//! terminal, and servers that answer badly.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
+
+mod cluster;
+mod control_plane;
+mod fleet;
+mod shop;
+mod strange;
+mod tools;
+mod top;

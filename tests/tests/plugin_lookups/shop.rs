@@ -1,0 +1,108 @@
+//! Against a real agent, asked directly, while something is broken.
+
+use crate::tools::{TRAFFIC, ask, eventually, skips, start_agent, wait_ready};
+use netwhy_tests::lab::{Fault, Program, Shop};
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::Path,
+};
+
+/// A shop with an agent that sees all of it.
+pub(crate) struct Watched {
+    // The agent ends before what it looks at.
+    _agent: Program,
+    pub(crate) shop: Shop,
+    pub(crate) url: String,
+}
+
+impl Watched {
+    pub(crate) fn open() -> Self {
+        let shop = Shop::open(Path::new(TRAFFIC), Some("cubic")).unwrap();
+        // A port that was free a moment ago.
+        let address: SocketAddr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let root = shop.lab().cgroups().root().to_path_buf();
+        let listen = format!("--listen={address}");
+        let agent = start_agent(shop.lab(), None, "a", &root, &["--kube", "off", &listen]);
+        wait_ready(address);
+        Self { _agent: agent, url: format!("http://{address}"), shop }
+    }
+
+    pub(crate) fn ask(&self, args: &[&str]) -> crate::tools::Said {
+        let all: Vec<&str> = args.iter().copied().chain(["--agent", &self.url]).collect();
+        ask(&all)
+    }
+}
+
+#[test]
+fn a_real_agent_is_asked_directly_while_a_server_is_down() {
+    if skips("plugin on a real agent") {
+        return;
+    }
+    let mut watched = Watched::open();
+    // Well: traffic was measured, and nothing is claimed.
+    let well = eventually("measured window", || {
+        let case = watched.ask(&["why", "pod/web-a", "-o", "json"]).well().json();
+        if case["verdict"]["state"] == "nothing_found" { Ok(case) } else { Err(case["verdict"].to_string()) }
+    });
+    let facts = |list: &str| well[list].as_array().unwrap().iter().map(|f| f["what"].to_string()).collect::<Vec<_>>();
+    let known: Vec<String> = ["well", "odd"].into_iter().flat_map(&facts).collect();
+    assert!(known.iter().any(|what| what == "\"loss\"") && known.iter().any(|what| what == "\"RTT\""), "{well}");
+    assert!(well["verdict"]["confidence"].is_null());
+
+    let fault: Fault = "refused".parse().unwrap();
+    let injected = fault.inject(&mut watched.shop).unwrap();
+    let case = eventually("verdict", || {
+        let case = watched.ask(&["why", "cart-a", "-o", "json"]).well().json();
+        if case["verdict"]["state"] == "cause_found" { Ok(case) } else { Err(case["verdict"].to_string()) }
+    });
+    assert_eq!(case["verdict"]["cause"], "peer_refusing", "{case}");
+    assert!(case["evidence"].as_array().is_some_and(|all| !all.is_empty()), "{case}");
+
+    // The screen: the verdict before everything else, and a query to copy.
+    let screen = watched.ask(&["why", "cart-a"]).well().out;
+    println!("{screen}");
+    let at = |word: &str| screen.find(word).unwrap_or_else(|| panic!("{word:?} is in:\n{screen}"));
+    assert!(at("cart-a") < at("peer_refusing") && at("peer_refusing") < at("EVIDENCE"), "{screen}");
+    assert!(at("EVIDENCE") < at("NEXT STEP") && at("NEXT STEP") < at("PROMQL"), "{screen}");
+    assert!(screen.contains("netwhy_tcp_connect_failures_total{") && !screen.contains('\x1b'), "{screen}");
+    assert!(screen.lines().count() <= 50, "one screen:\n{screen}");
+
+    // Every command in every format.
+    for command in [&["why", "cart-a"][..], &["why", "node/a"], &["hints"], &["nodes"], &["matrix"], &["diagnose"]] {
+        for format in ["table", "wide", "json", "yaml", "mermaid"] {
+            let args: Vec<&str> = command.iter().copied().chain(["-o", format]).collect();
+            let said = watched.ask(&args).well();
+            assert!(!said.out.trim().is_empty() && said.err.is_empty(), "{args:?}: {}{}", said.out, said.err);
+            match format {
+                "json" => assert!(said.json().is_object(), "{args:?}"),
+                "mermaid" => assert!(said.out.starts_with("flowchart "), "{args:?}: {}", said.out),
+                _ => {}
+            }
+        }
+    }
+    let hints = watched.ask(&["hints", "-o", "json"]).json();
+    let causes: Vec<&str> = hints["items"].as_array().unwrap().iter().filter_map(|h| h["cause"].as_str()).collect();
+    assert!(causes.contains(&"peer_refusing"), "{hints}");
+    let node = watched.ask(&["why", "node/a", "-o", "json"]).json();
+    assert_eq!(node["kind"], "Node");
+
+    // Bad questions.
+    watched.ask(&["why", "pod/cart"]).failed(&["the agent on a knows no Pod/cart", "did you mean cart-a?"]);
+    watched.ask(&["why", "node/z"]).failed(&["Node \"a\", not \"z\""]);
+    watched.ask(&["why", "svc/x"]).failed(&["doesn't know Services"]);
+    watched.ask(&["topology", "svc/x"]).failed(&["without --agent"]);
+    watched.ask(&["top"]).failed(&["needs a terminal"]);
+
+    // Over: gone from what holds now, there with --since.
+    injected.heal(&mut watched.shop).unwrap();
+    eventually("end of the hint", || {
+        let now = watched.ask(&["hints", "-o", "json"]).json();
+        if now["items"].as_array().unwrap().is_empty() { Ok(()) } else { Err(now.to_string()) }
+    });
+    let past = watched.ask(&["hints", "--since", "10m", "-o", "json"]).json();
+    assert!(
+        past["items"].as_array().unwrap().iter().any(|h| h["cause"] == "peer_refusing" && h["state"] == "resolved")
+    );
+    let case = watched.ask(&["why", "cart-a", "--since", "10m", "-o", "json"]).json();
+    assert_eq!(case["verdict"]["state"], "resolved", "{}", case["verdict"]);
+}
