@@ -92,7 +92,8 @@ fn names(socket: BorrowedFd<'_>, device: &str, counters: usize) -> io::Result<Ve
         return Ok(Vec::new());
     }
     let (mut buffer, room) = buffer(counters, STRINGS_HEAD, ETH_GSTRING_LEN);
-    for (to, word) in buffer.iter_mut().zip([pair(ETHTOOL_GSTRINGS, ETH_SS_STATS), room as u64]) {
+    // The exact number: newer kernels tell nothing to who has room for another.
+    for (to, word) in buffer.iter_mut().zip([pair(ETHTOOL_GSTRINGS, ETH_SS_STATS), counters.min(room) as u64]) {
         *to = word;
     }
     call(socket, device, buffer.as_mut_ptr().cast())?;

@@ -126,7 +126,9 @@ async fn only_this_nodes_pods_and_resumption_after_sigkill_and_compaction() {
     watching.until(SOON, "no trouble", |w| w.now().status.trouble.is_none()).await;
 
     // Cut off, and the history since is gone: 410, a new list, and what was deleted meanwhile disappears.
+    let failures = watching.errors("unreachable");
     cable.set(false);
+    watching.until(SOON, "the cut", |w| w.errors("unreachable") > failures).await;
     delete(&pods, "mine").await;
     create(&pods, "newest", NODE).await;
     server.compact();
