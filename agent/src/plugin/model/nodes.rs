@@ -3,6 +3,7 @@
 use super::Silent;
 use crate::{
     api::{BlameKind, Hint, HintState},
+    blame::{self, Edge, Finding, Fleet, Parameters},
     http::json::PeerRow,
 };
 use serde::Serialize;
@@ -31,7 +32,7 @@ pub struct NodeFacts {
     pub node: String,
     /// Whether its own agent answered; without it `out` is unknown.
     pub answered: bool,
-    /// How likely it is to be at fault. `null`: not computed, see [`blame_scores`].
+    /// How likely it is to be at fault, 0 … 1; see [`blame_scores`]. `null`: too little is known of its edges.
     pub blame: Option<f64>,
     /// What it sent to other Nodes.
     pub out: Losses,
@@ -70,11 +71,47 @@ impl Losses {
     }
 }
 
-/// Probability by Node that it is at fault, over the edges of all Nodes. This is where localisation over many Nodes plugs
-/// in: a row is one pair of Nodes, `sending_edges` are its conversations and `lossy_edges` those with an episode. `None`: it
-/// is not part of this version, and observed facts are shown without a verdict.
-pub fn blame_scores(_edges: &[PeerRow]) -> Option<BTreeMap<String, f64>> {
-    None
+/// Probability by Node that it is at fault, over the edges of all Nodes; 0 when its edges give no reason to suspect it.
+/// A Node of whose edges too little is known, or enough to suspect it and not enough to blame it, is not among them. A row is one pair of Nodes: `sending_edges` are its
+/// conversations and `lossy_edges` those with an episode. Agents tell no baselines here, so that the pairs' own median
+/// stands in for what is normal.
+pub fn blame_scores(rows: &[PeerRow]) -> BTreeMap<String, f64> {
+    let mut fleet = Fleet::new();
+    let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+    for row in rows.iter().filter(|row| row.segments_sent > 0) {
+        let Some(peer) = &row.peer_node else { continue };
+        let (from, to) = (fleet.node(&row.node, None), fleet.node(peer, None));
+        fleet.set_heard(from);
+        fleet.push(Edge {
+            flows: count(row.sending_edges),
+            lossy_flows: count(row.lossy_edges),
+            ..Edge::new(from, to, row.segments_sent, count(row.loss_episodes))
+        });
+    }
+    let verdicts = blame::judge(&fleet, &Parameters::default());
+    let known = verdicts.nodes.iter().filter(|node| node.segments >= MIN_SEGMENTS);
+    let mut scores: BTreeMap<String, f64> = known.map(|node| (fleet.name(node.node).to_owned(), 0.0)).collect();
+    for finding in &verdicts.findings {
+        let verdicts = match finding {
+            Finding::Blamed(verdict) => std::slice::from_ref(verdict),
+            Finding::Ambiguous(verdicts) => verdicts,
+            // Something is wrong there, and the numbers don't suffice: neither blamed nor well.
+            Finding::Insufficient(verdict, _) => {
+                if let Some(node) = verdict.culprit.node() {
+                    scores.remove(fleet.name(node));
+                }
+                &[]
+            }
+        };
+        for verdict in verdicts {
+            if let Some(node) = verdict.culprit.node()
+                && let Some(score) = scores.get_mut(fleet.name(node))
+            {
+                *score = score.max(verdict.confidence);
+            }
+        }
+    }
+    scores
 }
 
 /// From all agents' rows and firing hints.
@@ -123,7 +160,7 @@ pub fn nodes(rows: &[PeerRow], hints: &[Hint], answered: &[String], not_answered
             facts.blamed_by += 1;
         }
     }
-    let mut scores = blame_scores(rows).unwrap_or_default();
+    let mut scores = blame_scores(rows);
     let mut items: Vec<NodeFacts> = facts.into_values().collect();
     for item in &mut items {
         item.blame = scores.remove(&item.node);
@@ -191,7 +228,25 @@ pub(crate) mod tests {
         assert_eq!(first.into.ratio(), Some(0.004));
         assert_eq!(first.out.ratio(), Some(0.0), "what it sends arrives");
         assert!(nodes.items[1..].iter().all(|n| n.peers_worse == 0), "{nodes:?}");
-        assert!(nodes.items.iter().all(|n| n.blame.is_none()), "no score is made up");
+        assert_eq!(first.blame, None, "three peers without a baseline don't suffice");
+        assert!(nodes.items[1..].iter().all(|n| n.blame == Some(0.0)), "{nodes:?}");
+    }
+
+    #[test]
+    fn a_node_is_blamed_when_enough_peers_lose_on_the_way_to_it() {
+        let names: Vec<String> = (0..12).map(|n| format!("node-{n}")).collect();
+        let mut rows = Vec::new();
+        for from in &names {
+            for to in names.iter().filter(|to| *to != from) {
+                let episodes = if to == "node-3" { 60 } else { 1 };
+                let row = peer_row(from, to, 10_000, episodes, 210);
+                rows.push(PeerRow { sending_edges: 5, lossy_edges: episodes.min(5), ..row });
+            }
+        }
+        let nodes = nodes(&rows, &[], &names, vec![]);
+        assert_eq!(nodes.items[0].node, "node-3");
+        assert!(nodes.items[0].blame.is_some_and(|score| score > 0.9), "{:?}", nodes.items[0]);
+        assert!(nodes.items[1..].iter().all(|n| n.blame == Some(0.0)), "{nodes:?}");
     }
 
     #[test]
@@ -200,7 +255,7 @@ pub(crate) mod tests {
         let silent = Silent { node: "node-z".to_owned(), agent: "netwhy/z".to_owned(), why: "late".to_owned() };
         let nodes = nodes(&rows, &[], &["node-a".to_owned()], vec![silent]);
         let of = |name: &str| nodes.items.iter().find(|n| n.node == name).unwrap();
-        assert_eq!((of("node-b").peers, of("node-b").into.ratio()), (0, None));
+        assert_eq!((of("node-b").peers, of("node-b").into.ratio(), of("node-b").blame), (0, None, None));
         assert!(!of("node-z").answered && !of("node-b").answered && of("node-a").answered);
     }
 

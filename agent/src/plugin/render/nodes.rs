@@ -13,9 +13,10 @@ use crate::plugin::model::{
 impl Report for Nodes {
     fn text(&self, view: &View) -> String {
         let mut out = self.list(view).render(view);
-        if !self.items.is_empty() && self.items.iter().all(|node| node.blame.is_none()) {
-            let note = "BLAME is not computed by this version: judge by PEERS WORSE (Nodes that lose more on the way there \
-                        than on the way to their median peer) and BLAMED (hints that name the Node).";
+        if self.items.iter().any(|node| node.blame.is_none()) {
+            let note = "BLAME –: the numbers suffice neither to blame the Node nor to clear it; look at PEERS WORSE (Nodes \
+                        that lose more on the way there than on the way to their median peer) and BLAMED (hints that \
+                        name the Node).";
             for line in super::wrap(note, view.width.max(40)) {
                 out.push_str(&view.paint.colour(Colour::Grey, &line));
                 out.push('\n');
