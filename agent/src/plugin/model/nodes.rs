@@ -3,7 +3,7 @@
 use super::Silent;
 use crate::{
     api::{BlameKind, Hint, HintState},
-    blame::{self, Edge, Finding, Fleet, Parameters},
+    blame::{self, Edge, Finding, Fleet, NodeScore, Parameters},
     http::json::PeerRow,
 };
 use serde::Serialize;
@@ -89,8 +89,13 @@ pub fn blame_scores(rows: &[PeerRow]) -> BTreeMap<String, f64> {
         });
     }
     let verdicts = blame::judge(&fleet, &Parameters::default());
-    let known = verdicts.nodes.iter().filter(|node| node.segments >= MIN_SEGMENTS);
-    let mut scores: BTreeMap<String, f64> = known.map(|node| (fleet.name(node.node).to_owned(), 0.0)).collect();
+    // Whatever speaks against a Node, if less than blame needs, keeps it from being cleared.
+    let clear = |node: &&NodeScore| {
+        let usual = (node.observed as f64) < 2.0 * node.expected + MIN_EPISODES as f64;
+        node.segments >= MIN_SEGMENTS && usual && node.loss.is_some_and(|nats| nats <= 0.0)
+    };
+    let clear = verdicts.nodes.iter().filter(clear);
+    let mut scores: BTreeMap<String, f64> = clear.map(|node| (fleet.name(node.node).to_owned(), 0.0)).collect();
     for finding in &verdicts.findings {
         let verdicts = match finding {
             Finding::Blamed(verdict) => std::slice::from_ref(verdict),
@@ -104,9 +109,8 @@ pub fn blame_scores(rows: &[PeerRow]) -> BTreeMap<String, f64> {
             }
         };
         for verdict in verdicts {
-            if let Some(node) = verdict.culprit.node()
-                && let Some(score) = scores.get_mut(fleet.name(node))
-            {
+            if let Some(node) = verdict.culprit.node() {
+                let score = scores.entry(fleet.name(node).to_owned()).or_default();
                 *score = score.max(verdict.confidence);
             }
         }
