@@ -50,7 +50,8 @@ fn pods_stay_within_their_budget_and_leave_nothing_when_they_go() {
         // Prometheus would show a series that is merely not exported any more for 5 minutes, unless it was marked as stale.
         wait_until("their series are gone", || names.is_disjoint(&seen()));
     }
-    wait_until("as many series as before", || (total() - before).abs() <= before * 0.02);
+    // Nine Pods' series would be a third more. The shop's own Pods may have got one or another that they did not need before.
+    wait_until("as many series as before", || total() <= before * 1.1);
     // With the default the same takes longer, but no longer than the contract allows.
     assert!(Config::default().limits.gone_seconds.as_secs() <= 110, "a scrape interval and a tick come on top");
 }
