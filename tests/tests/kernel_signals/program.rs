@@ -25,21 +25,7 @@ const STOP: Duration = Duration::from_secs(2);
 
 /// The program: `NETWHY_AGENT`, else built here.
 fn program() -> PathBuf {
-    if let Some(path) = std::env::var_os("NETWHY_AGENT") {
-        return path.into();
-    }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--message-format", "json"]);
-    build.args(["--package", "netwhy-agent", "--bin", "netwhy-agent"]);
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    let output = build.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let lines = String::from_utf8(output.stdout).unwrap();
-    let messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    messages.filter_map(|message| Some(message["executable"].as_str()?.into())).next_back().unwrap()
+    netwhy_tests::built::built("NETWHY_AGENT", ["--bin", "netwhy-agent"]).unwrap()
 }
 
 /// A directory that goes with the test.
