@@ -9,7 +9,7 @@ use crate::{
     node::{HostPaths, HostReader},
     peers,
     pipeline::{self, Pipeline},
-    pods,
+    pods, privileges,
     sample::{CgroupFacts, Header, Recorder},
     state::NodeView,
     tasks::{Stop, Stopped, Tasks},
@@ -88,17 +88,23 @@ pub fn node_name(config: &Config) -> String {
 /// [`Failure`]; everything is detached then.
 pub fn run(cli: &Cli) -> Result<(), Failure> {
     let (config, bytes) = configuration(cli)?;
+    let listener = http::bind(config.http.listen)?;
+    let place = cluster_place(&config)?;
+    let (mut source, peers) = open(cli, &config)?;
+    // Threads inherit what the one that starts them may do, so the runtime's begin after this.
+    let privileges = privileges::give_up(|| source.check());
     let runtime = runtime()?;
     let result = runtime.block_on(async {
-        let listener = http::bind(config.http.listen).await?;
-        let cluster = connect(&config).await?;
-        let (source, peers) = open(cli, &config)?;
+        let cluster = match place {
+            Some(place) => Some(connect(&config, &place).await?),
+            None => None,
+        };
         let node = node_name(&config);
         let config = Arc::new(config);
         let (config_sender, config_seen) = watch::channel(config.clone());
         let (options_sender, options) = watch::channel(metrics_options(&config));
         let (view_sender, view) = watch::channel(Arc::new(NodeView { node: node.clone(), ..NodeView::default() }));
-        let stats = Tick::initial_stats(&node, &source);
+        let stats = Tick::initial_stats(&node, &source, privileges);
         let (stats_sender, agent) = watch::channel(Arc::new(stats));
         let mut pipeline = Pipeline::new(&node, &config);
         pipeline.set_peers(Arc::new(peers));
@@ -152,6 +158,7 @@ pub fn record(cli: &Cli, file: &Path, seconds: Option<u64>) -> Result<(), Failur
         // Nothing was recorded: an empty file would only be in the way.
         let _ = std::fs::remove_file(file);
     })?;
+    privileges::give_up(|| source.check());
     let header = Header {
         node: node_name(&config),
         kernel: kernel::release().1,
@@ -261,23 +268,28 @@ fn modes(config: &Config) -> [(&'static str, Mode); 6] {
     ]
 }
 
-/// The API server, where there is one. Whether it answers is not asked here.
-async fn connect(config: &Config) -> Result<Option<pods::Cluster>, Failure> {
+/// Where the API server is to be found. `None`: nowhere, or it is not wanted.
+fn cluster_place(config: &Config) -> Result<Option<pods::Place>, Failure> {
     let kube = &config.kube;
     if kube.mode == Switch::Off {
         return Ok(None);
     }
-    let Some(place) = pods::find(kube.kubeconfig.as_deref(), |name| std::env::var(name).ok()) else {
+    let place = pods::find(kube.kubeconfig.as_deref(), |name| std::env::var(name).ok());
+    if place.is_none() {
         if kube.mode == Switch::On {
             return Err(Failure::usage(pods::ConnectError::Absent));
         }
         tracing::info!("no Kubernetes found: naming cgroups by systemd unit, container and path");
-        return Ok(None);
-    };
+    }
+    Ok(place)
+}
+
+/// Makes ready to ask the API server. Whether it answers is not asked here.
+async fn connect(config: &Config, place: &pods::Place) -> Result<pods::Cluster, Failure> {
     let cluster =
-        pods::Cluster::connect(&place, kernel::monotonic, pods::Patience::default()).await.map_err(Failure::usage)?;
+        pods::Cluster::connect(place, kernel::monotonic, pods::Patience::default()).await.map_err(Failure::usage)?;
     tracing::info!(?place, node = node_name(config), "watching this Node's Pods");
-    Ok(Some(cluster))
+    Ok(cluster)
 }
 
 /// Starts the watches.

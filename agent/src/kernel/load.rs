@@ -62,9 +62,7 @@ pub enum LoadError {
         missing: String,
     },
     /// Not allowed.
-    #[error(
-        "the kernel refused to load programs ({0}): run as root, or with the capabilities BPF, PERFMON and SYS_PTRACE"
-    )]
+    #[error("the kernel refused to load programs ({0}): run as root, or with the capabilities BPF and PERFMON")]
     Permission(String),
     /// A signal that the configuration demands.
     #[error("signal {name} is set to `on` and can't be had: {why}: set signals.{name} to `auto`")]

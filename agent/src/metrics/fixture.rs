@@ -199,6 +199,7 @@ pub(crate) fn agent() -> AgentStats {
         kernel: "6.18.0".into(),
         node: "node-a".into(),
         started_unix_ms: 1_767_225_000_500,
+        privileges: Privileges { given_up: vec!["BPF".to_owned(), "PERFMON".to_owned()], kept: None },
         attached: true,
         pods_complete: Some(true),
         watches: vec![crate::pods::WatchStatus {
