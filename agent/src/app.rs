@@ -5,7 +5,7 @@ use crate::{
     config::{Config, Exit, Kube, Switch, cli::Cli, reloadable},
     http,
     kernel::{self, KernelSource, Loaded, Mode, SourceSettings, Subtree},
-    metrics::MetricsOptions,
+    metrics::{MetricsOptions, Privileges},
     node::{HostPaths, HostReader},
     peers,
     pipeline::{self, Pipeline},
@@ -90,9 +90,7 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
     let (config, bytes) = configuration(cli)?;
     let listener = http::bind(config.http.listen)?;
     let place = cluster_place(&config)?;
-    let (mut source, peers) = open(cli, &config)?;
-    // Threads inherit what the one that starts them may do, so the runtime's begin after this.
-    let privileges = privileges::give_up(|| source.check());
+    let (source, peers, privileges) = open_then_give_up(cli, &config)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let cluster = match place {
@@ -153,12 +151,11 @@ pub fn record(cli: &Cli, file: &Path, seconds: Option<u64>) -> Result<(), Failur
     let out = std::fs::File::create_new(file)
         .with_context(|| format!("failed to make the recording {}: choose a file that does not exist", file.display()))
         .map_err(Failure::usage)?;
-    let opened = open(cli, &config);
-    let (mut source, peers) = opened.inspect_err(|_| {
+    let opened = open_then_give_up(cli, &config);
+    let (mut source, peers, _) = opened.inspect_err(|_| {
         // Nothing was recorded: an empty file would only be in the way.
         let _ = std::fs::remove_file(file);
     })?;
-    privileges::give_up(|| source.check());
     let header = Header {
         node: node_name(&config),
         kernel: kernel::release().1,
@@ -198,11 +195,32 @@ pub fn record(cli: &Cli, file: &Path, seconds: Option<u64>) -> Result<(), Failur
     Ok(())
 }
 
-/// Attaches to this machine's kernel.
+/// Attaches to this machine's kernel, and begins to follow its cgroups.
 ///
 /// # Errors
 /// [`Exit::Unsupported`] when the kernel, a mount or a permission is missing.
 pub fn open(cli: &Cli, config: &Config) -> Result<(Source, peers::PeerTable), Failure> {
+    let attached = attach(cli, config)?;
+    follow(cli, config, attached)
+}
+
+/// The same by an agent that keeps no right that only attaching needs.
+fn open_then_give_up(cli: &Cli, config: &Config) -> Result<(Source, peers::PeerTable, Privileges), Failure> {
+    let mut attached = attach(cli, config)?;
+    // Threads inherit what the one that starts them may do: every thread begins after this.
+    let privileges = privileges::give_up(|| attached.loaded.check());
+    let (source, peers) = follow(cli, config, attached)?;
+    Ok((source, peers, privileges))
+}
+
+/// Programs that count, and what they were given.
+struct Attached {
+    mounts: Mounts,
+    loaded: Loaded,
+    peers: peers::PeerTable,
+}
+
+fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
     let root = cli.global.cgroup_root.as_deref();
     let mounts = Mounts::discover(&cli.global.procfs, root).map_err(Failure::unsupported)?;
     let subtree = subtree(&mounts)?;
@@ -214,13 +232,18 @@ pub fn open(cli: &Cli, config: &Config) -> Result<(Source, peers::PeerTable), Fa
         limits: config.limits.maps(),
         subtree,
     };
-    let table = CgroupTable::open(&mounts)?;
     let mut loaded = Loaded::load(&settings).map_err(|error| match error {
         kernel::LoadError::Demanded { .. } => Failure::usage(error),
         _ => Failure::unsupported(error),
     })?;
     let peers = pipeline::peer_table(config, &own_addresses(cli), None);
     loaded.set_prefixes(&peers.class_prefixes(config.limits.maps().prefixes).0)?;
+    Ok(Attached { mounts, loaded, peers })
+}
+
+fn follow(cli: &Cli, config: &Config, attached: Attached) -> Result<(Source, peers::PeerTable), Failure> {
+    let Attached { mounts, loaded, peers } = attached;
+    let table = CgroupTable::open(&mounts)?;
     let sampling = &config.sampling;
     let budget = sampling.tick_seconds.mul_f64(FACTS_SHARE);
     let files = config.signals.cgroup_files != Switch::Off;

@@ -49,6 +49,20 @@ impl Loaded {
         sys::read_all(self.fd("DROPS")?, &mut rows.drops)
     }
 
+    /// Asks the kernel once for all that a snapshot asks: rows, counters, a change, a walk (whose file is made, not read).
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn check(&mut self) -> anyhow::Result<()> {
+        self.read(&mut Rows::default())?;
+        self.counters()?;
+        self.clear_walk()?;
+        if self.can_walk {
+            self.walk_file()?;
+        }
+        Ok(())
+    }
+
     /// The programs' own counters, summed over CPUs.
     pub(super) fn counters(&self) -> anyhow::Result<[u64; Counter::ALL.len()]> {
         let map = self.map("COUNTERS").ok_or_else(|| anyhow::anyhow!("the object has no map COUNTERS"))?;

@@ -88,19 +88,6 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         self
     }
 
-    /// Does once everything that a snapshot asks of the kernel.
-    ///
-    /// # Errors
-    /// What the kernel refused.
-    pub fn check(&mut self) -> anyhow::Result<()> {
-        self.loaded.read(&mut self.rows)?;
-        self.loaded.counters()?;
-        if self.loaded.can_walk {
-            self.walker.walk(&mut self.loaded, monotonic(), self.edges_full)?;
-        }
-        Ok(())
-    }
-
     /// The programs.
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
