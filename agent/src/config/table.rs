@@ -246,7 +246,7 @@ settings! {
         events: bool = true, [], "", Restart,
             "Whether warnings about Pods in trouble are asked for, at most one request per second.";
         conntrack: bool = true, [], "", Restart,
-            "Whether the Node's connection tracking table is read every 30 s, where it may be, to find the Pod behind a Service's address.";
+            "Whether the Node's connection tracking table is read, where it may be, every 30 s (a long one more rarely), to find the Pod behind a Service's address.";
     }
     "The HTTP listener." http: Http {
         listen: SocketAddr = ([0, 0, 0, 0], 9810), [], "", Restart,
