@@ -14,14 +14,18 @@ mod context;
 mod cpu;
 mod docs;
 mod engine;
+mod external;
 mod finding;
 mod host;
 mod host_memory;
+mod latency;
 mod limited;
 mod loss;
 mod ports;
 mod pressure;
+mod reader;
 mod rules;
+mod size;
 mod stats;
 mod status;
 #[cfg(test)]
