@@ -18,6 +18,7 @@ mod external;
 mod finding;
 mod host;
 mod host_memory;
+mod incidents;
 mod latency;
 mod limited;
 mod loss;
@@ -37,5 +38,5 @@ mod waiting;
 
 pub use docs::hints_md;
 pub use engine::Engine;
-pub use rules::{CAUSAL, Family, RULES, Rule};
+pub use rules::{CAUSAL, CAUSAL_TO_CALLERS, Family, RULES, Rule};
 pub use thresholds::Thresholds;

@@ -197,6 +197,36 @@ pub static CAUSAL: &[(&str, &str)] = &[
     ("pod_application_slow", "external_slow"),
 ];
 
+/// (cause at a Pod, effect at those who talk to it): hints of one incident, when both are on this Node.
+pub static CAUSAL_TO_CALLERS: &[(&str, &str)] = &[
+    ("pod_oom_killed", "peer_refusing"),
+    ("pod_oom_killed", "peer_unreachable"),
+    ("pod_restarting", "peer_refusing"),
+    ("pod_restarting", "peer_unreachable"),
+    ("pod_not_running", "peer_refusing"),
+    ("pod_not_running", "peer_unreachable"),
+    ("pod_accept_queue_full", "peer_unreachable"),
+    ("pod_cpu_throttled", "peer_slow"),
+    ("pod_cpu_throttled", "peer_receiver_limited"),
+    ("pod_cpu_throttled", "peer_unreachable"),
+    ("pod_cpu_starved", "peer_slow"),
+    ("pod_cpu_starved", "peer_receiver_limited"),
+    ("node_cpu_contention", "peer_slow"),
+    ("node_cpu_contention", "peer_receiver_limited"),
+    ("pod_memory_pressure", "peer_slow"),
+    ("pod_memory_pressure", "peer_receiver_limited"),
+    ("node_memory_pressure", "peer_slow"),
+    ("node_memory_pressure", "peer_receiver_limited"),
+    ("pod_io_pressure", "peer_slow"),
+    ("pod_io_pressure", "peer_receiver_limited"),
+    ("node_io_pressure", "peer_slow"),
+    ("node_io_pressure", "peer_receiver_limited"),
+    ("pod_slow_reader", "peer_receiver_limited"),
+    ("pod_application_slow", "peer_slow"),
+    ("peer_slow", "peer_slow"),
+    ("external_slow", "peer_slow"),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,7 +241,7 @@ mod tests {
 
     #[test]
     fn causal_edges_name_rules_and_form_no_circle() {
-        for (cause, effect) in CAUSAL {
+        for (cause, effect) in CAUSAL.iter().chain(CAUSAL_TO_CALLERS) {
             assert!(RULES.iter().any(|r| r.id == *cause), "{cause}");
             assert!(RULES.iter().any(|r| r.id == *effect), "{effect}");
         }
