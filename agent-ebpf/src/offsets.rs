@@ -83,6 +83,18 @@ globals! {
     NW_TP_WRITE_SEQ: u32 = 0;
     /// `tcp_sock.snd_una`.
     NW_TP_SND_UNA: u32 = 0;
+    /// `tcp_sock.mss_cache`: payload of a full-size segment, bytes.
+    NW_TP_MSS: u32 = 0;
+    /// `inet_connection_sock.icsk_retransmits`: timeouts in a row without progress.
+    NW_TP_TIMEOUTS: u32 = 0;
+    /// `tcp_sock.rcv_nxt`.
+    NW_TP_RCV_NXT: u32 = 0;
+    /// `tcp_sock.copied_seq`: up to here the application has read.
+    NW_TP_COPIED_SEQ: u32 = 0;
+    /// `tcp_sock.rcv_wup`: where the window that was advertised last begins.
+    NW_TP_RCV_WUP: u32 = 0;
+    /// `tcp_sock.rcv_wnd`: its length, bytes.
+    NW_TP_RCV_WND: u32 = 0;
     /// Byte that holds `inet_connection_sock.icsk_ca_state` in its low five bits.
     NW_TP_CA_STATE: u32 = 0;
     /// `tcp_sock.lsndtime`: when data was last sent, jiffies; `NONE`: no reply times.

@@ -17,6 +17,8 @@ use std::{
 
 /// How long samples wait for their cgroup's name.
 const PENDING: Duration = Duration::from_secs(30);
+/// What [`EdgeView::recent`] covers.
+const RECENT: Duration = Duration::from_secs(3);
 /// cgroups whose samples wait at most (≈ 2 kB each); beyond it those that waited longest are given up.
 const MAX_PENDING: usize = 4096;
 
@@ -230,6 +232,7 @@ impl Join {
                 kind: PeerKind::Pod,
                 node: Some(self.node.as_str().into()),
                 pod: Some(format!("{}/{}", pod.namespace, pod.name).into()),
+                zone: self.peers.own_zone.clone(),
             },
             None => self.peers.find(addr).clone(),
         }
@@ -355,10 +358,11 @@ impl Join {
             }
         }
         let mut edges = Vec::new();
+        let mut recent = self.window.recent(RECENT);
         for (key, tally) in self.window.edges() {
             let Some(owner) = self.owners.get(&key.cgroup) else { continue };
             let peer = Ipv6Addr::from(key.addr);
-            let Peer { class, kind, node, pod } = self.peer_of(key.cgroup, peer);
+            let Peer { class, kind, node, pod, zone } = self.peer_of(key.cgroup, peer);
             let window = Tally { min_rtt_us: self.ledger.min_rtt_us(key, at), ..tally.clone() };
             if let Some(view) = subjects.get_mut(&owner.subject) {
                 view.add_window(class, &window);
@@ -371,7 +375,9 @@ impl Join {
                     kind,
                     peer_node: node,
                     peer_pod: pod,
+                    peer_zone: zone,
                     window,
+                    recent: recent.remove(key).unwrap_or_default(),
                 });
             }
         }
@@ -412,6 +418,7 @@ impl Join {
         }
         NodeView {
             node: self.node.clone(),
+            zone: self.peers.own_zone.clone(),
             at,
             unix_ms: snapshot.unix_ms,
             window: self.window.covered(),
@@ -455,6 +462,7 @@ fn merged(mut edges: Vec<EdgeView>) -> Vec<EdgeView> {
         let same = next.subject == kept.subject && next.peer == kept.peer;
         if same {
             kept.window.add(&next.window);
+            kept.recent.add(&next.recent);
         }
         same
     });

@@ -102,7 +102,9 @@ pub fn peer_table(config: &Config, own: &[(Ipv6Addr, u8)], cluster: Option<(&str
     let this =
         Peer { kind: PeerKind::Node, node: cluster.map(|(name, _)| name.into()), ..Peer::range(PeerClass::SameNode) };
     let own = own.iter().map(|(addr, bits)| (*addr, *bits, this.clone()));
-    PeerTable::new(configured.chain(services).chain(nodes).chain(own))
+    let mut table = PeerTable::new(configured.chain(services).chain(nodes).chain(own));
+    table.own_zone = cluster.and_then(|(name, peers)| peers.nodes.get(name)?.zone.clone());
+    table
 }
 
 /// The file's thresholds as the rules take them.

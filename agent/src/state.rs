@@ -15,6 +15,8 @@ use std::{collections::BTreeMap, net::Ipv6Addr, sync::Arc, time::Duration};
 pub struct NodeView {
     /// Name of this Node.
     pub node: String,
+    /// Its zone. `None`: not known, or the cluster has none.
+    pub zone: Option<Arc<str>>,
     /// Monotonic time of the newest snapshot.
     pub at: Duration,
     /// Wall clock of the newest snapshot, ms since the Unix epoch.
@@ -141,8 +143,12 @@ pub struct EdgeView {
     pub peer_node: Option<Arc<str>>,
     /// `namespace/name` of the Pod that has it. `None`: not known, or no Pod's.
     pub peer_pod: Option<Arc<str>>,
+    /// Zone of that Node. `None`: not known, or outside.
+    pub peer_zone: Option<Arc<str>>,
     /// Sums over the window.
     pub window: Tally,
+    /// Sums over its last 3 s, without a minimum: what changed a moment ago shows here first.
+    pub recent: Tally,
 }
 
 /// Whom an edge leads to, as far as losses on the way there are concerned: the Node, where it is known.

@@ -1,7 +1,7 @@
 //! What judges read: the view with everything that more than one of them needs worked out once.
 
 use super::{
-    baseline::{EdgeMemory, Memory},
+    baseline::{EdgeMemory, Memory, Path},
     host_memory::HostMemory,
     rules::Family,
     stats::percent,
@@ -29,6 +29,8 @@ const CALLED_SEGMENTS: u64 = 10;
 /// One tick's material.
 pub(super) struct Context<'a> {
     pub(super) node: &'a str,
+    /// Its zone. `None`: not known.
+    pub(super) zone: Option<&'a str>,
     pub(super) thresholds: &'a Thresholds,
     pub(super) window: Duration,
     /// Wall clock, ms since the Unix epoch, as the view has it.
@@ -65,6 +67,8 @@ pub(super) struct Edge<'a> {
     pub(super) busy: Option<f64>,
     /// All but a tenth of its traffic of the last seconds got no acknowledgement.
     pub(super) silent: bool,
+    /// What its newest RTT samples say of the path. `None`: too few, or no baseline.
+    pub(super) path: Option<Path>,
 }
 
 /// Ticks over which a peer's silence is measured.
@@ -98,6 +102,7 @@ impl<'a> Context<'a> {
                 memory: known,
                 loss_baseline: memory.loss_ratio(*key, edge.class),
                 busy: view.hz.map(|hz| edge.window.busy_jiffies as f64 / f64::from(hz) / seconds),
+                path: memory.path(*key, edge, thresholds),
                 silent: known.and_then(|m| m.silence(memory.tick, SILENCE_TICKS)).is_some_and(|s| s >= SILENT),
             });
         }
@@ -105,6 +110,7 @@ impl<'a> Context<'a> {
         let unix_ms = i64::try_from(view.unix_ms).unwrap_or(i64::MAX);
         Self {
             node,
+            zone: view.zone.as_deref(),
             thresholds,
             window: view.window,
             unix_ms,

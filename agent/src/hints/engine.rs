@@ -79,7 +79,7 @@ impl Engine {
         let findings = merge(self.fold(findings, &now));
         let traffic = Traffic::of(view, &keys);
         self.tracks.update(&findings, &keys, &self.node, thresholds, &now, |track| traffic.why_ended(track));
-        self.memory.learn(view, &keys, |i| learnable[i]);
+        self.memory.learn(view, &keys, thresholds, |i| learnable[i]);
         if !self.memory.tick.is_zero() {
             self.host.learn(view, self.memory.keep(), &busy);
         }

@@ -14,14 +14,19 @@ mod context;
 mod cpu;
 mod docs;
 mod engine;
+mod external;
 mod finding;
 mod host;
 mod host_memory;
+mod incidents;
+mod latency;
 mod limited;
 mod loss;
 mod ports;
 mod pressure;
+mod reader;
 mod rules;
+mod size;
 mod stats;
 mod status;
 #[cfg(test)]
@@ -33,5 +38,5 @@ mod waiting;
 
 pub use docs::hints_md;
 pub use engine::Engine;
-pub use rules::{CAUSAL, Family, RULES, Rule};
+pub use rules::{CAUSAL, CAUSAL_TO_CALLERS, Family, RULES, Rule};
 pub use thresholds::Thresholds;

@@ -22,6 +22,7 @@ pub(super) struct Case {
     pub(super) edges: Vec<EdgeView>,
     pub(super) host: Option<HostView>,
     pub(super) cpu_users: Vec<CpuUser>,
+    pub(super) zone: Option<Arc<str>>,
 }
 
 impl Case {
@@ -67,15 +68,21 @@ impl Case {
                 subject.window.add(&edge.window);
             }
         }
+        let mut edges = self.edges.clone();
+        // What a test says of a window has gone on for all of it, unless it says otherwise.
+        for edge in edges.iter_mut().filter(|e| e.recent.is_zero()) {
+            edge.recent = edge.window.clone();
+        }
         NodeView {
             node: NODE.into(),
+            zone: self.zone.clone(),
             at: Duration::from_secs(100 + second),
             unix_ms: EPOCH_MS + second * 1000,
             window: Duration::from_millis(window_ms),
             window_complete: true,
             hz: Some(HZ),
             subjects,
-            edges: self.edges.clone(),
+            edges,
             host: self.host.clone(),
             cpu_users: self.cpu_users.clone(),
             ..NodeView::default()
@@ -116,7 +123,9 @@ pub(super) fn healthy(pod: &str, peer: &str) -> EdgeView {
         kind: PeerKind::Range,
         peer_node: None,
         peer_pod: None,
+        peer_zone: None,
         window,
+        recent: Tally::default(),
     }
 }
 

@@ -223,7 +223,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
 fn moving(row: &EdgeStats) -> impl Hash + use<> {
     let flow = (row.rtt_sum_us, row.segs_out, row.bytes_received, row.bytes_acked, row.retransmits, row.min_slots);
     let events = (row.connects, row.connect_failures, row.resets_sent, row.resets_received, row.loss_episodes);
-    (flow, events, (row.busy_jiffies, row.rwnd_jiffies, row.sndbuf_jiffies, row.zero_window))
+    (flow, events, (row.busy_jiffies, row.rwnd_jiffies, row.sndbuf_jiffies, row.zero_window, row.unread_full))
 }
 
 /// `CLOCK_MONOTONIC`, the kernel programs' clock.

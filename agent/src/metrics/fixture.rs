@@ -166,10 +166,13 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
         kind: crate::peers::PeerKind::Pod,
         peer_node: Some("node-b".into()),
         peer_pod: None,
+        peer_zone: None,
         window: s.window.clone(),
+        recent: crate::sample::Tally::default(),
     };
     NodeView {
         node: "node-a".into(),
+        zone: None,
         at: Duration::from_secs(1000),
         unix_ms: 1_767_225_600_000,
         window: Duration::from_secs(10),

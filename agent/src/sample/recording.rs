@@ -122,6 +122,9 @@ struct StoredEdge {
     /// Busy, receiver-limited, send-buffer-limited.
     jiffies: [u64; 3],
     zero_window: u64,
+    /// `full_size_timeouts`, `unread_full`; not in older recordings.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    stuck: [u64; 2],
     replies: [u32; REPLY_BUCKETS],
 }
 
@@ -132,6 +135,10 @@ struct StoredCgroup {
     sum_us: [u64; 2],
     accept_drops: u64,
     accept_full: u64,
+}
+
+fn is_zero(counts: &[u64; 2]) -> bool {
+    *counts == [0; 2]
 }
 
 fn sparse(buckets: &[u32; BUCKETS]) -> Vec<(u8, u32)> {
@@ -168,6 +175,7 @@ impl From<&EdgeStats> for StoredEdge {
             resets: [row.resets_sent, row.resets_received],
             jiffies: [row.busy_jiffies, row.rwnd_jiffies, row.sndbuf_jiffies],
             zero_window: row.zero_window,
+            stuck: [row.full_size_timeouts, row.unread_full],
             replies: row.reply_buckets,
         }
     }
@@ -180,6 +188,7 @@ impl TryFrom<&StoredEdge> for EdgeStats {
         let [data_segs_out, segs_out, bytes_acked, bytes_received] = row.flow;
         let [busy_jiffies, rwnd_jiffies, sndbuf_jiffies] = row.jiffies;
         let [resets_sent, resets_received] = row.resets;
+        let [full_size_timeouts, unread_full] = row.stuck;
         Ok(Self {
             rtt_buckets: dense(&row.rtt)?,
             rtt_sum_us: row.rtt_sum_us,
@@ -198,6 +207,8 @@ impl TryFrom<&StoredEdge> for EdgeStats {
             rwnd_jiffies,
             sndbuf_jiffies,
             zero_window: row.zero_window,
+            full_size_timeouts,
+            unread_full,
             reply_buckets: row.replies,
         })
     }

@@ -27,5 +27,6 @@ mod node;
 mod program;
 mod recording;
 mod rtt;
+mod size;
 mod socket;
 mod stage;
