@@ -4,8 +4,8 @@ use crate::{
     cgroup::{Owner as CgroupOwner, owner},
     peers::{Peer, PeerKind, PeerTable, Translations, mapped},
     pods::{PodIndex, PodInfo},
-    sample::{CgroupFacts, Connects, FactsDelta, Frame, HostKey, Ledger, Snapshot, Tally, Window},
-    state::{EdgeView, NodeView, PeerNodeView, SubjectId, SubjectKind, SubjectView},
+    sample::{CgroupFacts, Connects, FactsDelta, Frame, HostKey, Ledger, Lookups, Snapshot, Tally, Window},
+    state::{DnsView, EdgeView, NodeView, PeerNodeView, SubjectId, SubjectKind, SubjectView},
 };
 use netwhy_abi::PeerClass;
 use std::{
@@ -71,6 +71,7 @@ struct Owner {
 struct Sums {
     totals: [Option<Box<Tally>>; PeerClass::ALL.len()],
     connects: Connects,
+    lookups: Lookups,
     drops: BTreeMap<u32, u64>,
     facts: FactsDelta,
     pod: Option<Arc<PodInfo>>,
@@ -256,6 +257,12 @@ impl Join {
                 None => self.waiting(*cgroup, at).sums.connects.add(connects),
             }
         }
+        for (key, lookups) in &frame.lookups {
+            match self.sums(key.cgroup) {
+                Some(sums) => sums.lookups.add(lookups),
+                None => self.waiting(key.cgroup, at).sums.lookups.add(lookups),
+            }
+        }
         for (key, n) in &frame.drops {
             if key.cgroup == 0 {
                 *self.node_drops.entry(key.reason).or_default() += n;
@@ -406,6 +413,7 @@ impl Join {
             }
         }
         let edges = busiest(merged(edges), self.limits.edges);
+        let dns = self.dns();
         let mut subjects: Vec<SubjectView> = subjects.into_values().collect();
         for view in &mut subjects {
             view.cgroups.sort_unstable();
@@ -419,6 +427,7 @@ impl Join {
             hz: snapshot.hz,
             subjects,
             edges,
+            dns,
             peer_nodes: (self.peer_nodes.iter())
                 .map(|(node, totals)| PeerNodeView { node: node.clone(), totals: totals.clone() })
                 .collect(),
@@ -431,6 +440,29 @@ impl Join {
             drop_reasons: self.drop_reasons.clone(),
             counters: snapshot.counters,
         }
+    }
+
+    /// Lookups of the window, by subject and server.
+    fn dns(&self) -> Vec<DnsView> {
+        let mut sums: BTreeMap<(&SubjectId, Ipv6Addr), (Peer, Lookups)> = BTreeMap::new();
+        for (key, lookups) in self.window.lookups() {
+            let Some(owner) = self.owners.get(&key.cgroup) else { continue };
+            let server = Ipv6Addr::from(key.addr);
+            let row = sums.entry((&owner.subject, server));
+            row.or_insert_with(|| (self.peer_of(key.cgroup, server), Lookups::default())).1.add(&lookups);
+        }
+        let mut rows: Vec<DnsView> = (sums.into_iter())
+            .map(|((subject, peer), (Peer { class, kind, node, pod }, window))| {
+                let window_tcp = Tally::default();
+                let subject = subject.clone();
+                let (peer_node, peer_pod) = (node, pod);
+                let server = EdgeView { subject, peer, class, kind, peer_node, peer_pod, window: window_tcp };
+                DnsView { server, window }
+            })
+            .collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.window.count()));
+        rows.truncate(self.limits.edges);
+        rows
     }
 }
 
@@ -491,6 +523,7 @@ impl Sums {
             }
         }
         self.connects.add(&other.connects);
+        self.lookups.add(&other.lookups);
         for (reason, n) in &other.drops {
             *self.drops.entry(*reason).or_default() += n;
         }
@@ -500,7 +533,7 @@ impl Sums {
     fn samples(&self) -> u64 {
         let of = |t: &Tally| t.rtt.count() + t.data_segs_out + t.retransmitted() + t.connects.iter().sum::<u64>();
         let edges: u64 = self.totals.iter().flatten().map(|t| of(t)).sum();
-        edges + self.drops.values().sum::<u64>() + self.connects.accept_drops
+        edges + self.drops.values().sum::<u64>() + self.connects.accept_drops + self.lookups.count()
     }
 
     /// Pods and containers always; a unit once it counted anything of TCP, because most units have none.
@@ -508,6 +541,7 @@ impl Sums {
         id.kind != SubjectKind::Unit
             || self.totals.iter().any(Option::is_some)
             || !self.connects.is_zero()
+            || self.lookups.count() > 0
             || !self.drops.is_empty()
     }
 
@@ -518,6 +552,7 @@ impl Sums {
             gone_since: self.gone_since,
             totals: self.totals.clone(),
             connects: self.connects.clone(),
+            lookups: self.lookups.clone(),
             drops: self.drops.clone(),
             cpu: self.facts.cpu,
             pressure: self.facts.pressure,

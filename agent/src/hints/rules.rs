@@ -1,6 +1,6 @@
 //! The table of causes: what each means, how it is tested and what to do. Documentation is made from it.
 
-use super::{connect, context::Context, cpu, finding::Finding, host, limited, loss, ports, pressure, status, waiting};
+use super::{connect, context::Context, cpu, dns, finding::Finding, host, limited, loss, ports, pressure, status, waiting};
 
 /// Rules that are judged together. The order of the variants is the order of judgement: an edge that one family
 /// explains is left alone by those after it.
@@ -20,14 +20,25 @@ pub enum Family {
     Cpu,
     /// CPU, memory and IO that the Pod waits for without being limited.
     Pressure,
+    /// Names: DNS lookups.
+    Dns,
     /// Time spent thinking at one end while the path is fast.
     Waiting,
 }
 
 impl Family {
     /// All families in order.
-    pub const ALL: [Self; 8] =
-        [Self::Status, Self::Host, Self::Connect, Self::Loss, Self::Limited, Self::Cpu, Self::Pressure, Self::Waiting];
+    pub const ALL: [Self; 9] = [
+        Self::Status,
+        Self::Host,
+        Self::Connect,
+        Self::Loss,
+        Self::Limited,
+        Self::Cpu,
+        Self::Pressure,
+        Self::Dns,
+        Self::Waiting,
+    ];
 
     /// Name in the documentation.
     pub const fn label(self) -> &'static str {
@@ -39,6 +50,7 @@ impl Family {
             Self::Limited => "limited senders",
             Self::Cpu => "CPU",
             Self::Pressure => "pressure",
+            Self::Dns => "DNS",
             Self::Waiting => "waiting",
         }
     }
@@ -52,6 +64,7 @@ impl Family {
             Self::Limited => limited::judge(context),
             Self::Cpu => cpu::judge(context),
             Self::Pressure => pressure::judge(context),
+            Self::Dns => dns::judge(context),
             Self::Waiting => waiting::judge(context),
         }
     }
@@ -106,6 +119,7 @@ pub static RULES: &[Rule] = &[
     pressure::POD_MEMORY_PRESSURE,
     pressure::NODE_IO_PRESSURE,
     pressure::POD_IO_PRESSURE,
+    dns::DNS_SLOW,
     waiting::POD_APPLICATION_SLOW,
     waiting::PEER_SLOW,
 ];
@@ -156,6 +170,17 @@ pub static CAUSAL: &[(&str, &str)] = &[
     ("node_packet_loss", "pod_send_buffer_limited"),
     ("path_loss", "pod_send_buffer_limited"),
     ("pod_application_slow", "peer_slow"),
+    ("node_conntrack_full", "dns_slow"),
+    ("node_nic_drops", "dns_slow"),
+    ("node_qdisc_drops", "dns_slow"),
+    ("node_softnet_drops", "dns_slow"),
+    ("node_packet_loss", "dns_slow"),
+    ("node_cpu_contention", "dns_slow"),
+    ("pod_cpu_starved", "dns_slow"),
+    ("pod_cpu_throttled", "dns_slow"),
+    ("node_memory_pressure", "dns_slow"),
+    ("pod_memory_pressure", "dns_slow"),
+    ("dns_slow", "pod_application_slow"),
 ];
 
 #[cfg(test)]

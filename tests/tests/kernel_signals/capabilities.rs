@@ -1,4 +1,4 @@
-//! What the chart grants is what the agent needs: the capabilities BPF and PERFMON, and no other.
+//! What the chart grants is what the agent needs: the capabilities BPF and PERFMON, and NET_ADMIN for DNS lookups.
 
 use crate::{
     program::command,
@@ -43,7 +43,12 @@ fn bpf_and_perfmon_are_enough_for_every_probe_and_each_is_needed() {
     let both = preflight(&stage, CapabilitySet::BPF | CapabilitySet::PERFMON);
     assert_eq!(both.status.code(), Some(0), "{}", String::from_utf8_lossy(&both.stdout));
     assert!(probes(&both).len() >= 6);
-    assert_eq!(probes(&both), probes(&all), "no more capabilities would give more");
+    let others = |output: &Output| probes(output).into_iter().filter(|(need, _)| need != "probe dns").collect::<Vec<_>>();
+    assert_eq!(others(&both), others(&all), "no more capabilities would give more");
+    let dns = |output: &Output| probes(output).into_iter().find(|(need, _)| need == "probe dns").unwrap().1;
+    assert_eq!(dns(&both), "degraded", "it takes one more");
+    let three = preflight(&stage, CapabilitySet::BPF | CapabilitySet::PERFMON | CapabilitySet::NET_ADMIN);
+    assert_eq!((dns(&three), dns(&all)), ("ok".to_owned(), "ok".to_owned()));
     for one in [CapabilitySet::BPF, CapabilitySet::PERFMON] {
         assert_eq!(preflight(&stage, one).status.code(), Some(69), "{one:?} alone");
     }
