@@ -227,12 +227,7 @@ impl Counter {
     pub const fn is_loss(self) -> bool {
         matches!(
             self,
-            Self::OverflowFull
-                | Self::CgroupsFull
-                | Self::DropsFull
-                | Self::NoCgroup
-                | Self::BadRead
-                | Self::DnsFull
+            Self::OverflowFull | Self::CgroupsFull | Self::DropsFull | Self::NoCgroup | Self::BadRead | Self::DnsFull
         )
     }
 }

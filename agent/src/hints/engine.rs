@@ -63,7 +63,8 @@ impl Engine {
                 *family = track.rule.family.min(*family);
             }
         }
-        let mut context = Context::new(&self.node, view, thresholds, (&self.memory, &self.host, &self.dns), &keys, &held);
+        let mut context =
+            Context::new(&self.node, view, thresholds, (&self.memory, &self.host, &self.dns), &keys, &held);
         let mut findings: Vec<(SubjectId, Finding)> = Vec::new();
         for family in Family::ALL {
             for finding in family.judge(&context) {

@@ -1,6 +1,8 @@
 //! The table of causes: what each means, how it is tested and what to do. Documentation is made from it.
 
-use super::{connect, context::Context, cpu, dns, finding::Finding, host, limited, loss, ports, pressure, status, waiting};
+use super::{
+    connect, context::Context, cpu, dns, finding::Finding, host, limited, loss, ports, pressure, status, waiting,
+};
 
 /// Rules that are judged together. The order of the variants is the order of judgement: an edge that one family
 /// explains is left alone by those after it.

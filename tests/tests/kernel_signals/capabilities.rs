@@ -43,7 +43,8 @@ fn bpf_and_perfmon_are_enough_for_every_probe_and_each_is_needed() {
     let both = preflight(&stage, CapabilitySet::BPF | CapabilitySet::PERFMON);
     assert_eq!(both.status.code(), Some(0), "{}", String::from_utf8_lossy(&both.stdout));
     assert!(probes(&both).len() >= 6);
-    let others = |output: &Output| probes(output).into_iter().filter(|(need, _)| need != "probe dns").collect::<Vec<_>>();
+    let others =
+        |output: &Output| probes(output).into_iter().filter(|(need, _)| need != "probe dns").collect::<Vec<_>>();
     assert_eq!(others(&both), others(&all), "no more capabilities would give more");
     let dns = |output: &Output| probes(output).into_iter().find(|(need, _)| need == "probe dns").unwrap().1;
     assert_eq!(dns(&both), "degraded", "it takes one more");

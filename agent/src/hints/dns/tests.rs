@@ -102,7 +102,10 @@ fn few_lookups_of_many_pods_are_tested_together() {
     let hints = firing(&Run::warm(&normal).ticks(3, &each(1)));
     assert_eq!(hints.len(), 4);
     let hint = named(&hints, "c");
-    assert_eq!((hint.blame.name.as_str(), hint.blame.alternatives.as_slice()), (SERVER, ["node-a".to_owned()].as_slice()));
+    assert_eq!(
+        (hint.blame.name.as_str(), hint.blame.alternatives.as_slice()),
+        (SERVER, ["node-a".to_owned()].as_slice())
+    );
 }
 
 #[test]
