@@ -35,6 +35,8 @@ globals! {
     NW_SK_BACKLOG: u32 = 0;
     /// `sock.sk_max_ack_backlog`.
     NW_SK_MAX_BACKLOG: u32 = 0;
+    /// `sock.sk_stamp`: when the last packet that was read had arrived, if anybody wants to know; `NONE`: not told.
+    NW_SK_STAMP: u32 = u32::MAX;
     /// `socket.sk`.
     NW_SOCKET_SK: u32 = 0;
     // cgroup

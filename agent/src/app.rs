@@ -225,12 +225,14 @@ fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
     let mounts = Mounts::discover(&cli.global.procfs, root).map_err(Failure::unsupported)?;
     let subtree = subtree(&mounts)?;
     let modes = modes(config);
+    let cgroup_dir = mounts.subtree_dir();
     let settings = kernel::Settings {
         sysfs: &cli.global.sysfs,
         rtt_every: u32::try_from(config.sampling.rtt_every).unwrap_or(u32::MAX),
         modes: &modes,
         limits: config.limits.maps(),
         subtree,
+        cgroup_dir: &cgroup_dir,
     };
     let mut loaded = Loaded::load(&settings).map_err(|error| match error {
         kernel::LoadError::Demanded { .. } => Failure::usage(error),
@@ -274,7 +276,7 @@ fn subtree(mounts: &Mounts) -> Result<Option<Subtree>, Failure> {
     Ok(Some(Subtree { level: u32::try_from(level).unwrap_or(u32::MAX), id }))
 }
 
-fn modes(config: &Config) -> [(&'static str, Mode); 6] {
+fn modes(config: &Config) -> [(&'static str, Mode); 7] {
     let mode = |switch| match switch {
         Switch::Auto => Mode::Auto,
         Switch::On => Mode::On,
@@ -288,6 +290,7 @@ fn modes(config: &Config) -> [(&'static str, Mode); 6] {
         ("resets", mode(signals.resets)),
         ("sockets", mode(signals.sockets)),
         ("drops", mode(signals.drops)),
+        ("dns", mode(signals.dns)),
     ]
 }
 

@@ -123,6 +123,7 @@ fn thresholds(config: &Config) -> Thresholds {
         rtt_inflation: t.rtt_inflation,
         rtt_floor_ms: t.rtt_floor_ms,
         think_time_ms: t.think_time_ms,
+        dns_slow_ms: t.dns_slow_ms,
         enter_windows: u32::try_from(t.enter_windows).unwrap_or(u32::MAX),
         leave_windows: u32::try_from(t.leave_windows).unwrap_or(u32::MAX),
     }

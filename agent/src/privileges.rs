@@ -8,7 +8,8 @@ use crate::metrics::Privileges;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
 /// Capabilities that only loading and attaching need, and their names.
-const LOADING: [(CapabilitySet, &str); 2] = [(CapabilitySet::BPF, "BPF"), (CapabilitySet::PERFMON, "PERFMON")];
+const LOADING: [(CapabilitySet, &str); 3] =
+    [(CapabilitySet::BPF, "BPF"), (CapabilitySet::PERFMON, "PERFMON"), (CapabilitySet::NET_ADMIN, "NET_ADMIN")];
 
 /// Gives up what loading needed, once `works` has shown that the kernel's figures can be read without it; else everything
 /// stays as it is.
@@ -58,6 +59,10 @@ mod tests {
     use super::*;
     use std::thread;
 
+    fn loading() -> CapabilitySet {
+        LOADING.iter().fold(CapabilitySet::empty(), |all, (one, _)| all | *one)
+    }
+
     /// Runs in a thread of its own, whose capabilities end with it.
     fn alone<T: Send>(test: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| scope.spawn(test).join().unwrap())
@@ -73,7 +78,7 @@ mod tests {
             LOADING.iter().filter(|(one, _)| before.permitted.contains(*one)).map(|(_, name)| *name).collect();
         assert_eq!(privileges.given_up, named);
         assert_eq!(privileges.kept, None);
-        let loading = CapabilitySet::BPF | CapabilitySet::PERFMON;
+        let loading = loading();
         assert_eq!(after.effective, before.effective - loading);
         assert_eq!(after.permitted, before.permitted - loading);
         assert_eq!(after.inheritable, before.inheritable - loading);
@@ -81,7 +86,7 @@ mod tests {
 
     #[test]
     fn all_is_as_before_where_the_kernel_needs_them_later() {
-        let has_any = capabilities(None).unwrap().permitted.intersects(CapabilitySet::BPF | CapabilitySet::PERFMON);
+        let has_any = capabilities(None).unwrap().permitted.intersects(loading());
         let (before, during, privileges, after) = alone(|| {
             let before = capabilities(None).unwrap();
             let mut during = before;
@@ -94,7 +99,7 @@ mod tests {
         assert_eq!(after, before);
         assert_eq!(privileges.given_up, Vec::<String>::new());
         if has_any {
-            assert!(!during.effective.intersects(CapabilitySet::BPF | CapabilitySet::PERFMON));
+            assert!(!during.effective.intersects(loading()));
             assert!(privileges.kept.unwrap().contains("before Linux 5.19): Operation not permitted"));
         }
     }

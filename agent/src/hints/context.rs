@@ -2,6 +2,7 @@
 
 use super::{
     baseline::{EdgeMemory, Memory, Path},
+    dns_memory::DnsMemory,
     host_memory::HostMemory,
     rules::Family,
     stats::percent,
@@ -11,7 +12,7 @@ use crate::{
     api::{BlameKind, Evidence, RuledOut},
     peers::PeerKind,
     sample::Tally,
-    state::{CpuUser, EdgeView, HostView, NodeView, SubjectId, SubjectView},
+    state::{CpuUser, DnsView, EdgeView, HostView, NodeView, SubjectId, SubjectView},
 };
 use netwhy_abi::{PeerClass, Retransmit, Role};
 use std::{
@@ -42,6 +43,9 @@ pub(super) struct Context<'a> {
     pub(super) host_memory: &'a HostMemory,
     /// What used the CPUs, most first.
     pub(super) cpu_users: &'a [CpuUser],
+    /// DNS lookups.
+    pub(super) dns: &'a [DnsView],
+    pub(super) dns_memory: &'a DnsMemory,
     pub(super) subjects: Vec<Subject<'a>>,
     /// Same indices as the view's edges.
     pub(super) edges: Vec<Edge<'a>>,
@@ -81,7 +85,7 @@ impl<'a> Context<'a> {
         node: &'a str,
         view: &'a NodeView,
         thresholds: &'a Thresholds,
-        (memory, host_memory): (&'a Memory, &'a HostMemory),
+        (memory, host_memory, dns_memory): (&'a Memory, &'a HostMemory, &'a DnsMemory),
         keys: &[u64],
         held: &BTreeMap<u64, Family>,
     ) -> Self {
@@ -118,6 +122,8 @@ impl<'a> Context<'a> {
             host: view.host.as_ref(),
             host_memory,
             cpu_users: &view.cpu_users,
+            dns: &view.dns,
+            dns_memory,
             subjects,
             edges,
             claims,
@@ -214,6 +220,13 @@ impl Subject<'_> {
     pub(super) fn has_callers(&self) -> bool {
         let t = &self.view.window;
         t.data_segs_out >= CALLED_SEGMENTS || t.connects.iter().sum::<u64>() > 0
+    }
+}
+
+impl<'a> Edge<'a> {
+    /// An edge of which nothing but its ends is known: for their names.
+    pub(super) fn of(view: &'a EdgeView) -> Self {
+        Self { view, subject: None, memory: None, path: None, loss_baseline: 0.0, busy: None, silent: false }
     }
 }
 

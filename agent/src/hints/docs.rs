@@ -84,6 +84,7 @@ fn thresholds() -> Vec<(&'static str, String)> {
         rtt_inflation,
         rtt_floor_ms,
         think_time_ms,
+        dns_slow_ms,
         enter_windows,
         leave_windows,
     } = Thresholds::default();
@@ -100,6 +101,7 @@ fn thresholds() -> Vec<(&'static str, String)> {
         ("rtt_inflation", rtt_inflation.to_string()),
         ("rtt_floor_ms", rtt_floor_ms.to_string()),
         ("think_time_ms", think_time_ms.to_string()),
+        ("dns_slow_ms", dns_slow_ms.to_string()),
         ("enter_windows", enter_windows.to_string()),
         ("leave_windows", leave_windows.to_string()),
     ]

@@ -12,6 +12,8 @@ mod baseline;
 mod connect;
 mod context;
 mod cpu;
+mod dns;
+mod dns_memory;
 mod docs;
 mod engine;
 mod external;

@@ -1,8 +1,8 @@
 //! The table of causes: what each means, how it is tested and what to do. Documentation is made from it.
 
 use super::{
-    connect, context::Context, cpu, external, finding::Finding, host, latency, limited, loss, ports, pressure, reader,
-    size, status, waiting,
+    connect, context::Context, cpu, dns, external, finding::Finding, host, latency, limited, loss, ports, pressure,
+    reader, size, status, waiting,
 };
 
 /// Rules that are judged together. The order of the variants is the order of judgement: an edge that one family
@@ -25,13 +25,15 @@ pub enum Family {
     Cpu,
     /// CPU, memory and IO that the Pod waits for without being limited.
     Pressure,
+    /// Names: DNS lookups.
+    Dns,
     /// Time spent thinking at one end while the path is fast.
     Waiting,
 }
 
 impl Family {
     /// All families in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Status,
         Self::Host,
         Self::Connect,
@@ -40,6 +42,7 @@ impl Family {
         Self::Limited,
         Self::Cpu,
         Self::Pressure,
+        Self::Dns,
         Self::Waiting,
     ];
 
@@ -54,6 +57,7 @@ impl Family {
             Self::Limited => "limited senders",
             Self::Cpu => "CPU",
             Self::Pressure => "pressure",
+            Self::Dns => "DNS",
             Self::Waiting => "waiting",
         }
     }
@@ -68,6 +72,7 @@ impl Family {
             Self::Limited => limited::judge(context).into_iter().chain(reader::judge(context)).collect(),
             Self::Cpu => cpu::judge(context),
             Self::Pressure => pressure::judge(context),
+            Self::Dns => dns::judge(context),
             Self::Waiting => waiting::judge(context).into_iter().chain(external::judge(context)).collect(),
         }
     }
@@ -125,6 +130,7 @@ pub static RULES: &[Rule] = &[
     pressure::POD_MEMORY_PRESSURE,
     pressure::NODE_IO_PRESSURE,
     pressure::POD_IO_PRESSURE,
+    dns::DNS_SLOW,
     waiting::POD_APPLICATION_SLOW,
     external::EXTERNAL_SLOW,
     waiting::PEER_SLOW,
@@ -195,6 +201,17 @@ pub static CAUSAL: &[(&str, &str)] = &[
     ("pod_cpu_throttled", "pod_slow_reader"),
     ("pod_application_slow", "peer_slow"),
     ("pod_application_slow", "external_slow"),
+    ("node_conntrack_full", "dns_slow"),
+    ("node_nic_drops", "dns_slow"),
+    ("node_qdisc_drops", "dns_slow"),
+    ("node_softnet_drops", "dns_slow"),
+    ("node_packet_loss", "dns_slow"),
+    ("node_cpu_contention", "dns_slow"),
+    ("pod_cpu_starved", "dns_slow"),
+    ("pod_cpu_throttled", "dns_slow"),
+    ("node_memory_pressure", "dns_slow"),
+    ("pod_memory_pressure", "dns_slow"),
+    ("dns_slow", "pod_application_slow"),
 ];
 
 /// (cause at a Pod, effect at those who talk to it): hints of one incident, when both are on this Node.

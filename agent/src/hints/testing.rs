@@ -4,8 +4,8 @@ use super::{Engine, Thresholds};
 use crate::{
     api::{BlameKind, Hint, HintState},
     peers::PeerKind,
-    sample::{CpuStat, Device, Gauge, Group, Histogram, Pressure, Signal, Tally},
-    state::{CpuUser, EdgeView, HostCount, HostView, NodeView, SubjectId, SubjectKind, SubjectView},
+    sample::{CpuStat, Device, Gauge, Group, Histogram, Lookups, Pressure, Signal, Tally},
+    state::{CpuUser, DnsView, EdgeView, HostCount, HostView, NodeView, SubjectId, SubjectKind, SubjectView},
 };
 use netwhy_abi::{PeerClass, Retransmit, bucket_index};
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
@@ -23,6 +23,7 @@ pub(super) struct Case {
     pub(super) host: Option<HostView>,
     pub(super) cpu_users: Vec<CpuUser>,
     pub(super) zone: Option<Arc<str>>,
+    pub(super) dns: Vec<DnsView>,
 }
 
 impl Case {
@@ -85,6 +86,7 @@ impl Case {
             edges,
             host: self.host.clone(),
             cpu_users: self.cpu_users.clone(),
+            dns: self.dns.clone(),
             ..NodeView::default()
         }
     }
@@ -127,6 +129,13 @@ pub(super) fn healthy(pod: &str, peer: &str) -> EdgeView {
         window,
         recent: Tally::default(),
     }
+}
+
+/// Lookups of a Pod at a server: answered after (µs, how many), and without an answer.
+pub(super) fn lookups(pod: &str, server: &str, answered: &[(u32, u64)], unanswered: u64) -> DnsView {
+    let durations = rtts(answered);
+    let server = EdgeView { window: Tally::default(), ..healthy(pod, server) };
+    DnsView { server, window: Lookups { answered: durations.count(), durations, unanswered } }
 }
 
 /// A histogram of (µs, samples).

@@ -32,6 +32,7 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_SK_DROPS", &[&["sock.sk_drops"]]),
     needed("NW_SK_BACKLOG", &[&["sock.sk_ack_backlog"]]),
     needed("NW_SK_MAX_BACKLOG", &[&["sock.sk_max_ack_backlog"]]),
+    optional("NW_SK_STAMP", &[&["sock.sk_stamp"]], "DNS answers read without an address (they count as unanswered)"),
     needed("NW_SOCKET_SK", &[&["socket.sk"]]),
     needed("NW_CGROUP_KN", &[&["cgroup.kn"]]),
     needed("NW_KERNFS_ID", &[&["kernfs_node.id"]]),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     api,
-    sample::{Connects, CpuStat, Device, Gauge, Group, Histogram, Pressure, Signal, State, Tally},
+    sample::{Connects, CpuStat, Device, Gauge, Group, Histogram, Lookups, Pressure, Signal, State, Tally},
     state::{EdgeView, HostCount, HostView, SubjectId, SubjectKind, SubjectView},
 };
 use netwhy_abi::{PeerClass, bucket_index};
@@ -101,6 +101,7 @@ pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
         io_some_us: 2,
         io_full_us: 1,
     });
+    view.lookups = Lookups { durations: histogram(&[900, 4_000, 40_000, 2_510_000]), answered: 4, unanswered: 1 };
     view.oom_kills = Some(1);
     view.drops = BTreeMap::from([(2, 3), (99, 1)]);
     view
@@ -171,6 +172,7 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
         recent: crate::sample::Tally::default(),
     };
     NodeView {
+        dns: Vec::new(),
         node: "node-a".into(),
         zone: None,
         at: Duration::from_secs(1000),

@@ -1,6 +1,6 @@
 //! Sums over the last seconds.
 
-use super::{Connects, HostKey, Tally, ledger::FactsDelta, ledger::Frame};
+use super::{Connects, HostKey, Lookups, Tally, ledger::FactsDelta, ledger::Frame};
 use netwhy_abi::{EdgeKey, PeerClass};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -78,6 +78,15 @@ impl Window {
         let mut sums: HashMap<u64, Connects> = HashMap::new();
         for (id, connects) in self.frames.iter().flat_map(|frame| &frame.connects) {
             sums.entry(*id).or_default().add(connects);
+        }
+        sums
+    }
+
+    /// DNS lookups by cgroup and server.
+    pub fn lookups(&self) -> HashMap<EdgeKey, Lookups> {
+        let mut sums: HashMap<EdgeKey, Lookups> = HashMap::new();
+        for (key, lookups) in self.frames.iter().flat_map(|frame| &frame.lookups) {
+            sums.entry(*key).or_default().add(lookups);
         }
         sums
     }

@@ -1,5 +1,5 @@
-//! What the chart grants is what the agent needs: the capabilities BPF and PERFMON, and no other; and these no longer than
-//! it takes to attach.
+//! What the chart grants is what the agent needs: the capabilities BPF and PERFMON, and NET_ADMIN for DNS lookups; and
+//! these no longer than it takes to attach.
 
 use crate::{
     program::{Agent, command, traffic},
@@ -56,7 +56,13 @@ fn bpf_and_perfmon_are_enough_for_every_probe_and_each_is_needed() {
     let both = preflight(&stage, CapabilitySet::BPF | CapabilitySet::PERFMON);
     assert_eq!(both.status.code(), Some(0), "{}", String::from_utf8_lossy(&both.stdout));
     assert!(probes(&both).len() >= 6);
-    assert_eq!(probes(&both), probes(&all), "no more capabilities would give more");
+    let others =
+        |output: &Output| probes(output).into_iter().filter(|(need, _)| need != "probe dns").collect::<Vec<_>>();
+    assert_eq!(others(&both), others(&all), "no more capabilities would give more");
+    let dns = |output: &Output| probes(output).into_iter().find(|(need, _)| need == "probe dns").unwrap().1;
+    assert_eq!(dns(&both), "degraded", "it takes one more");
+    let three = preflight(&stage, CapabilitySet::BPF | CapabilitySet::PERFMON | CapabilitySet::NET_ADMIN);
+    assert_eq!((dns(&three), dns(&all)), ("ok".to_owned(), "ok".to_owned()));
     for one in [CapabilitySet::BPF, CapabilitySet::PERFMON] {
         assert_eq!(preflight(&stage, one).status.code(), Some(69), "{one:?} alone");
     }
@@ -77,19 +83,22 @@ fn of_threads(process: u32, set: &str) -> Vec<u64> {
 fn capabilities_are_given_up_once_attached_and_counting_goes_on() {
     let stage = stage!("a", "b");
     let both = CapabilitySet::BPF | CapabilitySet::PERFMON;
+    let loading = both | CapabilitySet::NET_ADMIN;
     // As in a container, and as root, who keeps what loading does not need.
-    for granted in [both, CapabilitySet::all()] {
+    for (granted, given_up) in
+        [(both, &["BPF", "PERFMON"][..]), (CapabilitySet::all(), &["BPF", "PERFMON", "NET_ADMIN"])]
+    {
         let spawn = |mut command: Command| limited(granted, move || command.spawn());
         let agent = Agent::start_by(&stage, &[], spawn);
         for set in ["CapEff", "CapPrm", "CapInh"] {
             let threads = of_threads(agent.child.id(), set);
             assert!(threads.len() > 1, "the runtime's threads are there");
             let left = threads.iter().fold(0, |all, one| all | one);
-            assert_eq!(left & both.bits(), 0, "{set} of {granted:?}");
+            assert_eq!(left & loading.bits(), 0, "{set} of {granted:?}");
             assert_eq!(left == 0, granted == both || set == "CapInh", "{set} of {granted:?}: {left:x}");
         }
         let info: serde_json::Value = serde_json::from_str(&agent.get("/api/v1/info", "*/*").unwrap().1).unwrap();
-        assert_eq!(info["privileges"], serde_json::json!({ "given_up": ["BPF", "PERFMON"], "kept": null }));
+        assert_eq!(info["privileges"], serde_json::json!({ "given_up": given_up, "kept": null }));
         // Maps are read, sockets are walked, prefixes are looked up as before.
         let walk = || agent.sum("netwhy_agent_walk_seconds", &[]);
         let before = walk();

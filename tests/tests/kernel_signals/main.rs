@@ -16,6 +16,7 @@ mod capabilities;
 mod capacity;
 mod connects;
 mod counts;
+mod dns;
 mod drops;
 mod handshakes;
 mod lifecycle;

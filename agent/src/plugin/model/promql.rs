@@ -61,6 +61,12 @@ const QUERIES: &[(&str, &str, &str)] = &[
         "sum(rate(netwhy_cpu_throttled_periods_total{S}R)) / sum(rate(netwhy_cpu_periods_total{S}R))",
     ),
     ("pod_application_slow", "share of time that tasks waited, by resource", PRESSURE),
+    (
+        "dns_slow",
+        "99 % of DNS lookups are faster than",
+        "histogram_quantile(0.99, sum by (le) (rate(netwhy_dns_lookup_seconds_bucket{S}R)))",
+    ),
+    ("dns_slow", "DNS lookups per second, by result", "sum by (result) (rate(netwhy_dns_lookups_total{S}R))"),
     ("peer_slow", "RTT beside the path's own", RTT),
     (
         "node_conntrack_full",

@@ -3,6 +3,7 @@
 
 mod bulk;
 mod client;
+mod dns;
 mod exec;
 mod forward;
 mod server;
@@ -30,6 +31,8 @@ enum Command {
     Bulk(bulk::Args),
     Spin(spin::Args),
     Forward(forward::Args),
+    DnsServer(dns::ServerArgs),
+    DnsClient(dns::ClientArgs),
     Exec(exec::Args),
 }
 
@@ -41,6 +44,8 @@ fn main() -> ExitCode {
         Command::Bulk(args) => bulk::run(args),
         Command::Spin(args) => spin::run(&args),
         Command::Forward(args) => forward::run(args),
+        Command::DnsServer(args) => dns::serve(&args),
+        Command::DnsClient(args) => dns::look_up(&args),
         Command::Exec(args) => exec::run(&args),
     };
     match result {
