@@ -23,10 +23,6 @@ fn with(case: &Case, rows: Vec<DnsView>) -> Case {
     Case { dns: rows, ..case.clone() }
 }
 
-fn named(hints: &[Hint], pod: &str) -> Hint {
-    hints.iter().find(|h| h.subject.name == pod).unwrap().clone()
-}
-
 #[test]
 fn slow_server_is_blamed_with_median_and_baseline() {
     let normal = normal(&["cart"]);
