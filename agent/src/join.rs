@@ -5,7 +5,7 @@ use crate::{
     peers::{Peer, PeerKind, PeerTable, Translations, mapped},
     pods::{PodIndex, PodInfo},
     sample::{CgroupFacts, Connects, FactsDelta, Frame, HostKey, Ledger, Snapshot, Tally, Window},
-    state::{EdgeView, NodeView, PeerNodeView, SubjectId, SubjectKind, SubjectView},
+    state::{EdgeView, NodeView, PeerNodeView, SubjectId, SubjectKind, SubjectView, Usual},
 };
 use netwhy_abi::PeerClass;
 use std::{
@@ -378,6 +378,7 @@ impl Join {
                     peer_zone: zone,
                     window,
                     recent: recent.remove(key).unwrap_or_default(),
+                    usual: Usual::default(),
                 });
             }
         }

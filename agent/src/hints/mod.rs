@@ -22,6 +22,7 @@ mod incidents;
 mod latency;
 mod limited;
 mod loss;
+mod own;
 mod ports;
 mod pressure;
 mod reader;

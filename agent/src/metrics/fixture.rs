@@ -169,6 +169,7 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
         peer_zone: None,
         window: s.window.clone(),
         recent: crate::sample::Tally::default(),
+        usual: Default::default(),
     };
     NodeView {
         node: "node-a".into(),
