@@ -5,7 +5,7 @@ use crate::{
     peers::{Peer, PeerKind, PeerTable, Translations, mapped},
     pods::{PodIndex, PodInfo},
     sample::{CgroupFacts, Connects, FactsDelta, Frame, HostKey, Ledger, Lookups, Snapshot, Tally, Window},
-    state::{DnsView, EdgeView, NodeView, PeerNodeView, SubjectId, SubjectKind, SubjectView},
+    state::{DnsView, EdgeView, NodeView, PeerNodeView, SubjectId, SubjectKind, SubjectView, Usual},
 };
 use netwhy_abi::PeerClass;
 use std::{
@@ -385,6 +385,7 @@ impl Join {
                     peer_zone: zone,
                     window,
                     recent: recent.remove(key).unwrap_or_default(),
+                    usual: Usual::default(),
                 });
             }
         }
@@ -470,6 +471,7 @@ impl Join {
                     peer_pod: pod,
                     window: Tally::default(),
                     recent: Tally::default(),
+                    usual: Usual::default(),
                 };
                 DnsView { server, window }
             })

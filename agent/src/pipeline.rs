@@ -81,9 +81,7 @@ impl Pipeline {
         let joined = began.elapsed();
         view.hints = self.engine.tick(&view, &self.thresholds);
         view.hints_total.clone_from(self.engine.totals());
-        if let Some(host) = &mut view.host {
-            self.engine.add_baselines(host);
-        }
+        self.engine.add_baselines(&mut view, &self.thresholds);
         (view, Stages { join: joined.as_secs_f64(), hints: (began.elapsed() - joined).as_secs_f64() })
     }
 }

@@ -153,6 +153,26 @@ pub struct EdgeView {
     pub window: Tally,
     /// Sums over its last 3 s, without a minimum: what changed a moment ago shows here first.
     pub recent: Tally,
+    /// What is normal for it.
+    pub usual: Usual,
+}
+
+/// An edge's normal times, as the hints' engine learnt them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usual {
+    /// Loss episodes per data segment, 0 … 1. `None`: too few segments were seen so far.
+    pub loss_ratio: Option<f64>,
+    /// The path's RTT. `None`: not known, or all samples are slow and nothing tells a longer path from a peer that thinks.
+    pub path: Option<PathRtt>,
+}
+
+/// RTT of a path, without the peer's think time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PathRtt {
+    /// The window's lowest; of a path that became longer, the lowest tenth of the newest samples, µs.
+    pub now_us: f64,
+    /// Lowest in normal times, µs.
+    pub usual_us: f64,
 }
 
 /// DNS lookups of one subject at one server over the window.

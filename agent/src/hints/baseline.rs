@@ -3,7 +3,7 @@
 use super::{stats::Fnv, thresholds::Thresholds};
 use crate::{
     sample::Tally,
-    state::{EdgeView, NodeView, SubjectId},
+    state::{EdgeView, NodeView, PathRtt, SubjectId, Usual},
 };
 use netwhy_abi::{BOUNDS_US, PeerClass, Retransmit, Role};
 use std::{collections::BTreeMap, time::Duration};
@@ -41,6 +41,8 @@ pub(super) const RISE_ALPHA: f64 = 1e-6;
 const RISE_RATIO: f64 = 1.5;
 /// … and so many `rtt_floor_ms` above it.
 const RISE_FLOORS: f64 = 2.0;
+/// Handshakes that prove a path to be longer.
+const HANDSHAKES: u64 = 2;
 /// Payload acknowledged in the samples' time from which a sender is bulk, bytes …
 const BULK_BYTES: u64 = 2_000_000;
 /// … and per segment: receivers acknowledge two full ones at once, whatever their program does.
@@ -126,6 +128,11 @@ impl Rise {
     /// By how much, µs.
     pub(super) fn by_us(&self) -> f64 {
         self.now_us - self.usual_us
+    }
+
+    /// It is the path, and no program that thinks.
+    pub(super) fn is_proven(&self) -> bool {
+        self.handshakes >= HANDSHAKES || self.bulk
     }
 }
 
@@ -389,6 +396,21 @@ impl Memory {
     /// What an observed edge's newest samples say of its path; see [`EdgeMemory::path`].
     pub(super) fn path(&self, key: u64, edge: &EdgeView, thresholds: &Thresholds) -> Option<Path> {
         self.edge(key)?.path(edge, self.class_minimums[edge.class as usize].get(), thresholds)
+    }
+
+    /// What is normal for an edge, for others to compare with.
+    pub(super) fn usual(&self, edge: &EdgeView, thresholds: &Thresholds) -> Usual {
+        let key = edge_key(edge);
+        let segments = self.edge(key).map_or(0.0, |memory| memory.loss.segments);
+        let known = segments + self.classes[edge.class as usize].segments >= SHRINK_SEGMENTS;
+        let path = self.edge(key).and_then(|memory| {
+            let now_us = match self.path(key, edge, thresholds)? {
+                Path::Usual => f64::from(edge.window.min_rtt_us?),
+                Path::Rose(rise) => Some(rise.now_us).filter(|_| rise.is_proven())?,
+            };
+            Some(PathRtt { now_us, usual_us: memory.min_us()? })
+        });
+        Usual { loss_ratio: known.then(|| self.loss_ratio(key, edge.class)), path }
     }
 
     /// Loss episodes per data segment in normal times: the edge's own, shrunk towards its class's.

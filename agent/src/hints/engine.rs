@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     api,
-    state::{HostView, NodeView, SubjectId},
+    state::{NodeView, SubjectId},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -93,10 +93,13 @@ impl Engine {
         self.tracks.hints()
     }
 
-    /// Writes what is normal beside the Node's counters.
-    pub fn add_baselines(&self, host: &mut HostView) {
-        for (key, count) in &mut host.counters {
+    /// Writes what is normal beside the Node's counters and the edges that were judged last.
+    pub fn add_baselines(&self, view: &mut NodeView, thresholds: &Thresholds) {
+        for (key, count) in view.host.iter_mut().flat_map(|host| &mut host.counters) {
             count.baseline = self.host.rate(key);
+        }
+        for edge in &mut view.edges {
+            edge.usual = self.memory.usual(edge, thresholds);
         }
     }
 

@@ -4,11 +4,13 @@ use super::{
     baseline::{EdgeMemory, Path, RISE_ALPHA, Rise},
     context::{Context, Edge},
     finding::{Finding, blame, evidence},
+    own::{self, Own, Row},
     rules::{Family, Rule},
     stats::ms,
 };
 use crate::{
     api::{Blame, BlameKind, Evidence, RuledOut},
+    blame::{MinRtt, Symptom},
     sample::Gauge,
     state::PeerId,
 };
@@ -44,8 +46,6 @@ pub(super) const PATH_LATENCY: Rule = Rule {
              Node, else at the path between the two. A queue on this Node: `tc -s qdisc`, and who fills it.",
 };
 
-/// Handshakes that prove a path to be longer.
-const HANDSHAKES: u64 = 2;
 /// Peers that must all be further away before this Node, or a zone, is blamed.
 const MIN_PEERS: usize = 3;
 /// … of which so many are proven.
@@ -71,13 +71,6 @@ struct Risen {
     rise: Rise,
 }
 
-impl Risen {
-    /// It is the path, and no program that thinks.
-    fn is_proven(&self) -> bool {
-        self.rise.handshakes >= HANDSHAKES || self.rise.bulk
-    }
-}
-
 /// What is known of the peers.
 #[derive(Default)]
 struct Peers {
@@ -90,14 +83,14 @@ struct Peers {
 /// Whom all slow paths share.
 enum Common {
     /// This Node.
-    Node,
+    Node(Own),
     /// The path to this zone.
     Zone(String),
 }
 
 pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let peers = peers(context);
-    let is_proven = |risen: &[Risen]| risen.iter().any(Risen::is_proven);
+    let is_proven = |risen: &[Risen]| risen.iter().any(|risen| risen.rise.is_proven());
     let proven = peers.far.values().filter(|risen| is_proven(risen)).count();
     if proven == 0 || makes_its_own_queue(context) {
         return Vec::new();
@@ -110,17 +103,25 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
         peers.far.values().flatten().for_each(|risen| subjects.entry(risen.subject).or_default().push(*risen));
         let alone = subjects.len() == 1;
         for (subject, risen) in subjects {
-            let mut alternatives = Vec::new();
-            if alone {
-                alternatives.push(context.subjects[subject].name().to_owned());
+            let mut alternatives = match &common {
+                Common::Node(own) => own.alternatives.clone(),
+                Common::Zone(_) => Vec::new(),
+            };
+            let name = context.subjects[subject].name();
+            if alone && !alternatives.iter().any(|other| other == name) {
+                alternatives.push(name.to_owned());
             }
             let culprit = match &common {
-                Common::Node => blame(BlameKind::Node, context.node),
+                Common::Node(_) => blame(BlameKind::Node, context.node),
                 Common::Zone(zone) => {
                     blame(BlameKind::ZonePair, format!("{}↔{zone}", context.zone.unwrap_or_default()))
                 }
             };
-            out.push(describe(context, Blame { alternatives, ..culprit }, subject, &risen, counts));
+            let mut finding = describe(context, Blame { alternatives, ..culprit }, subject, &risen, counts);
+            if let Common::Node(own) = &common {
+                finding.evidence.push(evidence("blame_score", own.score, "nats", context.node, "netwhy"));
+            }
+            out.push(finding);
         }
         return out;
     }
@@ -194,7 +195,12 @@ fn common(context: &Context<'_>, peers: &Peers) -> Option<Common> {
         let zones: BTreeSet<_> = peers.far.values().filter_map(|risen| zone(context, risen)).collect();
         // Nothing but one far zone is talked to: the path there, or this Node.
         let only = zones.first().filter(|zone| zones.len() == 1 && context.zone.is_some_and(|own| own != **zone));
-        return if only.is_some() { None } else { Some(Common::Node) };
+        if only.is_some() {
+            return None;
+        }
+        let row = |risen: &Risen| Row { edge: risen.edge, min_rtt: Some(shift(&risen.rise)) };
+        let rows = peers.far.values().flatten().map(row);
+        return own::is_to_blame(context, Symptom::Latency, rows).map(Common::Node);
     }
     let zones: BTreeSet<Option<&str>> = peers.far.values().map(|risen| zone(context, risen)).collect();
     let zone = zones.first().copied().flatten().filter(|_| zones.len() == 1)?;
@@ -203,6 +209,10 @@ fn common(context: &Context<'_>, peers: &Peers) -> Option<Common> {
         .iter()
         .any(|edge| edge.view.peer_zone.as_deref() == Some(zone) && peers.usual.contains(&edge.view.peer_id()));
     (context.zone.is_some_and(|own| own != zone) && !usual_there).then(|| Common::Zone(zone.to_owned()))
+}
+
+fn shift(rise: &Rise) -> MinRtt {
+    MinRtt { now_us: rise.now_us as u32, usual_us: rise.usual_us as u32 }
 }
 
 fn zone<'a>(context: &Context<'a>, risen: &[Risen]) -> Option<&'a str> {
@@ -219,7 +229,11 @@ fn describe(
     let who = &context.subjects[subject];
     // What speaks for all: proven, and by the most.
     let worst = risen.iter().max_by(|a, b| {
-        a.is_proven().cmp(&b.is_proven()).then(a.rise.by_us().total_cmp(&b.rise.by_us())).then(b.edge.cmp(&a.edge))
+        a.rise
+            .is_proven()
+            .cmp(&b.rise.is_proven())
+            .then(a.rise.by_us().total_cmp(&b.rise.by_us()))
+            .then(b.edge.cmp(&a.edge))
     });
     let Risen { edge: index, rise, .. } = *worst.unwrap_or(&risen[0]);
     let edge = &context.edges[index];

@@ -3,11 +3,13 @@
 use super::{
     context::{Context, Edge},
     finding::{Finding, blame, evidence},
+    own::{self, Own, Row},
     rules::{Family, Rule},
     stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, percent, poisson_tail_ln},
 };
 use crate::{
     api::{Blame, BlameKind, Evidence},
+    blame::Symptom,
     state::PeerId,
 };
 use netwhy_abi::Retransmit;
@@ -97,6 +99,10 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let bad = peers(&judged.lossy);
     let all: BTreeSet<_> = bad.union(&peers(&judged.clean)).cloned().collect();
     let culprit = common_culprit(context, &judged, bad.len(), all.len());
+    let (mut others, mut score) = (Vec::new(), None);
+    if let Some(Common::Node(own)) = &culprit {
+        (others, score) = (own.alternatives.clone(), Some(own.score));
+    }
 
     // One finding per subject for a common culprit, else one per edge.
     let mut groups: BTreeMap<(usize, Option<usize>), Vec<usize>> = BTreeMap::new();
@@ -106,7 +112,9 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
     }
     let finding = |((subject, single), edges): ((usize, Option<usize>), Vec<usize>)| {
         let (rule, blame) = match (&culprit, single) {
-            (Some(Common::Node), None) => (&NODE_PACKET_LOSS, blame(BlameKind::Node, context.node)),
+            (Some(Common::Node(_)), None) => {
+                (&NODE_PACKET_LOSS, Blame { alternatives: others.clone(), ..blame(BlameKind::Node, context.node) })
+            }
             (Some(Common::Subject), None) => (
                 &PATH_LOSS,
                 Blame {
@@ -116,7 +124,11 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
             ),
             _ => (&PATH_LOSS, path_culprit(context, &judged, subject, edges[0], all.len() - bad.len())),
         };
-        describe(context, rule, blame, subject, edges, (bad.len(), all.len()))
+        let mut finding = describe(context, rule, blame, subject, edges, (bad.len(), all.len()));
+        if rule.id == NODE_PACKET_LOSS.id {
+            finding.evidence.extend(score.map(|nats| evidence("blame_score", nats, "nats", context.node, "netwhy")));
+        }
+        finding
     };
     groups.into_iter().map(finding).collect()
 }
@@ -205,7 +217,7 @@ fn makes_its_own_loss(edge: &Edge<'_>, limit: f64) -> bool {
 /// A culprit that all lossy edges share.
 enum Common {
     /// This Node.
-    Node,
+    Node(Own),
     /// One subject, whose neighbours on the Node are clean.
     Subject,
 }
@@ -218,7 +230,11 @@ fn common_culprit(context: &Context<'_>, judged: &Judged, bad: usize, all: usize
     let remote = |(i, s): (&usize, &usize)| context.edges[*i].is_remote().then_some(*s);
     let sick: BTreeSet<usize> = judged.lossy.iter().filter_map(remote).collect();
     let sound: BTreeSet<usize> = judged.clean.iter().filter_map(remote).filter(|s| !sick.contains(s)).collect();
-    if sick.len() == 1 && !sound.is_empty() { Some(Common::Subject) } else { Some(Common::Node) }
+    if sick.len() == 1 && !sound.is_empty() {
+        return Some(Common::Subject);
+    }
+    let rows = judged.lossy.keys().chain(judged.clean.keys()).map(|edge| Row { edge: *edge, min_rtt: None });
+    own::is_to_blame(context, Symptom::Loss, rows).map(Common::Node)
 }
 
 /// Who is to blame for one lossy edge, as far as one Node can tell.

@@ -24,6 +24,7 @@ mod incidents;
 mod latency;
 mod limited;
 mod loss;
+mod own;
 mod ports;
 mod pressure;
 mod reader;

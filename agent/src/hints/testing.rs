@@ -128,6 +128,7 @@ pub(super) fn healthy(pod: &str, peer: &str) -> EdgeView {
         peer_zone: None,
         window,
         recent: Tally::default(),
+        usual: Default::default(),
     }
 }
 

@@ -170,6 +170,7 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
         peer_zone: None,
         window: s.window.clone(),
         recent: crate::sample::Tally::default(),
+        usual: Default::default(),
     };
     NodeView {
         dns: Vec::new(),

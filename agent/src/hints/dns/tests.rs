@@ -1,5 +1,5 @@
 use crate::{
-    api::{BlameKind, Hint},
+    api::BlameKind,
     hints::testing::{Case, Run, firing, lookups, verdict},
     state::DnsView,
 };

@@ -2,7 +2,7 @@
 
 use crate::{
     sample::Tally,
-    state::{EdgeView, NodeView, SubjectId},
+    state::{EdgeView, NodeView, PathRtt, SubjectId},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,16 +35,33 @@ pub struct PeerRow {
     pub rtt_p99_seconds: Option<f64>,
     /// Lowest.
     pub min_rtt_seconds: Option<f64>,
+    /// Lowest RTT now and in normal times, of the edges of which both are known. `null`: of none, or nothing tells a longer
+    /// path from peers that think. Older agents do not tell it.
+    #[serde(default)]
+    pub min_rtt_baseline: Option<RttBaseline>,
     /// Data segments sent, retransmissions included.
     pub segments_sent: u64,
     /// Bursts of retransmission.
     pub loss_episodes: u64,
+    /// Loss episodes per segment in normal times, 0 … 1, weighted by what each edge sent now. `null`: not known of all
+    /// edges that sent. Older agents do not tell it.
+    #[serde(default)]
+    pub loss_baseline: Option<f64>,
     /// Retransmitted segments of all types.
     pub retransmitted_segments: u64,
     /// Completed handshakes, both roles.
     pub connects: u64,
     /// Failed attempts, all reasons.
     pub connect_failures: u64,
+}
+
+/// Lowest RTT of the same edges now and in normal times.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RttBaseline {
+    /// The window's lowest; of a path that became longer, the lowest tenth of the newest samples, s.
+    pub now_seconds: f64,
+    /// In normal times, s.
+    pub usual_seconds: f64,
 }
 
 /// Rows of `/api/v1/edges?by=peer_node` of the subjects that `shows` accepts, ordered by (Node, class).
@@ -75,12 +92,30 @@ fn row(view: &NodeView, peer: Option<&str>, class: &str, edges: &[&EdgeView]) ->
         rtt_p50_seconds: quantile(0.5),
         rtt_p99_seconds: quantile(0.99),
         min_rtt_seconds: sum.min_rtt_us.map(|us| f64::from(us) / 1e6),
+        min_rtt_baseline: min_rtt_baseline(edges),
         segments_sent: sum.data_segs_out,
         loss_episodes: sum.loss_episodes,
+        loss_baseline: loss_baseline(edges),
         retransmitted_segments: sum.retransmitted(),
         connects: sum.connects.iter().sum(),
         connect_failures: sum.connect_failures.iter().sum(),
     }
+}
+
+fn min_rtt_baseline(edges: &[&EdgeView]) -> Option<RttBaseline> {
+    let lowest =
+        |of: fn(&PathRtt) -> f64| edges.iter().filter_map(|e| e.usual.path.as_ref()).map(of).min_by(f64::total_cmp);
+    Some(RttBaseline { now_seconds: lowest(|p| p.now_us)? / 1e6, usual_seconds: lowest(|p| p.usual_us)? / 1e6 })
+}
+
+/// Weighted by what each edge sent now.
+fn loss_baseline(edges: &[&EdgeView]) -> Option<f64> {
+    let mut sum = (0.0, 0.0);
+    for edge in edges.iter().filter(|edge| edge.window.data_segs_out > 0) {
+        let segments = edge.window.data_segs_out as f64;
+        sum = (sum.0 + segments * edge.usual.loss_ratio?, sum.1 + segments);
+    }
+    (sum.1 > 0.0).then(|| sum.0 / sum.1)
 }
 
 #[cfg(test)]
@@ -103,7 +138,26 @@ mod tests {
         assert_eq!(b.segments_sent, 2 * unknown.segments_sent);
         assert_eq!(b.loss_episodes, 2 * unknown.loss_episodes);
         assert_eq!(b.min_rtt_seconds, unknown.min_rtt_seconds, "the lowest is no sum");
+        assert_eq!((b.loss_baseline, b.min_rtt_baseline), (None, None), "nothing was learnt");
         let of_one: u64 = peers(&view, |s| s.name == "a-2").iter().map(|r| r.edges).sum();
         assert_eq!(of_one, 1);
+    }
+
+    #[test]
+    fn what_is_normal_is_weighted_by_traffic_and_the_lowest_of_paths() {
+        let mut view = fixture::view(vec![fixture::busy_pod("shop", "a-1"), fixture::busy_pod("shop", "a-2")]);
+        for (edge, (segments, ratio, usual_us)) in view.edges.iter_mut().zip([(100, 0.01, 300.0), (300, 0.05, 200.0)]) {
+            edge.window.data_segs_out = segments;
+            edge.usual.loss_ratio = Some(ratio);
+            edge.usual.path = Some(PathRtt { now_us: 2_000.0 + usual_us, usual_us });
+        }
+        let row = peers(&view, |_| true).remove(0);
+        assert!((row.loss_baseline.unwrap() - 0.04).abs() < 1e-12);
+        assert_eq!(row.min_rtt_baseline, Some(RttBaseline { now_seconds: 2.2e-3, usual_seconds: 2e-4 }));
+        // One that sent without a baseline leaves the sum unknown; one that sent nothing does not.
+        view.edges[0].usual.loss_ratio = None;
+        assert_eq!(peers(&view, |_| true).remove(0).loss_baseline, None);
+        view.edges[0].window.data_segs_out = 0;
+        assert_eq!(peers(&view, |_| true).remove(0).loss_baseline, Some(0.05));
     }
 }

@@ -3,7 +3,7 @@
 use super::Silent;
 use crate::{
     api::{BlameKind, Hint, HintState},
-    blame::{self, Edge, Finding, Fleet, NodeScore, Parameters},
+    blame::{self, Edge, Finding, Fleet, MinRtt, NodeScore, Parameters},
     http::json::PeerRow,
 };
 use serde::Serialize;
@@ -72,9 +72,10 @@ impl Losses {
 }
 
 /// Probability by Node that it is at fault, over the edges of all Nodes; 0 when its edges give no reason to suspect it.
-/// A Node of whose edges too little is known, or enough to suspect it and not enough to blame it, is not among them. A row is one pair of Nodes: `sending_edges` are its
-/// conversations and `lossy_edges` those with an episode. Agents tell no baselines here, so that the pairs' own median
-/// stands in for what is normal.
+/// A Node of whose edges too little is known, or enough to suspect it and not enough to blame it, is not among them. A row
+/// is one pair of Nodes: `sending_edges` are its conversations and `lossy_edges` those with an episode. Its agent tells what
+/// is normal on it; where it does not (a young or an old agent), a common figure stands in for its loss, and its latency is not
+/// judged.
 pub fn blame_scores(rows: &[PeerRow]) -> BTreeMap<String, f64> {
     let mut fleet = Fleet::new();
     let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
@@ -85,6 +86,11 @@ pub fn blame_scores(rows: &[PeerRow]) -> BTreeMap<String, f64> {
         fleet.push(Edge {
             flows: count(row.sending_edges),
             lossy_flows: count(row.lossy_edges),
+            baseline: row.loss_baseline.map(|ratio| ratio as f32),
+            min_rtt: row.min_rtt_baseline.map(|rtt| MinRtt {
+                now_us: (rtt.now_seconds * 1e6) as u32,
+                usual_us: (rtt.usual_seconds * 1e6) as u32,
+            }),
             ..Edge::new(from, to, row.segments_sent, count(row.loss_episodes))
         });
     }
@@ -203,7 +209,7 @@ fn median(values: &mut [f64]) -> Option<f64> {
 pub(crate) mod tests {
     use super::super::testing::{hint, peer_row};
     use super::*;
-    use crate::api::Blame;
+    use crate::{api::Blame, http::json::RttBaseline};
 
     /// Four Nodes; everyone loses on the way to c, and nothing else is lost.
     pub(crate) fn cluster() -> Vec<PeerRow> {
@@ -251,6 +257,29 @@ pub(crate) mod tests {
         assert_eq!(nodes.items[0].node, "node-3");
         assert!(nodes.items[0].blame.is_some_and(|score| score > 0.9), "{:?}", nodes.items[0]);
         assert!(nodes.items[1..].iter().all(|n| n.blame == Some(0.0)), "{nodes:?}");
+    }
+
+    #[test]
+    fn baselines_make_three_peers_enough_and_tell_a_node_that_is_far() {
+        let baseline = |now_us: f64| RttBaseline { now_seconds: now_us / 1e6, usual_seconds: 210e-6 };
+        let mut rows = cluster();
+        for row in &mut rows {
+            row.loss_baseline = Some(1e-4);
+            row.min_rtt_baseline = Some(baseline(215.0));
+        }
+        let lossy = nodes(&rows, &[], &names(), vec![]);
+        assert_eq!(lossy.items[0].node, "node-c");
+        assert!(lossy.items[0].blame.is_some_and(|score| score > 0.5), "{:?}", lossy.items[0]);
+        // Nothing is lost any more, and d is 5 ms further from everybody.
+        for row in &mut rows {
+            row.loss_episodes = 0;
+            let of_d = row.node == "node-d" || row.peer_node.as_deref() == Some("node-d");
+            row.min_rtt_baseline = Some(baseline(if of_d { 5_215.0 } else { 215.0 }));
+        }
+        let far = nodes(&rows, &[], &names(), vec![]);
+        assert_eq!(far.items[0].node, "node-d");
+        assert!(far.items[0].blame.is_some_and(|score| score > 0.5), "{:?}", far.items[0]);
+        assert!(far.items[1..].iter().all(|n| n.blame == Some(0.0)), "{far:?}");
     }
 
     #[test]
