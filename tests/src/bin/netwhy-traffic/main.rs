@@ -3,8 +3,11 @@
 
 mod bulk;
 mod client;
+mod disk;
+mod dns;
 mod exec;
 mod forward;
+mod memory;
 mod server;
 mod sink;
 mod spin;
@@ -30,6 +33,10 @@ enum Command {
     Bulk(bulk::Args),
     Spin(spin::Args),
     Forward(forward::Args),
+    Resolver(dns::Resolver),
+    Lookup(dns::Lookup),
+    Disk(disk::Args),
+    Memory(memory::Args),
     Exec(exec::Args),
 }
 
@@ -41,6 +48,10 @@ fn main() -> ExitCode {
         Command::Bulk(args) => bulk::run(args),
         Command::Spin(args) => spin::run(&args),
         Command::Forward(args) => forward::run(args),
+        Command::Resolver(args) => dns::run_resolver(args),
+        Command::Lookup(args) => dns::run_lookup(args),
+        Command::Disk(args) => disk::run(args),
+        Command::Memory(args) => memory::run(&args),
         Command::Exec(args) => exec::run(&args),
     };
     match result {
