@@ -36,6 +36,9 @@ pub(crate) struct Args {
     /// Of the laboratory: record what the agent on the Node that sees most counted, one file per case
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
+    /// Of the laboratory: folder with netwhy-agent and netwhy-traffic, instead of building them
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
     /// Run these parts only (default: all)
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
@@ -124,6 +127,7 @@ fn measure_here(part: Part, args: &Args) -> Result<Value> {
             tune: args.tune,
             seeds: args.seeds.unwrap_or(1),
             only: &args.case,
+            programs: args.programs.as_deref(),
             record: args.record.as_deref(),
         })?,
     };
@@ -156,6 +160,9 @@ fn measure_in_own_build(part: Part, args: &Args) -> Result<Value> {
     if let Some(dir) = &args.record {
         command.arg("--record").arg(std::path::absolute(dir)?);
     }
+    if let Some(dir) = &args.programs {
+        command.arg("--programs").arg(std::path::absolute(dir)?);
+    }
     sh::say(&format!("{}: building xtask with the agent's code", part.key()));
     sh::run(&mut command)?;
     let text = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
@@ -171,6 +178,7 @@ pub(crate) fn blame_cost() -> Result<Value> {
         seeds: None,
         case: Vec::new(),
         tune: false,
+        programs: None,
         record: None,
         only: vec![Part::Blame],
     };

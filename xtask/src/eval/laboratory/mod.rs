@@ -55,6 +55,8 @@ pub(super) struct Options<'a> {
     pub(super) seeds: u64,
     /// Only cases with these names.
     pub(super) only: &'a [String],
+    /// Where the programs are. `None`: they are built.
+    pub(super) programs: Option<&'a Path>,
     /// Where recordings go. `None`: none are made.
     pub(super) record: Option<&'a Path>,
 }
@@ -63,7 +65,7 @@ pub(super) struct Options<'a> {
 pub(super) fn run(options: &Options<'_>) -> Result<(String, Value)> {
     let plans = plans(options)?;
     let workspace = sh::workspace()?;
-    let bin = build(&workspace)?;
+    let bin = options.programs.map_or_else(|| build(&workspace), |dir| Ok(dir.to_path_buf()))?;
     let logs = sh::target_dir(&workspace).join("laboratory");
     fs::create_dir_all(&logs).with_context(|| format!("make {}", logs.display()))?;
     if let Some(dir) = options.record {
@@ -113,7 +115,12 @@ fn try_all(world: &mut World, plans: &[Plan], record: Option<&Path>) -> Result<V
         let each = if at < 3 { ABOUT } else { passed / (at + 1) as f64 };
         let left = each * (plans.len() - at - 1) as f64;
         sh::say(&format!("[{}/{} {passed:>4.0} s, {left:>4.0} s left] {}", at + 1, plans.len(), report::line(&case)));
+        // What nobody noticed has become what is normal: the next case must not inherit it.
+        let unnoticed = !case.is_control() && !case.right_in_first(1);
         cases.push(case);
+        if unnoticed && at + 1 < plans.len() {
+            world.start_agents()?;
+        }
     }
     Ok(cases)
 }
@@ -198,9 +205,10 @@ fn listen(world: &mut World, plan: &Plan, active: &mut fault::Active) -> Result<
             bail!("interrupted");
         }
     };
-    let blamed = pool::judge(&world.agents()?.rows()?, &names);
+    let (blamed, fleet) = pool::judge(&world.agents()?.rows()?, &names);
     let told: Vec<Told> = last.iter().map(|(_, hint)| Told::of(hint, &names)).collect();
     case.answers = pool::answers(&told, &blamed, &names);
+    case.fleet = fleet;
     case.seen = seen.into_values().collect();
     case.seconds = found.into_iter().flatten().reduce(f64::min);
     Ok(case)

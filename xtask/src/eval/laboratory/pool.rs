@@ -53,8 +53,9 @@ pub(super) struct Answer {
     pub(super) hints: usize,
 }
 
-/// Judges all agents' rows as `kubectl netwhy nodes` does, with zones besides.
-pub(super) fn judge(rows: &[PeerRow], names: &Names) -> Vec<Blamed> {
+/// Judges all agents' rows as `kubectl netwhy nodes` does, with zones besides. Beside those who are blamed: every finding
+/// in words, the undecided too.
+pub(super) fn judge(rows: &[PeerRow], names: &Names) -> (Vec<Blamed>, Vec<String>) {
     let mut fleet = Fleet::new();
     let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
     for row in rows.iter().filter(|row| row.segments_sent > 0) {
@@ -76,7 +77,26 @@ pub(super) fn judge(rows: &[PeerRow], names: &Names) -> Vec<Blamed> {
         // Said, and said to be undecided: an abstention.
         Finding::Ambiguous(_) | Finding::Insufficient(..) => None,
     };
-    verdicts.findings.iter().filter_map(blamed).collect()
+    let words = verdicts.findings.iter().map(|finding| words(finding, &fleet)).collect();
+    (verdicts.findings.iter().filter_map(blamed).collect(), words)
+}
+
+/// A finding, for people.
+fn words(finding: &Finding, fleet: &Fleet) -> String {
+    let one = |verdict: &blame::Verdict| {
+        let blame::Evidence { observed, expected, segments, bad, peers, .. } = verdict.evidence;
+        let (culprit, score) = (who(verdict.culprit, fleet), verdict.score);
+        format!(
+            "{culprit} ({:?}): score {score:.1}, confidence {:.2}, {observed} episodes in {segments} segments, \
+             {expected:.1} expected, {bad} of {peers} peers",
+            verdict.culprit, verdict.confidence
+        )
+    };
+    match finding {
+        Finding::Blamed(verdict) => format!("blamed: {}", one(verdict)),
+        Finding::Ambiguous(all) => format!("ambiguous: {}", all.iter().map(one).collect::<Vec<_>>().join("; or ")),
+        Finding::Insufficient(verdict, missing) => format!("insufficient ({missing:?}): {}", one(verdict)),
+    }
 }
 
 fn who(culprit: Culprit, fleet: &Fleet) -> Who {

@@ -116,6 +116,6 @@ fn case_json(case: &Case) -> Value {
     json!({
         "fault": case.fault, "magnitude": case.magnitude, "seed": case.seed, "control": case.is_control(),
         "expected": expected, "got": case.answers.iter().map(answer).collect::<Vec<_>>(), "seconds": case.seconds,
-        "right": case.right_in_first(1), "hints": case.seen.iter().map(seen).collect::<Vec<_>>(),
+        "right": case.right_in_first(1), "fleet": case.fleet, "hints": case.seen.iter().map(seen).collect::<Vec<_>>(),
     })
 }

@@ -74,6 +74,8 @@ pub(super) struct Case {
     pub(super) expected: Vec<Expected>,
     /// At the end, the first one first.
     pub(super) answers: Vec<Answer>,
+    /// What the edges of all agents together showed at the end, in words.
+    pub(super) fleet: Vec<String>,
     /// Everything that fired.
     pub(super) seen: Vec<Seen>,
     /// Time to the first right hint, s. `None`: none came.
