@@ -178,11 +178,15 @@ pub enum Counter {
     OutsideSubtree = 9,
     /// A retransmission that the local host refused to send (`err` ≠ 0, 6.18 and later).
     RetransmitFailed = 10,
+    /// A DNS lookup did not fit into its maps; it is lost.
+    DnsFull = 11,
+    /// A DNS socket that serves many lookups at once ended: they have no times.
+    DnsShared = 12,
 }
 
 impl Counter {
     /// All counters in index order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::EdgesFull,
         Self::OverflowFull,
         Self::CgroupsFull,
@@ -194,6 +198,8 @@ impl Counter {
         Self::DropsWithoutSocket,
         Self::OutsideSubtree,
         Self::RetransmitFailed,
+        Self::DnsFull,
+        Self::DnsShared,
     ];
     /// Number of slots in the map.
     pub const COUNT: u32 = 16;
@@ -212,12 +218,17 @@ impl Counter {
             Self::DropsWithoutSocket => "drops_without_socket",
             Self::OutsideSubtree => "outside_subtree",
             Self::RetransmitFailed => "retransmit_failed",
+            Self::DnsFull => "dns_full",
+            Self::DnsShared => "dns_shared",
         }
     }
 
     /// Whether a sample was lost (rather than put elsewhere) each time this counts.
     pub const fn is_loss(self) -> bool {
-        matches!(self, Self::OverflowFull | Self::CgroupsFull | Self::DropsFull | Self::NoCgroup | Self::BadRead)
+        matches!(
+            self,
+            Self::OverflowFull | Self::CgroupsFull | Self::DropsFull | Self::NoCgroup | Self::BadRead | Self::DnsFull
+        )
     }
 }
 

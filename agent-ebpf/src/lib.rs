@@ -8,6 +8,7 @@
 
 pub mod buckets;
 pub mod counters;
+pub mod dns;
 pub mod keys;
 pub mod memory;
 pub mod sampling;
@@ -16,6 +17,7 @@ pub mod walk;
 
 pub use buckets::{BOUNDS_US, BUCKETS, REPLY_BUCKETS, bucket_index, reply_bucket};
 pub use counters::{Counter, Failure, PeerClass, Retransmit, Role};
+pub use dns::{DNS_PORT, DnsStats, Exchange, Outcome};
 pub use keys::{Control, DropKey, EdgeKey, OverflowKey, PeerPrefix};
 pub use sampling::{Sampling, lot};
 pub use stats::{CgroupStats, EdgeStats, MIN_SLOTS, min_slot_epoch, min_slot_pack, min_slot_unpack};

@@ -12,8 +12,8 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use netwhy_abi::{
-    CgroupStats, Control, Counter, DropKey, EdgeKey, EdgeStats, OverflowKey, PeerClass, bucket_index, min_slot_epoch,
-    min_slot_pack, min_slot_unpack,
+    CgroupStats, Control, Counter, DnsStats, DropKey, EdgeKey, EdgeStats, Exchange, Outcome, OverflowKey, PeerClass,
+    bucket_index, min_slot_epoch, min_slot_pack, min_slot_unpack,
 };
 
 use crate::{atomic, socket::SocketState};
@@ -38,6 +38,13 @@ static PEERS: LpmTrie<[u8; 16], u32, 16384> = LpmTrie::new();
 /// What was counted of each socket so far; lives and dies with the socket.
 #[btf_map]
 static SOCKETS: SkStorage<SocketState> = SkStorage::new();
+/// DNS lookups by cgroup and server: most cgroups ask one or two. One row when lookups are not looked at.
+#[btf_map]
+static DNS: HashMap<EdgeKey, DnsStats, 1, ON_DEMAND> = HashMap::new();
+/// DNS lookups under way, by socket cookie; taken out when the socket ends. A hash that refuses, not one that evicts:
+/// what does not fit is counted.
+#[btf_map]
+static LOOKUPS: HashMap<u64, Lookup, 1, ON_DEMAND> = HashMap::new();
 /// The programs' own counters.
 #[btf_map]
 static COUNTERS: PerCpuArray<u64, { Counter::COUNT as usize }> = PerCpuArray::new();
@@ -52,6 +59,17 @@ static WALK: Array<[u64; 2], 1> = Array::new();
 static ZERO_EDGE: Array<EdgeStats, 1> = Array::new();
 #[btf_map]
 static ZERO_CGROUP: Array<CgroupStats, 1> = Array::new();
+#[btf_map]
+static ZERO_DNS: Array<DnsStats, 1> = Array::new();
+
+/// One socket's DNS lookup.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Lookup {
+    /// Whose it is, and which server was asked.
+    pub(crate) key: EdgeKey,
+    pub(crate) exchange: Exchange,
+}
 
 /// Bumps one of the programs' own counters; true when this was its first time on this CPU, so that the caller can
 /// log it without flooding.
@@ -179,6 +197,60 @@ pub(crate) unsafe fn add_rtt(row: *mut EdgeStats, us: u32, now_ns: u64) {
         let (seen, low) = min_slot_unpack(core::ptr::read_volatile(slot));
         if seen != epoch || us < low {
             core::ptr::write_volatile(slot, min_slot_pack(epoch, us));
+        }
+    }
+}
+
+/// The lookup under way on a socket.
+#[inline(always)]
+pub(crate) fn lookup(cookie: u64) -> Option<*mut Lookup> {
+    LOOKUPS.get_ptr_mut(cookie)
+}
+
+/// Begins a lookup.
+#[inline(always)]
+pub(crate) fn set_lookup<C: EbpfContext>(ctx: &C, cookie: u64, lookup: &Lookup) {
+    if LOOKUPS.insert(cookie, lookup, 0).is_err() && count(Counter::DnsFull) {
+        warn!(ctx, "lookup map full: DNS lookups of cgroup {} are lost", lookup.key.cgroup);
+    }
+}
+
+/// Ends a lookup.
+#[inline(always)]
+pub(crate) fn forget_lookup(cookie: u64) {
+    // Fails when another CPU was faster.
+    let _ = LOOKUPS.remove(cookie);
+}
+
+/// Counts a lookup that ended.
+#[inline(always)]
+pub(crate) fn looked_up<C: EbpfContext>(ctx: &C, key: &EdgeKey, outcome: Outcome) {
+    if outcome == Outcome::Unknown {
+        count(Counter::DnsShared);
+        return;
+    }
+    let mut row = DNS.get_ptr_mut(key);
+    if row.is_none() {
+        let Some(zero) = ZERO_DNS.get(0) else { return };
+        let _ = DNS.insert(key, zero, u64::from(BPF_NOEXIST));
+        row = DNS.get_ptr_mut(key);
+    }
+    let Some(row) = row else {
+        if count(Counter::DnsFull) {
+            warn!(ctx, "DNS map full: lookups of cgroup {} are lost", key.cgroup);
+        }
+        return;
+    };
+    // SAFETY: a live map value; the index is below BUCKETS.
+    unsafe {
+        match outcome {
+            Outcome::Answered(ns) => {
+                let us = if ns / 1_000 > u64::from(u32::MAX) { u32::MAX } else { (ns / 1_000) as u32 };
+                atomic::add32((&raw mut (*row).buckets).cast::<u32>().add(bucket_index(us)), 1);
+                atomic::add(&raw mut (*row).sum_us, u64::from(us));
+                atomic::add(&raw mut (*row).answered, 1);
+            }
+            Outcome::Unanswered | Outcome::Unknown => atomic::add(&raw mut (*row).unanswered, 1),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     counters::Counter,
+    dns::{DnsStats, Exchange},
     keys::{DropKey, EdgeKey, OverflowKey, PeerPrefix},
     stats::{CgroupStats, EdgeStats},
 };
@@ -10,6 +11,9 @@ use crate::{
 const ELEMENT: usize = 48;
 /// Allocation classes of the kernel's `bpf_mem_alloc`, bytes.
 const CLASSES: [usize; 11] = [16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096];
+
+/// A DNS lookup under way.
+const LOOKUP: usize = size_of::<EdgeKey>() + size_of::<Exchange>();
 
 /// Map sizes; the defaults of the configuration's `limits`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,10 +45,14 @@ pub fn upper_bound(limits: Limits, cpus: usize) -> usize {
         + hash(limits.cgroups, size_of::<OverflowKey>(), size_of::<EdgeStats>())
         + hash(limits.cgroups, 8, size_of::<CgroupStats>())
         + hash(limits.drops, size_of::<DropKey>(), 8)
+        + hash(limits.cgroups, size_of::<EdgeKey>(), size_of::<DnsStats>())
+        + hash(limits.cgroups, 8, LOOKUP)
         + limits.prefixes * (ELEMENT + size_of::<PeerPrefix>() + 8)
         + free_lists(row(size_of::<EdgeKey>(), size_of::<EdgeStats>())) * 2
         + free_lists(row(8, size_of::<CgroupStats>()))
         + free_lists(row(size_of::<DropKey>(), 8))
+        + free_lists(row(size_of::<EdgeKey>(), size_of::<DnsStats>()))
+        + free_lists(row(8, LOOKUP))
         + cpus * Counter::COUNT as usize * 8
 }
 

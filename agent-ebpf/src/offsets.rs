@@ -35,6 +35,8 @@ globals! {
     NW_SK_BACKLOG: u32 = 0;
     /// `sock.sk_max_ack_backlog`.
     NW_SK_MAX_BACKLOG: u32 = 0;
+    /// `sock.sk_stamp`: when the last packet that was read had arrived, if anybody wants to know; `NONE`: not told.
+    NW_SK_STAMP: u32 = u32::MAX;
     /// `socket.sk`.
     NW_SOCKET_SK: u32 = 0;
     // cgroup
@@ -83,6 +85,18 @@ globals! {
     NW_TP_WRITE_SEQ: u32 = 0;
     /// `tcp_sock.snd_una`.
     NW_TP_SND_UNA: u32 = 0;
+    /// `tcp_sock.mss_cache`: payload of a full-size segment, bytes.
+    NW_TP_MSS: u32 = 0;
+    /// `inet_connection_sock.icsk_retransmits`: timeouts in a row without progress.
+    NW_TP_TIMEOUTS: u32 = 0;
+    /// `tcp_sock.rcv_nxt`.
+    NW_TP_RCV_NXT: u32 = 0;
+    /// `tcp_sock.copied_seq`: up to here the application has read.
+    NW_TP_COPIED_SEQ: u32 = 0;
+    /// `tcp_sock.rcv_wup`: where the window that was advertised last begins.
+    NW_TP_RCV_WUP: u32 = 0;
+    /// `tcp_sock.rcv_wnd`: its length, bytes.
+    NW_TP_RCV_WND: u32 = 0;
     /// Byte that holds `inet_connection_sock.icsk_ca_state` in its low five bits.
     NW_TP_CA_STATE: u32 = 0;
     /// `tcp_sock.lsndtime`: when data was last sent, jiffies; `NONE`: no reply times.

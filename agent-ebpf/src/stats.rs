@@ -45,6 +45,10 @@ pub struct EdgeStats {
     pub sndbuf_jiffies: u64,
     /// Times that a walk found the peer's window closed with data waiting.
     pub zero_window: u64,
+    /// Timeouts in a row on one full-size segment, from the second on: nothing of that size gets through.
+    pub full_size_timeouts: u64,
+    /// Times that a walk found a socket's own receive window filled with data that nobody reads.
+    pub unread_full: u64,
     /// Sampled reply times of clients per [`reply_bucket`](crate::reply_bucket): from the last data sent to the first data
     /// received after it. Wraps at 2³².
     pub reply_buckets: [u32; REPLY_BUCKETS],
@@ -66,7 +70,7 @@ pub struct CgroupStats {
 
 const _: () = assert!(BUCKETS.is_multiple_of(2));
 const _: () = assert!(
-    size_of::<EdgeStats>() == (BUCKETS + REPLY_BUCKETS) * 4 + 8 * (1 + MIN_SLOTS + 4 + 7 + 1 + 2 + 7 + 2 + 3 + 1)
+    size_of::<EdgeStats>() == (BUCKETS + REPLY_BUCKETS) * 4 + 8 * (1 + MIN_SLOTS + 4 + 7 + 1 + 2 + 7 + 2 + 3 + 3)
 );
 const _: () = assert!(size_of::<CgroupStats>() == BUCKETS * 8 + 8 * 4);
 
@@ -90,6 +94,8 @@ impl EdgeStats {
         rwnd_jiffies: 0,
         sndbuf_jiffies: 0,
         zero_window: 0,
+        full_size_timeouts: 0,
+        unread_full: 0,
         reply_buckets: [0; REPLY_BUCKETS],
     };
 }

@@ -62,6 +62,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         let options = watch::channel(MetricsOptions::default());
         let shared = Shared { view: view.1, agent: agent.1, options: options.1 };
         views.push((view.0, agent.0, options.0));
+        let listener = listener.into_std()?;
         tokio::spawn(async move {
             if let Err(error) = http::serve(listener, shared, std::future::pending()).await {
                 eprintln!("agent {number}: {error:#}");

@@ -5,11 +5,11 @@ use crate::{
     config::{Config, Exit, Kube, Switch, cli::Cli, reloadable},
     http,
     kernel::{self, KernelSource, Loaded, Mode, SourceSettings, Subtree},
-    metrics::MetricsOptions,
+    metrics::{MetricsOptions, Privileges},
     node::{HostPaths, HostReader},
     peers,
     pipeline::{self, Pipeline},
-    pods,
+    pods, privileges,
     sample::{CgroupFacts, Header, Recorder},
     state::NodeView,
     tasks::{Stop, Stopped, Tasks},
@@ -88,17 +88,21 @@ pub fn node_name(config: &Config) -> String {
 /// [`Failure`]; everything is detached then.
 pub fn run(cli: &Cli) -> Result<(), Failure> {
     let (config, bytes) = configuration(cli)?;
+    let listener = http::bind(config.http.listen)?;
+    let place = cluster_place(&config)?;
+    let (source, peers, privileges) = open_then_give_up(cli, &config)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
-        let listener = http::bind(config.http.listen).await?;
-        let cluster = connect(&config).await?;
-        let (source, peers) = open(cli, &config)?;
+        let cluster = match place {
+            Some(place) => Some(connect(&config, &place).await?),
+            None => None,
+        };
         let node = node_name(&config);
         let config = Arc::new(config);
         let (config_sender, config_seen) = watch::channel(config.clone());
         let (options_sender, options) = watch::channel(metrics_options(&config));
         let (view_sender, view) = watch::channel(Arc::new(NodeView { node: node.clone(), ..NodeView::default() }));
-        let stats = Tick::initial_stats(&node, &source);
+        let stats = Tick::initial_stats(&node, &source, privileges);
         let (stats_sender, agent) = watch::channel(Arc::new(stats));
         let mut pipeline = Pipeline::new(&node, &config);
         pipeline.set_peers(Arc::new(peers));
@@ -147,8 +151,8 @@ pub fn record(cli: &Cli, file: &Path, seconds: Option<u64>) -> Result<(), Failur
     let out = std::fs::File::create_new(file)
         .with_context(|| format!("failed to make the recording {}: choose a file that does not exist", file.display()))
         .map_err(Failure::usage)?;
-    let opened = open(cli, &config);
-    let (mut source, peers) = opened.inspect_err(|_| {
+    let opened = open_then_give_up(cli, &config);
+    let (mut source, peers, _) = opened.inspect_err(|_| {
         // Nothing was recorded: an empty file would only be in the way.
         let _ = std::fs::remove_file(file);
     })?;
@@ -192,29 +196,57 @@ pub fn record(cli: &Cli, file: &Path, seconds: Option<u64>) -> Result<(), Failur
     Ok(())
 }
 
-/// Attaches to this machine's kernel.
+/// Attaches to this machine's kernel, and begins to follow its cgroups.
 ///
 /// # Errors
 /// [`Exit::Unsupported`] when the kernel, a mount or a permission is missing.
 pub fn open(cli: &Cli, config: &Config) -> Result<(Source, peers::PeerTable), Failure> {
+    let attached = attach(cli, config)?;
+    follow(cli, config, attached)
+}
+
+/// The same by an agent that keeps no right that only attaching needs.
+fn open_then_give_up(cli: &Cli, config: &Config) -> Result<(Source, peers::PeerTable, Privileges), Failure> {
+    let mut attached = attach(cli, config)?;
+    // Threads inherit what the one that starts them may do: every thread begins after this.
+    let privileges = privileges::give_up(|| attached.loaded.check());
+    let (source, peers) = follow(cli, config, attached)?;
+    Ok((source, peers, privileges))
+}
+
+/// Programs that count, and what they were given.
+struct Attached {
+    mounts: Mounts,
+    loaded: Loaded,
+    peers: peers::PeerTable,
+}
+
+fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
     let root = cli.global.cgroup_root.as_deref();
     let mounts = Mounts::discover(&cli.global.procfs, root).map_err(Failure::unsupported)?;
     let subtree = subtree(&mounts)?;
     let modes = modes(config);
+    let cgroup_dir = mounts.subtree_dir();
     let settings = kernel::Settings {
         sysfs: &cli.global.sysfs,
         rtt_every: u32::try_from(config.sampling.rtt_every).unwrap_or(u32::MAX),
         modes: &modes,
         limits: config.limits.maps(),
         subtree,
+        cgroup_dir: &cgroup_dir,
     };
-    let table = CgroupTable::open(&mounts)?;
     let mut loaded = Loaded::load(&settings).map_err(|error| match error {
         kernel::LoadError::Demanded { .. } => Failure::usage(error),
         _ => Failure::unsupported(error),
     })?;
     let peers = pipeline::peer_table(config, &own_addresses(cli), &node_name(config), None);
     loaded.set_prefixes(&peers.class_prefixes(config.limits.maps().prefixes).0)?;
+    Ok(Attached { mounts, loaded, peers })
+}
+
+fn follow(cli: &Cli, config: &Config, attached: Attached) -> Result<(Source, peers::PeerTable), Failure> {
+    let Attached { mounts, loaded, peers } = attached;
+    let table = CgroupTable::open(&mounts)?;
     let sampling = &config.sampling;
     let budget = sampling.tick_seconds.mul_f64(FACTS_SHARE);
     let files = config.signals.cgroup_files != Switch::Off;
@@ -245,7 +277,7 @@ fn subtree(mounts: &Mounts) -> Result<Option<Subtree>, Failure> {
     Ok(Some(Subtree { level: u32::try_from(level).unwrap_or(u32::MAX), id }))
 }
 
-fn modes(config: &Config) -> [(&'static str, Mode); 6] {
+fn modes(config: &Config) -> [(&'static str, Mode); 7] {
     let mode = |switch| match switch {
         Switch::Auto => Mode::Auto,
         Switch::On => Mode::On,
@@ -259,26 +291,32 @@ fn modes(config: &Config) -> [(&'static str, Mode); 6] {
         ("resets", mode(signals.resets)),
         ("sockets", mode(signals.sockets)),
         ("drops", mode(signals.drops)),
+        ("dns", mode(signals.dns)),
     ]
 }
 
-/// The API server, where there is one. Whether it answers is not asked here.
-async fn connect(config: &Config) -> Result<Option<pods::Cluster>, Failure> {
+/// Where the API server is to be found. `None`: nowhere, or it is not wanted.
+fn cluster_place(config: &Config) -> Result<Option<pods::Place>, Failure> {
     let kube = &config.kube;
     if kube.mode == Switch::Off {
         return Ok(None);
     }
-    let Some(place) = pods::find(kube.kubeconfig.as_deref(), |name| std::env::var(name).ok()) else {
+    let place = pods::find(kube.kubeconfig.as_deref(), |name| std::env::var(name).ok());
+    if place.is_none() {
         if kube.mode == Switch::On {
             return Err(Failure::usage(pods::ConnectError::Absent));
         }
         tracing::info!("no Kubernetes found: naming cgroups by systemd unit, container and path");
-        return Ok(None);
-    };
+    }
+    Ok(place)
+}
+
+/// Makes ready to ask the API server. Whether it answers is not asked here.
+async fn connect(config: &Config, place: &pods::Place) -> Result<pods::Cluster, Failure> {
     let cluster =
-        pods::Cluster::connect(&place, kernel::monotonic, pods::Patience::default()).await.map_err(Failure::usage)?;
+        pods::Cluster::connect(place, kernel::monotonic, pods::Patience::default()).await.map_err(Failure::usage)?;
     tracing::info!(?place, node = node_name(config), "watching this Node's Pods");
-    Ok(Some(cluster))
+    Ok(cluster)
 }
 
 /// Starts the watches.

@@ -4,8 +4,8 @@ use crate::{
     cgroup::{Owner as CgroupOwner, owner},
     peers::{Peer, PeerKind, PeerTable, Translations, mapped},
     pods::{PodIndex, PodInfo},
-    sample::{CgroupFacts, Connects, FactsDelta, Frame, HostKey, Ledger, Snapshot, Tally, Window},
-    state::{EdgeView, NodeView, PeerNodeView, SubjectId, SubjectKind, SubjectView},
+    sample::{CgroupFacts, Connects, FactsDelta, Frame, HostKey, Ledger, Lookups, Snapshot, Tally, Window},
+    state::{DnsView, EdgeView, NodeView, PeerNodeView, SubjectId, SubjectKind, SubjectView},
 };
 use netwhy_abi::PeerClass;
 use std::{
@@ -17,6 +17,8 @@ use std::{
 
 /// How long samples wait for their cgroup's name.
 const PENDING: Duration = Duration::from_secs(30);
+/// What [`EdgeView::recent`] covers.
+const RECENT: Duration = Duration::from_secs(3);
 /// cgroups whose samples wait at most (≈ 2 kB each); beyond it those that waited longest are given up.
 const MAX_PENDING: usize = 4096;
 
@@ -71,6 +73,7 @@ struct Owner {
 struct Sums {
     totals: [Option<Box<Tally>>; PeerClass::ALL.len()],
     connects: Connects,
+    lookups: Lookups,
     drops: BTreeMap<u32, u64>,
     facts: FactsDelta,
     pod: Option<Arc<PodInfo>>,
@@ -230,6 +233,7 @@ impl Join {
                 kind: PeerKind::Pod,
                 node: Some(self.node.as_str().into()),
                 pod: Some(format!("{}/{}", pod.namespace, pod.name).into()),
+                zone: self.peers.own_zone.clone(),
             },
             None => self.peers.find(addr).clone(),
         }
@@ -254,6 +258,12 @@ impl Join {
             match self.sums(*cgroup) {
                 Some(sums) => sums.connects.add(connects),
                 None => self.waiting(*cgroup, at).sums.connects.add(connects),
+            }
+        }
+        for (key, lookups) in &frame.lookups {
+            match self.sums(key.cgroup) {
+                Some(sums) => sums.lookups.add(lookups),
+                None => self.waiting(key.cgroup, at).sums.lookups.add(lookups),
             }
         }
         for (key, n) in &frame.drops {
@@ -355,10 +365,11 @@ impl Join {
             }
         }
         let mut edges = Vec::new();
+        let mut recent = self.window.recent(RECENT);
         for (key, tally) in self.window.edges() {
             let Some(owner) = self.owners.get(&key.cgroup) else { continue };
             let peer = Ipv6Addr::from(key.addr);
-            let Peer { class, kind, node, pod } = self.peer_of(key.cgroup, peer);
+            let Peer { class, kind, node, pod, zone } = self.peer_of(key.cgroup, peer);
             let window = Tally { min_rtt_us: self.ledger.min_rtt_us(key, at), ..tally.clone() };
             if let Some(view) = subjects.get_mut(&owner.subject) {
                 view.add_window(class, &window);
@@ -371,7 +382,9 @@ impl Join {
                     kind,
                     peer_node: node,
                     peer_pod: pod,
+                    peer_zone: zone,
                     window,
+                    recent: recent.remove(key).unwrap_or_default(),
                 });
             }
         }
@@ -406,12 +419,14 @@ impl Join {
             }
         }
         let edges = busiest(merged(edges), self.limits.edges);
+        let dns = self.dns();
         let mut subjects: Vec<SubjectView> = subjects.into_values().collect();
         for view in &mut subjects {
             view.cgroups.sort_unstable();
         }
         NodeView {
             node: self.node.clone(),
+            zone: self.peers.own_zone.clone(),
             at,
             unix_ms: snapshot.unix_ms,
             window: self.window.covered(),
@@ -419,6 +434,7 @@ impl Join {
             hz: snapshot.hz,
             subjects,
             edges,
+            dns,
             peer_nodes: (self.peer_nodes.iter())
                 .map(|(node, totals)| PeerNodeView { node: node.clone(), totals: totals.clone() })
                 .collect(),
@@ -431,6 +447,36 @@ impl Join {
             drop_reasons: self.drop_reasons.clone(),
             counters: snapshot.counters,
         }
+    }
+
+    /// Lookups of the window, by subject and server.
+    fn dns(&self) -> Vec<DnsView> {
+        let mut sums: BTreeMap<(&SubjectId, Ipv6Addr), (Peer, Lookups)> = BTreeMap::new();
+        for (key, lookups) in self.window.lookups() {
+            let Some(owner) = self.owners.get(&key.cgroup) else { continue };
+            let server = Ipv6Addr::from(key.addr);
+            let row = sums.entry((&owner.subject, server));
+            row.or_insert_with(|| (self.peer_of(key.cgroup, server), Lookups::default())).1.add(&lookups);
+        }
+        let mut rows: Vec<DnsView> = (sums.into_iter())
+            .map(|((subject, peer), (Peer { class, kind, node, zone, pod }, window))| {
+                let server = EdgeView {
+                    subject: subject.clone(),
+                    peer,
+                    class,
+                    kind,
+                    peer_node: node,
+                    peer_zone: zone,
+                    peer_pod: pod,
+                    window: Tally::default(),
+                    recent: Tally::default(),
+                };
+                DnsView { server, window }
+            })
+            .collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.window.count()));
+        rows.truncate(self.limits.edges);
+        rows
     }
 }
 
@@ -455,6 +501,7 @@ fn merged(mut edges: Vec<EdgeView>) -> Vec<EdgeView> {
         let same = next.subject == kept.subject && next.peer == kept.peer;
         if same {
             kept.window.add(&next.window);
+            kept.recent.add(&next.recent);
         }
         same
     });
@@ -491,6 +538,7 @@ impl Sums {
             }
         }
         self.connects.add(&other.connects);
+        self.lookups.add(&other.lookups);
         for (reason, n) in &other.drops {
             *self.drops.entry(*reason).or_default() += n;
         }
@@ -500,7 +548,7 @@ impl Sums {
     fn samples(&self) -> u64 {
         let of = |t: &Tally| t.rtt.count() + t.data_segs_out + t.retransmitted() + t.connects.iter().sum::<u64>();
         let edges: u64 = self.totals.iter().flatten().map(|t| of(t)).sum();
-        edges + self.drops.values().sum::<u64>() + self.connects.accept_drops
+        edges + self.drops.values().sum::<u64>() + self.connects.accept_drops + self.lookups.count()
     }
 
     /// Pods and containers always; a unit once it counted anything of TCP, because most units have none.
@@ -508,6 +556,7 @@ impl Sums {
         id.kind != SubjectKind::Unit
             || self.totals.iter().any(Option::is_some)
             || !self.connects.is_zero()
+            || self.lookups.count() > 0
             || !self.drops.is_empty()
     }
 
@@ -518,6 +567,7 @@ impl Sums {
             gone_since: self.gone_since,
             totals: self.totals.clone(),
             connects: self.connects.clone(),
+            lookups: self.lookups.clone(),
             drops: self.drops.clone(),
             cpu: self.facts.cpu,
             pressure: self.facts.pressure,

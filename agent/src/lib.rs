@@ -32,6 +32,8 @@ pub mod http;
 pub mod plugin;
 pub mod tasks;
 #[cfg(feature = "ebpf")]
+mod privileges;
+#[cfg(feature = "ebpf")]
 pub mod app;
 #[cfg(feature = "ebpf")]
 pub mod preflight;

@@ -105,7 +105,10 @@ pub fn peer_table(config: &Config, own: &[(Ipv6Addr, u8)], name: &str, cluster: 
     let has_name = cluster.is_some() || named.contains_key(name);
     let this = Peer { kind: PeerKind::Node, node: has_name.then(|| name.into()), ..Peer::range(PeerClass::SameNode) };
     let own = own.iter().map(|(addr, bits)| (*addr, *bits, this.clone()));
-    PeerTable::new(configured.chain(services).chain(known).chain(nodes).chain(own))
+    let mut table = PeerTable::new(configured.chain(services).chain(known).chain(nodes).chain(own));
+    let in_cluster = cluster.and_then(|peers| peers.nodes.get(name));
+    table.own_zone = in_cluster.or_else(|| named.get(name)).and_then(|facts| facts.zone.clone());
+    table
 }
 
 /// The Nodes that the file names.
@@ -136,6 +139,7 @@ fn thresholds(config: &Config) -> Thresholds {
         rtt_inflation: t.rtt_inflation,
         rtt_floor_ms: t.rtt_floor_ms,
         think_time_ms: t.think_time_ms,
+        dns_slow_ms: t.dns_slow_ms,
         enter_windows: u32::try_from(t.enter_windows).unwrap_or(u32::MAX),
         leave_windows: u32::try_from(t.leave_windows).unwrap_or(u32::MAX),
     }

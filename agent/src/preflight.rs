@@ -215,6 +215,10 @@ fn probes(cli: &Cli, config: &Config) -> Vec<Check> {
         let need = format!("probe {}", verdict.name);
         match verdict.state {
             State::Ok => check(&need, Verdict::Ok, "loaded and attached", ""),
+            State::Off if verdict.why.contains("NET_ADMIN") => {
+                let remedy = format!("grant CAP_NET_ADMIN if you want it, or set signals.{} to `off`", verdict.name);
+                check(&need, Verdict::Degraded, verdict.why.clone(), &remedy)
+            }
             State::Off => check(&need, Verdict::Degraded, verdict.why.clone(), "signals.* in the configuration"),
             State::Degraded | State::Unsupported => {
                 let since = kernel::PROBES.iter().find(|p| p.name == verdict.name).map_or("", |p| p.since);

@@ -4,7 +4,7 @@ use crate::{
     api,
     peers::PeerKind,
     pods::PodInfo,
-    sample::{Connects, CpuStat, Device, Gauge, Group, HostKey, Pressure, Signal, State, Tally},
+    sample::{Connects, CpuStat, Device, Gauge, Group, HostKey, Lookups, Pressure, Signal, State, Tally},
 };
 use netwhy_abi::{Counter, PeerClass};
 use serde::Serialize;
@@ -15,6 +15,8 @@ use std::{collections::BTreeMap, net::Ipv6Addr, sync::Arc, time::Duration};
 pub struct NodeView {
     /// Name of this Node.
     pub node: String,
+    /// Its zone. `None`: not known, or the cluster has none.
+    pub zone: Option<Arc<str>>,
     /// Monotonic time of the newest snapshot.
     pub at: Duration,
     /// Wall clock of the newest snapshot, ms since the Unix epoch.
@@ -29,6 +31,8 @@ pub struct NodeView {
     pub subjects: Vec<SubjectView>,
     /// Edges active in the window, busiest first.
     pub edges: Vec<EdgeView>,
+    /// DNS lookups that ended in the window, by subject and server, most first; as many as `edges` may be.
+    pub dns: Vec<DnsView>,
     /// Sums since the agent started by Node at the other end, of a bounded number of Nodes; see [`PeerNodeView`].
     pub peer_nodes: Vec<PeerNodeView>,
     /// The Node's own signals. `None`: not read.
@@ -95,6 +99,8 @@ pub struct SubjectView {
     pub connects: Connects,
     /// The same over the window.
     pub window_connects: Connects,
+    /// DNS lookups over UDP since the agent started.
+    pub lookups: Lookups,
     /// Drops on its sockets by kernel reason number, since the agent started.
     pub drops: BTreeMap<u32, u64>,
     /// CPU bandwidth control, sums since the agent first saw it. `None`: no controller.
@@ -141,8 +147,21 @@ pub struct EdgeView {
     pub peer_node: Option<Arc<str>>,
     /// `namespace/name` of the Pod that has it. `None`: not known, or no Pod's.
     pub peer_pod: Option<Arc<str>>,
+    /// Zone of that Node. `None`: not known, or outside.
+    pub peer_zone: Option<Arc<str>>,
     /// Sums over the window.
     pub window: Tally,
+    /// Sums over its last 3 s, without a minimum: what changed a moment ago shows here first.
+    pub recent: Tally,
+}
+
+/// DNS lookups of one subject at one server over the window.
+#[derive(Clone, Debug)]
+pub struct DnsView {
+    /// Who asked whom. Its `window` is empty: it counts TCP.
+    pub server: EdgeView,
+    /// Lookups.
+    pub window: Lookups,
 }
 
 /// Whom an edge leads to, as far as losses on the way there are concerned: the Node, where it is known.

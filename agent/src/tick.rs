@@ -5,8 +5,8 @@ use crate::{
     config::Config,
     kernel::{self, State},
     metrics::{
-        AgentStats, ConfigReloads, MapFill, ProbeState, ProbeVerdict, ProcessStats, ProgramRun, StageTime, TickStats,
-        WalkStats,
+        AgentStats, ConfigReloads, MapFill, Privileges, ProbeState, ProbeVerdict, ProcessStats, ProgramRun, StageTime,
+        TickStats, WalkStats,
     },
     peers::{Peers, Translations},
     pipeline::{Pipeline, peer_table},
@@ -118,13 +118,14 @@ pub struct Tick {
 
 impl Tick {
     /// The agent's figures before the first tick.
-    pub fn initial_stats(node: &str, source: &Source) -> AgentStats {
+    pub fn initial_stats(node: &str, source: &Source, privileges: Privileges) -> AgentStats {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         AgentStats {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             kernel: kernel::release().1,
             node: node.to_owned(),
             started_unix_ms: now.as_millis() as u64,
+            privileges,
             attached: true,
             probes: source.loaded().verdicts.iter().map(verdict).collect(),
             ticks: TickStats {

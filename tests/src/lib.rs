@@ -13,6 +13,7 @@ pub mod built;
 pub mod faulty;
 pub mod helm;
 pub mod histogram;
+pub mod kubernetes;
 pub mod lab;
 pub mod report;
 pub mod stop;

@@ -181,6 +181,11 @@ fn felt(shop: &mut Shop, kind: FaultKind) -> anyhow::Result<()> {
         FaultKind::Refused => {
             shop.program("cart-a")?.wait_for(PATIENCE, |report| report.interval.failures.refused > 5)?;
         }
+        FaultKind::Dns => {
+            let slow =
+                |report: &netwhy_tests::report::Report| report.latency.is_some_and(|latency| latency.p50_us > 399_000);
+            shop.program("names-a")?.wait_for(PATIENCE, slow)?;
+        }
         FaultKind::SlowApp => {
             let slow =
                 |report: &netwhy_tests::report::Report| report.latency.is_some_and(|latency| latency.p50_us > 39_000);

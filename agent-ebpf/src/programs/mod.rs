@@ -1,6 +1,7 @@
 //! Entry points, one file per family of hooks. Each names the kernel function that calls it.
 
 mod connects;
+mod dns;
 mod drops;
 mod resets;
 mod retransmits;

@@ -20,6 +20,11 @@ const SYN_TIMEOUT_NS: u64 = 1_000_000_000;
 /// which a single loss is repaired.
 const EPISODE_FLOOR_US: u64 = 1_000;
 
+/// Timeouts in a row from which a segment counts as one that never arrives: the first may be any loss.
+const REPEATED: u8 = 2;
+/// Options that a segment may carry besides those that `mss_cache` allows for (`MAX_TCP_OPTION_SPACE`), bytes.
+const MAX_OPTIONS: u32 = 40;
+
 /// `tcp_retransmit_skb(const struct sock *sk, const struct sk_buff *skb[, int err])`, called by
 /// `__tcp_retransmit_skb`; 4.15 and later, `err` since 6.18 (before it, failed ones are not seen here and are counted
 /// as unclassified at the next look). Segments are the growth of `total_retrans`, which the kernel raises together
@@ -63,6 +68,12 @@ pub(crate) fn nw_retransmit(ctx: BtfTracePointContext) -> i32 {
             }
             None => atomic::add(slot, in_packet),
         }
+        if let Retransmit::Timeout = kind
+            && load::<u8>(tp, NW_TP_TIMEOUTS.load()) >= REPEATED
+            && is_full_size(tp, skb)
+        {
+            atomic::add(&raw mut (*row).full_size_timeouts, 1);
+        }
         if let Some(storage) = storage {
             note(storage, row, kind, tp);
         } else if !matches!(kind, Retransmit::Syn | Retransmit::SynAck) {
@@ -71,6 +82,17 @@ pub(crate) fn nw_retransmit(ctx: BtfTracePointContext) -> i32 {
         }
     }
     0
+}
+
+/// Whether a packet carries as much as the path is thought to take.
+#[inline(always)]
+unsafe fn is_full_size(tp: Ptr, skb: Ptr) -> bool {
+    // SAFETY: a TCP socket, and the packet that it sends again.
+    unsafe {
+        let (begin, end) = (probe::<u32>(skb, NW_SKB_SEQ.load()), probe::<u32>(skb, NW_SKB_END_SEQ.load()));
+        let (Some(begin), Some(end)) = (begin, end) else { return false };
+        end.wrapping_sub(begin) + MAX_OPTIONS >= load::<u32>(tp, NW_TP_MSS.load())
+    }
 }
 
 /// Remembers when a handshake began, and counts a data retransmission that begins a new episode.

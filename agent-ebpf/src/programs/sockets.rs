@@ -165,6 +165,28 @@ unsafe fn visit(ctx: &IterContext, tp: Ptr) {
         if unsent && load::<u32>(tp, NW_TP_SND_WND.load()) == 0 {
             atomic::add(&raw mut (*row).zero_window, 1);
         }
+        if is_unread(tp) {
+            atomic::add(&raw mut (*row).unread_full, 1);
+        }
+    }
+}
+
+/// Unread bytes below which a socket's reader is not called slow, whatever its window.
+const MIN_UNREAD: u32 = 4_096;
+
+/// Whether at least four fifths of what the socket offered to take wait to be read.
+#[inline(always)]
+unsafe fn is_unread(tp: Ptr) -> bool {
+    // SAFETY: `tp` is a TCP socket held by its file.
+    unsafe {
+        let next: u32 = load(tp, NW_TP_RCV_NXT.load());
+        let unread = next.wrapping_sub(load(tp, NW_TP_COPIED_SEQ.load()));
+        let end = load::<u32>(tp, NW_TP_RCV_WUP.load()).wrapping_add(load(tp, NW_TP_RCV_WND.load()));
+        // Below zero when the window shrank.
+        let room = end.wrapping_sub(next) as i32;
+        let room = if room < 0 { 0 } else { room as u32 };
+        // Read without the socket's lock: a difference that wrapped is none.
+        unread >= MIN_UNREAD && unread < 1 << 30 && unread / 4 >= room
     }
 }
 

@@ -56,6 +56,8 @@ pub(crate) fn view(number: usize, nodes: usize, pods: usize, edges: usize) -> No
                 kind: PeerKind::Pod,
                 peer_node: Some(node(to).into()),
                 peer_pod: Some(format!("shop/{}", pod(to, p)).into()),
+                peer_zone: None,
+                recent: Tally::default(),
                 window,
             });
         }

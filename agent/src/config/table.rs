@@ -157,6 +157,8 @@ settings! {
             "Bytes, segments and what held senders back, read from live sockets and from those that close.";
         drops: Switch = Switch::Auto, [], "", Restart,
             "Dropped packets by the kernel's reason.";
+        dns: Switch = Switch::Auto, [], "", Restart,
+            "DNS lookups over UDP: how long, and how many without an answer. Takes the capability NET_ADMIN; `auto`: when the agent has it.";
         accept_queue: Switch = Switch::Auto, [], "", Restart,
             "Connections that a listener's full accept queue turned away.";
         cgroup_files: Switch = Switch::Auto, [], "", Restart,
@@ -187,6 +189,8 @@ settings! {
             "RTTs below this are never hinted at, however much they grew.";
         think_time_ms: f64 = 5.0, [0..=60_000], "ms", Live,
             "Time that the peer's application adds to the path's RTT from which the application counts as slow.";
+        dns_slow_ms: f64 = 100.0, [1..=60_000], "ms", Live,
+            "Duration below which a DNS lookup never counts as slow, however much it grew.";
         enter_windows: u64 = 2, [1..=30], "windows", Live,
             "Bad windows among the last `enter_windows` + 1 that make a hint fire.";
         leave_windows: u64 = 6, [1..=360], "windows", Live,
@@ -248,7 +252,7 @@ settings! {
         events: bool = true, [], "", Restart,
             "Whether warnings about Pods in trouble are asked for, at most one request per second.";
         conntrack: bool = true, [], "", Restart,
-            "Whether the Node's connection tracking table is read every 30 s, where it may be, to find the Pod behind a Service's address.";
+            "Whether the Node's connection tracking table is read, where it may be, every 30 s (a long one more rarely), to find the Pod behind a Service's address.";
     }
     "The HTTP listener." http: Http {
         listen: SocketAddr = ([0, 0, 0, 0], 9810), [], "", Restart,

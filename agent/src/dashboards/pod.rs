@@ -15,6 +15,7 @@ pub(super) fn board() -> Result<Board, Error> {
             ("Round-trip times", vec![rtt()?, min_rtt()?, heat_map()?, samples()?]),
             ("Loss", vec![retransmits()?, episodes()?, ratios()?, drops()?]),
             ("Connections", vec![handshakes()?, connects()?, failures()?, resets()?, overflows()?]),
+            ("Names", vec![lookup_times()?, lookups()?]),
             ("What holds it back", vec![limited()?, bytes()?, windows()?]),
             ("CPU and memory", vec![throttled()?, throttled_time()?, pressure()?, kills()?]),
         ],
@@ -109,6 +110,20 @@ fn overflows() -> Result<Panel, Error> {
     let overflows = POD.of("netwhy_tcp_accept_queue_overflows_total", &[])?.rate(&["namespace", "pod"])?;
     let panel = Panel::lines("Connections that a full accept queue turned away", Unit::PerSecond);
     Ok(panel.query(overflows, "{{namespace}}/{{pod}}").runbook("NetwhyPodAcceptQueueFull"))
+}
+
+fn lookup_times() -> Result<Panel, Error> {
+    let durations = POD.of("netwhy_dns_lookup_seconds", &[])?;
+    Ok(Panel::lines("DNS lookup duration", Unit::Seconds)
+        .about("From the first query to the last answer. Empty unless the agents may look at DNS (dnsLookups of the chart).")
+        .query(durations.quantile(0.5, &["pod"])?, "p50 {{pod}}")
+        .query(durations.quantile(0.99, &["pod"])?, "p99 {{pod}}")
+        .limits(0.1, 1.0))
+}
+
+fn lookups() -> Result<Panel, Error> {
+    Ok(Panel::lines("DNS lookups", Unit::PerSecond)
+        .query(POD.of("netwhy_dns_lookups_total", &[])?.rate(&["result"])?, "{{result}}"))
 }
 
 fn limited() -> Result<Panel, Error> {

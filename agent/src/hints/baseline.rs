@@ -5,7 +5,7 @@ use crate::{
     sample::Tally,
     state::{EdgeView, NodeView, SubjectId},
 };
-use netwhy_abi::{PeerClass, Retransmit, Role};
+use netwhy_abi::{BOUNDS_US, PeerClass, Retransmit, Role};
 use std::{collections::BTreeMap, time::Duration};
 
 /// Half-life of what was learnt.
@@ -28,6 +28,25 @@ const WINDOW_JITTER: Duration = Duration::from_millis(100);
 const FORGET: Duration = Duration::from_secs(600);
 /// Edges remembered (≈ 200 bytes each); above it only those of the present view are kept.
 const MAX_EDGES: usize = 20_000;
+
+/// RTT samples that a statement about the path needs.
+const MIN_PATH_SAMPLES: u64 = 8;
+/// Samples from which a single one below the limit may be an outlier.
+const MANY_PATH_SAMPLES: u64 = 20;
+/// Share of samples above the limit that is always called normal, and the samples that it weighs as much as.
+const SLOW_SHARE: (f64, f64) = (0.1, 50.0);
+/// Chance that an edge's own normal samples look like a longer path.
+pub(super) const RISE_ALPHA: f64 = 1e-6;
+/// A path rose when its samples are above so many times its minimum …
+const RISE_RATIO: f64 = 1.5;
+/// … and so many `rtt_floor_ms` above it.
+const RISE_FLOORS: f64 = 2.0;
+/// Payload acknowledged in the samples' time from which a sender is bulk, bytes …
+const BULK_BYTES: u64 = 2_000_000;
+/// … and per segment: receivers acknowledge two full ones at once, whatever their program does.
+const BULK_PAYLOAD: u64 = 1_200;
+/// Clean ticks after which an edge's own minimum weighs as much as its class's.
+const SHRINK_TICKS: f64 = 10.0;
 
 /// Names an edge within one run; a clash of two edges (odds 1e-11 at 20,000 edges) would share a baseline, no more.
 pub(super) fn edge_key(edge: &EdgeView) -> u64 {
@@ -75,6 +94,41 @@ impl Mean {
     }
 }
 
+/// What the newest RTT samples of an edge say of its path.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Path {
+    /// Some are as fast as ever: so is the path.
+    Usual,
+    /// All are slower than the path ever is.
+    Rose(Rise),
+}
+
+/// A path that became longer, or a peer whose acknowledgements all wait for its replies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Rise {
+    /// Lowest tenth of the newest samples, µs.
+    pub(super) now_us: f64,
+    /// Their median, µs.
+    pub(super) median_us: f64,
+    /// Minimum in normal times, µs.
+    pub(super) usual_us: f64,
+    /// Samples.
+    pub(super) samples: u64,
+    /// Chance that normal samples look like that, logarithm.
+    pub(super) ln_p: f64,
+    /// Handshakes among them, which no program answers. 0 when a sample was fast: it may be one of them.
+    pub(super) handshakes: u64,
+    /// Full segments were sent at a rate at which acknowledgements do not wait for replies.
+    pub(super) bulk: bool,
+}
+
+impl Rise {
+    /// By how much, µs.
+    pub(super) fn by_us(&self) -> f64 {
+        self.now_us - self.usual_us
+    }
+}
+
 /// Time of a tick, as an edge sees it.
 #[derive(Clone, Copy)]
 struct Clock {
@@ -96,6 +150,12 @@ pub(super) struct EdgeMemory {
     ln_min: Mean,
     ln_reply: Mean,
     acked_per_s: Mean,
+    bytes_per_s: Mean,
+    /// Newest samples above the path's limit, and all, in normal times: decaying sums.
+    above: f64,
+    samples: f64,
+    /// Since when all newest samples are above the limit.
+    rose_since: Option<Duration>,
     /// (`bytes_acked`, timeouts) of the last windows, newest first.
     recent: [Option<(u64, u64)>; 4],
     /// Since when the median RTT or reply time is inflated.
@@ -115,6 +175,43 @@ impl EdgeMemory {
     /// Minimum RTT in normal times, µs. `None`: not known yet.
     pub(super) fn min_us(&self) -> Option<f64> {
         self.ln_min.get().map(f64::exp)
+    }
+
+    /// Bytes acknowledged and received per second in normal times. `None`: not known yet.
+    pub(super) fn bytes_per_s(&self) -> Option<f64> {
+        self.bytes_per_s.get()
+    }
+
+    /// Minimum RTT in normal times, never below what is usual in its class while few windows are known of it, µs.
+    fn shrunk_min_us(&self, class: Option<f64>) -> Option<f64> {
+        let own = self.ln_min.get()?;
+        let (ticks, class) = (f64::from(self.ln_min.ticks), class.map_or(own, |ln| ln.max(own)));
+        Some(((ticks * own + SHRINK_TICKS * class) / (ticks + SHRINK_TICKS)).exp())
+    }
+
+    /// What the newest samples say of the path: those of the last seconds, or where they are too few of the window.
+    /// `class`: logarithm of the class's usual minimum. `None`: too few samples, or no baseline.
+    pub(super) fn path(&self, edge: &EdgeView, class: Option<f64>, thresholds: &Thresholds) -> Option<Path> {
+        let usual_us = self.shrunk_min_us(class)?;
+        let tally = [&edge.recent, &edge.window].into_iter().find(|tally| tally.rtt.count() >= MIN_PATH_SAMPLES)?;
+        let of = &tally.rtt;
+        let (samples, fast) = (of.count(), of.count_up_to(rise_limit(usual_us, thresholds)));
+        if fast >= NEW_FAST_SAMPLES {
+            return Some(Path::Usual);
+        }
+        if fast > 0 && samples < MANY_PATH_SAMPLES {
+            return None;
+        }
+        let (share, weight) = SLOW_SHARE;
+        let normal = (self.above + share * weight) / (self.samples + weight);
+        let ways = if fast > 0 { (samples as f64).ln() } else { 0.0 };
+        let ln_p = (samples - fast) as f64 * normal.ln() + ways;
+        let (now_us, median_us) = (of.quantile_us(0.1)?, of.quantile_us(0.5)?);
+        let resent = tally.retransmits[Retransmit::Syn as usize] + tally.retransmits[Retransmit::SynAck as usize];
+        let handshakes = if fast > 0 { 0 } else { tally.connects.iter().sum::<u64>().saturating_sub(resent) };
+        let bulk = tally.bytes_acked >= BULK_BYTES && tally.bytes_acked >= BULK_PAYLOAD * tally.data_segs_out;
+        let rise = Rise { now_us, median_us, usual_us, samples, ln_p, handshakes, bulk };
+        (ln_p <= RISE_ALPHA.ln()).then_some(Path::Rose(rise))
     }
 
     /// Median reply time in normal times, s. `None`: not known yet.
@@ -185,6 +282,11 @@ impl EdgeMemory {
         self.fast = fast;
     }
 
+    fn observe_path(&mut self, edge: &EdgeView, at: Duration, class: Option<f64>, thresholds: &Thresholds) {
+        let rose = matches!(self.path(edge, class, thresholds), Some(Path::Rose(_)));
+        self.rose_since = if rose { self.rose_since.or(Some(at)) } else { None };
+    }
+
     fn is_slow(&self, tally: &Tally, thresholds: &Thresholds) -> bool {
         let (Some(p50), Some(min), Some(usual)) = (tally.rtt.quantile_us(0.5), tally.min_rtt_us, self.p50_us()) else {
             return false;
@@ -194,11 +296,15 @@ impl EdgeMemory {
             && p50 - f64::from(min) >= thresholds.think_time_ms * 1000.0
     }
 
-    fn learn(&mut self, tally: &Tally, (window, hz): (Duration, Option<u32>), keep: f64, share: f64) {
+    fn learn(&mut self, edge: &EdgeView, at: Tick, thresholds: &Thresholds) {
+        let Tick { window, hz, keep, share } = at;
+        let tally = &edge.window;
         self.loss.learn(tally, keep, share);
+        self.bytes_per_s.learn((tally.bytes_acked + tally.bytes_received) as f64 / window.as_secs_f64(), keep);
         self.acked_per_s.learn(tally.bytes_acked as f64 / window.as_secs_f64(), keep);
         // While it can't be said yet why the median rose, it must not become normal.
-        let undecided = self.slow_since.is_some_and(|since| self.last_at.saturating_sub(since) < UNDECIDED);
+        let begin = self.slow_since.into_iter().chain(self.rose_since).min();
+        let undecided = begin.is_some_and(|since| self.last_at.saturating_sub(since) < UNDECIDED);
         if !undecided
             && tally.rtt.count() >= MIN_RTT_SAMPLES
             && let (Some(p50), Some(min)) = (tally.rtt.quantile_us(0.5), tally.min_rtt_us)
@@ -209,7 +315,31 @@ impl EdgeMemory {
         if !undecided && let Some(reply) = median_reply(tally, hz) {
             self.ln_reply.learn(reply.ln(), keep);
         }
+        if !undecided && let Some(usual) = self.min_us() {
+            let all = edge.window.rtt.count();
+            let fast = edge.window.rtt.count_up_to(rise_limit(usual, thresholds));
+            self.above = self.above * keep + (all - fast) as f64 * share;
+            self.samples = self.samples * keep + all as f64 * share;
+        }
     }
+}
+
+/// What is the same for all edges that learn in one tick.
+#[derive(Clone, Copy)]
+struct Tick {
+    window: Duration,
+    hz: Option<u32>,
+    /// What stays of the past.
+    keep: f64,
+    /// Share of the window that is new.
+    share: f64,
+}
+
+/// Bound of the histogram up to which a sample may still be of the usual path, µs.
+fn rise_limit(usual_us: f64, thresholds: &Thresholds) -> u32 {
+    let limit = (RISE_RATIO * usual_us).max(usual_us + RISE_FLOORS * thresholds.rtt_floor_ms * 1000.0);
+    let bound = BOUNDS_US.iter().find(|bound| f64::from(**bound) >= limit);
+    *bound.unwrap_or(&u32::MAX)
 }
 
 /// Median reply time, s. `None`: too few samples.
@@ -222,6 +352,8 @@ fn median_reply(tally: &Tally, hz: Option<u32>) -> Option<f64> {
 pub(super) struct Memory {
     edges: BTreeMap<u64, EdgeMemory>,
     classes: [Loss; PeerClass::ALL.len()],
+    /// Logarithm of the minimum RTT, µs, of each class's edges.
+    class_minimums: [Mean; PeerClass::ALL.len()],
     last_at: Option<Duration>,
     last_window: Duration,
     /// Time between the last two ticks.
@@ -238,7 +370,9 @@ impl Memory {
         self.last_window = view.window;
         let clock = Clock { at: view.at, window: view.window, window_grew, hz: view.hz };
         for (edge, key) in view.edges.iter().zip(keys) {
-            self.edges.entry(*key).or_default().observe(&edge.window, clock, thresholds);
+            let memory = self.edges.entry(*key).or_default();
+            memory.observe(&edge.window, clock, thresholds);
+            memory.observe_path(edge, view.at, self.class_minimums[edge.class as usize].get(), thresholds);
         }
     }
 
@@ -252,6 +386,11 @@ impl Memory {
         self.edges.get(&key)
     }
 
+    /// What an observed edge's newest samples say of its path; see [`EdgeMemory::path`].
+    pub(super) fn path(&self, key: u64, edge: &EdgeView, thresholds: &Thresholds) -> Option<Path> {
+        self.edge(key)?.path(edge, self.class_minimums[edge.class as usize].get(), thresholds)
+    }
+
     /// Loss episodes per data segment in normal times: the edge's own, shrunk towards its class's.
     pub(super) fn loss_ratio(&self, key: u64, class: PeerClass) -> f64 {
         let prior = self.classes[class as usize].ratio_towards(LOSS_FLOOR).max(LOSS_FLOOR);
@@ -260,7 +399,13 @@ impl Memory {
 
     /// Learns from the edges for which `clean` is true, and forgets edges long silent. Call once per tick, after
     /// judging.
-    pub(super) fn learn(&mut self, view: &NodeView, keys: &[u64], clean: impl Fn(usize) -> bool) {
+    pub(super) fn learn(
+        &mut self,
+        view: &NodeView,
+        keys: &[u64],
+        thresholds: &Thresholds,
+        clean: impl Fn(usize) -> bool,
+    ) {
         if self.tick.is_zero() {
             return;
         }
@@ -268,6 +413,7 @@ impl Memory {
         // Windows overlap: each tick brings its share of a window.
         let share = (self.tick.as_secs_f64() / view.window.as_secs_f64()).min(1.0);
         let mut sums: [Tally; PeerClass::ALL.len()] = Default::default();
+        let mut minimums = [(0.0, 0_u32); PeerClass::ALL.len()];
         for (i, (edge, key)) in view.edges.iter().zip(keys).enumerate() {
             if !clean(i) {
                 continue;
@@ -276,7 +422,16 @@ impl Memory {
             sum.loss_episodes += edge.window.loss_episodes;
             sum.data_segs_out += edge.window.data_segs_out;
             if let Some(memory) = self.edges.get_mut(key) {
-                memory.learn(&edge.window, (view.window, view.hz), keep, share);
+                memory.learn(edge, Tick { window: view.window, hz: view.hz, keep, share }, thresholds);
+                if let Some(ln) = memory.ln_min.get() {
+                    let minimum = &mut minimums[edge.class as usize];
+                    *minimum = (minimum.0 + ln, minimum.1 + 1);
+                }
+            }
+        }
+        for (class, (sum, edges)) in self.class_minimums.iter_mut().zip(minimums) {
+            if edges > 0 {
+                class.learn(sum / f64::from(edges), keep);
             }
         }
         for (class, sum) in self.classes.iter_mut().zip(&sums) {

@@ -242,14 +242,15 @@ fn culprit(
     let peer = edge.peer_node_name();
     let remote: BTreeSet<_> = context.edges.iter().filter(|e| e.is_remote()).map(|e| e.view.peer).collect();
     let gone = silent.keys().filter(|p| remote.contains(p)).count();
-    if half_alive || context.node_answers(edge) {
+    // Within this Node there is no path in between: the Pod that has the address, or had it.
+    if half_alive || !edge.is_remote() || context.node_answers(edge) {
         return blame(edge.blame_kind(BlameKind::PeerPod), edge.peer_pod_name());
     }
     // Both must hold for this Node: three peers gone, and still a majority without any one of them.
     if gone >= 3 && alive + 1 < gone {
         return Blame { alternatives: vec![peer], ..blame(BlameKind::Node, context.node) };
     }
-    if alive > 0 || !edge.is_remote() {
+    if alive > 0 {
         return blame(edge.blame_kind(BlameKind::PeerNode), peer);
     }
     Blame { alternatives: vec![peer, context.node.to_owned()], ..blame(BlameKind::NodePair, context.pair(edge)) }

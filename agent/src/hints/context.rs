@@ -1,7 +1,8 @@
 //! What judges read: the view with everything that more than one of them needs worked out once.
 
 use super::{
-    baseline::{EdgeMemory, Memory},
+    baseline::{EdgeMemory, Memory, Path},
+    dns_memory::DnsMemory,
     host_memory::HostMemory,
     rules::Family,
     stats::percent,
@@ -11,7 +12,7 @@ use crate::{
     api::{BlameKind, Evidence, RuledOut},
     peers::PeerKind,
     sample::Tally,
-    state::{CpuUser, EdgeView, HostView, NodeView, SubjectId, SubjectView},
+    state::{CpuUser, DnsView, EdgeView, HostView, NodeView, SubjectId, SubjectView},
 };
 use netwhy_abi::{PeerClass, Retransmit, Role};
 use std::{
@@ -29,6 +30,8 @@ const CALLED_SEGMENTS: u64 = 10;
 /// One tick's material.
 pub(super) struct Context<'a> {
     pub(super) node: &'a str,
+    /// Its zone. `None`: not known.
+    pub(super) zone: Option<&'a str>,
     pub(super) thresholds: &'a Thresholds,
     pub(super) window: Duration,
     /// Wall clock, ms since the Unix epoch, as the view has it.
@@ -40,6 +43,9 @@ pub(super) struct Context<'a> {
     pub(super) host_memory: &'a HostMemory,
     /// What used the CPUs, most first.
     pub(super) cpu_users: &'a [CpuUser],
+    /// DNS lookups.
+    pub(super) dns: &'a [DnsView],
+    pub(super) dns_memory: &'a DnsMemory,
     pub(super) subjects: Vec<Subject<'a>>,
     /// Same indices as the view's edges.
     pub(super) edges: Vec<Edge<'a>>,
@@ -65,6 +71,8 @@ pub(super) struct Edge<'a> {
     pub(super) busy: Option<f64>,
     /// All but a tenth of its traffic of the last seconds got no acknowledgement.
     pub(super) silent: bool,
+    /// What its newest RTT samples say of the path. `None`: too few, or no baseline.
+    pub(super) path: Option<Path>,
 }
 
 /// Ticks over which a peer's silence is measured.
@@ -77,7 +85,7 @@ impl<'a> Context<'a> {
         node: &'a str,
         view: &'a NodeView,
         thresholds: &'a Thresholds,
-        (memory, host_memory): (&'a Memory, &'a HostMemory),
+        (memory, host_memory, dns_memory): (&'a Memory, &'a HostMemory, &'a DnsMemory),
         keys: &[u64],
         held: &BTreeMap<u64, Family>,
     ) -> Self {
@@ -98,6 +106,7 @@ impl<'a> Context<'a> {
                 memory: known,
                 loss_baseline: memory.loss_ratio(*key, edge.class),
                 busy: view.hz.map(|hz| edge.window.busy_jiffies as f64 / f64::from(hz) / seconds),
+                path: memory.path(*key, edge, thresholds),
                 silent: known.and_then(|m| m.silence(memory.tick, SILENCE_TICKS)).is_some_and(|s| s >= SILENT),
             });
         }
@@ -105,6 +114,7 @@ impl<'a> Context<'a> {
         let unix_ms = i64::try_from(view.unix_ms).unwrap_or(i64::MAX);
         Self {
             node,
+            zone: view.zone.as_deref(),
             thresholds,
             window: view.window,
             unix_ms,
@@ -112,6 +122,8 @@ impl<'a> Context<'a> {
             host: view.host.as_ref(),
             host_memory,
             cpu_users: &view.cpu_users,
+            dns: &view.dns,
+            dns_memory,
             subjects,
             edges,
             claims,
@@ -208,6 +220,13 @@ impl Subject<'_> {
     pub(super) fn has_callers(&self) -> bool {
         let t = &self.view.window;
         t.data_segs_out >= CALLED_SEGMENTS || t.connects.iter().sum::<u64>() > 0
+    }
+}
+
+impl<'a> Edge<'a> {
+    /// An edge of which nothing but its ends is known: for their names.
+    pub(super) fn of(view: &'a EdgeView) -> Self {
+        Self { view, subject: None, memory: None, path: None, loss_baseline: 0.0, busy: None, silent: false }
     }
 }
 

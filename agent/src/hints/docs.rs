@@ -1,7 +1,7 @@
 //! docs/hints.md, from the table of rules.
 
 use super::{
-    rules::{CAUSAL, Family, RULES},
+    rules::{CAUSAL, CAUSAL_TO_CALLERS, Family, RULES},
     thresholds::Thresholds,
 };
 use std::fmt::Write;
@@ -25,7 +25,10 @@ by those after it, and an effect becomes a link in its cause's chain instead of 
   numbers almost as well. Those are listed in `blame.alternatives`.
 - **Blame** comes from this Node's own edges. Peers are named by address; `node_pair` means that the path and the peer's
   Node can't be told apart from here.
-- At most three hints per subject are shown.
+- **Incidents.** Hints with the same culprit and the same cause (or causes of which one makes the other) are one incident, and
+  so are the hints of those who wait for a Pod and the one that says what is wrong with it, when both are on this Node. At most
+  three hints of an incident are shown, causes first; their evidence says how many subjects are affected, and the chain of an
+  effect begins with the cause at the blamed Pod.
 ";
 
 /// The text of docs/hints.md.
@@ -49,6 +52,10 @@ pub fn hints_md() -> String {
     out.push_str("\n## Causes and effects\n\nWithin one subject, the effect is folded under the cause.\n\n");
     out.push_str("| cause | effect |\n|---|---|\n");
     for (cause, effect) in CAUSAL {
+        let _ = writeln!(out, "| `{cause}` | `{effect}` |");
+    }
+    out.push_str("\nBetween a Pod and those who talk to it on the same Node:\n\n| cause at the Pod | effect at its peers |\n|---|---|\n");
+    for (cause, effect) in CAUSAL_TO_CALLERS {
         let _ = writeln!(out, "| `{cause}` | `{effect}` |");
     }
     out.push_str("\n## Thresholds\n\nSection `thresholds` of the configuration.\n\n| name | default |\n|---|---|\n");
@@ -77,6 +84,7 @@ fn thresholds() -> Vec<(&'static str, String)> {
         rtt_inflation,
         rtt_floor_ms,
         think_time_ms,
+        dns_slow_ms,
         enter_windows,
         leave_windows,
     } = Thresholds::default();
@@ -93,6 +101,7 @@ fn thresholds() -> Vec<(&'static str, String)> {
         ("rtt_inflation", rtt_inflation.to_string()),
         ("rtt_floor_ms", rtt_floor_ms.to_string()),
         ("think_time_ms", think_time_ms.to_string()),
+        ("dns_slow_ms", dns_slow_ms.to_string()),
         ("enter_windows", enter_windows.to_string()),
         ("leave_windows", leave_windows.to_string()),
     ]

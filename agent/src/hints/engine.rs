@@ -3,6 +3,7 @@
 use super::{
     baseline::{Memory, edge_key},
     context::Context,
+    dns_memory::DnsMemory,
     finding::{Finding, merge},
     host_memory::HostMemory,
     rules::{CAUSAL, Family},
@@ -29,6 +30,7 @@ pub struct Engine {
     node: String,
     memory: Memory,
     host: HostMemory,
+    dns: DnsMemory,
     tracks: Tracks,
 }
 
@@ -39,6 +41,7 @@ impl Engine {
             node: node.to_owned(),
             memory: Memory::default(),
             host: HostMemory::default(),
+            dns: DnsMemory::default(),
             tracks: Tracks::default(),
         }
     }
@@ -60,7 +63,8 @@ impl Engine {
                 *family = track.rule.family.min(*family);
             }
         }
-        let mut context = Context::new(&self.node, view, thresholds, (&self.memory, &self.host), &keys, &held);
+        let mut context =
+            Context::new(&self.node, view, thresholds, (&self.memory, &self.host, &self.dns), &keys, &held);
         let mut findings: Vec<(SubjectId, Finding)> = Vec::new();
         for family in Family::ALL {
             for finding in family.judge(&context) {
@@ -79,9 +83,12 @@ impl Engine {
         let findings = merge(self.fold(findings, &now));
         let traffic = Traffic::of(view, &keys);
         self.tracks.update(&findings, &keys, &self.node, thresholds, &now, |track| traffic.why_ended(track));
-        self.memory.learn(view, &keys, |i| learnable[i]);
+        self.memory.learn(view, &keys, thresholds, |i| learnable[i]);
         if !self.memory.tick.is_zero() {
-            self.host.learn(view, self.memory.keep(), &busy);
+            let keep = self.memory.keep();
+            self.host.learn(view, keep, &busy);
+            let share = self.memory.tick.as_secs_f64() / view.window.as_secs_f64();
+            self.dns.learn(view, thresholds, (keep, share.min(1.0)), &busy);
         }
         self.tracks.hints()
     }
@@ -135,19 +142,24 @@ impl Engine {
 struct Traffic<'a> {
     subjects: BTreeSet<&'a SubjectId>,
     edges: BTreeSet<u64>,
+    /// Who looked names up.
+    dns: BTreeSet<&'a SubjectId>,
 }
 
 impl<'a> Traffic<'a> {
     fn of(view: &'a NodeView, keys: &[u64]) -> Self {
         let live = view.subjects.iter().filter(|s| s.gone_since.is_none());
         let active = view.edges.iter().zip(keys).filter(|(e, _)| !e.window.is_zero());
-        Self { subjects: live.map(|s| &s.id).collect(), edges: active.map(|(_, k)| *k).collect() }
+        let dns = view.dns.iter().map(|row| &row.server.subject).collect();
+        Self { subjects: live.map(|s| &s.id).collect(), edges: active.map(|(_, k)| *k).collect(), dns }
     }
 
     /// No data is not the same as healthy, and the reader is told which it was.
     fn why_ended(&self, track: &Track) -> &'static str {
         if !self.subjects.contains(&track.subject) {
             "the subject is gone"
+        } else if track.rule.family == Family::Dns && !self.dns.contains(&track.subject) {
+            "no more lookups to judge"
         } else if !track.edges.is_empty() && track.edges.iter().all(|k| !self.edges.contains(k)) {
             "no more traffic to judge"
         } else {

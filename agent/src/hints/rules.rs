@@ -1,6 +1,9 @@
 //! The table of causes: what each means, how it is tested and what to do. Documentation is made from it.
 
-use super::{connect, context::Context, cpu, finding::Finding, host, limited, loss, ports, pressure, status, waiting};
+use super::{
+    connect, context::Context, cpu, dns, external, finding::Finding, host, latency, limited, loss, ports, pressure,
+    reader, size, status, waiting,
+};
 
 /// Rules that are judged together. The order of the variants is the order of judgement: an edge that one family
 /// explains is left alone by those after it.
@@ -14,20 +17,34 @@ pub enum Family {
     Connect,
     /// Lost packets.
     Loss,
+    /// Paths that became longer.
+    Latency,
     /// Senders held back by the peer's window or their own buffer.
     Limited,
     /// The Pod's own CPU limit.
     Cpu,
     /// CPU, memory and IO that the Pod waits for without being limited.
     Pressure,
+    /// Names: DNS lookups.
+    Dns,
     /// Time spent thinking at one end while the path is fast.
     Waiting,
 }
 
 impl Family {
     /// All families in order.
-    pub const ALL: [Self; 8] =
-        [Self::Status, Self::Host, Self::Connect, Self::Loss, Self::Limited, Self::Cpu, Self::Pressure, Self::Waiting];
+    pub const ALL: [Self; 10] = [
+        Self::Status,
+        Self::Host,
+        Self::Connect,
+        Self::Loss,
+        Self::Latency,
+        Self::Limited,
+        Self::Cpu,
+        Self::Pressure,
+        Self::Dns,
+        Self::Waiting,
+    ];
 
     /// Name in the documentation.
     pub const fn label(self) -> &'static str {
@@ -36,9 +53,11 @@ impl Family {
             Self::Host => "Node drops",
             Self::Connect => "connect",
             Self::Loss => "loss",
+            Self::Latency => "latency",
             Self::Limited => "limited senders",
             Self::Cpu => "CPU",
             Self::Pressure => "pressure",
+            Self::Dns => "DNS",
             Self::Waiting => "waiting",
         }
     }
@@ -47,12 +66,14 @@ impl Family {
         match self {
             Self::Status => status::judge(context),
             Self::Host => host::judge(context),
-            Self::Connect => ports::judge(context).into_iter().chain(connect::judge(context)).collect(),
+            Self::Connect => [ports::judge(context), size::judge(context), connect::judge(context)].concat(),
             Self::Loss => loss::judge(context),
-            Self::Limited => limited::judge(context),
+            Self::Latency => latency::judge(context),
+            Self::Limited => limited::judge(context).into_iter().chain(reader::judge(context)).collect(),
             Self::Cpu => cpu::judge(context),
             Self::Pressure => pressure::judge(context),
-            Self::Waiting => waiting::judge(context),
+            Self::Dns => dns::judge(context),
+            Self::Waiting => waiting::judge(context).into_iter().chain(external::judge(context)).collect(),
         }
     }
 }
@@ -93,12 +114,15 @@ pub static RULES: &[Rule] = &[
     host::NODE_SOFTNET_DROPS,
     connect::POD_ACCEPT_QUEUE_FULL,
     ports::PORT_EXHAUSTION,
+    size::PATH_MTU_BLACKHOLE,
     connect::PEER_UNREACHABLE,
     connect::PEER_REFUSING,
     loss::NODE_PACKET_LOSS,
     loss::PATH_LOSS,
+    latency::PATH_LATENCY,
     limited::PEER_RECEIVER_LIMITED,
     limited::POD_SEND_BUFFER_LIMITED,
+    reader::POD_SLOW_READER,
     cpu::POD_CPU_THROTTLED,
     pressure::NODE_CPU_CONTENTION,
     pressure::POD_CPU_STARVED,
@@ -106,7 +130,9 @@ pub static RULES: &[Rule] = &[
     pressure::POD_MEMORY_PRESSURE,
     pressure::NODE_IO_PRESSURE,
     pressure::POD_IO_PRESSURE,
+    dns::DNS_SLOW,
     waiting::POD_APPLICATION_SLOW,
+    external::EXTERNAL_SLOW,
     waiting::PEER_SLOW,
 ];
 
@@ -115,6 +141,8 @@ pub static CAUSAL: &[(&str, &str)] = &[
     ("pod_oom_killed", "pod_restarting"),
     ("pod_oom_killed", "pod_not_running"),
     ("pod_restarting", "pod_not_running"),
+    ("path_mtu_blackhole", "peer_unreachable"),
+    ("path_mtu_blackhole", "path_loss"),
     ("node_conntrack_full", "peer_unreachable"),
     ("node_conntrack_full", "path_loss"),
     ("node_nic_drops", "node_packet_loss"),
@@ -155,7 +183,65 @@ pub static CAUSAL: &[(&str, &str)] = &[
     ("node_packet_loss", "peer_unreachable"),
     ("node_packet_loss", "pod_send_buffer_limited"),
     ("path_loss", "pod_send_buffer_limited"),
+    ("node_qdisc_drops", "path_latency"),
+    ("node_cpu_contention", "path_latency"),
+    ("path_latency", "peer_receiver_limited"),
+    ("path_latency", "pod_send_buffer_limited"),
+    ("path_latency", "peer_slow"),
+    ("path_latency", "external_slow"),
+    ("node_cpu_contention", "external_slow"),
+    ("pod_cpu_starved", "external_slow"),
+    ("pod_cpu_throttled", "external_slow"),
+    ("node_cpu_contention", "pod_slow_reader"),
+    ("pod_cpu_starved", "pod_slow_reader"),
+    ("node_memory_pressure", "pod_slow_reader"),
+    ("pod_memory_pressure", "pod_slow_reader"),
+    ("node_io_pressure", "pod_slow_reader"),
+    ("pod_io_pressure", "pod_slow_reader"),
+    ("pod_cpu_throttled", "pod_slow_reader"),
     ("pod_application_slow", "peer_slow"),
+    ("pod_application_slow", "external_slow"),
+    ("node_conntrack_full", "dns_slow"),
+    ("node_nic_drops", "dns_slow"),
+    ("node_qdisc_drops", "dns_slow"),
+    ("node_softnet_drops", "dns_slow"),
+    ("node_packet_loss", "dns_slow"),
+    ("node_cpu_contention", "dns_slow"),
+    ("pod_cpu_starved", "dns_slow"),
+    ("pod_cpu_throttled", "dns_slow"),
+    ("node_memory_pressure", "dns_slow"),
+    ("pod_memory_pressure", "dns_slow"),
+    ("dns_slow", "pod_application_slow"),
+];
+
+/// (cause at a Pod, effect at those who talk to it): hints of one incident, when both are on this Node.
+pub static CAUSAL_TO_CALLERS: &[(&str, &str)] = &[
+    ("pod_oom_killed", "peer_refusing"),
+    ("pod_oom_killed", "peer_unreachable"),
+    ("pod_restarting", "peer_refusing"),
+    ("pod_restarting", "peer_unreachable"),
+    ("pod_not_running", "peer_refusing"),
+    ("pod_not_running", "peer_unreachable"),
+    ("pod_accept_queue_full", "peer_unreachable"),
+    ("pod_cpu_throttled", "peer_slow"),
+    ("pod_cpu_throttled", "peer_receiver_limited"),
+    ("pod_cpu_throttled", "peer_unreachable"),
+    ("pod_cpu_starved", "peer_slow"),
+    ("pod_cpu_starved", "peer_receiver_limited"),
+    ("node_cpu_contention", "peer_slow"),
+    ("node_cpu_contention", "peer_receiver_limited"),
+    ("pod_memory_pressure", "peer_slow"),
+    ("pod_memory_pressure", "peer_receiver_limited"),
+    ("node_memory_pressure", "peer_slow"),
+    ("node_memory_pressure", "peer_receiver_limited"),
+    ("pod_io_pressure", "peer_slow"),
+    ("pod_io_pressure", "peer_receiver_limited"),
+    ("node_io_pressure", "peer_slow"),
+    ("node_io_pressure", "peer_receiver_limited"),
+    ("pod_slow_reader", "peer_receiver_limited"),
+    ("pod_application_slow", "peer_slow"),
+    ("peer_slow", "peer_slow"),
+    ("external_slow", "peer_slow"),
 ];
 
 #[cfg(test)]
@@ -172,7 +258,7 @@ mod tests {
 
     #[test]
     fn causal_edges_name_rules_and_form_no_circle() {
-        for (cause, effect) in CAUSAL {
+        for (cause, effect) in CAUSAL.iter().chain(CAUSAL_TO_CALLERS) {
             assert!(RULES.iter().any(|r| r.id == *cause), "{cause}");
             assert!(RULES.iter().any(|r| r.id == *effect), "{effect}");
         }

@@ -4,8 +4,8 @@ use super::{Engine, Thresholds};
 use crate::{
     api::{BlameKind, Hint, HintState},
     peers::PeerKind,
-    sample::{CpuStat, Device, Gauge, Group, Histogram, Pressure, Signal, Tally},
-    state::{CpuUser, EdgeView, HostCount, HostView, NodeView, SubjectId, SubjectKind, SubjectView},
+    sample::{CpuStat, Device, Gauge, Group, Histogram, Lookups, Pressure, Signal, Tally},
+    state::{CpuUser, DnsView, EdgeView, HostCount, HostView, NodeView, SubjectId, SubjectKind, SubjectView},
 };
 use netwhy_abi::{PeerClass, Retransmit, bucket_index};
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
@@ -22,6 +22,8 @@ pub(super) struct Case {
     pub(super) edges: Vec<EdgeView>,
     pub(super) host: Option<HostView>,
     pub(super) cpu_users: Vec<CpuUser>,
+    pub(super) zone: Option<Arc<str>>,
+    pub(super) dns: Vec<DnsView>,
 }
 
 impl Case {
@@ -67,17 +69,24 @@ impl Case {
                 subject.window.add(&edge.window);
             }
         }
+        let mut edges = self.edges.clone();
+        // What a test says of a window has gone on for all of it, unless it says otherwise.
+        for edge in edges.iter_mut().filter(|e| e.recent.is_zero()) {
+            edge.recent = edge.window.clone();
+        }
         NodeView {
             node: NODE.into(),
+            zone: self.zone.clone(),
             at: Duration::from_secs(100 + second),
             unix_ms: EPOCH_MS + second * 1000,
             window: Duration::from_millis(window_ms),
             window_complete: true,
             hz: Some(HZ),
             subjects,
-            edges: self.edges.clone(),
+            edges,
             host: self.host.clone(),
             cpu_users: self.cpu_users.clone(),
+            dns: self.dns.clone(),
             ..NodeView::default()
         }
     }
@@ -116,8 +125,17 @@ pub(super) fn healthy(pod: &str, peer: &str) -> EdgeView {
         kind: PeerKind::Range,
         peer_node: None,
         peer_pod: None,
+        peer_zone: None,
         window,
+        recent: Tally::default(),
     }
+}
+
+/// Lookups of a Pod at a server: answered after (µs, how many), and without an answer.
+pub(super) fn lookups(pod: &str, server: &str, answered: &[(u32, u64)], unanswered: u64) -> DnsView {
+    let durations = rtts(answered);
+    let server = EdgeView { window: Tally::default(), ..healthy(pod, server) };
+    DnsView { server, window: Lookups { answered: durations.count(), durations, unanswered } }
 }
 
 /// A histogram of (µs, samples).

@@ -30,6 +30,8 @@ pub struct Thresholds {
     pub rtt_floor_ms: f64,
     /// Distance between median and minimum RTT from which the peer's think time matters, ms.
     pub think_time_ms: f64,
+    /// Duration below which a DNS lookup is never slow, ms.
+    pub dns_slow_ms: f64,
     /// Positive windows among the last three that begin a hint, 1 … 3.
     pub enter_windows: u32,
     /// Clean windows in a row that end it.
@@ -51,6 +53,7 @@ impl Default for Thresholds {
             rtt_inflation: 3.0,
             rtt_floor_ms: 1.0,
             think_time_ms: 5.0,
+            dns_slow_ms: 100.0,
             enter_windows: 2,
             leave_windows: 6,
         }

@@ -1,6 +1,11 @@
 //! From findings per window to hints with a beginning and an end.
 
-use super::{finding::Finding, rules::Rule, thresholds::Thresholds};
+use super::{
+    finding::Finding,
+    incidents::{self, Member},
+    rules::{CAUSAL, Rule},
+    thresholds::Thresholds,
+};
 use crate::{
     api::{self, HintState},
     state::{SubjectId, SubjectKind},
@@ -14,8 +19,8 @@ use std::{
 const KEEP_RESOLVED: Duration = Duration::from_secs(3600);
 /// Resolved hints kept at most; the oldest go first.
 const MAX_RESOLVED: usize = 1000;
-/// Hints of one subject shown at once.
-const MAX_PER_SUBJECT: usize = 3;
+/// Hints of one incident shown at once.
+const MAX_PER_INCIDENT: usize = 3;
 /// Windows among which positives are counted.
 const MEMORY: u32 = 3;
 
@@ -102,31 +107,85 @@ impl Tracks {
         }
     }
 
-    /// Firing hints, at most three per subject, then resolved ones. Order: rule, falling confidence, id.
+    /// Firing hints, at most three per incident, then resolved ones. Order: rule, falling confidence, id. Of an incident
+    /// causes come before effects, and what was shown before stays.
     pub(super) fn hints(&mut self) -> Vec<api::Hint> {
         let mut order: Vec<(bool, u16, f64, u64)> =
             self.tracks.iter().map(|(id, t)| (!t.open, t.rule.order, -t.hint.confidence, *id)).collect();
         order.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2)).then(a.3.cmp(&b.3)));
-        let mut per_subject: BTreeMap<SubjectId, usize> = BTreeMap::new();
+        let shown = self.choose(order.iter().map(|(.., id)| *id));
         let mut out = Vec::new();
         for (_, _, _, id) in order {
             let Some(track) = self.tracks.get_mut(&id) else { continue };
             if track.open {
-                let n = per_subject.entry(track.subject.clone()).or_default();
-                *n += 1;
-                if *n > MAX_PER_SUBJECT {
-                    continue;
-                }
+                let Some(beside) = shown.get(&id) else { continue };
                 if !track.shown {
                     track.shown = true;
                     *self.totals.entry(track.rule.id.to_owned()).or_default() += 1;
                 }
-                out.push(track.hint.clone());
+                out.push(beside.complete(track.hint.clone()));
             } else if track.resolved_at.is_some() {
                 out.push(track.hint.clone());
             }
         }
         out
+    }
+
+    /// Which open hints to show, out of all in their order, and what the incident adds to each.
+    fn choose(&self, order: impl Iterator<Item = u64>) -> BTreeMap<u64, Beside> {
+        let open: Vec<(u64, &Track)> =
+            order.filter_map(|id| Some((id, self.tracks.get(&id)?))).filter(|(_, track)| track.open).collect();
+        let members: Vec<Member<'_>> = open
+            .iter()
+            .map(|(_, track)| Member { cause: track.rule.id, blame: &track.hint.blame, subject: &track.subject })
+            .collect();
+        let mut incidents: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let places = incidents::places(&members);
+        for (i, place) in places.iter().enumerate() {
+            incidents.entry(place.incident).or_default().push(i);
+        }
+        let mut out = BTreeMap::new();
+        for mut all in incidents.into_values() {
+            let causes: BTreeSet<&str> = all.iter().map(|i| members[*i].cause).collect();
+            let is_effect = |i: usize| {
+                let of_other = |(c, e): &(&str, &str)| *e == members[i].cause && causes.contains(c);
+                places[i].root.is_some() || CAUSAL.iter().any(of_other)
+            };
+            // Stable: within each kind the order stays.
+            all.sort_by_key(|i| (is_effect(*i), !open[*i].1.shown));
+            let subjects = all.iter().map(|i| members[*i].subject).collect::<BTreeSet<_>>().len();
+            for i in all.iter().take(MAX_PER_INCIDENT) {
+                out.insert(open[*i].0, Beside { root: places[*i].root, subjects });
+            }
+        }
+        out
+    }
+}
+
+/// What the other hints of an incident add to one.
+struct Beside {
+    /// Cause at the blamed Pod.
+    root: Option<&'static str>,
+    /// Subjects of the incident.
+    subjects: usize,
+}
+
+impl Beside {
+    fn complete(&self, mut hint: api::Hint) -> api::Hint {
+        if let Some(root) = self.root {
+            hint.chain.insert(0, root.to_owned());
+        }
+        if self.subjects > 1 {
+            hint.evidence.push(api::Evidence {
+                signal: "affected".to_owned(),
+                observed: self.subjects as f64,
+                baseline: None,
+                unit: "subjects".to_owned(),
+                place: hint.subject.node.clone(),
+                source: "netwhy".to_owned(),
+            });
+        }
+        hint
     }
 }
 

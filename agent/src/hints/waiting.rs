@@ -3,11 +3,13 @@
 use super::{
     baseline::{EdgeMemory, MIN_RTT_SAMPLES},
     context::{Context, Edge, Subject},
+    external::EXTERNAL_SLOW,
     finding::{Finding, blame, evidence},
     rules::{Family, Rule},
     stats::{ms, over, percent},
 };
 use crate::api::{Blame, BlameKind, Evidence, RuledOut};
+use netwhy_abi::PeerClass;
 
 pub(super) const POD_APPLICATION_SLOW: Rule = Rule {
     id: "pod_application_slow",
@@ -67,7 +69,14 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
         let all_slow = slow.len() >= MIN_PEERS && slow.len() == edges.len();
         match stalled(context, subject).filter(|_| all_slow) {
             Some(stall) => out.extend(application(context, s, &slow, stall)),
-            None => out.extend(slow.iter().filter_map(|i| peer(context, s, *i, (slow.len(), edges.len()), all_slow))),
+            None => {
+                let outside = |i: usize| context.edges[i].view.class == PeerClass::External;
+                let mut inside = edges.iter().filter(|(i, _)| !outside(*i)).peekable();
+                // When all inside are slow too, what is outside is not why.
+                let all_inside = inside.peek().is_some() && inside.all(|(_, slow)| *slow);
+                let told = slow.iter().filter(|i| !(all_inside && outside(**i)));
+                out.extend(told.filter_map(|i| peer(context, s, *i, (slow.len(), edges.len()), all_slow)));
+            }
         }
     }
     out
@@ -130,7 +139,7 @@ fn peer(
     // All at once, and nothing wrong with the Pod itself: they may well share what they wait for.
     let alternatives = if all_slow { vec![name.to_owned()] } else { Vec::new() };
     Some(Finding {
-        rule: &PEER_SLOW,
+        rule: if edge.view.class == PeerClass::External { &EXTERNAL_SLOW } else { &PEER_SLOW },
         subject,
         blame: Blame { alternatives, ..blame(edge.blame_kind(BlameKind::PeerPod), edge.peer_pod_name()) },
         nats: over(value / normal, context.thresholds.rtt_inflation),

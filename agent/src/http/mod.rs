@@ -14,8 +14,13 @@ use crate::{
     metrics::{AgentStats, MetricsOptions},
     state::NodeView,
 };
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::watch};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::watch;
 
 /// What the server reads. Its owners publish, the server only looks at the latest.
 #[derive(Clone, Debug)]
@@ -47,12 +52,13 @@ pub enum BindError {
     },
 }
 
-/// Makes the listener.
+/// Makes the listener; connections wait in its queue until [`serve`] takes it.
 ///
 /// # Errors
 /// When the port is taken, the address isn't this machine's, or the port needs a privilege.
-pub async fn bind(addr: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(addr).await.map_err(|source| match source.kind() {
+pub fn bind(addr: SocketAddr) -> Result<TcpListener, BindError> {
+    let listener = TcpListener::bind(addr).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    listener.map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => BindError::Taken { addr },
         _ => BindError::Refused { addr, source },
     })

@@ -8,9 +8,9 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, net::TcpListener, pin::pin, sync::Arc, time::Duration};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::{Semaphore, watch},
     task::JoinSet,
     time::{sleep, timeout},
@@ -60,6 +60,7 @@ pub(super) async fn serve_within(
     shared: Shared,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
     let router = routes::router(shared);
     let permits = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();

@@ -37,7 +37,7 @@ impl Server {
         let (view, view_rx) = watch::channel(Arc::new(first));
         let (agent, agent_rx) = watch::channel(Arc::new(fixture::agent()));
         let (options, options_rx) = watch::channel(MetricsOptions::default());
-        let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let addr = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let shared = Shared { view: view_rx, agent: agent_rx, options: options_rx };
@@ -240,14 +240,14 @@ async fn node_and_info_answer_with_their_documented_shape() {
 
 #[tokio::test]
 async fn taken_port_is_one_line_with_the_remedy() {
-    let first = bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+    let first = bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let addr = first.local_addr().unwrap();
-    let error = bind(addr).await.unwrap_err();
+    let error = bind(addr).unwrap_err();
     assert!(matches!(error, BindError::Taken { .. }));
     let line = error.to_string();
     assert!(line.contains(&addr.to_string()) && line.contains("--listen") && !line.contains('\n'), "{line}");
     // Documentation range: no machine has it.
-    let error = bind("192.0.2.1:9810".parse().unwrap()).await.unwrap_err();
+    let error = bind("192.0.2.1:9810".parse().unwrap()).unwrap_err();
     assert!(error.to_string().contains("192.0.2.1:9810"), "{error}");
 }
 

@@ -5,9 +5,12 @@ use super::{
     offsets,
     probes::{Hook, PROBES, Probe, Program, State, Verdict},
 };
-use aya::{Btf, Ebpf, EbpfLoader, programs};
+use aya::{
+    Btf, Ebpf, EbpfLoader,
+    programs::{self, CgroupAttachMode},
+};
 use netwhy_abi::Sampling;
-use std::path::Path;
+use std::{fs::File, path::Path};
 
 /// The object that the build script made.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netwhy-bpf"));
@@ -45,6 +48,27 @@ pub struct Settings<'a> {
     pub limits: netwhy_abi::memory::Limits,
     /// `None`: all cgroups.
     pub subtree: Option<Subtree>,
+    /// Directory of the subtree's root; programs that see calls of processes are attached to it.
+    pub cgroup_dir: &'a Path,
+}
+
+impl Settings<'_> {
+    fn mode(&self, probe: &str) -> Mode {
+        self.modes.iter().find(|(name, _)| *name == probe).map_or(Mode::Auto, |(_, mode)| *mode)
+    }
+
+    /// Whether a probe is to be tried at all.
+    fn wants(&self, name: &str) -> bool {
+        let lacks_right = PROBES.iter().any(|probe| probe.name == name && probe.net_admin && !may_net_admin());
+        self.mode(name) != Mode::Off && !(lacks_right && self.mode(name) == Mode::Auto)
+    }
+}
+
+/// Whether the process may load programs that could change what sockets do (these don't).
+fn may_net_admin() -> bool {
+    use rustix::thread::{CapabilitySet, capabilities};
+    let enough = CapabilitySet::NET_ADMIN | CapabilitySet::SYS_ADMIN;
+    capabilities(None).is_ok_and(|sets| sets.effective.intersects(enough))
 }
 
 /// Why nothing could be loaded.
@@ -62,9 +86,7 @@ pub enum LoadError {
         missing: String,
     },
     /// Not allowed.
-    #[error(
-        "the kernel refused to load programs ({0}): run as root, or with the capabilities BPF, PERFMON and SYS_PTRACE"
-    )]
+    #[error("the kernel refused to load programs ({0}): run as root, or with the capabilities BPF and PERFMON")]
     Permission(String),
     /// A signal that the configuration demands.
     #[error("signal {name} is set to `on` and can't be had: {why}: set signals.{name} to `auto`")]
@@ -93,7 +115,9 @@ pub struct Loaded {
     /// Passes what the programs wrote to their log on to the agent's.
     log: Option<Box<dyn FnMut() + Send>>,
     /// What is attached now; see [`Loaded::detach`].
-    pub(super) links: Vec<programs::tp_btf::BtfTracePointLink>,
+    pub(super) links: Vec<Attached>,
+    /// The subtree's root. `None`: it can't be opened.
+    pub(super) cgroup: Option<File>,
     /// One verdict per probe, in the table's order.
     pub verdicts: Vec<Verdict>,
     /// What this kernel lacks, in words.
@@ -102,6 +126,14 @@ pub struct Loaded {
     pub drop_reasons: Vec<String>,
     /// Whether a walk can be made.
     pub can_walk: bool,
+}
+
+/// What keeps a program attached.
+#[expect(dead_code, reason = "held for what dropping it does")]
+pub(super) enum Attached {
+    Tracepoint(programs::tp_btf::BtfTracePointLink),
+    SockAddr(programs::cgroup_sock_addr::CgroupSockAddrLink),
+    Sock(programs::cgroup_sock::CgroupSockLink),
 }
 
 /// Major and minor number of the running kernel, and its whole name.
@@ -126,11 +158,15 @@ impl Loaded {
         // Before any program is loaded: the logger takes over the map that they refer to.
         let log = log(&mut ebpf);
         let btf = Btf::from_sys_fs().map_err(|error| LoadError::Other(error.to_string()))?;
+        let cgroup = File::open(settings.cgroup_dir).inspect_err(|error| {
+            tracing::info!(%error, dir = %settings.cgroup_dir.display(), "no program can be attached to the cgroup root");
+        });
+        let kernel = Kernel { btf: &btf, types: &types, constants: &constants, cgroup: cgroup.as_ref().ok() };
         let mut verdicts = Vec::new();
         let mut links = Vec::new();
         for probe in PROBES {
-            let mode = settings.modes.iter().find(|(name, _)| *name == probe.name).map_or(Mode::Auto, |(_, m)| *m);
-            let verdict = attach(&mut ebpf, &btf, &types, &constants, probe, mode, &mut links);
+            let mode = settings.mode(probe.name);
+            let verdict = attach(&mut ebpf, &kernel, probe, mode, &mut links);
             if verdict.state != State::Ok {
                 if mode == Mode::On {
                     return Err(LoadError::Demanded { name: probe.name, why: verdict.why });
@@ -147,7 +183,7 @@ impl Loaded {
         let can_walk = constants.has_storage
             && verdicts.iter().any(|v| v.name == "sockets" && matches!(v.state, State::Ok | State::Degraded));
         let drop_reasons = drop_reasons(&types);
-        Ok(Self { ebpf, log, links, verdicts, lacks: constants.lacks, drop_reasons, can_walk })
+        Ok(Self { ebpf, log, links, cgroup: cgroup.ok(), verdicts, lacks: constants.lacks, drop_reasons, can_walk })
     }
 
     /// Passes what the programs logged since the last call on to the agent's log.
@@ -182,7 +218,9 @@ fn object(settings: &Settings<'_>, constants: &offsets::Constants) -> Result<Ebp
         loader.override_global(symbol, value, true);
     }
     let every = settings.rtt_every.max(1);
-    let sampled = settings.modes.iter().all(|(name, mode)| *name != "rtt" || *mode != Mode::Off);
+    let sampled = settings.mode("rtt") != Mode::Off;
+    // Programs that are not loaded need no room.
+    let dns = if settings.wants("dns") { size(limits.cgroups) } else { 1 };
     let unseen = if sampled { every.saturating_mul(256) } else { u32::MAX };
     let sampling = Sampling::new(every, constants.segs_in, constants.rcv_nxt).words();
     let (level, id) = settings.subtree.map_or((0, 0), |subtree| (subtree.level, subtree.id));
@@ -195,6 +233,8 @@ fn object(settings: &Settings<'_>, constants: &offsets::Constants) -> Result<Ebp
         .map_max_entries("OVERFLOW", size(limits.cgroups))
         .map_max_entries("CGROUPS", size(limits.cgroups))
         .map_max_entries("DROPS", size(limits.drops))
+        .map_max_entries("DNS", dns)
+        .map_max_entries("LOOKUPS", dns)
         .map_max_entries("PEERS", size(limits.prefixes));
     loader.load(OBJECT).map_err(|error| {
         let text = chain(&error);
@@ -202,26 +242,30 @@ fn object(settings: &Settings<'_>, constants: &offsets::Constants) -> Result<Ebp
     })
 }
 
+/// What attaching needs to know of the running kernel.
+struct Kernel<'a> {
+    btf: &'a Btf,
+    types: &'a KernelTypes,
+    constants: &'a offsets::Constants,
+    cgroup: Option<&'a File>,
+}
+
 /// Loads and attaches one probe.
-fn attach(
-    ebpf: &mut Ebpf,
-    btf: &Btf,
-    types: &KernelTypes,
-    constants: &offsets::Constants,
-    probe: &Probe,
-    mode: Mode,
-    links: &mut Vec<programs::tp_btf::BtfTracePointLink>,
-) -> Verdict {
+fn attach(ebpf: &mut Ebpf, kernel: &Kernel<'_>, probe: &Probe, mode: Mode, links: &mut Vec<Attached>) -> Verdict {
     let verdict = |state, why: String| Verdict { name: probe.name, state, why };
     if mode == Mode::Off {
         return verdict(State::Off, format!("switched off: no {}", probe.without));
     }
+    if mode == Mode::Auto && probe.net_admin && !may_net_admin() {
+        return verdict(State::Off, format!("needs the capability NET_ADMIN: no {}", probe.without));
+    }
+    let before = links.len();
     let mut attached = 0;
     let mut failed: Option<(State, String)> = None;
     for program in probe.programs {
-        let result = match unsupported(types, constants, program) {
+        let result = match unsupported(kernel.types, kernel.constants, program) {
             Some(why) => Err((State::Unsupported, why)),
-            None => attach_program(ebpf, btf, program).map_err(|why| (State::Broken, why)),
+            None => attach_program(ebpf, kernel, program).map_err(|why| (State::Broken, why)),
         };
         match result {
             Ok(link) => {
@@ -232,6 +276,10 @@ fn attach(
                 failed.get_or_insert(reason);
             }
         }
+    }
+    if failed.is_some() && probe.whole {
+        links.truncate(before);
+        attached = 0;
     }
     match failed {
         None => verdict(State::Ok, String::new()),
@@ -249,14 +297,11 @@ fn unsupported(types: &KernelTypes, constants: &offsets::Constants, program: &Pr
         },
         Hook::Iterator(name) => (!constants.has_storage)
             .then(|| format!("this kernel's {name} iterator can't look into sockets (5.12 can)")),
+        Hook::CgroupSockAddr | Hook::CgroupSock => None,
     }
 }
 
-fn attach_program(
-    ebpf: &mut Ebpf,
-    btf: &Btf,
-    program: &Program,
-) -> Result<Option<programs::tp_btf::BtfTracePointLink>, String> {
+fn attach_program(ebpf: &mut Ebpf, kernel: &Kernel<'_>, program: &Program) -> Result<Option<Attached>, String> {
     let name = program.name;
     let target = ebpf.program_mut(name).ok_or_else(|| format!("the object has no program {name}"))?;
     let say = |error: &dyn std::error::Error| format!("{name}: {}", brief(&chain(error)));
@@ -264,16 +309,45 @@ fn attach_program(
         Hook::Tracepoint(hook) => {
             let target: &mut programs::BtfTracePoint =
                 target.try_into().map_err(|e: programs::ProgramError| say(&e))?;
-            target.load(hook, btf).map_err(|e| say(&e))?;
-            let id = target.attach().map_err(|e| say(&e))?;
-            target.take_link(id).map(Some).map_err(|e| say(&e))
+            target.load(hook, kernel.btf).map_err(|e| say(&e))?;
         }
         Hook::Iterator(hook) => {
             let target: &mut programs::Iter = target.try_into().map_err(|e: programs::ProgramError| say(&e))?;
-            target.load(hook, btf).map_err(|e| say(&e))?;
-            Ok(None)
+            target.load(hook, kernel.btf).map_err(|e| say(&e))?;
+        }
+        Hook::CgroupSockAddr => {
+            let target: &mut programs::CgroupSockAddr =
+                target.try_into().map_err(|e: programs::ProgramError| say(&e))?;
+            target.load().map_err(|e| say(&e))?;
+        }
+        Hook::CgroupSock => {
+            let target: &mut programs::CgroupSock = target.try_into().map_err(|e: programs::ProgramError| say(&e))?;
+            target.load().map_err(|e| say(&e))?;
         }
     }
+    link(target, kernel.cgroup).map_err(|e| format!("{name}: {}", brief(&format!("{e:#}"))))
+}
+
+/// Attaches a loaded program to where it belongs. `None`: it is one that runs when it is asked to.
+pub(super) fn link(program: &mut programs::Program, cgroup: Option<&File>) -> anyhow::Result<Option<Attached>> {
+    let cgroup = || cgroup.ok_or_else(|| anyhow::anyhow!("the cgroup root can't be opened"));
+    // Links of cgroups stand side by side whatever the mode; kernels refuse a link that asks for it.
+    const MODE: CgroupAttachMode = CgroupAttachMode::Single;
+    Ok(match program {
+        programs::Program::BtfTracePoint(program) => {
+            let id = program.attach()?;
+            Some(Attached::Tracepoint(program.take_link(id)?))
+        }
+        programs::Program::CgroupSockAddr(program) => {
+            let id = program.attach(cgroup()?, MODE)?;
+            Some(Attached::SockAddr(program.take_link(id)?))
+        }
+        programs::Program::CgroupSock(program) => {
+            let id = program.attach(cgroup()?, MODE)?;
+            Some(Attached::Sock(program.take_link(id)?))
+        }
+        _ => None,
+    })
 }
 
 /// Names of `enum skb_drop_reason`, lower case without the common prefix; empty before 5.17.

@@ -2,7 +2,7 @@
 
 use super::{load::Loaded, stats::MapFill, sys};
 use aya::maps::{Array, Map, MapData, PerCpuArray, lpm_trie::LpmTrie};
-use netwhy_abi::{CgroupStats, Control, Counter, DropKey, EdgeKey, EdgeStats, OverflowKey, PeerClass};
+use netwhy_abi::{CgroupStats, Control, Counter, DnsStats, DropKey, EdgeKey, EdgeStats, OverflowKey, PeerClass};
 use std::{
     io,
     net::Ipv6Addr,
@@ -30,6 +30,7 @@ pub(super) struct Rows {
     pub(super) overflow: Vec<(OverflowKey, EdgeStats)>,
     pub(super) cgroups: Vec<(u64, CgroupStats)>,
     pub(super) drops: Vec<(DropKey, u64)>,
+    pub(super) dns: Vec<(EdgeKey, DnsStats)>,
 }
 
 impl Loaded {
@@ -46,7 +47,22 @@ impl Loaded {
         sys::read_all(self.fd("EDGES")?, &mut rows.edges)?;
         sys::read_all(self.fd("OVERFLOW")?, &mut rows.overflow)?;
         sys::read_all(self.fd("CGROUPS")?, &mut rows.cgroups)?;
-        sys::read_all(self.fd("DROPS")?, &mut rows.drops)
+        sys::read_all(self.fd("DROPS")?, &mut rows.drops)?;
+        sys::read_all(self.fd("DNS")?, &mut rows.dns)
+    }
+
+    /// Asks the kernel once for all that a snapshot asks: rows, counters, a change, a walk (whose file is made, not read).
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn check(&mut self) -> anyhow::Result<()> {
+        self.read(&mut Rows::default())?;
+        self.counters()?;
+        self.clear_walk()?;
+        if self.can_walk {
+            self.walk_file()?;
+        }
+        Ok(())
     }
 
     /// The programs' own counters, summed over CPUs.
@@ -104,6 +120,7 @@ impl Loaded {
             of("overflow", rows.overflow.len(), size_of::<(OverflowKey, EdgeStats)>()),
             of("cgroups", rows.cgroups.len(), size_of::<(u64, CgroupStats)>()),
             of("drops", rows.drops.len(), size_of::<(DropKey, u64)>()),
+            of("dns", rows.dns.len(), size_of::<(EdgeKey, DnsStats)>()),
         ]
         .into_iter()
         .map(|fill| MapFill { max_entries: self.capacity(fill.name).unwrap_or(fill.max_entries), ..fill })

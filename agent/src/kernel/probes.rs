@@ -9,6 +9,10 @@ pub enum Hook {
     Tracepoint(&'static str),
     /// Iterator.
     Iterator(&'static str),
+    /// Socket call in the agent's cgroup subtree (`connect4` and such).
+    CgroupSockAddr,
+    /// End of a socket in the agent's cgroup subtree.
+    CgroupSock,
 }
 
 /// One kernel program.
@@ -18,7 +22,7 @@ pub struct Program {
     pub name: &'static str,
     /// Where it goes.
     pub hook: Hook,
-    /// Arguments that the tracepoint must have.
+    /// Arguments that the tracepoint must have; 0 elsewhere.
     pub min_args: usize,
 }
 
@@ -35,10 +39,18 @@ pub struct Probe {
     pub without: &'static str,
     /// Whether the agent can work without.
     pub core: bool,
+    /// Whether a part of its programs is of no use.
+    pub whole: bool,
+    /// Whether loading it takes the capability NET_ADMIN: then it is left out where the process has not got it.
+    pub net_admin: bool,
 }
 
 const fn tracepoint(name: &'static str, hook: &'static str, min_args: usize) -> Program {
     Program { name, hook: Hook::Tracepoint(hook), min_args }
+}
+
+const fn sock_addr(name: &'static str) -> Program {
+    Program { name, hook: Hook::CgroupSockAddr, min_args: 0 }
 }
 
 /// All kernel probes.
@@ -49,6 +61,8 @@ pub const PROBES: &[Probe] = &[
         since: "5.5",
         without: "RTT of busy connections between handshake and close",
         core: true,
+        whole: false,
+        net_admin: false,
     },
     Probe {
         name: "retransmits",
@@ -59,6 +73,8 @@ pub const PROBES: &[Probe] = &[
         since: "5.5",
         without: "retransmissions and loss episodes",
         core: true,
+        whole: false,
+        net_admin: false,
     },
     Probe {
         name: "connects",
@@ -66,6 +82,8 @@ pub const PROBES: &[Probe] = &[
         since: "5.5",
         without: "handshakes and failed attempts",
         core: true,
+        whole: false,
+        net_admin: false,
     },
     Probe {
         name: "resets",
@@ -76,6 +94,8 @@ pub const PROBES: &[Probe] = &[
         since: "5.5",
         without: "resets",
         core: false,
+        whole: false,
+        net_admin: false,
     },
     Probe {
         name: "sockets",
@@ -86,6 +106,8 @@ pub const PROBES: &[Probe] = &[
         since: "5.12",
         without: "segments, bytes and limited times of living connections, quiet connections, accept queues",
         core: false,
+        whole: false,
+        net_admin: false,
     },
     Probe {
         name: "drops",
@@ -93,6 +115,25 @@ pub const PROBES: &[Probe] = &[
         since: "5.17",
         without: "dropped packets by reason",
         core: false,
+        whole: false,
+        net_admin: false,
+    },
+    Probe {
+        name: "dns",
+        programs: &[
+            Program { name: "nw_dns_release", hook: Hook::CgroupSock, min_args: 0 },
+            sock_addr("nw_dns_recvmsg4"),
+            sock_addr("nw_dns_recvmsg6"),
+            sock_addr("nw_dns_sendmsg4"),
+            sock_addr("nw_dns_sendmsg6"),
+            sock_addr("nw_dns_connect4"),
+            sock_addr("nw_dns_connect6"),
+        ],
+        since: "5.10",
+        without: "DNS lookups",
+        core: false,
+        whole: true,
+        net_admin: true,
     },
 ];
 

@@ -22,6 +22,7 @@ struct IdleRows {
     overflow: Idle<OverflowKey>,
     cgroups: Idle<u64>,
     drops: Idle<DropKey>,
+    dns: Idle<EdgeKey>,
 }
 
 /// Pace and limits of a source.
@@ -133,6 +134,8 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         let drops = limit("drops", rows.drops.len());
         snapshot.gone_drops =
             retire(loaded.fd("DROPS")?, &mut idle.drops, now, drops, &rows.drops, &mut snapshot.drops)?;
+        let dns = limit("dns", rows.dns.len());
+        snapshot.gone_dns = retire(loaded.fd("DNS")?, &mut idle.dns, now, dns, &rows.dns, &mut snapshot.dns)?;
         let overflow = limit("overflow", rows.overflow.len());
         let mut last = Vec::new();
         let gone = retire(loaded.fd("OVERFLOW")?, &mut idle.overflow, now, overflow, &rows.overflow, &mut last)?;
@@ -193,12 +196,14 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
             (row.connect_sum_us, row.connect_buckets, row.accept_drops, row.accept_full)
         });
         self.idle.drops.changed(now, &self.rows.drops, |n| *n);
+        self.idle.dns.changed(now, &self.rows.dns, |row| (row.answered, row.unanswered));
         let edges = self.rows.edges.iter().zip(changed).filter(|(_, changed)| *changed).map(|(row, _)| *row).collect();
         let overflow = self.rows.overflow.iter().map(|(key, row)| (class_key(key), *row)).collect();
         let mut named: Vec<u64> = self.rows.edges.iter().map(|(key, _)| key.cgroup).collect();
         named.extend(self.rows.overflow.iter().map(|(key, _)| key.cgroup));
         named.extend(self.rows.cgroups.iter().map(|(id, _)| *id));
         named.extend(self.rows.drops.iter().map(|(key, _)| key.cgroup).filter(|id| *id != 0));
+        named.extend(self.rows.dns.iter().map(|(key, _)| key.cgroup));
         named.sort_unstable();
         named.dedup();
         let mut snapshot = Snapshot {
@@ -209,6 +214,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
             overflow,
             cgroups: self.rows.cgroups.clone(),
             drops: self.rows.drops.clone(),
+            dns: self.rows.dns.clone(),
             counters: self.loaded.counters()?,
             groups: (self.facts)(now, &named),
             host: self.host.as_mut().map(|reader| reader.read(now)),
@@ -223,7 +229,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
 fn moving(row: &EdgeStats) -> impl Hash + use<> {
     let flow = (row.rtt_sum_us, row.segs_out, row.bytes_received, row.bytes_acked, row.retransmits, row.min_slots);
     let events = (row.connects, row.connect_failures, row.resets_sent, row.resets_received, row.loss_episodes);
-    (flow, events, (row.busy_jiffies, row.rwnd_jiffies, row.sndbuf_jiffies, row.zero_window))
+    (flow, events, (row.busy_jiffies, row.rwnd_jiffies, row.sndbuf_jiffies, row.zero_window, row.unread_full))
 }
 
 /// `CLOCK_MONOTONIC`, the kernel programs' clock.

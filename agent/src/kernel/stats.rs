@@ -1,7 +1,10 @@
 //! What the programs cost, and how full their maps are.
 
-use super::{load::Loaded, probes::PROBES, sys};
-use aya::programs::Program;
+use super::{
+    load::{Loaded, link},
+    probes::PROBES,
+    sys,
+};
 use serde::Serialize;
 use std::{
     os::fd::{AsFd, OwnedFd},
@@ -99,13 +102,11 @@ impl Loaded {
             return Ok(());
         }
         for (_, program) in self.ebpf.programs_mut() {
-            let Program::BtfTracePoint(program) = program else { continue };
             if program.fd().is_err() {
                 // This kernel can't run it, or it is switched off.
                 continue;
             }
-            let id = program.attach()?;
-            self.links.push(program.take_link(id)?);
+            self.links.extend(link(program, self.cgroup.as_ref())?);
         }
         Ok(())
     }

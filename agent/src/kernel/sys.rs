@@ -30,6 +30,8 @@ unsafe impl Plain for netwhy_abi::EdgeStats {}
 // SAFETY: as above.
 unsafe impl Plain for netwhy_abi::CgroupStats {}
 // SAFETY: as above.
+unsafe impl Plain for netwhy_abi::DnsStats {}
+// SAFETY: as above.
 unsafe impl Plain for netwhy_abi::WalkSummary {}
 
 #[repr(C)]

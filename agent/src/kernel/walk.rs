@@ -5,6 +5,7 @@ use aya::programs::{Iter, Program};
 use netwhy_abi::{Control, WalkSummary};
 use serde::Serialize;
 use std::{
+    fs::File,
     io::Read,
     time::{Duration, Instant},
 };
@@ -96,12 +97,17 @@ impl Walker {
 }
 
 impl Loaded {
-    fn run_walk(&mut self) -> anyhow::Result<WalkSummary> {
+    /// The iterator's file; reading it walks.
+    pub(super) fn walk_file(&mut self) -> anyhow::Result<File> {
         let program = self.ebpf.program_mut("nw_walk").ok_or_else(|| anyhow::anyhow!("no program nw_walk"))?;
         let Program::Iter(program) = program else { anyhow::bail!("nw_walk is no iterator") };
         let program: &mut Iter = program;
         let link = program.attach()?;
-        let mut file = program.take_link(link)?.into_file()?;
+        Ok(program.take_link(link)?.into_file()?)
+    }
+
+    fn run_walk(&mut self) -> anyhow::Result<WalkSummary> {
+        let mut file = self.walk_file()?;
         let mut bytes = Vec::with_capacity(4096);
         file.read_to_end(&mut bytes)?;
         let word = |i: usize| -> u64 {

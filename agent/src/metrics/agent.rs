@@ -14,6 +14,9 @@ pub struct AgentStats {
     pub node: String,
     /// Wall clock of the start, ms since the Unix epoch.
     pub started_unix_ms: u64,
+    /// What the agent gave up once its programs were attached.
+    #[serde(default)]
+    pub privileges: Privileges,
     /// True once every probe that this kernel supports is attached.
     pub attached: bool,
     /// Whether the Pod list was received in full. `None`: there is no Kubernetes to ask.
@@ -40,6 +43,15 @@ pub struct AgentStats {
     pub process: ProcessStats,
     /// Filled in by the HTTP server at each scrape.
     pub scrape: ScrapeStats,
+}
+
+/// Capabilities that only loading the kernel programs needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Privileges {
+    /// Names without the prefix `CAP_`; the process can't get them back.
+    pub given_up: Vec<String>,
+    /// Why they were not given up. `None`: they were, or there were none.
+    pub kept: Option<String>,
 }
 
 /// Verdict on one probe.

@@ -12,6 +12,9 @@ pub(super) const RTT_US: [u32; 9] = [50, 200, 500, 1_000, 5_000, 20_000, 100_000
 /// Fewer than for RTTs: at once, at the pace of a long path, or after a SYN was sent again, which takes 1 s or more.
 pub(super) const CONNECT_US: [u32; 3] = [1_000, 20_000, 1_000_000];
 
+/// Of DNS lookups: from a cache near by, from elsewhere, slow, and after a resolver asked again.
+pub(super) const DNS_US: [u32; 3] = [5_000, 100_000, 1_000_000];
+
 /// Of this Node's edges: a Node has few, so they can afford steps of 1, 2, 5.
 pub(super) const EDGE_US: [u32; 17] = [
     50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000,
@@ -26,6 +29,8 @@ pub(super) static RTT_FINE: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&BOU
 pub(super) static EDGE: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&EDGE_US));
 /// Bounds of handshake durations.
 pub(super) static CONNECT: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&CONNECT_US));
+/// Bounds of DNS lookups.
+pub(super) static DNS: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&DNS_US));
 
 /// Upper bounds of the exported buckets.
 pub(super) struct Bounds {
@@ -92,7 +97,7 @@ mod tests {
 
     #[test]
     fn export_bounds_are_kernel_bounds_so_that_counts_are_exact() {
-        for us in RTT_US.iter().chain(&CONNECT_US).chain(&EDGE_US) {
+        for us in RTT_US.iter().chain(&CONNECT_US).chain(&EDGE_US).chain(&DNS_US) {
             assert!(BOUNDS_US.contains(us), "{us}");
         }
         assert_eq!(RTT_FINE.le.len(), BUCKETS);
@@ -105,7 +110,7 @@ mod tests {
         for us in samples {
             h.add(&Histogram::from_counts([(bucket_index(us) as u8, 1)], u64::from(us)));
         }
-        for bounds in [&*RTT, &*RTT_FINE, &*EDGE, &*CONNECT] {
+        for bounds in [&*RTT, &*RTT_FINE, &*EDGE, &*CONNECT, &*DNS] {
             let mut buckets = [(0.0, 0); BUCKETS];
             let (buckets, total) = bounds.fill(&h, &mut buckets);
             assert_eq!(total, samples.len() as u64);

@@ -50,6 +50,20 @@ pub(super) fn connect_durations(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_,
     durations.into_iter().try_for_each(|(role, h)| out.histogram(&[("role", role.label())], h, &bounds::CONNECT))
 }
 
+pub(super) fn lookup_durations(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let lookups = &row.view.lookups;
+    if lookups.count() > 0 { out.histogram(&[], &lookups.durations, &bounds::DNS) } else { Ok(()) }
+}
+
+pub(super) fn lookups(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let lookups = &row.view.lookups;
+    if lookups.count() == 0 {
+        return Ok(());
+    }
+    out.counter(&[("result", "answered")], lookups.answered)?;
+    out.counter(&[("result", "unanswered")], lookups.unanswered)
+}
+
 pub(super) fn connects(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
     let roles = Role::ALL.iter().zip(row.sums.connects).filter(|(_, n)| *n > 0);
     roles.into_iter().try_for_each(|(role, n)| out.counter(&[("role", role.label())], n))

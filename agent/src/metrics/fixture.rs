@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     api,
-    sample::{Connects, CpuStat, Device, Gauge, Group, Histogram, Pressure, Signal, State, Tally},
+    sample::{Connects, CpuStat, Device, Gauge, Group, Histogram, Lookups, Pressure, Signal, State, Tally},
     state::{EdgeView, HostCount, HostView, SubjectId, SubjectKind, SubjectView},
 };
 use netwhy_abi::{PeerClass, bucket_index};
@@ -101,6 +101,7 @@ pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
         io_some_us: 2,
         io_full_us: 1,
     });
+    view.lookups = Lookups { durations: histogram(&[900, 4_000, 40_000, 2_510_000]), answered: 4, unanswered: 1 };
     view.oom_kills = Some(1);
     view.drops = BTreeMap::from([(2, 3), (99, 1)]);
     view
@@ -166,10 +167,14 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
         kind: crate::peers::PeerKind::Pod,
         peer_node: Some("node-b".into()),
         peer_pod: None,
+        peer_zone: None,
         window: s.window.clone(),
+        recent: crate::sample::Tally::default(),
     };
     NodeView {
+        dns: Vec::new(),
         node: "node-a".into(),
+        zone: None,
         at: Duration::from_secs(1000),
         unix_ms: 1_767_225_600_000,
         window: Duration::from_secs(10),
@@ -199,6 +204,7 @@ pub(crate) fn agent() -> AgentStats {
         kernel: "6.18.0".into(),
         node: "node-a".into(),
         started_unix_ms: 1_767_225_000_500,
+        privileges: Privileges { given_up: vec!["BPF".to_owned(), "PERFMON".to_owned()], kept: None },
         attached: true,
         pods_complete: Some(true),
         watches: vec![crate::pods::WatchStatus {

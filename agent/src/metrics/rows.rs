@@ -174,6 +174,7 @@ fn absorb(to: &mut SubjectView, from: &SubjectView) {
         *to = [*to, from].into_iter().flatten().min();
     }
     to.connects.add(&from.connects);
+    to.lookups.add(&from.lookups);
     for (reason, n) in &from.drops {
         *to.drops.entry(*reason).or_default() += n;
     }

@@ -162,8 +162,12 @@ fn series_per_pod_stay_within_the_budget() {
     typical.totals[PeerClass::SameNode as usize] = Some(Box::new(tally));
     typical.min_rtt_us[PeerClass::SameNode as usize] = Some(60);
     assert_eq!(count(typical), 59);
+    // A Pod of one class of peers whose DNS lookups are looked at.
+    let mut resolving = healthy_pod("shop", "web-5");
+    resolving.lookups = busy_pod("shop", "payment-1").lookups;
+    assert_eq!(count(resolving), 36 + 8);
     // Everything at once: both roles, two classes of peers, every fault and label value.
-    assert_eq!(count(busy_pod("shop", "payment-1")), 78);
+    assert_eq!(count(busy_pod("shop", "payment-1")), 86);
 }
 
 #[test]

@@ -12,12 +12,16 @@ use std::{
     net::{IpAddr, Ipv6Addr},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::watch;
 
-/// Distance between two readings.
+/// Shortest distance between two readings.
 const EVERY: Duration = Duration::from_secs(30);
+/// Longest.
+const RAREST: Duration = Duration::from_secs(300);
+/// Share of one core that readings may take: 23,000 entries cost 60 ms in the kernel, and are read every 30 s.
+const SHARE: f64 = 0.002;
 /// A reading ends after so much text, about 45,000 entries.
 const MOST: u64 = 8 << 20;
 /// Pairs of client and Service kept at most.
@@ -73,7 +77,7 @@ fn translation(line: &str) -> Option<(Ipv6Addr, Ipv6Addr, Ipv6Addr)> {
     (service != backend).then_some((client, service, backend))
 }
 
-/// Reads the Node's table every 30 s until `stopped`, as long as it may be read.
+/// Reads the Node's table every 30 s until `stopped`, as long as it may be read; more rarely where it is long.
 ///
 /// # Errors
 /// None: without the table, Services are shown as such.
@@ -83,15 +87,20 @@ pub async fn watch_conntrack(
     stopped: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let mut stopped = std::pin::pin!(stopped);
-    let mut tick = tokio::time::interval(EVERY);
+    let mut pause = Duration::ZERO;
     loop {
         tokio::select! {
             () = &mut stopped => return Ok(()),
-            _ = tick.tick() => {}
+            () = tokio::time::sleep(pause) => {}
         }
         let procfs = procfs.clone();
-        match tokio::task::spawn_blocking(move || read(&procfs)).await? {
+        let began = Instant::now();
+        let result = tokio::task::spawn_blocking(move || read(&procfs)).await?;
+        let took = began.elapsed();
+        pause = distance(took);
+        match result {
             Ok(now) => {
+                tracing::debug!(pairs = now.pairs.len(), ?took, next = ?pause, "read the connection tracking table");
                 published.send_if_modified(|before| {
                     let changed = **before != now;
                     if changed {
@@ -110,6 +119,11 @@ pub async fn watch_conntrack(
             }
         }
     }
+}
+
+/// From the end of one reading, which took so long, to the next.
+fn distance(took: Duration) -> Duration {
+    took.div_f64(SHARE).clamp(EVERY, RAREST)
 }
 
 /// The table of the Node's own network namespace, which process 1 lives in; else of this process's.
@@ -149,6 +163,15 @@ no entry at all
         assert!(!known.is_translated(client, at("10.96.0.53")), "TCP only");
         assert_eq!(known.backend(at("fd00::5"), at("fd00::1:1")), Some(at("fd00::9")));
         assert_eq!(known.backend(at("10.244.0.6"), at("10.96.0.10")), None, "another client's");
+    }
+
+    #[test]
+    fn a_long_table_is_read_rarely() {
+        let ms = Duration::from_millis;
+        assert_eq!(distance(ms(1)), EVERY);
+        assert_eq!(distance(ms(60)), EVERY);
+        assert_eq!(distance(ms(200)), ms(100_000));
+        assert_eq!(distance(ms(5_000)), RAREST);
     }
 
     #[test]

@@ -63,18 +63,17 @@ pub fn prefixes(
         let class = class.clone();
         move |(name, facts)| {
             let class = class(name, facts.zone.as_deref());
-            let peer = move |kind| Peer { class, kind, node: Some(name.clone()), pod: None };
+            let peer = move |kind| Peer { class, kind, node: Some(name.clone()), pod: None, zone: facts.zone.clone() };
             let ranges = facts.pod_ranges.iter().map(move |(addr, bits)| (*addr, *bits, peer(PeerKind::Pod)));
             ranges.chain(facts.addresses.iter().map(move |addr| (*addr, 128, peer(PeerKind::Node))))
         }
     });
     let of_endpoints = endpoints.iter().filter_map(move |(addr, endpoint)| {
         let zone = |node: &Arc<str>| nodes.get(node).and_then(|facts| facts.zone.clone());
-        let class = match &endpoint.node {
-            Some(node) => class(node, zone(node).or_else(|| endpoint.zone.clone()).as_deref()),
-            None => return None,
-        };
-        let peer = Peer { class, kind: PeerKind::Pod, node: endpoint.node.clone(), pod: endpoint.pod.clone() };
+        let node = endpoint.node.as_ref()?;
+        let zone = zone(node).or_else(|| endpoint.zone.clone());
+        let class = class(node, zone.as_deref());
+        let peer = Peer { class, kind: PeerKind::Pod, node: Some(node.clone()), pod: endpoint.pod.clone(), zone };
         // A Pod on the host network has its Node's address, which others there have too.
         let of_node = nodes.get(endpoint.node.as_deref()?).is_some_and(|facts| facts.addresses.contains(addr));
         (!of_node).then_some((*addr, 128, peer))

@@ -8,6 +8,8 @@ use std::{collections::HashMap, net::Ipv6Addr, sync::Arc};
 pub struct PeerTable {
     /// By number of leading bits (longest first), the masked addresses of that length.
     lengths: Vec<(u8, HashMap<u128, Peer>)>,
+    /// This Node's own zone. `None`: not known, or the cluster has none.
+    pub own_zone: Option<Arc<str>>,
 }
 
 /// What an address stands for.
@@ -21,6 +23,8 @@ pub struct Peer {
     pub node: Option<Arc<str>>,
     /// `namespace/name` of the Pod that has it. `None`: not known, or no Pod's.
     pub pod: Option<Arc<str>>,
+    /// Zone of that Node. `None`: not known, or the cluster has none.
+    pub zone: Option<Arc<str>>,
 }
 
 /// What an address is, as far as the API server tells.
@@ -52,7 +56,7 @@ impl PeerKind {
 impl Peer {
     /// Of a range of which no more is known.
     pub const fn range(class: PeerClass) -> Self {
-        Self { class, kind: PeerKind::Range, node: None, pod: None }
+        Self { class, kind: PeerKind::Range, node: None, pod: None, zone: None }
     }
 }
 

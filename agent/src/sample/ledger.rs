@@ -1,11 +1,11 @@
 //! From cumulative snapshots to what happened between them.
 
 use super::{
-    CgroupFacts, Connects, CpuStat, Histogram, HostKey, Pressure, Snapshot, Tally,
+    CgroupFacts, Connects, CpuStat, Histogram, HostKey, Lookups, Pressure, Snapshot, Tally,
     host::HostLedger,
     tally::{min_rtt_us, raise},
 };
-use netwhy_abi::{CgroupStats, DropKey, EdgeKey, EdgeStats, PeerClass, min_slot_epoch};
+use netwhy_abi::{CgroupStats, DnsStats, DropKey, EdgeKey, EdgeStats, PeerClass, min_slot_epoch};
 use std::{collections::HashMap, time::Duration};
 
 /// Slots of the rotating minimum that count as the window, besides the current one: 8.6 … 12.9 s.
@@ -26,6 +26,8 @@ pub struct Frame {
     pub connects: Vec<(u64, Connects)>,
     /// Dropped packets.
     pub drops: Vec<(DropKey, u64)>,
+    /// DNS lookups that ended, by cgroup and server.
+    pub lookups: Vec<(EdgeKey, Lookups)>,
     /// cgroup control files, all cgroups that have any.
     pub facts: Vec<(u64, FactsDelta)>,
     /// The Node's own counters, zeros included.
@@ -58,6 +60,7 @@ pub struct Ledger {
     overflow: HashMap<(u64, PeerClass), EdgeStats>,
     cgroups: HashMap<u64, CgroupStats>,
     drops: HashMap<DropKey, u64>,
+    dns: HashMap<EdgeKey, DnsStats>,
     facts: HashMap<u64, CgroupFacts>,
     host: HostLedger,
 }
@@ -95,6 +98,14 @@ impl Ledger {
             }
             *last = (*last).max(*now);
         }
+        for (key, row) in &snapshot.dns {
+            let last = self.dns.entry(*key).or_insert(DnsStats::ZERO);
+            let delta = Lookups::between(last, row);
+            if delta.count() > 0 {
+                frame.lookups.push((*key, delta));
+            }
+            *last = *row;
+        }
         for now in &snapshot.groups {
             let base = match self.facts.get(&now.id) {
                 Some(last) => last.clone(),
@@ -121,6 +132,9 @@ impl Ledger {
         }
         for key in &snapshot.gone_drops {
             self.drops.remove(key);
+        }
+        for key in &snapshot.gone_dns {
+            self.dns.remove(key);
         }
         let named: std::collections::HashSet<u64> = snapshot.groups.iter().map(|g| g.id).collect();
         self.facts.retain(|id, _| named.contains(id));

@@ -3,6 +3,7 @@
 mod histogram;
 mod host;
 mod ledger;
+mod lookups;
 mod recording;
 mod tally;
 mod window;
@@ -10,11 +11,12 @@ mod window;
 pub use histogram::Histogram;
 pub use host::{Device, Gauge, Group, HostKey, HostSample, Signal, State};
 pub use ledger::{FactsDelta, Frame, Ledger};
+pub use lookups::Lookups;
 pub use recording::{Header, Recorder, Recording, RecordingError};
 pub use tally::{Connects, Tally};
 pub use window::Window;
 
-use netwhy_abi::{CgroupStats, Counter, DropKey, EdgeKey, EdgeStats, PeerClass};
+use netwhy_abi::{CgroupStats, Counter, DnsStats, DropKey, EdgeKey, EdgeStats, PeerClass};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -46,6 +48,8 @@ pub struct Snapshot {
     pub cgroups: Vec<(u64, CgroupStats)>,
     /// Dropped packets by cgroup and kernel reason.
     pub drops: Vec<(DropKey, u64)>,
+    /// DNS lookups by cgroup and server.
+    pub dns: Vec<(EdgeKey, DnsStats)>,
     /// The programs' own counters, by [`Counter`].
     pub counters: [u64; Counter::ALL.len()],
     /// Every cgroup that exists or that a row names: its path, and its control files.
@@ -60,6 +64,8 @@ pub struct Snapshot {
     pub gone_cgroups: Vec<u64>,
     /// The same of `drops`.
     pub gone_drops: Vec<DropKey>,
+    /// The same of `dns`.
+    pub gone_dns: Vec<EdgeKey>,
 }
 
 /// What the cgroup file system says about one cgroup.

@@ -4,7 +4,7 @@
 //! was cut off.
 
 use super::{CgroupFacts, HostSample, SampleSource, Signal, Snapshot};
-use netwhy_abi::{BUCKETS, CgroupStats, Counter, DropKey, EdgeKey, EdgeStats, Failure, PeerClass, REPLY_BUCKETS};
+use netwhy_abi::{BUCKETS, CgroupStats, DnsStats, DropKey, EdgeKey, EdgeStats, PeerClass, REPLY_BUCKETS};
 use serde::{Deserialize, Serialize};
 use std::{
     io::{BufRead, Write},
@@ -95,7 +95,8 @@ struct Stored {
     overflow: Vec<(u64, u32, StoredEdge)>,
     cgroups: Vec<(u64, StoredCgroup)>,
     drops: Vec<(u64, u32, u64)>,
-    counters: [u64; Counter::ALL.len()],
+    /// By counter; older recordings know fewer.
+    counters: Vec<u64>,
     groups: Vec<CgroupFacts>,
     gone_edges: Vec<(u64, Ipv6Addr)>,
     gone_overflow: Vec<(u64, u32)>,
@@ -104,6 +105,21 @@ struct Stored {
     /// Not in the first recordings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     host: Option<HostSample>,
+    /// Not in the first recordings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dns: Vec<(u64, Ipv6Addr, StoredDns)>,
+    /// Not in the first recordings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gone_dns: Vec<(u64, Ipv6Addr)>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredDns {
+    durations: Vec<(u8, u32)>,
+    sum_us: u64,
+    answered: u64,
+    unanswered: u64,
 }
 
 /// [`EdgeStats`] with its empty buckets left out.
@@ -125,6 +141,9 @@ struct StoredEdge {
     /// Busy, receiver-limited, send-buffer-limited.
     jiffies: [u64; 3],
     zero_window: u64,
+    /// `full_size_timeouts`, `unread_full`; not in older recordings.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    stuck: [u64; 2],
     replies: [u32; REPLY_BUCKETS],
 }
 
@@ -135,6 +154,10 @@ struct StoredCgroup {
     sum_us: [u64; 2],
     accept_drops: u64,
     accept_full: u64,
+}
+
+fn is_zero(counts: &[u64; 2]) -> bool {
+    *counts == [0; 2]
 }
 
 fn sparse(buckets: &[u32; BUCKETS]) -> Vec<(u8, u32)> {
@@ -149,10 +172,10 @@ fn dense(buckets: &[(u8, u32)]) -> Result<[u32; BUCKETS], String> {
     Ok(out)
 }
 
-/// Failures of reasons that the recording does not know are none.
-fn by_reason(stored: &[u64]) -> Result<[u64; Failure::ALL.len()], String> {
-    let mut out = [0; Failure::ALL.len()];
-    let known = out.get_mut(..stored.len()).ok_or_else(|| format!("there are no {} reasons", stored.len()))?;
+/// What the recording does not know of is zero.
+fn counts<const N: usize>(stored: &[u64], what: &str) -> Result<[u64; N], String> {
+    let mut out = [0; N];
+    let known = out.get_mut(..stored.len()).ok_or_else(|| format!("there are no {} {what}", stored.len()))?;
     known.copy_from_slice(stored);
     Ok(out)
 }
@@ -171,6 +194,7 @@ impl From<&EdgeStats> for StoredEdge {
             resets: [row.resets_sent, row.resets_received],
             jiffies: [row.busy_jiffies, row.rwnd_jiffies, row.sndbuf_jiffies],
             zero_window: row.zero_window,
+            stuck: [row.full_size_timeouts, row.unread_full],
             replies: row.reply_buckets,
         }
     }
@@ -183,6 +207,7 @@ impl TryFrom<&StoredEdge> for EdgeStats {
         let [data_segs_out, segs_out, bytes_acked, bytes_received] = row.flow;
         let [busy_jiffies, rwnd_jiffies, sndbuf_jiffies] = row.jiffies;
         let [resets_sent, resets_received] = row.resets;
+        let [full_size_timeouts, unread_full] = row.stuck;
         Ok(Self {
             rtt_buckets: dense(&row.rtt)?,
             rtt_sum_us: row.rtt_sum_us,
@@ -194,13 +219,15 @@ impl TryFrom<&StoredEdge> for EdgeStats {
             retransmits: row.retransmits,
             loss_episodes: row.episodes,
             connects: row.connects,
-            connect_failures: by_reason(&row.failures)?,
+            connect_failures: counts(&row.failures, "reasons")?,
             resets_sent,
             resets_received,
             busy_jiffies,
             rwnd_jiffies,
             sndbuf_jiffies,
             zero_window: row.zero_window,
+            full_size_timeouts,
+            unread_full,
             reply_buckets: row.replies,
         })
     }
@@ -216,14 +243,32 @@ impl From<&Snapshot> for Stored {
             overflow: s.overflow.iter().map(|((id, class), v)| (*id, *class as u32, v.into())).collect(),
             cgroups: s.cgroups.iter().map(|(id, v)| (*id, v.into())).collect(),
             drops: s.drops.iter().map(|(k, n)| (k.cgroup, k.reason, *n)).collect(),
-            counters: s.counters,
+            counters: s.counters.to_vec(),
             groups: s.groups.clone(),
             gone_edges: s.gone_edges.iter().map(|k| (k.cgroup, Ipv6Addr::from(k.addr))).collect(),
             gone_overflow: s.gone_overflow.iter().map(|(id, class)| (*id, *class as u32)).collect(),
             gone_cgroups: s.gone_cgroups.clone(),
             gone_drops: s.gone_drops.iter().map(|k| (k.cgroup, k.reason)).collect(),
             host: s.host.clone(),
+            dns: s.dns.iter().map(|(k, v)| (k.cgroup, Ipv6Addr::from(k.addr), v.into())).collect(),
+            gone_dns: s.gone_dns.iter().map(|k| (k.cgroup, Ipv6Addr::from(k.addr))).collect(),
         }
+    }
+}
+
+impl From<&DnsStats> for StoredDns {
+    fn from(row: &DnsStats) -> Self {
+        let DnsStats { buckets, sum_us, answered, unanswered } = *row;
+        Self { durations: sparse(&buckets), sum_us, answered, unanswered }
+    }
+}
+
+impl TryFrom<&StoredDns> for DnsStats {
+    type Error = String;
+
+    fn try_from(row: &StoredDns) -> Result<Self, String> {
+        let StoredDns { durations, sum_us, answered, unanswered } = row;
+        Ok(Self { buckets: dense(durations)?, sum_us: *sum_us, answered: *answered, unanswered: *unanswered })
     }
 }
 
@@ -268,7 +313,7 @@ impl TryFrom<Stored> for Snapshot {
                 .iter()
                 .map(|(cgroup, reason, n)| (DropKey { cgroup: *cgroup, reason: *reason, pad: 0 }, *n))
                 .collect(),
-            counters: s.counters,
+            counters: counts(&s.counters, "counters")?,
             groups: s.groups,
             gone_edges: s.gone_edges.iter().map(|(id, addr)| EdgeKey { cgroup: *id, addr: addr.octets() }).collect(),
             gone_overflow: s.gone_overflow.iter().map(|(id, class)| (*id, PeerClass::from_index(*class))).collect(),
@@ -279,6 +324,10 @@ impl TryFrom<Stored> for Snapshot {
                 .map(|(cgroup, reason)| DropKey { cgroup: *cgroup, reason: *reason, pad: 0 })
                 .collect(),
             host: s.host,
+            dns: (s.dns.iter())
+                .map(|(id, addr, row)| Ok::<_, String>((EdgeKey { cgroup: *id, addr: addr.octets() }, row.try_into()?)))
+                .collect::<Result<_, _>>()?,
+            gone_dns: s.gone_dns.iter().map(|(id, addr)| EdgeKey { cgroup: *id, addr: addr.octets() }).collect(),
         })
     }
 }
@@ -291,6 +340,7 @@ pub struct Recorder<W: Write> {
     /// Rows that did not change are left out of the next line.
     cgroups: std::collections::HashMap<u64, CgroupStats>,
     drops: std::collections::HashMap<DropKey, u64>,
+    dns: std::collections::HashMap<EdgeKey, DnsStats>,
     host: std::collections::HashMap<(Signal, Option<Arc<str>>), u64>,
 }
 
@@ -301,8 +351,8 @@ impl<W: Write> Recorder<W> {
     /// When writing fails.
     pub fn begin(out: W, file: &str, header: &Header) -> Result<Self, RecordingError> {
         let header = Header { netwhy_recording: FORMAT, ..header.clone() };
-        let (cgroups, drops, host) = Default::default();
-        let mut this = Self { out, file: file.to_owned(), snapshots: 0, cgroups, drops, host };
+        let (cgroups, drops, dns, host) = Default::default();
+        let mut this = Self { out, file: file.to_owned(), snapshots: 0, cgroups, drops, dns, host };
         this.line(&header)?;
         Ok(this)
     }
@@ -328,6 +378,12 @@ impl<W: Write> Recorder<W> {
         stored.drops.retain(|(cgroup, reason, n)| {
             self.drops.insert(DropKey { cgroup: *cgroup, reason: *reason, pad: 0 }, *n) != Some(*n)
         });
+        stored.dns.clear();
+        for (key, row) in &snapshot.dns {
+            if self.dns.insert(*key, *row) != Some(*row) {
+                stored.dns.push((key.cgroup, Ipv6Addr::from(key.addr), row.into()));
+            }
+        }
         if let Some(host) = &mut stored.host {
             host.counters.retain(|(signal, on, n)| self.host.insert((*signal, on.clone()), *n) != Some(*n));
         }
@@ -337,6 +393,9 @@ impl<W: Write> Recorder<W> {
         }
         for key in &snapshot.gone_drops {
             self.drops.remove(key);
+        }
+        for key in &snapshot.gone_dns {
+            self.dns.remove(key);
         }
         self.line(&stored)?;
         self.snapshots += 1;
@@ -423,6 +482,7 @@ impl SampleSource for Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use netwhy_abi::Counter;
 
     fn snapshot() -> Snapshot {
         let mut row = EdgeStats { data_segs_out: 7, retransmits: [1, 2, 3, 4, 5, 6, 7], ..EdgeStats::ZERO };
@@ -430,6 +490,8 @@ mod tests {
         row.min_slots[1] = 5 << 32 | 77;
         let mut cgroup = CgroupStats::ZERO;
         cgroup.connect_buckets[1][4] = 2;
+        let mut dns = DnsStats { answered: 3, unanswered: 1, sum_us: 77, ..DnsStats::ZERO };
+        dns.buckets[7] = 3;
         Snapshot {
             at: Duration::from_nanos(123_456_789),
             unix_ms: 1_700_000_000_000,
@@ -438,6 +500,8 @@ mod tests {
             overflow: vec![((42, PeerClass::SameZone), row)],
             cgroups: vec![(42, cgroup)],
             drops: vec![(DropKey { cgroup: 42, reason: 3, pad: 0 }, 11)],
+            dns: vec![(EdgeKey { cgroup: 42, addr: [3; 16] }, dns)],
+            gone_dns: vec![EdgeKey { cgroup: 1, addr: [4; 16] }],
             counters: [1; Counter::ALL.len()],
             groups: vec![CgroupFacts { id: 42, path: Some("/a".into()), alive: true, ..CgroupFacts::default() }],
             gone_edges: vec![EdgeKey { cgroup: 1, addr: [2; 16] }],

@@ -41,6 +41,10 @@ pub struct Tally {
     pub network_jiffies: u64,
     /// Walks that found the peer's window closed with data waiting.
     pub zero_window: u64,
+    /// Timeouts in a row on one full-size segment, from the second on.
+    pub full_size_timeouts: u64,
+    /// Walks that found a socket's own receive window filled with data that nobody reads.
+    pub unread_full: u64,
     /// Sampled reply times of clients per [`netwhy_abi::reply_bucket`].
     pub replies: [u64; REPLY_BUCKETS],
 }
@@ -66,6 +70,8 @@ impl Tally {
             sndbuf_jiffies,
             network_jiffies,
             zero_window,
+            full_size_timeouts,
+            unread_full,
             replies,
         } = other;
         self.rtt.add(rtt);
@@ -85,6 +91,8 @@ impl Tally {
         self.sndbuf_jiffies += sndbuf_jiffies;
         self.network_jiffies += network_jiffies;
         self.zero_window += zero_window;
+        self.full_size_timeouts += full_size_timeouts;
+        self.unread_full += unread_full;
         add_each(&mut self.replies, replies);
     }
 
@@ -108,6 +116,8 @@ impl Tally {
             sndbuf_jiffies,
             network_jiffies,
             zero_window,
+            full_size_timeouts,
+            unread_full,
             replies,
         } = other;
         let less = |a: &mut u64, b: &u64| *a = a.saturating_sub(*b);
@@ -127,6 +137,8 @@ impl Tally {
         less(&mut self.sndbuf_jiffies, sndbuf_jiffies);
         less(&mut self.network_jiffies, network_jiffies);
         less(&mut self.zero_window, zero_window);
+        less(&mut self.full_size_timeouts, full_size_timeouts);
+        less(&mut self.unread_full, unread_full);
         self.replies.iter_mut().zip(replies).for_each(|(a, b)| less(a, b));
     }
 
@@ -159,6 +171,8 @@ impl Tally {
                 .saturating_sub(d(high.rwnd_jiffies, now.rwnd_jiffies))
                 .saturating_sub(d(high.sndbuf_jiffies, now.sndbuf_jiffies)),
             zero_window: d(high.zero_window, now.zero_window),
+            full_size_timeouts: d(high.full_size_timeouts, now.full_size_timeouts),
+            unread_full: d(high.unread_full, now.unread_full),
             replies: std::array::from_fn(|i| u64::from(now.reply_buckets[i].wrapping_sub(high.reply_buckets[i]))),
         }
     }

@@ -1,6 +1,6 @@
 //! Sums over the last seconds.
 
-use super::{Connects, HostKey, Tally, ledger::FactsDelta, ledger::Frame};
+use super::{Connects, HostKey, Lookups, Tally, ledger::FactsDelta, ledger::Frame};
 use netwhy_abi::{EdgeKey, PeerClass};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -58,6 +58,16 @@ impl Window {
         &self.edges
     }
 
+    /// Sums of the frames of the last `length`, of edges that counted something then.
+    pub fn recent(&self, length: Duration) -> HashMap<EdgeKey, Tally> {
+        let mut sums: HashMap<EdgeKey, Tally> = HashMap::new();
+        let begin = self.frames.back().map_or(Duration::ZERO, |last| last.at.saturating_sub(length));
+        for (key, tally) in self.frames.iter().rev().take_while(|frame| frame.at > begin).flat_map(|f| &f.edges) {
+            sums.entry(*key).or_default().add(tally);
+        }
+        sums
+    }
+
     /// Rows of full maps that counted something.
     pub fn overflow(&self) -> &HashMap<(u64, PeerClass), Tally> {
         &self.overflow
@@ -68,6 +78,15 @@ impl Window {
         let mut sums: HashMap<u64, Connects> = HashMap::new();
         for (id, connects) in self.frames.iter().flat_map(|frame| &frame.connects) {
             sums.entry(*id).or_default().add(connects);
+        }
+        sums
+    }
+
+    /// DNS lookups by cgroup and server.
+    pub fn lookups(&self) -> HashMap<EdgeKey, Lookups> {
+        let mut sums: HashMap<EdgeKey, Lookups> = HashMap::new();
+        for (key, lookups) in self.frames.iter().flat_map(|frame| &frame.lookups) {
+            sums.entry(*key).or_default().add(lookups);
         }
         sums
     }
@@ -127,6 +146,8 @@ mod tests {
         assert_eq!(sum.rtt.count(), 27);
         assert_eq!(sum.rtt.sum_us, 270);
         assert!(window.is_computed());
+        let recent = window.recent(Duration::from_secs(2));
+        assert_eq!(recent.values().next().unwrap().data_segs_out, 9 + 10);
     }
 
     #[test]

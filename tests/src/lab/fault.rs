@@ -28,6 +28,8 @@ pub enum FaultKind {
     Refused,
     /// Pod api-b thinks long before it answers.
     SlowApp,
+    /// DNS server dns-c answers late.
+    Dns,
     /// Nothing is broken: the control.
     None,
 }
@@ -43,7 +45,7 @@ struct Description {
     text: &'static str,
 }
 
-const DESCRIPTIONS: [Description; 9] = [
+const DESCRIPTIONS: [Description; 10] = [
     Description {
         kind: FaultKind::Loss,
         name: "loss",
@@ -99,6 +101,13 @@ const DESCRIPTIONS: [Description; 9] = [
         magnitude: Some((40.0, 0.1, 60_000.0)),
         unit: "ms",
         text: "pod api-b thinks for {} before each answer",
+    },
+    Description {
+        kind: FaultKind::Dns,
+        name: "dns",
+        magnitude: Some((400.0, 1.0, 4_000.0)),
+        unit: "ms",
+        text: "DNS server dns-c takes {} for each answer",
     },
     Description { kind: FaultKind::None, name: "none", magnitude: None, unit: "", text: "nothing (control)" },
 ];
@@ -219,9 +228,10 @@ impl Fault {
             FaultKind::SlowApp => {
                 (vec![("pod_application_slow", vec!["api-b"]), ("peer_slow", callers())], Some("api-b"))
             }
+            FaultKind::Dns => (vec![("dns_slow", vec!["names-a"])], Some("dns-c")),
             FaultKind::None => return Ok(Expectation::default()),
         };
-        let node = shop.victim()?;
+        let node = if self.kind == FaultKind::Dns { shop.lab().node("c")? } else { shop.victim()? };
         let mut blame = vec![node.name.clone(), node.ipv4.to_string(), node.ipv6.to_string()];
         blame.extend(pod.map(str::to_owned));
         Ok(Expectation { hints, blame })
@@ -249,6 +259,7 @@ impl Fault {
                 vec![format!("kill {}", program.pid())]
             }
             FaultKind::SlowApp => tell(shop, "api-b", &[format!("think-us {}", (self.magnitude * 1e3) as u64)])?,
+            FaultKind::Dns => tell(shop, "dns-c", &[format!("delay-us {}", (self.magnitude * 1e3) as u64)])?,
             FaultKind::None => Vec::new(),
         };
         Ok(Injected { fault: *self, commands, stopped })
@@ -306,6 +317,7 @@ impl Injected {
                 tell(shop, "api-b", &["backlog 1024".to_owned(), "accept on".to_owned()]).map(drop)
             }
             FaultKind::SlowApp => tell(shop, "api-b", &["think-us 0".to_owned()]).map(drop),
+            FaultKind::Dns => tell(shop, "dns-c", &["delay-us 0".to_owned()]).map(drop),
             FaultKind::Refused => match self.stopped {
                 Some((name, spec)) => shop.restart(name, &spec),
                 None => Ok(()),

@@ -6,8 +6,10 @@
 //!  cart-a  a connection per request ────▶  api-b  and         api-c
 //!  bulk-a  bulk data ───────────────────▶  store-b and        store-c
 //!                                          api-b  ◀── IPv6 ── web-c  keep-alive requests
+//!  names-a name lookups ───────────────────────────────────▶  dns-c
 //! ```
-//! What is broken is broken at node b; node c stays well and is what b is compared with.
+//! What is broken is broken at node b; node c stays well and is what b is compared with. Only the DNS server is at c, so
+//! that what is broken at b does not take the names with it.
 
 use super::{Lab, Node, Pod, Program, ProgramSpec};
 use anyhow::{Context as _, Result};
@@ -56,6 +58,9 @@ impl Shop {
         let api_b_v6 = format!("[{}]:{API}", b.ipv6);
         let web_c = ["client", "--to", &api_b_v6, "--timeout-ms", "2000", "--connections", "2", "--rate", "100"];
         shop.start("c", "web-c", &web_c, cc)?;
+        shop.start("c", "dns-c", &["dns-server"], None)?;
+        let dns = format!("{}:53", c.ipv4);
+        shop.start("a", "names-a", &["dns-client", "--to", &dns, "--rate", "15"], None)?;
         Ok(shop)
     }
 

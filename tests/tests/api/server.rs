@@ -1,10 +1,10 @@
-//! A real etcd and a real API server, found as envtest finds them: in the folder `KUBEBUILDER_ASSETS`.
+//! A real etcd and a real API server, found as `kubernetes::assets` says.
 
 use crate::Folder;
 use kube::{Client, Config, config::KubeConfigOptions, config::Kubeconfig};
-use netwhy_tests::faulty::kubeconfig;
+use netwhy_tests::{faulty::kubeconfig, kubernetes};
 use std::{
-    env, fs,
+    fs,
     net::{SocketAddr, TcpListener},
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -38,21 +38,11 @@ fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// Where the programs are. `None`, and a line that says why: not here.
-fn assets() -> Option<PathBuf> {
-    let named = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
-    let cached = env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/netwhy/kube"));
-    let found = [named, cached].into_iter().flatten().find(|dir| dir.join("kube-apiserver").is_file());
-    if found.is_none() {
-        println!("SKIP API server: machine: set KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver");
-    }
-    found
-}
-
 impl ApiServer {
-    /// Starts both. `None`: this machine has no such programs.
+    /// Starts both. `None`, and a line that says why: there are no such programs.
     pub(crate) async fn start() -> Option<Self> {
-        let assets = assets()?;
+        let found = kubernetes::assets().inspect_err(|why| println!("SKIP API server: {why}"));
+        let assets = found.ok()?;
         let folder = Folder::new();
         let (etcd, peer, address) = (free(), free(), free());
         let key = rcgen::KeyPair::generate().unwrap();

@@ -40,6 +40,7 @@ fn container(documents: &Documents, combination: &Combination) {
     let capabilities = context.capabilities.expect("capabilities");
     assert_eq!(capabilities.drop.unwrap_or_default(), ["ALL"]);
     let mut expected = vec!["BPF", "PERFMON"];
+    expected.extend(combination.has("dnsLookups=").then_some("NET_ADMIN"));
     expected.extend(combination.has("extraCapabilities=").then_some("SYS_ADMIN"));
     assert_eq!(capabilities.add.unwrap_or_default(), expected);
 }

@@ -30,7 +30,7 @@ const SWITCHES: [&[&str]; 9] = [
 /// Values that change text rather than structure, given together.
 const OTHERS: &str = "{\"image\":{\"digest\":\"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\
     \"pullSecrets\":[{\"name\":\"registry\"}]},\"port\":19810,\"listenAddress\":\"[::]\",\"cgroupRoot\":\"/kubepods.slice\",\
-    \"extraCapabilities\":[\"SYS_ADMIN\"],\"seccompProfile\":{\"type\":\"Localhost\",\"localhostProfile\":\"netwhy.json\"},\
+    \"extraCapabilities\":[\"SYS_ADMIN\"],\"dnsLookups\":true,\"seccompProfile\":{\"type\":\"Localhost\",\"localhostProfile\":\"netwhy.json\"},\
     \"seLinuxOptions\":{\"type\":\"spc_t\"},\"priorityClassName\":\"\",\"updateStrategy\":{\"maxUnavailable\":2},\
     \"tolerations\":[],\"podLabels\":{\"team\":\"net\"},\"podAnnotations\":{\"note\":\"x\"},\
     \"config\":{\"limits\":{\"series\":2000000},\"signals\":{\"drops\":\"off\"},\"thresholds\":{\"loss_ratio\":0.005},\

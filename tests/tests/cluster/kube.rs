@@ -1,5 +1,6 @@
 //! A real one-node cluster, made by the tools that `NETWHY_KUBE_TOOLS` names (a folder with `kube-up` and `kube-down`).
 
+use netwhy_tests::kubernetes;
 use std::{
     env, fs,
     io::Write as _,
@@ -26,7 +27,7 @@ impl Cluster {
             println!("SKIP {test}: needs root");
             return None;
         }
-        let named = env::var_os("NETWHY_KUBE_TOOLS").map(PathBuf::from);
+        let named = env::var_os(kubernetes::TOOLS).map(PathBuf::from);
         let Some(tools) = named.filter(|tools| tools.join("kube-up").is_file()) else {
             println!("SKIP {test}: machine: no cluster to be had: set NETWHY_KUBE_TOOLS to a folder with kube-up");
             return None;

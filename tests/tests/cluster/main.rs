@@ -82,7 +82,7 @@ fn the_charts_daemonset_names_the_right_pods_on_a_real_cluster() {
     deletion(&cluster);
 }
 
-/// The agent runs with the chart's capabilities, and no other.
+/// The agent gets the chart's capabilities and no other, and gives them up.
 fn capabilities(cluster: &Cluster) {
     let info = cluster.json("/api/v1/info").unwrap();
     let probes = info["probes"].as_array().unwrap();
@@ -101,9 +101,14 @@ fn capabilities(cluster: &Cluster) {
     });
     let status: Vec<String> = agents.collect();
     assert_eq!(status.len(), 1);
-    let effective = status[0].lines().find_map(|line| line.strip_prefix("CapEff:\t")).unwrap();
-    // CAP_PERFMON is 38, CAP_BPF is 39.
-    assert_eq!(u64::from_str_radix(effective, 16).unwrap(), 1 << 38 | 1 << 39, "{effective}");
+    let set = |name: &str| {
+        let hex = status[0].lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t")).unwrap();
+        u64::from_str_radix(hex, 16).unwrap()
+    };
+    // CAP_PERFMON is 38, CAP_BPF is 39: granted by the chart, given up once the programs were attached.
+    assert_eq!(set("CapBnd"), 1 << 38 | 1 << 39);
+    assert_eq!((set("CapPrm"), set("CapEff")), (0, 0));
+    assert_eq!(info["privileges"]["given_up"], serde_json::json!(["BPF", "PERFMON"]));
     assert!(status[0].contains("NoNewPrivs:\t1"), "allowPrivilegeEscalation: false");
     assert!(status[0].contains("Seccomp:\t2"), "a seccomp profile is in force");
 }

@@ -95,6 +95,25 @@ fn a_slow_reader_shows_as_receiver_limited_and_its_window_closes() {
         watch.of(id(&client)).zero_window > 0
     });
     assert_eq!(watch.of(id(&server)).zero_window, 0, "the reader has nothing to send");
+    wait_until("the reader's own buffer is seen full", || {
+        watch.read();
+        watch.of(id(&server)).unread_full > 0
+    });
+    assert_eq!(watch.of(id(&client)).unread_full, 0, "nobody sends to the sender");
+}
+
+#[test]
+fn a_reader_that_keeps_up_leaves_nothing_unread() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let listener = stage.listen(&server);
+    let mut pair = Pair::open(&stage, &client, &listener, stage.address(&server, &listener));
+    for _ in 0..20 {
+        pair.bulk(1 << 20);
+        watch.read();
+    }
+    assert_eq!((watch.of(id(&server)).unread_full, watch.of(id(&client)).unread_full), (0, 0));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::{
     ffi::OsStr,
     fs,
-    io::{Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
@@ -22,6 +22,11 @@ use std::{
 const READY: Duration = Duration::from_secs(3);
 /// From the signal to the end.
 const STOP: Duration = Duration::from_secs(2);
+
+/// How much longer than these everything may take: `NETWHY_TEST_PATIENCE` times, for emulated machines.
+fn patience() -> u32 {
+    std::env::var("NETWHY_TEST_PATIENCE").map_or(1, |times| times.parse().unwrap())
+}
 
 /// The program: `NETWHY_AGENT`, else built here.
 fn program() -> PathBuf {
@@ -78,28 +83,34 @@ fn refused(output: &Output, code: i32, lines: usize, words: &[&str]) {
 }
 
 /// A running agent; killed when dropped.
-struct Agent {
-    child: Child,
+pub(crate) struct Agent {
+    pub(crate) child: Child,
     address: SocketAddr,
 }
 
 impl Agent {
     /// Starts it and waits until it is ready.
     fn start(stage: &Stage, args: &[&OsStr]) -> Self {
+        Self::start_by(stage, args, |mut command| command.spawn())
+    }
+
+    /// The same, started by `spawn`.
+    pub(crate) fn start_by(stage: &Stage, args: &[&OsStr], spawn: impl FnOnce(Command) -> io::Result<Child>) -> Self {
         // A port that was free a moment ago.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let listen = format!("--listen={address}");
         let mut command = command(stage, args);
         let begin = Instant::now();
-        let child = command.arg(listen).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        command.arg(listen).stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = spawn(command).unwrap();
         let agent = Self { child, address };
         wait_until("ready", || agent.get("/readyz", "*/*").is_some_and(|(status, _)| status == 200));
-        assert!(begin.elapsed() <= READY, "ready after {:?}", begin.elapsed());
+        assert!(begin.elapsed() <= READY * patience(), "ready after {:?}", begin.elapsed());
         agent
     }
 
     /// Status and body of an answer. `None`: nobody listens.
-    fn get(&self, path: &str, accept: &str) -> Option<(u16, String)> {
+    pub(crate) fn get(&self, path: &str, accept: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(self.address).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nConnection: close\r\n\r\n").ok()?;
@@ -115,7 +126,7 @@ impl Agent {
     }
 
     /// Sum of a metric's series that contain all of these; none is zero.
-    fn sum(&self, name: &str, parts: &[&str]) -> f64 {
+    pub(crate) fn sum(&self, name: &str, parts: &[&str]) -> f64 {
         let text = self.metrics();
         let lines = text.lines().filter(|line| {
             line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
@@ -125,13 +136,13 @@ impl Agent {
     }
 
     /// Stops it; returns the exit code and what it had to say.
-    fn stop(mut self, signal: Signal) -> (Option<i32>, String) {
+    pub(crate) fn stop(mut self, signal: Signal) -> (Option<i32>, String) {
         let begin = Instant::now();
         kill_process(Pid::from_child(&self.child), signal).unwrap();
         let mut said = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         let status = self.child.wait().unwrap();
-        assert!(begin.elapsed() <= STOP, "stopped after {:?}", begin.elapsed());
+        assert!(begin.elapsed() <= STOP * patience(), "stopped after {:?}", begin.elapsed());
         (status.code(), said)
     }
 }
@@ -144,7 +155,7 @@ impl Drop for Agent {
 }
 
 /// A client in a Pod on one Node, a server in a Pod on the other.
-fn traffic(stage: &Stage) -> (Pod, Flow) {
+pub(crate) fn traffic(stage: &Stage) -> (Pod, Flow) {
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let listener = stage.listen(&server);
     let mut pair = Pair::open(stage, &client, &listener, stage.address(&server, &listener));

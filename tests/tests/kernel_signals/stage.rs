@@ -3,7 +3,7 @@
 use netwhy_abi::{Counter, DropKey, EdgeKey, PeerClass, memory::Limits};
 use netwhy_agent::{
     kernel::{KernelSource, Loaded, Settings, SourceSettings, Subtree},
-    sample::{CgroupFacts, Connects, Ledger, SampleSource as _, Snapshot, Tally},
+    sample::{CgroupFacts, Connects, Ledger, Lookups, SampleSource as _, Snapshot, Tally},
 };
 use netwhy_tests::lab::{Lab, Node, Pod, missing_tools};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -225,6 +225,7 @@ pub(crate) struct Watch {
     pub(crate) overflow: HashMap<(u64, PeerClass), Tally>,
     pub(crate) connects: HashMap<u64, Connects>,
     pub(crate) drops: HashMap<DropKey, u64>,
+    pub(crate) lookups: HashMap<EdgeKey, Lookups>,
     pub(crate) last: Snapshot,
 }
 
@@ -247,6 +248,7 @@ impl Watch {
             overflow: HashMap::new(),
             connects: HashMap::new(),
             drops: HashMap::new(),
+            lookups: HashMap::new(),
             last: Snapshot::default(),
         }
     }
@@ -259,6 +261,7 @@ impl Watch {
         add_all(&mut self.overflow, frame.overflow, Tally::add);
         add_all(&mut self.connects, frame.connects, Connects::add);
         add_all(&mut self.drops, frame.drops, |sum, n| *sum += n);
+        add_all(&mut self.lookups, frame.lookups, Lookups::add);
     }
 
     /// Everything of one cgroup.
@@ -281,6 +284,11 @@ impl Watch {
         self.edges.get(&edge_key(cgroup, peer)).cloned().unwrap_or_default()
     }
 
+    /// DNS lookups of one cgroup at one server.
+    pub(crate) fn lookups(&self, cgroup: u64, server: IpAddr) -> Lookups {
+        self.lookups.get(&edge_key(cgroup, server)).cloned().unwrap_or_default()
+    }
+
     /// cgroups that anything was counted for, in order.
     pub(crate) fn cgroups(&self) -> Vec<u64> {
         let rows = self.edges.keys().map(|key| key.cgroup).chain(self.overflow.keys().map(|(id, _)| *id));
@@ -297,7 +305,7 @@ impl Watch {
 }
 
 /// What an agent over one cgroup's subtree loads.
-fn settings<'a>(dir: &Path, options: &Options) -> Settings<'a> {
+fn settings<'a>(dir: &'a Path, options: &Options) -> Settings<'a> {
     let mount = fs::read_to_string("/proc/self/mounts").unwrap();
     let mount = mount.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2")).unwrap();
     let mount = Path::new(mount.split(' ').nth(1).unwrap());
@@ -308,6 +316,7 @@ fn settings<'a>(dir: &Path, options: &Options) -> Settings<'a> {
         modes: &[],
         limits: options.limits,
         subtree: Some(Subtree { level, id: id_of(dir) }),
+        cgroup_dir: dir,
     }
 }
 

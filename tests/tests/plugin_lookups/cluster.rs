@@ -1,10 +1,13 @@
 //! A real API server with its Pod proxy and RBAC, real agents on two Nodes, real traffic between two Pods.
 
 use crate::{
-    control_plane::{ADMIN, ControlPlane, NOBODY, ONCALL, READER, assets, running},
+    control_plane::{ADMIN, ControlPlane, NOBODY, ONCALL, READER, running},
     tools::{TRAFFIC, eventually, skips, start_agent},
 };
-use netwhy_tests::lab::{Lab, Node, Program};
+use netwhy_tests::{
+    kubernetes,
+    lab::{Lab, Node, Program},
+};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -77,9 +80,9 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
     if skips("plugin on a real API server") {
         return;
     }
-    let Some(assets) = assets() else {
-        println!("SKIP plugin: machine: no etcd and kube-apiserver: set KUBEBUILDER_ASSETS to their folder");
-        return;
+    let assets = match kubernetes::assets() {
+        Ok(assets) => assets,
+        Err(why) => return println!("SKIP plugin on a real API server: {why}"),
     };
     let lab = Lab::new(Path::new(TRAFFIC), &["a", "b", "c"]).unwrap();
     let nodes: Vec<Node> = ["a", "b", "c"].iter().map(|name| lab.node(name).unwrap().clone()).collect();

@@ -4,7 +4,6 @@ use crate::tools::{Said, Scratch, command, eventually, kubeconfig};
 use netwhy_tests::lab::{Lab, Node, Program};
 use serde_json::{Value, json};
 use std::{
-    env,
     ffi::OsString,
     fs,
     io::Write as _,
@@ -27,13 +26,6 @@ pub(crate) struct ControlPlane {
     pub(crate) scratch: Scratch,
     pub(crate) url: String,
     netns: String,
-}
-
-/// etcd's and the API server's folder: as envtest has it, else where netwhy's tools build them.
-pub(crate) fn assets() -> Option<PathBuf> {
-    let own = env::home_dir().map(|home| home.join(".cache/netwhy/kube"));
-    let dir = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from).or(own)?;
-    (dir.join("etcd").is_file() && dir.join("kube-apiserver").is_file()).then_some(dir)
 }
 
 impl ControlPlane {

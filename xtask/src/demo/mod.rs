@@ -38,7 +38,7 @@ pub(crate) struct Args {
     /// Watch the healthy shop this long before breaking something
     #[arg(long, default_value_t = 12, value_name = "N")]
     seconds: u64,
-    /// What to break: loss, delay, cpu-throttle, slow-reader, accept-queue-full, peer-unreachable, refused, slow-app, none;
+    /// What to break: loss, delay, cpu-throttle, slow-reader, accept-queue-full, peer-unreachable, refused, slow-app, dns, none;
     /// with a magnitude if wanted, such as `loss=0.5`, `delay=50`, `cpu-throttle=3`, `loss=2:per-packet`
     #[arg(long, default_value = "loss", value_name = "NAME")]
     fault: Fault,
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     fs::create_dir_all(&logs).with_context(|| format!("make {}", logs.display()))?;
 
     stop::install().context("handle Ctrl-C")?;
-    sh::say("making three nodes (network namespaces) with eight pods (cgroups) and real traffic between them");
+    sh::say("making three nodes (network namespaces) with ten pods (cgroups) and real traffic between them");
     let bin = target.join("release");
     let shop = Shop::open(&bin.join("netwhy-traffic"), Some("cubic"))?;
     sh::say("starting the agent");

@@ -118,6 +118,12 @@ pub(super) fn metric_lines(metrics: &str, fault: FaultKind, pod: Option<&str>) -
         FaultKind::SlowApp => {
             &["netwhy_tcp_min_rtt_seconds", "netwhy_tcp_rtt_seconds_sum", "netwhy_tcp_rtt_seconds_count"]
         }
+        FaultKind::Dns => &[
+            "netwhy_dns_lookups_total",
+            "netwhy_dns_lookup_seconds_bucket",
+            "netwhy_dns_lookup_seconds_sum",
+            "netwhy_dns_lookup_seconds_count",
+        ],
         FaultKind::None => &[],
     };
     let label = pod.map(|pod| format!("pod=\"{pod}\""));

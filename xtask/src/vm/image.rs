@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Programs of this machine that the laboratory runs.
-const TOOLS: [&str; 2] = ["ip", "nft"];
+const TOOLS: [&str; 4] = ["ip", "tc", "nft", "setpriv"];
 
 /// Programs that were built for the machine.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(super) fn write(programs: &Programs, kernel: &Kernel, filter: Option<&str>, 
     cpio.link("bin/sh", "busybox");
     let mut libraries = BTreeSet::new();
     for tool in TOOLS {
-        let path = in_path(tool).with_context(|| format!("no {tool}: install iproute2 and nftables"))?;
+        let path = in_path(tool).with_context(|| format!("no {tool}: install iproute2, nftables and util-linux"))?;
         libraries.extend(needs(&path)?);
         cpio.file(&format!("usr/sbin/{tool}"), &read(&path)?);
     }

@@ -1,9 +1,10 @@
 use crate::{
     api::BlameKind,
     hints::testing::{Case, NODE, Run, firing, verdict},
+    peers::PeerKind,
     sample::Tally,
 };
-use netwhy_abi::{Failure, Retransmit};
+use netwhy_abi::{Failure, PeerClass, Retransmit};
 
 const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
 
@@ -190,4 +191,13 @@ fn one_health_check_reset_is_silent() {
             t.resets_sent = 1;
         }),
     );
+}
+
+#[test]
+fn an_unanswered_address_within_this_node_blames_that_address() {
+    let mut normal = Case::mesh(&["cart"], &PEERS);
+    let edge = normal.edge("cart", PEERS[0]);
+    (edge.class, edge.kind, edge.peer_node) = (PeerClass::SameNode, PeerKind::Pod, Some(NODE.into()));
+    let hint = Run::warm(&normal).expect_one(&normal.with("cart", PEERS[0], |t| unanswered(t, 4, 0)));
+    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::PeerPod, "10.0.0.7"));
 }

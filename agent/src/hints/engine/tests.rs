@@ -161,6 +161,41 @@ fn a_subject_shows_three_hints_at_most_in_the_order_of_the_rules() {
 }
 
 #[test]
+fn an_incident_shows_three_hints_and_how_many_suffer() {
+    let pods = ["cart", "payment", "search", "mail", "stock"];
+    let healthy = Case::mesh(&pods, &PEERS);
+    let mut bad = healthy.clone();
+    bad.edges.iter_mut().for_each(|e| lose(&mut e.window, 20));
+    let mut run = Run::warm(&healthy);
+    let shown = |hints: &[Hint]| -> Vec<String> { firing(hints).into_iter().map(|h| h.subject.name).collect() };
+    let first = run.ticks(3, &bad);
+    assert_eq!(shown(&first).len(), 3);
+    for hint in &first {
+        assert_eq!((hint.cause.as_str(), hint.blame.name.as_str()), ("node_packet_loss", "node-a"));
+        assert!(hint.evidence.iter().any(|e| e.signal == "affected" && e.observed == 5.0), "{:?}", hint.evidence);
+    }
+    // Others become worse: those that were shown stay.
+    bad.edges.iter_mut().filter(|e| !shown(&first).contains(&e.subject.name)).for_each(|e| lose(&mut e.window, 200));
+    assert_eq!(shown(&run.ticks(3, &bad)), shown(&first));
+    assert_eq!(run.engine.totals().get("node_packet_loss"), Some(&3));
+}
+
+#[test]
+fn who_waits_for_a_throttled_pod_of_this_node_is_told_why() {
+    let mut normal = Case::mesh(&["cart", "db"], &PEERS);
+    let edge = normal.edge("cart", PEERS[0]);
+    edge.peer_pod = Some("shop/db".into());
+    let mut slow = normal.with("cart", PEERS[0], |t| t.rtt = rtts(&[(100, 15), (20_000, 80)]));
+    slow.subject("db").window_cpu.as_mut().unwrap().throttled_periods = 60;
+    let hints = firing(&Run::warm(&normal).ticks(12, &slow));
+    let chains: Vec<Vec<String>> = hints.into_iter().map(|h| h.chain).collect();
+    assert_eq!(
+        chains,
+        [vec!["pod_cpu_throttled", "cpu_throttling"], vec!["pod_cpu_throttled", "peer_slow", "rtt_inflation"]]
+    );
+}
+
+#[test]
 fn a_cause_that_appears_later_ends_its_effect() {
     let mut run = Run::warm(&normal());
     let mut full = normal();

@@ -7,7 +7,7 @@ const PEER: LabelDef = label("peer", "same_node, same_zone, cross_zone, in_clust
 const ROLE: LabelDef = label("role", "client, server");
 const DIRECTION: LabelDef = label("direction", "sent, received");
 
-pub(super) static METRICS: [MetricDef; 19] = [
+pub(super) static METRICS: [MetricDef; 21] = [
     MetricDef::histogram(
         "netwhy_tcp_rtt_seconds",
         "Round-trip times measured by the kernel's TCP.",
@@ -75,6 +75,18 @@ pub(super) static METRICS: [MetricDef; 19] = [
         "Walks over the live sockets that found a peer's receive window closed with data waiting, per socket. Absent until one did.",
         Subject(|row, _, out| if row.sums.zero_window > 0 { out.counter(&[], row.sums.zero_window) } else { Ok(()) }),
     ),
+    MetricDef::histogram(
+        "netwhy_dns_lookup_seconds",
+        "Answered DNS lookups over UDP, from the first query to the last reply. Absent until one ended.",
+        Subject(emit::lookup_durations),
+    )
+    .seconds(),
+    MetricDef::counter(
+        "netwhy_dns_lookups_total",
+        "DNS lookups over UDP that ended, with or without every answer that was waited for. Absent until one did.",
+        Subject(emit::lookups),
+    )
+    .labels(&[label("result", "answered, unanswered")]),
     MetricDef::counter(
         "netwhy_cpu_throttled_seconds_total",
         "Time throttled by CFS bandwidth control. Absent without a CPU limit.",

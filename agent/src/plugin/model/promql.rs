@@ -36,6 +36,14 @@ const QUERIES: &[(&str, &str, &str)] = &[
         "sum(rate(netwhy_tcp_connect_failures_total{L,reason=\"refused\"}R))",
     ),
     ("node_packet_loss", "loss episodes per segment sent, by Node at the other end", LOSS_BY_PEER),
+    ("path_latency", "median RTT by distance", RTT),
+    (
+        "path_mtu_blackhole",
+        "segments sent again after timeouts per second",
+        "sum(rate(netwhy_tcp_retransmitted_segments_total{L,type=\"timeout\"}R))",
+    ),
+    ("pod_slow_reader", "payload received per second", "sum(rate(netwhy_tcp_bytes_total{L,direction=\"received\"}R))"),
+    ("external_slow", "RTT beside the path's own", RTT),
     ("path_loss", "loss episodes per segment sent", LOSS),
     (
         "peer_receiver_limited",
@@ -53,6 +61,12 @@ const QUERIES: &[(&str, &str, &str)] = &[
         "sum(rate(netwhy_cpu_throttled_periods_total{S}R)) / sum(rate(netwhy_cpu_periods_total{S}R))",
     ),
     ("pod_application_slow", "share of time that tasks waited, by resource", PRESSURE),
+    (
+        "dns_slow",
+        "99 % of DNS lookups are faster than",
+        "histogram_quantile(0.99, sum by (le) (rate(netwhy_dns_lookup_seconds_bucket{S}R)))",
+    ),
+    ("dns_slow", "DNS lookups per second, by result", "sum by (result) (rate(netwhy_dns_lookups_total{S}R))"),
     ("peer_slow", "RTT beside the path's own", RTT),
     (
         "node_conntrack_full",

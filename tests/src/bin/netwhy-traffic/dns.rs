@@ -1,4 +1,4 @@
-//! `resolver` and `lookup`: DNS over UDP, as far as timing goes: every question is answered with its own text.
+//! `dns-server` and `dns-client`: name lookups over UDP (RFC 1035), with sockets used as the common resolvers use them.
 
 use crate::{
     stats::{Stats, add, report},
@@ -9,7 +9,7 @@ use netwhy_tests::stop;
 use std::{
     collections::VecDeque,
     io,
-    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -17,19 +17,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A question: identity, "recursion desired", one question, `shop.test`, type A, class IN.
-const QUESTION: [u8; 27] = *b"\0\0\x01\0\0\x01\0\0\0\0\0\0\x04shop\x04test\0\0\x01\0\x01";
-/// Set in the third byte of an answer.
-const ANSWER: u8 = 0x80;
-/// How often a resolver without work looks at its settings.
+/// Length of a message's header.
+const HEADER: usize = 12;
+/// Longest message over UDP without extensions.
+const LONGEST: usize = 512;
+const TYPE_A: u16 = 1;
+const TYPE_AAAA: u16 = 28;
+const CLASS_IN: u16 = 1;
+/// "This is a response", in the header's third byte; recursion is available, in its fourth.
+const RESPONSE: u8 = 0x80;
+const RECURSION: u8 = 0x80;
+/// How often a quiet thread looks whether it is to end.
 const IDLE: Duration = Duration::from_millis(50);
 
-/// Answer DNS questions over UDP
+/// Answer name lookups over UDP
 ///
-/// A line `delay-us N` on standard input changes the delay while it runs.
+/// Every name has one address. A line `delay-us N` on standard input changes the delay while it runs.
 #[derive(clap::Args)]
-pub(crate) struct Resolver {
-    /// Port, on all IPv4 addresses
+pub(crate) struct ServerArgs {
+    /// Port, on all IPv4 and IPv6 addresses
     #[arg(long, default_value_t = 53)]
     port: u16,
     /// Wait this long before each answer
@@ -40,16 +46,132 @@ pub(crate) struct Resolver {
     seconds: Option<f64>,
 }
 
-/// Ask DNS questions over UDP, each from a socket of its own
+pub(crate) fn serve(args: &ServerArgs) -> Result<()> {
+    stop::install()?;
+    let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, args.port))
+        .or_else(|_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, args.port)))
+        .with_context(|| format!("bind UDP port {}", args.port))?;
+    let port = socket.local_addr()?.port();
+    let delay = Arc::new(AtomicU64::new(args.delay_us));
+    let stats = Arc::new(Stats::default());
+    let set = Arc::clone(&delay);
+    obey_stdin(move |words| match words {
+        ["delay-us", n] => {
+            set.store(n.parse()?, Relaxed);
+            Ok(())
+        }
+        _ => bail!("not understood"),
+    });
+    stats.spawn(move |stats| {
+        if let Err(error) = answer_all(&socket, &delay, stats) {
+            eprintln!("netwhy-traffic: dns-server: {error}");
+        }
+    })?;
+    report("dns-server", Some(port), args.seconds, &stats)
+}
+
+/// Answers in the order of the questions, each when its time has come.
+fn answer_all(socket: &UdpSocket, delay: &AtomicU64, stats: &Stats) -> io::Result<()> {
+    let mut owed: VecDeque<(Instant, SocketAddr, Vec<u8>)> = VecDeque::new();
+    let mut message = [0; LONGEST];
+    while !stop::requested() {
+        while owed.front().is_some_and(|(due, ..)| *due <= Instant::now()) {
+            let Some((_, to, answer)) = owed.pop_front() else { break };
+            match socket.send_to(&answer, to) {
+                Ok(n) => add(&stats.bytes_sent, n),
+                // Who asked may have gone.
+                Err(error) => stats.fail(&error),
+            }
+            add(&stats.requests, 1);
+        }
+        let wait = owed.front().map_or(IDLE, |(due, ..)| due.saturating_duration_since(Instant::now()).min(IDLE));
+        socket.set_read_timeout(Some(wait.max(Duration::from_micros(100))))?;
+        match socket.recv_from(&mut message) {
+            Ok((n, from)) => {
+                add(&stats.bytes_received, n);
+                if let Some(answer) = answer(&message[..n]) {
+                    owed.push_back((Instant::now() + Duration::from_micros(delay.load(Relaxed)), from, answer));
+                }
+            }
+            Err(error) if is_timeout(&error) => {}
+            // An answer to somebody gone comes back as an error of the next call.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}
+
+/// Answer to a query with one question: its address, or no record for types other than A and AAAA. `None`: no such query.
+fn answer(query: &[u8]) -> Option<Vec<u8>> {
+    let (header, rest) = query.split_at_checked(HEADER)?;
+    if header[2] & RESPONSE != 0 || header[4..6] != [0, 1] {
+        return None;
+    }
+    // Labels, each after its length, up to the empty one.
+    let mut end = 0;
+    loop {
+        let length = usize::from(*rest.get(end)?);
+        // Longer labels are pointers, which a question has none of.
+        if length > 63 {
+            return None;
+        }
+        end += length + 1;
+        if length == 0 {
+            break;
+        }
+    }
+    let question = rest.get(..end + 4)?;
+    let kind = u16::from_be_bytes([question[end], question[end + 1]]);
+    let address: &[u8] = match kind {
+        TYPE_A => &[192, 0, 2, 1],
+        TYPE_AAAA => &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+        _ => &[],
+    };
+    let mut out = Vec::with_capacity(LONGEST);
+    out.extend([header[0], header[1], RESPONSE | (header[2] & 0x79), RECURSION]);
+    out.extend([0, 1, 0, u8::from(!address.is_empty()), 0, 0, 0, 0]);
+    out.extend(question);
+    if !address.is_empty() {
+        // The name is that of the question, 12 bytes into the message; 30 s to live.
+        out.extend([0xc0, HEADER as u8]);
+        out.extend(kind.to_be_bytes());
+        out.extend(CLASS_IN.to_be_bytes());
+        out.extend(30u32.to_be_bytes());
+        out.extend((address.len() as u16).to_be_bytes());
+        out.extend(address);
+    }
+    Some(out)
+}
+
+/// How a resolver uses its sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Style {
+    /// One connected socket for both types, recvfrom
+    Glibc,
+    /// One unconnected socket for both types, sendto and recvfrom
+    Musl,
+    /// A connected socket for each type, write and read
+    Go,
+}
+
+/// Look names up (at `dns-server`)
 #[derive(clap::Args)]
-pub(crate) struct Lookup {
-    /// Resolver; can be repeated
+pub(crate) struct ClientArgs {
+    /// The server; can be repeated
     #[arg(long, required = true, value_name = "HOST:PORT")]
     to: Vec<String>,
-    /// Questions per second to each
+    /// How sockets are used; can be repeated, and takes turns
+    #[arg(long, value_enum, value_name = "STYLE", default_values = ["glibc", "musl", "go"])]
+    style: Vec<Style>,
+    /// Lookups per second, each of an A and an AAAA record; a thread for each style and server
     #[arg(long, default_value_t = 10.0, value_name = "N")]
     rate: f64,
-    /// Give up a question after this long
+    /// Give an answer up after this long
     #[arg(long, default_value_t = 5000, value_name = "MS")]
     timeout_ms: u64,
     /// End after this long
@@ -57,62 +179,24 @@ pub(crate) struct Lookup {
     seconds: Option<f64>,
 }
 
-pub(crate) fn run_resolver(args: Resolver) -> Result<()> {
-    stop::install()?;
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, args.port)).context("open the DNS port")?;
-    let port = socket.local_addr().map(|address| address.port()).ok();
-    let delay = Arc::new(AtomicU64::new(args.delay_us));
-    let shared = Arc::clone(&delay);
-    let stats = Arc::new(Stats::default());
-    stats.spawn(move |stats| answer(&socket, &shared, stats))?;
-    obey_stdin(move |words| match words {
-        ["delay-us", n] => {
-            delay.store(n.parse()?, Relaxed);
-            Ok(())
-        }
-        _ => bail!("not understood"),
-    });
-    report("resolver", port, args.seconds, &stats)
-}
-
-fn answer(socket: &UdpSocket, delay_us: &AtomicU64, stats: &Stats) {
-    let mut waiting: VecDeque<(Instant, SocketAddr, Vec<u8>)> = VecDeque::new();
-    let mut buffer = [0; 512];
-    while !stop::requested() {
-        let due = waiting.front().map(|(due, ..)| due.saturating_duration_since(Instant::now()));
-        // Zero would mean to wait for ever.
-        let patience = due.unwrap_or(IDLE).clamp(Duration::from_micros(1), IDLE);
-        let received = socket.set_read_timeout(Some(patience)).and_then(|()| socket.recv_from(&mut buffer));
-        match received {
-            Ok((n, from)) if n > 2 => {
-                let mut reply = buffer[..n].to_vec();
-                reply[2] |= ANSWER;
-                waiting.push_back((Instant::now() + Duration::from_micros(delay_us.load(Relaxed)), from, reply));
-            }
-            Ok(_) => {}
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
-            Err(error) => stats.fail(&error),
-        }
-        while let Some((_, to, reply)) = waiting.pop_front_if(|(due, ..)| *due <= Instant::now()) {
-            match socket.send_to(&reply, to) {
-                Ok(_) => add(&stats.requests, 1),
-                Err(error) => stats.fail(&error),
-            }
-        }
-    }
-}
-
-pub(crate) fn run_lookup(args: Lookup) -> Result<()> {
-    ensure!(args.rate.is_finite() && args.rate > 0.0, "--rate must be above 0");
+pub(crate) fn look_up(args: &ClientArgs) -> Result<()> {
+    ensure!(args.rate > 0.0 && args.rate.is_finite(), "--rate must be above 0");
     stop::install()?;
     let stats = Arc::new(Stats::default());
-    for to in resolve(&args.to)? {
-        let (period, timeout) =
-            (Duration::from_secs_f64(1.0 / args.rate), Duration::from_millis(args.timeout_ms.max(1)));
+    let targets = resolve(&args.to)?;
+    let all = args.style.len() * targets.len();
+    let period = Duration::from_secs_f64(all as f64 / args.rate);
+    let timeout = Duration::from_millis(args.timeout_ms.max(1));
+    let pairs = targets.iter().flat_map(|server| args.style.iter().map(|style| (*server, *style)));
+    for (i, (server, style)) in pairs.enumerate() {
+        let mut due = Instant::now() + period * i as u32 / all as u32;
+        let mut id = (i as u16) << 12;
         stats.spawn(move |stats| {
-            while !stop::sleep(period) {
+            while !stop::sleep(due.saturating_duration_since(Instant::now())) {
+                due = (due + period).max(Instant::now());
+                id = id.wrapping_add(2);
                 let start = Instant::now();
-                match ask(to, timeout) {
+                match style.look_up(server, id, timeout, stats) {
                     Ok(()) => {
                         stats.latency.record(start.elapsed());
                         add(&stats.requests, 1);
@@ -122,15 +206,86 @@ pub(crate) fn run_lookup(args: Lookup) -> Result<()> {
             }
         })?;
     }
-    report("lookup", None, args.seconds, &stats)
+    report("dns-client", None, args.seconds, &stats)
 }
 
-fn ask(to: SocketAddr, timeout: Duration) -> io::Result<()> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    socket.connect(to)?;
-    socket.set_read_timeout(Some(timeout))?;
-    socket.send(&QUESTION)?;
-    let mut buffer = [0; 512];
-    let n = socket.recv(&mut buffer)?;
-    if n > 2 && buffer[2] & ANSWER != 0 { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
+impl Style {
+    /// Looks up both types of a name; numbers of the messages: `id` and the next.
+    fn look_up(self, server: SocketAddr, id: u16, timeout: Duration, stats: &Stats) -> io::Result<()> {
+        let queries = [query(id, TYPE_A), query(id + 1, TYPE_AAAA)];
+        match self {
+            Self::Go => queries.iter().try_for_each(|q| self.exchange(server, &[q], timeout, stats)),
+            Self::Glibc | Self::Musl => self.exchange(server, &[&queries[0], &queries[1]], timeout, stats),
+        }
+    }
+
+    /// Sends queries on a new socket and waits for the answer to each.
+    fn exchange(self, server: SocketAddr, queries: &[&Vec<u8>], timeout: Duration, stats: &Stats) -> io::Result<()> {
+        let any: SocketAddr =
+            if server.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+        let socket = UdpSocket::bind(any)?;
+        socket.set_read_timeout(Some(timeout))?;
+        if self != Self::Musl {
+            socket.connect(server)?;
+        }
+        for query in queries {
+            let n = if self == Self::Musl { socket.send_to(query, server)? } else { socket.send(query)? };
+            add(&stats.bytes_sent, n);
+        }
+        let mut message = [0; LONGEST];
+        let mut left: Vec<&[u8]> = queries.iter().map(|query| &query[..2]).collect();
+        while !left.is_empty() {
+            let n = match self {
+                Self::Go => socket.recv(&mut message)?,
+                Self::Glibc | Self::Musl => socket.recv_from(&mut message)?.0,
+            };
+            add(&stats.bytes_received, n);
+            // What answers no query of this socket is none of its business.
+            left.retain(|id| !(n >= HEADER && message[..2] == **id && message[2] & RESPONSE != 0));
+        }
+        Ok(())
+    }
+}
+
+/// Query for a name in the shop, recursion desired.
+fn query(id: u16, kind: u16) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64);
+    out.extend(id.to_be_bytes());
+    out.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    for label in ["api", "shop", "svc", "cluster", "local"] {
+        out.push(label.len() as u8);
+        out.extend(label.as_bytes());
+    }
+    out.push(0);
+    out.extend(kind.to_be_bytes());
+    out.extend(CLASS_IN.to_be_bytes());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_carry_the_question_its_id_and_one_address() {
+        for (kind, length) in [(TYPE_A, 4), (TYPE_AAAA, 16)] {
+            let query = query(0x1234, kind);
+            let answer = answer(&query).unwrap();
+            assert_eq!(answer[..2], [0x12, 0x34]);
+            assert_eq!(answer[2] & 0x81, 0x81, "a response, recursion desired");
+            assert_eq!(answer[3] & 0xf, 0, "NOERROR");
+            assert_eq!(answer[4..8], [0, 1, 0, 1]);
+            assert_eq!(answer[HEADER..query.len()], query[HEADER..]);
+            assert_eq!(answer.len(), query.len() + 12 + length);
+        }
+    }
+
+    #[test]
+    fn what_is_no_query_is_not_answered() {
+        let good = query(7, TYPE_A);
+        assert!(answer(&answer(&good).unwrap()).is_none(), "a response");
+        for cut in 0..good.len() {
+            assert!(answer(&good[..cut]).is_none(), "{cut}");
+        }
+    }
 }

@@ -58,7 +58,7 @@ pub(super) fn programs(world: &World) -> Result<Vec<(String, String, Vec<String>
         match pod.split_once('-').map_or(*pod, |(role, _)| role) {
             "api" => add(pod, pod, words(&format!("server --port {API} --work-us 100 --think-us 1000"))),
             "store" => add(pod, pod, words(&format!("sink --port {STORE}"))),
-            "dns" => add(pod, pod, words(&format!("resolver --port {DNS}"))),
+            "dns" => add(pod, pod, words(&format!("dns-server --port {DNS}"))),
             "ext" => add(pod, pod, words(&format!("server --port {API} --think-us 2000"))),
             _ => {}
         }
@@ -79,7 +79,7 @@ pub(super) fn programs(world: &World) -> Result<Vec<(String, String, Vec<String>
                     add(pod, pod, words(&line));
                     let dns = ["dns-d", "dns-h"].map(|dns| world.address(dns).map(|ip| format!(" --to {ip}:{DNS}")));
                     let [d, h] = dns;
-                    add(&format!("{pod}.lookup"), pod, words(&format!("lookup{}{} --rate 5", d?, h?)));
+                    add(&format!("{pod}.lookup"), pod, words(&format!("dns-client{}{} --rate 12", d?, h?)));
                     if ["a", "c", "f", "h"].contains(node) {
                         let ext = world.address("ext")?;
                         let line = format!("client --to {ext}:{API} --rate 20 --timeout-ms 8000{from}");

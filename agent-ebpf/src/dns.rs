@@ -1,0 +1,227 @@
+//! DNS lookups over UDP, as the socket under a resolver shows them: counters of one (cgroup, server), and the state of
+//! one socket between its first query and its end.
+//!
+//! What is timed is the lookup as its resolver waits for it, not single messages: from the first query to the last
+//! reply, so that one lost answer among several (the AAAA beside the A, say) shows as the wait that it causes.
+
+use crate::buckets::BUCKETS;
+
+/// The port of DNS servers.
+pub const DNS_PORT: u16 = 53;
+
+/// A resolver ends its socket right after the last answer that it waits for: one that stays for this long after a
+/// reply waited for another in vain, ns.
+pub const IN_VAIN_NS: u64 = 1_000_000_000;
+/// Default timeout of glibc, musl and Go. A socket that was read without telling where from and lived longer than
+/// this served more than one lookup, so its life tells no lookup's time, ns.
+pub const TIMEOUT_NS: u64 = 5_000_000_000;
+/// No lookup waits for longer than this with common settings: older sockets are kept open by their owner, ns.
+pub const KEPT_NS: u64 = 30_000_000_000;
+/// Queries of one lookup: two types, three servers, two attempts, and room. A socket with more belongs to a forwarder,
+/// which has many lookups under way at once.
+pub const MAX_QUERIES: u32 = 16;
+
+/// Lookups of one cgroup at one server. Cumulative since the row was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct DnsStats {
+    /// Answered lookups per bucket of [`BOUNDS_US`](crate::BOUNDS_US). Wraps at 2³².
+    pub buckets: [u32; BUCKETS],
+    /// Sum of their durations, µs.
+    pub sum_us: u64,
+    /// Lookups that ended with every answer that was waited for.
+    pub answered: u64,
+    /// Lookups that ended without.
+    pub unanswered: u64,
+}
+
+const _: () = assert!(size_of::<DnsStats>() == BUCKETS * 4 + 8 * 3);
+
+impl DnsStats {
+    /// A row in which nothing was counted yet.
+    pub const ZERO: Self = Self { buckets: [0; BUCKETS], sum_us: 0, answered: 0, unanswered: 0 };
+}
+
+/// How a lookup ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With every answer that was waited for, after this many ns.
+    Answered(u64),
+    /// An answer that was waited for never came.
+    Unanswered,
+    /// The socket served more than one lookup at a time: no telling.
+    Unknown,
+}
+
+/// One socket's lookup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Exchange {
+    /// First query, ktime ns.
+    pub start_ns: u64,
+    /// Last reply, ktime ns.
+    pub last_ns: u64,
+    /// Queries; 0 when the socket is connected, because then the kernel tells nobody about them.
+    pub sent: u32,
+    /// Replies whose reader asked where they are from.
+    pub received: u32,
+}
+
+const _: () = assert!(size_of::<Exchange>() == 24);
+
+impl Exchange {
+    /// `connect(2)` to a server at this time.
+    #[inline(always)]
+    pub const fn connected(now_ns: u64) -> Self {
+        Self { start_ns: now_ns, last_ns: 0, sent: 0, received: 0 }
+    }
+
+    /// The first query on an unconnected socket.
+    #[inline(always)]
+    pub const fn sent(now_ns: u64) -> Self {
+        Self { start_ns: now_ns, last_ns: 0, sent: 1, received: 0 }
+    }
+
+    /// A further query. Returns how the lookup before it ended, if this one begins another.
+    #[inline(always)]
+    pub fn query(&mut self, now_ns: u64) -> Option<Outcome> {
+        if self.is_shared() {
+            return None;
+        }
+        let ended = if self.received > 0 && self.received >= self.sent {
+            Some(Outcome::Answered(self.last_ns.wrapping_sub(self.start_ns)))
+        } else if now_ns.wrapping_sub(self.start_ns) >= KEPT_NS {
+            Some(Outcome::Unanswered)
+        } else {
+            None
+        };
+        if ended.is_some() {
+            *self = Self::sent(now_ns);
+        } else {
+            self.sent += 1;
+        }
+        ended
+    }
+
+    /// A reply whose reader asked where it is from.
+    #[inline(always)]
+    pub fn reply(&mut self, now_ns: u64) {
+        self.received += 1;
+        if now_ns.wrapping_sub(self.start_ns) >= KEPT_NS {
+            self.received = MAX_QUERIES + 1;
+        }
+        self.last_ns = now_ns;
+    }
+
+    /// The socket ends. `was_read`: anything was ever read from it, in whatever way.
+    #[inline(always)]
+    pub fn end(&self, now_ns: u64, was_read: bool) -> Outcome {
+        if self.is_shared() {
+            return Outcome::Unknown;
+        }
+        let life = now_ns.wrapping_sub(self.start_ns);
+        if self.received > 0 {
+            let idle = now_ns.wrapping_sub(self.last_ns);
+            let waited = (IN_VAIN_NS..KEPT_NS).contains(&idle);
+            if waited && (self.sent == 0 || self.received < self.sent) {
+                return Outcome::Unanswered;
+            }
+            return Outcome::Answered(self.last_ns.wrapping_sub(self.start_ns));
+        }
+        match was_read {
+            false => Outcome::Unanswered,
+            true if life < TIMEOUT_NS => Outcome::Answered(life),
+            true => Outcome::Unknown,
+        }
+    }
+
+    #[inline(always)]
+    fn is_shared(&self) -> bool {
+        self.sent > MAX_QUERIES || self.received > MAX_QUERIES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+    const S: u64 = 1_000 * MS;
+
+    #[test]
+    fn connected_socket_that_is_read_with_addresses_ends_at_its_last_reply() {
+        let mut glibc = Exchange::connected(S);
+        glibc.reply(S + 3 * MS);
+        glibc.reply(S + 8 * MS);
+        assert_eq!(glibc.end(S + 9 * MS, true), Outcome::Answered(8 * MS));
+        assert_eq!(Exchange::connected(S).end(11 * S, false), Outcome::Unanswered);
+    }
+
+    #[test]
+    fn connected_socket_that_is_read_without_addresses_ends_when_it_closes() {
+        let go = Exchange::connected(S);
+        assert_eq!(go.end(S + 4 * MS, true), Outcome::Answered(4 * MS));
+        assert_eq!(go.end(S + 20 * MS, false), Outcome::Unanswered, "given up early");
+        assert_eq!(go.end(13 * S, true), Outcome::Unknown, "kept for many lookups");
+    }
+
+    #[test]
+    fn unconnected_socket_counts_what_it_asks() {
+        let mut musl = Exchange::sent(S);
+        assert_eq!(musl.query(S), None);
+        musl.reply(S + 2 * MS);
+        musl.reply(S + 5 * MS);
+        assert_eq!(musl.end(S + 5 * MS, true), Outcome::Answered(5 * MS));
+        // The next lookup on the same socket ends this one.
+        assert_eq!(musl.query(9 * S), Some(Outcome::Answered(5 * MS)));
+        musl.reply(9 * S + MS);
+        assert_eq!(musl.end(9 * S + 2 * MS, true), Outcome::Answered(MS));
+    }
+
+    #[test]
+    fn one_lost_answer_of_two_shows_as_the_wait_that_it_causes() {
+        // Asked again after 2.5 s, and answered then.
+        let mut late = Exchange::sent(0);
+        late.query(0);
+        late.reply(MS);
+        assert_eq!(late.query(2500 * MS), None);
+        late.reply(2501 * MS);
+        assert_eq!(late.end(2502 * MS, true), Outcome::Answered(2501 * MS));
+        // Never answered.
+        let mut never = Exchange::connected(0);
+        never.reply(MS);
+        assert_eq!(never.end(5 * S, true), Outcome::Unanswered);
+    }
+
+    #[test]
+    fn several_servers_asked_at_once_need_one_answer_each() {
+        let mut musl = Exchange::sent(0);
+        for _ in 0..5 {
+            musl.query(0);
+        }
+        musl.reply(MS);
+        musl.reply(2 * MS);
+        assert_eq!(musl.end(3 * MS, true), Outcome::Answered(2 * MS));
+    }
+
+    #[test]
+    fn forwarders_tell_no_lookup_times() {
+        let mut forwarder = Exchange::sent(0);
+        for i in 0..1000 {
+            assert_eq!(forwarder.query(i), None);
+        }
+        assert_eq!(forwarder.end(S, true), Outcome::Unknown);
+        let mut kept = Exchange::connected(0);
+        kept.reply(MS);
+        kept.reply(40 * S);
+        assert_eq!(kept.end(41 * S, true), Outcome::Unknown);
+    }
+
+    #[test]
+    fn a_query_long_after_one_that_was_never_answered_begins_anew() {
+        let mut socket = Exchange::sent(0);
+        assert_eq!(socket.query(31 * S), Some(Outcome::Unanswered));
+        socket.reply(31 * S + MS);
+        assert_eq!(socket.end(31 * S + MS, true), Outcome::Answered(MS));
+    }
+}

@@ -1,0 +1,187 @@
+//! DNS lookups over UDP: socket calls of the agent's cgroup subtree, so that nothing runs for single packets, and TCP
+//! pays for one comparison per connection.
+//!
+//! These programs sit in the way of the calls that they see: whatever happens here, they answer 1, which is "go on",
+//! and they write to nothing but their own maps.
+//!
+//! | resolver | socket | begins | ends |
+//! |---|---|---|---|
+//! | glibc, c-ares | connected, `recvfrom` | connect | last reply, told at close |
+//! | musl, dnspython | unconnected, `sendto` and `recvfrom` | first send | last reply, told at close or at the next lookup |
+//! | Go, `read(2)` | connected | connect | close |
+//!
+//! Lookups over TCP, TLS and HTTPS are not seen, nor those of sockets that serve many lookups at once (forwarders).
+
+use aya_ebpf::{
+    EbpfContext,
+    bindings::bpf_sock_addr,
+    helpers::generated::{bpf_get_current_cgroup_id, bpf_get_socket_cookie, bpf_ktime_get_ns},
+    macros::{cgroup_sock, cgroup_sock_addr},
+    programs::{SockAddrContext, SockContext},
+};
+use core::ptr::{addr_of, read_volatile};
+use netwhy_abi::{Counter, DNS_PORT, EdgeKey, Exchange, Outcome};
+
+use crate::{
+    kernel::{Ptr, probe},
+    maps::{self, Lookup},
+    offsets::*,
+};
+
+const GO_ON: i32 = 1;
+const SOCK_DGRAM: u32 = 2;
+const IPPROTO_UDP: u32 = 17;
+/// `SK_DEFAULT_STAMP` (include/net/sock.h): nothing was received yet.
+const NEVER_READ: i64 = -1_000_000_000;
+
+/// `inet_dgram_connect` → `udp_pre_connect`, before the socket is connected; 4.17 and later.
+#[cgroup_sock_addr(connect4)]
+pub(crate) fn nw_dns_connect4(ctx: SockAddrContext) -> i32 {
+    connect(&ctx, addr4)
+}
+
+/// As above, in IPv6's `udpv6_pre_connect`.
+#[cgroup_sock_addr(connect6)]
+pub(crate) fn nw_dns_connect6(ctx: SockAddrContext) -> i32 {
+    connect(&ctx, addr6)
+}
+
+/// `udp_sendmsg` with an address, before the packet is made; 4.18 and later. Silent on connected sockets.
+#[cgroup_sock_addr(sendmsg4)]
+pub(crate) fn nw_dns_sendmsg4(ctx: SockAddrContext) -> i32 {
+    send(&ctx, addr4)
+}
+
+/// As above, in `udpv6_sendmsg`.
+#[cgroup_sock_addr(sendmsg6)]
+pub(crate) fn nw_dns_sendmsg6(ctx: SockAddrContext) -> i32 {
+    send(&ctx, addr6)
+}
+
+/// `udp_recvmsg` when the caller asks where the packet is from; 5.2 and later.
+#[cgroup_sock_addr(recvmsg4)]
+pub(crate) fn nw_dns_recvmsg4(ctx: SockAddrContext) -> i32 {
+    receive(&ctx)
+}
+
+/// As above, in `udpv6_recvmsg`.
+#[cgroup_sock_addr(recvmsg6)]
+pub(crate) fn nw_dns_recvmsg6(ctx: SockAddrContext) -> i32 {
+    receive(&ctx)
+}
+
+/// `inet_release`: the last descriptor of a socket was closed; 5.9 and later. The program's context is the socket.
+#[cgroup_sock(sock_release)]
+pub(crate) fn nw_dns_release(ctx: SockContext) -> i32 {
+    // SAFETY: members of the context, at offsets that the verifier knows.
+    let (kind, protocol) =
+        unsafe { (read_volatile(addr_of!((*ctx.sock).type_)), read_volatile(addr_of!((*ctx.sock).protocol))) };
+    if kind != SOCK_DGRAM || protocol != IPPROTO_UDP {
+        return GO_ON;
+    }
+    // SAFETY: any context of a socket.
+    let cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
+    if let Some(lookup) = maps::lookup(cookie) {
+        // SAFETY: a live map value, and the socket itself. Every receive that tells no time leaves 0 in `sk_stamp`
+        // (`sock_recv_cmsgs`).
+        unsafe {
+            let stamp = NW_SK_STAMP.load();
+            let was_read =
+                stamp != NONE && probe::<i64>(ctx.as_ptr() as Ptr, stamp).is_some_and(|stamp| stamp != NEVER_READ);
+            let outcome = (*lookup).exchange.end(bpf_ktime_get_ns(), was_read);
+            maps::looked_up(&ctx, &(*lookup).key, outcome);
+        }
+        maps::forget_lookup(cookie);
+    }
+    GO_ON
+}
+
+/// Whether a call is about UDP and a server's port.
+#[inline(always)]
+fn is_dns(at: *mut bpf_sock_addr) -> bool {
+    // SAFETY: members of the context, at offsets that the verifier knows. The port is in network order in the low half.
+    unsafe {
+        read_volatile(addr_of!((*at).user_port)) as u16 == DNS_PORT.to_be()
+            && read_volatile(addr_of!((*at).type_)) == SOCK_DGRAM
+            && read_volatile(addr_of!((*at).protocol)) == IPPROTO_UDP
+    }
+}
+
+#[inline(always)]
+fn addr4(at: *mut bpf_sock_addr, words: &mut [u32; 4]) {
+    words[2] = 0xffff_u32.to_be();
+    // SAFETY: as above.
+    words[3] = unsafe { read_volatile(addr_of!((*at).user_ip4)) };
+}
+
+#[inline(always)]
+fn addr6(at: *mut bpf_sock_addr, words: &mut [u32; 4]) {
+    // SAFETY: as above.
+    unsafe {
+        words[0] = read_volatile(addr_of!((*at).user_ip6[0]));
+        words[1] = read_volatile(addr_of!((*at).user_ip6[1]));
+        words[2] = read_volatile(addr_of!((*at).user_ip6[2]));
+        words[3] = read_volatile(addr_of!((*at).user_ip6[3]));
+    }
+}
+
+#[inline(always)]
+fn key(at: *mut bpf_sock_addr, addr: impl Fn(*mut bpf_sock_addr, &mut [u32; 4])) -> EdgeKey {
+    let mut words = [0; 4];
+    addr(at, &mut words);
+    // SAFETY: four words are sixteen bytes; the helper takes nothing.
+    unsafe { EdgeKey { cgroup: bpf_get_current_cgroup_id(), addr: core::mem::transmute::<[u32; 4], [u8; 16]>(words) } }
+}
+
+#[inline(always)]
+fn connect(ctx: &SockAddrContext, addr: impl Fn(*mut bpf_sock_addr, &mut [u32; 4])) -> i32 {
+    if is_dns(ctx.sock_addr) {
+        // SAFETY: any context of a socket.
+        let (cookie, now) = unsafe { (bpf_get_socket_cookie(ctx.as_ptr()), bpf_ktime_get_ns()) };
+        if let Some(lookup) = maps::lookup(cookie) {
+            // Another server on the same socket: what was asked before ends here. Whether it was answered is known only
+            // when its reader asked for addresses.
+            // SAFETY: a live map value.
+            unsafe { maps::looked_up(ctx, &(*lookup).key, (*lookup).exchange.end(now, false)) };
+        }
+        maps::set_lookup(ctx, cookie, &Lookup { key: key(ctx.sock_addr, addr), exchange: Exchange::connected(now) });
+    }
+    GO_ON
+}
+
+#[inline(always)]
+fn send(ctx: &SockAddrContext, addr: impl Fn(*mut bpf_sock_addr, &mut [u32; 4])) -> i32 {
+    if is_dns(ctx.sock_addr) {
+        // SAFETY: any context of a socket.
+        let (cookie, now) = unsafe { (bpf_get_socket_cookie(ctx.as_ptr()), bpf_ktime_get_ns()) };
+        match maps::lookup(cookie) {
+            Some(lookup) => {
+                // SAFETY: a live map value. Two threads on one socket may lose a count of queries to each other.
+                unsafe {
+                    if let Some(outcome) = (*lookup).exchange.query(now) {
+                        maps::looked_up(ctx, &(*lookup).key, outcome);
+                        (*lookup).key = key(ctx.sock_addr, addr);
+                    }
+                }
+            }
+            None => {
+                let lookup = Lookup { key: key(ctx.sock_addr, addr), exchange: Exchange::sent(now) };
+                maps::set_lookup(ctx, cookie, &lookup);
+            }
+        }
+    }
+    GO_ON
+}
+
+#[inline(always)]
+fn receive(ctx: &SockAddrContext) -> i32 {
+    if is_dns(ctx.sock_addr) {
+        // SAFETY: any context of a socket, and a live map value.
+        unsafe {
+            if let Some(lookup) = maps::lookup(bpf_get_socket_cookie(ctx.as_ptr())) {
+                (*lookup).exchange.reply(bpf_ktime_get_ns());
+            }
+        }
+    }
+    GO_ON
+}

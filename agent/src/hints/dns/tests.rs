@@ -1,0 +1,147 @@
+use crate::{
+    api::{BlameKind, Hint},
+    hints::testing::{Case, Run, firing, lookups, verdict},
+    state::DnsView,
+};
+use netwhy_abi::PeerClass;
+
+const SERVER: &str = "10.96.0.10";
+const OTHER: &str = "10.96.0.11";
+
+/// Pods that look names up at one server: 20 lookups of 2 ms each.
+fn normal(pods: &[&str]) -> Case {
+    let mut case = Case::mesh(pods, &["10.0.0.7"]);
+    case.dns = pods.iter().map(|pod| fine(pod, SERVER)).collect();
+    case
+}
+
+fn fine(pod: &str, server: &str) -> DnsView {
+    lookups(pod, server, &[(2_000, 20)], 0)
+}
+
+fn with(case: &Case, rows: Vec<DnsView>) -> Case {
+    Case { dns: rows, ..case.clone() }
+}
+
+#[test]
+fn slow_server_is_blamed_with_median_and_baseline() {
+    let normal = normal(&["cart"]);
+    let slow = with(&normal, vec![lookups("cart", SERVER, &[(300_000, 20)], 0)]);
+    let hint = Run::warm(&normal).expect_one(&slow);
+    assert_eq!(verdict(&hint), ("dns_slow", BlameKind::PeerPod, SERVER));
+    assert!(hint.summary.contains("20 of 20 took longer than 100 ms (normally 1.9 ms)"), "{}", hint.summary);
+    let p50 = &hint.evidence[0];
+    assert_eq!(p50.signal, "netwhy_dns_lookup_seconds{quantile=\"0.5\"}");
+    assert!((p50.observed / 0.3 - 1.0).abs() < 0.1 && (p50.baseline.unwrap() / 0.002 - 1.0).abs() < 0.1, "{p50:?}");
+}
+
+#[test]
+fn lookups_that_nobody_answers_are_bad_ones() {
+    let normal = normal(&["cart"]);
+    let hint = Run::warm(&normal).expect_one(&with(&normal, vec![lookups("cart", SERVER, &[], 4)]));
+    assert_eq!(verdict(&hint), ("dns_slow", BlameKind::PeerPod, SERVER));
+    assert!(hint.summary.contains("4 of 4 without an answer"), "{}", hint.summary);
+}
+
+#[test]
+fn one_in_twenty_that_waits_for_a_second_try_is_enough() {
+    let normal = normal(&["cart"]);
+    let some = |slow| with(&normal, vec![lookups("cart", SERVER, &[(2_000, 200 - slow), (2_502_000, slow)], 0)]);
+    assert_eq!(Run::warm(&normal).expect_one(&some(14)).cause, "dns_slow");
+    Run::warm(&normal).expect_silence(5, &some(9));
+}
+
+#[test]
+fn few_slow_or_many_hardly_slower_lookups_are_silent() {
+    let normal = normal(&["cart"]);
+    let silent = |answered: &[(u32, u64)], unanswered| {
+        Run::warm(&normal).expect_silence(5, &with(&normal, vec![lookups("cart", SERVER, answered, unanswered)]));
+    };
+    silent(&[(2_000, 20)], 1);
+    silent(&[], 3);
+    silent(&[(90_000, 20)], 0);
+}
+
+#[test]
+fn a_server_that_was_always_slow_is_normal() {
+    let mut normal = normal(&["cart"]);
+    normal.dns = vec![lookups("cart", SERVER, &[(150_000, 20)], 0)];
+    let mut run = Run::warm(&normal);
+    run.expect_silence(5, &with(&normal, vec![lookups("cart", SERVER, &[(400_000, 20)], 0)]));
+    let slow = with(&normal, vec![lookups("cart", SERVER, &[(600_000, 20)], 0)]);
+    assert_eq!(Run::warm(&normal).expect_one(&slow).cause, "dns_slow");
+}
+
+#[test]
+fn before_a_baseline_only_seconds_are_slow() {
+    let normal = normal(&["cart"]);
+    let of = |us| with(&normal, vec![lookups("cart", SERVER, &[(us, 20)], 0)]);
+    Run::new().expect_silence(9, &of(900_000));
+    assert_eq!(Run::new().expect_one(&of(1_500_000)).cause, "dns_slow");
+}
+
+#[test]
+fn servers_outside_are_external() {
+    let mut normal = normal(&["cart"]);
+    normal.dns[0].server.class = PeerClass::External;
+    let mut slow = lookups("cart", SERVER, &[(300_000, 20)], 0);
+    slow.server.class = PeerClass::External;
+    let hint = Run::warm(&normal).expect_one(&with(&normal, vec![slow]));
+    assert_eq!(verdict(&hint), ("dns_slow", BlameKind::External, SERVER));
+}
+
+#[test]
+fn few_lookups_of_many_pods_are_tested_together() {
+    let pods = ["a", "b", "c", "d"];
+    let normal = normal(&pods);
+    let each = |n| with(&normal, pods.iter().map(|pod| lookups(pod, SERVER, &[], n)).collect());
+    let hints = firing(&Run::warm(&normal).ticks(3, &each(1)));
+    assert_eq!(hints.len(), 3, "one incident of four Pods has three hints");
+    let hint = &hints[0];
+    assert_eq!(
+        (hint.blame.name.as_str(), hint.blame.alternatives.as_slice()),
+        (SERVER, ["node-a".to_owned()].as_slice())
+    );
+}
+
+#[test]
+fn no_answers_of_any_server_to_any_pod_are_the_nodes_fault() {
+    let pods = ["a", "b"];
+    let both = |n: &dyn Fn(&str, &str) -> DnsView| {
+        pods.iter().flat_map(|pod| [n(pod, SERVER), n(pod, OTHER)]).collect::<Vec<_>>()
+    };
+    let normal = with(&normal(&pods), both(&fine));
+    let dead = with(&normal, both(&|pod, server| lookups(pod, server, &[], 5)));
+    let hints = firing(&Run::warm(&normal).ticks(3, &dead));
+    assert_eq!(hints.len(), 2);
+    assert_eq!(verdict(&hints[0]), ("dns_slow", BlameKind::Node, "node-a"));
+}
+
+#[test]
+fn a_server_that_is_quick_for_others_is_suspected_beside_the_pod_itself() {
+    let normal = normal(&["a", "b", "c"]);
+    let rows = vec![lookups("a", SERVER, &[(300_000, 20)], 0), fine("b", SERVER), fine("c", SERVER)];
+    let hint = Run::warm(&normal).expect_one(&with(&normal, rows));
+    assert_eq!(hint.subject.name, "a");
+    assert_eq!((hint.blame.name.as_str(), hint.blame.alternatives.as_slice()), (SERVER, ["a".to_owned()].as_slice()));
+    assert!(hint.confidence < 0.75);
+}
+
+#[test]
+fn what_makes_the_pod_slow_as_a_whole_has_dns_in_its_chain() {
+    let normal = normal(&["cart"]);
+    let mut slow = with(&normal, vec![lookups("cart", SERVER, &[(300_000, 20)], 0)]);
+    slow.subject("cart").window_cpu.as_mut().unwrap().throttled_periods = 60;
+    let hint = Run::warm(&normal).expect_one(&slow);
+    assert_eq!(hint.cause, "pod_cpu_throttled");
+    assert!(hint.chain.contains(&"dns_slow".to_owned()), "{:?}", hint.chain);
+}
+
+#[test]
+fn hint_about_lookups_that_stopped_says_so() {
+    let normal = normal(&["cart"]);
+    let mut run = Run::warm(&normal);
+    run.expect_one(&with(&normal, vec![lookups("cart", SERVER, &[(300_000, 20)], 0)]));
+    let hints = run.ticks(10, &with(&normal, Vec::new()));
+    assert!(hints[0].summary.ends_with("resolved: no more lookups to judge"), "{}", hints[0].summary);
+}

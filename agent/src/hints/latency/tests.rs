@@ -1,0 +1,211 @@
+use crate::{
+    api::BlameKind,
+    hints::testing::{Case, NODE, Run, firing, host, rtts, verdict},
+    sample::Gauge,
+};
+use netwhy_abi::PeerClass;
+use std::sync::Arc;
+
+const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
+
+/// Everything, handshakes too, takes `us` longer towards the peers.
+fn far(case: &Case, pods: &[&str], peers: &[&str], us: u32) -> Case {
+    let mut case = case.clone();
+    for pod in pods {
+        for peer in peers {
+            let tally = case.tally(pod, peer);
+            tally.rtt = rtts(&[(us + 100, 60), (us + 140, 40)]);
+            tally.min_rtt_us = Some(us + 80);
+        }
+    }
+    case
+}
+
+/// Gives the peers Nodes and zones.
+fn on_nodes(case: &mut Case, zones: &[&str]) {
+    case.zone = Some("z1".into());
+    for edge in &mut case.edges {
+        let at = PEERS.iter().position(|peer| edge.peer.to_ipv4_mapped().unwrap().to_string() == *peer).unwrap();
+        edge.peer_node = Some(format!("node-{at}").into());
+        edge.peer_zone = Some(zones[at].into());
+    }
+}
+
+#[test]
+fn one_peer_that_several_pods_find_further_away_is_blamed() {
+    let normal = Case::mesh(&["cart", "payment"], &PEERS);
+    let hints = firing(&Run::warm(&normal).ticks(2, &far(&normal, &["cart", "payment"], &PEERS[..1], 20_000)));
+    assert_eq!(hints.len(), 2);
+    for hint in &hints {
+        assert_eq!(verdict(hint), ("path_latency", BlameKind::PeerNode, "10.0.0.7"));
+        assert_eq!(hint.blame.alternatives, ["node-a↔10.0.0.7"]);
+        assert!(hint.evidence[0].observed > 0.018 && hint.evidence[0].baseline.is_some_and(|b| b < 0.0002));
+        assert!(hint.summary.contains("all packets alike; 1 of 4 peers"), "{}", hint.summary);
+        assert!(hint.ruled_out[0].because.contains("2 handshakes"), "{:?}", hint.ruled_out);
+    }
+}
+
+#[test]
+fn one_pods_longer_path_leaves_path_and_peer_undecided() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let hint = Run::warm(&normal).expect_one(&far(&normal, &["cart"], &PEERS[..1], 20_000));
+    assert_eq!(verdict(&hint), ("path_latency", BlameKind::NodePair, "node-a↔10.0.0.7"));
+    assert_eq!(hint.blame.alternatives, ["10.0.0.7"]);
+}
+
+#[test]
+fn all_peers_further_away_blame_this_node_and_show_its_queue() {
+    let mut normal = Case::mesh(&["cart", "payment"], &PEERS);
+    let mut eth0 = host();
+    eth0.gauges.insert((Gauge::QdiscBacklogBytes, Some(Arc::from("eth0"))), 180_000);
+    normal.host = Some(eth0);
+    let mut queued = far(&normal, &["cart", "payment"], &PEERS, 5_000);
+    queued.edges.iter_mut().for_each(|e| e.window.rtt = rtts(&[(5_000, 20), (12_000, 40), (30_000, 40)]));
+    let hints = firing(&Run::warm(&normal).ticks(3, &queued));
+    assert_eq!(hints.len(), 2);
+    for hint in &hints {
+        assert_eq!(verdict(hint), ("path_latency", BlameKind::Node, NODE));
+        assert!(hint.summary.contains("packets wait in a queue; 4 of 4 peers"), "{}", hint.summary);
+        assert!(hint.evidence.iter().any(|e| e.signal == "netwhy_node_qdisc_backlog_bytes" && e.observed == 180_000.0));
+    }
+}
+
+#[test]
+fn two_peers_are_too_few_to_blame_this_node() {
+    let normal = Case::mesh(&["cart"], &PEERS[..2]);
+    let hint = Run::warm(&normal).expect_one(&far(&normal, &["cart"], &PEERS[..2], 20_000));
+    assert_eq!(hint.blame.kind, BlameKind::NodePair);
+    assert!(hint.blame.alternatives.contains(&NODE.to_owned()), "{:?}", hint.blame);
+}
+
+#[test]
+fn all_nodes_of_another_zone_blame_the_path_between_the_zones() {
+    let mut normal = Case::mesh(&["cart", "payment"], &PEERS);
+    on_nodes(&mut normal, &["z2", "z2", "z2", "z1"]);
+    let hints = firing(&Run::warm(&normal).ticks(3, &far(&normal, &["cart", "payment"], &PEERS[..3], 20_000)));
+    assert_eq!(hints.len(), 2);
+    assert!(hints.iter().all(|h| verdict(h) == ("path_latency", BlameKind::ZonePair, "z1↔z2")), "{hints:?}");
+    // One of its Nodes is as near as ever: it is not the zones' path.
+    let hints = firing(&Run::warm(&normal).ticks(3, &far(&normal, &["cart", "payment"], &PEERS[..2], 20_000)));
+    assert!(hints.iter().all(|h| h.blame.kind == BlameKind::PeerNode), "{hints:?}");
+}
+
+#[test]
+fn rises_below_the_floor_or_the_ratio_are_silent() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    Run::warm(&normal).expect_silence(20, &far(&normal, &["cart"], &PEERS, 1_500));
+    Run::warm(&normal).expect_one(&far(&normal, &["cart"], &PEERS[..1], 3_000));
+    let distant = far(&normal, &["cart"], &PEERS, 40_000);
+    Run::warm(&distant).expect_silence(20, &far(&normal, &["cart"], &PEERS, 55_000));
+    Run::warm(&distant).expect_one(&far(&normal, &["cart"], &PEERS[..1], 80_000));
+}
+
+#[test]
+fn two_fast_samples_exonerate_the_path() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut some = far(&normal, &["cart"], &PEERS[..1], 4_000);
+    some.tally("cart", PEERS[0]).rtt = rtts(&[(100, 2), (4_000, 98)]);
+    Run::warm(&normal).expect_silence(20, &some);
+}
+
+#[test]
+fn another_pod_that_finds_the_peer_as_near_as_ever_exonerates_the_path() {
+    let normal = Case::mesh(&["cart", "payment"], &PEERS);
+    Run::warm(&normal).expect_silence(20, &far(&normal, &["cart"], &PEERS[..1], 20_000));
+}
+
+#[test]
+fn slow_acknowledgements_without_handshakes_prove_nothing_unless_the_sender_is_bulk() {
+    let mut normal = Case::mesh(&["cart"], &PEERS);
+    normal.edges.iter_mut().for_each(|e| e.window.connects = [0, 0]);
+    Run::warm(&normal).expect_silence(20, &far(&normal, &["cart"], &PEERS[..1], 20_000));
+    let tally = normal.tally("cart", PEERS[0]);
+    (tally.data_segs_out, tally.bytes_acked) = (10_000, 14_000_000);
+    Run::warm(&normal).expect_one(&far(&normal, &["cart"], &PEERS[..1], 20_000));
+}
+
+#[test]
+fn handshakes_that_were_resent_prove_nothing() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let resent = far(&normal, &["cart"], &PEERS[..1], 20_000).with("cart", PEERS[0], |t| {
+        t.retransmits[netwhy_abi::Retransmit::Syn as usize] = 1;
+    });
+    Run::warm(&normal).expect_silence(20, &resent);
+}
+
+#[test]
+fn a_slow_reader_or_small_buffer_is_not_the_path() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    for (receiver, buffer) in [(300, 0), (0, 300)] {
+        // Below the limit of those rules' own hints, above what makes an RTT mean something.
+        let held = far(&normal, &["cart"], &PEERS[..1], 20_000).with("cart", PEERS[0], |t| {
+            (t.busy_jiffies, t.rwnd_jiffies, t.sndbuf_jiffies) = (1000, receiver, buffer);
+        });
+        Run::warm(&normal).expect_silence(20, &held);
+    }
+}
+
+#[test]
+fn a_throttled_pod_finds_nobody_further_away() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut bad = far(&normal, &["cart"], &PEERS, 20_000);
+    bad.subject("cart").window_cpu.as_mut().unwrap().throttled_periods = 30;
+    let hints = firing(&Run::warm(&normal).ticks(20, &bad));
+    assert!(hints.iter().all(|h| h.cause == "pod_cpu_throttled"), "{hints:?}");
+}
+
+#[test]
+fn a_queue_of_the_nodes_own_making_is_silent() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let bulk = far(&normal, &["cart"], &PEERS, 8_000).with("cart", PEERS[0], |t| {
+        (t.data_segs_out, t.bytes_acked) = (200_000, 280_000_000);
+    });
+    Run::warm(&normal).expect_silence(20, &bulk);
+}
+
+#[test]
+fn a_longer_path_does_not_become_normal_while_its_hint_is_open() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let bad = far(&normal, &["cart"], &PEERS[..1], 20_000);
+    let mut run = Run::warm(&normal);
+    let first = run.expect_one(&bad);
+    let later = firing(&run.ticks(1200, &bad));
+    assert_eq!(later.len(), 1);
+    assert_eq!(later[0].evidence[0].baseline, first.evidence[0].baseline);
+}
+
+#[test]
+fn few_samples_and_no_baseline_are_silent() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let bad = far(&normal, &["cart"], &PEERS[..1], 20_000);
+    Run::new().expect_silence(60, &bad);
+    let few = bad.with("cart", PEERS[0], |t| t.rtt = rtts(&[(20_000, 7)]));
+    Run::warm(&normal).expect_silence(20, &few);
+}
+
+#[test]
+fn external_peers_have_a_rule_of_their_own() {
+    let mut normal = Case::mesh(&["cart"], &PEERS);
+    normal.edge("cart", PEERS[0]).class = PeerClass::External;
+    let hint = Run::warm(&normal).expect_one(&far(&normal, &["cart"], &PEERS[..1], 20_000));
+    assert_eq!(hint.cause, "external_slow");
+}
+
+/// Twenty milliseconds from one second to the next: the last 3 s tell, while the window still holds fast samples.
+#[test]
+fn a_delay_is_named_within_five_seconds() {
+    let normal = Case::mesh(&["cart", "payment"], &PEERS);
+    let mut run = Run::warm(&normal);
+    let named = (1..=10u64).find(|second| {
+        let mut now = normal.clone();
+        for pod in ["cart", "payment"] {
+            let edge = now.edge(pod, PEERS[0]);
+            edge.window.rtt = rtts(&[(100, 100 - 10 * second), (20_000, 10 * second)]);
+            edge.recent = edge.window.clone();
+            let slow = (*second).min(3);
+            edge.recent.rtt = rtts(&[(100, 30 - 10 * slow), (20_000, 10 * slow)]);
+        }
+        !firing(&run.tick(&now)).is_empty()
+    });
+    assert!(named.is_some_and(|s| s <= 5), "{named:?}");
+}

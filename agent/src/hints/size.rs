@@ -1,0 +1,120 @@
+//! Segments too large for the path, which nobody tells the sender.
+
+use super::{
+    context::{Context, Edge},
+    finding::{Finding, blame, evidence},
+    rules::{Family, Rule},
+    stats::over,
+};
+use crate::{
+    api::{Blame, BlameKind, RuledOut},
+    state::PeerId,
+};
+use netwhy_abi::Retransmit;
+use std::collections::BTreeSet;
+
+pub(super) const PATH_MTU_BLACKHOLE: Rule = Rule {
+    id: "path_mtu_blackhole",
+    family: Family::Connect,
+    order: 108,
+    symptom: "send_stall",
+    meaning: "The path takes smaller packets than its ends believe, and the ICMP that should say so never arrives: handshakes \
+              and small messages pass, and every full-size segment is sent again and again until the connection is given up.",
+    signals: &[
+        "full_size_timeouts",
+        "netwhy_tcp_retransmitted_segments_total{type=\"timeout\"}",
+        "netwhy_tcp_connects_total",
+        "netwhy_tcp_bytes_total",
+    ],
+    test: "At least 3 timeouts on full-size segments that had timed out just before, the first of them more than 3 s ago, while \
+           in the last 3 s a handshake with the same address completed or something small was acknowledged. At 1 % random loss \
+           the same segment is lost three times in a row with a chance of 1e-6, and three such segments of 1e-18.",
+    minimum: "3 such timeouts, and one handshake or acknowledgement within 3 s.",
+    ruled_out_by: "Payload acknowledged at more than 1000 bytes a segment (full ones pass); more fast retransmissions than \
+                   timeouts; timeouts mostly of small segments; an address that answers nothing (`peer_unreachable`).",
+    action: "Find the hop with the smaller MTU (`tracepath`, `ping -M do -s 1472`): let ICMP \"fragmentation needed\" through, set \
+             the CNI's or tunnel's MTU right, or clamp the MSS. net.ipv4.tcp_mtu_probing=1 helps meanwhile.",
+};
+
+/// Timeouts of full-size segments in a row that a verdict needs.
+const MIN_TIMEOUTS: u64 = 3;
+/// First timeouts on a segment are not among those counted; so many of all must be.
+const ONE_IN: u64 = 3;
+/// Payload per segment above which full-size ones get through, bytes.
+const SMALL: u64 = 1000;
+/// Peers behind which all paths are too small for a culprit on the way to be this Node.
+const MIN_PEERS: usize = 3;
+
+pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
+    let stuck: Vec<(usize, usize)> = context
+        .free(Family::Connect)
+        .filter(|(_, _, edge)| is_stuck(edge) && small_ones_pass(context, edge))
+        .map(|(i, subject, _)| (i, subject))
+        .collect();
+    let peers: BTreeSet<PeerId> = stuck.iter().map(|(i, _)| context.edges[*i].view.peer_id()).collect();
+    stuck.iter().map(|(i, subject)| describe(context, *i, *subject, peers.len())).collect()
+}
+
+fn is_stuck(edge: &Edge<'_>) -> bool {
+    let (t, recent) = (edge.tally(), &edge.view.recent);
+    let original = recent.data_segs_out.saturating_sub(recent.retransmitted_data());
+    t.full_size_timeouts >= MIN_TIMEOUTS
+        && t.full_size_timeouts > recent.full_size_timeouts
+        && recent.full_size_timeouts > 0
+        && ONE_IN * t.full_size_timeouts >= edge.timeouts()
+        && t.retransmits[Retransmit::Fast as usize] <= edge.timeouts()
+        && recent.bytes_acked <= SMALL * original
+}
+
+/// In the last seconds, when the large ones were long stuck, the address answered.
+fn small_ones_pass(context: &Context<'_>, edge: &Edge<'_>) -> bool {
+    let same = context.edges.iter().filter(|other| other.view.peer == edge.view.peer).map(|other| &other.view.recent);
+    same.into_iter().any(|recent| recent.connects.iter().sum::<u64>() > 0 || recent.bytes_acked > 0)
+}
+
+fn describe(context: &Context<'_>, index: usize, subject: usize, peers: usize) -> Finding {
+    let edge = &context.edges[index];
+    let (t, place) = (edge.tally(), context.place(edge));
+    let (name, peer) = (context.subjects[subject].name(), edge.peer_name());
+    let connects: u64 = t.connects.iter().sum();
+    let source = "ebpf:tcp_retransmit_skb";
+    let timeouts = "netwhy_tcp_retransmitted_segments_total{type=\"timeout\"}";
+    let (node, pair) = (context.node.to_owned(), context.pair(edge));
+    let culprit = if !edge.is_remote() {
+        blame(BlameKind::Node, node)
+    } else if peers >= MIN_PEERS {
+        Blame { alternatives: vec![edge.peer_node_name()], ..blame(BlameKind::Node, node) }
+    } else if edge.blame_kind(BlameKind::NodePair) == BlameKind::External {
+        Blame { alternatives: vec![pair], ..blame(BlameKind::External, edge.peer_node_name()) }
+    } else {
+        Blame { alternatives: vec![edge.peer_node_name(), node], ..blame(BlameKind::NodePair, pair) }
+    };
+    Finding {
+        rule: &PATH_MTU_BLACKHOLE,
+        subject,
+        nats: over(t.full_size_timeouts as f64, MIN_TIMEOUTS as f64) + 10.0,
+        certainty: 1.0,
+        overwhelming: false,
+        summary: format!(
+            "large packets from {name} to {peer} vanish: full-size segments timed out {} times in a row, while {connects} \
+             handshakes and small messages pass",
+            t.full_size_timeouts
+        ),
+        evidence: vec![
+            evidence("full_size_timeouts", t.full_size_timeouts as f64, "timeouts in a row", &place, source),
+            evidence(timeouts, edge.timeouts() as f64, "segments", &place, source),
+            evidence("netwhy_tcp_connects_total", connects as f64, "handshakes", &place, "ebpf:inet_sock_set_state"),
+            evidence("affected_peers", peers as f64, "peers", context.node, "netwhy"),
+        ],
+        ruled_out: vec![RuledOut {
+            cause: "peer_unreachable".into(),
+            because: format!("{connects} handshakes and {} bytes got through", t.bytes_acked),
+        }],
+        blame: culprit,
+        effects: Vec::new(),
+        edges: vec![index],
+    }
+}
+
+#[cfg(test)]
+mod tests;

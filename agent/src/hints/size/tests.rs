@@ -1,0 +1,105 @@
+use crate::{
+    api::BlameKind,
+    hints::testing::{Case, NODE, Run, firing, verdict},
+    sample::Tally,
+};
+use netwhy_abi::{PeerClass, Retransmit};
+
+const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
+
+/// Large answers are stuck, while health checks pass.
+fn stuck(case: &Case, peers: &[&str]) -> Case {
+    let mut case = case.clone();
+    for peer in peers {
+        let edge = case.edge("cart", peer);
+        edge.window = Tally { data_segs_out: 30, bytes_acked: 4_000, connects: [0, 4], ..Tally::default() };
+        edge.window.retransmits[Retransmit::Timeout as usize] = 12;
+        edge.window.loss_episodes = 12;
+        edge.window.full_size_timeouts = 8;
+        edge.recent = Tally { data_segs_out: 9, bytes_acked: 1_000, connects: [0, 1], ..Tally::default() };
+        edge.recent.retransmits[Retransmit::Timeout as usize] = 3;
+        edge.recent.full_size_timeouts = 2;
+    }
+    case
+}
+
+#[test]
+fn full_size_segments_stuck_while_handshakes_pass_are_a_black_hole() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let hint = Run::warm(&normal).expect_one(&stuck(&normal, &PEERS[..1]));
+    assert_eq!(verdict(&hint), ("path_mtu_blackhole", BlameKind::NodePair, "node-a↔10.0.0.7"));
+    assert_eq!(hint.blame.alternatives, ["10.0.0.7", NODE]);
+}
+
+#[test]
+fn it_wins_over_an_unreachable_peer_while_another_pod_gets_through() {
+    let normal = Case::mesh(&["cart", "payment"], &PEERS);
+    let mut bad = stuck(&normal, &PEERS[..1]);
+    // Nothing at all is acknowledged on the stuck edge itself.
+    let edge = bad.edge("cart", PEERS[0]);
+    for tally in [&mut edge.window, &mut edge.recent] {
+        (tally.bytes_acked, tally.connects) = (0, [0, 0]);
+    }
+    let hint = Run::warm(&normal).expect_one(&bad);
+    assert_eq!(hint.cause, "path_mtu_blackhole");
+}
+
+#[test]
+fn an_address_that_answers_nothing_is_unreachable() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut dead = stuck(&normal, &PEERS[..1]);
+    let edge = dead.edge("cart", PEERS[0]);
+    for tally in [&mut edge.window, &mut edge.recent] {
+        (tally.bytes_acked, tally.bytes_received, tally.connects) = (0, 0, [0, 0]);
+    }
+    assert_eq!(Run::warm(&normal).expect_one(&dead).cause, "peer_unreachable");
+}
+
+#[test]
+fn a_peer_that_died_a_moment_ago_is_no_black_hole() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut dying = stuck(&normal, &PEERS[..1]);
+    // All of it within the last 3 s, as are the last handshakes from before.
+    let edge = dying.edge("cart", PEERS[0]);
+    edge.recent.full_size_timeouts = edge.window.full_size_timeouts;
+    let hints = firing(&Run::warm(&normal).ticks(3, &dying));
+    assert!(hints.iter().all(|h| h.cause != "path_mtu_blackhole"), "{hints:?}");
+}
+
+#[test]
+fn full_segments_that_pass_and_small_ones_that_do_not_rule_it_out() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let is_told =
+        |case: &Case| firing(&Run::warm(&normal).ticks(3, case)).iter().any(|h| h.cause == "path_mtu_blackhole");
+    assert!(is_told(&stuck(&normal, &PEERS[..1])));
+    let mut passing = stuck(&normal, &PEERS[..1]);
+    passing.edge("cart", PEERS[0]).recent.bytes_acked = 9 * 1_400;
+    assert!(!is_told(&passing));
+    let mut small = stuck(&normal, &PEERS[..1]);
+    small.tally("cart", PEERS[0]).full_size_timeouts = 3;
+    assert!(!is_told(&small), "9 of 12 timeouts are of small segments");
+    let mut fast = stuck(&normal, &PEERS[..1]);
+    fast.tally("cart", PEERS[0]).retransmits[Retransmit::Fast as usize] = 13;
+    assert!(!is_told(&fast));
+}
+
+#[test]
+fn two_timeouts_are_too_few() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut two = stuck(&normal, &PEERS[..1]);
+    let edge = two.edge("cart", PEERS[0]);
+    (edge.window.full_size_timeouts, edge.recent.full_size_timeouts) = (2, 1);
+    let hints = firing(&Run::warm(&normal).ticks(3, &two));
+    assert!(hints.iter().all(|h| h.cause != "path_mtu_blackhole"), "{hints:?}");
+}
+
+#[test]
+fn many_peers_blame_this_node_and_an_external_one_is_external() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let hint = Run::warm(&normal).expect_one(&stuck(&normal, &PEERS[..3]));
+    assert_eq!(verdict(&hint), ("path_mtu_blackhole", BlameKind::Node, NODE));
+    let mut external = normal.clone();
+    external.edge("cart", PEERS[0]).class = PeerClass::External;
+    let hint = Run::warm(&external).expect_one(&stuck(&external, &PEERS[..1]));
+    assert_eq!(verdict(&hint), ("path_mtu_blackhole", BlameKind::External, "10.0.0.7"));
+}

@@ -1,0 +1,106 @@
+//! Giving up what only loading the kernel programs needs.
+//!
+//! A program that is attached, a map that is open and an iterator that is loaded are file descriptors: since Linux 5.19
+//! (`bpf: refine kernel.unprivileged_bpf_disabled behaviour`) whoever has them may use them without a capability. So an
+//! agent that is taken over later can neither load a program nor trace anything.
+
+use crate::metrics::Privileges;
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+
+/// Capabilities that only loading and attaching need, and their names.
+const LOADING: [(CapabilitySet, &str); 3] =
+    [(CapabilitySet::BPF, "BPF"), (CapabilitySet::PERFMON, "PERFMON"), (CapabilitySet::NET_ADMIN, "NET_ADMIN")];
+
+/// Gives up what loading needed, once `works` has shown that the kernel's figures can be read without it; else everything
+/// stays as it is.
+///
+/// Capabilities belong to threads: call this while the process has one only.
+pub(crate) fn give_up(works: impl FnOnce() -> anyhow::Result<()>) -> Privileges {
+    let privileges = lower(works);
+    match &privileges.kept {
+        None if privileges.given_up.is_empty() => {}
+        None => tracing::info!(capabilities = privileges.given_up.join(", "), "given up: programs are attached"),
+        Some(why) => tracing::info!(why, "capabilities are kept"),
+    }
+    privileges
+}
+
+fn lower(works: impl FnOnce() -> anyhow::Result<()>) -> Privileges {
+    let kept = |why: String| Privileges { given_up: Vec::new(), kept: Some(why) };
+    let before = match capabilities(None) {
+        Ok(sets) => sets,
+        Err(error) => return kept(format!("the kernel does not tell which there are: {error}")),
+    };
+    let surplus: Vec<_> = LOADING.into_iter().filter(|(one, _)| before.permitted.contains(*one)).collect();
+    if surplus.is_empty() {
+        return Privileges::default();
+    }
+    let loading = surplus.iter().fold(CapabilitySet::empty(), |all, (one, _)| all | *one);
+    // Only effective ones count in the kernel's checks; permitted ones can be made effective again.
+    let trial = CapabilitySets { effective: before.effective - loading, ..before };
+    let after =
+        CapabilitySets { permitted: before.permitted - loading, inheritable: before.inheritable - loading, ..trial };
+    if let Err(error) = set_capabilities(None, trial) {
+        return kept(format!("the kernel refused to lower them: {error}"));
+    }
+    let result = works().and_then(|()| Ok(set_capabilities(None, after)?));
+    let given_up = || surplus.iter().map(|(_, name)| (*name).to_owned()).collect();
+    match result {
+        Ok(()) => Privileges { given_up: given_up(), kept: None },
+        Err(error) => match set_capabilities(None, before) {
+            Ok(()) => kept(format!("this kernel asks for them whenever maps are read (before Linux 5.19): {error:#}")),
+            Err(again) => kept(format!("{error:#}; and the kernel refused to raise them again: {again}")),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    fn loading() -> CapabilitySet {
+        LOADING.iter().fold(CapabilitySet::empty(), |all, (one, _)| all | *one)
+    }
+
+    /// Runs in a thread of its own, whose capabilities end with it.
+    fn alone<T: Send>(test: impl FnOnce() -> T + Send) -> T {
+        thread::scope(|scope| scope.spawn(test).join().unwrap())
+    }
+
+    #[test]
+    fn what_was_given_up_is_gone_for_good() {
+        let (before, privileges, after) = alone(|| {
+            let before = capabilities(None).unwrap();
+            (before, lower(|| Ok(())), capabilities(None).unwrap())
+        });
+        let named: Vec<&str> =
+            LOADING.iter().filter(|(one, _)| before.permitted.contains(*one)).map(|(_, name)| *name).collect();
+        assert_eq!(privileges.given_up, named);
+        assert_eq!(privileges.kept, None);
+        let loading = loading();
+        assert_eq!(after.effective, before.effective - loading);
+        assert_eq!(after.permitted, before.permitted - loading);
+        assert_eq!(after.inheritable, before.inheritable - loading);
+    }
+
+    #[test]
+    fn all_is_as_before_where_the_kernel_needs_them_later() {
+        let has_any = capabilities(None).unwrap().permitted.intersects(loading());
+        let (before, during, privileges, after) = alone(|| {
+            let before = capabilities(None).unwrap();
+            let mut during = before;
+            let privileges = lower(|| {
+                during = capabilities(None).unwrap();
+                anyhow::bail!("Operation not permitted")
+            });
+            (before, during, privileges, capabilities(None).unwrap())
+        });
+        assert_eq!(after, before);
+        assert_eq!(privileges.given_up, Vec::<String>::new());
+        if has_any {
+            assert!(!during.effective.intersects(loading()));
+            assert!(privileges.kept.unwrap().contains("before Linux 5.19): Operation not permitted"));
+        }
+    }
+}

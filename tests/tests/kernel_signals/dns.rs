@@ -1,0 +1,236 @@
+//! DNS lookups over UDP, made with sockets as resolvers make them, against a server that takes its time.
+
+use crate::stage::{Options, PATIENCE, Stage, Watch, id, on_node, stage};
+use netwhy_abi::{Counter, memory::Limits};
+use netwhy_agent::sample::Lookups;
+use netwhy_tests::lab::{Node, Pod};
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{JoinHandle, scope, sleep, spawn},
+    time::{Duration, Instant},
+};
+
+const PORT: u16 = 53;
+/// A header, and one question: the root's addresses.
+const QUESTION: [u8; 17] = [0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1];
+
+/// Echoes messages after a while, as many at a time as come.
+struct Server {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// On all addresses of a Node. `None`: never answers.
+    fn start(node: &Node, port: u16, delay: Option<Duration>) -> Self {
+        let socket = on_node(node, || UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = spawn(move || {
+            scope(|scope| {
+                let mut message = [0; 512];
+                while !stopped.load(Ordering::Relaxed) {
+                    let Ok((n, from)) = socket.recv_from(&mut message) else { continue };
+                    let (answer, socket) = (message[..n].to_vec(), &socket);
+                    if let Some(delay) = delay {
+                        scope.spawn(move || {
+                            // The delay itself is what is measured.
+                            sleep(delay);
+                            socket.send_to(&answer, from).unwrap();
+                        });
+                    }
+                }
+            });
+        });
+        Self { stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+/// How a resolver uses its socket.
+#[derive(Clone, Copy, Debug)]
+enum Style {
+    /// connect, send, recvfrom.
+    Glibc,
+    /// sendto, recvfrom.
+    Musl,
+    /// connect, write, read.
+    Go,
+}
+
+const STYLES: [Style; 3] = [Style::Glibc, Style::Musl, Style::Go];
+
+impl Style {
+    /// Looks up `types` types at once; true when all were answered in time.
+    fn look_up(self, server: SocketAddr, types: usize, patience: Duration) -> bool {
+        let any: SocketAddr = if server.is_ipv4() { ([0; 4], 0).into() } else { ([0; 16], 0).into() };
+        let socket = UdpSocket::bind(any).unwrap();
+        socket.set_read_timeout(Some(patience)).unwrap();
+        if !matches!(self, Self::Musl) {
+            socket.connect(server).unwrap();
+        }
+        for _ in 0..types {
+            match self {
+                Self::Musl => socket.send_to(&QUESTION, server).unwrap(),
+                Self::Glibc | Self::Go => socket.send(&QUESTION).unwrap(),
+            };
+        }
+        let mut answer = [0; 512];
+        (0..types).all(|_| match self {
+            Self::Go => socket.recv(&mut answer).is_ok(),
+            Self::Glibc | Self::Musl => socket.recv_from(&mut answer).is_ok(),
+        })
+    }
+}
+
+/// Makes lookups in a Pod; returns how long each took by the resolver's own watch.
+fn look_up(stage: &Stage, pod: &Pod, style: Style, server: IpAddr, types: usize, times: usize) -> Vec<Duration> {
+    stage.inside(pod, || {
+        (0..times)
+            .map(|_| {
+                let begin = Instant::now();
+                assert!(style.look_up(SocketAddr::new(server, PORT), types, PATIENCE), "{style:?}");
+                begin.elapsed()
+            })
+            .collect()
+    })
+}
+
+#[track_caller]
+fn close(what: &str, measured: f64, truth: f64) {
+    assert!((measured / truth - 1.0).abs() < 0.1, "{what}: {measured} against {truth}");
+}
+
+/// Each style in a Pod of its own.
+fn pods(stage: &Stage) -> Vec<(Style, Pod)> {
+    STYLES.map(|style| (style, stage.pod("a", &format!("{style:?}").to_lowercase()))).into()
+}
+
+fn counted(watch: &mut Watch, pod: &Pod, server: IpAddr) -> Lookups {
+    watch.read();
+    watch.lookups(id(pod), server)
+}
+
+#[test]
+fn every_resolver_style_is_counted_exactly_and_timed_as_it_waited() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let delay = Duration::from_millis(40);
+    let _server = Server::start(stage.node("b"), PORT, Some(delay));
+    let servers: [IpAddr; 2] = [stage.node("b").ipv4.into(), stage.node("b").ipv6.into()];
+    for (style, pod) in pods(&stage) {
+        for (server, types) in servers.into_iter().zip([1, 1]) {
+            let took = look_up(&stage, &pod, style, server, types, 20);
+            let lookups = counted(&mut watch, &pod, server);
+            assert_eq!((lookups.answered, lookups.unanswered), (20, 0), "{style:?} {server}");
+            assert_eq!(lookups.durations.count(), 20, "{style:?} {server}");
+            let truth = took.iter().sum::<Duration>().as_micros() as f64 / 20.0;
+            close("mean", lookups.durations.sum_us as f64 / 20.0, truth);
+            close("p50", f64::from(lookups.durations.quantile_us(0.5).unwrap()), delay.as_micros() as f64);
+        }
+    }
+    assert_eq!(watch.counter(Counter::DnsFull), 0);
+    stage.leave();
+}
+
+#[test]
+fn two_types_on_one_socket_are_one_lookup_until_the_last_answer() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let server: IpAddr = stage.node("b").ipv4.into();
+    let _server = Server::start(stage.node("b"), PORT, Some(Duration::from_millis(15)));
+    for (style, pod) in pods(&stage) {
+        look_up(&stage, &pod, style, server, 2, 10);
+        let lookups = counted(&mut watch, &pod, server);
+        assert_eq!((lookups.answered, lookups.unanswered), (10, 0), "{style:?}");
+    }
+    stage.leave();
+}
+
+#[test]
+fn lookups_without_an_answer_are_counted_as_such() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let server: IpAddr = stage.node("b").ipv4.into();
+    let _server = Server::start(stage.node("b"), PORT, None);
+    for (style, pod) in pods(&stage) {
+        for _ in 0..4 {
+            let patience = Duration::from_millis(30);
+            assert!(!stage.inside(&pod, || style.look_up(SocketAddr::new(server, PORT), 1, patience)));
+        }
+        let lookups = counted(&mut watch, &pod, server);
+        assert_eq!((lookups.answered, lookups.unanswered), (0, 4), "{style:?}");
+        assert!(lookups.durations.is_empty(), "what never came has no time");
+    }
+    stage.leave();
+}
+
+#[test]
+fn what_is_no_lookup_over_udp_leaves_no_trace() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let pod = stage.pod("a", "client");
+    let server: IpAddr = stage.node("b").ipv4.into();
+    let _other = Server::start(stage.node("b"), 5353, Some(Duration::ZERO));
+    let _dns = Server::start(stage.node("b"), PORT, Some(Duration::ZERO));
+    let listener = on_node(stage.node("b"), || TcpListener::bind((Ipv6Addr::UNSPECIFIED, PORT))).unwrap();
+    stage.inside(&pod, || {
+        for style in STYLES {
+            assert!(style.look_up(SocketAddr::new(server, 5353), 1, PATIENCE));
+        }
+        let mut tcp = TcpStream::connect((server, PORT)).unwrap();
+        tcp.write_all(&QUESTION).unwrap();
+        let (mut accepted, _) = listener.accept().unwrap();
+        accepted.read_exact(&mut [0; QUESTION.len()]).unwrap();
+    });
+    // Nor what processes outside the agent's subtree do.
+    stage.leave();
+    on_node(stage.node("a"), || assert!(Style::Glibc.look_up(SocketAddr::new(server, PORT), 1, PATIENCE)));
+    watch.read();
+    assert!(watch.lookups.is_empty(), "{:?}", watch.lookups);
+}
+
+#[test]
+fn what_does_not_fit_is_counted_and_ended_sockets_make_room() -> io::Result<()> {
+    let stage = match Stage::open(crate::stage::name_of(|| ()), &["a", "b"]) {
+        Some(stage) => stage,
+        None => return Ok(()),
+    };
+    let limits = Limits { cgroups: 4, edges: 16, drops: 16, prefixes: 8 };
+    let mut watch = stage.watch_with(Options { limits, ..Options::default() });
+    let pod = stage.pod("a", "client");
+    let server: IpAddr = stage.node("b").ipv4.into();
+    let _server = Server::start(stage.node("b"), PORT, Some(Duration::ZERO));
+    let open: Vec<UdpSocket> = stage.inside(&pod, || {
+        (0..7)
+            .map(|_| {
+                let socket = UdpSocket::bind("0.0.0.0:0")?;
+                socket.connect((server, PORT))?;
+                Ok(socket)
+            })
+            .collect::<io::Result<_>>()
+    })?;
+    watch.read();
+    assert_eq!(watch.counter(Counter::DnsFull), 3);
+    drop(open);
+    look_up(&stage, &pod, Style::Go, server, 1, 12);
+    let lookups = counted(&mut watch, &pod, server);
+    assert_eq!((lookups.answered, lookups.unanswered), (12, 4));
+    assert_eq!(watch.counter(Counter::DnsFull), 3, "room again");
+    stage.leave();
+    Ok(())
+}
