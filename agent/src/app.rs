@@ -161,6 +161,7 @@ pub fn record(cli: &Cli, file: &Path, seconds: Option<u64>) -> Result<(), Failur
         kernel: kernel::release().1,
         drop_reasons: source.loaded().drop_reasons.clone(),
         prefixes: peers.prefixes().into_iter().map(|(addr, bits, class)| (addr, bits, class as u32)).collect(),
+        nodes: peers.nodes(),
         ..Header::default()
     };
     let name = file.display().to_string();
@@ -238,7 +239,7 @@ fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
         kernel::LoadError::Demanded { .. } => Failure::usage(error),
         _ => Failure::unsupported(error),
     })?;
-    let peers = pipeline::peer_table(config, &own_addresses(cli), None);
+    let peers = pipeline::peer_table(config, &own_addresses(cli), &node_name(config), None);
     loaded.set_prefixes(&peers.class_prefixes(config.limits.maps().prefixes).0)?;
     Ok(Attached { mounts, loaded, peers })
 }

@@ -2,16 +2,17 @@
 
 use crate::{
     cgroup::standalone_subject,
-    config::Config,
+    config::{Config, NodeRange},
     hints::{Engine, Thresholds},
     join::{Join, JoinLimits},
-    peers::{Peer, PeerKind, PeerTable, Peers, Translations, prefixes},
+    peers::{Nodes, Peer, PeerKind, PeerTable, Peers, Translations, prefixes},
     pods::PodIndex,
     sample::Snapshot,
     state::NodeView,
 };
 use netwhy_abi::PeerClass;
 use std::{
+    collections::BTreeMap,
     net::Ipv6Addr,
     sync::Arc,
     time::{Duration, Instant},
@@ -86,23 +87,38 @@ impl Pipeline {
     }
 }
 
-/// Who is at which address: the configured ranges, the cluster's Nodes, and this machine's own addresses, `own`. Of two
-/// that say something about one range the later of these counts. `cluster`: this Node's name and what is known of the
-/// cluster; `None`: without Kubernetes.
-pub fn peer_table(config: &Config, own: &[(Ipv6Addr, u8)], cluster: Option<(&str, &Peers)>) -> PeerTable {
+/// Who is at which address: the configured ranges and Nodes, the cluster's Nodes, and this machine's own addresses, `own`.
+/// Of two that say something about one range the later of these counts. `name`: this Node's; `cluster`: what is known of
+/// the cluster; `None`: without Kubernetes.
+pub fn peer_table(config: &Config, own: &[(Ipv6Addr, u8)], name: &str, cluster: Option<&Peers>) -> PeerTable {
     let bits = |prefix_len: u32| u8::try_from(prefix_len).unwrap_or(128);
     let configured = config.peers.prefixes().into_iter();
     let configured = configured.map(|(p, class)| (Ipv6Addr::from(p.addr), bits(p.prefix_len), Peer::range(class)));
     let service = Peer { kind: PeerKind::Service, ..Peer::range(PeerClass::InCluster) };
     let services = config.peers.services().into_iter();
     let services = services.map(|p| (Ipv6Addr::from(p.addr), bits(p.prefix_len), service.clone()));
-    let nodes = cluster.into_iter().flat_map(|(name, peers)| prefixes(name, &peers.nodes, &peers.endpoints));
-    let this =
-        Peer { kind: PeerKind::Node, node: cluster.map(|(name, _)| name.into()), ..Peer::range(PeerClass::SameNode) };
+    let (named, nobody) = (configured_nodes(config), BTreeMap::new());
+    let known = prefixes(name, &named, &nobody);
+    let nodes = cluster.into_iter().flat_map(|peers| prefixes(name, &peers.nodes, &peers.endpoints));
+    let has_name = cluster.is_some() || named.contains_key(name);
+    let this = Peer { kind: PeerKind::Node, node: has_name.then(|| name.into()), ..Peer::range(PeerClass::SameNode) };
     let own = own.iter().map(|(addr, bits)| (*addr, *bits, this.clone()));
-    let mut table = PeerTable::new(configured.chain(services).chain(nodes).chain(own));
-    table.own_zone = cluster.and_then(|(name, peers)| peers.nodes.get(name)?.zone.clone());
+    let mut table = PeerTable::new(configured.chain(services).chain(known).chain(nodes).chain(own));
+    let in_cluster = cluster.and_then(|peers| peers.nodes.get(name));
+    table.own_zone = in_cluster.or_else(|| named.get(name)).and_then(|facts| facts.zone.clone());
     table
+}
+
+/// The Nodes that the file names.
+fn configured_nodes(config: &Config) -> Nodes {
+    let mut nodes = Nodes::new();
+    for NodeRange { name, zone, range } in &config.peers.nodes {
+        let facts = nodes.entry(name.as_str().into()).or_default();
+        let prefix = range.prefix();
+        facts.zone = zone.as_deref().map(Into::into).or_else(|| facts.zone.take());
+        facts.pod_ranges.push((prefix.addr.into(), u8::try_from(prefix.prefix_len).unwrap_or(128)));
+    }
+    nodes
 }
 
 /// The file's thresholds as the rules take them.
@@ -134,5 +150,19 @@ mod tests {
     #[test]
     fn default_thresholds_of_file_and_rules_are_the_same() {
         assert_eq!(thresholds(&Config::default()), Thresholds::default());
+    }
+
+    #[test]
+    fn nodes_of_the_file_name_peers_without_an_api_server() {
+        let text = "peers:\n  nodes: [a@z1=10.1.1.0/24, b@z1=10.1.2.0/24, c@z2=10.1.3.0/24]\n";
+        let config = Config::parse(text, "test").unwrap();
+        let of = |a: u8, b: u8| std::net::Ipv4Addr::new(10, 1, a, b).to_ipv6_mapped();
+        let table = peer_table(&config, &[(of(1, 1), 128)], "a", None);
+        let found = |addr| (table.find(addr).class, table.find(addr).node.as_deref());
+        assert_eq!(found(of(1, 1)), (PeerClass::SameNode, Some("a")));
+        assert_eq!(found(of(1, 7)), (PeerClass::SameNode, Some("a")));
+        assert_eq!(found(of(2, 7)), (PeerClass::SameZone, Some("b")));
+        assert_eq!(found(of(3, 7)), (PeerClass::CrossZone, Some("c")));
+        assert_eq!(found(of(4, 7)), (PeerClass::InCluster, None));
     }
 }

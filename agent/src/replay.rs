@@ -3,9 +3,9 @@
 use crate::{
     config::{Config, cli::ReplayFormat},
     metrics::{AgentStats, Format, MetricsOptions, encode},
-    peers::PeerTable,
+    peers::{Peer, PeerKind, PeerTable},
     pipeline::Pipeline,
-    sample::{Recording, RecordingError, SampleSource as _},
+    sample::{Header, Recording, RecordingError, SampleSource as _},
     state::NodeView,
 };
 use netwhy_abi::PeerClass;
@@ -37,8 +37,7 @@ pub fn open(file: &Path) -> Result<Recording, RecordingError> {
 /// None today; the source's type allows for one.
 pub fn replay(mut recording: Recording, config: &Config) -> anyhow::Result<Replayed> {
     let mut pipeline = Pipeline::new(&recording.header.node, config);
-    let prefixes = recording.header.prefixes.iter();
-    pipeline.set_peers(Arc::new(PeerTable::of_classes(prefixes.map(|(a, b, c)| (*a, *b, PeerClass::from_index(*c))))));
+    pipeline.set_peers(Arc::new(peers(&recording.header)));
     pipeline.set_drop_reasons(Arc::new(recording.header.drop_reasons.clone()));
     let mut out = Replayed { view: Arc::default(), changes: Vec::new(), snapshots: 0 };
     let mut begin = None;
@@ -55,6 +54,18 @@ pub fn replay(mut recording: Recording, config: &Config) -> anyhow::Result<Repla
         out.snapshots += 1;
     }
     Ok(out)
+}
+
+/// What was known of the peers' addresses.
+fn peers(header: &Header) -> PeerTable {
+    let node = |addr, bits| {
+        header.nodes.iter().find(|(a, b, _)| (*a, *b) == (addr, bits)).map(|(.., name)| name.as_str().into())
+    };
+    PeerTable::new(header.prefixes.iter().map(|(addr, bits, class)| {
+        let (class, node) = (PeerClass::from_index(*class), node(*addr, *bits));
+        let kind = if node.is_some() { PeerKind::Pod } else { PeerKind::Range };
+        (*addr, *bits, Peer { kind, node, ..Peer::range(class) })
+    }))
 }
 
 /// The result as text of one format.

@@ -216,7 +216,7 @@ impl Tick {
 
     fn set_peers(&mut self, config: &Config, peers: Option<&Peers>) {
         let node = self.stats.node.clone();
-        let table = peer_table(config, &self.own, peers.map(|peers| (node.as_str(), peers)));
+        let table = peer_table(config, &self.own, &node, peers);
         let most = usize::try_from(config.limits.prefixes).unwrap_or(usize::MAX);
         let (prefixes, over) = table.class_prefixes(most);
         if over > 0 {

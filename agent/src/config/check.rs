@@ -60,7 +60,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         keys: &["limits.prefixes", "peers"],
         find: |config| {
-            let ranges = config.peers.prefixes().len() as u64;
+            let ranges = (config.peers.prefixes().len() + config.peers.nodes.len()) as u64;
             let message = format!("{} is too low for the {ranges} ranges of peers: raise it", config.limits.prefixes);
             (ranges > config.limits.prefixes).then_some(("limits.prefixes", message))
         },
@@ -88,7 +88,7 @@ impl Peers {
 
     /// (key, class, ranges). Defaults come first, so that what was added to the file is what an error is about.
     fn classes(&self) -> [(&'static str, PeerClass, &[Cidr]); 4] {
-        let Self { same_zone, cross_zone, in_cluster, services: _, external } = self;
+        let Self { same_zone, cross_zone, in_cluster, services: _, external, nodes: _ } = self;
         [
             ("peers.in_cluster", PeerClass::InCluster, in_cluster),
             ("peers.same_zone", PeerClass::SameZone, same_zone),

@@ -11,6 +11,7 @@ mod error;
 mod exit;
 mod explain;
 mod lines;
+mod node_range;
 mod parse;
 mod suggest;
 mod table;
@@ -23,6 +24,7 @@ pub use cidr::Cidr;
 pub use error::{ConfigError, ConfigErrors};
 pub use exit::Exit;
 pub use explain::{explain, reloadable};
+pub use node_range::NodeRange;
 pub use table::{
     Change, Config, Http, KEYS, Key, Kube, Labels, Limits, Peers, SECTIONS, Sampling, Section, Signals, Thresholds,
     keys_of,

@@ -2,7 +2,7 @@
 //! check`, `config example` and docs/configuration.md are made from it.
 
 use super::value::{Fault, Setting};
-use super::{Cidr, Kind, RttBuckets, Switch};
+use super::{Cidr, Kind, NodeRange, RttBuckets, Switch};
 use serde_norway::Value;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -235,6 +235,8 @@ settings! {
             "ClusterIPs of Services (the API server's `--service-cluster-ip-range`): shown as Service addresses where the Pod behind one is not known.";
         external: Vec<Cidr> = &[], [], "", Live,
             "Outside, although a range above covers it.";
+        nodes: Vec<NodeRange> = [], [], "", Live,
+            "Nodes by name and zone (`NAME=RANGE` where it is not known), with the addresses of each and its Pods, this one included: hints name them. For machines without Kubernetes.";
     }
     "Kubernetes." kube: Kube {
         mode: Switch = Switch::Auto, [], "", Restart,

@@ -60,6 +60,8 @@ pub enum Kind {
     Listen,
     /// List of address ranges.
     Ranges,
+    /// List of Nodes with their address ranges.
+    NodeRanges,
 }
 
 impl Kind {
@@ -74,6 +76,7 @@ impl Kind {
             Self::OptionalText => "text or `null`".into(),
             Self::Listen => "`IP:PORT`".into(),
             Self::Ranges => "list of address ranges".into(),
+            Self::NodeRanges => "list of `NAME@ZONE=RANGE`".into(),
         }
     }
 }
@@ -354,7 +357,7 @@ pub(super) fn either(words: &[&str]) -> String {
 }
 
 /// Text as YAML: plain where YAML reads it back as the same text, else in double quotes.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._:-".contains(&b))
         && !text.ends_with(':')

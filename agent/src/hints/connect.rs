@@ -24,7 +24,8 @@ pub(super) const POD_ACCEPT_QUEUE_FULL: Rule = Rule {
     test: "At least `accept_drops` connections turned away in the window, or a walk that found the queue full. Both \
            are counted, not estimated: no false alarm by chance.",
     minimum: "One event.",
-    ruled_out_by: "Folded under `pod_cpu_throttled` while the Pod is throttled: then it can't accept faster.",
+    ruled_out_by: "As many SYN-ACKs sent again: what is counted then are SYNs that clients repeat because the answer got \
+                   lost. Folded under `pod_cpu_throttled` while the Pod is throttled: then it can't accept faster.",
     action: "See why the Pod doesn't call accept (blocked event loop, too few workers), add replicas, or raise the \
              listen backlog and net.core.somaxconn together.",
 };
@@ -90,7 +91,10 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
 
 fn accept_queue(context: &Context<'_>, index: usize, subject: &Subject<'_>) -> Option<Finding> {
     let limit = context.thresholds.accept_drops.max(1);
-    let (drops, full) = (subject.view.window_connects.accept_drops, subject.view.window_connects.accept_full);
+    let (counted, full) = (subject.view.window_connects.accept_drops, subject.view.window_connects.accept_full);
+    // A client whose SYN-ACK got lost sends its SYN again. The kernel answers with another SYN-ACK and counts the SYN as a
+    // drop of the listener: that is the path's loss, and no full queue.
+    let drops = counted.saturating_sub(subject.view.window.retransmits[Retransmit::SynAck as usize]);
     if drops < limit && full == 0 {
         return None;
     }

@@ -115,6 +115,20 @@ impl PeerTable {
         all
     }
 
+    /// The prefixes whose Node is known, with its name, in the order of [`Self::prefixes`].
+    pub fn nodes(&self) -> Vec<(Ipv6Addr, u8, String)> {
+        let mut all: Vec<_> = (self.lengths.iter())
+            .flat_map(|(bits, addrs)| {
+                let named = |(addr, peer): (&u128, &Peer)| {
+                    Some((Ipv6Addr::from(*addr), *bits, peer.node.as_deref()?.to_owned()))
+                };
+                addrs.iter().filter_map(named).collect::<Vec<_>>()
+            })
+            .collect();
+        all.sort_by_key(|(addr, bits, _)| (u8::MAX - bits, *addr));
+        all
+    }
+
     /// The widest prefixes that tell classes apart as well as `most` prefixes can: for the kernel's map, which needs
     /// classes only, and only for what does not fit into its map of edges. A prefix that says the same as the next wider
     /// one is left out; beyond `most` the narrowest are. Returns them and how many had no room.

@@ -29,6 +29,9 @@ pub struct Header {
     pub drop_reasons: Vec<String>,
     /// Prefixes and classes in force: (address, leading bits in IPv6 form, class).
     pub prefixes: Vec<(Ipv6Addr, u8, u32)>,
+    /// Nodes of those prefixes whose Node was known: (address, leading bits, name). Not in the first recordings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<(Ipv6Addr, u8, String)>,
 }
 
 /// Why a recording can't be used.

@@ -20,6 +20,10 @@ struct Mounts {
     v2: Option<PathBuf>,
     /// Version 1's `cpu` controller.
     v1_cpu: Option<PathBuf>,
+    /// Version 1's `memory` controller.
+    v1_memory: Option<PathBuf>,
+    /// Version 1's `blkio` controller.
+    v1_blkio: Option<PathBuf>,
 }
 
 impl Mounts {
@@ -35,7 +39,12 @@ impl Mounts {
             };
             let place = match kind {
                 "cgroup2" => &mut found.v2,
-                "cgroup" if options.split(',').any(|option| option == "cpu") => &mut found.v1_cpu,
+                "cgroup" => match options.split(',').find(|option| ["cpu", "memory", "blkio"].contains(option)) {
+                    Some("cpu") => &mut found.v1_cpu,
+                    Some("memory") => &mut found.v1_memory,
+                    Some(_) => &mut found.v1_blkio,
+                    None => continue,
+                },
                 _ => continue,
             };
             place.get_or_insert_with(|| PathBuf::from(path));
@@ -51,8 +60,8 @@ impl Mounts {
 
 /// All mounts that a laboratory may have made cgroups in.
 pub(super) fn mounts() -> Vec<PathBuf> {
-    let Mounts { v2, v1_cpu } = Mounts::read().unwrap_or_default();
-    v2.into_iter().chain(v1_cpu).collect()
+    let Mounts { v2, v1_cpu, v1_memory, v1_blkio } = Mounts::read().unwrap_or_default();
+    [v2, v1_cpu, v1_memory, v1_blkio].into_iter().flatten().collect()
 }
 
 /// A Pod: a cgroup on a Node.
@@ -66,6 +75,10 @@ pub struct Pod {
     pub cgroup: PathBuf,
     /// Its cgroup in version 1's `cpu` hierarchy. `None`: CPU quotas are set in `cgroup`.
     pub cgroup_v1: Option<PathBuf>,
+    /// Its cgroup in version 1's `memory` hierarchy. `None`: memory limits are set in `cgroup`.
+    pub memory_v1: Option<PathBuf>,
+    /// Its cgroup in version 1's `blkio` hierarchy. `None`: IO limits are set in `cgroup`.
+    pub blkio_v1: Option<PathBuf>,
 }
 
 impl Pod {
@@ -84,6 +97,34 @@ impl Pod {
         Ok((file, text))
     }
 
+    /// Limits its memory, page cache included, bytes; `None` lifts the limit.
+    pub fn set_memory_limit(&self, bytes: Option<u64>) -> Result<()> {
+        let (file, none) = match &self.memory_v1 {
+            Some(v1) => (v1.join("memory.limit_in_bytes"), "-1"),
+            None => (self.cgroup.join("memory.max"), "max"),
+        };
+        write(&file, &bytes.map_or_else(|| none.to_owned(), |bytes| bytes.to_string()))
+    }
+
+    /// Limits what it reads from a block device (`254:0`), bytes per second; `None` lifts the limit.
+    pub fn set_read_limit(&self, device: &str, bytes_per_second: Option<u64>) -> Result<()> {
+        match &self.blkio_v1 {
+            Some(v1) => write(
+                &v1.join("blkio.throttle.read_bps_device"),
+                &format!("{device} {}", bytes_per_second.unwrap_or(0)),
+            ),
+            None => {
+                let limit = bytes_per_second.map_or_else(|| "max".to_owned(), |bytes| bytes.to_string());
+                write(&self.cgroup.join("io.max"), &format!("{device} rbps={limit}"))
+            }
+        }
+    }
+
+    /// Its cgroups in version 1 hierarchies.
+    pub fn v1(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.cgroup_v1, &self.memory_v1, &self.blkio_v1].into_iter().flatten()
+    }
+
     /// Processes in it.
     pub fn processes(&self) -> Result<Vec<u32>> {
         let file = self.cgroup.join("cgroup.procs");
@@ -93,7 +134,7 @@ impl Pod {
 
     /// Kills what runs in it and removes it.
     pub fn remove(&self) -> Result<()> {
-        for dir in self.cgroup_v1.iter().chain([&self.cgroup]) {
+        for dir in self.v1().chain([&self.cgroup]) {
             ensure!(remove(dir), "{} can't be removed: processes in it don't end", dir.display());
         }
         Ok(())
@@ -105,29 +146,35 @@ impl Pod {
 pub struct Cgroups {
     root: PathBuf,
     root_v1: Option<PathBuf>,
+    memory_v1: Option<PathBuf>,
+    blkio_v1: Option<PathBuf>,
 }
 
 impl Cgroups {
     /// Makes the laboratory's root cgroup.
     pub fn new(tag: &Tag) -> Result<Self> {
-        let Mounts { v2, v1_cpu } = Mounts::read()?;
+        let Mounts { v2, v1_cpu, v1_memory, v1_blkio } = Mounts::read()?;
         let Some(v2) = v2 else {
             bail!("no cgroup v2 is mounted: mount it with `mount -t cgroup2 none /sys/fs/cgroup/unified`");
         };
-        let v2_has_cpu = listed(&v2.join("cgroup.controllers"), "cpu");
         let root = v2.join(tag.cgroup());
-        let root_v1 = if v2_has_cpu { None } else { v1_cpu.map(|mount| mount.join(tag.cgroup())) };
-        if v2_has_cpu {
-            enable_cpu(&v2)?;
-        }
-        let cgroups = Self { root, root_v1 };
-        for dir in [Some(&cgroups.root), cgroups.root_v1.as_ref()].into_iter().flatten() {
+        let in_v1 = |controller: &str, mount: Option<PathBuf>| {
+            let in_v2 = listed(&v2.join("cgroup.controllers"), controller);
+            if in_v2 { None } else { mount.map(|mount| mount.join(tag.cgroup())) }
+        };
+        let root_v1 = in_v1("cpu", v1_cpu);
+        let (memory_v1, blkio_v1) = (in_v1("memory", v1_memory), in_v1("io", v1_blkio));
+        enable(&v2)?;
+        let cgroups = Self { root, root_v1, memory_v1, blkio_v1 };
+        for dir in cgroups.roots() {
             make(dir)?;
         }
-        if v2_has_cpu {
-            enable_cpu(&cgroups.root)?;
-        }
+        enable(&cgroups.root)?;
         Ok(cgroups)
+    }
+
+    fn roots(&self) -> impl Iterator<Item = &PathBuf> {
+        [Some(&self.root), self.root_v1.as_ref(), self.memory_v1.as_ref(), self.blkio_v1.as_ref()].into_iter().flatten()
     }
 
     /// The subtree that holds all Pods: what an agent's `--cgroup-root` names.
@@ -146,13 +193,13 @@ impl Cgroups {
             node: node.to_owned(),
             cgroup: below(&self.root),
             cgroup_v1: self.root_v1.as_ref().map(below),
+            memory_v1: self.memory_v1.as_ref().map(below),
+            blkio_v1: self.blkio_v1.as_ref().map(below),
         };
         let node_dir = self.root.join(node);
         make(&node_dir)?;
-        if self.root_v1.is_none() && listed(&node_dir.join("cgroup.controllers"), "cpu") {
-            enable_cpu(&node_dir)?;
-        }
-        for dir in [Some(&pod.cgroup), pod.cgroup_v1.as_ref()].into_iter().flatten() {
+        enable(&node_dir)?;
+        for dir in pod.v1().chain([&pod.cgroup]) {
             make(dir)?;
         }
         Ok(pod)
@@ -161,7 +208,7 @@ impl Cgroups {
 
 impl Drop for Cgroups {
     fn drop(&mut self) {
-        for dir in [Some(&self.root), self.root_v1.as_ref()].into_iter().flatten() {
+        for dir in self.roots() {
             remove(dir);
         }
     }
@@ -180,10 +227,15 @@ fn listed(file: &Path, entry: &str) -> bool {
     fs::read_to_string(file).is_ok_and(|text| text.split_whitespace().any(|word| word == entry))
 }
 
-/// Lets children of `dir` have CPU quotas, unless they can already.
-fn enable_cpu(dir: &Path) -> Result<()> {
+/// Lets children of `dir` have limits on what version 2 controls here, unless they can already.
+fn enable(dir: &Path) -> Result<()> {
     let file = dir.join("cgroup.subtree_control");
-    if listed(&file, "cpu") { Ok(()) } else { write(&file, "+cpu") }
+    for controller in ["cpu", "memory", "io"] {
+        if listed(&dir.join("cgroup.controllers"), controller) && !listed(&file, controller) {
+            write(&file, &format!("+{controller}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Kills what runs in a cgroup and below, and removes it; false when something stays. Absent is removed.
@@ -239,10 +291,13 @@ mod tests {
         let hybrid = "tmpfs /sys/fs/cgroup tmpfs rw 0 0\n\
                       cgroup /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0\n\
                       cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,relatime,cpu,cpuacct 0 0\n\
+                      cgroup /sys/fs/cgroup/memory cgroup rw,relatime,memory 0 0\n\
                       cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
         let found = Mounts::parse(hybrid);
         assert_eq!(found.v2.as_deref(), Some(Path::new("/sys/fs/cgroup/unified")));
         assert_eq!(found.v1_cpu.as_deref(), Some(Path::new("/sys/fs/cgroup/cpu,cpuacct")));
+        assert_eq!(found.v1_memory.as_deref(), Some(Path::new("/sys/fs/cgroup/memory")));
+        assert_eq!(found.v1_blkio, None);
         let unified = Mounts::parse("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n");
         assert_eq!(unified.v2.as_deref(), Some(Path::new("/sys/fs/cgroup")));
         assert_eq!(unified.v1_cpu, None);

@@ -38,6 +38,15 @@ pub struct Lab {
 impl Lab {
     /// A laboratory with one Node per name; `traffic` is the `netwhy-traffic` program. Needs root, iproute2 and nftables.
     pub fn new(traffic: &Path, nodes: &[&str]) -> Result<Self> {
+        Self::with_net(traffic, |tag| Net::new(tag, nodes))
+    }
+
+    /// The same with zones: Nodes by zone, and addresses for Pods. See [`Net::zoned`].
+    pub fn zoned(traffic: &Path, zones: &[&[&str]]) -> Result<Self> {
+        Self::with_net(traffic, |tag| Net::zoned(tag, zones))
+    }
+
+    fn with_net(traffic: &Path, net: impl FnOnce(&Tag) -> Result<Net>) -> Result<Self> {
         ensure!(
             rustix::process::geteuid().is_root(),
             "the laboratory makes network namespaces and cgroups: run it as root"
@@ -48,7 +57,7 @@ impl Lab {
         let tag = Tag::next();
         // Cgroups first: they are cheap and fail first on a machine without cgroup v2.
         let cgroups = Cgroups::new(&tag)?;
-        let net = Net::new(&tag, nodes)?;
+        let net = net(&tag)?;
         Ok(Self { cgroups, net, traffic: traffic.to_path_buf() })
     }
 
@@ -94,12 +103,30 @@ impl Lab {
     /// [`Net::unsplice`] takes it out.
     pub fn delay(&self, node: &Node, args: &[&str]) -> Result<Program> {
         let (port, near) = self.net.prepare_splice(node)?;
-        let mut command: Vec<OsString> = vec![self.traffic.clone().into(), "forward".into()];
-        command.extend(args.iter().copied().chain([port.as_str(), &near]).map(OsString::from));
-        let program = self.start_command(Some(self.net.switch()), None, &command)?;
-        program.wait_ready(Duration::from_secs(10))?;
+        let program = self.forward(args, &port, &near)?;
         self.net.splice(node)?;
         Ok(program)
+    }
+
+    /// The same on the cable between a zone and the one before; [`Net::unsplice_trunk`] takes it out.
+    pub fn delay_trunk(&self, zone: usize, args: &[&str]) -> Result<Program> {
+        let (up, down) = self.net.prepare_trunk(zone)?;
+        let program = self.forward(args, &up, &down)?;
+        self.net.splice_trunk(zone)?;
+        Ok(program)
+    }
+
+    fn forward(&self, args: &[&str], one: &str, other: &str) -> Result<Program> {
+        let mut command: Vec<OsString> = vec![self.traffic.clone().into(), "forward".into()];
+        command.extend(args.iter().copied().chain([one, other]).map(OsString::from));
+        let program = self.start_command(Some(self.net.switch()), None, &command)?;
+        program.wait_ready(Duration::from_secs(10))?;
+        Ok(program)
+    }
+
+    /// Feeds rules to nft inside the switch's namespace.
+    pub fn nft_at_switch(&self, rules: &str) -> Result<()> {
+        command::run_with_input(&["ip", "netns", "exec", self.net.switch(), "nft", "-f", "-"], rules).map(drop)
     }
 
     /// The command line that [`Lab::start_command`] runs, to start it again or to show it.

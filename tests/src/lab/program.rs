@@ -33,7 +33,7 @@ impl ProgramSpec {
         }
         if let Some(pod) = pod {
             option("--cgroup", pod.cgroup.as_ref());
-            if let Some(v1) = &pod.cgroup_v1 {
+            for v1 in pod.v1() {
                 option("--cgroup-v1", v1.as_ref());
             }
         }

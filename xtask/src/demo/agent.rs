@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
     cell::RefCell,
+    ffi::OsString,
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr, TcpListener},
     os::unix::process::CommandExt as _,
@@ -30,19 +31,53 @@ pub(crate) struct Agent {
     log: PathBuf,
 }
 
+/// Which agent to start.
+pub(crate) struct Settings<'a> {
+    /// Its Node's name.
+    pub(crate) node: &'a str,
+    /// It sees the cgroups below and no others.
+    pub(crate) cgroup_root: &'a Path,
+    /// Configuration file. `None`: the defaults.
+    pub(crate) config: Option<&'a Path>,
+    /// Process whose network namespace is the Node's. `None`: the machine's own.
+    pub(crate) net_process: Option<u32>,
+}
+
 impl Agent {
     /// Starts it standalone; it sees the laboratory's cgroups and no others.
     pub(crate) fn start(bin: &Path, lab: &Lab, log: PathBuf) -> Result<Self> {
+        let settings = Settings { node: "a", cgroup_root: lab.cgroups().root(), config: None, net_process: None };
+        Self::start_with(bin, &settings, log)
+    }
+
+    /// Starts it standalone, as `settings` say.
+    pub(crate) fn start_with(bin: &Path, settings: &Settings<'_>, log: PathBuf) -> Result<Self> {
+        Self::spawn(bin, settings, &["run".into()], log)
+    }
+
+    /// Has it record what the kernel counts, until it is dropped, instead of serving hints.
+    #[cfg(feature = "judge")]
+    pub(crate) fn record(bin: &Path, settings: &Settings<'_>, file: &Path, log: PathBuf) -> Result<Self> {
+        Self::spawn(bin, settings, &["record".into(), file.into()], log)
+    }
+
+    fn spawn(bin: &Path, settings: &Settings<'_>, action: &[OsString], log: PathBuf) -> Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
         let address = port.context("find a free port")?;
         let out = File::create(&log).with_context(|| format!("make {}", log.display()))?;
         // Through the laboratory's own starter, so that it ends with us even when we are killed.
         let mut command = Command::new(bin.join("netwhy-traffic"));
-        command.args(["exec", "--"]).arg(bin.join("netwhy-agent"));
-        command.args(["run", "--kube", "off", "--node-name", "a", "--log-format", "text", "--cgroup-root"]);
-        command.arg(lab.cgroups().root()).args(["--listen", &address.to_string()]);
+        command.args(["exec", "--"]).arg(bin.join("netwhy-agent")).args(action);
+        command.args(["--kube", "off", "--node-name", settings.node, "--log-format", "text", "--cgroup-root"]);
+        command.arg(settings.cgroup_root).args(["--listen", &address.to_string()]);
+        if let Some(config) = settings.config {
+            command.arg("--config").arg(config);
+        }
+        if let Some(process) = settings.net_process {
+            command.args(["--net-process", &process.to_string()]);
+        }
         command.stdin(Stdio::null()).stdout(out.try_clone().context("share the log")?).stderr(out).process_group(0);
-        // The demo's own settings, not those of whoever runs it.
+        // Our own settings, not those of whoever runs us.
         for name in ["NETWHY_KUBE", "NETWHY_CONFIG", "NETWHY_LISTEN", "NETWHY_CGROUP_ROOT", "NODE_NAME", "KUBECONFIG"] {
             command.env_remove(name);
         }

@@ -6,6 +6,8 @@
 #[cfg(feature = "judge")]
 mod blame;
 #[cfg(feature = "judge")]
+mod laboratory;
+#[cfg(feature = "judge")]
 mod simulator;
 
 use crate::sh;
@@ -22,9 +24,21 @@ pub(crate) struct Args {
     /// Write the JSON to this file instead of printing it after the table
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Clusters per scenario of the simulator
+    /// Clusters per scenario of the simulator; rounds over the cases of the laboratory
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     seeds: Option<u64>,
+    /// Of the laboratory: only cases with this name; can be repeated
+    #[arg(long, value_name = "NAME")]
+    case: Vec<String>,
+    /// Of the laboratory: other places and magnitudes than the report's, for work on rules
+    #[arg(long)]
+    tune: bool,
+    /// Of the laboratory: record what the agent on the Node that sees most counted, one file per case
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+    /// Of the laboratory: folder with netwhy-agent and netwhy-traffic, instead of building them
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
     /// Run these parts only (default: all)
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
@@ -37,16 +51,27 @@ enum Part {
     Simulator,
     /// What judging 5,000 Nodes with 512 peers each costs
     Blame,
+    /// Eight Nodes on this machine, real traffic and real faults; needs root
+    Laboratory,
 }
 
 impl Part {
-    const ALL: [Self; 2] = [Self::Simulator, Self::Blame];
+    const ALL: [Self; 3] = [Self::Simulator, Self::Blame, Self::Laboratory];
+
+    /// Without them it would take an hour. In the laboratory it is the agents that must be fast, and they are.
+    const fn needs_optimisations(self) -> bool {
+        match self {
+            Self::Simulator | Self::Blame => true,
+            Self::Laboratory => false,
+        }
+    }
 
     /// Name on the command line and in the JSON.
     const fn key(self) -> &'static str {
         match self {
             Self::Simulator => "simulator",
             Self::Blame => "blame",
+            Self::Laboratory => "laboratory",
         }
     }
 }
@@ -57,7 +82,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Part::ALL.into_iter().filter(|part| args.only.is_empty() || args.only.contains(part)).collect();
     let mut out = json!({ "quick": args.quick });
     for part in parts {
-        out[part.key()] = measure(part, args)?;
+        let figures = measure(part, args)?;
+        match (part, figures) {
+            // What the laboratory says is what the whole is about.
+            (Part::Laboratory, Value::Object(figures)) => figures.into_iter().for_each(|(key, value)| out[key] = value),
+            (_, figures) => out[part.key()] = figures,
+        }
     }
     let pretty = serde_json::to_string_pretty(&out)?;
     match &args.json {
@@ -72,9 +102,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// Prints a part's table and returns its figures.
 fn measure(part: Part, args: &Args) -> Result<Value> {
-    // Without optimisations it would take an hour.
     #[cfg(feature = "judge")]
-    if !cfg!(debug_assertions) {
+    if !cfg!(debug_assertions) || !part.needs_optimisations() {
         return measure_here(part, args);
     }
     measure_in_own_build(part, args)
@@ -93,6 +122,14 @@ fn measure_here(part: Part, args: &Args) -> Result<Value> {
             let cost = blame::measure()?;
             (cost.text(), cost.json())
         }
+        Part::Laboratory => laboratory::run(&laboratory::Options {
+            quick: args.quick,
+            tune: args.tune,
+            seeds: args.seeds.unwrap_or(1),
+            only: &args.case,
+            programs: args.programs.as_deref(),
+            record: args.record.as_deref(),
+        })?,
     };
     println!("{}", table.trim_end());
     Ok(json)
@@ -103,21 +140,47 @@ fn measure_in_own_build(part: Part, args: &Args) -> Result<Value> {
     let workspace = sh::workspace()?;
     let file = sh::keep_log(&workspace, &format!("eval-{}.json", part.key()), "")?;
     let mut command = sh::cargo(&workspace);
-    command.args(["run", "--release", "--package", "xtask", "--", "eval", "--only", part.key(), "--json"]).arg(&file);
+    command.arg("run");
+    if part.needs_optimisations() {
+        command.arg("--release");
+    }
+    command.args(["--package", "xtask", "--", "eval", "--only", part.key(), "--json"]).arg(&file);
     if args.quick {
         command.arg("--quick");
     }
     if let Some(seeds) = args.seeds {
         command.arg("--seeds").arg(seeds.to_string());
     }
-    sh::say(&format!("{}: building xtask with the agent's code and optimisations", part.key()));
+    for name in &args.case {
+        command.args(["--case", name]);
+    }
+    if args.tune {
+        command.arg("--tune");
+    }
+    if let Some(dir) = &args.record {
+        command.arg("--record").arg(std::path::absolute(dir)?);
+    }
+    if let Some(dir) = &args.programs {
+        command.arg("--programs").arg(std::path::absolute(dir)?);
+    }
+    sh::say(&format!("{}: building xtask with the agent's code", part.key()));
     sh::run(&mut command)?;
     let text = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
     let mut json: Value = serde_json::from_str(&text).with_context(|| format!("parse {}", file.display()))?;
-    Ok(json[part.key()].take())
+    Ok(if part == Part::Laboratory { json } else { json[part.key()].take() })
 }
 
 /// What judging many Nodes costs: `seconds`, `peak_bytes`. For `cargo xtask bench`.
 pub(crate) fn blame_cost() -> Result<Value> {
-    measure(Part::Blame, &Args { quick: false, json: None, seeds: None, only: vec![Part::Blame] })
+    let args = Args {
+        quick: false,
+        json: None,
+        seeds: None,
+        case: Vec::new(),
+        tune: false,
+        programs: None,
+        record: None,
+        only: vec![Part::Blame],
+    };
+    measure(Part::Blame, &args)
 }

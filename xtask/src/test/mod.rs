@@ -58,11 +58,12 @@ struct Group {
 }
 
 /// Name, beginnings of the names of the files in tests/tests/, and what they need.
-const SCENARIOS: [(&str, &[&str], bool); 7] = [
+const SCENARIOS: [(&str, &[&str], bool); 8] = [
     ("replay", &["replay"], false),
     ("chart", &["chart"], false),
     ("API server", &["api"], false),
     ("kernel", &["lab", "kernel_"], true),
+    ("laboratory", &["eval"], true),
     ("plugin", &["plugin_"], true),
     ("prometheus", &["prometheus"], true),
     ("cluster", &["cluster"], true),

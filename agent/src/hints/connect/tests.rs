@@ -38,6 +38,18 @@ fn fewer_connections_turned_away_than_the_threshold_are_silent() {
 }
 
 #[test]
+fn repeated_syns_whose_answer_got_lost_are_no_full_queue() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut lossy = normal.clone();
+    lossy.subject("cart").window_connects.accept_drops = 3;
+    lossy.subject("cart").window.retransmits[Retransmit::SynAck as usize] = 3;
+    let mut run = Run::warm(&normal);
+    run.expect_silence(5, &lossy);
+    lossy.subject("cart").window_connects.accept_drops = 5;
+    assert_eq!(run.expect_one(&lossy).cause, "pod_accept_queue_full");
+}
+
+#[test]
 fn a_full_queue_of_a_throttled_pod_is_an_effect() {
     let normal = Case::mesh(&["cart"], &PEERS);
     let mut both = normal.clone();

@@ -6,6 +6,7 @@ use crate::{
 };
 use anyhow::{Result, ensure};
 use netwhy_tests::stop;
+use rustix::net::sockopt;
 use std::{
     io::{self, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
@@ -42,7 +43,8 @@ pub(crate) struct Args {
     response_bytes: u32,
     /// A new connection for each request, closed by this end
     ///
-    /// `--close=server` has the other end close first, which leaves no closed connection's port behind here.
+    /// `--close=server` has the other end close first, which leaves no closed connection's port behind here;
+    /// `--close=reset` ends it with a reset.
     #[arg(long, value_name = "END", num_args = 0..=1, require_equals = true, default_missing_value = "client")]
     close: Option<End>,
     /// End after this many requests, answered or not
@@ -60,6 +62,7 @@ pub(crate) struct Args {
 enum End {
     Client,
     Server,
+    Reset,
 }
 
 /// One connection's work.
@@ -206,6 +209,9 @@ impl Worker {
         }
         if self.close == Some(End::Server) && connection.read(buffer)? != 0 {
             return Err(io::Error::other("bytes after the answer"));
+        }
+        if self.close == Some(End::Reset) {
+            sockopt::set_socket_linger(&*connection, Some(Duration::ZERO))?;
         }
         if self.close.is_some() {
             *stream = None;

@@ -19,9 +19,9 @@ pub(crate) struct Args {
     /// Cgroup directory to enter (version 2)
     #[arg(long, value_name = "DIR")]
     cgroup: Option<PathBuf>,
-    /// Further cgroup directory to enter (a version 1 controller's)
+    /// Further cgroup directory to enter (a version 1 controller's); can be repeated
     #[arg(long, value_name = "DIR")]
-    cgroup_v1: Option<PathBuf>,
+    cgroup_v1: Vec<PathBuf>,
     /// Network namespace to enter, as `ip netns` names it
     #[arg(long, value_name = "NAME")]
     netns: Option<String>,
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !args.outlive {
         set_parent_process_death_signal(Some(Signal::KILL)).context("tie the program's life to its starter's")?;
     }
-    for dir in [&args.cgroup_v1, &args.cgroup].into_iter().flatten() {
+    for dir in args.cgroup_v1.iter().chain(&args.cgroup) {
         let file = dir.join("cgroup.procs");
         // 0 stands for the process that writes.
         fs::write(&file, "0").with_context(|| format!("enter the cgroup {}", dir.display()))?;

@@ -18,6 +18,7 @@ use std::{
     ffi::CString,
     hash::BuildHasher as _,
     io,
+    net::Ipv4Addr,
     num::NonZeroU64,
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
     sync::Arc,
@@ -48,6 +49,9 @@ pub(crate) struct Args {
     /// Share of frames to drop in each direction
     #[arg(long, default_value_t = 0.0, value_name = "PERCENT")]
     loss: f64,
+    /// Delay and drop only frames to or from addresses that begin with this many bits of this one; can be repeated
+    #[arg(long, value_name = "IPV4/BITS", value_parser = range)]
+    only: Vec<(u32, u32)>,
     /// Same seed, same sequence of random numbers
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -73,6 +77,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         jitter_s: args.jitter_ms / 1e3,
         loss: args.loss / 100.0,
         queue: args.queue,
+        only: args.only,
         random: Random(args.seed.unwrap_or_else(|| RandomState::new().hash_one(0))),
         frame: vec![0; FRAME],
     };
@@ -178,6 +183,8 @@ struct Forwarder {
     jitter_s: f64,
     loss: f64,
     queue: usize,
+    /// Addresses and masks of those that are held up. Empty: all.
+    only: Vec<(u32, u32)>,
     random: Random,
     frame: Vec<u8>,
 }
@@ -225,6 +232,14 @@ impl Forwarder {
                     }
                 },
             };
+            if !self.only.is_empty() && !concerns(&self.frame[..n], &self.only) {
+                // Passes at once; what is held up belongs to other connections.
+                match rustix::io::write(&self.ends[1 - side].socket, &self.frame[..n]) {
+                    Ok(_) => add(&stats.frames, 1),
+                    Err(_) => add(&stats.frames_refused, 1),
+                }
+                continue;
+            }
             if self.loss > 0.0 && self.random.unit() < self.loss {
                 add(&stats.frames_lost, 1);
                 continue;
@@ -257,6 +272,28 @@ impl Forwarder {
     }
 }
 
+/// Length of the header that PACKET_VNET_HDR puts in front of a frame.
+const VNET_HEADER: usize = 10;
+const ETHERNET_HEADER: usize = 14;
+
+/// Whether a frame's IPv4 source or destination is in one of the ranges.
+fn concerns(frame: &[u8], ranges: &[(u32, u32)]) -> bool {
+    let Some(packet) = frame.get(VNET_HEADER + ETHERNET_HEADER..) else { return false };
+    let ipv4 = frame[VNET_HEADER + 12..][..2] == [8, 0];
+    let address = |at: usize| Some(u32::from_be_bytes(*packet.get(at..)?.first_chunk()?));
+    let within = |address: u32| ranges.iter().any(|(range, mask)| address & mask == *range);
+    ipv4 && [address(12), address(16)].into_iter().flatten().any(within)
+}
+
+/// `10.0.2.0/24` as address and mask.
+fn range(text: &str) -> Result<(u32, u32), String> {
+    let wrong = || format!("{text:?} is no range: write one such as 10.0.2.0/24");
+    let (address, bits) = text.split_once('/').ok_or_else(wrong)?;
+    let (address, bits): (Ipv4Addr, u32) = (address.parse().map_err(|_| wrong())?, bits.parse().map_err(|_| wrong())?);
+    let mask = u32::MAX.checked_shl(32_u32.checked_sub(bits).ok_or_else(wrong)?).unwrap_or(0);
+    Ok((address.to_bits() & mask, mask))
+}
+
 /// SplitMix64: small, fast, and good enough for drawing losses.
 struct Random(u64);
 
@@ -268,5 +305,28 @@ impl Random {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ipv4_frames_of_the_range_are_held_up() {
+        let ranges = [range("10.0.2.0/24").unwrap()];
+        let frame = |kind: [u8; 2], from: [u8; 4], to: [u8; 4]| {
+            let mut frame = vec![0; VNET_HEADER + ETHERNET_HEADER + 20];
+            frame[VNET_HEADER + 12..][..2].copy_from_slice(&kind);
+            frame[VNET_HEADER + ETHERNET_HEADER + 12..][..4].copy_from_slice(&from);
+            frame[VNET_HEADER + ETHERNET_HEADER + 16..][..4].copy_from_slice(&to);
+            frame
+        };
+        assert!(concerns(&frame([8, 0], [10, 0, 2, 9], [10, 0, 3, 1]), &ranges));
+        assert!(concerns(&frame([8, 0], [10, 0, 3, 1], [10, 0, 2, 9]), &ranges));
+        assert!(!concerns(&frame([8, 0], [10, 0, 3, 1], [10, 0, 4, 1]), &ranges));
+        assert!(!concerns(&frame([8, 6], [10, 0, 2, 9], [10, 0, 3, 1]), &ranges), "ARP");
+        assert!(!concerns(&[0; 12], &ranges));
+        assert!(range("10.0.2.0/33").is_err() && range("10.0.2.0").is_err());
     }
 }

@@ -3,9 +3,11 @@
 
 mod bulk;
 mod client;
+mod disk;
 mod dns;
 mod exec;
 mod forward;
+mod memory;
 mod server;
 mod sink;
 mod spin;
@@ -33,6 +35,8 @@ enum Command {
     Forward(forward::Args),
     DnsServer(dns::ServerArgs),
     DnsClient(dns::ClientArgs),
+    Disk(disk::Args),
+    Memory(memory::Args),
     Exec(exec::Args),
 }
 
@@ -46,6 +50,8 @@ fn main() -> ExitCode {
         Command::Forward(args) => forward::run(args),
         Command::DnsServer(args) => dns::serve(&args),
         Command::DnsClient(args) => dns::look_up(&args),
+        Command::Disk(args) => disk::run(args),
+        Command::Memory(args) => memory::run(&args),
         Command::Exec(args) => exec::run(&args),
     };
     match result {

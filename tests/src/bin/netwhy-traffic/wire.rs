@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, ipproto, socket_with, sockopt};
 use std::{
     io,
-    net::{SocketAddr, TcpStream, ToSocketAddrs as _},
+    net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _},
     os::fd::{AsRawFd, OwnedFd},
     time::Duration,
 };
@@ -35,6 +35,12 @@ pub(crate) struct Connecting {
     /// Resend a SYN this often before the kernel itself gives up
     #[arg(long, value_name = "N")]
     syn_retries: Option<u8>,
+    /// Send from this address
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<IpAddr>,
+    /// Size of the send buffer; the kernel's own choice otherwise
+    #[arg(long, value_name = "N")]
+    send_buffer: Option<usize>,
 }
 
 impl Connecting {
@@ -47,6 +53,14 @@ impl Connecting {
         }
         if let Some(retries) = self.syn_retries {
             set_option(&socket, libc::IPPROTO_TCP, libc::TCP_SYNCNT, retries.into())?;
+        }
+        if let Some(bytes) = self.send_buffer {
+            sockopt::set_socket_send_buffer_size(&socket, bytes)?;
+        }
+        if let Some(from) = self.from {
+            // The port is chosen at the connect, so that one port can serve many peers.
+            set_option(&socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)?;
+            rustix::net::bind(&socket, &SocketAddr::new(from, 0))?;
         }
         // Also limits the connect.
         let timeout = Some(Duration::from_millis(self.timeout_ms.max(1)));

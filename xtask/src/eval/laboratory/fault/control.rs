@@ -1,0 +1,270 @@
+//! What looks like trouble and is none: nothing may be said about it.
+
+use super::{Active, path};
+use crate::eval::laboratory::{
+    topology::World,
+    traffic::{API, STORE},
+};
+use anyhow::{Context as _, Result};
+use netwhy_tests::lab::run;
+use std::time::Duration;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::eval::laboratory) enum Control {
+    /// Nothing happens.
+    Idle,
+    /// One stream as fast as the machine's share allows.
+    LineRateBulk,
+    /// Six Nodes send to one at the same moment.
+    Incast,
+    /// All CPUs are used by what has the least weight.
+    BusyWithoutVictim,
+    /// A Pod without traffic is throttled.
+    ThrottledBatch,
+    /// Answers that come after 4 s, as agreed.
+    LongPoll,
+    /// Two servers are restarted, one after the other.
+    RollingRestart,
+    /// Pods come and go.
+    PodChurn,
+    /// Probes that end their connections with a reset.
+    HealthCheckResets,
+    /// One web Pod asks five times as much.
+    LoadStep,
+    /// A stream fills its own queue until it overflows.
+    SelfLoss,
+    /// The zones are 2 ms apart, and were before the agents started.
+    CrossZoneDelay,
+    /// A server stands still for 200 ms now and then.
+    Pauses,
+    /// An agent is restarted.
+    AgentRestart,
+}
+
+use Control::*;
+
+/// Port of a stream that has a queue of its own.
+const OWN_QUEUE: u16 = 9100;
+
+impl Control {
+    pub(in crate::eval::laboratory) const ALL: [Self; 14] = [
+        Idle,
+        LineRateBulk,
+        Incast,
+        BusyWithoutVictim,
+        ThrottledBatch,
+        LongPoll,
+        RollingRestart,
+        PodChurn,
+        HealthCheckResets,
+        LoadStep,
+        SelfLoss,
+        CrossZoneDelay,
+        Pauses,
+        AgentRestart,
+    ];
+
+    pub(in crate::eval::laboratory) const fn name(self) -> &'static str {
+        match self {
+            Idle => "idle",
+            LineRateBulk => "line-rate-bulk",
+            Incast => "incast",
+            BusyWithoutVictim => "busy-without-victim",
+            ThrottledBatch => "throttled-batch",
+            LongPoll => "long-poll",
+            RollingRestart => "rolling-restart",
+            PodChurn => "pod-churn",
+            HealthCheckResets => "health-check-resets",
+            LoadStep => "load-step",
+            SelfLoss => "self-loss",
+            CrossZoneDelay => "cross-zone-delay",
+            Pauses => "pauses",
+            AgentRestart => "agent-restart",
+        }
+    }
+
+    pub(super) fn begin(self, world: &mut World) -> Result<Active> {
+        match self {
+            Idle => Ok(Active::default()),
+            LineRateBulk => {
+                let to = world.address("store-f")?;
+                extra(world, "web-e", "bulk", &format!("bulk --to {to}:{STORE} --rate-mbit 250 --cc cubic"))
+            }
+            Incast => {
+                let to = world.address("store-b")?;
+                let line = format!("bulk --to {to}:{STORE} --bytes 1000000 --cc cubic");
+                let mut next = Duration::ZERO;
+                Ok(Active::default().and_tick(move |world, since| {
+                    if since >= next {
+                        next = since + Duration::from_secs(2);
+                        for pod in ["web-a", "web-c", "web-d", "web-e", "web-g", "web-h"] {
+                            world.launch(&format!("{pod}.incast"), pod, &words(&line))?;
+                        }
+                    }
+                    Ok(())
+                }))
+                .map(|active| {
+                    active.heal_by(|world| {
+                        ["web-a", "web-c", "web-d", "web-e", "web-g", "web-h"]
+                            .iter()
+                            .try_for_each(|pod| world.stop(&format!("{pod}.incast")).map(drop))
+                    })
+                })
+            }
+            BusyWithoutVictim => {
+                let active = batch(world, "d", "batch-d", "spin --threads 2")?;
+                let pod = world.pod("batch-d")?;
+                // The least weight there is, in either version.
+                let (file, weight) = match &pod.cgroup_v1 {
+                    Some(v1) => (v1.join("cpu.shares"), "2"),
+                    None => (pod.cgroup.join("cpu.weight"), "1"),
+                };
+                std::fs::write(&file, weight).with_context(|| format!("write {}", file.display()))?;
+                Ok(active)
+            }
+            ThrottledBatch => {
+                let active = batch(world, "c", "batch-c", "spin")?;
+                world.pod("batch-c")?.set_cpu_quota(Some(0.1))?;
+                Ok(active)
+            }
+            LongPoll => {
+                let port = 8090;
+                let server = extra(world, "api-f", "poll", &format!("server --port {port} --think-us 4000000"))?;
+                let to = world.address("api-f")?;
+                let line = format!("client --to {to}:{port} --connections 20 --timeout-ms 20000");
+                Ok(server.and(extra(world, "web-a", "poll", &line)?))
+            }
+            RollingRestart => {
+                let mut left = vec!["api-g", "api-b"];
+                Ok(Active::default().and_tick(move |world, since| {
+                    let due = since > Duration::from_secs(2 + 5 * (2 - left.len() as u64));
+                    if let (true, Some(pod)) = (due, left.pop()) {
+                        let spec = world.stop(pod)?;
+                        world.restart(pod, &spec)?;
+                    }
+                    Ok(())
+                }))
+            }
+            PodChurn => {
+                let to = world.address("api-e")?;
+                let line = format!("client --to {to}:{API} --rate 50 --cc cubic");
+                let (mut number, mut last) = (0, None::<String>);
+                world.add_pod("a", "job-0")?;
+                world.remove_pod("job-0")?;
+                let mut next = Duration::ZERO;
+                Ok(Active::default()
+                    .and_tick(move |world, since| {
+                        if since < next {
+                            return Ok(());
+                        }
+                        next = since + Duration::from_millis(1500);
+                        if let Some(old) = last.take() {
+                            world.stop(&old)?;
+                            world.remove_pod(&old)?;
+                        }
+                        number += 1;
+                        let pod = format!("job-{number}");
+                        world.add_pod("a", &pod)?;
+                        world.launch(&pod, &pod, &words(&line))?;
+                        last = Some(pod);
+                        Ok(())
+                    })
+                    .heal_by(|world| world.remove_pods("job-")))
+            }
+            HealthCheckResets => {
+                let apis = ["api-a", "api-b", "api-f"].map(|pod| world.address(pod));
+                let to =
+                    apis.into_iter().map(|ip| ip.map(|ip| format!(" --to {ip}:{API}"))).collect::<Result<String>>()?;
+                extra(world, "web-d", "probe", &format!("client{to} --rate 3 --close=reset"))
+            }
+            LoadStep => {
+                let apis = ["api-b", "api-c", "api-e", "api-g", "api-h"].map(|pod| world.address(pod));
+                let to =
+                    apis.into_iter().map(|ip| ip.map(|ip| format!(" --to {ip}:{API}"))).collect::<Result<String>>()?;
+                extra(
+                    world,
+                    "web-a",
+                    "step",
+                    &format!("client{to} --connections 4 --rate 800 --response-bytes 4000 --cc cubic"),
+                )
+            }
+            SelfLoss => self_loss(world),
+            CrossZoneDelay => cross_zone(world),
+            Pauses => {
+                let mut stopped: Option<Duration> = None;
+                Ok(Active::default()
+                    .and_tick(move |world, since| {
+                        let phase = since.as_secs_f64() % 6.0;
+                        if stopped.is_none() && phase > 2.0 && phase < 3.0 {
+                            world.signal("api-c", rustix::process::Signal::STOP)?;
+                            std::thread::sleep(Duration::from_millis(200));
+                            world.signal("api-c", rustix::process::Signal::CONT)?;
+                            stopped = Some(since);
+                        } else if phase > 4.0 {
+                            stopped = None;
+                        }
+                        Ok(())
+                    })
+                    .heal_by(|world| world.signal("api-c", rustix::process::Signal::CONT)))
+            }
+            AgentRestart => {
+                world.agents_mut()?.restart("c")?;
+                Ok(Active::default())
+            }
+        }
+    }
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
+/// A further program in a Pod.
+fn extra(world: &mut World, pod: &str, what: &str, line: &str) -> Result<Active> {
+    let name = format!("{pod}.{what}");
+    world.start(&name, pod, &words(line))?;
+    Ok(Active::default().heal_by(move |world| world.stop(&name).map(drop)))
+}
+
+/// A further Pod without traffic.
+fn batch(world: &mut World, node: &str, pod: &'static str, line: &str) -> Result<Active> {
+    world.add_pod(node, pod)?;
+    world.launch(pod, pod, &words(line))?;
+    Ok(Active::default().heal_by(move |world| {
+        world.stop(pod)?;
+        world.remove_pod(pod)
+    }))
+}
+
+/// A stream whose packets alone wait in a short queue in front of a rate limit.
+fn self_loss(world: &mut World) -> Result<Active> {
+    let (switch, port) = (world.lab().net().switch().to_owned(), world.lab().node("h")?.port.clone());
+    let tc = |line: &str| run(&[&["tc", "-n", &switch], words(line).as_slice()].concat());
+    tc(&format!("qdisc replace dev {port} root handle 1: prio bands 3 priomap 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0"))?;
+    let queue = || -> Result<()> {
+        tc(&format!("qdisc add dev {port} parent 1:3 handle 30: tbf rate 30mbit burst 8k limit 60k"))?;
+        tc(&format!(
+            "filter add dev {port} parent 1: protocol ip u32 match ip protocol 6 0xff match ip dport {OWN_QUEUE} 0xffff flowid 1:3"
+        ))?;
+        Ok(())
+    };
+    let made = queue();
+    let (netns, device) = (switch.clone(), port.clone());
+    let active = Active::default()
+        .heal_by(move |_| run(&["tc", "-n", &netns, "qdisc", "del", "dev", &device, "root"]).map(drop));
+    if let Err(error) = made {
+        return active.heal(world).and(Err(error));
+    }
+    let active = active.and(extra(world, "store-h", "own", &format!("sink --port {OWN_QUEUE}"))?);
+    let to = world.address("store-h")?;
+    Ok(active.and(extra(world, "web-e", "own", &format!("bulk --to {to}:{OWN_QUEUE} --cc cubic"))?))
+}
+
+/// A forwarder between the two bridges; the agents start anew, so that it has always been there for them.
+fn cross_zone(world: &mut World) -> Result<Active> {
+    let active = path::between_zones(world, 2.0)?;
+    match world.start_agents() {
+        Ok(()) => Ok(active.finish_by(World::start_agents)),
+        Err(error) => active.heal(world).and(Err(error)),
+    }
+}

@@ -1,0 +1,91 @@
+//! Nodes that harm their Pods.
+
+use super::{Active, machine};
+use crate::eval::laboratory::{
+    score::{ANY, Expected},
+    topology::World,
+    who::Who,
+};
+use anyhow::Result;
+use std::time::Duration;
+
+/// Connections that a full table still holds.
+const TABLE: u64 = 12;
+/// The limit is the whole machine's: it is lowered for no longer than this.
+const CONNTRACK: Duration = Duration::from_secs(18);
+
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::eval::laboratory) enum NodeFault {
+    /// A new Pod uses all CPUs with so many threads.
+    NoisyNeighbour(String, usize),
+    /// The connection tracking table is full.
+    ConntrackFull(String),
+}
+
+use NodeFault::*;
+
+impl NodeFault {
+    pub(super) fn inject(&self, world: &mut World) -> Result<Active> {
+        match self {
+            NoisyNeighbour(node, threads) => {
+                let (pod, threads) = (format!("hog-{node}"), threads.to_string());
+                world.add_pod(node, &pod)?;
+                world.launch(&pod, &pod, &["spin", "--threads", &threads])?;
+                Ok(Active::default().heal_by(move |world| {
+                    world.stop(&pod)?;
+                    world.remove_pod(&pod)
+                }))
+            }
+            ConntrackFull(node) => {
+                let node = world.lab().node(node)?.clone();
+                // A rule that asks for the state makes the kernel track this Node's connections, and no others.
+                node.nft(
+                    "add table ip netwhy_track\n\
+                     add chain ip netwhy_track input { type filter hook input priority 0; }\n\
+                     add rule ip netwhy_track input ct state new counter\n",
+                )?;
+                let untrack = Active::default().heal_by(move |_| node.nft("delete table ip netwhy_track\n"));
+                let limit = match machine::ConntrackLimit::lower_to(TABLE) {
+                    Ok(limit) => limit,
+                    Err(error) => return untrack.heal(world).and(Err(error)),
+                };
+                let active = untrack.heal_by(move |_| limit.restore());
+                Ok(Active { limit: Some(CONNTRACK), ..active })
+            }
+        }
+    }
+
+    pub(super) fn expected(&self) -> Expected {
+        match self {
+            // All Nodes are one machine, whose CPUs they share: each of them tells the truth about itself.
+            NoisyNeighbour(node, _) => Expected {
+                right: all_nodes().map(|node| (Who::node(&node), "node_cpu_contention")).collect(),
+                also: all_nodes()
+                    .flat_map(|node| {
+                        ["web", "api", "cart", "bulk", "store", "dns"].map(|role| format!("{role}-{node}"))
+                    })
+                    .map(|pod| (Who::pod(&pod), ANY))
+                    .chain([(Who::pod(&format!("hog-{node}")), ANY)])
+                    .collect(),
+            },
+            ConntrackFull(node) => Expected {
+                right: vec![(Who::node(node), "node_conntrack_full")],
+                // What its peers see of it.
+                also: vec![
+                    (Who::node(node), "peer_unreachable"),
+                    (Who::pod(&format!("api-{node}")), "peer_unreachable"),
+                ],
+            },
+        }
+    }
+
+    pub(super) fn witnesses(&self) -> Vec<String> {
+        match self {
+            NoisyNeighbour(node, _) | ConntrackFull(node) => vec![node.clone()],
+        }
+    }
+}
+
+fn all_nodes() -> impl Iterator<Item = String> {
+    ('a'..='h').map(String::from)
+}

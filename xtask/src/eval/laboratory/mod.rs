@@ -1,0 +1,215 @@
+//! The laboratory: eight Nodes, real traffic, real faults, and how often the agents on them are right.
+//!
+//! ```text
+//! cases (what, where, how strong) ─► fault (inject, heal, what should be said) ─► topology (Nodes, Pods, programs, agents)
+//!                                                                                    │ hints, edges
+//! report (table, JSON) ◄─ score (pure) ◄─ pool (one ranked list from all agents) ◄───┘
+//! ```
+//! One laboratory stands for all cases. Each waits until no hint fires, breaks one thing, listens, and heals it.
+
+mod agents;
+mod cases;
+mod fault;
+mod pool;
+mod report;
+mod score;
+mod topology;
+mod traffic;
+mod who;
+
+use crate::{sh, toolchain};
+use anyhow::{Context as _, Result, bail};
+use cases::{Plan, QUICK, Set};
+use netwhy_tests::stop;
+use pool::Told;
+use score::{Case, Seen};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+use topology::World;
+
+/// How often all agents are asked.
+const POLL: Duration = Duration::from_millis(400);
+/// A fault stays this long at least, so that everything that is said about it is heard: the window's length.
+const LISTEN: Duration = Duration::from_secs(10);
+/// It stays this long after the right hint came …
+const AFTER: Duration = Duration::from_secs(4);
+/// … and this long when none does.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A control is watched so long.
+const WATCH: Duration = Duration::from_secs(12);
+/// What was healed may be spoken of so long: a window, then six clean ones.
+const QUIET: Duration = Duration::from_secs(40);
+/// A case with its way to silence takes about so long, for the estimate of the time left, s.
+const ABOUT: f64 = 27.0;
+
+/// What to run.
+pub(super) struct Options<'a> {
+    pub(super) quick: bool,
+    pub(super) tune: bool,
+    /// Rounds over all cases.
+    pub(super) seeds: u64,
+    /// Only cases with these names.
+    pub(super) only: &'a [String],
+    /// Where the programs are. `None`: they are built.
+    pub(super) programs: Option<&'a Path>,
+    /// Where recordings go. `None`: none are made.
+    pub(super) record: Option<&'a Path>,
+}
+
+/// Runs the cases; returns the table and the figures.
+pub(super) fn run(options: &Options<'_>) -> Result<(String, Value)> {
+    let plans = plans(options)?;
+    let workspace = sh::workspace()?;
+    let bin = options.programs.map_or_else(|| build(&workspace), |dir| Ok(dir.to_path_buf()))?;
+    let logs = sh::target_dir(&workspace).join("laboratory");
+    fs::create_dir_all(&logs).with_context(|| format!("make {}", logs.display()))?;
+    if let Some(dir) = options.record {
+        fs::create_dir_all(dir).with_context(|| format!("make {}", dir.display()))?;
+    }
+    stop::install().context("handle Ctrl-C")?;
+    sh::say("making eight nodes in two zones, their pods and real traffic between them");
+    let mut world = World::open(&bin, &logs)?;
+    sh::say("starting an agent on each node, and letting them learn what is normal");
+    world.start_agents()?;
+    let cases = try_all(&mut world, &plans, options.record)?;
+    Ok((report::table(&cases), report::json(&cases)))
+}
+
+fn plans(options: &Options<'_>) -> Result<Vec<Plan>> {
+    let set = if options.tune { Set::Tune } else { Set::Report };
+    let chosen = |plan: &Plan| {
+        let quick = !options.quick || QUICK.contains(&(plan.name, plan.magnitude.as_str()));
+        quick && (options.only.is_empty() || options.only.iter().any(|name| name == plan.name))
+    };
+    let plans: Vec<Plan> = (1..=options.seeds).flat_map(|seed| cases::all(set, seed)).filter(chosen).collect();
+    if plans.is_empty() {
+        let mut names: Vec<&str> = cases::all(set, 1).iter().map(|plan| plan.name).collect();
+        names.dedup();
+        bail!("no such case; there are {}", names.join(", "));
+    }
+    Ok(plans)
+}
+
+/// Builds the agent and the traffic programs; returns where they are.
+fn build(workspace: &Path) -> Result<PathBuf> {
+    let toolchain = toolchain::ensure(workspace)?;
+    sh::say(&format!("building the agent (kernel programs: {}) and the traffic programs", toolchain.name));
+    let mut build = toolchain.cargo(workspace);
+    build.args(["build", "--release", "--package", "netwhy-agent", "--package", "netwhy-tests", "--bins"]);
+    sh::run(build.stdout(std::io::stderr()))?;
+    Ok(sh::target_dir(workspace).join("release"))
+}
+
+fn try_all(world: &mut World, plans: &[Plan], record: Option<&Path>) -> Result<Vec<Case>> {
+    let began = Instant::now();
+    let mut cases = Vec::new();
+    for (at, plan) in plans.iter().enumerate() {
+        wait_until_quiet(world)?;
+        let case = try_one(world, plan, record).with_context(|| format!("{} {}", plan.name, plan.magnitude))?;
+        let passed = began.elapsed().as_secs_f64();
+        let each = if at < 3 { ABOUT } else { passed / (at + 1) as f64 };
+        let left = each * (plans.len() - at - 1) as f64;
+        sh::say(&format!("[{}/{} {passed:>4.0} s, {left:>4.0} s left] {}", at + 1, plans.len(), report::line(&case)));
+        // What nobody noticed has become what is normal: the next case must not inherit it.
+        let unnoticed = !case.is_control() && !case.right_in_first(1);
+        cases.push(case);
+        if unnoticed && at + 1 < plans.len() {
+            world.start_agents()?;
+        }
+    }
+    Ok(cases)
+}
+
+/// Waits until no hint fires; where one does not end, the agents start anew.
+fn wait_until_quiet(world: &mut World) -> Result<()> {
+    world.check()?;
+    let end = Instant::now() + QUIET;
+    while !world.agents()?.hints()?.is_empty() {
+        if stop::sleep(POLL) {
+            bail!("interrupted");
+        }
+        if Instant::now() > end {
+            for (node, hint) in world.agents()?.hints()? {
+                sh::say(&format!("  still fires at {node}: {} ({})", hint.summary, hint.cause));
+            }
+            sh::say("  the agents start anew");
+            return world.start_agents();
+        }
+    }
+    Ok(())
+}
+
+/// Breaks one thing, listens, and heals it.
+fn try_one(world: &mut World, plan: &Plan, record: Option<&Path>) -> Result<Case> {
+    let name = format!("{}{}", plan.name, plan.magnitude.replace([' ', '%', '/', ',', '.'], ""));
+    // Recordings need a little of what is normal too.
+    let recorders = record.map(|dir| world.agents()?.record(dir, &name, &plan.fault.witnesses())).transpose()?;
+    if recorders.is_some() && stop::sleep(LISTEN + AFTER) {
+        bail!("interrupted");
+    }
+    let mut active = plan.fault.inject(world)?;
+    let listened = listen(world, plan, &mut active);
+    let healed = active.heal(world);
+    drop(recorders);
+    let case = listened?;
+    healed.context("heal what was broken")?;
+    Ok(case)
+}
+
+fn listen(world: &mut World, plan: &Plan, active: &mut fault::Active) -> Result<Case> {
+    let mut case = Case {
+        fault: plan.name.to_owned(),
+        magnitude: plan.magnitude.clone(),
+        seed: plan.seed,
+        expected: plan.fault.expected(),
+        ..Case::default()
+    };
+    let names = world.names();
+    let began = Instant::now();
+    let limit = active.limit.unwrap_or(PATIENCE);
+    // By agent, id and culprit: a hint that changes its mind has said two things.
+    let mut seen: BTreeMap<(String, String, who::Who), Seen> = BTreeMap::new();
+    let mut found = vec![None; case.expected.len()];
+    let last = loop {
+        let since = began.elapsed();
+        active.tick(world, since)?;
+        let firing = world.agents()?.hints()?;
+        for (agent, hint) in &firing {
+            let Told { who, cause, confidence, .. } = Told::of(hint, &names);
+            let seconds = since.as_secs_f64();
+            for (found, expected) in found.iter_mut().zip(&case.expected) {
+                if found.is_none() && expected.is_right(&who, &cause) {
+                    *found = Some(seconds);
+                }
+            }
+            let new =
+                || Seen { who: who.clone(), cause, confidence, seconds, agent: agent.clone(), summary: String::new() };
+            let entry = seen.entry((agent.clone(), hint.id.clone(), who.clone())).or_insert_with(new);
+            (entry.confidence, entry.summary) = (confidence, hint.summary.clone());
+        }
+        let all = found.iter().all(Option::is_some);
+        let newest = found.iter().flatten().copied().fold(0.0, f64::max);
+        let enough = match case.is_control() {
+            true => since >= WATCH,
+            false => since >= limit || (all && since >= LISTEN && since.as_secs_f64() >= newest + AFTER.as_secs_f64()),
+        };
+        if enough {
+            break firing;
+        }
+        if stop::sleep(POLL) {
+            bail!("interrupted");
+        }
+    };
+    let (blamed, fleet) = pool::judge(&world.agents()?.rows()?, &names);
+    let told: Vec<Told> = last.iter().map(|(_, hint)| Told::of(hint, &names)).collect();
+    case.answers = pool::answers(&told, &blamed, &names);
+    case.fleet = fleet;
+    case.seen = seen.into_values().collect();
+    case.seconds = found.into_iter().flatten().reduce(f64::min);
+    Ok(case)
+}

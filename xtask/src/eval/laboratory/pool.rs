@@ -1,0 +1,203 @@
+//! What all agents together say: their hints, and the blame over all their edges, as a ranked list of answers.
+
+use super::who::{Names, Who};
+use netwhy_agent::{
+    api::Hint,
+    blame::{self, Culprit, Edge, Finding, Fleet, Parameters, Symptom},
+    http::json::PeerRow,
+};
+use std::collections::BTreeMap;
+
+/// Causes that say where packets get lost, which many agents know better than one.
+const LOSS: [&str; 2] = ["path_loss", "node_packet_loss"];
+const LATENCY: &str = "path_latency";
+
+/// One hint, reduced to what is scored.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Told {
+    pub(super) who: Who,
+    pub(super) cause: String,
+    /// 0 … 1.
+    pub(super) confidence: f64,
+    /// Culprits that the hint holds for almost as likely.
+    pub(super) alternatives: usize,
+}
+
+impl Told {
+    pub(super) fn of(hint: &Hint, names: &Names) -> Self {
+        Self {
+            who: names.who(&hint.blame),
+            cause: hint.cause.clone(),
+            confidence: hint.confidence,
+            alternatives: hint.blame.alternatives.len(),
+        }
+    }
+}
+
+/// A culprit that the edges of all agents together show.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Blamed {
+    pub(super) who: Who,
+    pub(super) symptom: Symptom,
+    pub(super) confidence: f64,
+}
+
+/// One answer to "what is wrong, and whose fault is it?".
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Answer {
+    pub(super) who: Who,
+    pub(super) cause: String,
+    /// Sum of the confidences of those who say so: what answers are ranked by.
+    pub(super) weight: f64,
+    /// Hints that say so. 0: only the edges of all agents together do.
+    pub(super) hints: usize,
+}
+
+/// Judges all agents' rows as `kubectl netwhy nodes` does, with zones besides. Beside those who are blamed: every finding
+/// in words, the undecided too.
+pub(super) fn judge(rows: &[PeerRow], names: &Names) -> (Vec<Blamed>, Vec<String>) {
+    let mut fleet = Fleet::new();
+    let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+    for row in rows.iter().filter(|row| row.segments_sent > 0) {
+        let Some(peer) = &row.peer_node else { continue };
+        let from = fleet.node(&row.node, names.zone(&row.node));
+        let to = fleet.node(peer, names.zone(peer));
+        fleet.set_heard(from);
+        fleet.push(Edge {
+            flows: count(row.sending_edges),
+            lossy_flows: count(row.lossy_edges),
+            ..Edge::new(from, to, row.segments_sent, count(row.loss_episodes))
+        });
+    }
+    let verdicts = blame::judge(&fleet, &Parameters::default());
+    let blamed = |finding: &Finding| match finding {
+        Finding::Blamed(verdict) => {
+            Some(Blamed { who: who(verdict.culprit, &fleet), symptom: verdict.symptom, confidence: verdict.confidence })
+        }
+        // Said, and said to be undecided: an abstention.
+        Finding::Ambiguous(_) | Finding::Insufficient(..) => None,
+    };
+    let words = verdicts.findings.iter().map(|finding| words(finding, &fleet)).collect();
+    (verdicts.findings.iter().filter_map(blamed).collect(), words)
+}
+
+/// A finding, for people.
+fn words(finding: &Finding, fleet: &Fleet) -> String {
+    let one = |verdict: &blame::Verdict| {
+        let blame::Evidence { observed, expected, segments, bad, peers, .. } = verdict.evidence;
+        let (culprit, score) = (who(verdict.culprit, fleet), verdict.score);
+        format!(
+            "{culprit} ({:?}): score {score:.1}, confidence {:.2}, {observed} episodes in {segments} segments, \
+             {expected:.1} expected, {bad} of {peers} peers",
+            verdict.culprit, verdict.confidence
+        )
+    };
+    match finding {
+        Finding::Blamed(verdict) => format!("blamed: {}", one(verdict)),
+        Finding::Ambiguous(all) => format!("ambiguous: {}", all.iter().map(one).collect::<Vec<_>>().join("; or ")),
+        Finding::Insufficient(verdict, missing) => format!("insufficient ({missing:?}): {}", one(verdict)),
+    }
+}
+
+fn who(culprit: Culprit, fleet: &Fleet) -> Who {
+    match culprit {
+        Culprit::Node(end) | Culprit::NodeIn(end) | Culprit::NodeOut(end) => Who::node(fleet.name(end)),
+        Culprit::Pair(a, b) => Who::pair(fleet.name(a), fleet.name(b)),
+        Culprit::ZonePair(a, b) => Who::zones(fleet.zone_name(a), fleet.zone_name(b)),
+        Culprit::Pod(pod) => Who::pod(fleet.pod_name(pod)),
+        Culprit::External(_) => Who::External,
+    }
+}
+
+/// Answers, the first one first. A hint about a path that the fleet's culprit lies on speaks for that culprit.
+pub(super) fn answers(told: &[Told], blamed: &[Blamed], names: &Names) -> Vec<Answer> {
+    let mut pools: BTreeMap<(Who, String), (f64, usize)> = BTreeMap::new();
+    let mut speaks: Vec<BTreeMap<&str, f64>> = vec![BTreeMap::new(); blamed.len()];
+    for hint in told {
+        let verdict = blamed.iter().position(|blamed| covers(blamed, hint, names));
+        let who = verdict.map_or(&hint.who, |at| &blamed[at].who);
+        if let Some(at) = verdict {
+            *speaks[at].entry(hint.cause.as_str()).or_default() += hint.confidence;
+        }
+        let pool = pools.entry((who.clone(), hint.cause.clone())).or_default();
+        *pool = (pool.0 + hint.confidence, pool.1 + 1);
+    }
+    for (blamed, causes) in blamed.iter().zip(speaks) {
+        let usual = if blamed.symptom == Symptom::Latency { LATENCY } else { LOSS[0] };
+        let cause = causes.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).map_or(usual, |(cause, _)| cause);
+        pools.entry((blamed.who.clone(), cause.to_owned())).or_default().0 += blamed.confidence;
+    }
+    let mut all: Vec<Answer> =
+        pools.into_iter().map(|((who, cause), (weight, hints))| Answer { who, cause, weight, hints }).collect();
+    // Whoever names nobody comes after whoever names somebody.
+    all.sort_by(|a, b| {
+        (a.who == Who::Nobody)
+            .cmp(&(b.who == Who::Nobody))
+            .then(b.weight.total_cmp(&a.weight))
+            .then_with(|| a.who.cmp(&b.who))
+    });
+    all
+}
+
+/// Whether a hint is about what a verdict explains.
+fn covers(blamed: &Blamed, hint: &Told, names: &Names) -> bool {
+    let loss = LOSS.contains(&hint.cause.as_str());
+    if !(loss && blamed.symptom == Symptom::Loss || hint.cause == LATENCY && blamed.symptom == Symptom::Latency) {
+        return false;
+    }
+    let zone = |node: &String| names.zone(node).unwrap_or_default().to_owned();
+    match (&blamed.who, &hint.who) {
+        (Who::Node(node), Who::Node(named)) => node == named,
+        (Who::Node(node), Who::Pair(a, b)) => node == a || node == b,
+        (Who::Pair(a, b), Who::Node(named)) => named == a || named == b,
+        (Who::Zones(a, b), Who::Pair(c, d)) => Who::zones(&zone(c), &zone(d)) == Who::zones(a, b),
+        (Who::Zones(a, b), Who::Node(named)) => [a, b].contains(&&zone(named)),
+        (a, b) => a == b,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn names() -> Names {
+        let node = |n: u8, name: &str, zone: &str| (Ipv4Addr::new(10, 0, 0, n), name.to_owned(), zone.to_owned());
+        let nodes = [node(1, "a", "z1"), node(2, "b", "z1"), node(3, "c", "z2")];
+        Names::new(std::iter::empty(), nodes.into_iter(), "out")
+    }
+
+    fn told(who: Who, cause: &str, confidence: f64) -> Told {
+        Told { who, cause: cause.to_owned(), confidence, alternatives: 0 }
+    }
+
+    #[test]
+    fn hints_about_paths_of_a_blamed_node_speak_for_it() {
+        let hints = [
+            told(Who::pair("a", "b"), "path_loss", 0.8),
+            told(Who::pair("b", "c"), "path_loss", 0.7),
+            told(Who::pod("x"), "pod_cpu_throttled", 0.9),
+        ];
+        let blamed = [Blamed { who: Who::node("b"), symptom: Symptom::Loss, confidence: 0.9 }];
+        let all = answers(&hints, &blamed, &names());
+        assert_eq!(all.len(), 2);
+        assert_eq!((&all[0].who, all[0].cause.as_str(), all[0].hints), (&Who::node("b"), "path_loss", 2));
+        assert!((all[0].weight - 2.4).abs() < 1e-9);
+        assert_eq!(all[1].who, Who::pod("x"));
+    }
+
+    #[test]
+    fn without_a_verdict_each_hint_stands_for_itself_and_nobody_comes_last() {
+        let hints = [told(Who::Nobody, "path_loss", 0.99), told(Who::pair("a", "b"), "path_loss", 0.5)];
+        let all = answers(&hints, &[], &names());
+        assert_eq!(all.iter().map(|a| &a.who).collect::<Vec<_>>(), [&Who::pair("a", "b"), &Who::Nobody]);
+    }
+
+    #[test]
+    fn a_zone_pair_takes_in_pairs_between_the_zones_only() {
+        let blamed = Blamed { who: Who::zones("z1", "z2"), symptom: Symptom::Loss, confidence: 0.9 };
+        assert!(covers(&blamed, &told(Who::pair("a", "c"), "path_loss", 0.5), &names()));
+        assert!(!covers(&blamed, &told(Who::pair("a", "b"), "path_loss", 0.5), &names()));
+        assert!(!covers(&blamed, &told(Who::pair("a", "c"), "peer_slow", 0.5), &names()));
+    }
+}

@@ -1,0 +1,121 @@
+//! The table and the JSON.
+
+use super::score::{Case, Score, score};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// What is to be reached, with the direction.
+const GOALS: [(&str, f64, bool); 6] = [
+    ("top1", 0.93, true),
+    ("top3", 0.97, true),
+    ("precision", 0.95, true),
+    ("wrong_node", 0.01, false),
+    ("p50", 5.0, false),
+    ("p95", 15.0, false),
+];
+
+/// One line about a case.
+pub(super) fn line(case: &Case) -> String {
+    let verdict = match (case.is_control(), case.right_in_first(1), case.right_in_first(3)) {
+        (true, ..) if case.seen.is_empty() => "silent",
+        (true, ..) => "SPOKE",
+        (false, true, _) => "right",
+        (false, false, true) => "later",
+        (false, false, false) if case.answers.is_empty() => "NOTHING",
+        _ => "WRONG",
+    };
+    let seconds = case.seconds.map_or_else(|| "     –".to_owned(), |s| format!("{s:>5.1}s"));
+    let answers: Vec<String> = case.answers.iter().take(3).map(|a| format!("{}: {}", a.who, a.cause)).collect();
+    let said = if case.is_control() {
+        case.seen.iter().map(|seen| format!("{}: {}", seen.who, seen.cause)).collect::<Vec<_>>().join(", ")
+    } else {
+        answers.join(", ")
+    };
+    format!("{:<20} {:<14} {seconds} {verdict:<8} {said}", case.fault, case.magnitude)
+}
+
+/// The table of all figures.
+pub(super) fn table(cases: &[Case]) -> String {
+    let all = score(cases);
+    let Score { top1, top3, blame_top1, precision, recall, wrong_node, p50_seconds, p95_seconds, .. } = all;
+    let mut out = String::new();
+    // Writing to a String can't fail.
+    let _ = writeln!(out, "laboratory: {} cases with a fault, {} controls", all.cases, all.controls);
+    let mut row = |what: &str, key: &str, value: Option<f64>, is_share: bool| {
+        let shown = match value {
+            None => "–".to_owned(),
+            Some(value) if is_share => format!("{value:.3}"),
+            Some(value) => format!("{value:.1} s"),
+        };
+        let goal = GOALS.iter().find(|goal| goal.0 == key).map_or(String::new(), |(_, goal, at_least)| {
+            let reached = value.is_some_and(|value| if *at_least { value >= *goal } else { value <= *goal });
+            let sign = if *at_least { "≥" } else { "≤" };
+            format!("  (to reach: {sign} {goal}{})", if reached { "" } else { ", short" })
+        });
+        let _ = writeln!(out, "  {what:<44} {shown:>8}{goal}");
+    };
+    row("first answer right (culprit and cause)", "top1", top1, true);
+    row("one of the first three", "top3", top3, true);
+    row("first answer's culprit right", "blame_top1", blame_top1, true);
+    row("precision of everything said", "precision", precision, true);
+    row("faults found", "recall", recall, true);
+    row("first answer names a wrong Node", "wrong_node", wrong_node, true);
+    row("time to the right hint, median", "p50", p50_seconds, false);
+    row("time to the right hint, 95th percentile", "p95", p95_seconds, false);
+    row("calibration error", "", all.calibration_error, true);
+    let _ = writeln!(
+        out,
+        "  hints in controls {} in {} of {} (to reach: 0{}); cases in which nobody was named {}",
+        all.control_hints,
+        all.control_cases,
+        all.controls,
+        if all.control_hints == 0 { "" } else { ", short" },
+        all.abstentions
+    );
+    let missed: Vec<_> = all.confusion.iter().filter(|((expected, got), _)| expected != got).collect();
+    if !missed.is_empty() {
+        let _ = writeln!(out, "  expected → first answer instead:");
+        for ((expected, got), n) in missed {
+            let _ = writeln!(out, "    {n} × {expected} → {got}");
+        }
+    }
+    out
+}
+
+/// Everything, for programs.
+pub(super) fn json(cases: &[Case]) -> Value {
+    let all = score(cases);
+    let Score { top1, top3, blame_top1, precision, recall, wrong_node, control_hints, control_cases, .. } = all;
+    let mut confusion = json!({});
+    for ((expected, got), n) in &all.confusion {
+        confusion[expected][got] = json!(n);
+    }
+    json!({
+        "top1": top1, "top3": top3, "blame_top1": blame_top1, "precision": precision, "recall": recall,
+        "wrong_node": wrong_node, "control_hints": control_hints, "controls_with_hints": control_cases,
+        "time_to_hint_seconds": { "p50": all.p50_seconds, "p95": all.p95_seconds },
+        "abstentions": all.abstentions, "calibration_error": all.calibration_error,
+        "faults": all.cases, "controls": all.controls, "confusion": confusion,
+        "cases": cases.iter().map(case_json).collect::<Vec<_>>(),
+    })
+}
+
+fn case_json(case: &Case) -> Value {
+    let pairs = |list: &[(super::who::Who, &str)]| -> Vec<Value> {
+        list.iter().map(|(who, cause)| json!({ "blame": who.to_string(), "cause": cause })).collect()
+    };
+    let expected: Vec<Value> =
+        case.expected.iter().map(|e| json!({ "right": pairs(&e.right), "also": pairs(&e.also) })).collect();
+    let answer = |answer: &super::pool::Answer| json!({ "blame": answer.who.to_string(), "cause": answer.cause, "weight": answer.weight, "hints": answer.hints });
+    let seen = |seen: &super::score::Seen| {
+        json!({
+            "blame": seen.who.to_string(), "cause": seen.cause, "confidence": seen.confidence, "seconds": seen.seconds,
+            "agent": seen.agent, "summary": seen.summary,
+        })
+    };
+    json!({
+        "fault": case.fault, "magnitude": case.magnitude, "seed": case.seed, "control": case.is_control(),
+        "expected": expected, "got": case.answers.iter().map(answer).collect::<Vec<_>>(), "seconds": case.seconds,
+        "right": case.right_in_first(1), "fleet": case.fleet, "hints": case.seen.iter().map(seen).collect::<Vec<_>>(),
+    })
+}
