@@ -10,6 +10,7 @@ use crate::{
     peers,
     pipeline::{self, Pipeline},
     pods, privileges,
+    publish::{self, Publish},
     sample::{CgroupFacts, Header, Recorder},
     state::NodeView,
     tasks::{Stop, Stopped, Tasks},
@@ -112,6 +113,9 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
         let (stop, stopped) = Stop::new();
         let mut tasks = Tasks::default();
         let conntrack = config.kube.conntrack.then(|| cli.global.procfs.clone());
+        if let Some(cluster) = &cluster {
+            tell_cluster(&mut tasks, &stopped, cluster, &config.kube, &view);
+        }
         let cluster =
             cluster.map(|cluster| watch_cluster(&mut tasks, &stopped, cluster, &node, &config.kube, conntrack));
         let outlet = Outlet { view: view_sender, stats: stats_sender };
@@ -317,6 +321,21 @@ async fn connect(config: &Config, place: &pods::Place) -> Result<pods::Cluster, 
         pods::Cluster::connect(place, kernel::monotonic, pods::Patience::default()).await.map_err(Failure::usage)?;
     tracing::info!(?place, node = node_name(config), "watching this Node's Pods");
     Ok(cluster)
+}
+
+/// Starts telling the API server of hints, where that was asked for.
+fn tell_cluster(
+    tasks: &mut Tasks,
+    stopped: &Stopped,
+    cluster: &pods::Cluster,
+    config: &Kube,
+    view: &watch::Receiver<Arc<NodeView>>,
+) {
+    let what = Publish { events: config.publish_events, conditions: config.publish_conditions };
+    if what != Publish::default() {
+        let stop = stopped.clone().wait();
+        tasks.spawn("publish", publish::publish(cluster.clone(), what, view.clone(), stop));
+    }
 }
 
 /// Starts the watches.

@@ -6,9 +6,10 @@
 //!               (or replay)   cumulative      differences, windows      pure                               pure
 //! NodeView → metrics (at scrape time) · http /api/v1 → plugin (`kubectl netwhy`, of many Nodes) → people
 //! edges of many Nodes → blame → people                      pure
+//! NodeView.hints → publish → Events and a Node condition, when switched on
 //! ```
 //! `sample`, `join`, `hints` and `blame` read no clock, no file and no environment: what they need comes as arguments, so that
-//! a recording replays to the same answer.
+//! a recording replays to the same answer. Only `pods`, `peers`, `publish` and `plugin` speak to an API server.
 
 pub mod config;
 #[cfg(feature = "ebpf")]
@@ -29,6 +30,7 @@ pub mod api;
 pub mod metrics;
 pub mod dashboards;
 pub mod http;
+pub mod publish;
 pub mod plugin;
 pub mod tasks;
 #[cfg(feature = "ebpf")]

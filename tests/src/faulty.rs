@@ -16,10 +16,14 @@ use std::{
 pub struct Asked {
     /// Time since the server began.
     pub at: Duration,
+    /// Such as `GET`.
+    pub method: String,
     /// Path without the query.
     pub path: String,
     /// Query without the question mark.
     pub query: String,
+    /// What came with it; empty for requests that only read.
+    pub body: String,
 }
 
 impl Asked {
@@ -185,16 +189,30 @@ fn read(reader: &mut impl io::BufRead, begun: Instant) -> io::Result<Option<Aske
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
     }
-    let target = line.split(' ').nth(1).unwrap_or_default();
+    let mut words = line.split(' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let asked = Asked { at: begun.elapsed(), path: path.to_owned(), query: query.to_owned() };
-    // The rest of the head; requests that only read have no body.
+    let mut length = 0;
     loop {
         let mut header = String::new();
         if reader.read_line(&mut header)? == 0 || header.trim().is_empty() {
-            return Ok(Some(asked));
+            break;
+        }
+        if let Some((name, value)) = header.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().map_err(io::Error::other)?;
         }
     }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok(Some(Asked {
+        at: begun.elapsed(),
+        method: method.to_owned(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        body: String::from_utf8_lossy(&body).into_owned(),
+    }))
 }
 
 /// Whether the connection can take another request.

@@ -251,6 +251,10 @@ settings! {
             "Whether EndpointSlices are watched too: for CNIs whose Pod addresses don't follow the Nodes' ranges, and to name peers' Pods. Memory grows with the cluster's endpoints.";
         events: bool = true, [], "", Restart,
             "Whether warnings about Pods in trouble are asked for, at most one request per second.";
+        publish_events: bool = false, [], "", Restart,
+            "Whether firing hints are written as Events on their Pods, one request per second at most. Needs the right to create and patch Events.";
+        publish_conditions: bool = false, [], "", Restart,
+            "Whether the Node gets a condition `NetwhyNetworkTrouble` that is true while a hint blames it. Needs the right to patch `nodes/status`.";
         conntrack: bool = true, [], "", Restart,
             "Whether the Node's connection tracking table is read, where it may be, every 30 s (a long one more rarely), to find the Pod behind a Service's address.";
     }

@@ -54,7 +54,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- $config := default dict .Values.config -}}
 {{- $kube := default dict $config.kube -}}
-{{- range $key, $instead := dict "mode" "kube.enabled" "node_name" "nothing, it is the Pod's Node" "kubeconfig" "nothing, the Pod has its own token" -}}
+{{- range $key, $instead := dict "mode" "kube.enabled" "node_name" "nothing, it is the Pod's Node" "kubeconfig" "nothing, the Pod has its own token" "endpoint_slices" "peers.endpointSlices" "publish_events" "kube.publishEvents" "publish_conditions" "kube.publishConditions" -}}
 {{- if hasKey $kube $key -}}
 {{- fail (printf "config.kube.%s would have no effect, because the chart sets it: use %s" $key $instead) -}}
 {{- end -}}
@@ -62,6 +62,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if hasKey (default dict $config.http) "listen" -}}
 {{- fail "config.http.listen would have no effect, because the chart sets it: use port and listenAddress" -}}
 {{- end -}}
+{{- end -}}
+
+{{/* The agent's configuration: `config`, and the switches that need rights beside them. */}}
+{{- define "netwhy.config" -}}
+{{- $kube := dict -}}
+{{- if .Values.kube.enabled -}}
+{{- range $key, $on := dict "endpoint_slices" .Values.peers.endpointSlices "publish_events" .Values.kube.publishEvents "publish_conditions" .Values.kube.publishConditions -}}
+{{- if $on -}}{{- $_ := set $kube $key true -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $config := deepCopy (default dict .Values.config) -}}
+{{- if $kube -}}{{- $config = mergeOverwrite $config (dict "kube" $kube) -}}{{- end -}}
+{{- toYaml $config -}}
 {{- end -}}
 
 {{/* What both kinds of monitors say of an endpoint. */}}

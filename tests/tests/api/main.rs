@@ -5,6 +5,7 @@
 
 mod faults;
 mod objects;
+mod publish;
 mod real;
 mod server;
 

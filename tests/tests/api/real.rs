@@ -263,3 +263,53 @@ async fn five_thousand_nodes_are_listed() {
     api.delete("node-10", &DeleteParams::default()).await.unwrap();
     nodes.until(SOON, "the Node's end", |p| !p.nodes.contains_key("node-10")).await;
 }
+
+/// What the chart adds with `kube.publishEvents` and `kube.publishConditions`.
+async fn grant_publishing(admin: &Client) {
+    let role: ClusterRole = read(json!({
+        "metadata": {"name": "agent"},
+        "rules": [
+            {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+            {"apiGroups": [""], "resources": ["nodes/status"], "verbs": ["patch"]},
+        ],
+    }));
+    Api::all(admin.clone()).create(&PostParams::default(), &role).await.unwrap();
+    bind(admin).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hints_become_events_and_a_condition_beside_the_kubelets_own() {
+    let Some(server) = ApiServer::start().await else { return };
+    let admin = server.admin().await;
+    grant_publishing(&admin).await;
+    let nodes: Api<Node> = Api::all(admin.clone());
+    nodes.create(&PostParams::default(), &read(json!({"metadata": {"name": NODE}}))).await.unwrap();
+    let ready = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+    nodes.patch_status(NODE, &Default::default(), &kube::api::Patch::Merge(&ready)).await.unwrap();
+    let what = netwhy_agent::publish::Publish { events: true, conditions: true };
+    let view = crate::publish::view();
+    let _publishing = crate::publish::Publishing::begin(&server.agent_config(None), what, view.clone()).await;
+    let events: Api<k8s_openapi::api::core::v1::Event> = Api::namespaced(admin.clone(), "default");
+    let begun = Instant::now();
+    let (event, node) = loop {
+        let event = events.get_opt("cart-1.netwhy-00c0ffee").await.unwrap();
+        let node = nodes.get(NODE).await.unwrap();
+        let conditions = node.status.and_then(|status| status.conditions).unwrap_or_default();
+        assert!(begun.elapsed() < SOON, "{event:?} {conditions:?}");
+        if let Some(event) = event
+            && conditions.len() == 2
+        {
+            break (event, conditions);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!((event.reason.as_deref(), event.count), (Some("NodePacketLoss"), Some(1)));
+    assert_eq!(event.involved_object.uid.as_deref(), Some("uid-cart"));
+    let of = |name: &str| node.iter().find(|condition| condition.type_ == name).unwrap().status.clone();
+    assert_eq!((of("Ready"), of("NetwhyNetworkTrouble")), ("True".to_owned(), "True".to_owned()));
+    // Another agent process says it again: the same Event, changed.
+    let _again = crate::publish::Publishing::begin(&server.agent_config(None), what, view).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let all = events.list(&Default::default()).await.unwrap().items;
+    assert_eq!(all.len(), 1, "{all:?}");
+}

@@ -1,6 +1,6 @@
 //! What a rendered chart holds, and what must be true of its DaemonSet and configuration.
 
-use crate::switches::Combination;
+use crate::switches::{Combination, PUBLISH};
 use k8s_openapi::{
     api::{
         apps::v1::DaemonSet,
@@ -90,7 +90,7 @@ fn arguments(container: &Container, combination: &Combination, port: i32) {
     let cli = netwhy_agent::config::cli::parse(&args, env).unwrap_or_else(|error| panic!("{combination:?}: {error}"));
     let config = netwhy_agent::config::cli::effective(&cli, Config::default());
     assert_eq!(config.kube.node_name.as_deref(), Some("node-1"));
-    let kube = !combination.has("kube=");
+    let kube = combination.has_kube();
     assert_eq!(
         config.kube.mode,
         if kube { netwhy_agent::config::Switch::On } else { netwhy_agent::config::Switch::Off }
@@ -128,6 +128,10 @@ fn configuration(documents: &Documents, combination: &Combination) {
         assert_eq!(config.signals.drops, netwhy_agent::config::Switch::Off);
         assert_eq!(config.peers.same_zone.len(), 1);
     } else {
-        assert_eq!(config, Config::default());
+        let mut expected = Config::default();
+        expected.kube.endpoint_slices = combination.has_kube() && combination.has("peers=");
+        expected.kube.publish_events = combination.has(PUBLISH);
+        expected.kube.publish_conditions = combination.has(PUBLISH);
+        assert_eq!(config, expected);
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     documents::{Documents, pod},
     helm::chart,
-    switches::Combination,
+    switches::{Combination, PUBLISH},
 };
 use k8s_openapi::api::{
     core::v1::ServiceAccount,
@@ -12,10 +12,12 @@ use k8s_openapi::api::{
 use std::collections::BTreeMap;
 
 /// What may be asked of the API server at all: group and resource, and verbs.
-const ALLOWED: [(&str, &str, &[&str]); 4] = [
+const ALLOWED: [(&str, &str, &[&str]); 6] = [
     ("", "pods", &["list", "watch"]),
     ("", "nodes", &["get", "list", "watch"]),
     ("", "events", &["list"]),
+    ("", "events", &["create", "patch"]),
+    ("", "nodes/status", &["patch"]),
     ("discovery.k8s.io", "endpointslices", &["list", "watch"]),
 ];
 
@@ -46,7 +48,7 @@ fn container(documents: &Documents, combination: &Combination) {
 }
 
 fn api_server(documents: &Documents, combination: &Combination) {
-    let kube = !combination.has("kube=");
+    let kube = combination.has_kube();
     let (pod, _) = pod(documents);
     assert_eq!(pod.automount_service_account_token, Some(kube), "no token without need");
     let created = documents.of_kind("ServiceAccount").len();
@@ -74,13 +76,18 @@ fn api_server(documents: &Documents, combination: &Combination) {
             }
         }
     }
-    let slices = combination.has("peers=");
-    assert_eq!(asked.len(), if slices { 4 } else { 3 });
-    for ((group, resource), verbs) in &asked {
-        let allowed = ALLOWED.iter().find(|(g, r, _)| g == group && r == resource);
-        let (_, _, allowed) = allowed.unwrap_or_else(|| panic!("{group}/{resource} is nothing that the agent reads"));
-        assert_eq!(verbs, allowed, "{group}/{resource}");
+    let (slices, publishes) = (combination.has("peers="), combination.has(PUBLISH));
+    let mut expected: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for (group, resource, verbs) in ALLOWED {
+        // Nothing that changes anything, unless it was asked for.
+        let changes = verbs.contains(&"patch");
+        if (changes && !publishes) || (resource == "endpointslices" && !slices) {
+            continue;
+        }
+        let all = expected.entry((group.to_owned(), resource.to_owned())).or_default();
+        all.extend(verbs.iter().map(|verb| (*verb).to_owned()));
     }
+    assert_eq!(asked, expected);
     let binding: ClusterRoleBinding = documents.one("ClusterRoleBinding");
     assert_eq!((binding.role_ref.kind.as_str(), Some(binding.role_ref.name)), ("ClusterRole", role.metadata.name));
     let subjects = binding.subjects.expect("subjects");

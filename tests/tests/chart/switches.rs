@@ -11,7 +11,7 @@ use std::{
 
 /// What can be switched independently: for each, what can be given to `helm --set-json`; an empty text is the default.
 const SWITCHES: [&[&str]; 9] = [
-    &["", "kube={\"enabled\":false}"],
+    &["", "kube={\"enabled\":false}", PUBLISH],
     &["", "peers={\"endpointSlices\":true}"],
     &["", "rbac={\"create\":false}"],
     &["", "serviceAccount={\"create\":false}"],
@@ -26,6 +26,9 @@ const SWITCHES: [&[&str]; 9] = [
     &["", "networkPolicy={\"enabled\":true,\"from\":[{\"namespaceSelector\":{}}]}"],
     &["", OTHERS],
 ];
+
+/// Hints are told to the API server.
+pub(crate) const PUBLISH: &str = "kube={\"publishEvents\":true,\"publishConditions\":true}";
 
 /// Values that change text rather than structure, given together.
 const OTHERS: &str = "{\"image\":{\"digest\":\"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\
@@ -43,6 +46,11 @@ const OTHERS: &str = "{\"image\":{\"digest\":\"sha256:0123456789abcdef0123456789
 pub(crate) struct Combination(pub(crate) Vec<String>);
 
 impl Combination {
+    /// Whether names and Pods come from the API server.
+    pub(crate) fn has_kube(&self) -> bool {
+        !self.has("kube={\"enabled\":false}")
+    }
+
     /// Whether a value that begins so is among them.
     pub(crate) fn has(&self, beginning: &str) -> bool {
         self.0.iter().any(|value| value.starts_with(beginning))
@@ -102,7 +110,7 @@ fn every_combination_renders_only_what_the_api_knows_and_asks_for_no_more_rights
     let kinds = kinds.into_inner().expect("no test panicked");
     println!("combinations: {}, kinds: {}", combinations.len(), kinds.iter().cloned().collect::<Vec<_>>().join(", "));
     // Else a switch has lost its effect.
-    assert_eq!(combinations.len(), 1024);
+    assert_eq!(combinations.len(), 1536);
     assert_eq!(kinds.len(), 9, "{kinds:?}");
 }
 
