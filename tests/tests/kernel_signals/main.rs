@@ -28,5 +28,6 @@ mod node;
 mod program;
 mod recording;
 mod rtt;
+mod run_queue;
 mod socket;
 mod stage;
