@@ -182,11 +182,13 @@ pub enum Counter {
     DnsFull = 11,
     /// A DNS socket that serves many lookups at once ended: they have no times.
     DnsShared = 12,
+    /// A wait for a CPU did not fit into its maps; it is lost. Counted by the scheduler's program for itself.
+    RunQueueFull = 13,
 }
 
 impl Counter {
     /// All counters in index order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::EdgesFull,
         Self::OverflowFull,
         Self::CgroupsFull,
@@ -200,6 +202,7 @@ impl Counter {
         Self::RetransmitFailed,
         Self::DnsFull,
         Self::DnsShared,
+        Self::RunQueueFull,
     ];
     /// Number of slots in the map.
     pub const COUNT: u32 = 16;
@@ -220,6 +223,7 @@ impl Counter {
             Self::RetransmitFailed => "retransmit_failed",
             Self::DnsFull => "dns_full",
             Self::DnsShared => "dns_shared",
+            Self::RunQueueFull => "run_queue_full",
         }
     }
 
@@ -227,7 +231,13 @@ impl Counter {
     pub const fn is_loss(self) -> bool {
         matches!(
             self,
-            Self::OverflowFull | Self::CgroupsFull | Self::DropsFull | Self::NoCgroup | Self::BadRead | Self::DnsFull
+            Self::OverflowFull
+                | Self::CgroupsFull
+                | Self::DropsFull
+                | Self::NoCgroup
+                | Self::BadRead
+                | Self::DnsFull
+                | Self::RunQueueFull
         )
     }
 }

@@ -11,6 +11,7 @@ pub mod counters;
 pub mod dns;
 pub mod keys;
 pub mod memory;
+pub mod run_queue;
 pub mod sampling;
 pub mod stats;
 pub mod walk;
@@ -19,6 +20,7 @@ pub use buckets::{BOUNDS_US, BUCKETS, REPLY_BUCKETS, bucket_index, reply_bucket}
 pub use counters::{Counter, Failure, PeerClass, Retransmit, Role};
 pub use dns::{DNS_PORT, DnsStats, Exchange, Outcome};
 pub use keys::{Control, DropKey, EdgeKey, OverflowKey, PeerPrefix};
+pub use run_queue::RunQueueStats;
 pub use sampling::{Sampling, lot};
 pub use stats::{CgroupStats, EdgeStats, MIN_SLOTS, min_slot_epoch, min_slot_pack, min_slot_unpack};
 pub use walk::WalkSummary;

@@ -4,6 +4,7 @@ use crate::{
     counters::Counter,
     dns::{DnsStats, Exchange},
     keys::{DropKey, EdgeKey, OverflowKey, PeerPrefix},
+    run_queue::RunQueueStats,
     stats::{CgroupStats, EdgeStats},
 };
 
@@ -47,12 +48,14 @@ pub fn upper_bound(limits: Limits, cpus: usize) -> usize {
         + hash(limits.drops, size_of::<DropKey>(), 8)
         + hash(limits.cgroups, size_of::<EdgeKey>(), size_of::<DnsStats>())
         + hash(limits.cgroups, 8, LOOKUP)
+        + hash(limits.cgroups, 8, size_of::<RunQueueStats>())
         + limits.prefixes * (ELEMENT + size_of::<PeerPrefix>() + 8)
         + free_lists(row(size_of::<EdgeKey>(), size_of::<EdgeStats>())) * 2
         + free_lists(row(8, size_of::<CgroupStats>()))
         + free_lists(row(size_of::<DropKey>(), 8))
         + free_lists(row(size_of::<EdgeKey>(), size_of::<DnsStats>()))
         + free_lists(row(8, LOOKUP))
+        + free_lists(row(8, size_of::<RunQueueStats>()))
         + cpus * Counter::COUNT as usize * 8
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     cgroup::{CgroupTable, FactsReader, Mounts, Reader},
-    config::{Config, Exit, Kube, Switch, cli::Cli, reloadable},
+    config::{Config, Exit, Kube, RunQueue, Switch, cli::Cli, reloadable},
     http,
     kernel::{self, KernelSource, Loaded, Mode, SourceSettings, Subtree},
     metrics::{MetricsOptions, Privileges},
@@ -281,7 +281,7 @@ fn subtree(mounts: &Mounts) -> Result<Option<Subtree>, Failure> {
     Ok(Some(Subtree { level: u32::try_from(level).unwrap_or(u32::MAX), id }))
 }
 
-fn modes(config: &Config) -> [(&'static str, Mode); 7] {
+fn modes(config: &Config) -> [(&'static str, Mode); 8] {
     let mode = |switch| match switch {
         Switch::Auto => Mode::Auto,
         Switch::On => Mode::On,
@@ -296,6 +296,14 @@ fn modes(config: &Config) -> [(&'static str, Mode); 7] {
         ("sockets", mode(signals.sockets)),
         ("drops", mode(signals.drops)),
         ("dns", mode(signals.dns)),
+        (
+            "run_queue",
+            match signals.run_queue {
+                RunQueue::Off => Mode::Off,
+                RunQueue::On => Mode::On,
+                RunQueue::Pressure => Mode::Auto,
+            },
+        ),
     ]
 }
 

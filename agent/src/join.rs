@@ -4,7 +4,7 @@ use crate::{
     cgroup::{Owner as CgroupOwner, owner},
     peers::{Peer, PeerKind, PeerTable, Translations, mapped},
     pods::{PodIndex, PodInfo},
-    sample::{CgroupFacts, Connects, FactsDelta, Frame, HostKey, Ledger, Lookups, Snapshot, Tally, Window},
+    sample::{CgroupFacts, Connects, FactsDelta, Frame, Histogram, HostKey, Ledger, Lookups, Snapshot, Tally, Window},
     state::{DnsView, EdgeView, NodeView, PeerNodeView, SubjectId, SubjectKind, SubjectView, Usual},
 };
 use netwhy_abi::PeerClass;
@@ -74,6 +74,7 @@ struct Sums {
     totals: [Option<Box<Tally>>; PeerClass::ALL.len()],
     connects: Connects,
     lookups: Lookups,
+    run_queue: Histogram,
     drops: BTreeMap<u32, u64>,
     facts: FactsDelta,
     pod: Option<Arc<PodInfo>>,
@@ -266,6 +267,12 @@ impl Join {
                 None => self.waiting(key.cgroup, at).sums.lookups.add(lookups),
             }
         }
+        for (cgroup, waits) in &frame.run_queue {
+            match self.sums(*cgroup) {
+                Some(sums) => sums.run_queue.add(waits),
+                None => self.waiting(*cgroup, at).sums.run_queue.add(waits),
+            }
+        }
         for (key, n) in &frame.drops {
             if key.cgroup == 0 {
                 *self.node_drops.entry(key.reason).or_default() += n;
@@ -399,6 +406,11 @@ impl Join {
         for (cgroup, connects) in self.window.connects() {
             if let Some(view) = self.owners.get(&cgroup).and_then(|owner| subjects.get_mut(&owner.subject)) {
                 view.window_connects.add(&connects);
+            }
+        }
+        for (cgroup, waits) in self.window.run_queue() {
+            if let Some(view) = self.owners.get(&cgroup).and_then(|owner| subjects.get_mut(&owner.subject)) {
+                view.window_run_queue.add(&waits);
             }
         }
         let tops = self.topmost();
@@ -541,6 +553,7 @@ impl Sums {
         }
         self.connects.add(&other.connects);
         self.lookups.add(&other.lookups);
+        self.run_queue.add(&other.run_queue);
         for (reason, n) in &other.drops {
             *self.drops.entry(*reason).or_default() += n;
         }
@@ -570,6 +583,7 @@ impl Sums {
             totals: self.totals.clone(),
             connects: self.connects.clone(),
             lookups: self.lookups.clone(),
+            run_queue: self.run_queue.clone(),
             drops: self.drops.clone(),
             cpu: self.facts.cpu,
             pressure: self.facts.pressure,

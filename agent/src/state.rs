@@ -4,7 +4,7 @@ use crate::{
     api,
     peers::PeerKind,
     pods::PodInfo,
-    sample::{Connects, CpuStat, Device, Gauge, Group, HostKey, Lookups, Pressure, Signal, State, Tally},
+    sample::{Connects, CpuStat, Device, Gauge, Group, Histogram, HostKey, Lookups, Pressure, Signal, State, Tally},
 };
 use netwhy_abi::{Counter, PeerClass};
 use serde::Serialize;
@@ -101,6 +101,10 @@ pub struct SubjectView {
     pub window_connects: Connects,
     /// DNS lookups over UDP since the agent started.
     pub lookups: Lookups,
+    /// Waits for a CPU since the agent started, while the scheduler was looked at.
+    pub run_queue: Histogram,
+    /// The same over the window.
+    pub window_run_queue: Histogram,
     /// Drops on its sockets by kernel reason number, since the agent started.
     pub drops: BTreeMap<u32, u64>,
     /// CPU bandwidth control, sums since the agent first saw it. `None`: no controller.

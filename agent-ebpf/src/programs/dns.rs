@@ -20,7 +20,7 @@ use aya_ebpf::{
     programs::{SockAddrContext, SockContext},
 };
 use core::ptr::{addr_of, read_volatile};
-use netwhy_abi::{Counter, DNS_PORT, EdgeKey, Exchange, Outcome};
+use netwhy_abi::{DNS_PORT, EdgeKey, Exchange};
 
 use crate::{
     kernel::{Ptr, probe},

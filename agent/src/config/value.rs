@@ -16,6 +16,18 @@ pub enum Switch {
     Off,
 }
 
+/// When the scheduler is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunQueue {
+    /// Never.
+    Off,
+    /// Always; refuse to start without it.
+    On,
+    /// While the Node or a Pod is under CPU pressure.
+    #[default]
+    Pressure,
+}
+
 /// Buckets of the exported RTT histograms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RttBuckets {
@@ -198,6 +210,7 @@ macro_rules! choice {
 }
 
 choice!(Switch: "auto" => Auto, "on" => On, "off" => Off);
+choice!(RunQueue: "off" => Off, "on" => On, "pressure" => Pressure);
 choice!(RttBuckets: "coarse" => Coarse, "fine" => Fine);
 
 impl Setting for Option<String> {

@@ -17,7 +17,7 @@ pub(super) fn board() -> Result<Board, Error> {
             ("Connections", vec![handshakes()?, connects()?, failures()?, resets()?, overflows()?]),
             ("Names", vec![lookup_times()?, lookups()?]),
             ("What holds it back", vec![limited()?, bytes()?, windows()?]),
-            ("CPU and memory", vec![throttled()?, throttled_time()?, pressure()?, kills()?]),
+            ("CPU and memory", vec![throttled()?, throttled_time()?, pressure()?, run_queue()?, kills()?]),
         ],
     })
 }
@@ -119,6 +119,14 @@ fn lookup_times() -> Result<Panel, Error> {
         .query(durations.quantile(0.5, &["pod"])?, "p50 {{pod}}")
         .query(durations.quantile(0.99, &["pod"])?, "p99 {{pod}}")
         .limits(0.1, 1.0))
+}
+
+fn run_queue() -> Result<Panel, Error> {
+    let waits = POD.of("netwhy_runqueue_seconds", &[])?;
+    Ok(Panel::lines("Waits for a CPU", Unit::Seconds)
+        .about("From runnable to running. By default only looked at under CPU pressure: gaps are times without.")
+        .query(waits.quantile(0.5, &["pod"])?, "p50 {{pod}}")
+        .query(waits.quantile(0.99, &["pod"])?, "p99 {{pod}}"))
 }
 
 fn lookups() -> Result<Panel, Error> {

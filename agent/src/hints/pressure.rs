@@ -29,6 +29,7 @@ pub(super) const NODE_CPU_CONTENTION: Rule = Rule {
         "netwhy_node_pressure_seconds_total{resource=\"cpu\"}",
         "netwhy_node_cpu_idle_seconds_total",
         "CPU time of all cgroups (cpu.stat) and their weights",
+        "netwhy_runqueue_seconds",
     ],
     test: "Some task of the Pod waited for a CPU at least 20 % of the window, or 10 % and twice as long as it ran, and twice \
            as much as usual (50 % before a baseline is known), while some task of the Node did at least 50 % and the CPUs were busy at least 90 %. All are the \
@@ -223,6 +224,12 @@ fn cpu(context: &Context<'_>, index: usize, subject: &Subject<'_>) -> Vec<Findin
     let mut all = numbers(context, subject, Resource::Cpu, found);
     let idle = Signal::CpuIdle.source();
     all.push(evidence("cpu_used", busy, &format!("of {cpus} CPUs"), context.node, idle));
+    for (q, name_of) in [(0.5, "0.5"), (0.99, "0.99")] {
+        if let Some(us) = subject.view.window_run_queue.quantile_us(q) {
+            let signal = format!("netwhy_runqueue_seconds{{quantile=\"{name_of}\"}}");
+            all.push(evidence(&signal, us / 1e6, "seconds", name, "ebpf:sched_switch"));
+        }
+    }
     all.push(Evidence {
         baseline: context.host_memory.cores(&subject.view.id),
         ..evidence("cpu_usage", own, "cores", name, "cpu.stat")

@@ -70,6 +70,12 @@ pub struct Window {
     pub loss_episode_ratio: Option<f64>,
     /// Handshake durations by role (`client`, `server`).
     pub connect: By<Durations>,
+    /// DNS lookups over UDP that ended. Absent: none, or not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<DnsLookups>,
+    /// Waits for a CPU. Absent: the scheduler was not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_queue: Option<Durations>,
     /// What held busy sockets back. `null`: no busy time.
     pub limited: LimitedShares,
     /// Share of the enforcement periods in which the subject was throttled, 0 … 1. `null`: no CPU limit.
@@ -125,6 +131,18 @@ pub struct Durations {
     pub p50_seconds: Option<f64>,
     /// 99th percentile.
     pub p99_seconds: Option<f64>,
+}
+
+/// DNS lookups of one subject over the window, at all servers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DnsLookups {
+    /// With every answer that was waited for.
+    pub answered: u64,
+    /// Without.
+    pub unanswered: u64,
+    /// Of the answered ones.
+    #[serde(flatten)]
+    pub durations: Durations,
 }
 
 /// Shares of the busy time, 0 … 1, that add up to 1. `null`: no busy time.

@@ -4,6 +4,7 @@ use super::{
     btf::{BtfError, KernelTypes},
     offsets,
     probes::{Hook, PROBES, Probe, Program, State, Verdict},
+    run_queue::{self, RunQueue},
 };
 use aya::{
     Btf, Ebpf, EbpfLoader,
@@ -18,7 +19,7 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ne
 /// Whether a signal is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// If the kernel can.
+    /// If the kernel can; the scheduler: while tasks wait for CPUs.
     Auto,
     /// It must.
     On,
@@ -53,7 +54,7 @@ pub struct Settings<'a> {
 }
 
 impl Settings<'_> {
-    fn mode(&self, probe: &str) -> Mode {
+    pub(super) fn mode(&self, probe: &str) -> Mode {
         self.modes.iter().find(|(name, _)| *name == probe).map_or(Mode::Auto, |(_, mode)| *mode)
     }
 
@@ -118,6 +119,10 @@ pub struct Loaded {
     pub(super) links: Vec<Attached>,
     /// The subtree's root. `None`: it can't be opened.
     pub(super) cgroup: Option<File>,
+    /// The program on the scheduler. `None`: not loaded.
+    pub(super) run_queue: Option<RunQueue>,
+    /// Whether it is to be attached only while tasks wait for CPUs.
+    pub(super) run_queue_by_pressure: bool,
     /// One verdict per probe, in the table's order.
     pub verdicts: Vec<Verdict>,
     /// What this kernel lacks, in words.
@@ -164,9 +169,16 @@ impl Loaded {
         let kernel = Kernel { btf: &btf, types: &types, constants: &constants, cgroup: cgroup.as_ref().ok() };
         let mut verdicts = Vec::new();
         let mut links = Vec::new();
+        let mut run_queue = None;
         for probe in PROBES {
             let mode = settings.mode(probe.name);
-            let verdict = attach(&mut ebpf, &kernel, probe, mode, &mut links);
+            let verdict = if probe.programs.iter().any(|program| program.hook == Hook::Scheduler) {
+                let (loaded, verdict) = run_queue::load(settings, &btf, &types, version, probe, mode);
+                run_queue = loaded;
+                verdict
+            } else {
+                attach(&mut ebpf, &kernel, probe, mode, &mut links)
+            };
             if verdict.state != State::Ok {
                 if mode == Mode::On {
                     return Err(LoadError::Demanded { name: probe.name, why: verdict.why });
@@ -183,7 +195,19 @@ impl Loaded {
         let can_walk = constants.has_storage
             && verdicts.iter().any(|v| v.name == "sockets" && matches!(v.state, State::Ok | State::Degraded));
         let drop_reasons = drop_reasons(&types);
-        Ok(Self { ebpf, log, links, cgroup: cgroup.ok(), verdicts, lacks: constants.lacks, drop_reasons, can_walk })
+        let run_queue_by_pressure = settings.mode("run_queue") == Mode::Auto;
+        Ok(Self {
+            ebpf,
+            log,
+            links,
+            cgroup: cgroup.ok(),
+            run_queue,
+            run_queue_by_pressure,
+            verdicts,
+            lacks: constants.lacks,
+            drop_reasons,
+            can_walk,
+        })
     }
 
     /// Passes what the programs logged since the last call on to the agent's log.
@@ -297,7 +321,7 @@ fn unsupported(types: &KernelTypes, constants: &offsets::Constants, program: &Pr
         },
         Hook::Iterator(name) => (!constants.has_storage)
             .then(|| format!("this kernel's {name} iterator can't look into sockets (5.12 can)")),
-        Hook::CgroupSockAddr | Hook::CgroupSock => None,
+        Hook::CgroupSockAddr | Hook::CgroupSock | Hook::Scheduler => None,
     }
 }
 
@@ -324,6 +348,7 @@ fn attach_program(ebpf: &mut Ebpf, kernel: &Kernel<'_>, program: &Program) -> Re
             let target: &mut programs::CgroupSock = target.try_into().map_err(|e: programs::ProgramError| say(&e))?;
             target.load().map_err(|e| say(&e))?;
         }
+        Hook::Scheduler => return Err(format!("{name} is in another object")),
     }
     link(target, kernel.cgroup).map_err(|e| format!("{name}: {}", brief(&format!("{e:#}"))))
 }
@@ -391,7 +416,7 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// A verifier's log ends in what it objects to, and in statistics; the whole goes to the debug log.
-fn brief(text: &str) -> String {
+pub(super) fn brief(text: &str) -> String {
     const STATISTICS: [&str; 3] = ["verification time ", "stack depth ", "processed "];
     tracing::debug!("{text}");
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());

@@ -2,7 +2,9 @@
 
 use super::{load::Loaded, stats::MapFill, sys};
 use aya::maps::{Array, Map, MapData, PerCpuArray, lpm_trie::LpmTrie};
-use netwhy_abi::{CgroupStats, Control, Counter, DnsStats, DropKey, EdgeKey, EdgeStats, OverflowKey, PeerClass};
+use netwhy_abi::{
+    CgroupStats, Control, Counter, DnsStats, DropKey, EdgeKey, EdgeStats, OverflowKey, PeerClass, RunQueueStats,
+};
 use std::{
     io,
     net::Ipv6Addr,
@@ -31,6 +33,7 @@ pub(super) struct Rows {
     pub(super) cgroups: Vec<(u64, CgroupStats)>,
     pub(super) drops: Vec<(DropKey, u64)>,
     pub(super) dns: Vec<(EdgeKey, DnsStats)>,
+    pub(super) run_queue: Vec<(u64, RunQueueStats)>,
 }
 
 impl Loaded {
@@ -48,7 +51,8 @@ impl Loaded {
         sys::read_all(self.fd("OVERFLOW")?, &mut rows.overflow)?;
         sys::read_all(self.fd("CGROUPS")?, &mut rows.cgroups)?;
         sys::read_all(self.fd("DROPS")?, &mut rows.drops)?;
-        sys::read_all(self.fd("DNS")?, &mut rows.dns)
+        sys::read_all(self.fd("DNS")?, &mut rows.dns)?;
+        self.run_queue.as_ref().map_or(Ok(()), |run_queue| run_queue.read(&mut rows.run_queue))
     }
 
     /// Asks the kernel once for all that a snapshot asks: rows, counters, a change, a walk (whose file is made, not read).
@@ -72,6 +76,9 @@ impl Loaded {
         let mut sums = [0; Counter::ALL.len()];
         for counter in Counter::ALL {
             sums[counter as usize] = map.get(&(counter as u32), 0)?.iter().sum();
+        }
+        if let Some(run_queue) = &self.run_queue {
+            sums[Counter::RunQueueFull as usize] = run_queue.lost()?;
         }
         Ok(sums)
     }
@@ -121,6 +128,7 @@ impl Loaded {
             of("cgroups", rows.cgroups.len(), size_of::<(u64, CgroupStats)>()),
             of("drops", rows.drops.len(), size_of::<(DropKey, u64)>()),
             of("dns", rows.dns.len(), size_of::<(EdgeKey, DnsStats)>()),
+            of("run_queue", rows.run_queue.len(), size_of::<(u64, RunQueueStats)>()),
         ]
         .into_iter()
         .map(|fill| MapFill { max_entries: self.capacity(fill.name).unwrap_or(fill.max_entries), ..fill })
@@ -129,6 +137,9 @@ impl Loaded {
 
     /// Rows that a map has room for.
     pub(super) fn capacity(&self, name: &str) -> Option<u64> {
+        if name == "run_queue" {
+            return self.run_queue.as_ref()?.capacity();
+        }
         match self.map(&name.to_ascii_uppercase())? {
             Map::HashMap(data) => data.info().ok().map(|info| u64::from(info.max_entries())),
             _ => None,

@@ -9,11 +9,13 @@
 
 mod btf;
 mod ethtool;
+mod gate;
 mod idle;
 mod load;
 mod maps;
 mod offsets;
 mod probes;
+mod run_queue;
 mod source;
 mod stats;
 mod sys;

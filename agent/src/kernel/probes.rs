@@ -13,6 +13,8 @@ pub enum Hook {
     CgroupSockAddr,
     /// End of a socket in the agent's cgroup subtree.
     CgroupSock,
+    /// BTF-typed tracepoint of the scheduler; the program is in an object of its own.
+    Scheduler,
 }
 
 /// One kernel program.
@@ -134,6 +136,15 @@ pub const PROBES: &[Probe] = &[
         core: false,
         whole: true,
         net_admin: true,
+    },
+    Probe {
+        name: "run_queue",
+        programs: &[Program { name: "nw_run_queue", hook: Hook::Scheduler, min_args: 0 }],
+        since: "5.11",
+        without: "waits for a CPU",
+        core: false,
+        whole: true,
+        net_admin: false,
     },
 ];
 

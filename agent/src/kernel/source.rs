@@ -1,6 +1,7 @@
 //! Snapshots of the running kernel.
 
 use super::{
+    gate::Gate,
     idle::Idle,
     load::Loaded,
     maps::Rows,
@@ -23,6 +24,7 @@ struct IdleRows {
     cgroups: Idle<u64>,
     drops: Idle<DropKey>,
     dns: Idle<EdgeKey>,
+    run_queue: Idle<u64>,
 }
 
 /// Pace and limits of a source.
@@ -54,6 +56,7 @@ pub struct KernelSource<F> {
     slices: Slices,
     rows: Rows,
     idle: IdleRows,
+    gate: Gate,
     edges_full: bool,
     settings: SourceSettings,
     fill: Vec<MapFill>,
@@ -74,6 +77,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             slices: Slices::new(),
             rows: Rows::default(),
             idle: IdleRows::default(),
+            gate: Gate::default(),
             edges_full: false,
             settings,
             fill: Vec::new(),
@@ -121,6 +125,18 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         Ok(())
     }
 
+    /// Looks at the scheduler while tasks wait for CPUs, where that is what is wanted.
+    fn follow_pressure(&mut self, snapshot: &Snapshot) {
+        let Some(run_queue) = self.loaded.run_queue.as_mut().filter(|_| self.loaded.run_queue_by_pressure) else {
+            return;
+        };
+        let wanted = self.gate.update(snapshot.at, &snapshot.groups, snapshot.host.as_ref());
+        if let Err(error) = run_queue.watch(wanted) {
+            tracing::warn!("waits for a CPU are not looked at: {error:#}: set signals.run_queue to `on` or `off`");
+            self.loaded.run_queue_by_pressure = false;
+        }
+    }
+
     /// Takes rows that did not change for long out of the kernel's maps; their last values join the snapshot.
     fn retire(&mut self, now: Duration, snapshot: &mut Snapshot) -> std::io::Result<()> {
         let Self { loaded, rows, idle, settings, .. } = self;
@@ -136,6 +152,11 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             retire(loaded.fd("DROPS")?, &mut idle.drops, now, drops, &rows.drops, &mut snapshot.drops)?;
         let dns = limit("dns", rows.dns.len());
         snapshot.gone_dns = retire(loaded.fd("DNS")?, &mut idle.dns, now, dns, &rows.dns, &mut snapshot.dns)?;
+        if let Some(run_queue) = &loaded.run_queue {
+            let (map, limit) = (run_queue.fd()?, limit("run_queue", rows.run_queue.len()));
+            snapshot.gone_run_queue =
+                retire(map, &mut idle.run_queue, now, limit, &rows.run_queue, &mut snapshot.run_queue)?;
+        }
         let overflow = limit("overflow", rows.overflow.len());
         let mut last = Vec::new();
         let gone = retire(loaded.fd("OVERFLOW")?, &mut idle.overflow, now, overflow, &rows.overflow, &mut last)?;
@@ -197,6 +218,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
         });
         self.idle.drops.changed(now, &self.rows.drops, |n| *n);
         self.idle.dns.changed(now, &self.rows.dns, |row| (row.answered, row.unanswered));
+        self.idle.run_queue.changed(now, &self.rows.run_queue, |row| row.buckets);
         let edges = self.rows.edges.iter().zip(changed).filter(|(_, changed)| *changed).map(|(row, _)| *row).collect();
         let overflow = self.rows.overflow.iter().map(|(key, row)| (class_key(key), *row)).collect();
         let mut named: Vec<u64> = self.rows.edges.iter().map(|(key, _)| key.cgroup).collect();
@@ -204,6 +226,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
         named.extend(self.rows.cgroups.iter().map(|(id, _)| *id));
         named.extend(self.rows.drops.iter().map(|(key, _)| key.cgroup).filter(|id| *id != 0));
         named.extend(self.rows.dns.iter().map(|(key, _)| key.cgroup));
+        named.extend(self.rows.run_queue.iter().map(|(id, _)| *id));
         named.sort_unstable();
         named.dedup();
         let mut snapshot = Snapshot {
@@ -215,11 +238,13 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
             cgroups: self.rows.cgroups.clone(),
             drops: self.rows.drops.clone(),
             dns: self.rows.dns.clone(),
+            run_queue: self.rows.run_queue.clone(),
             counters: self.loaded.counters()?,
             groups: (self.facts)(now, &named),
             host: self.host.as_mut().map(|reader| reader.read(now)),
             ..Snapshot::default()
         };
+        self.follow_pressure(&snapshot);
         self.retire(now, &mut snapshot)?;
         Ok(Some(snapshot))
     }

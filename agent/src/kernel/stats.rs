@@ -73,7 +73,8 @@ impl Loaded {
         let programs = PROBES.iter().flat_map(|probe| probe.programs);
         programs
             .filter_map(|program| {
-                let fd = self.ebpf.program(program.name)?.fd().ok()?;
+                let own = || self.run_queue.as_ref()?.ebpf.program(program.name);
+                let fd = self.ebpf.program(program.name).or_else(own)?.fd().ok()?;
                 let stats = sys::run_stats(fd.as_fd()).ok()?;
                 Some(ProgramRun { name: program.name, run_ns: stats.run_ns, run_count: stats.run_count })
             })
@@ -91,6 +92,10 @@ impl Loaded {
     /// what is left then is a machine without netwhy.
     pub fn detach(&mut self) {
         self.links.clear();
+        if let Some(run_queue) = &mut self.run_queue {
+            // Taking it off never fails.
+            let _ = run_queue.watch(false);
+        }
     }
 
     /// Puts the programs back that [`Loaded::detach`] took off; does nothing when they are attached.
@@ -107,6 +112,9 @@ impl Loaded {
                 continue;
             }
             self.links.extend(link(program, self.cgroup.as_ref())?);
+        }
+        if let Some(run_queue) = self.run_queue.as_mut().filter(|_| !self.run_queue_by_pressure) {
+            run_queue.watch(true)?;
         }
         Ok(())
     }

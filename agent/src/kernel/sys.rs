@@ -32,6 +32,8 @@ unsafe impl Plain for netwhy_abi::CgroupStats {}
 // SAFETY: as above.
 unsafe impl Plain for netwhy_abi::DnsStats {}
 // SAFETY: as above.
+unsafe impl Plain for netwhy_abi::RunQueueStats {}
+// SAFETY: as above.
 unsafe impl Plain for netwhy_abi::WalkSummary {}
 
 #[repr(C)]

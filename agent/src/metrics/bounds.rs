@@ -15,6 +15,9 @@ pub(super) const CONNECT_US: [u32; 3] = [1_000, 20_000, 1_000_000];
 /// Of DNS lookups: from a cache near by, from elsewhere, slow, and after a resolver asked again.
 pub(super) const DNS_US: [u32; 3] = [5_000, 100_000, 1_000_000];
 
+/// Of waits for a CPU: a wake-up, a neighbour's slice, several of them, starvation.
+pub(super) const RUN_QUEUE_US: [u32; 4] = [100, 1_000, 10_000, 100_000];
+
 /// Of this Node's edges: a Node has few, so they can afford steps of 1, 2, 5.
 pub(super) const EDGE_US: [u32; 17] = [
     50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000,
@@ -31,6 +34,8 @@ pub(super) static EDGE: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&EDGE_US
 pub(super) static CONNECT: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&CONNECT_US));
 /// Bounds of DNS lookups.
 pub(super) static DNS: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&DNS_US));
+/// Bounds of waits for a CPU.
+pub(super) static RUN_QUEUE: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&RUN_QUEUE_US));
 
 /// Upper bounds of the exported buckets.
 pub(super) struct Bounds {
@@ -97,7 +102,7 @@ mod tests {
 
     #[test]
     fn export_bounds_are_kernel_bounds_so_that_counts_are_exact() {
-        for us in RTT_US.iter().chain(&CONNECT_US).chain(&EDGE_US).chain(&DNS_US) {
+        for us in RTT_US.iter().chain(&CONNECT_US).chain(&EDGE_US).chain(&DNS_US).chain(&RUN_QUEUE_US) {
             assert!(BOUNDS_US.contains(us), "{us}");
         }
         assert_eq!(RTT_FINE.le.len(), BUCKETS);
@@ -110,7 +115,7 @@ mod tests {
         for us in samples {
             h.add(&Histogram::from_counts([(bucket_index(us) as u8, 1)], u64::from(us)));
         }
-        for bounds in [&*RTT, &*RTT_FINE, &*EDGE, &*CONNECT, &*DNS] {
+        for bounds in [&*RTT, &*RTT_FINE, &*EDGE, &*CONNECT, &*DNS, &*RUN_QUEUE] {
             let mut buckets = [(0.0, 0); BUCKETS];
             let (buckets, total) = bounds.fill(&h, &mut buckets);
             assert_eq!(total, samples.len() as u64);

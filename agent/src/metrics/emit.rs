@@ -64,6 +64,11 @@ pub(super) fn lookups(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> f
     out.counter(&[("result", "unanswered")], lookups.unanswered)
 }
 
+pub(super) fn run_queue(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let waits = &row.view.run_queue;
+    if waits.is_empty() { Ok(()) } else { out.histogram(&[], waits, &bounds::RUN_QUEUE) }
+}
+
 pub(super) fn connects(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
     let roles = Role::ALL.iter().zip(row.sums.connects).filter(|(_, n)| *n > 0);
     roles.into_iter().try_for_each(|(role, n)| out.counter(&[("role", role.label())], n))

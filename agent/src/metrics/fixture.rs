@@ -102,6 +102,7 @@ pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
         io_full_us: 1,
     });
     view.lookups = Lookups { durations: histogram(&[900, 4_000, 40_000, 2_510_000]), answered: 4, unanswered: 1 };
+    view.run_queue = histogram(&[20, 700, 6_000, 250_000]);
     view.oom_kills = Some(1);
     view.drops = BTreeMap::from([(2, 3), (99, 1)]);
     view

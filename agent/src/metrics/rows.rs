@@ -175,6 +175,7 @@ fn absorb(to: &mut SubjectView, from: &SubjectView) {
     }
     to.connects.add(&from.connects);
     to.lookups.add(&from.lookups);
+    to.run_queue.add(&from.run_queue);
     for (reason, n) in &from.drops {
         *to.drops.entry(*reason).or_default() += n;
     }

@@ -166,8 +166,12 @@ fn series_per_pod_stay_within_the_budget() {
     let mut resolving = healthy_pod("shop", "web-5");
     resolving.lookups = busy_pod("shop", "payment-1").lookups;
     assert_eq!(count(resolving), 36 + 8);
+    // The same under CPU pressure.
+    let mut starved = healthy_pod("shop", "web-6");
+    starved.run_queue = busy_pod("shop", "payment-1").run_queue;
+    assert_eq!(count(starved), 36 + 7);
     // Everything at once: both roles, two classes of peers, every fault and label value.
-    assert_eq!(count(busy_pod("shop", "payment-1")), 86);
+    assert_eq!(count(busy_pod("shop", "payment-1")), 93);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::{
     host::HostLedger,
     tally::{min_rtt_us, raise},
 };
-use netwhy_abi::{CgroupStats, DnsStats, DropKey, EdgeKey, EdgeStats, PeerClass, min_slot_epoch};
+use netwhy_abi::{CgroupStats, DnsStats, DropKey, EdgeKey, EdgeStats, PeerClass, RunQueueStats, min_slot_epoch};
 use std::{collections::HashMap, time::Duration};
 
 /// Slots of the rotating minimum that count as the window, besides the current one: 8.6 … 12.9 s.
@@ -28,6 +28,8 @@ pub struct Frame {
     pub drops: Vec<(DropKey, u64)>,
     /// DNS lookups that ended, by cgroup and server.
     pub lookups: Vec<(EdgeKey, Lookups)>,
+    /// Waits for a CPU, by cgroup.
+    pub run_queue: Vec<(u64, Histogram)>,
     /// cgroup control files, all cgroups that have any.
     pub facts: Vec<(u64, FactsDelta)>,
     /// The Node's own counters, zeros included.
@@ -61,6 +63,7 @@ pub struct Ledger {
     cgroups: HashMap<u64, CgroupStats>,
     drops: HashMap<DropKey, u64>,
     dns: HashMap<EdgeKey, DnsStats>,
+    run_queue: HashMap<u64, RunQueueStats>,
     facts: HashMap<u64, CgroupFacts>,
     host: HostLedger,
 }
@@ -106,6 +109,14 @@ impl Ledger {
             }
             *last = *row;
         }
+        for (id, row) in &snapshot.run_queue {
+            let last = self.run_queue.entry(*id).or_insert(RunQueueStats::ZERO);
+            let delta = waits_between(last, row);
+            if !delta.is_empty() {
+                frame.run_queue.push((*id, delta));
+            }
+            *last = *row;
+        }
         for now in &snapshot.groups {
             let base = match self.facts.get(&now.id) {
                 Some(last) => last.clone(),
@@ -136,6 +147,9 @@ impl Ledger {
         for key in &snapshot.gone_dns {
             self.dns.remove(key);
         }
+        for id in &snapshot.gone_run_queue {
+            self.run_queue.remove(id);
+        }
         let named: std::collections::HashSet<u64> = snapshot.groups.iter().map(|g| g.id).collect();
         self.facts.retain(|id, _| named.contains(id));
         self.started = true;
@@ -160,6 +174,13 @@ fn push<K>(list: &mut Vec<(K, Tally)>, key: K, delta: Tally) {
     if !delta.is_zero() {
         list.push((key, delta));
     }
+}
+
+fn waits_between(last: &RunQueueStats, now: &RunQueueStats) -> Histogram {
+    let pairs = last.buckets.iter().zip(&now.buckets).enumerate();
+    let counts = pairs.map(|(i, (a, b))| (i as u8, u64::from(b.wrapping_sub(*a))));
+    // Both rounded down, so that sums of differences stay the sum.
+    Histogram::from_counts(counts, (now.sum_ns / 1_000).saturating_sub(last.sum_ns / 1_000))
 }
 
 fn connects_between(last: &CgroupStats, now: &CgroupStats) -> Connects {

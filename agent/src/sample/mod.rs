@@ -16,7 +16,7 @@ pub use recording::{Header, Recorder, Recording, RecordingError};
 pub use tally::{Connects, Tally};
 pub use window::Window;
 
-use netwhy_abi::{CgroupStats, Counter, DnsStats, DropKey, EdgeKey, EdgeStats, PeerClass};
+use netwhy_abi::{CgroupStats, Counter, DnsStats, DropKey, EdgeKey, EdgeStats, PeerClass, RunQueueStats};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -50,6 +50,8 @@ pub struct Snapshot {
     pub drops: Vec<(DropKey, u64)>,
     /// DNS lookups by cgroup and server.
     pub dns: Vec<(EdgeKey, DnsStats)>,
+    /// Waits for a CPU by cgroup.
+    pub run_queue: Vec<(u64, RunQueueStats)>,
     /// The programs' own counters, by [`Counter`].
     pub counters: [u64; Counter::ALL.len()],
     /// Every cgroup that exists or that a row names: its path, and its control files.
@@ -66,6 +68,8 @@ pub struct Snapshot {
     pub gone_drops: Vec<DropKey>,
     /// The same of `dns`.
     pub gone_dns: Vec<EdgeKey>,
+    /// The same of `run_queue`.
+    pub gone_run_queue: Vec<u64>,
 }
 
 /// What the cgroup file system says about one cgroup.

@@ -4,7 +4,9 @@
 //! was cut off.
 
 use super::{CgroupFacts, HostSample, SampleSource, Signal, Snapshot};
-use netwhy_abi::{BUCKETS, CgroupStats, DnsStats, DropKey, EdgeKey, EdgeStats, PeerClass, REPLY_BUCKETS};
+use netwhy_abi::{
+    BUCKETS, CgroupStats, DnsStats, DropKey, EdgeKey, EdgeStats, PeerClass, REPLY_BUCKETS, RunQueueStats,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     io::{BufRead, Write},
@@ -111,6 +113,25 @@ struct Stored {
     /// Not in the first recordings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     gone_dns: Vec<(u64, Ipv6Addr)>,
+    /// Not in the first recordings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    run_queue: Vec<(u64, StoredWaits)>,
+    /// Not in the first recordings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gone_run_queue: Vec<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredWaits {
+    buckets: Vec<(u8, u32)>,
+    sum_ns: u64,
+}
+
+impl From<&RunQueueStats> for StoredWaits {
+    fn from(row: &RunQueueStats) -> Self {
+        Self { buckets: sparse(&row.buckets), sum_ns: row.sum_ns }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -252,6 +273,8 @@ impl From<&Snapshot> for Stored {
             host: s.host.clone(),
             dns: s.dns.iter().map(|(k, v)| (k.cgroup, Ipv6Addr::from(k.addr), v.into())).collect(),
             gone_dns: s.gone_dns.iter().map(|k| (k.cgroup, Ipv6Addr::from(k.addr))).collect(),
+            run_queue: s.run_queue.iter().map(|(id, row)| (*id, row.into())).collect(),
+            gone_run_queue: s.gone_run_queue.clone(),
         }
     }
 }
@@ -328,6 +351,12 @@ impl TryFrom<Stored> for Snapshot {
                 .map(|(id, addr, row)| Ok::<_, String>((EdgeKey { cgroup: *id, addr: addr.octets() }, row.try_into()?)))
                 .collect::<Result<_, _>>()?,
             gone_dns: s.gone_dns.iter().map(|(id, addr)| EdgeKey { cgroup: *id, addr: addr.octets() }).collect(),
+            run_queue: (s.run_queue.iter())
+                .map(|(id, StoredWaits { buckets, sum_ns })| {
+                    Ok::<_, String>((*id, RunQueueStats { buckets: dense(buckets)?, sum_ns: *sum_ns }))
+                })
+                .collect::<Result<_, _>>()?,
+            gone_run_queue: s.gone_run_queue,
         })
     }
 }
@@ -341,6 +370,7 @@ pub struct Recorder<W: Write> {
     cgroups: std::collections::HashMap<u64, CgroupStats>,
     drops: std::collections::HashMap<DropKey, u64>,
     dns: std::collections::HashMap<EdgeKey, DnsStats>,
+    run_queue: std::collections::HashMap<u64, RunQueueStats>,
     host: std::collections::HashMap<(Signal, Option<Arc<str>>), u64>,
 }
 
@@ -351,8 +381,8 @@ impl<W: Write> Recorder<W> {
     /// When writing fails.
     pub fn begin(out: W, file: &str, header: &Header) -> Result<Self, RecordingError> {
         let header = Header { netwhy_recording: FORMAT, ..header.clone() };
-        let (cgroups, drops, dns, host) = Default::default();
-        let mut this = Self { out, file: file.to_owned(), snapshots: 0, cgroups, drops, dns, host };
+        let (cgroups, drops, dns, run_queue, host) = Default::default();
+        let mut this = Self { out, file: file.to_owned(), snapshots: 0, cgroups, drops, dns, run_queue, host };
         this.line(&header)?;
         Ok(this)
     }
@@ -384,6 +414,12 @@ impl<W: Write> Recorder<W> {
                 stored.dns.push((key.cgroup, Ipv6Addr::from(key.addr), row.into()));
             }
         }
+        stored.run_queue.clear();
+        for (id, row) in &snapshot.run_queue {
+            if self.run_queue.insert(*id, *row) != Some(*row) {
+                stored.run_queue.push((*id, row.into()));
+            }
+        }
         if let Some(host) = &mut stored.host {
             host.counters.retain(|(signal, on, n)| self.host.insert((*signal, on.clone()), *n) != Some(*n));
         }
@@ -396,6 +432,9 @@ impl<W: Write> Recorder<W> {
         }
         for key in &snapshot.gone_dns {
             self.dns.remove(key);
+        }
+        for id in &snapshot.gone_run_queue {
+            self.run_queue.remove(id);
         }
         self.line(&stored)?;
         self.snapshots += 1;
@@ -502,6 +541,8 @@ mod tests {
             drops: vec![(DropKey { cgroup: 42, reason: 3, pad: 0 }, 11)],
             dns: vec![(EdgeKey { cgroup: 42, addr: [3; 16] }, dns)],
             gone_dns: vec![EdgeKey { cgroup: 1, addr: [4; 16] }],
+            run_queue: vec![(42, RunQueueStats { buckets: dns.buckets, sum_ns: 12_345 })],
+            gone_run_queue: vec![1],
             counters: [1; Counter::ALL.len()],
             groups: vec![CgroupFacts { id: 42, path: Some("/a".into()), alive: true, ..CgroupFacts::default() }],
             gone_edges: vec![EdgeKey { cgroup: 1, addr: [2; 16] }],

@@ -1,6 +1,6 @@
 //! Sums over the last seconds.
 
-use super::{Connects, HostKey, Lookups, Tally, ledger::FactsDelta, ledger::Frame};
+use super::{Connects, Histogram, HostKey, Lookups, Tally, ledger::FactsDelta, ledger::Frame};
 use netwhy_abi::{EdgeKey, PeerClass};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -91,6 +91,15 @@ impl Window {
         sums
     }
 
+    /// Waits for a CPU by cgroup.
+    pub fn run_queue(&self) -> HashMap<u64, Histogram> {
+        let mut sums: HashMap<u64, Histogram> = HashMap::new();
+        for (id, waits) in self.frames.iter().flat_map(|frame| &frame.run_queue) {
+            sums.entry(*id).or_default().add(waits);
+        }
+        sums
+    }
+
     /// Control files by cgroup.
     pub fn facts(&self) -> HashMap<u64, FactsDelta> {
         let mut sums: HashMap<u64, FactsDelta> = HashMap::new();
@@ -122,7 +131,6 @@ fn take_away<K: std::hash::Hash + Eq>(sums: &mut HashMap<K, Tally>, key: &K, tal
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::Histogram;
 
     fn frame(at: u64, segs: u64, bucket: u8) -> Frame {
         let tally =

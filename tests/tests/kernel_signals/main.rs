@@ -28,6 +28,7 @@ mod node;
 mod program;
 mod recording;
 mod rtt;
+mod run_queue;
 mod size;
 mod socket;
 mod stage;

@@ -2,8 +2,8 @@
 
 use netwhy_abi::{Counter, DropKey, EdgeKey, PeerClass, memory::Limits};
 use netwhy_agent::{
-    kernel::{KernelSource, Loaded, Settings, SourceSettings, Subtree},
-    sample::{CgroupFacts, Connects, Ledger, Lookups, SampleSource as _, Snapshot, Tally},
+    kernel::{KernelSource, Loaded, Mode, Settings, SourceSettings, Subtree},
+    sample::{CgroupFacts, Connects, Histogram, Ledger, Lookups, SampleSource as _, Snapshot, Tally},
 };
 use netwhy_tests::lab::{Lab, Node, Pod, missing_tools};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -206,12 +206,15 @@ pub(crate) struct Options {
     pub(crate) rtt_every: u32,
     pub(crate) limits: Limits,
     pub(crate) prefixes: Vec<(Ipv6Addr, u8, PeerClass)>,
+    pub(crate) modes: &'static [(&'static str, Mode)],
+    /// What the cgroup files say.
+    pub(crate) facts: Facts,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let limits = Limits { cgroups: 256, edges: 1024, drops: 256, prefixes: 64 };
-        Self { rtt_every: 16, limits, prefixes: Vec::new() }
+        Self { rtt_every: 16, limits, prefixes: Vec::new(), modes: &[], facts: |_, _| Vec::new() }
     }
 }
 
@@ -226,6 +229,7 @@ pub(crate) struct Watch {
     pub(crate) connects: HashMap<u64, Connects>,
     pub(crate) drops: HashMap<DropKey, u64>,
     pub(crate) lookups: HashMap<EdgeKey, Lookups>,
+    pub(crate) run_queue: HashMap<u64, Histogram>,
     pub(crate) last: Snapshot,
 }
 
@@ -239,8 +243,7 @@ impl Watch {
             walk_cpu_share: 1e9,
             edge_idle: Duration::from_secs(3600),
         };
-        let facts: Facts = |_, _| Vec::new();
-        let source = KernelSource::new(loaded, facts, pace).unwrap();
+        let source = KernelSource::new(loaded, options.facts, pace).unwrap();
         Self {
             source,
             ledger: Ledger::default(),
@@ -249,6 +252,7 @@ impl Watch {
             connects: HashMap::new(),
             drops: HashMap::new(),
             lookups: HashMap::new(),
+            run_queue: HashMap::new(),
             last: Snapshot::default(),
         }
     }
@@ -262,6 +266,7 @@ impl Watch {
         add_all(&mut self.connects, frame.connects, Connects::add);
         add_all(&mut self.drops, frame.drops, |sum, n| *sum += n);
         add_all(&mut self.lookups, frame.lookups, Lookups::add);
+        add_all(&mut self.run_queue, frame.run_queue, Histogram::add);
     }
 
     /// Everything of one cgroup.
@@ -313,7 +318,7 @@ fn settings<'a>(dir: &'a Path, options: &Options) -> Settings<'a> {
     Settings {
         sysfs: Path::new(SYSFS),
         rtt_every: options.rtt_every,
-        modes: &[],
+        modes: options.modes,
         limits: options.limits,
         subtree: Some(Subtree { level, id: id_of(dir) }),
         cgroup_dir: dir,

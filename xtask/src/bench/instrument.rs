@@ -46,10 +46,18 @@ pub(super) struct Instrument {
 impl Instrument {
     /// Starts it on a cgroup subtree; its programs are attached then.
     pub(super) fn start(bin: &Path, cgroup_root: &Path) -> Result<Self> {
+        Self::start_with(bin, cgroup_root, None)
+    }
+
+    /// The same with a configuration file.
+    pub(super) fn start_with(bin: &Path, cgroup_root: &Path, config: Option<&Path>) -> Result<Self> {
         // Through the laboratory's own starter, so that it ends with us even when we are killed.
         let mut command = Command::new(bin.join("netwhy-traffic"));
         command.args(["exec", "--"]).arg(bin.join("examples/bench"));
         command.args(["--kube", "off", "--node-name", "a", "--cgroup-root"]).arg(cgroup_root);
+        if let Some(config) = config {
+            command.arg("--config").arg(config);
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         for name in FOREIGN {
             command.env_remove(name);

@@ -19,10 +19,14 @@ pub(super) enum Kind {
     Churn,
     /// As many bytes as go through.
     Bulk,
+    /// DNS lookups, by resolvers of every style.
+    Lookups,
+    /// Context switches.
+    Switches,
 }
 
 impl Kind {
-    /// All of them.
+    /// Those of TCP.
     pub(super) const ALL: [Self; 3] = [Self::Keepalive, Self::Churn, Self::Bulk];
 
     /// Name in the JSON.
@@ -31,6 +35,19 @@ impl Kind {
             Self::Keepalive => "keepalive",
             Self::Churn => "churn",
             Self::Bulk => "bulk",
+            Self::Lookups => "lookups",
+            Self::Switches => "switches",
+        }
+    }
+
+    /// One of [`Load::count`], for people.
+    pub(super) const fn one(self) -> &'static str {
+        match self {
+            Self::Keepalive => "request",
+            Self::Churn => "connection",
+            Self::Bulk => "byte",
+            Self::Lookups => "DNS query",
+            Self::Switches => "context switch",
         }
     }
 
@@ -40,6 +57,8 @@ impl Kind {
             Self::Keepalive => "keep-alive requests",
             Self::Churn => "connection churn",
             Self::Bulk => "bulk",
+            Self::Lookups => "DNS queries",
+            Self::Switches => "context switches",
         }
     }
 
@@ -49,17 +68,22 @@ impl Kind {
             Self::Keepalive => "requests",
             Self::Churn => "connections",
             Self::Bulk => "bytes",
+            Self::Lookups => "queries",
+            Self::Switches => "switches",
         }
     }
 
     /// The server's counter: file below /proc/PID/net, group and name.
     ///
     /// A request's answer is one segment, and the acknowledgement of the request rides on it.
-    const fn counter(self) -> (&'static str, &'static str, &'static str) {
+    /// `None`: none of the network's.
+    const fn counter(self) -> Option<(&'static str, &'static str, &'static str)> {
         match self {
-            Self::Keepalive => ("snmp", "Tcp:", "OutSegs"),
-            Self::Churn => ("snmp", "Tcp:", "PassiveOpens"),
-            Self::Bulk => ("netstat", "IpExt:", "InOctets"),
+            Self::Keepalive => Some(("snmp", "Tcp:", "OutSegs")),
+            Self::Churn => Some(("snmp", "Tcp:", "PassiveOpens")),
+            Self::Bulk => Some(("netstat", "IpExt:", "InOctets")),
+            Self::Lookups => Some(("snmp", "Udp:", "InDatagrams")),
+            Self::Switches => None,
         }
     }
 }
@@ -67,8 +91,8 @@ impl Kind {
 /// Running traffic; ends when dropped.
 pub(super) struct Load {
     kind: Kind,
-    // The client ends first.
-    _client: Program,
+    // The client ends first. `None`: the load is one program.
+    _client: Option<Program>,
     server: Program,
     begun: (Instant, u64),
 }
@@ -81,27 +105,43 @@ impl Load {
         let server = match kind {
             Kind::Bulk => lab.start(&server_pod, &["sink"])?,
             Kind::Keepalive | Kind::Churn => lab.start(&server_pod, &["server"])?,
+            Kind::Lookups => lab.start(&server_pod, &["dns-server"])?,
+            Kind::Switches => lab.start(&server_pod, &["switch"])?,
         };
-        let port = server.wait_ready(START)?.port.context("the server tells no port")?;
+        let ready = server.wait_ready(START)?;
+        if kind == Kind::Switches {
+            return Self { kind, _client: None, server, begun: (Instant::now(), 0) }.begin();
+        }
+        let port = ready.port.context("the server tells no port")?;
         let to = format!("{}:{port}", lab.node("b")?.ipv4);
         let mut args = match kind {
             Kind::Keepalive => vec!["client", "--connections", "16"],
             // The server closes first, so that closed connections' ports are free again here.
             Kind::Churn => vec!["client", "--connections", "8", "--close=server"],
             Kind::Bulk => vec!["bulk", "--connections", "2", "--write-bytes", "65536"],
+            // As fast as answers come.
+            Kind::Lookups | Kind::Switches => vec!["dns-client", "--rate", "1000000"],
         };
-        args.extend(["--to", &to, "--cc", "cubic"]);
+        args.extend(["--to", &to]);
+        if kind != Kind::Lookups {
+            args.extend(["--cc", "cubic"]);
+        }
         let client = lab.start(&client_pod, &args)?;
         client.wait_ready(START)?;
-        let mut load = Self { kind, _client: client, server, begun: (Instant::now(), 0) };
-        load.begun = (Instant::now(), load.count()?);
-        Ok(load)
+        Self { kind, _client: Some(client), server, begun: (Instant::now(), 0) }.begin()
+    }
+
+    fn begin(mut self) -> Result<Self> {
+        self.begun = (Instant::now(), self.count()?);
+        Ok(self)
     }
 
     /// The server's counter: requests, connections or bytes, ever rising.
     pub(super) fn count(&self) -> Result<u64> {
-        let (file, group, name) = self.kind.counter();
-        net_counter(self.server.pid(), file, group, name)
+        match self.kind.counter() {
+            Some((file, group, name)) => net_counter(self.server.pid(), file, group, name),
+            None => switches(self.server.pid()),
+        }
     }
 
     /// Mean rate since the start, per second.
@@ -117,6 +157,19 @@ impl Load {
         let report = self.server.wait_for(START, |report| report.seconds > seen)?;
         Ok(report.total.requests as f64 / (self.count()? as f64).max(1.0))
     }
+}
+
+/// Times that threads of a process gave up their CPU.
+fn switches(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/task");
+    let mut sum = 0;
+    for task in fs::read_dir(&path).with_context(|| format!("read {path}"))? {
+        let file = task?.path().join("status");
+        let text = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
+        let count = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        sum += count.and_then(|n| n.trim().parse::<u64>().ok()).context("a status without context switches")?;
+    }
+    Ok(sum)
 }
 
 /// One counter of a process's network namespace.

@@ -4,6 +4,7 @@
 mod accuracy;
 mod effect;
 mod footprint;
+mod hooks;
 mod instrument;
 mod load;
 mod lookup;
@@ -51,6 +52,8 @@ pub(crate) struct Args {
 enum Part {
     /// Throughput, and time in kernel programs, under keep-alive requests, connection churn and bulk
     Load,
+    /// Time in the kernel programs of DNS queries and of context switches, and their effect
+    Hooks,
     /// The agent's own CPU time
     Cpu,
     /// Memory and scrapes with 250 and 1,000 cgroups
@@ -244,6 +247,9 @@ fn in_laboratory(
     if wanted(Part::Load) {
         under_load(context, &lab()?, plan, rows, out)?;
     }
+    if wanted(Part::Hooks) {
+        hooks::run(context, &lab()?, plan, rows, out)?;
+    }
     if wanted(Part::Cpu) {
         own_cpu(context, &lab()?, plan, rows, out)?;
     }
@@ -371,7 +377,7 @@ fn under_load(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>, ou
         let (key, what, target, limit) = match kind {
             Kind::Keepalive => ("bpf_ns_per_request", "kernel programs per keep-alive request", "≤ 60 ns", Some(60.0)),
             Kind::Churn => ("bpf_ns_per_connection", "kernel programs per connection", "", None),
-            Kind::Bulk => continue,
+            Kind::Bulk | Kind::Lookups | Kind::Switches => continue,
         };
         let cost = effect::kernel_time(&mut instrument, &load, kind, plan.kernel_time)?;
         out[key] = json!(cost.per_unit.median);
@@ -393,12 +399,14 @@ fn under_load(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>, ou
 fn effect_row(kind: Kind, rate: f64, effect: Spread) -> Row {
     let percent = effect.scaled(100.0);
     let (target, ok) = match kind {
-        Kind::Keepalive | Kind::Bulk => ("none that can be told from zero", effect.high >= 0.0),
+        Kind::Keepalive | Kind::Bulk | Kind::Lookups | Kind::Switches => {
+            ("none that can be told from zero", effect.high >= 0.0)
+        }
         // A slowdown of at most 1 %, unless the figure is too uncertain to say that it is more.
         Kind::Churn => ("≤ 1 % slower", effect.median >= -0.01),
     };
     let (scale, unit) = match kind {
-        Kind::Keepalive | Kind::Churn => (1e3, "k/s"),
+        Kind::Keepalive | Kind::Churn | Kind::Lookups | Kind::Switches => (1e3, "k/s"),
         Kind::Bulk => (1e9 / 8.0, "Gbit/s"),
     };
     Row {

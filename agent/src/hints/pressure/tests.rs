@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    hints::testing::{Case, Run, firing, host, id, set, verdict},
+    hints::testing::{Case, Run, firing, host, id, rtts, set, verdict},
     sample::{CpuStat, Pressure},
 };
 
@@ -47,6 +47,21 @@ fn a_noisy_neighbour_is_named_with_what_it_uses_and_used() {
     let own =
         hint.evidence.iter().find(|e| e.signal == "netwhy_pressure_seconds_total{resource=\"cpu\",kind=\"some\"}");
     assert_eq!(own.map(|e| (e.observed, e.baseline)), Some((0.4, Some(0.0))));
+}
+
+#[test]
+fn waits_for_a_cpu_are_evidence_where_the_scheduler_was_looked_at() {
+    let quantiles = |case: &Case| -> Vec<(String, f64)> {
+        let hint = Run::warm(&normal()).expect_one(case);
+        let waits = hint.evidence.into_iter().filter(|e| e.signal.starts_with("netwhy_runqueue_seconds"));
+        waits.map(|e| (e.signal, e.observed)).collect()
+    };
+    assert_eq!(quantiles(&hog()), [], "no data is no number");
+    let mut case = hog();
+    case.subject("cart").window_run_queue = rtts(&[(4_000, 90), (60_000, 10)]);
+    let [(median, p50), (high, p99)]: [_; 2] = quantiles(&case).try_into().unwrap();
+    assert!(median.contains("0.5") && (p50 / 0.004 - 1.0).abs() < 0.1, "{median} {p50}");
+    assert!(high.contains("0.99") && (p99 / 0.06 - 1.0).abs() < 0.1, "{high} {p99}");
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! From the view to the answers.
 
 use super::{
-    By, Counts, DeviceRow, Durations, EdgeRow, LimitedShares, Node, PodRow, PressureShares, SignalRow, SignalState,
-    Totals, Window,
+    By, Counts, DeviceRow, DnsLookups, Durations, EdgeRow, LimitedShares, Node, PodRow, PressureShares, SignalRow,
+    SignalState, Totals, Window,
 };
 use crate::{
     api,
     metrics::Reasons,
-    sample::{Connects, Device, Histogram, Pressure, State, Tally},
+    sample::{Connects, Device, Histogram, Lookups, Pressure, State, Tally},
     state::{EdgeView, HostView, NodeView, SubjectId, SubjectKind, SubjectView},
 };
 use netwhy_abi::{Counter, Failure, PeerClass, Retransmit, Role};
@@ -120,17 +120,26 @@ fn window(view: &NodeView, s: &SubjectView) -> Window {
         min_rtt_seconds_by_peer: by(&PeerClass::ALL.map(PeerClass::label), &s.min_rtt_us.map(|us| us.map(micros))),
         retransmit_ratio: tally.retransmit_ratio(),
         loss_episode_ratio: tally.episode_ratio(),
-        connect: durations
-            .map(|(role, h)| {
-                let percentiles = Durations { p50_seconds: quantile(h, 0.5), p99_seconds: quantile(h, 0.99) };
-                (role.label().to_owned(), percentiles)
-            })
-            .collect(),
+        connect: durations.map(|(role, h)| (role.label().to_owned(), percentiles(h))).collect(),
+        dns: dns(view, &s.id),
+        run_queue: (!s.window_run_queue.is_empty()).then(|| percentiles(&s.window_run_queue)),
         limited: limited(tally),
         cpu_throttled_share: throttled.and_then(|c| share(c.throttled_periods as f64, c.periods as f64)),
         pressure: s.window_pressure.as_ref().and_then(|p| pressure(p, seconds)),
         counts: counts(tally, &s.window_connects, s.oom_kills.map(|_| s.window_oom_kills)),
     }
+}
+
+fn percentiles(h: &Histogram) -> Durations {
+    Durations { p50_seconds: quantile(h, 0.5), p99_seconds: quantile(h, 0.99) }
+}
+
+fn dns(view: &NodeView, id: &SubjectId) -> Option<DnsLookups> {
+    let mut sum = Lookups::default();
+    view.dns.iter().filter(|row| row.server.subject == *id).for_each(|row| sum.add(&row.window));
+    let Lookups { durations, answered, unanswered } = &sum;
+    let row = DnsLookups { answered: *answered, unanswered: *unanswered, durations: percentiles(durations) };
+    (sum.count() > 0).then_some(row)
 }
 
 fn edge(view: &NodeView, e: &EdgeView) -> EdgeRow {

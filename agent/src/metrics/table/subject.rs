@@ -7,7 +7,7 @@ const PEER: LabelDef = label("peer", "same_node, same_zone, cross_zone, in_clust
 const ROLE: LabelDef = label("role", "client, server");
 const DIRECTION: LabelDef = label("direction", "sent, received");
 
-pub(super) static METRICS: [MetricDef; 21] = [
+pub(super) static METRICS: [MetricDef; 22] = [
     MetricDef::histogram(
         "netwhy_tcp_rtt_seconds",
         "Round-trip times measured by the kernel's TCP.",
@@ -87,6 +87,12 @@ pub(super) static METRICS: [MetricDef; 21] = [
         Subject(emit::lookups),
     )
     .labels(&[label("result", "answered, unanswered")]),
+    MetricDef::histogram(
+        "netwhy_runqueue_seconds",
+        "Waits of tasks from runnable to running, one each time that a task ran, while the scheduler was looked at: by default only under CPU pressure (signals.run_queue). Absent until then.",
+        Subject(emit::run_queue),
+    )
+    .seconds(),
     MetricDef::counter(
         "netwhy_cpu_throttled_seconds_total",
         "Time throttled by CFS bandwidth control. Absent without a CPU limit.",

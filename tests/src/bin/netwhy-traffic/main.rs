@@ -12,6 +12,7 @@ mod server;
 mod sink;
 mod spin;
 mod stats;
+mod switch;
 mod wire;
 
 use clap::{Parser, Subcommand};
@@ -32,6 +33,7 @@ enum Command {
     Sink(sink::Args),
     Bulk(bulk::Args),
     Spin(spin::Args),
+    Switch(switch::Args),
     Forward(forward::Args),
     DnsServer(dns::ServerArgs),
     DnsClient(dns::ClientArgs),
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Sink(args) => sink::run(args),
         Command::Bulk(args) => bulk::run(args),
         Command::Spin(args) => spin::run(&args),
+        Command::Switch(args) => switch::run(&args),
         Command::Forward(args) => forward::run(args),
         Command::DnsServer(args) => dns::serve(&args),
         Command::DnsClient(args) => dns::look_up(&args),

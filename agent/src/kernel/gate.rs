@@ -1,0 +1,125 @@
+//! When the scheduler is looked at: only while tasks wait for CPUs.
+
+use crate::sample::{CgroupFacts, HostSample, Signal};
+use std::{collections::HashMap, time::Duration};
+
+/// Share of the time in which some task waits for a CPU (PSI) from which a Pod, or the Node, is under pressure …
+const HIGH: f64 = 0.1;
+/// … and for how long, before it is believed.
+const RISE: Duration = Duration::from_secs(3);
+/// Share below which there is none …
+const LOW: f64 = 0.05;
+/// … and for how long, before it is believed.
+const FALL: Duration = Duration::from_secs(30);
+
+/// One pressure file.
+#[derive(Clone, Copy)]
+struct Last {
+    at: Duration,
+    some_us: u64,
+    /// Over the time before `at`.
+    share: f64,
+}
+
+/// Follows CPU pressure.
+#[derive(Default)]
+pub(super) struct Gate {
+    last: HashMap<u64, Last>,
+    open: bool,
+    /// Since when the highest share has spoken against the present state.
+    since: Option<Duration>,
+}
+
+/// Stands for the Node, whose cgroup id is no other's.
+const NODE: u64 = 0;
+
+impl Gate {
+    /// Takes the newest figures and says whether the scheduler is to be looked at from now on.
+    pub(super) fn update(&mut self, now: Duration, groups: &[CgroupFacts], host: Option<&HostSample>) -> bool {
+        let node = host.and_then(|host| {
+            host.counters.iter().find(|(signal, ..)| *signal == Signal::PressureCpuSome).map(|(.., n)| (NODE, *n))
+        });
+        let pods = groups.iter().filter_map(|group| Some((group.id, group.pressure?.cpu_some_us)));
+        let highest =
+            node.into_iter().chain(pods).map(|(id, some_us)| self.share(now, id, some_us)).fold(0.0, f64::max);
+        self.last.retain(|_, last| now.saturating_sub(last.at) < FALL);
+        let (against, patience) = if self.open { (highest < LOW, FALL) } else { (highest >= HIGH, RISE) };
+        if !against {
+            self.since = None;
+        } else if now.saturating_sub(*self.since.get_or_insert(now)) >= patience {
+            self.open = !self.open;
+            self.since = None;
+        }
+        self.open
+    }
+
+    /// Share since the counter was seen to move last. The files are read less often than snapshots are taken: while a
+    /// counter stands still, what was known of it lives on for a moment.
+    fn share(&mut self, now: Duration, id: u64, some_us: u64) -> f64 {
+        const STALE: Duration = Duration::from_secs(5);
+        let Some(last) = self.last.get_mut(&id) else {
+            self.last.insert(id, Last { at: now, some_us, share: 0.0 });
+            return 0.0;
+        };
+        let elapsed = now.saturating_sub(last.at);
+        if some_us > last.some_us || elapsed >= STALE {
+            let grown = some_us.saturating_sub(last.some_us) as f64 / 1e6;
+            let share = if elapsed.is_zero() { last.share } else { grown / elapsed.as_secs_f64() };
+            *last = Last { at: now, some_us, share };
+        }
+        last.share
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::Pressure;
+
+    /// Ticks for so many seconds with a Pod's pressure at this share; returns the last answer.
+    fn run(gate: &mut Gate, clock: &mut (u64, u64), seconds: u64, share: f64) -> bool {
+        let mut open = false;
+        for _ in 0..seconds {
+            clock.0 += 1;
+            clock.1 += (share * 1e6) as u64;
+            // Read every other second.
+            let read = clock.1 - if clock.0 % 2 == 0 { 0 } else { (share * 1e6) as u64 };
+            let pressure = Some(Pressure { cpu_some_us: read, ..Pressure::default() });
+            let group = CgroupFacts { id: 7, pressure, ..CgroupFacts::default() };
+            open = gate.update(Duration::from_secs(clock.0), &[group], None);
+        }
+        open
+    }
+
+    #[test]
+    fn opens_after_seconds_of_pressure_and_closes_long_after_it() {
+        let (mut gate, mut clock) = (Gate::default(), (0, 0));
+        assert!(!run(&mut gate, &mut clock, 60, 0.08), "below the limit");
+        assert!(!run(&mut gate, &mut clock, 3, 0.5));
+        assert!(run(&mut gate, &mut clock, 4, 0.5), "pressure lasts");
+        assert!(run(&mut gate, &mut clock, 60, 0.07), "between the limits nothing changes");
+        assert!(run(&mut gate, &mut clock, 20, 0.0));
+        assert!(!run(&mut gate, &mut clock, 20, 0.0));
+    }
+
+    #[test]
+    fn short_bursts_do_not_open() {
+        let (mut gate, mut clock) = (Gate::default(), (0, 0));
+        for _ in 0..10 {
+            assert!(!run(&mut gate, &mut clock, 2, 0.5));
+            assert!(!run(&mut gate, &mut clock, 4, 0.0));
+        }
+    }
+
+    #[test]
+    fn pressure_of_the_node_alone_opens() {
+        let mut gate = Gate::default();
+        let at = |gate: &mut Gate, second: u64| {
+            let counters = vec![(Signal::PressureCpuSome, None, second * 400_000)];
+            let host = HostSample { counters, ..HostSample::default() };
+            gate.update(Duration::from_secs(second), &[], Some(&host))
+        };
+        assert!(!at(&mut gate, 1) && !at(&mut gate, 2) && !at(&mut gate, 3) && !at(&mut gate, 4));
+        assert!(at(&mut gate, 5));
+    }
+}

@@ -1,0 +1,124 @@
+//! Waits for a CPU, against the scheduler's own figures (`/proc/PID/schedstat`).
+
+use crate::stage::{Options, PATIENCE, Stage, Watch, id, stage, wait_until};
+use netwhy_abi::Counter;
+use netwhy_agent::{
+    kernel::Mode,
+    sample::{CgroupFacts, Pressure},
+};
+use netwhy_tests::lab::{Pod, Program};
+use rustix::{
+    process::Pid,
+    thread::{CapabilitySet, CapabilitySets, CpuSet, sched_getaffinity, sched_setaffinity, set_capabilities},
+};
+use std::{fs, thread, time::Duration};
+
+/// How long the contest lasts.
+const CONTEST: Duration = Duration::from_secs(3);
+
+/// Threads of a process.
+fn threads(program: &Program) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", program.pid())).unwrap();
+    tasks.map(|task| task.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect()
+}
+
+/// Burns CPU time in a Pod, on the first CPU that this process may use.
+fn spin(stage: &Stage, pod: &Pod) -> Program {
+    let program = stage.lab.start(pod, &["spin"]).unwrap();
+    program.wait_ready(PATIENCE).unwrap();
+    let allowed = sched_getaffinity(None).unwrap();
+    let first = (0..CpuSet::MAX_CPU).find(|cpu| allowed.is_set(*cpu)).unwrap();
+    let mut one = CpuSet::new();
+    one.set(first);
+    for thread in threads(&program) {
+        sched_setaffinity(Pid::from_raw(thread as i32), &one).unwrap();
+    }
+    program
+}
+
+/// Waits of all threads of a program (ns), and how often they ran.
+fn schedstat(program: &Program) -> (u64, u64) {
+    let fields = |thread: u32| -> Vec<u64> {
+        let text = fs::read_to_string(format!("/proc/{}/task/{thread}/schedstat", program.pid())).unwrap();
+        text.split_whitespace().map(|field| field.parse().unwrap()).collect()
+    };
+    threads(program).into_iter().map(fields).fold((0, 0), |sum, field| (sum.0 + field[1], sum.1 + field[2]))
+}
+
+/// Waits of a Pod (ns), and their number.
+fn counted(watch: &mut Watch, pod: &Pod) -> (u64, u64) {
+    watch.read();
+    let waits = watch.run_queue.get(&id(pod)).cloned().unwrap_or_default();
+    (waits.sum_us * 1_000, waits.count())
+}
+
+#[track_caller]
+fn close(what: &str, measured: u64, truth: u64) {
+    let ratio = measured as f64 / truth as f64;
+    assert!((ratio - 1.0).abs() < 0.2, "{what}: {measured} against {truth}");
+}
+
+#[test]
+fn two_that_share_a_cpu_wait_as_long_as_the_scheduler_says() {
+    let stage = stage!("a");
+    let mut watch = stage.watch_with(Options { modes: &[("run_queue", Mode::On)], ..Options::default() });
+    let (victim, hog, calm) = (stage.pod("a", "victim"), stage.pod("a", "hog"), stage.pod("a", "calm"));
+    let programs = [&victim, &hog].map(|pod| (pod, spin(&stage, pod)));
+    let quiet = stage.lab.start(&calm, &["sink", "--port", "9000"]).unwrap();
+    quiet.wait_ready(PATIENCE).unwrap();
+    let before: Vec<_> = programs.iter().map(|(pod, program)| (counted(&mut watch, pod), schedstat(program))).collect();
+    // Nothing announces that enough time was shared.
+    thread::sleep(CONTEST);
+    for ((pod, program), (counts, truth)) in programs.iter().zip(before) {
+        let (waited, runs) = counted(&mut watch, pod);
+        let (truth_waited, truth_runs) = schedstat(program);
+        assert!(truth_waited - truth.0 > CONTEST.as_nanos() as u64 / 4, "they did share a CPU");
+        close("waited", waited - counts.0, truth_waited - truth.0);
+        close("runs", runs - counts.1, truth_runs - truth.1);
+    }
+    let (waited, _) = counted(&mut watch, &calm);
+    assert!(waited < CONTEST.as_nanos() as u64 / 10, "a sleeper hardly waits: {waited}");
+    assert_eq!(watch.counter(Counter::RunQueueFull), 0);
+}
+
+/// A Pod that waits for a CPU half of the time.
+fn starved(now: Duration, _: &[u64]) -> Vec<CgroupFacts> {
+    let pressure = Some(Pressure { cpu_some_us: now.as_micros() as u64 / 2, ..Pressure::default() });
+    vec![CgroupFacts { id: 1, pressure, ..CgroupFacts::default() }]
+}
+
+#[test]
+fn under_pressure_the_scheduler_is_looked_at_even_when_no_capability_is_left() {
+    // Before, the kernel asks for capabilities at each call, and the agent keeps them.
+    if netwhy_agent::kernel::release().0 < (5, 19) {
+        println!("SKIP under_pressure_the_scheduler_is_looked_at_even_when_no_capability_is_left: machine: needs 5.19");
+        return;
+    }
+    let stage = stage!("a");
+    let mut watch = stage.watch_with(Options { facts: starved, ..Options::default() });
+    let pods = [stage.pod("a", "victim"), stage.pod("a", "hog")];
+    let _programs = pods.each_ref().map(|pod| spin(&stage, pod));
+    watch.read();
+    let powerless = thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let none = CapabilitySet::empty();
+            set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).unwrap();
+            wait_until("waits are counted", || counted(&mut watch, &pods[0]).0 > 0);
+        });
+        thread.join()
+    });
+    assert!(powerless.is_ok());
+}
+
+#[test]
+fn without_pressure_nothing_is_looked_at() {
+    let stage = stage!("a");
+    let mut watch = stage.watch();
+    let pods = [stage.pod("a", "victim"), stage.pod("a", "hog")];
+    let _programs = pods.each_ref().map(|pod| spin(&stage, pod));
+    watch.read();
+    // As long as pressure would take to be believed.
+    thread::sleep(Duration::from_secs(4));
+    watch.read();
+    assert!(watch.run_queue.is_empty());
+}

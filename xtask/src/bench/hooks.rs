@@ -1,0 +1,72 @@
+//! What the programs cost that run outside TCP: per DNS query, and per context switch.
+
+use super::{
+    Context, Plan, effect,
+    instrument::Instrument,
+    load::{Kind, Load},
+    statistics::Spread,
+    table::Row,
+};
+use crate::sh;
+use anyhow::{Context as _, Result};
+use netwhy_tests::lab::Lab;
+use serde_json::{Value, json};
+use std::{fs, time::Duration};
+
+/// The scheduler is looked at all the time, not under pressure only.
+const CONFIG: &str = "signals: {dns: \"on\", run_queue: \"on\"}\n";
+
+pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>, out: &mut Value) -> Result<()> {
+    let config = context.logs.join("hooks.yaml");
+    fs::write(&config, CONFIG).with_context(|| format!("write {}", config.display()))?;
+    let mut instrument = Instrument::start_with(&context.bin, lab.cgroups().root(), Some(&config))?;
+    for (kind, key) in [
+        (Kind::Lookups, "bpf_ns_per_dns_query"),
+        (Kind::Switches, "bpf_ns_per_context_switch"),
+        (Kind::Keepalive, "dns_runs_per_tcp_request"),
+    ] {
+        sh::say(&format!("{}: {} windows with the agent and without", kind.text(), plan.throughput.windows));
+        let load = Load::start(lab, kind)?;
+        effect::wait(Duration::from_millis(500))?;
+        if kind == Kind::Keepalive {
+            let cost = effect::kernel_time(&mut instrument, &load, kind, plan.kernel_time)?;
+            let programs = cost.programs.as_object().context("no programs")?.iter();
+            let dns = programs.filter(|(name, _)| name.starts_with("nw_dns")).map(|(_, row)| &row["runs_per_unit"]);
+            let runs: f64 = dns.filter_map(Value::as_f64).sum();
+            out[key] = json!(runs);
+            rows.push(Row {
+                what: "runs of DNS programs per keep-alive request".to_owned(),
+                value: format!("{runs:.4}"),
+                spread: String::new(),
+                target: "0",
+                ok: Some(runs < 1e-3),
+            });
+            continue;
+        }
+        let ratios = effect::throughput(&mut instrument, &load, plan.throughput)?;
+        let rate = load.rate()?;
+        let spread = Spread::of(&ratios).context("no windows")?;
+        out["throughput_effect"][kind.name()] = json!(spread.median);
+        out["spread"]["throughput_effect"][kind.name()] = spread.json();
+        let cost = effect::kernel_time(&mut instrument, &load, kind, plan.kernel_time)?;
+        out[key] = json!(cost.per_unit.median);
+        out["spread"][key] = cost.per_unit.json();
+        out[format!("{key}_programs")] = cost.programs;
+        rows.push(Row {
+            what: format!("kernel programs per {} (net of {:.0} ns a run)", kind.one(), cost.empty.median),
+            value: format!("{:.1} ns", cost.per_unit.median),
+            spread: format!("{:.1} … {:.1}  n={}", cost.per_unit.low, cost.per_unit.high, cost.per_unit.n),
+            target: "",
+            ok: None,
+        });
+        let percent = spread.scaled(100.0);
+        rows.push(Row {
+            what: format!("effect on {} ({:.1} k/s)", kind.text(), rate / 1e3),
+            value: format!("{:+.2} %", percent.median),
+            spread: format!("{:+.2} … {:+.2}  n={}", percent.low, percent.high, percent.n),
+            target: "",
+            ok: None,
+        });
+    }
+    Ok(())
+}
