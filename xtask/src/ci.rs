@@ -74,7 +74,7 @@ fn bpf(toolchain: &toolchain::Toolchain, workspace: &Path) -> Result<()> {
     // Through rustup, because the cargo that runs us belongs to another toolchain.
     let mut command = Command::new("rustup");
     command.current_dir(workspace).args(["run", &toolchain.name, "cargo", if has_clippy { "clippy" } else { "check" }]);
-    command.args(["--package", "netwhy-ebpf", "--bin", "netwhy-bpf", "--target", BPF_TARGET, "-Z", "build-std=core"]);
+    command.args(["--package", "netwhy-ebpf", "--bins", "--target", BPF_TARGET, "-Z", "build-std=core"]);
     command.arg("--target-dir").arg(sh::target_dir(workspace).join("bpf-check"));
     let arch = std::env::consts::ARCH;
     let mut flags = vec![format!("--cfg=bpf_target_arch=\"{arch}\"")];

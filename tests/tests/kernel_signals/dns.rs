@@ -140,7 +140,10 @@ fn every_resolver_style_is_counted_exactly_and_timed_as_it_waited() {
             assert_eq!(lookups.durations.count(), 20, "{style:?} {server}");
             let truth = took.iter().sum::<Duration>().as_micros() as f64 / 20.0;
             close("mean", lookups.durations.sum_us as f64 / 20.0, truth);
-            close("p50", f64::from(lookups.durations.quantile_us(0.5).unwrap()), delay.as_micros() as f64);
+            assert!(truth >= delay.as_micros() as f64);
+            let mut took: Vec<f64> = took.iter().map(|took| took.as_micros() as f64).collect();
+            took.sort_by(f64::total_cmp);
+            close("p50", lookups.durations.quantile_us(0.5).unwrap(), f64::midpoint(took[9], took[10]));
         }
     }
     assert_eq!(watch.counter(Counter::DnsFull), 0);

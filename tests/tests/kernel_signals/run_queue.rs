@@ -16,6 +16,16 @@ use std::{fs, thread, time::Duration};
 /// How long the contest lasts.
 const CONTEST: Duration = Duration::from_secs(3);
 
+/// Ends a test on kernels before this one, which lack what it is about.
+macro_rules! since {
+    ($major:literal, $minor:literal) => {
+        if netwhy_agent::kernel::release().0 < ($major, $minor) {
+            println!("SKIP {}: machine: needs Linux {}.{}", $crate::stage::name_of(|| ()), $major, $minor);
+            return;
+        }
+    };
+}
+
 /// Threads of a process.
 fn threads(program: &Program) -> Vec<u32> {
     let tasks = fs::read_dir(format!("/proc/{}/task", program.pid())).unwrap();
@@ -60,6 +70,7 @@ fn close(what: &str, measured: u64, truth: u64) {
 
 #[test]
 fn two_that_share_a_cpu_wait_as_long_as_the_scheduler_says() {
+    since!(5, 11);
     let stage = stage!("a");
     let mut watch = stage.watch_with(Options { modes: &[("run_queue", Mode::On)], ..Options::default() });
     let (victim, hog, calm) = (stage.pod("a", "victim"), stage.pod("a", "hog"), stage.pod("a", "calm"));
@@ -90,10 +101,7 @@ fn starved(now: Duration, _: &[u64]) -> Vec<CgroupFacts> {
 #[test]
 fn under_pressure_the_scheduler_is_looked_at_even_when_no_capability_is_left() {
     // Before, the kernel asks for capabilities at each call, and the agent keeps them.
-    if netwhy_agent::kernel::release().0 < (5, 19) {
-        println!("SKIP under_pressure_the_scheduler_is_looked_at_even_when_no_capability_is_left: machine: needs 5.19");
-        return;
-    }
+    since!(5, 19);
     let stage = stage!("a");
     let mut watch = stage.watch_with(Options { facts: starved, ..Options::default() });
     let pods = [stage.pod("a", "victim"), stage.pod("a", "hog")];

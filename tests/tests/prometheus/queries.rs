@@ -18,13 +18,15 @@ const SILENT: &[(&str, &str)] = &[
     ("netwhy_oom_kills_total", "the laboratory's cgroups have no memory controller"),
 ];
 
-/// What depends on the machine that the test runs on: its interfaces, their queues, and whether connections are tracked.
+/// What depends on the machine that the test runs on: its interfaces, their queues, whether connections are tracked, and
+/// whether its CPUs are busy enough for the scheduler to be looked at.
 const OF_THE_MACHINE: &[&str] = &[
     "netwhy_node_nic_",
     "netwhy_node_qdisc_",
     "netwhy_node_conntrack_",
     "netwhy_node_tcp_memory_",
     "netwhy_node_local_ports",
+    "netwhy_runqueue_",
 ];
 
 /// Alerts that would begin here. All others must be silent, and what they compare is asked for by other queries.

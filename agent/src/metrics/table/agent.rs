@@ -22,7 +22,7 @@ pub(super) static METRICS: [MetricDef; 31] = [
             counters.into_iter().try_for_each(|(c, n)| out.counter(&[("event", c.label())], n))
         }),
     )
-    .labels(&[label("event", "a fixed list of 11, such as edges_full and no_cgroup")]),
+    .labels(&[label("event", "a fixed list of 14, such as edges_full and no_cgroup")]),
     MetricDef::counter(
         "netwhy_agent_bpf_run_seconds_total",
         "Time in each kernel program, in the slices in which the kernel measured it; includes the measuring.",
