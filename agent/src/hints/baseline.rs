@@ -41,6 +41,10 @@ pub(super) const RISE_ALPHA: f64 = 1e-6;
 const RISE_RATIO: f64 = 1.5;
 /// … and so many `rtt_floor_ms` above it.
 const RISE_FLOORS: f64 = 2.0;
+/// Tail loss probes are sent after two smoothed RTTs …
+const TIMER_RATIO: f64 = 2.0;
+/// … and a path that became longer shows in a quarter of the last 3 s' samples before a second has passed.
+const TIMER_QUANTILE: f64 = 0.75;
 /// Handshakes that prove a path to be longer.
 const HANDSHAKES: u64 = 2;
 /// Payload acknowledged in the samples' time from which a sender is bulk, bytes …
@@ -182,6 +186,14 @@ impl EdgeMemory {
     /// Minimum RTT in normal times, µs. `None`: not known yet.
     pub(super) fn min_us(&self) -> Option<f64> {
         self.ln_min.get().map(f64::exp)
+    }
+
+    /// Round trips of the last seconds take so much longer than usual that the sender's timers, which are set by the usual
+    /// ones, run out although nothing is lost.
+    pub(super) fn outran_timers(&self, edge: &EdgeView, thresholds: &Thresholds) -> bool {
+        let (Some(min_us), Some(p50_us)) = (self.min_us(), self.p50_us()) else { return false };
+        let limit = f64::from(rise_limit(min_us, thresholds)).max(TIMER_RATIO * p50_us);
+        edge.recent.rtt.quantile_us(TIMER_QUANTILE).is_some_and(|now| now >= limit)
     }
 
     /// Bytes acknowledged and received per second in normal times. `None`: not known yet.

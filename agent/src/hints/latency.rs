@@ -80,6 +80,30 @@ struct Peers {
     usual: BTreeSet<PeerId>,
 }
 
+/// What tells a longer path from peers that think, on any edge that shares it.
+#[derive(Clone, Copy, Default)]
+struct Proof {
+    handshakes: u64,
+    bulk: bool,
+}
+
+impl Proof {
+    fn of(rises: impl Iterator<Item = Rise>) -> Self {
+        rises.fold(Self::default(), |sum, rise| Self {
+            handshakes: sum.handshakes + rise.handshakes,
+            bulk: sum.bulk || rise.bulk,
+        })
+    }
+
+    fn text(self) -> String {
+        match (self.handshakes, self.bulk) {
+            (0, _) => "full segments, which are acknowledged at once, take as long".to_owned(),
+            (n, false) => format!("{n} handshakes, which no program answers, take as long"),
+            (n, true) => format!("{n} handshakes, which no program answers, and full segments take as long"),
+        }
+    }
+}
+
 /// Whom all slow paths share.
 enum Common {
     /// This Node.
@@ -117,7 +141,9 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
                     blame(BlameKind::ZonePair, format!("{}↔{zone}", context.zone.unwrap_or_default()))
                 }
             };
-            let mut finding = describe(context, Blame { alternatives, ..culprit }, subject, &risen, counts);
+            let all = peers.far.values().flatten().map(|risen| risen.rise);
+            let blame = Blame { alternatives, ..culprit };
+            let mut finding = describe(context, blame, subject, &risen, (Proof::of(all), counts));
             if let Common::Node(own) = &common {
                 finding.evidence.push(evidence("blame_score", own.score, "nats", context.node, "netwhy"));
             }
@@ -140,7 +166,8 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
                 }
                 Blame { alternatives, ..blame(BlameKind::NodePair, pair) }
             };
-            out.push(describe(context, culprit, *subject, &own, counts));
+            let proof = Proof::of(risen.iter().map(|risen| risen.rise));
+            out.push(describe(context, culprit, *subject, &own, (proof, counts)));
         }
     }
     out
@@ -224,7 +251,7 @@ fn describe(
     blame: Blame,
     subject: usize,
     risen: &[Risen],
-    (far, judged): (usize, usize),
+    (proof, (far, judged)): (Proof, (usize, usize)),
 ) -> Finding {
     let who = &context.subjects[subject];
     // What speaks for all: proven, and by the most.
@@ -240,18 +267,19 @@ fn describe(
     let place = context.place(edge);
     let queue = is_queue(edge, &rise);
     let mut numbers = numbers(edge, &rise, &place);
-    let handshakes: u64 = risen.iter().map(|risen| risen.rise.handshakes).sum();
-    numbers.push(evidence("slow_handshakes", handshakes as f64, "handshakes", &place, "ebpf:inet_sock_set_state"));
+    numbers.push(evidence(
+        "slow_handshakes",
+        proof.handshakes as f64,
+        "handshakes",
+        &place,
+        "ebpf:inet_sock_set_state",
+    ));
     numbers.push(evidence("far_peers", far as f64, &format!("of {judged} peers"), context.node, "netwhy"));
     numbers.extend(backlog(context));
     let target = match risen.iter().map(|risen| context.edges[risen.edge].view.peer_id()).collect::<BTreeSet<_>>().len()
     {
         1 => edge.peer_name(),
         n => format!("{n} peers"),
-    };
-    let proof = match (handshakes, rise.bulk) {
-        (0, _) => "full segments, which are acknowledged at once, take as long".to_owned(),
-        (n, _) => format!("{n} handshakes, which no program answers, take as long"),
     };
     let certainty = if blame.alternatives.len() > 1 { 0.8 } else { 1.0 };
     Finding {
@@ -271,7 +299,7 @@ fn describe(
             context.node
         ),
         evidence: numbers,
-        ruled_out: [RuledOut { cause: "peer_slow".into(), because: proof }]
+        ruled_out: [RuledOut { cause: "peer_slow".into(), because: proof.text() }]
             .into_iter()
             .chain(context.no_loss(edge))
             .chain(context.not_limited(edge))

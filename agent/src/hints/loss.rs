@@ -25,7 +25,8 @@ const SIGNALS: &[&str] = &[
 const MINIMUM: &str = "`min_segments` data segments on the edge; edges with fewer are pooled per peer, then over the \
                        Node. 3 episodes. Without enough segments, 3 timeouts.";
 const RULED_OUT_BY: &str = "Senders held back by the peer's window or their own buffer; retransmissions of which half \
-                            or more were unneeded (reordering, late acknowledgements); bulk senders with a standing \
+                            or more were unneeded (reordering, late acknowledgements); retransmissions by timers alone \
+                            while round trips take twice as long as usual (late, not lost); bulk senders with a standing \
                             queue and less than 5 × `loss_ratio`, which is how congestion control finds the rate; an \
                             edge that answers nothing at all (`peer_unreachable`). Loss of pure acknowledgements, and \
                             of what a Pod only receives, is invisible here: the sender's Node sees it.";
@@ -200,7 +201,14 @@ pub(super) fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>) -> bool {
         && !edge.silent
         && !edge.is_limited(context.thresholds)
         && !unneeded
+        && !is_late(context, edge)
         && !makes_its_own_loss(edge, SELF_LOSS_FACTOR * context.thresholds.loss_ratio)
+}
+
+/// Only timers ran out, and round trips became so long that they would: what is late is not lost.
+fn is_late(context: &Context<'_>, edge: &Edge<'_>) -> bool {
+    edge.tally().retransmits[Retransmit::Fast as usize] == 0
+        && edge.memory.is_some_and(|memory| memory.outran_timers(edge.view, context.thresholds))
 }
 
 /// A bulk sender that fills a queue until it overflows: large segments, the median RTT far above the minimum, and a

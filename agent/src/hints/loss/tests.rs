@@ -219,3 +219,22 @@ fn two_per_cent_loss_is_named_within_five_seconds() {
     });
     assert!(named.is_some_and(|s| s <= 5), "{named:?}");
 }
+
+/// 40 ms more from one second to the next: probes that were due after two of the old round trips.
+#[test]
+fn timers_that_run_out_on_a_path_that_became_longer_are_not_loss() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let late = |fast: u64, slow: u64| {
+        normal.with("cart", PEERS[0], |t| {
+            t.rtt = rtts(&[(100, fast), (40_000, slow)]);
+            t.connects = [0, 0];
+            t.loss_episodes = 20;
+            t.retransmits[Retransmit::TailLossProbe as usize] = 20;
+        })
+    };
+    Run::warm(&normal).expect_silence(5, &late(60, 40));
+    // As many on a path that is as near as ever, or with fast retransmissions among them, are loss.
+    assert_eq!(Run::warm(&normal).expect_one(&late(90, 10)).cause, "path_loss");
+    let both = late(60, 40).with("cart", PEERS[0], |t| t.retransmits[Retransmit::Fast as usize] = 1);
+    assert_eq!(Run::warm(&normal).expect_one(&both).cause, "path_loss");
+}
