@@ -3,7 +3,7 @@
 use super::who::{Names, Who};
 use netwhy_agent::{
     api::Hint,
-    blame::{self, Culprit, Edge, Finding, Fleet, Parameters, Symptom},
+    blame::{self, Culprit, Edge, Finding, Fleet, MinRtt, Parameters, Symptom},
     http::json::PeerRow,
 };
 use std::collections::BTreeMap;
@@ -66,6 +66,11 @@ pub(super) fn judge(rows: &[PeerRow], names: &Names) -> (Vec<Blamed>, Vec<String
         fleet.push(Edge {
             flows: count(row.sending_edges),
             lossy_flows: count(row.lossy_edges),
+            baseline: row.loss_baseline.map(|ratio| ratio as f32),
+            min_rtt: row.min_rtt_baseline.map(|rtt| MinRtt {
+                now_us: (rtt.now_seconds * 1e6) as u32,
+                usual_us: (rtt.usual_seconds * 1e6) as u32,
+            }),
             ..Edge::new(from, to, row.segments_sent, count(row.loss_episodes))
         });
     }
