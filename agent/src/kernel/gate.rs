@@ -83,7 +83,7 @@ mod tests {
             clock.0 += 1;
             clock.1 += (share * 1e6) as u64;
             // Read every other second.
-            let read = clock.1 - if clock.0 % 2 == 0 { 0 } else { (share * 1e6) as u64 };
+            let read = clock.1 - if clock.0.is_multiple_of(2) { 0 } else { (share * 1e6) as u64 };
             let pressure = Some(Pressure { cpu_some_us: read, ..Pressure::default() });
             let group = CgroupFacts { id: 7, pressure, ..CgroupFacts::default() };
             open = gate.update(Duration::from_secs(clock.0), &[group], None);
