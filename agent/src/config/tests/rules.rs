@@ -13,7 +13,8 @@ fn defaults_are_the_documented_ones() {
         [s.walk_seconds, s.tick_seconds, s.window_seconds, s.facts_seconds],
         [1, 1, 10, 2].map(Duration::from_secs)
     );
-    assert!(keys_of("signals").all(|key| key.value(&config) == "auto"));
+    let default = |name: &str| if name == "run_queue" { "pressure" } else { "auto" };
+    assert!(keys_of("signals").all(|key| key.value(&config) == default(key.name)));
     let t = &config.thresholds;
     assert_eq!((t.loss_ratio, t.min_segments, t.receiver_limited_share), (0.002, 200, 0.5));
     assert_eq!((t.send_buffer_limited_share, t.throttled_share, t.accept_drops), (0.5, 0.1, 1));
