@@ -6,19 +6,28 @@ use std::{collections::HashMap, time::Duration};
 /// Share of the time in which some task waits for a CPU (PSI) from which a Pod, or the Node, is under pressure …
 const HIGH: f64 = 0.1;
 /// … and for how long, before it is believed.
-const RISE: Duration = Duration::from_secs(3);
+const RISE: Duration = Duration::from_secs(6);
 /// Share below which there is none …
 const LOW: f64 = 0.05;
 /// … and for how long, before it is believed.
 const FALL: Duration = Duration::from_secs(30);
 
+/// How long a share is believed when its counter stands still, at least: the files are read less often than snapshots are
+/// taken.
+const HOLD: Duration = Duration::from_secs(3);
+/// And at most.
+const LONGEST_HOLD: Duration = Duration::from_secs(60);
+
 /// One pressure file.
 #[derive(Clone, Copy)]
 struct Last {
-    at: Duration,
+    seen: Duration,
+    moved: Duration,
     some_us: u64,
-    /// Over the time before `at`.
+    /// Over the time before `moved`.
     share: f64,
+    /// How long after `moved` the share is believed.
+    hold: Duration,
 }
 
 /// Follows CPU pressure.
@@ -42,7 +51,7 @@ impl Gate {
         let pods = groups.iter().filter_map(|group| Some((group.id, group.pressure?.cpu_some_us)));
         let highest =
             node.into_iter().chain(pods).map(|(id, some_us)| self.share(now, id, some_us)).fold(0.0, f64::max);
-        self.last.retain(|_, last| now.saturating_sub(last.at) < FALL);
+        self.last.retain(|_, last| now.saturating_sub(last.seen) < FALL);
         let (against, patience) = if self.open { (highest < LOW, FALL) } else { (highest >= HIGH, RISE) };
         if !against {
             self.since = None;
@@ -53,19 +62,18 @@ impl Gate {
         self.open
     }
 
-    /// Share since the counter was seen to move last. The files are read less often than snapshots are taken: while a
-    /// counter stands still, what was known of it lives on for a moment.
+    /// Share between the last two moves of the counter; 0 when it has stood still for long.
     fn share(&mut self, now: Duration, id: u64, some_us: u64) -> f64 {
-        const STALE: Duration = Duration::from_secs(5);
-        let Some(last) = self.last.get_mut(&id) else {
-            self.last.insert(id, Last { at: now, some_us, share: 0.0 });
+        let first = Last { seen: now, moved: now, some_us, share: 0.0, hold: HOLD };
+        let last = self.last.entry(id).or_insert(first);
+        last.seen = now;
+        let elapsed = now.saturating_sub(last.moved);
+        if some_us > last.some_us && !elapsed.is_zero() {
+            let share = (some_us - last.some_us) as f64 / 1e6 / elapsed.as_secs_f64();
+            let hold = elapsed.mul_f64(1.5).clamp(HOLD, LONGEST_HOLD);
+            *last = Last { seen: now, moved: now, some_us, share, hold };
+        } else if elapsed > last.hold {
             return 0.0;
-        };
-        let elapsed = now.saturating_sub(last.at);
-        if some_us > last.some_us || elapsed >= STALE {
-            let grown = some_us.saturating_sub(last.some_us) as f64 / 1e6;
-            let share = if elapsed.is_zero() { last.share } else { grown / elapsed.as_secs_f64() };
-            *last = Last { at: now, some_us, share };
         }
         last.share
     }
@@ -95,8 +103,8 @@ mod tests {
     fn opens_after_seconds_of_pressure_and_closes_long_after_it() {
         let (mut gate, mut clock) = (Gate::default(), (0, 0));
         assert!(!run(&mut gate, &mut clock, 60, 0.08), "below the limit");
-        assert!(!run(&mut gate, &mut clock, 3, 0.5));
-        assert!(run(&mut gate, &mut clock, 4, 0.5), "pressure lasts");
+        assert!(!run(&mut gate, &mut clock, 5, 0.5));
+        assert!(run(&mut gate, &mut clock, 5, 0.5), "pressure lasts");
         assert!(run(&mut gate, &mut clock, 60, 0.07), "between the limits nothing changes");
         assert!(run(&mut gate, &mut clock, 20, 0.0));
         assert!(!run(&mut gate, &mut clock, 20, 0.0));
@@ -107,7 +115,7 @@ mod tests {
         let (mut gate, mut clock) = (Gate::default(), (0, 0));
         for _ in 0..10 {
             assert!(!run(&mut gate, &mut clock, 2, 0.5));
-            assert!(!run(&mut gate, &mut clock, 4, 0.0));
+            assert!(!run(&mut gate, &mut clock, 10, 0.0));
         }
     }
 
@@ -119,7 +127,7 @@ mod tests {
             let host = HostSample { counters, ..HostSample::default() };
             gate.update(Duration::from_secs(second), &[], Some(&host))
         };
-        assert!(!at(&mut gate, 1) && !at(&mut gate, 2) && !at(&mut gate, 3) && !at(&mut gate, 4));
-        assert!(at(&mut gate, 5));
+        assert!((1..8).all(|second| !at(&mut gate, second)));
+        assert!(at(&mut gate, 8));
     }
 }

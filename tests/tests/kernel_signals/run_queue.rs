@@ -126,7 +126,7 @@ fn without_pressure_nothing_is_looked_at() {
     let _programs = pods.each_ref().map(|pod| spin(&stage, pod));
     watch.read();
     // As long as pressure would take to be believed.
-    thread::sleep(Duration::from_secs(4));
+    thread::sleep(Duration::from_secs(7));
     watch.read();
     assert!(watch.run_queue.is_empty());
 }
