@@ -8,8 +8,17 @@ use netwhy_agent::{
 };
 use std::collections::BTreeMap;
 
-/// Causes that say where packets get lost, which many agents know better than one.
-const LOSS: [&str; 2] = ["path_loss", "node_packet_loss"];
+/// Causes that say where packets get lost, which many agents know better than one; the fleet knows the culprit, a hint
+/// may know more exactly what happens there.
+const LOSS: [&str; 7] = [
+    "path_loss",
+    "node_packet_loss",
+    "peer_unreachable",
+    "path_mtu_blackhole",
+    "node_nic_drops",
+    "node_qdisc_drops",
+    "node_softnet_drops",
+];
 const LATENCY: &str = "path_latency";
 
 /// One hint, reduced to what is scored.
@@ -189,6 +198,15 @@ mod tests {
         assert_eq!((&all[0].who, all[0].cause.as_str(), all[0].hints), (&Who::node("b"), "path_loss", 2));
         assert!((all[0].weight - 2.4).abs() < 1e-9);
         assert_eq!(all[1].who, Who::pod("x"));
+    }
+
+    #[test]
+    fn the_fleet_takes_its_cause_from_those_who_know_more() {
+        let hints = [told(Who::node("b"), "path_loss", 0.9), told(Who::pair("a", "b"), "peer_unreachable", 0.95)];
+        let blamed = [Blamed { who: Who::node("b"), symptom: Symptom::Loss, confidence: 0.9 }];
+        let all = answers(&hints, &blamed, &names());
+        assert_eq!((&all[0].who, all[0].cause.as_str()), (&Who::node("b"), "peer_unreachable"));
+        assert_eq!((&all[1].who, all[1].cause.as_str()), (&Who::node("b"), "path_loss"));
     }
 
     #[test]
