@@ -3,7 +3,7 @@ use crate::{
     pods::Change,
     sample::{CgroupFacts, CpuStat, Pressure},
 };
-use netwhy_abi::{CgroupStats, DropKey, EdgeKey, EdgeStats};
+use netwhy_abi::{CgroupStats, DnsStats, DropKey, EdgeKey, EdgeStats, RunQueueStats};
 use std::net::{IpAddr, Ipv4Addr};
 
 fn name(path: &str) -> SubjectId {
@@ -99,6 +99,35 @@ fn edges_of_two_containers_to_one_peer_are_one_edge() {
     let view = join.take(&snapshot(1, vec![edge(1, 4), edge(2, 5)], groups));
     assert_eq!(view.edges.len(), 1);
     assert_eq!(view.edges[0].window.data_segs_out, 9);
+}
+
+#[test]
+fn lookups_and_waits_of_containers_are_their_pods_and_wait_for_a_name() {
+    let lookups = |cgroup, server: u8, answered| {
+        let mut row = DnsStats { answered, unanswered: 1, sum_us: answered * 100, ..DnsStats::ZERO };
+        row.buckets[16] = answered as u32;
+        (EdgeKey { cgroup, addr: [server; 16] }, row)
+    };
+    let waits = |cgroup, n| {
+        let mut row = RunQueueStats { sum_ns: u64::from(n) * 10_000, ..RunQueueStats::ZERO };
+        row.buckets[0] = n;
+        (cgroup, row)
+    };
+    let mut join = join();
+    let mut late = snapshot(1, vec![], vec![]);
+    late.dns = vec![lookups(1, 3, 4), lookups(2, 3, 5), lookups(2, 4, 20)];
+    late.run_queue = vec![waits(1, 7), waits(2, 8)];
+    assert!(join.take(&late).dns.is_empty());
+    let view = join.take(&snapshot(2, vec![], vec![group(1, "/pod/one", true), group(2, "/pod/two", true)]));
+    let pod = &view.subjects[0];
+    assert_eq!((pod.lookups.answered, pod.lookups.unanswered, pod.lookups.durations.count()), (29, 3, 29));
+    assert_eq!((pod.run_queue.count(), pod.window_run_queue.count(), pod.run_queue.sum_us), (15, 15, 150));
+    let servers: Vec<(u8, u64)> =
+        view.dns.iter().map(|row| (row.server.peer.octets()[0], row.window.count())).collect();
+    assert_eq!(servers, [(4, 21), (3, 11)], "one row per server, the most asked first");
+    let view = join.take(&snapshot(20, vec![], vec![group(1, "/pod/one", true)]));
+    assert!(view.dns.is_empty() && view.subjects[0].window_run_queue.is_empty(), "the window went on");
+    assert_eq!(view.subjects[0].lookups.answered, 29, "totals stay");
 }
 
 #[test]

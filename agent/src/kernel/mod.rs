@@ -4,8 +4,8 @@
 //! # Minimum kernel version
 //!
 //! 5.10 with BTF for the core tier (RTT, retransmissions, handshakes, resets); 5.12 for living sockets, 5.17 for drop
-//! reasons, 6.11 for the owners of dropped incoming packets. 6.1 and later have everything but the last. What a kernel
-//! lacks is said in the probes' verdicts.
+//! reasons, 6.11 for the owners of dropped incoming packets. DNS lookups need 5.10, and the capability NET_ADMIN; waits for
+//! a CPU 5.11. 6.1 and later have everything but the owners. What a kernel lacks is said in the probes' verdicts.
 
 mod btf;
 mod ethtool;
