@@ -54,7 +54,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- $config := default dict .Values.config -}}
 {{- $kube := default dict $config.kube -}}
-{{- range $key, $instead := dict "mode" "kube.enabled" "node_name" "nothing, it is the Pod's Node" "kubeconfig" "nothing, the Pod has its own token" "endpoint_slices" "peers.endpointSlices" "publish_events" "kube.publishEvents" "publish_conditions" "kube.publishConditions" -}}
+{{- range $key, $instead := dict "mode" "kube.enabled" "node_name" "nothing, it is the Pod's Node" "kubeconfig" "nothing, the Pod has its own token" "publish_events" "kube.publishEvents" "publish_conditions" "kube.publishConditions" -}}
 {{- if hasKey $kube $key -}}
 {{- fail (printf "config.kube.%s would have no effect, because the chart sets it: use %s" $key $instead) -}}
 {{- end -}}

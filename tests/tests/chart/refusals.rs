@@ -3,7 +3,7 @@
 use crate::helm::Helm;
 
 /// What is given, and what the refusal must name.
-const WRONG: [(&str, &str); 17] = [
+const WRONG: [(&str, &str); 18] = [
     ("hostPId=false", "hostPId"),
     ("hostPID=\"no\"", "hostPID"),
     ("image={\"digest\":\"sha256:12\"}", "image.digest"),
@@ -16,6 +16,7 @@ const WRONG: [(&str, &str); 17] = [
     ("config={\"signals\":{\"rtt\":true}}", "config.signals.rtt"),
     ("config={\"thresholds\":{\"loss_ratio\":\"0.005\"}}", "config.thresholds.loss_ratio"),
     ("config={\"kube\":{\"mode\":\"off\"}}", "kube.enabled"),
+    ("config={\"kube\":{\"publish_events\":true}}", "kube.publishEvents"),
     ("config={\"http\":{\"listen\":\"0.0.0.0:80\"}}", "listenAddress"),
     ("updateStrategy={\"maxUnavailable\":0}", "updateStrategy.maxUnavailable"),
     ("resources={\"limit\":{}}", "limit"),

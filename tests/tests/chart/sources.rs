@@ -51,7 +51,14 @@ fn every_key_of_the_agents_configuration_can_be_given() {
     let Some(helm) = Helm::found("every_key_of_the_agents_configuration_can_be_given") else { return };
     let mut example = yaml(&workspace().join("docs/netwhy.example.yaml"));
     // The chart sets these itself, and says so when they are given.
-    for (section, key) in [("kube", "mode"), ("kube", "node_name"), ("kube", "kubeconfig"), ("http", "listen")] {
+    for (section, key) in [
+        ("kube", "mode"),
+        ("kube", "node_name"),
+        ("kube", "kubeconfig"),
+        ("kube", "publish_events"),
+        ("kube", "publish_conditions"),
+        ("http", "listen"),
+    ] {
         assert!(example[section].as_object_mut().expect("a section").remove(key).is_some(), "{section}.{key}");
     }
     let text = helm.template(&[format!("config={example}")]).unwrap_or_else(|error| panic!("{error}"));
