@@ -194,17 +194,25 @@ fn listen(world: &mut World, plan: &Plan, active: &mut fault::Active) -> Result<
         active.tick(world, since)?;
         let firing = world.agents()?.hints()?;
         for (agent, hint) in &firing {
-            let Told { who, cause, confidence, .. } = Told::of(hint, &names);
+            let Told { who, cause, confidence, alternatives } = Told::of(hint, &names);
             let seconds = since.as_secs_f64();
             for (found, expected) in found.iter_mut().zip(&case.expected) {
                 if found.is_none() && expected.is_right(&who, &cause) {
                     *found = Some(seconds);
                 }
             }
-            let new =
-                || Seen { who: who.clone(), cause, confidence, seconds, agent: agent.clone(), summary: String::new() };
+            let new = || Seen {
+                who: who.clone(),
+                cause,
+                alternatives: Vec::new(),
+                confidence,
+                seconds,
+                agent: agent.clone(),
+                summary: String::new(),
+            };
             let entry = seen.entry((agent.clone(), hint.id.clone(), who.clone())).or_insert_with(new);
             (entry.confidence, entry.summary) = (confidence, hint.summary.clone());
+            entry.alternatives = alternatives;
         }
         let all = found.iter().all(Option::is_some);
         let newest = found.iter().flatten().copied().fold(0.0, f64::max);
