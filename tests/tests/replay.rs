@@ -1,12 +1,11 @@
 //! Recordings of the laboratory, replayed: the same hints every time, on any machine, without privileges.
 
-use netwhy_agent::sample::Recording;
 use netwhy_agent::{
     api::{BlameKind, HintState},
     config::{Config, cli::ReplayFormat},
     replay::{Replayed, open, render, replay},
 };
-use std::{fs::File, io::BufReader, path::PathBuf};
+use std::path::PathBuf;
 
 fn replayed(name: &str) -> Replayed {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("recordings").join(name);
@@ -57,32 +56,4 @@ fn metrics_at_the_end_are_the_golden_ones() {
     let want = std::fs::read_to_string(&golden).expect("the golden file is there");
     let want: Vec<&str> = want.lines().collect();
     assert_eq!(pods, want, "if the change is meant, write these lines to {}", golden.display());
-}
-
-/// Cases of the scored laboratory (`cargo xtask eval --only laboratory --record DIR`, then gzip): name, and the cause that
-/// must be told. `None`: a control, of which nothing may be told.
-const LABORATORY: [(&str, Option<&str>); 0] = [];
-
-#[test]
-fn cases_of_the_laboratory_give_their_golden_hints() {
-    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("recordings/laboratory");
-    for (name, cause) in LABORATORY {
-        let file = dir.join(format!("{name}.jsonl.gz"));
-        let input = File::open(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        let text = BufReader::new(flate2::read::GzDecoder::new(input));
-        let recording = Recording::read(text, name).expect("the recording is whole");
-        let out = replay(recording, &Config::default()).expect("a recording has no errors");
-        let told: Vec<&str> = out.changes.iter().map(|(_, hint)| hint.cause.as_str()).collect();
-        match cause {
-            Some(cause) => assert!(told.contains(&cause), "{name}: {told:?}"),
-            None => assert!(told.is_empty(), "{name}: {told:?}"),
-        }
-        let hints = render(&out, ReplayFormat::Table).unwrap();
-        let golden = dir.join(format!("{name}.golden.txt"));
-        if std::env::var_os("NETWHY_BLESS").is_some() {
-            std::fs::write(&golden, &hints).expect("the golden file can be written");
-        }
-        let want = std::fs::read_to_string(&golden).expect("the golden file is there");
-        assert_eq!(hints, want, "if the change is meant, run it with NETWHY_BLESS=1 and look at {}", golden.display());
-    }
 }

@@ -1,7 +1,7 @@
 //! `memory`: takes memory and uses it.
 
 use crate::stats::{Stats, report};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use netwhy_tests::stop;
 use std::{hint::black_box, sync::Arc, time::Duration};
 
@@ -18,6 +18,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     stop::install()?;
+    // Whoever shares its memory limit is not to be killed in its place.
+    std::fs::write("/proc/self/oom_score_adj", "1000").context("offer itself to the OOM killer")?;
     let stats = Arc::new(Stats::default());
     let mbytes = args.mbytes;
     stats.spawn(move |_| {

@@ -76,8 +76,8 @@ pub(super) fn run(options: &Options<'_>) -> Result<(String, Value)> {
     let mut world = World::open(&bin, &logs)?;
     sh::say("starting an agent on each node, and letting them learn what is normal");
     world.start_agents()?;
-    let cases = try_all(&mut world, &plans, options.record)?;
-    Ok((report::table(&cases), report::json(&cases)))
+    let (cases, not_tried) = try_all(&mut world, &plans, options.record)?;
+    Ok((report::table(&cases, &not_tried), report::json(&cases, &not_tried)))
 }
 
 fn plans(options: &Options<'_>) -> Result<Vec<Plan>> {
@@ -105,12 +105,24 @@ fn build(workspace: &Path) -> Result<PathBuf> {
     Ok(sh::target_dir(workspace).join("release"))
 }
 
-fn try_all(world: &mut World, plans: &[Plan], record: Option<&Path>) -> Result<Vec<Case>> {
+/// Cases as they went; and those that could not be tried, with the reason.
+type Tried = (Vec<Case>, Vec<String>);
+
+fn try_all(world: &mut World, plans: &[Plan], record: Option<&Path>) -> Result<Tried> {
     let began = Instant::now();
-    let mut cases = Vec::new();
+    let (mut cases, mut not_tried) = Tried::default();
     for (at, plan) in plans.iter().enumerate() {
         wait_until_quiet(world)?;
-        let case = try_one(world, plan, record).with_context(|| format!("{} {}", plan.name, plan.magnitude))?;
+        let case = match try_one(world, plan, record) {
+            Ok(case) => case,
+            Err(error) if !stop::requested() => {
+                // One fault that this machine can't have must not cost the figures of all others.
+                not_tried.push(format!("{} {}: {error:#}", plan.name, plan.magnitude));
+                sh::say(&format!("[{}/{}] not tried: {}", at + 1, plans.len(), not_tried[not_tried.len() - 1]));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let passed = began.elapsed().as_secs_f64();
         let each = if at < 3 { ABOUT } else { passed / (at + 1) as f64 };
         let left = each * (plans.len() - at - 1) as f64;
@@ -122,12 +134,14 @@ fn try_all(world: &mut World, plans: &[Plan], record: Option<&Path>) -> Result<V
             world.start_agents()?;
         }
     }
-    Ok(cases)
+    Ok((cases, not_tried))
 }
 
 /// Waits until no hint fires; where one does not end, the agents start anew.
 fn wait_until_quiet(world: &mut World) -> Result<()> {
-    world.check()?;
+    for name in world.revive()? {
+        sh::say(&format!("  {name} had ended and was started anew"));
+    }
     let end = Instant::now() + QUIET;
     while !world.agents()?.hints()?.is_empty() {
         if stop::sleep(POLL) {
@@ -180,17 +194,25 @@ fn listen(world: &mut World, plan: &Plan, active: &mut fault::Active) -> Result<
         active.tick(world, since)?;
         let firing = world.agents()?.hints()?;
         for (agent, hint) in &firing {
-            let Told { who, cause, confidence, .. } = Told::of(hint, &names);
+            let Told { who, cause, confidence, alternatives } = Told::of(hint, &names);
             let seconds = since.as_secs_f64();
             for (found, expected) in found.iter_mut().zip(&case.expected) {
                 if found.is_none() && expected.is_right(&who, &cause) {
                     *found = Some(seconds);
                 }
             }
-            let new =
-                || Seen { who: who.clone(), cause, confidence, seconds, agent: agent.clone(), summary: String::new() };
+            let new = || Seen {
+                who: who.clone(),
+                cause,
+                alternatives: Vec::new(),
+                confidence,
+                seconds,
+                agent: agent.clone(),
+                summary: String::new(),
+            };
             let entry = seen.entry((agent.clone(), hint.id.clone(), who.clone())).or_insert_with(new);
             (entry.confidence, entry.summary) = (confidence, hint.summary.clone());
+            entry.alternatives = alternatives;
         }
         let all = found.iter().all(Option::is_some);
         let newest = found.iter().flatten().copied().fold(0.0, f64::max);

@@ -29,7 +29,7 @@ pub(super) struct Told {
     /// 0 … 1.
     pub(super) confidence: f64,
     /// Culprits that the hint holds for almost as likely.
-    pub(super) alternatives: usize,
+    pub(super) alternatives: Vec<Who>,
 }
 
 impl Told {
@@ -38,7 +38,7 @@ impl Told {
             who: names.who(&hint.blame),
             cause: hint.cause.clone(),
             confidence: hint.confidence,
-            alternatives: hint.blame.alternatives.len(),
+            alternatives: names.alternatives(&hint.blame),
         }
     }
 }
@@ -182,7 +182,7 @@ mod tests {
     }
 
     fn told(who: Who, cause: &str, confidence: f64) -> Told {
-        Told { who, cause: cause.to_owned(), confidence, alternatives: 0 }
+        Told { who, cause: cause.to_owned(), confidence, alternatives: Vec::new() }
     }
 
     #[test]

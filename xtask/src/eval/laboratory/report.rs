@@ -35,7 +35,7 @@ pub(super) fn line(case: &Case) -> String {
 }
 
 /// The table of all figures.
-pub(super) fn table(cases: &[Case]) -> String {
+pub(super) fn table(cases: &[Case], not_tried: &[String]) -> String {
     let all = score(cases);
     let Score { top1, top3, blame_top1, precision, recall, wrong_node, p50_seconds, p95_seconds, .. } = all;
     let mut out = String::new();
@@ -72,6 +72,9 @@ pub(super) fn table(cases: &[Case]) -> String {
         if all.control_hints == 0 { "" } else { ", short" },
         all.abstentions
     );
+    for reason in not_tried {
+        let _ = writeln!(out, "  not tried: {reason}");
+    }
     let missed: Vec<_> = all.confusion.iter().filter(|((expected, got), _)| expected != got).collect();
     if !missed.is_empty() {
         let _ = writeln!(out, "  expected → first answer instead:");
@@ -83,7 +86,7 @@ pub(super) fn table(cases: &[Case]) -> String {
 }
 
 /// Everything, for programs.
-pub(super) fn json(cases: &[Case]) -> Value {
+pub(super) fn json(cases: &[Case], not_tried: &[String]) -> Value {
     let all = score(cases);
     let Score { top1, top3, blame_top1, precision, recall, wrong_node, control_hints, control_cases, .. } = all;
     let mut confusion = json!({});
@@ -95,7 +98,7 @@ pub(super) fn json(cases: &[Case]) -> Value {
         "wrong_node": wrong_node, "control_hints": control_hints, "controls_with_hints": control_cases,
         "time_to_hint_seconds": { "p50": all.p50_seconds, "p95": all.p95_seconds },
         "abstentions": all.abstentions, "calibration_error": all.calibration_error,
-        "faults": all.cases, "controls": all.controls, "confusion": confusion,
+        "faults": all.cases, "controls": all.controls, "confusion": confusion, "not_tried": not_tried,
         "cases": cases.iter().map(case_json).collect::<Vec<_>>(),
     })
 }

@@ -55,6 +55,8 @@ impl Expected {
 pub(super) struct Seen {
     pub(super) who: Who,
     pub(super) cause: String,
+    /// Culprits that it holds for almost as likely.
+    pub(super) alternatives: Vec<Who>,
     /// 0 … 1.
     pub(super) confidence: f64,
     /// Since the fault came, s.
@@ -122,9 +124,20 @@ impl Case {
         self.answers.iter().all(|answer| answer.who == Who::Nobody)
     }
 
+    /// It is not true, and names who is at fault as almost as likely: undecided, which is no error.
+    fn is_undecided(&self, seen: &Seen) -> bool {
+        let named = |who: &Who| self.expected.iter().any(|expected| expected.is_true(who, &seen.cause));
+        !self.is_true(seen) && seen.alternatives.iter().any(named)
+    }
+
+    /// Hints that say who it is.
+    fn decided(&self) -> impl Iterator<Item = &Seen> {
+        self.seen.iter().filter(|seen| seen.who != Who::Nobody && !self.is_undecided(seen))
+    }
+
     /// Distinct things said: (culprit, cause), and whether it is true.
     fn said(&self) -> BTreeMap<(&Who, &str), bool> {
-        let somebody = self.seen.iter().filter(|seen| seen.who != Who::Nobody);
+        let somebody = self.decided();
         somebody.map(|seen| ((&seen.who, seen.cause.as_str()), self.is_true(seen))).collect()
     }
 }
@@ -213,7 +226,7 @@ fn calibration_error(faults: &[&Case]) -> Option<f64> {
     // Count, sum of confidences, true ones.
     let mut bins = [(0.0, 0.0, 0.0); 10];
     for case in faults {
-        for seen in case.seen.iter().filter(|seen| seen.who != Who::Nobody) {
+        for seen in case.decided() {
             let bin = &mut bins[((seen.confidence * 10.0) as usize).min(9)];
             *bin = (bin.0 + 1.0, bin.1 + seen.confidence, bin.2 + f64::from(u8::from(case.is_true(seen))));
         }
@@ -231,8 +244,8 @@ mod tests {
     }
 
     fn seen(who: Who, cause: &str, confidence: f64) -> Seen {
-        let (agent, summary) = (String::new(), String::new());
-        Seen { who, cause: cause.to_owned(), confidence, seconds: 2.0, agent, summary }
+        let (agent, summary, alternatives) = (String::new(), String::new(), Vec::new());
+        Seen { who, cause: cause.to_owned(), alternatives, confidence, seconds: 2.0, agent, summary }
     }
 
     fn loss_at_b(answers: Vec<Answer>, seen: Vec<Seen>) -> Case {
@@ -278,6 +291,14 @@ mod tests {
         let score = score(&[wrong, pair]);
         assert_eq!((score.wrong_node, score.precision, score.recall), (Some(0.5), Some(0.0), Some(0.0)));
         assert_eq!(score.calibration_error, Some(0.75));
+    }
+
+    #[test]
+    fn an_undecided_hint_that_names_the_culprit_too_is_no_error() {
+        let pair = Seen { alternatives: vec![Who::node("b")], ..seen(Who::pair("a", "b"), "path_loss", 0.7) };
+        let other = Seen { alternatives: vec![Who::node("c")], ..pair.clone() };
+        assert_eq!(score(&[loss_at_b(vec![], vec![pair])]).precision, None);
+        assert_eq!(score(&[loss_at_b(vec![], vec![other])]).precision, Some(0.0));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{
     agents::{Agents, Place},
     traffic,
 };
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use netwhy_tests::lab::{Lab, Node, Pod, Program, ProgramSpec, run};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
@@ -202,10 +202,14 @@ impl World {
         self.programs.get_mut(name).with_context(|| format!("no program is named {name:?}"))?.tell(line)
     }
 
-    /// An error that names standing programs that have ended.
-    pub(super) fn check(&mut self) -> Result<()> {
+    /// Starts anew what has ended by itself; returns the names.
+    pub(super) fn revive(&mut self) -> Result<Vec<String>> {
         let names: Vec<String> = self.programs.keys().cloned().collect();
         let ended: Vec<String> = names.into_iter().filter(|name| self.has_ended(name)).collect();
-        if ended.is_empty() { Ok(()) } else { bail!("these programs ended by themselves: {}", ended.join(", ")) }
+        for name in &ended {
+            let spec = self.stop(name)?;
+            self.restart(name, &spec)?;
+        }
+        Ok(ended)
     }
 }

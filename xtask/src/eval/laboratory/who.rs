@@ -96,6 +96,16 @@ impl Names {
         }
     }
 
+    /// The culprits that a hint holds for almost as likely.
+    pub(super) fn alternatives(&self, blame: &Blame) -> Vec<Who> {
+        let one = |name: &String| match name.split_once('↔') {
+            Some((a, b)) => Who::pair(a, b),
+            None if self.zone(name).is_some() => Who::node(name),
+            None => self.pod(name),
+        };
+        blame.alternatives.iter().map(one).collect()
+    }
+
     fn node(&self, name: &str) -> Who {
         let address = name.parse::<Ipv4Addr>().ok();
         let of =
