@@ -186,7 +186,7 @@ unsafe fn is_unread(tp: Ptr) -> bool {
         let room = end.wrapping_sub(next) as i32;
         let room = if room < 0 { 0 } else { room as u32 };
         // Read without the socket's lock: a difference that wrapped is none.
-        unread >= MIN_UNREAD && unread < 1 << 30 && unread / 4 >= room
+        (MIN_UNREAD..1 << 30).contains(&unread) && unread / 4 >= room
     }
 }
 

@@ -34,7 +34,7 @@ again. `netwhy_edge_rtt_seconds` has 17, 50 µs … 10 s in steps of 1, 2, 5.
 
 The budget is 60 series per Pod. A Pod that serves and calls, with two classes of peers, a CPU limit and every controller,
 has 59 while nothing is wrong with it, 45 with one class; what goes wrong adds the series that tell it, up to 77 with two
-classes when everything does.
+classes when everything does. Waits for a CPU are seven more while CPUs are short, DNS lookups eight where they are timed.
 ";
 
 /// The page, as committed.
