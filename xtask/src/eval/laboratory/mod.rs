@@ -112,8 +112,7 @@ fn try_all(world: &mut World, plans: &[Plan], record: Option<&Path>) -> Result<T
     let began = Instant::now();
     let (mut cases, mut not_tried) = Tried::default();
     for (at, plan) in plans.iter().enumerate() {
-        wait_until_quiet(world)?;
-        let case = match try_one(world, plan, record) {
+        let case = match wait_until_quiet(world).and_then(|()| try_one(world, plan, record)) {
             Ok(case) => case,
             Err(error) if !stop::requested() => {
                 // One fault that this machine can't have must not cost the figures of all others.
@@ -121,7 +120,12 @@ fn try_all(world: &mut World, plans: &[Plan], record: Option<&Path>) -> Result<T
                 sh::say(&format!("[{}/{}] not tried: {}", at + 1, plans.len(), not_tried[not_tried.len() - 1]));
                 continue;
             }
-            Err(error) => return Err(error),
+            // What was seen until then is still worth its figures.
+            Err(error) if cases.is_empty() => return Err(error),
+            Err(_) => {
+                not_tried.push(format!("{} cases: interrupted", plans.len() - at));
+                break;
+            }
         };
         let passed = began.elapsed().as_secs_f64();
         let each = if at < 3 { ABOUT } else { passed / (at + 1) as f64 };
