@@ -71,17 +71,14 @@ impl Losses {
     }
 }
 
-/// Probability by Node that it is at fault, over the edges of all Nodes; 0 when its edges give no reason to suspect it.
-/// A Node of whose edges too little is known, or enough to suspect it and not enough to blame it, is not among them. A row
-/// is one pair of Nodes: `sending_edges` are its conversations and `lossy_edges` those with an episode. Its agent tells what
-/// is normal on it; where it does not (a young or an old agent), a common figure stands in for its loss, and its latency is not
-/// judged.
-pub fn blame_scores(rows: &[PeerRow]) -> BTreeMap<String, f64> {
+/// All agents' edges by the Node at the other end, as blame takes them; `zone` tells a Node's. Rows that sent nothing, or
+/// whose peer's Node is not known, say nothing of a Node.
+pub fn fleet<'z>(rows: &[PeerRow], zone: impl Fn(&str) -> Option<&'z str>) -> Fleet {
     let mut fleet = Fleet::new();
     let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
     for row in rows.iter().filter(|row| row.segments_sent > 0) {
         let Some(peer) = &row.peer_node else { continue };
-        let (from, to) = (fleet.node(&row.node, None), fleet.node(peer, None));
+        let (from, to) = (fleet.node(&row.node, zone(&row.node)), fleet.node(peer, zone(peer)));
         fleet.set_heard(from);
         fleet.push(Edge {
             flows: count(row.sending_edges),
@@ -94,6 +91,16 @@ pub fn blame_scores(rows: &[PeerRow]) -> BTreeMap<String, f64> {
             ..Edge::new(from, to, row.segments_sent, count(row.loss_episodes))
         });
     }
+    fleet
+}
+
+/// Probability by Node that it is at fault, over the edges of all Nodes; 0 when its edges give no reason to suspect it.
+/// A Node of whose edges too little is known, or enough to suspect it and not enough to blame it, is not among them. A row
+/// is one pair of Nodes: `sending_edges` are its conversations and `lossy_edges` those with an episode. Its agent tells what
+/// is normal on it; where it does not (a young or an old agent), a common figure stands in for its loss, and its latency is not
+/// judged.
+pub fn blame_scores(rows: &[PeerRow]) -> BTreeMap<String, f64> {
+    let fleet = fleet(rows, |_| None);
     let verdicts = blame::judge(&fleet, &Parameters::default());
     // Whatever speaks against a Node, if less than blame needs, keeps it from being cleared.
     let clear = |node: &&NodeScore| {

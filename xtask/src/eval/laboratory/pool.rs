@@ -3,8 +3,9 @@
 use super::who::{Names, Who};
 use netwhy_agent::{
     api::Hint,
-    blame::{self, Culprit, Edge, Finding, Fleet, MinRtt, Parameters, Symptom},
+    blame::{self, Culprit, Finding, Fleet, Parameters, Symptom},
     http::json::PeerRow,
+    plugin::model::nodes::fleet,
 };
 use std::collections::BTreeMap;
 
@@ -65,24 +66,7 @@ pub(super) struct Answer {
 /// Judges all agents' rows as `kubectl netwhy nodes` does, with zones besides. Beside those who are blamed: every finding
 /// in words, the undecided too.
 pub(super) fn judge(rows: &[PeerRow], names: &Names) -> (Vec<Blamed>, Vec<String>) {
-    let mut fleet = Fleet::new();
-    let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-    for row in rows.iter().filter(|row| row.segments_sent > 0) {
-        let Some(peer) = &row.peer_node else { continue };
-        let from = fleet.node(&row.node, names.zone(&row.node));
-        let to = fleet.node(peer, names.zone(peer));
-        fleet.set_heard(from);
-        fleet.push(Edge {
-            flows: count(row.sending_edges),
-            lossy_flows: count(row.lossy_edges),
-            baseline: row.loss_baseline.map(|ratio| ratio as f32),
-            min_rtt: row.min_rtt_baseline.map(|rtt| MinRtt {
-                now_us: (rtt.now_seconds * 1e6) as u32,
-                usual_us: (rtt.usual_seconds * 1e6) as u32,
-            }),
-            ..Edge::new(from, to, row.segments_sent, count(row.loss_episodes))
-        });
-    }
+    let fleet = fleet(rows, |node| names.zone(node));
     let verdicts = blame::judge(&fleet, &Parameters::default());
     let blamed = |finding: &Finding| match finding {
         Finding::Blamed(verdict) => {
