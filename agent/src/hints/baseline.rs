@@ -1,11 +1,15 @@
 //! What is normal on an edge, learnt while nothing is wrong with it.
 
-use super::{stats::Fnv, thresholds::Thresholds};
+use super::{
+    path::{self, NEW_FAST_SAMPLES, Path, rise_limit},
+    stats::Fnv,
+    thresholds::Thresholds,
+};
 use crate::{
     sample::Tally,
     state::{EdgeView, NodeView, PathRtt, SubjectId, Usual},
 };
-use netwhy_abi::{BOUNDS_US, PeerClass, Retransmit, Role};
+use netwhy_abi::{PeerClass, Retransmit, Role};
 use std::{collections::BTreeMap, time::Duration};
 
 /// Half-life of what was learnt.
@@ -16,10 +20,10 @@ const SHRINK_SEGMENTS: f64 = 2000.0;
 pub(super) const LOSS_FLOOR: f64 = 1e-4;
 /// Clean ticks before an edge's RTT or rate baseline is believed: one whole window.
 pub(super) const MIN_TICKS: u32 = 10;
-/// RTT samples that a median needs.
+/// RTT samples that a median needs …
 pub(super) const MIN_RTT_SAMPLES: u64 = 20;
-/// Samples near the minimum that prove a path to be fast.
-const NEW_FAST_SAMPLES: u64 = 2;
+/// … and one of many that are averaged.
+const MIN_LEARN_SAMPLES: u64 = 8;
 /// How long an inflated median that nobody could be blamed for is kept out of the baseline.
 const UNDECIDED: Duration = Duration::from_secs(60);
 /// Growth of the window between two ticks up to which their sums can be compared.
@@ -29,28 +33,6 @@ const FORGET: Duration = Duration::from_secs(600);
 /// Edges remembered (≈ 200 bytes each); above it only those of the present view are kept.
 const MAX_EDGES: usize = 20_000;
 
-/// RTT samples that a statement about the path needs.
-const MIN_PATH_SAMPLES: u64 = 8;
-/// Samples from which a single one below the limit may be an outlier.
-const MANY_PATH_SAMPLES: u64 = 20;
-/// Share of samples above the limit that is always called normal, and the samples that it weighs as much as.
-const SLOW_SHARE: (f64, f64) = (0.1, 50.0);
-/// Chance that an edge's own normal samples look like a longer path.
-pub(super) const RISE_ALPHA: f64 = 1e-6;
-/// A path rose when its samples are above so many times its minimum …
-const RISE_RATIO: f64 = 1.5;
-/// … and so many `rtt_floor_ms` above it.
-const RISE_FLOORS: f64 = 2.0;
-/// Tail loss probes are sent after two smoothed RTTs …
-const TIMER_RATIO: f64 = 2.0;
-/// … and a path that became longer shows in a quarter of the last 3 s' samples before a second has passed.
-const TIMER_QUANTILE: f64 = 0.75;
-/// Handshakes that prove a path to be longer.
-const HANDSHAKES: u64 = 2;
-/// Payload acknowledged in the samples' time from which a sender is bulk, bytes …
-const BULK_BYTES: u64 = 2_000_000;
-/// … and per segment: receivers acknowledge two full ones at once, whatever their program does.
-const BULK_PAYLOAD: u64 = 1_200;
 /// Clean ticks after which an edge's own minimum weighs as much as its class's.
 const SHRINK_TICKS: f64 = 10.0;
 
@@ -97,46 +79,6 @@ impl Mean {
 
     pub(super) fn get(&self) -> Option<f64> {
         (self.ticks >= MIN_TICKS).then_some(self.value)
-    }
-}
-
-/// What the newest RTT samples of an edge say of its path.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Path {
-    /// Some are as fast as ever: so is the path.
-    Usual,
-    /// All are slower than the path ever is.
-    Rose(Rise),
-}
-
-/// A path that became longer, or a peer whose acknowledgements all wait for its replies.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Rise {
-    /// Lowest tenth of the newest samples, µs.
-    pub(super) now_us: f64,
-    /// Their median, µs.
-    pub(super) median_us: f64,
-    /// Minimum in normal times, µs.
-    pub(super) usual_us: f64,
-    /// Samples.
-    pub(super) samples: u64,
-    /// Chance that normal samples look like that, logarithm.
-    pub(super) ln_p: f64,
-    /// Handshakes among them, which no program answers. 0 when a sample was fast: it may be one of them.
-    pub(super) handshakes: u64,
-    /// Full segments were sent at a rate at which acknowledgements do not wait for replies.
-    pub(super) bulk: bool,
-}
-
-impl Rise {
-    /// By how much, µs.
-    pub(super) fn by_us(&self) -> f64 {
-        self.now_us - self.usual_us
-    }
-
-    /// It is the path, and no program that thinks.
-    pub(super) fn is_proven(&self) -> bool {
-        self.handshakes >= HANDSHAKES || self.bulk
     }
 }
 
@@ -192,8 +134,8 @@ impl EdgeMemory {
     /// ones, run out although nothing is lost.
     pub(super) fn outran_timers(&self, edge: &EdgeView, thresholds: &Thresholds) -> bool {
         let (Some(min_us), Some(p50_us)) = (self.min_us(), self.p50_us()) else { return false };
-        let limit = f64::from(rise_limit(min_us, thresholds)).max(TIMER_RATIO * p50_us);
-        edge.recent.rtt.quantile_us(TIMER_QUANTILE).is_some_and(|now| now >= limit)
+        let limit = f64::from(rise_limit(min_us, thresholds)).max(path::TIMER_RATIO * p50_us);
+        edge.recent.rtt.quantile_us(path::TIMER_QUANTILE).is_some_and(|now| now >= limit)
     }
 
     /// Bytes acknowledged and received per second in normal times. `None`: not known yet.
@@ -211,26 +153,7 @@ impl EdgeMemory {
     /// What the newest samples say of the path: those of the last seconds, or where they are too few of the window.
     /// `class`: logarithm of the class's usual minimum. `None`: too few samples, or no baseline.
     pub(super) fn path(&self, edge: &EdgeView, class: Option<f64>, thresholds: &Thresholds) -> Option<Path> {
-        let usual_us = self.shrunk_min_us(class)?;
-        let tally = [&edge.recent, &edge.window].into_iter().find(|tally| tally.rtt.count() >= MIN_PATH_SAMPLES)?;
-        let of = &tally.rtt;
-        let (samples, fast) = (of.count(), of.count_up_to(rise_limit(usual_us, thresholds)));
-        if fast >= NEW_FAST_SAMPLES {
-            return Some(Path::Usual);
-        }
-        if fast > 0 && samples < MANY_PATH_SAMPLES {
-            return None;
-        }
-        let (share, weight) = SLOW_SHARE;
-        let normal = (self.above + share * weight) / (self.samples + weight);
-        let ways = if fast > 0 { (samples as f64).ln() } else { 0.0 };
-        let ln_p = (samples - fast) as f64 * normal.ln() + ways;
-        let (now_us, median_us) = (of.quantile_us(0.1)?, of.quantile_us(0.5)?);
-        let resent = tally.retransmits[Retransmit::Syn as usize] + tally.retransmits[Retransmit::SynAck as usize];
-        let handshakes = if fast > 0 { 0 } else { tally.connects.iter().sum::<u64>().saturating_sub(resent) };
-        let bulk = tally.bytes_acked >= BULK_BYTES && tally.bytes_acked >= BULK_PAYLOAD * tally.data_segs_out;
-        let rise = Rise { now_us, median_us, usual_us, samples, ln_p, handshakes, bulk };
-        (ln_p <= RISE_ALPHA.ln()).then_some(Path::Rose(rise))
+        path::judge(edge, self.shrunk_min_us(class)?, (self.above, self.samples), thresholds)
     }
 
     /// Median reply time in normal times, s. `None`: not known yet.
@@ -249,6 +172,11 @@ impl EdgeMemory {
     /// True when all handshakes seen were this subject's own SYNs, and there were any.
     pub(super) fn client_only(&self) -> bool {
         self.roles == [true, false]
+    }
+
+    /// The same, or none were seen and its ports are a client's.
+    pub(super) fn is_client(&self, tally: &Tally) -> bool {
+        self.client_only() || (self.roles == [false, false] && tally.reply_count() > 0)
     }
 
     /// Highest RTT that still counts as the path at its baseline, µs. `None`: no baseline.
@@ -325,7 +253,7 @@ impl EdgeMemory {
         let begin = self.slow_since.into_iter().chain(self.rose_since).min();
         let undecided = begin.is_some_and(|since| self.last_at.saturating_sub(since) < UNDECIDED);
         if !undecided
-            && tally.rtt.count() >= MIN_RTT_SAMPLES
+            && tally.rtt.count() >= MIN_LEARN_SAMPLES
             && let (Some(p50), Some(min)) = (tally.rtt.quantile_us(0.5), tally.min_rtt_us)
         {
             self.ln_p50.learn(p50.max(1.0).ln(), keep);
@@ -352,13 +280,6 @@ struct Tick {
     keep: f64,
     /// Share of the window that is new.
     share: f64,
-}
-
-/// Bound of the histogram up to which a sample may still be of the usual path, µs.
-fn rise_limit(usual_us: f64, thresholds: &Thresholds) -> u32 {
-    let limit = (RISE_RATIO * usual_us).max(usual_us + RISE_FLOORS * thresholds.rtt_floor_ms * 1000.0);
-    let bound = BOUNDS_US.iter().find(|bound| f64::from(**bound) >= limit);
-    *bound.unwrap_or(&u32::MAX)
 }
 
 /// Median reply time, s. `None`: too few samples.
@@ -410,15 +331,15 @@ impl Memory {
         self.edge(key)?.path(edge, self.class_minimums[edge.class as usize].get(), thresholds)
     }
 
-    /// What is normal for an edge, for others to compare with.
-    pub(super) fn usual(&self, edge: &EdgeView, thresholds: &Thresholds) -> Usual {
+    /// What is normal for an edge, for others to compare with. `is_proven`: that its path rose, if it did.
+    pub(super) fn usual(&self, edge: &EdgeView, path: Option<Path>, is_proven: bool) -> Usual {
         let key = edge_key(edge);
         let segments = self.edge(key).map_or(0.0, |memory| memory.loss.segments);
         let known = segments + self.classes[edge.class as usize].segments >= SHRINK_SEGMENTS;
         let path = self.edge(key).and_then(|memory| {
-            let now_us = match self.path(key, edge, thresholds)? {
+            let now_us = match path? {
                 Path::Usual => f64::from(edge.window.min_rtt_us?),
-                Path::Rose(rise) => Some(rise.now_us).filter(|_| rise.is_proven())?,
+                Path::Rose(rise) => Some(rise.now_us).filter(|_| is_proven)?,
             };
             Some(PathRtt { now_us, usual_us: memory.min_us()? })
         });

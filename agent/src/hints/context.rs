@@ -1,9 +1,10 @@
 //! What judges read: the view with everything that more than one of them needs worked out once.
 
 use super::{
-    baseline::{EdgeMemory, Memory, Path},
+    baseline::{EdgeMemory, Memory},
     dns_memory::DnsMemory,
     host_memory::HostMemory,
+    path::Path,
     rules::Family,
     stats::percent,
     thresholds::Thresholds,
@@ -167,6 +168,12 @@ impl<'a> Context<'a> {
     pub(super) fn node_answers(&self, edge: &Edge<'_>) -> bool {
         let same = |e: &Edge<'_>| e.view.peer_node == edge.view.peer_node && e.view.peer != edge.view.peer;
         edge.is_remote() && edge.view.peer_node.is_some() && self.edges.iter().any(|e| same(e) && e.answers())
+    }
+
+    /// Another connection to the same Node, or address where no Node is known, is as fast as ever: so is the path there.
+    pub(super) fn is_near(&self, edge: &Edge<'_>) -> bool {
+        let same = |other: &&Edge<'_>| !std::ptr::eq(*other, edge) && other.view.peer_id() == edge.view.peer_id();
+        self.edges.iter().filter(same).any(|other| other.path == Some(Path::Usual))
     }
 
     /// Why loss is not it, when the data say so.

@@ -6,13 +6,14 @@ use super::{
     dns_memory::DnsMemory,
     finding::{Finding, merge},
     host_memory::HostMemory,
-    rules::{CAUSAL, Family},
+    path::{self, Path, Witness},
+    rules::{CAUSAL, Family, RULES},
     thresholds::Thresholds,
     tracks::{Now, Track, Tracks},
 };
 use crate::{
     api,
-    state::{NodeView, SubjectId},
+    state::{EdgeView, NodeView, PeerId, SubjectId, Usual},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -98,8 +99,28 @@ impl Engine {
         for (key, count) in view.host.iter_mut().flat_map(|host| &mut host.counters) {
             count.baseline = self.host.rate(key);
         }
-        for edge in &mut view.edges {
-            edge.usual = self.memory.usual(edge, thresholds);
+        let paths: Vec<Option<Path>> =
+            view.edges.iter().map(|edge| self.memory.path(edge_key(edge), edge, thresholds)).collect();
+        let mut far: BTreeMap<PeerId, (Vec<Witness<'_>>, bool)> = BTreeMap::new();
+        for (edge, path) in view.edges.iter().zip(&paths) {
+            let (witnesses, as_ever) = far.entry(edge.peer_id()).or_default();
+            match path {
+                Some(Path::Rose(rise)) => {
+                    witnesses.push(Witness { subject: &edge.subject, peer: edge.peer, rise: *rise });
+                }
+                Some(Path::Usual) => *as_ever = true,
+                None => {}
+            }
+        }
+        let proven = |edge: &EdgeView, path: &Option<Path>| {
+            let together = far.get(&edge.peer_id()).is_some_and(|(all, as_ever)| !as_ever && path::is_proven(all));
+            together || matches!(path, Some(Path::Rose(rise)) if rise.is_proven())
+        };
+        let usual: Vec<Usual> = (view.edges.iter().zip(&paths))
+            .map(|(edge, path)| self.memory.usual(edge, *path, proven(edge, path)))
+            .collect();
+        for (edge, usual) in view.edges.iter_mut().zip(usual) {
+            edge.usual = usual;
         }
     }
 
@@ -113,15 +134,24 @@ impl Engine {
         let mut causes: BTreeSet<(SubjectId, &'static str)> =
             self.tracks.open().map(|t| (t.subject.clone(), t.rule.id)).collect();
         causes.extend(findings.iter().map(|(s, f)| (s.clone(), f.rule.id)));
+        // What the Node itself drops goes unanswered for all its Pods, also for those that alone show too little of it.
+        let of_node: BTreeSet<&'static str> =
+            causes.iter().map(|(_, id)| *id).filter(|id| family_of(id) == Some(Family::Host)).collect();
         let cause_of = |subject: &SubjectId, id: &str| {
-            let holds = |cause: &&'static str| causes.contains(&(subject.clone(), *cause));
+            let unanswered = matches!(family_of(id), Some(Family::Connect | Family::Dns));
+            let holds = |cause: &&'static str| {
+                unanswered && of_node.contains(cause) || causes.contains(&(subject.clone(), *cause))
+            };
             CAUSAL.iter().filter(|(_, effect)| *effect == id).map(|(cause, _)| cause).copied().find(holds)
         };
         let (effects, mut roots): (Vec<_>, Vec<_>) =
             findings.into_iter().partition(|(s, f)| cause_of(s, f.rule.id).is_some());
         for (subject, effect) in effects {
             let Some(cause) = cause_of(&subject, effect.rule.id) else { continue };
-            let mine = roots.iter_mut().find(|(s, f)| *s == subject && f.rule.id == cause);
+            let is_root =
+                |(s, f): &(SubjectId, Finding)| f.rule.id == cause && (*s == subject || of_node.contains(cause));
+            let own = roots.iter().position(|root| root.0 == subject && is_root(root));
+            let mine = own.or_else(|| roots.iter().position(is_root)).and_then(|at| roots.get_mut(at));
             if let Some((_, root)) = mine
                 && !root.effects.contains(&effect.rule.id)
             {
@@ -139,6 +169,10 @@ impl Engine {
         }
         roots
     }
+}
+
+fn family_of(id: &str) -> Option<Family> {
+    RULES.iter().find(|rule| rule.id == id).map(|rule| rule.family)
 }
 
 /// What is left of the subjects and edges that open hints are about.

@@ -1,10 +1,10 @@
 //! Peers outside the cluster that became slow or far, while those inside are as ever.
 
 use super::{
-    baseline::{Path, RISE_ALPHA, Rise},
     context::{Context, Edge},
     finding::{Finding, blame},
     latency,
+    path::{Path, RISE_ALPHA, Rise},
     rules::{Family, Rule},
     stats::ms,
 };

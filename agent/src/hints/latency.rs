@@ -1,10 +1,11 @@
 //! Paths that became longer: to one peer, to a zone, or from this Node to everybody.
 
 use super::{
-    baseline::{EdgeMemory, Path, RISE_ALPHA, Rise},
+    baseline::EdgeMemory,
     context::{Context, Edge},
     finding::{Finding, blame, evidence},
     own::{self, Own, Row},
+    path::{self, Path, RISE_ALPHA, Rise, Witness},
     rules::{Family, Rule},
     stats::ms,
 };
@@ -36,9 +37,11 @@ pub(super) const PATH_LATENCY: Rule = Rule {
            1.5 × the edge's usual minimum and 2 × `rtt_floor_ms` above it. With the share of samples that is above in normal \
            times (learnt, at least one in ten of the first 50), that has a chance below 1e-6 per window and edge, as far as \
            samples are independent. What proves that it is the path and not a peer that thinks: handshakes, which no program \
-           answers, are all as slow (2 or more), or the sender is bulk (full segments are acknowledged at once). This Node is \
+           answers, are all as slow (2 or more), or the sender is bulk (full segments are acknowledged at once), or two edges with \
+           different programs at both ends rose, one of which sends full segments. This Node is \
            named when it is so for at least 3 peers, two of them proven, and no peer is as near as ever.",
-    minimum: "8 RTT samples, a baseline of 10 clean windows, 2 handshakes or 2 MB acknowledged on an edge to the peer.",
+    minimum: "8 RTT samples, a baseline of 10 clean windows, 2 handshakes or 2 MB acknowledged on an edge to the peer, or 100 kB \
+              beside a second edge.",
     ruled_out_by: "Any edge to the same peer with two samples as fast as ever; senders held back by window or buffer; the Pod's \
                    own throttling; bulk traffic of this Node that grew by half and by 1 MB/s (it makes its own queue); keep-alive \
                    requests alone, whose acknowledgements ride on replies (undecidable: path or constant think time).",
@@ -97,7 +100,12 @@ impl Proof {
 
     fn text(self) -> String {
         match (self.handshakes, self.bulk) {
-            (0, _) => "full segments, which are acknowledged at once, take as long".to_owned(),
+            (0, false) => {
+                "answers of several full segments, which are acknowledged at once, take as long, between programs \
+                           that have nothing to do with each other"
+                    .to_owned()
+            }
+            (0, true) => "full segments, which are acknowledged at once, take as long".to_owned(),
             (n, false) => format!("{n} handshakes, which no program answers, take as long"),
             (n, true) => format!("{n} handshakes, which no program answers, and full segments take as long"),
         }
@@ -114,7 +122,13 @@ enum Common {
 
 pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let peers = peers(context);
-    let is_proven = |risen: &[Risen]| risen.iter().any(|risen| risen.rise.is_proven());
+    let is_proven = |risen: &[Risen]| {
+        let witness = |one: &Risen| {
+            let (subject, peer) = (&context.subjects[one.subject].view.id, context.edges[one.edge].view.peer);
+            Witness { subject, peer, rise: one.rise }
+        };
+        path::is_proven(&risen.iter().map(witness).collect::<Vec<_>>())
+    };
     let proven = peers.far.values().filter(|risen| is_proven(risen)).count();
     if proven == 0 || makes_its_own_queue(context) {
         return Vec::new();

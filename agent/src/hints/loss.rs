@@ -196,7 +196,10 @@ fn timeouts_alone(edge: &Edge<'_>) -> bool {
 /// The sender itself was free to send, and its retransmissions were needed.
 pub(super) fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>) -> bool {
     let t = edge.tally();
-    let unneeded = 2 * t.retransmits[Retransmit::Spurious as usize] >= t.retransmitted_data().max(1);
+    // Probes on suspicion are no episodes when they were not needed; all else that was not needed is reordering.
+    let probes = t.needless_probes();
+    let spurious = t.retransmits[Retransmit::Spurious as usize] - probes;
+    let unneeded = 2 * spurious >= t.retransmitted_data().saturating_sub(probes).max(1);
     t.data_segs_out > 0
         && !edge.silent
         && !edge.is_limited(context.thresholds)
@@ -267,6 +270,9 @@ fn path_culprit(context: &Context<'_>, judged: &Judged, subject: usize, index: u
     if edge.blame_kind(BlameKind::PeerNode) == BlameKind::External {
         return Blame { alternatives: vec![pair], ..blame(BlameKind::External, peer) };
     }
+    if edge.view.peer_node.is_some() && only_that_pod(context, judged, edge) {
+        return Blame { alternatives: vec![peer], ..blame(BlameKind::PeerPod, edge.peer_pod_name()) };
+    }
     if sick.len() >= 2 && sick.len() > sound.len() {
         return Blame { alternatives: vec![pair], ..blame(BlameKind::PeerNode, peer) };
     }
@@ -280,6 +286,23 @@ fn path_culprit(context: &Context<'_>, judged: &Judged, subject: usize, index: u
         alternatives.push(context.node.to_owned());
     }
     Blame { alternatives, ..blame(BlameKind::NodePair, pair) }
+}
+
+/// All that is lost on the way to the edge's Node is lost on the way to one address there, which several of this Node's
+/// Pods see, while other addresses of that Node, each with enough traffic to show it, are reached as cleanly as ever.
+fn only_that_pod(context: &Context<'_>, judged: &Judged, edge: &Edge<'_>) -> bool {
+    let of = |edges: &BTreeMap<usize, usize>| -> Vec<(usize, usize)> {
+        let there = |(i, _): &(&usize, &usize)| context.edges[**i].view.peer_node == edge.view.peer_node;
+        edges.iter().filter(there).map(|(i, s)| (*i, *s)).collect()
+    };
+    let (lossy, clean) = (of(&judged.lossy), of(&judged.clean));
+    let same = |i: usize| context.edges[i].view.peer == edge.view.peer;
+    let witnesses: BTreeSet<usize> = lossy.iter().map(|(_, subject)| *subject).collect();
+    // Of the clean ones those to other addresses only: to the same one they speak for it.
+    witnesses.len() >= 2
+        && lossy.iter().all(|(i, _)| same(*i))
+        && clean.iter().all(|(i, _)| !same(*i))
+        && clean.iter().any(|(i, _)| would_show(edge, &context.edges[*i]))
 }
 
 /// Whether a clean edge sent enough to have shown the loss of a lossy one, and shows far less of it: an edge that is

@@ -25,6 +25,7 @@ mod latency;
 mod limited;
 mod loss;
 mod own;
+mod path;
 mod ports;
 mod pressure;
 mod reader;

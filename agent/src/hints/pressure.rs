@@ -80,7 +80,7 @@ pub(super) const POD_MEMORY_PRESSURE: Rule = Rule {
     symptom: "memory_stall",
     meaning: "The Pod is at its own memory limit: its tasks wait while the kernel takes pages away that they need again.",
     signals: NODE_MEMORY_PRESSURE.signals,
-    test: "Some task of the Pod waited for memory at least 10 % of the window, and the kernel counted that its own limit \
+    test: "Some task of the Pod waited for memory at least 5 % of the window, and the kernel counted that its own limit \
            (memory.high or memory.max, also of one container) was reached. Both are counted: no false alarm by chance.",
     minimum: MINIMUM,
     ruled_out_by: "No limit of its own was reached.",
@@ -122,6 +122,8 @@ const SMALL_CPU_STALL: f64 = 0.1;
 const WAIT_PER_WORK: f64 = 2.0;
 const COLD_CPU_STALL: f64 = 0.5;
 const MEMORY_STALL: f64 = 0.1;
+/// … at its own limit.
+const OWN_LIMIT_STALL: f64 = 0.05;
 const IO_STALL: f64 = 0.2;
 /// Multiple of the Pod's own baseline.
 const OVER_BASELINE: f64 = 2.0;
@@ -323,8 +325,10 @@ fn stalled(context: &Context<'_>, resource: Resource, limit: f64) -> usize {
 }
 
 fn memory(context: &Context<'_>, index: usize, subject: &Subject<'_>, waiting: usize) -> Option<Finding> {
-    let found = stall(context, subject, Resource::Memory, MEMORY_STALL)?;
     let hits = subject.view.window_memory_limit_hits;
+    // What the kernel counted at the Pod's own limit explains less of a stall too.
+    let limit = if hits.is_some_and(|n| n > 0) { OWN_LIMIT_STALL } else { MEMORY_STALL };
+    let found = stall(context, subject, Resource::Memory, limit)?;
     let node = node_stall(context, Resource::Memory).is_some_and(|share| share >= MEMORY_STALL);
     let others = waiting.saturating_sub(1);
     let (rule, certainty) = match hits {
@@ -343,7 +347,7 @@ fn memory(context: &Context<'_>, index: usize, subject: &Subject<'_>, waiting: u
         Some(n) => format!("it reached its own limit {n} times"),
         None => "whether it reached a limit of its own is not known".to_owned(),
     };
-    Some(of_memory_or_io(context, (index, subject), (rule, certainty), ("memory", found, MEMORY_STALL), &why, all))
+    Some(of_memory_or_io(context, (index, subject), (rule, certainty), ("memory", found, limit), &why, all))
 }
 
 fn io(context: &Context<'_>, index: usize, subject: &Subject<'_>, waiting: usize) -> Option<Finding> {

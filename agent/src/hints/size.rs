@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     api::{Blame, BlameKind, RuledOut},
+    sample::Tally,
     state::PeerId,
 };
 use netwhy_abi::Retransmit;
@@ -27,9 +28,9 @@ pub(super) const PATH_MTU_BLACKHOLE: Rule = Rule {
         "netwhy_tcp_bytes_total",
     ],
     test: "At least 3 timeouts on full-size segments that had timed out just before, the first of them more than 3 s ago, while \
-           in the last 3 s a handshake with the same address completed or something small was acknowledged. At 1 % random loss \
+           in the last 3 s a handshake with the same address completed or small segments were acknowledged. At 1 % random loss \
            the same segment is lost three times in a row with a chance of 1e-6, and three such segments of 1e-18.",
-    minimum: "3 such timeouts, and one handshake or acknowledgement within 3 s.",
+    minimum: "3 such timeouts, and one handshake or 8 round-trip samples within 3 s.",
     ruled_out_by: "Payload acknowledged at more than 1000 bytes a segment (full ones pass); more fast retransmissions than \
                    timeouts; timeouts mostly of small segments; an address that answers nothing (`peer_unreachable`).",
     action: "Find the hop with the smaller MTU (`tracepath`, `ping -M do -s 1472`): let ICMP \"fragmentation needed\" through, set \
@@ -40,6 +41,8 @@ pub(super) const PATH_MTU_BLACKHOLE: Rule = Rule {
 const MIN_TIMEOUTS: u64 = 3;
 /// First timeouts on a segment are not among those counted; so many of all must be.
 const ONE_IN: u64 = 3;
+/// Round trips within the last seconds that show an address to answer without a handshake.
+const ANSWERS: u64 = 8;
 /// Payload per segment above which full-size ones get through, bytes.
 const SMALL: u64 = 1000;
 /// Peers behind which all paths are too small for a culprit on the way to be this Node.
@@ -66,10 +69,12 @@ fn is_stuck(edge: &Edge<'_>) -> bool {
         && recent.bytes_acked <= SMALL * original
 }
 
-/// In the last seconds, when the large ones were long stuck, the address answered.
+/// In the last seconds, when the large ones were long stuck, the address answered. A socket's growth may be counted
+/// seconds after it happened, once for each: acknowledged bytes alone may be from before, several round trips are not.
 fn small_ones_pass(context: &Context<'_>, edge: &Edge<'_>) -> bool {
     let same = context.edges.iter().filter(|other| other.view.peer == edge.view.peer).map(|other| &other.view.recent);
-    same.into_iter().any(|recent| recent.connects.iter().sum::<u64>() > 0 || recent.bytes_acked > 0)
+    let answered = |recent: &Tally| recent.bytes_acked > 0 && recent.rtt.count() >= ANSWERS;
+    same.into_iter().any(|recent| recent.connects.iter().sum::<u64>() > 0 || answered(recent))
 }
 
 fn describe(context: &Context<'_>, index: usize, subject: usize, peers: usize) -> Finding {

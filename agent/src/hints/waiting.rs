@@ -5,6 +5,7 @@ use super::{
     context::{Context, Edge, Subject},
     external::EXTERNAL_SLOW,
     finding::{Finding, blame, evidence},
+    path::{Path, Rise},
     rules::{Family, Rule},
     stats::{ms, over, percent},
 };
@@ -38,14 +39,15 @@ pub(super) const PEER_SLOW: Rule = Rule {
               acknowledgements ride) come late. The peer thinks.",
     signals: &["netwhy_tcp_rtt_seconds", "netwhy_tcp_min_rtt_seconds", "reply_time"],
     test: "Median RTT at least `rtt_inflation` times its baseline and `think_time_ms` above the window's minimum, or the \
-           same of the median reply time (a client's last data sent to the first data received), while RTT samples taken since then are still near the baseline's minimum (within 1.5 × or `rtt_floor_ms`). A median \
-           of 20 samples that triples by chance: below 1e-6 when samples are independent and at most one in ten is that \
+           same of the median reply time (a client's last data sent to the first data received), while RTT samples taken since then are still near the baseline's minimum (within 1.5 × or `rtt_floor_ms`). Or all \
+           round trips of the last 3 s rose by as much (the test of `path_latency`), while another connection to the same \
+           Node, or address where no Node is known, has two as fast as ever. A median of 20 samples that triples by chance: below 1e-6 when samples are independent and at most one in ten is that \
            slow in normal times.",
-    minimum: "20 samples and a baseline of 10 clean windows. Reply times are taken of clients only (by their ports); RTTs \
+    minimum: "20 samples (8 in the last 3 s beside another connection) and a baseline of 10 clean windows. Reply times are taken of clients only (by their ports); RTTs \
               count when all handshakes on the edge were the Pod's own: a server's RTT also holds its clients' think \
               time, which is nobody's fault.",
     ruled_out_by: "Loss; senders held back by window or buffer; the Pod's own throttling; a minimum RTT that rose too \
-                   (undecidable: path or constant think time).",
+                   while no other connection goes there (undecidable: path or constant think time).",
     action: "Look at the peer's application and what it waits for; the path needs no attention.",
 };
 
@@ -57,7 +59,7 @@ const STALLED: f64 = 0.2;
 pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let mut judged: Vec<Vec<(usize, bool)>> = vec![Vec::new(); context.subjects.len()];
     for (i, s, edge) in context.free(Family::Waiting).filter(|(_, _, e)| can_be_judged(context, e)) {
-        judged[s].push((i, edge.memory.is_some_and(EdgeMemory::thinks)));
+        judged[s].push((i, thinks(context, edge)));
     }
     let mut out = Vec::new();
     for (s, edges) in judged.iter().enumerate() {
@@ -82,12 +84,29 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
     out
 }
 
+/// The peer at the other end takes its time, over a path that is as fast as ever.
+fn thinks(context: &Context<'_>, edge: &Edge<'_>) -> bool {
+    edge.memory.is_some_and(EdgeMemory::thinks) || risen(context, edge).is_some()
+}
+
+/// All round trips of the last seconds became longer on this edge, and on no other to the same place: the path is fine.
+fn risen(context: &Context<'_>, edge: &Edge<'_>) -> Option<Rise> {
+    let (Some(Path::Rose(rise)), Some(memory)) = (edge.path, edge.memory) else { return None };
+    let usual = memory.p50_us()?;
+    let t = context.thresholds;
+    let matters = rise.median_us >= t.rtt_inflation * usual && rise.median_us - usual >= t.think_time_ms * 1000.0;
+    // Handshakes that are as slow wait for no program.
+    let thinks = matters && rise.handshakes == 0 && !rise.bulk;
+    let own = thinks && edge.view.class != PeerClass::External && memory.is_client(edge.tally());
+    (own && context.is_near(edge)).then_some(rise)
+}
+
 /// A client's edge that was free to send, without loss, and has enough samples for its median to mean something.
 fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>) -> bool {
     let t = edge.tally();
     let rtt = t.rtt.count() >= MIN_RTT_SAMPLES && edge.memory.is_some_and(EdgeMemory::client_only);
     let reply = t.reply_count() >= MIN_RTT_SAMPLES && edge.memory.is_some_and(|m| m.reply_s().is_some());
-    (rtt || reply)
+    (rtt || reply || risen(context, edge).is_some())
         && edge.memory.is_some_and(|m| m.p50_us().is_some())
         && !edge.is_limited(context.thresholds)
         && (t.loss_episodes as f64) < context.thresholds.loss_ratio * t.data_segs_out.max(1) as f64
@@ -109,8 +128,22 @@ fn median(edge: &Edge<'_>, place: &str, p50: f64, usual: f64) -> Vec<Evidence> {
     out
 }
 
-fn path_is_fine(min: f64, usual: f64) -> RuledOut {
-    RuledOut { cause: "path_latency".into(), because: format!("minimum RTT {} at its baseline {}", ms(min), ms(usual)) }
+/// Why it is not the path.
+fn path_is_fine(context: &Context<'_>, edge: &Edge<'_>) -> Option<RuledOut> {
+    let [_, _, min, usual] = rtts(edge)?;
+    let because = match risen(context, edge) {
+        Some(_) => format!("other connections to {} are as fast as ever", place_of(edge)),
+        None => format!("minimum RTT {} at its baseline {}", ms(min), ms(usual)),
+    };
+    Some(RuledOut { cause: "path_latency".into(), because })
+}
+
+/// Where all paths to the peer lead.
+fn place_of(edge: &Edge<'_>) -> String {
+    match edge.view.peer_node {
+        Some(_) => edge.peer_node_name(),
+        None => edge.peer_name(),
+    }
 }
 
 fn peer(
@@ -121,7 +154,9 @@ fn peer(
     all_slow: bool,
 ) -> Option<Finding> {
     let edge = &context.edges[index];
-    let [p50, usual, min, min_usual] = rtts(edge)?;
+    let [p50, usual, min, _] = rtts(edge)?;
+    let risen = risen(context, edge);
+    let p50 = risen.map_or(p50, |rise| rise.median_us);
     let who = &context.subjects[subject];
     let (name, peer, place) = (who.name(), edge.peer_name(), context.place(edge));
     let reply = edge.memory.and_then(|m| m.slow_reply(edge.tally(), context.hz, context.thresholds));
@@ -146,13 +181,16 @@ fn peer(
         certainty: if all_slow { 0.7 } else { 1.0 },
         overwhelming: false,
         summary: format!(
-            "{name} waits for {peer}, not for the network: {what} {} (normally {}) while the path still takes {}",
+            "{name} waits for {peer}, not for the network: {what} {} (normally {}) while {}",
             ms(value),
             ms(normal),
-            ms(min)
+            match risen {
+                Some(_) => format!("other connections to {} are as fast as ever", place_of(edge)),
+                None => format!("the path still takes {}", ms(min)),
+            }
         ),
         evidence: numbers,
-        ruled_out: [path_is_fine(min, min_usual)]
+        ruled_out: path_is_fine(context, edge)
             .into_iter()
             .chain(context.no_loss(edge))
             .chain(context.not_limited(edge))
@@ -180,7 +218,7 @@ fn application(
 ) -> Option<Finding> {
     let worst = slow.iter().max_by(|a, b| inflation(context, **a).total_cmp(&inflation(context, **b)))?;
     let edge = &context.edges[*worst];
-    let [p50, usual, min, min_usual] = rtts(edge)?;
+    let [p50, usual, ..] = rtts(edge)?;
     let who = &context.subjects[subject];
     let name = who.name();
     let mut numbers = median(edge, &context.place(edge), p50, usual);
@@ -201,7 +239,7 @@ fn application(
             percent(share)
         ),
         evidence: numbers,
-        ruled_out: [path_is_fine(min, min_usual)]
+        ruled_out: path_is_fine(context, edge)
             .into_iter()
             .chain(context.no_loss(edge))
             .chain(context.not_limited(edge))

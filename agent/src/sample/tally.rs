@@ -188,6 +188,19 @@ impl Tally {
         all - self.retransmits[Retransmit::Spurious as usize]
     }
 
+    /// Tail loss probes that were not needed (the peer said that it had the data already): what they stood for was late,
+    /// not lost.
+    pub fn needless_probes(&self) -> u64 {
+        self.retransmits[Retransmit::Spurious as usize].min(self.retransmits[Retransmit::TailLossProbe as usize])
+    }
+
+    /// The same without the episodes that [`Tally::needless_probes`] began: for windows. Sums since the start keep them, as
+    /// the kernel tells of a needless one only after it was counted, and counters never fall.
+    #[must_use]
+    pub fn without_needless_probes(self) -> Self {
+        Self { loss_episodes: self.loss_episodes.saturating_sub(self.needless_probes()), ..self }
+    }
+
     /// Retransmitted data segments (no SYN, no SYN-ACK).
     pub fn retransmitted_data(&self) -> u64 {
         self.retransmitted()

@@ -209,3 +209,28 @@ fn a_delay_is_named_within_five_seconds() {
     });
     assert!(named.is_some_and(|s| s <= 5), "{named:?}");
 }
+
+/// Kept connections alone: a client whose peer may think, and a server that answers with several full segments at once.
+#[test]
+fn two_programs_that_find_a_node_further_away_prove_it_without_handshakes() {
+    let mut normal = Case::mesh(&["cart", "payment"], &PEERS);
+    normal.edges.iter_mut().for_each(|e| e.window.connects = [0, 0]);
+    normal.edge("cart", PEERS[0]).peer_node = Some("node-b".into());
+    let answers = normal.edge("payment", PEERS[1]);
+    answers.peer_node = Some("node-b".into());
+    (answers.window.data_segs_out, answers.window.bytes_acked) = (300, 400_000);
+    let mut longer = far(&normal, &["cart"], &PEERS[..1], 20_000);
+    Run::warm(&normal).expect_silence(20, &longer);
+    longer = far(&longer, &["payment"], &PEERS[1..2], 20_000);
+    let hints = firing(&Run::warm(&normal).ticks(3, &longer));
+    assert_eq!(hints.len(), 2);
+    assert!(hints.iter().all(|h| verdict(h) == ("path_latency", BlameKind::PeerNode, "node-b")), "{hints:?}");
+    // Small messages in both directions may both wait for programs.
+    longer.tally("payment", PEERS[1]).bytes_acked = 100_000;
+    let small = |case: &Case| {
+        let mut case = case.clone();
+        case.tally("payment", PEERS[1]).bytes_acked = 90_000;
+        case
+    };
+    Run::warm(&small(&normal)).expect_silence(20, &small(&longer));
+}

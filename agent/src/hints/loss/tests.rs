@@ -238,3 +238,50 @@ fn timers_that_run_out_on_a_path_that_became_longer_are_not_loss() {
     let both = late(60, 40).with("cart", PEERS[0], |t| t.retransmits[Retransmit::Fast as usize] = 1);
     assert_eq!(Run::warm(&normal).expect_one(&both).cause, "path_loss");
 }
+
+/// Two addresses of one Node, of which only one is reached with losses.
+fn one_node(case: &mut Case) {
+    for peer in &PEERS[..2] {
+        for pod in ["cart", "payment"] {
+            case.edge(pod, peer).peer_node = Some("node-b".into());
+        }
+    }
+}
+
+#[test]
+fn losses_to_one_address_of_a_node_whose_others_are_clean_blame_that_pod() {
+    let mut normal = Case::mesh(&["cart", "payment"], &PEERS);
+    one_node(&mut normal);
+    let hints = firing(&Run::warm(&normal).ticks(3, &lossy(&normal, &["cart", "payment"], &PEERS[..1], 20)));
+    assert_eq!(hints.len(), 2);
+    for hint in &hints {
+        assert_eq!(verdict(hint), ("path_loss", BlameKind::PeerPod, "10.0.0.7"));
+        assert_eq!(hint.blame.alternatives, ["node-b"]);
+    }
+    // The other address sent too little to show it.
+    let mut small = lossy(&normal, &["cart", "payment"], &PEERS[..1], 20);
+    for pod in ["cart", "payment"] {
+        small.tally(pod, PEERS[1]).data_segs_out = 210;
+    }
+    let hints = firing(&Run::warm(&normal).ticks(3, &small));
+    assert!(hints.iter().all(|h| h.blame.kind == BlameKind::PeerNode), "{hints:?}");
+}
+
+#[test]
+fn probes_that_were_not_needed_neither_hide_nor_make_loss() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let probing = |lost: u64| {
+        let mut case = normal.with("cart", PEERS[0], |t| {
+            t.loss_episodes = 30;
+            t.retransmits[Retransmit::TailLossProbe as usize] = 30;
+            t.retransmits[Retransmit::Spurious as usize] = 30;
+        });
+        lose(case.tally("cart", PEERS[0]), lost);
+        // As the view's windows have it.
+        let tally = case.tally("cart", PEERS[0]);
+        *tally = tally.clone().without_needless_probes();
+        case
+    };
+    Run::warm(&normal).expect_silence(20, &probing(0));
+    assert_eq!(Run::warm(&normal).expect_one(&probing(20)).cause, "path_loss");
+}

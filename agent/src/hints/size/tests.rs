@@ -103,3 +103,16 @@ fn many_peers_blame_this_node_and_an_external_one_is_external() {
     let hint = Run::warm(&external).expect_one(&stuck(&external, &PEERS[..1]));
     assert_eq!(verdict(&hint), ("path_mtu_blackhole", BlameKind::External, "10.0.0.7"));
 }
+
+/// A peer that fell silent: what it acknowledged before is counted seconds later, socket by socket.
+#[test]
+fn acknowledgements_that_are_counted_late_are_no_answer() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut dead = stuck(&normal, &PEERS[..1]);
+    let edge = dead.edge("cart", PEERS[0]);
+    (edge.recent.connects, edge.recent.rtt) = ([0, 0], crate::hints::testing::rtts(&[(100, 2)]));
+    let told = |case: &Case| firing(&Run::warm(&normal).ticks(3, case)).iter().any(|h| h.cause == "path_mtu_blackhole");
+    assert!(!told(&dead));
+    dead.edge("cart", PEERS[0]).recent.rtt = crate::hints::testing::rtts(&[(100, 20)]);
+    assert!(told(&dead), "so many round trips are answers");
+}

@@ -162,3 +162,24 @@ fn a_modest_slowdown_is_still_told_after_the_wait_for_proof() {
     let hints = firing(&Run::warm(&normal).ticks(15, &slow(&normal, &PEERS[..1], 17_000, 15)));
     assert_eq!(hints.len(), 1);
 }
+
+/// Every reply comes 15 ms later, and every acknowledgement with it; another Pod's connections to the same Node are fast.
+#[test]
+fn replies_that_are_all_late_blame_the_peer_when_another_connection_there_is_fast() {
+    let mut normal = Case::mesh(&["cart", "payment"], &PEERS);
+    normal.edges.iter_mut().for_each(|e| e.window.connects = [1, 0]);
+    normal.edge("cart", PEERS[0]).peer_node = Some("node-b".into());
+    normal.edge("payment", PEERS[1]).peer_node = Some("node-b".into());
+    let late = normal.with("cart", PEERS[0], |t| {
+        (t.rtt, t.min_rtt_us, t.connects) = (rtts(&[(15_000, 40), (16_000, 40)]), Some(15_000), [0, 0]);
+    });
+    let mut run = Run::warm(&normal);
+    let hint = run.expect_one(&late);
+    assert_eq!(verdict(&hint), ("peer_slow", BlameKind::PeerPod, "10.0.0.7"));
+    assert!(hint.summary.contains("other connections to node-b are as fast as ever"), "{}", hint.summary);
+    // A server's round trips hold its clients' thinking.
+    normal.edges.iter_mut().for_each(|e| e.window.connects = [0, 1]);
+    let mut server = late.clone();
+    server.edges.iter_mut().for_each(|e| e.window.connects = [0, 0]);
+    Run::warm(&normal).expect_silence(20, &server);
+}

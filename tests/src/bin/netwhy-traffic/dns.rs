@@ -9,7 +9,7 @@ use netwhy_tests::stop;
 use std::{
     collections::VecDeque,
     io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -35,9 +35,13 @@ const IDLE: Duration = Duration::from_millis(50);
 /// Every name has one address. A line `delay-us N` on standard input changes the delay while it runs.
 #[derive(clap::Args)]
 pub(crate) struct ServerArgs {
-    /// Port, on all IPv4 and IPv6 addresses
+    /// Port
     #[arg(long, default_value_t = 53)]
     port: u16,
+    /// Answer at this address only [default: all; where a host has several, answers leave from its first one, which
+    /// connected sockets do not take]
+    #[arg(long, value_name = "IP")]
+    address: Option<IpAddr>,
     /// Wait this long before each answer
     #[arg(long, default_value_t = 0, value_name = "US")]
     delay_us: u64,
@@ -48,9 +52,12 @@ pub(crate) struct ServerArgs {
 
 pub(crate) fn serve(args: &ServerArgs) -> Result<()> {
     stop::install()?;
-    let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, args.port))
-        .or_else(|_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, args.port)))
-        .with_context(|| format!("bind UDP port {}", args.port))?;
+    let socket = match args.address {
+        Some(address) => UdpSocket::bind((address, args.port)),
+        None => UdpSocket::bind((Ipv6Addr::UNSPECIFIED, args.port))
+            .or_else(|_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, args.port))),
+    };
+    let socket = socket.with_context(|| format!("bind UDP port {}", args.port))?;
     let port = socket.local_addr()?.port();
     let delay = Arc::new(AtomicU64::new(args.delay_us));
     let stats = Arc::new(Stats::default());

@@ -20,6 +20,7 @@ mod who;
 use crate::{sh, toolchain};
 use anyhow::{Context as _, Result, bail};
 use cases::{Plan, QUICK, Set};
+use netwhy_agent::api::Hint;
 use netwhy_tests::stop;
 use pool::Told;
 use score::{Case, Seen};
@@ -134,8 +135,15 @@ fn try_all(world: &mut World, plans: &[Plan], record: Option<&Path>) -> Result<T
         // What nobody noticed has become what is normal: the next case must not inherit it.
         let unnoticed = !case.is_control() && !case.right_in_first(1);
         cases.push(case);
-        if unnoticed && at + 1 < plans.len() {
-            world.start_agents()?;
+        if unnoticed
+            && at + 1 < plans.len()
+            && let Err(error) = world.start_agents()
+        {
+            if !stop::requested() {
+                return Err(error);
+            }
+            not_tried.push(format!("{} cases: interrupted", plans.len() - at - 1));
+            break;
         }
     }
     Ok((cases, not_tried))
@@ -198,7 +206,7 @@ fn listen(world: &mut World, plan: &Plan, active: &mut fault::Active) -> Result<
         active.tick(world, since)?;
         let firing = world.agents()?.hints()?;
         for (agent, hint) in &firing {
-            let Told { who, cause, confidence, alternatives } = Told::of(hint, &names);
+            let Told { who, cause, confidence, alternatives } = Told::itself(hint, &names);
             let seconds = since.as_secs_f64();
             for (found, expected) in found.iter_mut().zip(&case.expected) {
                 if found.is_none() && expected.is_right(&who, &cause) {
@@ -232,8 +240,8 @@ fn listen(world: &mut World, plan: &Plan, active: &mut fault::Active) -> Result<
         }
     };
     let (blamed, fleet) = pool::judge(&world.agents()?.rows()?, &names);
-    let told: Vec<Told> = last.iter().map(|(_, hint)| Told::of(hint, &names)).collect();
-    case.answers = pool::answers(&told, &blamed, &names);
+    let last: Vec<Hint> = last.into_iter().map(|(_, hint)| hint).collect();
+    case.answers = pool::answers(&pool::told(&last, &names), &blamed, &names);
     case.fleet = fleet;
     case.seen = seen.into_values().collect();
     case.seconds = found.into_iter().flatten().reduce(f64::min);

@@ -2,10 +2,14 @@
 
 use super::who::{Names, Who};
 use netwhy_agent::{
-    api::Hint,
+    api::{BlameKind, Hint},
     blame::{self, Culprit, Finding, Fleet, Parameters, Symptom},
     http::json::PeerRow,
-    plugin::model::nodes::fleet,
+    plugin::model::{
+        hints::sort,
+        nodes::fleet,
+        trail::{follow, pod_of},
+    },
 };
 use std::collections::BTreeMap;
 
@@ -34,11 +38,16 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn of(hint: &Hint, names: &Names) -> Self {
+    /// What a hint says itself.
+    pub(super) fn itself(hint: &Hint, names: &Names) -> Self {
+        Self::of(hint, hint.confidence, names)
+    }
+
+    fn of(hint: &Hint, confidence: f64, names: &Names) -> Self {
         Self {
             who: names.who(&hint.blame),
             cause: hint.cause.clone(),
-            confidence: hint.confidence,
+            confidence,
             alternatives: names.alternatives(&hint.blame),
         }
     }
@@ -107,6 +116,25 @@ fn who(culprit: Culprit, fleet: &Fleet) -> Who {
     }
 }
 
+/// What each hint comes to in the end: `kubectl netwhy why` follows a hint to whom it blames, and on to what the agent there
+/// says of it, so that what a throttled Pod's callers suffer speaks for the throttling.
+pub(super) fn told(hints: &[Hint], names: &Names) -> Vec<Told> {
+    // Without Kubernetes agents name peers by address; with it they know their Pods.
+    let subjects: BTreeMap<&str, String> = hints.iter().map(|h| (h.subject.name.as_str(), pod_of(h))).collect();
+    let named = |hint: &Hint| {
+        let mut hint = hint.clone();
+        let pod = match (hint.blame.kind, names.who(&hint.blame)) {
+            (BlameKind::PeerPod, Who::Pod(pod)) => subjects.get(pod.as_str()).cloned(),
+            _ => None,
+        };
+        hint.blame.name = pod.unwrap_or(hint.blame.name);
+        hint
+    };
+    let mut all: Vec<Hint> = hints.iter().map(named).collect();
+    sort(&mut all);
+    all.iter().filter_map(|hint| follow(hint, &all).last().map(|root| Told::of(root, hint.confidence, names))).collect()
+}
+
 /// Answers, the first one first. A hint about a path that the fleet's culprit lies on speaks for that culprit.
 pub(super) fn answers(told: &[Told], blamed: &[Blamed], names: &Names) -> Vec<Answer> {
     let mut pools: BTreeMap<(Who, String), (f64, usize)> = BTreeMap::new();
@@ -165,16 +193,44 @@ mod tests {
         Names::new(std::iter::empty(), nodes.into_iter(), "out")
     }
 
-    fn told(who: Who, cause: &str, confidence: f64) -> Told {
+    fn says(who: Who, cause: &str, confidence: f64) -> Told {
         Told { who, cause: cause.to_owned(), confidence, alternatives: Vec::new() }
+    }
+
+    #[test]
+    fn what_callers_suffer_speaks_for_what_its_pod_says() {
+        let hint = |json: serde_json::Value| serde_json::from_value::<Hint>(json).unwrap();
+        let one = |pod: &str, cause: &str, kind: &str, name: &str| {
+            hint(serde_json::json!({
+                "id": pod, "state": "firing", "symptom": "", "cause": cause, "confidence": 0.9, "summary": "",
+                "subject": {"kind": "Unit", "namespace": "lab/b", "name": pod, "workload": "", "node": "b"},
+                "blame": {"kind": kind, "name": name, "alternatives": []}, "evidence": [], "ruled_out": [], "chain": [],
+                "action": "", "first_seen": "", "last_seen": "", "window_seconds": 10.0
+            }))
+        };
+        let names = Names::new(
+            [(Ipv4Addr::new(10, 0, 0, 12), "api-b".to_owned(), "b".to_owned())].into_iter(),
+            std::iter::empty(),
+            "out",
+        );
+        let hints = [
+            one("web-a", "peer_refusing", "peer_pod", "10.0.0.12"),
+            one("web-c", "peer_refusing", "peer_pod", "10.0.0.12"),
+            one("api-b", "pod_oom_killed", "pod", "api-b"),
+        ];
+        let all = answers(&told(&hints, &names), &[], &names);
+        assert_eq!(all.len(), 1);
+        assert_eq!((&all[0].who, all[0].cause.as_str(), all[0].hints), (&Who::pod("api-b"), "pod_oom_killed", 3));
+        let alone = answers(&told(&hints[..2], &names), &[], &names);
+        assert_eq!((&alone[0].who, alone[0].cause.as_str()), (&Who::pod("api-b"), "peer_refusing"));
     }
 
     #[test]
     fn hints_about_paths_of_a_blamed_node_speak_for_it() {
         let hints = [
-            told(Who::pair("a", "b"), "path_loss", 0.8),
-            told(Who::pair("b", "c"), "path_loss", 0.7),
-            told(Who::pod("x"), "pod_cpu_throttled", 0.9),
+            says(Who::pair("a", "b"), "path_loss", 0.8),
+            says(Who::pair("b", "c"), "path_loss", 0.7),
+            says(Who::pod("x"), "pod_cpu_throttled", 0.9),
         ];
         let blamed = [Blamed { who: Who::node("b"), symptom: Symptom::Loss, confidence: 0.9 }];
         let all = answers(&hints, &blamed, &names());
@@ -186,7 +242,7 @@ mod tests {
 
     #[test]
     fn the_fleet_takes_its_cause_from_those_who_know_more() {
-        let hints = [told(Who::node("b"), "path_loss", 0.9), told(Who::pair("a", "b"), "peer_unreachable", 0.95)];
+        let hints = [says(Who::node("b"), "path_loss", 0.9), says(Who::pair("a", "b"), "peer_unreachable", 0.95)];
         let blamed = [Blamed { who: Who::node("b"), symptom: Symptom::Loss, confidence: 0.9 }];
         let all = answers(&hints, &blamed, &names());
         assert_eq!((&all[0].who, all[0].cause.as_str()), (&Who::node("b"), "peer_unreachable"));
@@ -195,7 +251,7 @@ mod tests {
 
     #[test]
     fn without_a_verdict_each_hint_stands_for_itself_and_nobody_comes_last() {
-        let hints = [told(Who::Nobody, "path_loss", 0.99), told(Who::pair("a", "b"), "path_loss", 0.5)];
+        let hints = [says(Who::Nobody, "path_loss", 0.99), says(Who::pair("a", "b"), "path_loss", 0.5)];
         let all = answers(&hints, &[], &names());
         assert_eq!(all.iter().map(|a| &a.who).collect::<Vec<_>>(), [&Who::pair("a", "b"), &Who::Nobody]);
     }
@@ -203,8 +259,8 @@ mod tests {
     #[test]
     fn a_zone_pair_takes_in_pairs_between_the_zones_only() {
         let blamed = Blamed { who: Who::zones("z1", "z2"), symptom: Symptom::Loss, confidence: 0.9 };
-        assert!(covers(&blamed, &told(Who::pair("a", "c"), "path_loss", 0.5), &names()));
-        assert!(!covers(&blamed, &told(Who::pair("a", "b"), "path_loss", 0.5), &names()));
-        assert!(!covers(&blamed, &told(Who::pair("a", "c"), "peer_slow", 0.5), &names()));
+        assert!(covers(&blamed, &says(Who::pair("a", "c"), "path_loss", 0.5), &names()));
+        assert!(!covers(&blamed, &says(Who::pair("a", "b"), "path_loss", 0.5), &names()));
+        assert!(!covers(&blamed, &says(Who::pair("a", "c"), "peer_slow", 0.5), &names()));
     }
 }

@@ -7,7 +7,8 @@
 //! bulk-X   a steady stream to store-Y of three other Nodes                         a c e g
 //! store-X  takes it in                                                             b d f h
 //! dns-X    answers DNS questions                                                   d h
-//! out      a server outside the cluster, which web-a, web-c, web-f and web-h ask
+//! out      a server outside the cluster, which web-a, web-c, web-f and web-h ask over kept connections, and cart-a, cart-c
+//!          and cart-f over new ones
 //! ```
 //! Congestion controls are mixed: cubic, bbr and reno by turns. Rates leave most of two CPUs idle, so that faults of the
 //! CPU stand out.
@@ -58,7 +59,10 @@ pub(super) fn programs(world: &World) -> Result<Vec<(String, String, Vec<String>
         match pod.split_once('-').map_or(*pod, |(role, _)| role) {
             "api" => add(pod, pod, words(&format!("server --port {API} --work-us 100 --think-us 1000"))),
             "store" => add(pod, pod, words(&format!("sink --port {STORE}"))),
-            "dns" => add(pod, pod, words(&format!("dns-server --port {DNS}"))),
+            "dns" => {
+                let address = world.address(pod)?;
+                add(pod, pod, words(&format!("dns-server --port {DNS} --address {address}")));
+            }
             "ext" => add(pod, pod, words(&format!("server --port {API} --think-us 2000"))),
             _ => {}
         }
@@ -91,6 +95,13 @@ pub(super) fn programs(world: &World) -> Result<Vec<(String, String, Vec<String>
                     let rate = 4 * CART_RATE;
                     let line = format!("client{to} --rate {rate} --close=server --timeout-ms 4000{from}");
                     add(pod, pod, words(&line));
+                    if ["a", "c", "f"].contains(node) {
+                        let ext = world.address("ext")?;
+                        let line = format!(
+                            "client --to {ext}:{API} --rate {CART_RATE} --close=server --timeout-ms 4000{from}"
+                        );
+                        add(&format!("{pod}.ext"), pod, words(&line));
+                    }
                 }
                 "bulk" => {
                     let to = to("store", STORE, &[1, 3, 5])?;

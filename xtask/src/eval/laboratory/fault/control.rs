@@ -240,13 +240,11 @@ fn batch(world: &mut World, node: &str, pod: &'static str, line: &str) -> Result
 fn self_loss(world: &mut World) -> Result<Active> {
     let (switch, port) = (world.lab().net().switch().to_owned(), world.lab().node("h")?.port.clone());
     let tc = |line: &str| run(&[&["tc", "-n", &switch], words(line).as_slice()].concat());
-    tc(&format!("qdisc replace dev {port} root handle 1: prio bands 3 priomap 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0"))?;
+    tc(&format!("qdisc replace dev {port} root handle 1: htb default 0"))?;
     let queue = || -> Result<()> {
-        tc(&format!("qdisc add dev {port} parent 1:3 handle 30: tbf rate 30mbit burst 8k limit 60k"))?;
-        tc(&format!(
-            "filter add dev {port} parent 1: protocol ip u32 match ip protocol 6 0xff match ip dport {OWN_QUEUE} 0xffff flowid 1:3"
-        ))?;
-        Ok(())
+        // Everything passes at once but the class that the switch marks its packets with.
+        tc(&format!("class add dev {port} parent 1: classid 1:3 htb rate 10gbit quantum 60000"))?;
+        tc(&format!("qdisc add dev {port} parent 1:3 handle 30: tbf rate 30mbit burst 8k limit 60k")).map(drop)
     };
     let made = queue();
     let (netns, device) = (switch.clone(), port.clone());
@@ -255,6 +253,7 @@ fn self_loss(world: &mut World) -> Result<Active> {
     if let Err(error) = made {
         return active.heal(world).and(Err(error));
     }
+    let active = active.and(path::forwarded(world, &[format!("tcp dport {OWN_QUEUE} meta priority set 1:3")])?);
     let active = active.and(extra(world, "store-h", "own", &format!("sink --port {OWN_QUEUE}"))?);
     let to = world.address("store-h")?;
     Ok(active.and(extra(world, "web-e", "own", &format!("bulk --to {to}:{OWN_QUEUE} --cc cubic"))?))
