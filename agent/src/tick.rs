@@ -279,6 +279,7 @@ impl Tick {
                 name: run.name.to_owned(),
                 run_ns: run.run_ns,
                 run_count: run.run_count,
+                missed: run.missed,
             };
             stats.programs = self.source.program_runs().into_iter().map(run).collect();
         }

@@ -61,6 +61,12 @@ pub(super) fn board() -> Result<Board, Error> {
                     )?,
                     time_per_run()?,
                     rate(
+                        "Runs that the kernel left out",
+                        Unit::PerSecond,
+                        "netwhy_agent_bpf_missed_runs_total",
+                        &["node", "program"],
+                    )?,
+                    rate(
                         "Time of snapshots by stage",
                         Unit::Share,
                         "netwhy_agent_sample_seconds_total",

@@ -2,7 +2,7 @@
 
 use super::{
     path::{self, NEW_FAST_SAMPLES, Path, rise_limit},
-    stats::Fnv,
+    stats::{Fnv, poisson_tail_ln},
     thresholds::Thresholds,
 };
 use crate::{
@@ -24,6 +24,10 @@ pub(super) const MIN_TICKS: u32 = 10;
 pub(super) const MIN_RTT_SAMPLES: u64 = 20;
 /// … and one of many that are averaged.
 const MIN_LEARN_SAMPLES: u64 = 8;
+/// Chance from which a window's loss is too odd to be learnt at once, and episodes that it takes.
+const ODD: (f64, u64) = (1e-3, 3);
+/// How long odd losses that nobody could be blamed for are kept out of the baseline.
+const ODD_LOSS: Duration = Duration::from_secs(120);
 /// How long an inflated median that nobody could be blamed for is kept out of the baseline.
 const UNDECIDED: Duration = Duration::from_secs(60);
 /// Growth of the window between two ticks up to which their sums can be compared.
@@ -107,6 +111,8 @@ pub(super) struct EdgeMemory {
     /// Newest samples above the path's limit, and all, in normal times: decaying sums.
     above: f64,
     samples: f64,
+    /// Since when losses are odd.
+    odd_since: Option<Duration>,
     /// Since when all newest samples are above the limit.
     rose_since: Option<Duration>,
     /// (`bytes_acked`, timeouts) of the last windows, newest first.
@@ -234,6 +240,19 @@ impl EdgeMemory {
         self.rose_since = if rose { self.rose_since.or(Some(at)) } else { None };
     }
 
+    /// `usual`: loss episodes per segment in normal times.
+    fn observe_loss(&mut self, tally: &Tally, at: Duration, usual: f64) {
+        let (chance, least) = ODD;
+        let (episodes, expected) = (tally.loss_episodes, usual * tally.data_segs_out as f64);
+        let odd = episodes >= least && poisson_tail_ln(episodes, expected) <= f64::ln(chance);
+        self.odd_since = if odd { self.odd_since.or(Some(at)) } else { None };
+    }
+
+    /// Losses of now must not become normal: they are odd, and not for long yet.
+    fn is_odd(&self) -> bool {
+        self.odd_since.is_some_and(|since| self.last_at.saturating_sub(since) < ODD_LOSS)
+    }
+
     fn is_slow(&self, tally: &Tally, thresholds: &Thresholds) -> bool {
         let (Some(p50), Some(min), Some(usual)) = (tally.rtt.quantile_us(0.5), tally.min_rtt_us, self.p50_us()) else {
             return false;
@@ -246,7 +265,9 @@ impl EdgeMemory {
     fn learn(&mut self, edge: &EdgeView, at: Tick, thresholds: &Thresholds) {
         let Tick { window, hz, keep, share } = at;
         let tally = &edge.window;
-        self.loss.learn(tally, keep, share);
+        if !self.is_odd() {
+            self.loss.learn(tally, keep, share);
+        }
         self.bytes_per_s.learn((tally.bytes_acked + tally.bytes_received) as f64 / window.as_secs_f64(), keep);
         self.acked_per_s.learn(tally.bytes_acked as f64 / window.as_secs_f64(), keep);
         // While it can't be said yet why the median rose, it must not become normal.
@@ -310,8 +331,10 @@ impl Memory {
         self.last_window = view.window;
         let clock = Clock { at: view.at, window: view.window, window_grew, hz: view.hz };
         for (edge, key) in view.edges.iter().zip(keys) {
+            let usual = self.loss_ratio(*key, edge.class);
             let memory = self.edges.entry(*key).or_default();
             memory.observe(&edge.window, clock, thresholds);
+            memory.observe_loss(&edge.window, view.at, usual);
             memory.observe_path(edge, view.at, self.class_minimums[edge.class as usize].get(), thresholds);
         }
     }
@@ -373,9 +396,11 @@ impl Memory {
             if !clean(i) {
                 continue;
             }
-            let sum = &mut sums[edge.class as usize];
-            sum.loss_episodes += edge.window.loss_episodes;
-            sum.data_segs_out += edge.window.data_segs_out;
+            if self.edges.get(key).is_none_or(|memory| !memory.is_odd()) {
+                let sum = &mut sums[edge.class as usize];
+                sum.loss_episodes += edge.window.loss_episodes;
+                sum.data_segs_out += edge.window.data_segs_out;
+            }
             if let Some(memory) = self.edges.get_mut(key) {
                 memory.learn(edge, Tick { window: view.window, hz: view.hz, keep, share }, thresholds);
                 if let Some(ln) = memory.ln_min.get() {

@@ -1,17 +1,19 @@
 //! Lost packets: on one path, or at this Node.
 
+mod culprit;
+
 use super::{
     context::{Context, Edge},
     finding::{Finding, blame, evidence},
-    own::{self, Own, Row},
+    own::Own,
     rules::{Family, Rule},
     stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, percent, poisson_tail_ln},
 };
 use crate::{
     api::{Blame, BlameKind, Evidence},
-    blame::Symptom,
     state::PeerId,
 };
+use culprit::{Common, common_culprit, path_culprit};
 use netwhy_abi::Retransmit;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,9 +41,10 @@ pub(super) const NODE_PACKET_LOSS: Rule = Rule {
     meaning: "Most peers of this Node are reached with losses: packets get lost at this Node (NIC, queue, cable, switch \
               port), not at its peers.",
     signals: SIGNALS,
-    test: "As `path_loss` for every edge; in addition more than half of the peers that can be judged are lossy, at \
-           least 3, also without any one of them, and not all of one Pod while other Pods' peers are clean. Three \
-           peers that each pass by chance: 1e-18 per window; where small edges were pooled over the Node, 1e-6.",
+    test: "`path_loss` holds for an edge; and of all that could explain the losses of all edges together (this Node, each \
+           path, each Pod) this Node does so best: a penalised likelihood that needs at least 3 lossy peers, a share of 30 % of \
+           all (half, or stronger evidence), and stands without any one of them. Not when all are of one Pod while other Pods' \
+           peers are clean, or all in one other zone.",
     minimum: MINIMUM,
     ruled_out_by: RULED_OUT_BY,
     action: "Check the Node's interface errors and drops, queue discipline, cable and switch port; drain the Node if it \
@@ -54,7 +57,8 @@ pub(super) const PATH_LOSS: Rule = Rule {
     order: 210,
     symptom: "packet_loss",
     meaning: "Packets to one peer get lost while this Node's other peers are fine. Several Pods with losses to the same \
-              peer point to the peer; one alone leaves path and peer undecided.",
+              peer point to the peer; one alone leaves path and peer undecided. Losses to one Pod's address alone point to that \
+              Pod, and those to all peers of another zone to the path between the zones.",
     signals: SIGNALS,
     test: "Loss episodes (bursts, not segments) against the edge's baseline, Poisson upper tail, false-alarm rate 1e-6 \
            per window and edge (1e-12: begins at once), and episodes per data segment of at least `loss_ratio`. \
@@ -76,8 +80,6 @@ const BULK_BYTES_PER_SEGMENT: u64 = 1000;
 const QUEUE_RATIO: f64 = 2.0;
 /// … and this far above it, µs.
 const QUEUE_US: f64 = 200.0;
-/// Episodes that a clean edge should have had, had it lost like a lossy one: at 5, none at all has a chance of 0.7 %.
-const SHOWN: f64 = 5.0;
 /// Segments that a clean edge in the Node's pool must have sent to count as a clean peer.
 const POOL_SEGMENTS: u64 = 20;
 
@@ -89,20 +91,29 @@ struct Judged {
     clean: BTreeMap<usize, usize>,
 }
 
+impl Judged {
+    /// Peers with a lossy edge, and all.
+    fn peers(&self, context: &Context<'_>) -> (BTreeSet<PeerId>, BTreeSet<PeerId>) {
+        let of = |edges: &BTreeMap<usize, usize>| -> BTreeSet<PeerId> {
+            edges.keys().map(|i| &context.edges[*i]).filter(|e| e.is_remote()).map(|e| e.view.peer_id()).collect()
+        };
+        let bad = of(&self.lossy);
+        let all = bad.union(&of(&self.clean)).cloned().collect();
+        (bad, all)
+    }
+}
+
 pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let judged = test_edges(context);
     if judged.lossy.is_empty() {
         return Vec::new();
     }
-    let peers = |edges: &BTreeMap<usize, usize>| -> BTreeSet<PeerId> {
-        edges.keys().map(|i| &context.edges[*i]).filter(|e| e.is_remote()).map(|e| e.view.peer_id()).collect()
-    };
-    let bad = peers(&judged.lossy);
-    let all: BTreeSet<_> = bad.union(&peers(&judged.clean)).cloned().collect();
-    let culprit = common_culprit(context, &judged, bad.len(), all.len());
-    let (mut others, mut score) = (Vec::new(), None);
+    let (bad, all) = judged.peers(context);
+    let culprit = common_culprit(context, &judged);
+    let (mut counts, mut score) = ((bad.len(), all.len()), None);
     if let Some(Common::Node(own)) = &culprit {
-        (others, score) = (own.alternatives.clone(), Some(own.score));
+        // Peers that alone show too little of it are among them.
+        (counts, score) = ((own.bad, own.peers), Some(own.score));
     }
 
     // One finding per subject for a common culprit, else one per edge.
@@ -113,8 +124,13 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
     }
     let finding = |((subject, single), edges): ((usize, Option<usize>), Vec<usize>)| {
         let (rule, blame) = match (&culprit, single) {
-            (Some(Common::Node(_)), None) => {
-                (&NODE_PACKET_LOSS, Blame { alternatives: others.clone(), ..blame(BlameKind::Node, context.node) })
+            (Some(Common::Node(Own { alternatives, .. })), None) => {
+                let alternatives = alternatives.clone();
+                (&NODE_PACKET_LOSS, Blame { alternatives, ..blame(BlameKind::Node, context.node) })
+            }
+            (Some(Common::Zone(zone)), None) => {
+                let name = format!("{}↔{zone}", context.zone.unwrap_or_default());
+                (&PATH_LOSS, Blame { alternatives: vec![context.node.to_owned()], ..blame(BlameKind::ZonePair, name) })
             }
             (Some(Common::Subject), None) => (
                 &PATH_LOSS,
@@ -125,7 +141,7 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
             ),
             _ => (&PATH_LOSS, path_culprit(context, &judged, subject, edges[0], all.len() - bad.len())),
         };
-        let mut finding = describe(context, rule, blame, subject, edges, (bad.len(), all.len()));
+        let mut finding = describe(context, rule, blame, subject, edges, counts);
         if rule.id == NODE_PACKET_LOSS.id {
             finding.evidence.extend(score.map(|nats| evidence("blame_score", nats, "nats", context.node, "netwhy")));
         }
@@ -223,94 +239,6 @@ fn makes_its_own_loss(edge: &Edge<'_>, limit: f64) -> bool {
     queue
         && t.bytes_acked >= BULK_BYTES_PER_SEGMENT * t.data_segs_out
         && t.loss_episodes as f64 <= limit * t.data_segs_out as f64
-}
-
-/// A culprit that all lossy edges share.
-enum Common {
-    /// This Node.
-    Node(Own),
-    /// One subject, whose neighbours on the Node are clean.
-    Subject,
-}
-
-fn common_culprit(context: &Context<'_>, judged: &Judged, bad: usize, all: usize) -> Option<Common> {
-    // Still a majority when any one lossy peer is left out.
-    if bad < 3 || 2 * (bad - 1) < all {
-        return None;
-    }
-    let remote = |(i, s): (&usize, &usize)| context.edges[*i].is_remote().then_some(*s);
-    let sick: BTreeSet<usize> = judged.lossy.iter().filter_map(remote).collect();
-    let sound: BTreeSet<usize> = judged.clean.iter().filter_map(remote).filter(|s| !sick.contains(s)).collect();
-    if sick.len() == 1 && !sound.is_empty() {
-        return Some(Common::Subject);
-    }
-    let rows = judged.lossy.keys().chain(judged.clean.keys()).map(|edge| Row { edge: *edge, min_rtt: None });
-    own::is_to_blame(context, Symptom::Loss, rows).map(Common::Node)
-}
-
-/// Who is to blame for one lossy edge, as far as one Node can tell.
-fn path_culprit(context: &Context<'_>, judged: &Judged, subject: usize, index: usize, clean_peers: usize) -> Blame {
-    let edge = &context.edges[index];
-    let (peer, pair) = (edge.peer_node_name(), context.pair(edge));
-    if !edge.is_remote() {
-        // Never left the Node: nobody else had it in hand.
-        return blame(BlameKind::Node, context.node);
-    }
-    let to_peer = |edges: &BTreeMap<usize, usize>| -> BTreeSet<usize> {
-        edges
-            .iter()
-            .filter(|(i, _)| context.edges[**i].view.peer_id() == edge.view.peer_id())
-            .map(|(_, s)| *s)
-            .collect()
-    };
-    let sick = to_peer(&judged.lossy);
-    let sound: BTreeSet<usize> = to_peer(
-        &judged.clean.iter().filter(|(i, _)| would_show(edge, &context.edges[**i])).map(|(i, s)| (*i, *s)).collect(),
-    );
-    if edge.blame_kind(BlameKind::PeerNode) == BlameKind::External {
-        return Blame { alternatives: vec![pair], ..blame(BlameKind::External, peer) };
-    }
-    if edge.view.peer_node.is_some() && only_that_pod(context, judged, edge) {
-        return Blame { alternatives: vec![peer], ..blame(BlameKind::PeerPod, edge.peer_pod_name()) };
-    }
-    if sick.len() >= 2 && sick.len() > sound.len() {
-        return Blame { alternatives: vec![pair], ..blame(BlameKind::PeerNode, peer) };
-    }
-    if !sound.is_empty() {
-        // Others reach the same address cleanly: neither Node nor path, and no telling which end.
-        let name = context.subjects[subject].name().to_owned();
-        return Blame { alternatives: vec![name, peer], ..blame(BlameKind::None, "") };
-    }
-    let mut alternatives = vec![peer];
-    if clean_peers == 0 {
-        alternatives.push(context.node.to_owned());
-    }
-    Blame { alternatives, ..blame(BlameKind::NodePair, pair) }
-}
-
-/// All that is lost on the way to the edge's Node is lost on the way to one address there, which several of this Node's
-/// Pods see, while other addresses of that Node, each with enough traffic to show it, are reached as cleanly as ever.
-fn only_that_pod(context: &Context<'_>, judged: &Judged, edge: &Edge<'_>) -> bool {
-    let of = |edges: &BTreeMap<usize, usize>| -> Vec<(usize, usize)> {
-        let there = |(i, _): &(&usize, &usize)| context.edges[**i].view.peer_node == edge.view.peer_node;
-        edges.iter().filter(there).map(|(i, s)| (*i, *s)).collect()
-    };
-    let (lossy, clean) = (of(&judged.lossy), of(&judged.clean));
-    let same = |i: usize| context.edges[i].view.peer == edge.view.peer;
-    let witnesses: BTreeSet<usize> = lossy.iter().map(|(_, subject)| *subject).collect();
-    // Of the clean ones those to other addresses only: to the same one they speak for it.
-    witnesses.len() >= 2
-        && lossy.iter().all(|(i, _)| same(*i))
-        && clean.iter().all(|(i, _)| !same(*i))
-        && clean.iter().any(|(i, _)| would_show(edge, &context.edges[*i]))
-}
-
-/// Whether a clean edge sent enough to have shown the loss of a lossy one, and shows far less of it: an edge that is
-/// merely below its limit says nothing about who is at fault.
-fn would_show(lossy: &Edge<'_>, clean: &Edge<'_>) -> bool {
-    let Some(ratio) = lossy.tally().episode_ratio() else { return false };
-    let expected = ratio * clean.tally().data_segs_out as f64;
-    expected >= SHOWN && clean.tally().loss_episodes as f64 <= expected / 4.0
 }
 
 fn describe(

@@ -20,6 +20,9 @@ pub struct ProgramRun {
     pub run_ns: u64,
     /// Runs.
     pub run_count: u64,
+    /// Runs that the kernel left out because the program was running on that CPU already, whether statistics are on or not.
+    /// `None`: the kernel doesn't count them (before 5.12).
+    pub missed: Option<u64>,
 }
 
 /// How full a map is.
@@ -75,8 +78,8 @@ impl Loaded {
             .filter_map(|program| {
                 let own = || self.run_queue.as_ref()?.ebpf.program(program.name);
                 let fd = self.ebpf.program(program.name).or_else(own)?.fd().ok()?;
-                let stats = sys::run_stats(fd.as_fd()).ok()?;
-                Some(ProgramRun { name: program.name, run_ns: stats.run_ns, run_count: stats.run_count })
+                let sys::RunStats { run_ns, run_count, missed } = sys::run_stats(fd.as_fd()).ok()?;
+                Some(ProgramRun { name: program.name, run_ns, run_count, missed })
             })
             .collect()
     }

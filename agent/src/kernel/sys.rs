@@ -154,9 +154,11 @@ pub(super) struct RunStats {
     pub(super) run_ns: u64,
     /// Times it ran.
     pub(super) run_count: u64,
+    /// Times that the kernel left it out because it was running on that CPU already; counted always. `None`: before 5.12.
+    pub(super) missed: Option<u64>,
 }
 
-/// Run statistics of a program (`struct bpf_prog_info`, `run_time_ns` and `run_cnt`; 5.1 and later).
+/// Run statistics of a program (`struct bpf_prog_info`, `run_time_ns` and `run_cnt`, 5.1 and later; `recursion_misses`).
 ///
 /// # Errors
 /// What the kernel said.
@@ -165,7 +167,9 @@ pub(super) fn run_stats(program: BorrowedFd<'_>) -> io::Result<RunStats> {
     let mut attr =
         InfoAttr { fd: program.as_raw_fd() as u32, len: size_of_val(&info) as u32, info: info.as_mut_ptr() as u64 };
     bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
-    Ok(RunStats { run_ns: info[24], run_count: info[25] })
+    // The kernel says how much of it it knows.
+    let missed = (attr.len as usize >= 27 * size_of::<u64>()).then_some(info[26]);
+    Ok(RunStats { run_ns: info[24], run_count: info[25], missed })
 }
 
 /// Switches run statistics on for as long as the returned descriptor lives; 5.8 and later, CAP_SYS_ADMIN.

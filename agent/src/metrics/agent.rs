@@ -104,6 +104,9 @@ pub struct ProgramRun {
     pub run_ns: u64,
     /// Measured runs.
     pub run_count: u64,
+    /// Runs that the kernel left out because the program was running on that CPU already. `None`: not counted before 5.12.
+    #[serde(default)]
+    pub missed: Option<u64>,
 }
 
 /// Fill of one kernel map.

@@ -221,7 +221,7 @@ pub(crate) fn agent() -> AgentStats {
         }],
         own_node_exists: Some(true),
         probes: vec![probe("tcp_probe", ProbeState::Ok, ""), probe("drops", ProbeState::Degraded, "no rx_sk")],
-        programs: vec![ProgramRun { name: "tcp_probe".into(), run_ns: 1_500_000, run_count: 20_000 }],
+        programs: vec![ProgramRun { name: "tcp_probe".into(), run_ns: 1_500_000, run_count: 20_000, missed: Some(3) }],
         maps: vec![MapFill { name: "EDGES".into(), entries: 12, max_entries: 16_384, bytes: Some(1 << 20) }],
         ticks: TickStats {
             samples: 600,

@@ -116,6 +116,7 @@ fn unanswered_attempts_time_out_whoever_gives_up() {
     drop(patient);
     heal(stage.node("b"));
     watch.read();
+    println!("runs that were left out: {:?}", watch.missed());
     // Closed before anything could be known.
     failures(&watch.of(id(&client)), &[(Failure::TimedOut, 2), (Failure::Other, 1)]);
 }

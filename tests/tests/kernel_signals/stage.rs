@@ -269,6 +269,13 @@ impl Watch {
         add_all(&mut self.run_queue, frame.run_queue, Histogram::add);
     }
 
+    /// Programs that the kernel left out at times because they were running on that CPU already: what explains a count that
+    /// is short.
+    pub(crate) fn missed(&self) -> Vec<(&'static str, u64)> {
+        let runs = self.source.program_runs().into_iter();
+        runs.filter_map(|run| Some((run.name, run.missed.filter(|n| *n > 0)?))).collect()
+    }
+
     /// Everything of one cgroup.
     pub(crate) fn of(&self, cgroup: u64) -> Tally {
         let mut sum = Tally::default();

@@ -7,7 +7,7 @@ use netwhy_abi::Counter;
 const PROGRAM: LabelDef = label("program", "the agent's kernel programs");
 const MAP: LabelDef = label("map", "the agent's kernel maps");
 
-pub(super) static METRICS: [MetricDef; 31] = [
+pub(super) static METRICS: [MetricDef; 32] = [
     MetricDef::gauge(
         "netwhy_agent_build_info",
         "Always 1.",
@@ -37,6 +37,16 @@ pub(super) static METRICS: [MetricDef; 31] = [
         "netwhy_agent_bpf_runs_total",
         "Runs of each kernel program, in the slices in which the kernel measured them.",
         Node(|s, out| s.agent.programs.iter().try_for_each(|p| out.counter(&[("program", &p.name)], p.run_count))),
+    )
+    .labels(&[PROGRAM]),
+    MetricDef::counter(
+        "netwhy_agent_bpf_missed_runs_total",
+        "Runs of each kernel program that the kernel left out because the program was running on that CPU already: what \
+         happened then was not seen by it. Kernels before 5.12 do not count them.",
+        Node(|s, out| {
+            let missed = s.agent.programs.iter().filter_map(|p| Some((p, p.missed?)));
+            missed.into_iter().try_for_each(|(p, n)| out.counter(&[("program", &p.name)], n))
+        }),
     )
     .labels(&[PROGRAM]),
     MetricDef::gauge(

@@ -84,8 +84,16 @@ pub(super) fn judge(rows: &[PeerRow], names: &Names) -> (Vec<Blamed>, Vec<String
         // Said, and said to be undecided: an abstention.
         Finding::Ambiguous(_) | Finding::Insufficient(..) => None,
     };
-    let words = verdicts.findings.iter().map(|finding| words(finding, &fleet)).collect();
-    (verdicts.findings.iter().filter_map(blamed).collect(), words)
+    let mut said: Vec<String> = verdicts.findings.iter().map(|finding| words(finding, &fleet)).collect();
+    if said.is_empty() {
+        let suspects = verdicts.nodes.iter().filter_map(|node| Some((node, node.loss?)));
+        let first = suspects.max_by(|a, b| a.1.total_cmp(&b.1));
+        said.extend(first.map(|(node, nats)| {
+            let (name, of) = (fleet.name(node.node), node.observed);
+            format!("nothing; most for loss at node {name}: {nats:.1} nats, {of} episodes, {:.1} expected", node.expected)
+        }));
+    }
+    (verdicts.findings.iter().filter_map(blamed).collect(), said)
 }
 
 /// A finding, for people.

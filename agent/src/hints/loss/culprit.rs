@@ -1,0 +1,134 @@
+//! Who is to blame for losses, as far as one Node can tell.
+
+use super::Judged;
+use crate::{
+    api::{Blame, BlameKind},
+    blame::Symptom,
+    hints::{
+        context::{Context, Edge},
+        finding::blame,
+        own::{self, Own, Row},
+    },
+    state::PeerId,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Lossy peers that one culprit needs.
+const MIN_PEERS: usize = 3;
+/// Clean peers elsewhere that show this Node itself to be sound.
+const SOUND_PEERS: usize = 2;
+/// Episodes that a clean edge should have had, had it lost like a lossy one: at 5, none at all has a chance of 0.7 %.
+const SHOWN: f64 = 5.0;
+
+/// A culprit that all lossy edges share.
+pub(super) enum Common {
+    /// This Node.
+    Node(Own),
+    /// One subject, whose neighbours on the Node are clean.
+    Subject,
+    /// The path to this zone.
+    Zone(String),
+}
+
+pub(super) fn common_culprit(context: &Context<'_>, judged: &Judged) -> Option<Common> {
+    let (bad, all) = judged.peers(context);
+    let remote = |(i, s): (&usize, &usize)| context.edges[*i].is_remote().then_some(*s);
+    let sick: BTreeSet<usize> = judged.lossy.iter().filter_map(remote).collect();
+    let sound: BTreeSet<usize> = judged.clean.iter().filter_map(remote).filter(|s| !sick.contains(s)).collect();
+    // Still a majority when any one lossy peer is left out.
+    if bad.len() >= MIN_PEERS && 2 * (bad.len() - 1) >= all.len() && sick.len() == 1 && !sound.is_empty() {
+        return Some(Common::Subject);
+    }
+    if let Some(zone) = zone(context, judged, &bad) {
+        return Some(Common::Zone(zone));
+    }
+    // All edges that can be judged speak, also those that alone show too little to be called lossy.
+    let rows = judged.lossy.keys().chain(judged.clean.keys()).map(|edge| Row { edge: *edge, min_rtt: None });
+    own::is_to_blame(context, Symptom::Loss, rows).map(Common::Node)
+}
+
+/// The other zone, when all lossy peers and no clean ones are there, while several elsewhere are clean.
+fn zone(context: &Context<'_>, judged: &Judged, bad: &BTreeSet<PeerId>) -> Option<String> {
+    let zone_of = |i: &usize| context.edges[*i].view.peer_zone.as_deref();
+    let remote = |i: &&usize| context.edges[**i].is_remote();
+    let zones: BTreeSet<Option<&str>> = judged.lossy.keys().filter(remote).map(zone_of).collect();
+    let far = zones.first().copied().flatten().filter(|_| zones.len() == 1 && bad.len() >= MIN_PEERS)?;
+    let worst = judged.lossy.keys().filter(remote).map(|i| &context.edges[*i]);
+    let worst = worst.max_by(|a, b| a.tally().loss_episodes.cmp(&b.tally().loss_episodes))?;
+    let clean = |i: &&usize| remote(i) && would_show(worst, &context.edges[**i]);
+    let clean: BTreeSet<(Option<&str>, PeerId)> =
+        judged.clean.keys().filter(clean).map(|i| (zone_of(i), context.edges[*i].view.peer_id())).collect();
+    let there = clean.iter().any(|(zone, _)| *zone == Some(far));
+    (context.zone.is_some_and(|own| own != far) && !there && clean.len() >= SOUND_PEERS).then(|| far.to_owned())
+}
+
+/// Who is to blame for one lossy edge, as far as one Node can tell.
+pub(super) fn path_culprit(
+    context: &Context<'_>,
+    judged: &Judged,
+    subject: usize,
+    index: usize,
+    clean_peers: usize,
+) -> Blame {
+    let edge = &context.edges[index];
+    let (peer, pair) = (edge.peer_node_name(), context.pair(edge));
+    if !edge.is_remote() {
+        // Never left the Node: nobody else had it in hand.
+        return blame(BlameKind::Node, context.node);
+    }
+    let to_peer = |edges: &BTreeMap<usize, usize>| -> BTreeSet<usize> {
+        edges
+            .iter()
+            .filter(|(i, _)| context.edges[**i].view.peer_id() == edge.view.peer_id())
+            .map(|(_, s)| *s)
+            .collect()
+    };
+    let sick = to_peer(&judged.lossy);
+    let sound: BTreeSet<usize> = to_peer(
+        &judged.clean.iter().filter(|(i, _)| would_show(edge, &context.edges[**i])).map(|(i, s)| (*i, *s)).collect(),
+    );
+    if edge.blame_kind(BlameKind::PeerNode) == BlameKind::External {
+        return Blame { alternatives: vec![pair], ..blame(BlameKind::External, peer) };
+    }
+    if edge.view.peer_node.is_some() && only_that_pod(context, judged, edge) {
+        return Blame { alternatives: vec![peer], ..blame(BlameKind::PeerPod, edge.peer_pod_name()) };
+    }
+    if sick.len() >= 2 && sick.len() > sound.len() {
+        return Blame { alternatives: vec![pair], ..blame(BlameKind::PeerNode, peer) };
+    }
+    if !sound.is_empty() {
+        // Others reach the same address cleanly: neither Node nor path, and no telling which end.
+        let name = context.subjects[subject].name().to_owned();
+        return Blame { alternatives: vec![name, peer], ..blame(BlameKind::None, "") };
+    }
+    let mut alternatives = vec![peer];
+    if clean_peers == 0 {
+        alternatives.push(context.node.to_owned());
+    }
+    Blame { alternatives, ..blame(BlameKind::NodePair, pair) }
+}
+
+/// All that is lost on the way to the edge's Node is lost on the way to one address there, which several of this Node's
+/// Pods see, while other addresses of that Node, each with enough traffic to show it, are reached as cleanly as ever.
+fn only_that_pod(context: &Context<'_>, judged: &Judged, edge: &Edge<'_>) -> bool {
+    let of = |edges: &BTreeMap<usize, usize>| -> Vec<(usize, usize)> {
+        let there = |(i, _): &(&usize, &usize)| context.edges[**i].view.peer_node == edge.view.peer_node;
+        edges.iter().filter(there).map(|(i, s)| (*i, *s)).collect()
+    };
+    let (lossy, clean) = (of(&judged.lossy), of(&judged.clean));
+    let same = |i: usize| context.edges[i].view.peer == edge.view.peer;
+    let witnesses: BTreeSet<usize> = lossy.iter().map(|(_, subject)| *subject).collect();
+    // Of the clean ones those to other addresses only: to the same one they speak for it.
+    witnesses.len() >= 2
+        && lossy.iter().all(|(i, _)| same(*i))
+        && clean.iter().all(|(i, _)| !same(*i))
+        && clean.iter().any(|(i, _)| would_show(edge, &context.edges[*i]))
+}
+
+/// Whether a clean edge sent enough to have shown the loss of a lossy one, and shows far less of it: an edge that is
+/// merely below its limit says nothing about who is at fault.
+fn would_show(lossy: &Edge<'_>, clean: &Edge<'_>) -> bool {
+    let Some(ratio) = lossy.tally().episode_ratio() else { return false };
+    let expected = ratio * clean.tally().data_segs_out as f64;
+    expected >= SHOWN && clean.tally().loss_episodes as f64 <= expected / 4.0
+}
