@@ -4,8 +4,15 @@ use netwhy_agent::{
     api::{BlameKind, HintState},
     config::{Config, cli::ReplayFormat},
     replay::{Replayed, open, render, replay},
+    sample::Recording,
 };
-use std::path::PathBuf;
+use serde_json::Value;
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{BufReader, Cursor, Read as _},
+    path::PathBuf,
+};
 
 fn replayed(name: &str) -> Replayed {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("recordings").join(name);
@@ -56,4 +63,79 @@ fn metrics_at_the_end_are_the_golden_ones() {
     let want = std::fs::read_to_string(&golden).expect("the golden file is there");
     let want: Vec<&str> = want.lines().collect();
     assert_eq!(pods, want, "if the change is meant, write these lines to {}", golden.display());
+}
+
+/// Cases of the laboratory (`cargo xtask eval --only laboratory --case NAME --record DIR`, then gzip), by file, and the
+/// cause that each must name. `None`: nothing may be said.
+const LABORATORY: &[(&str, Option<&str>)] = &[];
+
+/// Text of a laboratory's recording.
+fn recorded(name: &str) -> String {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("recordings").join(format!("{name}.jsonl.gz"));
+    let packed = fs::File::open(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(packed).read_to_string(&mut text).expect("the recording is whole");
+    text
+}
+
+fn replay_text(text: String, name: &str) -> Replayed {
+    let recording = Recording::read(BufReader::new(Cursor::new(text.into_bytes())), name).expect("it is a recording");
+    replay(recording, &Config::default()).expect("a recording has no errors")
+}
+
+/// Every change of a hint, a line each. Without the clock's time.
+fn story(replayed: &Replayed) -> String {
+    let mut out = String::new();
+    for (at, hint) in &replayed.changes {
+        let state = if hint.state == HintState::Firing { "firing" } else { "resolved" };
+        let (at, subject, blame) = (at.as_secs_f64(), &hint.subject.name, &hint.blame);
+        let _ = writeln!(
+            out,
+            "{at:5.1} s {state} {} at {subject}, confidence {:.2}, blames {:?} {} {:?}: {}",
+            hint.cause, hint.confidence, blame.kind, blame.name, blame.alternatives, hint.summary
+        );
+    }
+    out
+}
+
+#[test]
+fn cases_of_the_laboratory_tell_what_they_told() {
+    let bless = std::env::var_os("NETWHY_BLESS").is_some();
+    for (name, cause) in LABORATORY {
+        let replayed = replay_text(recorded(name), name);
+        let firing = replayed.changes.iter().filter(|(_, hint)| hint.state == HintState::Firing);
+        let causes: Vec<&str> = firing.map(|(_, hint)| hint.cause.as_str()).collect();
+        match cause {
+            Some(cause) => assert!(causes.contains(cause), "{name}: {causes:?}"),
+            None => assert!(causes.is_empty(), "{name}: {causes:?}"),
+        }
+        let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("recordings").join(format!("{name}.hints.txt"));
+        let told = story(&replayed);
+        if bless {
+            fs::write(&golden, &told).expect("the golden file can be written");
+        }
+        let want = fs::read_to_string(&golden).unwrap_or_default();
+        assert_eq!(told, want, "if the change is meant, write it to {} (NETWHY_BLESS=1)", golden.display());
+    }
+}
+
+#[test]
+fn a_step_of_the_wall_clock_changes_no_hint() {
+    for (name, _) in LABORATORY {
+        let text = recorded(name);
+        for step_ms in [-3_600_000_i64, 3_600_000] {
+            let mut stepped = String::new();
+            for (i, line) in text.lines().enumerate() {
+                let mut value: Value = serde_json::from_str(line).expect("a line of JSON");
+                // From the middle of what is normal on.
+                if i >= 8
+                    && let Some(ms) = value["unix_ms"].as_i64()
+                {
+                    value["unix_ms"] = (ms + step_ms).into();
+                }
+                let _ = writeln!(stepped, "{value}");
+            }
+            assert_eq!(story(&replay_text(stepped, name)), story(&replay_text(text.clone(), name)), "{name} {step_ms}");
+        }
+    }
 }

@@ -72,6 +72,8 @@ pub(super) struct Edge<'a> {
     pub(super) busy: Option<f64>,
     /// All but a tenth of its traffic of the last seconds got no acknowledgement.
     pub(super) silent: bool,
+    /// The same of the last tick alone: it may be falling silent.
+    pub(super) hushed: bool,
     /// What its newest RTT samples say of the path. `None`: too few, or no baseline.
     pub(super) path: Option<Path>,
 }
@@ -95,6 +97,9 @@ impl<'a> Context<'a> {
         let places: BTreeMap<&SubjectId, usize> = view.subjects.iter().enumerate().map(|(i, s)| (&s.id, i)).collect();
         let seconds = view.window.as_secs_f64();
         let mut edges = Vec::with_capacity(view.edges.len());
+        let is_silent = |known: Option<&EdgeMemory>, ticks| {
+            known.and_then(|m| m.silence(memory.tick, ticks)).is_some_and(|share| share >= SILENT)
+        };
         for (i, (edge, key)) in view.edges.iter().zip(keys).enumerate() {
             let subject = places.get(&edge.subject).copied();
             if let Some(s) = subject {
@@ -108,7 +113,8 @@ impl<'a> Context<'a> {
                 loss_baseline: memory.loss_ratio(*key, edge.class),
                 busy: view.hz.map(|hz| edge.window.busy_jiffies as f64 / f64::from(hz) / seconds),
                 path: memory.path(*key, edge, thresholds),
-                silent: known.and_then(|m| m.silence(memory.tick, SILENCE_TICKS)).is_some_and(|s| s >= SILENT),
+                silent: is_silent(known, SILENCE_TICKS),
+                hushed: is_silent(known, 1),
             });
         }
         let claims = keys.iter().map(|key| held.get(key).copied()).collect();
@@ -233,7 +239,16 @@ impl Subject<'_> {
 impl<'a> Edge<'a> {
     /// An edge of which nothing but its ends is known: for their names.
     pub(super) fn of(view: &'a EdgeView) -> Self {
-        Self { view, subject: None, memory: None, path: None, loss_baseline: 0.0, busy: None, silent: false }
+        Self {
+            view,
+            subject: None,
+            memory: None,
+            path: None,
+            loss_baseline: 0.0,
+            busy: None,
+            silent: false,
+            hushed: false,
+        }
     }
 }
 

@@ -30,7 +30,7 @@ const RULED_OUT_BY: &str = "Senders held back by the peer's window or their own 
                             or more were unneeded (reordering, late acknowledgements); retransmissions by timers alone \
                             while round trips take twice as long as usual (late, not lost); bulk senders with a standing \
                             queue and less than 5 × `loss_ratio`, which is how congestion control finds the rate; an \
-                            edge that answers nothing at all (`peer_unreachable`). Loss of pure acknowledgements, and \
+                            edge that answers nothing at all, or is about to (`peer_unreachable`). Loss of pure acknowledgements, and \
                             of what a Pod only receives, is invisible here: the sender's Node sees it.";
 
 pub(super) const NODE_PACKET_LOSS: Rule = Rule {
@@ -217,11 +217,16 @@ pub(super) fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>) -> bool {
     let spurious = t.retransmits[Retransmit::Spurious as usize] - probes;
     let unneeded = 2 * spurious >= t.retransmitted_data().saturating_sub(probes).max(1);
     t.data_segs_out > 0
-        && !edge.silent
+        && !answers_nothing(edge)
         && !edge.is_limited(context.thresholds)
         && !unneeded
         && !is_late(context, edge)
         && !makes_its_own_loss(edge, SELF_LOSS_FACTOR * context.thresholds.loss_ratio)
+}
+
+/// Nothing comes back, or has ceased to within the last second.
+fn answers_nothing(edge: &Edge<'_>) -> bool {
+    edge.silent || (edge.hushed && edge.only_timeouts())
 }
 
 /// Only timers ran out, and round trips became so long that they would: what is late is not lost.

@@ -191,7 +191,9 @@ impl Tally {
     /// Tail loss probes that were not needed (the peer said that it had the data already): what they stood for was late,
     /// not lost.
     pub fn needless_probes(&self) -> u64 {
-        self.retransmits[Retransmit::Spurious as usize].min(self.retransmits[Retransmit::TailLossProbe as usize])
+        let of = |kind: Retransmit| self.retransmits[kind as usize];
+        // What nobody classified begins no episode, and may have been as needless.
+        of(Retransmit::Spurious).saturating_sub(of(Retransmit::Unclassified)).min(of(Retransmit::TailLossProbe))
     }
 
     /// The same without the episodes that [`Tally::needless_probes`] began: for windows. Sums since the start keep them, as

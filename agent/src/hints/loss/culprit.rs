@@ -32,11 +32,8 @@ pub(super) enum Common {
 
 pub(super) fn common_culprit(context: &Context<'_>, judged: &Judged) -> Option<Common> {
     let (bad, all) = judged.peers(context);
-    let remote = |(i, s): (&usize, &usize)| context.edges[*i].is_remote().then_some(*s);
-    let sick: BTreeSet<usize> = judged.lossy.iter().filter_map(remote).collect();
-    let sound: BTreeSet<usize> = judged.clean.iter().filter_map(remote).filter(|s| !sick.contains(s)).collect();
     // Still a majority when any one lossy peer is left out.
-    if bad.len() >= MIN_PEERS && 2 * (bad.len() - 1) >= all.len() && sick.len() == 1 && !sound.is_empty() {
+    if bad.len() >= MIN_PEERS && 2 * (bad.len() - 1) >= all.len() && only_one_subject(context, judged) {
         return Some(Common::Subject);
     }
     if let Some(zone) = zone(context, judged, &bad) {
@@ -45,6 +42,47 @@ pub(super) fn common_culprit(context: &Context<'_>, judged: &Judged) -> Option<C
     // All edges that can be judged speak, also those that alone show too little to be called lossy.
     let rows = judged.lossy.keys().chain(judged.clean.keys()).map(|edge| Row { edge: *edge, min_rtt: None });
     own::is_to_blame(context, Symptom::Loss, rows).map(Common::Node)
+}
+
+/// All lossy edges are of one subject, and another one sends enough to have shown as much, and shows far less of it.
+fn only_one_subject(context: &Context<'_>, judged: &Judged) -> bool {
+    let sums = |edges: &BTreeMap<usize, usize>| {
+        let mut all: BTreeMap<usize, Sent> = BTreeMap::new();
+        for (i, subject) in edges.iter().filter(|(i, _)| context.edges[**i].is_remote()) {
+            all.entry(*subject).or_default().add(&context.edges[*i]);
+        }
+        all
+    };
+    let (sick, clean) = (sums(&judged.lossy), sums(&judged.clean));
+    let Some((subject, lossy)) = sick.first_key_value().filter(|_| sick.len() == 1) else { return false };
+    clean.iter().any(|(other, sent)| other != subject && lossy.would_show_in(sent))
+}
+
+/// What some edges sent and lost.
+#[derive(Clone, Copy, Default)]
+struct Sent {
+    segments: u64,
+    episodes: u64,
+}
+
+impl Sent {
+    fn add(&mut self, edge: &Edge<'_>) {
+        self.segments += edge.tally().data_segs_out;
+        self.episodes += edge.tally().loss_episodes;
+    }
+
+    fn of(edge: &Edge<'_>) -> Self {
+        let mut sent = Self::default();
+        sent.add(edge);
+        sent
+    }
+
+    /// Whether others sent enough to have shown these losses, and show far less of them: what is merely below its limit
+    /// says nothing about who is at fault.
+    fn would_show_in(&self, clean: &Self) -> bool {
+        let expected = self.episodes as f64 / self.segments.max(1) as f64 * clean.segments as f64;
+        expected >= SHOWN && clean.episodes as f64 <= expected / 4.0
+    }
 }
 
 /// The other zone, when all lossy peers and no clean ones are there, while several elsewhere are clean.
@@ -125,10 +163,7 @@ fn only_that_pod(context: &Context<'_>, judged: &Judged, edge: &Edge<'_>) -> boo
         && clean.iter().any(|(i, _)| would_show(edge, &context.edges[*i]))
 }
 
-/// Whether a clean edge sent enough to have shown the loss of a lossy one, and shows far less of it: an edge that is
-/// merely below its limit says nothing about who is at fault.
+/// The same for two edges.
 fn would_show(lossy: &Edge<'_>, clean: &Edge<'_>) -> bool {
-    let Some(ratio) = lossy.tally().episode_ratio() else { return false };
-    let expected = ratio * clean.tally().data_segs_out as f64;
-    expected >= SHOWN && clean.tally().loss_episodes as f64 <= expected / 4.0
+    Sent::of(lossy).would_show_in(&Sent::of(clean))
 }

@@ -285,3 +285,56 @@ fn probes_that_were_not_needed_neither_hide_nor_make_loss() {
     Run::warm(&normal).expect_silence(20, &probing(0));
     assert_eq!(Run::warm(&normal).expect_one(&probing(20)).cause, "path_loss");
 }
+
+/// Nobody is told anything at 0.15 %, and neither does it become what is normal at once.
+#[test]
+fn odd_losses_that_are_no_hint_yet_stay_out_of_the_baseline() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut run = Run::warm(&normal);
+    let odd = |episodes| {
+        let mut case = normal.clone();
+        case.edges.iter_mut().for_each(|e| e.window.data_segs_out = 3000);
+        lossy(&case, &["cart"], &PEERS, episodes)
+    };
+    run.expect_silence(60, &odd(5));
+    let hint = run.ticks(3, &odd(20)).remove(0);
+    assert_eq!(hint.cause, "node_packet_loss");
+    let usual = hint.evidence[0].baseline.unwrap();
+    assert!(usual < 3e-4, "{usual}");
+    // What goes on for minutes is what is normal.
+    run = Run::warm(&normal);
+    run.expect_silence(1200, &odd(5));
+    let hint = run.ticks(3, &odd(40)).remove(0);
+    assert!(hint.evidence[0].baseline.unwrap() > 1e-3, "{hint:?}");
+}
+
+#[test]
+fn losses_to_all_of_another_zone_blame_the_path_there() {
+    let mut normal = Case::mesh(&["cart", "payment"], &[&PEERS[..], &["10.0.0.11"]].concat());
+    normal.zone = Some("z1".into());
+    for edge in &mut normal.edges {
+        let last = edge.peer.octets()[15];
+        edge.peer_node = Some(format!("node-{last}").into());
+        edge.peer_zone = Some(if last < 10 { "z2" } else { "z1" }.into());
+    }
+    let hints = firing(&Run::warm(&normal).ticks(3, &lossy(&normal, &["cart", "payment"], &PEERS[..3], 20)));
+    assert_eq!(hints.len(), 2);
+    assert!(hints.iter().all(|h| verdict(h) == ("path_loss", BlameKind::ZonePair, "z1↔z2")), "{hints:?}");
+    // One lossy peer in this zone: it is not the path between them.
+    let hints = firing(&Run::warm(&normal).ticks(3, &lossy(&normal, &["cart", "payment"], &PEERS, 20)));
+    assert!(hints.iter().all(|h| h.blame.kind == BlameKind::Node), "{hints:?}");
+}
+
+/// Half a per cent everywhere: one edge shows it, the others are below their limit, and they speak too.
+#[test]
+fn edges_below_their_own_limit_speak_against_this_node() {
+    let normal = Case::mesh(&["cart", "payment"], &PEERS);
+    let mut small = lossy(&normal, &["cart"], &PEERS[..1], 8);
+    for pod in ["cart", "payment"] {
+        for peer in &PEERS[1..] {
+            lose(small.tally(pod, peer), 3);
+        }
+    }
+    let hints = firing(&Run::warm(&normal).ticks(3, &small));
+    assert!(!hints.is_empty() && hints.iter().all(|h| verdict(h) == ("node_packet_loss", BlameKind::Node, NODE)));
+}

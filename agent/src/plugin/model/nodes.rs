@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Below this many segments nothing is said of a pair's losses.
 pub const MIN_SEGMENTS: u64 = 200;
+/// Symptom of hints about losses.
+const LOSS: &str = "packet_loss";
 /// Fewer episodes may be chance.
 pub const MIN_EPISODES: u64 = 3;
 
@@ -32,7 +34,8 @@ pub struct NodeFacts {
     pub node: String,
     /// Whether its own agent answered; without it `out` is unknown.
     pub answered: bool,
-    /// How likely it is to be at fault, 0 … 1; see [`blame_scores`]. `null`: too little is known of its edges.
+    /// How likely it is to be at fault, 0 … 1; see [`blame_scores`]. `null`: too little is known of its edges, or its own
+    /// agent lays it on one of its Pods; see [`own_pod`].
     pub blame: Option<f64>,
     /// What it sent to other Nodes.
     pub out: Losses,
@@ -131,6 +134,20 @@ pub fn blame_scores(rows: &[PeerRow]) -> BTreeMap<String, f64> {
     scores
 }
 
+/// The hint by which a Node's own agent lays the losses that others see there on one of its Pods: that agent knows whether
+/// its other Pods lose too. `None`: it says nothing of the kind, or blames the Node as well.
+pub fn own_pod<'h>(node: &str, hints: impl Iterator<Item = &'h Hint>) -> Option<&'h Hint> {
+    let mut pod = None;
+    for hint in hints.filter(|hint| hint.state == HintState::Firing && hint.subject.node == node) {
+        match hint.blame.kind {
+            BlameKind::Node if hint.symptom == LOSS => return None,
+            BlameKind::Pod if hint.symptom == LOSS => pod = Some(hint),
+            _ => {}
+        }
+    }
+    pod
+}
+
 /// From all agents' rows and firing hints.
 pub fn nodes(rows: &[PeerRow], hints: &[Hint], answered: &[String], not_answered: Vec<Silent>) -> Nodes {
     let mut facts: BTreeMap<&str, NodeFacts> = BTreeMap::new();
@@ -180,7 +197,9 @@ pub fn nodes(rows: &[PeerRow], hints: &[Hint], answered: &[String], not_answered
     let mut scores = blame_scores(rows);
     let mut items: Vec<NodeFacts> = facts.into_values().collect();
     for item in &mut items {
-        item.blame = scores.remove(&item.node);
+        // What is one Pod's fault is not its Node's.
+        item.blame =
+            scores.remove(&item.node).filter(|score| *score == 0.0 || own_pod(&item.node, hints.iter()).is_none());
     }
     items.sort_by(|a, b| {
         noticeable(b).partial_cmp(&noticeable(a)).unwrap_or(std::cmp::Ordering::Equal).then_with(|| a.node.cmp(&b.node))

@@ -41,6 +41,9 @@ pub(crate) struct Connecting {
     /// Size of the send buffer; the kernel's own choice otherwise
     #[arg(long, value_name = "N")]
     send_buffer: Option<usize>,
+    /// Send no faster than this, in steps of single segments (SO_MAX_PACING_RATE)
+    #[arg(long, value_name = "N")]
+    pace_mbit: Option<u32>,
 }
 
 impl Connecting {
@@ -56,6 +59,10 @@ impl Connecting {
         }
         if let Some(bytes) = self.send_buffer {
             sockopt::set_socket_send_buffer_size(&socket, bytes)?;
+        }
+        if let Some(mbit) = self.pace_mbit {
+            let bytes = mbit.saturating_mul(125_000).cast_signed();
+            set_option(&socket, libc::SOL_SOCKET, libc::SO_MAX_PACING_RATE, bytes)?;
         }
         if let Some(from) = self.from {
             // The port is chosen at the connect, so that one port can serve many peers.

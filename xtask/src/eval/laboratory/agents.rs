@@ -19,8 +19,8 @@ use std::{
 
 /// How long all agents may take to be ready.
 const READY: Duration = Duration::from_secs(60);
-/// What rules need to know what is normal: ten clean windows, after the first of 3 s.
-const LEARN: Duration = Duration::from_secs(15);
+/// What rules need to know what is normal, also on edges with little traffic: ten clean windows are the least.
+const LEARN: Duration = Duration::from_secs(30);
 
 /// Where an agent runs.
 #[derive(Clone, Debug)]

@@ -103,7 +103,7 @@ pub(super) fn all(set: Set, seed: u64) -> Vec<Plan> {
     add("io-throttle", format!("{kbytes} kB/s"), Fault::Pod(PodFault::IoThrottle(p.pod("api", &NODES), kbytes)));
     let bytes = if tune { 60_000 } else { 100_000 };
     add("slow-reader", format!("{bytes} B/s"), Fault::Pod(PodFault::SlowReader(p.pod("store", &STORES), bytes)));
-    let bytes = if tune { 8192 } else { 4608 };
+    let bytes = if tune { 24_576 } else { 32_768 };
     add("small-send-buffer", format!("{bytes} B"), Fault::Pod(PodFault::SmallSendBuffer(p.pod("bulk", &BULKS), bytes)));
     add("accept-queue-full", String::new(), Fault::Pod(PodFault::AcceptQueue(p.pod("api", &NODES))));
     add("listener-gone", String::new(), Fault::Pod(PodFault::ListenerGone(p.pod("api", &NODES))));

@@ -241,6 +241,7 @@ fn listen(world: &mut World, plan: &Plan, active: &mut fault::Active) -> Result<
     };
     let (blamed, fleet) = pool::judge(&world.agents()?.rows()?, &names);
     let last: Vec<Hint> = last.into_iter().map(|(_, hint)| hint).collect();
+    let blamed = pool::refined(blamed, &last, &names);
     case.answers = pool::answers(&pool::told(&last, &names), &blamed, &names);
     case.fleet = fleet;
     case.seen = seen.into_values().collect();

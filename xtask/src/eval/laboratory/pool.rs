@@ -7,7 +7,7 @@ use netwhy_agent::{
     http::json::PeerRow,
     plugin::model::{
         hints::sort,
-        nodes::fleet,
+        nodes::{fleet, own_pod},
         trail::{follow, pod_of},
     },
 };
@@ -90,7 +90,10 @@ pub(super) fn judge(rows: &[PeerRow], names: &Names) -> (Vec<Blamed>, Vec<String
         let first = suspects.max_by(|a, b| a.1.total_cmp(&b.1));
         said.extend(first.map(|(node, nats)| {
             let (name, of) = (fleet.name(node.node), node.observed);
-            format!("nothing; most for loss at node {name}: {nats:.1} nats, {of} episodes, {:.1} expected", node.expected)
+            format!(
+                "nothing; most for loss at node {name}: {nats:.1} nats, {of} episodes, {:.1} expected",
+                node.expected
+            )
         }));
     }
     (verdicts.findings.iter().filter_map(blamed).collect(), said)
@@ -141,6 +144,18 @@ pub(super) fn told(hints: &[Hint], names: &Names) -> Vec<Told> {
     let mut all: Vec<Hint> = hints.iter().map(named).collect();
     sort(&mut all);
     all.iter().filter_map(|hint| follow(hint, &all).last().map(|root| Told::of(root, hint.confidence, names))).collect()
+}
+
+/// Those whom the edges blame; a Node's own agent may know that it is one of its Pods.
+pub(super) fn refined(blamed: Vec<Blamed>, hints: &[Hint], names: &Names) -> Vec<Blamed> {
+    let one = |blamed: Blamed| match &blamed.who {
+        Who::Node(node) if blamed.symptom == Symptom::Loss => match own_pod(node, hints.iter()) {
+            Some(hint) => Blamed { who: names.who(&hint.blame), ..blamed },
+            None => blamed,
+        },
+        _ => blamed,
+    };
+    blamed.into_iter().map(one).collect()
 }
 
 /// Answers, the first one first. A hint about a path that the fleet's culprit lies on speaks for that culprit.

@@ -36,7 +36,8 @@ pub(in crate::eval::laboratory) enum PodFault {
     IoThrottle(String, u64),
     /// A store Pod reads so many bytes per second from each connection.
     SlowReader(String, u64),
-    /// A bulk Pod sends through so small a buffer, bytes, over 2 ms each way.
+    /// A bulk Pod sends through so small a buffer, bytes, over 5 ms each way. Paced, because the kernel calls a sender limited
+    /// by its buffer when the last of it leaves while the program waits for room.
     SmallSendBuffer(String, u32),
     /// An api Pod accepts nothing.
     AcceptQueue(String),
@@ -107,13 +108,15 @@ impl PodFault {
                 let spec = world.stop(pod)?;
                 let to = world.address("store-f")?;
                 // The distance has always been there for the agents: what changes is the buffer.
-                let delayed = super::PathFault::NodeDelay(node.name, 1.0).inject(world)?;
+                let delayed = super::PathFault::NodeDelay(node.name, 5.0).inject(world)?;
                 world.restart(pod, &spec)?;
                 if let Err(error) = world.start_agents() {
                     return delayed.heal(world).and(Err(error));
                 }
                 world.stop(pod)?;
-                let line = format!("bulk --to {to}:{STORE} --send-buffer {bytes} --cc cubic --timeout-ms 8000");
+                let line = format!(
+                    "bulk --to {to}:{STORE} --send-buffer {bytes} --pace-mbit 512 --cc cubic --timeout-ms 8000"
+                );
                 world.start(pod, pod, &line.split(' ').collect::<Vec<_>>())?;
                 let pod = pod.clone();
                 let restart = Active::default().heal_by(move |world| {
