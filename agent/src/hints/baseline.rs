@@ -22,8 +22,8 @@ pub(super) const LOSS_FLOOR: f64 = 1e-4;
 pub(super) const MIN_TICKS: u32 = 10;
 /// RTT samples that a median needs …
 pub(super) const MIN_RTT_SAMPLES: u64 = 20;
-/// … and one of many that are averaged.
-const MIN_LEARN_SAMPLES: u64 = 8;
+/// … and one of many that are averaged, or a statement about nearly all of them.
+pub(super) const MIN_LEARN_SAMPLES: u64 = 8;
 /// Chance from which a window's loss is too odd to be learnt at once, and episodes that it takes.
 const ODD: (f64, u64) = (1e-3, 3);
 /// How long odd losses that nobody could be blamed for are kept out of the baseline.
@@ -39,6 +39,16 @@ const MAX_EDGES: usize = 20_000;
 
 /// Clean ticks after which an edge's own minimum weighs as much as its class's.
 const SHRINK_TICKS: f64 = 10.0;
+
+/// Ticks over which a peer's silence is measured.
+const SILENCE_TICKS: usize = 3;
+/// Share of the usual traffic that stayed unacknowledged from which a peer counts as silent.
+const SILENT: f64 = 0.9;
+/// Newest RTT samples that end a silence.
+const ANSWERS: u64 = 3;
+
+/// Bytes acknowledged, timeouts and loss episodes of a window.
+type Sums = (u64, u64, u64);
 
 /// Names an edge within one run; a clash of two edges (odds 1e-11 at 20,000 edges) would share a baseline, no more.
 pub(super) fn edge_key(edge: &EdgeView) -> u64 {
@@ -115,8 +125,10 @@ pub(super) struct EdgeMemory {
     odd_since: Option<Duration>,
     /// Since when all newest samples are above the limit.
     rose_since: Option<Duration>,
-    /// (`bytes_acked`, timeouts) of the last windows, newest first.
-    recent: [Option<(u64, u64)>; 4],
+    /// (`bytes_acked`, timeouts, loss episodes) of the last windows, newest first.
+    recent: [Option<Sums>; 4],
+    /// Nothing is acknowledged any more; see [`EdgeMemory::is_silent`].
+    silent: bool,
     /// Since when the median RTT or reply time is inflated.
     slow_since: Option<Duration>,
     /// Samples near the minimum in the previous window.
@@ -167,10 +179,10 @@ impl EdgeMemory {
         self.ln_reply.get().map(f64::exp)
     }
 
-    /// Median reply time at least `rtt_inflation` times its baseline and `think_time_ms` above it, s and baseline, s.
+    /// Median reply time (of fewer than 20 samples that of the fastest eighth) at least `rtt_inflation` times its baseline and `think_time_ms` above it, s and baseline, s.
     /// `None`: it isn't, or is not known.
     pub(super) fn slow_reply(&self, tally: &Tally, hz: Option<u32>, thresholds: &Thresholds) -> Option<(f64, f64)> {
-        let (now, usual) = (median_reply(tally, hz)?, self.reply_s()?);
+        let (now, usual) = (reply(tally, hz)?, self.reply_s()?);
         let slow = now >= thresholds.rtt_inflation * usual && (now - usual) * 1000.0 >= thresholds.think_time_ms;
         slow.then_some((now, usual))
     }
@@ -196,17 +208,39 @@ impl EdgeMemory {
         self.slow_since.is_some() && self.path_fast
     }
 
-    /// Share of the usual traffic that got no acknowledgement over the last `ticks` (at most 3) while timeouts went on,
-    /// 0 … 1: how far the window's sum fell, against what leaves a window in that time. `None` without a baseline,
-    /// without so many windows, or without new timeouts (a client that merely stopped is not silence).
-    pub(super) fn silence(&self, tick: Duration, ticks: usize) -> Option<f64> {
-        let usual = self.acked_per_s.get().filter(|a| *a > 0.0)?;
-        let ((now, timeouts), (then, timeouts_then)) = (self.recent[0]?, (*self.recent.get(ticks)?)?);
-        if timeouts <= timeouts_then {
-            return None;
-        }
+    /// Almost nothing of the usual traffic of the last seconds got an acknowledgement while timeouts went on, and nothing has
+    /// answered since.
+    pub(super) const fn is_silent(&self) -> bool {
+        self.silent
+    }
+
+    /// The same of the last tick alone, while something was sent again: it may be falling silent.
+    pub(super) fn is_hushed(&self, tick: Duration) -> bool {
+        self.unacknowledged(tick, 1, |(_, _, now), (_, _, then)| now > then)
+    }
+
+    /// Whether all but a tenth of the usual traffic got no acknowledgement over the last `ticks` (at most 3): how far the
+    /// window's sum fell, against what leaves a window in that time. False without a baseline, without so many windows, or
+    /// when `resent` finds nothing new between the windows (a client that merely stopped is not silence).
+    fn unacknowledged(&self, tick: Duration, ticks: usize, resent: impl Fn(Sums, Sums) -> bool) -> bool {
+        let usual = self.acked_per_s.get().filter(|acked| *acked > 0.0);
+        let (Some(usual), Some(now), Some(then)) = (usual, self.recent[0], self.recent.get(ticks).copied().flatten())
+        else {
+            return false;
+        };
         let leaves = usual * tick.as_secs_f64() * ticks as f64;
-        Some((then.saturating_sub(now) as f64 / leaves).clamp(0.0, 1.0))
+        resent(now, then) && then.0.saturating_sub(now.0) as f64 >= SILENT * leaves
+    }
+
+    fn observe_silence(&mut self, edge: &EdgeView, tick: Duration) {
+        let tally = &edge.window;
+        let timeouts = tally.retransmits[Retransmit::Timeout as usize];
+        self.recent.rotate_right(1);
+        self.recent[0] = Some((tally.bytes_acked, timeouts, tally.loss_episodes));
+        // Timeouts come ever more seldom: what was silent stays so until something answers.
+        let answers = edge.recent.connects.iter().sum::<u64>() > 0 || edge.recent.rtt.count() >= ANSWERS;
+        self.silent = self.unacknowledged(tick, SILENCE_TICKS, |now, then| now.1 > then.1)
+            || (self.silent && timeouts > 0 && !answers);
     }
 
     fn observe(&mut self, tally: &Tally, clock: Clock, thresholds: &Thresholds) {
@@ -214,9 +248,6 @@ impl EdgeMemory {
         for (seen, n) in self.roles.iter_mut().zip(tally.connects) {
             *seen |= n > 0;
         }
-        self.recent.rotate_right(1);
-        self.recent[0] = Some((tally.bytes_acked, tally.retransmits[Retransmit::Timeout as usize]));
-
         let fast_us = self.fast_us(thresholds);
         let fast = fast_us.map_or(0, |us| tally.rtt.count_up_to(us as u32));
         let slow = (self.is_slow(tally, thresholds) || self.slow_reply(tally, clock.hz, thresholds).is_some())
@@ -280,7 +311,10 @@ impl EdgeMemory {
             self.ln_p50.learn(p50.max(1.0).ln(), keep);
             self.ln_min.learn(f64::from(min.max(1)).ln(), keep);
         }
-        if !undecided && let Some(reply) = median_reply(tally, hz) {
+        if !undecided
+            && tally.reply_count() >= MIN_LEARN_SAMPLES
+            && let Some(reply) = hz.and_then(|hz| tally.reply_quantile_seconds(0.5, hz))
+        {
             self.ln_reply.learn(reply.ln(), keep);
         }
         if !undecided && let Some(usual) = self.min_us() {
@@ -303,9 +337,11 @@ struct Tick {
     share: f64,
 }
 
-/// Median reply time, s. `None`: too few samples.
-fn median_reply(tally: &Tally, hz: Option<u32>) -> Option<f64> {
-    tally.reply_quantile_seconds(0.5, hz?).filter(|_| tally.reply_count() >= MIN_RTT_SAMPLES)
+/// Median reply time, s; of few samples what seven of eight exceed, which has a chance of 1e-6 when one in ten usually
+/// does. `None`: too few samples.
+fn reply(tally: &Tally, hz: Option<u32>) -> Option<f64> {
+    let quantile = if tally.reply_count() >= MIN_RTT_SAMPLES { 0.5 } else { 0.125 };
+    tally.reply_quantile_seconds(quantile, hz?).filter(|_| tally.reply_count() >= MIN_LEARN_SAMPLES)
 }
 
 /// All edges' baselines, and their classes'.
@@ -330,10 +366,12 @@ impl Memory {
         let window_grew = view.window > self.last_window + WINDOW_JITTER;
         self.last_window = view.window;
         let clock = Clock { at: view.at, window: view.window, window_grew, hz: view.hz };
+        let tick = self.tick;
         for (edge, key) in view.edges.iter().zip(keys) {
             let usual = self.loss_ratio(*key, edge.class);
             let memory = self.edges.entry(*key).or_default();
             memory.observe(&edge.window, clock, thresholds);
+            memory.observe_silence(edge, tick);
             memory.observe_loss(&edge.window, view.at, usual);
             memory.observe_path(edge, view.at, self.class_minimums[edge.class as usize].get(), thresholds);
         }

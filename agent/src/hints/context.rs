@@ -78,11 +78,6 @@ pub(super) struct Edge<'a> {
     pub(super) path: Option<Path>,
 }
 
-/// Ticks over which a peer's silence is measured.
-const SILENCE_TICKS: usize = 3;
-/// Share of the usual traffic that stayed unacknowledged from which a peer counts as silent.
-const SILENT: f64 = 0.9;
-
 impl<'a> Context<'a> {
     pub(super) fn new(
         node: &'a str,
@@ -97,9 +92,6 @@ impl<'a> Context<'a> {
         let places: BTreeMap<&SubjectId, usize> = view.subjects.iter().enumerate().map(|(i, s)| (&s.id, i)).collect();
         let seconds = view.window.as_secs_f64();
         let mut edges = Vec::with_capacity(view.edges.len());
-        let is_silent = |known: Option<&EdgeMemory>, ticks| {
-            known.and_then(|m| m.silence(memory.tick, ticks)).is_some_and(|share| share >= SILENT)
-        };
         for (i, (edge, key)) in view.edges.iter().zip(keys).enumerate() {
             let subject = places.get(&edge.subject).copied();
             if let Some(s) = subject {
@@ -113,8 +105,8 @@ impl<'a> Context<'a> {
                 loss_baseline: memory.loss_ratio(*key, edge.class),
                 busy: view.hz.map(|hz| edge.window.busy_jiffies as f64 / f64::from(hz) / seconds),
                 path: memory.path(*key, edge, thresholds),
-                silent: is_silent(known, SILENCE_TICKS),
-                hushed: is_silent(known, 1),
+                silent: known.is_some_and(EdgeMemory::is_silent),
+                hushed: known.is_some_and(|memory_of| memory_of.is_hushed(memory.tick)),
             });
         }
         let claims = keys.iter().map(|key| held.get(key).copied()).collect();
@@ -301,10 +293,12 @@ impl Edge<'_> {
         if self.view.class == PeerClass::External { BlameKind::External } else { inside }
     }
 
-    /// The peer acknowledged or sent something in the window, and is not falling silent now.
+    /// The peer acknowledged or sent something in the last seconds, and is not falling silent now.
     pub(super) fn answers(&self) -> bool {
-        let t = self.tally();
-        !self.silent && (t.bytes_acked > 0 || t.bytes_received > 0 || t.connects.iter().sum::<u64>() > 0)
+        let t = &self.view.recent;
+        !self.silent
+            && !self.hushed
+            && (t.bytes_acked > 0 || t.bytes_received > 0 || t.connects.iter().sum::<u64>() > 0)
     }
 
     /// Held back by the peer's window or the local send buffer more than the thresholds allow.

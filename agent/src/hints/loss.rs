@@ -212,10 +212,10 @@ fn timeouts_alone(edge: &Edge<'_>) -> bool {
 /// The sender itself was free to send, and its retransmissions were needed.
 pub(super) fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>) -> bool {
     let t = edge.tally();
-    // Probes on suspicion are no episodes when they were not needed; all else that was not needed is reordering.
-    let probes = t.needless_probes();
-    let spurious = t.retransmits[Retransmit::Spurious as usize] - probes;
-    let unneeded = 2 * spurious >= t.retransmitted_data().saturating_sub(probes).max(1);
+    // What timers sent without need is no episode; all else that was not needed is reordering.
+    let late = t.needless();
+    let spurious = t.retransmits[Retransmit::Spurious as usize] - late;
+    let unneeded = 2 * spurious >= t.retransmitted_data().saturating_sub(late).max(1);
     t.data_segs_out > 0
         && !answers_nothing(edge)
         && !edge.is_limited(context.thresholds)
@@ -292,7 +292,9 @@ fn describe(
         // Nats by which the observed ratio explains the window better than the baseline, beyond the decision limit.
         nats: (-ln_p + LOSS_ALPHA.ln()).max(0.0),
         certainty,
-        overwhelming: ln_p <= OVERWHELMING_ALPHA.ln(),
+        // Timers alone may turn out to be of a peer that answers nothing, or is only late.
+        overwhelming: ln_p <= OVERWHELMING_ALPHA.ln()
+            && sum(context, &edges, |e| e.tally().retransmits[Retransmit::Fast as usize]) > 0,
         summary: format!(
             "{} loses packets to {target}: {episodes} loss episodes in {segments} segments ({}, normally {}); {bad} of \
              {all} peers of {} are lossy",

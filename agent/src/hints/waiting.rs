@@ -1,7 +1,7 @@
 //! Think time: acknowledgements that ride on late replies while the path is as fast as ever.
 
 use super::{
-    baseline::{EdgeMemory, MIN_RTT_SAMPLES},
+    baseline::{EdgeMemory, MIN_LEARN_SAMPLES, MIN_RTT_SAMPLES},
     context::{Context, Edge, Subject},
     external::EXTERNAL_SLOW,
     finding::{Finding, blame, evidence},
@@ -43,7 +43,7 @@ pub(super) const PEER_SLOW: Rule = Rule {
            round trips of the last 3 s rose by as much (the test of `path_latency`), while another connection to the same \
            Node, or address where no Node is known, has two as fast as ever. A median of 20 samples that triples by chance: below 1e-6 when samples are independent and at most one in ten is that \
            slow in normal times.",
-    minimum: "20 samples (8 in the last 3 s beside another connection) and a baseline of 10 clean windows. Reply times are taken of clients only (by their ports); RTTs \
+    minimum: "20 samples (of reply times 8, of which seven must be as late; 8 round trips in the last 3 s beside another connection) and a baseline of 10 clean windows. Reply times are taken of clients only (by their ports); RTTs \
               count when all handshakes on the edge were the Pod's own: a server's RTT also holds its clients' think \
               time, which is nobody's fault.",
     ruled_out_by: "Loss; senders held back by window or buffer; the Pod's own throttling; a minimum RTT that rose too \
@@ -105,7 +105,7 @@ fn risen(context: &Context<'_>, edge: &Edge<'_>) -> Option<Rise> {
 fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>) -> bool {
     let t = edge.tally();
     let rtt = t.rtt.count() >= MIN_RTT_SAMPLES && edge.memory.is_some_and(EdgeMemory::client_only);
-    let reply = t.reply_count() >= MIN_RTT_SAMPLES && edge.memory.is_some_and(|m| m.reply_s().is_some());
+    let reply = t.reply_count() >= MIN_LEARN_SAMPLES && edge.memory.is_some_and(|m| m.reply_s().is_some());
     (rtt || reply || risen(context, edge).is_some())
         && edge.memory.is_some_and(|m| m.p50_us().is_some())
         && !edge.is_limited(context.thresholds)

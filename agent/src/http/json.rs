@@ -104,7 +104,7 @@ pub struct Counts {
     pub segments_sent: u64,
     /// Retransmitted segments by type; `spurious` is a subset of the others.
     pub retransmitted_segments: By<u64>,
-    /// Bursts of retransmission; in a window without tail loss probes that turned out needless.
+    /// Bursts of retransmission; in a window without probes and timeouts that turned out needless.
     pub loss_episodes: u64,
     /// Completed handshakes by role.
     pub connects: By<u64>,
@@ -204,7 +204,7 @@ pub struct EdgeRow {
     pub min_rtt_seconds: Option<f64>,
     /// Data segments sent, retransmissions included.
     pub segments_sent: u64,
-    /// Bursts of retransmission; in a window without tail loss probes that turned out needless.
+    /// Bursts of retransmission; in a window without probes and timeouts that turned out needless.
     pub loss_episodes: u64,
     /// Retransmitted segments by type; `spurious` is a subset of the others.
     pub retransmitted_segments: By<u64>,

@@ -40,8 +40,7 @@ impl Join {
             let Some(owner) = self.owners.get(&key.cgroup) else { continue };
             let peer = Ipv6Addr::from(key.addr);
             let Peer { class, kind, node, pod, zone } = self.peer_of(key.cgroup, peer);
-            let window =
-                Tally { min_rtt_us: self.ledger.min_rtt_us(key, at), ..tally.clone() }.without_needless_probes();
+            let window = Tally { min_rtt_us: self.ledger.min_rtt_us(key, at), ..tally.clone() }.without_needless();
             if let Some(view) = subjects.get_mut(&owner.subject) {
                 view.add_window(class, &window);
             }
@@ -55,7 +54,7 @@ impl Join {
                     peer_pod: pod,
                     peer_zone: zone,
                     window,
-                    recent: recent.remove(key).unwrap_or_default().without_needless_probes(),
+                    recent: recent.remove(key).unwrap_or_default().without_needless(),
                     usual: Usual::default(),
                 });
             }
@@ -65,7 +64,7 @@ impl Join {
                 continue;
             };
             let window = Tally { min_rtt_us: self.ledger.overflow_min_rtt_us(key, at), ..tally.clone() };
-            view.add_window(key.1, &window.without_needless_probes());
+            view.add_window(key.1, &window.without_needless());
         }
         for (cgroup, connects) in self.window.connects() {
             if let Some(view) = self.owners.get(&cgroup).and_then(|owner| subjects.get_mut(&owner.subject)) {

@@ -188,19 +188,20 @@ impl Tally {
         all - self.retransmits[Retransmit::Spurious as usize]
     }
 
-    /// Tail loss probes that were not needed (the peer said that it had the data already): what they stood for was late,
-    /// not lost.
-    pub fn needless_probes(&self) -> u64 {
+    /// Tail loss probes and timeouts that were not needed (the peer said that it had the data already): what they stood for
+    /// was late, not lost.
+    pub fn needless(&self) -> u64 {
         let of = |kind: Retransmit| self.retransmits[kind as usize];
         // What nobody classified begins no episode, and may have been as needless.
-        of(Retransmit::Spurious).saturating_sub(of(Retransmit::Unclassified)).min(of(Retransmit::TailLossProbe))
+        let timers = of(Retransmit::TailLossProbe) + of(Retransmit::Timeout);
+        of(Retransmit::Spurious).saturating_sub(of(Retransmit::Unclassified)).min(timers)
     }
 
-    /// The same without the episodes that [`Tally::needless_probes`] began: for windows. Sums since the start keep them, as
+    /// The same without the episodes that [`Tally::needless`] began: for windows. Sums since the start keep them, as
     /// the kernel tells of a needless one only after it was counted, and counters never fall.
     #[must_use]
-    pub fn without_needless_probes(self) -> Self {
-        Self { loss_episodes: self.loss_episodes.saturating_sub(self.needless_probes()), ..self }
+    pub fn without_needless(self) -> Self {
+        Self { loss_episodes: self.loss_episodes.saturating_sub(self.needless()), ..self }
     }
 
     /// Retransmitted data segments (no SYN, no SYN-ACK).

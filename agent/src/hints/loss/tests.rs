@@ -279,7 +279,7 @@ fn probes_that_were_not_needed_neither_hide_nor_make_loss() {
         lose(case.tally("cart", PEERS[0]), lost);
         // As the view's windows have it.
         let tally = case.tally("cart", PEERS[0]);
-        *tally = tally.clone().without_needless_probes();
+        *tally = tally.clone().without_needless();
         case
     };
     Run::warm(&normal).expect_silence(20, &probing(0));

@@ -41,7 +41,7 @@ pub struct PeerRow {
     pub min_rtt_baseline: Option<RttBaseline>,
     /// Data segments sent, retransmissions included.
     pub segments_sent: u64,
-    /// Bursts of retransmission; in a window without tail loss probes that turned out needless.
+    /// Bursts of retransmission; in a window without probes and timeouts that turned out needless.
     pub loss_episodes: u64,
     /// Loss episodes per segment in normal times, 0 … 1, weighted by what each edge sent now. `null`: not known of all
     /// edges that sent. Older agents do not tell it.

@@ -35,7 +35,7 @@ pub(super) static METRICS: [MetricDef; 22] = [
     .labels(&[label("type", "fast, timeout, tail_loss_probe, syn, synack, spurious, unclassified")]),
     MetricDef::counter(
         "netwhy_tcp_loss_episodes_total",
-        "Bursts of retransmission, at most one per smoothed round-trip time and socket; needless tail loss probes (in type spurious) are among them.",
+        "Bursts of retransmission, at most one per smoothed round-trip time and socket; needless ones (type spurious) are among them.",
         Subject(emit::loss_episodes),
     )
     .labels(&[PEER]),
