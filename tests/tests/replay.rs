@@ -67,7 +67,14 @@ fn metrics_at_the_end_are_the_golden_ones() {
 
 /// Cases of the laboratory (`cargo xtask eval --only laboratory --case NAME --record DIR`, then gzip), by file, and the
 /// cause that each must name. `None`: nothing may be said.
-const LABORATORY: &[(&str, Option<&str>)] = &[];
+const LABORATORY: &[(&str, Option<&str>)] = &[
+    ("accept-queue-full.e", Some("pod_accept_queue_full")),
+    ("bursty-loss2.b", Some("path_loss")),
+    ("idle.a", None),
+    ("listener-gone.a", Some("peer_refusing")),
+    ("node-delay10ms.f", Some("path_latency")),
+    ("slow-reader100000Bs.e", Some("peer_receiver_limited")),
+];
 
 /// Text of a laboratory's recording.
 fn recorded(name: &str) -> String {

@@ -4,7 +4,7 @@ use super::{
     baseline::{EdgeMemory, Memory},
     dns_memory::DnsMemory,
     host_memory::HostMemory,
-    path::Path,
+    path::{MIN_PATH_SAMPLES, Path},
     rules::Family,
     stats::percent,
     thresholds::Thresholds,
@@ -171,7 +171,9 @@ impl<'a> Context<'a> {
     /// Another connection to the same Node, or address where no Node is known, is as fast as ever: so is the path there.
     pub(super) fn is_near(&self, edge: &Edge<'_>) -> bool {
         let same = |other: &&Edge<'_>| !std::ptr::eq(*other, edge) && other.view.peer_id() == edge.view.peer_id();
-        self.edges.iter().filter(same).any(|other| other.path == Some(Path::Usual))
+        // Of the last seconds: older samples may be of before the path became longer.
+        let newest = |other: &&Edge<'_>| other.view.recent.rtt.count() >= MIN_PATH_SAMPLES;
+        self.edges.iter().filter(same).filter(newest).any(|other| other.path == Some(Path::Usual))
     }
 
     /// Why loss is not it, when the data say so.

@@ -171,15 +171,16 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
             let own: Vec<Risen> = risen.iter().filter(|risen| risen.subject == *subject).copied().collect();
             let edge = &context.edges[own[0].edge];
             let (peer, pair) = (edge.peer_node_name(), context.pair(edge));
-            let culprit = if sick.len() > 1 && !peers.usual.is_empty() {
-                Blame { alternatives: vec![pair], ..blame(BlameKind::PeerNode, peer) }
-            } else {
-                let mut alternatives = vec![peer];
-                if peers.usual.is_empty() {
-                    alternatives.push(context.node.to_owned());
-                }
-                Blame { alternatives, ..blame(BlameKind::NodePair, pair) }
+            let several = sick.len() > 1 && !peers.usual.is_empty();
+            let (mut alternatives, kind, name) = match several {
+                true => (vec![pair], BlameKind::PeerNode, peer),
+                false => (vec![peer], BlameKind::NodePair, pair),
             };
+            // Several peers at once: it may be this Node, with the others still to come.
+            if peers.usual.is_empty() || peers.far.len() > 1 {
+                alternatives.push(context.node.to_owned());
+            }
+            let culprit = Blame { alternatives, ..blame(kind, name) };
             let proof = Proof::of(risen.iter().map(|risen| risen.rise));
             out.push(describe(context, culprit, *subject, &own, (proof, counts)));
         }

@@ -189,6 +189,7 @@ pub static CAUSAL: &[(&str, &str)] = &[
     ("path_latency", "pod_send_buffer_limited"),
     ("path_latency", "peer_slow"),
     ("path_latency", "external_slow"),
+    ("path_latency", "dns_slow"),
     ("node_cpu_contention", "external_slow"),
     ("pod_cpu_starved", "external_slow"),
     ("pod_cpu_throttled", "external_slow"),

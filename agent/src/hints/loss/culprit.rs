@@ -41,7 +41,22 @@ pub(super) fn common_culprit(context: &Context<'_>, judged: &Judged) -> Option<C
     }
     // All edges that can be judged speak, also those that alone show too little to be called lossy.
     let rows = judged.lossy.keys().chain(judged.clean.keys()).map(|edge| Row { edge: *edge, min_rtt: None });
-    own::is_to_blame(context, Symptom::Loss, rows).map(Common::Node)
+    let mut own = own::is_to_blame(context, Symptom::Loss, rows)?;
+    // What is lossy may all be in the other zone while those of this one show too little to be called clean.
+    if let Some(zone) = far_zone(context, judged) {
+        let path = format!("{}↔{zone}", context.zone.unwrap_or_default());
+        own.alternatives.retain(|other| *other != path);
+        own.alternatives.push(path);
+    }
+    Some(Common::Node(own))
+}
+
+/// The zone that all lossy peers are in. `None`: this one, several, or not known.
+fn far_zone<'a>(context: &Context<'a>, judged: &Judged) -> Option<&'a str> {
+    let remote = judged.lossy.keys().map(|i| &context.edges[*i]).filter(|edge| edge.is_remote());
+    let zones: BTreeSet<Option<&'a str>> = remote.map(|edge| edge.view.peer_zone.as_deref()).collect();
+    let far = zones.first().copied().flatten().filter(|_| zones.len() == 1)?;
+    context.zone.is_some_and(|own| own != far).then_some(far)
 }
 
 /// All lossy edges are of one subject, and another one sends enough to have shown as much, and shows far less of it.
@@ -89,15 +104,14 @@ impl Sent {
 fn zone(context: &Context<'_>, judged: &Judged, bad: &BTreeSet<PeerId>) -> Option<String> {
     let zone_of = |i: &usize| context.edges[*i].view.peer_zone.as_deref();
     let remote = |i: &&usize| context.edges[**i].is_remote();
-    let zones: BTreeSet<Option<&str>> = judged.lossy.keys().filter(remote).map(zone_of).collect();
-    let far = zones.first().copied().flatten().filter(|_| zones.len() == 1 && bad.len() >= MIN_PEERS)?;
+    let far = far_zone(context, judged).filter(|_| bad.len() >= MIN_PEERS)?;
     let worst = judged.lossy.keys().filter(remote).map(|i| &context.edges[*i]);
     let worst = worst.max_by(|a, b| a.tally().loss_episodes.cmp(&b.tally().loss_episodes))?;
     let clean = |i: &&usize| remote(i) && would_show(worst, &context.edges[**i]);
     let clean: BTreeSet<(Option<&str>, PeerId)> =
         judged.clean.keys().filter(clean).map(|i| (zone_of(i), context.edges[*i].view.peer_id())).collect();
     let there = clean.iter().any(|(zone, _)| *zone == Some(far));
-    (context.zone.is_some_and(|own| own != far) && !there && clean.len() >= SOUND_PEERS).then(|| far.to_owned())
+    (!there && clean.len() >= SOUND_PEERS).then(|| far.to_owned())
 }
 
 /// Who is to blame for one lossy edge, as far as one Node can tell.
@@ -106,7 +120,7 @@ pub(super) fn path_culprit(
     judged: &Judged,
     subject: usize,
     index: usize,
-    clean_peers: usize,
+    (lossy_peers, clean_peers): (usize, usize),
 ) -> Blame {
     let edge = &context.edges[index];
     let (peer, pair) = (edge.peer_node_name(), context.pair(edge));
@@ -131,8 +145,11 @@ pub(super) fn path_culprit(
     if edge.view.peer_node.is_some() && only_that_pod(context, judged, edge) {
         return Blame { alternatives: vec![peer], ..blame(BlameKind::PeerPod, edge.peer_pod_name()) };
     }
+    // Several lossy peers at once: it may be this Node, with the others still to come.
+    let own = || (lossy_peers > 1).then(|| context.node.to_owned());
     if sick.len() >= 2 && sick.len() > sound.len() {
-        return Blame { alternatives: vec![pair], ..blame(BlameKind::PeerNode, peer) };
+        let alternatives = std::iter::once(pair).chain(own()).collect();
+        return Blame { alternatives, ..blame(BlameKind::PeerNode, peer) };
     }
     if !sound.is_empty() {
         // Others reach the same address cleanly: neither Node nor path, and no telling which end.
@@ -140,7 +157,7 @@ pub(super) fn path_culprit(
         return Blame { alternatives: vec![name, peer], ..blame(BlameKind::None, "") };
     }
     let mut alternatives = vec![peer];
-    if clean_peers == 0 {
+    if clean_peers == 0 || lossy_peers > 1 {
         alternatives.push(context.node.to_owned());
     }
     Blame { alternatives, ..blame(BlameKind::NodePair, pair) }

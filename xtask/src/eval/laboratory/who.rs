@@ -99,6 +99,7 @@ impl Names {
     /// The culprits that a hint holds for almost as likely.
     pub(super) fn alternatives(&self, blame: &Blame) -> Vec<Who> {
         let one = |name: &String| match name.split_once('↔') {
+            Some((a, b)) if self.nodes.values().any(|(_, zone)| zone == a) => Who::zones(a, b),
             Some((a, b)) => Who::pair(a, b),
             None if self.zone(name).is_some() => Who::node(name),
             None => self.pod(name),

@@ -160,9 +160,14 @@ impl PathFault {
                 also: loss(Who::node(node)),
             },
             LinkFlap(node) => Expected {
-                // Down for less than a second at a time: lost packets to some, no answer to others.
-                right: [loss(Who::node(node)), vec![(Who::node(node), "peer_unreachable")]].concat(),
-                also: vec![(Who::node(node), "node_nic_drops")],
+                // Down for less than a second at a time: lost packets to some, no answer to others; and its own interface
+                // counts what it could not send.
+                right: [
+                    loss(Who::node(node)),
+                    vec![(Who::node(node), "peer_unreachable"), (Who::node(node), "node_nic_drops")],
+                ]
+                .concat(),
+                also: vec![],
             },
             SynDrop(pod) => Expected {
                 right: vec![(Who::pod(pod), "peer_unreachable")],
