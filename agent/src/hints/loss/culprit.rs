@@ -33,8 +33,14 @@ pub(super) enum Common {
 pub(super) fn common_culprit(context: &Context<'_>, judged: &Judged) -> Option<Common> {
     let (bad, all) = judged.peers(context);
     // Still a majority when any one lossy peer is left out.
-    if bad.len() >= MIN_PEERS && 2 * (bad.len() - 1) >= all.len() && only_one_subject(context, judged) {
+    let most = bad.len() >= MIN_PEERS && 2 * (bad.len() - 1) >= all.len();
+    if most && only_one_subject(context, judged) {
         return Some(Common::Subject);
+    }
+    // Where Nodes are not known, several addresses may be one Node's: a minority of them does not speak of this one.
+    let known = judged.lossy.keys().map(|i| &context.edges[*i]).all(|e| !e.is_remote() || e.view.peer_node.is_some());
+    if !(most || known) {
+        return None;
     }
     if let Some(zone) = zone(context, judged, &bad) {
         return Some(Common::Zone(zone));

@@ -328,7 +328,10 @@ fn losses_to_all_of_another_zone_blame_the_path_there() {
 /// Half a per cent everywhere: one edge shows it, the others are below their limit, and they speak too.
 #[test]
 fn edges_below_their_own_limit_speak_against_this_node() {
-    let normal = Case::mesh(&["cart", "payment"], &PEERS);
+    let mut normal = Case::mesh(&["cart", "payment"], &PEERS);
+    for edge in &mut normal.edges {
+        edge.peer_node = Some(format!("node-{}", edge.peer.octets()[15]).into());
+    }
     let mut small = lossy(&normal, &["cart"], &PEERS[..1], 8);
     for pod in ["cart", "payment"] {
         for peer in &PEERS[1..] {
@@ -337,4 +340,8 @@ fn edges_below_their_own_limit_speak_against_this_node() {
     }
     let hints = firing(&Run::warm(&normal).ticks(3, &small));
     assert!(!hints.is_empty() && hints.iter().all(|h| verdict(h) == ("node_packet_loss", BlameKind::Node, NODE)));
+    // Addresses of which no Node is known may all be one Node's.
+    small.edges.iter_mut().for_each(|e| e.peer_node = None);
+    let hints = firing(&Run::warm(&normal).ticks(3, &small));
+    assert!(hints.iter().all(|h| h.cause == "path_loss"), "{hints:?}");
 }
