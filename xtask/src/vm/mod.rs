@@ -39,8 +39,8 @@ pub(crate) struct Args {
     /// Only tests whose name contains this
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
-    /// Give up a machine after this long
-    #[arg(long, default_value_t = 600, value_name = "S")]
+    /// Give up a machine after this long; an emulated one may need a quarter of an hour
+    #[arg(long, default_value_t = 1500, value_name = "S")]
     seconds: u32,
     /// Write the outcome to this file
     #[arg(long, value_name = "FILE")]
