@@ -131,7 +131,7 @@ fn a_step_of_the_wall_clock_changes_no_hint() {
     for (name, _) in LABORATORY {
         let text = recorded(name);
         for step_ms in [-3_600_000_i64, 3_600_000] {
-            let mut stepped = String::new();
+            let (mut stepped, mut steps) = (String::new(), 0);
             for (i, line) in text.lines().enumerate() {
                 let mut value: Value = serde_json::from_str(line).expect("a line of JSON");
                 // From the middle of what is normal on.
@@ -139,9 +139,11 @@ fn a_step_of_the_wall_clock_changes_no_hint() {
                     && let Some(ms) = value["unix_ms"].as_i64()
                 {
                     value["unix_ms"] = (ms + step_ms).into();
+                    steps += 1;
                 }
                 let _ = writeln!(stepped, "{value}");
             }
+            assert!(steps > 5, "{name}: {steps} snapshots after the step");
             assert_eq!(story(&replay_text(stepped, name)), story(&replay_text(text.clone(), name)), "{name} {step_ms}");
         }
     }
