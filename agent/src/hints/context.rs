@@ -13,7 +13,7 @@ use crate::{
     api::{BlameKind, Evidence, RuledOut},
     peers::PeerKind,
     sample::Tally,
-    state::{CpuUser, DnsView, EdgeView, HostView, NodeView, SubjectId, SubjectView},
+    state::{CpuUser, DnsView, EdgeView, HostView, NodeView, PeerId, SubjectId, SubjectView},
 };
 use netwhy_abi::{PeerClass, Retransmit, Role};
 use std::{
@@ -50,6 +50,8 @@ pub(super) struct Context<'a> {
     pub(super) subjects: Vec<Subject<'a>>,
     /// Same indices as the view's edges.
     pub(super) edges: Vec<Edge<'a>>,
+    /// Peers to whom some connection was as fast as ever in the last seconds.
+    near: BTreeSet<PeerId>,
     /// Family that explained an edge, this tick or with a hint that is still open.
     claims: Vec<Option<Family>>,
 }
@@ -109,6 +111,10 @@ impl<'a> Context<'a> {
                 hushed: known.is_some_and(|memory_of| memory_of.is_hushed(memory.tick)),
             });
         }
+        // Older samples may be of before a path became longer.
+        let newest = |edge: &&Edge<'_>| edge.view.recent.rtt.count() >= MIN_PATH_SAMPLES;
+        let as_ever = edges.iter().filter(newest).filter(|edge| edge.path == Some(Path::Usual));
+        let near = as_ever.map(|edge| edge.view.peer_id()).collect();
         let claims = keys.iter().map(|key| held.get(key).copied()).collect();
         let unix_ms = i64::try_from(view.unix_ms).unwrap_or(i64::MAX);
         Self {
@@ -125,6 +131,7 @@ impl<'a> Context<'a> {
             dns_memory,
             subjects,
             edges,
+            near,
             claims,
         }
     }
@@ -168,12 +175,9 @@ impl<'a> Context<'a> {
         edge.is_remote() && edge.view.peer_node.is_some() && self.edges.iter().any(|e| same(e) && e.answers())
     }
 
-    /// Another connection to the same Node, or address where no Node is known, is as fast as ever: so is the path there.
+    /// A connection to the same Node, or address where no Node is known, is as fast as ever: so is the path there.
     pub(super) fn is_near(&self, edge: &Edge<'_>) -> bool {
-        let same = |other: &&Edge<'_>| !std::ptr::eq(*other, edge) && other.view.peer_id() == edge.view.peer_id();
-        // Of the last seconds: older samples may be of before the path became longer.
-        let newest = |other: &&Edge<'_>| other.view.recent.rtt.count() >= MIN_PATH_SAMPLES;
-        self.edges.iter().filter(same).filter(newest).any(|other| other.path == Some(Path::Usual))
+        self.near.contains(&edge.view.peer_id())
     }
 
     /// Why loss is not it, when the data say so.
