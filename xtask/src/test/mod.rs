@@ -140,6 +140,7 @@ pub(crate) fn run_in(workspace: &Path, toolchain: &Toolchain, filter: Option<&st
     kube::ensure();
     let mut total = Counts::default();
     let mut skips: Vec<Skip> = Vec::new();
+    let mut flaky: Vec<String> = Vec::new();
     let mut times = Vec::new();
     for group in groups(workspace) {
         if group.root && !machine.root {
@@ -147,12 +148,13 @@ pub(crate) fn run_in(workspace: &Path, toolchain: &Toolchain, filter: Option<&st
             continue;
         }
         let start = Instant::now();
-        let (counts, mut skipped) = run_group(workspace, toolchain, &group, filter, machine)?;
-        times.push((group.name, counts, start.elapsed()));
-        total.add(&counts);
-        skips.append(&mut skipped);
+        let mut outcome = run_group(workspace, toolchain, &group, filter, machine)?;
+        times.push((group.name, outcome.counts, start.elapsed()));
+        total.add(&outcome.counts);
+        skips.append(&mut outcome.skips);
+        flaky.append(&mut outcome.flaky);
     }
-    summary(&times, &skips);
+    summary(&times, &skips, &flaky);
     let forbidden: Vec<&Skip> = skips.iter().filter(|skip| machine.strict && !skip.excused()).collect();
     for skip in &forbidden {
         eprintln!("CI=true: this machine could run what was skipped: {}", skip.reason);
@@ -176,13 +178,21 @@ fn prometheus(workspace: &Path) -> Result<()> {
     apt::unpack("prometheus", &into).context("no Prometheus: put prometheus and promtool in PATH")
 }
 
+/// What came of a group.
+struct Outcome {
+    counts: Counts,
+    skips: Vec<Skip>,
+    /// Names of tests that failed first and passed when tried again.
+    flaky: Vec<String>,
+}
+
 fn run_group(
     workspace: &Path,
     toolchain: &Toolchain,
     group: &Group,
     filter: Option<&str>,
     machine: &Machine,
-) -> Result<(Counts, Vec<Skip>)> {
+) -> Result<Outcome> {
     let mut command = toolchain.cargo(workspace);
     if machine.nextest {
         command.args(["nextest", "run", "--no-fail-fast", "--color", "never", "--no-tests", "pass"]);
@@ -190,6 +200,10 @@ fn run_group(
         command.args(["--success-output", "immediate", "--failure-output", "immediate"]).args(&group.select);
         if group.alone {
             command.args(["--test-threads", "1"]);
+        }
+        if group.root && machine.strict {
+            // Real traffic on clocks of a machine that others use too: a second try, which the summary tells.
+            command.args(["--retries", "1"]);
         }
         command.args(filter);
     } else {
@@ -208,15 +222,22 @@ fn run_group(
         counts.failed = counts.failed.max(1);
         eprintln!("{text}\n`{}` failed; its output is kept in {}", sh::shown(&command), log.display());
     }
-    Ok((counts, read::skips(&text)))
+    let flaky = read::flaky(&text);
+    if ended_well && !flaky.is_empty() {
+        eprintln!("{}", read::first_tries(&text));
+    }
+    Ok(Outcome { counts, skips: read::skips(&text), flaky })
 }
 
-fn summary(times: &[(&str, Counts, Duration)], skips: &[Skip]) {
+fn summary(times: &[(&str, Counts, Duration)], skips: &[Skip], flaky: &[String]) {
     println!();
     for (name, counts, took) in times {
         println!("{name:<18} {:>5} passed {:>4} failed {:>7.1} s", counts.passed, counts.failed, took.as_secs_f64());
     }
     for skip in skips {
         println!("SKIP {}", skip.reason);
+    }
+    for test in flaky {
+        println!("FLAKY {test}: failed first, passed when tried again");
     }
 }

@@ -56,6 +56,33 @@ pub(super) fn skips(text: &str) -> Vec<Skip> {
     text.lines().filter_map(reason).filter(|reason| !reason.starts_with('[')).map(|reason| Skip { reason }).collect()
 }
 
+/// Tests that nextest tried twice and that passed then.
+pub(super) fn flaky(text: &str) -> Vec<String> {
+    // `FLAKY 2/2 [   0.009s] (2/2) program test`, after the summary.
+    let name = |line: &str| {
+        let (_, rest) = line.trim_start().strip_prefix("FLAKY ")?.split_once("] ")?;
+        Some(rest.split_once(") ").map_or(rest, |(_, name)| name).to_owned())
+    };
+    text.lines().filter_map(name).collect()
+}
+
+/// What nextest printed of first tries that failed.
+pub(super) fn first_tries(text: &str) -> String {
+    let status = |line: &str| ["PASS [", "FAIL [", "TRY "].iter().any(|word| line.trim_start().starts_with(word));
+    let mut within = false;
+    let mut out = String::new();
+    for line in text.lines() {
+        if status(line) {
+            within = line.trim_start().starts_with("TRY 1 FAIL");
+        }
+        if within {
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +102,14 @@ mod tests {
         let text = "        SKIP [         ] netwhy-tests lab\n    SKIP machine: no netem\nSKIP x: machine: no BTF\nSKIP later\n";
         let found = skips(text);
         assert_eq!(found.iter().map(Skip::excused).collect::<Vec<_>>(), [true, true, false]);
+    }
+    #[test]
+    fn what_passed_only_when_tried_again_is_told_with_its_first_try() {
+        let text = "  PASS [   0.009s] (1/2) fl fine\n  TRY 1 FAIL [   0.138s] (───) fl once\n    panicked at here\n  \
+                    TRY 2 PASS [   0.009s] (2/2) fl once\n   running\n     Summary [   0.151s] 2 tests run: 2 passed (1 \
+                    flaky), 0 skipped\n   FLAKY 2/2 [   0.009s] (2/2) fl once\n";
+        assert_eq!(flaky(text), ["fl once"]);
+        assert_eq!(first_tries(text), "  TRY 1 FAIL [   0.138s] (───) fl once\n    panicked at here\n");
+        assert_eq!(counts(text), Counts { passed: 2, failed: 0 });
     }
 }
