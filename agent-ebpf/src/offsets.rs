@@ -103,6 +103,8 @@ globals! {
     NW_TP_LSNDTIME: u32 = 0;
     /// `inet_connection_sock.icsk_ack.lrcvtime`: when data was last received, jiffies.
     NW_TP_LRCVTIME: u32 = 0;
+    /// `tcp_sock.rcv_tstamp`: when an acknowledgement was last received, jiffies; `NONE`: busy sockets are not spared.
+    NW_TP_RCV_TSTAMP: u32 = 0;
     /// `sock.__sk_common.skc_num`: local port, host order.
     NW_SK_NUM: u32 = 0;
     /// `inet_sock.inet_sport`: local port, kept when the port is given back; `NONE`: not told.
@@ -131,7 +133,8 @@ globals! {
     /// Which segments of busy sockets give an RTT sample, and what the choice reads.
     NW_SAMPLING: Sampling = Sampling::new(16, 0, 0);
     /// A socket that received more segments than this without ever being looked at is older than the agent. 256 times
-    /// the distance of samples: a newer one escapes so many looks with probability e⁻²⁵⁶. `u32::MAX` without sampling.
+    /// the distance of samples: a newer one escapes so many looks with probability e⁻²⁵⁶, or with e⁻⁶ when GRO hands over
+    /// 45 segments at once; up to here none is spared (`is_spared`). `u32::MAX` without sampling.
     NW_UNSEEN_SEGMENTS: u32 = 4096;
     /// Level of the subtree's root below the mount; 0: all cgroups.
     NW_ROOT_LEVEL: u32 = 0;

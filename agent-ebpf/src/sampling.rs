@@ -10,14 +10,15 @@ pub struct Sampling {
     pub segs_in: u32,
     /// Offset of `tcp_sock.rcv_nxt`.
     pub rcv_nxt: u32,
-    /// 1: samples are rare enough that only one in eight harvests the socket's figures too.
+    /// 1: samples are rare enough that only one in eight harvests the socket's figures too, and that segments which
+    /// follow closely win less often (`is_spared`).
     pub thrifty: u32,
 }
 
 const _: () = assert!(size_of::<Sampling>() == 16);
 
 impl Sampling {
-    /// One sample in `every` segments on average; at least 1.
+    /// One sample in `every` segments of a socket that is not in a hurry, on average; at least 1.
     pub const fn new(every: u32, segs_in: u32, rcv_nxt: u32) -> Self {
         let every = if every == 0 { 1 } else { every };
         Self { threshold: ((1u64 << 32) / every as u64 - 1) as u32, segs_in, rcv_nxt, thrifty: (every > 4) as u32 }
@@ -39,9 +40,36 @@ pub const fn lot(segments: u32, expected: u32) -> (u32, u32) {
     ((x >> 32) as u32, x as u32)
 }
 
+/// Jiffies of rest before a segment (1 to 10 ms each) from which it keeps what it won.
+const REST: u32 = 4;
+
+/// Whether a segment that won gives no sample after all, because others came just before: a socket that carries thousands
+/// of segments a second is known well from a few samples. Of those without a whole jiffy of rest one in 16 keeps what it
+/// won, with each jiffy four more. `rest`: jiffies since a segment came; `bits`: of a lot.
+#[inline(always)]
+pub const fn is_spared(rest: u32, bits: u32) -> bool {
+    rest < REST && (bits >> 8) & 15 > rest * 4
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_busier_a_socket_the_rarer_its_samples_but_never_too_few() {
+        let sampling = Sampling::new(16, 0, 0);
+        // Segments a second with jiffies of 4 ms, and samples that 20 s of them give.
+        for (rate, least, most) in [(20u32, 15, 40), (60, 45, 110), (1_000, 60, 260), (10_000, 500, 1_500)] {
+            let segments = 20 * rate;
+            let jiffy = |n: u32| (u64::from(n) * 250 / u64::from(rate)) as u32;
+            let samples = (1..segments).filter(|n| {
+                let (first, second) = lot(*n, n.wrapping_mul(100));
+                first <= sampling.threshold && !is_spared(jiffy(*n) - jiffy(n - 1), second)
+            });
+            let samples = samples.count();
+            assert!((least..=most).contains(&samples), "{rate}/s: {samples}");
+        }
+    }
 
     #[test]
     fn one_segment_in_so_many_wins_whatever_the_rhythm() {

@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
-use netwhy_abi::{lot, reply_bucket};
+use netwhy_abi::{is_spared, lot, reply_bucket};
 
 use crate::{
     atomic,
@@ -31,14 +31,19 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
         // The lot differs from segment to segment and from socket to socket, so that no rhythm of the traffic is followed
         // in lockstep. TCP just wrote what it is made of, so it is in the CPU's cache: a counter of our own would cost
         // three cache misses on every segment.
-        let (lot, second) = lot(load(tp, sampling.segs_in), load(tp, sampling.rcv_nxt));
+        let segments: u32 = load(tp, sampling.segs_in);
+        let (lot, second) = lot(segments, load(tp, sampling.rcv_nxt));
         if lot > sampling.threshold {
+            return 0;
+        }
+        // One that carried few may not have been looked at: what it counts would be lost if that came too late.
+        if sampling.thrifty != 0 && segments > NW_UNSEEN_SEGMENTS.load() && is_spared(rest(tp), second) {
             return 0;
         }
         // One sample in eight harvests too: for sockets that no walk reaches, and between rare walks.
         let harvest = sampling.thrifty == 0 || second & 7 == 0;
         let Some(row) = edge_of(&ctx, sk) else { return 0 };
-        let young = load::<u32>(tp, NW_TP_SEGS_IN.load()) < YOUNG_SEGMENTS;
+        let young = segments < YOUNG_SEGMENTS;
         let storage = if young { seen(sk) } else { state(&ctx, sk, tp, 0) };
         if let Some(us) = newest_rtt(tp, storage) {
             maps::add_rtt(row, us, bpf_ktime_get_ns());
@@ -52,6 +57,20 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
         }
     }
     0
+}
+
+/// Jiffies since the socket received an acknowledgement or data; many when this kernel doesn't tell.
+#[inline(always)]
+unsafe fn rest(tp: Ptr) -> u32 {
+    if NW_TP_RCV_TSTAMP.load() == NONE || NW_TP_LRCVTIME.load() == NONE {
+        return u32::MAX;
+    }
+    // SAFETY: a TCP socket, to which the kernel has not yet shown the segment that just arrived.
+    unsafe {
+        let now = bpf_jiffies64() as u32;
+        let (acked, data): (u32, u32) = (load(tp, NW_TP_RCV_TSTAMP.load()), load(tp, NW_TP_LRCVTIME.load()));
+        now.wrapping_sub(acked).min(now.wrapping_sub(data))
+    }
 }
 
 /// Segments received up to which a socket gets no storage here: most sockets close before, and are counted whole then.

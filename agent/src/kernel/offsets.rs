@@ -63,6 +63,7 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_TP_CA_STATE", &[&["tcp_sock.inet_conn.icsk_ca_state"]]),
     optional("NW_TP_LSNDTIME", &[&["tcp_sock.lsndtime"]], "reply times"),
     optional("NW_TP_LRCVTIME", &[&["tcp_sock.inet_conn.icsk_ack.lrcvtime"]], "reply times"),
+    optional("NW_TP_RCV_TSTAMP", &[&["tcp_sock.rcv_tstamp"]], "sparing busy sockets"),
     optional(
         "NW_TP_SPORT",
         &[&["tcp_sock.inet_conn.icsk_inet.inet_sport"]],

@@ -143,8 +143,10 @@ fn power_on(
     limit: u32,
     accelerator: &str,
 ) -> Result<(Outcome, f64)> {
-    let mut command = Command::new("timeout");
-    command.args(["--signal=KILL", &limit.to_string(), "qemu-system-x86_64"]);
+    // In the foreground: Ctrl-C reaches the machine too; and it ends with whoever waits for it, however that ends.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", "timeout", "--foreground", "--kill-after=5", &limit.to_string()]);
+    command.arg("qemu-system-x86_64");
     command.args(["-accel", accelerator, "-cpu", "max", "-smp", "1", "-m", "1024", "-no-reboot"]);
     command.args(["-display", "none", "-monitor", "none", "-serial", "stdio", "-nic", "none"]);
     command.arg("-kernel").arg(&kernel.image).arg("-initrd").arg(archive);

@@ -57,7 +57,9 @@ pub(super) fn table(cases: &[Case], not_tried: &[String]) -> String {
     row("first answer right (culprit and cause)", "top1", top1, true);
     row("one of the first three", "top3", top3, true);
     row("first answer's culprit right", "blame_top1", blame_top1, true);
-    row("precision of everything said", "precision", precision, true);
+    row("precision: distinct things ever said", "precision", precision, true);
+    row("precision: hints, each agent's", "", all.precision_of_hints, true);
+    row("precision: merged answers at the end", "", all.precision_of_answers, true);
     row("faults found", "recall", recall, true);
     row("first answer names a wrong Node", "wrong_node", wrong_node, true);
     row("time to the right hint, median", "p50", p50_seconds, false);
@@ -94,7 +96,8 @@ pub(super) fn json(cases: &[Case], not_tried: &[String]) -> Value {
         confusion[expected][got] = json!(n);
     }
     json!({
-        "top1": top1, "top3": top3, "blame_top1": blame_top1, "precision": precision, "recall": recall,
+        "top1": top1, "top3": top3, "blame_top1": blame_top1, "precision": precision,
+        "precision_of_hints": all.precision_of_hints, "precision_of_answers": all.precision_of_answers, "recall": recall,
         "wrong_node": wrong_node, "control_hints": control_hints, "controls_with_hints": control_cases,
         "time_to_hint_seconds": { "p50": all.p50_seconds, "p95": all.p95_seconds },
         "abstentions": all.abstentions, "calibration_error": all.calibration_error,
@@ -113,7 +116,8 @@ fn case_json(case: &Case) -> Value {
     let seen = |seen: &super::score::Seen| {
         json!({
             "blame": seen.who.to_string(), "cause": seen.cause, "confidence": seen.confidence, "seconds": seen.seconds,
-            "agent": seen.agent, "summary": seen.summary,
+            "agent": seen.agent, "summary": seen.summary, "verdict": case.verdict(seen),
+            "alternatives": seen.alternatives.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
     };
     json!({

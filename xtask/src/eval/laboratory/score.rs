@@ -130,6 +130,27 @@ impl Case {
         !self.is_true(seen) && seen.alternatives.iter().any(named)
     }
 
+    /// What a hint is worth: `true`, `undecided`, `nobody` (it names no culprit) or `wrong`.
+    pub(super) fn verdict(&self, seen: &Seen) -> &'static str {
+        if self.is_true(seen) {
+            "true"
+        } else if seen.who == Who::Nobody {
+            "nobody"
+        } else if self.is_undecided(seen) {
+            "undecided"
+        } else {
+            "wrong"
+        }
+    }
+
+    /// Of answers that name somebody, those that are true and all.
+    fn answers_true(&self) -> (usize, usize) {
+        let named = || self.answers.iter().filter(|answer| answer.who != Who::Nobody);
+        let is_true =
+            |answer: &&Answer| self.expected.iter().any(|expected| expected.is_true(&answer.who, &answer.cause));
+        (named().filter(is_true).count(), named().count())
+    }
+
     /// Hints that say who it is.
     fn decided(&self) -> impl Iterator<Item = &Seen> {
         self.seen.iter().filter(|seen| seen.who != Who::Nobody && !self.is_undecided(seen))
@@ -155,6 +176,10 @@ pub(super) struct Score {
     pub(super) blame_top1: Option<f64>,
     /// Of all distinct (culprit, cause) said in cases with a fault, those that are true.
     pub(super) precision: Option<f64>,
+    /// Of all hints, each agent's counted, that name somebody and are decided, those that are true.
+    pub(super) precision_of_hints: Option<f64>,
+    /// Of all answers merged over the agents, as they stand at the end of cases with a fault, those that are true.
+    pub(super) precision_of_answers: Option<f64>,
     /// Faults of which a right hint came.
     pub(super) recall: Option<f64>,
     /// Cases whose first answer names a Node that has nothing to do with it.
@@ -178,6 +203,9 @@ pub(super) fn score(cases: &[Case]) -> Score {
     let controls: Vec<&Case> = cases.iter().filter(|case| case.is_control()).collect();
     let share = |of: &dyn Fn(&Case) -> bool| ratio(faults.iter().filter(|case| of(case)).count(), faults.len());
     let said: Vec<bool> = faults.iter().flat_map(|case| case.said().into_values()).collect();
+    let decided = || faults.iter().flat_map(|case| case.decided().map(|seen| case.is_true(seen)));
+    let sum = |(a, b): (usize, usize), (c, d): (usize, usize)| (a + c, b + d);
+    let answers = faults.iter().map(|case| case.answers_true()).fold((0, 0), sum);
     let (found, all) = faults.iter().fold((0, 0), |(n, all), case| (n + case.found(), all + case.expected.len()));
     let mut seconds: Vec<f64> = faults.iter().filter_map(|case| case.seconds).collect();
     seconds.sort_by(f64::total_cmp);
@@ -200,6 +228,8 @@ pub(super) fn score(cases: &[Case]) -> Score {
         top3: share(&|case| case.right_in_first(3)),
         blame_top1: share(&Case::blame_right),
         precision: ratio(said.iter().filter(|is_true| **is_true).count(), said.len()),
+        precision_of_hints: ratio(decided().filter(|is_true| *is_true).count(), decided().count()),
+        precision_of_answers: ratio(answers.0, answers.1),
         recall: ratio(found, all),
         wrong_node: share(&Case::names_wrong_node),
         control_hints: controls.iter().map(|case| case.seen.len()).sum(),
