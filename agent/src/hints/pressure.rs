@@ -221,7 +221,7 @@ fn cpu(context: &Context<'_>, index: usize, subject: &Subject<'_>) -> Vec<Findin
     if found.share < limit || own_limit || node < NODE_STALL || busy < BUSY {
         return Vec::new();
     }
-    let neighbour = neighbour(context, subject, own, cpus);
+    let neighbour = neighbour(context, subject, own, (cpus, busy));
     let name = subject.name();
     let mut all = numbers(context, subject, Resource::Cpu, found);
     let idle = Signal::CpuIdle.source();
@@ -300,11 +300,14 @@ enum Neighbour<'a> {
 }
 
 /// The user with the largest growth of its CPU use, as far as that is beyond its share by weight.
-fn neighbour<'a>(context: &Context<'a>, subject: &Subject<'_>, own: f64, cpus: f64) -> Neighbour<'a> {
+/// `(cpus, busy)`: CPUs of the Node, and the share of them that is used, by whomever.
+fn neighbour<'a>(context: &Context<'a>, subject: &Subject<'_>, own: f64, (cpus, busy): (f64, f64)) -> Neighbour<'a> {
     let seconds = context.window.as_secs_f64();
     let cores = |user: &CpuUser| user.usage_us as f64 / 1e6 / seconds;
     let weight = |user: &CpuUser| user.weight.unwrap_or(100) as f64;
-    let (used, weights) = context.cpu_users.iter().fold((0.0, 0.0), |(c, w), user| (c + cores(user), w + weight(user)));
+    let weights: f64 = context.cpu_users.iter().map(weight).sum();
+    // Also by what is in none of the cgroups that are watched.
+    let used = cpus * busy;
     let share = |user: &CpuUser| cpus * weight(user) / weights;
     let others = context.cpu_users.iter().filter(|user| user.id != subject.view.id);
     let beyond = |user: &&CpuUser| cores(user) > share(user).min(used / 2.0) && cores(user) >= NEIGHBOUR * cpus;

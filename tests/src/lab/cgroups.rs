@@ -84,17 +84,7 @@ pub struct Pod {
 impl Pod {
     /// Limits its CPU time to this share of one CPU (0.05 = 5 %); `None` lifts the limit. Returns the file and its new text.
     pub fn set_cpu_quota(&self, cpus: Option<f64>) -> Result<(PathBuf, String)> {
-        let period_us = CPU_PERIOD.as_micros();
-        let quota_us = cpus.map(|cpus| (cpus * period_us as f64).round() as u128);
-        let (file, text) = match (&self.cgroup_v1, quota_us) {
-            // The period stays at its default, which is CPU_PERIOD.
-            (Some(v1), Some(quota_us)) => (v1.join("cpu.cfs_quota_us"), quota_us.to_string()),
-            (Some(v1), None) => (v1.join("cpu.cfs_quota_us"), "-1".to_owned()),
-            (None, Some(quota_us)) => (self.cgroup.join("cpu.max"), format!("{quota_us} {period_us}")),
-            (None, None) => (self.cgroup.join("cpu.max"), format!("max {period_us}")),
-        };
-        write(&file, &text)?;
-        Ok((file, text))
+        set_cpu_quota(self.cgroup_v1.as_deref(), &self.cgroup, cpus)
     }
 
     /// Limits its memory, page cache included, bytes; `None` lifts the limit.
@@ -182,6 +172,11 @@ impl Cgroups {
         &self.root
     }
 
+    /// Limits the CPU time of all Pods together, in CPUs; `None` lifts the limit.
+    pub fn set_cpu_quota(&self, cpus: Option<f64>) -> Result<()> {
+        set_cpu_quota(self.root_v1.as_deref(), &self.root, cpus).map(drop)
+    }
+
     /// Makes a Pod's cgroup.
     pub fn pod(&self, node: &str, name: &str) -> Result<Pod> {
         for part in [node, name] {
@@ -212,6 +207,21 @@ impl Drop for Cgroups {
             remove(dir);
         }
     }
+}
+
+/// Writes a quota, in CPUs, where the machine has it: version 1's `cpu` hierarchy, or version 2. Returns file and text.
+fn set_cpu_quota(v1: Option<&Path>, v2: &Path, cpus: Option<f64>) -> Result<(PathBuf, String)> {
+    let period_us = CPU_PERIOD.as_micros();
+    let quota_us = cpus.map(|cpus| (cpus * period_us as f64).round() as u128);
+    let (file, text) = match (v1, quota_us) {
+        // The period stays at its default, which is CPU_PERIOD.
+        (Some(v1), Some(quota_us)) => (v1.join("cpu.cfs_quota_us"), quota_us.to_string()),
+        (Some(v1), None) => (v1.join("cpu.cfs_quota_us"), "-1".to_owned()),
+        (None, Some(quota_us)) => (v2.join("cpu.max"), format!("{quota_us} {period_us}")),
+        (None, None) => (v2.join("cpu.max"), format!("max {period_us}")),
+    };
+    write(&file, &text)?;
+    Ok((file, text))
 }
 
 fn make(dir: &Path) -> Result<()> {

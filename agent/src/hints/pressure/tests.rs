@@ -127,6 +127,17 @@ fn a_pod_that_uses_most_of_the_cpus_itself_starves_itself() {
 }
 
 #[test]
+fn who_works_little_is_not_to_blame_because_nobody_else_is_seen() {
+    // What takes the CPUs is in no cgroup that is watched: a process of the machine, or of another Node on it.
+    let mut case = hog();
+    case.cpu_users = vec![user("cart", 500_000), user("shop", 200_000)];
+    case.subject("cart").window_usage_us = Some(500_000);
+    let hint = Run::warm(&normal()).expect_one(&case);
+    assert_eq!(verdict(&hint), ("node_cpu_contention", BlameKind::Node, "node-a"));
+    assert!(hint.summary.contains("no neighbour stands out"), "{}", hint.summary);
+}
+
+#[test]
 fn a_pod_that_always_waits_must_wait_twice_as_long() {
     let mut always = normal();
     waits(&mut always, "cart", |p| p.cpu_some_us = 2_500_000);

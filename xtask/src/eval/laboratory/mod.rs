@@ -45,8 +45,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const WATCH: Duration = Duration::from_secs(12);
 /// What was healed may be spoken of so long: a window, then six clean ones.
 const QUIET: Duration = Duration::from_secs(40);
-/// Nice value of the laboratory and the agents.
-const NICE: i32 = -15;
 /// A case with its way to silence takes about so long, for the estimate of the time left, s.
 const ABOUT: f64 = 27.0;
 
@@ -75,9 +73,6 @@ pub(super) fn run(options: &Options<'_>) -> Result<(String, Value)> {
         fs::create_dir_all(dir).with_context(|| format!("make {}", dir.display()))?;
     }
     stop::install().context("handle Ctrl-C")?;
-    // Faults that use up the CPUs must not stop those who watch them: on a Node of its own an agent has CPUs beside its
-    // neighbours' Pods. Pods have their own cgroups, within which all inherit the same.
-    rustix::process::setpriority_process(None, NICE).context("raise the laboratory's priority")?;
     sh::say("making eight nodes in two zones, their pods and real traffic between them");
     let mut world = World::open(&bin, &logs)?;
     sh::say("starting an agent on each node, and letting them learn what is normal");

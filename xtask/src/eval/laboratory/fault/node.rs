@@ -6,9 +6,11 @@ use crate::eval::laboratory::{
     topology::World,
     who::Who,
 };
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use std::time::Duration;
 
+/// Share of the machine's CPU time that all Pods together may take while one burns all that it gets.
+const PODS_SHARE: f64 = 0.93;
 /// Connections that a full table still holds.
 const TABLE: u64 = 12;
 /// The limit is the whole machine's: it is lowered for no longer than this.
@@ -30,8 +32,15 @@ impl NodeFault {
             NoisyNeighbour(node, threads) => {
                 let (pod, threads) = (format!("hog-{node}"), threads.to_string());
                 world.add_pod(node, &pod)?;
-                world.launch(&pod, &pod, &["spin", "--threads", &threads])?;
-                Ok(Active::default().heal_by(move |world| {
+                // All Pods together leave some of the machine to the rest. A group that never sleeps starves the root's tasks on
+                // some kernels (6.18: each change of its weight sets its virtual time back), agents and kernel threads alike.
+                let cpus = std::thread::available_parallelism().context("count the CPUs")?.get();
+                world.lab().cgroups().set_cpu_quota(Some(PODS_SHARE * cpus as f64))?;
+                let active = Active::default().heal_by(|world| world.lab().cgroups().set_cpu_quota(None));
+                if let Err(error) = world.launch(&pod, &pod, &["spin", "--threads", &threads]) {
+                    return active.heal(world).and(Err(error));
+                }
+                Ok(active.heal_by(move |world| {
                     world.stop(&pod)?;
                     world.remove_pod(&pod)
                 }))
