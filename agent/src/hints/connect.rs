@@ -251,7 +251,12 @@ fn culprit(
         return Blame { alternatives: vec![peer], ..blame(BlameKind::Node, context.node) };
     }
     if alive > 0 {
-        return blame(edge.blame_kind(BlameKind::PeerNode), peer);
+        // Who asks a Node at one address alone can't tell it from the Pod that has the address.
+        let there = |other: &&Edge<'_>| other.view.peer_node.is_some() && other.view.peer_node == edge.view.peer_node;
+        let asked: BTreeSet<_> = context.edges.iter().filter(there).map(|other| other.view.peer).collect();
+        let pod = (asked.len() == 1).then(|| edge.peer_pod_name());
+        let blame = blame(edge.blame_kind(BlameKind::PeerNode), peer);
+        return Blame { alternatives: pod.filter(|pod| *pod != blame.name).into_iter().collect(), ..blame };
     }
     Blame { alternatives: vec![peer, context.node.to_owned()], ..blame(BlameKind::NodePair, context.pair(edge)) }
 }

@@ -139,7 +139,7 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
                     ..blame(BlameKind::Pod, context.subjects[subject].name())
                 },
             ),
-            _ => (&PATH_LOSS, path_culprit(context, &judged, subject, edges[0], (bad.len(), all.len() - bad.len()))),
+            _ => (&PATH_LOSS, path_culprit(context, &judged, subject, edges[0], bad.len())),
         };
         let mut finding = describe(context, rule, blame, subject, edges, counts);
         if rule.id == NODE_PACKET_LOSS.id {

@@ -73,6 +73,16 @@ fn unanswered_syns_while_other_peers_answer_blame_the_peer() {
 }
 
 #[test]
+fn a_node_asked_at_one_address_can_not_be_told_from_its_pod() {
+    let mut normal = Case::mesh(&["cart"], &PEERS);
+    normal.edge("cart", PEERS[0]).peer_node = Some("node-b".into());
+    let gone = |normal: &Case| normal.with("cart", PEERS[0], |t| unanswered(t, 3, 0));
+    let hint = Run::warm(&normal).expect_one(&gone(&normal));
+    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::PeerNode, "node-b"));
+    assert_eq!(hint.blame.alternatives, ["10.0.0.7"]);
+}
+
+#[test]
 fn two_unanswered_syns_are_silent() {
     let normal = Case::mesh(&["cart"], &PEERS);
     Run::warm(&normal).expect_silence(5, &normal.with("cart", PEERS[0], |t| unanswered(t, 2, 2)));

@@ -57,9 +57,11 @@ pub(super) fn common_culprit(context: &Context<'_>, judged: &Judged) -> Option<C
     Some(Common::Node(own))
 }
 
-/// The zone that all lossy peers are in. `None`: this one, several, or not known.
+/// The zone that all lossy peers of the cluster are in. `None`: this one, several, or not known.
 fn far_zone<'a>(context: &Context<'a>, judged: &Judged) -> Option<&'a str> {
-    let remote = judged.lossy.keys().map(|i| &context.edges[*i]).filter(|edge| edge.is_remote());
+    // What is outside may lie behind the same path.
+    let outside = |edge: &Edge<'_>| edge.blame_kind(BlameKind::PeerNode) == BlameKind::External;
+    let remote = judged.lossy.keys().map(|i| &context.edges[*i]).filter(|edge| edge.is_remote() && !outside(edge));
     let zones: BTreeSet<Option<&'a str>> = remote.map(|edge| edge.view.peer_zone.as_deref()).collect();
     let far = zones.first().copied().flatten().filter(|_| zones.len() == 1)?;
     context.zone.is_some_and(|own| own != far).then_some(far)
@@ -126,7 +128,7 @@ pub(super) fn path_culprit(
     judged: &Judged,
     subject: usize,
     index: usize,
-    (lossy_peers, clean_peers): (usize, usize),
+    lossy_peers: usize,
 ) -> Blame {
     let edge = &context.edges[index];
     let (peer, pair) = (edge.peer_node_name(), context.pair(edge));
@@ -163,10 +165,19 @@ pub(super) fn path_culprit(
         return Blame { alternatives: vec![name, peer], ..blame(BlameKind::None, "") };
     }
     let mut alternatives = vec![peer];
-    if clean_peers == 0 || lossy_peers > 1 {
+    if lossy_peers > 1 || !shown_elsewhere(context, judged, edge) {
         alternatives.push(context.node.to_owned());
     }
     Blame { alternatives, ..blame(BlameKind::NodePair, pair) }
+}
+
+/// Whether this Node's edges to other peers sent enough, all together, to have shown what this one loses, and don't.
+fn shown_elsewhere(context: &Context<'_>, judged: &Judged, edge: &Edge<'_>) -> bool {
+    let mut clean = Sent::default();
+    let others = judged.clean.keys().map(|i| &context.edges[*i]);
+    let others = others.filter(|other| other.is_remote() && other.view.peer_id() != edge.view.peer_id());
+    others.for_each(|other| clean.add(other));
+    Sent::of(edge).would_show_in(&clean)
 }
 
 /// All that is lost on the way to the edge's Node is lost on the way to one address there, which several of this Node's

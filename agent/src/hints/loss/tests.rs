@@ -38,6 +38,14 @@ fn loss_of_one_pod_to_one_peer_leaves_path_and_peer_undecided() {
     let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["cart"], &PEERS[..1], 20));
     assert_eq!(verdict(&hint), ("path_loss", BlameKind::NodePair, "node-a↔10.0.0.7"));
     assert_eq!(hint.blame.alternatives, ["10.0.0.7"]);
+    // The others would not have shown it: it may be this Node.
+    let mut small = lossy(&normal, &["cart"], &PEERS[..1], 20);
+    for peer in &PEERS[1..] {
+        let tally = small.tally("cart", peer);
+        tally.data_segs_out = tally.data_segs_out.min(60);
+    }
+    let hint = Run::warm(&normal).expect_one(&small);
+    assert_eq!(hint.blame.alternatives, ["10.0.0.7", NODE]);
 }
 
 #[test]
@@ -323,6 +331,25 @@ fn losses_to_all_of_another_zone_blame_the_path_there() {
     // One lossy peer in this zone: it is not the path between them.
     let hints = firing(&Run::warm(&normal).ticks(3, &lossy(&normal, &["cart", "payment"], &PEERS, 20)));
     assert!(hints.iter().all(|h| h.blame.kind == BlameKind::Node), "{hints:?}");
+}
+
+/// What is outside may lie behind the same path: it speaks neither for nor against it.
+#[test]
+fn losses_to_another_zone_and_outside_blame_the_path_there() {
+    let mut normal = Case::mesh(&["cart", "payment"], &[&PEERS[..], &["10.0.0.11", "10.0.0.12"]].concat());
+    normal.zone = Some("z1".into());
+    for edge in &mut normal.edges {
+        let last = edge.peer.octets()[15];
+        if last == 10 {
+            edge.class = PeerClass::External;
+        } else {
+            edge.peer_node = Some(format!("node-{last}").into());
+            edge.peer_zone = Some(if last < 10 { "z2" } else { "z1" }.into());
+        }
+    }
+    let hints = firing(&Run::warm(&normal).ticks(3, &lossy(&normal, &["cart", "payment"], &PEERS, 20)));
+    assert_eq!(hints.len(), 2);
+    assert!(hints.iter().all(|h| verdict(h) == ("path_loss", BlameKind::ZonePair, "z1↔z2")), "{hints:?}");
 }
 
 /// Half a per cent everywhere: one edge shows it, the others are below their limit, and they speak too.
