@@ -103,6 +103,7 @@ mod tests {
         let found = skips(text);
         assert_eq!(found.iter().map(Skip::excused).collect::<Vec<_>>(), [true, true, false]);
     }
+
     #[test]
     fn what_passed_only_when_tried_again_is_told_with_its_first_try() {
         let text = "  PASS [   0.009s] (1/2) fl fine\n  TRY 1 FAIL [   0.138s] (───) fl once\n    panicked at here\n  \
