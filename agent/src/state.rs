@@ -157,6 +157,8 @@ pub struct EdgeView {
     pub window: Tally,
     /// Sums over its last 3 s, without a minimum: what changed a moment ago shows here first.
     pub recent: Tally,
+    /// The peer acknowledged or sent data, or shook hands, within the last tick.
+    pub answered: bool,
     /// What is normal for it.
     pub usual: Usual,
 }

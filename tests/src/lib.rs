@@ -10,6 +10,7 @@
 //! behind is swept by the next one. Machine-wide settings are never touched. All of it needs root.
 
 pub mod built;
+pub mod discovery;
 pub mod faulty;
 pub mod helm;
 pub mod histogram;

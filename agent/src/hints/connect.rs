@@ -49,7 +49,9 @@ pub(super) const PEER_UNREACHABLE: Rule = Rule {
            acknowledgement at all about as much.",
     minimum: "3 resent SYNs, 3 failures or 3 timeouts.",
     ruled_out_by: "Any completed handshake with that address from this Node. If the address still acknowledges data on \
-                   older connections, its host and path are up and the listener or a filter is blamed instead.",
+                   older connections, its host and path are up and the listener or a filter is blamed instead. Of \
+                   connections that fell silent only answers of the last second acquit the peer's Node, and the Pod at this \
+                   end.",
     action: "Check that the peer is up and that no NetworkPolicy, firewall or route drops the packets.",
 };
 
@@ -209,7 +211,7 @@ fn unreachable(
             (over(n as f64, DEAD_TIMEOUTS as f64), false, what, numbers)
         }
     };
-    let blame = culprit(context, edge, half_alive, alive, silent);
+    let blame = culprit(context, (subject, edge), why, half_alive, alive, silent);
     let others = match alive {
         0 => "no other peer to compare with".to_owned(),
         n => format!("{n} other peers answer"),
@@ -234,7 +236,8 @@ fn unreachable(
 
 fn culprit(
     context: &Context<'_>,
-    edge: &Edge<'_>,
+    (subject, edge): (usize, &Edge<'_>),
+    why: Unanswered,
     half_alive: bool,
     alive: usize,
     silent: &BTreeMap<Ipv6Addr, bool>,
@@ -242,9 +245,24 @@ fn culprit(
     let peer = edge.peer_node_name();
     let remote: BTreeSet<_> = context.edges.iter().filter(|e| e.is_remote()).map(|e| e.view.peer).collect();
     let gone = silent.keys().filter(|p| remote.contains(p)).count();
+    let that_pod = || blame(edge.blame_kind(BlameKind::PeerPod), edge.peer_pod_name());
     // Within this Node there is no path in between: the Pod that has the address, or had it.
-    if half_alive || !edge.is_remote() || context.node_answers(edge) {
-        return blame(edge.blame_kind(BlameKind::PeerPod), edge.peer_pod_name());
+    if !edge.is_remote() {
+        return that_pod();
+    }
+    let neighbours: Vec<&Edge<'_>> = context.neighbours_alive(edge).collect();
+    if half_alive || !neighbours.is_empty() {
+        let mut alternatives = Vec::new();
+        if matches!(why, Unanswered::Timeouts(_)) {
+            // Connections fall silent within moments: answers from before don't count, neither for the peer's Node …
+            let reached = context.edges.iter().filter(|e| e.view.peer == edge.view.peer && !e.silent);
+            let node_up = reached.chain(neighbours).any(|e| e.view.answered);
+            alternatives.extend((!node_up).then_some(peer));
+            // … nor for the Pod at this end: a filter of its own silences all that it has.
+            let own_up = context.edges.iter().any(|e| e.subject == Some(subject) && e.view.answered);
+            alternatives.extend((!own_up).then(|| context.subjects[subject].name().to_owned()));
+        }
+        return Blame { alternatives, ..that_pod() };
     }
     // Both must hold for this Node: three peers gone, and still a majority without any one of them.
     if gone >= 3 && alive + 1 < gone {

@@ -169,10 +169,11 @@ impl<'a> Context<'a> {
         alive.map(|e| e.view.peer).collect::<BTreeSet<_>>().len()
     }
 
-    /// Another address on the same Node answers: the Node is up, and reached.
-    pub(super) fn node_answers(&self, edge: &Edge<'_>) -> bool {
-        let same = |e: &Edge<'_>| e.view.peer_node == edge.view.peer_node && e.view.peer != edge.view.peer;
-        edge.is_remote() && edge.view.peer_node.is_some() && self.edges.iter().any(|e| same(e) && e.answers())
+    /// Other addresses on the same Node that answer: the Node is up, and reached.
+    pub(super) fn neighbours_alive(&self, edge: &Edge<'_>) -> impl Iterator<Item = &Edge<'a>> {
+        let (node, peer) = (edge.view.peer_node.clone().filter(|_| edge.is_remote()), edge.view.peer);
+        let same = move |e: &&Edge<'a>| node.is_some() && e.view.peer_node == node && e.view.peer != peer;
+        self.edges.iter().filter(same).filter(|e| e.answers())
     }
 
     /// A connection to the same Node, or address where no Node is known, is as fast as ever: so is the path there.
@@ -301,10 +302,7 @@ impl Edge<'_> {
 
     /// The peer acknowledged or sent something in the last seconds, and is not falling silent now.
     pub(super) fn answers(&self) -> bool {
-        let t = &self.view.recent;
-        !self.silent
-            && !self.hushed
-            && (t.bytes_acked > 0 || t.bytes_received > 0 || t.connects.iter().sum::<u64>() > 0)
+        !self.silent && !self.hushed && self.view.recent.has_answer()
     }
 
     /// Held back by the peer's window or the local send buffer more than the thresholds allow.

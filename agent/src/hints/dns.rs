@@ -28,7 +28,8 @@ pub(super) const DNS_SLOW: Rule = Rule {
               capability NET_ADMIN). A lookup counts when its resolver ends, so one without an answer counts after the \
               resolver's timeout.",
     ruled_out_by: "A reason that makes the Pod or the Node slow as a whole, or that drops the Node's packets: then this is \
-                   a link of its chain.",
+                   a link of its chain. Connections that became slow at the same time leave the way to the server a suspect \
+                   beside it.",
     action: "Look at the DNS server's Pods (CPU limit, upstream), at the search list (`ndots`) of the Pod, and at lost UDP \
              packets on the way.",
 };
@@ -108,6 +109,20 @@ fn finding(context: &Context<'_>, rows: &[Judged<'_>], judged: &Judged<'_>) -> O
     })
 }
 
+/// Ends of the path to the server that may be slow instead, as far as connections tell: lookups alone can't.
+fn slow_path(context: &Context<'_>, server: &Edge<'_>) -> Vec<String> {
+    if !server.is_remote() {
+        return Vec::new();
+    }
+    let late = |edge: &&Edge<'_>| edge.memory.is_some_and(|memory| memory.outran_timers(edge.view, context.thresholds));
+    let late: BTreeSet<_> =
+        context.edges.iter().filter(|e| e.is_remote()).filter(late).map(|e| e.view.peer_id()).collect();
+    let there = late.contains(&server.view.peer_id());
+    let elsewhere = late.len() > usize::from(there);
+    let own = elsewhere.then(|| context.node.to_owned());
+    own.into_iter().chain((there && server.view.peer_node.is_some()).then(|| server.peer_node_name())).collect()
+}
+
 /// Who is at fault, and how sure that is.
 fn culprit(context: &Context<'_>, rows: &[Judged<'_>], judged: &Judged<'_>, server: &Edge<'_>) -> (Blame, f64) {
     let node = context.node;
@@ -118,6 +133,10 @@ fn culprit(context: &Context<'_>, rows: &[Judged<'_>], judged: &Judged<'_>, serv
         return (blame(BlameKind::Node, node), 1.0);
     }
     let it = blame(server.blame_kind(BlameKind::PeerPod), server.peer_pod_name());
+    let path = slow_path(context, server);
+    if !path.is_empty() {
+        return (Blame { alternatives: path, ..it }, 0.7);
+    }
     if nothing && subjects.len() > 1 {
         return (Blame { alternatives: vec![node.to_owned()], ..it }, 0.8);
     }

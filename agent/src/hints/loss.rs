@@ -58,7 +58,8 @@ pub(super) const PATH_LOSS: Rule = Rule {
     symptom: "packet_loss",
     meaning: "Packets to one peer get lost while this Node's other peers are fine. Several Pods with losses to the same \
               peer point to the peer; one alone leaves path and peer undecided. Losses to one Pod's address alone point to that \
-              Pod, and those to all peers of another zone to the path between the zones.",
+              Pod, and those to all peers of another zone to the path between the zones. Until others are shown to be \
+              clean, this Node and the path to the peer's zone stay suspects.",
     signals: SIGNALS,
     test: "Loss episodes (bursts, not segments) against the edge's baseline, Poisson upper tail, false-alarm rate 1e-6 \
            per window and edge (1e-12: begins at once), and episodes per data segment of at least `loss_ratio`. \

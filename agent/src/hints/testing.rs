@@ -73,6 +73,7 @@ impl Case {
         // What a test says of a window has gone on for all of it, unless it says otherwise.
         for edge in edges.iter_mut().filter(|e| e.recent.is_zero()) {
             edge.recent = edge.window.clone();
+            edge.answered = edge.window.has_answer();
         }
         NodeView {
             node: NODE.into(),
@@ -128,6 +129,7 @@ pub(super) fn healthy(pod: &str, peer: &str) -> EdgeView {
         peer_zone: None,
         window,
         recent: Tally::default(),
+        answered: false,
         usual: Default::default(),
     }
 }

@@ -35,7 +35,7 @@ impl Join {
             }
         }
         let mut edges = Vec::new();
-        let mut recent = self.window.recent(RECENT);
+        let (mut recent, answered) = (self.window.recent(RECENT), self.window.answered());
         for (key, tally) in self.window.edges() {
             let Some(owner) = self.owners.get(&key.cgroup) else { continue };
             let peer = Ipv6Addr::from(key.addr);
@@ -55,6 +55,7 @@ impl Join {
                     peer_zone: zone,
                     window,
                     recent: recent.remove(key).unwrap_or_default().without_needless(),
+                    answered: answered.contains(key),
                     usual: Usual::default(),
                 });
             }
@@ -146,6 +147,7 @@ impl Join {
                     peer_pod: pod,
                     window: Tally::default(),
                     recent: Tally::default(),
+                    answered: false,
                     usual: Usual::default(),
                 };
                 DnsView { server, window }
@@ -165,6 +167,7 @@ fn merged(mut edges: Vec<EdgeView>) -> Vec<EdgeView> {
         if same {
             kept.window.add(&next.window);
             kept.recent.add(&next.recent);
+            kept.answered |= next.answered;
         }
         same
     });

@@ -171,6 +171,7 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
         peer_zone: None,
         window: s.window.clone(),
         recent: crate::sample::Tally::default(),
+        answered: false,
         usual: Default::default(),
     };
     NodeView {

@@ -50,6 +50,11 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// The peer acknowledged or sent data, or shook hands.
+    pub fn has_answer(&self) -> bool {
+        self.bytes_acked > 0 || self.bytes_received > 0 || self.connects.iter().sum::<u64>() > 0
+    }
+
     /// Adds another sum.
     pub fn add(&mut self, other: &Self) {
         let Self {

@@ -3,7 +3,7 @@
 use super::{Connects, Histogram, HostKey, Lookups, Tally, ledger::FactsDelta, ledger::Frame};
 use netwhy_abi::{EdgeKey, PeerClass};
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     time::Duration,
 };
 
@@ -66,6 +66,12 @@ impl Window {
             sums.entry(*key).or_default().add(tally);
         }
         sums
+    }
+
+    /// Edges whose peer acknowledged or sent data, or shook hands, in the last frame.
+    pub fn answered(&self) -> HashSet<EdgeKey> {
+        let last = self.frames.back().into_iter().flat_map(|frame| &frame.edges);
+        last.filter(|(_, tally)| tally.has_answer()).map(|(key, _)| *key).collect()
     }
 
     /// Rows of full maps that counted something.

@@ -8,6 +8,7 @@ mod objects;
 mod publish;
 mod real;
 mod server;
+mod slices;
 
 use netwhy_agent::{
     peers::{Peers, watch_peers},

@@ -23,9 +23,9 @@ use std::{
 };
 use tokio::net::{TcpListener, TcpStream};
 
-const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
-fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> T {
+pub(crate) fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> T {
     serde_json::from_value(value).unwrap()
 }
 
@@ -58,7 +58,7 @@ async fn grant(admin: &Client) {
     bind(admin).await;
 }
 
-async fn bind(admin: &Client) {
+pub(crate) async fn bind(admin: &Client) {
     let binding: ClusterRoleBinding = read(json!({
         "metadata": {"name": "agent"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "agent"},

@@ -2,7 +2,7 @@
 
 use crate::Folder;
 use kube::{Client, Config, config::KubeConfigOptions, config::Kubeconfig};
-use netwhy_tests::{faulty::kubeconfig, kubernetes};
+use netwhy_tests::{discovery::Slices, faulty::kubeconfig, kubernetes};
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
@@ -27,6 +27,7 @@ impl Drop for Process {
 /// Both programs; gone when dropped.
 pub(crate) struct ApiServer {
     assets: PathBuf,
+    slices: Slices,
     folder: Folder,
     etcd: SocketAddr,
     address: SocketAddr,
@@ -61,7 +62,8 @@ impl ApiServer {
             .stderr(fs::File::create(folder.0.join("etcd.log")).unwrap())
             .spawn()
             .unwrap();
-        let mut this = Self { assets, folder, etcd, address, _etcd: Process(program), server: None };
+        let slices = Slices::of(&assets);
+        let mut this = Self { assets, slices, folder, etcd, address, _etcd: Process(program), server: None };
         this.restart().await;
         Some(this)
     }
@@ -85,6 +87,7 @@ impl ApiServer {
             .args(["--service-account-issuer=https://test", "--service-cluster-ip-range=10.0.0.0/24"])
             .args(["--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount", "--v=1"])
             .args(["--allow-privileged=true", "--max-requests-inflight=2000", "--max-mutating-requests-inflight=2000"])
+            .args(self.slices.arguments())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -115,6 +118,10 @@ impl ApiServer {
     /// A kubeconfig of the user that starts without rights. `through`: instead of the server itself.
     pub(crate) fn agent_config(&self, through: Option<SocketAddr>) -> String {
         kubeconfig(&format!("https://{}", through.unwrap_or(self.address)), "token: agent-token")
+    }
+
+    pub(crate) const fn slices(&self) -> Slices {
+        self.slices
     }
 
     pub(crate) const fn address(&self) -> SocketAddr {

@@ -1,7 +1,10 @@
 //! A real API server (etcd, kube-apiserver) on a Node of the laboratory, without kubelets: the objects are the test's.
 
 use crate::tools::{Said, Scratch, command, eventually, kubeconfig};
-use netwhy_tests::lab::{Lab, Node, Program};
+use netwhy_tests::{
+    discovery::Slices,
+    lab::{Lab, Node, Program},
+};
 use serde_json::{Value, json};
 use std::{
     ffi::OsString,
@@ -98,6 +101,7 @@ impl ControlPlane {
             "--service-account-key-file",
             &key,
         ];
+        let server_args = [server_args.as_slice(), Slices::of(assets).arguments()].concat();
         let programs = vec![run("etcd", &etcd_args), run("kube-apiserver", &server_args)];
         let url = format!("https://{address}:6443");
         let this = Self { _programs: programs, scratch, url, netns: node.netns.clone() };

@@ -6,6 +6,7 @@
 mod cluster;
 mod control_plane;
 mod fleet;
+mod services;
 mod shop;
 mod strange;
 mod tools;

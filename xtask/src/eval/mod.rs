@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// Clusters per scenario of the simulator; rounds over the cases of the laboratory
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     seeds: Option<u64>,
+    /// Of the laboratory: the first round; each has the faults at other places
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    first_seed: u64,
     /// Of the laboratory: only cases with this name; can be repeated
     #[arg(long, value_name = "NAME")]
     case: Vec<String>,
@@ -125,7 +128,7 @@ fn measure_here(part: Part, args: &Args) -> Result<Value> {
         Part::Laboratory => laboratory::run(&laboratory::Options {
             quick: args.quick,
             tune: args.tune,
-            seeds: args.seeds.unwrap_or(1),
+            seeds: args.first_seed..args.first_seed + args.seeds.unwrap_or(1),
             only: &args.case,
             programs: args.programs.as_deref(),
             record: args.record.as_deref(),
@@ -151,6 +154,7 @@ fn measure_in_own_build(part: Part, args: &Args) -> Result<Value> {
     if let Some(seeds) = args.seeds {
         command.arg("--seeds").arg(seeds.to_string());
     }
+    command.arg("--first-seed").arg(args.first_seed.to_string());
     for name in &args.case {
         command.args(["--case", name]);
     }
@@ -176,6 +180,7 @@ pub(crate) fn blame_cost() -> Result<Value> {
         quick: false,
         json: None,
         seeds: None,
+        first_seed: 1,
         case: Vec::new(),
         tune: false,
         programs: None,

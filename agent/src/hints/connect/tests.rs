@@ -211,3 +211,31 @@ fn an_unanswered_address_within_this_node_blames_that_address() {
     let hint = Run::warm(&normal).expect_one(&normal.with("cart", PEERS[0], |t| unanswered(t, 4, 0)));
     assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::PeerPod, "10.0.0.7"));
 }
+
+/// Answers of a moment ago are of before the silence: only newer ones acquit the peer's Node, and the Pod at this end.
+#[test]
+fn a_silent_address_is_its_pods_fault_while_its_node_and_this_pod_go_on() {
+    let mut normal = Case::mesh(&["cart"], &PEERS);
+    for peer in &PEERS[..2] {
+        normal.edge("cart", peer).peer_node = Some("node-b".into());
+    }
+    let dead = normal.with("cart", PEERS[0], |t| {
+        (t.bytes_acked, t.bytes_received, t.connects) = (0, 0, [0, 0]);
+        t.retransmits[Retransmit::Timeout as usize] = 4;
+    });
+    let hint = Run::warm(&normal).expect_one(&dead);
+    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::PeerPod, "10.0.0.7"));
+    assert_eq!(hint.blame.alternatives, Vec::<String>::new());
+    let quiet = |peers: &[&str]| {
+        let mut case = dead.clone();
+        for peer in peers {
+            let edge = case.edge("cart", peer);
+            (edge.recent, edge.answered) = (edge.window.clone(), false);
+        }
+        case
+    };
+    let hint = Run::warm(&normal).expect_one(&quiet(&PEERS[1..2]));
+    assert_eq!((hint.blame.name.as_str(), hint.blame.alternatives), ("10.0.0.7", vec!["node-b".to_owned()]));
+    let hint = Run::warm(&normal).expect_one(&quiet(&PEERS[1..]));
+    assert_eq!(hint.blame.alternatives, ["node-b", "cart"]);
+}

@@ -145,3 +145,18 @@ fn hint_about_lookups_that_stopped_says_so() {
     let hints = run.ticks(10, &with(&normal, Vec::new()));
     assert!(hints[0].summary.ends_with("resolved: no more lookups to judge"), "{}", hints[0].summary);
 }
+
+/// Connections to other peers of this Node became slow as well: lookups alone can't tell the server from the way there.
+#[test]
+fn a_slow_path_is_a_suspect_beside_the_server() {
+    let mut normal = normal(&["cart"]);
+    for edge in &mut normal.edges {
+        edge.peer_node = Some("node-b".into());
+    }
+    let mut slow = with(&normal, vec![lookups("cart", SERVER, &[(300_000, 20)], 0)]);
+    assert_eq!(Run::warm(&normal).expect_one(&slow).blame.alternatives, Vec::<String>::new());
+    slow.tally("cart", "10.0.0.7").rtt = crate::hints::testing::rtts(&[(100, 60), (60_000, 40)]);
+    let hints = firing(&Run::warm(&normal).ticks(3, &slow));
+    let dns = hints.iter().find(|h| h.cause == "dns_slow").unwrap_or_else(|| panic!("{hints:?}"));
+    assert_eq!((dns.blame.name.as_str(), &dns.blame.alternatives[..]), (SERVER, &["node-a".to_owned()][..]));
+}

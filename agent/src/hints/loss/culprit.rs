@@ -143,20 +143,30 @@ pub(super) fn path_culprit(
             .map(|(_, s)| *s)
             .collect()
     };
+    // Several lossy peers at once, or the others not shown to be clean: it may be this Node, or all peers of its zone.
+    let mut shared = Vec::new();
+    if lossy_peers > 1 || !shown_elsewhere(context, judged, edge) {
+        shared.push(context.node.to_owned());
+    }
+    shared.extend(zone_path(context, judged, edge));
+    // Or the one Pod that all of them are of.
+    let subjects: BTreeSet<usize> = judged.lossy.values().copied().collect();
+    if lossy_peers > 1 && subjects.len() == 1 {
+        shared.push(context.subjects[subject].name().to_owned());
+    }
     let sick = to_peer(&judged.lossy);
     let sound: BTreeSet<usize> = to_peer(
         &judged.clean.iter().filter(|(i, _)| would_show(edge, &context.edges[**i])).map(|(i, s)| (*i, *s)).collect(),
     );
     if edge.blame_kind(BlameKind::PeerNode) == BlameKind::External {
-        return Blame { alternatives: vec![pair], ..blame(BlameKind::External, peer) };
+        let alternatives = std::iter::once(pair).chain(shared).collect();
+        return Blame { alternatives, ..blame(BlameKind::External, peer) };
     }
     if edge.view.peer_node.is_some() && only_that_pod(context, judged, edge) {
         return Blame { alternatives: vec![peer], ..blame(BlameKind::PeerPod, edge.peer_pod_name()) };
     }
-    // Several lossy peers at once: it may be this Node, with the others still to come.
-    let own = || (lossy_peers > 1).then(|| context.node.to_owned());
     if sick.len() >= 2 && sick.len() > sound.len() {
-        let alternatives = std::iter::once(pair).chain(own()).collect();
+        let alternatives = std::iter::once(pair).chain(shared).collect();
         return Blame { alternatives, ..blame(BlameKind::PeerNode, peer) };
     }
     if !sound.is_empty() {
@@ -164,11 +174,22 @@ pub(super) fn path_culprit(
         let name = context.subjects[subject].name().to_owned();
         return Blame { alternatives: vec![name, peer], ..blame(BlameKind::None, "") };
     }
-    let mut alternatives = vec![peer];
-    if lossy_peers > 1 || !shown_elsewhere(context, judged, edge) {
-        alternatives.push(context.node.to_owned());
-    }
+    let alternatives = std::iter::once(peer).chain(shared).collect();
     Blame { alternatives, ..blame(BlameKind::NodePair, pair) }
+}
+
+/// The path to the edge's zone, unless it is this one, or other peers there show that it is sound.
+fn zone_path(context: &Context<'_>, judged: &Judged, edge: &Edge<'_>) -> Option<String> {
+    let (own, far) = (context.zone?, edge.view.peer_zone.as_deref()?);
+    if own == far {
+        return None;
+    }
+    let mut clean = Sent::default();
+    let others = judged.clean.keys().map(|i| &context.edges[*i]);
+    let others = others.filter(|other| other.view.peer_zone.as_deref() == Some(far));
+    let others = others.filter(|other| other.is_remote() && other.view.peer_id() != edge.view.peer_id());
+    others.for_each(|other| clean.add(other));
+    (!Sent::of(edge).would_show_in(&clean)).then(|| format!("{own}↔{far}"))
 }
 
 /// Whether this Node's edges to other peers sent enough, all together, to have shown what this one loses, and don't.

@@ -372,3 +372,35 @@ fn edges_below_their_own_limit_speak_against_this_node() {
     let hints = firing(&Run::warm(&normal).ticks(3, &small));
     assert!(hints.iter().all(|h| h.cause == "path_loss"), "{hints:?}");
 }
+
+/// Half of this Node's peers lose, the one outside among them: it may be this Node, or the one Pod, as well.
+#[test]
+fn losses_to_a_peer_outside_do_not_acquit_this_node() {
+    let mut normal = Case::mesh(&["cart"], &[&PEERS[..], &["10.0.0.11", "10.0.0.12"]].concat());
+    normal.edge("cart", PEERS[0]).class = PeerClass::External;
+    let hints = firing(&Run::warm(&normal).ticks(3, &lossy(&normal, &["cart"], &PEERS[..2], 20)));
+    let outside = hints.iter().find(|h| h.blame.kind == BlameKind::External).unwrap();
+    assert_eq!(outside.blame.alternatives[..3], ["node-a↔10.0.0.7", NODE, "cart"]);
+    // All others are shown to be clean: it is not.
+    let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["cart"], &PEERS[..1], 20));
+    assert_eq!((hint.blame.kind, hint.blame.alternatives.len()), (BlameKind::External, 1));
+}
+
+#[test]
+fn the_path_to_a_zone_is_a_suspect_until_another_peer_there_is_clean() {
+    let mut normal = Case::mesh(&["cart"], &PEERS);
+    normal.zone = Some("z1".into());
+    for edge in &mut normal.edges {
+        let last = edge.peer.octets()[15];
+        edge.peer_node = Some(format!("node-{last}").into());
+        edge.peer_zone = Some(if last < 9 { "z2" } else { "z1" }.into());
+    }
+    let bad = lossy(&normal, &["cart"], &PEERS[..1], 20);
+    let hint = Run::warm(&normal).expect_one(&bad);
+    assert_eq!(verdict(&hint), ("path_loss", BlameKind::NodePair, "node-a↔node-7"));
+    assert_eq!(hint.blame.alternatives, ["node-7"]);
+    // The other peer there sent too little to show it.
+    let quiet = bad.with("cart", PEERS[1], |t| t.data_segs_out = 60);
+    let hint = Run::warm(&normal).expect_one(&quiet);
+    assert_eq!(hint.blame.alternatives, ["node-7", "z1↔z2"]);
+}

@@ -28,6 +28,7 @@ use serde_json::Value;
 use std::{
     collections::BTreeMap,
     fs,
+    ops::Range,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -53,7 +54,7 @@ pub(super) struct Options<'a> {
     pub(super) quick: bool,
     pub(super) tune: bool,
     /// Rounds over all cases.
-    pub(super) seeds: u64,
+    pub(super) seeds: Range<u64>,
     /// Only cases with these names.
     pub(super) only: &'a [String],
     /// Where the programs are. `None`: they are built.
@@ -87,7 +88,7 @@ fn plans(options: &Options<'_>) -> Result<Vec<Plan>> {
         let quick = !options.quick || QUICK.contains(&(plan.name, plan.magnitude.as_str()));
         quick && (options.only.is_empty() || options.only.iter().any(|name| name == plan.name))
     };
-    let plans: Vec<Plan> = (1..=options.seeds).flat_map(|seed| cases::all(set, seed)).filter(chosen).collect();
+    let plans: Vec<Plan> = options.seeds.clone().flat_map(|seed| cases::all(set, seed)).filter(chosen).collect();
     if plans.is_empty() {
         let mut names: Vec<&str> = cases::all(set, 1).iter().map(|plan| plan.name).collect();
         names.dedup();
