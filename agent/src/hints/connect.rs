@@ -22,8 +22,9 @@ pub(super) const POD_ACCEPT_QUEUE_FULL: Rule = Rule {
               handshakes. Clients wait a second or more until their SYN is sent again.",
     signals: &["netwhy_tcp_accept_queue_overflows_total", "walks that found the queue full"],
     test: "At least `accept_drops` connections turned away in the window, or a walk that found the queue full. Both \
-           are counted, not estimated: no false alarm by chance.",
-    minimum: "One event.",
+           are counted, not estimated.",
+    minimum: "`accept_drops` connections, or one walk: a client that gives up while the path to it is broken resets its \
+              half-open connection, and the kernel counts that as a drop of the listener too.",
     ruled_out_by: "As many SYN-ACKs sent again: what is counted then are SYNs that clients repeat because the answer got \
                    lost. Folded under `pod_cpu_throttled` while the Pod is throttled: then it can't accept faster.",
     action: "See why the Pod doesn't call accept (blocked event loop, too few workers), add replicas, or raise the \
@@ -251,17 +252,19 @@ fn culprit(
         return that_pod();
     }
     let neighbours: Vec<&Edge<'_>> = context.neighbours_alive(edge).collect();
+    // Connections fall silent within moments: answers from before speak for nobody, neither for this Node …
+    let sudden = matches!(why, Unanswered::Timeouts(_));
+    let answered = |of: &dyn Fn(&Edge<'_>) -> bool| context.edges.iter().any(|e| e.view.answered && of(e));
+    let no_news = sudden && !answered(&|e| e.is_remote() && e.view.peer != edge.view.peer);
+    let this_node = no_news.then(|| context.node.to_owned());
     if half_alive || !neighbours.is_empty() {
-        let mut alternatives = Vec::new();
-        if matches!(why, Unanswered::Timeouts(_)) {
-            // Connections fall silent within moments: answers from before don't count, neither for the peer's Node …
-            let reached = context.edges.iter().filter(|e| e.view.peer == edge.view.peer && !e.silent);
-            let node_up = reached.chain(neighbours).any(|e| e.view.answered);
-            alternatives.extend((!node_up).then_some(peer));
-            // … nor for the Pod at this end: a filter of its own silences all that it has.
-            let own_up = context.edges.iter().any(|e| e.subject == Some(subject) && e.view.answered);
-            alternatives.extend((!own_up).then(|| context.subjects[subject].name().to_owned()));
-        }
+        // … nor for the peer's, …
+        let reached = answered(&|e| e.view.peer == edge.view.peer && !e.silent);
+        let node_up = !sudden || reached || neighbours.iter().any(|e| e.view.answered);
+        // … nor for the Pod at this end, which a filter of its own may silence.
+        let own_up = !sudden || answered(&|e| e.subject == Some(subject));
+        let own = (!own_up).then(|| context.subjects[subject].name().to_owned());
+        let alternatives = (!node_up).then_some(peer).into_iter().chain(own).chain(this_node).collect();
         return Blame { alternatives, ..that_pod() };
     }
     // Both must hold for this Node: three peers gone, and still a majority without any one of them.
@@ -274,7 +277,8 @@ fn culprit(
         let asked: BTreeSet<_> = context.edges.iter().filter(there).map(|other| other.view.peer).collect();
         let pod = (asked.len() == 1).then(|| edge.peer_pod_name());
         let blame = blame(edge.blame_kind(BlameKind::PeerNode), peer);
-        return Blame { alternatives: pod.filter(|pod| *pod != blame.name).into_iter().collect(), ..blame };
+        let pod = pod.filter(|pod| *pod != blame.name);
+        return Blame { alternatives: pod.into_iter().chain(this_node).collect(), ..blame };
     }
     Blame { alternatives: vec![peer, context.node.to_owned()], ..blame(BlameKind::NodePair, context.pair(edge)) }
 }

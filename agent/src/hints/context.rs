@@ -181,6 +181,13 @@ impl<'a> Context<'a> {
         self.near.contains(&edge.view.peer_id())
     }
 
+    /// A connection to another Node, of those that `of` is true for, is as fast as ever.
+    pub(super) fn others_near(&self, edge: &Edge<'_>, of: impl Fn(&Edge<'a>) -> bool) -> bool {
+        let mut others =
+            self.edges.iter().filter(|other| other.is_remote() && other.view.peer_id() != edge.view.peer_id());
+        others.any(|other| of(other) && self.is_near(other))
+    }
+
     /// Why loss is not it, when the data say so.
     pub(super) fn no_loss(&self, edge: &Edge<'_>) -> Option<RuledOut> {
         let t = edge.tally();

@@ -176,9 +176,16 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
                 true => (vec![pair], BlameKind::PeerNode, peer),
                 false => (vec![peer], BlameKind::NodePair, pair),
             };
-            // Several peers at once: it may be this Node, with the others still to come.
-            if peers.usual.is_empty() || peers.far.len() > 1 {
+            // Several peers at once, or no other that was as near as ever in the last seconds: it may be this Node, with
+            // the others still to come, or the path to all of the peer's zone.
+            if peers.far.len() > 1 || !context.others_near(edge, |_| true) {
                 alternatives.push(context.node.to_owned());
+            }
+            let there = edge.view.peer_zone.as_deref();
+            if let Some((own, far)) = context.zone.zip(there).filter(|(own, far)| own != far)
+                && !context.others_near(edge, |other| other.view.peer_zone.as_deref() == Some(far))
+            {
+                alternatives.push(format!("{own}↔{far}"));
             }
             let culprit = Blame { alternatives, ..blame(kind, name) };
             let proof = Proof::of(risen.iter().map(|risen| risen.rise));
