@@ -1,25 +1,26 @@
 //! Running: the only place that knows every part.
 
+mod cluster;
+
 use crate::{
     cgroup::{CgroupTable, FactsReader, Mounts, Reader},
-    config::{Config, Exit, Kube, RunQueue, Switch, cli::Cli, reloadable},
+    config::{Config, Exit, RunQueue, Switch, cli::Cli, reloadable},
     http,
     kernel::{self, KernelSource, Loaded, Mode, SourceSettings, Subtree},
     metrics::{MetricsOptions, Privileges},
     node::{HostPaths, HostReader},
     peers,
     pipeline::{self, Pipeline},
-    pods, privileges,
-    publish::{self, Publish},
+    privileges,
     sample::{CgroupFacts, Header, Recorder},
     state::NodeView,
     tasks::{Stop, Stopped, Tasks},
-    tick::{self, Outlet, Reloads, Tick, Watched},
+    tick::{Outlet, Reloads, Tick, Watched},
 };
 use anyhow::Context as _;
 use std::{
     net::Ipv6Addr,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -90,15 +91,15 @@ pub fn node_name(config: &Config) -> String {
 pub fn run(cli: &Cli) -> Result<(), Failure> {
     let (config, bytes) = configuration(cli)?;
     let listener = http::bind(config.http.listen)?;
-    let place = cluster_place(&config)?;
+    let place = cluster::place(&config)?;
     let (source, peers, privileges) = open_then_give_up(cli, &config)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
+        let node = node_name(&config);
         let cluster = match place {
-            Some(place) => Some(connect(&config, &place).await?),
+            Some(place) => Some(cluster::connect(&node, &place).await?),
             None => None,
         };
-        let node = node_name(&config);
         let config = Arc::new(config);
         let (config_sender, config_seen) = watch::channel(config.clone());
         let (options_sender, options) = watch::channel(metrics_options(&config));
@@ -114,10 +115,10 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
         let mut tasks = Tasks::default();
         let conntrack = config.kube.conntrack.then(|| cli.global.procfs.clone());
         if let Some(cluster) = &cluster {
-            tell_cluster(&mut tasks, &stopped, cluster, &config.kube, &view);
+            cluster::tell(&mut tasks, &stopped, cluster, &config.kube, &view);
         }
         let cluster =
-            cluster.map(|cluster| watch_cluster(&mut tasks, &stopped, cluster, &node, &config.kube, conntrack));
+            cluster.map(|cluster| cluster::watch(&mut tasks, &stopped, cluster, &node, &config.kube, conntrack));
         let outlet = Outlet { view: view_sender, stats: stats_sender };
         let tick = Tick::new(source, pipeline, config_seen, outlet, own, cluster, reloads.clone());
         let ticking = stopped.clone();
@@ -305,71 +306,6 @@ fn modes(config: &Config) -> [(&'static str, Mode); 8] {
             },
         ),
     ]
-}
-
-/// Where the API server is to be found. `None`: nowhere, or it is not wanted.
-fn cluster_place(config: &Config) -> Result<Option<pods::Place>, Failure> {
-    let kube = &config.kube;
-    if kube.mode == Switch::Off {
-        return Ok(None);
-    }
-    let place = pods::find(kube.kubeconfig.as_deref(), |name| std::env::var(name).ok());
-    if place.is_none() {
-        if kube.mode == Switch::On {
-            return Err(Failure::usage(pods::ConnectError::Absent));
-        }
-        tracing::info!("no Kubernetes found: naming cgroups by systemd unit, container and path");
-    }
-    Ok(place)
-}
-
-/// Makes ready to ask the API server. Whether it answers is not asked here.
-async fn connect(config: &Config, place: &pods::Place) -> Result<pods::Cluster, Failure> {
-    let cluster =
-        pods::Cluster::connect(place, kernel::monotonic, pods::Patience::default()).await.map_err(Failure::usage)?;
-    tracing::info!(?place, node = node_name(config), "watching this Node's Pods");
-    Ok(cluster)
-}
-
-/// Starts telling the API server of hints, where that was asked for.
-fn tell_cluster(
-    tasks: &mut Tasks,
-    stopped: &Stopped,
-    cluster: &pods::Cluster,
-    config: &Kube,
-    view: &watch::Receiver<Arc<NodeView>>,
-) {
-    let what = Publish { events: config.publish_events, conditions: config.publish_conditions };
-    if what != Publish::default() {
-        let stop = stopped.clone().wait();
-        tasks.spawn("publish", publish::publish(cluster.clone(), what, view.clone(), stop));
-    }
-}
-
-/// Starts the watches.
-fn watch_cluster(
-    tasks: &mut Tasks,
-    stopped: &Stopped,
-    cluster: pods::Cluster,
-    node: &str,
-    config: &Kube,
-    conntrack: Option<PathBuf>,
-) -> tick::Cluster {
-    let (sender, pods) = watch::channel(Arc::default());
-    let stop = stopped.clone().wait();
-    tasks.spawn("pods", pods::watch_pods(cluster.clone(), node.to_owned(), config.events, sender, stop));
-    let peers = config.nodes.then(|| {
-        let (sender, peers) = watch::channel(Arc::default());
-        let stop = stopped.clone().wait();
-        tasks.spawn("peers", peers::watch_peers(cluster, node.to_owned(), config.endpoint_slices, sender, stop));
-        peers
-    });
-    let translations = conntrack.map(|procfs| {
-        let (sender, translations) = watch::channel(Arc::default());
-        tasks.spawn("conntrack", peers::watch_conntrack(procfs, sender, stopped.clone().wait()));
-        translations
-    });
-    tick::Cluster { pods, peers, translations }
 }
 
 fn metrics_options(config: &Config) -> MetricsOptions {

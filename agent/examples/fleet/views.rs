@@ -58,6 +58,7 @@ pub(crate) fn view(number: usize, nodes: usize, pods: usize, edges: usize) -> No
                 peer_pod: Some(format!("shop/{}", pod(to, p)).into()),
                 peer_zone: None,
                 recent: Tally::default(),
+                answered: true,
                 usual: Default::default(),
                 window,
             });

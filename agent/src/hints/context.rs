@@ -1,8 +1,9 @@
 //! What judges read: the view with everything that more than one of them needs worked out once.
 
 use super::{
-    baseline::{EdgeMemory, Memory},
+    baseline::Memory,
     dns_memory::DnsMemory,
+    edge_memory::EdgeMemory,
     host_memory::HostMemory,
     path::{MIN_PATH_SAMPLES, Path},
     rules::Family,

@@ -1,8 +1,8 @@
 //! Paths that became longer: to one peer, to a zone, or from this Node to everybody.
 
 use super::{
-    baseline::EdgeMemory,
     context::{Context, Edge},
+    edge_memory::EdgeMemory,
     finding::{Finding, blame, evidence},
     own::{self, Own, Row},
     path::{self, Path, RISE_ALPHA, Rise, Witness},

@@ -15,6 +15,7 @@ mod cpu;
 mod dns;
 mod dns_memory;
 mod docs;
+mod edge_memory;
 mod engine;
 mod external;
 mod finding;

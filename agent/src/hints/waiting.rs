@@ -1,8 +1,8 @@
 //! Think time: acknowledgements that ride on late replies while the path is as fast as ever.
 
 use super::{
-    baseline::{EdgeMemory, MIN_LEARN_SAMPLES, MIN_RTT_SAMPLES},
     context::{Context, Edge, Subject},
+    edge_memory::{EdgeMemory, MIN_LEARN_SAMPLES, MIN_RTT_SAMPLES},
     external::EXTERNAL_SLOW,
     finding::{Finding, blame, evidence},
     path::{Path, Rise},

@@ -6,15 +6,17 @@ mod image;
 mod kernel;
 
 use crate::{Unavailable, apt, sh, test, toolchain};
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use guest::{Outcome, Verdict};
 use image::Programs;
 use kernel::Kernel;
 use serde_json::{Value, json};
 use std::{
     fs,
+    num::NonZero,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
     time::Instant,
 };
 
@@ -53,10 +55,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let programs = build(&workspace)?;
     let dir = sh::target_dir(&workspace).join("vm");
     fs::create_dir_all(&dir).with_context(|| format!("make {}", dir.display()))?;
+    let kernels: Vec<Kernel> = args.kernels.iter().map(|series| Kernel::fetch(series, &dir)).collect::<Result<_>>()?;
     let mut outcomes = Vec::new();
-    for series in &args.kernels {
-        let kernel = Kernel::fetch(series, &dir)?;
-        outcomes.push((kernel.name.clone(), boot(&workspace, &dir, &programs, &kernel, args)?));
+    // A machine has one CPU: as many side by side as there are here.
+    for several in kernels.chunks(thread::available_parallelism().map_or(1, NonZero::get)) {
+        let boot = |(i, kernel)| boot(&workspace, &dir, &programs, kernel, args, i == 0);
+        let ended: Result<Vec<_>> = thread::scope(|scope| {
+            let running: Vec<_> = several.iter().enumerate().map(|one| scope.spawn(move || boot(one))).collect();
+            running.into_iter().map(|one| one.join().map_err(|_| anyhow!("a machine's thread panicked"))?).collect()
+        });
+        outcomes.extend(several.iter().map(|kernel| kernel.name.clone()).zip(ended?));
     }
     let mut failed = 0;
     for (name, (outcome, seconds)) in &outcomes {
@@ -120,16 +128,25 @@ fn executables(messages: &str) -> Vec<(String, PathBuf)> {
     messages.lines().filter_map(program).collect()
 }
 
-/// Runs one machine to its end; its outcome, and how long it took, s.
-fn boot(workspace: &Path, dir: &Path, programs: &Programs, kernel: &Kernel, args: &Args) -> Result<(Outcome, f64)> {
+/// Runs one machine to its end; its outcome, and how long it took, s. `shown`: with a line of progress, of which there can
+/// be one at a time.
+fn boot(
+    workspace: &Path,
+    dir: &Path,
+    programs: &Programs,
+    kernel: &Kernel,
+    args: &Args,
+    shown: bool,
+) -> Result<(Outcome, f64)> {
     let archive = dir.join(format!("{}.cpio", kernel.name));
     image::write(programs, kernel, args.filter.as_deref(), &archive)?;
     let hardware = Path::new("/dev/kvm").exists();
-    let mut ended = power_on(workspace, kernel, &archive, args.seconds, if hardware { "kvm" } else { "tcg" })?;
+    let power_on = |with: &str| power_on(workspace, kernel, &archive, args.seconds, with, shown);
+    let mut ended = power_on(if hardware { "kvm" } else { "tcg" })?;
     // A device that is there may still not work: nested virtualisation often doesn't.
     if hardware && ended.0.release.is_empty() {
         sh::say("  KVM can't be used here: every instruction is emulated instead");
-        ended = power_on(workspace, kernel, &archive, args.seconds, "tcg")?;
+        ended = power_on("tcg")?;
     }
     let _ = fs::remove_file(&archive);
     Ok(ended)
@@ -142,6 +159,7 @@ fn power_on(
     archive: &Path,
     limit: u32,
     accelerator: &str,
+    shown: bool,
 ) -> Result<(Outcome, f64)> {
     // In the foreground: Ctrl-C reaches the machine too; and it ends with whoever waits for it, however that ends.
     let mut command = Command::new("setpriv");
@@ -152,7 +170,14 @@ fn power_on(
     command.arg("-kernel").arg(&kernel.image).arg("-initrd").arg(archive);
     command.args(["-append", "console=ttyS0 panic=-1 loglevel=3 net.ifnames=0"]);
     let began = Instant::now();
-    let (_, console) = sh::captured(&format!("tests on Linux {}", kernel.name), &mut command)?;
+    let what = format!("tests on Linux {}", kernel.name);
+    let console = if shown {
+        sh::captured(&what, &mut command)?.1
+    } else {
+        sh::say(&format!("  {what} beside it"));
+        let output = command.stdin(Stdio::null()).output().context("start qemu-system-x86_64")?;
+        [output.stdout, output.stderr].iter().map(|part| String::from_utf8_lossy(part)).collect()
+    };
     let seconds = began.elapsed().as_secs_f64();
     let log = sh::keep_log(workspace, &format!("vm-{}.log", kernel.name), &console)?;
     let outcome = Outcome::read(&console);
