@@ -77,6 +77,7 @@ fn two_that_share_a_cpu_wait_as_long_as_the_scheduler_says() {
     let programs = [&victim, &hog].map(|pod| (pod, spin(&stage, pod)));
     let quiet = stage.lab.start(&calm, &["sink", "--port", "9000"]).unwrap();
     quiet.wait_ready(PATIENCE).unwrap();
+    let (sleeper, truth_sleeper) = (counted(&mut watch, &calm).0, schedstat(&quiet).0);
     let before: Vec<_> = programs.iter().map(|(pod, program)| (counted(&mut watch, pod), schedstat(program))).collect();
     // Nothing announces that enough time was shared.
     thread::sleep(CONTEST);
@@ -87,8 +88,10 @@ fn two_that_share_a_cpu_wait_as_long_as_the_scheduler_says() {
         close("waited", waited - counts.0, truth_waited - truth.0);
         close("runs", runs - counts.1, truth_runs - truth.1);
     }
-    let (waited, _) = counted(&mut watch, &calm);
-    assert!(waited < CONTEST.as_nanos() as u64 / 10, "a sleeper hardly waits: {waited}");
+    let (waited, truth) = (counted(&mut watch, &calm).0 - sleeper, schedstat(&quiet).0 - truth_sleeper);
+    // Where there is but one CPU it waits for that as well, now and then.
+    let most = truth + truth / 5 + CONTEST.as_nanos() as u64 / 10;
+    assert!(waited < most, "a sleeper hardly waits: {waited} against {truth}");
     assert_eq!(watch.counter(Counter::RunQueueFull), 0);
 }
 
