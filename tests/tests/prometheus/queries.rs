@@ -97,7 +97,10 @@ fn break_things(world: &mut World) -> Injected {
         injected.heal(&mut world.shop).unwrap();
     }
     let throttle: Fault = "cpu-throttle".parse().unwrap();
-    throttle.inject(&mut world.shop).unwrap()
+    let injected = throttle.inject(&mut world.shop).unwrap();
+    let seen = "rate(netwhy_cpu_periods_total[60s]) > 0";
+    wait_until(seen, || world.prometheus.query(seen).is_ok_and(|series| !series.is_empty()));
+    injected
 }
 
 #[test]
