@@ -67,7 +67,19 @@ fn describe(screen: &Screen, hint: &Value) -> String {
     let _ = writeln!(out, "\n  {}", screen.bold(text("/summary")));
     let _ = writeln!(out, "  cause       {} (confidence {confidence:.0} %)", text("/cause"));
     let _ = writeln!(out, "  who suffers {} {}", text("/subject/kind"), text("/subject/name"));
-    let blame = [text("/blame/kind"), hint.pointer("/blame/name").and_then(Value::as_str).unwrap_or("")].join(" ");
+    let others: Vec<&str> = hint
+        .pointer("/blame/alternatives")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let name = hint.pointer("/blame/name").and_then(Value::as_str).unwrap_or("");
+    let blame = match (text("/blame/kind"), others.join(" or ")) {
+        ("none", others) if !others.is_empty() => format!("{others}: this hint alone can't tell"),
+        (kind, others) if others.is_empty() => format!("{kind} {name}"),
+        (kind, others) => format!("{kind} {name}, or {others}"),
+    };
     let _ = writeln!(out, "  at fault    {}", blame.trim());
     let items = |key: &str| hint[key].as_array().map_or(&[][..], Vec::as_slice);
     for (i, evidence) in items("evidence").iter().enumerate() {

@@ -7,7 +7,7 @@ use super::{
     wrap,
 };
 use crate::{
-    api::Evidence,
+    api::{BlameKind, Evidence},
     plugin::model::{
         Silent,
         case::{Case, State},
@@ -131,7 +131,10 @@ impl Case {
                 who = format!("{who} {}", blame.name);
             }
             if !blame.alternatives.is_empty() {
-                who = format!("{who} (or {})", blame.alternatives.join(", "));
+                who = match blame.kind {
+                    BlameKind::None => format!("at fault: {}, not known which", blame.alternatives.join(" or ")),
+                    _ => format!("{who} (or {})", blame.alternatives.join(", ")),
+                };
             }
             parts.push(who);
         }
