@@ -145,7 +145,7 @@ pub(super) fn path_culprit(
     };
     // Several lossy peers at once, or the others not shown to be clean: it may be this Node, or all peers of its zone.
     let mut shared = Vec::new();
-    if lossy_peers > 1 || !shown_elsewhere(context, judged, edge) {
+    if lossy_peers > 1 || !shown_elsewhere(context, judged, edge, |_| true) {
         shared.push(context.node.to_owned());
     }
     shared.extend(zone_path(context, judged, edge));
@@ -184,19 +184,16 @@ fn zone_path(context: &Context<'_>, judged: &Judged, edge: &Edge<'_>) -> Option<
     if own == far {
         return None;
     }
-    let mut clean = Sent::default();
-    let others = judged.clean.keys().map(|i| &context.edges[*i]);
-    let others = others.filter(|other| other.view.peer_zone.as_deref() == Some(far));
-    let others = others.filter(|other| other.is_remote() && other.view.peer_id() != edge.view.peer_id());
-    others.for_each(|other| clean.add(other));
-    (!Sent::of(edge).would_show_in(&clean)).then(|| format!("{own}↔{far}"))
+    let there = |other: &Edge<'_>| other.view.peer_zone.as_deref() == Some(far);
+    (!shown_elsewhere(context, judged, edge, there)).then(|| format!("{own}↔{far}"))
 }
 
-/// Whether this Node's edges to other peers sent enough, all together, to have shown what this one loses, and don't.
-fn shown_elsewhere(context: &Context<'_>, judged: &Judged, edge: &Edge<'_>) -> bool {
+/// Whether this Node's edges to other peers, of those that `of` is true for, sent enough, all together, to have shown what
+/// this one loses, and don't.
+fn shown_elsewhere(context: &Context<'_>, judged: &Judged, edge: &Edge<'_>, of: impl Fn(&Edge<'_>) -> bool) -> bool {
     let mut clean = Sent::default();
     let others = judged.clean.keys().map(|i| &context.edges[*i]);
-    let others = others.filter(|other| other.is_remote() && other.view.peer_id() != edge.view.peer_id());
+    let others = others.filter(|other| other.is_remote() && other.view.peer_id() != edge.view.peer_id() && of(other));
     others.for_each(|other| clean.add(other));
     Sent::of(edge).would_show_in(&clean)
 }
