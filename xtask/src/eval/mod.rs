@@ -27,13 +27,13 @@ pub(crate) struct Args {
     /// Clusters per scenario of the simulator; rounds over the cases of the laboratory
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     seeds: Option<u64>,
-    /// Of the laboratory: the first round; each has the faults at other places
+    /// Of the laboratory: the first round; each has the faults at other places, and from the second on at other magnitudes
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     first_seed: u64,
     /// Of the laboratory: only cases with this name; can be repeated
     #[arg(long, value_name = "NAME")]
     case: Vec<String>,
-    /// Of the laboratory: other places and magnitudes than the report's, for work on rules
+    /// Of the laboratory: other magnitudes than the report's, and other places than the same round's, for work on rules
     #[arg(long)]
     tune: bool,
     /// Of the laboratory: record what the agent on the Node that sees most counted, one file per case

@@ -1,6 +1,9 @@
 //! Which faults are tried, where, and how strong: one set to tune rules on, another to report.
 
-use super::fault::{Control, Fault, NodeFault, PathFault, PodFault, Way};
+use super::{
+    fault::{Control, Fault, NodeFault, PathFault, PodFault, Way},
+    magnitudes as m,
+};
 
 /// One thing to try.
 #[derive(Clone, Debug)]
@@ -14,7 +17,8 @@ pub(super) struct Plan {
 /// Which set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Set {
-    /// The figures of the report.
+    /// The figures of the report. Rounds from the second on have [magnitudes](super::magnitudes) of their own, at which no
+    /// rule was worked on.
     Report,
     /// Other places and magnitudes, for work on rules.
     Tune,
@@ -54,33 +58,35 @@ impl Places {
 pub(super) fn all(set: Set, seed: u64) -> Vec<Plan> {
     let tune = set == Set::Tune;
     let mut places = Places { at: usize::try_from(seed).unwrap_or(0) + if tune { 3 } else { 0 } };
+    let mut draw = m::Draw::new(set, seed);
     let mut out = Vec::new();
     let mut add = |name, magnitude: String, fault| out.push(Plan { name, magnitude, fault, seed });
     let p = &mut places;
     let percent = |value: f64| format!("{value} %");
 
     for (name, way) in [("node-loss-in", Way::In), ("node-loss-out", Way::Out), ("node-loss-both", Way::Both)] {
-        for value in if tune { [0.3, 1.0, 3.0] } else { [0.2, 0.5, 2.0] } {
+        for value in m::node_loss(set) {
             add(name, percent(value), Fault::Path(PathFault::NodeLoss(p.next(&NODES), way, value)));
         }
     }
-    for value in if tune { [1.5, 4.0] } else { [1.0, 3.0] } {
+    for value in m::PAIR_LOSS.map(|of| draw.of(&of)) {
         let (a, b) = p.pair();
         add("pair-loss", percent(value), Fault::Path(PathFault::PairLoss(a, b, value)));
     }
-    let value = if tune { 1.5 } else { 1.0 };
+    let value = draw.of(&m::ZONE_LOSS);
     add("zone-pair-loss", percent(value), Fault::Path(PathFault::ZoneLoss(value)));
-    let value = if tune { 3.0 } else { 2.0 };
+    let value = draw.of(&m::POD_LOSS);
     add("pod-loss", percent(value), Fault::Path(PathFault::PodLoss(p.pod("api", &NODES), value)));
+    let value = draw.of(&m::BURSTY_LOSS);
     add("bursty-loss", percent(value), Fault::Path(PathFault::BurstyLoss(p.next(&NODES), value)));
-    let mbit = if tune { 5 } else { 6 };
+    let mbit = draw.of(&m::POLICER);
     add("policer", format!("{mbit} Mbit/s"), Fault::Path(PathFault::Policer(p.next(&STORES), mbit)));
-    let mbit = if tune { 4 } else { 5 };
+    let mbit = draw.of(&m::QUEUE);
     add("queueing", format!("{mbit} Mbit/s"), Fault::Path(PathFault::Queue(p.next(&NODES), mbit)));
-    for ms in if tune { [5.0, 15.0] } else { [3.0, 10.0] } {
+    for ms in m::NODE_DELAY.map(|of| draw.of(&of)) {
         add("node-delay", format!("{ms} ms"), Fault::Path(PathFault::NodeDelay(p.next(&NODES), ms)));
     }
-    let ms = if tune { 15.0 } else { 10.0 };
+    let ms = draw.of(&m::PAIR_DELAY);
     let (a, b) = p.pair();
     add("pair-delay", format!("{ms} ms"), Fault::Path(PathFault::PairDelay(a, b, ms)));
     add("blackhole", String::new(), Fault::Path(PathFault::Blackhole(p.next(&NODES))));
@@ -88,10 +94,10 @@ pub(super) fn all(set: Set, seed: u64) -> Vec<Plan> {
     add("link-flap", String::new(), Fault::Path(PathFault::LinkFlap(p.next(&NODES))));
     add("syn-drop", String::new(), Fault::Path(PathFault::SynDrop(p.pod("api", &NODES))));
 
-    for value in if tune { [7.0, 15.0] } else { [5.0, 20.0] } {
+    for value in [m::fixed_quota(set), draw.of(&m::QUOTA)] {
         add("cpu-quota", percent(value), Fault::Pod(PodFault::CpuQuota(p.pod("api", &NODES), value)));
     }
-    let threads = if tune { 6 } else { 4 };
+    let threads = draw.whole(&m::THREADS);
     add(
         "noisy-neighbour",
         format!("{threads} threads"),
@@ -99,26 +105,28 @@ pub(super) fn all(set: Set, seed: u64) -> Vec<Plan> {
     );
     add("memory-thrash", String::new(), Fault::Pod(PodFault::MemoryThrash(p.pod("api", &NODES))));
     add("oom-loop", String::new(), Fault::Pod(PodFault::OomLoop(p.pod("api", &NODES))));
-    let kbytes = if tune { 1000 } else { 2000 };
+    let kbytes = draw.whole(&m::READS);
     add("io-throttle", format!("{kbytes} kB/s"), Fault::Pod(PodFault::IoThrottle(p.pod("api", &NODES), kbytes)));
-    let bytes = if tune { 60_000 } else { 100_000 };
+    let bytes = draw.whole(&m::SLOW_READER);
     add("slow-reader", format!("{bytes} B/s"), Fault::Pod(PodFault::SlowReader(p.pod("store", &STORES), bytes)));
-    let bytes = if tune { 24_576 } else { 32_768 };
+    let bytes = draw.whole(&m::SEND_BUFFER);
     add("small-send-buffer", format!("{bytes} B"), Fault::Pod(PodFault::SmallSendBuffer(p.pod("bulk", &BULKS), bytes)));
     add("accept-queue-full", String::new(), Fault::Pod(PodFault::AcceptQueue(p.pod("api", &NODES))));
     add("listener-gone", String::new(), Fault::Pod(PodFault::ListenerGone(p.pod("api", &NODES))));
     add("rst-storm", String::new(), Fault::Pod(PodFault::RstStorm(p.pod("api", &NODES))));
     add("conntrack-full", String::new(), Fault::Node(NodeFault::ConntrackFull(p.next(&CARTS))));
-    let ms = if tune { 300 } else { 150 };
+    let ms = draw.whole(&m::DNS_DELAY);
     add("dns-delay", format!("{ms} ms"), Fault::Pod(PodFault::DnsDelay(p.pod("dns", &["d", "h"]), ms)));
-    for ms in if tune { [25, 60] } else { [15, 40] } {
+    for ms in m::LOCK.map(|of| draw.whole(&of)) {
         add("application-lock", format!("{ms} ms"), Fault::Pod(PodFault::ApplicationLock(p.pod("api", &NODES), ms)));
     }
-    let ms = if tune { 90 } else { 60 };
+    let ms = draw.whole(&m::EXTERNAL);
     add("external-slow", format!("{ms} ms"), Fault::Pod(PodFault::ExternalSlow(ms)));
-    let lossy = Fault::Path(PathFault::NodeLoss(p.next(&NODES), Way::Both, 2.0));
-    let throttled = Fault::Pod(PodFault::CpuQuota(p.pod("api", &NODES), 5.0));
-    add("two-at-once", "2 % loss, 5 % quota".to_owned(), Fault::Two(Box::new(lossy), Box::new(throttled)));
+    let (loss, quota) = (draw.of(&m::LOSS_OF_TWO), draw.of(&m::QUOTA_OF_TWO));
+    let lossy = Fault::Path(PathFault::NodeLoss(p.next(&NODES), Way::Both, loss));
+    let throttled = Fault::Pod(PodFault::CpuQuota(p.pod("api", &NODES), quota));
+    let both = Fault::Two(Box::new(lossy), Box::new(throttled));
+    add("two-at-once", format!("{loss} % loss, {quota} % quota"), both);
 
     for control in Control::ALL {
         add(control.name(), String::new(), Fault::Control(control));
@@ -135,12 +143,16 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
+    /// Rounds whose figures may be reported.
+    const ROUNDS: std::ops::RangeInclusive<u64> = 2..=12;
+
     #[test]
     fn every_case_has_a_name_of_its_own_and_only_controls_expect_nothing() {
-        for set in [Set::Report, Set::Tune] {
-            let plans = all(set, 1);
+        let rounds = ROUNDS.map(|round| (Set::Report, round));
+        for (set, round) in [(Set::Report, 1), (Set::Tune, 1)].into_iter().chain(rounds) {
+            let plans = all(set, round);
             let names: BTreeSet<(&str, &str)> = plans.iter().map(|plan| (plan.name, plan.magnitude.as_str())).collect();
-            assert_eq!(names.len(), plans.len());
+            assert_eq!(names.len(), plans.len(), "round {round}");
             for plan in &plans {
                 let silent = plan.fault.expected().iter().all(|expected| expected.right.is_empty());
                 assert_eq!(silent, matches!(plan.fault, Fault::Control(_)), "{}", plan.name);
@@ -150,18 +162,44 @@ mod tests {
 
     #[test]
     fn what_is_reported_was_not_tuned_on() {
-        let (report, tune) = (all(Set::Report, 1), all(Set::Tune, 1));
-        assert!(!report.iter().any(|plan| {
-            let is_control = matches!(plan.fault, Fault::Control(_));
-            !is_control && tune.iter().any(|other| other.fault == plan.fault)
-        }));
+        let (first, tune) = (all(Set::Report, 1), all(Set::Tune, 1));
+        let is_control = |plan: &Plan| matches!(plan.fault, Fault::Control(_));
+        assert!(!first.iter().any(|plan| !is_control(plan) && tune.iter().any(|other| other.fault == plan.fault)));
+        // By name and magnitude, wherever it was.
+        let mut known: BTreeSet<(&str, String)> = BTreeSet::new();
+        known.extend(first.into_iter().chain(tune).map(|plan| (plan.name, plan.magnitude)));
+        let is_fixed = |plan: &Plan| {
+            let quick = QUICK.contains(&(plan.name, plan.magnitude.as_str()));
+            plan.magnitude.is_empty() || plan.name.starts_with("node-loss-") || quick
+        };
+        for round in ROUNDS {
+            let plans = all(Set::Report, round);
+            let drawn: Vec<&Plan> = plans.iter().filter(|plan| !is_fixed(plan)).collect();
+            assert_eq!(drawn.len(), 20);
+            for plan in drawn {
+                assert!(!known.contains(&(plan.name, plan.magnitude.clone())), "{} {}", plan.name, plan.magnitude);
+            }
+        }
     }
 
     #[test]
-    fn the_quick_cases_exist() {
-        let plans = all(Set::Report, 1);
-        for (name, magnitude) in QUICK {
-            assert!(plans.iter().any(|plan| (plan.name, plan.magnitude.as_str()) == (name, magnitude)), "{name}");
+    fn loss_of_nodes_is_tried_at_the_same_magnitudes_in_every_round() {
+        for round in 1..=*ROUNDS.end() {
+            for name in ["node-loss-in", "node-loss-out", "node-loss-both"] {
+                let plans = all(Set::Report, round);
+                let of = plans.iter().filter(|plan| plan.name == name).map(|plan| plan.magnitude.as_str());
+                assert_eq!(of.collect::<Vec<_>>(), ["0.2 %", "0.5 %", "2 %"], "round {round}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_quick_cases_exist_in_every_round() {
+        for round in 1..=*ROUNDS.end() {
+            let plans = all(Set::Report, round);
+            for (name, magnitude) in QUICK {
+                assert!(plans.iter().any(|plan| (plan.name, plan.magnitude.as_str()) == (name, magnitude)), "{name}");
+            }
         }
     }
 }

@@ -10,6 +10,7 @@
 mod agents;
 mod cases;
 mod fault;
+mod magnitudes;
 mod pool;
 mod report;
 mod score;

@@ -19,7 +19,7 @@ const CONNTRACK: Duration = Duration::from_secs(18);
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::eval::laboratory) enum NodeFault {
     /// A new Pod uses all CPUs with so many threads.
-    NoisyNeighbour(String, usize),
+    NoisyNeighbour(String, u64),
     /// The connection tracking table is full.
     ConntrackFull(String),
 }

@@ -37,9 +37,9 @@ pub(in crate::eval::laboratory) enum PathFault {
     /// Ten packets in a row that a Node receives, %.
     BurstyLoss(String, f64),
     /// What a Node receives passes a rate limit with hardly any queue, Mbit/s.
-    Policer(String, u32),
+    Policer(String, f64),
     /// What a Node sends waits in a queue in front of a rate limit, Mbit/s.
-    Queue(String, u32),
+    Queue(String, f64),
     /// A Node is further away, each way, ms.
     NodeDelay(String, f64),
     /// Two Nodes are further away from each other, each way, ms.

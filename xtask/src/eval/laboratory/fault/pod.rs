@@ -38,7 +38,7 @@ pub(in crate::eval::laboratory) enum PodFault {
     SlowReader(String, u64),
     /// A bulk Pod sends through so small a buffer, bytes, over 5 ms each way. Paced, because the kernel calls a sender limited
     /// by its buffer when the last of it leaves while the program waits for room.
-    SmallSendBuffer(String, u32),
+    SmallSendBuffer(String, u64),
     /// An api Pod accepts nothing.
     AcceptQueue(String),
     /// An api Pod's process is gone.
