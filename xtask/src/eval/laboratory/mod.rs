@@ -39,9 +39,11 @@ use topology::World;
 const POLL: Duration = Duration::from_millis(400);
 /// A fault stays this long at least, so that everything that is said about it is heard: the window's length.
 const LISTEN: Duration = Duration::from_secs(10);
-/// It stays this long after the right hint came …
+/// How often what they say is merged: they judge once per second.
+const MERGE: Duration = Duration::from_secs(1);
+/// It stays this long after the right hints and the right first answer came …
 const AFTER: Duration = Duration::from_secs(4);
-/// … and this long when none does.
+/// … and this long when one of them does not.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A control is watched so long.
 const WATCH: Duration = Duration::from_secs(12);
@@ -199,11 +201,12 @@ fn listen(world: &mut World, plan: &Plan, active: &mut fault::Active) -> Result<
     };
     let names = world.names();
     let began = Instant::now();
-    let limit = active.limit.unwrap_or(PATIENCE);
+    let limit = if case.is_control() { WATCH } else { active.limit.unwrap_or(PATIENCE) };
+    let mut next = Duration::ZERO;
     // By agent, id and culprit: a hint that changes its mind has said two things.
     let mut seen: BTreeMap<(String, String, who::Who), Seen> = BTreeMap::new();
     let mut found = vec![None; case.expected.len()];
-    let last = loop {
+    loop {
         let since = began.elapsed();
         active.tick(world, since)?;
         let firing = world.agents()?.hints()?;
@@ -228,24 +231,22 @@ fn listen(world: &mut World, plan: &Plan, active: &mut fault::Active) -> Result<
             (entry.confidence, entry.summary) = (confidence, hint.summary.clone());
             entry.alternatives = alternatives;
         }
-        let all = found.iter().all(Option::is_some);
-        let newest = found.iter().flatten().copied().fold(0.0, f64::max);
-        let enough = match case.is_control() {
-            true => since >= WATCH,
-            false => since >= limit || (all && since >= LISTEN && since.as_secs_f64() >= newest + AFTER.as_secs_f64()),
-        };
-        if enough {
-            break firing;
+        // A case ends with what was merged last.
+        if since >= next || since >= limit {
+            next = since.max(next + MERGE);
+            let hints: Vec<Hint> = firing.into_iter().map(|(_, hint)| hint).collect();
+            case.hear(since.as_secs_f64(), pool::said(&hints, &world.agents()?.rows()?, &names));
+            let awaited = found.iter().chain([&case.answer_seconds]);
+            let newest = awaited.copied().try_fold(0.0, |newest: f64, seconds| Some(newest.max(seconds?)));
+            let all = newest.filter(|_| !case.is_control()).map(|newest| newest + AFTER.as_secs_f64());
+            if since >= limit || all.is_some_and(|end| since >= LISTEN && since.as_secs_f64() >= end) {
+                break;
+            }
         }
         if stop::sleep(POLL) {
             bail!("interrupted");
         }
-    };
-    let (blamed, fleet) = pool::judge(&world.agents()?.rows()?, &names);
-    let last: Vec<Hint> = last.into_iter().map(|(_, hint)| hint).collect();
-    let blamed = pool::refined(blamed, &last, &names);
-    case.answers = pool::answers(&pool::told(&last, &names), &blamed, &names);
-    case.fleet = fleet;
+    }
     case.seen = seen.into_values().collect();
     case.seconds = found.into_iter().flatten().reduce(f64::min);
     Ok(case)

@@ -55,10 +55,10 @@ impl Told {
 
 /// A culprit that the edges of all agents together show.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Blamed {
-    pub(super) who: Who,
-    pub(super) symptom: Symptom,
-    pub(super) confidence: f64,
+struct Blamed {
+    who: Who,
+    symptom: Symptom,
+    confidence: f64,
 }
 
 /// One answer to "what is wrong, and whose fault is it?".
@@ -72,9 +72,28 @@ pub(super) struct Answer {
     pub(super) hints: usize,
 }
 
+/// What all agents together say at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Said {
+    /// The first one first.
+    pub(super) answers: Vec<Answer>,
+    /// The edges of all agents name somebody.
+    pub(super) blames: bool,
+    /// What the edges show, in words.
+    pub(super) fleet: Vec<String>,
+}
+
+/// Merges the hints that fire and what the edges of all agents show.
+pub(super) fn said(hints: &[Hint], rows: &[PeerRow], names: &Names) -> Said {
+    let (blamed, fleet) = judge(rows, names);
+    let blames = !blamed.is_empty();
+    let blamed = refined(blamed, hints, names);
+    Said { answers: answers(&told(hints, names), &blamed, names), blames, fleet }
+}
+
 /// Judges all agents' rows as `kubectl netwhy nodes` does, with zones besides. Beside those who are blamed: every finding
 /// in words, the undecided too.
-pub(super) fn judge(rows: &[PeerRow], names: &Names) -> (Vec<Blamed>, Vec<String>) {
+fn judge(rows: &[PeerRow], names: &Names) -> (Vec<Blamed>, Vec<String>) {
     let fleet = fleet(rows, |node| names.zone(node));
     let verdicts = blame::judge(&fleet, &Parameters::default());
     let blamed = |finding: &Finding| match finding {
@@ -129,7 +148,7 @@ fn who(culprit: Culprit, fleet: &Fleet) -> Who {
 
 /// What each hint comes to in the end: `kubectl netwhy why` follows a hint to whom it blames, and on to what the agent there
 /// says of it, so that what a throttled Pod's callers suffer speaks for the throttling.
-pub(super) fn told(hints: &[Hint], names: &Names) -> Vec<Told> {
+fn told(hints: &[Hint], names: &Names) -> Vec<Told> {
     // Without Kubernetes agents name peers by address; with it they know their Pods.
     let subjects: BTreeMap<&str, String> = hints.iter().map(|h| (h.subject.name.as_str(), pod_of(h))).collect();
     let named = |hint: &Hint| {
@@ -147,7 +166,7 @@ pub(super) fn told(hints: &[Hint], names: &Names) -> Vec<Told> {
 }
 
 /// Those whom the edges blame; a Node's own agent may know that it is one of its Pods.
-pub(super) fn refined(blamed: Vec<Blamed>, hints: &[Hint], names: &Names) -> Vec<Blamed> {
+fn refined(blamed: Vec<Blamed>, hints: &[Hint], names: &Names) -> Vec<Blamed> {
     let one = |blamed: Blamed| match &blamed.who {
         Who::Node(node) if blamed.symptom == Symptom::Loss => match own_pod(node, hints.iter()) {
             Some(hint) => Blamed { who: names.who(&hint.blame), ..blamed },
@@ -159,7 +178,7 @@ pub(super) fn refined(blamed: Vec<Blamed>, hints: &[Hint], names: &Names) -> Vec
 }
 
 /// Answers, the first one first. A hint about a path that the fleet's culprit lies on speaks for that culprit.
-pub(super) fn answers(told: &[Told], blamed: &[Blamed], names: &Names) -> Vec<Answer> {
+fn answers(told: &[Told], blamed: &[Blamed], names: &Names) -> Vec<Answer> {
     let mut pools: BTreeMap<(Who, String), (f64, usize)> = BTreeMap::new();
     let mut speaks: Vec<BTreeMap<&str, f64>> = vec![BTreeMap::new(); blamed.len()];
     for hint in told {

@@ -17,7 +17,7 @@ const GOALS: [(&str, f64, bool); 6] = [
 /// One line about a case.
 pub(super) fn line(case: &Case) -> String {
     let verdict = match (case.is_control(), case.right_in_first(1), case.right_in_first(3)) {
-        (true, ..) if case.seen.is_empty() => "silent",
+        (true, ..) if case.seen.is_empty() && case.fleet_false == 0 => "silent",
         (true, ..) => "SPOKE",
         (false, true, _) => "right",
         (false, false, true) => "later",
@@ -27,7 +27,10 @@ pub(super) fn line(case: &Case) -> String {
     let seconds = case.seconds.map_or_else(|| "     –".to_owned(), |s| format!("{s:>5.1}s"));
     let answers: Vec<String> = case.answers.iter().take(3).map(|a| format!("{}: {}", a.who, a.cause)).collect();
     let said = if case.is_control() {
-        case.seen.iter().map(|seen| format!("{}: {}", seen.who, seen.cause)).collect::<Vec<_>>().join(", ")
+        let hints = case.seen.iter().map(|seen| format!("{}: {}", seen.who, seen.cause));
+        let edges = (case.fleet_false > 0)
+            .then(|| format!("edges named somebody {} of {} times", case.fleet_false, case.evaluations));
+        hints.chain(edges).collect::<Vec<_>>().join(", ")
     } else {
         answers.join(", ")
     };
@@ -44,6 +47,7 @@ pub(super) fn table(cases: &[Case], not_tried: &[String]) -> String {
     let mut row = |what: &str, key: &str, value: Option<f64>, is_share: bool| {
         let shown = match value {
             None => "–".to_owned(),
+            Some(value) if value.is_infinite() => "– never".to_owned(),
             Some(value) if is_share => format!("{value:.3}"),
             Some(value) => format!("{value:.1} s"),
         };
@@ -52,7 +56,7 @@ pub(super) fn table(cases: &[Case], not_tried: &[String]) -> String {
             let sign = if *at_least { "≥" } else { "≤" };
             format!("  (to reach: {sign} {goal}{})", if reached { "" } else { ", short" })
         });
-        let _ = writeln!(out, "  {what:<44} {shown:>8}{goal}");
+        let _ = writeln!(out, "  {what:<56} {shown:>8}{goal}");
     };
     row("first answer right (culprit and cause)", "top1", top1, true);
     row("one of the first three", "top3", top3, true);
@@ -62,8 +66,12 @@ pub(super) fn table(cases: &[Case], not_tried: &[String]) -> String {
     row("precision: merged answers at the end", "", all.precision_of_answers, true);
     row("faults found", "recall", recall, true);
     row("first answer names a wrong Node", "wrong_node", wrong_node, true);
-    row("time to the right hint, median", "p50", p50_seconds, false);
-    row("time to the right hint, 95th percentile", "p95", p95_seconds, false);
+    let over = format!("(over {} of {})", all.hints_timed, all.cases);
+    row(&format!("time to the right hint, median {over}"), "p50", p50_seconds, false);
+    row(&format!("time to the right hint, 95th percentile {over}"), "p95", p95_seconds, false);
+    row("time to the right first answer, median", "", all.p50_answer_seconds, false);
+    row("time to the right first answer, 95th percentile", "", all.p95_answer_seconds, false);
+    row("first answer wrong, of all times answers were merged", "", all.wrong_first, true);
     row("calibration error", "", all.calibration_error, true);
     let _ = writeln!(
         out,
@@ -73,6 +81,12 @@ pub(super) fn table(cases: &[Case], not_tried: &[String]) -> String {
         all.controls,
         if all.control_hints == 0 { "" } else { ", short" },
         all.abstentions
+    );
+    let _ = writeln!(
+        out,
+        "  answers of the edges of all agents in controls {} (to reach: 0{})",
+        all.fleet_false,
+        if all.fleet_false == 0 { "" } else { ", short" },
     );
     for reason in not_tried {
         let _ = writeln!(out, "  not tried: {reason}");
@@ -99,7 +113,10 @@ pub(super) fn json(cases: &[Case], not_tried: &[String]) -> Value {
         "top1": top1, "top3": top3, "blame_top1": blame_top1, "precision": precision,
         "precision_of_hints": all.precision_of_hints, "precision_of_answers": all.precision_of_answers, "recall": recall,
         "wrong_node": wrong_node, "control_hints": control_hints, "controls_with_hints": control_cases,
-        "time_to_hint_seconds": { "p50": all.p50_seconds, "p95": all.p95_seconds },
+        "time_to_hint_seconds": { "p50": all.p50_seconds, "p95": all.p95_seconds }, "hints_timed": all.hints_timed,
+        // `null` where it falls on a fault whose first answer was never right.
+        "time_to_answer_seconds": { "p50": all.p50_answer_seconds, "p95": all.p95_answer_seconds },
+        "wrong_first": all.wrong_first, "fleet_false": all.fleet_false,
         "abstentions": all.abstentions, "calibration_error": all.calibration_error,
         "faults": all.cases, "controls": all.controls, "confusion": confusion, "not_tried": not_tried,
         "cases": cases.iter().map(case_json).collect::<Vec<_>>(),
@@ -124,5 +141,27 @@ fn case_json(case: &Case) -> Value {
         "fault": case.fault, "magnitude": case.magnitude, "seed": case.seed, "control": case.is_control(),
         "expected": expected, "got": case.answers.iter().map(answer).collect::<Vec<_>>(), "seconds": case.seconds,
         "right": case.right_in_first(1), "fleet": case.fleet, "hints": case.seen.iter().map(seen).collect::<Vec<_>>(),
+        "answer_seconds": case.answer_seconds, "wrong_first": case.wrong_first, "evaluations": case.evaluations,
+        "fleet_false": case.fleet_false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::score::Expected, *};
+
+    #[test]
+    fn a_time_that_falls_on_a_fault_that_was_never_answered_is_never_and_null() {
+        let fault = |answer_seconds| Case { expected: vec![Expected::default()], answer_seconds, ..Case::default() };
+        let cases = [fault(Some(3.0)), Case { seconds: Some(2.0), ..fault(None) }];
+        let table = table(&cases, &[]);
+        let line = |of: &str| {
+            let line = table.lines().find(|line| line.contains(of)).unwrap();
+            line.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(line("first answer, median"), "time to the right first answer, median 3.0 s");
+        assert_eq!(line("first answer, 95th"), "time to the right first answer, 95th percentile – never");
+        assert!(line("hint, median").starts_with("time to the right hint, median (over 1 of 2) 2.0 s"));
+        assert_eq!(json(&cases, &[])["time_to_answer_seconds"], json!({ "p50": 3.0, "p95": null }));
+    }
 }

@@ -1,6 +1,9 @@
 //! Figures from cases: pure.
 
-use super::{pool::Answer, who::Who};
+use super::{
+    pool::{Answer, Said},
+    who::Who,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What should be said about one fault.
@@ -82,11 +85,32 @@ pub(super) struct Case {
     pub(super) seen: Vec<Seen>,
     /// Time to the first right hint, s. `None`: none came.
     pub(super) seconds: Option<f64>,
+    /// Time until the first of the answers was right, s. `None`: it never was.
+    pub(super) answer_seconds: Option<f64>,
+    /// How often what all agents say was merged.
+    pub(super) evaluations: usize,
+    /// … and the first answer named somebody and was not true.
+    pub(super) wrong_first: usize,
+    /// … and the edges of all agents named somebody, in a control.
+    pub(super) fleet_false: usize,
 }
 
 impl Case {
     pub(super) fn is_control(&self) -> bool {
         self.expected.is_empty()
+    }
+
+    /// Takes in what all agents together say so many seconds after the fault came.
+    pub(super) fn hear(&mut self, seconds: f64, said: Said) {
+        let Said { answers, blames, fleet } = said;
+        (self.answers, self.fleet) = (answers, fleet);
+        self.evaluations += 1;
+        if self.answer_seconds.is_none() && self.right_in_first(1) {
+            self.answer_seconds = Some(seconds);
+        }
+        let first = self.answers.first().filter(|answer| answer.who != Who::Nobody);
+        self.wrong_first += usize::from(first.is_some_and(|answer| !self.is_true(&answer.who, &answer.cause)));
+        self.fleet_false += usize::from(blames && self.is_control());
     }
 
     /// Whether one of the first `n` answers is right; with several faults, at least one of them is found.
@@ -99,8 +123,8 @@ impl Case {
         self.answers.first().is_some_and(|answer| self.expected.iter().any(|expected| expected.blames(&answer.who)))
     }
 
-    fn is_true(&self, seen: &Seen) -> bool {
-        self.expected.iter().any(|expected| expected.is_true(&seen.who, &seen.cause))
+    fn is_true(&self, who: &Who, cause: &str) -> bool {
+        self.expected.iter().any(|expected| expected.is_true(who, cause))
     }
 
     /// Faults of which a right hint came, or a right answer stands at the end.
@@ -126,13 +150,13 @@ impl Case {
 
     /// It is not true, and names who is at fault as almost as likely: undecided, which is no error.
     fn is_undecided(&self, seen: &Seen) -> bool {
-        let named = |who: &Who| self.expected.iter().any(|expected| expected.is_true(who, &seen.cause));
-        !self.is_true(seen) && seen.alternatives.iter().any(named)
+        let is_true = |who: &Who| self.is_true(who, &seen.cause);
+        !is_true(&seen.who) && seen.alternatives.iter().any(is_true)
     }
 
     /// What a hint is worth: `true`, `undecided`, `nobody` (it names no culprit) or `wrong`.
     pub(super) fn verdict(&self, seen: &Seen) -> &'static str {
-        if self.is_true(seen) {
+        if self.is_true(&seen.who, &seen.cause) {
             "true"
         } else if seen.who == Who::Nobody {
             "nobody"
@@ -146,8 +170,7 @@ impl Case {
     /// Of answers that name somebody, those that are true and all.
     fn answers_true(&self) -> (usize, usize) {
         let named = || self.answers.iter().filter(|answer| answer.who != Who::Nobody);
-        let is_true =
-            |answer: &&Answer| self.expected.iter().any(|expected| expected.is_true(&answer.who, &answer.cause));
+        let is_true = |answer: &&Answer| self.is_true(&answer.who, &answer.cause);
         (named().filter(is_true).count(), named().count())
     }
 
@@ -159,7 +182,7 @@ impl Case {
     /// Distinct things said: (culprit, cause), and whether it is true.
     fn said(&self) -> BTreeMap<(&Who, &str), bool> {
         let somebody = self.decided();
-        somebody.map(|seen| ((&seen.who, seen.cause.as_str()), self.is_true(seen))).collect()
+        somebody.map(|seen| ((&seen.who, seen.cause.as_str()), self.is_true(&seen.who, &seen.cause))).collect()
     }
 }
 
@@ -188,8 +211,17 @@ pub(super) struct Score {
     pub(super) control_hints: usize,
     /// Controls with a hint.
     pub(super) control_cases: usize,
+    /// Time to the right hint, of those cases in which one came.
     pub(super) p50_seconds: Option<f64>,
     pub(super) p95_seconds: Option<f64>,
+    pub(super) hints_timed: usize,
+    /// Time to the right first answer, of all cases with a fault: infinite where it was never right.
+    pub(super) p50_answer_seconds: Option<f64>,
+    pub(super) p95_answer_seconds: Option<f64>,
+    /// Of all times at which answers were merged in cases with a fault, those at which the first was not true.
+    pub(super) wrong_first: Option<f64>,
+    /// Times at which the edges of all agents named somebody in controls.
+    pub(super) fleet_false: usize,
     /// Cases with a fault in which nobody is named.
     pub(super) abstentions: usize,
     /// Mean distance between the confidence of hints and the share of them that is true, over ten bins.
@@ -203,12 +235,17 @@ pub(super) fn score(cases: &[Case]) -> Score {
     let controls: Vec<&Case> = cases.iter().filter(|case| case.is_control()).collect();
     let share = |of: &dyn Fn(&Case) -> bool| ratio(faults.iter().filter(|case| of(case)).count(), faults.len());
     let said: Vec<bool> = faults.iter().flat_map(|case| case.said().into_values()).collect();
-    let decided = || faults.iter().flat_map(|case| case.decided().map(|seen| case.is_true(seen)));
+    let decided = || faults.iter().flat_map(|case| case.decided().map(|seen| case.is_true(&seen.who, &seen.cause)));
     let sum = |(a, b): (usize, usize), (c, d): (usize, usize)| (a + c, b + d);
     let answers = faults.iter().map(|case| case.answers_true()).fold((0, 0), sum);
     let (found, all) = faults.iter().fold((0, 0), |(n, all), case| (n + case.found(), all + case.expected.len()));
-    let mut seconds: Vec<f64> = faults.iter().filter_map(|case| case.seconds).collect();
-    seconds.sort_by(f64::total_cmp);
+    let sorted = |mut all: Vec<f64>| {
+        all.sort_by(f64::total_cmp);
+        all
+    };
+    let seconds = sorted(faults.iter().filter_map(|case| case.seconds).collect());
+    let to_answer = sorted(faults.iter().map(|case| case.answer_seconds.unwrap_or(f64::INFINITY)).collect());
+    let merged = faults.iter().map(|case| (case.wrong_first, case.evaluations)).fold((0, 0), sum);
     let mut confusion = BTreeMap::new();
     for case in &faults {
         let expected: BTreeSet<&str> =
@@ -236,6 +273,11 @@ pub(super) fn score(cases: &[Case]) -> Score {
         control_cases: controls.iter().filter(|case| !case.seen.is_empty()).count(),
         p50_seconds: quantile(&seconds, 0.5),
         p95_seconds: quantile(&seconds, 0.95),
+        hints_timed: seconds.len(),
+        p50_answer_seconds: quantile(&to_answer, 0.5),
+        p95_answer_seconds: quantile(&to_answer, 0.95),
+        wrong_first: ratio(merged.0, merged.1),
+        fleet_false: controls.iter().map(|case| case.fleet_false).sum(),
         abstentions: faults.iter().filter(|case| case.abstains()).count(),
         calibration_error: calibration_error(&faults),
         confusion,
@@ -258,7 +300,11 @@ fn calibration_error(faults: &[&Case]) -> Option<f64> {
     for case in faults {
         for seen in case.decided() {
             let bin = &mut bins[((seen.confidence * 10.0) as usize).min(9)];
-            *bin = (bin.0 + 1.0, bin.1 + seen.confidence, bin.2 + f64::from(u8::from(case.is_true(seen))));
+            *bin = (
+                bin.0 + 1.0,
+                bin.1 + seen.confidence,
+                bin.2 + f64::from(u8::from(case.is_true(&seen.who, &seen.cause))),
+            );
         }
     }
     let all: f64 = bins.iter().map(|bin| bin.0).sum();
@@ -266,102 +312,4 @@ fn calibration_error(faults: &[&Case]) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn answer(who: Who, cause: &str) -> Answer {
-        Answer { who, cause: cause.to_owned(), weight: 1.0, hints: 1 }
-    }
-
-    fn seen(who: Who, cause: &str, confidence: f64) -> Seen {
-        let (agent, summary, alternatives) = (String::new(), String::new(), Vec::new());
-        Seen { who, cause: cause.to_owned(), alternatives, confidence, seconds: 2.0, agent, summary }
-    }
-
-    fn loss_at_b(answers: Vec<Answer>, seen: Vec<Seen>) -> Case {
-        let expected = Expected {
-            right: vec![(Who::node("b"), "path_loss"), (Who::node("b"), "node_packet_loss")],
-            also: vec![(Who::node("b"), "node_nic_drops")],
-        };
-        let seconds = seen.iter().find(|s| expected.is_right(&s.who, &s.cause)).map(|s| s.seconds);
-        Case { fault: "loss".into(), expected: vec![expected], answers, seen, seconds, ..Case::default() }
-    }
-
-    #[test]
-    fn a_right_first_answer_counts_everywhere() {
-        let case = loss_at_b(
-            vec![answer(Who::node("b"), "node_packet_loss")],
-            vec![seen(Who::node("b"), "node_packet_loss", 1.0)],
-        );
-        let score = score(&[case]);
-        assert_eq!(
-            (score.top1, score.top3, score.blame_top1, score.precision),
-            (Some(1.0), Some(1.0), Some(1.0), Some(1.0))
-        );
-        assert_eq!((score.recall, score.wrong_node, score.abstentions), (Some(1.0), Some(0.0), 0));
-        assert_eq!((score.p50_seconds, score.p95_seconds, score.calibration_error), (Some(2.0), Some(2.0), Some(0.0)));
-        assert_eq!(score.confusion, BTreeMap::from([(("path_loss".into(), "path_loss".into()), 1)]));
-    }
-
-    #[test]
-    fn the_right_culprit_with_another_cause_is_half_right() {
-        let case = loss_at_b(
-            vec![answer(Who::node("b"), "node_nic_drops"), answer(Who::node("b"), "path_loss")],
-            vec![seen(Who::node("b"), "node_nic_drops", 0.9), seen(Who::node("b"), "path_loss", 0.9)],
-        );
-        let score = score(&[case]);
-        assert_eq!((score.top1, score.top3, score.blame_top1), (Some(0.0), Some(1.0), Some(1.0)));
-        assert_eq!((score.precision, score.recall), (Some(1.0), Some(1.0)), "true as well is no error");
-    }
-
-    #[test]
-    fn a_wrong_node_is_an_error_of_its_own_and_its_pair_is_not() {
-        let wrong = loss_at_b(vec![answer(Who::node("c"), "path_loss")], vec![seen(Who::node("c"), "path_loss", 0.75)]);
-        let pair = loss_at_b(vec![answer(Who::pair("a", "b"), "path_loss")], vec![]);
-        let score = score(&[wrong, pair]);
-        assert_eq!((score.wrong_node, score.precision, score.recall), (Some(0.5), Some(0.0), Some(0.0)));
-        assert_eq!(score.calibration_error, Some(0.75));
-    }
-
-    #[test]
-    fn an_undecided_hint_that_names_the_culprit_too_is_no_error() {
-        let pair = Seen { alternatives: vec![Who::node("b")], ..seen(Who::pair("a", "b"), "path_loss", 0.7) };
-        let other = Seen { alternatives: vec![Who::node("c")], ..pair.clone() };
-        assert_eq!(score(&[loss_at_b(vec![], vec![pair])]).precision, None);
-        assert_eq!(score(&[loss_at_b(vec![], vec![other])]).precision, Some(0.0));
-    }
-
-    #[test]
-    fn naming_nobody_is_an_abstention_and_no_error() {
-        let silent = loss_at_b(vec![], vec![]);
-        let undecided = loss_at_b(vec![answer(Who::Nobody, "path_loss")], vec![seen(Who::Nobody, "path_loss", 0.8)]);
-        let score = score(&[silent, undecided]);
-        assert_eq!((score.abstentions, score.precision, score.wrong_node), (2, None, Some(0.0)));
-        assert_eq!(score.confusion.get(&("path_loss".into(), "nothing".into())), Some(&1));
-    }
-
-    #[test]
-    fn hints_in_controls_are_counted_apart() {
-        let control = Case { seen: vec![seen(Who::node("b"), "path_loss", 0.9)], ..Case::default() };
-        let score = score(&[control.clone(), Case { seen: vec![], ..control }]);
-        assert_eq!((score.controls, score.control_hints, score.control_cases, score.cases), (2, 1, 1, 0));
-        assert_eq!((score.top1, score.precision), (None, None));
-    }
-
-    #[test]
-    fn two_faults_are_two_to_be_found() {
-        let mut case = loss_at_b(
-            vec![answer(Who::node("b"), "path_loss")],
-            vec![seen(Who::node("b"), "path_loss", 0.9), seen(Who::node("b"), "path_loss", 0.9)],
-        );
-        case.expected.push(Expected { right: vec![(Who::pod("api-c"), "pod_cpu_throttled")], also: vec![] });
-        let score = score(&[case]);
-        assert_eq!((score.top1, score.recall, score.precision), (Some(1.0), Some(0.5), Some(1.0)));
-    }
-
-    #[test]
-    fn quantiles_are_values_that_occurred() {
-        let all: Vec<f64> = (1..=20).map(f64::from).collect();
-        assert_eq!((quantile(&all, 0.5), quantile(&all, 0.95), quantile(&[], 0.5)), (Some(10.0), Some(19.0), None));
-    }
-}
+mod tests;
