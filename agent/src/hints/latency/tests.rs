@@ -90,6 +90,63 @@ fn all_nodes_of_another_zone_blame_the_path_between_the_zones() {
     assert!(hints.iter().all(|h| h.blame.kind == BlameKind::PeerNode), "{hints:?}");
 }
 
+/// What a hint about the first peer holds for as likely, where `normal` has all peers and `bad` the first further away.
+fn alternatives(normal: &Case, bad: &Case) -> Vec<String> {
+    let hint = Run::warm(normal).expect_one(bad);
+    assert_eq!(verdict(&hint), ("path_latency", BlameKind::NodePair, "node-a↔node-0"));
+    hint.blame.alternatives
+}
+
+#[test]
+fn with_one_peer_alone_this_node_and_the_path_to_its_zone_stay_suspects() {
+    let mut normal = Case::mesh(&["cart"], &PEERS[..1]);
+    on_nodes(&mut normal, &["z2"]);
+    let bad = far(&normal, &["cart"], &PEERS[..1], 20_000);
+    assert_eq!(alternatives(&normal, &bad), ["node-0", NODE, "z1↔z2"]);
+    // Within a zone there is no path between zones.
+    on_nodes(&mut normal, &["z1"]);
+    let bad = far(&normal, &["cart"], &PEERS[..1], 20_000);
+    assert_eq!(alternatives(&normal, &bad), ["node-0", NODE]);
+}
+
+#[test]
+fn this_node_is_a_suspect_until_another_peer_is_as_near_as_ever() {
+    let mut normal = Case::mesh(&["cart"], &PEERS[..2]);
+    on_nodes(&mut normal, &["z2", "z1"]);
+    let bad = far(&normal, &["cart"], &PEERS[..1], 20_000);
+    assert_eq!(alternatives(&normal, &bad), ["node-0", "z1↔z2"]);
+    // Too few samples of the last seconds to show it: older ones may be of before.
+    let mut quiet = bad.clone();
+    let edge = quiet.edge("cart", PEERS[1]);
+    edge.recent = edge.window.clone();
+    edge.recent.rtt = rtts(&[(100, 7)]);
+    assert_eq!(alternatives(&normal, &quiet), ["node-0", NODE, "z1↔z2"]);
+    // What stays on this Node shows nothing of its paths.
+    let mut same = normal.clone();
+    same.edge("cart", PEERS[1]).class = PeerClass::SameNode;
+    let bad = far(&same, &["cart"], &PEERS[..1], 20_000);
+    assert_eq!(alternatives(&same, &bad), ["node-0", NODE, "z1↔z2"]);
+}
+
+#[test]
+fn the_path_to_a_zone_is_a_suspect_until_another_peer_there_is_as_near_as_ever() {
+    let mut normal = Case::mesh(&["cart"], &PEERS[..3]);
+    on_nodes(&mut normal, &["z2", "z2", "z1"]);
+    let bad = far(&normal, &["cart"], &PEERS[..1], 20_000);
+    assert_eq!(alternatives(&normal, &bad), ["node-0"]);
+    let quiet = bad.with("cart", PEERS[1], |t| t.rtt = rtts(&[(100, 7)]));
+    assert_eq!(alternatives(&normal, &quiet), ["node-0", "z1↔z2"]);
+}
+
+#[test]
+fn two_peers_that_are_further_away_leave_this_node_a_suspect_beside_a_near_one() {
+    let mut normal = Case::mesh(&["cart"], &PEERS[..3]);
+    on_nodes(&mut normal, &["z1", "z1", "z1"]);
+    let hint = Run::warm(&normal).expect_one(&far(&normal, &["cart"], &PEERS[..2], 20_000));
+    assert_eq!(hint.blame.kind, BlameKind::NodePair);
+    assert!(hint.blame.alternatives.contains(&NODE.to_owned()), "{:?}", hint.blame);
+}
+
 #[test]
 fn rises_below_the_floor_or_the_ratio_are_silent() {
     let normal = Case::mesh(&["cart"], &PEERS);
