@@ -206,6 +206,8 @@ impl Counter {
     ];
     /// Number of slots in the map.
     pub const COUNT: u32 = 16;
+    /// Slot that counts segments that won the draw for an RTT sample: no diagnostic, but how busy the machine is.
+    pub const WON_SLOT: u32 = 15;
 
     /// Name in metrics and JSON.
     pub const fn label(self) -> &'static str {

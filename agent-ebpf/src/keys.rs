@@ -55,8 +55,21 @@ pub struct Control {
     pub walk: u32,
     /// 1 when user space saw the edge map full: spares a failing insert per sample.
     pub edges_full: u32,
-    /// Zero.
-    pub pad: u32,
+    /// Whether received segments are looked at in windows only; a discriminant of [`Windows`].
+    pub windows: u32,
+}
+
+/// Whether received segments of busy sockets are looked at in windows only, values of [`Control::windows`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Windows {
+    /// Always looked at, since the start.
+    #[default]
+    Never = 0,
+    /// In windows only now: as much rarer as they are looked at, segments win more often.
+    Now = 1,
+    /// No more; but a socket of that time may have carried much without ever having been looked at.
+    Before = 2,
 }
 
 const _: () = assert!(size_of::<EdgeKey>() == 24 && align_of::<EdgeKey>() == 8);

@@ -75,7 +75,18 @@ pub(crate) struct Lookup {
 /// log it without flooding.
 #[inline(always)]
 pub(crate) fn count(counter: Counter) -> bool {
-    match COUNTERS.get_ptr_mut(counter as u32) {
+    count_slot(counter as u32)
+}
+
+/// Counts a segment that won the draw.
+#[inline(always)]
+pub(crate) fn count_won() {
+    count_slot(Counter::WON_SLOT);
+}
+
+#[inline(always)]
+fn count_slot(slot: u32) -> bool {
+    match COUNTERS.get_ptr_mut(slot) {
         Some(slot) => {
             // SAFETY: a per-CPU slot; a lost race with an interrupting program costs one count of a diagnostic.
             unsafe {
@@ -92,7 +103,7 @@ pub(crate) fn count(counter: Counter) -> bool {
 pub(crate) fn control() -> Control {
     match CONTROL.get(0) {
         Some(control) => *control,
-        None => Control { baseline: 0, walk: 0, edges_full: 0, pad: 0 },
+        None => Control { baseline: 0, walk: 0, edges_full: 0, windows: 0 },
     }
 }
 

@@ -35,6 +35,10 @@ globals! {
     NW_SK_BACKLOG: u32 = 0;
     /// `sock.sk_max_ack_backlog`.
     NW_SK_MAX_BACKLOG: u32 = 0;
+    /// Byte that holds `sock.sk_kern_sock`; `NONE`: not told.
+    NW_SK_KERN: u32 = u32::MAX;
+    /// Its bit there.
+    NW_SK_KERN_SHIFT: u32 = 0;
     /// `sock.sk_stamp`: when the last packet that was read had arrived, if anybody wants to know; `NONE`: not told.
     NW_SK_STAMP: u32 = u32::MAX;
     /// `socket.sk`.
@@ -134,7 +138,8 @@ globals! {
     NW_SAMPLING: Sampling = Sampling::new(16, 0, 0);
     /// A socket that received more segments than this without ever being looked at is older than the agent. 256 times
     /// the distance of samples: a newer one escapes so many looks with probability e⁻²⁵⁶, or with e⁻⁶ when GRO hands over
-    /// 45 segments at once; up to here none is spared (`is_spared`). `u32::MAX` without sampling.
+    /// 45 segments at once; up to here none is spared (`is_spared`). `u32::MAX` without sampling, and without storage,
+    /// which remembers who was looked at. See `is_older` for windows.
     NW_UNSEEN_SEGMENTS: u32 = 4096;
     /// Level of the subtree's root below the mount; 0: all cgroups.
     NW_ROOT_LEVEL: u32 = 0;

@@ -1,5 +1,8 @@
 //! Which segments of busy sockets give an RTT sample.
 
+/// In windows, segments are looked at in one part in so many of the time, and win so many times more often.
+pub const WINDOWS_PART: u32 = 8;
+
 /// What the choice needs, side by side in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -22,6 +25,13 @@ impl Sampling {
     pub const fn new(every: u32, segs_in: u32, rcv_nxt: u32) -> Self {
         let every = if every == 0 { 1 } else { every };
         Self { threshold: ((1u64 << 32) / every as u64 - 1) as u32, segs_in, rcv_nxt, thrifty: (every > 4) as u32 }
+    }
+
+    /// Highest lot that wins in windows.
+    #[inline(always)]
+    pub const fn threshold_in_windows(&self) -> u32 {
+        // Sums of shares of 2³²: as many as there are numbers up to the threshold, that many times.
+        if self.threshold >= u32::MAX / WINDOWS_PART { u32::MAX } else { (self.threshold + 1) * WINDOWS_PART - 1 }
     }
 
     /// As the loader takes it.
@@ -68,6 +78,14 @@ mod tests {
             });
             let samples = samples.count();
             assert!((least..=most).contains(&samples), "{rate}/s: {samples}");
+        }
+    }
+
+    #[test]
+    fn in_windows_segments_win_as_much_more_often_as_they_are_looked_at_more_rarely() {
+        for (every, in_windows) in [(1, 1.0), (4, 1.0), (8, 1.0), (16, 2.0), (1024, 128.0)] {
+            let share = (f64::from(Sampling::new(every, 0, 0).threshold_in_windows()) + 1.0) / 4_294_967_296.0;
+            assert!((share * in_windows - 1.0).abs() < 1e-6, "{every}: {share}");
         }
     }
 

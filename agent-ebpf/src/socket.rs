@@ -6,7 +6,7 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use core::ptr::NonNull;
-use netwhy_abi::{Counter, EdgeKey, EdgeStats, Retransmit};
+use netwhy_abi::{Counter, EdgeKey, EdgeStats, Retransmit, Windows};
 
 use crate::{
     atomic,
@@ -239,8 +239,26 @@ pub(crate) unsafe fn state<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, now_retran
 /// Whether a socket without storage is older than the agent.
 #[inline(always)]
 pub(crate) unsafe fn is_older(tp: Ptr) -> bool {
+    let control = maps::control();
+    if control.baseline != 0 {
+        return true;
+    }
     // SAFETY: `tp` is a TCP socket.
-    maps::control().baseline != 0 || unsafe { load::<u32>(tp, NW_TP_SEGS_IN.load()) } > NW_UNSEEN_SEGMENTS.load()
+    unsafe {
+        if load::<u32>(tp, NW_TP_SEGS_IN.load()) <= NW_UNSEEN_SEGMENTS.load() {
+            return false;
+        }
+        // Between two windows a socket can carry any number unseen. One of user space that is older than the agent was
+        // seen by the first walk; one of the kernel's own has no descriptor to find it by.
+        control.windows == Windows::Never as u32 || is_kernels(tp)
+    }
+}
+
+/// Whether a socket belongs to the kernel itself, such as a network file system's.
+#[inline(always)]
+unsafe fn is_kernels(tp: Ptr) -> bool {
+    // SAFETY: `tp` is a TCP socket.
+    NW_SK_KERN.load() != NONE && unsafe { (load::<u8>(tp, NW_SK_KERN.load()) >> NW_SK_KERN_SHIFT.load()) & 1 != 0 }
 }
 
 /// A socket's own cumulative figures.

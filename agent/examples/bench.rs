@@ -11,6 +11,7 @@
 //! | `stats on`, `stats off` | the kernel's run statistics |
 //! | `empty on`, `empty off` | an empty program, to learn what the statistics themselves cost |
 //! | `runs` | time and runs of every program since it was loaded, while statistics were on |
+//! | `rtt` | how received segments are looked at |
 //! | `facts` | probes' verdicts, and upper bounds of kernel memory by number of CPUs |
 
 #[path = "bench/empty.rs"]
@@ -99,6 +100,7 @@ impl Instrument {
             "empty on" => self.empty.attach()?,
             "empty off" => self.empty.detach(),
             "runs" => return self.runs(),
+            "rtt" => return Ok(serde_json::to_value(self.source.loaded().rtt_stats())?),
             "facts" => return Ok(self.facts()),
             other => bail!("no command is named {other:?}"),
         }

@@ -235,6 +235,7 @@ fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
     let settings = kernel::Settings {
         sysfs: &cli.global.sysfs,
         rtt_every: u32::try_from(config.sampling.rtt_every).unwrap_or(u32::MAX),
+        rtt_windows_above: config.sampling.rtt_windows_above,
         modes: &modes,
         limits: config.limits.maps(),
         subtree,

@@ -5,8 +5,8 @@ use crate::{
     config::Config,
     kernel::{self, State},
     metrics::{
-        AgentStats, ConfigReloads, MapFill, Privileges, ProbeState, ProbeVerdict, ProcessStats, ProgramRun, StageTime,
-        TickStats, WalkStats,
+        AgentStats, ConfigReloads, MapFill, Privileges, ProbeState, ProbeVerdict, ProcessStats, ProgramRun, RttWatch,
+        StageTime, TickStats, WalkStats,
     },
     peers::{Peers, Translations},
     pipeline::{Pipeline, peer_table},
@@ -266,6 +266,12 @@ impl Tick {
             listeners: walk.listeners,
             seconds: walk.seconds,
             interval_seconds: walk.interval_seconds,
+        });
+        stats.rtt = self.source.loaded().rtt_stats().map(|rtt| RttWatch {
+            segments_per_second: rtt.segments_per_second,
+            in_windows: rtt.in_windows,
+            windows: rtt.windows,
+            watched_seconds: rtt.attached_seconds,
         });
         let fill = |map: &kernel::MapFill| MapFill {
             name: map.name.to_owned(),

@@ -76,6 +76,12 @@ pub(super) fn board() -> Result<Board, Error> {
                     rate("Snapshots", Unit::PerSecond, "netwhy_agent_samples_total", &["node"])?,
                     value("Duration of the walk", Unit::Seconds, "netwhy_agent_walk_seconds", &["node"])?,
                     value("Time between walks", Unit::Seconds, "netwhy_agent_walk_interval_seconds", &["node"])?,
+                    rate(
+                        "Time in which received segments are looked at",
+                        Unit::Share,
+                        "netwhy_agent_rtt_watched_seconds_total",
+                        &["node"],
+                    )?,
                     map_fill()?,
                     value("Memory of the kernel maps", Unit::Bytes, "netwhy_agent_map_memory_bytes", &["node", "map"])?,
                     value("Series", Unit::Count, "netwhy_agent_series", &["node"])?,

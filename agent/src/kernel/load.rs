@@ -5,13 +5,14 @@ use super::{
     offsets,
     probes::{Hook, PROBES, Probe, Program, State, Verdict},
     run_queue::{self, RunQueue},
+    windows::{self, Rtt},
 };
 use aya::{
     Btf, Ebpf, EbpfLoader,
     programs::{self, CgroupAttachMode},
 };
 use netwhy_abi::Sampling;
-use std::{fs::File, path::Path};
+use std::{fs::File, os::fd::AsFd as _, path::Path};
 
 /// The object that the build script made.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netwhy-bpf"));
@@ -43,6 +44,8 @@ pub struct Settings<'a> {
     pub sysfs: &'a Path,
     /// Mean distance of RTT samples on busy sockets, ACKs; at least 1.
     pub rtt_every: u32,
+    /// Segments that the machine receives, a second, from which busy sockets are looked at in windows only.
+    pub rtt_windows_above: u64,
     /// By [`Probe::name`]; what is missing is [`Mode::Auto`].
     pub modes: &'a [(&'a str, Mode)],
     /// Rows of the maps.
@@ -117,6 +120,8 @@ pub struct Loaded {
     log: Option<Box<dyn FnMut() + Send>>,
     /// What is attached now; see [`Loaded::detach`].
     pub(super) links: Vec<Attached>,
+    /// The program that sees received segments. `None`: not loaded.
+    pub(super) rtt: Option<Rtt>,
     /// The subtree's root. `None`: it can't be opened.
     pub(super) cgroup: Option<File>,
     /// The program on the scheduler. `None`: not loaded.
@@ -136,6 +141,7 @@ pub struct Loaded {
 /// What keeps a program attached.
 #[expect(dead_code, reason = "held for what dropping it does")]
 pub(super) enum Attached {
+    Rtt(Rtt),
     Tracepoint(programs::tp_btf::BtfTracePointLink),
     SockAddr(programs::cgroup_sock_addr::CgroupSockAddrLink),
     Sock(programs::cgroup_sock::CgroupSockLink),
@@ -166,10 +172,10 @@ impl Loaded {
         let cgroup = File::open(settings.cgroup_dir).inspect_err(|error| {
             tracing::info!(%error, dir = %settings.cgroup_dir.display(), "no program can be attached to the cgroup root");
         });
-        let kernel = Kernel { btf: &btf, types: &types, constants: &constants, cgroup: cgroup.as_ref().ok() };
+        let kernel = Kernel { btf: &btf, types: &types, constants: &constants, cgroup: cgroup.as_ref().ok(), settings };
         let mut verdicts = Vec::new();
         let mut links = Vec::new();
-        let mut run_queue = None;
+        let (mut run_queue, mut rtt) = (None, None);
         for probe in PROBES {
             let mode = settings.mode(probe.name);
             let verdict = if probe.programs.iter().any(|program| program.hook == Hook::Scheduler) {
@@ -179,6 +185,11 @@ impl Loaded {
             } else {
                 attach(&mut ebpf, &kernel, probe, mode, &mut links)
             };
+            if let Some(Attached::Rtt(_)) = links.last()
+                && let Some(Attached::Rtt(attached)) = links.pop()
+            {
+                rtt = Some(attached);
+            }
             if verdict.state != State::Ok {
                 if mode == Mode::On {
                     return Err(LoadError::Demanded { name: probe.name, why: verdict.why });
@@ -200,6 +211,7 @@ impl Loaded {
             ebpf,
             log,
             links,
+            rtt,
             cgroup: cgroup.ok(),
             run_queue,
             run_queue_by_pressure,
@@ -245,7 +257,7 @@ fn object(settings: &Settings<'_>, constants: &offsets::Constants) -> Result<Ebp
     let sampled = settings.mode("rtt") != Mode::Off;
     // Programs that are not loaded need no room.
     let dns = if settings.wants("dns") { size(limits.cgroups) } else { 1 };
-    let unseen = if sampled { every.saturating_mul(256) } else { u32::MAX };
+    let unseen = if sampled && constants.has_storage { every.saturating_mul(256) } else { u32::MAX };
     let sampling = Sampling::new(every, constants.segs_in, constants.rcv_nxt).words();
     let (level, id) = settings.subtree.map_or((0, 0), |subtree| (subtree.level, subtree.id));
     loader
@@ -272,6 +284,7 @@ struct Kernel<'a> {
     types: &'a KernelTypes,
     constants: &'a offsets::Constants,
     cgroup: Option<&'a File>,
+    settings: &'a Settings<'a>,
 }
 
 /// Loads and attaches one probe.
@@ -349,6 +362,11 @@ fn attach_program(ebpf: &mut Ebpf, kernel: &Kernel<'_>, program: &Program) -> Re
             target.load().map_err(|e| say(&e))?;
         }
         Hook::Scheduler => return Err(format!("{name} is in another object")),
+    }
+    if name == windows::PROGRAM {
+        let program = target.fd().map_err(|e| say(&e))?;
+        let rtt = Rtt::attach(program.as_fd(), kernel.settings.rtt_every, kernel.settings.rtt_windows_above);
+        return rtt.map(|rtt| Some(Attached::Rtt(rtt))).map_err(|e| say(&e));
     }
     link(target, kernel.cgroup).map_err(|e| format!("{name}: {}", brief(&format!("{e:#}"))))
 }

@@ -66,7 +66,7 @@ impl Loaded {
         if self.can_walk {
             self.walk_file()?;
         }
-        Ok(())
+        self.rtt.as_ref().map_or(Ok(()), |rtt| Ok(rtt.check()?))
     }
 
     /// The programs' own counters, summed over CPUs.
@@ -81,6 +81,13 @@ impl Loaded {
             sums[Counter::RunQueueFull as usize] = run_queue.lost()?;
         }
         Ok(sums)
+    }
+
+    /// Segments that won the draw for an RTT sample, summed over CPUs.
+    pub(super) fn won(&self) -> anyhow::Result<u64> {
+        let map = self.map("COUNTERS").ok_or_else(|| anyhow::anyhow!("the object has no map COUNTERS"))?;
+        let map: PerCpuArray<&MapData, u64> = map.try_into()?;
+        Ok(map.get(&Counter::WON_SLOT, 0)?.iter().sum())
     }
 
     /// Tells the programs the current walk, whether it is the first, and whether the edge map is full.

@@ -20,6 +20,7 @@ mod source;
 mod stats;
 mod sys;
 mod walk;
+mod windows;
 
 pub use btf::{BtfError, KernelTypes};
 pub use ethtool::ethtool_calls;
@@ -29,3 +30,4 @@ pub use probes::{PROBES, Probe, State, Verdict};
 pub use source::{KernelSource, SourceSettings, monotonic};
 pub use stats::{MapFill, ProgramRun};
 pub use walk::WalkStats;
+pub use windows::RttStats;

@@ -32,6 +32,7 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_SK_DROPS", &[&["sock.sk_drops"]]),
     needed("NW_SK_BACKLOG", &[&["sock.sk_ack_backlog"]]),
     needed("NW_SK_MAX_BACKLOG", &[&["sock.sk_max_ack_backlog"]]),
+    optional("NW_SK_KERN", &[&["sock.sk_kern_sock"]], "telling the kernel's own old sockets from new ones"),
     optional("NW_SK_STAMP", &[&["sock.sk_stamp"]], "DNS answers read without an address (they count as unanswered)"),
     needed("NW_SOCKET_SK", &[&["socket.sk"]]),
     needed("NW_CGROUP_KN", &[&["cgroup.kn"]]),
@@ -104,8 +105,10 @@ pub fn resolve(types: &KernelTypes, release: (u32, u32)) -> Result<Constants, Ve
         match (paths.iter().find_map(sum), degrades) {
             (Some(Bits(bits)), _) => {
                 found.values.push((symbol, bits / 8));
-                if *symbol == "NW_TP_CHRONO_TYPE" {
-                    found.values.push(("NW_TP_CHRONO_SHIFT", bits % 8));
+                match *symbol {
+                    "NW_TP_CHRONO_TYPE" => found.values.push(("NW_TP_CHRONO_SHIFT", bits % 8)),
+                    "NW_SK_KERN" => found.values.push(("NW_SK_KERN_SHIFT", bits % 8)),
+                    _ => {}
                 }
             }
             (None, Some(what)) => {

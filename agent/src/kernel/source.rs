@@ -13,7 +13,7 @@ use crate::{
     node::HostReader,
     sample::{CgroupFacts, SampleSource, Snapshot},
 };
-use netwhy_abi::{Control, DropKey, EdgeKey, EdgeStats, OverflowKey, PeerClass};
+use netwhy_abi::{Control, DropKey, EdgeKey, EdgeStats, OverflowKey, PeerClass, Windows};
 use std::{collections::HashMap, hash::Hash, os::fd::BorrowedFd, time::Duration};
 
 /// Idle rows of every map.
@@ -58,6 +58,7 @@ pub struct KernelSource<F> {
     idle: IdleRows,
     gate: Gate,
     edges_full: bool,
+    windows: Windows,
     settings: SourceSettings,
     fill: Vec<MapFill>,
 }
@@ -79,6 +80,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             idle: IdleRows::default(),
             gate: Gate::default(),
             edges_full: false,
+            windows: Windows::Never,
             settings,
             fill: Vec::new(),
         };
@@ -166,9 +168,31 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         let full = self.rows.edges.len() >= capacity && snapshot.gone_edges.is_empty();
         if full != self.edges_full {
             self.edges_full = full;
-            let walk = (self.walker.stats.walks as u32).max(1);
-            let control = Control { baseline: 0, walk, edges_full: u32::from(full), pad: 0 };
-            self.loaded.set_control(control).map_err(std::io::Error::other)?;
+            self.set_control().map_err(std::io::Error::other)?;
+        }
+        Ok(())
+    }
+
+    /// Tells the programs what changed.
+    fn set_control(&mut self) -> anyhow::Result<()> {
+        let walk = (self.walker.stats.walks as u32).max(1);
+        let control =
+            Control { baseline: 0, walk, edges_full: u32::from(self.edges_full), windows: self.windows as u32 };
+        self.loaded.set_control(control)
+    }
+
+    /// Looks at received segments always, or in windows while there are many.
+    fn follow_segments(&mut self, now: Duration) -> anyhow::Result<()> {
+        let won = self.loaded.won()?;
+        let Some(rtt) = &mut self.loaded.rtt else { return Ok(()) };
+        let followed = rtt.follow(now, won);
+        let windows = rtt.windows();
+        self.loaded.judge_rtt(followed.err());
+        if windows != self.windows {
+            self.windows = windows;
+            let rate = self.loaded.rtt_stats().unwrap_or_default().segments_per_second;
+            tracing::debug!(?windows, segments_per_second = rate.round(), "how received segments are looked at");
+            self.set_control()?;
         }
         Ok(())
     }
@@ -245,6 +269,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
             ..Snapshot::default()
         };
         self.follow_pressure(&snapshot);
+        self.follow_segments(now)?;
         self.retire(now, &mut snapshot)?;
         Ok(Some(snapshot))
     }

@@ -2,8 +2,9 @@
 
 use super::{
     load::{Loaded, link},
-    probes::PROBES,
+    probes::{PROBES, Probe, State},
     sys,
+    windows::{self, Rtt, RttStats},
 };
 use serde::Serialize;
 use std::{
@@ -84,6 +85,28 @@ impl Loaded {
             .collect()
     }
 
+    /// How the program that sees received segments is attached. `None`: it is not loaded.
+    pub fn rtt_stats(&self) -> Option<RttStats> {
+        self.rtt.as_ref().map(Rtt::stats)
+    }
+
+    /// Says in the probe's verdict whether the program that sees received segments can be attached again and again.
+    pub(super) fn judge_rtt(&mut self, error: Option<std::io::Error>) {
+        let carries = |probe: &&Probe| probe.programs.iter().any(|program| program.name == windows::PROGRAM);
+        let Some(probe) = PROBES.iter().find(carries) else { return };
+        let Some(verdict) = self.verdicts.iter_mut().find(|verdict| verdict.name == probe.name) else { return };
+        match (error, verdict.state) {
+            (Some(error), State::Ok) => {
+                let why =
+                    format!("the kernel refuses to attach {} again: {error}: no {}", windows::PROGRAM, probe.without);
+                tracing::warn!(probe = probe.name, "{why}");
+                (verdict.state, verdict.why) = (State::Broken, why);
+            }
+            (None, State::Broken) => (verdict.state, verdict.why) = (State::Ok, String::new()),
+            _ => {}
+        }
+    }
+
     /// Keeps run statistics on for as long as the result lives. For benchmarks.
     ///
     /// # Errors
@@ -95,6 +118,7 @@ impl Loaded {
     /// what is left then is a machine without netwhy.
     pub fn detach(&mut self) {
         self.links.clear();
+        self.rtt.as_mut().map(Rtt::pause);
         if let Some(run_queue) = &mut self.run_queue {
             // Taking it off never fails.
             let _ = run_queue.watch(false);
@@ -106,11 +130,12 @@ impl Loaded {
     /// # Errors
     /// The program that the kernel refused; the others before it are attached.
     pub fn attach(&mut self) -> anyhow::Result<()> {
+        self.rtt.as_mut().map_or(Ok(()), Rtt::resume)?;
         if !self.links.is_empty() {
             return Ok(());
         }
-        for (_, program) in self.ebpf.programs_mut() {
-            if program.fd().is_err() {
+        for (name, program) in self.ebpf.programs_mut() {
+            if name == windows::PROGRAM || program.fd().is_err() {
                 // This kernel can't run it, or it is switched off.
                 continue;
             }

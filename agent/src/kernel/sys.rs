@@ -1,4 +1,5 @@
-//! The `bpf(2)` commands that aya does not offer: reading maps in batches, taking a row out, and program statistics. Numbers and layouts are the kernel's UAPI (`include/uapi/linux/bpf.h`).
+//! The `bpf(2)` commands that aya does not offer: reading maps in batches, taking a row out, program statistics, and a link
+//! that needs no program object. Numbers and layouts are the kernel's UAPI (`include/uapi/linux/bpf.h`).
 
 use std::{
     io,
@@ -7,6 +8,7 @@ use std::{
 
 const BPF_MAP_DELETE_ELEM: libc::c_int = 3;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
+const BPF_RAW_TRACEPOINT_OPEN: libc::c_int = 17;
 const BPF_MAP_LOOKUP_AND_DELETE_ELEM: libc::c_int = 21;
 const BPF_MAP_LOOKUP_BATCH: libc::c_int = 24;
 const BPF_ENABLE_STATS: libc::c_int = 32;
@@ -62,6 +64,14 @@ struct InfoAttr {
     fd: u32,
     len: u32,
     info: u64,
+}
+
+#[repr(C)]
+struct TracepointAttr {
+    name: u64,
+    prog_fd: u32,
+    pad: u32,
+    cookie: u64,
 }
 
 fn bpf<T>(command: libc::c_int, attr: &mut T) -> io::Result<libc::c_long> {
@@ -180,6 +190,18 @@ pub(super) fn enable_stats() -> io::Result<OwnedFd> {
     // `type` 0 is BPF_STATS_RUN_TIME.
     let mut attr = 0u64;
     let fd = bpf(BPF_ENABLE_STATS, &mut attr)?;
+    // SAFETY: the kernel just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Attaches a loaded `BPF_TRACE_RAW_TP` program to the tracepoint that it was loaded for, until the returned descriptor is
+/// closed.
+///
+/// # Errors
+/// What the kernel said. EEXIST: it is attached already (before 6.10).
+pub(super) fn attach_tracing(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut attr = TracepointAttr { name: 0, prog_fd: program.as_raw_fd() as u32, pad: 0, cookie: 0 };
+    let fd = bpf(BPF_RAW_TRACEPOINT_OPEN, &mut attr)?;
     // SAFETY: the kernel just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }

@@ -37,6 +37,9 @@ pub struct AgentStats {
     pub ticks: TickStats,
     /// The newest walk over the live sockets. `None`: none yet, or not supported here.
     pub walk: Option<WalkStats>,
+    /// How received segments are looked at for RTT samples. `None`: they are not.
+    #[serde(default)]
+    pub rtt: Option<RttWatch>,
     /// Readings of the configuration file.
     pub config_reloads: ConfigReloads,
     /// The agent's process.
@@ -155,6 +158,19 @@ pub struct WalkStats {
     pub seconds: f64,
     /// Time between the beginnings of two walks, s.
     pub interval_seconds: f64,
+}
+
+/// How received segments are looked at for RTT samples. A Node that receives very many looks in windows only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RttWatch {
+    /// Segments that the machine received, a second, while they were looked at; estimated from those that gave a sample.
+    pub segments_per_second: f64,
+    /// Whether they are looked at in windows only, now.
+    pub in_windows: bool,
+    /// Windows so far.
+    pub windows: u64,
+    /// Time in which they were looked at, s.
+    pub watched_seconds: f64,
 }
 
 /// Readings of the configuration file after the start.

@@ -2,7 +2,7 @@
 //! these no longer than it takes to attach.
 
 use crate::{
-    program::{Agent, command, traffic},
+    program::{Agent, Scratch, command, traffic},
     stage::{Stage, stage, wait_until},
 };
 use rustix::{
@@ -84,12 +84,17 @@ fn capabilities_are_given_up_once_attached_and_counting_goes_on() {
     let stage = stage!("a", "b");
     let both = CapabilitySet::BPF | CapabilitySet::PERFMON;
     let loading = both | CapabilitySet::NET_ADMIN;
+    // However few segments there are, they are looked at in windows only, so that a program is taken off and put on again.
+    let scratch = Scratch::new("windows");
+    let config = scratch.file("windows.yaml");
+    fs::write(&config, "sampling:\n  rtt_windows_above: 0\n").unwrap();
+    let args = [OsStr::new("--config"), config.as_os_str()];
     // As in a container, and as root, who keeps what loading does not need.
     for (granted, given_up) in
         [(both, &["BPF", "PERFMON"][..]), (CapabilitySet::all(), &["BPF", "PERFMON", "NET_ADMIN"])]
     {
         let spawn = |mut command: Command| limited(granted, move || command.spawn());
-        let agent = Agent::start_by(&stage, &[], spawn);
+        let agent = Agent::start_by(&stage, &args, spawn);
         for set in ["CapEff", "CapPrm", "CapInh"] {
             let threads = of_threads(agent.child.id(), set);
             assert!(threads.len() > 1, "the runtime's threads are there");
@@ -99,6 +104,7 @@ fn capabilities_are_given_up_once_attached_and_counting_goes_on() {
         }
         let info: serde_json::Value = serde_json::from_str(&agent.get("/api/v1/info", "*/*").unwrap().1).unwrap();
         assert_eq!(info["privileges"], serde_json::json!({ "given_up": given_up, "kept": null }));
+        wait_until("windows are opened", || agent.sum("netwhy_agent_rtt_windows_total", &[]) >= 3.0);
         // Maps are read, sockets are walked, prefixes are looked up as before.
         let walk = || agent.sum("netwhy_agent_walk_seconds", &[]);
         let before = walk();

@@ -32,3 +32,4 @@ mod run_queue;
 mod size;
 mod socket;
 mod stage;
+mod windows;

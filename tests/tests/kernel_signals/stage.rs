@@ -204,6 +204,7 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// How an agent is set up.
 pub(crate) struct Options {
     pub(crate) rtt_every: u32,
+    pub(crate) rtt_windows_above: u64,
     pub(crate) limits: Limits,
     pub(crate) prefixes: Vec<(Ipv6Addr, u8, PeerClass)>,
     pub(crate) modes: &'static [(&'static str, Mode)],
@@ -214,7 +215,14 @@ pub(crate) struct Options {
 impl Default for Options {
     fn default() -> Self {
         let limits = Limits { cgroups: 256, edges: 1024, drops: 256, prefixes: 64 };
-        Self { rtt_every: 16, limits, prefixes: Vec::new(), modes: &[], facts: |_, _| Vec::new() }
+        Self {
+            rtt_every: 16,
+            rtt_windows_above: 10_000,
+            limits,
+            prefixes: Vec::new(),
+            modes: &[],
+            facts: |_, _| Vec::new(),
+        }
     }
 }
 
@@ -325,6 +333,7 @@ fn settings<'a>(dir: &'a Path, options: &Options) -> Settings<'a> {
     Settings {
         sysfs: Path::new(SYSFS),
         rtt_every: options.rtt_every,
+        rtt_windows_above: options.rtt_windows_above,
         modes: options.modes,
         limits: options.limits,
         subtree: Some(Subtree { level, id: id_of(dir) }),

@@ -19,6 +19,9 @@ const SETTLE: Duration = Duration::from_millis(60);
 /// Distance of ticks, as in the agent.
 const TICK: Duration = Duration::from_secs(1);
 
+/// Ticks after which the agent has decided how to look at a load.
+const DECIDES: usize = 5;
+
 /// Pace of a measurement.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
@@ -31,6 +34,16 @@ pub(super) struct Pace {
 /// Sleeps, or says that Ctrl-C came.
 pub(super) fn wait(duration: Duration) -> Result<()> {
     if stop::sleep(duration) { Err(Stopped.into()) } else { Ok(()) }
+}
+
+/// Lets the agent see a load as long as it takes to decide how to look at it.
+pub(super) fn settle(instrument: &mut Instrument) -> Result<()> {
+    instrument.ask("attach")?;
+    for _ in 0..DECIDES {
+        wait(TICK)?;
+        instrument.ask("tick")?;
+    }
+    Ok(())
 }
 
 /// Relative change of throughput by the whole agent, per pair of windows; −0.01 = 1 % slower.

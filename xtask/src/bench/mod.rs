@@ -96,7 +96,7 @@ struct Plan {
 impl Plan {
     const FULL: Self = Self {
         throughput: Pace { windows: 25, window: Duration::from_secs(1) },
-        kernel_time: Pace { windows: 10, window: Duration::from_millis(500) },
+        kernel_time: Pace { windows: 10, window: Duration::from_secs(1) },
         cpu: Duration::from_secs(20),
         // A window of the agent is ten seconds: its memory has reached its size then.
         settle: Duration::from_secs(11),
@@ -108,7 +108,7 @@ impl Plan {
     };
     const QUICK: Self = Self {
         throughput: Pace { windows: 5, window: Duration::from_millis(500) },
-        kernel_time: Pace { windows: 3, window: Duration::from_millis(300) },
+        kernel_time: Pace { windows: 5, window: Duration::from_secs(1) },
         cpu: Duration::from_secs(5),
         settle: Duration::from_secs(2),
         scrapes: 10,
@@ -367,9 +367,11 @@ fn under_load(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>, ou
         sh::say(&format!("{}: {} windows with the agent and without", kind.text(), plan.throughput.windows));
         let load = Load::start(lab, kind)?;
         effect::wait(Duration::from_millis(500))?;
+        effect::settle(&mut instrument)?;
         let ratios = effect::throughput(&mut instrument, &load, plan.throughput)?;
         let rate = load.rate()?;
-        out["loads"][kind.name()] = json!({ "unit": kind.unit(), "per_second": rate });
+        let rtt = instrument.ask("rtt")?;
+        out["loads"][kind.name()] = json!({ "unit": kind.unit(), "per_second": rate, "rtt": rtt });
         let spread = Spread::of(&ratios).context("no windows")?;
         out["throughput_effect"][kind.name()] = json!(spread.median);
         out["spread"]["throughput_effect"][kind.name()] = spread.json();

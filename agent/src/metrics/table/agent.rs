@@ -7,7 +7,7 @@ use netwhy_abi::Counter;
 const PROGRAM: LabelDef = label("program", "the agent's kernel programs");
 const MAP: LabelDef = label("map", "the agent's kernel maps");
 
-pub(super) static METRICS: [MetricDef; 32] = [
+pub(super) static METRICS: [MetricDef; 34] = [
     MetricDef::gauge(
         "netwhy_agent_build_info",
         "Always 1.",
@@ -175,6 +175,17 @@ pub(super) static METRICS: [MetricDef; 32] = [
         Node(|s, out| out.maybe(s.agent.walk.map(|w| w.interval_seconds))),
     )
     .seconds(),
+    MetricDef::counter(
+        "netwhy_agent_rtt_watched_seconds_total",
+        "Time in which received segments were looked at for RTT samples: always, or in windows where very many are received.",
+        Node(|s, out| s.agent.rtt.map_or(Ok(()), |rtt| out.counter_f64(&[], rtt.watched_seconds))),
+    )
+    .seconds(),
+    MetricDef::counter(
+        "netwhy_agent_rtt_windows_total",
+        "Windows in which they were looked at.",
+        Node(|s, out| s.agent.rtt.map_or(Ok(()), |rtt| out.counter(&[], rtt.windows))),
+    ),
     MetricDef::counter("netwhy_agent_config_reloads_total", "Readings of a changed configuration file.", {
         Node(|s, out| {
             let reloads = s.agent.config_reloads;
