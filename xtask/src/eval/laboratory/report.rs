@@ -69,8 +69,8 @@ pub(super) fn table(cases: &[Case], not_tried: &[String]) -> String {
     let over = format!("(over {} of {})", all.hints_timed, all.cases);
     row(&format!("time to the right hint, median {over}"), "p50", p50_seconds, false);
     row(&format!("time to the right hint, 95th percentile {over}"), "p95", p95_seconds, false);
-    row("time to the right first answer, median", "", all.p50_answer_seconds, false);
-    row("time to the right first answer, 95th percentile", "", all.p95_answer_seconds, false);
+    row("time to the right first answer, median (over all)", "p50", all.p50_answer_seconds, false);
+    row("time to the right first answer, 95th percentile (over all)", "p95", all.p95_answer_seconds, false);
     row("first answer wrong, of all times answers were merged", "", all.wrong_first, true);
     row("calibration error", "", all.calibration_error, true);
     let _ = writeln!(
