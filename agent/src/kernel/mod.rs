@@ -7,6 +7,7 @@
 //! reasons, 6.11 for the owners of dropped incoming packets. DNS lookups need 5.10, and the capability NET_ADMIN; waits for
 //! a CPU 5.11. 6.1 and later have everything but the owners. What a kernel lacks is said in the probes' verdicts.
 
+mod attach;
 mod btf;
 mod ethtool;
 mod gate;

@@ -1,7 +1,8 @@
 //! What the programs cost, and how full their maps are.
 
 use super::{
-    load::{Loaded, link},
+    attach::link,
+    load::Loaded,
     probes::{PROBES, Probe, State},
     sys,
     windows::{self, Rtt, RttStats},
