@@ -179,7 +179,7 @@ settings! {
             "Share of busy time held back by the own send buffer from which the buffer counts as too small.";
         throttled_share: f64 = 0.1, [0..=1], "share", Live,
             "Share of CPU periods throttled from which the quota counts as the cause.";
-        accept_drops: u64 = 3, [1..=1_000_000], "connections", Live,
+        accept_drops: u64 = 10, [1..=1_000_000], "connections", Live,
             "Connections turned away by a full accept queue from which it is hinted at.";
         connect_failures: u64 = 3, [1..=1_000_000], "attempts", Live,
             "Failed connection attempts below which a peer is never hinted at.";

@@ -82,6 +82,12 @@ impl Memory {
         self.edge(key)?.path(edge, self.class_minimums[edge.class as usize].get(), thresholds)
     }
 
+    /// Whether an observed edge's newest samples show its path to be as short as ever; see [`EdgeMemory::is_near`].
+    pub(super) fn is_near(&self, key: u64, edge: &EdgeView, thresholds: &Thresholds) -> bool {
+        let class = self.class_minimums[edge.class as usize].get();
+        self.edge(key).is_some_and(|memory| memory.is_near(edge, class, thresholds))
+    }
+
     /// What is normal for an edge, for others to compare with. `is_proven`: that its path rose, if it did.
     pub(super) fn usual(&self, edge: &EdgeView, path: Option<Path>, is_proven: bool) -> Usual {
         let key = edge_key(edge);

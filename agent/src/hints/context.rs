@@ -1,14 +1,8 @@
 //! What judges read: the view with everything that more than one of them needs worked out once.
 
 use super::{
-    baseline::Memory,
-    dns_memory::DnsMemory,
-    edge_memory::EdgeMemory,
-    host_memory::HostMemory,
-    path::{MIN_PATH_SAMPLES, Path},
-    rules::Family,
-    stats::percent,
-    thresholds::Thresholds,
+    baseline::Memory, dns_memory::DnsMemory, edge_memory::EdgeMemory, host_memory::HostMemory, path::Path,
+    rules::Family, stats::percent, thresholds::Thresholds,
 };
 use crate::{
     api::{BlameKind, Evidence, RuledOut},
@@ -112,9 +106,9 @@ impl<'a> Context<'a> {
                 hushed: known.is_some_and(|memory_of| memory_of.is_hushed(memory.tick)),
             });
         }
-        // Older samples may be of before a path became longer.
-        let newest = |edge: &&Edge<'_>| edge.view.recent.rtt.count() >= MIN_PATH_SAMPLES;
-        let as_ever = edges.iter().filter(newest).filter(|edge| edge.path == Some(Path::Usual));
+        // Older samples may be of before a path became longer, and so may a few among the newest.
+        let as_ever = keys.iter().zip(&edges).filter(|(key, edge)| memory.is_near(**key, edge.view, thresholds));
+        let as_ever = as_ever.map(|(_, edge)| edge).filter(|edge| edge.path == Some(Path::Usual));
         let near = as_ever.map(|edge| edge.view.peer_id()).collect();
         let claims = keys.iter().map(|key| held.get(key).copied()).collect();
         let unix_ms = i64::try_from(view.unix_ms).unwrap_or(i64::MAX);

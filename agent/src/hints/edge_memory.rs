@@ -150,6 +150,12 @@ impl EdgeMemory {
         path::judge(edge, self.shrunk_min_us(class)?, (self.above, self.samples), thresholds)
     }
 
+    /// Whether the last seconds' samples, enough of them, are mostly as fast as they normally are.
+    pub(super) fn is_near(&self, edge: &EdgeView, class: Option<f64>, thresholds: &Thresholds) -> bool {
+        let usual_us = self.shrunk_min_us(class);
+        usual_us.is_some_and(|us| path::is_near(&edge.recent.rtt, us, (self.above, self.samples), thresholds))
+    }
+
     /// Median reply time in normal times, s. `None`: not known yet.
     pub(super) fn reply_s(&self) -> Option<f64> {
         self.ln_reply.get().map(f64::exp)

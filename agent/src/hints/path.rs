@@ -1,7 +1,10 @@
 //! What the newest RTT samples of an edge say of its path.
 
 use super::thresholds::Thresholds;
-use crate::state::{EdgeView, SubjectId};
+use crate::{
+    sample::Histogram,
+    state::{EdgeView, SubjectId},
+};
 use netwhy_abi::{BOUNDS_US, Retransmit};
 use std::net::Ipv6Addr;
 
@@ -118,6 +121,15 @@ pub(super) fn judge(edge: &EdgeView, usual_us: f64, (above, all): (f64, f64), th
     let bulk = full && tally.bytes_acked >= BULK_BYTES;
     let rise = Rise { now_us, median_us, usual_us, samples, ln_p, handshakes, bulk, full };
     (ln_p <= RISE_ALPHA.ln()).then_some(Path::Rose(rise))
+}
+
+/// Whether samples, enough of them, are as fast as ever: at least half as many as normally are. A few among them may be of
+/// before a path became longer.
+pub(super) fn is_near(of: &Histogram, usual_us: f64, (above, all): (f64, f64), thresholds: &Thresholds) -> bool {
+    let (samples, fast) = (of.count(), of.count_up_to(rise_limit(usual_us, thresholds)));
+    let (share, weight) = SLOW_SHARE;
+    let normally = 1.0 - (above + share * weight) / (all + weight);
+    samples >= MIN_PATH_SAMPLES && fast as f64 >= 0.5 * normally * samples as f64
 }
 
 /// Bound of the histogram up to which a sample may still be of the usual path, µs.

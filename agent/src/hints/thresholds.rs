@@ -46,7 +46,7 @@ impl Default for Thresholds {
             receiver_limited_share: 0.5,
             send_buffer_limited_share: 0.5,
             throttled_share: 0.1,
-            accept_drops: 3,
+            accept_drops: 10,
             connect_failures: 3,
             connect_failure_share: 0.5,
             syn_retransmits: 3,

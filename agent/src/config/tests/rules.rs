@@ -17,7 +17,7 @@ fn defaults_are_the_documented_ones() {
     assert!(keys_of("signals").all(|key| key.value(&config) == expected(key.name)));
     let t = &config.thresholds;
     assert_eq!((t.loss_ratio, t.min_segments, t.receiver_limited_share), (0.002, 200, 0.5));
-    assert_eq!((t.send_buffer_limited_share, t.throttled_share, t.accept_drops), (0.5, 0.1, 3));
+    assert_eq!((t.send_buffer_limited_share, t.throttled_share, t.accept_drops), (0.5, 0.1, 10));
     assert_eq!((t.connect_failures, t.connect_failure_share, t.syn_retransmits), (3, 0.5, 3));
     assert_eq!((t.rtt_inflation, t.rtt_floor_ms, t.think_time_ms), (3.0, 1.0, 5.0));
     assert_eq!((t.enter_windows, t.leave_windows), (2, 6));

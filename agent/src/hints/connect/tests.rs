@@ -19,7 +19,7 @@ fn unanswered(tally: &mut Tally, syns: u64, timed_out: u64) {
 fn connections_turned_away_blame_the_pod() {
     let normal = Case::mesh(&["cart"], &PEERS);
     let mut full = normal.clone();
-    full.subject("cart").window_connects.accept_drops = 3;
+    full.subject("cart").window_connects.accept_drops = 10;
     let hint = Run::warm(&normal).expect_one(&full);
     assert_eq!(verdict(&hint), ("pod_accept_queue_full", BlameKind::Pod, "cart"));
     assert_eq!(hint.ruled_out[0].because, "0 of 100 periods throttled");
@@ -41,11 +41,11 @@ fn fewer_connections_turned_away_than_the_threshold_are_silent() {
 fn repeated_syns_whose_answer_got_lost_are_no_full_queue() {
     let normal = Case::mesh(&["cart"], &PEERS);
     let mut lossy = normal.clone();
-    lossy.subject("cart").window_connects.accept_drops = 3;
+    lossy.subject("cart").window_connects.accept_drops = 10;
     lossy.subject("cart").window.retransmits[Retransmit::SynAck as usize] = 3;
     let mut run = Run::warm(&normal);
     run.expect_silence(5, &lossy);
-    lossy.subject("cart").window_connects.accept_drops = 6;
+    lossy.subject("cart").window_connects.accept_drops = 13;
     assert_eq!(run.expect_one(&lossy).cause, "pod_accept_queue_full");
 }
 
@@ -53,7 +53,7 @@ fn repeated_syns_whose_answer_got_lost_are_no_full_queue() {
 fn a_full_queue_of_a_throttled_pod_is_an_effect() {
     let normal = Case::mesh(&["cart"], &PEERS);
     let mut both = normal.clone();
-    both.subject("cart").window_connects.accept_drops = 5;
+    both.subject("cart").window_connects.accept_drops = 12;
     let cpu = both.subject("cart").window_cpu.as_mut().unwrap();
     cpu.throttled_periods = 40;
     let hint = Run::warm(&normal).expect_one(&both);

@@ -151,7 +151,7 @@ fn a_subject_shows_three_hints_at_most_in_the_order_of_the_rules() {
     lose(many.tally("cart", peers[0]), 5);
     lose(many.tally("cart", peers[1]), 6);
     many.tally("cart", peers[2]).connect_failures[Failure::Refused as usize] = 9;
-    many.subject("cart").window_connects.accept_drops = 3;
+    many.subject("cart").window_connects.accept_drops = 10;
     let mut run = Run::warm(&healthy);
     let hints = firing(&run.ticks(3, &many));
     let causes: Vec<&str> = hints.iter().map(|h| h.cause.as_str()).collect();
@@ -199,7 +199,7 @@ fn who_waits_for_a_throttled_pod_of_this_node_is_told_why() {
 fn a_cause_that_appears_later_ends_its_effect() {
     let mut run = Run::warm(&normal());
     let mut full = normal();
-    full.subject("cart").window_connects.accept_drops = 3;
+    full.subject("cart").window_connects.accept_drops = 10;
     assert_eq!(run.expect_one(&full).cause, "pod_accept_queue_full");
     full.subject("cart").window_cpu.as_mut().unwrap().throttled_periods = 60;
     let hints = run.ticks(2, &full);
@@ -212,7 +212,7 @@ fn a_cause_that_appears_later_ends_its_effect() {
 fn every_hint_has_evidence_an_action_and_a_rule() {
     let mut run = Run::warm(&normal());
     let mut case = bad(20);
-    case.subject("cart").window_connects.accept_drops = 3;
+    case.subject("cart").window_connects.accept_drops = 10;
     for hint in run.ticks(3, &case) {
         assert!(!hint.evidence.is_empty() && !hint.summary.is_empty() && !hint.action.is_empty());
         assert!(hint.confidence > 0.0 && hint.confidence < 1.0);

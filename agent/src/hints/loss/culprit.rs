@@ -189,11 +189,12 @@ fn zone_path(context: &Context<'_>, judged: &Judged, edge: &Edge<'_>) -> Option<
 }
 
 /// Whether this Node's edges to other peers, of those that `of` is true for, sent enough, all together, to have shown what
-/// this one loses, and don't.
+/// this one loses, and don't. Only those that were answered just now: what they sent before something broke acquits nobody.
 fn shown_elsewhere(context: &Context<'_>, judged: &Judged, edge: &Edge<'_>, of: impl Fn(&Edge<'_>) -> bool) -> bool {
     let mut clean = Sent::default();
     let others = judged.clean.keys().map(|i| &context.edges[*i]);
-    let others = others.filter(|other| other.is_remote() && other.view.peer_id() != edge.view.peer_id() && of(other));
+    let others = others.filter(|other| other.is_remote() && other.view.peer_id() != edge.view.peer_id());
+    let others = others.filter(|other| other.view.answered && of(other));
     others.for_each(|other| clean.add(other));
     Sent::of(edge).would_show_in(&clean)
 }
