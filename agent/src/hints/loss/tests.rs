@@ -384,6 +384,11 @@ fn losses_to_a_peer_outside_do_not_acquit_this_node() {
     // All others are shown to be clean: it is not.
     let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["cart"], &PEERS[..1], 20));
     assert_eq!((hint.blame.kind, hint.blame.alternatives.len()), (BlameKind::External, 1));
+    // What they sent before they fell silent too shows nothing.
+    let mut silent = lossy(&normal, &["cart"], &PEERS[..1], 20);
+    silent.edges[1..].iter_mut().for_each(|edge| edge.recent.data_segs_out = 1);
+    let hint = Run::warm(&normal).expect_one(&silent);
+    assert_eq!(hint.blame.alternatives, ["node-a↔10.0.0.7", NODE]);
 }
 
 #[test]

@@ -177,6 +177,11 @@ fn replies_that_are_all_late_blame_the_peer_when_another_connection_there_is_fas
     let hint = run.expect_one(&late);
     assert_eq!(verdict(&hint), ("peer_slow", BlameKind::PeerPod, "10.0.0.7"));
     assert!(hint.summary.contains("other connections to node-b are as fast as ever"), "{}", hint.summary);
+    // A few fast samples there may be of before the path to both became longer.
+    let mut both = late.clone();
+    both.edge("payment", PEERS[1]).recent.rtt = rtts(&[(100, 6), (15_000, 20)]);
+    let hints = firing(&Run::warm(&normal).ticks(3, &both));
+    assert!(hints.iter().all(|hint| hint.cause != "peer_slow"), "{hints:?}");
     // A server's round trips hold its clients' thinking.
     normal.edges.iter_mut().for_each(|e| e.window.connects = [0, 1]);
     let mut server = late.clone();
