@@ -51,8 +51,8 @@ pub(super) const PEER_UNREACHABLE: Rule = Rule {
     minimum: "3 resent SYNs, 3 failures or 3 timeouts.",
     ruled_out_by: "Any completed handshake with that address from this Node. If the address still acknowledges data on \
                    older connections, its host and path are up and the listener or a filter is blamed instead. Of \
-                   connections that fell silent only answers of the last second acquit the peer's Node, and the Pod at this \
-                   end.",
+                   connections that fell silent only others that go on without a timeout acquit the Nodes, and the Pod at this \
+                   end; where full-size segments vanish, those that carry such.",
     action: "Check that the peer is up and that no NetworkPolicy, firewall or route drops the packets.",
 };
 
@@ -251,18 +251,16 @@ fn culprit(
     if !edge.is_remote() {
         return that_pod();
     }
-    let neighbours: Vec<&Edge<'_>> = context.neighbours_alive(edge).collect();
     // Connections fall silent within moments: answers from before speak for nobody, neither for this Node …
     let sudden = matches!(why, Unanswered::Timeouts(_));
-    let answered = |of: &dyn Fn(&Edge<'_>) -> bool| context.edges.iter().any(|e| e.view.answered && of(e));
-    let no_news = sudden && !answered(&|e| e.is_remote() && e.view.peer != edge.view.peer);
+    let no_news = sudden && !context.goes_on(edge, |e| e.is_remote() && e.view.peer != edge.view.peer);
     let this_node = no_news.then(|| context.node.to_owned());
-    if half_alive || !neighbours.is_empty() {
+    if half_alive || context.neighbours_alive(edge).next().is_some() {
         // … nor for the peer's, …
-        let reached = answered(&|e| e.view.peer == edge.view.peer && !e.silent);
-        let node_up = !sudden || reached || neighbours.iter().any(|e| e.view.answered);
+        let there = |e: &Edge<'_>| e.view.peer_node.is_some() && e.view.peer_node == edge.view.peer_node;
+        let node_up = !sudden || context.goes_on(edge, |e| e.view.peer == edge.view.peer || there(e));
         // … nor for the Pod at this end, which a filter of its own may silence.
-        let own_up = !sudden || answered(&|e| e.subject == Some(subject));
+        let own_up = !sudden || context.goes_on(edge, |e| e.subject == Some(subject));
         let own = (!own_up).then(|| context.subjects[subject].name().to_owned());
         let alternatives = (!node_up).then_some(peer).into_iter().chain(own).chain(this_node).collect();
         return Blame { alternatives, ..that_pod() };

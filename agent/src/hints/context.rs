@@ -20,6 +20,9 @@ use std::{
 /// CPU bandwidth periods that a throttled share needs (2 s at the usual 100 ms).
 pub(super) const MIN_PERIODS: u64 = 20;
 
+/// Payload per segment above which full-size ones get through, bytes.
+const FULL_SIZE: u64 = 1000;
+
 /// Data segments that make a subject one that others may wait for.
 const CALLED_SEGMENTS: u64 = 10;
 
@@ -107,9 +110,9 @@ impl<'a> Context<'a> {
             });
         }
         // Older samples may be of before a path became longer, and so may a few among the newest.
-        let as_ever = keys.iter().zip(&edges).filter(|(key, edge)| memory.is_near(**key, edge.view, thresholds));
-        let as_ever = as_ever.map(|(_, edge)| edge).filter(|edge| edge.path == Some(Path::Usual));
-        let near = as_ever.map(|edge| edge.view.peer_id()).collect();
+        let as_ever = keys.iter().zip(&edges).filter(|(_, edge)| edge.path == Some(Path::Usual));
+        let as_ever = as_ever.filter(|(key, edge)| memory.is_near(**key, edge.view, thresholds));
+        let near = as_ever.map(|(_, edge)| edge.view.peer_id()).collect();
         let claims = keys.iter().map(|key| held.get(key).copied()).collect();
         let unix_ms = i64::try_from(view.unix_ms).unwrap_or(i64::MAX);
         Self {
@@ -169,6 +172,12 @@ impl<'a> Context<'a> {
         let (node, peer) = (edge.view.peer_node.clone().filter(|_| edge.is_remote()), edge.view.peer);
         let same = move |e: &&Edge<'a>| node.is_some() && e.view.peer_node == node && e.view.peer != peer;
         self.edges.iter().filter(same).filter(|e| e.answers())
+    }
+
+    /// Whether a connection that `of` is true for goes on as if nothing had happened, and would not if what befell `edge` were
+    /// its trouble too.
+    pub(super) fn goes_on(&self, edge: &Edge<'_>, of: impl Fn(&Edge<'a>) -> bool) -> bool {
+        self.edges.iter().any(|other| of(other) && other.is_undisturbed() && edge.would_share_with(other))
     }
 
     /// A connection to the same Node, or address where no Node is known, is as fast as ever: so is the path there.
@@ -305,6 +314,24 @@ impl Edge<'_> {
     /// The peer acknowledged or sent something in the last seconds, and is not falling silent now.
     pub(super) fn answers(&self) -> bool {
         !self.silent && !self.hushed && self.view.recent.has_answer()
+    }
+
+    /// Answered in the last second, and in the window nothing had to be sent again because nobody answered: answers of others
+    /// may be the first ones after an outage.
+    pub(super) fn is_undisturbed(&self) -> bool {
+        self.view.answered && self.timeouts() == 0 && self.tally().retransmits[Retransmit::Syn as usize] == 0
+    }
+
+    /// Full-size segments were acknowledged in the last seconds.
+    pub(super) fn passes_full_size(&self) -> bool {
+        let recent = &self.view.recent;
+        recent.bytes_acked > FULL_SIZE * recent.data_segs_out.saturating_sub(recent.retransmitted_data())
+    }
+
+    /// What befell this edge would show on the other one too, if both had it: that small segments pass says nothing of
+    /// full-size ones.
+    pub(super) fn would_share_with(&self, other: &Edge<'_>) -> bool {
+        self.tally().full_size_timeouts == 0 || other.passes_full_size()
     }
 
     /// Held back by the peer's window or the local send buffer more than the thresholds allow.

@@ -29,7 +29,7 @@ pub(super) const DNS_SLOW: Rule = Rule {
               resolver's timeout.",
     ruled_out_by: "A reason that makes the Pod or the Node slow as a whole, or that drops the Node's packets: then this is \
                    a link of its chain. Connections that became slow at the same time leave the way to the server a suspect \
-                   beside it.",
+                   beside it; so does, for answers that never come, that no connection to its Node goes on.",
     action: "Look at the DNS server's Pods (CPU limit, upstream), at the search list (`ndots`) of the Pod, and at lost UDP \
              packets on the way.",
 };
@@ -123,6 +123,17 @@ fn slow_path(context: &Context<'_>, server: &Edge<'_>) -> Vec<String> {
     own.into_iter().chain((there && server.view.peer_node.is_some()).then(|| server.peer_node_name())).collect()
 }
 
+/// Nodes from which no answer may come, or to which none: those that no connection shows to be up.
+fn silent_path(context: &Context<'_>, server: &Edge<'_>) -> Vec<String> {
+    if !server.is_remote() {
+        return Vec::new();
+    }
+    let node = &server.view.peer_node;
+    let there = node.is_some() && !context.goes_on(server, |edge| edge.view.peer_node == *node);
+    let own = !context.goes_on(server, |edge| edge.is_remote() && edge.view.peer_id() != server.view.peer_id());
+    there.then(|| server.peer_node_name()).into_iter().chain(own.then(|| context.node.to_owned())).collect()
+}
+
 /// Who is at fault, and how sure that is.
 fn culprit(context: &Context<'_>, rows: &[Judged<'_>], judged: &Judged<'_>, server: &Edge<'_>) -> (Blame, f64) {
     let node = context.node;
@@ -133,7 +144,10 @@ fn culprit(context: &Context<'_>, rows: &[Judged<'_>], judged: &Judged<'_>, serv
         return (blame(BlameKind::Node, node), 1.0);
     }
     let it = blame(server.blame_kind(BlameKind::PeerPod), server.peer_pod_name());
-    let path = slow_path(context, server);
+    let mut path = slow_path(context, server);
+    if 2 * judged.row.window.unanswered >= judged.bad {
+        path.extend(silent_path(context, server).into_iter().filter(|node| !path.contains(node)).collect::<Vec<_>>());
+    }
     if !path.is_empty() {
         return (Blame { alternatives: path, ..it }, 0.7);
     }

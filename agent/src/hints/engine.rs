@@ -58,7 +58,7 @@ impl Engine {
         self.memory.observe(view, &keys, thresholds);
 
         let mut held: BTreeMap<u64, Family> = BTreeMap::new();
-        for track in self.tracks.open() {
+        for track in self.tracks.explaining(&now) {
             for key in &track.edges {
                 let family = held.entry(*key).or_insert(track.rule.family);
                 *family = track.rule.family.min(*family);

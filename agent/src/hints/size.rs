@@ -43,8 +43,6 @@ const MIN_TIMEOUTS: u64 = 3;
 const ONE_IN: u64 = 3;
 /// Round trips within the last seconds that show an address to answer without a handshake.
 const ANSWERS: u64 = 8;
-/// Payload per segment above which full-size ones get through, bytes.
-const SMALL: u64 = 1000;
 /// Peers behind which all paths are too small for a culprit on the way to be this Node.
 const MIN_PEERS: usize = 3;
 
@@ -60,13 +58,12 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
 
 fn is_stuck(edge: &Edge<'_>) -> bool {
     let (t, recent) = (edge.tally(), &edge.view.recent);
-    let original = recent.data_segs_out.saturating_sub(recent.retransmitted_data());
     t.full_size_timeouts >= MIN_TIMEOUTS
         && t.full_size_timeouts > recent.full_size_timeouts
         && recent.full_size_timeouts > 0
         && ONE_IN * t.full_size_timeouts >= edge.timeouts()
         && t.retransmits[Retransmit::Fast as usize] <= edge.timeouts()
-        && recent.bytes_acked <= SMALL * original
+        && !edge.passes_full_size()
 }
 
 /// In the last seconds, when the large ones were long stuck, the address answered. A socket's growth may be counted

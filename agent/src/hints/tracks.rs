@@ -39,6 +39,8 @@ pub(super) struct Track {
     /// It was among the hints handed out since it began.
     shown: bool,
     resolved_at: Option<Duration>,
+    /// When it last held while it was open.
+    held_at: Option<Duration>,
 }
 
 /// Time of a tick in the forms that a hint needs.
@@ -67,10 +69,16 @@ impl Tracks {
         self.tracks.values().filter(|t| t.open)
     }
 
+    /// Suspicions that explain edges: those that hold, and those that ended while what they explained is in the window still.
+    pub(super) fn explaining(&self, now: &Now) -> impl Iterator<Item = &Track> {
+        self.tracks.values().filter(|t| t.open || t.is_echo(now))
+    }
+
     /// Ends an open hint whose cause is now known; see [`CAUSAL`](super::CAUSAL).
     pub(super) fn fold(&mut self, subject: &SubjectId, effect: &str, cause: &str, now: &Now) {
         for track in self.tracks.values_mut().filter(|t| t.open && t.rule.id == effect && t.subject == *subject) {
             track.resolve(now, &format!("an effect of {cause}"));
+            track.held_at = None;
         }
     }
 
@@ -99,7 +107,7 @@ impl Tracks {
                 track.negative(thresholds, now, why);
             }
         }
-        self.tracks.retain(|_, t| t.is_worth_keeping(now.at));
+        self.tracks.retain(|_, t| t.is_worth_keeping(now));
         let resolved: BTreeSet<(Duration, u64)> =
             self.tracks.iter().filter_map(|(id, t)| t.resolved_at.map(|at| (at, *id))).collect();
         for (_, id) in resolved.iter().take(resolved.len().saturating_sub(MAX_RESOLVED)) {
@@ -218,6 +226,7 @@ impl Track {
             open: false,
             shown: false,
             resolved_at: None,
+            held_at: None,
         }
     }
 
@@ -249,6 +258,7 @@ impl Track {
         }
         if self.open {
             self.hint.state = HintState::Firing;
+            self.held_at = Some(now.at);
         }
     }
 
@@ -263,7 +273,6 @@ impl Track {
     fn resolve(&mut self, now: &Now, why: &str) {
         self.open = false;
         self.recent = 0;
-        self.edges.clear();
         self.hint.state = HintState::Resolved;
         self.hint.summary.push_str("; resolved: ");
         self.hint.summary.push_str(why);
@@ -274,10 +283,16 @@ impl Track {
         (self.recent & ((1 << MEMORY) - 1)).count_ones()
     }
 
-    fn is_worth_keeping(&self, now: Duration) -> bool {
+    /// It ended less than a window after it last held.
+    fn is_echo(&self, now: &Now) -> bool {
+        !self.open && self.held_at.is_some_and(|at| now.at.saturating_sub(at) <= now.window)
+    }
+
+    fn is_worth_keeping(&self, now: &Now) -> bool {
         self.open
             || self.recent_positives() > 0
-            || self.resolved_at.is_some_and(|at| now.saturating_sub(at) <= KEEP_RESOLVED)
+            || self.is_echo(now)
+            || self.resolved_at.is_some_and(|at| now.at.saturating_sub(at) <= KEEP_RESOLVED)
     }
 }
 

@@ -238,4 +238,14 @@ fn a_silent_address_is_its_pods_fault_while_its_node_and_this_pod_go_on() {
     assert_eq!((hint.blame.name.as_str(), hint.blame.alternatives), ("10.0.0.7", vec!["node-b".to_owned()]));
     let hint = Run::warm(&normal).expect_one(&quiet(&PEERS[1..]));
     assert_eq!(hint.blame.alternatives, ["node-b", "cart", NODE]);
+    // Answers after an outage that met all of them: whoever comes back last is not the one at fault.
+    let mut outage = dead;
+    for peer in &PEERS[1..] {
+        outage.tally("cart", peer).retransmits[Retransmit::Timeout as usize] = 1;
+    }
+    let hint = Run::warm(&normal).expect_one(&outage);
+    assert_eq!(
+        (hint.blame.name.as_str(), &hint.blame.alternatives[..]),
+        ("10.0.0.7", &["node-b".to_owned(), "cart".into(), NODE.into()][..])
+    );
 }

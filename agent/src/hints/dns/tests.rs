@@ -160,3 +160,31 @@ fn a_slow_path_is_a_suspect_beside_the_server() {
     let dns = hints.iter().find(|h| h.cause == "dns_slow").unwrap_or_else(|| panic!("{hints:?}"));
     assert_eq!((dns.blame.name.as_str(), &dns.blame.alternatives[..]), (SERVER, &["node-a".to_owned()][..]));
 }
+
+/// A server's Node that fell silent, or this one: only connections that go on acquit them.
+#[test]
+fn without_answers_a_node_that_nothing_shows_to_be_up_is_a_suspect() {
+    let mut normal = Case::mesh(&["cart"], &["10.0.0.7", "10.0.0.8"]);
+    let on = |mut row: DnsView| {
+        row.server.peer_node = Some("node-b".into());
+        row
+    };
+    normal.edge("cart", "10.0.0.7").peer_node = Some("node-b".into());
+    normal.dns = vec![on(fine("cart", SERVER))];
+    let mut dead = with(&normal, vec![on(lookups("cart", SERVER, &[], 4))]);
+    let alternatives = |case: &Case| {
+        let hint = Run::warm(&normal).expect_one(case);
+        assert_eq!(verdict(&hint), ("dns_slow", BlameKind::PeerPod, SERVER));
+        hint.blame.alternatives
+    };
+    assert_eq!(alternatives(&dead), Vec::<String>::new());
+    let mut quiet = |peer: &str| {
+        let edge = dead.edge("cart", peer);
+        (edge.recent, edge.answered) = (edge.window.clone(), false);
+        dead.clone()
+    };
+    assert_eq!(alternatives(&quiet("10.0.0.7")), ["node-b"]);
+    assert_eq!(alternatives(&quiet("10.0.0.8")), ["node-b", "node-a"]);
+    let slow = Case { dns: vec![on(lookups("cart", SERVER, &[(300_000, 20)], 0))], ..quiet("10.0.0.7") };
+    assert_eq!(alternatives(&slow), Vec::<String>::new(), "answers come");
+}

@@ -189,12 +189,13 @@ fn zone_path(context: &Context<'_>, judged: &Judged, edge: &Edge<'_>) -> Option<
 }
 
 /// Whether this Node's edges to other peers, of those that `of` is true for, sent enough, all together, to have shown what
-/// this one loses, and don't. Only those that were answered just now: what they sent before something broke acquits nobody.
+/// this one loses, and don't. Only those that were answered just now: what they sent before something broke acquits nobody;
+/// and where it is full-size segments that vanish, those that carry such.
 fn shown_elsewhere(context: &Context<'_>, judged: &Judged, edge: &Edge<'_>, of: impl Fn(&Edge<'_>) -> bool) -> bool {
     let mut clean = Sent::default();
     let others = judged.clean.keys().map(|i| &context.edges[*i]);
     let others = others.filter(|other| other.is_remote() && other.view.peer_id() != edge.view.peer_id());
-    let others = others.filter(|other| other.view.answered && of(other));
+    let others = others.filter(|other| other.view.answered && edge.would_share_with(other) && of(other));
     others.for_each(|other| clean.add(other));
     Sent::of(edge).would_show_in(&clean)
 }
@@ -218,5 +219,5 @@ fn only_that_pod(context: &Context<'_>, judged: &Judged, edge: &Edge<'_>) -> boo
 
 /// The same for two edges.
 fn would_show(lossy: &Edge<'_>, clean: &Edge<'_>) -> bool {
-    Sent::of(lossy).would_show_in(&Sent::of(clean))
+    lossy.would_share_with(clean) && Sent::of(lossy).would_show_in(&Sent::of(clean))
 }

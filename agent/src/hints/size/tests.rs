@@ -116,3 +116,44 @@ fn acknowledgements_that_are_counted_late_are_no_answer() {
     dead.edge("cart", PEERS[0]).recent.rtt = crate::hints::testing::rtts(&[(100, 20)]);
     assert!(told(&dead), "so many round trips are answers");
 }
+
+/// Before it is long enough to be told from loss: only edges that carry full-size segments acquit this Node.
+#[test]
+fn small_segments_acquit_nobody_of_losing_full_size_ones() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut begins = normal.with("cart", PEERS[0], |tally| {
+        tally.retransmits[Retransmit::Timeout as usize] = 12;
+        tally.loss_episodes = 12;
+    });
+    let alternatives = |case: &Case| {
+        let hints = firing(&Run::warm(&normal).ticks(3, case));
+        let [hint] = &hints[..] else { panic!("{hints:?}") };
+        assert_eq!(verdict(hint), ("path_loss", BlameKind::NodePair, "node-a↔10.0.0.7"));
+        hint.blame.alternatives.clone()
+    };
+    assert_eq!(alternatives(&begins), ["10.0.0.7"], "the others send as much and lose nothing");
+    begins.tally("cart", PEERS[0]).full_size_timeouts = 1;
+    assert_eq!(alternatives(&begins), ["10.0.0.7", NODE], "but nothing large");
+    for peer in &PEERS[1..] {
+        begins.tally("cart", peer).bytes_acked = 1_400_000;
+    }
+    assert_eq!(alternatives(&begins), ["10.0.0.7"]);
+}
+
+/// What a hint explained stays explained until the window has passed over it; what goes on then is told.
+#[test]
+fn segments_that_were_stuck_are_no_loss_once_they_pass() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut run = Run::warm(&normal);
+    run.expect_one(&stuck(&normal, &PEERS[..1]));
+    let healed = normal.with("cart", PEERS[0], |tally| {
+        tally.retransmits[Retransmit::Timeout as usize] = 12;
+        tally.loss_episodes = 12;
+    });
+    let causes = |hints: Vec<crate::api::Hint>| firing(&hints).into_iter().map(|h| h.cause).collect::<Vec<_>>();
+    for second in 1..=10 {
+        let causes = causes(run.tick(&healed));
+        assert!(causes.iter().all(|cause| cause == "path_mtu_blackhole"), "after {second} s: {causes:?}");
+    }
+    assert_eq!(causes(run.ticks(4, &healed)), ["path_loss"]);
+}
