@@ -87,6 +87,17 @@ impl Pod {
         set_cpu_quota(self.cgroup_v1.as_deref(), &self.cgroup, cpus)
     }
 
+    /// Its weight among others, as a Kubernetes request of so many thousandths of a CPU sets it (0: none); `None`: as it was made.
+    pub fn set_cpu_request(&self, millicpus: Option<u64>) -> Result<()> {
+        // https://github.com/kubernetes/enhancements, KEP-2254: shares 2 … 262144 are weights 1 … 10000.
+        let shares = millicpus.map(|milli| (milli * 1024 / 1000).clamp(2, 262_144));
+        let (file, value) = match &self.cgroup_v1 {
+            Some(v1) => (v1.join("cpu.shares"), shares.unwrap_or(1024)),
+            None => (self.cgroup.join("cpu.weight"), shares.map_or(100, |shares| 1 + (shares - 2) * 9999 / 262_142)),
+        };
+        write(&file, &value.to_string())
+    }
+
     /// Limits its memory, page cache included, bytes; `None` lifts the limit.
     pub fn set_memory_limit(&self, bytes: Option<u64>) -> Result<()> {
         let (file, none) = match &self.memory_v1 {

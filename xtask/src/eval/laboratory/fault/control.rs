@@ -5,7 +5,7 @@ use crate::eval::laboratory::{
     topology::World,
     traffic::{API, STORE},
 };
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use netwhy_tests::lab::run;
 use std::time::Duration;
 
@@ -113,13 +113,7 @@ impl Control {
             }
             BusyWithoutVictim => {
                 let active = batch(world, "d", "batch-d", "spin --threads 2")?;
-                let pod = world.pod("batch-d")?;
-                // The least weight there is, in either version.
-                let (file, weight) = match &pod.cgroup_v1 {
-                    Some(v1) => (v1.join("cpu.shares"), "2"),
-                    None => (pod.cgroup.join("cpu.weight"), "1"),
-                };
-                std::fs::write(&file, weight).with_context(|| format!("write {}", file.display()))?;
+                world.pod("batch-d")?.set_cpu_request(Some(0))?;
                 Ok(active)
             }
             ThrottledBatch => {

@@ -4,6 +4,7 @@ use super::{Active, machine};
 use crate::eval::laboratory::{
     score::{ANY, Expected},
     topology::World,
+    traffic::PODS,
     who::Who,
 };
 use anyhow::{Context as _, Result};
@@ -11,6 +12,8 @@ use std::time::Duration;
 
 /// Share of the machine's CPU time that all Pods together may take while one burns all that it gets.
 const PODS_SHARE: f64 = 0.93;
+/// What its Pods asked for, thousandths of a CPU; the one that burns it was made with a hundred times as much.
+const REQUEST: u64 = 10;
 /// Connections that a full table still holds.
 const TABLE: u64 = 12;
 /// The limit is the whole machine's: it is lowered for no longer than this.
@@ -18,7 +21,7 @@ const CONNTRACK: Duration = Duration::from_secs(18);
 
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::eval::laboratory) enum NodeFault {
-    /// A new Pod uses all CPUs with so many threads.
+    /// A new Pod uses all CPUs with so many threads, beside Pods that asked for little.
     NoisyNeighbour(String, u64),
     /// The connection tracking table is full.
     ConntrackFull(String),
@@ -37,7 +40,16 @@ impl NodeFault {
                 let cpus = std::thread::available_parallelism().context("count the CPUs")?.get();
                 world.lab().cgroups().set_cpu_quota(Some(PODS_SHARE * cpus as f64))?;
                 let active = Active::default().heal_by(|world| world.lab().cgroups().set_cpu_quota(None));
-                if let Err(error) = world.launch(&pod, &pod, &["spin", "--threads", &threads]) {
+                // Equals would each get the little that they need as soon as they want it.
+                let (victims, healed) = (pods_of(node), pods_of(node));
+                let active = active.heal_by(move |world| {
+                    healed.iter().try_for_each(|victim| world.pod(victim)?.set_cpu_request(None))
+                });
+                let begin = |world: &mut World| {
+                    victims.iter().try_for_each(|victim| world.pod(victim)?.set_cpu_request(Some(REQUEST)))?;
+                    world.launch(&pod, &pod, &["spin", "--threads", &threads])
+                };
+                if let Err(error) = begin(world) {
                     return active.heal(world).and(Err(error));
                 }
                 Ok(active.heal_by(move |world| {
@@ -70,10 +82,8 @@ impl NodeFault {
             NoisyNeighbour(node, _) => Expected {
                 right: all_nodes().map(|node| (Who::node(&node), "node_cpu_contention")).collect(),
                 also: all_nodes()
-                    .flat_map(|node| {
-                        ["web", "api", "cart", "bulk", "store", "dns"].map(|role| format!("{role}-{node}"))
-                    })
-                    .map(|pod| (Who::pod(&pod), ANY))
+                    .flat_map(|node| pods_of(&node))
+                    .map(|pod| (Who::pod(pod), ANY))
                     .chain([(Who::pod(&format!("hog-{node}")), ANY)])
                     .collect(),
             },
@@ -97,4 +107,9 @@ impl NodeFault {
 
 fn all_nodes() -> impl Iterator<Item = String> {
     ('a'..='h').map(String::from)
+}
+
+/// Pods that a Node always has.
+fn pods_of(node: &str) -> Vec<&'static str> {
+    PODS.iter().filter(|(of, _)| *of == node).flat_map(|(_, pods)| pods.iter().copied()).collect()
 }

@@ -36,7 +36,7 @@ pub(in crate::eval::laboratory) enum PathFault {
     PodLoss(String, f64),
     /// Ten packets in a row that a Node receives, %.
     BurstyLoss(String, f64),
-    /// What a Node receives passes a rate limit with hardly any queue, Mbit/s.
+    /// Of what a Node receives, what is above a rate is dropped, Mbit/s.
     Policer(String, f64),
     /// What a Node sends waits in a queue in front of a rate limit, Mbit/s.
     Queue(String, f64),
@@ -93,10 +93,13 @@ impl PathFault {
                 at_port(world, node, Way::In, &format!("meta protocol ip numgen inc mod {every} < 10 drop"))
             }
             Policer(node, mbit) => {
-                shape(world, node, Way::In, &["rate", &format!("{mbit}mbit"), "burst", "6k", "limit", "12k"])
+                // As a token bucket in a switch: no queue, so nothing is late. The burst lets one unsegmented packet pass.
+                let kbytes = (mbit * 125.0).round();
+                let rule = format!("meta protocol ip limit rate over {kbytes} kbytes/second burst 64 kbytes drop");
+                at_port(world, node, Way::In, &rule)
             }
             Queue(node, mbit) => {
-                shape(world, node, Way::Out, &["rate", &format!("{mbit}mbit"), "burst", "8k", "latency", "200ms"])
+                shape(world, node, &["rate", &format!("{mbit}mbit"), "burst", "8k", "latency", "200ms"])
             }
             NodeDelay(node, ms) => delay(world, node, &[], *ms),
             PairDelay(a, b, ms) => {
@@ -152,12 +155,14 @@ impl PathFault {
             NodeDelay(node, _) => Expected { right: vec![(Who::node(node), "path_latency")], also: vec![] },
             PairDelay(a, b, _) => Expected { right: vec![(Who::pair(a, b), "path_latency")], also: vec![] },
             Blackhole(node) => {
-                Expected { right: vec![(Who::node(node), "peer_unreachable")], also: loss(Who::node(node)) }
+                // Its DNS server is one of those that don't answer.
+                let also = [loss(Who::node(node)), vec![(Who::node(node), "dns_slow")]].concat();
+                Expected { right: vec![(Who::node(node), "peer_unreachable")], also }
             }
             MtuBlackhole(node) => Expected {
                 right: vec![(Who::node(node), "path_mtu_blackhole")],
-                // Small packets pass: its large ones are lost all the same.
-                also: loss(Who::node(node)),
+                // Small packets pass: its large ones are lost all the same, and never answered.
+                also: [loss(Who::node(node)), vec![(Who::node(node), "peer_unreachable")]].concat(),
             },
             LinkFlap(node) => Expected {
                 // Down for less than a second at a time: lost packets to some, no answer to others; and its own interface
@@ -167,7 +172,7 @@ impl PathFault {
                     vec![(Who::node(node), "peer_unreachable"), (Who::node(node), "node_nic_drops")],
                 ]
                 .concat(),
-                also: vec![],
+                also: vec![(Who::node(node), "dns_slow")],
             },
             SynDrop(pod) => Expected {
                 right: vec![(Who::pod(pod), "peer_unreachable")],
@@ -237,13 +242,10 @@ pub(super) fn forwarded(world: &World, rules: &[String]) -> Result<Active> {
     Ok(Active::default().heal_by(move |world| world.lab().nft_at_switch(&format!("delete table bridge {table}\n"))))
 }
 
-/// A token bucket on a Node's cable: inward at the switch, outward in the Node itself.
-fn shape(world: &World, node: &str, way: Way, tbf: &[&str]) -> Result<Active> {
+/// A token bucket on a Node's cable, outward.
+fn shape(world: &World, node: &str, tbf: &[&str]) -> Result<Active> {
     let node = world.lab().node(node)?;
-    let (netns, device) = match way {
-        Way::In => (world.lab().net().switch().to_owned(), node.port.clone()),
-        _ => (node.netns.clone(), node.device.to_owned()),
-    };
+    let (netns, device) = (node.netns.clone(), node.device.to_owned());
     run(&[&["tc", "-n", &netns, "qdisc", "replace", "dev", &device, "root", "tbf"], tbf].concat())?;
     Ok(Active::default().heal_by(move |_| run(&["tc", "-n", &netns, "qdisc", "del", "dev", &device, "root"]).map(drop)))
 }
