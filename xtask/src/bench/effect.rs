@@ -11,6 +11,7 @@ use netwhy_tests::stop;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
+    fs,
     time::{Duration, Instant},
 };
 
@@ -54,7 +55,7 @@ pub(super) fn throughput(instrument: &mut Instrument, load: &Load, pace: Pace) -
     for _ in 0..pace.windows {
         instrument.ask("attach")?;
         wait(SETTLE)?;
-        let start = (Instant::now(), load.count()?);
+        let start = Start::now(load)?;
         wait(pace.window / 2)?;
         // One tick per second with the agent on, as when it runs by itself.
         since_tick += pace.window;
@@ -62,8 +63,8 @@ pub(super) fn throughput(instrument: &mut Instrument, load: &Load, pace: Pace) -
             since_tick -= TICK;
             instrument.ask("tick")?;
         }
-        wait((start.0 + pace.window).saturating_duration_since(Instant::now()))?;
-        let with = rate(start, load)?;
+        wait((start.at + pace.window).saturating_duration_since(Instant::now()))?;
+        let with = start.rate(load)?;
         let after = without(instrument, load, pace.window)?;
         ratios.push(with / ((before + after) / 2.0) - 1.0);
         before = after;
@@ -74,13 +75,51 @@ pub(super) fn throughput(instrument: &mut Instrument, load: &Load, pace: Pace) -
 fn without(instrument: &mut Instrument, load: &Load, window: Duration) -> Result<f64> {
     instrument.ask("detach")?;
     wait(SETTLE)?;
-    let start = (Instant::now(), load.count()?);
+    let start = Start::now(load)?;
     wait(window)?;
-    rate(start, load)
+    start.rate(load)
 }
 
-fn rate((at, count): (Instant, u64), load: &Load) -> Result<f64> {
-    Ok((load.count()? - count) as f64 / at.elapsed().as_secs_f64())
+/// Beginning of a window.
+struct Start {
+    at: Instant,
+    count: u64,
+    cpu: CpuTime,
+}
+
+impl Start {
+    fn now(load: &Load) -> Result<Self> {
+        Ok(Self { at: Instant::now(), count: load.count()?, cpu: CpuTime::now()? })
+    }
+
+    /// Units per second since then, of the time that this machine had: a virtual one's host takes some away, now more and
+    /// now less, which has nothing to do with the agent.
+    fn rate(&self, load: &Load) -> Result<f64> {
+        let (count, now) = (load.count()? - self.count, CpuTime::now()?);
+        let share = (now.stolen - self.cpu.stolen) as f64 / (now.all - self.cpu.all).max(1) as f64;
+        Ok(count as f64 / self.at.elapsed().as_secs_f64() / (1.0 - share.min(0.9)))
+    }
+}
+
+/// Time of all CPUs, in ticks of `USER_HZ`.
+struct CpuTime {
+    all: u64,
+    /// Taken by the host for others.
+    stolen: u64,
+}
+
+impl CpuTime {
+    fn now() -> Result<Self> {
+        let text = fs::read_to_string("/proc/stat").context("read /proc/stat")?;
+        Self::of(&text).context("/proc/stat has no line of all CPUs")
+    }
+
+    /// From `cpu  user nice system idle iowait irq softirq steal guest guest_nice`; the last two are part of the first.
+    fn of(text: &str) -> Option<Self> {
+        let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
+        let ticks: Vec<u64> = line.split_whitespace().take(8).map_while(|n| n.parse().ok()).collect();
+        Some(Self { all: ticks.iter().sum(), stolen: *ticks.get(7)? })
+    }
 }
 
 /// Time in kernel programs.
@@ -143,4 +182,17 @@ fn slice(instrument: &mut Instrument, load: &Load, length: Duration) -> Result<(
     wait(length)?;
     let (after, count_after) = (instrument.runs()?, load.count()?);
     Ok((after.since(&runs), (count_after - count) as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stolen_time_is_the_eighth_figure_and_guests_are_not_counted_twice() {
+        let text = "cpu  10 1 20 60 2 3 4 50 7 8\ncpu0 1 1 1 1 1 1 1 1 1 1\n";
+        let cpu = CpuTime::of(text).unwrap();
+        assert_eq!((cpu.all, cpu.stolen), (150, 50));
+        assert!(CpuTime::of("cpu0 1 2 3\n").is_none() && CpuTime::of("cpu  1 2 3\n").is_none());
+    }
 }

@@ -11,17 +11,19 @@ use std::{
 const START: Duration = Duration::from_secs(10);
 
 /// Kinds of load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Kind {
-    /// Small requests on standing connections.
+    /// Small requests on standing connections
     Keepalive,
-    /// A connection per request.
+    /// A connection per request
     Churn,
-    /// As many bytes as go through.
+    /// As many bytes as go through
     Bulk,
     /// DNS lookups, by resolvers of every style.
+    #[value(skip)]
     Lookups,
     /// Context switches.
+    #[value(skip)]
     Switches,
 }
 

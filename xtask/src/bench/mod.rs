@@ -11,17 +11,18 @@ mod lookup;
 mod rows;
 mod statistics;
 mod table;
+mod traffic;
 
 use crate::{Unavailable, apt, sh, toolchain};
 use anyhow::{Context as _, Result};
 use effect::Pace;
 use instrument::Instrument;
-use load::{Kind, Load};
+use load::Kind;
 use netwhy_tests::{
     lab::{Lab, missing_tools},
     stop,
 };
-use rows::{effect_row, footprint_rows, spread_row};
+use rows::{footprint_rows, spread_row};
 use serde_json::{Value, json};
 use statistics::Spread;
 use std::{
@@ -47,6 +48,15 @@ pub(crate) struct Args {
     /// Measure these parts only (default: all)
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
+    /// Kinds of traffic that the part `load` measures (default: all)
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND")]
+    loads: Vec<Kind>,
+    /// Pairs of windows, with the agent and without, that an effect on throughput is taken from (default: 25, quick: 5)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=1000))]
+    pairs: Option<u16>,
+    /// What the agent is configured with in the part `load`, to learn what a signal costs (default: nothing)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 /// Parts of the benchmarks, in their order.
@@ -93,9 +103,24 @@ struct Plan {
     rtt: Duration,
     segments: Duration,
     lookups: usize,
+    loads: Vec<Kind>,
+    config: Option<PathBuf>,
 }
 
 impl Plan {
+    /// From the user's wishes.
+    fn of(args: &Args) -> Result<Self> {
+        let mut plan = if args.quick { Self::QUICK } else { Self::FULL };
+        if let Some(pairs) = args.pairs {
+            plan.throughput.windows = usize::from(pairs);
+        }
+        plan.loads = if args.loads.is_empty() { Kind::ALL.to_vec() } else { args.loads.clone() };
+        if let Some(file) = &args.config {
+            plan.config = Some(fs::canonicalize(file).with_context(|| format!("read {}", file.display()))?);
+        }
+        Ok(plan)
+    }
+
     const FULL: Self = Self {
         throughput: Pace { windows: 25, window: Duration::from_secs(1) },
         kernel_time: Pace { windows: 10, window: Duration::from_secs(1) },
@@ -107,6 +132,8 @@ impl Plan {
         rtt: Duration::from_secs(6),
         segments: Duration::from_secs(10),
         lookups: 5,
+        loads: Vec::new(),
+        config: None,
     };
     const QUICK: Self = Self {
         throughput: Pace { windows: 5, window: Duration::from_millis(500) },
@@ -118,6 +145,8 @@ impl Plan {
         rtt: Duration::from_secs(3),
         segments: Duration::from_secs(3),
         lookups: 2,
+        loads: Vec::new(),
+        config: None,
     };
 }
 
@@ -130,9 +159,9 @@ struct Context {
 /// Runs all benchmarks; figures that fall short are said and are no failure.
 pub(crate) fn run(args: &Args) -> Result<()> {
     stop::install().context("handle Ctrl-C")?;
+    let plan = Plan::of(args)?;
     let laboratory = args.only.is_empty() || args.only.iter().any(|part| !matches!(part, Part::Blame | Part::Lookup));
     let context = if laboratory { Some(prepare()?) } else { None };
-    let plan = if args.quick { Plan::QUICK } else { Plan::FULL };
     let began = Instant::now();
     let mut machine = machine()?;
     let (rows, mut result) = measure(context.as_ref(), &plan, &args.only)?;
@@ -247,7 +276,7 @@ fn in_laboratory(
 ) -> Result<()> {
     let lab = || Lab::new(&context.bin.join("netwhy-traffic"), &NODES);
     if wanted(Part::Load) {
-        under_load(context, &lab()?, plan, rows, out)?;
+        traffic::run(context, &lab()?, plan, rows, out)?;
     }
     if wanted(Part::Hooks) {
         hooks::run(context, &lab()?, plan, rows, out)?;
@@ -354,48 +383,5 @@ fn accurate(
             ok: Some(error.largest <= limit),
         });
     }
-    Ok(())
-}
-
-/// What is measured inside one running load each: throughput, and time in kernel programs.
-fn under_load(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>, out: &mut Value) -> Result<()> {
-    let mut instrument = Instrument::start(&context.bin, lab.cgroups().root())?;
-    // The first ticks read more than later ones.
-    instrument.ask("tick")?;
-    instrument.ask("tick")?;
-    out["kernel"] = instrument.ask("facts")?;
-    let mut effects = Vec::new();
-    for kind in Kind::ALL {
-        sh::say(&format!("{}: {} windows with the agent and without", kind.text(), plan.throughput.windows));
-        let load = Load::start(lab, kind)?;
-        effect::wait(Duration::from_millis(500))?;
-        effect::settle(&mut instrument)?;
-        let ratios = effect::throughput(&mut instrument, &load, plan.throughput)?;
-        let rate = load.rate()?;
-        let rtt = instrument.ask("rtt")?;
-        out["loads"][kind.name()] = json!({ "unit": kind.unit(), "per_second": rate, "rtt": rtt });
-        let spread = Spread::of(&ratios).context("no windows")?;
-        out["throughput_effect"][kind.name()] = json!(spread.median);
-        out["spread"]["throughput_effect"][kind.name()] = spread.json();
-        effects.push(effect_row(kind, rate, spread));
-        let (key, what, target, limit) = match kind {
-            Kind::Keepalive => ("bpf_ns_per_request", "kernel programs per keep-alive request", "≤ 60 ns", Some(60.0)),
-            Kind::Churn => ("bpf_ns_per_connection", "kernel programs per connection", "", None),
-            Kind::Bulk | Kind::Lookups | Kind::Switches => continue,
-        };
-        let cost = effect::kernel_time(&mut instrument, &load, kind, plan.kernel_time)?;
-        out[key] = json!(cost.per_unit.median);
-        out["spread"][key] = cost.per_unit.json();
-        out[format!("{key}_programs")] = cost.programs;
-        out["spread"][format!("{key}_empty_program")] = cost.empty.json();
-        rows.push(Row {
-            what: format!("{what} (both ends, net of {:.0} ns a run)", cost.empty.median),
-            value: format!("{:.1} ns", cost.per_unit.median),
-            spread: format!("{:.1} … {:.1}  n={}", cost.per_unit.low, cost.per_unit.high, cost.per_unit.n),
-            target,
-            ok: limit.map(|limit| cost.per_unit.median <= limit),
-        });
-    }
-    rows.extend(effects);
     Ok(())
 }
