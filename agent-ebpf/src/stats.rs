@@ -7,7 +7,8 @@ pub const MIN_SLOTS: usize = 4;
 /// log2 of a slot's length in nanoseconds: 2³² ns ≈ 4.29 s, so four slots cover the last 12.9 … 17.2 s.
 pub const MIN_SLOT_SHIFT: u32 = 32;
 
-/// Counters of one edge. Cumulative since the row was made, except where said.
+/// Counters of one edge. Cumulative since the row was made, except where said. What every connection counts is side by side,
+/// in two or three cache lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct EdgeStats {
@@ -25,12 +26,12 @@ pub struct EdgeStats {
     pub bytes_acked: u64,
     /// Payload bytes received (`tcp_sock.bytes_received`).
     pub bytes_received: u64,
+    /// Completed handshakes by [`Role`](crate::Role).
+    pub connects: [u64; 2],
     /// Retransmitted segments by [`Retransmit`](crate::Retransmit).
     pub retransmits: [u64; 7],
     /// Bursts of retransmission of data: at most one per smoothed RTT (and per millisecond) and socket.
     pub loss_episodes: u64,
-    /// Completed handshakes by [`Role`](crate::Role).
-    pub connects: [u64; 2],
     /// Failed connection attempts by [`Failure`](crate::Failure).
     pub connect_failures: [u64; 7],
     /// Resets sent on a socket.

@@ -11,6 +11,7 @@
 //! | `stats on`, `stats off` | the kernel's run statistics |
 //! | `empty on`, `empty off` | an empty program, to learn what the statistics themselves cost |
 //! | `runs` | time and runs of every program since it was loaded, while statistics were on |
+//! | `switch` | attaches and detaches the program on received segments many times; CPU time of one |
 //! | `rtt` | how received segments are looked at |
 //! | `facts` | probes' verdicts, and upper bounds of kernel memory by number of CPUs |
 
@@ -40,6 +41,8 @@ use std::{
 const CPUS: [usize; 3] = [2, 16, 128];
 /// Readings of the Node's signals, a second apart as far as they know.
 const NODE_READS: u64 = 300;
+/// Times that a program is attached and detached.
+const SWITCHES: u32 = 100;
 
 fn main() -> ExitCode {
     match run() {
@@ -66,6 +69,12 @@ fn run() -> Result<(), Failure> {
         answer(&answered)?;
     }
     Ok(())
+}
+
+/// CPU time of this thread so far, s.
+fn cpu() -> f64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
 }
 
 fn answer(value: &Value) -> anyhow::Result<()> {
@@ -100,6 +109,7 @@ impl Instrument {
             "empty on" => self.empty.attach()?,
             "empty off" => self.empty.detach(),
             "runs" => return self.runs(),
+            "switch" => return self.switch(),
             "rtt" => return Ok(serde_json::to_value(self.source.loaded().rtt_stats())?),
             "facts" => return Ok(self.facts()),
             other => bail!("no command is named {other:?}"),
@@ -107,12 +117,17 @@ impl Instrument {
         Ok(json!({ "seconds": began.elapsed().as_secs_f64() }))
     }
 
+    /// As for windows; to be asked while all is detached.
+    fn switch(&self) -> anyhow::Result<Value> {
+        let begun = cpu();
+        for _ in 0..SWITCHES {
+            self.source.loaded().switch_rtt().context("received segments are not looked at")??;
+        }
+        Ok(json!({ "seconds": (cpu() - begun) / f64::from(SWITCHES) }))
+    }
+
     /// As often as in some minutes, so that what is read less often has its part.
     fn node(&mut self) -> Value {
-        let cpu = || {
-            let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-            now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
-        };
         let begun = cpu();
         for second in 1..=NODE_READS {
             self.host.read(Duration::from_secs(second));

@@ -162,7 +162,7 @@ settings! {
         dns: Switch = Switch::Auto, [], "", Restart,
             "DNS lookups over UDP: how long, and how many without an answer. Takes the capability NET_ADMIN; `auto`: when the agent has it.";
         run_queue: RunQueue = RunQueue::Pressure, [], "", Restart,
-            "Waits for a CPU. `pressure`: while some task of the Node or of a Pod waited for one 10 % of the time or more for 6 s, until 30 s after it falls below 5 %; `on`: always, which costs something at every context switch.";
+            "Waits for a CPU. `pressure`: while some task of the Node or of a Pod waited for one 10 % of the time or more for 6 s, until 30 s after it falls below 5 %, one second in four; `on`: always, which costs something at every context switch.";
         accept_queue: Switch = Switch::Auto, [], "", Restart,
             "Connections that a listener's full accept queue turned away.";
         cgroup_files: Switch = Switch::Auto, [], "", Restart,

@@ -1,5 +1,6 @@
 //! When the scheduler is looked at: only while tasks wait for CPUs.
 
+use super::switch::Switch;
 use crate::sample::{CgroupFacts, HostSample, Signal};
 use std::{collections::HashMap, time::Duration};
 
@@ -11,6 +12,9 @@ const RISE: Duration = Duration::from_secs(6);
 const LOW: f64 = 0.05;
 /// … and for how long, before it is believed.
 const FALL: Duration = Duration::from_secs(30);
+
+/// While there is pressure, one second in so many is looked at: that tells waits as well, at a fraction of the cost.
+const TURN: u64 = 4;
 
 /// How long a share is believed when its counter stands still, at least: the files are read less often than snapshots are
 /// taken.
@@ -31,19 +35,24 @@ struct Last {
 }
 
 /// Follows CPU pressure.
-#[derive(Default)]
 pub(super) struct Gate {
     last: HashMap<u64, Last>,
-    open: bool,
-    /// Since when the highest share has spoken against the present state.
-    since: Option<Duration>,
+    switch: Switch,
+    /// When the pressure there is came to be believed.
+    began: Duration,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { last: HashMap::new(), switch: Switch::new(RISE, FALL), began: Duration::ZERO }
+    }
 }
 
 /// Stands for the Node, whose cgroup id is no other's.
 const NODE: u64 = 0;
 
 impl Gate {
-    /// Takes the newest figures and says whether the scheduler is to be looked at from now on.
+    /// Takes the newest figures and says whether CPUs are short.
     pub(super) fn update(&mut self, now: Duration, groups: &[CgroupFacts], host: Option<&HostSample>) -> bool {
         let node = host.and_then(|host| {
             host.counters.iter().find(|(signal, ..)| *signal == Signal::PressureCpuSome).map(|(.., n)| (NODE, *n))
@@ -52,14 +61,18 @@ impl Gate {
         let highest =
             node.into_iter().chain(pods).map(|(id, some_us)| self.share(now, id, some_us)).fold(0.0, f64::max);
         self.last.retain(|_, last| now.saturating_sub(last.seen) < FALL);
-        let (against, patience) = if self.open { (highest < LOW, FALL) } else { (highest >= HIGH, RISE) };
-        if !against {
-            self.since = None;
-        } else if now.saturating_sub(*self.since.get_or_insert(now)) >= patience {
-            self.open = !self.open;
-            self.since = None;
+        let was_short = self.switch.is_on();
+        let is_short = self.switch.update(now, highest >= HIGH, highest < LOW);
+        if is_short && !was_short {
+            self.began = now;
         }
-        self.open
+        is_short
+    }
+
+    /// Whether this is a second to look at the scheduler in, while CPUs are short: the first one is.
+    pub(super) fn is_turn(&self, now: Duration) -> bool {
+        // Ticks come about each second: to the nearest one.
+        (now.saturating_sub(self.began) + Duration::from_millis(500)).as_secs().is_multiple_of(TURN)
     }
 
     /// Share between the last two moves of the counter; 0 when it has stood still for long.
@@ -108,6 +121,16 @@ mod tests {
         assert!(run(&mut gate, &mut clock, 60, 0.07), "between the limits nothing changes");
         assert!(run(&mut gate, &mut clock, 20, 0.0));
         assert!(!run(&mut gate, &mut clock, 20, 0.0));
+    }
+
+    #[test]
+    fn one_second_in_four_is_looked_at_from_the_first_on() {
+        let (mut gate, mut clock) = (Gate::default(), (0, 0));
+        while !run(&mut gate, &mut clock, 1, 0.5) {}
+        let began = Duration::from_secs(clock.0);
+        let turns = [0, 990, 2_010, 2_980, 3_995, 5_004, 6_000, 7_001, 8_010];
+        let looks = turns.map(|ms| gate.is_turn(began + Duration::from_millis(ms)));
+        assert_eq!(looks, [true, false, false, false, true, false, false, false, true]);
     }
 
     #[test]

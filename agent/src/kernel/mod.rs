@@ -19,6 +19,7 @@ mod probes;
 mod run_queue;
 mod source;
 mod stats;
+mod switch;
 mod sys;
 mod walk;
 mod windows;

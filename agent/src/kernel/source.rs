@@ -132,8 +132,8 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         let Some(run_queue) = self.loaded.run_queue.as_mut().filter(|_| self.loaded.run_queue_by_pressure) else {
             return;
         };
-        let wanted = self.gate.update(snapshot.at, &snapshot.groups, snapshot.host.as_ref());
-        if let Err(error) = run_queue.watch(wanted) {
+        let short = self.gate.update(snapshot.at, &snapshot.groups, snapshot.host.as_ref());
+        if let Err(error) = run_queue.watch(short && self.gate.is_turn(snapshot.at)) {
             tracing::warn!("waits for a CPU are not looked at: {error:#}: set signals.run_queue to `on` or `off`");
             self.loaded.run_queue_by_pressure = false;
         }

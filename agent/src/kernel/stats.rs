@@ -91,6 +91,15 @@ impl Loaded {
         self.rtt.as_ref().map(Rtt::stats)
     }
 
+    /// Attaches and detaches the program that sees received segments, as for a window, to learn what that costs. `None`: it is
+    /// not loaded.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn switch_rtt(&self) -> Option<std::io::Result<()>> {
+        self.rtt.as_ref().map(Rtt::check)
+    }
+
     /// Says in the probe's verdict whether the program that sees received segments can be attached again and again.
     pub(super) fn judge_rtt(&mut self, error: Option<std::io::Error>) {
         let carries = |probe: &&Probe| probe.programs.iter().any(|program| program.name == windows::PROGRAM);

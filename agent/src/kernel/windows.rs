@@ -1,7 +1,7 @@
 //! The program that sees every segment that a busy socket receives. Where many are received it is attached in short windows
 //! only: detached, a tracepoint costs nothing.
 
-use super::sys;
+use super::{switch::Switch, sys};
 use netwhy_abi::{WINDOWS_PART, Windows, lot};
 use serde::Serialize;
 use std::{
@@ -43,26 +43,21 @@ pub struct RttStats {
 struct Gate {
     /// Segments a second.
     limit: f64,
-    open: bool,
-    /// Since when the rate has spoken against the present state.
-    since: Option<Duration>,
+    switch: Switch,
 }
 
 impl Gate {
     fn new(limit: u64) -> Self {
-        Self { limit: limit as f64, open: false, since: None }
+        Self { limit: limit as f64, switch: Switch::new(RISE, FALL) }
+    }
+
+    fn is_open(&self) -> bool {
+        self.switch.is_on()
     }
 
     /// Takes the newest rate and says whether windows are to be used from now on.
     fn update(&mut self, now: Duration, rate: f64) -> bool {
-        let (against, patience) = if self.open { (rate < self.limit / 2.0, FALL) } else { (rate >= self.limit, RISE) };
-        if !against {
-            self.since = None;
-        } else if now.saturating_sub(*self.since.get_or_insert(now)) >= patience {
-            self.open = !self.open;
-            self.since = None;
-        }
-        self.open
+        self.switch.update(now, rate >= self.limit, rate < self.limit / 2.0)
     }
 }
 
@@ -188,7 +183,7 @@ impl Rtt {
         if self.paused || !matches!(self.link, Link::Off) {
             return Ok(());
         }
-        self.link = if self.gate.open {
+        self.link = if self.gate.is_open() {
             let (program, shared) = (self.program.try_clone()?, Arc::clone(&self.shared));
             let thread = std::thread::Builder::new().name("netwhy-rtt".to_owned());
             Link::InWindows(thread.spawn(move || open_windows(program.as_fd(), &shared))?)
@@ -206,12 +201,12 @@ impl Rtt {
         let attached = self.attached();
         if let Some((before, since)) = self.last.replace((won, attached)) {
             let seconds = attached.saturating_sub(since).as_secs_f64();
-            let each = if self.gate.open { self.every.1 } else { self.every.0 };
+            let each = if self.gate.is_open() { self.every.1 } else { self.every.0 };
             if seconds > 0.0 {
                 self.rate = won.saturating_sub(before) as f64 * each / seconds;
             }
         }
-        let open = self.gate.open;
+        let open = self.gate.is_open();
         if self.gate.update(now, self.rate) != open {
             self.stop();
             self.last = None;
@@ -223,7 +218,7 @@ impl Rtt {
 
     /// What the programs are to be told ([`Control::windows`](netwhy_abi::Control)).
     pub(super) fn windows(&self) -> Windows {
-        match (self.gate.open, self.used_windows) {
+        match (self.gate.is_open(), self.used_windows) {
             (true, _) => Windows::Now,
             (false, true) => Windows::Before,
             (false, false) => Windows::Never,
@@ -241,7 +236,7 @@ impl Rtt {
         let pace = self.shared.pace();
         RttStats {
             segments_per_second: self.rate,
-            in_windows: self.gate.open,
+            in_windows: self.gate.is_open(),
             windows: pace.windows,
             attached_seconds,
             failures: pace.failures,

@@ -56,8 +56,8 @@ pub(super) fn throughput(instrument: &mut Instrument, load: &Load, pace: Pace) -
         instrument.ask("attach")?;
         wait(SETTLE)?;
         let start = Start::now(load)?;
-        wait(pace.window / 2)?;
-        // One tick per second with the agent on, as when it runs by itself.
+        // One tick per second with the agent on, as when it runs by itself; at the beginning, because programs may come and
+        // go with it.
         since_tick += pace.window;
         if since_tick >= TICK {
             since_tick -= TICK;

@@ -16,7 +16,9 @@ use std::time::Duration;
 
 /// What is measured inside one running load each: throughput, and time in kernel programs.
 pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>, out: &mut Value) -> Result<()> {
-    let mut instrument = Instrument::start_with(&context.bin, lab.cgroups().root(), plan.config.as_deref())?;
+    // The whole machine, as a DaemonSet has it: in a subtree each look at a socket would be at its cgroup's ancestors too.
+    let all = lab.cgroups().root().parent().context("the laboratory's cgroup has no parent")?;
+    let mut instrument = Instrument::start_with(&context.bin, all, plan.config.as_deref())?;
     // The first ticks read more than later ones.
     instrument.ask("tick")?;
     instrument.ask("tick")?;
@@ -35,6 +37,9 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
         out["throughput_effect"][kind.name()] = json!(spread.median);
         out["spread"]["throughput_effect"][kind.name()] = spread.json();
         effects.push(effect_row(kind, rate, spread));
+        if kind == Kind::Keepalive {
+            rows.extend(switching(&mut instrument, out)?);
+        }
         let (key, what, target, limit) = match kind {
             Kind::Keepalive => ("bpf_ns_per_request", "kernel programs per keep-alive request", "≤ 60 ns", Some(60.0)),
             Kind::Churn => ("bpf_ns_per_connection", "kernel programs per connection", "", None),
@@ -55,4 +60,22 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
     }
     rows.extend(effects);
     Ok(())
+}
+
+/// What a window costs that is no run of a program: patching the kernel's code twice. `None`: the agent does not look at
+/// received segments.
+fn switching(instrument: &mut Instrument, out: &mut Value) -> Result<Option<Row>> {
+    if instrument.ask("rtt")?.is_null() {
+        return Ok(None);
+    }
+    instrument.ask("detach")?;
+    let seconds = instrument.ask("switch")?["seconds"].as_f64().context("the instrument tells no time")?;
+    out["rtt_switch_seconds"] = json!(seconds);
+    Ok(Some(Row {
+        what: "CPU time to attach and detach the program on received segments".to_owned(),
+        value: format!("{:.0} µs", seconds * 1e6),
+        spread: "mean of 100".to_owned(),
+        target: "",
+        ok: None,
+    }))
 }
