@@ -27,11 +27,12 @@ impl Sampling {
         Self { threshold: ((1u64 << 32) / every as u64 - 1) as u32, segs_in, rcv_nxt, thrifty: (every > 4) as u32 }
     }
 
-    /// Highest lot that wins in windows.
+    /// Highest lot that wins: in windows, and after a [long rest](is_rested), as many times more often as there are more.
     #[inline(always)]
-    pub const fn threshold_in_windows(&self) -> u32 {
+    pub const fn threshold_of(&self, in_windows: bool, rested: bool) -> u32 {
+        let times = if in_windows { WINDOWS_PART } else { 1 } * if rested { RESTED_MORE } else { 1 };
         // Sums of shares of 2³²: as many as there are numbers up to the threshold, that many times.
-        if self.threshold >= u32::MAX / WINDOWS_PART { u32::MAX } else { (self.threshold + 1) * WINDOWS_PART - 1 }
+        if self.threshold >= u32::MAX / times { u32::MAX } else { (self.threshold + 1) * times - 1 }
     }
 
     /// As the loader takes it.
@@ -52,6 +53,17 @@ pub const fn lot(segments: u32, expected: u32) -> (u32, u32) {
 
 /// Jiffies of rest before a segment (1 to 10 ms each) from which it keeps what it won.
 const REST: u32 = 4;
+
+/// Jiffies of rest before a segment from which it wins so many times as often.
+const LONG_REST: u32 = 8;
+const RESTED_MORE: u32 = 4;
+
+/// Whether a segment came so long after the others that it wins more often: of a peer that answers slowly there are few, and
+/// the slower it gets the fewer, when they are wanted most. `rest`: jiffies since a segment came.
+#[inline(always)]
+pub const fn is_rested(rest: u32) -> bool {
+    rest >= LONG_REST
+}
 
 /// Whether a segment that won gives no sample after all, because others came just before: a socket that carries thousands
 /// of segments a second is known well from a few samples. Of those without a whole jiffy of rest one in 16 keeps what it
@@ -82,11 +94,19 @@ mod tests {
     }
 
     #[test]
-    fn in_windows_segments_win_as_much_more_often_as_they_are_looked_at_more_rarely() {
-        for (every, in_windows) in [(1, 1.0), (4, 1.0), (8, 1.0), (16, 2.0), (1024, 128.0)] {
-            let share = (f64::from(Sampling::new(every, 0, 0).threshold_in_windows()) + 1.0) / 4_294_967_296.0;
-            assert!((share * in_windows - 1.0).abs() < 1e-6, "{every}: {share}");
+    fn in_windows_and_after_a_long_rest_more_segments_win_as_far_as_there_are_more() {
+        let share = |every, in_windows, rested| {
+            (f64::from(Sampling::new(every, 0, 0).threshold_of(in_windows, rested)) + 1.0) / 4_294_967_296.0
+        };
+        for every in [1, 2, 4, 8, 16, 1024] {
+            for (in_windows, rested, times) in [(false, false, 1), (true, false, 8), (false, true, 4), (true, true, 32)]
+            {
+                let want = (f64::from(times) / f64::from(every)).min(1.0);
+                let got = share(every, in_windows, rested);
+                assert!((got / want - 1.0).abs() < 1e-6, "{every} {in_windows} {rested}: {got}");
+            }
         }
+        assert!(is_rested(u32::MAX) && is_rested(8) && !is_rested(7));
     }
 
     #[test]

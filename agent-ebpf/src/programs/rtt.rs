@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
-use netwhy_abi::{Windows, is_spared, lot, reply_bucket};
+use netwhy_abi::{Windows, is_rested, is_spared, lot, reply_bucket};
 
 use crate::{
     atomic,
@@ -33,12 +33,12 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
         // three cache misses on every segment.
         let segments: u32 = load(tp, sampling.segs_in);
         let (lot, second) = lot(segments, load(tp, sampling.rcv_nxt));
-        if lot > sampling.threshold
-            && (lot > sampling.threshold_in_windows() || maps::control().windows != Windows::Now as u32)
-        {
+        let in_windows = maps::control().windows == Windows::Now as u32;
+        if lot <= sampling.threshold_of(in_windows, false) {
+            maps::count_won();
+        } else if lot > sampling.threshold_of(in_windows, true) || !is_rested(rest(tp)) {
             return 0;
         }
-        maps::count_won();
         // One that carried few may not have been looked at: what it counts would be lost if that came too late.
         if sampling.thrifty != 0 && segments > NW_UNSEEN_SEGMENTS.load() && is_spared(rest(tp), second) {
             return 0;

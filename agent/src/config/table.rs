@@ -132,7 +132,7 @@ macro_rules! settings {
 settings! {
     "How often things are measured." sampling: Sampling {
         rtt_every: u64 = 16, [1..=1024], "ACKs per sample", Restart,
-            "A busy socket's RTT is sampled on 1 in this many ACKs; above 4, on as few as a sixteenth of that once it has carried thousands, when they follow within milliseconds. Quiet sockets are sampled by the walk.";
+            "A busy socket's RTT is sampled on 1 in this many ACKs, on four times as many when they come after 8 jiffies of rest; above 4, on as few as a sixteenth of that once it has carried thousands, when they follow within milliseconds. Quiet sockets are sampled by the walk.";
         rtt_windows_above: u64 = 10_000, [0..=1000000000], "segments/s", Restart,
             "While the Node receives at least this many segments a second, they are looked at for an eighth of the time, in windows of 32 ms, and win a sample eight times as often. 0: always so; 1000000000: never.";
         walk_seconds: Duration = 1, [1..=60], "s", Restart,
