@@ -1,14 +1,14 @@
 //! What is normal on each edge and in each class of peers, learnt while nothing is wrong there.
 
 use super::{
-    edge_memory::{Clock, EdgeMemory, Loss, Mean, SHRINK_SEGMENTS, Tick},
+    edge_memory::{Clock, EdgeMemory, Loss, Mean, ODD_LOSS, SHRINK_SEGMENTS, Tick},
     path::Path,
-    stats::Fnv,
+    stats::{Fnv, poisson_tail_ln},
     thresholds::Thresholds,
 };
 use crate::{
     sample::Tally,
-    state::{EdgeView, NodeView, PathRtt, SubjectId, Usual},
+    state::{EdgeView, NodeView, PathRtt, PeerId, SubjectId, Usual},
 };
 use netwhy_abi::PeerClass;
 use std::{collections::BTreeMap, time::Duration};
@@ -17,6 +17,8 @@ use std::{collections::BTreeMap, time::Duration};
 const HALF_LIFE: Duration = Duration::from_secs(300);
 /// Lowest loss ratio that is ever called normal: no path is perfect, and a baseline of zero makes every loss a hint.
 pub(super) const LOSS_FLOOR: f64 = 1e-4;
+/// Chance from which a window's loss is too odd to be learnt at once, and episodes that it takes.
+const ODD: (f64, u64) = (1e-3, 3);
 /// Growth of the window between two ticks up to which their sums can be compared.
 const WINDOW_JITTER: Duration = Duration::from_millis(100);
 /// Edges that were silent for so long are forgotten.
@@ -34,6 +36,60 @@ pub(super) fn subject_hash(id: &SubjectId) -> Fnv {
     Fnv::new().field(&[id.kind as u8]).field(id.namespace.as_bytes()).field(id.name.as_bytes())
 }
 
+/// Loss episodes of a window, and as many as there would normally be.
+#[derive(Clone, Copy, Default)]
+struct Losses {
+    episodes: u64,
+    expected: f64,
+}
+
+impl Losses {
+    fn of(tally: &Tally, usual: f64) -> Self {
+        Self { episodes: tally.loss_episodes, expected: usual * tally.data_segs_out as f64 }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.episodes += other.episodes;
+        self.expected += other.expected;
+    }
+
+    fn is_odd(&self) -> bool {
+        let (chance, least) = ODD;
+        self.episodes >= least && poisson_tail_ln(self.episodes, self.expected) <= f64::ln(chance)
+    }
+}
+
+/// What is odd about many edges at once may show on none: edges to one peer, and (`None`) all that leave the Node; how long
+/// they have been odd, less the time since in which they were not.
+#[derive(Debug, Default)]
+struct Pools(BTreeMap<Option<PeerId>, Duration>);
+
+impl Pools {
+    fn observe(&mut self, edges: &[EdgeView], losses: &[Losses], tick: Duration) {
+        let mut sums: BTreeMap<Option<PeerId>, Losses> = BTreeMap::new();
+        for (edge, losses) in edges.iter().zip(losses).filter(|(edge, _)| edge.class != PeerClass::SameNode) {
+            sums.entry(Some(edge.peer_id())).or_default().add(losses);
+            sums.entry(None).or_default().add(losses);
+        }
+        for since in self.0.values_mut() {
+            *since = since.saturating_sub(tick);
+        }
+        for (pool, _) in sums.into_iter().filter(|(_, losses)| losses.is_odd()) {
+            let since = self.0.entry(pool).or_default();
+            // What goes on for long is normal, and stays so for as long.
+            *since = (*since + 2 * tick).min(2 * ODD_LOSS);
+        }
+        self.0.retain(|_, since| !since.is_zero());
+    }
+
+    /// Whether an edge has a part in odd losses of several, which have not gone on for long.
+    fn are_odd(&self, edge: &EdgeView) -> bool {
+        let news = |pool: &Option<PeerId>| self.0.get(pool).is_some_and(|since| *since < ODD_LOSS);
+        let remote = edge.class != PeerClass::SameNode;
+        remote && edge.window.loss_episodes > 0 && (news(&None) || news(&Some(edge.peer_id())))
+    }
+}
+
 /// All edges' baselines, and their classes'.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -41,6 +97,7 @@ pub(super) struct Memory {
     classes: [Loss; PeerClass::ALL.len()],
     /// Logarithm of the minimum RTT, µs, of each class's edges.
     class_minimums: [Mean; PeerClass::ALL.len()],
+    pools: Pools,
     last_at: Option<Duration>,
     last_window: Duration,
     /// Time between the last two ticks.
@@ -57,12 +114,15 @@ impl Memory {
         self.last_window = view.window;
         let clock = Clock { at: view.at, window: view.window, window_grew, hz: view.hz };
         let tick = self.tick;
-        for (edge, key) in view.edges.iter().zip(keys) {
-            let usual = self.loss_ratio(*key, edge.class);
+        let losses: Vec<Losses> = (view.edges.iter().zip(keys))
+            .map(|(edge, key)| Losses::of(&edge.window, self.loss_ratio(*key, edge.class)))
+            .collect();
+        self.pools.observe(&view.edges, &losses, tick);
+        for ((edge, key), losses) in view.edges.iter().zip(keys).zip(&losses) {
             let memory = self.edges.entry(*key).or_default();
             memory.observe(&edge.window, clock, thresholds);
             memory.observe_silence(edge, tick);
-            memory.observe_loss(&edge.window, view.at, usual);
+            memory.observe_loss(losses.is_odd() || self.pools.are_odd(edge), view.at);
             memory.observe_path(edge, view.at, self.class_minimums[edge.class as usize].get(), thresholds);
         }
     }

@@ -2,7 +2,6 @@
 
 use super::{
     path::{self, NEW_FAST_SAMPLES, Path, rise_limit},
-    stats::poisson_tail_ln,
     thresholds::Thresholds,
 };
 use crate::{sample::Tally, state::EdgeView};
@@ -17,10 +16,8 @@ pub(super) const MIN_TICKS: u32 = 10;
 pub(super) const MIN_RTT_SAMPLES: u64 = 20;
 /// … and one of many that are averaged, or a statement about nearly all of them.
 pub(super) const MIN_LEARN_SAMPLES: u64 = 8;
-/// Chance from which a window's loss is too odd to be learnt at once, and episodes that it takes.
-const ODD: (f64, u64) = (1e-3, 3);
 /// How long odd losses that nobody could be blamed for are kept out of the baseline.
-const ODD_LOSS: Duration = Duration::from_secs(120);
+pub(super) const ODD_LOSS: Duration = Duration::from_secs(120);
 /// How long an inflated median that nobody could be blamed for is kept out of the baseline.
 const UNDECIDED: Duration = Duration::from_secs(60);
 /// Clean ticks after which an edge's own minimum weighs as much as its class's.
@@ -253,11 +250,8 @@ impl EdgeMemory {
         self.rose_since = if rose { self.rose_since.or(Some(at)) } else { None };
     }
 
-    /// `usual`: loss episodes per segment in normal times.
-    pub(super) fn observe_loss(&mut self, tally: &Tally, at: Duration, usual: f64) {
-        let (chance, least) = ODD;
-        let (episodes, expected) = (tally.loss_episodes, usual * tally.data_segs_out as f64);
-        let odd = episodes >= least && poisson_tail_ln(episodes, expected) <= f64::ln(chance);
+    /// `odd`: the window's losses, alone or with those of other edges, are hardly chance.
+    pub(super) fn observe_loss(&mut self, odd: bool, at: Duration) {
         self.odd_since = if odd { self.odd_since.or(Some(at)) } else { None };
     }
 

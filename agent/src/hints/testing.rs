@@ -178,7 +178,12 @@ impl Run {
 
     pub(super) fn tick(&mut self, case: &Case) -> Vec<Hint> {
         self.second += 1;
-        self.engine.tick(&case.view(self.second, self.window_ms), &self.thresholds)
+        self.engine.tick(&self.view(case), &self.thresholds)
+    }
+
+    /// What the engine is shown now.
+    pub(super) fn view(&self, case: &Case) -> NodeView {
+        case.view(self.second, self.window_ms)
     }
 
     /// Hints after the last of `n` ticks.

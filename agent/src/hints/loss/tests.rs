@@ -316,6 +316,30 @@ fn odd_losses_that_are_no_hint_yet_stay_out_of_the_baseline() {
     assert!(hint.evidence[0].baseline.unwrap() > 1e-3, "{hint:?}");
 }
 
+/// One episode on each of many edges is chance on none of them alone.
+#[test]
+fn losses_that_are_odd_together_stay_out_of_the_baseline() {
+    let pods = ["a", "b", "c", "d", "e", "f"];
+    let normal = Case::mesh(&pods, &PEERS[..2]);
+    let usual = |run: &Run| {
+        let mut view = run.view(&normal);
+        run.engine.add_baselines(&mut view, &run.thresholds);
+        view.edges[0].usual.loss_ratio.unwrap()
+    };
+    let together = lossy(&normal, &pods, &PEERS[..1], 1);
+    let mut run = Run::warm(&normal);
+    run.expect_silence(20, &together);
+    assert!(usual(&run) < 1.2e-4, "{}", usual(&run));
+    // One alone is what happens.
+    let mut run = Run::warm(&normal);
+    run.expect_silence(20, &lossy(&normal, &pods[..1], &PEERS[..1], 1));
+    assert!(usual(&run) > 1.5e-4, "{}", usual(&run));
+    // What goes on for minutes is what is normal.
+    let mut run = Run::warm(&normal);
+    run.expect_silence(1200, &together);
+    assert!(usual(&run) > 5e-4, "{}", usual(&run));
+}
+
 #[test]
 fn losses_to_all_of_another_zone_blame_the_path_there() {
     let mut normal = Case::mesh(&["cart", "payment"], &[&PEERS[..], &["10.0.0.11"]].concat());
