@@ -69,9 +69,15 @@ fn metrics_at_the_end_are_the_golden_ones() {
 /// cause that each must name. `None`: nothing may be said.
 const LABORATORY: &[(&str, Option<&str>)] = &[
     ("accept-queue-full.e", Some("pod_accept_queue_full")),
+    ("blackhole.c", Some("peer_unreachable")),
     ("bursty-loss2.b", Some("path_loss")),
+    // A server so slow that few segments come to take samples of.
+    ("external-slow85ms.a", Some("external_slow")),
     ("idle.a", None),
+    // Down for less than a second at a time: losses, and nobody unreachable.
+    ("link-flap.e", Some("path_loss")),
     ("listener-gone.a", Some("peer_refusing")),
+    ("mtu-blackhole.a", Some("path_mtu_blackhole")),
     ("node-delay10ms.f", Some("path_latency")),
     ("slow-reader100000Bs.e", Some("peer_receiver_limited")),
 ];
