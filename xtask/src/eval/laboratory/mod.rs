@@ -49,8 +49,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const WATCH: Duration = Duration::from_secs(12);
 /// What was healed may be spoken of so long: a window, then six clean ones.
 const QUIET: Duration = Duration::from_secs(40);
+/// A case begins so long after the one before was healed: a window, in which nothing of that one is left.
+const REST: Duration = Duration::from_secs(11);
 /// A case with its way to silence takes about so long, for the estimate of the time left, s.
-const ABOUT: f64 = 27.0;
+const ABOUT: f64 = 29.0;
 
 /// What to run.
 pub(super) struct Options<'a> {
@@ -153,13 +155,13 @@ fn try_all(world: &mut World, plans: &[Plan], record: Option<&Path>) -> Result<T
     Ok((cases, not_tried))
 }
 
-/// Waits until no hint fires; where one does not end, the agents start anew.
+/// Waits a window at least, and until no hint fires; where one does not end, the agents start anew.
 fn wait_until_quiet(world: &mut World) -> Result<()> {
     for name in world.revive()? {
         sh::say(&format!("  {name} had ended and was started anew"));
     }
-    let end = Instant::now() + QUIET;
-    while !world.agents()?.hints()?.is_empty() {
+    let (rested, end) = (Instant::now() + REST, Instant::now() + QUIET);
+    while Instant::now() < rested || !world.agents()?.hints()?.is_empty() {
         if stop::sleep(POLL) {
             bail!("interrupted");
         }
