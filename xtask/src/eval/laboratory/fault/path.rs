@@ -93,7 +93,7 @@ impl PathFault {
                 at_port(world, node, Way::In, &format!("meta protocol ip numgen inc mod {every} < 10 drop"))
             }
             Policer(node, mbit) => {
-                // As a token bucket in a switch: no queue, so nothing is late. The burst lets one unsegmented packet pass.
+                // As a token bucket in a switch: no queue, so nothing is late; a burst of some hundredths of a second passes.
                 let kbytes = (mbit * 125.0).round();
                 let rule = format!("meta protocol ip limit rate over {kbytes} kbytes/second burst 64 kbytes drop");
                 at_port(world, node, Way::In, &rule)
