@@ -156,6 +156,17 @@ pub(super) fn lose(tally: &mut Tally, episodes: u64) {
     tally.retransmits[Retransmit::Fast as usize] += episodes;
 }
 
+/// Adds loss to every edge towards the given peers.
+pub(super) fn lossy(case: &Case, pods: &[&str], peers: &[&str], episodes: u64) -> Case {
+    let mut case = case.clone();
+    for pod in pods {
+        for peer in peers {
+            lose(case.tally(pod, peer), episodes);
+        }
+    }
+    case
+}
+
 /// An engine and its clock.
 pub(super) struct Run {
     pub(super) engine: Engine,

@@ -1,21 +1,10 @@
 use crate::{
     api::BlameKind,
-    hints::testing::{Case, NODE, Run, firing, healthy, lose, rtts, verdict},
+    hints::testing::{Case, NODE, Run, firing, healthy, lose, lossy, rtts, verdict},
 };
 use netwhy_abi::{PeerClass, Retransmit};
 
 const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
-
-/// Adds loss to every edge towards the given peers.
-fn lossy(case: &Case, pods: &[&str], peers: &[&str], episodes: u64) -> Case {
-    let mut case = case.clone();
-    for pod in pods {
-        for peer in peers {
-            lose(case.tally(pod, peer), episodes);
-        }
-    }
-    case
-}
 
 #[test]
 fn loss_of_several_pods_to_one_peer_blames_that_peer() {
@@ -292,52 +281,6 @@ fn probes_that_were_not_needed_neither_hide_nor_make_loss() {
     };
     Run::warm(&normal).expect_silence(20, &probing(0));
     assert_eq!(Run::warm(&normal).expect_one(&probing(20)).cause, "path_loss");
-}
-
-/// Nobody is told anything at 0.15 %, and neither does it become what is normal at once.
-#[test]
-fn odd_losses_that_are_no_hint_yet_stay_out_of_the_baseline() {
-    let normal = Case::mesh(&["cart"], &PEERS);
-    let mut run = Run::warm(&normal);
-    let odd = |episodes| {
-        let mut case = normal.clone();
-        case.edges.iter_mut().for_each(|e| e.window.data_segs_out = 3000);
-        lossy(&case, &["cart"], &PEERS, episodes)
-    };
-    run.expect_silence(60, &odd(5));
-    let hint = run.ticks(3, &odd(20)).remove(0);
-    assert_eq!(hint.cause, "node_packet_loss");
-    let usual = hint.evidence[0].baseline.unwrap();
-    assert!(usual < 3e-4, "{usual}");
-    // What goes on for minutes is what is normal.
-    run = Run::warm(&normal);
-    run.expect_silence(1200, &odd(5));
-    let hint = run.ticks(3, &odd(40)).remove(0);
-    assert!(hint.evidence[0].baseline.unwrap() > 1e-3, "{hint:?}");
-}
-
-/// One episode on each of many edges is chance on none of them alone.
-#[test]
-fn losses_that_are_odd_together_stay_out_of_the_baseline() {
-    let pods = ["a", "b", "c", "d", "e", "f"];
-    let normal = Case::mesh(&pods, &PEERS[..2]);
-    let usual = |run: &Run| {
-        let mut view = run.view(&normal);
-        run.engine.add_baselines(&mut view, &run.thresholds);
-        view.edges[0].usual.loss_ratio.unwrap()
-    };
-    let together = lossy(&normal, &pods, &PEERS[..1], 1);
-    let mut run = Run::warm(&normal);
-    run.expect_silence(20, &together);
-    assert!(usual(&run) < 1.2e-4, "{}", usual(&run));
-    // One alone is what happens.
-    let mut run = Run::warm(&normal);
-    run.expect_silence(20, &lossy(&normal, &pods[..1], &PEERS[..1], 1));
-    assert!(usual(&run) > 1.5e-4, "{}", usual(&run));
-    // What goes on for minutes is what is normal.
-    let mut run = Run::warm(&normal);
-    run.expect_silence(1200, &together);
-    assert!(usual(&run) > 5e-4, "{}", usual(&run));
 }
 
 #[test]
