@@ -170,6 +170,9 @@ pub struct Usual {
     pub loss_ratio: Option<f64>,
     /// The path's RTT. `None`: not known, or all samples are slow and nothing tells a longer path from a peer that thinks.
     pub path: Option<PathRtt>,
+    /// What the edge resends now says nothing of its path: it was not needed (packets overtook each other), or the sender's
+    /// own packets fill a queue until it overflows.
+    pub is_excused: bool,
 }
 
 /// RTT of a path, without the peer's think time.

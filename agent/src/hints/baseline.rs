@@ -148,7 +148,7 @@ impl Memory {
         self.edge(key).is_some_and(|memory| memory.is_near(edge, class, thresholds))
     }
 
-    /// What is normal for an edge, for others to compare with. `is_proven`: that its path rose, if it did.
+    /// What is normal for an edge, for others to compare with; nothing is excused. `is_proven`: that its path rose, if it did.
     pub(super) fn usual(&self, edge: &EdgeView, path: Option<Path>, is_proven: bool) -> Usual {
         let key = edge_key(edge);
         let segments = self.edge(key).map_or(0.0, |memory| memory.loss.segments);
@@ -160,7 +160,7 @@ impl Memory {
             };
             Some(PathRtt { now_us, usual_us: memory.min_us()? })
         });
-        Usual { loss_ratio: known.then(|| self.loss_ratio(key, edge.class)), path }
+        Usual { loss_ratio: known.then(|| self.loss_ratio(key, edge.class)), path, is_excused: false }
     }
 
     /// Loss episodes per data segment in normal times: the edge's own, shrunk towards its class's.

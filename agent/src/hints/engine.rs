@@ -6,6 +6,7 @@ use super::{
     dns_memory::DnsMemory,
     finding::{Finding, merge},
     host_memory::HostMemory,
+    loss,
     path::{self, Path, Witness},
     rules::{CAUSAL, Family, RULES},
     thresholds::Thresholds,
@@ -120,7 +121,7 @@ impl Engine {
             .map(|(edge, path)| self.memory.usual(edge, *path, proven(edge, path)))
             .collect();
         for (edge, usual) in view.edges.iter_mut().zip(usual) {
-            edge.usual = usual;
+            edge.usual = Usual { is_excused: loss::is_excused(&edge.window, thresholds), ..usual };
         }
     }
 

@@ -8,9 +8,11 @@ use super::{
     own::Own,
     rules::{Family, Rule},
     stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, percent, poisson_tail_ln},
+    thresholds::Thresholds,
 };
 use crate::{
     api::{Blame, BlameKind, Evidence},
+    sample::Tally,
     state::PeerId,
 };
 use culprit::{Common, common_culprit, path_culprit};
@@ -212,17 +214,23 @@ fn timeouts_alone(edge: &Edge<'_>) -> bool {
 
 /// The sender itself was free to send, and its retransmissions were needed.
 pub(super) fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>) -> bool {
-    let t = edge.tally();
-    // What timers sent without need is no episode; all else that was not needed is reordering.
-    let late = t.needless();
-    let spurious = t.retransmits[Retransmit::Spurious as usize] - late;
-    let unneeded = 2 * spurious >= t.retransmitted_data().saturating_sub(late).max(1);
-    t.data_segs_out > 0
+    edge.tally().data_segs_out > 0
         && !answers_nothing(edge)
         && !edge.is_limited(context.thresholds)
-        && !unneeded
         && !is_late(context, edge)
-        && !makes_its_own_loss(edge, SELF_LOSS_FACTOR * context.thresholds.loss_ratio)
+        && !is_excused(edge.tally(), context.thresholds)
+}
+
+/// What was resent says nothing of the path: packets overtook each other, or the sender's own fill a queue.
+pub(super) fn is_excused(tally: &Tally, thresholds: &Thresholds) -> bool {
+    was_reordered(tally) || makes_its_own_loss(tally, SELF_LOSS_FACTOR * thresholds.loss_ratio)
+}
+
+/// At least half of what was resent was not needed. What timers sent without need is no episode; all else is reordering.
+fn was_reordered(tally: &Tally) -> bool {
+    let late = tally.needless();
+    let spurious = tally.retransmits[Retransmit::Spurious as usize] - late;
+    2 * spurious >= tally.retransmitted_data().saturating_sub(late).max(1)
 }
 
 /// Nothing comes back, or has ceased to within the last second.
@@ -238,8 +246,7 @@ fn is_late(context: &Context<'_>, edge: &Edge<'_>) -> bool {
 
 /// A bulk sender that fills a queue until it overflows: large segments, the median RTT far above the minimum, and a
 /// modest ratio.
-fn makes_its_own_loss(edge: &Edge<'_>, limit: f64) -> bool {
-    let t = edge.tally();
+fn makes_its_own_loss(t: &Tally, limit: f64) -> bool {
     let (Some(p50), Some(min)) = (t.rtt.quantile_us(0.5), t.min_rtt_us.map(f64::from)) else { return false };
     let queue = p50 >= QUEUE_RATIO * min && p50 - min >= QUEUE_US;
     queue

@@ -4,7 +4,7 @@ mod convert;
 mod peers;
 
 pub use convert::{edges, node, pods};
-pub use peers::{PeerRow, RttBaseline, peers};
+pub use peers::{Excused, PeerRow, RttBaseline, peers};
 
 use crate::api;
 use serde::{Deserialize, Serialize};

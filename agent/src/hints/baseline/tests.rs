@@ -1,4 +1,5 @@
-use crate::hints::testing::{Case, Run, lossy};
+use crate::hints::testing::{Case, Run, lossy, rtts};
+use netwhy_abi::Retransmit;
 
 const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
 
@@ -22,6 +23,27 @@ fn odd_losses_that_are_no_hint_yet_stay_out_of_the_baseline() {
     run.expect_silence(1200, &odd(5));
     let hint = run.ticks(3, &odd(40)).remove(0);
     assert!(hint.evidence[0].baseline.unwrap() > 1e-3, "{hint:?}");
+}
+
+/// What is judged from other Nodes must leave out what is not judged here.
+#[test]
+fn losses_that_say_nothing_of_the_path_are_marked() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let excused = |case: &Case| -> Vec<bool> {
+        let run = Run::warm(&normal);
+        let mut view = run.view(case);
+        run.engine.add_baselines(&mut view, &run.thresholds);
+        view.edges.iter().map(|edge| edge.usual.is_excused).collect()
+    };
+    let lost = lossy(&normal, &["cart"], &PEERS[..1], 20);
+    assert_eq!(excused(&lost), [false; 4]);
+    let overtaken = lost.with("cart", PEERS[0], |t| t.retransmits[Retransmit::Spurious as usize] = 15);
+    assert_eq!(excused(&overtaken), [true, false, false, false]);
+    let own_queue = lost.with("cart", PEERS[0], |t| {
+        (t.data_segs_out, t.bytes_acked) = (20_000, 28_000_000);
+        t.rtt = rtts(&[(12_000, 500)]);
+    });
+    assert_eq!(excused(&own_queue), [true, false, false, false]);
 }
 
 /// One episode on each of many edges is chance on none of them alone.

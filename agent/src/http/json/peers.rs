@@ -47,12 +47,29 @@ pub struct PeerRow {
     /// edges that sent. Older agents do not tell it.
     #[serde(default)]
     pub loss_baseline: Option<f64>,
+    /// What of the above says nothing of the way to the peer. Older agents do not tell it.
+    #[serde(default)]
+    pub excused: Excused,
     /// Retransmitted segments of all types.
     pub retransmitted_segments: u64,
     /// Completed handshakes, both roles.
     pub connects: u64,
     /// Failed attempts, all reasons.
     pub connect_failures: u64,
+}
+
+/// Edges on which at least half of what was resent was not needed (packets overtook each other), or whose sender's own
+/// packets fill a queue until it overflows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Excused {
+    /// Of [`PeerRow::sending_edges`].
+    pub sending_edges: u64,
+    /// Of [`PeerRow::lossy_edges`].
+    pub lossy_edges: u64,
+    /// Of [`PeerRow::segments_sent`].
+    pub segments_sent: u64,
+    /// Of [`PeerRow::loss_episodes`].
+    pub loss_episodes: u64,
 }
 
 /// Lowest RTT of the same edges now and in normal times.
@@ -96,6 +113,7 @@ fn row(view: &NodeView, peer: Option<&str>, class: &str, edges: &[&EdgeView]) ->
         segments_sent: sum.data_segs_out,
         loss_episodes: sum.loss_episodes,
         loss_baseline: loss_baseline(edges),
+        excused: excused(edges),
         retransmitted_segments: sum.retransmitted(),
         connects: sum.connects.iter().sum(),
         connect_failures: sum.connect_failures.iter().sum(),
@@ -106,6 +124,17 @@ fn min_rtt_baseline(edges: &[&EdgeView]) -> Option<RttBaseline> {
     let lowest =
         |of: fn(&PathRtt) -> f64| edges.iter().filter_map(|e| e.usual.path.as_ref()).map(of).min_by(f64::total_cmp);
     Some(RttBaseline { now_seconds: lowest(|p| p.now_us)? / 1e6, usual_seconds: lowest(|p| p.usual_us)? / 1e6 })
+}
+
+fn excused(edges: &[&EdgeView]) -> Excused {
+    let mut sum = Excused::default();
+    for edge in edges.iter().filter(|edge| edge.usual.is_excused) {
+        sum.sending_edges += u64::from(edge.window.data_segs_out > 0);
+        sum.lossy_edges += u64::from(edge.window.loss_episodes > 0);
+        sum.segments_sent += edge.window.data_segs_out;
+        sum.loss_episodes += edge.window.loss_episodes;
+    }
+    sum
 }
 
 /// Weighted by what each edge sent now.
@@ -154,6 +183,12 @@ mod tests {
         let row = peers(&view, |_| true).remove(0);
         assert!((row.loss_baseline.unwrap() - 0.04).abs() < 1e-12);
         assert_eq!(row.min_rtt_baseline, Some(RttBaseline { now_seconds: 2.2e-3, usual_seconds: 2e-4 }));
+        assert_eq!(row.excused, Excused::default());
+        view.edges[1].usual.is_excused = true;
+        let excused = peers(&view, |_| true).remove(0).excused;
+        let lossy_edges = u64::from(view.edges[1].window.loss_episodes > 0);
+        assert_eq!((excused.sending_edges, excused.lossy_edges, excused.segments_sent), (1, lossy_edges, 300));
+        assert_eq!(excused.loss_episodes, view.edges[1].window.loss_episodes);
         // One that sent without a baseline leaves the sum unknown; one that sent nothing does not.
         view.edges[0].usual.loss_ratio = None;
         assert_eq!(peers(&view, |_| true).remove(0).loss_baseline, None);

@@ -83,15 +83,18 @@ pub fn fleet<'z>(rows: &[PeerRow], zone: impl Fn(&str) -> Option<&'z str>) -> Fl
         let Some(peer) = &row.peer_node else { continue };
         let (from, to) = (fleet.node(&row.node, zone(&row.node)), fleet.node(peer, zone(peer)));
         fleet.set_heard(from);
+        let but = |all: u64, excused: u64| all.saturating_sub(excused);
+        let (segments, episodes) =
+            (but(row.segments_sent, row.excused.segments_sent), but(row.loss_episodes, row.excused.loss_episodes));
         fleet.push(Edge {
-            flows: count(row.sending_edges),
-            lossy_flows: count(row.lossy_edges),
+            flows: count(but(row.sending_edges, row.excused.sending_edges)),
+            lossy_flows: count(but(row.lossy_edges, row.excused.lossy_edges)),
             baseline: row.loss_baseline.map(|ratio| ratio as f32),
             min_rtt: row.min_rtt_baseline.map(|rtt| MinRtt {
                 now_us: (rtt.now_seconds * 1e6) as u32,
                 usual_us: (rtt.usual_seconds * 1e6) as u32,
             }),
-            ..Edge::new(from, to, row.segments_sent, count(row.loss_episodes))
+            ..Edge::new(from, to, segments, count(episodes))
         });
     }
     fleet
@@ -235,7 +238,10 @@ fn median(values: &mut [f64]) -> Option<f64> {
 pub(crate) mod tests {
     use super::super::testing::{hint, peer_row};
     use super::*;
-    use crate::{api::Blame, http::json::RttBaseline};
+    use crate::{
+        api::Blame,
+        http::json::{Excused, RttBaseline},
+    };
 
     /// Four Nodes; everyone loses on the way to c, and nothing else is lost.
     pub(crate) fn cluster() -> Vec<PeerRow> {
@@ -306,6 +312,20 @@ pub(crate) mod tests {
         assert_eq!(far.items[0].node, "node-d");
         assert!(far.items[0].blame.is_some_and(|score| score > 0.5), "{:?}", far.items[0]);
         assert!(far.items[1..].iter().all(|n| n.blame == Some(0.0)), "{far:?}");
+    }
+
+    #[test]
+    fn losses_that_say_nothing_of_the_way_blame_nobody() {
+        let mut rows = cluster();
+        for row in &mut rows {
+            row.loss_baseline = Some(1e-4);
+        }
+        assert!(blame_scores(&rows)["node-c"] > 0.5);
+        for row in rows.iter_mut().filter(|row| row.peer_node.as_deref() == Some("node-c")) {
+            // 39 of 40 episodes, in a tenth of what was sent.
+            row.excused = Excused { sending_edges: 1, lossy_edges: 1, segments_sent: 1000, loss_episodes: 39 };
+        }
+        assert_eq!(blame_scores(&rows)["node-c"], 0.0);
     }
 
     #[test]
