@@ -148,7 +148,7 @@ pub(super) fn path_culprit(
     if lossy_peers > 1 || !shown_elsewhere(context, judged, edge, |_| true) {
         shared.push(context.node.to_owned());
     }
-    shared.extend(zone_path(context, judged, edge));
+    shared.extend(zone_paths(context, judged, edge));
     // Or the one Pod that all of them are of.
     let subjects: BTreeSet<usize> = judged.lossy.values().copied().collect();
     if lossy_peers > 1 && subjects.len() == 1 {
@@ -178,14 +178,18 @@ pub(super) fn path_culprit(
     Blame { alternatives, ..blame(BlameKind::NodePair, pair) }
 }
 
-/// The path to the edge's zone, unless it is this one, or other peers there show that it is sound.
-fn zone_path(context: &Context<'_>, judged: &Judged, edge: &Edge<'_>) -> Option<String> {
-    let (own, far) = (context.zone?, edge.view.peer_zone.as_deref()?);
-    if own == far {
-        return None;
-    }
-    let there = |other: &Edge<'_>| other.view.peer_zone.as_deref() == Some(far);
-    (!shown_elsewhere(context, judged, edge, there)).then(|| format!("{own}↔{far}"))
+/// The path to the edge's zone, unless it is this one, or other peers there show that it is sound. What is outside may lie
+/// behind the path to any.
+fn zone_paths(context: &Context<'_>, judged: &Judged, edge: &Edge<'_>) -> Vec<String> {
+    let Some(own) = context.zone else { return Vec::new() };
+    let far: BTreeSet<&str> = match (edge.blame_kind(BlameKind::PeerNode), edge.view.peer_zone.as_deref()) {
+        (_, Some(zone)) => BTreeSet::from([zone]),
+        (BlameKind::External, None) => context.edges.iter().filter_map(|e| e.view.peer_zone.as_deref()).collect(),
+        _ => BTreeSet::new(),
+    };
+    let sound =
+        |zone: &str| shown_elsewhere(context, judged, edge, |other| other.view.peer_zone.as_deref() == Some(zone));
+    far.into_iter().filter(|far| own != *far && !sound(far)).map(|far| format!("{own}↔{far}")).collect()
 }
 
 /// Whether this Node's edges to other peers, of those that `of` is true for, sent enough, all together, to have shown what

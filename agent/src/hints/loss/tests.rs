@@ -375,4 +375,11 @@ fn the_path_to_a_zone_is_a_suspect_until_another_peer_there_is_clean() {
     let quiet = bad.with("cart", PEERS[1], |t| t.data_segs_out = 60);
     let hint = Run::warm(&normal).expect_one(&quiet);
     assert_eq!(hint.blame.alternatives, ["node-7", "z1↔z2"]);
+    // What is outside may lie behind it too.
+    let outside = normal.edge("cart", PEERS[0]);
+    (outside.class, outside.peer_node, outside.peer_zone) = (PeerClass::External, None, None);
+    let alternatives = |case: &Case| Run::warm(&normal).expect_one(case).blame.alternatives;
+    let bad = lossy(&normal, &["cart"], &PEERS[..1], 20);
+    assert_eq!(alternatives(&bad), ["node-a↔10.0.0.7"]);
+    assert_eq!(alternatives(&bad.with("cart", PEERS[1], |t| t.data_segs_out = 60)), ["node-a↔10.0.0.7", "z1↔z2"]);
 }
