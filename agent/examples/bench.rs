@@ -10,6 +10,7 @@
 //! | `node` | reads the Node's own signals many times; CPU time of one |
 //! | `stats on`, `stats off` | the kernel's run statistics |
 //! | `empty on`, `empty off` | an empty program, to learn what the statistics themselves cost |
+//! | `calls on`, `calls off` | the same program on the two tracepoints that counting connections takes, to learn what calling one costs |
 //! | `runs` | time and runs of every program since it was loaded, while statistics were on |
 //! | `switch` | attaches and detaches the program on received segments many times; CPU time of one |
 //! | `rtt` | how received segments are looked at |
@@ -19,7 +20,7 @@
 mod empty;
 
 use anyhow::{Context as _, bail};
-use empty::Empty;
+use empty::{CONNECTIONS, Empty, SEGMENTS};
 use netwhy_agent::{
     app::{self, Failure, Source},
     config::{Config, cli},
@@ -106,8 +107,9 @@ impl Instrument {
             "node" => return Ok(self.node()),
             "stats on" => self.statistics = Some(self.source.loaded().measure()?),
             "stats off" => self.statistics = None,
-            "empty on" => self.empty.attach()?,
-            "empty off" => self.empty.detach(),
+            "empty on" => self.empty.attach(SEGMENTS)?,
+            "calls on" => self.empty.attach(CONNECTIONS)?,
+            "empty off" | "calls off" => self.empty.detach(),
             "runs" => return self.runs(),
             "switch" => return self.switch(),
             "rtt" => return Ok(serde_json::to_value(self.source.loaded().rtt_stats())?),

@@ -27,7 +27,8 @@ const MAX_OPTIONS: u32 = 40;
 
 /// `tcp_retransmit_skb(const struct sock *sk, const struct sk_buff *skb[, int err])`, called by
 /// `__tcp_retransmit_skb`; 4.15 and later, `err` since 6.18 (before it, failed ones are not seen here and are counted
-/// as unclassified at the next look). Segments are the growth of `total_retrans`, which the kernel raises together
+/// as unclassified at the next look). One that failed before anything was made to be sent does not raise `total_retrans`, and is
+/// none. Segments are the growth of `total_retrans`, which the kernel raises together
 /// with `TcpRetransSegs`; without socket storage they are the packet's `tcp_gso_segs`.
 #[btf_tracepoint(function = "tcp_retransmit_skb")]
 pub(crate) fn nw_retransmit(ctx: BtfTracePointContext) -> i32 {
@@ -39,11 +40,9 @@ pub(crate) fn nw_retransmit(ctx: BtfTracePointContext) -> i32 {
         if tp.is_null() {
             return 0;
         }
-        if NW_RETRANSMIT_HAS_ERR.load() != 0 {
-            let err: i32 = ctx.arg(2);
-            if err != 0 {
-                maps::count(Counter::RetransmitFailed);
-            }
+        let failed = NW_RETRANSMIT_HAS_ERR.load() != 0 && ctx.arg::<i32>(2) != 0;
+        if failed {
+            maps::count(Counter::RetransmitFailed);
         }
         let Some(row) = edge_of(&ctx, sk) else { return 0 };
         let kind = match load::<u8>(sk, NW_SK_STATE.load()) {
@@ -59,12 +58,25 @@ pub(crate) fn nw_retransmit(ctx: BtfTracePointContext) -> i32 {
             Some(0) | None => 1,
             Some(n) => u64::from(n),
         };
-        let storage = state(&ctx, sk, tp, in_packet).map(Storage::as_ptr);
+        // What failed may not have been counted by the kernel either: most wait in the host's own queue still
+        // (`skb_still_in_host_queue`).
+        let now_retrans = if failed { 0 } else { in_packet };
+        let storage = state(&ctx, sk, tp, now_retrans).map(Storage::as_ptr);
         let slot = socket::retransmits(row, kind);
         match storage {
             Some(storage) => {
                 let total = u64::from(load::<u32>(tp, NW_TP_TOTAL_RETRANS.load()));
+                if total == (*storage).total_retrans {
+                    return 0;
+                }
                 socket::step(&raw mut (*storage).total_retrans, total, slot);
+                // What earlier ones turned out to be, at once: whoever reads both must not find them all needed until the next
+                // walk.
+                if NW_TP_DSACK_DUPS.load() != NONE {
+                    let duplicates = u64::from(load::<u32>(tp, NW_TP_DSACK_DUPS.load()));
+                    let spurious = socket::retransmits(row, Retransmit::Spurious);
+                    socket::step(&raw mut (*storage).dsack_dups, duplicates, spurious);
+                }
             }
             None => atomic::add(slot, in_packet),
         }

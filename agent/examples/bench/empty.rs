@@ -1,10 +1,11 @@
-//! What measuring itself costs: a kernel program that does nothing, on a tracepoint that fires under the same load.
+//! What measuring and calling themselves cost: a kernel program that does nothing, on tracepoints that fire under the same load.
 //!
 //! The kernel's program statistics include the time of reading the clock. The time of an empty program is that alone,
 //! so that it can be taken off the other programs' figures.
 
 use anyhow::Context as _;
 use std::{
+    ffi::CStr,
     io,
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
 };
@@ -13,6 +14,12 @@ const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const BPF_RAW_TRACEPOINT_OPEN: libc::c_int = 17;
 const BPF_PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
+
+/// Every incoming TCP segment.
+pub(crate) const SEGMENTS: &[&CStr] = &[c"tcp_probe"];
+/// What tells of every connection that it begins, and of every socket that it ends: without these two nobody can count a
+/// connection, and what it carried, exactly.
+pub(crate) const CONNECTIONS: &[&CStr] = &[c"inet_sock_set_state", c"tcp_destroy_sock"];
 
 /// `r0 = 0; exit`, as `struct bpf_insn`.
 const CODE: [u64; 2] = [0xb7, 0x95];
@@ -62,7 +69,7 @@ fn descriptor<T>(command: libc::c_int, attr: &mut T) -> io::Result<OwnedFd> {
 /// A program that does nothing.
 pub(crate) struct Empty {
     program: OwnedFd,
-    attached: Option<OwnedFd>,
+    attached: Vec<OwnedFd>,
 }
 
 impl Empty {
@@ -81,21 +88,22 @@ impl Empty {
             prog_name: *b"nw_empty\0\0\0\0\0\0\0\0",
         };
         let program = descriptor(BPF_PROG_LOAD, &mut attr).context("load an empty kernel program")?;
-        Ok(Self { program, attached: None })
+        Ok(Self { program, attached: Vec::new() })
     }
 
-    /// Puts it on the tracepoint of every incoming TCP segment.
-    pub(crate) fn attach(&mut self) -> anyhow::Result<()> {
-        let name = c"tcp_probe".as_ptr() as u64;
-        let mut attr = OpenAttr { name, prog_fd: self.program.as_raw_fd() as u32, pad: 0 };
-        self.attached =
-            Some(descriptor(BPF_RAW_TRACEPOINT_OPEN, &mut attr).context("attach an empty program to tcp_probe")?);
+    /// Puts it on tracepoints.
+    pub(crate) fn attach(&mut self, tracepoints: &[&CStr]) -> anyhow::Result<()> {
+        for name in tracepoints {
+            let mut attr = OpenAttr { name: name.as_ptr() as u64, prog_fd: self.program.as_raw_fd() as u32, pad: 0 };
+            let link = descriptor(BPF_RAW_TRACEPOINT_OPEN, &mut attr);
+            self.attached.push(link.with_context(|| format!("attach an empty program to {}", name.to_string_lossy()))?);
+        }
         Ok(())
     }
 
     /// Takes it off.
     pub(crate) fn detach(&mut self) {
-        self.attached = None;
+        self.attached.clear();
     }
 
     /// Time, ns, and runs, while statistics were on.

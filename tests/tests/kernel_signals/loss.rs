@@ -3,7 +3,7 @@
 use crate::{
     mib,
     socket::{Flow, Pair, TcpInfo},
-    stage::{Stage, Watch, id, stage, wait_until},
+    stage::{Options, Stage, Watch, id, stage, wait_until},
 };
 use netwhy_abi::{Retransmit, Role};
 use netwhy_agent::sample::Tally;
@@ -11,6 +11,7 @@ use netwhy_tests::lab::{Node, Pod};
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
+    time::Duration,
 };
 
 const TABLE: &str = "loss";
@@ -183,7 +184,17 @@ fn what_was_sent_again_for_nothing_is_spurious() {
     let listener = stage.listen(&server);
     let mut pair = connect_cubic(&stage, &client, &listener, stage.address(&server, &listener));
     (0..10).for_each(|_| pair.exchange(1_000, 1_000));
-    // The data arrives, its acknowledgement is lost: what the client sends again the server has, and says so.
+    send_twice(&stage, &mut pair);
+    wait_until("the duplicate is reported", || {
+        watch.read();
+        kind(&watch.of(id(&client)), Retransmit::Spurious) >= 1
+    });
+    let counted = watch.of(id(&client));
+    assert_eq!(counted.retransmitted(), retransmitted(&stage), "spurious ones are a subset: {:?}", counted.retransmits);
+}
+
+/// The data arrives, its acknowledgement is lost: what the client sends again the server has, and says so.
+fn send_twice(stage: &Stage, pair: &mut Pair) {
     let a = stage.node("a");
     drop_at(a, "meta l4proto tcp");
     let before = TcpInfo::of(&pair.server).segs_out;
@@ -191,12 +202,64 @@ fn what_was_sent_again_for_nothing_is_spurious() {
     pair.server.read_exact(&mut [0; 1_000]).unwrap();
     wait_until("the acknowledgement is sent", || TcpInfo::of(&pair.server).segs_out > before);
     heal(a);
-    wait_until("the duplicate is reported", || {
-        watch.read();
-        kind(&watch.of(id(&client)), Retransmit::Spurious) >= 1
-    });
+}
+
+/// Packets that overtake each other make bursts of both, and look like loss until it is known that none of them was needed.
+#[test]
+fn what_was_sent_for_nothing_is_known_when_the_next_is_sent_again() {
+    let stage = stage!("a", "b");
+    let never = Duration::from_secs(3600);
+    let mut watch = stage.watch_with(Options { rtt_every: 1 << 30, walk_min_interval: never, ..Options::default() });
+    watch.read();
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let listener = stage.listen(&server);
+    let mut pair = connect_cubic(&stage, &client, &listener, stage.address(&server, &listener));
+    (0..10).for_each(|_| pair.exchange(1_000, 1_000));
+    let reported = || mib::read(stage.node("a"), "TcpExt", "TCPDSACKRecv");
+    for n in 1..=2 {
+        send_twice(&stage, &mut pair);
+        wait_until("the duplicate is reported", || reported() >= n);
+    }
+    watch.read();
     let counted = watch.of(id(&client));
-    assert_eq!(counted.retransmitted(), retransmitted(&stage), "spurious ones are a subset: {:?}", counted.retransmits);
+    assert_eq!(counted.retransmitted(), retransmitted(&stage), "{:?}", counted.retransmits);
+    let spurious = kind(&counted, Retransmit::Spurious);
+    assert!(spurious >= 1 && spurious < reported(), "those of before the last: {:?}", counted.retransmits);
+}
+
+/// One packet is overtaken by those behind it while it still waits in the Node's own queue: TCP takes it for lost, sees that it
+/// waits there, and sends nothing. Since 6.18 the tracepoint tells of that too.
+#[test]
+fn what_still_waits_to_be_sent_is_no_loss() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let listener = stage.listen(&server);
+    let mut pair = connect_cubic(&stage, &client, &listener, stage.address(&server, &listener));
+    pair.client.set_nodelay(true).unwrap();
+    (0..10).for_each(|_| pair.exchange(1_000, 1_000));
+    let a = stage.node("a");
+    let tc = |line: &str| a.run(&line.split(' ').collect::<Vec<_>>()).unwrap();
+    tc(&format!("tc qdisc add dev {} root handle 1: htb default 0", a.device));
+    tc(&format!("tc class add dev {} parent 1: classid 1:3 htb rate 10gbit quantum 60000", a.device));
+    tc(&format!("tc qdisc add dev {} parent 1:3 tbf rate 8kbit burst 1600 limit 100k", a.device));
+    // The first of the two uses up the burst, the second waits for half a second.
+    a.nft(
+        "add table inet slow\n\
+         add chain inet slow c { type filter hook output priority 0; }\n\
+         add rule inet slow c meta length > 900 limit rate 1/hour burst 2 packets meta priority set 1:3\n",
+    )
+    .unwrap();
+    let waiting = || mib::read(a, "TcpExt", "TCPSpuriousRtxHostQueues");
+    wait_until("one that waits is taken for lost", || {
+        (0..10).for_each(|_| pair.client.write_all(&[0; 1_000]).unwrap());
+        pair.server.read_exact(&mut [0; 10_000]).unwrap();
+        waiting() > 0
+    });
+    watch.read();
+    let counted = watch.of(id(&client));
+    assert_eq!(counted.retransmitted(), retransmitted(&stage), "{:?}", counted.retransmits);
+    assert!(counted.loss_episodes <= counted.retransmitted(), "{} in {:?}", counted.loss_episodes, counted.retransmits);
 }
 
 /// A connection attempt whose packets by `rule` are lost at a Node until `enough`.

@@ -205,6 +205,8 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 pub(crate) struct Options {
     pub(crate) rtt_every: u32,
     pub(crate) rtt_windows_above: u64,
+    /// Shortest time between two walks.
+    pub(crate) walk_min_interval: Duration,
     pub(crate) limits: Limits,
     pub(crate) prefixes: Vec<(Ipv6Addr, u8, PeerClass)>,
     pub(crate) modes: &'static [(&'static str, Mode)],
@@ -218,6 +220,7 @@ impl Default for Options {
         Self {
             rtt_every: 16,
             rtt_windows_above: 10_000,
+            walk_min_interval: Duration::ZERO,
             limits,
             prefixes: Vec::new(),
             modes: &[],
@@ -242,12 +245,12 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// An agent over one cgroup's subtree. Every read walks over the sockets.
+    /// An agent over one cgroup's subtree. By default every read walks over the sockets.
     pub(crate) fn over(dir: &Path, options: Options) -> Self {
         let mut loaded = Loaded::load(&settings(dir, &options)).unwrap();
         loaded.set_prefixes(&options.prefixes).unwrap();
         let pace = SourceSettings {
-            walk_min_interval: Duration::ZERO,
+            walk_min_interval: options.walk_min_interval,
             walk_cpu_share: 1e9,
             edge_idle: Duration::from_secs(3600),
         };

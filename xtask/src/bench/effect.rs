@@ -47,33 +47,53 @@ pub(super) fn settle(instrument: &mut Instrument) -> Result<()> {
     Ok(())
 }
 
-/// Relative change of throughput by the whole agent, per pair of windows; −0.01 = 1 % slower.
-pub(super) fn throughput(instrument: &mut Instrument, load: &Load, pace: Pace) -> Result<Vec<f64>> {
+/// What takes turns with nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// The whole agent.
+    Agent,
+    /// Programs that do nothing, where connections are counted.
+    Calls,
+}
+
+impl What {
+    /// Commands that put it on, and take it off.
+    const fn commands(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Agent => ("attach", "detach"),
+            Self::Calls => ("calls on", "calls off"),
+        }
+    }
+}
+
+/// Relative change of throughput, per pair of windows; −0.01 = 1 % slower.
+pub(super) fn throughput(instrument: &mut Instrument, load: &Load, what: What, pace: Pace) -> Result<Vec<f64>> {
+    let (on, off) = what.commands();
     let mut ratios = Vec::with_capacity(pace.windows);
     let mut since_tick = Duration::ZERO;
-    let mut before = without(instrument, load, pace.window)?;
+    let mut before = without(instrument, load, off, pace.window)?;
     for _ in 0..pace.windows {
-        instrument.ask("attach")?;
+        instrument.ask(on)?;
         wait(SETTLE)?;
         let start = Start::now(load)?;
         // One tick per second with the agent on, as when it runs by itself; at the beginning, because programs may come and
         // go with it.
         since_tick += pace.window;
-        if since_tick >= TICK {
+        if what == What::Agent && since_tick >= TICK {
             since_tick -= TICK;
             instrument.ask("tick")?;
         }
         wait((start.at + pace.window).saturating_duration_since(Instant::now()))?;
         let with = start.rate(load)?;
-        let after = without(instrument, load, pace.window)?;
+        let after = without(instrument, load, off, pace.window)?;
         ratios.push(with / ((before + after) / 2.0) - 1.0);
         before = after;
     }
     Ok(ratios)
 }
 
-fn without(instrument: &mut Instrument, load: &Load, window: Duration) -> Result<f64> {
-    instrument.ask("detach")?;
+fn without(instrument: &mut Instrument, load: &Load, off: &str, window: Duration) -> Result<f64> {
+    instrument.ask(off)?;
     wait(SETTLE)?;
     let start = Start::now(load)?;
     wait(window)?;

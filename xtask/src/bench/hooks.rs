@@ -43,7 +43,7 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
             });
             continue;
         }
-        let ratios = effect::throughput(&mut instrument, &load, plan.throughput)?;
+        let ratios = effect::throughput(&mut instrument, &load, effect::What::Agent, plan.throughput)?;
         let rate = load.rate()?;
         let spread = Spread::of(&ratios).context("no windows")?;
         out["throughput_effect"][kind.name()] = json!(spread.median);

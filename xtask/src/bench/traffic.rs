@@ -29,7 +29,7 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
         let load = Load::start(lab, kind)?;
         effect::wait(Duration::from_millis(500))?;
         effect::settle(&mut instrument)?;
-        let ratios = effect::throughput(&mut instrument, &load, plan.throughput)?;
+        let ratios = effect::throughput(&mut instrument, &load, effect::What::Agent, plan.throughput)?;
         let rate = load.rate()?;
         let rtt = instrument.ask("rtt")?;
         out["loads"][kind.name()] = json!({ "unit": kind.unit(), "per_second": rate, "rtt": rtt });
@@ -37,6 +37,9 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
         out["throughput_effect"][kind.name()] = json!(spread.median);
         out["spread"]["throughput_effect"][kind.name()] = spread.json();
         effects.push(effect_row(kind, rate, spread));
+        if kind == Kind::Churn {
+            effects.push(calls(&mut instrument, &load, plan, out)?);
+        }
         if kind == Kind::Keepalive {
             rows.extend(switching(&mut instrument, out)?);
         }
@@ -60,6 +63,24 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
     }
     rows.extend(effects);
     Ok(())
+}
+
+/// What of the effect on churn is the kernel's own: calling programs that do nothing where connections are counted.
+fn calls(instrument: &mut Instrument, load: &Load, plan: &Plan, out: &mut Value) -> Result<Row> {
+    instrument.ask("detach")?;
+    sh::say(&format!("{}: the same with programs that do nothing", Kind::Churn.text()));
+    let ratios = effect::throughput(instrument, load, effect::What::Calls, plan.throughput)?;
+    let spread = Spread::of(&ratios).context("no windows")?;
+    out["throughput_effect"]["churn_empty_programs"] = json!(spread.median);
+    out["spread"]["throughput_effect"]["churn_empty_programs"] = spread.json();
+    let percent = spread.scaled(100.0);
+    Ok(Row {
+        what: "the same of programs that do nothing, on the two tracepoints that counting takes".to_owned(),
+        value: format!("{:+.2} %", percent.median),
+        spread: format!("{:+.2} … {:+.2}  n={}", percent.low, percent.high, percent.n),
+        target: "",
+        ok: None,
+    })
 }
 
 /// What a window costs that is no run of a program: patching the kernel's code twice. `None`: the agent does not look at

@@ -230,20 +230,32 @@ fn batch(world: &mut World, node: &str, pod: &'static str, line: &str) -> Result
     }))
 }
 
+/// What a Node receives is taken on by one CPU. Whichever CPU comes by empties a queue in front of a virtual interface, and
+/// takes on what it took itself: without this, packets overtake each other behind a queue, as behind no NIC.
+fn one_after_the_other(world: &World, node: &str) -> Result<Active> {
+    let file = format!("/sys/class/net/{}/queues/rx-0/rps_cpus", world.lab().node(node)?.device);
+    let node = node.to_owned();
+    let set = move |world: &World, cpus: &str| {
+        world.lab().node(&node)?.run(&["sh", "-c", &format!("echo {cpus} > {file}")]).map(drop)
+    };
+    set(world, "1")?;
+    Ok(Active::default().heal_by(move |world| set(world, "0")))
+}
+
 /// A stream whose packets alone wait in a short queue in front of a rate limit.
 fn self_loss(world: &mut World) -> Result<Active> {
     let (switch, port) = (world.lab().net().switch().to_owned(), world.lab().node("h")?.port.clone());
     let tc = |line: &str| run(&[&["tc", "-n", &switch], words(line).as_slice()].concat());
-    tc(&format!("qdisc replace dev {port} root handle 1: htb default 0"))?;
+    let active = one_after_the_other(world, "h")?;
     let queue = || -> Result<()> {
+        tc(&format!("qdisc replace dev {port} root handle 1: htb default 0"))?;
         // Everything passes at once but the class that the switch marks its packets with.
         tc(&format!("class add dev {port} parent 1: classid 1:3 htb rate 10gbit quantum 60000"))?;
         tc(&format!("qdisc add dev {port} parent 1:3 handle 30: tbf rate 30mbit burst 8k limit 60k")).map(drop)
     };
     let made = queue();
     let (netns, device) = (switch.clone(), port.clone());
-    let active = Active::default()
-        .heal_by(move |_| run(&["tc", "-n", &netns, "qdisc", "del", "dev", &device, "root"]).map(drop));
+    let active = active.heal_by(move |_| run(&["tc", "-n", &netns, "qdisc", "del", "dev", &device, "root"]).map(drop));
     if let Err(error) = made {
         return active.heal(world).and(Err(error));
     }
