@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Modules that the tests need, those that others depend on are found; what a kernel has built in or lacks is left out.
-const MODULES: [&str; 13] = [
+const MODULES: [&str; 14] = [
     "bridge",
     "veth",
     "nf_tables",
@@ -20,6 +20,7 @@ const MODULES: [&str; 13] = [
     "nft_reject_ipv4",
     "nft_reject_ipv6",
     "nft_reject_inet",
+    "sch_htb",
     "sch_tbf",
     "tcp_bbr",
     "tun",
