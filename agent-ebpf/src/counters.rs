@@ -204,6 +204,8 @@ impl Counter {
         Self::DnsShared,
         Self::RunQueueFull,
     ];
+    /// Slot that counts TCP sockets that ended: how many come and go.
+    pub const ENDED_SLOT: u32 = 14;
     /// Number of slots in the map.
     pub const COUNT: u32 = 16;
     /// Slot that counts segments that won the draw for an RTT sample: no diagnostic, but how busy the machine is.

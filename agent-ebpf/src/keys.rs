@@ -57,18 +57,21 @@ pub struct Control {
     pub edges_full: u32,
     /// Whether received segments are looked at in windows only; a discriminant of [`Windows`].
     pub windows: u32,
+    /// Whether so many sockets end that only a part of the plain ones is counted; a discriminant of [`Windows`].
+    pub churn: u32,
 }
 
-/// Whether received segments of busy sockets are looked at in windows only, values of [`Control::windows`].
+/// Whether something is looked at in part only, because there is so much of it; values of [`Control::windows`] and
+/// [`Control::churn`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Windows {
     /// Always looked at, since the start.
     #[default]
     Never = 0,
-    /// In windows only now: as much rarer as they are looked at, segments win more often.
+    /// In part only now: what is looked at counts as many times as often.
     Now = 1,
-    /// No more; but a socket of that time may have carried much without ever having been looked at.
+    /// No more; but a socket of that time may have carried much, or begun anew, without having been looked at.
     Before = 2,
 }
 
@@ -76,4 +79,4 @@ const _: () = assert!(size_of::<EdgeKey>() == 24 && align_of::<EdgeKey>() == 8);
 const _: () = assert!(size_of::<OverflowKey>() == 16);
 const _: () = assert!(size_of::<DropKey>() == 16);
 const _: () = assert!(size_of::<PeerPrefix>() == 20 && align_of::<PeerPrefix>() == 4);
-const _: () = assert!(size_of::<Control>() == 16);
+const _: () = assert!(size_of::<Control>() == 20);

@@ -21,6 +21,6 @@ pub use counters::{Counter, Failure, PeerClass, Retransmit, Role};
 pub use dns::{DNS_PORT, DnsStats, Exchange, Outcome};
 pub use keys::{Control, DropKey, EdgeKey, OverflowKey, PeerPrefix, Windows};
 pub use run_queue::RunQueueStats;
-pub use sampling::{Sampling, WINDOWS_PART, is_rested, is_spared, lot};
+pub use sampling::{CHURN_PART, Sampling, WINDOWS_PART, is_counted, is_rested, is_spared, lot};
 pub use stats::{CgroupStats, EdgeStats, MIN_SLOTS, min_slot_epoch, min_slot_pack, min_slot_unpack};
 pub use walk::WalkSummary;

@@ -13,7 +13,7 @@ use aya_ebpf::{
 use aya_log_ebpf::warn;
 use netwhy_abi::{
     CgroupStats, Control, Counter, DnsStats, DropKey, EdgeKey, EdgeStats, Exchange, Outcome, OverflowKey, PeerClass,
-    bucket_index, min_slot_epoch, min_slot_pack, min_slot_unpack,
+    Windows, bucket_index, min_slot_epoch, min_slot_pack, min_slot_unpack,
 };
 
 use crate::{atomic, socket::SocketState};
@@ -75,23 +75,29 @@ pub(crate) struct Lookup {
 /// log it without flooding.
 #[inline(always)]
 pub(crate) fn count(counter: Counter) -> bool {
-    count_slot(counter as u32)
+    count_slot(counter as u32, 1)
 }
 
 /// Counts a segment that won the draw.
 #[inline(always)]
 pub(crate) fn count_won() {
-    count_slot(Counter::WON_SLOT);
+    count_slot(Counter::WON_SLOT, 1);
+}
+
+/// Counts TCP sockets that ended.
+#[inline(always)]
+pub(crate) fn count_ended(sockets: u64) {
+    count_slot(Counter::ENDED_SLOT, sockets);
 }
 
 #[inline(always)]
-fn count_slot(slot: u32) -> bool {
+fn count_slot(slot: u32, n: u64) -> bool {
     match COUNTERS.get_ptr_mut(slot) {
         Some(slot) => {
             // SAFETY: a per-CPU slot; a lost race with an interrupting program costs one count of a diagnostic.
             unsafe {
-                *slot += 1;
-                *slot == 1
+                *slot += n;
+                *slot == n
             }
         }
         None => false,
@@ -103,7 +109,7 @@ fn count_slot(slot: u32) -> bool {
 pub(crate) fn control() -> Control {
     match CONTROL.get(0) {
         Some(control) => *control,
-        None => Control { baseline: 0, walk: 0, edges_full: 0, windows: 0 },
+        None => Control { baseline: 0, walk: 0, edges_full: 0, windows: 0, churn: 0 },
     }
 }
 
@@ -111,6 +117,12 @@ pub(crate) fn control() -> Control {
 #[inline(always)]
 pub(crate) fn sockets() -> *mut core::ffi::c_void {
     (&raw const SOCKETS).cast_mut().cast()
+}
+
+/// Whether so many sockets end now that only a part of the plain ones is counted.
+#[inline(always)]
+pub(crate) fn is_churn() -> bool {
+    control().churn == Windows::Now as u32
 }
 
 /// The walk's running totals.

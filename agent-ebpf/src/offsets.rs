@@ -41,6 +41,10 @@ globals! {
     NW_SK_KERN_SHIFT: u32 = 0;
     /// `sock.sk_stamp`: when the last packet that was read had arrived, if anybody wants to know; `NONE`: not told.
     NW_SK_STAMP: u32 = u32::MAX;
+    /// `sock.__sk_common.skc_hash`: the kernel's hash of addresses and ports.
+    NW_SK_HASH: u32 = 0;
+    /// `sock.sk_bpf_storage`: null when no program keeps anything of the socket; `NONE`: not told.
+    NW_SK_STORAGE: u32 = u32::MAX;
     /// `socket.sk`.
     NW_SOCKET_SK: u32 = 0;
     // cgroup

@@ -1,7 +1,18 @@
-//! Which segments of busy sockets give an RTT sample.
+//! Which segments of busy sockets give an RTT sample, and which sockets are counted where very many end.
 
 /// In windows, segments are looked at in one part in so many of the time, and win so many times more often.
 pub const WINDOWS_PART: u32 = 8;
+
+/// Where very many sockets end, one in so many of the plain ones is counted, that many times; and successful handshakes are
+/// looked at in one part in so many of the time.
+pub const CHURN_PART: u32 = 8;
+
+/// Whether a plain socket is one of those that are counted: a hash of the kernel's own of its addresses and ports, which is
+/// secret and even, and of the time, so that a client whose port never changes isn't always the one, or never.
+#[inline(always)]
+pub const fn is_counted(hash: u32, jiffies: u32) -> bool {
+    lot(hash, jiffies).0 <= u32::MAX / CHURN_PART
+}
 
 /// What the choice needs, side by side in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +143,16 @@ mod tests {
                 assert!((mean / f64::from(every) - 1.0).abs() < 0.15, "{every} {step}: {mean}");
                 assert!(longest <= every * 14, "{every} {step}: a gap of {longest}");
             }
+        }
+    }
+
+    #[test]
+    fn one_socket_in_so_many_is_counted_also_of_a_single_port() {
+        for (hashes, times) in [(80_000u32, 1u32), (1, 80_000), (400, 200)] {
+            let each = (0..hashes).flat_map(|hash| (0..times).map(move |time| (hash.wrapping_mul(0x9e37_79b1), time)));
+            let counted = each.filter(|(hash, time)| is_counted(*hash, 4_294_900_000 + *time)).count() as f64;
+            let share = counted / (f64::from(hashes) * f64::from(times));
+            assert!((share * f64::from(CHURN_PART) - 1.0).abs() < 0.06, "{hashes} × {times}: {share}");
         }
     }
 

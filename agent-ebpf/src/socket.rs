@@ -49,9 +49,14 @@ pub(crate) struct SocketState {
     pub(crate) syn_ns: u64,
     /// Last walk that saw the socket.
     pub(crate) walk: u32,
-    /// 1: a listener.
-    pub(crate) listener: u32,
+    /// What it is, and what became of it: [`LISTENER`], [`FAILED`].
+    pub(crate) flags: u32,
 }
+
+/// Of [`SocketState::flags`]: it listens.
+pub(crate) const LISTENER: u32 = 1;
+/// Of [`SocketState::flags`]: its last attempt to connect failed, and was counted.
+pub(crate) const FAILED: u32 = 2;
 
 /// The socket as `struct tcp_sock`; null when it is not TCP.
 #[inline(always)]
@@ -212,7 +217,7 @@ pub(crate) unsafe fn state<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, now_retran
             episode_ns: 0,
             syn_ns: 0,
             walk: 0,
-            listener: 0,
+            flags: 0,
         };
         if is_older(tp) {
             let now = Figures::read(tp, true);
@@ -347,19 +352,19 @@ impl Figures {
     }
 
     /// Adds all of a socket that has no storage, when it closes. Its retransmissions were counted as they happened
-    /// where the kernel lacks storage, and made storage where it has it.
+    /// where the kernel lacks storage, and made storage where it has it. `times`: sockets that it stands for.
     #[inline(always)]
-    pub(crate) unsafe fn add_all(&self, row: *mut EdgeStats) {
+    pub(crate) unsafe fn add_all(&self, row: *mut EdgeStats, times: u64) {
         // SAFETY: `row` is a live map value.
         unsafe {
-            grow(&raw mut (*row).data_segs_out, self.data_segs_out);
-            grow(&raw mut (*row).segs_out, self.segs_out);
-            grow(&raw mut (*row).bytes_acked, self.bytes_acked);
-            grow(&raw mut (*row).bytes_received, self.bytes_received);
-            grow(retransmits(row, Retransmit::Spurious), self.dsack_dups);
-            grow(&raw mut (*row).busy_jiffies, self.busy);
-            grow(&raw mut (*row).rwnd_jiffies, self.rwnd);
-            grow(&raw mut (*row).sndbuf_jiffies, self.sndbuf);
+            grow(&raw mut (*row).data_segs_out, self.data_segs_out * times);
+            grow(&raw mut (*row).segs_out, self.segs_out * times);
+            grow(&raw mut (*row).bytes_acked, self.bytes_acked * times);
+            grow(&raw mut (*row).bytes_received, self.bytes_received * times);
+            grow(retransmits(row, Retransmit::Spurious), self.dsack_dups * times);
+            grow(&raw mut (*row).busy_jiffies, self.busy * times);
+            grow(&raw mut (*row).rwnd_jiffies, self.rwnd * times);
+            grow(&raw mut (*row).sndbuf_jiffies, self.sndbuf * times);
         }
     }
 
@@ -378,13 +383,17 @@ pub(crate) unsafe fn retransmits(row: *mut EdgeStats, kind: Retransmit) -> *mut 
 }
 
 /// Swaps `last` for `now` and adds the difference, which may be negative for a moment when two programs look at one
-/// socket at once; the next difference makes up for it.
+/// socket at once; the next difference makes up for it. A figure that was back at zero unseen, because its socket connected
+/// anew while few handshakes were looked at, counts from zero.
 #[inline(always)]
 pub(crate) unsafe fn step(last: *mut u64, now: u64, sum: *mut u64) {
     // SAFETY: both point to live map values.
     unsafe {
         if core::ptr::read_volatile(last) != now {
-            let before = atomic::swap(last, now);
+            let mut before = atomic::swap(last, now);
+            if now < before / 2 && maps::control().churn != Windows::Never as u32 {
+                before = 0;
+            }
             grow(sum, now.wrapping_sub(before));
         }
     }

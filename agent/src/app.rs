@@ -236,6 +236,7 @@ fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
         sysfs: &cli.global.sysfs,
         rtt_every: u32::try_from(config.sampling.rtt_every).unwrap_or(u32::MAX),
         rtt_windows_above: config.sampling.rtt_windows_above,
+        churn_above: config.sampling.churn_above,
         modes: &modes,
         limits: config.limits.maps(),
         subtree,

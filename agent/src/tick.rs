@@ -5,8 +5,8 @@ use crate::{
     config::Config,
     kernel::{self, State},
     metrics::{
-        AgentStats, ConfigReloads, MapFill, Privileges, ProbeState, ProbeVerdict, ProcessStats, ProgramRun, RttWatch,
-        StageTime, TickStats, WalkStats,
+        AgentStats, ChurnWatch, ConfigReloads, MapFill, Privileges, ProbeState, ProbeVerdict, ProcessStats, ProgramRun,
+        RttWatch, StageTime, TickStats, WalkStats,
     },
     peers::{Peers, Translations},
     pipeline::{Pipeline, peer_table},
@@ -272,6 +272,12 @@ impl Tick {
             in_windows: rtt.in_windows,
             windows: rtt.windows,
             watched_seconds: rtt.attached_seconds,
+        });
+        stats.churn = self.source.loaded().churn_stats().map(|churn| ChurnWatch {
+            sockets_per_second: churn.sockets_per_second,
+            in_part: churn.in_part,
+            windows: churn.windows,
+            watched_seconds: churn.attached_seconds,
         });
         let fill = |map: &kernel::MapFill| MapFill {
             name: map.name.to_owned(),

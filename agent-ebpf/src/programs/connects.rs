@@ -1,35 +1,34 @@
-//! Handshakes: how long, how many, and why they failed.
+//! Handshakes: how long, and how many.
 
 use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext};
-use netwhy_abi::{BUCKETS, Failure, Role, bucket_index};
+use netwhy_abi::{BUCKETS, CHURN_PART, Role, bucket_index};
 
+use super::attempts;
 use crate::{
     atomic,
     kernel::{Ptr, load},
     maps,
     offsets::*,
     socket::{
-        Figures, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key, seen, state,
-        step, tcp,
+        Figures, LISTENER, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key,
+        edge_of, seen, state, step, tcp,
     },
 };
 
-const EPIPE: i32 = 32;
-const ENETUNREACH: i32 = 101;
-const ECONNRESET: i32 = 104;
-const ETIMEDOUT: i32 = 110;
-const ECONNREFUSED: i32 = 111;
-const EHOSTUNREACH: i32 = 113;
-
-/// `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`; 4.16 and later.
+/// `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`; 4.16 and later. Where very many
+/// sockets come and go it is attached in windows, and a handshake counts for as many as there are more.
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
     let old = ctx.arg::<i32>(1) as u8;
     let new = ctx.arg::<i32>(2) as u8;
     let role = match (old, new) {
-        (TCP_SYN_SENT, TCP_ESTABLISHED) => Some(Role::Client),
-        (TCP_SYN_RECV, TCP_ESTABLISHED) => Some(Role::Server),
-        (TCP_SYN_SENT | TCP_ESTABLISHED, TCP_CLOSE) => None,
+        (TCP_SYN_SENT, TCP_ESTABLISHED) => Role::Client,
+        (TCP_SYN_RECV, TCP_ESTABLISHED) => Role::Server,
+        (TCP_SYN_SENT | TCP_ESTABLISHED, TCP_CLOSE) => {
+            // SAFETY: argument 0 is a full socket.
+            unsafe { end(&ctx, ctx.arg(0), old == TCP_SYN_SENT) };
+            return 0;
+        }
         (TCP_CLOSE, TCP_SYN_SENT) => {
             // SAFETY: argument 0 is a full socket.
             unsafe { begin_again(ctx.arg(0)) };
@@ -53,17 +52,6 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
         let key = edge_key(cgroup, sk);
         let Some(row) = maps::edge(&ctx, &key) else { return 0 };
         let retransmitted = load::<u32>(tp, NW_TP_TOTAL_RETRANS.load());
-        let Some(role) = role else {
-            if old == TCP_SYN_SENT {
-                let slot = (&raw mut (*row).connect_failures).cast::<u64>();
-                atomic::add(slot.add(failure(sk, tp, retransmitted) as usize), 1);
-            }
-            // A failed connect(2), and connect(2) to no address, take the socket's figures back to zero next.
-            if let Some(storage) = state(&ctx, sk, tp, 0) {
-                Figures::read(tp, true).harvest(storage.as_ptr(), row, true);
-            }
-            return 0;
-        };
         if let Role::Server = role
             && retransmitted != 0
             && let Some(storage) = state(&ctx, sk, tp, 0)
@@ -71,7 +59,8 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
             // An accepted socket begins with its SYN-ACK's retransmissions, which were counted as they happened.
             (*storage.as_ptr()).total_retrans = u64::from(retransmitted);
         }
-        atomic::add((&raw mut (*row).connects).cast::<u64>().add(role as usize), 1);
+        let times = if maps::is_churn() { u64::from(CHURN_PART) } else { 1 };
+        atomic::add((&raw mut (*row).connects).cast::<u64>().add(role as usize), times);
         // The handshake's RTT is the socket's first: srtt_us, stored times eight.
         let rtt_us = load::<u32>(tp, NW_TP_SRTT.load()) >> 3;
         let now = bpf_ktime_get_ns();
@@ -86,6 +75,25 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
         }
     }
     0
+}
+
+/// An attempt that failed, or a connection that was broken off. A failed `connect(2)`, and `connect(2)` to no address, take
+/// the socket's figures back to zero next. In windows neither would be seen always: there `nw_error` and `nw_destroy` tell.
+#[inline(always)]
+unsafe fn end(ctx: &BtfTracePointContext, sk: Ptr, failed: bool) {
+    // SAFETY: a full socket; its storage is a live map value.
+    unsafe {
+        let tp = tcp(sk);
+        if tp.is_null() || maps::is_churn() {
+            return;
+        }
+        let Some(row) = edge_of(ctx, sk) else { return };
+        if failed {
+            attempts::fail(ctx, sk, tp, row);
+        } else if let Some(storage) = state(ctx, sk, tp, 0) {
+            Figures::read(tp, true).harvest(storage.as_ptr(), row, true);
+        }
+    }
 }
 
 /// A socket that connects, perhaps not for the first time: its figures are back at zero (`tcp_disconnect`), so what was
@@ -104,6 +112,7 @@ unsafe fn begin_again(sk: Ptr) {
             (*storage).dsack_dups = 0;
             (*storage).rtt_mstamp = 0;
             (*storage).syn_ns = 0;
+            (*storage).flags = 0;
         }
     }
 }
@@ -125,7 +134,7 @@ unsafe fn end_listening(ctx: &BtfTracePointContext, sk: Ptr) {
         let Some(cgroup) = cgroup_id(sk) else { return };
         let Some(storage) = state(ctx, sk, tp, 0) else { return };
         let storage = storage.as_ptr();
-        (*storage).listener = 1;
+        (*storage).flags |= LISTENER;
         if let Some(row) = maps::cgroup(ctx, cgroup) {
             step(&raw mut (*storage).drops, drops, &raw mut (*row).accept_drops);
         }
@@ -148,30 +157,4 @@ unsafe fn duration_us(sk: Ptr, role: Role, rtt_us: u32, retransmitted: u32, now:
     // Timeouts double from one second: 1, 3, 7, 15 … s after n retransmissions.
     let doublings = if retransmitted > 6 { 6 } else { retransmitted };
     rtt_us + ((1u32 << doublings) - 1) * 1_000_000
-}
-
-/// Why an attempt ended, from `sk_err`, which the kernel sets before the state.
-#[inline(always)]
-unsafe fn failure(sk: Ptr, tp: Ptr, retransmitted: u32) -> Failure {
-    // SAFETY: a full socket.
-    match unsafe { load::<i32>(sk, NW_SK_ERR.load()) } {
-        ECONNREFUSED => Failure::Refused,
-        ECONNRESET | EPIPE => Failure::Reset,
-        ETIMEDOUT => Failure::TimedOut,
-        EHOSTUNREACH => Failure::HostUnreachable,
-        ENETUNREACH => Failure::NetUnreachable,
-        0 if retransmitted > 0 => Failure::TimedOut,
-        // SAFETY: as above.
-        0 if unsafe { has_no_port(tp) } => Failure::NoLocalPort,
-        _ => Failure::Other,
-    }
-}
-
-/// No port was ever found for it: a port that is given back leaves its trace in `inet_sport`, and `connect(2)` that finds
-/// none sends no SYN.
-#[inline(always)]
-unsafe fn has_no_port(tp: Ptr) -> bool {
-    let at = NW_TP_SPORT.load();
-    // SAFETY: a full TCP socket.
-    at != NONE && unsafe { load::<u16>(tp, at) } == 0
 }

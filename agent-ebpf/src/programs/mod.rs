@@ -1,5 +1,6 @@
 //! Entry points, one file per family of hooks. Each names the kernel function that calls it.
 
+mod attempts;
 mod connects;
 mod dns;
 mod drops;

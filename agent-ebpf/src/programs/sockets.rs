@@ -8,19 +8,20 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use core::ffi::c_void;
-use netwhy_abi::WalkSummary;
+use netwhy_abi::{CHURN_PART, WalkSummary, is_counted};
 
-use super::rtt::newest_rtt;
+use super::{attempts, rtt::newest_rtt};
 use crate::{
     atomic,
     kernel::{Ptr, load},
     maps,
     offsets::*,
-    socket::{Figures, Storage, TCP_LISTEN, cgroup_id, edge_of, is_older, seen, state, step, tcp},
+    socket::{Figures, LISTENER, Storage, TCP_LISTEN, cgroup_id, edge_of, is_older, seen, state, step, tcp},
 };
 
 /// `tcp_destroy_sock(struct sock *sk)`, called by `tcp_v4_destroy_sock` for every TCP socket, listeners and failed
-/// attempts among them; 4.16 and later. Short connections are counted here alone.
+/// attempts among them; 4.16 and later. Short connections are counted here alone, and where very many end, one in so many of
+/// them for all.
 #[btf_tracepoint(function = "tcp_destroy_sock")]
 pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: argument 0 is a full socket.
@@ -30,9 +31,21 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
         if tp.is_null() {
             return 0;
         }
+        let is_churn = maps::is_churn();
+        let mut times = 1;
+        if is_churn && is_plain(sk, tp) {
+            if !is_counted(load(sk, NW_SK_HASH.load()), bpf_jiffies64() as u32) {
+                return 0;
+            }
+            times = u64::from(CHURN_PART);
+        }
+        maps::count_ended(times);
         let storage = seen(sk);
+        if is_churn && !attempts::was_answered(tp) {
+            attempts::end(&ctx, sk, tp, storage);
+        }
         if let Some(storage) = storage.map(Storage::as_ptr)
-            && (*storage).listener != 0
+            && (*storage).flags & LISTENER != 0
         {
             if let Some(cgroup) = cgroup_id(sk)
                 && let Some(row) = maps::cgroup(&ctx, cgroup)
@@ -54,10 +67,19 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
         }
         match storage {
             Some(storage) => figures.harvest(storage.as_ptr(), row, true),
-            None => figures.add_all(row),
+            None => figures.add_all(row, times),
         }
     }
     0
+}
+
+/// Whether nothing is remarkable about a socket that ends: it had its connection, and no program keeps anything of it, so that
+/// it resent nothing and was too short for a walk.
+#[inline(always)]
+unsafe fn is_plain(sk: Ptr, tp: Ptr) -> bool {
+    let storage = NW_SK_STORAGE.load();
+    // SAFETY: a full TCP socket.
+    storage != NONE && unsafe { load::<Ptr>(sk, storage).is_null() && attempts::was_answered(tp) }
 }
 
 /// `struct bpf_iter_meta` up to the member that is used.
@@ -133,7 +155,7 @@ unsafe fn visit(ctx: &IterContext, tp: Ptr) {
             (*totals)[1] += listening as u64;
         }
         if listening {
-            (*storage).listener = 1;
+            (*storage).flags |= LISTENER;
             let Some(cgroup) = cgroup_id(tp) else { return };
             let drops = u64::from(load::<u32>(tp, NW_SK_DROPS.load()));
             let full = load::<u32>(tp, NW_SK_BACKLOG.load()) > load::<u32>(tp, NW_SK_MAX_BACKLOG.load());

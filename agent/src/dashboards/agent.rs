@@ -88,6 +88,12 @@ pub(super) fn board() -> Result<Board, Error> {
                         "netwhy_agent_rtt_windows_total",
                         &["node"],
                     )?,
+                    rate(
+                        "Time in which handshakes are looked at",
+                        Unit::Share,
+                        "netwhy_agent_handshakes_watched_seconds_total",
+                        &["node"],
+                    )?,
                     map_fill()?,
                     value("Memory of the kernel maps", Unit::Bytes, "netwhy_agent_map_memory_bytes", &["node", "map"])?,
                     value("Series", Unit::Count, "netwhy_agent_series", &["node"])?,

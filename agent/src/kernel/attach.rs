@@ -2,10 +2,11 @@
 
 use super::{
     btf::KernelTypes,
+    churn::{self, Churn},
     load::{Mode, Settings, brief, chain},
     offsets,
     probes::{Hook, Probe, Program, State, Verdict},
-    windows::{self, Rtt},
+    rtt::{self, Rtt},
 };
 use aya::{
     Btf, Ebpf,
@@ -24,6 +25,7 @@ pub(super) fn may_net_admin() -> bool {
 #[expect(dead_code, reason = "held for what dropping it does")]
 pub(super) enum Attached {
     Rtt(Rtt),
+    Churn(Churn),
     Tracepoint(programs::tp_btf::BtfTracePointLink),
     SockAddr(programs::cgroup_sock_addr::CgroupSockAddrLink),
     Sock(programs::cgroup_sock::CgroupSockLink),
@@ -57,6 +59,9 @@ pub(super) fn attach(
     let mut attached = 0;
     let mut failed: Option<(State, String)> = None;
     for program in probe.programs {
+        if program.name == churn::FAILURES && !spares(kernel) {
+            continue;
+        }
         let result = match unsupported(kernel.types, kernel.constants, program) {
             Some(why) => Err((State::Unsupported, why)),
             None => attach_program(ebpf, kernel, program).map_err(|why| (State::Broken, why)),
@@ -120,12 +125,28 @@ fn attach_program(ebpf: &mut Ebpf, kernel: &Kernel<'_>, program: &Program) -> Re
         }
         Hook::Scheduler => return Err(format!("{name} is in another object")),
     }
-    if name == windows::PROGRAM {
+    if name == rtt::PROGRAM {
         let program = target.fd().map_err(|e| say(&e))?;
         let rtt = Rtt::attach(program.as_fd(), kernel.settings.rtt_every, kernel.settings.rtt_windows_above);
         return rtt.map(|rtt| Some(Attached::Rtt(rtt))).map_err(|e| say(&e));
     }
+    if name == churn::PROGRAM {
+        let program = target.fd().map_err(|e| say(&e))?;
+        let (program, limit) = (program.try_clone().map_err(|e| say(&e))?, kernel.settings.churn_above);
+        let failures = ebpf.program(churn::FAILURES).is_some_and(|failures| failures.fd().is_ok());
+        let limit = failures.then_some(limit.saturating_mul(online_cpus()));
+        return Churn::attach(program.as_fd(), limit).map(|churn| Some(Attached::Churn(churn))).map_err(|e| say(&e));
+    }
     link(target, kernel.cgroup).map_err(|e| format!("{name}: {}", brief(&format!("{e:#}"))))
+}
+
+fn online_cpus() -> u64 {
+    aya::util::online_cpus().map_or(1, |cpus| cpus.len() as u64)
+}
+
+/// Whether sockets that come and go may be counted in part: what else tells of them must be there.
+fn spares(kernel: &Kernel<'_>) -> bool {
+    kernel.constants.can_spare && kernel.settings.mode("sockets") != Mode::Off
 }
 
 /// Attaches a loaded program to where it belongs. `None`: it is one that runs when it is asked to.

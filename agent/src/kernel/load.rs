@@ -3,10 +3,11 @@
 use super::{
     attach::{Attached, Kernel, attach, may_net_admin},
     btf::{BtfError, KernelTypes},
+    churn::Churn,
     offsets,
     probes::{Hook, PROBES, State, Verdict},
+    rtt::Rtt,
     run_queue::{self, RunQueue},
-    windows::Rtt,
 };
 use aya::{Btf, Ebpf, EbpfLoader};
 use netwhy_abi::Sampling;
@@ -44,6 +45,8 @@ pub struct Settings<'a> {
     pub rtt_every: u32,
     /// Segments that the machine receives, a second, from which busy sockets are looked at in windows only.
     pub rtt_windows_above: u64,
+    /// TCP sockets that end, a second and CPU, from which a part of the plain ones is counted for all.
+    pub churn_above: u64,
     /// By [`Probe::name`]; what is missing is [`Mode::Auto`].
     pub modes: &'a [(&'a str, Mode)],
     /// Rows of the maps.
@@ -113,6 +116,8 @@ pub struct Loaded {
     pub(super) links: Vec<Attached>,
     /// The program that sees received segments. `None`: not loaded.
     pub(super) rtt: Option<Rtt>,
+    /// The program that sees sockets' states. `None`: not loaded.
+    pub(super) churn: Option<Churn>,
     /// The subtree's root. `None`: it can't be opened.
     pub(super) cgroup: Option<File>,
     /// The program on the scheduler. `None`: not loaded.
@@ -157,7 +162,7 @@ impl Loaded {
         let kernel = Kernel { btf: &btf, types: &types, constants: &constants, cgroup: cgroup.as_ref().ok(), settings };
         let mut verdicts = Vec::new();
         let mut links = Vec::new();
-        let (mut run_queue, mut rtt) = (None, None);
+        let (mut run_queue, mut rtt, mut churn) = (None, None, None);
         for probe in PROBES {
             let mode = settings.mode(probe.name);
             let verdict = if probe.programs.iter().any(|program| program.hook == Hook::Scheduler) {
@@ -167,10 +172,10 @@ impl Loaded {
             } else {
                 attach(&mut ebpf, &kernel, probe, mode, &mut links)
             };
-            if let Some(Attached::Rtt(_)) = links.last()
-                && let Some(Attached::Rtt(attached)) = links.pop()
-            {
-                rtt = Some(attached);
+            match links.pop() {
+                Some(Attached::Rtt(attached)) => rtt = Some(attached),
+                Some(Attached::Churn(attached)) => churn = Some(attached),
+                other => links.extend(other),
             }
             if verdict.state != State::Ok {
                 if mode == Mode::On {
@@ -194,6 +199,7 @@ impl Loaded {
             log,
             links,
             rtt,
+            churn,
             cgroup: cgroup.ok(),
             run_queue,
             run_queue_by_pressure,

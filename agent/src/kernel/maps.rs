@@ -1,6 +1,6 @@
 //! Reading the programs' maps.
 
-use super::{load::Loaded, stats::MapFill, sys};
+use super::{churn::Churn, load::Loaded, rtt::Rtt, stats::MapFill, sys};
 use aya::maps::{Array, Map, MapData, PerCpuArray, lpm_trie::LpmTrie};
 use netwhy_abi::{
     CgroupStats, Control, Counter, DnsStats, DropKey, EdgeKey, EdgeStats, OverflowKey, PeerClass, RunQueueStats,
@@ -66,7 +66,8 @@ impl Loaded {
         if self.can_walk {
             self.walk_file()?;
         }
-        self.rtt.as_ref().map_or(Ok(()), |rtt| Ok(rtt.check()?))
+        self.rtt.as_ref().map_or(Ok(()), Rtt::check)?;
+        Ok(self.churn.as_ref().map_or(Ok(()), Churn::check)?)
     }
 
     /// The programs' own counters, summed over CPUs.
@@ -83,11 +84,12 @@ impl Loaded {
         Ok(sums)
     }
 
-    /// Segments that won the draw for an RTT sample, summed over CPUs.
-    pub(super) fn won(&self) -> anyhow::Result<u64> {
+    /// Segments that won the draw for an RTT sample, and TCP sockets that ended, summed over CPUs.
+    pub(super) fn traffic(&self) -> anyhow::Result<(u64, u64)> {
         let map = self.map("COUNTERS").ok_or_else(|| anyhow::anyhow!("the object has no map COUNTERS"))?;
         let map: PerCpuArray<&MapData, u64> = map.try_into()?;
-        Ok(map.get(&Counter::WON_SLOT, 0)?.iter().sum())
+        let sum = |slot| anyhow::Ok(map.get(&slot, 0)?.iter().sum());
+        Ok((sum(Counter::WON_SLOT)?, sum(Counter::ENDED_SLOT)?))
     }
 
     /// Tells the programs the current walk, whether it is the first, and whether the edge map is full.

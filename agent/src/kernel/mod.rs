@@ -9,6 +9,7 @@
 
 mod attach;
 mod btf;
+mod churn;
 mod ethtool;
 mod gate;
 mod idle;
@@ -16,6 +17,7 @@ mod load;
 mod maps;
 mod offsets;
 mod probes;
+mod rtt;
 mod run_queue;
 mod source;
 mod stats;
@@ -25,11 +27,12 @@ mod walk;
 mod windows;
 
 pub use btf::{BtfError, KernelTypes};
+pub use churn::ChurnStats;
 pub use ethtool::ethtool_calls;
 pub use load::{LoadError, Loaded, Mode, Settings, Subtree, release};
 pub use offsets::{Constants, resolve};
 pub use probes::{PROBES, Probe, State, Verdict};
+pub use rtt::RttStats;
 pub use source::{KernelSource, SourceSettings, monotonic};
 pub use stats::{MapFill, ProgramRun};
 pub use walk::WalkStats;
-pub use windows::RttStats;

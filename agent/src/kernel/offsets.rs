@@ -22,6 +22,9 @@ const fn optional(symbol: &'static str, paths: &'static [&'static [&'static str]
     Constant { symbol, paths, degrades: Some(degrades) }
 }
 
+/// What sampling them needs: to tell which socket is plain, and attempts that fail.
+const CHURN: &str = "sparing machines on which very many sockets come and go";
+
 const CONSTANTS: &[Constant] = &[
     needed("NW_SK_CGROUP", &[&["sock.sk_cgrp_data.cgroup"], &["sock.sk_cgrp_data.val"]]),
     needed("NW_SK_FAMILY", &[&["sock.__sk_common.skc_family"]]),
@@ -34,6 +37,8 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_SK_MAX_BACKLOG", &[&["sock.sk_max_ack_backlog"]]),
     optional("NW_SK_KERN", &[&["sock.sk_kern_sock"]], "telling the kernel's own old sockets from new ones"),
     optional("NW_SK_STAMP", &[&["sock.sk_stamp"]], "DNS answers read without an address (they count as unanswered)"),
+    needed("NW_SK_HASH", &[&["sock.__sk_common.skc_hash"]]),
+    optional("NW_SK_STORAGE", &[&["sock.sk_bpf_storage"]], CHURN),
     needed("NW_SOCKET_SK", &[&["socket.sk"]]),
     needed("NW_CGROUP_KN", &[&["cgroup.kn"]]),
     needed("NW_KERNFS_ID", &[&["kernfs_node.id"]]),
@@ -91,6 +96,8 @@ pub struct Constants {
     pub rcv_nxt: u32,
     /// `sk_storage` and atomic exchange in tracing programs (5.12 and later).
     pub has_storage: bool,
+    /// Whether a part of many plain sockets can be counted for all, and nothing else is lost (5.14 and later).
+    pub can_spare: bool,
 }
 
 /// Resolves all constants.
@@ -144,6 +151,10 @@ pub fn resolve(types: &KernelTypes, release: (u32, u32)) -> Result<Constants, Ve
     let reasons = types.enum_values("skb_drop_reason");
     let purge = reasons.iter().find(|(name, _)| name == "SKB_DROP_REASON_QUEUE_PURGE");
     found.values.push(("NW_REASON_QUEUE_PURGE", purge.map_or(NONE, |(_, value)| value.cast_unsigned())));
+    found.can_spare = found.has_storage && args("inet_sk_error_report") >= 1 && !found.lacks.contains(&CHURN);
+    if !found.can_spare && !found.lacks.contains(&CHURN) {
+        found.lacks.push(CHURN);
+    }
     if args("kfree_skb") < 4 {
         found.lacks.push("owners of dropped incoming packets");
     }

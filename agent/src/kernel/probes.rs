@@ -80,7 +80,11 @@ pub const PROBES: &[Probe] = &[
     },
     Probe {
         name: "connects",
-        programs: &[tracepoint("nw_state", "inet_sock_set_state", 3)],
+        programs: &[
+            // First: whether it can be had decides how the other is attached.
+            tracepoint("nw_error", "inet_sk_error_report", 1),
+            tracepoint("nw_state", "inet_sock_set_state", 3),
+        ],
         since: "5.5",
         without: "handshakes and failed attempts",
         core: true,

@@ -1,10 +1,12 @@
 //! Snapshots of the running kernel.
 
 use super::{
+    churn,
     gate::Gate,
     idle::Idle,
     load::Loaded,
     maps::Rows,
+    rtt,
     stats::{MapFill, ProgramRun, Slices},
     sys,
     walk::{WalkStats, Walker},
@@ -58,7 +60,8 @@ pub struct KernelSource<F> {
     idle: IdleRows,
     gate: Gate,
     edges_full: bool,
-    windows: Windows,
+    /// What the programs were told last.
+    windows: (Windows, Windows),
     settings: SourceSettings,
     fill: Vec<MapFill>,
 }
@@ -80,7 +83,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             idle: IdleRows::default(),
             gate: Gate::default(),
             edges_full: false,
-            windows: Windows::Never,
+            windows: (Windows::Never, Windows::Never),
             settings,
             fill: Vec::new(),
         };
@@ -176,23 +179,33 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
     /// Tells the programs what changed.
     fn set_control(&mut self) -> anyhow::Result<()> {
         let walk = (self.walker.stats.walks as u32).max(1);
-        let control =
-            Control { baseline: 0, walk, edges_full: u32::from(self.edges_full), windows: self.windows as u32 };
-        self.loaded.set_control(control)
+        let (windows, churn) = self.windows;
+        let edges_full = u32::from(self.edges_full);
+        self.loaded.set_control(Control { baseline: 0, walk, edges_full, windows: windows as u32, churn: churn as u32 })
     }
 
-    /// Looks at received segments always, or in windows while there are many.
-    fn follow_segments(&mut self, now: Duration) -> anyhow::Result<()> {
-        let won = self.loaded.won()?;
-        let Some(rtt) = &mut self.loaded.rtt else { return Ok(()) };
-        let followed = rtt.follow(now, won);
-        let windows = rtt.windows();
-        self.loaded.judge_rtt(followed.err());
+    /// Looks at received segments, and at sockets that come and go, always, or in part while there are many.
+    fn follow_load(&mut self, now: Duration) -> anyhow::Result<()> {
+        let (won, ended) = self.loaded.traffic()?;
+        if let Some(rtt) = &mut self.loaded.rtt {
+            let followed = rtt.follow(now, won);
+            self.loaded.judge(rtt::PROGRAM, followed.err());
+        }
+        if let Some(churn) = &mut self.loaded.churn {
+            churn.follow(now, ended);
+        }
+        let windows = self.loaded.windows();
         if windows != self.windows {
             self.windows = windows;
-            let rate = self.loaded.rtt_stats().unwrap_or_default().segments_per_second;
-            tracing::debug!(?windows, segments_per_second = rate.round(), "how received segments are looked at");
+            let segments = self.loaded.rtt_stats().unwrap_or_default().segments_per_second.round();
+            let sockets = self.loaded.churn_stats().unwrap_or_default().sockets_per_second.round();
+            tracing::debug!(?windows, segments, sockets, "how received segments and ending sockets are looked at");
             self.set_control()?;
+        }
+        // Not before the programs were told.
+        if let Some(churn) = &mut self.loaded.churn {
+            let started = churn.start();
+            self.loaded.judge(churn::PROGRAM, started.err());
         }
         Ok(())
     }
@@ -269,7 +282,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
             ..Snapshot::default()
         };
         self.follow_pressure(&snapshot);
-        self.follow_segments(now)?;
+        self.follow_load(now)?;
         self.retire(now, &mut snapshot)?;
         Ok(Some(snapshot))
     }

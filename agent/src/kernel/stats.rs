@@ -2,11 +2,13 @@
 
 use super::{
     attach::link,
+    churn::{self, Churn, ChurnStats},
     load::Loaded,
     probes::{PROBES, Probe, State},
+    rtt::{self, Rtt, RttStats},
     sys,
-    windows::{self, Rtt, RttStats},
 };
+use netwhy_abi::Windows;
 use serde::Serialize;
 use std::{
     os::fd::{AsFd, OwnedFd},
@@ -91,6 +93,17 @@ impl Loaded {
         self.rtt.as_ref().map(Rtt::stats)
     }
 
+    /// How sockets that come and go are looked at. `None`: not at all.
+    pub fn churn_stats(&self) -> Option<ChurnStats> {
+        self.churn.as_ref().map(Churn::stats)
+    }
+
+    /// What the programs are to be told of how received segments, and sockets that come and go, are looked at.
+    pub(super) fn windows(&self) -> (Windows, Windows) {
+        let rtt = self.rtt.as_ref().map_or(Windows::Never, Rtt::windows);
+        (rtt, self.churn.as_ref().map_or(Windows::Never, Churn::windows))
+    }
+
     /// Attaches and detaches the program that sees received segments, as for a window, to learn what that costs. `None`: it is
     /// not loaded.
     ///
@@ -100,15 +113,14 @@ impl Loaded {
         self.rtt.as_ref().map(Rtt::check)
     }
 
-    /// Says in the probe's verdict whether the program that sees received segments can be attached again and again.
-    pub(super) fn judge_rtt(&mut self, error: Option<std::io::Error>) {
-        let carries = |probe: &&Probe| probe.programs.iter().any(|program| program.name == windows::PROGRAM);
+    /// Says in the probe's verdict whether a program can be attached again and again.
+    pub(super) fn judge(&mut self, name: &str, error: Option<std::io::Error>) {
+        let carries = |probe: &&Probe| probe.programs.iter().any(|program| program.name == name);
         let Some(probe) = PROBES.iter().find(carries) else { return };
         let Some(verdict) = self.verdicts.iter_mut().find(|verdict| verdict.name == probe.name) else { return };
         match (error, verdict.state) {
             (Some(error), State::Ok) => {
-                let why =
-                    format!("the kernel refuses to attach {} again: {error}: no {}", windows::PROGRAM, probe.without);
+                let why = format!("the kernel refuses to attach {name} again: {error}: no {}", probe.without);
                 tracing::warn!(probe = probe.name, "{why}");
                 (verdict.state, verdict.why) = (State::Broken, why);
             }
@@ -129,6 +141,7 @@ impl Loaded {
     pub fn detach(&mut self) {
         self.links.clear();
         self.rtt.as_mut().map(Rtt::pause);
+        self.churn.as_mut().map(Churn::pause);
         if let Some(run_queue) = &mut self.run_queue {
             // Taking it off never fails.
             let _ = run_queue.watch(false);
@@ -141,11 +154,12 @@ impl Loaded {
     /// The program that the kernel refused; the others before it are attached.
     pub fn attach(&mut self) -> anyhow::Result<()> {
         self.rtt.as_mut().map_or(Ok(()), Rtt::resume)?;
+        self.churn.as_mut().map_or(Ok(()), Churn::resume)?;
         if !self.links.is_empty() {
             return Ok(());
         }
         for (name, program) in self.ebpf.programs_mut() {
-            if name == windows::PROGRAM || program.fd().is_err() {
+            if [rtt::PROGRAM, churn::PROGRAM].contains(&name) || program.fd().is_err() {
                 // This kernel can't run it, or it is switched off.
                 continue;
             }

@@ -1,8 +1,8 @@
 //! Walks over all living sockets.
 
-use super::{load::Loaded, windows::Rtt};
+use super::load::Loaded;
 use aya::programs::{Iter, Program};
-use netwhy_abi::{Control, WalkSummary, Windows};
+use netwhy_abi::{Control, WalkSummary};
 use serde::Serialize;
 use std::{
     fs::File,
@@ -53,7 +53,7 @@ impl Walker {
 
     /// Makes one walk. The first takes the figures of sockets older than the agent as their base.
     pub(super) fn walk(&mut self, loaded: &mut Loaded, now: Duration, edges_full: bool) -> anyhow::Result<()> {
-        let windows = loaded.rtt.as_ref().map_or(Windows::Never, Rtt::windows);
+        let (windows, churn) = loaded.windows();
         let number = self.stats.walks + 1;
         let mut control = Control {
             baseline: u32::from(number == 1),
@@ -61,6 +61,7 @@ impl Walker {
             walk: (number as u32).max(1),
             edges_full: u32::from(edges_full),
             windows: windows as u32,
+            churn: churn as u32,
         };
         loaded.set_control(control)?;
         loaded.clear_walk()?;

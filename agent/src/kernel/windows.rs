@@ -1,9 +1,8 @@
-//! The program that sees every segment that a busy socket receives. Where many are received it is attached in short windows
-//! only: detached, a tracepoint costs nothing.
+//! A program that sees more than it must: attached always, or, where there is very much, in short windows only. Detached, a
+//! tracepoint costs nothing.
 
 use super::{switch::Switch, sys};
-use netwhy_abi::{WINDOWS_PART, Windows, lot};
-use serde::Serialize;
+use netwhy_abi::{Windows, lot};
 use std::{
     io,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
@@ -12,62 +11,65 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Its name.
-pub(super) const PROGRAM: &str = "nw_rtt";
-
-/// Length of a window. With the gaps between them there are four in a second, so that a window of judgement, ten seconds,
-/// has forty.
-const WINDOW: Duration = Duration::from_millis(32);
-/// How long there must be many segments before windows begin …
+/// Length of a window. With gaps of seven times that there are two in a second, so that a window of judgement, ten seconds,
+/// has twenty.
+const WINDOW: Duration = Duration::from_millis(64);
+/// How long there must be much before windows begin …
 const RISE: Duration = Duration::from_secs(2);
-/// … and fewer than half as many before they end.
+/// … and less than half as much before they end.
 const FALL: Duration = Duration::from_secs(10);
 
-/// How the program is attached.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct RttStats {
-    /// Segments that sockets of this agent's cgroups and of others received, a second, while they were looked at.
-    pub segments_per_second: f64,
-    /// Whether they are looked at in windows only.
-    pub in_windows: bool,
-    /// Windows so far.
-    pub windows: u64,
-    /// Time in which they were looked at, s.
-    pub attached_seconds: f64,
-    /// Times that the kernel refused to attach the program again.
-    pub failures: u64,
-}
-
-/// Says when there are too many segments to look at all of them.
+/// Says when there is too much to look at all of it.
 #[derive(Debug)]
-struct Gate {
-    /// Segments a second.
-    limit: f64,
+pub(super) struct Limit {
+    /// A second.
+    rate: f64,
     switch: Switch,
+    was_passed: bool,
 }
 
-impl Gate {
-    fn new(limit: u64) -> Self {
-        Self { limit: limit as f64, switch: Switch::new(RISE, FALL) }
+impl Limit {
+    pub(super) fn new(rate: f64) -> Self {
+        Self { rate, switch: Switch::new(RISE, FALL), was_passed: false }
     }
 
-    fn is_open(&self) -> bool {
+    pub(super) fn is_passed(&self) -> bool {
         self.switch.is_on()
     }
 
     /// Takes the newest rate and says whether windows are to be used from now on.
-    fn update(&mut self, now: Duration, rate: f64) -> bool {
-        self.switch.update(now, rate >= self.limit, rate < self.limit / 2.0)
+    pub(super) fn update(&mut self, now: Duration, rate: f64) -> bool {
+        let passed = self.switch.update(now, rate >= self.rate, rate < self.rate / 2.0);
+        self.was_passed |= passed;
+        passed
     }
+
+    /// What the programs are to be told.
+    pub(super) fn windows(&self) -> Windows {
+        match (self.is_passed(), self.was_passed) {
+            (true, _) => Windows::Now,
+            (false, true) => Windows::Before,
+            (false, false) => Windows::Never,
+        }
+    }
+}
+
+/// What was done so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Done {
+    /// Windows.
+    pub(super) windows: u64,
+    /// Time in which the program was attached.
+    pub(super) attached: Duration,
+    /// Times that the kernel refused to attach it again.
+    pub(super) failures: u64,
 }
 
 /// What the thread that opens windows is told, and tells.
 #[derive(Default)]
 struct Pace {
     stop: bool,
-    windows: u64,
-    attached: Duration,
-    failures: u64,
+    done: Done,
     error: Option<String>,
 }
 
@@ -100,39 +102,29 @@ enum Link {
     InWindows(JoinHandle<()>),
 }
 
-/// Attaches the program always or in windows. Dropping it detaches it.
-pub(super) struct Rtt {
+/// Attaches a program always or in windows. Dropping it detaches it.
+pub(super) struct Windowed {
     program: OwnedFd,
-    /// Segments for one that wins the draw: always looked at, and in windows.
-    every: (f64, f64),
-    gate: Gate,
+    /// Name of the thread.
+    name: &'static str,
+    /// In windows it is attached for one part in so many of the time.
+    part: u32,
+    in_windows: bool,
     link: Link,
     paused: bool,
     shared: Arc<Shared>,
-    /// Segments that won, and the time in which they were looked at, at the last reading.
-    last: Option<(u64, Duration)>,
-    rate: f64,
-    used_windows: bool,
 }
 
-impl Rtt {
-    /// Attaches a loaded program. `every`: mean distance of samples; `limit`: segments a second from which windows are used.
+impl Windowed {
+    /// Attaches a loaded program, always. In windows it would be for one `part` in so many of the time, by a thread of this
+    /// `name`.
     ///
     /// # Errors
     /// What the kernel said.
-    pub(super) fn attach(program: BorrowedFd<'_>, every: u32, limit: u64) -> io::Result<Self> {
-        let every = f64::from(every.max(1));
-        let mut this = Self {
-            program: program.try_clone_to_owned()?,
-            every: (every, (every / f64::from(WINDOWS_PART)).max(1.0)),
-            gate: Gate::new(limit),
-            link: Link::Off,
-            paused: false,
-            shared: Arc::default(),
-            last: None,
-            rate: 0.0,
-            used_windows: false,
-        };
+    pub(super) fn attach(program: BorrowedFd<'_>, name: &'static str, part: u32) -> io::Result<Self> {
+        let program = program.try_clone_to_owned()?;
+        let (link, shared) = (Link::Off, Arc::default());
+        let mut this = Self { program, name, part, in_windows: false, link, paused: false, shared };
         this.start()?;
         Ok(this)
     }
@@ -149,7 +141,7 @@ impl Rtt {
         }
     }
 
-    /// Takes the program off until [`Rtt::resume`].
+    /// Takes the program off until [`Windowed::resume`].
     pub(super) fn pause(&mut self) {
         self.paused = true;
         self.stop();
@@ -164,11 +156,34 @@ impl Rtt {
         self.start()
     }
 
+    /// Takes the program off, to be attached otherwise at the next [`Windowed::start`].
+    pub(super) fn change(&mut self, in_windows: bool) {
+        self.stop();
+        self.in_windows = in_windows;
+    }
+
+    /// Attaches the program unless it is, or paused; says also what went wrong in windows since the last call.
+    ///
+    /// # Errors
+    /// When the kernel refused to attach it again; it is tried anew.
+    pub(super) fn start(&mut self) -> io::Result<()> {
+        if !self.paused && matches!(self.link, Link::Off) {
+            self.link = if self.in_windows {
+                let (program, shared, part) = (self.program.try_clone()?, Arc::clone(&self.shared), self.part);
+                let thread = std::thread::Builder::new().name(self.name.to_owned());
+                Link::InWindows(thread.spawn(move || open_windows(program.as_fd(), part, &shared))?)
+            } else {
+                Link::Always(sys::attach_tracing(self.program.as_fd())?, Instant::now())
+            };
+        }
+        self.shared.pace().error.take().map_or(Ok(()), |error| Err(io::Error::other(error)))
+    }
+
     fn stop(&mut self) {
         let link = std::mem::replace(&mut self.link, Link::Off);
         match link {
             Link::Off => {}
-            Link::Always(_, since) => self.shared.pace().attached += since.elapsed(),
+            Link::Always(_, since) => self.shared.pace().done.attached += since.elapsed(),
             Link::InWindows(thread) => {
                 self.shared.pace().stop = true;
                 self.shared.stopped.notify_all();
@@ -179,80 +194,24 @@ impl Rtt {
         }
     }
 
-    fn start(&mut self) -> io::Result<()> {
-        if self.paused || !matches!(self.link, Link::Off) {
-            return Ok(());
-        }
-        self.link = if self.gate.is_open() {
-            let (program, shared) = (self.program.try_clone()?, Arc::clone(&self.shared));
-            let thread = std::thread::Builder::new().name("netwhy-rtt".to_owned());
-            Link::InWindows(thread.spawn(move || open_windows(program.as_fd(), &shared))?)
-        } else {
-            Link::Always(sys::attach_tracing(self.program.as_fd())?, Instant::now())
-        };
-        Ok(())
-    }
-
-    /// Takes the count of segments that won so far, and changes between always and windows when it is time.
-    ///
-    /// # Errors
-    /// When the kernel refused to attach the program again; it is tried anew at the next call.
-    pub(super) fn follow(&mut self, now: Duration, won: u64) -> io::Result<()> {
-        let attached = self.attached();
-        if let Some((before, since)) = self.last.replace((won, attached)) {
-            let seconds = attached.saturating_sub(since).as_secs_f64();
-            let each = if self.gate.is_open() { self.every.1 } else { self.every.0 };
-            if seconds > 0.0 {
-                self.rate = won.saturating_sub(before) as f64 * each / seconds;
-            }
-        }
-        let open = self.gate.is_open();
-        if self.gate.update(now, self.rate) != open {
-            self.stop();
-            self.last = None;
-            self.used_windows = true;
-        }
-        self.start()?;
-        self.shared.pace().error.take().map_or(Ok(()), |error| Err(io::Error::other(error)))
-    }
-
-    /// What the programs are to be told ([`Control::windows`](netwhy_abi::Control)).
-    pub(super) fn windows(&self) -> Windows {
-        match (self.gate.is_open(), self.used_windows) {
-            (true, _) => Windows::Now,
-            (false, true) => Windows::Before,
-            (false, false) => Windows::Never,
-        }
-    }
-
-    fn attached(&self) -> Duration {
+    /// What was done so far.
+    pub(super) fn done(&self) -> Done {
         let running = if let Link::Always(_, since) = &self.link { since.elapsed() } else { Duration::ZERO };
-        self.shared.pace().attached + running
-    }
-
-    /// How it is attached.
-    pub(super) fn stats(&self) -> RttStats {
-        let attached_seconds = self.attached().as_secs_f64();
-        let pace = self.shared.pace();
-        RttStats {
-            segments_per_second: self.rate,
-            in_windows: self.gate.is_open(),
-            windows: pace.windows,
-            attached_seconds,
-            failures: pace.failures,
-        }
+        let mut done = self.shared.pace().done.clone();
+        done.attached += running;
+        done
     }
 }
 
-impl Drop for Rtt {
+impl Drop for Windowed {
     fn drop(&mut self) {
         self.stop();
     }
 }
 
-/// Attaches the program for one part in [`WINDOWS_PART`] of the time until it is told to stop. Gaps follow from how long the
-/// window before really was, and vary by half, so that no rhythm of the traffic is followed in lockstep.
-fn open_windows(program: BorrowedFd<'_>, shared: &Shared) {
+/// Attaches the program for one `part` in so many of the time until it is told to stop. Gaps follow from how long the window
+/// before really was, and vary by half, so that no rhythm of the traffic is followed in lockstep.
+fn open_windows(program: BorrowedFd<'_>, part: u32, shared: &Shared) {
     loop {
         let link = sys::attach_tracing(program);
         let began = Instant::now();
@@ -263,18 +222,18 @@ fn open_windows(program: BorrowedFd<'_>, shared: &Shared) {
             let mut pace = shared.pace();
             match opened {
                 Ok(()) => {
-                    pace.windows += 1;
-                    pace.attached += lasted;
+                    pace.done.windows += 1;
+                    pace.done.attached += lasted;
                 }
                 Err(error) => {
-                    pace.failures += 1;
+                    pace.done.failures += 1;
                     pace.error = Some(error.to_string());
                 }
             }
-            pace.windows + pace.failures
+            pace.done.windows + pace.done.failures
         };
         let varied = 0.5 + f64::from(lot(number as u32, lasted.subsec_nanos()).0) / f64::from(u32::MAX);
-        if stop || shared.wait((lasted * (WINDOWS_PART - 1)).mul_f64(varied)) {
+        if stop || shared.wait((lasted * (part - 1)).mul_f64(varied)) {
             return;
         }
     }
@@ -285,39 +244,39 @@ mod tests {
     use super::*;
 
     /// Ticks for so many seconds at this rate; returns the last answer.
-    fn run(gate: &mut Gate, clock: &mut u64, seconds: u64, rate: f64) -> bool {
+    fn run(limit: &mut Limit, clock: &mut u64, seconds: u64, rate: f64) -> bool {
         let mut open = false;
         for _ in 0..seconds {
             *clock += 1;
-            open = gate.update(Duration::from_secs(*clock), rate);
+            open = limit.update(Duration::from_secs(*clock), rate);
         }
         open
     }
 
     #[test]
     fn windows_begin_after_seconds_of_many_segments_and_end_long_after_them() {
-        let (mut gate, mut clock) = (Gate::new(10_000), 0);
-        assert!(!run(&mut gate, &mut clock, 60, 9_999.0));
-        assert!(!run(&mut gate, &mut clock, 2, 50_000.0));
-        assert!(run(&mut gate, &mut clock, 1, 50_000.0));
-        assert!(run(&mut gate, &mut clock, 60, 5_000.0), "between the limits nothing changes");
-        assert!(run(&mut gate, &mut clock, 10, 4_999.0));
-        assert!(!run(&mut gate, &mut clock, 1, 4_999.0));
+        let (mut limit, mut clock) = (Limit::new(10_000.0), 0);
+        assert!(!run(&mut limit, &mut clock, 60, 9_999.0));
+        assert!(!run(&mut limit, &mut clock, 2, 50_000.0));
+        assert!(run(&mut limit, &mut clock, 1, 50_000.0));
+        assert!(run(&mut limit, &mut clock, 60, 5_000.0), "between the limits nothing changes");
+        assert!(run(&mut limit, &mut clock, 10, 4_999.0));
+        assert!(!run(&mut limit, &mut clock, 1, 4_999.0));
     }
 
     #[test]
     fn a_short_burst_opens_no_windows() {
-        let (mut gate, mut clock) = (Gate::new(10_000), 0);
+        let (mut limit, mut clock) = (Limit::new(10_000.0), 0);
         for _ in 0..5 {
-            assert!(!run(&mut gate, &mut clock, 2, 1e6));
-            assert!(!run(&mut gate, &mut clock, 1, 0.0));
+            assert!(!run(&mut limit, &mut clock, 2, 1e6));
+            assert!(!run(&mut limit, &mut clock, 1, 0.0));
         }
     }
 
     #[test]
     fn a_limit_of_nothing_is_always_in_windows() {
-        let (mut gate, mut clock) = (Gate::new(0), 0);
-        assert!(run(&mut gate, &mut clock, 3, 0.0));
-        assert!(run(&mut gate, &mut clock, 60, 0.0));
+        let (mut limit, mut clock) = (Limit::new(0.0), 0);
+        assert!(run(&mut limit, &mut clock, 3, 0.0));
+        assert!(run(&mut limit, &mut clock, 60, 0.0));
     }
 }

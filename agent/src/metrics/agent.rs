@@ -40,6 +40,9 @@ pub struct AgentStats {
     /// How received segments are looked at for RTT samples. `None`: they are not.
     #[serde(default)]
     pub rtt: Option<RttWatch>,
+    /// How sockets that come and go are counted. `None`: they are not.
+    #[serde(default)]
+    pub churn: Option<ChurnWatch>,
     /// Readings of the configuration file.
     pub config_reloads: ConfigReloads,
     /// The agent's process.
@@ -168,6 +171,19 @@ pub struct RttWatch {
     /// Whether they are looked at in windows only, now.
     pub in_windows: bool,
     /// Windows so far.
+    pub windows: u64,
+    /// Time in which they were looked at, s.
+    pub watched_seconds: f64,
+}
+
+/// How TCP sockets that come and go are counted. A Node on which very many do counts a part of the plain ones for all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChurnWatch {
+    /// TCP sockets that ended, a second.
+    pub sockets_per_second: f64,
+    /// Whether a part of the plain ones is counted for all, now.
+    pub in_part: bool,
+    /// Windows so far in which handshakes were looked at.
     pub windows: u64,
     /// Time in which they were looked at, s.
     pub watched_seconds: f64,

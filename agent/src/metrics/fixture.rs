@@ -232,6 +232,7 @@ pub(crate) fn agent() -> AgentStats {
         },
         walk: Some(WalkStats { sockets: 900, listeners: 40, seconds: 0.0007, interval_seconds: 1.0 }),
         rtt: Some(RttWatch { segments_per_second: 31_250.0, in_windows: true, windows: 480, watched_seconds: 135.5 }),
+        churn: Some(ChurnWatch { sockets_per_second: 24_500.0, in_part: true, windows: 160, watched_seconds: 311.25 }),
         config_reloads: ConfigReloads { ok: 1, failed: 0 },
         process: ProcessStats { resident_bytes: Some(20 << 20), cpu_seconds: Some(3.5) },
         scrape: ScrapeStats { count: 9, last_seconds: Some(0.004), view_age_seconds: Some(0.25) },

@@ -20,8 +20,8 @@ mod table;
 mod tests;
 
 pub use agent::{
-    AgentStats, ConfigReloads, MapFill, Privileges, ProbeState, ProbeVerdict, ProcessStats, ProgramRun, RttWatch,
-    ScrapeStats, StageTime, TickStats, WalkStats,
+    AgentStats, ChurnWatch, ConfigReloads, MapFill, Privileges, ProbeState, ProbeVerdict, ProcessStats, ProgramRun,
+    RttWatch, ScrapeStats, StageTime, TickStats, WalkStats,
 };
 pub use docs::metrics_md;
 pub use scrape::Reasons;

@@ -3,7 +3,7 @@
 use crate::{
     loss::{drop_at, heal},
     socket::{Pair, TcpInfo},
-    stage::{Stage, id, stage, wait_until},
+    stage::{Stage, Watch, id, stage, wait_until},
 };
 use netwhy_abi::{Counter, Failure, Retransmit, Role};
 use netwhy_agent::sample::Tally;
@@ -78,9 +78,13 @@ fn completed_handshakes_are_counted_once_at_each_end() {
 #[test]
 fn a_closed_port_refuses() {
     let stage = stage!("a", "b");
-    let mut watch = stage.watch();
+    refused(&stage, stage.watch());
+}
+
+/// In whole numbers, however handshakes are looked at.
+pub(crate) fn refused(stage: &Stage, mut watch: Watch) {
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
-    let to = closed_port(&stage, &server);
+    let to = closed_port(stage, &server);
     for _ in 0..7 {
         assert_eq!(stage.connect(&client, to).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     }
@@ -98,17 +102,21 @@ fn a_closed_port_refuses() {
 #[test]
 fn unanswered_attempts_time_out_whoever_gives_up() {
     let stage = stage!("a", "b");
-    let mut watch = stage.watch();
+    timed_out(&stage, stage.watch());
+}
+
+/// In whole numbers, however handshakes are looked at.
+pub(crate) fn timed_out(stage: &Stage, mut watch: Watch) {
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let listener = stage.listen(&server);
     let to = stage.address(&server, &listener);
     drop_at(stage.node("b"), "meta l4proto tcp");
     // The kernel gives up after one repetition, the application after the first of many.
-    let kernel = socket(&stage, &client, SocketFlags::empty());
+    let kernel = socket(stage, &client, SocketFlags::empty());
     set_syn_retries(&kernel, 1);
-    let patient = socket(&stage, &client, SocketFlags::NONBLOCK);
+    let patient = socket(stage, &client, SocketFlags::NONBLOCK);
     assert_eq!(rustix::net::connect(&patient, &to).unwrap_err(), rustix::io::Errno::INPROGRESS);
-    let hasty = socket(&stage, &client, SocketFlags::NONBLOCK);
+    let hasty = socket(stage, &client, SocketFlags::NONBLOCK);
     assert_eq!(rustix::net::connect(&hasty, &to).unwrap_err(), rustix::io::Errno::INPROGRESS);
     drop(hasty);
     assert_eq!(rustix::net::connect(&kernel, &to).unwrap_err(), rustix::io::Errno::TIMEDOUT);
@@ -124,9 +132,13 @@ fn unanswered_attempts_time_out_whoever_gives_up() {
 #[test]
 fn unreachable_hosts_and_networks_are_told_apart() {
     let stage = stage!("a", "b");
-    let mut watch = stage.watch();
+    unreachable(&stage, stage.watch());
+}
+
+/// In whole numbers, however handshakes are looked at.
+pub(crate) fn unreachable(stage: &Stage, mut watch: Watch) {
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
-    let to = closed_port(&stage, &server);
+    let to = closed_port(stage, &server);
     let b = stage.node("b");
     let cases =
         [("host", Failure::HostUnreachable, libc::EHOSTUNREACH), ("net", Failure::NetUnreachable, libc::ENETUNREACH)];
@@ -150,12 +162,16 @@ fn unreachable_hosts_and_networks_are_told_apart() {
 #[test]
 fn a_failed_socket_that_tries_again_counts_every_attempt_and_every_syn_once() {
     let stage = stage!("a", "b");
-    let mut watch = stage.watch();
+    assert_eq!(failed_and_tried_again(&stage, stage.watch()).connects(Role::Client), 1);
+}
+
+/// What is counted one by one however handshakes are looked at; returns what the client's Pod did.
+pub(crate) fn failed_and_tried_again(stage: &Stage, mut watch: Watch) -> Tally {
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let listener = stage.listen(&server);
     let to = stage.address(&server, &listener);
     let b = stage.node("b");
-    let again = socket(&stage, &client, SocketFlags::empty());
+    let again = socket(stage, &client, SocketFlags::empty());
     set_syn_retries(&again, 1);
     drop_at(b, "meta l4proto tcp");
     assert_eq!(rustix::net::connect(&again, &to).unwrap_err(), rustix::io::Errno::TIMEDOUT);
@@ -168,11 +184,11 @@ fn a_failed_socket_that_tries_again_counts_every_attempt_and_every_syn_once() {
     watch.read();
     let counted = watch.of(id(&client));
     failures(&counted, &[(Failure::TimedOut, 1)]);
-    assert_eq!(counted.connects(Role::Client), 1);
     let kernel = crate::mib::read(stage.node("a"), "Tcp", "RetransSegs");
     assert!(kernel > 0);
     assert_eq!(counted.retransmits[Retransmit::Syn as usize], kernel, "{:?}", counted.retransmits);
     assert_eq!(counted.retransmitted(), kernel, "{:?}", counted.retransmits);
+    counted
 }
 
 #[test]
@@ -201,12 +217,16 @@ fn resets_are_counted_where_they_are_sent_and_where_they_arrive() {
 #[test]
 fn attempts_without_a_local_port_are_told_from_those_that_were_given_up() {
     let stage = stage!("a", "b");
+    assert_eq!(without_port(&stage, stage.watch()).connects(Role::Client), 4);
+}
+
+/// In whole numbers, however handshakes are looked at; returns what the client's Pod did.
+pub(crate) fn without_port(stage: &Stage, mut watch: Watch) -> Tally {
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     // Four ports for connections that name none.
     stage.node("a").run(&["sysctl", "-q", "-w", "net.ipv4.ip_local_port_range=40000 40003"]).unwrap();
     let listener = stage.listen(&server);
     let to = stage.address(&server, &listener);
-    let mut watch = stage.watch();
     let kept: Vec<TcpStream> = (0..4).map(|_| stage.connect(&client, to).unwrap()).collect();
     for _ in 0..5 {
         let error = stage.connect(&client, to).unwrap_err();
@@ -216,7 +236,6 @@ fn attempts_without_a_local_port_are_told_from_those_that_were_given_up() {
     watch.read();
     let tally = watch.of(id(&client));
     failures(&tally, &[(Failure::NoLocalPort, 5)]);
-    assert_eq!(tally.connects(Role::Client), 4);
     assert_eq!(watch.edge(id(&client), to.ip()).failures(Failure::NoLocalPort), 5, "the peer is known");
-    stage.leave();
+    tally
 }

@@ -14,6 +14,7 @@ mod attribution;
 mod bpf_objects;
 mod capabilities;
 mod capacity;
+mod churn;
 mod connects;
 mod counts;
 mod dns;

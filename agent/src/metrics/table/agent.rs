@@ -7,7 +7,7 @@ use netwhy_abi::Counter;
 const PROGRAM: LabelDef = label("program", "the agent's kernel programs");
 const MAP: LabelDef = label("map", "the agent's kernel maps");
 
-pub(super) static METRICS: [MetricDef; 34] = [
+pub(super) static METRICS: [MetricDef; 35] = [
     MetricDef::gauge(
         "netwhy_agent_build_info",
         "Always 1.",
@@ -186,6 +186,12 @@ pub(super) static METRICS: [MetricDef; 34] = [
         "Windows in which they were looked at.",
         Node(|s, out| s.agent.rtt.map_or(Ok(()), |rtt| out.counter(&[], rtt.windows))),
     ),
+    MetricDef::counter(
+        "netwhy_agent_handshakes_watched_seconds_total",
+        "Time in which handshakes were looked at: always, or in windows where very many connections come and go; then each that was seen counts for eight.",
+        Node(|s, out| s.agent.churn.map_or(Ok(()), |churn| out.counter_f64(&[], churn.watched_seconds))),
+    )
+    .seconds(),
     MetricDef::counter("netwhy_agent_config_reloads_total", "Readings of a changed configuration file.", {
         Node(|s, out| {
             let reloads = s.agent.config_reloads;

@@ -1,0 +1,220 @@
+//! Sockets that come and go, of which a part is counted for all, as on a machine where very many do.
+
+use crate::{
+    connects,
+    socket::{Flow, Pair},
+    stage::{Options, Stage, Watch, id, stage},
+};
+use netwhy_abi::{CHURN_PART, Role};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use std::{
+    net::TcpStream,
+    os::fd::AsRawFd as _,
+    time::{Duration, Instant},
+};
+
+/// Longer than windows take to begin, and to end.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+/// Whether this kernel tells enough; says so when it doesn't.
+fn can_spare() -> bool {
+    let can = netwhy_agent::kernel::release().0 >= (5, 14);
+    if !can {
+        println!("skipped: every socket is counted here, because attempts that fail are told from Linux 5.14 on");
+    }
+    can
+}
+
+/// Reads until a part is counted for all, or no longer.
+fn read_until(watch: &mut Watch, in_part: bool, mut meanwhile: impl FnMut()) {
+    let began = Instant::now();
+    loop {
+        watch.read();
+        let stats = watch.source.loaded().churn_stats().unwrap();
+        if stats.in_part == in_part && (!in_part || stats.windows > 0) {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "{stats:?}");
+        meanwhile();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// An agent that counts a part for all however few there are, and does so already.
+fn watch_in_part(stage: &Stage) -> Watch {
+    let mut watch = stage.watch_with(Options { churn_above: 0, ..Options::default() });
+    read_until(&mut watch, true, || {});
+    watch
+}
+
+#[test]
+fn short_connections_are_estimated_without_bias() {
+    if !can_spare() {
+        return;
+    }
+    let stage = stage!("a", "b");
+    // Walks would see some of them, which are then counted one by one.
+    let rare = Duration::from_secs(600);
+    let mut watch = stage.watch_with(Options { churn_above: 0, walk_min_interval: rare, ..Options::default() });
+    read_until(&mut watch, true, || {});
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let listener = stage.listen(&server);
+    let to = stage.address(&server, &listener);
+    let before = watch.source.loaded().churn_stats().unwrap();
+    let (mut at_client, mut at_server) = (Flow::default(), Flow::default());
+    let (began, mut opened) = (Instant::now(), 0);
+    while opened < 6_000 || began.elapsed() < Duration::from_secs(3) {
+        let mut pair = Pair::open(&stage, &client, &listener, to);
+        pair.exchange(100, 1_000);
+        let (client, server) = pair.finish();
+        at_client += client;
+        at_server += server;
+        opened += 1;
+    }
+    let elapsed = began.elapsed().as_secs_f64();
+    watch.read();
+    let after = watch.source.loaded().churn_stats().unwrap();
+    let share = (after.attached_seconds - before.attached_seconds) / elapsed;
+    assert!((0.04..0.3).contains(&share), "handshakes looked at {share:.3} of the time: {before:?}, {after:?}");
+    assert!(after.sockets_per_second > 100.0 && after.failures == 0, "{after:?}");
+    for (pod, role, own) in [(&client, Role::Client, at_client), (&server, Role::Server, at_server)] {
+        let counted = watch.of(id(pod));
+        // One socket in eight is drawn: of 6,000 some 750 ± 26.
+        let ratio = |counted: u64, own: u64| counted as f64 / own as f64;
+        let flow = Flow::from(counted.clone());
+        for (what, got, own) in [
+            ("segments", flow.segs_out, own.segs_out),
+            ("data segments", flow.data_segs_out, own.data_segs_out),
+            ("bytes sent", flow.bytes_acked, own.bytes_acked),
+            ("bytes received", flow.bytes_received, own.bytes_received),
+        ] {
+            assert!((0.8..1.2).contains(&ratio(got, own)), "{what} at the {role:?}: {got} for {own}");
+        }
+        let expected = f64::from(opened) * share * f64::from(CHURN_PART);
+        let connects = counted.connects(role) as f64;
+        assert!((0.7..1.4).contains(&(connects / expected)), "{connects} handshakes for {expected} at the {role:?}");
+        assert_eq!(counted.connect_failures.iter().sum::<u64>(), 0);
+    }
+}
+
+#[test]
+fn connections_that_a_walk_saw_are_counted_whole() {
+    if !can_spare() {
+        return;
+    }
+    let stage = stage!("a", "b");
+    let mut watch = watch_in_part(&stage);
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let listener = stage.listen(&server);
+    let to = stage.address(&server, &listener);
+    let mut pairs: Vec<Pair> = (0..20).map(|_| Pair::open(&stage, &client, &listener, to)).collect();
+    watch.read();
+    let (mut at_client, mut at_server) = (Flow::default(), Flow::default());
+    for mut pair in pairs.drain(..) {
+        pair.exchange(2_000, 5_000);
+        let (client, server) = pair.finish();
+        at_client += client;
+        at_server += server;
+    }
+    watch.read();
+    assert_eq!(Flow::from(watch.of(id(&client))), at_client);
+    assert_eq!(Flow::from(watch.of(id(&server))), at_server);
+}
+
+#[test]
+fn every_attempt_that_fails_is_counted_with_its_reason() {
+    if !can_spare() {
+        return;
+    }
+    for case in [connects::refused, connects::timed_out, connects::unreachable] {
+        let stage = stage!("a", "b");
+        case(&stage, watch_in_part(&stage));
+    }
+    for case in [connects::failed_and_tried_again, connects::without_port] {
+        let stage = stage!("a", "b");
+        case(&stage, watch_in_part(&stage));
+    }
+}
+
+#[test]
+fn a_socket_that_connects_anew_unseen_counts_from_zero() {
+    if !can_spare() {
+        return;
+    }
+    let stage = stage!("a", "b");
+    let mut watch = watch_in_part(&stage);
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let listener = stage.listen(&server);
+    let to = stage.address(&server, &listener);
+    let socket = stage
+        .inside(&client, || {
+            let tcp = Some(rustix::net::ipproto::TCP);
+            socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, tcp)
+        })
+        .unwrap();
+    let fd = socket.as_raw_fd();
+    let stream = TcpStream::from(socket);
+    for (sent, answered) in [(1_000, 100_000), (100, 20_000)] {
+        rustix::net::connect(&stream, &to).unwrap();
+        let mut pair = Pair::of(stream.try_clone().unwrap(), &listener);
+        pair.exchange(sent, answered);
+        watch.read();
+        let nobody = libc::sockaddr { sa_family: libc::AF_UNSPEC as u16, sa_data: [0; 14] };
+        // SAFETY: the address lives through the call and the length is its own.
+        let rc = unsafe { libc::connect(fd, &raw const nobody, size_of::<libc::sockaddr>() as libc::socklen_t) };
+        assert_eq!(rc, 0, "{}", std::io::Error::last_os_error());
+    }
+    drop(stream);
+    watch.read();
+    assert_eq!(watch.of(id(&client)).bytes_received, 120_000);
+}
+
+#[test]
+fn all_are_counted_again_when_few_come_and_go() {
+    if !can_spare() {
+        return;
+    }
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch_with(Options { churn_above: 40, ..Options::default() });
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let listener = stage.listen(&server);
+    let to = stage.address(&server, &listener);
+    read_until(&mut watch, true, || {
+        for _ in 0..400 {
+            Pair::open(&stage, &client, &listener, to).finish();
+        }
+    });
+    read_until(&mut watch, false, || {});
+    let (before, _) = (watch.of(id(&client)), watch.of(id(&server)));
+    let (mut at_client, mut pairs) = (Flow::default(), Vec::new());
+    for _ in 0..25 {
+        pairs.push(Pair::open(&stage, &client, &listener, to));
+    }
+    for mut pair in pairs {
+        pair.exchange(100, 100);
+        at_client += pair.finish().0;
+    }
+    watch.read();
+    let after = watch.of(id(&client));
+    assert_eq!(after.connects(Role::Client) - before.connects(Role::Client), 25);
+    assert_eq!(Flow::from(after) - Flow::from(before), at_client);
+}
+
+#[test]
+fn handshakes_are_not_looked_at_when_the_agent_lets_go() {
+    if !can_spare() {
+        return;
+    }
+    let stage = stage!("a");
+    let mut watch = watch_in_part(&stage);
+    watch.source.loaded_mut().detach();
+    let before = watch.source.loaded().churn_stats().unwrap();
+    std::thread::sleep(Duration::from_millis(600));
+    watch.read();
+    let after = watch.source.loaded().churn_stats().unwrap();
+    assert_eq!((after.windows, after.attached_seconds), (before.windows, before.attached_seconds));
+    watch.source.loaded_mut().attach().unwrap();
+    std::thread::sleep(Duration::from_millis(600));
+    let again = watch.source.loaded().churn_stats().unwrap();
+    assert!(again.in_part && again.windows > after.windows, "{after:?}, {again:?}");
+}
