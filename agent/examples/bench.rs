@@ -14,6 +14,7 @@
 //! | `runs` | time and runs of every program since it was loaded, while statistics were on |
 //! | `switch` | attaches and detaches the program on received segments many times; CPU time of one |
 //! | `rtt` | how received segments are looked at |
+//! | `sockets` | how sockets that come and go are looked at |
 //! | `facts` | probes' verdicts, and upper bounds of kernel memory by number of CPUs |
 
 #[path = "bench/empty.rs"]
@@ -112,6 +113,7 @@ impl Instrument {
             "empty off" | "calls off" => self.empty.detach(),
             "runs" => return self.runs(),
             "switch" => return self.switch(),
+            "sockets" => return Ok(serde_json::to_value(self.source.loaded().churn_stats())?),
             "rtt" => return Ok(serde_json::to_value(self.source.loaded().rtt_stats())?),
             "facts" => return Ok(self.facts()),
             other => bail!("no command is named {other:?}"),

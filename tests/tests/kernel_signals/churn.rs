@@ -3,7 +3,7 @@
 use crate::{
     connects,
     socket::{Flow, Pair},
-    stage::{Options, Stage, Watch, id, stage},
+    stage::{Options, Stage, Watch, id, since, stage},
 };
 use netwhy_abi::{CHURN_PART, Role};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
@@ -15,15 +15,6 @@ use std::{
 
 /// Longer than windows take to begin, and to end.
 const PATIENCE: Duration = Duration::from_secs(25);
-
-/// Whether this kernel tells enough; says so when it doesn't.
-fn can_spare() -> bool {
-    let can = netwhy_agent::kernel::release().0 >= (5, 14);
-    if !can {
-        println!("skipped: every socket is counted here, because attempts that fail are told from Linux 5.14 on");
-    }
-    can
-}
 
 /// Reads until a part is counted for all, or no longer.
 fn read_until(watch: &mut Watch, in_part: bool, mut meanwhile: impl FnMut()) {
@@ -49,9 +40,7 @@ fn watch_in_part(stage: &Stage) -> Watch {
 
 #[test]
 fn short_connections_are_estimated_without_bias() {
-    if !can_spare() {
-        return;
-    }
+    since!(5, 14);
     let stage = stage!("a", "b");
     // Walks would see some of them, which are then counted one by one.
     let rare = Duration::from_secs(600);
@@ -99,9 +88,7 @@ fn short_connections_are_estimated_without_bias() {
 
 #[test]
 fn connections_that_a_walk_saw_are_counted_whole() {
-    if !can_spare() {
-        return;
-    }
+    since!(5, 14);
     let stage = stage!("a", "b");
     let mut watch = watch_in_part(&stage);
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
@@ -123,9 +110,7 @@ fn connections_that_a_walk_saw_are_counted_whole() {
 
 #[test]
 fn every_attempt_that_fails_is_counted_with_its_reason() {
-    if !can_spare() {
-        return;
-    }
+    since!(5, 14);
     for case in [connects::refused, connects::timed_out, connects::unreachable] {
         let stage = stage!("a", "b");
         case(&stage, watch_in_part(&stage));
@@ -138,9 +123,7 @@ fn every_attempt_that_fails_is_counted_with_its_reason() {
 
 #[test]
 fn a_socket_that_connects_anew_unseen_counts_from_zero() {
-    if !can_spare() {
-        return;
-    }
+    since!(5, 14);
     let stage = stage!("a", "b");
     let mut watch = watch_in_part(&stage);
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
@@ -171,9 +154,7 @@ fn a_socket_that_connects_anew_unseen_counts_from_zero() {
 
 #[test]
 fn all_are_counted_again_when_few_come_and_go() {
-    if !can_spare() {
-        return;
-    }
+    since!(5, 14);
     let stage = stage!("a", "b");
     let mut watch = stage.watch_with(Options { churn_above: 40, ..Options::default() });
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
@@ -202,9 +183,7 @@ fn all_are_counted_again_when_few_come_and_go() {
 
 #[test]
 fn handshakes_are_not_looked_at_when_the_agent_lets_go() {
-    if !can_spare() {
-        return;
-    }
+    since!(5, 14);
     let stage = stage!("a");
     let mut watch = watch_in_part(&stage);
     watch.source.loaded_mut().detach();

@@ -1,6 +1,6 @@
 //! Waits for a CPU, against the scheduler's own figures (`/proc/PID/schedstat`).
 
-use crate::stage::{Options, PATIENCE, Stage, Watch, id, stage, wait_until};
+use crate::stage::{Options, PATIENCE, Stage, Watch, id, since, stage, wait_until};
 use netwhy_abi::Counter;
 use netwhy_agent::{
     kernel::Mode,
@@ -15,16 +15,6 @@ use std::{fs, thread, time::Duration};
 
 /// How long the contest lasts.
 const CONTEST: Duration = Duration::from_secs(3);
-
-/// Ends a test on kernels before this one, which lack what it is about.
-macro_rules! since {
-    ($major:literal, $minor:literal) => {
-        if netwhy_agent::kernel::release().0 < ($major, $minor) {
-            println!("SKIP {}: machine: needs Linux {}.{}", $crate::stage::name_of(|| ()), $major, $minor);
-            return;
-        }
-    };
-}
 
 /// Threads of a process.
 fn threads(program: &Program) -> Vec<u32> {

@@ -33,6 +33,17 @@ pub(crate) fn name_of<F>(_: F) -> &'static str {
     name.split_once("::").map_or(name, |(_crate, name)| name)
 }
 
+/// Ends a test on kernels before this one, which lack what it is about.
+macro_rules! since {
+    ($major:literal, $minor:literal) => {
+        if netwhy_agent::kernel::release().0 < ($major, $minor) {
+            println!("SKIP {}: machine: needs Linux {}.{}", $crate::stage::name_of(|| ()), $major, $minor);
+            return;
+        }
+    };
+}
+pub(crate) use since;
+
 /// A stage with these Nodes; returns from the test where this machine can't have one.
 macro_rules! stage {
     ($($node:literal),+) => {

@@ -31,8 +31,9 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
         effect::settle(&mut instrument)?;
         let ratios = effect::throughput(&mut instrument, &load, effect::What::Agent, plan.throughput)?;
         let rate = load.rate()?;
-        let rtt = instrument.ask("rtt")?;
-        out["loads"][kind.name()] = json!({ "unit": kind.unit(), "per_second": rate, "rtt": rtt });
+        let (rtt, sockets) = (instrument.ask("rtt")?, instrument.ask("sockets")?);
+        let watched = json!({ "unit": kind.unit(), "per_second": rate, "rtt": rtt, "sockets": sockets });
+        out["loads"][kind.name()] = watched;
         let spread = Spread::of(&ratios).context("no windows")?;
         out["throughput_effect"][kind.name()] = json!(spread.median);
         out["spread"]["throughput_effect"][kind.name()] = spread.json();

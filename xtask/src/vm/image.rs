@@ -43,7 +43,8 @@ pub(super) fn write(programs: &Programs, kernel: &Kernel, filter: Option<&str>, 
     let ours = [&programs.agent, &programs.traffic].into_iter().chain(programs.tests.iter().map(|(_, path)| path));
     for path in ours {
         libraries.extend(needs(path)?);
-        cpio.file(&path.to_string_lossy(), &stripped(path)?);
+        // Beside the archive, because archives are made side by side.
+        cpio.file(&path.to_string_lossy(), &stripped(path, &file.with_extension("stripped"))?);
     }
     for library in libraries {
         cpio.file(&library.to_string_lossy(), &read(&library)?);
@@ -67,15 +68,14 @@ fn libraries(text: &str) -> Vec<PathBuf> {
 }
 
 /// A program without its debugging information, which would fill the machine's memory.
-fn stripped(path: &Path) -> Result<Vec<u8>> {
-    let copy = env::temp_dir().join(format!("netwhy-vm-{}", std::process::id()));
-    let stripped = sh::output(Command::new("strip").arg("--strip-debug").arg("-o").arg(&copy).arg(path));
+fn stripped(path: &Path, copy: &Path) -> Result<Vec<u8>> {
+    let stripped = sh::output(Command::new("strip").arg("--strip-debug").arg("-o").arg(copy).arg(path));
     let bytes = match stripped {
-        Ok(_) => read(&copy),
+        Ok(_) => read(copy),
         // Without `strip` it is larger, and may still fit.
         Err(_) => read(path),
     };
-    let _ = fs::remove_file(&copy);
+    let _ = fs::remove_file(copy);
     bytes
 }
 

@@ -32,6 +32,9 @@ const TOOLS: [(&str, &str); 6] = [
     ("nft", "nftables"),
 ];
 
+/// How long a machine may take to boot with KVM.
+const PROBE_SECONDS: u32 = 40;
+
 /// Run the kernel tests on other kernels, inside QEMU
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -140,16 +143,37 @@ fn boot(
 ) -> Result<(Outcome, f64)> {
     let archive = dir.join(format!("{}.cpio", kernel.name));
     image::write(programs, kernel, args.filter.as_deref(), &archive)?;
-    let hardware = Path::new("/dev/kvm").exists();
-    let power_on = |with: &str| power_on(workspace, kernel, &archive, args.seconds, with, shown);
-    let mut ended = power_on(if hardware { "kvm" } else { "tcg" })?;
-    // A device that is there may still not work: nested virtualisation often doesn't.
-    if hardware && ended.0.release.is_empty() {
+    let accelerator = if !Path::new("/dev/kvm").exists() {
+        "tcg"
+    } else if can_boot(kernel, &archive) {
+        "kvm"
+    } else {
         sh::say("  KVM can't be used here: every instruction is emulated instead");
-        ended = power_on("tcg")?;
-    }
+        "tcg"
+    };
+    let ended = power_on(workspace, kernel, &archive, args.seconds, accelerator, shown)?;
     let _ = fs::remove_file(&archive);
     Ok(ended)
+}
+
+/// Whether a machine boots with KVM: a device that is there may still not work. Nested virtualisation often doesn't, and a
+/// machine with an instruction that can't be run stands still for ever then.
+fn can_boot(kernel: &Kernel, archive: &Path) -> bool {
+    let console = machine(kernel, archive, PROBE_SECONDS, "kvm", guest::PROBE).stdin(Stdio::null()).output();
+    console.is_ok_and(|console| !Outcome::read(&String::from_utf8_lossy(&console.stdout)).release.is_empty())
+}
+
+/// A machine with an accelerator of QEMU's, for at most `limit` s; `also`: on its kernel's command line.
+fn machine(kernel: &Kernel, archive: &Path, limit: u32, accelerator: &str, also: &str) -> Command {
+    // In the foreground: Ctrl-C reaches the machine too; and it ends with whoever waits for it, however that ends.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", "timeout", "--foreground", "--kill-after=5", &limit.to_string()]);
+    command.arg("qemu-system-x86_64");
+    command.args(["-accel", accelerator, "-cpu", "max", "-smp", "1", "-m", "1024", "-no-reboot"]);
+    command.args(["-display", "none", "-monitor", "none", "-serial", "stdio", "-nic", "none"]);
+    command.arg("-kernel").arg(&kernel.image).arg("-initrd").arg(archive);
+    command.args(["-append", &format!("console=ttyS0 panic=-1 loglevel=3 net.ifnames=0 {also}")]);
+    command
 }
 
 /// Boots one machine with an accelerator of QEMU's, for at most `limit` s.
@@ -161,14 +185,7 @@ fn power_on(
     accelerator: &str,
     shown: bool,
 ) -> Result<(Outcome, f64)> {
-    // In the foreground: Ctrl-C reaches the machine too; and it ends with whoever waits for it, however that ends.
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "TERM", "timeout", "--foreground", "--kill-after=5", &limit.to_string()]);
-    command.arg("qemu-system-x86_64");
-    command.args(["-accel", accelerator, "-cpu", "max", "-smp", "1", "-m", "1024", "-no-reboot"]);
-    command.args(["-display", "none", "-monitor", "none", "-serial", "stdio", "-nic", "none"]);
-    command.arg("-kernel").arg(&kernel.image).arg("-initrd").arg(archive);
-    command.args(["-append", "console=ttyS0 panic=-1 loglevel=3 net.ifnames=0"]);
+    let mut command = machine(kernel, archive, limit, accelerator, "");
     let began = Instant::now();
     let what = format!("tests on Linux {}", kernel.name);
     let console = if shown {
