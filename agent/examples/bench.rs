@@ -9,7 +9,7 @@
 //! | `tick` | what the agent does once per tick: read the kernel's maps, walk the sockets, join, judge |
 //! | `node` | reads the Node's own signals many times; CPU time of one |
 //! | `stats on`, `stats off` | the kernel's run statistics |
-//! | `empty on`, `empty off` | an empty program, to learn what the statistics themselves cost |
+//! | `empty on`, `empty on switches`, `empty off` | an empty program on received segments, or on context switches, to learn what the statistics themselves cost |
 //! | `calls on`, `calls off` | the same program on the two tracepoints that counting connections takes, to learn what calling one costs |
 //! | `runs` | time and runs of every program since it was loaded, while statistics were on |
 //! | `switch` | attaches and detaches the program on received segments many times; CPU time of one |
@@ -21,7 +21,7 @@
 mod empty;
 
 use anyhow::{Context as _, bail};
-use empty::{CONNECTIONS, Empty, SEGMENTS};
+use empty::{ANYTIME, CONNECTIONS, Empty, SEGMENTS};
 use netwhy_agent::{
     app::{self, Failure, Source},
     config::{Config, cli},
@@ -109,6 +109,7 @@ impl Instrument {
             "stats on" => self.statistics = Some(self.source.loaded().measure()?),
             "stats off" => self.statistics = None,
             "empty on" => self.empty.attach(SEGMENTS)?,
+            "empty on switches" => self.empty.attach(ANYTIME)?,
             "calls on" => self.empty.attach(CONNECTIONS)?,
             "empty off" | "calls off" => self.empty.detach(),
             "runs" => return self.runs(),

@@ -17,6 +17,8 @@ const BPF_PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
 
 /// Every incoming TCP segment.
 pub(crate) const SEGMENTS: &[&CStr] = &[c"tcp_probe"];
+/// Every context switch: also where no TCP flows.
+pub(crate) const ANYTIME: &[&CStr] = &[c"sched_switch"];
 /// What tells of every connection that it begins, and of every socket that it ends: without these two nobody can count a
 /// connection, and what it carried, exactly.
 pub(crate) const CONNECTIONS: &[&CStr] = &[c"inet_sock_set_state", c"tcp_destroy_sock"];
