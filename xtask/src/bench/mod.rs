@@ -164,7 +164,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let context = if laboratory { Some(prepare()?) } else { None };
     let began = Instant::now();
     let mut machine = machine()?;
-    let (rows, mut result) = measure(context.as_ref(), &plan, &args.only)?;
+    let mut rows = Vec::new();
+    let mut result = json!({ "throughput_effect": {}, "loads": {}, "spread": { "throughput_effect": {} } });
+    let measured = measure(context.as_ref(), &plan, &args.only, &mut rows, &mut result);
+    if rows.is_empty() {
+        measured?;
+        return Ok(());
+    }
+    // Also when a part of it failed: what was measured until then took minutes.
+    result["complete"] = json!(measured.is_ok());
     machine["load_average_after"] = load_average();
     result["seconds"] = json!(began.elapsed().as_secs_f64());
     result["quick"] = json!(args.quick);
@@ -178,7 +186,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
         None => println!("{pretty}"),
     }
-    Ok(())
+    measured
 }
 
 /// What the laboratory's parts need.
@@ -246,24 +254,22 @@ fn load_average() -> Value {
 }
 
 /// All parts, or those of `only`, one after the other.
-fn measure(context: Option<&Context>, plan: &Plan, only: &[Part]) -> Result<(Vec<Row>, Value)> {
+fn measure(context: Option<&Context>, plan: &Plan, only: &[Part], rows: &mut Vec<Row>, out: &mut Value) -> Result<()> {
     let wanted = |part| only.is_empty() || only.contains(&part);
-    let mut rows = Vec::new();
-    let mut out = json!({ "throughput_effect": {}, "loads": {}, "spread": { "throughput_effect": {} } });
     if let Some(context) = context {
-        in_laboratory(context, plan, wanted, &mut rows, &mut out)?;
+        in_laboratory(context, plan, wanted, rows, out)?;
     }
     if wanted(Part::Lookup) {
         sh::say("look-ups");
         let alone = if context.is_none() { Some(build_lookup(&sh::workspace()?)?) } else { None };
         if let Some(context) = context.or(alone.as_ref()) {
-            lookup::run(context, plan.lookups, &mut rows, &mut out)?;
+            lookup::run(context, plan.lookups, rows, out)?;
         }
     }
     if wanted(Part::Blame) {
-        blame(&mut rows, &mut out)?;
+        blame(rows, out)?;
     }
-    Ok((rows, out))
+    Ok(())
 }
 
 /// Each part in a laboratory of its own.
