@@ -134,7 +134,7 @@ settings! {
         rtt_every: u64 = 16, [1..=1024], "ACKs per sample", Restart,
             "A busy socket's RTT is sampled on 1 in this many ACKs, on four times as many when they come after 8 jiffies of rest; above 4, on as few as a sixteenth of that once it has carried thousands, when they follow within milliseconds. Quiet sockets are sampled by the walk.";
         rtt_windows_above: u64 = 10_000, [0..=1000000000], "segments/s", Restart,
-            "While the Node receives at least this many segments a second, they are looked at for an eighth of the time, in windows of 64 ms, and win a sample eight times as often. 0: always so; 1000000000: never.";
+            "While the Node receives at least this many segments a second, they are looked at for an eighth of the time, in windows of 64 ms, and win a sample eight times as often; from 50,000 a second and CPU on for a thirty-second of it. 0: always so; 1000000000: never.";
         churn_above: u64 = 10_000, [0..=1000000000], "sockets/s per CPU", Restart,
             "While at least this many TCP sockets end a second and CPU, completed handshakes are looked at for an eighth of the time, in windows of 64 ms, and of sockets that lived too short for a walk and resent nothing one in eight is counted, each for eight. Failed attempts, resets, retransmissions and all other sockets are counted one by one. 0: always so; 1000000000: never.";
         walk_seconds: Duration = 1, [1..=60], "s", Restart,
@@ -164,7 +164,7 @@ settings! {
         dns: Switch = Switch::Auto, [], "", Restart,
             "DNS lookups over UDP: how long, and how many without an answer. Takes the capability NET_ADMIN; `auto`: when the agent has it.";
         run_queue: RunQueue = RunQueue::Pressure, [], "", Restart,
-            "Waits for a CPU. `pressure`: while some task of the Node or of a Pod waited for one 10 % of the time or more for 6 s, until 30 s after it falls below 5 %, one second in four; `on`: always, which costs something at every context switch.";
+            "Waits for a CPU. `pressure`: while some task of the Node or of a Pod waited for one 10 % of the time or more for 6 s, until 30 s after it falls below 5 %, one second in ten; `on`: always, which costs something at every context switch.";
         accept_queue: Switch = Switch::Auto, [], "", Restart,
             "Connections that a listener's full accept queue turned away.";
         cgroup_files: Switch = Switch::Auto, [], "", Restart,

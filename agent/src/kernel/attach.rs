@@ -127,7 +127,8 @@ fn attach_program(ebpf: &mut Ebpf, kernel: &Kernel<'_>, program: &Program) -> Re
     }
     if name == rtt::PROGRAM {
         let program = target.fd().map_err(|e| say(&e))?;
-        let rtt = Rtt::attach(program.as_fd(), kernel.settings.rtt_every, kernel.settings.rtt_windows_above);
+        let (every, limit) = (kernel.settings.rtt_every, kernel.settings.rtt_windows_above);
+        let rtt = Rtt::attach(program.as_fd(), every, limit, online_cpus());
         return rtt.map(|rtt| Some(Attached::Rtt(rtt))).map_err(|e| say(&e));
     }
     if name == churn::PROGRAM {

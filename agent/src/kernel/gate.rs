@@ -13,8 +13,9 @@ const LOW: f64 = 0.05;
 /// … and for how long, before it is believed.
 const FALL: Duration = Duration::from_secs(30);
 
-/// While there is pressure, one second in so many is looked at: that tells waits as well, at a fraction of the cost.
-const TURN: u64 = 4;
+/// While there is pressure, one second in so many is looked at: that tells waits as well, at a fraction of the cost. Each
+/// window of judgement, ten seconds, holds one.
+const TURN: u64 = 10;
 
 /// How long a share is believed when its counter stands still, at least: the files are read less often than snapshots are
 /// taken.
@@ -124,13 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn one_second_in_four_is_looked_at_from_the_first_on() {
+    fn one_second_in_ten_is_looked_at_from_the_first_on() {
         let (mut gate, mut clock) = (Gate::default(), (0, 0));
         while !run(&mut gate, &mut clock, 1, 0.5) {}
         let began = Duration::from_secs(clock.0);
-        let turns = [0, 990, 2_010, 2_980, 3_995, 5_004, 6_000, 7_001, 8_010];
+        let turns = [0, 990, 2_010, 4_980, 8_995, 9_997, 11_004, 15_000, 19_001, 20_010];
         let looks = turns.map(|ms| gate.is_turn(began + Duration::from_millis(ms)));
-        assert_eq!(looks, [true, false, false, false, true, false, false, false, true]);
+        assert_eq!(looks, [true, false, false, false, false, true, false, false, false, true]);
     }
 
     #[test]

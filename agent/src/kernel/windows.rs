@@ -66,15 +66,15 @@ pub(super) struct Done {
 }
 
 /// What the thread that opens windows is told, and tells.
-#[derive(Default)]
 struct Pace {
     stop: bool,
+    /// The program is attached for one part in so many of the time.
+    part: u32,
     done: Done,
     error: Option<String>,
 }
 
 /// Shared with the thread.
-#[derive(Default)]
 struct Shared {
     pace: Mutex<Pace>,
     stopped: Condvar,
@@ -107,8 +107,6 @@ pub(super) struct Windowed {
     program: OwnedFd,
     /// Name of the thread.
     name: &'static str,
-    /// In windows it is attached for one part in so many of the time.
-    part: u32,
     in_windows: bool,
     link: Link,
     paused: bool,
@@ -123,8 +121,9 @@ impl Windowed {
     /// What the kernel said.
     pub(super) fn attach(program: BorrowedFd<'_>, name: &'static str, part: u32) -> io::Result<Self> {
         let program = program.try_clone_to_owned()?;
-        let (link, shared) = (Link::Off, Arc::default());
-        let mut this = Self { program, name, part, in_windows: false, link, paused: false, shared };
+        let pace = Mutex::new(Pace { stop: false, part, done: Done::default(), error: None });
+        let shared = Arc::new(Shared { pace, stopped: Condvar::new() });
+        let mut this = Self { program, name, in_windows: false, link: Link::Off, paused: false, shared };
         this.start()?;
         Ok(this)
     }
@@ -162,6 +161,11 @@ impl Windowed {
         self.in_windows = in_windows;
     }
 
+    /// How rare windows are from the next one on: one part in so many of the time.
+    pub(super) fn set_part(&self, part: u32) {
+        self.shared.pace().part = part;
+    }
+
     /// Attaches the program unless it is, or paused; says also what went wrong in windows since the last call.
     ///
     /// # Errors
@@ -169,9 +173,9 @@ impl Windowed {
     pub(super) fn start(&mut self) -> io::Result<()> {
         if !self.paused && matches!(self.link, Link::Off) {
             self.link = if self.in_windows {
-                let (program, shared, part) = (self.program.try_clone()?, Arc::clone(&self.shared), self.part);
+                let (program, shared) = (self.program.try_clone()?, Arc::clone(&self.shared));
                 let thread = std::thread::Builder::new().name(self.name.to_owned());
-                Link::InWindows(thread.spawn(move || open_windows(program.as_fd(), part, &shared))?)
+                Link::InWindows(thread.spawn(move || open_windows(program.as_fd(), &shared))?)
             } else {
                 Link::Always(sys::attach_tracing(self.program.as_fd())?, Instant::now())
             };
@@ -209,16 +213,22 @@ impl Drop for Windowed {
     }
 }
 
-/// Attaches the program for one `part` in so many of the time until it is told to stop. Gaps follow from how long the window
-/// before really was, and vary by half, so that no rhythm of the traffic is followed in lockstep.
-fn open_windows(program: BorrowedFd<'_>, part: u32, shared: &Shared) {
+/// Attaches the program for one part in so many of the time until it is told to stop. Gaps follow from how long the window
+/// before really was, and vary by half, so that no rhythm of the traffic is followed in lockstep. The first begins anywhere in
+/// a gap, so that the share also holds over a short life.
+fn open_windows(program: BorrowedFd<'_>, shared: &Shared) {
+    let gap = WINDOW * (shared.pace().part - 1);
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    if shared.wait(gap.mul_f64(share(0, now.tv_nsec as u32))) {
+        return;
+    }
     loop {
         let link = sys::attach_tracing(program);
         let began = Instant::now();
         let stop = shared.wait(WINDOW);
         let opened = link.map(drop);
         let lasted = began.elapsed();
-        let number = {
+        let (number, part) = {
             let mut pace = shared.pace();
             match opened {
                 Ok(()) => {
@@ -230,13 +240,18 @@ fn open_windows(program: BorrowedFd<'_>, part: u32, shared: &Shared) {
                     pace.error = Some(error.to_string());
                 }
             }
-            pace.done.windows + pace.done.failures
+            (pace.done.windows + pace.done.failures, pace.part)
         };
-        let varied = 0.5 + f64::from(lot(number as u32, lasted.subsec_nanos()).0) / f64::from(u32::MAX);
+        let varied = 0.5 + share(number as u32, lasted.subsec_nanos());
         if stop || shared.wait((lasted * (part - 1)).mul_f64(varied)) {
             return;
         }
     }
+}
+
+/// By lot, 0 … 1.
+fn share(number: u32, entropy: u32) -> f64 {
+    f64::from(lot(number, entropy).0) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

@@ -170,6 +170,9 @@ pub struct RttWatch {
     pub segments_per_second: f64,
     /// Whether they are looked at in windows only, now.
     pub in_windows: bool,
+    /// They are looked at for one part in so many of the time, now; 1: always. 0: an agent that doesn't tell.
+    #[serde(default)]
+    pub part: u32,
     /// Windows so far.
     pub windows: u64,
     /// Time in which they were looked at, s.

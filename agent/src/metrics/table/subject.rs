@@ -89,7 +89,7 @@ pub(super) static METRICS: [MetricDef; 22] = [
     .labels(&[label("result", "answered, unanswered")]),
     MetricDef::histogram(
         "netwhy_runqueue_seconds",
-        "Waits of tasks from runnable to running, one each time that a task ran, while the scheduler was looked at: by default one second in four under CPU pressure (signals.run_queue). Absent until then.",
+        "Waits of tasks from runnable to running, one each time that a task ran, while the scheduler was looked at: by default one second in ten under CPU pressure (signals.run_queue). Absent until then.",
         Subject(emit::run_queue),
     )
     .seconds(),
