@@ -120,7 +120,8 @@ impl Load {
             Kind::Keepalive => vec!["client", "--connections", "16"],
             // The server closes first, so that closed connections' ports are free again here.
             Kind::Churn => vec!["client", "--connections", "8", "--close=server"],
-            Kind::Bulk => vec!["bulk", "--connections", "2", "--write-bytes", "65536"],
+            // Two fill two CPUs so that nothing else runs for seconds, also without the agent.
+            Kind::Bulk => vec!["bulk", "--connections", "1", "--write-bytes", "65536"],
             // As fast as answers come.
             Kind::Lookups | Kind::Switches => vec!["dns-client", "--rate", "1000000"],
         };
