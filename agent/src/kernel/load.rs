@@ -8,6 +8,7 @@ use super::{
     probes::{Hook, PROBES, State, Verdict},
     rtt::Rtt,
     run_queue::{self, RunQueue},
+    sys,
 };
 use aya::{Btf, Ebpf, EbpfLoader};
 use netwhy_abi::Sampling;
@@ -147,15 +148,22 @@ impl Loaded {
     /// # Errors
     /// [`LoadError`]; nothing stays attached then.
     pub fn load(settings: &Settings<'_>) -> Result<Self, LoadError> {
+        let loaded = Self::load_all(settings);
+        // The kernel's types took tens of megabytes, which are not needed again.
+        sys::give_back_memory();
+        loaded
+    }
+
+    fn load_all(settings: &Settings<'_>) -> Result<Self, LoadError> {
         let (version, release) = release();
         let types = KernelTypes::read(settings.sysfs)?;
         let constants = offsets::resolve(&types, version)
             .map_err(|missing| LoadError::Kernel { release, missing: missing.join(", ") })?;
         raise_memlock();
-        let mut ebpf = object(settings, &constants)?;
+        let btf = Btf::from_sys_fs().map_err(|error| LoadError::Other(error.to_string()))?;
+        let mut ebpf = object(settings, &constants, &btf)?;
         // Before any program is loaded: the logger takes over the map that they refer to.
         let log = log(&mut ebpf);
-        let btf = Btf::from_sys_fs().map_err(|error| LoadError::Other(error.to_string()))?;
         let cgroup = File::open(settings.cgroup_dir).inspect_err(|error| {
             tracing::info!(%error, dir = %settings.cgroup_dir.display(), "no program can be attached to the cgroup root");
         });
@@ -233,11 +241,12 @@ fn log(ebpf: &mut Ebpf) -> Option<Box<dyn FnMut() + Send>> {
     }
 }
 
-fn object(settings: &Settings<'_>, constants: &offsets::Constants) -> Result<Ebpf, LoadError> {
+fn object(settings: &Settings<'_>, constants: &offsets::Constants, btf: &Btf) -> Result<Ebpf, LoadError> {
     let limits = settings.limits;
     let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).max(1);
     let mut loader = EbpfLoader::new();
-    loader.allow_unsupported_maps();
+    // The loader would else read it anew.
+    loader.allow_unsupported_maps().btf(Some(btf));
     for (symbol, value) in &constants.values {
         loader.override_global(symbol, value, true);
     }

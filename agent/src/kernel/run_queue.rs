@@ -64,6 +64,7 @@ pub(super) fn load(
         let mut loader = EbpfLoader::new();
         loader
             .allow_unsupported_maps()
+            .btf(Some(btf))
             .override_global("NW_TASK_FLAGS", &flags, true)
             .override_global("NW_TASK_RUN_DELAY", &run_delay, true)
             .override_global("NW_TASK_PCOUNT", &pcount, true)
