@@ -13,8 +13,8 @@ const LOW: f64 = 0.05;
 /// … and for how long, before it is believed.
 const FALL: Duration = Duration::from_secs(30);
 
-/// While there is pressure, one second in so many is looked at: that tells waits as well, at a fraction of the cost. Each
-/// window of judgement, ten seconds, holds one.
+/// While there is pressure, one second in so many is looked at: that tells waits as well, at a fraction of the cost. A window
+/// of judgement of ten seconds holds one, a shorter one may hold none.
 const TURN: u64 = 10;
 
 /// How long a share is believed when its counter stands still, at least: the files are read less often than snapshots are
