@@ -7,6 +7,7 @@ use crate::{
     config::{Config, Exit, RunQueue, Switch, cli::Cli, reloadable},
     http,
     kernel::{self, KernelSource, Loaded, Mode, SourceSettings, Subtree},
+    memory,
     metrics::{MetricsOptions, Privileges},
     node::{HostPaths, HostReader},
     peers,
@@ -89,6 +90,7 @@ pub fn node_name(config: &Config) -> String {
 /// # Errors
 /// [`Failure`]; everything is detached then.
 pub fn run(cli: &Cli) -> Result<(), Failure> {
+    memory::keep_little();
     let (config, bytes) = configuration(cli)?;
     let listener = http::bind(config.http.listen)?;
     let place = cluster::place(&config)?;
@@ -236,6 +238,7 @@ fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
         sysfs: &cli.global.sysfs,
         rtt_every: u32::try_from(config.sampling.rtt_every).unwrap_or(u32::MAX),
         rtt_windows_above: config.sampling.rtt_windows_above,
+        rtt_rare_above: config.sampling.rtt_rare_above,
         churn_above: config.sampling.churn_above,
         modes: &modes,
         limits: config.limits.maps(),

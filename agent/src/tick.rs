@@ -269,7 +269,7 @@ impl Tick {
         });
         stats.rtt = self.source.loaded().rtt_stats().map(|rtt| RttWatch {
             segments_per_second: rtt.segments_per_second,
-            in_windows: rtt.in_windows,
+            in_windows: rtt.part > 1,
             part: rtt.part,
             windows: rtt.windows,
             watched_seconds: rtt.attached_seconds,

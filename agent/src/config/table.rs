@@ -134,7 +134,9 @@ settings! {
         rtt_every: u64 = 16, [1..=1024], "ACKs per sample", Restart,
             "A busy socket's RTT is sampled on 1 in this many ACKs, on four times as many when they come after 8 jiffies of rest; above 4, on as few as a sixteenth of that once it has carried thousands, when they follow within milliseconds. Quiet sockets are sampled by the walk.";
         rtt_windows_above: u64 = 10_000, [0..=1000000000], "segments/s", Restart,
-            "While the Node receives at least this many segments a second, they are looked at for an eighth of the time, in windows of 64 ms, and win a sample eight times as often; from 50,000 a second and CPU on for a thirty-second of it. 0: always so; 1000000000: never.";
+            "While the Node receives at least this many segments a second, they are looked at for an eighth of the time, in windows of 64 ms, and win a sample eight times as often. 0: always so; 1000000000: never.";
+        rtt_rare_above: u64 = 50_000, [0..=1000000000], "segments/s per CPU", Restart,
+            "While the Node receives at least this many segments a second and CPU, these windows are a quarter as many: a thirty-second of the time. 0: always so; 1000000000: never.";
         churn_above: u64 = 10_000, [0..=1000000000], "sockets/s per CPU", Restart,
             "While at least this many TCP sockets end a second and CPU, completed handshakes are looked at for an eighth of the time, in windows of 64 ms, and of sockets that lived too short for a walk and resent nothing one in eight is counted, each for eight. Failed attempts, resets, retransmissions and all other sockets are counted one by one. 0: always so; 1000000000: never.";
         walk_seconds: Duration = 1, [1..=60], "s", Restart,

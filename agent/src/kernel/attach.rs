@@ -127,8 +127,9 @@ fn attach_program(ebpf: &mut Ebpf, kernel: &Kernel<'_>, program: &Program) -> Re
     }
     if name == rtt::PROGRAM {
         let program = target.fd().map_err(|e| say(&e))?;
-        let (every, limit) = (kernel.settings.rtt_every, kernel.settings.rtt_windows_above);
-        let rtt = Rtt::attach(program.as_fd(), every, limit, online_cpus());
+        let settings = kernel.settings;
+        let rare_above = settings.rtt_rare_above.saturating_mul(online_cpus());
+        let rtt = Rtt::attach(program.as_fd(), settings.rtt_every, settings.rtt_windows_above, rare_above);
         return rtt.map(|rtt| Some(Attached::Rtt(rtt))).map_err(|e| say(&e));
     }
     if name == churn::PROGRAM {

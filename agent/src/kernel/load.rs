@@ -8,8 +8,8 @@ use super::{
     probes::{Hook, PROBES, State, Verdict},
     rtt::Rtt,
     run_queue::{self, RunQueue},
-    sys,
 };
+use crate::memory;
 use aya::{Btf, Ebpf, EbpfLoader};
 use netwhy_abi::Sampling;
 use std::{fs::File, path::Path};
@@ -46,6 +46,8 @@ pub struct Settings<'a> {
     pub rtt_every: u32,
     /// Segments that the machine receives, a second, from which busy sockets are looked at in windows only.
     pub rtt_windows_above: u64,
+    /// The same, a second and CPU, from which these windows are a quarter as many.
+    pub rtt_rare_above: u64,
     /// TCP sockets that end, a second and CPU, from which a part of the plain ones is counted for all.
     pub churn_above: u64,
     /// By [`Probe::name`]; what is missing is [`Mode::Auto`].
@@ -150,7 +152,7 @@ impl Loaded {
     pub fn load(settings: &Settings<'_>) -> Result<Self, LoadError> {
         let loaded = Self::load_all(settings);
         // The kernel's types took tens of megabytes, which are not needed again.
-        sys::give_back_memory();
+        memory::give_back();
         loaded
     }
 

@@ -205,13 +205,3 @@ pub(super) fn attach_tracing(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     // SAFETY: the kernel just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
-
-/// Gives memory that was freed back to the kernel, where the C library would keep it: glibc does once what lies behind it is
-/// in use.
-pub(super) fn give_back_memory() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: takes no pointer, and the allocator's own lock.
-    unsafe {
-        libc::malloc_trim(0);
-    }
-}

@@ -216,6 +216,7 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 pub(crate) struct Options {
     pub(crate) rtt_every: u32,
     pub(crate) rtt_windows_above: u64,
+    pub(crate) rtt_rare_above: u64,
     pub(crate) churn_above: u64,
     /// Shortest time between two walks.
     pub(crate) walk_min_interval: Duration,
@@ -232,6 +233,7 @@ impl Default for Options {
         Self {
             rtt_every: 16,
             rtt_windows_above: 10_000,
+            rtt_rare_above: 50_000,
             churn_above: 10_000,
             walk_min_interval: Duration::ZERO,
             limits,
@@ -350,6 +352,7 @@ fn settings<'a>(dir: &'a Path, options: &Options) -> Settings<'a> {
         sysfs: Path::new(SYSFS),
         rtt_every: options.rtt_every,
         rtt_windows_above: options.rtt_windows_above,
+        rtt_rare_above: options.rtt_rare_above,
         churn_above: options.churn_above,
         modes: options.modes,
         limits: options.limits,
