@@ -69,8 +69,10 @@ fn drops_of_an_overflowing_queue_are_counted_as_tc_counts_them() {
     wait_until("the process is in the namespace", || there().is_some_and(|ns| Some(ns) != here));
 
     let mut reader = reader(&process);
-    a.run(&["tc", "qdisc", "replace", "dev", a.device, "root", "tbf", "rate", "200kbit", "burst", "5k", "limit", "20k"])
-        .unwrap();
+    a.run(&[
+        "tc", "qdisc", "replace", "dev", a.device, "root", "tbf", "rate", "200kbit", "burst", "5k", "limit", "20k",
+    ])
+    .unwrap();
     let before = reader.read(Duration::from_secs(1));
     assert_eq!(before.states[&Group::Qdiscs], State::Ok, "{before:?}");
     let [packets, drops, ..] = shown_by_tc(a);
