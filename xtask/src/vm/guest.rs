@@ -65,7 +65,8 @@ echo "{MARK} end smoke $((ready + stopped))"
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Passed,
-    Failed,
+    /// What it said after it had begun, up to the first backtrace; a program that is no test: all that it said.
+    Failed(String),
     /// It said that the machine can't run it, and why.
     Skipped(String),
     /// Begun, without an end.
@@ -140,7 +141,7 @@ impl Outcome {
             Some("0") if self.tests.len() > before => return,
             Some("0") => Verdict::Passed,
             Some(_) if self.tests[before..].iter().any(|test| test.verdict != Verdict::Passed) => return,
-            Some(_) => Verdict::Failed,
+            Some(_) => Verdict::Failed(text),
             None if self.tests[before..].iter().any(|test| test.verdict == Verdict::Unfinished) => return,
             None => Verdict::Unfinished,
         };
@@ -152,16 +153,19 @@ impl Outcome {
 fn tests(text: &str) -> Vec<Test> {
     let lines: Vec<&str> = text.lines().collect();
     let mut tests: Vec<Test> = Vec::new();
-    let mut open: Option<String> = None;
+    let (mut open, mut said) = (None, String::new());
     for line in &lines {
         if let Some((name, rest)) = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ")) {
             open = Some(name.to_owned());
-            if let Some(verdict) = verdict(rest) {
+            said = rest.trim().to_owned();
+            if let Some(verdict) = verdict(rest, "") {
                 tests.extend(open.take().map(|name| Test { name, verdict }));
             }
-        } else if let Some(verdict) = verdict(line) {
+        } else if let Some(verdict) = verdict(line, &said) {
             // Something was printed between a test's name and its verdict.
             tests.extend(open.take().map(|name| Test { name, verdict }));
+        } else if !line.trim().is_empty() {
+            said = format!("{said}\n{line}").trim_start().to_owned();
         }
     }
     tests.extend(open.map(|name| Test { name, verdict: Verdict::Unfinished }));
@@ -174,10 +178,13 @@ fn tests(text: &str) -> Vec<Test> {
     tests
 }
 
-fn verdict(text: &str) -> Option<Verdict> {
+/// libtest's word for how a test ended; `said`: what it printed.
+fn verdict(text: &str, said: &str) -> Option<Verdict> {
     match text.trim() {
         "ok" => Some(Verdict::Passed),
-        "FAILED" => Some(Verdict::Failed),
+        "FAILED" => {
+            Some(Verdict::Failed(said.split("\nstack backtrace:").next().unwrap_or_default().trim_end().to_owned()))
+        }
         _ => None,
     }
 }
@@ -187,9 +194,10 @@ mod tests_of_reading {
     use super::*;
 
     const CONSOLE: &str = "[    0.1] quiet\r\n@@netwhy booted 2.10 6.1.0-56-cloud-amd64\r\n@@netwhy begin preflight\r\n\
-        kernel  ok  6.1\r\n@@netwhy end preflight 0\r\n@@netwhy begin smoke\r\n@@netwhy end smoke 2\r\n\
-        @@netwhy begin kernel_signals\r\ntest a::good ... ok\r\ntest b::bad ... FAILED\r\ntest c::lacks ... ok\r\n\
-        SKIP c::lacks: machine: no owner\r\n@@netwhy end kernel_signals 101\r\n";
+        kernel  ok  6.1\r\n@@netwhy end preflight 0\r\n@@netwhy begin smoke\r\nno loopback\r\n@@netwhy end smoke 2\r\n\
+        @@netwhy begin kernel_signals\r\ntest a::good ... ok\r\ntest b::bad ... \r\n\
+        thread 'b::bad' panicked at b.rs:7:5:\r\nleft: 1\r\nstack backtrace:\r\n   0: b\r\nFAILED\r\n\
+        test c::lacks ... ok\r\nSKIP c::lacks: machine: no owner\r\n@@netwhy end kernel_signals 101\r\n";
 
     fn verdicts(outcome: &Outcome) -> Vec<(&str, &Verdict)> {
         outcome.tests.iter().map(|test| (test.name.as_str(), &test.verdict)).collect()
@@ -201,11 +209,12 @@ mod tests_of_reading {
         assert!(outcome.complete);
         assert_eq!((outcome.boot_seconds, outcome.preflight.as_str()), (2.1, "kernel  ok  6.1\n"));
         let skipped = Verdict::Skipped("machine: no owner".to_owned());
+        let bad = Verdict::Failed("thread 'b::bad' panicked at b.rs:7:5:\nleft: 1".to_owned());
         let wanted = [
             ("preflight", &Verdict::Passed),
-            ("smoke", &Verdict::Failed),
+            ("smoke", &Verdict::Failed("no loopback\n".to_owned())),
             ("a::good", &Verdict::Passed),
-            ("b::bad", &Verdict::Failed),
+            ("b::bad", &bad),
             ("c::lacks", &skipped),
         ];
         assert_eq!(verdicts(&outcome), wanted);
@@ -224,6 +233,6 @@ mod tests_of_reading {
     #[test]
     fn a_program_that_ends_badly_before_its_first_test_has_failed() {
         let outcome = Outcome::read("@@netwhy begin kernel_x\nnot found\n@@netwhy end kernel_x 127\n");
-        assert_eq!(verdicts(&outcome), [("kernel_x", &Verdict::Failed)]);
+        assert_eq!(verdicts(&outcome), [("kernel_x", &Verdict::Failed("not found\n".to_owned()))]);
     }
 }

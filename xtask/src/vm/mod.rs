@@ -205,7 +205,7 @@ fn power_on(
 }
 
 fn ended_well(outcome: &Outcome) -> bool {
-    let bad = |verdict: &Verdict| matches!(verdict, Verdict::Failed | Verdict::Unfinished);
+    let bad = |verdict: &Verdict| matches!(verdict, Verdict::Failed(_) | Verdict::Unfinished);
     outcome.complete && outcome.panic.is_none() && !outcome.tests.iter().any(|test| bad(&test.verdict))
 }
 
@@ -224,7 +224,10 @@ fn print(name: &str, outcome: &Outcome, seconds: f64) {
     for test in &outcome.tests {
         match &test.verdict {
             Verdict::Passed => println!("ok       {}", test.name),
-            Verdict::Failed => println!("FAILED   {}", test.name),
+            Verdict::Failed(why) => {
+                println!("FAILED   {}", test.name);
+                why.lines().for_each(|line| println!("         {line}"));
+            }
             Verdict::Skipped(why) => println!("SKIP     {}: {why}", test.name),
             Verdict::Unfinished => println!("NO END   {}", test.name),
         }
@@ -238,7 +241,7 @@ fn print(name: &str, outcome: &Outcome, seconds: f64) {
     println!(
         "{} passed, {} failed, {} skipped; booted in {:.1} s, {seconds:.0} s in all",
         count(outcome, |verdict| *verdict == Verdict::Passed),
-        count(outcome, |verdict| matches!(verdict, Verdict::Failed | Verdict::Unfinished)),
+        count(outcome, |verdict| matches!(verdict, Verdict::Failed(_) | Verdict::Unfinished)),
         count(outcome, |verdict| matches!(verdict, Verdict::Skipped(_))),
         outcome.boot_seconds,
     );
@@ -248,7 +251,7 @@ fn json(name: &str, outcome: &Outcome, seconds: f64) -> Value {
     let test = |test: &guest::Test| {
         let (verdict, why) = match &test.verdict {
             Verdict::Passed => ("passed", None),
-            Verdict::Failed => ("failed", None),
+            Verdict::Failed(why) => ("failed", Some(why)),
             Verdict::Skipped(why) => ("skipped", Some(why)),
             Verdict::Unfinished => ("unfinished", None),
         };
