@@ -7,7 +7,6 @@ use crate::{
     config::{Config, Exit, RunQueue, Switch, cli::Cli, reloadable},
     http,
     kernel::{self, KernelSource, Loaded, Mode, SourceSettings, Subtree},
-    memory,
     metrics::{MetricsOptions, Privileges},
     node::{HostPaths, HostReader},
     peers,
@@ -90,7 +89,7 @@ pub fn node_name(config: &Config) -> String {
 /// # Errors
 /// [`Failure`]; everything is detached then.
 pub fn run(cli: &Cli) -> Result<(), Failure> {
-    memory::keep_little();
+    kernel::memory::keep_little();
     let (config, bytes) = configuration(cli)?;
     let listener = http::bind(config.http.listen)?;
     let place = cluster::place(&config)?;

@@ -34,8 +34,6 @@ pub mod publish;
 pub mod plugin;
 pub mod tasks;
 #[cfg(feature = "ebpf")]
-mod memory;
-#[cfg(feature = "ebpf")]
 mod privileges;
 #[cfg(feature = "ebpf")]
 pub mod app;

@@ -4,12 +4,11 @@ use super::{
     attach::{Attached, Kernel, attach, may_net_admin},
     btf::{BtfError, KernelTypes},
     churn::Churn,
-    offsets,
+    memory, offsets,
     probes::{Hook, PROBES, State, Verdict},
     rtt::Rtt,
     run_queue::{self, RunQueue},
 };
-use crate::memory;
 use aya::{Btf, Ebpf, EbpfLoader};
 use netwhy_abi::Sampling;
 use std::{fs::File, path::Path};

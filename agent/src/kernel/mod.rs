@@ -15,6 +15,7 @@ mod gate;
 mod idle;
 mod load;
 mod maps;
+pub(crate) mod memory;
 mod offsets;
 mod probes;
 mod rtt;
