@@ -3,6 +3,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod http;
+mod picture;
 mod result;
 mod screen;
 mod table;
@@ -51,6 +52,9 @@ pub(crate) struct Args {
     /// Print the outcome as JSON, and no tables
     #[arg(long)]
     json: bool,
+    /// Write the outcome as an SVG picture too
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
 }
 
 /// How it ended.
@@ -246,6 +250,12 @@ impl Demo {
             println!("{pretty}");
         } else {
             print!("{}", result::text(&self.screen, found, before, &metrics, control));
+        }
+        if let Some(file) = &args.picture {
+            let screen = Screen::coloured();
+            let outcome = result::text(&screen, found, before, &[], control);
+            let broken = screen.bold("broken:");
+            picture::save(file, &format!("$ cargo xtask demo\n\n{broken} {}\n{outcome}", injected.fault))?;
         }
         Ok(if named { Outcome::Named } else { Outcome::Missed })
     }

@@ -27,6 +27,11 @@ impl Screen {
         Self { quiet, terminal, colour, lines: 0, printed: None }
     }
 
+    /// Draws nothing, and styles text as on a terminal.
+    pub(super) fn coloured() -> Self {
+        Self { quiet: true, terminal: false, colour: true, lines: 0, printed: None }
+    }
+
     /// Shows a table.
     pub(super) fn draw(&mut self, table: &str) {
         if self.quiet {

@@ -1,0 +1,32 @@
+//! The demo's outcome as a terminal picture in SVG. README.md shows one.
+
+use anstyle_svg::Term;
+use anyhow::{Context as _, Result};
+use std::{fs, path::Path};
+
+/// Width of the picture. README pages show about this many columns without scaling.
+const COLUMNS: usize = 98;
+/// Continued lines begin below the values of the outcome.
+const HANGING: &str = "              ";
+/// Replaces the terminal's palette: dark text on light pages, light text on dark pages.
+const COLOURS: &str = "\
+    .fg { fill: #1f2328 } .bg { fill: #f6f8fa } .fg-red { fill: #cf222e }
+    @media (prefers-color-scheme: dark) {
+      .fg { fill: #e6edf3 } .bg { fill: #161b22 } .fg-red { fill: #ff7b72 }
+    }
+";
+
+#[cfg(test)]
+mod tests;
+
+/// Writes text with ANSI styles as a picture.
+pub(super) fn save(file: &Path, text: &str) -> Result<()> {
+    fs::write(file, svg(text)).with_context(|| format!("write {}", file.display()))
+}
+
+fn svg(text: &str) -> String {
+    let options = textwrap::Options::new(COLUMNS).subsequent_indent(HANGING);
+    let lines: Vec<String> = text.lines().map(|line| textwrap::fill(line, &options)).collect();
+    let picture = Term::new().render_svg(&lines.join("\n"));
+    picture.replacen("  </style>", &format!("{COLOURS}  </style>"), 1)
+}
