@@ -3,7 +3,7 @@
 use super::{
     context::{Context, Edge, Subject},
     finding::{Finding, blame, evidence},
-    rules::{Family, Rule},
+    rule::{Family, QueryTemplate, Rule},
     stats::{over, percent},
 };
 use crate::api::{Blame, BlameKind, RuledOut};
@@ -29,6 +29,18 @@ pub(super) const POD_ACCEPT_QUEUE_FULL: Rule = Rule {
                    lost. Folded under `pod_cpu_throttled` while the Pod is throttled: then it can't accept faster.",
     action: "See why the Pod doesn't call accept (blocked event loop, too few workers), add replicas, or raise the \
              listen backlog and net.core.somaxconn together.",
+    caused_by: &[
+        "node_cpu_contention",
+        "pod_cpu_starved",
+        "node_memory_pressure",
+        "pod_memory_pressure",
+        "pod_cpu_throttled",
+    ],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate {
+        shows: "connections turned away per second",
+        promql: "sum(rate(netwhy_tcp_accept_queue_overflows_total{S}R))",
+    }],
 };
 
 pub(super) const PEER_UNREACHABLE: Rule = Rule {
@@ -54,6 +66,25 @@ pub(super) const PEER_UNREACHABLE: Rule = Rule {
                    connections that fell silent only others that go on without a timeout acquit the Nodes, and the Pod at this \
                    end; where full-size segments vanish, those that carry such.",
     action: "Check that the peer is up and that no NetworkPolicy, firewall or route drops the packets.",
+    caused_by: &[
+        "path_mtu_blackhole",
+        "node_conntrack_full",
+        "node_nic_drops",
+        "node_qdisc_drops",
+        "node_softnet_drops",
+        "node_packet_loss",
+    ],
+    caused_by_at_peer: &[
+        "pod_oom_killed",
+        "pod_restarting",
+        "pod_not_running",
+        "pod_accept_queue_full",
+        "pod_cpu_throttled",
+    ],
+    queries: &[QueryTemplate {
+        shows: "failed connects per second, by reason",
+        promql: "sum by (reason) (rate(netwhy_tcp_connect_failures_total{S}R))",
+    }],
 };
 
 pub(super) const PEER_REFUSING: Rule = Rule {
@@ -69,6 +100,12 @@ pub(super) const PEER_REFUSING: Rule = Rule {
     ruled_out_by: "Mostly successful attempts on the same edge.",
     action: "Check that the peer's process runs and listens on the expected port and address; Endpoints may still list \
              a Pod that is gone.",
+    caused_by: &[],
+    caused_by_at_peer: &["pod_oom_killed", "pod_restarting", "pod_not_running"],
+    queries: &[QueryTemplate {
+        shows: "refused connects per second",
+        promql: "sum(rate(netwhy_tcp_connect_failures_total{L,reason=\"refused\"}R))",
+    }],
 };
 
 /// Timeouts without any answer that make an established connection count as dead.

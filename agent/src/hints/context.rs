@@ -2,7 +2,7 @@
 
 use super::{
     baseline::Memory, dns_memory::DnsMemory, edge_memory::EdgeMemory, host_memory::HostMemory, path::Path,
-    rules::Family, stats::percent, thresholds::Thresholds,
+    rule::Family, stats::percent, thresholds::Thresholds,
 };
 use crate::{
     api::{BlameKind, Evidence, RuledOut},

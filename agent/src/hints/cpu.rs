@@ -3,7 +3,7 @@
 use super::{
     context::{Context, Subject},
     finding::{Finding, blame, evidence},
-    rules::{Family, Rule},
+    rule::{Family, QueryTemplate, Rule},
     stats::{over, percent},
 };
 use crate::api::BlameKind;
@@ -22,6 +22,12 @@ pub(super) const POD_CPU_THROTTLED: Rule = Rule {
               the window.",
     ruled_out_by: "No TCP traffic: a throttled batch Pod harms nobody.",
     action: "Raise or remove the CPU limit, or lower the parallelism (threads) of the process.",
+    caused_by: &[],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate {
+        shows: "share of periods throttled",
+        promql: "sum(rate(netwhy_cpu_throttled_periods_total{S}R)) / sum(rate(netwhy_cpu_periods_total{S}R))",
+    }],
 };
 
 /// Throttled share from which one window is enough.

@@ -3,7 +3,7 @@
 use super::{
     context::{Context, Edge},
     finding::{Finding, blame, evidence},
-    rules::{Family, Rule},
+    rule::{Family, QueryTemplate, Rule},
     stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, ms, poisson_tail_ln},
 };
 use crate::{
@@ -32,6 +32,30 @@ pub(super) const DNS_SLOW: Rule = Rule {
                    beside it; so does, for answers that never come, that no connection to its Node goes on.",
     action: "Look at the DNS server's Pods (CPU limit, upstream), at the search list (`ndots`) of the Pod, and at lost UDP \
              packets on the way.",
+    caused_by: &[
+        "path_latency",
+        "node_conntrack_full",
+        "node_nic_drops",
+        "node_qdisc_drops",
+        "node_softnet_drops",
+        "node_packet_loss",
+        "node_cpu_contention",
+        "pod_cpu_starved",
+        "pod_cpu_throttled",
+        "node_memory_pressure",
+        "pod_memory_pressure",
+    ],
+    caused_by_at_peer: &[],
+    queries: &[
+        QueryTemplate {
+            shows: "99 % of DNS lookups are faster than",
+            promql: "histogram_quantile(0.99, sum by (le) (rate(netwhy_dns_lookup_seconds_bucket{S}R)))",
+        },
+        QueryTemplate {
+            shows: "DNS lookups per second, by result",
+            promql: "sum by (result) (rate(netwhy_dns_lookups_total{S}R))",
+        },
+    ],
 };
 
 /// Share of the lookups that must be bad.

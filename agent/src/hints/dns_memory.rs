@@ -1,6 +1,6 @@
 //! What is normal for DNS lookups, learnt while nothing is wrong with them.
 
-use super::{baseline::edge_key, edge_memory::Mean, rules::Family, thresholds::Thresholds};
+use super::{baseline::edge_key, edge_memory::Mean, rule::Family, thresholds::Thresholds};
 use crate::{
     sample::Lookups,
     state::{DnsView, NodeView, SubjectId},

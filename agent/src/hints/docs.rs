@@ -1,7 +1,8 @@
 //! docs/hints.md, from the table of rules.
 
 use super::{
-    rules::{CAUSAL, CAUSAL_TO_CALLERS, Family, RULES},
+    rule::Family,
+    table::{RULES, effects, effects_at_callers},
     thresholds::Thresholds,
 };
 use std::fmt::Write;
@@ -51,11 +52,11 @@ pub fn hints_md() -> String {
     }
     out.push_str("\n## Causes and effects\n\nWithin one subject, the effect is folded under the cause.\n\n");
     out.push_str("| cause | effect |\n|---|---|\n");
-    for (cause, effect) in CAUSAL {
+    for (cause, effect) in effects() {
         let _ = writeln!(out, "| `{cause}` | `{effect}` |");
     }
     out.push_str("\nBetween a Pod and those who talk to it on the same Node:\n\n| cause at the Pod | effect at its peers |\n|---|---|\n");
-    for (cause, effect) in CAUSAL_TO_CALLERS {
+    for (cause, effect) in effects_at_callers() {
         let _ = writeln!(out, "| `{cause}` | `{effect}` |");
     }
     out.push_str("\n## Thresholds\n\nSection `thresholds` of the configuration.\n\n| name | default |\n|---|---|\n");
@@ -114,6 +115,9 @@ mod tests {
     #[test]
     fn committed_hints_md_is_what_the_rules_say() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/hints.md");
+        if std::env::var_os("NETWHY_BLESS").is_some() {
+            std::fs::write(path, hints_md()).expect("the page can be written");
+        }
         let committed = std::fs::read_to_string(path).unwrap_or_default();
         assert!(committed == hints_md(), "docs/hints.md differs from the rules: run `cargo xtask docs`");
     }

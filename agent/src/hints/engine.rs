@@ -8,7 +8,8 @@ use super::{
     host_memory::HostMemory,
     loss,
     path::{self, Path, Witness},
-    rules::{CAUSAL, Family, RULES},
+    rule::{Family, Rule},
+    table,
     thresholds::Thresholds,
     tracks::{Now, Track, Tracks},
 };
@@ -69,7 +70,7 @@ impl Engine {
             Context::new(&self.node, view, thresholds, (&self.memory, &self.host, &self.dns), &keys, &held);
         let mut findings: Vec<(SubjectId, Finding)> = Vec::new();
         for family in Family::ALL {
-            for finding in family.judge(&context) {
+            for finding in table::judge(family, &context) {
                 for edge in &finding.edges {
                     context.claim(*edge, family);
                 }
@@ -135,20 +136,21 @@ impl Engine {
         let mut causes: BTreeSet<(SubjectId, &'static str)> =
             self.tracks.open().map(|t| (t.subject.clone(), t.rule.id)).collect();
         causes.extend(findings.iter().map(|(s, f)| (s.clone(), f.rule.id)));
+        let rules = self.tracks.open().map(|t| t.rule).chain(findings.iter().map(|(_, f)| f.rule));
         // What the Node itself drops goes unanswered for all its Pods, also for those that alone show too little of it.
         let of_node: BTreeSet<&'static str> =
-            causes.iter().map(|(_, id)| *id).filter(|id| family_of(id) == Some(Family::Host)).collect();
-        let cause_of = |subject: &SubjectId, id: &str| {
-            let unanswered = matches!(family_of(id), Some(Family::Connect | Family::Dns));
+            rules.filter(|rule| rule.family == Family::Host).map(|rule| rule.id).collect();
+        let cause_of = |subject: &SubjectId, effect: &Rule| {
+            let unanswered = matches!(effect.family, Family::Connect | Family::Dns);
             let holds = |cause: &&'static str| {
                 unanswered && of_node.contains(cause) || causes.contains(&(subject.clone(), *cause))
             };
-            CAUSAL.iter().filter(|(_, effect)| *effect == id).map(|(cause, _)| cause).copied().find(holds)
+            effect.caused_by.iter().copied().find(|cause| holds(&cause))
         };
         let (effects, mut roots): (Vec<_>, Vec<_>) =
-            findings.into_iter().partition(|(s, f)| cause_of(s, f.rule.id).is_some());
+            findings.into_iter().partition(|(s, f)| cause_of(s, f.rule).is_some());
         for (subject, effect) in effects {
-            let Some(cause) = cause_of(&subject, effect.rule.id) else { continue };
+            let Some(cause) = cause_of(&subject, effect.rule) else { continue };
             let is_root =
                 |(s, f): &(SubjectId, Finding)| f.rule.id == cause && (*s == subject || of_node.contains(cause));
             let own = roots.iter().position(|root| root.0 == subject && is_root(root));
@@ -163,17 +165,13 @@ impl Engine {
         let folded: Vec<(SubjectId, &str, &str)> = self
             .tracks
             .open()
-            .filter_map(|t| cause_of(&t.subject, t.rule.id).map(|c| (t.subject.clone(), t.rule.id, c)))
+            .filter_map(|t| cause_of(&t.subject, t.rule).map(|c| (t.subject.clone(), t.rule.id, c)))
             .collect();
         for (subject, effect, cause) in folded {
             self.tracks.fold(&subject, effect, cause, now);
         }
         roots
     }
-}
-
-fn family_of(id: &str) -> Option<Family> {
-    RULES.iter().find(|rule| rule.id == id).map(|rule| rule.family)
 }
 
 /// What is left of the subjects and edges that open hints are about.

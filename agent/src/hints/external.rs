@@ -5,7 +5,8 @@ use super::{
     finding::{Finding, blame},
     latency,
     path::{Path, RISE_ALPHA, Rise},
-    rules::{Family, Rule},
+    queries,
+    rule::{Family, QueryTemplate, Rule},
     stats::ms,
 };
 use crate::api::{BlameKind, RuledOut};
@@ -25,6 +26,9 @@ pub(super) const EXTERNAL_SLOW: Rule = Rule {
     ruled_out_by: "The Pod's peers in the cluster being slow or far too; loss; senders held back by window or buffer; the Pod's \
                    own throttling; a Node that makes its own queue.",
     action: "Ask whoever runs that address, compare from another place, or fail over; the cluster's network needs no attention.",
+    caused_by: &["path_latency", "node_cpu_contention", "pod_cpu_starved", "pod_cpu_throttled", "pod_application_slow"],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate { shows: "RTT beside the path's own", promql: queries::RTT }],
 };
 
 pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {

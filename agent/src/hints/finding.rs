@@ -2,7 +2,7 @@
 
 use super::{
     baseline::subject_hash,
-    rules::Rule,
+    rule::Rule,
     stats::{Fnv, confidence},
 };
 use crate::{

@@ -4,7 +4,7 @@
 use super::{
     context::Context,
     finding::{Finding, blame, evidence},
-    rules::{Family, Rule},
+    rule::{Family, QueryTemplate, Rule},
     stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, over, percent, poisson_tail_ln},
     victims::{self, Reach, Victim},
 };
@@ -49,6 +49,12 @@ pub(super) const NODE_CONNTRACK_FULL: Rule = Rule {
                    something else makes tracking fail).",
     action: "Raise net.netfilter.nf_conntrack_max (kube-proxy: conntrack.maxPerCore), shorten the timeouts, or find who \
              opens so many connections.",
+    caused_by: &[],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate {
+        shows: "connections that could not be tracked per second",
+        promql: "sum by (node, event) (rate(netwhy_node_conntrack_failures_total{N}R))",
+    }],
 };
 
 pub(super) const NODE_NIC_DROPS: Rule = Rule {
@@ -70,6 +76,12 @@ pub(super) const NODE_NIC_DROPS: Rule = Rule {
     ruled_out_by: RULED_OUT_BY,
     action: "Missed packets: enlarge the rings, spread interrupts. CRC errors: cable, plug, switch port. An allowance: a \
              larger instance. Compare driver and firmware with Nodes that are well; drain the Node if it goes on.",
+    caused_by: &[],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate {
+        shows: "packets dropped by interfaces per second",
+        promql: "sum by (node, device, direction) (rate(netwhy_node_nic_drops_total{N}R))",
+    }],
 };
 
 pub(super) const NODE_QDISC_DROPS: Rule = Rule {
@@ -86,6 +98,12 @@ pub(super) const NODE_QDISC_DROPS: Rule = Rule {
                    its socket, which waits; only packets that pass through the Node are lost.",
     action: "Look at `tc -s qdisc`: raise a rate or a limit that is too low, or use fq_codel, which spares small flows; find \
              the Pod that fills the queue.",
+    caused_by: &[],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate {
+        shows: "packets dropped by queue disciplines per second",
+        promql: "sum by (node, device) (rate(netwhy_node_qdisc_drops_total{N}R))",
+    }],
 };
 
 pub(super) const NODE_SOFTNET_DROPS: Rule = Rule {
@@ -104,6 +122,12 @@ pub(super) const NODE_SOFTNET_DROPS: Rule = Rule {
     minimum: MINIMUM,
     ruled_out_by: RULED_OUT_BY,
     action: "Raise net.core.netdev_max_backlog and net.core.netdev_budget, and spread the load over CPUs (RPS, interrupts).",
+    caused_by: &[],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate {
+        shows: "packets dropped by full receive backlogs per second",
+        promql: "sum by (node) (rate(netwhy_node_softnet_drops_total{N}R))",
+    }],
 };
 
 /// Drops that a verdict needs.

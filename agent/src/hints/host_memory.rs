@@ -1,6 +1,6 @@
 //! What is normal on this Node, learnt while nothing is wrong with it.
 
-use super::{baseline::subject_hash, edge_memory::Mean, rules::Family};
+use super::{baseline::subject_hash, edge_memory::Mean, rule::Family};
 use crate::{
     sample::{Group, HostKey, Pressure},
     state::{CpuUser, NodeView, SubjectId},

@@ -1,6 +1,6 @@
 //! Hints that belong together: one cause seen by many, and its effects on others.
 
-use super::rules::{CAUSAL, CAUSAL_TO_CALLERS};
+use super::rule::Rule;
 use crate::{
     api::{Blame, BlameKind},
     state::SubjectId,
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// A hint as far as it decides with which others it belongs together.
 #[derive(Clone, Copy)]
 pub(super) struct Member<'a> {
-    pub(super) cause: &'static str,
+    pub(super) rule: &'static Rule,
     pub(super) blame: &'a Blame,
     pub(super) subject: &'a SubjectId,
 }
@@ -26,7 +26,7 @@ pub(super) struct Place {
 
 /// Hints of one cause and culprit, which are alike for all that follows.
 struct Group<'a> {
-    cause: &'static str,
+    rule: &'static Rule,
     culprit: (BlameKind, String),
     first: Member<'a>,
     incident: usize,
@@ -41,9 +41,9 @@ pub(super) fn places(members: &[Member<'_>]) -> Vec<Place> {
     let mut of_member = Vec::with_capacity(members.len());
     for member in members {
         let culprit = culprit(member);
-        let place = *known.entry((member.cause, culprit.0 as u8, culprit.1.clone())).or_insert_with(|| {
+        let place = *known.entry((member.rule.id, culprit.0 as u8, culprit.1.clone())).or_insert_with(|| {
             let incident = groups.len();
-            groups.push(Group { cause: member.cause, culprit, first: *member, incident, root: None });
+            groups.push(Group { rule: member.rule, culprit, first: *member, incident, root: None });
             incident
         });
         of_member.push(place);
@@ -52,9 +52,9 @@ pub(super) fn places(members: &[Member<'_>]) -> Vec<Place> {
         for b in 0..groups.len() {
             let remote = a != b && explains_caller(&groups[a], &groups[b]);
             if remote {
-                groups[b].root = groups[b].root.or(Some(groups[a].cause));
+                groups[b].root = groups[b].root.or(Some(groups[a].rule.id));
             }
-            let same = groups[a].culprit == groups[b].culprit && makes(CAUSAL, groups[a].cause, groups[b].cause);
+            let same = groups[a].culprit == groups[b].culprit && groups[b].rule.caused_by.contains(&groups[a].rule.id);
             if remote || same {
                 join(&mut groups, a, b);
             }
@@ -97,26 +97,26 @@ fn explains_caller(cause: &Group<'_>, effect: &Group<'_>) -> bool {
     effect.culprit.0 == BlameKind::PeerPod
         && matches!(cause.culprit.0, BlameKind::Pod | BlameKind::Node)
         && effect.culprit.1 == format!("{namespace}/{name}")
-        && makes(CAUSAL_TO_CALLERS, cause.cause, effect.cause)
-}
-
-fn makes(table: &[(&str, &str)], cause: &str, effect: &str) -> bool {
-    table.iter().any(|(c, e)| *c == cause && *e == effect)
+        && effect.rule.caused_by_at_peer.contains(&cause.rule.id)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hints::{finding::blame, testing::id};
+    use crate::hints::{RULES, finding::blame, testing::id};
 
     fn incidents(members: &[(&'static str, Blame, &str)]) -> Vec<Place> {
         let subjects: Vec<SubjectId> = members.iter().map(|(_, _, subject)| id(subject)).collect();
         let members: Vec<Member<'_>> = members
             .iter()
             .zip(&subjects)
-            .map(|((cause, blame, _), subject)| Member { cause, blame, subject })
+            .map(|((cause, blame, _), subject)| Member { rule: rule(cause), blame, subject })
             .collect();
         places(&members)
+    }
+
+    fn rule(id: &str) -> &'static Rule {
+        RULES.iter().find(|rule| rule.id == id).unwrap()
     }
 
     fn numbers(members: &[(&'static str, Blame, &str)]) -> Vec<usize> {

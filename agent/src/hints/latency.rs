@@ -6,7 +6,8 @@ use super::{
     finding::{Finding, blame, evidence},
     own::{self, Own, Row},
     path::{self, Path, RISE_ALPHA, Rise, Witness},
-    rules::{Family, Rule},
+    queries,
+    rule::{Family, QueryTemplate, Rule},
     stats::ms,
 };
 use crate::{
@@ -47,6 +48,9 @@ pub(super) const PATH_LATENCY: Rule = Rule {
                    requests alone, whose acknowledgements ride on replies (undecidable: path or constant think time).",
     action: "Compare from another Node (`kubectl netwhy matrix`): if it is far from the same peer too, look at that peer's \
              Node, else at the path between the two. A queue on this Node: `tc -s qdisc`, and who fills it.",
+    caused_by: &["node_qdisc_drops", "node_cpu_contention"],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate { shows: "median RTT by distance", promql: queries::RTT }],
 };
 
 /// Peers that must all be further away before this Node, or a zone, is blamed.

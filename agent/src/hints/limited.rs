@@ -3,7 +3,7 @@
 use super::{
     context::{Context, Edge},
     finding::{Finding, blame, evidence},
-    rules::{Family, Rule},
+    rule::{Family, QueryTemplate, Rule},
     stats::{over, percent},
 };
 use crate::api::{BlameKind, Evidence};
@@ -25,6 +25,21 @@ pub(super) const PEER_RECEIVER_LIMITED: Rule = Rule {
                    paths every bulk sender ends at the peer's window.",
     action: "Look at the peer: its process reads too slowly (blocked, throttled, out of workers) or its receive buffer \
              is too small for the path.",
+    caused_by: &["path_latency"],
+    caused_by_at_peer: &[
+        "pod_cpu_throttled",
+        "pod_cpu_starved",
+        "node_cpu_contention",
+        "pod_memory_pressure",
+        "node_memory_pressure",
+        "pod_io_pressure",
+        "node_io_pressure",
+        "pod_slow_reader",
+    ],
+    queries: &[QueryTemplate {
+        shows: "share of busy time held back by the peer's window",
+        promql: "sum(rate(netwhy_tcp_limited_seconds_total{L,by=\"receiver\"}R)) / sum(rate(netwhy_tcp_limited_seconds_total{S}R))",
+    }],
 };
 
 pub(super) const POD_SEND_BUFFER_LIMITED: Rule = Rule {
@@ -39,6 +54,12 @@ pub(super) const POD_SEND_BUFFER_LIMITED: Rule = Rule {
     minimum: MINIMUM,
     ruled_out_by: "More than 50 MB/s acknowledged: the buffer costs nothing worth a hint.",
     action: "Remove a small SO_SNDBUF in the application, or raise the upper limit of net.ipv4.tcp_wmem.",
+    caused_by: &["pod_cpu_throttled", "node_packet_loss", "path_loss", "path_latency"],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate {
+        shows: "share of busy time held back by the send buffer",
+        promql: "sum(rate(netwhy_tcp_limited_seconds_total{L,by=\"send_buffer\"}R)) / sum(rate(netwhy_tcp_limited_seconds_total{S}R))",
+    }],
 };
 
 /// Busy time per time that a share needs.

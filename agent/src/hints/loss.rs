@@ -6,7 +6,8 @@ use super::{
     context::{Context, Edge},
     finding::{Finding, blame, evidence},
     own::Own,
-    rules::{Family, Rule},
+    queries,
+    rule::{Family, QueryTemplate, Rule},
     stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, percent, poisson_tail_ln},
     thresholds::Thresholds,
 };
@@ -51,6 +52,13 @@ pub(super) const NODE_PACKET_LOSS: Rule = Rule {
     ruled_out_by: RULED_OUT_BY,
     action: "Check the Node's interface errors and drops, queue discipline, cable and switch port; drain the Node if it \
              goes on.",
+    caused_by: &["node_nic_drops", "node_qdisc_drops", "node_softnet_drops"],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate {
+        shows: "loss episodes per segment sent, by Node at the other end",
+        promql: "sum by (peer_node) (rate(netwhy_edge_loss_episodes_total{N}R)) / \
+ sum by (peer_node) (rate(netwhy_edge_segments_sent_total{N}R))",
+    }],
 };
 
 pub(super) const PATH_LOSS: Rule = Rule {
@@ -71,6 +79,16 @@ pub(super) const PATH_LOSS: Rule = Rule {
     ruled_out_by: RULED_OUT_BY,
     action: "Compare from another Node (`kubectl netwhy matrix`): if it loses to the same peer, check that peer's Node, \
              else the path between the two.",
+    caused_by: &[
+        "path_mtu_blackhole",
+        "node_conntrack_full",
+        "node_nic_drops",
+        "node_qdisc_drops",
+        "node_softnet_drops",
+        "node_packet_loss",
+    ],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate { shows: "loss episodes per segment sent", promql: queries::LOSS }],
 };
 
 /// Episodes that a verdict needs, and timeouts where segments are few.

@@ -29,11 +29,13 @@ mod own;
 mod path;
 mod ports;
 mod pressure;
+mod rule;
 mod reader;
-mod rules;
+pub mod queries;
 mod size;
 mod stats;
 mod status;
+mod table;
 #[cfg(test)]
 mod testing;
 mod thresholds;
@@ -43,5 +45,6 @@ mod waiting;
 
 pub use docs::hints_md;
 pub use engine::Engine;
-pub use rules::{CAUSAL, CAUSAL_TO_CALLERS, Family, RULES, Rule};
+pub use rule::{Family, QueryTemplate, Rule};
+pub use table::{RULES, effects, effects_at_callers};
 pub use thresholds::Thresholds;

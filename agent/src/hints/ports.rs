@@ -3,7 +3,7 @@
 use super::{
     context::{Context, Edge},
     finding::{Finding, blame, evidence},
-    rules::{Family, Rule},
+    rule::{Family, QueryTemplate, Rule},
     stats::{over, percent},
 };
 use crate::{
@@ -30,6 +30,12 @@ pub(super) const PORT_EXHAUSTION: Rule = Rule {
     ruled_out_by: "Attempts that fail for any other reason.",
     action: "Reuse connections (keep-alive, a pool) instead of opening one per request; a wider \
              net.ipv4.ip_local_port_range, more addresses at the peer, or tcp_tw_reuse help for a while.",
+    caused_by: &[],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate {
+        shows: "connects that found no free local port per second",
+        promql: "sum(rate(netwhy_tcp_connect_failures_total{L,reason=\"no_local_port\"}R))",
+    }],
 };
 
 /// Times the limit from which one window is enough.

@@ -4,7 +4,8 @@ use super::{
     context::{Context, Subject},
     finding::{Finding, blame, evidence},
     host_memory::Resource,
-    rules::{Family, Rule},
+    queries,
+    rule::{Family, QueryTemplate, Rule},
     stats::{over, percent},
 };
 use crate::{
@@ -38,6 +39,12 @@ pub(super) const NODE_CPU_CONTENTION: Rule = Rule {
     ruled_out_by: "Throttling by the Pod's own limit (such a Pod never blames a neighbour); idle CPUs; a Pod that itself \
                    uses more than half of what is used, or more than its share while nobody else does.",
     action: "Move or limit the neighbour, give this Pod a larger CPU request (its weight), or reserve CPUs for it.",
+    caused_by: &[],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate {
+        shows: "share of time that the Node's tasks waited, by resource",
+        promql: queries::NODE_PRESSURE,
+    }],
 };
 
 pub(super) const POD_CPU_STARVED: Rule = Rule {
@@ -52,6 +59,9 @@ pub(super) const POD_CPU_STARVED: Rule = Rule {
     minimum: MINIMUM,
     ruled_out_by: "Throttling (`pod_cpu_throttled`); idle CPUs: then the waiting is short bursts of wake-ups.",
     action: "Fewer threads, more replicas on other Nodes, or a larger CPU request.",
+    caused_by: &["node_cpu_contention"],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate { shows: "share of time that tasks waited, by resource", promql: queries::PRESSURE }],
 };
 
 pub(super) const NODE_MEMORY_PRESSURE: Rule = Rule {
@@ -71,6 +81,12 @@ pub(super) const NODE_MEMORY_PRESSURE: Rule = Rule {
     ruled_out_by: "The Pod's own limit was reached (`pod_memory_pressure`). Where that is not known, other Pods must wait \
                    for memory too.",
     action: "Find who uses the memory (`kubectl top pod`), set memory requests that are true, or drain the Node.",
+    caused_by: &[],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate {
+        shows: "share of time that the Node's tasks waited, by resource",
+        promql: queries::NODE_PRESSURE,
+    }],
 };
 
 pub(super) const POD_MEMORY_PRESSURE: Rule = Rule {
@@ -85,6 +101,9 @@ pub(super) const POD_MEMORY_PRESSURE: Rule = Rule {
     minimum: MINIMUM,
     ruled_out_by: "No limit of its own was reached.",
     action: "Raise the memory limit, or make the process use less; it is on its way to being killed.",
+    caused_by: &[],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate { shows: "share of time that tasks waited, by resource", promql: queries::PRESSURE }],
 };
 
 pub(super) const NODE_IO_PRESSURE: Rule = Rule {
@@ -99,6 +118,12 @@ pub(super) const NODE_IO_PRESSURE: Rule = Rule {
               above.",
     ruled_out_by: "Only one Pod waits (`pod_io_pressure`); lack of memory, which makes IO of its own.",
     action: "Look at the disk (latency, health, cloud limits) and at who reads and writes most.",
+    caused_by: &["node_memory_pressure"],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate {
+        shows: "share of time that the Node's tasks waited, by resource",
+        promql: queries::NODE_PRESSURE,
+    }],
 };
 
 pub(super) const POD_IO_PRESSURE: Rule = Rule {
@@ -113,6 +138,9 @@ pub(super) const POD_IO_PRESSURE: Rule = Rule {
     minimum: "PSI, a baseline of 10 clean windows, and 20 % of the window; a victim as above.",
     ruled_out_by: "Other Pods wait too (`node_io_pressure`); lack of memory.",
     action: "Look at the Pod's volume and its IO limit, and at what the process reads and writes.",
+    caused_by: &["node_memory_pressure", "pod_memory_pressure", "node_io_pressure"],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate { shows: "share of time that tasks waited, by resource", promql: queries::PRESSURE }],
 };
 
 /// Shares of the window in which tasks of a Pod wait.

@@ -3,7 +3,7 @@
 use super::{
     context::{Context, Edge},
     finding::{Finding, blame, evidence},
-    rules::{Family, Rule},
+    rule::{Family, QueryTemplate, Rule},
     stats::over,
 };
 use crate::api::BlameKind;
@@ -24,6 +24,20 @@ pub(super) const POD_SLOW_READER: Rule = Rule {
                    Pod from running (`pod_cpu_throttled`, pressure).",
     action: "See what the Pod's reading thread waits for (a lock, a disk, a slower stage behind it, too few workers); the network \
              and the senders are fine.",
+    caused_by: &[
+        "node_cpu_contention",
+        "pod_cpu_starved",
+        "node_memory_pressure",
+        "pod_memory_pressure",
+        "node_io_pressure",
+        "pod_io_pressure",
+        "pod_cpu_throttled",
+    ],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate {
+        shows: "payload received per second",
+        promql: "sum(rate(netwhy_tcp_bytes_total{L,direction=\"received\"}R))",
+    }],
 };
 
 /// Sightings of a full buffer that a verdict needs.

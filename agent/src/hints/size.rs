@@ -3,7 +3,7 @@
 use super::{
     context::{Context, Edge},
     finding::{Finding, blame, evidence},
-    rules::{Family, Rule},
+    rule::{Family, QueryTemplate, Rule},
     stats::over,
 };
 use crate::{
@@ -35,6 +35,12 @@ pub(super) const PATH_MTU_BLACKHOLE: Rule = Rule {
                    timeouts; timeouts mostly of small segments; an address that answers nothing (`peer_unreachable`).",
     action: "Find the hop with the smaller MTU (`tracepath`, `ping -M do -s 1472`): let ICMP \"fragmentation needed\" through, set \
              the CNI's or tunnel's MTU right, or clamp the MSS. net.ipv4.tcp_mtu_probing=1 helps meanwhile.",
+    caused_by: &[],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate {
+        shows: "segments sent again after timeouts per second",
+        promql: "sum(rate(netwhy_tcp_retransmitted_segments_total{L,type=\"timeout\"}R))",
+    }],
 };
 
 /// Timeouts of full-size segments in a row that a verdict needs.

@@ -3,7 +3,7 @@
 use super::{
     context::{Context, Subject},
     finding::{Finding, blame, evidence},
-    rules::{Family, Rule},
+    rule::{Family, QueryTemplate, Rule},
 };
 use crate::{
     api::{BlameKind, Evidence},
@@ -25,6 +25,9 @@ pub(super) const POD_OOM_KILLED: Rule = Rule {
     minimum: "One kill.",
     ruled_out_by: "Nothing.",
     action: "Raise the memory limit, or find what grew: compare the working set with the limit before the kill.",
+    caused_by: &[],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate { shows: "kills for memory", promql: "increase(netwhy_oom_kills_total{S}[10m])" }],
 };
 
 pub(super) const POD_RESTARTING: Rule = Rule {
@@ -38,6 +41,9 @@ pub(super) const POD_RESTARTING: Rule = Rule {
     minimum: "Two restarts, or the kubelet's own verdict.",
     ruled_out_by: "`pod_oom_killed` explains it: then it is a link of that chain. A Pod that is being deleted.",
     action: "Read the previous run's log (`kubectl logs --previous`), and what its exit code says.",
+    caused_by: &["pod_oom_killed"],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate { shows: "hints about it", promql: "max by (cause, blame) (netwhy_hint{S})" }],
 };
 
 pub(super) const POD_NOT_RUNNING: Rule = Rule {
@@ -54,6 +60,9 @@ pub(super) const POD_NOT_RUNNING: Rule = Rule {
     minimum: "The kubelet's status.",
     ruled_out_by: "`pod_restarting` or `pod_oom_killed` explain it. A Pod that is being deleted or did its work.",
     action: "Mend what the message names; `kubectl describe pod` shows the whole.",
+    caused_by: &["pod_oom_killed", "pod_restarting"],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate { shows: "hints about it", promql: "max by (cause, blame) (netwhy_hint{S})" }],
 };
 
 const OOM_MS: i64 = 300_000;

@@ -3,7 +3,7 @@
 use super::{
     finding::Finding,
     incidents::{self, Member},
-    rules::{CAUSAL, Rule},
+    rule::Rule,
     thresholds::Thresholds,
 };
 use crate::{
@@ -74,7 +74,7 @@ impl Tracks {
         self.tracks.values().filter(|t| t.open || t.is_echo(now))
     }
 
-    /// Ends an open hint whose cause is now known; see [`CAUSAL`](super::CAUSAL).
+    /// Ends an open hint whose cause is now known; see [`Rule::caused_by`].
     pub(super) fn fold(&mut self, subject: &SubjectId, effect: &str, cause: &str, now: &Now) {
         for track in self.tracks.values_mut().filter(|t| t.open && t.rule.id == effect && t.subject == *subject) {
             track.resolve(now, &format!("an effect of {cause}"));
@@ -145,7 +145,7 @@ impl Tracks {
             order.filter_map(|id| Some((id, self.tracks.get(&id)?))).filter(|(_, track)| track.open).collect();
         let members: Vec<Member<'_>> = open
             .iter()
-            .map(|(_, track)| Member { cause: track.rule.id, blame: &track.hint.blame, subject: &track.subject })
+            .map(|(_, track)| Member { rule: track.rule, blame: &track.hint.blame, subject: &track.subject })
             .collect();
         let mut incidents: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let places = incidents::places(&members);
@@ -154,10 +154,9 @@ impl Tracks {
         }
         let mut out = BTreeMap::new();
         for mut all in incidents.into_values() {
-            let causes: BTreeSet<&str> = all.iter().map(|i| members[*i].cause).collect();
+            let causes: BTreeSet<&str> = all.iter().map(|i| members[*i].rule.id).collect();
             let is_effect = |i: usize| {
-                let of_other = |(c, e): &(&str, &str)| *e == members[i].cause && causes.contains(c);
-                places[i].root.is_some() || CAUSAL.iter().any(of_other)
+                places[i].root.is_some() || members[i].rule.caused_by.iter().any(|cause| causes.contains(cause))
             };
             // Stable: within each kind the order stays.
             all.sort_by_key(|i| (is_effect(*i), !open[*i].1.shown));

@@ -3,7 +3,7 @@
 use super::{
     context::{Context, Edge},
     loss,
-    rules::Family,
+    rule::Family,
     stats::poisson_tail_ln,
 };
 use netwhy_abi::{Failure, Retransmit};

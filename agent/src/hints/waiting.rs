@@ -6,7 +6,8 @@ use super::{
     external::EXTERNAL_SLOW,
     finding::{Finding, blame, evidence},
     path::{Path, Rise},
-    rules::{Family, Rule},
+    queries,
+    rule::{Family, QueryTemplate, Rule},
     stats::{ms, over, percent},
 };
 use crate::api::{Blame, BlameKind, Evidence, RuledOut};
@@ -28,6 +29,18 @@ pub(super) const POD_APPLICATION_SLOW: Rule = Rule {
                    they may share a dependency); `pod_cpu_throttled`.",
     action: "Profile the Pod: the network and its peers' paths are fine. The pressure in the evidence says where to \
              begin.",
+    caused_by: &[
+        "node_cpu_contention",
+        "pod_cpu_starved",
+        "node_memory_pressure",
+        "pod_memory_pressure",
+        "node_io_pressure",
+        "pod_io_pressure",
+        "pod_cpu_throttled",
+        "dns_slow",
+    ],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate { shows: "share of time that tasks waited, by resource", promql: queries::PRESSURE }],
 };
 
 pub(super) const PEER_SLOW: Rule = Rule {
@@ -49,6 +62,30 @@ pub(super) const PEER_SLOW: Rule = Rule {
     ruled_out_by: "Loss; senders held back by window or buffer; the Pod's own throttling; a minimum RTT that rose too \
                    while no other connection goes there (undecidable: path or constant think time).",
     action: "Look at the peer's application and what it waits for; the path needs no attention.",
+    caused_by: &[
+        "node_cpu_contention",
+        "pod_cpu_starved",
+        "node_memory_pressure",
+        "pod_memory_pressure",
+        "node_io_pressure",
+        "pod_io_pressure",
+        "pod_cpu_throttled",
+        "path_latency",
+        "pod_application_slow",
+    ],
+    caused_by_at_peer: &[
+        "pod_cpu_throttled",
+        "pod_cpu_starved",
+        "node_cpu_contention",
+        "pod_memory_pressure",
+        "node_memory_pressure",
+        "pod_io_pressure",
+        "node_io_pressure",
+        "pod_application_slow",
+        "peer_slow",
+        "external_slow",
+    ],
+    queries: &[QueryTemplate { shows: "RTT beside the path's own", promql: queries::RTT }],
 };
 
 /// Peers that must all be slow before the Pod itself is suspected.

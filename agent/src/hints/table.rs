@@ -1,0 +1,84 @@
+//! The table of rules, and which judge applies which family. Documentation is made from it.
+//!
+//! Nothing below imports this file: judges know their own rules only.
+
+use super::{
+    connect,
+    context::Context,
+    cpu, dns, external,
+    finding::Finding,
+    host, latency, limited, loss, ports, pressure, reader,
+    rule::{Family, Rule},
+    size, status, waiting,
+};
+
+/// Applies the rules of one family.
+pub(super) fn judge(family: Family, context: &Context<'_>) -> Vec<Finding> {
+    match family {
+        Family::Status => status::judge(context),
+        Family::Host => host::judge(context),
+        Family::Connect => [ports::judge(context), size::judge(context), connect::judge(context)].concat(),
+        Family::Loss => loss::judge(context),
+        Family::Latency => latency::judge(context),
+        Family::Limited => limited::judge(context).into_iter().chain(reader::judge(context)).collect(),
+        Family::Cpu => cpu::judge(context),
+        Family::Pressure => pressure::judge(context),
+        Family::Dns => dns::judge(context),
+        Family::Waiting => waiting::judge(context).into_iter().chain(external::judge(context)).collect(),
+    }
+}
+
+/// All causes, ascending by [`Rule::order`].
+pub static RULES: &[Rule] = &[
+    status::POD_OOM_KILLED,
+    status::POD_RESTARTING,
+    status::POD_NOT_RUNNING,
+    host::NODE_CONNTRACK_FULL,
+    host::NODE_NIC_DROPS,
+    host::NODE_QDISC_DROPS,
+    host::NODE_SOFTNET_DROPS,
+    connect::POD_ACCEPT_QUEUE_FULL,
+    ports::PORT_EXHAUSTION,
+    size::PATH_MTU_BLACKHOLE,
+    connect::PEER_UNREACHABLE,
+    connect::PEER_REFUSING,
+    loss::NODE_PACKET_LOSS,
+    loss::PATH_LOSS,
+    latency::PATH_LATENCY,
+    limited::PEER_RECEIVER_LIMITED,
+    limited::POD_SEND_BUFFER_LIMITED,
+    reader::POD_SLOW_READER,
+    cpu::POD_CPU_THROTTLED,
+    pressure::NODE_CPU_CONTENTION,
+    pressure::POD_CPU_STARVED,
+    pressure::NODE_MEMORY_PRESSURE,
+    pressure::POD_MEMORY_PRESSURE,
+    pressure::NODE_IO_PRESSURE,
+    pressure::POD_IO_PRESSURE,
+    dns::DNS_SLOW,
+    waiting::POD_APPLICATION_SLOW,
+    external::EXTERNAL_SLOW,
+    waiting::PEER_SLOW,
+];
+
+/// (cause, effect) within one subject, in the order of the table.
+pub fn effects() -> Vec<(&'static str, &'static str)> {
+    pairs(|rule| rule.caused_by)
+}
+
+/// (cause at a Pod, effect at its callers on the same Node), in the order of the table.
+pub fn effects_at_callers() -> Vec<(&'static str, &'static str)> {
+    pairs(|rule| rule.caused_by_at_peer)
+}
+
+fn pairs(causes_of: impl Fn(&Rule) -> &'static [&'static str]) -> Vec<(&'static str, &'static str)> {
+    let of_cause = |cause: &Rule| {
+        let id = cause.id;
+        let effects = RULES.iter().filter(|effect| causes_of(effect).contains(&id));
+        effects.map(|effect| (id, effect.id)).collect::<Vec<_>>()
+    };
+    RULES.iter().flat_map(of_cause).collect()
+}
+
+#[cfg(test)]
+mod tests;
