@@ -1,8 +1,8 @@
 //! What judges read: the view with everything that more than one of them needs worked out once.
 
-use super::{
-    baseline::Memory, dns_memory::DnsMemory, edge_memory::EdgeMemory, host_memory::HostMemory, path::Path,
-    rule::Family, stats::percent, thresholds::Thresholds,
+use crate::hints::{
+    memory::dns::DnsMemory, memory::edge::EdgeMemory, memory::edges::Memory, memory::host::HostMemory,
+    memory::path::Path, rule::Family, stats::percent, thresholds::Thresholds,
 };
 use crate::{
     api::{BlameKind, Evidence, RuledOut},
@@ -17,8 +17,10 @@ use std::{
     time::Duration,
 };
 
+pub(crate) mod excuse;
+
 /// CPU bandwidth periods that a throttled share needs (2 s at the usual 100 ms).
-pub(super) const MIN_PERIODS: u64 = 20;
+pub(crate) const MIN_PERIODS: u64 = 20;
 
 /// Payload per segment above which full-size ones get through, bytes.
 const FULL_SIZE: u64 = 1000;
@@ -27,27 +29,27 @@ const FULL_SIZE: u64 = 1000;
 const CALLED_SEGMENTS: u64 = 10;
 
 /// One tick's material.
-pub(super) struct Context<'a> {
-    pub(super) node: &'a str,
+pub(crate) struct Context<'a> {
+    pub(crate) node: &'a str,
     /// Its zone. `None`: not known.
-    pub(super) zone: Option<&'a str>,
-    pub(super) thresholds: &'a Thresholds,
-    pub(super) window: Duration,
+    pub(crate) zone: Option<&'a str>,
+    pub(crate) thresholds: &'a Thresholds,
+    pub(crate) window: Duration,
     /// Wall clock, ms since the Unix epoch, as the view has it.
-    pub(super) unix_ms: i64,
+    pub(crate) unix_ms: i64,
     /// Jiffies per second. `None`: not measured yet.
-    pub(super) hz: Option<u32>,
+    pub(crate) hz: Option<u32>,
     /// The Node's own signals. `None`: not read.
-    pub(super) host: Option<&'a HostView>,
-    pub(super) host_memory: &'a HostMemory,
+    pub(crate) host: Option<&'a HostView>,
+    pub(crate) host_memory: &'a HostMemory,
     /// What used the CPUs, most first.
-    pub(super) cpu_users: &'a [CpuUser],
+    pub(crate) cpu_users: &'a [CpuUser],
     /// DNS lookups.
-    pub(super) dns: &'a [DnsView],
-    pub(super) dns_memory: &'a DnsMemory,
-    pub(super) subjects: Vec<Subject<'a>>,
+    pub(crate) dns: &'a [DnsView],
+    pub(crate) dns_memory: &'a DnsMemory,
+    pub(crate) subjects: Vec<Subject<'a>>,
     /// Same indices as the view's edges.
-    pub(super) edges: Vec<Edge<'a>>,
+    pub(crate) edges: Vec<Edge<'a>>,
     /// Peers to whom some connection was as fast as ever in the last seconds.
     near: BTreeSet<PeerId>,
     /// Family that explained an edge, this tick or with a hint that is still open.
@@ -55,31 +57,31 @@ pub(super) struct Context<'a> {
 }
 
 /// One subject, and its edges.
-pub(super) struct Subject<'a> {
-    pub(super) view: &'a SubjectView,
-    pub(super) edges: Vec<usize>,
+pub(crate) struct Subject<'a> {
+    pub(crate) view: &'a SubjectView,
+    pub(crate) edges: Vec<usize>,
 }
 
 /// One edge with what is normal for it.
-pub(super) struct Edge<'a> {
-    pub(super) view: &'a EdgeView,
+pub(crate) struct Edge<'a> {
+    pub(crate) view: &'a EdgeView,
     /// Index of its subject. `None`: the view has no such subject, so nobody could be told.
-    pub(super) subject: Option<usize>,
-    pub(super) memory: Option<&'a EdgeMemory>,
+    pub(crate) subject: Option<usize>,
+    pub(crate) memory: Option<&'a EdgeMemory>,
     /// Loss episodes per data segment in normal times.
-    pub(super) loss_baseline: f64,
+    pub(crate) loss_baseline: f64,
     /// Busy time of all its sockets per time, above 1 with several. `None`: the length of a jiffy is not known yet.
-    pub(super) busy: Option<f64>,
+    pub(crate) busy: Option<f64>,
     /// All but a tenth of its traffic of the last seconds got no acknowledgement.
-    pub(super) silent: bool,
+    pub(crate) silent: bool,
     /// The same of the last tick alone: it may be falling silent.
-    pub(super) hushed: bool,
+    pub(crate) hushed: bool,
     /// What its newest RTT samples say of the path. `None`: too few, or no baseline.
-    pub(super) path: Option<Path>,
+    pub(crate) path: Option<Path>,
 }
 
 impl<'a> Context<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         node: &'a str,
         view: &'a NodeView,
         thresholds: &'a Thresholds,
@@ -135,40 +137,40 @@ impl<'a> Context<'a> {
     }
 
     /// Edges that `family` may judge: they have a subject, and no earlier family explains them.
-    pub(super) fn free(&self, family: Family) -> impl Iterator<Item = (usize, usize, &Edge<'a>)> {
+    pub(crate) fn free(&self, family: Family) -> impl Iterator<Item = (usize, usize, &Edge<'a>)> {
         self.edges.iter().enumerate().filter_map(move |(i, edge)| {
             let free = self.claims[i].is_none_or(|by| by >= family);
             edge.subject.filter(|_| free).map(|s| (i, s, edge))
         })
     }
 
-    pub(super) fn claim(&mut self, edge: usize, family: Family) {
+    pub(crate) fn claim(&mut self, edge: usize, family: Family) {
         let claim = &mut self.claims[edge];
         *claim = Some(claim.map_or(family, |by| by.min(family)));
     }
 
-    pub(super) fn is_claimed(&self, edge: usize) -> bool {
+    pub(crate) fn is_claimed(&self, edge: usize) -> bool {
         self.claims[edge].is_some()
     }
 
     /// `node-a→node-b`, or with an address where no Node is known: where an edge was measured.
-    pub(super) fn place(&self, edge: &Edge<'_>) -> String {
+    pub(crate) fn place(&self, edge: &Edge<'_>) -> String {
         format!("{}→{}", self.node, edge.peer_node_name())
     }
 
     /// `node-a↔node-b`, or with an address: the path of an edge as a culprit.
-    pub(super) fn pair(&self, edge: &Edge<'_>) -> String {
+    pub(crate) fn pair(&self, edge: &Edge<'_>) -> String {
         format!("{}↔{}", self.node, edge.peer_node_name())
     }
 
     /// Peers other than `peer` that acknowledged data or completed a handshake with this Node.
-    pub(super) fn other_peers_alive(&self, peer: Ipv6Addr) -> usize {
+    pub(crate) fn other_peers_alive(&self, peer: Ipv6Addr) -> usize {
         let alive = self.edges.iter().filter(|e| e.view.peer != peer && e.is_remote() && e.answers());
         alive.map(|e| e.view.peer).collect::<BTreeSet<_>>().len()
     }
 
     /// Other addresses on the same Node that answer: the Node is up, and reached.
-    pub(super) fn neighbours_alive(&self, edge: &Edge<'_>) -> impl Iterator<Item = &Edge<'a>> {
+    pub(crate) fn neighbours_alive(&self, edge: &Edge<'_>) -> impl Iterator<Item = &Edge<'a>> {
         let (node, peer) = (edge.view.peer_node.clone().filter(|_| edge.is_remote()), edge.view.peer);
         let same = move |e: &&Edge<'a>| node.is_some() && e.view.peer_node == node && e.view.peer != peer;
         self.edges.iter().filter(same).filter(|e| e.answers())
@@ -176,24 +178,24 @@ impl<'a> Context<'a> {
 
     /// Whether a connection that `of` is true for goes on as if nothing had happened, and would not if what befell `edge` were
     /// its trouble too.
-    pub(super) fn goes_on(&self, edge: &Edge<'_>, of: impl Fn(&Edge<'a>) -> bool) -> bool {
+    pub(crate) fn goes_on(&self, edge: &Edge<'_>, of: impl Fn(&Edge<'a>) -> bool) -> bool {
         self.edges.iter().any(|other| of(other) && other.is_undisturbed() && edge.would_share_with(other))
     }
 
     /// A connection to the same Node, or address where no Node is known, is as fast as ever: so is the path there.
-    pub(super) fn is_near(&self, edge: &Edge<'_>) -> bool {
+    pub(crate) fn is_near(&self, edge: &Edge<'_>) -> bool {
         self.near.contains(&edge.view.peer_id())
     }
 
     /// A connection to another Node, of those that `of` is true for, is as fast as ever.
-    pub(super) fn others_near(&self, edge: &Edge<'_>, of: impl Fn(&Edge<'a>) -> bool) -> bool {
+    pub(crate) fn others_near(&self, edge: &Edge<'_>, of: impl Fn(&Edge<'a>) -> bool) -> bool {
         let mut others =
             self.edges.iter().filter(|other| other.is_remote() && other.view.peer_id() != edge.view.peer_id());
         others.any(|other| of(other) && self.is_near(other))
     }
 
     /// Why loss is not it, when the data say so.
-    pub(super) fn no_loss(&self, edge: &Edge<'_>) -> Option<RuledOut> {
+    pub(crate) fn no_loss(&self, edge: &Edge<'_>) -> Option<RuledOut> {
         let t = edge.tally();
         (t.data_segs_out > 0).then(|| RuledOut {
             cause: "path_loss".into(),
@@ -202,7 +204,7 @@ impl<'a> Context<'a> {
     }
 
     /// Why the peer's window and the send buffer are not it, when the data say so.
-    pub(super) fn not_limited(&self, edge: &Edge<'_>) -> impl Iterator<Item = RuledOut> {
+    pub(crate) fn not_limited(&self, edge: &Edge<'_>) -> impl Iterator<Item = RuledOut> {
         let receiver = edge.tally().receiver_limited_share().filter(|s| *s < self.thresholds.receiver_limited_share);
         let buffer =
             edge.tally().send_buffer_limited_share().filter(|s| *s < self.thresholds.send_buffer_limited_share);
@@ -218,16 +220,16 @@ impl<'a> Context<'a> {
 
 impl Subject<'_> {
     /// Throttled and all CPU bandwidth periods of the window. `None`: no controller, or too few periods to tell.
-    pub(super) fn periods(&self) -> Option<(u64, u64)> {
+    pub(crate) fn periods(&self) -> Option<(u64, u64)> {
         self.view.window_cpu.filter(|c| c.periods >= MIN_PERIODS).map(|c| (c.throttled_periods, c.periods))
     }
 
-    pub(super) fn is_throttled(&self, thresholds: &Thresholds) -> bool {
+    pub(crate) fn is_throttled(&self, thresholds: &Thresholds) -> bool {
         self.periods().is_some_and(|(bad, all)| bad as f64 >= thresholds.throttled_share * all as f64)
     }
 
     /// Why throttling is not it, when the data say so.
-    pub(super) fn not_throttled(&self, thresholds: &Thresholds) -> Option<RuledOut> {
+    pub(crate) fn not_throttled(&self, thresholds: &Thresholds) -> Option<RuledOut> {
         let (bad, all) = self.periods()?;
         (!self.is_throttled(thresholds)).then(|| RuledOut {
             cause: "pod_cpu_throttled".into(),
@@ -235,12 +237,12 @@ impl Subject<'_> {
         })
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.view.id.name
     }
 
     /// Others may wait for it: it sent data or shook hands in the window.
-    pub(super) fn has_callers(&self) -> bool {
+    pub(crate) fn has_callers(&self) -> bool {
         let t = &self.view.window;
         t.data_segs_out >= CALLED_SEGMENTS || t.connects.iter().sum::<u64>() > 0
     }
@@ -248,7 +250,7 @@ impl Subject<'_> {
 
 impl<'a> Edge<'a> {
     /// An edge of which nothing but its ends is known: for their names.
-    pub(super) fn of(view: &'a EdgeView) -> Self {
+    pub(crate) fn of(view: &'a EdgeView) -> Self {
         Self {
             view,
             subject: None,
@@ -263,12 +265,12 @@ impl<'a> Edge<'a> {
 }
 
 impl Edge<'_> {
-    pub(super) fn tally(&self) -> &Tally {
+    pub(crate) fn tally(&self) -> &Tally {
         &self.view.window
     }
 
     /// Who is at the other end, for people: `10.0.0.7`, `shop/db-0 on node-b`, `10.0.0.7 on node-b`.
-    pub(super) fn peer_name(&self) -> String {
+    pub(crate) fn peer_name(&self) -> String {
         let address = || self.view.peer.to_canonical().to_string();
         match (&self.view.peer_pod, &self.view.peer_node) {
             (Some(pod), Some(node)) => format!("{pod} on {node}"),
@@ -282,7 +284,7 @@ impl Edge<'_> {
     }
 
     /// Whom to blame when the other end's Node is at fault: the Node, else the address.
-    pub(super) fn peer_node_name(&self) -> String {
+    pub(crate) fn peer_node_name(&self) -> String {
         match &self.view.peer_node {
             Some(node) => node.to_string(),
             None => self.view.peer.to_canonical().to_string(),
@@ -290,7 +292,7 @@ impl Edge<'_> {
     }
 
     /// Whom to blame when the program at the other end is at fault: the Pod, else the address.
-    pub(super) fn peer_pod_name(&self) -> String {
+    pub(crate) fn peer_pod_name(&self) -> String {
         match &self.view.peer_pod {
             Some(pod) => pod.to_string(),
             None => self.view.peer.to_canonical().to_string(),
@@ -298,7 +300,7 @@ impl Edge<'_> {
     }
 
     /// True when its packets leave the Node.
-    pub(super) fn is_remote(&self) -> bool {
+    pub(crate) fn is_remote(&self) -> bool {
         self.view.class != PeerClass::SameNode && !self.is_loopback()
     }
 
@@ -307,55 +309,55 @@ impl Edge<'_> {
     }
 
     /// `external` for peers outside, else `inside`.
-    pub(super) fn blame_kind(&self, inside: BlameKind) -> BlameKind {
+    pub(crate) fn blame_kind(&self, inside: BlameKind) -> BlameKind {
         if self.view.class == PeerClass::External { BlameKind::External } else { inside }
     }
 
     /// The peer acknowledged or sent something in the last seconds, and is not falling silent now.
-    pub(super) fn answers(&self) -> bool {
+    pub(crate) fn answers(&self) -> bool {
         !self.silent && !self.hushed && self.view.recent.has_answer()
     }
 
     /// Answered in the last second, and in the window nothing had to be sent again because nobody answered: answers of others
     /// may be the first ones after an outage.
-    pub(super) fn is_undisturbed(&self) -> bool {
+    pub(crate) fn is_undisturbed(&self) -> bool {
         self.view.answered && self.timeouts() == 0 && self.tally().retransmits[Retransmit::Syn as usize] == 0
     }
 
     /// Full-size segments were acknowledged in the last seconds.
-    pub(super) fn passes_full_size(&self) -> bool {
+    pub(crate) fn passes_full_size(&self) -> bool {
         let recent = &self.view.recent;
         recent.bytes_acked > FULL_SIZE * recent.data_segs_out.saturating_sub(recent.retransmitted_data())
     }
 
     /// What befell this edge would show on the other one too, if both had it: that small segments pass says nothing of
     /// full-size ones.
-    pub(super) fn would_share_with(&self, other: &Edge<'_>) -> bool {
+    pub(crate) fn would_share_with(&self, other: &Edge<'_>) -> bool {
         self.tally().full_size_timeouts == 0 || other.passes_full_size()
     }
 
     /// Held back by the peer's window or the local send buffer more than the thresholds allow.
-    pub(super) fn is_limited(&self, thresholds: &Thresholds) -> bool {
+    pub(crate) fn is_limited(&self, thresholds: &Thresholds) -> bool {
         let t = self.tally();
         t.receiver_limited_share().is_some_and(|s| s >= thresholds.receiver_limited_share)
             || t.send_buffer_limited_share().is_some_and(|s| s >= thresholds.send_buffer_limited_share)
     }
 
     /// Only timeouts and tail loss probes were sent again: nothing came back that could begin a fast retransmission.
-    pub(super) fn only_timeouts(&self) -> bool {
+    pub(crate) fn only_timeouts(&self) -> bool {
         self.timeouts() > 0 && self.tally().retransmits[Retransmit::Fast as usize] == 0
     }
 
-    pub(super) fn timeouts(&self) -> u64 {
+    pub(crate) fn timeouts(&self) -> u64 {
         self.tally().retransmits[Retransmit::Timeout as usize]
     }
 
-    pub(super) fn client_connects(&self) -> u64 {
+    pub(crate) fn client_connects(&self) -> u64 {
         self.tally().connects(Role::Client)
     }
 
     /// Minimum RTT as evidence that the path is, or isn't, what it was. `None` without a sample.
-    pub(super) fn min_rtt(&self, place: &str) -> Option<Evidence> {
+    pub(crate) fn min_rtt(&self, place: &str) -> Option<Evidence> {
         let us = self.tally().min_rtt_us?;
         Some(Evidence {
             signal: "netwhy_tcp_min_rtt_seconds".into(),

@@ -1,6 +1,6 @@
 //! docs/hints.md, from the table of rules.
 
-use super::{
+use crate::hints::{
     rule::Family,
     table::{RULES, effects, effects_at_callers},
     thresholds::Thresholds,

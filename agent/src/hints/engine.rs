@@ -1,17 +1,21 @@
 //! One tick: view in, hints out.
 
-use super::{
-    baseline::{Memory, edge_key},
+mod incidents;
+mod tracks;
+
+use crate::hints::{
     context::Context,
-    dns_memory::DnsMemory,
+    context::excuse,
+    engine::tracks::{Now, Track, Tracks},
     finding::{Finding, merge},
-    host_memory::HostMemory,
-    loss,
-    path::{self, Path, Witness},
+    key::edge_key,
+    memory::dns::DnsMemory,
+    memory::edges::Memory,
+    memory::host::HostMemory,
+    memory::path::{self, Path, Witness},
     rule::{Family, Rule},
     table,
     thresholds::Thresholds,
-    tracks::{Now, Track, Tracks},
 };
 use crate::{
     api,
@@ -122,7 +126,7 @@ impl Engine {
             .map(|(edge, path)| self.memory.usual(edge, *path, proven(edge, path)))
             .collect();
         for (edge, usual) in view.edges.iter_mut().zip(usual) {
-            edge.usual = Usual { is_excused: loss::is_excused(&edge.window, thresholds), ..usual };
+            edge.usual = Usual { is_excused: excuse::is_excused(&edge.window, thresholds), ..usual };
         }
     }
 

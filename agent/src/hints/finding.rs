@@ -1,10 +1,6 @@
 //! What a judge hands back for one tick.
 
-use super::{
-    baseline::subject_hash,
-    rule::Rule,
-    stats::{Fnv, confidence},
-};
+use crate::hints::{key::Fnv, key::subject_hash, rule::Rule, stats::confidence};
 use crate::{
     api::{Blame, BlameKind, Evidence, RuledOut},
     state::SubjectId,
@@ -13,38 +9,38 @@ use std::collections::BTreeMap;
 
 /// A rule that holds in this window.
 #[derive(Clone, Debug)]
-pub(super) struct Finding {
-    pub(super) rule: &'static Rule,
+pub(crate) struct Finding {
+    pub(crate) rule: &'static Rule,
     /// Index into the context's subjects.
-    pub(super) subject: usize,
-    pub(super) blame: Blame,
+    pub(crate) subject: usize,
+    pub(crate) blame: Blame,
     /// Evidence beyond the decision limit, nats; see [`confidence`].
-    pub(super) nats: f64,
+    pub(crate) nats: f64,
     /// 1: decided. Less with alternatives or without a baseline.
-    pub(super) certainty: f64,
+    pub(crate) certainty: f64,
     /// Strong enough to begin a hint with this window alone.
-    pub(super) overwhelming: bool,
-    pub(super) summary: String,
-    pub(super) evidence: Vec<Evidence>,
-    pub(super) ruled_out: Vec<RuledOut>,
+    pub(crate) overwhelming: bool,
+    pub(crate) summary: String,
+    pub(crate) evidence: Vec<Evidence>,
+    pub(crate) ruled_out: Vec<RuledOut>,
     /// Effects that this cause explains, as identifiers.
-    pub(super) effects: Vec<&'static str>,
+    pub(crate) effects: Vec<&'static str>,
     /// Edges that it explains: indices into the context's edges.
-    pub(super) edges: Vec<usize>,
+    pub(crate) edges: Vec<usize>,
 }
 
 impl Finding {
     /// Same subject and cause: same id, also when the blame moves as evidence comes in.
-    pub(super) fn id(&self, subject: &SubjectId) -> u64 {
+    pub(crate) fn id(&self, subject: &SubjectId) -> u64 {
         Fnv::finish(subject_hash(subject).field(self.rule.id.as_bytes()))
     }
 
-    pub(super) fn confidence(&self) -> f64 {
+    pub(crate) fn confidence(&self) -> f64 {
         confidence(self.nats, self.certainty)
     }
 
     /// From cause over its effects to the symptom.
-    pub(super) fn chain(&self) -> Vec<String> {
+    pub(crate) fn chain(&self) -> Vec<String> {
         let links = [self.rule.id].into_iter().chain(self.effects.iter().copied());
         links.chain([self.rule.symptom]).map(Into::into).collect()
     }
@@ -52,7 +48,7 @@ impl Finding {
 
 /// Makes one finding of those with the same subject and cause: the strongest speaks for all their edges.
 /// Order: of first appearance.
-pub(super) fn merge(findings: Vec<(SubjectId, Finding)>) -> Vec<(SubjectId, Finding)> {
+pub(crate) fn merge(findings: Vec<(SubjectId, Finding)>) -> Vec<(SubjectId, Finding)> {
     let mut places: BTreeMap<u64, usize> = BTreeMap::new();
     let mut out: Vec<(SubjectId, Finding)> = Vec::new();
     let mut more = Vec::new();
@@ -84,12 +80,12 @@ pub(super) fn merge(findings: Vec<(SubjectId, Finding)>) -> Vec<(SubjectId, Find
 }
 
 /// A culprit that nothing competes with.
-pub(super) fn blame(kind: BlameKind, name: impl Into<String>) -> Blame {
+pub(crate) fn blame(kind: BlameKind, name: impl Into<String>) -> Blame {
     Blame { kind, name: name.into(), alternatives: Vec::new() }
 }
 
 /// One number from the kernel programs, without a baseline.
-pub(super) fn evidence(signal: &str, observed: f64, unit: &str, place: &str, source: &str) -> Evidence {
+pub(crate) fn evidence(signal: &str, observed: f64, unit: &str, place: &str, source: &str) -> Evidence {
     Evidence {
         signal: signal.into(),
         observed,

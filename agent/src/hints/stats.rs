@@ -1,13 +1,13 @@
 //! Tests and formulas, free of any view.
 
 /// False-alarm rate of one loss test: the chance that the baseline alone makes so many episodes.
-pub(super) const LOSS_ALPHA: f64 = 1e-6;
+pub(crate) const LOSS_ALPHA: f64 = 1e-6;
 /// Below this chance one window is enough to begin a hint.
-pub(super) const OVERWHELMING_ALPHA: f64 = 1e-12;
+pub(crate) const OVERWHELMING_ALPHA: f64 = 1e-12;
 
 /// Natural logarithm of the chance of `events` or more when `expected` are expected (Poisson upper tail). 0 when
 /// `events` are not more than expected; −∞ when none are expected.
-pub(super) fn poisson_tail_ln(events: u64, expected: f64) -> f64 {
+pub(crate) fn poisson_tail_ln(events: u64, expected: f64) -> f64 {
     let k = events as f64;
     if k <= expected || events == 0 {
         return 0.0;
@@ -37,40 +37,18 @@ fn ln_factorial(n: u64) -> f64 {
 
 /// Confidence for `nats` of evidence beyond the decision limit, times `certainty` (1 = decided, less with
 /// alternatives): `certainty · (0.5 + 0.49 · (1 − e^(−nats/10)))`, two decimals, within 0 … 0.99.
-pub(super) fn confidence(nats: f64, certainty: f64) -> f64 {
+pub(crate) fn confidence(nats: f64, certainty: f64) -> f64 {
     let c = certainty * (0.5 + 0.49 * (1.0 - (-nats.max(0.0) / 10.0).exp()));
     (c.clamp(0.0, 0.99) * 100.0).round() / 100.0
 }
 
 /// Evidence of a value over its limit, in the unit of [`confidence`]: ten per e-fold, 0 at the limit.
-pub(super) fn over(observed: f64, limit: f64) -> f64 {
+pub(crate) fn over(observed: f64, limit: f64) -> f64 {
     if observed <= 0.0 || limit <= 0.0 { 0.0 } else { (10.0 * (observed / limit).ln()).max(0.0) }
 }
 
-/// FNV-1a, 64 bit: the same in every build, so ids outlive a restart.
-#[derive(Clone, Copy)]
-pub(super) struct Fnv(u64);
-
-impl Fnv {
-    pub(super) const fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-
-    /// Takes one field; fields are told apart by a separator that no name holds.
-    pub(super) fn field(mut self, bytes: &[u8]) -> Self {
-        for byte in bytes.iter().chain(&[0xff]) {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        self
-    }
-
-    pub(super) const fn finish(self) -> u64 {
-        self.0
-    }
-}
-
 /// `2.1 %`, with as many digits as the value needs.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let p = share * 100.0;
     if p == 0.0 || p >= 10.0 {
         format!("{p:.0} %")
@@ -82,7 +60,7 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// Milliseconds from µs, with as many digits as the value needs.
-pub(super) fn ms(us: f64) -> String {
+pub(crate) fn ms(us: f64) -> String {
     let v = us / 1000.0;
     if v >= 10.0 {
         format!("{v:.0} ms")
@@ -126,10 +104,5 @@ mod tests {
         assert_eq!(confidence(0.0, 1.0), 0.5);
         assert_eq!(confidence(f64::INFINITY, 1.0), 0.99);
         assert!(confidence(10.0, 0.8) < confidence(10.0, 1.0));
-    }
-
-    #[test]
-    fn fields_do_not_run_into_each_other() {
-        assert_ne!(Fnv::new().field(b"ab").field(b"c").finish(), Fnv::new().field(b"a").field(b"bc").finish());
     }
 }

@@ -3,28 +3,25 @@
 //! Nothing below imports this file: judges know their own rules only.
 
 use super::{
-    connect,
     context::Context,
-    cpu, dns, external,
     finding::Finding,
-    host, latency, limited, loss, ports, pressure, reader,
     rule::{Family, Rule},
-    size, status, waiting,
+    rules::{connect, cpu, dns, host, latency, limited, loss, pressure, status, waiting},
 };
 
 /// Applies the rules of one family.
-pub(super) fn judge(family: Family, context: &Context<'_>) -> Vec<Finding> {
+pub(crate) fn judge(family: Family, context: &Context<'_>) -> Vec<Finding> {
     match family {
         Family::Status => status::judge(context),
         Family::Host => host::judge(context),
-        Family::Connect => [ports::judge(context), size::judge(context), connect::judge(context)].concat(),
+        Family::Connect => connect::judge(context),
         Family::Loss => loss::judge(context),
         Family::Latency => latency::judge(context),
-        Family::Limited => limited::judge(context).into_iter().chain(reader::judge(context)).collect(),
+        Family::Limited => limited::judge(context),
         Family::Cpu => cpu::judge(context),
         Family::Pressure => pressure::judge(context),
         Family::Dns => dns::judge(context),
-        Family::Waiting => waiting::judge(context).into_iter().chain(external::judge(context)).collect(),
+        Family::Waiting => waiting::judge(context),
     }
 }
 
@@ -38,8 +35,8 @@ pub static RULES: &[Rule] = &[
     host::NODE_QDISC_DROPS,
     host::NODE_SOFTNET_DROPS,
     connect::POD_ACCEPT_QUEUE_FULL,
-    ports::PORT_EXHAUSTION,
-    size::PATH_MTU_BLACKHOLE,
+    connect::ports::PORT_EXHAUSTION,
+    connect::mtu::PATH_MTU_BLACKHOLE,
     connect::PEER_UNREACHABLE,
     connect::PEER_REFUSING,
     loss::NODE_PACKET_LOSS,
@@ -47,7 +44,7 @@ pub static RULES: &[Rule] = &[
     latency::PATH_LATENCY,
     limited::PEER_RECEIVER_LIMITED,
     limited::POD_SEND_BUFFER_LIMITED,
-    reader::POD_SLOW_READER,
+    limited::slow_reader::POD_SLOW_READER,
     cpu::POD_CPU_THROTTLED,
     pressure::NODE_CPU_CONTENTION,
     pressure::POD_CPU_STARVED,
@@ -57,7 +54,7 @@ pub static RULES: &[Rule] = &[
     pressure::POD_IO_PRESSURE,
     dns::DNS_SLOW,
     waiting::POD_APPLICATION_SLOW,
-    external::EXTERNAL_SLOW,
+    waiting::external::EXTERNAL_SLOW,
     waiting::PEER_SLOW,
 ];
 

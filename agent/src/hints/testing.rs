@@ -10,25 +10,25 @@ use crate::{
 use netwhy_abi::{PeerClass, Retransmit, bucket_index};
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
-pub(super) const NODE: &str = "node-a";
-pub(super) const HZ: u32 = 250;
+pub(crate) const NODE: &str = "node-a";
+pub(crate) const HZ: u32 = 250;
 /// 2024-01-01T00:00:00Z.
 const EPOCH_MS: u64 = 1_704_067_200_000;
 
 /// What is the same in every window until a test changes it.
 #[derive(Clone, Default)]
-pub(super) struct Case {
-    pub(super) subjects: Vec<SubjectView>,
-    pub(super) edges: Vec<EdgeView>,
-    pub(super) host: Option<HostView>,
-    pub(super) cpu_users: Vec<CpuUser>,
-    pub(super) zone: Option<Arc<str>>,
-    pub(super) dns: Vec<DnsView>,
+pub(crate) struct Case {
+    pub(crate) subjects: Vec<SubjectView>,
+    pub(crate) edges: Vec<EdgeView>,
+    pub(crate) host: Option<HostView>,
+    pub(crate) cpu_users: Vec<CpuUser>,
+    pub(crate) zone: Option<Arc<str>>,
+    pub(crate) dns: Vec<DnsView>,
 }
 
 impl Case {
     /// Pods, each with one healthy client's edge to each peer.
-    pub(super) fn mesh(pods: &[&str], peers: &[&str]) -> Self {
+    pub(crate) fn mesh(pods: &[&str], peers: &[&str]) -> Self {
         let mut case = Self::default();
         for pod in pods {
             case.subjects.push(SubjectView {
@@ -42,21 +42,21 @@ impl Case {
         case
     }
 
-    pub(super) fn subject(&mut self, pod: &str) -> &mut SubjectView {
+    pub(crate) fn subject(&mut self, pod: &str) -> &mut SubjectView {
         self.subjects.iter_mut().find(|s| s.id.name == pod).unwrap()
     }
 
-    pub(super) fn edge(&mut self, pod: &str, peer: &str) -> &mut EdgeView {
+    pub(crate) fn edge(&mut self, pod: &str, peer: &str) -> &mut EdgeView {
         let peer = addr(peer);
         self.edges.iter_mut().find(|e| e.subject.name == pod && e.peer == peer).unwrap()
     }
 
-    pub(super) fn tally(&mut self, pod: &str, peer: &str) -> &mut Tally {
+    pub(crate) fn tally(&mut self, pod: &str, peer: &str) -> &mut Tally {
         &mut self.edge(pod, peer).window
     }
 
     /// The same with one edge's window changed.
-    pub(super) fn with(&self, pod: &str, peer: &str, change: impl FnOnce(&mut Tally)) -> Self {
+    pub(crate) fn with(&self, pod: &str, peer: &str, change: impl FnOnce(&mut Tally)) -> Self {
         let mut case = self.clone();
         change(case.tally(pod, peer));
         case
@@ -93,7 +93,7 @@ impl Case {
     }
 }
 
-pub(super) fn id(pod: &str) -> SubjectId {
+pub(crate) fn id(pod: &str) -> SubjectId {
     SubjectId {
         kind: SubjectKind::Pod,
         namespace: "shop".into(),
@@ -107,7 +107,7 @@ fn addr(peer: &str) -> std::net::Ipv6Addr {
 }
 
 /// A client's edge: 1000 requests per window, 0.1 ms, two new connections, 1 in 5000 segments lost.
-pub(super) fn healthy(pod: &str, peer: &str) -> EdgeView {
+pub(crate) fn healthy(pod: &str, peer: &str) -> EdgeView {
     let window = Tally {
         rtt: rtts(&[(100, 60), (140, 40)]),
         min_rtt_us: Some(80),
@@ -135,14 +135,14 @@ pub(super) fn healthy(pod: &str, peer: &str) -> EdgeView {
 }
 
 /// Lookups of a Pod at a server: answered after (µs, how many), and without an answer.
-pub(super) fn lookups(pod: &str, server: &str, answered: &[(u32, u64)], unanswered: u64) -> DnsView {
+pub(crate) fn lookups(pod: &str, server: &str, answered: &[(u32, u64)], unanswered: u64) -> DnsView {
     let durations = rtts(answered);
     let server = EdgeView { window: Tally::default(), ..healthy(pod, server) };
     DnsView { server, window: Lookups { answered: durations.count(), durations, unanswered } }
 }
 
 /// A histogram of (µs, samples).
-pub(super) fn rtts(samples: &[(u32, u64)]) -> Histogram {
+pub(crate) fn rtts(samples: &[(u32, u64)]) -> Histogram {
     let mut all = Histogram::default();
     for (us, n) in samples {
         all.add(&Histogram::from_counts([(bucket_index(*us) as u8, *n)], u64::from(*us) * n));
@@ -151,13 +151,13 @@ pub(super) fn rtts(samples: &[(u32, u64)]) -> Histogram {
 }
 
 /// Loss as a sender sees it: each episode a fast retransmission.
-pub(super) fn lose(tally: &mut Tally, episodes: u64) {
+pub(crate) fn lose(tally: &mut Tally, episodes: u64) {
     tally.loss_episodes += episodes;
     tally.retransmits[Retransmit::Fast as usize] += episodes;
 }
 
 /// Adds loss to every edge towards the given peers.
-pub(super) fn lossy(case: &Case, pods: &[&str], peers: &[&str], episodes: u64) -> Case {
+pub(crate) fn lossy(case: &Case, pods: &[&str], peers: &[&str], episodes: u64) -> Case {
     let mut case = case.clone();
     for pod in pods {
         for peer in peers {
@@ -168,42 +168,42 @@ pub(super) fn lossy(case: &Case, pods: &[&str], peers: &[&str], episodes: u64) -
 }
 
 /// An engine and its clock.
-pub(super) struct Run {
-    pub(super) engine: Engine,
-    pub(super) thresholds: Thresholds,
-    pub(super) window_ms: u64,
+pub(crate) struct Run {
+    pub(crate) engine: Engine,
+    pub(crate) thresholds: Thresholds,
+    pub(crate) window_ms: u64,
     second: u64,
 }
 
 impl Run {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { engine: Engine::new(NODE), thresholds: Thresholds::default(), window_ms: 10_000, second: 0 }
     }
 
     /// After 30 s of the given normal state.
-    pub(super) fn warm(case: &Case) -> Self {
+    pub(crate) fn warm(case: &Case) -> Self {
         let mut run = Self::new();
         assert_eq!(run.ticks(30, case), vec![], "the normal state must be silent");
         run
     }
 
-    pub(super) fn tick(&mut self, case: &Case) -> Vec<Hint> {
+    pub(crate) fn tick(&mut self, case: &Case) -> Vec<Hint> {
         self.second += 1;
         self.engine.tick(&self.view(case), &self.thresholds)
     }
 
     /// What the engine is shown now.
-    pub(super) fn view(&self, case: &Case) -> NodeView {
+    pub(crate) fn view(&self, case: &Case) -> NodeView {
         case.view(self.second, self.window_ms)
     }
 
     /// Hints after the last of `n` ticks.
-    pub(super) fn ticks(&mut self, n: u64, case: &Case) -> Vec<Hint> {
+    pub(crate) fn ticks(&mut self, n: u64, case: &Case) -> Vec<Hint> {
         (0..n).map(|_| self.tick(case)).last().unwrap_or_default()
     }
 
     /// Ticks `n` times and expects no firing hint in any.
-    pub(super) fn expect_silence(&mut self, n: u64, case: &Case) {
+    pub(crate) fn expect_silence(&mut self, n: u64, case: &Case) {
         for i in 0..n {
             let hints = firing(&self.tick(case));
             assert!(hints.is_empty(), "tick {i}: {:?}", hints.iter().map(|h| &h.summary).collect::<Vec<_>>());
@@ -211,28 +211,28 @@ impl Run {
     }
 
     /// Ticks three times and expects exactly one firing hint.
-    pub(super) fn expect_one(&mut self, case: &Case) -> Hint {
+    pub(crate) fn expect_one(&mut self, case: &Case) -> Hint {
         let mut hints = firing(&self.ticks(3, case));
         assert_eq!(hints.len(), 1, "{:?}", hints.iter().map(|h| &h.summary).collect::<Vec<_>>());
         hints.remove(0)
     }
 
-    pub(super) fn skip_seconds(&mut self, n: u64) {
+    pub(crate) fn skip_seconds(&mut self, n: u64) {
         self.second += n;
     }
 }
 
-pub(super) fn firing(hints: &[Hint]) -> Vec<Hint> {
+pub(crate) fn firing(hints: &[Hint]) -> Vec<Hint> {
     hints.iter().filter(|h| h.state == HintState::Firing).cloned().collect()
 }
 
 /// (cause, blame kind, blame name).
-pub(super) fn verdict(hint: &Hint) -> (&str, BlameKind, &str) {
+pub(crate) fn verdict(hint: &Hint) -> (&str, BlameKind, &str) {
     (&hint.cause, hint.blame.kind, &hint.blame.name)
 }
 
 /// A Node with one interface and two CPUs, half idle, that drops nothing and where nobody waits.
-pub(super) fn host() -> HostView {
+pub(crate) fn host() -> HostView {
     let eth0 = || Some(Arc::from("eth0"));
     let zero = |signal: &Signal| {
         let on = matches!(signal.group(), Group::Devices | Group::Qdiscs).then(eth0).flatten();
@@ -264,7 +264,7 @@ pub(super) fn host() -> HostView {
 }
 
 /// What a counter of [`host`] grew by in the window.
-pub(super) fn set(host: &mut HostView, signal: Signal, window: u64) {
+pub(crate) fn set(host: &mut HostView, signal: Signal, window: u64) {
     let counter = host.counters.iter_mut().find(|((s, _), _)| *s == signal).unwrap();
     counter.1.window = window;
 }

@@ -1,0 +1,160 @@
+//! Hints that belong together: one cause seen by many, and its effects on others.
+
+use crate::hints::rule::Rule;
+use crate::{
+    api::{Blame, BlameKind},
+    state::SubjectId,
+};
+use std::collections::BTreeMap;
+
+/// A hint as far as it decides with which others it belongs together.
+#[derive(Clone, Copy)]
+pub(crate) struct Member<'a> {
+    pub(crate) rule: &'static Rule,
+    pub(crate) blame: &'a Blame,
+    pub(crate) subject: &'a SubjectId,
+}
+
+/// Where a hint belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Which incident, counted from 0 in the order of first appearance.
+    pub(crate) incident: usize,
+    /// What at the blamed Pod explains it. `None`: it is no effect of another hint of this Node.
+    pub(crate) root: Option<&'static str>,
+}
+
+/// Hints of one cause and culprit, which are alike for all that follows.
+struct Group<'a> {
+    rule: &'static Rule,
+    culprit: (BlameKind, String),
+    first: Member<'a>,
+    incident: usize,
+    root: Option<&'static str>,
+}
+
+/// Sorts hints into incidents. Two belong to one when they have the same culprit, and the same cause or causes of which
+/// one makes the other; or when one blames a Pod for an effect whose cause the other found at that Pod.
+pub(crate) fn places(members: &[Member<'_>]) -> Vec<Place> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut known: BTreeMap<(&str, u8, String), usize> = BTreeMap::new();
+    let mut of_member = Vec::with_capacity(members.len());
+    for member in members {
+        let culprit = culprit(member);
+        let place = *known.entry((member.rule.id, culprit.0 as u8, culprit.1.clone())).or_insert_with(|| {
+            let incident = groups.len();
+            groups.push(Group { rule: member.rule, culprit, first: *member, incident, root: None });
+            incident
+        });
+        of_member.push(place);
+    }
+    for a in 0..groups.len() {
+        for b in 0..groups.len() {
+            let remote = a != b && explains_caller(&groups[a], &groups[b]);
+            if remote {
+                groups[b].root = groups[b].root.or(Some(groups[a].rule.id));
+            }
+            let same = groups[a].culprit == groups[b].culprit && groups[b].rule.caused_by.contains(&groups[a].rule.id);
+            if remote || same {
+                join(&mut groups, a, b);
+            }
+        }
+    }
+    let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
+    let place = |group: usize| {
+        let next = numbers.len();
+        let incident = *numbers.entry(groups[group].incident).or_insert(next);
+        Place { incident, root: groups[group].root }
+    };
+    of_member.into_iter().map(place).collect()
+}
+
+fn join(groups: &mut [Group<'_>], a: usize, b: usize) {
+    let (to, from) = (groups[a].incident.min(groups[b].incident), groups[a].incident.max(groups[b].incident));
+    groups.iter_mut().filter(|group| group.incident == from).for_each(|group| group.incident = to);
+}
+
+/// Who is at fault, unmistakably: Pods and undecided blames of different subjects are different ones.
+fn culprit(member: &Member<'_>) -> (BlameKind, String) {
+    let Blame { kind, name, .. } = member.blame;
+    let SubjectId { namespace, name: subject, .. } = member.subject;
+    let name = match kind {
+        BlameKind::Pod => format!("{namespace}/{name}"),
+        BlameKind::None => format!("{namespace}/{subject}"),
+        BlameKind::Node
+        | BlameKind::PeerNode
+        | BlameKind::NodePair
+        | BlameKind::ZonePair
+        | BlameKind::PeerPod
+        | BlameKind::External => name.clone(),
+    };
+    (*kind, name)
+}
+
+/// `cause` is what is wrong at the Pod that `effect` blames.
+fn explains_caller(cause: &Group<'_>, effect: &Group<'_>) -> bool {
+    let SubjectId { namespace, name, .. } = cause.first.subject;
+    effect.culprit.0 == BlameKind::PeerPod
+        && matches!(cause.culprit.0, BlameKind::Pod | BlameKind::Node)
+        && effect.culprit.1 == format!("{namespace}/{name}")
+        && effect.rule.caused_by_at_peer.contains(&cause.rule.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hints::{RULES, finding::blame, testing::id};
+
+    fn incidents(members: &[(&'static str, Blame, &str)]) -> Vec<Place> {
+        let subjects: Vec<SubjectId> = members.iter().map(|(_, _, subject)| id(subject)).collect();
+        let members: Vec<Member<'_>> = members
+            .iter()
+            .zip(&subjects)
+            .map(|((cause, blame, _), subject)| Member { rule: rule(cause), blame, subject })
+            .collect();
+        places(&members)
+    }
+
+    fn rule(id: &str) -> &'static Rule {
+        RULES.iter().find(|rule| rule.id == id).unwrap()
+    }
+
+    fn numbers(members: &[(&'static str, Blame, &str)]) -> Vec<usize> {
+        incidents(members).iter().map(|place| place.incident).collect()
+    }
+
+    #[test]
+    fn many_that_suffer_from_one_node_are_one_incident() {
+        let node = || blame(BlameKind::Node, "node-a");
+        let all = [
+            ("node_packet_loss", node(), "cart"),
+            ("node_packet_loss", node(), "payment"),
+            ("node_nic_drops", node(), "search"),
+            ("node_memory_pressure", node(), "cart"),
+        ];
+        assert_eq!(numbers(&all), [0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn callers_of_a_throttled_pod_are_of_its_incident_and_know_why() {
+        let all = [
+            ("peer_slow", blame(BlameKind::PeerPod, "shop/db"), "cart"),
+            ("pod_cpu_throttled", blame(BlameKind::Pod, "db"), "db"),
+            ("peer_slow", blame(BlameKind::PeerPod, "shop/cache"), "cart"),
+        ];
+        assert_eq!(numbers(&all), [0, 0, 1]);
+        let roots: Vec<_> = incidents(&all).iter().map(|place| place.root).collect();
+        assert_eq!(roots, [Some("pod_cpu_throttled"), None, None]);
+    }
+
+    #[test]
+    fn the_same_cause_in_two_pods_is_two_incidents() {
+        let all = [
+            ("pod_cpu_throttled", blame(BlameKind::Pod, "cart"), "cart"),
+            ("pod_cpu_throttled", blame(BlameKind::Pod, "payment"), "payment"),
+            ("path_loss", blame(BlameKind::None, ""), "cart"),
+            ("path_loss", blame(BlameKind::None, ""), "payment"),
+        ];
+        assert_eq!(numbers(&all), [0, 1, 2, 3]);
+    }
+}

@@ -1,0 +1,92 @@
+//! What is normal for DNS lookups, learnt while nothing is wrong with them.
+
+use crate::hints::{key::edge_key, memory::mean::Mean, rule::Family, thresholds::Thresholds};
+use crate::{
+    sample::Lookups,
+    state::{DnsView, NodeView, SubjectId},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// Servers that were not asked for so long are forgotten.
+const FORGET: Duration = Duration::from_secs(600);
+/// Pairs of subject and server remembered (≈ 100 bytes each).
+const MAX_ROWS: usize = 20_000;
+/// Share of bad lookups that is always called normal: names that take their servers long exist everywhere.
+const BAD_FLOOR: f64 = 0.01;
+/// Lookups after which a server's own share weighs as much as the floor.
+const SHRINK: f64 = 200.0;
+/// Slow by anybody's standard: what counts before a baseline is known, µs.
+const COLD_US: f64 = 1_000_000.0;
+
+/// All subjects' servers.
+#[derive(Debug, Default)]
+pub(crate) struct DnsMemory {
+    rows: BTreeMap<u64, Row>,
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    last_at: Duration,
+    ln_p50: Mean,
+    /// Decaying sums.
+    bad: f64,
+    all: f64,
+}
+
+impl DnsMemory {
+    /// Median duration in normal times, µs. `None`: not known yet.
+    pub(crate) fn p50_us(&self, row: &DnsView) -> Option<f64> {
+        self.rows.get(&edge_key(&row.server))?.ln_p50.get().map(f64::exp)
+    }
+
+    /// Share of lookups that are bad in normal times, at least 1 %.
+    pub(crate) fn bad_ratio(&self, row: &DnsView) -> f64 {
+        let (bad, all) = self.rows.get(&edge_key(&row.server)).map_or((0.0, 0.0), |row| (row.bad, row.all));
+        ((bad + SHRINK * BAD_FLOOR) / (all + SHRINK)).max(BAD_FLOOR)
+    }
+
+    /// From which duration on a lookup is slow, µs.
+    pub(crate) fn limit_us(&self, row: &DnsView, thresholds: &Thresholds) -> f64 {
+        match self.p50_us(row) {
+            Some(usual) => (thresholds.rtt_inflation * usual).max(thresholds.dns_slow_ms * 1000.0),
+            None => COLD_US.max(thresholds.dns_slow_ms * 1000.0),
+        }
+    }
+
+    /// Lookups of the window that were slow, or that nobody answered.
+    pub(crate) fn bad(&self, row: &DnsView, thresholds: &Thresholds) -> u64 {
+        let Lookups { durations, unanswered, .. } = &row.window;
+        let fast = durations.count_up_to(self.limit_us(row, thresholds) as u32);
+        durations.count() - fast + unanswered
+    }
+
+    /// Learns from a window, but not of subjects in `busy`. `share`: part of the window that is new.
+    pub(crate) fn learn(
+        &mut self,
+        view: &NodeView,
+        thresholds: &Thresholds,
+        (keep, share): (f64, f64),
+        busy: &BTreeSet<(Family, SubjectId)>,
+    ) {
+        for row in &view.dns {
+            if busy.contains(&(Family::Dns, row.server.subject.clone())) {
+                continue;
+            }
+            let bad = self.bad(row, thresholds);
+            let memory = self.rows.entry(edge_key(&row.server)).or_default();
+            memory.last_at = view.at;
+            memory.bad = memory.bad * keep + bad as f64 * share;
+            memory.all = memory.all * keep + row.window.count() as f64 * share;
+            if let Some(p50) = row.window.durations.quantile_us(0.5) {
+                memory.ln_p50.learn(p50.max(1.0).ln(), keep);
+            }
+        }
+        self.rows.retain(|_, row| view.at.saturating_sub(row.last_at) < FORGET);
+        if self.rows.len() > MAX_ROWS {
+            self.rows.retain(|_, row| row.last_at == view.at);
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! Packets that this Node itself drops: connection tracking, interfaces, queue disciplines, receive backlogs. All these
+//! are counters of the whole Node, so none of them blames without a Pod that suffers at the same time.
+
+use crate::hints::{
+    context::Context,
+    culprit::victims::{self, Reach, Victim},
+    finding::{Finding, blame, evidence},
+    rule::{Family, QueryTemplate, Rule},
+    stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, over, percent, poisson_tail_ln},
+};
+use crate::{
+    api::{BlameKind, Evidence, RuledOut},
+    sample::{Device, Gauge, HostKey, Signal},
+    state::HostView,
+};
+
+const TEST_TAIL: &str = "Poisson upper tail against the Node's own baseline (half-life 5 min, never below one per 10 s), \
+                         false-alarm rate 1e-6 per window and counter if drops came one by one; they come in bursts, so \
+                         at least three times the baseline is asked for too, and a victim at the same time: episodes of \
+                         one Pod above its edges' baseline at 1e-3. Joint rate, where both are independent in normal \
+                         times: 1e-9 per window and Pod.";
+const MINIMUM: &str = "10 drops in the window, and one for every two loss episodes of the victims; a victim with 3 \
+                       episodes and `loss_ratio`, or `syn_retransmits` SYNs resent, or `connect_failures` attempts \
+                       without an answer.";
+const RULED_OUT_BY: &str = "No Pod that suffers in the same window; fewer drops than half of the victims' loss episodes \
+                            (then most of it gets lost elsewhere); a rate that is this Node's normal one; losses that \
+                            bulk senders make themselves by filling a queue.";
+
+pub(crate) const NODE_CONNTRACK_FULL: Rule = Rule {
+    id: "node_conntrack_full",
+    family: Family::Host,
+    order: 40,
+    symptom: "connect_failures",
+    meaning: "The Node's connection tracking table is full (or the cloud instance's allowance for it is used up): packets \
+              of new connections are dropped, and clients send their SYNs again.",
+    signals: &[
+        "netwhy_node_conntrack_failures_total",
+        "netwhy_node_conntrack_entries",
+        "netwhy_node_conntrack_limit",
+        "netwhy_node_nic_allowance_exceeded_total{allowance=\"conntrack\"}",
+        "netwhy_tcp_retransmitted_segments_total{type=\"syn\"}",
+        "netwhy_tcp_connect_failures_total{reason=\"timed_out\"}",
+    ],
+    test: "At least 3 packets dropped by connection tracking in the window, three times the Node's baseline, and a Pod \
+           whose handshakes go unanswered at the same time. The kernel counts drops only when an entry can't be made: no \
+           false alarm by chance.",
+    minimum: "3 drops, and a victim with `syn_retransmits` SYNs resent or `connect_failures` attempts without an answer.",
+    ruled_out_by: "Handshakes that all succeed; a fill below 90 % of the limit without the cloud's own counter (then \
+                   something else makes tracking fail).",
+    action: "Raise net.netfilter.nf_conntrack_max (kube-proxy: conntrack.maxPerCore), shorten the timeouts, or find who \
+             opens so many connections.",
+    caused_by: &[],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate {
+        shows: "connections that could not be tracked per second",
+        promql: "sum by (node, event) (rate(netwhy_node_conntrack_failures_total{N}R))",
+    }],
+};
+
+pub(crate) const NODE_NIC_DROPS: Rule = Rule {
+    id: "node_nic_drops",
+    family: Family::Host,
+    order: 50,
+    symptom: "packet_loss",
+    meaning: "An interface of this Node drops packets or receives bad ones, or the cloud holds it back at an allowance of \
+              the instance.",
+    signals: &[
+        "netwhy_node_nic_drops_total",
+        "netwhy_node_nic_errors_total",
+        "netwhy_node_nic_allowance_exceeded_total",
+        "netwhy_node_nic_info",
+        "netwhy_tcp_loss_episodes_total",
+    ],
+    test: TEST_TAIL,
+    minimum: MINIMUM,
+    ruled_out_by: RULED_OUT_BY,
+    action: "Missed packets: enlarge the rings, spread interrupts. CRC errors: cable, plug, switch port. An allowance: a \
+             larger instance. Compare driver and firmware with Nodes that are well; drain the Node if it goes on.",
+    caused_by: &[],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate {
+        shows: "packets dropped by interfaces per second",
+        promql: "sum by (node, device, direction) (rate(netwhy_node_nic_drops_total{N}R))",
+    }],
+};
+
+pub(crate) const NODE_QDISC_DROPS: Rule = Rule {
+    id: "node_qdisc_drops",
+    family: Family::Host,
+    order: 60,
+    symptom: "packet_loss",
+    meaning: "The queue in front of an interface overflows: the Node sends more than the interface or its rate limit takes, \
+              and Pods that send little lose packets with those that send much.",
+    signals: &["netwhy_node_qdisc_drops_total", "netwhy_node_qdisc_backlog_bytes", "netwhy_tcp_loss_episodes_total"],
+    test: TEST_TAIL,
+    minimum: MINIMUM,
+    ruled_out_by: "As `node_nic_drops`. A Pod on the Node's own network loses nothing to a full queue there: the kernel tells \
+                   its socket, which waits; only packets that pass through the Node are lost.",
+    action: "Look at `tc -s qdisc`: raise a rate or a limit that is too low, or use fq_codel, which spares small flows; find \
+             the Pod that fills the queue.",
+    caused_by: &[],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate {
+        shows: "packets dropped by queue disciplines per second",
+        promql: "sum by (node, device) (rate(netwhy_node_qdisc_drops_total{N}R))",
+    }],
+};
+
+pub(crate) const NODE_SOFTNET_DROPS: Rule = Rule {
+    id: "node_softnet_drops",
+    family: Family::Host,
+    order: 70,
+    symptom: "packet_loss",
+    meaning: "A CPU's receive backlog is full: packets between Pods, and those steered to that CPU, are dropped before any \
+              socket sees them.",
+    signals: &[
+        "netwhy_node_softnet_drops_total",
+        "netwhy_node_softnet_squeezes_total",
+        "netwhy_tcp_loss_episodes_total",
+    ],
+    test: TEST_TAIL,
+    minimum: MINIMUM,
+    ruled_out_by: RULED_OUT_BY,
+    action: "Raise net.core.netdev_max_backlog and net.core.netdev_budget, and spread the load over CPUs (RPS, interrupts).",
+    caused_by: &[],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate {
+        shows: "packets dropped by full receive backlogs per second",
+        promql: "sum by (node) (rate(netwhy_node_softnet_drops_total{N}R))",
+    }],
+};
+
+/// Drops that a verdict needs.
+const MIN_DROPS: u64 = 10;
+/// Packets that connection tracking must have dropped.
+const MIN_CONNTRACK_DROPS: u64 = 3;
+/// Multiple of the baseline: drops come in bursts, which the Poisson test alone would call news.
+const OVER_BASELINE: f64 = 3.0;
+/// No Node is perfect: drops per second that are always called normal.
+const FLOOR_PER_SECOND: f64 = 0.1;
+/// Loss episodes that one drop explains at most.
+const EPISODES_PER_DROP: u64 = 2;
+/// Share of the limit from which a table counts as full.
+const FULL: f64 = 0.9;
+
+/// What an interface does not carry.
+const NIC: [Signal; 9] = [
+    Signal::NicRxDropped,
+    Signal::NicRxMissed,
+    Signal::NicRxErrors,
+    Signal::NicTxDropped,
+    Signal::NicTxErrors,
+    Signal::AllowanceBandwidthIn,
+    Signal::AllowanceBandwidthOut,
+    Signal::AllowancePackets,
+    Signal::AllowanceLinkLocal,
+];
+
+/// Counters of one place that grew more than they usually do.
+struct Suspect {
+    rule: &'static Rule,
+    /// Who may suffer from it.
+    reach: Reach,
+    /// Drops in the window.
+    drops: u64,
+    /// Nats beyond the decision limit.
+    nats: f64,
+    /// The chance is so small that one window is enough.
+    overwhelming: bool,
+    /// Without a baseline yet.
+    cold: bool,
+    /// For people: what drops, and how much.
+    what: String,
+    evidence: Vec<Evidence>,
+}
+
+pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
+    let Some(host) = context.host else { return Vec::new() };
+    let mut suspects = Vec::new();
+    suspects.extend(conntrack(context, host));
+    for device in &host.devices {
+        suspects.extend(interface(context, host, device));
+        suspects.extend(qdisc(context, host, device));
+    }
+    suspects.extend(softnet(context, host));
+    suspects.into_iter().flat_map(|suspect| findings(context, &suspect)).collect()
+}
+
+/// One finding for each Pod that suffers, if what was dropped can explain it.
+fn findings(context: &Context<'_>, suspect: &Suspect) -> Vec<Finding> {
+    let connects_only = suspect.rule.id == NODE_CONNTRACK_FULL.id;
+    let suffers = |v: &Victim| v.cannot_connect(context) || (!connects_only && v.loses(context));
+    let all = victims::sums(context, suspect.reach);
+    let hurt: Vec<&Victim> = all.iter().filter(|v| suffers(v)).collect();
+    let episodes: u64 = hurt.iter().filter(|v| v.loses(context)).map(|v| v.episodes).sum();
+    if !connects_only && suspect.drops * EPISODES_PER_DROP < episodes {
+        return Vec::new();
+    }
+    let finding = |victim: &&Victim| {
+        let subject = &context.subjects[victim.subject];
+        let (name, place) = (subject.name(), format!("{}→*", context.node));
+        let mut numbers = suspect.evidence.clone();
+        if victim.episodes > 0 {
+            let source = "ebpf:tcp_retransmit_skb";
+            let n = victim.episodes as f64;
+            numbers.push(evidence("netwhy_tcp_loss_episodes_total", n, "episodes", &place, source));
+        }
+        if victim.connects > 0 {
+            let n = victim.connects as f64;
+            numbers.push(evidence("handshakes_without_answer", n, "segments and attempts", &place, "ebpf"));
+        }
+        Finding {
+            rule: suspect.rule,
+            subject: victim.subject,
+            blame: blame(BlameKind::Node, context.node),
+            nats: suspect.nats,
+            certainty: if suspect.cold { 0.8 } else { 1.0 },
+            overwhelming: suspect.overwhelming,
+            summary: format!(
+                "{name} suffers from {} itself: {}; meanwhile {}",
+                context.node,
+                suspect.what,
+                victim.harm()
+            ),
+            evidence: numbers,
+            ruled_out: subject.not_throttled(context.thresholds).into_iter().chain(clean(context, suspect)).collect(),
+            effects: Vec::new(),
+            edges: Vec::new(),
+        }
+    };
+    hurt.iter().map(finding).collect()
+}
+
+/// The other places of this Node that dropped nothing.
+fn clean(context: &Context<'_>, suspect: &Suspect) -> Vec<RuledOut> {
+    let Some(host) = context.host else { return Vec::new() };
+    let sum = |signals: &[Signal]| {
+        let of = host
+            .counters
+            .iter()
+            .filter(|((s, on), _)| signals.contains(s) && (*s != Signal::SoftnetDropped || on.is_none()));
+        let mut all = of.map(|(_, count)| count.window).peekable();
+        all.peek().is_some().then(|| all.sum::<u64>())
+    };
+    let others: [(&Rule, &[Signal], &str); 3] = [
+        (&NODE_NIC_DROPS, &NIC, "packets dropped or bad at the interfaces"),
+        (&NODE_QDISC_DROPS, &[Signal::QdiscDrops], "packets dropped by queue disciplines"),
+        (&NODE_SOFTNET_DROPS, &[Signal::SoftnetDropped], "packets dropped by receive backlogs"),
+    ];
+    let zero = others.into_iter().filter(|(rule, signals, _)| rule.id != suspect.rule.id && sum(signals) == Some(0));
+    zero.map(|(rule, _, what)| RuledOut { cause: rule.id.into(), because: format!("0 {what}") }).collect()
+}
+
+/// What a counter did: growth, growth expected, and whether a baseline is known.
+#[derive(Clone, Copy)]
+struct Growth {
+    drops: u64,
+    expected: f64,
+    cold: bool,
+}
+
+fn growth(context: &Context<'_>, host: &HostView, key: &HostKey) -> Option<Growth> {
+    let drops = host.counters.get(key)?.window;
+    let rate = context.host_memory.rate(key);
+    let expected = rate.unwrap_or(0.0) * context.window.as_secs_f64();
+    Some(Growth { drops, expected, cold: rate.is_none() })
+}
+
+/// Counters of one place that grew more than they usually do, summed up.
+struct Tested {
+    sum: Growth,
+    /// Logarithm of the chance that the baseline alone makes so many.
+    ln_p: f64,
+    evidence: Vec<Evidence>,
+}
+
+impl Tested {
+    fn is_unlikely(&self) -> bool {
+        self.sum.drops >= MIN_DROPS && self.ln_p <= LOSS_ALPHA.ln()
+    }
+}
+
+/// Sums up what grew. What is as it always is neither hides what is new nor adds to it.
+fn test(context: &Context<'_>, host: &HostView, keys: &[HostKey], place: &str) -> Tested {
+    let seconds = context.window.as_secs_f64();
+    let all = keys.iter().filter_map(|key| Some((key, growth(context, host, key)?)));
+    let news: Vec<(&HostKey, Growth)> =
+        all.filter(|(_, g)| g.drops > 0 && g.drops as f64 >= OVER_BASELINE * g.expected).collect();
+    let sum = Growth {
+        drops: news.iter().map(|(_, g)| g.drops).sum(),
+        expected: news.iter().map(|(_, g)| g.expected).sum(),
+        cold: news.iter().any(|(_, g)| g.cold),
+    };
+    let number = |((signal, _), g): &(&HostKey, Growth)| Evidence {
+        baseline: (!g.cold).then_some(g.expected / seconds),
+        ..evidence(signal.label(), g.drops as f64 / seconds, "per second", place, signal.source())
+    };
+    let ln_p = poisson_tail_ln(sum.drops, sum.expected.max(FLOOR_PER_SECOND * seconds));
+    Tested { sum, ln_p, evidence: news.iter().map(number).collect() }
+}
+
+fn suspect(rule: &'static Rule, reach: Reach, what: String, tested: Tested) -> Suspect {
+    let Tested { sum, ln_p, evidence } = tested;
+    Suspect {
+        rule,
+        reach,
+        drops: sum.drops,
+        nats: (-ln_p + LOSS_ALPHA.ln()).max(0.0),
+        overwhelming: !sum.cold && ln_p <= OVERWHELMING_ALPHA.ln(),
+        cold: sum.cold,
+        what,
+        evidence,
+    }
+}
+
+fn interface(context: &Context<'_>, host: &HostView, device: &Device) -> Option<Suspect> {
+    let keys = NIC.map(|signal| (signal, Some(device.name.clone())));
+    let tested = Some(test(context, host, &keys, &device.name)).filter(Tested::is_unlikely)?;
+    let drops = tested.sum.drops;
+    // Share of what went through it, where that is known.
+    let packets: u64 = [Signal::NicRxPackets, Signal::NicTxPackets]
+        .iter()
+        .filter_map(|signal| host.count_on(*signal, &device.name))
+        .map(|count| count.window)
+        .sum();
+    let share =
+        if packets > 0 { format!(" ({})", percent(drops as f64 / (packets + drops) as f64)) } else { String::new() };
+    let kinds: Vec<&str> = tested.evidence.iter().map(|number| number.signal.trim_start_matches("nic_")).collect();
+    let driver = of_driver(device);
+    let what = format!("{}{driver} lost {drops} packets{share}, counted as {}", device.name, kinds.join(", "));
+    Some(suspect(&NODE_NIC_DROPS, Reach::Remote, what, tested))
+}
+
+/// ` (driver ixgbe 5.1.0, firmware 0x800003e7)`.
+fn of_driver(device: &Device) -> String {
+    let Some(driver) = &device.driver else { return String::new() };
+    let version = device.version.as_ref().map_or(String::new(), |v| format!(" {v}"));
+    let firmware = device.firmware.as_ref().map_or(String::new(), |v| format!(", firmware {v}"));
+    format!(" (driver {driver}{version}{firmware})")
+}
+
+fn qdisc(context: &Context<'_>, host: &HostView, device: &Device) -> Option<Suspect> {
+    let key = (Signal::QdiscDrops, Some(device.name.clone()));
+    let mut tested = Some(test(context, host, &[key], &device.name)).filter(Tested::is_unlikely)?;
+    let backlog = (Gauge::QdiscBacklogBytes, Some(device.name.clone()));
+    if let Some(bytes) = host.gauges.get(&backlog) {
+        let (signal, source) = ("netwhy_node_qdisc_backlog_bytes", Gauge::QdiscBacklogBytes.source());
+        tested.evidence.push(evidence(signal, *bytes as f64, "bytes", &device.name, source));
+    }
+    let kind = device.qdisc.as_deref().unwrap_or("unknown");
+    let what = format!("the {kind} queue of {} dropped {} packets", device.name, tested.sum.drops);
+    Some(suspect(&NODE_QDISC_DROPS, Reach::Remote, what, tested))
+}
+
+fn softnet(context: &Context<'_>, host: &HostView) -> Option<Suspect> {
+    let keys = [(Signal::SoftnetDropped, None)];
+    let tested = Some(test(context, host, &keys, context.node)).filter(Tested::is_unlikely)?;
+    let per_cpu = host.counters.iter().filter(|((signal, _), _)| *signal == Signal::SoftnetDropped);
+    let worst = per_cpu.filter_map(|((_, on), count)| Some((count.window, on.as_deref()?))).max();
+    let worst = worst.map_or(String::new(), |(n, cpu)| format!(", {n} of them on CPU {cpu}"));
+    let what = format!("full receive backlogs dropped {} packets{worst}", tested.sum.drops);
+    Some(suspect(&NODE_SOFTNET_DROPS, Reach::Any, what, tested))
+}
+
+fn conntrack(context: &Context<'_>, host: &HostView) -> Option<Suspect> {
+    let table = host.gauge(Gauge::ConntrackEntries).zip(host.gauge(Gauge::ConntrackLimit));
+    let table = table.filter(|(_, limit)| *limit > 0).map(|(n, limit)| (n, limit, n as f64 / limit as f64));
+    let mut keys: Vec<HostKey> = Vec::new();
+    if table.is_some_and(|(_, _, fill)| fill >= FULL) {
+        keys.push((Signal::ConntrackDrop, None));
+    }
+    keys.extend(host.devices.iter().map(|device| (Signal::AllowanceConntrack, Some(device.name.clone()))));
+    let mut tested =
+        Some(test(context, host, &keys, context.node)).filter(|tested| tested.sum.drops >= MIN_CONNTRACK_DROPS)?;
+    let drops = tested.sum.drops;
+    let mut what = format!("connection tracking dropped {drops} packets");
+    if let Some((entries, limit, fill)) = table {
+        what.push_str(&format!(", its table holds {entries} of {limit} connections ({})", percent(fill)));
+        let values = [
+            ("netwhy_node_conntrack_entries", entries, Gauge::ConntrackEntries),
+            ("netwhy_node_conntrack_limit", limit, Gauge::ConntrackLimit),
+        ];
+        let numbers = values.map(|(name, n, g)| evidence(name, n as f64, "connections", context.node, g.source()));
+        tested.evidence.extend(numbers);
+    }
+    let nats = over(drops as f64, MIN_CONNTRACK_DROPS as f64);
+    Some(Suspect { nats, ..suspect(&NODE_CONNTRACK_FULL, Reach::Any, what, tested) })
+}
+
+#[cfg(test)]
+mod tests;

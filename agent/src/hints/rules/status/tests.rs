@@ -1,0 +1,150 @@
+use crate::hints::testing::*;
+use crate::pods::{Condition, ContainerInfo, ContainerKind, ContainerState, Ended, PodEvent, PodInfo, Why};
+use std::sync::Arc;
+
+/// 2024-01-01T00:00:00Z, when synthetic views begin.
+const NOW: i64 = 1_704_067_200_000;
+
+fn why(reason: &str) -> Why {
+    Why { reason: reason.into(), message: String::new() }
+}
+
+fn container(state: ContainerState, restarts: u32, last: Option<Ended>) -> ContainerInfo {
+    ContainerInfo {
+        name: "app".into(),
+        kind: ContainerKind::Main,
+        id: None,
+        ready: false,
+        started: Some(true),
+        restarts,
+        state,
+        last,
+        memory_limit: Some("64Mi".into()),
+        probes: Vec::new(),
+    }
+}
+
+fn running() -> ContainerState {
+    ContainerState::Running { since_ms: Some(NOW) }
+}
+
+fn ended(reason: &str, exit_code: i32, ago_s: i64) -> Ended {
+    Ended { why: why(reason), exit_code, signal: None, at_ms: Some(NOW - ago_s * 1000) }
+}
+
+fn pod(containers: Vec<ContainerInfo>) -> PodInfo {
+    PodInfo { phase: "Running".into(), created_ms: NOW - 3_600_000, containers, ..PodInfo::default() }
+}
+
+fn unready(ago_s: i64) -> Condition {
+    Condition { kind: "Ready".into(), why: why("ContainersNotReady"), since_ms: Some(NOW - ago_s * 1000) }
+}
+
+/// Causes that fire after three ticks, with the summary of the first.
+fn causes(pod: PodInfo, change: impl Fn(&mut Case)) -> (Vec<String>, String) {
+    let mut case = Case::mesh(&["app-1"], &["10.0.0.2"]);
+    case.subject("app-1").pod = Some(Arc::new(pod));
+    change(&mut case);
+    let mut run = Run::new();
+    let hints = run.ticks(6, &case);
+    let firing = firing(&hints);
+    (firing.iter().map(|h| h.cause.clone()).collect(), firing.first().map(|h| h.summary.clone()).unwrap_or_default())
+}
+
+#[test]
+fn an_oom_kill_is_the_cause_and_the_restarts_are_its_effect() {
+    let killed = container(running(), 4, Some(ended("OOMKilled", 137, 60)));
+    let (found, summary) = causes(pod(vec![killed]), |_| ());
+    assert_eq!(found, ["pod_oom_killed"]);
+    assert!(summary.contains("limit: 64Mi") && summary.contains("4 restarts"), "{summary}");
+}
+
+#[test]
+fn a_kill_that_only_the_cgroup_saw_counts_too() {
+    let (found, _) = causes(pod(vec![]), |case| case.subject("app-1").window_oom_kills = 1);
+    assert_eq!(found, ["pod_oom_killed"]);
+}
+
+#[test]
+fn an_old_kill_is_history() {
+    let killed = container(running(), 1, Some(ended("OOMKilled", 137, 301)));
+    assert!(causes(pod(vec![killed]), |_| ()).0.is_empty());
+}
+
+#[test]
+fn a_crash_loop_shows_although_the_phase_says_running() {
+    let looping = container(ContainerState::Waiting(why("CrashLoopBackOff")), 7, Some(ended("Error", 127, 200)));
+    let (found, summary) = causes(pod(vec![looping]), |_| ());
+    assert_eq!(found, ["pod_restarting"]);
+    assert!(summary.contains("restarted 7 times") && summary.contains("command was not found"), "{summary}");
+}
+
+#[test]
+fn one_restart_or_one_long_ago_is_no_loop() {
+    for (restarts, ago) in [(1, 10), (9, 601)] {
+        let c = container(running(), restarts, Some(ended("Error", 1, ago)));
+        assert!(causes(pod(vec![c]), |_| ()).0.is_empty(), "{restarts} {ago}");
+    }
+}
+
+#[test]
+fn what_can_not_start_says_why() {
+    for reason in
+        ["ImagePullBackOff", "ErrImagePull", "CreateContainerConfigError", "RunContainerError", "InvalidImageName"]
+    {
+        let stuck = container(ContainerState::Waiting(why(reason)), 0, None);
+        let (found, summary) =
+            causes(PodInfo { phase: "Pending".into(), created_ms: NOW - 1000, ..pod(vec![stuck]) }, |_| ());
+        assert_eq!(found, ["pod_not_running"], "{reason}");
+        assert!(summary.contains(reason), "{summary}");
+    }
+}
+
+#[test]
+fn creation_may_take_a_minute() {
+    let creating = |age_s: i64| PodInfo {
+        phase: "Pending".into(),
+        created_ms: NOW - age_s * 1000,
+        ..pod(vec![container(ContainerState::Waiting(why("ContainerCreating")), 0, None)])
+    };
+    assert!(causes(creating(30), |_| ()).0.is_empty());
+    assert_eq!(causes(creating(90), |_| ()).0, ["pod_not_running"]);
+}
+
+#[test]
+fn a_failing_probe_is_named_with_its_warning() {
+    let unhealthy =
+        PodEvent { why: Why { reason: "Unhealthy".into(), message: "HTTP 503".into() }, count: 9, at_ms: None };
+    let sick =
+        PodInfo { unmet: vec![unready(45)], events: vec![unhealthy], ..pod(vec![container(running(), 0, None)]) };
+    let (found, summary) = causes(sick.clone(), |_| ());
+    assert_eq!(found, ["pod_not_running"]);
+    assert!(summary.contains("readiness probe") && summary.contains("HTTP 503"), "{summary}");
+    assert!(causes(PodInfo { unmet: vec![unready(20)], ..sick.clone() }, |_| ()).0.is_empty(), "not yet");
+    assert!(causes(PodInfo { deleting_ms: Some(NOW), ..sick }, |_| ()).0.is_empty(), "it is being deleted");
+}
+
+#[test]
+fn an_evicted_pod_shows_for_an_hour() {
+    let evicted = |ago_s: i64| PodInfo {
+        phase: "Failed".into(),
+        created_ms: NOW - ago_s * 1000,
+        reason: Some(why("Evicted")),
+        ..pod(vec![])
+    };
+    assert_eq!(causes(evicted(600), |_| ()).0, ["pod_not_running"]);
+    assert!(causes(evicted(7200), |_| ()).0.is_empty());
+}
+
+#[test]
+fn a_healthy_or_finished_pod_is_silent() {
+    let mut ready = container(running(), 0, None);
+    ready.ready = true;
+    assert!(causes(pod(vec![ready]), |_| ()).0.is_empty());
+    let done = PodInfo {
+        phase: "Succeeded".into(),
+        unmet: vec![Condition { why: why("PodCompleted"), ..unready(90) }],
+        ..pod(vec![container(ContainerState::Ended(ended("Completed", 0, 90)), 0, None)])
+    };
+    assert!(causes(done, |_| ()).0.is_empty());
+}
