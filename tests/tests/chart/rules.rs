@@ -109,8 +109,7 @@ fn every_alert_has_its_runbook_and_every_runbook_its_alert() {
     for page in pages {
         let name = page.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned();
         let text = fs::read_to_string(&page).expect("a page");
-        for heading in [&format!("# {name}"), "## What it means", "## First look", "## Likely causes", "## What to do"]
-        {
+        for heading in [&format!("# {name}"), "## Meaning", "## First look", "## Likely causes", "## Remedies"] {
             let section = text.split(&format!("{heading}\n")).nth(1).unwrap_or_default();
             assert!(section.trim_start().len() > 20 && !section.trim_start().starts_with('#'), "{name}: {heading}");
         }
