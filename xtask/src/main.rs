@@ -10,6 +10,7 @@ mod eval;
 mod helm;
 mod image;
 mod kube;
+mod progress;
 mod sh;
 mod test;
 mod toolchain;

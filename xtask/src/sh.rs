@@ -1,18 +1,17 @@
 //! Running other programs, with progress and readable failures.
 
+#[cfg(test)]
+mod tests;
+
+use crate::progress::{self, Step};
 use anyhow::{Context as _, Result, bail};
 use std::{
     env, fs,
-    io::{Read as _, Write as _},
+    io::{ErrorKind, Read},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::mpsc,
-    thread,
-    time::{Duration, Instant},
 };
 
-/// How often a long step says that it is alive.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 /// Lines of a failed step's output that are shown.
 const TAIL: usize = 30;
 
@@ -51,7 +50,7 @@ pub(crate) fn in_path(program: &str) -> bool {
 
 /// Progress goes to stderr, results to stdout.
 pub(crate) fn say(text: &str) {
-    eprintln!("{text}");
+    progress::print(text);
 }
 
 /// As one would type it.
@@ -79,25 +78,50 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     if status.success() { Ok(()) } else { bail!("`{line}` failed ({status})") }
 }
 
-/// Runs a program quietly, with a line of progress; shows the end of its output when it fails.
-pub(crate) fn step(what: &str, command: &mut Command) -> Result<()> {
-    let (passed, text) = captured(what, command)?;
-    if passed {
+/// Runs a program quietly, with a line of progress. Shows the end of its output when it fails.
+pub(crate) fn step(name: &str, command: &mut Command) -> Result<()> {
+    let (succeeded, text) = captured(name, command)?;
+    if succeeded {
         return Ok(());
     }
-    // A build script's progress arrives as warnings.
-    let noise = |line: &str| {
-        line.starts_with("warning: ") && [":    Compiling ", ":     Finished "].iter().any(|it| line.contains(it))
-    };
-    let lines: Vec<&str> = text.lines().filter(|line| !noise(line)).collect();
+    let lines: Vec<&str> = text.lines().collect();
     bail!("`{}` failed:\n{}", shown(command), lines[lines.len().saturating_sub(TAIL)..].join("\n"))
 }
 
-/// Runs a program with a line of progress; returns whether it succeeded, and all of its output.
-pub(crate) fn captured(what: &str, command: &mut Command) -> Result<(bool, String)> {
+/// Runs cargo quietly, with a line of progress. Shows all errors when it fails. `usual`: how long it takes as a rule.
+pub(crate) fn compile(name: &str, usual: &'static str, command: &mut Command) -> Result<()> {
+    // Cargo's own progress bar is the only place where it says how much there is to do.
+    command.env("CARGO_TERM_PROGRESS_WHEN", "always").env("CARGO_TERM_PROGRESS_WIDTH", "60");
+    command.env("CARGO_TERM_COLOR", "never");
+    let step = Step::begin(name, Some(usual));
+    let mut kept = String::new();
+    let succeeded = lines(command, |line| match read_cargo(line) {
+        CargoLine::Progress(done, all) => step.set_units(done, all),
+        CargoLine::Status => {}
+        CargoLine::Message => {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    })?;
+    step.end(succeeded);
+    if succeeded { Ok(()) } else { bail!("`{}` failed:\n{}", shown(command), kept.trim()) }
+}
+
+/// Runs a program with a line of progress. Returns whether it succeeded, and all of its output.
+pub(crate) fn captured(name: &str, command: &mut Command) -> Result<(bool, String)> {
+    let step = Step::begin(name, None);
+    let mut text = String::new();
+    let succeeded = lines(command, |line| {
+        text.push_str(line);
+        text.push('\n');
+    })?;
+    step.end(succeeded);
+    Ok((succeeded, text))
+}
+
+/// Runs a program to its end and passes on each line of its output. Returns whether it succeeded.
+fn lines(command: &mut Command, mut on_line: impl FnMut(&str)) -> Result<bool> {
     let line = shown(command);
-    let start = Instant::now();
-    eprint!("  {what} …");
     let (mut reader, writer) = std::io::pipe().context("make a pipe")?;
     // One pipe for both keeps the order of lines.
     command.stdin(Stdio::null()).stdout(writer.try_clone().context("make a pipe")?).stderr(writer);
@@ -105,23 +129,65 @@ pub(crate) fn captured(what: &str, command: &mut Command) -> Result<(bool, Strin
     // The command holds the pipe's writing end until it is given others: the reader would never see the end.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = child?;
-    let (done, is_done) = mpsc::channel::<()>();
-    let ticker = thread::spawn(move || {
-        while is_done.recv_timeout(SIGN_OF_LIFE) == Err(mpsc::RecvTimeoutError::Timeout) {
-            eprint!(" {} s", start.elapsed().as_secs());
-            let _ = std::io::stderr().flush();
-        }
-    });
-    let mut bytes = Vec::new();
-    let read = reader.read_to_end(&mut bytes);
-    let status = child.wait();
-    drop(done);
-    let _ = ticker.join();
+    let read = split_lines(&mut reader, &mut on_line);
+    let status = child.wait().with_context(|| format!("wait for `{line}`"))?;
     read.with_context(|| format!("read the output of `{line}`"))?;
-    let status = status.with_context(|| format!("wait for `{line}`"))?;
-    let verdict = if status.success() { "ok" } else { "failed" };
-    eprintln!(" {verdict} ({:.1} s)", start.elapsed().as_secs_f64());
-    Ok((status.success(), String::from_utf8_lossy(&bytes).into_owned()))
+    Ok(status.success())
+}
+
+/// Passes on each line. A progress bar ends its lines with a carriage return.
+fn split_lines(reader: &mut impl Read, on_line: &mut impl FnMut(&str)) -> std::io::Result<()> {
+    let mut line = Vec::new();
+    let mut chunk = [0; 8192];
+    loop {
+        let length = match reader.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        for byte in &chunk[..length] {
+            if !matches!(byte, b'\n' | b'\r') {
+                line.push(*byte);
+            } else if !(line.is_empty() && *byte == b'\r') {
+                on_line(&String::from_utf8_lossy(&line));
+                line.clear();
+            }
+        }
+    }
+    if !line.is_empty() {
+        on_line(&String::from_utf8_lossy(&line));
+    }
+    Ok(())
+}
+
+/// A line of cargo's output.
+#[derive(Debug, PartialEq, Eq)]
+enum CargoLine {
+    /// The progress bar: units of work that are done, and all.
+    Progress(u64, u64),
+    /// `   Compiling anyhow v1.0.104`
+    Status,
+    /// An error, a warning, or the program's own output.
+    Message,
+}
+
+fn read_cargo(line: &str) -> CargoLine {
+    // A redrawn line begins with the sequence that erases the one before it.
+    let line = line.trim_start_matches("\x1b[K");
+    let verb = line.get(..12).map(str::trim_start).filter(|verb| {
+        line[12..].starts_with(' ')
+            && verb.starts_with(|c: char| c.is_ascii_uppercase())
+            && verb.chars().all(|c| c.is_ascii_alphabetic())
+    });
+    if verb.is_none() {
+        return if line.trim().is_empty() { CargoLine::Status } else { CargoLine::Message };
+    }
+    let units = line.split_once("] ").and_then(|(_, rest)| rest.split([':', ' ']).next()?.split_once('/'));
+    match units.map(|(done, all)| (done.parse(), all.parse())) {
+        Some((Ok(done), Ok(all))) => CargoLine::Progress(done, all),
+        _ => CargoLine::Status,
+    }
 }
 
 /// Keeps a text below `target/xtask/` for later reading.

@@ -8,7 +8,10 @@ mod result;
 mod screen;
 mod table;
 
-use crate::{Unavailable, apt, sh, toolchain};
+use crate::{
+    Unavailable, apt, sh,
+    toolchain::{self, Toolchain},
+};
 use agent::Agent;
 use anyhow::{Context as _, Result, bail};
 use netwhy_tests::{
@@ -30,6 +33,10 @@ const POLL: Duration = Duration::from_millis(250);
 const REDRAW: Duration = Duration::from_secs(1);
 /// How long the agent may take to be ready.
 const READY: Duration = Duration::from_secs(30);
+/// How long the first build takes on two cores.
+const USUAL: &str = "2 min";
+/// Where cargo puts the programs. The default profile, because it shares its dependencies with `cargo xtask` itself.
+const PROFILE_DIR: &str = "debug";
 /// Oldest kernel that is worth trying.
 const OLDEST_KERNEL: (u32, u32) = (5, 10);
 
@@ -72,19 +79,14 @@ pub(crate) enum Outcome {
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     check_machine()?;
     let workspace = sh::workspace()?;
-    let toolchain = toolchain::ensure(&workspace)?;
-    sh::say(&format!("building the agent (kernel programs: {}) and the traffic programs", toolchain.name));
-    let mut build = toolchain.cargo(&workspace);
-    build.args(["build", "--release", "--package", "netwhy-agent", "--package", "netwhy-tests", "--bins"]);
-    // Its stdout would end up among the results.
-    sh::run(build.stdout(std::io::stderr()))?;
+    toolchain::ensure_beside(&workspace, |toolchain| build(&workspace, toolchain))?;
     let target = sh::target_dir(&workspace);
     let logs = target.join("demo");
     fs::create_dir_all(&logs).with_context(|| format!("make {}", logs.display()))?;
 
     stop::install().context("handle Ctrl-C")?;
     sh::say("making three nodes (network namespaces) with ten pods (cgroups) and real traffic between them");
-    let bin = target.join("release");
+    let bin = target.join(PROFILE_DIR);
     let shop = Shop::open(&bin.join("netwhy-traffic"), Some("cubic"))?;
     sh::say("starting the agent");
     let agent = Agent::start(&bin, shop.lab(), logs.join("agent.log"))?;
@@ -94,7 +96,16 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     demo.play(args)
 }
 
-/// Says clearly what this machine lacks.
+/// Builds the agent and the traffic programs, and nothing that the demo doesn't run.
+fn build(workspace: &Path, toolchain: &Toolchain) -> Result<()> {
+    let mut build = toolchain.cargo(workspace);
+    build.args(["build", "--package", "netwhy-agent", "--package", "netwhy-tests"]);
+    build.args(["--bin", "netwhy-agent", "--bin", "netwhy-traffic"]);
+    build.args(["--no-default-features", "--features", "netwhy-agent/ebpf"]);
+    sh::compile("compiling the agent and its kernel programs", USUAL, &mut build)
+}
+
+/// Names what this machine lacks.
 fn check_machine() -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Err(Unavailable::error(

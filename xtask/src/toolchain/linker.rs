@@ -20,59 +20,62 @@ const PROGRAM: &str = "bpf-linker";
 /// LLVMs that this version can be built with.
 const LLVMS: [u32; 3] = [21, 22, 23];
 
-/// A usable linker.
-pub(super) struct Linker {
-    /// `PATH` with its directory. `None`: it is in `PATH`.
-    pub(super) path_to_add: Option<String>,
+/// Whether a linker is there that fits the toolchain.
+pub(super) fn is_ready(toolchain: &Found) -> bool {
+    find().is_some_and(|path| judge(&path, toolchain).is_ok())
 }
 
 /// Finds or installs a linker that fits the toolchain.
-pub(super) fn ensure(toolchain: &Found) -> Result<Linker> {
+pub(super) fn ensure(toolchain: &Found) -> Result<()> {
     let wrong = match find() {
         None => format!("there is no {PROGRAM}"),
         Some(path) => match judge(&path, toolchain) {
-            Ok(()) => return Ok(linker_at(&path)),
+            Ok(()) => return Ok(()),
             Err(why) => why,
         },
     };
     sh::say(&format!("{wrong}; installing {PROGRAM} {VERSION}"));
     let installed = install(toolchain);
     let judged = match find() {
-        Some(path) => judge(&path, toolchain).map(|()| path),
+        Some(path) => judge(&path, toolchain),
         None => Err(wrong),
     };
-    match (judged, installed) {
-        (Ok(path), _) => Ok(linker_at(&path)),
-        (Err(why), installed) => {
-            let log = installed.err().map(|error| format!(" ({error:#})")).unwrap_or_default();
-            let llvm = toolchain.llvm_major;
-            Err(Unavailable::error(format!(
-                "{why}, and {PROGRAM} {VERSION} could not be installed{log}; install it with \
-                 `cargo install cargo-binstall && cargo binstall {PROGRAM}@{VERSION}`, or with an LLVM of at least {llvm} and \
-                 `LLVM_PREFIX=/usr/lib/llvm-{llvm} cargo install {PROGRAM} --version {VERSION} --locked \
-                 --no-default-features --features llvm-{llvm}`"
-            )))
-        }
-    }
+    let Err(why) = judged else { return Ok(()) };
+    let log = installed.err().map(|error| format!(" ({error:#})")).unwrap_or_default();
+    let llvm = toolchain.llvm_major;
+    Err(Unavailable::error(format!(
+        "{why}, and {PROGRAM} {VERSION} could not be installed{log}; install it with \
+         `cargo install cargo-binstall && cargo binstall {PROGRAM}@{VERSION}`, or with an LLVM of at least {llvm} and \
+         `LLVM_PREFIX=/usr/lib/llvm-{llvm} cargo install {PROGRAM} --version {VERSION} --locked \
+         --no-default-features --features llvm-{llvm}`"
+    )))
 }
 
-fn linker_at(program: &Path) -> Linker {
-    let dir = program.parent().map(Path::to_path_buf).unwrap_or_default();
+/// `PATH` with the linker's directory, which is cargo's own until the linker is installed. `None`: it has that directory.
+pub(super) fn path_to_add() -> Option<String> {
+    let dir = match find() {
+        Some(program) => program.parent()?.to_path_buf(),
+        None => cargo_bin()?,
+    };
     let path = env::var_os("PATH").unwrap_or_default();
     let dirs: Vec<PathBuf> = env::split_paths(&path).collect();
     if dirs.contains(&dir) {
-        return Linker { path_to_add: None };
+        return None;
     }
-    let joined = env::join_paths([dir].into_iter().chain(dirs)).unwrap_or(path);
-    Linker { path_to_add: joined.into_string().ok() }
+    env::join_paths([dir].into_iter().chain(dirs)).ok()?.into_string().ok()
+}
+
+/// Where cargo installs programs.
+fn cargo_bin() -> Option<PathBuf> {
+    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let cargo_home = cargo_home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    cargo_home.map(|home| home.join("bin"))
 }
 
 /// In `PATH`, or where cargo installs programs.
 fn find() -> Option<PathBuf> {
-    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
-    let cargo_home = cargo_home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
     let path = env::var_os("PATH").unwrap_or_default();
-    let dirs = env::split_paths(&path).chain(cargo_home.map(|home| home.join("bin")));
+    let dirs = env::split_paths(&path).chain(cargo_bin());
     dirs.map(|dir| dir.join(PROGRAM)).find(|file| file.is_file())
 }
 
@@ -119,7 +122,7 @@ fn install(toolchain: &Found) -> Result<()> {
     if sh::in_path("cargo-binstall") {
         let mut command = Command::new("cargo");
         command.args(["binstall", "--no-confirm", "--force", &format!("{PROGRAM}@{VERSION}")]);
-        if sh::step("downloading it", &mut command).is_ok() {
+        if sh::step(&format!("downloading {PROGRAM}"), &mut command).is_ok() {
             return Ok(());
         }
     }
@@ -142,7 +145,7 @@ fn install(toolchain: &Found) -> Result<()> {
         command.args(["--no-default-features", "--features", &format!("llvm-{llvm}")]);
         command.env("LLVM_PREFIX", OsString::from(llvm_prefix(llvm)));
     }
-    sh::step("compiling it (1 to 2 minutes)", &mut command)
+    sh::compile(&format!("compiling {PROGRAM}"), "1 min", &mut command)
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@ mod debian;
 mod linker;
 
 use crate::{Unavailable, sh};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use std::{
-    env, fs,
+    env,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
+    thread,
 };
 
 /// Names the toolchain; read by `agent/build.rs`.
@@ -53,19 +55,41 @@ struct Found {
 
 /// Finds or installs a toolchain and remembers it for plain `cargo build`.
 pub(crate) fn ensure(workspace: &Path) -> Result<Toolchain> {
+    ensure_beside(workspace, |toolchain| Ok(toolchain.clone()))
+}
+
+/// The same with a build that runs while `bpf-linker` is installed. The agent's build script waits for the linker.
+pub(crate) fn ensure_beside<T>(workspace: &Path, build: impl FnOnce(&Toolchain) -> Result<T>) -> Result<T> {
     let found = choose(workspace)?;
-    let linker = linker::ensure(&found)?;
+    // Before the build begins, because cargo runs the build script again when this file is younger than its last run.
     remember(workspace, &found.name)?;
-    let mut env = Vec::new();
-    if let Some(path) = linker.path_to_add {
-        env.push(("PATH".to_owned(), path));
+    let toolchain = found.toolchain();
+    if linker::is_ready(&found) {
+        return build(&toolchain);
     }
-    let mut bpf_env = env.clone();
-    if !found.nightly {
-        // Building `core` is an unstable feature; only the BPF build may know, or every host crate would be built anew.
-        bpf_env.push(("RUSTC_BOOTSTRAP".to_owned(), "1".to_owned()));
-    }
-    Ok(Toolchain { name: found.name, sysroot: found.sysroot, env, bpf_env })
+    let lock = lock(workspace)?;
+    thread::scope(|scope| {
+        let installing = scope.spawn(|| {
+            let installed = linker::ensure(&found);
+            drop(lock);
+            installed
+        });
+        let built = build(&toolchain);
+        // Without a linker the build fails too: the cause goes first.
+        installing.join().map_err(|_| anyhow!("the thread that installs bpf-linker panicked"))??;
+        built
+    })
+}
+
+/// The lock that the agent's build script waits for.
+fn lock(workspace: &Path) -> Result<File> {
+    let path = workspace.join("target/ebpf-toolchain.lock");
+    let lock = || {
+        let file = File::create(&path)?;
+        file.lock()?;
+        Ok::<_, std::io::Error>(file)
+    };
+    lock().with_context(|| format!("lock {}", path.display()))
 }
 
 fn choose(workspace: &Path) -> Result<Found> {
@@ -101,6 +125,18 @@ fn choose(workspace: &Path) -> Result<Found> {
         Err(error) => format!("{error:#}"),
     };
     Err(Unavailable::error(how_to_install(&reason)))
+}
+
+impl Found {
+    fn toolchain(&self) -> Toolchain {
+        let env: Vec<_> = linker::path_to_add().map(|path| ("PATH".to_owned(), path)).into_iter().collect();
+        let mut bpf_env = env.clone();
+        if !self.nightly {
+            // Building `core` is an unstable feature. Only the BPF build may know, or every host crate is built again.
+            bpf_env.push(("RUSTC_BOOTSTRAP".to_owned(), "1".to_owned()));
+        }
+        Toolchain { name: self.name.clone(), sysroot: self.sysroot.clone(), env, bpf_env }
+    }
 }
 
 /// Asks rustup for a toolchain. `None`: it has none of that name, or there is no rustup.
