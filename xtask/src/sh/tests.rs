@@ -8,7 +8,8 @@ fn cargo_progress_is_told_from_its_messages() {
     for status in ["   Compiling anyhow v1.0.104", "    Finished `dev` profile [unoptimized] target(s) in 1s", ""] {
         assert_eq!(read_cargo(status), CargoLine::Status, "{status}");
     }
-    for message in ["error[E0425]: cannot find value `x`", "  --> agent/src/lib.rs:1:1", "   |", "   = note: `x`", "9"] {
+    for message in ["error[E0425]: cannot find value `x`", "  --> agent/src/lib.rs:1:1", "   |", "   = note: `x`", "9"]
+    {
         assert_eq!(read_cargo(message), CargoLine::Message, "{message}");
     }
 }
