@@ -9,6 +9,7 @@
 pub mod buckets;
 pub mod counters;
 pub mod dns;
+pub mod growth;
 pub mod keys;
 pub mod memory;
 pub mod run_queue;
@@ -19,6 +20,7 @@ pub mod walk;
 pub use buckets::{BOUNDS_US, BUCKETS, REPLY_BUCKETS, bucket_index, reply_bucket};
 pub use counters::{Counter, Failure, PeerClass, Retransmit, Role};
 pub use dns::{DNS_PORT, DnsStats, Exchange, Outcome};
+pub use growth::growth;
 pub use keys::{Control, DropKey, EdgeKey, OverflowKey, PeerPrefix, Windows};
 pub use run_queue::RunQueueStats;
 pub use sampling::{CHURN_PART, Sampling, WINDOWS_PART, is_counted, is_rested, is_spared, lot};

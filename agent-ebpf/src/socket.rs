@@ -6,7 +6,7 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use core::ptr::NonNull;
-use netwhy_abi::{Counter, EdgeKey, EdgeStats, Retransmit, Windows};
+use netwhy_abi::{Counter, EdgeKey, EdgeStats, Retransmit, Windows, growth};
 
 use crate::{
     atomic,
@@ -27,7 +27,8 @@ pub(crate) const TCP_NEW_SYN_RECV: u8 = 12;
 const AF_INET: u16 = 2;
 
 /// What was counted of one socket so far (`BPF_MAP_TYPE_SK_STORAGE`). Each value is swapped for the socket's current
-/// one and the difference added, so that however many programs look at a socket, the sum is the socket's own figure.
+/// one and the difference added, so that however many programs read a socket, the sum is the socket's own figure.
+/// Only bytes have 64 bits in the kernel; all cells have, because atomic exchange is made for them.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(crate) struct SocketState {
@@ -193,7 +194,7 @@ pub(crate) unsafe fn seen(sk: Ptr) -> Option<Storage> {
 /// Storage of a socket, made when missing: from zero for a new socket, from its current figures for one older than
 /// the agent. `now_retrans`: segments of the retransmission being looked at, which count in either case.
 #[inline(always)]
-pub(crate) unsafe fn state<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, now_retrans: u64) -> Option<Storage> {
+pub(crate) unsafe fn state<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, now_retrans: u32) -> Option<Storage> {
     if NW_HAS_STORAGE.load() == 0 {
         return None;
     }
@@ -221,15 +222,15 @@ pub(crate) unsafe fn state<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, now_retran
         };
         if is_older(tp) {
             let now = Figures::read(tp, true);
-            first.data_segs_out = now.data_segs_out;
-            first.segs_out = now.segs_out;
+            first.data_segs_out = now.data_segs_out.into();
+            first.segs_out = now.segs_out.into();
             first.bytes_acked = now.bytes_acked;
             first.bytes_received = now.bytes_received;
-            first.total_retrans = now.total_retrans.wrapping_sub(now_retrans);
-            first.dsack_dups = now.dsack_dups;
-            first.busy = now.busy;
-            first.rwnd = now.rwnd;
-            first.sndbuf = now.sndbuf;
+            first.total_retrans = now.total_retrans.wrapping_sub(now_retrans).into();
+            first.dsack_dups = now.dsack_dups.into();
+            first.busy = now.busy.into();
+            first.rwnd = now.rwnd.into();
+            first.sndbuf = now.sndbuf.into();
             first.drops = u64::from(load::<u32>(tp, NW_SK_DROPS.load()));
         }
         let state = bpf_sk_storage_get(maps::sockets(), sk.cast_mut(), (&raw mut first).cast(), 1);
@@ -268,15 +269,15 @@ unsafe fn is_kernels(tp: Ptr) -> bool {
 
 /// A socket's own cumulative figures.
 pub(crate) struct Figures {
-    data_segs_out: u64,
-    segs_out: u64,
+    data_segs_out: u32,
+    segs_out: u32,
     bytes_acked: u64,
     bytes_received: u64,
-    total_retrans: u64,
-    dsack_dups: u64,
-    busy: u64,
-    rwnd: u64,
-    sndbuf: u64,
+    total_retrans: u32,
+    dsack_dups: u32,
+    busy: u32,
+    rwnd: u32,
+    sndbuf: u32,
 }
 
 impl Figures {
@@ -285,7 +286,7 @@ impl Figures {
     pub(crate) unsafe fn read(tp: Ptr, times: bool) -> Self {
         // SAFETY: `tp` is a TCP socket and the offsets are BTF's.
         unsafe {
-            let word = |offset: u32| u64::from(load::<u32>(tp, offset));
+            let word = |offset: u32| load::<u32>(tp, offset);
             let mut figures = Self {
                 data_segs_out: word(NW_TP_DATA_SEGS_OUT.load()),
                 segs_out: word(NW_TP_SEGS_OUT.load()),
@@ -308,14 +309,15 @@ impl Figures {
                 // `enum tcp_chrono`: 0 none, 1 busy, 2 receiver-limited, 3 send-buffer-limited is running.
                 let kind = (load::<u8>(tp, NW_TP_CHRONO_TYPE.load()) >> NW_TP_CHRONO_SHIFT.load()) & 3;
                 let start = load::<u32>(tp, NW_TP_CHRONO_START.load());
-                let running = u64::from((bpf_jiffies64() as u32).wrapping_sub(start));
+                let running = (bpf_jiffies64() as u32).wrapping_sub(start);
                 match kind {
-                    1 => only += running,
-                    2 => figures.rwnd += running,
-                    3 => figures.sndbuf += running,
+                    1 => only = only.wrapping_add(running),
+                    2 => figures.rwnd = figures.rwnd.wrapping_add(running),
+                    3 => figures.sndbuf = figures.sndbuf.wrapping_add(running),
                     _ => {}
                 }
-                figures.busy = only + figures.rwnd + figures.sndbuf;
+                // Each of the three wraps for itself; so does their sum.
+                figures.busy = only.wrapping_add(figures.rwnd).wrapping_add(figures.sndbuf);
             }
             figures
         }
@@ -328,7 +330,7 @@ impl Figures {
         // SAFETY: both point to live map values.
         unsafe {
             self.harvest_unlocked(state, row, times);
-            step(&raw mut (*state).total_retrans, self.total_retrans, retransmits(row, Retransmit::Unclassified));
+            step32(&raw mut (*state).total_retrans, self.total_retrans, retransmits(row, Retransmit::Unclassified));
         }
     }
 
@@ -338,15 +340,15 @@ impl Figures {
     pub(crate) unsafe fn harvest_unlocked(&self, state: *mut SocketState, row: *mut EdgeStats, times: bool) {
         // SAFETY: both point to live map values.
         unsafe {
-            step(&raw mut (*state).data_segs_out, self.data_segs_out, &raw mut (*row).data_segs_out);
-            step(&raw mut (*state).segs_out, self.segs_out, &raw mut (*row).segs_out);
+            step32(&raw mut (*state).data_segs_out, self.data_segs_out, &raw mut (*row).data_segs_out);
+            step32(&raw mut (*state).segs_out, self.segs_out, &raw mut (*row).segs_out);
             step(&raw mut (*state).bytes_acked, self.bytes_acked, &raw mut (*row).bytes_acked);
             step(&raw mut (*state).bytes_received, self.bytes_received, &raw mut (*row).bytes_received);
-            step(&raw mut (*state).dsack_dups, self.dsack_dups, retransmits(row, Retransmit::Spurious));
+            step32(&raw mut (*state).dsack_dups, self.dsack_dups, retransmits(row, Retransmit::Spurious));
             if times {
-                step(&raw mut (*state).busy, self.busy, &raw mut (*row).busy_jiffies);
-                step(&raw mut (*state).rwnd, self.rwnd, &raw mut (*row).rwnd_jiffies);
-                step(&raw mut (*state).sndbuf, self.sndbuf, &raw mut (*row).sndbuf_jiffies);
+                step32(&raw mut (*state).busy, self.busy, &raw mut (*row).busy_jiffies);
+                step32(&raw mut (*state).rwnd, self.rwnd, &raw mut (*row).rwnd_jiffies);
+                step32(&raw mut (*state).sndbuf, self.sndbuf, &raw mut (*row).sndbuf_jiffies);
             }
         }
     }
@@ -357,14 +359,14 @@ impl Figures {
     pub(crate) unsafe fn add_all(&self, row: *mut EdgeStats, times: u64) {
         // SAFETY: `row` is a live map value.
         unsafe {
-            grow(&raw mut (*row).data_segs_out, self.data_segs_out * times);
-            grow(&raw mut (*row).segs_out, self.segs_out * times);
+            grow(&raw mut (*row).data_segs_out, u64::from(self.data_segs_out) * times);
+            grow(&raw mut (*row).segs_out, u64::from(self.segs_out) * times);
             grow(&raw mut (*row).bytes_acked, self.bytes_acked * times);
             grow(&raw mut (*row).bytes_received, self.bytes_received * times);
-            grow(retransmits(row, Retransmit::Spurious), self.dsack_dups * times);
-            grow(&raw mut (*row).busy_jiffies, self.busy * times);
-            grow(&raw mut (*row).rwnd_jiffies, self.rwnd * times);
-            grow(&raw mut (*row).sndbuf_jiffies, self.sndbuf * times);
+            grow(retransmits(row, Retransmit::Spurious), u64::from(self.dsack_dups) * times);
+            grow(&raw mut (*row).busy_jiffies, u64::from(self.busy) * times);
+            grow(&raw mut (*row).rwnd_jiffies, u64::from(self.rwnd) * times);
+            grow(&raw mut (*row).sndbuf_jiffies, u64::from(self.sndbuf) * times);
         }
     }
 
@@ -382,21 +384,39 @@ pub(crate) unsafe fn retransmits(row: *mut EdgeStats, kind: Retransmit) -> *mut 
     unsafe { (&raw mut (*row).retransmits).cast::<u64>().add(kind as usize) }
 }
 
-/// Swaps `last` for `now` and adds the difference, which may be negative for a moment when two programs look at one
+/// Swaps `last` for `now` and adds the difference, which may be negative for a moment when two programs read one
 /// socket at once; the next difference makes up for it. A figure that was back at zero unseen, because its socket connected
-/// anew while few handshakes were looked at, counts from zero.
+/// anew while few handshakes were seen, counts from zero.
 #[inline(always)]
 pub(crate) unsafe fn step(last: *mut u64, now: u64, sum: *mut u64) {
     // SAFETY: both point to live map values.
     unsafe {
         if core::ptr::read_volatile(last) != now {
             let mut before = atomic::swap(last, now);
-            if now < before / 2 && maps::control().churn != Windows::Never as u32 {
+            if now < before / 2 && may_restart() {
                 before = 0;
             }
             grow(sum, now.wrapping_sub(before));
         }
     }
+}
+
+/// As [`step`], for a figure of 32 bits, which wraps; see [`growth`].
+#[inline(always)]
+pub(crate) unsafe fn step32(last: *mut u64, now: u32, sum: *mut u64) {
+    // SAFETY: both point to live map values.
+    unsafe {
+        if core::ptr::read_volatile(last) != u64::from(now) {
+            let before = atomic::swap(last, now.into()) as u32;
+            grow(sum, growth(before, now, now < before && may_restart()));
+        }
+    }
+}
+
+/// Whether a socket may connect anew without being seen: the program on states is not always attached, or was not.
+#[inline(always)]
+fn may_restart() -> bool {
+    maps::control().churn != Windows::Never as u32
 }
 
 #[inline(always)]

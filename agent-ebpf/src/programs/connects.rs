@@ -11,7 +11,7 @@ use crate::{
     offsets::*,
     socket::{
         Figures, LISTENER, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key,
-        edge_of, seen, state, step, tcp,
+        edge_of, seen, state, step32, tcp,
     },
 };
 
@@ -123,7 +123,7 @@ unsafe fn begin_again(sk: Ptr) {
 unsafe fn end_listening(ctx: &BtfTracePointContext, sk: Ptr) {
     // SAFETY: a full socket; its storage is a live map value.
     unsafe {
-        let drops = u64::from(load::<u32>(sk, NW_SK_DROPS.load()));
+        let drops = load::<u32>(sk, NW_SK_DROPS.load());
         if drops == 0 {
             return;
         }
@@ -136,7 +136,7 @@ unsafe fn end_listening(ctx: &BtfTracePointContext, sk: Ptr) {
         let storage = storage.as_ptr();
         (*storage).flags |= LISTENER;
         if let Some(row) = maps::cgroup(ctx, cgroup) {
-            step(&raw mut (*storage).drops, drops, &raw mut (*row).accept_drops);
+            step32(&raw mut (*storage).drops, drops, &raw mut (*row).accept_drops);
         }
     }
 }

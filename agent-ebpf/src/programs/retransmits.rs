@@ -56,7 +56,7 @@ pub(crate) fn nw_retransmit(ctx: BtfTracePointContext) -> i32 {
         };
         let in_packet = match probe::<u16>(skb, NW_SKB_GSO_SEGS.load()) {
             Some(0) | None => 1,
-            Some(n) => u64::from(n),
+            Some(n) => u32::from(n),
         };
         // What failed may not have been counted by the kernel either: most wait in the host's own queue still
         // (`skb_still_in_host_queue`).
@@ -65,20 +65,20 @@ pub(crate) fn nw_retransmit(ctx: BtfTracePointContext) -> i32 {
         let slot = socket::retransmits(row, kind);
         match storage {
             Some(storage) => {
-                let total = u64::from(load::<u32>(tp, NW_TP_TOTAL_RETRANS.load()));
-                if total == (*storage).total_retrans {
+                let total = load::<u32>(tp, NW_TP_TOTAL_RETRANS.load());
+                if u64::from(total) == (*storage).total_retrans {
                     return 0;
                 }
-                socket::step(&raw mut (*storage).total_retrans, total, slot);
+                socket::step32(&raw mut (*storage).total_retrans, total, slot);
                 // What earlier ones turned out to be, at once: whoever reads both must not find them all needed until the next
                 // walk.
                 if NW_TP_DSACK_DUPS.load() != NONE {
-                    let duplicates = u64::from(load::<u32>(tp, NW_TP_DSACK_DUPS.load()));
+                    let duplicates = load::<u32>(tp, NW_TP_DSACK_DUPS.load());
                     let spurious = socket::retransmits(row, Retransmit::Spurious);
-                    socket::step(&raw mut (*storage).dsack_dups, duplicates, spurious);
+                    socket::step32(&raw mut (*storage).dsack_dups, duplicates, spurious);
                 }
             }
-            None => atomic::add(slot, in_packet),
+            None => atomic::add(slot, in_packet.into()),
         }
         if let Retransmit::Timeout = kind
             && load::<u8>(tp, NW_TP_TIMEOUTS.load()) >= REPEATED

@@ -16,7 +16,7 @@ use crate::{
     kernel::{Ptr, load},
     maps,
     offsets::*,
-    socket::{Figures, LISTENER, Storage, TCP_LISTEN, cgroup_id, edge_of, is_older, seen, state, step, tcp},
+    socket::{Figures, LISTENER, Storage, TCP_LISTEN, cgroup_id, edge_of, is_older, seen, state, step32, tcp},
 };
 
 /// `tcp_destroy_sock(struct sock *sk)`, called by `tcp_v4_destroy_sock` for every TCP socket, listeners and failed
@@ -50,8 +50,8 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
             if let Some(cgroup) = cgroup_id(sk)
                 && let Some(row) = maps::cgroup(&ctx, cgroup)
             {
-                let drops = u64::from(load::<u32>(sk, NW_SK_DROPS.load()));
-                step(&raw mut (*storage).drops, drops, &raw mut (*row).accept_drops);
+                let drops = load::<u32>(sk, NW_SK_DROPS.load());
+                step32(&raw mut (*storage).drops, drops, &raw mut (*row).accept_drops);
             }
             return 0;
         }
@@ -157,13 +157,13 @@ unsafe fn visit(ctx: &IterContext, tp: Ptr) {
         if listening {
             (*storage).flags |= LISTENER;
             let Some(cgroup) = cgroup_id(tp) else { return };
-            let drops = u64::from(load::<u32>(tp, NW_SK_DROPS.load()));
+            let drops = load::<u32>(tp, NW_SK_DROPS.load());
             let full = load::<u32>(tp, NW_SK_BACKLOG.load()) > load::<u32>(tp, NW_SK_MAX_BACKLOG.load());
-            if drops == (*storage).drops && !full {
+            if u64::from(drops) == (*storage).drops && !full {
                 return;
             }
             if let Some(row) = maps::cgroup(ctx, cgroup) {
-                step(&raw mut (*storage).drops, drops, &raw mut (*row).accept_drops);
+                step32(&raw mut (*storage).drops, drops, &raw mut (*row).accept_drops);
                 if full {
                     atomic::add(&raw mut (*row).accept_full, 1);
                 }

@@ -43,6 +43,11 @@ impl Objects {
         self.programs.len() + self.maps.len() + self.links.len()
     }
 
+    /// Whether a map is among them.
+    pub(crate) fn has_map(&self, id: u32) -> bool {
+        self.maps.contains(&id)
+    }
+
     /// Those that the kernel still has.
     pub(crate) fn left(&self) -> Self {
         let keep = |ids: &BTreeSet<u32>, id: u32| ids.contains(&id).then_some(id);

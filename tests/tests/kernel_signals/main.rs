@@ -34,3 +34,4 @@ mod size;
 mod socket;
 mod stage;
 mod windows;
+mod wraps;
