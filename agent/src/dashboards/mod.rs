@@ -1,11 +1,13 @@
-//! Grafana's dashboards, made from the metric table: no panel can name a metric that doesn't exist.
+//! Grafana dashboards, built from the metric table: a panel can't name a metric that doesn't exist.
 //!
 //! ```text
-//! query  PromQL out of the table    panel  what is drawn of it
-//! overview · node · pod · agent     one dashboard each
+//! query → panel → row → board      overview · node · pod · agent: one dashboard each
+//! PromQL  drawing  layout  JSON
 //! ```
-//! `cargo xtask docs` writes them to `charts/netwhy/dashboards`. They need no recording rule, so that they also work where
-//! the chart's PrometheusRule is not installed.
+//! `cargo xtask docs` writes them to `charts/netwhy/dashboards`. They need no recording rule, so they also work without
+//! the chart's PrometheusRule.
+//!
+//! Each dashboard begins with "is something wrong" and shows at most 16 panels. Details are in collapsed rows.
 
 mod agent;
 mod node;
@@ -13,6 +15,8 @@ mod overview;
 mod panel;
 mod pod;
 mod query;
+mod row;
+mod standard;
 #[cfg(test)]
 mod tests;
 
@@ -20,35 +24,33 @@ pub use query::Error;
 
 use panel::{Panel, Unit, datasource, link};
 use query::{Scope, label_values};
+use row::Row;
 use serde_json::{Value, json};
 
-/// Panels stand on a grid of so many columns.
-const COLUMNS: u64 = 24;
-/// Shared by all, so that each links to the others.
+/// The tag that all dashboards share, so that each links to the others.
 const TAG: &str = "netwhy";
 
 /// One dashboard.
 struct Board {
     uid: &'static str,
     title: &'static str,
-    about: &'static str,
-    /// Labels that can be chosen.
+    description: &'static str,
+    /// The labels that the reader can choose.
     scope: Scope,
-    /// Groups of panels with their headings.
-    rows: Vec<(&'static str, Vec<Panel>)>,
+    rows: Vec<Row>,
 }
 
 /// Path and text of every dashboard.
 ///
 /// # Errors
-/// When a query asks for what the metric table doesn't have.
+/// When a query names something that the metric table doesn't have.
 pub fn files() -> Result<Vec<(String, String)>, Error> {
     let boards = [overview::board()?, node::board()?, pod::board()?, agent::board()?];
     boards.iter().map(|board| Ok((format!("charts/netwhy/dashboards/{}.json", board.uid), text(board)?))).collect()
 }
 
 fn text(board: &Board) -> Result<String, Error> {
-    // With the alternate form a value is printed in lines.
+    // The alternate form prints one field per line.
     Ok(format!("{:#}\n", json(board)?))
 }
 
@@ -56,7 +58,7 @@ fn json(board: &Board) -> Result<Value, Error> {
     Ok(json!({
         "uid": board.uid,
         "title": board.title,
-        "description": board.about,
+        "description": board.description,
         "tags": [TAG],
         "schemaVersion": 39,
         "version": 1,
@@ -68,11 +70,11 @@ fn json(board: &Board) -> Result<Value, Error> {
         "links": links(),
         "templating": { "list": variables(board.scope)? },
         "annotations": { "list": [annotation(board.scope)?] },
-        "panels": panels(&board.rows),
+        "panels": row::layout(&board.rows),
     }))
 }
 
-/// To the other dashboards, with what is chosen here; and to the pages that say what to do.
+/// Links to the other dashboards, with the same variables and time range, and to the documentation.
 fn links() -> Value {
     json!([
         {
@@ -90,7 +92,7 @@ fn variables(scope: Scope) -> Result<Value, Error> {
         "includeAll": false, "multi": false, "options": [], "refresh": 1, "regex": "", "skipUrlSync": false,
     })];
     for (index, label) in scope.0.iter().enumerate() {
-        // Each offers what is left by those before it.
+        // The choices of each variable are narrowed by the variables before it.
         let metric = if ["cluster", "node"].contains(label) {
             "netwhy_agent_build_info"
         } else {
@@ -100,7 +102,7 @@ fn variables(scope: Scope) -> Result<Value, Error> {
         list.push(json!({
             "name": label, "label": label, "type": "query", "datasource": datasource(), "hide": 0,
             "query": { "query": query, "refId": "A" }, "definition": query,
-            // All is everything, also where a label is missing: many clusters have no `cluster`.
+            // `.*` also matches series without the label: many scrapes add no `cluster`.
             "includeAll": true, "allValue": ".*", "multi": true, "current": { "text": ["All"], "value": ["$__all"] },
             "options": [], "refresh": 2, "regex": "", "sort": 1, "skipUrlSync": false,
         }));
@@ -108,7 +110,7 @@ fn variables(scope: Scope) -> Result<Value, Error> {
     Ok(list.into())
 }
 
-/// Firing hints over the time axis.
+/// Firing hints, marked on the time axis.
 fn annotation(scope: Scope) -> Result<Value, Error> {
     let hints =
         scope.of("netwhy_hint", &[])?.value("max", &["node", "namespace", "pod", "cause", "blame_kind", "blame"])?;
@@ -118,30 +120,4 @@ fn annotation(scope: Scope) -> Result<Value, Error> {
         "textFormat": "{{namespace}}/{{pod}} on {{node}}; to blame: {{blame_kind}} {{blame}}",
         "tagKeys": "cause,node", "useValueForTime": false,
     }))
-}
-
-fn panels(rows: &[(&str, Vec<Panel>)]) -> Value {
-    let mut out = Vec::new();
-    let (mut id, mut y) = (1, 0);
-    for (heading, row) in rows {
-        out.push(json!({
-            "id": id, "type": "row", "title": heading, "collapsed": false, "panels": [],
-            "gridPos": { "x": 0, "y": y, "w": COLUMNS, "h": 1 },
-        }));
-        id += 1;
-        y += 1;
-        let (mut x, mut height) = (0, 0);
-        for panel in row {
-            if x + panel.width > COLUMNS {
-                y += height;
-                (x, height) = (0, 0);
-            }
-            out.push(panel.json(id, (x, y)));
-            id += 1;
-            x += panel.width;
-            height = height.max(panel.height);
-        }
-        y += height;
-    }
-    out.into()
 }

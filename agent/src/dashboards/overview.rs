@@ -1,22 +1,25 @@
-//! The cluster: which Node, which Pod, which pair.
+//! The cluster: which Node, Pod or pair of Nodes is to blame.
 
-use super::{Board, Error, Panel, Scope, Unit, query::ratio};
+use super::{Board, Error, Panel, Row, Scope, Unit, query::ratio};
 
 const ALL: Scope = Scope(&["cluster"]);
 const TO_NODE: &str = "/d/netwhy-node?var-node=${__data.fields.node}&${datasource:queryparam}&${__url_time_range}";
-const TO_POD: &str = "/d/netwhy-pod?var-namespace=${__data.fields.namespace}&var-pod=${__data.fields.pod}&${datasource:queryparam}&${__url_time_range}";
+const TO_POD: &str = concat!(
+    "/d/netwhy-pod?var-namespace=${__data.fields.namespace}&var-pod=${__data.fields.pod}",
+    "&${datasource:queryparam}&${__url_time_range}",
+);
 
 pub(super) fn board() -> Result<Board, Error> {
     Ok(Board {
         uid: "netwhy-overview",
         title: "netwhy / Overview",
-        about: "Which Node, Pod or pair of Nodes is to blame",
+        description: "Which Node, Pod or pair of Nodes is to blame",
         scope: ALL,
         rows: vec![
-            ("Now", vec![agents()?, firing()?, pods()?, broken()?, hints()?]),
-            ("Worst", vec![worst_nodes()?, worst_pods()?, slowest_pods()?, failing_pods()?]),
-            ("Pairs of Nodes", vec![loss_of_pairs()?, rtt_of_pairs()?]),
-            ("Over time", vec![causes()?, retransmits()?]),
+            Row::open("Now", vec![agents()?, firing()?, pods()?, broken()?, hints()?]),
+            Row::open("Worst Nodes and Pods", vec![worst_nodes()?, lossiest_pods()?, slowest_pods()?, failing_pods()?]),
+            Row::open("Pairs of Nodes", vec![loss_matrix()?, rtt_matrix()?]),
+            Row::open("History", vec![new_hints()?, retransmits()?]),
         ],
     })
 }
@@ -27,47 +30,46 @@ fn agents() -> Result<Panel, Error> {
 
 fn firing() -> Result<Panel, Error> {
     let hints = ALL.of("netwhy_hint", &[])?.value("count", &[])?;
-    Ok(Panel::stat("Firing hints", Unit::Count).query(format!("{hints} or vector(0)"), "hints").limits(1.0, 10.0))
+    Ok(Panel::stat("Hint count", Unit::Count).query(format!("{hints} or vector(0)"), "hints").thresholds(1.0, 10.0))
 }
 
 fn pods() -> Result<Panel, Error> {
     let subjects = ALL.of("netwhy_agent_subjects", &["state=\"alive\""])?;
-    Ok(Panel::stat("Pods measured", Unit::Count).query(subjects.value("sum", &[])?, "Pods"))
+    Ok(Panel::stat("Measured Pods", Unit::Count).query(subjects.value("sum", &[])?, "Pods"))
 }
 
 fn broken() -> Result<Panel, Error> {
     let probes = ALL.of("netwhy_agent_probes_broken", &[])?;
     let panel = Panel::stat("Broken probes", Unit::Count).query(probes.value("sum", &[])?, "probes");
-    Ok(panel.limits(1.0, 1.0).runbook("NetwhyAgentProbeBroken"))
+    Ok(panel.thresholds(1.0, 1.0).runbook("NetwhyAgentProbeBroken"))
 }
 
 fn hints() -> Result<Panel, Error> {
     let labels = ["node", "namespace", "pod", "cause", "symptom", "blame_kind", "blame"];
     let panel = Panel::table("Firing hints", Unit::Share)
         .query(ALL.of("netwhy_hint", &[])?.value("max", &labels)?, "confidence");
-    let panel = panel.lead("pod", "Pod", TO_POD).lead("node", "Node", TO_NODE);
-    Ok(panel.lead("cause", "What it means", "docs/hints.md#${__value.raw}").runbook("NetwhyPodHint").wide())
+    let panel = panel.column_link("pod", "Pod", TO_POD).column_link("node", "Node", TO_NODE);
+    Ok(panel.column_link("cause", "Explanation", "docs/hints.md#${__value.raw}").runbook("NetwhyPodHint").wide())
 }
 
-/// The median over a Node's peers: one bad peer doesn't move it.
 fn worst_nodes() -> Result<Panel, Error> {
     let loss = edge_loss(0.5)?;
     let rtt = ALL.of("netwhy_edge_rtt_seconds", &["peer_node!=\"~other\""])?.quantile(0.5, &["node", "peer_node"])?;
-    let towards = |what: &str| {
-        format!(
-            "max without (peer_node) (label_replace(quantile by (peer_node) (0.5, {what}), \"node\", \"$1\", \"peer_node\", \"(.+)\"))"
-        )
+    let towards = |expression: &str| {
+        let median = format!("quantile by (peer_node) (0.5, {expression})");
+        let renamed = format!("label_replace({median}, \"node\", \"$1\", \"peer_node\", \"(.+)\")");
+        format!("max without (peer_node) ({renamed})")
     };
-    Ok(Panel::table("Worst Nodes: median over their peers", Unit::Share)
-        .about("A median that stands out is the Node's own fault: one bad peer or path doesn't move it.")
+    Ok(Panel::table("Worst Nodes", Unit::Share)
+        .description("Medians over the Node's peers. A high median blames the Node: one bad peer doesn't move it.")
         .query(format!("topk(10, quantile by (node) (0.5, {loss}))"), "loss sent")
         .query(format!("topk(10, {})", towards(&loss)), "loss received")
         .query(format!("topk(10, quantile by (node) (0.5, {rtt}))"), "RTT sent")
         .query(format!("topk(10, {})", towards(&rtt)), "RTT received")
-        .column("RTT sent", Unit::Seconds)
-        .column("RTT received", Unit::Seconds)
-        .limits(0.002, 0.01)
-        .lead("node", "Node", TO_NODE)
+        .column_unit("RTT sent", Unit::Seconds)
+        .column_unit("RTT received", Unit::Seconds)
+        .thresholds(0.002, 0.01)
+        .column_link("node", "Node", TO_NODE)
         .runbook("NetwhyNodePacketLoss"))
 }
 
@@ -79,60 +81,65 @@ fn edge_loss(least: f64) -> Result<String, Error> {
     Ok(ratio(&episodes, &ALL.of("netwhy_edge_segments_sent_total", &only)?.rate(&by)?, least))
 }
 
-fn worst_pods() -> Result<Panel, Error> {
+fn lossiest_pods() -> Result<Panel, Error> {
     let by = ["node", "namespace", "pod"];
     let episodes = ALL.of("netwhy_tcp_loss_episodes_total", &[])?.rate(&by)?;
     let segments = ALL.of("netwhy_tcp_segments_sent_total", &[])?.rate(&by)?;
-    Ok(Panel::table("Worst Pods: loss episodes per segment", Unit::Share)
+    Ok(Panel::table("Lossiest Pods", Unit::Share)
+        .description("Loss episodes per segment.")
         .query(format!("topk(20, {})", ratio(&episodes, &segments, 1.0)), "loss")
-        .limits(0.002, 0.01)
-        .lead("pod", "Pod", TO_POD)
+        .thresholds(0.002, 0.01)
+        .column_link("pod", "Pod", TO_POD)
         .runbook("NetwhyPodPacketLoss"))
 }
 
 fn slowest_pods() -> Result<Panel, Error> {
     let rtt = ALL.of("netwhy_tcp_rtt_seconds", &["peer!=\"external\""])?;
-    Ok(Panel::table("Slowest Pods: p99 RTT within the cluster", Unit::Seconds)
+    Ok(Panel::table("Slowest Pods", Unit::Seconds)
+        .description("p99 RTT to peers inside the cluster.")
         .query(format!("topk(20, {})", rtt.quantile(0.99, &["node", "namespace", "pod"])?), "p99")
-        .limits(0.02, 0.2)
-        .lead("pod", "Pod", TO_POD)
+        .thresholds(0.02, 0.2)
+        .column_link("pod", "Pod", TO_POD)
         .runbook("NetwhyWorkloadRttHigh"))
 }
 
 fn failing_pods() -> Result<Panel, Error> {
     let failures = ALL.of("netwhy_tcp_connect_failures_total", &[])?.rate(&["node", "namespace", "pod", "reason"])?;
-    Ok(Panel::table("Pods that fail to connect", Unit::PerSecond)
+    Ok(Panel::table("Pods with failed connects", Unit::PerSecond)
         .query(format!("topk(20, {failures} > 0)"), "failures")
-        .limits(0.1, 1.0)
-        .lead("pod", "Pod", TO_POD)
+        .thresholds(0.1, 1.0)
+        .column_link("pod", "Pod", TO_POD)
         .runbook("NetwhyPodConnectFailures"))
 }
 
-fn loss_of_pairs() -> Result<Panel, Error> {
-    Ok(Panel::matrix("Loss episodes per segment, from (row) to (column)", Unit::Share, "node", "peer_node")
+fn loss_matrix() -> Result<Panel, Error> {
+    Ok(Panel::matrix("Loss between Nodes", Unit::Share, "node", "peer_node")
+        .description("Loss episodes per segment from the Node of the row to the Node of the column.")
         .query(edge_loss(0.5)?, "loss")
-        .limits(0.002, 0.01)
+        .thresholds(0.002, 0.01)
         .runbook("NetwhyNodePacketLoss"))
 }
 
-fn rtt_of_pairs() -> Result<Panel, Error> {
+fn rtt_matrix() -> Result<Panel, Error> {
     let rtt = ALL.of("netwhy_edge_rtt_seconds", &["peer_node!=\"~other\""])?;
-    Ok(Panel::matrix("Median RTT, from (row) to (column)", Unit::Seconds, "node", "peer_node")
+    Ok(Panel::matrix("Median RTT between Nodes", Unit::Seconds, "node", "peer_node")
+        .description("Measured by the Node of the row.")
         .query(rtt.quantile(0.5, &["node", "peer_node"])?, "RTT")
-        .limits(0.002, 0.02)
+        .thresholds(0.002, 0.02)
         .runbook("NetwhyNodeSlow"))
 }
 
-fn causes() -> Result<Panel, Error> {
-    let began = ALL.of("netwhy_hints_total", &[])?.increase(&["cause"])?;
-    Ok(Panel::lines("Hints that began", Unit::Count).query(began, "{{cause}}"))
+fn new_hints() -> Result<Panel, Error> {
+    let started = ALL.of("netwhy_hints_total", &[])?.increase(&["cause"])?;
+    Ok(Panel::lines("New hints", Unit::Count).query(started, "{{cause}}"))
 }
 
 fn retransmits() -> Result<Panel, Error> {
     let again =
         ALL.of("netwhy_tcp_retransmitted_segments_total", &["type!~\"syn|synack|spurious\""])?.rate(&["node"])?;
     let sent = ALL.of("netwhy_tcp_segments_sent_total", &[])?.rate(&["node"])?;
-    Ok(Panel::lines("Retransmitted segments per segment", Unit::Share)
+    Ok(Panel::lines("Retransmission ratio", Unit::Share)
+        .description("Retransmitted segments per segment sent.")
         .query(ratio(&again, &sent, 0.0), "{{node}}")
-        .limits(0.01, 0.05))
+        .thresholds(0.01, 0.05))
 }

@@ -1,4 +1,4 @@
-//! Panels: what Grafana draws of queries.
+//! Panels: queries and how Grafana draws them.
 
 use serde_json::{Value, json};
 
@@ -32,19 +32,19 @@ impl Unit {
 /// One panel.
 #[derive(Clone, Debug)]
 pub(super) struct Panel {
-    pub(super) title: String,
+    title: String,
     description: String,
     kind: Kind,
     unit: Unit,
     /// Expression and legend.
-    pub(super) targets: Vec<(String, String)>,
-    /// From where on it is yellow, and red.
+    targets: Vec<(String, String)>,
+    /// Values from which the panel turns yellow, and red.
     thresholds: Option<(f64, f64)>,
     runbook: Option<&'static str>,
-    /// Columns of a table that lead somewhere: name, title of the link, URL.
-    leads: Vec<(&'static str, &'static str, &'static str)>,
-    /// Columns of a table that have units of their own.
-    columns: Vec<(String, Unit)>,
+    /// Table columns with a link: column, title of the link, URL.
+    column_links: Vec<(&'static str, &'static str, &'static str)>,
+    /// Table columns whose unit differs from the panel's.
+    column_units: Vec<(String, Unit)>,
     pub(super) width: u64,
     pub(super) height: u64,
 }
@@ -54,7 +54,7 @@ enum Kind {
     TimeSeries,
     Stat,
     Table,
-    /// A table of rows by columns, coloured by value.
+    /// A table of rows by columns, colored by value.
     Matrix {
         row: &'static str,
         column: &'static str,
@@ -73,8 +73,8 @@ impl Panel {
             targets: Vec::new(),
             thresholds: None,
             runbook: None,
-            leads: Vec::new(),
-            columns: Vec::new(),
+            column_links: Vec::new(),
+            column_units: Vec::new(),
             width,
             height,
         }
@@ -106,30 +106,30 @@ impl Panel {
         self
     }
 
-    pub(super) fn about(mut self, text: &str) -> Self {
+    pub(super) fn description(mut self, text: &str) -> Self {
         text.clone_into(&mut self.description);
         self
     }
 
-    pub(super) const fn limits(mut self, yellow: f64, red: f64) -> Self {
+    pub(super) const fn thresholds(mut self, yellow: f64, red: f64) -> Self {
         self.thresholds = Some((yellow, red));
         self
     }
 
-    /// The alert whose runbook says what to do.
+    /// Links to the runbook of an alert.
     pub(super) const fn runbook(mut self, alert: &'static str) -> Self {
         self.runbook = Some(alert);
         self
     }
 
-    pub(super) fn lead(mut self, column: &'static str, title: &'static str, url: &'static str) -> Self {
-        self.leads.push((column, title, url));
+    pub(super) fn column_link(mut self, column: &'static str, title: &'static str, url: &'static str) -> Self {
+        self.column_links.push((column, title, url));
         self
     }
 
-    /// The unit of one of a table's queries, by its legend.
-    pub(super) fn column(mut self, legend: &str, unit: Unit) -> Self {
-        self.columns.push((legend.to_owned(), unit));
+    /// Sets the unit of one table column, named by the legend of its query.
+    pub(super) fn column_unit(mut self, legend: &str, unit: Unit) -> Self {
+        self.column_units.push((legend.to_owned(), unit));
         self
     }
 
@@ -138,7 +138,7 @@ impl Panel {
         self
     }
 
-    /// As Grafana has it.
+    /// The panel as Grafana stores it.
     pub(super) fn json(&self, id: u64, (x, y): (u64, u64)) -> Value {
         let steps = match self.thresholds {
             Some((yellow, red)) => json!([
@@ -217,7 +217,9 @@ impl Panel {
     fn options(&self) -> Value {
         match self.kind {
             Kind::TimeSeries => json!({
-                "legend": { "displayMode": "table", "placement": "bottom", "showLegend": true, "calcs": ["lastNotNull", "max"] },
+                "legend": {
+                    "displayMode": "table", "placement": "bottom", "showLegend": true, "calcs": ["lastNotNull", "max"],
+                },
                 "tooltip": { "mode": "multi", "sort": "desc" },
             }),
             Kind::Stat => json!({
@@ -241,17 +243,15 @@ impl Panel {
         }
     }
 
-    /// Names, units and links of a table's columns.
+    /// Units and links of a table's columns.
     fn overrides(&self) -> Value {
-        let by_name = |name: &str, properties: Value| json!({ "matcher": { "id": "byName", "options": name }, "properties": properties });
-        let leads = self.leads.iter().map(|(column, title, url)| {
-            by_name(column, json!([{ "id": "links", "value": [{ "title": title, "url": url, "targetBlank": false }] }]))
+        let links = self.column_links.iter().map(|(column, title, url)| {
+            let links = json!([{ "title": title, "url": url, "targetBlank": false }]);
+            column_override(column, "links", links)
         });
-        let units = self
-            .columns
-            .iter()
-            .map(|(column, unit)| by_name(column, json!([{ "id": "unit", "value": unit.grafana() }])));
-        leads.chain(units).collect()
+        let units =
+            self.column_units.iter().map(|(column, unit)| column_override(column, "unit", unit.grafana().into()));
+        links.chain(units).collect()
     }
 
     fn transformations(&self) -> Value {
@@ -261,7 +261,7 @@ impl Panel {
                 "options": { "rowField": row, "columnField": column, "valueField": "Value", "emptyValue": "null" },
             }]),
             Kind::Table => {
-                // With one query its values are in `Value`, with several in `Value #A` and so on.
+                // One query has its values in `Value`, several have them in `Value #A` and so on.
                 let several = self.targets.len() > 1;
                 let column = |index: usize| {
                     if several { format!("Value #{}", ref_id(index)) } else { "Value".to_owned() }
@@ -271,7 +271,10 @@ impl Panel {
                     .collect();
                 json!([
                     { "id": "merge", "options": {} },
-                    { "id": "organize", "options": { "excludeByName": { "Time": true }, "indexByName": {}, "renameByName": names } },
+                    {
+                        "id": "organize",
+                        "options": { "excludeByName": { "Time": true }, "indexByName": {}, "renameByName": names },
+                    },
                 ])
             }
             Kind::TimeSeries | Kind::Stat | Kind::HeatMap => json!([]),
@@ -290,12 +293,20 @@ impl Kind {
     }
 }
 
-/// The data source that the dashboard's variable names.
+/// Sets one property of the column with this name.
+fn column_override(column: &str, property: &str, value: Value) -> Value {
+    json!({
+        "matcher": { "id": "byName", "options": column },
+        "properties": [{ "id": property, "value": value }],
+    })
+}
+
+/// The data source that the reader chose in the dashboard.
 pub(super) fn datasource() -> Value {
     json!({ "type": "prometheus", "uid": "${datasource}" })
 }
 
-/// A link to a page.
+/// A link to a documentation page.
 pub(super) fn link(title: &str, url: &str) -> Value {
     json!({
         "title": title, "url": url, "type": "link", "icon": "doc", "tooltip": "", "tags": [],

@@ -1,16 +1,17 @@
-//! PromQL out of the metric table: a query can't name a metric, a label or a function that its metric doesn't have.
+//! PromQL from the metric table. A query can't name an unknown metric or label, or a function that doesn't fit the
+//! metric's type.
 
 use crate::metrics::{Kind, METRICS, MetricDef};
 use std::fmt;
 
-/// Labels that the scrape adds to every series.
+/// Labels that the scrape configuration adds to every series.
 const SCRAPE: [&str; 2] = ["cluster", "node"];
 /// Labels of metrics about subjects.
 const SUBJECT: [&str; 3] = ["namespace", "pod", "workload"];
-/// Grafana puts in what suits the panel's resolution and the scrape interval.
+/// Grafana replaces it by a range that fits the panel's resolution and the scrape interval.
 const RANGE: &str = "$__rate_interval";
 
-/// A query that the table doesn't allow.
+/// A query that doesn't fit the metric table.
 #[derive(Debug)]
 pub struct Error(String);
 
@@ -22,7 +23,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The variables of a dashboard that narrow its queries; a metric that lacks the label is not narrowed by it.
+/// The variables that narrow a dashboard's queries. A variable does not apply to metrics without its label.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scope(pub(super) &'static [&'static str]);
 
@@ -35,7 +36,7 @@ pub(super) struct Series {
 }
 
 impl Scope {
-    /// A metric's series, with further matchers such as `state="ok"`.
+    /// The series of a metric, narrowed further by matchers such as `state="ok"`.
     pub(super) fn of(self, name: &str, matchers: &[&str]) -> Result<Series, Error> {
         let metric = METRICS.into_iter().flatten().find(|metric| metric.name == name);
         let metric = metric.ok_or_else(|| Error(format!("no metric is named {name}")))?;
@@ -60,6 +61,10 @@ fn known(metric: &MetricDef, label: &str) -> Result<(), Error> {
 }
 
 impl Series {
+    pub(super) const fn metric(&self) -> &'static MetricDef {
+        self.metric
+    }
+
     fn must_be(&self, kind: Kind, function: &str) -> Result<(), Error> {
         if self.metric.kind == kind {
             return Ok(());
@@ -72,14 +77,14 @@ impl Series {
         Ok(if labels.is_empty() { String::new() } else { format!(" by ({})", labels.join(", ")) })
     }
 
-    /// Increase per second of a counter, summed up.
+    /// Increase per second of a counter, as a sum per label value.
     pub(super) fn rate(&self, by: &[&str]) -> Result<String, Error> {
         self.must_be(Kind::Counter, "rate")?;
         let rate = format!("rate({}{}[{RANGE}])", self.metric.name, self.matchers);
         Ok(format!("sum{} ({})", self.by(by)?, self.of_agents(rate)))
     }
 
-    /// Every program has `process_*`: those count whose target is an agent.
+    /// Every program exports `process_*`: keeps the series of targets that are agents.
     fn of_agents(&self, expression: String) -> String {
         if self.metric.name.starts_with("process_") {
             format!("{expression} and on (job, instance) netwhy_agent_build_info")
@@ -88,13 +93,13 @@ impl Series {
         }
     }
 
-    /// Increase of a counter between two points of the panel, summed up.
+    /// Increase of a counter between two points of the panel, as a sum per label value.
     pub(super) fn increase(&self, by: &[&str]) -> Result<String, Error> {
         self.must_be(Kind::Counter, "increase")?;
         Ok(format!("sum{} (increase({}{}[{RANGE}]))", self.by(by)?, self.metric.name, self.matchers))
     }
 
-    /// Values of a gauge, put together by `how` (`max`, `sum`, `min`, `count`).
+    /// Values of a gauge, aggregated by `how` (`max`, `sum`, `min`, `count`).
     pub(super) fn value(&self, how: &str, by: &[&str]) -> Result<String, Error> {
         self.must_be(Kind::Gauge, how)?;
         let value = format!("{}{}", self.metric.name, self.matchers);
@@ -127,16 +132,16 @@ impl Series {
     }
 }
 
-/// Values of a label, for a variable; narrowed by the variables before it.
+/// The values of a label, for a variable.
 pub(super) fn label_values(scope: Scope, metric: &str, label: &str) -> Result<String, Error> {
     let series = scope.of(metric, &[])?;
     known(series.metric, label)?;
     Ok(format!("label_values({}{}, {label})", series.metric.name, series.matchers))
 }
 
-/// `part / whole`; absent where the whole is at most `least`, so that low traffic makes no figure.
-pub(super) fn ratio(part: &str, whole: &str, least: f64) -> String {
-    format!("{part} / ({whole} > {least})")
+/// `numerator / denominator`; absent where the denominator is at most `least`, so that low traffic gives no ratio.
+pub(super) fn ratio(numerator: &str, denominator: &str, least: f64) -> String {
+    format!("{numerator} / ({denominator} > {least})")
 }
 
 #[cfg(test)]
@@ -146,7 +151,7 @@ mod tests {
     const POD: Scope = Scope(&["cluster", "namespace", "pod"]);
 
     #[test]
-    fn what_the_table_does_not_have_is_refused() {
+    fn unknown_names_and_unfit_functions_are_refused() {
         for (name, matcher) in [("netwhy_tcp_rtt", ""), ("netwhy_oom_kills_total", "reason=\"x\"")] {
             let matchers: &[&str] = if matcher.is_empty() { &[] } else { &[matcher] };
             assert!(POD.of(name, matchers).is_err(), "{name}");
@@ -158,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn queries_are_narrowed_by_the_labels_that_their_metric_has() {
+    fn queries_are_narrowed_by_the_labels_of_their_metric() {
         let rtt = POD.of("netwhy_tcp_rtt_seconds", &["peer!=\"external\""]).unwrap();
         assert_eq!(
             rtt.quantile(0.99, &["peer"]).unwrap(),

@@ -16,10 +16,14 @@ const PACKAGES: [&str; 2] = ["@grafana/schema@11.6.16", "typescript@5.9.3"];
 /// Types without their enums, which JSON can't name: each becomes the texts that it stands for.
 const HEAD: &str = r#"import type { Dashboard, AnnotationQuery, DataQuery, RowPanel } from '@grafana/schema';
 import type { Panel } from '@grafana/schema';
-import type { Options as TimeSeriesOptions, FieldConfig as TimeSeriesField } from './node_modules/@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen';
-import type { Options as StatOptions } from './node_modules/@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen';
-import type { Options as TableOptions, FieldConfig as TableField } from './node_modules/@grafana/schema/dist/esm/raw/composable/table/panelcfg/x/TablePanelCfg_types.gen';
-import type { Options as HeatmapOptions } from './node_modules/@grafana/schema/dist/esm/raw/composable/heatmap/panelcfg/x/HeatmapPanelCfg_types.gen';
+import type { Options as TimeSeriesOptions, FieldConfig as TimeSeriesField } from
+  './node_modules/@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen';
+import type { Options as StatOptions } from
+  './node_modules/@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen';
+import type { Options as TableOptions, FieldConfig as TableField } from
+  './node_modules/@grafana/schema/dist/esm/raw/composable/table/panelcfg/x/TablePanelCfg_types.gen';
+import type { Options as HeatmapOptions } from
+  './node_modules/@grafana/schema/dist/esm/raw/composable/heatmap/panelcfg/x/HeatmapPanelCfg_types.gen';
 
 type Json<T> = T extends string ? `${T}` : T extends number | boolean | null | undefined ? T
   : T extends Array<infer U> ? Json<U>[] : T extends object ? { [K in keyof T]: Json<T[K]> } : T;
@@ -31,11 +35,14 @@ type Target = Json<DataQuery> & { expr: string; datasource: { type: string; uid:
   format: 'time_series' | 'table' | 'heatmap'; instant: boolean; range: boolean; legendFormat: string };
 type Of<Kind extends string, O, F> = Omit<Json<Panel>, 'type' | 'options' | 'targets' | 'fieldConfig'> & {
   type: Kind; options: Part<Json<O>>; targets: Target[];
-  fieldConfig: { defaults: Omit<Json<NonNullable<Panel['fieldConfig']>['defaults']>, 'custom'> & { custom: Part<Json<F>> };
-                 overrides: Json<NonNullable<Panel['fieldConfig']>['overrides']> };
+  fieldConfig: {
+    defaults: Omit<Json<NonNullable<Panel['fieldConfig']>['defaults']>, 'custom'> & { custom: Part<Json<F>> };
+    overrides: Json<NonNullable<Panel['fieldConfig']>['overrides']> };
 };
-type AnyPanel = Json<RowPanel> | Of<'timeseries', TimeSeriesOptions, TimeSeriesField> | Of<'stat', StatOptions, {}>
+type Graph = Of<'timeseries', TimeSeriesOptions, TimeSeriesField> | Of<'stat', StatOptions, {}>
   | Of<'table', TableOptions, TableField & { filterable: boolean }> | Of<'heatmap', HeatmapOptions, {}>;
+// A collapsed row holds its panels inside.
+type AnyPanel = Graph | (Omit<Json<RowPanel>, 'panels'> & { panels: Graph[] });
 // Prometheus keeps its part of an annotation beside Grafana's.
 type Annotation = Json<AnnotationQuery> & {
   expr: string; step: string; titleFormat: string; textFormat: string; tagKeys: string; useValueForTime: boolean };

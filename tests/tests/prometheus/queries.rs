@@ -47,7 +47,10 @@ fn dashboards() -> Vec<(String, Value)> {
 fn expressions() -> Vec<(String, String)> {
     let mut all = Vec::new();
     for (name, board) in dashboards() {
-        for panel in board["panels"].as_array().unwrap() {
+        let top = board["panels"].as_array().unwrap();
+        // A collapsed row holds its panels inside.
+        let inside = top.iter().filter_map(|row| row["panels"].as_array()).flatten();
+        for panel in top.iter().chain(inside) {
             for target in panel["targets"].as_array().into_iter().flatten() {
                 all.push((
                     format!("{name}: {}", panel["title"].as_str().unwrap()),
