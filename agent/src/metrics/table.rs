@@ -1,4 +1,4 @@
-//! The one table of metrics: drives the exposition, `docs/metrics.md` and the tests.
+//! The table of metrics. The exposition, the dashboards, `docs/metrics.md` and the tests are made from it.
 
 mod agent;
 mod edge;
@@ -20,15 +20,17 @@ pub static METRICS: [&[MetricDef]; 6] =
 pub struct MetricDef {
     /// Full name of its samples (of a histogram: without `_bucket`, `_sum`, `_count`).
     pub name: &'static str,
-    /// What its values are.
+    /// Type.
     pub kind: Kind,
-    /// Base unit; always the name's suffix (before `_total`). `None`: a count of things or a fraction.
+    /// Base unit, which is the name's suffix (before `_total`). `None`: a count or a ratio.
     pub unit: Option<BaseUnit>,
-    /// One line.
+    /// HELP text: one plain sentence of at most 15 words.
     pub help: &'static str,
-    /// Labels beside the subject's.
+    /// More for `docs/metrics.md`, such as when the series are absent. Empty: nothing more.
+    pub details: &'static str,
+    /// Labels in addition to the subject's.
     pub labels: &'static [LabelDef],
-    /// Where its values come from.
+    /// Source of its samples.
     pub(super) rows: Rows,
 }
 
@@ -37,16 +39,16 @@ pub struct MetricDef {
 pub struct LabelDef {
     /// Name.
     pub name: &'static str,
-    /// Its values, or what bounds their number.
+    /// Its values, or the bound of their number.
     pub bound: &'static str,
 }
 
 /// Types of metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Only rises; its name ends in `_total`.
+    /// Never falls; its name ends in `_total`.
     Counter,
-    /// A value of now.
+    /// The present value.
     Gauge,
     /// Cumulative buckets, sum and count.
     Histogram,
@@ -106,7 +108,7 @@ impl BaseUnit {
     }
 }
 
-/// How a metric's samples are made.
+/// Source of a metric's samples.
 pub(super) enum Rows {
     /// Called for each subject; its labels are added.
     Subject(fn(&Row<'_>, &Scrape<'_>, &mut Out<'_, '_>) -> fmt::Result),
@@ -137,7 +139,7 @@ impl MetricDef {
         matches!(self.rows, Rows::Subject(_))
     }
 
-    /// Family name without the unit, and the unit: what the encoder puts together again.
+    /// Family name without the unit, and the unit. The encoder joins them again.
     pub(super) fn stem(&self) -> (&'static str, Option<&'static Unit>) {
         let family = self.family();
         match self.unit.and_then(|u| Some((family.strip_suffix(u.suffix())?, u.unit()))) {
@@ -147,7 +149,7 @@ impl MetricDef {
     }
 
     const fn new(name: &'static str, kind: Kind, help: &'static str, rows: Rows) -> Self {
-        Self { name, kind, unit: None, help, labels: &[], rows }
+        Self { name, kind, unit: None, help, details: "", labels: &[], rows }
     }
 
     const fn counter(name: &'static str, help: &'static str, rows: Rows) -> Self {
@@ -160,6 +162,11 @@ impl MetricDef {
 
     const fn histogram(name: &'static str, help: &'static str, rows: Rows) -> Self {
         Self::new(name, Kind::Histogram, help, rows)
+    }
+
+    const fn details(mut self, details: &'static str) -> Self {
+        self.details = details;
+        self
     }
 
     const fn seconds(mut self) -> Self {
@@ -215,10 +222,19 @@ mod tests {
     }
 
     #[test]
-    fn help_is_one_line_that_needs_no_escaping() {
+    fn help_is_one_sentence_of_at_most_15_words() {
         for m in all() {
-            assert!(!m.help.is_empty() && !m.help.contains(['\n', '\\', '|', '"']), "{}", m.name);
-            assert!(m.help.ends_with('.'), "{}", m.name);
+            let words = m.help.split_whitespace().count();
+            assert!((1..=15).contains(&words), "{}: {words} words", m.name);
+            assert!(m.help.ends_with('.') && !m.help.contains(". "), "{}: one sentence", m.name);
+            assert!(!m.help.contains(['\n', '\\', '|', '"']), "{}: needs escaping", m.name);
+        }
+    }
+
+    #[test]
+    fn details_are_sentences_that_fit_into_a_table_cell() {
+        for m in all().filter(|m| !m.details.is_empty()) {
+            assert!(m.details.ends_with('.') && !m.details.contains(['\n', '|']), "{}", m.name);
         }
     }
 

@@ -10,72 +10,79 @@ const MAP: LabelDef = label("map", "the agent's kernel maps");
 pub(super) static METRICS: [MetricDef; 35] = [
     MetricDef::gauge(
         "netwhy_agent_build_info",
-        "Always 1.",
+        "Version of the agent and of the kernel; always 1.",
         Node(|s, out| out.gauge(&[("version", &s.agent.version), ("kernel", &s.agent.kernel)], 1)),
     )
     .labels(&[label("version", "one"), label("kernel", "one")]),
     MetricDef::counter(
         "netwhy_agent_kernel_events_total",
-        "What the kernel programs count about themselves.",
+        "Events that the kernel programs count about themselves.",
         Node(|s, out| {
             let counters = Counter::ALL.iter().zip(s.view.counters);
             counters.into_iter().try_for_each(|(c, n)| out.counter(&[("event", c.label())], n))
         }),
     )
+    .details("Some of them are lost samples.")
     .labels(&[label("event", "a fixed list of 14, such as edges_full and no_cgroup")]),
     MetricDef::counter(
         "netwhy_agent_bpf_run_seconds_total",
-        "Time in each kernel program, in the slices in which the kernel measured it; includes the measuring.",
+        "Run time of each kernel program while the kernel measures it.",
         Node(|s, out| {
             let programs = &s.agent.programs;
             programs.iter().try_for_each(|p| out.counter_f64(&[("program", &p.name)], p.run_ns as f64 / 1e9))
         }),
     )
+    .details("The kernel measures in short slices, and the measurement itself is included.")
     .seconds()
     .labels(&[PROGRAM]),
     MetricDef::counter(
         "netwhy_agent_bpf_runs_total",
-        "Runs of each kernel program, in the slices in which the kernel measured them.",
+        "Runs of each kernel program while the kernel measures them.",
         Node(|s, out| s.agent.programs.iter().try_for_each(|p| out.counter(&[("program", &p.name)], p.run_count))),
     )
     .labels(&[PROGRAM]),
     MetricDef::counter(
         "netwhy_agent_bpf_missed_runs_total",
-        "Runs of each kernel program that the kernel left out because the program was running on that CPU already: what \
-         happened then was not seen by it. Kernels before 5.12 do not count them.",
+        "Runs that the kernel skipped because the program already ran on that CPU.",
         Node(|s, out| {
             let missed = s.agent.programs.iter().filter_map(|p| Some((p, p.missed?)));
             missed.into_iter().try_for_each(|(p, n)| out.counter(&[("program", &p.name)], n))
         }),
     )
+    .details("The program did not see the events of these runs. Absent before Linux 5.12.")
     .labels(&[PROGRAM]),
     MetricDef::gauge(
         "netwhy_agent_map_entries",
-        "Rows in use of each kernel map.",
+        "Entries in use of each kernel map.",
         Node(|s, out| s.agent.maps.iter().try_for_each(|m| out.gauge(&[("map", &m.name)], m.entries))),
     )
     .labels(&[MAP]),
     MetricDef::gauge(
         "netwhy_agent_map_max_entries",
-        "Rows that fit into each kernel map.",
+        "Capacity of each kernel map, in entries.",
         Node(|s, out| s.agent.maps.iter().try_for_each(|m| out.gauge(&[("map", &m.name)], m.max_entries))),
     )
     .labels(&[MAP]),
     MetricDef::gauge(
         "netwhy_agent_map_memory_bytes",
-        "Kernel memory of each kernel map. Absent where the kernel doesn't say.",
+        "Kernel memory of each kernel map.",
         Node(|s, out| {
             let known = s.agent.maps.iter().filter_map(|m| Some((m, m.bytes?)));
             known.into_iter().try_for_each(|(m, bytes)| out.gauge(&[("map", &m.name)], bytes))
         }),
     )
+    .details("Absent where the kernel does not report it.")
     .bytes()
     .labels(&[MAP]),
-    MetricDef::gauge("netwhy_agent_probe_state", "1 for the probe's present state.", Node(emit::probe_states))
-        .labels(&[label("probe", "the agent's probes"), label("state", "ok, degraded, unsupported, off, broken")]),
+    MetricDef::gauge(
+        "netwhy_agent_probe_state",
+        "Status of each probe: 1 for the present state.",
+        Node(emit::probe_states),
+    )
+    .labels(&[label("probe", "the agent's probes"), label("state", "ok, degraded, unsupported, off, broken")]),
     MetricDef::gauge(
         "netwhy_agent_probes_broken",
-        "Probes that should work here but don't.",
+        "Probes that should work on this kernel but do not.",
         Node(|s, out| {
             let broken = s.agent.probes.iter().filter(|p| p.state == ProbeState::Broken);
             out.gauge(&[], broken.count() as u64)
@@ -83,7 +90,7 @@ pub(super) static METRICS: [MetricDef; 35] = [
     ),
     MetricDef::counter(
         "netwhy_agent_samples_total",
-        "Snapshots of the kernel's counters that were taken.",
+        "Snapshots taken of the kernel's counters.",
         Node(|s, out| out.counter(&[], s.agent.ticks.samples)),
     ),
     MetricDef::counter(
@@ -110,13 +117,13 @@ pub(super) static METRICS: [MetricDef; 35] = [
     .seconds(),
     MetricDef::gauge(
         "netwhy_agent_window_seconds",
-        "Time that windowed values cover.",
+        "Length of the window that windowed values cover.",
         Node(|s, out| out.gauge_f64(&[], s.view.window.as_secs_f64())),
     )
     .seconds(),
     MetricDef::gauge(
         "netwhy_agent_view_age_seconds",
-        "Age of the values of this scrape.",
+        "Age of the values in this scrape.",
         Node(|s, out| out.maybe(s.agent.scrape.view_age_seconds)),
     )
     .seconds(),
@@ -127,7 +134,7 @@ pub(super) static METRICS: [MetricDef; 35] = [
     ),
     MetricDef::gauge(
         "netwhy_agent_scrape_seconds",
-        "Time that the previous scrape took to encode.",
+        "Encoding time of the previous scrape.",
         Node(|s, out| out.maybe(s.agent.scrape.last_seconds)),
     )
     .seconds(),
@@ -138,10 +145,10 @@ pub(super) static METRICS: [MetricDef; 35] = [
     ),
     MetricDef::gauge(
         "netwhy_agent_folded_subjects",
-        "Subjects summed up in the row ~other because limits.series was reached.",
+        "Subjects that share the series ~other because limits.series is reached.",
         Node(|s, out| out.gauge(&[], s.summary.folded as u64)),
     ),
-    MetricDef::gauge("netwhy_agent_subjects", "Subjects known.", Node(emit::subjects))
+    MetricDef::gauge("netwhy_agent_subjects", "Known subjects.", Node(emit::subjects))
         .labels(&[label("state", "alive, gone")]),
     MetricDef::gauge(
         "netwhy_agent_edges",
@@ -150,17 +157,18 @@ pub(super) static METRICS: [MetricDef; 35] = [
     ),
     MetricDef::gauge(
         "netwhy_agent_jiffies_hertz",
-        "Jiffies per second of this kernel. Absent until measured.",
+        "Jiffies per second of this kernel.",
         Node(|s, out| s.view.hz.map_or(Ok(()), |hz| out.gauge(&[], u64::from(hz)))),
-    ),
+    )
+    .details("Absent until measured."),
     MetricDef::gauge(
         "netwhy_agent_sockets",
-        "TCP sockets that the newest walk looked at.",
+        "TCP sockets visited by the newest walk.",
         Node(|s, out| s.agent.walk.map_or(Ok(()), |w| out.gauge(&[], w.sockets))),
     ),
     MetricDef::gauge(
         "netwhy_agent_listeners",
-        "Listening sockets among them.",
+        "Listening sockets visited by the newest walk.",
         Node(|s, out| s.agent.walk.map_or(Ok(()), |w| out.gauge(&[], w.listeners))),
     ),
     MetricDef::gauge(
@@ -171,28 +179,34 @@ pub(super) static METRICS: [MetricDef; 35] = [
     .seconds(),
     MetricDef::gauge(
         "netwhy_agent_walk_interval_seconds",
-        "Time between the beginnings of two walks.",
+        "Time between the starts of two walks.",
         Node(|s, out| out.maybe(s.agent.walk.map(|w| w.interval_seconds))),
     )
     .seconds(),
     MetricDef::counter(
         "netwhy_agent_rtt_watched_seconds_total",
-        "Time in which received segments were looked at for RTT samples: always, or in windows where very many are received.",
+        "Time in which the RTT probe was attached.",
         Node(|s, out| s.agent.rtt.map_or(Ok(()), |rtt| out.counter_f64(&[], rtt.watched_seconds))),
     )
+    .details("It is attached all the time, or on a duty cycle above `sampling.rtt_windows_above`.")
     .seconds(),
     MetricDef::counter(
         "netwhy_agent_rtt_windows_total",
-        "Windows in which they were looked at.",
+        "Duty periods of the RTT probe.",
         Node(|s, out| s.agent.rtt.map_or(Ok(()), |rtt| out.counter(&[], rtt.windows))),
-    ),
+    )
+    .details("Zero while the probe is attached all the time."),
     MetricDef::counter(
         "netwhy_agent_handshakes_watched_seconds_total",
-        "Time in which handshakes were looked at: always, or in windows where very many connections come and go; then each that was seen counts for eight.",
+        "Time in which the handshake probe was attached.",
         Node(|s, out| s.agent.churn.map_or(Ok(()), |churn| out.counter_f64(&[], churn.watched_seconds))),
     )
+    .details(
+        "It is attached all the time, or on a 1/8 duty cycle above `sampling.churn_above`. On the duty \
+         cycle each handshake has weight 8.",
+    )
     .seconds(),
-    MetricDef::counter("netwhy_agent_config_reloads_total", "Readings of a changed configuration file.", {
+    MetricDef::counter("netwhy_agent_config_reloads_total", "Reloads of a changed configuration file.", {
         Node(|s, out| {
             let reloads = s.agent.config_reloads;
             out.counter(&[("result", "ok")], reloads.ok)?;
@@ -202,9 +216,10 @@ pub(super) static METRICS: [MetricDef; 35] = [
     .labels(&[label("result", "ok, failed")]),
     MetricDef::gauge(
         "netwhy_agent_pods_complete",
-        "1 once the Pod list was received in full. Absent without Kubernetes.",
+        "1 once the complete Pod list was received.",
         Node(|s, out| s.agent.pods_complete.map_or(Ok(()), |c| out.gauge(&[], u64::from(c)))),
-    ),
+    )
+    .details("Absent without Kubernetes."),
     MetricDef::gauge(
         "process_resident_memory_bytes",
         "Resident memory of the agent.",
@@ -219,7 +234,7 @@ pub(super) static METRICS: [MetricDef; 35] = [
     .seconds(),
     MetricDef::gauge(
         "process_start_time_seconds",
-        "Wall clock of the agent's start since the Unix epoch.",
+        "Start time of the agent since the Unix epoch.",
         Node(|s, out| out.gauge_f64(&[], s.agent.started_unix_ms as f64 / 1e3)),
     )
     .seconds(),

@@ -7,8 +7,7 @@ use crate::{
 };
 use std::fmt;
 
-const PEER_NODE: LabelDef =
-    label("peer_node", "limits.peer_nodes Nodes in the order of their first traffic, and ~other");
+const PEER_NODE: LabelDef = label("peer_node", "the first limits.peer_nodes Nodes with traffic; ~other for the rest");
 
 fn each(s: &Scrape<'_>, mut write: impl FnMut(&str, &Tally) -> fmt::Result) -> fmt::Result {
     s.view.peer_nodes.iter().try_for_each(|p| write(p.node.as_deref().unwrap_or(OTHER), &p.totals))
@@ -17,28 +16,29 @@ fn each(s: &Scrape<'_>, mut write: impl FnMut(&str, &Tally) -> fmt::Result) -> f
 pub(super) static METRICS: [MetricDef; 6] = [
     MetricDef::histogram(
         "netwhy_edge_rtt_seconds",
-        "RTT samples of this Node's Pods to another Node.",
+        "RTT samples from this Node's Pods to another Node.",
         Node(|s, out| each(s, |node, t| out.histogram(&[("peer_node", node)], &t.rtt, &bounds::EDGE))),
     )
     .seconds()
     .labels(&[PEER_NODE]),
     MetricDef::counter(
         "netwhy_edge_segments_sent_total",
-        "Data segments sent to another Node, retransmissions included.",
+        "Data segments sent to another Node, including retransmissions.",
         Node(|s, out| each(s, |node, t| out.counter(&[("peer_node", node)], t.data_segs_out))),
     )
     .labels(&[PEER_NODE]),
     MetricDef::counter(
         "netwhy_edge_retransmitted_segments_total",
-        "Segments sent again to another Node.",
+        "Segments retransmitted to another Node.",
         Node(|s, out| each(s, |node, t| out.counter(&[("peer_node", node)], t.retransmitted()))),
     )
     .labels(&[PEER_NODE]),
     MetricDef::counter(
         "netwhy_edge_loss_episodes_total",
-        "Bursts of retransmission to another Node, at most one per srtt and socket.",
+        "Bursts of retransmissions to another Node.",
         Node(|s, out| each(s, |node, t| out.counter(&[("peer_node", node)], t.loss_episodes))),
     )
+    .details("At most one per smoothed RTT and socket.")
     .labels(&[PEER_NODE]),
     MetricDef::counter(
         "netwhy_edge_connects_total",
@@ -48,7 +48,7 @@ pub(super) static METRICS: [MetricDef; 6] = [
     .labels(&[PEER_NODE]),
     MetricDef::counter(
         "netwhy_edge_connect_failures_total",
-        "Attempts to connect to another Node that failed.",
+        "Failed connection attempts to another Node.",
         Node(|s, out| each(s, |node, t| out.counter(&[("peer_node", node)], t.connect_failures.iter().sum()))),
     )
     .labels(&[PEER_NODE]),

@@ -1,4 +1,4 @@
-//! Metrics of the Node's own signals. What the Node doesn't have makes no series; `netwhy_node_signal_state` says why.
+//! Metrics of the host signals. A signal that the Node lacks has no series; `netwhy_node_signal_state` tells why.
 
 use super::{LabelDef, MetricDef, Rows::Node, label};
 use crate::{
@@ -14,7 +14,7 @@ const DIRECTION: LabelDef = label("direction", "sent, received");
 pub(super) static METRICS: [MetricDef; 22] = [
     MetricDef::gauge(
         "netwhy_node_signal_state",
-        "What reading a group of the Node's signals came to; always 1. /api/v1/node says why.",
+        "Read status per signal group; always 1.",
         Node(|s, out| {
             host(s).map_or(Ok(()), |h| {
                 let states = h.states.iter();
@@ -24,6 +24,7 @@ pub(super) static METRICS: [MetricDef; 22] = [
             })
         }),
     )
+    .details("`/api/v1/node` gives the reason.")
     .labels(&[label("signal", "a fixed list in the agent"), label("state", "ok, absent, unsupported, broken")]),
     MetricDef::counter(
         "netwhy_node_pressure_seconds_total",
@@ -34,14 +35,15 @@ pub(super) static METRICS: [MetricDef; 22] = [
     .labels(&[label("resource", "cpu, memory, io"), label("kind", "some, full")]),
     MetricDef::counter(
         "netwhy_node_cpu_idle_seconds_total",
-        "Idle time of all CPUs together; waiting for IO is not idle here.",
+        "Idle time of all CPUs together.",
         Node(|s, out| total(s, Signal::CpuIdle).map_or(Ok(()), |us| out.counter_f64(&[], us as f64 / 1e6))),
     )
+    .details("Time spent waiting for IO is not idle time.")
     .seconds(),
-    MetricDef::gauge("netwhy_node_cpus", "CPUs that are on.", Node(|s, out| one(s, Gauge::Cpus, 1, out))),
+    MetricDef::gauge("netwhy_node_cpus", "Online CPUs.", Node(|s, out| one(s, Gauge::Cpus, 1, out))),
     MetricDef::counter(
         "netwhy_node_softnet_packets_total",
-        "Packets that the CPUs took from their backlogs and the devices' rings.",
+        "Packets that the CPUs took from their backlogs and from device rings.",
         Node(|s, out| count(s, Signal::SoftnetProcessed, out)),
     ),
     MetricDef::counter(
@@ -51,34 +53,40 @@ pub(super) static METRICS: [MetricDef; 22] = [
     ),
     MetricDef::counter(
         "netwhy_node_softnet_squeezes_total",
-        "Times that a CPU's network work was cut short with packets waiting.",
+        "Times that a CPU's receive budget ended while packets waited.",
         Node(|s, out| count(s, Signal::SoftnetSqueezed, out)),
     ),
     MetricDef::gauge(
         "netwhy_node_conntrack_entries",
-        "Connections tracked in the Node's network namespace. Absent when connection tracking is not loaded.",
+        "Tracked connections in the Node's network namespace.",
         Node(|s, out| one(s, Gauge::ConntrackEntries, 1, out)),
-    ),
+    )
+    .details("Absent when connection tracking is not loaded."),
     MetricDef::gauge(
         "netwhy_node_conntrack_limit",
-        "Connections that may be tracked.",
+        "Most connections that can be tracked.",
         Node(|s, out| one(s, Gauge::ConntrackLimit, 1, out)),
     ),
     MetricDef::counter(
         "netwhy_node_conntrack_failures_total",
-        "What connection tracking could not do: connections not entered, packets dropped, connections forgotten early.",
+        "Failures of connection tracking in the Node's network namespace.",
         Node(|s, out| events(s, Group::Conntrack, "event", "conntrack_", out)),
+    )
+    .details(
+        "`insert_failed`: a connection was not entered. `drop`: a packet was dropped. `early_drop`: a \
+         connection was removed early to make room.",
     )
     .labels(&[label("event", "insert_failed, drop, early_drop")]),
     MetricDef::counter(
         "netwhy_node_tcp_events_total",
-        "TCP's own counters in the Node's network namespace. Pods on their own network count elsewhere.",
+        "TCP counters of the Node's network namespace.",
         Node(|s, out| events(s, Group::Tcp, "event", "", out)),
     )
+    .details("Pods with a network namespace of their own are not included.")
     .labels(&[label("event", "a fixed list in the agent")]),
     MetricDef::gauge(
         "netwhy_node_tcp_memory_bytes",
-        "Memory that TCP's buffers hold, where TCP begins to save, and where it gets none.",
+        "Memory of TCP buffers: in use, pressure threshold and limit.",
         Node(|s, out| {
             let all = [
                 ("used", Gauge::TcpMemoryUsed),
@@ -95,7 +103,7 @@ pub(super) static METRICS: [MetricDef; 22] = [
     .labels(&[label("kind", "used, pressure, limit")]),
     MetricDef::gauge(
         "netwhy_node_local_ports",
-        "TCP sockets of the Node's network namespace that hold a port, and the ports for connections that name none.",
+        "Local TCP ports of the Node's network namespace: in use, and ephemeral range.",
         Node(|s, out| {
             [("used", Gauge::PortsUsed), ("range", Gauge::PortsRange)].iter().try_for_each(|(kind, gauge)| {
                 host(s).and_then(|h| h.gauge(*gauge)).map_or(Ok(()), |n| out.gauge(&[("kind", kind)], n))
@@ -105,7 +113,7 @@ pub(super) static METRICS: [MetricDef; 22] = [
     .labels(&[label("kind", "used, range")]),
     MetricDef::gauge(
         "netwhy_node_nic_info",
-        "Driver of an interface, its version and firmware, and the root queue discipline; always 1.",
+        "Driver, version, firmware and root queueing discipline of an interface; always 1.",
         Node(|s, out| {
             host(s).map_or(Ok(()), |h| {
                 h.devices.iter().try_for_each(|d| {
@@ -132,13 +140,13 @@ pub(super) static METRICS: [MetricDef; 22] = [
     ]),
     MetricDef::counter(
         "netwhy_node_nic_packets_total",
-        "Packets of an interface.",
+        "Packets sent and received by an interface.",
         Node(|s, out| directions(s, [Signal::NicTxPackets, Signal::NicRxPackets], out)),
     )
     .labels(&[DEVICE, DIRECTION]),
     MetricDef::counter(
         "netwhy_node_nic_drops_total",
-        "Packets that an interface or the host dropped for lack of room or use, without those that were bad.",
+        "Packets dropped by an interface or the host, without damaged ones.",
         Node(|s, out| {
             each(
                 s,
@@ -159,22 +167,23 @@ pub(super) static METRICS: [MetricDef; 22] = [
             )
         }),
     )
+    .details("The reasons are missing buffer space or no receiver for the packet.")
     .labels(&[DEVICE, DIRECTION]),
     MetricDef::counter(
         "netwhy_node_nic_errors_total",
-        "Bad packets received, and packets that an interface could not send.",
+        "Damaged packets received, and packets that an interface could not send.",
         Node(|s, out| directions(s, [Signal::NicTxErrors, Signal::NicRxErrors], out)),
     )
     .labels(&[DEVICE, DIRECTION]),
     MetricDef::counter(
         "netwhy_node_nic_carrier_changes_total",
-        "Times that an interface's link came or went.",
+        "Times that an interface's link went up or down.",
         Node(|s, out| per_device(s, Signal::NicCarrierChanges, out)),
     )
     .labels(&[DEVICE]),
     MetricDef::counter(
         "netwhy_node_nic_allowance_exceeded_total",
-        "Packets that the cloud held back or dropped because the instance used up an allowance.",
+        "Packets queued or dropped by the cloud because an allowance of the instance was exceeded.",
         Node(|s, out| {
             each(
                 s,
@@ -195,19 +204,19 @@ pub(super) static METRICS: [MetricDef; 22] = [
     .labels(&[DEVICE, label("allowance", "bw_in, bw_out, pps, conntrack, linklocal")]),
     MetricDef::counter(
         "netwhy_node_qdisc_drops_total",
-        "Packets that an interface's root queue discipline dropped, those of its children included.",
+        "Packets dropped by an interface's root queueing discipline and its children.",
         Node(|s, out| per_device(s, Signal::QdiscDrops, out)),
     )
     .labels(&[DEVICE]),
     MetricDef::counter(
         "netwhy_node_qdisc_overlimits_total",
-        "Times that an interface's root queue discipline held packets back because of a rate.",
+        "Times that an interface's root queueing discipline delayed packets for a rate limit.",
         Node(|s, out| per_device(s, Signal::QdiscOverlimits, out)),
     )
     .labels(&[DEVICE]),
     MetricDef::gauge(
         "netwhy_node_qdisc_backlog_bytes",
-        "Bytes waiting in an interface's root queue discipline.",
+        "Bytes queued in an interface's root queueing discipline.",
         Node(|s, out| {
             each(
                 s,

@@ -4,7 +4,7 @@ use super::{MetricDef, Rows::Node, label};
 use crate::metrics::emit;
 
 pub(super) static METRICS: [MetricDef; 4] = [
-    MetricDef::gauge("netwhy_hint", "Firing hints; the value is the confidence, 0 to 1.", Node(emit::hints)).labels(&[
+    MetricDef::gauge("netwhy_hint", "Confidence of each firing hint, 0 to 1.", Node(emit::hints)).labels(&[
         label("namespace", "the subject's; absent when the subject is this Node"),
         label("pod", "the subject's; absent when the subject is this Node"),
         label("workload", "the subject's; absent when it has none"),
@@ -15,20 +15,20 @@ pub(super) static METRICS: [MetricDef; 4] = [
     ]),
     MetricDef::counter(
         "netwhy_hints_total",
-        "Hints that began.",
+        "Hints that started firing.",
         Node(|s, out| s.view.hints_total.iter().try_for_each(|(cause, n)| out.counter(&[("cause", cause)], *n))),
     )
     .labels(&[label("cause", "the rules in docs/hints.md")]),
     MetricDef::counter(
         "netwhy_unattributed_samples_total",
-        "Samples for which no subject could be found.",
+        "Samples whose subject is unknown.",
         Node(|s, out| s.view.unattributed.iter().try_for_each(|(why, n)| out.counter(&[("why", why)], *n))),
     )
-    .labels(&[label("why", "a fixed list in the agent; only those seen")]),
+    .labels(&[label("why", "a fixed list; only reasons that occurred")]),
     MetricDef::counter(
         "netwhy_node_packet_drops_total",
         "Packets dropped on this Node that belonged to no socket.",
         Node(|s, out| s.drops(&s.view.node_drops, out)),
     )
-    .labels(&[label("reason", "the running kernel's drop reasons, about 120; only those seen")]),
+    .labels(&[label("reason", "the running kernel's drop reasons, about 120; only reasons that occurred")]),
 ];

@@ -1,4 +1,4 @@
-//! Metrics of a subject: a Pod, or a unit where there is no Kubernetes.
+//! Metrics of a subject: a Pod, or a systemd unit or container without Kubernetes.
 
 use super::{LabelDef, MetricDef, Rows::Subject, label};
 use crate::metrics::{emit, out::Out};
@@ -15,29 +15,28 @@ pub(super) static METRICS: [MetricDef; 22] = [
     )
     .seconds()
     .labels(&[PEER]),
-    MetricDef::gauge(
-        "netwhy_tcp_min_rtt_seconds",
-        "Lowest round-trip time of the last window: the path without the peer's think time.",
-        Subject(emit::min_rtt),
-    )
-    .seconds()
-    .labels(&[PEER]),
+    MetricDef::gauge("netwhy_tcp_min_rtt_seconds", "Lowest RTT of the last window.", Subject(emit::min_rtt))
+        .details("It describes the path, without the peer's reply time.")
+        .seconds()
+        .labels(&[PEER]),
     MetricDef::counter(
         "netwhy_tcp_segments_sent_total",
-        "Data segments sent, retransmissions included.",
+        "Data segments sent, including retransmissions.",
         Subject(|row, _, out| if row.tcp { out.counter(&[], row.sums.data_segs_out) } else { Ok(()) }),
     ),
     MetricDef::counter(
         "netwhy_tcp_retransmitted_segments_total",
-        "Retransmitted segments (segments, not calls). Type spurious is a subset of the others: do not add it to them.",
+        "Retransmitted segments, by type.",
         Subject(emit::retransmits),
     )
+    .details("Type `spurious` is a subset of the other types: do not add it to them.")
     .labels(&[label("type", "fast, timeout, tail_loss_probe, syn, synack, spurious, unclassified")]),
     MetricDef::counter(
         "netwhy_tcp_loss_episodes_total",
-        "Bursts of retransmission, at most one per smoothed round-trip time and socket; needless ones (type spurious) are among them.",
+        "Bursts of retransmissions: at most one per smoothed RTT and socket.",
         Subject(emit::loss_episodes),
     )
+    .details("Spurious retransmissions are included.")
     .labels(&[PEER]),
     MetricDef::histogram("netwhy_tcp_connect_seconds", "Handshake durations.", Subject(emit::connect_durations))
         .seconds()
@@ -45,7 +44,7 @@ pub(super) static METRICS: [MetricDef; 22] = [
     MetricDef::counter("netwhy_tcp_connects_total", "Completed handshakes.", Subject(emit::connects)).labels(&[ROLE]),
     MetricDef::counter(
         "netwhy_tcp_connect_failures_total",
-        "Connection attempts that failed.",
+        "Failed connection attempts.",
         Subject(emit::connect_failures),
     )
     .labels(&[label("reason", "refused, reset, timed_out, host_unreachable, net_unreachable, other, no_local_port")]),
@@ -53,14 +52,15 @@ pub(super) static METRICS: [MetricDef; 22] = [
         .labels(&[DIRECTION]),
     MetricDef::counter(
         "netwhy_tcp_accept_queue_overflows_total",
-        "Connections that a listener's full accept queue turned away.",
+        "Connections rejected because a listener's accept queue was full.",
         Subject(emit::accept_queue_overflows),
     ),
     MetricDef::counter(
         "netwhy_tcp_limited_seconds_total",
-        "Time that sockets with data to send were held back, by what. The sum is the busy time.",
+        "Time that sockets with data to send were limited, by limiting factor.",
         Subject(emit::limited),
     )
+    .details("The sum over `by` is the busy time.")
     .seconds()
     .labels(&[label("by", "receiver, send_buffer, network")]),
     MetricDef::counter(
@@ -72,43 +72,49 @@ pub(super) static METRICS: [MetricDef; 22] = [
     .labels(&[DIRECTION]),
     MetricDef::counter(
         "netwhy_tcp_zero_window_observations_total",
-        "Walks over the live sockets that found a peer's receive window closed with data waiting, per socket. Absent until one did.",
+        "Sockets that a walk found blocked by a closed receive window of the peer.",
         Subject(|row, _, out| if row.sums.zero_window > 0 { out.counter(&[], row.sums.zero_window) } else { Ok(()) }),
-    ),
+    )
+    .details("Each walk counts such a socket once, if data waits to be sent. Absent until the first observation."),
     MetricDef::histogram(
         "netwhy_dns_lookup_seconds",
-        "Answered DNS lookups over UDP, from the first query to the last reply. Absent until one ended.",
+        "Answered DNS lookups over UDP, from first query to last reply.",
         Subject(emit::lookup_durations),
     )
+    .details("Absent until the first answered lookup.")
     .seconds(),
-    MetricDef::counter(
-        "netwhy_dns_lookups_total",
-        "DNS lookups over UDP that ended, with or without every answer that was waited for. Absent until one did.",
-        Subject(emit::lookups),
-    )
-    .labels(&[label("result", "answered, unanswered")]),
+    MetricDef::counter("netwhy_dns_lookups_total", "Finished DNS lookups over UDP.", Subject(emit::lookups))
+        .details("`answered`: every awaited reply arrived. Absent until the first finished lookup.")
+        .labels(&[label("result", "answered, unanswered")]),
     MetricDef::histogram(
         "netwhy_runqueue_seconds",
-        "Waits of tasks from runnable to running, one each time that a task ran, while the scheduler was looked at: by default one second in ten under CPU pressure (signals.run_queue). Absent until then.",
+        "Wait of tasks from runnable to running.",
         Subject(emit::run_queue),
+    )
+    .details(
+        "Measured while the run queue probe is attached: by default one second in ten under CPU pressure \
+         (`signals.run_queue`). Absent until then.",
     )
     .seconds(),
     MetricDef::counter(
         "netwhy_cpu_throttled_seconds_total",
-        "Time throttled by CFS bandwidth control. Absent without a CPU limit.",
+        "Time throttled by CFS bandwidth control.",
         Subject(|row, _, out| row.cpu().map_or(Ok(()), |c| micros(out, &[], c.throttled_us))),
     )
+    .details("Absent without a CPU limit.")
     .seconds(),
     MetricDef::counter(
         "netwhy_cpu_throttled_periods_total",
-        "Enforcement periods in which the subject was throttled. Absent without a CPU limit.",
+        "Enforcement periods in which the subject was throttled.",
         Subject(|row, _, out| row.cpu().map_or(Ok(()), |c| out.counter(&[], c.throttled_periods))),
-    ),
+    )
+    .details("Absent without a CPU limit."),
     MetricDef::counter(
         "netwhy_cpu_periods_total",
-        "Enforcement periods of CFS bandwidth control. Absent without a CPU limit.",
+        "Enforcement periods of CFS bandwidth control.",
         Subject(|row, _, out| row.cpu().map_or(Ok(()), |c| out.counter(&[], c.periods))),
-    ),
+    )
+    .details("Absent without a CPU limit."),
     MetricDef::counter(
         "netwhy_pressure_seconds_total",
         "Time that some or all tasks waited for a resource (PSI).",
@@ -118,15 +124,16 @@ pub(super) static METRICS: [MetricDef; 22] = [
     .labels(&[label("resource", "cpu, memory, io"), label("kind", "some, full")]),
     MetricDef::counter(
         "netwhy_oom_kills_total",
-        "Processes killed for memory. Absent without a memory controller.",
+        "Processes killed for lack of memory.",
         Subject(|row, _, out| row.view.oom_kills.map_or(Ok(()), |n| out.counter(&[], n))),
-    ),
+    )
+    .details("Absent without a memory controller."),
     MetricDef::counter(
         "netwhy_packet_drops_total",
         "Packets dropped on the subject's sockets.",
         Subject(emit::packet_drops),
     )
-    .labels(&[label("reason", "the running kernel's drop reasons, about 120; only those seen")]),
+    .labels(&[label("reason", "the running kernel's drop reasons, about 120; only reasons that occurred")]),
 ];
 
 fn micros(out: &mut Out<'_, '_>, labels: &[(&'static str, &str)], us: u64) -> std::fmt::Result {

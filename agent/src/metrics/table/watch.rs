@@ -1,4 +1,4 @@
-//! How the agent's watches of the API server fare.
+//! Metrics of the agent's watches of the API server.
 
 use super::{LabelDef, MetricDef, Rows::Node, label};
 
@@ -7,37 +7,36 @@ const WATCH: LabelDef = label("watch", "pods, nodes, events, endpointslices; onl
 pub(super) static METRICS: [MetricDef; 6] = [
     MetricDef::gauge(
         "netwhy_agent_watch_complete",
-        "1 once a whole list was received.",
-        Node(|s, out| {
-            s.agent.watches.iter().try_for_each(|w| out.gauge(&[("watch", &w.name)], u64::from(w.complete)))
-        }),
+        "1 once the complete list of a watch was received.",
+        Node(|s, out| s.agent.watches.iter().try_for_each(|w| out.gauge(&[("watch", &w.name)], u64::from(w.complete)))),
     )
     .labels(&[WATCH]),
     MetricDef::gauge(
         "netwhy_agent_watch_age_seconds",
-        "Time since the API server was last heard from. Absent until it was.",
+        "Time since the last message of the API server.",
         Node(|s, out| {
             let known = s.agent.watches.iter().filter_map(|w| Some((w, w.age_seconds?)));
             known.into_iter().try_for_each(|(w, age)| out.gauge_f64(&[("watch", &w.name)], age))
         }),
     )
+    .details("Absent until the first message.")
     .seconds()
     .labels(&[WATCH]),
     MetricDef::gauge(
         "netwhy_agent_watch_objects",
-        "Objects known.",
+        "Objects known from a watch.",
         Node(|s, out| s.agent.watches.iter().try_for_each(|w| out.gauge(&[("watch", &w.name)], w.objects))),
     )
     .labels(&[WATCH]),
     MetricDef::counter(
         "netwhy_agent_watch_changes_total",
-        "Changes received.",
+        "Changes received from a watch.",
         Node(|s, out| s.agent.watches.iter().try_for_each(|w| out.counter(&[("watch", &w.name)], w.changes))),
     )
     .labels(&[WATCH]),
     MetricDef::counter(
         "netwhy_agent_watch_lists_total",
-        "Lists received in full.",
+        "Complete lists received.",
         Node(|s, out| s.agent.watches.iter().try_for_each(|w| out.counter(&[("watch", &w.name)], w.lists))),
     )
     .labels(&[WATCH]),
@@ -53,7 +52,8 @@ pub(super) static METRICS: [MetricDef; 6] = [
         WATCH,
         label(
             "kind",
-            "forbidden, unauthorized, throttled, server_error, gone, unreachable, unreadable, stalled, other; only those seen",
+            "forbidden, unauthorized, throttled, server_error, gone, unreachable, unreadable, stalled, other; \
+             only kinds that occurred",
         ),
     ]),
 ];
