@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 /// One rule.
 pub(super) struct Check {
-    /// Keys that it compares; it is skipped when one of them is wrong by itself.
+    /// The keys that it compares. It is skipped if one of them is invalid by itself.
     pub(super) keys: &'static [&'static str],
-    /// The key to change and the message, when the rule is broken.
+    /// The key to change and the message, if the rule is broken.
     pub(super) find: fn(&Config) -> Option<(&'static str, String)>,
 }
 
@@ -52,7 +52,7 @@ pub(super) static CHECKS: &[Check] = &[
             config.peers.classes().into_iter().find_map(|(path, _, ranges)| {
                 ranges.iter().find_map(|range| {
                     let other = seen.insert(*range, path).filter(|other| *other != path)?;
-                    Some((path, format!("{range} stands in {other} too: keep it in one of them")))
+                    Some((path, format!("{range} is also in {other}: remove it from one of them")))
                 })
             })
         },
@@ -67,7 +67,7 @@ pub(super) static CHECKS: &[Check] = &[
     },
 ];
 
-/// What is wrong with the name of a Node, which goes into a field selector. `None`: nothing.
+/// The mistake in a Node name, which becomes part of a field selector. `None`: it is valid.
 pub(super) fn node_name(name: &str) -> Option<String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
     let right = (1..=253).contains(&name.len()) && name.bytes().all(allowed);
@@ -75,7 +75,7 @@ pub(super) fn node_name(name: &str) -> Option<String> {
 }
 
 impl Peers {
-    /// The ranges as the kernel's prefix map wants them, with their class.
+    /// The ranges in the format of the kernel's prefix map, with their class.
     pub fn prefixes(&self) -> Vec<(PeerPrefix, PeerClass)> {
         let classes = self.classes().into_iter();
         classes.flat_map(|(_, class, ranges)| ranges.iter().map(move |range| (range.prefix(), class))).collect()
@@ -86,7 +86,7 @@ impl Peers {
         self.services.iter().map(Cidr::prefix).collect()
     }
 
-    /// (key, class, ranges). Defaults come first, so that what was added to the file is what an error is about.
+    /// (key, class, ranges). Defaults come first, so that an error is about a range in the file.
     fn classes(&self) -> [(&'static str, PeerClass, &[Cidr]); 4] {
         let Self { same_zone, cross_zone, in_cluster, services: _, external, nodes: _ } = self;
         [

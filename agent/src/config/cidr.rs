@@ -7,7 +7,7 @@ use std::{
     str::FromStr,
 };
 
-/// An address range such as `10.0.0.0/8` or `fd00::/8`; every bit behind the prefix is zero.
+/// An address range such as `10.0.0.0/8` or `fd00::/8`. Every bit after the prefix is zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cidr {
     address: IpAddr,
@@ -15,12 +15,12 @@ pub struct Cidr {
 }
 
 impl Cidr {
-    /// An IPv4 range, for constants; the bits behind `length` (0 … 32) must be zero.
+    /// An IPv4 range, for constants. The bits after `length` (0 … 32) must be zero.
     pub(super) const fn v4(octets: [u8; 4], length: u8) -> Self {
         Self { address: IpAddr::V4(Ipv4Addr::from_octets(octets)), length }
     }
 
-    /// An IPv6 range that begins with `head` and goes on with zeros, for constants; `length` is at most 16.
+    /// An IPv6 range of `head` followed by zeros, for constants; `length` is at most 16.
     pub(super) const fn v6(head: u16, length: u8) -> Self {
         Self { address: IpAddr::V6(Ipv6Addr::new(head, 0, 0, 0, 0, 0, 0, 0)), length }
     }
@@ -30,12 +30,12 @@ impl Cidr {
         self.address
     }
 
-    /// Leading bits that count: 0 … 32 for IPv4, 0 … 128 for IPv6.
+    /// Prefix length: 0 … 32 for IPv4, 0 … 128 for IPv6.
     pub const fn length(&self) -> u8 {
         self.length
     }
 
-    /// The range as the kernel's prefix map wants it: IPv4 as IPv4-mapped IPv6.
+    /// The range in the format of the kernel's prefix map: IPv4 as IPv4-mapped IPv6.
     pub fn prefix(&self) -> PeerPrefix {
         match self.address {
             IpAddr::V4(a) => PeerPrefix { prefix_len: u32::from(self.length) + 96, addr: a.to_ipv6_mapped().octets() },
@@ -53,13 +53,13 @@ impl fmt::Display for Cidr {
 impl FromStr for Cidr {
     type Err = String;
 
-    /// Accepts `ADDRESS/LENGTH`; the error says what to write instead. An IPv4-mapped range (`::ffff:10.0.0.0/104`)
-    /// becomes the IPv4 range that it is.
+    /// Accepts `ADDRESS/LENGTH`; the error contains the remedy. An IPv4-mapped range (`::ffff:10.0.0.0/104`) becomes an
+    /// IPv4 range.
     fn from_str(text: &str) -> Result<Self, String> {
         let Some((address, length)) = text.split_once('/') else {
             return Err(match text.parse::<IpAddr>() {
                 Ok(a) => {
-                    format!("\"{text}\" is an address, not a range: write {a}/{} for it alone", width(a))
+                    format!("\"{text}\" is an address, not a range: write {a}/{} for this address alone", width(a))
                 }
                 Err(_) => format!("\"{text}\" is not an address range: write one such as 10.0.0.0/8 or fd00::/8"),
             });
@@ -73,7 +73,7 @@ impl FromStr for Cidr {
         })?;
         let network = network(address, length);
         if network != address {
-            return Err(format!("\"{text}\" has bits set behind its prefix: did you mean {network}/{length}?"));
+            return Err(format!("\"{text}\" has bits set after its prefix: did you mean {network}/{length}?"));
         }
         Ok(match address {
             IpAddr::V6(a) if length >= 96 => match a.to_ipv4_mapped() {
@@ -85,7 +85,7 @@ impl FromStr for Cidr {
     }
 }
 
-/// Bits of an address.
+/// Length of an address in bits.
 const fn width(address: IpAddr) -> u8 {
     match address {
         IpAddr::V4(_) => 32,
@@ -93,7 +93,7 @@ const fn width(address: IpAddr) -> u8 {
     }
 }
 
-/// `address` with everything behind the first `length` bits set to zero.
+/// `address` with all bits after the first `length` set to zero.
 fn network(address: IpAddr, length: u8) -> IpAddr {
     match address {
         IpAddr::V4(a) => {

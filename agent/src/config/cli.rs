@@ -15,8 +15,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Flags that an environment variable stands in for: (argument id, variable). A flag goes before its variable; an
-/// empty variable counts as not set.
+/// Environment variables of flags: (argument id, variable). A flag overrides its variable; an empty variable counts as
+/// not set.
 pub const ENV: &[(&str, &str)] = &[
     ("kube", "NETWHY_KUBE"),
     ("node_name", "NODE_NAME"),
@@ -33,24 +33,28 @@ pub const ENV: &[(&str, &str)] = &[
     version,
     propagate_version = true,
     max_term_width = 110,
-    after_help = "Exit codes: 0 clean stop, 64 bad usage or configuration, 69 the kernel or the permissions can't \
-                  support it, 1 any other failure.\nDocumentation of the configuration file: docs/configuration.md, \
-                  or `netwhy-agent config example`."
+    after_help = "Examples:\n  \
+                  netwhy-agent preflight                       can the agent work on this machine?\n  \
+                  netwhy-agent --kube off                      observe this machine without Kubernetes\n  \
+                  netwhy-agent config check netwhy.yaml        check a configuration file\n\n\
+                  Exit codes: 0 clean stop, 64 bad usage or configuration, 69 the kernel or the permissions don't \
+                  suffice, 1 any other failure.\n\
+                  All settings of the configuration file: docs/configuration.md or `netwhy-agent config example`."
 )]
 pub struct Cli {
-    /// Flags of every subcommand.
+    /// Flags of all subcommands.
     #[command(flatten)]
     pub global: Global,
-    /// What to do. `None`: `run`; see [`Cli::action`].
+    /// The subcommand. `None`: `run`; see [`Cli::action`].
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// Flags that stand before or behind any subcommand.
+/// Flags that can stand before or behind any subcommand.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Global {
-    /// Whether Pods are named from Kubernetes. auto: when an in-cluster configuration or a kubeconfig is found; off:
-    /// cgroups are named by systemd unit, container or path [default: auto]
+    /// Use of Kubernetes. auto: on with an in-cluster configuration or a kubeconfig; off: cgroups are named by systemd
+    /// unit, container or path [default: auto]
     #[arg(
         long,
         global = true,
@@ -60,22 +64,22 @@ pub struct Global {
         help_heading = "Global flags"
     )]
     pub kube: Option<Switch>,
-    /// The Node whose Pods are watched [default: the host name]
+    /// Node whose Pods are watched [default: the host name]
     #[arg(long, global = true, value_name = "NAME", value_parser = node_name, help_heading = "Global flags")]
     pub node_name: Option<String>,
-    /// Kubeconfig file, instead of the in-cluster configuration
+    /// Kubeconfig file to use instead of the in-cluster configuration
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Global flags")]
     pub kubeconfig: Option<PathBuf>,
     /// Address and port of the HTTP listener [default: 0.0.0.0:9810]
     #[arg(long, global = true, value_name = "ADDR", value_parser = listen, help_heading = "Global flags")]
     pub listen: Option<SocketAddr>,
-    /// Configuration file (YAML); read again when its bytes change
+    /// Configuration file (YAML); reloaded when it changes
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Global flags")]
     pub config: Option<PathBuf>,
-    /// The cgroup v2 directory whose subtree is watched [default: the cgroup v2 mount, also in hybrid mode]
+    /// Observe only this cgroup v2 directory and below [default: the cgroup v2 mount, also in hybrid mode]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Global flags")]
     pub cgroup_root: Option<PathBuf>,
-    /// The host's procfs, as seen from here
+    /// Path of the host's procfs
     #[arg(
         long,
         global = true,
@@ -85,7 +89,7 @@ pub struct Global {
         help_heading = "Global flags"
     )]
     pub procfs: PathBuf,
-    /// Process whose network namespace is the Node's: a process id below --procfs, or self
+    /// Process in the Node's network namespace: a process id below --procfs, or self
     #[arg(
         long,
         global = true,
@@ -95,7 +99,7 @@ pub struct Global {
         help_heading = "Global flags"
     )]
     pub net_process: String,
-    /// The host's sysfs, as seen from here
+    /// Path of the host's sysfs
     #[arg(
         long,
         global = true,
@@ -105,10 +109,10 @@ pub struct Global {
         help_heading = "Global flags"
     )]
     pub sysfs: PathBuf,
-    /// Format of log lines [default: text on a terminal, else json]
+    /// Log format [default: text on a terminal, else json]
     #[arg(long, global = true, value_name = "FORMAT", value_enum, help_heading = "Global flags")]
     pub log_format: Option<LogFormat>,
-    /// Least severe level that is logged
+    /// Log level
     #[arg(
         long,
         global = true,
@@ -123,42 +127,47 @@ pub struct Global {
 /// Subcommands.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Observe this machine and serve metrics and hints until stopped (the default)
+    /// Observe this machine and serve metrics and hints (the default)
+    #[command(after_help = "Example: netwhy-agent run --config /etc/netwhy/netwhy.yaml")]
     Run,
-    /// Show what the kernel, the permissions and the mounts allow, with the remedy for what is missing
-    #[command(after_help = "Exits 0 when the agent can work here, 69 when it can't.")]
+    /// Check kernel features, permissions and mounts, with a remedy for each problem
+    #[command(after_help = "Example: netwhy-agent preflight -o json\n\n\
+                            Exit codes: 0 the agent can work on this machine, 69 it can't.")]
     Preflight {
         /// Output format
         #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = ReportFormat::Table)]
         output: ReportFormat,
     },
-    /// Write what the kernel counts to a file, for `replay`
+    /// Record the kernel's counters to a file, for `replay`
+    #[command(after_help = "Example: netwhy-agent record incident.jsonl --seconds 60")]
     Record {
-        /// File to write; it must not exist
+        /// File to create; it must not exist yet
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
         /// Stop after this many seconds [default: when interrupted]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         seconds: Option<u64>,
     },
-    /// Compute metrics and hints from a recording, the same every time; needs no privileges
+    /// Compute metrics and hints from a recording; deterministic, without privileges
+    #[command(after_help = "Example: netwhy-agent replay incident.jsonl -o metrics")]
     Replay {
-        /// File that `record` wrote
+        /// Recording, written by `record`
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
         /// Output format
         #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = ReplayFormat::Table)]
         output: ReplayFormat,
     },
-    /// Check a configuration file, or print the example
+    /// Check a configuration file, or print an example
     Config {
-        /// Which of the two.
+        /// Check or example.
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Print a completion script
+    /// Print a shell completion script
+    #[command(after_help = "Example: source <(netwhy-agent completion bash)")]
     Completion {
-        /// Shell to complete for
+        /// Shell
         shell: Shell,
     },
 }
@@ -166,14 +175,16 @@ pub enum Command {
 /// Subcommands of `config`.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum ConfigCommand {
-    /// Report every mistake in a file, or what it changes
-    #[command(after_help = "Exits 0 when the file is right, 64 when it isn't.")]
+    /// Report every mistake in a file, or its differences from the defaults
+    #[command(after_help = "Example: netwhy-agent config check netwhy.yaml\n\n\
+                            Exit codes: 0 the file is valid, 64 it is not.")]
     Check {
         /// File to check
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
     /// Print a file with every setting, its meaning and its default
+    #[command(after_help = "Example: netwhy-agent config example > netwhy.yaml")]
     Example,
 }
 
@@ -193,7 +204,7 @@ pub enum ReplayFormat {
     Table,
     /// For programs.
     Json,
-    /// What `/metrics` would answer at the recording's end.
+    /// The text of `/metrics` at the end of the recording.
     Metrics,
 }
 
@@ -215,9 +226,9 @@ pub enum LogLevel {
     Error,
     /// Errors and warnings.
     Warn,
-    /// And what happens rarely, such as start, stop and a reload.
+    /// And rare events, such as start, stop and a reload.
     Info,
-    /// And what happens every tick.
+    /// And the events of every tick.
     Debug,
     /// And everything else.
     Trace,
@@ -238,7 +249,7 @@ impl LogLevel {
 }
 
 impl Global {
-    /// The configuration file, if one was named.
+    /// The configuration file, if one was given.
     pub fn config_file(&self) -> Option<&Path> {
         self.config.as_deref()
     }
@@ -250,13 +261,13 @@ impl Global {
 }
 
 impl Cli {
-    /// What to do: the subcommand, `run` when none is given.
+    /// The subcommand; `run` if none was given.
     pub fn action(&self) -> Command {
         self.command.clone().unwrap_or(Command::Run)
     }
 }
 
-/// The command with its environment variables named in the help.
+/// The command, with the environment variables in its help.
 pub fn command() -> clap::Command {
     Cli::command().mut_args(|arg| {
         let Some((_, variable)) = ENV.iter().find(|(id, _)| arg.get_id() == *id) else { return arg };
@@ -265,15 +276,15 @@ pub fn command() -> clap::Command {
     })
 }
 
-/// Reads arguments (the first is the program's name) and, for flags that are not among them, the environment.
+/// Reads arguments (the first is the program's name) and, for flags that are missing, the environment.
 ///
 /// # Errors
-/// Bad usage; also the wish for `--help` or `--version`, which clap treats as errors.
+/// Bad usage. Clap also returns `--help` and `--version` as errors.
 pub fn parse(args: &[OsString], env: impl Fn(&str) -> Option<OsString>) -> Result<Cli, clap::Error> {
     let matches = command().try_get_matches_from(args)?;
     // Variables become flags of a second round, so that both go through the same checks.
     let mut all: Vec<OsString> = args.iter().take(1).cloned().collect();
-    let mut taken = Vec::new();
+    let mut from_env = Vec::new();
     for (id, variable) in ENV {
         let given = matches.value_source(id) == Some(ValueSource::CommandLine);
         let Some(value) = env(variable).filter(|value| !given && !value.is_empty()) else { continue };
@@ -281,34 +292,34 @@ pub fn parse(args: &[OsString], env: impl Fn(&str) -> Option<OsString>) -> Resul
         let mut arg = OsString::from(format!("{flag}="));
         arg.push(value);
         all.push(arg);
-        taken.push((flag, *variable));
+        from_env.push((flag, *variable));
     }
     all.extend(args.iter().skip(1).cloned());
     let mut command = command();
     let read = command.try_get_matches_from_mut(all).and_then(|matches| Cli::from_arg_matches(&matches));
     read.map_err(|mut error| {
         if let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg)
-            && let Some((_, variable)) = taken.iter().find(|(flag, _)| arg.split(' ').next() == Some(flag.as_str()))
+            && let Some((_, variable)) = from_env.iter().find(|(flag, _)| arg.split(' ').next() == Some(flag.as_str()))
         {
-            let place = format!("the environment variable {variable}");
-            error.insert(ContextKind::InvalidArg, ContextValue::String(place));
+            let name = format!("the environment variable {variable}");
+            error.insert(ContextKind::InvalidArg, ContextValue::String(name));
         }
         error.format(&mut command)
     })
 }
 
-/// Reads this process's arguments and environment. On bad usage, prints why and ends the process with
-/// [`Exit::Usage`]; prints help or the version and ends it with [`Exit::Ok`] when asked for them.
+/// Reads this process's arguments and environment. On bad usage it prints the reason and ends the process with
+/// [`Exit::Usage`]; on `--help` or `--version` it ends the process with [`Exit::Ok`].
 pub fn parse_from_env() -> Cli {
     let args: Vec<OsString> = std::env::args_os().collect();
     parse(&args, |variable| std::env::var_os(variable)).unwrap_or_else(|error| {
-        // When the terminal is gone there is nobody left to tell.
+        // A closed terminal is no reason to fail.
         let _ = error.print();
         std::process::exit(i32::from(exit_of(&error).code()))
     })
 }
 
-/// Exit code for what [`parse`] refused.
+/// Exit code for an error of [`parse`].
 pub fn exit_of(error: &clap::Error) -> Exit {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Ok,
@@ -316,7 +327,7 @@ pub fn exit_of(error: &clap::Error) -> Exit {
     }
 }
 
-/// The file's configuration with what flags and environment set instead.
+/// The configuration of the file, overridden by flags and environment.
 pub fn effective(cli: &Cli, file: Config) -> Config {
     let Global { kube, node_name, kubeconfig, listen, .. } = &cli.global;
     let mut config = file;
@@ -335,7 +346,7 @@ pub fn effective(cli: &Cli, file: Config) -> Config {
     config
 }
 
-/// Writes the completion script of `completion SHELL`.
+/// Writes a shell completion script.
 pub fn completion(shell: Shell, out: &mut dyn io::Write) {
     clap_complete::generate(shell, &mut command(), "netwhy-agent", out);
 }

@@ -2,17 +2,17 @@
 
 use std::process::ExitCode;
 
-/// How a program of netwhy ends.
+/// Exit codes of `netwhy-agent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// It did what it was asked to do.
+    /// Success.
     Ok = 0,
     /// Any failure without a code of its own.
     Failure = 1,
     /// Bad usage or a bad configuration (`EX_USAGE`).
     Usage = 64,
-    /// The kernel or the permissions can't support it (`EX_UNAVAILABLE`).
+    /// The kernel or the permissions don't suffice (`EX_UNAVAILABLE`).
     Unsupported = 69,
 }
 
@@ -22,7 +22,7 @@ impl Exit {
         (Self::Ok, "clean stop"),
         (Self::Failure, "any other failure"),
         (Self::Usage, "bad usage or configuration"),
-        (Self::Unsupported, "the kernel or the permissions can't support it"),
+        (Self::Unsupported, "the kernel or the permissions don't suffice"),
     ];
 
     /// The number that the shell sees.

@@ -1,21 +1,20 @@
-//! What a configuration changes, for people, and what a change of it takes, for the running agent.
+//! The effect of a configuration: its differences from the defaults, and the keys that need a restart.
 
 use super::{Change, Config, KEYS};
 
-/// Keys that differ between two configurations and that only a restart brings into effect. Empty: the running agent
-/// can take `new` over as it is.
+/// Keys that differ between two configurations and need a restart. Empty: the running agent can reload all of `new`.
 pub fn reloadable(old: &Config, new: &Config) -> Vec<&'static str> {
     let changed = KEYS.iter().filter(|key| key.value(old) != key.value(new));
     changed.filter(|key| key.change == Change::Restart).map(|key| key.path).collect()
 }
 
-/// The answer of `config check`: that it is right, what differs from the defaults, and what needs a restart.
+/// The output of `config check` for a valid file.
 pub fn explain(config: &Config, origin: &str) -> String {
     let defaults = Config::default();
     let set: Vec<_> = KEYS.iter().filter(|key| key.value(config) != key.value(&defaults)).collect();
     let mut out = format!("{origin}: ok\n");
     if set.is_empty() {
-        out.push_str("every setting has its default\n");
+        out.push_str("all settings have their defaults\n");
     } else {
         out.push_str(&format!("{} of {} settings differ from their defaults:\n", set.len(), KEYS.len()));
         let width = set.iter().map(|key| key.path.len()).max().unwrap_or(0);
@@ -30,13 +29,13 @@ pub fn explain(config: &Config, origin: &str) -> String {
         }
     }
     out.push_str(&format!(
-        "a running agent takes over changes of {} by itself; any other change needs a restart\n",
+        "a running agent reloads changes of {}; any other change needs a restart\n",
         live_keys().join(", ")
     ));
     out
 }
 
-/// Sections (`labels.*`) and keys that a running agent takes over.
+/// Sections (`labels.*`) and keys that a running agent reloads.
 pub(super) fn live_keys() -> Vec<String> {
     super::SECTIONS
         .iter()

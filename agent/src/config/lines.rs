@@ -1,5 +1,5 @@
-//! Finds the line of a key in YAML text, for error messages. The YAML parser keeps no positions, so this looks at the
-//! text itself: block mappings are found, flow mappings mostly, and where in doubt there is no line rather than a
+//! Finds the line of a key in YAML text, for error messages. The YAML parser keeps no positions, so this module
+//! searches the text itself. It finds block mappings and most flow mappings. In doubt it returns no line rather than a
 //! wrong one.
 
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ impl<'a> Lines<'a> {
         self.key_index(section, name).map(|i| i + 1)
     }
 
-    /// Line (from 1) of an element of a list; the key's line when the list stands there.
+    /// Line (from 1) of an element of a list; the line of the key for a flow list.
     pub(super) fn element(&self, section: &str, name: &str, element: usize) -> Option<usize> {
         let start = self.key_index(section, name)?;
         let body = self.lines[start + 1..].iter().enumerate().take_while(|(_, line)| key_of(line).is_none());
@@ -37,7 +37,7 @@ impl<'a> Lines<'a> {
         self.lines.iter().position(|line| has_anchor(line)).map(|i| i + 1)
     }
 
-    /// Line (from 1) of the first key that stood before in the same section, or of a section that stood before.
+    /// Line (from 1) of the first repeated section, or of the first repeated key within a section.
     pub(super) fn repeated(&self) -> Option<usize> {
         let (mut sections, mut keys) = (BTreeSet::new(), BTreeSet::new());
         let mut fresh = |line: &'a str| match key_of(line) {
@@ -97,7 +97,7 @@ fn names_key(line: &str, name: &str) -> bool {
 /// True when a value on this line begins with `&` or `*`, outside quotes and comments.
 fn has_anchor(line: &str) -> bool {
     let mut quote = None;
-    // The last character that is not a blank: a value begins at the line's start and behind these.
+    // The last character that is not blank. A value begins at the start of the line or after one of these.
     let mut last = None;
     let mut blank = true;
     for c in line.chars() {

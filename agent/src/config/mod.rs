@@ -1,7 +1,6 @@
-//! Settings: command line over environment over file over defaults.
+//! Settings. Precedence: command line, environment, file, default.
 //!
-//! `table.rs` declares every key of the file once; [`cli`] declares every flag once. [`cli::effective`] puts the two
-//! together.
+//! `table.rs` declares every key of the file once; [`cli`] declares every flag once. [`cli::effective`] merges the two.
 
 mod check;
 mod cidr;

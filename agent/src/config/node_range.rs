@@ -1,4 +1,4 @@
-//! A Node's addresses, for machines without an API server that could tell.
+//! Address ranges of Nodes, for machines without Kubernetes.
 
 use super::{
     Cidr, Key, Kind,
@@ -10,7 +10,7 @@ use std::{fmt, str::FromStr};
 /// `NAME=RANGE` or `NAME@ZONE=RANGE`: a Node's name, its zone, and addresses of it and its Pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeRange {
-    /// Name, as blame shows it.
+    /// Name, as hints show it.
     pub name: String,
     /// Zone. `None`: not known.
     pub zone: Option<String>,
@@ -36,9 +36,9 @@ impl FromStr for NodeRange {
             return Err(format!("{text:?} names no Node: write one such as node-b@zone-1=10.0.2.0/24"));
         };
         let (name, zone) = who.split_once('@').map_or((who, None), |(name, zone)| (name, Some(zone)));
-        for part in [Some(name), zone].into_iter().flatten() {
-            if let Some(message) = super::check::node_name(part) {
-                return Err(format!("{part:?} is {message}"));
+        for word in [Some(name), zone].into_iter().flatten() {
+            if let Some(message) = super::check::node_name(word) {
+                return Err(format!("{word:?} is {message}"));
             }
         }
         Ok(Self { name: name.to_owned(), zone: zone.map(str::to_owned), range: range.parse()? })

@@ -1,4 +1,4 @@
-//! YAML text → [`Config`], by a walk over the table, so that all mistakes are reported at once.
+//! YAML text → [`Config`]. The parser visits every key, so that one run reports all mistakes.
 
 use super::{
     Config, ConfigError, ConfigErrors, KEYS, Kind, SECTIONS,
@@ -15,14 +15,14 @@ use std::{
     path::Path,
 };
 
-/// Largest file that is read, bytes.
+/// Largest allowed file, bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
 impl Config {
-    /// Reads a file. With the configuration come the file's bytes, which tell whether it has changed later.
+    /// Reads a file. Returns the configuration and the bytes of the file, to detect later changes.
     ///
     /// # Errors
-    /// When the file can't be read, is larger than 1 MiB, is not UTF-8, or for what [`Config::parse`] refuses.
+    /// When the file can't be read, is larger than 1 MiB or is not UTF-8, and as [`Config::parse`].
     pub fn load(path: &Path) -> Result<(Self, Vec<u8>), ConfigErrors> {
         let origin = path.display().to_string();
         let bytes = read(path).map_err(|message| ConfigErrors::file(&origin, None, message))?;
@@ -67,11 +67,11 @@ impl Config {
     }
 }
 
-/// The bytes of a file; the error is a whole message.
+/// The bytes of a file, or a complete error message.
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let explain = |e: io::Error| match e.kind() {
         io::ErrorKind::NotFound => "no such file: check the path given with --config".to_owned(),
-        io::ErrorKind::PermissionDenied => "not readable: permission denied".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied: make it readable for the agent's user".to_owned(),
         _ => format!("not readable: {e}"),
     };
     let meta = std::fs::metadata(path).map_err(explain)?;
@@ -79,7 +79,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
         return Err("is a directory: name the file in it".to_owned());
     }
     let mut bytes = Vec::new();
-    // The length that the file system states is not trusted: a device has none.
+    // The size from the metadata is not reliable: a device has none.
     File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(explain)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err("larger than 1 MiB: this is not a configuration file of netwhy".to_owned());
@@ -87,7 +87,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// The YAML parser's error without its own statement of the place.
+/// The YAML parser's error without its own line number.
 fn not_yaml(origin: &str, lines: &Lines<'_>, error: &serde_norway::Error) -> ConfigErrors {
     let mut message = error.to_string().replace('\n', " ");
     let mut line = error.location().map(|l| l.line());
@@ -96,7 +96,7 @@ fn not_yaml(origin: &str, lines: &Lines<'_>, error: &serde_norway::Error) -> Con
     }
     if message.contains("duplicate entry") {
         message.push_str(": keep one of them");
-        // The parser states where the mapping begins.
+        // The parser gives the line where the mapping begins.
         line = lines.repeated().or(line);
     } else {
         message = format!("not valid YAML: {message}");
@@ -138,7 +138,7 @@ impl Walk<'_> {
             };
             if value.is_null() && key.kind != Kind::OptionalText {
                 let line = self.lines.key(section, key.name);
-                self.error(line, key.path, "has no value: give one, or leave the line out");
+                self.error(line, key.path, "has no value: give one or remove the line");
                 continue;
             }
             let Err(faults) = (key.read)(&mut self.config, value, key) else { continue };
@@ -180,7 +180,7 @@ impl Walk<'_> {
         self.error(line, format!("{section}.{name}"), message);
     }
 
-    /// Rules between keys, where each key by itself is right.
+    /// Rules between keys, for keys that are valid by themselves.
     fn cross_checks(&mut self) {
         for Check { keys, find } in check::CHECKS {
             let wrong = |key: &&str| self.errors.iter().any(|e| e.path.as_deref().is_some_and(|p| p.starts_with(*key)));
@@ -188,7 +188,7 @@ impl Walk<'_> {
                 continue;
             }
             if let Some((path, message)) = find(&self.config) {
-                // The key that the message is about may be left to its default: then a partner's line helps.
+                // A key that the file leaves to its default has no line: use the line of the other key.
                 let candidates = [path].into_iter().chain(keys.iter().copied());
                 let line = candidates.filter_map(|p| p.split_once('.')).find_map(|(s, k)| self.lines.key(s, k));
                 self.error(line, path, message);

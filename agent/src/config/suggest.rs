@@ -1,6 +1,6 @@
 //! "Did you mean …?"
 
-/// The candidate that a misspelt word most likely stands for. `None`: none is close.
+/// The candidate that is closest to a misspelt word. `None`: none is close.
 pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase().replace('-', "_");
     let allowed = 1 + word.chars().count() / 4;
@@ -8,7 +8,7 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>)
     near.filter(|(d, _)| *d <= allowed).min_by_key(|(d, _)| *d).map(|(_, candidate)| candidate)
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours that make `b` of `a`.
+/// Edit distance of two words: insertions, deletions, replacements and swaps of neighbors.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before: Vec<usize> = Vec::new();

@@ -1,5 +1,5 @@
-//! The table of settings. It is the only place where a key is declared: the struct, its default, the parser, `config
-//! check`, `config example` and docs/configuration.md are made from it.
+//! The table of settings, and the only place that declares a key. The struct, its default, the parser, `config check`,
+//! `config example` and docs/configuration.md are made from it.
 
 use super::value::{Fault, Setting};
 use super::{Cidr, Kind, NodeRange, RttBuckets, RunQueue, Switch};
@@ -17,11 +17,11 @@ pub struct Key {
     pub path: &'static str,
     /// Kind of value.
     pub kind: Kind,
-    /// Lowest and highest number allowed. `None`: not a number.
+    /// Lowest and highest allowed number. `None`: not a number.
     pub range: Option<(f64, f64)>,
-    /// Unit; empty where the kind says it all.
+    /// Unit; empty for kinds without one.
     pub unit: &'static str,
-    /// What a change takes.
+    /// How a change takes effect.
     pub change: Change,
     /// One or two sentences.
     pub help: &'static str,
@@ -29,10 +29,10 @@ pub struct Key {
     pub(super) show: fn(&Config) -> String,
 }
 
-/// What it takes for a changed value to count.
+/// How a changed value takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The running agent takes it over when the file's bytes change.
+    /// The running agent reloads it when the file changes.
     Live,
     /// The agent must be restarted.
     Restart,
@@ -43,12 +43,12 @@ pub enum Change {
 pub struct Section {
     /// Name in the file.
     pub name: &'static str,
-    /// What is set there.
+    /// Purpose of its keys.
     pub help: &'static str,
 }
 
 impl Key {
-    /// The value in `config`, as it would stand in the file.
+    /// The value in `config`, in the syntax of the file.
     pub fn value(&self, config: &Config) -> String {
         (self.show)(config)
     }
@@ -58,7 +58,7 @@ impl Key {
         self.range.map(|(low, high)| format!("{low}…{high}"))
     }
 
-    /// What an error asks for: `a ratio between 0 and 1`.
+    /// The remedy in an error: `a ratio between 0 and 1`.
     pub(super) fn wanted(&self) -> String {
         let noun = match (self.kind, self.unit) {
             (Kind::Seconds, _) => "seconds",
@@ -83,9 +83,10 @@ pub fn keys_of(section: &str) -> impl Iterator<Item = &'static Key> {
 /// `"section help" name: Struct { key: Type = default, [range], "unit", Change, "help"; … }`
 macro_rules! settings {
     ($($about:literal $section:ident: $Struct:ident {
-        $($key:ident: $Type:ty = $default:expr, [$($low:literal..=$high:literal)?], $unit:literal, $change:ident, $help:literal;)*
+        $($key:ident: $Type:ty = $default:expr, [$($low:literal..=$high:literal)?], $unit:literal, $change:ident,
+            $help:literal;)*
     })*) => {
-        /// The whole configuration. `Config::default()` is what an empty file gives.
+        /// The whole configuration. An empty file gives `Config::default()`.
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct Config {
             $(#[doc = $about] pub $section: $Struct,)*
@@ -130,27 +131,36 @@ macro_rules! settings {
 }
 
 settings! {
-    "How often things are measured." sampling: Sampling {
+    "Sampling rates, duty cycles and intervals." sampling: Sampling {
         rtt_every: u64 = 16, [1..=1024], "ACKs per sample", Restart,
-            "A busy socket's RTT is sampled on 1 in this many ACKs, on four times as many when they come after 8 jiffies of rest; above 4, on as few as a sixteenth of that once it has carried thousands, when they follow within milliseconds. Quiet sockets are sampled by the walk.";
+            "ACKs per RTT sample of a busy socket. The first ACK after a pause of 8 jiffies is sampled four times as \
+             often. A socket that has carried thousands of segments within milliseconds is sampled up to 16 times \
+             less often. The walk samples quiet sockets.";
         rtt_windows_above: u64 = 10_000, [0..=1000000000], "segments/s", Restart,
-            "While the Node receives at least this many segments a second, they are looked at for an eighth of the time, in windows of 64 ms, and win a sample eight times as often. 0: always so; 1000000000: never.";
+            "Received segments per second on this Node, above which the RTT probe runs on a 1/8 duty cycle with duty \
+             periods of 64 ms. Samples are then taken eight times as often. 0: always on the duty cycle; 1000000000: \
+             never.";
         rtt_rare_above: u64 = 50_000, [0..=1000000000], "segments/s per CPU", Restart,
-            "While the Node receives at least this many segments a second and CPU, these windows are a quarter as many: a thirty-second of the time. 0: always so; 1000000000: never.";
+            "Received segments per second and CPU, above which the duty cycle of the RTT probe falls to 1/32. 0: \
+             always; 1000000000: never.";
         churn_above: u64 = 10_000, [0..=1000000000], "sockets/s per CPU", Restart,
-            "While at least this many TCP sockets end a second and CPU, completed handshakes are looked at for an eighth of the time, in windows of 64 ms, and of sockets that lived too short for a walk and resent nothing one in eight is counted, each for eight. Failed attempts, resets, retransmissions and all other sockets are counted one by one. 0: always so; 1000000000: never.";
+            "Closed TCP sockets per second and CPU, above which the handshake probe runs on a 1/8 duty cycle with \
+             duty periods of 64 ms. Short sockets without retransmissions are then sampled 1 in 8 and weighted by 8. \
+             Failed attempts, resets, retransmissions and all other sockets are always counted one by one. 0: always \
+             on the duty cycle; 1000000000: never.";
         walk_seconds: Duration = 1, [1..=60], "s", Restart,
-            "Shortest time between two walks over the live sockets, which is how a quiet Pod's connections are seen.";
+            "Shortest time between two walks over the live sockets. Walks sample the connections of quiet Pods.";
         walk_cpu_share: f64 = 0.003, [0.0001..=0.1], "share", Restart,
-            "Walks are spaced so that they take at most this share of one core.";
+            "Most CPU time for walks, as a share of one core. Walks become rarer to stay below it.";
         tick_seconds: Duration = 1, [0.1..=10], "s", Restart,
-            "Time between two reads of the kernel's counters.";
+            "Time between two snapshots of the kernel's counters.";
         window_seconds: Duration = 10, [2..=300], "s", Restart,
-            "Length of the window that hints and the API's statistics are computed over.";
+            "Length of the window for hints and for the statistics of the API.";
         facts_seconds: Duration = 2, [0.1..=60], "s", Restart,
-            "Time between two reads of the cgroup files (throttling, pressure, OOM kills).";
+            "Time between two reads of the cgroup files: throttling, pressure, OOM kills.";
     }
-    "What is measured. `auto`: when the kernel can; `on`: refuse to start without it; `off`: not at all." signals: Signals {
+    "Signals to measure. `auto`: if the kernel supports it; `on`: the agent does not start without it; \
+     `off`: never." signals: Signals {
         rtt: Switch = Switch::Auto, [], "", Restart,
             "Round-trip times.";
         retransmits: Switch = Switch::Auto, [], "", Restart,
@@ -160,119 +170,133 @@ settings! {
         resets: Switch = Switch::Auto, [], "", Restart,
             "Resets sent and received.";
         sockets: Switch = Switch::Auto, [], "", Restart,
-            "Bytes, segments and what held senders back, read from live sockets and from those that close.";
+            "Bytes, segments and send limits of live and closed sockets.";
         drops: Switch = Switch::Auto, [], "", Restart,
-            "Dropped packets by the kernel's reason.";
+            "Dropped packets by the kernel's drop reason.";
         dns: Switch = Switch::Auto, [], "", Restart,
-            "DNS lookups over UDP: how long, and how many without an answer. Takes the capability NET_ADMIN; `auto`: when the agent has it.";
+            "Duration of DNS lookups over UDP, and lookups without an answer. Needs the capability NET_ADMIN; `auto` \
+             turns it on when the agent has it.";
         run_queue: RunQueue = RunQueue::Pressure, [], "", Restart,
-            "Waits for a CPU. `pressure`: while some task of the Node or of a Pod waited for one 10 % of the time or more for 6 s, until 30 s after it falls below 5 %, one second in ten; `on`: always, which costs something at every context switch.";
+            "Wait of tasks for a CPU. `pressure`: one second in ten under CPU pressure. Pressure begins when tasks of \
+             the Node or of a Pod wait 10 % of the time for 6 s, and ends 30 s after it falls below 5 %. `on`: \
+             always, which costs CPU time at every context switch.";
         accept_queue: Switch = Switch::Auto, [], "", Restart,
-            "Connections that a listener's full accept queue turned away.";
+            "Connections rejected because a listener's accept queue was full.";
         cgroup_files: Switch = Switch::Auto, [], "", Restart,
             "CPU throttling, pressure and OOM kills from the cgroup files.";
     }
-    "When a hint is given. All are compared with the values of one window." thresholds: Thresholds {
+    "Thresholds of hints. Each is compared with the values of one window." thresholds: Thresholds {
         loss_ratio: f64 = 0.002, [0..=1], "ratio", Live,
-            "Loss episodes per data segment below which loss is never hinted at.";
+            "Fewest loss episodes per data segment for a hint about loss.";
         min_segments: u64 = 200, [1..=1_000_000], "segments", Live,
-            "Data segments that a window must hold before its loss is judged.";
+            "Fewest data segments in a window for a judgement of its loss.";
         receiver_limited_share: f64 = 0.5, [0..=1], "share", Live,
-            "Share of busy time held back by the peer's window from which the peer counts as a slow reader.";
+            "Share of busy time limited by the peer's receive window, from which the peer counts as a slow reader.";
         send_buffer_limited_share: f64 = 0.5, [0..=1], "share", Live,
-            "Share of busy time held back by the own send buffer from which the buffer counts as too small.";
+            "Share of busy time limited by the send buffer, from which the buffer counts as too small.";
         throttled_share: f64 = 0.1, [0..=1], "share", Live,
-            "Share of CPU periods throttled from which the quota counts as the cause.";
+            "Share of throttled CPU periods, from which the CPU limit counts as the cause.";
         accept_drops: u64 = 10, [1..=1_000_000], "connections", Live,
-            "Connections turned away by a full accept queue from which it is hinted at.";
+            "Fewest connections rejected by a full accept queue for a hint.";
         connect_failures: u64 = 3, [1..=1_000_000], "attempts", Live,
-            "Failed connection attempts below which a peer is never hinted at.";
+            "Fewest failed connection attempts to a peer for a hint.";
         connect_failure_share: f64 = 0.5, [0..=1], "share", Live,
-            "Share of connection attempts that fail from which the peer is hinted at.";
+            "Smallest share of failed connection attempts to a peer for a hint.";
         syn_retransmits: u64 = 3, [1..=1_000_000], "segments", Live,
-            "Retransmitted SYNs from which a peer counts as hard to reach.";
+            "Retransmitted SYNs, from which a peer counts as hard to reach.";
         rtt_inflation: f64 = 3.0, [1..=1000], "× baseline", Live,
-            "RTT over its baseline from which it counts as inflated.";
+            "Ratio of RTT to its baseline, from which the RTT counts as inflated.";
         rtt_floor_ms: f64 = 1.0, [0..=10_000], "ms", Live,
-            "RTTs below this are never hinted at, however much they grew.";
+            "Smallest RTT for a hint, whatever its baseline.";
         think_time_ms: f64 = 5.0, [0..=60_000], "ms", Live,
-            "Time that the peer's application adds to the path's RTT from which the application counts as slow.";
+            "Reply time beyond the path's RTT, from which the peer's application counts as slow.";
         dns_slow_ms: f64 = 100.0, [1..=60_000], "ms", Live,
-            "Duration below which a DNS lookup never counts as slow, however much it grew.";
+            "Shortest DNS lookup that can count as slow, whatever its baseline.";
         enter_windows: u64 = 2, [1..=30], "windows", Live,
-            "Bad windows among the last `enter_windows` + 1 that make a hint fire.";
+            "Bad windows among the last `enter_windows` + 1 that open a hint.";
         leave_windows: u64 = 6, [1..=360], "windows", Live,
-            "Clean windows in a row before a hint counts as resolved.";
+            "Good windows in a row that close a hint.";
     }
-    "How finely metrics are split. Fewer labels make fewer series." labels: Labels {
+    "Labels and buckets of metrics. Fewer labels give fewer series." labels: Labels {
         rtt_buckets: RttBuckets = RttBuckets::Coarse, [], "", Live,
-            "Buckets of RTT histograms. `coarse`: 9 bounds from 50 µs to 10 s; `fine`: every bucket of the kernel side.";
+            "Buckets of RTT histograms. `coarse`: 9 buckets from 50 µs to 10 s; `fine`: every bucket of the kernel \
+             side.";
         workload: bool = true, [], "", Live,
-            "Whether Pod series carry the `workload` label.";
+            "Whether series of Pods have the label `workload`.";
         peer: bool = true, [], "", Live,
-            "Whether series are split by the `peer` label, where they have one.";
+            "Whether metrics are split by the label `peer`, where they have one.";
     }
-    "What bounds memory and output. The first four are the sizes of kernel maps." limits: Limits {
+    "Bounds of memory and output. The first four are the sizes of kernel maps." limits: Limits {
         cgroups: u64 = 4096, [64..=65_536], "cgroups", Restart,
-            "cgroups with TCP traffic that are kept apart.";
+            "cgroups with TCP traffic of their own row in the kernel map.";
         edges: u64 = 16_384, [256..=262_144], "edges", Restart,
-            "Pairs of cgroup and remote address that are kept apart; beyond it, traffic is counted per cgroup and peer class.";
+            "Edges (pairs of cgroup and remote address) with their own row. Further edges share one overflow row per \
+             cgroup and peer class.";
         drops: u64 = 4096, [64..=65_536], "rows", Restart,
-            "Pairs of cgroup and drop reason that are kept apart.";
+            "Pairs of cgroup and drop reason with their own row.";
         prefixes: u64 = 16_384, [64..=262_144], "prefixes", Restart,
-            "Address ranges that peers are classified by.";
+            "Address ranges for the classification of peers.";
         series: u64 = 50_000, [1000..=2_000_000], "series", Restart,
-            "Series in one scrape; beyond it, the quietest subjects are folded into one `~other` row.";
+            "Series of all subjects in one scrape. Beyond it the quietest subjects share one row named `~other`.";
         edges_in_view: u64 = 512, [16..=16_384], "edges", Restart,
-            "Edges that one view serves, busiest first.";
+            "Edges served by `/api/v1/edges`, busiest first.";
         peer_nodes: u64 = 64, [1..=8192], "Nodes", Restart,
-            "Nodes at the other end that have `netwhy_edge_*` series of their own, in the order of their first traffic; the others share one `~other` row.";
+            "Peer Nodes with their own `netwhy_edge_*` series, in the order of their first traffic. Further Nodes \
+             share one row named `~other`.";
         gone_seconds: Duration = 90, [1..=120], "s", Live,
-            "How long a subject keeps its series after its last cgroup went.";
+            "Time that a subject keeps its series after its last cgroup is removed.";
         edge_idle_seconds: Duration = 300, [30..=3600], "s", Restart,
-            "An edge without traffic for this long gives up its place in the kernel map.";
+            "Time without traffic after which an edge loses its row in the kernel map.";
     }
-    "Address ranges by distance, for a machine without Kubernetes or a cluster whose ranges are known. The longest match counts; what matches nothing is external." peers: Peers {
+    "Address ranges by peer class, for machines without Kubernetes and for clusters with known ranges. \
+     The longest match wins. An address without a match is external." peers: Peers {
         same_zone: Vec<Cidr> = &[], [], "", Live,
             "Other Nodes of this zone and their Pods.";
         cross_zone: Vec<Cidr> = &[], [], "", Live,
             "Nodes of other zones and their Pods.";
         in_cluster: Vec<Cidr> = PRIVATE, [], "", Live,
-            "In the cluster, or private, without a closer place being known.";
+            "Peers in the cluster, or private addresses, whose Node and zone are unknown.";
         services: Vec<Cidr> = &[], [], "", Live,
-            "ClusterIPs of Services (the API server's `--service-cluster-ip-range`): shown as Service addresses where the Pod behind one is not known.";
+            "ClusterIPs of Services: the API server's `--service-cluster-ip-range`. They are shown as Service \
+             addresses while the Pod behind one is unknown.";
         external: Vec<Cidr> = &[], [], "", Live,
-            "Outside, although a range above covers it.";
+            "Peers outside the cluster, even where another range contains them.";
         nodes: Vec<NodeRange> = [], [], "", Live,
-            "Nodes by name and zone (`NAME=RANGE` where it is not known), with the addresses of each and its Pods, this one included: hints name them. For machines without Kubernetes.";
+            "Names, zones and address ranges of Nodes and their Pods, this Node included. Without a zone write \
+             `NAME=RANGE`. Hints use these names. For machines without Kubernetes.";
     }
     "Kubernetes." kube: Kube {
         mode: Switch = Switch::Auto, [], "", Restart,
-            "`auto`: on when an in-cluster configuration or a kubeconfig is found; `off`: cgroups are named by unit, container or path.";
+            "`auto`: on with an in-cluster configuration or a kubeconfig. `off`: cgroups are named by systemd unit, \
+             container or path.";
         node_name: Option<String> = None, [], "", Restart,
-            "The Node whose Pods are watched. `null`: the host name.";
+            "Node whose Pods are watched. `null`: the host name.";
         kubeconfig: Option<PathBuf> = None, [], "", Restart,
             "Kubeconfig file. `null`: the in-cluster configuration.";
         nodes: bool = true, [], "", Restart,
-            "Whether all Nodes are watched (metadata only), so that peers are named by Node and zone.";
+            "Whether to watch the metadata of all Nodes, so that peers are named by Node and zone.";
         endpoint_slices: bool = false, [], "", Restart,
-            "Whether EndpointSlices are watched too: for CNIs whose Pod addresses don't follow the Nodes' ranges, and to name peers' Pods. Memory grows with the cluster's endpoints.";
+            "Whether to watch EndpointSlices. Needed for CNIs whose Pod addresses are not in the Nodes' podCIDRs, and \
+             for the names of peers' Pods. Memory grows with the cluster's endpoints.";
         events: bool = true, [], "", Restart,
-            "Whether warnings about Pods in trouble are asked for, at most one request per second.";
+            "Whether to list warnings about Pods in trouble, with at most one request per second.";
         publish_events: bool = false, [], "", Restart,
-            "Whether firing hints are written as Events on their Pods, one request per second at most. Needs the right to create and patch Events.";
+            "Whether to write firing hints as Events on their Pods, with at most one request per second. Needs the \
+             right to create and patch Events.";
         publish_conditions: bool = false, [], "", Restart,
-            "Whether the Node gets a condition `NetwhyNetworkTrouble` that is true while a hint blames it. Needs the right to patch `nodes/status`.";
+            "Whether to set the Node condition `NetwhyNetworkTrouble`, true while a hint blames the Node. Needs the \
+             right to patch `nodes/status`.";
         conntrack: bool = true, [], "", Restart,
-            "Whether the Node's connection tracking table is read, where it may be, every 30 s (a long one more rarely), to find the Pod behind a Service's address.";
+            "Whether to read the Node's connection tracking table, to find the Pod behind a Service address. Every 30 \
+             s; less often while the table is long.";
     }
     "The HTTP listener." http: Http {
         listen: SocketAddr = ([0, 0, 0, 0], 9810), [], "", Restart,
             "Address and port of `/metrics`, `/livez`, `/readyz` and `/api/v1`.";
         max_connections: u64 = 64, [1..=4096], "connections", Restart,
-            "Connections served at once.";
+            "Most connections served at the same time.";
         read_timeout_seconds: Duration = 10, [1..=300], "s", Restart,
-            "Time that a client has for sending its request.";
+            "Time that a client has to send its request.";
     }
 }
 

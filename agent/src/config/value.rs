@@ -1,27 +1,27 @@
-//! The types that a setting can have: how each is read from YAML, printed, and described in an error.
+//! The types of settings: how each is read from YAML, printed, and described in an error.
 
 use super::{Cidr, Key};
 use serde_norway::Value;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-/// Whether a part of the agent is used.
+/// Whether a signal or feature is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Switch {
-    /// Used when the machine can.
+    /// Used if the machine supports it.
     #[default]
     Auto,
-    /// Used; the agent refuses to start without it.
+    /// Used; the agent does not start without it.
     On,
     /// Not used.
     Off,
 }
 
-/// When the scheduler is looked at.
+/// When the run queue probe is attached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RunQueue {
     /// Never.
     Off,
-    /// Always; refuse to start without it.
+    /// Always; the agent does not start without it.
     On,
     /// While the Node or a Pod is under CPU pressure.
     #[default]
@@ -34,16 +34,16 @@ pub enum RttBuckets {
     /// 9 bounds from 50 µs to 10 s.
     #[default]
     Coarse,
-    /// Every bucket that the kernel side counts in.
+    /// Every bucket of the kernel side.
     Fine,
 }
 
 /// One thing wrong with a value.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
-    /// Position in a list; `None`: the value as a whole.
+    /// Position in a list. `None`: the whole value.
     pub(super) element: Option<usize>,
-    /// What, and what to do.
+    /// The mistake and its remedy.
     pub(super) message: String,
 }
 
@@ -53,7 +53,7 @@ impl From<String> for Fault {
     }
 }
 
-/// What kind of value a key takes.
+/// Kinds of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Whole number.
@@ -62,11 +62,11 @@ pub enum Kind {
     Number,
     /// `true` or `false`.
     Bool,
-    /// One of some words.
+    /// One of a list of words.
     Choice(&'static [&'static str]),
     /// Number of seconds.
     Seconds,
-    /// Text; null means that it is not set.
+    /// Text; null means not set.
     OptionalText,
     /// `IP:PORT`.
     Listen,
@@ -95,7 +95,7 @@ impl Kind {
 
 /// A type that a key can have.
 pub(super) trait Setting: Sized {
-    /// What the table writes as the default.
+    /// The default, as the table writes it.
     type Default;
     /// For documentation and errors.
     const KIND: Kind;
@@ -103,7 +103,7 @@ pub(super) trait Setting: Sized {
     fn of(default: Self::Default) -> Self;
     /// Reads and checks a YAML value.
     fn read(value: &Value, key: &Key) -> Result<Self, Vec<Fault>>;
-    /// The value as it would stand in the file.
+    /// The value in the syntax of the file.
     fn show(&self) -> String;
 }
 
@@ -295,7 +295,7 @@ impl Setting for Vec<Cidr> {
             };
             match range {
                 Ok(range) if ranges.contains(&range) => {
-                    faults.push(Fault { element: Some(i), message: format!("{range} stands here twice: remove one") });
+                    faults.push(Fault { element: Some(i), message: format!("{range} is listed twice: remove one") });
                 }
                 Ok(range) => ranges.push(range),
                 Err(message) => faults.push(Fault { element: Some(i), message }),
@@ -333,7 +333,7 @@ fn number(value: &Value, key: &Key) -> Result<f64, Vec<Fault>> {
 fn optional_text(value: &Value) -> Result<Option<String>, Vec<Fault>> {
     match value {
         Value::Null => Ok(None),
-        Value::String(text) if text.trim().is_empty() => refuse("is empty: write null, or leave the line out".into()),
+        Value::String(text) if text.trim().is_empty() => refuse("is empty: write null or remove the line".into()),
         Value::String(text) => Ok(Some(text.clone())),
         Value::Number(_) | Value::Bool(_) => refuse(format!("{} is not text: put it in quotes", describe(value))),
         _ => refuse(format!("{} is not text: write one word or null", describe(value))),
@@ -344,7 +344,7 @@ fn refuse<T>(message: String) -> Result<T, Vec<Fault>> {
     Err(vec![message.into()])
 }
 
-/// A value as an error names it; long text is cut.
+/// A value for an error message; long text is cut.
 pub(super) fn describe(value: &Value) -> String {
     match value {
         Value::Null => "no value".into(),
@@ -369,7 +369,7 @@ pub(super) fn either(words: &[&str]) -> String {
     }
 }
 
-/// Text as YAML: plain where YAML reads it back as the same text, else in double quotes.
+/// Text as YAML: plain if YAML reads it back as the same text, else in double quotes.
 pub(super) fn quoted(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._:-".contains(&b))

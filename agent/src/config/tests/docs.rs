@@ -51,6 +51,6 @@ fn committed_files_are_the_generated_ones() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     for (path, text) in docs::files() {
         let committed = std::fs::read_to_string(root.join(path)).unwrap_or_default();
-        assert!(committed == text, "{path} is not what the tables say: run `cargo xtask docs`");
+        assert!(committed == text, "{path} is not current: run `cargo xtask docs`");
     }
 }

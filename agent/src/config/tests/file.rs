@@ -125,9 +125,9 @@ http:
             "error: f.yaml:10: thresholds.enter_windows: \"2\" is text: give a whole number between 1 and 30, without quotes",
             "error: f.yaml:12: labels.rtt_buckets: \"medium\" is not known: write coarse or fine",
             "error: f.yaml:13: labels.peer: \"yes\" is neither true nor false: write one of them, without quotes",
-            "error: f.yaml:14: labels.workload: has no value: give one, or leave the line out",
+            "error: f.yaml:14: labels.workload: has no value: give one or remove the line",
             "error: f.yaml:16: signals.rtt: true is not known: write auto, on or off",
-            "error: f.yaml:20: peers.external[1]: \"10.1.2.3/8\" has bits set behind its prefix: did you mean 10.0.0.0/8?",
+            "error: f.yaml:20: peers.external[1]: \"10.1.2.3/8\" has bits set after its prefix: did you mean 10.0.0.0/8?",
             "error: f.yaml:21: peers.external[2]: 7 is not an address range: write one such as 10.0.0.0/8",
             "error: f.yaml:22: peers.same_zone: \"10.0.0.0/9\" is not a list: write [10.0.0.0/8] or one \"- 10.0.0.0/8\" a line",
             "error: f.yaml:24: kube.node_name: 12 is not text: put it in quotes",
@@ -218,11 +218,11 @@ fn keys_that_contradict_each_other_are_refused() {
     );
     assert_eq!(
         errors("peers:\n  same_zone: [10.0.0.0/8]\n"),
-        ["error: f.yaml:2: peers.same_zone: 10.0.0.0/8 stands in peers.in_cluster too: keep it in one of them"]
+        ["error: f.yaml:2: peers.same_zone: 10.0.0.0/8 is also in peers.in_cluster: remove it from one of them"]
     );
     assert_eq!(
         errors("peers:\n  same_zone: [10.1.0.0/16, '::ffff:10.1.0.0/112']\n"),
-        ["error: f.yaml:2: peers.same_zone[1]: 10.1.0.0/16 stands here twice: remove one"]
+        ["error: f.yaml:2: peers.same_zone[1]: 10.1.0.0/16 is listed twice: remove one"]
     );
     assert_eq!(
         errors("kube:\n  node_name: a,metadata.name=b\n"),

@@ -107,7 +107,7 @@ fn thresholds_labels_peers_and_gone_seconds_reload_and_all_else_needs_a_restart(
 #[test]
 fn explain_names_what_differs_and_only_that() {
     let mut config = Config::default();
-    assert!(explain(&config, "f.yaml").starts_with("f.yaml: ok\nevery setting has its default\n"));
+    assert!(explain(&config, "f.yaml").starts_with("f.yaml: ok\nall settings have their defaults\n"));
     config.thresholds.loss_ratio = 0.01;
     config.http.listen = "[::]:80".parse().unwrap();
     let text = explain(&config, "f.yaml");
