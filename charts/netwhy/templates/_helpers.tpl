@@ -3,7 +3,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* Name of the release's objects; with the chart's name only once. */}}
+{{/* Name of the release's objects. It contains the chart's name once. */}}
 {{- define "netwhy.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
@@ -17,7 +17,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* What the Pods are found by: never changes in a release's life. */}}
+{{/* Selector of the Pods: it must not change during the life of a release. */}}
 {{- define "netwhy.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "netwhy.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -47,28 +47,34 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- end -}}
 
-{{/* Combinations that the schema can't name in words. */}}
+{{/* Refuses combinations that the schema can't describe. */}}
 {{- define "netwhy.check" -}}
 {{- if and .Values.podMonitor.enabled .Values.serviceMonitor.enabled -}}
 {{- fail "podMonitor.enabled and serviceMonitor.enabled would scrape every agent twice: enable one of them" -}}
 {{- end -}}
 {{- $config := default dict .Values.config -}}
 {{- $kube := default dict $config.kube -}}
-{{- range $key, $instead := dict "mode" "kube.enabled" "node_name" "nothing, it is the Pod's Node" "kubeconfig" "nothing, the Pod has its own token" "publish_events" "kube.publishEvents" "publish_conditions" "kube.publishConditions" -}}
+{{- $instead := dict "mode" "kube.enabled" "publish_events" "kube.publishEvents" -}}
+{{- $_ := set $instead "publish_conditions" "kube.publishConditions" -}}
+{{- $_ := set $instead "node_name" "nothing, it is the Pod's Node" -}}
+{{- $_ := set $instead "kubeconfig" "nothing, the Pod has its own token" -}}
+{{- range $key, $remedy := $instead -}}
 {{- if hasKey $kube $key -}}
-{{- fail (printf "config.kube.%s would have no effect, because the chart sets it: use %s" $key $instead) -}}
+{{- fail (printf "config.kube.%s has no effect, because the chart sets it: use %s" $key $remedy) -}}
 {{- end -}}
 {{- end -}}
 {{- if hasKey (default dict $config.http) "listen" -}}
-{{- fail "config.http.listen would have no effect, because the chart sets it: use port and listenAddress" -}}
+{{- fail "config.http.listen has no effect, because the chart sets it: use port and listenAddress" -}}
 {{- end -}}
 {{- end -}}
 
-{{/* The agent's configuration: `config`, and the switches that need rights beside them. */}}
+{{/* The agent's configuration: `config`, and the values that also need rights. */}}
 {{- define "netwhy.config" -}}
 {{- $kube := dict -}}
 {{- if .Values.kube.enabled -}}
-{{- range $key, $on := dict "endpoint_slices" .Values.peers.endpointSlices "publish_events" .Values.kube.publishEvents "publish_conditions" .Values.kube.publishConditions -}}
+{{- $switches := dict "endpoint_slices" .Values.peers.endpointSlices "publish_events" .Values.kube.publishEvents -}}
+{{- $_ := set $switches "publish_conditions" .Values.kube.publishConditions -}}
+{{- range $key, $on := $switches -}}
 {{- if $on -}}{{- $_ := set $kube $key true -}}{{- end -}}
 {{- end -}}
 {{- end -}}
@@ -77,11 +83,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- toYaml $config -}}
 {{- end -}}
 
-{{/* What both kinds of monitors say of an endpoint. */}}
+{{/* The endpoint of both kinds of monitors. */}}
 {{- define "netwhy.endpoint" -}}
 port: metrics
 path: /metrics
-# The agent's `namespace` and `pod` are those of the observed Pods: they must not give way to its own.
+# `namespace` and `pod` name the observed Pods: keep them instead of the agent's own.
 honorLabels: true
 {{- with .monitor.interval }}
 interval: {{ . }}
@@ -90,7 +96,7 @@ interval: {{ . }}
 scrapeTimeout: {{ . }}
 {{- end }}
 relabelings:
-  # No metric names its own Node: the scrape does.
+  # The agent's metrics have no label for their own Node.
   - sourceLabels: [__meta_kubernetes_pod_node_name]
     targetLabel: node
     action: replace
