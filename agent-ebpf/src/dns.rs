@@ -4,8 +4,6 @@
 //! What is timed is the lookup as its resolver waits for it, not single messages: from the first query to the last
 //! reply, so that one lost answer among several (the AAAA beside the A, say) shows as the wait that it causes.
 
-use crate::buckets::BUCKETS;
-
 /// The port of DNS servers.
 pub const DNS_PORT: u16 = 53;
 
@@ -21,26 +19,26 @@ pub const KEPT_NS: u64 = 30_000_000_000;
 /// which has many lookups under way at once.
 pub const MAX_QUERIES: u32 = 16;
 
-/// Lookups of one cgroup at one server. Cumulative since the row was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
-pub struct DnsStats {
-    /// Answered lookups per bucket of [`BOUNDS_US`](crate::BOUNDS_US). Wraps at 2³².
-    pub buckets: [u32; BUCKETS],
-    /// Sum of their durations, µs.
-    pub sum_us: u64,
-    /// Lookups that ended with every answer that was waited for.
-    pub answered: u64,
-    /// Lookups that ended without.
-    pub unanswered: u64,
+/// Declares [`DnsStats`], as [`edge_stats!`](crate::edge_stats) does [`EdgeStats`](crate::EdgeStats).
+#[macro_export]
+macro_rules! dns_stats {
+    ($then:ident! { $($with:tt)* }) => {
+        $then! {
+            { $($with)* }
+            /// DNS lookups of one cgroup at one server.
+            DnsStats {
+                /// Durations of answered lookups: from the first query to the last reply.
+                durations: $crate::Durations,
+                /// Lookups that ended with every answer that was waited for.
+                answered: u64,
+                /// Lookups that ended without.
+                unanswered: u64,
+            }
+        }
+    };
 }
 
-const _: () = assert!(size_of::<DnsStats>() == BUCKETS * 4 + 8 * 3);
-
-impl DnsStats {
-    /// A row in which nothing was counted yet.
-    pub const ZERO: Self = Self { buckets: [0; BUCKETS], sum_us: 0, answered: 0, unanswered: 0 };
-}
+dns_stats!(row! { 416 bytes });
 
 /// How a lookup ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

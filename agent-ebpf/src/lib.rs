@@ -6,9 +6,13 @@
 //! count; see [`memory`].
 #![cfg_attr(target_arch = "bpf", no_std)]
 
+#[macro_use]
+pub mod row;
+
 pub mod buckets;
 pub mod counters;
 pub mod dns;
+pub mod family;
 pub mod growth;
 pub mod keys;
 pub mod memory;
@@ -20,9 +24,11 @@ pub mod walk;
 pub use buckets::{BOUNDS_US, BUCKETS, REPLY_BUCKETS, bucket_index, reply_bucket};
 pub use counters::{Counter, Failure, PeerClass, Retransmit, Role};
 pub use dns::{DNS_PORT, DnsStats, Exchange, Outcome};
+pub use family::{Cgroups, Dns, Drops, Edges, Family, Key, Object, Overflow, RunQueue};
 pub use growth::growth;
 pub use keys::{Control, DropKey, EdgeKey, OverflowKey, PeerPrefix, Windows};
+pub use row::{Durations, MIN_SLOTS, Plain, RotatingMin, Zero, min_slot_epoch, min_slot_pack, min_slot_unpack};
 pub use run_queue::RunQueueStats;
 pub use sampling::{CHURN_PART, Sampling, WINDOWS_PART, is_counted, is_rested, is_spared, lot};
-pub use stats::{CgroupStats, EdgeStats, MIN_SLOTS, min_slot_epoch, min_slot_pack, min_slot_unpack};
+pub use stats::{CgroupStats, EdgeStats};
 pub use walk::WalkSummary;

@@ -12,35 +12,35 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use netwhy_abi::{
-    CgroupStats, Control, Counter, DnsStats, DropKey, EdgeKey, EdgeStats, Exchange, Outcome, OverflowKey, PeerClass,
-    Windows, bucket_index, min_slot_epoch, min_slot_pack, min_slot_unpack,
+    CgroupStats, Cgroups, Control, Counter, Dns, DnsStats, DropKey, Drops, Durations, EdgeKey, EdgeStats, Edges,
+    Exchange, Family, Outcome, Overflow, OverflowKey, PeerClass, Windows, bucket_index, min_slot_epoch, min_slot_pack,
+    min_slot_unpack,
 };
 
 use crate::{atomic, socket::SocketState};
 
 const ON_DEMAND: usize = BPF_F_NO_PREALLOC as usize;
 
-/// 16,384 edges ≈ 65 peers for each of 250 Pods.
+/// The hash map of a family. The agent sets the number of rows when it loads the object.
+type Table<F, const ROWS: usize> = HashMap<<F as Family>::Key, <F as Family>::Row, ROWS, ON_DEMAND>;
+
 #[btf_map]
-static EDGES: HashMap<EdgeKey, EdgeStats, 16384, ON_DEMAND> = HashMap::new();
-/// What does not fit into [`EDGES`]: at most five classes per cgroup, and most cgroups have traffic of one or two.
+static EDGES: Table<Edges, 16384> = HashMap::new();
 #[btf_map]
-static OVERFLOW: HashMap<OverflowKey, EdgeStats, 4096, ON_DEMAND> = HashMap::new();
-/// 250 Pods with a pause container and a few containers each, and restarts in flight.
+static OVERFLOW: Table<Overflow, 4096> = HashMap::new();
 #[btf_map]
-static CGROUPS: HashMap<u64, CgroupStats, 4096, ON_DEMAND> = HashMap::new();
-/// Drop reasons per cgroup: a handful each.
+static CGROUPS: Table<Cgroups, 4096> = HashMap::new();
 #[btf_map]
-static DROPS: HashMap<DropKey, u64, 4096, ON_DEMAND> = HashMap::new();
+static DROPS: Table<Drops, 4096> = HashMap::new();
+/// One row where lookups are not observed.
+#[btf_map]
+static DNS: Table<Dns, 1> = HashMap::new();
 /// Address prefix → peer class; several per Node of a large cluster.
 #[btf_map]
 static PEERS: LpmTrie<[u8; 16], u32, 16384> = LpmTrie::new();
 /// What was counted of each socket so far; lives and dies with the socket.
 #[btf_map]
 static SOCKETS: SkStorage<SocketState> = SkStorage::new();
-/// DNS lookups by cgroup and server: most cgroups ask one or two. One row when lookups are not looked at.
-#[btf_map]
-static DNS: HashMap<EdgeKey, DnsStats, 1, ON_DEMAND> = HashMap::new();
 /// DNS lookups under way, by socket cookie; taken out when the socket ends. A hash that refuses, not one that evicts:
 /// what does not fit is counted.
 #[btf_map]
@@ -203,6 +203,19 @@ pub(crate) fn dropped<C: EbpfContext>(ctx: &C, key: &DropKey) {
     }
 }
 
+/// Adds one duration to a histogram.
+///
+/// # Safety
+/// `durations` is a field of a live map value.
+#[inline(always)]
+pub(crate) unsafe fn add_duration(durations: *mut Durations, us: u32) {
+    // SAFETY: as the caller says; the index is below BUCKETS.
+    unsafe {
+        atomic::add32((&raw mut (*durations).buckets).cast::<u32>().add(bucket_index(us)), 1);
+        atomic::add(&raw mut (*durations).sum, u64::from(us));
+    }
+}
+
 /// Adds one RTT sample to an edge.
 ///
 /// # Safety
@@ -211,11 +224,9 @@ pub(crate) fn dropped<C: EbpfContext>(ctx: &C, key: &DropKey) {
 pub(crate) unsafe fn add_rtt(row: *mut EdgeStats, us: u32, now_ns: u64) {
     // SAFETY: as the caller says; the index is below BUCKETS.
     unsafe {
-        let bucket = (&raw mut (*row).rtt_buckets).cast::<u32>().add(bucket_index(us));
-        atomic::add32(bucket, 1);
-        atomic::add(&raw mut (*row).rtt_sum_us, u64::from(us));
+        add_duration(&raw mut (*row).rtt, us);
         let epoch = min_slot_epoch(now_ns);
-        let slot = (&raw mut (*row).min_slots).cast::<u64>().add((epoch & 3) as usize);
+        let slot = (&raw mut (*row).min_rtt_us).cast::<u64>().add((epoch & 3) as usize);
         // A plain read and write: two CPUs in one slot at once may keep the higher of two minima.
         let (seen, low) = min_slot_unpack(core::ptr::read_volatile(slot));
         if seen != epoch || us < low {
@@ -269,8 +280,7 @@ pub(crate) fn looked_up<C: EbpfContext>(ctx: &C, key: &EdgeKey, outcome: Outcome
         match outcome {
             Outcome::Answered(ns) => {
                 let us = if ns / 1_000 > u64::from(u32::MAX) { u32::MAX } else { (ns / 1_000) as u32 };
-                atomic::add32((&raw mut (*row).buckets).cast::<u32>().add(bucket_index(us)), 1);
-                atomic::add(&raw mut (*row).sum_us, u64::from(us));
+                add_duration(&raw mut (*row).durations, us);
                 atomic::add(&raw mut (*row).answered, 1);
             }
             Outcome::Unanswered | Outcome::Unknown => atomic::add(&raw mut (*row).unanswered, 1),

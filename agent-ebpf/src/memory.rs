@@ -2,10 +2,8 @@
 
 use crate::{
     counters::Counter,
-    dns::{DnsStats, Exchange},
-    keys::{DropKey, EdgeKey, OverflowKey, PeerPrefix},
-    run_queue::RunQueueStats,
-    stats::{CgroupStats, EdgeStats},
+    dns::Exchange,
+    keys::{EdgeKey, PeerPrefix},
 };
 
 /// Size of a hash element's header in the kernel (`struct htab_elem`), rounded up.
@@ -29,33 +27,41 @@ pub struct Limits {
     pub prefixes: usize,
 }
 
-/// Bytes that the maps take when every row is used. Rows are allocated as they appear, so an idle machine takes
-/// a fraction. `cpus` only multiplies the programs' own failure counters and the allocator's free lists.
+/// Bytes of one hash element with this key and value.
+fn element(key: usize, value: usize) -> usize {
+    let need = ELEMENT + key + value;
+    CLASSES.iter().copied().find(|class| *class >= need).unwrap_or(need)
+}
+
+/// Bytes of a hash map whose rows are all in use.
+fn hash(rows: usize, key: usize, value: usize) -> usize {
+    // One 16-byte bucket head per row, rounded up to a power of two.
+    rows * element(key, value) + rows.next_power_of_two() * 16
+}
+
+/// Bytes of a hash map's free elements: per CPU up to 96 of small classes and 2 … 4 of large ones.
+fn free_lists(cpus: usize, key: usize, value: usize) -> usize {
+    let element = element(key, value);
+    cpus * if element > 256 { 4 * element } else { 96 * element }
+}
+
+macro_rules! sum_of_families {
+    (
+        { $limits:ident $cpus:ident }
+        $($(#[$doc:meta])* $field:ident: $family:ident = $map:ident in $object:ident, $key:ty => $row:ty, limits.$limit:ident;)+
+    ) => {
+        0 $(+ hash($limits.$limit, size_of::<$key>(), size_of::<$row>())
+            + free_lists($cpus, size_of::<$key>(), size_of::<$row>()))+
+    };
+}
+
+/// Bytes that the maps take when every row is used. Rows are allocated as they appear, so an idle machine takes a
+/// fraction. `cpus` multiplies the programs' own counters and the allocator's free lists only.
 pub fn upper_bound(limits: Limits, cpus: usize) -> usize {
-    let row = |key: usize, value: usize| {
-        let need = ELEMENT + key + value;
-        CLASSES.iter().copied().find(|c| *c >= need).unwrap_or(need)
-    };
-    let hash = |rows: usize, key: usize, value: usize| {
-        // One 16-byte bucket head per row, rounded up to a power of two.
-        rows * row(key, value) + rows.next_power_of_two() * 16
-    };
-    // The allocator keeps up to 96 free elements of small classes and 2 … 4 of large ones per CPU and map.
-    let free_lists = |value: usize| cpus * if value > 256 { 4 * value } else { 96 * value };
-    hash(limits.edges, size_of::<EdgeKey>(), size_of::<EdgeStats>())
-        + hash(limits.cgroups, size_of::<OverflowKey>(), size_of::<EdgeStats>())
-        + hash(limits.cgroups, 8, size_of::<CgroupStats>())
-        + hash(limits.drops, size_of::<DropKey>(), 8)
-        + hash(limits.cgroups, size_of::<EdgeKey>(), size_of::<DnsStats>())
+    crate::families!(sum_of_families! { limits cpus })
         + hash(limits.cgroups, 8, LOOKUP)
-        + hash(limits.cgroups, 8, size_of::<RunQueueStats>())
+        + free_lists(cpus, 8, LOOKUP)
         + limits.prefixes * (ELEMENT + size_of::<PeerPrefix>() + 8)
-        + free_lists(row(size_of::<EdgeKey>(), size_of::<EdgeStats>())) * 2
-        + free_lists(row(8, size_of::<CgroupStats>()))
-        + free_lists(row(size_of::<DropKey>(), 8))
-        + free_lists(row(size_of::<EdgeKey>(), size_of::<DnsStats>()))
-        + free_lists(row(8, LOOKUP))
-        + free_lists(row(8, size_of::<RunQueueStats>()))
         + cpus * Counter::COUNT as usize * 8
 }
 

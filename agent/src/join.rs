@@ -4,10 +4,10 @@ use crate::{
     cgroup::{Owner as CgroupOwner, owner},
     peers::{Peer, PeerKind, PeerTable, Translations, mapped},
     pods::{PodIndex, PodInfo},
-    sample::{CgroupFacts, Connects, FactsDelta, Frame, Histogram, HostKey, Ledger, Lookups, Snapshot, Tally, Window},
-    state::{NodeView, SubjectId, SubjectKind},
+    sample::{CgroupFacts, FactsDelta, Frame, HostKey, Ledger, Snapshot, Tally, Window},
+    state::{NodeView, SubjectId, SubjectKind, SubjectSums},
 };
-use netwhy_abi::PeerClass;
+use netwhy_abi::{Key, PeerClass};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     net::Ipv6Addr,
@@ -52,7 +52,7 @@ pub struct Join {
     owners: HashMap<u64, Owner>,
     /// cgroups of Pods that the API server told nothing about yet.
     strangers: BTreeSet<u64>,
-    subjects: BTreeMap<SubjectId, Sums>,
+    subjects: BTreeMap<SubjectId, Subject>,
     pending: BTreeMap<u64, Pending>,
     peer_nodes: BTreeMap<Option<Arc<str>>, Tally>,
     unattributed: BTreeMap<&'static str, u64>,
@@ -68,14 +68,10 @@ struct Owner {
     cpu_weight: Option<u64>,
 }
 
-/// One subject's sums.
+/// What is known of one subject.
 #[derive(Default)]
-struct Sums {
-    totals: [Option<Box<Tally>>; PeerClass::ALL.len()],
-    connects: Connects,
-    lookups: Lookups,
-    run_queue: Histogram,
-    drops: BTreeMap<u32, u64>,
+struct Subject {
+    sums: SubjectSums,
     facts: FactsDelta,
     pod: Option<Arc<PodInfo>>,
     gone_since: Option<Duration>,
@@ -85,7 +81,7 @@ struct Sums {
 #[derive(Default)]
 struct Pending {
     since: Duration,
-    sums: Sums,
+    sums: SubjectSums,
 }
 
 impl Join {
@@ -242,46 +238,24 @@ impl Join {
 
     /// Adds a frame to its subjects' sums; what has no name yet waits.
     fn add(&mut self, frame: &Frame) {
-        let at = frame.at;
-        for (key, tally) in &frame.edges {
+        let (at, growth) = (frame.at, &frame.growth);
+        for (key, tally) in &growth.edges {
             let peer = self.peer_of(key.cgroup, Ipv6Addr::from(key.addr));
-            self.add_tally(key.cgroup, peer.class, tally, at);
+            self.sums(key.cgroup, at).add_tally(peer.class, tally);
             if let Some(node) = peer.node.filter(|node| **node != *self.node) {
                 let full = self.peer_nodes.len() >= self.limits.peer_nodes;
                 let own = !full || self.peer_nodes.contains_key(&Some(node.clone()));
                 self.peer_nodes.entry(own.then_some(node)).or_default().add(tally);
             }
         }
-        for ((cgroup, class), tally) in &frame.overflow {
-            self.add_tally(*cgroup, *class, tally, at);
-        }
-        for (cgroup, connects) in &frame.connects {
-            match self.sums(*cgroup) {
-                Some(sums) => sums.connects.add(connects),
-                None => self.waiting(*cgroup, at).sums.connects.add(connects),
-            }
-        }
-        for (key, lookups) in &frame.lookups {
-            match self.sums(key.cgroup) {
-                Some(sums) => sums.lookups.add(lookups),
-                None => self.waiting(key.cgroup, at).sums.lookups.add(lookups),
-            }
-        }
-        for (cgroup, waits) in &frame.run_queue {
-            match self.sums(*cgroup) {
-                Some(sums) => sums.run_queue.add(waits),
-                None => self.waiting(*cgroup, at).sums.run_queue.add(waits),
-            }
-        }
-        for (key, n) in &frame.drops {
-            if key.cgroup == 0 {
-                *self.node_drops.entry(key.reason).or_default() += n;
-                continue;
-            }
-            match self.sums(key.cgroup) {
-                Some(sums) => *sums.drops.entry(key.reason).or_default() += n,
-                None => *self.waiting(key.cgroup, at).sums.drops.entry(key.reason).or_default() += n,
-            }
+        self.add_rows(at, &growth.overflow, |sums, key, tally| sums.add_tally(key.peer_class(), tally));
+        self.add_rows(at, &growth.cgroups, |sums, _, connects| sums.connects.add(connects));
+        self.add_rows(at, &growth.dns, |sums, _, lookups| sums.lookups.add(lookups));
+        self.add_rows(at, &growth.run_queue, |sums, _, waits| sums.run_queue.add(waits));
+        let (of_node, of_subjects): (Vec<_>, Vec<_>) = growth.drops.iter().partition(|(key, _)| key.cgroup == 0);
+        self.add_rows(at, of_subjects, |sums, key, n| *sums.drops.entry(key.reason).or_default() += n);
+        for (key, n) in of_node {
+            *self.node_drops.entry(key.reason).or_default() += n;
         }
         for (key, n) in &frame.host {
             *self.host.entry(key.clone()).or_default() += n;
@@ -294,30 +268,48 @@ impl Join {
             if self.owners.get(cgroup).is_some_and(over) {
                 continue;
             }
-            if let Some(sums) = self.sums(*cgroup) {
-                sums.facts.add(&own(facts, top));
+            if let Some(subject) = self.subject(*cgroup) {
+                subject.facts.add(&own(facts, top));
             }
         }
     }
 
-    fn add_tally(&mut self, cgroup: u64, class: PeerClass, tally: &Tally, at: Duration) {
-        let named = self.owners.contains_key(&cgroup);
-        let sums = if named { self.sums(cgroup) } else { Some(&mut self.waiting(cgroup, at).sums) };
-        if let Some(sums) = sums {
-            sums.totals[class as usize].get_or_insert_default().add(tally);
+    /// Adds rows to their subjects' sums; `add` says where a row belongs.
+    fn add_rows<'a, K: Key + 'a, S: 'a>(
+        &mut self,
+        at: Duration,
+        rows: impl IntoIterator<Item = &'a (K, S)>,
+        add: impl Fn(&mut SubjectSums, &K, &S),
+    ) {
+        for (key, growth) in rows {
+            add(self.sums(key.cgroup(), at), key, growth);
         }
     }
 
-    fn sums(&mut self, cgroup: u64) -> Option<&mut Sums> {
+    /// The subject of a cgroup. `None`: it has no name yet.
+    fn subject(&mut self, cgroup: u64) -> Option<&mut Subject> {
         let owner = self.owners.get(&cgroup)?;
         if !self.subjects.contains_key(&owner.subject) {
-            self.subjects.insert(owner.subject.clone(), Sums::default());
+            self.subjects.insert(owner.subject.clone(), Subject::default());
         }
         self.subjects.get_mut(&owner.subject)
     }
 
-    fn waiting(&mut self, cgroup: u64, at: Duration) -> &mut Pending {
-        self.pending.entry(cgroup).or_insert_with(|| Pending { since: at, ..Pending::default() })
+    /// The sums that a cgroup's rows go to: its subject's, or until it has a name its own.
+    fn sums(&mut self, cgroup: u64, at: Duration) -> &mut SubjectSums {
+        if self.owners.contains_key(&cgroup) {
+            let id = &self.owners[&cgroup].subject;
+            if !self.subjects.contains_key(id) {
+                self.subjects.insert(id.clone(), Subject::default());
+            }
+        }
+        match self.owners.get(&cgroup).and_then(|owner| self.subjects.get_mut(&owner.subject)) {
+            Some(subject) => &mut subject.sums,
+            None => {
+                let waiting = self.pending.entry(cgroup);
+                &mut waiting.or_insert_with(|| Pending { since: at, ..Pending::default() }).sums
+            }
+        }
     }
 
     /// Gives waiting samples to those who have a name by now; counts those that waited too long. While the Pod list is
@@ -326,8 +318,8 @@ impl Join {
         let known: Vec<u64> = self.pending.keys().filter(|id| self.owners.contains_key(id)).copied().collect();
         for cgroup in known {
             let Some(pending) = self.pending.remove(&cgroup) else { continue };
-            if let Some(sums) = self.sums(cgroup) {
-                sums.merge(&pending.sums);
+            if let Some(subject) = self.subject(cgroup) {
+                subject.sums.add(&pending.sums);
             }
         }
         let begin = match (&self.pods, self.pods_complete) {
@@ -345,7 +337,7 @@ impl Join {
         for cgroup in gone {
             if let Some(pending) = self.pending.remove(&cgroup) {
                 let why = if self.strangers.contains(&cgroup) { "pod_unknown" } else { "cgroup_unknown" };
-                *self.unattributed.entry(why).or_default() += pending.sums.samples();
+                *self.unattributed.entry(why).or_default() += samples(&pending.sums);
             }
         }
     }
@@ -375,36 +367,23 @@ fn pod_subject(pod: &PodInfo) -> SubjectId {
     }
 }
 
-impl Sums {
-    fn merge(&mut self, other: &Self) {
-        for (to, from) in self.totals.iter_mut().zip(&other.totals) {
-            if let Some(from) = from {
-                to.get_or_insert_default().add(from);
-            }
-        }
-        self.connects.add(&other.connects);
-        self.lookups.add(&other.lookups);
-        self.run_queue.add(&other.run_queue);
-        for (reason, n) in &other.drops {
-            *self.drops.entry(*reason).or_default() += n;
-        }
-    }
+/// Samples in sums that no subject was found for.
+fn samples(sums: &SubjectSums) -> u64 {
+    let SubjectSums { totals, connects, lookups, run_queue: _, drops } = sums;
+    let of = |t: &Tally| t.rtt.count() + t.data_segs_out + t.retransmitted() + t.connects.iter().sum::<u64>();
+    let edges: u64 = totals.iter().flatten().map(|t| of(t)).sum();
+    edges + drops.values().sum::<u64>() + connects.accept_drops + lookups.count()
+}
 
-    /// Samples in it.
-    fn samples(&self) -> u64 {
-        let of = |t: &Tally| t.rtt.count() + t.data_segs_out + t.retransmitted() + t.connects.iter().sum::<u64>();
-        let edges: u64 = self.totals.iter().flatten().map(|t| of(t)).sum();
-        edges + self.drops.values().sum::<u64>() + self.connects.accept_drops + self.lookups.count()
-    }
-
-    /// Pods and containers always; a unit once it counted anything of TCP, because most units have none.
-    fn is_shown(&self, id: &SubjectId) -> bool {
-        id.kind != SubjectKind::Unit
-            || self.totals.iter().any(Option::is_some)
-            || !self.connects.is_zero()
-            || self.lookups.count() > 0
-            || !self.drops.is_empty()
-    }
+/// Pods and containers are always shown. A unit is shown once it counted network traffic, because most units have none;
+/// every task waits for a CPU now and then.
+fn is_shown(id: &SubjectId, sums: &SubjectSums) -> bool {
+    let SubjectSums { totals, connects, lookups, run_queue: _, drops } = sums;
+    id.kind != SubjectKind::Unit
+        || totals.iter().any(Option::is_some)
+        || !connects.is_zero()
+        || lookups.count() > 0
+        || !drops.is_empty()
 }
 
 mod host;

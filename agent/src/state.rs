@@ -4,7 +4,9 @@ use crate::{
     api,
     peers::PeerKind,
     pods::PodInfo,
-    sample::{Connects, CpuStat, Device, Gauge, Group, Histogram, HostKey, Lookups, Pressure, Signal, State, Tally},
+    sample::{
+        Connects, CpuStat, Device, Gauge, Group, Histogram, HostKey, Lookups, Pressure, Signal, State, Tally, summed,
+    },
 };
 use netwhy_abi::{Counter, PeerClass};
 use serde::Serialize;
@@ -89,24 +91,16 @@ pub struct SubjectView {
     pub cgroups: Vec<String>,
     /// When its last cgroup went, monotonic. `None`: alive.
     pub gone_since: Option<Duration>,
-    /// Sums since the agent started by [`PeerClass`]; `None`: no traffic of that class yet.
-    pub totals: [Option<Box<Tally>>; PeerClass::ALL.len()],
+    /// Sums since the agent started.
+    pub sums: SubjectSums,
     /// Sums over the window, all classes.
     pub window: Tally,
     /// Lowest RTT of the window by class, µs.
     pub min_rtt_us: [Option<u32>; PeerClass::ALL.len()],
-    /// Handshakes and accept queues since the agent started.
-    pub connects: Connects,
-    /// The same over the window.
+    /// Handshakes and accept queues over the window.
     pub window_connects: Connects,
-    /// DNS lookups over UDP since the agent started.
-    pub lookups: Lookups,
-    /// Waits for a CPU since the agent started, while the scheduler was looked at.
-    pub run_queue: Histogram,
-    /// The same over the window.
+    /// Waits for a CPU over the window.
     pub window_run_queue: Histogram,
-    /// Drops on its sockets by kernel reason number, since the agent started.
-    pub drops: BTreeMap<u32, u64>,
     /// CPU bandwidth control, sums since the agent first saw it. `None`: no controller.
     pub cpu: Option<CpuStat>,
     /// The same over the window.
@@ -127,6 +121,34 @@ pub struct SubjectView {
 
 impl SubjectView {
     /// Sum over all classes since the agent started.
+    pub fn total(&self) -> Tally {
+        self.sums.total()
+    }
+}
+
+summed! {
+    /// Sums over all rows of one subject since the agent started.
+    pub struct SubjectSums {
+        /// Its edges by [`PeerClass`]; `None`: no traffic of that class yet.
+        pub totals: [Option<Box<Tally>>; PeerClass::ALL.len()],
+        /// Handshakes and accept queues.
+        pub connects: Connects,
+        /// DNS lookups over UDP.
+        pub lookups: Lookups,
+        /// Waits for a CPU, while the scheduler was observed.
+        pub run_queue: Histogram,
+        /// Drops on its sockets by kernel reason number.
+        pub drops: BTreeMap<u32, u64>,
+    }
+}
+
+impl SubjectSums {
+    /// Adds the growth of an edge.
+    pub fn add_tally(&mut self, class: PeerClass, tally: &Tally) {
+        self.totals[class as usize].get_or_insert_default().add(tally);
+    }
+
+    /// Sum over all classes.
     pub fn total(&self) -> Tally {
         let mut sum = Tally::default();
         for tally in self.totals.iter().flatten() {

@@ -1,7 +1,7 @@
 //! Handshakes: how long, and how many.
 
 use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext};
-use netwhy_abi::{BUCKETS, CHURN_PART, Role, bucket_index};
+use netwhy_abi::{CHURN_PART, Durations, Role};
 
 use super::attempts;
 use crate::{
@@ -69,9 +69,7 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
         }
         let us = duration_us(sk, role, rtt_us, retransmitted, now);
         if let Some(row) = maps::cgroup(&ctx, cgroup) {
-            let buckets = (&raw mut (*row).connect_buckets).cast::<u32>();
-            atomic::add32(buckets.add(role as usize * BUCKETS + bucket_index(us)), 1);
-            atomic::add((&raw mut (*row).connect_sum_us).cast::<u64>().add(role as usize), u64::from(us));
+            maps::add_duration((&raw mut (*row).durations).cast::<Durations>().add(role as usize), us);
         }
     }
     0

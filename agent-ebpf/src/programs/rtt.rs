@@ -55,7 +55,7 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
             Figures::read(tp, false).harvest(storage.as_ptr(), row, false);
         }
         if let Some(jiffies) = reply_time(sk, tp, ctx.arg(1)) {
-            let slot = (&raw mut (*row).reply_buckets).cast::<u32>();
+            let slot = (&raw mut (*row).replies).cast::<u32>();
             atomic::add32(slot.add(reply_bucket(jiffies)), 1);
         }
     }

@@ -129,7 +129,7 @@ pub(crate) fn nw_run_queue(ctx: BtfTracePointContext) -> i32 {
                 if index < BUCKETS {
                     atomic::add32((&raw mut (*row).buckets).cast::<u32>().add(index), 1);
                 }
-                atomic::add(&raw mut (*row).sum_ns, waited_ns);
+                atomic::add(&raw mut (*row).sum, waited_ns);
             }
             None => atomic::add(lost, 1),
         }

@@ -63,7 +63,7 @@ pub(crate) fn view(number: usize, nodes: usize, pods: usize, edges: usize) -> No
                 window,
             });
         }
-        subject.totals[PeerClass::SameZone as usize] = Some(Box::new(subject.window.clone()));
+        subject.sums.totals[PeerClass::SameZone as usize] = Some(Box::new(subject.window.clone()));
         subject.min_rtt_us[PeerClass::SameZone as usize] = Some(180);
         let limit = CpuStat { periods: 100, limit_millicores: Some(500), ..CpuStat::default() };
         subject.window_cpu = Some(limit);

@@ -29,7 +29,9 @@ fn group(id: u64, path: &str, alive: bool) -> CgroupFacts {
 }
 
 fn snapshot(at: u64, edges: Vec<(EdgeKey, EdgeStats)>, groups: Vec<CgroupFacts>) -> Snapshot {
-    Snapshot { at: Duration::from_secs(at), edges, groups, ..Snapshot::default() }
+    let mut snapshot = Snapshot { at: Duration::from_secs(at), groups, ..Snapshot::default() };
+    snapshot.tables.edges.rows = edges;
+    snapshot
 }
 
 fn segments(view: &NodeView, subject: &str) -> Option<u64> {
@@ -104,41 +106,46 @@ fn edges_of_two_containers_to_one_peer_are_one_edge() {
 #[test]
 fn lookups_and_waits_of_containers_are_their_pods_and_wait_for_a_name() {
     let lookups = |cgroup, server: u8, answered| {
-        let mut row = DnsStats { answered, unanswered: 1, sum_us: answered * 100, ..DnsStats::ZERO };
-        row.buckets[16] = answered as u32;
+        let mut row = DnsStats { answered, unanswered: 1, ..DnsStats::ZERO };
+        row.durations.sum = answered * 100;
+        row.durations.buckets[16] = answered as u32;
         (EdgeKey { cgroup, addr: [server; 16] }, row)
     };
     let waits = |cgroup, n| {
-        let mut row = RunQueueStats { sum_ns: u64::from(n) * 10_000, ..RunQueueStats::ZERO };
+        let mut row = RunQueueStats { sum: u64::from(n) * 10_000, ..RunQueueStats::ZERO };
         row.buckets[0] = n;
         (cgroup, row)
     };
     let mut join = join();
     let mut late = snapshot(1, vec![], vec![]);
-    late.dns = vec![lookups(1, 3, 4), lookups(2, 3, 5), lookups(2, 4, 20)];
-    late.run_queue = vec![waits(1, 7), waits(2, 8)];
+    late.tables.dns.rows = vec![lookups(1, 3, 4), lookups(2, 3, 5), lookups(2, 4, 20)];
+    late.tables.run_queue.rows = vec![waits(1, 7), waits(2, 8)];
     assert!(join.take(&late).dns.is_empty());
     let view = join.take(&snapshot(2, vec![], vec![group(1, "/pod/one", true), group(2, "/pod/two", true)]));
     let pod = &view.subjects[0];
-    assert_eq!((pod.lookups.answered, pod.lookups.unanswered, pod.lookups.durations.count()), (29, 3, 29));
-    assert_eq!((pod.run_queue.count(), pod.window_run_queue.count(), pod.run_queue.sum_us), (15, 15, 150));
+    assert_eq!(
+        (pod.sums.lookups.answered, pod.sums.lookups.unanswered, pod.sums.lookups.durations.count()),
+        (29, 3, 29)
+    );
+    assert_eq!((pod.sums.run_queue.count(), pod.window_run_queue.count(), pod.sums.run_queue.sum_us), (15, 15, 150));
     let servers: Vec<(u8, u64)> =
         view.dns.iter().map(|row| (row.server.peer.octets()[0], row.window.count())).collect();
     assert_eq!(servers, [(4, 21), (3, 11)], "one row per server, the most asked first");
     let view = join.take(&snapshot(20, vec![], vec![group(1, "/pod/one", true)]));
     assert!(view.dns.is_empty() && view.subjects[0].window_run_queue.is_empty(), "the window went on");
-    assert_eq!(view.subjects[0].lookups.answered, 29, "totals stay");
+    assert_eq!(view.subjects[0].sums.lookups.answered, 29, "totals stay");
 }
 
 #[test]
 fn drops_without_a_socket_belong_to_the_node() {
     let mut join = join();
     let mut first = snapshot(1, vec![], vec![group(1, "/pod", true)]);
-    first.drops = vec![(DropKey { cgroup: 0, reason: 3, pad: 0 }, 2), (DropKey { cgroup: 1, reason: 4, pad: 0 }, 5)];
-    first.cgroups = vec![(1, CgroupStats { accept_drops: 2, ..CgroupStats::ZERO })];
+    first.tables.drops.rows =
+        vec![(DropKey { cgroup: 0, reason: 3, pad: 0 }, 2), (DropKey { cgroup: 1, reason: 4, pad: 0 }, 5)];
+    first.tables.cgroups.rows = vec![(1, CgroupStats { accept_drops: 2, ..CgroupStats::ZERO })];
     let view = join.take(&first);
     assert_eq!(view.node_drops.get(&3), Some(&2));
-    assert_eq!(view.subjects[0].drops.get(&4), Some(&5));
+    assert_eq!(view.subjects[0].sums.drops.get(&4), Some(&5));
     assert_eq!(view.subjects[0].window_connects.accept_drops, 2);
 }
 

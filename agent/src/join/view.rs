@@ -1,6 +1,6 @@
 //! The view that is published: what was counted so far, and what the window holds.
 
-use super::{Join, Owner, RECENT, Sums, own};
+use super::{Join, Owner, RECENT, Subject, is_shown, own};
 use crate::{
     peers::Peer,
     sample::{FactsDelta, Lookups, Snapshot, Tally},
@@ -28,7 +28,7 @@ impl Join {
     pub(super) fn view(&self, snapshot: &Snapshot) -> NodeView {
         let at = snapshot.at;
         let mut subjects: BTreeMap<&SubjectId, SubjectView> =
-            self.subjects.iter().filter(|(id, sums)| sums.is_shown(id)).map(|(id, sums)| (id, sums.view(id))).collect();
+            self.subjects.iter().filter(|(id, s)| is_shown(id, &s.sums)).map(|(id, s)| (id, s.view(id))).collect();
         for owner in self.owners.values().filter(|owner| owner.alive) {
             if let Some(view) = subjects.get_mut(&owner.subject) {
                 view.cgroups.push(owner.path.clone());
@@ -36,7 +36,7 @@ impl Join {
         }
         let mut edges = Vec::new();
         let (mut recent, answered) = (self.window.recent(RECENT), self.window.answered());
-        for (key, tally) in self.window.edges() {
+        for (key, tally) in &self.window.sums().edges {
             let Some(owner) = self.owners.get(&key.cgroup) else { continue };
             let peer = Ipv6Addr::from(key.addr);
             let Peer { class, kind, node, pod, zone } = self.peer_of(key.cgroup, peer);
@@ -60,21 +60,21 @@ impl Join {
                 });
             }
         }
-        for (key, tally) in self.window.overflow() {
-            let Some(view) = self.owners.get(&key.0).and_then(|owner| subjects.get_mut(&owner.subject)) else {
+        for (key, tally) in &self.window.sums().overflow {
+            let Some(view) = self.owners.get(&key.cgroup).and_then(|owner| subjects.get_mut(&owner.subject)) else {
                 continue;
             };
             let window = Tally { min_rtt_us: self.ledger.overflow_min_rtt_us(key, at), ..tally.clone() };
-            view.add_window(key.1, &window.without_needless());
+            view.add_window(key.peer_class(), &window.without_needless());
         }
-        for (cgroup, connects) in self.window.connects() {
-            if let Some(view) = self.owners.get(&cgroup).and_then(|owner| subjects.get_mut(&owner.subject)) {
-                view.window_connects.add(&connects);
+        for (cgroup, connects) in &self.window.sums().cgroups {
+            if let Some(view) = self.owners.get(cgroup).and_then(|owner| subjects.get_mut(&owner.subject)) {
+                view.window_connects.add(connects);
             }
         }
-        for (cgroup, waits) in self.window.run_queue() {
-            if let Some(view) = self.owners.get(&cgroup).and_then(|owner| subjects.get_mut(&owner.subject)) {
-                view.window_run_queue.add(&waits);
+        for (cgroup, waits) in &self.window.sums().run_queue {
+            if let Some(view) = self.owners.get(cgroup).and_then(|owner| subjects.get_mut(&owner.subject)) {
+                view.window_run_queue.add(waits);
             }
         }
         let tops = self.topmost();
@@ -129,11 +129,11 @@ impl Join {
     /// Lookups of the window, by subject and server.
     fn dns(&self) -> Vec<DnsView> {
         let mut sums: BTreeMap<(&SubjectId, Ipv6Addr), (Peer, Lookups)> = BTreeMap::new();
-        for (key, lookups) in self.window.lookups() {
+        for (key, lookups) in &self.window.sums().dns {
             let Some(owner) = self.owners.get(&key.cgroup) else { continue };
             let server = Ipv6Addr::from(key.addr);
             let row = sums.entry((&owner.subject, server));
-            row.or_insert_with(|| (self.peer_of(key.cgroup, server), Lookups::default())).1.add(&lookups);
+            row.or_insert_with(|| (self.peer_of(key.cgroup, server), Lookups::default())).1.add(lookups);
         }
         let mut rows: Vec<DnsView> = (sums.into_iter())
             .map(|((subject, peer), (Peer { class, kind, node, zone, pod }, window))| {
@@ -186,17 +186,13 @@ fn busiest(mut edges: Vec<EdgeView>, most: usize) -> Vec<EdgeView> {
     edges
 }
 
-impl Sums {
+impl Subject {
     fn view(&self, id: &SubjectId) -> SubjectView {
         SubjectView {
             id: id.clone(),
             pod: self.pod.clone(),
             gone_since: self.gone_since,
-            totals: self.totals.clone(),
-            connects: self.connects.clone(),
-            lookups: self.lookups.clone(),
-            run_queue: self.run_queue.clone(),
-            drops: self.drops.clone(),
+            sums: self.sums.clone(),
             cpu: self.facts.cpu,
             pressure: self.facts.pressure,
             oom_kills: self.facts.oom_kills,

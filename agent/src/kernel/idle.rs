@@ -1,12 +1,23 @@
 //! Which rows of a map stopped changing, so that they can be taken out.
 
+use crate::sample::{Counted, Shape};
+use foldhash::fast::FixedState;
 use std::{
     collections::HashMap,
-    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash},
+    hash::{BuildHasher as _, Hash},
     time::Duration,
 };
 
-/// When each row last changed, by a hash of what moves in it.
+/// Shape of the idle times of all families.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct IdleRows;
+
+impl Shape for IdleRows {
+    type Of<F: Counted> = Idle<F::Key>;
+}
+
+/// When each row last changed, by a hash of the row.
+#[derive(Clone, Debug)]
 pub(super) struct Idle<K> {
     seen: HashMap<K, (u64, Duration)>,
 }
@@ -18,16 +29,11 @@ impl<K> Default for Idle<K> {
 }
 
 impl<K: Copy + Eq + Hash> Idle<K> {
-    /// Whether each row changed since the last call; `moving` picks what of a row tells.
-    pub(super) fn changed<V, H: Hash>(
-        &mut self,
-        now: Duration,
-        rows: &[(K, V)],
-        moving: impl Fn(&V) -> H,
-    ) -> Vec<bool> {
-        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+    /// The rows that changed since the last call.
+    pub(super) fn changed<V: Copy + Hash>(&mut self, now: Duration, rows: &[(K, V)]) -> Vec<(K, V)> {
+        let hasher = FixedState::default();
         let mut changed = |(key, row): &(K, V)| {
-            let hash = hasher.hash_one(moving(row));
+            let hash = hasher.hash_one(row);
             let slot = self.seen.entry(*key).or_insert((!hash, now));
             let differs = slot.0 != hash;
             if differs {
@@ -35,7 +41,7 @@ impl<K: Copy + Eq + Hash> Idle<K> {
             }
             differs
         };
-        rows.iter().map(&mut changed).collect()
+        rows.iter().filter(|row| changed(row)).copied().collect()
     }
 
     /// Rows that did not change for longer than `limit`; they are forgotten here.
@@ -57,10 +63,10 @@ mod tests {
     fn a_row_is_idle_from_its_last_change_on() {
         let mut idle = Idle::default();
         let at = Duration::from_secs;
-        assert_eq!(idle.changed(at(0), &[(1, 5u64), (2, 5)], |v| *v), [true, true]);
-        assert_eq!(idle.changed(at(9), &[(1, 5u64), (2, 6)], |v| *v), [false, true]);
+        assert_eq!(idle.changed(at(0), &[(1, 5u64), (2, 5)]), [(1, 5), (2, 5)]);
+        assert_eq!(idle.changed(at(9), &[(1, 5u64), (2, 6)]), [(2, 6)]);
         assert_eq!(idle.take_older(at(10), at(9)), [1]);
         assert_eq!(idle.take_older(at(10), at(9)), [] as [i32; 0], "reported once");
-        assert_eq!(idle.changed(at(11), &[(1, 5u64)], |v| *v), [true], "a row that comes back is new");
+        assert_eq!(idle.changed(at(11), &[(1, 5u64)]), [(1, 5)], "a row that comes back is new");
     }
 }

@@ -9,8 +9,9 @@ use super::{
     rtt::Rtt,
     run_queue::{self, RunQueue},
 };
+use crate::sample::{for_each_family, repeat_for_family};
 use aya::{Btf, Ebpf, EbpfLoader};
-use netwhy_abi::Sampling;
+use netwhy_abi::{Family as _, Object, Sampling};
 use std::{fs::File, path::Path};
 
 /// The object that the build script made.
@@ -263,13 +264,14 @@ fn object(settings: &Settings<'_>, constants: &offsets::Constants, btf: &Btf) ->
         .override_global("NW_UNSEEN_SEGMENTS", &unseen, true)
         .override_global("NW_ROOT_LEVEL", &level, true)
         .override_global("NW_ROOT_ID", &id, true)
-        .map_max_entries("EDGES", size(limits.edges))
-        .map_max_entries("OVERFLOW", size(limits.cgroups))
-        .map_max_entries("CGROUPS", size(limits.cgroups))
-        .map_max_entries("DROPS", size(limits.drops))
-        .map_max_entries("DNS", dns)
         .map_max_entries("LOOKUPS", dns)
         .map_max_entries("PEERS", size(limits.prefixes));
+    for_each_family!(F => {
+        if F::OBJECT == Object::Main {
+            let rows = if settings.wants(F::NAME) { F::capacity(&limits) } else { 1 };
+            loader.map_max_entries(F::MAP, size(rows));
+        }
+    });
     loader.load(OBJECT).map_err(|error| {
         let text = chain(&error);
         if text.contains("os error 1)") { LoadError::Permission(text) } else { LoadError::Other(text) }

@@ -1,10 +1,9 @@
 //! Reading the programs' maps.
 
 use super::{churn::Churn, load::Loaded, rtt::Rtt, stats::MapFill, sys};
+use crate::sample::{Families, Read, Table as _, for_each_family, repeat_for_family};
 use aya::maps::{Array, Map, MapData, PerCpuArray, lpm_trie::LpmTrie};
-use netwhy_abi::{
-    CgroupStats, Control, Counter, DnsStats, DropKey, EdgeKey, EdgeStats, OverflowKey, PeerClass, RunQueueStats,
-};
+use netwhy_abi::{Control, Counter, Family, Object, PeerClass};
 use std::{
     io,
     net::Ipv6Addr,
@@ -25,34 +24,33 @@ struct WalkPod([u64; 2]);
 // SAFETY: integers only.
 unsafe impl aya::Pod for WalkPod {}
 
-/// All rows of all maps at about one moment.
-#[derive(Default)]
-pub(super) struct Rows {
-    pub(super) edges: Vec<(EdgeKey, EdgeStats)>,
-    pub(super) overflow: Vec<(OverflowKey, EdgeStats)>,
-    pub(super) cgroups: Vec<(u64, CgroupStats)>,
-    pub(super) drops: Vec<(DropKey, u64)>,
-    pub(super) dns: Vec<(EdgeKey, DnsStats)>,
-    pub(super) run_queue: Vec<(u64, RunQueueStats)>,
-}
-
 impl Loaded {
-    pub(super) fn fd(&self, name: &str) -> io::Result<BorrowedFd<'_>> {
-        let data = match self.map(name) {
-            Some(Map::HashMap(data) | Map::LpmTrie(data) | Map::Array(data) | Map::PerCpuArray(data)) => data,
-            _ => return Err(io::Error::other(format!("the object has no map {name}"))),
+    /// The hash map of a family. `None`: its object is not loaded.
+    fn table<F: Family>(&self) -> io::Result<Option<&MapData>> {
+        let map = match (F::OBJECT, &self.run_queue) {
+            (Object::Main, _) => self.ebpf.map(F::MAP),
+            (Object::RunQueue, Some(run_queue)) => run_queue.ebpf.map(F::MAP),
+            (Object::RunQueue, None) => return Ok(None),
         };
-        Ok(data.fd().as_fd())
+        match map {
+            Some(Map::HashMap(data)) => Ok(Some(data)),
+            _ => Err(io::Error::other(format!("the object has no hash map {}", F::MAP))),
+        }
     }
 
-    /// Reads all hash maps.
-    pub(super) fn read(&self, rows: &mut Rows) -> io::Result<()> {
-        sys::read_all(self.fd("EDGES")?, &mut rows.edges)?;
-        sys::read_all(self.fd("OVERFLOW")?, &mut rows.overflow)?;
-        sys::read_all(self.fd("CGROUPS")?, &mut rows.cgroups)?;
-        sys::read_all(self.fd("DROPS")?, &mut rows.drops)?;
-        sys::read_all(self.fd("DNS")?, &mut rows.dns)?;
-        self.run_queue.as_ref().map_or(Ok(()), |run_queue| run_queue.read(&mut rows.run_queue))
+    /// The same as a file descriptor.
+    pub(super) fn fd<F: Family>(&self) -> io::Result<Option<BorrowedFd<'_>>> {
+        Ok(self.table::<F>()?.map(|data| data.fd().as_fd()))
+    }
+
+    /// Reads all rows of all families, at about one moment.
+    pub(super) fn read(&self, tables: &mut Families<Read>) -> io::Result<()> {
+        for_each_family!(F => {
+            if let Some(map) = self.fd::<F>()? {
+                sys::read_all(map, &mut F::of_mut(tables).rows)?;
+            }
+        });
+        Ok(())
     }
 
     /// Asks the kernel once for all that a snapshot asks: rows, counters, a change, a walk (whose file is made, not read).
@@ -60,7 +58,7 @@ impl Loaded {
     /// # Errors
     /// What the kernel refused.
     pub fn check(&mut self) -> anyhow::Result<()> {
-        self.read(&mut Rows::default())?;
+        self.read(&mut Families::default())?;
         self.counters()?;
         self.clear_walk()?;
         if self.can_walk {
@@ -122,36 +120,19 @@ impl Loaded {
     }
 
     /// How full the maps are.
-    pub(super) fn fill(&self, rows: &Rows) -> Vec<MapFill> {
-        let of = |name: &'static str, entries: usize, row: usize| {
-            let info = self.map(name).and_then(|map| match map {
-                Map::HashMap(data) => data.info().ok(),
-                _ => None,
-            });
-            let max_entries = info.map_or(0, |info| u64::from(info.max_entries()));
-            MapFill { name, entries: entries as u64, max_entries, bytes: (entries * row) as u64 }
-        };
-        vec![
-            of("edges", rows.edges.len(), size_of::<(EdgeKey, EdgeStats)>()),
-            of("overflow", rows.overflow.len(), size_of::<(OverflowKey, EdgeStats)>()),
-            of("cgroups", rows.cgroups.len(), size_of::<(u64, CgroupStats)>()),
-            of("drops", rows.drops.len(), size_of::<(DropKey, u64)>()),
-            of("dns", rows.dns.len(), size_of::<(EdgeKey, DnsStats)>()),
-            of("run_queue", rows.run_queue.len(), size_of::<(u64, RunQueueStats)>()),
-        ]
-        .into_iter()
-        .map(|fill| MapFill { max_entries: self.capacity(fill.name).unwrap_or(fill.max_entries), ..fill })
-        .collect()
+    pub(super) fn fill(&self, tables: &Families<Read>) -> Vec<MapFill> {
+        let mut fill = Vec::new();
+        for_each_family!(F => {
+            let entries = F::of(tables).rows.len() as u64;
+            let bytes = entries * size_of::<(<F as Family>::Key, <F as Family>::Row)>() as u64;
+            let max_entries = self.capacity::<F>().unwrap_or(0);
+            fill.push(MapFill { name: F::NAME, entries, max_entries, bytes });
+        });
+        fill
     }
 
-    /// Rows that a map has room for.
-    pub(super) fn capacity(&self, name: &str) -> Option<u64> {
-        if name == "run_queue" {
-            return self.run_queue.as_ref()?.capacity();
-        }
-        match self.map(&name.to_ascii_uppercase())? {
-            Map::HashMap(data) => data.info().ok().map(|info| u64::from(info.max_entries())),
-            _ => None,
-        }
+    /// Rows that a family's map has room for. `None`: not known, or not loaded.
+    pub(super) fn capacity<F: Family>(&self) -> Option<u64> {
+        self.table::<F>().ok()??.info().ok().map(|info| u64::from(info.max_entries()))
     }
 }

@@ -4,15 +4,13 @@ use super::{
     btf::KernelTypes,
     load::{Mode, Settings, brief, chain},
     probes::{Probe, State, Verdict},
-    sys,
 };
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    maps::{Array, Map, MapData},
+    maps::{Array, MapData},
     programs::{BtfTracePoint, ProgramError, tp_btf::BtfTracePointLink},
 };
-use netwhy_abi::RunQueueStats;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use netwhy_abi::Family as _;
 
 /// The object that the build script made.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netwhy-run-queue"));
@@ -59,7 +57,8 @@ pub(super) fn load(
         return (None, verdict(State::Unsupported, "this kernel does not time its run queues (CONFIG_SCHED_INFO)"));
     };
     let (level, id) = settings.subtree.map_or((0, 0), |subtree| (subtree.level, subtree.id));
-    let rows = u32::try_from(settings.limits.cgroups).unwrap_or(u32::MAX).max(1);
+    let rows = netwhy_abi::RunQueue::capacity(&settings.limits);
+    let rows = u32::try_from(rows).unwrap_or(u32::MAX).max(1);
     let attempt = || -> Result<RunQueue, String> {
         let mut loader = EbpfLoader::new();
         loader
@@ -117,26 +116,5 @@ impl RunQueue {
         let map = self.ebpf.map("PERIOD").ok_or_else(|| anyhow::anyhow!("the object has no map PERIOD"))?;
         let map: Array<&MapData, PeriodPod> = map.try_into()?;
         Ok(map.get(&0, 0)?.0[1])
-    }
-
-    /// The rows' map.
-    pub(super) fn fd(&self) -> std::io::Result<BorrowedFd<'_>> {
-        match self.ebpf.map("RUN_QUEUE") {
-            Some(Map::HashMap(data)) => Ok(data.fd().as_fd()),
-            _ => Err(std::io::Error::other("the object has no map RUN_QUEUE")),
-        }
-    }
-
-    /// Reads all rows.
-    pub(super) fn read(&self, rows: &mut Vec<(u64, RunQueueStats)>) -> std::io::Result<()> {
-        sys::read_all(self.fd()?, rows)
-    }
-
-    /// Rows that the map has room for.
-    pub(super) fn capacity(&self) -> Option<u64> {
-        match self.ebpf.map("RUN_QUEUE")? {
-            Map::HashMap(data) => data.info().ok().map(|info| u64::from(info.max_entries())),
-            _ => None,
-        }
     }
 }

@@ -3,9 +3,8 @@
 use super::{
     churn,
     gate::Gate,
-    idle::Idle,
+    idle::IdleRows,
     load::Loaded,
-    maps::Rows,
     rtt,
     stats::{MapFill, ProgramRun, Slices},
     sys,
@@ -13,21 +12,13 @@ use super::{
 };
 use crate::{
     node::HostReader,
-    sample::{CgroupFacts, SampleSource, Snapshot},
+    sample::{
+        CgroupFacts, Counted, Families, Read, Rows, SampleSource, Snapshot, Table as _, for_each_family,
+        repeat_for_family,
+    },
 };
-use netwhy_abi::{Control, DropKey, EdgeKey, EdgeStats, OverflowKey, PeerClass, Windows};
-use std::{collections::HashMap, hash::Hash, os::fd::BorrowedFd, time::Duration};
-
-/// Idle rows of every map.
-#[derive(Default)]
-struct IdleRows {
-    edges: Idle<EdgeKey>,
-    overflow: Idle<OverflowKey>,
-    cgroups: Idle<u64>,
-    drops: Idle<DropKey>,
-    dns: Idle<EdgeKey>,
-    run_queue: Idle<u64>,
-}
+use netwhy_abi::{Control, Edges, Key as _, Windows};
+use std::{collections::HashMap, os::fd::BorrowedFd, time::Duration};
 
 /// Pace and limits of a source.
 #[derive(Clone, Copy, Debug)]
@@ -56,8 +47,8 @@ pub struct KernelSource<F> {
     host: Option<HostReader>,
     walker: Walker,
     slices: Slices,
-    rows: Rows,
-    idle: IdleRows,
+    read: Families<Read>,
+    idle: Families<IdleRows>,
     gate: Gate,
     edges_full: bool,
     /// What the programs were told last.
@@ -79,8 +70,8 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             host: None,
             walker,
             slices: Slices::new(),
-            rows: Rows::default(),
-            idle: IdleRows::default(),
+            read: Families::default(),
+            idle: Families::default(),
             gate: Gate::default(),
             edges_full: false,
             windows: (Windows::Never, Windows::Never),
@@ -144,31 +135,16 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
 
     /// Takes rows that did not change for long out of the kernel's maps; their last values join the snapshot.
     fn retire(&mut self, now: Duration, snapshot: &mut Snapshot) -> std::io::Result<()> {
-        let Self { loaded, rows, idle, settings, .. } = self;
-        let limit = |map, used| settings.limit(loaded.capacity(map), used);
-        let edges = limit("edges", rows.edges.len());
-        snapshot.gone_edges =
-            retire(loaded.fd("EDGES")?, &mut idle.edges, now, edges, &rows.edges, &mut snapshot.edges)?;
-        let cgroups = limit("cgroups", rows.cgroups.len());
-        snapshot.gone_cgroups =
-            retire(loaded.fd("CGROUPS")?, &mut idle.cgroups, now, cgroups, &rows.cgroups, &mut snapshot.cgroups)?;
-        let drops = limit("drops", rows.drops.len());
-        snapshot.gone_drops =
-            retire(loaded.fd("DROPS")?, &mut idle.drops, now, drops, &rows.drops, &mut snapshot.drops)?;
-        let dns = limit("dns", rows.dns.len());
-        snapshot.gone_dns = retire(loaded.fd("DNS")?, &mut idle.dns, now, dns, &rows.dns, &mut snapshot.dns)?;
-        if let Some(run_queue) = &loaded.run_queue {
-            let (map, limit) = (run_queue.fd()?, limit("run_queue", rows.run_queue.len()));
-            snapshot.gone_run_queue =
-                retire(map, &mut idle.run_queue, now, limit, &rows.run_queue, &mut snapshot.run_queue)?;
-        }
-        let overflow = limit("overflow", rows.overflow.len());
-        let mut last = Vec::new();
-        let gone = retire(loaded.fd("OVERFLOW")?, &mut idle.overflow, now, overflow, &rows.overflow, &mut last)?;
-        snapshot.gone_overflow = gone.iter().map(class_key).collect();
-        snapshot.overflow.extend(last.iter().map(|(key, row)| (class_key(key), *row)));
-        let capacity = self.loaded.capacity("edges").unwrap_or(u64::MAX) as usize;
-        let full = self.rows.edges.len() >= capacity && snapshot.gone_edges.is_empty();
+        let Self { loaded, read, idle, settings, .. } = self;
+        for_each_family!(F => {
+            if let Some(map) = loaded.fd::<F>()? {
+                let rows = &F::of(read).rows;
+                let old = F::of_mut(idle).take_older(now, settings.limit(loaded.capacity::<F>(), rows.len()));
+                retire::<F>(map, old, rows, F::of_mut(&mut snapshot.tables))?;
+            }
+        });
+        let capacity = self.loaded.capacity::<Edges>().unwrap_or(u64::MAX) as usize;
+        let full = self.read.edges.rows.len() >= capacity && snapshot.tables.edges.gone.is_empty();
         if full != self.edges_full {
             self.edges_full = full;
             self.set_control().map_err(std::io::Error::other)?;
@@ -211,33 +187,25 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
     }
 }
 
-fn class_key(key: &OverflowKey) -> (u64, PeerClass) {
-    (key.cgroup, PeerClass::from_index(key.class))
-}
-
-/// Takes the idle rows of one map out; their last values go to `last`, their keys are returned.
-fn retire<K: sys::Plain + Eq + Hash, V: sys::Plain>(
+/// Takes the `old` rows of one family out of its map; `read` is the last reading.
+fn retire<F: Counted>(
     map: BorrowedFd<'_>,
-    idle: &mut Idle<K>,
-    now: Duration,
-    limit: Duration,
-    rows: &[(K, V)],
-    last: &mut Vec<(K, V)>,
-) -> std::io::Result<Vec<K>> {
-    let old = idle.take_older(now, limit);
+    old: Vec<F::Key>,
+    read: &[(F::Key, F::Row)],
+    table: &mut Rows<F>,
+) -> std::io::Result<()> {
     if old.is_empty() {
-        return Ok(old);
+        return Ok(());
     }
-    let known: HashMap<K, &V> = rows.iter().map(|(key, row)| (*key, row)).collect();
-    let mut gone = Vec::with_capacity(old.len());
+    let known: HashMap<F::Key, &F::Row> = read.iter().map(|(key, row)| (*key, row)).collect();
     for key in old {
         let Some(read) = known.get(&key) else { continue };
         if let Some(value) = sys::take(map, &key, *read)? {
-            last.push((key, value));
-            gone.push(key);
+            table.rows.push((key, value));
+            table.gone.push(key);
         }
     }
-    Ok(gone)
+    Ok(())
 }
 
 impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSource<F> {
@@ -246,53 +214,31 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
         self.loaded.flush_log();
         self.slices.turn(now);
         self.walk(now)?;
-        self.loaded.read(&mut self.rows)?;
-        self.fill = self.loaded.fill(&self.rows);
-        let changed = self.idle.edges.changed(now, &self.rows.edges, moving);
-        self.idle.overflow.changed(now, &self.rows.overflow, moving);
-        self.idle.cgroups.changed(now, &self.rows.cgroups, |row| {
-            (row.connect_sum_us, row.connect_buckets, row.accept_drops, row.accept_full)
+        self.loaded.read(&mut self.read)?;
+        self.fill = self.loaded.fill(&self.read);
+        let mut tables = Families::<Read>::default();
+        let mut named: Vec<u64> = Vec::new();
+        for_each_family!(F => {
+            let rows = &F::of(&self.read).rows;
+            named.extend(rows.iter().map(|(key, _)| key.cgroup()).filter(|id| *id != 0));
+            F::of_mut(&mut tables).rows = F::of_mut(&mut self.idle).changed(now, rows);
         });
-        self.idle.drops.changed(now, &self.rows.drops, |n| *n);
-        self.idle.dns.changed(now, &self.rows.dns, |row| (row.answered, row.unanswered));
-        self.idle.run_queue.changed(now, &self.rows.run_queue, |row| row.buckets);
-        let edges = self.rows.edges.iter().zip(changed).filter(|(_, changed)| *changed).map(|(row, _)| *row).collect();
-        let overflow = self.rows.overflow.iter().map(|(key, row)| (class_key(key), *row)).collect();
-        let mut named: Vec<u64> = self.rows.edges.iter().map(|(key, _)| key.cgroup).collect();
-        named.extend(self.rows.overflow.iter().map(|(key, _)| key.cgroup));
-        named.extend(self.rows.cgroups.iter().map(|(id, _)| *id));
-        named.extend(self.rows.drops.iter().map(|(key, _)| key.cgroup).filter(|id| *id != 0));
-        named.extend(self.rows.dns.iter().map(|(key, _)| key.cgroup));
-        named.extend(self.rows.run_queue.iter().map(|(id, _)| *id));
         named.sort_unstable();
         named.dedup();
         let mut snapshot = Snapshot {
             at: now,
             unix_ms: unix_ms(),
             hz: self.walker.hz,
-            edges,
-            overflow,
-            cgroups: self.rows.cgroups.clone(),
-            drops: self.rows.drops.clone(),
-            dns: self.rows.dns.clone(),
-            run_queue: self.rows.run_queue.clone(),
+            tables,
             counters: self.loaded.counters()?,
             groups: (self.facts)(now, &named),
             host: self.host.as_mut().map(|reader| reader.read(now)),
-            ..Snapshot::default()
         };
         self.follow_pressure(&snapshot);
         self.follow_load(now)?;
         self.retire(now, &mut snapshot)?;
         Ok(Some(snapshot))
     }
-}
-
-/// What moves in an edge's row whenever anything is counted.
-fn moving(row: &EdgeStats) -> impl Hash + use<> {
-    let flow = (row.rtt_sum_us, row.segs_out, row.bytes_received, row.bytes_acked, row.retransmits, row.min_slots);
-    let events = (row.connects, row.connect_failures, row.resets_sent, row.resets_received, row.loss_episodes);
-    (flow, events, (row.busy_jiffies, row.rwnd_jiffies, row.sndbuf_jiffies, row.zero_window, row.unread_full))
 }
 
 /// `CLOCK_MONOTONIC`, the kernel programs' clock.

@@ -1,6 +1,7 @@
 //! The `bpf(2)` commands that aya does not offer: reading maps in batches, taking a row out, program statistics, and a link
 //! that needs no program object. Numbers and layouts are the kernel's UAPI (`include/uapi/linux/bpf.h`).
 
+use netwhy_abi::Plain;
 use std::{
     io,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
@@ -12,31 +13,6 @@ const BPF_RAW_TRACEPOINT_OPEN: libc::c_int = 17;
 const BPF_MAP_LOOKUP_AND_DELETE_ELEM: libc::c_int = 21;
 const BPF_MAP_LOOKUP_BATCH: libc::c_int = 24;
 const BPF_ENABLE_STATS: libc::c_int = 32;
-
-/// Types that are nothing but their bytes: no padding that matters, any bit pattern valid.
-///
-/// # Safety
-/// `repr(C)`, made of integers and arrays of them only.
-pub(super) unsafe trait Plain: Copy {}
-
-// SAFETY: integers.
-unsafe impl Plain for u64 {}
-// SAFETY: integers, padding explicit (size asserted where it is declared).
-unsafe impl Plain for netwhy_abi::EdgeKey {}
-// SAFETY: as above.
-unsafe impl Plain for netwhy_abi::OverflowKey {}
-// SAFETY: as above.
-unsafe impl Plain for netwhy_abi::DropKey {}
-// SAFETY: as above.
-unsafe impl Plain for netwhy_abi::EdgeStats {}
-// SAFETY: as above.
-unsafe impl Plain for netwhy_abi::CgroupStats {}
-// SAFETY: as above.
-unsafe impl Plain for netwhy_abi::DnsStats {}
-// SAFETY: as above.
-unsafe impl Plain for netwhy_abi::RunQueueStats {}
-// SAFETY: as above.
-unsafe impl Plain for netwhy_abi::WalkSummary {}
 
 #[repr(C)]
 struct BatchAttr {

@@ -37,7 +37,7 @@ pub(super) fn loss_episodes(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>
 pub(super) fn retransmits(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
     let from_zero = |t: Retransmit| matches!(t, Retransmit::Fast | Retransmit::Timeout);
     for kind in Retransmit::ALL {
-        let n = row.sums.retransmits[kind as usize];
+        let n = row.total.retransmits[kind as usize];
         if n > 0 || (row.tcp && from_zero(kind)) {
             out.counter(&[("type", kind.label())], n)?;
         }
@@ -46,17 +46,17 @@ pub(super) fn retransmits(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) 
 }
 
 pub(super) fn connect_durations(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
-    let durations = Role::ALL.iter().zip(&row.view.connects.durations);
+    let durations = Role::ALL.iter().zip(&row.view.sums.connects.durations);
     durations.into_iter().try_for_each(|(role, h)| out.histogram(&[("role", role.label())], h, &bounds::CONNECT))
 }
 
 pub(super) fn lookup_durations(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
-    let lookups = &row.view.lookups;
+    let lookups = &row.view.sums.lookups;
     if lookups.count() > 0 { out.histogram(&[], &lookups.durations, &bounds::DNS) } else { Ok(()) }
 }
 
 pub(super) fn lookups(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
-    let lookups = &row.view.lookups;
+    let lookups = &row.view.sums.lookups;
     if lookups.count() == 0 {
         return Ok(());
     }
@@ -65,20 +65,20 @@ pub(super) fn lookups(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> f
 }
 
 pub(super) fn run_queue(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
-    let waits = &row.view.run_queue;
+    let waits = &row.view.sums.run_queue;
     if waits.is_empty() { Ok(()) } else { out.histogram(&[], waits, &bounds::RUN_QUEUE) }
 }
 
 pub(super) fn connects(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
-    let roles = Role::ALL.iter().zip(row.sums.connects).filter(|(_, n)| *n > 0);
+    let roles = Role::ALL.iter().zip(row.total.connects).filter(|(_, n)| *n > 0);
     roles.into_iter().try_for_each(|(role, n)| out.counter(&[("role", role.label())], n))
 }
 
 pub(super) fn connect_failures(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
-    let client = row.sums.connects[Role::Client as usize] > 0 || row.sums.connect_failures.iter().any(|n| *n > 0);
+    let client = row.total.connects[Role::Client as usize] > 0 || row.total.connect_failures.iter().any(|n| *n > 0);
     let from_zero = |f: Failure| matches!(f, Failure::Refused | Failure::TimedOut);
     for reason in Failure::ALL {
-        let n = row.sums.connect_failures[reason as usize];
+        let n = row.total.connect_failures[reason as usize];
         if n > 0 || (client && from_zero(reason)) {
             out.counter(&[("reason", reason.label())], n)?;
         }
@@ -87,23 +87,24 @@ pub(super) fn connect_failures(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, 
 }
 
 pub(super) fn resets(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
-    let both = [("sent", row.sums.resets_sent), ("received", row.sums.resets_received)];
+    let both = [("sent", row.total.resets_sent), ("received", row.total.resets_received)];
     let seen = both.into_iter().filter(|(_, n)| *n > 0);
     seen.into_iter().try_for_each(|(direction, n)| out.counter(&[("direction", direction)], n))
 }
 
 pub(super) fn accept_queue_overflows(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
-    let connects = &row.view.connects;
-    let listens = row.sums.connects[Role::Server as usize] > 0 || connects.accept_full > 0 || connects.accept_drops > 0;
+    let connects = &row.view.sums.connects;
+    let listens =
+        row.total.connects[Role::Server as usize] > 0 || connects.accept_full > 0 || connects.accept_drops > 0;
     if listens { out.counter(&[], connects.accept_drops) } else { Ok(()) }
 }
 
 pub(super) fn limited(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
     let Some(hz) = s.view.hz.filter(|hz| *hz > 0 && row.tcp) else { return Ok(()) };
     let by = [
-        ("receiver", row.sums.rwnd_jiffies),
-        ("send_buffer", row.sums.sndbuf_jiffies),
-        ("network", row.sums.network_jiffies),
+        ("receiver", row.total.rwnd_jiffies),
+        ("send_buffer", row.total.sndbuf_jiffies),
+        ("network", row.total.network_jiffies),
     ];
     // Held back by the network is every busy socket; the other two are zero for most Pods.
     let seen = by.iter().filter(|(by, jiffies)| *jiffies > 0 || *by == "network");
@@ -114,8 +115,8 @@ pub(super) fn bytes(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt
     if !row.tcp {
         return Ok(());
     }
-    out.counter(&[("direction", "sent")], row.sums.bytes_acked)?;
-    out.counter(&[("direction", "received")], row.sums.bytes_received)
+    out.counter(&[("direction", "sent")], row.total.bytes_acked)?;
+    out.counter(&[("direction", "received")], row.total.bytes_received)
 }
 
 pub(super) fn pressure(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
@@ -138,7 +139,7 @@ pub(super) fn pressure(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> 
 }
 
 pub(super) fn packet_drops(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
-    s.drops(&row.view.drops, out)
+    s.drops(&row.view.sums.drops, out)
 }
 
 pub(super) fn hints(s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {

@@ -54,10 +54,11 @@ pub(crate) fn healthy_pod(namespace: &str, name: &str) -> SubjectView {
     let mut view = pod(namespace, name);
     let tally = Tally { connects: [0, 40], ..healthy_tally() };
     view.window = tally.clone();
-    view.totals[PeerClass::InCluster as usize] = Some(Box::new(tally));
+    view.sums.totals[PeerClass::InCluster as usize] = Some(Box::new(tally));
     view.min_rtt_us[PeerClass::InCluster as usize] = Some(60);
-    view.connects = Connects { durations: [histogram(&[]), histogram(&[300, 400, 1_003_000])], ..Connects::default() };
-    view.window_connects = view.connects.clone();
+    view.sums.connects =
+        Connects { durations: [histogram(&[]), histogram(&[300, 400, 1_003_000])], ..Connects::default() };
+    view.window_connects = view.sums.connects.clone();
     view.cpu = Some(CpuStat {
         periods: 300,
         throttled_periods: 3,
@@ -88,11 +89,11 @@ pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
     view.window = tally.clone();
     view.window.add(&tally);
     for class in [PeerClass::SameNode, PeerClass::InCluster] {
-        view.totals[class as usize] = Some(Box::new(tally.clone()));
+        view.sums.totals[class as usize] = Some(Box::new(tally.clone()));
         view.min_rtt_us[class as usize] = Some(60);
     }
-    view.connects.durations[0] = histogram(&[250, 3_010_000]);
-    view.connects.accept_drops = 7;
+    view.sums.connects.durations[0] = histogram(&[250, 3_010_000]);
+    view.sums.connects.accept_drops = 7;
     view.pressure = Some(Pressure {
         cpu_some_us: 6,
         cpu_full_us: 5,
@@ -101,10 +102,10 @@ pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
         io_some_us: 2,
         io_full_us: 1,
     });
-    view.lookups = Lookups { durations: histogram(&[900, 4_000, 40_000, 2_510_000]), answered: 4, unanswered: 1 };
-    view.run_queue = histogram(&[20, 700, 6_000, 250_000]);
+    view.sums.lookups = Lookups { durations: histogram(&[900, 4_000, 40_000, 2_510_000]), answered: 4, unanswered: 1 };
+    view.sums.run_queue = histogram(&[20, 700, 6_000, 250_000]);
     view.oom_kills = Some(1);
-    view.drops = BTreeMap::from([(2, 3), (99, 1)]);
+    view.sums.drops = BTreeMap::from([(2, 3), (99, 1)]);
     view
 }
 

@@ -23,53 +23,10 @@ pub(super) struct Row<'a> {
     workload: &'a str,
     /// Its values. Owned when subjects were summed up.
     pub(super) view: Cow<'a, SubjectView>,
-    /// Sums over all peer classes.
-    pub(super) sums: Sums,
+    /// Sum over all peer classes.
+    pub(super) total: Cow<'a, Tally>,
     /// Whether it ever had TCP traffic.
     pub(super) tcp: bool,
-}
-
-/// Counters of a [`Tally`] that no metric splits by peer class.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sums {
-    pub(super) data_segs_out: u64,
-    pub(super) bytes_acked: u64,
-    pub(super) bytes_received: u64,
-    pub(super) retransmits: [u64; 7],
-    pub(super) connects: [u64; 2],
-    pub(super) connect_failures: [u64; 7],
-    pub(super) resets_sent: u64,
-    pub(super) resets_received: u64,
-    pub(super) rwnd_jiffies: u64,
-    pub(super) sndbuf_jiffies: u64,
-    pub(super) network_jiffies: u64,
-    pub(super) zero_window: u64,
-    /// For ranking only.
-    segs_out: u64,
-}
-
-impl Sums {
-    fn of(view: &SubjectView) -> Self {
-        let mut sums = Self::default();
-        view.totals.iter().flatten().for_each(|t| sums.add(t));
-        sums
-    }
-
-    fn add(&mut self, t: &Tally) {
-        self.data_segs_out += t.data_segs_out;
-        self.bytes_acked += t.bytes_acked;
-        self.bytes_received += t.bytes_received;
-        add_each(&mut self.retransmits, &t.retransmits);
-        add_each(&mut self.connects, &t.connects);
-        add_each(&mut self.connect_failures, &t.connect_failures);
-        self.resets_sent += t.resets_sent;
-        self.resets_received += t.resets_received;
-        self.rwnd_jiffies += t.rwnd_jiffies;
-        self.sndbuf_jiffies += t.sndbuf_jiffies;
-        self.network_jiffies += t.network_jiffies;
-        self.zero_window += t.zero_window;
-        self.segs_out += t.segs_out;
-    }
 }
 
 impl<'a> Row<'a> {
@@ -79,15 +36,15 @@ impl<'a> Row<'a> {
     }
 
     fn from_parts(namespace: &'a str, pod: &'a str, workload: &'a str, view: Cow<'a, SubjectView>) -> Self {
-        let sums = Sums::of(&view);
-        let tcp = view.totals.iter().any(Option::is_some) || !view.connects.is_zero();
+        let total = total(&view);
+        let tcp = view.sums.totals.iter().any(Option::is_some) || !view.sums.connects.is_zero();
         let pod = if pod.is_empty() { UNNAMED } else { pod };
-        Self { namespace, pod, workload, view, sums, tcp }
+        Self { namespace, pod, workload, view, total, tcp }
     }
 
     /// Peer classes with traffic.
     pub(super) fn classes(&self) -> impl Iterator<Item = (PeerClass, &Tally)> {
-        PeerClass::ALL.iter().zip(&self.view.totals).filter_map(|(class, t)| Some((*class, t.as_deref()?)))
+        PeerClass::ALL.iter().zip(&self.view.sums.totals).filter_map(|(class, t)| Some((*class, t.as_deref()?)))
     }
 
     /// CPU bandwidth control. `None` also where a controller exists but never enforced a limit.
@@ -138,7 +95,7 @@ pub(super) fn rows<'a>(subjects: &'a [SubjectView], options: &MetricsOptions) ->
 /// since the start, which changes slowly, so that rows rarely come and go. Returns the number of rows summed up.
 pub(super) fn fold(rows: &mut Vec<Row<'_>>, max_series: usize, series: impl Fn(&Row<'_>) -> usize) -> usize {
     let mut counts: Vec<(u64, usize, usize)> =
-        rows.iter().enumerate().map(|(i, r)| (r.sums.segs_out, i, series(r))).collect();
+        rows.iter().enumerate().map(|(i, r)| (r.total.segs_out, i, series(r))).collect();
     let mut total: usize = counts.iter().map(|(_, _, n)| n).sum();
     if total <= max_series {
         return 0;
@@ -163,21 +120,22 @@ pub(super) fn fold(rows: &mut Vec<Row<'_>>, max_series: usize, series: impl Fn(&
     folded.iter().filter(|f| **f).count()
 }
 
-/// Adds what metrics show of `from` to `to`.
-fn absorb(to: &mut SubjectView, from: &SubjectView) {
-    for (to, from) in to.totals.iter_mut().zip(&from.totals) {
-        if let Some(from) = from {
-            to.get_or_insert_default().add(from);
+/// Sum over all peer classes; most subjects have one, and need no copy.
+fn total<'a>(view: &Cow<'a, SubjectView>) -> Cow<'a, Tally> {
+    if let Cow::Borrowed(view) = view {
+        let mut classes = view.sums.totals.iter().flatten();
+        if let (Some(only), None) = (classes.next(), classes.next()) {
+            return Cow::Borrowed(only);
         }
     }
+    Cow::Owned(view.total())
+}
+
+/// Adds the exported values of `from` to `to`.
+fn absorb(to: &mut SubjectView, from: &SubjectView) {
+    to.sums.add(&from.sums);
     for (to, from) in to.min_rtt_us.iter_mut().zip(from.min_rtt_us) {
         *to = [*to, from].into_iter().flatten().min();
-    }
-    to.connects.add(&from.connects);
-    to.lookups.add(&from.lookups);
-    to.run_queue.add(&from.run_queue);
-    for (reason, n) in &from.drops {
-        *to.drops.entry(*reason).or_default() += n;
     }
     if let Some(from) = from.cpu {
         let to = to.cpu.get_or_insert_default();
@@ -199,11 +157,5 @@ fn absorb(to: &mut SubjectView, from: &SubjectView) {
     }
     if let Some(from) = from.oom_kills {
         *to.oom_kills.get_or_insert_default() += from;
-    }
-}
-
-fn add_each<const N: usize>(a: &mut [u64; N], b: &[u64; N]) {
-    for (x, y) in a.iter_mut().zip(b) {
-        *x += y;
     }
 }

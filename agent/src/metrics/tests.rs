@@ -155,20 +155,20 @@ fn series_per_pod_stay_within_the_budget() {
     assert_eq!(count(healthy_pod("shop", "cart-2")), 36);
     // The same that also calls: one class of peers, then two.
     let mut typical = healthy_pod("shop", "web-4");
-    typical.connects.durations[0] = histogram(&[250, 400]);
+    typical.sums.connects.durations[0] = histogram(&[250, 400]);
     let tally = Tally { connects: [30, 10], ..healthy_tally() };
-    typical.totals[PeerClass::InCluster as usize] = Some(Box::new(tally.clone()));
+    typical.sums.totals[PeerClass::InCluster as usize] = Some(Box::new(tally.clone()));
     assert_eq!(count(typical.clone()), 45);
-    typical.totals[PeerClass::SameNode as usize] = Some(Box::new(tally));
+    typical.sums.totals[PeerClass::SameNode as usize] = Some(Box::new(tally));
     typical.min_rtt_us[PeerClass::SameNode as usize] = Some(60);
     assert_eq!(count(typical), 59);
     // A Pod of one class of peers whose DNS lookups are looked at.
     let mut resolving = healthy_pod("shop", "web-5");
-    resolving.lookups = busy_pod("shop", "payment-1").lookups;
+    resolving.sums.lookups = busy_pod("shop", "payment-1").sums.lookups;
     assert_eq!(count(resolving), 36 + 8);
     // The same under CPU pressure.
     let mut starved = healthy_pod("shop", "web-6");
-    starved.run_queue = busy_pod("shop", "payment-1").run_queue;
+    starved.sums.run_queue = busy_pod("shop", "payment-1").sums.run_queue;
     assert_eq!(count(starved), 36 + 7);
     // Everything at once: both roles, two classes of peers, every fault and label value.
     assert_eq!(count(busy_pod("shop", "payment-1")), 93);
@@ -178,7 +178,7 @@ fn series_per_pod_stay_within_the_budget() {
 fn quietest_subjects_are_summed_up_when_the_limit_is_reached() {
     let mut subjects: Vec<SubjectView> = (0..10).map(|i| healthy_pod("shop", &format!("p-{i}"))).collect();
     for (i, subject) in subjects.iter_mut().enumerate() {
-        subject.totals[PeerClass::InCluster as usize].as_mut().unwrap().segs_out = 1000 + i as u64;
+        subject.sums.totals[PeerClass::InCluster as usize].as_mut().unwrap().segs_out = 1000 + i as u64;
     }
     let all = samples(view(subjects.clone()), &MetricsOptions::default());
     let options = MetricsOptions { max_series: 36 * 4, ..MetricsOptions::default() };

@@ -1,12 +1,14 @@
 //! From cumulative snapshots to what happened between them.
 
 use super::{
-    CgroupFacts, Connects, CpuStat, Histogram, HostKey, Lookups, Pressure, Snapshot, Tally,
-    host::HostLedger,
-    tally::{min_rtt_us, raise},
+    CgroupFacts, Counted, CpuStat, Cumulative as _, Families, Growth, Highest, HostKey, Pressure, Rows, Snapshot,
+    Sum as _, SumOf, Table as _, host::HostLedger,
 };
-use netwhy_abi::{CgroupStats, DnsStats, DropKey, EdgeKey, EdgeStats, PeerClass, RunQueueStats, min_slot_epoch};
-use std::{collections::HashMap, time::Duration};
+use netwhy_abi::{EdgeKey, OverflowKey, RotatingMin, Zero as _, min_slot_epoch};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 /// Slots of the rotating minimum that count as the window, besides the current one: 8.6 … 12.9 s.
 const MIN_BACK: u32 = 2;
@@ -18,18 +20,8 @@ pub struct Frame {
     pub at: Duration,
     /// Time between the two; zero for the first.
     pub elapsed: Duration,
-    /// Edges that counted something.
-    pub edges: Vec<(EdgeKey, Tally)>,
-    /// Rows of full maps that counted something.
-    pub overflow: Vec<((u64, PeerClass), Tally)>,
-    /// cgroup rows that counted something.
-    pub connects: Vec<(u64, Connects)>,
-    /// Dropped packets.
-    pub drops: Vec<(DropKey, u64)>,
-    /// DNS lookups that ended, by cgroup and server.
-    pub lookups: Vec<(EdgeKey, Lookups)>,
-    /// Waits for a CPU, by cgroup.
-    pub run_queue: Vec<(u64, Histogram)>,
+    /// Growth of the kernel programs' rows, where they counted something.
+    pub growth: Families<Growth>,
     /// cgroup control files, all cgroups that have any.
     pub facts: Vec<(u64, FactsDelta)>,
     /// The Node's own counters, zeros included.
@@ -53,17 +45,12 @@ pub struct FactsDelta {
     pub memory_limit_hits: Option<u64>,
 }
 
-/// The last values of every row.
+/// The highest values of every row so far.
 #[derive(Debug, Default)]
 pub struct Ledger {
     started: bool,
     at: Duration,
-    edges: HashMap<EdgeKey, EdgeStats>,
-    overflow: HashMap<(u64, PeerClass), EdgeStats>,
-    cgroups: HashMap<u64, CgroupStats>,
-    drops: HashMap<DropKey, u64>,
-    dns: HashMap<EdgeKey, DnsStats>,
-    run_queue: HashMap<u64, RunQueueStats>,
+    highest: Families<Highest>,
     facts: HashMap<u64, CgroupFacts>,
     host: HostLedger,
 }
@@ -76,47 +63,9 @@ impl Ledger {
     pub fn take(&mut self, snapshot: &Snapshot) -> Frame {
         let elapsed = if self.started { snapshot.at.saturating_sub(self.at) } else { Duration::ZERO };
         let mut frame = Frame { at: snapshot.at, elapsed, ..Frame::default() };
-        for (key, row) in &snapshot.edges {
-            let high = self.edges.entry(*key).or_insert(EdgeStats::ZERO);
-            push(&mut frame.edges, *key, Tally::between(high, row));
-            raise(high, row);
-        }
-        for (key, row) in &snapshot.overflow {
-            let high = self.overflow.entry(*key).or_insert(EdgeStats::ZERO);
-            push(&mut frame.overflow, *key, Tally::between(high, row));
-            raise(high, row);
-        }
-        for (id, row) in &snapshot.cgroups {
-            let last = self.cgroups.entry(*id).or_insert(CgroupStats::ZERO);
-            let delta = connects_between(last, row);
-            if !delta.is_zero() {
-                frame.connects.push((*id, delta));
-            }
-            *last = *row;
-        }
-        for (key, now) in &snapshot.drops {
-            let last = self.drops.entry(*key).or_insert(0);
-            if *now > *last {
-                frame.drops.push((*key, now - *last));
-            }
-            *last = (*last).max(*now);
-        }
-        for (key, row) in &snapshot.dns {
-            let last = self.dns.entry(*key).or_insert(DnsStats::ZERO);
-            let delta = Lookups::between(last, row);
-            if delta.count() > 0 {
-                frame.lookups.push((*key, delta));
-            }
-            *last = *row;
-        }
-        for (id, row) in &snapshot.run_queue {
-            let last = self.run_queue.entry(*id).or_insert(RunQueueStats::ZERO);
-            let delta = waits_between(last, row);
-            if !delta.is_empty() {
-                frame.run_queue.push((*id, delta));
-            }
-            *last = *row;
-        }
+        for_each_family!(F => {
+            *F::of_mut(&mut frame.growth) = growth::<F>(F::of_mut(&mut self.highest), F::of(&snapshot.tables));
+        });
         for now in &snapshot.groups {
             let base = match self.facts.get(&now.id) {
                 Some(last) => last.clone(),
@@ -132,25 +81,7 @@ impl Ledger {
         if let Some(sample) = &snapshot.host {
             frame.host = self.host.take(sample);
         }
-        for key in &snapshot.gone_edges {
-            self.edges.remove(key);
-        }
-        for key in &snapshot.gone_overflow {
-            self.overflow.remove(key);
-        }
-        for id in &snapshot.gone_cgroups {
-            self.cgroups.remove(id);
-        }
-        for key in &snapshot.gone_drops {
-            self.drops.remove(key);
-        }
-        for key in &snapshot.gone_dns {
-            self.dns.remove(key);
-        }
-        for id in &snapshot.gone_run_queue {
-            self.run_queue.remove(id);
-        }
-        let named: std::collections::HashSet<u64> = snapshot.groups.iter().map(|g| g.id).collect();
+        let named: HashSet<u64> = snapshot.groups.iter().map(|g| g.id).collect();
         self.facts.retain(|id, _| named.contains(id));
         self.started = true;
         self.at = snapshot.at;
@@ -159,41 +90,34 @@ impl Ledger {
 
     /// Lowest RTT (µs) of an edge over about the last ten seconds before `now`. `None`: no sample in that time.
     pub fn min_rtt_us(&self, key: &EdgeKey, now: Duration) -> Option<u32> {
-        let row = self.edges.get(key)?;
-        min_rtt_us(row, min_slot_epoch(now.as_nanos() as u64), MIN_BACK)
+        lowest(&self.highest.edges.get(key)?.min_rtt_us, now)
     }
 
-    /// The same of a full map's row.
-    pub fn overflow_min_rtt_us(&self, key: &(u64, PeerClass), now: Duration) -> Option<u32> {
-        let row = self.overflow.get(key)?;
-        min_rtt_us(row, min_slot_epoch(now.as_nanos() as u64), MIN_BACK)
+    /// The same of an overflow row.
+    pub fn overflow_min_rtt_us(&self, key: &OverflowKey, now: Duration) -> Option<u32> {
+        lowest(&self.highest.overflow.get(key)?.min_rtt_us, now)
     }
 }
 
-fn push<K>(list: &mut Vec<(K, Tally)>, key: K, delta: Tally) {
-    if !delta.is_zero() {
-        list.push((key, delta));
-    }
+fn lowest(slots: &RotatingMin, now: Duration) -> Option<u32> {
+    slots.lowest(min_slot_epoch(now.as_nanos() as u64), MIN_BACK)
 }
 
-fn waits_between(last: &RunQueueStats, now: &RunQueueStats) -> Histogram {
-    let pairs = last.buckets.iter().zip(&now.buckets).enumerate();
-    let counts = pairs.map(|(i, (a, b))| (i as u8, u64::from(b.wrapping_sub(*a))));
-    // Both rounded down, so that sums of differences stay the sum.
-    Histogram::from_counts(counts, (now.sum_ns / 1_000).saturating_sub(last.sum_ns / 1_000))
-}
-
-fn connects_between(last: &CgroupStats, now: &CgroupStats) -> Connects {
-    let durations = std::array::from_fn(|role| {
-        let pairs = last.connect_buckets[role].iter().zip(&now.connect_buckets[role]);
-        let counts = pairs.enumerate().map(|(i, (a, b))| (i as u8, u64::from(b.wrapping_sub(*a))));
-        Histogram::from_counts(counts, now.connect_sum_us[role].saturating_sub(last.connect_sum_us[role]))
-    });
-    Connects {
-        durations,
-        accept_drops: now.accept_drops.saturating_sub(last.accept_drops),
-        accept_full: now.accept_full.saturating_sub(last.accept_full),
+/// Growth of a family's rows since the highest values so far, which it raises. Rows that are gone begin at zero again.
+pub(super) fn growth<F: Counted>(highest: &mut HashMap<F::Key, F::Row>, table: &Rows<F>) -> Vec<(F::Key, SumOf<F>)> {
+    let mut grown = Vec::new();
+    for (key, row) in &table.rows {
+        let high = highest.entry(*key).or_insert(F::Row::ZERO);
+        let growth = row.growth(high);
+        high.raise(row);
+        if !growth.is_zero() {
+            grown.push((*key, growth));
+        }
     }
+    for key in &table.gone {
+        highest.remove(key);
+    }
+    grown
 }
 
 fn facts_between(last: &CgroupFacts, now: &CgroupFacts) -> FactsDelta {
@@ -266,6 +190,7 @@ impl FactsDelta {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use netwhy_abi::EdgeStats;
 
     fn edge(cgroup: u64) -> EdgeKey {
         EdgeKey { cgroup, addr: [7; 16] }
@@ -273,7 +198,13 @@ mod tests {
 
     fn snapshot(at: u64, segs: u64) -> Snapshot {
         let row = EdgeStats { data_segs_out: segs, ..EdgeStats::ZERO };
-        Snapshot { at: Duration::from_secs(at), edges: vec![(edge(1), row)], ..Snapshot::default() }
+        with(at, row)
+    }
+
+    fn with(at: u64, row: EdgeStats) -> Snapshot {
+        let mut snapshot = Snapshot { at: Duration::from_secs(at), ..Snapshot::default() };
+        snapshot.tables.edges.rows.push((edge(1), row));
+        snapshot
     }
 
     #[test]
@@ -282,7 +213,7 @@ mod tests {
         let mut sum = 0;
         for (at, segs) in [(1, 10), (2, 30), (3, 25), (4, 60)] {
             let frame = ledger.take(&snapshot(at, segs));
-            sum += frame.edges.iter().map(|(_, t)| t.data_segs_out).sum::<u64>();
+            sum += frame.growth.edges.iter().map(|(_, t)| t.data_segs_out).sum::<u64>();
         }
         assert_eq!(sum, 60);
     }
@@ -293,7 +224,7 @@ mod tests {
         let mut sum = 0;
         for (at, segs) in [(1, 3u64.wrapping_neg()), (2, 0), (3, 4)] {
             let frame = ledger.take(&snapshot(at, segs));
-            sum += frame.edges.iter().map(|(_, t)| t.data_segs_out).sum::<u64>();
+            sum += frame.growth.edges.iter().map(|(_, t)| t.data_segs_out).sum::<u64>();
         }
         assert_eq!(sum, 4);
     }
@@ -302,22 +233,22 @@ mod tests {
     fn bucket_counts_survive_wrapping() {
         let mut ledger = Ledger::default();
         let mut row = EdgeStats::ZERO;
-        row.rtt_buckets[5] = u32::MAX;
-        let with =
-            |at, row| Snapshot { at: Duration::from_secs(at), edges: vec![(edge(1), row)], ..Snapshot::default() };
+        row.rtt.buckets[5] = u32::MAX;
         ledger.take(&with(1, row));
-        row.rtt_buckets[5] = 4;
+        row.rtt.buckets[5] = 4;
         let frame = ledger.take(&with(2, row));
-        assert_eq!(frame.edges[0].1.rtt.counts(), &[(5, 5)]);
+        assert_eq!(frame.growth.edges[0].1.rtt.counts(), &[(5, 5)]);
     }
 
     #[test]
     fn a_row_that_was_retired_and_returns_counts_from_zero() {
         let mut ledger = Ledger::default();
         ledger.take(&snapshot(1, 10));
-        ledger.take(&Snapshot { gone_edges: vec![edge(1)], ..snapshot(2, 12) });
+        let mut retired = snapshot(2, 12);
+        retired.tables.edges.gone.push(edge(1));
+        ledger.take(&retired);
         let frame = ledger.take(&snapshot(3, 5));
-        assert_eq!(frame.edges[0].1.data_segs_out, 5);
+        assert_eq!(frame.growth.edges[0].1.data_segs_out, 5);
     }
 
     #[test]

@@ -1,22 +1,34 @@
 //! One read of everything that is counted, and what becomes of many such reads.
 
+#[macro_use]
+mod sums;
+#[macro_use]
+mod table;
+
 mod histogram;
 mod host;
 mod ledger;
-mod lookups;
+mod legacy;
 mod recording;
+mod stored;
 mod tally;
 mod window;
 
 pub use histogram::Histogram;
 pub use host::{Device, Gauge, Group, HostKey, HostSample, Signal, State};
 pub use ledger::{FactsDelta, Frame, Ledger};
-pub use lookups::Lookups;
 pub use recording::{Header, Recorder, Recording, RecordingError};
-pub use tally::{Connects, Tally};
+pub use stored::StoredKey;
+pub use sums::{Cumulative, Sum};
+pub use table::{Counted, Families, Growth, Highest, Read, Rows, Shape, SumOf, Sums, Table};
+pub use tally::{Connects, Lookups, Tally};
 pub use window::Window;
 
-use netwhy_abi::{CgroupStats, Counter, DnsStats, DropKey, EdgeKey, EdgeStats, PeerClass, RunQueueStats};
+pub(crate) use sums::summed;
+#[cfg(feature = "ebpf")]
+pub(crate) use table::{for_each_family, repeat_for_family};
+
+use netwhy_abi::Counter;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -30,8 +42,7 @@ pub trait SampleSource {
     fn sample(&mut self) -> anyhow::Result<Option<Snapshot>>;
 }
 
-/// Cumulative counters at one moment. Rows that did not change since the previous snapshot of the same source may be
-/// left out; rows that the kernel dropped are named in `gone_*`.
+/// Cumulative counters at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// `CLOCK_MONOTONIC`.
@@ -40,36 +51,14 @@ pub struct Snapshot {
     pub unix_ms: u64,
     /// Jiffies per second. `None` until two walks have measured it.
     pub hz: Option<u32>,
-    /// Edges: (cgroup, remote address).
-    pub edges: Vec<(EdgeKey, EdgeStats)>,
-    /// What did not fit into the edge map: (cgroup, class).
-    pub overflow: Vec<((u64, PeerClass), EdgeStats)>,
-    /// Per-cgroup rows.
-    pub cgroups: Vec<(u64, CgroupStats)>,
-    /// Dropped packets by cgroup and kernel reason.
-    pub drops: Vec<(DropKey, u64)>,
-    /// DNS lookups by cgroup and server.
-    pub dns: Vec<(EdgeKey, DnsStats)>,
-    /// Waits for a CPU by cgroup.
-    pub run_queue: Vec<(u64, RunQueueStats)>,
+    /// Rows of the kernel programs' maps.
+    pub tables: Families<Read>,
     /// The programs' own counters, by [`Counter`].
     pub counters: [u64; Counter::ALL.len()],
     /// Every cgroup that exists or that a row names: its path, and its control files.
     pub groups: Vec<CgroupFacts>,
     /// The Node's own signals. `None`: not read, as in recordings that are older than they.
     pub host: Option<HostSample>,
-    /// Edges that were taken out of the kernel map with this snapshot; their last values are in it.
-    pub gone_edges: Vec<EdgeKey>,
-    /// The same of `overflow`.
-    pub gone_overflow: Vec<(u64, PeerClass)>,
-    /// The same of `cgroups`.
-    pub gone_cgroups: Vec<u64>,
-    /// The same of `drops`.
-    pub gone_drops: Vec<DropKey>,
-    /// The same of `dns`.
-    pub gone_dns: Vec<EdgeKey>,
-    /// The same of `run_queue`.
-    pub gone_run_queue: Vec<u64>,
 }
 
 /// What the cgroup file system says about one cgroup.

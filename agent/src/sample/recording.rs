@@ -3,20 +3,16 @@
 //! First line: a [`Header`]. Then one line a snapshot. Last line: `{"end": <number of snapshots>}`; a file without it
 //! was cut off.
 
-mod stored;
-
-use super::{SampleSource, Signal, Snapshot};
-use netwhy_abi::{CgroupStats, DnsStats, DropKey, EdgeKey, RunQueueStats};
+use super::{HostKey, SampleSource, Snapshot, stored::Stored};
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::HashMap,
     io::{BufRead, Write},
     net::Ipv6Addr,
-    sync::Arc,
 };
-use stored::Stored;
 
-/// Version of the format; other versions are refused.
-const FORMAT: u32 = 1;
+/// Version of the format. Version 1 is read too: its rows had other names. Other versions are refused.
+const FORMAT: u32 = 2;
 
 /// What a replay needs to know besides the snapshots.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -92,12 +88,8 @@ pub struct Recorder<W: Write> {
     out: W,
     file: String,
     snapshots: usize,
-    /// Rows that did not change are left out of the next line.
-    cgroups: std::collections::HashMap<u64, CgroupStats>,
-    drops: std::collections::HashMap<DropKey, u64>,
-    dns: std::collections::HashMap<EdgeKey, DnsStats>,
-    run_queue: std::collections::HashMap<u64, RunQueueStats>,
-    host: std::collections::HashMap<(Signal, Option<Arc<str>>), u64>,
+    /// The Node's counters that did not change are left out of the next line.
+    host: HashMap<HostKey, u64>,
 }
 
 impl<W: Write> Recorder<W> {
@@ -107,8 +99,7 @@ impl<W: Write> Recorder<W> {
     /// When writing fails.
     pub fn begin(out: W, file: &str, header: &Header) -> Result<Self, RecordingError> {
         let header = Header { netwhy_recording: FORMAT, ..header.clone() };
-        let (cgroups, drops, dns, run_queue, host) = Default::default();
-        let mut this = Self { out, file: file.to_owned(), snapshots: 0, cgroups, drops, dns, run_queue, host };
+        let mut this = Self { out, file: file.to_owned(), snapshots: 0, host: HashMap::new() };
         this.line(&header)?;
         Ok(this)
     }
@@ -124,43 +115,9 @@ impl<W: Write> Recorder<W> {
     /// # Errors
     /// When writing fails.
     pub fn push(&mut self, snapshot: &Snapshot) -> Result<(), RecordingError> {
-        let mut stored = Stored::from(snapshot);
-        stored.cgroups.clear();
-        for (id, row) in &snapshot.cgroups {
-            if self.cgroups.insert(*id, *row) != Some(*row) {
-                stored.cgroups.push((*id, row.into()));
-            }
-        }
-        stored.drops.retain(|(cgroup, reason, n)| {
-            self.drops.insert(DropKey { cgroup: *cgroup, reason: *reason, pad: 0 }, *n) != Some(*n)
-        });
-        stored.dns.clear();
-        for (key, row) in &snapshot.dns {
-            if self.dns.insert(*key, *row) != Some(*row) {
-                stored.dns.push((key.cgroup, Ipv6Addr::from(key.addr), row.into()));
-            }
-        }
-        stored.run_queue.clear();
-        for (id, row) in &snapshot.run_queue {
-            if self.run_queue.insert(*id, *row) != Some(*row) {
-                stored.run_queue.push((*id, row.into()));
-            }
-        }
-        if let Some(host) = &mut stored.host {
+        let mut stored = Stored::new(snapshot);
+        if let Some(host) = stored.host_mut() {
             host.counters.retain(|(signal, on, n)| self.host.insert((*signal, on.clone()), *n) != Some(*n));
-        }
-        // A row that comes back after it was taken out may look as it did before.
-        for id in &snapshot.gone_cgroups {
-            self.cgroups.remove(id);
-        }
-        for key in &snapshot.gone_drops {
-            self.drops.remove(key);
-        }
-        for key in &snapshot.gone_dns {
-            self.dns.remove(key);
-        }
-        for id in &snapshot.gone_run_queue {
-            self.run_queue.remove(id);
         }
         self.line(&stored)?;
         self.snapshots += 1;
@@ -205,7 +162,7 @@ impl Recording {
             Some((_, Ok(text))) => text,
         };
         let header: Header = serde_json::from_str(&first).map_err(|_| bad_header("its first line".to_owned()))?;
-        if header.netwhy_recording != FORMAT {
+        if !(1..=FORMAT).contains(&header.netwhy_recording) {
             return Err(bad_header(format!("it is format {}", header.netwhy_recording)));
         }
         let mut snapshots = Vec::new();
@@ -223,7 +180,7 @@ impl Recording {
             }
             match serde_json::from_str(&text) {
                 Ok(Line::End(mark)) => end = Some(mark.end),
-                Ok(Line::Snapshot(stored)) => snapshots.push(Snapshot::try_from(*stored).map_err(bad)?),
+                Ok(Line::Snapshot(stored)) => snapshots.push(stored.restore(header.netwhy_recording).map_err(bad)?),
                 Err(_) => broken = Some(bad("it is no snapshot".to_owned())),
             }
         }
@@ -245,82 +202,4 @@ impl SampleSource for Recording {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sample::{CgroupFacts, HostSample};
-    use netwhy_abi::Counter;
-    use netwhy_abi::{EdgeStats, PeerClass};
-    use std::time::Duration;
-
-    fn snapshot() -> Snapshot {
-        let mut row = EdgeStats { data_segs_out: 7, retransmits: [1, 2, 3, 4, 5, 6, 7], ..EdgeStats::ZERO };
-        row.rtt_buckets[3] = 9;
-        row.min_slots[1] = 5 << 32 | 77;
-        let mut cgroup = CgroupStats::ZERO;
-        cgroup.connect_buckets[1][4] = 2;
-        let mut dns = DnsStats { answered: 3, unanswered: 1, sum_us: 77, ..DnsStats::ZERO };
-        dns.buckets[7] = 3;
-        Snapshot {
-            at: Duration::from_nanos(123_456_789),
-            unix_ms: 1_700_000_000_000,
-            hz: Some(250),
-            edges: vec![(EdgeKey { cgroup: 42, addr: [1; 16] }, row)],
-            overflow: vec![((42, PeerClass::SameZone), row)],
-            cgroups: vec![(42, cgroup)],
-            drops: vec![(DropKey { cgroup: 42, reason: 3, pad: 0 }, 11)],
-            dns: vec![(EdgeKey { cgroup: 42, addr: [3; 16] }, dns)],
-            gone_dns: vec![EdgeKey { cgroup: 1, addr: [4; 16] }],
-            run_queue: vec![(42, RunQueueStats { buckets: dns.buckets, sum_ns: 12_345 })],
-            gone_run_queue: vec![1],
-            counters: [1; Counter::ALL.len()],
-            groups: vec![CgroupFacts { id: 42, path: Some("/a".into()), alive: true, ..CgroupFacts::default() }],
-            gone_edges: vec![EdgeKey { cgroup: 1, addr: [2; 16] }],
-            gone_overflow: vec![(1, PeerClass::InCluster)],
-            gone_cgroups: vec![1],
-            gone_drops: vec![DropKey { cgroup: 1, reason: 2, pad: 0 }],
-            host: Some(HostSample {
-                counters: vec![(Signal::NicRxDropped, Some("eth0".into()), 9)],
-                ..HostSample::default()
-            }),
-        }
-    }
-
-    fn recorded() -> Vec<u8> {
-        let mut recorder = Recorder::begin(Vec::new(), "test", &Header::default()).unwrap();
-        recorder.push(&snapshot()).unwrap();
-        recorder.push(&snapshot()).unwrap();
-        recorder.finish().unwrap()
-    }
-
-    #[test]
-    fn a_snapshot_comes_back_as_it_was() {
-        let bytes = recorded();
-        let mut recording = Recording::read(bytes.as_slice(), "test").unwrap();
-        let first = recording.sample().unwrap().unwrap();
-        assert_eq!(format!("{first:?}"), format!("{:?}", snapshot()));
-        let second = recording.sample().unwrap().unwrap();
-        assert!(second.cgroups.is_empty(), "unchanged rows are left out");
-        assert_eq!(second.host, Some(HostSample::default()), "unchanged counters too");
-        assert!(recording.sample().unwrap().is_none());
-    }
-
-    #[test]
-    fn a_recording_cut_off_anywhere_is_refused() {
-        let bytes = recorded();
-        for cut in 0..bytes.len() - 1 {
-            let error = Recording::read(&bytes[..cut], "test").expect_err("cut off");
-            let text = error.to_string();
-            assert!(!text.contains('\n') && text.contains("record"), "{cut}: {text}");
-        }
-        let whole_lines = bytes.split(|b| *b == b'\n').take(2).collect::<Vec<_>>().join(&b'\n');
-        let error = Recording::read(whole_lines.as_slice(), "test").unwrap_err();
-        assert!(matches!(error, RecordingError::Truncated { snapshots: 1, .. }), "{error}");
-    }
-
-    #[test]
-    fn other_files_are_refused() {
-        for text in ["", "hello\n", "{\"netwhy_recording\":99}\n", "{}\n"] {
-            assert!(matches!(Recording::read(text.as_bytes(), "x"), Err(RecordingError::Header { .. })), "{text:?}");
-        }
-    }
-}
+mod tests;

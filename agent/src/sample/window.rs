@@ -1,7 +1,7 @@
 //! Sums over the last seconds.
 
-use super::{Connects, Histogram, HostKey, Lookups, Tally, ledger::FactsDelta, ledger::Frame};
-use netwhy_abi::{EdgeKey, PeerClass};
+use super::{Counted, FactsDelta, Families, Frame, HostKey, Sum, SumOf, Sums, Table as _, Tally};
+use netwhy_abi::EdgeKey;
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
     time::Duration,
@@ -12,34 +12,23 @@ use std::{
 pub struct Window {
     length: Duration,
     frames: VecDeque<Frame>,
-    edges: HashMap<EdgeKey, Tally>,
-    overflow: HashMap<(u64, PeerClass), Tally>,
+    sums: Families<Sums>,
 }
 
 impl Window {
     /// An empty window.
     pub fn new(length: Duration) -> Self {
-        Self { length, frames: VecDeque::new(), edges: HashMap::new(), overflow: HashMap::new() }
+        Self { length, frames: VecDeque::new(), sums: Families::default() }
     }
 
     /// Adds a frame and forgets those that ended `length` or more before its end.
     pub fn push(&mut self, frame: Frame) {
-        for (key, tally) in &frame.edges {
-            self.edges.entry(*key).or_default().add(tally);
-        }
-        for (key, tally) in &frame.overflow {
-            self.overflow.entry(*key).or_default().add(tally);
-        }
+        for_each_family!(F => { add::<F>(F::of_mut(&mut self.sums), F::of(&frame.growth)) });
         let begin = frame.at.saturating_sub(self.length);
         self.frames.push_back(frame);
         while self.frames.front().is_some_and(|old| old.at <= begin) {
             let Some(old) = self.frames.pop_front() else { break };
-            for (key, tally) in &old.edges {
-                take_away(&mut self.edges, key, tally);
-            }
-            for (key, tally) in &old.overflow {
-                take_away(&mut self.overflow, key, tally);
-            }
+            for_each_family!(F => { subtract::<F>(F::of_mut(&mut self.sums), F::of(&old.growth)) });
         }
     }
 
@@ -53,16 +42,17 @@ impl Window {
         self.covered() > Duration::ZERO
     }
 
-    /// Edges that counted something.
-    pub fn edges(&self) -> &HashMap<EdgeKey, Tally> {
-        &self.edges
+    /// Sums of rows that counted something.
+    pub fn sums(&self) -> &Families<Sums> {
+        &self.sums
     }
 
     /// Sums of the frames of the last `length`, of edges that counted something then.
     pub fn recent(&self, length: Duration) -> HashMap<EdgeKey, Tally> {
         let mut sums: HashMap<EdgeKey, Tally> = HashMap::new();
         let begin = self.frames.back().map_or(Duration::ZERO, |last| last.at.saturating_sub(length));
-        for (key, tally) in self.frames.iter().rev().take_while(|frame| frame.at > begin).flat_map(|f| &f.edges) {
+        for (key, tally) in self.frames.iter().rev().take_while(|frame| frame.at > begin).flat_map(|f| &f.growth.edges)
+        {
             sums.entry(*key).or_default().add(tally);
         }
         sums
@@ -70,40 +60,8 @@ impl Window {
 
     /// Edges whose peer acknowledged or sent data, or shook hands, in the last frame.
     pub fn answered(&self) -> HashSet<EdgeKey> {
-        let last = self.frames.back().into_iter().flat_map(|frame| &frame.edges);
+        let last = self.frames.back().into_iter().flat_map(|frame| &frame.growth.edges);
         last.filter(|(_, tally)| tally.has_answer()).map(|(key, _)| *key).collect()
-    }
-
-    /// Rows of full maps that counted something.
-    pub fn overflow(&self) -> &HashMap<(u64, PeerClass), Tally> {
-        &self.overflow
-    }
-
-    /// Handshakes by cgroup.
-    pub fn connects(&self) -> HashMap<u64, Connects> {
-        let mut sums: HashMap<u64, Connects> = HashMap::new();
-        for (id, connects) in self.frames.iter().flat_map(|frame| &frame.connects) {
-            sums.entry(*id).or_default().add(connects);
-        }
-        sums
-    }
-
-    /// DNS lookups by cgroup and server.
-    pub fn lookups(&self) -> HashMap<EdgeKey, Lookups> {
-        let mut sums: HashMap<EdgeKey, Lookups> = HashMap::new();
-        for (key, lookups) in self.frames.iter().flat_map(|frame| &frame.lookups) {
-            sums.entry(*key).or_default().add(lookups);
-        }
-        sums
-    }
-
-    /// Waits for a CPU by cgroup.
-    pub fn run_queue(&self) -> HashMap<u64, Histogram> {
-        let mut sums: HashMap<u64, Histogram> = HashMap::new();
-        for (id, waits) in self.frames.iter().flat_map(|frame| &frame.run_queue) {
-            sums.entry(*id).or_default().add(waits);
-        }
-        sums
     }
 
     /// Control files by cgroup.
@@ -125,11 +83,21 @@ impl Window {
     }
 }
 
-fn take_away<K: std::hash::Hash + Eq>(sums: &mut HashMap<K, Tally>, key: &K, tally: &Tally) {
-    if let Some(sum) = sums.get_mut(key) {
-        sum.subtract(tally);
-        if sum.is_zero() {
-            sums.remove(key);
+/// Adds a family's growth to its sums.
+pub(super) fn add<F: Counted>(sums: &mut HashMap<F::Key, SumOf<F>>, growth: &[(F::Key, SumOf<F>)]) {
+    for (key, more) in growth {
+        sums.entry(*key).or_default().add(more);
+    }
+}
+
+/// Takes a family's growth away from its sums, and forgets sums of zero.
+pub(super) fn subtract<F: Counted>(sums: &mut HashMap<F::Key, SumOf<F>>, growth: &[(F::Key, SumOf<F>)]) {
+    for (key, less) in growth {
+        if let Some(sum) = sums.get_mut(key) {
+            sum.subtract(less);
+            if sum.is_zero() {
+                sums.remove(key);
+            }
         }
     }
 }
@@ -137,16 +105,14 @@ fn take_away<K: std::hash::Hash + Eq>(sums: &mut HashMap<K, Tally>, key: &K, tal
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::Histogram;
 
     fn frame(at: u64, segs: u64, bucket: u8) -> Frame {
         let tally =
             Tally { data_segs_out: segs, rtt: Histogram::from_counts([(bucket, segs)], segs * 10), ..Tally::default() };
-        Frame {
-            at: Duration::from_secs(at),
-            elapsed: Duration::from_secs(1),
-            edges: vec![(EdgeKey { cgroup: 1, addr: [0; 16] }, tally)],
-            ..Frame::default()
-        }
+        let mut frame = Frame { at: Duration::from_secs(at), elapsed: Duration::from_secs(1), ..Frame::default() };
+        frame.growth.edges.push((EdgeKey { cgroup: 1, addr: [0; 16] }, tally));
+        frame
     }
 
     #[test]
@@ -155,7 +121,7 @@ mod tests {
         for at in 1..=10 {
             window.push(frame(at, at, (at % 4) as u8));
         }
-        let sum = window.edges().values().next().unwrap();
+        let sum = window.sums().edges.values().next().unwrap();
         assert_eq!(sum.data_segs_out, 8 + 9 + 10);
         assert_eq!(sum.rtt.count(), 27);
         assert_eq!(sum.rtt.sum_us, 270);
@@ -171,6 +137,6 @@ mod tests {
         for at in 2..5 {
             window.push(Frame { at: Duration::from_secs(at), elapsed: Duration::from_secs(1), ..Frame::default() });
         }
-        assert!(window.edges().is_empty());
+        assert!(window.sums().edges.is_empty());
     }
 }

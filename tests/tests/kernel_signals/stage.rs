@@ -287,13 +287,14 @@ impl Watch {
     /// Takes a snapshot and adds what it brings.
     pub(crate) fn read(&mut self) {
         self.last = self.source.sample().unwrap().unwrap();
-        let frame = self.ledger.take(&self.last);
-        add_all(&mut self.edges, frame.edges, Tally::add);
-        add_all(&mut self.overflow, frame.overflow, Tally::add);
-        add_all(&mut self.connects, frame.connects, Connects::add);
-        add_all(&mut self.drops, frame.drops, |sum, n| *sum += n);
-        add_all(&mut self.lookups, frame.lookups, Lookups::add);
-        add_all(&mut self.run_queue, frame.run_queue, Histogram::add);
+        let growth = self.ledger.take(&self.last).growth;
+        add_all(&mut self.edges, growth.edges, Tally::add);
+        let overflow = growth.overflow.into_iter().map(|(key, tally)| ((key.cgroup, key.peer_class()), tally));
+        add_all(&mut self.overflow, overflow, Tally::add);
+        add_all(&mut self.connects, growth.cgroups, Connects::add);
+        add_all(&mut self.drops, growth.drops, |sum, n| *sum += n);
+        add_all(&mut self.lookups, growth.dns, Lookups::add);
+        add_all(&mut self.run_queue, growth.run_queue, Histogram::add);
     }
 
     /// Programs that the kernel left out at times because they were running on that CPU already: what explains a count that
@@ -371,7 +372,11 @@ pub(crate) fn edge_key(cgroup: u64, peer: IpAddr) -> EdgeKey {
     EdgeKey { cgroup, addr: addr.octets() }
 }
 
-fn add_all<K: Hash + Eq, V: Default>(sums: &mut HashMap<K, V>, news: Vec<(K, V)>, add: impl Fn(&mut V, &V)) {
+fn add_all<K: Hash + Eq, V: Default>(
+    sums: &mut HashMap<K, V>,
+    news: impl IntoIterator<Item = (K, V)>,
+    add: impl Fn(&mut V, &V),
+) {
     for (key, value) in news {
         add(sums.entry(key).or_default(), &value);
     }

@@ -97,8 +97,8 @@ fn pod(view: &NodeView, reasons: &Reasons, s: &SubjectView) -> PodRow {
         alive: s.gone_since.is_none(),
         window: window(view, s),
         totals: Totals {
-            packet_drops: s.drops.iter().map(|(r, n)| (reasons.name(*r).into_owned(), *n)).collect(),
-            counts: counts(&s.total(), &s.connects, s.oom_kills),
+            packet_drops: s.sums.drops.iter().map(|(r, n)| (reasons.name(*r).into_owned(), *n)).collect(),
+            counts: counts(&s.total(), &s.sums.connects, s.oom_kills),
         },
     }
 }

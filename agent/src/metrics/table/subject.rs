@@ -22,7 +22,7 @@ pub(super) static METRICS: [MetricDef; 22] = [
     MetricDef::counter(
         "netwhy_tcp_segments_sent_total",
         "Data segments sent, including retransmissions.",
-        Subject(|row, _, out| if row.tcp { out.counter(&[], row.sums.data_segs_out) } else { Ok(()) }),
+        Subject(|row, _, out| if row.tcp { out.counter(&[], row.total.data_segs_out) } else { Ok(()) }),
     ),
     MetricDef::counter(
         "netwhy_tcp_retransmitted_segments_total",
@@ -73,7 +73,7 @@ pub(super) static METRICS: [MetricDef; 22] = [
     MetricDef::counter(
         "netwhy_tcp_zero_window_observations_total",
         "Sockets that a walk found blocked by a closed receive window of the peer.",
-        Subject(|row, _, out| if row.sums.zero_window > 0 { out.counter(&[], row.sums.zero_window) } else { Ok(()) }),
+        Subject(|row, _, out| if row.total.zero_window > 0 { out.counter(&[], row.total.zero_window) } else { Ok(()) }),
     )
     .details("Each walk counts such a socket once, if data waits to be sent. Absent until the first observation."),
     MetricDef::histogram(

@@ -1,0 +1,117 @@
+use super::*;
+use crate::sample::{CgroupFacts, HostSample, Signal};
+use netwhy_abi::{CgroupStats, Counter, DnsStats, DropKey, EdgeKey, EdgeStats, OverflowKey, PeerClass, RunQueueStats};
+use std::time::Duration;
+
+fn snapshot() -> Snapshot {
+    let mut row = EdgeStats { data_segs_out: 7, retransmits: [1, 2, 3, 4, 5, 6, 7], ..EdgeStats::ZERO };
+    row.rtt.buckets[3] = 9;
+    row.min_rtt_us.0[1] = 5 << 32 | 77;
+    let mut cgroup = CgroupStats::ZERO;
+    cgroup.durations[1].buckets[4] = 2;
+    let mut dns = DnsStats { answered: 3, unanswered: 1, ..DnsStats::ZERO };
+    dns.durations.buckets[7] = 3;
+    dns.durations.sum = 77;
+    let mut snapshot = Snapshot {
+        at: Duration::from_nanos(123_456_789),
+        unix_ms: 1_700_000_000_000,
+        hz: Some(250),
+        counters: [1; Counter::ALL.len()],
+        groups: vec![CgroupFacts { id: 42, path: Some("/a".into()), alive: true, ..CgroupFacts::default() }],
+        host: Some(HostSample {
+            counters: vec![(Signal::NicRxDropped, Some("eth0".into()), 9)],
+            ..HostSample::default()
+        }),
+        ..Snapshot::default()
+    };
+    let tables = &mut snapshot.tables;
+    tables.edges.rows = vec![(EdgeKey { cgroup: 42, addr: [1; 16] }, row)];
+    tables.edges.gone = vec![EdgeKey { cgroup: 1, addr: [2; 16] }];
+    tables.overflow.rows = vec![(OverflowKey::new(42, PeerClass::SameZone), row)];
+    tables.overflow.gone = vec![OverflowKey::new(1, PeerClass::InCluster)];
+    tables.cgroups.rows = vec![(42, cgroup)];
+    tables.cgroups.gone = vec![1];
+    tables.drops.rows = vec![(DropKey { cgroup: 42, reason: 3, pad: 0 }, 11)];
+    tables.drops.gone = vec![DropKey { cgroup: 1, reason: 2, pad: 0 }];
+    tables.dns.rows =
+        vec![(EdgeKey { cgroup: 42, addr: [3; 16] }, dns), (EdgeKey { cgroup: 43, addr: [3; 16] }, DnsStats::ZERO)];
+    tables.dns.gone = vec![EdgeKey { cgroup: 1, addr: [4; 16] }];
+    tables.run_queue.rows =
+        vec![(42, RunQueueStats { buckets: dns.durations.buckets, sum: 12_345 }), (43, RunQueueStats::ZERO)];
+    tables.run_queue.gone = vec![1];
+    snapshot
+}
+
+fn recorded() -> Vec<u8> {
+    let mut recorder = Recorder::begin(Vec::new(), "test", &Header::default()).unwrap();
+    recorder.push(&snapshot()).unwrap();
+    recorder.push(&snapshot()).unwrap();
+    recorder.finish().unwrap()
+}
+
+#[test]
+fn a_snapshot_comes_back_as_it_was() {
+    let bytes = recorded();
+    let mut recording = Recording::read(bytes.as_slice(), "test").unwrap();
+    let first = recording.sample().unwrap().unwrap();
+    assert_eq!(format!("{first:?}"), format!("{:?}", snapshot()));
+    let second = recording.sample().unwrap().unwrap();
+    assert_eq!(second.host, Some(HostSample::default()), "unchanged counters are left out");
+    assert!(recording.sample().unwrap().is_none());
+}
+
+#[test]
+fn a_recording_cut_off_anywhere_is_refused() {
+    let bytes = recorded();
+    for cut in 0..bytes.len() - 1 {
+        let error = Recording::read(&bytes[..cut], "test").expect_err("cut off");
+        let text = error.to_string();
+        assert!(!text.contains('\n') && text.contains("record"), "{cut}: {text}");
+    }
+    let whole_lines = bytes.split(|b| *b == b'\n').take(2).collect::<Vec<_>>().join(&b'\n');
+    let error = Recording::read(whole_lines.as_slice(), "test").unwrap_err();
+    assert!(matches!(error, RecordingError::Truncated { snapshots: 1, .. }), "{error}");
+}
+
+#[test]
+fn other_files_are_refused() {
+    for text in ["", "hello\n", "{\"netwhy_recording\":99}\n", "{}\n"] {
+        assert!(matches!(Recording::read(text.as_bytes(), "x"), Err(RecordingError::Header { .. })), "{text:?}");
+    }
+}
+
+/// The lines of a recording whose only snapshot is `change`d.
+fn with(change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
+    let text = String::from_utf8(recorded()).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let mut snapshot = serde_json::from_str(lines[1]).unwrap();
+    change(&mut snapshot);
+    format!("{}\n{snapshot}\n{{\"end\":1}}\n", lines[0]).into_bytes()
+}
+
+#[test]
+fn what_the_reader_does_not_know_is_refused_by_name() {
+    let of_row = with(|snapshot| snapshot["edges"][0][2]["echoes"] = 5.into());
+    let of_snapshot = with(|snapshot| snapshot["echoes"] = 5.into());
+    for (recording, what) in [
+        (of_row, "line 2: edges: a EdgeStats has no field `echoes`"),
+        (of_snapshot, "line 2: a snapshot has no field `echoes`"),
+    ] {
+        let error = Recording::read(recording.as_slice(), "test").unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
+}
+
+#[test]
+fn what_the_recording_does_not_know_is_zero() {
+    let older = with(|snapshot| {
+        let fields = snapshot["edges"][0][2].as_object_mut().unwrap();
+        fields["retransmits"].as_array_mut().unwrap().truncate(2);
+        fields.remove("data_segs_out");
+        snapshot.as_object_mut().unwrap().remove("run_queue");
+    });
+    let snapshot = Recording::read(older.as_slice(), "test").unwrap().sample().unwrap().unwrap();
+    let row = snapshot.tables.edges.rows[0].1;
+    assert_eq!((row.data_segs_out, row.retransmits), (0, [1, 2, 0, 0, 0, 0, 0]));
+    assert!(snapshot.tables.run_queue.rows.is_empty());
+}
