@@ -1,5 +1,13 @@
-//! Who is to blame. Judges hand over the edges that they tested; these functions answer with a culprit.
+//! Who is to blame.
+//!
+//! Judges find that something is wrong and hand over the edges that they tested. The functions here answer with a culprit,
+//! and with the alternatives that explain the edges almost as well.
 
 pub(crate) mod victims;
 pub(crate) mod this_node;
 pub(crate) mod loss;
+pub(crate) mod latency;
+pub(crate) mod mtu;
+pub(crate) mod unreachable;
+pub(crate) mod neighbour;
+pub(crate) mod dns;

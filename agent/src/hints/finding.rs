@@ -1,6 +1,11 @@
-//! What a judge hands back for one tick.
+//! The result of a judge: a rule that holds for one subject in one tick.
 
-use crate::hints::{key::Fnv, key::subject_hash, rule::Rule, stats::confidence};
+use super::{
+    context::{EdgeIx, SubjectIx},
+    key::{Fnv, subject_hash},
+    rule::Rule,
+    stats::confidence,
+};
 use crate::{
     api::{Blame, BlameKind, Evidence, RuledOut},
     state::SubjectId,
@@ -11,26 +16,42 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
     pub(crate) rule: &'static Rule,
-    /// Index into the context's subjects.
-    pub(crate) subject: usize,
+    pub(crate) subject: SubjectIx,
     pub(crate) blame: Blame,
     /// Evidence beyond the decision limit, nats; see [`confidence`].
     pub(crate) nats: f64,
     /// 1: decided. Less with alternatives or without a baseline.
     pub(crate) certainty: f64,
-    /// Strong enough to begin a hint with this window alone.
+    /// Strong enough to open a hint with this window alone.
     pub(crate) overwhelming: bool,
     pub(crate) summary: String,
     pub(crate) evidence: Vec<Evidence>,
     pub(crate) ruled_out: Vec<RuledOut>,
     /// Effects that this cause explains, as identifiers.
     pub(crate) effects: Vec<&'static str>,
-    /// Edges that it explains: indices into the context's edges.
-    pub(crate) edges: Vec<usize>,
+    /// Edges that it explains.
+    pub(crate) edges: Vec<EdgeIx>,
 }
 
 impl Finding {
-    /// Same subject and cause: same id, also when the blame moves as evidence comes in.
+    /// A decided finding at the limit, without evidence. Judges fill in the rest.
+    pub(crate) fn new(rule: &'static Rule, subject: SubjectIx, blame: Blame) -> Self {
+        Self {
+            rule,
+            subject,
+            blame,
+            nats: 0.0,
+            certainty: 1.0,
+            overwhelming: false,
+            summary: String::new(),
+            evidence: Vec::new(),
+            ruled_out: Vec::new(),
+            effects: Vec::new(),
+            edges: Vec::new(),
+        }
+    }
+
+    /// Same subject and cause: same id, also when the blame changes as evidence arrives.
     pub(crate) fn id(&self, subject: &SubjectId) -> u64 {
         Fnv::finish(subject_hash(subject).field(self.rule.id.as_bytes()))
     }
@@ -39,24 +60,24 @@ impl Finding {
         confidence(self.nats, self.certainty)
     }
 
-    /// From cause over its effects to the symptom.
+    /// From the cause over its effects to the symptom.
     pub(crate) fn chain(&self) -> Vec<String> {
         let links = [self.rule.id].into_iter().chain(self.effects.iter().copied());
         links.chain([self.rule.symptom]).map(Into::into).collect()
     }
 }
 
-/// Makes one finding of those with the same subject and cause: the strongest speaks for all their edges.
-/// Order: of first appearance.
+/// Merges findings with the same subject and cause: the strongest speaks for all their edges. Order: of first
+/// appearance.
 pub(crate) fn merge(findings: Vec<(SubjectId, Finding)>) -> Vec<(SubjectId, Finding)> {
     let mut places: BTreeMap<u64, usize> = BTreeMap::new();
     let mut out: Vec<(SubjectId, Finding)> = Vec::new();
-    let mut more = Vec::new();
+    let mut merged = Vec::new();
     for (subject, mut finding) in findings {
         let Some(&place) = places.get(&finding.id(&subject)) else {
             places.insert(finding.id(&subject), out.len());
             out.push((subject, finding));
-            more.push(0);
+            merged.push(0);
             continue;
         };
         let kept = &mut out[place].1;
@@ -70,21 +91,21 @@ pub(crate) fn merge(findings: Vec<(SubjectId, Finding)>) -> Vec<(SubjectId, Find
                 kept.blame.alternatives.push(name);
             }
         }
-        more[place] += 1;
+        merged[place] += 1;
     }
-    for ((_, finding), n) in out.iter_mut().zip(more).filter(|(_, n)| *n > 0) {
+    for ((_, finding), n) in out.iter_mut().zip(merged).filter(|(_, n)| *n > 0) {
         let edges = if n == 1 { "edge" } else { "edges" };
         finding.summary.push_str(&format!(" (and on {n} more {edges})"));
     }
     out
 }
 
-/// A culprit that nothing competes with.
+/// A culprit without alternatives.
 pub(crate) fn blame(kind: BlameKind, name: impl Into<String>) -> Blame {
     Blame { kind, name: name.into(), alternatives: Vec::new() }
 }
 
-/// One number from the kernel programs, without a baseline.
+/// One number without a baseline.
 pub(crate) fn evidence(signal: &str, observed: f64, unit: &str, place: &str, source: &str) -> Evidence {
     Evidence {
         signal: signal.into(),

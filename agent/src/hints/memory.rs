@@ -1,8 +1,52 @@
-//! What is normal: learned from windows without a finding.
+//! Normal values, learned from windows without a finding.
 
-pub(crate) mod path;
 pub(crate) mod mean;
+pub(crate) mod path;
 pub(crate) mod edge;
+pub(crate) mod pools;
 pub(crate) mod edges;
 pub(crate) mod host;
 pub(crate) mod dns;
+
+use super::{rule::Family, thresholds::Thresholds};
+use crate::state::{EdgeView, NodeView, SubjectId};
+use dns::DnsMemory;
+use edges::EdgeMemories;
+use host::HostMemory;
+use mean::Step;
+use std::collections::BTreeSet;
+
+/// Families and subjects with a finding or an open hint.
+pub(crate) type Troubled = BTreeSet<(Family, SubjectId)>;
+
+/// Everything that one Node's agent remembers between ticks.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) edges: EdgeMemories,
+    pub(crate) host: HostMemory,
+    pub(crate) dns: DnsMemory,
+}
+
+/// The windows that are safe to learn from.
+pub(crate) struct Clean<'a> {
+    /// Whether each edge of the view has no finding and no open hint.
+    pub(crate) edges: &'a [bool],
+    pub(crate) troubled: &'a Troubled,
+}
+
+impl Memory {
+    /// Records the facts that need no judgement. Call once per tick, before judging.
+    pub(crate) fn observe(&mut self, view: &NodeView, keys: &[u64], thresholds: &Thresholds) {
+        self.edges.observe(view, keys, thresholds);
+    }
+
+    /// Learns normal values from clean edges and subjects. Call once per tick, after judging.
+    pub(crate) fn learn(&mut self, view: &NodeView, keys: &[u64], thresholds: &Thresholds, clean: &Clean<'_>) {
+        let Some(step) = Step::new(view, self.edges.tick) else { return };
+        let edges = view.edges.iter().zip(keys.iter().copied()).zip(clean.edges);
+        let edges: Vec<(&EdgeView, u64)> = edges.filter(|(_, clean)| **clean).map(|(edge, _)| edge).collect();
+        self.edges.learn(&edges, view.at, thresholds, step);
+        self.host.learn(view, step.keep, clean.troubled);
+        self.dns.learn(view, thresholds, step, clean.troubled);
+    }
+}

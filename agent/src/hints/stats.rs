@@ -1,4 +1,4 @@
-//! Tests and formulas, free of any view.
+//! Statistical tests and formats.
 
 /// False-alarm rate of one loss test: the chance that the baseline alone makes so many episodes.
 pub(crate) const LOSS_ALPHA: f64 = 1e-6;

@@ -1,34 +1,33 @@
-//! Who suffers at the same time: a host-wide counter alone harms nobody, and blames nobody.
+//! Victims of drops at this Node. A counter of the whole Node blames nobody without a Pod that suffers at the same time.
 
 use crate::hints::{
-    context::excuse,
-    context::{Context, Edge},
+    context::{Context, Edge, SubjectIx, excuse},
     rule::Family,
     stats::poisson_tail_ln,
 };
 use netwhy_abi::{Failure, Retransmit};
 use std::collections::BTreeMap;
 
-/// Episodes that a verdict needs.
+/// Episodes that a victim needs.
 const MIN_EPISODES: u64 = 3;
-/// Chance that the baseline alone makes a victim. Together with the counter's own test the rates multiply, as far as the
-/// two are independent in normal times.
+/// Chance that the baseline alone makes a victim. It multiplies with the rate of the counter's own test, as far as the two
+/// are independent in normal times.
 const VICTIM_ALPHA: f64 = 1e-3;
 
-/// What a subject lost in the window.
+/// Losses of a subject in the window.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Victim {
-    pub(crate) subject: usize,
+    pub(crate) subject: SubjectIx,
     pub(crate) segments: u64,
     pub(crate) episodes: u64,
     expected: f64,
-    /// SYNs sent again, and attempts that were never answered.
+    /// SYNs sent again, and attempts without an answer.
     pub(crate) connects: u64,
     syns: u64,
     timed_out: u64,
 }
 
-/// Which edges may show the harm.
+/// Edges that may show the harm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// Those whose packets leave the Node.
@@ -38,7 +37,7 @@ pub(crate) enum Reach {
 }
 
 impl Victim {
-    /// Established connections lose packets, more than they usually do and than matters.
+    /// Established connections lose more packets than usual, and enough to matter.
     pub(crate) fn loses(&self, context: &Context<'_>) -> bool {
         self.episodes >= MIN_EPISODES
             && self.episodes as f64 >= context.thresholds.loss_ratio * self.segments as f64
@@ -51,7 +50,7 @@ impl Victim {
             || self.timed_out >= context.thresholds.connect_failures.max(1)
     }
 
-    /// For people.
+    /// The harm, for people.
     pub(crate) fn harm(&self) -> String {
         let loss = format!("{} loss episodes in {} segments", self.episodes, self.segments);
         let connects = format!("{} handshakes without an answer", self.connects);
@@ -63,21 +62,21 @@ impl Victim {
     }
 }
 
-/// Sums of each subject's edges, where there is anything at all.
+/// Sums over each subject's edges, where there is any loss.
 pub(crate) fn sums(context: &Context<'_>, reach: Reach) -> Vec<Victim> {
-    let mut all: BTreeMap<usize, Victim> = BTreeMap::new();
+    let mut all: BTreeMap<SubjectIx, Victim> = BTreeMap::new();
     let reaches = |edge: &Edge<'_>| reach == Reach::Any || edge.is_remote();
-    for (_, subject, edge) in context.free(Family::Host).filter(|(_, _, edge)| reaches(edge)) {
-        let t = edge.tally();
-        let victim = all.entry(subject).or_insert(Victim { subject, ..Victim::default() });
-        victim.syns += t.retransmits[Retransmit::Syn as usize];
-        victim.timed_out += t.failures(Failure::TimedOut);
+    for (subject, edge) in context.unclaimed(Family::Host).filter(|(_, edge)| reaches(edge)) {
+        let tally = edge.tally();
+        let victim = all.entry(subject.ix).or_insert(Victim { subject: subject.ix, ..Victim::default() });
+        victim.syns += tally.retransmits[Retransmit::Syn as usize];
+        victim.timed_out += tally.failures(Failure::TimedOut);
         victim.connects = victim.syns + victim.timed_out;
-        // Loss that a sender makes itself, and what it sent again without need, is nobody's harm.
+        // Loss that a sender makes itself, and spurious retransmissions, harm nobody.
         if excuse::can_be_judged(context, edge) {
-            victim.segments += t.data_segs_out;
-            victim.episodes += t.loss_episodes;
-            victim.expected += t.data_segs_out as f64 * edge.loss_baseline;
+            victim.segments += tally.data_segs_out;
+            victim.episodes += tally.loss_episodes;
+            victim.expected += tally.data_segs_out as f64 * edge.loss_baseline;
         }
     }
     all.into_values().filter(|v| v.episodes + v.connects > 0).collect()

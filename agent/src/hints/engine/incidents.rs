@@ -1,4 +1,4 @@
-//! Hints that belong together: one cause seen by many, and its effects on others.
+//! Incidents: hints that one cause explains.
 
 use crate::hints::rule::Rule;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// A hint as far as it decides with which others it belongs together.
+/// The facts of a hint that decide its incident.
 #[derive(Clone, Copy)]
 pub(crate) struct Member<'a> {
     pub(crate) rule: &'static Rule,
@@ -15,16 +15,16 @@ pub(crate) struct Member<'a> {
     pub(crate) subject: &'a SubjectId,
 }
 
-/// Where a hint belongs.
+/// The incident of a hint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// Which incident, counted from 0 in the order of first appearance.
+    /// Number of the incident, from 0 in the order of first appearance.
     pub(crate) incident: usize,
-    /// What at the blamed Pod explains it. `None`: it is no effect of another hint of this Node.
+    /// Cause at the blamed Pod. `None`: no other hint of this Node explains it.
     pub(crate) root: Option<&'static str>,
 }
 
-/// Hints of one cause and culprit, which are alike for all that follows.
+/// Hints of one cause and culprit.
 struct Group<'a> {
     rule: &'static Rule,
     culprit: (BlameKind, String),
@@ -33,8 +33,8 @@ struct Group<'a> {
     root: Option<&'static str>,
 }
 
-/// Sorts hints into incidents. Two belong to one when they have the same culprit, and the same cause or causes of which
-/// one makes the other; or when one blames a Pod for an effect whose cause the other found at that Pod.
+/// Sorts hints into incidents. Two hints belong together when they have the same culprit, and the same cause or causes of
+/// which one explains the other. They also do when one blames a Pod, and the other names the cause at that Pod.
 pub(crate) fn places(members: &[Member<'_>]) -> Vec<Place> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut known: BTreeMap<(&str, u8, String), usize> = BTreeMap::new();
@@ -74,7 +74,7 @@ fn join(groups: &mut [Group<'_>], a: usize, b: usize) {
     groups.iter_mut().filter(|group| group.incident == from).for_each(|group| group.incident = to);
 }
 
-/// Who is at fault, unmistakably: Pods and undecided blames of different subjects are different ones.
+/// The culprit without ambiguity: Pods, and undecided blames of different subjects, are different culprits.
 fn culprit(member: &Member<'_>) -> (BlameKind, String) {
     let Blame { kind, name, .. } = member.blame;
     let SubjectId { namespace, name: subject, .. } = member.subject;
@@ -91,7 +91,7 @@ fn culprit(member: &Member<'_>) -> (BlameKind, String) {
     (*kind, name)
 }
 
-/// `cause` is what is wrong at the Pod that `effect` blames.
+/// `effect` blames a Pod, and `cause` explains it there.
 fn explains_caller(cause: &Group<'_>, effect: &Group<'_>) -> bool {
     let SubjectId { namespace, name, .. } = cause.first.subject;
     effect.culprit.0 == BlameKind::PeerPod

@@ -1,24 +1,25 @@
-//! What is normal for DNS lookups, learnt while nothing is wrong with them.
+//! Normal values of DNS lookups.
 
-use crate::hints::{key::edge_key, memory::mean::Mean, rule::Family, thresholds::Thresholds};
+use super::{
+    Troubled,
+    mean::{Mean, Step},
+};
 use crate::{
+    hints::{key::edge_key, rule::Family, thresholds::Thresholds},
     sample::Lookups,
-    state::{DnsView, NodeView, SubjectId},
+    state::{DnsView, NodeView},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
-/// Servers that were not asked for so long are forgotten.
+/// Servers without a lookup for this long are forgotten.
 const FORGET: Duration = Duration::from_secs(600);
 /// Pairs of subject and server remembered (≈ 100 bytes each).
 const MAX_ROWS: usize = 20_000;
-/// Share of bad lookups that is always called normal: names that take their servers long exist everywhere.
+/// Share of bad lookups that is always called normal: every cluster has some slow names.
 const BAD_FLOOR: f64 = 0.01;
 /// Lookups after which a server's own share weighs as much as the floor.
 const SHRINK: f64 = 200.0;
-/// Slow by anybody's standard: what counts before a baseline is known, µs.
+/// Limit before a baseline is known, µs: slow by any standard.
 const COLD_US: f64 = 1_000_000.0;
 
 /// All subjects' servers.
@@ -48,7 +49,7 @@ impl DnsMemory {
         ((bad + SHRINK * BAD_FLOOR) / (all + SHRINK)).max(BAD_FLOOR)
     }
 
-    /// From which duration on a lookup is slow, µs.
+    /// Duration from which a lookup is slow, µs.
     pub(crate) fn limit_us(&self, row: &DnsView, thresholds: &Thresholds) -> f64 {
         match self.p50_us(row) {
             Some(usual) => (thresholds.rtt_inflation * usual).max(thresholds.dns_slow_ms * 1000.0),
@@ -56,32 +57,26 @@ impl DnsMemory {
         }
     }
 
-    /// Lookups of the window that were slow, or that nobody answered.
+    /// Lookups of the window that were slow or unanswered.
     pub(crate) fn bad(&self, row: &DnsView, thresholds: &Thresholds) -> u64 {
         let Lookups { durations, unanswered, .. } = &row.window;
         let fast = durations.count_up_to(self.limit_us(row, thresholds) as u32);
         durations.count() - fast + unanswered
     }
 
-    /// Learns from a window, but not of subjects in `busy`. `share`: part of the window that is new.
-    pub(crate) fn learn(
-        &mut self,
-        view: &NodeView,
-        thresholds: &Thresholds,
-        (keep, share): (f64, f64),
-        busy: &BTreeSet<(Family, SubjectId)>,
-    ) {
+    /// Learns from a window, except from subjects in trouble.
+    pub(crate) fn learn(&mut self, view: &NodeView, thresholds: &Thresholds, step: Step, troubled: &Troubled) {
         for row in &view.dns {
-            if busy.contains(&(Family::Dns, row.server.subject.clone())) {
+            if troubled.contains(&(Family::Dns, row.server.subject.clone())) {
                 continue;
             }
             let bad = self.bad(row, thresholds);
             let memory = self.rows.entry(edge_key(&row.server)).or_default();
             memory.last_at = view.at;
-            memory.bad = memory.bad * keep + bad as f64 * share;
-            memory.all = memory.all * keep + row.window.count() as f64 * share;
+            memory.bad = memory.bad * step.keep + bad as f64 * step.share;
+            memory.all = memory.all * step.keep + row.window.count() as f64 * step.share;
             if let Some(p50) = row.window.durations.quantile_us(0.5) {
-                memory.ln_p50.learn(p50.max(1.0).ln(), keep);
+                memory.ln_p50.learn(p50.max(1.0).ln(), step.keep);
             }
         }
         self.rows.retain(|_, row| view.at.saturating_sub(row.last_at) < FORGET);

@@ -1,7 +1,8 @@
-//! What is normal on this Node, learnt while nothing is wrong with it.
+//! Normal values of this Node: rates of its counters, CPU use and stalls of its subjects.
 
-use crate::hints::{key::subject_hash, memory::mean::Mean, rule::Family};
+use super::{Troubled, mean::Mean};
 use crate::{
+    hints::{key::subject_hash, rule::Family},
     sample::{Group, HostKey, Pressure},
     state::{CpuUser, NodeView, SubjectId},
 };
@@ -10,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-/// Who was not seen for so long is forgotten.
+/// Subjects absent for this long are forgotten.
 const FORGET: Duration = Duration::from_secs(600);
 
 /// Rates of the Node's counters; CPU use and stalls of its subjects.
@@ -20,7 +21,7 @@ pub(crate) struct HostMemory {
     subjects: BTreeMap<u64, SubjectMemory>,
 }
 
-/// One subject's normal times.
+/// One subject's normal values.
 #[derive(Debug, Default)]
 struct SubjectMemory {
     last_at: Duration,
@@ -28,7 +29,7 @@ struct SubjectMemory {
     cores: Mean,
 }
 
-/// What tasks wait for.
+/// A resource that tasks wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resource {
     Cpu,
@@ -77,13 +78,13 @@ impl HostMemory {
         self.subjects.get(&key(id))?.cores.get()
     }
 
-    /// Learns from a window, but not from what is amiss: `busy` are families and subjects with a finding or an open hint.
-    pub(crate) fn learn(&mut self, view: &NodeView, keep: f64, busy: &BTreeSet<(Family, SubjectId)>) {
+    /// Learns from a window, except from subjects and counters in trouble.
+    pub(crate) fn learn(&mut self, view: &NodeView, keep: f64, troubled: &Troubled) {
         let seconds = view.window.as_secs_f64();
-        let any = |family: Family| busy.iter().any(|(f, _)| *f == family);
+        let any = |family: Family| troubled.iter().any(|(f, _)| *f == family);
         let (drops, pressure) = (any(Family::Host), any(Family::Pressure));
-        let amiss: BTreeSet<&SubjectId> =
-            busy.iter().filter(|(f, _)| matches!(f, Family::Cpu | Family::Pressure)).map(|(_, id)| id).collect();
+        let in_trouble: BTreeSet<&SubjectId> =
+            troubled.iter().filter(|(f, _)| matches!(f, Family::Cpu | Family::Pressure)).map(|(_, id)| id).collect();
         if let Some(host) = &view.host {
             for (key, count) in &host.counters {
                 let frozen = if matches!(key.0.group(), Group::Pressure | Group::Cpu) { pressure } else { drops };
@@ -96,13 +97,13 @@ impl HostMemory {
         for subject in &view.subjects {
             let memory = self.subjects.entry(key(&subject.id)).or_default();
             memory.last_at = view.at;
-            if let Some(psi) = subject.window_pressure.filter(|_| !amiss.contains(&subject.id)) {
+            if let Some(psi) = subject.window_pressure.filter(|_| !in_trouble.contains(&subject.id)) {
                 for (mean, resource) in memory.stalls.iter_mut().zip(Resource::ALL) {
                     mean.learn(resource.some_us(&psi) as f64 / 1e6 / seconds, keep);
                 }
             }
         }
-        // Whoever starves others must not become normal while they starve.
+        // A neighbour that starves others must not become normal while they starve.
         if !pressure {
             for CpuUser { id, usage_us, weight: _ } in &view.cpu_users {
                 let memory = self.subjects.entry(key(id)).or_default();

@@ -1,14 +1,16 @@
-//! Averages that forget, and the clock that they share.
+//! Averages that forget, and the step by which they learn.
 
-use crate::sample::Tally;
+use crate::{sample::Tally, state::NodeView};
 use std::time::Duration;
 
-/// Segments that an edge must have sent before its own loss ratio weighs as much as its class's.
+/// Half-life of everything that is learned.
+const HALF_LIFE: Duration = Duration::from_secs(300);
+/// Segments after which an edge's own loss ratio weighs as much as its class's.
 pub(crate) const SHRINK_SEGMENTS: f64 = 2000.0;
-/// Clean ticks before an edge's RTT or rate baseline is believed: one whole window.
-pub(crate) const MIN_TICKS: u32 = 10;
+/// Clean ticks before a mean is believed: one whole window.
+const MIN_TICKS: u32 = 10;
 
-/// Decaying sums of episodes and segments.
+/// Decaying sums of loss episodes and segments.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Loss {
     pub(crate) episodes: f64,
@@ -16,11 +18,12 @@ pub(crate) struct Loss {
 }
 
 impl Loss {
-    pub(crate) fn learn(&mut self, tally: &Tally, keep: f64, share: f64) {
-        self.episodes = self.episodes * keep + tally.loss_episodes as f64 * share;
-        self.segments = self.segments * keep + tally.data_segs_out as f64 * share;
+    pub(crate) fn learn(&mut self, tally: &Tally, step: Step) {
+        self.episodes = self.episodes * step.keep + tally.loss_episodes as f64 * step.share;
+        self.segments = self.segments * step.keep + tally.data_segs_out as f64 * step.share;
     }
 
+    /// Episodes per segment, shrunk towards `prior` while few segments are known.
     pub(crate) fn ratio_towards(&self, prior: f64) -> f64 {
         (self.episodes + SHRINK_SEGMENTS * prior) / (self.segments + SHRINK_SEGMENTS)
     }
@@ -29,8 +32,8 @@ impl Loss {
 /// A mean that starts as the plain mean and forgets with [`HALF_LIFE`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Mean {
-    pub(crate) value: f64,
-    pub(crate) ticks: u32,
+    value: f64,
+    ticks: u32,
 }
 
 impl Mean {
@@ -42,25 +45,29 @@ impl Mean {
     pub(crate) fn get(&self) -> Option<f64> {
         (self.ticks >= MIN_TICKS).then_some(self.value)
     }
+
+    pub(crate) const fn ticks(&self) -> u32 {
+        self.ticks
+    }
 }
 
-/// Time of a tick, as an edge sees it.
-#[derive(Clone, Copy)]
-pub(crate) struct Clock {
-    pub(crate) at: Duration,
+/// How one tick changes every average.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
     pub(crate) window: Duration,
-    /// The window reaches further back than the one before.
-    pub(crate) window_grew: bool,
+    /// Jiffies per second. `None`: not measured yet.
     pub(crate) hz: Option<u32>,
-}
-
-/// What is the same for all edges that learn in one tick.
-#[derive(Clone, Copy)]
-pub(crate) struct Tick {
-    pub(crate) window: Duration,
-    pub(crate) hz: Option<u32>,
-    /// What stays of the past.
+    /// Weight that the past keeps.
     pub(crate) keep: f64,
-    /// Share of the window that is new.
+    /// Share of the window that is new: windows overlap, so each tick brings only a part of one.
     pub(crate) share: f64,
+}
+
+impl Step {
+    /// `tick`: time since the tick before. `None`: no time passed.
+    pub(crate) fn new(view: &NodeView, tick: Duration) -> Option<Self> {
+        let (seconds, window) = (tick.as_secs_f64(), view.window.as_secs_f64());
+        let keep = 0.5_f64.powf(seconds / HALF_LIFE.as_secs_f64());
+        (!tick.is_zero()).then(|| Self { window: view.window, hz: view.hz, keep, share: (seconds / window).min(1.0) })
+    }
 }

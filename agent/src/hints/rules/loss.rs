@@ -1,20 +1,17 @@
 //! Lost packets: on one path, or at this Node.
 
-use crate::hints::{
-    context::excuse::can_be_judged,
-    context::{Context, Edge},
-    culprit::loss::{Common, Judged, common_culprit, path_culprit},
-    culprit::this_node::Own,
-    finding::{Finding, blame, evidence},
-    rule::{Family, QueryTemplate, Rule},
-    rules::queries,
-    stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, percent, poisson_tail_ln},
-};
 use crate::{
-    api::{Blame, BlameKind, Evidence},
+    api::{BlameKind, Evidence},
+    hints::{
+        context::{Context, Edge, EdgeIx, SubjectIx, excuse::can_be_judged},
+        culprit::loss::{self, Shared, Tested},
+        finding::{Finding, evidence},
+        rule::{Family, QueryTemplate, Rule},
+        rules::queries,
+        stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, percent, poisson_tail_ln},
+    },
     state::PeerId,
 };
-use netwhy_abi::Retransmit;
 use std::collections::BTreeMap;
 
 const SIGNALS: &[&str] = &[
@@ -24,31 +21,32 @@ const SIGNALS: &[&str] = &[
     "netwhy_tcp_limited_seconds_total",
     "netwhy_tcp_min_rtt_seconds",
 ];
-const MINIMUM: &str = "`min_segments` data segments on the edge; edges with fewer are pooled per peer, then over the \
-                       Node. 3 episodes. Without enough segments, 3 timeouts.";
-const RULED_OUT_BY: &str = "Senders held back by the peer's window or their own buffer; retransmissions of which half \
-                            or more were unneeded (reordering, late acknowledgements); retransmissions by timers alone \
-                            while round trips take twice as long as usual (late, not lost); bulk senders with a standing \
-                            queue and less than 5 × `loss_ratio`, which is how congestion control finds the rate; an \
-                            edge that answers nothing at all, or is about to (`peer_unreachable`). Loss of pure acknowledgements, and \
-                            of what a Pod only receives, is invisible here: the sender's Node sees it.";
+const MINIMUM: &str = "`min_segments` data segments on the edge. Edges with fewer are pooled per peer, then over the \
+                       Node. 3 episodes, or 3 timeouts where there are too few segments.";
+const RULED_OUT_BY: &str = "The peer's window or the Pod's own buffer holds the sender back. At least half of the \
+                            retransmissions are spurious (reordering, late acknowledgements). Only timers resend, \
+                            while the RTT is twice as long as usual: late, not lost. A bulk sender has a standing \
+                            queue and loses less than 5 × `loss_ratio`: that is how congestion control finds the \
+                            rate. The edge answers nothing at all, or stops answering (`peer_unreachable`). Lost pure \
+                            acknowledgements, and losses of data that a Pod only receives, don't show here: the \
+                            sender's Node sees them.";
 
 pub(crate) const NODE_PACKET_LOSS: Rule = Rule {
     id: "node_packet_loss",
     family: Family::Loss,
     order: 200,
     symptom: "packet_loss",
-    meaning: "Most peers of this Node are reached with losses: packets get lost at this Node (NIC, queue, cable, switch \
-              port), not at its peers.",
+    meaning: "Most peers of this Node have losses: packets are lost at this Node (NIC, queue, cable, switch port), \
+              not at its peers.",
     signals: SIGNALS,
-    test: "`path_loss` holds for an edge; and of all that could explain the losses of all edges together (this Node, each \
-           path, each Pod) this Node does so best: a penalised likelihood that needs at least 3 lossy peers, a share of 30 % of \
-           all (half, or stronger evidence), and stands without any one of them. Not when all are of one Pod while other Pods' \
-           peers are clean, or all in one other zone.",
+    test: "`path_loss` holds for an edge, and this Node explains the losses of all edges together better than any \
+           path or Pod does. The test is a penalised likelihood. It needs at least 3 lossy peers and a share of 30 % \
+           of all peers (below half, stronger evidence), and must hold without any one of them. It fails when all \
+           losses belong to one Pod while peers of other Pods are clean, or lie in one other zone.",
     minimum: MINIMUM,
     ruled_out_by: RULED_OUT_BY,
-    action: "Check the Node's interface errors and drops, queue discipline, cable and switch port; drain the Node if it \
-             goes on.",
+    action: "Check the Node's interface errors and drops, queue discipline, cable and switch port. Drain the Node if \
+             it goes on.",
     caused_by: &["node_nic_drops", "node_qdisc_drops", "node_softnet_drops"],
     caused_by_at_peer: &[],
     queries: &[QueryTemplate {
@@ -63,19 +61,19 @@ pub(crate) const PATH_LOSS: Rule = Rule {
     family: Family::Loss,
     order: 210,
     symptom: "packet_loss",
-    meaning: "Packets to one peer get lost while this Node's other peers are fine. Several Pods with losses to the same \
-              peer point to the peer; one alone leaves path and peer undecided. Losses to one Pod's address alone point to that \
-              Pod, and those to all peers of another zone to the path between the zones. Until others are shown to be \
-              clean, this Node and the path to the peer's zone stay suspects.",
+    meaning: "Packets to one peer are lost while this Node's other peers are fine. Several Pods with losses to the \
+              same peer point to the peer. One Pod alone leaves path and peer undecided. Losses to one Pod's address \
+              alone point to that Pod, and losses to all peers of another zone to the path between the zones. Until \
+              other peers are shown to be clean, this Node and the path to the peer's zone stay suspects.",
     signals: SIGNALS,
-    test: "Loss episodes (bursts, not segments) against the edge's baseline, Poisson upper tail, false-alarm rate 1e-6 \
-           per window and edge (1e-12: begins at once), and episodes per data segment of at least `loss_ratio`. \
-           Baseline: the edge's clean windows, half-life 5 min, shrunk towards its peer class, never below 1e-4, \
-           frozen while a hint is open.",
+    test: "Loss episodes (bursts, not segments) exceed the edge's baseline: Poisson upper tail, false-alarm rate 1e-6 \
+           per window and edge (1e-12 opens the hint at once). The episodes per data segment reach `loss_ratio`. The \
+           baseline comes from the edge's clean windows (half-life 5 min). It is shrunk towards the peer class, never \
+           below 1e-4, and frozen while a hint is open.",
     minimum: MINIMUM,
     ruled_out_by: RULED_OUT_BY,
-    action: "Compare from another Node (`kubectl netwhy matrix`): if it loses to the same peer, check that peer's Node, \
-             else the path between the two.",
+    action: "Compare from another Node (`kubectl netwhy matrix`). If it also loses packets to that peer, check the \
+             peer's Node, else the path between the two.",
     caused_by: &[
         "path_mtu_blackhole",
         "node_conntrack_full",
@@ -88,50 +86,41 @@ pub(crate) const PATH_LOSS: Rule = Rule {
     queries: &[QueryTemplate { shows: "loss episodes per segment sent", promql: queries::LOSS }],
 };
 
-/// Episodes that a verdict needs, and timeouts where segments are few.
+/// Episodes that a finding needs, and timeouts where there are few segments.
 const MIN_EPISODES: u64 = 3;
-/// Segments that a clean edge in the Node's pool must have sent to count as a clean peer.
+/// Segments that a clean edge in the Node's pool needs to count as a clean peer.
 const POOL_SEGMENTS: u64 = 20;
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
-    let judged = test_edges(context);
-    if judged.lossy.is_empty() {
+    let tested = test_edges(context);
+    if tested.lossy.is_empty() {
         return Vec::new();
     }
-    let (bad, all) = judged.peers(context);
-    let culprit = common_culprit(context, &judged);
-    let (mut counts, mut score) = ((bad.len(), all.len()), None);
-    if let Some(Common::Node(own)) = &culprit {
-        // Peers that alone show too little of it are among them.
-        (counts, score) = ((own.bad, own.peers), Some(own.score));
+    let peers = tested.peers(context);
+    let shared = loss::shared(context, &tested);
+    let (mut lossy_peers, mut all_peers, mut score) = (peers.lossy.len(), peers.all.len(), None);
+    if let Some(Shared::ThisNode(node)) = &shared {
+        // Includes peers that alone show too little loss.
+        (lossy_peers, all_peers, score) = (node.bad, node.peers, Some(node.score));
     }
 
-    // One finding per subject for a common culprit, else one per edge.
-    let mut groups: BTreeMap<(usize, Option<usize>), Vec<usize>> = BTreeMap::new();
-    for (edge, subject) in &judged.lossy {
-        let common = culprit.is_some() && context.edges[*edge].is_remote();
-        groups.entry((*subject, (!common).then_some(*edge))).or_default().push(*edge);
+    // One finding per subject for a shared culprit, else one per edge.
+    let mut groups: BTreeMap<(SubjectIx, Option<EdgeIx>), Vec<EdgeIx>> = BTreeMap::new();
+    for (edge, subject) in &tested.lossy {
+        let is_shared = shared.is_some() && context.edge(*edge).is_remote();
+        groups.entry((*subject, (!is_shared).then_some(*edge))).or_default().push(*edge);
     }
-    let finding = |((subject, single), edges): ((usize, Option<usize>), Vec<usize>)| {
-        let (rule, blame) = match (&culprit, single) {
-            (Some(Common::Node(Own { alternatives, .. })), None) => {
-                let alternatives = alternatives.clone();
-                (&NODE_PACKET_LOSS, Blame { alternatives, ..blame(BlameKind::Node, context.node) })
-            }
-            (Some(Common::Zone(zone)), None) => {
-                let name = format!("{}↔{zone}", context.zone.unwrap_or_default());
-                (&PATH_LOSS, Blame { alternatives: vec![context.node.to_owned()], ..blame(BlameKind::ZonePair, name) })
-            }
-            (Some(Common::Subject), None) => (
-                &PATH_LOSS,
-                Blame {
-                    alternatives: vec![context.node.to_owned()],
-                    ..blame(BlameKind::Pod, context.subjects[subject].name())
-                },
-            ),
-            _ => (&PATH_LOSS, path_culprit(context, &judged, subject, edges[0], bad.len())),
+    let finding = |((subject, single), edges): ((SubjectIx, Option<EdgeIx>), Vec<EdgeIx>)| {
+        let (rule, blame) = match (&shared, single) {
+            (Some(shared @ Shared::ThisNode(_)), None) => (&NODE_PACKET_LOSS, shared.blame(context, subject)),
+            (Some(shared), None) => (&PATH_LOSS, shared.blame(context, subject)),
+            _ => (&PATH_LOSS, loss::path(context, &tested, context.edge(edges[0]), peers.lossy.len())),
         };
-        let mut finding = describe(context, rule, blame, subject, edges, counts);
+        let mut finding = describe(
+            context,
+            Finding { edges, ..Finding::new(rule, subject, blame) },
+            LossyPeers { lossy: lossy_peers, all: all_peers },
+        );
         if rule.id == NODE_PACKET_LOSS.id {
             finding.evidence.extend(score.map(|nats| evidence("blame_score", nats, "nats", context.node, "netwhy")));
         }
@@ -140,128 +129,142 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     groups.into_iter().map(finding).collect()
 }
 
-fn test_edges(context: &Context<'_>) -> Judged {
-    let mut judged = Judged::default();
-    let mut small: BTreeMap<PeerId, Vec<(usize, usize)>> = BTreeMap::new();
-    for (i, s, edge) in context.free(Family::Loss).filter(|(_, _, e)| can_be_judged(context, e)) {
-        if edge.tally().data_segs_out >= context.thresholds.min_segments || timeouts_alone(edge) {
-            let set = if is_lossy(context, &[i]) { &mut judged.lossy } else { &mut judged.clean };
-            set.insert(i, s);
+fn test_edges(context: &Context<'_>) -> Tested {
+    let mut tested = Tested::default();
+    let mut small: BTreeMap<PeerId, Vec<(EdgeIx, SubjectIx)>> = BTreeMap::new();
+    for (subject, edge) in context.unclaimed(Family::Loss).filter(|(_, edge)| can_be_judged(context, edge)) {
+        if edge.tally().data_segs_out >= context.thresholds.min_segments || has_timeouts_alone(edge) {
+            let lossy = is_lossy(context, Sums::new(context, &[edge.ix]));
+            let set = if lossy { &mut tested.lossy } else { &mut tested.clean };
+            set.insert(edge.ix, subject.ix);
         } else {
-            small.entry(edge.view.peer_id()).or_default().push((i, s));
+            small.entry(edge.view.peer_id()).or_default().push((edge.ix, subject.ix));
         }
     }
     let mut rest = Vec::new();
     for pool in small.into_values() {
-        if !sort_pool(context, &pool, &mut judged) {
+        if !test_pool(context, &pool, &mut tested) {
             rest.extend(pool);
         }
     }
-    sort_pool(context, &rest, &mut judged);
-    judged
+    test_pool(context, &rest, &mut tested);
+    tested
 }
 
-/// Judges a pool of small edges as one. False when it is still too small.
-fn sort_pool(context: &Context<'_>, pool: &[(usize, usize)], judged: &mut Judged) -> bool {
-    let edges: Vec<usize> = pool.iter().map(|(i, _)| *i).collect();
-    if sum(context, &edges, |e| e.tally().data_segs_out) < context.thresholds.min_segments {
+/// Tests a pool of small edges as one. False when it is still too small.
+fn test_pool(context: &Context<'_>, pool: &[(EdgeIx, SubjectIx)], tested: &mut Tested) -> bool {
+    let edges: Vec<EdgeIx> = pool.iter().map(|(edge, _)| *edge).collect();
+    let sums = Sums::new(context, &edges);
+    if sums.segments < context.thresholds.min_segments {
         return false;
     }
-    let lossy = is_lossy(context, &edges);
-    for (i, s) in pool {
-        let tally = context.edges[*i].tally();
+    let lossy = is_lossy(context, sums);
+    for (edge, subject) in pool {
+        let tally = context.edge(*edge).tally();
         if lossy && tally.loss_episodes > 0 {
-            judged.lossy.insert(*i, *s);
+            tested.lossy.insert(*edge, *subject);
         } else if !lossy || tally.data_segs_out >= POOL_SEGMENTS {
-            judged.clean.insert(*i, *s);
+            tested.clean.insert(*edge, *subject);
         }
     }
     true
 }
 
-fn sum(context: &Context<'_>, edges: &[usize], of: impl Fn(&Edge<'_>) -> u64) -> u64 {
-    edges.iter().map(|i| of(&context.edges[*i])).sum()
-}
-
-fn expected(context: &Context<'_>, edges: &[usize]) -> f64 {
-    edges.iter().map(|i| &context.edges[*i]).map(|e| e.tally().data_segs_out as f64 * e.loss_baseline).sum()
-}
-
-fn is_lossy(context: &Context<'_>, edges: &[usize]) -> bool {
-    let episodes = sum(context, edges, |e| e.tally().loss_episodes);
-    let segments = sum(context, edges, |e| e.tally().data_segs_out);
-    episodes >= MIN_EPISODES
-        && episodes as f64 >= context.thresholds.loss_ratio * segments as f64
-        && poisson_tail_ln(episodes, expected(context, edges)) <= LOSS_ALPHA.ln()
-}
-
-fn timeouts_alone(edge: &Edge<'_>) -> bool {
+fn has_timeouts_alone(edge: &Edge<'_>) -> bool {
     edge.only_timeouts() && edge.timeouts() >= MIN_EPISODES
 }
 
-fn describe(
-    context: &Context<'_>,
-    rule: &'static Rule,
-    blame: Blame,
-    subject: usize,
-    edges: Vec<usize>,
-    (bad, all): (usize, usize),
-) -> Finding {
-    let who = &context.subjects[subject];
-    let first = &context.edges[edges[0]];
-    let place = if edges.len() == 1 { context.place(first) } else { format!("{}→*", context.node) };
-    let episodes = sum(context, &edges, |e| e.tally().loss_episodes);
-    let segments = sum(context, &edges, |e| e.tally().data_segs_out).max(1);
-    let lambda = expected(context, &edges);
-    let ln_p = poisson_tail_ln(episodes, lambda);
-    let (ratio, usual) = (episodes as f64 / segments as f64, lambda / segments as f64);
-    let target = match edges.len() {
+/// Sums over some edges.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    episodes: u64,
+    segments: u64,
+    timeouts: u64,
+    fast_retransmits: u64,
+    /// Episodes in normal times.
+    expected: f64,
+}
+
+impl Sums {
+    fn new(context: &Context<'_>, edges: &[EdgeIx]) -> Self {
+        let mut sums = Self::default();
+        for edge in edges.iter().map(|ix| context.edge(*ix)) {
+            let tally = edge.tally();
+            sums.episodes += tally.loss_episodes;
+            sums.segments += tally.data_segs_out;
+            sums.timeouts += edge.timeouts();
+            sums.fast_retransmits += edge.fast_retransmits();
+            sums.expected += tally.data_segs_out as f64 * edge.loss_baseline;
+        }
+        sums
+    }
+}
+
+fn is_lossy(context: &Context<'_>, sums: Sums) -> bool {
+    sums.episodes >= MIN_EPISODES
+        && sums.episodes as f64 >= context.thresholds.loss_ratio * sums.segments as f64
+        && poisson_tail_ln(sums.episodes, sums.expected) <= LOSS_ALPHA.ln()
+}
+
+/// Numbers of peers.
+#[derive(Clone, Copy)]
+struct LossyPeers {
+    lossy: usize,
+    all: usize,
+}
+
+/// Fills in the finding's numbers and texts.
+fn describe(context: &Context<'_>, finding: Finding, peers: LossyPeers) -> Finding {
+    let subject = context.subject(finding.subject);
+    let first = context.edge(finding.edges[0]);
+    let sums = Sums::new(context, &finding.edges);
+    let segments = sums.segments.max(1);
+    let ln_p = poisson_tail_ln(sums.episodes, sums.expected);
+    let (ratio, usual) = (sums.episodes as f64 / segments as f64, sums.expected / segments as f64);
+    let target = match finding.edges.len() {
         1 => first.peer_name(),
         n => format!("{n} peers"),
     };
-    let source = "ebpf:tcp_retransmit_skb";
-    let number =
-        |signal: &str, observed: u64, unit: &str, source: &str| evidence(signal, observed as f64, unit, &place, source);
-    let mut numbers = vec![
-        Evidence {
-            baseline: Some(usual),
-            ..evidence("netwhy_tcp_loss_episodes_total", ratio, "ratio", &place, source)
-        },
-        number("netwhy_tcp_loss_episodes_total", episodes, "episodes", source),
-        number("netwhy_tcp_segments_sent_total", segments, "segments", "ebpf:tcp_sock"),
-        number(
-            "netwhy_tcp_retransmitted_segments_total{type=\"timeout\"}",
-            sum(context, &edges, |e| e.timeouts()),
-            "segments",
-            source,
-        ),
-        evidence("lossy_peers", bad as f64, &format!("of {all} peers"), context.node, "netwhy"),
-    ];
-    numbers.extend(first.min_rtt(&place));
-    let certainty = if blame.alternatives.len() > 1 || blame.kind == BlameKind::None { 0.8 } else { 1.0 };
+    let undecided = finding.blame.alternatives.len() > 1 || finding.blame.kind == BlameKind::None;
     Finding {
-        rule,
-        subject,
         // Nats by which the observed ratio explains the window better than the baseline, beyond the decision limit.
         nats: (-ln_p + LOSS_ALPHA.ln()).max(0.0),
-        certainty,
-        // Timers alone may turn out to be of a peer that answers nothing, or is only late.
-        overwhelming: ln_p <= OVERWHELMING_ALPHA.ln()
-            && sum(context, &edges, |e| e.tally().retransmits[Retransmit::Fast as usize]) > 0,
+        certainty: if undecided { 0.8 } else { 1.0 },
+        // Timeouts alone may come from a peer that answers nothing, or is only late.
+        overwhelming: ln_p <= OVERWHELMING_ALPHA.ln() && sums.fast_retransmits > 0,
         summary: format!(
-            "{} loses packets to {target}: {episodes} loss episodes in {segments} segments ({}, normally {}); {bad} of \
-             {all} peers of {} are lossy",
-            who.name(),
+            "{} loses packets to {target}: {} loss episodes in {segments} segments ({}, normally {}); {} of {} peers of {} \
+             are lossy",
+            subject.name(),
+            sums.episodes,
             percent(ratio),
             percent(usual),
+            peers.lossy,
+            peers.all,
             context.node
         ),
-        evidence: numbers,
-        ruled_out: context.not_limited(first).chain(who.not_throttled(context.thresholds)).collect(),
-        blame,
-        effects: Vec::new(),
-        edges,
+        evidence: numbers(context, &finding, sums, peers),
+        ruled_out: context.rule_out_limits(first).chain(subject.rule_out_throttling(context.thresholds)).collect(),
+        ..finding
     }
+}
+
+fn numbers(context: &Context<'_>, finding: &Finding, sums: Sums, peers: LossyPeers) -> Vec<Evidence> {
+    let first = context.edge(finding.edges[0]);
+    let place = if finding.edges.len() == 1 { context.place(first) } else { format!("{}→*", context.node) };
+    let segments = sums.segments.max(1) as f64;
+    let (episodes, source) = ("netwhy_tcp_loss_episodes_total", "ebpf:tcp_retransmit_skb");
+    let ratio = evidence(episodes, sums.episodes as f64 / segments, "ratio", &place, source);
+    let timeouts = "netwhy_tcp_retransmitted_segments_total{type=\"timeout\"}";
+    let mut numbers = vec![
+        Evidence { baseline: Some(sums.expected / segments), ..ratio },
+        evidence(episodes, sums.episodes as f64, "episodes", &place, source),
+        evidence("netwhy_tcp_segments_sent_total", segments, "segments", &place, "ebpf:tcp_sock"),
+        evidence(timeouts, sums.timeouts as f64, "segments", &place, source),
+        evidence("lossy_peers", peers.lossy as f64, &format!("of {} peers", peers.all), context.node, "netwhy"),
+    ];
+    numbers.extend(first.min_rtt(&place));
+    numbers
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
-//! What the API server says of the Pod itself, which its phase hides.
+//! The API server's status of the Pod itself, which its phase hides.
 
-use crate::hints::{
-    context::{Context, Subject},
-    finding::{Finding, blame, evidence},
-    rule::{Family, QueryTemplate, Rule},
-};
 use crate::{
     api::{BlameKind, Evidence},
+    hints::{
+        context::{Context, Subject},
+        finding::{Finding, blame, evidence},
+        rule::{Family, QueryTemplate, Rule},
+    },
     pods::{ContainerInfo, ContainerState, Ended, PodInfo},
 };
 
@@ -20,11 +20,12 @@ pub(crate) const POD_OOM_KILLED: Rule = Rule {
     meaning: "The kernel killed a process of the Pod because it used more memory than its limit. Its connections were \
               reset, and its callers failed.",
     signals: &["netwhy_oom_kills_total", "status.containerStatuses[].lastState.terminated.reason"],
-    test: "A kill counted by the Pod's cgroups in the window, or a container that ended with `OOMKilled` within the last \
-           5 minutes. Both are facts: no false alarm by chance.",
+    test: "The Pod's cgroups count a kill in the window, or a container ended with `OOMKilled` within the last 5 \
+           minutes. Both are facts: no false alarm by chance.",
     minimum: "One kill.",
     ruled_out_by: "Nothing.",
-    action: "Raise the memory limit, or find what grew: compare the working set with the limit before the kill.",
+    action: "Raise the memory limit, or find the memory that grew: compare the working set with the limit before the \
+             kill.",
     caused_by: &[],
     caused_by_at_peer: &[],
     queries: &[QueryTemplate { shows: "kills for memory", promql: "increase(netwhy_oom_kills_total{S}[10m])" }],
@@ -39,8 +40,8 @@ pub(crate) const POD_RESTARTING: Rule = Rule {
     signals: STATUS,
     test: "A container waits in `CrashLoopBackOff`, or restarted at least twice with the last end within 10 minutes.",
     minimum: "Two restarts, or the kubelet's own verdict.",
-    ruled_out_by: "`pod_oom_killed` explains it: then it is a link of that chain. A Pod that is being deleted.",
-    action: "Read the previous run's log (`kubectl logs --previous`), and what its exit code says.",
+    ruled_out_by: "`pod_oom_killed` explains it: then it is a link of that chain. The Pod is being deleted.",
+    action: "Read the log of the previous run (`kubectl logs --previous`), and check its exit code.",
     caused_by: &["pod_oom_killed"],
     caused_by_at_peer: &[],
     queries: &[QueryTemplate { shows: "hints about it", promql: "max by (cause, blame) (netwhy_hint{S})" }],
@@ -51,42 +52,49 @@ pub(crate) const POD_NOT_RUNNING: Rule = Rule {
     family: Family::Status,
     order: 30,
     symptom: "not_running",
-    meaning: "The Pod does not serve: a container can't be started (image, configuration, volume), an init container does \
-              not get through, a probe fails, or the Pod was evicted.",
+    meaning: "The Pod does not serve: a container can't start (image, configuration, volume), an init container does \
+              not finish, a probe fails, or the Pod was evicted.",
     signals: STATUS,
     test: "A container waits for a reason that does not pass by itself (such as `ImagePullBackOff` or \
-           `CreateContainerConfigError`); or waits to be made for more than 60 s; or the Pod has not been ready for more \
-           than 30 s; or it failed within the last hour.",
+           `CreateContainerConfigError`), or waits for its creation for more than 60 s. Or the Pod has not been ready \
+           for more than 30 s, or failed within the last hour.",
     minimum: "The kubelet's status.",
-    ruled_out_by: "`pod_restarting` or `pod_oom_killed` explain it. A Pod that is being deleted or did its work.",
-    action: "Mend what the message names; `kubectl describe pod` shows the whole.",
+    ruled_out_by: "`pod_restarting` or `pod_oom_killed` explains it. The Pod is being deleted, or has completed.",
+    action: "Correct the problem that the message names. `kubectl describe pod` shows all details.",
     caused_by: &["pod_oom_killed", "pod_restarting"],
     caused_by_at_peer: &[],
     queries: &[QueryTemplate { shows: "hints about it", promql: "max by (cause, blame) (netwhy_hint{S})" }],
 };
 
+/// Time for which an OOM kill counts, ms.
 const OOM_MS: i64 = 300_000;
+/// Time since the last end for which restarts count, ms.
 const RESTART_MS: i64 = 600_000;
+/// Time for which a failed Pod counts, ms.
 const FAILED_MS: i64 = 3_600_000;
+/// Time that the creation of a container may take, ms.
 const CREATE_MS: i64 = 60_000;
+/// Time for which a Pod may be unready, ms.
 const UNREADY_MS: i64 = 30_000;
+/// Restarts that a loop needs.
 const MIN_RESTARTS: u32 = 2;
-/// Waiting reasons that pass by themselves, usually.
+/// Waiting reasons that usually pass by themselves.
 const PASSING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+/// The kubelet's name for a restart loop.
 const CRASH_LOOP: &str = "CrashLoopBackOff";
-/// Weight of a fact, nats: far beyond chance.
+/// Weight of a fact, nats: beyond any chance.
 const FACT: f64 = 20.0;
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
-    let alive = context.subjects.iter().enumerate().filter(|(_, s)| s.view.gone_since.is_none());
+    let alive = context.subjects().iter().filter(|s| s.view.gone_since.is_none());
     alive
-        .flat_map(|(index, subject)| {
+        .flat_map(|subject| {
             let pod = subject.view.pod.as_deref().filter(|pod| pod.deleting_ms.is_none());
             let now = context.unix_ms;
             [
-                oom(index, subject, pod, now),
-                pod.and_then(|pod| restarting(index, subject, pod, now)),
-                pod.and_then(|pod| not_running(index, subject, pod, now)),
+                oom(subject, pod, now),
+                pod.and_then(|pod| restarting(subject, pod, now)),
+                pod.and_then(|pod| not_running(subject, pod, now)),
             ]
         })
         .flatten()
@@ -97,23 +105,17 @@ fn within(at: Option<i64>, now: i64, ms: i64) -> bool {
     at.is_some_and(|at| now - at <= ms)
 }
 
-fn finding(rule: &'static Rule, index: usize, name: &str, summary: String, numbers: Vec<Evidence>) -> Finding {
+fn finding(rule: &'static Rule, subject: &Subject<'_>, summary: String, numbers: Vec<Evidence>) -> Finding {
     Finding {
-        rule,
-        subject: index,
-        blame: blame(BlameKind::Pod, name),
         nats: FACT,
-        certainty: 1.0,
         overwhelming: true,
         summary,
         evidence: numbers,
-        ruled_out: Vec::new(),
-        effects: Vec::new(),
-        edges: Vec::new(),
+        ..Finding::new(rule, subject.ix, blame(BlameKind::Pod, subject.name()))
     }
 }
 
-/// The run that ended last: the present state's, else the one before.
+/// The run that ended last: that of the present state, else the one before.
 fn last_end(container: &ContainerInfo) -> Option<&Ended> {
     match &container.state {
         ContainerState::Ended(ended) => Some(ended),
@@ -125,7 +127,7 @@ fn restarts(container: &ContainerInfo, name: &str) -> Evidence {
     evidence("restartCount", f64::from(container.restarts), "restarts", name, "api:pods")
 }
 
-fn oom(index: usize, subject: &Subject<'_>, pod: Option<&PodInfo>, now: i64) -> Option<Finding> {
+fn oom(subject: &Subject<'_>, pod: Option<&PodInfo>, now: i64) -> Option<Finding> {
     let name = subject.name();
     let kills = subject.view.window_oom_kills;
     let killed = pod.into_iter().flat_map(|pod| &pod.containers);
@@ -134,7 +136,7 @@ fn oom(index: usize, subject: &Subject<'_>, pod: Option<&PodInfo>, now: i64) -> 
         return None;
     }
     let mut numbers = vec![evidence("netwhy_oom_kills_total", kills as f64, "kills", name, "memory.events")];
-    let what = match killed {
+    let text = match killed {
         Some(container) => {
             numbers.push(restarts(container, name));
             let limit = container.memory_limit.as_deref().unwrap_or("none of its own");
@@ -145,10 +147,10 @@ fn oom(index: usize, subject: &Subject<'_>, pod: Option<&PodInfo>, now: i64) -> 
         }
         None => format!("{kills} of its processes were killed for memory in the window"),
     };
-    Some(finding(&POD_OOM_KILLED, index, name, format!("{name}: {what}"), numbers))
+    Some(finding(&POD_OOM_KILLED, subject, format!("{name}: {text}"), numbers))
 }
 
-fn restarting(index: usize, subject: &Subject<'_>, pod: &PodInfo, now: i64) -> Option<Finding> {
+fn restarting(subject: &Subject<'_>, pod: &PodInfo, now: i64) -> Option<Finding> {
     let loops = |c: &&ContainerInfo| {
         matches!(&c.state, ContainerState::Waiting(why) if why.reason == CRASH_LOOP)
             || (c.restarts >= MIN_RESTARTS && within(last_end(c).and_then(|e| e.at_ms), now, RESTART_MS))
@@ -160,7 +162,7 @@ fn restarting(index: usize, subject: &Subject<'_>, pod: &PodInfo, now: i64) -> O
             let meaning = end.exit_meaning().map(|text| format!(": {text}")).unwrap_or_default();
             format!("it last ended with exit code {}{meaning}", end.exit_code)
         }
-        None => "how it ended is not told".to_owned(),
+        None => "how it ended is not known".to_owned(),
     };
     let mut numbers = vec![restarts(container, name)];
     if let Some(end) = last_end(container) {
@@ -168,13 +170,13 @@ fn restarting(index: usize, subject: &Subject<'_>, pod: &PodInfo, now: i64) -> O
     }
     let times = if container.restarts == 1 { "once".to_owned() } else { format!("{} times", container.restarts) };
     let text = format!("{name}: container {} restarted {times}; {end}", container.name);
-    Some(finding(&POD_RESTARTING, index, name, text, numbers))
+    Some(finding(&POD_RESTARTING, subject, text, numbers))
 }
 
-fn not_running(index: usize, subject: &Subject<'_>, pod: &PodInfo, now: i64) -> Option<Finding> {
+fn not_running(subject: &Subject<'_>, pod: &PodInfo, now: i64) -> Option<Finding> {
     let name = subject.name();
     let age = (now - pod.created_ms).max(0);
-    let (what, since_ms) = failed(pod, now).or_else(|| waiting(pod, age)).or_else(|| unready(pod, now))?;
+    let (problem, since_ms) = failed(pod, now).or_else(|| waiting(pod, age)).or_else(|| unready(pod, now))?;
     let seconds = since_ms.max(0) as f64 / 1e3;
     let mut numbers = vec![evidence("not_running_for", seconds, "seconds", name, "api:pods")];
     let warning = pod.events.first();
@@ -182,10 +184,10 @@ fn not_running(index: usize, subject: &Subject<'_>, pod: &PodInfo, now: i64) -> 
         numbers.push(evidence(&warning.why.reason, f64::from(warning.count), "events", name, "api:events"));
     }
     let warning = warning.map(|w| format!("; last warning: {}: {}", w.why.reason, w.why.message)).unwrap_or_default();
-    Some(finding(&POD_NOT_RUNNING, index, name, format!("{name} does not serve: {what}{warning}"), numbers))
+    Some(finding(&POD_NOT_RUNNING, subject, format!("{name} does not serve: {problem}{warning}"), numbers))
 }
 
-/// (What is wrong, for how long in ms.)
+/// Problem for people, and its duration, ms.
 type Wrong = (String, i64);
 
 fn failed(pod: &PodInfo, now: i64) -> Option<Wrong> {
@@ -209,11 +211,11 @@ fn waiting(pod: &PodInfo, age: i64) -> Option<Wrong> {
         }
         _ => None,
     };
-    // Reasons that stay first; a main container merely waits for a stuck init container.
+    // Reasons that stay come first: a main container only waits for a stuck init container.
     let stays =
         |c: &&ContainerInfo| matches!(&c.state, ContainerState::Waiting(w) if !PASSING.contains(&w.reason.as_str()));
     let found = pod.containers.iter().filter(stays).find_map(waits).or_else(|| pod.containers.iter().find_map(waits));
-    found.map(|what| (what, age))
+    found.map(|problem| (problem, age))
 }
 
 fn unready(pod: &PodInfo, now: i64) -> Option<Wrong> {
@@ -227,12 +229,12 @@ fn unready(pod: &PodInfo, now: i64) -> Option<Wrong> {
     }
     let running = |c: &&ContainerInfo| matches!(c.state, ContainerState::Running { .. });
     let container = pod.lasting().filter(running).find(|c| !c.ready);
-    let what = match container {
+    let problem = match container {
         Some(c) if c.started == Some(false) => format!("container {} has not passed its startup probe", c.name),
         Some(c) => format!("container {} fails its readiness probe", c.name),
         None => format!("it is not ready: {} {}", ready.why.reason, ready.why.message).trim_end().to_owned(),
     };
-    Some((what, since))
+    Some((problem, since))
 }
 
 #[cfg(test)]

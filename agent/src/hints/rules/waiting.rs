@@ -1,36 +1,39 @@
-//! Think time: acknowledgements that ride on late replies while the path is as fast as ever.
+//! Think time: acknowledgements wait for late replies while the path is as fast as usual.
 
 pub(crate) mod external;
 
-use crate::api::{Blame, BlameKind, Evidence, RuledOut};
-use crate::hints::{
-    context::{Context, Edge, Subject},
-    finding::{Finding, blame, evidence},
-    memory::edge::{EdgeMemory, MIN_LEARN_SAMPLES, MIN_RTT_SAMPLES},
-    memory::path::{Path, Rise},
-    rule::{Family, QueryTemplate, Rule},
-    rules::queries,
-    rules::waiting::external::EXTERNAL_SLOW,
-    stats::{ms, over, percent},
+use crate::{
+    api::{Blame, BlameKind, Evidence, RuledOut},
+    hints::{
+        context::{Context, Edge, EdgeIx, Subject},
+        finding::{Finding, blame, evidence},
+        memory::{
+            edge::{EdgeMemory, MIN_LEARN_SAMPLES, MIN_RTT_SAMPLES},
+            path::{Path, Rise},
+        },
+        rule::{Family, QueryTemplate, Rule},
+        rules::queries,
+        stats::{ms, over, percent},
+    },
 };
-use netwhy_abi::PeerClass;
+use external::EXTERNAL_SLOW;
 
 pub(crate) const POD_APPLICATION_SLOW: Rule = Rule {
     id: "pod_application_slow",
     family: Family::Waiting,
     order: 500,
     symptom: "rtt_inflation",
-    meaning: "The network is exonerated: all peers of the Pod look slow at once, every path is as fast as ever, and the \
-              Pod itself stalls. The time goes by inside the Pod.",
+    meaning: "The network is acquitted: all peers of the Pod look slow at once, every path is as fast as usual, and \
+              the Pod's own tasks stall. The Pod itself takes the time.",
     signals: &["netwhy_tcp_rtt_seconds", "netwhy_tcp_min_rtt_seconds", "netwhy_pressure_seconds_total"],
-    test: "`peer_slow` holds for every peer that the Pod is a client of, at least 3, and the Pod's tasks stalled for \
-           CPU, memory or IO at least 20 % of the window (PSI, some). Peers that slow down independently of each other \
-           make a false alarm less likely than any single one of them.",
+    test: "`peer_slow` holds for every peer that the Pod is a client of, at least 3. The Pod's tasks stall for CPU, \
+           memory or IO at least 20 % of the window (PSI, some). Independent slow peers at the same time are less \
+           likely than any single one.",
     minimum: "3 peers with 20 RTT samples each, and PSI.",
-    ruled_out_by: "One peer that is as fast as usual; no pressure of its own (then the peers are blamed, and say that \
-                   they may share a dependency); `pod_cpu_throttled`.",
-    action: "Profile the Pod: the network and its peers' paths are fine. The pressure in the evidence says where to \
-             begin.",
+    ruled_out_by: "One peer that is as fast as usual. No pressure of the Pod's own: then the peers are blamed, and \
+                   the hint says that they may share a dependency. `pod_cpu_throttled`.",
+    action: "Profile the Pod: the network and the paths to its peers are fine. Start with the pressure in the \
+             evidence.",
     caused_by: &[
         "node_cpu_contention",
         "pod_cpu_starved",
@@ -50,20 +53,24 @@ pub(crate) const PEER_SLOW: Rule = Rule {
     family: Family::Waiting,
     order: 510,
     symptom: "rtt_inflation",
-    meaning: "The network is exonerated: the path to the peer is as fast as ever, but the peer's replies (on which its \
-              acknowledgements ride) come late. The peer thinks.",
+    meaning: "The network is acquitted: the path to the peer is as fast as usual, but the peer replies late, and its \
+              acknowledgements wait for the replies. The peer takes the time.",
     signals: &["netwhy_tcp_rtt_seconds", "netwhy_tcp_min_rtt_seconds", "reply_time"],
-    test: "Median RTT at least `rtt_inflation` times its baseline and `think_time_ms` above the window's minimum, or the \
-           same of the median reply time (a client's last data sent to the first data received), while RTT samples taken since then are still near the baseline's minimum (within 1.5 × or `rtt_floor_ms`). Or all \
-           round trips of the last 3 s rose by as much (the test of `path_latency`), while another connection to the same \
-           Node, or address where no Node is known, has two as fast as ever. A median of 20 samples that triples by chance: below 1e-6 when samples are independent and at most one in ten is that \
-           slow in normal times.",
-    minimum: "20 samples (of reply times 8, of which seven must be as late; 8 round trips in the last 3 s beside another connection) and a baseline of 10 clean windows. Reply times are taken of clients only (by their ports); RTTs \
-              count when all handshakes on the edge were the Pod's own: a server's RTT also holds its clients' think \
-              time, which is nobody's fault.",
-    ruled_out_by: "Loss; senders held back by window or buffer; the Pod's own throttling; a minimum RTT that rose too \
-                   while no other connection goes there (undecidable: path or constant think time).",
-    action: "Look at the peer's application and what it waits for; the path needs no attention.",
+    test: "The median RTT is at least `rtt_inflation` times its baseline and `think_time_ms` above the window's \
+           minimum, or the same holds for the median reply time (a client's last data sent to the first data \
+           received). Newer RTT samples are still near the baseline's minimum (within 1.5 × or `rtt_floor_ms`). Or \
+           all RTT samples of the last 3 s rose by as much (the test of `path_latency`), while another connection to \
+           the same Node (the same address where no Node is known) has two as fast as usual. A median of 20 samples \
+           triples by chance below 1e-6, when samples are independent and at most one in ten is that slow in normal \
+           times.",
+    minimum: "20 samples, and a baseline of 10 clean windows. Of reply times 8 samples, of which seven are as late. \
+              Beside another connection, 8 RTT samples in the last 3 s. Reply times come from clients only (by their \
+              ports). RTTs count when the Pod started all handshakes on the edge: a server's RTT also contains its \
+              clients' think time, which is nobody's fault.",
+    ruled_out_by: "Loss. The peer's window or the local buffer holds the sender back. The Pod is throttled. The \
+                   minimum RTT rose too while no other connection goes there (path or constant think time: \
+                   undecidable).",
+    action: "Check the peer's application and its dependencies. The path needs no attention.",
     caused_by: &[
         "node_cpu_contention",
         "pod_cpu_starved",
@@ -92,93 +99,125 @@ pub(crate) const PEER_SLOW: Rule = Rule {
 
 /// Peers that must all be slow before the Pod itself is suspected.
 const MIN_PEERS: usize = 3;
-/// Share of the window in which the Pod's tasks stalled.
+/// Share of the window in which the Pod's tasks stall.
 const STALLED: f64 = 0.2;
 
+/// A judged edge of a subject.
+struct Judged<'c, 'a> {
+    edge: &'c Edge<'a>,
+    is_slow: bool,
+}
+
+/// How many of a subject's peers are slow.
+#[derive(Clone, Copy)]
+struct SlowPeers {
+    slow: usize,
+    judged: usize,
+}
+
+impl SlowPeers {
+    /// All at once: they may share a dependency.
+    fn are_all(self) -> bool {
+        self.slow >= MIN_PEERS && self.slow == self.judged
+    }
+}
+
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
-    let mut judged: Vec<Vec<(usize, bool)>> = vec![Vec::new(); context.subjects.len()];
-    for (i, s, edge) in context.free(Family::Waiting).filter(|(_, _, e)| can_be_judged(context, e)) {
-        judged[s].push((i, thinks(context, edge)));
+    let mut judged: Vec<Vec<Judged<'_, '_>>> = context.subjects().iter().map(|_| Vec::new()).collect();
+    for (subject, edge) in context.unclaimed(Family::Waiting).filter(|(_, edge)| can_be_judged(context, edge)) {
+        judged[subject.ix.get()].push(Judged { edge, is_slow: thinks(context, edge) });
     }
-    let mut out = Vec::new();
-    for (s, edges) in judged.iter().enumerate() {
-        let subject = &context.subjects[s];
-        let slow: Vec<usize> = edges.iter().filter(|(_, slow)| *slow).map(|(i, _)| *i).collect();
-        if slow.is_empty() || subject.is_throttled(context.thresholds) {
-            continue;
-        }
-        let all_slow = slow.len() >= MIN_PEERS && slow.len() == edges.len();
-        match stalled(context, subject).filter(|_| all_slow) {
-            Some(stall) => out.extend(application(context, s, &slow, stall)),
-            None => {
-                let outside = |i: usize| context.edges[i].view.class == PeerClass::External;
-                let mut inside = edges.iter().filter(|(i, _)| !outside(*i)).peekable();
-                // When all inside are slow too, what is outside is not why.
-                let all_inside = inside.peek().is_some() && inside.all(|(_, slow)| *slow);
-                let told = slow.iter().filter(|i| !(all_inside && outside(**i)));
-                out.extend(told.filter_map(|i| peer(context, s, *i, (slow.len(), edges.len()), all_slow)));
-            }
-        }
-    }
+    let subjects = context.subjects().iter().zip(&judged);
+    let unthrottled = subjects.filter(|(subject, _)| !subject.is_throttled(context.thresholds));
+    let mut out: Vec<Finding> = unthrottled.flat_map(|(subject, edges)| of_subject(context, subject, edges)).collect();
     out.extend(external::judge(context));
     out
 }
 
-/// The peer at the other end takes its time, over a path that is as fast as ever.
+fn of_subject(context: &Context<'_>, subject: &Subject<'_>, edges: &[Judged<'_, '_>]) -> Vec<Finding> {
+    let slow: Vec<&Edge<'_>> = edges.iter().filter(|judged| judged.is_slow).map(|judged| judged.edge).collect();
+    if slow.is_empty() {
+        return Vec::new();
+    }
+    let peers = SlowPeers { slow: slow.len(), judged: edges.len() };
+    if let Some(stall) = stalled(context, subject).filter(|_| peers.are_all()) {
+        return application(context, subject, &slow, stall).into_iter().collect();
+    }
+    let mut inside = edges.iter().filter(|judged| !judged.edge.is_external()).peekable();
+    // When all inside are slow too, the external ones are not the reason.
+    let all_inside = inside.peek().is_some() && inside.all(|judged| judged.is_slow);
+    let blamed = slow.iter().filter(|edge| !(all_inside && edge.is_external()));
+    blamed.filter_map(|edge| peer(context, subject, edge, peers)).collect()
+}
+
+/// The peer takes its time, over a path that is as fast as usual.
 fn thinks(context: &Context<'_>, edge: &Edge<'_>) -> bool {
-    edge.memory.is_some_and(EdgeMemory::thinks) || risen(context, edge).is_some()
+    edge.memory.is_some_and(EdgeMemory::thinks) || late_replies(context, edge).is_some()
 }
 
-/// All round trips of the last seconds became longer on this edge, and on no other to the same place: the path is fine.
-fn risen(context: &Context<'_>, edge: &Edge<'_>) -> Option<Rise> {
-    let (Some(Path::Rose(rise)), Some(memory)) = (edge.path, edge.memory) else { return None };
+/// All RTT samples of the last seconds rose on this edge, and on no other to the same place: the path is fine.
+fn late_replies(context: &Context<'_>, edge: &Edge<'_>) -> Option<Rise> {
+    let (Some(Path::Longer(rise)), Some(memory)) = (edge.path, edge.memory) else { return None };
     let usual = memory.p50_us()?;
-    let t = context.thresholds;
-    let matters = rise.median_us >= t.rtt_inflation * usual && rise.median_us - usual >= t.think_time_ms * 1000.0;
-    // Handshakes that are as slow wait for no program.
+    let limits = context.thresholds;
+    let matters =
+        rise.median_us >= limits.rtt_inflation * usual && rise.median_us - usual >= limits.think_time_ms * 1000.0;
+    // A handshake that is as slow waits for no program.
     let thinks = matters && rise.handshakes == 0 && !rise.bulk;
-    let own = thinks && edge.view.class != PeerClass::External && memory.is_client(edge.tally());
-    (own && context.is_near(edge)).then_some(rise)
+    let client = thinks && !edge.is_external() && memory.is_client(edge.tally());
+    (client && context.is_peer_fast(edge)).then_some(rise)
 }
 
-/// A client's edge that was free to send, without loss, and has enough samples for its median to mean something.
+/// A client's edge that was free to send, without loss, and has enough samples for a median.
 fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>) -> bool {
-    let t = edge.tally();
-    let rtt = t.rtt.count() >= MIN_RTT_SAMPLES && edge.memory.is_some_and(EdgeMemory::client_only);
-    let reply = t.reply_count() >= MIN_LEARN_SAMPLES && edge.memory.is_some_and(|m| m.reply_s().is_some());
-    (rtt || reply || risen(context, edge).is_some())
+    let tally = edge.tally();
+    let rtt = tally.rtt.count() >= MIN_RTT_SAMPLES && edge.memory.is_some_and(EdgeMemory::client_only);
+    let reply = tally.reply_count() >= MIN_LEARN_SAMPLES && edge.memory.is_some_and(|m| m.reply_s().is_some());
+    (rtt || reply || late_replies(context, edge).is_some())
         && edge.memory.is_some_and(|m| m.p50_us().is_some())
         && !edge.is_limited(context.thresholds)
-        && (t.loss_episodes as f64) < context.thresholds.loss_ratio * t.data_segs_out.max(1) as f64
+        && (tally.loss_episodes as f64) < context.thresholds.loss_ratio * tally.data_segs_out.max(1) as f64
 }
 
-/// Median, its baseline, minimum, its baseline; µs.
-fn rtts(edge: &Edge<'_>) -> Option<[f64; 4]> {
-    let t = edge.tally();
-    let memory = edge.memory?;
-    Some([t.rtt.quantile_us(0.5)?, memory.p50_us()?, f64::from(t.min_rtt_us?), memory.min_us()?])
+/// RTTs of an edge, µs.
+struct Rtts {
+    median: f64,
+    usual_median: f64,
+    min: f64,
+    usual_min: f64,
 }
 
-fn median(edge: &Edge<'_>, place: &str, p50: f64, usual: f64) -> Vec<Evidence> {
-    let mut out = vec![Evidence {
-        baseline: Some(usual / 1e6),
-        ..evidence("netwhy_tcp_rtt_seconds{quantile=\"0.5\"}", p50 / 1e6, "seconds", place, "ebpf:tcp_probe")
-    }];
+fn rtts(edge: &Edge<'_>) -> Option<Rtts> {
+    let (tally, memory) = (edge.tally(), edge.memory?);
+    Some(Rtts {
+        median: tally.rtt.quantile_us(0.5)?,
+        usual_median: memory.p50_us()?,
+        min: f64::from(tally.min_rtt_us?),
+        usual_min: memory.min_us()?,
+    })
+}
+
+fn rtt_evidence(edge: &Edge<'_>, place: &str, median_us: f64, usual_us: f64) -> Vec<Evidence> {
+    let signal = "netwhy_tcp_rtt_seconds{quantile=\"0.5\"}";
+    let median = evidence(signal, median_us / 1e6, "seconds", place, "ebpf:tcp_probe");
+    let mut out = vec![Evidence { baseline: Some(usual_us / 1e6), ..median }];
     out.extend(edge.min_rtt(place));
     out
 }
 
-/// Why it is not the path.
-fn path_is_fine(context: &Context<'_>, edge: &Edge<'_>) -> Option<RuledOut> {
-    let [_, _, min, usual] = rtts(edge)?;
-    let because = match risen(context, edge) {
-        Some(_) => format!("other connections to {} are as fast as ever", place_of(edge)),
-        None => format!("minimum RTT {} at its baseline {}", ms(min), ms(usual)),
-    };
-    Some(RuledOut { cause: "path_latency".into(), because })
+/// Rules out the path, and everything at the sender that the data rule out.
+fn ruled_out(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> Vec<RuledOut> {
+    let path = rtts(edge).map(|Rtts { min, usual_min, .. }| {
+        let because = match late_replies(context, edge) {
+            Some(_) => format!("other connections to {} are as fast as ever", place_of(edge)),
+            None => format!("minimum RTT {} at its baseline {}", ms(min), ms(usual_min)),
+        };
+        RuledOut { cause: "path_latency".into(), because }
+    });
+    path.into_iter().chain(context.rule_out_sender(subject, edge)).collect()
 }
 
-/// Where all paths to the peer lead.
+/// The end of all paths to the peer.
 fn place_of(edge: &Edge<'_>) -> String {
     match edge.view.peer_node {
         Some(_) => edge.peer_node_name(),
@@ -186,92 +225,82 @@ fn place_of(edge: &Edge<'_>) -> String {
     }
 }
 
-fn peer(
-    context: &Context<'_>,
-    subject: usize,
-    index: usize,
-    (slow, judged): (usize, usize),
-    all_slow: bool,
-) -> Option<Finding> {
-    let edge = &context.edges[index];
-    let [p50, usual, min, _] = rtts(edge)?;
-    let risen = risen(context, edge);
-    let p50 = risen.map_or(p50, |rise| rise.median_us);
-    let who = &context.subjects[subject];
-    let (name, peer, place) = (who.name(), edge.peer_name(), context.place(edge));
+fn peer(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>, peers: SlowPeers) -> Option<Finding> {
+    let Rtts { median, usual_median, min, .. } = rtts(edge)?;
+    let late_replies = late_replies(context, edge);
+    let median = late_replies.map_or(median, |rise| rise.median_us);
+    let (name, place) = (subject.name(), context.place(edge));
     let reply = edge.memory.and_then(|m| m.slow_reply(edge.tally(), context.hz, context.thresholds));
-    // The reply time where it tells: acknowledgements do not wait for replies that come very late.
-    let (what, value, normal) = match reply {
-        Some((now, then)) => ("median reply time", now * 1e6, then * 1e6),
-        None => ("median RTT", p50, usual),
+    // The reply time where it is inflated: acknowledgements don't wait for replies that come very late.
+    let (measure, value, normal) = match reply {
+        Some((now, usual)) => ("median reply time", now * 1e6, usual * 1e6),
+        None => ("median RTT", median, usual_median),
     };
-    let mut numbers = median(edge, &place, p50, usual);
-    if let Some((now, then)) = reply {
+    let mut numbers = rtt_evidence(edge, &place, median, usual_median);
+    if let Some((now, usual)) = reply {
         let number = evidence("reply_time{quantile=\"0.5\"}", now, "seconds", &place, "ebpf:tcp_probe");
-        numbers.insert(0, Evidence { baseline: Some(then), ..number });
+        numbers.insert(0, Evidence { baseline: Some(usual), ..number });
     }
-    numbers.push(evidence("slow_peers", slow as f64, &format!("of {judged} peers"), name, "netwhy"));
-    // All at once, and nothing wrong with the Pod itself: they may well share what they wait for.
-    let alternatives = if all_slow { vec![name.to_owned()] } else { Vec::new() };
+    numbers.push(evidence("slow_peers", peers.slow as f64, &format!("of {} peers", peers.judged), name, "netwhy"));
+    // All at once, and no stall of the Pod itself: the peers may share a dependency.
+    let alternatives = if peers.are_all() { vec![name.to_owned()] } else { Vec::new() };
+    let culprit = blame(edge.blame_kind(BlameKind::PeerPod), edge.peer_pod_name());
+    let rule = if edge.is_external() { &EXTERNAL_SLOW } else { &PEER_SLOW };
     Some(Finding {
-        rule: if edge.view.class == PeerClass::External { &EXTERNAL_SLOW } else { &PEER_SLOW },
-        subject,
-        blame: Blame { alternatives, ..blame(edge.blame_kind(BlameKind::PeerPod), edge.peer_pod_name()) },
         nats: over(value / normal, context.thresholds.rtt_inflation),
-        certainty: if all_slow { 0.7 } else { 1.0 },
-        overwhelming: false,
+        certainty: if peers.are_all() { 0.7 } else { 1.0 },
         summary: format!(
-            "{name} waits for {peer}, not for the network: {what} {} (normally {}) while {}",
+            "{name} waits for {}, not for the network: {measure} {} (normally {}) while {}",
+            edge.peer_name(),
             ms(value),
             ms(normal),
-            match risen {
+            match late_replies {
                 Some(_) => format!("other connections to {} are as fast as ever", place_of(edge)),
                 None => format!("the path still takes {}", ms(min)),
             }
         ),
         evidence: numbers,
-        ruled_out: path_is_fine(context, edge)
-            .into_iter()
-            .chain(context.no_loss(edge))
-            .chain(context.not_limited(edge))
-            .chain(who.not_throttled(context.thresholds))
-            .collect(),
-        effects: Vec::new(),
-        edges: vec![index],
+        ruled_out: ruled_out(context, subject, edge),
+        edges: vec![edge.ix],
+        ..Finding::new(rule, subject.ix, Blame { alternatives, ..culprit })
     })
 }
 
-/// Resource and share of the window in which the subject's tasks stalled most, if enough.
-fn stalled(context: &Context<'_>, subject: &Subject<'_>) -> Option<(&'static str, f64)> {
+/// The resource for which the subject's tasks stall most.
+#[derive(Clone, Copy)]
+struct Stall {
+    resource: &'static str,
+    /// Share of the window.
+    share: f64,
+}
+
+/// `None`: the tasks stall too little.
+fn stalled(context: &Context<'_>, subject: &Subject<'_>) -> Option<Stall> {
     let psi = subject.view.window_pressure?;
     let all = [("cpu", psi.cpu_some_us), ("memory", psi.memory_some_us), ("io", psi.io_some_us)];
     let (resource, us) = all.into_iter().max_by_key(|(_, us)| *us)?;
     let share = us as f64 / 1e6 / context.window.as_secs_f64();
-    (share >= STALLED).then_some((resource, share))
+    (share >= STALLED).then_some(Stall { resource, share })
 }
 
+/// `slow`: the subject's edges, all of which are slow.
 fn application(
     context: &Context<'_>,
-    subject: usize,
-    slow: &[usize],
-    (resource, share): (&'static str, f64),
+    subject: &Subject<'_>,
+    slow: &[&Edge<'_>],
+    Stall { resource, share }: Stall,
 ) -> Option<Finding> {
-    let worst = slow.iter().max_by(|a, b| inflation(context, **a).total_cmp(&inflation(context, **b)))?;
-    let edge = &context.edges[*worst];
-    let [p50, usual, ..] = rtts(edge)?;
-    let who = &context.subjects[subject];
-    let name = who.name();
-    let mut numbers = median(edge, &context.place(edge), p50, usual);
+    let inflation = |edge: &Edge<'_>| rtts(edge).map_or(0.0, |rtts| rtts.median / rtts.usual_median);
+    let edge = *slow.iter().max_by(|a, b| inflation(a).total_cmp(&inflation(b)))?;
+    let Rtts { median, usual_median, .. } = rtts(edge)?;
+    let name = subject.name();
+    let mut numbers = rtt_evidence(edge, &context.place(edge), median, usual_median);
     numbers.push(evidence("slow_peers", slow.len() as f64, &format!("of {} peers", slow.len()), name, "netwhy"));
     let signal = format!("netwhy_pressure_seconds_total{{resource=\"{resource}\",kind=\"some\"}}");
     numbers.push(evidence(&signal, share, "seconds per second", name, &format!("{resource}.pressure")));
     Some(Finding {
-        rule: &POD_APPLICATION_SLOW,
-        subject,
-        blame: blame(BlameKind::Pod, name),
-        nats: over(p50 / usual, context.thresholds.rtt_inflation) + over(share, STALLED),
+        nats: over(median / usual_median, context.thresholds.rtt_inflation) + over(share, STALLED),
         certainty: 0.9,
-        overwhelming: false,
         summary: format!(
             "{name} is slow itself, not the network: all {} peers look slow at once over unchanged paths, and its tasks \
              stalled for {resource} {} of the time",
@@ -279,19 +308,11 @@ fn application(
             percent(share)
         ),
         evidence: numbers,
-        ruled_out: path_is_fine(context, edge)
-            .into_iter()
-            .chain(context.no_loss(edge))
-            .chain(context.not_limited(edge))
-            .chain(who.not_throttled(context.thresholds))
-            .collect(),
-        effects: vec!["peer_slow"],
-        edges: slow.to_vec(),
+        ruled_out: ruled_out(context, subject, edge),
+        effects: vec![PEER_SLOW.id],
+        edges: slow.iter().map(|edge| edge.ix).collect::<Vec<EdgeIx>>(),
+        ..Finding::new(&POD_APPLICATION_SLOW, subject.ix, blame(BlameKind::Pod, name))
     })
-}
-
-fn inflation(context: &Context<'_>, index: usize) -> f64 {
-    rtts(&context.edges[index]).map_or(0.0, |[p50, usual, _, _]| p50 / usual)
 }
 
 #[cfg(test)]

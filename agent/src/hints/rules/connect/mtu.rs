@@ -1,17 +1,17 @@
-//! Segments too large for the path, which nobody tells the sender.
+//! Segments that are too large for the path, and no ICMP message says so.
 
-use crate::hints::{
-    context::{Context, Edge},
-    finding::{Finding, blame, evidence},
-    rule::{Family, QueryTemplate, Rule},
-    stats::over,
-};
 use crate::{
-    api::{Blame, BlameKind, RuledOut},
+    api::RuledOut,
+    hints::{
+        context::{Context, Edge, Subject},
+        culprit::mtu::culprit,
+        finding::{Finding, evidence},
+        rule::{Family, QueryTemplate, Rule},
+        stats::over,
+    },
     sample::Tally,
     state::PeerId,
 };
-use netwhy_abi::Retransmit;
 use std::collections::BTreeSet;
 
 pub(crate) const PATH_MTU_BLACKHOLE: Rule = Rule {
@@ -19,22 +19,25 @@ pub(crate) const PATH_MTU_BLACKHOLE: Rule = Rule {
     family: Family::Connect,
     order: 108,
     symptom: "send_stall",
-    meaning: "The path takes smaller packets than its ends believe, and the ICMP that should say so never arrives: handshakes \
-              and small messages pass, and every full-size segment is sent again and again until the connection is given up.",
+    meaning: "The path takes smaller packets than its ends believe, and the ICMP message about it never arrives. \
+              Handshakes and small messages pass. Every full-size segment is resent until the connection is given up.",
     signals: &[
         "full_size_timeouts",
         "netwhy_tcp_retransmitted_segments_total{type=\"timeout\"}",
         "netwhy_tcp_connects_total",
         "netwhy_tcp_bytes_total",
     ],
-    test: "At least 3 timeouts on full-size segments that had timed out just before, the first of them more than 3 s ago, while \
-           in the last 3 s a handshake with the same address completed or small segments were acknowledged. At 1 % random loss \
-           the same segment is lost three times in a row with a chance of 1e-6, and three such segments of 1e-18.",
-    minimum: "3 such timeouts, and one handshake or 8 round-trip samples within 3 s.",
-    ruled_out_by: "Payload acknowledged at more than 1000 bytes a segment (full ones pass); more fast retransmissions than \
-                   timeouts; timeouts mostly of small segments; an address that answers nothing (`peer_unreachable`).",
-    action: "Find the hop with the smaller MTU (`tracepath`, `ping -M do -s 1472`): let ICMP \"fragmentation needed\" through, set \
-             the CNI's or tunnel's MTU right, or clamp the MSS. net.ipv4.tcp_mtu_probing=1 helps meanwhile.",
+    test: "At least 3 timeouts hit full-size segments that had timed out just before, the first of them more than 3 s \
+           ago. In the last 3 s a handshake with the same address completes, or small segments are acknowledged. At 1 \
+           % random loss the same segment is lost three times in a row with a chance of 1e-6, and three such segments \
+           with 1e-18.",
+    minimum: "3 such timeouts, and one handshake or 8 RTT samples within 3 s.",
+    ruled_out_by: "More than 1000 bytes of payload are acknowledged per segment: full-size ones pass. More fast \
+                   retransmissions than timeouts. Timeouts mostly of small segments. An address that answers nothing \
+                   (`peer_unreachable`).",
+    action: "Find the hop with the smaller MTU (`tracepath`, `ping -M do -s 1472`). Let ICMP \"fragmentation needed\" \
+             through, correct the MTU of the CNI or tunnel, or clamp the MSS. Meanwhile net.ipv4.tcp_mtu_probing=1 \
+             helps.",
     caused_by: &[],
     caused_by_at_peer: &[],
     queries: &[QueryTemplate {
@@ -43,84 +46,67 @@ pub(crate) const PATH_MTU_BLACKHOLE: Rule = Rule {
     }],
 };
 
-/// Timeouts of full-size segments in a row that a verdict needs.
+/// Repeated timeouts of full-size segments that a finding needs.
 const MIN_TIMEOUTS: u64 = 3;
-/// First timeouts on a segment are not among those counted; so many of all must be.
+/// The first timeout of a segment is not counted. At least one in this many of all timeouts must be.
 const ONE_IN: u64 = 3;
-/// Round trips within the last seconds that show an address to answer without a handshake.
+/// RTT samples in the last seconds that show an address to answer without a handshake.
 const ANSWERS: u64 = 8;
-/// Peers behind which all paths are too small for a culprit on the way to be this Node.
-const MIN_PEERS: usize = 3;
+/// Weight of the pattern itself, nats.
+const PATTERN_NATS: f64 = 10.0;
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
-    let stuck: Vec<(usize, usize)> = context
-        .free(Family::Connect)
-        .filter(|(_, _, edge)| is_stuck(edge) && small_ones_pass(context, edge))
-        .map(|(i, subject, _)| (i, subject))
-        .collect();
-    let peers: BTreeSet<PeerId> = stuck.iter().map(|(i, _)| context.edges[*i].view.peer_id()).collect();
-    stuck.iter().map(|(i, subject)| describe(context, *i, *subject, peers.len())).collect()
+    let unclaimed = context.unclaimed(Family::Connect);
+    let stuck: Vec<_> = unclaimed.filter(|(_, edge)| is_stuck(edge) && small_segments_pass(context, edge)).collect();
+    let peers: BTreeSet<PeerId> = stuck.iter().map(|(_, edge)| edge.view.peer_id()).collect();
+    stuck.iter().map(|(subject, edge)| describe(context, subject, edge, peers.len())).collect()
 }
 
 fn is_stuck(edge: &Edge<'_>) -> bool {
-    let (t, recent) = (edge.tally(), &edge.view.recent);
-    t.full_size_timeouts >= MIN_TIMEOUTS
-        && t.full_size_timeouts > recent.full_size_timeouts
+    let (tally, recent) = (edge.tally(), &edge.view.recent);
+    tally.full_size_timeouts >= MIN_TIMEOUTS
+        && tally.full_size_timeouts > recent.full_size_timeouts
         && recent.full_size_timeouts > 0
-        && ONE_IN * t.full_size_timeouts >= edge.timeouts()
-        && t.retransmits[Retransmit::Fast as usize] <= edge.timeouts()
+        && ONE_IN * tally.full_size_timeouts >= edge.timeouts()
+        && edge.fast_retransmits() <= edge.timeouts()
         && !edge.passes_full_size()
 }
 
-/// In the last seconds, when the large ones were long stuck, the address answered. A socket's growth may be counted
-/// seconds after it happened, once for each: acknowledged bytes alone may be from before, several round trips are not.
-fn small_ones_pass(context: &Context<'_>, edge: &Edge<'_>) -> bool {
-    let same = context.edges.iter().filter(|other| other.view.peer == edge.view.peer).map(|other| &other.view.recent);
-    let answered = |recent: &Tally| recent.bytes_acked > 0 && recent.rtt.count() >= ANSWERS;
-    same.into_iter().any(|recent| recent.connects.iter().sum::<u64>() > 0 || answered(recent))
+/// The address answered in the last seconds, when full-size segments had long been stuck. Acknowledged bytes alone may be
+/// older: a socket's growth is counted up to seconds late. Several RTT samples are not.
+fn small_segments_pass(context: &Context<'_>, edge: &Edge<'_>) -> bool {
+    let mut same = context.edges().iter().filter(|other| other.view.peer == edge.view.peer);
+    let acknowledged = |recent: &Tally| recent.bytes_acked > 0 && recent.rtt.count() >= ANSWERS;
+    same.any(|other| other.view.recent.connects.iter().sum::<u64>() > 0 || acknowledged(&other.view.recent))
 }
 
-fn describe(context: &Context<'_>, index: usize, subject: usize, peers: usize) -> Finding {
-    let edge = &context.edges[index];
-    let (t, place) = (edge.tally(), context.place(edge));
-    let (name, peer) = (context.subjects[subject].name(), edge.peer_name());
-    let connects: u64 = t.connects.iter().sum();
+/// `peers`: peers whose path drops full-size segments.
+fn describe(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>, peers: usize) -> Finding {
+    let (tally, place) = (edge.tally(), context.place(edge));
+    let (name, peer) = (subject.name(), edge.peer_name());
+    let connects: u64 = tally.connects.iter().sum();
     let source = "ebpf:tcp_retransmit_skb";
     let timeouts = "netwhy_tcp_retransmitted_segments_total{type=\"timeout\"}";
-    let (node, pair) = (context.node.to_owned(), context.pair(edge));
-    let culprit = if !edge.is_remote() {
-        blame(BlameKind::Node, node)
-    } else if peers >= MIN_PEERS {
-        Blame { alternatives: vec![edge.peer_node_name()], ..blame(BlameKind::Node, node) }
-    } else if edge.blame_kind(BlameKind::NodePair) == BlameKind::External {
-        Blame { alternatives: vec![pair], ..blame(BlameKind::External, edge.peer_node_name()) }
-    } else {
-        Blame { alternatives: vec![edge.peer_node_name(), node], ..blame(BlameKind::NodePair, pair) }
-    };
+    let stuck = tally.full_size_timeouts as f64;
     Finding {
-        rule: &PATH_MTU_BLACKHOLE,
-        subject,
-        nats: over(t.full_size_timeouts as f64, MIN_TIMEOUTS as f64) + 10.0,
-        certainty: 1.0,
-        overwhelming: false,
+        nats: over(stuck, MIN_TIMEOUTS as f64) + PATTERN_NATS,
         summary: format!(
-            "large packets from {name} to {peer} vanish: full-size segments timed out {} times in a row, while {connects} \
-             handshakes and small messages pass",
-            t.full_size_timeouts
+            "large packets from {name} to {peer} are lost: full-size segments timed out {} times in a row, while \
+             handshakes ({connects}) and small messages pass",
+            tally.full_size_timeouts
         ),
         evidence: vec![
-            evidence("full_size_timeouts", t.full_size_timeouts as f64, "timeouts in a row", &place, source),
+            evidence("full_size_timeouts", stuck, "timeouts in a row", &place, source),
             evidence(timeouts, edge.timeouts() as f64, "segments", &place, source),
             evidence("netwhy_tcp_connects_total", connects as f64, "handshakes", &place, "ebpf:inet_sock_set_state"),
             evidence("affected_peers", peers as f64, "peers", context.node, "netwhy"),
         ],
         ruled_out: vec![RuledOut {
             cause: "peer_unreachable".into(),
-            because: format!("{connects} handshakes and {} bytes got through", t.bytes_acked),
+            because: format!("{connects} handshakes and {} bytes got through", tally.bytes_acked),
         }],
-        blame: culprit,
-        effects: Vec::new(),
-        edges: vec![index],
+        edges: vec![edge.ix],
+        ..Finding::new(&PATH_MTU_BLACKHOLE, subject.ix, culprit(context, edge, peers))
     }
 }
 

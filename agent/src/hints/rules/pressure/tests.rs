@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     hints::testing::{Case, Run, firing, host, id, rtts, set, verdict},
     sample::{CpuStat, Pressure},
+    state::CpuUser,
 };
 
 const PEERS: [&str; 2] = ["10.0.0.7", "10.0.0.8"];

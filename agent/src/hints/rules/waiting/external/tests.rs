@@ -27,7 +27,7 @@ fn far(case: &Case, peers: &[&str], us: u32) -> Case {
 fn an_external_peer_further_away_is_blamed_without_a_handshake() {
     let hint = Run::warm(&normal()).expect_one(&far(&normal(), &PEERS[..1], 80_000));
     assert_eq!(verdict(&hint), ("external_slow", BlameKind::External, "203.0.113.7"));
-    assert_eq!(hint.ruled_out[0].because, "3 peers inside the cluster are as near as ever");
+    assert_eq!(hint.ruled_out[0].because, "3 peers inside the cluster are as fast as usual");
 }
 
 #[test]

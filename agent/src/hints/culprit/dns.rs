@@ -1,0 +1,97 @@
+//! The culprit of bad DNS lookups.
+
+use crate::{
+    api::{Blame, BlameKind},
+    hints::{
+        context::{Context, Edge, SubjectIx},
+        finding::blame,
+    },
+    state::DnsView,
+};
+use std::{collections::BTreeSet, net::Ipv6Addr};
+
+/// Share of bad lookups below which a server counts as fast for others.
+pub(crate) const BAD_SHARE: f64 = 0.05;
+/// Subjects that use the same server without trouble …
+const OTHER_SUBJECTS: usize = 2;
+/// … and their lookups, before the Pod itself is suspected.
+const OTHER_LOOKUPS: u64 = 20;
+
+/// One subject's lookups at one server.
+pub(crate) struct Lookups<'a> {
+    pub(crate) row: &'a DnsView,
+    pub(crate) subject: SubjectIx,
+    /// Slow or unanswered ones.
+    pub(crate) bad: u64,
+    /// Bad ones expected in normal times.
+    pub(crate) expected: f64,
+}
+
+/// The culprit of `bad`, and the certainty. `server`: names the server.
+pub(crate) fn culprit(
+    context: &Context<'_>,
+    all: &[Lookups<'_>],
+    bad: &Lookups<'_>,
+    server: &Edge<'_>,
+) -> (Blame, f64) {
+    let node = context.node;
+    let subjects: BTreeSet<SubjectIx> = all.iter().map(|r| r.subject).collect();
+    let servers: BTreeSet<Ipv6Addr> = all.iter().map(|r| r.row.server.peer).collect();
+    let no_answers = all.iter().all(|r| r.row.window.answered == 0);
+    if no_answers && subjects.len() > 1 && servers.len() > 1 {
+        return (blame(BlameKind::Node, node), 1.0);
+    }
+    let culprit = blame(server.blame_kind(BlameKind::PeerPod), server.peer_pod_name());
+    let mut path = slow_path(context, server);
+    if 2 * bad.row.window.unanswered >= bad.bad {
+        path.extend(silent_path(context, server).into_iter().filter(|node| !path.contains(node)).collect::<Vec<_>>());
+    }
+    if !path.is_empty() {
+        return (Blame { alternatives: path, ..culprit }, 0.7);
+    }
+    if no_answers && subjects.len() > 1 {
+        return (Blame { alternatives: vec![node.to_owned()], ..culprit }, 0.8);
+    }
+    if is_fast_for_others(all, bad) {
+        // The names that this Pod looks up may be slow, or the Pod itself.
+        let name = context.subject(bad.subject).name();
+        return (Blame { alternatives: vec![name.to_owned()], ..culprit }, 0.7);
+    }
+    (culprit, 1.0)
+}
+
+fn is_fast_for_others(all: &[Lookups<'_>], of: &Lookups<'_>) -> bool {
+    let same_server = |r: &&Lookups<'_>| r.row.server.peer == of.row.server.peer && r.subject != of.subject;
+    let others = || all.iter().filter(same_server);
+    let lookups: u64 = others().map(|r| r.row.window.count()).sum();
+    let bad: u64 = others().map(|r| r.bad).sum();
+    others().count() >= OTHER_SUBJECTS && lookups >= OTHER_LOOKUPS && (bad as f64) < BAD_SHARE * lookups as f64
+}
+
+/// Ends of the path to the server that may be slow instead, by what connections show.
+fn slow_path(context: &Context<'_>, server: &Edge<'_>) -> Vec<String> {
+    if !server.is_remote() {
+        return Vec::new();
+    }
+    let late = |edge: &&Edge<'_>| edge.memory.is_some_and(|memory| memory.outran_timers(edge.view, context.thresholds));
+    let late: BTreeSet<_> =
+        context.edges().iter().filter(|e| e.is_remote()).filter(late).map(|e| e.view.peer_id()).collect();
+    let server_late = late.contains(&server.view.peer_id());
+    let others_late = late.len() > usize::from(server_late);
+    let this_node = others_late.then(|| context.node.to_owned());
+    let peer_node = (server_late && server.view.peer_node.is_some()).then(|| server.peer_node_name());
+    this_node.into_iter().chain(peer_node).collect()
+}
+
+/// Nodes that may swallow the lookups: those that no connection shows to be up.
+fn silent_path(context: &Context<'_>, server: &Edge<'_>) -> Vec<String> {
+    if !server.is_remote() {
+        return Vec::new();
+    }
+    let node = &server.view.peer_node;
+    let server_node = node.is_some() && !context.any_undisturbed(server, |edge| edge.view.peer_node == *node);
+    let this_node =
+        !context.any_undisturbed(server, |edge| edge.is_remote() && edge.view.peer_id() != server.view.peer_id());
+    let server_node = server_node.then(|| server.peer_node_name());
+    server_node.into_iter().chain(this_node.then(|| context.node.to_owned())).collect()
+}

@@ -1,0 +1,57 @@
+//! Normal values beside the view's numbers, for readers of the API and for blame over many Nodes.
+
+use crate::{
+    hints::{
+        context::excuse,
+        key::edge_key,
+        memory::{
+            Memory,
+            path::{self, LongerEdge, Path},
+        },
+        thresholds::Thresholds,
+    },
+    state::{EdgeView, NodeView, PeerId, Usual},
+};
+use std::collections::BTreeMap;
+
+/// The edges to one peer.
+#[derive(Default)]
+struct Peer<'a> {
+    longer: Vec<LongerEdge<'a>>,
+    /// Some edge is as fast as usual.
+    is_usual: bool,
+}
+
+pub(crate) fn add(memory: &Memory, view: &mut NodeView, thresholds: &Thresholds) {
+    for (key, count) in view.host.iter_mut().flat_map(|host| &mut host.counters) {
+        count.baseline = memory.host.rate(key);
+    }
+    let paths: Vec<Option<Path>> =
+        view.edges.iter().map(|edge| memory.edges.path(edge_key(edge), edge, thresholds)).collect();
+    let peers = peers(&view.edges, &paths);
+    let is_proven = |edge: &EdgeView, path: &Option<Path>| {
+        let together = peers.get(&edge.peer_id()).is_some_and(|peer| !peer.is_usual && path::is_proven(&peer.longer));
+        together || matches!(path, Some(Path::Longer(rise)) if rise.is_proven())
+    };
+    let usual: Vec<Usual> = (view.edges.iter().zip(&paths))
+        .map(|(edge, path)| memory.edges.usual(edge, *path, is_proven(edge, path)))
+        .collect();
+    for (edge, usual) in view.edges.iter_mut().zip(usual) {
+        edge.usual = Usual { is_excused: excuse::is_excused(&edge.window, thresholds), ..usual };
+    }
+}
+
+fn peers<'a>(edges: &'a [EdgeView], paths: &[Option<Path>]) -> BTreeMap<PeerId, Peer<'a>> {
+    let mut peers: BTreeMap<PeerId, Peer<'_>> = BTreeMap::new();
+    for (edge, path) in edges.iter().zip(paths) {
+        let peer = peers.entry(edge.peer_id()).or_default();
+        match path {
+            Some(Path::Longer(rise)) => {
+                peer.longer.push(LongerEdge { subject: &edge.subject, peer: edge.peer, rise: *rise });
+            }
+            Some(Path::Usual) => peer.is_usual = true,
+            None => {}
+        }
+    }
+    peers
+}

@@ -1,0 +1,181 @@
+//! Peers that do not answer.
+
+use crate::{
+    api::{Evidence, RuledOut},
+    hints::{
+        context::{Context, Edge, Subject},
+        culprit::unreachable::{SilentPeers, Unanswered, culprit},
+        finding::{Finding, evidence},
+        rule::{Family, QueryTemplate, Rule},
+        stats::over,
+    },
+};
+use netwhy_abi::{Failure, Retransmit};
+use std::collections::BTreeMap;
+
+pub(crate) const PEER_UNREACHABLE: Rule = Rule {
+    id: "peer_unreachable",
+    family: Family::Connect,
+    order: 110,
+    symptom: "connect_failures",
+    meaning: "A peer does not answer: SYNs are resent again and again, or established connections only run into \
+              timeouts.",
+    signals: &[
+        "netwhy_tcp_retransmitted_segments_total{type=\"syn\"}",
+        "netwhy_tcp_connect_failures_total{reason=\"timed_out\"|\"host_unreachable\"|\"net_unreachable\"}",
+        "netwhy_tcp_retransmitted_segments_total{type=\"timeout\"}",
+        "netwhy_tcp_bytes_total",
+    ],
+    test: "No handshake with the peer's address completes in the window, and at least `syn_retransmits` SYNs are \
+           resent or `connect_failures` attempts fail without an answer. Or: at least 3 timeouts, no fast \
+           retransmission, and nothing acknowledged in the window (or ≥ 90 % of the usual traffic missing for 3 \
+           ticks). At 1 % random loss, three SYN losses without a success have a chance of 1e-6 per window. Three \
+           timeouts without any acknowledgement have about the same.",
+    minimum: "3 resent SYNs, 3 failures or 3 timeouts.",
+    ruled_out_by: "Any completed handshake with that address from this Node. If the address still acknowledges data \
+                   on older connections, its host and path are up, and the listener or a filter is blamed instead. \
+                   When established connections fall silent, only other connections without a timeout acquit the \
+                   Nodes and the local Pod. Where full-size segments are lost, only connections that carry such \
+                   count.",
+    action: "Check that the peer is up, and that no NetworkPolicy, firewall or route drops the packets.",
+    caused_by: &[
+        "path_mtu_blackhole",
+        "node_conntrack_full",
+        "node_nic_drops",
+        "node_qdisc_drops",
+        "node_softnet_drops",
+        "node_packet_loss",
+    ],
+    caused_by_at_peer: &[
+        "pod_oom_killed",
+        "pod_restarting",
+        "pod_not_running",
+        "pod_accept_queue_full",
+        "pod_cpu_throttled",
+    ],
+    queries: &[QueryTemplate {
+        shows: "failed connects per second, by reason",
+        promql: "sum by (reason) (rate(netwhy_tcp_connect_failures_total{S}R))",
+    }],
+};
+
+/// Timeouts without an answer from which an established connection counts as dead.
+const DEAD_TIMEOUTS: u64 = 3;
+/// Multiple of the limit from which one window is enough.
+const OVERWHELMING: f64 = 10.0;
+
+/// The traffic on an edge that went unanswered.
+#[derive(Clone, Copy)]
+enum Kind {
+    Handshakes {
+        resent_syns: u64,
+        failed: u64,
+    },
+    /// Timeouts on established connections.
+    Timeouts(u64),
+}
+
+/// Evidence of one kind, and its strength.
+struct Strength {
+    nats: f64,
+    overwhelming: bool,
+    /// For people.
+    text: String,
+    evidence: Vec<Evidence>,
+}
+
+/// Peers with something unanswered and without a completed handshake with any subject.
+pub(crate) fn silent_peers(context: &Context<'_>) -> SilentPeers {
+    let mut silent: SilentPeers = BTreeMap::new();
+    for (_, edge) in context.unclaimed(Family::Connect) {
+        if unanswered(context, edge).is_some() {
+            silent.insert(edge.view.peer, false);
+        }
+    }
+    // The window of a peer that fell silent may still hold older handshakes.
+    silent.retain(|peer, _| {
+        context.edges().iter().filter(|e| e.view.peer == *peer).all(|e| e.client_connects() == 0 || e.silent)
+    });
+    for edge in context.edges().iter().filter(|e| !e.silent && e.tally().bytes_acked > 0) {
+        if let Some(acknowledges) = silent.get_mut(&edge.view.peer) {
+            *acknowledges = true;
+        }
+    }
+    silent
+}
+
+pub(crate) fn judge(
+    context: &Context<'_>,
+    subject: &Subject<'_>,
+    edge: &Edge<'_>,
+    silent: &SilentPeers,
+) -> Option<Finding> {
+    let kind = unanswered(context, edge).filter(|_| silent.contains_key(&edge.view.peer))?;
+    let (name, peer) = (subject.name(), edge.peer_name());
+    let answering = context.other_peers_answering(edge.view.peer);
+    let Strength { nats, overwhelming, text, evidence: mut numbers } = kind.strength(context, &context.place(edge));
+    let case = Unanswered { subject, edge, established: matches!(kind, Kind::Timeouts(_)), answering };
+    let blame = culprit(context, case, silent);
+    let others = match answering {
+        0 => "no other peer to compare with".to_owned(),
+        n => format!("{n} other peers answer"),
+    };
+    numbers.push(evidence("peers_answering", answering as f64, "peers", context.node, "netwhy"));
+    let refused = edge.tally().failures(Failure::Refused);
+    Some(Finding {
+        nats,
+        certainty: if blame.alternatives.is_empty() { 1.0 } else { 0.8 },
+        overwhelming,
+        summary: format!("{name} gets no answer from {peer}: {text}; {others}"),
+        evidence: numbers,
+        ruled_out: vec![RuledOut { cause: "peer_refusing".into(), because: format!("{refused} attempts refused") }],
+        edges: vec![edge.ix],
+        ..Finding::new(&PEER_UNREACHABLE, subject.ix, blame)
+    })
+}
+
+fn unanswered(context: &Context<'_>, edge: &Edge<'_>) -> Option<Kind> {
+    let tally = edge.tally();
+    let resent_syns = tally.retransmits[Retransmit::Syn as usize];
+    let reasons = [Failure::TimedOut, Failure::HostUnreachable, Failure::NetUnreachable];
+    let failed: u64 = reasons.into_iter().map(|reason| tally.failures(reason)).sum();
+    if edge.client_connects() == 0
+        && (resent_syns >= context.thresholds.syn_retransmits || failed >= context.thresholds.connect_failures)
+        && resent_syns + failed > 0
+    {
+        return Some(Kind::Handshakes { resent_syns, failed });
+    }
+    let no_answer = edge.silent || (tally.bytes_acked == 0 && tally.bytes_received == 0);
+    let dead = edge.timeouts() >= DEAD_TIMEOUTS && edge.only_timeouts() && no_answer && tally.data_segs_out > 0;
+    dead.then(|| Kind::Timeouts(edge.timeouts()))
+}
+
+impl Kind {
+    fn strength(self, context: &Context<'_>, place: &str) -> Strength {
+        let resent = |kind: &str, n: u64| {
+            let signal = format!("netwhy_tcp_retransmitted_segments_total{{type=\"{kind}\"}}");
+            evidence(&signal, n as f64, "segments", place, "ebpf:tcp_retransmit_skb")
+        };
+        match self {
+            Self::Handshakes { resent_syns, failed } => {
+                let limits = context.thresholds;
+                let (syns, failures) = (limits.syn_retransmits.max(1), limits.connect_failures.max(1));
+                let times = (resent_syns as f64 / syns as f64).max(failed as f64 / failures as f64);
+                let (signal, source) = ("netwhy_tcp_connect_failures_total", "ebpf:inet_sock_set_state");
+                let failures = evidence(signal, failed as f64, "attempts", place, source);
+                Strength {
+                    nats: over(times, 1.0),
+                    overwhelming: times >= OVERWHELMING,
+                    text: format!("{resent_syns} SYNs sent again, {failed} attempts failed, none succeeded"),
+                    evidence: vec![resent("syn", resent_syns), failures],
+                }
+            }
+            Self::Timeouts(n) => Strength {
+                nats: over(n as f64, DEAD_TIMEOUTS as f64),
+                overwhelming: false,
+                text: format!("{n} retransmission timeouts and no acknowledgement"),
+                evidence: vec![resent("timeout", n)],
+            },
+        }
+    }
+}
