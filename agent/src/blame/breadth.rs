@@ -1,4 +1,4 @@
-//! How many of a candidate's peers show the fault, of how many that would.
+//! Breadth of the evidence: how many of a candidate's peers show the fault, among those that would.
 
 use super::{
     fleet::Edge,
@@ -12,21 +12,21 @@ use super::{
 /// Evidence from which a peer, or a row, counts as bad, nats.
 const BAD: f64 = 0.5;
 
-/// What a candidate's rows say, peer by peer.
+/// Evidence of a candidate's rows, by peer.
 pub(super) struct Breadth {
     /// Peers with more evidence for the fault than against.
     pub(super) bad: usize,
-    /// Bad ones, and those that would show it.
+    /// Bad ones, and those that would show the fault.
     pub(super) peers: usize,
-    /// Rows that show it.
+    /// Rows that show the fault.
     pub(super) bad_rows: Vec<u32>,
-    /// Evidence of the peer (of a zone pair: the Node) that says most, nats.
+    /// Evidence of the strongest peer (of a zone pair: the strongest Node), nats.
     pub(super) largest: f64,
-    /// Bad Nodes on either side; of a zone pair only.
+    /// Bad Nodes on either side. Only of a zone pair.
     sides: Option<[usize; 2]>,
 }
 
-/// Looks at each peer of a candidate over these rows.
+/// Sums up the evidence of a candidate by peer, over these rows.
 pub(super) fn breadth<const K: usize>(
     graph: &Graph<'_>,
     signal: &impl Signal<K>,
@@ -69,7 +69,7 @@ pub(super) fn breadth<const K: usize>(
     out
 }
 
-/// Who is left out at a time. Of a zone pair: pairs of Nodes.
+/// Key of a row's peer as seen from the culprit. Of a zone pair: its pair of Nodes.
 fn peer(culprit: Culprit, edge: &Edge) -> u64 {
     let other = |end| if edge.from == end { edge.to } else { edge.from };
     match culprit {
@@ -84,16 +84,16 @@ fn peer(culprit: Culprit, edge: &Edge) -> u64 {
 }
 
 impl Breadth {
-    /// What a verdict lacks. `None`: nothing. The candidate's score is net of what its edges have in common anyway.
+    /// The guard that the candidate fails. `None`: it passes all. Its score is net of a busy component's load.
     pub(super) fn missing(&self, candidate: &Candidate, parameters: &Parameters) -> Option<Missing> {
         let share = self.bad as f64 / self.peers.max(1) as f64;
-        let sides = self.sides.is_some_and(|[near, far]| match candidate.culprit {
-            // Within a zone all Nodes are on the near side.
-            Culprit::ZonePair(a, b) if a == b => near < parameters.min_bad,
-            _ => near < 2 || far < 2,
+        let too_few_nodes = self.sides.is_some_and(|[first, second]| match candidate.culprit {
+            // Within a zone all Nodes are on the first side.
+            Culprit::ZonePair(a, b) if a == b => first < parameters.min_bad,
+            _ => first < 2 || second < 2,
         });
         let prior = if share < 0.5 { parameters.partial_prior } else { 0.0 };
-        if self.bad < parameters.min_bad || sides {
+        if self.bad < parameters.min_bad || too_few_nodes {
             Some(Missing::Breadth)
         } else if share < parameters.min_bad_share || candidate.score - prior < parameters.threshold {
             Some(Missing::Share)

@@ -1,4 +1,4 @@
-//! The search: blame the best candidate, discard its edges, look again.
+//! The search: blame the best candidate, discard its edges, repeat.
 
 use super::{
     breadth::{Breadth, breadth},
@@ -20,11 +20,12 @@ pub(super) struct Engine<'a, const K: usize, S: Signal<K>> {
     pub(super) graph: &'a Graph<'a>,
     pub(super) signal: S,
     pub(super) parameters: &'a Parameters,
-    /// For the evidence's numbers, whatever the symptom.
+    /// For the numbers in evidence, for any symptom.
     loss: &'a Loss<'a>,
+    /// Whether each row is not discarded yet.
     pub(super) alive: Vec<bool>,
     sums: Sums<K>,
-    /// Candidates that a guard refused, at the score that they had.
+    /// Candidates that a guard refused, with their score at that time.
     refused: HashMap<Culprit, (u64, Missing)>,
 }
 
@@ -41,7 +42,7 @@ impl<'a, const K: usize, S: Signal<K>> Engine<'a, K, S> {
         ends.map(|end| self.sums.node(end).map(|candidate| candidate.score)).collect()
     }
 
-    /// Findings: first culprits of many edges, then what single paths have left over, then what stays undecided.
+    /// Findings: culprits of many edges first, then single paths, then undecided candidates.
     pub(super) fn run(mut self) -> Vec<Finding> {
         let mut findings = Vec::new();
         while findings.len() < self.parameters.max_findings
@@ -49,10 +50,10 @@ impl<'a, const K: usize, S: Signal<K>> Engine<'a, K, S> {
         {
             findings.push(finding);
         }
-        let thin = self.pairs(&mut findings);
+        let narrow = self.pairs(&mut findings);
         self.undecided(&mut findings);
-        for verdict in thin.into_iter().take(MAX_INSUFFICIENT) {
-            // Not when the component that it belongs to was reported already.
+        for verdict in narrow.into_iter().take(MAX_INSUFFICIENT) {
+            // Skips pairs of a component that was reported already.
             if !self.members(verdict.culprit).is_empty() {
                 findings.push(Finding::insufficient(verdict, Missing::Breadth));
             }
@@ -64,10 +65,10 @@ impl<'a, const K: usize, S: Signal<K>> Engine<'a, K, S> {
         let ranked = self.sums.above(self.graph, self.parameters.threshold);
         let (at, best) = ranked.iter().enumerate().find_map(|(i, c)| Some((i, self.pass(c)?)))?;
         let winner = ranked[at];
-        // Families of different size must not decide between candidates that the rows speak for alike.
+        // The family size must not decide between candidates with equal evidence.
         let nats = |candidate: &Candidate| candidate.score + self.sums.penalty(candidate.culprit);
-        let near = nats(&winner) - self.parameters.ambiguity;
-        let close: Vec<Candidate> = ranked[at + 1..].iter().filter(|other| nats(other) >= near).copied().collect();
+        let least = nats(&winner) - self.parameters.ambiguity;
+        let close: Vec<Candidate> = ranked[at + 1..].iter().filter(|other| nats(other) >= least).copied().collect();
         let mut verdicts = vec![best];
         for candidate in &close {
             if self.is_explained(candidate, winner.culprit)
@@ -88,7 +89,7 @@ impl<'a, const K: usize, S: Signal<K>> Engine<'a, K, S> {
         if self.refused.get(&candidate.culprit).is_some_and(|(at, _)| *at == score) {
             return None;
         }
-        let (breadth, candidate) = self.look_closer(candidate);
+        let (breadth, candidate) = self.examine(candidate);
         if let Some(missing) = breadth.missing(&candidate, self.parameters) {
             self.refused.insert(candidate.culprit, (score, missing));
             return None;
@@ -96,8 +97,8 @@ impl<'a, const K: usize, S: Signal<K>> Engine<'a, K, S> {
         Some(self.verdict(&candidate, &breadth))
     }
 
-    /// The candidate's peers, and its score net of what a busy component shows without a fault.
-    fn look_closer(&self, candidate: &Candidate) -> (Breadth, Candidate) {
+    /// The candidate's peers, and its score net of the load that a busy component shows without a fault.
+    fn examine(&self, candidate: &Candidate) -> (Breadth, Candidate) {
         let rows = self.members(candidate.culprit);
         let net = self.signal.net_of_load(&mut rows.iter().map(|row| self.graph.edge(*row)));
         let net = net - self.sums.penalty(candidate.culprit);
@@ -134,7 +135,7 @@ impl<'a, const K: usize, S: Signal<K>> Engine<'a, K, S> {
         out
     }
 
-    /// Without the winner's edges the candidate is nothing.
+    /// Without the winner's edges the candidate stays below θ.
     fn is_explained(&self, candidate: &Candidate, winner: Culprit) -> bool {
         let rest: f64 = self
             .members(candidate.culprit)
@@ -160,30 +161,30 @@ impl<'a, const K: usize, S: Signal<K>> Engine<'a, K, S> {
         }
     }
 
-    /// Living rows of a culprit.
+    /// Remaining rows of a culprit.
     pub(super) fn members(&self, culprit: Culprit) -> Vec<u32> {
         let graph = self.graph;
-        let living =
+        let remaining =
             |rows: &[u32]| -> Vec<u32> { rows.iter().copied().filter(|row| self.alive[*row as usize]).collect() };
         match culprit {
-            Culprit::Node(end) => [living(graph.outgoing(end)), living(graph.incoming(end))].concat(),
-            Culprit::NodeIn(end) | Culprit::External(end) => living(graph.incoming(end)),
-            Culprit::NodeOut(end) => living(graph.outgoing(end)),
-            Culprit::Pair(a, b) => [living(graph.between(a, b)), living(graph.between(b, a))].concat(),
+            Culprit::Node(end) => [remaining(graph.outgoing(end)), remaining(graph.incoming(end))].concat(),
+            Culprit::NodeIn(end) | Culprit::External(end) => remaining(graph.incoming(end)),
+            Culprit::NodeOut(end) => remaining(graph.outgoing(end)),
+            Culprit::Pair(a, b) => [remaining(graph.between(a, b)), remaining(graph.between(b, a))].concat(),
             Culprit::ZonePair(..) => {
                 let rows = graph.rows().filter(|row| self.alive[*row as usize]);
                 rows.filter(|row| self.contains(culprit, graph.edge(*row))).collect()
             }
             Culprit::Pod(pod) => {
-                // A row between the Pod and itself is there twice.
-                let mut rows = living(graph.of_pod(pod));
+                // A row between the Pod and itself is listed twice.
+                let mut rows = remaining(graph.of_pod(pod));
                 rows.dedup();
                 rows
             }
         }
     }
 
-    /// Takes a culprit's edges out. Of a Node all of them: what is left of the other way would be blamed a second time.
+    /// Discards a culprit's edges. Of a Node in both directions: the other one would be blamed a second time.
     pub(super) fn discard(&mut self, culprit: Culprit) {
         let whole = culprit.node().map_or(culprit, Culprit::Node);
         for row in self.members(whole) {
@@ -192,13 +193,13 @@ impl<'a, const K: usize, S: Signal<K>> Engine<'a, K, S> {
         }
     }
 
-    /// Where something is wrong that no verdict explains.
+    /// Reports trouble that no verdict explains.
     fn undecided(&mut self, findings: &mut Vec<Finding>) {
         for _ in 0..MAX_INSUFFICIENT {
             let ranked = self.sums.above(self.graph, self.parameters.threshold);
             let Some(candidate) = ranked.first() else { return };
-            let (breadth, candidate) = self.look_closer(candidate);
-            // None only when the search ended at `max_findings`.
+            let (breadth, candidate) = self.examine(candidate);
+            // `None` only when the search ended at `max_findings`.
             let Some(missing) = breadth.missing(&candidate, self.parameters) else { return };
             if candidate.score >= self.parameters.threshold {
                 findings.push(Finding::insufficient(self.verdict(&candidate, &breadth), missing));
@@ -211,7 +212,7 @@ impl<'a, const K: usize, S: Signal<K>> Engine<'a, K, S> {
         self.graph.fleet
     }
 
-    /// The Node's candidate over what is left.
+    /// The Node's candidate over the remaining rows.
     pub(super) fn node(&self, end: EndId) -> Option<Candidate> {
         self.sums.node(end)
     }

@@ -1,4 +1,4 @@
-//! What is judged: ends, and the traffic between them in one window.
+//! Input: ends, and the traffic between them in one window.
 
 use std::{collections::HashMap, num::NonZeroU32};
 
@@ -10,7 +10,7 @@ pub struct EndId(pub(super) u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ZoneId(pub(super) u16);
 
-/// A Pod. Never zero, so that an absent one costs no memory.
+/// A Pod. Never zero, so that `None` costs no memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PodId(pub(super) NonZeroU32);
 
@@ -27,33 +27,33 @@ impl PodId {
     }
 }
 
-/// Data sent from one Node to one peer in the window, as the sender's agent counted it. One row per pair of Nodes, or
-/// one per pair of Pods; rows of the same pair of Nodes add up.
+/// Data sent from one Node to one peer in the window, as the sender's agent counted it. One row per pair of Nodes, or one
+/// per pair of Pods: rows of the same pair of Nodes add up.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Edge {
     /// Sender, a Node.
     pub from: EndId,
-    /// Receiver. An edge of a Node to itself has no path and is ignored: the Node's own rules judge it.
+    /// Receiver. An edge from a Node to itself has no path and is ignored: the Node's own rules judge it.
     pub to: EndId,
     /// Data segments sent.
     pub segments: u64,
     /// Loss episodes: bursts of retransmission, not segments.
     pub episodes: u32,
-    /// Conversations (Pod and remote address) that sent. 0: not known, taken as one.
+    /// Conversations (Pod and remote address) that sent. 0: not known, counts as one.
     pub flows: u32,
-    /// Conversations with an episode. 0 with episodes: not known, taken as one.
+    /// Conversations with an episode. 0 with episodes: not known, counts as one.
     pub lossy_flows: u32,
     /// Episodes per segment in normal times, 0 … 1. `None`: not known yet.
     pub baseline: Option<f32>,
     /// Lowest RTT, now and in normal times. `None`: no sample or no baseline.
     pub min_rtt: Option<MinRtt>,
-    /// Sending Pod. `None`: the row is not about one Pod.
+    /// Sending Pod. `None`: the row covers several.
     pub from_pod: Option<PodId>,
-    /// Receiving Pod. `None`: not known, or not one.
+    /// Receiving Pod. `None`: not known, or several.
     pub to_pod: Option<PodId>,
 }
 
-/// Lowest RTT of an edge: the path, without the peer's think time.
+/// Lowest RTT of an edge. It describes the path, without the peer's think time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MinRtt {
     /// In the window, µs.
@@ -63,7 +63,7 @@ pub struct MinRtt {
 }
 
 impl Edge {
-    /// An edge of which only segments and episodes are known.
+    /// An edge with only segments and episodes.
     pub const fn new(from: EndId, to: EndId, segments: u64, episodes: u32) -> Self {
         Self {
             from,
@@ -94,14 +94,14 @@ pub(super) struct End {
     pub(super) heard: bool,
 }
 
-/// Everything that is judged together: ends by name, and the edges between them.
+/// All ends by name, and the edges between them.
 #[derive(Clone, Debug, Default)]
 pub struct Fleet {
     pub(super) ends: Vec<End>,
     pub(super) edges: Vec<Edge>,
     zones: Vec<Box<str>>,
     pods: Vec<Box<str>>,
-    // Keyed by kind as well: a Node and an outside host may share a name.
+    // Keyed by kind as well: a Node and an external host may share a name.
     by_name: HashMap<(Kind, Box<str>), u32>,
 }
 
@@ -114,12 +114,12 @@ enum Kind {
 }
 
 impl Fleet {
-    /// An empty one.
+    /// An empty fleet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The Node of that name, made when it is new. A zone that is given stays; `None` leaves what is known.
+    /// The Node of that name, added when it is new. The first known zone stays.
     pub fn node(&mut self, name: &str, zone: Option<&str>) -> EndId {
         let zone = zone.map(|zone| self.zone(zone));
         let id = self.end(Kind::Node, name);
@@ -128,12 +128,12 @@ impl Fleet {
         id
     }
 
-    /// The peer of that name outside the cluster, made when it is new.
+    /// The peer of that name outside the cluster, added when it is new.
     pub fn external(&mut self, name: &str) -> EndId {
         self.end(Kind::External, name)
     }
 
-    /// The Pod of that name (`namespace/name`), made when it is new.
+    /// The Pod of that name (`namespace/name`), added when it is new.
     pub fn pod(&mut self, name: &str) -> PodId {
         let new = self.pods.len() as u32;
         let index = *self.by_name.entry((Kind::Pod, name.into())).or_insert(new);
@@ -143,19 +143,19 @@ impl Fleet {
         PodId(NonZeroU32::MIN.saturating_add(index))
     }
 
-    /// Notes that this Node's agent answered: its edges are complete. A Node that nobody heard is judged by what its
-    /// peers send to it.
+    /// Records that this Node's agent answered: its edges are complete. A Node without an answer is judged by the traffic
+    /// that its peers send to it.
     pub fn set_heard(&mut self, node: EndId) {
         self.ends[node.index()].heard = true;
     }
 
-    /// Takes one row.
+    /// Adds one row.
     pub fn push(&mut self, edge: Edge) {
         debug_assert!(!self.ends[edge.from.index()].external, "only Nodes have agents that count what is sent");
         self.edges.push(edge);
     }
 
-    /// Makes room for so many more rows.
+    /// Reserves memory for more rows.
     pub fn reserve(&mut self, edges: usize) {
         self.edges.reserve_exact(edges);
     }
@@ -165,7 +165,7 @@ impl Fleet {
         &self.edges
     }
 
-    /// All rows, to give them another window's counts.
+    /// All rows, to write the counts of another window.
     pub fn edges_mut(&mut self) -> &mut [Edge] {
         &mut self.edges
     }
@@ -214,7 +214,7 @@ impl Fleet {
         if index == new {
             self.zones.push(name.into());
         }
-        // 65,536 zones are more than any cluster has; the last one then stands for the rest.
+        // No cluster has 65,536 zones. The last one would stand for the rest.
         ZoneId(u16::try_from(index).unwrap_or(u16::MAX))
     }
 }

@@ -1,4 +1,4 @@
-//! Which edges an end has, without a search: indices into the fleet's rows.
+//! An index of the fleet's rows by sender, receiver and Pod.
 
 use super::fleet::{Edge, EndId, Fleet, PodId, ZoneId};
 
@@ -19,7 +19,7 @@ struct Adjacency {
 }
 
 impl Adjacency {
-    /// Counting sort of `(key, row)`; stable. `pairs` is walked twice.
+    /// Counting sort of `(key, row)`, stable. It iterates `pairs` twice.
     fn new<I: Iterator<Item = (usize, u32)>>(keys: usize, pairs: impl Fn() -> I) -> Self {
         let mut start = vec![0_u32; keys + 1];
         for (key, _) in pairs() {
@@ -51,7 +51,7 @@ impl<'a> Graph<'a> {
         let ends = fleet.ends.len();
         let rows = || (0_u32..).zip(edges).filter(|(_, edge)| edge.from != edge.to);
         let incoming = Adjacency::new(ends, || rows().map(|(row, edge)| (edge.to.index(), row)));
-        // From rows in the receivers' order, and stable: each sender's rows end up in the receivers' order.
+        // The sort is stable and starts in the receivers' order, so each sender's rows stay in that order.
         let by_receiver = || incoming.rows.iter().map(|row| (edges[*row as usize].from.index(), *row));
         let outgoing = Adjacency::new(ends, by_receiver);
         let pods = if fleet.pod_count() == 0 {
@@ -97,7 +97,7 @@ impl<'a> Graph<'a> {
         &rows[first..first + count]
     }
 
-    /// Zones of both ends. `None`: one is not known, or outside.
+    /// Zones of both ends. `None`: one is not known, or external.
     pub(super) fn zones(&self, edge: &Edge) -> Option<(ZoneId, ZoneId)> {
         self.fleet.zone_of(edge.from).zip(self.fleet.zone_of(edge.to))
     }

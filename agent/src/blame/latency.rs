@@ -1,4 +1,4 @@
-//! Evidence of latency: edges whose minimum RTT rose, against those of the same ends whose did not.
+//! Evidence of latency: edges whose minimum RTT rose, against edges of the same ends without a rise.
 
 use super::{
     fleet::{Edge, MinRtt},
@@ -7,10 +7,10 @@ use super::{
     verdict::Symptom,
 };
 
-/// A shift counts at a level from so many times the floor on.
+/// Multiple of the floor from which a rise counts at each level.
 pub(super) const LEVELS: [u32; 3] = [1, 4, 16];
 
-/// Whether the edge's minimum rose, as a Bernoulli trial.
+/// A Bernoulli trial: the edge's minimum RTT rose, or it did not.
 pub(super) struct Latency<'a> {
     parameters: &'a Parameters,
     /// ln P(shifted | at fault) / P(shifted | normal).
@@ -49,14 +49,14 @@ impl Signal<{ LEVELS.len() }> for Latency<'_> {
     }
 
     fn net_of_load(&self, _edges: &mut dyn Iterator<Item = &Edge>) -> f64 {
-        // A minimum has none.
+        // A minimum does not depend on load.
         f64::INFINITY
     }
 
     fn pair_nats(&self, edges: &[&Edge]) -> f64 {
         let level = self.pair_level(edges);
         let nats = edges.iter().filter_map(|edge| {
-            // The lowest of all conversations rose: so did each.
+            // When the minimum over all conversations rose, each of them rose.
             let flows = f64::from(edge.flows.max(1));
             let nats = if self.is_shifted(edge.min_rtt?, level) { self.shifted } else { self.still };
             Some(f64::from(nats) * flows)
@@ -69,7 +69,7 @@ impl Signal<{ LEVELS.len() }> for Latency<'_> {
             let shifted = |edge: &&&Edge| edge.min_rtt.is_some_and(|rtt| self.is_shifted(rtt, level));
             edges.iter().filter(shifted).count()
         };
-        // The highest that as many edges reach as the lowest.
+        // The highest level that as many edges reach as the lowest.
         (0..LEVELS.len()).rev().find(|level| count(*level) == count(0)).unwrap_or(0)
     }
 

@@ -1,14 +1,14 @@
-//! Evidence of loss: episodes against the edge's own baseline, with bursts allowed for.
+//! Evidence of loss: episodes against the edge's own baseline, with an allowance for bursts.
 
 use super::{fleet::Edge, parameters::Parameters, signal::Signal, verdict::Symptom};
 
-/// Additional episodes per segment of the hypotheses, a factor 3 apart: a fault between two of them costs at most 15 %
-/// of the evidence.
+/// Additional episodes per segment of the hypotheses, a factor 3 apart. A fault between two of them loses at most 15 % of
+/// the evidence.
 pub(super) const LEVELS: [f32; 4] = [0.0015, 0.0045, 0.0135, 0.04];
-/// Episodes that a fault should have made on a peer's edges before their absence says anything.
+/// Episodes that a fault should cause on a peer's edges before their absence counts.
 const SHOWN: f64 = 2.0;
 
-/// Multiples of the usual that all edges of a component may show at once.
+/// Multiples of the usual loss that all edges of a busy component may show at once.
 const MULTIPLES: [f32; 4] = [1.5, 2.0, 3.0, 4.0];
 
 /// Negative binomial evidence.
@@ -39,7 +39,7 @@ impl<'a> Loss<'a> {
         f64::from(self.normal(edge).0) * edge.segments as f64
     }
 
-    /// g at each level, when all normal rates are this multiple of the usual.
+    /// g at each level, with all normal rates multiplied.
     fn terms(&self, edge: &Edge, multiple: f32) -> [f32; LEVELS.len()] {
         let (ratio, shape) = self.normal(edge);
         let (segments, episodes) = (edge.segments as f32, edge.episodes as f32);
@@ -51,7 +51,7 @@ impl<'a> Loss<'a> {
         })
     }
 
-    /// What a row says of its own path at this ratio, when normal rates are this multiple of the usual, nats.
+    /// Evidence of a row for a fault of its own path at this ratio, with normal rates multiplied, nats.
     fn pair_term(&self, edge: &Edge, ratio: f32, multiple: f32) -> f64 {
         let (usual, shape) = self.normal(edge);
         let segments = edge.segments as f32;
@@ -61,9 +61,9 @@ impl<'a> Loss<'a> {
         f64::from(nats.min(self.most_nats(edge, normal)))
     }
 
-    /// Most that a single path's row can say, nats. All episodes but one on each other lossy conversation may be one
-    /// burst, at odds e^−cap and geometric in length; what is left has a chance of at most (λ/(λ+r))^left. Without a
-    /// baseline it is not known to be anything unusual.
+    /// Upper bound of a row's evidence for its own path, nats. All episodes but one on each other lossy conversation may be
+    /// one burst, at odds e^−cap and geometric in length. The rest has a chance of at most (λ/(λ+r))^left. Without a
+    /// baseline nobody knows that the row is unusual.
     fn most_nats(&self, edge: &Edge, normal: f32) -> f32 {
         let Parameters { edge_cap, burst_episodes, .. } = self.parameters;
         let (_, shape) = self.normal(edge);
@@ -86,7 +86,7 @@ impl<'a> Loss<'a> {
 /// `ln(NB(e; μ₁, r) / NB(e; μ₀, r))` with `μ₁ = μ₀ + extra`: Poisson's `e·ln(μ₁/μ₀) − extra` when r → ∞.
 fn log_ratio(episodes: f32, normal: f32, extra: f32, shape: f32) -> f32 {
     let faulty = normal + extra;
-    // Most edges have none.
+    // Most edges have no episode.
     let gain = if episodes > 0.0 { episodes * (faulty / normal).ln() } else { 0.0 };
     gain - (episodes + shape) * ((faulty + shape) / (normal + shape)).ln()
 }
@@ -124,7 +124,7 @@ impl Signal<{ LEVELS.len() }> for Loss<'_> {
         if ratio < LEVELS[0] {
             return 0.0;
         }
-        // The path's load is that of both its ends: twice the variance of one component's.
+        // The load of both ends acts on the path: twice the variance of one component.
         let of_multiple = |multiple: f32| {
             let deviations = f64::from(multiple.ln() / self.parameters.common_deviation);
             let nats = edges.iter().map(|edge| self.pair_term(edge, ratio, multiple));
@@ -153,15 +153,15 @@ impl Signal<{ LEVELS.len() }> for Loss<'_> {
 
 /// Busy edges that a measured dispersion needs.
 const ENOUGH: usize = 100;
-/// Expected episodes from which an edge is busy: below, chance hides bursts (and they do no harm).
+/// Expected episodes from which an edge is busy. Below, chance hides bursts, and they do no harm.
 const BUSY: f64 = 2.0;
-/// Edges that are looked at.
+/// Edges that the median is taken of.
 const SAMPLE: usize = 65_536;
 /// Median of |z| of a standard normal.
 const NORMAL_MEDIAN: f32 = 0.6745;
 
-/// Squared coefficient of variation of the edges' rates, such that the median of `|e − λ| / √(λ + λ²·d)` is that of a
-/// normal: a median, so that a few faulty components do not raise it.
+/// Squared coefficient of variation `d` of the edges' rates, such that the median of `|e − λ| / √(λ + λ²·d)` is that of a
+/// normal distribution. A few faulty components do not raise a median.
 pub(super) fn dispersion(edges: &[Edge], parameters: &Parameters) -> f32 {
     let plain = Loss::new(parameters, parameters.default_dispersion);
     let step = edges.len().div_ceil(SAMPLE).max(1);
@@ -184,7 +184,7 @@ pub(super) fn dispersion(edges: &[Edge], parameters: &Parameters) -> f32 {
         let middle = z.len() / 2;
         *z.select_nth_unstable_by(middle, f32::total_cmp).1
     };
-    // The median falls as d rises; 16 halvings of the exponent's range leave 0.01 %.
+    // The median falls as d rises. 16 halvings of the exponent's range leave 0.01 %.
     let (mut low, mut high) = (parameters.min_dispersion, MAX_DISPERSION);
     for _ in 0..16 {
         let middle = (low * high).sqrt();
@@ -193,7 +193,7 @@ pub(super) fn dispersion(edges: &[Edge], parameters: &Parameters) -> f32 {
     low
 }
 
-/// Above it episodes say nothing, and no fault would ever be found.
+/// Upper bound of the dispersion. Above it episodes prove nothing.
 const MAX_DISPERSION: f32 = 8.0;
 
 #[cfg(test)]
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn one_edge_says_no_more_than_the_cap_and_no_less_than_being_spared() {
+    fn evidence_of_one_edge_is_bounded() {
         let parameters = Parameters::default();
         let loss = Loss::new(&parameters, 1.0);
         let most = loss.nats(&edge(10_000, 10_000)).unwrap();

@@ -1,31 +1,31 @@
-//! Limits of the inference.
+//! Parameters of the inference.
 
-/// Limits of [`judge`](super::judge). The defaults were tuned in the simulator (`cargo xtask eval --only simulator`) on
-/// seeds that its report does not use.
+/// Parameters of [`judge`](super::judge). The defaults were tuned in the simulator (`cargo xtask eval --only simulator`).
+/// Its report uses other seeds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameters {
     /// θ: score from which a candidate is blamed, nats.
     pub threshold: f64,
-    /// Candidates closer than this can't be told apart, nats.
+    /// Distance in score within which candidates are ambiguous, nats.
     pub ambiguity: f64,
-    /// What a verdict on one pair costs beyond its family's size, nats: pairs are many, and seldom to blame alone.
+    /// Prior against one pair, beyond its family's size, nats: pairs are many, and seldom to blame alone.
     pub pair_prior: f64,
-    /// What blaming a zone pair costs beyond its family's size, nats.
+    /// Prior against a zone pair, beyond its family's size, nats.
     pub zone_prior: f64,
-    /// What a verdict costs when fewer than half of the peers are bad (a partial fault), nats.
+    /// Prior against a partial fault (fewer than half of the peers are bad), nats.
     pub partial_prior: f64,
-    /// Share of the peers that must be bad at least, 0 … 1.
+    /// Least share of the peers that must be bad, 0 … 1.
     pub min_bad_share: f64,
-    /// Peers that must be bad at least, also conversations of a pair.
+    /// Least number of bad peers, or of bad conversations of a pair.
     pub min_bad: usize,
-    /// Share of a faulty component's edges that the fault is expected to spare, 0 … 1 (ECMP, offload, one queue).
+    /// Share of a faulty component's edges that the fault spares, 0 … 1 (ECMP, offload, one queue).
     pub spared: f32,
-    /// Most that one edge can say, nats. Each edge may have trouble of its own with odds e^−cap, so that a single one
-    /// never convicts a component.
+    /// Upper bound of one edge's evidence, nats. Each edge may have trouble of its own with odds e^−cap, so that a single
+    /// edge never convicts a component.
     pub edge_cap: f32,
-    /// A fault multiplies an edge's episodes by at least 1 + this: load steps and drifting baselines do not.
+    /// A fault multiplies an edge's episodes by at least 1 + this. Load steps and drifting baselines do not.
     pub min_growth: f32,
-    /// Deviation of the logarithm of what all edges of a component have in common from window to window (its load).
+    /// Standard deviation, from window to window, of the logarithm of a component's load.
     pub common_deviation: f32,
     /// Mean episodes of a burst on one conversation.
     pub burst_episodes: f32,
@@ -39,11 +39,11 @@ pub struct Parameters {
     pub default_dispersion: f32,
     /// The same for an edge whose baseline is not known.
     pub unknown_dispersion: f32,
-    /// Rise of the minimum RTT that counts as a shift, µs: tiny RTTs break ratios.
+    /// Least rise of the minimum RTT, µs: ratios of tiny RTTs mean nothing …
     pub shift_floor_us: u32,
-    /// … and as a share of the usual minimum.
+    /// … and its least share of the usual minimum.
     pub shift_ratio: f32,
-    /// Chance that an edge's minimum RTT shifts for reasons of its own (a route, a rescheduled peer).
+    /// Chance that an edge's minimum RTT rises for a reason of its own (a route, a rescheduled peer).
     pub shift_chance: f32,
     /// Findings after which judging stops.
     pub max_findings: usize,
@@ -87,7 +87,7 @@ pub struct Calibration {
     pub intercept: f64,
     /// Per e-fold of the score above the threshold.
     pub nats: f64,
-    /// When a single path is blamed, for which nothing speaks but itself.
+    /// For a single path, which only its own evidence supports.
     pub single_path: f64,
 }
 
@@ -95,14 +95,14 @@ impl Calibration {
     /// Fitted on the simulator's tuning seeds.
     pub const FITTED: Self = Self { intercept: 0.5, nats: 2.4, single_path: -0.8 };
 
-    /// Chance that a verdict is right, 0.01 … 0.99, from its nats above the threshold.
+    /// Probability that a verdict is right, 0.01 … 0.99, from its nats above the threshold.
     pub fn confidence(&self, above: f64, single_path: bool) -> f64 {
         let [a, b] = Self::features(above, single_path);
         let logit = self.intercept + self.nats * a + self.single_path * b;
         (1.0 / (1.0 + (-logit).exp())).clamp(0.01, 0.99)
     }
 
-    /// What the coefficients `nats` and `single_path` multiply.
+    /// The inputs of the coefficients `nats` and `single_path`.
     pub fn features(above: f64, single_path: bool) -> [f64; 2] {
         [above.max(0.0).ln_1p(), f64::from(u8::from(single_path))]
     }

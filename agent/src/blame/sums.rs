@@ -1,4 +1,4 @@
-//! Every candidate's evidence as a running sum, from which a discarded row is subtracted.
+//! The evidence of every candidate as a running sum. Discarding a row subtracts it.
 
 use super::{
     fleet::{Edge, EndId, PodId, ZoneId},
@@ -8,20 +8,20 @@ use super::{
     verdict::Culprit,
 };
 
-/// Zones up to which zone pairs are judged; their sums grow with the square.
+/// Zones up to which zone pairs are judged. Their sums grow with the square.
 const MAX_ZONES: usize = 256;
 
 /// A candidate culprit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Candidate {
     pub(super) culprit: Culprit,
-    /// Sum of its rows' evidence less what its family and kind cost, nats.
+    /// Sum of its rows' evidence less the penalty of its kind, nats.
     pub(super) score: f64,
     /// The level that fits best.
     pub(super) level: usize,
 }
 
-/// Evidence of the rows of one candidate, and how many they are.
+/// Evidence of the rows of one candidate, and their number.
 #[derive(Clone, Copy)]
 struct Sum<const K: usize> {
     nats: [f64; K],
@@ -73,7 +73,7 @@ struct Penalties {
 pub(super) struct Sums<const K: usize> {
     outgoing: Vec<Sum<K>>,
     incoming: Vec<Sum<K>>,
-    /// By sender's zone times `zone_count` plus receiver's; empty when there are none or too many.
+    /// Index: sender's zone times `zone_count` plus receiver's. Empty when there are no zones, or too many.
     zones: Vec<Sum<K>>,
     zone_count: usize,
     pods: Vec<Sum<K>>,
@@ -86,7 +86,7 @@ impl<const K: usize> Sums<K> {
     pub(super) fn new(graph: &Graph<'_>, signal: &impl Signal<K>, parameters: &Parameters) -> Self {
         let ends = graph.fleet.ends.len();
         let zone_count = Some(graph.fleet.zone_count()).filter(|n| *n <= MAX_ZONES).unwrap_or(0);
-        // Both ways and each way, at every level, were tried.
+        // Each candidate is tried both ways and each way, at every level.
         let size = |n: usize, ways: usize| ((n.max(1) * ways * K) as f64).ln();
         let external = graph.fleet.ends.iter().filter(|end| end.external).count();
         let penalties = Penalties {
@@ -112,7 +112,7 @@ impl<const K: usize> Sums<K> {
         sums
     }
 
-    /// Takes a row out of all candidates that it speaks for.
+    /// Removes a row from all candidates that it is evidence for.
     pub(super) fn discard(&mut self, graph: &Graph<'_>, edge: &Edge, signal: &impl Signal<K>) {
         if let Some(nats) = signal.nats(edge) {
             self.each(graph, edge, |sum| sum.subtract(&nats));
@@ -132,8 +132,8 @@ impl<const K: usize> Sums<K> {
         }
     }
 
-    /// The Node's best explanation: one way only when that is better beyond doubt and the other way was seen. `None`:
-    /// nothing is known of it.
+    /// The Node's best explanation. One way alone only when that is clearly better and both ways have rows. `None`: the
+    /// Node has no rows.
     pub(super) fn node(&self, end: EndId) -> Option<Candidate> {
         let (out, into) = (&self.outgoing[end.index()], &self.incoming[end.index()]);
         let sum = out.plus(into);
@@ -187,7 +187,7 @@ impl<const K: usize> Sums<K> {
         found
     }
 
-    /// What this kind of culprit costs, nats.
+    /// Penalty of this kind of culprit, nats.
     pub(super) fn penalty(&self, culprit: Culprit) -> f64 {
         match culprit {
             Culprit::Node(_) | Culprit::NodeIn(_) | Culprit::NodeOut(_) => self.penalties.node,
@@ -206,7 +206,7 @@ mod tests {
     use crate::blame::{Fleet, loss::Loss};
 
     #[test]
-    fn a_discarded_row_is_as_if_it_had_never_been() {
+    fn discarding_a_row_equals_never_adding_it() {
         let build = |rows: u32| {
             let mut fleet = Fleet::new();
             let ends: Vec<EndId> = (0..6).map(|i| fleet.node(&i.to_string(), Some(["a", "b"][i % 2]))).collect();
@@ -220,7 +220,7 @@ mod tests {
         };
         let parameters = Parameters::default();
         let loss = Loss::new(&parameters, 1.0);
-        let (all, part) = (build(20), build(15));
+        let (all, some) = (build(20), build(15));
         let graph = Graph::new(&all);
         let mut sums = Sums::new(&graph, &loss, &parameters);
         for row in 15..20 {
@@ -229,8 +229,8 @@ mod tests {
                 sums.discard(&graph, edge, &loss);
             }
         }
-        let part_graph = Graph::new(&part);
-        let fresh = Sums::new(&part_graph, &loss, &parameters).above(&part_graph, f64::NEG_INFINITY);
+        let graph_of_some = Graph::new(&some);
+        let fresh = Sums::new(&graph_of_some, &loss, &parameters).above(&graph_of_some, f64::NEG_INFINITY);
         let left = sums.above(&graph, f64::NEG_INFINITY);
         assert_eq!(left.len(), fresh.len());
         for (left, fresh) in left.iter().zip(&fresh) {

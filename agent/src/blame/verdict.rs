@@ -1,20 +1,20 @@
-//! What comes out.
+//! Output: culprits, their evidence, and every Node's score.
 
 use super::fleet::{EndId, Fleet, PodId, ZoneId};
 use crate::api::{Blame, BlameKind};
 
-/// Who or what is at fault.
+/// The component at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Culprit {
-    /// A Node, both ways, or one way with the other unseen or undecided.
+    /// A Node, in both directions, or in one while the other is unseen or undecided.
     Node(EndId),
-    /// A Node, in what it receives.
+    /// A Node, in the receiving direction.
     NodeIn(EndId),
-    /// A Node, in what it sends.
+    /// A Node, in the sending direction.
     NodeOut(EndId),
-    /// The path between two ends; the lower id first.
+    /// The path between two ends, the lower id first.
     Pair(EndId, EndId),
-    /// The path between two zones (or inside one); the lower id first.
+    /// The path between two zones (or inside one), the lower id first.
     ZonePair(ZoneId, ZoneId),
     /// One Pod.
     Pod(PodId),
@@ -43,11 +43,11 @@ impl Culprit {
         }
     }
 
-    /// Its kind as seen from the Node `own`; `None`: from nowhere in particular.
-    pub fn kind(self, own: Option<EndId>) -> BlameKind {
+    /// Its kind as seen from the Node `viewer`. `None`: seen from no Node.
+    pub fn kind(self, viewer: Option<EndId>) -> BlameKind {
         match self {
-            Self::Node(end) | Self::NodeIn(end) | Self::NodeOut(end) => match own {
-                Some(own) if own != end => BlameKind::PeerNode,
+            Self::Node(end) | Self::NodeIn(end) | Self::NodeOut(end) => match viewer {
+                Some(viewer) if viewer != end => BlameKind::PeerNode,
                 _ => BlameKind::Node,
             },
             Self::Pair(..) => BlameKind::NodePair,
@@ -58,7 +58,7 @@ impl Culprit {
     }
 }
 
-/// What is wrong.
+/// Kind of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Symptom {
     /// More loss episodes than usual.
@@ -70,36 +70,36 @@ pub enum Symptom {
 /// One explanation and its numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// Who.
+    /// The component at fault.
     pub culprit: Culprit,
-    /// What.
+    /// The trouble that it explains.
     pub symptom: Symptom,
     /// Penalised log-likelihood ratio, nats.
     pub score: f64,
-    /// Calibrated chance that it is right, 0 … 1; shared among alternatives, 0 when the numbers do not suffice.
+    /// Calibrated probability that it is right, 0 … 1. Alternatives share it. 0 when the numbers do not suffice.
     pub confidence: f64,
-    /// Numbers.
+    /// The numbers behind it.
     pub evidence: Evidence,
 }
 
 /// Numbers behind a verdict, summed over the culprit's edges.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence {
-    /// Loss episodes seen.
+    /// Loss episodes observed.
     pub observed: u64,
     /// Loss episodes expected from the baselines.
     pub expected: f64,
     /// Data segments sent.
     pub segments: u64,
-    /// Additional episodes per segment on the bad edges, 0 … 1; 0 when latency is the symptom.
+    /// Additional episodes per segment on the bad edges, 0 … 1. 0 when latency is the symptom.
     pub excess_ratio: f64,
     /// Median rise of the minimum RTT on the bad edges, µs. `None`: loss is the symptom.
     pub shift_us: Option<u32>,
-    /// Bad peers: of a zone pair pairs of Nodes, of a pair conversations.
+    /// Bad peers. Of a zone pair: pairs of Nodes. Of a pair: conversations.
     pub bad: usize,
-    /// Peers that would show the fault if they had it, bad ones included.
+    /// Peers that show the fault or would.
     pub peers: usize,
-    /// False when no agent on the culprit's own Node was heard.
+    /// False when the agent on the culprit's own Node did not answer.
     pub heard: bool,
 }
 
@@ -110,19 +110,19 @@ impl Evidence {
     }
 }
 
-/// One outcome.
+/// One result.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
     /// One culprit explains it, and no other nearly as well.
     Blamed(Verdict),
-    /// Several explain it almost equally well, best first.
+    /// Several culprits explain it almost equally well, best first.
     Ambiguous(Vec<Verdict>),
-    /// Something is wrong there, and the numbers do not suffice to say who it is.
+    /// There is trouble, and the numbers do not suffice to name the culprit.
     Insufficient(Verdict, Missing),
 }
 
 impl Finding {
-    /// One verdict, or several among which nothing decides: they share the confidence.
+    /// One verdict, or several that share the confidence.
     pub(super) fn of(mut verdicts: Vec<Verdict>) -> Self {
         if verdicts.len() == 1 {
             return Self::Blamed(verdicts.remove(0));
@@ -132,7 +132,7 @@ impl Finding {
         Self::Ambiguous(verdicts)
     }
 
-    /// Nothing is claimed.
+    /// A verdict that fails a guard.
     pub(super) fn insufficient(verdict: Verdict, missing: Missing) -> Self {
         Self::Insufficient(Verdict { confidence: 0.0, ..verdict }, missing)
     }
@@ -141,16 +141,16 @@ impl Finding {
     pub fn verdict(&self) -> &Verdict {
         match self {
             Self::Blamed(verdict) | Self::Insufficient(verdict, _) => verdict,
-            // Made with two at least.
+            // Holds at least two.
             Self::Ambiguous(verdicts) => &verdicts[0],
         }
     }
 
-    /// For a hint: kind and name, with the others as alternatives; nobody is named when the numbers do not suffice.
-    pub fn blame(&self, fleet: &Fleet, own: Option<EndId>) -> Blame {
+    /// Blame for a hint. An ambiguous or insufficient finding names nobody and lists alternatives.
+    pub fn blame(&self, fleet: &Fleet, viewer: Option<EndId>) -> Blame {
         match self {
             Self::Blamed(v) => {
-                Blame { kind: v.culprit.kind(own), name: v.culprit.name(fleet), alternatives: Vec::new() }
+                Blame { kind: v.culprit.kind(viewer), name: v.culprit.name(fleet), alternatives: Vec::new() }
             }
             Self::Ambiguous(all) => {
                 let alternatives = all.iter().map(|v| v.culprit.name(fleet)).collect();
@@ -163,7 +163,7 @@ impl Finding {
     }
 }
 
-/// What a verdict lacks.
+/// The guard that a verdict fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Missing {
     /// Too few peers, or conversations, are bad.
@@ -179,7 +179,7 @@ pub enum Missing {
 pub struct NodeScore {
     /// The Node.
     pub node: EndId,
-    /// Score for loss, nats, before anything was discarded; above θ it is suspect. `None`: no edge with segments.
+    /// Score for loss, nats, before any row is discarded. Above θ the Node is suspect. `None`: no edge with segments.
     pub loss: Option<f64>,
     /// Score for latency, nats. `None`: no edge with a minimum RTT and its baseline.
     pub latency: Option<f64>,
@@ -189,21 +189,20 @@ pub struct NodeScore {
     pub expected: f64,
     /// Data segments on its edges, both ways.
     pub segments: u64,
-    /// Its own agent was heard.
+    /// Its own agent answered.
     pub heard: bool,
     /// Position in [`Verdicts::findings`] of the first finding that blames it.
     pub finding: Option<usize>,
 }
 
-/// The answer.
+/// The result of [`judge`](super::judge).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdicts {
-    /// Findings: loss, then latency; each in the order in which they were found, which is by score within broad
-    /// culprits, then pairs, then what stays undecided.
+    /// Findings: loss, then latency. Within each, culprits of many edges by score, then pairs, then undecided ones.
     pub findings: Vec<Finding>,
     /// One per Node, in the fleet's order.
     pub nodes: Vec<NodeScore>,
-    /// Squared coefficient of variation of the edges' loss rates that was assumed.
+    /// Squared coefficient of variation of the edges' loss rates, as measured or assumed.
     pub dispersion: f32,
 }
 

@@ -1,28 +1,28 @@
 //! The shape of a rule. This file imports nothing, so that every other one may use it.
 
-/// Rules that are judged together. The order of the variants is the order of judgement: an edge that one family
-/// explains is left alone by those after it.
+/// Rules that one judge applies. The order of the variants is the order of judgement: a later family skips the edges that
+/// an earlier one claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
-    /// What the API server says of the Pod itself.
+    /// The API server's status of the Pod itself.
     Status,
-    /// What this Node itself drops.
+    /// Drops of this Node.
     Host,
-    /// Handshakes: turned away, unanswered, refused; and peers that fell silent.
+    /// Handshakes that are turned away, unanswered or refused, and peers that fell silent.
     Connect,
     /// Lost packets.
     Loss,
     /// Paths that became longer.
     Latency,
-    /// Senders held back by the peer's window or their own buffer.
+    /// Senders that wait for the peer's window or their own buffer.
     Limited,
     /// The Pod's own CPU limit.
     Cpu,
-    /// CPU, memory and IO that the Pod waits for without being limited.
+    /// CPU, memory and IO that the Pod waits for without a limit of its own.
     Pressure,
-    /// Names: DNS lookups.
+    /// DNS lookups.
     Dns,
-    /// Time spent thinking at one end while the path is fast.
+    /// Think time of either end while the path is fast.
     Waiting,
 }
 
@@ -63,26 +63,26 @@ impl Family {
 pub struct Rule {
     /// Stable identifier: the hint's `cause`.
     pub id: &'static str,
-    /// With which rules it is judged.
+    /// The judge that applies it.
     pub family: Family,
-    /// Place among all rules, ascending, unique: of two hints the lower comes first.
+    /// Place among all rules, ascending and unique. Of two hints the one with the lower order comes first.
     pub order: u16,
     /// The hint's `symptom`.
     pub symptom: &'static str,
-    /// What it means.
+    /// Meaning of the hint.
     pub meaning: &'static str,
-    /// Metrics and files that it is judged from.
+    /// Metrics and files that it uses.
     pub signals: &'static [&'static str],
-    /// When it holds, with its false-alarm rate.
+    /// The test, with its false-alarm rate.
     pub test: &'static str,
-    /// Data below which it stays silent.
+    /// Data below which the rule abstains.
     pub minimum: &'static str,
-    /// What keeps it silent although the test holds.
+    /// Exclusions that hold although the test does.
     pub ruled_out_by: &'static str,
-    /// What to do.
+    /// Action for the person on call.
     pub action: &'static str,
     /// Causes of the same subject that explain this one. While one of them holds, this rule is a link of its chain and no
-    /// hint of its own. The first that holds wins.
+    /// hint of its own. When several hold, the first in this list wins.
     pub caused_by: &'static [&'static str],
     /// Causes at the blamed Pod that explain this one at its callers. Both hints belong to one incident.
     pub caused_by_at_peer: &'static [&'static str],

@@ -1,4 +1,4 @@
-//! The table of rules, and which judge applies which family. Documentation is made from it.
+//! The table of rules, and the judge of each family. Documentation is made from it.
 //!
 //! Nothing below imports this file: judges know their own rules only.
 

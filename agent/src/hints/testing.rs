@@ -1,4 +1,4 @@
-//! Synthetic views: healthy unless a test says otherwise.
+//! Synthetic views: healthy unless a test changes them.
 
 use super::{Engine, Thresholds};
 use crate::{
@@ -15,7 +15,7 @@ pub(crate) const HZ: u32 = 250;
 /// 2024-01-01T00:00:00Z.
 const EPOCH_MS: u64 = 1_704_067_200_000;
 
-/// What is the same in every window until a test changes it.
+/// The content of every window until a test changes it.
 #[derive(Clone, Default)]
 pub(crate) struct Case {
     pub(crate) subjects: Vec<SubjectView>,
@@ -70,7 +70,7 @@ impl Case {
             }
         }
         let mut edges = self.edges.clone();
-        // What a test says of a window has gone on for all of it, unless it says otherwise.
+        // Unless a test sets them, the last seconds look like the whole window.
         for edge in edges.iter_mut().filter(|e| e.recent.is_zero()) {
             edge.recent = edge.window.clone();
             edge.answered = edge.window.has_answer();
@@ -192,7 +192,7 @@ impl Run {
         self.engine.tick(&self.view(case), &self.thresholds)
     }
 
-    /// What the engine is shown now.
+    /// The view that the engine judges now.
     pub(crate) fn view(&self, case: &Case) -> NodeView {
         case.view(self.second, self.window_ms)
     }
@@ -263,7 +263,7 @@ pub(crate) fn host() -> HostView {
     host
 }
 
-/// What a counter of [`host`] grew by in the window.
+/// Sets the growth of a counter of [`host`] in the window.
 pub(crate) fn set(host: &mut HostView, signal: Signal, window: u64) {
     let counter = host.counters.iter_mut().find(|((s, _), _)| *s == signal).unwrap();
     counter.1.window = window;

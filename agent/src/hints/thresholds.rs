@@ -1,8 +1,8 @@
-//! Limits of the rules that an operator may move.
+//! Limits of the rules that an operator may change.
 
 use serde::{Deserialize, Serialize};
 
-/// Limits of the rules. Fixed floors that guard against physics rather than taste stand beside their rule instead.
+/// Limits of the rules. Floors that physics dictates are constants beside their rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Thresholds {

@@ -48,7 +48,7 @@ pub(crate) const DNS_SLOW: Rule = Rule {
     caused_by_at_peer: &[],
     queries: &[
         QueryTemplate {
-            shows: "99 % of DNS lookups are faster than",
+            shows: "99th percentile of DNS lookup duration",
             promql: "histogram_quantile(0.99, sum by (le) (rate(netwhy_dns_lookup_seconds_bucket{S}R)))",
         },
         QueryTemplate {

@@ -52,7 +52,7 @@ pub(crate) const NODE_CONNTRACK_FULL: Rule = Rule {
     caused_by: &[],
     caused_by_at_peer: &[],
     queries: &[QueryTemplate {
-        shows: "connections that could not be tracked per second",
+        shows: "failures of connection tracking per second",
         promql: "sum by (node, event) (rate(netwhy_node_conntrack_failures_total{N}R))",
     }],
 };
@@ -80,7 +80,7 @@ pub(crate) const NODE_NIC_DROPS: Rule = Rule {
     caused_by: &[],
     caused_by_at_peer: &[],
     queries: &[QueryTemplate {
-        shows: "packets dropped by interfaces per second",
+        shows: "packets per second dropped by interfaces",
         promql: "sum by (node, device, direction) (rate(netwhy_node_nic_drops_total{N}R))",
     }],
 };
@@ -102,7 +102,7 @@ pub(crate) const NODE_QDISC_DROPS: Rule = Rule {
     caused_by: &[],
     caused_by_at_peer: &[],
     queries: &[QueryTemplate {
-        shows: "packets dropped by queue disciplines per second",
+        shows: "packets per second dropped by queue disciplines",
         promql: "sum by (node, device) (rate(netwhy_node_qdisc_drops_total{N}R))",
     }],
 };
@@ -127,7 +127,7 @@ pub(crate) const NODE_SOFTNET_DROPS: Rule = Rule {
     caused_by: &[],
     caused_by_at_peer: &[],
     queries: &[QueryTemplate {
-        shows: "packets dropped by full receive backlogs per second",
+        shows: "packets per second dropped by full receive backlogs",
         promql: "sum by (node) (rate(netwhy_node_softnet_drops_total{N}R))",
     }],
 };
@@ -318,7 +318,7 @@ fn interface(context: &Context<'_>, host: &HostView, device: &Device) -> Option<
     let keys = NIC.map(|signal| (signal, Some(device.name.clone())));
     let tested = Some(test(context, host, &keys, &device.name)).filter(Tested::is_unlikely)?;
     let drops = tested.sum.drops;
-    // Share of what went through it, where that is known.
+    // Share of all packets, where their number is known.
     let packets: u64 = [Signal::NicRxPackets, Signal::NicTxPackets]
         .iter()
         .filter_map(|signal| host.count_on(*signal, &device.name))

@@ -53,7 +53,7 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
              fills it.",
     caused_by: &["node_qdisc_drops", "node_cpu_contention"],
     caused_by_at_peer: &[],
-    queries: &[QueryTemplate { shows: "median RTT by distance", promql: queries::RTT }],
+    queries: &[QueryTemplate { shows: "median RTT by peer class", promql: queries::RTT }],
 };
 
 /// Peers with proof before one culprit is blamed for all.

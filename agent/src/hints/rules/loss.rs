@@ -50,7 +50,7 @@ pub(crate) const NODE_PACKET_LOSS: Rule = Rule {
     caused_by: &["node_nic_drops", "node_qdisc_drops", "node_softnet_drops"],
     caused_by_at_peer: &[],
     queries: &[QueryTemplate {
-        shows: "loss episodes per segment sent, by Node at the other end",
+        shows: "loss episodes per segment sent, by peer Node",
         promql: "sum by (peer_node) (rate(netwhy_edge_loss_episodes_total{N}R)) / \
  sum by (peer_node) (rate(netwhy_edge_segments_sent_total{N}R))",
     }],

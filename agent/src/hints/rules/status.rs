@@ -28,7 +28,7 @@ pub(crate) const POD_OOM_KILLED: Rule = Rule {
              kill.",
     caused_by: &[],
     caused_by_at_peer: &[],
-    queries: &[QueryTemplate { shows: "kills for memory", promql: "increase(netwhy_oom_kills_total{S}[10m])" }],
+    queries: &[QueryTemplate { shows: "OOM kills in 10 minutes", promql: "increase(netwhy_oom_kills_total{S}[10m])" }],
 };
 
 pub(crate) const POD_RESTARTING: Rule = Rule {
@@ -44,7 +44,7 @@ pub(crate) const POD_RESTARTING: Rule = Rule {
     action: "Read the log of the previous run (`kubectl logs --previous`), and check its exit code.",
     caused_by: &["pod_oom_killed"],
     caused_by_at_peer: &[],
-    queries: &[QueryTemplate { shows: "hints about it", promql: "max by (cause, blame) (netwhy_hint{S})" }],
+    queries: &[QueryTemplate { shows: "hints about this Pod", promql: "max by (cause, blame) (netwhy_hint{S})" }],
 };
 
 pub(crate) const POD_NOT_RUNNING: Rule = Rule {
@@ -63,7 +63,7 @@ pub(crate) const POD_NOT_RUNNING: Rule = Rule {
     action: "Correct the problem that the message names. `kubectl describe pod` shows all details.",
     caused_by: &["pod_oom_killed", "pod_restarting"],
     caused_by_at_peer: &[],
-    queries: &[QueryTemplate { shows: "hints about it", promql: "max by (cause, blame) (netwhy_hint{S})" }],
+    queries: &[QueryTemplate { shows: "hints about this Pod", promql: "max by (cause, blame) (netwhy_hint{S})" }],
 };
 
 /// Time for which an OOM kill counts, ms.

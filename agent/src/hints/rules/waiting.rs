@@ -94,7 +94,7 @@ pub(crate) const PEER_SLOW: Rule = Rule {
         "peer_slow",
         "external_slow",
     ],
-    queries: &[QueryTemplate { shows: "RTT beside the path's own", promql: queries::RTT }],
+    queries: &[QueryTemplate { shows: "median RTT by peer class", promql: queries::RTT }],
 };
 
 /// Peers that must all be slow before the Pod itself is suspected.

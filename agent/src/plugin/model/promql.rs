@@ -18,7 +18,7 @@ const RANGE: &str = "[2m]";
 /// For a cause without a rule: loss and RTT are always worth a look.
 const GENERAL: &[QueryTemplate] = &[
     QueryTemplate { shows: "loss episodes per segment sent", promql: queries::LOSS },
-    QueryTemplate { shows: "median RTT by distance", promql: queries::RTT },
+    QueryTemplate { shows: "median RTT by peer class", promql: queries::RTT },
 ];
 
 /// Whom the queries are about.

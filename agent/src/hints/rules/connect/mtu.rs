@@ -41,7 +41,7 @@ pub(crate) const PATH_MTU_BLACKHOLE: Rule = Rule {
     caused_by: &[],
     caused_by_at_peer: &[],
     queries: &[QueryTemplate {
-        shows: "segments sent again after timeouts per second",
+        shows: "retransmitted segments per second after timeouts",
         promql: "sum(rate(netwhy_tcp_retransmitted_segments_total{L,type=\"timeout\"}R))",
     }],
 };

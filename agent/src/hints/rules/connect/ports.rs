@@ -33,7 +33,7 @@ pub(crate) const PORT_EXHAUSTION: Rule = Rule {
     caused_by: &[],
     caused_by_at_peer: &[],
     queries: &[QueryTemplate {
-        shows: "connects that found no free local port per second",
+        shows: "failed connects per second without a free local port",
         promql: "sum(rate(netwhy_tcp_connect_failures_total{L,reason=\"no_local_port\"}R))",
     }],
 };

@@ -30,7 +30,7 @@ pub(crate) const EXTERNAL_SLOW: Rule = Rule {
              attention.",
     caused_by: &["path_latency", "node_cpu_contention", "pod_cpu_starved", "pod_cpu_throttled", "pod_application_slow"],
     caused_by_at_peer: &[],
-    queries: &[QueryTemplate { shows: "RTT beside the path's own", promql: queries::RTT }],
+    queries: &[QueryTemplate { shows: "median RTT by peer class", promql: queries::RTT }],
 };
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
