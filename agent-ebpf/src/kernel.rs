@@ -6,20 +6,20 @@ use core::{ffi::c_void, mem::MaybeUninit};
 /// A kernel object.
 pub(crate) type Ptr = *const c_void;
 
-/// Direct load through a pointer that the verifier knows the type of; faults read as zero.
+/// Direct load through a pointer whose type the verifier knows; a fault reads as zero.
 ///
 /// # Safety
-/// `object` came from a tracepoint argument, an iterator or a load through one, and `offset` from BTF.
+/// `object` comes from a tracepoint argument, an iterator or a load through one; `offset` comes from BTF.
 #[inline(always)]
 pub(crate) unsafe fn load<T: Copy>(object: Ptr, offset: u32) -> T {
     // SAFETY: the verifier rejects the program when this is not a member of `object`'s type.
     unsafe { core::ptr::read_volatile(object.cast::<u8>().add(offset as usize).cast::<T>()) }
 }
 
-/// Copying load for addresses that the verifier does not know. `None` when the address faults.
+/// Copying load from an address of unknown type. `None` when the address faults.
 ///
 /// # Safety
-/// None beyond plain memory: a bad address is refused by the helper.
+/// No requirement on the address: the helper refuses a bad one.
 #[inline(always)]
 pub(crate) unsafe fn probe<T: Copy>(object: Ptr, offset: u32) -> Option<T> {
     let mut value = MaybeUninit::<T>::uninit();

@@ -10,7 +10,7 @@ pub struct EdgeKey {
     pub addr: [u8; 16],
 }
 
-/// Where an edge's samples go when the edge map is full.
+/// Key of an overflow row, which takes an edge's samples when the edge map is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(C)]
 pub struct OverflowKey {
@@ -26,7 +26,7 @@ pub struct OverflowKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(C)]
 pub struct DropKey {
-    /// cgroup v2 id; 0 when the packet belonged to no socket.
+    /// cgroup v2 id; 0 for a packet without a socket.
     pub cgroup: u64,
     /// `enum skb_drop_reason` of the running kernel.
     pub reason: u32,
@@ -38,41 +38,28 @@ pub struct DropKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct PeerPrefix {
-    /// Leading bits that count, 0 … 128, in the IPv6 form (an IPv4 /8 is 104).
+    /// Prefix length in bits, 0 … 128, of the IPv6 form (an IPv4 /8 is 104).
     pub prefix_len: u32,
     /// Address as in [`EdgeKey::addr`].
     pub addr: [u8; 16],
 }
 
-/// The one record through which user space steers running programs.
+/// Settings of the running programs. User space writes them, the programs read them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Control {
-    /// 1 while the first walk runs: sockets seen for the first time are older than the agent, so what they counted
-    /// until now is taken as their base and not added.
+    /// 1 during the first walk. A socket without storage is then older than the agent: its figures so far become its
+    /// base and are not added.
     pub baseline: u32,
-    /// Number of the current walk, so that a socket with many descriptors is looked at once.
+    /// Number of the current walk, so that a walk visits a socket with several descriptors once.
     pub walk: u32,
-    /// 1 when user space saw the edge map full: spares a failing insert per sample.
+    /// 1 while the edge map is full: saves one failing insert per sample.
     pub edges_full: u32,
-    /// Whether received segments are looked at in windows only; a discriminant of [`Windows`].
-    pub windows: u32,
-    /// Whether so many sockets end that only a part of the plain ones is counted; a discriminant of [`Windows`].
-    pub churn: u32,
-}
-
-/// Whether something is looked at in part only, because there is so much of it; values of [`Control::windows`] and
-/// [`Control::churn`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Windows {
-    /// Always looked at, since the start.
-    #[default]
-    Never = 0,
-    /// In part only now: what is looked at counts as many times as often.
-    Now = 1,
-    /// No more; but a socket of that time may have carried much, or begun anew, without having been looked at.
-    Before = 2,
+    /// Duty of the RTT probe: a discriminant of [`Duty`](crate::Duty).
+    pub rtt_duty: u32,
+    /// Duty of the handshake probe: a discriminant of [`Duty`](crate::Duty). While it is reduced, short sockets are
+    /// sampled too.
+    pub handshake_duty: u32,
 }
 
 const _: () = assert!(size_of::<EdgeKey>() == 24 && align_of::<EdgeKey>() == 8);

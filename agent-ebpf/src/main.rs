@@ -1,4 +1,4 @@
-//! netwhy's kernel programs. Entry points only: what they do is in [`programs`], where it is kept in [`maps`].
+//! netwhy's kernel programs. [`programs`] has the entry points, one file per family of hooks; [`maps`] has the maps.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 #[cfg(target_arch = "bpf")]
@@ -15,6 +15,8 @@ mod offsets;
 mod programs;
 #[cfg(target_arch = "bpf")]
 mod socket;
+#[cfg(target_arch = "bpf")]
+mod storage;
 
 #[cfg(not(target_arch = "bpf"))]
 fn main() {

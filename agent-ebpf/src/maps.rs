@@ -12,12 +12,12 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use netwhy_abi::{
-    CgroupStats, Cgroups, Control, Counter, Dns, DnsStats, DropKey, Drops, Durations, EdgeKey, EdgeStats, Edges,
-    Exchange, Family, Outcome, Overflow, OverflowKey, PeerClass, Windows, bucket_index, min_slot_epoch, min_slot_pack,
+    CgroupStats, Cgroups, Control, Counter, Dns, DnsStats, DropKey, Drops, Durations, Duty, EdgeKey, EdgeStats, Edges,
+    Exchange, Family, Outcome, Overflow, OverflowKey, PeerClass, bucket_index, min_slot_epoch, min_slot_pack,
     min_slot_unpack,
 };
 
-use crate::{atomic, socket::SocketState};
+use crate::{atomic, storage::SocketState};
 
 const ON_DEMAND: usize = BPF_F_NO_PREALLOC as usize;
 
@@ -109,7 +109,7 @@ fn count_slot(slot: u32, n: u64) -> bool {
 pub(crate) fn control() -> Control {
     match CONTROL.get(0) {
         Some(control) => *control,
-        None => Control { baseline: 0, walk: 0, edges_full: 0, windows: 0, churn: 0 },
+        None => Control { baseline: 0, walk: 0, edges_full: 0, rtt_duty: 0, handshake_duty: 0 },
     }
 }
 
@@ -119,10 +119,10 @@ pub(crate) fn sockets() -> *mut core::ffi::c_void {
     (&raw const SOCKETS).cast_mut().cast()
 }
 
-/// Whether so many sockets end now that only a part of the plain ones is counted.
+/// Whether churn is high: handshakes are observed on a duty cycle and short sockets are sampled.
 #[inline(always)]
-pub(crate) fn is_churn() -> bool {
-    control().churn == Windows::Now as u32
+pub(crate) fn is_churn_high() -> bool {
+    control().handshake_duty == Duty::Reduced as u32
 }
 
 /// The walk's running totals.

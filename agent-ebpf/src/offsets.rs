@@ -1,5 +1,5 @@
-//! Load-time constants. User space resolves them from the running kernel's BTF before loading; the verifier knows
-//! them, prunes what a kernel lacks, and type-checks every access, so that a wrong offset is refused, never garbage.
+//! Load-time constants. User space resolves them from the running kernel's BTF before loading. The verifier knows the values,
+//! removes code for members that a kernel lacks, and type-checks every access: it refuses a wrong offset.
 
 use aya_ebpf::Global;
 use netwhy_abi::Sampling;
@@ -35,15 +35,15 @@ globals! {
     NW_SK_BACKLOG: u32 = 0;
     /// `sock.sk_max_ack_backlog`.
     NW_SK_MAX_BACKLOG: u32 = 0;
-    /// Byte that holds `sock.sk_kern_sock`; `NONE`: not told.
+    /// Byte that holds `sock.sk_kern_sock`; `NONE`: unknown.
     NW_SK_KERN: u32 = u32::MAX;
-    /// Its bit there.
+    /// Bit within that byte.
     NW_SK_KERN_SHIFT: u32 = 0;
-    /// `sock.sk_stamp`: when the last packet that was read had arrived, if anybody wants to know; `NONE`: not told.
+    /// `sock.sk_stamp`: arrival time of the last packet read, if the socket records it; `NONE`: unknown.
     NW_SK_STAMP: u32 = u32::MAX;
     /// `sock.__sk_common.skc_hash`: the kernel's hash of addresses and ports.
     NW_SK_HASH: u32 = 0;
-    /// `sock.sk_bpf_storage`: null when no program keeps anything of the socket; `NONE`: not told.
+    /// `sock.sk_bpf_storage`: null when no program stores data for the socket; `NONE`: unknown.
     NW_SK_STORAGE: u32 = u32::MAX;
     /// `socket.sk`.
     NW_SOCKET_SK: u32 = 0;
@@ -85,7 +85,7 @@ globals! {
     NW_TP_CHRONO_START: u32 = 0;
     /// Byte that holds `tcp_sock.chrono_type`.
     NW_TP_CHRONO_TYPE: u32 = 0;
-    /// Its lowest bit there.
+    /// Lowest bit within that byte.
     NW_TP_CHRONO_SHIFT: u32 = 0;
     /// `tcp_sock.snd_wnd`.
     NW_TP_SND_WND: u32 = 0;
@@ -99,23 +99,23 @@ globals! {
     NW_TP_TIMEOUTS: u32 = 0;
     /// `tcp_sock.rcv_nxt`.
     NW_TP_RCV_NXT: u32 = 0;
-    /// `tcp_sock.copied_seq`: up to here the application has read.
+    /// `tcp_sock.copied_seq`: the application has read up to here.
     NW_TP_COPIED_SEQ: u32 = 0;
-    /// `tcp_sock.rcv_wup`: where the window that was advertised last begins.
+    /// `tcp_sock.rcv_wup`: start of the receive window last advertised.
     NW_TP_RCV_WUP: u32 = 0;
-    /// `tcp_sock.rcv_wnd`: its length, bytes.
+    /// `tcp_sock.rcv_wnd`: length of that receive window, bytes.
     NW_TP_RCV_WND: u32 = 0;
     /// Byte that holds `inet_connection_sock.icsk_ca_state` in its low five bits.
     NW_TP_CA_STATE: u32 = 0;
-    /// `tcp_sock.lsndtime`: when data was last sent, jiffies; `NONE`: no reply times.
+    /// `tcp_sock.lsndtime`: when the socket last sent data, jiffies; `NONE`: no reply times.
     NW_TP_LSNDTIME: u32 = 0;
-    /// `inet_connection_sock.icsk_ack.lrcvtime`: when data was last received, jiffies.
+    /// `inet_connection_sock.icsk_ack.lrcvtime`: when the socket last received data, jiffies.
     NW_TP_LRCVTIME: u32 = 0;
-    /// `tcp_sock.rcv_tstamp`: when an acknowledgement was last received, jiffies; `NONE`: busy sockets are not spared.
+    /// `tcp_sock.rcv_tstamp`: when the socket last received an ACK, jiffies; `NONE`: samples of busy sockets are not thinned out.
     NW_TP_RCV_TSTAMP: u32 = 0;
     /// `sock.__sk_common.skc_num`: local port, host order.
     NW_SK_NUM: u32 = 0;
-    /// `inet_sock.inet_sport`: local port, kept when the port is given back; `NONE`: not told.
+    /// `inet_sock.inet_sport`: local port, kept after the port is released; `NONE`: unknown.
     NW_TP_SPORT: u32 = 0;
     /// `sock.__sk_common.skc_dport`: remote port, network order.
     NW_SK_DPORT: u32 = 0;
@@ -128,22 +128,22 @@ globals! {
     NW_SKB_GSO_SEGS: u32 = 0;
     /// `sk_buff.sk`.
     NW_SKB_SK: u32 = 0;
-    // what this kernel has
+    // kernel features
     /// 1 when tracing programs may use socket storage and atomic exchange (5.12 and later).
     NW_HAS_STORAGE: u32 = 0;
     /// 1 when `tcp_retransmit_skb` carries an error (6.18 and later).
     NW_RETRANSMIT_HAS_ERR: u32 = 0;
     /// 1 when `kfree_skb` carries the receiving socket (6.11 and later).
     NW_KFREE_HAS_SK: u32 = 0;
-    /// `SKB_DROP_REASON_QUEUE_PURGE`: what a closing socket still held; no loss. `NONE` where there is no such reason.
+    /// `SKB_DROP_REASON_QUEUE_PURGE`: packets that a closing socket still held; not a loss. `NONE`: no such reason.
     NW_REASON_QUEUE_PURGE: u32 = u32::MAX;
     // settings
-    /// Which segments of busy sockets give an RTT sample, and what the choice reads.
+    /// RTT sampling of busy sockets.
     NW_SAMPLING: Sampling = Sampling::new(16, 0, 0);
-    /// A socket that received more segments than this without ever being looked at is older than the agent. 256 times
-    /// the distance of samples: a newer one escapes so many looks with probability e⁻²⁵⁶, or with e⁻⁶ when GRO hands over
-    /// 45 segments at once; up to here none is spared (`is_spared`). `u32::MAX` without sampling, and without storage,
-    /// which remembers who was looked at. See `is_older` for windows.
+    /// A socket that received more segments than this and has no storage is older than the agent. It is 256 times the
+    /// sampling distance: a newer socket stays unsampled that long with probability e⁻²⁵⁶, or e⁻⁶ when GRO merges 45
+    /// segments. Up to here no sample is thinned out (`is_thinned_out`). `u32::MAX` without sampling and without storage,
+    /// which marks sampled sockets. `is_older` covers duty cycles.
     NW_UNSEEN_SEGMENTS: u32 = 4096;
     /// Level of the subtree's root below the mount; 0: all cgroups.
     NW_ROOT_LEVEL: u32 = 0;

@@ -1,12 +1,12 @@
-//! netwhy's program on the scheduler: an object of its own, because kernels before 5.11 refuse the map that it needs, and
-//! with it every other map of its object.
+//! netwhy's scheduler program. It is a separate object: kernels before 5.11 refuse its task storage map, and a refused map
+//! makes the whole object fail to load.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 #[cfg(target_arch = "bpf")]
-#[allow(dead_code, reason = "the other object needs more of it")]
+#[allow(dead_code, reason = "the other object uses the rest")]
 mod atomic;
 #[cfg(target_arch = "bpf")]
-#[allow(dead_code, reason = "the other object needs more of it")]
+#[allow(dead_code, reason = "the other object uses the rest")]
 mod kernel;
 #[cfg(target_arch = "bpf")]
 mod object;

@@ -6,13 +6,14 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use core::ptr::NonNull;
-use netwhy_abi::{Counter, EdgeKey, EdgeStats, Retransmit, Windows, growth};
+use netwhy_abi::{Counter, Duty, EdgeKey, EdgeStats, Retransmit, growth};
 
 use crate::{
     atomic,
     kernel::{Ptr, load, probe},
     maps,
     offsets::*,
+    storage::SocketState,
 };
 
 /// `TCP_ESTABLISHED` … of `include/net/tcp_states.h`.
@@ -25,39 +26,6 @@ pub(crate) const TCP_LISTEN: u8 = 10;
 pub(crate) const TCP_NEW_SYN_RECV: u8 = 12;
 
 const AF_INET: u16 = 2;
-
-/// What was counted of one socket so far (`BPF_MAP_TYPE_SK_STORAGE`). Each value is swapped for the socket's current
-/// one and the difference added, so that however many programs read a socket, the sum is the socket's own figure.
-/// Only bytes have 64 bits in the kernel; all cells have, because atomic exchange is made for them.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct SocketState {
-    pub(crate) data_segs_out: u64,
-    pub(crate) segs_out: u64,
-    pub(crate) bytes_acked: u64,
-    pub(crate) bytes_received: u64,
-    pub(crate) total_retrans: u64,
-    pub(crate) dsack_dups: u64,
-    pub(crate) busy: u64,
-    pub(crate) rwnd: u64,
-    pub(crate) sndbuf: u64,
-    pub(crate) drops: u64,
-    /// `rack.mstamp` of the newest RTT sample taken.
-    pub(crate) rtt_mstamp: u64,
-    /// When the last loss episode began, ktime ns.
-    pub(crate) episode_ns: u64,
-    /// When the first SYN was sent, ktime ns; 0: unknown, because it was not resent.
-    pub(crate) syn_ns: u64,
-    /// Last walk that saw the socket.
-    pub(crate) walk: u32,
-    /// What it is, and what became of it: [`LISTENER`], [`FAILED`].
-    pub(crate) flags: u32,
-}
-
-/// Of [`SocketState::flags`]: it listens.
-pub(crate) const LISTENER: u32 = 1;
-/// Of [`SocketState::flags`]: its last attempt to connect failed, and was counted.
-pub(crate) const FAILED: u32 = 2;
 
 /// The socket as `struct tcp_sock`; null when it is not TCP.
 #[inline(always)]
@@ -256,7 +224,7 @@ pub(crate) unsafe fn is_older(tp: Ptr) -> bool {
         }
         // Between two windows a socket can carry any number unseen. One of user space that is older than the agent was
         // seen by the first walk; one of the kernel's own has no descriptor to find it by.
-        control.windows == Windows::Never as u32 || is_kernels(tp)
+        control.rtt_duty == Duty::Continuous as u32 || is_kernels(tp)
     }
 }
 
@@ -416,7 +384,7 @@ pub(crate) unsafe fn step32(last: *mut u64, now: u32, sum: *mut u64) {
 /// Whether a socket may connect anew without being seen: the program on states is not always attached, or was not.
 #[inline(always)]
 fn may_restart() -> bool {
-    maps::control().churn != Windows::Never as u32
+    maps::control().handshake_duty != Duty::Continuous as u32
 }
 
 #[inline(always)]

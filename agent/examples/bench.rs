@@ -15,7 +15,7 @@
 //! | `switch` | attaches and detaches the program on received segments many times; CPU time of one |
 //! | `rtt` | how received segments are looked at |
 //! | `sockets` | how sockets that come and go are looked at |
-//! | `facts` | probes' verdicts, and upper bounds of kernel memory by number of CPUs |
+//! | `facts` | status of the probes, and upper bounds of kernel memory by number of CPUs |
 
 #[path = "bench/empty.rs"]
 mod empty;
@@ -114,7 +114,7 @@ impl Instrument {
             "empty off" | "calls off" => self.empty.detach(),
             "runs" => return self.runs(),
             "switch" => return self.switch(),
-            "sockets" => return Ok(serde_json::to_value(self.source.loaded().churn_stats())?),
+            "sockets" => return Ok(serde_json::to_value(self.source.loaded().handshake_stats())?),
             "rtt" => return Ok(serde_json::to_value(self.source.loaded().rtt_stats())?),
             "facts" => return Ok(self.facts()),
             other => bail!("no command is named {other:?}"),
@@ -122,11 +122,11 @@ impl Instrument {
         Ok(json!({ "seconds": began.elapsed().as_secs_f64() }))
     }
 
-    /// As for windows; to be asked while all is detached.
+    /// Cost of attaching and detaching the RTT probe, as for a duty period. Ask for it while all is detached.
     fn switch(&self) -> anyhow::Result<Value> {
         let begun = cpu();
         for _ in 0..SWITCHES {
-            self.source.loaded().switch_rtt().context("received segments are not looked at")??;
+            self.source.loaded().switch_rtt().context("the RTT probe is not loaded")??;
         }
         Ok(json!({ "seconds": (cpu() - begun) / f64::from(SWITCHES) }))
     }
@@ -152,6 +152,6 @@ impl Instrument {
         let limits = self.config.limits.maps();
         let bound = |cpus: usize| (cpus.to_string(), json!(netwhy_abi::memory::upper_bound(limits, cpus)));
         let bounds: serde_json::Map<String, Value> = CPUS.into_iter().map(bound).collect();
-        json!({ "probes": self.source.loaded().verdicts, "kernel_memory_upper_bound_bytes": bounds })
+        json!({ "probes": self.source.loaded().probes, "kernel_memory_upper_bound_bytes": bounds })
     }
 }

@@ -236,8 +236,8 @@ fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
     let settings = kernel::Settings {
         sysfs: &cli.global.sysfs,
         rtt_every: u32::try_from(config.sampling.rtt_every).unwrap_or(u32::MAX),
-        rtt_windows_above: config.sampling.rtt_windows_above,
-        rtt_rare_above: config.sampling.rtt_rare_above,
+        rtt_duty_above: config.sampling.rtt_windows_above,
+        rtt_low_duty_above: config.sampling.rtt_rare_above,
         churn_above: config.sampling.churn_above,
         modes: &modes,
         limits: config.limits.maps(),

@@ -1,46 +1,46 @@
-//! `preflight`: what this machine offers, and how to mend what it lacks.
+//! `preflight`: checks the kernel, the permissions and the mounts that netwhy needs, with a remedy for each problem.
 
 use crate::{
     app,
     cgroup::Mounts,
     config::{Config, Exit, cli::Cli, cli::ReportFormat},
-    kernel::{self, KernelTypes, Loaded, State},
+    kernel::{self, KernelTypes, ProbeState, ProbeStatus, Refusal},
     node::HostReader,
 };
 use serde::Serialize;
 use std::{fmt::Write as _, path::Path};
 
-/// Bits of `CapEff` (include/uapi/linux/capability.h) that the kernel side needs.
+/// Capability numbers (include/uapi/linux/capability.h).
 const CAP_SYS_ADMIN: u32 = 21;
 const CAP_PERFMON: u32 = 38;
 const CAP_BPF: u32 = 39;
 
-/// Verdict on one requirement.
+/// Result of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// There.
+    /// Met.
     Ok,
-    /// There in part: netwhy works and says what is lost.
+    /// Partly met: netwhy works, and reports the missing data.
     Degraded,
-    /// Not there: netwhy can't work.
+    /// Not met: netwhy can't work.
     Missing,
 }
 
-/// One requirement.
+/// One checked requirement.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
-    /// What is needed.
+    /// The requirement.
     pub need: String,
-    /// Verdict.
+    /// Result.
     pub verdict: Verdict,
-    /// What was found.
+    /// State of this machine.
     pub found: String,
-    /// How to mend it; empty when there is nothing to mend.
+    /// How to fix it; empty when the requirement is met.
     pub remedy: String,
 }
 
-/// All checks. Loads every program and takes it out again.
+/// Runs all checks. Loads every program and unloads it again.
 pub fn checks(cli: &Cli, config: &Config) -> Vec<Check> {
     let mut list = vec![kernel_release(), type_information(&cli.global.sysfs)];
     list.push(capabilities(&cli.global.procfs));
@@ -54,12 +54,12 @@ pub fn checks(cli: &Cli, config: &Config) -> Vec<Check> {
     list
 }
 
-/// Exit code for these checks.
+/// Exit code of these checks.
 pub fn exit(checks: &[Check]) -> Exit {
     if checks.iter().any(|check| check.verdict == Verdict::Missing) { Exit::Unsupported } else { Exit::Ok }
 }
 
-/// Checks as text.
+/// Checks as a table or as JSON.
 ///
 /// # Errors
 /// When they can't be written as JSON.
@@ -83,9 +83,9 @@ pub fn render(checks: &[Check], format: ReportFormat) -> anyhow::Result<String> 
     }
     let worst = checks.iter().map(|check| check.verdict as u8).max().unwrap_or(0);
     let _ = match worst {
-        0 => writeln!(out, "\nnetwhy works here with everything."),
-        1 => writeln!(out, "\nnetwhy works here; what is degraded is not measured, the rest is whole."),
-        _ => writeln!(out, "\nnetwhy can't work here yet: mend what is missing."),
+        0 => writeln!(out, "\nnetwhy works here with all signals."),
+        1 => writeln!(out, "\nnetwhy works here; the degraded signals are missing or incomplete."),
+        _ => writeln!(out, "\nnetwhy can't work here yet: fix the missing requirements."),
     };
     Ok(out)
 }
@@ -102,7 +102,7 @@ fn kernel_release() -> Check {
         v if v >= (5, 10) => Verdict::Degraded,
         _ => Verdict::Missing,
     };
-    check("kernel", verdict, name, "5.10 is the oldest that works, 6.1 the oldest that has everything")
+    check("kernel", verdict, name, "use Linux 5.10 or later; 6.1 and later support every signal")
 }
 
 fn type_information(sysfs: &Path) -> Check {
@@ -113,10 +113,10 @@ fn type_information(sysfs: &Path) -> Check {
             Err(missing) => {
                 check(NEED, Verdict::Missing, format!("lacks {}", missing.join(", ")), "use Linux 5.10 or later")
             }
-            Ok(constants) if constants.lacks.is_empty() => check(NEED, Verdict::Ok, "every member found", ""),
+            Ok(constants) if constants.lacks.is_empty() => check(NEED, Verdict::Ok, "all members found", ""),
             Ok(constants) => {
                 let found = format!("this kernel lacks {}", constants.lacks.join("; "));
-                check(NEED, Verdict::Degraded, found, "a newer kernel has it")
+                check(NEED, Verdict::Degraded, found, "use a newer kernel")
             }
         },
     }
@@ -133,30 +133,30 @@ fn capabilities(procfs: &Path) -> Check {
         (false, true) => check(
             "capabilities",
             Verdict::Degraded,
-            "BPF and PERFMON; without SYS_ADMIN the run time of netwhy's own programs is not measured",
-            "grant CAP_SYS_ADMIN only if you want that figure",
+            "BPF and PERFMON; without SYS_ADMIN netwhy can't measure the run time of its programs",
+            "grant CAP_SYS_ADMIN only if you need that metric",
         ),
-        (false, false) => check("capabilities", Verdict::Missing, "neither BPF and PERFMON nor SYS_ADMIN", remedy),
+        (false, false) => check("capabilities", Verdict::Missing, "neither BPF with PERFMON nor SYS_ADMIN", remedy),
     }
 }
 
-/// The walk over living sockets sees the processes of the agent's own process namespace only.
+/// The walk visits only sockets of processes in the agent's PID namespace.
 fn processes(procfs: &Path) -> Check {
     const NEED: &str = "processes";
     let text = std::fs::read_to_string(procfs.join("self/status")).unwrap_or_default();
     if namespaces_below(&text) == Some(0) {
-        return check(NEED, Verdict::Ok, "all that procfs shows", "");
+        return check(NEED, Verdict::Ok, "the host's PID namespace", "");
     }
     check(
         NEED,
         Verdict::Degraded,
-        "a process namespace of one's own, or unknown: quiet connections are seen when they get busy or close",
-        "run in the host's process namespace (hostPID: true)",
+        "a private PID namespace, or unknown: quiet connections are counted only when they get busy or close",
+        "run in the host's PID namespace (hostPID: true)",
     )
 }
 
-/// Process namespaces between the one that a procfs belongs to and a process, from its `status` there (proc_pid_status(5):
-/// `NSpid` has one number per namespace). `None`: it does not tell.
+/// Number of PID namespaces between a procfs and a process, from the process's `status` there (proc_pid_status(5): `NSpid`
+/// has one number per namespace). `None`: unknown.
 fn namespaces_below(status: &str) -> Option<usize> {
     let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
     pids.split_whitespace().count().checked_sub(1)
@@ -166,13 +166,13 @@ fn jit(procfs: &Path) -> Check {
     let text = std::fs::read_to_string(procfs.join("sys/net/core/bpf_jit_enable")).unwrap_or_default();
     match text.trim() {
         "0" => check(
-            "BPF compiler",
+            "BPF JIT",
             Verdict::Degraded,
-            "switched off: programs are interpreted, several times slower",
-            "sysctl net.core.bpf_jit_enable=1",
+            "off: the kernel interprets programs, several times slower",
+            "run sysctl net.core.bpf_jit_enable=1",
         ),
-        "" => check("BPF compiler", Verdict::Ok, "always on", ""),
-        _ => check("BPF compiler", Verdict::Ok, "on", ""),
+        "" => check("BPF JIT", Verdict::Ok, "always on", ""),
+        _ => check("BPF JIT", Verdict::Ok, "on", ""),
     }
 }
 
@@ -190,53 +190,50 @@ fn cgroups(cli: &Cli) -> Vec<Check> {
         _ => check(
             NEED,
             Verdict::Degraded,
-            format!("{found}: a private view, cgroups outside it have no names"),
+            format!("{found}: a private cgroup namespace; cgroups outside it have no names"),
             "mount the host's /sys/fs/cgroup into the container",
         ),
     };
     let psi = mounts.subtree_dir().join("cpu.pressure");
     let pressure = if psi.exists() || Path::new("/proc/pressure/cpu").exists() {
-        check("pressure (PSI)", Verdict::Ok, "offered", "")
+        check("pressure (PSI)", Verdict::Ok, "supported", "")
     } else {
-        check("pressure (PSI)", Verdict::Degraded, "not offered by this kernel", "boot with psi=1")
+        check("pressure (PSI)", Verdict::Degraded, "not supported by this kernel", "boot with psi=1")
     };
     vec![whole, pressure]
 }
 
 fn probes(cli: &Cli, config: &Config) -> Vec<Check> {
-    let loaded = match app::open(cli, config) {
-        Ok((source, _)) => source,
+    match app::open(cli, config) {
+        Ok((source, _)) => source.loaded().probes.iter().map(probe).collect(),
         Err(failure) => {
-            let found = format!("{:#}", failure.error);
-            return vec![check("probes", Verdict::Missing, found, "mend what is missing above; then run this again")];
+            let remedy = "fix the missing requirements above, then run preflight again";
+            vec![check("probes", Verdict::Missing, format!("{:#}", failure.error), remedy)]
         }
-    };
-    let one = |verdict: &kernel::Verdict| {
-        let need = format!("probe {}", verdict.name);
-        match verdict.state {
-            State::Ok => check(&need, Verdict::Ok, "loaded and attached", ""),
-            State::Off if verdict.why.contains("NET_ADMIN") => {
-                let remedy = format!("grant CAP_NET_ADMIN if you want it, or set signals.{} to `off`", verdict.name);
-                check(&need, Verdict::Degraded, verdict.why.clone(), &remedy)
-            }
-            State::Off => check(&need, Verdict::Degraded, verdict.why.clone(), "signals.* in the configuration"),
-            State::Degraded | State::Unsupported => {
-                let since = kernel::PROBES.iter().find(|p| p.name == verdict.name).map_or("", |p| p.since);
-                check(&need, Verdict::Degraded, verdict.why.clone(), &format!("Linux {since} and later have it"))
-            }
-            State::Broken => check(
-                &need,
-                Verdict::Degraded,
-                verdict.why.clone(),
-                "`--log-level debug` shows the verifier's log: please report it with the kernel's version",
-            ),
-        }
-    };
-    let loaded: &Loaded = loaded.loaded();
-    loaded.verdicts.iter().map(one).collect()
+    }
 }
 
-/// What the Node itself tells, and what it does not.
+fn probe(status: &ProbeStatus) -> Check {
+    let since = kernel::PROBES.iter().find(|probe| probe.name == status.name).map_or("", |probe| probe.since);
+    let remedy = match (status.state, status.refusal) {
+        (ProbeState::Ok, _) => String::new(),
+        (ProbeState::Off, Some(Refusal::Permission)) => {
+            format!("grant CAP_NET_ADMIN, or set signals.{} to `off`", status.name)
+        }
+        (ProbeState::Off, _) => format!("set signals.{} to `auto`", status.name),
+        (ProbeState::Degraded | ProbeState::Unsupported, _) => format!("use Linux {since} or later"),
+        (ProbeState::Broken, _) => {
+            "run with `--log-level debug` for the verifier's log, and report it with the kernel's version".to_owned()
+        }
+    };
+    let (verdict, found) = match status.state {
+        ProbeState::Ok => (Verdict::Ok, "loaded and attached".to_owned()),
+        _ => (Verdict::Degraded, status.why.clone()),
+    };
+    check(&format!("probe {}", status.name), verdict, found, &remedy)
+}
+
+/// Signals of the Node itself.
 fn node_signals(cli: &Cli) -> Check {
     const NEED: &str = "node signals";
     let sample = HostReader::new(app::host_paths(cli), Some(kernel::ethtool_calls())).read(kernel::monotonic());
@@ -246,10 +243,10 @@ fn node_signals(cli: &Cli) -> Check {
     if lacks.is_empty() {
         return check(NEED, Verdict::Ok, format!("all {} groups", sample.states.len()), "");
     }
-    check(NEED, Verdict::Degraded, lacks.join("; "), "as said there; hints of the Node's own drops need them")
+    check(NEED, Verdict::Degraded, lacks.join("; "), "see each group; hints about drops on the Node need them")
 }
 
-/// The most that the maps can take with these limits, and how little CPUs matter.
+/// Upper bound of the maps' memory with these limits, by number of CPUs.
 fn memory(config: &Config) -> Check {
     let limits = config.limits.maps();
     let mib = |cpus| netwhy_abi::memory::upper_bound(limits, cpus) as f64 / f64::from(1 << 20);
@@ -269,7 +266,12 @@ fn port(config: &Config) -> Check {
         Ok(_) => check("listener", Verdict::Ok, config.http.listen.to_string(), ""),
         Err(error) => {
             let found = format!("{}: {error}", config.http.listen);
-            check("listener", Verdict::Degraded, found, "stop what holds the port, or choose another with --listen")
+            check(
+                "listener",
+                Verdict::Degraded,
+                found,
+                "stop the process that uses the port, or choose another with --listen",
+            )
         }
     }
 }
@@ -279,7 +281,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn process_namespace_below_that_of_procfs_is_seen_in_its_status() {
+    fn pid_namespaces_below_that_of_procfs_are_counted_from_the_status() {
         assert_eq!(namespaces_below("Name:\tcat\nNSpid:\t18273\t2\nNSpgid:\t18273\t1\n"), Some(1));
         assert_eq!(namespaces_below("NSpid:\t18273\n"), Some(0));
         assert_eq!(namespaces_below("Name:\tcat\n"), None);

@@ -3,7 +3,7 @@
 use crate::{
     app::Source,
     config::Config,
-    kernel::{self, State},
+    kernel::{self, ProbeState as State},
     metrics::{
         AgentStats, ChurnWatch, ConfigReloads, MapFill, Privileges, ProbeState, ProbeVerdict, ProcessStats, ProgramRun,
         RttWatch, StageTime, TickStats, WalkStats,
@@ -127,7 +127,7 @@ impl Tick {
             started_unix_ms: now.as_millis() as u64,
             privileges,
             attached: true,
-            probes: source.loaded().verdicts.iter().map(verdict).collect(),
+            probes: source.loaded().probes.iter().map(verdict).collect(),
             ticks: TickStats {
                 stages: ["read", "join", "hints", "publish"]
                     .map(|stage| StageTime { stage: stage.to_owned(), seconds: 0.0 })
@@ -259,7 +259,7 @@ impl Tick {
             stage.seconds += seconds;
         }
         stats.ticks.samples += 1;
-        stats.probes = self.source.loaded().verdicts.iter().map(verdict).collect();
+        stats.probes = self.source.loaded().probes.iter().map(verdict).collect();
         let walk = self.source.walk_stats();
         stats.walk = (walk.walks > 0).then_some(WalkStats {
             sockets: walk.sockets,
@@ -269,15 +269,15 @@ impl Tick {
         });
         stats.rtt = self.source.loaded().rtt_stats().map(|rtt| RttWatch {
             segments_per_second: rtt.segments_per_second,
-            in_windows: rtt.part > 1,
-            part: rtt.part,
-            windows: rtt.windows,
+            in_windows: !rtt.duty_cycle.is_continuous(),
+            part: rtt.duty_cycle.weight(),
+            windows: rtt.periods,
             watched_seconds: rtt.attached_seconds,
         });
-        stats.churn = self.source.loaded().churn_stats().map(|churn| ChurnWatch {
+        stats.churn = self.source.loaded().handshake_stats().map(|churn| ChurnWatch {
             sockets_per_second: churn.sockets_per_second,
-            in_part: churn.in_part,
-            windows: churn.windows,
+            in_part: churn.is_churn_high,
+            windows: churn.periods,
             watched_seconds: churn.attached_seconds,
         });
         let fill = |map: &kernel::MapFill| MapFill {
@@ -304,7 +304,7 @@ impl Tick {
     }
 }
 
-fn verdict(verdict: &kernel::Verdict) -> ProbeVerdict {
+fn verdict(verdict: &kernel::ProbeStatus) -> ProbeVerdict {
     let state = match verdict.state {
         State::Ok => ProbeState::Ok,
         State::Degraded => ProbeState::Degraded,

@@ -8,7 +8,8 @@ use crate::{
     kernel::{Ptr, load},
     maps,
     offsets::*,
-    socket::{FAILED, Figures, Storage, cgroup_id, edge_key, edge_of, state, tcp},
+    socket::{Figures, Storage, cgroup_id, edge_key, edge_of, state, tcp},
+    storage::FAILED,
 };
 
 const EPIPE: i32 = 32;
@@ -26,7 +27,7 @@ pub(crate) fn nw_error(ctx: BtfTracePointContext) -> i32 {
     unsafe {
         let sk: Ptr = ctx.arg(0);
         // Otherwise `nw_state` tells.
-        if !maps::is_churn() {
+        if !maps::is_churn_high() {
             return 0;
         }
         let tp = tcp(sk);

@@ -1,7 +1,7 @@
 //! Handshakes: how long, and how many.
 
 use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext};
-use netwhy_abi::{CHURN_PART, Durations, Role};
+use netwhy_abi::{Durations, HANDSHAKE_DUTY_CYCLE, Role};
 
 use super::attempts;
 use crate::{
@@ -10,9 +10,10 @@ use crate::{
     maps,
     offsets::*,
     socket::{
-        Figures, LISTENER, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key,
-        edge_of, seen, state, step32, tcp,
+        Figures, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key, edge_of,
+        seen, state, step32, tcp,
     },
+    storage::LISTENER,
 };
 
 /// `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`; 4.16 and later. Where very many
@@ -59,7 +60,7 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
             // An accepted socket begins with its SYN-ACK's retransmissions, which were counted as they happened.
             (*storage.as_ptr()).total_retrans = u64::from(retransmitted);
         }
-        let times = if maps::is_churn() { u64::from(CHURN_PART) } else { 1 };
+        let times = if maps::is_churn_high() { u64::from(HANDSHAKE_DUTY_CYCLE.weight()) } else { 1 };
         atomic::add((&raw mut (*row).connects).cast::<u64>().add(role as usize), times);
         // The handshake's RTT is the socket's first: srtt_us, stored times eight.
         let rtt_us = load::<u32>(tp, NW_TP_SRTT.load()) >> 3;
@@ -82,7 +83,7 @@ unsafe fn end(ctx: &BtfTracePointContext, sk: Ptr, failed: bool) {
     // SAFETY: a full socket; its storage is a live map value.
     unsafe {
         let tp = tcp(sk);
-        if tp.is_null() || maps::is_churn() {
+        if tp.is_null() || maps::is_churn_high() {
             return;
         }
         let Some(row) = edge_of(ctx, sk) else { return };

@@ -8,7 +8,8 @@ use crate::{
     kernel::{Ptr, load, probe},
     maps,
     offsets::*,
-    socket::{self, SocketState, Storage, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key, edge_of, state, tcp},
+    socket::{self, Storage, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key, edge_of, state, tcp},
+    storage::SocketState,
 };
 
 const CA_RECOVERY: u8 = 3;

@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
-use netwhy_abi::{Windows, is_rested, is_spared, lot, reply_bucket};
+use netwhy_abi::{Duty, is_after_pause, is_thinned_out, random_bits, reply_bucket};
 
 use crate::{
     atomic,
@@ -32,19 +32,19 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
         // in lockstep. TCP just wrote what it is made of, so it is in the CPU's cache: a counter of our own would cost
         // three cache misses on every segment.
         let segments: u32 = load(tp, sampling.segs_in);
-        let (lot, second) = lot(segments, load(tp, sampling.rcv_nxt));
-        let in_windows = maps::control().windows == Windows::Now as u32;
-        if lot <= sampling.threshold_of(in_windows, false) {
+        let (draw, second) = random_bits(segments, load(tp, sampling.rcv_nxt));
+        let is_reduced = maps::control().rtt_duty == Duty::Reduced as u32;
+        if draw <= sampling.threshold_for(is_reduced, false) {
             maps::count_won();
-        } else if lot > sampling.threshold_of(in_windows, true) || !is_rested(rest(tp)) {
+        } else if draw > sampling.threshold_for(is_reduced, true) || !is_after_pause(idle_jiffies(tp)) {
             return 0;
         }
         // One that carried few may not have been looked at: what it counts would be lost if that came too late.
-        if sampling.thrifty != 0 && segments > NW_UNSEEN_SEGMENTS.load() && is_spared(rest(tp), second) {
+        if sampling.is_sparse != 0 && segments > NW_UNSEEN_SEGMENTS.load() && is_thinned_out(idle_jiffies(tp), second) {
             return 0;
         }
         // One sample in eight harvests too: for sockets that no walk reaches, and between rare walks.
-        let harvest = sampling.thrifty == 0 || second & 7 == 0;
+        let harvest = sampling.is_sparse == 0 || second & 7 == 0;
         let Some(row) = edge_of(&ctx, sk) else { return 0 };
         let young = segments < YOUNG_SEGMENTS;
         let storage = if young { seen(sk) } else { state(&ctx, sk, tp, 0) };
@@ -64,7 +64,7 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
 
 /// Jiffies since the socket received an acknowledgement or data; many when this kernel doesn't tell.
 #[inline(always)]
-unsafe fn rest(tp: Ptr) -> u32 {
+unsafe fn idle_jiffies(tp: Ptr) -> u32 {
     if NW_TP_RCV_TSTAMP.load() == NONE || NW_TP_LRCVTIME.load() == NONE {
         return u32::MAX;
     }

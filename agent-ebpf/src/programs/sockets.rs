@@ -8,7 +8,7 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use core::ffi::c_void;
-use netwhy_abi::{CHURN_PART, WalkSummary, is_counted};
+use netwhy_abi::{SHORT_SOCKET_WEIGHT, WalkSummary, is_socket_sampled};
 
 use super::{attempts, rtt::newest_rtt};
 use crate::{
@@ -16,7 +16,8 @@ use crate::{
     kernel::{Ptr, load},
     maps,
     offsets::*,
-    socket::{Figures, LISTENER, Storage, TCP_LISTEN, cgroup_id, edge_of, is_older, seen, state, step32, tcp},
+    socket::{Figures, Storage, TCP_LISTEN, cgroup_id, edge_of, is_older, seen, state, step32, tcp},
+    storage::LISTENER,
 };
 
 /// `tcp_destroy_sock(struct sock *sk)`, called by `tcp_v4_destroy_sock` for every TCP socket, listeners and failed
@@ -31,17 +32,17 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
         if tp.is_null() {
             return 0;
         }
-        let is_churn = maps::is_churn();
+        let is_churn_high = maps::is_churn_high();
         let mut times = 1;
-        if is_churn && is_plain(sk, tp) {
-            if !is_counted(load(sk, NW_SK_HASH.load()), bpf_jiffies64() as u32) {
+        if is_churn_high && is_plain(sk, tp) {
+            if !is_socket_sampled(load(sk, NW_SK_HASH.load()), bpf_jiffies64() as u32) {
                 return 0;
             }
-            times = u64::from(CHURN_PART);
+            times = u64::from(SHORT_SOCKET_WEIGHT);
         }
         maps::count_ended(times);
         let storage = seen(sk);
-        if is_churn && !attempts::was_answered(tp) {
+        if is_churn_high && !attempts::was_answered(tp) {
             attempts::end(&ctx, sk, tp, storage);
         }
         if let Some(storage) = storage.map(Storage::as_ptr)

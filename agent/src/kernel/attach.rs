@@ -1,173 +1,186 @@
-//! Attaching loaded programs, probe by probe, each with a verdict.
+//! Loads and attaches one probe after the other. Each gets a status, so that a missing kernel feature costs one signal.
 
 use super::{
-    btf::KernelTypes,
-    churn::{self, Churn},
-    load::{Mode, Settings, brief, chain},
-    offsets,
-    probes::{Hook, Probe, Program, State, Verdict},
-    rtt::{self, Rtt},
+    context::Context,
+    duty::{Attach, FAILURES_PROGRAM, HANDSHAKE_PROGRAM, HandshakeProbe, RTT_PROGRAM, RttLimits, RttProbe},
+    probes::{Hook, Probe, Program},
+    refusal::{Refusal, Refused},
+    run_queue::RunQueue,
+    settings::{Mode, Wanted},
+    status::{ProbeState, ProbeStatus},
+    sys,
 };
 use aya::{
-    Btf, Ebpf,
-    programs::{self, CgroupAttachMode},
+    Ebpf,
+    programs::{self, CgroupAttachMode, ProgramError},
 };
-use std::{fs::File, os::fd::AsFd as _};
+use std::{error::Error, fs::File, os::fd::AsFd as _, sync::Arc};
 
-/// Whether the process may load programs that could change what sockets do (these don't).
-pub(super) fn may_net_admin() -> bool {
-    use rustix::thread::{CapabilitySet, capabilities};
-    let enough = CapabilitySet::NET_ADMIN | CapabilitySet::SYS_ADMIN;
-    capabilities(None).is_ok_and(|sets| sets.effective.intersects(enough))
+/// Everything that is attached, by how it is attached.
+#[derive(Default)]
+pub(super) struct Attached {
+    /// Programs that stay attached all the time.
+    pub(super) links: Vec<Link>,
+    pub(super) rtt: Option<RttProbe>,
+    pub(super) handshakes: Option<HandshakeProbe>,
+    pub(super) run_queue: Option<RunQueue>,
 }
 
-/// What keeps a program attached.
-#[expect(dead_code, reason = "held for what dropping it does")]
-pub(super) enum Attached {
-    Rtt(Rtt),
-    Churn(Churn),
+/// Keeps a program attached until it is dropped.
+#[expect(dead_code, reason = "dropping it detaches the program")]
+pub(super) enum Link {
     Tracepoint(programs::tp_btf::BtfTracePointLink),
     SockAddr(programs::cgroup_sock_addr::CgroupSockAddrLink),
     Sock(programs::cgroup_sock::CgroupSockLink),
 }
 
-/// What attaching needs to know of the running kernel.
-pub(super) struct Kernel<'a> {
-    pub(super) btf: &'a Btf,
-    pub(super) types: &'a KernelTypes,
-    pub(super) constants: &'a offsets::Constants,
-    pub(super) cgroup: Option<&'a File>,
-    pub(super) settings: &'a Settings<'a>,
-}
-
 /// Loads and attaches one probe.
-pub(super) fn attach(
-    ebpf: &mut Ebpf,
-    kernel: &Kernel<'_>,
-    probe: &Probe,
-    mode: Mode,
-    links: &mut Vec<Attached>,
-) -> Verdict {
-    let verdict = |state, why: String| Verdict { name: probe.name, state, why };
-    if mode == Mode::Off {
-        return verdict(State::Off, format!("switched off: no {}", probe.without));
+pub(super) fn attach(ebpf: &mut Ebpf, context: &Context<'_>, probe: &Probe, attached: &mut Attached) -> ProbeStatus {
+    let status = |state, why: String, refusal| ProbeStatus { name: probe.name, state, why, refusal };
+    let without = probe.without;
+    match context.settings.wanted(probe) {
+        Wanted::Yes => {}
+        Wanted::Disabled => return status(ProbeState::Off, format!("disabled; missing: {without}"), None),
+        Wanted::LacksNetAdmin => {
+            let why = format!("needs the capability NET_ADMIN; missing: {without}");
+            return status(ProbeState::Off, why, Some(Refusal::Permission));
+        }
     }
-    if mode == Mode::Auto && probe.net_admin && !may_net_admin() {
-        return verdict(State::Off, format!("needs the capability NET_ADMIN: no {}", probe.without));
-    }
-    let before = links.len();
-    let mut attached = 0;
-    let mut failed: Option<(State, String)> = None;
+    let before = attached.links.len();
+    let (mut count, mut failed) = (0, None);
     for program in probe.programs {
-        if program.name == churn::FAILURES && !spares(kernel) {
+        if program.name == FAILURES_PROGRAM && !can_sample_sockets(context) {
             continue;
         }
-        let result = match unsupported(kernel.types, kernel.constants, program) {
-            Some(why) => Err((State::Unsupported, why)),
-            None => attach_program(ebpf, kernel, program).map_err(|why| (State::Broken, why)),
-        };
-        match result {
-            Ok(link) => {
-                attached += 1;
-                links.extend(link);
-            }
-            Err(reason) => {
-                failed.get_or_insert(reason);
+        match attach_program(ebpf, context, program, attached) {
+            Ok(()) => count += 1,
+            Err(refused) => {
+                failed.get_or_insert(refused);
             }
         }
     }
     if failed.is_some() && probe.whole {
-        links.truncate(before);
-        attached = 0;
+        attached.links.truncate(before);
+        count = 0;
     }
-    match failed {
-        None => verdict(State::Ok, String::new()),
-        Some((_, why)) if attached > 0 => verdict(State::Degraded, format!("{why}: partly without {}", probe.without)),
-        Some((state, why)) => verdict(state, format!("{why}: no {}", probe.without)),
-    }
+    let Some(Refused { kind, message }) = failed else { return status(ProbeState::Ok, String::new(), None) };
+    let (state, why) = match kind {
+        _ if count > 0 => (ProbeState::Degraded, format!("{message}; incomplete: {without}")),
+        Refusal::Unsupported => (ProbeState::Unsupported, format!("{message}; missing: {without}")),
+        Refusal::Permission | Refusal::Other => (ProbeState::Broken, format!("{message}; missing: {without}")),
+    };
+    status(state, why, Some(kind))
 }
 
-fn unsupported(types: &KernelTypes, constants: &offsets::Constants, program: &Program) -> Option<String> {
-    match program.hook {
-        Hook::Tracepoint(name) => match types.tracepoint_args(name) {
-            None => Some(format!("this kernel has no tracepoint {name}")),
-            Some(n) if n < program.min_args => Some(format!("this kernel's tracepoint {name} tells too little")),
-            Some(_) => None,
-        },
-        Hook::Iterator(name) => (!constants.has_storage)
-            .then(|| format!("this kernel's {name} iterator can't look into sockets (5.12 can)")),
-        Hook::CgroupSockAddr | Hook::CgroupSock | Hook::Scheduler => None,
+fn attach_program(
+    ebpf: &mut Ebpf,
+    context: &Context<'_>,
+    program: &Program,
+    attached: &mut Attached,
+) -> Result<(), Refused> {
+    if program.hook == Hook::Scheduler {
+        attached.run_queue = Some(RunQueue::load(context)?);
+        return Ok(());
     }
-}
-
-fn attach_program(ebpf: &mut Ebpf, kernel: &Kernel<'_>, program: &Program) -> Result<Option<Attached>, String> {
+    check_support(context, program)?;
+    load(ebpf, context, program)?;
     let name = program.name;
-    let target = ebpf.program_mut(name).ok_or_else(|| format!("the object has no program {name}"))?;
-    let say = |error: &dyn std::error::Error| format!("{name}: {}", brief(&chain(error)));
+    let refused = |error: &(dyn Error + 'static)| Refused::program(name, error);
+    let settings = context.settings;
+    if name == RTT_PROGRAM {
+        let limits = RttLimits {
+            duty_above: settings.rtt_duty_above,
+            low_duty_above: settings.rtt_low_duty_above.saturating_mul(online_cpus()),
+        };
+        let rtt = RttProbe::attach(tracepoint(ebpf, name)?, settings.rtt_every, limits);
+        attached.rtt = Some(rtt.map_err(|e| refused(&e))?);
+    } else if name == HANDSHAKE_PROGRAM {
+        let counts_failures = ebpf.program(FAILURES_PROGRAM).is_some_and(|program| program.fd().is_ok());
+        let churn_above = counts_failures.then_some(settings.churn_above.saturating_mul(online_cpus()));
+        let handshakes = HandshakeProbe::attach(tracepoint(ebpf, name)?, churn_above);
+        attached.handshakes = Some(handshakes.map_err(|e| refused(&e))?);
+    } else {
+        attached.links.extend(link(name, find(ebpf, name)?, context.cgroup)?);
+    }
+    Ok(())
+}
+
+fn check_support(context: &Context<'_>, program: &Program) -> Result<(), Refused> {
     match program.hook {
-        Hook::Tracepoint(hook) => {
-            let target: &mut programs::BtfTracePoint =
-                target.try_into().map_err(|e: programs::ProgramError| say(&e))?;
-            target.load(hook, kernel.btf).map_err(|e| say(&e))?;
+        Hook::Tracepoint(name) => match context.types.tracepoint_args(name) {
+            None => Err(Refused::unsupported(format!("this kernel has no tracepoint {name}"))),
+            Some(n) if n < program.min_args => {
+                Err(Refused::unsupported(format!("this kernel's tracepoint {name} has too few arguments")))
+            }
+            Some(_) => Ok(()),
+        },
+        Hook::Iterator(name) if !context.constants.has_storage => {
+            Err(Refused::unsupported(format!("this kernel's {name} iterator can't read sockets (5.12 can)")))
         }
-        Hook::Iterator(hook) => {
-            let target: &mut programs::Iter = target.try_into().map_err(|e: programs::ProgramError| say(&e))?;
-            target.load(hook, kernel.btf).map_err(|e| say(&e))?;
-        }
-        Hook::CgroupSockAddr => {
-            let target: &mut programs::CgroupSockAddr =
-                target.try_into().map_err(|e: programs::ProgramError| say(&e))?;
-            target.load().map_err(|e| say(&e))?;
-        }
-        Hook::CgroupSock => {
-            let target: &mut programs::CgroupSock = target.try_into().map_err(|e: programs::ProgramError| say(&e))?;
-            target.load().map_err(|e| say(&e))?;
-        }
-        Hook::Scheduler => return Err(format!("{name} is in another object")),
+        Hook::Iterator(_) | Hook::CgroupSockAddr | Hook::CgroupSock | Hook::Scheduler => Ok(()),
     }
-    if name == rtt::PROGRAM {
-        let program = target.fd().map_err(|e| say(&e))?;
-        let settings = kernel.settings;
-        let rare_above = settings.rtt_rare_above.saturating_mul(online_cpus());
-        let rtt = Rtt::attach(program.as_fd(), settings.rtt_every, settings.rtt_windows_above, rare_above);
-        return rtt.map(|rtt| Some(Attached::Rtt(rtt))).map_err(|e| say(&e));
+}
+
+fn find<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut programs::Program, Refused> {
+    ebpf.program_mut(name).ok_or_else(|| Refused::other(format!("the object has no program {name}")))
+}
+
+fn load(ebpf: &mut Ebpf, context: &Context<'_>, program: &Program) -> Result<(), Refused> {
+    let loaded = load_as(find(ebpf, program.name)?, context, program.hook);
+    loaded.map_err(|error| Refused::program(program.name, &error))
+}
+
+fn load_as(program: &mut programs::Program, context: &Context<'_>, hook: Hook) -> Result<(), ProgramError> {
+    match hook {
+        Hook::Tracepoint(hook) => <&mut programs::BtfTracePoint>::try_from(program)?.load(hook, context.btf),
+        Hook::Iterator(hook) => <&mut programs::Iter>::try_from(program)?.load(hook, context.btf),
+        Hook::CgroupSockAddr => <&mut programs::CgroupSockAddr>::try_from(program)?.load(),
+        Hook::CgroupSock => <&mut programs::CgroupSock>::try_from(program)?.load(),
+        // It is in another object.
+        Hook::Scheduler => Err(ProgramError::UnexpectedProgramType),
     }
-    if name == churn::PROGRAM {
-        let program = target.fd().map_err(|e| say(&e))?;
-        let (program, limit) = (program.try_clone().map_err(|e| say(&e))?, kernel.settings.churn_above);
-        let failures = ebpf.program(churn::FAILURES).is_some_and(|failures| failures.fd().is_ok());
-        let limit = failures.then_some(limit.saturating_mul(online_cpus()));
-        return Churn::attach(program.as_fd(), limit).map(|churn| Some(Attached::Churn(churn))).map_err(|e| say(&e));
-    }
-    link(target, kernel.cgroup).map_err(|e| format!("{name}: {}", brief(&format!("{e:#}"))))
+}
+
+/// Attaches a loaded tracepoint program again and again.
+fn tracepoint(ebpf: &Ebpf, name: &str) -> Result<Arc<Attach>, Refused> {
+    let refused = |error: &(dyn Error + 'static)| Refused::program(name, error);
+    let program = ebpf.program(name).ok_or_else(|| Refused::other(format!("the object has no program {name}")))?;
+    let program = program.fd().map_err(|e| refused(&e))?;
+    let program = program.as_fd().try_clone_to_owned().map_err(|e| refused(&e))?;
+    Ok(Arc::new(move || sys::attach_tracing(program.as_fd())))
 }
 
 fn online_cpus() -> u64 {
     aya::util::online_cpus().map_or(1, |cpus| cpus.len() as u64)
 }
 
-/// Whether sockets that come and go may be counted in part: what else tells of them must be there.
-fn spares(kernel: &Kernel<'_>) -> bool {
-    kernel.constants.can_spare && kernel.settings.mode("sockets") != Mode::Off
+/// Whether short sockets may be sampled: other programs must count the rest of them.
+fn can_sample_sockets(context: &Context<'_>) -> bool {
+    context.constants.can_sample_sockets && context.settings.mode("sockets") != Mode::Off
 }
 
-/// Attaches a loaded program to where it belongs. `None`: it is one that runs when it is asked to.
-pub(super) fn link(program: &mut programs::Program, cgroup: Option<&File>) -> anyhow::Result<Option<Attached>> {
-    let cgroup = || cgroup.ok_or_else(|| anyhow::anyhow!("the cgroup root can't be opened"));
-    // Links of cgroups stand side by side whatever the mode; kernels refuse a link that asks for it.
+/// Attaches a loaded program to its hook. `None`: an iterator, which runs on demand.
+pub(super) fn link(
+    name: &str,
+    program: &mut programs::Program,
+    cgroup: Option<&File>,
+) -> Result<Option<Link>, Refused> {
+    let cgroup = || cgroup.ok_or_else(|| Refused::other("the cgroup root can't be opened"));
+    let refused = |error: ProgramError| Refused::program(name, &error);
+    // cgroup links coexist in every mode; kernels refuse a link that asks for the multi mode.
     const MODE: CgroupAttachMode = CgroupAttachMode::Single;
     Ok(match program {
         programs::Program::BtfTracePoint(program) => {
-            let id = program.attach()?;
-            Some(Attached::Tracepoint(program.take_link(id)?))
+            let id = program.attach().map_err(refused)?;
+            Some(Link::Tracepoint(program.take_link(id).map_err(refused)?))
         }
         programs::Program::CgroupSockAddr(program) => {
-            let id = program.attach(cgroup()?, MODE)?;
-            Some(Attached::SockAddr(program.take_link(id)?))
+            let id = program.attach(cgroup()?, MODE).map_err(refused)?;
+            Some(Link::SockAddr(program.take_link(id).map_err(refused)?))
         }
         programs::Program::CgroupSock(program) => {
-            let id = program.attach(cgroup()?, MODE)?;
-            Some(Attached::Sock(program.take_link(id)?))
+            let id = program.attach(cgroup()?, MODE).map_err(refused)?;
+            Some(Link::Sock(program.take_link(id).map_err(refused)?))
         }
         _ => None,
     })

@@ -1,6 +1,6 @@
 //! Reading the programs' maps.
 
-use super::{churn::Churn, load::Loaded, rtt::Rtt, stats::MapFill, sys};
+use super::{load::Loaded, stats::MapFill, sys};
 use crate::sample::{Families, Read, Table as _, for_each_family, repeat_for_family};
 use aya::maps::{Array, Map, MapData, PerCpuArray, lpm_trie::LpmTrie};
 use netwhy_abi::{Control, Counter, Family, Object, PeerClass};
@@ -64,8 +64,7 @@ impl Loaded {
         if self.can_walk {
             self.walk_file()?;
         }
-        self.rtt.as_ref().map_or(Ok(()), Rtt::check)?;
-        Ok(self.churn.as_ref().map_or(Ok(()), Churn::check)?)
+        Ok(self.check_duty_cycles()?)
     }
 
     /// The programs' own counters, summed over CPUs.

@@ -1,39 +1,60 @@
-//! The kernel side: loads netwhy's programs, reads their maps, walks the sockets. The only module that names aya, and
+//! The kernel side: loads netwhy's programs, reads their maps, walks the sockets. It is the only module that names aya, and
 //! the only one with `unsafe`.
+//!
+//! ```text
+//! btf, offsets          the running kernel's types → constants of the programs
+//! probes, settings      the table of probes; which of them are wanted
+//! refusal, status       why the kernel refuses something; the status of a probe
+//! attach, run_queue     one probe → loaded and attached programs
+//! duty                  probes that are attached for a share of the time only
+//! load                  all of it → `Loaded`
+//! maps, stats, walk     what a loaded agent reads
+//! control               duty, detaching and attaching again
+//! source                snapshots, once per tick
+//! ```
 //!
 //! # Minimum kernel version
 //!
-//! 5.10 with BTF for the core tier (RTT, retransmissions, handshakes, resets); 5.12 for living sockets, 5.17 for drop
-//! reasons, 6.11 for the owners of dropped incoming packets. DNS lookups need 5.10, and the capability NET_ADMIN; waits for
-//! a CPU 5.11. 6.1 and later have everything but the owners. What a kernel lacks is said in the probes' verdicts.
+//! | kernel | signals |
+//! |---|---|
+//! | 5.10 with BTF | RTT, retransmissions, handshakes, resets; DNS lookups with the capability NET_ADMIN |
+//! | 5.11 | waits for a CPU |
+//! | 5.12 | living sockets |
+//! | 5.17 | drop reasons |
+//! | 6.11 | owners of dropped incoming packets |
+//!
+//! The status of each probe says which of them the running kernel lacks.
 
 mod attach;
 mod btf;
-mod churn;
+mod context;
+mod control;
+mod duty;
 mod ethtool;
-mod gate;
 mod idle;
 mod load;
 mod maps;
 pub(crate) mod memory;
 mod offsets;
 mod probes;
-mod rtt;
+mod refusal;
 mod run_queue;
+mod settings;
 mod source;
 mod stats;
-mod switch;
+mod status;
 mod sys;
 mod walk;
-mod windows;
 
 pub use btf::{BtfError, KernelTypes};
-pub use churn::ChurnStats;
+pub use duty::{HandshakeStats, RttStats};
 pub use ethtool::ethtool_calls;
-pub use load::{LoadError, Loaded, Mode, Settings, Subtree, release};
+pub use load::{LoadError, Loaded, release};
 pub use offsets::{Constants, resolve};
-pub use probes::{PROBES, Probe, State, Verdict};
-pub use rtt::RttStats;
+pub use probes::{PROBES, Probe};
+pub use refusal::Refusal;
+pub use settings::{Mode, Settings, Subtree};
 pub use source::{KernelSource, SourceSettings, monotonic};
 pub use stats::{MapFill, ProgramRun};
+pub use status::{ProbeState, ProbeStatus};
 pub use walk::WalkStats;

@@ -2,15 +2,15 @@
 
 use super::btf::KernelTypes;
 
-/// Constant that says "this kernel has no such member"; the programs leave the signal out.
+/// Constant for a member that this kernel lacks; the programs skip the signal.
 const NONE: u32 = u32::MAX;
 
-/// One constant: the program's symbol and where its value comes from.
+/// One constant: the programs' symbol, and the members that give its value.
 struct Constant {
     symbol: &'static str,
-    /// Sum of these members' byte offsets; the first path list whose members all exist is taken.
+    /// Lists of members. The value is the sum of the byte offsets of the first list whose members all exist.
     paths: &'static [&'static [&'static str]],
-    /// What the agent can't do without it. `None`: nothing works.
+    /// Data that is missing without it. `None`: the agent can't work.
     degrades: Option<&'static str>,
 }
 
@@ -22,8 +22,8 @@ const fn optional(symbol: &'static str, paths: &'static [&'static [&'static str]
     Constant { symbol, paths, degrades: Some(degrades) }
 }
 
-/// What sampling them needs: to tell which socket is plain, and attempts that fail.
-const CHURN: &str = "sparing machines on which very many sockets come and go";
+/// Sampling needs to know which sockets are short, and which attempts fail.
+const CHURN: &str = "sampling of short sockets under high churn";
 
 const CONSTANTS: &[Constant] = &[
     needed("NW_SK_CGROUP", &[&["sock.sk_cgrp_data.cgroup"], &["sock.sk_cgrp_data.val"]]),
@@ -35,8 +35,12 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_SK_DROPS", &[&["sock.sk_drops"]]),
     needed("NW_SK_BACKLOG", &[&["sock.sk_ack_backlog"]]),
     needed("NW_SK_MAX_BACKLOG", &[&["sock.sk_max_ack_backlog"]]),
-    optional("NW_SK_KERN", &[&["sock.sk_kern_sock"]], "telling the kernel's own old sockets from new ones"),
-    optional("NW_SK_STAMP", &[&["sock.sk_stamp"]], "DNS answers read without an address (they count as unanswered)"),
+    optional(
+        "NW_SK_KERN",
+        &[&["sock.sk_kern_sock"]],
+        "the distinction between old and new sockets of the kernel itself",
+    ),
+    optional("NW_SK_STAMP", &[&["sock.sk_stamp"]], "DNS answers read without an address (counted as unanswered)"),
     needed("NW_SK_HASH", &[&["sock.__sk_common.skc_hash"]]),
     optional("NW_SK_STORAGE", &[&["sock.sk_bpf_storage"]], CHURN),
     needed("NW_SOCKET_SK", &[&["socket.sk"]]),
@@ -69,11 +73,11 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_TP_CA_STATE", &[&["tcp_sock.inet_conn.icsk_ca_state"]]),
     optional("NW_TP_LSNDTIME", &[&["tcp_sock.lsndtime"]], "reply times"),
     optional("NW_TP_LRCVTIME", &[&["tcp_sock.inet_conn.icsk_ack.lrcvtime"]], "reply times"),
-    optional("NW_TP_RCV_TSTAMP", &[&["tcp_sock.rcv_tstamp"]], "sparing busy sockets"),
+    optional("NW_TP_RCV_TSTAMP", &[&["tcp_sock.rcv_tstamp"]], "thinning out of samples of busy sockets"),
     optional(
         "NW_TP_SPORT",
         &[&["tcp_sock.inet_conn.icsk_inet.inet_sport"]],
-        "attempts without a local port (they count as other failures)",
+        "attempts without a local port (counted as other failures)",
     ),
     needed("NW_SK_NUM", &[&["sock.__sk_common.skc_num"]]),
     needed("NW_SK_DPORT", &[&["sock.__sk_common.skc_dport"]]),
@@ -83,12 +87,12 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_SKB_SK", &[&["sk_buff.sk"]]),
 ];
 
-/// The constants of one kernel, and what it lacks.
+/// The constants of one kernel, and the features that it lacks.
 #[derive(Debug, Default)]
 pub struct Constants {
     /// Symbol → value.
     pub values: Vec<(&'static str, u32)>,
-    /// What can't be measured on this kernel.
+    /// Data that this kernel can't provide.
     pub lacks: Vec<&'static str>,
     /// Offset of `tcp_sock.segs_in`.
     pub segs_in: u32,
@@ -96,36 +100,19 @@ pub struct Constants {
     pub rcv_nxt: u32,
     /// `sk_storage` and atomic exchange in tracing programs (5.12 and later).
     pub has_storage: bool,
-    /// Whether a part of many plain sockets can be counted for all, and nothing else is lost (5.14 and later).
-    pub can_spare: bool,
+    /// Whether short sockets can be sampled without losing other counts (5.14 and later).
+    pub can_sample_sockets: bool,
 }
 
 /// Resolves all constants.
 ///
 /// # Errors
-/// The members that this kernel lacks and nothing works without.
+/// The members that this kernel lacks and the agent can't work without.
 pub fn resolve(types: &KernelTypes, release: (u32, u32)) -> Result<Constants, Vec<String>> {
     let mut found = Constants::default();
     let mut missing = Vec::new();
-    for Constant { symbol, paths, degrades } in CONSTANTS {
-        let sum = |members: &&[&str]| members.iter().map(|path| types.offset(path)).sum::<Option<Bits>>();
-        match (paths.iter().find_map(sum), degrades) {
-            (Some(Bits(bits)), _) => {
-                found.values.push((symbol, bits / 8));
-                match *symbol {
-                    "NW_TP_CHRONO_TYPE" => found.values.push(("NW_TP_CHRONO_SHIFT", bits % 8)),
-                    "NW_SK_KERN" => found.values.push(("NW_SK_KERN_SHIFT", bits % 8)),
-                    _ => {}
-                }
-            }
-            (None, Some(what)) => {
-                found.values.push((symbol, NONE));
-                if !found.lacks.contains(what) {
-                    found.lacks.push(what);
-                }
-            }
-            (None, None) => missing.push(paths.iter().map(|p| p.join(" + ")).collect::<Vec<_>>().join(" or ")),
-        }
+    for constant in CONSTANTS {
+        missing.extend(found.resolve(types, constant).err());
     }
     for (path, slot) in [("tcp_sock.segs_in", &mut found.segs_in), ("tcp_sock.rcv_nxt", &mut found.rcv_nxt)] {
         match types.offset(path) {
@@ -136,32 +123,73 @@ pub fn resolve(types: &KernelTypes, release: (u32, u32)) -> Result<Constants, Ve
     if !missing.is_empty() {
         return Err(missing);
     }
-    // Before 5.15 the cgroup is a tagged integer, before 6.1 ancestors are ids.
-    found.values.push(("NW_SK_CGROUP_TAGGED", u32::from(types.offset("sock.sk_cgrp_data.cgroup").is_none())));
-    found.values.push(("NW_CGROUP_ANCESTOR_IDS", u32::from(types.offset("cgroup.ancestors").is_none())));
-    // Tracing programs got socket storage in 5.11 and atomic exchange in 5.12.
-    found.has_storage = release >= (5, 12);
-    found.values.push(("NW_HAS_STORAGE", u32::from(found.has_storage)));
-    if !found.has_storage {
-        found.lacks.push("figures of living sockets (they arrive at close), exact loss episodes");
-    }
-    let args = |tracepoint| types.tracepoint_args(tracepoint).unwrap_or(0);
-    found.values.push(("NW_RETRANSMIT_HAS_ERR", u32::from(args("tcp_retransmit_skb") >= 3)));
-    found.values.push(("NW_KFREE_HAS_SK", u32::from(args("kfree_skb") >= 4)));
-    let reasons = types.enum_values("skb_drop_reason");
-    let purge = reasons.iter().find(|(name, _)| name == "SKB_DROP_REASON_QUEUE_PURGE");
-    found.values.push(("NW_REASON_QUEUE_PURGE", purge.map_or(NONE, |(_, value)| value.cast_unsigned())));
-    found.can_spare = found.has_storage && args("inet_sk_error_report") >= 1 && !found.lacks.contains(&CHURN);
-    if !found.can_spare && !found.lacks.contains(&CHURN) {
-        found.lacks.push(CHURN);
-    }
-    if args("kfree_skb") < 4 {
-        found.lacks.push("owners of dropped incoming packets");
-    }
-    if release < (6, 10) {
-        found.lacks.push("resets that a closed port sends (those received are counted)");
-    }
+    found.add_features(types, release);
     Ok(found)
+}
+
+impl Constants {
+    /// Resolves one constant.
+    ///
+    /// # Errors
+    /// The members, if this kernel lacks them and the agent can't work without.
+    fn resolve(&mut self, types: &KernelTypes, constant: &Constant) -> Result<(), String> {
+        let Constant { symbol, paths, degrades } = constant;
+        let sum = |members: &&[&str]| members.iter().map(|path| types.offset(path)).sum::<Option<Bits>>();
+        match (paths.iter().find_map(sum), degrades) {
+            (Some(Bits(bits)), _) => {
+                self.values.push((symbol, bits / 8));
+                match *symbol {
+                    "NW_TP_CHRONO_TYPE" => self.values.push(("NW_TP_CHRONO_SHIFT", bits % 8)),
+                    "NW_SK_KERN" => self.values.push(("NW_SK_KERN_SHIFT", bits % 8)),
+                    _ => {}
+                }
+            }
+            (None, Some(data)) => {
+                self.values.push((symbol, NONE));
+                self.lack(data);
+            }
+            (None, None) => return Err(paths.iter().map(|p| p.join(" + ")).collect::<Vec<_>>().join(" or ")),
+        }
+        Ok(())
+    }
+
+    /// Adds the constants that tell how this kernel's structures and tracepoints differ from the newest.
+    fn add_features(&mut self, types: &KernelTypes, release: (u32, u32)) {
+        let has = |member: &str| types.offset(member).is_some();
+        let args = |tracepoint| types.tracepoint_args(tracepoint).unwrap_or(0);
+        let reasons = types.enum_values("skb_drop_reason");
+        let purge = reasons.iter().find(|(name, _)| name == "SKB_DROP_REASON_QUEUE_PURGE");
+        // Tracing programs got socket storage in 5.11 and atomic exchange in 5.12.
+        self.has_storage = release >= (5, 12);
+        self.values.extend([
+            // Before 5.15 the cgroup is a tagged integer, before 6.1 ancestors are ids.
+            ("NW_SK_CGROUP_TAGGED", u32::from(!has("sock.sk_cgrp_data.cgroup"))),
+            ("NW_CGROUP_ANCESTOR_IDS", u32::from(!has("cgroup.ancestors"))),
+            ("NW_HAS_STORAGE", u32::from(self.has_storage)),
+            ("NW_RETRANSMIT_HAS_ERR", u32::from(args("tcp_retransmit_skb") >= 3)),
+            ("NW_KFREE_HAS_SK", u32::from(args("kfree_skb") >= 4)),
+            ("NW_REASON_QUEUE_PURGE", purge.map_or(NONE, |(_, value)| value.cast_unsigned())),
+        ]);
+        if !self.has_storage {
+            self.lack("counters of living sockets (they arrive at close), exact loss episodes");
+        }
+        self.can_sample_sockets = self.has_storage && args("inet_sk_error_report") >= 1 && !self.lacks.contains(&CHURN);
+        if !self.can_sample_sockets {
+            self.lack(CHURN);
+        }
+        if args("kfree_skb") < 4 {
+            self.lack("owners of dropped incoming packets");
+        }
+        if release < (6, 10) {
+            self.lack("resets sent by a closed port (received resets are counted)");
+        }
+    }
+
+    fn lack(&mut self, data: &'static str) {
+        if !self.lacks.contains(&data) {
+            self.lacks.push(data);
+        }
+    }
 }
 
 /// Bit offsets that can be summed.

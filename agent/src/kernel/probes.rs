@@ -1,6 +1,4 @@
-//! Table of probes: which programs make a signal, what they need, and what is lost without.
-
-use serde::Serialize;
+//! Table of probes: the programs of each signal, their requirements, and the data that is missing without them.
 
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,41 +7,41 @@ pub enum Hook {
     Tracepoint(&'static str),
     /// Iterator.
     Iterator(&'static str),
-    /// Socket call in the agent's cgroup subtree (`connect4` and such).
+    /// Socket call in the agent's cgroup subtree, such as `connect4`.
     CgroupSockAddr,
-    /// End of a socket in the agent's cgroup subtree.
+    /// Close of a socket in the agent's cgroup subtree.
     CgroupSock,
-    /// BTF-typed tracepoint of the scheduler; the program is in an object of its own.
+    /// BTF-typed tracepoint of the scheduler; the program is in a separate object.
     Scheduler,
 }
 
 /// One kernel program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Program {
-    /// Function in the object.
+    /// Name in the object.
     pub name: &'static str,
-    /// Where it goes.
+    /// Hook that it attaches to.
     pub hook: Hook,
-    /// Arguments that the tracepoint must have; 0 elsewhere.
+    /// Number of arguments that the tracepoint must have; 0 for other hooks.
     pub min_args: usize,
 }
 
 /// One signal of the configuration's `signals` section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// Name in the configuration and in verdicts.
+    /// Name in the configuration and in the status.
     pub name: &'static str,
     /// Its programs.
     pub programs: &'static [Program],
-    /// First kernel that has all of it.
+    /// First kernel that supports all of it.
     pub since: &'static str,
-    /// What is not seen without it.
+    /// Data that is missing without it.
     pub without: &'static str,
-    /// Whether the agent can work without.
+    /// Whether the agent needs it to start.
     pub core: bool,
-    /// Whether a part of its programs is of no use.
+    /// Whether it needs all of its programs.
     pub whole: bool,
-    /// Whether loading it takes the capability NET_ADMIN: then it is left out where the process has not got it.
+    /// Whether it needs the capability NET_ADMIN. Without that capability it stays off.
     pub net_admin: bool,
 }
 
@@ -81,7 +79,7 @@ pub const PROBES: &[Probe] = &[
     Probe {
         name: "connects",
         programs: &[
-            // First: whether it can be had decides how the other is attached.
+            // First: whether it loads decides how the other is attached.
             tracepoint("nw_error", "inet_sk_error_report", 1),
             tracepoint("nw_state", "inet_sock_set_state", 3),
         ],
@@ -151,43 +149,3 @@ pub const PROBES: &[Probe] = &[
         net_admin: false,
     },
 ];
-
-/// What became of a probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// Attached, whole.
-    Ok,
-    /// Attached in part.
-    Degraded,
-    /// This kernel doesn't offer it.
-    Unsupported,
-    /// Switched off.
-    Off,
-    /// The kernel offers it, and refused it.
-    Broken,
-}
-
-impl State {
-    /// Name as in JSON.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Degraded => "degraded",
-            Self::Unsupported => "unsupported",
-            Self::Off => "off",
-            Self::Broken => "broken",
-        }
-    }
-}
-
-/// Verdict on one probe.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Verdict {
-    /// The probe.
-    pub name: &'static str,
-    /// What became of it.
-    pub state: State,
-    /// Why, and what is lost; empty when all is well.
-    pub why: String,
-}

@@ -1,11 +1,11 @@
 //! Snapshots of the running kernel.
 
 use super::{
-    churn,
-    gate::Gate,
+    control::Duties,
+    duty::{HANDSHAKE_PROGRAM, RTT_PROGRAM},
     idle::IdleRows,
     load::Loaded,
-    rtt,
+    run_queue::RUN_QUEUE_PROGRAM,
     stats::{MapFill, ProgramRun, Slices},
     sys,
     walk::{WalkStats, Walker},
@@ -17,7 +17,7 @@ use crate::{
         repeat_for_family,
     },
 };
-use netwhy_abi::{Control, Edges, Key as _, Windows};
+use netwhy_abi::{Control, Edges, Key as _};
 use std::{collections::HashMap, os::fd::BorrowedFd, time::Duration};
 
 /// Pace and limits of a source.
@@ -49,10 +49,9 @@ pub struct KernelSource<F> {
     slices: Slices,
     read: Families<Read>,
     idle: Families<IdleRows>,
-    gate: Gate,
     edges_full: bool,
-    /// What the programs were told last.
-    windows: (Windows, Windows),
+    /// Duties that the programs know.
+    duties: Duties,
     settings: SourceSettings,
     fill: Vec<MapFill>,
 }
@@ -72,9 +71,8 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             slices: Slices::new(),
             read: Families::default(),
             idle: Families::default(),
-            gate: Gate::default(),
             edges_full: false,
-            windows: (Windows::Never, Windows::Never),
+            duties: Duties::default(),
             settings,
             fill: Vec::new(),
         };
@@ -121,15 +119,11 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         Ok(())
     }
 
-    /// Looks at the scheduler while tasks wait for CPUs, where that is what is wanted.
+    /// Runs the scheduler probe while tasks wait for CPUs.
     fn follow_pressure(&mut self, snapshot: &Snapshot) {
-        let Some(run_queue) = self.loaded.run_queue.as_mut().filter(|_| self.loaded.run_queue_by_pressure) else {
-            return;
-        };
-        let short = self.gate.update(snapshot.at, &snapshot.groups, snapshot.host.as_ref());
-        if let Err(error) = run_queue.watch(short && self.gate.is_turn(snapshot.at)) {
-            tracing::warn!("waits for a CPU are not looked at: {error:#}: set signals.run_queue to `on` or `off`");
-            self.loaded.run_queue_by_pressure = false;
+        if let Some(run_queue) = &mut self.loaded.run_queue {
+            let followed = run_queue.probe.follow(snapshot.at, &snapshot.groups, snapshot.host.as_ref());
+            self.loaded.set_duty_status(RUN_QUEUE_PROGRAM, followed);
         }
     }
 
@@ -155,33 +149,33 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
     /// Tells the programs what changed.
     fn set_control(&mut self) -> anyhow::Result<()> {
         let walk = (self.walker.stats.walks as u32).max(1);
-        let (windows, churn) = self.windows;
+        let (rtt_duty, handshake_duty) = (self.duties.rtt as u32, self.duties.handshakes as u32);
         let edges_full = u32::from(self.edges_full);
-        self.loaded.set_control(Control { baseline: 0, walk, edges_full, windows: windows as u32, churn: churn as u32 })
+        self.loaded.set_control(Control { baseline: 0, walk, edges_full, rtt_duty, handshake_duty })
     }
 
-    /// Looks at received segments, and at sockets that come and go, always, or in part while there are many.
+    /// Adapts the duty cycles of the RTT probe and of the handshake probe to the load.
     fn follow_load(&mut self, now: Duration) -> anyhow::Result<()> {
-        let (won, ended) = self.loaded.traffic()?;
+        let (sampled, closed) = self.loaded.traffic()?;
         if let Some(rtt) = &mut self.loaded.rtt {
-            let followed = rtt.follow(now, won);
-            self.loaded.judge(rtt::PROGRAM, followed.err());
+            let followed = rtt.follow(now, sampled);
+            self.loaded.set_duty_status(RTT_PROGRAM, followed);
         }
-        if let Some(churn) = &mut self.loaded.churn {
-            churn.follow(now, ended);
+        if let Some(handshakes) = &mut self.loaded.handshakes {
+            handshakes.follow(now, closed);
         }
-        let windows = self.loaded.windows();
-        if windows != self.windows {
-            self.windows = windows;
+        let duties = self.loaded.duties();
+        if duties != self.duties {
+            self.duties = duties;
             let segments = self.loaded.rtt_stats().unwrap_or_default().segments_per_second.round();
-            let sockets = self.loaded.churn_stats().unwrap_or_default().sockets_per_second.round();
-            tracing::debug!(?windows, segments, sockets, "how received segments and ending sockets are looked at");
+            let sockets = self.loaded.handshake_stats().unwrap_or_default().sockets_per_second.round();
+            tracing::debug!(?duties, segments, sockets, "duty of the probes changed");
             self.set_control()?;
         }
-        // Not before the programs were told.
-        if let Some(churn) = &mut self.loaded.churn {
-            let started = churn.start();
-            self.loaded.judge(churn::PROGRAM, started.err());
+        // Only after the programs know the new duty.
+        if let Some(handshakes) = &mut self.loaded.handshakes {
+            let started = handshakes.start();
+            self.loaded.set_duty_status(HANDSHAKE_PROGRAM, started);
         }
         Ok(())
     }

@@ -53,15 +53,15 @@ impl Walker {
 
     /// Makes one walk. The first takes the figures of sockets older than the agent as their base.
     pub(super) fn walk(&mut self, loaded: &mut Loaded, now: Duration, edges_full: bool) -> anyhow::Result<()> {
-        let (windows, churn) = loaded.windows();
+        let duties = loaded.duties();
         let number = self.stats.walks + 1;
         let mut control = Control {
             baseline: u32::from(number == 1),
             // Zero is what a socket has that no walk has seen.
             walk: (number as u32).max(1),
             edges_full: u32::from(edges_full),
-            windows: windows as u32,
-            churn: churn as u32,
+            rtt_duty: duties.rtt as u32,
+            handshake_duty: duties.handshakes as u32,
         };
         loaded.set_control(control)?;
         loaded.clear_walk()?;

@@ -1,12 +1,12 @@
-//! Sockets that come and go, of which a part is counted for all, as on a machine where very many do.
+//! High churn: short sockets are sampled and the handshake probe runs on a duty cycle.
 
 use crate::{
     connects,
+    duty::stays_off_while_detached,
     socket::{Flow, Pair},
     stage::{Options, Stage, Watch, id, since, stage},
-    windows::looks_at_nothing_while_detached,
 };
-use netwhy_abi::{CHURN_PART, Role};
+use netwhy_abi::{HANDSHAKE_DUTY_CYCLE, Role};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use std::{
     net::TcpStream,
@@ -14,16 +14,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Longer than windows take to begin, and to end.
+/// Longer than a duty cycle takes to begin or to end.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-/// Reads until a part is counted for all, or no longer.
-fn read_until(watch: &mut Watch, in_part: bool, mut meanwhile: impl FnMut()) {
+/// Reads until churn is high or no longer is.
+fn read_until(watch: &mut Watch, is_churn_high: bool, mut meanwhile: impl FnMut()) {
     let began = Instant::now();
     loop {
         watch.read();
-        let stats = watch.source.loaded().churn_stats().unwrap();
-        if stats.in_part == in_part && (!in_part || stats.windows > 0) {
+        let stats = watch.source.loaded().handshake_stats().unwrap();
+        if stats.is_churn_high == is_churn_high && (!is_churn_high || stats.periods > 0) {
             return;
         }
         assert!(began.elapsed() < PATIENCE, "{stats:?}");
@@ -32,8 +32,8 @@ fn read_until(watch: &mut Watch, in_part: bool, mut meanwhile: impl FnMut()) {
     }
 }
 
-/// An agent that counts a part for all however few there are, and does so already.
-fn watch_in_part(stage: &Stage) -> Watch {
+/// An agent that samples sockets at any churn, after its first duty period.
+fn watch_sampling(stage: &Stage) -> Watch {
     let mut watch = stage.watch_with(Options { churn_above: 0, ..Options::default() });
     read_until(&mut watch, true, || {});
     watch
@@ -56,14 +56,14 @@ fn closes_per_second(stage: &Stage) -> u64 {
 fn short_connections_are_estimated_without_bias() {
     since!(5, 14);
     let stage = stage!("a", "b");
-    // Walks would see some of them, which are then counted one by one.
+    // A walk would visit some of them, which are then counted one by one.
     let rare = Duration::from_secs(600);
     let mut watch = stage.watch_with(Options { churn_above: 0, walk_min_interval: rare, ..Options::default() });
     read_until(&mut watch, true, || {});
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let listener = stage.listen(&server);
     let to = stage.address(&server, &listener);
-    let before = watch.source.loaded().churn_stats().unwrap();
+    let before = watch.source.loaded().handshake_stats().unwrap();
     let (mut at_client, mut at_server) = (Flow::default(), Flow::default());
     let (began, mut opened) = (Instant::now(), 0);
     while opened < 6_000 || began.elapsed() < Duration::from_secs(3) {
@@ -76,24 +76,24 @@ fn short_connections_are_estimated_without_bias() {
     }
     let elapsed = began.elapsed().as_secs_f64();
     watch.read();
-    let after = watch.source.loaded().churn_stats().unwrap();
+    let after = watch.source.loaded().handshake_stats().unwrap();
     let share = (after.attached_seconds - before.attached_seconds) / elapsed;
-    assert!((0.04..0.3).contains(&share), "handshakes looked at {share:.3} of the time: {before:?}, {after:?}");
+    assert!((0.04..0.3).contains(&share), "the probe was attached {share:.3} of the time: {before:?}, {after:?}");
     assert!(after.sockets_per_second > 100.0 && after.failures == 0, "{after:?}");
-    for (pod, role, own) in [(&client, Role::Client, at_client), (&server, Role::Server, at_server)] {
+    for (pod, role, truth) in [(&client, Role::Client, at_client), (&server, Role::Server, at_server)] {
         let counted = watch.of(id(pod));
-        // One socket in eight is drawn: of 6,000 some 750 ± 26.
-        let ratio = |counted: u64, own: u64| counted as f64 / own as f64;
+        // Sockets are sampled 1 in 8: of 6,000 some 750 ± 26.
+        let ratio = |counted: u64, truth: u64| counted as f64 / truth as f64;
         let flow = Flow::from(counted.clone());
-        for (what, got, own) in [
-            ("segments", flow.segs_out, own.segs_out),
-            ("data segments", flow.data_segs_out, own.data_segs_out),
-            ("bytes sent", flow.bytes_acked, own.bytes_acked),
-            ("bytes received", flow.bytes_received, own.bytes_received),
+        for (figure, got, truth) in [
+            ("segments", flow.segs_out, truth.segs_out),
+            ("data segments", flow.data_segs_out, truth.data_segs_out),
+            ("bytes sent", flow.bytes_acked, truth.bytes_acked),
+            ("bytes received", flow.bytes_received, truth.bytes_received),
         ] {
-            assert!((0.8..1.2).contains(&ratio(got, own)), "{what} at the {role:?}: {got} for {own}");
+            assert!((0.8..1.2).contains(&ratio(got, truth)), "{figure} at the {role:?}: {got} for {truth}");
         }
-        let expected = f64::from(opened) * share * f64::from(CHURN_PART);
+        let expected = f64::from(opened) * share * f64::from(HANDSHAKE_DUTY_CYCLE.weight());
         let connects = counted.connects(role) as f64;
         assert!((0.7..1.4).contains(&(connects / expected)), "{connects} handshakes for {expected} at the {role:?}");
         assert_eq!(counted.connect_failures.iter().sum::<u64>(), 0);
@@ -101,10 +101,10 @@ fn short_connections_are_estimated_without_bias() {
 }
 
 #[test]
-fn connections_that_a_walk_saw_are_counted_whole() {
+fn connections_that_a_walk_visited_are_counted_whole() {
     since!(5, 14);
     let stage = stage!("a", "b");
-    let mut watch = watch_in_part(&stage);
+    let mut watch = watch_sampling(&stage);
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let listener = stage.listen(&server);
     let to = stage.address(&server, &listener);
@@ -127,19 +127,19 @@ fn every_attempt_that_fails_is_counted_with_its_reason() {
     since!(5, 14);
     for case in [connects::refused, connects::timed_out, connects::unreachable] {
         let stage = stage!("a", "b");
-        case(&stage, watch_in_part(&stage));
+        case(&stage, watch_sampling(&stage));
     }
     for case in [connects::failed_and_tried_again, connects::without_port] {
         let stage = stage!("a", "b");
-        case(&stage, watch_in_part(&stage));
+        case(&stage, watch_sampling(&stage));
     }
 }
 
 #[test]
-fn a_socket_that_connects_anew_unseen_counts_from_zero() {
+fn a_socket_that_reconnects_unobserved_counts_from_zero() {
     since!(5, 14);
     let stage = stage!("a", "b");
-    let mut watch = watch_in_part(&stage);
+    let mut watch = watch_sampling(&stage);
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let listener = stage.listen(&server);
     let to = stage.address(&server, &listener);
@@ -167,7 +167,7 @@ fn a_socket_that_connects_anew_unseen_counts_from_zero() {
 }
 
 #[test]
-fn all_are_counted_again_when_few_come_and_go() {
+fn all_sockets_are_counted_again_when_churn_is_low() {
     since!(5, 14);
     let stage = stage!("a", "b");
     // The agent judges the rate of the whole machine, and leaves at half of the limit.
@@ -198,11 +198,11 @@ fn all_are_counted_again_when_few_come_and_go() {
 }
 
 #[test]
-fn handshakes_are_not_looked_at_when_the_agent_lets_go() {
+fn the_handshake_probe_stays_off_while_the_agent_is_detached() {
     since!(5, 14);
     let stage = stage!("a");
-    looks_at_nothing_while_detached(watch_in_part(&stage), |loaded| {
-        let stats = loaded.churn_stats().unwrap();
-        (stats.windows, stats.attached_seconds)
+    stays_off_while_detached(watch_sampling(&stage), |loaded| {
+        let stats = loaded.handshake_stats().unwrap();
+        (stats.periods, stats.attached_seconds)
     });
 }

@@ -1,4 +1,4 @@
-//! Round-trip times: as long as the path, and never without a sample.
+//! Round-trip times: they match the path's delay, and idle connections have samples too.
 
 use crate::{
     socket::Pair,
@@ -6,20 +6,20 @@ use crate::{
 };
 use netwhy_agent::kernel::monotonic;
 
-/// p50 and the windowed minimum of a path of this length, idle and with traffic.
+/// Checks p50 and minimum RTT over a path with this delay, idle and under traffic.
 fn path_is_measured(round_trip_ms: f64) {
     let stage = stage!("a", "b");
     let (server, b) = (stage.pod("b", "server"), stage.node("b").clone());
     let listener = stage.listen(&server);
     let to = stage.address(&server, &listener);
-    // The neighbours must know each other, or asking for the address is part of the first handshake.
+    // ARP entries must exist, or address resolution adds to the first handshake.
     Pair::open(&stage, &server, &listener, to).finish();
     Pair::open(&stage, &stage.pod("a", "first"), &listener, to).finish();
     let mut watch = stage.watch();
     let _path = stage.lab.delay(&b, &["--delay-ms", &(round_trip_ms / 2.0).to_string()]).unwrap();
     let requests = (1_000.0 / round_trip_ms).clamp(20.0, 300.0) as usize;
     for (what, connections, exchanges) in [("idle", 12, 1), ("busy", 2, requests)] {
-        // This machine's other work makes a path longer, never shorter: the best of some attempts is the path.
+        // Other work on this machine adds delay, never removes it: the best attempt shows the path.
         let attempts = (0..5).map(|attempt| {
             let client = stage.pod("a", &format!("{what}-{attempt}"));
             let mut pairs: Vec<Pair> = (0..connections).map(|_| Pair::open(&stage, &client, &listener, to)).collect();
@@ -59,9 +59,9 @@ fn a_path_of_50_ms_is_measured_within_a_tenth() {
 }
 
 #[test]
-fn quiet_connections_give_a_sample_at_handshake_at_each_walk_with_news_and_at_close() {
+fn quiet_connections_give_a_sample_at_the_handshake_at_each_walk_after_traffic_and_at_close() {
     let stage = stage!("a", "b");
-    // So rare that an ACK is never chosen: what a Pod with one request a minute sees.
+    // No ACK is ever sampled, as in a Pod with one request a minute.
     let mut watch = stage.watch_with(Options { rtt_every: 1 << 30, ..Options::default() });
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let listener = stage.listen(&server);
@@ -73,7 +73,7 @@ fn quiet_connections_give_a_sample_at_handshake_at_each_walk_with_news_and_at_cl
     assert_eq!(samples(), (1, 1), "at the handshake");
     assert_eq!(samples(), (1, 1), "the same sample never counts twice");
     for n in 2..5 {
-        // Both ends know that their data arrived only after the answer's acknowledgement: ask twice.
+        // An end learns that its data arrived only with the next exchange: exchange twice.
         pair.exchange(100, 100);
         pair.exchange(100, 100);
         assert_eq!(samples(), (n, n), "by walk");

@@ -1,4 +1,4 @@
-//! Waits for a CPU, against the scheduler's own figures (`/proc/PID/schedstat`).
+//! Waits for a CPU, compared with the scheduler's own counters (`/proc/PID/schedstat`).
 
 use crate::stage::{Options, PATIENCE, Stage, Watch, id, since, stage, wait_until};
 use netwhy_abi::Counter;
@@ -13,7 +13,7 @@ use rustix::{
 };
 use std::{fs, thread, time::Duration};
 
-/// How long the contest lasts.
+/// How long programs compete for a CPU.
 const CONTEST: Duration = Duration::from_secs(3);
 
 /// Threads of a process.
@@ -22,7 +22,7 @@ fn threads(program: &Program) -> Vec<u32> {
     tasks.map(|task| task.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect()
 }
 
-/// Burns CPU time in a Pod, on the first CPU that this process may use.
+/// Runs a busy loop in a Pod, on the first CPU that this process may use.
 fn spin(stage: &Stage, pod: &Pod) -> Program {
     let program = stage.lab.start(pod, &["spin"]).unwrap();
     program.wait_ready(PATIENCE).unwrap();
@@ -53,13 +53,13 @@ fn counted(watch: &mut Watch, pod: &Pod) -> (u64, u64) {
 }
 
 #[track_caller]
-fn close(what: &str, measured: u64, truth: u64) {
+fn assert_close(figure: &str, measured: u64, truth: u64) {
     let ratio = measured as f64 / truth as f64;
-    assert!((ratio - 1.0).abs() < 0.2, "{what}: {measured} against {truth}");
+    assert!((ratio - 1.0).abs() < 0.2, "{figure}: {measured} against {truth}");
 }
 
 #[test]
-fn two_that_share_a_cpu_wait_as_long_as_the_scheduler_says() {
+fn two_programs_on_one_cpu_wait_as_long_as_the_scheduler_says() {
     since!(5, 11);
     let stage = stage!("a");
     let mut watch = stage.watch_with(Options { modes: &[("run_queue", Mode::On)], ..Options::default() });
@@ -69,38 +69,38 @@ fn two_that_share_a_cpu_wait_as_long_as_the_scheduler_says() {
     quiet.wait_ready(PATIENCE).unwrap();
     let (sleeper, truth_sleeper) = (counted(&mut watch, &calm).0, schedstat(&quiet).0);
     let before: Vec<_> = programs.iter().map(|(pod, program)| (counted(&mut watch, pod), schedstat(program))).collect();
-    // Nothing announces that enough time was shared.
+    // Nothing signals that the programs competed long enough.
     thread::sleep(CONTEST);
     for ((pod, program), (counts, truth)) in programs.iter().zip(before) {
         let (waited, runs) = counted(&mut watch, pod);
         let (truth_waited, truth_runs) = schedstat(program);
-        assert!(truth_waited - truth.0 > CONTEST.as_nanos() as u64 / 4, "they did share a CPU");
-        close("waited", waited - counts.0, truth_waited - truth.0);
-        close("runs", runs - counts.1, truth_runs - truth.1);
+        assert!(truth_waited - truth.0 > CONTEST.as_nanos() as u64 / 4, "the programs share a CPU");
+        assert_close("waited", waited - counts.0, truth_waited - truth.0);
+        assert_close("runs", runs - counts.1, truth_runs - truth.1);
     }
     let (waited, truth) = (counted(&mut watch, &calm).0 - sleeper, schedstat(&quiet).0 - truth_sleeper);
-    // Where there is but one CPU it waits for that as well, now and then.
+    // On a machine with one CPU it sometimes waits for that CPU too.
     let most = truth + truth / 5 + CONTEST.as_nanos() as u64 / 10;
-    assert!(waited < most, "a sleeper hardly waits: {waited} against {truth}");
+    assert!(waited < most, "an idle program hardly waits: {waited} against {truth}");
     assert_eq!(watch.counter(Counter::RunQueueFull), 0);
 }
 
-/// A Pod that waits for a CPU half of the time.
+/// Facts of a Pod that waits for a CPU half of the time.
 fn starved(now: Duration, _: &[u64]) -> Vec<CgroupFacts> {
     let pressure = Some(Pressure { cpu_some_us: now.as_micros() as u64 / 2, ..Pressure::default() });
     vec![CgroupFacts { id: 1, pressure, ..CgroupFacts::default() }]
 }
 
 #[test]
-fn under_pressure_the_scheduler_is_looked_at_even_when_no_capability_is_left() {
-    // Before, the kernel asks for capabilities at each call, and the agent keeps them.
+fn under_pressure_waits_are_measured_even_without_any_capability() {
+    // Older kernels check capabilities at each call, so the agent keeps them.
     since!(5, 19);
     let stage = stage!("a");
     let mut watch = stage.watch_with(Options { facts: starved, ..Options::default() });
     let pods = [stage.pod("a", "victim"), stage.pod("a", "hog")];
     let _programs = pods.each_ref().map(|pod| spin(&stage, pod));
     watch.read();
-    let powerless = thread::scope(|scope| {
+    let unprivileged = thread::scope(|scope| {
         let thread = scope.spawn(|| {
             let none = CapabilitySet::empty();
             set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).unwrap();
@@ -108,17 +108,17 @@ fn under_pressure_the_scheduler_is_looked_at_even_when_no_capability_is_left() {
         });
         thread.join()
     });
-    assert!(powerless.is_ok());
+    assert!(unprivileged.is_ok());
 }
 
 #[test]
-fn without_pressure_nothing_is_looked_at() {
+fn without_pressure_no_wait_is_measured() {
     let stage = stage!("a");
     let mut watch = stage.watch();
     let pods = [stage.pod("a", "victim"), stage.pod("a", "hog")];
     let _programs = pods.each_ref().map(|pod| spin(&stage, pod));
     watch.read();
-    // As long as pressure would take to be believed.
+    // Longer than pressure must last before the probe is attached.
     thread::sleep(Duration::from_secs(7));
     watch.read();
     assert!(watch.run_queue.is_empty());

@@ -215,8 +215,8 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// How an agent is set up.
 pub(crate) struct Options {
     pub(crate) rtt_every: u32,
-    pub(crate) rtt_windows_above: u64,
-    pub(crate) rtt_rare_above: u64,
+    pub(crate) rtt_duty_above: u64,
+    pub(crate) rtt_low_duty_above: u64,
     pub(crate) churn_above: u64,
     /// Shortest time between two walks.
     pub(crate) walk_min_interval: Duration,
@@ -233,8 +233,8 @@ impl Default for Options {
         Self {
             rtt_every: 16,
             // Out of reach: the rates are those of the whole machine, which has other work.
-            rtt_windows_above: u64::MAX,
-            rtt_rare_above: u64::MAX,
+            rtt_duty_above: u64::MAX,
+            rtt_low_duty_above: u64::MAX,
             churn_above: u64::MAX,
             walk_min_interval: Duration::ZERO,
             limits,
@@ -353,8 +353,8 @@ fn settings<'a>(dir: &'a Path, options: &Options) -> Settings<'a> {
     Settings {
         sysfs: Path::new(SYSFS),
         rtt_every: options.rtt_every,
-        rtt_windows_above: options.rtt_windows_above,
-        rtt_rare_above: options.rtt_rare_above,
+        rtt_duty_above: options.rtt_duty_above,
+        rtt_low_duty_above: options.rtt_low_duty_above,
         churn_above: options.churn_above,
         modes: options.modes,
         limits: options.limits,

@@ -1,43 +1,44 @@
-//! Received segments that are looked at in windows only, as on a machine that receives very many.
+//! The RTT probe on a duty cycle, as on a machine that receives very many segments.
 
 use crate::{
     socket::{Flow, Pair},
     stage::{Options, Stage, Watch, id, stage},
 };
+use netwhy_abi::DutyCycle;
 use netwhy_agent::kernel::Loaded;
 use std::time::{Duration, Instant};
 
-/// An agent that uses windows however few segments there are, and does so already.
-fn watch_in_windows(stage: &Stage) -> Watch {
-    watching_in_windows(stage, Options::default())
+/// An agent whose RTT probe runs on a duty cycle at any segment rate, after its first duty period.
+fn watch_on_duty_cycle(stage: &Stage) -> Watch {
+    watch_with(stage, Options::default())
 }
 
-fn watching_in_windows(stage: &Stage, options: Options) -> Watch {
-    let mut watch = stage.watch_with(Options { rtt_windows_above: 0, ..options });
+fn watch_with(stage: &Stage, options: Options) -> Watch {
+    let mut watch = stage.watch_with(Options { rtt_duty_above: 0, ..options });
     let began = Instant::now();
     loop {
         watch.read();
         let stats = watch.source.loaded().rtt_stats().unwrap();
-        if stats.windows > 0 {
-            assert!(stats.part > 1);
+        if stats.periods > 0 {
+            assert!(!stats.duty_cycle.is_continuous());
             return watch;
         }
-        assert!(began.elapsed() < Duration::from_secs(10), "no window in 10 s: {stats:?}");
+        assert!(began.elapsed() < Duration::from_secs(10), "no duty period in 10 s: {stats:?}");
         std::thread::sleep(Duration::from_millis(100));
     }
 }
 
 #[test]
-fn a_busy_connection_is_looked_at_an_eighth_of_the_time_and_still_gives_samples() {
+fn a_busy_connection_on_a_duty_cycle_of_an_eighth_still_gives_samples() {
     let stage = stage!("a", "b");
-    let mut watch = watch_in_windows(&stage);
+    let mut watch = watch_on_duty_cycle(&stage);
     let busy = keep_busy(&stage, &mut watch, Duration::from_secs(3));
-    assert_eq!(busy.part, 8);
-    // Other work on the machine makes windows longer; the gaps follow.
+    assert_eq!(busy.duty_cycle, DutyCycle::one_in(8));
+    // Other work on the machine makes duty periods longer; the gaps follow.
     assert!((0.04..0.3).contains(&busy.share), "{busy:?}");
-    assert!(busy.windows >= 3, "{busy:?}");
+    assert!(busy.periods >= 3, "{busy:?}");
     for samples in busy.samples {
-        // One in sixteen in the long run, a sixteenth of that while the socket is busy: one in 256.
+        // Sampled 1 in 16, and 1 in 16 of those stays while the socket is busy: 1 in 256.
         let (samples, expected) = (samples as f64, busy.exchanges as f64 / 256.0);
         assert!(samples > expected / 5.0, "{samples} samples of one socket: {busy:?}");
         assert!(samples < 50.0 + expected * 8.0, "{samples} samples of one socket: {busy:?}");
@@ -45,14 +46,14 @@ fn a_busy_connection_is_looked_at_an_eighth_of_the_time_and_still_gives_samples(
 }
 
 #[test]
-fn windows_are_rare_where_there_are_very_many_segments_and_still_give_samples() {
+fn a_busy_connection_on_the_low_duty_cycle_still_gives_samples() {
     let stage = stage!("a", "b");
-    let mut watch = watching_in_windows(&stage, Options { rtt_rare_above: 0, ..Options::default() });
+    let mut watch = watch_with(&stage, Options { rtt_low_duty_above: 0, ..Options::default() });
     let busy = keep_busy(&stage, &mut watch, Duration::from_secs(12));
-    assert_eq!(busy.part, 32);
-    // Four to twelve windows: gaps vary by half.
+    assert_eq!(busy.duty_cycle, DutyCycle::one_in(32));
+    // Four to twelve duty periods: gaps vary by half.
     assert!((0.01..0.08).contains(&busy.share), "{busy:?}");
-    assert!(busy.windows >= 2, "{busy:?}");
+    assert!(busy.periods >= 2, "{busy:?}");
     for samples in busy.samples {
         let (samples, expected) = (samples as f64, busy.exchanges as f64 / 256.0 / 4.0);
         assert!(samples > expected / 5.0, "{samples} samples of one socket: {busy:?}");
@@ -60,13 +61,13 @@ fn windows_are_rare_where_there_are_very_many_segments_and_still_give_samples() 
     }
 }
 
-/// What an agent saw of a connection that was busy for a while.
+/// Figures of a busy connection.
 #[derive(Debug)]
 struct Busy {
-    part: u32,
-    /// Of the time, in which segments were looked at.
+    duty_cycle: DutyCycle,
+    /// Measured share of the time that the probe was attached.
     share: f64,
-    windows: u64,
+    periods: u64,
     exchanges: u64,
     /// RTT samples of the client and of the server.
     samples: [u64; 2],
@@ -88,23 +89,23 @@ fn keep_busy(stage: &Stage, watch: &mut Watch, duration: Duration) -> Busy {
     watch.read();
     assert_eq!(after.failures, 0);
     Busy {
-        part: after.part,
+        duty_cycle: after.duty_cycle,
         share: (after.attached_seconds - before.attached_seconds) / elapsed,
-        windows: after.windows - before.windows,
+        periods: after.periods - before.periods,
         exchanges,
         samples: [&client, &server].map(|pod| watch.of(id(pod)).rtt.count()),
     }
 }
 
 #[test]
-fn connections_that_live_between_two_windows_are_counted_whole() {
+fn connections_that_live_in_the_gap_between_two_duty_periods_are_counted_whole() {
     let stage = stage!("a", "b");
-    let mut watch = watch_in_windows(&stage);
+    let mut watch = watch_on_duty_cycle(&stage);
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let listener = stage.listen(&server);
     let to = stage.address(&server, &listener);
     let (mut at_client, mut at_server) = (Flow::default(), Flow::default());
-    // Far more segments each than make an unseen socket look older than the agent where all are looked at.
+    // Far more segments than make an unsampled socket look older than the agent while the probe is attached all the time.
     for _ in 0..12 {
         let mut pair = Pair::open(&stage, &client, &listener, to);
         pair.bulk(16 << 20);
@@ -118,24 +119,24 @@ fn connections_that_live_between_two_windows_are_counted_whole() {
 }
 
 #[test]
-fn windows_end_when_the_agent_lets_go() {
+fn the_rtt_probe_stays_off_while_the_agent_is_detached() {
     let stage = stage!("a");
-    looks_at_nothing_while_detached(watch_in_windows(&stage), |loaded| {
+    stays_off_while_detached(watch_on_duty_cycle(&stage), |loaded| {
         let stats = loaded.rtt_stats().unwrap();
-        (stats.windows, stats.attached_seconds)
+        (stats.periods, stats.attached_seconds)
     });
 }
 
-/// `windows`: how many there were so far, and for how long.
-pub(crate) fn looks_at_nothing_while_detached(mut watch: Watch, windows: fn(&Loaded) -> (u64, f64)) {
+/// `totals`: number of duty periods so far, and their length.
+pub(crate) fn stays_off_while_detached(mut watch: Watch, totals: fn(&Loaded) -> (u64, f64)) {
     watch.source.loaded_mut().detach();
-    let before = windows(watch.source.loaded());
+    let before = totals(watch.source.loaded());
     std::thread::sleep(Duration::from_millis(600));
     watch.read();
-    let after = windows(watch.source.loaded());
+    let after = totals(watch.source.loaded());
     assert_eq!(after, before);
     watch.source.loaded_mut().attach().unwrap();
     std::thread::sleep(Duration::from_secs(2));
-    let again = windows(watch.source.loaded());
+    let again = totals(watch.source.loaded());
     assert!(again.0 > after.0, "{after:?}, {again:?}");
 }

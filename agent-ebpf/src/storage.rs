@@ -1,0 +1,34 @@
+//! Per-socket memory of the kernel programs.
+
+/// Counts of one socket that are already in the maps (`BPF_MAP_TYPE_SK_STORAGE`). A program swaps each value for the
+/// socket's current one and adds the difference, so that the sum stays exact however many programs read one socket.
+/// Only bytes have 64 bits in the kernel. All cells have 64 bits here, because atomic exchange needs them.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct SocketState {
+    pub(crate) data_segs_out: u64,
+    pub(crate) segs_out: u64,
+    pub(crate) bytes_acked: u64,
+    pub(crate) bytes_received: u64,
+    pub(crate) total_retrans: u64,
+    pub(crate) dsack_dups: u64,
+    pub(crate) busy: u64,
+    pub(crate) rwnd: u64,
+    pub(crate) sndbuf: u64,
+    pub(crate) drops: u64,
+    /// `rack.mstamp` of the newest RTT sample taken.
+    pub(crate) rtt_mstamp: u64,
+    /// When the last loss episode began, ktime ns.
+    pub(crate) episode_ns: u64,
+    /// When the first SYN was sent, ktime ns; 0: unknown, because no SYN was retransmitted.
+    pub(crate) syn_ns: u64,
+    /// Last walk that visited the socket.
+    pub(crate) walk: u32,
+    /// Bits of [`LISTENER`] and [`FAILED`].
+    pub(crate) flags: u32,
+}
+
+/// In [`SocketState::flags`]: the socket listens.
+pub(crate) const LISTENER: u32 = 1;
+/// In [`SocketState::flags`]: the last connection attempt failed and was counted.
+pub(crate) const FAILED: u32 = 2;

@@ -1,0 +1,107 @@
+//! The attached probes at run time: duty, status, detaching and attaching again.
+
+use super::{
+    attach::link,
+    duty::{HANDSHAKE_PROGRAM, HandshakeProbe, HandshakeStats, RTT_PROGRAM, RttProbe, RttStats},
+    load::Loaded,
+    probes::{PROBES, Probe},
+    refusal::Refusal,
+    status::ProbeState,
+};
+use netwhy_abi::Duty;
+use std::io;
+
+/// Duty of the RTT probe and of the handshake probe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Duties {
+    pub(super) rtt: Duty,
+    pub(super) handshakes: Duty,
+}
+
+impl Loaded {
+    /// State of the RTT probe. `None`: not loaded.
+    pub fn rtt_stats(&self) -> Option<RttStats> {
+        self.rtt.as_ref().map(RttProbe::stats)
+    }
+
+    /// State of the handshake probe. `None`: not loaded.
+    pub fn handshake_stats(&self) -> Option<HandshakeStats> {
+        self.handshakes.as_ref().map(HandshakeProbe::stats)
+    }
+
+    /// Duties that the programs must know.
+    pub(super) fn duties(&self) -> Duties {
+        Duties {
+            rtt: self.rtt.as_ref().map_or(Duty::Continuous, RttProbe::duty),
+            handshakes: self.handshakes.as_ref().map_or(Duty::Continuous, HandshakeProbe::duty),
+        }
+    }
+
+    /// Attaches and detaches the RTT probe, as for a duty period, to measure the cost of that. `None`: not loaded.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    pub fn switch_rtt(&self) -> Option<io::Result<()>> {
+        self.rtt.as_ref().map(RttProbe::check)
+    }
+
+    /// Tests whether every probe on a duty cycle can be attached again.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    pub(super) fn check_duty_cycles(&self) -> io::Result<()> {
+        self.rtt.as_ref().map_or(Ok(()), RttProbe::check)?;
+        self.handshakes.as_ref().map_or(Ok(()), HandshakeProbe::check)?;
+        self.run_queue.as_ref().map_or(Ok(()), |run_queue| run_queue.probe.check())
+    }
+
+    /// Updates the status of a program's probe after an attempt to attach the program again.
+    pub(super) fn set_duty_status(&mut self, program: &str, attempt: io::Result<()>) {
+        let carries = |probe: &&Probe| probe.programs.iter().any(|carried| carried.name == program);
+        let Some(probe) = PROBES.iter().find(carries) else { return };
+        let Some(status) = self.probes.iter_mut().find(|status| status.name == probe.name) else { return };
+        match (attempt, status.state) {
+            (Err(error), ProbeState::Ok) => {
+                let why = format!("can't attach {program} again: {error}; missing: {}", probe.without);
+                tracing::warn!(probe = probe.name, "{why}");
+                (status.state, status.why) = (ProbeState::Broken, why);
+                status.refusal = Some(Refusal::of(&error));
+            }
+            (Ok(()), ProbeState::Broken) => {
+                (status.state, status.why, status.refusal) = (ProbeState::Ok, String::new(), None);
+            }
+            _ => {}
+        }
+    }
+
+    /// Detaches all programs. They stay loaded, and their maps keep their rows. For benchmarks: the machine is then as
+    /// without netwhy.
+    pub fn detach(&mut self) {
+        self.links.clear();
+        self.rtt.as_mut().map(RttProbe::pause);
+        self.handshakes.as_mut().map(HandshakeProbe::pause);
+        if let Some(run_queue) = &mut self.run_queue {
+            run_queue.probe.pause();
+        }
+    }
+
+    /// Attaches the programs again that [`Loaded::detach`] detached; does nothing when they are attached.
+    ///
+    /// # Errors
+    /// The first program that the kernel refuses; those before it are attached.
+    pub fn attach(&mut self) -> anyhow::Result<()> {
+        self.rtt.as_mut().map_or(Ok(()), RttProbe::resume)?;
+        self.handshakes.as_mut().map_or(Ok(()), HandshakeProbe::resume)?;
+        self.run_queue.as_mut().map_or(Ok(()), |run_queue| run_queue.probe.resume())?;
+        if !self.links.is_empty() {
+            return Ok(());
+        }
+        for (name, program) in self.ebpf.programs_mut() {
+            // A program without a descriptor is unsupported or off.
+            if ![RTT_PROGRAM, HANDSHAKE_PROGRAM].contains(&name) && program.fd().is_ok() {
+                self.links.extend(link(name, program, self.cgroup.as_ref())?);
+            }
+        }
+        Ok(())
+    }
+}

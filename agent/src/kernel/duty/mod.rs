@@ -1,0 +1,35 @@
+//! Duty cycles: probes on busy hooks are attached for a share of the time only, which bounds their cost.
+//!
+//! ```text
+//! hysteresis  a switch that ignores short bursts and short pauses
+//! threshold   hysteresis on an event rate
+//! cycle       attaches and detaches a program; a thread runs the duty cycle
+//! rtt         RTT probe: continuous, 1/8 or 1/32, by segments/s
+//! handshakes  handshake probe: continuous or 1/8, by closed sockets/s
+//! pressure    CPU pressure, with hysteresis
+//! scheduler   scheduler probe: detached or 1/10, by CPU pressure; or continuous
+//! ```
+//! A detached tracepoint program costs nothing.
+
+mod cycle;
+mod handshakes;
+mod hysteresis;
+mod pressure;
+mod rtt;
+mod scheduler;
+mod threshold;
+
+use netwhy_abi::DutyCycle;
+use serde::Serializer;
+
+pub(super) use cycle::Attach;
+pub use handshakes::HandshakeStats;
+pub(super) use handshakes::{FAILURES_PROGRAM, HANDSHAKE_PROGRAM, HandshakeProbe};
+pub use rtt::RttStats;
+pub(super) use rtt::{RTT_PROGRAM, RttLimits, RttProbe};
+pub(super) use scheduler::SchedulerProbe;
+
+/// Writes a duty cycle as a ratio: 0.125 for 1/8.
+fn as_ratio<S: Serializer>(cycle: &DutyCycle, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(cycle.ratio())
+}

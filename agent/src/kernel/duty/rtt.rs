@@ -1,0 +1,157 @@
+//! The RTT probe, which sees every segment that an established socket receives.
+
+use super::{
+    as_ratio,
+    cycle::{Attach, DutyProbe, Timing},
+    threshold::{RateMeter, RateThreshold},
+};
+use netwhy_abi::{Duty, DutyCycle, RTT_DUTY_CYCLE};
+use serde::Serialize;
+use std::{io, sync::Arc, time::Duration};
+
+/// Name of the program.
+pub(in crate::kernel) const RTT_PROGRAM: &str = "nw_rtt";
+
+/// Duty cycle above the second threshold. Each duty period holds thousands of segments. Sockets that are mostly idle get
+/// fewer samples, apart from those of walks.
+const LOW_DUTY_CYCLE: DutyCycle = DutyCycle::one_in(32);
+
+/// A window of judgement of 10 s holds 20 periods at 1/8.
+const TIMING: Timing = Timing { thread: "netwhy-rtt", period: Duration::from_millis(64), is_jittered: true };
+
+/// State of the RTT probe.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RttStats {
+    /// Segments per second that all sockets of the machine received, measured while the probe was attached.
+    pub segments_per_second: f64,
+    /// Duty cycle now.
+    #[serde(serialize_with = "as_ratio")]
+    pub duty_cycle: DutyCycle,
+    /// Duty periods so far.
+    pub periods: u64,
+    /// Time in which the probe was attached, s.
+    pub attached_seconds: f64,
+    /// Times that the kernel refused to attach the probe again.
+    pub failures: u64,
+}
+
+/// Rates above which the RTT probe runs on a duty cycle, segments/s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::kernel) struct RttLimits {
+    /// Above it: 1/8.
+    pub(in crate::kernel) duty_above: u64,
+    /// Above it: 1/32.
+    pub(in crate::kernel) low_duty_above: u64,
+}
+
+/// Attaches the RTT probe. Dropping it detaches the probe.
+pub(in crate::kernel) struct RttProbe {
+    probe: DutyProbe,
+    /// Segments per sample: all the time, and on a duty cycle.
+    every: (f64, f64),
+    share: Share,
+    segments: RateMeter,
+}
+
+impl RttProbe {
+    /// Attaches the probe. `every`: mean number of segments per sample.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    pub(in crate::kernel) fn attach(attach: Arc<Attach>, every: u32, limits: RttLimits) -> io::Result<Self> {
+        let every = f64::from(every.max(1));
+        let mut probe = DutyProbe::new(attach, TIMING);
+        probe.set(Some(DutyCycle::CONTINUOUS));
+        probe.start()?;
+        Ok(Self {
+            probe,
+            every: (every, (every * RTT_DUTY_CYCLE.ratio()).max(1.0)),
+            share: Share::new(limits.duty_above as f64, limits.low_duty_above as f64),
+            segments: RateMeter::default(),
+        })
+    }
+
+    /// Tests whether the kernel allows to attach the probe again.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    pub(in crate::kernel) fn check(&self) -> io::Result<()> {
+        self.probe.check()
+    }
+
+    /// Detaches the probe until [`RttProbe::resume`].
+    pub(in crate::kernel) fn pause(&mut self) {
+        self.probe.pause();
+    }
+
+    /// Attaches the probe after a pause.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    pub(in crate::kernel) fn resume(&mut self) -> io::Result<()> {
+        self.probe.resume()
+    }
+
+    /// Takes the number of segments sampled so far, and changes the duty cycle when their rate asks for it.
+    ///
+    /// # Errors
+    /// The kernel's refusal to attach the probe again; the next call tries again.
+    pub(in crate::kernel) fn follow(&mut self, now: Duration, sampled: u64) -> io::Result<()> {
+        let was_continuous = self.share.cycle().is_continuous();
+        let every = if was_continuous { self.every.0 } else { self.every.1 };
+        let rate = self.segments.update(self.probe.stats().attached, sampled, every);
+        let cycle = self.share.update(now, rate);
+        if cycle.is_continuous() != was_continuous {
+            self.segments.restart();
+        }
+        self.probe.set(Some(cycle));
+        self.probe.start()
+    }
+
+    /// Duty of the probe, for [`Control::rtt_duty`](netwhy_abi::Control::rtt_duty).
+    pub(in crate::kernel) fn duty(&self) -> Duty {
+        self.share.reduced.duty()
+    }
+
+    /// State of the probe.
+    pub(in crate::kernel) fn stats(&self) -> RttStats {
+        let totals = self.probe.stats();
+        RttStats {
+            segments_per_second: self.segments.rate(),
+            duty_cycle: self.share.cycle(),
+            periods: totals.periods,
+            attached_seconds: totals.attached.as_secs_f64(),
+            failures: totals.failures,
+        }
+    }
+}
+
+/// The duty cycle as a function of the segment rate.
+struct Share {
+    reduced: RateThreshold,
+    low: RateThreshold,
+}
+
+impl Share {
+    fn new(reduced_above: f64, low_above: f64) -> Self {
+        Self { reduced: RateThreshold::new(reduced_above), low: RateThreshold::new(low_above) }
+    }
+
+    fn cycle(&self) -> DutyCycle {
+        match (self.reduced.is_exceeded(), self.low.is_exceeded()) {
+            (false, _) => DutyCycle::CONTINUOUS,
+            (true, false) => RTT_DUTY_CYCLE,
+            (true, true) => LOW_DUTY_CYCLE,
+        }
+    }
+
+    /// Takes the newest rate and returns the duty cycle from now on.
+    fn update(&mut self, now: Duration, rate: f64) -> DutyCycle {
+        self.reduced.update(now, rate);
+        self.low.update(now, rate);
+        self.cycle()
+    }
+}
+
+#[cfg(test)]
+mod tests;
