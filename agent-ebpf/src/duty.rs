@@ -2,11 +2,12 @@
 
 use core::num::NonZeroU32;
 
-/// Duty cycle of the RTT probe above `sampling.rtt_windows_above`. While it runs, segments are sampled as many times more
-/// often as the probe is attached less.
+/// Duty cycle of the RTT probe above `sampling.rtt_windows_above`. While it runs, segments are sampled as many times
+/// more often as the probe is attached less.
 pub const RTT_DUTY_CYCLE: DutyCycle = DutyCycle::one_in(8);
 
-/// Duty cycle of the handshake probe above `sampling.churn_above`. While it runs, each handshake has the cycle's weight.
+/// Duty cycle of the handshake probe above `sampling.churn_above`. While it runs, each handshake has the cycle's
+/// weight.
 pub const HANDSHAKE_DUTY_CYCLE: DutyCycle = DutyCycle::one_in(8);
 
 /// Share of the time that a probe is attached, as the ratio 1/n.

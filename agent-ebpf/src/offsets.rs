@@ -1,5 +1,5 @@
-//! Load-time constants. User space resolves them from the running kernel's BTF before loading. The verifier knows the values,
-//! removes code for members that a kernel lacks, and type-checks every access: it refuses a wrong offset.
+//! Load-time constants. User space resolves them from the running kernel's BTF before loading. The verifier knows the
+//! values, removes code for members that a kernel lacks, and type-checks every access: it refuses a wrong offset.
 
 use aya_ebpf::Global;
 use netwhy_abi::Sampling;
@@ -111,7 +111,8 @@ globals! {
     NW_TP_LSNDTIME: u32 = 0;
     /// `inet_connection_sock.icsk_ack.lrcvtime`: when the socket last received data, jiffies.
     NW_TP_LRCVTIME: u32 = 0;
-    /// `tcp_sock.rcv_tstamp`: when the socket last received an ACK, jiffies; `NONE`: samples of busy sockets are not thinned out.
+    /// `tcp_sock.rcv_tstamp`: when the socket last received an ACK, jiffies; `NONE`: samples of busy sockets are not
+    /// thinned out.
     NW_TP_RCV_TSTAMP: u32 = 0;
     /// `sock.__sk_common.skc_num`: local port, host order.
     NW_SK_NUM: u32 = 0;
@@ -142,8 +143,8 @@ globals! {
     NW_SAMPLING: Sampling = Sampling::new(16, 0, 0);
     /// A socket that received more segments than this and has no storage is older than the agent. It is 256 times the
     /// sampling distance: a newer socket stays unsampled that long with probability e⁻²⁵⁶, or e⁻⁶ when GRO merges 45
-    /// segments. Up to here no sample is thinned out (`is_thinned_out`). `u32::MAX` without sampling and without storage,
-    /// which marks sampled sockets. `is_older` covers duty cycles.
+    /// segments. Up to here no sample is thinned out (`is_thinned_out`). `u32::MAX` without sampling and without
+    /// storage, which marks sampled sockets. `is_older` covers duty cycles.
     NW_UNSEEN_SEGMENTS: u32 = 4096;
     /// Level of the subtree's root below the mount; 0: all cgroups.
     NW_ROOT_LEVEL: u32 = 0;

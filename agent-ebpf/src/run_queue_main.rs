@@ -1,5 +1,5 @@
-//! netwhy's scheduler program. It is a separate object: kernels before 5.11 refuse its task storage map, and a refused map
-//! makes the whole object fail to load.
+//! netwhy's scheduler program. It is a separate object: kernels before 5.11 refuse its task storage map, and a refused
+//! map makes the whole object fail to load.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 #[cfg(target_arch = "bpf")]

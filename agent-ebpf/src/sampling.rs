@@ -5,8 +5,8 @@ use crate::duty::RTT_DUTY_CYCLE;
 /// Short sockets are sampled 1 in this many under high churn, and a sampled socket has this weight.
 pub const SHORT_SOCKET_WEIGHT: u32 = 8;
 
-/// Whether a short socket is sampled. `hash` is the kernel's secret, evenly distributed hash of the addresses and ports.
-/// The time goes in as well, so that a client with a constant port is not always or never sampled.
+/// Whether a short socket is sampled. `hash` is the kernel's secret, evenly distributed hash of the addresses and
+/// ports. The time goes in as well, so that a client with a constant port is not always or never sampled.
 #[inline(always)]
 pub const fn is_socket_sampled(hash: u32, jiffies: u32) -> bool {
     random_bits(hash, jiffies).0 <= u32::MAX / SHORT_SOCKET_WEIGHT
@@ -36,7 +36,8 @@ impl Sampling {
         Self { threshold: ((1u64 << 32) / every as u64 - 1) as u32, segs_in, rcv_nxt, is_sparse: (every > 4) as u32 }
     }
 
-    /// Threshold for one segment. On a duty cycle, and [after a pause](is_after_pause), segments are sampled more often.
+    /// Threshold for one segment. On a duty cycle, and [after a pause](is_after_pause), segments are sampled more
+    /// often.
     #[inline(always)]
     pub const fn threshold_for(&self, is_duty_reduced: bool, is_after_pause: bool) -> u32 {
         let duty = if is_duty_reduced { RTT_DUTY_CYCLE.weight() } else { 1 };

@@ -155,8 +155,8 @@ fn processes(procfs: &Path) -> Check {
     )
 }
 
-/// Number of PID namespaces between a procfs and a process, from the process's `status` there (proc_pid_status(5): `NSpid`
-/// has one number per namespace). `None`: unknown.
+/// Number of PID namespaces between a procfs and a process, from the process's `status` there (proc_pid_status(5):
+/// `NSpid` has one number per namespace). `None`: unknown.
 fn namespaces_below(status: &str) -> Option<usize> {
     let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
     pids.split_whitespace().count().checked_sub(1)

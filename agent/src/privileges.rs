@@ -1,26 +1,25 @@
-//! Giving up what only loading the kernel programs needs.
+//! Drops the capabilities that only loading kernel programs needs.
 //!
-//! A program that is attached, a map that is open and an iterator that is loaded are file descriptors: since Linux 5.19
-//! (`bpf: refine kernel.unprivileged_bpf_disabled behaviour`) whoever has them may use them without a capability. So an
-//! agent that is taken over later can neither load a program nor trace anything.
+//! Attached programs, open maps and loaded iterators are file descriptors. Since Linux 5.19 (`bpf: refine
+//! kernel.unprivileged_bpf_disabled behaviour`) their owner may use them without a capability. An attacker who takes
+//! over the agent later can then neither load a program nor trace anything.
 
 use crate::metrics::Privileges;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
-/// Capabilities that only loading and attaching need, and their names.
+/// Capabilities that only loading and attaching need, with their names.
 const LOADING: [(CapabilitySet, &str); 3] =
     [(CapabilitySet::BPF, "BPF"), (CapabilitySet::PERFMON, "PERFMON"), (CapabilitySet::NET_ADMIN, "NET_ADMIN")];
 
-/// Gives up what loading needed, once `works` has shown that the kernel's figures can be read without it; else everything
-/// stays as it is.
+/// Drops these capabilities if `works` succeeds without them; otherwise keeps all.
 ///
-/// Capabilities belong to threads: call this while the process has one only.
+/// Capabilities belong to threads: call this while the process has only one.
 pub(crate) fn give_up(works: impl FnOnce() -> anyhow::Result<()>) -> Privileges {
     let privileges = lower(works);
     match &privileges.kept {
         None if privileges.given_up.is_empty() => {}
-        None => tracing::info!(capabilities = privileges.given_up.join(", "), "given up: programs are attached"),
-        Some(why) => tracing::info!(why, "capabilities are kept"),
+        None => tracing::info!(capabilities = privileges.given_up.join(", "), "dropped: programs are attached"),
+        Some(why) => tracing::info!(why, "kept capabilities"),
     }
     privileges
 }
@@ -29,27 +28,27 @@ fn lower(works: impl FnOnce() -> anyhow::Result<()>) -> Privileges {
     let kept = |why: String| Privileges { given_up: Vec::new(), kept: Some(why) };
     let before = match capabilities(None) {
         Ok(sets) => sets,
-        Err(error) => return kept(format!("the kernel does not tell which there are: {error}")),
+        Err(error) => return kept(format!("can't read the capabilities: {error}")),
     };
     let surplus: Vec<_> = LOADING.into_iter().filter(|(one, _)| before.permitted.contains(*one)).collect();
     if surplus.is_empty() {
         return Privileges::default();
     }
     let loading = surplus.iter().fold(CapabilitySet::empty(), |all, (one, _)| all | *one);
-    // Only effective ones count in the kernel's checks; permitted ones can be made effective again.
+    // The kernel checks effective capabilities; permitted ones can become effective again.
     let trial = CapabilitySets { effective: before.effective - loading, ..before };
     let after =
         CapabilitySets { permitted: before.permitted - loading, inheritable: before.inheritable - loading, ..trial };
     if let Err(error) = set_capabilities(None, trial) {
-        return kept(format!("the kernel refused to lower them: {error}"));
+        return kept(format!("can't drop them: {error}"));
     }
     let result = works().and_then(|()| Ok(set_capabilities(None, after)?));
     let given_up = || surplus.iter().map(|(_, name)| (*name).to_owned()).collect();
     match result {
         Ok(()) => Privileges { given_up: given_up(), kept: None },
         Err(error) => match set_capabilities(None, before) {
-            Ok(()) => kept(format!("this kernel asks for them whenever maps are read (before Linux 5.19): {error:#}")),
-            Err(again) => kept(format!("{error:#}; and the kernel refused to raise them again: {again}")),
+            Ok(()) => kept(format!("this kernel needs them to read maps (before Linux 5.19): {error:#}")),
+            Err(again) => kept(format!("{error:#}; and can't restore them: {again}")),
         },
     }
 }
@@ -63,13 +62,13 @@ mod tests {
         LOADING.iter().fold(CapabilitySet::empty(), |all, (one, _)| all | *one)
     }
 
-    /// Runs in a thread of its own, whose capabilities end with it.
+    /// Runs in a new thread, whose capabilities end with it.
     fn alone<T: Send>(test: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| scope.spawn(test).join().unwrap())
     }
 
     #[test]
-    fn what_was_given_up_is_gone_for_good() {
+    fn dropped_capabilities_are_gone_for_good() {
         let (before, privileges, after) = alone(|| {
             let before = capabilities(None).unwrap();
             (before, lower(|| Ok(())), capabilities(None).unwrap())
@@ -85,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_as_before_where_the_kernel_needs_them_later() {
+    fn all_capabilities_are_kept_if_the_kernel_needs_them_later() {
         let has_any = capabilities(None).unwrap().permitted.intersects(loading());
         let (before, during, privileges, after) = alone(|| {
             let before = capabilities(None).unwrap();

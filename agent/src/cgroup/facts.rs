@@ -1,4 +1,4 @@
-//! Facts on cgroups for a snapshot: paths at once, control files in turn within a time budget.
+//! Facts about cgroups for a snapshot: all paths, and control files in turn within a time budget.
 
 use super::{CgroupTable, FileError, Reader};
 use crate::sample::CgroupFacts;
@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Between two readings of what hardly ever changes.
-const RARELY: Duration = Duration::from_secs(60);
+/// Time between two readings of the CPU weight, which hardly ever changes.
+const WEIGHT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Reads the control files of living cgroups, so often as time allows.
+/// Reads the control files of living cgroups within a time budget.
 pub struct FactsReader {
     table: CgroupTable,
     reader: Reader,
@@ -18,30 +18,30 @@ pub struct FactsReader {
     budget: Duration,
     files: bool,
     known: HashMap<u64, Known>,
-    /// Files that were there and could not be read or understood.
+    /// Number of existing files that could not be read or parsed.
     errors: u64,
 }
 
 struct Known {
     facts: CgroupFacts,
     read: Option<Duration>,
-    /// When its weight was read.
-    weighed: Option<Duration>,
+    /// When its CPU weight was read.
+    weight_read: Option<Duration>,
 }
 
 impl FactsReader {
-    /// Control files are read every `every` per cgroup, and for at most `budget` per call: the ones that waited longest
-    /// go first, so that many cgroups make each one's turn rarer, not the agent dearer. `files`: false leaves them all.
+    /// Reads each cgroup's control files once per `every`, and for at most `budget` per call. The cgroup that waited
+    /// longest comes first, so that more cgroups mean rarer readings, not more cost. `files`: false skips all files.
     pub fn new(table: CgroupTable, reader: Reader, every: Duration, budget: Duration, files: bool) -> Self {
         Self { table, reader, every, budget, files, known: HashMap::new(), errors: 0 }
     }
 
-    /// Files that could not be read or understood, so far.
+    /// Number of existing files that could not be read or parsed, so far.
     pub fn errors(&self) -> u64 {
         self.errors
     }
 
-    /// Facts on every living cgroup, and on those of `named` that are gone. `now` is monotonic.
+    /// Facts about every living cgroup, and about those of `named` that were removed. `now` is monotonic.
     pub fn read(&mut self, now: Duration, named: &[u64]) -> Vec<CgroupFacts> {
         self.table.refresh();
         for known in self.known.values_mut() {
@@ -51,7 +51,7 @@ impl FactsReader {
             let known = self.known.entry(id).or_insert_with(|| Known {
                 facts: CgroupFacts { id, path: Some(path), ..CgroupFacts::default() },
                 read: None,
-                weighed: None,
+                weight_read: None,
             });
             known.facts.alive = true;
         }
@@ -59,7 +59,7 @@ impl FactsReader {
             if !self.known.contains_key(id) {
                 let path = self.table.path(*id).map(|(path, _)| path);
                 let facts = CgroupFacts { id: *id, path, ..CgroupFacts::default() };
-                self.known.insert(*id, Known { facts, read: None, weighed: None });
+                self.known.insert(*id, Known { facts, read: None, weight_read: None });
             } else if let Some(known) = self.known.get_mut(id)
                 && known.facts.path.is_none()
             {
@@ -88,33 +88,33 @@ impl FactsReader {
             known.read = Some(now);
             let mut errors = 0;
             let facts = &mut known.facts;
-            facts.cpu = told(self.reader.cpu(&path), &mut errors);
+            facts.cpu = value_of(self.reader.cpu(&path), &mut errors);
             facts.usage_us = match facts.cpu {
                 Some(cpu) => Some(cpu.usage_us),
-                None => told(self.reader.usage_us(&path), &mut errors),
+                None => value_of(self.reader.usage_us(&path), &mut errors),
             };
-            // Set when a Pod begins, and hardly ever after.
-            if known.weighed.is_none_or(|at| now.saturating_sub(at) >= RARELY) {
-                known.weighed = Some(now);
-                facts.cpu_weight = told(self.reader.cpu_weight(&path), &mut errors);
+            // Set when a Pod starts, and hardly ever later.
+            if known.weight_read.is_none_or(|at| now.saturating_sub(at) >= WEIGHT_INTERVAL) {
+                known.weight_read = Some(now);
+                facts.cpu_weight = value_of(self.reader.cpu_weight(&path), &mut errors);
             }
-            facts.pressure = told(self.reader.pressure(&path), &mut errors);
-            facts.oom_kills = told(self.reader.oom_kills(&path), &mut errors);
+            facts.pressure = value_of(self.reader.pressure(&path), &mut errors);
+            facts.oom_kills = value_of(self.reader.oom_kills(&path), &mut errors);
             facts.oom_own = !self.reader.oom_kills_include_descendants();
-            // Nobody asks about limits of memory that nobody waits for.
+            // Without memory pressure nothing needs the limit hits.
             if facts.memory_limit_hits.is_none() || facts.pressure.is_some_and(|p| p.memory_some_us > 0) {
-                facts.memory_limit_hits = told(self.reader.memory_limit_hits(&path), &mut errors);
+                facts.memory_limit_hits = value_of(self.reader.memory_limit_hits(&path), &mut errors);
             }
             self.errors += errors;
         }
     }
 }
 
-/// What a file told. `None` also when it could not be read or understood, which counts.
-fn told<T>(result: Result<Option<T>, FileError>, errors: &mut u64) -> Option<T> {
+/// Value of a file. `None` also after an error, which is counted.
+fn value_of<T>(result: Result<Option<T>, FileError>, errors: &mut u64) -> Option<T> {
     result.unwrap_or_else(|error| {
         *errors += 1;
-        tracing::debug!(%error, "cgroup file");
+        tracing::debug!(%error, "failed to read a cgroup file");
         None
     })
 }

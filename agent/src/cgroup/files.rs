@@ -11,34 +11,34 @@ use rustix::{
 };
 use std::{ffi::CStr, io, os::unix::ffi::OsStrExt, path::Path, str};
 
-/// Bytes read of a file at most; the longest of these files, `cpu.stat`, has some 300.
+/// Maximum length of a file, bytes. The longest, `cpu.stat`, has about 300.
 const MAX_BYTES: usize = 4096;
 
-/// Why a control file that exists gave no value.
+/// Why an existing control file has no value.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The kernel refused.
+    /// The kernel refused to read it.
     #[error("read {path}: {source}; the agent needs root, or read access to the cgroup file system")]
     Read {
         /// The file.
         path: String,
-        /// What the kernel said.
+        /// The kernel's refusal.
         source: io::Error,
     },
-    /// Not the text that the kernel documents.
-    #[error("parse {path}: {reason}; please report this with the file's text and the kernel's version")]
+    /// Its contents differ from the kernel's documentation.
+    #[error("parse {path}: {reason}; please report this with the file's contents and the kernel's version")]
     Parse {
         /// The file.
         path: String,
-        /// What is wrong.
+        /// The difference.
         reason: String,
     },
 }
 
-/// Reads control files; keeps its buffers, so that a file costs three system calls and no allocation.
+/// Reads control files. It reuses its buffers, so a file costs three system calls and no allocation.
 ///
-/// `Ok(None)` always means that the file isn't there: the controller is off for this cgroup, the kernel lacks the
-/// feature, or the cgroup is gone.
+/// `Ok(None)` always means that there is no such file: the controller is off for this cgroup, the kernel lacks the
+/// feature, or the cgroup was removed.
 #[derive(Debug)]
 pub struct Reader {
     unified: Vec<u8>,
@@ -64,21 +64,21 @@ impl Reader {
         }
     }
 
-    /// CPU bandwidth control of the cgroup at `path` (below the v2 mount). Throttling is that of the cgroup's own
-    /// quota, without its descendants'; CPU time includes them. In v1 and hybrid mode the figures are those of the
+    /// CPU bandwidth control of the cgroup at `path` (below the v2 mount). Throttling counts only the cgroup's quota,
+    /// not those of its descendants; CPU time includes descendants. In v1 and hybrid mode the values are those of the
     /// cgroup with the same path in the v1 hierarchy.
     ///
     /// # Errors
-    /// When a file that exists can't be read or understood.
+    /// When an existing file can't be read or parsed.
     pub fn cpu(&mut self, path: &str) -> Result<Option<CpuStat>, FileError> {
         if self.cpu_v1.is_some() { self.cpu_v1(path) } else { self.cpu_v2(path) }
     }
 
-    /// Pressure totals of the cgroup at `path`, its descendants included. `None` also on kernels without PSI, with
-    /// `psi=0`, and with `cgroup.pressure` off; v1 has none.
+    /// Pressure totals of the cgroup at `path` and its descendants. `None` also on kernels without PSI, with `psi=0`,
+    /// with `cgroup.pressure` off, and on v1.
     ///
     /// # Errors
-    /// When a file that exists can't be read or understood.
+    /// When an existing file can't be read or parsed.
     pub fn pressure(&mut self, path: &str) -> Result<Option<Pressure>, FileError> {
         let Some(cpu) = self.stall(path, "cpu.pressure")? else { return Ok(None) };
         let Some(memory) = self.stall(path, "memory.pressure")? else { return Ok(None) };
@@ -93,11 +93,11 @@ impl Reader {
         }))
     }
 
-    /// Processes of the cgroup at `path` that were killed for memory; with its descendants' (also those that are gone)
-    /// where [`Self::oom_kills_include_descendants`], else without.
+    /// OOM kills in the cgroup at `path`. They include those of its descendants, also of removed ones, if
+    /// [`Self::oom_kills_include_descendants`].
     ///
     /// # Errors
-    /// When a file that exists can't be read or understood.
+    /// When an existing file can't be read or parsed.
     pub fn oom_kills(&mut self, path: &str) -> Result<Option<u64>, FileError> {
         let (base, file) = match &self.memory_v1 {
             Some(base) => (base, "memory.oom_control"),
@@ -106,20 +106,20 @@ impl Reader {
         read(&mut self.path, &mut self.text, base, path, file, parse::oom_kills)
     }
 
-    /// CPU time used by the cgroup at `path` and its descendants, µs: for cgroups that [`Self::cpu`] has nothing on.
+    /// CPU time used by the cgroup at `path` and its descendants, µs. For cgroups without [`Self::cpu`].
     ///
     /// # Errors
-    /// When a file that exists can't be read or understood.
+    /// When an existing file can't be read or parsed.
     pub fn usage_us(&mut self, path: &str) -> Result<Option<u64>, FileError> {
         let Self { unified, path: buffer, text, .. } = self;
         // v2 accounts for every cgroup, with and without a controller.
         Ok(read(buffer, text, unified, path, "cpu.stat", parse::cpu_stat_v2)?.map(|(us, _)| us))
     }
 
-    /// Weight of the cgroup at `path` in the competition for CPUs: 1 … 10,000, usually 100.
+    /// CPU weight of the cgroup at `path`: 1 … 10,000, by default 100.
     ///
     /// # Errors
-    /// When a file that exists can't be read or understood.
+    /// When an existing file can't be read or parsed.
     pub fn cpu_weight(&mut self, path: &str) -> Result<Option<u64>, FileError> {
         let Self { unified, cpu_v1, path: buffer, text, .. } = self;
         match cpu_v1 {
@@ -132,10 +132,10 @@ impl Reader {
         }
     }
 
-    /// Times that memory of the cgroup at `path` was reclaimed or refused because of its own limits.
+    /// Number of times that the cgroup at `path` hit its own memory limits: memory was reclaimed or refused.
     ///
     /// # Errors
-    /// When a file that exists can't be read or understood.
+    /// When an existing file can't be read or parsed.
     pub fn memory_limit_hits(&mut self, path: &str) -> Result<Option<u64>, FileError> {
         let Self { unified, memory_v1, path: buffer, text, .. } = self;
         match memory_v1 {
@@ -144,7 +144,7 @@ impl Reader {
         }
     }
 
-    /// True with the v2 memory controller, whose counts include descendants; v1 counts each cgroup for itself.
+    /// True with the v2 memory controller. v1 counts each cgroup separately.
     pub fn oom_kills_include_descendants(&self) -> bool {
         self.memory_v1.is_none()
     }
@@ -171,7 +171,7 @@ impl Reader {
             }
             _ => None,
         };
-        // The accounting controller may be mounted apart and lack this cgroup; v2 accounts for every cgroup.
+        // The v1 accounting controller may be mounted separately and lack this cgroup; v2 accounts for every cgroup.
         let accounted = match cpuacct_v1 {
             Some(base) => read(buffer, text, base, path, "cpuacct.usage", parse::single)?.map(|ns| ns / 1_000),
             None => None,
@@ -180,7 +180,7 @@ impl Reader {
             Some(us) => Some(us),
             None => read(buffer, text, unified, path, "cpu.stat", parse::cpu_stat_v2)?.map(|(us, _)| us),
         };
-        // Gone between two reads.
+        // Removed between two reads.
         let Some(usage_us) = usage_us else { return Ok(None) };
         Ok(Some(cpu_stat(bandwidth, usage_us, limit)))
     }
@@ -211,7 +211,8 @@ fn read<T>(
     let name = || String::from_utf8_lossy(&buffer[..buffer.len() - 1]).into_owned();
     let length = match read_once(buffer, text) {
         Ok(length) => length,
-        // ENOENT: no such file or cgroup. ENODEV: the cgroup went while its file was open. EOPNOTSUPP: PSI is off.
+        // ENOENT: no such file or cgroup. ENODEV: the cgroup was removed while its file was open. EOPNOTSUPP: PSI is
+        // off.
         Err(Errno::NOENT | Errno::NODEV | Errno::OPNOTSUPP) => return Ok(None),
         Err(e) => return Err(FileError::Read { path: name(), source: e.into() }),
     };
@@ -223,7 +224,7 @@ fn read<T>(
     parse(text).map(Some).map_err(|e| malformed(e.to_string()))
 }
 
-/// One read is the whole file: kernfs fills the buffer from one rendering of it.
+/// Reads the whole file with one call, which kernfs fills from one rendering of the file.
 fn read_once(path: &[u8], text: &mut [u8]) -> Result<usize, Errno> {
     let path = CStr::from_bytes_with_nul(path).map_err(|_| Errno::INVAL)?;
     let file = rustix::io::retry_on_intr(|| rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()))?;

@@ -1,12 +1,12 @@
-//! The cgroup room: where the hierarchies are mounted, which cgroups exist, whose they are, what their files say.
+//! cgroups: mounts of the hierarchies, the existing cgroups, their owners, and the contents of their files.
 //!
 //! ```text
-//! /proc/self/mountinfo → Mounts ─→ CgroupTable   id → path, kept current by inotify
+//! /proc/self/mountinfo → Mounts ─→ CgroupTable   id → path, updated by inotify
 //!                              └─→ Reader        path → CPU bandwidth, pressure, OOM kills (v2, v1, hybrid)
 //!                                  owner(path)   path → Pod | container | unit (pure)
 //! ```
-//! A cgroup's id is the inode number of its directory in the v2 hierarchy; the kernel side attributes to these ids.
-//! All paths are relative to the v2 mount and begin with `/`, also when the agent is confined to a subtree.
+//! A cgroup's id is the inode number of its directory in the v2 hierarchy. The kernel side attributes samples to these
+//! ids. All paths are relative to the v2 mount and begin with `/`, even if the agent observes only a subtree.
 
 mod facts;
 mod files;
@@ -21,14 +21,14 @@ mod testing;
 pub use facts::FactsReader;
 pub use files::{FileError, Reader};
 pub use mount::{MountError, Mounts};
-pub use name::{Container, Owner, own_path, owner};
+pub use name::{Container, Owner, owner, owner_path};
 pub use subject::standalone_subject;
 pub use table::{CgroupTable, Missed, TableError};
 
-/// Totals of a pressure file, a cgroup's or the machine's: at least one task stalled, all stalled; µs.
+/// Totals of a pressure file of a cgroup or of the machine, µs: some tasks stalled, all tasks stalled.
 ///
 /// # Errors
-/// What is wrong with the text.
+/// The reason why the text is malformed.
 pub(crate) fn stall_us(text: &str) -> Result<(u64, u64), String> {
     parse::pressure(text).map(|stall| (stall.some_us, stall.full_us)).map_err(|e| e.to_string())
 }

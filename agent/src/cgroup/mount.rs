@@ -1,4 +1,4 @@
-//! Where the cgroup hierarchies are mounted.
+//! Mounts of the cgroup hierarchies.
 
 use std::{
     collections::BTreeMap,
@@ -17,12 +17,12 @@ const ROOT_INO: u64 = 1;
 /// v1 controllers whose files the agent reads.
 const V1_CONTROLLERS: [&str; 3] = ["cpu", "cpuacct", "memory"];
 
-/// Mount points of the cgroup hierarchies, and the part of v2 that this agent is about.
+/// Mount points of the cgroup hierarchies, and the subtree of v2 that this agent observes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mounts {
     /// Mount point of cgroup v2: `/sys/fs/cgroup`, or `/sys/fs/cgroup/unified` in hybrid mode.
     pub unified: PathBuf,
-    /// The subtree that belongs to this agent, below `unified`; `/` for all. Begins with `/`, has no `/` at its end.
+    /// The observed subtree, below `unified`; `/` for all. Begins with `/`, does not end with `/`.
     pub subtree: String,
     /// Mount points of the v1 controllers `cpu`, `cpuacct` and `memory`, in v1 and hybrid mode; else empty.
     pub v1: BTreeMap<String, PathBuf>,
@@ -32,32 +32,35 @@ pub struct Mounts {
 #[derive(Debug, thiserror::Error)]
 pub enum MountError {
     /// The mount table can't be read.
-    #[error("read {}: {source}; mount procfs there or name its place with --procfs", path.display())]
+    #[error("read {}: {source}; mount procfs there, or pass its path as --procfs", path.display())]
     Mountinfo {
         /// The file.
         path: PathBuf,
-        /// What the kernel said.
+        /// The kernel's refusal.
         source: io::Error,
     },
     /// No cgroup v2 anywhere.
     #[error(
-        "find cgroup v2: {} lists no cgroup2 mount that can be reached; boot with \
+        "find cgroup v2: {} lists no reachable cgroup2 mount; boot with \
          systemd.unified_cgroup_hierarchy=1, or `mount -t cgroup2 none DIR` and pass --cgroup-root DIR",
         mountinfo.display()
     )]
     NoUnified {
-        /// The mount table that was searched.
+        /// The mount table.
         mountinfo: PathBuf,
     },
-    /// The directory that was asked for can't be used.
-    #[error("use cgroup root {}: {source}; --cgroup-root takes an existing directory of a cgroup2 mount", path.display())]
+    /// The given directory can't be used.
+    #[error(
+        "use cgroup root {}: {source}; --cgroup-root takes an existing directory of a cgroup2 mount",
+        path.display()
+    )]
     Root {
         /// The directory.
         path: PathBuf,
-        /// What the kernel said.
+        /// The kernel's refusal.
         source: io::Error,
     },
-    /// The directory that was asked for is of another file system.
+    /// The given directory is on another file system.
     #[error(
         "use cgroup root {}: it is not on cgroup v2; --cgroup-root takes a directory of a cgroup2 mount \
          (`findmnt -t cgroup2` lists them)",
@@ -70,16 +73,16 @@ pub enum MountError {
 }
 
 impl Mounts {
-    /// Picks the mounts from the text of `/proc/self/mountinfo`. `None`: no cgroup v2 among them.
+    /// Picks the mounts from the text of `/proc/self/mountinfo`. `None`: no cgroup v2 mount.
     ///
-    /// Of several mounts of one hierarchy, the one whose root is highest in it is taken: `/../..` (a host's mount seen
-    /// from a private cgroup namespace) before `/`, `/` before a bind mount of `/some/part`; the first among equals.
+    /// Of several mounts of one hierarchy it takes the one with the highest root, and the first of equal ones: `/../..`
+    /// (the host's mount in a private cgroup namespace) before `/`, and `/` before a bind mount of `/some/directory`.
     pub fn parse(mountinfo: &str) -> Option<Self> {
         Self::candidates(mountinfo).into_iter().next()
     }
 
     /// Finds the mounts of the running system. `procfs` is where proc is mounted. `override_root` is a cgroup v2 mount
-    /// point or any directory below one, which then is this agent's subtree.
+    /// point or a directory below one; it becomes the observed subtree.
     ///
     /// # Errors
     /// When there is no cgroup v2, or `override_root` is not a directory of it.
@@ -92,7 +95,7 @@ impl Mounts {
                 let (unified, subtree) = locate(dir)?;
                 Ok(Self { unified, subtree, v1: v1_mounts(&text) })
             }
-            // A mount may be hidden under a later one: ask the file system itself.
+            // A later mount may hide this one: ask the file system.
             None => Self::candidates(&text)
                 .into_iter()
                 .find(|m| is_cgroup2(&m.unified).unwrap_or(false))
@@ -105,12 +108,12 @@ impl Mounts {
         self.unified.join(cgroup.trim_start_matches('/'))
     }
 
-    /// Directory of this agent's subtree.
+    /// Directory of the observed subtree.
     pub fn subtree_dir(&self) -> PathBuf {
         self.dir(&self.subtree)
     }
 
-    /// cgroup id of this agent's subtree.
+    /// cgroup id of the observed subtree.
     ///
     /// # Errors
     /// When the directory is gone.
@@ -118,8 +121,8 @@ impl Mounts {
         Ok(fs::metadata(self.subtree_dir())?.ino())
     }
 
-    /// True when the mount shows the whole hierarchy of the machine; false in a private cgroup namespace without the
-    /// host's mount, where cgroups outside one's own can't be named.
+    /// Whether the mount shows the machine's whole hierarchy. False in a private cgroup namespace without the host's
+    /// mount: cgroups outside the namespace then have no names.
     ///
     /// # Errors
     /// When the mount can't be read.
@@ -169,12 +172,12 @@ fn v1_mounts(mountinfo: &str) -> BTreeMap<String, PathBuf> {
     best.into_iter().map(|(controller, (_, point))| (controller.to_owned(), point.into())).collect()
 }
 
-/// Levels below the cgroup namespace's root, negative above it (`/../..` is −2).
+/// Depth below the cgroup namespace's root; negative above it (`/../..` is −2).
 fn height(root: &str) -> isize {
     root.split('/').filter(|c| !c.is_empty()).map(|c| if c == ".." { -1 } else { 1 }).sum()
 }
 
-/// The fields of one mountinfo line that matter here (proc_pid_mountinfo(5)).
+/// The used fields of one mountinfo line (proc_pid_mountinfo(5)).
 struct Line<'a> {
     root: String,
     point: OsString,
@@ -195,7 +198,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Undoes the kernel's `\ooo` for space, tab, newline and backslash.
+/// Replaces the kernel's `\ooo` escapes of space, tab, newline and backslash.
 fn unescape(field: &str) -> OsString {
     let bytes = field.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());

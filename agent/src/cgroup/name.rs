@@ -1,8 +1,8 @@
-//! Whose a cgroup is, from its path alone.
+//! The owner of a cgroup, from its path.
 
 use std::iter;
 
-/// Whom a cgroup belongs to.
+/// Owner of a cgroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// A Pod of the kubelet on this Node.
@@ -11,14 +11,14 @@ pub enum Owner {
         uid: String,
         /// `guaranteed`, `burstable` or `besteffort`. `None`: the kubelet runs without QoS cgroups.
         qos: Option<&'static str>,
-        /// `None`: the Pod's own cgroup, or that of the runtime's monitor process.
+        /// `None`: the Pod's cgroup itself, or that of the runtime's monitor process.
         container: Option<Container>,
     },
     /// A container outside Kubernetes.
     Container(Container),
-    /// A systemd unit, or a plain cgroup of anybody's making.
+    /// A systemd unit, or any other cgroup.
     Unit {
-        /// The unit's own cgroup; `/` for the root.
+        /// The unit's cgroup; `/` for the root.
         path: String,
     },
 }
@@ -26,24 +26,24 @@ pub enum Owner {
 /// A container, as its runtime names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
-    /// `containerd`, `cri-o`, `docker`, `podman`, or `container` where the path doesn't say.
+    /// `containerd`, `cri-o`, `docker`, `podman`, or `container` if the path does not tell.
     pub runtime: &'static str,
     /// Container ID, lower-case hex.
     pub id: String,
 }
 
-/// Whom the cgroup at `path` (below the mount, beginning with `/`) belongs to.
+/// Owner of the cgroup at `path` (below the mount, beginning with `/`).
 ///
-/// A descendant belongs to what it is inside of. The outermost Pod decides, else the outermost container, because these
-/// are what this Node's kubelet or engine knows, whatever runs inside (docker in docker, systemd in a container); a
-/// Pod inside a container (a Node that is a container) is a Pod. Else the innermost systemd unit, else the path itself.
+/// The outermost Pod owns all its descendants, whatever runs inside, such as docker in docker: this Node's kubelet
+/// knows it. Without a Pod the outermost container is the owner, then the innermost systemd unit, then the cgroup
+/// itself. A Pod inside a container (a Node that is a container) is a Pod.
 pub fn owner(path: &str) -> Owner {
     resolve(path).0
 }
 
-/// Path of the cgroup at which the owner of `path` begins: the Pod's, the container's (outside Kubernetes) or the
-/// unit's. `path` itself or a prefix of it.
-pub fn own_path(path: &str) -> &str {
+/// Path of the owner's top cgroup: that of the Pod, of the container (outside Kubernetes) or of the unit. It is `path`
+/// or a prefix of it.
+pub fn owner_path(path: &str) -> &str {
     resolve(path).1
 }
 
@@ -56,8 +56,8 @@ pub(super) fn resolve(path: &str) -> (Owner, &str) {
     if let Some((part, container)) = parts.iter().find_map(|p| Some((p, container(p.name, p.parent)?))) {
         return (Owner::Container(container), part.path);
     }
-    let own = unit(&parts);
-    (Owner::Unit { path: own.to_owned() }, own)
+    let unit = unit(&parts);
+    (Owner::Unit { path: unit.to_owned() }, unit)
 }
 
 /// One component of a path.
@@ -95,7 +95,8 @@ fn find_pod(parts: &[Part<'_>]) -> Option<Pod> {
     })
 }
 
-/// `kubepods-….slice:cri-containerd:ID` is what containerd's cgroupfs driver makes of a kubelet with the systemd driver.
+/// `kubepods-….slice:cri-containerd:ID` is what containerd's cgroupfs driver makes of a kubelet with the systemd
+/// driver.
 fn split_inline(name: &str) -> (&str, Option<Container>) {
     let mut fields = name.splitn(3, ':');
     let slice = fields.next().unwrap_or(name);
@@ -114,15 +115,15 @@ fn pod_slice(name: &str) -> Option<(String, Option<&'static str>)> {
     in_kubepods.then(|| (uid.replace('_', "-"), qos(level)))
 }
 
-/// cgroupfs driver: `kubepods[/burstable|/besteffort]/pod<uid>`. Elsewhere (a kubelet without QoS cgroups) only what
-/// has the form of a uid counts, since `podman` and `pods` are not Pods.
+/// cgroupfs driver: `kubepods[/burstable|/besteffort]/pod<uid>`. Elsewhere (a kubelet without QoS cgroups) the name
+/// must have the strict form of a uid, since `podman` and `pods` are not Pods.
 fn pod_dir(name: &str, parent: &str) -> Option<(String, Option<&'static str>)> {
     let uid = name.strip_prefix("pod").filter(|u| is_uid(u))?;
     let qos = qos(parent);
     (qos.is_some() || is_strict_uid(uid)).then(|| (uid.to_owned(), qos))
 }
 
-/// QoS class that the level above a Pod's cgroup stands for. Guaranteed Pods have no level of their own.
+/// QoS class of the directory above a Pod's cgroup. Guaranteed Pods have no such directory.
 fn qos(level: &str) -> Option<&'static str> {
     match level {
         "kubepods" => Some("guaranteed"),
@@ -145,7 +146,7 @@ fn is_strict_uid(uid: &str) -> bool {
         && (dashes.is_empty() || dashes == [8, 13, 18, 23])
 }
 
-/// Prefixes of container cgroups. `None`: the runtime's monitor process (conmon), which is not the container.
+/// Prefixes of container cgroups. `None`: the runtime's monitor process (conmon), not the container.
 const PREFIXES: [(&str, Option<&str>); 8] = [
     ("cri-containerd-", Some("containerd")),
     ("crio-conmon-", None),
@@ -178,7 +179,7 @@ fn is_container_id(id: &str) -> bool {
     id.len() == 64 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Unit types that own whatever cgroups their processes make. A slice owns only itself.
+/// Unit types that own the cgroups of their processes. A slice owns only itself.
 const LEAF_UNITS: [&str; 5] = [".service", ".scope", ".socket", ".mount", ".swap"];
 
 fn unit<'a>(parts: &[Part<'a>]) -> &'a str {

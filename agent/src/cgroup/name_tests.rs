@@ -18,82 +18,78 @@ fn path(template: &str) -> String {
 /// (path, uid, QoS class, (runtime, container ID))
 type PodCase = (&'static str, &'static str, Option<&'static str>, Option<(&'static str, &'static str)>);
 
+const PODS: &[PodCase] = &[
+    // cgroupfs driver
+    ("/kubepods/burstable/pod{UID}/{A}", UID, Some("burstable"), Some(("container", A))),
+    ("/kubepods/besteffort/pod{UID}/{A}", UID, Some("besteffort"), Some(("container", A))),
+    ("/kubepods/pod{UID}/{A}", UID, Some("guaranteed"), Some(("container", A))),
+    ("/kubepods/burstable/pod{UID}", UID, Some("burstable"), None),
+    ("/kubepods/burstable/pod{STATIC}/{A}", STATIC, Some("burstable"), Some(("container", A))),
+    ("/kubepods/besteffort/pod{UID}/crio-{A}", UID, Some("besteffort"), Some(("cri-o", A))),
+    ("/kubepods/besteffort/pod{UID}/crio-conmon-{A}", UID, Some("besteffort"), None),
+    ("/kubepods/pod-manifest/pod{UID}/{A}", UID, None, Some(("container", A))),
+    ("/kubepods/burstable/podcustom.uid-1/{A}", "custom.uid-1", Some("burstable"), Some(("container", A))),
+    // Without QoS cgroups
+    ("/pod{UID}/{A}", UID, None, Some(("container", A))),
+    // systemd driver
+    (
+        "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{UID_}.slice/cri-containerd-{A}.scope",
+        UID,
+        Some("burstable"),
+        Some(("containerd", A)),
+    ),
+    (
+        "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod{UID_}.slice/docker-{A}.scope",
+        UID,
+        Some("besteffort"),
+        Some(("docker", A)),
+    ),
+    ("/kubepods.slice/kubepods-pod{UID_}.slice/crio-{A}.scope", UID, Some("guaranteed"), Some(("cri-o", A))),
+    ("/kubepods.slice/kubepods-pod{UID_}.slice/crio-{A}.scope/container", UID, Some("guaranteed"), Some(("cri-o", A))),
+    ("/kubepods.slice/kubepods-pod{UID_}.slice/crio-conmon-{A}.scope", UID, Some("guaranteed"), None),
+    ("/kubepods.slice/kubepods-pod{UID_}.slice", UID, Some("guaranteed"), None),
+    (
+        "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{STATIC}.slice/cri-containerd-{A}.scope",
+        STATIC,
+        Some("burstable"),
+        Some(("containerd", A)),
+    ),
+    // systemd inside a container of a Pod
+    (
+        "/kubepods.slice/kubepods-pod{UID_}.slice/cri-containerd-{A}.scope/system.slice/nginx.service",
+        UID,
+        Some("guaranteed"),
+        Some(("containerd", A)),
+    ),
+    // docker in a Pod
+    ("/kubepods/burstable/pod{UID}/{A}/docker/{B}", UID, Some("burstable"), Some(("container", A))),
+    // kubelet with the systemd driver over containerd with cgroupfs
+    (
+        "/system.slice/containerd.service/kubepods-burstable-pod{UID_}.slice:cri-containerd:{A}",
+        UID,
+        Some("burstable"),
+        Some(("containerd", A)),
+    ),
+    // Nodes that are containers
+    ("/docker/{B}/kubelet/kubepods/besteffort/pod{UID}/{A}", UID, Some("besteffort"), Some(("container", A))),
+    (
+        "/system.slice/docker-{B}.scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-besteffort.slice/\
+         kubelet-kubepods-besteffort-pod{UID_}.slice/cri-containerd-{A}.scope",
+        UID,
+        Some("besteffort"),
+        Some(("containerd", A)),
+    ),
+    (
+        "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod{UID_}.slice/cri-containerd-{A}.scope",
+        UID,
+        Some("guaranteed"),
+        Some(("containerd", A)),
+    ),
+];
+
 #[test]
 fn pods_are_known_under_every_driver_and_runtime() {
-    let cases: &[PodCase] = &[
-        // cgroupfs driver
-        ("/kubepods/burstable/pod{UID}/{A}", UID, Some("burstable"), Some(("container", A))),
-        ("/kubepods/besteffort/pod{UID}/{A}", UID, Some("besteffort"), Some(("container", A))),
-        ("/kubepods/pod{UID}/{A}", UID, Some("guaranteed"), Some(("container", A))),
-        ("/kubepods/burstable/pod{UID}", UID, Some("burstable"), None),
-        ("/kubepods/burstable/pod{STATIC}/{A}", STATIC, Some("burstable"), Some(("container", A))),
-        ("/kubepods/besteffort/pod{UID}/crio-{A}", UID, Some("besteffort"), Some(("cri-o", A))),
-        ("/kubepods/besteffort/pod{UID}/crio-conmon-{A}", UID, Some("besteffort"), None),
-        ("/kubepods/pod-manifest/pod{UID}/{A}", UID, None, Some(("container", A))),
-        ("/kubepods/burstable/podcustom.uid-1/{A}", "custom.uid-1", Some("burstable"), Some(("container", A))),
-        // Without QoS cgroups
-        ("/pod{UID}/{A}", UID, None, Some(("container", A))),
-        // systemd driver
-        (
-            "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{UID_}.slice/cri-containerd-{A}.scope",
-            UID,
-            Some("burstable"),
-            Some(("containerd", A)),
-        ),
-        (
-            "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod{UID_}.slice/docker-{A}.scope",
-            UID,
-            Some("besteffort"),
-            Some(("docker", A)),
-        ),
-        ("/kubepods.slice/kubepods-pod{UID_}.slice/crio-{A}.scope", UID, Some("guaranteed"), Some(("cri-o", A))),
-        (
-            "/kubepods.slice/kubepods-pod{UID_}.slice/crio-{A}.scope/container",
-            UID,
-            Some("guaranteed"),
-            Some(("cri-o", A)),
-        ),
-        ("/kubepods.slice/kubepods-pod{UID_}.slice/crio-conmon-{A}.scope", UID, Some("guaranteed"), None),
-        ("/kubepods.slice/kubepods-pod{UID_}.slice", UID, Some("guaranteed"), None),
-        (
-            "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{STATIC}.slice/cri-containerd-{A}.scope",
-            STATIC,
-            Some("burstable"),
-            Some(("containerd", A)),
-        ),
-        // systemd inside a container of a Pod
-        (
-            "/kubepods.slice/kubepods-pod{UID_}.slice/cri-containerd-{A}.scope/system.slice/nginx.service",
-            UID,
-            Some("guaranteed"),
-            Some(("containerd", A)),
-        ),
-        // docker in a Pod
-        ("/kubepods/burstable/pod{UID}/{A}/docker/{B}", UID, Some("burstable"), Some(("container", A))),
-        // kubelet with the systemd driver over containerd with cgroupfs
-        (
-            "/system.slice/containerd.service/kubepods-burstable-pod{UID_}.slice:cri-containerd:{A}",
-            UID,
-            Some("burstable"),
-            Some(("containerd", A)),
-        ),
-        // Nodes that are containers
-        ("/docker/{B}/kubelet/kubepods/besteffort/pod{UID}/{A}", UID, Some("besteffort"), Some(("container", A))),
-        (
-            "/system.slice/docker-{B}.scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-besteffort.slice/\
-             kubelet-kubepods-besteffort-pod{UID_}.slice/cri-containerd-{A}.scope",
-            UID,
-            Some("besteffort"),
-            Some(("containerd", A)),
-        ),
-        (
-            "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod{UID_}.slice/cri-containerd-{A}.scope",
-            UID,
-            Some("guaranteed"),
-            Some(("containerd", A)),
-        ),
-    ];
-    for (template, uid, qos, container) in cases {
+    for (template, uid, qos, container) in PODS {
         let container = container.map(|(runtime, id)| Container { runtime, id: id.to_owned() });
         let want = Owner::Pod { uid: (*uid).to_owned(), qos: *qos, container };
         assert_eq!(owner(&path(template)), want, "{template}");
@@ -123,12 +119,12 @@ fn containers_outside_kubernetes_are_known_with_their_descendants() {
     for (template, runtime, own) in cases {
         let path_ = path(template);
         assert_eq!(owner(&path_), Owner::Container(Container { runtime, id: A.to_owned() }), "{template}");
-        assert_eq!(own_path(&path_), path(own), "{template}");
+        assert_eq!(owner_path(&path_), path(own), "{template}");
     }
 }
 
 #[test]
-fn everything_else_is_a_unit_or_its_own_path() {
+fn everything_else_is_a_unit_or_its_owner_path() {
     let cases = [
         ("/", "/"),
         ("", "/"),
@@ -168,9 +164,9 @@ fn everything_else_is_a_unit_or_its_own_path() {
 }
 
 #[test]
-fn own_path_of_everything_in_a_pod_is_the_pods_cgroup() {
+fn owner_path_of_everything_in_a_pod_is_the_pods_cgroup() {
     let pod = path("/kubepods.slice/kubepods-pod{UID_}.slice");
     for inner in ["", "/crio-{A}.scope", "/crio-conmon-{A}.scope", "/cri-containerd-{A}.scope/a/b"] {
-        assert_eq!(own_path(&path(&format!("{pod}{inner}"))), pod, "{inner}");
+        assert_eq!(owner_path(&path(&format!("{pod}{inner}"))), pod, "{inner}");
     }
 }

@@ -1,6 +1,6 @@
-//! Texts of cgroup control files → numbers. Pure; unknown keys are ignored, since kernels add some.
+//! Contents of cgroup control files → numbers. Pure. Ignores unknown keys, which newer kernels add.
 
-/// CFS bandwidth figures of one `cpu.stat`.
+/// CFS bandwidth counters of one `cpu.stat`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Bandwidth {
     /// Enforcement periods.
@@ -16,29 +16,29 @@ pub(super) struct Bandwidth {
 pub(super) struct Stall {
     /// At least one task stalled.
     pub(super) some_us: u64,
-    /// All tasks stalled; 0 where the kernel has no such line (`cpu.pressure` before 5.13).
+    /// All tasks stalled; 0 if the kernel has no such line (`cpu.pressure` before 5.13).
     pub(super) full_us: u64,
 }
 
-/// Text that is not what the kernel documents.
+/// Text that differs from the kernel's documentation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {
-    /// A key that must be there isn't.
+    /// A required key is missing.
     #[error("no `{0}`")]
     Missing(&'static str),
-    /// A value is no number.
+    /// A value is not a number.
     #[error("`{0}` is not a number")]
     Number(String),
 }
 
-/// v2 `cpu.stat`: (CPU time used in µs, bandwidth figures). The latter are `None` where the cpu controller is not
-/// enabled for the cgroup.
+/// v2 `cpu.stat`: CPU time used, µs, and bandwidth counters. The latter are `None` if the cpu controller is off for the
+/// cgroup.
 pub(super) fn cpu_stat_v2(text: &str) -> Result<(u64, Option<Bandwidth>), Malformed> {
     let usage_us = value(text, "usage_usec")?.ok_or(Malformed::Missing("usage_usec"))?;
     Ok((usage_us, bandwidth(text, "throttled_usec", 1)?))
 }
 
-/// v1 `cpu.stat`, where times are in ns.
+/// v1 `cpu.stat`, which has times in ns.
 pub(super) fn cpu_stat_v1(text: &str) -> Result<Bandwidth, Malformed> {
     bandwidth(text, "throttled_time", 1_000)?.ok_or(Malformed::Missing("nr_periods"))
 }
@@ -86,7 +86,7 @@ pub(super) fn pressure(text: &str) -> Result<Stall, Malformed> {
     Ok(Stall { some_us, full_us })
 }
 
-/// Times at its own limits in v2 `memory.events`: memory reclaimed above `memory.high`, or refused at `memory.max`.
+/// Limit hits in v2 `memory.events`: memory was reclaimed above `memory.high` or refused at `memory.max`.
 pub(super) fn memory_limit_hits(text: &str) -> Result<u64, Malformed> {
     let count = |key| value(text, key)?.ok_or(Malformed::Missing(key));
     Ok(count("high")? + count("max")?)

@@ -1,4 +1,4 @@
-//! Names of subjects where no Kubernetes API can be asked.
+//! Names of subjects without the Kubernetes API.
 
 use super::name::{Owner, resolve};
 use crate::state::{SubjectId, SubjectKind};
@@ -6,11 +6,11 @@ use crate::state::{SubjectId, SubjectKind};
 /// Longest namespace, name or workload, bytes (the Kubernetes limit for names).
 const MAX_LEN: usize = 253;
 
-/// Digits of a container ID in its name, as the engines' own listings show it.
+/// Digits of a container ID in its name, as container engines list it.
 const SHORT_ID: usize = 12;
 
-/// Names the owner of the cgroup at `path` from the path alone. Each field is at most 253 bytes long; what is longer
-/// is cut and ends in a hash of the whole, so that two owners never become one.
+/// Names the owner of the cgroup at `path`. Each field has at most 253 bytes; a longer text is truncated and ends with
+/// a hash of the whole, so that two owners stay distinct.
 ///
 /// | owner | namespace | name | workload |
 /// |---|---|---|---|
@@ -19,8 +19,9 @@ const SHORT_ID: usize = 12;
 /// | container | parent path | `<runtime>-<12 digits of its ID>` | `Container/<ID>` |
 /// | Pod | `kubepods` | `pod-<uid>` | `Pod/<uid>` |
 pub fn standalone_subject(path: &str) -> SubjectId {
-    let (owner, own) = resolve(path);
-    let (parent, leaf) = own.trim_start_matches('/').rsplit_once('/').unwrap_or(("/", own.trim_start_matches('/')));
+    let (owner, top) = resolve(path);
+    let top = top.trim_start_matches('/');
+    let (parent, leaf) = top.rsplit_once('/').unwrap_or(("/", top));
     let (kind, namespace, name, workload) = match owner {
         Owner::Pod { uid, .. } => (SubjectKind::Pod, "kubepods", format!("pod-{uid}"), format!("Pod/{uid}")),
         Owner::Container(c) => {

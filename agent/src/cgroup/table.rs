@@ -1,4 +1,4 @@
-//! Which cgroups exist: id → path, current within the time that an inotify event takes.
+//! The existing cgroups: id → path, updated by inotify.
 
 mod roster;
 mod tree;
@@ -23,7 +23,9 @@ use std::{
 };
 use tree::Tree;
 
-/// Room for some hundred events per read.
+pub use tree::Missed;
+
+/// Buffer for several hundred events per read.
 const EVENT_BYTES: usize = 32 * 1024;
 
 /// Why there is no table.
@@ -34,47 +36,37 @@ pub enum TableError {
     Scan {
         /// Top of the subtree.
         path: PathBuf,
-        /// What the kernel said.
+        /// The kernel's refusal.
         source: io::Error,
     },
-    /// No thread or no file descriptor for it.
+    /// There is no thread or no file descriptor for it.
     #[error("start the cgroup watch: {0}; raise the limits on threads and open files")]
     Start(io::Error),
 }
 
-/// cgroups that the table could not name, since it was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Missed {
-    /// Gone before they could be looked at.
-    pub vanished: u64,
-    /// Times that the kernel's event queue overflowed. The tree was rescanned at once; what came and went in between
-    /// was not seen.
-    pub overflows: u64,
-}
-
-/// The cgroups of this agent's subtree by id, its top included.
+/// The cgroups of the observed subtree by id, its top included.
 ///
-/// A thread of its own takes every mkdir and rmdir from inotify at once, so that a cgroup that lived for milliseconds
-/// still has a name. The last 8,192 that went stay known, for samples that come late. At most 65,536 live ones are
-/// held. Where inotify can't cover the whole tree, [`Self::degraded`] says why and [`Self::refresh`] rescans.
+/// A thread takes every mkdir and rmdir from inotify at once, so that a cgroup that lives for milliseconds has a name
+/// too. The table remembers the last 8,192 removed cgroups for late samples, and holds at most 65,536 living ones. If
+/// inotify can't cover the whole tree, [`Self::degraded`] has the reason and [`Self::refresh`] rescans.
 #[derive(Debug)]
 pub struct CgroupTable {
     mount: PathBuf,
     shared: Arc<Shared>,
-    /// Held for its drop, which ends the thread. `None`: no inotify, hence nothing to wait for.
+    /// Dropping it ends the thread. `None`: there is no inotify.
     _watcher: Option<Watcher>,
 }
 
 #[derive(Debug)]
 struct Shared {
     tree: Mutex<Tree>,
-    /// Told after every change of the tree's generation.
+    /// Notified after every change of the tree's generation.
     changed: Condvar,
 }
 
 #[derive(Debug)]
 struct Watcher {
-    /// An eventfd; readable = stop.
+    /// An eventfd that becomes readable to stop the thread.
     stop: Arc<OwnedFd>,
     thread: Option<JoinHandle<()>>,
 }
@@ -106,7 +98,7 @@ impl CgroupTable {
         Ok(Self { mount: mounts.unified.clone(), shared, _watcher: watcher.map_err(TableError::Start)? })
     }
 
-    /// Path of a cgroup below the mount, and whether it is alive. `None`: never seen, or forgotten.
+    /// Path of a cgroup below the mount, and whether it is alive. `None`: unknown, or no longer remembered.
     pub fn path(&self, id: u64) -> Option<(String, bool)> {
         let tree = self.shared.lock();
         tree.roster.path(id).map(|(path, alive)| (self.below_mount(path), alive))
@@ -118,7 +110,7 @@ impl CgroupTable {
         tree.roster.live().map(|(path, node)| (node.id, self.below_mount(path))).collect()
     }
 
-    /// Rises whenever a cgroup comes or goes.
+    /// Increases whenever a cgroup is created or removed.
     pub fn generation(&self) -> u64 {
         self.shared.lock().generation
     }
@@ -129,18 +121,18 @@ impl CgroupTable {
         waited.unwrap_or_else(PoisonError::into_inner).0.generation
     }
 
-    /// Why the table is only as current as the last [`Self::refresh`], with the remedy. `None`: it is current by itself.
+    /// Why the table is only as current as the last [`Self::refresh`], with a remedy. `None`: inotify keeps it current.
     pub fn degraded(&self) -> Option<String> {
         self.shared.lock().degraded()
     }
 
-    /// cgroups that could not be named.
+    /// Cgroups that could not be named.
     pub fn missed(&self) -> Missed {
         self.shared.lock().missed
     }
 
-    /// Makes the table current: a rescan when it is degraded, else one system call that looks whether the subtree's top
-    /// is still the same. Meant for every tick.
+    /// Updates the table, once per tick: rescans if it is degraded, else checks with one system call that the subtree's
+    /// top is still the same directory.
     pub fn refresh(&self) {
         let mut tree = self.shared.lock();
         if tree.degraded().is_none() && tree.root_unchanged() {
@@ -150,7 +142,7 @@ impl CgroupTable {
         if let Err(error) = tree.scan() {
             tracing::warn!(%error, "failed to rescan cgroups");
         }
-        self.shared.tell(&tree, before);
+        self.shared.notify(&tree, before);
     }
 
     fn below_mount(&self, dir: &Path) -> String {
@@ -159,13 +151,12 @@ impl CgroupTable {
 }
 
 impl Shared {
-    /// A panic while the lock was held ends the watcher and is reported there; the tree itself stays usable, since
-    /// a rescan repairs whatever was half-done.
+    /// A panic under the lock ends the watcher, which reports it. The tree stays usable, since a rescan repairs it.
     fn lock(&self) -> MutexGuard<'_, Tree> {
         self.tree.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, tree: &Tree, before: u64) {
+    fn notify(&self, tree: &Tree, before: u64) {
         if tree.generation != before {
             self.changed.notify_all();
         }
@@ -216,7 +207,7 @@ fn watch(inotify: &OwnedFd, stop: &OwnedFd, shared: &Shared) -> io::Result<()> {
         }
         let mut tree = shared.lock();
         let before = tree.generation;
-        // One read's worth at a time, so that others get the lock in a storm of events.
+        // One read at a time, so that others get the lock during a burst of events.
         loop {
             match events.next() {
                 Ok(event) => {
@@ -230,7 +221,7 @@ fn watch(inotify: &OwnedFd, stop: &OwnedFd, shared: &Shared) -> io::Result<()> {
                 break;
             }
         }
-        shared.tell(&tree, before);
+        shared.notify(&tree, before);
     }
 }
 

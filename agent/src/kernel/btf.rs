@@ -1,5 +1,5 @@
-//! The running kernel's type information (BTF), as far as it is needed: member offsets, enum names and the arguments
-//! of tracepoints. Format: the kernel's `Documentation/bpf/btf.rst`.
+//! The running kernel's type information (BTF): member offsets, enum names and numbers of tracepoint arguments. Format:
+//! the kernel's `Documentation/bpf/btf.rst`.
 
 use std::{collections::HashMap, path::Path};
 
@@ -15,22 +15,22 @@ const KIND_TYPEDEF: u8 = 8;
 pub enum BtfError {
     /// The file can't be read.
     #[error(
-        "the kernel's type information {path} can't be read ({error}): netwhy needs a kernel built with \
+        "can't read the kernel's type information {path} ({error}): netwhy needs a kernel built with \
          CONFIG_DEBUG_INFO_BTF=y (all common distributions since 2020), and its sysfs mounted"
     )]
     Unreadable {
         /// The file.
         path: String,
-        /// What the system said.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// It is not BTF.
-    #[error("the kernel's type information {path} is damaged: {what}")]
+    /// The file is not BTF.
+    #[error("the kernel's type information {path} is malformed: {problem}")]
     Malformed {
         /// The file.
         path: String,
-        /// What is wrong.
-        what: &'static str,
+        /// The problem.
+        problem: &'static str,
     },
 }
 
@@ -43,10 +43,10 @@ pub struct KernelTypes {
     by_name: HashMap<(u8, String), usize>,
 }
 
-/// Where a member lies in its struct, in bits.
+/// Position of a member in its struct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// Distance from the beginning of the outermost struct.
+    /// Offset from the beginning of the outermost struct, bits.
     pub bit_offset: u32,
 }
 
@@ -66,12 +66,12 @@ impl KernelTypes {
     /// Reads `<sysfs>/kernel/btf/vmlinux`.
     ///
     /// # Errors
-    /// [`BtfError`] when it can't be read or is no BTF.
+    /// [`BtfError`] if it can't be read or is not BTF.
     pub fn read(sysfs: &Path) -> Result<Self, BtfError> {
         let path = sysfs.join("kernel/btf/vmlinux");
         let name = path.display().to_string();
         let data = std::fs::read(&path).map_err(|error| BtfError::Unreadable { path: name.clone(), error })?;
-        Self::parse(data).map_err(|what| BtfError::Malformed { path: name, what })
+        Self::parse(data).map_err(|problem| BtfError::Malformed { path: name, problem })
     }
 
     fn parse(data: Vec<u8>) -> Result<Self, &'static str> {
@@ -124,7 +124,7 @@ impl KernelTypes {
 
     /// Follows typedefs and qualifiers.
     fn resolve(&self, mut id: usize) -> usize {
-        // typedef, volatile, const, restrict, type tag: kinds that only wrap. The bound guards against a cycle.
+        // typedef, volatile, const, restrict, type tag: kinds that only wrap a type. The bound ends a cycle.
         for _ in 0..32 {
             match self.record(id) {
                 Some((at, KIND_TYPEDEF | 9 | 10 | 11 | 18, _)) => id = self.word(at + 8) as usize,
@@ -138,7 +138,7 @@ impl KernelTypes {
         self.by_name.get(&(kind, name.to_owned())).copied()
     }
 
-    /// Bit offset and type of a member, looked for in anonymous members too.
+    /// Bit offset and type of a member, also of one inside anonymous members.
     fn member(&self, id: usize, name: &str, depth: u8) -> Option<(u32, usize)> {
         let (at, kind, members) = self.record(self.resolve(id))?;
         if depth == 0 || !matches!(kind, KIND_STRUCT | KIND_UNION) {
@@ -147,22 +147,22 @@ impl KernelTypes {
         // With this flag the upper 8 bits of a member's offset are its bit-field size.
         let bitfields = self.word(at + 4) >> 31 == 1;
         (0..members).map(|i| at + 12 + 12 * i).find_map(|m| {
-            let (own, ty) = (self.name_of(m), self.word(m + 4) as usize);
+            let (member, ty) = (self.name_of(m), self.word(m + 4) as usize);
             let mut offset = self.word(m + 8);
             if bitfields {
                 offset &= 0x00ff_ffff;
             }
-            if own == name {
+            if member == name {
                 return Some((offset, ty));
             }
-            if own.is_empty() {
+            if member.is_empty() {
                 return self.member(ty, name, depth - 1).map(|(inner, ty)| (offset + inner, ty));
             }
             None
         })
     }
 
-    /// Where a member lies, by a path such as `sock.sk_cgrp_data.cgroup`: the struct's name, then members held by
+    /// Position of a member by its path, such as `sock.sk_cgrp_data.cgroup`: the struct's name, then members held by
     /// value. `None`: this kernel has no such member.
     pub fn offset(&self, path: &str) -> Option<Member> {
         let mut parts = path.split('.');
@@ -176,7 +176,7 @@ impl KernelTypes {
         Some(Member { bit_offset: bits })
     }
 
-    /// Names and values of an enum's members; empty when there is no such enum.
+    /// Names and values of an enum's members; empty if there is no such enum.
     pub fn enum_values(&self, name: &str) -> Vec<(String, i32)> {
         let Some((at, _, members)) = self.find(KIND_ENUM, name).and_then(|id| self.record(id)) else {
             return Vec::new();
@@ -187,7 +187,7 @@ impl KernelTypes {
 
     /// Number of arguments of a tracepoint. `None`: this kernel has no such tracepoint.
     pub fn tracepoint_args(&self, tracepoint: &str) -> Option<usize> {
-        // typedef btf_trace_X → pointer → function prototype, whose first parameter is the tracepoint's own data.
+        // typedef btf_trace_X → pointer → function prototype. Its first parameter is the tracepoint's private data.
         let pointer = self.resolve(self.find(KIND_TYPEDEF, &format!("btf_trace_{tracepoint}"))?);
         let (at, _, _) = self.record(pointer)?;
         let (_, _, parameters) = self.record(self.word(at + 8) as usize)?;
@@ -195,7 +195,7 @@ impl KernelTypes {
     }
 }
 
-/// Bytes after the 12 that every record has.
+/// Bytes after the 12-byte header of a record.
 fn record_tail(kind: u8, members: usize) -> Option<usize> {
     Some(match kind {
         1 | 14 | 17 => 4,
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn damaged_type_information_is_an_error_not_a_panic() {
+    fn malformed_type_information_is_an_error_not_a_panic() {
         assert!(KernelTypes::parse(Vec::new()).is_err());
         assert!(KernelTypes::parse(vec![1; 64]).is_err());
         let mut short = 0xeb9fu16.to_ne_bytes().to_vec();

@@ -1,5 +1,5 @@
-//! `ethtool` by ioctl (`include/uapi/linux/ethtool.h`): drivers tell their version, their firmware and counters of their
-//! own only there, not through netlink. None of it needs a privilege.
+//! `ethtool` by ioctl (`include/uapi/linux/ethtool.h`). Only there do drivers report their version, their firmware and
+//! their specific counters, not through netlink. The calls need no privilege.
 
 use crate::node::{DriverInfo, EthtoolCalls};
 use std::{
@@ -17,10 +17,10 @@ const ETH_GSTRING_LEN: usize = 32;
 /// Words before the data of `struct ethtool_gstrings` (cmd, string_set, len) and `struct ethtool_stats` (cmd, n_stats).
 const STRINGS_HEAD: usize = 12;
 const STATS_HEAD: usize = 8;
-/// A driver's own counters at most; drivers with hundreds of queues have some ten thousand.
+/// Maximum number of driver-specific counters; drivers with hundreds of queues have about ten thousand.
 const MAX_COUNTERS: usize = 1 << 16;
-/// Older kernels write as many counters as the device has by now, whatever room was offered: room for queues that came
-/// in between, many times over.
+/// Spare room for counters. Older kernels write all of the device's current counters, whatever the buffer's size, and
+/// queues may have been added in between.
 const SPARE: usize = 1 << 14;
 
 /// `struct ethtool_drvinfo`.
@@ -42,12 +42,12 @@ struct Info {
 
 const _: () = assert!(size_of::<Info>() == 196);
 
-/// The calls, for those who may not make them themselves.
+/// The ethtool calls, for modules that may not use `unsafe`.
 pub fn ethtool_calls() -> EthtoolCalls {
     EthtoolCalls { info, names, values }
 }
 
-/// Makes one call. `data` begins with the command's number and has room for all that the kernel writes.
+/// Makes one call. `data` begins with the command's number and has room for the kernel's answer.
 fn call(socket: BorrowedFd<'_>, device: &str, data: *mut libc::c_void) -> io::Result<()> {
     if device.len() >= libc::IFNAMSIZ {
         return Err(io::Error::from_raw_os_error(libc::ENODEV));
@@ -92,14 +92,14 @@ fn names(socket: BorrowedFd<'_>, device: &str, counters: usize) -> io::Result<Ve
         return Ok(Vec::new());
     }
     let (mut buffer, room) = buffer(counters, STRINGS_HEAD, ETH_GSTRING_LEN);
-    // The exact number: newer kernels tell nothing to who has room for another.
+    // The exact number: newer kernels refuse any other.
     for (to, word) in buffer.iter_mut().zip([pair(ETHTOOL_GSTRINGS, ETH_SS_STATS), counters.min(room) as u64]) {
         *to = word;
     }
     call(socket, device, buffer.as_mut_ptr().cast())?;
     let bytes: Vec<u8> = buffer.iter().flat_map(|word| word.to_ne_bytes()).collect();
-    let told = u32::from_ne_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]) as usize;
-    Ok(bytes[STRINGS_HEAD..].chunks_exact(ETH_GSTRING_LEN).take(told.min(room)).map(text).collect())
+    let count = u32::from_ne_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]) as usize;
+    Ok(bytes[STRINGS_HEAD..].chunks_exact(ETH_GSTRING_LEN).take(count.min(room)).map(text).collect())
 }
 
 fn values(socket: BorrowedFd<'_>, device: &str, counters: usize) -> io::Result<Vec<u64>> {
@@ -109,24 +109,24 @@ fn values(socket: BorrowedFd<'_>, device: &str, counters: usize) -> io::Result<V
     let (mut buffer, room) = buffer(counters, STATS_HEAD, size_of::<u64>());
     buffer[0] = pair(ETHTOOL_GSTATS, counters.min(room) as u32);
     call(socket, device, buffer.as_mut_ptr().cast())?;
-    let told = (buffer[0].to_ne_bytes()[4..].try_into()).map_or(0, u32::from_ne_bytes) as usize;
-    Ok(buffer[STATS_HEAD / size_of::<u64>()..].iter().copied().take(told.min(room)).collect())
+    let count = (buffer[0].to_ne_bytes()[4..].try_into()).map_or(0, u32::from_ne_bytes) as usize;
+    Ok(buffer[STATS_HEAD / size_of::<u64>()..].iter().copied().take(count.min(room)).collect())
 }
 
-/// Zeros for a head and so many counters with room to spare, aligned for any of them; and the counters that fit.
+/// A zeroed, aligned buffer for a header and this many counters with spare room; and the number of counters that fit.
 fn buffer(counters: usize, head: usize, each: usize) -> (Vec<u64>, usize) {
     let room = counters.min(MAX_COUNTERS) + SPARE;
     (vec![0; (head + room * each).div_ceil(size_of::<u64>())], room)
 }
 
-/// Two words as they lie in memory.
+/// Two words in memory order.
 fn pair(first: u32, second: u32) -> u64 {
     let [a, b, c, d] = first.to_ne_bytes();
     let [e, f, g, h] = second.to_ne_bytes();
     u64::from_ne_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// Text up to its terminating zero.
+/// Text up to the terminating zero.
 fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()
@@ -139,29 +139,29 @@ mod tests {
     use std::os::fd::AsFd as _;
 
     #[test]
-    fn drivers_of_this_machine_tell_what_they_are_and_count() {
+    fn drivers_of_this_machine_report_their_name_and_counters() {
         let fd = socket(AddressFamily::INET, SocketType::DGRAM, None).unwrap();
         let mut asked = 0;
         for entry in std::fs::read_dir("/sys/class/net").unwrap().flatten() {
             let device = entry.file_name().into_string().unwrap();
-            let Ok(told) = info(fd.as_fd(), &device) else { continue };
+            let Ok(found) = info(fd.as_fd(), &device) else { continue };
             asked += 1;
             let linked = std::fs::read_link(entry.path().join("device/driver")).ok();
             if let Some(driver) = linked.and_then(|link| Some(link.file_name()?.to_str()?.to_owned())) {
-                assert_eq!(told.driver, driver);
+                assert_eq!(found.driver, driver);
             }
-            let names = names(fd.as_fd(), &device, told.counters).unwrap();
-            assert_eq!(names.len(), told.counters, "{device}");
+            let names = names(fd.as_fd(), &device, found.counters).unwrap();
+            assert_eq!(names.len(), found.counters, "{device}");
             assert!(names.iter().all(|name| !name.is_empty()), "{names:?}");
-            assert_eq!(values(fd.as_fd(), &device, told.counters).unwrap().len(), told.counters, "{device}");
+            assert_eq!(values(fd.as_fd(), &device, found.counters).unwrap().len(), found.counters, "{device}");
         }
         let none = info(fd.as_fd(), "no-such-device").unwrap_err();
         assert_eq!(none.raw_os_error(), Some(libc::ENODEV));
-        println!("{asked} drivers told");
+        println!("{asked} drivers answered");
     }
 
     #[test]
-    fn words_lie_in_memory_as_the_kernel_reads_them() {
+    fn words_are_in_memory_order() {
         assert_eq!(pair(1, 2).to_ne_bytes()[..4], 1u32.to_ne_bytes());
         let (buffer, room) = buffer(10, STRINGS_HEAD, ETH_GSTRING_LEN);
         assert!(buffer.len() * 8 >= STRINGS_HEAD + room * ETH_GSTRING_LEN && room >= 10 + SPARE);

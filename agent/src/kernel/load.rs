@@ -175,7 +175,7 @@ fn check_required(probe: &Probe, mode: Mode, status: &ProbeStatus) -> Result<(),
 
 fn open_cgroup(dir: &Path) -> Option<File> {
     let opened = File::open(dir).inspect_err(|error| {
-        tracing::info!(%error, dir = %dir.display(), "can't open the cgroup root: programs on socket calls stay detached");
+        tracing::info!(%error, dir = %dir.display(), "can't open the cgroup root: no DNS lookups");
     });
     opened.ok()
 }

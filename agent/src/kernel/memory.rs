@@ -1,12 +1,12 @@
-//! What the C library keeps of the memory that was freed. glibc keeps more than the agent uses, so that it need not ask the
-//! kernel again; an agent that stays on everywhere would rather ask.
+//! Freed memory that the C library keeps. By default glibc keeps more than the agent uses, to save system calls. An
+//! agent on every Node returns it to the kernel instead.
 
-/// Size from which a piece of memory is the kernel's again once it is freed, bytes: scrapes and tables of many cgroups.
+/// Allocations of at least this size, bytes, return to the kernel when freed: scrapes and tables of many cgroups.
 #[cfg(target_env = "gnu")]
 const LARGE: std::ffi::c_int = 256 << 10;
 
-/// Makes glibc keep little. By itself it has an arena for every thread, of which each keeps what its largest moment took, and
-/// counts pieces of up to 32 MiB as small once one of that size was freed. Call it before there are threads.
+/// Makes glibc keep little freed memory. By default each thread has an arena that keeps its peak size, and allocations
+/// of up to 32 MiB count as small once one of that size is freed. Call it before other threads start.
 pub(crate) fn keep_little() {
     #[cfg(target_env = "gnu")]
     for (parameter, value) in [(libc::M_ARENA_MAX, 1), (libc::M_MMAP_THRESHOLD, LARGE)] {
@@ -18,7 +18,7 @@ pub(crate) fn keep_little() {
     }
 }
 
-/// Gives memory that was freed back to the kernel, where it would be kept because something behind it is in use.
+/// Returns freed memory to the kernel, also if used memory lies behind it.
 pub(crate) fn give_back() {
     #[cfg(target_env = "gnu")]
     // SAFETY: takes no pointer, and the allocator's own lock.

@@ -1,5 +1,5 @@
-//! The kernel side: loads netwhy's programs, reads their maps, walks the sockets. It is the only module that names aya, and
-//! the only one with `unsafe`.
+//! The kernel side: loads netwhy's programs, reads their maps, walks the sockets. It is the only module that names aya,
+//! and the only one with `unsafe`.
 //!
 //! ```text
 //! btf, offsets          the running kernel's types → constants of the programs

@@ -48,8 +48,8 @@ impl Periods {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a new period: the program then takes each task's figures as a new base, and does not count waits from before
-    /// the period. Call it while the program is detached.
+    /// Begins a new period: the program then takes each task's figures as a new base, and does not count waits from
+    /// before the period. Call it while the program is detached.
     fn begin(&self) -> io::Result<()> {
         let mut map = self.map();
         let PeriodPod([number, lost]) = map.get(&0, 0).map_err(io::Error::other)?;
@@ -90,8 +90,8 @@ impl RunQueue {
     }
 }
 
-/// Begins a period and attaches the program. From 5.19 on this needs no capability; on older kernels the agent keeps its
-/// capabilities.
+/// Begins a period and attaches the program. From 5.19 on this needs no capability; on older kernels the agent keeps
+/// its capabilities.
 fn attach(program: OwnedFd, periods: Arc<Periods>) -> Arc<Attach> {
     Arc::new(move || {
         periods.begin()?;

@@ -16,8 +16,8 @@ pub struct ProgramRun {
     pub run_ns: u64,
     /// Runs.
     pub run_count: u64,
-    /// Runs that the kernel skipped because the program was already running on that CPU. Counted even while statistics are
-    /// off. `None`: the kernel does not count them (before 5.12).
+    /// Runs that the kernel skipped because the program was already running on that CPU. Counted even while statistics
+    /// are off. `None`: the kernel does not count them (before 5.12).
     pub missed: Option<u64>,
 }
 
@@ -34,7 +34,8 @@ pub struct MapFill {
     pub bytes: u64,
 }
 
-/// Turns the kernel's program statistics on for one tick per minute. All the time, they would cost more than the programs.
+/// Turns the kernel's program statistics on for one tick per minute. All the time, they would cost more than the
+/// programs.
 pub(super) struct Slices {
     running: Option<OwnedFd>,
     next: Duration,

@@ -1,5 +1,5 @@
-//! The `bpf(2)` commands that aya does not offer: reading maps in batches, taking a row out, program statistics, and a link
-//! that needs no program object. Numbers and layouts are the kernel's UAPI (`include/uapi/linux/bpf.h`).
+//! `bpf(2)` commands that aya lacks: batched reads of maps, removing a row, program statistics, and links without a
+//! program object. Numbers and layouts are the kernel's UAPI (`include/uapi/linux/bpf.h`).
 
 use netwhy_abi::Plain;
 use std::{
@@ -56,13 +56,13 @@ fn bpf<T>(command: libc::c_int, attr: &mut T) -> io::Result<libc::c_long> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-/// All rows of a hash map. Rows that come or go meanwhile may or may not be among them; none is torn between two.
+/// Reads all rows of a hash map. Rows that are added or removed meanwhile may be missing or present.
 ///
 /// # Errors
-/// What the kernel said; 5.6 and later offer this for hash maps.
+/// The kernel's refusal; hash maps support this since 5.6.
 pub(super) fn read_all<K: Plain, V: Plain>(map: BorrowedFd<'_>, rows: &mut Vec<(K, V)>) -> io::Result<()> {
     rows.clear();
-    // More than any bucket holds: a batch never splits one.
+    // More than any bucket holds: a batch never splits a bucket.
     let mut room = 512usize;
     let mut keys: Vec<std::mem::MaybeUninit<K>> = Vec::new();
     let mut values: Vec<std::mem::MaybeUninit<V>> = Vec::new();
@@ -104,11 +104,11 @@ pub(super) fn read_all<K: Plain, V: Plain>(map: BorrowedFd<'_>, rows: &mut Vec<(
     }
 }
 
-/// Takes one row out of a hash map and returns its last value. `None`: there was none. Before 5.14, where a row can't be
-/// read and deleted at once, the value is `read`, what the last reading showed.
+/// Removes one row of a hash map and returns its last value. `None`: there was no row. Before 5.14 a row can't be read
+/// and deleted at once, so the value is `read`, that of the last reading.
 ///
 /// # Errors
-/// What the kernel said.
+/// The kernel's refusal.
 pub(super) fn take<K: Plain, V: Plain>(map: BorrowedFd<'_>, key: &K, read: &V) -> io::Result<Option<V>> {
     let mut value = *read;
     let mut attr = ElemAttr {
@@ -133,35 +133,37 @@ pub(super) fn take<K: Plain, V: Plain>(map: BorrowedFd<'_>, key: &K, read: &V) -
     }
 }
 
-/// What a program cost while statistics were on.
+/// Run statistics of a program, while they are on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct RunStats {
-    /// Time spent in it, ns.
+    /// Run time, ns.
     pub(super) run_ns: u64,
-    /// Times it ran.
+    /// Number of runs.
     pub(super) run_count: u64,
-    /// Times that the kernel left it out because it was running on that CPU already; counted always. `None`: before 5.12.
+    /// Runs that the kernel skipped because the program was already running on that CPU; always counted. `None`: before
+    /// 5.12.
     pub(super) missed: Option<u64>,
 }
 
-/// Run statistics of a program (`struct bpf_prog_info`, `run_time_ns` and `run_cnt`, 5.1 and later; `recursion_misses`).
+/// Run statistics of a program (`struct bpf_prog_info`, `run_time_ns` and `run_cnt`, 5.1 and later;
+/// `recursion_misses`).
 ///
 /// # Errors
-/// What the kernel said.
+/// The kernel's refusal.
 pub(super) fn run_stats(program: BorrowedFd<'_>) -> io::Result<RunStats> {
     let mut info = [0u64; 32];
     let mut attr =
         InfoAttr { fd: program.as_raw_fd() as u32, len: size_of_val(&info) as u32, info: info.as_mut_ptr() as u64 };
     bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
-    // The kernel says how much of it it knows.
+    // The kernel returns the length that it filled.
     let missed = (attr.len as usize >= 27 * size_of::<u64>()).then_some(info[26]);
     Ok(RunStats { run_ns: info[24], run_count: info[25], missed })
 }
 
-/// Switches run statistics on for as long as the returned descriptor lives; 5.8 and later, CAP_SYS_ADMIN.
+/// Turns run statistics on until the returned descriptor is closed; 5.8 and later, with CAP_SYS_ADMIN.
 ///
 /// # Errors
-/// What the kernel said.
+/// The kernel's refusal.
 pub(super) fn enable_stats() -> io::Result<OwnedFd> {
     // `type` 0 is BPF_STATS_RUN_TIME.
     let mut attr = 0u64;
@@ -170,11 +172,10 @@ pub(super) fn enable_stats() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
-/// Attaches a loaded `BPF_TRACE_RAW_TP` program to the tracepoint that it was loaded for, until the returned descriptor is
-/// closed.
+/// Attaches a loaded `BPF_TRACE_RAW_TP` program to its tracepoint until the returned descriptor is closed.
 ///
 /// # Errors
-/// What the kernel said. EEXIST: it is attached already (before 6.10).
+/// The kernel's refusal. EEXIST: it is attached already (before 6.10).
 pub(super) fn attach_tracing(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mut attr = TracepointAttr { name: 0, prog_fd: program.as_raw_fd() as u32, pad: 0, cookie: 0 };
     let fd = bpf(BPF_RAW_TRACEPOINT_OPEN, &mut attr)?;

@@ -1,6 +1,6 @@
 //! Interfaces that lead out of the Node.
 
-use super::{files::Kept, text};
+use super::{files::OpenFile, text};
 use crate::sample::{Device, Signal};
 use std::{
     fs,
@@ -8,12 +8,12 @@ use std::{
     sync::Arc,
 };
 
-/// Interfaces read at most; labels and costs are bounded by it. Physical ones go first, then by name.
+/// Maximum number of interfaces; bounds labels and cost. Physical ones come first, then by name.
 const MAX_DEVICES: usize = 16;
 /// `IFF_UP`.
 const UP: u64 = 1;
 
-/// Counters and their files below the device's directory.
+/// Counters, and their files in the device's directory.
 const FILES: [(Signal, &str); 9] = [
     (Signal::NicRxPackets, "statistics/rx_packets"),
     (Signal::NicRxDropped, "statistics/rx_dropped"),
@@ -28,35 +28,35 @@ const FILES: [(Signal, &str); 9] = [
 
 /// One interface and its open files.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(super) struct Interface {
     pub(super) device: Device,
-    files: Vec<(Signal, Kept)>,
+    files: Vec<(Signal, OpenFile)>,
 }
 
-/// Where the interfaces' numbers come from.
+/// Source of the interfaces' counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// sysfs of the Node's network namespace.
+pub(super) enum CounterSource {
+    /// sysfs, if it shows the Node's network namespace.
     Sysfs,
-    /// `/proc/net/dev` of it: fewer counters, and no driver.
+    /// `/proc/net/dev` of that namespace: fewer counters, and no driver.
     Procfs,
 }
 
-/// Finds the interfaces that lead out of the Node: those of hardware (also virtual hardware) and bonds that are up, and
-/// those that default routes lead to. Where there are none (a Node that is a network namespace), those with a route to
-/// a whole network. Pods' interfaces are never among the first, and bridges and loopback never among the last.
+/// Finds the interfaces that lead out of the Node: physical and virtual hardware, bonds and default routes, if they are
+/// up. A Node that is a network namespace may have none of them; then the interfaces with a route to a whole network
+/// count. Interfaces of Pods are never among the former, bridges and loopback never among the latter.
 ///
-/// Where sysfs shows another network namespace than `process` is in, its numbers would be somebody else's: then only the
-/// routes tell, with what bonds and VLANs stand on.
-pub(super) fn find(sysfs: &Path, process: &Path) -> (Place, Vec<Watched>) {
+/// If sysfs shows another network namespace than that of `process`, its counters do not belong to the Node. Then the
+/// interfaces follow from the routes, with the parents of bonds and VLANs.
+pub(super) fn find(sysfs: &Path, process: &Path) -> (CounterSource, Vec<Interface>) {
     let class = sysfs.join("class/net");
     let mut routes = text::Routes::default();
     routes.add_v4(&fs::read_to_string(process.join("net/route")).unwrap_or_default());
     routes.add_v6(&fs::read_to_string(process.join("net/ipv6_route")).unwrap_or_default());
-    // Interfaces come and go with Pods: once more before anything is made of a difference.
+    // Interfaces come and go with Pods, so compare twice.
     if !is_same(&class, process) && !is_same(&class, process) {
         let names = from_routes(process, &routes);
-        return (Place::Procfs, names.iter().map(|name| Watched::bare(name)).collect());
+        return (CounterSource::Procfs, names.iter().map(|name| Interface::bare(name)).collect());
     }
     let names = names(&class);
     let ranked = |rank: &dyn Fn(&Path, &str) -> Option<u8>| {
@@ -76,10 +76,10 @@ pub(super) fn find(sysfs: &Path, process: &Path) -> (Place, Vec<Watched>) {
         });
     }
     found.truncate(MAX_DEVICES);
-    (Place::Sysfs, found.into_iter().map(|(_, name)| Watched::new(&class.join(&name), &name)).collect())
+    (CounterSource::Sysfs, found.into_iter().map(|(_, name)| Interface::new(&class.join(&name), &name)).collect())
 }
 
-/// Interfaces that routes lead to, and those below them.
+/// Interfaces of the routes, and their parents.
 fn from_routes(process: &Path, routes: &text::Routes) -> Vec<String> {
     let mut found = if routes.default.is_empty() { routes.networks.clone() } else { routes.default.clone() };
     found.retain(|name| name != "lo");
@@ -97,8 +97,8 @@ fn from_routes(process: &Path, routes: &text::Routes) -> Vec<String> {
     found
 }
 
-/// True when sysfs shows the namespace that the process is in: the same interfaces, with the same packets. (Two
-/// namespaces with nothing but `lo` and `eth0` are common.)
+/// Whether sysfs shows the namespace of the process: the same interfaces with the same packet counts. Names alone are
+/// not enough, because many namespaces have just `lo` and `eth0`.
 fn is_same(class: &Path, process: &Path) -> bool {
     let names = names(class);
     let packets = || -> Vec<Option<u64>> {
@@ -116,7 +116,7 @@ fn is_same(class: &Path, process: &Path) -> bool {
     !names.is_empty() && names == text::device_names(&text) && names.iter().zip(before).zip(after).all(agrees)
 }
 
-/// Interfaces in sysfs, in order.
+/// Interfaces in sysfs, sorted by name.
 fn names(class: &Path) -> Vec<String> {
     let entries = fs::read_dir(class).into_iter().flatten().flatten();
     // `bonding_masters` is a file among the directories.
@@ -132,26 +132,26 @@ fn is_up(dir: &Path) -> bool {
     flags.is_some_and(|flags| flags & UP != 0)
 }
 
-impl Watched {
+impl Interface {
     fn new(dir: &Path, name: &str) -> Self {
         let index = fs::read_to_string(dir.join("ifindex")).ok().and_then(|text| text.trim().parse().ok());
         let driver: Option<PathBuf> = fs::read_link(dir.join("device/driver")).ok();
         let driver = driver.and_then(|link| Some(link.file_name()?.to_str()?.to_owned()));
         Self {
             device: Device { name: name.into(), index: index.unwrap_or(0), driver, ..Device::default() },
-            files: FILES.iter().map(|(signal, file)| (*signal, Kept::new(dir.join(file)))).collect(),
+            files: FILES.iter().map(|(signal, file)| (*signal, OpenFile::new(dir.join(file)))).collect(),
         }
     }
 
-    /// One that sysfs does not show.
+    /// An interface that sysfs does not show.
     fn bare(name: &str) -> Self {
         Self { device: Device { name: name.into(), ..Device::default() }, files: Vec::new() }
     }
 
-    /// Its counters in sysfs. What the device doesn't have is left out.
+    /// Reads its counters from sysfs and skips those that the device lacks.
     ///
     /// # Errors
-    /// The first file that is there and can't be read or understood.
+    /// The first existing file that can't be read or parsed.
     pub(super) fn read(
         &mut self,
         text: &mut Vec<u8>,
@@ -173,10 +173,10 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    /// A sysfs and a process of a made-up Node.
-    struct Made(PathBuf);
+    /// sysfs and procfs of a fake Node.
+    struct FakeNode(PathBuf);
 
-    impl Made {
+    impl FakeNode {
         fn new(test: &str) -> Self {
             let root = std::env::temp_dir().join(format!("netwhy-devices-{}-{test}", std::process::id()));
             fs::create_dir_all(root.join("sys/class/net")).unwrap();
@@ -203,21 +203,21 @@ mod tests {
             fs::write(self.0.join("1/net/route"), format!("Iface\n{rows}")).unwrap();
         }
 
-        fn found(&self) -> (Place, Vec<Arc<str>>) {
-            let (place, found) = find(&self.0.join("sys"), &self.0.join("1"));
-            (place, found.into_iter().map(|w| w.device.name).collect())
+        fn found(&self) -> (CounterSource, Vec<Arc<str>>) {
+            let (source, found) = find(&self.0.join("sys"), &self.0.join("1"));
+            (source, found.into_iter().map(|interface| interface.device.name).collect())
         }
     }
 
-    impl Drop for Made {
+    impl Drop for FakeNode {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0);
         }
     }
 
     #[test]
-    fn hardware_and_bonds_that_are_up_lead_out_and_pods_interfaces_do_not() {
-        let node = Made::new("hardware");
+    fn hardware_and_bonds_that_are_up_lead_out_and_pod_interfaces_do_not() {
+        let node = FakeNode::new("hardware");
         let eth0 = node.device("eth0", 2, true);
         fs::create_dir_all(node.0.join("drivers/ixgbe")).unwrap();
         fs::create_dir_all(eth0.join("device")).unwrap();
@@ -229,17 +229,17 @@ mod tests {
         fs::write(node.0.join("sys/class/net/bonding_masters"), "bond0\n").unwrap();
         node.list(&["lo", "eth0", "eth1", "bond0", "cali1"]);
         node.routes(&[("bond0", "00000000"), ("cali1", "FFFFFFFF")]);
-        assert_eq!(node.found(), (Place::Sysfs, vec!["eth0".into(), "bond0".into()]));
+        assert_eq!(node.found(), (CounterSource::Sysfs, vec!["eth0".into(), "bond0".into()]));
         let (_, mut found) = find(&node.0.join("sys"), &node.0.join("1"));
         assert_eq!((found[0].device.driver.as_deref(), found[0].device.index), (Some("ixgbe"), 2));
         let mut counters = Vec::new();
         found[0].read(&mut Vec::new(), &mut counters).unwrap();
-        assert_eq!(counters, [(Signal::NicRxDropped, Some("eth0".into()), 7)], "what has no file has no value");
+        assert_eq!(counters, [(Signal::NicRxDropped, Some("eth0".into()), 7)], "no file, no value");
     }
 
     #[test]
     fn a_node_that_is_a_namespace_has_its_default_route_or_else_its_networks() {
-        let node = Made::new("namespace");
+        let node = FakeNode::new("namespace");
         node.device("eth0", 2, true);
         node.device("veth1", 3, true);
         fs::create_dir_all(node.device("cni0", 4, true).join("bridge")).unwrap();
@@ -251,8 +251,8 @@ mod tests {
     }
 
     #[test]
-    fn where_sysfs_is_another_namespaces_routes_tell_the_way_out() {
-        let node = Made::new("other");
+    fn routes_name_the_interfaces_if_sysfs_shows_another_namespace() {
+        let node = FakeNode::new("other");
         node.device("eth7", 2, true);
         node.list(&["bond0", "bond0.5", "eth0", "eth1", "lo"]);
         node.routes(&[("bond0.5", "00000000"), ("cali1", "FFFFFFFF")]);
@@ -261,21 +261,22 @@ mod tests {
         fs::write(node.0.join("1/net/vlan/config"), "VLAN | ID\nbond0.5 | 5 | bond0\n").unwrap();
         fs::write(node.0.join("1/net/bonding/bond0"), "Slave Interface: eth0\nSlave Interface: eth1\n").unwrap();
         let want = ["bond0", "bond0.5", "eth0", "eth1"].map(Into::into).to_vec();
-        assert_eq!(node.found(), (Place::Procfs, want));
+        assert_eq!(node.found(), (CounterSource::Procfs, want));
         node.list(&[]);
-        assert_eq!(node.found().0, Place::Procfs, "no list is no agreement");
+        assert_eq!(node.found().0, CounterSource::Procfs, "an empty list does not match");
         let alike = |packets: u64| {
             node.device("eth7", 2, true);
             fs::write(node.0.join("sys/class/net/eth7/statistics/rx_packets"), format!("{packets}\n")).unwrap();
             fs::write(node.0.join("1/net/dev"), "Inter-|\n face |\n eth7: 1 5 0 0 0 0 0 0 1 5 0 0 0 0 0 0\n").unwrap();
             node.found().0
         };
-        assert_eq!((alike(5), alike(6)), (Place::Sysfs, Place::Procfs), "the same names are not the same interfaces");
+        let sources = (alike(5), alike(6));
+        assert_eq!(sources, (CounterSource::Sysfs, CounterSource::Procfs), "the same names may be other interfaces");
     }
 
     #[test]
     fn devices_are_bounded_in_number() {
-        let node = Made::new("many");
+        let node = FakeNode::new("many");
         let names: Vec<String> = (0..40).map(|i| format!("eth{i:02}")).collect();
         for name in &names {
             fs::create_dir_all(node.device(name, 2, true).join("device")).unwrap();

@@ -1,4 +1,4 @@
-//! What drivers tell about themselves.
+//! Driver information and driver counters.
 
 use crate::sample::Signal;
 use std::{io, os::fd::BorrowedFd};
@@ -6,30 +6,30 @@ use std::{io, os::fd::BorrowedFd};
 /// `ETHTOOL_GDRVINFO`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DriverInfo {
-    /// Driver.
+    /// Name of the driver.
     pub driver: String,
-    /// Its version; empty when it has none, and the kernel's in many.
+    /// Version: empty if there is none; for many drivers the kernel's.
     pub version: String,
-    /// Firmware version; empty or `N/A` when not told.
+    /// Firmware version; empty or `N/A` if unknown.
     pub firmware: String,
-    /// Counters that the driver has of its own.
+    /// Number of driver-specific counters.
     pub counters: usize,
 }
 
-/// The calls, on any socket of the device's network namespace. They need `unsafe`, so they are handed in by who may
-/// make them.
+/// The ethtool calls, on any socket of the device's network namespace. They need `unsafe`, so the `kernel` room
+/// provides them.
 #[derive(Clone, Copy, Debug)]
 pub struct EthtoolCalls {
-    /// Driver of a device.
+    /// Driver information of a device.
     pub info: fn(BorrowedFd<'_>, &str) -> io::Result<DriverInfo>,
-    /// Names of a device's own counters; at most so many.
+    /// Names of a device's driver-specific counters, at most this many.
     pub names: fn(BorrowedFd<'_>, &str, usize) -> io::Result<Vec<String>>,
-    /// Their values, in the same order.
+    /// Values of these counters, in the same order.
     pub values: fn(BorrowedFd<'_>, &str, usize) -> io::Result<Vec<u64>>,
 }
 
-/// Counters that tell a cloud's limits, and their places among a driver's own. Empty: the driver has none, so that its
-/// counters (which may cost it milliseconds) never need to be asked for.
+/// Counters of a cloud's bandwidth and packet allowances, with their indices among the driver-specific counters. Empty:
+/// the driver has none, so its counters need not be read, which may take milliseconds.
 pub(super) fn allowances(names: &[String]) -> Vec<(usize, Signal)> {
     let known = [
         Signal::AllowanceBandwidthIn,
@@ -38,12 +38,12 @@ pub(super) fn allowances(names: &[String]) -> Vec<(usize, Signal)> {
         Signal::AllowanceConntrack,
         Signal::AllowanceLinkLocal,
     ];
-    let place = |signal: Signal| Some((names.iter().position(|name| name == signal.label())?, signal));
-    known.into_iter().filter_map(place).collect()
+    let index = |signal: Signal| Some((names.iter().position(|name| name == signal.label())?, signal));
+    known.into_iter().filter_map(index).collect()
 }
 
-/// What a driver calls nothing.
-pub(super) fn told(text: String) -> Option<String> {
+/// The text, unless it is empty or `N/A`.
+pub(super) fn known(text: String) -> Option<String> {
     let text = text.trim();
     (!text.is_empty() && !text.eq_ignore_ascii_case("n/a")).then(|| text.to_owned())
 }
@@ -66,8 +66,8 @@ mod tests {
 
     #[test]
     fn what_a_driver_does_not_tell_is_absent() {
-        assert_eq!(told(" N/A".into()), None);
-        assert_eq!(told(String::new()), None);
-        assert_eq!(told("5.1.0-k ".into()), Some("5.1.0-k".into()));
+        assert_eq!(known(" N/A".into()), None);
+        assert_eq!(known(String::new()), None);
+        assert_eq!(known("5.1.0-k ".into()), Some("5.1.0-k".into()));
     }
 }

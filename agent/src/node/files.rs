@@ -1,4 +1,4 @@
-//! Files of procfs and sysfs that are read again and again: opened once, read from the beginning each time.
+//! Files of procfs and sysfs that stay open and are read from the beginning each time.
 
 use crate::sample::State;
 use std::{
@@ -8,23 +8,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Read at most, in bytes: `softnet_stat` of some thousand CPUs. What is longer is no file that we know.
+/// Maximum length of a file, bytes: more than `softnet_stat` has with a thousand CPUs.
 const MAX_BYTES: usize = 1 << 20;
 
-/// One file.
+/// A file that stays open.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct OpenFile {
     path: PathBuf,
     file: Option<File>,
 }
 
-impl Kept {
-    /// Not opened yet.
+impl OpenFile {
+    /// A file that the first read opens.
     pub(super) fn new(path: PathBuf) -> Self {
         Self { path, file: None }
     }
 
-    /// Opens it now: files of `/proc/sys/net` belong to the network namespace of the thread that opens them.
+    /// Opens the file now. Files of `/proc/sys/net` show the network namespace of the thread that opens them.
     pub(super) fn open(&mut self) {
         self.file = File::open(&self.path).ok();
     }
@@ -33,7 +33,7 @@ impl Kept {
         self.file.is_some()
     }
 
-    /// Its text into `text`. A file that can't be read is opened anew the next time.
+    /// Reads the file into `text`. After an error the next read opens it again.
     pub(super) fn read<'t>(&mut self, text: &'t mut Vec<u8>) -> io::Result<&'t str> {
         let file = match self.file.take() {
             Some(file) => file,
@@ -58,7 +58,7 @@ impl Kept {
         std::str::from_utf8(text).map_err(io::Error::other)
     }
 
-    /// Reads and parses. `missing`: what it means when there is no such file.
+    /// Reads and parses the file. `missing`: the state if there is no such file.
     pub(super) fn parsed<T>(
         &mut self,
         text: &mut Vec<u8>,
@@ -66,20 +66,20 @@ impl Kept {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Result<T, State> {
         match self.read(text) {
-            Ok(text) => parse(text).map_err(|what| {
-                State::Broken(format!("parse {}: {what}; please report this with its text", self.path.display()))
+            Ok(text) => parse(text).map_err(|error| {
+                State::Broken(format!("parse {}: {error}; please report this with its contents", self.path.display()))
             }),
             Err(error) => Err(state_of(&self.path, &error, missing)),
         }
     }
 }
 
-/// What an error means.
+/// State of a file that can't be read.
 pub(super) fn state_of(path: &Path, error: &io::Error, missing: &State) -> State {
     match error.raw_os_error() {
-        // ENODEV: the device went while its file was open.
+        // ENODEV: the device disappeared while its file was open.
         Some(libc::ENOENT | libc::ENODEV | libc::ESRCH) => missing.clone(),
-        Some(libc::EOPNOTSUPP) => State::Unsupported(format!("{} is switched off in this kernel", path.display())),
+        Some(libc::EOPNOTSUPP) => State::Unsupported(format!("{} is disabled in this kernel", path.display())),
         _ => State::Broken(format!("read {}: {error}; the agent needs read access to it", path.display())),
     }
 }
@@ -92,7 +92,7 @@ mod tests {
     fn a_file_shows_its_newest_text_each_time() {
         let path = std::env::temp_dir().join(format!("netwhy-kept-{}", std::process::id()));
         std::fs::write(&path, "one").unwrap();
-        let mut kept = Kept::new(path.clone());
+        let mut kept = OpenFile::new(path.clone());
         let mut text = Vec::new();
         assert_eq!(kept.read(&mut text).unwrap(), "one");
         let long = "two".repeat(5000);

@@ -1,16 +1,17 @@
-//! The Node's own signals: reads files and asks the kernel, and says of each group what came of it.
+//! The Node's own signals. Reads files of procfs and sysfs and asks the kernel, with a read status per signal group.
 //!
 //! ```text
-//! text     texts of the files → numbers; pure
-//! files    open files that are read again and again
-//! netns    the Node's network namespace, where it is not the agent's own
+//! text     file contents → numbers; pure
+//! files    files that stay open between ticks
+//! netns    the Node's network namespace, if the agent runs in another one
 //! devices  interfaces that lead out of the Node
 //! qdisc    queue disciplines, through rtnetlink
-//! ethtool  what drivers tell; the calls themselves are in `kernel`
-//! reader   all of it, once per tick
+//! ethtool  driver information and counters; the calls themselves are in `kernel`
+//! uplinks  the interfaces with their drivers, and the sockets to ask about them
+//! reader   all signals, once per tick
 //! ```
-//! What costs more than a file is asked for less often: interfaces, drivers and their counters every ten seconds, queue
-//! disciplines every tick while there are few and every five seconds on a Node with many interfaces.
+//! Expensive sources are read less often: interfaces, drivers and driver counters every 10 s; queue disciplines every
+//! tick, or every 5 s on a Node with many of them.
 
 mod devices;
 mod ethtool;
@@ -19,6 +20,7 @@ mod netns;
 mod qdisc;
 mod reader;
 mod text;
+mod uplinks;
 
 pub use ethtool::{DriverInfo, EthtoolCalls};
 pub use reader::{HostPaths, HostReader};

@@ -1,4 +1,4 @@
-//! The Node's network namespace, seen from the agent's own.
+//! The Node's network namespace, which may not be the agent's.
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::{
@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What lets the agent in.
+/// How to give the agent access.
 const REMEDY: &str = "set hostNetwork: true in the chart, or add the capabilities SYS_ADMIN and SYS_PTRACE";
 
 /// The network namespace of one process.
@@ -16,32 +16,32 @@ const REMEDY: &str = "set hostNetwork: true in the chart, or add the capabilitie
 pub(super) struct NodeNet {
     /// `{procfs}/{process}`.
     pub(super) process: PathBuf,
-    /// It is this thread's own.
-    own: bool,
+    /// Whether it is this thread's namespace.
+    is_current: bool,
 }
 
 impl NodeNet {
     /// The namespace of `process` (`1`, `self` …) below `procfs`.
     pub(super) fn new(procfs: &Path, process: &str) -> Self {
         let place = procfs.join(process);
-        // Files below net/ have inode numbers of their own in each namespace; looking at them needs no permission.
+        // Files below net/ have a different inode number in each namespace, and `stat` needs no permission.
         let inode = |process: &Path| std::fs::metadata(process.join("net/dev")).map(|m| m.ino());
-        let own = matches!((inode(&place), inode(&procfs.join("thread-self"))), (Ok(a), Ok(b)) if a == b);
-        Self { process: place, own }
+        let is_current = matches!((inode(&place), inode(&procfs.join("thread-self"))), (Ok(a), Ok(b)) if a == b);
+        Self { process: place, is_current }
     }
 
-    /// True when this thread is in it.
-    pub(super) fn is_own(&self) -> bool {
-        self.own
+    /// Whether this thread is in it.
+    pub(super) fn is_current(&self) -> bool {
+        self.is_current
     }
 
-    /// Does something in it, on a thread of its own where it is not this thread's: sockets that are made and files of
-    /// `/proc/sys/net` that are opened there stay there.
+    /// Runs `act` in the namespace, on another thread unless this thread is in it. Sockets made there, and files of
+    /// `/proc/sys/net` opened there, keep showing it.
     ///
     /// # Errors
-    /// When it can't be entered: why, and what would help.
+    /// The reason why it can't be entered, with a remedy.
     pub(super) fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T, String> {
-        if self.own {
+        if self.is_current {
             return Ok(act());
         }
         let path = self.process.join("ns/net");
@@ -53,9 +53,8 @@ impl NodeNet {
             let entered = std::thread::Builder::new().name("netns".to_owned());
             entered.spawn_scoped(scope, || enter().map(|()| act()))?.join().map_err(|_| io::Error::other("panicked"))?
         });
-        result.map_err(|error| {
-            format!("the Node's network namespace {} can't be entered ({error}): {REMEDY}", path.display())
-        })
+        result
+            .map_err(|error| format!("can't enter the Node's network namespace {} ({error}): {REMEDY}", path.display()))
     }
 }
 
@@ -66,7 +65,7 @@ mod tests {
     #[test]
     fn a_threads_own_namespace_needs_no_entering() {
         let net = NodeNet::new(Path::new("/proc"), "thread-self");
-        assert!(net.is_own());
+        assert!(net.is_current());
         let here = std::thread::current().id();
         assert_eq!(net.run(|| std::thread::current().id()), Ok(here));
     }
@@ -74,7 +73,7 @@ mod tests {
     #[test]
     fn a_namespace_that_is_not_there_says_what_would_help() {
         let net = NodeNet::new(Path::new("/proc"), "0");
-        assert!(!net.is_own());
+        assert!(!net.is_current());
         let why = net.run(|| ()).unwrap_err();
         assert!(why.contains("hostNetwork") && !why.contains('\n'), "{why}");
     }

@@ -1,6 +1,6 @@
 //! Queue disciplines, through rtnetlink (`RTM_GETQDISC`; needs no privilege). Layouts are the kernel's UAPI
-//! (`linux/netlink.h`, `linux/rtnetlink.h`, `linux/gen_stats.h`). Only three attributes matter here, so they are picked
-//! out of the messages by hand: whatever else a discipline carries can't make the answer unreadable.
+//! (`linux/netlink.h`, `linux/rtnetlink.h`, `linux/gen_stats.h`). Only three attributes matter here,
+//! so the parser picks them out and skips all others.
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 use std::{
@@ -28,9 +28,9 @@ const TCA_STATS_PKT64: u16 = 8;
 const NLA_FLAGS: u16 = 0xc000;
 const TC_H_ROOT: u32 = 0xffff_ffff;
 const TC_H_INGRESS: u32 = 0xffff_fff1;
-/// The kernel answers at once; this only keeps a broken one from holding the tick.
+/// The kernel answers at once. The timeout keeps a failure from blocking the tick.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// What the kernel fills at most in one go.
+/// Size of the receive buffer, bytes: the longest message of the kernel.
 const BUFFER: usize = 32 << 10;
 
 /// One queue discipline's counters.
@@ -38,9 +38,9 @@ const BUFFER: usize = 32 << 10;
 pub(super) struct Qdisc {
     /// Interface index.
     pub(super) index: u32,
-    /// Of all that leaves the interface, children included.
+    /// The root discipline counts all outgoing packets, those of its children included.
     pub(super) is_root: bool,
-    /// Filters on arrival (`ingress`, `clsact`).
+    /// `ingress` or `clsact`: filters incoming packets.
     pub(super) is_ingress: bool,
     /// `fq_codel`, `tbf` …
     pub(super) kind: String,
@@ -61,10 +61,10 @@ pub(super) struct QdiscSocket {
 }
 
 impl QdiscSocket {
-    /// In the network namespace of this thread.
+    /// Opens a socket in the network namespace of this thread.
     ///
     /// # Errors
-    /// What the kernel said.
+    /// The kernel's refusal.
     pub(super) fn open() -> io::Result<Self> {
         // No protocol means NETLINK_ROUTE.
         let fd = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
@@ -75,7 +75,7 @@ impl QdiscSocket {
     /// All queue disciplines of the namespace.
     ///
     /// # Errors
-    /// What the kernel said, or that its answer makes no sense.
+    /// The kernel's refusal, or a malformed answer.
     pub(super) fn dump(&mut self) -> io::Result<Vec<Qdisc>> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut request = [0u8; HEADER + TCMSG];
@@ -96,9 +96,9 @@ impl QdiscSocket {
     }
 }
 
-/// Takes the messages of one datagram; true with the last. Answers to older requests are skipped.
+/// Parses the messages of one datagram. Returns true after the last message. Skips answers to older requests.
 fn take(mut bytes: &[u8], sequence: u32, all: &mut Vec<Qdisc>) -> io::Result<bool> {
-    let bad = || io::Error::new(io::ErrorKind::InvalidData, "a message of rtnetlink is cut off");
+    let bad = || io::Error::new(io::ErrorKind::InvalidData, "an rtnetlink message is truncated");
     while !bytes.is_empty() {
         let length = u32_at(bytes, 0).ok_or_else(bad)? as usize;
         let message = bytes.get(..length).filter(|_| length >= HEADER).ok_or_else(bad)?;
@@ -140,7 +140,7 @@ impl Qdisc {
     fn statistics(&mut self, kind: u16, value: &[u8]) {
         let at = |offset| u32_at(value, offset).unwrap_or(0);
         match kind {
-            // Bytes (64 bits), packets (32 bits); the latter again in full where they don't fit.
+            // Bytes (64 bits), then packets (32 bits). TCA_STATS_PKT64 has the packets in full if 32 bits overflow.
             TCA_STATS_BASIC if self.packets == 0 => self.packets = at(8).into(),
             TCA_STATS_PKT64 => self.packets = u64_at(value, 0).unwrap_or(self.packets),
             TCA_STATS_QUEUE => {
@@ -155,7 +155,7 @@ impl Qdisc {
     }
 }
 
-/// Attributes of a message: type and value. Ends at the first that is cut off.
+/// Attributes of a message: type and value. Ends at the first truncated one.
 fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::from(u16_at(bytes, 0)?);
@@ -166,7 +166,7 @@ fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-/// Messages and attributes begin at multiples of four.
+/// Messages and attributes are aligned to 4 bytes.
 fn aligned(length: usize) -> usize {
     (length + 3) & !3
 }

@@ -1,8 +1,8 @@
-//! Texts of procfs and sysfs → numbers. Pure; what newer kernels add is ignored.
+//! Contents of procfs and sysfs files → numbers. Pure. Ignores fields that newer kernels add.
 
 use crate::sample::Signal;
 
-/// What reading a text came to; `Err` says what is wrong with it.
+/// Parsed contents, or the reason why they are malformed.
 pub(super) type Parsed<T> = Result<T, String>;
 
 fn number(text: &str) -> Parsed<u64> {
@@ -52,8 +52,8 @@ pub(super) struct SoftnetCpu {
     pub(super) squeezed: u64,
 }
 
-/// `/proc/net/softnet_stat`: one line of hexadecimal numbers per CPU that is on; the 13th is its number (5.14 and later;
-/// before, CPUs are counted, which names the wrong ones when some are off).
+/// `/proc/net/softnet_stat`: one line of hexadecimal numbers per online CPU; the 13th is the CPU's number since 5.14.
+/// Before, the line's index is taken, which is wrong while some CPUs are offline.
 pub(super) fn softnet(text: &str) -> Parsed<Vec<SoftnetCpu>> {
     let row = |(i, line): (usize, &str)| {
         let values = line.split_whitespace().map(hex).collect::<Parsed<Vec<u64>>>()?;
@@ -63,7 +63,7 @@ pub(super) fn softnet(text: &str) -> Parsed<Vec<SoftnetCpu>> {
     text.lines().enumerate().map(row).collect()
 }
 
-/// Sums over the CPUs in `/proc/net/stat/nf_conntrack`; connections are not per CPU.
+/// Sums over the CPUs in `/proc/net/stat/nf_conntrack`. `entries` is not per CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Conntrack {
     pub(super) entries: u64,
@@ -90,8 +90,8 @@ pub(super) fn conntrack(text: &str) -> Parsed<Conntrack> {
     Ok(sum)
 }
 
-/// TCP's counters in `/proc/net/netstat` or `/proc/net/snmp`: for each group a line of names and one of values. Names
-/// are those of [`Signal::source`]; what this kernel lacks is not among them.
+/// TCP counters in `/proc/net/netstat` or `/proc/net/snmp`: per group a line of names and a line of values. Names are
+/// those of [`Signal::source`]. Counters that this kernel lacks are left out.
 pub(super) fn mib(text: &str, wanted: &[Signal]) -> Parsed<Vec<(Signal, u64)>> {
     let mut found = Vec::new();
     let mut lines = text.lines();
@@ -112,7 +112,7 @@ pub(super) fn mib(text: &str, wanted: &[Signal]) -> Parsed<Vec<(Signal, u64)>> {
     Ok(found)
 }
 
-/// TCP in `/proc/net/sockstat`: sockets in use and in TIME_WAIT (this namespace's), and pages (of all).
+/// TCP in `/proc/net/sockstat`: sockets in use and in TIME_WAIT (of this namespace), and pages (of all namespaces).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sockstat {
     pub(super) in_use: u64,
@@ -130,14 +130,14 @@ pub(super) fn sockstat(text: &str) -> Parsed<Sockstat> {
     Ok(Sockstat { in_use: value("inuse")?, time_wait: value("tw")?, pages: value("mem")? })
 }
 
-/// Names in `/proc/net/dev`, in order.
+/// Names in `/proc/net/dev`, sorted.
 pub(super) fn device_names(text: &str) -> Vec<&str> {
     let mut names: Vec<&str> = text.lines().skip(2).filter_map(|l| Some(l.split_once(':')?.0.trim())).collect();
     names.sort_unstable();
     names
 }
 
-/// Counters of one device in `/proc/net/dev`. Dropped packets hold those that the device missed.
+/// Counters of one device in `/proc/net/dev`. Dropped packets include those that the device missed.
 pub(super) fn device_counters(text: &str, name: &str) -> Parsed<Option<[(Signal, u64); 6]>> {
     let is_it = |line: &&str| line.split_once(':').is_some_and(|(device, _)| device.trim() == name);
     let Some(line) = text.lines().skip(2).find(is_it) else { return Ok(None) };
@@ -154,23 +154,23 @@ pub(super) fn device_counters(text: &str, name: &str) -> Parsed<Option<[(Signal,
     ]))
 }
 
-/// Interfaces that a bond is made of (`/proc/net/bonding/*`).
+/// Member interfaces of a bond (`/proc/net/bonding/*`).
 pub(super) fn slaves(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| line.strip_prefix("Slave Interface: ")).map(str::trim)
 }
 
-/// The interface below a VLAN's (`/proc/net/vlan/config`: `eth0.5 | 5 | eth0`).
+/// Parent of a VLAN interface (`/proc/net/vlan/config`: `eth0.5 | 5 | eth0`).
 pub(super) fn vlan_parent<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let mut rows = text.lines().map(|line| line.split('|').map(str::trim));
     rows.find_map(|mut row| row.next().is_some_and(|device| device == name).then(|| row.nth(1)).flatten())
 }
 
-/// Devices that routes lead to.
+/// Devices of the routes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Routes {
-    /// With a default route.
+    /// Devices with a default route.
     pub(super) default: Vec<String>,
-    /// With a route to a whole network: not to a single Pod.
+    /// Devices with a route to a network, not just to a single address such as a Pod's.
     pub(super) networks: Vec<String>,
 }
 
@@ -188,8 +188,8 @@ impl Routes {
         }
     }
 
-    /// `/proc/net/ipv6_route`: destination, its length, …, device as the last; hexadecimal. Link-local and multicast
-    /// routes, which every device has, say nothing.
+    /// `/proc/net/ipv6_route`: destination, its length, …, device as the last; hexadecimal. Skips
+    /// link-local and multicast routes, which every device has.
     pub(super) fn add_v6(&mut self, text: &str) {
         for line in text.lines() {
             let fields: Vec<&str> = line.split_whitespace().collect();

@@ -47,7 +47,7 @@ fn closes_per_second(stage: &Stage) -> u64 {
         // The span that the rate is taken over.
         std::thread::sleep(Duration::from_secs(1));
         watch.read();
-        watch.source.loaded().churn_stats().unwrap().sockets_per_second
+        watch.source.loaded().handshake_stats().unwrap().sockets_per_second
     });
     rates.fold(0.0, f64::max).ceil() as u64
 }

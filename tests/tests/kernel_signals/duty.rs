@@ -105,7 +105,8 @@ fn connections_that_live_in_the_gap_between_two_duty_periods_are_counted_whole()
     let listener = stage.listen(&server);
     let to = stage.address(&server, &listener);
     let (mut at_client, mut at_server) = (Flow::default(), Flow::default());
-    // Far more segments than make an unsampled socket look older than the agent while the probe is attached all the time.
+    // Far more segments than make an unsampled socket look older than the agent while the probe is attached all the
+    // time.
     for _ in 0..12 {
         let mut pair = Pair::open(&stage, &client, &listener, to);
         pair.bulk(16 << 20);

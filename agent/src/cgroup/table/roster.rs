@@ -1,4 +1,4 @@
-//! Which cgroup ids have which directory: the living, and a bounded memory of the dead. Pure.
+//! Directories of cgroup ids: all living ones, and a bounded number of removed ones. Pure.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -7,10 +7,10 @@ use std::{
     sync::Arc,
 };
 
-/// Dead ids that are remembered; the oldest go first. With paths of 200 bytes, some 2 MB.
+/// Maximum number of remembered removed ids; the oldest are dropped first. About 2 MB with paths of 200 bytes.
 pub(super) const MAX_DEAD: usize = 8_192;
 
-/// Living cgroups at most. With paths of 200 bytes, some 20 MB; a kernel with more has a leak of its own.
+/// Maximum number of living cgroups. About 20 MB with paths of 200 bytes; a kernel with more of them leaks cgroups.
 pub(super) const MAX_LIVE: usize = 65_536;
 
 /// A living cgroup.
@@ -22,21 +22,21 @@ pub(super) struct Node {
     pub(super) wd: Option<i32>,
 }
 
-/// What [`Roster::insert`] did.
+/// Result of [`Roster::insert`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Inserted {
-    /// It was known; only its watch may have changed.
+    /// Already known; only its watch may have changed.
     Known,
-    /// New, or back from the dead. Carries the former cgroup of that path when there was one.
+    /// New, or known as removed. Carries the former cgroup of that path, if any.
     New(Option<Node>),
     /// There is no room.
     Full,
 }
 
-/// The book.
+/// Living and removed cgroups.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    /// Path order puts descendants right behind their ancestor.
+    /// In path order, so that descendants follow their ancestor.
     by_path: BTreeMap<Arc<Path>, Node>,
     live: HashMap<u64, Arc<Path>>,
     dead: HashMap<u64, Arc<Path>>,
@@ -45,7 +45,7 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    /// Notes that the directory at `path` exists and has this id and watch.
+    /// Records that the directory at `path` exists and has this id and watch.
     pub(super) fn insert(&mut self, path: &Arc<Path>, node: Node) -> Inserted {
         if let Some(known) = self.by_path.get_mut(path).filter(|n| n.id == node.id) {
             *known = node;
@@ -66,7 +66,7 @@ impl Roster {
         Inserted::New(former)
     }
 
-    /// Notes that the directory at `path` and everything below it is gone; returns what lived there.
+    /// Records that the directory at `path` and its descendants were removed; returns their cgroups.
     pub(super) fn remove(&mut self, path: &Path) -> Vec<Node> {
         let range = (Bound::Included(path), Bound::Unbounded);
         let gone: Vec<Arc<Path>> = self
@@ -104,12 +104,12 @@ impl Roster {
         self.by_path.get(path).copied()
     }
 
-    /// The living, parents before children.
+    /// Living cgroups, parents before children.
     pub(super) fn live(&self) -> impl Iterator<Item = (&Arc<Path>, Node)> {
         self.by_path.iter().map(|(path, node)| (path, *node))
     }
 
-    /// Forgets every watch (the inotify instance is gone).
+    /// Drops all watches, because the inotify instance is gone.
     pub(super) fn unwatch_all(&mut self) {
         for node in self.by_path.values_mut() {
             node.wd = None;

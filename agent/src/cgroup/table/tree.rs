@@ -1,9 +1,6 @@
 //! The cgroup tree and its inotify watches, without the thread that waits for events.
 
-use super::{
-    Missed,
-    roster::{Inserted, MAX_LIVE, Node, Roster},
-};
+use super::roster::{Inserted, MAX_LIVE, Node, Roster};
 use rustix::{
     fd::OwnedFd,
     fs::inotify::{self, ReadFlags, WatchFlags},
@@ -22,7 +19,17 @@ use std::{
 /// Links of a kernfs directory without subdirectories: its name and its own `.`.
 const LEAF_LINKS: u64 = 2;
 
-/// The subtree as last seen.
+/// Cgroups that the table could not name since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Missed {
+    /// Removed before the table could read them.
+    pub vanished: u64,
+    /// Overflows of the kernel's event queue. Each causes a rescan, which misses cgroups that were created and removed
+    /// in between.
+    pub overflows: u64,
+}
+
+/// Last known state of the subtree.
 #[derive(Debug)]
 pub(super) struct Tree {
     /// Top of the subtree.
@@ -34,13 +41,13 @@ pub(super) struct Tree {
     /// Watch descriptor → directory.
     watches: HashMap<i32, Arc<Path>>,
     troubles: Troubles,
-    /// What could not be seen.
+    /// Cgroups that could not be named.
     pub(super) missed: Missed,
-    /// Rises whenever a cgroup comes or goes.
+    /// Increases whenever a cgroup is created or removed.
     pub(super) generation: u64,
 }
 
-/// What keeps the table from being current by itself.
+/// Reasons why inotify does not keep the table current.
 #[derive(Debug, Default)]
 struct Troubles {
     inotify: Option<String>,
@@ -52,7 +59,7 @@ struct Troubles {
 }
 
 impl Tree {
-    /// Nothing seen yet. `inotify` is an instance to put watches on, or why there is none.
+    /// An empty tree. `inotify` is the instance for its watches, or the reason why there is none.
     pub(super) fn new(root: PathBuf, inotify: Result<Arc<OwnedFd>, String>) -> Self {
         let (inotify, trouble) = match inotify {
             Ok(fd) => (Some(fd), None),
@@ -69,15 +76,16 @@ impl Tree {
         }
     }
 
-    /// Why the table needs rescans; `None` when it is current by itself.
+    /// Why the table needs rescans. `None`: inotify keeps it current.
     pub(super) fn degraded(&self) -> Option<String> {
         let Troubles { inotify, watch, list, full } = &self.troubles;
-        let full = full.then(|| format!("more than {MAX_LIVE} cgroups: the rest has no names; remove unused cgroups"));
+        let full =
+            full.then(|| format!("more than {MAX_LIVE} cgroups: the others have no names; remove unused cgroups"));
         let all: Vec<&str> = [inotify, watch, list, &full].into_iter().flatten().map(String::as_str).collect();
         (!all.is_empty()).then(|| all.join("; "))
     }
 
-    /// Gives up on events: from now on only scans.
+    /// Stops using inotify: only scans update the tree from now on.
     pub(super) fn stop_watching(&mut self, why: String) {
         self.inotify = None;
         self.watches.clear();
@@ -85,7 +93,7 @@ impl Tree {
         self.troubles.inotify = Some(why);
     }
 
-    /// False when the top of the subtree is gone or another directory than the one known.
+    /// Whether the top of the subtree is still the known directory.
     pub(super) fn root_unchanged(&self) -> bool {
         let now = fs::symlink_metadata(&self.root).ok().map(|m| m.ino());
         now.is_some() && now == self.roster.node(&self.root).map(|n| n.id)
@@ -104,7 +112,7 @@ impl Tree {
         self.troubles.list = None;
         self.troubles.full = false;
         let seen = self.discover(self.root.clone());
-        // A directory that could not be listed hides its children: they are unseen, not gone.
+        // The children of a directory that can't be listed are hidden, not removed.
         if self.troubles.list.is_none() {
             let gone: Vec<_> =
                 self.roster.live().filter(|(_, n)| !seen.contains(&n.id)).map(|(p, _)| p.clone()).collect();
@@ -115,7 +123,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Takes one inotify event.
+    /// Processes one inotify event.
     pub(super) fn on_event(&mut self, wd: i32, flags: ReadFlags, name: Option<&OsStr>) {
         if flags.contains(ReadFlags::QUEUE_OVERFLOW) {
             self.missed.overflows += 1;
@@ -127,13 +135,13 @@ impl Tree {
         let Some(dir) = self.watches.get(&wd).cloned() else { return };
         if flags.contains(ReadFlags::IGNORED) {
             self.watches.remove(&wd);
-            // Not asked for, so the directory went without its parent's event: the top of the subtree.
+            // Nobody removed the watch, so the directory was removed without an event of its parent: the subtree's top.
             self.update(dir);
         } else if let Some(name) = name.filter(|_| flags.contains(ReadFlags::ISDIR)) {
             if flags.contains(ReadFlags::CREATE) {
                 self.discover(dir.join(name).into());
             } else if flags.contains(ReadFlags::DELETE) {
-                // By now there may be a new directory of that name.
+                // A new directory may already have that name.
                 self.update(dir.join(name).into());
             }
         }
@@ -148,9 +156,9 @@ impl Tree {
         }
     }
 
-    /// Notes a directory and everything below it; returns the ids seen.
+    /// Records a directory and its descendants; returns their ids.
     ///
-    /// The watch comes before the listing, so a child made in between is seen by one of them, if not by both.
+    /// It adds the watch before it lists the directory, so that one of them catches a child created in between.
     fn discover(&mut self, top: Arc<Path>) -> HashSet<u64> {
         let mut seen = HashSet::new();
         let mut todo = vec![top];
@@ -226,7 +234,7 @@ impl Tree {
                 self.watches.insert(wd, path.clone());
                 Some(wd)
             }
-            // The caller's stat tells these apart.
+            // The caller's stat distinguishes these.
             Err(Errno::NOENT | Errno::NODEV | Errno::NOTDIR) => None,
             Err(e) => {
                 self.troubles.watch = Some(match e {
@@ -238,13 +246,13 @@ impl Tree {
         }
     }
 
-    /// Removes a watch; kernfs keeps the inode of a removed directory for as long as it is watched.
+    /// Removes a watch. Otherwise kernfs keeps the inode of a removed directory.
     fn unwatch(&mut self, wd: Option<i32>) {
         if let Some(wd) = wd
             && self.watches.remove(&wd).is_some()
             && let Some(inotify) = &self.inotify
         {
-            // EINVAL: the kernel was faster.
+            // EINVAL: the kernel removed it already.
             let _ = inotify::remove_watch(inotify, wd);
         }
     }

@@ -75,7 +75,7 @@ enum Link {
     Continuous(#[expect(dead_code, reason = "closing it detaches the program")] OwnedFd, Instant),
     /// On a duty cycle.
     Cycling(JoinHandle<()>),
-    /// The thread panicked, with this message. Nothing restarts it yet.
+    /// The thread panicked, with this message. It stays off until the duty cycle changes.
     Failed(String),
 }
 
@@ -160,7 +160,7 @@ impl DutyProbe {
         self.shared.state().error.take().map_or(Ok(()), Err)
     }
 
-    /// Takes note of a thread that ended without being stopped.
+    /// Detects a thread that panicked. A restart of the thread belongs here.
     fn reap(&mut self) {
         if !matches!(&self.link, Link::Cycling(thread) if thread.is_finished()) {
             return;
@@ -168,9 +168,8 @@ impl DutyProbe {
         if let Link::Cycling(thread) = std::mem::replace(&mut self.link, Link::Detached)
             && let Err(panic) = thread.join()
         {
-            let why = format!("the thread {} panicked: {}", self.timing.thread, panic_message(&*panic));
             self.shared.state().stats.failures += 1;
-            self.link = Link::Failed(why);
+            self.link = Link::Failed(panic_text(self.timing.thread, &*panic));
         }
     }
 
@@ -182,8 +181,7 @@ impl DutyProbe {
                 self.shared.state().is_stopped = true;
                 self.shared.stopped.notify_all();
                 if let Err(panic) = thread.join() {
-                    let why = format!("the thread {} panicked: {}", self.timing.thread, panic_message(&*panic));
-                    self.shared.fail(io::Error::other(why));
+                    self.shared.fail(io::Error::other(panic_text(self.timing.thread, &*panic)));
                 }
                 self.shared.state().is_stopped = false;
             }
@@ -206,13 +204,14 @@ impl Drop for DutyProbe {
     }
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
+fn panic_text(thread: &str, panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the thread {thread} panicked: {}", text.unwrap_or("no message"))
 }
 
-/// Runs the duty cycle until it is stopped. A gap follows from the real length of the period before it, so that the share
-/// holds on a busy machine too.
+/// Runs the duty cycle until it is stopped. A gap follows from the real length of the period before it, so that the
+/// share holds on a busy machine too.
 fn run(attach: &Attach, timing: Timing, shared: &Shared) {
     if timing.is_jittered {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);

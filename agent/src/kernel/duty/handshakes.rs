@@ -1,5 +1,5 @@
-//! The handshake probe, which sees every TCP state change. Under high churn it runs on a duty cycle, and short sockets are
-//! sampled.
+//! The handshake probe, which sees every TCP state change. Under high churn it runs on a duty cycle, and short sockets
+//! are sampled.
 
 use super::{
     cycle::{Attach, DutyProbe, Timing},
@@ -77,8 +77,8 @@ impl HandshakeProbe {
     }
 
     /// Takes the number of closed sockets so far. A change of the duty cycle detaches the probe until
-    /// [`HandshakeProbe::start`], so that the programs learn the new duty first: a handshake must not have weight 8 while
-    /// all are observed.
+    /// [`HandshakeProbe::start`], so that the programs learn the new duty first: a handshake must not have weight 8
+    /// while all are observed.
     pub(in crate::kernel) fn follow(&mut self, now: Duration, closed: u64) {
         let rate = self.closed.update(now, closed, 1.0);
         if let Some(churn) = &mut self.churn {

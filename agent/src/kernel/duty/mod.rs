@@ -19,17 +19,9 @@ mod rtt;
 mod scheduler;
 mod threshold;
 
-use netwhy_abi::DutyCycle;
-use serde::Serializer;
-
 pub(super) use cycle::Attach;
 pub use handshakes::HandshakeStats;
 pub(super) use handshakes::{FAILURES_PROGRAM, HANDSHAKE_PROGRAM, HandshakeProbe};
 pub use rtt::RttStats;
 pub(super) use rtt::{RTT_PROGRAM, RttLimits, RttProbe};
 pub(super) use scheduler::SchedulerProbe;
-
-/// Writes a duty cycle as a ratio: 0.125 for 1/8.
-fn as_ratio<S: Serializer>(cycle: &DutyCycle, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(cycle.ratio())
-}

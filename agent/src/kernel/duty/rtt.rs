@@ -1,19 +1,18 @@
 //! The RTT probe, which sees every segment that an established socket receives.
 
 use super::{
-    as_ratio,
     cycle::{Attach, DutyProbe, Timing},
     threshold::{RateMeter, RateThreshold},
 };
 use netwhy_abi::{Duty, DutyCycle, RTT_DUTY_CYCLE};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::{io, sync::Arc, time::Duration};
 
 /// Name of the program.
 pub(in crate::kernel) const RTT_PROGRAM: &str = "nw_rtt";
 
-/// Duty cycle above the second threshold. Each duty period holds thousands of segments. Sockets that are mostly idle get
-/// fewer samples, apart from those of walks.
+/// Duty cycle above the second threshold. Each duty period holds thousands of segments. Sockets that are mostly idle
+/// get fewer samples, apart from those of walks.
 const LOW_DUTY_CYCLE: DutyCycle = DutyCycle::one_in(32);
 
 /// A window of judgement of 10 s holds 20 periods at 1/8.
@@ -151,6 +150,11 @@ impl Share {
         self.low.update(now, rate);
         self.cycle()
     }
+}
+
+/// Writes a duty cycle as a ratio: 0.125 for 1/8.
+fn as_ratio<S: Serializer>(cycle: &DutyCycle, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(cycle.ratio())
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use crate::sample::{CgroupFacts, HostSample};
 use netwhy_abi::DutyCycle;
 use std::{io, sync::Arc, time::Duration};
 
-/// Under CPU pressure the probe observes waits for one second in ten, at a tenth of the cost. A window of judgement of 10 s
-/// holds one such second; a shorter one may hold none.
+/// Under CPU pressure the probe observes waits for one second in ten, at a tenth of the cost. A window of judgement of
+/// 10 s holds one such second; a shorter one may hold none.
 const DUTY_CYCLE: DutyCycle = DutyCycle::one_in(10);
 
 const TIMING: Timing = Timing { thread: "netwhy-sched", period: Duration::from_secs(1), is_jittered: false };
