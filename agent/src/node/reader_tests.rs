@@ -99,7 +99,7 @@ fn without_the_nodes_sysfs_interfaces_are_counted_from_procfs_and_it_is_said() {
     node.write("proc/1/net/route", "Iface\neth0 0 0 1 0 0 0 00000000 0 0 0\n");
     node.write("proc/1/net/dev", "Inter-|\n face |\n  eth0: 1 10 1 7 0 0 0 0 1 20 2 8 0 0 0 0\n");
     let sample = node.reader().read(Duration::from_secs(1));
-    let why = "packets, errors and drops only";
+    let why = "only packets, errors and drops";
     assert!(
         matches!(&sample.states[&Group::Devices], State::Unsupported(w) if w.contains(why) && w.contains("--sysfs"))
     );
