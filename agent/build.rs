@@ -20,13 +20,15 @@ mod ebpf {
     /// `cargo xtask` holds this lock while it installs `bpf-linker`, so that the crates compile meanwhile.
     const LOCK: &str = "../target/ebpf-toolchain.lock";
     /// Settings for the cargo that builds the kernel programs, and for no other.
-    const CARGO: [(&str, &str); 3] = [
+    const CARGO: [(&str, &str); 4] = [
         // The object names its source files, for the verifier's log. Without this machine's folders it is the same
         // everywhere.
         ("CARGO_UNSTABLE_TRIM_PATHS", "true"),
         ("CARGO_PROFILE_RELEASE_TRIM_PATHS", "all"),
         // aya-build prints all of cargo's output as warnings: errors and warnings stay, progress goes.
         ("CARGO_TERM_QUIET", "true"),
+        // Whoever reads the progress of the build as a whole asks cargo for a progress bar: this cargo draws none.
+        ("CARGO_TERM_PROGRESS_WHEN", "never"),
     ];
 
     pub(crate) fn build() -> anyhow::Result<()> {

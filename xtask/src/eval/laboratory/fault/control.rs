@@ -90,27 +90,7 @@ impl Control {
                 let to = world.address("store-f")?;
                 extra(world, "web-e", "bulk", &format!("bulk --to {to}:{STORE} --rate-mbit 250 --cc cubic"))
             }
-            Incast => {
-                let to = world.address("store-b")?;
-                let line = format!("bulk --to {to}:{STORE} --bytes 1000000 --cc cubic");
-                let mut next = Duration::ZERO;
-                Ok(Active::default().and_tick(move |world, since| {
-                    if since >= next {
-                        next = since + Duration::from_secs(2);
-                        for pod in ["web-a", "web-c", "web-d", "web-e", "web-g", "web-h"] {
-                            world.launch(&format!("{pod}.incast"), pod, &words(&line))?;
-                        }
-                    }
-                    Ok(())
-                }))
-                .map(|active| {
-                    active.heal_by(|world| {
-                        ["web-a", "web-c", "web-d", "web-e", "web-g", "web-h"]
-                            .iter()
-                            .try_for_each(|pod| world.stop(&format!("{pod}.incast")).map(drop))
-                    })
-                })
-            }
+            Incast => incast(world),
             BusyWithoutVictim => {
                 let active = batch(world, "d", "batch-d", "spin --threads 2")?;
                 world.pod("batch-d")?.set_cpu_request(Some(0))?;
@@ -128,85 +108,116 @@ impl Control {
                 let line = format!("client --to {to}:{port} --connections 20 --timeout-ms 20000");
                 Ok(server.and(extra(world, "web-a", "poll", &line)?))
             }
-            RollingRestart => {
-                let mut left = vec!["api-g", "api-b"];
-                Ok(Active::default().and_tick(move |world, since| {
-                    let due = since > Duration::from_secs(2 + 5 * (2 - left.len() as u64));
-                    if let (true, Some(pod)) = (due, left.pop()) {
-                        let spec = world.stop(pod)?;
-                        world.restart(pod, &spec)?;
-                    }
-                    Ok(())
-                }))
-            }
-            PodChurn => {
-                let to = world.address("api-e")?;
-                let line = format!("client --to {to}:{API} --rate 50 --cc cubic");
-                let (mut number, mut last) = (0, None::<String>);
-                world.add_pod("a", "job-0")?;
-                world.remove_pod("job-0")?;
-                let mut next = Duration::ZERO;
-                Ok(Active::default()
-                    .and_tick(move |world, since| {
-                        if since < next {
-                            return Ok(());
-                        }
-                        next = since + Duration::from_millis(1500);
-                        if let Some(old) = last.take() {
-                            world.stop(&old)?;
-                            world.remove_pod(&old)?;
-                        }
-                        number += 1;
-                        let pod = format!("job-{number}");
-                        world.add_pod("a", &pod)?;
-                        world.launch(&pod, &pod, &words(&line))?;
-                        last = Some(pod);
-                        Ok(())
-                    })
-                    .heal_by(|world| world.remove_pods("job-")))
-            }
-            HealthCheckResets => {
-                let apis = ["api-a", "api-b", "api-f"].map(|pod| world.address(pod));
-                let to =
-                    apis.into_iter().map(|ip| ip.map(|ip| format!(" --to {ip}:{API}"))).collect::<Result<String>>()?;
-                extra(world, "web-d", "probe", &format!("client{to} --rate 3 --close=reset"))
-            }
-            LoadStep => {
-                let apis = ["api-b", "api-c", "api-e", "api-g", "api-h"].map(|pod| world.address(pod));
-                let to =
-                    apis.into_iter().map(|ip| ip.map(|ip| format!(" --to {ip}:{API}"))).collect::<Result<String>>()?;
-                extra(
-                    world,
-                    "web-a",
-                    "step",
-                    &format!("client{to} --connections 4 --rate 800 --response-bytes 4000 --cc cubic"),
-                )
-            }
+            RollingRestart => rolling_restart(),
+            PodChurn => pod_churn(world),
+            HealthCheckResets => health_check_resets(world),
+            LoadStep => load_step(world),
             SelfLoss => self_loss(world),
             CrossZoneDelay => cross_zone(world),
-            Pauses => {
-                let mut stopped: Option<Duration> = None;
-                Ok(Active::default()
-                    .and_tick(move |world, since| {
-                        let phase = since.as_secs_f64() % 6.0;
-                        if stopped.is_none() && phase > 2.0 && phase < 3.0 {
-                            world.signal("api-c", rustix::process::Signal::STOP)?;
-                            std::thread::sleep(Duration::from_millis(200));
-                            world.signal("api-c", rustix::process::Signal::CONT)?;
-                            stopped = Some(since);
-                        } else if phase > 4.0 {
-                            stopped = None;
-                        }
-                        Ok(())
-                    })
-                    .heal_by(|world| world.signal("api-c", rustix::process::Signal::CONT)))
-            }
+            Pauses => pauses(),
             AgentRestart => {
                 world.agents_mut()?.restart("c")?;
                 Ok(Active::default())
             }
         }
     }
+}
+
+/// Six Nodes send 1 MB each to one Node, every 2 s.
+fn incast(world: &World) -> Result<Active> {
+    let to = world.address("store-b")?;
+    let line = format!("bulk --to {to}:{STORE} --bytes 1000000 --cc cubic");
+    let mut next = Duration::ZERO;
+    Ok(Active::default().and_tick(move |world, since| {
+        if since >= next {
+            next = since + Duration::from_secs(2);
+            for pod in ["web-a", "web-c", "web-d", "web-e", "web-g", "web-h"] {
+                world.launch(&format!("{pod}.incast"), pod, &words(&line))?;
+            }
+        }
+        Ok(())
+    }))
+    .map(|active| {
+        active.heal_by(|world| {
+            ["web-a", "web-c", "web-d", "web-e", "web-g", "web-h"]
+                .iter()
+                .try_for_each(|pod| world.stop(&format!("{pod}.incast")).map(drop))
+        })
+    })
+}
+
+/// Restarts two servers, 5 s apart.
+fn rolling_restart() -> Result<Active> {
+    let mut left = vec!["api-g", "api-b"];
+    Ok(Active::default().and_tick(move |world, since| {
+        let due = since > Duration::from_secs(2 + 5 * (2 - left.len() as u64));
+        if let (true, Some(pod)) = (due, left.pop()) {
+            let spec = world.stop(pod)?;
+            world.restart(pod, &spec)?;
+        }
+        Ok(())
+    }))
+}
+
+/// Replaces a Pod with a new one every 1.5 s.
+fn pod_churn(world: &mut World) -> Result<Active> {
+    let to = world.address("api-e")?;
+    let line = format!("client --to {to}:{API} --rate 50 --cc cubic");
+    let (mut number, mut last) = (0, None::<String>);
+    world.add_pod("a", "job-0")?;
+    world.remove_pod("job-0")?;
+    let mut next = Duration::ZERO;
+    Ok(Active::default()
+        .and_tick(move |world, since| {
+            if since < next {
+                return Ok(());
+            }
+            next = since + Duration::from_millis(1500);
+            if let Some(old) = last.take() {
+                world.stop(&old)?;
+                world.remove_pod(&old)?;
+            }
+            number += 1;
+            let pod = format!("job-{number}");
+            world.add_pod("a", &pod)?;
+            world.launch(&pod, &pod, &words(&line))?;
+            last = Some(pod);
+            Ok(())
+        })
+        .heal_by(|world| world.remove_pods("job-")))
+}
+
+/// Health checks that end each connection with a reset.
+fn health_check_resets(world: &mut World) -> Result<Active> {
+    let apis = ["api-a", "api-b", "api-f"].map(|pod| world.address(pod));
+    let to = apis.into_iter().map(|ip| ip.map(|ip| format!(" --to {ip}:{API}"))).collect::<Result<String>>()?;
+    extra(world, "web-d", "probe", &format!("client{to} --rate 3 --close=reset"))
+}
+
+/// One web Pod sends five times as many requests.
+fn load_step(world: &mut World) -> Result<Active> {
+    let apis = ["api-b", "api-c", "api-e", "api-g", "api-h"].map(|pod| world.address(pod));
+    let to = apis.into_iter().map(|ip| ip.map(|ip| format!(" --to {ip}:{API}"))).collect::<Result<String>>()?;
+    extra(world, "web-a", "step", &format!("client{to} --connections 4 --rate 800 --response-bytes 4000 --cc cubic"))
+}
+
+/// Stops a server for 200 ms, every 6 s.
+fn pauses() -> Result<Active> {
+    let mut stopped: Option<Duration> = None;
+    Ok(Active::default()
+        .and_tick(move |world, since| {
+            let phase = since.as_secs_f64() % 6.0;
+            if stopped.is_none() && phase > 2.0 && phase < 3.0 {
+                world.signal("api-c", rustix::process::Signal::STOP)?;
+                std::thread::sleep(Duration::from_millis(200));
+                world.signal("api-c", rustix::process::Signal::CONT)?;
+                stopped = Some(since);
+            } else if phase > 4.0 {
+                stopped = None;
+            }
+            Ok(())
+        })
+        .heal_by(|world| world.signal("api-c", rustix::process::Signal::CONT)))
 }
 
 fn words(line: &str) -> Vec<&str> {

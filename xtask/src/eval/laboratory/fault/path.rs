@@ -65,16 +65,7 @@ impl PathFault {
                 let out = (*way != Way::In).then(|| at_port(world, node, Way::Out, &drop)).transpose()?;
                 Ok(into.into_iter().chain(out).fold(Active::default(), Active::and))
             }
-            PairLoss(a, b, percent) => {
-                let (a, b) = (world.lab().node(a)?, world.lab().node(b)?);
-                let (a, b) = (world.lab().net().range(a), world.lab().net().range(b));
-                let random = random(*percent);
-                let rules = [
-                    format!("ip saddr {a} ip daddr {b} {random} drop"),
-                    format!("ip saddr {b} ip daddr {a} {random} drop"),
-                ];
-                forwarded(world, &rules)
-            }
+            PairLoss(a, b, percent) => pair_loss(world, a, b, *percent),
             ZoneLoss(percent) => {
                 let (up, down) = world.lab().net().trunk(1);
                 let random = random(*percent);
@@ -108,20 +99,7 @@ impl PathFault {
             }
             Blackhole(node) => at_port(world, node, Way::In, "meta protocol ip drop"),
             MtuBlackhole(node) => at_port(world, node, Way::Out, "meta protocol ip meta length > 1300 drop"),
-            LinkFlap(node) => {
-                let (switch, port) = (world.lab().net().switch().to_owned(), world.lab().node(node)?.port.clone());
-                let set = move |state: &str| run(&["ip", "-n", &switch, "link", "set", "dev", &port, state]).map(drop);
-                let (mut is_down, up) = (false, set.clone());
-                let flap = move |_: &mut World, since: std::time::Duration| {
-                    let down = since.as_secs_f64() % FLAP_PERIOD < FLAP_DOWN;
-                    if down != is_down {
-                        is_down = down;
-                        set(if down { "down" } else { "up" })?;
-                    }
-                    Ok(())
-                };
-                Ok(Active::default().and_tick(flap).heal_by(move |_| up("up")))
-            }
+            LinkFlap(node) => link_flap(world, node),
             SynDrop(pod) => {
                 let address = world.address(pod)?;
                 forwarded(world, &[format!("ip daddr {address} tcp flags & (syn|ack) == syn drop")])
@@ -197,6 +175,32 @@ impl PathFault {
             ZoneLoss(_) => vec!["a".to_owned()],
         }
     }
+}
+
+/// Takes a Node's link down and up again.
+fn link_flap(world: &World, node: &str) -> Result<Active> {
+    let (switch, port) = (world.lab().net().switch().to_owned(), world.lab().node(node)?.port.clone());
+    let set = move |state: &str| run(&["ip", "-n", &switch, "link", "set", "dev", &port, state]).map(drop);
+    let (mut is_down, up) = (false, set.clone());
+    let flap = move |_: &mut World, since: std::time::Duration| {
+        let down = since.as_secs_f64() % FLAP_PERIOD < FLAP_DOWN;
+        if down != is_down {
+            is_down = down;
+            set(if down { "down" } else { "up" })?;
+        }
+        Ok(())
+    };
+    Ok(Active::default().and_tick(flap).heal_by(move |_| up("up")))
+}
+
+/// Drops packets between two Nodes, both ways.
+fn pair_loss(world: &World, a: &str, b: &str, percent: f64) -> Result<Active> {
+    let (a, b) = (world.lab().node(a)?, world.lab().node(b)?);
+    let (a, b) = (world.lab().net().range(a), world.lab().net().range(b));
+    let random = random(percent);
+    let rules =
+        [format!("ip saddr {a} ip daddr {b} {random} drop"), format!("ip saddr {b} ip daddr {a} {random} drop")];
+    forwarded(world, &rules)
 }
 
 /// The nft expression that is true for this share of packets, %.

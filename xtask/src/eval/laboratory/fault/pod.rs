@@ -58,41 +58,9 @@ use PodFault::*;
 impl PodFault {
     pub(super) fn inject(&self, world: &mut World) -> Result<Active> {
         match self {
-            CpuQuota(pod, percent) => {
-                let work_us = 1.5 * percent * 1e4 / REQUESTS - OVERHEAD_US;
-                world.pod(pod)?.set_cpu_quota(Some(percent / 100.0))?;
-                let healed = pod.clone();
-                let active = Active::default().heal_by(move |world| world.pod(&healed)?.set_cpu_quota(None).map(drop));
-                let told = tell(world, pod, &format!("work-us {work_us:.0}"), &format!("work-us {USUAL_WORK_US}"))?;
-                Ok(active.and(told))
-            }
-            MemoryThrash(pod) => {
-                world.pod(pod)?.set_memory_limit(Some(THRASH_LIMIT_MB << 20))?;
-                let healed = pod.clone();
-                let active = Active::default().heal_by(move |world| world.pod(&healed)?.set_memory_limit(None));
-                let mut active = active;
-                for reader in ["one", "other"] {
-                    let file = machine::scratch("thrash")?;
-                    let line = format!("disk --file {file} --mbytes {THRASH_FILE_MB}");
-                    active = active.and(run_as(world, pod, reader, &line)?);
-                }
-                Ok(active)
-            }
-            OomLoop(pod) => {
-                world.pod(pod)?.set_memory_limit(Some(OOM_LIMIT_MB << 20))?;
-                let healed = pod.clone();
-                let active = Active::default().heal_by(move |world| world.pod(&healed)?.set_memory_limit(None));
-                let (name, line) = (format!("{pod}.beside"), format!("memory --mbytes {OOM_TAKES_MB}"));
-                let active = active.and(run_beside(world, pod, &line)?);
-                let pod = pod.clone();
-                Ok(active.and_tick(move |world, _| {
-                    // A restart policy of Always.
-                    if world.has_ended(&name) {
-                        world.launch(&name, &pod, &line.split(' ').collect::<Vec<_>>())?;
-                    }
-                    Ok(())
-                }))
-            }
+            CpuQuota(pod, percent) => cpu_quota(world, pod, *percent),
+            MemoryThrash(pod) => memory_thrash(world, pod),
+            OomLoop(pod) => oom_loop(world, pod),
             IoThrottle(pod, kbytes) => {
                 let (device, file) = (machine::scratch_device()?, machine::scratch("io")?);
                 world.pod(pod)?.set_read_limit(&device, Some(kbytes * 1000))?;
@@ -103,28 +71,7 @@ impl PodFault {
             SlowReader(pod, bytes) => {
                 tell(world, pod, &format!("slow-bytes-per-second {bytes}"), "slow-bytes-per-second 0")
             }
-            SmallSendBuffer(pod, bytes) => {
-                let node = world.lab().node(node_of(pod))?.clone();
-                let spec = world.stop(pod)?;
-                let to = world.address("store-f")?;
-                // The distance has always been there for the agents: what changes is the buffer.
-                let delayed = super::PathFault::NodeDelay(node.name, 5.0).inject(world)?;
-                world.restart(pod, &spec)?;
-                if let Err(error) = world.start_agents() {
-                    return delayed.heal(world).and(Err(error));
-                }
-                world.stop(pod)?;
-                let line = format!(
-                    "bulk --to {to}:{STORE} --send-buffer {bytes} --pace-mbit 512 --cc cubic --timeout-ms 8000"
-                );
-                world.start(pod, pod, &line.split(' ').collect::<Vec<_>>())?;
-                let pod = pod.clone();
-                let restart = Active::default().heal_by(move |world| {
-                    world.stop(&pod)?;
-                    world.restart(&pod, &spec)
-                });
-                Ok(delayed.and(restart).finish_by(World::start_agents))
-            }
+            SmallSendBuffer(pod, bytes) => small_send_buffer(world, pod, *bytes),
             AcceptQueue(pod) => {
                 let backlog = tell(world, pod, "backlog 1", "backlog 1024")?;
                 Ok(backlog.and(tell(world, pod, "accept off", "accept on")?))
@@ -193,6 +140,69 @@ impl PodFault {
             ExternalSlow(_) => vec!["a".to_owned()],
         }
     }
+}
+
+/// Limits a Pod to a share of a CPU, and gives each request work for half as much again.
+fn cpu_quota(world: &mut World, pod: &str, percent: f64) -> Result<Active> {
+    let work_us = 1.5 * percent * 1e4 / REQUESTS - OVERHEAD_US;
+    world.pod(pod)?.set_cpu_quota(Some(percent / 100.0))?;
+    let healed = pod.to_owned();
+    let active = Active::default().heal_by(move |world| world.pod(&healed)?.set_cpu_quota(None).map(drop));
+    let told = tell(world, pod, &format!("work-us {work_us:.0}"), &format!("work-us {USUAL_WORK_US}"))?;
+    Ok(active.and(told))
+}
+
+/// Two programs read more than the page cache of a Pod may hold.
+fn memory_thrash(world: &mut World, pod: &str) -> Result<Active> {
+    world.pod(pod)?.set_memory_limit(Some(THRASH_LIMIT_MB << 20))?;
+    let healed = pod.to_owned();
+    let active = Active::default().heal_by(move |world| world.pod(&healed)?.set_memory_limit(None));
+    let mut active = active;
+    for reader in ["one", "other"] {
+        let file = machine::scratch("thrash")?;
+        let line = format!("disk --file {file} --mbytes {THRASH_FILE_MB}");
+        active = active.and(run_as(world, pod, reader, &line)?);
+    }
+    Ok(active)
+}
+
+/// Starts a program that needs more memory than its Pod may have, again after each kill.
+fn oom_loop(world: &mut World, pod: &str) -> Result<Active> {
+    world.pod(pod)?.set_memory_limit(Some(OOM_LIMIT_MB << 20))?;
+    let healed = pod.to_owned();
+    let active = Active::default().heal_by(move |world| world.pod(&healed)?.set_memory_limit(None));
+    let (name, line) = (format!("{pod}.beside"), format!("memory --mbytes {OOM_TAKES_MB}"));
+    let active = active.and(run_beside(world, pod, &line)?);
+    let pod = pod.to_owned();
+    Ok(active.and_tick(move |world, _| {
+        // A restart policy of Always.
+        if world.has_ended(&name) {
+            world.launch(&name, &pod, &line.split(' ').collect::<Vec<_>>())?;
+        }
+        Ok(())
+    }))
+}
+
+/// Restarts a stream with a small send buffer on a path of 5 ms each way.
+fn small_send_buffer(world: &mut World, pod: &str, bytes: u64) -> Result<Active> {
+    let node = world.lab().node(node_of(pod))?.clone();
+    let spec = world.stop(pod)?;
+    let to = world.address("store-f")?;
+    // The distance has always been there for the agents: what changes is the buffer.
+    let delayed = super::PathFault::NodeDelay(node.name, 5.0).inject(world)?;
+    world.restart(pod, &spec)?;
+    if let Err(error) = world.start_agents() {
+        return delayed.heal(world).and(Err(error));
+    }
+    world.stop(pod)?;
+    let line = format!("bulk --to {to}:{STORE} --send-buffer {bytes} --pace-mbit 512 --cc cubic --timeout-ms 8000");
+    world.start(pod, pod, &line.split(' ').collect::<Vec<_>>())?;
+    let pod = pod.to_owned();
+    let restart = Active::default().heal_by(move |world| {
+        world.stop(&pod)?;
+        world.restart(&pod, &spec)
+    });
+    Ok(delayed.and(restart).finish_by(World::start_agents))
 }
 
 /// Tells a Pod's program to behave otherwise, and how it did before.
