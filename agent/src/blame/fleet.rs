@@ -27,8 +27,8 @@ impl PodId {
     }
 }
 
-/// Data sent from one Node to one peer in the window, as the sender's agent counted it. One row per pair of Nodes, or one
-/// per pair of Pods: rows of the same pair of Nodes add up.
+/// Data sent from one Node to one peer in the window, as the sender's agent counted it. One row per pair of Nodes, or
+/// one per pair of Pods: rows of the same pair of Nodes add up.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Edge {
     /// Sender, a Node.
@@ -143,8 +143,8 @@ impl Fleet {
         PodId(NonZeroU32::MIN.saturating_add(index))
     }
 
-    /// Records that this Node's agent answered: its edges are complete. A Node without an answer is judged by the traffic
-    /// that its peers send to it.
+    /// Records that this Node's agent answered: its edges are complete. A Node without an answer is judged by the
+    /// traffic that its peers send to it.
     pub fn set_heard(&mut self, node: EndId) {
         self.ends[node.index()].heard = true;
     }

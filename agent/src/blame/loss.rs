@@ -2,8 +2,8 @@
 
 use super::{fleet::Edge, parameters::Parameters, signal::Signal, verdict::Symptom};
 
-/// Additional episodes per segment of the hypotheses, a factor 3 apart. A fault between two of them loses at most 15 % of
-/// the evidence.
+/// Additional episodes per segment of the hypotheses, a factor 3 apart. A fault between two of them loses at most 15 %
+/// of the evidence.
 pub(super) const LEVELS: [f32; 4] = [0.0015, 0.0045, 0.0135, 0.04];
 /// Episodes that a fault should cause on a peer's edges before their absence counts.
 const SHOWN: f64 = 2.0;
@@ -61,9 +61,9 @@ impl<'a> Loss<'a> {
         f64::from(nats.min(self.most_nats(edge, normal)))
     }
 
-    /// Upper bound of a row's evidence for its own path, nats. All episodes but one on each other lossy conversation may be
-    /// one burst, at odds e^−cap and geometric in length. The rest has a chance of at most (λ/(λ+r))^left. Without a
-    /// baseline nobody knows that the row is unusual.
+    /// Upper bound of a row's evidence for its own path, nats. All episodes but one on each other lossy conversation
+    /// may be one burst, at odds e^−cap and geometric in length. The rest has a chance of at most (λ/(λ+r))^left.
+    /// Without a baseline nobody knows that the row is unusual.
     fn most_nats(&self, edge: &Edge, normal: f32) -> f32 {
         let Parameters { edge_cap, burst_episodes, .. } = self.parameters;
         let (_, shape) = self.normal(edge);
@@ -160,8 +160,8 @@ const SAMPLE: usize = 65_536;
 /// Median of |z| of a standard normal.
 const NORMAL_MEDIAN: f32 = 0.6745;
 
-/// Squared coefficient of variation `d` of the edges' rates, such that the median of `|e − λ| / √(λ + λ²·d)` is that of a
-/// normal distribution. A few faulty components do not raise a median.
+/// Squared coefficient of variation `d` of the edges' rates, such that the median of `|e − λ| / √(λ + λ²·d)` is that
+/// of a normal distribution. A few faulty components do not raise a median.
 pub(super) fn dispersion(edges: &[Edge], parameters: &Parameters) -> f32 {
     let plain = Loss::new(parameters, parameters.default_dispersion);
     let step = edges.len().div_ceil(SAMPLE).max(1);

@@ -1,7 +1,7 @@
 //! Parameters of the inference.
 
-/// Parameters of [`judge`](super::judge). The defaults were tuned in the simulator (`cargo xtask eval --only simulator`).
-/// Its report uses other seeds.
+/// Parameters of [`judge`](super::judge). The defaults were tuned in the simulator (`cargo xtask eval --only
+/// simulator`). Its report uses other seeds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameters {
     /// θ: score from which a candidate is blamed, nats.
@@ -20,8 +20,8 @@ pub struct Parameters {
     pub min_bad: usize,
     /// Share of a faulty component's edges that the fault spares, 0 … 1 (ECMP, offload, one queue).
     pub spared: f32,
-    /// Upper bound of one edge's evidence, nats. Each edge may have trouble of its own with odds e^−cap, so that a single
-    /// edge never convicts a component.
+    /// Upper bound of one edge's evidence, nats. Each edge may have trouble of its own with odds e^−cap, so that a
+    /// single edge never convicts a component.
     pub edge_cap: f32,
     /// A fault multiplies an edge's episodes by at least 1 + this. Load steps and drifting baselines do not.
     pub min_growth: f32,

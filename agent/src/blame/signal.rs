@@ -2,8 +2,8 @@
 
 use super::{fleet::Edge, verdict::Symptom};
 
-/// Evidence of one kind. A hypothesis has a magnitude, one of `K` levels. A candidate's score is then a sum of terms that
-/// depend on the edge alone, and discarding an edge is a subtraction.
+/// Evidence of one kind. A hypothesis has a magnitude, one of `K` levels. A candidate's score is then a sum of terms
+/// that depend on the edge alone, and discarding an edge is a subtraction.
 pub(super) trait Signal<const K: usize> {
     /// The symptom that this is evidence of.
     const SYMPTOM: Symptom;

@@ -1,7 +1,7 @@
 //! Who is to blame.
 //!
-//! Judges find that something is wrong and hand over the edges that they tested. The functions here answer with a culprit,
-//! and with the alternatives that explain the edges almost as well.
+//! Judges find that something is wrong and hand over the edges that they tested. The functions here answer with a
+//! culprit, and with the alternatives that explain the edges almost as well.
 
 pub(crate) mod victims;
 pub(crate) mod this_node;

@@ -20,17 +20,17 @@ explains, and later families skip them. An effect becomes a link in its cause's 
   overwhelming evidence. It resolves after `leave_windows` windows without it. Resolved hints stay visible for an hour.
   Their summary says why they ended: clean again, no more traffic, or the subject is gone.
 - **Baselines** are learned per edge from windows without a finding (half-life 5 min). They are shrunk towards the peer
-  class while an edge has sent few segments, and frozen while a hint is open. RTT rules abstain until they have ten clean
-  windows.
-- **Confidence** is `certainty × (0.5 + 0.49 × (1 − e^(−x/10)))`, never 1. x is the evidence beyond the rule's limit: nats
-  for statistical tests, else 10 per e-fold over the threshold. Certainty is below 1 when other culprits explain the
-  numbers almost as well. `blame.alternatives` lists them.
+  class while an edge has sent few segments, and frozen while a hint is open. RTT rules abstain until they have ten
+  clean windows.
+- **Confidence** is `certainty × (0.5 + 0.49 × (1 − e^(−x/10)))`, never 1. x is the evidence beyond the rule's limit:
+  nats for statistical tests, else 10 per e-fold over the threshold. Certainty is below 1 when other culprits explain
+  the numbers almost as well. `blame.alternatives` lists them.
 - **Blame** comes from this Node's own edges. Peers are named by address. `node_pair` means that the path and the peer's
   Node look alike from here.
-- **Incidents.** Hints with the same culprit and the same cause (or a cause and its effect) are one incident. A hint about
-  a Pod and the hints of its callers are too, when both are on this Node. At most three hints of an incident are shown,
-  causes first. Their evidence counts the affected subjects, and the chain of an effect begins with the cause at the
-  blamed Pod.
+- **Incidents.** Hints with the same culprit and the same cause (or a cause and its effect) are one incident. A hint
+  about a Pod and the hints of its callers are too, when both are on this Node. At most three hints of an incident are
+  shown, causes first. Their evidence counts the affected subjects, and the chain of an effect begins with the cause at
+  the blamed Pod.
 
 To add a rule, follow [adding-a-rule.md](adding-a-rule.md).
 ";
@@ -58,7 +58,8 @@ pub fn hints_md() -> String {
     for (cause, effect) in effects() {
         let _ = writeln!(out, "| `{cause}` | `{effect}` |");
     }
-    out.push_str("\nBetween a Pod and its callers on the same Node:\n\n| cause at the Pod | effect at its callers |\n|---|---|\n");
+    out.push_str("\nBetween a Pod and its callers on the same Node:\n\n");
+    out.push_str("| cause at the Pod | effect at its callers |\n|---|---|\n");
     for (cause, effect) in effects_at_callers() {
         let _ = writeln!(out, "| `{cause}` | `{effect}` |");
     }

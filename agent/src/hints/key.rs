@@ -21,7 +21,7 @@ impl Fnv {
         Self(0xcbf2_9ce4_8422_2325)
     }
 
-    /// Takes one field; fields are told apart by a separator that no name holds.
+    /// Adds one field. A separator that no name contains keeps fields apart.
     pub(crate) fn field(mut self, bytes: &[u8]) -> Self {
         for byte in bytes.iter().chain(&[0xff]) {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);

@@ -6,8 +6,10 @@
 //!                │                                                      ▼
 //!                └── learns only from edges without a finding ── engine (fold, hysteresis, incidents) ─► api::Hint
 //! ```
-//! Pure: time comes with the view, so that a recording replays to the same hints. Modules stand in the order of use; none
-//! imports one below it. `docs/adding-a-rule.md` is the recipe for a new rule.
+//! Pure: time comes with the view, so that a recording replays to the same hints. Modules stand in the order of use;
+//! none imports one below it. `docs/adding-a-rule.md` is the recipe for a new rule.
+
+#![warn(clippy::too_many_arguments, clippy::too_many_lines)]
 
 mod rule;
 mod thresholds;

@@ -1,7 +1,7 @@
 //! The shape of a rule. This file imports nothing, so that every other one may use it.
 
-/// Rules that one judge applies. The order of the variants is the order of judgement: a later family skips the edges that
-/// an earlier one claims.
+/// Rules that one judge applies. The order of the variants is the order of judgement: a later family skips the edges
+/// that an earlier one claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
     /// The API server's status of the Pod itself.
@@ -81,8 +81,8 @@ pub struct Rule {
     pub ruled_out_by: &'static str,
     /// Action for the person on call.
     pub action: &'static str,
-    /// Causes of the same subject that explain this one. While one of them holds, this rule is a link of its chain and no
-    /// hint of its own. When several hold, the first in this list wins.
+    /// Causes of the same subject that explain this one. While one of them holds, this rule is a link of its chain and
+    /// no hint of its own. When several hold, the first in this list wins.
     pub caused_by: &'static [&'static str],
     /// Causes at the blamed Pod that explain this one at its callers. Both hints belong to one incident.
     pub caused_by_at_peer: &'static [&'static str],

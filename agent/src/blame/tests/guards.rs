@@ -106,7 +106,7 @@ fn bursts_are_measured_on_busy_edges() {
     assert_eq!(mesh.judge().dispersion, Parameters::default().default_dispersion, "nothing is busy");
 }
 
-/// No allowance for what all edges of a component have in common.
+/// No allowance for the load of a component.
 fn without_load() -> Parameters {
     Parameters { common_deviation: 0.01, ..Parameters::default() }
 }
@@ -156,7 +156,7 @@ fn a_zone_of_one_node_is_ambiguous_with_it() {
         }
     }
     mesh.lose(|from, to| from == 8 || to == 8, 0.02);
-    // The zone pair needs two bad Nodes on either side: one alone speaks for the Node.
+    // The zone pair needs two bad Nodes on either side: one alone is evidence for the Node.
     assert_eq!(mesh.blamed(), [Culprit::Node(lone)]);
 }
 

@@ -1,4 +1,4 @@
-//! Who is blamed for latency.
+//! The culprit of latency.
 
 use super::*;
 

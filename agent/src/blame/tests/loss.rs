@@ -1,4 +1,4 @@
-//! Who is blamed for losses.
+//! The culprit of losses.
 
 use super::*;
 
@@ -70,7 +70,7 @@ fn a_node_without_an_agent_is_judged_by_its_peers() {
     mesh.keep(|from, _| from != 3);
     mesh.fleet.ends[3].heard = false;
     mesh.lose(|_, to| to == 3, 0.01);
-    // What it sends was not seen: no direction.
+    // Its outgoing traffic is unknown: no direction.
     assert_eq!(mesh.blamed(), [Culprit::Node(mesh.ends[3])]);
     assert!(!mesh.judge().blamed().next().unwrap().evidence.heard);
 }

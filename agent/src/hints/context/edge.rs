@@ -110,8 +110,8 @@ impl Edge<'_> {
         !self.silent && !self.going_silent && self.view.recent.has_answer()
     }
 
-    /// The peer answered in the last second, and nothing timed out in the window. Without the second condition an answer
-    /// may be the first one after an outage.
+    /// The peer answered in the last second, and nothing timed out in the window. Without the second condition an
+    /// answer may be the first one after an outage.
     pub(crate) fn is_undisturbed(&self) -> bool {
         self.view.answered && self.timeouts() == 0 && self.tally().retransmits[Retransmit::Syn as usize] == 0
     }

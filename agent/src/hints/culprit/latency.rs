@@ -94,8 +94,8 @@ pub(crate) fn pair(context: &Context<'_>, peers: &Peers, edge: &Edge<'_>, subjec
         true => (vec![pair], BlameKind::PeerNode, peer),
         false => (vec![peer], BlameKind::NodePair, pair),
     };
-    // Several longer paths, or no other that was fast in the last seconds: it may be this Node, with the others to follow,
-    // or the path to all of the peer's zone.
+    // Several longer paths, or no other that was fast in the last seconds: it may be this Node, with the others to
+    // follow, or the path to all of the peer's zone.
     if peers.longer.len() > 1 || !context.is_other_peer_fast(edge, |_| true) {
         alternatives.push(context.node.to_owned());
     }

@@ -82,7 +82,8 @@ pub(crate) fn shared(context: &Context<'_>, tested: &Tested) -> Option<Shared> {
     if most && is_one_subject(context, tested) {
         return Some(Shared::Subject);
     }
-    // Where Nodes are not known, several addresses may belong to one Node: a minority of them says nothing about this one.
+    // Where Nodes are not known, several addresses may belong to one Node: a minority of them says nothing about this
+    // one.
     let known = tested.lossy_edges(context).all(|e| !e.is_remote() || e.view.peer_node.is_some());
     if !(most || known) {
         return None;
@@ -144,8 +145,8 @@ impl Sent {
         sent
     }
 
-    /// Whether `clean` sent enough to show these losses, and shows far less. A ratio merely below the limit says nothing
-    /// about the culprit.
+    /// Whether `clean` sent enough to show these losses, and shows far less. A ratio merely below the limit says
+    /// nothing about the culprit.
     fn would_show_in(&self, clean: &Self) -> bool {
         let expected = self.episodes as f64 / self.segments.max(1) as f64 * clean.segments as f64;
         expected >= SHOWN && clean.episodes as f64 <= expected / 4.0

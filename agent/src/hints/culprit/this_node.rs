@@ -26,7 +26,8 @@ pub(crate) struct Row {
     pub(crate) min_rtt: Option<MinRtt>,
 }
 
-/// Whether this Node explains its edges better than anything else on them. `None`: it does not, or the edges are too few.
+/// Whether this Node explains its edges better than anything else on them. `None`: it does not, or the edges are too
+/// few.
 pub(crate) fn is_to_blame(
     context: &Context<'_>,
     symptom: Symptom,

@@ -1,4 +1,5 @@
-//! Victims of drops at this Node. A counter of the whole Node blames nobody without a Pod that suffers at the same time.
+//! Victims of drops at this Node. A counter of the whole Node blames nobody without a Pod that suffers at the same
+//! time.
 
 use crate::hints::{
     context::{Context, Edge, SubjectIx, excuse},
@@ -10,8 +11,8 @@ use std::collections::BTreeMap;
 
 /// Episodes that a victim needs.
 const MIN_EPISODES: u64 = 3;
-/// Chance that the baseline alone makes a victim. It multiplies with the rate of the counter's own test, as far as the two
-/// are independent in normal times.
+/// Chance that the baseline alone makes a victim. It multiplies with the rate of the counter's own test, as far as the
+/// two are independent in normal times.
 const VICTIM_ALPHA: f64 = 1e-3;
 
 /// Losses of a subject in the window.

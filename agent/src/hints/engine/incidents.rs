@@ -33,8 +33,8 @@ struct Group<'a> {
     root: Option<&'static str>,
 }
 
-/// Sorts hints into incidents. Two hints belong together when they have the same culprit, and the same cause or causes of
-/// which one explains the other. They also do when one blames a Pod, and the other names the cause at that Pod.
+/// Sorts hints into incidents. Two hints belong together when they have the same culprit, and the same cause or causes
+/// of which one explains the other. They also do when one blames a Pod, and the other names the cause at that Pod.
 pub(crate) fn places(members: &[Member<'_>]) -> Vec<Place> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut known: BTreeMap<(&str, u8, String), usize> = BTreeMap::new();
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn many_that_suffer_from_one_node_are_one_incident() {
+    fn victims_of_one_node_are_one_incident() {
         let node = || blame(BlameKind::Node, "node-a");
         let all = [
             ("node_packet_loss", node(), "cart"),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_of_a_throttled_pod_are_of_its_incident_and_know_why() {
+    fn callers_of_a_throttled_pod_belong_to_its_incident() {
         let all = [
             ("peer_slow", blame(BlameKind::PeerPod, "shop/db"), "cart"),
             ("pod_cpu_throttled", blame(BlameKind::Pod, "db"), "db"),

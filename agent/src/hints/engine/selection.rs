@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const MAX_PER_INCIDENT: usize = 3;
 
 impl Tracks {
-    /// Firing hints, at most three per incident, then resolved ones. Order: rule, falling confidence, id. In an incident
-    /// causes come before effects, and hints that were shown before stay.
+    /// Firing hints, at most three per incident, then resolved ones. Order: rule, falling confidence, id. In an
+    /// incident causes come before effects, and hints that were shown before stay.
     pub(crate) fn hints(&mut self) -> Vec<api::Hint> {
         let mut order: Vec<(bool, u16, f64, u64)> =
             self.tracks.iter().map(|(id, t)| (!t.open, t.rule.order, -t.hint.confidence, *id)).collect();

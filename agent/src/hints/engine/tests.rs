@@ -79,7 +79,7 @@ fn one_positive_window_restarts_the_six_clean_ones() {
 }
 
 #[test]
-fn no_data_is_told_apart_from_healthy() {
+fn missing_data_is_not_healthy() {
     let mut run = Run::warm(&normal());
     run.expect_one(&bad(20));
     let mut idle = normal();
@@ -124,14 +124,14 @@ fn ids_are_the_same_in_every_build() {
 }
 
 #[test]
-fn short_windows_are_waited_through() {
+fn short_windows_are_not_judged() {
     let mut engine = Engine::new("node-a");
     let view = NodeView { window: Duration::from_secs(2), ..NodeView::default() };
     assert_eq!(engine.tick(&view, &Thresholds::default()), vec![]);
 }
 
 #[test]
-fn an_edge_with_a_network_cause_is_left_alone_while_its_hint_is_open() {
+fn a_later_family_skips_an_edge_with_an_open_hint() {
     let mut run = Run::warm(&normal());
     run.expect_one(&bad(20));
     // Loss pauses for less than six windows; slow replies there must not become a second hint.
@@ -161,7 +161,7 @@ fn a_subject_shows_three_hints_at_most_in_the_order_of_the_rules() {
 }
 
 #[test]
-fn an_incident_shows_three_hints_and_how_many_suffer() {
+fn an_incident_shows_three_hints_and_counts_the_affected() {
     let pods = ["cart", "payment", "search", "mail", "stock"];
     let healthy = Case::mesh(&pods, &PEERS);
     let mut bad = healthy.clone();
@@ -174,14 +174,14 @@ fn an_incident_shows_three_hints_and_how_many_suffer() {
         assert_eq!((hint.cause.as_str(), hint.blame.name.as_str()), ("node_packet_loss", "node-a"));
         assert!(hint.evidence.iter().any(|e| e.signal == "affected" && e.observed == 5.0), "{:?}", hint.evidence);
     }
-    // Others become worse: those that were shown stay.
+    // Others become worse: the shown hints stay.
     bad.edges.iter_mut().filter(|e| !shown(&first).contains(&e.subject.name)).for_each(|e| lose(&mut e.window, 200));
     assert_eq!(shown(&run.ticks(3, &bad)), shown(&first));
     assert_eq!(run.engine.totals().get("node_packet_loss"), Some(&3));
 }
 
 #[test]
-fn who_waits_for_a_throttled_pod_of_this_node_is_told_why() {
+fn callers_of_a_throttled_pod_show_it_in_their_chain() {
     let mut normal = Case::mesh(&["cart", "db"], &PEERS);
     let edge = normal.edge("cart", PEERS[0]);
     edge.peer_pod = Some("shop/db".into());

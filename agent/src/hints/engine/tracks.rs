@@ -42,8 +42,8 @@ impl Tracks {
         self.tracks.values().filter(|t| t.open)
     }
 
-    /// The first family that explains each edge, by key: open tracks, and those that resolved while their trouble is still
-    /// in the window.
+    /// The first family that explains each edge, by key: open tracks, and those that resolved while their trouble is
+    /// still in the window.
     pub(crate) fn claims(&self, now: &Now) -> BTreeMap<u64, Family> {
         let mut claims: BTreeMap<u64, Family> = BTreeMap::new();
         for track in self.tracks.values().filter(|t| t.open || t.is_echo(now)) {

@@ -117,8 +117,8 @@ impl EdgeMemory {
         Some(Normal { min_us, above: self.above, samples: self.samples })
     }
 
-    /// State of the path by its newest samples. `class`: logarithm of the class's usual minimum. `None`: too few samples,
-    /// or no baseline.
+    /// State of the path by its newest samples. `class`: logarithm of the class's usual minimum. `None`: too few
+    /// samples, or no baseline.
     pub(crate) fn path(&self, edge: &EdgeView, class: Option<f64>, thresholds: &Thresholds) -> Option<Path> {
         path::judge(edge, self.normal(class)?, thresholds)
     }
@@ -129,7 +129,8 @@ impl EdgeMemory {
     }
 
     /// Median reply time and its baseline, s, when it is inflated: at least `rtt_inflation` times the baseline and
-    /// `think_time_ms` above it. Of fewer than 20 samples the fastest eighth counts. `None`: not inflated, or not known.
+    /// `think_time_ms` above it. Of fewer than 20 samples the fastest eighth counts. `None`: not inflated, or not
+    /// known.
     pub(crate) fn slow_reply(&self, tally: &Tally, hz: Option<u32>, thresholds: &Thresholds) -> Option<(f64, f64)> {
         let (now, usual) = (reply_s(tally, hz)?, self.reply_s()?);
         let slow = now >= thresholds.rtt_inflation * usual && (now - usual) * 1000.0 >= thresholds.think_time_ms;
@@ -167,9 +168,9 @@ impl EdgeMemory {
         self.unacknowledged(tick, 1, |now, then| now.loss_episodes > then.loss_episodes)
     }
 
-    /// Whether at least 90 % of the usual traffic went unacknowledged over the last `ticks` (at most 3). It compares the
-    /// fall of the window's sum with the amount that leaves a window in that time. False without a baseline, without so
-    /// many windows, or when `resent` finds nothing new: a client that merely stopped is not silent.
+    /// Whether at least 90 % of the usual traffic went unacknowledged over the last `ticks` (at most 3). It compares
+    /// the fall of the window's sum with the amount that leaves a window in that time. False without a baseline,
+    /// without so many windows, or when `resent` finds nothing new: a client that merely stopped is not silent.
     fn unacknowledged(&self, tick: Duration, ticks: usize, resent: impl Fn(Sums, Sums) -> bool) -> bool {
         let usual = self.acked_per_s.get().filter(|acked| *acked > 0.0);
         let (Some(usual), Some(now), Some(then)) = (usual, self.recent[0], self.recent.get(ticks).copied().flatten())
@@ -270,8 +271,8 @@ impl EdgeMemory {
     }
 }
 
-/// Median reply time, s. Of few samples the fastest eighth: if one in ten is slow in normal times, seven of eight are with
-/// a chance of 1e-6. `None`: too few samples.
+/// Median reply time, s. Of few samples the fastest eighth: if one in ten is slow in normal times, seven of eight are
+/// with a chance of 1e-6. `None`: too few samples.
 fn reply_s(tally: &Tally, hz: Option<u32>) -> Option<f64> {
     let quantile = if tally.reply_count() >= MIN_RTT_SAMPLES { 0.5 } else { 0.125 };
     tally.reply_quantile_seconds(quantile, hz?).filter(|_| tally.reply_count() >= MIN_LEARN_SAMPLES)

@@ -90,8 +90,8 @@ fn handshakes(context: &Context<'_>) -> Vec<Finding> {
 fn accept_queue(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
     let limit = context.thresholds.accept_drops.max(1);
     let (counted, full) = (subject.view.window_connects.accept_drops, subject.view.window_connects.accept_full);
-    // When a SYN-ACK is lost, the client resends its SYN. The kernel answers with another SYN-ACK and counts the SYN as a
-    // drop of the listener: a loss on the path, not a full queue.
+    // When a SYN-ACK is lost, the client resends its SYN. The kernel answers with another SYN-ACK and counts the SYN
+    // as a drop of the listener: a loss on the path, not a full queue.
     let drops = counted.saturating_sub(subject.view.window.retransmits[Retransmit::SynAck as usize]);
     if drops < limit && full == 0 {
         return None;

@@ -187,7 +187,7 @@ pub(crate) fn makes_its_own_queue(context: &Context<'_>) -> bool {
 }
 
 /// The edge that speaks for all: with proof, then with the largest rise, then the first.
-fn worst<'a>(risen: &'a [Risen]) -> &'a Risen {
+fn worst(risen: &[Risen]) -> &Risen {
     let worst = risen.iter().max_by(|a, b| {
         let proven = a.rise.is_proven().cmp(&b.rise.is_proven());
         proven.then(a.rise.increase_us().total_cmp(&b.rise.increase_us())).then(b.edge.cmp(&a.edge))
@@ -215,8 +215,8 @@ fn describe(context: &Context<'_>, blame: Blame, risen: &[Risen], (proof, peers)
         nats: (RISE_ALPHA.ln() - rise.ln_p).max(0.0),
         certainty: if blame.alternatives.len() > 1 { 0.8 } else { 1.0 },
         summary: format!(
-            "the path from {} to {target} is {} longer: its RTT is at least {} (normally {}){}; {longer} of {judged} peers \
-             of {} have longer paths",
+            "the path from {} to {target} is {} longer: its RTT is at least {} (normally {}){}; {longer} of {judged} \
+             peers of {} have longer paths",
             subject.name(),
             ms(rise.increase_us()),
             ms(rise.now_us),

@@ -42,7 +42,8 @@ pub(crate) const PEER_RECEIVER_LIMITED: Rule = Rule {
     ],
     queries: &[QueryTemplate {
         shows: "share of busy time held back by the peer's window",
-        promql: "sum(rate(netwhy_tcp_limited_seconds_total{L,by=\"receiver\"}R)) / sum(rate(netwhy_tcp_limited_seconds_total{S}R))",
+        promql: "sum(rate(netwhy_tcp_limited_seconds_total{L,by=\"receiver\"}R)) / \
+                 sum(rate(netwhy_tcp_limited_seconds_total{S}R))",
     }],
 };
 
@@ -62,7 +63,8 @@ pub(crate) const POD_SEND_BUFFER_LIMITED: Rule = Rule {
     caused_by_at_peer: &[],
     queries: &[QueryTemplate {
         shows: "share of busy time held back by the send buffer",
-        promql: "sum(rate(netwhy_tcp_limited_seconds_total{L,by=\"send_buffer\"}R)) / sum(rate(netwhy_tcp_limited_seconds_total{S}R))",
+        promql: "sum(rate(netwhy_tcp_limited_seconds_total{L,by=\"send_buffer\"}R)) / \
+                 sum(rate(netwhy_tcp_limited_seconds_total{S}R))",
     }],
 };
 

@@ -233,8 +233,8 @@ fn describe(context: &Context<'_>, finding: Finding, peers: LossyPeers) -> Findi
         // Timeouts alone may come from a peer that answers nothing, or is only late.
         overwhelming: ln_p <= OVERWHELMING_ALPHA.ln() && sums.fast_retransmits > 0,
         summary: format!(
-            "{} loses packets to {target}: {} loss episodes in {segments} segments ({}, normally {}); {} of {} peers of {} \
-             are lossy",
+            "{} loses packets to {target}: {} loss episodes in {segments} segments ({}, normally {}); {} of {} peers \
+             of {} are lossy",
             subject.name(),
             sums.episodes,
             percent(ratio),

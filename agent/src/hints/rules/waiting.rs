@@ -302,8 +302,8 @@ fn application(
         nats: over(median / usual_median, context.thresholds.rtt_inflation) + over(share, STALLED),
         certainty: 0.9,
         summary: format!(
-            "{name} is slow itself, not the network: all {} peers look slow at once over unchanged paths, and its tasks \
-             stalled for {resource} {} of the time",
+            "{name} is slow itself, not the network: all {} peers look slow at once over unchanged paths, and its \
+             tasks stalled for {resource} {} of the time",
             slow.len(),
             percent(share)
         ),

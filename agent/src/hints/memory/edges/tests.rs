@@ -3,7 +3,7 @@ use netwhy_abi::Retransmit;
 
 const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
 
-/// Nobody is told anything at 0.15 %, and neither does it become what is normal at once.
+/// 0.15 % is below the limit, and does not become normal at once.
 #[test]
 fn odd_losses_that_are_no_hint_yet_stay_out_of_the_baseline() {
     let normal = Case::mesh(&["cart"], &PEERS);
@@ -18,16 +18,16 @@ fn odd_losses_that_are_no_hint_yet_stay_out_of_the_baseline() {
     assert_eq!(hint.cause, "node_packet_loss");
     let usual = hint.evidence[0].baseline.unwrap();
     assert!(usual < 3e-4, "{usual}");
-    // What goes on for minutes is what is normal.
+    // After minutes it becomes normal.
     run = Run::warm(&normal);
     run.expect_silence(1200, &odd(5));
     let hint = run.ticks(3, &odd(40)).remove(0);
     assert!(hint.evidence[0].baseline.unwrap() > 1e-3, "{hint:?}");
 }
 
-/// What is judged from other Nodes must leave out what is not judged here.
+/// Judgement over many Nodes must skip the edges that are not judged here.
 #[test]
-fn losses_that_say_nothing_of_the_path_are_marked() {
+fn losses_that_say_nothing_about_the_path_are_marked() {
     let normal = Case::mesh(&["cart"], &PEERS);
     let excused = |case: &Case| -> Vec<bool> {
         let run = Run::warm(&normal);
@@ -46,7 +46,7 @@ fn losses_that_say_nothing_of_the_path_are_marked() {
     assert_eq!(excused(&own_queue), [true, false, false, false]);
 }
 
-/// One episode on each of many edges is chance on none of them alone.
+/// One episode on each of many edges: each alone may be chance.
 #[test]
 fn losses_that_are_odd_together_stay_out_of_the_baseline() {
     let pods = ["a", "b", "c", "d", "e", "f"];
@@ -60,11 +60,11 @@ fn losses_that_are_odd_together_stay_out_of_the_baseline() {
     let mut run = Run::warm(&normal);
     run.expect_silence(20, &together);
     assert!(usual(&run) < 1.2e-4, "{}", usual(&run));
-    // One alone is what happens.
+    // One alone is normal.
     let mut run = Run::warm(&normal);
     run.expect_silence(20, &lossy(&normal, &pods[..1], &PEERS[..1], 1));
     assert!(usual(&run) > 1.5e-4, "{}", usual(&run));
-    // What goes on for minutes is what is normal.
+    // After minutes it becomes normal.
     let mut run = Run::warm(&normal);
     run.expect_silence(1200, &together);
     assert!(usual(&run) > 5e-4, "{}", usual(&run));

@@ -72,8 +72,8 @@ fn is_stuck(edge: &Edge<'_>) -> bool {
         && !edge.passes_full_size()
 }
 
-/// The address answered in the last seconds, when full-size segments had long been stuck. Acknowledged bytes alone may be
-/// older: a socket's growth is counted up to seconds late. Several RTT samples are not.
+/// The address answered in the last seconds, when full-size segments had long been stuck. Acknowledged bytes alone may
+/// be older: a socket's growth is counted up to seconds late. Several RTT samples are not.
 fn small_segments_pass(context: &Context<'_>, edge: &Edge<'_>) -> bool {
     let mut same = context.edges().iter().filter(|other| other.view.peer == edge.view.peer);
     let acknowledged = |recent: &Tally| recent.bytes_acked > 0 && recent.rtt.count() >= ANSWERS;

@@ -8,7 +8,7 @@ use netwhy_abi::{Failure, PeerClass, Retransmit};
 
 const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
 
-/// SYNs into the void.
+/// SYNs without an answer.
 fn unanswered(tally: &mut Tally, syns: u64, timed_out: u64) {
     *tally = Tally::default();
     tally.retransmits[Retransmit::Syn as usize] = syns;
@@ -73,7 +73,7 @@ fn unanswered_syns_while_other_peers_answer_blame_the_peer() {
 }
 
 #[test]
-fn a_node_asked_at_one_address_can_not_be_told_from_its_pod() {
+fn with_one_address_on_a_node_its_pod_stays_a_suspect() {
     let mut normal = Case::mesh(&["cart"], &PEERS);
     normal.edge("cart", PEERS[0]).peer_node = Some("node-b".into());
     let gone = |normal: &Case| normal.with("cart", PEERS[0], |t| unanswered(t, 3, 0));
@@ -137,7 +137,7 @@ fn established_connections_with_timeouts_and_no_answer_are_dead() {
     Run::warm(&normal).expect_silence(5, &dead(2));
 }
 
-/// A black hole from one second to the next: the window still holds the traffic from before.
+/// A black hole from one second to the next. The window still holds older traffic.
 #[test]
 fn a_peer_that_falls_silent_is_named_before_the_window_has_emptied() {
     let normal = Case::mesh(&["cart"], &PEERS);
@@ -161,7 +161,7 @@ fn a_peer_that_falls_silent_is_named_before_the_window_has_emptied() {
 
 #[test]
 fn a_client_that_merely_stops_is_silent() {
-    // Three timeouts some seconds ago, and then no requests.
+    // Three timeouts some seconds ago, then no requests.
     let normal = Case::mesh(&["cart"], &PEERS);
     let mut run = Run::warm(&normal);
     for left in (4..10).rev() {
@@ -212,9 +212,9 @@ fn an_unanswered_address_within_this_node_blames_that_address() {
     assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::PeerPod, "10.0.0.7"));
 }
 
-/// Answers of a moment ago are of before the silence: only newer ones acquit the peer's Node, and the Pod at this end.
+/// Older answers date from before the silence. Only newer ones acquit the peer's Node and the local Pod.
 #[test]
-fn a_silent_address_is_its_pods_fault_while_its_node_and_this_pod_go_on() {
+fn a_silent_address_blames_its_pod_while_its_node_and_the_local_pod_work() {
     let mut normal = Case::mesh(&["cart"], &PEERS);
     for peer in &PEERS[..2] {
         normal.edge("cart", peer).peer_node = Some("node-b".into());
@@ -238,7 +238,7 @@ fn a_silent_address_is_its_pods_fault_while_its_node_and_this_pod_go_on() {
     assert_eq!((hint.blame.name.as_str(), hint.blame.alternatives), ("10.0.0.7", vec!["node-b".to_owned()]));
     let hint = Run::warm(&normal).expect_one(&quiet(&PEERS[1..]));
     assert_eq!(hint.blame.alternatives, ["node-b", "cart", NODE]);
-    // Answers after an outage that met all of them: whoever comes back last is not the one at fault.
+    // Answers after an outage of all peers: the last one to return is not at fault.
     let mut outage = dead;
     for peer in &PEERS[1..] {
         outage.tally("cart", peer).retransmits[Retransmit::Timeout as usize] = 1;

@@ -45,7 +45,7 @@ fn throttled_batch_pod_without_traffic_is_silent() {
 }
 
 #[test]
-fn half_of_the_periods_throttled_begins_at_once() {
+fn half_of_the_periods_throttled_opens_at_once() {
     let normal = Case::mesh(&["cart"], &PEERS);
     assert_eq!(Run::warm(&normal).ticks(1, &throttled(&normal, 49, 100)), vec![]);
     assert_eq!(Run::warm(&normal).ticks(1, &throttled(&normal, 50, 100)).len(), 1);

@@ -44,7 +44,7 @@ fn lookups_that_nobody_answers_are_bad_ones() {
 }
 
 #[test]
-fn one_in_twenty_that_waits_for_a_second_try_is_enough() {
+fn one_retried_lookup_in_twenty_is_enough() {
     let normal = normal(&["cart"]);
     let some = |slow| with(&normal, vec![lookups("cart", SERVER, &[(2_000, 200 - slow), (2_502_000, slow)], 0)]);
     assert_eq!(Run::warm(&normal).expect_one(&some(14)).cause, "dns_slow");
@@ -105,7 +105,7 @@ fn few_lookups_of_many_pods_are_tested_together() {
 }
 
 #[test]
-fn no_answers_of_any_server_to_any_pod_are_the_nodes_fault() {
+fn no_answers_from_any_server_to_any_pod_blame_the_node() {
     let pods = ["a", "b"];
     let both = |n: &dyn Fn(&str, &str) -> DnsView| {
         pods.iter().flat_map(|pod| [n(pod, SERVER), n(pod, OTHER)]).collect::<Vec<_>>()
@@ -128,7 +128,7 @@ fn a_server_that_is_quick_for_others_is_suspected_beside_the_pod_itself() {
 }
 
 #[test]
-fn what_makes_the_pod_slow_as_a_whole_has_dns_in_its_chain() {
+fn a_cause_that_slows_the_pod_has_dns_in_its_chain() {
     let normal = normal(&["cart"]);
     let mut slow = with(&normal, vec![lookups("cart", SERVER, &[(300_000, 20)], 0)]);
     slow.subject("cart").window_cpu.as_mut().unwrap().throttled_periods = 60;
@@ -138,7 +138,7 @@ fn what_makes_the_pod_slow_as_a_whole_has_dns_in_its_chain() {
 }
 
 #[test]
-fn hint_about_lookups_that_stopped_says_so() {
+fn a_hint_without_further_lookups_names_the_reason() {
     let normal = normal(&["cart"]);
     let mut run = Run::warm(&normal);
     run.expect_one(&with(&normal, vec![lookups("cart", SERVER, &[(300_000, 20)], 0)]));
@@ -146,7 +146,7 @@ fn hint_about_lookups_that_stopped_says_so() {
     assert!(hints[0].summary.ends_with("resolved: no more lookups to judge"), "{}", hints[0].summary);
 }
 
-/// Connections to other peers of this Node became slow as well: lookups alone can't tell the server from the way there.
+/// Connections to other peers became slow as well. Lookups alone can't separate the server from the path.
 #[test]
 fn a_slow_path_is_a_suspect_beside_the_server() {
     let mut normal = normal(&["cart"]);
@@ -161,9 +161,9 @@ fn a_slow_path_is_a_suspect_beside_the_server() {
     assert_eq!((dns.blame.name.as_str(), &dns.blame.alternatives[..]), (SERVER, &["node-a".to_owned()][..]));
 }
 
-/// A server's Node that fell silent, or this one: only connections that go on acquit them.
+/// The server's Node fell silent, or this one. Only connections without a timeout acquit them.
 #[test]
-fn without_answers_a_node_that_nothing_shows_to_be_up_is_a_suspect() {
+fn a_node_without_any_answer_is_a_suspect() {
     let mut normal = Case::mesh(&["cart"], &["10.0.0.7", "10.0.0.8"]);
     let on = |mut row: DnsView| {
         row.server.peer_node = Some("node-b".into());

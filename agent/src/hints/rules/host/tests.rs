@@ -27,7 +27,7 @@ fn losing(case: &Case, pod: &str, episodes: u64) -> Case {
     case
 }
 
-/// The same with one Pod's SYNs unanswered, and nobody else's answered.
+/// The same with one Pod's SYNs unanswered, and no other handshake.
 fn refused(case: &Case, pod: &str, syns: u64) -> Case {
     let mut case = case.clone();
     for other in ["cart", "shop"] {
@@ -48,12 +48,12 @@ fn after(case: &Case) -> Vec<Hint> {
 }
 
 #[test]
-fn an_interface_that_drops_while_pods_lose_is_named_with_its_driver_and_the_loss_folded_under_it() {
-    let mut sick = dropping(&normal(), &[(Signal::NicRxMissed, 400), (Signal::NicRxCrcErrors, 5)]);
+fn a_dropping_interface_is_named_with_its_driver_and_explains_the_loss() {
+    let mut faulty = dropping(&normal(), &[(Signal::NicRxMissed, 400), (Signal::NicRxCrcErrors, 5)]);
     for pod in ["cart", "shop"] {
-        sick = losing(&sick, pod, 20);
+        faulty = losing(&faulty, pod, 20);
     }
-    let hints = after(&sick);
+    let hints = after(&faulty);
     assert_eq!(causes(&hints), ["node_nic_drops"], "{hints:?}");
     assert_eq!(hints.len(), 2, "one for each Pod that suffers");
     let hint = &hints[0];
@@ -76,7 +76,7 @@ fn drops_without_a_victim_blame_nobody() {
 }
 
 #[test]
-fn a_victim_without_drops_is_somebody_elses() {
+fn a_victim_without_drops_is_silent() {
     let hints = after(&losing(&normal(), "cart", 20));
     assert!(!hints.is_empty() && !causes(&hints).iter().any(|c| c.ends_with("_drops")), "{hints:?}");
 }
@@ -90,8 +90,8 @@ fn fewer_drops_than_half_of_the_losses_explain_nothing() {
 }
 
 #[test]
-fn drops_that_are_normal_here_are_no_news() {
-    // Frames of a protocol that nobody speaks: dropped all day.
+fn usual_drops_are_silent() {
+    // Frames of an unknown protocol are dropped all day.
     let normal = dropping(&normal(), &[(Signal::NicRxDropped, 200)]);
     let lossy = losing(&normal, "cart", 20);
     let hints = firing(&Run::warm(&normal).ticks(3, &lossy));
@@ -104,10 +104,10 @@ fn drops_that_are_normal_here_are_no_news() {
 }
 
 #[test]
-fn the_baseline_does_not_learn_from_what_a_hint_is_about() {
-    let sick = losing(&dropping(&normal(), &[(Signal::QdiscDrops, 500)]), "cart", 20);
+fn the_baseline_does_not_learn_from_an_open_hint() {
+    let faulty = losing(&dropping(&normal(), &[(Signal::QdiscDrops, 500)]), "cart", 20);
     let mut run = Run::warm(&normal());
-    let hints = firing(&run.ticks(200, &sick));
+    let hints = firing(&run.ticks(200, &faulty));
     assert_eq!(causes(&hints), ["node_qdisc_drops"]);
     let number = hints[0].evidence.iter().find(|e| e.signal == "qdisc_drops").unwrap();
     assert_eq!(number.baseline, Some(0.0));
@@ -115,9 +115,9 @@ fn the_baseline_does_not_learn_from_what_a_hint_is_about() {
 
 #[test]
 fn a_queue_that_overflows_is_named_with_its_kind() {
-    let mut sick = losing(&dropping(&normal(), &[(Signal::QdiscDrops, 300)]), "shop", 20);
-    sick.host.as_mut().unwrap().gauges.insert((Gauge::QdiscBacklogBytes, Some("eth0".into())), 30_000);
-    let hint = Run::warm(&normal()).expect_one(&sick);
+    let mut faulty = losing(&dropping(&normal(), &[(Signal::QdiscDrops, 300)]), "shop", 20);
+    faulty.host.as_mut().unwrap().gauges.insert((Gauge::QdiscBacklogBytes, Some("eth0".into())), 30_000);
+    let hint = Run::warm(&normal()).expect_one(&faulty);
     assert_eq!(verdict(&hint), ("node_qdisc_drops", BlameKind::Node, "node-a"));
     assert_eq!(hint.subject.name, "shop");
     assert!(hint.summary.contains("the pfifo_fast queue of eth0 dropped 300 packets"), "{}", hint.summary);
@@ -138,20 +138,20 @@ fn a_bulk_sender_that_overflows_its_own_queue_is_no_victim() {
 
 #[test]
 fn a_full_backlog_names_the_cpu_and_may_hurt_traffic_within_the_node() {
-    let mut sick = dropping(&normal(), &[(Signal::SoftnetDropped, 250)]);
-    sick.host.as_mut().unwrap().counters.insert(
+    let mut faulty = dropping(&normal(), &[(Signal::SoftnetDropped, 250)]);
+    faulty.host.as_mut().unwrap().counters.insert(
         (Signal::SoftnetDropped, Some("3".into())),
         crate::state::HostCount { total: 250, window: 250, baseline: None },
     );
     for peer in PEERS {
-        sick.edge("cart", peer).class = netwhy_abi::PeerClass::SameNode;
+        faulty.edge("cart", peer).class = netwhy_abi::PeerClass::SameNode;
     }
-    let sick = losing(&sick, "cart", 20);
-    let hints = after(&sick);
+    let faulty = losing(&faulty, "cart", 20);
+    let hints = after(&faulty);
     assert_eq!(causes(&hints), ["node_softnet_drops"], "{hints:?}");
     assert!(hints[0].summary.contains("250 of them on CPU 3"), "{}", hints[0].summary);
-    // An interface has no part in that traffic.
-    let nic = dropping(&dropping(&sick, &[(Signal::SoftnetDropped, 0)]), &[(Signal::NicRxDropped, 250)]);
+    // That traffic does not pass an interface.
+    let nic = dropping(&dropping(&faulty, &[(Signal::SoftnetDropped, 0)]), &[(Signal::NicRxDropped, 250)]);
     assert!(!causes(&after(&nic)).contains(&"node_nic_drops"));
 }
 
@@ -165,7 +165,7 @@ fn a_full_connection_table_is_blamed_for_handshakes_that_nobody_answers() {
     assert!(hint.summary.contains("1000 of 1000 connections (100 %)"), "{}", hint.summary);
     // Established connections keep their entries: their loss has another cause.
     assert!(!causes(&after(&losing(&full, "cart", 20))).contains(&"node_conntrack_full"));
-    // A table with room does not drop for lack of it.
+    // A table below its limit does not drop for lack of space.
     let mut room = refused(&full, "cart", 6);
     room.host.as_mut().unwrap().gauges.insert((Gauge::ConntrackEntries, None), 500);
     assert_eq!(causes(&after(&room)), ["peer_unreachable"]);
@@ -176,15 +176,15 @@ fn the_clouds_own_limit_of_connections_counts_without_a_full_table() {
     let key = (Signal::AllowanceConntrack, Some("eth0".into()));
     let mut normal = normal();
     normal.host.as_mut().unwrap().counters.insert(key.clone(), crate::state::HostCount::default());
-    let mut sick = refused(&normal, "cart", 6);
-    sick.host.as_mut().unwrap().counters.get_mut(&key).unwrap().window = 30;
-    let hint = Run::warm(&normal).expect_one(&sick);
+    let mut faulty = refused(&normal, "cart", 6);
+    faulty.host.as_mut().unwrap().counters.get_mut(&key).unwrap().window = 30;
+    let hint = Run::warm(&normal).expect_one(&faulty);
     assert_eq!(hint.cause, "node_conntrack_full");
     assert!(hint.evidence.iter().any(|e| e.source == "ethtool:conntrack_allowance_exceeded"));
 }
 
 #[test]
-fn without_signals_of_the_node_nothing_is_said_of_it() {
+fn without_node_signals_the_rules_abstain() {
     let mut blind = losing(&dropping(&normal(), &[(Signal::QdiscDrops, 500)]), "cart", 20);
     blind.host = None;
     assert!(!causes(&after(&blind)).iter().any(|c| c.ends_with("_drops")));

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
 
-/// Everything, handshakes too, takes `us` longer towards the peers.
-fn far(case: &Case, pods: &[&str], peers: &[&str], us: u32) -> Case {
+/// All RTTs to the peers, of handshakes too, take `us` longer.
+fn longer_path(case: &Case, pods: &[&str], peers: &[&str], us: u32) -> Case {
     let mut case = case.clone();
     for pod in pods {
         for peer in peers {
@@ -32,9 +32,9 @@ fn on_nodes(case: &mut Case, zones: &[&str]) {
 }
 
 #[test]
-fn one_peer_that_several_pods_find_further_away_is_blamed() {
+fn a_longer_path_of_several_pods_to_one_peer_blames_the_peer() {
     let normal = Case::mesh(&["cart", "payment"], &PEERS);
-    let hints = firing(&Run::warm(&normal).ticks(2, &far(&normal, &["cart", "payment"], &PEERS[..1], 20_000)));
+    let hints = firing(&Run::warm(&normal).ticks(2, &longer_path(&normal, &["cart", "payment"], &PEERS[..1], 20_000)));
     assert_eq!(hints.len(), 2);
     for hint in &hints {
         assert_eq!(verdict(hint), ("path_latency", BlameKind::PeerNode, "10.0.0.7"));
@@ -48,18 +48,18 @@ fn one_peer_that_several_pods_find_further_away_is_blamed() {
 #[test]
 fn one_pods_longer_path_leaves_path_and_peer_undecided() {
     let normal = Case::mesh(&["cart"], &PEERS);
-    let hint = Run::warm(&normal).expect_one(&far(&normal, &["cart"], &PEERS[..1], 20_000));
+    let hint = Run::warm(&normal).expect_one(&longer_path(&normal, &["cart"], &PEERS[..1], 20_000));
     assert_eq!(verdict(&hint), ("path_latency", BlameKind::NodePair, "node-a↔10.0.0.7"));
     assert_eq!(hint.blame.alternatives, ["10.0.0.7"]);
 }
 
 #[test]
-fn all_peers_further_away_blame_this_node_and_show_its_queue() {
+fn longer_paths_to_all_peers_blame_this_node_and_show_its_queue() {
     let mut normal = Case::mesh(&["cart", "payment"], &PEERS);
     let mut eth0 = host();
     eth0.gauges.insert((Gauge::QdiscBacklogBytes, Some(Arc::from("eth0"))), 180_000);
     normal.host = Some(eth0);
-    let mut queued = far(&normal, &["cart", "payment"], &PEERS, 5_000);
+    let mut queued = longer_path(&normal, &["cart", "payment"], &PEERS, 5_000);
     queued.edges.iter_mut().for_each(|e| e.window.rtt = rtts(&[(5_000, 20), (12_000, 40), (30_000, 40)]));
     let hints = firing(&Run::warm(&normal).ticks(3, &queued));
     assert_eq!(hints.len(), 2);
@@ -73,7 +73,7 @@ fn all_peers_further_away_blame_this_node_and_show_its_queue() {
 #[test]
 fn two_peers_are_too_few_to_blame_this_node() {
     let normal = Case::mesh(&["cart"], &PEERS[..2]);
-    let hint = Run::warm(&normal).expect_one(&far(&normal, &["cart"], &PEERS[..2], 20_000));
+    let hint = Run::warm(&normal).expect_one(&longer_path(&normal, &["cart"], &PEERS[..2], 20_000));
     assert_eq!(hint.blame.kind, BlameKind::NodePair);
     assert!(hint.blame.alternatives.contains(&NODE.to_owned()), "{:?}", hint.blame);
 }
@@ -82,15 +82,15 @@ fn two_peers_are_too_few_to_blame_this_node() {
 fn all_nodes_of_another_zone_blame_the_path_between_the_zones() {
     let mut normal = Case::mesh(&["cart", "payment"], &PEERS);
     on_nodes(&mut normal, &["z2", "z2", "z2", "z1"]);
-    let hints = firing(&Run::warm(&normal).ticks(3, &far(&normal, &["cart", "payment"], &PEERS[..3], 20_000)));
+    let hints = firing(&Run::warm(&normal).ticks(3, &longer_path(&normal, &["cart", "payment"], &PEERS[..3], 20_000)));
     assert_eq!(hints.len(), 2);
     assert!(hints.iter().all(|h| verdict(h) == ("path_latency", BlameKind::ZonePair, "z1↔z2")), "{hints:?}");
-    // One of its Nodes is as near as ever: it is not the zones' path.
-    let hints = firing(&Run::warm(&normal).ticks(3, &far(&normal, &["cart", "payment"], &PEERS[..2], 20_000)));
+    // One of its Nodes is as fast as usual: the path between the zones is acquitted.
+    let hints = firing(&Run::warm(&normal).ticks(3, &longer_path(&normal, &["cart", "payment"], &PEERS[..2], 20_000)));
     assert!(hints.iter().all(|h| h.blame.kind == BlameKind::PeerNode), "{hints:?}");
 }
 
-/// What a hint about the first peer holds for as likely, where `normal` has all peers and `bad` the first further away.
+/// Alternatives of the hint about the first peer. `normal` has all peers; in `bad` the path to the first is longer.
 fn alternatives(normal: &Case, bad: &Case) -> Vec<String> {
     let hint = Run::warm(normal).expect_one(bad);
     assert_eq!(verdict(&hint), ("path_latency", BlameKind::NodePair, "node-a↔node-0"));
@@ -101,48 +101,48 @@ fn alternatives(normal: &Case, bad: &Case) -> Vec<String> {
 fn with_one_peer_alone_this_node_and_the_path_to_its_zone_stay_suspects() {
     let mut normal = Case::mesh(&["cart"], &PEERS[..1]);
     on_nodes(&mut normal, &["z2"]);
-    let bad = far(&normal, &["cart"], &PEERS[..1], 20_000);
+    let bad = longer_path(&normal, &["cart"], &PEERS[..1], 20_000);
     assert_eq!(alternatives(&normal, &bad), ["node-0", NODE, "z1↔z2"]);
     // Within a zone there is no path between zones.
     on_nodes(&mut normal, &["z1"]);
-    let bad = far(&normal, &["cart"], &PEERS[..1], 20_000);
+    let bad = longer_path(&normal, &["cart"], &PEERS[..1], 20_000);
     assert_eq!(alternatives(&normal, &bad), ["node-0", NODE]);
 }
 
 #[test]
-fn this_node_is_a_suspect_until_another_peer_is_as_near_as_ever() {
+fn this_node_is_a_suspect_until_another_peer_is_as_fast_as_usual() {
     let mut normal = Case::mesh(&["cart"], &PEERS[..2]);
     on_nodes(&mut normal, &["z2", "z1"]);
-    let bad = far(&normal, &["cart"], &PEERS[..1], 20_000);
+    let bad = longer_path(&normal, &["cart"], &PEERS[..1], 20_000);
     assert_eq!(alternatives(&normal, &bad), ["node-0", "z1↔z2"]);
-    // Too few samples of the last seconds to show it: older ones may be of before.
+    // Too few samples in the last seconds. Older ones may date from before.
     let mut quiet = bad.clone();
     let edge = quiet.edge("cart", PEERS[1]);
     edge.recent = edge.window.clone();
     edge.recent.rtt = rtts(&[(100, 7)]);
     assert_eq!(alternatives(&normal, &quiet), ["node-0", NODE, "z1↔z2"]);
-    // What stays on this Node shows nothing of its paths.
+    // Traffic within this Node says nothing about its paths.
     let mut same = normal.clone();
     same.edge("cart", PEERS[1]).class = PeerClass::SameNode;
-    let bad = far(&same, &["cart"], &PEERS[..1], 20_000);
+    let bad = longer_path(&same, &["cart"], &PEERS[..1], 20_000);
     assert_eq!(alternatives(&same, &bad), ["node-0", NODE, "z1↔z2"]);
 }
 
 #[test]
-fn the_path_to_a_zone_is_a_suspect_until_another_peer_there_is_as_near_as_ever() {
+fn the_path_to_a_zone_is_a_suspect_until_another_peer_there_is_fast() {
     let mut normal = Case::mesh(&["cart"], &PEERS[..3]);
     on_nodes(&mut normal, &["z2", "z2", "z1"]);
-    let bad = far(&normal, &["cart"], &PEERS[..1], 20_000);
+    let bad = longer_path(&normal, &["cart"], &PEERS[..1], 20_000);
     assert_eq!(alternatives(&normal, &bad), ["node-0"]);
     let quiet = bad.with("cart", PEERS[1], |t| t.rtt = rtts(&[(100, 7)]));
     assert_eq!(alternatives(&normal, &quiet), ["node-0", "z1↔z2"]);
 }
 
 #[test]
-fn two_peers_that_are_further_away_leave_this_node_a_suspect_beside_a_near_one() {
+fn two_longer_paths_beside_a_fast_one_leave_this_node_a_suspect() {
     let mut normal = Case::mesh(&["cart"], &PEERS[..3]);
     on_nodes(&mut normal, &["z1", "z1", "z1"]);
-    let hint = Run::warm(&normal).expect_one(&far(&normal, &["cart"], &PEERS[..2], 20_000));
+    let hint = Run::warm(&normal).expect_one(&longer_path(&normal, &["cart"], &PEERS[..2], 20_000));
     assert_eq!(hint.blame.kind, BlameKind::NodePair);
     assert!(hint.blame.alternatives.contains(&NODE.to_owned()), "{:?}", hint.blame);
 }
@@ -150,41 +150,41 @@ fn two_peers_that_are_further_away_leave_this_node_a_suspect_beside_a_near_one()
 #[test]
 fn rises_below_the_floor_or_the_ratio_are_silent() {
     let normal = Case::mesh(&["cart"], &PEERS);
-    Run::warm(&normal).expect_silence(20, &far(&normal, &["cart"], &PEERS, 1_500));
-    Run::warm(&normal).expect_one(&far(&normal, &["cart"], &PEERS[..1], 3_000));
-    let distant = far(&normal, &["cart"], &PEERS, 40_000);
-    Run::warm(&distant).expect_silence(20, &far(&normal, &["cart"], &PEERS, 55_000));
-    Run::warm(&distant).expect_one(&far(&normal, &["cart"], &PEERS[..1], 80_000));
+    Run::warm(&normal).expect_silence(20, &longer_path(&normal, &["cart"], &PEERS, 1_500));
+    Run::warm(&normal).expect_one(&longer_path(&normal, &["cart"], &PEERS[..1], 3_000));
+    let distant = longer_path(&normal, &["cart"], &PEERS, 40_000);
+    Run::warm(&distant).expect_silence(20, &longer_path(&normal, &["cart"], &PEERS, 55_000));
+    Run::warm(&distant).expect_one(&longer_path(&normal, &["cart"], &PEERS[..1], 80_000));
 }
 
 #[test]
-fn two_fast_samples_exonerate_the_path() {
+fn two_fast_samples_acquit_the_path() {
     let normal = Case::mesh(&["cart"], &PEERS);
-    let mut some = far(&normal, &["cart"], &PEERS[..1], 4_000);
+    let mut some = longer_path(&normal, &["cart"], &PEERS[..1], 4_000);
     some.tally("cart", PEERS[0]).rtt = rtts(&[(100, 2), (4_000, 98)]);
     Run::warm(&normal).expect_silence(20, &some);
 }
 
 #[test]
-fn another_pod_that_finds_the_peer_as_near_as_ever_exonerates_the_path() {
+fn a_fast_edge_of_another_pod_acquits_the_path() {
     let normal = Case::mesh(&["cart", "payment"], &PEERS);
-    Run::warm(&normal).expect_silence(20, &far(&normal, &["cart"], &PEERS[..1], 20_000));
+    Run::warm(&normal).expect_silence(20, &longer_path(&normal, &["cart"], &PEERS[..1], 20_000));
 }
 
 #[test]
 fn slow_acknowledgements_without_handshakes_prove_nothing_unless_the_sender_is_bulk() {
     let mut normal = Case::mesh(&["cart"], &PEERS);
     normal.edges.iter_mut().for_each(|e| e.window.connects = [0, 0]);
-    Run::warm(&normal).expect_silence(20, &far(&normal, &["cart"], &PEERS[..1], 20_000));
+    Run::warm(&normal).expect_silence(20, &longer_path(&normal, &["cart"], &PEERS[..1], 20_000));
     let tally = normal.tally("cart", PEERS[0]);
     (tally.data_segs_out, tally.bytes_acked) = (10_000, 14_000_000);
-    Run::warm(&normal).expect_one(&far(&normal, &["cart"], &PEERS[..1], 20_000));
+    Run::warm(&normal).expect_one(&longer_path(&normal, &["cart"], &PEERS[..1], 20_000));
 }
 
 #[test]
 fn handshakes_that_were_resent_prove_nothing() {
     let normal = Case::mesh(&["cart"], &PEERS);
-    let resent = far(&normal, &["cart"], &PEERS[..1], 20_000).with("cart", PEERS[0], |t| {
+    let resent = longer_path(&normal, &["cart"], &PEERS[..1], 20_000).with("cart", PEERS[0], |t| {
         t.retransmits[netwhy_abi::Retransmit::Syn as usize] = 1;
     });
     Run::warm(&normal).expect_silence(20, &resent);
@@ -194,8 +194,8 @@ fn handshakes_that_were_resent_prove_nothing() {
 fn a_slow_reader_or_small_buffer_is_not_the_path() {
     let normal = Case::mesh(&["cart"], &PEERS);
     for (receiver, buffer) in [(300, 0), (0, 300)] {
-        // Below the limit of those rules' own hints, above what makes an RTT mean something.
-        let held = far(&normal, &["cart"], &PEERS[..1], 20_000).with("cart", PEERS[0], |t| {
+        // Below the limits of those rules, above the share from which RTTs mean nothing.
+        let held = longer_path(&normal, &["cart"], &PEERS[..1], 20_000).with("cart", PEERS[0], |t| {
             (t.busy_jiffies, t.rwnd_jiffies, t.sndbuf_jiffies) = (1000, receiver, buffer);
         });
         Run::warm(&normal).expect_silence(20, &held);
@@ -203,9 +203,9 @@ fn a_slow_reader_or_small_buffer_is_not_the_path() {
 }
 
 #[test]
-fn a_throttled_pod_finds_nobody_further_away() {
+fn a_throttled_pod_is_silent_about_paths() {
     let normal = Case::mesh(&["cart"], &PEERS);
-    let mut bad = far(&normal, &["cart"], &PEERS, 20_000);
+    let mut bad = longer_path(&normal, &["cart"], &PEERS, 20_000);
     bad.subject("cart").window_cpu.as_mut().unwrap().throttled_periods = 30;
     let hints = firing(&Run::warm(&normal).ticks(20, &bad));
     assert!(hints.iter().all(|h| h.cause == "pod_cpu_throttled"), "{hints:?}");
@@ -214,7 +214,7 @@ fn a_throttled_pod_finds_nobody_further_away() {
 #[test]
 fn a_queue_of_the_nodes_own_making_is_silent() {
     let normal = Case::mesh(&["cart"], &PEERS);
-    let bulk = far(&normal, &["cart"], &PEERS, 8_000).with("cart", PEERS[0], |t| {
+    let bulk = longer_path(&normal, &["cart"], &PEERS, 8_000).with("cart", PEERS[0], |t| {
         (t.data_segs_out, t.bytes_acked) = (200_000, 280_000_000);
     });
     Run::warm(&normal).expect_silence(20, &bulk);
@@ -223,7 +223,7 @@ fn a_queue_of_the_nodes_own_making_is_silent() {
 #[test]
 fn a_longer_path_does_not_become_normal_while_its_hint_is_open() {
     let normal = Case::mesh(&["cart"], &PEERS);
-    let bad = far(&normal, &["cart"], &PEERS[..1], 20_000);
+    let bad = longer_path(&normal, &["cart"], &PEERS[..1], 20_000);
     let mut run = Run::warm(&normal);
     let first = run.expect_one(&bad);
     let later = firing(&run.ticks(1200, &bad));
@@ -234,7 +234,7 @@ fn a_longer_path_does_not_become_normal_while_its_hint_is_open() {
 #[test]
 fn few_samples_and_no_baseline_are_silent() {
     let normal = Case::mesh(&["cart"], &PEERS);
-    let bad = far(&normal, &["cart"], &PEERS[..1], 20_000);
+    let bad = longer_path(&normal, &["cart"], &PEERS[..1], 20_000);
     Run::new().expect_silence(60, &bad);
     let few = bad.with("cart", PEERS[0], |t| t.rtt = rtts(&[(20_000, 7)]));
     Run::warm(&normal).expect_silence(20, &few);
@@ -244,11 +244,11 @@ fn few_samples_and_no_baseline_are_silent() {
 fn external_peers_have_a_rule_of_their_own() {
     let mut normal = Case::mesh(&["cart"], &PEERS);
     normal.edge("cart", PEERS[0]).class = PeerClass::External;
-    let hint = Run::warm(&normal).expect_one(&far(&normal, &["cart"], &PEERS[..1], 20_000));
+    let hint = Run::warm(&normal).expect_one(&longer_path(&normal, &["cart"], &PEERS[..1], 20_000));
     assert_eq!(hint.cause, "external_slow");
 }
 
-/// Twenty milliseconds from one second to the next: the last 3 s tell, while the window still holds fast samples.
+/// 20 ms more from one second to the next. The last 3 s show it while the window still holds fast samples.
 #[test]
 fn a_delay_is_named_within_five_seconds() {
     let normal = Case::mesh(&["cart", "payment"], &PEERS);
@@ -267,22 +267,22 @@ fn a_delay_is_named_within_five_seconds() {
     assert!(named.is_some_and(|s| s <= 5), "{named:?}");
 }
 
-/// Kept connections alone: a client whose peer may think, and a server that answers with several full segments at once.
+/// Persistent connections alone: a client whose peer may think, and a server that sends several full segments at once.
 #[test]
-fn two_programs_that_find_a_node_further_away_prove_it_without_handshakes() {
+fn two_independent_programs_prove_a_longer_path_without_handshakes() {
     let mut normal = Case::mesh(&["cart", "payment"], &PEERS);
     normal.edges.iter_mut().for_each(|e| e.window.connects = [0, 0]);
     normal.edge("cart", PEERS[0]).peer_node = Some("node-b".into());
     let answers = normal.edge("payment", PEERS[1]);
     answers.peer_node = Some("node-b".into());
     (answers.window.data_segs_out, answers.window.bytes_acked) = (300, 400_000);
-    let mut longer = far(&normal, &["cart"], &PEERS[..1], 20_000);
+    let mut longer = longer_path(&normal, &["cart"], &PEERS[..1], 20_000);
     Run::warm(&normal).expect_silence(20, &longer);
-    longer = far(&longer, &["payment"], &PEERS[1..2], 20_000);
+    longer = longer_path(&longer, &["payment"], &PEERS[1..2], 20_000);
     let hints = firing(&Run::warm(&normal).ticks(3, &longer));
     assert_eq!(hints.len(), 2);
     assert!(hints.iter().all(|h| verdict(h) == ("path_latency", BlameKind::PeerNode, "node-b")), "{hints:?}");
-    // Small messages in both directions may both wait for programs.
+    // Small messages in both directions may wait for programs.
     longer.tally("payment", PEERS[1]).bytes_acked = 100_000;
     let small = |case: &Case| {
         let mut case = case.clone();

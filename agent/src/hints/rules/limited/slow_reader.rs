@@ -78,7 +78,8 @@ fn describe(context: &Context<'_>, subject: &Subject<'_>, edges: Vec<EdgeIx>) ->
     Finding {
         nats: over(sightings as f64, MIN_SIGHTINGS as f64) + PATTERN_NATS,
         summary: format!(
-            "{name} reads too slowly: its receive buffers were found full {sightings} times, and {senders} waits to send"
+            "{name} reads too slowly: its receive buffers were found full {sightings} times, and {senders} waits to \
+             send"
         ),
         evidence: vec![
             evidence("unread_full", sightings as f64, "sightings", name, "ebpf:iter/task_file"),

@@ -27,7 +27,7 @@ fn loss_of_one_pod_to_one_peer_leaves_path_and_peer_undecided() {
     let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["cart"], &PEERS[..1], 20));
     assert_eq!(verdict(&hint), ("path_loss", BlameKind::NodePair, "node-a↔10.0.0.7"));
     assert_eq!(hint.blame.alternatives, ["10.0.0.7"]);
-    // The others would not have shown it: it may be this Node.
+    // The others sent too little to show it: it may be this Node.
     let mut small = lossy(&normal, &["cart"], &PEERS[..1], 20);
     for peer in &PEERS[1..] {
         let tally = small.tally("cart", peer);
@@ -158,7 +158,7 @@ fn line_rate_episodes_stay_below_the_ratio() {
 }
 
 #[test]
-fn unneeded_retransmissions_are_not_loss() {
+fn spurious_retransmissions_are_not_loss() {
     let normal = Case::mesh(&["cart"], &PEERS);
     let reordering = lossy(&normal, &["cart"], &PEERS[..1], 20)
         .with("cart", PEERS[0], |t| t.retransmits[Retransmit::Spurious as usize] = 15);
@@ -166,8 +166,8 @@ fn unneeded_retransmissions_are_not_loss() {
 }
 
 #[test]
-fn loss_that_was_always_there_is_learnt_and_silent() {
-    // 0.15 % of the segments, in windows of varying luck around the ratio.
+fn constant_loss_is_learned_and_silent() {
+    // 0.15 % of the segments, in windows around the ratio.
     let mut run = Run::new();
     let base = Case::mesh(&["cart"], &PEERS);
     run.expect_silence(600, &lossy(&base, &["cart"], &PEERS[..1], 1));
@@ -205,7 +205,7 @@ fn loss_within_the_node_blames_the_node() {
     assert_eq!(verdict(&hint), ("path_loss", BlameKind::Node, NODE));
 }
 
-/// Two per cent from one second to the next, as sliding windows show it: at 100 segments a second.
+/// Two per cent from one second to the next, in sliding windows, at 100 segments a second.
 #[test]
 fn two_per_cent_loss_is_named_within_five_seconds() {
     let normal = Case::mesh(&["cart", "payment"], &PEERS);
@@ -217,7 +217,7 @@ fn two_per_cent_loss_is_named_within_five_seconds() {
     assert!(named.is_some_and(|s| s <= 5), "{named:?}");
 }
 
-/// 40 ms more from one second to the next: probes that were due after two of the old round trips.
+/// 40 ms more from one second to the next: tail loss probes fire after two of the old RTTs.
 #[test]
 fn timers_that_run_out_on_a_path_that_became_longer_are_not_loss() {
     let normal = Case::mesh(&["cart"], &PEERS);
@@ -230,13 +230,13 @@ fn timers_that_run_out_on_a_path_that_became_longer_are_not_loss() {
         })
     };
     Run::warm(&normal).expect_silence(5, &late(60, 40));
-    // As many on a path that is as near as ever, or with fast retransmissions among them, are loss.
+    // As many on a path that is as fast as usual, or with fast retransmissions, are loss.
     assert_eq!(Run::warm(&normal).expect_one(&late(90, 10)).cause, "path_loss");
     let both = late(60, 40).with("cart", PEERS[0], |t| t.retransmits[Retransmit::Fast as usize] = 1);
     assert_eq!(Run::warm(&normal).expect_one(&both).cause, "path_loss");
 }
 
-/// Two addresses of one Node, of which only one is reached with losses.
+/// Two addresses of one Node. Only one has losses.
 fn one_node(case: &mut Case) {
     for peer in &PEERS[..2] {
         for pod in ["cart", "payment"] {
@@ -265,7 +265,7 @@ fn losses_to_one_address_of_a_node_whose_others_are_clean_blame_that_pod() {
 }
 
 #[test]
-fn probes_that_were_not_needed_neither_hide_nor_make_loss() {
+fn spurious_probes_neither_hide_nor_make_loss() {
     let normal = Case::mesh(&["cart"], &PEERS);
     let probing = |lost: u64| {
         let mut case = normal.with("cart", PEERS[0], |t| {
@@ -274,7 +274,7 @@ fn probes_that_were_not_needed_neither_hide_nor_make_loss() {
             t.retransmits[Retransmit::Spurious as usize] = 30;
         });
         lose(case.tally("cart", PEERS[0]), lost);
-        // As the view's windows have it.
+        // The numbers that the view's windows show.
         let tally = case.tally("cart", PEERS[0]);
         *tally = tally.clone().without_needless();
         case
@@ -300,9 +300,9 @@ fn losses_to_all_of_another_zone_blame_the_path_there() {
     assert!(hints.iter().all(|h| h.blame.kind == BlameKind::Node), "{hints:?}");
 }
 
-/// What is outside may lie behind the same path: it speaks neither for nor against it.
+/// An external peer may lie behind the same path: it is no evidence for or against it.
 #[test]
-fn losses_to_another_zone_and_outside_blame_the_path_there() {
+fn losses_to_another_zone_and_external_peers_blame_the_zone_path() {
     let mut normal = Case::mesh(&["cart", "payment"], &[&PEERS[..], &["10.0.0.11", "10.0.0.12"]].concat());
     normal.zone = Some("z1".into());
     for edge in &mut normal.edges {
@@ -319,9 +319,9 @@ fn losses_to_another_zone_and_outside_blame_the_path_there() {
     assert!(hints.iter().all(|h| verdict(h) == ("path_loss", BlameKind::ZonePair, "z1↔z2")), "{hints:?}");
 }
 
-/// Half a per cent everywhere: one edge shows it, the others are below their limit, and they speak too.
+/// Half a per cent everywhere. One edge shows it. The others are below their limit, and count too.
 #[test]
-fn edges_below_their_own_limit_speak_against_this_node() {
+fn edges_below_their_own_limit_are_evidence_against_this_node() {
     let mut normal = Case::mesh(&["cart", "payment"], &PEERS);
     for edge in &mut normal.edges {
         edge.peer_node = Some(format!("node-{}", edge.peer.octets()[15]).into());
@@ -334,24 +334,24 @@ fn edges_below_their_own_limit_speak_against_this_node() {
     }
     let hints = firing(&Run::warm(&normal).ticks(3, &small));
     assert!(!hints.is_empty() && hints.iter().all(|h| verdict(h) == ("node_packet_loss", BlameKind::Node, NODE)));
-    // Addresses of which no Node is known may all be one Node's.
+    // Addresses without a known Node may all belong to one.
     small.edges.iter_mut().for_each(|e| e.peer_node = None);
     let hints = firing(&Run::warm(&normal).ticks(3, &small));
     assert!(hints.iter().all(|h| h.cause == "path_loss"), "{hints:?}");
 }
 
-/// Half of this Node's peers lose, the one outside among them: it may be this Node, or the one Pod, as well.
+/// Half of this Node's peers have losses, among them the external one: this Node and the Pod stay suspects.
 #[test]
-fn losses_to_a_peer_outside_do_not_acquit_this_node() {
+fn losses_to_an_external_peer_do_not_acquit_this_node() {
     let mut normal = Case::mesh(&["cart"], &[&PEERS[..], &["10.0.0.11", "10.0.0.12"]].concat());
     normal.edge("cart", PEERS[0]).class = PeerClass::External;
     let hints = firing(&Run::warm(&normal).ticks(3, &lossy(&normal, &["cart"], &PEERS[..2], 20)));
     let outside = hints.iter().find(|h| h.blame.kind == BlameKind::External).unwrap();
     assert_eq!(outside.blame.alternatives[..3], ["node-a↔10.0.0.7", NODE, "cart"]);
-    // All others are shown to be clean: it is not.
+    // All others are shown to be clean: this Node is acquitted.
     let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["cart"], &PEERS[..1], 20));
     assert_eq!((hint.blame.kind, hint.blame.alternatives.len()), (BlameKind::External, 1));
-    // What they sent before they fell silent too shows nothing.
+    // Traffic from before they fell silent too shows nothing.
     let mut silent = lossy(&normal, &["cart"], &PEERS[..1], 20);
     silent.edges[1..].iter_mut().for_each(|edge| edge.recent.data_segs_out = 1);
     let hint = Run::warm(&normal).expect_one(&silent);
@@ -375,7 +375,7 @@ fn the_path_to_a_zone_is_a_suspect_until_another_peer_there_is_clean() {
     let quiet = bad.with("cart", PEERS[1], |t| t.data_segs_out = 60);
     let hint = Run::warm(&normal).expect_one(&quiet);
     assert_eq!(hint.blame.alternatives, ["node-7", "z1↔z2"]);
-    // What is outside may lie behind it too.
+    // An external peer may lie behind it too.
     let outside = normal.edge("cart", PEERS[0]);
     (outside.class, outside.peer_node, outside.peer_zone) = (PeerClass::External, None, None);
     let alternatives = |case: &Case| Run::warm(&normal).expect_one(case).blame.alternatives;

@@ -38,7 +38,7 @@ fn hog() -> Case {
 }
 
 #[test]
-fn a_noisy_neighbour_is_named_with_what_it_uses_and_used() {
+fn a_noisy_neighbour_is_named_with_its_cpu_use() {
     let hint = Run::warm(&normal()).expect_one(&hog());
     assert_eq!(verdict(&hint), ("node_cpu_contention", BlameKind::Node, "node-a"));
     assert_eq!(hint.subject.name, "cart");
@@ -51,7 +51,7 @@ fn a_noisy_neighbour_is_named_with_what_it_uses_and_used() {
 }
 
 #[test]
-fn waits_for_a_cpu_are_evidence_where_the_scheduler_was_looked_at() {
+fn run_queue_waits_are_evidence_where_they_are_sampled() {
     let quantiles = |case: &Case| -> Vec<(String, f64)> {
         let hint = Run::warm(&normal()).expect_one(case);
         let waits = hint.evidence.into_iter().filter(|e| e.signal.starts_with("netwhy_runqueue_seconds"));
@@ -76,18 +76,18 @@ fn a_pod_throttled_by_its_own_limit_never_blames_a_neighbour() {
         limit_millicores: Some(100),
     });
     assert_eq!(verdict(&Run::warm(&normal()).expect_one(&case)), ("pod_cpu_throttled", BlameKind::Pod, "cart"));
-    // Below the limit of that rule, but half of what it waited for.
+    // Below the limit of that rule, but half of the time waited.
     let cpu = case.subject("cart").window_cpu.as_mut().unwrap();
     (cpu.throttled_periods, cpu.throttled_us) = (9, 2_000_000);
     Run::warm(&normal()).expect_silence(5, &case);
 }
 
 #[test]
-fn busy_cpus_without_anybody_who_waits_are_silent() {
+fn busy_cpus_without_a_waiting_pod_are_silent() {
     let mut case = hog();
     waits(&mut case, "cart", |p| p.cpu_some_us = 1_900_000);
     Run::warm(&normal()).expect_silence(10, &case);
-    // And who waits without callers harms nobody.
+    // A Pod that waits without callers harms nobody.
     let mut batch = hog();
     for peer in PEERS {
         *batch.tally("cart", peer) = crate::sample::Tally::default();
@@ -109,7 +109,7 @@ fn a_pod_that_works_little_suffers_from_a_shorter_wait() {
 }
 
 #[test]
-fn waiting_on_idle_cpus_is_not_for_want_of_them() {
+fn waiting_on_idle_cpus_is_silent() {
     let mut case = hog();
     set(case.host.as_mut().unwrap(), Signal::CpuIdle, 4_000_000);
     Run::warm(&normal()).expect_silence(10, &case);
@@ -128,8 +128,8 @@ fn a_pod_that_uses_most_of_the_cpus_itself_starves_itself() {
 }
 
 #[test]
-fn who_works_little_is_not_to_blame_because_nobody_else_is_seen() {
-    // What takes the CPUs is in no cgroup that is watched: a process of the machine, or of another Node on it.
+fn a_small_user_is_not_blamed_when_the_large_one_is_unknown() {
+    // The CPU user is in no watched cgroup: a process of the host, or of another Node on it.
     let mut case = hog();
     case.cpu_users = vec![user("cart", 500_000), user("shop", 200_000)];
     case.subject("cart").window_usage_us = Some(500_000);
@@ -150,7 +150,7 @@ fn a_pod_that_always_waits_must_wait_twice_as_long() {
 }
 
 #[test]
-fn a_pod_at_its_own_memory_limit_is_told_from_a_node_that_is_short() {
+fn a_pod_at_its_memory_limit_differs_from_a_node_short_of_memory() {
     let mut own = normal();
     waits(&mut own, "cart", |p| p.memory_some_us = 3_000_000);
     set(own.host.as_mut().unwrap(), Signal::PressureMemorySome, 3_000_000);
@@ -166,7 +166,7 @@ fn a_pod_at_its_own_memory_limit_is_told_from_a_node_that_is_short() {
 }
 
 #[test]
-fn where_limits_are_not_known_the_other_pods_decide_and_doubt_is_said() {
+fn without_known_limits_the_other_pods_decide_with_less_certainty() {
     let mut case = normal();
     waits(&mut case, "cart", |p| p.memory_some_us = 3_000_000);
     set(case.host.as_mut().unwrap(), Signal::PressureMemorySome, 3_000_000);
@@ -181,7 +181,7 @@ fn where_limits_are_not_known_the_other_pods_decide_and_doubt_is_said() {
 }
 
 #[test]
-fn io_of_one_pod_is_its_own_and_of_several_the_nodes() {
+fn io_stalls_of_one_pod_blame_it_and_of_several_the_node() {
     let mut case = normal();
     waits(&mut case, "cart", |p| p.io_some_us = 5_000_000);
     set(case.host.as_mut().unwrap(), Signal::PressureIoSome, 5_000_000);
@@ -194,7 +194,7 @@ fn io_of_one_pod_is_its_own_and_of_several_the_nodes() {
 }
 
 #[test]
-fn io_that_was_always_so_is_no_news_and_lack_of_memory_explains_io() {
+fn usual_io_stalls_are_silent_and_memory_pressure_explains_io() {
     let mut database = normal();
     waits(&mut database, "cart", |p| p.io_some_us = 4_000_000);
     Run::new().expect_silence(60, &database);

@@ -88,7 +88,7 @@ fn one_restart_or_one_long_ago_is_no_loop() {
 }
 
 #[test]
-fn what_can_not_start_says_why() {
+fn a_container_that_can_not_start_shows_the_reason() {
     for reason in
         ["ImagePullBackOff", "ErrImagePull", "CreateContainerConfigError", "RunContainerError", "InvalidImageName"]
     {
@@ -115,13 +115,13 @@ fn creation_may_take_a_minute() {
 fn a_failing_probe_is_named_with_its_warning() {
     let unhealthy =
         PodEvent { why: Why { reason: "Unhealthy".into(), message: "HTTP 503".into() }, count: 9, at_ms: None };
-    let sick =
+    let failing =
         PodInfo { unmet: vec![unready(45)], events: vec![unhealthy], ..pod(vec![container(running(), 0, None)]) };
-    let (found, summary) = causes(sick.clone(), |_| ());
+    let (found, summary) = causes(failing.clone(), |_| ());
     assert_eq!(found, ["pod_not_running"]);
     assert!(summary.contains("readiness probe") && summary.contains("HTTP 503"), "{summary}");
-    assert!(causes(PodInfo { unmet: vec![unready(20)], ..sick.clone() }, |_| ()).0.is_empty(), "not yet");
-    assert!(causes(PodInfo { deleting_ms: Some(NOW), ..sick }, |_| ()).0.is_empty(), "it is being deleted");
+    assert!(causes(PodInfo { unmet: vec![unready(20)], ..failing.clone() }, |_| ()).0.is_empty(), "not yet");
+    assert!(causes(PodInfo { deleting_ms: Some(NOW), ..failing }, |_| ()).0.is_empty(), "it is being deleted");
 }
 
 #[test]

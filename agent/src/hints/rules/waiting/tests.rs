@@ -30,7 +30,7 @@ fn late_replies_over_an_unchanged_path_blame_the_peer() {
 }
 
 #[test]
-fn new_fast_samples_exonerate_the_path_at_once() {
+fn new_fast_samples_acquit_the_path_at_once() {
     let normal = Case::mesh(&["cart"], &PEERS);
     let mut run = Run::warm(&normal);
     run.expect_silence(2, &slow(&normal, &PEERS[..1], 20_000, 15));
@@ -41,9 +41,9 @@ fn new_fast_samples_exonerate_the_path_at_once() {
 #[test]
 fn inflation_and_think_time_below_their_limits_are_silent() {
     let mut normal = Case::mesh(&["cart"], &PEERS);
-    // 3 ms is thirty times the baseline, but no time that matters.
+    // 3 ms is thirty times the baseline, but too short to matter.
     Run::warm(&normal).expect_silence(30, &slow(&normal, &PEERS[..1], 3_000, 15));
-    // From 10 to 20 ms matters, but is within what this peer does.
+    // 20 ms matters, but is only twice the baseline of this peer.
     normal.tally("cart", PEERS[0]).rtt = rtts(&[(100, 15), (10_000, 80)]);
     Run::warm(&normal).expect_silence(30, &slow(&normal, &PEERS[..1], 20_000, 15));
 }
@@ -52,23 +52,23 @@ fn inflation_and_think_time_below_their_limits_are_silent() {
 fn a_path_that_became_longer_is_not_the_peers_think_time() {
     let normal = Case::mesh(&["cart"], &PEERS);
     let mut run = Run::warm(&normal);
-    // The window's minimum remembers the old path for up to 17 s; its fast samples only become fewer.
+    // The window's minimum covers up to 17 s: its fast samples only become fewer.
     for fast in [40, 30, 20, 10, 5, 2, 0] {
         run.expect_silence(1, &slow(&normal, &PEERS[..1], 10_000, fast));
     }
-    // Handshakes are as slow as all else: no program thinks there.
+    // Handshakes are as slow: no program answers them.
     for _ in 0..40 {
         let hints = firing(&run.tick(&slow(&normal, &PEERS[..1], 10_000, 0)));
         assert!(hints.iter().all(|h| h.cause == "path_latency"), "{hints:?}");
     }
-    // Without them nothing is told: the path, or a peer that always thinks.
+    // Without handshakes the rules abstain: a longer path, or constant think time.
     let keep_alive = normal.with("cart", PEERS[0], |t| t.connects = [0, 0]);
     let mut run = Run::warm(&normal);
     run.expect_silence(40, &slow(&keep_alive, &PEERS[..1], 10_000, 0));
 }
 
 #[test]
-fn a_servers_rtt_holds_its_clients_think_time_and_is_silent() {
+fn a_servers_rtt_contains_client_think_time_and_is_silent() {
     let mut normal = Case::mesh(&["cart"], &PEERS);
     normal.edges.iter_mut().for_each(|e| e.window.connects = [0, 2]);
     Run::warm(&normal).expect_silence(30, &slow(&normal, &PEERS, 40_000, 15));
@@ -113,7 +113,7 @@ fn all_peers_slow_at_once_under_own_pressure_blames_the_application() {
     let hint = run.expect_one(&bad);
     assert_eq!(verdict(&hint), ("pod_application_slow", BlameKind::Pod, "cart"));
     assert!(hint.summary.contains("cpu 30 %"), "{}", hint.summary);
-    // What it waits for has a name of its own, and the slowness is its effect.
+    // The IO stall is a cause of its own, and the slowness is its effect.
     let psi = bad.subject("cart").window_pressure.as_mut().unwrap();
     (psi.cpu_some_us, psi.io_some_us) = (0, 3_000_000);
     let mut run = Run::warm(&normal);
@@ -156,14 +156,15 @@ fn a_window_that_reaches_further_back_brings_no_new_fast_samples() {
 }
 
 #[test]
-fn a_modest_slowdown_is_still_told_after_the_wait_for_proof() {
+fn a_modest_slowdown_fires_after_the_wait_for_proof() {
     let mut normal = Case::mesh(&["cart"], &PEERS);
     normal.tally("cart", PEERS[0]).rtt = rtts(&[(100, 15), (5_000, 80)]);
     let hints = firing(&Run::warm(&normal).ticks(15, &slow(&normal, &PEERS[..1], 17_000, 15)));
     assert_eq!(hints.len(), 1);
 }
 
-/// Every reply comes 15 ms later, and every acknowledgement with it; another Pod's connections to the same Node are fast.
+/// Every reply comes 15 ms later, and every acknowledgement with it. Another Pod's connections to the same Node are
+/// fast.
 #[test]
 fn replies_that_are_all_late_blame_the_peer_when_another_connection_there_is_fast() {
     let mut normal = Case::mesh(&["cart", "payment"], &PEERS);
@@ -177,12 +178,12 @@ fn replies_that_are_all_late_blame_the_peer_when_another_connection_there_is_fas
     let hint = run.expect_one(&late);
     assert_eq!(verdict(&hint), ("peer_slow", BlameKind::PeerPod, "10.0.0.7"));
     assert!(hint.summary.contains("other connections to node-b are as fast as ever"), "{}", hint.summary);
-    // A few fast samples there may be of before the path to both became longer.
+    // A few fast samples there may date from before both paths became longer.
     let mut both = late.clone();
     both.edge("payment", PEERS[1]).recent.rtt = rtts(&[(100, 6), (15_000, 20)]);
     let hints = firing(&Run::warm(&normal).ticks(3, &both));
     assert!(hints.iter().all(|hint| hint.cause != "peer_slow"), "{hints:?}");
-    // A server's round trips hold its clients' thinking.
+    // A server's RTT contains its clients' think time.
     normal.edges.iter_mut().for_each(|e| e.window.connects = [0, 1]);
     let mut server = late.clone();
     server.edges.iter_mut().for_each(|e| e.window.connects = [0, 0]);

@@ -32,7 +32,7 @@ fn full_size_segments_stuck_while_handshakes_pass_are_a_black_hole() {
 }
 
 #[test]
-fn it_wins_over_an_unreachable_peer_while_another_pod_gets_through() {
+fn it_explains_an_unreachable_peer_that_another_pod_reaches() {
     let normal = Case::mesh(&["cart", "payment"], &PEERS);
     let mut bad = stuck(&normal, &PEERS[..1]);
     // Nothing at all is acknowledged on the stuck edge itself.
@@ -59,7 +59,7 @@ fn an_address_that_answers_nothing_is_unreachable() {
 fn a_peer_that_died_a_moment_ago_is_no_black_hole() {
     let normal = Case::mesh(&["cart"], &PEERS);
     let mut dying = stuck(&normal, &PEERS[..1]);
-    // All of it within the last 3 s, as are the last handshakes from before.
+    // All of it within the last 3 s, like the last handshakes.
     let edge = dying.edge("cart", PEERS[0]);
     edge.recent.full_size_timeouts = edge.window.full_size_timeouts;
     let hints = firing(&Run::warm(&normal).ticks(3, &dying));
@@ -104,20 +104,21 @@ fn many_peers_blame_this_node_and_an_external_one_is_external() {
     assert_eq!(verdict(&hint), ("path_mtu_blackhole", BlameKind::External, "10.0.0.7"));
 }
 
-/// A peer that fell silent: what it acknowledged before is counted seconds later, socket by socket.
+/// A peer that fell silent. Older acknowledgements are counted seconds later, socket by socket.
 #[test]
 fn acknowledgements_that_are_counted_late_are_no_answer() {
     let normal = Case::mesh(&["cart"], &PEERS);
     let mut dead = stuck(&normal, &PEERS[..1]);
     let edge = dead.edge("cart", PEERS[0]);
     (edge.recent.connects, edge.recent.rtt) = ([0, 0], crate::hints::testing::rtts(&[(100, 2)]));
-    let told = |case: &Case| firing(&Run::warm(&normal).ticks(3, case)).iter().any(|h| h.cause == "path_mtu_blackhole");
-    assert!(!told(&dead));
+    let fires =
+        |case: &Case| firing(&Run::warm(&normal).ticks(3, case)).iter().any(|h| h.cause == "path_mtu_blackhole");
+    assert!(!fires(&dead));
     dead.edge("cart", PEERS[0]).recent.rtt = crate::hints::testing::rtts(&[(100, 20)]);
-    assert!(told(&dead), "so many round trips are answers");
+    assert!(fires(&dead), "so many round trips are answers");
 }
 
-/// Before it is long enough to be told from loss: only edges that carry full-size segments acquit this Node.
+/// Before it differs from loss: only edges that carry full-size segments acquit this Node.
 #[test]
 fn small_segments_acquit_nobody_of_losing_full_size_ones() {
     let normal = Case::mesh(&["cart"], &PEERS);
@@ -140,7 +141,7 @@ fn small_segments_acquit_nobody_of_losing_full_size_ones() {
     assert_eq!(alternatives(&begins), ["10.0.0.7"]);
 }
 
-/// What a hint explained stays explained until the window has passed over it; what goes on then is told.
+/// A hint explains its edges until its trouble leaves the window. Later trouble fires again.
 #[test]
 fn segments_that_were_stuck_are_no_loss_once_they_pass() {
     let normal = Case::mesh(&["cart"], &PEERS);

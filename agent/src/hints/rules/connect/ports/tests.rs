@@ -25,7 +25,7 @@ fn fewer_than_the_limit_and_other_failures_are_silent() {
 }
 
 #[test]
-fn full_ports_of_the_nodes_own_network_are_said_beside_the_pod() {
+fn full_ports_of_the_node_make_it_an_alternative() {
     let mut normal = Case { host: Some(host()), ..Case::mesh(&["cart"], &PEERS) };
     let gauges = &mut normal.host.as_mut().unwrap().gauges;
     gauges.extend([((Gauge::PortsUsed, None), 27_000), ((Gauge::PortsRange, None), 28_232)]);

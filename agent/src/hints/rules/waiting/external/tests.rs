@@ -12,20 +12,20 @@ fn normal() -> Case {
     case
 }
 
-fn far(case: &Case, peers: &[&str], us: u32) -> Case {
+fn longer_path(case: &Case, peers: &[&str], us: u32) -> Case {
     let mut case = case.clone();
     for peer in peers {
         case.tally("cart", peer).rtt = rtts(&[(us, 100)]);
         case.tally("cart", peer).min_rtt_us = Some(us);
-        // Requests on connections that stay open, as to most services outside.
+        // Requests on persistent connections, as to most external services.
         case.tally("cart", peer).connects = [0, 0];
     }
     case
 }
 
 #[test]
-fn an_external_peer_further_away_is_blamed_without_a_handshake() {
-    let hint = Run::warm(&normal()).expect_one(&far(&normal(), &PEERS[..1], 80_000));
+fn a_longer_path_to_an_external_peer_is_blamed_without_a_handshake() {
+    let hint = Run::warm(&normal()).expect_one(&longer_path(&normal(), &PEERS[..1], 80_000));
     assert_eq!(verdict(&hint), ("external_slow", BlameKind::External, "203.0.113.7"));
     assert_eq!(hint.ruled_out[0].because, "3 peers inside the cluster are as fast as usual");
 }
@@ -40,21 +40,21 @@ fn late_replies_of_an_external_peer_are_the_same_cause() {
 }
 
 #[test]
-fn peers_inside_that_are_far_too_exonerate_what_is_outside() {
-    Run::warm(&normal()).expect_silence(20, &far(&normal(), &PEERS, 80_000));
+fn longer_paths_inside_acquit_the_external_peer() {
+    Run::warm(&normal()).expect_silence(20, &longer_path(&normal(), &PEERS, 80_000));
 }
 
 #[test]
-fn a_pod_with_external_peers_only_is_told_with_less_confidence() {
+fn a_pod_with_external_peers_only_gets_less_confidence() {
     let mut only = Case::mesh(&["cart"], &PEERS[..1]);
     only.edge("cart", PEERS[0]).class = PeerClass::External;
-    let alone = Run::warm(&only).expect_one(&far(&only, &PEERS[..1], 80_000));
-    let beside = Run::warm(&normal()).expect_one(&far(&normal(), &PEERS[..1], 80_000));
+    let alone = Run::warm(&only).expect_one(&longer_path(&only, &PEERS[..1], 80_000));
+    let beside = Run::warm(&normal()).expect_one(&longer_path(&normal(), &PEERS[..1], 80_000));
     assert!(alone.confidence < beside.confidence);
 }
 
 #[test]
 fn a_rise_within_what_the_address_usually_varies_is_silent() {
-    let distant = far(&normal(), &PEERS[..1], 30_000);
-    Run::warm(&distant).expect_silence(20, &far(&normal(), &PEERS[..1], 42_000));
+    let distant = longer_path(&normal(), &PEERS[..1], 30_000);
+    Run::warm(&distant).expect_silence(20, &longer_path(&normal(), &PEERS[..1], 42_000));
 }
