@@ -222,8 +222,8 @@ pub(crate) unsafe fn is_older(tp: Ptr) -> bool {
         if load::<u32>(tp, NW_TP_SEGS_IN.load()) <= NW_UNSEEN_SEGMENTS.load() {
             return false;
         }
-        // Between two windows a socket can carry any number unseen. One of user space that is older than the agent was
-        // seen by the first walk; one of the kernel's own has no descriptor to find it by.
+        // In the gap of a duty cycle a socket can carry any number of segments unseen. The first walk visited all older
+        // sockets of user space, but not the kernel's, which have no descriptor.
         control.rtt_duty == Duty::Continuous as u32 || is_kernels(tp)
     }
 }

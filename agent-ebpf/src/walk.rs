@@ -8,7 +8,7 @@ pub struct WalkSummary {
     pub ktime_ns: u64,
     /// `bpf_jiffies64` at the end.
     pub jiffies: u64,
-    /// TCP sockets looked at.
+    /// Visited TCP sockets.
     pub sockets: u64,
     /// Of these, listening.
     pub listeners: u64,

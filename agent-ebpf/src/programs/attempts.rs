@@ -19,8 +19,8 @@ const ETIMEDOUT: i32 = 110;
 const ECONNREFUSED: i32 = 111;
 const EHOSTUNREACH: i32 = 113;
 
-/// `inet_sk_error_report(const struct sock *sk)`; 5.14 and later. Tells of every attempt that the peer, the network or a
-/// timeout ended, and costs nothing where none fails: so handshakes can be looked at in windows without losing one.
+/// `inet_sk_error_report(const struct sock *sk)`; 5.14 and later. Called for every attempt that the peer, the
+/// network or a timeout ended. It counts all of them while the handshake probe runs on a duty cycle.
 #[btf_tracepoint(function = "inet_sk_error_report")]
 pub(crate) fn nw_error(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: argument 0 is a full socket.
@@ -34,8 +34,8 @@ pub(crate) fn nw_error(ctx: BtfTracePointContext) -> i32 {
         if tp.is_null() || was_answered(tp) {
             return 0;
         }
-        // An ICMP error that doesn't end the attempt is reported without `sk_err` (`ip_icmp_error`). `tcp_disconnect` reports
-        // as well, when the figures are back at zero: the attempt was counted before.
+        // An ICMP error that doesn't end the attempt is reported without `sk_err` (`ip_icmp_error`). `tcp_disconnect`
+        // reports as well, when the figures are back at zero: the attempt was counted before.
         if load::<i32>(sk, NW_SK_ERR.load()) == 0 || load::<u32>(tp, NW_TP_SEGS_OUT.load()) == 0 {
             return 0;
         }
@@ -60,8 +60,8 @@ pub(super) unsafe fn fail<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, row: *mut E
     }
 }
 
-/// Counts the attempt of a socket that ends without an answer, if it made one that nobody counted yet: its owner gave it
-/// up, or no local port was free.
+/// Counts the attempt of a socket that ends without an answer, if it made one that nobody counted yet: its owner gave
+/// it up, or no local port was free.
 #[inline(always)]
 pub(super) unsafe fn end<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, storage: Option<Storage>) {
     // SAFETY: a full socket; its storage is a live map value.
@@ -117,8 +117,8 @@ unsafe fn failure(sk: Ptr, tp: Ptr, retransmitted: u32) -> Failure {
     }
 }
 
-/// No port was ever found for it: a port that is given back leaves its trace in `inet_sport`, and `connect(2)` that finds
-/// none sends no SYN.
+/// No port was ever found for it: a port that is given back leaves its trace in `inet_sport`, and `connect(2)` that
+/// finds none sends no SYN.
 #[inline(always)]
 unsafe fn has_no_port(tp: Ptr) -> bool {
     let at = NW_TP_SPORT.load();

@@ -16,8 +16,8 @@ use crate::{
     storage::LISTENER,
 };
 
-/// `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`; 4.16 and later. Where very many
-/// sockets come and go it is attached in windows, and a handshake counts for as many as there are more.
+/// `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`; 4.16 and later. Under high
+/// churn it runs on a duty cycle, and each handshake has the cycle's weight.
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
     let old = ctx.arg::<i32>(1) as u8;
@@ -76,8 +76,8 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// An attempt that failed, or a connection that was broken off. A failed `connect(2)`, and `connect(2)` to no address, take
-/// the socket's figures back to zero next. In windows neither would be seen always: there `nw_error` and `nw_destroy` tell.
+/// A failed attempt, or an aborted connection. A failed `connect(2)`, and a `connect(2)` to no address, then reset the
+/// socket's counters to zero. On a duty cycle `nw_error` and `nw_destroy` count these instead.
 #[inline(always)]
 unsafe fn end(ctx: &BtfTracePointContext, sk: Ptr, failed: bool) {
     // SAFETY: a full socket; its storage is a live map value.

@@ -28,9 +28,9 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
             return 0;
         }
         let sampling = NW_SAMPLING.load();
-        // The lot differs from segment to segment and from socket to socket, so that no rhythm of the traffic is followed
-        // in lockstep. TCP just wrote what it is made of, so it is in the CPU's cache: a counter of our own would cost
-        // three cache misses on every segment.
+        // The number differs by segment and by socket, so that sampling is not in lockstep with the traffic. TCP has
+        // just written its inputs, so they are in the CPU's cache. A counter of our own would cost three cache misses a
+        // segment.
         let segments: u32 = load(tp, sampling.segs_in);
         let (draw, second) = random_bits(segments, load(tp, sampling.rcv_nxt));
         let is_reduced = maps::control().rtt_duty == Duty::Reduced as u32;
@@ -39,11 +39,11 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
         } else if draw > sampling.threshold_for(is_reduced, true) || !is_after_pause(idle_jiffies(tp)) {
             return 0;
         }
-        // One that carried few may not have been looked at: what it counts would be lost if that came too late.
+        // A socket with few segments may not have storage yet. Thinning out would delay it, and lose counts.
         if sampling.is_sparse != 0 && segments > NW_UNSEEN_SEGMENTS.load() && is_thinned_out(idle_jiffies(tp), second) {
             return 0;
         }
-        // One sample in eight harvests too: for sockets that no walk reaches, and between rare walks.
+        // 1 sample in 8 also harvests counters: of sockets that no walk visits, and between rare walks.
         let harvest = sampling.is_sparse == 0 || second & 7 == 0;
         let Some(row) = edge_of(&ctx, sk) else { return 0 };
         let young = segments < YOUNG_SEGMENTS;

@@ -21,8 +21,8 @@ use crate::{
 };
 
 /// `tcp_destroy_sock(struct sock *sk)`, called by `tcp_v4_destroy_sock` for every TCP socket, listeners and failed
-/// attempts among them; 4.16 and later. Short connections are counted here alone, and where very many end, one in so many of
-/// them for all.
+/// attempts among them; 4.16 and later. Only this hook counts short connections. Under high churn it
+/// samples them.
 #[btf_tracepoint(function = "tcp_destroy_sock")]
 pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: argument 0 is a full socket.
@@ -74,8 +74,8 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// Whether nothing is remarkable about a socket that ends: it had its connection, and no program keeps anything of it, so that
-/// it resent nothing and was too short for a walk.
+/// Whether nothing is remarkable about a socket that ends: it had its connection, and no program keeps anything of it,
+/// so that it resent nothing and was too short for a walk.
 #[inline(always)]
 unsafe fn is_plain(sk: Ptr, tp: Ptr) -> bool {
     let storage = NW_SK_STORAGE.load();
