@@ -5,7 +5,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, 
 use clap_complete::Shell;
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-/// Exit code of everything that failed, bad usage included, as with kubectl.
+/// Exit code of every failure, bad usage included, as with kubectl.
 pub const FAILURE: u8 = 1;
 
 /// Why is this Pod slow, and which Node is to blame?
@@ -16,109 +16,123 @@ pub const FAILURE: u8 = 1;
     propagate_version = true,
     max_term_width = 110,
     disable_help_subcommand = true,
-    after_help = "Examples:\n  kubectl netwhy why pod/payment-7c9      why is this Pod slow?\n  kubectl netwhy why svc/payment \
-                  -n shop      the same of all Pods behind a Service\n  kubectl netwhy hints -A -w              what is \
-                  wrong in the cluster, live\n  kubectl netwhy matrix                   RTT and loss between Nodes\n\nIt \
-                  needs the right to list Pods and to `get` pods/proxy in the agents' namespace. Exits 0 on success, 1 on \
-                  any failure."
+    after_help = "Examples:\n  \
+                  kubectl netwhy why pod/payment-7c9         why is this Pod slow?\n  \
+                  kubectl netwhy why svc/payment -n shop     why are the Pods of this Service slow?\n  \
+                  kubectl netwhy hints -A -w                 watch all hints of the cluster\n  \
+                  kubectl netwhy matrix                      RTT and loss between Nodes\n\n\
+                  Needs the right to list Pods, and to get pods/proxy in the agents' namespace.\n\
+                  Exit codes: 0 success, 1 failure."
 )]
 pub struct Cli {
-    /// Flags of every subcommand.
+    /// Flags of all subcommands.
     #[command(flatten)]
     pub global: Global,
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// Flags that stand before or behind any subcommand.
+/// Flags that can stand before or behind any subcommand.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Global flags")]
 pub struct Global {
     /// Namespace [default: the context's]
-    #[arg(short, long, global = true, value_name = "NS", help_heading = "Global flags")]
+    #[arg(short, long, global = true, value_name = "NS")]
     pub namespace: Option<String>,
     /// All namespaces
-    #[arg(short = 'A', long, global = true, help_heading = "Global flags", conflicts_with = "namespace")]
+    #[arg(short = 'A', long, global = true, conflicts_with = "namespace")]
     pub all_namespaces: bool,
     /// Output format
-    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT", help_heading = "Global flags")]
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub output: Format,
-    /// Also what ended within this time, such as 10m or 1h (agents remember an hour)
-    #[arg(long, global = true, value_name = "TIME", value_parser = since, help_heading = "Global flags")]
+    /// Also show hints that ended within this time, such as 10m or 1h (agents keep one hour)
+    #[arg(long, global = true, value_name = "TIME", value_parser = since)]
     pub since: Option<Duration>,
-    /// Go on, and print what changes
-    #[arg(short, long, global = true, help_heading = "Global flags")]
+    /// Keep running and print changes
+    #[arg(short, long, global = true)]
     pub watch: bool,
     /// Kubeconfig context
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Global flags", conflicts_with_all = ["contexts", "all_contexts"])]
+    #[arg(long, global = true, value_name = "NAME", conflicts_with_all = ["contexts", "all_contexts"])]
     pub context: Option<String>,
-    /// Several contexts, side by side
+    /// Several kubeconfig contexts, side by side
+    #[arg(long, global = true, value_name = "A,B", value_delimiter = ',', conflicts_with = "all_contexts")]
+    pub contexts: Vec<String>,
+    /// All contexts of the kubeconfig, side by side
+    #[arg(long, global = true)]
+    pub all_contexts: bool,
+    /// Kubeconfig file [default: $KUBECONFIG, ~/.kube/config, or the Pod's service account]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub kubeconfig: Option<PathBuf>,
+    /// URL of one agent to ask directly, such as http://localhost:9810; works without a cluster
     #[arg(
         long,
         global = true,
-        value_name = "A,B",
-        value_delimiter = ',',
-        help_heading = "Global flags",
-        conflicts_with = "all_contexts"
+        value_name = "URL",
+        conflicts_with_all = ["context", "contexts", "all_contexts", "kubeconfig"],
     )]
-    pub contexts: Vec<String>,
-    /// All contexts of the kubeconfig, side by side
-    #[arg(long, global = true, help_heading = "Global flags")]
-    pub all_contexts: bool,
-    /// Kubeconfig file [default: $KUBECONFIG, ~/.kube/config, or the Pod's service account]
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Global flags")]
-    pub kubeconfig: Option<PathBuf>,
-    /// Ask one agent directly, such as http://localhost:9810; no cluster is needed
-    #[arg(long, global = true, value_name = "URL", help_heading = "Global flags", conflicts_with_all = ["context", "contexts", "all_contexts", "kubeconfig"])]
     pub agent: Option<String>,
-    /// Longest wait for one answer, such as 5s; 0: no limit
-    #[arg(long, global = true, value_name = "TIME", default_value = "5s", value_parser = timeout, help_heading = "Global flags")]
+    /// Timeout of one request, such as 5s; 0: none
+    #[arg(long, global = true, value_name = "TIME", default_value = "5s", value_parser = timeout)]
     pub request_timeout: Duration,
-    /// Namespace of the agents [default: all are searched]
-    #[arg(long, global = true, value_name = "NS", help_heading = "Global flags")]
+    /// Namespace of the agents [default: search all namespaces]
+    #[arg(long, global = true, value_name = "NS")]
     pub agent_namespace: Option<String>,
     /// Label selector of the agents' Pods
     #[arg(
         long,
         global = true,
         value_name = "LABELS",
-        default_value = "app.kubernetes.io/name=netwhy,app.kubernetes.io/component=agent",
-        help_heading = "Global flags"
+        default_value = "app.kubernetes.io/name=netwhy,app.kubernetes.io/component=agent"
     )]
     pub agent_selector: String,
-    /// Most agents that are asked at the same time
-    #[arg(long, global = true, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Global flags")]
+    /// Most agents to ask at the same time
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        default_value_t = 128,
+        value_parser = clap::value_parser!(u16).range(1..),
+    )]
     pub concurrency: u16,
 }
 
 /// Subcommands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Why is it slow? Verdict, evidence, what was ruled out, and what to do next
+    /// Explain why a target is slow: verdict, evidence, excluded causes, next step
+    #[command(after_help = "Example: kubectl netwhy why deploy/payment -n shop")]
     Why {
         /// pod/NAME, deploy/NAME, svc/NAME, node/NAME, or NAME
         #[arg(value_name = "TARGET")]
         target: Target,
     },
-    /// What is wrong, as the agents see it
+    /// List hints of all agents
+    #[command(after_help = "Example: kubectl netwhy hints -A --since 1h")]
     Hints,
-    /// Every Node: what it loses, what others lose on the way to it, and who says so
+    /// List Nodes by blame: loss to and from each Node, and the hints about it
+    #[command(after_help = "Example: kubectl netwhy nodes -o wide")]
     Nodes,
-    /// RTT and loss between Nodes
+    /// Show RTT and loss between Nodes
+    #[command(after_help = "Example: kubectl netwhy matrix -o mermaid")]
     Matrix,
-    /// Live view: sort, filter, drill down
+    /// Show Pods live: sort, filter, open details
+    #[command(after_help = "Example: kubectl netwhy top -n shop")]
     Top,
-    /// Pods that do not run as they should, and why
+    /// List Pods that do not run properly, with the cause
+    #[command(after_help = "Example: kubectl netwhy diagnose -A")]
     Diagnose,
-    /// Service → EndpointSlice → Pod → Node, with the health of each
+    /// Show a Service with its EndpointSlices, Pods and Nodes, and the health of each
+    #[command(after_help = "Example: kubectl netwhy topology svc/payment -n shop")]
     Topology {
         /// svc/NAME, or NAME
         #[arg(value_name = "SERVICE")]
         target: Target,
     },
-    /// Print a completion script
+    /// Print a shell completion script
+    #[command(after_help = "Example: source <(kubectl-netwhy completion bash)")]
     Completion {
-        /// Shell to complete for
+        /// Shell
         shell: Shell,
     },
 }
@@ -128,17 +142,17 @@ pub enum Command {
 pub enum Format {
     /// For people
     Table,
-    /// For people with wide screens: more columns
+    /// For people, with more columns
     Wide,
     /// For programs
     Json,
     /// For programs
     Yaml,
-    /// A diagram for documents and chats
+    /// Diagram for documents and chats
     Mermaid,
 }
 
-/// The command, with the name that it was called by in its usage lines.
+/// The command. Its usage lines have the name by which it was called.
 pub fn command(called: Option<&OsString>) -> clap::Command {
     let plugin =
         called.is_none_or(|path| std::path::Path::new(path).file_name().is_some_and(|name| name == "kubectl-netwhy"));
@@ -149,7 +163,7 @@ pub fn command(called: Option<&OsString>) -> clap::Command {
 /// Reads arguments; the first is the program's name.
 ///
 /// # Errors
-/// Bad usage; also the wish for `--help` or `--version`, which clap treats as errors.
+/// Bad usage. Clap also returns `--help` and `--version` as errors.
 pub fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
     let mut command = command(args.first());
     let matches = command.try_get_matches_from_mut(args)?;
@@ -168,9 +182,9 @@ fn since(text: &str) -> Result<Duration, String> {
     duration(text).filter(|d| !d.is_zero()).ok_or_else(|| "write a time such as 10m or 1h".to_owned())
 }
 
-/// 0 is kubectl's way to say: no limit.
+/// 0 means no timeout, as with kubectl.
 fn timeout(text: &str) -> Result<Duration, String> {
-    let time = duration(text).ok_or_else(|| "write a time such as 5s or 1m; 0 is no limit".to_owned())?;
+    let time = duration(text).ok_or_else(|| "write a time such as 5s or 1m, or 0 for none".to_owned())?;
     Ok(if time.is_zero() { Duration::MAX } else { time })
 }
 
@@ -184,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_stand_on_either_side_as_with_kubectl() {
+    fn flags_can_stand_before_or_behind_the_command() {
         let before = read(&["-n", "shop", "-o", "json", "why", "pod/x"]).unwrap();
         let after = read(&["why", "pod/x", "-n", "shop", "-o", "json"]).unwrap();
         assert_eq!(format!("{before:?}"), format!("{after:?}"));
@@ -195,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_those_of_kubectl() {
+    fn times_have_the_syntax_of_kubectl() {
         let cli = read(&["hints", "--since", "1h30m", "--request-timeout", "3"]).unwrap();
         assert_eq!(
             (cli.global.since, cli.global.request_timeout),
@@ -205,6 +219,19 @@ mod tests {
         for bad in ["soon", "-5m", "0"] {
             let error = read(&["hints", "--since", bad]);
             assert!(error.is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_command_has_an_example_that_parses() {
+        for sub in command(None).get_subcommands() {
+            let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let example = help.strip_prefix("Example: ").unwrap_or_else(|| panic!("{} has no example", sub.get_name()));
+            let example = example.strip_prefix("source <(").map_or(example, |rest| rest.trim_end_matches(')'));
+            let args = example.trim_start_matches("kubectl netwhy ").trim_start_matches("kubectl-netwhy ");
+            let args: Vec<&str> = args.split(' ').collect();
+            assert_eq!(args[0], sub.get_name());
+            read(&args).unwrap_or_else(|error| panic!("{example}: {error}"));
         }
     }
 

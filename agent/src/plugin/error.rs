@@ -1,32 +1,32 @@
-//! What went wrong, on one line that says what to do.
+//! Errors of the plugin: one line with a remedy.
 
 use serde::Serialize;
 use std::fmt;
 
-/// One failure.
+/// An error with its remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Trouble {
-    /// What and where.
+pub struct Failure {
+    /// The error and its place.
     pub what: String,
-    /// How to mend it; empty when nobody can say.
+    /// The remedy; empty if unknown.
     pub remedy: String,
 }
 
-impl Trouble {
-    /// From any text; line breaks are taken out.
+impl Failure {
+    /// From any text, without its line breaks.
     pub fn new(what: impl AsRef<str>, remedy: impl AsRef<str>) -> Self {
         let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         Self { what: line(what.as_ref()), remedy: line(remedy.as_ref()) }
     }
 
-    /// Says where it happened.
+    /// Adds the place.
     #[must_use]
     pub fn at(self, place: impl AsRef<str>) -> Self {
         Self::new(format!("{}: {}", place.as_ref(), self.what), self.remedy)
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, remedy } = self;
         f.write_str(what)?;
@@ -34,16 +34,16 @@ impl fmt::Display for Trouble {
     }
 }
 
-impl std::error::Error for Trouble {}
+impl std::error::Error for Failure {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_trouble_is_one_line_with_its_remedy() {
-        let trouble = Trouble::new("no\n  answer", "raise --request-timeout").at("agent netwhy/x");
-        assert_eq!(trouble.to_string(), "agent netwhy/x: no answer; raise --request-timeout");
-        assert_eq!(Trouble::new("gone", "").to_string(), "gone");
+    fn a_failure_is_one_line_with_its_remedy() {
+        let failure = Failure::new("no\n  answer", "raise --request-timeout").at("agent netwhy/x");
+        assert_eq!(failure.to_string(), "agent netwhy/x: no answer; raise --request-timeout");
+        assert_eq!(Failure::new("gone", "").to_string(), "gone");
     }
 }

@@ -172,11 +172,11 @@ fn errors(plane: &ControlPlane) {
     plane.ask(NOBODY, &["hints", "-A"]).failed(&["forbidden", "--agent-namespace"]);
     plane.ask(READER, &["hints", "-A"]).failed(&["none of the 2 agents answered", "pods/proxy"]);
     plane.ask(READER, &["why", "pod/cart"]).failed(&["the agent on a", "forbidden", "pods/proxy"]);
-    plane.ask("wrong", &["hints"]).failed(&["doesn't accept the credentials"]);
+    plane.ask("wrong", &["hints"]).failed(&["rejects the credentials"]);
     // A Pod on a Node without an agent.
     pod(plane, "shop", "lonely", "d", &json!({"app": "lonely"}));
     plane.status("shop", "lonely", &running("10.77.255.250"));
-    plane.ask(ONCALL, &["why", "pod/lonely"]).failed(&["there is no agent on Node d", "nodeSelector"]);
+    plane.ask(ONCALL, &["why", "pod/lonely"]).failed(&["no agent on Node d", "nodeSelector"]);
     plane.create(&json!({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "shop", "namespace": "shop"},
         "spec": {"selector": {"app": "shop"}, "ports": [{"port": 80}]}

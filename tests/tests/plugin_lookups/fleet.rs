@@ -92,7 +92,7 @@ fn a_pod_whose_agent_is_mute_is_an_error_and_not_well() {
     let said = ask(&config, &["why", "pod/app-00002-0", "--request-timeout", "1s"]);
     said.failed(&["the agent on node-00002 (netwhy/netwhy-2)", "no answer within 1 s"]);
     let none = ask(&config, &["hints", "--agent-selector", "app=other"]);
-    none.failed(&["found no agents", "app=other", "--agent-selector"]);
+    none.failed(&["no agents found", "app=other", "--agent-selector"]);
 }
 
 #[test]

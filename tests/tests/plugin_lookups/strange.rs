@@ -41,7 +41,7 @@ fn nobody_listens() {
         let args: Vec<&str> = command.iter().copied().chain(["--agent", "URL"]).collect();
         let url = format!("http://{free}");
         let args: Vec<&str> = args.into_iter().map(|arg| if arg == "URL" { url.as_str() } else { arg }).collect();
-        ask(&args).failed(&["no agent answers at", "is it running"]);
+        ask(&args).failed(&["no agent answers at", "check that it runs"]);
     }
 }
 
@@ -57,7 +57,7 @@ fn an_agent_of_another_version_is_named_with_both_versions() {
 #[test]
 fn another_program_on_the_port_is_no_agent() {
     let url = server(answer("404 Not Found\r\nServer: nginx", "<html>\n<body>404</body></html>"));
-    ask(&["hints", "--agent", &url]).failed(&["answers 404", "is that netwhy's port?"]);
+    ask(&["hints", "--agent", &url]).failed(&["answers 404", "check that this is netwhy's port"]);
     let url = server(answer("200 OK", "<html>hello</html>"));
     ask(&["hints", "--agent", &url]).failed(&["can't read"]);
 }
@@ -78,17 +78,17 @@ fn a_silent_server_is_given_up_after_the_time_that_was_asked_for() {
 
 #[test]
 fn configurations_that_can_not_be_used_are_told_in_one_line() {
-    ask(&["hints"]).failed(&["found no cluster", "--agent URL"]);
+    ask(&["hints"]).failed(&["no cluster found", "--agent URL"]);
     ask(&["hints", "--kubeconfig", "/nonexistent"]).failed(&["/nonexistent"]);
     ask(&["hints", "--agent", "ftp://x"]).failed(&["http://HOST:9810"]);
     let scratch = Scratch::new("config");
     let file = scratch.write("config", &kubeconfig(&[("one", "http://127.0.0.1:1", "t")], "shop"));
     let file = file.to_str().unwrap();
     ask(&["hints", "--kubeconfig", file, "--context", "two"]).failed(&["no context is named \"two\"", "one"]);
-    ask(&["hints", "--kubeconfig", file]).failed(&["the API server doesn't answer", "check --context"]);
-    ask(&["why", "pod/x", "--kubeconfig", file]).failed(&["Pod shop/x", "the API server doesn't answer"]);
+    ask(&["hints", "--kubeconfig", file]).failed(&["the API server does not answer", "check --context"]);
+    ask(&["why", "pod/x", "--kubeconfig", file]).failed(&["Pod shop/x", "the API server does not answer"]);
     let broken = scratch.write("broken", "{");
-    ask(&["hints", "--kubeconfig", broken.to_str().unwrap()]).failed(&["can't be used"]);
+    ask(&["hints", "--kubeconfig", broken.to_str().unwrap()]).failed(&["invalid kubeconfig"]);
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! Where the agents are.
+//! Finds the agents of a cluster and asks them.
 
 use super::{
-    super::{Trouble, model::Silent},
-    door::Door,
-    errors::{late, of_api},
-    fan::{Answers, Progress, fan},
-    session::{Reach, Session},
+    super::{Failure, model::SilentAgent},
+    agent_client::AgentClient,
+    errors::{from_api, timed_out},
+    fan_out::{Answers, Progress, fan_out},
+    session::{Connection, Session},
 };
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -22,92 +22,92 @@ use std::{
 const PORT: u16 = 9810;
 /// Name of the agent's port in its Pod.
 const PORT_NAME: &str = "metrics";
-/// Objects per answer of the API server.
-const CHUNK: u32 = 500;
-/// Up to this many Nodes are looked for one by one.
-const FEW: usize = 8;
+/// Objects per page of a list.
+const PAGE_SIZE: u32 = 500;
+/// Up to this many Nodes, agents are listed per Node instead of all at once.
+const FEW_NODES: usize = 8;
 
 /// One agent.
 #[derive(Clone)]
 pub struct Agent {
-    /// Its Node; empty where it was asked for by URL and did not tell yet.
+    /// Its Node; empty for an agent given by URL.
     pub node: String,
-    /// The way to it.
-    pub door: Door,
+    /// The HTTP client for it.
+    pub client: AgentClient,
 }
 
 impl Agent {
-    /// It did not answer.
-    pub fn silent(&self, trouble: &Trouble) -> Silent {
-        Silent::new(&self.node, self.door.name(), trouble)
+    /// The agent as one that did not answer.
+    pub fn silent(&self, failure: &Failure) -> SilentAgent {
+        SilentAgent::new(&self.node, self.client.name(), failure)
     }
 }
 
-/// Agents that can be asked, and those that can't be.
+/// Agents with a running Pod, and agents without.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) agents: Vec<Agent>,
-    pub(super) silent: Vec<Silent>,
+    pub(super) silent: Vec<SilentAgent>,
 }
 
 impl Session {
-    /// Asks all agents for the same path. Partial answers are answers.
+    /// Asks all agents for the same path. Some answers are enough.
     ///
     /// # Errors
-    /// When there are no agents, or none answered; then `silent` lines were not printed yet and are part of the error.
-    pub async fn ask_all<T: DeserializeOwned + Send + 'static>(&self, path: &str) -> Result<Answers<T>, Trouble> {
+    /// When there are no agents, or none answered.
+    pub async fn ask_all<T: DeserializeOwned + Send + 'static>(&self, path: &str) -> Result<Answers<T>, Failure> {
         let path = path.to_owned();
         self.ask_each(move |agent| {
             let path = path.clone();
-            async move { agent.door.get(&path).await }
+            async move { agent.client.get(&path).await }
         })
         .await
     }
 
-    /// Asks all agents whatever `ask` asks.
+    /// Asks all agents with `ask`.
     ///
     /// # Errors
     /// As [`Self::ask_all`].
-    pub async fn ask_each<T, Ask, Fut>(&self, ask: Ask) -> Result<Answers<T>, Trouble>
+    pub async fn ask_each<T, Ask, Fut>(&self, ask: Ask) -> Result<Answers<T>, Failure>
     where
         T: Send + 'static,
         Ask: Fn(Agent) -> Fut,
-        Fut: Future<Output = Result<T, Trouble>> + Send + 'static,
+        Fut: Future<Output = Result<T, Failure>> + Send + 'static,
     {
-        let found = match &self.reach {
-            Reach::Direct(door) => {
-                let agent = Agent { node: String::new(), door: door.clone() };
+        let found = match &self.connection {
+            Connection::Direct(client) => {
+                let agent = Agent { node: String::new(), client: client.clone() };
                 Found { agents: vec![agent], silent: Vec::new() }
             }
-            Reach::Cluster(client) => self.agents(client, None).await?,
+            Connection::Cluster(client) => self.agents(client, None).await?,
         };
         if found.agents.is_empty() && found.silent.is_empty() {
             return Err(self.no_agents());
         }
-        let mut answers = fan(found.agents, self.global.concurrency, Progress::new(), ask).await;
+        let mut answers = fan_out(found.agents, self.global.concurrency, Progress::new(), ask).await;
         answers.silent.extend(found.silent);
         answers.silent.sort();
         if answers.got.is_empty() {
-            return Err(nobody(&answers.silent));
+            return Err(none_answered(&answers.silent));
         }
         Ok(answers)
     }
 
-    fn no_agents(&self) -> Trouble {
+    fn no_agents(&self) -> Failure {
         let place = match &self.global.agent_namespace {
             Some(namespace) => format!("namespace {namespace}"),
             None => "any namespace".to_owned(),
         };
-        Trouble::new(
-            format!("found no agents: no Pod in {place} has the labels {}", self.global.agent_selector),
-            "install the chart (README.md), or name its Pods' labels with --agent-selector",
+        Failure::new(
+            format!("no agents found: no Pod in {place} has the labels {}", self.global.agent_selector),
+            "install the chart (README.md) or pass --agent-selector",
         )
     }
 
     /// The agents of these Nodes; `None`: of all.
-    pub(super) async fn agents(&self, client: &Client, nodes: Option<&BTreeSet<String>>) -> Result<Found, Trouble> {
+    pub(super) async fn agents(&self, client: &Client, nodes: Option<&BTreeSet<String>>) -> Result<Found, Failure> {
         let pods = match nodes {
-            Some(nodes) if nodes.len() <= FEW => {
+            Some(nodes) if nodes.len() <= FEW_NODES => {
                 let mut pods = Vec::new();
                 for node in nodes {
                     pods.extend(self.agent_pods(client, Some(node)).await?);
@@ -116,16 +116,16 @@ impl Session {
             }
             _ => self.agent_pods(client, None).await?,
         };
-        Ok(self.chosen(client, pods, nodes))
+        Ok(self.one_per_node(client, pods, nodes))
     }
 
-    async fn agent_pods(&self, client: &Client, node: Option<&str>) -> Result<Vec<Pod>, Trouble> {
+    async fn agent_pods(&self, client: &Client, node: Option<&str>) -> Result<Vec<Pod>, Failure> {
         let global = &self.global;
         let api: Api<Pod> = match &global.agent_namespace {
             Some(namespace) => Api::namespaced(client.clone(), namespace),
             None => Api::all(client.clone()),
         };
-        let mut params = ListParams::default().labels(&global.agent_selector).limit(CHUNK);
+        let mut params = ListParams::default().labels(&global.agent_selector).limit(PAGE_SIZE);
         if let Some(node) = node {
             params = params.fields(&format!("spec.nodeName={node}"));
         }
@@ -134,8 +134,8 @@ impl Session {
             let what = "list the agents' Pods";
             let asked = tokio::time::timeout(global.request_timeout, api.list(&params)).await;
             let list: ObjectList<Pod> = asked
-                .map_err(|_| late(what, global.request_timeout))?
-                .map_err(|error| forbidden(of_api(what, &error), global.agent_namespace.is_none()))?;
+                .map_err(|_| timed_out(what, global.request_timeout))?
+                .map_err(|error| forbidden(from_api(what, &error), global.agent_namespace.is_none()))?;
             out.extend(list.items);
             match list.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params.continue_token = Some(token),
@@ -144,8 +144,8 @@ impl Session {
         }
     }
 
-    /// One agent per Node: that which is ready rather than one that comes or goes.
-    fn chosen(&self, client: &Client, pods: Vec<Pod>, nodes: Option<&BTreeSet<String>>) -> Found {
+    /// One agent per Node. A ready Pod is preferred to one that starts or stops.
+    fn one_per_node(&self, client: &Client, pods: Vec<Pod>, nodes: Option<&BTreeSet<String>>) -> Found {
         let mut best: BTreeMap<String, Pod> = BTreeMap::new();
         for pod in pods {
             let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
@@ -161,13 +161,14 @@ impl Session {
         for (node, pod) in best {
             let namespace = pod.metadata.namespace.clone().unwrap_or_default();
             let name = pod.metadata.name.clone().unwrap_or_default();
-            let door = Door::of_pod(client.clone(), &namespace, &name, port(&pod), self.global.request_timeout);
-            let agent = Agent { node, door };
+            let client =
+                AgentClient::via_pod_proxy(client.clone(), &namespace, &name, port(&pod), self.global.request_timeout);
+            let agent = Agent { node, client };
             match phase(&pod) {
                 "Running" => found.agents.push(agent),
                 other => {
                     let remedy = format!("see `kubectl -n {namespace} describe pod {name}`");
-                    found.silent.push(agent.silent(&Trouble::new(format!("its Pod is {other}"), remedy)));
+                    found.silent.push(agent.silent(&Failure::new(format!("its Pod is {other}"), remedy)));
                 }
             }
         }
@@ -175,26 +176,26 @@ impl Session {
     }
 }
 
-/// None of them answered: the most frequent reason stands for all.
-pub(super) fn nobody(silent: &[Silent]) -> Trouble {
+/// No agent answered. Shows the most frequent reason.
+pub(super) fn none_answered(silent: &[SilentAgent]) -> Failure {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for one in silent {
         *reasons.entry(one.why.as_str()).or_default() += 1;
     }
     let (why, n) = reasons.into_iter().max_by_key(|(_, n)| *n).unwrap_or(("", 0));
     match silent {
-        [only] if only.node.is_empty() => Trouble::new(&only.why, ""),
-        [only] => Trouble::new(format!("the agent on {} ({}): {}", only.node, only.agent, only.why), ""),
-        _ => Trouble::new(format!("none of the {} agents answered; {n} of them: {why}", silent.len()), ""),
+        [only] if only.node.is_empty() => Failure::new(&only.why, ""),
+        [only] => Failure::new(format!("the agent on {} ({}): {}", only.node, only.agent, only.why), ""),
+        _ => Failure::new(format!("none of the {} agents answered; {n} of them: {why}", silent.len()), ""),
     }
 }
 
-fn forbidden(trouble: Trouble, everywhere: bool) -> Trouble {
-    if everywhere && trouble.what.contains("forbidden") {
-        let remedy = "if you may list Pods in the agents' namespace only, name it with --agent-namespace";
-        return Trouble::new(trouble.what, remedy);
+fn forbidden(failure: Failure, everywhere: bool) -> Failure {
+    if everywhere && failure.what.contains("forbidden") {
+        let remedy = "pass --agent-namespace if you may list Pods in one namespace only";
+        return Failure::new(failure.what, remedy);
     }
-    trouble
+    failure
 }
 
 fn phase(pod: &Pod) -> &str {
@@ -218,20 +219,20 @@ fn port(pod: &Pod) -> u16 {
 mod tests {
     use super::*;
 
-    fn silent(node: &str, why: &str) -> Silent {
-        Silent { node: node.to_owned(), agent: format!("netwhy/{node}"), why: why.to_owned() }
+    fn silent(node: &str, why: &str) -> SilentAgent {
+        SilentAgent { node: node.to_owned(), agent: format!("netwhy/{node}"), why: why.to_owned() }
     }
 
     #[test]
-    fn when_nobody_answers_the_commonest_reason_is_told() {
+    fn without_any_answer_the_most_frequent_reason_is_shown() {
         let all = [silent("a", "no answer"), silent("b", "forbidden"), silent("c", "forbidden")];
-        assert_eq!(nobody(&all).to_string(), "none of the 3 agents answered; 2 of them: forbidden");
-        assert_eq!(nobody(&all[..1]).to_string(), "the agent on a (netwhy/a): no answer");
-        assert_eq!(nobody(&[silent("", "refused")]).to_string(), "refused");
+        assert_eq!(none_answered(&all).to_string(), "none of the 3 agents answered; 2 of them: forbidden");
+        assert_eq!(none_answered(&all[..1]).to_string(), "the agent on a (netwhy/a): no answer");
+        assert_eq!(none_answered(&[silent("", "refused")]).to_string(), "refused");
     }
 
     #[test]
-    fn the_port_is_the_one_that_the_pod_names() {
+    fn the_port_comes_from_the_pod() {
         let pod = |ports: serde_json::Value| -> Pod {
             serde_json::from_value(serde_json::json!({"spec": {"containers": [{"name": "agent", "ports": ports}]}}))
                 .unwrap()

@@ -1,39 +1,40 @@
-//! From errors of libraries and servers to one line with its remedy.
+//! Errors of libraries and servers as one line with a remedy.
 
-use super::super::Trouble;
+use super::super::Failure;
 use crate::pods::one_line;
 use std::{error::Error, time::Duration};
 
-/// A configuration that can't be used.
-pub(super) fn unusable(error: &(dyn Error + 'static)) -> Trouble {
-    Trouble::new(format!("the kubeconfig can't be used: {}", one_line(error)), "check it with `kubectl config view`")
+/// A kubeconfig with errors.
+pub(super) fn bad_kubeconfig(error: &(dyn Error + 'static)) -> Failure {
+    Failure::new(format!("invalid kubeconfig: {}", one_line(error)), "check it with `kubectl config view`")
 }
 
-/// An answer of the API server, or none.
-pub(super) fn of_api(what: &str, error: &kube::Error) -> Trouble {
+/// An error of the API server, or no answer.
+pub(super) fn from_api(what: &str, error: &kube::Error) -> Failure {
     match error {
-        kube::Error::Api(status) if status.code == 403 => {
-            Trouble::new(format!("{what}: forbidden: {}", status.message), "ask for that right, see README.md")
-        }
+        kube::Error::Api(status) if status.code == 403 => Failure::new(
+            format!("{what}: forbidden: {}", status.message),
+            "ask for that right; docs/oncall.md lists all",
+        ),
         kube::Error::Api(status) if status.code == 401 => {
-            Trouble::new(format!("{what}: the API server doesn't accept the credentials"), "log in again")
+            Failure::new(format!("{what}: the API server rejects the credentials"), "log in again")
         }
-        kube::Error::Api(status) if status.code == 404 => Trouble::new(format!("{what}: not found"), ""),
-        kube::Error::Api(status) => Trouble::new(format!("{what}: {}", status.message), ""),
-        other => Trouble::new(
-            format!("{what}: the API server doesn't answer: {}", one_line(other)),
+        kube::Error::Api(status) if status.code == 404 => Failure::new(format!("{what}: not found"), ""),
+        kube::Error::Api(status) => Failure::new(format!("{what}: {}", status.message), ""),
+        other => Failure::new(
+            format!("{what}: the API server does not answer: {}", one_line(other)),
             "check --context, the network and VPN",
         ),
     }
 }
 
-/// No answer in time.
-pub(super) fn late(what: &str, limit: Duration) -> Trouble {
+/// A timeout.
+pub(super) fn timed_out(what: &str, limit: Duration) -> Failure {
     let what = format!("{what}: no answer within {} s", limit.as_secs_f64());
-    Trouble::new(what, "wait longer with --request-timeout")
+    Failure::new(what, "raise --request-timeout")
 }
 
-/// True when an API answered that it has no such object or path.
+/// True if the API server has no such object or path.
 pub(super) fn is_absent(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
 }

@@ -1,18 +1,18 @@
-//! Asking: API servers, and agents through the API server's Pod proxy or directly.
+//! Requests to API servers, and to agents through the API server's Pod proxy or directly.
 
 mod agents;
-mod door;
+mod agent_client;
 mod errors;
-mod fan;
+mod fan_out;
 mod objects;
 mod session;
 mod topology;
 mod why;
 
+pub use agent_client::AgentClient;
 pub use agents::Agent;
-pub use door::Door;
-pub use fan::{Answers, Progress};
-pub use session::{Reach, Session, sessions};
+pub use fan_out::{Answers, Progress};
+pub use session::{Connection, Session, sessions};
 pub use topology::topology;
 pub use why::why;
 

@@ -1,8 +1,8 @@
-//! Which clusters to ask, and how to reach them.
+//! Connections to the clusters or the agent that the flags name.
 
 use super::{
-    super::{Trouble, cli::Global},
-    door::Door,
+    super::{Failure, cli::Global},
+    agent_client::AgentClient,
     errors,
 };
 use kube::{
@@ -17,21 +17,21 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// One cluster, or one agent.
 #[derive(Clone)]
 pub struct Session {
-    /// The context's name, where several are asked. `None`: the only one.
+    /// Name of the context, if there are several. `None`: the only one.
     pub context: Option<String>,
-    /// Namespace that the user means. `None`: all.
+    /// Namespace of the user's choice. `None`: all.
     pub namespace: Option<String>,
-    /// How to reach it.
-    pub reach: Reach,
+    /// The connection.
+    pub connection: Connection,
     /// The flags.
     pub global: Arc<Global>,
 }
 
-/// Ways to the agents.
+/// Kinds of connections.
 #[derive(Clone)]
-pub enum Reach {
+pub enum Connection {
     /// One agent, no cluster.
-    Direct(Door),
+    Direct(AgentClient),
     /// All agents of a cluster.
     Cluster(Client),
 }
@@ -39,8 +39,8 @@ pub enum Reach {
 /// A session per context that the flags name.
 ///
 /// # Errors
-/// When a context or its configuration can't be used; nothing was asked of any server yet.
-pub async fn sessions(global: &Global) -> Result<Vec<Session>, Trouble> {
+/// When a context or its configuration is invalid. No request was sent yet.
+pub async fn sessions(global: &Global) -> Result<Vec<Session>, Failure> {
     let shared = Arc::new(global.clone());
     let wanted = |default: Option<&str>| match (&global.namespace, global.all_namespaces) {
         (_, true) => None,
@@ -48,11 +48,11 @@ pub async fn sessions(global: &Global) -> Result<Vec<Session>, Trouble> {
         (None, _) => default.map(str::to_owned),
     };
     if let Some(url) = &global.agent {
-        let door = Door::direct(url, global.request_timeout)?;
+        let client = AgentClient::direct(url, global.request_timeout)?;
         return Ok(vec![Session {
             context: None,
             namespace: wanted(None),
-            reach: Reach::Direct(door),
+            connection: Connection::Direct(client),
             global: shared,
         }]);
     }
@@ -69,51 +69,52 @@ pub async fn sessions(global: &Global) -> Result<Vec<Session>, Trouble> {
         config.connect_timeout = Some(CONNECT);
         config.read_timeout = None;
         let namespace = wanted(Some(&config.default_namespace));
-        let client = Client::try_from(config).map_err(|error| errors::unusable(&error))?;
+        let client = Client::try_from(config).map_err(|error| errors::bad_kubeconfig(&error))?;
         let context = context.filter(|_| several);
-        out.push(Session { context, namespace, reach: Reach::Cluster(client), global: Arc::clone(&shared) });
+        out.push(Session { context, namespace, connection: Connection::Cluster(client), global: Arc::clone(&shared) });
     }
     Ok(out)
 }
 
-/// The user's kubeconfig. `None`: there is none.
-fn kubeconfig(global: &Global) -> Result<Option<Kubeconfig>, Trouble> {
+/// The user's kubeconfig. `None`: no such file.
+fn kubeconfig(global: &Global) -> Result<Option<Kubeconfig>, Failure> {
     if let Some(file) = &global.kubeconfig {
         let read = Kubeconfig::read_from(file);
-        return read.map(Some).map_err(|error| errors::unusable(&error).at(file.display().to_string()));
+        return read.map(Some).map_err(|error| errors::bad_kubeconfig(&error).at(file.display().to_string()));
     }
     let named = std::env::var_os("KUBECONFIG").is_some_and(|value| !value.is_empty());
-    let own = std::env::home_dir().map(|home| home.join(".kube/config"));
-    if !named && !own.is_some_and(|file| file.exists()) {
+    let default = std::env::home_dir().map(|home| home.join(".kube/config"));
+    if !named && !default.is_some_and(|file| file.exists()) {
         return Ok(None);
     }
-    Kubeconfig::read().map(Some).map_err(|error| errors::unusable(&error))
+    Kubeconfig::read().map(Some).map_err(|error| errors::bad_kubeconfig(&error))
 }
 
-async fn config(kubeconfig: Option<&Kubeconfig>, context: Option<&str>) -> Result<Config, Trouble> {
+async fn config(kubeconfig: Option<&Kubeconfig>, context: Option<&str>) -> Result<Config, Failure> {
     let Some(kubeconfig) = kubeconfig else {
         if let Some(context) = context {
-            let what = format!("context {context:?}: there is no kubeconfig");
-            return Err(Trouble::new(what, "pass --kubeconfig FILE or set KUBECONFIG"));
+            let what = format!("context {context:?}: no kubeconfig found");
+            return Err(Failure::new(what, "pass --kubeconfig FILE or set KUBECONFIG"));
         }
         return Config::incluster().map_err(|_| {
             let remedy = "pass --kubeconfig FILE, set KUBECONFIG, or ask one agent with --agent URL";
-            Trouble::new("found no cluster: no kubeconfig, and not inside a Pod with a service account", remedy)
+            Failure::new("no cluster found: no kubeconfig, and not in a Pod with a service account", remedy)
         });
     };
     if let Some(context) = context
         && !kubeconfig.contexts.iter().any(|known| known.name == context)
     {
         let known: Vec<&str> = kubeconfig.contexts.iter().map(|c| c.name.as_str()).collect();
-        let remedy = format!("the kubeconfig has: {}", if known.is_empty() { "none".into() } else { known.join(", ") });
-        return Err(Trouble::new(format!("no context is named {context:?}"), remedy));
+        let remedy =
+            format!("contexts of the kubeconfig: {}", if known.is_empty() { "none".into() } else { known.join(", ") });
+        return Err(Failure::new(format!("no context is named {context:?}"), remedy));
     }
     let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-    Config::from_custom_kubeconfig(kubeconfig.clone(), &options).await.map_err(|error| errors::unusable(&error))
+    Config::from_custom_kubeconfig(kubeconfig.clone(), &options).await.map_err(|error| errors::bad_kubeconfig(&error))
 }
 
 impl Session {
-    /// Heads what is said about this cluster on stderr; empty when there is only one.
+    /// Prefix of messages about this cluster on stderr; empty for a single cluster.
     pub fn prefix(&self) -> String {
         self.context.as_ref().map(|context| format!("{context}: ")).unwrap_or_default()
     }

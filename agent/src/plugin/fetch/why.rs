@@ -1,19 +1,19 @@
-//! Everything that `why` wants to know.
+//! Collects the facts for `why`.
 
 use super::{
     super::{
-        Trouble,
+        Failure,
         model::{
-            Kind, Silent, Target,
-            case::{Facts, OnePod},
+            Kind, SilentAgent, Target,
             health::Fact,
+            why::{Facts, TargetPod},
         },
     },
-    agents::{Agent, nobody},
-    door::Door,
-    fan::{Progress, fan},
+    agent_client::AgentClient,
+    agents::{Agent, none_answered},
+    fan_out::{Progress, fan_out},
     objects,
-    session::{Reach, Session},
+    session::{Connection, Session},
 };
 use crate::{
     api::{BlameKind, Hint},
@@ -25,79 +25,59 @@ use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Nodes of peers that are asked at most.
-const PEERS: usize = 16;
-/// Addresses that are looked up at most.
-const NAMES: usize = 8;
+/// Most peer Nodes to ask.
+const MAX_PEER_NODES: usize = 16;
+/// Most peer addresses to look up.
+const MAX_LOOKUPS: usize = 8;
 
-/// Asks for all that is known of the target.
+/// Collects everything that is known about the target.
 ///
 /// # Errors
-/// When the target is unknown, or no agent that could know it answers.
-pub async fn why(session: &Session, target: &Target, now_ms: i64) -> Result<Facts, Trouble> {
-    match &session.reach {
-        Reach::Direct(door) => direct(session, door, target).await,
-        Reach::Cluster(client) => in_cluster(session, client, target, now_ms).await,
+/// When the target is unknown, or no agent on its Nodes answers.
+pub async fn why(session: &Session, target: &Target, now_ms: i64) -> Result<Facts, Failure> {
+    match &session.connection {
+        Connection::Direct(client) => from_one_agent(session, client, target).await,
+        Connection::Cluster(client) => from_cluster(session, client, target, now_ms).await,
     }
 }
 
-/// What one agent says.
-struct Told {
+/// The answer of one agent.
+struct AgentAnswer {
     info: AgentStats,
     hints: Vec<Hint>,
     pods: Vec<PodRow>,
     edges: Vec<EdgeRow>,
 }
 
-async fn told(door: &Door, filter: &str) -> Result<Told, Trouble> {
-    // First, because it tells of another version by itself.
-    let info: AgentStats = door.get("/api/v1/info").await?;
+async fn ask_agent(client: &AgentClient, filter: &str) -> Result<AgentAnswer, Failure> {
+    // First, because it detects an incompatible version.
+    let info: AgentStats = client.get("/api/v1/info").await?;
     let (pods, edges) = (format!("/api/v1/pods{filter}"), format!("/api/v1/edges{filter}"));
-    let (hints, pods, edges) = tokio::join!(door.get("/api/v1/hints"), door.get(&pods), door.get(&edges));
-    Ok(Told { info, hints: hints?, pods: pods?, edges: edges? })
+    let (hints, pods, edges) = tokio::join!(client.get("/api/v1/hints"), client.get(&pods), client.get(&edges));
+    Ok(AgentAnswer { info, hints: hints?, pods: pods?, edges: edges? })
 }
 
-async fn direct(session: &Session, door: &Door, target: &Target) -> Result<Facts, Trouble> {
+async fn from_one_agent(session: &Session, client: &AgentClient, target: &Target) -> Result<Facts, Failure> {
     if target.kind == Some(Kind::Service) {
-        let remedy = "ask without --agent, or name a Pod";
-        return Err(Trouble::new("a single agent doesn't know Services", remedy));
+        let remedy = "omit --agent or name a Pod";
+        return Err(Failure::new("a single agent does not know Services", remedy));
     }
-    let told = told(door, "").await?;
-    let in_namespace = |namespace: &str| session.namespace.as_ref().is_none_or(|wanted| wanted == namespace);
-    let is_node = target.kind == Some(Kind::Node) || (target.kind.is_none() && target.name == told.info.node);
-    let workload =
-        target.kind.filter(|kind| *kind != Kind::Pod).map(|kind| format!("{}/{}", kind.label(), target.name));
-    let asked = |row: &&PodRow| {
-        in_namespace(&row.namespace)
-            && match (&workload, target.kind) {
-                (Some(workload), _) => row.workload == *workload,
-                (None, Some(_)) => row.name == target.name,
-                (None, None) => row.name == target.name || row.workload.ends_with(&format!("/{}", target.name)),
-            }
-    };
-    if is_node && target.name != told.info.node {
-        let what = format!("this agent is on Node {:?}, not {:?}", told.info.node, target.name);
-        return Err(Trouble::new(what, "ask the agent of that Node, or without --agent"));
+    let answer = ask_agent(client, "").await?;
+    let is_node = target.kind == Some(Kind::Node) || (target.kind.is_none() && target.name == answer.info.node);
+    if is_node && target.name != answer.info.node {
+        let what = format!("this agent is on Node {:?}, not {:?}", answer.info.node, target.name);
+        return Err(Failure::new(what, "ask the agent on that Node or omit --agent"));
     }
     let rows: Vec<&PodRow> =
-        if is_node { told.pods.iter().collect() } else { told.pods.iter().filter(asked).collect() };
-    if rows.is_empty() && !is_node {
-        let names: Vec<String> = told.pods.iter().map(|row| row.name.clone()).collect();
-        let close = names.iter().filter(|name| name.contains(&target.name)).take(3).cloned().collect::<Vec<_>>();
-        let remedy = match close.as_slice() {
-            [] => "see /api/v1/pods of the agent for those it knows".to_owned(),
-            close => format!("did you mean {}?", close.join(", ")),
-        };
-        return Err(Trouble::new(format!("the agent on {} knows no {target}", told.info.node), remedy));
-    }
-    let one = |row: &PodRow| OnePod {
+        if is_node { answer.pods.iter().collect() } else { matching_rows(session, &answer, target)? };
+    let one = |row: &PodRow| TargetPod {
         namespace: row.namespace.clone(),
         name: row.name.clone(),
         node: row.node.clone(),
         info: row.status.clone(),
         row: Some(row.clone()),
     };
-    let pods: Vec<OnePod> = rows.iter().map(|row| one(row)).collect();
+    let pods: Vec<TargetPod> = rows.iter().map(|row| one(row)).collect();
     let ours =
         |edge: &EdgeRow| pods.iter().any(|p| p.namespace == edge.subject.namespace && p.name == edge.subject.name);
     let kind = match (is_node, target.kind, rows.first()) {
@@ -106,39 +86,65 @@ async fn direct(session: &Session, door: &Door, target: &Target) -> Result<Facts
         (_, _, Some(row)) => &row.kind,
         _ => "Pod",
     };
-    let edges: Vec<EdgeRow> = told.edges.iter().filter(|edge| ours(edge)).cloned().collect();
+    let edges: Vec<EdgeRow> = answer.edges.iter().filter(|edge| ours(edge)).cloned().collect();
     Ok(Facts {
         kind: kind.to_owned(),
         namespace: if is_node { String::new() } else { pods.first().map(|p| p.namespace.clone()).unwrap_or_default() },
         name: target.name.clone(),
-        around: peers(&edges),
-        unknown: not_asked(&edges, &told.info.node),
+        related: peers(&edges),
+        unknown: peers_not_asked(&edges, &answer.info.node),
         edges,
         pods,
-        hints: told.hints,
-        agents: vec![told.info],
+        hints: answer.hints,
+        agents: vec![answer.info],
         ..Facts::default()
     })
 }
 
-/// With one agent only, other Nodes' views are missing.
-fn not_asked(edges: &[EdgeRow], own: &str) -> Vec<Fact> {
+/// The rows of the Pod or workload that the target names. Never empty.
+fn matching_rows<'a>(session: &Session, answer: &'a AgentAnswer, target: &Target) -> Result<Vec<&'a PodRow>, Failure> {
+    let in_namespace = |namespace: &str| session.namespace.as_ref().is_none_or(|wanted| wanted == namespace);
+    let workload =
+        target.kind.filter(|kind| *kind != Kind::Pod).map(|kind| format!("{}/{}", kind.label(), target.name));
+    let matches = |row: &&PodRow| {
+        in_namespace(&row.namespace)
+            && match (&workload, target.kind) {
+                (Some(workload), _) => row.workload == *workload,
+                (None, Some(_)) => row.name == target.name,
+                (None, None) => row.name == target.name || row.workload.ends_with(&format!("/{}", target.name)),
+            }
+    };
+    let rows: Vec<&PodRow> = answer.pods.iter().filter(matches).collect();
+    if !rows.is_empty() {
+        return Ok(rows);
+    }
+    let names = answer.pods.iter().map(|row| row.name.as_str());
+    let similar: Vec<&str> = names.filter(|name| name.contains(&target.name)).take(3).collect();
+    let remedy = match similar.as_slice() {
+        [] => "/api/v1/pods of the agent lists its Pods".to_owned(),
+        similar => format!("did you mean {}?", similar.join(", ")),
+    };
+    Err(Failure::new(format!("the agent on {} knows no {target}", answer.info.node), remedy))
+}
+
+/// With one agent the views of other Nodes are missing.
+fn peers_not_asked(edges: &[EdgeRow], own: &str) -> Vec<Fact> {
     let others: BTreeSet<&str> =
         edges.iter().filter_map(|e| e.peer_node.as_deref()).filter(|node| *node != own).collect();
     if others.is_empty() {
         return Vec::new();
     }
     let names: Vec<&str> = others.into_iter().collect();
-    vec![Fact::new("what the peers' Nodes see", format!("not asked because of --agent: {}", names.join(", ")))]
+    vec![Fact::new("view of the peers' Nodes", format!("not asked because of --agent: {}", names.join(", ")))]
 }
 
-async fn in_cluster(session: &Session, client: &Client, target: &Target, now_ms: i64) -> Result<Facts, Trouble> {
+async fn from_cluster(session: &Session, client: &Client, target: &Target, now_ms: i64) -> Result<Facts, Failure> {
     let namespace = session.namespace.clone().unwrap_or_else(|| "default".to_owned());
     let resolved = objects::resolve(session, client, &namespace, target).await?;
     if resolved.kind == Kind::Node {
-        return of_node(session, client, &resolved.name).await;
+        return node_facts(session, client, &resolved.name).await;
     }
-    let known: Vec<_> = resolved.pods.iter().filter_map(objects::known).collect();
+    let known: Vec<_> = resolved.pods.iter().filter_map(objects::pod_with_node).collect();
     let mut facts = Facts {
         kind: resolved.kind.label().to_owned(),
         namespace: namespace.clone(),
@@ -147,32 +153,32 @@ async fn in_cluster(session: &Session, client: &Client, target: &Target, now_ms:
     };
     for (node, info) in &known {
         let (namespace, name) = (info.namespace.clone(), info.name.clone());
-        facts.pods.push(OnePod { namespace, name, node: node.clone(), info: Some(info.clone()), row: None });
+        facts.pods.push(TargetPod { namespace, name, node: node.clone(), info: Some(info.clone()), row: None });
     }
     let nodes: BTreeSet<String> = known.iter().map(|(node, _)| node.clone()).filter(|node| !node.is_empty()).collect();
     let mut filter = format!("?namespace={namespace}");
     if let [only] = facts.pods.as_slice() {
         filter.push_str(&format!("&pod={}", only.name));
     }
-    ask_own(session, client, &mut facts, &nodes, &filter).await?;
-    // Status causes of Pods that no agent told of: without a Node, or not seen yet.
+    ask_own_agents(session, client, &mut facts, &nodes, &filter).await?;
+    // Status hints for Pods without an agent's answer: not scheduled yet, or unknown to the agent.
     let unseen: Vec<_> =
         known.iter().filter(|(node, _)| !facts.agents.iter().any(|a| a.node == *node)).cloned().collect();
     facts.hints.extend(super::super::model::status::judge(&unseen, now_ms));
     name_peers(session, client, &mut facts).await;
-    ask_peers(session, client, &mut facts, &nodes).await;
-    surroundings(session, client, &mut facts, &nodes, now_ms).await;
+    ask_peer_agents(session, client, &mut facts, &nodes).await;
+    add_related_objects(session, client, &mut facts, &nodes, now_ms).await;
     Ok(facts)
 }
 
-/// The agents of the Pods' own Nodes. Of a single Pod's Node the agent must answer.
-async fn ask_own(
+/// Asks the agents on the Nodes of the target's Pods. At least one must answer.
+async fn ask_own_agents(
     session: &Session,
     client: &Client,
     facts: &mut Facts,
     nodes: &BTreeSet<String>,
     filter: &str,
-) -> Result<(), Trouble> {
+) -> Result<(), Failure> {
     if nodes.is_empty() {
         return Ok(());
     }
@@ -180,27 +186,28 @@ async fn ask_own(
     let present: BTreeSet<&str> =
         found.agents.iter().map(|a| a.node.as_str()).chain(found.silent.iter().map(|s| s.node.as_str())).collect();
     let missing = nodes.iter().filter(|node| !present.contains(node.as_str()));
-    let missing: Vec<Silent> = missing.map(|node| Silent::new(node, "none", &no_agent(node, session))).collect();
+    let missing: Vec<SilentAgent> =
+        missing.map(|node| SilentAgent::new(node, "none", &no_agent(node, session))).collect();
     let filter = filter.to_owned();
     let ask = move |agent: Agent| {
         let filter = filter.clone();
-        async move { told(&agent.door, &filter).await }
+        async move { ask_agent(&agent.client, &filter).await }
     };
-    let mut answers = fan(found.agents, session.global.concurrency, Progress::new(), ask).await;
+    let mut answers = fan_out(found.agents, session.global.concurrency, Progress::new(), ask).await;
     answers.silent.extend(found.silent);
     answers.silent.extend(missing);
     if answers.got.is_empty() {
         return Err(match answers.silent.as_slice() {
-            [only] if only.agent == "none" => Trouble::new(&only.why, ""),
-            all => nobody(all),
+            [only] if only.agent == "none" => Failure::new(&only.why, ""),
+            all => none_answered(all),
         });
     }
     let mut rows: BTreeMap<(String, String), PodRow> = BTreeMap::new();
-    for (_, told) in answers.got {
-        rows.extend(told.pods.into_iter().map(|row| ((row.namespace.clone(), row.name.clone()), row)));
-        facts.edges.extend(told.edges);
-        facts.hints.extend(told.hints);
-        facts.agents.push(told.info);
+    for (_, answer) in answers.got {
+        rows.extend(answer.pods.into_iter().map(|row| ((row.namespace.clone(), row.name.clone()), row)));
+        facts.edges.extend(answer.edges);
+        facts.hints.extend(answer.hints);
+        facts.agents.push(answer.info);
     }
     for pod in &mut facts.pods {
         pod.row = rows.remove(&(pod.namespace.clone(), pod.name.clone()));
@@ -211,15 +218,14 @@ async fn ask_own(
     Ok(())
 }
 
-fn no_agent(node: &str, session: &Session) -> Trouble {
-    Trouble::new(
-        format!("there is no agent on Node {node}: no Pod there has the labels {}", session.global.agent_selector),
-        "see the DaemonSet's nodeSelector and tolerations, or --agent-selector",
+fn no_agent(node: &str, session: &Session) -> Failure {
+    Failure::new(
+        format!("no agent on Node {node}: no Pod there has the labels {}", session.global.agent_selector),
+        "check the DaemonSet's nodeSelector and tolerations, or pass --agent-selector",
     )
 }
 
-/// Pods and Nodes of peers that the agents know by address only: where the CNI doesn't number Pods by Node, the API server
-/// can be asked.
+/// Asks the API server for the Pods and Nodes of peers that the agents know only by address.
 async fn name_peers(session: &Session, client: &Client, facts: &mut Facts) {
     let mut weight: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for edge in facts.edges.iter().filter(|edge| edge.peer_pod.is_none()) {
@@ -229,18 +235,18 @@ async fn name_peers(session: &Session, client: &Client, facts: &mut Facts) {
     }
     let mut addresses: Vec<(String, (u64, u64))> = weight.into_iter().collect();
     addresses.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
-    addresses.truncate(NAMES);
-    let found = join_all(addresses.iter().map(|(address, _)| objects::pod_at(session, client, address))).await;
+    addresses.truncate(MAX_LOOKUPS);
+    let found = join_all(addresses.iter().map(|(address, _)| objects::pod_by_address(session, client, address))).await;
     for ((address, _), found) in addresses.iter().zip(found) {
         match found {
             Ok(Some((pod, node))) => named(facts, address, &pod, &node),
             Ok(None) => {}
-            Err(trouble) => return facts.unknown.push(Fact::new("names of peers", trouble.to_string())),
+            Err(failure) => return facts.unknown.push(Fact::new("names of peers", failure.to_string())),
         }
     }
 }
 
-/// Puts a peer's name where its address stood.
+/// Replaces the address of a peer by its name.
 fn named(facts: &mut Facts, address: &str, pod: &str, node: &str) {
     for edge in facts.edges.iter_mut().filter(|edge| edge.peer == address) {
         edge.peer_pod = Some(pod.to_owned());
@@ -255,8 +261,8 @@ fn named(facts: &mut Facts, address: &str, pod: &str, node: &str) {
     }
 }
 
-/// The agents of the Nodes at the other end; who does not answer makes the answer partial.
-async fn ask_peers(session: &Session, client: &Client, facts: &mut Facts, own: &BTreeSet<String>) {
+/// Asks the agents on the peers' Nodes. Missing answers make the result partial.
+async fn ask_peer_agents(session: &Session, client: &Client, facts: &mut Facts, own: &BTreeSet<String>) {
     let mut weight: BTreeMap<String, (bool, u64, u64)> = BTreeMap::new();
     for edge in &facts.edges {
         let Some(node) = &edge.peer_node else { continue };
@@ -275,10 +281,10 @@ async fn ask_peers(session: &Session, client: &Client, facts: &mut Facts, own: &
     weight.retain(|node, _| !own.contains(node));
     let mut peers: Vec<(String, (bool, u64, u64))> = weight.into_iter().collect();
     peers.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
-    if peers.len() > PEERS {
-        let text = format!("the {PEERS} with most trouble and traffic of {} were asked", peers.len());
+    if peers.len() > MAX_PEER_NODES {
+        let text = format!("asked {MAX_PEER_NODES} of {}, those with most loss and traffic", peers.len());
         facts.unknown.push(Fact::new("other peers' Nodes", text));
-        peers.truncate(PEERS);
+        peers.truncate(MAX_PEER_NODES);
     }
     let nodes: BTreeSet<String> = peers.into_iter().map(|(node, _)| node).collect();
     if nodes.is_empty() {
@@ -286,16 +292,16 @@ async fn ask_peers(session: &Session, client: &Client, facts: &mut Facts, own: &
     }
     let found = match session.agents(client, Some(&nodes)).await {
         Ok(found) => found,
-        Err(trouble) => return facts.unknown.push(Fact::new("what the peers' Nodes see", trouble.to_string())),
+        Err(failure) => return facts.unknown.push(Fact::new("view of the peers' Nodes", failure.to_string())),
     };
-    let ask = |agent: Agent| async move { agent.door.get::<Vec<Hint>>("/api/v1/hints").await };
-    let answers = fan(found.agents, session.global.concurrency, Progress::new(), ask).await;
+    let ask = |agent: Agent| async move { agent.client.get::<Vec<Hint>>("/api/v1/hints").await };
+    let answers = fan_out(found.agents, session.global.concurrency, Progress::new(), ask).await;
     facts.hints.extend(answers.got.into_iter().flat_map(|(_, hints)| hints));
     facts.not_answered.extend(answers.silent);
     facts.not_answered.extend(found.silent);
 }
 
-/// Peers for the screen: those with trouble first, then by traffic.
+/// The peers to show: those with failures or loss first, then by traffic.
 fn peers(edges: &[EdgeRow]) -> Vec<Fact> {
     #[derive(Default)]
     struct Sum {
@@ -324,46 +330,55 @@ fn peers(edges: &[EdgeRow]) -> Vec<Fact> {
     all.into_iter().take(5).map(|(who, sum)| Fact::new(format!("peer {who}"), text(sum))).collect()
 }
 
-/// Owners, Services, Nodes, Events. What can't be read is said, and no failure.
-async fn surroundings(session: &Session, client: &Client, facts: &mut Facts, nodes: &BTreeSet<String>, now_ms: i64) {
+/// Adds Services, Nodes and Events. Unreadable objects are listed as unknown.
+async fn add_related_objects(
+    session: &Session,
+    client: &Client,
+    facts: &mut Facts,
+    nodes: &BTreeSet<String>,
+    now_ms: i64,
+) {
     let names: Vec<String> = facts.pods.iter().map(|pod| pod.name.clone()).collect();
     match objects::slices(session, client, &facts.namespace, None).await {
-        Ok(Some(slices)) => facts.around.extend(objects::services_of(&slices, &names)),
-        Ok(None) => facts.unknown.push(Fact::new("Services", "this API server has no discovery.k8s.io/v1")),
-        Err(trouble) => facts.unknown.push(Fact::new("Services", trouble.to_string())),
+        Ok(Some(slices)) => facts.related.extend(objects::services_of(&slices, &names)),
+        Ok(None) => {
+            facts.unknown.push(Fact::new("Services", "the API server has no EndpointSlices (discovery.k8s.io/v1)"))
+        }
+        Err(failure) => facts.unknown.push(Fact::new("Services", failure.to_string())),
     }
     for node in nodes.iter().take(3) {
         let api: Api<Node> = Api::all(client.clone());
-        match objects::within(session, &format!("Node {node}"), api.get(node)).await {
-            Ok(object) => facts.around.push(Fact::new(format!("Node/{node}"), objects::node_line(&object).1)),
-            Err(trouble) => facts.unknown.push(Fact::new(format!("Node {node}"), trouble.to_string())),
+        match objects::request(session, &format!("Node {node}"), api.get(node)).await {
+            Ok(object) => facts.related.push(Fact::new(format!("Node/{node}"), objects::node_line(&object).1)),
+            Err(failure) => facts.unknown.push(Fact::new(format!("Node {node}"), failure.to_string())),
         }
     }
-    facts.around.extend(peers(&facts.edges));
+    facts.related.extend(peers(&facts.edges));
     let first = facts.pods.iter().find(|pod| pod.info.as_ref().is_some_and(|i| i.is_troubled())).or(facts.pods.first());
     let uid = first.and_then(|pod| pod.info.as_ref()).map(|info| info.uid.clone());
     if let Some(uid) = uid {
         match objects::warnings(session, client, &facts.namespace, &uid, now_ms).await {
             Ok(events) => facts.events = events,
-            Err(trouble) => facts.unknown.push(Fact::new("Events", trouble.to_string())),
+            Err(failure) => facts.unknown.push(Fact::new("Events", failure.to_string())),
         }
     }
 }
 
-/// A Node: its own agent, and what all others say of it.
-async fn of_node(session: &Session, client: &Client, name: &str) -> Result<Facts, Trouble> {
+/// Facts about a Node: its own agent's answer, and the hints of all others about it.
+async fn node_facts(session: &Session, client: &Client, name: &str) -> Result<Facts, Failure> {
     let mut facts = Facts { kind: Kind::Node.label().to_owned(), name: name.to_owned(), ..Facts::default() };
     let own: BTreeSet<String> = [name.to_owned()].into();
     let found = session.agents(client, Some(&own)).await?;
     match found.agents.first() {
         None => {
-            let silent = found.silent.first().map(|silent| Trouble::new(&silent.why, ""));
+            let silent = found.silent.first().map(|silent| Failure::new(&silent.why, ""));
             return Err(silent.unwrap_or_else(|| no_agent(name, session)));
         }
         Some(agent) => {
-            let told = told(&agent.door, "").await.map_err(|trouble| trouble.at(format!("the agent on {name}")))?;
-            facts.pods = (told.pods.into_iter())
-                .map(|row| OnePod {
+            let answer = ask_agent(&agent.client, "").await;
+            let answer = answer.map_err(|failure| failure.at(format!("the agent on {name}")))?;
+            facts.pods = (answer.pods.into_iter())
+                .map(|row| TargetPod {
                     namespace: row.namespace.clone(),
                     name: row.name.clone(),
                     node: name.to_owned(),
@@ -371,9 +386,9 @@ async fn of_node(session: &Session, client: &Client, name: &str) -> Result<Facts
                     row: Some(row),
                 })
                 .collect();
-            facts.edges = told.edges;
-            facts.hints = told.hints;
-            facts.agents.push(told.info);
+            facts.edges = answer.edges;
+            facts.hints = answer.hints;
+            facts.agents.push(answer.info);
         }
     }
     let ours = name.to_owned();
@@ -382,9 +397,9 @@ async fn of_node(session: &Session, client: &Client, name: &str) -> Result<Facts
     facts.hints.extend(blaming);
     facts.not_answered = others.silent;
     let api: Api<Node> = Api::all(client.clone());
-    if let Ok(object) = objects::within(session, name, api.get(name)).await {
-        facts.around.push(Fact::new(format!("Node/{name}"), objects::node_line(&object).1));
+    if let Ok(object) = objects::request(session, name, api.get(name)).await {
+        facts.related.push(Fact::new(format!("Node/{name}"), objects::node_line(&object).1));
     }
-    facts.around.extend(peers(&facts.edges));
+    facts.related.extend(peers(&facts.edges));
     Ok(facts)
 }

@@ -1,24 +1,24 @@
-//! Pods that do not run as they should.
+//! Pods that do not run properly, with the cause.
 
-use super::{Silent, health::status_line};
+use super::{SilentAgent, health::status_line};
 use crate::{api::Hint, pods::PodInfo};
 use serde::Serialize;
 use std::sync::Arc;
 
-/// What `diagnose` shows.
+/// The report of `diagnose`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Diagnosis {
-    /// The worst first.
-    pub items: Vec<Sick>,
-    /// Pods that were looked at.
+    /// Worst first.
+    pub items: Vec<UnhealthyPod>,
+    /// Number of checked Pods.
     pub pods: usize,
     /// Agents that did not answer.
-    pub not_answered: Vec<Silent>,
+    pub not_answered: Vec<SilentAgent>,
 }
 
 /// One Pod with a cause.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Sick {
+pub struct UnhealthyPod {
     /// Namespace.
     pub namespace: String,
     /// Name.
@@ -29,22 +29,22 @@ pub struct Sick {
     pub node: String,
     /// Cause, as in docs/hints.md.
     pub cause: String,
-    /// What is wrong, in one sentence.
+    /// The problem in one sentence.
     pub summary: String,
     /// Phase, containers, restarts.
     pub status: String,
-    /// What to do.
+    /// The remedy.
     pub action: String,
 }
 
 /// From Pods with their Nodes, and the status hints about them.
-pub fn diagnose(pods: &[(String, Arc<PodInfo>)], hints: &[Hint], not_answered: Vec<Silent>) -> Diagnosis {
-    let mut items: Vec<Sick> = hints
+pub fn diagnose(pods: &[(String, Arc<PodInfo>)], hints: &[Hint], not_answered: Vec<SilentAgent>) -> Diagnosis {
+    let mut items: Vec<UnhealthyPod> = hints
         .iter()
         .filter_map(|hint| {
             let about = |pod: &PodInfo| pod.namespace == hint.subject.namespace && pod.name == hint.subject.name;
             let (node, pod) = pods.iter().find(|(_, pod)| about(pod))?;
-            Some(Sick {
+            Some(UnhealthyPod {
                 namespace: pod.namespace.clone(),
                 pod: pod.name.clone(),
                 workload: pod.workload.clone(),
@@ -70,7 +70,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::pods::{ContainerState, Ended, Why};
 
-    /// A Pod that loops, one whose image is not there, one that is well.
+    /// A Pod that crashes, a Pod without an image, a healthy Pod.
     pub(crate) fn pods() -> Vec<(String, Arc<PodInfo>)> {
         let why = |reason: &str, message: &str| Why { reason: reason.to_owned(), message: message.to_owned() };
         let mut looping = pod_info("shop", "cart-1");
@@ -90,7 +90,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn sick_pods_are_listed_and_well_ones_only_counted() {
+    fn unhealthy_pods_are_listed_and_healthy_ones_counted() {
         let pods = pods();
         let found = diagnose(&pods, &status::judge(&pods, NOW_MS), vec![]);
         let names: Vec<(&str, &str)> = found.items.iter().map(|s| (s.pod.as_str(), s.cause.as_str())).collect();

@@ -1,4 +1,4 @@
-//! What is known to be well, and what is not known: two different things.
+//! Sorts measurements into normal, unusual, no data and unknown. Missing data is never normal.
 
 use crate::{
     http::json::{PodRow, Window},
@@ -7,12 +7,12 @@ use crate::{
 };
 use serde::Serialize;
 
-/// One thing that was looked at.
+/// One measurement or status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fact {
-    /// What, such as `loss`.
+    /// Name, such as `loss`.
     pub what: String,
-    /// The figures, or why there are none.
+    /// The figures, or the reason why they are missing.
     pub figures: String,
 }
 
@@ -23,80 +23,82 @@ impl Fact {
     }
 }
 
-/// Both lists.
+/// Measurements by how normal they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Health {
-    /// Measured, and within what is normal.
-    pub well: Vec<Fact>,
-    /// Measured, and worth a look although no rule made a hint of it.
-    pub odd: Vec<Fact>,
-    /// No data in the window, or never measured here.
+    /// Measured and normal.
+    #[serde(rename = "well")]
+    pub normal: Vec<Fact>,
+    /// Measured and unusual, but not enough for a hint.
+    #[serde(rename = "odd")]
+    pub unusual: Vec<Fact>,
+    /// No data in the window, or not measured here.
     pub no_data: Vec<Fact>,
-    /// Signals that an agent lacks, agents that did not answer, questions that were not allowed.
+    /// Missing signals, agents that did not answer, forbidden requests.
     pub unknown: Vec<Fact>,
 }
 
 impl Health {
-    fn put(&mut self, what: &str, verdict: Option<(bool, String)>, missing: &str) {
+    fn add(&mut self, what: &str, verdict: Option<(bool, String)>, missing: &str) {
         match verdict {
-            Some((true, figures)) => self.well.push(Fact::new(what, figures)),
-            Some((false, figures)) => self.odd.push(Fact::new(what, figures)),
+            Some((true, figures)) => self.normal.push(Fact::new(what, figures)),
+            Some((false, figures)) => self.unusual.push(Fact::new(what, figures)),
             None => self.no_data.push(Fact::new(what, missing)),
         }
     }
 
-    /// What an agent measured of a Pod. Shares and ratios are called well only at (nearly) nothing: a verdict between
-    /// that and a hint's threshold is left to the reader.
+    /// Adds an agent's measurements of a Pod. Shares and ratios are normal only near zero. Between that and the threshold
+    /// of a hint they are unusual.
     pub fn of_window(&mut self, row: &PodRow) {
         let w = &row.window;
         let segments = w.counts.segments_sent;
-        self.put(
+        self.add(
             "loss",
             (segments > 0).then(|| {
                 let n = w.counts.loss_episodes;
                 (n == 0, format!("{n} loss episodes in {segments} segments sent"))
             }),
-            "it sent nothing in the window; what it receives, only the senders can tell",
+            "it sent nothing in the window; only senders measure loss",
         );
-        self.put("RTT", rtt(w), "no samples in the window");
-        self.put("connects", connects(w), "no connect began or ended in the window");
-        self.put(
+        self.add("RTT", rtt(w), "no samples in the window");
+        self.add("connects", connects(w), "no connection attempt in the window");
+        self.add(
             "accept queue",
             w.counts.connects.get("server").filter(|n| **n > 0 || w.counts.accept_queue_overflows > 0).map(|n| {
                 let full = w.counts.accept_queue_overflows;
-                (full == 0, format!("{full} turned away, {n} accepted"))
+                (full == 0, format!("{full} rejected, {n} accepted"))
             }),
-            "nobody connected to it in the window",
+            "no connection to it in the window",
         );
-        self.put("senders", limited(w), "no busy time in the window");
-        self.put(
+        self.add("send limits", limited(w), "no busy time in the window");
+        self.add(
             "CPU limit",
             w.cpu_throttled_share.map(|share| (share < 0.01, format!("{} of periods throttled", percent(share)))),
-            "it has no CPU limit, or none that can be read",
+            "no CPU limit, or it can't be read",
         );
-        self.put(
+        self.add(
             "pressure",
             w.pressure.as_ref().map(|p| {
                 let worst = p.cpu_some.max(p.memory_some).max(p.io_some);
                 let (cpu, memory, io) = (percent(p.cpu_some), percent(p.memory_some), percent(p.io_some));
                 (worst < 0.1, format!("waited for CPU {cpu}, memory {memory}, IO {io} of the time"))
             }),
-            "this kernel offers no pressure information",
+            "the kernel has no pressure information",
         );
-        self.put(
-            "memory kills",
+        self.add(
+            "OOM kills",
             w.counts.oom_kills.map(|n| (n == 0, format!("{n} in the window"))),
-            "no memory controller can be read",
+            "no readable memory controller",
         );
     }
 
-    /// What the API server says of the Pod.
+    /// Adds the Pod's status from the API server.
     pub fn of_status(&mut self, pod: Option<&PodInfo>) {
         let verdict = pod.map(|pod| (!pod.is_troubled() && pod.phase == "Running", status_line(pod)));
-        self.put("Pod status", verdict, "not asked: there is no Kubernetes here");
+        self.add("Pod status", verdict, "not available without Kubernetes");
     }
 
-    /// Signals that the agent doesn't have, and windows that say nothing yet.
+    /// Adds the signals that the agent lacks.
     pub fn of_agent(&mut self, info: &AgentStats) {
         for probe in info.probes.iter().filter(|p| p.state != ProbeState::Ok) {
             let what = format!("probe {} on {}", probe.name, info.node);
@@ -113,7 +115,7 @@ fn rtt(w: &Window) -> Option<(bool, String)> {
     let p50 = w.rtt_p50_seconds?;
     let low = w.min_rtt_seconds.map(|s| format!(", lowest {}", seconds(s))).unwrap_or_default();
     let p99 = w.rtt_p99_seconds.map(|s| format!(", p99 {}", seconds(s))).unwrap_or_default();
-    // What is normal for an edge only the agent's baselines know: figures without a judgement are no trouble.
+    // Only the agent's baselines know the normal RTT of an edge, so these figures are not judged here.
     Some((true, format!("median {}{low}{p99} ({} samples)", seconds(p50), w.rtt_samples)))
 }
 
@@ -126,12 +128,16 @@ fn connects(w: &Window) -> Option<(bool, String)> {
     let reasons: Vec<String> =
         w.counts.connect_failures.iter().filter(|(_, n)| **n > 0).map(|(why, n)| format!("{n} {why}")).collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
-    Some((failed == 0, format!("{made} made, {failed} failed{reasons}")))
+    Some((failed == 0, format!("{made} completed, {failed} failed{reasons}")))
 }
 
 fn limited(w: &Window) -> Option<(bool, String)> {
     let (receiver, buffer) = (w.limited.receiver?, w.limited.send_buffer?);
-    let text = format!("held back {} by peers' windows, {} by send buffers", percent(receiver), percent(buffer));
+    let text = format!(
+        "busy time limited {} by peers' receive windows, {} by send buffers",
+        percent(receiver),
+        percent(buffer)
+    );
     Some((receiver < 0.1 && buffer < 0.1, text))
 }
 
@@ -181,26 +187,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_data_is_never_called_well() {
+    fn missing_data_is_never_normal() {
         let mut health = Health::default();
         health.of_window(&testing::idle_row());
         health.of_status(None);
-        assert!(health.well.iter().all(|f| f.what == "memory kills"), "{:?}", health.well);
+        assert!(health.normal.iter().all(|f| f.what == "OOM kills"), "{:?}", health.normal);
         assert!(health.no_data.iter().any(|f| f.what == "loss"));
         assert!(health.no_data.iter().any(|f| f.what == "Pod status"));
     }
 
     #[test]
-    fn figures_that_made_no_hint_are_shown_as_odd_not_as_well() {
+    fn figures_below_the_threshold_of_a_hint_are_unusual() {
         let mut row = testing::healthy_row();
         row.window.counts.loss_episodes = 2;
         let mut health = Health::default();
         health.of_window(&row);
-        assert_eq!(health.odd[0].figures, "2 loss episodes in 1000 segments sent");
+        assert_eq!(health.unusual[0].figures, "2 loss episodes in 1000 segments sent");
     }
 
     #[test]
-    fn what_the_agent_can_not_see_is_unknown() {
+    fn missing_signals_are_unknown() {
         let mut health = Health::default();
         health.of_agent(&crate::metrics::fixture::agent());
         assert_eq!(health.unknown, [Fact::new("probe drops on node-a", "degraded: no rx_sk")]);

@@ -1,39 +1,39 @@
 //! Hints of many agents as one list.
 
-use super::{Silent, unix_ms};
+use super::{SilentAgent, unix_ms};
 use crate::api::{Hint, HintState};
 use serde::Serialize;
 use std::time::Duration;
 
-/// What `hints` shows.
+/// The report of `hints`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Hints {
     /// Firing first; then by confidence.
     pub items: Vec<Hint>,
     /// Agents that answered.
     pub agents: usize,
-    /// Agents that did not: the list is partial.
-    pub not_answered: Vec<Silent>,
+    /// Agents that did not answer: the list is partial.
+    pub not_answered: Vec<SilentAgent>,
 }
 
 /// Which hints to show.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
-    /// `None`: all, and those about Nodes.
+pub struct HintFilter {
+    /// `None`: all namespaces, and Nodes.
     pub namespace: Option<String>,
-    /// Also resolved ones that were seen within this time. `None`: only firing ones.
+    /// Also hints that were resolved within this time. `None`: only firing hints.
     pub since: Option<Duration>,
-    /// The present, ms since the Unix epoch.
+    /// The time of day, ms since the Unix epoch.
     pub now_ms: i64,
 }
 
-impl Wanted {
-    /// True for a hint that is to be shown.
+impl HintFilter {
+    /// True if the hint is to be shown.
     pub fn shows(&self, hint: &Hint) -> bool {
         self.namespace.as_ref().is_none_or(|ns| *ns == hint.subject.namespace) && self.is_current(hint)
     }
 
-    /// Firing, or ended within the time that was asked for.
+    /// Firing, or resolved within the requested time.
     pub fn is_current(&self, hint: &Hint) -> bool {
         let recent = |since: Duration| {
             let age = unix_ms(&hint.last_seen).map(|seen| self.now_ms.saturating_sub(seen));
@@ -47,9 +47,9 @@ impl Hints {
     /// From all answers.
     pub fn new(
         hints: impl IntoIterator<Item = Hint>,
-        wanted: &Wanted,
+        wanted: &HintFilter,
         agents: usize,
-        not_answered: Vec<Silent>,
+        not_answered: Vec<SilentAgent>,
     ) -> Self {
         let mut items: Vec<Hint> = hints.into_iter().filter(|hint| wanted.shows(hint)).collect();
         sort(&mut items);
@@ -57,7 +57,7 @@ impl Hints {
     }
 }
 
-/// Firing first, then the surer, then by name.
+/// Firing first, then by confidence, then by name.
 pub fn sort(hints: &mut [Hint]) {
     let key =
         |hint: &Hint| (hint.state != HintState::Firing, hint.subject.namespace.clone(), hint.subject.name.clone());
@@ -69,7 +69,7 @@ pub fn sort(hints: &mut [Hint]) {
     });
 }
 
-/// What changed between two lists: hints that are new or changed state, then those that are gone for good.
+/// Hints that are new or changed their state.
 pub fn changes<'a>(before: &[Hint], now: &'a [Hint]) -> Vec<&'a Hint> {
     let known = |hint: &Hint| before.iter().find(|old| old.id == hint.id && old.subject == hint.subject);
     now.iter().filter(|hint| known(hint).is_none_or(|old| old.state != hint.state)).collect()
@@ -88,14 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn resolved_hints_are_shown_only_for_as_long_as_asked() {
+    fn resolved_hints_are_shown_for_the_requested_time() {
         let all = [
             hint("shop", "a", "path_loss"),
             resolved("b", "2025-12-31T23:58:00Z"),
             resolved("c", "2025-12-31T23:00:00Z"),
         ];
         let names = |since: Option<u64>| -> Vec<String> {
-            let wanted = Wanted { since: since.map(Duration::from_secs), now_ms: NOW_MS, ..Wanted::default() };
+            let wanted = HintFilter { since: since.map(Duration::from_secs), now_ms: NOW_MS, ..HintFilter::default() };
             Hints::new(all.clone(), &wanted, 1, vec![]).items.into_iter().map(|h| h.subject.name).collect()
         };
         assert_eq!(names(None), ["a"]);
@@ -105,13 +105,13 @@ mod tests {
 
     #[test]
     fn a_namespace_hides_the_others() {
-        let wanted = Wanted { namespace: Some("shop".to_owned()), now_ms: NOW_MS, ..Wanted::default() };
+        let wanted = HintFilter { namespace: Some("shop".to_owned()), now_ms: NOW_MS, ..HintFilter::default() };
         let all = [hint("shop", "a", "path_loss"), hint("other", "b", "path_loss")];
         assert_eq!(Hints::new(all, &wanted, 1, vec![]).items.len(), 1);
     }
 
     #[test]
-    fn a_watch_sees_what_is_new_and_what_ended() {
+    fn a_watch_sees_new_and_resolved_hints() {
         let (a, b) = (hint("shop", "a", "path_loss"), hint("shop", "b", "path_loss"));
         let mut ended = a.clone();
         ended.state = HintState::Resolved;

@@ -1,44 +1,44 @@
 //! RTT and loss between Nodes.
 
-use super::{Silent, nodes::MIN_SEGMENTS};
+use super::{SilentAgent, nodes::MIN_SEGMENTS};
 use crate::http::json::PeerRow;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What `matrix` shows.
+/// The report of `matrix`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Matrix {
-    /// Rows and columns, the most noticeable first.
+    /// Rows and columns, those with most loss first.
     pub nodes: Vec<String>,
     /// Pairs with traffic.
     pub pairs: Vec<Pair>,
     /// Agents that answered.
     pub agents: usize,
-    /// Agents that did not: their rows are missing.
-    pub not_answered: Vec<Silent>,
+    /// Agents that did not answer: their rows are missing.
+    pub not_answered: Vec<SilentAgent>,
 }
 
-/// What `from` sent to `to` over the window.
+/// Traffic of one window from one Node to another.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Pair {
-    /// Whose agent says it.
+    /// The sending Node, whose agent measured it.
     pub from: String,
-    /// The other end.
+    /// The receiving Node.
     pub to: String,
     /// Lowest RTT, s: the path. `null`: no samples.
     pub min_rtt_seconds: Option<f64>,
-    /// Median RTT, s, with the peers' think time.
+    /// Median RTT, s, including the peers' reply time.
     pub rtt_p50_seconds: Option<f64>,
     /// Data segments sent.
     pub segments: u64,
     /// Loss episodes.
     pub episodes: u64,
-    /// Episodes per segment. `null`: too few segments to say.
+    /// Episodes per segment. `null`: too few segments.
     pub loss: Option<f64>,
 }
 
 /// From all agents' rows.
-pub fn matrix(rows: &[PeerRow], agents: usize, not_answered: Vec<Silent>) -> Matrix {
+pub fn matrix(rows: &[PeerRow], agents: usize, not_answered: Vec<SilentAgent>) -> Matrix {
     let mut pairs: BTreeMap<(&str, &str), Pair> = BTreeMap::new();
     for row in rows {
         let Some(peer) = row.peer_node.as_deref().filter(|peer| *peer != row.node) else { continue };
@@ -59,24 +59,24 @@ pub fn matrix(rows: &[PeerRow], agents: usize, not_answered: Vec<Silent>) -> Mat
     let pairs: Vec<Pair> = pairs.into_values().collect();
     let mut nodes: Vec<String> =
         pairs.iter().flat_map(|p| [&p.from, &p.to]).collect::<BTreeSet<_>>().into_iter().cloned().collect();
-    let mut trouble: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut weights: BTreeMap<&str, u64> = BTreeMap::new();
     for pair in &pairs {
-        *trouble.entry(&pair.to).or_default() += 2 * pair.episodes;
-        *trouble.entry(&pair.from).or_default() += pair.episodes;
+        *weights.entry(&pair.to).or_default() += 2 * pair.episodes;
+        *weights.entry(&pair.from).or_default() += pair.episodes;
     }
-    nodes.sort_by_key(|node| std::cmp::Reverse(trouble.get(node.as_str()).copied().unwrap_or(0)));
+    nodes.sort_by_key(|node| std::cmp::Reverse(weights.get(node.as_str()).copied().unwrap_or(0)));
     Matrix { nodes, pairs, agents, not_answered }
 }
 
 impl Matrix {
-    /// The pair, if there was traffic.
+    /// The pair. `None`: no traffic.
     pub fn pair(&self, from: &str, to: &str) -> Option<&Pair> {
         let at = self.pairs.binary_search_by(|p| (p.from.as_str(), p.to.as_str()).cmp(&(from, to)));
         at.ok().map(|at| &self.pairs[at])
     }
 
-    /// Median over all pairs of the lowest RTT, s.
-    pub fn usual_rtt(&self) -> Option<f64> {
+    /// Median of the lowest RTTs over all pairs, s.
+    pub fn median_min_rtt(&self) -> Option<f64> {
         let mut all: Vec<f64> = self.pairs.iter().filter_map(|p| p.min_rtt_seconds).collect();
         all.sort_by(f64::total_cmp);
         all.get(all.len() / 2).copied()
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(matrix.pair("node-a", "node-c").unwrap().loss, Some(0.004));
         assert_eq!(matrix.pair("node-c", "node-a").unwrap().loss, Some(0.0));
         assert_eq!(matrix.pair("node-a", "node-a"), None);
-        assert_eq!(matrix.usual_rtt(), Some(0.00021));
+        assert_eq!(matrix.median_min_rtt(), Some(0.00021));
     }
 
     #[test]

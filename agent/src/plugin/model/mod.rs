@@ -1,6 +1,6 @@
-//! What the answers come to: plain data, made by pure functions.
+//! The reports of the commands: plain data, made by pure functions.
 
-pub mod case;
+pub mod why;
 pub mod diagnose;
 pub mod health;
 pub mod hints;
@@ -10,35 +10,35 @@ pub mod promql;
 pub mod status;
 pub mod target;
 pub mod topology;
-pub mod trail;
+pub mod causal_path;
 
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use target::{Kind, Target};
 
-use super::Trouble;
+use super::Failure;
 use serde::Serialize;
 
-/// An agent that did not answer: what is shown is partial.
+/// An agent that did not answer, so that the report is partial.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Silent {
+pub struct SilentAgent {
     /// Its Node.
     pub node: String,
     /// Its Pod, `namespace/name`, or its URL.
     pub agent: String,
-    /// Why, and what to do.
+    /// The reason and the remedy.
     pub why: String,
 }
 
-impl Silent {
-    /// From what happened to a request.
-    pub fn new(node: &str, agent: &str, trouble: &Trouble) -> Self {
-        Self { node: node.to_owned(), agent: agent.to_owned(), why: trouble.to_string() }
+impl SilentAgent {
+    /// From a failed request.
+    pub fn new(node: &str, agent: &str, failure: &Failure) -> Self {
+        Self { node: node.to_owned(), agent: agent.to_owned(), why: failure.to_string() }
     }
 }
 
-/// Milliseconds since the Unix epoch of an RFC 3339 time. `None`: it is none.
+/// Milliseconds since the Unix epoch of an RFC 3339 time. `None`: not a time.
 pub fn unix_ms(stamp: &str) -> Option<i64> {
     stamp.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }

@@ -1,6 +1,6 @@
-//! Every Node: what was observed of it from inside and from its peers.
+//! Every Node: loss and RTT as its own agent and its peers measure them, and its blame.
 
-use super::Silent;
+use super::SilentAgent;
 use crate::{
     api::{BlameKind, Hint, HintState},
     blame::{self, Edge, Finding, Fleet, MinRtt, NodeScore, Parameters},
@@ -9,22 +9,22 @@ use crate::{
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Below this many segments nothing is said of a pair's losses.
+/// Fewest segments for a loss ratio.
 pub const MIN_SEGMENTS: u64 = 200;
 /// Symptom of hints about losses.
 const LOSS: &str = "packet_loss";
-/// Fewer episodes may be chance.
+/// Fewest episodes that are not chance.
 pub const MIN_EPISODES: u64 = 3;
 
-/// What `nodes` shows.
+/// The report of `nodes`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Nodes {
-    /// The most noticeable first.
+    /// Most suspicious first.
     pub items: Vec<NodeFacts>,
     /// Agents that answered.
     pub agents: usize,
-    /// Agents that did not: the list is partial.
-    pub not_answered: Vec<Silent>,
+    /// Agents that did not answer: the list is partial.
+    pub not_answered: Vec<SilentAgent>,
 }
 
 /// One Node over the window.
@@ -34,16 +34,16 @@ pub struct NodeFacts {
     pub node: String,
     /// Whether its own agent answered; without it `out` is unknown.
     pub answered: bool,
-    /// How likely it is to be at fault, 0 … 1; see [`blame_scores`]. `null`: too little is known of its edges, or its own
-    /// agent lays it on one of its Pods; see [`own_pod`].
+    /// Probability that it is at fault, 0 … 1; see [`blame_scores`]. `null`: too little data, or its own agent blames one
+    /// of its Pods; see [`pod_at_fault`].
     pub blame: Option<f64>,
-    /// What it sent to other Nodes.
+    /// Traffic to other Nodes.
     pub out: Losses,
-    /// What other Nodes sent to it.
+    /// Traffic from other Nodes.
     pub into: Losses,
-    /// Nodes that sent it enough to be judged.
+    /// Nodes that sent enough segments to it.
     pub peers: usize,
-    /// Of these, Nodes that lose more on the way to it than on the way to their median peer.
+    /// Of these, Nodes that lose more towards it than towards their median peer.
     pub peers_worse: usize,
     /// Median of the peers' lowest RTTs to it, s. `null`: no samples.
     pub min_rtt_seconds: Option<f64>,
@@ -63,7 +63,7 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// Episodes per segment. `None`: too few segments to say.
+    /// Episodes per segment. `None`: too few segments.
     pub fn ratio(&self) -> Option<f64> {
         (self.segments >= MIN_SEGMENTS).then(|| self.episodes as f64 / self.segments as f64)
     }
@@ -74,8 +74,8 @@ impl Losses {
     }
 }
 
-/// All agents' edges by the Node at the other end, as blame takes them; `zone` tells a Node's. Rows that sent nothing, or
-/// whose peer's Node is not known, say nothing of a Node.
+/// The rows of all agents as edges for blame; `zone` gives the zone of a Node. Rows without sent segments, or with an
+/// unknown peer Node, are left out.
 pub fn fleet<'z>(rows: &[PeerRow], zone: impl Fn(&str) -> Option<&'z str>) -> Fleet {
     let mut fleet = Fleet::new();
     let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
@@ -100,26 +100,26 @@ pub fn fleet<'z>(rows: &[PeerRow], zone: impl Fn(&str) -> Option<&'z str>) -> Fl
     fleet
 }
 
-/// Probability by Node that it is at fault, over the edges of all Nodes; 0 when its edges give no reason to suspect it.
-/// A Node of whose edges too little is known, or enough to suspect it and not enough to blame it, is not among them. A row
-/// is one pair of Nodes: `sending_edges` are its conversations and `lossy_edges` those with an episode. Its agent tells what
-/// is normal on it; where it does not (a young or an old agent), a common figure stands in for its loss, and its latency is not
-/// judged.
+/// Probability that a Node is at fault, by Node, from the edges of all Nodes. An acquitted Node has 0. A Node with too
+/// little data, or with evidence that is too weak for blame, is missing.
+///
+/// A row is one pair of Nodes with `sending_edges` edges, of which `lossy_edges` had an episode. Its baseline comes from the
+/// agent. Without one (a young or an old agent) its loss is compared with a common figure and its latency is not judged.
 pub fn blame_scores(rows: &[PeerRow]) -> BTreeMap<String, f64> {
     let fleet = fleet(rows, |_| None);
     let verdicts = blame::judge(&fleet, &Parameters::default());
-    // Whatever speaks against a Node, if less than blame needs, keeps it from being cleared.
-    let clear = |node: &&NodeScore| {
+    // Evidence that is too weak for blame still prevents acquittal.
+    let is_acquitted = |node: &&NodeScore| {
         let usual = (node.observed as f64) < 2.0 * node.expected + MIN_EPISODES as f64;
         node.segments >= MIN_SEGMENTS && usual && node.loss.is_some_and(|nats| nats <= 0.0)
     };
-    let clear = verdicts.nodes.iter().filter(clear);
-    let mut scores: BTreeMap<String, f64> = clear.map(|node| (fleet.name(node.node).to_owned(), 0.0)).collect();
+    let acquitted = verdicts.nodes.iter().filter(is_acquitted);
+    let mut scores: BTreeMap<String, f64> = acquitted.map(|node| (fleet.name(node.node).to_owned(), 0.0)).collect();
     for finding in &verdicts.findings {
         let verdicts = match finding {
             Finding::Blamed(verdict) => std::slice::from_ref(verdict),
             Finding::Ambiguous(verdicts) => verdicts,
-            // Something is wrong there, and the numbers don't suffice: neither blamed nor well.
+            // Inconclusive: neither blamed nor acquitted.
             Finding::Insufficient(verdict, _) => {
                 if let Some(node) = verdict.culprit.node() {
                     scores.remove(fleet.name(node));
@@ -137,9 +137,9 @@ pub fn blame_scores(rows: &[PeerRow]) -> BTreeMap<String, f64> {
     scores
 }
 
-/// The hint by which a Node's own agent lays the losses that others see there on one of its Pods: that agent knows whether
-/// its other Pods lose too. `None`: it says nothing of the kind, or blames the Node as well.
-pub fn own_pod<'h>(node: &str, hints: impl Iterator<Item = &'h Hint>) -> Option<&'h Hint> {
+/// The hint in which a Node's own agent blames one of its Pods for loss. That agent knows whether its other Pods lose
+/// packets too. `None`: no such hint, or the agent also blames the Node.
+pub fn pod_at_fault<'h>(node: &str, hints: impl Iterator<Item = &'h Hint>) -> Option<&'h Hint> {
     let mut pod = None;
     for hint in hints.filter(|hint| hint.state == HintState::Firing && hint.subject.node == node) {
         match hint.blame.kind {
@@ -152,11 +152,11 @@ pub fn own_pod<'h>(node: &str, hints: impl Iterator<Item = &'h Hint>) -> Option<
 }
 
 /// From all agents' rows and firing hints.
-pub fn nodes(rows: &[PeerRow], hints: &[Hint], answered: &[String], not_answered: Vec<Silent>) -> Nodes {
+pub fn nodes(rows: &[PeerRow], hints: &[Hint], answered: &[String], not_answered: Vec<SilentAgent>) -> Nodes {
     let mut facts: BTreeMap<&str, NodeFacts> = BTreeMap::new();
     let own: BTreeSet<&str> = answered.iter().map(String::as_str).collect();
-    let silent: Vec<String> = not_answered.iter().map(|s| s.node.clone()).collect();
-    let all = own.iter().copied().chain(silent.iter().map(String::as_str));
+    let unanswered: Vec<String> = not_answered.iter().map(|s| s.node.clone()).collect();
+    let all = own.iter().copied().chain(unanswered.iter().map(String::as_str));
     let ends = rows.iter().flat_map(|row| [Some(row.node.as_str()), row.peer_node.as_deref()]).flatten();
     for node in all.chain(ends).filter(|node| !node.is_empty()) {
         facts.entry(node).or_insert_with(|| NodeFacts {
@@ -200,18 +200,18 @@ pub fn nodes(rows: &[PeerRow], hints: &[Hint], answered: &[String], not_answered
     let mut scores = blame_scores(rows);
     let mut items: Vec<NodeFacts> = facts.into_values().collect();
     for item in &mut items {
-        // What is one Pod's fault is not its Node's.
+        // A Pod at fault acquits its Node.
         item.blame =
-            scores.remove(&item.node).filter(|score| *score == 0.0 || own_pod(&item.node, hints.iter()).is_none());
+            scores.remove(&item.node).filter(|score| *score == 0.0 || pod_at_fault(&item.node, hints.iter()).is_none());
     }
     items.sort_by(|a, b| {
-        noticeable(b).partial_cmp(&noticeable(a)).unwrap_or(std::cmp::Ordering::Equal).then_with(|| a.node.cmp(&b.node))
+        rank(b).partial_cmp(&rank(a)).unwrap_or(std::cmp::Ordering::Equal).then_with(|| a.node.cmp(&b.node))
     });
     Nodes { agents: answered.len(), items, not_answered }
 }
 
-/// What puts a Node first: its score where there is one, who blames it, who loses on the way to it.
-fn noticeable(node: &NodeFacts) -> (f64, usize, usize, u64) {
+/// Sort key: score, then hints that blame it, then peers that lose towards it, then episodes.
+fn rank(node: &NodeFacts) -> (f64, usize, usize, u64) {
     (node.blame.unwrap_or(0.0), node.blamed_by, node.peers_worse, node.into.episodes + node.out.episodes)
 }
 
@@ -228,7 +228,7 @@ fn medians<'a>(pairs: &[(&'a PeerRow, &'a str)]) -> BTreeMap<&'a str, f64> {
     ratios.into_iter().filter_map(|(node, mut all)| Some((node, median(&mut all)?))).collect()
 }
 
-/// The lower of the two in the middle, so that of two peers the worse one stands out.
+/// The lower median, so that the worse of two peers stands out.
 fn median(values: &mut [f64]) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len().checked_sub(1)? / 2).copied()
@@ -261,7 +261,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_node_that_all_peers_lose_to_comes_first() {
+    fn the_node_with_loss_from_all_peers_comes_first() {
         let mut blaming = hint("shop", "payment-1", "path_loss");
         blaming.blame = Blame { kind: BlameKind::PeerNode, name: "node-c".to_owned(), alternatives: vec![] };
         let nodes = nodes(&cluster(), &[blaming], &names(), vec![]);
@@ -275,7 +275,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_node_is_blamed_when_enough_peers_lose_on_the_way_to_it() {
+    fn a_node_is_blamed_if_enough_peers_lose_towards_it() {
         let names: Vec<String> = (0..12).map(|n| format!("node-{n}")).collect();
         let mut rows = Vec::new();
         for from in &names {
@@ -292,7 +292,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn baselines_make_three_peers_enough_and_tell_a_node_that_is_far() {
+    fn with_baselines_three_peers_are_enough_for_loss_and_latency() {
         let baseline = |now_us: f64| RttBaseline { now_seconds: now_us / 1e6, usual_seconds: 210e-6 };
         let mut rows = cluster();
         for row in &mut rows {
@@ -308,14 +308,14 @@ pub(crate) mod tests {
             let of_d = row.node == "node-d" || row.peer_node.as_deref() == Some("node-d");
             row.min_rtt_baseline = Some(baseline(if of_d { 5_215.0 } else { 215.0 }));
         }
-        let far = nodes(&rows, &[], &names(), vec![]);
-        assert_eq!(far.items[0].node, "node-d");
-        assert!(far.items[0].blame.is_some_and(|score| score > 0.5), "{:?}", far.items[0]);
-        assert!(far.items[1..].iter().all(|n| n.blame == Some(0.0)), "{far:?}");
+        let slow = nodes(&rows, &[], &names(), vec![]);
+        assert_eq!(slow.items[0].node, "node-d");
+        assert!(slow.items[0].blame.is_some_and(|score| score > 0.5), "{:?}", slow.items[0]);
+        assert!(slow.items[1..].iter().all(|n| n.blame == Some(0.0)), "{slow:?}");
     }
 
     #[test]
-    fn losses_that_say_nothing_of_the_way_blame_nobody() {
+    fn excused_losses_blame_nobody() {
         let mut rows = cluster();
         for row in &mut rows {
             row.loss_baseline = Some(1e-4);
@@ -329,9 +329,9 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn few_segments_say_nothing_and_a_silent_node_is_there() {
+    fn few_segments_give_no_ratio_and_a_silent_node_is_listed() {
         let rows = [peer_row("node-a", "node-b", 100, 50, 200)];
-        let silent = Silent { node: "node-z".to_owned(), agent: "netwhy/z".to_owned(), why: "late".to_owned() };
+        let silent = SilentAgent { node: "node-z".to_owned(), agent: "netwhy/z".to_owned(), why: "late".to_owned() };
         let nodes = nodes(&rows, &[], &["node-a".to_owned()], vec![silent]);
         let of = |name: &str| nodes.items.iter().find(|n| n.node == name).unwrap();
         assert_eq!((of("node-b").peers, of("node-b").into.ratio(), of("node-b").blame), (0, None, None));

@@ -1,5 +1,4 @@
-//! Pod status causes by the agents' own rules, for Pods that no agent can see (not scheduled yet) or that are asked for
-//! without an agent.
+//! Status hints by the agents' rules, for Pods without an agent: not scheduled yet, or read from the API server only.
 
 use crate::{
     api::Hint,
@@ -9,10 +8,10 @@ use crate::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// A window long enough for the engine; status rules use the wall clock only.
+/// A window for the engine. Status rules use only the wall clock.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Hints about the status of these Pods at `now_ms`, in the words of the agents.
+/// Hints about the status of these Pods at `now_ms`.
 pub fn judge(pods: &[(String, Arc<PodInfo>)], now_ms: i64) -> Vec<Hint> {
     let mut hints = Vec::new();
     let mut nodes: Vec<&str> = pods.iter().map(|(node, _)| node.as_str()).collect();

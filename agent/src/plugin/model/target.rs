@@ -1,9 +1,9 @@
-//! What is asked about.
+//! The target of a command.
 
 use serde::Serialize;
 use std::{fmt, str::FromStr};
 
-/// Kinds of object that can be asked about.
+/// Kinds of targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Kind {
     /// One Pod; without Kubernetes a container or unit.
@@ -18,11 +18,11 @@ pub enum Kind {
     Job,
     /// All Pods behind a Service.
     Service,
-    /// A Node and what runs on it.
+    /// A Node and its Pods.
     Node,
 }
 
-/// Names of kinds, as kubectl takes them: singular, plural, short.
+/// Names of kinds as in kubectl: singular, plural, short.
 const NAMES: [(Kind, &[&str]); 7] = [
     (Kind::Pod, &["pod", "pods", "po"]),
     (Kind::Deployment, &["deployment", "deployments", "deploy"]),
@@ -61,7 +61,7 @@ impl Kind {
     }
 }
 
-/// What the user wrote: `pod/NAME`, or only a name.
+/// A target: `pod/NAME`, or only a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// `None`: a Pod of that name, else a Deployment, a Service, a Node.
@@ -80,7 +80,7 @@ impl FromStr for Target {
                 let wanted = kind.to_ascii_lowercase();
                 let found = NAMES.iter().find(|(_, names)| names.contains(&wanted.as_str()));
                 let Some((found, _)) = found else {
-                    return Err(format!("{kind:?} is none of pod, deploy, sts, ds, job, svc, node"));
+                    return Err(format!("unknown kind {kind:?}: write one of pod, deploy, sts, ds, job, svc, node"));
                 };
                 (Some(*found), name)
             }
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_are_written_as_for_kubectl() {
+    fn kinds_have_the_names_of_kubectl() {
         for (text, kind) in [("po/x", Kind::Pod), ("Deployments/x", Kind::Deployment), ("svc/x", Kind::Service)] {
             assert_eq!(text.parse::<Target>().unwrap(), Target { kind: Some(kind), name: "x".to_owned() });
         }

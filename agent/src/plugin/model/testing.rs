@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// The time of all fixtures: 12 s after the hints were seen first.
 pub(crate) const NOW_MS: i64 = 1_767_225_612_000;
 
-/// Through JSON and back: what the plugin sees is what an agent sends.
+/// Through JSON and back, as between agent and plugin.
 fn sent<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
     serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
 }
@@ -58,7 +58,7 @@ pub(crate) fn edge(namespace: &str, name: &str) -> EdgeRow {
     sent(&json::edges(&fixture::view(vec![fixture::busy_pod(namespace, name)]), |_| true).remove(0))
 }
 
-/// What `node` sent to `peer`.
+/// Traffic from `node` to `peer`.
 pub(crate) fn peer_row(node: &str, peer: &str, segments: u64, episodes: u64, min_rtt_us: u32) -> PeerRow {
     let mut row: PeerRow = sent(&json::peers(&fixture::view(vec![fixture::busy_pod("shop", "p")]), |_| true).remove(0));
     row.node = node.to_owned();

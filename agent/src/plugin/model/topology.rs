@@ -1,17 +1,17 @@
-//! Service → EndpointSlice → Pod → Node, owners upwards, and what holds a deletion.
+//! A Service with its EndpointSlices, Pods and Nodes, their owners, and finalizers that block a deletion.
 
-use super::Silent;
+use super::SilentAgent;
 use serde::Serialize;
 
-/// What `topology` shows.
+/// The report of `topology`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Topology {
-    /// The Service first, then in depth-first order.
+    /// All objects, depth first, beginning with the Service.
     pub steps: Vec<Step>,
-    /// What could not be read.
+    /// Objects that could not be read.
     pub unknown: Vec<String>,
     /// Agents that did not answer.
-    pub not_answered: Vec<Silent>,
+    pub not_answered: Vec<SilentAgent>,
 }
 
 /// One object.
@@ -23,28 +23,30 @@ pub struct Step {
     pub kind: String,
     /// Its name.
     pub name: String,
-    /// How it is.
+    /// Health.
     pub health: StepHealth,
-    /// One line.
-    pub says: String,
-    /// Controllers, from the nearest up, such as `ReplicaSet/payment-7c9`.
+    /// Status in one line.
+    #[serde(rename = "says")]
+    pub summary: String,
+    /// Owners, nearest first, such as `ReplicaSet/payment-7c9`.
     pub owners: Vec<String>,
-    /// Finalizers that keep it although it was deleted; empty when it was not.
-    pub held_by: Vec<String>,
+    /// Finalizers that block its deletion; empty if it is not being deleted.
+    #[serde(rename = "held_by")]
+    pub finalizers: Vec<String>,
 }
 
 /// Health of a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepHealth {
-    /// As it should be.
+    /// All members are healthy.
     Well,
-    /// Not known.
+    /// Unknown.
     #[default]
     Unknown,
-    /// In part.
+    /// Some members are healthy.
     Degraded,
-    /// Not at all.
+    /// No member is healthy.
     Broken,
 }
 
@@ -60,11 +62,11 @@ impl StepHealth {
     }
 }
 
-/// Health of a group from its members: all well, none well, or between.
-pub fn share(well: usize, all: usize) -> StepHealth {
-    match (well, all) {
+/// Health of a group from the number of healthy members.
+pub fn share(healthy: usize, all: usize) -> StepHealth {
+    match (healthy, all) {
         (_, 0) => StepHealth::Broken,
-        (well, all) if well == all => StepHealth::Well,
+        (healthy, all) if healthy == all => StepHealth::Well,
         (0, _) => StepHealth::Broken,
         _ => StepHealth::Degraded,
     }
@@ -75,25 +77,25 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn topology() -> Topology {
-        let step = |depth, kind: &str, name: &str, health, says: &str| Step {
+        let step = |depth, kind: &str, name: &str, health, summary: &str| Step {
             depth,
             kind: kind.into(),
             name: name.into(),
             health,
-            says: says.into(),
+            summary: summary.into(),
             ..Step::default()
         };
         let mut pod = step(2, "Pod", "payment-1", StepHealth::Well, "Running, 1 of 1 containers ready, 0 restarts");
         pod.owners = vec!["ReplicaSet/payment-7c9".into(), "Deployment/payment".into()];
-        let mut going = step(2, "Pod", "payment-2", StepHealth::Broken, "path_loss: payment-2 loses packets");
-        going.held_by = vec!["example.com/backup".into()];
+        let mut deleted = step(2, "Pod", "payment-2", StepHealth::Broken, "path_loss: payment-2 loses packets");
+        deleted.finalizers = vec!["example.com/backup".into()];
         Topology {
             steps: vec![
                 step(0, "Service", "payment", StepHealth::Degraded, "ClusterIP 10.96.0.7, port 80/TCP → 8080"),
                 step(1, "EndpointSlice", "payment-x2x", StepHealth::Degraded, "1 of 2 endpoints ready, 1 terminating"),
                 pod,
                 step(3, "Node", "node-a", StepHealth::Well, "Ready"),
-                going,
+                deleted,
                 step(3, "Node", "node-b", StepHealth::Broken, "NotReady: kubelet stopped posting node status"),
             ],
             unknown: vec!["agents: not asked".into()],
@@ -102,7 +104,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_group_is_as_well_as_its_members() {
+    fn the_health_of_a_group_comes_from_its_members() {
         assert_eq!(
             [share(0, 0), share(2, 2), share(1, 2), share(0, 2)],
             [StepHealth::Broken, StepHealth::Well, StepHealth::Degraded, StepHealth::Broken]

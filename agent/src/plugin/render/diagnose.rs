@@ -1,10 +1,10 @@
-//! `diagnose`.
+//! The report of `diagnose`.
 
 use super::{
     Colour, Report, Table, View,
     mermaid::{Chart, Shape},
 };
-use crate::plugin::model::{Silent, diagnose::Diagnosis};
+use crate::plugin::model::{SilentAgent, diagnose::Diagnosis};
 
 impl Report for Diagnosis {
     fn text(&self, view: &View) -> String {
@@ -17,16 +17,16 @@ impl Report for Diagnosis {
 
     fn mermaid(&self) -> String {
         let mut chart = Chart::new("LR");
-        for sick in &self.items {
-            let node = if sick.node.is_empty() { "no Node" } else { &sick.node };
+        for item in &self.items {
+            let node = if item.node.is_empty() { "no Node" } else { &item.node };
             let on = chart.node(node, Shape::Box);
-            let pod = chart.node(&format!("{}/{}", sick.namespace, sick.pod), Shape::Round);
-            chart.edge(on, pod, &sick.cause);
+            let pod = chart.node(&format!("{}/{}", item.namespace, item.pod), Shape::Round);
+            chart.edge(on, pod, &item.cause);
         }
         chart.text()
     }
 
-    fn not_answered(&self) -> &[Silent] {
+    fn not_answered(&self) -> &[SilentAgent] {
         &self.not_answered
     }
 }
@@ -34,25 +34,25 @@ impl Report for Diagnosis {
 impl Diagnosis {
     fn list(&self, view: &View) -> Table {
         let nothing = match self.pods {
-            0 => "No Pods here.".to_owned(),
-            n => format!("{n} Pods, and none with a cause in its status."),
+            0 => "No Pods in this namespace; -A shows all namespaces.".to_owned(),
+            n => format!("{n} Pods, all healthy by their status."),
         };
         let mut head = vec!["NAMESPACE", "POD", "NODE", "CAUSE", "SUMMARY"];
         if view.wide {
             head.extend(["WORKLOAD", "STATUS", "ACTION"]);
         }
         let mut table = Table::new(&head, &nothing);
-        for sick in &self.items {
-            let node = if sick.node.is_empty() { "–".to_owned() } else { sick.node.clone() };
+        for item in &self.items {
+            let node = if item.node.is_empty() { "–".to_owned() } else { item.node.clone() };
             let mut cells = vec![
-                (sick.namespace.clone(), None),
-                (sick.pod.clone(), None),
+                (item.namespace.clone(), None),
+                (item.pod.clone(), None),
                 (node, None),
-                (sick.cause.clone(), Some(Colour::Red)),
-                (sick.summary.clone(), None),
+                (item.cause.clone(), Some(Colour::Red)),
+                (item.summary.clone(), None),
             ];
             if view.wide {
-                cells.extend([&sick.workload, &sick.status, &sick.action].map(|text| (text.clone(), None)));
+                cells.extend([&item.workload, &item.status, &item.action].map(|text| (text.clone(), None)));
             }
             table.coloured(cells);
         }

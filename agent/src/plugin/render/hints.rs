@@ -1,4 +1,4 @@
-//! `hints`.
+//! The report of `hints`.
 
 use super::{
     Colour, Report, Table, View, age,
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     api::{Hint, HintState},
-    plugin::model::{Silent, hints::Hints, unix_ms},
+    plugin::model::{SilentAgent, hints::Hints, unix_ms},
 };
 
 impl Report for Hints {
@@ -28,7 +28,7 @@ impl Report for Hints {
         chart.text()
     }
 
-    fn not_answered(&self) -> &[Silent] {
+    fn not_answered(&self) -> &[SilentAgent] {
         &self.not_answered
     }
 }
@@ -36,11 +36,9 @@ impl Report for Hints {
 impl Hints {
     fn list(&self, view: &View) -> Table {
         let nothing = match (self.agents, self.not_answered.len()) {
-            (agents, 0) => format!("No hints: no rule holds on any of {agents} Nodes."),
+            (agents, 0) => format!("No hints on {agents} Nodes."),
             (agents, silent) => {
-                format!(
-                    "No hints from {agents} Nodes; {silent} agents did not answer, of their Nodes nothing is known."
-                )
+                format!("No hints on {agents} Nodes; {silent} agents did not answer, so their Nodes are unknown.")
             }
         };
         let mut head = vec!["NAMESPACE", "SUBJECT", "NODE", "CAUSE", "BLAME", "SURE", "FOR", "SUMMARY"];
@@ -50,8 +48,8 @@ impl Hints {
         }
         let mut table = Table::new(&head, &nothing);
         for hint in &self.items {
-            let over = hint.state == HintState::Resolved;
-            let colour = if over { Colour::Grey } else { Colour::Red };
+            let resolved = hint.state == HintState::Resolved;
+            let colour = if resolved { Colour::Grey } else { Colour::Red };
             let mut cells = vec![
                 (hint.subject.namespace.clone(), None),
                 (hint.subject.name.clone(), None),
@@ -59,7 +57,7 @@ impl Hints {
                 (hint.cause.clone(), Some(colour)),
                 (blame(hint), None),
                 (format!("{:.0}%", hint.confidence * 100.0), None),
-                (lasted(hint, view.now_ms), None),
+                (duration(hint, view.now_ms), None),
                 (hint.summary.clone(), None),
             ];
             if view.wide {
@@ -72,12 +70,12 @@ impl Hints {
     }
 }
 
-/// How long it has held, or when it ended.
-fn lasted(hint: &Hint, now_ms: i64) -> String {
+/// Duration of a firing hint, or the end of a resolved one.
+fn duration(hint: &Hint, now_ms: i64) -> String {
     let since = |stamp: &str| unix_ms(stamp).map(|at| age(now_ms - at));
     match hint.state {
         HintState::Firing => since(&hint.first_seen).unwrap_or_default(),
-        HintState::Resolved => since(&hint.last_seen).map(|age| format!("over, {age} ago")).unwrap_or_default(),
+        HintState::Resolved => since(&hint.last_seen).map(|age| format!("ended {age} ago")).unwrap_or_default(),
     }
 }
 
@@ -99,11 +97,11 @@ pub fn one_line(hint: &Hint) -> String {
     format!("{} ({}, {:.0} % sure): {}", subject(hint), hint.cause, hint.confidence * 100.0, hint.summary)
 }
 
-/// A line of `hints -w`: when, what, who.
+/// A line of `hints -w`: time, state, hint.
 pub fn change_line(hint: &Hint, view: &View) -> String {
     let (mark, colour, stamp) = match hint.state {
         HintState::Firing => ("FIRING", Colour::Red, &hint.first_seen),
-        HintState::Resolved => ("OVER", Colour::Green, &hint.last_seen),
+        HintState::Resolved => ("ENDED", Colour::Green, &hint.last_seen),
     };
     let time = stamp.get(11..19).unwrap_or(stamp);
     format!("{time}  {}  {}", view.paint.colour(colour, &format!("{mark:<6}")), one_line(hint))

@@ -1,25 +1,25 @@
-//! `matrix`.
+//! The report of `matrix`.
 
 use super::{
     Colour, Report, Table, View,
     mermaid::{Chart, Shape},
 };
 use crate::plugin::model::{
-    Silent,
+    SilentAgent,
     health::{percent, seconds},
     matrix::{Matrix, Pair},
 };
 
-/// Loss beyond which a cell is yellow or red, episodes per segment.
-const ODD: f64 = 0.000_5;
-const BAD: f64 = 0.002;
-/// Times the usual RTT, and the least difference in seconds, beyond which a cell is yellow.
+/// Loss from which a cell is yellow or red, episodes per segment.
+const YELLOW: f64 = 0.000_5;
+const RED: f64 = 0.002;
+/// Ratio to the median RTT, and difference in seconds, above which a cell is yellow.
 const SLOW: f64 = 3.0;
 const SLOW_FLOOR: f64 = 0.001;
-/// Width of a column, beyond its name's.
+/// Width of a column.
 const CELL: usize = 18;
-/// Pairs in a diagram.
-const CHART: usize = 60;
+/// Most pairs in a diagram.
+const MAX_PAIRS: usize = 60;
 
 impl Report for Matrix {
     fn text(&self, view: &View) -> String {
@@ -32,13 +32,13 @@ impl Report for Matrix {
         let mut head = vec!["FROM \\ TO"];
         head.extend(nodes.iter().map(String::as_str));
         let mut table = Table::new(&head, "");
-        let usual = self.usual_rtt();
+        let median = self.median_min_rtt();
         for from in nodes {
             let mut cells = vec![(from.clone(), None)];
             for to in nodes {
                 cells.push(match self.pair(from, to) {
                     _ if from == to => ("·".to_owned(), Some(Colour::Grey)),
-                    Some(pair) => cell(pair, usual),
+                    Some(pair) => cell(pair, median),
                     None => ("–".to_owned(), Some(Colour::Grey)),
                 });
             }
@@ -48,12 +48,11 @@ impl Report for Matrix {
         out.push_str(
             &view
                 .paint
-                .colour(Colour::Grey, "lowest RTT · loss episodes per segment; –: no traffic, ?: too little to say"),
+                .colour(Colour::Grey, "lowest RTT · loss episodes per segment; –: no traffic, ?: too few segments"),
         );
         out.push('\n');
         if shown < self.nodes.len() {
-            let text =
-                format!("{shown} of {} Nodes, those with most loss first; -o wide or json for all", self.nodes.len());
+            let text = format!("{shown} of {} Nodes, those with most loss first; -o wide shows all", self.nodes.len());
             out.push_str(&view.paint.colour(Colour::Grey, &text));
             out.push('\n');
         }
@@ -68,26 +67,26 @@ impl Report for Matrix {
         let mut chart = Chart::new("LR");
         let mut pairs: Vec<&Pair> = self.pairs.iter().collect();
         pairs.sort_by_key(|pair| std::cmp::Reverse(pair.episodes));
-        for pair in pairs.into_iter().take(CHART) {
+        for pair in pairs.into_iter().take(MAX_PAIRS) {
             let (from, to) = (chart.node(&pair.from, Shape::Box), chart.node(&pair.to, Shape::Box));
             chart.edge(from, to, &cell(pair, None).0);
         }
         chart.text()
     }
 
-    fn not_answered(&self) -> &[Silent] {
+    fn not_answered(&self) -> &[SilentAgent] {
         &self.not_answered
     }
 }
 
-fn cell(pair: &Pair, usual: Option<f64>) -> (String, Option<Colour>) {
+fn cell(pair: &Pair, median: Option<f64>) -> (String, Option<Colour>) {
     let rtt = pair.min_rtt_seconds.map_or_else(|| "?".to_owned(), seconds);
     let loss = pair.loss.map_or_else(|| "?".to_owned(), percent);
     let slow =
-        pair.min_rtt_seconds.zip(usual).is_some_and(|(rtt, usual)| rtt > SLOW * usual && rtt - usual > SLOW_FLOOR);
+        pair.min_rtt_seconds.zip(median).is_some_and(|(rtt, median)| rtt > SLOW * median && rtt - median > SLOW_FLOOR);
     let colour = match pair.loss {
-        Some(loss) if loss >= BAD => Some(Colour::Red),
-        Some(loss) if loss >= ODD => Some(Colour::Yellow),
+        Some(loss) if loss >= RED => Some(Colour::Red),
+        Some(loss) if loss >= YELLOW => Some(Colour::Yellow),
         _ if slow => Some(Colour::Yellow),
         Some(_) => Some(Colour::Green),
         None => None,

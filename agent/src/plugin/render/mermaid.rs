@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-/// Forms of a node.
+/// Shapes of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Box,
     Round,
 }
 
-/// A chart in the making; the same label is the same node.
+/// Builds a chart. Equal labels are the same node.
 pub(super) struct Chart {
     direction: &'static str,
     ids: BTreeMap<(String, bool), usize>,
@@ -51,7 +51,7 @@ impl Chart {
     }
 }
 
-/// Inside quotes Mermaid takes HTML entities, and `<br>` for a line break.
+/// Escapes text for Mermaid: HTML entities, and `<br>` for a line break.
 fn quoted(text: &str) -> String {
     text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;").replace('\n', "<br>")
 }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_can_hold_anything() {
+    fn labels_are_escaped() {
         let mut chart = Chart::new("LR");
         let (a, b) = (chart.node("a \"b\" <c>\nd", Shape::Box), chart.node("x", Shape::Round));
         assert_eq!(chart.node("x", Shape::Round), b);

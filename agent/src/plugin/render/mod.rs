@@ -1,6 +1,5 @@
-//! From models to text. Pure: colour, width and time are arguments.
+//! Reports as text. Pure: color, width and time are arguments.
 
-mod case;
 mod diagnose;
 mod hints;
 mod matrix;
@@ -9,43 +8,44 @@ mod nodes;
 mod paint;
 mod table;
 mod topology;
+mod why;
 
 pub use hints::{change_line, one_line};
 pub use paint::{Colour, Paint};
 pub use table::Table;
 
-use super::{Trouble, cli::Format, model::Silent};
+use super::{Failure, cli::Format, model::SilentAgent};
 use serde::Serialize;
 
-/// How to write.
+/// Format of the output.
 #[derive(Clone, Copy, Debug)]
 pub struct View {
-    /// Colour, or none.
+    /// Colors.
     pub paint: Paint,
     /// More columns.
     pub wide: bool,
     /// Columns of the terminal.
     pub width: usize,
-    /// The present, ms since the Unix epoch.
+    /// The time of day, ms since the Unix epoch.
     pub now_ms: i64,
 }
 
-/// What a command comes to.
+/// The report of a command.
 pub trait Report: Serialize {
     /// For people.
     fn text(&self, view: &View) -> String;
 
-    /// The list that it is, so that several clusters go into one. `None`: it is none.
+    /// The report as a table, to merge several clusters. `None`: not a table.
     fn table(&self, view: &View) -> Option<Table>;
 
     /// A Mermaid diagram.
     fn mermaid(&self) -> String;
 
-    /// Agents that did not answer: each gets a line on stderr.
-    fn not_answered(&self) -> &[Silent];
+    /// Agents that did not answer. Each gets a line on stderr.
+    fn not_answered(&self) -> &[SilentAgent];
 }
 
-/// One cluster's report, headed by its context where there are several.
+/// The report of one context of several.
 #[derive(Serialize)]
 struct Headed<'a, R> {
     context: &'a str,
@@ -53,12 +53,12 @@ struct Headed<'a, R> {
     report: &'a R,
 }
 
-/// Reports of one or several contexts in one text.
+/// The reports of all contexts as one text.
 ///
 /// # Errors
-/// When a value has no form in JSON or YAML.
-pub fn write<R: Report>(reports: &[(Option<String>, R)], format: Format, view: &View) -> Result<String, Trouble> {
-    let unwritable = |error: &dyn std::fmt::Display| Trouble::new(format!("the answer can't be written: {error}"), "");
+/// When a value can't be written as JSON or YAML.
+pub fn write<R: Report>(reports: &[(Option<String>, R)], format: Format, view: &View) -> Result<String, Failure> {
+    let unwritable = |error: &dyn std::fmt::Display| Failure::new(format!("can't write the answer: {error}"), "");
     match format {
         Format::Json => {
             let text = match reports {

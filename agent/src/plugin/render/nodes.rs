@@ -1,11 +1,11 @@
-//! `nodes`.
+//! The report of `nodes`.
 
 use super::{
     Colour, Report, Table, View,
     mermaid::{Chart, Shape},
 };
 use crate::plugin::model::{
-    Silent,
+    SilentAgent,
     health::{percent, seconds},
     nodes::{Losses, NodeFacts, Nodes},
 };
@@ -14,9 +14,8 @@ impl Report for Nodes {
     fn text(&self, view: &View) -> String {
         let mut out = self.list(view).render(view);
         if self.items.iter().any(|node| node.blame.is_none()) {
-            let note = "BLAME –: the numbers suffice neither to blame the Node nor to clear it; look at PEERS WORSE (Nodes \
-                        that lose more on the way there than on the way to their median peer) and BLAMED (hints that \
-                        name the Node).";
+            let note = "BLAME –: inconclusive. PEERS WORSE: Nodes that lose more towards this Node than towards their \
+                        median peer. BLAMED: hints that blame this Node.";
             for line in super::wrap(note, view.width.max(40)) {
                 out.push_str(&view.paint.colour(Colour::Grey, &line));
                 out.push('\n');
@@ -42,7 +41,7 @@ impl Report for Nodes {
         chart.text()
     }
 
-    fn not_answered(&self) -> &[Silent] {
+    fn not_answered(&self) -> &[SilentAgent] {
         &self.not_answered
     }
 }
@@ -81,7 +80,7 @@ fn worse(node: &NodeFacts) -> String {
     if node.peers == 0 { "–".to_owned() } else { format!("{} of {}", node.peers_worse, node.peers) }
 }
 
-/// A ratio, or a dash where too little was sent to say.
+/// A ratio, or a dash for too few segments.
 fn loss(losses: &Losses) -> String {
     losses.ratio().map_or_else(|| "–".to_owned(), percent)
 }

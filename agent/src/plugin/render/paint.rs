@@ -1,37 +1,37 @@
-//! Colour: only for terminals, never with `NO_COLOR`.
+//! Colors: only on terminals, and never with `NO_COLOR`.
 
-/// Whether colours are written.
+/// Whether to write colors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paint(bool);
 
-/// The few colours that mean something.
+/// The colors and their meanings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
-    /// Well.
+    /// Healthy.
     Green,
-    /// Worth a look.
+    /// Unusual.
     Yellow,
-    /// Wrong.
+    /// A problem.
     Red,
-    /// Beside the point.
+    /// Secondary.
     Grey,
 }
 
 impl Paint {
-    /// Never any.
+    /// No colors.
     pub const PLAIN: Self = Self(false);
 
-    /// By what is known of the output: a terminal, and `NO_COLOR` is not set to anything.
+    /// Colors on a terminal, unless `NO_COLOR` is set to a value.
     pub fn new(terminal: bool, no_color: Option<&std::ffi::OsStr>) -> Self {
         Self(terminal && no_color.is_none_or(std::ffi::OsStr::is_empty))
     }
 
-    /// True when there are colours.
+    /// True if there are colors.
     pub const fn is_on(self) -> bool {
         self.0
     }
 
-    /// A text in a colour.
+    /// A text in a color.
     pub fn colour(self, colour: Colour, text: &str) -> String {
         let code = match colour {
             Colour::Green => "32",

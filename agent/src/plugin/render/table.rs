@@ -1,21 +1,21 @@
-//! Columns, as kubectl prints them.
+//! Tables in the style of kubectl.
 
 use super::{Colour, View};
 
 /// Space between columns.
 const GAP: usize = 3;
 
-/// A table; cells may be coloured.
+/// A table. Cells can have a color.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     head: Vec<String>,
     rows: Vec<Vec<(String, Option<Colour>)>>,
-    /// Said instead of an empty table.
+    /// Text instead of an empty table.
     nothing: String,
 }
 
 impl Table {
-    /// With these headings; `nothing` is said instead of an empty table.
+    /// A table with these headings; `nothing` replaces an empty table.
     pub fn new(head: &[&str], nothing: &str) -> Self {
         let head = head.iter().map(|text| (*text).to_owned()).collect();
         Self { head, rows: Vec::new(), nothing: nothing.to_owned() }
@@ -26,7 +26,7 @@ impl Table {
         self.rows.push(cells.into_iter().map(|cell| (cell, None)).collect());
     }
 
-    /// Adds a row of cells that may be coloured.
+    /// Adds a row of cells that can have a color.
     pub fn coloured(&mut self, cells: Vec<(String, Option<Colour>)>) {
         self.rows.push(cells);
     }
@@ -46,7 +46,7 @@ impl Table {
         out
     }
 
-    /// As text with a line end; no column is padded at the line's end.
+    /// The table as text, without blanks at the end of lines.
     pub fn render(&self, view: &View) -> String {
         if self.rows.is_empty() {
             return format!("{}\n", self.nothing);

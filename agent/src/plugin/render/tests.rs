@@ -2,14 +2,14 @@
 
 use super::*;
 use crate::plugin::model::{
-    case::{self, tests as cases},
     diagnose::{diagnose, tests::pods},
-    hints::{Hints, Wanted},
+    hints::{HintFilter, Hints},
     matrix::matrix,
     nodes::{nodes, tests as node_tests},
     status,
     testing::{NOW_MS, golden, hint},
     topology::tests::topology,
+    why::{explain, tests as cases},
 };
 
 const PLAIN: View = View { paint: Paint::PLAIN, wide: false, width: 100, now_ms: NOW_MS };
@@ -31,17 +31,17 @@ fn formats<R: Report>(name: &str, report: R) {
 }
 
 fn hints() -> Hints {
-    let mut over = hint("shop", "cart-2", "peer_slow");
-    over.state = crate::api::HintState::Resolved;
-    let wanted = Wanted { namespace: None, since: Some(std::time::Duration::from_secs(600)), now_ms: NOW_MS };
-    Hints::new([over, hint("shop", "payment-1", "path_loss")], &wanted, 3, vec![])
+    let mut resolved = hint("shop", "cart-2", "peer_slow");
+    resolved.state = crate::api::HintState::Resolved;
+    let filter = HintFilter { namespace: None, since: Some(std::time::Duration::from_secs(600)), now_ms: NOW_MS };
+    Hints::new([resolved, hint("shop", "payment-1", "path_loss")], &filter, 3, vec![])
 }
 
 #[test]
 fn why_in_every_format() {
-    formats("why-peer", case::case(cases::waits_for_throttled_peer(), &cases::wanted()));
-    formats("why-loss", case::case(cases::loses(), &cases::wanted()));
-    formats("why-well", case::case(cases::well(), &cases::wanted()));
+    formats("why-peer", explain(cases::waits_for_throttled_peer(), &cases::filter()));
+    formats("why-loss", explain(cases::loses(), &cases::filter()));
+    formats("why-well", explain(cases::healthy(), &cases::filter()));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn several_contexts_stand_side_by_side() {
     golden("contexts.txt", &both(Format::Table));
     let json: serde_json::Value = serde_json::from_str(&both(Format::Json)).unwrap();
     assert_eq!((json[0]["context"].as_str(), json[1]["items"].as_array().unwrap().len()), (Some("a"), 2));
-    let wells = [Some("a"), Some("b")].map(|c| (c.map(str::to_owned), case::case(cases::well(), &cases::wanted())));
+    let wells = [Some("a"), Some("b")].map(|c| (c.map(str::to_owned), explain(cases::healthy(), &cases::filter())));
     assert!(write(&wells, Format::Table, &PLAIN).unwrap().contains("── context b ──"));
 }
 
@@ -98,18 +98,18 @@ fn colour_changes_no_column() {
 }
 
 #[test]
-fn an_empty_list_says_what_it_means() {
+fn an_empty_list_names_the_agents_without_an_answer() {
     let none = |silent: usize| {
         let silent =
-            vec![crate::plugin::model::Silent { node: "n".into(), agent: "a".into(), why: "w".into() }; silent];
-        Hints::new([], &Wanted::default(), 3, silent).text(&PLAIN)
+            vec![crate::plugin::model::SilentAgent { node: "n".into(), agent: "a".into(), why: "w".into() }; silent];
+        Hints::new([], &HintFilter::default(), 3, silent).text(&PLAIN)
     };
-    assert_eq!(none(0), "No hints: no rule holds on any of 3 Nodes.\n");
-    assert!(none(2).contains("nothing is known"));
+    assert_eq!(none(0), "No hints on 3 Nodes.\n");
+    assert!(none(2).contains("2 agents did not answer"));
 }
 
 #[test]
-fn lines_are_broken_between_words_and_ages_are_kubectls() {
+fn lines_break_between_words_and_ages_look_like_kubectl() {
     assert_eq!(wrap("aa bb cc", 5), ["aa bb", "cc"]);
     assert_eq!([1_000, 119_000, 120_000, 7_200_000, 172_800_000].map(age), ["1s", "119s", "2m", "2h", "2d"]);
 }

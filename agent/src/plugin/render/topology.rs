@@ -1,18 +1,18 @@
-//! `topology`.
+//! The report of `topology`.
 
 use super::{
     Colour, Report, Table, View,
     mermaid::{Chart, Shape},
 };
 use crate::plugin::model::{
-    Silent,
+    SilentAgent,
     topology::{Step, StepHealth, Topology},
 };
 
 impl Report for Topology {
     fn text(&self, view: &View) -> String {
         let mut out = String::new();
-        // Whether the branches to the left go on below.
+        // For each depth: whether the branch continues below.
         let mut open: Vec<bool> = Vec::new();
         for (i, step) in self.steps.iter().enumerate() {
             let last = !self.steps[i + 1..].iter().take_while(|s| s.depth >= step.depth).any(|s| s.depth == step.depth);
@@ -27,20 +27,20 @@ impl Report for Topology {
                 open.push(!last);
             }
             let mark = view.paint.colour(colour(step.health), step.health.label());
-            out.push_str(&format!("{left}{branch}{}/{}  [{mark}]  {}\n", step.kind, step.name, step.says));
+            out.push_str(&format!("{left}{branch}{}/{}  [{mark}]  {}\n", step.kind, step.name, step.summary));
             let below: String = open.iter().map(|on| if *on { "│  " } else { "   " }).collect();
             let below = format!("{below}   ");
             if !step.owners.is_empty() {
                 let owners = view.paint.colour(Colour::Grey, &format!("owned by {}", step.owners.join(" ← ")));
                 out.push_str(&format!("{below}{owners}\n"));
             }
-            if !step.held_by.is_empty() {
-                let held = format!("being deleted, held by finalizers: {}", step.held_by.join(", "));
-                out.push_str(&format!("{below}{}\n", view.paint.colour(Colour::Yellow, &held)));
+            if !step.finalizers.is_empty() {
+                let text = format!("being deleted; finalizers: {}", step.finalizers.join(", "));
+                out.push_str(&format!("{below}{}\n", view.paint.colour(Colour::Yellow, &text)));
             }
         }
         if !self.unknown.is_empty() {
-            out.push_str(&format!("\n{}\n", view.paint.bold("NOT KNOWN")));
+            out.push_str(&format!("\n{}\n", view.paint.bold("UNKNOWN")));
             for line in &self.unknown {
                 out.push_str(&format!("  {line}\n"));
             }
@@ -72,7 +72,7 @@ impl Report for Topology {
         chart.text()
     }
 
-    fn not_answered(&self) -> &[Silent] {
+    fn not_answered(&self) -> &[SilentAgent] {
         &self.not_answered
     }
 }

@@ -10,15 +10,15 @@ use ratatui::{
     widgets::{Cell, Paragraph, Row, Table, TableState, Wrap},
 };
 
-const KEYS: &str = "↑↓ select  ⏎ why  / filter  s sort  r reverse  ? help  q quit";
+const KEYS: &str = "↑↓ select  ⏎ details  / filter  s sort  r reverse  ? help  q quit";
 const HELP: [&str; 9] = [
     "↑ ↓ k j      select a Pod, or scroll its detail",
-    "PgUp PgDn    ten at once; Home End g G: first and last",
-    "Enter        why: hints, evidence, what is known to be well and what is not known",
-    "Esc          back; at last clears the filter",
-    "/            filter by Pod, namespace, Node or cause; Enter keeps it",
+    "PgUp PgDn    move by ten; Home End g G: first and last",
+    "Enter        details: hints, evidence, normal and unusual measurements",
+    "Esc          back; in the list: clear the filter",
+    "/            filter by Pod, namespace, Node or cause; Enter keeps the filter",
     "s > <        sort by the next or previous column",
-    "r            reverse",
+    "r            reverse the order",
     "?            this help",
     "q, Ctrl-C    quit",
 ];
@@ -54,15 +54,15 @@ fn header(frame: &mut Frame<'_>, area: Rect, state: &State, now_ms: i64) {
         age(now_ms - state.seen_ms)
     );
     if state.silent > 0 {
-        text.push_str(&format!(" · {} silent", plural(state.silent, "agent")));
+        text.push_str(&format!(" · {} without answer", plural(state.silent, "agent")));
     }
     let style = if state.silent > 0 { painted(state, Color::Yellow) } else { Style::new() };
     frame.render_widget(Line::styled(text, style.add_modifier(Modifier::BOLD)), area);
 }
 
 fn footer(frame: &mut Frame<'_>, area: Rect, state: &State) {
-    let line = match (&state.trouble, state.typing) {
-        (Some(trouble), _) => Line::styled(format!("can't refresh: {trouble}"), painted(state, Color::Red)),
+    let line = match (&state.failure, state.typing) {
+        (Some(failure), _) => Line::styled(format!("can't refresh: {failure}"), painted(state, Color::Red)),
         (None, true) => Line::raw(format!("/{}▏", state.filter)),
         (None, false) if !state.filter.is_empty() => {
             Line::raw(format!("filter: {}  (Esc clears)  {KEYS}", state.filter))
@@ -75,8 +75,11 @@ fn footer(frame: &mut Frame<'_>, area: Rect, state: &State) {
 fn list(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let shown = state.shown();
     if shown.is_empty() {
-        let text =
-            if state.rows.is_empty() { "No Pods here (all namespaces: -A)." } else { "No Pod matches the filter." };
+        let text = if state.rows.is_empty() {
+            "No Pods in this namespace; -A shows all namespaces."
+        } else {
+            "No Pod matches the filter."
+        };
         return frame.render_widget(Paragraph::new(text), area);
     }
     let heads = Column::ALL.map(|(column, name)| {
@@ -137,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn list_detail_and_help_are_as_on_file() {
+    fn list_detail_and_help_equal_the_golden_files() {
         let mut state = three();
         golden("top-list.txt", &screen(&state, 120, 8));
         key(&mut state, KeyCode::Enter);
@@ -147,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn any_size_can_be_drawn() {
+    fn every_terminal_size_can_be_drawn() {
         let mut state = three();
         for (columns, lines) in [(1, 1), (3, 2), (20, 3), (300, 100)] {
             screen(&state, columns, lines);

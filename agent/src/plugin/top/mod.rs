@@ -1,17 +1,17 @@
-//! `top`: the agents' view, live in a terminal.
+//! `top`: the agents' view of all Pods, live in a terminal.
 
 mod draw;
 mod state;
 
 use super::{
-    Trouble,
+    Failure,
     cli::{Cli, Format},
-    commands::{look, now_ms, view},
+    commands::{now_ms, poll_agents, view},
     fetch::Session,
 };
 use futures::future::join_all;
 use ratatui::crossterm::event::{self, Event, KeyEvent, KeyEventKind};
-use state::{After, Row, State};
+use state::{KeyEffect, Row, State};
 use std::{io::IsTerminal as _, time::Duration};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -19,52 +19,52 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-/// Between two looks at the agents.
+/// Pause between two polls of the agents.
 const REFRESH: Duration = Duration::from_secs(2);
 
-/// What comes in from the keyboard.
+/// Input from the terminal.
 enum Input {
     Key(KeyEvent),
     Resize,
 }
 
-/// What comes in from the agents.
-type Look = Result<(Vec<Row>, usize, usize), Trouble>;
+/// Rows, agents that answered, and agents that did not.
+type Poll = Result<(Vec<Row>, usize, usize), Failure>;
 
-/// Shows it until `q`.
+/// Shows the screen until `q`.
 ///
 /// # Errors
-/// When there is no terminal, or the first look finds no agent.
-pub(super) async fn run(cli: &Cli, sessions: &[Session]) -> Result<(), Trouble> {
+/// When there is no terminal, or the first poll finds no agent.
+pub(super) async fn run(cli: &Cli, sessions: &[Session]) -> Result<(), Failure> {
     if !matches!(cli.global.output, Format::Table | Format::Wide) {
-        return Err(Trouble::new("top has no other output than the screen", "use `hints -w` or `nodes` with -o"));
+        return Err(Failure::new("top has no output formats", "use `hints -w` or `nodes` with -o"));
     }
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        return Err(Trouble::new("top needs a terminal", "use `hints -w`, or -o json with another command"));
+        return Err(Failure::new("top needs a terminal", "use `hints -w`, or -o json with another command"));
     }
-    // Before the screen is taken: an error here is a line, as of any other command.
-    let (rows, agents, silent) = looked(sessions).await?;
+    // Before the screen changes, so that an error is one line as with other commands.
+    let (rows, agents, silent) = poll_contexts(sessions).await?;
     let mut state = State::new(view().paint.is_on());
     state.update(rows, agents, silent, now_ms());
     let mut terminal =
-        ratatui::try_init().map_err(|error| Trouble::new(format!("can't take the terminal: {error}"), ""))?;
+        ratatui::try_init().map_err(|error| Failure::new(format!("can't use the terminal: {error}"), ""))?;
     let ended = live(&mut terminal, &mut state, sessions).await;
     ratatui::restore();
     ended
 }
 
-async fn live(terminal: &mut ratatui::DefaultTerminal, state: &mut State, sessions: &[Session]) -> Result<(), Trouble> {
-    let broken = |error: std::io::Error| Trouble::new(format!("the terminal: {error}"), "");
+async fn live(terminal: &mut ratatui::DefaultTerminal, state: &mut State, sessions: &[Session]) -> Result<(), Failure> {
+    let broken = |error: std::io::Error| Failure::new(format!("the terminal: {error}"), "");
     let mut inputs = keyboard();
-    let (looks, mut seen) = mpsc::channel::<Look>(1);
+    let (sender, mut polls) = mpsc::channel::<Poll>(1);
     let watched = sessions.to_vec();
-    let looker = tokio::spawn(async move {
+    let poller = tokio::spawn(async move {
         let mut tick = interval(REFRESH);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tick.tick().await;
         loop {
             tick.tick().await;
-            if looks.send(looked(&watched).await).await.is_err() {
+            if sender.send(poll_contexts(&watched).await).await.is_err() {
                 return;
             }
         }
@@ -76,24 +76,24 @@ async fn live(terminal: &mut ratatui::DefaultTerminal, state: &mut State, sessio
         terminal.draw(|frame| draw::draw(frame, state, now_ms())).map_err(broken)?;
         tokio::select! {
             input = inputs.recv() => match input {
-                Some(Input::Key(key)) => if state.key(key) == After::Quit { break },
+                Some(Input::Key(key)) => if state.key(key) == KeyEffect::Quit { break },
                 Some(Input::Resize) => {}
                 None => break,
             },
-            Some(look) = seen.recv() => match look {
+            Some(poll) = polls.recv() => match poll {
                 Ok((rows, agents, silent)) => state.update(rows, agents, silent, now_ms()),
-                Err(trouble) => state.trouble = Some(trouble.to_string()),
+                Err(failure) => state.failure = Some(failure.to_string()),
             },
             _ = clock.tick() => {}
             _ = term.recv() => break,
             _ = hangup.recv() => break,
         }
     }
-    looker.abort();
+    poller.abort();
     Ok(())
 }
 
-/// A thread of its own, because reading a terminal blocks; it ends with the process.
+/// A separate thread, because reading from a terminal blocks. It ends with the process.
 fn keyboard() -> mpsc::UnboundedReceiver<Input> {
     let (sender, inputs) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
@@ -111,11 +111,11 @@ fn keyboard() -> mpsc::UnboundedReceiver<Input> {
     inputs
 }
 
-/// One look at all contexts.
-async fn looked(sessions: &[Session]) -> Look {
-    let answers = join_all(sessions.iter().map(|session| async move { (session, look(session).await) })).await;
+/// Polls all contexts.
+async fn poll_contexts(sessions: &[Session]) -> Poll {
+    let answers = join_all(sessions.iter().map(|session| async move { (session, poll_agents(session).await) })).await;
     let (mut rows, mut agents, mut silent) = (Vec::new(), 0, 0);
-    let mut trouble = None;
+    let mut failure = None;
     for (session, answer) in answers {
         match answer {
             Ok(answers) => {
@@ -125,11 +125,11 @@ async fn looked(sessions: &[Session]) -> Look {
                     rows.extend(state::rows(session.context.as_deref(), pods, &hints));
                 }
             }
-            Err(error) => trouble = Some(error.at(session.prefix().trim_end_matches(": "))),
+            Err(error) => failure = Some(error.at(session.prefix().trim_end_matches(": "))),
         }
     }
-    match trouble {
-        Some(trouble) if agents == 0 => Err(Trouble::new(trouble.what.trim_start_matches(": "), trouble.remedy)),
+    match failure {
+        Some(failure) if agents == 0 => Err(Failure::new(failure.what.trim_start_matches(": "), failure.remedy)),
         _ => Ok((rows, agents, silent)),
     }
 }

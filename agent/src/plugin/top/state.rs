@@ -1,4 +1,4 @@
-//! What `top` shows, and what keys do to it. Pure.
+//! The state of `top`, and the effect of keys on it. Pure.
 
 use super::super::commands::one_line;
 use crate::{
@@ -20,11 +20,11 @@ pub(super) struct Row {
     pub(super) loss: Option<f64>,
     pub(super) throttled: Option<f64>,
     pub(super) segments_per_second: f64,
-    /// What Enter shows.
+    /// Lines of the details.
     pub(super) detail: Vec<String>,
 }
 
-/// Columns that it can be sorted by.
+/// Columns, each of which can sort the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
     Hint,
@@ -54,14 +54,14 @@ impl Column {
     }
 }
 
-/// What a key leads to.
+/// Effect of a key on the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum After {
-    GoOn,
+pub(super) enum KeyEffect {
+    Continue,
     Quit,
 }
 
-/// Everything on the screen.
+/// State of the screen.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) colour: bool,
@@ -69,16 +69,16 @@ pub(super) struct State {
     pub(super) agents: usize,
     pub(super) silent: usize,
     pub(super) seen_ms: i64,
-    /// Why the last look failed. `None`: it did not.
-    pub(super) trouble: Option<String>,
+    /// Reason for the failure of the last poll. `None`: it succeeded.
+    pub(super) failure: Option<String>,
     pub(super) sort: Column,
     pub(super) reverse: bool,
     pub(super) filter: String,
-    /// The filter is being typed.
+    /// True while the user types the filter.
     pub(super) typing: bool,
-    /// (namespace, name) of the selected row: it stays selected when others move.
+    /// (namespace, name) of the selected row. It stays selected when rows move.
     selected: Option<(String, String)>,
-    /// The selected row's detail is open, scrolled by so many lines.
+    /// Scroll position of the details in lines. `None`: the list is shown.
     pub(super) detail: Option<usize>,
     pub(super) help: bool,
 }
@@ -91,7 +91,7 @@ impl State {
             agents: 0,
             silent: 0,
             seen_ms: 0,
-            trouble: None,
+            failure: None,
             sort: Column::Hint,
             reverse: false,
             filter: String::new(),
@@ -107,16 +107,16 @@ impl State {
         self.agents = agents;
         self.silent = silent;
         self.seen_ms = now_ms;
-        self.trouble = None;
+        self.failure = None;
     }
 
-    /// Rows that the filter lets through, in order.
+    /// Rows that match the filter, sorted.
     pub(super) fn shown(&self) -> Vec<&Row> {
         let wanted = self.filter.to_lowercase();
         let has = |text: &str| text.to_lowercase().contains(&wanted);
         let mut rows: Vec<&Row> =
             (self.rows.iter()).filter(|r| has(&r.name) || has(&r.namespace) || has(&r.node) || has(&r.cause)).collect();
-        // None is below every figure: what is not known is not bad.
+        // Unknown values sort below every figure.
         let figure = |value: Option<f64>| value.unwrap_or(-1.0);
         rows.sort_by(|a, b| {
             let order = match self.sort {
@@ -134,7 +134,7 @@ impl State {
         rows
     }
 
-    /// Place of the selected row among those shown; the first when it is gone.
+    /// Index of the selected row among the visible ones; 0 if it is gone.
     pub(super) fn at(&self) -> usize {
         let rows = self.shown();
         let found = self
@@ -151,33 +151,42 @@ impl State {
         self.selected = row.map(|row| (row.namespace.clone(), row.name.clone()));
     }
 
-    /// Takes a key.
-    pub(super) fn key(&mut self, key: KeyEvent) -> After {
+    /// Closes the help, then the details, then clears the filter.
+    fn go_back(&mut self) {
+        match (self.help, self.detail) {
+            (true, _) => self.help = false,
+            (_, Some(_)) => self.detail = None,
+            _ => self.filter.clear(),
+        }
+    }
+
+    /// Handles a key while the user types the filter.
+    fn type_filter(&mut self, code: KeyCode) {
+        match code {
+            KeyCode::Enter => self.typing = false,
+            KeyCode::Esc => {
+                self.typing = false;
+                self.filter.clear();
+            }
+            KeyCode::Backspace => drop(self.filter.pop()),
+            KeyCode::Char(c) => self.filter.push(c),
+            _ => {}
+        }
+    }
+
+    /// Handles a key.
+    pub(super) fn key(&mut self, key: KeyEvent) -> KeyEffect {
         if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
-            return After::Quit;
+            return KeyEffect::Quit;
         }
         if self.typing {
-            match key.code {
-                KeyCode::Enter => self.typing = false,
-                KeyCode::Esc => {
-                    self.typing = false;
-                    self.filter.clear();
-                }
-                KeyCode::Backspace => drop(self.filter.pop()),
-                KeyCode::Char(c) => self.filter.push(c),
-                _ => {}
-            }
-            return After::GoOn;
+            self.type_filter(key.code);
+            return KeyEffect::Continue;
         }
         let step: isize = match key.code {
-            KeyCode::Char('q') => return After::Quit,
+            KeyCode::Char('q') => return KeyEffect::Quit,
             KeyCode::Esc => {
-                // One layer at a time; the last one is the filter.
-                match (self.help, self.detail) {
-                    (true, _) => self.help = false,
-                    (_, Some(_)) => self.detail = None,
-                    _ => self.filter.clear(),
-                }
+                self.go_back();
                 0
             }
             KeyCode::Char('?' | 'h') => {
@@ -221,7 +230,7 @@ impl State {
             (Some(scrolled), step) => *scrolled = (*scrolled as isize).saturating_add(step).clamp(0, 1000) as usize,
             (None, step) => self.select((self.at() as isize).saturating_add(step)),
         }
-        After::GoOn
+        KeyEffect::Continue
     }
 }
 
@@ -254,17 +263,17 @@ fn detail(pod: &PodRow, hints: &[&Hint]) -> Vec<String> {
     for hint in hints {
         out.push(one_line(hint));
         for e in &hint.evidence {
-            let usual = e.baseline.map(|b| format!(", normally {b:.4}")).unwrap_or_default();
-            out.push(format!("  {} = {:.4} {}{usual}  {}", e.signal, e.observed, e.unit, e.place));
+            let baseline = e.baseline.map(|b| format!(", baseline {b:.4}")).unwrap_or_default();
+            out.push(format!("  {} = {:.4} {}{baseline}  {}", e.signal, e.observed, e.unit, e.place));
         }
         for ruled in &hint.ruled_out {
-            out.push(format!("  not {}: {}", ruled.cause, ruled.because));
+            out.push(format!("  ruled out: {}: {}", ruled.cause, ruled.because));
         }
-        out.push(format!("  do: {}", hint.action));
+        out.push(format!("  next step: {}", hint.action));
         out.push(String::new());
     }
     if hints.is_empty() {
-        out.push("No rule holds for it now.".to_owned());
+        out.push("No hints.".to_owned());
         out.push(String::new());
     }
     let mut health = Health::default();
@@ -272,7 +281,7 @@ fn detail(pod: &PodRow, hints: &[&Hint]) -> Vec<String> {
     if let Some(info) = &pod.status {
         out.push(format!("Pod status      {}", status_line(info)));
     }
-    for (head, facts) in [("well", &health.well), ("odd", &health.odd), ("no data", &health.no_data)] {
+    for (head, facts) in [("normal", &health.normal), ("unusual", &health.unusual), ("no data", &health.no_data)] {
         out.extend(facts.iter().map(|fact| format!("{head:<10} {:<14} {}", fact.what, fact.figures)));
     }
     out
@@ -304,13 +313,13 @@ pub(super) mod tests {
     use crate::plugin::model::testing::{healthy_row, hint, idle_row};
 
     pub(crate) fn three() -> State {
-        let mut sick = healthy_row();
-        sick.name = "cart-1".to_owned();
-        sick.node = "node-b".to_owned();
-        sick.window.rtt_p50_seconds = Some(0.05);
+        let mut lossy = healthy_row();
+        lossy.name = "cart-1".to_owned();
+        lossy.node = "node-b".to_owned();
+        lossy.window.rtt_p50_seconds = Some(0.05);
         let hints = [hint("shop", "cart-1", "path_loss")];
         let mut state = State::new(false);
-        state.update(rows(None, vec![healthy_row(), idle_row(), sick], &hints), 2, 1, 1000);
+        state.update(rows(None, vec![healthy_row(), idle_row(), lossy], &hints), 2, 1, 1000);
         state
     }
 
@@ -318,8 +327,8 @@ pub(super) mod tests {
         state.shown().into_iter().map(|row| row.name.as_str()).collect()
     }
 
-    fn press(state: &mut State, keys: &str) -> After {
-        let mut after = After::GoOn;
+    fn press(state: &mut State, keys: &str) -> KeyEffect {
+        let mut after = KeyEffect::Continue;
         for c in keys.chars() {
             let code = match c {
                 '⏎' => KeyCode::Enter,
@@ -333,7 +342,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn hints_come_first_and_other_columns_can() {
+    fn hints_come_first_unless_another_column_sorts() {
         let mut state = three();
         assert_eq!(names(&state), ["cart-1", "idle-1", "payment-1"]);
         press(&mut state, "s");
@@ -370,12 +379,12 @@ pub(super) mod tests {
 
     #[test]
     fn q_and_control_c_quit() {
-        assert_eq!(press(&mut three(), "q"), After::Quit);
+        assert_eq!(press(&mut three(), "q"), KeyEffect::Quit);
         let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
         let mut typing = three();
         press(&mut typing, "/x");
-        assert_eq!(typing.key(interrupt), After::Quit);
+        assert_eq!(typing.key(interrupt), KeyEffect::Quit);
         let mut empty = State::new(false);
-        assert_eq!(press(&mut empty, "↓⏎g"), After::GoOn);
+        assert_eq!(press(&mut empty, "↓⏎g"), KeyEffect::Continue);
     }
 }

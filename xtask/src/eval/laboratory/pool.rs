@@ -6,9 +6,9 @@ use netwhy_agent::{
     blame::{self, Culprit, Finding, Fleet, Parameters, Symptom},
     http::json::PeerRow,
     plugin::model::{
+        causal_path::{follow, pod_of},
         hints::sort,
-        nodes::{fleet, own_pod},
-        trail::{follow, pod_of},
+        nodes::{fleet, pod_at_fault},
     },
 };
 use std::collections::BTreeMap;
@@ -168,7 +168,7 @@ fn told(hints: &[Hint], names: &Names) -> Vec<Told> {
 /// Those whom the edges blame; a Node's own agent may know that it is one of its Pods.
 fn refined(blamed: Vec<Blamed>, hints: &[Hint], names: &Names) -> Vec<Blamed> {
     let one = |blamed: Blamed| match &blamed.who {
-        Who::Node(node) if blamed.symptom == Symptom::Loss => match own_pod(node, hints.iter()) {
+        Who::Node(node) if blamed.symptom == Symptom::Loss => match pod_at_fault(node, hints.iter()) {
             Some(hint) => Blamed { who: names.who(&hint.blame), ..blamed },
             None => blamed,
         },

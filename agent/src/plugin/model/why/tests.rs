@@ -2,18 +2,18 @@ use super::super::testing::{NOW_MS, edge, healthy_row, hint, idle_row, pod_info,
 use super::*;
 use crate::metrics::fixture;
 
-pub(crate) fn wanted() -> Wanted {
-    Wanted { namespace: None, since: None, now_ms: NOW_MS }
+pub(crate) fn filter() -> HintFilter {
+    HintFilter { namespace: None, since: None, now_ms: NOW_MS }
 }
 
 /// A Pod with traffic, and nothing wrong.
-pub(crate) fn well() -> Facts {
+pub(crate) fn healthy() -> Facts {
     let row = healthy_row();
     Facts {
         kind: "Pod".into(),
         namespace: "shop".into(),
         name: "payment-1".into(),
-        pods: vec![OnePod {
+        pods: vec![TargetPod {
             namespace: "shop".into(),
             name: "payment-1".into(),
             node: "node-a".into(),
@@ -22,14 +22,14 @@ pub(crate) fn well() -> Facts {
         }],
         edges: vec![edge("shop", "payment-1")],
         agents: vec![fixture::agent()],
-        around: vec![Fact::new("Service/payment", "3 of 3 endpoints ready")],
+        related: vec![Fact::new("Service/payment", "3 of 3 endpoints ready")],
         ..Facts::default()
     }
 }
 
 /// It waits for a peer that is throttled on another Node.
 pub(crate) fn waits_for_throttled_peer() -> Facts {
-    let mut facts = well();
+    let mut facts = healthy();
     let mut own = hint("shop", "payment-1", "peer_slow");
     own.blame = Blame { kind: BlameKind::PeerPod, name: "shop/db-0".into(), alternatives: vec![] };
     own.summary = "payment-1 waits for shop/db-0 on node-b: its replies take 48 ms, normally 2 ms".into();
@@ -47,10 +47,10 @@ pub(crate) fn waits_for_throttled_peer() -> Facts {
 
 /// It loses packets, and one peer's agent is silent.
 pub(crate) fn loses() -> Facts {
-    let mut facts = well();
+    let mut facts = healthy();
     facts.hints = vec![hint("shop", "payment-1", "path_loss")];
     facts.events = vec![Fact::new("Unhealthy", "3 times, 40 s ago: Readiness probe failed: timeout")];
-    facts.not_answered = vec![Silent {
+    facts.not_answered = vec![SilentAgent {
         node: "node-b".into(),
         agent: "netwhy/netwhy-x7k".into(),
         why: "no answer within 5 s; wait longer with --request-timeout".into(),
@@ -59,58 +59,62 @@ pub(crate) fn loses() -> Facts {
 }
 
 #[test]
-fn the_verdict_is_the_root_that_another_agent_tells() {
-    let case = case(waits_for_throttled_peer(), &wanted());
-    assert_eq!(case.verdict.cause.as_deref(), Some("pod_cpu_throttled"));
-    assert!(case.verdict.sentence.starts_with("db-0 used up its CPU limit"), "{}", case.verdict.sentence);
-    assert_eq!((case.verdict.confidence, case.verdict.said_by.as_str()), (Some(0.8), "node-b"), "the least sure link");
-    assert_eq!(case.next_step, "Raise or remove the CPU limit of db-0.");
-    let links: Vec<String> = case.chain.iter().map(|l| format!("{} {}", l.what, l.who)).collect();
+fn the_verdict_is_the_root_cause_from_another_agent() {
+    let report = explain(waits_for_throttled_peer(), &filter());
+    assert_eq!(report.verdict.cause.as_deref(), Some("pod_cpu_throttled"));
+    assert!(report.verdict.sentence.starts_with("db-0 used up its CPU limit"), "{}", report.verdict.sentence);
+    assert_eq!(
+        (report.verdict.confidence, report.verdict.reported_by.as_str()),
+        (Some(0.8), "node-b"),
+        "the lowest confidence on the path"
+    );
+    assert_eq!(report.next_step, "Raise or remove the CPU limit of db-0.");
+    let links: Vec<String> = report.chain.iter().map(|l| format!("{} {}", l.what, l.who)).collect();
     assert_eq!(
         links,
         ["pod_cpu_throttled db-0", "cpu_throttling db-0", "peer_slow payment-1", "rtt_inflation payment-1"]
     );
-    assert!(case.promql[0].query.contains("pod=\"db-0\""), "the queries are about the root");
-    assert!(case.also.is_empty());
+    assert!(report.promql[0].query.contains("pod=\"db-0\""), "the queries are about the root");
+    assert!(report.also.is_empty());
 }
 
 #[test]
-fn without_a_hint_nothing_is_claimed_and_the_unknown_is_told() {
-    let case = case(well(), &wanted());
-    assert_eq!((case.verdict.state, case.verdict.confidence), (State::NothingFound, None));
-    assert!(case.well.iter().any(|f| f.what == "loss"), "{:?}", case.well);
-    assert!(case.unknown.iter().any(|f| f.what.starts_with("probe drops")), "{:?}", case.unknown);
+fn without_a_hint_there_is_no_cause_and_missing_signals_are_unknown() {
+    let report = explain(healthy(), &filter());
+    assert_eq!((report.verdict.state, report.verdict.confidence), (State::NothingFound, None));
+    assert!(report.normal.iter().any(|f| f.what == "loss"), "{:?}", report.normal);
+    assert!(report.unknown.iter().any(|f| f.what.starts_with("probe drops")), "{:?}", report.unknown);
 }
 
 #[test]
 fn no_traffic_is_no_data_and_not_healthy() {
-    let mut facts = well();
+    let mut facts = healthy();
     facts.pods[0].row = Some(idle_row());
-    let case = case(facts, &wanted());
-    assert_eq!(case.verdict.state, State::NoData);
-    assert!(case.verdict.sentence.contains("neither well nor ill"));
+    let report = explain(facts, &filter());
+    assert_eq!(report.verdict.state, State::NoData);
+    assert!(report.verdict.sentence.contains("its health is unknown"));
 }
 
 #[test]
-fn a_silent_agent_is_part_of_what_is_not_known() {
-    let case = case(loses(), &wanted());
-    assert_eq!(case.verdict.state, State::CauseFound);
-    assert!(case.unknown.iter().any(|f| f.what == "what the agent on node-b sees"), "{:?}", case.unknown);
+fn the_view_of_a_silent_agent_is_unknown() {
+    let report = explain(loses(), &filter());
+    assert_eq!(report.verdict.state, State::CauseFound);
+    assert!(report.unknown.iter().any(|f| f.what == "view of the agent on node-b"), "{:?}", report.unknown);
 }
 
 #[test]
 fn who_is_blamed_by_its_callers_hears_of_it() {
-    let mut facts = well();
+    let mut facts = healthy();
     let mut caller = hint("shop", "web-1", "peer_slow");
     caller.blame = Blame { kind: BlameKind::PeerPod, name: "shop/payment-1".into(), alternatives: vec![] };
     facts.hints = vec![caller];
-    let case = case(facts, &wanted());
-    assert_eq!((case.verdict.state, case.verdict.cause.as_deref()), (State::CauseFound, Some("peer_slow")));
+    let report = explain(facts, &filter());
+    assert_eq!((report.verdict.state, report.verdict.cause.as_deref()), (State::CauseFound, Some("peer_slow")));
 }
 
 #[test]
-fn a_node_that_others_blame_is_told_so_before_its_own_pods_troubles() {
-    let mut facts = Facts { kind: "Node".into(), name: "node-a".into(), ..well() };
+fn hints_that_blame_a_node_come_before_hints_about_its_pods() {
+    let mut facts = Facts { kind: "Node".into(), name: "node-a".into(), ..healthy() };
     let mut own = hint("shop", "payment-1", "peer_slow");
     own.confidence = 0.99;
     let blaming = ["node-b", "node-c"].map(|node| {
@@ -120,19 +124,19 @@ fn a_node_that_others_blame_is_told_so_before_its_own_pods_troubles() {
         hint
     });
     facts.hints = std::iter::once(own).chain(blaming).collect();
-    let case = case(facts, &wanted());
-    assert_eq!(case.verdict.cause.as_deref(), Some("path_loss"));
-    assert_eq!(case.verdict.said_by, "node-b and 1 more");
+    let report = explain(facts, &filter());
+    assert_eq!(report.verdict.cause.as_deref(), Some("path_loss"));
+    assert_eq!(report.verdict.reported_by, "node-b and 1 more");
 }
 
 #[test]
 fn a_resolved_hint_is_no_present_cause() {
     let mut facts = loses();
     facts.hints[0].state = HintState::Resolved;
-    let mut long = wanted();
-    assert_eq!(case(facts.clone(), &long).verdict.state, State::NothingFound);
+    let mut long = filter();
+    assert_eq!(explain(facts.clone(), &long).verdict.state, State::NothingFound);
     long.since = Some(std::time::Duration::from_secs(3600));
-    let case = case(facts, &long);
-    assert_eq!(case.verdict.state, State::Resolved);
-    assert!(!case.next_step.is_empty());
+    let report = explain(facts, &long);
+    assert_eq!(report.verdict.state, State::Resolved);
+    assert!(!report.next_step.is_empty());
 }

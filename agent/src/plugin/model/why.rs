@@ -1,22 +1,22 @@
-//! The answer to "why?": one verdict, what it rests on, and what is not known.
+//! The answer of `why`: one verdict, its evidence, and what is unknown.
 
 mod facts;
 
-pub use facts::{Facts, OnePod};
+pub use facts::{Facts, TargetPod};
 
 use super::{
-    Silent,
+    SilentAgent,
+    causal_path::{follow, pod_of},
     health::{Fact, Health, status_line},
-    hints::{Wanted, sort},
+    hints::{HintFilter, sort},
     promql::{self, Query},
-    trail::{follow, pod_of},
 };
 use crate::api::{Blame, BlameKind, Evidence, Hint, HintState, RuledOut};
 use serde::Serialize;
 
-/// What `why` shows.
+/// The report of `why`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Case {
+pub struct Explanation {
     /// `Pod`, `Deployment` …
     pub kind: String,
     /// Its namespace; empty for Nodes.
@@ -31,51 +31,55 @@ pub struct Case {
     pub verdict: Verdict,
     /// Numbers behind it.
     pub evidence: Vec<Evidence>,
-    /// Other causes and why they are not it.
+    /// Causes that the evidence excludes, with the reason.
     pub ruled_out: Vec<RuledOut>,
     /// From cause to symptom, across Pods and Nodes.
     pub chain: Vec<Link>,
-    /// What to do.
+    /// The next step for the reader.
     pub next_step: String,
-    /// Queries that show the same.
+    /// Queries for the same data.
     pub promql: Vec<Query>,
-    /// Other hints that hold: about it, or that blame it.
+    /// Other hints about the target, or that blame it.
     pub also: Vec<Hint>,
-    /// Measured, and normal.
-    pub well: Vec<Fact>,
-    /// Measured, not quite normal, and no hint.
-    pub odd: Vec<Fact>,
-    /// No data in the window: neither well nor ill.
+    /// Measured and normal.
+    #[serde(rename = "well")]
+    pub normal: Vec<Fact>,
+    /// Measured and unusual, but not enough for a hint.
+    #[serde(rename = "odd")]
+    pub unusual: Vec<Fact>,
+    /// No data in the window.
     pub no_data: Vec<Fact>,
-    /// Not known, because somebody could not be asked or a signal is missing.
+    /// Unknown: an agent did not answer, or a signal is missing.
     pub unknown: Vec<Fact>,
     /// One line per Pod.
     pub pods: Vec<PodLine>,
-    /// What it is part of.
-    pub around: Vec<Fact>,
+    /// Related objects: Services, Nodes, peers.
+    #[serde(rename = "around")]
+    pub related: Vec<Fact>,
     /// Newest warnings of the API server.
     pub events: Vec<Fact>,
     /// Agents that did not answer.
-    pub not_answered: Vec<Silent>,
+    pub not_answered: Vec<SilentAgent>,
 }
 
 /// The answer in one sentence.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verdict {
-    /// What kind of answer.
+    /// Kind of answer.
     pub state: State,
     /// One sentence.
     pub sentence: String,
     /// Cause as in docs/hints.md.
     pub cause: Option<String>,
-    /// Whom it blames.
+    /// Culprit.
     pub blame: Option<Blame>,
-    /// 0 … 1: the least sure link of the chain. `None`: nothing is claimed.
+    /// 0 … 1: the lowest confidence on the causal path. `None`: no cause.
     pub confidence: Option<f64>,
     /// Since when, RFC 3339.
     pub since: Option<String>,
-    /// Node whose agent says it; of a Node also how many others do.
-    pub said_by: String,
+    /// Node whose agent reported it, and the number of others.
+    #[serde(rename = "said_by")]
+    pub reported_by: String,
 }
 
 /// Kinds of answer.
@@ -84,11 +88,11 @@ pub struct Verdict {
 pub enum State {
     /// A hint names the cause.
     CauseFound,
-    /// It held a while ago, and ended.
+    /// A hint named a cause and is resolved.
     Resolved,
-    /// Measured, and no rule holds.
+    /// Measured, without a hint.
     NothingFound,
-    /// There is nothing to judge from.
+    /// Nothing was measured.
     NoData,
 }
 
@@ -97,7 +101,7 @@ pub enum State {
 pub struct Link {
     /// Cause or symptom.
     pub what: String,
-    /// Pod or Node that it is about.
+    /// Pod or Node.
     pub who: String,
 }
 
@@ -120,19 +124,19 @@ pub struct PodLine {
     pub loss: Option<f64>,
     /// Share of periods throttled.
     pub throttled: Option<f64>,
-    /// False: nothing was measured of it.
+    /// False: no measurements.
     pub measured: bool,
 }
 
-/// Puts it in order.
-pub fn case(facts: Facts, wanted: &Wanted) -> Case {
+/// Builds the report.
+pub fn explain(facts: Facts, wanted: &HintFilter) -> Explanation {
     let mut hints: Vec<Hint> = facts.hints.iter().filter(|hint| wanted.is_current(hint)).cloned().collect();
     hints.dedup_by(|a, b| a.id == b.id && a.subject == b.subject);
     sort(&mut hints);
     let own: Vec<&Hint> = hints.iter().filter(|hint| facts.is_about(hint)).collect();
     let blaming: Vec<&Hint> = hints.iter().filter(|hint| !facts.is_about(hint) && facts.is_blamed(hint)).collect();
     let health = facts.health();
-    // Of a Node, what others suffer from it comes before what its Pods suffer from others.
+    // For a Node, hints that blame it come before hints about its Pods.
     let order: Vec<&Hint> = if facts.kind == "Node" {
         let (mine, rest): (Vec<&Hint>, Vec<&Hint>) = own.iter().chain(&blaming).partition(|hint| facts.is_blamed(hint));
         mine.into_iter().chain(rest).collect()
@@ -141,33 +145,35 @@ pub fn case(facts: Facts, wanted: &Wanted) -> Case {
     };
     let lead = order.into_iter().find(|hint| hint.state == HintState::Firing);
     let past = own.first().copied().filter(|_| lead.is_none());
-    let trail = lead.or(past).map(|hint| follow(hint, &hints)).unwrap_or_default();
-    let root = trail.last().copied();
-    let verdict = match (root, trail.first()) {
-        (Some(root), Some(first)) => Verdict { said_by: facts.said_by(root, &hints), ..told(root, first, &trail) },
-        _ => untold(&facts, &health),
+    let path = lead.or(past).map(|hint| follow(hint, &hints)).unwrap_or_default();
+    let root = path.last().copied();
+    let verdict = match (root, path.first()) {
+        (Some(root), Some(first)) => {
+            Verdict { reported_by: facts.reported_by(root, &hints), ..verdict_from_path(root, first, &path) }
+        }
+        _ => verdict_without_hint(&facts, &health),
     };
     let next_step = match root {
         Some(root) if verdict.state == State::CauseFound => root.action.clone(),
-        _ => what_now(&facts, verdict.state),
+        _ => next_step_without_cause(&facts, verdict.state),
     };
-    let also = own.iter().chain(&blaming).filter(|h| !trail.iter().any(|t| t == *h)).map(|h| (*h).clone()).collect();
-    Case {
+    let also = own.iter().chain(&blaming).filter(|h| !path.iter().any(|t| t == *h)).map(|h| (*h).clone()).collect();
+    Explanation {
         workload: facts.workload(),
         nodes: facts.nodes(),
         promql: promql::queries(root.map(|r| r.cause.as_str()), &facts.selector(root)),
-        evidence: trail.iter().rev().flat_map(|hint| hint.evidence.iter().cloned()).collect(),
-        ruled_out: trail.iter().rev().flat_map(|hint| hint.ruled_out.iter().cloned()).collect(),
-        chain: chain(&trail),
+        evidence: path.iter().rev().flat_map(|hint| hint.evidence.iter().cloned()).collect(),
+        ruled_out: path.iter().rev().flat_map(|hint| hint.ruled_out.iter().cloned()).collect(),
+        chain: chain(&path),
         pods: facts.pods.iter().map(|pod| line(pod, &hints)).collect(),
         verdict,
         next_step,
         also,
-        well: health.well,
-        odd: health.odd,
+        normal: health.normal,
+        unusual: health.unusual,
         no_data: health.no_data,
         unknown: health.unknown,
-        around: facts.around,
+        related: facts.related,
         events: facts.events,
         not_answered: facts.not_answered,
         kind: facts.kind,
@@ -176,74 +182,65 @@ pub fn case(facts: Facts, wanted: &Wanted) -> Case {
     }
 }
 
-/// The sentence of the root, with the way to it.
-fn told(root: &Hint, first: &Hint, trail: &[&Hint]) -> Verdict {
+/// The verdict from the root cause and the causal path to it.
+fn verdict_from_path(root: &Hint, first: &Hint, path: &[&Hint]) -> Verdict {
     let state = if first.state == HintState::Firing { State::CauseFound } else { State::Resolved };
-    let sentence = match trail {
+    let sentence = match path {
         [_] => root.summary.clone(),
-        _ => format!(
-            "{}. That is what {} waits for: {}",
-            root.summary.trim_end_matches('.'),
-            first.subject.name,
-            first.summary
-        ),
+        _ => format!("{}. This affects {}: {}", root.summary.trim_end_matches('.'), first.subject.name, first.summary),
     };
     Verdict {
         state,
         sentence,
         cause: Some(root.cause.clone()),
         blame: Some(root.blame.clone()),
-        confidence: trail.iter().map(|hint| hint.confidence).min_by(f64::total_cmp),
+        confidence: path.iter().map(|hint| hint.confidence).min_by(f64::total_cmp),
         since: Some(first.first_seen.clone()),
-        said_by: String::new(),
+        reported_by: String::new(),
     }
 }
 
-/// No hint: what that means, and what not.
-fn untold(facts: &Facts, health: &Health) -> Verdict {
+/// The verdict without a hint.
+fn verdict_without_hint(facts: &Facts, health: &Health) -> Verdict {
     let name = facts.shown();
     let measured = facts.pods.iter().any(|pod| pod.row.as_ref().is_some_and(|row| row.window.rtt_samples > 0));
     let seconds =
         facts.pods.iter().filter_map(|pod| pod.row.as_ref()).map(|row| row.window.seconds).fold(0.0, f64::max);
     let (state, sentence) = if facts.pods.is_empty() {
-        (State::NoData, format!("{name} has no Pods: there is nothing to judge"))
+        (State::NoData, format!("{name} has no Pods"))
     } else if measured {
-        let rest = if health.odd.is_empty() {
-            ": what was measured is normal"
+        let rest = if health.unusual.is_empty() {
+            ": all measurements are normal"
         } else {
-            "; a few figures are odd, though none breaks a rule"
+            "; some figures are unusual, but not enough for a hint"
         };
         (State::NothingFound, format!("No cause found for {name} in the last {seconds:.0} s{rest}"))
     } else {
-        (
-            State::NoData,
-            format!("{name} had no TCP traffic to judge in the last {seconds:.0} s: that says neither well nor ill"),
-        )
+        (State::NoData, format!("{name} had no TCP traffic in the last {seconds:.0} s, so its health is unknown"))
     };
-    let said_by = facts.agents.first().map(|agent| agent.node.clone()).unwrap_or_default();
-    Verdict { state, sentence, cause: None, blame: None, confidence: None, since: None, said_by }
+    let reported_by = facts.agents.first().map(|agent| agent.node.clone()).unwrap_or_default();
+    Verdict { state, sentence, cause: None, blame: None, confidence: None, since: None, reported_by }
 }
 
-fn what_now(facts: &Facts, state: State) -> String {
+fn next_step_without_cause(facts: &Facts, state: State) -> String {
     match state {
         State::CauseFound => String::new(),
         State::Resolved => {
-            "It ended by itself; `--since 1h` shows when. If it comes back, ask again while it lasts.".into()
+            "It is resolved; `--since 1h` shows when. If it comes back, ask again while it lasts.".into()
         }
         State::NothingFound => {
-            "Ask again while it is slow (`-w` goes on asking), and ask about its callers: loss of what it \
-                                receives is seen by who sends."
+            "Ask again while it is slow (`-w` keeps asking). Ask about its callers too: only senders measure loss."
                 .into()
         }
-        State::NoData if facts.pods.is_empty() => "See whether its selector matches any Pod.".into(),
-        State::NoData => "Ask again when it has traffic; `kubectl describe` tells what its status says.".into(),
+        State::NoData if facts.pods.is_empty() => "Check whether its selector matches any Pod.".into(),
+        State::NoData => "Ask again when it has traffic. `kubectl describe` shows its status.".into(),
     }
 }
 
-/// Root first, down to what the target feels.
-fn chain(trail: &[&Hint]) -> Vec<Link> {
+/// From the root cause to the symptom of the target.
+fn chain(path: &[&Hint]) -> Vec<Link> {
     let mut out: Vec<Link> = Vec::new();
-    for hint in trail.iter().rev() {
+    for hint in path.iter().rev() {
         let who = if hint.blame.kind == BlameKind::Node { hint.blame.name.clone() } else { hint.subject.name.clone() };
         for (i, what) in hint.chain.iter().enumerate() {
             let who = if i == 0 { who.clone() } else { hint.subject.name.clone() };
@@ -256,7 +253,7 @@ fn chain(trail: &[&Hint]) -> Vec<Link> {
     out
 }
 
-fn line(pod: &OnePod, hints: &[Hint]) -> PodLine {
+fn line(pod: &TargetPod, hints: &[Hint]) -> PodLine {
     let name = format!("{}/{}", pod.namespace, pod.name);
     let hint = hints.iter().find(|hint| hint.state == HintState::Firing && pod_of(hint) == name);
     let window = pod.row.as_ref().map(|row| &row.window);

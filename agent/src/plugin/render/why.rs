@@ -1,4 +1,4 @@
-//! `why` on one screen: the verdict first, then what it rests on.
+//! The report of `why` on one screen: the verdict, then its evidence.
 
 use super::{
     Colour, Report, Table, View, age,
@@ -9,19 +9,19 @@ use super::{
 use crate::{
     api::{BlameKind, Evidence},
     plugin::model::{
-        Silent,
-        case::{Case, State},
+        SilentAgent,
         health::{Fact, percent, seconds},
         unix_ms,
+        why::{Explanation, State},
     },
 };
 
-/// Left margin of what stands below a heading.
+/// Left margin below a heading.
 const INDENT: usize = 2;
-/// Pods, facts and hints shown without `-o wide`.
-const FEW: usize = 8;
+/// Most Pods, facts and hints without `-o wide`.
+const MAX_ITEMS: usize = 8;
 
-impl Report for Case {
+impl Report for Explanation {
     fn text(&self, view: &View) -> String {
         let mut out = Screen { view, text: String::new() };
         self.title(&mut out);
@@ -43,19 +43,19 @@ impl Report for Case {
             }
             out.more(self.also.len());
         }
-        // With a verdict the reader wants the cause; what is well is part of the answer only without one.
+        // Normal measurements matter to the reader only without a cause.
         if self.verdict.state != State::CauseFound || view.wide {
-            out.facts("KNOWN TO BE WELL", &self.well, Some(Colour::Green));
-            out.facts("ODD, BUT NO RULE HOLDS", &self.odd, Some(Colour::Yellow));
-            out.facts("NO DATA: NEITHER WELL NOR ILL", &self.no_data, Some(Colour::Grey));
+            out.facts("MEASURED AND NORMAL", &self.normal, Some(Colour::Green));
+            out.facts("UNUSUAL, BUT NO HINT", &self.unusual, Some(Colour::Yellow));
+            out.facts("NO DATA", &self.no_data, Some(Colour::Grey));
         }
-        out.facts("NOT KNOWN", &self.unknown, Some(Colour::Grey));
+        out.facts("UNKNOWN", &self.unknown, Some(Colour::Grey));
         self.pods(&mut out);
-        out.facts("AROUND IT", &self.around, None);
+        out.facts("RELATED", &self.related, None);
         out.facts("WARNINGS", &self.events, Some(Colour::Yellow));
         out.heading("PROMQL");
         for query in &self.promql {
-            // Not broken into lines: it is there to be copied.
+            // On one line, for copy and paste.
             out.line(&format!("{}  {}", query.query, view.paint.colour(Colour::Grey, &format!("# {}", query.shows))));
         }
         out.text
@@ -78,22 +78,22 @@ impl Report for Case {
         }
         let verdict = chart.node(&self.verdict.sentence, mermaid::Shape::Box);
         if let Some(last) = last {
-            chart.edge(last, target, "felt by");
+            chart.edge(last, target, "affects");
         }
         chart.edge(target, verdict, &confidence(self));
         chart.text()
     }
 
-    fn not_answered(&self) -> &[Silent] {
+    fn not_answered(&self) -> &[SilentAgent] {
         &self.not_answered
     }
 }
 
-fn confidence(case: &Case) -> String {
+fn confidence(case: &Explanation) -> String {
     case.verdict.confidence.map(|sure| format!("{:.0} % sure", sure * 100.0)).unwrap_or_default()
 }
 
-impl Case {
+impl Explanation {
     fn title(&self, out: &mut Screen<'_>) {
         let name =
             if self.namespace.is_empty() { self.name.clone() } else { format!("{}/{}", self.namespace, self.name) };
@@ -132,7 +132,7 @@ impl Case {
             }
             if !blame.alternatives.is_empty() {
                 who = match blame.kind {
-                    BlameKind::None => format!("at fault: {}, not known which", blame.alternatives.join(" or ")),
+                    BlameKind::None => format!("at fault: {}, undecided", blame.alternatives.join(" or ")),
                     _ => format!("{who} (or {})", blame.alternatives.join(", ")),
                 };
             }
@@ -142,10 +142,10 @@ impl Case {
             parts.push(format!("for {}", age(out.view.now_ms - since)));
         }
         if v.state == State::Resolved {
-            parts.push("over".to_owned());
+            parts.push("resolved".to_owned());
         }
-        if !v.said_by.is_empty() {
-            parts.push(format!("seen from {}", v.said_by));
+        if !v.reported_by.is_empty() {
+            parts.push(format!("reported by {}", v.reported_by));
         }
         out.paragraph(&parts.join(" · "));
     }
@@ -155,10 +155,10 @@ impl Case {
             return;
         }
         out.text.push('\n');
-        let mut table = Table::new(&["EVIDENCE", "NOW", "NORMALLY", "WHERE"], "");
+        let mut table = Table::new(&["EVIDENCE", "NOW", "BASELINE", "WHERE"], "");
         for e in &self.evidence {
-            let usual = e.baseline.map_or_else(|| "–".to_owned(), |b| value(e, b));
-            table.row(vec![indented(&e.signal), value(e, e.observed), usual, e.place.clone()]);
+            let baseline = e.baseline.map_or_else(|| "–".to_owned(), |b| value(e, b));
+            table.row(vec![indented(&e.signal), value(e, e.observed), baseline, e.place.clone()]);
         }
         out.table(&table);
     }
@@ -208,12 +208,12 @@ pub(super) fn value(e: &Evidence, number: f64) -> String {
     }
 }
 
-/// A first cell below its heading.
+/// A cell in the first column.
 fn indented(text: &str) -> String {
     format!("{}{text}", " ".repeat(INDENT))
 }
 
-/// A text in the making.
+/// Builds the text.
 struct Screen<'a> {
     view: &'a View,
     text: String,
@@ -225,7 +225,7 @@ impl Screen<'_> {
     }
 
     const fn most(&self) -> usize {
-        if self.view.wide { usize::MAX } else { FEW }
+        if self.view.wide { usize::MAX } else { MAX_ITEMS }
     }
 
     fn heading(&mut self, text: &str) {

@@ -1,7 +1,7 @@
-//! Many agents at once: bounded, with progress, and what did not come.
+//! Asks many agents at once: bounded, with progress, and with a list of those that did not answer.
 
 use super::{
-    super::{Trouble, model::Silent},
+    super::{Failure, model::SilentAgent},
     agents::Agent,
 };
 use futures::{StreamExt as _, stream};
@@ -12,21 +12,21 @@ use std::{
 };
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-/// A wait longer than this is explained.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Between two lines of progress where they can't replace each other.
-const LINES: Duration = Duration::from_secs(5);
+/// Progress is shown after this wait.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+/// Pause between two lines of progress without a terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What came, and what did not.
+/// The answers of many agents.
 #[derive(Debug)]
 pub struct Answers<T> {
     /// Node and answer.
     pub got: Vec<(String, T)>,
     /// Agents that did not answer.
-    pub silent: Vec<Silent>,
+    pub silent: Vec<SilentAgent>,
 }
 
-/// Lines on stderr while one waits.
+/// Progress on stderr.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     terminal: bool,
@@ -34,7 +34,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// On this process's stderr.
+    /// Progress on this process's stderr.
     pub fn new() -> Self {
         Self { terminal: std::io::stderr().is_terminal(), shown: None }
     }
@@ -45,7 +45,7 @@ impl Progress {
         if self.terminal {
             let _ = write!(err, "\r\x1b[K{line} …");
             self.shown = Some(Instant::now());
-        } else if self.shown.is_none_or(|at| at.elapsed() >= LINES) {
+        } else if self.shown.is_none_or(|at| at.elapsed() >= LINE_INTERVAL) {
             let _ = writeln!(err, "{line}");
             self.shown = Some(Instant::now());
         }
@@ -64,30 +64,30 @@ impl Default for Progress {
     }
 }
 
-/// Asks every agent, at most `most` at once. Answers come in the order of the agents' Nodes.
-pub(super) async fn fan<T, Ask, Fut>(agents: Vec<Agent>, most: u16, mut progress: Progress, ask: Ask) -> Answers<T>
+/// Asks every agent, at most `limit` at once. Answers are sorted by Node.
+pub(super) async fn fan_out<T, Ask, Fut>(agents: Vec<Agent>, limit: u16, mut progress: Progress, ask: Ask) -> Answers<T>
 where
     T: Send + 'static,
     Ask: Fn(Agent) -> Fut,
-    Fut: Future<Output = Result<T, Trouble>> + Send + 'static,
+    Fut: Future<Output = Result<T, Failure>> + Send + 'static,
 {
     let total = agents.len();
-    // In tasks of their own, so that answers are read on all CPUs.
+    // One task per agent, so that all CPUs parse answers.
     let mut answers = stream::iter(agents.into_iter().map(|agent| {
         let asked = ask(agent.clone());
         async move { (agent, tokio::spawn(asked).await) }
     }))
-    .buffer_unordered(usize::from(most));
+    .buffer_unordered(usize::from(limit));
     let mut out = Answers { got: Vec::with_capacity(total), silent: Vec::new() };
-    let mut tick = interval_at(Instant::now() + PATIENCE, PATIENCE);
+    let mut tick = interval_at(Instant::now() + PROGRESS_INTERVAL, PROGRESS_INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             answer = answers.next() => match answer {
                 None => break,
                 Some((agent, Ok(Ok(answer)))) => out.got.push((agent.node, answer)),
-                Some((agent, Ok(Err(trouble)))) => out.silent.push(agent.silent(&trouble)),
-                Some((agent, Err(error))) => out.silent.push(agent.silent(&Trouble::new(error.to_string(), ""))),
+                Some((agent, Ok(Err(failure)))) => out.silent.push(agent.silent(&failure)),
+                Some((agent, Err(error))) => out.silent.push(agent.silent(&Failure::new(error.to_string(), ""))),
             },
             _ = tick.tick() => progress.show(out.got.len() + out.silent.len(), total),
         }

@@ -1,6 +1,6 @@
-//! One agent's HTTP API, directly or through the API server.
+//! HTTP client for one agent, directly or through the API server's Pod proxy.
 
-use super::super::Trouble;
+use super::super::Failure;
 use crate::pods::one_line;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::{Request, StatusCode, header};
@@ -8,9 +8,9 @@ use kube::{Client, Config, client::Body};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-/// Answers larger than this are refused: no agent makes them.
+/// Largest accepted answer, bytes. No agent sends more.
 const MAX_BODY: usize = 256 << 20;
-/// Tries when the API server says that it has too much to do, and the wait before the first of them.
+/// Attempts while the API server answers 429, and the first pause between them.
 const RETRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(200);
 /// A connection attempt to an agent fails after this long, whatever the request's own limit.
@@ -18,45 +18,45 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// Version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The way to one agent.
+/// HTTP client for one agent.
 #[derive(Clone)]
-pub struct Door {
+pub struct AgentClient {
     client: Client,
-    /// Path before the agent's own.
+    /// Prefix of every path.
     prefix: String,
     timeout: Duration,
-    /// How messages name it.
+    /// Name in messages.
     name: String,
-    /// Namespace and Pod whose proxy is asked. `None`: asked directly.
+    /// True for requests through the API server's Pod proxy.
     proxied: bool,
 }
 
-impl Door {
-    /// To the agent at this URL.
+impl AgentClient {
+    /// A client for the agent at this URL.
     ///
     /// # Errors
-    /// When it is none.
-    pub fn direct(url: &str, timeout: Duration) -> Result<Self, Trouble> {
+    /// When the text is not an HTTP URL.
+    pub fn direct(url: &str, timeout: Duration) -> Result<Self, Failure> {
         let remedy = "write it as http://HOST:9810";
         let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let uri: hyper::Uri = full.parse().map_err(|error| Trouble::new(format!("--agent {url}: {error}"), remedy))?;
+        let uri: hyper::Uri = full.parse().map_err(|error| Failure::new(format!("--agent {url}: {error}"), remedy))?;
         if uri.host().is_none_or(str::is_empty) || !matches!(uri.scheme_str(), Some("http" | "https")) {
-            return Err(Trouble::new(format!("--agent {url}: not an HTTP URL"), remedy));
+            return Err(Failure::new(format!("--agent {url}: not an HTTP URL"), remedy));
         }
         let mut config = Config::new(uri);
         config.connect_timeout = Some(timeout.min(CONNECT));
         config.read_timeout = None;
-        let client = Client::try_from(config).map_err(|error| Trouble::new(one_line(&error), remedy))?;
+        let client = Client::try_from(config).map_err(|error| Failure::new(one_line(&error), remedy))?;
         Ok(Self { client, prefix: String::new(), timeout, name: full.trim_end_matches('/').to_owned(), proxied: false })
     }
 
-    /// Through the API server's proxy of a Pod.
-    pub fn of_pod(client: Client, namespace: &str, pod: &str, port: u16, timeout: Duration) -> Self {
+    /// A client through the API server's Pod proxy.
+    pub fn via_pod_proxy(client: Client, namespace: &str, pod: &str, port: u16, timeout: Duration) -> Self {
         let prefix = format!("/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy");
         Self { client, prefix, timeout, name: format!("{namespace}/{pod}"), proxied: true }
     }
 
-    /// How messages name the agent.
+    /// Name of the agent in messages.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -64,48 +64,49 @@ impl Door {
     /// The JSON answer to GET `path`.
     ///
     /// # Errors
-    /// No answer in time, an answer that is none of an agent's, or an agent of another version.
-    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
+    /// On a timeout, an answer that is not an agent's, or an incompatible version.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         let answer = tokio::time::timeout(self.timeout, self.bytes(path)).await;
         let bytes = answer.map_err(|_| {
             let what = format!("no answer within {} s", self.timeout.as_secs_f64());
-            Trouble::new(what, "wait longer with --request-timeout, or look whether its Node is well")
+            Failure::new(what, "raise --request-timeout, or check its Node")
         })??;
         serde_json::from_slice(&bytes).map_err(|error| {
-            let what = format!("answers in a form that this version ({VERSION}) can't read: {error}");
-            Trouble::new(what, "use the plugin of the agents' version")
+            let what = format!("this version ({VERSION}) can't read the answer: {error}");
+            Failure::new(what, "use the plugin of the agents' version")
         })
     }
 
-    async fn bytes(&self, path: &str) -> Result<Vec<u8>, Trouble> {
+    async fn bytes(&self, path: &str) -> Result<Vec<u8>, Failure> {
         let mut pause = PAUSE;
         for _ in 0..RETRIES {
-            match self.once(path).await {
+            match self.attempt(path).await {
                 Err(None) => tokio::time::sleep(pause).await,
-                Err(Some(trouble)) => return Err(trouble),
+                Err(Some(failure)) => return Err(failure),
                 Ok(bytes) => return Ok(bytes),
             }
             pause *= 2;
         }
-        Err(Trouble::new("the API server has too much to do (429)", "lower --concurrency, or try again"))
+        Err(Failure::new("the API server is overloaded (429)", "lower --concurrency or try again"))
     }
 
-    /// One try; `Err(None)`: try again.
-    async fn once(&self, path: &str) -> Result<Vec<u8>, Option<Trouble>> {
+    /// One attempt. `Err(None)`: try again.
+    async fn attempt(&self, path: &str) -> Result<Vec<u8>, Option<Failure>> {
         let request = Request::get(format!("{}{path}", self.prefix)).header(header::ACCEPT, "application/json");
-        let request = request.body(Body::empty()).map_err(|error| Some(Trouble::new(error.to_string(), "")))?;
+        let request = request.body(Body::empty()).map_err(|error| Some(Failure::new(error.to_string(), "")))?;
         let answer = self.client.send(request).await.map_err(|error| Some(self.unreachable(&error)))?;
         let (head, body) = answer.into_parts();
         let server = head.headers.get(header::SERVER).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let body = Limited::new(body, MAX_BODY).collect().await;
-        let bytes = body.map_err(|error| Some(Trouble::new(format!("the answer broke off: {error}"), "try again")))?;
+        let bytes =
+            body.map_err(|error| Some(Failure::new(format!("the answer is incomplete: {error}"), "try again")))?;
         if head.status == StatusCode::TOO_MANY_REQUESTS {
             return Err(None);
         }
         let agent = server.as_deref().and_then(|name| name.strip_prefix("netwhy-agent/"));
         if let Some(version) = agent.filter(|version| !compatible(version, VERSION)) {
-            let what = format!("the agent is of version {version}, this is {VERSION}");
-            return Err(Some(Trouble::new(what, "use the plugin of the agents' version")));
+            let what = format!("the agent has version {version}, the plugin {VERSION}");
+            return Err(Some(Failure::new(what, "use the plugin of the agents' version")));
         }
         if head.status.is_success() {
             return Ok(bytes.to_bytes().to_vec());
@@ -113,53 +114,56 @@ impl Door {
         Err(Some(self.refused(head.status, &String::from_utf8_lossy(&bytes.to_bytes()), agent.is_some())))
     }
 
-    fn unreachable(&self, error: &kube::Error) -> Trouble {
+    fn unreachable(&self, error: &kube::Error) -> Failure {
         let why = one_line(error);
         if self.proxied {
-            return Trouble::new(
-                format!("the API server doesn't answer: {why}"),
+            return Failure::new(
+                format!("the API server does not answer: {why}"),
                 "check --context, the network and VPN",
             );
         }
-        Trouble::new(format!("no agent answers at {}: {why}", self.name), "is it running, and is the port right?")
+        Failure::new(
+            format!("no agent answers at {}: {why}", self.name),
+            "check that it runs and that the port is right",
+        )
     }
 
-    fn refused(&self, status: StatusCode, body: &str, agent: bool) -> Trouble {
+    fn refused(&self, status: StatusCode, body: &str, agent: bool) -> Failure {
         let message = message(body);
         let code = status.as_u16();
         match code {
-            401 => Trouble::new("the API server doesn't accept the credentials", "log in again"),
+            401 => Failure::new("the API server rejects the credentials", "log in again"),
             403 => {
-                let remedy = "you need the right to `get` pods/proxy in the agents' namespace";
-                Trouble::new(format!("forbidden: {message}"), remedy)
+                let remedy = "you need `get` on pods/proxy in the agents' namespace";
+                Failure::new(format!("forbidden: {message}"), remedy)
             }
-            404 if self.proxied && !agent => Trouble::new("the agent's Pod is gone", "ask again"),
-            _ if agent => Trouble::new(format!("the agent answers {code}: {message}"), "use the plugin of its version"),
+            404 if self.proxied && !agent => Failure::new("the agent's Pod is gone", "try again"),
+            _ if agent => Failure::new(format!("the agent answers {code}: {message}"), "use the plugin of its version"),
             _ if self.proxied => {
-                let remedy = "look at its log; a NetworkPolicy must let the API server in";
-                Trouble::new(format!("not reached through the API server ({code}): {message}"), remedy)
+                let remedy = "check its log; a NetworkPolicy must allow the API server";
+                Failure::new(format!("the API server can't reach it ({code}): {message}"), remedy)
             }
-            _ => Trouble::new(format!("{} answers {code}: {message}", self.name), "is that netwhy's port?"),
+            _ => Failure::new(format!("{} answers {code}: {message}", self.name), "check that this is netwhy's port"),
         }
     }
 }
 
-/// What an error says: `message` of a Kubernetes Status, `error` of an agent, else the text itself.
+/// The message of an error: `message` of a Kubernetes Status, `error` of an agent, else the text itself.
 fn message(body: &str) -> String {
     let json: Option<serde_json::Value> = serde_json::from_str(body).ok();
-    let said = json.as_ref().and_then(|v| v["message"].as_str().or_else(|| v["error"].as_str()));
-    let text: String = said.unwrap_or(body).chars().take(300).collect();
+    let found = json.as_ref().and_then(|v| v["message"].as_str().or_else(|| v["error"].as_str()));
+    let text: String = found.unwrap_or(body).chars().take(300).collect();
     if text.trim().is_empty() { "no reason given".to_owned() } else { text.trim().to_owned() }
 }
 
-/// Versions that understand each other: the same major one; before 1.0, the same minor one too.
+/// Compatible versions have the same major version; before 1.0 also the same minor version.
 fn compatible(a: &str, b: &str) -> bool {
-    fn family(version: &str) -> Option<(u64, u64)> {
+    fn series(version: &str) -> Option<(u64, u64)> {
         let mut parts = version.split(['.', '-', '+']).map(str::parse::<u64>);
         let (major, minor) = (parts.next()?.ok()?, parts.next()?.ok()?);
         Some((major, if major == 0 { minor } else { 0 }))
     }
-    family(a).is_some() && family(a) == family(b)
+    series(a).is_some() && series(a) == series(b)
 }
 
 #[cfg(test)]
@@ -167,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_of_one_family_understand_each_other() {
+    fn versions_of_one_series_are_compatible() {
         for (a, b, same) in [
             ("0.1.0", "0.1.9", true),
             ("0.1.0", "0.2.0", false),
@@ -180,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_found_in_whatever_form_they_come() {
+    fn error_messages_are_found_in_every_format() {
         assert_eq!(message(r#"{"kind":"Status","message":"pods is forbidden"}"#), "pods is forbidden");
         assert_eq!(message(r#"{"error":"no such path"}"#), "no such path");
         assert_eq!(message("Error trying to reach service\n"), "Error trying to reach service");
@@ -188,11 +192,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bad_url_is_told_with_the_right_form() {
+    async fn a_bad_url_is_refused_with_the_right_form() {
         for bad in ["ftp://x", "http://", "http://a b"] {
-            let trouble = Door::direct(bad, Duration::from_secs(1)).err().unwrap();
-            assert!(trouble.to_string().contains("http://HOST:9810"), "{trouble}");
+            let failure = AgentClient::direct(bad, Duration::from_secs(1)).err().unwrap();
+            assert!(failure.to_string().contains("http://HOST:9810"), "{failure}");
         }
-        assert_eq!(Door::direct("localhost:9810", Duration::from_secs(1)).unwrap().name(), "http://localhost:9810");
+        assert_eq!(
+            AgentClient::direct("localhost:9810", Duration::from_secs(1)).unwrap().name(),
+            "http://localhost:9810"
+        );
     }
 }

@@ -1,37 +1,37 @@
-//! From hint to hint: whom one agent blames, another agent may explain.
+//! Follows blame from hint to hint: an agent on the blamed Node may know the cause.
 
 use crate::api::{BlameKind, Hint, HintState};
 
-/// Links that are followed at most.
-const MAX: usize = 4;
+/// Most hints on one path.
+const MAX_LENGTH: usize = 4;
 
-/// The hint itself, then what explains it, and so on: each next one is about whom the one before blames, as told by the
-/// agent there. Ends where nobody explains more; never in a circle.
+/// The hint, then the hint that explains it, and so on to the root cause. Each hint is about the Pod or Node that the
+/// hint before it blames. No hint appears twice.
 pub fn follow<'a>(from: &'a Hint, all: &'a [Hint]) -> Vec<&'a Hint> {
-    let mut trail = vec![from];
-    while trail.len() < MAX {
-        let last = trail[trail.len() - 1];
-        let next = all.iter().find(|hint| explains(hint, last) && !trail.iter().any(|seen| same(seen, hint)));
+    let mut path = vec![from];
+    while path.len() < MAX_LENGTH {
+        let last = path[path.len() - 1];
+        let next = all.iter().find(|hint| explains(hint, last) && !path.iter().any(|seen| same(seen, hint)));
         match next {
-            Some(next) => trail.push(next),
+            Some(next) => path.push(next),
             None => break,
         }
     }
-    trail
+    path
 }
 
-/// True when `hint` says what is wrong with the one that `effect` blames.
+/// True if `hint` explains the Pod or Node that `effect` blames.
 fn explains(hint: &Hint, effect: &Hint) -> bool {
     if hint.state != HintState::Firing || effect.blame.name.is_empty() {
         return false;
     }
-    let own_fault = matches!(hint.blame.kind, BlameKind::Node | BlameKind::Pod);
+    let blames_itself = matches!(hint.blame.kind, BlameKind::Node | BlameKind::Pod);
     match effect.blame.kind {
         BlameKind::PeerPod => pod_of(hint) == effect.blame.name,
         BlameKind::PeerNode => hint.blame.kind == BlameKind::Node && hint.blame.name == effect.blame.name,
-        // Of a pair either end may know better.
+        // Either end of a pair may know more.
         BlameKind::NodePair => {
-            own_fault
+            blames_itself
                 && hint.blame.kind == BlameKind::Node
                 && (effect.blame.alternatives.contains(&hint.blame.name))
                 && hint.subject.node != effect.subject.node
@@ -61,17 +61,17 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_peer_is_followed_to_its_own_trouble() {
-        let own = blames(hint("shop", "cart-1", "peer_slow"), BlameKind::PeerPod, "shop/db-0");
+    fn a_slow_peer_is_followed_to_its_own_cause() {
+        let symptom = blames(hint("shop", "cart-1", "peer_slow"), BlameKind::PeerPod, "shop/db-0");
         let cause = blames(hint("shop", "db-0", "pod_cpu_throttled"), BlameKind::Pod, "db-0");
         let other = blames(hint("shop", "web-1", "pod_cpu_throttled"), BlameKind::Pod, "web-1");
         let all = [other, cause];
-        let causes: Vec<&str> = follow(&own, &all).iter().map(|h| h.cause.as_str()).collect();
+        let causes: Vec<&str> = follow(&symptom, &all).iter().map(|h| h.cause.as_str()).collect();
         assert_eq!(causes, ["peer_slow", "pod_cpu_throttled"]);
     }
 
     #[test]
-    fn two_that_blame_each_other_end_the_trail() {
+    fn two_hints_that_blame_each_other_end_the_path() {
         let a = blames(hint("shop", "a", "peer_slow"), BlameKind::PeerPod, "shop/b");
         let b = blames(hint("shop", "b", "peer_slow"), BlameKind::PeerPod, "shop/a");
         assert_eq!(follow(&a, &[b, a.clone()]).len(), 2);
@@ -79,11 +79,11 @@ mod tests {
 
     #[test]
     fn a_blamed_node_is_explained_only_by_a_hint_that_blames_it_itself() {
-        let own = blames(hint("shop", "a", "path_loss"), BlameKind::PeerNode, "node-b");
-        let there = blames(hint("shop", "z", "node_packet_loss"), BlameKind::Node, "node-b");
-        let mut resolved = there.clone();
+        let symptom = blames(hint("shop", "a", "path_loss"), BlameKind::PeerNode, "node-b");
+        let root = blames(hint("shop", "z", "node_packet_loss"), BlameKind::Node, "node-b");
+        let mut resolved = root.clone();
         resolved.state = HintState::Resolved;
-        assert_eq!(follow(&own, &[there]).len(), 2);
-        assert_eq!(follow(&own, &[resolved]).len(), 1);
+        assert_eq!(follow(&symptom, &[root]).len(), 2);
+        assert_eq!(follow(&symptom, &[resolved]).len(), 1);
     }
 }

@@ -1,7 +1,7 @@
-//! What was found out, and what can be read from it without a verdict.
+//! The facts behind `why`, and summaries of them.
 
 use super::super::{
-    Silent,
+    SilentAgent,
     health::{Fact, Health},
     promql::Selector,
 };
@@ -13,7 +13,7 @@ use crate::{
 };
 use std::{collections::BTreeSet, sync::Arc};
 
-/// What was found out, before it is put in order.
+/// The collected facts.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// `Pod`, `Deployment` …
@@ -22,36 +22,36 @@ pub struct Facts {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// The Pods asked about.
-    pub pods: Vec<OnePod>,
-    /// Hints of all agents that were asked.
+    /// The Pods of the target.
+    pub pods: Vec<TargetPod>,
+    /// Hints of all agents that answered.
     pub hints: Vec<Hint>,
-    /// Edges of the Pods asked about.
+    /// Edges of these Pods.
     pub edges: Vec<EdgeRow>,
-    /// The agents that answered, about themselves.
+    /// Status of the agents that answered.
     pub agents: Vec<AgentStats>,
-    /// Steps around the target, such as `Service/payment`.
-    pub around: Vec<Fact>,
+    /// Related objects, such as `Service/payment`.
+    pub related: Vec<Fact>,
     /// Newest warnings, newest first.
     pub events: Vec<Fact>,
-    /// What could not be asked.
+    /// Facts that could not be collected.
     pub unknown: Vec<Fact>,
     /// Agents that did not answer.
-    pub not_answered: Vec<Silent>,
+    pub not_answered: Vec<SilentAgent>,
 }
 
-/// One Pod asked about.
+/// One Pod of the target.
 #[derive(Clone, Debug, Default)]
-pub struct OnePod {
+pub struct TargetPod {
     /// Namespace.
     pub namespace: String,
     /// Name.
     pub name: String,
     /// Its Node; empty before it has one.
     pub node: String,
-    /// What the API server says. `None`: not asked.
+    /// Status from the API server. `None`: not asked.
     pub info: Option<Arc<PodInfo>>,
-    /// What its agent measured. `None`: the agent doesn't know it, or did not answer.
+    /// Measurements. `None`: its agent does not know it, or did not answer.
     pub row: Option<PodRow>,
 }
 
@@ -68,14 +68,14 @@ impl Facts {
         match hint.blame.kind {
             BlameKind::Node | BlameKind::PeerNode if self.kind == "Node" => *name == self.name,
             BlameKind::PeerPod => self.pods.iter().any(|pod| format!("{}/{}", pod.namespace, pod.name) == *name),
-            // The Node of the Pod at fault: its Pods suffer with it.
+            // A Node at fault affects all its Pods.
             BlameKind::Node => self.pods.iter().any(|pod| pod.node == *name),
             _ => false,
         }
     }
 
-    /// Nodes whose agents say it. A Node that many blame hears from how many.
-    pub(super) fn said_by(&self, root: &Hint, hints: &[Hint]) -> String {
+    /// The Node whose agent reported it. For a Node also the number of other agents that blame it.
+    pub(super) fn reported_by(&self, root: &Hint, hints: &[Hint]) -> String {
         let same =
             |hint: &&Hint| hint.state == root.state && hint.cause == root.cause && hint.blame.name == root.blame.name;
         let nodes: BTreeSet<&str> = hints.iter().filter(same).map(|hint| hint.subject.node.as_str()).collect();
@@ -90,8 +90,8 @@ impl Facts {
         if self.kind != "Pod" {
             return String::new();
         }
-        let told = only.info.as_ref().map(|info| &info.workload).or(only.row.as_ref().map(|row| &row.workload));
-        told.filter(|workload| **workload != format!("Pod/{}", self.name)).cloned().unwrap_or_default()
+        let workload = only.info.as_ref().map(|info| &info.workload).or(only.row.as_ref().map(|row| &row.workload));
+        workload.filter(|workload| **workload != format!("Pod/{}", self.name)).cloned().unwrap_or_default()
     }
 
     pub(super) fn nodes(&self) -> Vec<String> {
@@ -106,7 +106,7 @@ impl Facts {
             if let Some(row) = &only.row {
                 health.of_window(row);
             } else if self.kind != "Node" {
-                health.no_data.push(Fact::new("traffic", "the agent doesn't know the Pod (yet)"));
+                health.no_data.push(Fact::new("traffic", "the agent does not know the Pod yet"));
             }
             health.of_status(only.info.as_deref());
         } else {
@@ -115,9 +115,9 @@ impl Facts {
             let episodes: u64 = measured.iter().map(|row| row.window.counts.loss_episodes).sum();
             let text = format!("{episodes} loss episodes in {segments} segments sent by {} Pods", measured.len());
             match (segments, episodes) {
-                (0, _) => health.no_data.push(Fact::new("loss", "none of its Pods sent anything in the window")),
-                (_, 0) => health.well.push(Fact::new("loss", text)),
-                _ => health.odd.push(Fact::new("loss", text)),
+                (0, _) => health.no_data.push(Fact::new("loss", "its Pods sent nothing in the window")),
+                (_, 0) => health.normal.push(Fact::new("loss", text)),
+                _ => health.unusual.push(Fact::new("loss", text)),
             }
             let missing = self.pods.len() - measured.len();
             if missing > 0 {
@@ -130,7 +130,7 @@ impl Facts {
             health.of_agent(agent);
         }
         for silent in &self.not_answered {
-            health.unknown.push(Fact::new(format!("what the agent on {} sees", silent.node), silent.why.clone()));
+            health.unknown.push(Fact::new(format!("view of the agent on {}", silent.node), silent.why.clone()));
         }
         health.unknown.extend(self.unknown.iter().cloned());
         health
