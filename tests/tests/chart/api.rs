@@ -1,4 +1,4 @@
-//! Documents against the types of the Kubernetes API: nothing that the API server would drop or refuse.
+//! Checks documents against the types of the Kubernetes API, which drops or refuses unknown fields.
 
 use crate::{monitors, rules};
 use k8s_openapi::{
@@ -31,14 +31,14 @@ pub(crate) fn check(document: &Value) -> Result<(), String> {
     result.map_err(|error| format!("{}: {error}", text("kind")))
 }
 
-/// What is read into the type must come out again, every field of it.
+/// Reading a document into its type and writing it again must keep every field.
 fn whole<T: DeserializeOwned + Serialize>(document: &Value) -> Result<(), String> {
     let typed: T = serde_json::from_value(document.clone()).map_err(|error| error.to_string())?;
     let again = serde_json::to_value(&typed).map_err(|error| error.to_string())?;
     lost("", document, &again).map_or(Ok(()), Err)
 }
 
-/// The first thing that is in `document` but not, or differently, in `typed`.
+/// The first field of `document` that is missing or different in `typed`.
 fn lost(path: &str, document: &Value, typed: &Value) -> Option<String> {
     match (document, typed) {
         (Value::Object(fields), Value::Object(known)) => fields.iter().find_map(|(name, value)| {

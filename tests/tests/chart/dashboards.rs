@@ -1,4 +1,4 @@
-//! The dashboards' ConfigMaps: the files in dashboards/, as Grafana's sidecar takes them.
+//! The ConfigMaps of the dashboards, for Grafana's sidecar.
 
 use crate::{
     api,
@@ -15,7 +15,7 @@ fn files() -> BTreeMap<String, String> {
     entries.map(|entry| (name(&entry), fs::read_to_string(entry.path()).expect("a file"))).collect()
 }
 
-/// Name and text of each ConfigMap that the sidecar would take.
+/// Name and text of each ConfigMap that the sidecar selects.
 fn rendered(documents: &Documents) -> BTreeMap<String, String> {
     let taken = |map: &&&Value| map["metadata"]["labels"]["grafana_dashboard"] == "1";
     let maps = documents.of_kind("ConfigMap");

@@ -1,4 +1,4 @@
-//! What a rendered chart holds, and what must be true of its DaemonSet and configuration.
+//! The documents of a rendered chart, and checks of its DaemonSet and configuration.
 
 use crate::switches::{Combination, PUBLISH};
 use k8s_openapi::{
@@ -76,7 +76,7 @@ pub(crate) fn check(documents: &Documents, combination: &Combination) {
     configuration(documents, combination);
 }
 
-/// The agent must take the command line and environment that the chart gives it.
+/// The agent must accept the chart's command line and environment.
 fn arguments(container: &Container, combination: &Combination, port: i32) {
     let args = std::iter::once("netwhy-agent").chain(container.args.iter().flatten().map(String::as_str));
     let args: Vec<std::ffi::OsString> = args.map(Into::into).collect();
@@ -101,7 +101,7 @@ fn arguments(container: &Container, combination: &Combination, port: i32) {
     assert_eq!(cli.global.config_file().map(|path| path.as_os_str()), Some("/etc/netwhy/netwhy.yaml".as_ref()));
 }
 
-/// Every mount has its volume, and everything of the host is read-only.
+/// Every mount has its volume, and all host paths are read-only.
 fn mounts(pod: &PodSpec, container: &Container, combination: &Combination) {
     let volumes = pod.volumes.clone().unwrap_or_default();
     let mounts = container.volume_mounts.clone().unwrap_or_default();
@@ -117,7 +117,7 @@ fn mounts(pod: &PodSpec, container: &Container, combination: &Combination) {
     assert_eq!(host, expected);
 }
 
-/// The agent must accept its file, and it must say what the values say.
+/// The agent must accept its file, with the settings of the values.
 fn configuration(documents: &Documents, combination: &Combination) {
     let map: ConfigMap = documents.one("ConfigMap");
     let data = map.data.expect("data");

@@ -1,4 +1,4 @@
-//! The dashboards against the types that Grafana publishes on npm.
+//! Checks the dashboards against the types that Grafana publishes on npm.
 
 use crate::helm::{chart, workspace};
 use serde_json::Value;
@@ -10,10 +10,10 @@ use std::{
     process::{Command, Output},
 };
 
-/// What is installed: types and their compiler, pinned.
+/// Pinned npm packages: the types and their compiler.
 const PACKAGES: [&str; 2] = ["@grafana/schema@11.6.16", "typescript@5.9.3"];
 
-/// Types without their enums, which JSON can't name: each becomes the texts that it stands for.
+/// Grafana's types. JSON has no enums, so each enum becomes the union of its texts.
 const HEAD: &str = r#"import type { Dashboard, AnnotationQuery, DataQuery, RowPanel } from '@grafana/schema';
 import type { Panel } from '@grafana/schema';
 import type { Options as TimeSeriesOptions, FieldConfig as TimeSeriesField } from
@@ -29,7 +29,7 @@ type Json<T> = T extends string ? `${T}` : T extends number | boolean | null | u
   : T extends Array<infer U> ? Json<U>[] : T extends object ? { [K in keyof T]: Json<T[K]> } : T;
 type Part<T> = T extends Array<infer U> ? Part<U>[] : T extends object ? { [K in keyof T]?: Part<T[K]> } : T;
 
-// What Grafana's own types leave open (`options`, `custom`, `targets`) is what the panel's type says.
+// Grafana's panel type leaves `options`, `custom` and `targets` open: they depend on the panel's kind.
 // The package has no type for Prometheus' part of a query.
 type Target = Json<DataQuery> & { expr: string; datasource: { type: string; uid: string };
   format: 'time_series' | 'table' | 'heatmap'; instant: boolean; range: boolean; legendFormat: string };
@@ -43,7 +43,7 @@ type Graph = Of<'timeseries', TimeSeriesOptions, TimeSeriesField> | Of<'stat', S
   | Of<'table', TableOptions, TableField & { filterable: boolean }> | Of<'heatmap', HeatmapOptions, {}>;
 // A collapsed row holds its panels inside.
 type AnyPanel = Graph | (Omit<Json<RowPanel>, 'panels'> & { panels: Graph[] });
-// Prometheus keeps its part of an annotation beside Grafana's.
+// Prometheus adds fields to Grafana's annotations.
 type Annotation = Json<AnnotationQuery> & {
   expr: string; step: string; titleFormat: string; textFormat: string; tagKeys: string; useValueForTime: boolean };
 type Variable = Json<NonNullable<NonNullable<Dashboard['templating']>['list']>[number]> & { definition?: string };
@@ -52,7 +52,7 @@ type Board = Omit<Json<Dashboard>, 'annotations' | 'panels' | 'templating'> & {
 
 "#;
 
-/// A folder with the types and their compiler. `None`: it was said why not.
+/// A folder with the types and their compiler. `None`: not available; the reason was printed.
 fn installed(test: &str) -> Option<PathBuf> {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     let dir = workspace().join(target).join("xtask/grafana");
@@ -80,7 +80,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.clone(), output.stderr.clone()].concat()).into_owned()
 }
 
-/// What the compiler has against these dashboards; empty when it has nothing.
+/// The compiler's errors for these dashboards; empty without errors.
 fn complaints(dir: &Path, file: &str, boards: &[Value]) -> String {
     let mut text = String::from(HEAD);
     for (index, board) in boards.iter().enumerate() {

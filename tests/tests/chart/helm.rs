@@ -17,7 +17,7 @@ pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace").to_path_buf()
 }
 
-/// The program; says that a test is skipped where it is not to be had.
+/// The program. Prints that a test is skipped if it is not installed.
 pub(crate) struct Helm(PathBuf);
 
 impl Helm {
@@ -33,7 +33,7 @@ impl Helm {
     fn run(&self, args: &[&str]) -> Output {
         let mut command = Command::new(&self.0);
         command.args(args);
-        // Plugins, repositories and settings of the one who runs the tests have no say.
+        // The developer's own plugins, repositories and settings must not matter.
         for (name, _) in env::vars_os() {
             if name.to_string_lossy().starts_with("HELM_") {
                 command.env_remove(name);
@@ -52,8 +52,7 @@ impl Helm {
         self.on_chart(&["template", "netwhy", "--namespace", "watch"], &chart(), set)
     }
 
-    /// The notes that an installation ends with: `helm template` leaves them out, so they are rendered as a document of a
-    /// copy of the chart.
+    /// The notes of an installation. `helm template` omits them, so a copy of the chart renders them as a document.
     pub(crate) fn notes(&self, set: &[String]) -> Result<String, String> {
         let copy = Copy::of(&chart());
         let notes = copy.0.join("templates/NOTES.txt");
@@ -77,7 +76,7 @@ impl Helm {
     }
 }
 
-/// A copy of the chart that goes when it is dropped.
+/// A copy of the chart, removed on drop.
 struct Copy(PathBuf);
 
 impl Copy {

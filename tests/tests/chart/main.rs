@@ -1,5 +1,5 @@
-//! The Helm chart, rendered by the real `helm` with every combination of its switches: what it asks of a cluster is what
-//! the Kubernetes API knows, what the agent needs, and nothing more.
+//! The Helm chart, rendered by the real `helm` with every combination of its switches. It must fit the Kubernetes API
+//! and demand only the rights that the agent needs.
 
 mod api;
 mod documents;

@@ -1,5 +1,4 @@
-//! The Prometheus operator's kinds, of which the Kubernetes API types know nothing: the parts of its API
-//! (monitoring.coreos.com/v1) that a chart may use.
+//! Types of the Prometheus operator's API (monitoring.coreos.com/v1), as far as the chart uses it.
 
 use crate::{documents::Documents, switches::Combination};
 use k8s_openapi::{
@@ -78,7 +77,7 @@ struct Relabeling {
     action: Option<String>,
 }
 
-/// What lets Prometheus find and reach the agents.
+/// Objects by which Prometheus finds and reaches the agents.
 pub(crate) fn check(documents: &Documents, combination: &Combination) {
     let set = documents.of_kind("DaemonSet")[0];
     let labels = &set["spec"]["template"]["metadata"]["labels"];

@@ -1,8 +1,8 @@
-//! Values that make no sense are refused, by name.
+//! Invalid values are refused, and the error names them.
 
 use crate::helm::Helm;
 
-/// What is given, and what the refusal must name.
+/// Given values, and the words that the error must contain.
 const WRONG: [(&str, &str); 18] = [
     ("hostPId=false", "hostPId"),
     ("hostPID=\"no\"", "hostPID"),

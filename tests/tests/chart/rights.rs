@@ -1,4 +1,4 @@
-//! What the chart asks of a cluster: no more than its table says, in any combination.
+//! The rights that the chart demands: at most those of the table, in every combination.
 
 use crate::{
     documents::{Documents, pod},
@@ -11,7 +11,7 @@ use k8s_openapi::api::{
 };
 use std::collections::BTreeMap;
 
-/// What may be asked of the API server at all: group and resource, and verbs.
+/// All allowed RBAC rules: group and resource, and verbs.
 const ALLOWED: [(&str, &str, &[&str]); 6] = [
     ("", "pods", &["list", "watch"]),
     ("", "nodes", &["get", "list", "watch"]),
@@ -79,7 +79,7 @@ fn api_server(documents: &Documents, combination: &Combination) {
     let (slices, publishes) = (combination.has("peers="), combination.has(PUBLISH));
     let mut expected: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for (group, resource, verbs) in ALLOWED {
-        // Nothing that changes anything, unless it was asked for.
+        // No verb that changes an object, unless a value enables it.
         let changes = verbs.contains(&"patch");
         if (changes && !publishes) || (resource == "endpointslices" && !slices) {
             continue;

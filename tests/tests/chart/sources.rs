@@ -1,4 +1,4 @@
-//! The chart and the Dockerfile against the rest of the repository.
+//! Checks that chart and Dockerfile agree with the rest of the repository.
 
 use crate::{
     documents::Documents,
@@ -31,7 +31,7 @@ fn schema_knows_exactly_the_values() {
     open_objects("", &schema);
 }
 
-/// Every object of the schema says what it allows.
+/// Every object of the schema lists its allowed keys.
 fn open_objects(path: &str, schema: &Value) {
     let Some(properties) = schema["properties"].as_object() else { return };
     assert!(!schema["additionalProperties"].is_null(), "{path} allows anything");
@@ -50,7 +50,7 @@ fn port_is_the_agents() {
 fn every_key_of_the_agents_configuration_can_be_given() {
     let Some(helm) = Helm::found("every_key_of_the_agents_configuration_can_be_given") else { return };
     let mut example = yaml(&workspace().join("docs/netwhy.example.yaml"));
-    // The chart sets these itself, and says so when they are given.
+    // The chart sets these itself and refuses them as values.
     for (section, key) in [
         ("kube", "mode"),
         ("kube", "node_name"),

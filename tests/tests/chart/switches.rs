@@ -1,4 +1,4 @@
-//! The values that switch something, and all their combinations.
+//! The switches of the chart, and all their combinations.
 
 use crate::{api, documents, documents::Documents, helm::Helm, monitors, rights};
 use std::{
@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-/// What can be switched independently: for each, what can be given to `helm --set-json`; an empty text is the default.
+/// Independent switches, each with its arguments for `helm --set-json`. An empty text is the default.
 const SWITCHES: [&[&str]; 9] = [
     &["", "kube={\"enabled\":false}", PUBLISH],
     &["", "peers={\"endpointSlices\":true}"],
@@ -27,13 +27,16 @@ const SWITCHES: [&[&str]; 9] = [
     &["", OTHERS],
 ];
 
-/// Hints are told to the API server.
+/// Hints are published to the API server.
 pub(crate) const PUBLISH: &str = "kube={\"publishEvents\":true,\"publishConditions\":true}";
 
 /// Values that change text rather than structure, given together.
-const OTHERS: &str = "{\"image\":{\"digest\":\"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\
-    \"pullSecrets\":[{\"name\":\"registry\"}]},\"port\":19810,\"listenAddress\":\"[::]\",\"cgroupRoot\":\"/kubepods.slice\",\
-    \"extraCapabilities\":[\"SYS_ADMIN\"],\"dnsLookups\":true,\"seccompProfile\":{\"type\":\"Localhost\",\"localhostProfile\":\"netwhy.json\"},\
+const OTHERS: &str = "{\"image\":{\
+    \"digest\":\"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\
+    \"pullSecrets\":[{\"name\":\"registry\"}]},\"port\":19810,\"listenAddress\":\"[::]\",\
+    \"cgroupRoot\":\"/kubepods.slice\",\
+    \"extraCapabilities\":[\"SYS_ADMIN\"],\"dnsLookups\":true,\
+    \"seccompProfile\":{\"type\":\"Localhost\",\"localhostProfile\":\"netwhy.json\"},\
     \"seLinuxOptions\":{\"type\":\"spc_t\"},\"priorityClassName\":\"\",\"updateStrategy\":{\"maxUnavailable\":2},\
     \"tolerations\":[],\"podLabels\":{\"team\":\"net\"},\"podAnnotations\":{\"note\":\"x\"},\
     \"config\":{\"limits\":{\"series\":2000000},\"signals\":{\"drops\":\"off\"},\"thresholds\":{\"loss_ratio\":0.005},\
@@ -41,7 +44,7 @@ const OTHERS: &str = "{\"image\":{\"digest\":\"sha256:0123456789abcdef0123456789
     \"affinity\":{\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":{\"nodeSelectorTerms\":\
     [{\"matchExpressions\":[{\"key\":\"gpu\",\"operator\":\"DoesNotExist\"}]}]}}}}";
 
-/// One combination: what is given to helm.
+/// One combination of arguments for helm.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Combination(pub(crate) Vec<String>);
 
@@ -51,7 +54,7 @@ impl Combination {
         !self.has("kube={\"enabled\":false}")
     }
 
-    /// Whether a value that begins so is among them.
+    /// Whether one of the arguments begins with this text.
     pub(crate) fn has(&self, beginning: &str) -> bool {
         self.0.iter().any(|value| value.starts_with(beginning))
     }
@@ -72,7 +75,7 @@ fn all() -> Vec<Combination> {
     all
 }
 
-/// `--set-json` takes one key at a time: an object without one is each of its keys.
+/// `--set-json` takes one key at a time, so an object is split into its keys.
 fn expand(choice: &str) -> Vec<String> {
     match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(choice) {
         Ok(map) => map.iter().map(|(key, value)| format!("{key}={value}")).collect(),
@@ -109,7 +112,7 @@ fn every_combination_renders_only_what_the_api_knows_and_asks_for_no_more_rights
     });
     let kinds = kinds.into_inner().expect("no test panicked");
     println!("combinations: {}, kinds: {}", combinations.len(), kinds.iter().cloned().collect::<Vec<_>>().join(", "));
-    // Else a switch has lost its effect.
+    // Fewer renderings mean that a switch has no effect.
     assert_eq!(combinations.len(), 1536);
     assert_eq!(kinds.len(), 9, "{kinds:?}");
 }

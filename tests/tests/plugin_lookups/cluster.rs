@@ -15,12 +15,15 @@ use std::path::Path;
 
 const PORT: u16 = 9810;
 
-/// Rights from README.md: all that the plugin uses.
+/// All rights that the plugin uses, as documented.
 fn rights() -> Value {
     json!([
         {"apiGroups": [""], "resources": ["pods", "nodes", "services", "events"], "verbs": ["get", "list"]},
         {"apiGroups": [""], "resources": ["pods/proxy"], "verbs": ["get"]},
-        {"apiGroups": ["apps"], "resources": ["deployments", "replicasets", "statefulsets", "daemonsets"], "verbs": ["get"]},
+        {
+            "apiGroups": ["apps"], "resources": ["deployments", "replicasets", "statefulsets", "daemonsets"],
+            "verbs": ["get"]
+        },
         {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]},
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list"]}
     ])
@@ -66,7 +69,7 @@ fn agents(lab: &Lab, plane: &ControlPlane) -> Vec<Program> {
         pod(plane, "netwhy", &pod_name, name, &labels);
         plane.status("netwhy", &pod_name, &running(&address));
         let (listen, kubeconfig) = (format!("--listen={address}:{PORT}"), format!("--kubeconfig={}", config.display()));
-        // A cgroup that is no Pod's: makes the folder that stands for the Node's root.
+        // A cgroup without a Pod, which creates the folder of the Node's root.
         lab.pod(name, "system").unwrap();
         let cgroups = lab.cgroups().root().join(name);
         let args = ["--kube", "on", &kubeconfig, &listen];
@@ -114,7 +117,7 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
     let asks = lab.start(&client, &args).unwrap();
     asks.wait_for(crate::tools::PATIENCE, |report| report.total.requests > 10).unwrap();
 
-    // Well, as who may no more than README.md says.
+    // Healthy, with only the documented rights.
     let case = eventually("measured Pod", || {
         let said = plane.ask(ONCALL, &["why", "pod/cart", "-o", "json"]);
         if said.code != 0 {
@@ -138,14 +141,14 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
         services::behind(&plane, slices, [&addresses[0], &addresses[1]]);
     }
 
-    // Broken: the server is gone, its host answers.
+    // Broken: the server is gone, and its host refuses.
     answers.stop();
     let case = eventually("verdict", || {
         let case = plane.ask(ONCALL, &["why", "cart", "-o", "json"]).well().json();
         if case["verdict"]["state"] == "cause_found" { Ok(case) } else { Err(case["verdict"].to_string()) }
     });
     assert_eq!(case["verdict"]["cause"], "peer_refusing", "{case}");
-    // The agent knows an address only (no podCIDRs here); the API server knows whose it is.
+    // The agent knows only an address (no podCIDRs here); the API server knows the Pod.
     assert_eq!(case["verdict"]["blame"]["name"], "shop/db", "{case}");
     let screen = plane.ask(ONCALL, &["why", "pod/cart"]).well();
     println!("{}{}", screen.out, screen.err);
@@ -163,7 +166,7 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
     partial(&plane, running_agents);
 }
 
-/// Bad questions, and those that may not ask.
+/// Wrong targets, and users without rights.
 fn errors(plane: &ControlPlane) {
     plane.ask(ONCALL, &["why", "pod/car"]).failed(&["no Pod in namespace shop is named \"car\"", "did you mean cart?"]);
     plane.ask(ONCALL, &["why", "deploy/x"]).failed(&["no Deployment in namespace shop is named \"x\""]);
@@ -201,7 +204,7 @@ fn sick(plane: &ControlPlane) {
     assert!(table.contains("its command was not found"), "{table}");
 }
 
-/// One agent less: the rest is shown, and what is missing is said.
+/// One agent is missing: the answer is partial and names it.
 fn partial(plane: &ControlPlane, mut agents: Vec<Program>) {
     agents.truncate(1);
     let said = plane.ask(ONCALL, &["hints", "-A", "-o", "json", "--request-timeout", "3s"]).well();
@@ -217,7 +220,7 @@ fn partial(plane: &ControlPlane, mut agents: Vec<Program>) {
     wait_gone(plane);
 }
 
-/// With no agent left there is nothing to show.
+/// Without any agent the command fails.
 fn wait_gone(plane: &ControlPlane) {
     plane.ask(ONCALL, &["hints", "-A", "--request-timeout", "3s"]).failed(&["none of the 2 agents answered"]);
 }

@@ -18,12 +18,12 @@ use std::{
 pub(crate) const ADMIN: &str = "token-of-admin";
 /// May do what README.md says that an on-call engineer needs.
 pub(crate) const ONCALL: &str = "token-of-oncall";
-/// May list Pods, and not reach them.
+/// May list Pods but not use their proxy.
 pub(crate) const READER: &str = "token-of-reader";
 /// May do nothing.
 pub(crate) const NOBODY: &str = "token-of-nobody";
 
-/// Running; it ends when dropped.
+/// A running control plane, stopped on drop.
 pub(crate) struct ControlPlane {
     _programs: Vec<Program>,
     pub(crate) scratch: Scratch,
@@ -111,7 +111,7 @@ impl ControlPlane {
         this
     }
 
-    /// A kubeconfig for who has this token.
+    /// A kubeconfig with this token.
     pub(crate) fn config(&self, token: &str) -> PathBuf {
         self.scratch.write(&format!("config-{token}"), &kubeconfig(&[("lab", &self.url, token)], "shop"))
     }
@@ -143,7 +143,7 @@ impl ControlPlane {
         made["metadata"]["uid"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// What a kubelet would say of a Pod.
+    /// Sets the status of a Pod, as a kubelet does.
     pub(crate) fn status(&self, namespace: &str, pod: &str, status: &Value) {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/status");
         let now = self.kubectl(ADMIN, &["get", "--raw", &path], "").unwrap();
@@ -152,7 +152,7 @@ impl ControlPlane {
         self.kubectl(ADMIN, &["replace", "--raw", &path, "-f", "-"], &object.to_string()).unwrap();
     }
 
-    /// The plugin, as who has this token.
+    /// Runs the plugin with this token.
     pub(crate) fn ask(&self, token: &str, args: &[&str]) -> Said {
         let plain = command(args);
         let mut line: Vec<OsString> = vec![plain.get_program().to_owned()];

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// It ends when dropped.
+/// Killed on drop.
 struct Fleet {
     child: Child,
     url: String,
@@ -110,7 +110,7 @@ fn a_reader_that_goes_away_is_no_failure_and_a_watch_goes_on_until_stopped() {
     assert!(child.try_wait().unwrap().is_none(), "it goes on");
     child.kill().unwrap();
     child.wait().unwrap();
-    // Nothing changes: nothing more was said.
+    // No change, no further line.
     assert!(lines.next().is_none());
 
     let begin = Instant::now();

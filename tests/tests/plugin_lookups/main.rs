@@ -1,5 +1,5 @@
-//! `kubectl-netwhy` as people run it: the real program against real agents in the laboratory, a real API server, a real
-//! terminal, and servers that answer badly.
+//! The real `kubectl-netwhy` against real agents in the laboratory, a real API server, a real terminal, and faulty
+//! servers.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
 

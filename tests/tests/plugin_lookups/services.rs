@@ -1,4 +1,4 @@
-//! What stands behind a Service, on the API server of `cluster`: `topology svc/x`, and the Services that `why` names.
+//! Services on the API server of `cluster`: `topology svc/x`, and the Services in the answer of `why`.
 
 use crate::{
     control_plane::{ADMIN, ControlPlane, NOBODY, ONCALL, running},
@@ -14,14 +14,17 @@ fn step<'a>(answer: &'a Value, kind: &str, name: &str) -> &'a Value {
     steps.find(|step| step["kind"] == kind && step["name"] == name).unwrap_or_else(|| panic!("{kind} {name}: {answer}"))
 }
 
-/// Makes what a Deployment's controllers would, down to a Pod on Node b that stays although it is deleted.
+/// Creates the objects of a Deployment's controllers, and a Pod on Node b whose finalizer blocks its deletion.
 fn deployed(plane: &ControlPlane) {
     let labels = json!({"app": "web"});
     let template = json!({
         "metadata": {"labels": labels}, "spec": {"containers": [{"name": "app", "image": "app"}]}
     });
     let spec = json!({"selector": {"matchLabels": labels}, "template": template});
-    let owned = |kind: &str, name: &str, uid: &str| json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true}]);
+    let owned = |kind: &str, name: &str, uid: &str| {
+        let owner = json!({"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true});
+        json!([owner])
+    };
     let uid = plane.create(&json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"}, "spec": spec
     }));
@@ -42,14 +45,14 @@ fn deployed(plane: &ControlPlane) {
     plane.kubectl(ADMIN, &["-n", "shop", "delete", "pod", "web-5d8-1", "--wait=false"], "").unwrap();
 }
 
-/// An API server without them says so.
+/// An API server without EndpointSlices gives a clear error.
 pub(crate) fn older(plane: &ControlPlane, slices: Slices) {
     if slices != Slices::Own {
         plane.ask(ONCALL, &["topology", "svc/shop"]).failed(&["discovery.k8s.io/v1", "1.21"]);
     }
 }
 
-/// Every step of a Service, with cart and db well: addresses of these.
+/// Every step of a Service with the healthy Pods cart and db, given their addresses.
 pub(crate) fn behind(plane: &ControlPlane, slices: Slices, [cart, db]: [&str; 2]) {
     if slices == Slices::Custom {
         plane.create(&definition());
@@ -103,7 +106,7 @@ pub(crate) fn behind(plane: &ControlPlane, slices: Slices, [cart, db]: [&str; 2]
     assert_eq!(step(&ill, "Node", "a")["health"], "well", "{ill}");
 }
 
-/// A hint of the agents shows at the Pod that has it: cart's server is gone.
+/// The topology shows an agent's hint at its Pod: cart's server is gone.
 pub(crate) fn with_trouble(plane: &ControlPlane) {
     let said = plane.ask(ONCALL, &["topology", "svc/shop", "-o", "json"]).well().json();
     let cart = step(&said, "Pod", "cart");
@@ -115,7 +118,7 @@ pub(crate) fn with_trouble(plane: &ControlPlane) {
     assert!(screen.out.contains("owned by ReplicaSet/web-5d8 ← Deployment/web"), "{}", screen.out);
 }
 
-/// What a kubelet would say of its Node.
+/// Sets the status of a Node, as a kubelet does.
 fn ready(plane: &ControlPlane, node: &str, status: &str) {
     let path = format!("/api/v1/nodes/{node}/status");
     let now = plane.kubectl(ADMIN, &["get", "--raw", &path], "").unwrap();

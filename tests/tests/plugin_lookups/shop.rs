@@ -1,4 +1,4 @@
-//! Against a real agent, asked directly, while something is broken.
+//! Asks a real agent directly, before, during and after a fault.
 
 use crate::tools::{TRAFFIC, ask, eventually, skips, start_agent, wait_ready};
 use netwhy_tests::lab::{Fault, Program, Shop};
@@ -7,9 +7,9 @@ use std::{
     path::Path,
 };
 
-/// A shop with an agent that sees all of it.
+/// A shop with one agent for all of it.
 pub(crate) struct Watched {
-    // The agent ends before what it looks at.
+    // The agent stops before the shop.
     _agent: Program,
     pub(crate) shop: Shop,
     pub(crate) url: String,
@@ -39,7 +39,7 @@ fn a_real_agent_is_asked_directly_while_a_server_is_down() {
         return;
     }
     let mut watched = Watched::open();
-    // Well: traffic was measured, and nothing is claimed.
+    // Healthy: measured traffic, no cause.
     let well = eventually("measured window", || {
         let case = watched.ask(&["why", "pod/web-a", "-o", "json"]).well().json();
         if case["verdict"]["state"] == "nothing_found" { Ok(case) } else { Err(case["verdict"].to_string()) }
@@ -86,14 +86,14 @@ fn a_real_agent_is_asked_directly_while_a_server_is_down() {
     let node = watched.ask(&["why", "node/a", "-o", "json"]).json();
     assert_eq!(node["kind"], "Node");
 
-    // Bad questions.
+    // Wrong targets and flags.
     watched.ask(&["why", "pod/cart"]).failed(&["the agent on a knows no Pod/cart", "did you mean cart-a?"]);
     watched.ask(&["why", "node/z"]).failed(&["Node \"a\", not \"z\""]);
     watched.ask(&["why", "svc/x"]).failed(&["does not know Services"]);
     watched.ask(&["topology", "svc/x"]).failed(&["without --agent"]);
     watched.ask(&["top"]).failed(&["needs a terminal"]);
 
-    // Over: gone from what holds now, there with --since.
+    // Resolved: hidden by default, shown with --since.
     injected.heal(&mut watched.shop).unwrap();
     eventually("end of the hint", || {
         let now = watched.ask(&["hints", "-o", "json"]).json();

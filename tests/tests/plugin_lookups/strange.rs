@@ -1,4 +1,4 @@
-//! Servers that are no agent, another version, or silent.
+//! Servers that are not agents, have another version, or never answer.
 
 use crate::tools::{Scratch, ask, kubeconfig};
 use std::{
@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Answers every request with these bytes; `None`: never. Ends with the process.
+/// A server that sends these bytes for every request; `None`: no answer. It ends with the process.
 fn server(answer: Option<String>) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

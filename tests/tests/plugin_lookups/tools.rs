@@ -1,4 +1,4 @@
-//! The plugin's program, an agent's program, and what the machine must have.
+//! Starts plugin and agent, and checks the machine's requirements.
 
 use netwhy_tests::{
     built::built,
@@ -16,7 +16,7 @@ use std::{
 };
 
 pub(crate) const TRAFFIC: &str = env!("CARGO_BIN_EXE_netwhy-traffic");
-/// How long anything may take.
+/// Timeout of every wait.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `kubectl-netwhy`.
@@ -31,7 +31,7 @@ pub(crate) fn agent() -> &'static Path {
     PATH.get_or_init(|| built("NETWHY_AGENT", ["--bin", "netwhy-agent"]).unwrap())
 }
 
-/// What it came to.
+/// The result of a run.
 pub(crate) struct Said {
     pub(crate) code: i32,
     pub(crate) out: String,
@@ -47,14 +47,14 @@ impl Said {
         }
     }
 
-    /// It went well.
+    /// Asserts success.
     #[track_caller]
     pub(crate) fn well(self) -> Self {
         assert_eq!(self.code, 0, "{}{}", self.out, self.err);
         self
     }
 
-    /// It failed as kubectl would: 1, nothing on stdout, one line on stderr with these words.
+    /// Asserts a failure as with kubectl: exit code 1, nothing on stdout, one line on stderr with these words.
     #[track_caller]
     pub(crate) fn failed(&self, words: &[&str]) {
         let lines: Vec<&str> = self.err.lines().filter(|line| line.starts_with("error: ")).collect();
@@ -70,7 +70,7 @@ impl Said {
     }
 }
 
-/// The plugin's command line, with nothing of this machine's own configuration.
+/// The plugin's command, without this machine's configuration.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(plugin());
     for variable in ["KUBECONFIG", "NO_COLOR", "HOME", "KUBERNETES_SERVICE_HOST"] {
@@ -84,7 +84,7 @@ pub(crate) fn ask(args: &[&str]) -> Said {
     Said::of(command(args).output().unwrap())
 }
 
-/// True when the test must end here; says why. With `CI=true` only what the machine can't have is an excuse.
+/// True if the test can't run here; prints the reason. With `CI=true` only a missing machine feature is a reason.
 pub(crate) fn skips(test: &str) -> bool {
     let setup = if !rustix::process::geteuid().is_root() {
         "needs root".to_owned()
@@ -101,7 +101,7 @@ pub(crate) fn skips(test: &str) -> bool {
     true
 }
 
-/// Starts an agent in a laboratory, ready to answer; it ends when dropped.
+/// Starts an agent in a laboratory and waits until it is ready. It stops on drop.
 pub(crate) fn start_agent(lab: &Lab, netns: Option<&str>, node: &str, cgroups: &Path, args: &[&str]) -> Program {
     let mut line: Vec<std::ffi::OsString> = vec![agent().into(), "run".into(), "--cgroup-root".into(), cgroups.into()];
     line.extend(["--node-name", node, "--log-level", "error"].iter().chain(args).map(Into::into));
@@ -123,7 +123,7 @@ fn get(address: SocketAddr, path: &str) -> Option<String> {
     Some(text)
 }
 
-/// Asks again and again until there is an answer.
+/// Polls until there is an answer.
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) -> T {
     let begin = Instant::now();
@@ -136,7 +136,7 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Result<T, Strin
     }
 }
 
-/// A folder that goes with the test.
+/// A folder, removed on drop.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {

@@ -6,7 +6,7 @@ use crate::{
 };
 use std::process::Command;
 
-/// A terminal of its own; it ends when dropped.
+/// A terminal, closed on drop.
 struct Terminal {
     socket: String,
 }
@@ -15,7 +15,7 @@ impl Terminal {
     fn start(name: &str, columns: u16, lines: u16, program: &str) -> Self {
         let this = Self { socket: format!("netwhy-{}-{name}", std::process::id()) };
         let size = [columns.to_string(), lines.to_string()];
-        // A server of its own without anybody's settings; the shell stays, so that what the program leaves can be seen.
+        // A separate server without user settings. The shell stays, so that the screen after the exit is visible.
         this.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", &size[0], "-y", &size[1], "sh"]);
         this.keys(&[&format!("PS1='prompt> '; clear; {program}"), "Enter"]);
         this
@@ -95,7 +95,7 @@ fn top_sorts_filters_drills_down_resizes_and_leaves_the_terminal_as_it_was() {
     assert_eq!(pods(&screen), names.into_iter().rev().collect::<Vec<_>>(), "{screen}");
     terminal.keys(&["r"]);
 
-    // A filter, kept with Enter; then the detail of what it leaves, and back.
+    // A filter, kept with Enter; then the details of a filtered Pod, and back.
     terminal.keys(&["/", "c", "a", "r", "t"]);
     let screen = terminal.wait("filter being typed", |screen| screen.contains("/cart▏"));
     assert_eq!(pods(&screen), ["cart-a"], "{screen}");
@@ -131,7 +131,7 @@ fn top_sorts_filters_drills_down_resizes_and_leaves_the_terminal_as_it_was() {
     terminal.wait("echo and exit code", |screen| screen.contains("echo code $?") && screen.contains("\ncode 0"));
     assert_eq!(terminal.tmux(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]).trim(), "0 1");
 
-    // Without colour where that is wanted; Ctrl-C ends it too.
+    // Without color on request; Ctrl-C ends it too.
     terminal.keys(&[&format!("clear; NO_COLOR=1 {program}"), "Enter"]);
     terminal.wait("list without colour", |screen| screen.contains("web-a"));
     let codes = terminal.painted();

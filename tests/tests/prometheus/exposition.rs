@@ -1,4 +1,4 @@
-//! What Prometheus makes of the agent's answers.
+//! The agent's exposition as Prometheus reads it.
 
 use crate::{
     rules::promtool,
@@ -19,14 +19,14 @@ fn both_formats_are_scraped_alike_and_without_complaint() {
     wait_until("ten scrapes by each job", || {
         prometheus.query("count_over_time(up[1m]) >= 10").is_ok_and(|series| series.len() == 2)
     });
-    // Every attempt succeeded, and nothing was left out of what came.
+    // Every scrape succeeded and kept all samples.
     assert_eq!(prometheus.value("min(min_over_time(up[1m]))"), Some(1.0));
     let targets = prometheus.ask("/api/v1/targets", None).unwrap();
     for target in targets["activeTargets"].as_array().unwrap() {
         assert_eq!((target["health"].as_str(), target["lastError"].as_str()), (Some("up"), Some("")), "{target}");
     }
     assert_eq!(prometheus.complaints(), Vec::<String>::new());
-    // The same names and labels by both.
+    // Both formats give the same names and labels.
     let names = |job: &str| -> BTreeSet<String> {
         let query = format!("count by (__name__) ({{__name__=~\"(netwhy|process)_.+\", job=\"{job}\"}})");
         prometheus.query(&query).unwrap().into_iter().filter_map(|(mut labels, _)| labels.remove("__name__")).collect()
@@ -41,7 +41,7 @@ fn both_formats_are_scraped_alike_and_without_complaint() {
         lines.map(|(name, kind)| (name.trim_end_matches("_total").to_owned(), kind.to_owned())).collect()
     };
     assert_eq!(types(&text), types(&open));
-    // What a scrape says of its own size is what Prometheus counts.
+    // The agent's own count of series equals Prometheus' count.
     wait_until("the agent's own count of series is right", || {
         prometheus
             .query("scrape_samples_scraped{job=\"netwhy\"} == on (instance) netwhy_agent_series{job=\"netwhy\"}")
@@ -76,14 +76,14 @@ fn bounds(text: &str) -> Vec<f64> {
 #[test]
 fn quantiles_agree_with_the_agents_own_within_a_bucket() {
     let Some(mut world) = World::open("quantiles_agree_with_the_agents_own_within_a_bucket") else { return };
-    // Three places of the scale: half of the Pods are 40 ms away from node b.
+    // Three values of the scale: half of the Pods have an RTT of 40 ms to node b.
     let fault: netwhy_tests::lab::Fault = "delay=20".parse().unwrap();
     let injected = fault.inject(&mut world.shop).unwrap();
-    // Until both windows, the agent's and Prometheus', hold nothing from before.
+    // Until both the agent's window and Prometheus' range hold no older samples.
     thread::sleep(Duration::from_secs(12));
     let bounds = bounds(&world.agent().metrics("text/plain"));
     assert_eq!(bounds.len(), 11, "{bounds:?}");
-    // The agent's windows of 10 s, seen for 10 s; Prometheus' of 20 s is made of them.
+    // Two windows of the agent, 10 s each, make up the 20 s range of Prometheus.
     let mut seen: BTreeMap<(String, &str), (f64, f64)> = BTreeMap::new();
     for _ in 0..10 {
         for row in world.agent().pods().into_iter().filter(|row| row.window.rtt_samples >= 50) {
@@ -99,7 +99,8 @@ fn quantiles_agree_with_the_agents_own_within_a_bucket() {
     let mut places = BTreeSet::new();
     for ((pod, q), (low, high)) in seen {
         let query = format!(
-            "histogram_quantile({q}, sum by (le) (rate(netwhy_tcp_rtt_seconds_bucket{{job=\"netwhy\", pod=\"{pod}\"}}[20s])))"
+            "histogram_quantile({q}, sum by (le) \
+             (rate(netwhy_tcp_rtt_seconds_bucket{{job=\"netwhy\", pod=\"{pod}\"}}[20s])))"
         );
         let value = world.prometheus.value(&query).unwrap();
         // The agent's own values are within 10 %; Prometheus interpolates between bounds.

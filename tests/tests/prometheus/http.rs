@@ -1,4 +1,4 @@
-//! HTTP as far as the tests need it.
+//! A minimal HTTP client for the tests.
 
 use std::{
     io::{Read as _, Write as _},
@@ -11,13 +11,13 @@ use std::{
     time::Duration,
 };
 
-/// Status and body of a GET. `None`: nobody listens, or no whole answer came.
+/// Status and body of a GET. `None`: no listener, or an incomplete answer.
 pub(crate) fn get(address: SocketAddr, path: &str, accept: &str) -> Option<(u16, String)> {
     // In HTTP/1.0 an answer comes in one piece and ends with the connection.
     exchange(address, &format!("GET {path} HTTP/1.0\r\nHost: x\r\nAccept: {accept}\r\n\r\n"))
 }
 
-/// The same of a POST with one field of a form.
+/// Status and body of a POST with one form field.
 pub(crate) fn post(address: SocketAddr, path: &str, field: &str, value: &str) -> Option<(u16, String)> {
     let body = format!("{field}={}", encoded(value));
     let head = "Content-Type: application/x-www-form-urlencoded";
@@ -44,8 +44,7 @@ fn encoded(text: &str) -> String {
     text.bytes().map(one).collect()
 }
 
-/// Asks an agent for the text format whatever its own client asks for: Prometheus can't be told which one to take before
-/// version 2.49.
+/// A proxy that requests the text format from the agent. Prometheus before 2.49 has no setting for the format.
 pub(crate) struct TextProxy {
     pub(crate) address: SocketAddr,
     stop: Arc<AtomicBool>,

@@ -1,12 +1,12 @@
-//! A real Prometheus (Debian's package) scrapes a real agent in a laboratory: what the agent exports, what the dashboards
-//! ask, and what the chart's rules say.
+//! A real Prometheus (Debian's package) scrapes a real agent in a laboratory. The tests check the exposition, the
+//! dashboards' queries and the chart's rules.
 //!
 //! ```text
 //! world::World  a shop with traffic ◀── observed by ── an agent ◀── scraped by ── Prometheus
-//! rules         promtool: rules are right, and every alert fires and keeps silent where it should
+//! rules         promtool: valid rules, and a firing and a silent case for every alert
 //! exposition    both formats, no scrape errors, promtool's lint, quantiles
 //! queries       every query of every dashboard and every rule returns series
-//! series        the budget per Pod, churn, staleness, an agent that starts again
+//! series        the budget per Pod, churn, staleness, a restart of the agent
 //! ```
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]

@@ -1,4 +1,4 @@
-//! Every query of every dashboard and rule, asked of a Prometheus that has scraped traffic with faults.
+//! Runs every query of every dashboard and rule on a Prometheus that has scraped traffic with faults.
 
 use crate::{
     rules::rules,
@@ -8,7 +8,7 @@ use netwhy_tests::lab::{Fault, Injected};
 use serde_json::Value;
 use std::{fs, path::Path, time::Duration};
 
-/// What returns nothing here, by a part of its expression, and why.
+/// Queries that return nothing here: a part of the expression, and the reason.
 const SILENT: &[(&str, &str)] = &[
     ("netwhy_edge_", "only the API server knows which Node an address belongs to; there is none here"),
     ("node:netwhy_blame_", "made of netwhy_edge_*"),
@@ -17,8 +17,8 @@ const SILENT: &[(&str, &str)] = &[
     ("netwhy_unattributed_samples_total", "every socket belongs to a Pod of the laboratory"),
 ];
 
-/// What depends on the machine that the test runs on: its interfaces, their queues, whether connections are tracked, whether
-/// cgroups have the memory controller, and whether its CPUs are busy enough for the scheduler to be looked at.
+/// Metrics that depend on the machine: interfaces, queueing disciplines, connection tracking, memory controller, and
+/// CPU pressure for the run queue probe.
 const OF_THE_MACHINE: &[&str] = &[
     "netwhy_node_nic_",
     "netwhy_node_qdisc_",
@@ -29,7 +29,7 @@ const OF_THE_MACHINE: &[&str] = &[
     "netwhy_runqueue_",
 ];
 
-/// Alerts that would begin here. All others must be silent, and what they compare is asked for by other queries.
+/// Alerts that fire here. All others must be silent; other queries cover their operands.
 const BEGINNING: &[&str] = &["NetwhyPodHint"];
 
 fn dashboards() -> Vec<(String, Value)> {
@@ -43,7 +43,7 @@ fn dashboards() -> Vec<(String, Value)> {
         .collect()
 }
 
-/// Where an expression stands, and what Prometheus is asked: everything is chosen in the dashboard's variables.
+/// Place and text of every expression, with all values chosen in the dashboard's variables.
 fn expressions() -> Vec<(String, String)> {
     let mut all = Vec::new();
     for (name, board) in dashboards() {
@@ -66,7 +66,7 @@ fn expressions() -> Vec<(String, String)> {
             if let Some(query) = variable["query"]["query"].as_str() {
                 let inner = query.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')')).unwrap();
                 let (series, label) = inner.rsplit_once(", ").unwrap();
-                // Whoever scrapes several clusters has a label for it.
+                // Only scrapes of several clusters add the label `cluster`.
                 if label != "cluster" {
                     all.push((format!("{name}: variable {label}"), format!("count by ({label}) ({series})")));
                 }
@@ -84,7 +84,7 @@ fn expressions() -> Vec<(String, String)> {
     all.into_iter().map(chosen).collect()
 }
 
-/// Faults, and what shows that they were seen.
+/// Faults, and the query that shows each of them.
 const FAULTS: [(&str, &str); 3] = [
     ("refused", "sum(rate(netwhy_tcp_connect_failures_total{reason=\"refused\"}[60s])) > 0"),
     ("slow-reader", "sum(rate(netwhy_tcp_zero_window_observations_total[60s])) > 0"),
@@ -157,7 +157,7 @@ fn every_query_of_every_dashboard_and_rule_returns_series() {
     throttled.heal(&mut world.shop).unwrap();
 }
 
-/// Prometheus takes every rule, and only those alerts begin whose cause is here.
+/// Prometheus accepts every rule, and only alerts with a cause become active.
 fn alerts(world: &World) {
     let answer = world.prometheus.ask("/api/v1/rules", None).unwrap();
     let loaded: Vec<&Value> =

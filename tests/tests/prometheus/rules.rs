@@ -1,4 +1,4 @@
-//! The chart's rules by promtool, and against the metric table.
+//! Checks the chart's rules with promtool and against the metric table.
 
 use crate::{
     scraper::{find, rule_files},
@@ -13,7 +13,7 @@ use std::{
     process::Command,
 };
 
-/// The program; says that a test is skipped where it is not to be had.
+/// The program. Prints that a test is skipped if it is not installed.
 pub(crate) fn promtool(test: &str) -> Option<Command> {
     let found = find("promtool").map(Command::new);
     if found.is_none() {
@@ -87,7 +87,10 @@ fn a_case_that_does_not_hold_is_noticed() {
     let rules =
         rule_files().iter().map(|file| fs::canonicalize(file).unwrap().display().to_string()).collect::<Vec<_>>();
     let text = format!(
-        "rule_files: [{}]\ntests:\n  - alert_rule_test:\n      - {{alertname: NetwhyPodOomKilled, eval_time: 14m, exp_alerts: []}}\n    interval: 30s\n    input_series:\n      - {{series: 'netwhy_oom_kills_total{{pod=\"p\"}}', values: '0x20 1x40'}}\n",
+        "rule_files: [{}]\ntests:\n  - alert_rule_test:\n      \
+         - {{alertname: NetwhyPodOomKilled, eval_time: 14m, exp_alerts: []}}\n    \
+         interval: 30s\n    input_series:\n      \
+         - {{series: 'netwhy_oom_kills_total{{pod=\"p\"}}', values: '0x20 1x40'}}\n",
         rules.join(", ")
     );
     let file = scratch.0.join("wrong.test.yaml");

@@ -1,4 +1,4 @@
-//! Prometheus itself.
+//! Starts Prometheus and queries it.
 
 use crate::{
     http,
@@ -23,10 +23,10 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     candidates.into_iter().find(|path| path.is_file())
 }
 
-/// What it is to scrape: job, address, the label `node`.
+/// A scrape target: job, address, label `node`.
 pub(crate) struct Target<'a>(pub(crate) &'a str, pub(crate) SocketAddr, pub(crate) &'a str);
 
-/// A running Prometheus with its own data; killed when dropped.
+/// A running Prometheus with its own data, killed on drop.
 pub(crate) struct Scraper {
     child: Child,
     address: SocketAddr,
@@ -46,11 +46,13 @@ impl Scraper {
             fs::write(rules.join(file.file_name().unwrap()), text.replace("interval: 30s", "interval: 2s")).unwrap();
         }
         let mut config = String::from(
-            "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 2s}\nrule_files: [rules/*.yaml]\nscrape_configs:\n",
+            "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 2s}\n\
+             rule_files: [rules/*.yaml]\nscrape_configs:\n",
         );
         for Target(job, address, node) in targets {
             config.push_str(&format!(
-                "  - job_name: {job}\n    honor_labels: true\n    static_configs: [{{targets: ['{address}'], labels: {{node: {node}}}}}]\n"
+                "  - job_name: {job}\n    honor_labels: true\n    \
+                 static_configs: [{{targets: ['{address}'], labels: {{node: {node}}}}}]\n"
             ));
         }
         fs::write(dir.join("prometheus.yml"), config).unwrap();
@@ -71,7 +73,7 @@ impl Scraper {
         scraper
     }
 
-    /// An answer of its API; an error is what it says about the question.
+    /// An answer of its API, or the error text of Prometheus.
     pub(crate) fn ask(&self, path: &str, query: Option<&str>) -> Result<Value, String> {
         let answer = match query {
             Some(query) => http::post(self.address, path, "query", query),
@@ -82,7 +84,7 @@ impl Scraper {
         if answer["status"] == "success" { Ok(answer["data"].clone()) } else { Err(answer["error"].to_string()) }
     }
 
-    /// Series of an instant query, without those that are no numbers.
+    /// Series of an instant query, without NaN.
     pub(crate) fn query(&self, query: &str) -> Result<Vec<Sample>, String> {
         let data = self.ask("/api/v1/query", Some(query))?;
         let one = |series: &Value| -> Sample {
@@ -100,7 +102,7 @@ impl Scraper {
         all.first().map(|(_, value)| *value)
     }
 
-    /// Lines of its log that are no information.
+    /// Warnings and errors of its log.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let text = fs::read_to_string(&self.log).unwrap();
         text.lines()

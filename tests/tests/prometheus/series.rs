@@ -1,4 +1,4 @@
-//! How many series, for how long, and what a new start of the agent does to them.
+//! Number and lifetime of series, and the effect of a restart of the agent.
 
 use crate::world::{World, wait_until};
 use netwhy_agent::{
@@ -14,12 +14,12 @@ use std::{
 
 /// Series of one Pod at default settings.
 const BUDGET: f64 = 60.0;
-/// And more while CPUs are short.
+/// Further series under CPU pressure.
 const WAITS: f64 = 7.0;
 const OF_PODS: &str =
     "{__name__=~\"netwhy_.+\", __name__!~\"netwhy_hint|netwhy_runqueue_.+\", job=\"netwhy\", pod!=\"\"}";
 const OF_WAITS: &str = "{__name__=~\"netwhy_runqueue_.+\", job=\"netwhy\", pod!=\"\"}";
-/// Serves lookups over UDP only, which are counted where they are asked.
+/// A DNS server over UDP. Lookups are counted at the client.
 const WITHOUT_TCP: &str = "dns-c";
 
 #[test]
@@ -61,12 +61,12 @@ fn pods_stay_within_their_budget_and_leave_nothing_when_they_go() {
             drop(program);
             pod.remove().unwrap();
         }
-        // Prometheus would show a series that is merely not exported any more for 5 minutes, unless it was marked as stale.
+        // Prometheus shows a series for 5 minutes after its last sample, unless it is marked stale.
         wait_until("their series are gone", || names.is_disjoint(&seen()));
     }
-    // Nine Pods' series would be a third more. The shop's own Pods may have got one or another that they did not need before.
+    // Nine Pods' series would be a third more. The shop's own Pods may have got a few new ones.
     wait_until("as many series as before", || total() <= before * 1.1);
-    // With the default the same takes longer, but no longer than the contract allows.
+    // The default takes longer, but stays below the promised two minutes.
     assert!(Config::default().limits.gone_seconds.as_secs() <= 110, "a scrape interval and a tick come on top");
 }
 
@@ -92,8 +92,8 @@ fn counters_go_on_over_a_new_start_and_blind_time_is_told() {
     assert_eq!(world.prometheus.value(&format!("resets({SAMPLES}[2m])")), Some(1.0), "a new start is seen as one");
     wait_until("it counts", || world.prometheus.value(SENT).is_some_and(|sent| sent > 1e6));
     thread::sleep(Duration::from_secs(5));
-    // What was sent while no agent ran is nobody's; what the old one had counted is not counted a second time. Prometheus
-    // extrapolates to the ends of its window.
+    // Bytes sent without a running agent are missing, and bytes counted before the restart are not counted twice.
+    // Prometheus extrapolates to the ends of its range.
     let window = begin.elapsed().as_secs();
     let counted = world.prometheus.value(&format!("increase({SENT}[{window}s])")).unwrap();
     let truth = (sent(&mut world) - first) as f64;

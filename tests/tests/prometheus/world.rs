@@ -16,11 +16,11 @@ use std::{
 
 pub(crate) const TRAFFIC: &str = env!("CARGO_BIN_EXE_netwhy-traffic");
 const PATIENCE: Duration = Duration::from_secs(40);
-/// Subjects go soon after their cgroups, so that tests needn't wait for the default of 90 s.
+/// Subjects lose their series soon after their cgroup, so that tests need not wait for the default of 90 s.
 const CONFIG: &str = "limits:\n  gone_seconds: 2\n";
 
 pub(crate) struct World {
-    // Those who ask go before those who answer.
+    // Clients stop before servers.
     pub(crate) prometheus: Scraper,
     _text: TextProxy,
     agent: Option<Agent>,
@@ -28,7 +28,7 @@ pub(crate) struct World {
     pub(crate) dir: Scratch,
 }
 
-/// A directory that goes with the test.
+/// A directory, removed on drop.
 pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Scratch {
@@ -45,7 +45,7 @@ impl Drop for Scratch {
     }
 }
 
-/// True when the test must end here; says why. With `CI=true` only what the machine can't have is an excuse.
+/// True if the test can't run here; prints the reason. With `CI=true` only a missing machine feature is a reason.
 pub(crate) fn skips(test: &str) -> bool {
     let machine = if !Path::new("/sys/kernel/btf/vmlinux").exists() {
         Some("the kernel has no type information (BTF)")
@@ -71,7 +71,7 @@ pub(crate) fn skips(test: &str) -> bool {
 }
 
 impl World {
-    /// `None`: this machine can't have one, and it was said why.
+    /// `None`: not possible on this machine; the reason was printed.
     pub(crate) fn open(test: &str) -> Option<Self> {
         if skips(test) {
             return None;
@@ -101,7 +101,7 @@ impl World {
     }
 }
 
-/// Looks again and again until something holds.
+/// Polls until a condition holds.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, holds: impl FnMut() -> bool) {
     assert!(holds_within(PATIENCE, holds), "{what}: not within {PATIENCE:?}");

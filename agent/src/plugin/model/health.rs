@@ -47,8 +47,8 @@ impl Health {
         }
     }
 
-    /// Adds an agent's measurements of a Pod. Shares and ratios are normal only near zero. Between that and the threshold
-    /// of a hint they are unusual.
+    /// Adds an agent's measurements of a Pod. Shares and ratios are normal only near zero. Between that and the
+    /// threshold of a hint they are unusual.
     pub fn of_window(&mut self, row: &PodRow) {
         let w = &row.window;
         let segments = w.counts.segments_sent;
