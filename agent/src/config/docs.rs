@@ -37,8 +37,8 @@ pub fn configuration_md() -> String {
         "\n## File\n\
          `--config` names a YAML file. [netwhy.example.yaml](netwhy.example.yaml) has every key with its default.\n\
          An empty file, or none, gives the defaults. The agent refuses unknown keys and values out of range. It\n\
-         reports all mistakes at once, each with its line and a remedy. `netwhy-agent config check FILE` does the same\n\
-         without starting the agent. Anchors, aliases and files above 1 MiB are not supported.\n\n\
+         reports all mistakes at once, each with its line and a remedy. `netwhy-agent config check FILE` does the\n\
+         same without starting the agent. Anchors, aliases and files above 1 MiB are not supported.\n\n\
          The running agent reloads these keys when the file changes:\n\
          {}.\n\
          Any other change needs a restart, and the agent logs it. The agent ignores a changed file with mistakes.",

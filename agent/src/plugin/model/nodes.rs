@@ -34,8 +34,8 @@ pub struct NodeFacts {
     pub node: String,
     /// Whether its own agent answered; without it `out` is unknown.
     pub answered: bool,
-    /// Probability that it is at fault, 0 … 1; see [`blame_scores`]. `null`: too little data, or its agent blames one of
-    /// its Pods; see [`pod_at_fault`].
+    /// Probability that it is at fault, 0 … 1; see [`blame_scores`]. `null`: too little data, or its agent blames one
+    /// of its Pods; see [`pod_at_fault`].
     pub blame: Option<f64>,
     /// Traffic to other Nodes.
     pub out: Losses,
@@ -103,9 +103,9 @@ pub fn fleet<'z>(rows: &[PeerRow], zone: impl Fn(&str) -> Option<&'z str>) -> Fl
 /// Probability that a Node is at fault, by Node, from the edges of all Nodes. An acquitted Node has 0. A Node with too
 /// little data, or with evidence that is too weak for blame, is missing.
 ///
-/// A row is one pair of Nodes with `sending_edges` edges, of which `lossy_edges` had an episode. Its baseline comes from
-/// the agent. Without one (a young or an old agent) its loss is compared with a common figure and its latency is not
-/// judged.
+/// A row is one pair of Nodes with `sending_edges` edges, of which `lossy_edges` had an episode. Its baseline comes
+/// from the agent. Without one (a young or an old agent) its loss is compared with a common figure and its latency is
+/// not judged.
 pub fn blame_scores(rows: &[PeerRow]) -> BTreeMap<String, f64> {
     let fleet = fleet(rows, |_| None);
     let verdicts = blame::judge(&fleet, &Parameters::default());
