@@ -90,7 +90,7 @@ fn a_real_agent_is_asked_directly_while_a_server_is_down() {
     watched.ask(&["why", "pod/cart"]).failed(&["the agent on a knows no Pod/cart", "did you mean cart-a?"]);
     watched.ask(&["why", "node/z"]).failed(&["Node \"a\", not \"z\""]);
     watched.ask(&["why", "svc/x"]).failed(&["does not know Services"]);
-    watched.ask(&["topology", "svc/x"]).failed(&["without --agent"]);
+    watched.ask(&["topology", "svc/x"]).failed(&["omit --agent"]);
     watched.ask(&["top"]).failed(&["needs a terminal"]);
 
     // Resolved: hidden by default, shown with --since.

@@ -104,7 +104,7 @@ fn top_sorts_filters_drills_down_resizes_and_leaves_the_terminal_as_it_was() {
     terminal.keys(&["Enter"]);
     let detail = terminal.wait("detail", |screen| screen.contains("cart-a on a"));
     println!("{detail}");
-    assert!(detail.contains("well") && detail.contains("loss"), "{detail}");
+    assert!(detail.contains("normal") && detail.contains("loss"), "{detail}");
     terminal.keys(&["Escape"]);
     terminal.wait("list again", |screen| pods(screen) == ["cart-a"]);
     terminal.keys(&["Escape"]);
