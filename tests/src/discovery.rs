@@ -38,7 +38,7 @@ impl Slices {
         }
     }
 
-    /// What `kube-apiserver` must be told.
+    /// Arguments of `kube-apiserver`.
     pub fn arguments(self) -> &'static [&'static str] {
         if self == Self::Custom { &["--runtime-config=discovery.k8s.io/v1beta1=false"] } else { &[] }
     }

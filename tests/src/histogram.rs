@@ -56,7 +56,7 @@ impl Histogram {
     }
 }
 
-/// What a [`Histogram`] held.
+/// Summary of a [`Histogram`].
 #[derive(Clone, Debug)]
 pub struct Counted {
     buckets: Vec<u64>,

@@ -1,4 +1,4 @@
-//! What `netwhy-traffic` prints: one JSON object per line, one line per second, and a last one when it ends.
+//! The output of `netwhy-traffic`: one JSON object per line, one line per second, and a last one at the end.
 
 use serde::{Deserialize, Serialize};
 

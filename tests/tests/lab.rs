@@ -101,7 +101,7 @@ fn loss_fault_drops_its_share_and_healing_ends_it() {
     let lost = retransmits(&shop) - idle;
     // Half of at least 20 MB go to node b: 6 900 segments, 5 % of which are 345.
     assert!((150..2_000).contains(&lost), "{lost} segments were sent again");
-    // What was lost last may be repaired after the healing: look again once traffic has gone on.
+    // The last losses may be repaired after the healing: read again once traffic has gone on.
     let settled = sent(&mut shop) + 10_000_000;
     shop.program("bulk-a").unwrap().wait_for(PATIENCE, |report| report.total.bytes_sent > settled).unwrap();
     let healed = retransmits(&shop);

@@ -135,10 +135,10 @@ fn lines(command: &mut Command, mut on_line: impl FnMut(&str)) -> Result<bool> {
     Ok(status.success())
 }
 
-/// Passes on each line. A progress bar ends its lines with a carriage return.
+/// Passes on each line. A progress bar ends its lines with a carriage return, a serial console with both.
 fn split_lines(reader: &mut impl Read, on_line: &mut impl FnMut(&str)) -> std::io::Result<()> {
-    let mut line = Vec::new();
-    let mut chunk = [0; 8192];
+    let (mut line, mut chunk) = (Vec::new(), [0; 8192]);
+    let mut last = b'\n';
     loop {
         let length = match reader.read(&mut chunk) {
             Ok(0) => break,
@@ -147,12 +147,15 @@ fn split_lines(reader: &mut impl Read, on_line: &mut impl FnMut(&str)) -> std::i
             Err(error) => return Err(error),
         };
         for byte in &chunk[..length] {
-            if !matches!(byte, b'\n' | b'\r') {
-                line.push(*byte);
-            } else if !(line.is_empty() && *byte == b'\r') {
-                on_line(&String::from_utf8_lossy(&line));
-                line.clear();
+            match (last, *byte) {
+                (b'\r', b'\n') => {}
+                (_, b'\r' | b'\n') => {
+                    on_line(&String::from_utf8_lossy(&line));
+                    line.clear();
+                }
+                (_, byte) => line.push(byte),
             }
+            last = *byte;
         }
     }
     if !line.is_empty() {

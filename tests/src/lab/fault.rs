@@ -1,4 +1,4 @@
-//! What can be broken in a [`Shop`], how to heal it, and what netwhy should say about it.
+//! Faults of a [`Shop`]: how to inject and heal them, and the hints that netwhy should give.
 
 use super::{ProgramSpec, Shop};
 use anyhow::{Context as _, Result, bail, ensure};
@@ -34,7 +34,7 @@ pub enum FaultKind {
     None,
 }
 
-/// What is said about a kind of fault.
+/// Texts of a kind of fault.
 struct Description {
     kind: FaultKind,
     name: &'static str,
@@ -176,7 +176,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What netwhy should say about a fault: one of these is enough.
+/// The expected hints for a fault: one of these is enough.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expectation {
     /// A cause, and the Pods that may be its subject.
@@ -204,14 +204,14 @@ impl Expectation {
 pub struct Injected {
     /// Which.
     pub fault: Fault,
-    /// What was done, each as one would type it.
+    /// The commands that were run, as one would type them.
     pub commands: Vec<String>,
     /// How to start what was stopped.
     stopped: Option<(&'static str, ProgramSpec)>,
 }
 
 impl Fault {
-    /// What netwhy should say about it in this shop.
+    /// The expected hints in this shop.
     pub fn expectation(&self, shop: &Shop) -> Result<Expectation> {
         let callers = || vec!["web-a", "cart-a", "web-c"];
         let senders = || vec!["web-a", "cart-a", "web-c", "bulk-a"];

@@ -48,7 +48,7 @@ impl ProgramSpec {
     }
 }
 
-/// What the reader thread has seen.
+/// The lines that the reader thread has read.
 #[derive(Debug, Default)]
 struct Output {
     reports: Vec<Report>,
@@ -177,7 +177,7 @@ impl Program {
             self.signal(Signal::KILL);
             let _ = self.child.wait();
         }
-        // What it printed last may still be in the pipe.
+        // The last lines may still be in the pipe.
         let (seen, news) = &*self.output;
         let seen =
             news.wait_timeout_while(lock(seen), GRACE, |seen| !seen.ended).unwrap_or_else(PoisonError::into_inner).0;

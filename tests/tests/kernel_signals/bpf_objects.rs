@@ -1,4 +1,4 @@
-//! What a process has in the kernel, by the kernel's own ids.
+//! The BPF objects of a process, by the kernel's ids.
 
 use std::{collections::BTreeSet, fs};
 

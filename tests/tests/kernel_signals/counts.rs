@@ -25,7 +25,7 @@ fn closed_connections_count_exactly_what_their_tcp_info_said() {
     watch.read();
     assert_eq!(Flow::from(watch.of(id(&client))), at_client);
     assert_eq!(Flow::from(watch.of(id(&server))), at_server);
-    // What the sums stand for: payload, a byte for each FIN, and for the client's SYN.
+    // The sums are payload, a byte for each FIN, and for the client's SYN.
     let payload: u64 = (0..20).map(|n| n * (100 + n)).sum();
     assert_eq!((at_server.bytes_received, at_client.bytes_acked), (payload + 20, payload + 2 * 20));
 }

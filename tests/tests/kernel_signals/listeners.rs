@@ -57,7 +57,7 @@ fn connections_turned_away_equal_the_kernels_listen_drops() {
     assert_eq!(counted, kernel);
     assert!(watch.connects[&id(&server)].accept_full >= 1, "the walk found the queue full");
     assert_eq!(mib::read(stage.node("b"), "TcpExt", "ListenOverflows"), kernel, "nothing else was turned away");
-    // What happened after the last walk is counted when the listener closes.
+    // Drops after the last walk are counted when the listener closes.
     let more = knock(&stage, &client, stage.address(&server, &listener), 5);
     wait_until("more are turned away", || mib::read(stage.node("b"), "TcpExt", "ListenDrops") > kernel);
     drop((clients, more));

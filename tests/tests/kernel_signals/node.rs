@@ -49,7 +49,7 @@ fn flood(from: &Node, to: Ipv4Addr, port: u16, datagrams: usize) {
     on_node(from, || {
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
         for _ in 0..datagrams {
-            // What the queue drops is told to nobody.
+            // The kernel reports no error for datagrams that the queue drops.
             let _ = socket.send_to(&[0; 1400], (to, port));
         }
     });

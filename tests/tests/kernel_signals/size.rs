@@ -20,7 +20,7 @@ fn connected(stage: &Stage) -> Pair {
     pair
 }
 
-/// What the client's timeouts look like once there are enough.
+/// The client's counters once there are enough timeouts.
 fn timeouts(stage: &Stage, watch: &mut Watch) -> Tally {
     let client = id(&stage.pod("a", "client"));
     wait_until("a few timeouts", || {

@@ -60,7 +60,7 @@ impl TcpInfo {
     }
 }
 
-/// What is counted of sockets, summed.
+/// Sums of the sockets' counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flow {
     pub(crate) data_segs_out: u64,

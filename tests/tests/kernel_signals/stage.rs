@@ -223,7 +223,7 @@ pub(crate) struct Options {
     pub(crate) limits: Limits,
     pub(crate) prefixes: Vec<(Ipv6Addr, u8, PeerClass)>,
     pub(crate) modes: &'static [(&'static str, Mode)],
-    /// What the cgroup files say.
+    /// The contents of the cgroup files.
     pub(crate) facts: Facts,
 }
 
@@ -319,7 +319,7 @@ impl Watch {
         sum
     }
 
-    /// What one cgroup did towards one address.
+    /// The counters of one edge.
     pub(crate) fn edge(&self, cgroup: u64, peer: IpAddr) -> Tally {
         self.edges.get(&edge_key(cgroup, peer)).cloned().unwrap_or_default()
     }
@@ -344,7 +344,7 @@ impl Watch {
     }
 }
 
-/// What an agent over one cgroup's subtree loads.
+/// Settings of an agent over one cgroup's subtree.
 fn settings<'a>(dir: &'a Path, options: &Options) -> Settings<'a> {
     let mount = fs::read_to_string("/proc/self/mounts").unwrap();
     let mount = mount.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2")).unwrap();

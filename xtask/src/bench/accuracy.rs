@@ -18,7 +18,7 @@ const NOT_ADDED: &str = "spurious";
 pub(super) struct Error {
     /// Largest.
     pub(super) largest: f64,
-    /// What was expected and what was seen.
+    /// Expected and observed values.
     pub(super) cases: Value,
 }
 
@@ -85,7 +85,7 @@ pub(super) fn segments(context: &Context, lab: &Lab, length: Duration) -> Result
     wait(length)?;
     client.stop();
     node.nft("delete table netdev netwhy_bench")?;
-    // What is still under way arrives, then a tick reads it.
+    // The last packets arrive, then a tick reads them.
     wait(Duration::from_millis(2500))?;
     let truth = kernel()? - before;
     let seen = agents()?;

@@ -1,4 +1,4 @@
-//! What the agent costs while traffic runs: windows with and without it take turns inside one load.
+//! The agent's cost while traffic runs: spans with and without it take turns inside one load.
 
 use super::{
     Stopped,

@@ -1,4 +1,4 @@
-//! What the programs cost that run outside TCP: per DNS query, and per context switch.
+//! The cost of the programs outside TCP: per DNS query, and per context switch.
 
 use super::{
     Context, Plan, effect,

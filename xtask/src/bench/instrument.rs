@@ -14,7 +14,7 @@ use std::{
 const FOREIGN: [&str; 6] =
     ["NETWHY_KUBE", "NETWHY_CONFIG", "NETWHY_LISTEN", "NETWHY_CGROUP_ROOT", "NODE_NAME", "KUBECONFIG"];
 
-/// What programs did while statistics were on.
+/// Runs of the kernel programs while statistics were on.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Runs {
     /// Time, ns, and runs by program.
@@ -24,7 +24,7 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    /// What happened since `before`.
+    /// The difference since `before`.
     pub(super) fn since(&self, before: &Self) -> Self {
         let minus = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0, a.1 - b.1);
         let programs = self

@@ -189,7 +189,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     measured
 }
 
-/// What the laboratory's parts need.
+/// The needs of the laboratory's benchmarks.
 fn prepare() -> Result<Context> {
     if !rustix::process::geteuid().is_root() {
         let text = "the benchmarks make network namespaces and cgroups and load BPF programs: run them as root";
@@ -231,7 +231,7 @@ fn context(workspace: &Path) -> Result<Context> {
     Ok(Context { bin: target.join("release"), logs })
 }
 
-/// What the figures belong to.
+/// The machine that the figures belong to.
 fn machine() -> Result<Value> {
     let uname = rustix::system::uname();
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

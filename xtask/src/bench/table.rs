@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 
 /// One line.
 pub(super) struct Row {
-    /// What was measured.
+    /// The quantity that was measured.
     pub(super) what: String,
     /// The figure.
     pub(super) value: String,
     /// 95 % interval and number of values; empty when there is one value.
     pub(super) spread: String,
-    /// What should be reached; empty: nothing is promised.
+    /// The goal. Empty: none.
     pub(super) target: &'static str,
     /// Whether it was. `None`: nothing is promised.
     pub(super) ok: Option<bool>,

@@ -1,4 +1,4 @@
-//! What the agent costs under each kind of traffic.
+//! The agent's cost under each kind of traffic.
 
 use super::{
     Context, Plan, effect,
@@ -14,7 +14,7 @@ use netwhy_tests::lab::Lab;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// What is measured inside one running load each: throughput, and time in kernel programs.
+/// Measurements inside one running load each: throughput, and time in kernel programs.
 pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>, out: &mut Value) -> Result<()> {
     // The whole machine, as a DaemonSet has it: in a subtree each look at a socket would be at its cgroup's ancestors too.
     let all = lab.cgroups().root().parent().context("the laboratory's cgroup has no parent")?;

@@ -55,7 +55,7 @@ impl Agent {
         Self::spawn(bin, settings, &["run".into()], log)
     }
 
-    /// Has it record what the kernel counts, until it is dropped, instead of serving hints.
+    /// Starts it with `record`: until it is dropped, it writes the kernel's counters to a file and serves no hints.
     #[cfg(feature = "judge")]
     pub(crate) fn record(bin: &Path, settings: &Settings<'_>, file: &Path, log: PathBuf) -> Result<Self> {
         Self::spawn(bin, settings, &["record".into(), file.into()], log)

@@ -1,5 +1,7 @@
-//! `cargo xtask demo`: the main job on this machine from nothing. Builds, opens a small shop on three Nodes made of network
-//! namespaces, lets the agent watch it, breaks one thing, and waits for the hint that names it.
+//! `cargo xtask demo`: shows on this machine how the agent finds a fault.
+//!
+//! It builds the agent and opens a small shop on three Nodes, which are network namespaces. The agent observes it. Then the
+//! demo injects one fault and waits for the hint that names it.
 
 pub(crate) mod agent;
 pub(crate) mod http;
@@ -27,9 +29,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often hints are asked for.
+/// Interval between requests for hints.
 const POLL: Duration = Duration::from_millis(250);
-/// How often the table is drawn anew.
+/// Interval between redraws of the table.
 const REDRAW: Duration = Duration::from_secs(1);
 /// How long the agent may take to be ready.
 const READY: Duration = Duration::from_secs(30);
@@ -46,8 +48,8 @@ pub(crate) struct Args {
     /// Watch the healthy shop this long before breaking something
     #[arg(long, default_value_t = 12, value_name = "N")]
     seconds: u64,
-    /// What to break: loss, delay, cpu-throttle, slow-reader, accept-queue-full, peer-unreachable, refused, slow-app, dns, none;
-    /// with a magnitude if wanted, such as `loss=0.5`, `delay=50`, `cpu-throttle=3`, `loss=2:per-packet`
+    /// Fault to inject: loss, delay, cpu-throttle, slow-reader, accept-queue-full, peer-unreachable, refused, slow-app, dns
+    /// or none; with a magnitude if wanted, such as `loss=0.5`, `delay=50`, `cpu-throttle=3`, `loss=2:per-packet`
     #[arg(long, default_value = "loss", value_name = "NAME")]
     fault: Fault,
     /// Wait this long for the hint
@@ -64,7 +66,7 @@ pub(crate) struct Args {
     picture: Option<PathBuf>,
 }
 
-/// How it ended.
+/// The demo's outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The expected hint came; or, without a fault, none.
@@ -134,7 +136,7 @@ fn check_machine() -> Result<()> {
     Ok(())
 }
 
-/// Everything that runs.
+/// The running shop and agent.
 struct Demo {
     // Dropped in this order.
     agent: Agent,
@@ -228,7 +230,7 @@ impl Demo {
         Ok(Some(Found { hint: None, seconds: broken_at.elapsed().as_secs_f64(), others }))
     }
 
-    /// Prints what came of it.
+    /// Prints the outcome.
     fn tell(
         &self,
         args: &Args,
@@ -241,12 +243,13 @@ impl Demo {
         let named = if control { found.others.is_empty() } else { found.hint.is_some() };
         let metrics = self.agent.get("/metrics")?;
         let metrics = result::metric_lines(&metrics, injected.fault.kind, found.subject());
+        let causes: Vec<_> = expectation.hints.iter().map(|(cause, _)| cause).collect();
         let outcome = json!({
             "fault": injected.fault.kind.name(),
             "magnitude": injected.fault.magnitude,
             "description": injected.fault.to_string(),
             "commands": injected.commands,
-            "expected": { "causes": expectation.hints.iter().map(|(cause, _)| cause).collect::<Vec<_>>(), "blame": expectation.blame },
+            "expected": { "causes": causes, "blame": expectation.blame },
             "named": named,
             "seconds_to_hint": found.hint.as_ref().map(|_| found.seconds),
             "hint": found.hint,

@@ -1,4 +1,4 @@
-//! What came of the demo, for people.
+//! The demo's result, for people.
 
 use super::{
     screen::Screen,
@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 /// Metric lines that are shown.
 const LINES: usize = 10;
 
-/// What the agent said.
+/// The hint that was expected.
 pub(super) struct Found {
     /// The expected hint. `None`: it didn't come in time.
     pub(super) hint: Option<Value>,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// What stands where there is no value.
+/// Placeholder for a missing value.
 const NONE: &str = "–";
 
 /// Rows of an answer: an array, or an object that has one under `key`.

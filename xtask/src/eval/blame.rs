@@ -1,4 +1,4 @@
-//! What judging costs: 5,000 Nodes with 512 peers each, on one thread.
+//! The cost of judging 5,000 Nodes with 512 peers each, on one thread.
 
 use anyhow::{Context as _, Result};
 use netwhy_agent::blame::{Edge, EndId, Finding, Fleet, Parameters, judge};

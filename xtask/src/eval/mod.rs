@@ -52,7 +52,7 @@ pub(crate) struct Args {
 enum Part {
     /// Thousands of Nodes that do not exist, with faults that are known
     Simulator,
-    /// What judging 5,000 Nodes with 512 peers each costs
+    /// Measure the cost of judging 5,000 Nodes with 512 peers each
     Blame,
     /// Eight Nodes on this machine, real traffic and real faults; needs root
     Laboratory,
@@ -174,7 +174,7 @@ fn measure_in_own_build(part: Part, args: &Args) -> Result<Value> {
     Ok(if part == Part::Laboratory { json } else { json[part.key()].take() })
 }
 
-/// What judging many Nodes costs: `seconds`, `peak_bytes`. For `cargo xtask bench`.
+/// The cost of judging many Nodes: `seconds`, `peak_bytes`. For `cargo xtask bench`.
 pub(crate) fn blame_cost() -> Result<Value> {
     let args = Args {
         quick: false,

@@ -1,4 +1,4 @@
-//! What an image was made from.
+//! Source revision and time of an image.
 
 use crate::sh;
 use anyhow::{Context as _, Result};

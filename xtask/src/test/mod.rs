@@ -26,7 +26,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     run_in(&workspace, &toolchain, args.filter.as_deref(), &Machine::this())
 }
 
-/// What tests depend on.
+/// Properties of this machine that decide which tests run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Machine {
     root: bool,
@@ -49,7 +49,7 @@ impl Machine {
 /// Tests that run together.
 struct Group {
     name: &'static str,
-    /// What cargo selects them by.
+    /// Arguments that select them.
     select: Vec<String>,
     /// One at a time: they measure, or share the kernel.
     alone: bool,
@@ -69,7 +69,7 @@ const SCENARIOS: [(&str, &[&str], bool); 8] = [
     ("cluster", &["cluster"], true),
 ];
 
-/// What there is to run.
+/// All groups of tests.
 fn groups(workspace: &Path) -> Vec<Group> {
     let select = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
     let mut groups = vec![
@@ -178,7 +178,7 @@ fn prometheus(workspace: &Path) -> Result<()> {
     apt::unpack("prometheus", &into).context("no Prometheus: put prometheus and promtool in PATH")
 }
 
-/// What came of a group.
+/// The result of a group.
 struct Outcome {
     counts: Counts,
     skips: Vec<Skip>,

@@ -66,7 +66,7 @@ pub(super) fn flaky(text: &str) -> Vec<String> {
     text.lines().filter_map(name).collect()
 }
 
-/// What nextest printed of first tries that failed.
+/// The output of failed first tries in nextest's text.
 pub(super) fn first_tries(text: &str) -> String {
     let status = |line: &str| ["PASS [", "FAIL [", "TRY "].iter().any(|word| line.trim_start().starts_with(word));
     let mut within = false;

@@ -20,7 +20,7 @@ pub(super) const PACKAGES: [&str; 8] = [
     "libzstd-dev",
 ];
 
-/// What bpf-linker is built with.
+/// Packages that bpf-linker is built with.
 pub(super) fn llvm_packages(major: u32) -> [String; 4] {
     [format!("llvm-{major}-dev"), format!("libpolly-{major}-dev"), "zlib1g-dev".to_owned(), "libzstd-dev".to_owned()]
 }

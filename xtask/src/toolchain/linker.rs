@@ -51,7 +51,7 @@ pub(super) fn ensure(toolchain: &Found) -> Result<()> {
     )))
 }
 
-/// `PATH` with the linker's directory, which is cargo's own until the linker is installed. `None`: it has that directory.
+/// `PATH` with the directory of the linker, or of cargo's programs until it is installed. `None`: `PATH` contains it.
 pub(super) fn path_to_add() -> Option<String> {
     let dir = match find() {
         Some(program) => program.parent()?.to_path_buf(),
@@ -79,7 +79,7 @@ fn find() -> Option<PathBuf> {
     dirs.map(|dir| dir.join(PROGRAM)).find(|file| file.is_file())
 }
 
-/// Says what is wrong with a linker for this toolchain.
+/// Reports why a linker does not fit this toolchain.
 fn judge(program: &Path, toolchain: &Found) -> Result<(), String> {
     let shown = program.display();
     let text =

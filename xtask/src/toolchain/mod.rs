@@ -1,5 +1,7 @@
-//! Makes sure that the eBPF toolchain is there: a Rust toolchain that rustup knows, with the sources of `core` (which is
-//! built for the BPF target) and a `bpf-linker` whose LLVM is at least that toolchain's.
+//! Makes sure that the eBPF toolchain is there.
+//!
+//! It consists of a Rust toolchain that rustup knows, with the sources of `core`, which is built for the BPF target; and
+//! of a `bpf-linker` whose LLVM is at least as new as the toolchain's.
 
 mod debian;
 mod linker;
@@ -16,7 +18,7 @@ use std::{
 
 /// Names the toolchain; read by `agent/build.rs`.
 const VARIABLE: &str = "NETWHY_EBPF_TOOLCHAIN";
-/// What an ordinary user of rustup has.
+/// The toolchain that most users of rustup have.
 const DEFAULT: &str = "nightly";
 
 /// A toolchain that compiles for the BPF target.
@@ -43,7 +45,7 @@ impl Toolchain {
     }
 }
 
-/// What a rustup toolchain can do.
+/// A rustup toolchain and its abilities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Found {
     name: String,

@@ -61,7 +61,7 @@ echo "{MARK} end smoke $((ready + stopped))"
     script
 }
 
-/// What a test came to.
+/// The result of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Passed,
@@ -80,14 +80,14 @@ pub(super) struct Test {
     pub(super) verdict: Verdict,
 }
 
-/// What one machine printed.
+/// The output of one machine.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Outcome {
     /// `uname -r`; empty: it didn't boot.
     pub(super) release: String,
     /// From power-on to the first program, s.
     pub(super) boot_seconds: f64,
-    /// What `netwhy-agent preflight` printed.
+    /// The output of `netwhy-agent preflight`.
     pub(super) preflight: String,
     /// All tests, `preflight` and `smoke` among them.
     pub(super) tests: Vec<Test>,

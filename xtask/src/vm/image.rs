@@ -1,4 +1,4 @@
-//! What runs inside: the agent, the test programs, and what they need of this machine.
+//! The programs inside: the agent, the tests, and the files of this machine that they need.
 
 use super::{cpio::Cpio, guest, kernel::Kernel};
 use crate::sh;

@@ -159,7 +159,7 @@ fn decompress(program: &str, path: &Path) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// What a module says that it needs: the text `depends=a,b` of its `.modinfo` section.
+/// The dependencies of a module: the text `depends=a,b` of its `.modinfo` section.
 fn dependencies(module: &[u8]) -> Vec<String> {
     const KEY: &[u8] = b"\0depends=";
     let Some(at) = module.windows(KEY.len()).position(|window| window == KEY) else { return Vec::new() };

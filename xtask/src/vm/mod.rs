@@ -62,9 +62,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut outcomes = Vec::new();
     // A machine has one CPU: as many side by side as there are here.
     for several in kernels.chunks(thread::available_parallelism().map_or(1, NonZero::get)) {
-        let boot = |(i, kernel)| boot(&workspace, &dir, &programs, kernel, args, i == 0);
+        let boot = |kernel| boot(&workspace, &dir, &programs, kernel, args);
         let ended: Result<Vec<_>> = thread::scope(|scope| {
-            let running: Vec<_> = several.iter().enumerate().map(|one| scope.spawn(move || boot(one))).collect();
+            let running: Vec<_> = several.iter().map(|kernel| scope.spawn(move || boot(kernel))).collect();
             running.into_iter().map(|one| one.join().map_err(|_| anyhow!("a machine's thread panicked"))?).collect()
         });
         outcomes.extend(several.iter().map(|kernel| kernel.name.clone()).zip(ended?));
@@ -131,16 +131,8 @@ fn executables(messages: &str) -> Vec<(String, PathBuf)> {
     messages.lines().filter_map(program).collect()
 }
 
-/// Runs one machine to its end; its outcome, and how long it took, s. `shown`: with a line of progress, of which there can
-/// be one at a time.
-fn boot(
-    workspace: &Path,
-    dir: &Path,
-    programs: &Programs,
-    kernel: &Kernel,
-    args: &Args,
-    shown: bool,
-) -> Result<(Outcome, f64)> {
+/// Runs one machine to its end. Returns its outcome and the seconds that it took.
+fn boot(workspace: &Path, dir: &Path, programs: &Programs, kernel: &Kernel, args: &Args) -> Result<(Outcome, f64)> {
     let archive = dir.join(format!("{}.cpio", kernel.name));
     image::write(programs, kernel, args.filter.as_deref(), &archive)?;
     let accelerator = if !Path::new("/dev/kvm").exists() {
@@ -151,13 +143,13 @@ fn boot(
         sh::say("  KVM can't be used here: every instruction is emulated instead");
         "tcg"
     };
-    let ended = power_on(workspace, kernel, &archive, args.seconds, accelerator, shown)?;
+    let ended = power_on(workspace, kernel, &archive, args.seconds, accelerator)?;
     let _ = fs::remove_file(&archive);
     Ok(ended)
 }
 
-/// Whether a machine boots with KVM: a device that is there may still not work. Nested virtualisation often doesn't, and a
-/// machine with an instruction that can't be run stands still for ever then.
+/// Whether a machine boots with KVM. The device may exist and not work: with nested virtualisation a machine often hangs at
+/// an instruction that it can't run.
 fn can_boot(kernel: &Kernel, archive: &Path) -> bool {
     let console = machine(kernel, archive, PROBE_SECONDS, "kvm", guest::PROBE).stdin(Stdio::null()).output();
     console.is_ok_and(|console| !Outcome::read(&String::from_utf8_lossy(&console.stdout)).release.is_empty())
@@ -183,18 +175,10 @@ fn power_on(
     archive: &Path,
     limit: u32,
     accelerator: &str,
-    shown: bool,
 ) -> Result<(Outcome, f64)> {
     let mut command = machine(kernel, archive, limit, accelerator, "");
     let began = Instant::now();
-    let what = format!("tests on Linux {}", kernel.name);
-    let console = if shown {
-        sh::captured(&what, &mut command)?.1
-    } else {
-        sh::say(&format!("  {what} beside it"));
-        let output = command.stdin(Stdio::null()).output().context("start qemu-system-x86_64")?;
-        [output.stdout, output.stderr].iter().map(|part| String::from_utf8_lossy(part)).collect()
-    };
+    let (_, console) = sh::captured(&format!("tests on Linux {}", kernel.name), &mut command)?;
     let seconds = began.elapsed().as_secs_f64();
     let log = sh::keep_log(workspace, &format!("vm-{}.log", kernel.name), &console)?;
     let outcome = Outcome::read(&console);

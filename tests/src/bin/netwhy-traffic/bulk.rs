@@ -100,7 +100,7 @@ impl Worker {
         while *left > 0 && !stop::requested() {
             if let Some(period) = self.period {
                 stop::sleep(due.saturating_duration_since(Instant::now()));
-                // What a stalled connection didn't send is not caught up on.
+                // A stalled connection does not catch up.
                 due = (due + period).max(Instant::now().checked_sub(Duration::from_millis(20)).unwrap_or(due));
             }
             let n = self.write_bytes.min(usize::try_from(*left).unwrap_or(usize::MAX));

@@ -247,7 +247,7 @@ impl Style {
                 Self::Glibc | Self::Musl => socket.recv_from(&mut message)?.0,
             };
             add(&stats.bytes_received, n);
-            // What answers no query of this socket is none of its business.
+            // Ignore messages that answer no query of this socket.
             left.retain(|id| !(n >= HEADER && message[..2] == **id && message[2] & RESPONSE != 0));
         }
         Ok(())

@@ -95,7 +95,7 @@ fn open(interface: &str) -> Result<OwnedFd> {
     let socket = packet_socket().context("open a raw socket (needs CAP_NET_RAW)")?;
     (|| {
         set_option(&socket, libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1)?;
-        // What the other side has just sent must not come back.
+        // The other side's own frames must not come back.
         set_option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
         set_option(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
         // FORCE goes beyond the machine's limit but needs CAP_NET_ADMIN.

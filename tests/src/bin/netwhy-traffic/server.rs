@@ -61,7 +61,7 @@ pub(crate) struct Args {
     seconds: Option<f64>,
 }
 
-/// What can change while it runs.
+/// Settings that can change while it runs.
 struct Settings {
     think_us: AtomicU64,
     work_us: AtomicU64,

@@ -80,7 +80,7 @@ fn accept(listener: &OwnedFd, speed: &Arc<AtomicU64>, stats: &Arc<Stats>) {
 /// Reads one connection to its end.
 fn drain(socket: &OwnedFd, speed: &AtomicU64, stats: &Stats) {
     let mut buffer = vec![0; CHUNK];
-    // What a slow reader may read now.
+    // The bytes that a slow reader may read now.
     let mut allowance = 0.0_f64;
     let mut before = Instant::now();
     while !stop::requested() {

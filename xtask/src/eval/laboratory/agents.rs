@@ -113,7 +113,7 @@ impl Agents {
         Ok(all)
     }
 
-    /// What every agent counted towards every other Node over its window.
+    /// The counts of every agent towards every other Node over its window.
     pub(super) fn rows(&self) -> Result<Vec<PeerRow>> {
         let mut all = Vec::new();
         for (node, agent) in &self.agents {

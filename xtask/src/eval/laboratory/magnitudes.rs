@@ -98,7 +98,7 @@ impl Draw {
 }
 
 impl Magnitude {
-    /// What further rounds draw from: the range without what rules were worked on at.
+    /// Further rounds draw from these ranges, without the magnitudes that rules were tuned on.
     fn values(&self) -> Vec<f64> {
         let Self { first, tune, range: (least, most, step) } = *self;
         let steps = ((most - least) / step).round() as u32;

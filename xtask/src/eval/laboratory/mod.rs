@@ -54,7 +54,7 @@ const REST: Duration = Duration::from_secs(11);
 /// A case with its way to silence takes about so long, for the estimate of the time left, s.
 const ABOUT: f64 = 29.0;
 
-/// What to run.
+/// The cases to run.
 pub(super) struct Options<'a> {
     pub(super) quick: bool,
     pub(super) tune: bool,
@@ -127,7 +127,7 @@ fn try_all(world: &mut World, plans: &[Plan], record: Option<&Path>) -> Result<T
                 sh::say(&format!("[{}/{}] not tried: {}", at + 1, plans.len(), not_tried[not_tried.len() - 1]));
                 continue;
             }
-            // What was seen until then is still worth its figures.
+            // The observations until then still give figures.
             Err(error) if cases.is_empty() => return Err(error),
             Err(_) => {
                 not_tried.push(format!("{} cases: interrupted", plans.len() - at));
@@ -138,7 +138,7 @@ fn try_all(world: &mut World, plans: &[Plan], record: Option<&Path>) -> Result<T
         let each = if at < 3 { ABOUT } else { passed / (at + 1) as f64 };
         let left = each * (plans.len() - at - 1) as f64;
         sh::say(&format!("[{}/{} {passed:>4.0} s, {left:>4.0} s left] {}", at + 1, plans.len(), report::line(&case)));
-        // What nobody noticed has become what is normal: the next case must not inherit it.
+        // An unnoticed fault has entered the baselines: the next case must not inherit them.
         let unnoticed = !case.is_control() && !case.right_in_first(1);
         cases.push(case);
         if unnoticed

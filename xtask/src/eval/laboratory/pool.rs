@@ -1,4 +1,4 @@
-//! What all agents together say: their hints, and the blame over all their edges, as a ranked list of answers.
+//! The merged answer of all agents: a ranked list from their hints and the blame over all their edges.
 
 use super::who::{Names, Who};
 use netwhy_agent::{
@@ -38,7 +38,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// What a hint says itself.
+    /// The answer of one hint.
     pub(super) fn itself(hint: &Hint, names: &Names) -> Self {
         Self::of(hint, hint.confidence, names)
     }
@@ -72,14 +72,14 @@ pub(super) struct Answer {
     pub(super) hints: usize,
 }
 
-/// What all agents together say at one moment.
+/// The merged answer of all agents at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Said {
     /// The first one first.
     pub(super) answers: Vec<Answer>,
     /// The edges of all agents name somebody.
     pub(super) blames: bool,
-    /// What the edges show, in words.
+    /// The verdict of the edges, in words.
     pub(super) fleet: Vec<String>,
 }
 

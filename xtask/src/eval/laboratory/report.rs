@@ -4,7 +4,7 @@ use super::score::{Case, Score, score};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// What is to be reached, with the direction.
+/// The goals, each with its direction.
 const GOALS: [(&str, f64, bool); 6] = [
     ("top1", 0.93, true),
     ("top3", 0.97, true),

@@ -6,7 +6,7 @@ use super::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What should be said about one fault.
+/// The expected answers for one fault.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Expected {
     /// One of these is the answer.
@@ -79,7 +79,7 @@ pub(super) struct Case {
     pub(super) expected: Vec<Expected>,
     /// At the end, the first one first.
     pub(super) answers: Vec<Answer>,
-    /// What the edges of all agents together showed at the end, in words.
+    /// The verdict of all agents' edges at the end, in words.
     pub(super) fleet: Vec<String>,
     /// Everything that fired.
     pub(super) seen: Vec<Seen>,
@@ -154,7 +154,7 @@ impl Case {
         !is_true(&seen.who) && seen.alternatives.iter().any(is_true)
     }
 
-    /// What a hint is worth: `true`, `undecided`, `nobody` (it names no culprit) or `wrong`.
+    /// The verdict on a hint: `true`, `undecided`, `nobody` (it names no culprit) or `wrong`.
     pub(super) fn verdict(&self, seen: &Seen) -> &'static str {
         if self.is_true(&seen.who, &seen.cause) {
             "true"

@@ -16,7 +16,7 @@ use std::{
 
 /// Nodes by zone; the host outside is on the second bridge.
 const ZONES: [&[&str]; 2] = [&["a", "b", "c", "d"], &["e", "f", "g", "h", OUTSIDE]];
-/// What is no Node of the cluster.
+/// The host outside the cluster.
 pub(super) const OUTSIDE: &str = "out";
 /// How long a program may take to start.
 const START: Duration = Duration::from_secs(10);

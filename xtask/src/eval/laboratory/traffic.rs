@@ -1,4 +1,4 @@
-//! What runs in the laboratory all the time.
+//! The laboratory's permanent traffic.
 //!
 //! ```text
 //! web-X    keep-alive requests to api-Y of five other Nodes, and DNS questions     every Node

@@ -1,4 +1,4 @@
-//! What is broken, and what one window then shows.
+//! Faults, and the figures that one window then shows.
 
 use super::{
     cluster::{Cluster, Link},

@@ -23,12 +23,12 @@ enum Answer {
 struct Judged {
     answer: Answer,
     confidence: f64,
-    /// What confidence is made of.
+    /// The inputs of confidence.
     above: f64,
     single_path: bool,
 }
 
-/// What became of one fault.
+/// The result for one fault.
 #[derive(Clone, Copy, Debug)]
 struct Outcome {
     fault: Fault,

@@ -1,4 +1,4 @@
-//! What looks like trouble and is none: nothing may be said about it.
+//! Controls: load and changes that look like faults. Any hint about them is a false alarm.
 
 use super::{Active, path};
 use crate::eval::laboratory::{

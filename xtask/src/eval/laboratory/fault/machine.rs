@@ -1,4 +1,4 @@
-//! What faults use of the machine itself, and how it gets it back.
+//! Settings of the machine that faults change, and how they are restored.
 
 use anyhow::{Context as _, Result, bail};
 use std::{

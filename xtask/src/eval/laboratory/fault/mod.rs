@@ -1,4 +1,4 @@
-//! What can be broken in the laboratory, and what should be said about it. Every fault is injected for real.
+//! Faults of the laboratory, and the expected hints. Every fault is injected for real.
 
 mod control;
 mod machine;
@@ -20,7 +20,7 @@ type Heal = Box<dyn FnOnce(&mut World) -> Result<()>>;
 /// Goes on with it: called several times per second with the time since the fault came.
 type Tick = Box<dyn FnMut(&mut World, Duration) -> Result<()>>;
 
-/// What is in force.
+/// The faults that are active.
 #[derive(Default)]
 pub(super) struct Active {
     heal: Vec<Heal>,
@@ -92,7 +92,7 @@ impl Fault {
         }
     }
 
-    /// What should be said, one per fault. Empty: nothing.
+    /// The expected answers, one per fault. Empty: none.
     pub(super) fn expected(&self) -> Vec<Expected> {
         match self {
             Self::Path(fault) => vec![fault.expected()],

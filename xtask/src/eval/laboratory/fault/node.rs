@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Share of the machine's CPU time that all Pods together may take while one burns all that it gets.
 const PODS_SHARE: f64 = 0.93;
-/// What its Pods asked for, thousandths of a CPU; the one that burns it was made with a hundred times as much.
+/// CPU requests of its Pods, thousandths of a CPU; the one that burns it was made with a hundred times as much.
 const REQUEST: u64 = 10;
 /// Connections that a full table still holds.
 const TABLE: u64 = 12;
@@ -89,7 +89,7 @@ impl NodeFault {
             },
             ConntrackFull(node) => Expected {
                 right: vec![(Who::node(node), "node_conntrack_full")],
-                // What its peers see of it.
+                // Its peers see this.
                 also: vec![
                     (Who::node(node), "peer_unreachable"),
                     (Who::pod(&format!("api-{node}")), "peer_unreachable"),

@@ -38,7 +38,7 @@ pub(in crate::eval::laboratory) enum PathFault {
     BurstyLoss(String, f64),
     /// Of what a Node receives, what is above a rate is dropped, Mbit/s.
     Policer(String, f64),
-    /// What a Node sends waits in a queue in front of a rate limit, Mbit/s.
+    /// A Node's packets wait in a queue in front of a rate limit, Mbit/s.
     Queue(String, f64),
     /// A Node is further away, each way, ms.
     NodeDelay(String, f64),

@@ -49,7 +49,7 @@ pub(in crate::eval::laboratory) enum PodFault {
     DnsDelay(String, u64),
     /// An api Pod thinks, ms.
     ApplicationLock(String, u64),
-    /// What is outside thinks, ms.
+    /// The server outside the cluster thinks, ms.
     ExternalSlow(u64),
 }
 
@@ -205,7 +205,7 @@ fn small_send_buffer(world: &mut World, pod: &str, bytes: u64) -> Result<Active>
     Ok(delayed.and(restart).finish_by(World::start_agents))
 }
 
-/// Tells a Pod's program to behave otherwise, and how it did before.
+/// Changes the settings of a Pod's program, and back when healed.
 fn tell(world: &mut World, pod: &str, line: &str, healed: &str) -> Result<Active> {
     world.tell(pod, line).with_context(|| format!("change {pod}"))?;
     let (pod, healed) = (pod.to_owned(), healed.to_owned());
