@@ -19,27 +19,6 @@ pub const KEPT_NS: u64 = 30_000_000_000;
 /// which has many lookups under way at once.
 pub const MAX_QUERIES: u32 = 16;
 
-/// Declares [`DnsStats`], as [`edge_stats!`](crate::edge_stats) does [`EdgeStats`](crate::EdgeStats).
-#[macro_export]
-macro_rules! dns_stats {
-    ($then:ident! { $($with:tt)* }) => {
-        $then! {
-            { $($with)* }
-            /// DNS lookups of one cgroup at one server.
-            DnsStats {
-                /// Durations of answered lookups: from the first query to the last reply.
-                durations: $crate::Durations,
-                /// Lookups that ended with every answer that was waited for.
-                answered: u64,
-                /// Lookups that ended without.
-                unanswered: u64,
-            }
-        }
-    };
-}
-
-dns_stats!(row! { 416 bytes });
-
 /// How a lookup ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

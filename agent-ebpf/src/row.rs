@@ -1,7 +1,6 @@
 //! The parts of map values, and the macro that turns a declaration into a `repr(C)` struct.
 //!
-//! A row is declared once, by a macro such as [`edge_stats!`](crate::edge_stats) that lists its fields. The type of a
-//! field says how user space treats it:
+//! [`rows!`](crate::rows) declares each row once. The type of a field says how user space treats it:
 //!
 //! | type | is | in a sum |
 //! |---|---|---|
@@ -124,10 +123,15 @@ pub const fn min_slot_unpack(word: u64) -> (u32, u32) {
     ((word >> 32) as u32, word as u32)
 }
 
-/// Declares the struct of a row: `repr(C)`, the given size in bytes, no hidden padding.
+/// Declares the structs of listed rows, in the form of [`rows!`](crate::rows): `repr(C)`, the given size in bytes, no
+/// hidden padding.
 #[macro_export]
-macro_rules! row {
-    ({ $bytes:literal bytes } $(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $field:ident: $type:ty,)+ }) => {
+macro_rules! declare_rows {
+    ({} $(
+        $(#[$doc:meta])*
+        $name:ident, $bytes:literal bytes, summed as $sum:ident $(with { $($more:tt)* })?
+        { $($(#[$about:meta])* $field:ident: $type:ty,)+ }
+    )+) => { $(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(C)]
@@ -153,7 +157,7 @@ macro_rules! row {
             $($type: $crate::row::Plain,)+
         {
         }
-    };
+    )+ };
 }
 
 #[cfg(test)]

@@ -1,17 +1,24 @@
-//! Rows of edges and cgroups: cumulative counters of TCP.
+//! The rows of the maps: cumulative counters, each declared once, in [`rows!`](crate::rows).
 
-/// Declares [`EdgeStats`] to another macro: `edge_stats!(then! { anything })` becomes
-/// `then! { { anything } … EdgeStats { fields } }`.
+/// Lists the rows to another macro: `rows!(then! { anything })` becomes `then! { { anything } rows }`.
+///
+/// A row reads: its type and size, the agent's type for sums of it, and its fields. A sum may have more fields, `with`
+/// which the agent computes something from each growth. [`row`](crate::row) says what the type of a field means.
 ///
 /// The order of the fields is the layout. Fields that every connection changes stand side by side, in two or three
 /// cache lines.
 #[macro_export]
-macro_rules! edge_stats {
+macro_rules! rows {
     ($then:ident! { $($with:tt)* }) => {
         $then! {
             { $($with)* }
+
             /// Counters of one edge. Cumulative since the row was made, except where said.
-            EdgeStats {
+            EdgeStats, 728 bytes, summed as Tally with {
+                /// Busy jiffies held back by neither window nor buffer: by the network. Computed per read and never below
+                /// zero, because the difference of the three sums may step back, and a counter must not.
+                network_jiffies: u64,
+            } {
                 /// RTT samples.
                 rtt: $crate::Durations,
                 /// Lowest RTT of the last 10 … 17 s, µs. Not a sum.
@@ -53,18 +60,9 @@ macro_rules! edge_stats {
                 /// after it.
                 replies: [u32; $crate::REPLY_BUCKETS],
             }
-        }
-    };
-}
 
-/// Declares [`CgroupStats`], as [`edge_stats!`](crate::edge_stats) does [`EdgeStats`].
-#[macro_export]
-macro_rules! cgroup_stats {
-    ($then:ident! { $($with:tt)* }) => {
-        $then! {
-            { $($with)* }
             /// Counters of one cgroup that no edge holds.
-            CgroupStats {
+            CgroupStats, 816 bytes, summed as Connects {
                 /// Handshake durations by `Role`.
                 durations: [$crate::Durations; $crate::Role::ALL.len()],
                 /// Connections that a listener turned away (`sock.sk_drops` of its listening sockets).
@@ -72,9 +70,18 @@ macro_rules! cgroup_stats {
                 /// Times that a walk found a listener's accept queue full.
                 accept_full: u64,
             }
+
+            /// DNS lookups of one cgroup at one server.
+            DnsStats, 416 bytes, summed as Lookups {
+                /// Durations of answered lookups: from the first query to the last reply.
+                durations: $crate::Durations,
+                /// Lookups that ended with every answer that was waited for.
+                answered: u64,
+                /// Lookups that ended without.
+                unanswered: u64,
+            }
         }
     };
 }
 
-edge_stats!(row! { 728 bytes });
-cgroup_stats!(row! { 816 bytes });
+rows!(declare_rows! {});

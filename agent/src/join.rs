@@ -337,7 +337,7 @@ impl Join {
         for cgroup in gone {
             if let Some(pending) = self.pending.remove(&cgroup) {
                 let why = if self.strangers.contains(&cgroup) { "pod_unknown" } else { "cgroup_unknown" };
-                *self.unattributed.entry(why).or_default() += samples(&pending.sums);
+                *self.unattributed.entry(why).or_default() += pending.sums.samples();
             }
         }
     }
@@ -367,23 +367,9 @@ fn pod_subject(pod: &PodInfo) -> SubjectId {
     }
 }
 
-/// Samples in sums that no subject was found for.
-fn samples(sums: &SubjectSums) -> u64 {
-    let SubjectSums { totals, connects, lookups, run_queue: _, drops } = sums;
-    let of = |t: &Tally| t.rtt.count() + t.data_segs_out + t.retransmitted() + t.connects.iter().sum::<u64>();
-    let edges: u64 = totals.iter().flatten().map(|t| of(t)).sum();
-    edges + drops.values().sum::<u64>() + connects.accept_drops + lookups.count()
-}
-
-/// Pods and containers are always shown. A unit is shown once it counted network traffic, because most units have none;
-/// every task waits for a CPU now and then.
+/// Pods and containers are always shown; a unit once it counted network traffic, because most units have none.
 fn is_shown(id: &SubjectId, sums: &SubjectSums) -> bool {
-    let SubjectSums { totals, connects, lookups, run_queue: _, drops } = sums;
-    id.kind != SubjectKind::Unit
-        || totals.iter().any(Option::is_some)
-        || !connects.is_zero()
-        || lookups.count() > 0
-        || !drops.is_empty()
+    id.kind != SubjectKind::Unit || sums.has_traffic()
 }
 
 mod host;

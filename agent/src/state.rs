@@ -148,6 +148,21 @@ impl SubjectSums {
         self.totals[class as usize].get_or_insert_default().add(tally);
     }
 
+    /// Samples in it, for the count of those that no subject was found for.
+    pub fn samples(&self) -> u64 {
+        let Self { totals, connects, lookups, run_queue: _, drops } = self;
+        let of = |t: &Tally| t.rtt.count() + t.data_segs_out + t.retransmitted() + t.connects.iter().sum::<u64>();
+        let edges: u64 = totals.iter().flatten().map(|tally| of(tally)).sum();
+        edges + drops.values().sum::<u64>() + connects.accept_drops + lookups.count()
+    }
+
+    /// True once any network traffic was counted. Waits for a CPU are none: every task waits now and then.
+    pub fn has_traffic(&self) -> bool {
+        let Self { totals, connects, lookups, run_queue: _, drops } = self;
+        let edges = totals.iter().any(Option::is_some);
+        edges || !connects.is_zero() || lookups.count() > 0 || !drops.is_empty()
+    }
+
     /// Sum over all classes.
     pub fn total(&self) -> Tally {
         let mut sum = Tally::default();

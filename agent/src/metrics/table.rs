@@ -13,7 +13,7 @@ use std::fmt;
 
 /// Every metric, in the order of the exposition.
 pub static METRICS: [&[MetricDef]; 6] =
-    [&subject::METRICS, &edge::METRICS, &node::METRICS, &host::METRICS, &agent::METRICS, &watch::METRICS];
+    [subject::METRICS, edge::METRICS, node::METRICS, host::METRICS, agent::METRICS, watch::METRICS];
 
 /// Declaration of one metric.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Arithmetic of the kernel's rows: what grew between two reads, and sums of that.
 //!
-//! Each field type of a row is defined once here. [`sums!`] applies the definitions to all fields of a declaration, so
-//! that a counter added to the declaration is added, subtracted, recorded and restored without further code.
+//! The arithmetic of each field type is defined once here. `declare_sums!` applies it to all fields of a row, so that a
+//! counter added to the declaration is added, subtracted, recorded and restored without further code.
 
 use super::Histogram;
 use netwhy_abi::{BUCKETS, Durations, RotatingMin, Zero};
@@ -328,18 +328,17 @@ macro_rules! summed {
     };
 }
 
-/// Declares the sum of a row from the row's own declaration, and the arithmetic of both. Further fields, which are
-/// computed from each growth, may follow the sum's name.
-macro_rules! sums {
-    (
-        {
-            $(#[$doc:meta])* $sum:ident
-            $({ $($(#[$more_doc:meta])* $more:ident: $more_type:ty = $compute:expr,)+ })?
-        }
-        $(#[$row_doc:meta])* $row:ident { $($(#[$about:meta])* $field:ident: $type:ty,)+ }
-    ) => {
+/// Declares the sums of listed rows, in the form of [`netwhy_abi::rows!`], and the arithmetic of both. A further field of a
+/// sum is computed from each growth by the function of its name.
+macro_rules! declare_sums {
+    ({} $(
+        $(#[$doc:meta])*
+        $row:ident, $bytes:literal bytes, summed as $sum:ident
+        $(with { $($(#[$more_doc:meta])* $more:ident: $more_type:ty,)+ })?
+        { $($(#[$about:meta])* $field:ident: $type:ty,)+ }
+    )+) => { $(
         summed! {
-            $(#[$doc])*
+            #[doc = concat!("Sums of [`", stringify!($row), "`] over rows and time; same units.")]
             pub struct $sum {
                 $($(#[$about])* pub $field: <$type as $crate::sample::Cumulative>::Sum,)+
                 $($($(#[$more_doc])* pub $more: $more_type,)+)?
@@ -355,7 +354,7 @@ macro_rules! sums {
                     $($field: $crate::sample::Cumulative::growth(&self.$field, &high.$field),)+
                     $($($more: Default::default(),)+)?
                 };
-                $($(sum.$more = ($compute)(&sum);)+)?
+                $($(sum.$more = $more(&sum);)+)?
                 sum
             }
 
@@ -382,7 +381,7 @@ macro_rules! sums {
                 }
             }
         }
-    };
+    )+ };
 }
 
 pub(crate) use summed;

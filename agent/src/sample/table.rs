@@ -121,6 +121,7 @@ macro_rules! repeat_for_family {
     };
 }
 
+#[cfg(feature = "ebpf")]
 pub(crate) use {for_each_family, repeat_for_family};
 
 #[cfg(test)]

@@ -2,28 +2,11 @@
 
 use netwhy_abi::{CgroupStats, DnsStats, EdgeStats, Failure, Retransmit, Role};
 
-netwhy_abi::edge_stats!(sums! {
-    /// Sums of [`EdgeStats`] over rows and time; same units.
-    Tally {
-        /// Busy jiffies held back by neither window nor buffer: by the network. Computed per read and never below zero,
-        /// because the difference of the three sums may step back, and a counter must not.
-        network_jiffies: u64 = network_jiffies,
-    }
-});
+netwhy_abi::rows!(declare_sums! {});
 
 fn network_jiffies(growth: &Tally) -> u64 {
     growth.busy_jiffies.saturating_sub(growth.rwnd_jiffies).saturating_sub(growth.sndbuf_jiffies)
 }
-
-netwhy_abi::cgroup_stats!(sums! {
-    /// Sums of [`CgroupStats`]; same units.
-    Connects
-});
-
-netwhy_abi::dns_stats!(sums! {
-    /// Sums of [`DnsStats`]; same units.
-    Lookups
-});
 
 impl Lookups {
     /// Lookups that ended, with or without an answer.

@@ -7,7 +7,7 @@ use netwhy_abi::Counter;
 const PROGRAM: LabelDef = label("program", "the agent's kernel programs");
 const MAP: LabelDef = label("map", "the agent's kernel maps");
 
-pub(super) static METRICS: [MetricDef; 35] = [
+pub(super) static METRICS: &[MetricDef] = &[
     MetricDef::gauge(
         "netwhy_agent_build_info",
         "Version of the agent and of the kernel; always 1.",

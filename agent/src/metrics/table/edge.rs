@@ -13,7 +13,7 @@ fn each(s: &Scrape<'_>, mut write: impl FnMut(&str, &Tally) -> fmt::Result) -> f
     s.view.peer_nodes.iter().try_for_each(|p| write(p.node.as_deref().unwrap_or(OTHER), &p.totals))
 }
 
-pub(super) static METRICS: [MetricDef; 6] = [
+pub(super) static METRICS: &[MetricDef] = &[
     MetricDef::histogram(
         "netwhy_edge_rtt_seconds",
         "RTT samples from this Node's Pods to another Node.",

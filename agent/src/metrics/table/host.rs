@@ -11,7 +11,7 @@ use std::fmt;
 const DEVICE: LabelDef = label("device", "interfaces that lead out of the Node, at most 16");
 const DIRECTION: LabelDef = label("direction", "sent, received");
 
-pub(super) static METRICS: [MetricDef; 22] = [
+pub(super) static METRICS: &[MetricDef] = &[
     MetricDef::gauge(
         "netwhy_node_signal_state",
         "Read status per signal group; always 1.",

@@ -3,7 +3,7 @@
 use super::{MetricDef, Rows::Node, label};
 use crate::metrics::emit;
 
-pub(super) static METRICS: [MetricDef; 4] = [
+pub(super) static METRICS: &[MetricDef] = &[
     MetricDef::gauge("netwhy_hint", "Confidence of each firing hint, 0 to 1.", Node(emit::hints)).labels(&[
         label("namespace", "the subject's; absent when the subject is this Node"),
         label("pod", "the subject's; absent when the subject is this Node"),

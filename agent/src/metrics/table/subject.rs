@@ -7,7 +7,7 @@ const PEER: LabelDef = label("peer", "same_node, same_zone, cross_zone, in_clust
 const ROLE: LabelDef = label("role", "client, server");
 const DIRECTION: LabelDef = label("direction", "sent, received");
 
-pub(super) static METRICS: [MetricDef; 22] = [
+pub(super) static METRICS: &[MetricDef] = &[
     MetricDef::histogram(
         "netwhy_tcp_rtt_seconds",
         "Round-trip times measured by the kernel's TCP.",

@@ -4,7 +4,7 @@ use super::{LabelDef, MetricDef, Rows::Node, label};
 
 const WATCH: LabelDef = label("watch", "pods, nodes, events, endpointslices; only those that are on");
 
-pub(super) static METRICS: [MetricDef; 6] = [
+pub(super) static METRICS: &[MetricDef] = &[
     MetricDef::gauge(
         "netwhy_agent_watch_complete",
         "1 once the complete list of a watch was received.",

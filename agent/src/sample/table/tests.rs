@@ -9,15 +9,15 @@ use crate::sample::{
     stored::{restore, store},
     window,
 };
-use netwhy_abi::{Durations, Zero as _, declare_families, memory::Limits, row};
+use netwhy_abi::{Durations, Zero as _, declare_families, declare_rows, memory::Limits};
 
-/// The declaration of a row, as `edge_stats!` is one.
-macro_rules! echo_stats {
-    ($then:ident! { $($with:tt)* }) => {
+/// The declaration of a row, in the form of `netwhy_abi::rows!`.
+macro_rules! echo_rows {
+    ($then:ident! {}) => {
         $then! {
-            { $($with)* }
+            {}
             /// Echoes of one cgroup.
-            EchoStats {
+            EchoStats, 424 bytes, summed as Echoes {
                 /// Times until the echo came.
                 times: Durations,
                 /// Echoes by loudness.
@@ -29,11 +29,8 @@ macro_rules! echo_stats {
     };
 }
 
-echo_stats!(row! { 424 bytes });
-echo_stats!(sums! {
-    /// Sums of [`EchoStats`].
-    Echoes
-});
+echo_rows!(declare_rows! {});
+echo_rows!(declare_sums! {});
 
 declare_families! {
     {}
