@@ -26,11 +26,11 @@ pub use buckets::{BOUNDS_US, BUCKETS, REPLY_BUCKETS, bucket_index, reply_bucket}
 pub use counters::{Counter, Failure, PeerClass, Retransmit, Role};
 pub use dns::{DNS_PORT, Exchange, Outcome};
 pub use duty::{Duty, DutyCycle, HANDSHAKE_DUTY_CYCLE, RTT_DUTY_CYCLE};
-pub use family::{Cgroups, Dns, Drops, Edges, Family, Key, Object, Overflow, RunQueue};
+pub use family::*;
 pub use growth::growth;
 pub use keys::{Control, DropKey, EdgeKey, OverflowKey, PeerPrefix};
 pub use row::{Durations, MIN_SLOTS, Plain, RotatingMin, Zero, min_slot_epoch, min_slot_pack, min_slot_unpack};
 pub use run_queue::RunQueueStats;
 pub use sampling::{SHORT_SOCKET_WEIGHT, Sampling, is_after_pause, is_socket_sampled, is_thinned_out, random_bits};
-pub use stats::{CgroupStats, DnsStats, EdgeStats};
+pub use stats::*;
 pub use walk::WalkSummary;

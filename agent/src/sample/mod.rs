@@ -21,7 +21,7 @@ pub use recording::{Header, Recorder, Recording, RecordingError};
 pub use stored::StoredKey;
 pub use sums::{Cumulative, Sum};
 pub use table::{Counted, Families, Growth, Highest, Read, Rows, Shape, SumOf, Sums, Table};
-pub use tally::{Connects, Lookups, Tally};
+pub use tally::*;
 pub use window::Window;
 
 pub(crate) use sums::summed;

@@ -1,6 +1,6 @@
 //! Sums of kernel rows in user space: of a subject's life, of a window, of an edge.
 
-use netwhy_abi::{CgroupStats, DnsStats, EdgeStats, Failure, Retransmit, Role};
+use netwhy_abi::*;
 
 netwhy_abi::rows!(declare_sums! {});
 

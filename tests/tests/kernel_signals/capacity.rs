@@ -4,7 +4,7 @@ use crate::{
     socket::{Flow, Pair},
     stage::{Options, id, stage},
 };
-use netwhy_abi::{Counter, PeerClass, memory::Limits};
+use netwhy_abi::{Counter, OverflowKey, PeerClass, memory::Limits};
 use std::{
     collections::BTreeSet,
     net::{Ipv4Addr, SocketAddr},
@@ -36,7 +36,7 @@ fn what_does_not_fit_into_the_edge_map_is_summed_by_class() {
         at_server += server;
     }
     watch.read();
-    assert_eq!(watch.edges.len(), 4, "as many as there is room for");
+    assert_eq!(watch.sums().edges.len(), 4, "as many as there is room for");
     assert!(watch.counter(Counter::EdgesFull) > 0);
     assert_eq!(watch.counter(Counter::OverflowFull), 0);
     assert_eq!(Flow::from(watch.of(id(&server))), at_server);
@@ -45,9 +45,9 @@ fn what_does_not_fit_into_the_edge_map_is_summed_by_class() {
     assert_eq!(Flow::from(watch.of(id(&client))), both, "edges and overflow together are exact");
     assert_eq!(watch.of(id(&client)).connects, [16, 0]);
     // The first addresses were near and took the room: all that was far overflowed.
-    let classes: BTreeSet<_> = watch.overflow.keys().filter(|(cgroup, _)| *cgroup == id(&client)).collect();
+    let classes: BTreeSet<_> = watch.sums().overflow.keys().filter(|key| key.cgroup == id(&client)).collect();
     assert_eq!(classes.len(), 2, "{classes:?}");
-    assert_eq!(Flow::from(watch.overflow[&(id(&client), PeerClass::External)].clone()), far);
+    assert_eq!(Flow::from(watch.sums().overflow[&OverflowKey::new(id(&client), PeerClass::External)].clone()), far);
 }
 
 #[test]
@@ -66,5 +66,5 @@ fn samples_that_fit_nowhere_are_counted_as_lost() {
     watch.read();
     assert!(watch.counter(Counter::OverflowFull) > 0, "{:?}", watch.last.counters);
     assert!(watch.counter(Counter::CgroupsFull) > 0, "{:?}", watch.last.counters);
-    assert_eq!((watch.edges.len(), watch.overflow.len()), (1, 2));
+    assert_eq!((watch.sums().edges.len(), watch.sums().overflow.len()), (1, 2));
 }

@@ -70,7 +70,7 @@ fn completed_handshakes_are_counted_once_at_each_end() {
     assert_eq!(crate::mib::read(stage.node("a"), "Tcp", "ActiveOpens"), 25);
     assert_eq!(crate::mib::read(stage.node("b"), "Tcp", "PassiveOpens"), 25);
     failures(&watch.all(), &[]);
-    let (at_client, at_server) = (&watch.connects[&id(&client)], &watch.connects[&id(&server)]);
+    let (at_client, at_server) = (&watch.sums().cgroups[&id(&client)], &watch.sums().cgroups[&id(&server)]);
     assert_eq!(at_client.durations[Role::Client as usize].count(), 25, "each with a duration");
     assert_eq!(at_server.durations[Role::Server as usize].count(), 25, "each with a duration");
 }

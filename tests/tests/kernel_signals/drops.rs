@@ -41,8 +41,9 @@ fn packets_that_netfilter_drops_on_their_way_out_belong_to_their_sockets_cgroup(
     a.nft("delete table ip out").unwrap();
     pair.server.read_exact(&mut [0; 100]).unwrap();
     watch.read();
-    let counted = |cgroup| watch.drops.get(&DropKey { cgroup, reason: reason as u32, pad: 0 }).copied().unwrap_or(0);
+    let counted =
+        |cgroup| watch.sums().drops.get(&DropKey { cgroup, reason: reason as u32, pad: 0 }).copied().unwrap_or(0);
     // Between the listing and the deletion one more may have fallen.
-    assert!((dropped..=dropped + 1).contains(&counted(id(&client))), "{dropped} against {:?}", watch.drops);
+    assert!((dropped..=dropped + 1).contains(&counted(id(&client))), "{dropped} against {:?}", watch.sums().drops);
     assert_eq!((counted(id(&other)), counted(id(&server))), (0, 0));
 }

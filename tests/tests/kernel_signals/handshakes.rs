@@ -20,7 +20,7 @@ fn a_handshake_takes_the_path_and_one_second_more_for_a_lost_syn() {
     let _path = stage.lab.delay(&b, &["--delay-ms", "10"]).unwrap();
     let quick = Pair::open(&stage, &client, &listener, to);
     watch.read();
-    let role = |role: Role, pod| watch.connects[&id(pod)].durations[role as usize].clone();
+    let role = |role: Role, pod| watch.sums().cgroups[&id(pod)].durations[role as usize].clone();
     let (at_client, at_server) = (role(Role::Client, &client), role(Role::Server, &server));
     for (end, histogram) in [("client", &at_client), ("server", &at_server)] {
         assert_eq!(histogram.count(), 1, "{end}");
@@ -35,7 +35,7 @@ fn a_handshake_takes_the_path_and_one_second_more_for_a_lost_syn() {
         Pair::of(connecting.join().unwrap(), &listener)
     });
     watch.read();
-    let role = |role: Role, pod| watch.connects[&id(pod)].durations[role as usize].clone();
+    let role = |role: Role, pod| watch.sums().cgroups[&id(pod)].durations[role as usize].clone();
     let us = role(Role::Client, &client).sum_us - at_client.sum_us;
     assert!((1_000_000..1_300_000).contains(&us), "{us} µs with one SYN lost");
     let us = role(Role::Server, &server).sum_us - at_server.sum_us;

@@ -41,7 +41,7 @@ fn drops(stage: &Stage, watch: &mut Watch, server: &Pod) -> (u64, u64) {
         watch.read();
         let after = mib::read(stage.node("b"), "TcpExt", "ListenDrops");
         if before == after {
-            return (after, watch.connects.get(&id(server)).map_or(0, |connects| connects.accept_drops));
+            return (after, watch.sums().cgroups.get(&id(server)).map_or(0, |connects| connects.accept_drops));
         }
         before = after;
     }
@@ -55,7 +55,7 @@ fn connections_turned_away_equal_the_kernels_listen_drops() {
     let (listener, clients) = overflow(&stage, &client, &server);
     let (kernel, counted) = drops(&stage, &mut watch, &server);
     assert_eq!(counted, kernel);
-    assert!(watch.connects[&id(&server)].accept_full >= 1, "the walk found the queue full");
+    assert!(watch.sums().cgroups[&id(&server)].accept_full >= 1, "the walk found the queue full");
     assert_eq!(mib::read(stage.node("b"), "TcpExt", "ListenOverflows"), kernel, "nothing else was turned away");
     // Drops after the last walk are counted when the listener closes.
     let more = knock(&stage, &client, stage.address(&server, &listener), 5);

@@ -48,7 +48,7 @@ fn schedstat(program: &Program) -> (u64, u64) {
 /// Waits of a Pod (ns), and their number.
 fn counted(watch: &mut Watch, pod: &Pod) -> (u64, u64) {
     watch.read();
-    let waits = watch.run_queue.get(&id(pod)).cloned().unwrap_or_default();
+    let waits = watch.sums().run_queue.get(&id(pod)).cloned().unwrap_or_default();
     (waits.sum_us * 1_000, waits.count())
 }
 
@@ -121,5 +121,5 @@ fn without_pressure_no_wait_is_measured() {
     // Longer than pressure must last before the probe is attached.
     thread::sleep(Duration::from_secs(7));
     watch.read();
-    assert!(watch.run_queue.is_empty());
+    assert!(watch.sums().run_queue.is_empty());
 }

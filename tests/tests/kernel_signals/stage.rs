@@ -1,16 +1,14 @@
 //! A laboratory with the test's own sockets in it, and an agent that looks at it.
 
-use netwhy_abi::{Counter, DropKey, EdgeKey, PeerClass, memory::Limits};
+use netwhy_abi::{Counter, EdgeKey, PeerClass, memory::Limits};
 use netwhy_agent::{
     kernel::{KernelSource, Loaded, Mode, Settings, SourceSettings, Subtree},
-    sample::{CgroupFacts, Connects, Histogram, Ledger, Lookups, SampleSource as _, Snapshot, Tally},
+    sample::{CgroupFacts, Families, Ledger, Lookups, SampleSource as _, Snapshot, Sums, Tally, Window},
 };
 use netwhy_tests::lab::{Lab, Node, Pod, missing_tools};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::{
-    collections::HashMap,
     fs::{self, File},
-    hash::Hash,
     io,
     net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
     os::{fd::AsFd as _, unix::fs::MetadataExt as _},
@@ -251,12 +249,8 @@ type Facts = fn(Duration, &[u64]) -> Vec<CgroupFacts>;
 pub(crate) struct Watch {
     pub(crate) source: KernelSource<Facts>,
     pub(crate) ledger: Ledger,
-    pub(crate) edges: HashMap<EdgeKey, Tally>,
-    pub(crate) overflow: HashMap<(u64, PeerClass), Tally>,
-    pub(crate) connects: HashMap<u64, Connects>,
-    pub(crate) drops: HashMap<DropKey, u64>,
-    pub(crate) lookups: HashMap<EdgeKey, Lookups>,
-    pub(crate) run_queue: HashMap<u64, Histogram>,
+    /// Everything since the start: a window that nothing leaves.
+    window: Window,
     pub(crate) last: Snapshot,
 }
 
@@ -271,30 +265,18 @@ impl Watch {
             edge_idle: Duration::from_secs(3600),
         };
         let source = KernelSource::new(loaded, options.facts, pace).unwrap();
-        Self {
-            source,
-            ledger: Ledger::default(),
-            edges: HashMap::new(),
-            overflow: HashMap::new(),
-            connects: HashMap::new(),
-            drops: HashMap::new(),
-            lookups: HashMap::new(),
-            run_queue: HashMap::new(),
-            last: Snapshot::default(),
-        }
+        Self { source, ledger: Ledger::default(), window: Window::new(Duration::MAX), last: Snapshot::default() }
     }
 
     /// Takes a snapshot and adds what it brings.
     pub(crate) fn read(&mut self) {
         self.last = self.source.sample().unwrap().unwrap();
-        let growth = self.ledger.take(&self.last).growth;
-        add_all(&mut self.edges, growth.edges, Tally::add);
-        let overflow = growth.overflow.into_iter().map(|(key, tally)| ((key.cgroup, key.peer_class()), tally));
-        add_all(&mut self.overflow, overflow, Tally::add);
-        add_all(&mut self.connects, growth.cgroups, Connects::add);
-        add_all(&mut self.drops, growth.drops, |sum, n| *sum += n);
-        add_all(&mut self.lookups, growth.dns, Lookups::add);
-        add_all(&mut self.run_queue, growth.run_queue, Histogram::add);
+        self.window.push(self.ledger.take(&self.last));
+    }
+
+    /// Sums of every family's rows.
+    pub(crate) fn sums(&self) -> &Families<Sums> {
+        self.window.sums()
     }
 
     /// Programs that the kernel left out at times because they were running on that CPU already: what explains a count that
@@ -306,33 +288,34 @@ impl Watch {
 
     /// Everything of one cgroup.
     pub(crate) fn of(&self, cgroup: u64) -> Tally {
-        let mut sum = Tally::default();
-        self.edges.iter().filter(|(key, _)| key.cgroup == cgroup).for_each(|(_, tally)| sum.add(tally));
-        self.overflow.iter().filter(|((id, _), _)| *id == cgroup).for_each(|(_, tally)| sum.add(tally));
+        let (mut sum, sums) = (Tally::default(), self.sums());
+        sums.edges.iter().filter(|(key, _)| key.cgroup == cgroup).for_each(|(_, tally)| sum.add(tally));
+        sums.overflow.iter().filter(|(key, _)| key.cgroup == cgroup).for_each(|(_, tally)| sum.add(tally));
         sum
     }
 
     /// Everything.
     pub(crate) fn all(&self) -> Tally {
-        let mut sum = Tally::default();
-        self.edges.values().chain(self.overflow.values()).for_each(|tally| sum.add(tally));
+        let (mut sum, sums) = (Tally::default(), self.sums());
+        sums.edges.values().chain(sums.overflow.values()).for_each(|tally| sum.add(tally));
         sum
     }
 
     /// The counters of one edge.
     pub(crate) fn edge(&self, cgroup: u64, peer: IpAddr) -> Tally {
-        self.edges.get(&edge_key(cgroup, peer)).cloned().unwrap_or_default()
+        self.sums().edges.get(&edge_key(cgroup, peer)).cloned().unwrap_or_default()
     }
 
     /// DNS lookups of one cgroup at one server.
     pub(crate) fn lookups(&self, cgroup: u64, server: IpAddr) -> Lookups {
-        self.lookups.get(&edge_key(cgroup, server)).cloned().unwrap_or_default()
+        self.sums().dns.get(&edge_key(cgroup, server)).cloned().unwrap_or_default()
     }
 
     /// cgroups that anything was counted for, in order.
     pub(crate) fn cgroups(&self) -> Vec<u64> {
-        let rows = self.edges.keys().map(|key| key.cgroup).chain(self.overflow.keys().map(|(id, _)| *id));
-        let mut ids: Vec<u64> = rows.chain(self.connects.keys().copied()).collect();
+        let sums = self.sums();
+        let rows = sums.edges.keys().map(|key| key.cgroup).chain(sums.overflow.keys().map(|key| key.cgroup));
+        let mut ids: Vec<u64> = rows.chain(sums.cgroups.keys().copied()).collect();
         ids.sort_unstable();
         ids.dedup();
         ids
@@ -370,14 +353,4 @@ pub(crate) fn edge_key(cgroup: u64, peer: IpAddr) -> EdgeKey {
         IpAddr::V6(v6) => v6,
     };
     EdgeKey { cgroup, addr: addr.octets() }
-}
-
-fn add_all<K: Hash + Eq, V: Default>(
-    sums: &mut HashMap<K, V>,
-    news: impl IntoIterator<Item = (K, V)>,
-    add: impl Fn(&mut V, &V),
-) {
-    for (key, value) in news {
-        add(sums.entry(key).or_default(), &value);
-    }
 }
