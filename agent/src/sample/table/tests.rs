@@ -9,7 +9,7 @@ use crate::sample::{
     stored::{restore, store},
     window,
 };
-use netwhy_abi::{Durations, Zero as _, declare_families, declare_rows, memory::Limits};
+use netwhy_abi::{Durations, declare_families, declare_rows, memory::Limits};
 
 /// The declaration of a row, in the form of `netwhy_abi::rows!`.
 macro_rules! echo_rows {
