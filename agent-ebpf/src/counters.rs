@@ -100,7 +100,7 @@ impl PeerClass {
 }
 
 labelled! {
-    /// What the kernel programs count about themselves; indices of the `COUNTERS` map.
+    /// The kernel programs' counters about themselves; indices of the `COUNTERS` map.
     u32 Counter {
         /// An edge did not fit into its map; the sample went to the (cgroup, peer class) row.
         EdgesFull = "edges_full",

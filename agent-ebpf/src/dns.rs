@@ -1,7 +1,7 @@
 //! DNS lookups over UDP, as the socket under a resolver shows them: counters of one (cgroup, server), and the state of
 //! one socket between its first query and its end.
 //!
-//! What is timed is the lookup as its resolver waits for it, not single messages: from the first query to the last
+//! The lookup is timed as its resolver waits for it, not as single messages: from the first query to the last
 //! reply, so that one lost answer among several (the AAAA beside the A, say) shows as the wait that it causes.
 
 /// The port of DNS servers.

@@ -38,11 +38,11 @@ static DNS: Table<Dns, 1> = HashMap::new();
 /// Address prefix → peer class; several per Node of a large cluster.
 #[btf_map]
 static PEERS: LpmTrie<[u8; 16], u32, 16384> = LpmTrie::new();
-/// What was counted of each socket so far; lives and dies with the socket.
+/// The state of each socket; lives and dies with the socket.
 #[btf_map]
 static SOCKETS: SkStorage<SocketState> = SkStorage::new();
 /// DNS lookups under way, by socket cookie; taken out when the socket ends. A hash that refuses, not one that evicts:
-/// what does not fit is counted.
+/// lookups that do not fit are counted.
 #[btf_map]
 static LOOKUPS: HashMap<u64, Lookup, 1, ON_DEMAND> = HashMap::new();
 /// The programs' own counters.

@@ -1,4 +1,4 @@
-//! What a walk over the live sockets reports.
+//! The report of a walk over the live sockets.
 
 /// Written once at the end of a walk (`iter/task_file`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

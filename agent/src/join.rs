@@ -17,7 +17,7 @@ use std::{
 
 /// How long samples wait for their cgroup's name.
 const PENDING: Duration = Duration::from_secs(30);
-/// What [`EdgeView::recent`] covers.
+/// Time that [`EdgeView::recent`] covers.
 const RECENT: Duration = Duration::from_secs(3);
 /// cgroups whose samples wait at most (≈ 2 kB each); beyond it those that waited longest are given up.
 const MAX_PENDING: usize = 4096;
@@ -68,7 +68,7 @@ struct Owner {
     cpu_weight: Option<u64>,
 }
 
-/// What is known of one subject.
+/// One subject: its sums, control files and Pod.
 #[derive(Default)]
 struct Subject {
     sums: SubjectSums,
@@ -208,7 +208,7 @@ impl Join {
         }
     }
 
-    /// What an address stands for to a cgroup: what the kernel translates it to, where that is one thing.
+    /// The peer behind an address, for one cgroup: the backend that the kernel translates to, if there is one.
     fn peer_of(&self, cgroup: u64, addr: Ipv6Addr) -> Peer {
         let subject = self.owners.get(&cgroup).and_then(|owner| self.subjects.get(&owner.subject));
         let clients = subject.and_then(|sums| sums.pod.as_ref()).into_iter().flat_map(|pod| &pod.addresses);
@@ -221,7 +221,7 @@ impl Join {
         }
     }
 
-    /// What an address stands for: one of this Node's Pods, else what the peers' table says.
+    /// The peer behind an address: one of this Node's Pods, else an entry of the peer table.
     fn peer(&self, addr: Ipv6Addr) -> Peer {
         let pod = self.pods.as_ref().and_then(|pods| pods.by_address(addr.to_canonical()));
         match pod {
@@ -236,7 +236,7 @@ impl Join {
         }
     }
 
-    /// Adds a frame to its subjects' sums; what has no name yet waits.
+    /// Adds a frame to its subjects' sums; samples without a name wait.
     fn add(&mut self, frame: &Frame) {
         let (at, growth) = (frame.at, &frame.growth);
         for (key, tally) in &growth.edges {
@@ -264,7 +264,7 @@ impl Join {
         for (cgroup, facts) in &frame.facts {
             let top = tops.contains(cgroup);
             let over = |owner: &Owner| self.is_over(&owner.subject) && !self.subjects.contains_key(&owner.subject);
-            // What only a directory says is no reason to bring a Pod back.
+            // A directory alone does not bring a Pod back.
             if self.owners.get(cgroup).is_some_and(over) {
                 continue;
             }

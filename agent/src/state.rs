@@ -39,7 +39,7 @@ pub struct NodeView {
     pub peer_nodes: Vec<PeerNodeView>,
     /// The Node's own signals. `None`: not read.
     pub host: Option<HostView>,
-    /// What used the CPUs in the window, most first, of a bounded number: also units that are no subjects here.
+    /// CPU users of the window, most first, a bounded number: also units that are no subjects here.
     pub cpu_users: Vec<CpuUser>,
     /// Firing and recently resolved hints.
     pub hints: Vec<api::Hint>,
@@ -85,7 +85,7 @@ pub enum SubjectKind {
 pub struct SubjectView {
     /// Who.
     pub id: SubjectId,
-    /// What the API server says of it. `None`: no Pod, or without Kubernetes.
+    /// The Pod, from the API server. `None`: no Pod, or without Kubernetes.
     pub pod: Option<Arc<PodInfo>>,
     /// Paths of its living cgroups.
     pub cgroups: Vec<String>,
@@ -182,7 +182,7 @@ pub struct EdgeView {
     pub peer: Ipv6Addr,
     /// How far away it is.
     pub class: PeerClass,
-    /// What the address is.
+    /// Kind of the address.
     pub kind: PeerKind,
     /// The Node that it is on. `None`: not known, or outside.
     pub peer_node: Option<Arc<str>>,
@@ -192,11 +192,11 @@ pub struct EdgeView {
     pub peer_zone: Option<Arc<str>>,
     /// Sums over the window.
     pub window: Tally,
-    /// Sums over its last 3 s, without a minimum: what changed a moment ago shows here first.
+    /// Sums over its last 3 s, without a minimum. Recent changes show here first.
     pub recent: Tally,
     /// The peer acknowledged or sent data, or shook hands, within the last tick.
     pub answered: bool,
-    /// What is normal for it.
+    /// Its normal values.
     pub usual: Usual,
 }
 
@@ -262,9 +262,9 @@ pub struct PeerNodeView {
 /// The Node's own signals.
 #[derive(Clone, Debug, Default)]
 pub struct HostView {
-    /// What reading each group came to.
+    /// Read status per signal group.
     pub states: BTreeMap<Group, State>,
-    /// Counters. What is not here is not offered, or not there.
+    /// Counters. Missing ones are not offered, or absent.
     pub counters: BTreeMap<HostKey, HostCount>,
     /// Values of now.
     pub gauges: BTreeMap<(Gauge, Option<Arc<str>>), u64>,
@@ -306,7 +306,7 @@ impl HostView {
     }
 }
 
-/// What used CPU time.
+/// A user of CPU time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CpuUser {
     /// Who: a Pod, or a unit or cgroup that holds no Pod.

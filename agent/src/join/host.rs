@@ -1,4 +1,4 @@
-//! What the Node itself says, and who uses its CPUs.
+//! The Node's own signals, and who uses its CPUs.
 
 use super::{Join, Owner};
 use crate::{

@@ -1,4 +1,4 @@
-//! The view that is published: what was counted so far, and what the window holds.
+//! The published view: sums since the start and over the window.
 
 use super::{Join, Owner, RECENT, Subject, is_shown, own};
 use crate::{

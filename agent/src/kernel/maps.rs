@@ -56,7 +56,7 @@ impl Loaded {
     /// Asks the kernel once for all that a snapshot asks: rows, counters, a change, a walk (whose file is made, not read).
     ///
     /// # Errors
-    /// What the kernel refused.
+    /// The kernel refused something.
     pub fn check(&mut self) -> anyhow::Result<()> {
         self.read(&mut Families::default())?;
         self.counters()?;

@@ -22,7 +22,7 @@ pub struct WalkStats {
     pub sockets: u64,
     /// Of these, listening.
     pub listeners: u64,
-    /// What the last one took, s.
+    /// Duration of the last one, s.
     pub seconds: f64,
     /// All walks together, s.
     pub total_seconds: f64,

@@ -37,7 +37,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-/// What is exported, and how much.
+/// Options of the export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MetricsOptions {
     /// Every bound of the kernel's RTT histogram (97) instead of 17.

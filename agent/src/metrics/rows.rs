@@ -1,4 +1,4 @@
-//! One row per subject, bounded: what would exceed the series limit is summed up in the row `~other`.
+//! One row per subject, bounded: subjects beyond the series limit are summed up in the row `~other`.
 
 use super::{
     MetricsOptions,

@@ -1,4 +1,4 @@
-//! One scrape: what is computed once before the table is walked.
+//! One scrape: values that are computed once, before the table is walked.
 
 use super::{
     AgentStats, METRICS, MetricsOptions,
@@ -22,7 +22,7 @@ use std::{
     sync::Arc,
 };
 
-/// What stands in a label where there is an address.
+/// Label value that replaces an address.
 const ADDRESS: &str = "~address";
 
 /// Labels of one hint, in the order of the declaration.
@@ -34,11 +34,11 @@ pub(super) struct ViewCollector {
     pub(super) view: Arc<NodeView>,
     pub(super) agent: Arc<AgentStats>,
     pub(super) options: MetricsOptions,
-    /// What is known of the subjects, which are then left to [`Scrape::append_subjects`]. `None`: writes all.
+    /// Summary of the subjects, which are then left to [`Scrape::append_subjects`]. `None`: writes all.
     pub(super) subjects: Option<Summary>,
 }
 
-/// What a scrape tells about its own subjects.
+/// A scrape's figures about itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Summary {
     /// Subjects that were summed up in `~other`.
@@ -75,7 +75,7 @@ fn describe<'s>(metric: &MetricDef, encoder: &'s mut DescriptorEncoder<'_>) -> R
     encoder.encode_descriptor(name, metric.help, unit, metric.kind.metric_type())
 }
 
-/// What the table's functions read.
+/// Input of the table's functions.
 pub(super) struct Scrape<'a> {
     pub(super) view: &'a NodeView,
     pub(super) agent: &'a AgentStats,

@@ -1,4 +1,4 @@
-//! What the Node itself says: pressure, interfaces, queues, connection tracking, TCP's own counters.
+//! The Node's own signals: pressure, interfaces, queues, connection tracking, TCP's own counters.
 
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
@@ -7,9 +7,9 @@ use std::{collections::BTreeMap, sync::Arc};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostSample {
-    /// What reading each group came to. A group that is not here was not tried.
+    /// Read status per signal group. A group that is not here was not tried.
     pub states: BTreeMap<Group, State>,
-    /// Cumulative counters, older than the agent. What did not change since the previous sample may be left out.
+    /// Cumulative counters, older than the agent. Unchanged counters may be left out.
     pub counters: Vec<(Signal, Option<Arc<str>>, u64)>,
     /// Values of now.
     pub gauges: Vec<(Gauge, Option<Arc<str>>, u64)>,
@@ -17,7 +17,7 @@ pub struct HostSample {
     pub devices: Vec<Device>,
 }
 
-/// What reading a group of signals came to: absent, unsupported, broken and (a measured) zero are four different things.
+/// Read status of a signal group. Absent, unsupported, broken and a measured zero are four different things.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state", content = "why")]
 pub enum State {
@@ -124,7 +124,7 @@ pub enum Group {
     Ports,
     /// Interfaces that lead out of the Node.
     Devices,
-    /// What the drivers say through ethtool.
+    /// Driver statistics from ethtool.
     Ethtool,
     /// Queue disciplines of these interfaces.
     Qdiscs,
@@ -329,7 +329,7 @@ pub(super) struct HostLedger {
 }
 
 impl HostLedger {
-    /// What a sample adds. A counter counts from its first reading, since it may be older than the agent; so does one of
+    /// Growth since the previous sample. A counter counts from its first reading, since it may be older than the agent; so does one of
     /// a device that took the place of another. CPUs are summed up, and named where packets were dropped or left waiting.
     pub(super) fn take(&mut self, sample: &HostSample) -> Vec<(HostKey, u64)> {
         let devices: BTreeMap<Arc<str>, u32> = sample.devices.iter().map(|d| (d.name.clone(), d.index)).collect();

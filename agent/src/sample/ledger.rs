@@ -1,4 +1,4 @@
-//! From cumulative snapshots to what happened between them.
+//! From cumulative snapshots to their growth.
 
 use super::{
     CgroupFacts, Counted, CpuStat, Cumulative as _, Families, Growth, Highest, HostKey, Pressure, Rows, Snapshot,
@@ -13,7 +13,7 @@ use std::{
 /// Slots of the rotating minimum that count as the window, besides the current one: 8.6 … 12.9 s.
 const MIN_BACK: u32 = 2;
 
-/// What happened between two snapshots.
+/// Growth between two snapshots.
 #[derive(Clone, Debug, Default)]
 pub struct Frame {
     /// Time of the newer one, monotonic.
@@ -56,7 +56,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Takes the next snapshot and returns what it adds.
+    /// Takes the next snapshot and returns its growth.
     ///
     /// Kernel rows begin at zero when the agent attaches, so all that they hold is news. Control files are older than
     /// the agent: the first snapshot is their base; a cgroup that appears later begins at zero.

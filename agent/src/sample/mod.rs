@@ -1,4 +1,4 @@
-//! One read of everything that is counted, and what becomes of many such reads.
+//! Snapshots of everything that is counted, their growth, windows and recordings.
 
 #[macro_use]
 mod sums;
@@ -61,7 +61,7 @@ pub struct Snapshot {
     pub host: Option<HostSample>,
 }
 
-/// What the cgroup file system says about one cgroup.
+/// One cgroup's path and control files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CgroupFacts {
     /// cgroup v2 id (inode number).

@@ -14,7 +14,7 @@ use std::{
 /// Version of the format. Version 1 is read too: its rows had other names. Other versions are refused.
 const FORMAT: u32 = 2;
 
-/// What a replay needs to know besides the snapshots.
+/// Facts that a replay needs besides the snapshots.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     /// Format version.
@@ -40,7 +40,7 @@ pub enum RecordingError {
     Io {
         /// The file.
         file: String,
-        /// What the system said.
+        /// The system's error.
         error: std::io::Error,
     },
     /// Not a recording, or one of another version.
@@ -48,7 +48,7 @@ pub enum RecordingError {
     Header {
         /// The file.
         file: String,
-        /// What is wrong.
+        /// The reason.
         what: String,
     },
     /// A damaged line.
@@ -58,7 +58,7 @@ pub enum RecordingError {
         file: String,
         /// Line number, from 1.
         line: usize,
-        /// What is wrong.
+        /// The reason.
         what: String,
     },
     /// The end is missing.

@@ -1,4 +1,4 @@
-//! Arithmetic of the kernel's rows: what grew between two reads, and sums of that.
+//! Arithmetic of the kernel's rows: growth between two reads, and sums of growth.
 //!
 //! The arithmetic of each field type is defined once here. `declare_sums!` applies it to all fields of a row, so that a
 //! counter added to the declaration is added, subtracted, recorded and restored without further code.
@@ -22,10 +22,10 @@ pub trait Sum: Clone + Debug + Default {
 
 /// A value that the kernel counts up: a row, or one of its fields.
 pub trait Cumulative: Copy + Eq + Zero {
-    /// What its growth sums to.
+    /// The type of its growth.
     type Sum: Sum;
 
-    /// What was counted since `high`, the highest values of all reads before. Never negative: where two CPUs count one
+    /// Growth since `high`, the highest values of all reads before. Never negative: where two CPUs count one
     /// socket at once, a value may step back for a moment, and the next read makes up for it.
     fn growth(&self, high: &Self) -> Self::Sum;
 
@@ -35,7 +35,7 @@ pub trait Cumulative: Copy + Eq + Zero {
     /// The value in a recording. `None` when it is zero.
     fn store(&self) -> Option<Value>;
 
-    /// Reads what [`store`](Self::store) wrote. What an older recording does not know is zero.
+    /// Reads what [`store`](Self::store) wrote. Values that an older recording lacks are zero.
     ///
     /// # Errors
     /// The reason why it is no such value.

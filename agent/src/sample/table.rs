@@ -24,7 +24,7 @@ pub trait Table: Counted {
 /// Growth of a family's row.
 pub type SumOf<F> = <<F as Family>::Row as Cumulative>::Sum;
 
-/// What is held of each family.
+/// The type of each family's field.
 pub trait Shape: Clone + Debug + Default {
     /// The type of one family's field.
     type Of<F: Counted>: Clone + Debug + Default;
