@@ -13,8 +13,9 @@ mod views;
 use clap::Parser;
 use front::{Fleet, Member};
 use netwhy_agent::{
+    api::AgentStats,
     http::{self, Shared},
-    metrics::{AgentStats, MetricsOptions},
+    metrics::MetricsOptions,
 };
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -64,7 +65,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         views.push((view.0, agent.0, options.0));
         let listener = listener.into_std()?;
         tokio::spawn(async move {
-            if let Err(error) = http::serve(listener, shared, std::future::pending()).await {
+            if let Err(error) = http::serve(http::Limits::default(), listener, shared, std::future::pending()).await {
                 eprintln!("agent {number}: {error:#}");
             }
         });

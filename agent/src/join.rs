@@ -1,9 +1,10 @@
 //! Joins what the kernel counted per cgroup with who the cgroups are. Pure: names come in as facts.
 
 use crate::{
+    api::PodInfo,
     cgroup::{Owner as CgroupOwner, owner},
     peers::{Peer, PeerKind, PeerTable, Translations, mapped},
-    pods::{PodIndex, PodInfo},
+    pods::PodIndex,
     sample::{CgroupFacts, FactsDelta, Frame, HostKey, Ledger, Snapshot, Tally, Window},
     state::{NodeView, SubjectId, SubjectKind, SubjectSums},
 };

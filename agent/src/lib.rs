@@ -11,11 +11,13 @@
 //! `sample`, `join`, `hints` and `blame` read no clock, no file and no environment: what they need comes as arguments, so that
 //! a recording replays to the same answer. Only `pods`, `peers`, `publish` and `plugin` speak to an API server.
 
+pub mod api;
 pub mod config;
 #[cfg(feature = "ebpf")]
 pub mod kernel;
 pub mod cgroup;
 pub mod node;
+pub mod kube;
 pub mod peers;
 pub mod pods;
 pub mod sample;
@@ -26,9 +28,9 @@ pub mod blame;
 pub mod pipeline;
 #[cfg(feature = "ebpf")]
 pub mod tick;
-pub mod api;
 pub mod metrics;
 pub mod dashboards;
+pub mod responses;
 pub mod http;
 pub mod publish;
 pub mod plugin;

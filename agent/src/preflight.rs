@@ -1,10 +1,11 @@
 //! `preflight`: checks the kernel, the permissions and the mounts that netwhy needs, with a remedy for each problem.
 
 use crate::{
+    api::{ProbeState, ProbeStatus, Refusal},
     app,
     cgroup::Mounts,
     config::{Config, Exit, cli::Cli, cli::ReportFormat},
-    kernel::{self, KernelTypes, ProbeState, ProbeStatus, Refusal},
+    kernel::{self, KernelTypes},
     node::HostReader,
 };
 use serde::Serialize;
@@ -262,10 +263,10 @@ fn memory(config: &Config) -> Check {
 }
 
 fn port(config: &Config) -> Check {
-    match std::net::TcpListener::bind(config.http.listen) {
-        Ok(_) => check("listener", Verdict::Ok, config.http.listen.to_string(), ""),
+    match std::net::TcpListener::bind(config.http.listen()) {
+        Ok(_) => check("listener", Verdict::Ok, config.http.listen().to_string(), ""),
         Err(error) => {
-            let found = format!("{}: {error}", config.http.listen);
+            let found = format!("{}: {error}", config.http.listen());
             check(
                 "listener",
                 Verdict::Degraded,

@@ -4,7 +4,7 @@
 //! kernel.unprivileged_bpf_disabled behaviour`) their owner may use them without a capability. An attacker who takes
 //! over the agent later can then neither load a program nor trace anything.
 
-use crate::metrics::Privileges;
+use crate::api::Privileges;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
 /// Capabilities that only loading and attaching need, with their names.

@@ -1,8 +1,9 @@
 //! The same join, hints and metrics over a recording, the same every time.
 
 use crate::{
+    api::AgentStats,
     config::{Config, cli::ReplayFormat},
-    metrics::{AgentStats, Format, MetricsOptions, encode},
+    metrics::{Format, MetricsOptions, encode},
     peers::{Peer, PeerKind, PeerTable},
     pipeline::Pipeline,
     sample::{Header, Recording, RecordingError, SampleSource as _},
@@ -42,7 +43,7 @@ pub fn replay(mut recording: Recording, config: &Config) -> anyhow::Result<Repla
     let mut out = Replayed { view: Arc::default(), changes: Vec::new(), snapshots: 0 };
     let mut begin = None;
     while let Some(snapshot) = recording.sample()? {
-        let (view, _) = pipeline.take(&snapshot);
+        let view = pipeline.take(&snapshot);
         let since = view.at.saturating_sub(*begin.get_or_insert(view.at));
         for hint in &view.hints {
             let before = out.view.hints.iter().find(|h| h.id == hint.id).map(|h| h.state);
@@ -82,8 +83,8 @@ pub fn render(replayed: &Replayed, format: ReplayFormat) -> anyhow::Result<Strin
             let json = serde_json::json!({
                 "snapshots": replayed.snapshots,
                 "changes": changes,
-                "pods": crate::http::json::pods(&replayed.view, |_| true),
-                "edges": crate::http::json::edges(&replayed.view, |_| true),
+                "pods": crate::responses::pods(&replayed.view, |_| true),
+                "edges": crate::responses::edges(&replayed.view, |_| true),
             });
             Ok(format!("{}\n", serde_json::to_string_pretty(&json)?))
         }

@@ -1,9 +1,12 @@
 //! The published view of this Node: one writer (the tick) makes it, everyone else reads the latest `Arc`.
 
+mod drop_reasons;
+
+pub use drop_reasons::DropReasons;
+
 use crate::{
-    api,
+    api::{self, PodInfo},
     peers::PeerKind,
-    pods::PodInfo,
     sample::{
         Connects, CpuStat, Device, Gauge, Group, Histogram, HostKey, Lookups, Pressure, Signal, State, Tally, summed,
     },

@@ -1,125 +1,86 @@
-//! The tick: one thread reads the kernel, joins, judges and publishes. The only writer of the view.
+//! The tick: one thread reads the kernel, joins, judges and publishes. It is the only writer of the view.
 
 use crate::{
-    app::Source,
-    config::Config,
-    kernel::{self, ProbeState as State},
-    metrics::{
-        AgentStats, ChurnWatch, ConfigReloads, MapFill, Privileges, ProbeState, ProbeVerdict, ProcessStats, ProgramRun,
-        RttWatch, StageTime, TickStats, WalkStats,
-    },
-    peers::{Peers, Translations},
-    pipeline::{Pipeline, peer_table},
+    api::{AgentStats, ConfigReloads, Privileges, ProcessStats, StageTime, TickStats},
+    config::{Config, ReloadCounters},
+    kernel::{self, KernelSource},
+    peers::{Peers, Translations, peer_table},
+    pipeline::Pipeline,
     pods::Pods,
-    sample::SampleSource as _,
+    sample::{CgroupFacts, SampleSource as _},
     state::NodeView,
     tasks::Stopped,
 };
 use std::{
     net::Ipv6Addr,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 use tokio::sync::watch;
 
-/// Ticks between two looks at what is dear to ask for: program statistics.
-const RARELY: u64 = 10;
-/// From the first tick to the second.
-const FIRST: Duration = Duration::from_millis(200);
+/// Program statistics are expensive to read: they are read once in this many ticks.
+const PROGRAM_STATS_EVERY: u64 = 10;
+/// Time from the first tick to the second. The second completes the first window, and the agent is ready.
+const FIRST_INTERVAL: Duration = Duration::from_millis(200);
+/// Longest sleep before the thread checks whether it must stop.
+const STOP_CHECK: Duration = Duration::from_millis(100);
+/// Stages of a tick, in their order.
+const STAGES: [&str; 4] = ["read", "join", "hints", "publish"];
 
-/// Readings of the configuration file.
-#[derive(Debug, Default)]
-pub struct Reloads {
-    /// Taken over.
-    pub ok: AtomicU64,
-    /// Refused.
-    pub failed: AtomicU64,
-}
+/// Reads the cgroup files at a monotonic time: of the given cgroups, and of all that exist.
+pub type CgroupFactsFn = Box<dyn FnMut(Duration, &[u64]) -> Vec<CgroupFacts> + Send>;
 
-/// A configuration file and its bytes when last read.
-#[derive(Debug)]
-pub struct Watched {
-    path: PathBuf,
-    bytes: Vec<u8>,
-    unreadable: bool,
-}
+/// A source of snapshots over this machine's kernel.
+pub type Source = KernelSource<CgroupFactsFn>;
 
-impl Watched {
-    /// A file that was just read.
-    pub fn new(path: PathBuf, bytes: Vec<u8>) -> Self {
-        Self { path, bytes, unreadable: false }
-    }
-
-    /// Reads the file again if its bytes changed. `None`: they did not. `Err`: mistakes, one a line; each state of the
-    /// file is reported once.
-    pub fn changed(&mut self) -> Option<Result<Config, String>> {
-        let bytes = match std::fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(error) if !self.unreadable => {
-                self.unreadable = true;
-                return Some(Err(format!("read {}: {error}", self.path.display())));
-            }
-            Err(_) => return None,
-        };
-        self.unreadable = false;
-        if bytes == self.bytes {
-            return None;
-        }
-        match Config::load(&self.path) {
-            Ok((config, bytes)) => {
-                self.bytes = bytes;
-                Some(Ok(config))
-            }
-            Err(errors) => {
-                self.bytes = bytes;
-                Some(Err(errors.to_string()))
-            }
-        }
-    }
-}
-
-/// What the API server says, as far as it was heard.
+/// The newest state of the watches of the API server.
 pub struct Cluster {
     /// This Node's Pods.
     pub pods: watch::Receiver<Arc<Pods>>,
     /// The cluster's Nodes. `None`: not watched.
     pub peers: Option<watch::Receiver<Arc<Peers>>>,
-    /// What the kernel translated. `None`: not read.
+    /// Service addresses that the kernel translated. `None`: not read.
     pub translations: Option<watch::Receiver<Arc<Translations>>>,
 }
 
-/// Where a tick's results go.
-pub struct Outlet {
-    /// What was measured.
+/// What may change between two ticks.
+pub struct Inputs {
+    /// The configuration.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// `None`: without Kubernetes.
+    pub cluster: Option<Cluster>,
+    /// This machine's addresses.
+    pub own_addresses: Vec<(Ipv6Addr, u8)>,
+    /// Readings of the configuration file.
+    pub reloads: Arc<ReloadCounters>,
+}
+
+/// Where a tick publishes.
+pub struct Outputs {
+    /// The view.
     pub view: watch::Sender<Arc<NodeView>>,
-    /// How the agent fares.
+    /// The agent's own status.
     pub stats: watch::Sender<Arc<AgentStats>>,
 }
 
-/// Everything that the tick works with.
+/// The tick's state.
 pub struct Tick {
     source: Source,
     pipeline: Pipeline,
-    config: watch::Receiver<Arc<Config>>,
-    view: watch::Sender<Arc<NodeView>>,
-    published: watch::Sender<Arc<AgentStats>>,
-    own: Vec<(Ipv6Addr, u8)>,
-    cluster: Option<Cluster>,
-    /// Version of the peers that the table in use was made from.
-    peers_version: u64,
-    reloads: Arc<Reloads>,
+    inputs: Inputs,
+    outputs: Outputs,
     stats: AgentStats,
+    /// Version of the peers that the present table was built from.
+    peers_version: u64,
+    /// Time of the newest snapshot, monotonic.
     last: Option<Duration>,
 }
 
 impl Tick {
-    /// The agent's figures before the first tick.
+    /// The agent's own status before the first tick.
     pub fn initial_stats(node: &str, source: &Source, privileges: Privileges) -> AgentStats {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let stages = STAGES.map(|stage| StageTime { stage: stage.to_owned(), seconds: 0.0 }).to_vec();
         AgentStats {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             kernel: kernel::release().1,
@@ -127,35 +88,20 @@ impl Tick {
             started_unix_ms: now.as_millis() as u64,
             privileges,
             attached: true,
-            probes: source.loaded().probes.iter().map(verdict).collect(),
-            ticks: TickStats {
-                stages: ["read", "join", "hints", "publish"]
-                    .map(|stage| StageTime { stage: stage.to_owned(), seconds: 0.0 })
-                    .to_vec(),
-                ..TickStats::default()
-            },
+            probes: source.loaded().probes.clone(),
+            ticks: TickStats { stages, ..TickStats::default() },
             ..AgentStats::default()
         }
     }
 
     /// Ready to run.
-    pub fn new(
-        source: Source,
-        mut pipeline: Pipeline,
-        config: watch::Receiver<Arc<Config>>,
-        outlet: Outlet,
-        own: Vec<(Ipv6Addr, u8)>,
-        cluster: Option<Cluster>,
-        reloads: Arc<Reloads>,
-    ) -> Self {
-        let Outlet { view, stats: published } = outlet;
-        if let Some(cluster) = &cluster {
-            // Before the API server's first word: Pods have no names yet, and get none from their cgroups' paths.
+    pub fn new(source: Source, mut pipeline: Pipeline, inputs: Inputs, outputs: Outputs) -> Self {
+        if let Some(cluster) = &inputs.cluster {
+            // Until the API server responds, Pods have no names, and get none from their cgroups' paths.
             pipeline.set_pods(cluster.pods.borrow().index.clone(), Duration::ZERO);
         }
-        let stats = AgentStats::clone(&published.borrow());
-        let peers_version = 0;
-        Self { source, pipeline, config, view, published, own, cluster, peers_version, reloads, stats, last: None }
+        let stats = AgentStats::clone(&outputs.stats.borrow());
+        Self { source, pipeline, inputs, outputs, stats, peers_version: 0, last: None }
     }
 
     /// Ticks until stopped.
@@ -165,158 +111,129 @@ impl Tick {
     pub fn run(mut self, stopped: &Stopped) -> anyhow::Result<()> {
         let mut next = Instant::now();
         while !stopped.is_stopped() {
-            self.configure();
+            self.apply_inputs();
             self.once()?;
-            let every = self.config.borrow().sampling.tick_seconds;
-            // The second tick follows soon: with it there is a first window, and the agent is ready.
-            next += if self.stats.ticks.samples == 1 { every.min(FIRST) } else { every };
-            // Late by more than a tick: no catching up, the missed ones are counted as blind time.
+            let interval = self.inputs.config.borrow().sampling.tick_seconds();
+            let is_first = self.stats.ticks.samples == 1;
+            next += if is_first { interval.min(FIRST_INTERVAL) } else { interval };
+            // A tick that is late by more than an interval is not made up for. It counts as blind time.
             next = next.max(Instant::now());
             while !stopped.is_stopped() && Instant::now() < next {
-                std::thread::sleep(next.saturating_duration_since(Instant::now()).min(Duration::from_millis(100)));
+                std::thread::sleep(next.saturating_duration_since(Instant::now()).min(STOP_CHECK));
             }
         }
         Ok(())
     }
 
-    /// Takes over what changed: the configuration, the Pods, the peers.
-    fn configure(&mut self) {
-        let changed = self.config.has_changed().unwrap_or(false);
-        let config = self.config.borrow_and_update().clone();
-        if changed {
+    /// Applies what changed: the configuration, the Pods, the peers.
+    fn apply_inputs(&mut self) {
+        let config_changed = self.inputs.config.has_changed().unwrap_or(false);
+        let config = self.inputs.config.borrow_and_update().clone();
+        if config_changed {
             self.pipeline.configure(&config);
         }
-        let mut peers = None;
-        if let Some(cluster) = &mut self.cluster {
-            let pods_changed = cluster.pods.has_changed().unwrap_or(false);
-            let pods = Pods::clone(&cluster.pods.borrow_and_update());
-            if pods_changed {
-                self.pipeline.set_pods(pods.index.clone(), kernel::monotonic());
-            }
-            self.stats.pods_complete = Some(pods.status.complete);
-            self.stats.watches = [pods.status].into_iter().chain(pods.events).collect();
-            if let Some(receiver) = &mut cluster.translations
-                && receiver.has_changed().unwrap_or(false)
-            {
-                self.pipeline.set_translations(receiver.borrow_and_update().clone());
-            }
-            if let Some(receiver) = &mut cluster.peers {
-                let now = receiver.borrow_and_update().clone();
-                self.stats.watches.extend(now.watches.iter().cloned());
-                self.stats.own_node_exists = now.own_node_exists;
-                peers = Some(now);
-            }
-        }
+        let peers = self.apply_cluster();
         let version = peers.as_ref().map_or(0, |peers| peers.version);
-        if changed || version != self.peers_version {
+        if config_changed || version != self.peers_version {
             self.peers_version = version;
             self.set_peers(&config, peers.as_deref());
         }
     }
 
+    /// Applies the state of the watches. Returns the cluster's Nodes. `None`: they are not watched.
+    fn apply_cluster(&mut self) -> Option<Arc<Peers>> {
+        let cluster = self.inputs.cluster.as_mut()?;
+        let pods_changed = cluster.pods.has_changed().unwrap_or(false);
+        let pods = Pods::clone(&cluster.pods.borrow_and_update());
+        if pods_changed {
+            self.pipeline.set_pods(pods.index.clone(), kernel::monotonic());
+        }
+        self.stats.pods_complete = Some(pods.status.complete);
+        self.stats.watches = [pods.status].into_iter().chain(pods.events).collect();
+        if let Some(receiver) = &mut cluster.translations
+            && receiver.has_changed().unwrap_or(false)
+        {
+            self.pipeline.set_translations(receiver.borrow_and_update().clone());
+        }
+        let peers = cluster.peers.as_mut()?.borrow_and_update().clone();
+        self.stats.watches.extend(peers.watches.iter().cloned());
+        self.stats.own_node_exists = peers.own_node_exists;
+        Some(peers)
+    }
+
     fn set_peers(&mut self, config: &Config, peers: Option<&Peers>) {
-        let node = self.stats.node.clone();
-        let table = peer_table(config, &self.own, &node, peers);
-        let most = usize::try_from(config.limits.prefixes).unwrap_or(usize::MAX);
-        let (prefixes, over) = table.class_prefixes(most);
-        if over > 0 {
+        let table = peer_table(&config.peers, &self.inputs.own_addresses, &self.stats.node, peers);
+        let most = usize::try_from(config.limits.prefixes()).unwrap_or(usize::MAX);
+        let (prefixes, excess) = table.class_prefixes(most);
+        if excess > 0 {
             tracing::warn!(
-                over,
-                "more peer ranges than limits.prefixes: beyond limits.edges, traffic to the narrowest counts with their wider \
-                 range's class"
+                excess,
+                "more peer ranges than limits.prefixes: overflow rows count traffic to the narrowest ranges in the class \
+                 of the next wider range; raise limits.prefixes"
             );
         }
         if let Err(error) = self.source.loaded_mut().set_prefixes(&prefixes) {
-            tracing::error!("the kernel's peer ranges were kept as they were: {error:#}");
+            tracing::error!("the kernel's peer ranges are unchanged: {error:#}");
         }
         self.pipeline.set_peers(Arc::new(table));
     }
 
+    /// One tick. Only this function times its stages.
     fn once(&mut self) -> anyhow::Result<()> {
         let began = Instant::now();
         let Some(snapshot) = self.source.sample()? else { return Ok(()) };
-        let read = began.elapsed().as_secs_f64();
-        let every = self.config.borrow().sampling.tick_seconds;
-        if let Some(last) = self.last.replace(snapshot.at) {
-            let late = snapshot.at.saturating_sub(last).saturating_sub(every);
-            if late > every {
-                self.stats.ticks.blind_seconds += late.as_secs_f64();
-            }
-        }
-        let (view, stages) = self.pipeline.take(&snapshot);
-        log_new_hints(&self.view.borrow(), &view);
-        let publishing = Instant::now();
-        self.view.send_replace(Arc::new(view));
-        self.update(read, stages.join, stages.hints, publishing.elapsed().as_secs_f64());
+        let read = began.elapsed();
+        self.count_blind_time(snapshot.at);
+        let mut view = self.pipeline.join(&snapshot);
+        let joined = began.elapsed();
+        self.pipeline.judge(&mut view);
+        let judged = began.elapsed();
+        log_changed_hints(&self.outputs.view.borrow(), &view);
+        let logged = began.elapsed();
+        self.outputs.view.send_replace(Arc::new(view));
+        self.add_stage_times([read, joined - read, judged - joined, began.elapsed() - logged]);
+        self.update_stats();
         self.stats.ticks.last_seconds = Some(began.elapsed().as_secs_f64());
-        self.published.send_replace(Arc::new(self.stats.clone()));
+        self.outputs.stats.send_replace(Arc::new(self.stats.clone()));
         Ok(())
     }
 
-    fn update(&mut self, read: f64, join: f64, hints: f64, publish: f64) {
-        let stats = &mut self.stats;
-        for (stage, seconds) in stats.ticks.stages.iter_mut().zip([read, join, hints, publish]) {
-            stage.seconds += seconds;
+    /// Counts the time in which a snapshot was due and none was taken.
+    fn count_blind_time(&mut self, now: Duration) {
+        let interval = self.inputs.config.borrow().sampling.tick_seconds();
+        let Some(last) = self.last.replace(now) else { return };
+        let late = now.saturating_sub(last).saturating_sub(interval);
+        if late > interval {
+            self.stats.ticks.blind_seconds += late.as_secs_f64();
         }
+    }
+
+    fn add_stage_times(&mut self, times: [Duration; STAGES.len()]) {
+        for (stage, time) in self.stats.ticks.stages.iter_mut().zip(times) {
+            stage.seconds += time.as_secs_f64();
+        }
+    }
+
+    fn update_stats(&mut self) {
+        let (stats, reloads) = (&mut self.stats, &self.inputs.reloads);
         stats.ticks.samples += 1;
-        stats.probes = self.source.loaded().probes.iter().map(verdict).collect();
-        let walk = self.source.walk_stats();
-        stats.walk = (walk.walks > 0).then_some(WalkStats {
-            sockets: walk.sockets,
-            listeners: walk.listeners,
-            seconds: walk.seconds,
-            interval_seconds: walk.interval_seconds,
-        });
-        stats.rtt = self.source.loaded().rtt_stats().map(|rtt| RttWatch {
-            segments_per_second: rtt.segments_per_second,
-            in_windows: !rtt.duty_cycle.is_continuous(),
-            part: rtt.duty_cycle.weight(),
-            windows: rtt.periods,
-            watched_seconds: rtt.attached_seconds,
-        });
-        stats.churn = self.source.loaded().handshake_stats().map(|churn| ChurnWatch {
-            sockets_per_second: churn.sockets_per_second,
-            in_part: churn.is_churn_high,
-            windows: churn.periods,
-            watched_seconds: churn.attached_seconds,
-        });
-        let fill = |map: &kernel::MapFill| MapFill {
-            name: map.name.to_owned(),
-            entries: map.entries,
-            max_entries: map.max_entries,
-            bytes: Some(map.bytes),
-        };
-        stats.maps = self.source.map_fill().iter().map(fill).collect();
-        if stats.ticks.samples % RARELY == 1 {
-            let run = |run: kernel::ProgramRun| ProgramRun {
-                name: run.name.to_owned(),
-                run_ns: run.run_ns,
-                run_count: run.run_count,
-                missed: run.missed,
-            };
-            stats.programs = self.source.program_runs().into_iter().map(run).collect();
+        let loaded = self.source.loaded();
+        stats.probes.clone_from(&loaded.probes);
+        stats.rtt = loaded.rtt_stats();
+        stats.churn = loaded.handshake_stats();
+        stats.walk = self.source.walk_stats();
+        stats.maps = self.source.map_fill().to_vec();
+        if stats.ticks.samples % PROGRAM_STATS_EVERY == 1 {
+            stats.programs = self.source.program_runs();
         }
-        stats.config_reloads = ConfigReloads {
-            ok: self.reloads.ok.load(Ordering::Relaxed),
-            failed: self.reloads.failed.load(Ordering::Relaxed),
-        };
+        stats.config_reloads =
+            ConfigReloads { ok: reloads.ok.load(Ordering::Relaxed), failed: reloads.failed.load(Ordering::Relaxed) };
         stats.process = process();
     }
 }
 
-fn verdict(verdict: &kernel::ProbeStatus) -> ProbeVerdict {
-    let state = match verdict.state {
-        State::Ok => ProbeState::Ok,
-        State::Degraded => ProbeState::Degraded,
-        State::Unsupported => ProbeState::Unsupported,
-        State::Off => ProbeState::Off,
-        State::Broken => ProbeState::Broken,
-    };
-    ProbeVerdict { name: verdict.name.to_owned(), state, why: verdict.why.clone() }
-}
-
-/// Logs hints that began or ended with this view.
-fn log_new_hints(old: &NodeView, new: &NodeView) {
+/// Logs hints that opened or closed with this view.
+fn log_changed_hints(old: &NodeView, new: &NodeView) {
     for hint in &new.hints {
         let before = old.hints.iter().find(|h| h.id == hint.id).map(|h| h.state);
         if before != Some(hint.state) {

@@ -1,9 +1,11 @@
-//! The API server's part: where it is, what is watched there, and what it is told.
+//! The API server: finding it, watching it, and publishing hints to it.
 
 use super::Failure;
 use crate::{
-    config::{Config, Kube, Switch},
-    kernel, peers, pods,
+    config::{Config, Switch},
+    kernel,
+    kube::{Cluster, ConfigSource, ConnectError, Timeouts, find_config},
+    peers, pods,
     publish::{self, Publish},
     state::NodeView,
     tasks::{Stopped, Tasks},
@@ -12,67 +14,69 @@ use crate::{
 use std::{path::PathBuf, sync::Arc};
 use tokio::sync::watch as channel;
 
-/// Where the API server is to be found. `None`: nowhere, or it is not wanted.
-pub(super) fn place(config: &Config) -> Result<Option<pods::Place>, Failure> {
+/// Finds the API server's configuration. `None`: there is none, or Kubernetes is switched off.
+pub(super) fn find(config: &Config) -> Result<Option<ConfigSource>, Failure> {
     let kube = &config.kube;
-    if kube.mode == Switch::Off {
+    if kube.mode() == Switch::Off {
         return Ok(None);
     }
-    let place = pods::find(kube.kubeconfig.as_deref(), |name| std::env::var(name).ok());
-    if place.is_none() {
-        if kube.mode == Switch::On {
-            return Err(Failure::usage(pods::ConnectError::Absent));
+    let source = find_config(kube.kubeconfig(), |name| std::env::var(name).ok());
+    if source.is_none() {
+        if kube.mode() == Switch::On {
+            return Err(Failure::usage(ConnectError::Absent));
         }
-        tracing::info!("no Kubernetes found: naming cgroups by systemd unit, container and path");
+        tracing::info!("found no Kubernetes: cgroups are named by systemd unit, container and path");
     }
-    Ok(place)
+    Ok(source)
 }
 
-/// Makes ready to ask the API server. Whether it answers is not asked here.
-pub(super) async fn connect(node: &str, place: &pods::Place) -> Result<pods::Cluster, Failure> {
-    let cluster =
-        pods::Cluster::connect(place, kernel::monotonic, pods::Patience::default()).await.map_err(Failure::usage)?;
-    tracing::info!(?place, node, "watching this Node's Pods");
+/// Makes a client. It sends no request yet.
+pub(super) async fn connect(node: &str, source: &ConfigSource) -> Result<Cluster, Failure> {
+    let cluster = Cluster::connect(source, kernel::monotonic, Timeouts::default()).await.map_err(Failure::usage)?;
+    tracing::info!(?source, node, "watching this Node's Pods");
     Ok(cluster)
 }
 
-/// Starts telling the API server of hints, where that was asked for.
-pub(super) fn tell(
-    tasks: &mut Tasks,
-    stopped: &Stopped,
-    cluster: &pods::Cluster,
-    config: &Kube,
-    view: &channel::Receiver<Arc<NodeView>>,
-) {
-    let what = Publish { events: config.publish_events, conditions: config.publish_conditions };
-    if what != Publish::default() {
-        let stop = stopped.clone().wait();
-        tasks.spawn("publish", publish::publish(cluster.clone(), what, view.clone(), stop));
-    }
+/// What the tasks below share.
+pub(super) struct Watches<'a> {
+    pub(super) tasks: &'a mut Tasks,
+    pub(super) stopped: &'a Stopped,
+    pub(super) cluster: &'a Cluster,
+    pub(super) node: &'a str,
+    pub(super) config: &'a Config,
 }
 
-/// Starts the watches.
-pub(super) fn watch(
-    tasks: &mut Tasks,
-    stopped: &Stopped,
-    cluster: pods::Cluster,
-    node: &str,
-    config: &Kube,
-    conntrack: Option<PathBuf>,
-) -> tick::Cluster {
-    let (sender, pods) = channel::channel(Arc::default());
-    let stop = stopped.clone().wait();
-    tasks.spawn("pods", pods::watch_pods(cluster.clone(), node.to_owned(), config.events, sender, stop));
-    let peers = config.nodes.then(|| {
-        let (sender, peers) = channel::channel(Arc::default());
-        let stop = stopped.clone().wait();
-        tasks.spawn("peers", peers::watch_peers(cluster, node.to_owned(), config.endpoint_slices, sender, stop));
-        peers
-    });
-    let translations = conntrack.map(|procfs| {
-        let (sender, translations) = channel::channel(Arc::default());
-        tasks.spawn("conntrack", peers::watch_conntrack(procfs, sender, stopped.clone().wait()));
-        translations
-    });
-    tick::Cluster { pods, peers, translations }
+impl Watches<'_> {
+    /// Starts to publish hints, where the configuration wants it.
+    pub(super) fn publish(&mut self, view: &channel::Receiver<Arc<NodeView>>) {
+        let kube = &self.config.kube;
+        let what = Publish { events: kube.publish_events(), conditions: kube.publish_conditions() };
+        if what != Publish::default() {
+            let stop = self.stopped.clone().wait();
+            self.tasks.spawn("publish", publish::publish(self.cluster.clone(), what, view.clone(), stop));
+        }
+    }
+
+    /// Starts the watches. `procfs` is where the connection tracking table is read.
+    pub(super) fn start(&mut self, procfs: PathBuf) -> tick::Cluster {
+        let kube = &self.config.kube;
+        let (cluster, node) = (self.cluster, self.node.to_owned());
+        let (sender, pods) = channel::channel(Arc::default());
+        let stop = self.stopped.clone().wait();
+        self.tasks.spawn("pods", pods::watch_pods(cluster.clone(), node.clone(), kube.events(), sender, stop));
+        let peers = kube.nodes().then(|| {
+            let (sender, peers) = channel::channel(Arc::default());
+            let stop = self.stopped.clone().wait();
+            let watch = peers::watch_peers(cluster.clone(), node, kube.endpoint_slices(), sender, stop);
+            self.tasks.spawn("peers", watch);
+            peers
+        });
+        let translations = kube.conntrack().then(|| {
+            let (sender, translations) = channel::channel(Arc::default());
+            let stop = self.stopped.clone().wait();
+            self.tasks.spawn("conntrack", peers::watch_conntrack(procfs, sender, stop));
+            translations
+        });
+        tick::Cluster { pods, peers, translations }
+    }
 }

@@ -1,7 +1,6 @@
 //! Rules between keys.
 
 use super::{Cidr, Config, Peers};
-use netwhy_abi::{PeerClass, PeerPrefix};
 use std::collections::BTreeMap;
 
 /// One rule.
@@ -49,7 +48,7 @@ pub(super) static CHECKS: &[Check] = &[
         keys: &["peers.same_zone", "peers.cross_zone", "peers.in_cluster", "peers.external"],
         find: |config| {
             let mut seen: BTreeMap<Cidr, &str> = BTreeMap::new();
-            config.peers.classes().into_iter().find_map(|(path, _, ranges)| {
+            config.peers.classes().into_iter().find_map(|(path, ranges)| {
                 ranges.iter().find_map(|range| {
                     let other = seen.insert(*range, path).filter(|other| *other != path)?;
                     Some((path, format!("{range} is also in {other}: remove it from one of them")))
@@ -60,7 +59,8 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         keys: &["limits.prefixes", "peers"],
         find: |config| {
-            let ranges = (config.peers.prefixes().len() + config.peers.nodes.len()) as u64;
+            let classes = config.peers.classes().iter().map(|(_, ranges)| ranges.len()).sum::<usize>();
+            let ranges = (classes + config.peers.nodes.len()) as u64;
             let message = format!("{} is too low for the {ranges} ranges of peers: raise it", config.limits.prefixes);
             (ranges > config.limits.prefixes).then_some(("limits.prefixes", message))
         },
@@ -75,25 +75,14 @@ pub(super) fn node_name(name: &str) -> Option<String> {
 }
 
 impl Peers {
-    /// The ranges in the format of the kernel's prefix map, with their class.
-    pub fn prefixes(&self) -> Vec<(PeerPrefix, PeerClass)> {
-        let classes = self.classes().into_iter();
-        classes.flat_map(|(_, class, ranges)| ranges.iter().map(move |range| (range.prefix(), class))).collect()
-    }
-
-    /// ClusterIPs of Services.
-    pub fn services(&self) -> Vec<PeerPrefix> {
-        self.services.iter().map(Cidr::prefix).collect()
-    }
-
-    /// (key, class, ranges). Defaults come first, so that an error is about a range in the file.
-    fn classes(&self) -> [(&'static str, PeerClass, &[Cidr]); 4] {
+    /// (key, ranges). Defaults come first, so that an error is about a range in the file.
+    fn classes(&self) -> [(&'static str, &[Cidr]); 4] {
         let Self { same_zone, cross_zone, in_cluster, services: _, external, nodes: _ } = self;
         [
-            ("peers.in_cluster", PeerClass::InCluster, in_cluster),
-            ("peers.same_zone", PeerClass::SameZone, same_zone),
-            ("peers.cross_zone", PeerClass::CrossZone, cross_zone),
-            ("peers.external", PeerClass::External, external),
+            ("peers.in_cluster", in_cluster),
+            ("peers.same_zone", same_zone),
+            ("peers.cross_zone", cross_zone),
+            ("peers.external", external),
         ]
     }
 }

@@ -15,6 +15,7 @@ mod parse;
 mod suggest;
 mod table;
 mod value;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -29,18 +30,18 @@ pub use table::{
     keys_of,
 };
 pub use value::{Kind, RttBuckets, RunQueue, Switch};
+pub use watch::{ConfigFile, ReloadCounters};
 
 impl Limits {
     /// Sizes of the kernel maps.
     pub fn maps(&self) -> netwhy_abi::memory::Limits {
-        let Self { cgroups, edges, drops, prefixes, .. } = *self;
         // The table's ranges fit `usize` on every target.
         let rows = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         netwhy_abi::memory::Limits {
-            cgroups: rows(cgroups),
-            edges: rows(edges),
-            drops: rows(drops),
-            prefixes: rows(prefixes),
+            cgroups: rows(self.cgroups()),
+            edges: rows(self.edges()),
+            drops: rows(self.drops()),
+            prefixes: rows(self.prefixes()),
         }
     }
 }

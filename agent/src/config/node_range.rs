@@ -47,6 +47,7 @@ impl FromStr for NodeRange {
 
 impl Setting for Vec<NodeRange> {
     type Default = [NodeRange; 0];
+    type Ref<'a> = &'a [NodeRange];
     const KIND: Kind = Kind::NodeRanges;
 
     fn of(default: [NodeRange; 0]) -> Self {
@@ -77,6 +78,10 @@ impl Setting for Vec<NodeRange> {
     fn show(&self) -> String {
         let ranges: Vec<_> = self.iter().map(|range| quoted(&range.to_string())).collect();
         format!("[{}]", ranges.join(", "))
+    }
+
+    fn get(&self) -> Self::Ref<'_> {
+        self
     }
 }
 

@@ -1,5 +1,8 @@
-//! The table of settings, and the only place that declares a key. The struct, its default, the parser, `config check`,
-//! `config example` and docs/configuration.md are made from it.
+//! The table of settings, and the only place that declares a key. The struct, its default, its accessor, the parser,
+//! `config check`, `config example` and docs/configuration.md are made from it.
+//!
+//! Other rooms read a setting by its accessor, never by its field. So the compiler knows which settings have a reader, and
+//! refuses one that has none.
 
 use super::value::{Fault, Setting};
 use super::{Cidr, Kind, NodeRange, RttBuckets, RunQueue, Switch};
@@ -96,7 +99,20 @@ macro_rules! settings {
             #[doc = $about]
             #[derive(Clone, Debug, PartialEq)]
             pub struct $Struct {
-                $(#[doc = $help] pub $key: $Type,)*
+                $(#[doc = $help] pub(super) $key: $Type,)*
+            }
+
+            // A setting whose accessor nobody calls has no effect. The compiler refuses it. Without the kernel side, some
+            // of their readers are not compiled.
+            #[cfg_attr(feature = "ebpf", deny(dead_code))]
+            #[cfg_attr(not(feature = "ebpf"), allow(dead_code))]
+            impl $Struct {
+                $(
+                    #[doc = $help]
+                    pub(crate) fn $key(&self) -> <$Type as Setting>::Ref<'_> {
+                        self.$key.get()
+                    }
+                )*
             }
 
             impl Default for $Struct {

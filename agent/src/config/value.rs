@@ -2,7 +2,11 @@
 
 use super::{Cidr, Key};
 use serde_norway::Value;
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Whether a signal or feature is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -40,11 +44,11 @@ pub enum RttBuckets {
 
 /// One thing wrong with a value.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// Position in a list. `None`: the whole value.
-    pub(super) element: Option<usize>,
+    pub(crate) element: Option<usize>,
     /// The mistake and its remedy.
-    pub(super) message: String,
+    pub(crate) message: String,
 }
 
 impl From<String> for Fault {
@@ -94,9 +98,13 @@ impl Kind {
 }
 
 /// A type that a key can have.
-pub(super) trait Setting: Sized {
+pub(crate) trait Setting: Sized {
     /// The default, as the table writes it.
     type Default;
+    /// What readers of the setting get.
+    type Ref<'a>
+    where
+        Self: 'a;
     /// For documentation and errors.
     const KIND: Kind;
     /// The default as a value.
@@ -105,10 +113,13 @@ pub(super) trait Setting: Sized {
     fn read(value: &Value, key: &Key) -> Result<Self, Vec<Fault>>;
     /// The value in the syntax of the file.
     fn show(&self) -> String;
+    /// The value for a reader.
+    fn get(&self) -> Self::Ref<'_>;
 }
 
 impl Setting for u64 {
     type Default = Self;
+    type Ref<'a> = Self;
     const KIND: Kind = Kind::Whole;
 
     fn of(default: Self) -> Self {
@@ -126,10 +137,15 @@ impl Setting for u64 {
     fn show(&self) -> String {
         self.to_string()
     }
+
+    fn get(&self) -> Self::Ref<'_> {
+        *self
+    }
 }
 
 impl Setting for f64 {
     type Default = Self;
+    type Ref<'a> = Self;
     const KIND: Kind = Kind::Number;
 
     fn of(default: Self) -> Self {
@@ -143,10 +159,15 @@ impl Setting for f64 {
     fn show(&self) -> String {
         self.to_string()
     }
+
+    fn get(&self) -> Self::Ref<'_> {
+        *self
+    }
 }
 
 impl Setting for Duration {
     type Default = u64;
+    type Ref<'a> = Self;
     const KIND: Kind = Kind::Seconds;
 
     fn of(default: u64) -> Self {
@@ -162,10 +183,15 @@ impl Setting for Duration {
     fn show(&self) -> String {
         self.as_secs_f64().to_string()
     }
+
+    fn get(&self) -> Self::Ref<'_> {
+        *self
+    }
 }
 
 impl Setting for bool {
     type Default = Self;
+    type Ref<'a> = Self;
     const KIND: Kind = Kind::Bool;
 
     fn of(default: Self) -> Self {
@@ -182,6 +208,10 @@ impl Setting for bool {
     fn show(&self) -> String {
         self.to_string()
     }
+
+    fn get(&self) -> Self::Ref<'_> {
+        *self
+    }
 }
 
 /// Implements [`Setting`] for an enum by a table of its words.
@@ -189,6 +219,7 @@ macro_rules! choice {
     ($Type:ident: $($word:literal => $variant:ident),+) => {
         impl Setting for $Type {
             type Default = Self;
+            type Ref<'a> = Self;
             const KIND: Kind = Kind::Choice(&[$($word),+]);
 
             fn of(default: Self) -> Self {
@@ -205,6 +236,10 @@ macro_rules! choice {
             fn show(&self) -> String {
                 match self { $(Self::$variant => $word,)+ }.to_owned()
             }
+
+            fn get(&self) -> Self {
+                *self
+            }
         }
     };
 }
@@ -215,6 +250,7 @@ choice!(RttBuckets: "coarse" => Coarse, "fine" => Fine);
 
 impl Setting for Option<String> {
     type Default = Self;
+    type Ref<'a> = Option<&'a str>;
     const KIND: Kind = Kind::OptionalText;
 
     fn of(default: Self) -> Self {
@@ -228,10 +264,15 @@ impl Setting for Option<String> {
     fn show(&self) -> String {
         self.as_deref().map_or_else(|| "null".into(), quoted)
     }
+
+    fn get(&self) -> Self::Ref<'_> {
+        self.as_deref()
+    }
 }
 
 impl Setting for Option<PathBuf> {
     type Default = Self;
+    type Ref<'a> = Option<&'a Path>;
     const KIND: Kind = Kind::OptionalText;
 
     fn of(default: Self) -> Self {
@@ -245,10 +286,15 @@ impl Setting for Option<PathBuf> {
     fn show(&self) -> String {
         self.as_ref().map_or_else(|| "null".into(), |path| quoted(&path.to_string_lossy()))
     }
+
+    fn get(&self) -> Self::Ref<'_> {
+        self.as_deref()
+    }
 }
 
 impl Setting for SocketAddr {
     type Default = ([u8; 4], u16);
+    type Ref<'a> = Self;
     const KIND: Kind = Kind::Listen;
 
     fn of(default: ([u8; 4], u16)) -> Self {
@@ -269,10 +315,15 @@ impl Setting for SocketAddr {
     fn show(&self) -> String {
         quoted(&self.to_string())
     }
+
+    fn get(&self) -> Self::Ref<'_> {
+        *self
+    }
 }
 
 impl Setting for Vec<Cidr> {
     type Default = &'static [Cidr];
+    type Ref<'a> = &'a [Cidr];
     const KIND: Kind = Kind::Ranges;
 
     fn of(default: &'static [Cidr]) -> Self {
@@ -307,6 +358,10 @@ impl Setting for Vec<Cidr> {
     fn show(&self) -> String {
         let ranges: Vec<_> = self.iter().map(|range| quoted(&range.to_string())).collect();
         format!("[{}]", ranges.join(", "))
+    }
+
+    fn get(&self) -> Self::Ref<'_> {
+        self
     }
 }
 

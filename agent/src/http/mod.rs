@@ -1,6 +1,5 @@
 //! HTTP: metrics, health and `/api/v1`, read-only, from the latest published view.
 
-pub mod json;
 mod ready;
 mod routes;
 mod server;
@@ -8,12 +7,9 @@ mod server;
 mod tests;
 
 pub use ready::{alive, ready};
-pub use server::serve;
+pub use server::{Limits, serve};
 
-use crate::{
-    metrics::{AgentStats, MetricsOptions},
-    state::NodeView,
-};
+use crate::{api::AgentStats, metrics::MetricsOptions, state::NodeView};
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -22,37 +18,37 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// What the server reads. Its owners publish, the server only looks at the latest.
+/// What the server reads: the newest state that other tasks published.
 #[derive(Clone, Debug)]
 pub struct Shared {
     /// The Node as of the last tick.
     pub view: watch::Receiver<Arc<NodeView>>,
-    /// The agent's own figures as of the last tick.
+    /// The agent's own status as of the last tick.
     pub agent: watch::Receiver<Arc<AgentStats>>,
     /// What to export; changes when the configuration is read again.
     pub options: watch::Receiver<MetricsOptions>,
 }
 
-/// The listener could not be made.
+/// The listener can't be created.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another process listens there.
-    #[error("listen on {addr}: the port is taken; stop what holds it or choose another with --listen")]
+    #[error("listen on {addr}: the port is in use; stop the other process or choose another port with --listen")]
     Taken {
-        /// What was asked for.
+        /// The wanted address.
         addr: SocketAddr,
     },
     /// Anything else, such as an address that this machine doesn't have.
     #[error("listen on {addr}: {source}; choose another address with --listen")]
     Refused {
-        /// What was asked for.
+        /// The wanted address.
         addr: SocketAddr,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 }
 
-/// Makes the listener; connections wait in its queue until [`serve`] takes it.
+/// Creates the listener. Connections wait in its queue until [`serve`] accepts them.
 ///
 /// # Errors
 /// When the port is taken, the address isn't this machine's, or the port needs a privilege.

@@ -1,6 +1,6 @@
 //! Health, as a function of what was published and of the time.
 
-use crate::{metrics::AgentStats, state::NodeView};
+use crate::{api::AgentStats, state::NodeView};
 use std::time::Duration;
 
 /// Oldest sample with which the agent still counts as ready.
@@ -18,7 +18,7 @@ pub fn ready(view: &NodeView, agent: &AgentStats, now: Duration) -> Result<(), S
         missing.push("the kernel programs are not attached yet".to_owned());
     }
     if agent.pods_complete == Some(false) {
-        let trouble = agent.watches.iter().find(|watch| watch.name == "pods").and_then(|w| w.trouble.as_deref());
+        let trouble = agent.watches.iter().find(|watch| watch.name == "pods").and_then(|w| w.last_error.as_deref());
         let trouble = trouble.map(|text| format!(": {text}")).unwrap_or_default();
         missing.push(format!("the Pod list is not complete yet{trouble}"));
     }
@@ -38,7 +38,7 @@ pub fn ready(view: &NodeView, agent: &AgentStats, now: Duration) -> Result<(), S
 /// What is not as it should be although the agent is ready, one per line: watches in trouble, with the age of what they
 /// show.
 pub(super) fn degraded(agent: &AgentStats) -> Vec<String> {
-    let troubled = agent.watches.iter().filter_map(|watch| watch.trouble.as_ref().map(|trouble| (watch, trouble)));
+    let troubled = agent.watches.iter().filter_map(|watch| watch.last_error.as_ref().map(|error| (watch, error)));
     let age = |seconds: Option<f64>| match seconds {
         Some(seconds) => format!("what is known of {{}} is {seconds:.0} s old"),
         None => "nothing is known of {}".to_owned(),
@@ -69,7 +69,7 @@ fn stale(view: &NodeView, now: Duration, limit: Duration) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{metrics::fixture, pods::WatchStatus};
+    use crate::{api::WatchStatus, metrics::fixture};
 
     fn ready_at(seconds: u64, change: impl FnOnce(&mut NodeView, &mut AgentStats)) -> Result<(), String> {
         let (mut view, mut agent) = (fixture::view(vec![]), fixture::agent());
@@ -97,7 +97,7 @@ mod tests {
         agent.watches.push(WatchStatus {
             name,
             complete: true,
-            trouble,
+            last_error: trouble,
             age_seconds: Some(71.6),
             ..WatchStatus::default()
         });

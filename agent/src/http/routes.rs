@@ -1,9 +1,10 @@
 //! Paths and their answers.
 
-use super::{Shared, json, monotonic_now, ready};
+use super::{Shared, monotonic_now, ready};
 use crate::{
-    api::HintState,
-    metrics::{self, AgentStats, Format, ScrapeStats},
+    api::{AgentStats, ApiError, HintState, ScrapeStats},
+    metrics::{self, Format},
+    responses,
     state::{NodeView, SubjectId},
 };
 use axum::{
@@ -196,7 +197,7 @@ async fn hints(State(reader): State<Reader>, filter: Result<Query<HintFilter>, Q
 
 async fn pods(State(reader): State<Reader>, filter: Result<Query<SubjectFilter>, QueryRejection>) -> Response {
     match filter {
-        Ok(Query(filter)) => Json(json::pods(&reader.view(), |s| filter.shows(s))).into_response(),
+        Ok(Query(filter)) => Json(responses::pods(&reader.view(), |s| filter.shows(s))).into_response(),
         Err(rejection) => bad_query(&rejection),
     }
 }
@@ -210,14 +211,14 @@ async fn edges(State(reader): State<Reader>, filter: Result<Query<EdgeFilter>, Q
     let wanted = SubjectFilter { namespace, pod };
     let view = reader.view();
     match by.as_str() {
-        "" => Json(json::edges(&view, |s| wanted.shows(s))).into_response(),
-        "peer_node" => Json(json::peers(&view, |s| wanted.shows(s))).into_response(),
+        "" => Json(responses::edges(&view, |s| wanted.shows(s))).into_response(),
+        "peer_node" => Json(responses::peers(&view, |s| wanted.shows(s))).into_response(),
         other => error(StatusCode::BAD_REQUEST, format!("by must be peer_node, not {other:?}")),
     }
 }
 
 async fn node(State(reader): State<Reader>) -> Response {
-    Json(json::node(&reader.view())).into_response()
+    Json(responses::node(&reader.view())).into_response()
 }
 
 async fn info(State(reader): State<Reader>) -> Response {
@@ -229,5 +230,5 @@ fn bad_query(rejection: &QueryRejection) -> Response {
 }
 
 fn error(status: StatusCode, message: String) -> Response {
-    (status, Json(json::Error { error: message })).into_response()
+    (status, Json(ApiError { error: message })).into_response()
 }

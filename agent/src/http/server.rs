@@ -1,6 +1,7 @@
-//! The listener's loop: bounded connections, bounded waits, a drain that ends.
+//! The listener's loop, with limits on connections and their times.
 
 use super::{Shared, routes};
+use crate::config::Http;
 use anyhow::Context;
 use axum::Router;
 use hyper::server::conn::http1;
@@ -16,45 +17,44 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Bounds of the server.
+/// Limits of the server.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// Connections served at once; more wait in the listener's queue.
+pub struct Limits {
+    /// Connections open at once. More wait in the listener's queue.
     pub(super) connections: usize,
-    /// Time for a request's headers; also how long an idle connection is kept, so longer than usual scrape intervals.
-    pub(super) header: Duration,
-    /// Age after which a connection is asked to end, so that none is held for good.
+    /// Time for a request's headers, and for the next request on an idle connection.
+    pub(super) read: Duration,
+    /// Age at which a connection is closed after its present response.
     pub(super) age: Duration,
-    /// Time that running answers get once the connection or the server is to end.
+    /// Time that responses have for ending, once the connection or the server ends.
     pub(super) drain: Duration,
 }
 
-impl Limits {
-    pub(super) const DEFAULT: Self = Self {
-        connections: 128,
-        header: Duration::from_secs(35),
-        age: Duration::from_secs(300),
-        drain: Duration::from_secs(5),
-    };
+impl From<&Http> for Limits {
+    fn from(config: &Http) -> Self {
+        Self {
+            connections: usize::try_from(config.max_connections()).unwrap_or(usize::MAX),
+            read: config.read_timeout_seconds(),
+            age: Duration::from_secs(300),
+            drain: Duration::from_secs(5),
+        }
+    }
 }
 
-/// Pause after a failed accept: the usual cause, no free descriptor, doesn't pass at once.
+impl Default for Limits {
+    fn default() -> Self {
+        Self::from(&Http::default())
+    }
+}
+
+/// Pause after a failed accept. Its usual cause, a lack of file descriptors, lasts for a while.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `shutdown` resolves, then lets running answers end (at most 5 s).
+/// Serves until `shutdown` resolves. Then running responses have 5 s to end.
 ///
 /// # Errors
-/// When the server can't go on. A failed accept or connection is not an error.
+/// When the server can't continue. A failed accept or connection is not an error.
 pub async fn serve(
-    listener: TcpListener,
-    shared: Shared,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> anyhow::Result<()> {
-    serve_within(Limits::DEFAULT, listener, shared, shutdown).await
-}
-
-/// [`serve`] with other bounds.
-pub(super) async fn serve_within(
     limits: Limits,
     listener: TcpListener,
     shared: Shared,
@@ -64,7 +64,7 @@ pub(super) async fn serve_within(
     let router = routes::router(shared);
     let permits = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
-    // Dropping the sender tells every connection to end.
+    // Dropping the sender ends every connection.
     let (stop, stopped) = watch::channel(());
     let mut shutdown = pin!(shutdown);
     loop {
@@ -97,17 +97,17 @@ pub(super) async fn serve_within(
     drop(stop);
     let drained = timeout(limits.drain, async { while connections.join_next().await.is_some() {} }).await;
     if drained.is_err() {
-        tracing::warn!(connections = connections.len(), "cut HTTP connections that did not end in time");
+        tracing::warn!(connections = connections.len(), "closed HTTP connections that did not end in time");
     }
     Ok(())
 }
 
 async fn connection(stream: TcpStream, router: Router, limits: Limits, mut stopped: watch::Receiver<()>) {
-    // Answers are written whole; waiting for more to send would only delay them.
+    // Responses are written whole: Nagle's algorithm would only delay them.
     let _ = stream.set_nodelay(true);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.header)
+        .header_read_timeout(limits.read)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = pin!(connection);
     let ended = tokio::select! {
@@ -123,6 +123,6 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, mut stopp
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "an HTTP connection broke");
+        tracing::debug!(%error, "an HTTP connection failed");
     }
 }

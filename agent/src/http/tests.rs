@@ -1,8 +1,9 @@
-use super::{
-    server::{Limits, serve_within},
-    *,
+use super::*;
+use crate::config::Config;
+use crate::{
+    api::{ApiError, EdgeRow, NodeRow, PeerRow, PodRow},
+    metrics::{Format, check, fixture},
 };
-use crate::metrics::{Format, check, fixture};
 use serde_json::Value;
 use std::net::Ipv4Addr;
 use tokio::{
@@ -24,7 +25,7 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
-        Self::start_within(Limits::DEFAULT).await
+        Self::start_within(Limits::default()).await
     }
 
     async fn start_within(limits: Limits) -> Self {
@@ -41,7 +42,7 @@ impl Server {
         let addr = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let shared = Shared { view: view_rx, agent: agent_rx, options: options_rx };
-        let done = tokio::spawn(serve_within(limits, listener, shared, async move { drop(stopped.await) }));
+        let done = tokio::spawn(serve(limits, listener, shared, async move { drop(stopped.await) }));
         Self { addr, view, agent, _options: options, stop, done }
     }
 
@@ -85,7 +86,7 @@ impl Answer {
 
     /// The one line of an error.
     fn error(&self) -> String {
-        let error: json::Error = serde_json::from_str(&self.body).unwrap();
+        let error: ApiError = serde_json::from_str(&self.body).unwrap();
         assert!(!error.error.contains('\n'));
         error.error
     }
@@ -172,7 +173,7 @@ async fn unknown_path_is_404_and_wrong_method_405() {
 #[tokio::test]
 async fn pods_have_units_in_names_and_null_for_the_unknown() {
     let server = Server::start().await;
-    let rows: Vec<json::PodRow> = serde_json::from_value(server.json("/api/v1/pods").await).unwrap();
+    let rows: Vec<PodRow> = serde_json::from_value(server.json("/api/v1/pods").await).unwrap();
     let [busy, idle] = rows.as_slice() else { panic!("{rows:?}") };
     assert_eq!((busy.kind.as_str(), busy.name.as_str(), busy.node.as_str()), ("Pod", "payment-1", "node-a"));
     assert!(busy.alive);
@@ -197,7 +198,7 @@ async fn pods_have_units_in_names_and_null_for_the_unknown() {
 #[tokio::test]
 async fn edges_name_both_ends() {
     let server = Server::start().await;
-    let rows: Vec<json::EdgeRow> = serde_json::from_value(server.json("/api/v1/edges").await).unwrap();
+    let rows: Vec<EdgeRow> = serde_json::from_value(server.json("/api/v1/edges").await).unwrap();
     let [edge] = rows.as_slice() else { panic!("{rows:?}") };
     assert_eq!((edge.subject.name.as_str(), edge.subject.kind.as_str()), ("payment-1", "Pod"));
     assert_eq!((edge.peer.as_str(), edge.class.as_str()), ("10.0.0.9", "in_cluster"));
@@ -208,7 +209,7 @@ async fn edges_name_both_ends() {
 #[tokio::test]
 async fn edges_by_node_are_sums_and_answers_name_their_version() {
     let server = Server::start().await;
-    let rows: Vec<json::PeerRow> = serde_json::from_value(server.json("/api/v1/edges?by=peer_node").await).unwrap();
+    let rows: Vec<PeerRow> = serde_json::from_value(server.json("/api/v1/edges?by=peer_node").await).unwrap();
     let [row] = rows.as_slice() else { panic!("{rows:?}") };
     assert_eq!((row.node.as_str(), row.peer_node.as_deref(), row.edges), ("node-a", Some("node-b"), 1));
     assert_eq!((row.segments_sent, row.loss_episodes), (2000, 8));
@@ -221,7 +222,7 @@ async fn edges_by_node_are_sums_and_answers_name_their_version() {
 #[tokio::test]
 async fn node_and_info_answer_with_their_documented_shape() {
     let server = Server::start().await;
-    let node: json::Node = serde_json::from_value(server.json("/api/v1/node").await).unwrap();
+    let node: NodeRow = serde_json::from_value(server.json("/api/v1/node").await).unwrap();
     assert_eq!((node.packet_drops["no_socket"], node.kernel_events["no_cgroup"]), (11, 4));
     let states: Vec<&str> =
         ["devices", "ethtool", "ports", "qdiscs"].map(|group| node.signal_states[group].state.as_str()).into();
@@ -268,12 +269,12 @@ async fn stop_ends_idle_connections_and_frees_the_port() {
 }
 
 #[tokio::test]
-async fn half_a_request_neither_holds_a_connection_nor_blocks_others_for_good() {
-    let limits = Limits { connections: 1, header: Duration::from_millis(50), ..Limits::DEFAULT };
+async fn half_a_request_is_dropped_after_the_read_timeout() {
+    let limits = Limits { connections: 1, read: Duration::from_millis(50), ..Limits::default() };
     let server = Server::start_within(limits).await;
     let mut slow = TcpStream::connect(server.addr).await.unwrap();
     slow.write_all(b"GET /livez HT").await.unwrap();
-    assert_eq!(server.get("/livez").await.status, 200, "served once the only connection was given up");
+    assert_eq!(server.get("/livez").await.status, 200, "served once the only connection was closed");
     let mut rest = Vec::new();
     slow.read_to_end(&mut rest).await.unwrap();
     assert!(!rest.starts_with(b"HTTP/1.1 200"));
@@ -281,10 +282,60 @@ async fn half_a_request_neither_holds_a_connection_nor_blocks_others_for_good() 
 
 #[tokio::test]
 async fn connection_that_reached_its_age_is_ended() {
-    let server = Server::start_within(Limits { age: Duration::from_millis(50), ..Limits::DEFAULT }).await;
+    let server = Server::start_within(Limits { age: Duration::from_millis(50), ..Limits::default() }).await;
     let mut stream = TcpStream::connect(server.addr).await.unwrap();
     stream.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     let mut all = Vec::new();
     stream.read_to_end(&mut all).await.unwrap();
     assert!(all.starts_with(b"HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_after_the_read_timeout() {
+    let server = Server::start_within(Limits { read: Duration::from_millis(50), ..Limits::default() }).await;
+    let mut stream = TcpStream::connect(server.addr).await.unwrap();
+    stream.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut all = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut all)).await;
+    read.expect("the server closes the connection").unwrap();
+    assert!(all.starts_with(b"HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_holds_no_connection() {
+    let limits = Limits { connections: 1, read: Duration::from_millis(50), ..Limits::default() };
+    let server = Server::start_within(limits).await;
+    let mut slow = TcpStream::connect(server.addr).await.unwrap();
+    slow.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf").await.unwrap();
+    assert_eq!(server.get("/livez").await.status, 200, "served once the only connection was closed");
+}
+
+/// A server with these keys of the section `http`.
+async fn configured(http: &str) -> Server {
+    let config = Config::parse(&format!("http: {{{http}}}"), "test").unwrap();
+    Server::start_within(Limits::from(&config.http)).await
+}
+
+#[tokio::test]
+async fn max_connections_caps_open_connections() {
+    for (max, is_served) in [(1, false), (2, true)] {
+        let server = configured(&format!("max_connections: {max}, read_timeout_seconds: 300")).await;
+        let open = TcpStream::connect(server.addr).await.unwrap();
+        // The accept loop takes connections in their order.
+        let second = tokio::time::timeout(Duration::from_millis(500), server.get("/livez")).await;
+        assert_eq!(second.is_ok(), is_served, "max_connections {max}");
+        drop(open);
+        assert_eq!(server.get("/livez").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn read_timeout_seconds_closes_a_silent_connection() {
+    let server = configured("read_timeout_seconds: 1").await;
+    let began = std::time::Instant::now();
+    let mut silent = TcpStream::connect(server.addr).await.unwrap();
+    let mut rest = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(8), silent.read_to_end(&mut rest)).await;
+    read.expect("closed by the server, well before the default of 10 s").unwrap();
+    assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
 }

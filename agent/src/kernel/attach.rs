@@ -4,12 +4,12 @@ use super::{
     context::Context,
     duty::{Attach, FAILURES_PROGRAM, HANDSHAKE_PROGRAM, HandshakeProbe, RTT_PROGRAM, RttLimits, RttProbe},
     probes::{Hook, Probe, Program},
-    refusal::{Refusal, Refused},
+    refusal::Refused,
     run_queue::RunQueue,
     settings::{Mode, Wanted},
-    status::{ProbeState, ProbeStatus},
     sys,
 };
+use crate::api::{ProbeState, ProbeStatus, Refusal};
 use aya::{
     Ebpf,
     programs::{self, CgroupAttachMode, ProgramError},
@@ -36,7 +36,7 @@ pub(super) enum Link {
 
 /// Loads and attaches one probe.
 pub(super) fn attach(ebpf: &mut Ebpf, context: &Context<'_>, probe: &Probe, attached: &mut Attached) -> ProbeStatus {
-    let status = |state, why: String, refusal| ProbeStatus { name: probe.name, state, why, refusal };
+    let status = |state, why: String, refusal| ProbeStatus { name: probe.name.to_owned(), state, why, refusal };
     let without = probe.without;
     match context.settings.wanted(probe) {
         Wanted::Yes => {}

@@ -2,12 +2,11 @@
 
 use super::{
     attach::link,
-    duty::{HANDSHAKE_PROGRAM, HandshakeProbe, HandshakeStats, RTT_PROGRAM, RttProbe, RttStats},
+    duty::{HANDSHAKE_PROGRAM, HandshakeProbe, RTT_PROGRAM, RttProbe},
     load::Loaded,
     probes::{PROBES, Probe},
-    refusal::Refusal,
-    status::ProbeState,
 };
+use crate::api::{HandshakeDutyCycle, ProbeState, Refusal, RttDutyCycle};
 use netwhy_abi::Duty;
 use std::io;
 
@@ -20,12 +19,12 @@ pub(super) struct Duties {
 
 impl Loaded {
     /// State of the RTT probe. `None`: not loaded.
-    pub fn rtt_stats(&self) -> Option<RttStats> {
+    pub fn rtt_stats(&self) -> Option<RttDutyCycle> {
         self.rtt.as_ref().map(RttProbe::stats)
     }
 
     /// State of the handshake probe. `None`: not loaded.
-    pub fn handshake_stats(&self) -> Option<HandshakeStats> {
+    pub fn handshake_stats(&self) -> Option<HandshakeDutyCycle> {
         self.handshakes.as_ref().map(HandshakeProbe::stats)
     }
 

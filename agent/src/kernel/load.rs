@@ -8,12 +8,14 @@ use super::{
     memory,
     offsets::{self, Constants},
     probes::{PROBES, Probe},
-    refusal::{Refusal, one_line},
+    refusal::one_line,
     run_queue::RunQueue,
     settings::{Mode, Settings},
-    status::{ProbeState, ProbeStatus},
 };
-use crate::sample::{for_each_family, repeat_for_family};
+use crate::{
+    api::{ProbeState, ProbeStatus, Refusal},
+    sample::{for_each_family, repeat_for_family},
+};
 use aya::{Btf, Ebpf, EbpfLoader};
 use netwhy_abi::{Family as _, Object, Sampling};
 use std::{fs::File, path::Path};

@@ -1,7 +1,10 @@
 //! Reading the programs' maps.
 
-use super::{load::Loaded, stats::MapFill, sys};
-use crate::sample::{Families, Read, Table as _, for_each_family, repeat_for_family};
+use super::{load::Loaded, sys};
+use crate::{
+    api::MapFill,
+    sample::{Families, Read, Table as _, for_each_family, repeat_for_family},
+};
 use aya::maps::{Array, Map, MapData, PerCpuArray, lpm_trie::LpmTrie};
 use netwhy_abi::{Control, Counter, Family, Object, PeerClass};
 use std::{
@@ -125,7 +128,7 @@ impl Loaded {
             let entries = F::of(tables).rows.len() as u64;
             let bytes = entries * size_of::<(<F as Family>::Key, <F as Family>::Row)>() as u64;
             let max_entries = self.capacity::<F>().unwrap_or(0);
-            fill.push(MapFill { name: F::NAME, entries, max_entries, bytes });
+            fill.push(MapFill { name: F::NAME.to_owned(), entries, max_entries, bytes: Some(bytes) });
         });
         fill
     }

@@ -1,20 +1,10 @@
 //! Why the kernel refuses an operation, by its error number.
 
+use crate::api::Refusal;
 use std::{error::Error, io};
 
 /// `ENOTSUPP` of the kernel, which has no name in user space.
 const ENOTSUPP: i32 = 524;
-
-/// Kind of a refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// A capability is missing.
-    Permission,
-    /// This kernel lacks the feature.
-    Unsupported,
-    /// Anything else, such as an object that the verifier rejects.
-    Other,
-}
 
 impl Refusal {
     /// Kind of an error: that of the first error number in its chain of sources.

@@ -6,11 +6,12 @@ use super::{
     idle::IdleRows,
     load::Loaded,
     run_queue::RUN_QUEUE_PROGRAM,
-    stats::{MapFill, ProgramRun, Slices},
+    stats::Slices,
     sys,
-    walk::{WalkStats, Walker},
+    walk::Walker,
 };
 use crate::{
+    api::{MapFill, ProgramRun, WalkStats},
     node::HostReader,
     sample::{
         CgroupFacts, Counted, Families, Read, Rows, SampleSource, Snapshot, Table as _, for_each_family,
@@ -98,8 +99,8 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
     }
 
     /// The last walk.
-    pub fn walk_stats(&self) -> WalkStats {
-        self.walker.stats
+    pub fn walk_stats(&self) -> Option<WalkStats> {
+        self.walker.newest
     }
 
     /// Map fill at the last snapshot.
@@ -148,7 +149,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
 
     /// Tells the programs what changed.
     fn set_control(&mut self) -> anyhow::Result<()> {
-        let walk = (self.walker.stats.walks as u32).max(1);
+        let walk = (self.walker.walks as u32).max(1);
         let (rtt_duty, handshake_duty) = (self.duties.rtt as u32, self.duties.handshakes as u32);
         let edges_full = u32::from(self.edges_full);
         self.loaded.set_control(Control { baseline: 0, walk, edges_full, rtt_duty, handshake_duty })

@@ -1,38 +1,11 @@
 //! Cost of the programs, and fill of their maps.
 
 use super::{load::Loaded, probes::PROBES, sys};
-use serde::Serialize;
+use crate::api::ProgramRun;
 use std::{
     os::fd::{AsFd, OwnedFd},
     time::Duration,
 };
-
-/// Run statistics of one program, while statistics are on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ProgramRun {
-    /// Name of the program.
-    pub name: &'static str,
-    /// Run time, ns. It includes the measurement itself, about 60 ns a run.
-    pub run_ns: u64,
-    /// Runs.
-    pub run_count: u64,
-    /// Runs that the kernel skipped because the program was already running on that CPU. Counted even while statistics
-    /// are off. `None`: the kernel does not count them (before 5.12).
-    pub missed: Option<u64>,
-}
-
-/// Fill of one map.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct MapFill {
-    /// Map.
-    pub name: &'static str,
-    /// Rows in use.
-    pub entries: u64,
-    /// Capacity, rows.
-    pub max_entries: u64,
-    /// Bytes of keys and values in use.
-    pub bytes: u64,
-}
 
 /// Turns the kernel's program statistics on for one tick per minute. All the time, they would cost more than the
 /// programs.
@@ -75,7 +48,7 @@ impl Loaded {
                 let scheduler = || self.run_queue.as_ref()?.ebpf.program(program.name);
                 let fd = self.ebpf.program(program.name).or_else(scheduler)?.fd().ok()?;
                 let sys::RunStats { run_ns, run_count, missed } = sys::run_stats(fd.as_fd()).ok()?;
-                Some(ProgramRun { name: program.name, run_ns, run_count, missed })
+                Some(ProgramRun { name: program.name.to_owned(), run_ns, run_count, missed })
             })
             .collect()
     }

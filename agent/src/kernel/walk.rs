@@ -1,9 +1,9 @@
 //! Walks over all living sockets.
 
 use super::load::Loaded;
+use crate::api::WalkStats;
 use aya::programs::{Iter, Program};
 use netwhy_abi::{Control, WalkSummary};
-use serde::Serialize;
 use std::{
     fs::File,
     io::Read,
@@ -13,23 +13,6 @@ use std::{
 /// Values of CONFIG_HZ in the wild.
 const HZ: [u32; 6] = [100, 250, 300, 500, 1000, 1024];
 
-/// The last walk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct WalkStats {
-    /// Walks so far.
-    pub walks: u64,
-    /// TCP sockets of the last one.
-    pub sockets: u64,
-    /// Of these, listening.
-    pub listeners: u64,
-    /// Duration of the last one, s.
-    pub seconds: f64,
-    /// All walks together, s.
-    pub total_seconds: f64,
-    /// Distance to the next, s.
-    pub interval_seconds: f64,
-}
-
 /// Paces the walks and learns the kernel's HZ from them.
 pub(super) struct Walker {
     min_interval: Duration,
@@ -37,13 +20,16 @@ pub(super) struct Walker {
     next: Duration,
     first: Option<(u64, u64)>,
     pub(super) hz: Option<u32>,
-    pub(super) stats: WalkStats,
+    /// Walks so far.
+    pub(super) walks: u64,
+    /// The newest walk. `None`: none yet.
+    pub(super) newest: Option<WalkStats>,
 }
 
 impl Walker {
     /// At most one walk per `min_interval`, and at most `cpu_share` of one core on average.
     pub(super) fn new(min_interval: Duration, cpu_share: f64) -> Self {
-        Self { min_interval, cpu_share, next: Duration::ZERO, first: None, hz: None, stats: WalkStats::default() }
+        Self { min_interval, cpu_share, next: Duration::ZERO, first: None, hz: None, walks: 0, newest: None }
     }
 
     /// Whether a walk is due.
@@ -54,7 +40,7 @@ impl Walker {
     /// Makes one walk. The first takes the figures of sockets older than the agent as their base.
     pub(super) fn walk(&mut self, loaded: &mut Loaded, now: Duration, edges_full: bool) -> anyhow::Result<()> {
         let duties = loaded.duties();
-        let number = self.stats.walks + 1;
+        let number = self.walks + 1;
         let mut control = Control {
             baseline: u32::from(number == 1),
             // Zero is what a socket has that no walk has seen.
@@ -76,14 +62,13 @@ impl Walker {
         self.learn_hz(&summary);
         let interval = self.min_interval.max(took.div_f64(self.cpu_share.max(1e-6)));
         self.next = now + interval;
-        self.stats = WalkStats {
-            walks: number,
+        self.walks = number;
+        self.newest = Some(WalkStats {
             sockets: summary.sockets,
             listeners: summary.listeners,
             seconds: took.as_secs_f64(),
-            total_seconds: self.stats.total_seconds + took.as_secs_f64(),
             interval_seconds: interval.as_secs_f64(),
-        };
+        });
         Ok(())
     }
 

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::{
-    api,
+    api::{
+        self, AgentStats, ConfigReloads, HandshakeDutyCycle, MapFill, Privileges, ProbeState, ProbeStatus,
+        ProcessStats, ProgramRun, RttDutyCycle, ScrapeStats, StageTime, TickStats, WalkStats, WatchStatus,
+    },
     sample::{Connects, CpuStat, Device, Gauge, Group, Histogram, Lookups, Pressure, Signal, State, Tally},
     state::{EdgeView, HostCount, HostView, SubjectId, SubjectKind, SubjectView},
 };
@@ -202,7 +205,7 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
 
 /// The agent's own figures, all of them present.
 pub(crate) fn agent() -> AgentStats {
-    let probe = |name: &str, state, why: &str| ProbeVerdict { name: name.into(), state, why: why.into() };
+    let probe = |name: &str, state, why: &str| ProbeStatus { name: name.into(), state, why: why.into(), refusal: None };
     AgentStats {
         version: "0.1.0".into(),
         kernel: "6.18.0".into(),
@@ -211,14 +214,14 @@ pub(crate) fn agent() -> AgentStats {
         privileges: Privileges { given_up: vec!["BPF".to_owned(), "PERFMON".to_owned()], kept: None },
         attached: true,
         pods_complete: Some(true),
-        watches: vec![crate::pods::WatchStatus {
+        watches: vec![WatchStatus {
             name: "pods".into(),
             complete: true,
             objects: 3,
             changes: 17,
             lists: 2,
             errors: BTreeMap::from([("gone".to_owned(), 1)]),
-            trouble: None,
+            last_error: None,
             age_seconds: Some(2.5),
         }],
         own_node_exists: Some(true),
@@ -232,14 +235,21 @@ pub(crate) fn agent() -> AgentStats {
             blind_seconds: 0.5,
         },
         walk: Some(WalkStats { sockets: 900, listeners: 40, seconds: 0.0007, interval_seconds: 1.0 }),
-        rtt: Some(RttWatch {
+        rtt: Some(RttDutyCycle {
             segments_per_second: 31_250.0,
-            in_windows: true,
-            part: 8,
-            windows: 480,
-            watched_seconds: 135.5,
+            is_reduced: true,
+            divisor: 8,
+            periods: 480,
+            attached_seconds: 135.5,
+            failures: 0,
         }),
-        churn: Some(ChurnWatch { sockets_per_second: 24_500.0, in_part: true, windows: 160, watched_seconds: 311.25 }),
+        churn: Some(HandshakeDutyCycle {
+            sockets_per_second: 24_500.0,
+            is_churn_high: true,
+            periods: 160,
+            attached_seconds: 311.25,
+            failures: 0,
+        }),
         config_reloads: ConfigReloads { ok: 1, failed: 0 },
         process: ProcessStats { resident_bytes: Some(20 << 20), cpu_seconds: Some(3.5) },
         scrape: ScrapeStats { count: 9, last_seconds: Some(0.004), view_age_seconds: Some(0.25) },

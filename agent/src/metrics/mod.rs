@@ -3,7 +3,6 @@
 //! No series is kept between scrapes, so none can outlive its subject. What is absent in the view (no sample, no
 //! controller, not measured yet) has no series; zero is a measured zero.
 
-mod agent;
 mod bounds;
 #[cfg(test)]
 pub(crate) mod check;
@@ -19,15 +18,10 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use agent::{
-    AgentStats, ChurnWatch, ConfigReloads, MapFill, Privileges, ProbeState, ProbeVerdict, ProcessStats, ProgramRun,
-    RttWatch, ScrapeStats, StageTime, TickStats, WalkStats,
-};
 pub use docs::metrics_md;
-pub use scrape::Reasons;
 pub use table::{BaseUnit, Kind, LabelDef, METRICS, MetricDef};
 
-use crate::state::NodeView;
+use crate::{api::AgentStats, state::NodeView};
 use bytes::Bytes;
 use prometheus_client::{encoding::text, registry::Registry};
 use scrape::{Metadata, Scrape, ViewCollector};

@@ -1,21 +1,20 @@
 //! One scrape: values that are computed once, before the table is walked.
 
 use super::{
-    AgentStats, METRICS, MetricsOptions,
+    METRICS, MetricsOptions,
     out::{Label, Out},
     rows::{self, Row},
     table::{MetricDef, Rows},
 };
 use crate::{
-    api::{Hint, HintState},
-    state::NodeView,
+    api::{AgentStats, Hint, HintState},
+    state::{DropReasons, NodeView},
 };
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, MetricEncoder},
 };
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
     fmt,
     net::{IpAddr, SocketAddr},
@@ -84,7 +83,7 @@ pub(super) struct Scrape<'a> {
     pub(super) hints: Vec<(HintLabels<'a>, f64)>,
     pub(super) summary: Summary,
     rows: Vec<Row<'a>>,
-    reasons: Reasons,
+    reasons: DropReasons,
 }
 
 impl<'a> Scrape<'a> {
@@ -98,7 +97,7 @@ impl<'a> Scrape<'a> {
     }
 
     fn without_subjects(view: &'a NodeView, agent: &'a AgentStats, options: &'a MetricsOptions) -> Self {
-        let reasons = Reasons::new(&view.drop_reasons);
+        let reasons = DropReasons::new(&view.drop_reasons);
         let summary = Summary::default();
         Self { view, agent, options, hints: hints(&view.hints), summary, rows: Vec::new(), reasons }
     }
@@ -163,23 +162,6 @@ impl<'a> Scrape<'a> {
     }
 }
 
-/// Label values of the kernel's drop reasons.
-pub struct Reasons(Vec<String>);
-
-impl Reasons {
-    /// From the kernel's names; index = number.
-    pub fn new(kernel: &[String]) -> Self {
-        let short = |name: &String| name.strip_prefix("SKB_DROP_REASON_").unwrap_or(name).to_ascii_lowercase();
-        Self(kernel.iter().map(short).collect())
-    }
-
-    /// `no_socket`, or the number where the name is unknown.
-    pub fn name(&self, reason: u32) -> Cow<'_, str> {
-        let known = usize::try_from(reason).ok().and_then(|i| self.0.get(i)).filter(|name| !name.is_empty());
-        known.map_or_else(|| Cow::Owned(reason.to_string()), |name| Cow::Borrowed(name.as_str()))
-    }
-}
-
 fn hints(hints: &[Hint]) -> Vec<(HintLabels<'_>, f64)> {
     let mut out: Vec<(HintLabels<'_>, f64)> = Vec::new();
     for hint in hints.iter().filter(|h| h.state == HintState::Firing) {
@@ -221,14 +203,5 @@ mod tests {
         for name in ["", "node-b", "shop/payment-7c9", "zone-a→zone-b", "ip-10-0-0-1.ec2.internal"] {
             assert_eq!(without_address(name), name);
         }
-    }
-
-    #[test]
-    fn drop_reason_is_the_kernels_name_in_lower_case_or_its_number() {
-        let reasons = Reasons::new(&["".into(), "SKB_DROP_REASON_NO_SOCKET".into(), "TCP_CSUM".into()]);
-        assert_eq!(reasons.name(0), "0");
-        assert_eq!(reasons.name(1), "no_socket");
-        assert_eq!(reasons.name(2), "tcp_csum");
-        assert_eq!(reasons.name(77), "77");
     }
 }

@@ -1,12 +1,12 @@
-//! A Node with only the fields that matter here: the whole object is some 10 kB, most of it the list of images.
+//! A Node with only the fields that matter here. The whole object takes some 10 kB, mostly its list of images.
 
 use super::nodes::{NodeFacts, mapped, range};
-use k8s_openapi::api::core::v1::Node;
-use kube::{
+use ::kube::{
     Api, Client,
     api::{ListParams, ObjectList},
     core::{ApiResource, Object},
 };
+use k8s_openapi::api::core::v1::Node;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
@@ -34,49 +34,49 @@ struct Address {
     address: String,
 }
 
-/// The Node without the rest.
-pub(super) type Lite = Object<Spec, Status>;
+/// A Node with only these fields.
+pub(super) type LiteNode = Object<Spec, Status>;
 
 /// Reads Nodes.
 #[derive(Clone)]
 pub(super) struct Reader {
-    api: Api<Lite>,
+    api: Api<LiteNode>,
 }
 
-/// A Node's name and what is kept of it.
-pub(super) type Named = (Arc<str>, NodeFacts);
+/// A Node's name and its fields.
+pub(super) type NamedNode = (Arc<str>, NodeFacts);
 
 impl Reader {
     pub(super) fn new(client: &Client) -> Self {
         Self { api: Api::all_with(client.clone(), &ApiResource::erase::<Node>(&())) }
     }
 
-    /// One Node. `None`: it is gone.
-    pub(super) async fn one(&self, name: &str) -> Result<Option<Named>, kube::Error> {
+    /// One Node. `None`: it is deleted.
+    pub(super) async fn one(&self, name: &str) -> Result<Option<NamedNode>, ::kube::Error> {
         Ok(self.api.get_opt(name).await?.and_then(|node| facts(&node)))
     }
 
-    /// One page of all Nodes, and where the next begins.
+    /// One page of all Nodes, and the token of the next page. `None`: this is the last.
     pub(super) async fn page(
         &self,
         size: u32,
         next: Option<&str>,
-    ) -> Result<(Vec<Named>, Option<String>), kube::Error> {
+    ) -> Result<(Vec<NamedNode>, Option<String>), ::kube::Error> {
         let mut params = ListParams::default().limit(size);
         params.continue_token = next.map(str::to_owned);
-        let list: ObjectList<Lite> = self.api.list(&params).await?;
+        let list: ObjectList<LiteNode> = self.api.list(&params).await?;
         let next = list.metadata.continue_.filter(|token| !token.is_empty());
         Ok((list.items.iter().filter_map(facts).collect(), next))
     }
 }
 
-/// The zone that labels tell.
+/// The zone in the labels.
 pub(super) fn zone(labels: Option<&BTreeMap<String, String>>) -> Option<Arc<str>> {
     let labels = labels?;
     ZONE.iter().find_map(|label| labels.get(*label)).filter(|zone| !zone.is_empty()).map(|zone| zone.as_str().into())
 }
 
-fn facts(node: &Lite) -> Option<Named> {
+fn facts(node: &LiteNode) -> Option<NamedNode> {
     let name: Arc<str> = node.metadata.name.as_deref()?.into();
     let cidrs = match node.spec.pod_cidrs.as_slice() {
         [] => node.spec.pod_cidr.as_slice(),
@@ -97,8 +97,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_is_read_without_its_ballast() {
-        let node: Lite = serde_json::from_value(serde_json::json!({
+    fn only_the_fields_that_matter_are_read() {
+        let node: LiteNode = serde_json::from_value(serde_json::json!({
             "apiVersion": "v1", "kind": "Node",
             "metadata": {"name": "node-a", "labels": {"topology.kubernetes.io/zone": "z1"}},
             "spec": {"podCIDR": "10.1.0.0/24", "podCIDRs": ["10.1.0.0/24", "fd00:1::/64"], "taints": []},
@@ -118,8 +118,8 @@ mod tests {
     }
 
     #[test]
-    fn a_new_node_without_range_and_status_is_a_node_too() {
-        let node: Lite = serde_json::from_value(
+    fn a_new_node_without_range_and_status_is_read_too() {
+        let node: LiteNode = serde_json::from_value(
             serde_json::json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}, "spec": {}}),
         )
         .unwrap();

@@ -1,13 +1,15 @@
-//! Who is at the other end: address → class, Node, Pod.
+//! Peers: from a remote address to its class, Node and Pod.
 //!
 //! ```text
-//! Node metadata watch ─► names that are new ─► GET or paged LIST of the few fields that matter ─► NodeFacts ┐
-//! EndpointSlice watch (optional) ─► Endpoints ──────────────────────────────────────────────────────────────┼─► PeerTable
-//! configured ranges, this machine's own addresses ──────────────────────────────────────────────────────────┘
+//! Node metadata watch ─► changed names ─► GET or paged LIST of the few fields that matter ─► NodeFacts ┐
+//! EndpointSlice watch (optional) ─► Endpoints ─────────────────────────────────────────────────────────┼─► PeerTable
+//! configured ranges, this machine's addresses ─────────────────────────────────────────────────────────┘
 //! ```
-//! Only `lite`, `slices` and `watch` speak to an API server; the rest is pure.
+//! Only `lite` and `watch` speak to an API server; the connection is `kube`'s. `conntrack` reads procfs. The rest is pure.
 
+mod build;
 mod conntrack;
+mod known_nodes;
 mod lite;
 mod local;
 mod nodes;
@@ -15,6 +17,7 @@ mod slices;
 mod table;
 mod watch;
 
+pub use build::peer_table;
 pub use conntrack::{Translations, watch_conntrack};
 pub use local::local_addresses;
 pub use nodes::{Endpoint, NodeFacts, Nodes, class_of, mapped, prefixes, range};

@@ -1,8 +1,8 @@
-//! Pod addresses from EndpointSlices, for CNIs whose Pods are not numbered from their Node's range.
+//! Pod addresses from EndpointSlices, for CNIs that don't assign Pod addresses from the Node's range.
 
 use super::nodes::{Endpoint, mapped};
+use ::kube::runtime::watcher::Event;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::runtime::watcher::Event;
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv6Addr},
@@ -20,7 +20,7 @@ pub(super) struct Slices {
 }
 
 impl Slices {
-    /// Takes in a change. True when endpoints changed.
+    /// Applies a change. True when endpoints changed.
     pub(super) fn apply(&mut self, event: Event<EndpointSlice>) -> bool {
         match event {
             Event::Init => self.listed = Some(BTreeMap::new()),

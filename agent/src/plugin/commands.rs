@@ -17,10 +17,9 @@ use super::{
     top,
 };
 use crate::{
-    api::Hint,
+    api::{Hint, PeerRow, PodInfo, PodRow},
     hints::{Family, RULES},
-    http::json::{PeerRow, PodRow},
-    pods::{PodInfo, pod_info},
+    pods::pod_info,
 };
 use futures::future::join_all;
 use std::{

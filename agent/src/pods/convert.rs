@@ -1,9 +1,7 @@
 //! From the API's Pod to [`PodInfo`].
 
-use super::{
-    info::{Condition, ContainerInfo, ContainerKind, ContainerState, Ended, PodEvent, PodInfo, ProbeKind, Why},
-    workload::workload,
-};
+use super::workload::workload;
+use crate::api::{Condition, ContainerInfo, ContainerKind, ContainerState, Ended, PodEvent, PodInfo, ProbeKind, Why};
 use k8s_openapi::{
     api::core::v1::{self as core, Pod},
     apimachinery::pkg::apis::meta::v1::Time,

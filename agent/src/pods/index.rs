@@ -1,6 +1,6 @@
 //! All Pods of this Node, by what their cgroups are named by. Fed by a watch; pure: time is passed in.
 
-use super::info::{PodEvent, PodInfo};
+use crate::api::{PodEvent, PodInfo};
 use std::{
     collections::{BTreeMap, HashMap},
     net::IpAddr,
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn events_stay_while_the_pod_is_in_trouble() {
         let troubled = PodInfo { phase: "Failed".into(), ..pod("a") };
-        let event = PodEvent { why: super::super::info::Why::default(), count: 3, at_ms: None };
+        let event = PodEvent { why: crate::api::Why::default(), count: 3, at_ms: None };
         let mut index = PodIndex::default();
         index.apply(Change::Applied(troubled.clone()), s(0));
         index.set_events("a", vec![event; 9]);

@@ -1,6 +1,6 @@
-//! The objects as the API server takes them.
+//! The objects in the API server's form.
 
-use super::bulletin::{NodeCondition, PodEvent};
+use super::schedule::{NodeCondition, PodEvent};
 use serde_json::{Value, json};
 
 /// Type of the Node's condition.
@@ -29,9 +29,9 @@ pub(super) fn event(event: &PodEvent) -> Value {
     })
 }
 
-/// The part of a Node's status that is ours.
+/// The part of a Node's status that netwhy owns.
 pub(super) fn condition(condition: &NodeCondition) -> Value {
-    let (status, reason, message) = match &condition.trouble {
+    let (status, reason, message) = match &condition.problem {
         Some((cause, summary)) => ("True", camel_case(cause), shortened(summary)),
         None => ("False", "NoHint".to_owned(), "no hint of netwhy blames this Node".to_owned()),
     };
@@ -50,7 +50,7 @@ pub(super) fn condition(condition: &NodeCondition) -> Value {
     })
 }
 
-/// `path_latency` → `PathLatency`: what reasons look like.
+/// `path_latency` → `PathLatency`, the form of a reason.
 fn camel_case(cause: &str) -> String {
     let capital = |word: &str| {
         let mut letters = word.chars();
@@ -67,7 +67,7 @@ fn shortened(text: &str) -> String {
     format!("{}…", &text[..cut])
 }
 
-/// Hints have milliseconds, which `metav1.Time` does not take.
+/// Hints have milliseconds, which `metav1.Time` refuses.
 fn whole_seconds(rfc3339: &str) -> String {
     rfc3339.split_once('.').map_or_else(|| rfc3339.to_owned(), |(seconds, _)| format!("{seconds}Z"))
 }

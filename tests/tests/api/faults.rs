@@ -1,10 +1,11 @@
 //! What a healthy API server never does.
 
 use crate::{
-    NODE, Watching, hasty,
+    NODE, Watching,
     objects::{bookmark, change, error, pods},
+    short_timeouts,
 };
-use netwhy_agent::pods::Patience;
+use netwhy_agent::kube::Timeouts;
 use netwhy_tests::faulty::{End, FaultyServer, Reply};
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ fn idle() -> Reply {
 #[tokio::test]
 async fn asks_for_one_nodes_pods_and_nothing_else() {
     let server = server(|_| Reply::ok(pods(&["a", "b"], 5)), |_| idle());
-    let mut watching = Watching::begin(&server.kubeconfig(), hasty()).await;
+    let mut watching = Watching::begin(&server.kubeconfig(), short_timeouts()).await;
     watching.until(SOON, "two Pods", |w| w.names() == ["a", "b"] && w.now().status.complete).await;
     for asked in server.asked() {
         assert_eq!(asked.parameter("fieldSelector"), Some(format!("spec.nodeName%3D{NODE}").as_str()), "{asked:?}");
@@ -56,7 +57,7 @@ async fn a_silent_watch_is_resumed_from_the_last_bookmark() {
             }
         },
     );
-    let mut watching = Watching::begin(&server.kubeconfig(), hasty()).await;
+    let mut watching = Watching::begin(&server.kubeconfig(), short_timeouts()).await;
     // One second and the client's margin of five.
     watching.until(SOON, "the Pod of the second watch", |w| w.names() == ["a", "b"]).await;
     let second = server.asked().into_iter().filter(|asked| asked.is_watch()).nth(1).unwrap();
@@ -74,11 +75,11 @@ async fn watches_that_break_are_resumed() {
                 _ => Reply::watch(&[change("DELETED", "a", 7)], End::Silent),
             },
         );
-        let mut watching = Watching::begin(&server.kubeconfig(), hasty()).await;
+        let mut watching = Watching::begin(&server.kubeconfig(), short_timeouts()).await;
         watching.until(SOON, "the second watch's change", |w| w.names() == ["b"]).await;
         let second = server.asked().into_iter().filter(|asked| asked.is_watch()).nth(1).unwrap();
         assert_eq!(second.parameter("resourceVersion"), Some("6"), "{end:?}");
-        assert_eq!(watching.now().status.trouble, None, "{end:?}");
+        assert_eq!(watching.now().status.last_error, None, "{end:?}");
     }
 }
 
@@ -90,10 +91,10 @@ async fn after_garbage_in_a_watch_all_is_listed_again() {
             |n| if n == 0 { Reply::ok(pods(&["a"], 5)) } else { Reply::ok(pods(&["a", "new"], 9)) },
             move |n| if n == 0 { Reply::watch(std::slice::from_ref(&garbage), End::Silent) } else { idle() },
         );
-        let mut watching = Watching::begin(&server.kubeconfig(), hasty()).await;
+        let mut watching = Watching::begin(&server.kubeconfig(), short_timeouts()).await;
         watching.until(SOON, "the second list", |w| w.names() == ["a", "new"]).await;
         assert_eq!(watching.errors("unreadable"), 1);
-        watching.until(SOON, "no trouble any more", |w| w.now().status.trouble.is_none()).await;
+        watching.until(SOON, "no trouble any more", |w| w.now().status.last_error.is_none()).await;
     }
 }
 
@@ -108,13 +109,13 @@ async fn a_list_that_is_no_list_is_trouble_and_no_empty_view() {
     for bad in bad {
         let shown = bad.clone();
         let server = server(move |n| if n < 3 { bad.clone() } else { Reply::ok(pods(&["a"], 5)) }, |_| idle());
-        let mut watching = Watching::begin(&server.kubeconfig(), hasty()).await;
-        watching.until(SOON, "trouble", |w| w.now().status.trouble.is_some()).await;
+        let mut watching = Watching::begin(&server.kubeconfig(), short_timeouts()).await;
+        watching.until(SOON, "trouble", |w| w.now().status.last_error.is_some()).await;
         assert!(!watching.now().status.complete, "{shown:?}");
-        let trouble = watching.now().status.trouble.clone().unwrap();
+        let trouble = watching.now().status.last_error.clone().unwrap();
         assert!(trouble.starts_with("watching pods: ") && !trouble.contains('\n'), "{trouble}");
         watching.until(SOON, "the good list", |w| w.names() == ["a"] && w.now().status.complete).await;
-        assert_eq!(watching.now().status.trouble, None);
+        assert_eq!(watching.now().status.last_error, None);
     }
 }
 
@@ -131,12 +132,12 @@ async fn refusals_are_met_with_longer_and_longer_waits() {
             move |n| if n < 6 { Reply::refusal(code, reason, "no") } else { Reply::ok(pods(&["a"], 5)) },
             |_| idle(),
         );
-        let mut watching = Watching::begin(&server.kubeconfig(), hasty()).await;
+        let mut watching = Watching::begin(&server.kubeconfig(), short_timeouts()).await;
         watching.until(SOON, "the list", |w| w.now().status.complete).await;
         assert_eq!(watching.errors(kind), 6);
         let times: Vec<Duration> = server.asked().iter().map(|asked| asked.at).collect();
         for (n, pair) in times[..7].windows(2).enumerate() {
-            let least = (hasty().first_wait * 2u32.pow(n as u32)).min(hasty().longest_wait);
+            let least = (short_timeouts().first_backoff * 2u32.pow(n as u32)).min(short_timeouts().max_backoff);
             assert!(pair[1] - pair[0] >= least, "{code}: wait {n} was {:?}", pair[1] - pair[0]);
         }
     }
@@ -152,7 +153,7 @@ async fn a_storm_of_errors_within_watches_neither_floods_nor_blinds() {
             _ => Reply::watch(&[error(500, "InternalError")], End::Proper),
         },
     );
-    let mut watching = Watching::begin(&server.kubeconfig(), hasty()).await;
+    let mut watching = Watching::begin(&server.kubeconfig(), short_timeouts()).await;
     watching.until(SOON, "a Pod", |w| w.names() == ["a"]).await;
     let took = watching.until(SOON * 2, "the change after the storm", |w| w.names() == ["a", "b"]).await;
     assert!(took > Duration::from_secs(2), "twelve failures within {took:?}");
@@ -162,13 +163,13 @@ async fn a_storm_of_errors_within_watches_neither_floods_nor_blinds() {
 #[tokio::test]
 async fn watches_that_end_at_once_are_not_asked_for_without_a_pause() {
     let server = server(|_| Reply::ok(pods(&["a"], 5)), |_| Reply::watch(&[], End::Proper));
-    let mut watching = Watching::begin(&server.kubeconfig(), hasty()).await;
+    let mut watching = Watching::begin(&server.kubeconfig(), short_timeouts()).await;
     watching.until(SOON, "a Pod", |w| w.names() == ["a"]).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     let watches = server.asked().iter().filter(|asked| asked.is_watch()).count();
     // 50, 100, 200 and then 400 ms and more apart.
     assert!((2..=11).contains(&watches), "{watches} watches in 3 s");
-    assert!(watching.now().status.trouble.is_none(), "changes would come through all the same");
+    assert!(watching.now().status.last_error.is_none(), "changes would come through all the same");
 }
 
 /// Expired history, as an answer and within a watch: what was deleted meanwhile disappears.
@@ -181,7 +182,7 @@ async fn gone_means_listing_again() {
             |n| if n == 0 { Reply::ok(pods(&["a", "b"], 5)) } else { Reply::ok(pods(&["b", "c"], 90)) },
             move |n| if n == 0 { expired() } else { idle() },
         );
-        let mut watching = Watching::begin(&server.kubeconfig(), hasty()).await;
+        let mut watching = Watching::begin(&server.kubeconfig(), short_timeouts()).await;
         watching.until(SOON, "the second list", |w| w.names() == ["b", "c"]).await;
         assert_eq!(watching.now().status.lists, 2);
         assert_eq!(watching.errors("gone"), 1);
@@ -195,23 +196,23 @@ async fn denied_is_said_and_ends_when_it_is_granted() {
             move |n| if n < 2 { Reply::refusal(code, reason, "no rights") } else { Reply::ok(pods(&["a"], 5)) },
             |_| idle(),
         );
-        let mut watching = Watching::begin(&server.kubeconfig(), hasty()).await;
+        let mut watching = Watching::begin(&server.kubeconfig(), short_timeouts()).await;
         watching.until(SOON, "trouble", |w| w.errors(kind) > 0).await;
         let now = watching.now();
-        let trouble = now.status.trouble.as_deref().unwrap();
+        let trouble = now.status.last_error.as_deref().unwrap();
         assert!(trouble.contains(&format!("{code} {reason}: no rights")), "{trouble}");
         assert!(
             !now.status.complete && now.status.age_seconds.is_none(),
             "a refusal says nothing of the Pods: {now:?}"
         );
-        watching.until(SOON, "the list", |w| w.names() == ["a"] && w.now().status.trouble.is_none()).await;
+        watching.until(SOON, "the list", |w| w.names() == ["a"] && w.now().status.last_error.is_none()).await;
     }
 }
 
 #[tokio::test]
 async fn a_list_that_hangs_is_begun_anew() {
     let server = server(|n| if n == 0 { Reply::none() } else { Reply::ok(pods(&["a"], 5)) }, |_| idle());
-    let mut watching = Watching::begin(&server.kubeconfig(), hasty()).await;
+    let mut watching = Watching::begin(&server.kubeconfig(), short_timeouts()).await;
     watching.until(SOON, "the second list", |w| w.names() == ["a"]).await;
     assert_eq!(watching.errors("stalled"), 1);
 }
@@ -228,7 +229,7 @@ async fn slow_lists_arrive() {
         pods(&["a"], 5).replace("\"resourceVersion\":\"5\"}", "\"resourceVersion\":\"5\",\"continue\":\"more\"}");
     assert!(page.contains("continue"));
     let server = server(move |n| if n == 0 { slow(page.clone()) } else { slow(pods(&["b"], 5)) }, |_| idle());
-    let mut watching = Watching::begin(&server.kubeconfig(), hasty()).await;
+    let mut watching = Watching::begin(&server.kubeconfig(), short_timeouts()).await;
     watching.until(SOON, "both pages", |w| w.names() == ["a", "b"]).await;
     assert_eq!(watching.now().status.errors.len(), 0, "{:?}", watching.now().status);
 }
@@ -248,7 +249,7 @@ async fn odd_but_lawful_streams_are_followed() {
         |_| Reply::ok(pods(&["a"], 5)),
         move |n| if n == 0 { Reply::watch(&lines, End::Silent) } else { idle() },
     );
-    let mut watching = Watching::begin(&server.kubeconfig(), hasty()).await;
+    let mut watching = Watching::begin(&server.kubeconfig(), short_timeouts()).await;
     watching.until(SOON, "the last change", |w| w.names() == ["never-added"]).await;
     assert_eq!(watching.now().status.errors.len(), 0);
 }
@@ -257,11 +258,11 @@ async fn odd_but_lawful_streams_are_followed() {
 async fn nobody_there_is_said_and_waited_out() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let config = netwhy_tests::faulty::kubeconfig(&format!("http://{free}"), "");
-    let mut watching = Watching::begin(&config, hasty()).await;
+    let mut watching = Watching::begin(&config, short_timeouts()).await;
     watching.until(SOON, "three attempts", |w| w.errors("unreachable") >= 3).await;
     let now = watching.now();
     assert!(!now.status.complete);
-    let trouble = now.status.trouble.as_deref().unwrap();
+    let trouble = now.status.last_error.as_deref().unwrap();
     assert!(trouble.contains("refused") && trouble.contains("reaches the API server"), "{trouble}");
 }
 
@@ -269,16 +270,16 @@ async fn nobody_there_is_said_and_waited_out() {
 #[tokio::test]
 async fn a_view_that_grows_old_says_so() {
     let server = server(|_| Reply::ok(pods(&["a"], 5)), |_| Reply::refusal(503, "ServiceUnavailable", "away"));
-    let mut watching = Watching::begin(&server.kubeconfig(), hasty()).await;
+    let mut watching = Watching::begin(&server.kubeconfig(), short_timeouts()).await;
     watching.until(SOON, "a Pod", |w| w.names() == ["a"]).await;
     watching.until(SOON, "age", |w| w.now().status.age_seconds.is_some_and(|age| age > 1.5)).await;
     assert_eq!(watching.names(), ["a"]);
-    assert!(watching.now().status.trouble.is_some());
+    assert!(watching.now().status.last_error.is_some());
 }
 
 #[test]
-fn the_default_patience_suits_five_thousand_agents() {
-    let patience = Patience::default();
-    let requests_per_second = 5_000.0 / f64::from(patience.watch_seconds);
+fn the_default_timeouts_suits_five_thousand_agents() {
+    let timeouts = Timeouts::default();
+    let requests_per_second = 5_000.0 / f64::from(timeouts.watch_seconds);
     assert!(requests_per_second < 50.0, "resumptions of one resource: {requests_per_second:.0}/s");
 }

@@ -11,8 +11,9 @@ mod server;
 mod slices;
 
 use netwhy_agent::{
+    kube::{Cluster, ConfigSource, Timeouts},
     peers::{Peers, watch_peers},
-    pods::{Cluster, Patience, Place, Pods, watch_pods},
+    pods::{Pods, watch_pods},
 };
 use std::{
     fs,
@@ -35,15 +36,15 @@ fn clock() -> Duration {
     BEGUN.get_or_init(Instant::now).elapsed() + Duration::from_secs(1)
 }
 
-/// Impatient, so that tests are short.
-fn hasty() -> Patience {
-    Patience {
+/// Short, so that tests are.
+fn short_timeouts() -> Timeouts {
+    Timeouts {
         connect: Duration::from_secs(1),
         list: Duration::from_secs(1),
         watch_seconds: 1,
-        brief: Duration::from_millis(300),
-        first_wait: Duration::from_millis(50),
-        longest_wait: Duration::from_millis(400),
+        min_watch: Duration::from_millis(300),
+        first_backoff: Duration::from_millis(50),
+        max_backoff: Duration::from_millis(400),
     }
 }
 
@@ -72,8 +73,8 @@ impl Drop for Folder {
     }
 }
 
-async fn connect(kubeconfig: &Path, patience: Patience) -> Cluster {
-    Cluster::connect(&Place::File(kubeconfig.to_owned()), clock, patience).await.unwrap()
+async fn connect(kubeconfig: &Path, timeouts: Timeouts) -> Cluster {
+    Cluster::connect(&ConfigSource::File(kubeconfig.to_owned()), clock, timeouts).await.unwrap()
 }
 
 /// A running watch of [`NODE`]'s Pods; ends when dropped.
@@ -84,9 +85,9 @@ struct Watching {
 }
 
 impl Watching {
-    async fn begin(kubeconfig: &str, patience: Patience) -> Self {
+    async fn begin(kubeconfig: &str, timeouts: Timeouts) -> Self {
         let folder = Folder::new();
-        let cluster = connect(&folder.file("kubeconfig", kubeconfig), patience).await;
+        let cluster = connect(&folder.file("kubeconfig", kubeconfig), timeouts).await;
         let (sender, pods) = watch::channel(Arc::default());
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(watch_pods(cluster, NODE.to_owned(), false, sender, async {
@@ -131,9 +132,9 @@ struct WatchingNodes {
 }
 
 impl WatchingNodes {
-    async fn begin(kubeconfig: &str, own: &str, slices: bool, patience: Patience) -> Self {
+    async fn begin(kubeconfig: &str, own: &str, slices: bool, timeouts: Timeouts) -> Self {
         let folder = Folder::new();
-        let cluster = connect(&folder.file("kubeconfig", kubeconfig), patience).await;
+        let cluster = connect(&folder.file("kubeconfig", kubeconfig), timeouts).await;
         let (sender, peers) = watch::channel(Arc::default());
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(watch_peers(cluster, own.to_owned(), slices, sender, async {

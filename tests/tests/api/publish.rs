@@ -1,9 +1,8 @@
 //! Hints told to an API server: by name, slowly, and not again when it refuses.
 
-use crate::{Folder, NODE, connect, hasty};
+use crate::{Folder, NODE, connect, short_timeouts};
 use netwhy_agent::{
-    api::{Blame, BlameKind, Hint, HintState, Subject},
-    pods::PodInfo,
+    api::{Blame, BlameKind, Hint, HintState, PodInfo, Subject},
     publish::{Publish, publish},
     state::{NodeView, SubjectId, SubjectKind, SubjectView},
 };
@@ -67,7 +66,7 @@ pub(crate) struct Publishing {
 impl Publishing {
     pub(crate) async fn begin(kubeconfig: &str, what: Publish, view: NodeView) -> Self {
         let folder = Folder::new();
-        let cluster = connect(&folder.file("kubeconfig", kubeconfig), hasty()).await;
+        let cluster = connect(&folder.file("kubeconfig", kubeconfig), short_timeouts()).await;
         let (view, seen) = watch::channel(Arc::new(view));
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(publish(cluster, what, seen, async {

@@ -1,6 +1,6 @@
 //! The real API server: killed, compacted, denying, busy, and large.
 
-use crate::{NODE, Watching, WatchingNodes, hasty, server::ApiServer};
+use crate::{NODE, Watching, WatchingNodes, server::ApiServer, short_timeouts};
 use futures::{StreamExt as _, stream};
 use k8s_openapi::api::{
     core::v1::{Node, Pod},
@@ -10,7 +10,7 @@ use kube::{
     Api, Client,
     api::{DeleteParams, PostParams},
 };
-use netwhy_agent::{peers::PeerTable, pods::Patience};
+use netwhy_agent::{kube::Timeouts, peers::PeerTable};
 use serde_json::json;
 use std::{
     fs,
@@ -111,19 +111,19 @@ async fn only_this_nodes_pods_and_resumption_after_sigkill_and_compaction() {
     create(&pods, "mine", NODE).await;
     create(&pods, "theirs", "node-b").await;
     let cable = Cable::to(server.address()).await;
-    let patience = Patience { watch_seconds: 30, list: Duration::from_secs(10), ..hasty() };
-    let mut watching = Watching::begin(&server.agent_config(Some(cable.address)), patience).await;
+    let timeouts = Timeouts { watch_seconds: 30, list: Duration::from_secs(10), ..short_timeouts() };
+    let mut watching = Watching::begin(&server.agent_config(Some(cable.address)), timeouts).await;
     watching.until(SOON, "this Node's Pod", |w| w.names() == ["mine"] && w.now().status.complete).await;
 
     // The server dies in the midst of the watch and comes back: the view stays, then goes on.
     server.kill();
-    watching.until(SOON, "trouble", |w| w.now().status.trouble.is_some()).await;
+    watching.until(SOON, "trouble", |w| w.now().status.last_error.is_some()).await;
     assert_eq!(watching.names(), ["mine"]);
     server.restart().await;
     create(&pods, "later", NODE).await;
     let took = watching.until(SOON, "the Pod after the restart", |w| w.names() == ["later", "mine"]).await;
     println!("a change was seen {:.2} s after the server came back", took.as_secs_f64());
-    watching.until(SOON, "no trouble", |w| w.now().status.trouble.is_none()).await;
+    watching.until(SOON, "no trouble", |w| w.now().status.last_error.is_none()).await;
 
     // Cut off, and the history since is gone: 410, a new list, and what was deleted meanwhile disappears.
     let failures = watching.errors("unreachable");
@@ -174,22 +174,22 @@ async fn denied_rights_are_said_and_taken_up_when_granted_or_taken_away() {
     let admin = server.admin().await;
     let pods: Api<Pod> = Api::namespaced(admin.clone(), "default");
     create(&pods, "mine", NODE).await;
-    let patience = Patience { watch_seconds: 2, list: Duration::from_secs(10), ..hasty() };
-    let mut watching = Watching::begin(&server.agent_config(None), patience).await;
-    let mut nodes = WatchingNodes::begin(&server.agent_config(None), NODE, false, patience).await;
+    let timeouts = Timeouts { watch_seconds: 2, list: Duration::from_secs(10), ..short_timeouts() };
+    let mut watching = Watching::begin(&server.agent_config(None), timeouts).await;
+    let mut nodes = WatchingNodes::begin(&server.agent_config(None), NODE, false, timeouts).await;
     watching.until(SOON, "a refusal", |w| w.errors("forbidden") > 0).await;
-    let trouble = watching.now().status.trouble.clone().unwrap();
+    let trouble = watching.now().status.last_error.clone().unwrap();
     assert!(trouble.contains("cannot list resource \"pods\"") && trouble.contains("ClusterRole"), "{trouble}");
     nodes.until(SOON, "a refusal", |p| p.watches.iter().any(|w| w.errors.contains_key("forbidden"))).await;
     assert!(!watching.now().status.complete);
 
     grant(&admin).await;
-    watching.until(SOON, "the Pod", |w| w.names() == ["mine"] && w.now().status.trouble.is_none()).await;
+    watching.until(SOON, "the Pod", |w| w.names() == ["mine"] && w.now().status.last_error.is_none()).await;
     // The cluster has no Node of this name: that is known, and said elsewhere.
     nodes.until(SOON, "the list of Nodes", |p| p.own_node_exists == Some(false)).await;
 
     Api::<ClusterRoleBinding>::all(admin.clone()).delete("agent", &DeleteParams::default()).await.unwrap();
-    watching.until(SOON, "the refusal of the next watch", |w| w.now().status.trouble.is_some()).await;
+    watching.until(SOON, "the refusal of the next watch", |w| w.now().status.last_error.is_some()).await;
     assert_eq!(watching.names(), ["mine"], "what was known stays known");
     bind(&admin).await;
     create(&pods, "second", NODE).await;
@@ -232,9 +232,9 @@ async fn five_thousand_nodes_are_listed() {
         .await;
     println!("{NODES} Nodes made in {:.1} s", begun.elapsed().as_secs_f64());
     let before = resident();
-    let patience = Patience { watch_seconds: 120, list: Duration::from_secs(30), ..hasty() };
+    let timeouts = Timeouts { watch_seconds: 120, list: Duration::from_secs(30), ..short_timeouts() };
     let cable = Cable::to(server.address()).await;
-    let mut nodes = WatchingNodes::begin(&server.agent_config(Some(cable.address)), "node-7", false, patience).await;
+    let mut nodes = WatchingNodes::begin(&server.agent_config(Some(cable.address)), "node-7", false, timeouts).await;
     let whole = |n: u32| {
         move |p: &netwhy_agent::peers::Peers| p.nodes.values().filter(|f| !f.addresses.is_empty()).count() == n as usize
     };

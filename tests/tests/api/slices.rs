@@ -1,9 +1,10 @@
 //! EndpointSlices of a real API server: listed, followed, and taken up again after it was away.
 
 use crate::{
-    WatchingNodes, hasty,
+    WatchingNodes,
     real::{SOON, bind, read},
     server::ApiServer,
+    short_timeouts,
 };
 use futures::{StreamExt as _, stream};
 use k8s_openapi::{
@@ -51,7 +52,7 @@ async fn endpoint_slices_name_the_pod_behind_an_address() {
     grant(&admin).await;
     let nodes: Api<Node> = Api::all(admin.clone());
     nodes.create(&PostParams::default(), &read(json!({"metadata": {"name": "node-a"}}))).await.unwrap();
-    let mut watching = WatchingNodes::begin(&server.agent_config(None), "node-a", true, hasty()).await;
+    let mut watching = WatchingNodes::begin(&server.agent_config(None), "node-a", true, short_timeouts()).await;
     if server.slices() == Slices::Custom {
         // Asked for before the API server has them: said, not fatal, and taken up when it has.
         let refused = |p: &Peers| p.watches.iter().any(|w| w.name == "endpointslices" && !w.errors.is_empty());

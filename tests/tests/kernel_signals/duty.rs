@@ -20,7 +20,7 @@ fn watch_with(stage: &Stage, options: Options) -> Watch {
         watch.read();
         let stats = watch.source.loaded().rtt_stats().unwrap();
         if stats.periods > 0 {
-            assert!(!stats.duty_cycle.is_continuous());
+            assert!(stats.is_reduced);
             return watch;
         }
         assert!(began.elapsed() < Duration::from_secs(10), "no duty period in 10 s: {stats:?}");
@@ -89,7 +89,7 @@ fn keep_busy(stage: &Stage, watch: &mut Watch, duration: Duration) -> Busy {
     watch.read();
     assert_eq!(after.failures, 0);
     Busy {
-        duty_cycle: after.duty_cycle,
+        duty_cycle: DutyCycle::one_in(after.divisor),
         share: (after.attached_seconds - before.attached_seconds) / elapsed,
         periods: after.periods - before.periods,
         exchanges,

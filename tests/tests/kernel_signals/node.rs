@@ -222,7 +222,7 @@ fn an_overflowing_queue_is_blamed_for_what_pods_behind_it_lose() {
     let mut tick = || {
         // A tick's length: what is waited for is time itself.
         std::thread::sleep(Duration::from_millis(500));
-        let (view, _) = pipeline.take(&source.sample().unwrap().unwrap());
+        let view = pipeline.take(&source.sample().unwrap().unwrap());
         let firing = view.hints.iter().filter(|h| h.state == HintState::Firing).cloned().collect::<Vec<_>>();
         (view, firing)
     };

@@ -281,7 +281,7 @@ impl Watch {
 
     /// Programs that the kernel left out at times because they were running on that CPU already: what explains a count that
     /// is short.
-    pub(crate) fn missed(&self) -> Vec<(&'static str, u64)> {
+    pub(crate) fn missed(&self) -> Vec<(String, u64)> {
         let runs = self.source.program_runs().into_iter();
         runs.filter_map(|run| Some((run.name, run.missed.filter(|n| *n > 0)?))).collect()
     }

@@ -4,7 +4,7 @@ use crate::{
     http,
     world::{TRAFFIC, wait_until},
 };
-use netwhy_agent::http::json::PodRow;
+use netwhy_agent::api::PodRow;
 use netwhy_tests::lab::Lab;
 use std::{
     fs::File,

@@ -1,7 +1,6 @@
 //! What the table declares, and what comes out of it.
 
 use crate::config::{Change, Config, KEYS, RttBuckets, SECTIONS, Switch, explain, keys_of, reloadable};
-use netwhy_abi::PeerClass;
 use std::time::Duration;
 
 #[test]
@@ -116,14 +115,6 @@ fn explain_names_what_differs_and_only_that() {
     assert!(text.contains(listen), "{text}");
     assert!(text.contains(&format!("2 of {} settings differ", KEYS.len())), "{text}");
     assert!(!text.contains("min_segments"), "{text}");
-}
-
-#[test]
-fn peers_become_ipv6_prefixes_with_their_class() {
-    let config =
-        Config::parse("peers: {in_cluster: [], external: [198.51.100.0/24], same_zone: ['fd00::/8']}", "t").unwrap();
-    let prefixes: Vec<_> = config.peers.prefixes().into_iter().map(|(p, class)| (p.prefix_len, class)).collect();
-    assert_eq!(prefixes, [(8, PeerClass::SameZone), (120, PeerClass::External)]);
 }
 
 #[test]

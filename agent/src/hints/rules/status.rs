@@ -1,13 +1,12 @@
 //! The API server's status of the Pod itself, which its phase hides.
 
 use crate::{
-    api::{BlameKind, Evidence},
+    api::{BlameKind, ContainerInfo, ContainerState, Ended, Evidence, PodInfo},
     hints::{
         context::{Context, Subject},
         finding::{Finding, blame, evidence},
         rule::{Family, QueryTemplate, Rule},
     },
-    pods::{ContainerInfo, ContainerState, Ended, PodInfo},
 };
 
 const STATUS: &[&str] = &["status.containerStatuses", "status.conditions", "Events of the Pod"];

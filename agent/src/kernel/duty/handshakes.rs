@@ -5,8 +5,8 @@ use super::{
     cycle::{Attach, DutyProbe, Timing},
     threshold::{RateMeter, RateThreshold},
 };
+use crate::api::HandshakeDutyCycle;
 use netwhy_abi::{Duty, DutyCycle, HANDSHAKE_DUTY_CYCLE};
-use serde::Serialize;
 use std::{io, sync::Arc, time::Duration};
 
 /// The program on state changes.
@@ -16,21 +16,6 @@ pub(in crate::kernel) const FAILURES_PROGRAM: &str = "nw_error";
 
 /// A window of judgement of 10 s holds 20 periods at 1/8.
 const TIMING: Timing = Timing { thread: "netwhy-connects", period: Duration::from_millis(64), is_jittered: true };
-
-/// State of the handshake probe, and of the sampling of short sockets.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct HandshakeStats {
-    /// TCP sockets of all cgroups that closed, per second.
-    pub sockets_per_second: f64,
-    /// Whether churn is high: the probe runs on a duty cycle and short sockets are sampled.
-    pub is_churn_high: bool,
-    /// Duty periods so far.
-    pub periods: u64,
-    /// Time in which the probe was attached, s.
-    pub attached_seconds: f64,
-    /// Times that the kernel refused to attach the probe again.
-    pub failures: u64,
-}
 
 /// Attaches the handshake probe. Dropping it detaches the probe.
 pub(in crate::kernel) struct HandshakeProbe {
@@ -101,9 +86,9 @@ impl HandshakeProbe {
     }
 
     /// State of the probe.
-    pub(in crate::kernel) fn stats(&self) -> HandshakeStats {
+    pub(in crate::kernel) fn stats(&self) -> HandshakeDutyCycle {
         let totals = self.probe.stats();
-        HandshakeStats {
+        HandshakeDutyCycle {
             sockets_per_second: self.closed.rate(),
             is_churn_high: self.churn.as_ref().is_some_and(RateThreshold::is_exceeded),
             periods: totals.periods,

@@ -20,8 +20,6 @@ mod scheduler;
 mod threshold;
 
 pub(super) use cycle::Attach;
-pub use handshakes::HandshakeStats;
 pub(super) use handshakes::{FAILURES_PROGRAM, HANDSHAKE_PROGRAM, HandshakeProbe};
-pub use rtt::RttStats;
 pub(super) use rtt::{RTT_PROGRAM, RttLimits, RttProbe};
 pub(super) use scheduler::SchedulerProbe;

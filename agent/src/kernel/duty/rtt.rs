@@ -4,8 +4,8 @@ use super::{
     cycle::{Attach, DutyProbe, Timing},
     threshold::{RateMeter, RateThreshold},
 };
+use crate::api::RttDutyCycle;
 use netwhy_abi::{Duty, DutyCycle, RTT_DUTY_CYCLE};
-use serde::{Serialize, Serializer};
 use std::{io, sync::Arc, time::Duration};
 
 /// Name of the program.
@@ -17,22 +17,6 @@ const LOW_DUTY_CYCLE: DutyCycle = DutyCycle::one_in(32);
 
 /// A window of judgement of 10 s holds 20 periods at 1/8.
 const TIMING: Timing = Timing { thread: "netwhy-rtt", period: Duration::from_millis(64), is_jittered: true };
-
-/// State of the RTT probe.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct RttStats {
-    /// Segments per second that all sockets of the machine received, measured while the probe was attached.
-    pub segments_per_second: f64,
-    /// Duty cycle now.
-    #[serde(serialize_with = "as_ratio")]
-    pub duty_cycle: DutyCycle,
-    /// Duty periods so far.
-    pub periods: u64,
-    /// Time in which the probe was attached, s.
-    pub attached_seconds: f64,
-    /// Times that the kernel refused to attach the probe again.
-    pub failures: u64,
-}
 
 /// Rates above which the RTT probe runs on a duty cycle, segments/s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,11 +97,12 @@ impl RttProbe {
     }
 
     /// State of the probe.
-    pub(in crate::kernel) fn stats(&self) -> RttStats {
-        let totals = self.probe.stats();
-        RttStats {
+    pub(in crate::kernel) fn stats(&self) -> RttDutyCycle {
+        let (totals, cycle) = (self.probe.stats(), self.share.cycle());
+        RttDutyCycle {
             segments_per_second: self.segments.rate(),
-            duty_cycle: self.share.cycle(),
+            is_reduced: !cycle.is_continuous(),
+            divisor: cycle.weight(),
             periods: totals.periods,
             attached_seconds: totals.attached.as_secs_f64(),
             failures: totals.failures,
@@ -150,11 +135,6 @@ impl Share {
         self.low.update(now, rate);
         self.cycle()
     }
-}
-
-/// Writes a duty cycle as a ratio: 0.125 for 1/8.
-fn as_ratio<S: Serializer>(cycle: &DutyCycle, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(cycle.ratio())
 }
 
 #[cfg(test)]

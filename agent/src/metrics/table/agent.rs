@@ -1,7 +1,7 @@
 //! Metrics of the agent itself.
 
 use super::{LabelDef, MetricDef, Rows::Node, label};
-use crate::metrics::{ProbeState, emit};
+use crate::{api::ProbeState, metrics::emit};
 use netwhy_abi::Counter;
 
 const PROGRAM: LabelDef = label("program", "the agent's kernel programs");
@@ -186,20 +186,20 @@ pub(super) static METRICS: &[MetricDef] = &[
     MetricDef::counter(
         "netwhy_agent_rtt_watched_seconds_total",
         "Time in which the RTT probe was attached.",
-        Node(|s, out| s.agent.rtt.map_or(Ok(()), |rtt| out.counter_f64(&[], rtt.watched_seconds))),
+        Node(|s, out| s.agent.rtt.map_or(Ok(()), |rtt| out.counter_f64(&[], rtt.attached_seconds))),
     )
     .details("It is attached all the time, or on a duty cycle above `sampling.rtt_windows_above`.")
     .seconds(),
     MetricDef::counter(
         "netwhy_agent_rtt_windows_total",
         "Duty periods of the RTT probe.",
-        Node(|s, out| s.agent.rtt.map_or(Ok(()), |rtt| out.counter(&[], rtt.windows))),
+        Node(|s, out| s.agent.rtt.map_or(Ok(()), |rtt| out.counter(&[], rtt.periods))),
     )
     .details("Zero while the probe is attached all the time."),
     MetricDef::counter(
         "netwhy_agent_handshakes_watched_seconds_total",
         "Time in which the handshake probe was attached.",
-        Node(|s, out| s.agent.churn.map_or(Ok(()), |churn| out.counter_f64(&[], churn.watched_seconds))),
+        Node(|s, out| s.agent.churn.map_or(Ok(()), |churn| out.counter_f64(&[], churn.attached_seconds))),
     )
     .details(
         "It is attached all the time, or on a 1/8 duty cycle above `sampling.churn_above`. On the duty \

@@ -1,7 +1,7 @@
 //! HTTP client for one agent, directly or through the API server's Pod proxy.
 
 use super::super::Failure;
-use crate::pods::one_line;
+use crate::kube::one_line;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::{Request, StatusCode, header};
 use kube::{Client, Config, client::Body};

@@ -1,7 +1,7 @@
 //! Errors of libraries and servers as one line with a remedy.
 
 use super::super::Failure;
-use crate::pods::one_line;
+use crate::kube::one_line;
 use std::{error::Error, time::Duration};
 
 /// A kubeconfig with errors.

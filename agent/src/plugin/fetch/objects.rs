@@ -8,7 +8,10 @@ use super::{
     errors::{from_api, is_absent, timed_out},
     session::Session,
 };
-use crate::pods::{PodInfo, pod_event, pod_info};
+use crate::{
+    api::PodInfo,
+    pods::{pod_event, pod_info},
+};
 use k8s_openapi::{
     api::{
         core::v1::{Event, Node, Pod, Service},
@@ -242,7 +245,7 @@ pub(super) async fn warnings(
     let params = ListParams::default().fields(&format!("involvedObject.uid={uid},type=Warning"));
     let mut events: Vec<_> = list_all(session, "list Events", &api, params).await?.iter().map(pod_event).collect();
     events.sort_by_key(|event| std::cmp::Reverse(event.at_ms));
-    let text = |event: &crate::pods::PodEvent| {
+    let text = |event: &crate::api::PodEvent| {
         let age = event.at_ms.map(|at| format!(", {} ago", super::super::render::age(now_ms - at))).unwrap_or_default();
         let times = if event.count == 1 { "once".to_owned() } else { format!("{} times", event.count) };
         Fact::new(&event.why.reason, format!("{times}{age}: {}", event.why.message))

@@ -15,11 +15,7 @@ use super::{
     objects,
     session::{Connection, Session},
 };
-use crate::{
-    api::{BlameKind, Hint},
-    http::json::{EdgeRow, PodRow},
-    metrics::AgentStats,
-};
+use crate::api::{AgentStats, BlameKind, EdgeRow, Hint, PodRow};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client};

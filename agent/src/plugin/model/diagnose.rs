@@ -1,7 +1,7 @@
 //! Pods that do not run properly, with the cause.
 
 use super::{SilentAgent, health::status_line};
-use crate::{api::Hint, pods::PodInfo};
+use crate::api::{Hint, PodInfo};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ pub(crate) mod tests {
         testing::{NOW_MS, container, pod_info, shared},
     };
     use super::*;
-    use crate::pods::{ContainerState, Ended, Why};
+    use crate::api::{ContainerState, Ended, Why};
 
     /// A Pod that crashes, a Pod without an image, a healthy Pod.
     pub(crate) fn pods() -> Vec<(String, Arc<PodInfo>)> {

@@ -1,10 +1,6 @@
 //! Sorts measurements into normal, unusual, no data and unknown. Missing data is never normal.
 
-use crate::{
-    http::json::{PodRow, Window},
-    metrics::{AgentStats, ProbeState},
-    pods::{ContainerState, PodInfo},
-};
+use crate::api::{AgentStats, ContainerState, PodInfo, PodRow, PodWindow, ProbeState};
 use serde::Serialize;
 
 /// One measurement or status.
@@ -111,7 +107,7 @@ impl Health {
     }
 }
 
-fn rtt(w: &Window) -> Option<(bool, String)> {
+fn rtt(w: &PodWindow) -> Option<(bool, String)> {
     let p50 = w.rtt_p50_seconds?;
     let low = w.min_rtt_seconds.map(|s| format!(", lowest {}", seconds(s))).unwrap_or_default();
     let p99 = w.rtt_p99_seconds.map(|s| format!(", p99 {}", seconds(s))).unwrap_or_default();
@@ -119,7 +115,7 @@ fn rtt(w: &Window) -> Option<(bool, String)> {
     Some((true, format!("median {}{low}{p99} ({} samples)", seconds(p50), w.rtt_samples)))
 }
 
-fn connects(w: &Window) -> Option<(bool, String)> {
+fn connects(w: &PodWindow) -> Option<(bool, String)> {
     let made: u64 = w.counts.connects.values().sum();
     let failed: u64 = w.counts.connect_failures.values().sum();
     if made + failed == 0 {
@@ -131,7 +127,7 @@ fn connects(w: &Window) -> Option<(bool, String)> {
     Some((failed == 0, format!("{made} completed, {failed} failed{reasons}")))
 }
 
-fn limited(w: &Window) -> Option<(bool, String)> {
+fn limited(w: &PodWindow) -> Option<(bool, String)> {
     let (receiver, buffer) = (w.limited.receiver?, w.limited.send_buffer?);
     let text = format!(
         "busy time limited {} by peers' receive windows, {} by send buffers",

@@ -1,7 +1,7 @@
 //! RTT and loss between Nodes.
 
 use super::{SilentAgent, nodes::MIN_SEGMENTS};
-use crate::http::json::PeerRow;
+use crate::api::PeerRow;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,9 +2,8 @@
 
 use super::SilentAgent;
 use crate::{
-    api::{BlameKind, Hint, HintState},
+    api::{BlameKind, Hint, HintState, PeerRow},
     blame::{self, Edge, Finding, Fleet, MinRtt, NodeScore, Parameters},
-    http::json::PeerRow,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -239,10 +238,7 @@ fn median(values: &mut [f64]) -> Option<f64> {
 pub(crate) mod tests {
     use super::super::testing::{hint, peer_row};
     use super::*;
-    use crate::{
-        api::Blame,
-        http::json::{Excused, RttBaseline},
-    };
+    use crate::api::{Blame, Excused, RttBaseline};
 
     /// Four Nodes; everyone loses on the way to c, and nothing else is lost.
     pub(crate) fn cluster() -> Vec<PeerRow> {

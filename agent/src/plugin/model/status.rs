@@ -1,9 +1,8 @@
 //! Status hints by the agents' rules, for Pods without an agent: not scheduled yet, or read from the API server only.
 
 use crate::{
-    api::Hint,
+    api::{Hint, PodInfo},
     hints::{Engine, Thresholds},
-    pods::PodInfo,
     state::{NodeView, SubjectId, SubjectKind, SubjectView},
 };
 use std::{sync::Arc, time::Duration};
@@ -46,7 +45,7 @@ pub fn judge(pods: &[(String, Arc<PodInfo>)], now_ms: i64) -> Vec<Hint> {
 mod tests {
     use super::super::testing::{NOW_MS, container, pod_info, shared};
     use super::*;
-    use crate::pods::{Condition, ContainerState, Why};
+    use crate::api::{Condition, ContainerState, Why};
 
     #[test]
     fn a_pod_without_a_node_is_judged_as_an_agent_would() {

@@ -1,10 +1,9 @@
 //! Values for tests, read from the agents' own JSON types.
 
 use crate::{
-    api::{Evidence, Hint, RuledOut},
-    http::json::{self, EdgeRow, PeerRow, PodRow},
+    api::{ContainerInfo, ContainerKind, ContainerState, EdgeRow, Evidence, Hint, PeerRow, PodInfo, PodRow, RuledOut},
     metrics::fixture,
-    pods::{ContainerInfo, ContainerKind, ContainerState, PodInfo},
+    responses,
 };
 use std::sync::Arc;
 
@@ -43,7 +42,7 @@ pub(crate) fn hint(namespace: &str, name: &str, cause: &str) -> Hint {
 }
 
 fn row(view: crate::state::SubjectView) -> PodRow {
-    sent(&json::pods(&fixture::view(vec![view]), |_| true).remove(0))
+    sent(&responses::pods(&fixture::view(vec![view]), |_| true).remove(0))
 }
 
 pub(crate) fn healthy_row() -> PodRow {
@@ -55,12 +54,13 @@ pub(crate) fn idle_row() -> PodRow {
 }
 
 pub(crate) fn edge(namespace: &str, name: &str) -> EdgeRow {
-    sent(&json::edges(&fixture::view(vec![fixture::busy_pod(namespace, name)]), |_| true).remove(0))
+    sent(&responses::edges(&fixture::view(vec![fixture::busy_pod(namespace, name)]), |_| true).remove(0))
 }
 
 /// Traffic from `node` to `peer`.
 pub(crate) fn peer_row(node: &str, peer: &str, segments: u64, episodes: u64, min_rtt_us: u32) -> PeerRow {
-    let mut row: PeerRow = sent(&json::peers(&fixture::view(vec![fixture::busy_pod("shop", "p")]), |_| true).remove(0));
+    let mut row: PeerRow =
+        sent(&responses::peers(&fixture::view(vec![fixture::busy_pod("shop", "p")]), |_| true).remove(0));
     row.node = node.to_owned();
     row.peer_node = Some(peer.to_owned());
     row.class = "same_zone".to_owned();

@@ -2,8 +2,7 @@
 
 use super::super::commands::one_line;
 use crate::{
-    api::Hint,
-    http::json::PodRow,
+    api::{Hint, PodRow},
     plugin::model::health::{Health, percent, seconds, status_line},
 };
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};

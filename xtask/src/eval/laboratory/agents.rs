@@ -6,8 +6,8 @@ use crate::demo::{
 };
 use anyhow::{Context as _, Result, bail};
 use netwhy_agent::{
+    api::PeerRow,
     api::{Hint, HintState},
-    http::json::PeerRow,
 };
 use netwhy_tests::stop;
 use std::{

@@ -2,9 +2,9 @@
 
 use super::who::{Names, Who};
 use netwhy_agent::{
+    api::PeerRow,
     api::{BlameKind, Hint},
     blame::{self, Culprit, Finding, Fleet, Parameters, Symptom},
-    http::json::PeerRow,
     plugin::model::{
         causal_path::{follow, pod_of},
         hints::sort,

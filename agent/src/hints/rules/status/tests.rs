@@ -1,5 +1,5 @@
+use crate::api::{Condition, ContainerInfo, ContainerKind, ContainerState, Ended, PodEvent, PodInfo, Why};
 use crate::hints::testing::*;
-use crate::pods::{Condition, ContainerInfo, ContainerKind, ContainerState, Ended, PodEvent, PodInfo, Why};
 use std::sync::Arc;
 
 /// 2024-01-01T00:00:00Z, when synthetic views begin.

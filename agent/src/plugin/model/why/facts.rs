@@ -5,12 +5,7 @@ use super::super::{
     health::{Fact, Health},
     promql::Selector,
 };
-use crate::{
-    api::{BlameKind, Hint},
-    http::json::{EdgeRow, PodRow},
-    metrics::AgentStats,
-    pods::PodInfo,
-};
+use crate::api::{AgentStats, BlameKind, EdgeRow, Hint, PodInfo, PodRow};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// The collected facts.

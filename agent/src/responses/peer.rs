@@ -1,85 +1,11 @@
-//! Edges summed by the Node at the other end: small enough to be asked of every agent of a large cluster at once.
+//! Edges summed by the Node at the other end: small enough to ask of every agent in a large cluster.
 
 use crate::{
+    api::{Excused, PeerRow, RttBaseline},
     sample::Tally,
     state::{EdgeView, NodeView, PathRtt, SubjectId},
 };
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// All edges of this Node to one Node, over the window. Edges to addresses that no Node is known for are one row per
-/// peer class.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PeerRow {
-    /// This Node.
-    pub node: String,
-    /// The Node at the other end. `null`: not known, or outside.
-    pub peer_node: Option<String>,
-    /// Peer class, such as `same_zone`.
-    pub class: String,
-    /// (Subject, remote address) pairs in it.
-    pub edges: u64,
-    /// Of these, pairs that sent data.
-    pub sending_edges: u64,
-    /// Of these, pairs with a loss episode.
-    pub lossy_edges: u64,
-    /// Subjects at this end.
-    pub subjects: u64,
-    /// Length of the window.
-    pub window_seconds: f64,
-    /// RTT samples.
-    pub rtt_samples: u64,
-    /// Median RTT.
-    pub rtt_p50_seconds: Option<f64>,
-    /// 99th percentile.
-    pub rtt_p99_seconds: Option<f64>,
-    /// Lowest.
-    pub min_rtt_seconds: Option<f64>,
-    /// Lowest RTT now and in normal times, of the edges of which both are known. `null`: of none, or nothing tells a longer
-    /// path from peers that think. Older agents do not tell it.
-    #[serde(default)]
-    pub min_rtt_baseline: Option<RttBaseline>,
-    /// Data segments sent, retransmissions included.
-    pub segments_sent: u64,
-    /// Bursts of retransmission; in a window without probes and timeouts that turned out needless.
-    pub loss_episodes: u64,
-    /// Loss episodes per segment in normal times, 0 … 1, weighted by what each edge sent now. `null`: not known of all
-    /// edges that sent. Older agents do not tell it.
-    #[serde(default)]
-    pub loss_baseline: Option<f64>,
-    /// What of the above says nothing of the way to the peer. Older agents do not tell it.
-    #[serde(default)]
-    pub excused: Excused,
-    /// Retransmitted segments of all types.
-    pub retransmitted_segments: u64,
-    /// Completed handshakes, both roles.
-    pub connects: u64,
-    /// Failed attempts, all reasons.
-    pub connect_failures: u64,
-}
-
-/// Edges on which at least half of what was resent was not needed (packets overtook each other), or whose sender's own
-/// packets fill a queue until it overflows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Excused {
-    /// Of [`PeerRow::sending_edges`].
-    pub sending_edges: u64,
-    /// Of [`PeerRow::lossy_edges`].
-    pub lossy_edges: u64,
-    /// Of [`PeerRow::segments_sent`].
-    pub segments_sent: u64,
-    /// Of [`PeerRow::loss_episodes`].
-    pub loss_episodes: u64,
-}
-
-/// Lowest RTT of the same edges now and in normal times.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RttBaseline {
-    /// The window's lowest; of a path that became longer, the lowest tenth of the newest samples, s.
-    pub now_seconds: f64,
-    /// In normal times, s.
-    pub usual_seconds: f64,
-}
 
 /// Rows of `/api/v1/edges?by=peer_node` of the subjects that `shows` accepts, ordered by (Node, class).
 pub fn peers(view: &NodeView, shows: impl Fn(&SubjectId) -> bool) -> Vec<PeerRow> {

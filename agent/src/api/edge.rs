@@ -1,0 +1,125 @@
+//! `/api/v1/edges`: one row per edge, or with `by=peer_node` one row per Node at the other end.
+
+use super::{ByLabel, LimitedShares, Subject};
+use serde::{Deserialize, Serialize};
+
+/// One (subject, remote address) over the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EdgeRow {
+    /// The subject at this end.
+    pub subject: Subject,
+    /// Remote address; IPv4-mapped ones as IPv4.
+    pub peer: String,
+    /// Peer class, such as `same_zone`.
+    pub class: String,
+    /// Kind of address: `pod`, `node_or_masqueraded`, `service`, or `range` when only its range is known.
+    pub peer_kind: String,
+    /// Node of the peer. `null`: unknown, or outside the cluster.
+    pub peer_node: Option<String>,
+    /// `namespace/name` of the peer's Pod. `null`: unknown, or not a Pod.
+    pub peer_pod: Option<String>,
+    /// Length of the window.
+    pub window_seconds: f64,
+    /// RTT samples.
+    pub rtt_samples: u64,
+    /// 10th percentile of the RTT: the path.
+    pub rtt_p10_seconds: Option<f64>,
+    /// Median.
+    pub rtt_p50_seconds: Option<f64>,
+    /// 99th percentile.
+    pub rtt_p99_seconds: Option<f64>,
+    /// Median reply time of clients, to the nearest power of two of a jiffy. `null`: no client, or no sample.
+    pub reply_p50_seconds: Option<f64>,
+    /// Lowest.
+    pub min_rtt_seconds: Option<f64>,
+    /// Data segments sent, retransmissions included.
+    pub segments_sent: u64,
+    /// Loss episodes. A window's count leaves out tail loss probes and timeouts that proved needless.
+    pub loss_episodes: u64,
+    /// Retransmitted segments by type; `spurious` is a subset of the others.
+    pub retransmitted_segments: ByLabel<u64>,
+    /// Completed handshakes by role.
+    pub connects: ByLabel<u64>,
+    /// Failed attempts by reason.
+    pub connect_failures: ByLabel<u64>,
+    /// What limited busy sockets.
+    pub limited: LimitedShares,
+    /// Payload bytes acknowledged by the peer.
+    pub bytes_sent: u64,
+    /// Payload bytes received.
+    pub bytes_received: u64,
+}
+
+/// All edges of this Node to one Node, over the window. Edges to addresses without a known Node are one row per peer
+/// class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PeerRow {
+    /// This Node.
+    pub node: String,
+    /// The Node at the other end. `null`: unknown, or outside the cluster.
+    pub peer_node: Option<String>,
+    /// Peer class, such as `same_zone`.
+    pub class: String,
+    /// Edges: pairs of subject and remote address.
+    pub edges: u64,
+    /// Of these, edges that sent data.
+    pub sending_edges: u64,
+    /// Of these, edges with a loss episode.
+    pub lossy_edges: u64,
+    /// Subjects at this end.
+    pub subjects: u64,
+    /// Length of the window.
+    pub window_seconds: f64,
+    /// RTT samples.
+    pub rtt_samples: u64,
+    /// Median RTT.
+    pub rtt_p50_seconds: Option<f64>,
+    /// 99th percentile.
+    pub rtt_p99_seconds: Option<f64>,
+    /// Lowest.
+    pub min_rtt_seconds: Option<f64>,
+    /// Lowest RTT now and its baseline, of the edges that have both. `null`: none has, or a longer path can't be told from
+    /// slow peers. Older agents leave it out.
+    #[serde(default)]
+    pub min_rtt_baseline: Option<RttBaseline>,
+    /// Data segments sent, retransmissions included.
+    pub segments_sent: u64,
+    /// Loss episodes. A window's count leaves out tail loss probes and timeouts that proved needless.
+    pub loss_episodes: u64,
+    /// Baseline of loss episodes per segment, 0 … 1, weighted by the segments that each edge sent now. `null`: unknown for
+    /// one of the edges that sent. Older agents leave it out.
+    #[serde(default)]
+    pub loss_baseline: Option<f64>,
+    /// The share of the counts above that says nothing about the path to the peer. Older agents leave it out.
+    #[serde(default)]
+    pub excused: Excused,
+    /// Retransmitted segments of all types.
+    pub retransmitted_segments: u64,
+    /// Completed handshakes, both roles.
+    pub connects: u64,
+    /// Failed attempts, all reasons.
+    pub connect_failures: u64,
+}
+
+/// Counts of edges whose retransmissions say nothing about the path: at least half were needless (reordering), or the
+/// sender's own packets overflow a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Excused {
+    /// Of [`PeerRow::sending_edges`].
+    pub sending_edges: u64,
+    /// Of [`PeerRow::lossy_edges`].
+    pub lossy_edges: u64,
+    /// Of [`PeerRow::segments_sent`].
+    pub segments_sent: u64,
+    /// Of [`PeerRow::loss_episodes`].
+    pub loss_episodes: u64,
+}
+
+/// Lowest RTT of the same edges now, and its baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RttBaseline {
+    /// The window's lowest, s. After a path change, the 10th percentile of the newest samples.
+    pub now_seconds: f64,
+    /// Baseline, s.
+    pub usual_seconds: f64,
+}

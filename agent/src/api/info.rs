@@ -1,0 +1,112 @@
+//! `/api/v1/info`: the agent's own status, exported as `netwhy_agent_*` too.
+
+use super::{HandshakeDutyCycle, MapFill, ProbeStatus, ProgramRun, RttDutyCycle, WalkStats, WatchStatus};
+use serde::{Deserialize, Serialize};
+
+/// The agent's own status. Counters are cumulative since the start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AgentStats {
+    /// Version of this program.
+    pub version: String,
+    /// Release of the running kernel (`uname -r`).
+    pub kernel: String,
+    /// Name of this Node.
+    pub node: String,
+    /// Wall clock of the start, ms since the Unix epoch.
+    pub started_unix_ms: u64,
+    /// Capabilities that the agent dropped once its programs were attached.
+    #[serde(default)]
+    pub privileges: Privileges,
+    /// True once every probe that this kernel supports is attached.
+    pub attached: bool,
+    /// Whether the Pod list was received in full. `None`: without Kubernetes.
+    pub pods_complete: Option<bool>,
+    /// Status of the watches of the API server. Empty without Kubernetes.
+    #[serde(default)]
+    pub watches: Vec<WatchStatus>,
+    /// Whether the cluster has this agent's Node. `None`: unknown, or without Kubernetes.
+    #[serde(default)]
+    pub own_node_exists: Option<bool>,
+    /// Status of each probe.
+    pub probes: Vec<ProbeStatus>,
+    /// Run time of the kernel programs. Empty while the kernel doesn't measure it.
+    pub programs: Vec<ProgramRun>,
+    /// Fill of the kernel maps.
+    pub maps: Vec<MapFill>,
+    /// The tick: reading, joining, judging.
+    pub ticks: TickStats,
+    /// The newest walk over the live sockets. `None`: none yet, or not supported here.
+    pub walk: Option<WalkStats>,
+    /// Duty cycle of the RTT probe. `None`: it is not attached.
+    #[serde(default)]
+    pub rtt: Option<RttDutyCycle>,
+    /// Duty cycle of the probe on handshakes. `None`: it is not attached.
+    #[serde(default)]
+    pub churn: Option<HandshakeDutyCycle>,
+    /// Readings of the configuration file.
+    pub config_reloads: ConfigReloads,
+    /// The agent's process.
+    pub process: ProcessStats,
+    /// The HTTP server fills this in at each scrape.
+    pub scrape: ScrapeStats,
+}
+
+/// Capabilities that only loading the kernel programs needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Privileges {
+    /// Names of the dropped ones, without the prefix `CAP_`. The process can't get them back.
+    pub given_up: Vec<String>,
+    /// Why they were kept. `None`: they were dropped, or there were none.
+    pub kept: Option<String>,
+}
+
+/// Figures of the tick.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TickStats {
+    /// Snapshots taken.
+    pub samples: u64,
+    /// Duration of the newest tick, s. `None`: none yet.
+    pub last_seconds: Option<f64>,
+    /// Time spent by stage (`read`, `join`, `hints` …) since the start.
+    pub stages: Vec<StageTime>,
+    /// Time in which a snapshot was due and none was taken, s.
+    pub blind_seconds: f64,
+}
+
+/// Time spent in one stage of the tick.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StageTime {
+    /// Name of the stage.
+    pub stage: String,
+    /// Time in it since the start, s.
+    pub seconds: f64,
+}
+
+/// Readings of the configuration file after the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigReloads {
+    /// Accepted.
+    pub ok: u64,
+    /// Refused: the previous configuration stays.
+    pub failed: u64,
+}
+
+/// The agent's process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProcessStats {
+    /// Resident memory, bytes. `None`: unknown.
+    pub resident_bytes: Option<u64>,
+    /// User and system CPU time, s. `None`: unknown.
+    pub cpu_seconds: Option<f64>,
+}
+
+/// Scrapes of `/metrics`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScrapeStats {
+    /// Scrapes answered before this one.
+    pub count: u64,
+    /// Time that the previous one took to encode, s. `None`: this is the first.
+    pub last_seconds: Option<f64>,
+    /// Age of the view that this scrape shows, s. `None`: no view yet.
+    pub view_age_seconds: Option<f64>,
+}

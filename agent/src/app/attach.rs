@@ -1,0 +1,114 @@
+//! Attaching to this machine's kernel.
+
+use super::{Failure, Source, node_name, settings::probe_modes};
+use crate::{
+    api::Privileges,
+    cgroup::{CgroupTable, FactsReader, Mounts, Reader},
+    config::{Config, Switch, cli::Cli},
+    kernel::{self, KernelSource, Loaded, SourceSettings, Subtree},
+    node::{HostPaths, HostReader},
+    peers::{self, PeerTable, peer_table},
+    privileges,
+};
+use anyhow::Context as _;
+use std::net::Ipv6Addr;
+
+/// Share of a tick that reading cgroup files may take.
+const FACTS_SHARE: f64 = 0.003;
+
+/// A source of snapshots over this machine's kernel, and what it was set up with.
+pub(super) struct Opened {
+    pub(super) source: Source,
+    pub(super) peers: PeerTable,
+    pub(super) privileges: Privileges,
+}
+
+/// Attached programs, and what they were set up with.
+struct Attached {
+    mounts: Mounts,
+    loaded: Loaded,
+    peers: PeerTable,
+}
+
+/// Attaches to this machine's kernel and starts to follow its cgroups.
+///
+/// # Errors
+/// [`Exit::Unsupported`](crate::config::Exit::Unsupported) when the kernel, a mount or a permission is missing.
+pub fn open(cli: &Cli, config: &Config) -> Result<(Source, PeerTable), Failure> {
+    let Attached { mounts, loaded, peers } = attach(cli, config)?;
+    Ok((source(cli, config, &mounts, loaded)?, peers))
+}
+
+/// Does the same, and drops the privileges that only attaching needs.
+pub(super) fn open_and_drop_privileges(cli: &Cli, config: &Config) -> Result<Opened, Failure> {
+    let Attached { mounts, mut loaded, peers } = attach(cli, config)?;
+    // Threads inherit the capabilities of the thread that starts them. No thread has been started yet.
+    let privileges = privileges::give_up(|| loaded.check());
+    Ok(Opened { source: source(cli, config, &mounts, loaded)?, peers, privileges })
+}
+
+fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
+    let root = cli.global.cgroup_root.as_deref();
+    let mounts = Mounts::discover(&cli.global.procfs, root).map_err(Failure::unsupported)?;
+    let subtree = subtree(&mounts)?;
+    let modes = probe_modes(&config.signals);
+    let cgroup_dir = mounts.subtree_dir();
+    let limits = config.limits.maps();
+    let settings = kernel::Settings {
+        sysfs: &cli.global.sysfs,
+        rtt_every: u32::try_from(config.sampling.rtt_every()).unwrap_or(u32::MAX),
+        rtt_duty_above: config.sampling.rtt_windows_above(),
+        rtt_low_duty_above: config.sampling.rtt_rare_above(),
+        churn_above: config.sampling.churn_above(),
+        modes: &modes,
+        limits,
+        subtree,
+        cgroup_dir: &cgroup_dir,
+    };
+    let mut loaded = Loaded::load(&settings).map_err(|error| match error {
+        kernel::LoadError::Demanded { .. } => Failure::usage(error),
+        _ => Failure::unsupported(error),
+    })?;
+    let peers = peer_table(&config.peers, &own_addresses(cli), &node_name(config), None);
+    loaded.set_prefixes(&peers.class_prefixes(limits.prefixes).0)?;
+    Ok(Attached { mounts, loaded, peers })
+}
+
+fn source(cli: &Cli, config: &Config, mounts: &Mounts, loaded: Loaded) -> Result<Source, Failure> {
+    let table = CgroupTable::open(mounts)?;
+    let sampling = &config.sampling;
+    let budget = sampling.tick_seconds().mul_f64(FACTS_SHARE);
+    let files = config.signals.cgroup_files() != Switch::Off;
+    let mut reader = FactsReader::new(table, Reader::new(mounts), sampling.facts_seconds(), budget, files);
+    let settings = SourceSettings {
+        walk_min_interval: sampling.walk_seconds(),
+        walk_cpu_share: sampling.walk_cpu_share(),
+        edge_idle: config.limits.edge_idle_seconds(),
+    };
+    let facts: crate::tick::CgroupFactsFn = Box::new(move |now, named| reader.read(now, named));
+    let host = HostReader::new(host_paths(cli), Some(kernel::ethtool_calls()));
+    Ok(KernelSource::new(loaded, facts, settings)?.with_host(host))
+}
+
+/// Paths that the Node's own signals are read from.
+pub fn host_paths(cli: &Cli) -> HostPaths {
+    let global = &cli.global;
+    HostPaths { procfs: global.procfs.clone(), sysfs: global.sysfs.clone(), process: global.net_process.clone() }
+}
+
+/// The part of the cgroup tree that the kernel programs observe. `None`: all of it.
+fn subtree(mounts: &Mounts) -> Result<Option<Subtree>, Failure> {
+    if mounts.subtree == "/" {
+        return Ok(None);
+    }
+    let id = mounts.subtree_id().with_context(|| format!("failed to look up cgroup {}", mounts.subtree))?;
+    let level = mounts.subtree.split('/').filter(|name| !name.is_empty()).count();
+    Ok(Some(Subtree { level: u32::try_from(level).unwrap_or(u32::MAX), id }))
+}
+
+/// This machine's addresses. Empty where procfs doesn't list them.
+pub(super) fn own_addresses(cli: &Cli) -> Vec<(Ipv6Addr, u8)> {
+    let net = cli.global.procfs.join(&cli.global.net_process).join("net");
+    let text = |file: &str| std::fs::read_to_string(net.join(file)).unwrap_or_default();
+    peers::local_addresses(&text("fib_trie"), &text("if_inet6"))
+}

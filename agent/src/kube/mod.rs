@@ -1,0 +1,23 @@
+//! The connection to an API server: what `pods`, `peers`, `publish` and the plugin share.
+//!
+//! | file | does |
+//! |---|---|
+//! | `client` | finds a configuration and makes the client |
+//! | `activity` | notes the last response per resource, and spaces watches that end at once |
+//! | `timeouts` | time limits and backoff |
+//! | `watch_stream` | follows a resource: kube's watcher with backoff and status |
+//! | `failure` | names a failure: kind, remedy, and one line of text |
+//!
+//! The crate `kube` does the work. Inside this one it is written `::kube`.
+
+mod activity;
+mod client;
+mod failure;
+mod timeouts;
+mod watch_stream;
+
+pub use activity::Activity;
+pub use client::{Cluster, ConfigSource, ConnectError, find_config};
+pub(crate) use failure::{FailureKind, one_line};
+pub use timeouts::Timeouts;
+pub(crate) use watch_stream::{Step, WatchStream};

@@ -1,0 +1,12 @@
+//! The answers of `/api/v1`, made from the published view. Pure.
+
+mod edge;
+mod node;
+mod peer;
+mod pod;
+mod shared;
+
+pub use edge::edges;
+pub use node::node;
+pub use peer::peers;
+pub use pod::pods;

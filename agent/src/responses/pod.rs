@@ -1,0 +1,104 @@
+//! Rows of `/api/v1/pods`.
+
+use super::shared::{by_label, limited, micros, quantile, share, subject};
+use crate::{
+    api::{DnsLookups, DurationQuantiles, PodCounts, PodRow, PodTotals, PodWindow, PressureShares, Subject},
+    sample::{Connects, Histogram, Lookups, Pressure, Tally},
+    state::{DropReasons, NodeView, SubjectId, SubjectView},
+};
+use netwhy_abi::{Failure, PeerClass, Retransmit, Role};
+
+/// Rows of `/api/v1/pods`, in the view's order, of the subjects that `shows` accepts.
+pub fn pods(view: &NodeView, shows: impl Fn(&SubjectId) -> bool) -> Vec<PodRow> {
+    let reasons = DropReasons::new(&view.drop_reasons);
+    view.subjects.iter().filter(|s| shows(&s.id)).map(|s| pod(view, &reasons, s)).collect()
+}
+
+fn pod(view: &NodeView, reasons: &DropReasons, s: &SubjectView) -> PodRow {
+    let Subject { kind, namespace, name, workload, node } = subject(view, &s.id);
+    PodRow {
+        kind,
+        namespace,
+        name,
+        workload,
+        node,
+        status: s.pod.clone(),
+        cgroups: s.cgroups.clone(),
+        alive: s.gone_since.is_none(),
+        window: window(view, s),
+        totals: PodTotals {
+            packet_drops: s.sums.drops.iter().map(|(r, n)| (reasons.name(*r).into_owned(), *n)).collect(),
+            counts: counts(&s.total(), &s.sums.connects, s.oom_kills),
+        },
+    }
+}
+
+fn window(view: &NodeView, s: &SubjectView) -> PodWindow {
+    let tally = &s.window;
+    let seconds = view.window.as_secs_f64();
+    let lowest = s.min_rtt_us.iter().flatten().min().copied();
+    let durations = Role::ALL.iter().zip(&s.window_connects.durations);
+    let throttled = s.window_cpu.filter(|c| c.limit_millicores.is_some() || c.periods > 0);
+    PodWindow {
+        seconds,
+        rtt_samples: tally.rtt.count(),
+        rtt_p50_seconds: quantile(&tally.rtt, 0.5),
+        rtt_p90_seconds: quantile(&tally.rtt, 0.9),
+        rtt_p99_seconds: quantile(&tally.rtt, 0.99),
+        reply_p50_seconds: view.hz.and_then(|hz| tally.reply_quantile_seconds(0.5, hz)),
+        min_rtt_seconds: lowest.map(micros),
+        min_rtt_seconds_by_peer: by_label(
+            &PeerClass::ALL.map(PeerClass::label),
+            &s.min_rtt_us.map(|us| us.map(micros)),
+        ),
+        retransmit_ratio: tally.retransmit_ratio(),
+        loss_episode_ratio: tally.episode_ratio(),
+        connect: durations.map(|(role, h)| (role.label().to_owned(), percentiles(h))).collect(),
+        dns: dns(view, &s.id),
+        run_queue: (!s.window_run_queue.is_empty()).then(|| percentiles(&s.window_run_queue)),
+        limited: limited(tally),
+        cpu_throttled_share: throttled.and_then(|c| share(c.throttled_periods as f64, c.periods as f64)),
+        pressure: s.window_pressure.as_ref().and_then(|p| pressure(p, seconds)),
+        counts: counts(tally, &s.window_connects, s.oom_kills.map(|_| s.window_oom_kills)),
+    }
+}
+
+fn percentiles(h: &Histogram) -> DurationQuantiles {
+    DurationQuantiles { p50_seconds: quantile(h, 0.5), p99_seconds: quantile(h, 0.99) }
+}
+
+fn dns(view: &NodeView, id: &SubjectId) -> Option<DnsLookups> {
+    let mut sum = Lookups::default();
+    view.dns.iter().filter(|row| row.server.subject == *id).for_each(|row| sum.add(&row.window));
+    let Lookups { durations, answered, unanswered } = &sum;
+    let row = DnsLookups { answered: *answered, unanswered: *unanswered, durations: percentiles(durations) };
+    (sum.count() > 0).then_some(row)
+}
+
+fn counts(tally: &Tally, connects: &Connects, oom_kills: Option<u64>) -> PodCounts {
+    PodCounts {
+        segments_sent: tally.data_segs_out,
+        retransmitted_segments: by_label(&Retransmit::ALL.map(Retransmit::label), &tally.retransmits),
+        loss_episodes: tally.loss_episodes,
+        connects: by_label(&Role::ALL.map(Role::label), &tally.connects),
+        connect_failures: by_label(&Failure::ALL.map(Failure::label), &tally.connect_failures),
+        resets: by_label(&["sent", "received"], &[tally.resets_sent, tally.resets_received]),
+        accept_queue_overflows: connects.accept_drops,
+        zero_window_observations: tally.zero_window,
+        bytes_sent: tally.bytes_acked,
+        bytes_received: tally.bytes_received,
+        oom_kills,
+    }
+}
+
+fn pressure(p: &Pressure, seconds: f64) -> Option<PressureShares> {
+    let of = |us: u64| share(us as f64 / 1e6, seconds).map(|s| s.min(1.0));
+    Some(PressureShares {
+        cpu_some: of(p.cpu_some_us)?,
+        cpu_full: of(p.cpu_full_us)?,
+        memory_some: of(p.memory_some_us)?,
+        memory_full: of(p.memory_full_us)?,
+        io_some: of(p.io_some_us)?,
+        io_full: of(p.io_full_us)?,
+    })
+}
