@@ -146,6 +146,8 @@ globals! {
     /// segments. Up to here no sample is thinned out (`is_thinned_out`). `u32::MAX` without sampling and without
     /// storage, which marks sampled sockets. `is_older` covers duty cycles.
     NW_UNSEEN_SEGMENTS: u32 = 4096;
+    /// Whether listeners' accept queues are counted.
+    NW_ACCEPT_QUEUES: u32 = 1;
     /// Level of the subtree's root below the mount; 0: all cgroups.
     NW_ROOT_LEVEL: u32 = 0;
     /// cgroup id of the subtree's root.

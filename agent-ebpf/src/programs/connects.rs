@@ -123,7 +123,7 @@ unsafe fn end_listening(ctx: &BtfTracePointContext, sk: Ptr) {
     // SAFETY: a full socket; its storage is a live map value.
     unsafe {
         let drops = load::<u32>(sk, NW_SK_DROPS.load());
-        if drops == 0 {
+        if drops == 0 || NW_ACCEPT_QUEUES.load() == 0 {
             return;
         }
         let tp = tcp(sk);

@@ -48,7 +48,8 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
         if let Some(storage) = storage.map(Storage::as_ptr)
             && (*storage).flags & LISTENER != 0
         {
-            if let Some(cgroup) = cgroup_id(sk)
+            if NW_ACCEPT_QUEUES.load() != 0
+                && let Some(cgroup) = cgroup_id(sk)
                 && let Some(row) = maps::cgroup(&ctx, cgroup)
             {
                 let drops = load::<u32>(sk, NW_SK_DROPS.load());
@@ -157,6 +158,9 @@ unsafe fn visit(ctx: &IterContext, tp: Ptr) {
         }
         if listening {
             (*storage).flags |= LISTENER;
+            if NW_ACCEPT_QUEUES.load() == 0 {
+                return;
+            }
             let Some(cgroup) = cgroup_id(tp) else { return };
             let drops = load::<u32>(tp, NW_SK_DROPS.load());
             let full = load::<u32>(tp, NW_SK_BACKLOG.load()) > load::<u32>(tp, NW_SK_MAX_BACKLOG.load());

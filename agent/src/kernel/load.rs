@@ -155,11 +155,21 @@ impl Loaded {
 fn attach_all(ebpf: &mut Ebpf, context: &Context<'_>) -> Result<(Attached, Vec<ProbeStatus>), LoadError> {
     let (mut attached, mut statuses) = (Attached::default(), Vec::new());
     for probe in PROBES {
-        let status = attach(ebpf, context, probe, &mut attached);
+        let needed = probe.needs.and_then(|name| statuses.iter().find(|status: &&ProbeStatus| status.name == name));
+        let status = match needed.filter(|needed| needed.state != ProbeState::Ok) {
+            Some(needed) if context.settings.wanted(probe) == Wanted::Yes => depends_on(probe, needed),
+            _ => attach(ebpf, context, probe, &mut attached),
+        };
         check_required(probe, context.settings.mode(probe.name), &status)?;
         statuses.push(status);
     }
     Ok((attached, statuses))
+}
+
+/// Status of a probe whose data come from the programs of another one, which is not `ok`.
+fn depends_on(probe: &Probe, needed: &ProbeStatus) -> ProbeStatus {
+    let why = format!("needs the probe {} ({}); missing: {}", needed.name, needed.state.label(), probe.without);
+    ProbeStatus { name: probe.name.to_owned(), why, ..needed.clone() }
 }
 
 /// Whether the agent can start with a probe in this status.
@@ -208,9 +218,11 @@ fn load_object(settings: &Settings<'_>, constants: &Constants, btf: &Btf) -> Res
     let unseen = if is_sampling && constants.has_storage { every.saturating_mul(256) } else { u32::MAX };
     let sampling = Sampling::new(every, constants.segs_in, constants.rcv_nxt).words();
     let (level, id) = settings.root();
+    let accept_queues = u32::from(settings.mode("accept_queue") != Mode::Off);
     loader
         .override_global("NW_SAMPLING", &sampling[..], true)
         .override_global("NW_UNSEEN_SEGMENTS", &unseen, true)
+        .override_global("NW_ACCEPT_QUEUES", &accept_queues, true)
         .override_global("NW_ROOT_LEVEL", &level, true)
         .override_global("NW_ROOT_ID", &id, true)
         .map_max_entries("LOOKUPS", dns)

@@ -41,6 +41,8 @@ pub struct Probe {
     pub core: bool,
     /// Whether it needs all of its programs.
     pub whole: bool,
+    /// The probe whose programs provide its data. It stands before this one in the table. `None`: its own programs.
+    pub needs: Option<&'static str>,
     /// Whether it needs the capability NET_ADMIN. Without that capability it stays off.
     pub net_admin: bool,
 }
@@ -62,6 +64,7 @@ pub const PROBES: &[Probe] = &[
         without: "RTT of busy connections between handshake and close",
         core: true,
         whole: false,
+        needs: None,
         net_admin: false,
     },
     Probe {
@@ -74,6 +77,7 @@ pub const PROBES: &[Probe] = &[
         without: "retransmissions and loss episodes",
         core: true,
         whole: false,
+        needs: None,
         net_admin: false,
     },
     Probe {
@@ -87,6 +91,7 @@ pub const PROBES: &[Probe] = &[
         without: "handshakes and failed attempts",
         core: true,
         whole: false,
+        needs: None,
         net_admin: false,
     },
     Probe {
@@ -99,6 +104,7 @@ pub const PROBES: &[Probe] = &[
         without: "resets",
         core: false,
         whole: false,
+        needs: None,
         net_admin: false,
     },
     Probe {
@@ -111,6 +117,17 @@ pub const PROBES: &[Probe] = &[
         without: "segments, bytes and limited times of living connections, quiet connections, accept queues",
         core: false,
         whole: false,
+        needs: None,
+        net_admin: false,
+    },
+    Probe {
+        name: "accept_queue",
+        programs: &[],
+        since: "5.12",
+        without: "connections turned away by full accept queues",
+        core: false,
+        whole: false,
+        needs: Some("sockets"),
         net_admin: false,
     },
     Probe {
@@ -120,6 +137,7 @@ pub const PROBES: &[Probe] = &[
         without: "dropped packets by reason",
         core: false,
         whole: false,
+        needs: None,
         net_admin: false,
     },
     Probe {
@@ -137,6 +155,7 @@ pub const PROBES: &[Probe] = &[
         without: "DNS lookups",
         core: false,
         whole: true,
+        needs: None,
         net_admin: true,
     },
     Probe {
@@ -146,6 +165,7 @@ pub const PROBES: &[Probe] = &[
         without: "waits for a CPU",
         core: false,
         whole: true,
+        needs: None,
         net_admin: false,
     },
 ];

@@ -92,7 +92,11 @@ pub(super) fn resets(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fm
     seen.into_iter().try_for_each(|(direction, n)| out.counter(&[("direction", direction)], n))
 }
 
-pub(super) fn accept_queue_overflows(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+pub(super) fn accept_queue_overflows(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    // Not measured is not zero.
+    if s.agent.probes.iter().any(|probe| probe.name == "accept_queue" && !probe.state.is_attached()) {
+        return Ok(());
+    }
     let connects = &row.view.sums.connects;
     let listens =
         row.total.connects[Role::Server as usize] > 0 || connects.accept_full > 0 || connects.accept_drops > 0;

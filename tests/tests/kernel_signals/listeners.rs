@@ -2,8 +2,9 @@
 
 use crate::{
     mib,
-    stage::{Stage, Watch, id, stage, wait_until},
+    stage::{Options, Stage, Watch, id, stage, wait_until},
 };
+use netwhy_agent::kernel::Mode;
 use netwhy_tests::lab::Pod;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use std::{
@@ -93,4 +94,22 @@ fn a_listener_older_than_the_agent_counts_from_the_agents_start() {
     let (kernel, counted) = drops(&stage, &mut watch, &server);
     assert_eq!(counted, kernel - past);
     drop(more);
+}
+
+#[test]
+fn no_accept_queue_is_counted_while_the_signal_is_off() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch_with(Options { modes: &[("accept_queue", Mode::Off)], ..Options::default() });
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let (listener, clients) = overflow(&stage, &client, &server);
+    let (kernel, counted) = drops(&stage, &mut watch, &server);
+    assert!(kernel >= 5, "the queue overflowed");
+    assert_eq!(counted, 0, "by a walk");
+    assert_eq!(watch.connects.get(&id(&server)).map_or(0, |connects| connects.accept_full), 0);
+    drop(clients);
+    drop(listener);
+    assert_eq!(drops(&stage, &mut watch, &server).1, 0, "when the listener closes");
+    let statuses = &watch.source.loaded().probes;
+    let state = |name: &str| statuses.iter().find(|status| status.name == name).map(|status| status.state.label());
+    assert_eq!((state("accept_queue"), state("sockets")), (Some("off"), Some("ok")));
 }
