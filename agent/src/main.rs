@@ -54,7 +54,7 @@ fn act(cli: &Cli) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Writes to stdout; a reader that went away is no failure.
+/// Writes to stdout. A closed pipe is no failure.
 fn print(text: &str) -> std::io::Result<()> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -62,10 +62,10 @@ fn print(text: &str) -> std::io::Result<()> {
     }
 }
 
-/// Logs go to stderr; what is below the level costs nothing.
+/// Sets up the log on stderr.
 fn logging(cli: &Cli) {
     let level = cli.global.log_level.as_str();
-    // aya explains its relocations at debug level, thousands of lines a start.
+    // At debug level aya logs its relocations: thousands of lines per start.
     let filter = tracing_subscriber::EnvFilter::new(format!("{level},aya_obj=info,aya=info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let terminal = std::io::stderr().is_terminal();

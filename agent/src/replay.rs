@@ -1,4 +1,4 @@
-//! The same join, hints and metrics over a recording, the same every time.
+//! `replay`: join, hints and metrics over a recording. Deterministic.
 
 use crate::{
     api::AgentStats,
@@ -12,13 +12,13 @@ use crate::{
 use netwhy_abi::PeerClass;
 use std::{fmt::Write as _, fs::File, io::BufReader, path::Path, sync::Arc, time::Duration};
 
-/// What a recording came to.
+/// Result of a replay.
 pub struct Replayed {
-    /// The view at its end.
+    /// The last view.
     pub view: Arc<NodeView>,
-    /// Every change of a hint's state: time since the recording's beginning, and the hint.
+    /// Every change of a hint's state: time since the start of the recording, and the hint.
     pub changes: Vec<(Duration, crate::api::Hint)>,
-    /// Snapshots.
+    /// Number of snapshots.
     pub snapshots: usize,
 }
 
@@ -35,7 +35,7 @@ pub fn open(file: &Path) -> Result<Recording, RecordingError> {
 /// Replays a whole recording.
 ///
 /// # Errors
-/// None today; the source's type allows for one.
+/// When the source fails. A recording in memory never does.
 pub fn replay(mut recording: Recording, config: &Config) -> anyhow::Result<Replayed> {
     let mut pipeline = Pipeline::new(&recording.header.node, config);
     pipeline.set_peers(Arc::new(peers(&recording.header)));
@@ -57,7 +57,7 @@ pub fn replay(mut recording: Recording, config: &Config) -> anyhow::Result<Repla
     Ok(out)
 }
 
-/// What was known of the peers' addresses.
+/// The peer table of the recording.
 fn peers(header: &Header) -> PeerTable {
     let node = |addr, bits| {
         header.nodes.iter().find(|(a, b, _)| (*a, *b) == (addr, bits)).map(|(.., name)| name.as_str().into())
@@ -69,7 +69,7 @@ fn peers(header: &Header) -> PeerTable {
     }))
 }
 
-/// The result as text of one format.
+/// The result in one format.
 ///
 /// # Errors
 /// When it can't be written as JSON.
@@ -89,7 +89,7 @@ pub fn render(replayed: &Replayed, format: ReplayFormat) -> anyhow::Result<Strin
             Ok(format!("{}\n", serde_json::to_string_pretty(&json)?))
         }
         ReplayFormat::Metrics => {
-            // The agent's own figures belong to a process, not to a recording.
+            // The agent's own status belongs to a process, not to a recording.
             let stats = Arc::new(AgentStats::default());
             let bytes = encode(&replayed.view, &stats, &MetricsOptions::default(), Format::OpenMetrics);
             Ok(String::from_utf8_lossy(&bytes).into_owned())

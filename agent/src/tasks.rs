@@ -7,34 +7,34 @@ use tokio::{
     task::{Id, JoinSet},
 };
 
-/// Says "stop" to everyone who listens; dropping it says so too.
+/// Stops every task that holds a [`Stopped`]. Dropping it does the same.
 pub struct Stop(watch::Sender<bool>);
 
-/// Hears "stop".
+/// Tells a task when to stop.
 #[derive(Clone)]
 pub struct Stopped(watch::Receiver<bool>);
 
 impl Stop {
-    /// Nobody stopped yet.
+    /// A connected pair.
     pub fn new() -> (Self, Stopped) {
         let (sender, receiver) = watch::channel(false);
         (Self(sender), Stopped(receiver))
     }
 
-    /// Says "stop".
+    /// Stops the tasks.
     pub fn stop(&self) {
         self.0.send_replace(true);
     }
 }
 
 impl Stopped {
-    /// Waits for "stop".
+    /// Waits until the task must stop.
     pub async fn wait(mut self) {
-        // An error means that the sender is gone, which is a stop as well.
+        // An error means that the sender was dropped, which is a stop too.
         let _ = self.0.wait_for(|stopped| *stopped).await;
     }
 
-    /// Whether "stop" was said.
+    /// Whether the task must stop.
     pub fn is_stopped(&self) -> bool {
         *self.0.borrow() || self.0.has_changed().is_err()
     }
@@ -54,16 +54,16 @@ impl Tasks {
         self.names.push((handle.id(), name));
     }
 
-    /// Runs a function on a thread of its own; it must watch [`Stopped`] itself.
+    /// Runs a function on its own thread. It must check [`Stopped`] itself.
     pub fn spawn_blocking(&mut self, name: &'static str, task: impl FnOnce() -> anyhow::Result<()> + Send + 'static) {
         let handle = self.set.spawn_blocking(task);
         self.names.push((handle.id(), name));
     }
 
-    /// Waits until `shutdown` or until a task ends, says "stop", and waits for the rest, at most for `grace`.
+    /// Waits for `shutdown` or for the first task that ends. Then stops the others and waits for them, at most `grace`.
     ///
     /// # Errors
-    /// The first task's failure; also a task that ended without being told to, and one that did not end in time.
+    /// The first task's failure. A task that ended too early or did not stop in time is a failure too.
     pub async fn supervise(
         mut self,
         stop: Stop,
@@ -76,7 +76,7 @@ impl Tasks {
                 None => Ok(()),
                 Some(ended) => {
                     let (name, outcome) = self.outcome(ended);
-                    Err(outcome.err().unwrap_or_else(|| anyhow::anyhow!("it ended by itself")).context(format!("task {name} ended")))
+                    Err(outcome.err().unwrap_or_else(|| anyhow::anyhow!("it ended without a stop")).context(format!("task {name} ended")))
                 }
             },
         };

@@ -1,4 +1,4 @@
-//! JSON types of `/api/v1`, shared with the look-up tools.
+//! `/api/v1/hints`.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,33 +7,33 @@ use serde::{Deserialize, Serialize};
 pub struct Hint {
     /// Stable for the same subject and cause.
     pub id: String,
-    /// Whether it holds now.
+    /// Whether it is firing.
     pub state: HintState,
-    /// Who suffers.
+    /// The subject that suffers.
     pub subject: Subject,
-    /// What is seen, such as `rtt_inflation` or `packet_loss`.
+    /// The symptom, such as `rtt_inflation` or `packet_loss`.
     pub symptom: String,
     /// Identifier from the rule table.
     pub cause: String,
-    /// Who or what is at fault.
+    /// The culprit.
     pub blame: Blame,
-    /// 0 … 1.
+    /// Estimated probability that the hint is right, 0 … 1.
     pub confidence: f64,
-    /// One sentence.
+    /// The hint in one sentence.
     pub summary: String,
-    /// Numbers behind it.
+    /// Numbers behind the hint.
     pub evidence: Vec<Evidence>,
-    /// Other causes and why they are not it.
+    /// Causes that the evidence excludes.
     pub ruled_out: Vec<RuledOut>,
-    /// From cause to symptom.
+    /// Steps from cause to symptom.
     pub chain: Vec<String>,
-    /// What to do next.
+    /// The next step for the person on call.
     pub action: String,
-    /// RFC 3339.
+    /// Time of the first finding, RFC 3339.
     pub first_seen: String,
-    /// RFC 3339.
+    /// Time of the newest finding, RFC 3339.
     pub last_seen: String,
-    /// Length of the window that was judged, s.
+    /// Length of the judged window, s.
     pub window_seconds: f64,
 }
 
@@ -41,13 +41,13 @@ pub struct Hint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HintState {
-    /// Holds now.
+    /// Open now.
     Firing,
-    /// Held within the last hour.
+    /// Closed within the last hour.
     Resolved,
 }
 
-/// Who a hint is about.
+/// The subject of a hint or an edge.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Subject {
     /// `Pod`, `Container`, `Unit`, `Workload` or `Node`.
@@ -62,14 +62,14 @@ pub struct Subject {
     pub node: String,
 }
 
-/// Who is at fault.
+/// Blame.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Blame {
-    /// Kind of culprit.
+    /// Kind of the culprit.
     pub kind: BlameKind,
-    /// Its name; empty for `none`.
+    /// Name of the culprit. Empty for `none`.
     pub name: String,
-    /// Culprits that explain the numbers almost as well.
+    /// Other culprits that explain the evidence almost as well.
     pub alternatives: Vec<String>,
 }
 
@@ -91,12 +91,12 @@ pub enum BlameKind {
     PeerPod,
     /// Something outside the cluster.
     External,
-    /// Undecided.
+    /// None is named.
     None,
 }
 
 impl BlameKind {
-    /// Name as in JSON and as a label value.
+    /// Name in JSON, and label value.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Node => "node",
@@ -111,21 +111,21 @@ impl BlameKind {
     }
 }
 
-/// One number.
+/// One number behind a hint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// Metric or file.
+    /// Metric or file that it is from.
     pub signal: String,
     /// Value in the window.
     pub observed: f64,
-    /// Value in normal times. `None`: none known yet.
+    /// Baseline. `None`: unknown yet.
     pub baseline: Option<f64>,
     /// Unit of both.
     pub unit: String,
     /// Where it was measured.
     #[serde(rename = "where")]
     pub place: String,
-    /// What measured it.
+    /// Probe or file that measured it.
     pub source: String,
 }
 
@@ -134,6 +134,6 @@ pub struct Evidence {
 pub struct RuledOut {
     /// Identifier from the rule table.
     pub cause: String,
-    /// Why it is not it.
+    /// Why the evidence excludes it.
     pub because: String,
 }

@@ -1,14 +1,14 @@
-//! What netwhy keeps of a Pod: who it is, and what its status says that `kubectl get pods` hides.
+//! The status of a Pod in `/api/v1/pods`: its identity, and details that `kubectl get pods` hides.
 
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// One Pod of this Node. Times are wall clock, ms since the Unix epoch, as the API server tells them.
+/// One Pod of this Node. Times are the API server's wall clock, ms since the Unix epoch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PodInfo {
     /// `metadata.uid`.
     pub uid: String,
-    /// `kubernetes.io/config.hash` of a static Pod: what the kubelet names its cgroup by. `None`: not static.
+    /// `kubernetes.io/config.hash` of a static Pod: the hash in its cgroup's name. `None`: not static.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub static_hash: Option<String>,
     /// `metadata.namespace`.
@@ -28,7 +28,7 @@ pub struct PodInfo {
     pub reason: Option<Why>,
     /// `metadata.creationTimestamp`.
     pub created_ms: i64,
-    /// `metadata.deletionTimestamp`. `None`: nobody deletes it.
+    /// `metadata.deletionTimestamp`. `None`: it is not being deleted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub deleting_ms: Option<i64>,
     /// Conditions that are not `True`, such as `Ready` and `PodScheduled`.
@@ -36,17 +36,17 @@ pub struct PodInfo {
     pub unmet: Vec<Condition>,
     /// All containers: init, sidecars, main, ephemeral.
     pub containers: Vec<ContainerInfo>,
-    /// Newest warnings about it, newest first, at most [`PodInfo::MAX_EVENTS`]; only asked for while it is in trouble.
+    /// Warnings about it, newest first, at most [`PodInfo::MAX_EVENTS`]. They are requested only while it is in trouble.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub events: Vec<PodEvent>,
 }
 
-/// A reason and its message, as the API tells them.
+/// A reason and its message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
     /// One word, such as `CrashLoopBackOff`.
     pub reason: String,
-    /// Free text; empty when there is none. Cut after 512 bytes.
+    /// Free text, cut after 512 bytes. May be empty.
     pub message: String,
 }
 
@@ -57,7 +57,7 @@ pub struct Condition {
     pub kind: String,
     /// Why.
     pub why: Why,
-    /// Since when. `None`: the API doesn't say.
+    /// Time of its last change. `None`: unknown.
     pub since_ms: Option<i64>,
 }
 
@@ -66,17 +66,17 @@ pub struct Condition {
 pub struct ContainerInfo {
     /// Name.
     pub name: String,
-    /// What it is for.
+    /// Kind.
     pub kind: ContainerKind,
-    /// Container ID without the runtime's name, lower-case hex. `None`: not made yet.
+    /// Container ID without the runtime's name, lower-case hex. `None`: not created yet.
     pub id: Option<String>,
     /// Passes its readiness probe.
     pub ready: bool,
-    /// Passed its startup probe. `None`: the kubelet doesn't say.
+    /// Passed its startup probe. `None`: unknown.
     pub started: Option<bool>,
     /// Restarts so far.
     pub restarts: u32,
-    /// Now.
+    /// Present state.
     pub state: ContainerState,
     /// How the previous run ended. `None`: this is the first.
     pub last: Option<Ended>,
@@ -117,16 +117,16 @@ pub enum ContainerKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContainerState {
-    /// Not running, and will be tried.
+    /// Not running, to be started.
     Waiting(Why),
     /// Running.
     Running {
-        /// Since when. `None`: the API doesn't say.
+        /// Start time. `None`: unknown.
         since_ms: Option<i64>,
     },
-    /// Over.
+    /// Ended.
     Ended(Ended),
-    /// The kubelet told nothing yet.
+    /// Not reported by the kubelet yet.
     Unknown,
 }
 
@@ -137,9 +137,9 @@ pub struct Ended {
     pub why: Why,
     /// Exit code: 0 … 255; 128 + n after signal n.
     pub exit_code: i32,
-    /// Signal, where the runtime tells it.
+    /// Signal. `None`: unknown, or none.
     pub signal: Option<i32>,
-    /// When. `None`: the API doesn't say.
+    /// Time of the end. `None`: unknown.
     pub at_ms: Option<i64>,
 }
 
@@ -148,9 +148,9 @@ pub struct Ended {
 pub struct PodEvent {
     /// Reason, such as `Unhealthy`, and the message.
     pub why: Why,
-    /// Times seen.
+    /// Occurrences.
     pub count: u32,
-    /// Last time. `None`: the API doesn't say.
+    /// Newest occurrence. `None`: unknown.
     pub at_ms: Option<i64>,
 }
 
@@ -158,18 +158,18 @@ impl PodInfo {
     /// Events kept of one Pod.
     pub const MAX_EVENTS: usize = 5;
 
-    /// Containers that should run for as long as the Pod does.
+    /// Containers that should run as long as the Pod.
     pub fn lasting(&self) -> impl Iterator<Item = &ContainerInfo> {
         self.containers.iter().filter(|c| matches!(c.kind, ContainerKind::Main | ContainerKind::Sidecar))
     }
 
-    /// Over, and not to be started again.
+    /// Whether it ended and will not be restarted.
     pub fn is_over(&self) -> bool {
         matches!(self.phase.as_str(), "Succeeded" | "Failed")
     }
 
-    /// True when its status holds something that an on-call engineer should see: not all containers run and are ready,
-    /// or one restarted. A Pod that is being deleted is not in trouble.
+    /// Whether its status needs attention: a container is not running, not ready, or was restarted. A Pod that is being
+    /// deleted is not in trouble.
     pub fn is_troubled(&self) -> bool {
         self.deleting_ms.is_none()
             && self.phase != "Succeeded"
@@ -180,12 +180,12 @@ impl PodInfo {
 }
 
 impl Ended {
-    /// Killed by the kernel for memory.
+    /// Whether the OOM killer ended it.
     pub fn is_oom(&self) -> bool {
         self.why.reason == "OOMKilled"
     }
 
-    /// What the exit code says, in the words of `sysexits` and of shells. `None`: the program's own code.
+    /// Meaning of the exit code by shell convention. `None`: the program defines it.
     pub fn exit_meaning(&self) -> Option<&'static str> {
         Some(match self.exit_code {
             0 => "it ended by itself without an error",

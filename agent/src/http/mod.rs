@@ -1,4 +1,4 @@
-//! HTTP: metrics, health and `/api/v1`, read-only, from the latest published view.
+//! The HTTP server: metrics, health and `/api/v1`, read-only, from the newest published view.
 
 mod ready;
 mod routes;

@@ -1,26 +1,26 @@
-//! Health, as a function of what was published and of the time.
+//! Liveness and readiness, as pure functions of the published state and the time.
 
 use crate::{api::AgentStats, state::NodeView};
 use std::time::Duration;
 
-/// Oldest sample with which the agent still counts as ready.
+/// Oldest snapshot with which the agent is still ready.
 const READY_AGE: Duration = Duration::from_secs(10);
-/// Oldest sample with which the agent still counts as alive. Long: a restart loses the counters.
+/// Oldest snapshot with which the agent is still alive. It is long because a restart loses the counters.
 const ALIVE_AGE: Duration = Duration::from_secs(60);
 
-/// Whether the agent's answers can be relied on. `now` is `CLOCK_MONOTONIC`.
+/// Whether the agent is ready. `now` is `CLOCK_MONOTONIC`.
 ///
 /// # Errors
-/// What is missing, one reason per line.
+/// The reasons why it is not, one per line.
 pub fn ready(view: &NodeView, agent: &AgentStats, now: Duration) -> Result<(), String> {
     let mut missing = Vec::new();
     if !agent.attached {
         missing.push("the kernel programs are not attached yet".to_owned());
     }
     if agent.pods_complete == Some(false) {
-        let trouble = agent.watches.iter().find(|watch| watch.name == "pods").and_then(|w| w.last_error.as_deref());
-        let trouble = trouble.map(|text| format!(": {text}")).unwrap_or_default();
-        missing.push(format!("the Pod list is not complete yet{trouble}"));
+        let error = agent.watches.iter().find(|watch| watch.name == "pods").and_then(|w| w.last_error.as_deref());
+        let error = error.map(|text| format!(": {text}")).unwrap_or_default();
+        missing.push(format!("the Pod list is not complete yet{error}"));
     }
     if agent.own_node_exists == Some(false) {
         missing.push(format!(
@@ -35,35 +35,34 @@ pub fn ready(view: &NodeView, agent: &AgentStats, now: Duration) -> Result<(), S
     if missing.is_empty() { Ok(()) } else { Err(missing.join("\n")) }
 }
 
-/// What is not as it should be although the agent is ready, one per line: watches in trouble, with the age of what they
-/// show.
+/// Problems of a ready agent, one per line: failing watches, with the age of their data.
 pub(super) fn degraded(agent: &AgentStats) -> Vec<String> {
-    let troubled = agent.watches.iter().filter_map(|watch| watch.last_error.as_ref().map(|error| (watch, error)));
+    let failing = agent.watches.iter().filter_map(|watch| watch.last_error.as_ref().map(|error| (watch, error)));
     let age = |seconds: Option<f64>| match seconds {
-        Some(seconds) => format!("what is known of {{}} is {seconds:.0} s old"),
-        None => "nothing is known of {}".to_owned(),
+        Some(seconds) => format!("the data of {{}} are {seconds:.0} s old"),
+        None => "there are no data of {}".to_owned(),
     };
-    troubled
-        .map(|(watch, trouble)| format!("degraded: {}: {trouble}", age(watch.age_seconds).replace("{}", &watch.name)))
+    failing
+        .map(|(watch, error)| format!("degraded: {}: {error}", age(watch.age_seconds).replace("{}", &watch.name)))
         .collect()
 }
 
-/// Whether the agent makes progress. Before the first sample it counts as alive. `now` is `CLOCK_MONOTONIC`.
+/// Whether the agent makes progress. Before the first snapshot it is alive. `now` is `CLOCK_MONOTONIC`.
 ///
 /// # Errors
-/// Why a restart would help.
+/// The reason to restart it.
 pub fn alive(view: &NodeView, now: Duration) -> Result<(), String> {
     stale(view, now, ALIVE_AGE).map_or(Ok(()), Err)
 }
 
-/// Age of the newest snapshot. `None`: there is none yet.
+/// Age of the newest snapshot. `None`: none yet.
 pub(super) fn age(view: &NodeView, now: Duration) -> Option<Duration> {
     (view.at > Duration::ZERO).then(|| now.saturating_sub(view.at))
 }
 
 fn stale(view: &NodeView, now: Duration, limit: Duration) -> Option<String> {
     let age = age(view, now).filter(|age| *age > limit)?;
-    Some(format!("the newest sample is {} s old, more than {} s", age.as_secs(), limit.as_secs()))
+    Some(format!("the newest snapshot is {} s old, more than {} s", age.as_secs(), limit.as_secs()))
 }
 
 #[cfg(test)]
@@ -88,25 +87,25 @@ mod tests {
     }
 
     #[test]
-    fn an_api_server_that_is_away_degrades_and_no_more() {
+    fn an_unreachable_api_server_only_degrades() {
         let mut agent = fixture::agent();
         agent.watches.clear();
         assert!(degraded(&agent).is_empty());
-        let trouble = Some("watching pods: refused: wait".to_owned());
+        let last_error = Some("watching pods: refused: wait".to_owned());
         let name = "pods".to_owned();
         agent.watches.push(WatchStatus {
             name,
             complete: true,
-            last_error: trouble,
+            last_error,
             age_seconds: Some(71.6),
             ..WatchStatus::default()
         });
-        assert_eq!(degraded(&agent), ["degraded: what is known of pods is 72 s old: watching pods: refused: wait"]);
+        assert_eq!(degraded(&agent), ["degraded: the data of pods are 72 s old: watching pods: refused: wait"]);
         assert_eq!(ready(&fixture::view(vec![]), &agent, fixture::view(vec![]).at), Ok(()));
     }
 
     #[test]
-    fn every_missing_thing_is_named_at_once() {
+    fn every_reason_is_reported_at_once() {
         let reasons = ready(&NodeView::default(), &AgentStats::default(), Duration::from_secs(5)).unwrap_err();
         assert_eq!(reasons.lines().count(), 2, "{reasons}");
     }

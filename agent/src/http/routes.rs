@@ -1,4 +1,4 @@
-//! Paths and their answers.
+//! Paths and their responses.
 
 use super::{Shared, monotonic_now, ready};
 use crate::{
@@ -23,14 +23,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// `Server` header of every answer.
+/// `Server` header of every response.
 const SERVER: &str = concat!("netwhy-agent/", env!("CARGO_PKG_VERSION"));
 
 const INDEX: &str = "\
 netwhy-agent
 /metrics        OpenMetrics or Prometheus text
-/livez          200, or 503 and why
-/readyz         200, or 503 and why
+/livez          200, or 503 with the reason
+/readyz         200, or 503 with the reasons
 /api/v1/hints   hints; ?namespace=&pod=&state=firing|resolved
 /api/v1/pods    one row per Pod; ?namespace=&pod=
 /api/v1/edges   one row per (Pod, remote address); ?namespace=&pod=; by=peer_node: one row per Node at the other end
@@ -52,30 +52,30 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/api/v1/info", get(info))
         .fallback(|uri: Uri| async move { error(StatusCode::NOT_FOUND, format!("no such path: {}", uri.path())) })
         .method_not_allowed_fallback(|| async {
-            error(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here".to_owned())
+            error(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are supported".to_owned())
         })
         .with_state(Reader { shared, scrapes: Arc::default() })
         .layer(axum::middleware::map_response(named))
 }
 
-/// Says which version answers, also when the answer is an error: look-ups of another version may not understand it.
+/// Adds the version to every response, errors included: a plugin of another version may not understand the body.
 async fn named(mut response: Response) -> Response {
     response.headers_mut().insert(header::SERVER, HeaderValue::from_static(SERVER));
     response
 }
 
-/// What handlers read.
+/// State of the handlers.
 #[derive(Clone)]
 struct Reader {
     shared: Shared,
     scrapes: Arc<Scrapes>,
 }
 
-/// Counts scrapes: the only thing that the server itself knows.
+/// Figures of scrapes, which only the server knows.
 #[derive(Default)]
 struct Scrapes {
     count: AtomicU64,
-    /// Duration of the newest, ns.
+    /// Duration of the newest scrape, ns.
     last_ns: AtomicU64,
 }
 
@@ -84,7 +84,7 @@ impl Reader {
         Arc::clone(&self.shared.view.borrow())
     }
 
-    /// The agent's figures with the server's own filled in.
+    /// The agent's status with the figures of scrapes.
     fn agent(&self, view: &NodeView) -> Arc<AgentStats> {
         let mut agent = Arc::clone(&self.shared.agent.borrow());
         let count = self.scrapes.count.load(Ordering::Relaxed);
@@ -120,7 +120,7 @@ async fn readyz(State(reader): State<Reader>) -> Response {
     health(ready::ready(&reader.view(), &agent, monotonic_now()).map(|()| ready::degraded(&agent)))
 }
 
-/// `ok`, and what is degraded all the same, one per line.
+/// `ok` and the degraded parts, one per line; or the reason why not.
 fn health(verdict: Result<Vec<String>, String>) -> Response {
     match verdict {
         Ok(degraded) => {
@@ -131,7 +131,7 @@ fn health(verdict: Result<Vec<String>, String>) -> Response {
     }
 }
 
-/// Which subjects to show; what is absent or empty doesn't restrict.
+/// Filter of subjects. An absent or empty key matches all.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SubjectFilter {
@@ -147,7 +147,7 @@ impl SubjectFilter {
     }
 }
 
-/// Which edges to show, and how.
+/// Filter of edges, and their grouping.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EdgeFilter {
@@ -159,7 +159,7 @@ struct EdgeFilter {
     by: String,
 }
 
-/// Which hints to show.
+/// Filter of hints.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HintFilter {

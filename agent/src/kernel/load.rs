@@ -10,7 +10,7 @@ use super::{
     probes::{PROBES, Probe},
     refusal::one_line,
     run_queue::RunQueue,
-    settings::{Mode, Settings},
+    settings::{Mode, Settings, Wanted},
 };
 use crate::{
     api::{ProbeState, ProbeStatus, Refusal},

@@ -1,7 +1,7 @@
-//! Which Pod is behind a Service's address: the kernel's connection tracking table knows what it translated (DNAT).
+//! The Pod behind a Service's address, from the kernel's connection tracking table, which lists translations (DNAT).
 //!
-//! An edge has no port, so that a client that uses several backends of one Service has no one Pod behind its edge: that
-//! stays a Service address. Source: `nf_conntrack` in procfs (`net/netfilter/nf_conntrack_standalone.c`), readable by
+//! An edge has no port. When a client uses several backends of one Service, its edge has no single Pod and stays a
+//! Service address. Source: `nf_conntrack` in procfs (`net/netfilter/nf_conntrack_standalone.c`), readable by
 //! root where the kernel has `CONFIG_NF_CONNTRACK_PROCFS`.
 
 use std::{
@@ -16,25 +16,25 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// Shortest distance between two readings.
-const EVERY: Duration = Duration::from_secs(30);
-/// Longest.
-const RAREST: Duration = Duration::from_secs(300);
-/// Share of one core that readings may take: 23,000 entries cost 60 ms in the kernel, and are read every 30 s.
-const SHARE: f64 = 0.002;
-/// A reading ends after so much text, about 45,000 entries.
-const MOST: u64 = 8 << 20;
-/// Pairs of client and Service kept at most.
-const PAIRS: usize = 16_384;
+/// Shortest time between two reads.
+const MIN_INTERVAL: Duration = Duration::from_secs(30);
+/// Longest time between two reads.
+const MAX_INTERVAL: Duration = Duration::from_secs(300);
+/// Share of one core that reads may take. 23,000 entries take 60 ms in the kernel, so they are read every 30 s.
+const CPU_SHARE: f64 = 0.002;
+/// Longest text that one read takes, bytes: about 45,000 entries.
+const MAX_BYTES: u64 = 8 << 20;
+/// Most pairs of client and Service that are kept.
+const MAX_PAIRS: usize = 16_384;
 
-/// What was translated: (client, address that it connected to) → backend. All IPv4 as IPv4-mapped.
+/// Translations: (client, destination of its connection) → backend. IPv4 addresses are IPv4-mapped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Translations {
     pairs: HashMap<(Ipv6Addr, Ipv6Addr), Option<Ipv6Addr>>,
 }
 
 impl Translations {
-    /// Reads a table's TCP entries. What is not understood is skipped: the format has optional parts.
+    /// Reads a table's TCP entries. It skips unknown lines: the format has optional fields.
     ///
     /// # Errors
     /// When `text` can't be read.
@@ -42,7 +42,7 @@ impl Translations {
         let mut this = Self::default();
         for line in text.lines() {
             if let Some((client, service, backend)) = translation(&line?)
-                && (this.pairs.len() < PAIRS || this.pairs.contains_key(&(client, service)))
+                && (this.pairs.len() < MAX_PAIRS || this.pairs.contains_key(&(client, service)))
             {
                 let known = this.pairs.entry((client, service)).or_insert(Some(backend));
                 *known = known.filter(|known| *known == backend);
@@ -51,7 +51,7 @@ impl Translations {
         Ok(this)
     }
 
-    /// The one backend behind what a client connected to. `None`: not translated, or several.
+    /// The only backend of a client's connections to an address. `None`: not translated, or several.
     pub fn backend(&self, client: Ipv6Addr, service: Ipv6Addr) -> Option<Ipv6Addr> {
         self.pairs.get(&(client, service)).copied().flatten()
     }
@@ -62,7 +62,7 @@ impl Translations {
     }
 }
 
-/// Client, address that it connected to, and who answers, where the last two differ.
+/// Client, destination and backend of a translated connection. `None`: the line is none.
 fn translation(line: &str) -> Option<(Ipv6Addr, Ipv6Addr, Ipv6Addr)> {
     let mut words = line.split_ascii_whitespace();
     if words.nth(2)? != "tcp" {
@@ -77,10 +77,11 @@ fn translation(line: &str) -> Option<(Ipv6Addr, Ipv6Addr, Ipv6Addr)> {
     (service != backend).then_some((client, service, backend))
 }
 
-/// Reads the Node's table every 30 s until `stopped`, as long as it may be read; more rarely where it is long.
+/// Reads the Node's table every 30 s until `stopped`, and less often when it is long. Ends the reads when the table can't
+/// be read.
 ///
 /// # Errors
-/// None: without the table, Services are shown as such.
+/// None: without the table, peers behind Services keep the Service's address.
 pub async fn watch_conntrack(
     procfs: PathBuf,
     published: watch::Sender<Arc<Translations>>,
@@ -97,7 +98,7 @@ pub async fn watch_conntrack(
         let began = Instant::now();
         let result = tokio::task::spawn_blocking(move || read(&procfs)).await?;
         let took = began.elapsed();
-        pause = distance(took);
+        pause = interval_after(took);
         match result {
             Ok(now) => {
                 tracing::debug!(pairs = now.pairs.len(), ?took, next = ?pause, "read the connection tracking table");
@@ -111,8 +112,8 @@ pub async fn watch_conntrack(
             }
             Err(error) => {
                 tracing::info!(
-                    "the connection tracking table can't be read, so Services are shown as such: {error} (needs root, \
-                     hostPID, and a kernel with CONFIG_NF_CONNTRACK_PROCFS)"
+                    "can't read the connection tracking table: {error}: peers behind Services keep the Service's address; run \
+                     as root with hostPID on a kernel with CONFIG_NF_CONNTRACK_PROCFS"
                 );
                 (&mut stopped).await;
                 return Ok(());
@@ -121,16 +122,16 @@ pub async fn watch_conntrack(
     }
 }
 
-/// From the end of one reading, which took so long, to the next.
-fn distance(took: Duration) -> Duration {
-    took.div_f64(SHARE).clamp(EVERY, RAREST)
+/// Time from the end of a read that took this long to the next read.
+fn interval_after(took: Duration) -> Duration {
+    took.div_f64(CPU_SHARE).clamp(MIN_INTERVAL, MAX_INTERVAL)
 }
 
-/// The table of the Node's own network namespace, which process 1 lives in; else of this process's.
+/// Reads the table of process 1's network namespace, which is the Node's; else of this process's.
 fn read(procfs: &Path) -> io::Result<Translations> {
     let file =
         File::open(procfs.join("1/net/nf_conntrack")).or_else(|_| File::open(procfs.join("net/nf_conntrack")))?;
-    Translations::read(BufReader::new(file.take(MOST)))
+    Translations::read(BufReader::new(file.take(MAX_BYTES)))
 }
 
 #[cfg(test)]
@@ -153,7 +154,7 @@ no entry at all
     }
 
     #[test]
-    fn one_backend_is_found_and_several_are_none() {
+    fn a_single_backend_is_found_and_several_are_none() {
         let known = Translations::read(TABLE.as_bytes()).unwrap();
         let client = at("10.244.0.5");
         assert_eq!(known.backend(client, at("10.96.0.10")), Some(at("10.244.1.9")));
@@ -166,18 +167,18 @@ no entry at all
     }
 
     #[test]
-    fn a_long_table_is_read_rarely() {
+    fn a_long_table_is_read_less_often() {
         let ms = Duration::from_millis;
-        assert_eq!(distance(ms(1)), EVERY);
-        assert_eq!(distance(ms(60)), EVERY);
-        assert_eq!(distance(ms(200)), ms(100_000));
-        assert_eq!(distance(ms(5_000)), RAREST);
+        assert_eq!(interval_after(ms(1)), MIN_INTERVAL);
+        assert_eq!(interval_after(ms(60)), MIN_INTERVAL);
+        assert_eq!(interval_after(ms(200)), ms(100_000));
+        assert_eq!(interval_after(ms(5_000)), MAX_INTERVAL);
     }
 
     #[test]
-    fn the_machines_own_table_is_read_where_it_may_be() {
+    fn the_machines_table_is_read_where_permitted() {
         match read(Path::new("/proc")) {
-            Ok(known) => assert!(known.pairs.len() <= PAIRS),
+            Ok(known) => assert!(known.pairs.len() <= MAX_PAIRS),
             Err(error) => {
                 assert!(matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied), "{error}")
             }

@@ -1,4 +1,4 @@
-//! This machine's own addresses, from procfs texts.
+//! This machine's addresses, from procfs.
 
 use std::net::Ipv6Addr;
 

@@ -1,4 +1,4 @@
-//! The cluster's Nodes as peers: pure, from the few fields that matter.
+//! The cluster's Nodes as peers, from the few fields that matter. Pure.
 
 use super::table::{Peer, PeerKind};
 use netwhy_abi::PeerClass;
@@ -8,14 +8,14 @@ use std::{
     sync::Arc,
 };
 
-/// What netwhy keeps of a Node.
+/// The fields of a Node that netwhy keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeFacts {
     /// Label `topology.kubernetes.io/zone`. `None`: the cluster has no zones.
     pub zone: Option<Arc<str>>,
-    /// `spec.podCIDRs`: (address in IPv6 form, leading bits). Empty where the CNI numbers Pods otherwise.
+    /// `spec.podCIDRs`: (address in IPv6 form, leading bits). Empty where the CNI assigns Pod addresses otherwise.
     pub pod_ranges: Vec<(Ipv6Addr, u8)>,
-    /// `status.addresses` that are addresses.
+    /// The IP addresses among `status.addresses`.
     pub addresses: Vec<Ipv6Addr>,
 }
 
@@ -33,7 +33,7 @@ pub struct Endpoint {
 /// All Nodes by name.
 pub type Nodes = BTreeMap<Arc<str>, NodeFacts>;
 
-/// How far a Node is from this one. Without zones, other Nodes are in the same one: a cluster that has no zones is one.
+/// Class of a Node as seen from this one. A cluster without zones is one zone.
 pub fn class_of(own: &str, own_zone: Option<&str>, node: &str, zone: Option<&str>) -> PeerClass {
     if node == own {
         PeerClass::SameNode
@@ -42,13 +42,13 @@ pub fn class_of(own: &str, own_zone: Option<&str>, node: &str, zone: Option<&str
     } else {
         match (own_zone, zone) {
             (Some(_), Some(_)) => PeerClass::CrossZone,
-            // One of the two has no zone label: its zone is not known.
+            // One of the two has no zone label, so its zone is unknown.
             _ => PeerClass::InCluster,
         }
     }
 }
 
-/// Prefixes of all Nodes, and of endpoints: Pod ranges first, then addresses, which are more exact.
+/// Prefixes of all Nodes and endpoints. Pod ranges come first, then addresses, which are more exact.
 pub fn prefixes(
     own: &str,
     nodes: &Nodes,
@@ -74,14 +74,14 @@ pub fn prefixes(
         let zone = zone(node).or_else(|| endpoint.zone.clone());
         let class = class(node, zone.as_deref());
         let peer = Peer { class, kind: PeerKind::Pod, node: Some(node.clone()), pod: endpoint.pod.clone(), zone };
-        // A Pod on the host network has its Node's address, which others there have too.
+        // A Pod on the host network has its Node's address, which it shares.
         let of_node = nodes.get(endpoint.node.as_deref()?).is_some_and(|facts| facts.addresses.contains(addr));
         (!of_node).then_some((*addr, 128, peer))
     });
     of_nodes.chain(of_endpoints)
 }
 
-/// In the form that the kernel side uses: IPv4 as IPv4-mapped.
+/// The address in the kernel side's form: IPv4 as IPv4-mapped IPv6.
 pub fn mapped(addr: IpAddr) -> Ipv6Addr {
     match addr {
         IpAddr::V4(v4) => v4.to_ipv6_mapped(),
@@ -89,7 +89,7 @@ pub fn mapped(addr: IpAddr) -> Ipv6Addr {
     }
 }
 
-/// `10.1.2.0/24` → (`::ffff:10.1.2.0`, 120). `None`: no range.
+/// `10.1.2.0/24` → (`::ffff:10.1.2.0`, 120). `None`: not a range.
 pub fn range(text: &str) -> Option<(Ipv6Addr, u8)> {
     let (addr, bits) = text.split_once('/')?;
     let (addr, bits): (IpAddr, u8) = (addr.parse().ok()?, bits.parse().ok()?);

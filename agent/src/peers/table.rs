@@ -1,43 +1,43 @@
-//! Remote address → how far away it is and whose, by longest prefix.
+//! From a remote address to its peer, by longest prefix.
 
 use netwhy_abi::PeerClass;
 use std::{collections::HashMap, net::Ipv6Addr, sync::Arc};
 
-/// Prefixes and what they stand for.
+/// Prefixes and their peers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerTable {
     /// By number of leading bits (longest first), the masked addresses of that length.
     lengths: Vec<(u8, HashMap<u128, Peer>)>,
-    /// This Node's own zone. `None`: not known, or the cluster has none.
+    /// This Node's zone. `None`: unknown, or the cluster has none.
     pub own_zone: Option<Arc<str>>,
 }
 
-/// What an address stands for.
+/// The peer behind an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// How far away it is.
+    /// Peer class.
     pub class: PeerClass,
-    /// What it is.
+    /// Kind of address.
     pub kind: PeerKind,
-    /// The Node that it is on. `None`: not known, or outside.
+    /// Its Node. `None`: unknown, or outside the cluster.
     pub node: Option<Arc<str>>,
-    /// `namespace/name` of the Pod that has it. `None`: not known, or no Pod's.
+    /// `namespace/name` of its Pod. `None`: unknown, or not a Pod.
     pub pod: Option<Arc<str>>,
-    /// Zone of that Node. `None`: not known, or the cluster has none.
+    /// Zone of its Node. `None`: unknown, or the cluster has none.
     pub zone: Option<Arc<str>>,
 }
 
-/// What an address is, as far as the API server tells.
+/// Kind of an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PeerKind {
-    /// Nothing is known but its range.
+    /// Only its range is known.
     #[default]
     Range,
-    /// A Pod's, or of a Node's Pod range.
+    /// A Pod's, or in a Node's Pod range.
     Pod,
-    /// A Node's own: a Pod on the host network, a node daemon, or a peer behind masquerading (source NAT) on that Node.
+    /// A Node's: a host-network Pod, a daemon on the Node, or a peer behind masquerading (source NAT) there.
     Node,
-    /// A Service's (ClusterIP): the Pod behind it is not known.
+    /// A Service's ClusterIP: the Pod behind it is unknown.
     Service,
 }
 
@@ -54,13 +54,13 @@ impl PeerKind {
 }
 
 impl Peer {
-    /// Of a range of which no more is known.
+    /// A peer of which only the range's class is known.
     pub const fn range(class: PeerClass) -> Self {
         Self { class, kind: PeerKind::Range, node: None, pod: None, zone: None }
     }
 }
 
-/// What no prefix covers.
+/// The peer of addresses that no prefix covers.
 static OUTSIDE: Peer = Peer::range(PeerClass::External);
 
 impl PeerTable {
@@ -86,7 +86,7 @@ impl PeerTable {
         Self::new(prefixes.into_iter().map(|(addr, bits, class)| (addr, bits, Peer::range(class))))
     }
 
-    /// What an address stands for; [`PeerClass::External`] when no prefix covers it.
+    /// The peer behind an address. Its class is [`PeerClass::External`] when no prefix covers it.
     pub fn find(&self, addr: Ipv6Addr) -> &Peer {
         self.lengths.iter().find_map(|(bits, addrs)| addrs.get(&masked(addr, *bits))).unwrap_or(&OUTSIDE)
     }
@@ -129,16 +129,16 @@ impl PeerTable {
         all
     }
 
-    /// The widest prefixes that tell classes apart as well as `most` prefixes can: for the kernel's map, which needs
-    /// classes only, and only for what does not fit into its map of edges. A prefix that says the same as the next wider
-    /// one is left out; beyond `most` the narrowest are. Returns them and how many had no room.
+    /// At most `most` prefixes with their classes, and the number of those left out. They are for the kernel's map, which
+    /// needs only classes, and only for overflow rows. A prefix of the same class as the next wider one is redundant. Beyond
+    /// `most`, the narrowest are left out.
     pub fn class_prefixes(&self, most: usize) -> (Vec<(Ipv6Addr, u8, PeerClass)>, usize) {
-        let says_more = |(addr, bits, class): &(Ipv6Addr, u8, PeerClass)| {
+        let is_needed = |(addr, bits, class): &(Ipv6Addr, u8, PeerClass)| {
             let wider = self.lengths.iter().filter(|(b, _)| b < bits);
             let wider = wider.into_iter().find_map(|(b, addrs)| addrs.get(&masked(*addr, *b)));
             wider.map_or(PeerClass::External, |peer| peer.class) != *class
         };
-        let mut all: Vec<_> = self.prefixes().into_iter().filter(says_more).collect();
+        let mut all: Vec<_> = self.prefixes().into_iter().filter(is_needed).collect();
         all.sort_by_key(|(addr, bits, _)| (*bits, *addr));
         let over = all.len().saturating_sub(most);
         all.truncate(most);

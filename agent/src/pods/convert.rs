@@ -9,11 +9,11 @@ use k8s_openapi::{
 
 /// Longest message kept, bytes.
 const MAX_MESSAGE: usize = 512;
-/// What the kubelet names a static Pod's cgroup by.
+/// Annotation with the hash in the name of a static Pod's cgroup.
 const STATIC_HASH: &str = "kubernetes.io/config.hash";
 const TEMPLATE_HASH: &str = "pod-template-hash";
 
-/// What netwhy keeps of a Pod. `None`: it has no UID, so nothing can be found by it.
+/// The fields of a Pod that netwhy keeps. `None`: the Pod has no UID, so it can't be found.
 pub(crate) fn pod_info(pod: &Pod) -> Option<PodInfo> {
     let meta = &pod.metadata;
     let name = meta.name.clone().unwrap_or_default();

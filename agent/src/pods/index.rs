@@ -1,4 +1,4 @@
-//! All Pods of this Node, by what their cgroups are named by. Fed by a watch; pure: time is passed in.
+//! All Pods of this Node, by the UID in their cgroups' names. A watch feeds it. Pure: time is an argument.
 
 use crate::api::{PodEvent, PodInfo};
 use std::{
@@ -8,23 +8,23 @@ use std::{
     time::Duration,
 };
 
-/// How long a deleted Pod can still be looked up: samples and cgroups outlive it by seconds.
+/// Time for which a deleted Pod can still be found: samples and cgroups outlive it by seconds.
 const TOMBSTONE: Duration = Duration::from_secs(600);
-/// Tombstones at most; beyond it the oldest go. A Node has some hundred Pods; a thousand deleted in ten minutes is churn.
+/// Most deleted Pods that are kept. Beyond it, the oldest are dropped. A Node has a few hundred Pods.
 const TOMBSTONES: usize = 4096;
 
-/// One change, as the watch tells it.
+/// One change of the watch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// A list begins.
+    /// A list starts.
     Init,
     /// One Pod of the list.
     Listed(PodInfo),
-    /// The list is complete: what was not in it is gone.
+    /// The list is complete. Pods missing from it are deleted.
     InitDone,
-    /// A Pod appeared or changed.
+    /// A Pod was added or changed.
     Applied(PodInfo),
-    /// A Pod is gone; its UID.
+    /// A Pod was deleted; its UID.
     Deleted(String),
 }
 
@@ -32,7 +32,7 @@ pub enum Change {
 #[derive(Clone, Debug, Default)]
 pub struct PodIndex {
     pods: BTreeMap<String, Arc<PodInfo>>,
-    /// Address → UID, of Pods that have addresses of their own.
+    /// Address → UID, of Pods that are not on the host network.
     addresses: HashMap<IpAddr, String>,
     /// Hash of a static Pod's manifest → UID of its mirror.
     hashes: HashMap<String, String>,
@@ -43,13 +43,13 @@ pub struct PodIndex {
 }
 
 impl PodIndex {
-    /// Takes in a change that was learned at `now`.
+    /// Applies a change that was received at `now`.
     pub fn apply(&mut self, change: Change, now: Duration) {
         match change {
             Change::Init => self.listed = Some(BTreeMap::new()),
             Change::Listed(pod) => {
                 let pod = Arc::new(self.keep_events(pod));
-                // Until the first list is complete, each Pod counts as soon as it is known.
+                // During the first list, each Pod can be found at once.
                 if !self.complete {
                     self.insert(pod.clone());
                 }
@@ -72,10 +72,10 @@ impl PodIndex {
             }
             Change::Deleted(uid) => self.remove(&uid, now),
         }
-        self.bury(now);
+        self.drop_old_tombstones(now);
     }
 
-    /// Replaces what is known of a Pod's warnings; newest first.
+    /// Replaces a Pod's warnings, newest first.
     pub fn set_events(&mut self, uid: &str, events: Vec<PodEvent>) {
         if let Some(pod) = self.pods.get_mut(uid) {
             let pod = Arc::make_mut(pod);
@@ -89,14 +89,14 @@ impl PodIndex {
         self.complete
     }
 
-    /// A Pod by the UID, or the static manifest's hash, that its cgroup is named by; also one deleted within the last
-    /// ten minutes.
+    /// A Pod by the UID, or by the static manifest's hash, in its cgroup's name. Also finds Pods deleted within the last ten
+    /// minutes.
     pub fn find(&self, uid: &str) -> Option<&Arc<PodInfo>> {
         let uid = self.hashes.get(uid).map_or(uid, String::as_str);
         self.pods.get(uid).or_else(|| self.gone.get(uid).map(|(_, pod)| pod))
     }
 
-    /// The Pod of this Node that has an address of its own.
+    /// The Pod of this Node with this address. Never a host-network Pod.
     pub fn by_address(&self, addr: IpAddr) -> Option<&Arc<PodInfo>> {
         self.pods.get(self.addresses.get(&addr)?)
     }
@@ -130,7 +130,7 @@ impl PodIndex {
             self.hashes.insert(hash.clone(), pod.uid.clone());
         }
         self.gone.remove(&pod.uid);
-        // A Pod that is over gave its addresses back.
+        // A Pod that ended has released its addresses.
         if !pod.host_network && !pod.is_over() {
             self.addresses.extend(pod.addresses.iter().map(|addr| (*addr, pod.uid.clone())));
         }
@@ -148,7 +148,7 @@ impl PodIndex {
         }
     }
 
-    fn bury(&mut self, now: Duration) {
+    fn drop_old_tombstones(&mut self, now: Duration) {
         self.gone.retain(|_, (since, _)| now.saturating_sub(*since) <= TOMBSTONE);
         while self.gone.len() > TOMBSTONES {
             let Some(oldest) = self.gone.iter().min_by_key(|(_, (since, _))| *since).map(|(uid, _)| uid.clone()) else {
@@ -277,6 +277,6 @@ mod tests {
         index.apply(Change::Applied(troubled), s(1));
         assert_eq!(index.find("a").map(|p| p.events.len()), Some(PodInfo::MAX_EVENTS));
         index.apply(Change::Applied(pod("a")), s(2));
-        assert_eq!(index.find("a").map(|p| p.events.len()), Some(0), "well again");
+        assert_eq!(index.find("a").map(|p| p.events.len()), Some(0), "recovered");
     }
 }

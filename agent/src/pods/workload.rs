@@ -1,4 +1,4 @@
-//! A Pod's workload from its owner reference, by Kubernetes' own naming rules: no further request.
+//! A Pod's workload from its owner reference and Kubernetes' naming rules, without a request.
 
 /// Digits of the minute that the CronJob controller appends to a Job's name (10 before Kubernetes 1.21: a second).
 const CRON_DIGITS: std::ops::RangeInclusive<usize> = 8..=10;

@@ -4,7 +4,7 @@ use crate::{
     documents::Documents,
     helm::{Helm, chart, workspace},
 };
-use netwhy_agent::config::Config;
+use netwhy_agent::config::{Config, KEYS};
 use serde_json::Value;
 use std::fs;
 
@@ -43,7 +43,9 @@ fn open_objects(path: &str, schema: &Value) {
 #[test]
 fn port_is_the_agents() {
     let values = yaml(&chart().join("values.yaml"));
-    assert_eq!(values["port"], Config::default().http.listen.port());
+    let listen = KEYS.iter().find(|key| key.path == "http.listen").map(|key| key.value(&Config::default()));
+    let listen: std::net::SocketAddr = listen.expect("the key").parse().expect("an address");
+    assert_eq!(values["port"], listen.port());
 }
 
 #[test]

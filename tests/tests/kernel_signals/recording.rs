@@ -47,7 +47,7 @@ fn replays_of_real_traffic_equal_each_other_and_the_live_pipeline() {
         }
         let snapshot = source.sample().unwrap().unwrap();
         recorder.push(&snapshot).unwrap();
-        let (view, _) = live.take(&snapshot);
+        let view = live.take(&snapshot);
         let since = view.at.saturating_sub(*begin.get_or_insert(view.at));
         for hint in &view.hints {
             let before = seen.view.hints.iter().find(|h| h.id == hint.id).map(|h| h.state);
