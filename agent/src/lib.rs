@@ -4,12 +4,18 @@
 //! procfs, sysfs, netlink → node ┐
 //! kernel maps → kernel → sample::Snapshot → sample::Ledger/Frame → join(cgroup names) → state::NodeView → hints
 //!               (or replay)   cumulative      differences, windows      pure                               pure
-//! NodeView → metrics (at scrape time) · http /api/v1 → plugin (`kubectl netwhy`, of many Nodes) → people
+//! NodeView → metrics (at scrape time) ┐
+//! NodeView → responses (/api/v1) ─────┴→ http → plugin (`kubectl netwhy`, of many Nodes) → people
 //! edges of many Nodes → blame → people                      pure
-//! NodeView.hints → publish → Events and a Node condition, when switched on
+//! API server → kube → pods, peers → join
+//! NodeView.hints → publish → kube → Events and a Node condition, when switched on
 //! ```
-//! `sample`, `join`, `hints` and `blame` read no clock, no file and no environment: what they need comes as arguments, so that
-//! a recording replays to the same answer. Only `pods`, `peers`, `publish` and `plugin` speak to an API server.
+//! `api` has the types of every JSON answer; it imports no other room. `app` starts the tasks, `tick` is the writer of the
+//! view.
+//!
+//! `sample`, `join`, `hints`, `blame`, `pipeline` and `responses` read no clock, no file and no environment: they get it as
+//! arguments, so that a recording replays to the same answer. Only `pods`, `peers`, `publish` and `plugin` speak to an API
+//! server; `kube` is their connection.
 
 pub mod api;
 pub mod config;
