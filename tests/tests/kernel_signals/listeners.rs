@@ -105,7 +105,7 @@ fn no_accept_queue_is_counted_while_the_signal_is_off() {
     let (kernel, counted) = drops(&stage, &mut watch, &server);
     assert!(kernel >= 5, "the queue overflowed");
     assert_eq!(counted, 0, "by a walk");
-    assert_eq!(watch.connects.get(&id(&server)).map_or(0, |connects| connects.accept_full), 0);
+    assert_eq!(watch.sums().cgroups.get(&id(&server)).map_or(0, |connects| connects.accept_full), 0);
     drop(clients);
     drop(listener);
     assert_eq!(drops(&stage, &mut watch, &server).1, 0, "when the listener closes");
