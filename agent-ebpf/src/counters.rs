@@ -57,12 +57,24 @@ labelled! {
         TimedOut = "timed_out",
         /// `EHOSTUNREACH`, also an ICMP host unreachable.
         HostUnreachable = "host_unreachable",
-        /// `ENETUNREACH`, also an ICMP net unreachable.
+        /// `ENETUNREACH`: an ICMP net unreachable, or no route on this machine.
         NetUnreachable = "net_unreachable",
         /// Anything else, such as a socket closed by its owner before the first SYN was resent.
         Other = "other",
         /// No local port was free towards the peer (`EADDRNOTAVAIL`): no SYN was ever sent.
         NoLocalPort = "no_local_port",
+    }
+}
+
+labelled! {
+    /// Why a listener dropped a packet although its accept queue had room; indices of `CgroupStats::listen_drops`.
+    usize ListenDrop {
+        /// SYNs that found no room for their request, and no cookie was allowed.
+        SynQueueFull = "syn_queue_full",
+        /// ACKs without data, where the listener waits for data (TCP_DEFER_ACCEPT). The connection goes on.
+        Deferred = "deferred",
+        /// Anything else, mostly handshakes that the client reset.
+        Aborted = "aborted",
     }
 }
 

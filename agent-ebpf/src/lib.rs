@@ -23,7 +23,7 @@ pub mod stats;
 pub mod walk;
 
 pub use buckets::{BOUNDS_US, BUCKETS, REPLY_BUCKETS, bucket_index, reply_bucket};
-pub use counters::{Counter, Failure, PeerClass, Retransmit, Role};
+pub use counters::{Counter, Failure, ListenDrop, PeerClass, Retransmit, Role};
 pub use dns::{DNS_PORT, Exchange, Outcome};
 pub use duty::{Duty, DutyCycle, HANDSHAKE_DUTY_CYCLE, RTT_DUTY_CYCLE};
 pub use family::*;

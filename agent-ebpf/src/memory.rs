@@ -14,6 +14,11 @@ const CLASSES: [usize; 11] = [16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048, 40
 /// A DNS lookup under way.
 const LOOKUP: usize = size_of::<EdgeKey>() + size_of::<Exchange>();
 
+/// Rows of handshakes at servers that took more than one SYN-ACK: evicted, so allocated at once.
+pub const HANDSHAKES: usize = 1024;
+/// Bytes of one: an edge, two ports and padding.
+const HANDSHAKE: usize = size_of::<EdgeKey>() + 8;
+
 /// Map sizes; the defaults of the configuration's `limits`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -61,6 +66,7 @@ pub fn upper_bound(limits: Limits, cpus: usize) -> usize {
     crate::families!(sum_of_families! { limits cpus })
         + hash(limits.cgroups, 8, LOOKUP)
         + free_lists(cpus, 8, LOOKUP)
+        + hash(HANDSHAKES, HANDSHAKE, 8)
         + limits.prefixes * (ELEMENT + size_of::<PeerPrefix>() + 8)
         + cpus * Counter::COUNT as usize * 8
 }

@@ -27,12 +27,24 @@ globals! {
     NW_SK_DADDR: u32 = 0;
     /// `sock.__sk_common.skc_v6_daddr`; `NONE` without IPv6.
     NW_SK_DADDR6: u32 = 0;
+    /// `sock.sk_dst_cache`: the route; `NONE`: not told.
+    NW_SK_DST: u32 = u32::MAX;
+    /// `inet_sock.cork.fl.u.ip4.daddr`: the IPv4 destination that was last looked up; `NONE`: not told.
+    NW_TP_FLOW_DADDR: u32 = u32::MAX;
     /// `sock.sk_err`.
     NW_SK_ERR: u32 = 0;
     /// `sock.sk_drops`.
     NW_SK_DROPS: u32 = 0;
     /// `sock.sk_ack_backlog`.
     NW_SK_BACKLOG: u32 = 0;
+    /// `sock.__sk_common.skc_net.net`; `NONE`: not told.
+    NW_SK_NET: u32 = u32::MAX;
+    /// `net.ipv4.sysctl_max_syn_backlog`; `NONE`: not told.
+    NW_NET_SYN_BACKLOG: u32 = u32::MAX;
+    /// `request_sock_queue.qlen` of a listener: handshakes under way; `NONE`: not told.
+    NW_TP_SYN_QUEUE: u32 = u32::MAX;
+    /// `SKB_DROP_REASON_TCP_LISTEN_OVERFLOW`; `NONE` where there is no such reason.
+    NW_REASON_LISTEN_OVERFLOW: u32 = u32::MAX;
     /// `sock.sk_max_ack_backlog`.
     NW_SK_MAX_BACKLOG: u32 = 0;
     /// Byte that holds `sock.sk_kern_sock`; `NONE`: unknown.
@@ -65,6 +77,10 @@ globals! {
     NW_TP_RACK_RTT: u32 = 0;
     /// `tcp_sock.rack.mstamp`: when the segment of that sample was sent.
     NW_TP_RACK_MSTAMP: u32 = 0;
+    /// Byte that holds `tcp_sock.rx_opt.sack_ok`; `NONE`: all peers are thought to acknowledge selectively.
+    NW_TP_SACK: u32 = u32::MAX;
+    /// Its lowest bit there.
+    NW_TP_SACK_SHIFT: u32 = 0;
     /// `tcp_sock.data_segs_out`.
     NW_TP_DATA_SEGS_OUT: u32 = 0;
     /// `tcp_sock.segs_out`.
@@ -87,6 +103,12 @@ globals! {
     NW_TP_CHRONO_TYPE: u32 = 0;
     /// Lowest bit within that byte.
     NW_TP_CHRONO_SHIFT: u32 = 0;
+    /// `tcp_sock.retrans_stamp`: while it connects, when the first SYN was sent, ms; `NONE`: not told.
+    NW_TP_RETRANS_STAMP: u32 = u32::MAX;
+    /// `request_sock_queue.rskq_defer_accept` of a listener; `NONE`: not told.
+    NW_TP_DEFER_ACCEPT: u32 = u32::MAX;
+    /// `tcp_request_sock.snt_synack`: when the first SYN-ACK was sent, µs; `NONE`: not told.
+    NW_REQUEST_SYNACK: u32 = u32::MAX;
     /// `tcp_sock.snd_wnd`.
     NW_TP_SND_WND: u32 = 0;
     /// `tcp_sock.write_seq`.
@@ -127,6 +149,10 @@ globals! {
     NW_SKB_END_SEQ: u32 = 0;
     /// `sk_buff.cb` + `tcp_skb_cb.tcp_gso_segs`.
     NW_SKB_GSO_SEGS: u32 = 0;
+    /// `sk_buff.head`; `NONE`: resets of listeners have no peer.
+    NW_SKB_HEAD: u32 = u32::MAX;
+    /// `sk_buff.network_header`: where the IP header begins after it.
+    NW_SKB_NETWORK: u32 = u32::MAX;
     /// `sk_buff.sk`.
     NW_SKB_SK: u32 = 0;
     // kernel features

@@ -13,7 +13,7 @@ use crate::{
     kernel::{Ptr, load, probe},
     maps,
     offsets::*,
-    storage::SocketState,
+    storage::{OLDER, SocketState},
 };
 
 /// `TCP_ESTABLISHED` … of `include/net/tcp_states.h`.
@@ -25,7 +25,8 @@ pub(crate) const TCP_CLOSE: u8 = 7;
 pub(crate) const TCP_LISTEN: u8 = 10;
 pub(crate) const TCP_NEW_SYN_RECV: u8 = 12;
 
-const AF_INET: u16 = 2;
+pub(crate) const AF_INET: u16 = 2;
+pub(crate) const AF_INET6: u16 = 10;
 
 /// The socket as `struct tcp_sock`; null when it is not TCP.
 #[inline(always)]
@@ -171,24 +172,9 @@ pub(crate) unsafe fn state<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, now_retran
         if let Some(state) = seen(sk) {
             return Some(state);
         }
-        let mut first = SocketState {
-            data_segs_out: 0,
-            segs_out: 0,
-            bytes_acked: 0,
-            bytes_received: 0,
-            total_retrans: 0,
-            dsack_dups: 0,
-            busy: 0,
-            rwnd: 0,
-            sndbuf: 0,
-            drops: 0,
-            rtt_mstamp: 0,
-            episode_ns: 0,
-            syn_ns: 0,
-            walk: 0,
-            flags: 0,
-        };
+        let mut first = SocketState::NEW;
         if is_older(tp) {
+            first.flags = OLDER;
             let now = Figures::read(tp, true);
             first.data_segs_out = now.data_segs_out.into();
             first.segs_out = now.segs_out.into();
@@ -200,14 +186,36 @@ pub(crate) unsafe fn state<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, now_retran
             first.rwnd = now.rwnd.into();
             first.sndbuf = now.sndbuf.into();
             first.drops = u64::from(load::<u32>(tp, NW_SK_DROPS.load()));
+        } else if may_restart() {
+            // Its handshake may not have been seen. An accepted socket begins with its SYN-ACK's retransmissions, which
+            // were counted as they happened; a client's make storage.
+            let total: u32 = load(tp, NW_TP_TOTAL_RETRANS.load());
+            first.total_retrans = total.wrapping_sub(now_retrans).into();
         }
-        let state = bpf_sk_storage_get(maps::sockets(), sk.cast_mut(), (&raw mut first).cast(), 1);
-        let state = NonNull::new(state.cast());
+        let state = insert(sk, first);
         if state.is_none() && maps::count(Counter::NoStorage) {
             warn!(ctx, "no memory for socket storage: counts of long-lived sockets arrive when they close");
         }
         state
     }
+}
+
+/// Storage of a socket that just began, made when missing.
+#[inline(always)]
+pub(crate) unsafe fn new_state(sk: Ptr) -> Option<Storage> {
+    if NW_HAS_STORAGE.load() == 0 {
+        return None;
+    }
+    // SAFETY: `sk` is a trusted socket pointer.
+    unsafe { insert(sk, SocketState::NEW) }
+}
+
+/// Storage of a socket; `first` becomes its value when there is none.
+#[inline(always)]
+unsafe fn insert(sk: Ptr, mut first: SocketState) -> Option<Storage> {
+    // SAFETY: `sk` is a trusted socket pointer.
+    let state = unsafe { bpf_sk_storage_get(maps::sockets(), sk.cast_mut(), (&raw mut first).cast(), 1) };
+    NonNull::new(state.cast())
 }
 
 /// Whether a socket without storage is older than the agent.
@@ -222,9 +230,27 @@ pub(crate) unsafe fn is_older(tp: Ptr) -> bool {
         if load::<u32>(tp, NW_TP_SEGS_IN.load()) <= NW_UNSEEN_SEGMENTS.load() {
             return false;
         }
-        // In the gap of a duty cycle a socket can carry any number of segments unseen. The first walk visited all older
-        // sockets of user space, but not the kernel's, which have no descriptor.
-        control.rtt_duty == Duty::Continuous as u32 || is_kernels(tp)
+        // It carried that many without being sampled. A new socket does so when the sampling program is not always
+        // attached, or when it is half-closed, because that program sees established sockets alone. The first walk saw
+        // what is older, save for what no descriptor leads to: the kernel's own sockets, and those that are quiet.
+        let is_always_seen = control.rtt_duty == Duty::Continuous as u32;
+        let is_established = load::<u8>(tp, NW_SK_STATE.load()) == TCP_ESTABLISHED;
+        (is_always_seen && is_established) || is_kernels(tp) || is_quiet_since_start(tp)
+    }
+}
+
+/// Whether a socket has neither sent nor received data since the first walk.
+#[inline(always)]
+unsafe fn is_quiet_since_start(tp: Ptr) -> bool {
+    if NW_TP_LSNDTIME.load() == NONE || NW_TP_LRCVTIME.load() == NONE {
+        return true;
+    }
+    // SAFETY: `tp` is a TCP socket.
+    unsafe {
+        let now = bpf_jiffies64();
+        let running = now.wrapping_sub(maps::started());
+        let since = |jiffies: u32| u64::from((now as u32).wrapping_sub(jiffies));
+        since(load(tp, NW_TP_LSNDTIME.load())) > running && since(load(tp, NW_TP_LRCVTIME.load())) > running
     }
 }
 
@@ -381,7 +407,7 @@ pub(crate) unsafe fn step32(last: *mut u64, now: u32, sum: *mut u64) {
     }
 }
 
-/// Whether a socket may connect anew without being seen: the program on states is not always attached, or was not.
+/// Whether a socket may connect without being seen: the program on states is not always attached, or was not.
 #[inline(always)]
 fn may_restart() -> bool {
     maps::control().handshake_duty != Duty::Continuous as u32

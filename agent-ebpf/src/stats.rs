@@ -14,7 +14,7 @@ macro_rules! rows {
             { $($with)* }
 
             /// Counters of one edge. Cumulative since the row was made, except where said.
-            EdgeStats, 728 bytes, summed as Tally with {
+            EdgeStats, 736 bytes, summed as Tally with {
                 /// Busy jiffies held back by neither window nor buffer: by the network. Computed per read and never below
                 /// zero, because the difference of the three sums may step back, and a counter must not.
                 network_jiffies: u64,
@@ -23,6 +23,8 @@ macro_rules! rows {
                 rtt: $crate::Durations,
                 /// Lowest RTT of the last 10 … 17 s, µs. Not a sum.
                 min_rtt_us: $crate::RotatingMin,
+                /// RTT samples that are smoothed, because the peer doesn't acknowledge selectively (SACK). Not in the minimum.
+                smoothed_rtts: u64,
                 /// Data segments sent, retransmissions included (`tcp_sock.data_segs_out`, RFC 4898).
                 data_segs_out: u64,
                 /// All segments sent, pure ACKs included (`tcp_sock.segs_out`).
@@ -62,13 +64,17 @@ macro_rules! rows {
             }
 
             /// Counters of one cgroup that no edge holds.
-            CgroupStats, 816 bytes, summed as Connects {
+            CgroupStats, 856 bytes, summed as Connects {
                 /// Handshake durations by `Role`.
                 durations: [$crate::Durations; $crate::Role::ALL.len()],
-                /// Connections that a listener turned away (`sock.sk_drops` of its listening sockets).
+                /// Handshakes whose duration the kernel does not know, by `Role`.
+                untimed_handshakes: [u64; $crate::Role::ALL.len()],
+                /// Connections that a listener's full accept queue turned away.
                 accept_drops: u64,
                 /// Times that a walk found a listener's accept queue full.
                 accept_full: u64,
+                /// Packets that listeners dropped for other reasons, by `ListenDrop`.
+                listen_drops: [u64; $crate::ListenDrop::ALL.len()],
             }
 
             /// DNS lookups of one cgroup at one server.

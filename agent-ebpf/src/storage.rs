@@ -16,19 +16,47 @@ pub(crate) struct SocketState {
     pub(crate) rwnd: u64,
     pub(crate) sndbuf: u64,
     pub(crate) drops: u64,
-    /// `rack.mstamp` of the newest RTT sample taken.
+    /// `rack.mstamp` of the newest RTT sample taken; of a smoothed one `bytes_acked`.
     pub(crate) rtt_mstamp: u64,
     /// When the last loss episode began, ktime ns.
     pub(crate) episode_ns: u64,
     /// When the first SYN was sent, ktime ns; 0: unknown, because no SYN was retransmitted.
     pub(crate) syn_ns: u64,
+    /// Of a listener: growth of its drops that is counted as overflow already.
+    pub(crate) overflows: u64,
     /// Last walk that visited the socket.
     pub(crate) walk: u32,
-    /// Bits of [`LISTENER`] and [`FAILED`].
+    /// Bits of [`LISTENER`], [`FAILED`], [`OLDER`] and [`FULL`].
     pub(crate) flags: u32,
+}
+
+impl SocketState {
+    /// A socket of which nothing was counted.
+    pub(crate) const NEW: Self = Self {
+        data_segs_out: 0,
+        segs_out: 0,
+        bytes_acked: 0,
+        bytes_received: 0,
+        total_retrans: 0,
+        dsack_dups: 0,
+        busy: 0,
+        rwnd: 0,
+        sndbuf: 0,
+        drops: 0,
+        rtt_mstamp: 0,
+        episode_ns: 0,
+        syn_ns: 0,
+        overflows: 0,
+        walk: 0,
+        flags: 0,
+    };
 }
 
 /// In [`SocketState::flags`]: the socket listens.
 pub(crate) const LISTENER: u32 = 1;
 /// In [`SocketState::flags`]: the last connection attempt failed and was counted.
 pub(crate) const FAILED: u32 = 2;
+/// In [`SocketState::flags`]: the socket is older than the agent and has not connected since.
+pub(crate) const OLDER: u32 = 4;
+/// In [`SocketState::flags`]: the socket's accept queue was full at the last reading.
+pub(crate) const FULL: u32 = 8;

@@ -1,7 +1,7 @@
 //! Attempts to connect that failed: how many, and why.
 
 use aya_ebpf::{EbpfContext, macros::btf_tracepoint, programs::BtfTracePointContext};
-use netwhy_abi::{EdgeStats, Failure};
+use netwhy_abi::{EdgeKey, EdgeStats, Failure};
 
 use crate::{
     atomic,
@@ -9,7 +9,7 @@ use crate::{
     maps,
     offsets::*,
     socket::{Figures, Storage, cgroup_id, edge_key, edge_of, state, tcp},
-    storage::FAILED,
+    storage::{FAILED, LISTENER, OLDER},
 };
 
 const EPIPE: i32 = 32;
@@ -51,7 +51,7 @@ pub(crate) fn nw_error(ctx: BtfTracePointContext) -> i32 {
 pub(super) unsafe fn fail<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, row: *mut EdgeStats) {
     // SAFETY: a full socket and its edge's live row.
     unsafe {
-        count(sk, tp, row);
+        add(row, failure(sk, tp, load(tp, NW_TP_TOTAL_RETRANS.load())));
         if let Some(storage) = state(ctx, sk, tp, 0) {
             let storage = storage.as_ptr();
             Figures::read(tp, true).harvest(storage, row, true);
@@ -60,26 +60,81 @@ pub(super) unsafe fn fail<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, row: *mut E
     }
 }
 
-/// Counts the attempt of a socket that ends without an answer, if it made one that nobody counted yet: its owner gave
-/// it up, or no local port was free.
+/// Counts the attempt of a socket that ends without an answer, if it made one that nobody counted yet: its owner gave it
+/// up, or it failed before the first SYN, because it found no local port or no route. `is_churn`: sockets' states are not
+/// always seen, which tell of all but those without a route.
 #[inline(always)]
-pub(super) unsafe fn end<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, storage: Option<Storage>) {
+pub(super) unsafe fn end<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, storage: Option<Storage>, is_churn: bool) {
     // SAFETY: a full socket; its storage is a live map value.
     unsafe {
-        if storage.is_some_and(|storage| (*storage.as_ptr()).flags & FAILED != 0) {
+        let flags = storage.map_or(0, |storage| (*storage.as_ptr()).flags);
+        if flags & (FAILED | LISTENER) != 0 {
+            return;
+        }
+        let sent = load::<u32>(tp, NW_TP_SEGS_OUT.load()) != 0;
+        // The attempt may be older too, and without storage nobody knows that it was counted.
+        if !sent && (flags & OLDER != 0 || NW_HAS_STORAGE.load() == 0 || maps::control().baseline != 0) {
             return;
         }
         let Some(cgroup) = cgroup_id(sk) else { return };
-        let key = edge_key(cgroup, sk);
-        // A socket that never connected has no peer; one whose attempt ended earlier has a port.
-        let has_peer = key.addr[12] | key.addr[13] | key.addr[14] | key.addr[15] != 0;
-        let sent = load::<u32>(tp, NW_TP_SEGS_OUT.load()) != 0;
-        if has_peer
-            && (sent || has_no_port(tp))
-            && let Some(row) = maps::edge(ctx, &key)
-        {
-            count(sk, tp, row);
+        let mut key = edge_key(cgroup, sk);
+        let has_route = sent || has_route(sk, &key);
+        if !has_route && !is_addressed(&key) {
+            set_destination(tp, &mut key);
         }
+        if !is_addressed(&key) || (has_route && !is_churn) || (has_route && !sent && !has_no_port(tp)) {
+            return;
+        }
+        if let Some(row) = maps::edge(ctx, &key) {
+            let reason =
+                if has_route { failure(sk, tp, load(tp, NW_TP_TOTAL_RETRANS.load())) } else { Failure::NetUnreachable };
+            add(row, reason);
+        }
+    }
+}
+
+/// Words of an address.
+#[inline(always)]
+fn words(key: &EdgeKey) -> [u32; 4] {
+    let addr = (&raw const key.addr).cast::<u32>();
+    // SAFETY: four words make the 16 bytes of the address, which follows a u64 and is aligned.
+    unsafe { [*addr, *addr.add(1), *addr.add(2), *addr.add(3)] }
+}
+
+/// Whether an address is of IPv4.
+#[inline(always)]
+fn is_v4(key: &EdgeKey) -> bool {
+    let [a, b, c, _] = words(key);
+    a | b == 0 && c == 0xffff_u32.to_be()
+}
+
+/// Whether there is an address at all: neither `::` nor `0.0.0.0`.
+#[inline(always)]
+fn is_addressed(key: &EdgeKey) -> bool {
+    let [a, b, c, d] = words(key);
+    if is_v4(key) { d != 0 } else { a | b | c | d != 0 }
+}
+
+/// Whether a socket that sent nothing found a route: `connect(2)` then notes the IPv4 address, or keeps the route.
+#[inline(always)]
+unsafe fn has_route(sk: Ptr, key: &EdgeKey) -> bool {
+    if NW_SK_DST.load() == NONE || NW_TP_FLOW_DADDR.load() == NONE {
+        return true;
+    }
+    // SAFETY: a full socket.
+    unsafe {
+        if is_v4(key) { load::<u32>(sk, NW_SK_DADDR.load()) != 0 } else { !load::<Ptr>(sk, NW_SK_DST.load()).is_null() }
+    }
+}
+
+/// Writes the IPv4 destination for which a route was looked up.
+#[inline(always)]
+unsafe fn set_destination(tp: Ptr, key: &mut EdgeKey) {
+    // SAFETY: a full TCP socket; the address has four words.
+    unsafe {
+        let addr = (&raw mut key.addr).cast::<u32>();
+        *addr.add(2) = 0xffff_u32.to_be();
+        *addr.add(3) = load(tp, NW_TP_FLOW_DADDR.load());
     }
 }
 
@@ -91,13 +146,9 @@ pub(super) unsafe fn was_answered(tp: Ptr) -> bool {
 }
 
 #[inline(always)]
-unsafe fn count(sk: Ptr, tp: Ptr, row: *mut EdgeStats) {
-    // SAFETY: a full socket and its edge's live row; the reason is below the array's length.
-    unsafe {
-        let retransmitted = load::<u32>(tp, NW_TP_TOTAL_RETRANS.load());
-        let slot = (&raw mut (*row).connect_failures).cast::<u64>();
-        atomic::add(slot.add(failure(sk, tp, retransmitted) as usize), 1);
-    }
+unsafe fn add(row: *mut EdgeStats, reason: Failure) {
+    // SAFETY: the edge's live row; the reason is below the array's length.
+    unsafe { atomic::add((&raw mut (*row).connect_failures).cast::<u64>().add(reason as usize), 1) }
 }
 
 /// Why an attempt ended, from `sk_err`, which the kernel sets before the state.

@@ -1,17 +1,17 @@
 //! Handshakes: how long, and how many.
 
 use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext};
-use netwhy_abi::{Durations, HANDSHAKE_DUTY_CYCLE, Role};
+use netwhy_abi::{Durations, EdgeKey, HANDSHAKE_DUTY_CYCLE, Role};
 
-use super::attempts;
+use super::{attempts, listeners};
 use crate::{
     atomic,
     kernel::{Ptr, load},
     maps,
     offsets::*,
     socket::{
-        Figures, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key, edge_of,
-        seen, state, step32, tcp,
+        self, Figures, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key,
+        edge_of, seen, state, tcp,
     },
     storage::LISTENER,
 };
@@ -35,6 +35,11 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
             unsafe { begin_again(ctx.arg(0)) };
             return 0;
         }
+        (TCP_CLOSE, TCP_LISTEN) => {
+            // SAFETY: argument 0 is a full socket.
+            unsafe { begin_listening(&ctx, ctx.arg(0)) };
+            return 0;
+        }
         (TCP_LISTEN, TCP_CLOSE) => {
             // SAFETY: argument 0 is a full socket.
             unsafe { end_listening(&ctx, ctx.arg(0)) };
@@ -52,28 +57,59 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
         let Some(cgroup) = cgroup_id(sk) else { return 0 };
         let key = edge_key(cgroup, sk);
         let Some(row) = maps::edge(&ctx, &key) else { return 0 };
-        let retransmitted = load::<u32>(tp, NW_TP_TOTAL_RETRANS.load());
-        if let Role::Server = role
-            && retransmitted != 0
-            && let Some(storage) = state(&ctx, sk, tp, 0)
-        {
-            // An accepted socket begins with its SYN-ACK's retransmissions, which were counted as they happened.
-            (*storage.as_ptr()).total_retrans = u64::from(retransmitted);
+        let control = maps::control();
+        if control.baseline != 0 {
+            // Without storage it would be taken for one that is older than the agent.
+            let _ = socket::new_state(sk);
+        }
+        if let Role::Server = role {
+            skip_synacks(&ctx, sk, tp);
         }
         let times = if maps::is_churn_high() { u64::from(HANDSHAKE_DUTY_CYCLE.weight()) } else { 1 };
         atomic::add((&raw mut (*row).connects).cast::<u64>().add(role as usize), times);
-        // The handshake's RTT is the socket's first: srtt_us, stored times eight.
-        let rtt_us = load::<u32>(tp, NW_TP_SRTT.load()) >> 3;
         let now = bpf_ktime_get_ns();
+        let rtt_us = handshake_rtt_us(sk, tp, role, cgroup);
         if rtt_us != 0 {
             maps::add_rtt(row, rtt_us, now);
         }
-        let us = duration_us(sk, role, rtt_us, retransmitted, now);
+        let us = if rtt_us != 0 { rtt_us } else { duration_us(sk, tp, role, &key, now) };
         if let Some(row) = maps::cgroup(&ctx, cgroup) {
-            maps::add_duration((&raw mut (*row).durations).cast::<Durations>().add(role as usize), us);
+            if us != 0 {
+                maps::add_duration((&raw mut (*row).durations).cast::<Durations>().add(role as usize), us);
+            } else {
+                atomic::add((&raw mut (*row).untimed_handshakes).cast::<u64>().add(role as usize), 1);
+            }
         }
     }
     0
+}
+
+/// An accepted socket begins with its SYN-ACK's retransmissions, which were counted as they happened.
+#[inline(always)]
+unsafe fn skip_synacks(ctx: &BtfTracePointContext, sk: Ptr, tp: Ptr) {
+    // SAFETY: a full socket; its storage is a live map value.
+    unsafe {
+        let retransmitted = load::<u32>(tp, NW_TP_TOTAL_RETRANS.load());
+        if retransmitted != 0
+            && let Some(storage) = state(ctx, sk, tp, 0)
+        {
+            (*storage.as_ptr()).total_retrans = retransmitted.into();
+        }
+    }
+}
+
+/// A socket that begins to listen: from here on it turns connections away.
+#[inline(always)]
+unsafe fn begin_listening(ctx: &BtfTracePointContext, sk: Ptr) {
+    // SAFETY: a full socket; its storage is a live map value.
+    unsafe {
+        let tp = tcp(sk);
+        if !tp.is_null()
+            && let Some(storage) = state(ctx, sk, tp, 0)
+        {
+            (*storage.as_ptr()).flags |= LISTENER;
+        }
+    }
 }
 
 /// A failed attempt, or an aborted connection. A failed `connect(2)`, and a `connect(2)` to no address, then reset the
@@ -101,6 +137,9 @@ unsafe fn end(ctx: &BtfTracePointContext, sk: Ptr, failed: bool) {
 unsafe fn begin_again(sk: Ptr) {
     // SAFETY: a full socket; its storage is a live map value.
     unsafe {
+        if maps::control().baseline != 0 {
+            let _ = socket::new_state(sk);
+        }
         if let Some(storage) = seen(sk) {
             let storage = storage.as_ptr();
             (*storage).data_segs_out = 0;
@@ -116,44 +155,64 @@ unsafe fn begin_again(sk: Ptr) {
     }
 }
 
-/// A listener that closes. It may be younger than the last walk, so that nobody knows yet what it turned away, or even
-/// that it is a listener: when the socket is destroyed, nothing tells any more.
+/// A listener that closes: when the socket is destroyed, nothing tells any more that it was one.
 #[inline(always)]
 unsafe fn end_listening(ctx: &BtfTracePointContext, sk: Ptr) {
     // SAFETY: a full socket; its storage is a live map value.
     unsafe {
-        let drops = load::<u32>(sk, NW_SK_DROPS.load());
-        if drops == 0 || NW_ACCEPT_QUEUES.load() == 0 {
-            return;
-        }
+        // One that nobody saw may be older than the agent, and what it turned away too.
+        let Some(storage) = seen(sk) else { return };
         let tp = tcp(sk);
-        if tp.is_null() {
-            return;
-        }
-        let Some(cgroup) = cgroup_id(sk) else { return };
-        let Some(storage) = state(ctx, sk, tp, 0) else { return };
-        let storage = storage.as_ptr();
-        (*storage).flags |= LISTENER;
-        if let Some(row) = maps::cgroup(ctx, cgroup) {
-            step32(&raw mut (*storage).drops, drops, &raw mut (*row).accept_drops);
+        if !tp.is_null() && (*storage.as_ptr()).flags & LISTENER != 0 {
+            listeners::credit(ctx, tp, storage);
         }
     }
 }
 
-/// From the first SYN (client) or SYN-ACK (server) to ESTABLISHED, µs. Without retransmission that is the RTT.
+/// The handshake's RTT, which is the socket's first and, without retransmission, the handshake's duration, µs. 0: unknown.
+///
+/// The kernel takes it from its own clock, save for what it forgot: of a retransmitted SYN or SYN-ACK, and of a SYN cookie,
+/// it knows the echoed timestamp, which has whole milliseconds, and lacks the low bits in a cookie. A listener with
+/// TCP_DEFER_ACCEPT adds the client's think time.
 #[inline(always)]
-unsafe fn duration_us(sk: Ptr, role: Role, rtt_us: u32, retransmitted: u32, now: u64) -> u32 {
-    if retransmitted == 0 {
-        return rtt_us;
-    }
-    if let Role::Client = role {
-        // SAFETY: a full socket; its storage is a live map value.
-        let since = unsafe { seen(sk).map_or(0, |storage| (*storage.as_ptr()).syn_ns) };
-        if since != 0 {
-            return ((now - since) / 1_000) as u32;
+unsafe fn handshake_rtt_us(sk: Ptr, tp: Ptr, role: Role, cgroup: u64) -> u32 {
+    // SAFETY: a full socket.
+    unsafe {
+        if load::<u32>(tp, NW_TP_TOTAL_RETRANS.load()) != 0 {
+            return 0;
         }
+        // Stored times eight.
+        let us = load::<u32>(tp, NW_TP_SRTT.load()) >> 3;
+        let is_known = match role {
+            Role::Client => true,
+            Role::Server => us % 1_000 != 0 && !maps::is_deferred(cgroup, load(sk, NW_SK_NUM.load())),
+        };
+        if is_known { us } else { 0 }
     }
-    // Timeouts double from one second: 1, 3, 7, 15 … s after n retransmissions.
-    let doublings = if retransmitted > 6 { 6 } else { retransmitted };
-    rtt_us + ((1u32 << doublings) - 1) * 1_000_000
+}
+
+/// From the first SYN (client) or SYN-ACK (server) to ESTABLISHED after a retransmission, µs. 0: unknown.
+#[inline(always)]
+unsafe fn duration_us(sk: Ptr, tp: Ptr, role: Role, key: &EdgeKey, now: u64) -> u32 {
+    // SAFETY: a full socket; its storage is a live map value.
+    unsafe {
+        if load::<u32>(tp, NW_TP_TOTAL_RETRANS.load()) == 0 {
+            return 0;
+        }
+        let since = match role {
+            Role::Client => seen(sk).map_or(0, |storage| (*storage.as_ptr()).syn_ns),
+            Role::Server if maps::is_deferred(key.cgroup, load(sk, NW_SK_NUM.load())) => 0,
+            Role::Server => maps::take_handshake(&handshake(*key, sk)),
+        };
+        if since == 0 { 0 } else { ((now - since) / 1_000) as u32 }
+    }
+}
+
+/// Names a handshake at a server, by its request or by the socket that it became.
+#[inline(always)]
+pub(super) unsafe fn handshake(edge: EdgeKey, common: Ptr) -> maps::Handshake {
+    // SAFETY: something that begins with `sock_common`.
+    unsafe {
+        maps::Handshake { edge, ports: [load(common, NW_SK_NUM.load()), load(common, NW_SK_DPORT.load())], pad: 0 }
+    }
 }

@@ -4,6 +4,7 @@ mod attempts;
 mod connects;
 mod dns;
 mod drops;
+mod listeners;
 mod resets;
 mod retransmits;
 mod rtt;

@@ -1,32 +1,87 @@
 //! Resets.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
-use netwhy_abi::Counter;
+use netwhy_abi::{Counter, EdgeKey, EdgeStats};
 
 use crate::{
     atomic,
-    kernel::{Ptr, load},
+    kernel::{Ptr, load, probe},
     maps,
     offsets::*,
-    socket::{TCP_NEW_SYN_RECV, TCP_TIME_WAIT, edge_of},
+    socket::{TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_TIME_WAIT, cgroup_id, edge_of},
 };
 
+/// Offset of the source address in an IPv4 header (RFC 791).
+const IPV4_SOURCE: u32 = 12;
+/// The same in an IPv6 header (RFC 8200).
+const IPV6_SOURCE: u32 = 8;
+
 /// `tcp_send_reset(const struct sock *sk, const struct sk_buff *skb[, reason])`; 4.15 and later. `sk` is null for a
-/// segment to a closed port, and a TIME_WAIT or request socket belongs to nobody: both count for the Node.
+/// segment to a closed port, and a TIME_WAIT or request socket belongs to nobody: both count for the Node. A listener has no
+/// peer: the packet that it answers names it.
 #[btf_tracepoint(function = "tcp_send_reset")]
 pub(crate) fn nw_reset_sent(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: argument 0 is null or begins with `sock_common`.
     unsafe {
         let sk: Ptr = ctx.arg(0);
-        if sk.is_null() || matches!(load::<u8>(sk, NW_SK_STATE.load()), TCP_TIME_WAIT | TCP_NEW_SYN_RECV) {
-            maps::count(Counter::ResetsWithoutSocket);
-            return 0;
-        }
-        if let Some(row) = edge_of(&ctx, sk) {
+        let state = if sk.is_null() { TCP_TIME_WAIT } else { load::<u8>(sk, NW_SK_STATE.load()) };
+        let row = match state {
+            TCP_TIME_WAIT | TCP_NEW_SYN_RECV => {
+                maps::count(Counter::ResetsWithoutSocket);
+                None
+            }
+            TCP_LISTEN => edge_of_sender(&ctx, sk, ctx.arg(1)),
+            _ => edge_of(&ctx, sk),
+        };
+        if let Some(row) = row {
             atomic::add(&raw mut (*row).resets_sent, 1);
         }
     }
     0
+}
+
+/// Row of the edge between a listener and the sender of a packet.
+#[inline(always)]
+unsafe fn edge_of_sender(ctx: &BtfTracePointContext, sk: Ptr, skb: Ptr) -> Option<*mut EdgeStats> {
+    // SAFETY: a full socket; the packet is read by copying alone.
+    unsafe {
+        let cgroup = cgroup_id(sk)?;
+        let mut key = EdgeKey { cgroup, addr: [0; 16] };
+        if sender(skb, &mut key).is_none() {
+            maps::count(Counter::ResetsWithoutSocket);
+            return None;
+        }
+        maps::edge(ctx, &key)
+    }
+}
+
+/// Writes the source address of a received packet.
+#[inline(always)]
+unsafe fn sender(skb: Ptr, key: &mut EdgeKey) -> Option<()> {
+    // Null where no packet is answered; the verifier wants to be sure.
+    if skb.is_null() || NW_SKB_HEAD.load() == NONE || NW_SKB_NETWORK.load() == NONE {
+        return None;
+    }
+    let words = (&raw mut key.addr).cast::<u32>();
+    // SAFETY: probing reads; four words make the address.
+    unsafe {
+        let head: Ptr = probe(skb, NW_SKB_HEAD.load())?;
+        let at = u32::from(probe::<u16>(skb, NW_SKB_NETWORK.load())?);
+        match probe::<u8>(head, at)? >> 4 {
+            4 => {
+                *words.add(2) = 0xffff_u32.to_be();
+                *words.add(3) = probe(head, at + IPV4_SOURCE)?;
+            }
+            6 => {
+                *words = probe(head, at + IPV6_SOURCE)?;
+                *words.add(1) = probe(head, at + IPV6_SOURCE + 4)?;
+                *words.add(2) = probe(head, at + IPV6_SOURCE + 8)?;
+                *words.add(3) = probe(head, at + IPV6_SOURCE + 12)?;
+            }
+            _ => return None,
+        }
+    }
+    Some(())
 }
 
 /// `tcp_receive_reset(struct sock *sk)`, called by `tcp_reset`; 4.15 and later.

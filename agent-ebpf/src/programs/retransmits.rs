@@ -3,6 +3,7 @@
 use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext};
 use netwhy_abi::{Counter, EdgeStats, Retransmit};
 
+use super::connects::handshake;
 use crate::{
     atomic,
     kernel::{Ptr, load, probe},
@@ -15,8 +16,9 @@ use crate::{
 const CA_RECOVERY: u8 = 3;
 const CA_LOSS: u8 = 4;
 
-/// The first SYN is resent after this long (RFC 6298, `TCP_TIMEOUT_INIT`), ns.
-const SYN_TIMEOUT_NS: u64 = 1_000_000_000;
+/// Longest time between the first SYN and one that is sent again, ms: the kernel gives up before. More means that the
+/// stamp is of another clock.
+const LONGEST_ATTEMPT_MS: u32 = 600_000;
 /// Episodes of one socket are at least this far apart, µs: RTTs inside one machine are shorter than the bursts in
 /// which a single loss is repaired.
 const EPISODE_FLOOR_US: u64 = 1_000;
@@ -115,11 +117,12 @@ unsafe fn note(storage: *mut SocketState, row: *mut EdgeStats, kind: Retransmit,
     unsafe {
         let now = bpf_ktime_get_ns();
         match kind {
-            Retransmit::Syn | Retransmit::SynAck => {
+            Retransmit::Syn => {
                 if (*storage).syn_ns == 0 {
-                    (*storage).syn_ns = now - SYN_TIMEOUT_NS;
+                    (*storage).syn_ns = first_syn_ns(tp, now);
                 }
             }
+            Retransmit::SynAck => {}
             _ => {
                 // srtt_us is stored times eight.
                 let srtt_us = u64::from(load::<u32>(tp, NW_TP_SRTT.load()) >> 3);
@@ -131,6 +134,20 @@ unsafe fn note(storage: *mut SocketState, row: *mut EdgeStats, kind: Retransmit,
             }
         }
     }
+}
+
+/// When a socket that connects sent its first SYN, ns; 0: unknown. `tcp_connect` stamps it with the clock of timestamps,
+/// which is the monotonic one in ms, or in µs where a route asks for it (6.7 and later): however timeouts grow, and
+/// whoever set them, this is when the attempt began.
+#[inline(always)]
+unsafe fn first_syn_ns(tp: Ptr, now: u64) -> u64 {
+    if NW_TP_RETRANS_STAMP.load() == NONE {
+        return 0;
+    }
+    // SAFETY: a TCP socket.
+    let stamp: u32 = unsafe { load(tp, NW_TP_RETRANS_STAMP.load()) };
+    let age_ms = ((now / 1_000_000) as u32).wrapping_sub(stamp);
+    if stamp == 0 || age_ms > LONGEST_ATTEMPT_MS { 0 } else { now - u64::from(age_ms) * 1_000_000 }
 }
 
 /// `tcp_retransmit_synack(const struct sock *sk, const struct request_sock *req)`, called by `tcp_rtx_synack`; 4.15
@@ -145,6 +162,11 @@ pub(crate) fn nw_synack(ctx: BtfTracePointContext) -> i32 {
         let key = edge_key(cgroup, request);
         if let Some(row) = maps::edge(&ctx, &key) {
             atomic::add(socket::retransmits(row, Retransmit::SynAck), 1);
+        }
+        if NW_REQUEST_SYNACK.load() != NONE
+            && let Some(us) = probe::<u64>(request, NW_REQUEST_SYNACK.load()).filter(|us| *us != 0)
+        {
+            maps::set_handshake(&handshake(key, request), us * 1_000);
         }
     }
     0

@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
-use netwhy_abi::{Duty, is_after_pause, is_thinned_out, random_bits, reply_bucket};
+use netwhy_abi::{Duty, EdgeStats, is_after_pause, is_thinned_out, random_bits, reply_bucket};
 
 use crate::{
     atomic,
@@ -48,8 +48,8 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
         let Some(row) = edge_of(&ctx, sk) else { return 0 };
         let young = segments < YOUNG_SEGMENTS;
         let storage = if young { seen(sk) } else { state(&ctx, sk, tp, 0) };
-        if let Some(us) = newest_rtt(tp, storage) {
-            maps::add_rtt(row, us, bpf_ktime_get_ns());
+        if let Some(sample) = newest_rtt(tp, storage) {
+            sample.add(row);
         }
         if harvest && let Some(storage) = storage {
             Figures::read(tp, false).harvest(storage.as_ptr(), row, false);
@@ -109,23 +109,59 @@ unsafe fn reply_time(sk: Ptr, tp: Ptr, skb: Ptr) -> Option<u32> {
     }
 }
 
-/// The newest RTT sample of a socket, µs, if it was not taken before. `None` also before the first ACK of data.
+/// An RTT sample, µs.
+#[derive(Clone, Copy)]
+pub(super) enum Sample {
+    /// Of one segment.
+    Measured(u32),
+    /// A moving average, for want of that.
+    Smoothed(u32),
+}
+
+impl Sample {
+    /// Adds it to an edge.
+    #[inline(always)]
+    pub(super) unsafe fn add(self, row: *mut EdgeStats) {
+        // SAFETY: a live value of an edge map.
+        unsafe {
+            match self {
+                Self::Measured(us) => maps::add_rtt(row, us, bpf_ktime_get_ns()),
+                Self::Smoothed(us) => maps::add_smoothed_rtt(row, us),
+            }
+        }
+    }
+}
+
+/// The newest RTT sample of a socket, if it was not taken before. `None` also before the first ACK of data.
 /// Without storage there is no memory of what was taken: the sample counts again.
 #[inline(always)]
-pub(crate) unsafe fn newest_rtt(tp: Ptr, storage: Option<Storage>) -> Option<u32> {
+pub(super) unsafe fn newest_rtt(tp: Ptr, storage: Option<Storage>) -> Option<Sample> {
     // SAFETY: `tp` is a TCP socket; the storage is a live map value.
     unsafe {
-        let us: u32 = load(tp, NW_TP_RACK_RTT.load());
-        if us == 0 {
+        let measured: u32 = load(tp, NW_TP_RACK_RTT.load());
+        let (sample, mark) = if measured != 0 {
+            (Sample::Measured(measured), load::<u64>(tp, NW_TP_RACK_MSTAMP.load()))
+        } else if has_no_sack(tp) {
+            // RACK, which keeps the newest, needs selective acknowledgements. Stored times eight; new when data was
+            // acknowledged since.
+            (Sample::Smoothed(load::<u32>(tp, NW_TP_SRTT.load()) >> 3), load::<u64>(tp, NW_TP_BYTES_ACKED.load()))
+        } else {
             return None;
-        }
+        };
         if let Some(storage) = storage {
-            let (storage, sent) = (storage.as_ptr(), load::<u64>(tp, NW_TP_RACK_MSTAMP.load()));
-            if (*storage).rtt_mstamp == sent {
+            let storage = storage.as_ptr();
+            if (*storage).rtt_mstamp == mark {
                 return None;
             }
-            (*storage).rtt_mstamp = sent;
+            (*storage).rtt_mstamp = mark;
         }
-        Some(us)
+        Some(sample)
     }
+}
+
+/// Whether the peer doesn't acknowledge selectively.
+#[inline(always)]
+unsafe fn has_no_sack(tp: Ptr) -> bool {
+    // SAFETY: a TCP socket.
+    NW_TP_SACK.load() != NONE && unsafe { (load::<u8>(tp, NW_TP_SACK.load()) >> NW_TP_SACK_SHIFT.load()) & 7 == 0 }
 }

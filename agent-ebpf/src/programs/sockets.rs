@@ -10,13 +10,13 @@ use aya_ebpf::{
 use core::ffi::c_void;
 use netwhy_abi::{SHORT_SOCKET_WEIGHT, WalkSummary, is_socket_sampled};
 
-use super::{attempts, rtt::newest_rtt};
+use super::{attempts, listeners, rtt::newest_rtt};
 use crate::{
     atomic,
     kernel::{Ptr, load},
     maps,
     offsets::*,
-    socket::{Figures, Storage, TCP_LISTEN, cgroup_id, edge_of, is_older, seen, state, step32, tcp},
+    socket::{Figures, TCP_LISTEN, edge_of, is_older, seen, state, tcp},
     storage::LISTENER,
 };
 
@@ -42,30 +42,26 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
         }
         maps::count_ended(times);
         let storage = seen(sk);
-        if is_churn_high && !attempts::was_answered(tp) {
-            attempts::end(&ctx, sk, tp, storage);
+        let sent = load::<u32>(tp, NW_TP_SEGS_OUT.load()) != 0;
+        // Without churn `nw_state` tells of all attempts but those that find no route.
+        if (is_churn_high || !sent) && !attempts::was_answered(tp) {
+            attempts::end(&ctx, sk, tp, storage, is_churn_high);
         }
-        if let Some(storage) = storage.map(Storage::as_ptr)
-            && (*storage).flags & LISTENER != 0
+        if let Some(storage) = storage
+            && (*storage.as_ptr()).flags & LISTENER != 0
         {
-            if NW_ACCEPT_QUEUES.load() != 0
-                && let Some(cgroup) = cgroup_id(sk)
-                && let Some(row) = maps::cgroup(&ctx, cgroup)
-            {
-                let drops = load::<u32>(sk, NW_SK_DROPS.load());
-                step32(&raw mut (*storage).drops, drops, &raw mut (*row).accept_drops);
-            }
+            listeners::credit(&ctx, tp, storage);
             return 0;
         }
-        if load::<u32>(tp, NW_TP_SEGS_OUT.load()) == 0 || (storage.is_none() && is_older(tp)) {
+        if !sent || (storage.is_none() && is_older(tp)) {
             return 0;
         }
         let Some(row) = edge_of(&ctx, sk) else { return 0 };
         let figures = Figures::read(tp, true);
         if figures.sent_data()
-            && let Some(us) = newest_rtt(tp, storage)
+            && let Some(sample) = newest_rtt(tp, storage)
         {
-            maps::add_rtt(row, us, bpf_ktime_get_ns());
+            sample.add(row);
         }
         match storage {
             Some(storage) => figures.harvest(storage.as_ptr(), row, true),
@@ -157,22 +153,13 @@ unsafe fn visit(ctx: &IterContext, tp: Ptr) {
             (*totals)[1] += listening as u64;
         }
         if listening {
-            (*storage).flags |= LISTENER;
-            if NW_ACCEPT_QUEUES.load() == 0 {
-                return;
+            if (*storage).flags & LISTENER == 0 {
+                // It began to listen unseen: what it turned away until now may be of any time.
+                (*storage).flags |= LISTENER;
+                (*storage).drops = load::<u32>(tp, NW_SK_DROPS.load()).into();
             }
-            let Some(cgroup) = cgroup_id(tp) else { return };
-            let drops = load::<u32>(tp, NW_SK_DROPS.load());
-            let full = load::<u32>(tp, NW_SK_BACKLOG.load()) > load::<u32>(tp, NW_SK_MAX_BACKLOG.load());
-            if u64::from(drops) == (*storage).drops && !full {
-                return;
-            }
-            if let Some(row) = maps::cgroup(ctx, cgroup) {
-                step32(&raw mut (*storage).drops, drops, &raw mut (*row).accept_drops);
-                if full {
-                    atomic::add(&raw mut (*row).accept_full, 1);
-                }
-            }
+            listeners::note_deferral(tp);
+            listeners::credit(ctx, tp, stored);
             return;
         }
         if load::<u32>(tp, NW_TP_SEGS_OUT.load()) == 0 {
@@ -181,11 +168,11 @@ unsafe fn visit(ctx: &IterContext, tp: Ptr) {
         let Some(row) = edge_of(ctx, tp) else { return };
         let figures = Figures::read(tp, true);
         let rtt = newest_rtt(tp, Some(stored));
-        if let Some(us) = rtt
+        if let Some(sample) = rtt
             && control.baseline == 0
             && figures.sent_data()
         {
-            maps::add_rtt(row, us, bpf_ktime_get_ns());
+            sample.add(row);
         }
         figures.harvest_unlocked(storage, row, true);
         let unsent = load::<u32>(tp, NW_TP_WRITE_SEQ.load()) != load::<u32>(tp, NW_TP_SND_UNA.load());
@@ -226,6 +213,9 @@ unsafe fn report(seq: *mut seq_file) {
             Some(totals) => ((*totals)[0], (*totals)[1]),
             None => (0, 0),
         };
+        if maps::control().baseline != 0 {
+            maps::start(bpf_jiffies64());
+        }
         let summary = WalkSummary { ktime_ns: bpf_ktime_get_ns(), jiffies: bpf_jiffies64(), sockets, listeners };
         bpf_seq_write(seq, (&raw const summary).cast_mut().cast(), size_of::<WalkSummary>() as u32);
     }

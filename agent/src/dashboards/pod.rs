@@ -15,8 +15,8 @@ pub(super) fn board() -> Result<Board, Error> {
             Row::open("Network path", vec![rtt()?, min_rtt()?, loss_ratio()?, retransmits()?]),
             Row::open("Connections", vec![failures()?, handshakes()?, overflows()?, lookup_times()?]),
             Row::open("Resources and limits", vec![limited()?, throttled()?, pressure()?, oom_kills()?]),
-            Row::collapsed("RTT and loss details", vec![heat_map()?, samples()?, episodes()?, drops()?]),
-            Row::collapsed("Connection details", vec![connects()?, resets()?, lookups()?]),
+            Row::collapsed("RTT and loss details", vec![heat_map()?, samples()?, smoothed()?, episodes()?, drops()?]),
+            Row::collapsed("Connection details", vec![connects()?, untimed()?, resets()?, listen_drops()?, lookups()?]),
             Row::collapsed("Traffic and CPU details", vec![bytes()?, zero_windows()?, throttled_time()?, run_queue()?]),
         ],
     })
@@ -52,6 +52,11 @@ fn heat_map() -> Result<Panel, Error> {
 fn samples() -> Result<Panel, Error> {
     let samples = POD.of("netwhy_tcp_rtt_seconds", &[])?.samples(&["peer"])?;
     Ok(Panel::lines("RTT sample rate", Unit::PerSecond).query(samples, "{{peer}}"))
+}
+
+fn smoothed() -> Result<Panel, Error> {
+    let smoothed = POD.of("netwhy_tcp_smoothed_rtt_samples_total", &[])?.rate(&["namespace", "pod"])?;
+    Ok(Panel::lines("Smoothed RTT samples", Unit::PerSecond).query(smoothed, "{{namespace}}/{{pod}}"))
 }
 
 fn retransmits() -> Result<Panel, Error> {
@@ -106,6 +111,16 @@ fn failures() -> Result<Panel, Error> {
 fn resets() -> Result<Panel, Error> {
     Ok(Panel::lines("Resets", Unit::PerSecond)
         .query(POD.of("netwhy_tcp_resets_total", &[])?.rate(&["direction"])?, "{{direction}}"))
+}
+
+fn listen_drops() -> Result<Panel, Error> {
+    let drops = POD.of("netwhy_tcp_listen_drops_total", &[])?.rate(&["reason"])?;
+    Ok(Panel::lines("Other listener drops", Unit::PerSecond).query(drops, "{{reason}}"))
+}
+
+fn untimed() -> Result<Panel, Error> {
+    let untimed = POD.of("netwhy_tcp_untimed_handshakes_total", &[])?.rate(&["role"])?;
+    Ok(Panel::lines("Handshakes without a duration", Unit::PerSecond).query(untimed, "{{role}}"))
 }
 
 fn overflows() -> Result<Panel, Error> {

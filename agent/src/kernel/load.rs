@@ -5,7 +5,7 @@ use super::{
     btf::{BtfError, KernelTypes},
     context::Context,
     duty::{HandshakeProbe, RttProbe},
-    memory,
+    maps, memory,
     offsets::{self, Constants},
     probes::{PROBES, Probe},
     refusal::one_line,
@@ -17,7 +17,7 @@ use crate::{
     sample::{for_each_family, repeat_for_family},
 };
 use aya::{Btf, Ebpf, EbpfLoader};
-use netwhy_abi::{Family as _, Object, Sampling};
+use netwhy_abi::{Control, Family as _, Object, Sampling};
 use std::{fs::File, path::Path};
 
 /// The object that the build script made.
@@ -113,6 +113,9 @@ impl Loaded {
         raise_memlock();
         let btf = Btf::from_sys_fs().map_err(|error| LoadError::Other(error.to_string()))?;
         let mut ebpf = load_object(settings, &constants, &btf)?;
+        // Before any program is attached: until the first walk ends, a socket without a handshake here is an old one.
+        let baseline = Control { baseline: 1, ..Control::default() };
+        maps::set_control(&mut ebpf, baseline).map_err(|error| LoadError::Other(format!("{error:#}")))?;
         // Before any program is loaded: the logger takes over a map that they refer to.
         let log = log(&mut ebpf);
         let cgroup = open_cgroup(settings.cgroup_dir);

@@ -25,15 +25,32 @@ const fn optional(symbol: &'static str, paths: &'static [&'static [&'static str]
 /// Sampling needs to know which sockets are short, and which attempts fail.
 const CHURN: &str = "sampling of short sockets under high churn";
 
+/// The packet that a listener answers names the peer.
+const LISTENER_RESETS: &str = "peers of the resets that listeners send";
+
+/// An attempt without a route leaves its destination, and no route.
+const UNROUTED: &str = "attempts to connect that find no route";
+
+/// When the first SYN or SYN-ACK was sent.
+const RESENT: &str = "durations of handshakes that took a retransmission";
+
+/// Handshakes under way, and how many there may be.
+const SYN_QUEUE: &str = "telling full SYN queues from handshakes that clients reset";
+
 const CONSTANTS: &[Constant] = &[
     needed("NW_SK_CGROUP", &[&["sock.sk_cgrp_data.cgroup"], &["sock.sk_cgrp_data.val"]]),
     needed("NW_SK_FAMILY", &[&["sock.__sk_common.skc_family"]]),
     needed("NW_SK_STATE", &[&["sock.__sk_common.skc_state"]]),
     needed("NW_SK_DADDR", &[&["sock.__sk_common.skc_daddr"]]),
     optional("NW_SK_DADDR6", &[&["sock.__sk_common.skc_v6_daddr"]], "IPv6 peers (the kernel has no IPv6)"),
+    optional("NW_SK_DST", &[&["sock.sk_dst_cache"]], UNROUTED),
+    optional("NW_TP_FLOW_DADDR", &[&["tcp_sock.inet_conn.icsk_inet.cork.fl.u.ip4.daddr"]], UNROUTED),
     needed("NW_SK_ERR", &[&["sock.sk_err"]]),
     needed("NW_SK_DROPS", &[&["sock.sk_drops"]]),
     needed("NW_SK_BACKLOG", &[&["sock.sk_ack_backlog"]]),
+    optional("NW_SK_NET", &[&["sock.__sk_common.skc_net.net"]], SYN_QUEUE),
+    optional("NW_NET_SYN_BACKLOG", &[&["net.ipv4.sysctl_max_syn_backlog"]], SYN_QUEUE),
+    optional("NW_TP_SYN_QUEUE", &[&["tcp_sock.inet_conn.icsk_accept_queue.qlen"]], SYN_QUEUE),
     needed("NW_SK_MAX_BACKLOG", &[&["sock.sk_max_ack_backlog"]]),
     optional(
         "NW_SK_KERN",
@@ -51,6 +68,7 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_TP_SRTT", &[&["tcp_sock.srtt_us"]]),
     needed("NW_TP_RACK_RTT", &[&["tcp_sock.rack.rtt_us"]]),
     needed("NW_TP_RACK_MSTAMP", &[&["tcp_sock.rack.mstamp"]]),
+    optional("NW_TP_SACK", &[&["tcp_sock.rx_opt.sack_ok"]], "RTT of peers that don't acknowledge selectively (SACK)"),
     needed("NW_TP_DATA_SEGS_OUT", &[&["tcp_sock.data_segs_out"]]),
     needed("NW_TP_SEGS_OUT", &[&["tcp_sock.segs_out"]]),
     needed("NW_TP_SEGS_IN", &[&["tcp_sock.segs_in"]]),
@@ -61,6 +79,13 @@ const CONSTANTS: &[Constant] = &[
     optional("NW_TP_CHRONO_STAT", &[&["tcp_sock.chrono_stat"]], "limited times"),
     optional("NW_TP_CHRONO_START", &[&["tcp_sock.chrono_start"]], "limited times"),
     optional("NW_TP_CHRONO_TYPE", &[&["tcp_sock.chrono_type"]], "limited times"),
+    optional("NW_TP_RETRANS_STAMP", &[&["tcp_sock.retrans_stamp"]], RESENT),
+    optional("NW_REQUEST_SYNACK", &[&["tcp_request_sock.snt_synack"]], RESENT),
+    optional(
+        "NW_TP_DEFER_ACCEPT",
+        &[&["tcp_sock.inet_conn.icsk_accept_queue.rskq_defer_accept"]],
+        "telling handshakes from think time at listeners that wait for data (TCP_DEFER_ACCEPT)",
+    ),
     needed("NW_TP_SND_WND", &[&["tcp_sock.snd_wnd"]]),
     needed("NW_TP_WRITE_SEQ", &[&["tcp_sock.write_seq"]]),
     needed("NW_TP_SND_UNA", &[&["tcp_sock.snd_una"]]),
@@ -84,6 +109,8 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_SKB_SEQ", &[&["sk_buff.cb", "tcp_skb_cb.seq"]]),
     needed("NW_SKB_END_SEQ", &[&["sk_buff.cb", "tcp_skb_cb.end_seq"]]),
     needed("NW_SKB_GSO_SEGS", &[&["sk_buff.cb", "tcp_skb_cb.tcp_gso_segs"]]),
+    optional("NW_SKB_HEAD", &[&["sk_buff.head"]], LISTENER_RESETS),
+    optional("NW_SKB_NETWORK", &[&["sk_buff.network_header"]], LISTENER_RESETS),
     needed("NW_SKB_SK", &[&["sk_buff.sk"]]),
 ];
 
@@ -140,6 +167,7 @@ impl Constants {
                 self.values.push((symbol, bits / 8));
                 match *symbol {
                     "NW_TP_CHRONO_TYPE" => self.values.push(("NW_TP_CHRONO_SHIFT", bits % 8)),
+                    "NW_TP_SACK" => self.values.push(("NW_TP_SACK_SHIFT", bits % 8)),
                     "NW_SK_KERN" => self.values.push(("NW_SK_KERN_SHIFT", bits % 8)),
                     _ => {}
                 }
@@ -158,7 +186,9 @@ impl Constants {
         let has = |member: &str| types.offset(member).is_some();
         let args = |tracepoint| types.tracepoint_args(tracepoint).unwrap_or(0);
         let reasons = types.enum_values("skb_drop_reason");
-        let purge = reasons.iter().find(|(name, _)| name == "SKB_DROP_REASON_QUEUE_PURGE");
+        let reason = |wanted: &str| {
+            reasons.iter().find(|(name, _)| name == wanted).map_or(NONE, |(_, value)| value.cast_unsigned())
+        };
         // Tracing programs got socket storage in 5.11 and atomic exchange in 5.12.
         self.has_storage = release >= (5, 12);
         self.values.extend([
@@ -168,7 +198,8 @@ impl Constants {
             ("NW_HAS_STORAGE", u32::from(self.has_storage)),
             ("NW_RETRANSMIT_HAS_ERR", u32::from(args("tcp_retransmit_skb") >= 3)),
             ("NW_KFREE_HAS_SK", u32::from(args("kfree_skb") >= 4)),
-            ("NW_REASON_QUEUE_PURGE", purge.map_or(NONE, |(_, value)| value.cast_unsigned())),
+            ("NW_REASON_QUEUE_PURGE", reason("SKB_DROP_REASON_QUEUE_PURGE")),
+            ("NW_REASON_LISTEN_OVERFLOW", reason("SKB_DROP_REASON_TCP_LISTEN_OVERFLOW")),
         ]);
         if !self.has_storage {
             self.lack("counters of living sockets (they arrive at close), exact loss episodes");

@@ -77,7 +77,12 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             settings,
             fill: Vec::new(),
         };
-        this.walk(monotonic())?;
+        if this.loaded.can_walk {
+            this.walk(monotonic())?;
+        } else {
+            // No walk ends the baseline.
+            this.set_control()?;
+        }
         Ok(this)
     }
 

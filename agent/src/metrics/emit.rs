@@ -5,7 +5,7 @@
 
 use super::{bounds, out::Out, rows::Row, scrape::Scrape};
 use crate::sample::Histogram;
-use netwhy_abi::{Failure, PeerClass, Retransmit, Role};
+use netwhy_abi::{Failure, ListenDrop, PeerClass, Retransmit, Role};
 use std::fmt;
 
 pub(super) fn rtt(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
@@ -101,6 +101,21 @@ pub(super) fn accept_queue_overflows(row: &Row<'_>, s: &Scrape<'_>, out: &mut Ou
     let listens =
         row.total.connects[Role::Server as usize] > 0 || connects.accept_full > 0 || connects.accept_drops > 0;
     if listens { out.counter(&[], connects.accept_drops) } else { Ok(()) }
+}
+
+pub(super) fn listen_drops(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let drops = ListenDrop::ALL.iter().zip(row.view.sums.connects.listen_drops).filter(|(_, n)| *n > 0);
+    drops.into_iter().try_for_each(|(reason, n)| out.counter(&[("reason", reason.label())], n))
+}
+
+pub(super) fn untimed_handshakes(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let untimed = Role::ALL.iter().zip(row.view.sums.connects.untimed_handshakes).filter(|(_, n)| *n > 0);
+    untimed.into_iter().try_for_each(|(role, n)| out.counter(&[("role", role.label())], n))
+}
+
+pub(super) fn smoothed_rtts(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let samples = row.total.smoothed_rtts;
+    if samples > 0 { out.counter(&[], samples) } else { Ok(()) }
 }
 
 pub(super) fn limited(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {

@@ -81,6 +81,7 @@ pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
     let mut view = healthy_pod(namespace, name);
     let tally = Tally {
         retransmits: [5, 4, 3, 2, 1, 1, 1],
+        smoothed_rtts: 9,
         loss_episodes: 4,
         connects: [30, 10],
         connect_failures: [1, 2, 3, 4, 5, 6, 7],
@@ -97,6 +98,8 @@ pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
     }
     view.sums.connects.durations[0] = histogram(&[250, 3_010_000]);
     view.sums.connects.accept_drops = 7;
+    view.sums.connects.listen_drops = [4, 20, 3];
+    view.sums.connects.untimed_handshakes = [1, 6];
     view.pressure = Some(Pressure {
         cpu_some_us: 6,
         cpu_full_us: 5,

@@ -171,7 +171,7 @@ fn series_per_pod_stay_within_the_budget() {
     starved.sums.run_queue = busy_pod("shop", "payment-1").sums.run_queue;
     assert_eq!(count(starved), 36 + 7);
     // Everything at once: both roles, two classes of peers, every fault and label value.
-    assert_eq!(count(busy_pod("shop", "payment-1")), 93);
+    assert_eq!(count(busy_pod("shop", "payment-1")), 99);
 }
 
 #[test]

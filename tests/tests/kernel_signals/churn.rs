@@ -3,12 +3,16 @@
 use crate::{
     connects,
     duty::stays_off_while_detached,
+    edge_cases,
+    loss::{drop_at, heal},
+    mib,
     socket::{Flow, Pair},
-    stage::{Options, Stage, Watch, id, since, stage},
+    stage::{Options, Stage, Watch, id, on_node, since, stage, wait_until},
 };
-use netwhy_abi::{HANDSHAKE_DUTY_CYCLE, Role};
+use netwhy_abi::{HANDSHAKE_DUTY_CYCLE, Retransmit, Role};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use std::{
+    io::Write as _,
     net::TcpStream,
     os::fd::AsRawFd as _,
     time::{Duration, Instant},
@@ -209,6 +213,42 @@ fn all_sockets_are_counted_again_when_churn_is_low() {
     assert_eq!(Flow::from(after) - Flow::from(before), at_client);
 }
 
+/// Handshakes are seen an eighth of the time. The kernel starts an accepted socket's figure with what its SYN-ACK took.
+#[test]
+fn lost_synacks_are_counted_once_whether_the_handshake_is_seen_or_not() {
+    since!(5, 14);
+    let stage = stage!("a", "b");
+    let mut watch = watch_sampling(&stage);
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let listener = stage.listen(&server);
+    let to = stage.address(&server, &listener);
+    let resent = |node: &str| mib::read(stage.node(node), "Tcp", "RetransSegs");
+    drop_at(stage.node("a"), "meta l4proto tcp");
+    let mut clients: Vec<TcpStream> = std::thread::scope(|scope| {
+        let connecting: Vec<_> = (0..12)
+            .map(|_| {
+                // Retransmitted one after the other, so that they don't all fall into one duty period.
+                std::thread::sleep(Duration::from_millis(50));
+                stage.inside(&client, || ());
+                scope.spawn(|| on_node(stage.node("a"), || TcpStream::connect(to).unwrap()))
+            })
+            .collect();
+        wait_until("a SYN-ACK is lost", || resent("b") > 0);
+        heal(stage.node("a"));
+        connecting.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    // In whatever order they were completed.
+    let servers: Vec<TcpStream> = clients.iter().map(|_| listener.accept().unwrap().0).collect();
+    clients.iter_mut().for_each(|client| client.write_all(&[0; 100]).unwrap());
+    watch.read();
+    let counted = watch.all();
+    assert_eq!(counted.retransmits[Retransmit::SynAck as usize], resent("b"), "{:?}", counted.retransmits);
+    assert_eq!(counted.retransmitted(), resent("a") + resent("b"), "{:?}", counted.retransmits);
+    drop((clients, servers));
+    watch.read();
+    assert_eq!(watch.all().retransmitted(), resent("a") + resent("b"), "nor when they close");
+}
+
 #[test]
 fn the_handshake_probe_stays_off_while_the_agent_is_detached() {
     since!(5, 14);
@@ -217,4 +257,33 @@ fn the_handshake_probe_stays_off_while_the_agent_is_detached() {
         let stats = loaded.handshake_stats().unwrap();
         (stats.periods, stats.attached_seconds)
     });
+}
+
+#[test]
+fn attempts_without_a_route_are_counted_one_by_one() {
+    since!(5, 14);
+    let stage = stage!("a");
+    edge_cases::without_route(&stage, watch_sampling(&stage));
+}
+
+/// An address whose last 32 bits are zero is an address.
+#[test]
+fn attempts_that_are_given_up_count_whatever_the_address() {
+    since!(5, 14);
+    let stage = stage!("a");
+    let mut watch = watch_sampling(&stage);
+    let client = stage.pod("a", "client");
+    let a = stage.node("a");
+    a.run(&["ip", "-6", "route", "add", "2001:db8:7::/64", "dev", a.device]).unwrap();
+    let to = std::net::IpAddr::from([0x2001u16, 0xdb8, 7, 0, 0, 1, 0, 0]);
+    for _ in 0..5 {
+        let socket = stage.inside(&client, || {
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            socket_with(AddressFamily::INET6, SocketType::STREAM, flags, None).unwrap()
+        });
+        let error = rustix::net::connect(&socket, &std::net::SocketAddr::new(to, 80)).unwrap_err();
+        assert_eq!(error, rustix::io::Errno::INPROGRESS);
+    }
+    watch.read();
+    assert_eq!(watch.edge(id(&client), to).connect_failures.iter().sum::<u64>(), 5);
 }

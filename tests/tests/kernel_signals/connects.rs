@@ -17,7 +17,7 @@ use std::{
 };
 
 /// Failures by reason; all others must be zero.
-fn failures(tally: &Tally, expected: &[(Failure, u64)]) {
+pub(crate) fn failures(tally: &Tally, expected: &[(Failure, u64)]) {
     for reason in Failure::ALL {
         let n = expected.iter().find(|(other, _)| *other == reason).map_or(0, |(_, n)| *n);
         assert_eq!(tally.failures(reason), n, "{reason:?} of {:?}", tally.connect_failures);

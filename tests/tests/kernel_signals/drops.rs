@@ -47,3 +47,21 @@ fn packets_that_netfilter_drops_on_their_way_out_belong_to_their_sockets_cgroup(
     assert!((dropped..=dropped + 1).contains(&counted(id(&client))), "{dropped} against {:?}", watch.sums().drops);
     assert_eq!((counted(id(&other)), counted(id(&server))), (0, 0));
 }
+
+#[test]
+fn what_unix_sockets_leave_unread_is_no_packet() {
+    let stage = stage!("a");
+    let mut watch = stage.watch();
+    let pod = stage.pod("a", "pod");
+    stage.inside(&pod, || {
+        for _ in 0..100 {
+            let (mut one, other) = std::os::unix::net::UnixStream::pair().unwrap();
+            one.write_all(&[0; 10]).unwrap();
+            drop(other);
+        }
+    });
+    stage.leave();
+    watch.read();
+    let dropped: Vec<_> = watch.sums().drops.iter().filter(|(key, _)| key.cgroup == id(&pod)).collect();
+    assert!(dropped.is_empty(), "{dropped:?}");
+}

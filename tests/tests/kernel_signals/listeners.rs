@@ -2,14 +2,18 @@
 
 use crate::{
     mib,
-    stage::{Options, Stage, Watch, id, stage, wait_until},
+    socket::Pair,
+    stage::{Options, Stage, Watch, id, since, stage, wait_until},
 };
+use netwhy_abi::ListenDrop;
 use netwhy_agent::kernel::Mode;
 use netwhy_tests::lab::Pod;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use std::{
+    io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener},
-    os::fd::OwnedFd,
+    os::fd::{AsRawFd, OwnedFd},
+    time::Duration,
 };
 
 /// A listener with room for one connection, which it never accepts, and clients enough to overflow it.
@@ -112,4 +116,67 @@ fn no_accept_queue_is_counted_while_the_signal_is_off() {
     let statuses = &watch.source.loaded().probes;
     let state = |name: &str| statuses.iter().find(|status| status.name == name).map(|status| status.state.label());
     assert_eq!((state("accept_queue"), state("sockets")), (Some("off"), Some("ok")));
+}
+
+/// What listeners let go besides, by reason.
+fn others(watch: &Watch, server: &Pod) -> [u64; ListenDrop::ALL.len()] {
+    watch.sums().cgroups.get(&id(server)).map_or([0; _], |connects| connects.listen_drops)
+}
+
+#[test]
+fn a_listener_that_waits_for_data_turns_nobody_away() {
+    since!(5, 12);
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let listener = stage.listen(&server);
+    set(&listener, libc::TCP_DEFER_ACCEPT, 10);
+    watch.read();
+    let to = stage.address(&server, &listener);
+    for _ in 0..20 {
+        let mut asks = stage.connect(&client, to).unwrap();
+        asks.write_all(&[0; 10]).unwrap();
+        let mut pair = Pair::of(asks, &listener);
+        pair.server.read_exact(&mut [0; 10]).unwrap();
+        pair.finish();
+    }
+    watch.read();
+    let ignored = mib::read(stage.node("b"), "TcpExt", "TCPDeferAcceptDrop");
+    assert_eq!(ignored, 20);
+    assert_eq!(drops(&stage, &mut watch, &server), (0, 0));
+    assert_eq!(others(&watch, &server), [0, 20, 0]);
+}
+
+/// As load balancers check health: a reset instead of the handshake's last packet.
+#[test]
+fn clients_that_reset_their_handshake_are_not_turned_away() {
+    since!(5, 12);
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let listener = stage.listen(&server);
+    watch.read();
+    let to = stage.address(&server, &listener);
+    for _ in 0..20 {
+        stage.inside(&client, || {
+            let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+            // The last packet waits for data, and a socket that does not linger sends a reset instead.
+            set(&socket, libc::TCP_QUICKACK, 0);
+            rustix::net::sockopt::set_socket_linger(&socket, Some(Duration::ZERO)).unwrap();
+            connect(&socket, &to).unwrap();
+        });
+    }
+    wait_until("the resets arrive", || mib::read(stage.node("b"), "Tcp", "InSegs") >= 40);
+    watch.read();
+    assert_eq!(drops(&stage, &mut watch, &server), (0, 0));
+    assert_eq!(others(&watch, &server), [0, 0, 20]);
+}
+
+/// Sets an option of TCP.
+fn set(socket: &impl AsRawFd, option: i32, value: i32) {
+    let length = size_of::<i32>() as libc::socklen_t;
+    // SAFETY: the pointer is to an i32 that lives through the call, and the length is its own.
+    let rc =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, option, (&raw const value).cast(), length) };
+    assert_eq!(rc, 0, "{}", std::io::Error::last_os_error());
 }

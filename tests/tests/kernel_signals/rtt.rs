@@ -2,7 +2,7 @@
 
 use crate::{
     socket::Pair,
-    stage::{Options, edge_key, id, stage},
+    stage::{Options, Watch, edge_key, id, stage},
 };
 use netwhy_agent::kernel::monotonic;
 
@@ -82,4 +82,29 @@ fn quiet_connections_give_a_sample_at_the_handshake_at_each_walk_after_traffic_a
     pair.exchange(100, 100);
     pair.finish();
     assert_eq!(samples(), (5, 5), "at close");
+}
+
+#[test]
+fn a_peer_without_selective_acknowledgements_gives_smoothed_samples_that_are_no_minimum() {
+    let stage = stage!("a", "b");
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let b = stage.node("b");
+    b.run(&["sysctl", "-q", "-w", "net.ipv4.tcp_sack=0"]).unwrap();
+    let listener = stage.listen(&server);
+    let mut watch = stage.watch_with(Options { rtt_every: 1, ..Options::default() });
+    let mut pair = Pair::open(&stage, &client, &listener, stage.address(&server, &listener));
+    watch.read();
+    let handshake = watch.of(id(&client));
+    let lowest = |watch: &Watch| watch.ledger.min_rtt_us(&edge_key(id(&client), b.ipv4.into()), monotonic());
+    let min = lowest(&watch);
+    assert!(handshake.rtt.count() == 1 && min.is_some(), "{:?}", handshake.rtt);
+    for _ in 0..200 {
+        pair.exchange(100, 100);
+    }
+    watch.read();
+    let counted = watch.of(id(&client));
+    // One for each segment that acknowledges data, once the socket has storage.
+    assert!(counted.smoothed_rtts > 100, "{} of {}", counted.smoothed_rtts, counted.rtt.count());
+    assert_eq!(counted.rtt.count(), 1 + counted.smoothed_rtts);
+    assert_eq!(lowest(&watch), min, "the handshake's");
 }

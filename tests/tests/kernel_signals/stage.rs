@@ -257,6 +257,11 @@ pub(crate) struct Watch {
 impl Watch {
     /// An agent over one cgroup's subtree. By default every read walks over the sockets.
     pub(crate) fn over(dir: &Path, options: Options) -> Self {
+        Self::begin(dir, options, || {})
+    }
+
+    /// The same; something happens when the programs are attached, before the first walk.
+    pub(crate) fn begin(dir: &Path, options: Options, meanwhile: impl FnOnce()) -> Self {
         let mut loaded = Loaded::load(&settings(dir, &options)).unwrap();
         loaded.set_prefixes(&options.prefixes).unwrap();
         let pace = SourceSettings {
@@ -264,6 +269,7 @@ impl Watch {
             walk_cpu_share: 1e9,
             edge_idle: Duration::from_secs(3600),
         };
+        meanwhile();
         let source = KernelSource::new(loaded, options.facts, pace).unwrap();
         Self { source, ledger: Ledger::default(), window: Window::new(Duration::MAX), last: Snapshot::default() }
     }

@@ -15,6 +15,12 @@ pub(super) static METRICS: &[MetricDef] = &[
     )
     .seconds()
     .labels(&[PEER]),
+    MetricDef::counter(
+        "netwhy_tcp_smoothed_rtt_samples_total",
+        "RTT samples that are smoothed, because the peer does not use SACK.",
+        Subject(emit::smoothed_rtts),
+    )
+    .details("They are part of `netwhy_tcp_rtt_seconds`, and never of the minimum."),
     MetricDef::gauge("netwhy_tcp_min_rtt_seconds", "Lowest RTT of the last window.", Subject(emit::min_rtt))
         .details("It describes the path, without the peer's reply time.")
         .seconds()
@@ -41,6 +47,13 @@ pub(super) static METRICS: &[MetricDef] = &[
     MetricDef::histogram("netwhy_tcp_connect_seconds", "Handshake durations.", Subject(emit::connect_durations))
         .seconds()
         .labels(&[ROLE]),
+    MetricDef::counter(
+        "netwhy_tcp_untimed_handshakes_total",
+        "Completed handshakes whose duration the kernel does not know.",
+        Subject(emit::untimed_handshakes),
+    )
+    .details("SYN cookies, listeners with TCP_DEFER_ACCEPT, and some retransmitted handshakes.")
+    .labels(&[ROLE]),
     MetricDef::counter("netwhy_tcp_connects_total", "Completed handshakes.", Subject(emit::connects)).labels(&[ROLE]),
     MetricDef::counter(
         "netwhy_tcp_connect_failures_total",
@@ -55,6 +68,13 @@ pub(super) static METRICS: &[MetricDef] = &[
         "Connections rejected because a listener's accept queue was full.",
         Subject(emit::accept_queue_overflows),
     ),
+    MetricDef::counter(
+        "netwhy_tcp_listen_drops_total",
+        "Packets that listeners dropped, except for a full accept queue.",
+        Subject(emit::listen_drops),
+    )
+    .details("`deferred` drops are harmless: the ACK without data that TCP_DEFER_ACCEPT ignores.")
+    .labels(&[label("reason", "syn_queue_full, deferred, aborted")]),
     MetricDef::counter(
         "netwhy_tcp_limited_seconds_total",
         "Time that sockets with data to send were limited, by limiting factor.",
