@@ -1,6 +1,6 @@
 //! Export bounds of histograms: the kernel's buckets, or fewer of the same bounds so that counts stay exact.
 
-use super::out::float;
+use super::decimal::float;
 use crate::sample::Histogram;
 use netwhy_abi::{BOUNDS_US, BUCKETS};
 use std::sync::LazyLock;

@@ -6,6 +6,9 @@
 mod bounds;
 #[cfg(test)]
 pub(crate) mod check;
+mod collect;
+mod decimal;
+mod definition;
 mod docs;
 mod emit;
 #[cfg(test)]
@@ -18,13 +21,14 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use definition::{BaseUnit, Kind, LabelDef, MetricDef};
 pub use docs::metrics_md;
-pub use table::{BaseUnit, Kind, LabelDef, METRICS, MetricDef};
+pub use table::METRICS;
 
 use crate::{api::AgentStats, state::NodeView};
 use bytes::Bytes;
+use collect::{Collection, Metadata, ViewCollector};
 use prometheus_client::{encoding::text, registry::Registry};
-use scrape::{Metadata, Scrape, ViewCollector};
 use std::{
     collections::HashMap,
     fmt,
@@ -94,18 +98,15 @@ fn try_encode(
     options: &MetricsOptions,
     format: Format,
 ) -> Result<String, fmt::Error> {
-    let scrape = Scrape::new(view, agent, options);
+    let collection = Collection::new(view, agent, options);
+    let summary = collection.summary();
     // A line of a subject has about 160 bytes; memory that is never touched costs nothing.
-    let mut out = String::with_capacity((16 << 10) + scrape.summary.series * 192);
-    scrape.append_subjects(&mut out, |metric| metadata(metric, format))?;
+    let mut out = String::with_capacity((16 << 10) + summary.series * 192);
+    collection.append_subjects(&mut out, |metric| metadata(metric, format))?;
 
     let mut registry = Registry::default();
-    let collector = ViewCollector {
-        view: Arc::clone(view),
-        agent: Arc::clone(agent),
-        options: *options,
-        subjects: Some(scrape.summary),
-    };
+    let collector =
+        ViewCollector { view: Arc::clone(view), agent: Arc::clone(agent), options: *options, subjects: Some(summary) };
     registry.register_collector(Box::new(collector));
     let mut rest = String::new();
     text::encode_registry(&mut rest, &registry)?;

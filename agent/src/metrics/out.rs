@@ -4,7 +4,7 @@
 //! the crate's encoder walks and escapes every label of every line, which took four times the budget of 10 ms for
 //! 250 Pods. Everything else goes through the crate, and a test holds the two to the same bytes.
 
-use super::bounds::Bounds;
+use super::{bounds::Bounds, decimal::float};
 use crate::sample::Histogram;
 use netwhy_abi::BUCKETS;
 use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder, MetricEncoder, NoLabelSet};
@@ -178,16 +178,6 @@ pub(super) fn render(text: &mut String, labels: &[Label<'_>]) {
 
 fn integer(text: &mut String, value: u64) -> fmt::Result {
     write!(text, "{value}")
-}
-
-/// Shortest decimal form that reads back as the same number, always with a point.
-pub(super) fn float(text: &mut String, value: f64) -> fmt::Result {
-    let start = text.len();
-    write!(text, "{value}")?;
-    if text[start..].bytes().all(|b| b.is_ascii_digit() || b == b'-') {
-        text.push_str(".0");
-    }
-    Ok(())
 }
 
 /// Labels of one sample for the crate's encoder: the common ones first.

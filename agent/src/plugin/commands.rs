@@ -13,7 +13,8 @@ use super::{
         status,
         why::{Explanation, explain},
     },
-    render::{self, Paint, Report, View, change_line, write},
+    render::{Report, change_line, write},
+    terminal::{now_ms, view},
     top,
 };
 use crate::{
@@ -22,17 +23,10 @@ use crate::{
     pods::pod_info,
 };
 use futures::future::join_all;
-use std::{
-    future::Future,
-    io::{IsTerminal as _, Write as _},
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, io::Write as _, sync::Arc, time::Duration};
 
 /// Pause between two polls of `-w`.
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);
-/// Columns without a terminal.
-const DEFAULT_WIDTH: usize = 120;
 
 /// Runs one command.
 ///
@@ -51,23 +45,6 @@ pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Top => top::run(cli, &sessions).await,
         // Needs no server; `main` did it.
         Command::Completion { .. } => Ok(()),
-    }
-}
-
-/// The time of day, ms since the Unix epoch.
-pub(super) fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
-
-/// Format of stdout: colors and width.
-pub(super) fn view() -> View {
-    let terminal = std::io::stdout().is_terminal();
-    let size = terminal.then(ratatui::crossterm::terminal::size).and_then(Result::ok);
-    View {
-        paint: Paint::new(terminal, std::env::var_os("NO_COLOR").as_deref()),
-        wide: false,
-        width: size.map_or(DEFAULT_WIDTH, |(columns, _)| usize::from(columns)),
-        now_ms: now_ms(),
     }
 }
 
@@ -298,20 +275,3 @@ async fn direct_diagnosis(session: &Session) -> Result<Diagnosis, Failure> {
     let hints: Vec<Hint> = hints.got.into_iter().flat_map(|(_, hints)| hints).filter(is_status).collect();
     Ok(diagnose(&pods, &hints, Vec::new()))
 }
-
-/// One poll for `top`: rows and firing hints of every agent.
-pub(super) async fn poll_agents(session: &Session) -> Result<fetch::Answers<(Vec<PodRow>, Vec<Hint>)>, Failure> {
-    let filter = session.namespace.as_ref().map(|ns| format!("namespace={ns}")).unwrap_or_default();
-    let filter = Arc::new(filter);
-    session
-        .ask_each(move |agent: Agent| {
-            let filter = Arc::clone(&filter);
-            async move {
-                let pods = agent.client.get(&format!("/api/v1/pods?{filter}")).await?;
-                Ok((pods, agent.client.get(&format!("/api/v1/hints?state=firing&{filter}")).await?))
-            }
-        })
-        .await
-}
-
-pub(super) use render::one_line;

@@ -14,6 +14,7 @@ mod error;
 pub mod fetch;
 pub mod model;
 pub mod render;
+mod terminal;
 mod top;
 
 pub use error::Failure;

@@ -11,6 +11,7 @@ mod ledger;
 mod legacy;
 mod recording;
 mod stored;
+mod stored_key;
 mod tally;
 mod window;
 
@@ -18,7 +19,7 @@ pub use histogram::Histogram;
 pub use host::{Device, Gauge, Group, HostKey, HostSample, Signal, State};
 pub use ledger::{FactsDelta, Frame, Ledger};
 pub use recording::{Header, Recorder, Recording, RecordingError};
-pub use stored::StoredKey;
+pub use stored_key::StoredKey;
 pub use sums::{Cumulative, Sum};
 pub use table::{Counted, Families, Growth, Highest, Read, Rows, Shape, SumOf, Sums, Table};
 pub use tally::*;

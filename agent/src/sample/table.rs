@@ -3,7 +3,7 @@
 //! `Families<S>` has one field per family of [`netwhy_abi::families!`]; the shape `S` says what each field holds. Code
 //! that does the same for every family stands once, in a `for_each_family!` block.
 
-use super::{Cumulative, stored::StoredKey};
+use super::{Cumulative, stored_key::StoredKey};
 use netwhy_abi::Family;
 use std::{collections::HashMap, fmt::Debug};
 

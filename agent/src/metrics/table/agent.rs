@@ -1,7 +1,12 @@
 //! Metrics of the agent itself.
 
-use super::{LabelDef, MetricDef, Rows::Node, label};
-use crate::{api::ProbeState, metrics::emit};
+use crate::{
+    api::ProbeState,
+    metrics::{
+        definition::{LabelDef, MetricDef, Rows::Node, label},
+        emit,
+    },
+};
 use netwhy_abi::Counter;
 
 const PROGRAM: LabelDef = label("program", "the agent's kernel programs");

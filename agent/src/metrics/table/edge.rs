@@ -1,8 +1,12 @@
 //! This Node's view of each Node at the other end.
 
-use super::{LabelDef, MetricDef, Rows::Node, label};
 use crate::{
-    metrics::{bounds, rows::OTHER, scrape::Scrape},
+    metrics::{
+        bounds,
+        definition::{LabelDef, MetricDef, Rows::Node, label},
+        rows::OTHER,
+        scrape::Scrape,
+    },
     sample::Tally,
 };
 use std::fmt;

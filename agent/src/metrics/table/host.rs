@@ -1,8 +1,11 @@
 //! Metrics of the host signals. A signal that the Node lacks has no series; `netwhy_node_signal_state` tells why.
 
-use super::{LabelDef, MetricDef, Rows::Node, label};
 use crate::{
-    metrics::{out::Out, scrape::Scrape},
+    metrics::{
+        definition::{LabelDef, MetricDef, Rows::Node, label},
+        out::Out,
+        scrape::Scrape,
+    },
     sample::{Gauge, Group, Signal},
     state::HostView,
 };

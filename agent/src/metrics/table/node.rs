@@ -1,7 +1,9 @@
 //! Metrics of this Node, and the hints.
 
-use super::{MetricDef, Rows::Node, label};
-use crate::metrics::emit;
+use crate::metrics::{
+    definition::{MetricDef, Rows::Node, label},
+    emit,
+};
 
 pub(super) static METRICS: &[MetricDef] = &[
     MetricDef::gauge("netwhy_hint", "Confidence of each firing hint, 0 to 1.", Node(emit::hints)).labels(&[

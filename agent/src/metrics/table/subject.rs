@@ -1,7 +1,10 @@
 //! Metrics of a subject: a Pod, or a systemd unit or container without Kubernetes.
 
-use super::{LabelDef, MetricDef, Rows::Subject, label};
-use crate::metrics::{emit, out::Out};
+use crate::metrics::{
+    definition::{LabelDef, MetricDef, Rows::Subject, label},
+    emit,
+    out::Out,
+};
 
 const PEER: LabelDef = label("peer", "same_node, same_zone, cross_zone, in_cluster, external");
 const ROLE: LabelDef = label("role", "client, server");

@@ -1,6 +1,6 @@
 //! Metrics of the agent's watches of the API server.
 
-use super::{LabelDef, MetricDef, Rows::Node, label};
+use crate::metrics::definition::{LabelDef, MetricDef, Rows::Node, label};
 
 const WATCH: LabelDef = label("watch", "pods, nodes, events, endpointslices; only those that are on");
 

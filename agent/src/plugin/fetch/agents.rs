@@ -2,6 +2,7 @@
 
 use super::{
     super::{Failure, model::SilentAgent},
+    agent::Agent,
     agent_client::AgentClient,
     errors::{from_api, timed_out},
     fan_out::{Answers, Progress, fan_out},
@@ -26,22 +27,6 @@ const PORT_NAME: &str = "metrics";
 const PAGE_SIZE: u32 = 500;
 /// Up to this many Nodes, agents are listed per Node instead of all at once.
 const FEW_NODES: usize = 8;
-
-/// One agent.
-#[derive(Clone)]
-pub struct Agent {
-    /// Its Node; empty for an agent given by URL.
-    pub node: String,
-    /// The HTTP client for it.
-    pub client: AgentClient,
-}
-
-impl Agent {
-    /// The agent as one that did not answer.
-    pub fn silent(&self, failure: &Failure) -> SilentAgent {
-        SilentAgent::new(&self.node, self.client.name(), failure)
-    }
-}
 
 /// Agents with a running Pod, and agents without.
 #[derive(Default)]

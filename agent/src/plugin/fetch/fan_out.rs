@@ -2,7 +2,7 @@
 
 use super::{
     super::{Failure, model::SilentAgent},
-    agents::Agent,
+    agent::Agent,
 };
 use futures::{StreamExt as _, stream};
 use std::{

@@ -1,7 +1,8 @@
 //! Requests to API servers, and to agents through the API server's Pod proxy or directly.
 
-mod agents;
+mod agent;
 mod agent_client;
+mod agents;
 mod errors;
 mod fan_out;
 mod objects;
@@ -9,8 +10,8 @@ mod session;
 mod topology;
 mod why;
 
+pub use agent::Agent;
 pub use agent_client::AgentClient;
-pub use agents::Agent;
 pub use fan_out::{Answers, Progress};
 pub use session::{Connection, Session, sessions};
 pub use topology::topology;

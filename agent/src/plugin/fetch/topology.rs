@@ -148,7 +148,7 @@ impl Backends<'_> {
             Err(failure) => return out.unknown.push(format!("agents: {failure}")),
         };
         let path = format!("/api/v1/hints?state=firing&namespace={}", self.namespace);
-        let ask = |agent: super::agents::Agent| {
+        let ask = |agent: super::agent::Agent| {
             let path = path.clone();
             async move { agent.client.get::<Vec<Hint>>(&path).await }
         };

@@ -1,17 +1,18 @@
 //! `top`: the agents' view of all Pods, live in a terminal.
 
 mod draw;
+mod poll;
 mod state;
 
 use super::{
     Failure,
     cli::{Cli, Format},
-    commands::{now_ms, poll_agents, view},
     fetch::Session,
+    terminal::{now_ms, view},
 };
-use futures::future::join_all;
+use poll::{Poll, poll_contexts};
 use ratatui::crossterm::event::{self, Event, KeyEvent, KeyEventKind};
-use state::{KeyEffect, Row, State};
+use state::{KeyEffect, State};
 use std::{io::IsTerminal as _, time::Duration};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -27,9 +28,6 @@ enum Input {
     Key(KeyEvent),
     Resize,
 }
-
-/// Rows, agents that answered, and agents that did not.
-type Poll = Result<(Vec<Row>, usize, usize), Failure>;
 
 /// Shows the screen until `q`.
 ///
@@ -109,27 +107,4 @@ fn keyboard() -> mpsc::UnboundedReceiver<Input> {
         }
     });
     inputs
-}
-
-/// Polls all contexts.
-async fn poll_contexts(sessions: &[Session]) -> Poll {
-    let answers = join_all(sessions.iter().map(|session| async move { (session, poll_agents(session).await) })).await;
-    let (mut rows, mut agents, mut silent) = (Vec::new(), 0, 0);
-    let mut failure = None;
-    for (session, answer) in answers {
-        match answer {
-            Ok(answers) => {
-                agents += answers.got.len();
-                silent += answers.silent.len();
-                for (_, (pods, hints)) in answers.got {
-                    rows.extend(state::rows(session.context.as_deref(), pods, &hints));
-                }
-            }
-            Err(error) => failure = Some(error.at(session.prefix().trim_end_matches(": "))),
-        }
-    }
-    match failure {
-        Some(failure) if agents == 0 => Err(Failure::new(failure.what.trim_start_matches(": "), failure.remedy)),
-        _ => Ok((rows, agents, silent)),
-    }
 }

@@ -1,9 +1,11 @@
 //! The state of `top`, and the effect of keys on it. Pure.
 
-use super::super::commands::one_line;
 use crate::{
     api::{Hint, PodRow},
-    plugin::model::health::{Health, percent, seconds, status_line},
+    plugin::{
+        model::health::{Health, percent, seconds, status_line},
+        render::one_line,
+    },
 };
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
