@@ -185,7 +185,7 @@ unsafe fn handshake_rtt_us(sk: Ptr, tp: Ptr, role: Role, cgroup: u64) -> u32 {
         let us = load::<u32>(tp, NW_TP_SRTT.load()) >> 3;
         let is_known = match role {
             Role::Client => true,
-            Role::Server => us % 1_000 != 0 && !maps::is_deferred(cgroup, load(sk, NW_SK_NUM.load())),
+            Role::Server => !us.is_multiple_of(1_000) && !maps::is_deferred(cgroup, load(sk, NW_SK_NUM.load())),
         };
         if is_known { us } else { 0 }
     }

@@ -50,8 +50,11 @@ fn a_handshake_takes_the_path_and_one_second_more_for_a_lost_syn() {
     drop((quick, late));
 }
 
-/// Durations of a Pod's handshakes: how many, their sum in µs, and how many have none.
-fn durations(watch: &Watch, pod: &Pod, role: Role) -> (u64, u64, u64) {
+/// Timed handshakes, the sum of their durations in µs, and untimed handshakes.
+type Timing = (u64, u64, u64);
+
+/// Durations of a Pod's handshakes.
+fn durations(watch: &Watch, pod: &Pod, role: Role) -> Timing {
     let connects = &watch.sums().cgroups[&id(pod)];
     let durations = &connects.durations[role as usize];
     (durations.count(), durations.sum_us, connects.untimed_handshakes[role as usize])
@@ -112,7 +115,7 @@ fn the_clients_think_time_is_no_handshake() {
 }
 
 /// Segments to a Node are lost until so many of another were resent; the durations of both ends, and the client's clock.
-fn late(lost_at: &str, resends: &str, enough: u64) -> Option<((u64, u64, u64), (u64, u64, u64), u64)> {
+fn late(lost_at: &str, resends: &str, enough: u64) -> Option<(Timing, Timing, u64)> {
     let stage = Stage::open("handshakes", &["a", "b"])?;
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let listener = stage.listen(&server);
