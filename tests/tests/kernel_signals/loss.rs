@@ -114,6 +114,18 @@ fn retransmitted_segments_equal_the_kernels_count_when_single_packets_are_lost()
     assert!((0.005..0.03).contains(&ratio), "{ratio}");
 }
 
+/// OutSegs counts SYN-ACKs, which no socket sends, and leaves retransmissions out. Without a retransmission the counts
+/// are equal.
+#[track_caller]
+fn agrees_with_out_segs(stage: &Stage, counted: &Tally) {
+    let synacks = counted.connects(Role::Server) + kind(counted, Retransmit::SynAck);
+    let by_sockets = counted.segs_out - (counted.retransmitted() - kind(counted, Retransmit::SynAck));
+    let (out, expected) = (out_segments(stage), by_sockets + synacks);
+    // A socket in TIME_WAIT acknowledges a repeated FIN: at most once for each retransmission.
+    assert!((expected..=expected + counted.retransmitted()).contains(&out), "{out} against {expected}");
+    assert!(out - expected <= 8, "{out} against {expected}");
+}
+
 #[test]
 fn segments_sent_agree_with_the_kernels_out_segs() {
     let stage = stage!("a", "b");
@@ -128,9 +140,9 @@ fn segments_sent_agree_with_the_kernels_out_segs() {
     }
     watch.read();
     let counted = watch.all();
-    assert_eq!(counted.retransmitted(), 0);
-    // OutSegs counts SYN-ACKs, which no socket sends, and leaves retransmissions out.
-    assert_eq!(out_segments(&stage), counted.segs_out + counted.connects(Role::Server));
+    // A busy machine may delay an ACK until a tail loss probe is sent.
+    assert_eq!(counted.retransmitted(), retransmitted(&stage));
+    agrees_with_out_segs(&stage, &counted);
 }
 
 #[test]
@@ -138,12 +150,7 @@ fn segments_sent_agree_with_the_kernels_out_segs_under_loss() {
     let stage = stage!("a", "b");
     let mut watch = stage.watch();
     let counted = bulk_through_loss(&stage, &mut watch, 0.5);
-    let synacks = counted.connects(Role::Server) + kind(&counted, Retransmit::SynAck);
-    let by_sockets = counted.segs_out - (counted.retransmitted() - kind(&counted, Retransmit::SynAck));
-    let (out, expected) = (out_segments(&stage), by_sockets + synacks);
-    // A repeated FIN is acknowledged by what is left of a socket in TIME_WAIT: at most once for each retransmission.
-    assert!((expected..=expected + counted.retransmitted()).contains(&out), "{out} against {expected}");
-    assert!(out - expected <= 8, "{out} against {expected}");
+    agrees_with_out_segs(&stage, &counted);
 }
 
 #[test]
@@ -204,7 +211,7 @@ fn send_twice(stage: &Stage, pair: &mut Pair) {
     heal(a);
 }
 
-/// Packets that overtake each other make bursts of both, and look like loss until it is known that none of them was needed.
+/// Packets that overtake each other cause bursts of both, and look like loss until the peer reports that it had all.
 #[test]
 fn what_was_sent_for_nothing_is_known_when_the_next_is_sent_again() {
     let stage = stage!("a", "b");
@@ -227,8 +234,8 @@ fn what_was_sent_for_nothing_is_known_when_the_next_is_sent_again() {
     assert!(spurious >= 1 && spurious < reported(), "those of before the last: {:?}", counted.retransmits);
 }
 
-/// One packet is overtaken by those behind it while it still waits in the Node's own queue: TCP takes it for lost, sees that it
-/// waits there, and sends nothing. Since 6.18 the tracepoint tells of that too.
+/// Later packets overtake one that still waits in the Node's own queue: TCP takes it for lost, finds it in the queue,
+/// and sends nothing. Since 6.18 the tracepoint fires for that too.
 #[test]
 fn what_still_waits_to_be_sent_is_no_loss() {
     let stage = stage!("a", "b");

@@ -41,6 +41,8 @@ struct State {
     is_stopped: bool,
     cycle: DutyCycle,
     stats: CycleStats,
+    /// Begin of the running duty period.
+    attached_since: Option<Instant>,
     /// The last failure that nobody has taken yet.
     error: Option<io::Error>,
 }
@@ -93,8 +95,13 @@ pub(super) struct DutyProbe {
 impl DutyProbe {
     /// A detached program; [`DutyProbe::set`] and [`DutyProbe::start`] attach it.
     pub(super) fn new(attach: Arc<Attach>, timing: Timing) -> Self {
-        let state =
-            State { is_stopped: false, cycle: DutyCycle::CONTINUOUS, stats: CycleStats::default(), error: None };
+        let state = State {
+            is_stopped: false,
+            cycle: DutyCycle::CONTINUOUS,
+            stats: CycleStats::default(),
+            attached_since: None,
+            error: None,
+        };
         let shared = Arc::new(Shared { state: Mutex::new(state), stopped: Condvar::new() });
         Self { attach, timing, target: None, link: Link::Detached, is_paused: false, shared }
     }
@@ -188,12 +195,15 @@ impl DutyProbe {
         }
     }
 
-    /// Totals so far.
+    /// Totals so far. The attached time includes the running period.
     pub(super) fn stats(&self) -> CycleStats {
-        let mut stats = self.shared.state().stats;
-        if let Link::Continuous(_, since) = &self.link {
-            stats.attached += since.elapsed();
-        }
+        let state = self.shared.state();
+        let since = match &self.link {
+            Link::Continuous(_, since) => Some(*since),
+            _ => state.attached_since,
+        };
+        let mut stats = state.stats;
+        stats.attached += since.map_or(Duration::ZERO, |since| since.elapsed());
         stats
     }
 }
@@ -223,17 +233,23 @@ fn run(attach: &Attach, timing: Timing, shared: &Shared) {
     loop {
         let link = attach();
         let began = Instant::now();
+        shared.state().attached_since = link.is_ok().then_some(began);
         let is_stopped = shared.wait(timing.period);
         let attached = link.map(drop);
-        let lasted = began.elapsed();
-        match attached {
+        let lasted = match attached {
             Ok(()) => {
-                let stats = &mut shared.state().stats;
-                stats.periods += 1;
-                stats.attached += lasted;
+                let mut state = shared.state();
+                let lasted = began.elapsed();
+                state.attached_since = None;
+                state.stats.periods += 1;
+                state.stats.attached += lasted;
+                lasted
             }
-            Err(error) => shared.fail(error),
-        }
+            Err(error) => {
+                shared.fail(error);
+                began.elapsed()
+            }
+        };
         let (number, gap) = {
             let state = shared.state();
             (state.stats.periods + state.stats.failures, gap_after(lasted, state.cycle))
