@@ -7,8 +7,23 @@ use std::{
     process::Command,
 };
 
-/// Builds a program of the package netwhy-agent (`--bin NAME` or `--example NAME`) as this test was built, and says where it
-/// is. `variable` names an environment variable that stands in for it.
+/// The cargo that runs this process, in `directory`.
+pub fn cargo(directory: &Path) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(directory);
+    // Cargo describes this package in variables. Build scripts that read them would run again, and with them most of
+    // the workspace would be built again: here, and once more by the next cargo that runs outside.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") || text == "CARGO_BIN_NAME" {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+/// Builds a program of the package netwhy-agent (`--bin NAME` or `--example NAME`) as this test was built, and says
+/// where it is. `variable` names an environment variable that stands in for it.
 ///
 /// # Errors
 /// When it doesn't build.
@@ -16,8 +31,8 @@ pub fn built(variable: &str, select: [&str; 2]) -> Result<PathBuf> {
     if let Some(path) = env::var_os(variable) {
         return Ok(path.into());
     }
-    let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR"))).args(["build", "--quiet", "--message-format", "json"]);
+    let mut build = cargo(Path::new(env!("CARGO_MANIFEST_DIR")));
+    build.args(["build", "--quiet", "--message-format", "json"]);
     build.args(["--package", "netwhy-agent"]).args(select);
     if !cfg!(debug_assertions) {
         build.arg("--release");

@@ -28,19 +28,7 @@ pub(crate) fn target_dir(workspace: &Path) -> PathBuf {
 
 /// `cargo` in the workspace: the one that runs us.
 pub(crate) fn cargo(workspace: &Path) -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(workspace);
-    // What `cargo run` sets for us would look like changed inputs to the build scripts of others.
-    for (name, _) in env::vars_os() {
-        let name_text = name.to_string_lossy();
-        if name_text.starts_with("CARGO_PKG_")
-            || name_text.starts_with("CARGO_MANIFEST_")
-            || name_text == "CARGO_BIN_NAME"
-        {
-            command.env_remove(&name);
-        }
-    }
-    command
+    netwhy_tests::built::cargo(workspace)
 }
 
 /// Whether a program can be found.
