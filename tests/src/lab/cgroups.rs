@@ -82,12 +82,13 @@ pub struct Pod {
 }
 
 impl Pod {
-    /// Limits its CPU time to this share of one CPU (0.05 = 5 %); `None` lifts the limit. Returns the file and its new text.
+    /// Limits its CPU time to this share of one CPU (0.05 = 5 %); `None`: no limit. Returns the file and its new text.
     pub fn set_cpu_quota(&self, cpus: Option<f64>) -> Result<(PathBuf, String)> {
         set_cpu_quota(self.cgroup_v1.as_deref(), &self.cgroup, cpus)
     }
 
-    /// Its weight among others, as a Kubernetes request of so many thousandths of a CPU sets it (0: none); `None`: as it was made.
+    /// Sets its CPU weight, as a Kubernetes request of this many thousandths of a CPU does (0: none). `None`: the
+    /// initial weight.
     pub fn set_cpu_request(&self, millicpus: Option<u64>) -> Result<()> {
         // https://github.com/kubernetes/enhancements, KEP-2254: shares 2 … 262144 are weights 1 … 10000.
         let shares = millicpus.map(|milli| (milli * 1024 / 1000).clamp(2, 262_144));

@@ -18,7 +18,7 @@ pub fn missing_tools() -> Vec<&'static str> {
     TOOLS.into_iter().filter(|tool| !found(tool)).collect()
 }
 
-/// Runs a program to its end and returns what it printed; its complaint is part of the error.
+/// Runs a program to its end and returns its output. The error contains what it wrote to stderr.
 pub fn run(command: &[&str]) -> Result<String> {
     run_with_input(command, "")
 }

@@ -25,8 +25,8 @@ use std::{
 
 /// Nodes, Pods, and the means to start programs in them.
 ///
-/// Programs are killed when the thread that started them ends (so that a killed laboratory leaves none): start them from
-/// the thread that keeps the laboratory.
+/// Programs are killed when the thread that started them ends (so that a killed laboratory leaves none): start them
+/// from the thread that keeps the laboratory.
 #[derive(Debug)]
 pub struct Lab {
     // Fields are dropped in this order: cgroups first, because that kills what still runs in them.
@@ -36,7 +36,8 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// A laboratory with one Node per name; `traffic` is the `netwhy-traffic` program. Needs root, iproute2 and nftables.
+    /// A laboratory with one Node per name; `traffic` is the `netwhy-traffic` program. Needs root, iproute2 and
+    /// nftables.
     pub fn new(traffic: &Path, nodes: &[&str]) -> Result<Self> {
         Self::with_net(traffic, |tag| Net::new(tag, nodes))
     }

@@ -202,16 +202,16 @@ impl Net {
 
     /// Makes the two ends between which a forwarder can be put on a Node's cable; see [`Net::splice`].
     pub fn prepare_splice(&self, node: &Node) -> Result<(String, String)> {
-        let (near, far) = (format!("x-{}", node.name), format!("y-{}", node.name));
+        let (inner, outer) = (format!("x-{}", node.name), format!("y-{}", node.name));
         self.batch(
             &self.switch,
-            &format!("link add {near} type veth peer name {far}\nlink set {near} up\nlink set {far} up\n"),
+            &format!("link add {inner} type veth peer name {outer}\nlink set {inner} up\nlink set {outer} up\n"),
         )?;
-        Ok((node.port.clone(), near))
+        Ok((node.port.clone(), inner))
     }
 
-    /// Takes a Node's cable off the bridge and puts the prepared ends there instead: from now on its frames pass through
-    /// whatever forwards between them. Takes well under a millisecond.
+    /// Takes a Node's cable off the bridge and puts the prepared ends there instead: from now on its frames pass
+    /// through whatever forwards between them. Takes well under a millisecond.
     pub fn splice(&self, node: &Node) -> Result<()> {
         let (port, name) = (&node.port, &node.name);
         self.batch(&self.switch, &format!("link set {port} nomaster\nlink set y-{name} master {}\n", node.bridge()))
@@ -257,7 +257,7 @@ impl Net {
         self.batch(&self.switch, &lines)
     }
 
-    /// The two ends of the cable between zone `zone` and the one before, in the switch's namespace: the upper zone's first.
+    /// The two ends of the cable between a zone and the one before, in the switch's namespace; the upper zone's first.
     pub fn trunk(&self, zone: usize) -> (String, String) {
         trunk(zone)
     }

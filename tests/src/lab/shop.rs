@@ -8,8 +8,8 @@
 //!                                          api-b  ◀── IPv6 ── web-c  keep-alive requests
 //!  names-a name lookups ───────────────────────────────────▶  dns-c
 //! ```
-//! What is broken is broken at node b; node c stays well and is what b is compared with. Only the DNS server is at c, so
-//! that what is broken at b does not take the names with it.
+//! Faults are at node b; node c stays healthy for comparison. Only the DNS server is at c: a fault at b does not break
+//! name lookups.
 
 use super::{Lab, Node, Pod, Program, ProgramSpec};
 use anyhow::{Context as _, Result};
@@ -34,7 +34,7 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// Builds the laboratory and opens the shop. `cc`: congestion control of all clients; `None`: the machine's default.
+    /// Builds the laboratory and opens the shop. `cc`: the clients' congestion control; `None`: the machine's default.
     pub fn open(traffic: &Path, cc: Option<&str>) -> Result<Self> {
         let lab = Lab::new(traffic, &NODES)?;
         let mut shop = Self { programs: BTreeMap::new(), pods: BTreeMap::new(), lab };

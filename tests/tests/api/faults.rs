@@ -1,4 +1,4 @@
-//! What a healthy API server never does.
+//! Faults of an API server.
 
 use crate::{
     NODE, Watching,

@@ -1,5 +1,4 @@
-//! The watches of Pods and Nodes against API servers: one that misbehaves in every way that a test can think of, and the
-//! real one.
+//! Watches of Pods and Nodes against two API servers: a stand-in that misbehaves, and a real one.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
 

@@ -1,4 +1,4 @@
-//! What API servers send.
+//! Objects that API servers send.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 pub(crate) fn pod(name: &str, version: u64) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": name, "namespace": "default", "uid": format!("uid-{name}"), "resourceVersion": version.to_string()},
+        "metadata": {
+            "name": name, "namespace": "default", "uid": format!("uid-{name}"), "resourceVersion": version.to_string()
+        },
         "spec": {"nodeName": super::NODE, "containers": [{"name": "c", "image": "app:1"}]},
         "status": {"phase": "Running", "podIP": "10.1.0.7", "podIPs": [{"ip": "10.1.0.7"}]},
     })
@@ -25,8 +27,8 @@ pub(crate) fn change(kind: &str, name: &str, version: u64) -> String {
 }
 
 pub(crate) fn bookmark(version: u64) -> String {
-    json!({"type": "BOOKMARK", "object": {"apiVersion": "v1", "kind": "Pod", "metadata": {"resourceVersion": version.to_string()}}})
-        .to_string()
+    let metadata = json!({"resourceVersion": version.to_string()});
+    json!({"type": "BOOKMARK", "object": {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}}).to_string()
 }
 
 /// An error within a watch.

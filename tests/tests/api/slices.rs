@@ -20,7 +20,7 @@ use netwhy_tests::discovery::{Slices, definition, endpoint, slice};
 use serde_json::json;
 use std::{net::Ipv4Addr, time::Instant};
 
-/// What the chart adds with `peers.endpointSlices`.
+/// Rights that the chart adds with `peers.endpointSlices`.
 async fn grant(admin: &Client) {
     let role: ClusterRole = read(json!({
         "metadata": {"name": "agent"},
@@ -39,6 +39,15 @@ fn at(peers: &Peers, address: [u8; 4]) -> Option<&Endpoint> {
 
 fn whose(peers: &Peers, address: [u8; 4]) -> Option<(&str, &str)> {
     at(peers, address).and_then(|found| Some((found.pod.as_deref()?, found.node.as_deref()?)))
+}
+
+/// Asks again until the API server accepts it.
+async fn soon<T>(request: impl AsyncFn() -> kube::Result<T>) {
+    let begun = Instant::now();
+    while let Err(error) = request().await {
+        assert!(begun.elapsed() < SOON, "{error}");
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,11 +73,7 @@ async fn endpoint_slices_name_the_pod_behind_an_address() {
     let make = |name: &str, endpoints: &[serde_json::Value]| read(slice("default", name, "shop", endpoints));
     let cart = endpoint("10.9.0.1", ("default", "cart"), "node-a", true, false);
     let first: EndpointSlice = make("shop-1", &[cart]);
-    let begun = Instant::now();
-    while let Err(error) = slices.create(&PostParams::default(), &first).await {
-        assert!(begun.elapsed() < SOON, "{error}");
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    }
+    soon(async || slices.create(&PostParams::default(), &first).await).await;
     watching.until(SOON, "the first slice", |p| whose(p, [10, 9, 0, 1]) == Some(("default/cart", "node-a"))).await;
 
     // The address moves to another Pod of another Node.
@@ -94,11 +99,7 @@ async fn endpoint_slices_name_the_pod_behind_an_address() {
     server.restart().await;
     let (admin, gone) = (server.admin().await, DeleteParams::default());
     let slices: Api<EndpointSlice> = Api::namespaced(admin, "default");
-    let begun = Instant::now();
-    while let Err(error) = slices.delete("shop-1", &gone).await {
-        assert!(begun.elapsed() < SOON, "{error}");
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    }
+    soon(async || slices.delete("shop-1", &gone).await).await;
     watching
         .until(SOON, "the end of a slice", |p| at(p, [10, 9, 0, 1]).is_none() && p.endpoints.len() == usize::from(MANY))
         .await;

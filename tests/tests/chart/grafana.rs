@@ -30,7 +30,7 @@ type Json<T> = T extends string ? `${T}` : T extends number | boolean | null | u
 type Part<T> = T extends Array<infer U> ? Part<U>[] : T extends object ? { [K in keyof T]?: Part<T[K]> } : T;
 
 // Grafana's panel type leaves `options`, `custom` and `targets` open: they depend on the panel's kind.
-// The package has no type for Prometheus' part of a query.
+// The package has no type for a query of Prometheus.
 type Target = Json<DataQuery> & { expr: string; datasource: { type: string; uid: string };
   format: 'time_series' | 'table' | 'heatmap'; instant: boolean; range: boolean; legendFormat: string };
 type Of<Kind extends string, O, F> = Omit<Json<Panel>, 'type' | 'options' | 'targets' | 'fieldConfig'> & {

@@ -1,4 +1,4 @@
-//! Types of the Prometheus operator's API (monitoring.coreos.com/v1), as far as the chart uses it.
+//! Types of the Prometheus operator's API (monitoring.coreos.com/v1), the fields that the chart uses.
 
 use crate::{documents::Documents, switches::Combination};
 use k8s_openapi::{

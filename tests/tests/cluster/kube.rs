@@ -74,7 +74,7 @@ impl Cluster {
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
 
-    /// What an agent answers, through the API server's Pod proxy.
+    /// An agent's answer, through the API server's Pod proxy.
     pub(crate) fn agent(&self, path: &str) -> Result<String, String> {
         let name = self.try_kubectl(&[
             "get",
@@ -93,7 +93,7 @@ impl Cluster {
         serde_json::from_str(&self.agent(path)?).map_err(|error| error.to_string())
     }
 
-    /// What helps to understand a failure.
+    /// Output that helps to understand a failure.
     pub(crate) fn describe(&self) -> String {
         let parts = [
             self.try_kubectl(&["get", "pods", "-A", "-o", "wide"]),

@@ -156,7 +156,7 @@ fn neighbours(cluster: &Cluster) {
     assert_eq!(server["status"]["phase"], "Running");
 }
 
-/// What `kubectl get pods` hides shows: a crash loop, a kill for memory, an image that is not there, a short Job.
+/// Causes that `kubectl get pods` hides: a crash loop, a kill for memory, an image that is not there, a short Job.
 fn trouble(cluster: &Cluster) {
     let hint_of = |cause: &str, pod: &str| eventually(cluster, GONE, cause, || hint(cluster, cause, pod));
     let oom = hint_of("pod_oom_killed", "hungry");

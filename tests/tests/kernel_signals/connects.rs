@@ -81,7 +81,7 @@ fn a_closed_port_refuses() {
     refused(&stage, stage.watch());
 }
 
-/// In whole numbers, however handshakes are looked at.
+/// The counts are exact with and without a duty cycle.
 pub(crate) fn refused(stage: &Stage, mut watch: Watch) {
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let to = closed_port(stage, &server);
@@ -105,7 +105,7 @@ fn unanswered_attempts_time_out_whoever_gives_up() {
     timed_out(&stage, stage.watch());
 }
 
-/// In whole numbers, however handshakes are looked at.
+/// The counts are exact with and without a duty cycle.
 pub(crate) fn timed_out(stage: &Stage, mut watch: Watch) {
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let listener = stage.listen(&server);
@@ -135,7 +135,7 @@ fn unreachable_hosts_and_networks_are_told_apart() {
     unreachable(&stage, stage.watch());
 }
 
-/// In whole numbers, however handshakes are looked at.
+/// The counts are exact with and without a duty cycle.
 pub(crate) fn unreachable(stage: &Stage, mut watch: Watch) {
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let to = closed_port(stage, &server);
@@ -165,7 +165,7 @@ fn a_failed_socket_that_tries_again_counts_every_attempt_and_every_syn_once() {
     assert_eq!(failed_and_tried_again(&stage, stage.watch()).connects(Role::Client), 1);
 }
 
-/// What is counted one by one however handshakes are looked at; returns what the client's Pod did.
+/// The counts are exact with and without a duty cycle. Returns the counters of the client's Pod.
 pub(crate) fn failed_and_tried_again(stage: &Stage, mut watch: Watch) -> Tally {
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let listener = stage.listen(&server);
@@ -220,7 +220,7 @@ fn attempts_without_a_local_port_are_told_from_those_that_were_given_up() {
     assert_eq!(without_port(&stage, stage.watch()).connects(Role::Client), 4);
 }
 
-/// In whole numbers, however handshakes are looked at; returns what the client's Pod did.
+/// The counts are exact with and without a duty cycle. Returns the counters of the client's Pod.
 pub(crate) fn without_port(stage: &Stage, mut watch: Watch) -> Tally {
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     // Four ports for connections that name none.

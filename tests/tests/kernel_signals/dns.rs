@@ -97,17 +97,22 @@ impl Style {
     }
 }
 
-/// Makes lookups in a Pod; returns how long each took by the resolver's own watch.
-fn look_up(stage: &Stage, pod: &Pod, style: Style, server: IpAddr, types: usize, times: usize) -> Vec<Duration> {
-    stage.inside(pod, || {
-        (0..times)
-            .map(|_| {
-                let begin = Instant::now();
-                assert!(style.look_up(SocketAddr::new(server, PORT), types, PATIENCE), "{style:?}");
-                begin.elapsed()
-            })
-            .collect()
-    })
+/// How many lookups to make, each of this many types.
+struct Lookup {
+    types: usize,
+    times: usize,
+}
+
+impl Lookup {
+    /// Makes them in a Pod; returns the time of each, as the resolver waited for it.
+    fn run(&self, stage: &Stage, pod: &Pod, style: Style, server: IpAddr) -> Vec<Duration> {
+        let once = || {
+            let begin = Instant::now();
+            assert!(style.look_up(SocketAddr::new(server, PORT), self.types, PATIENCE), "{style:?}");
+            begin.elapsed()
+        };
+        stage.inside(pod, || (0..self.times).map(|_| once()).collect())
+    }
 }
 
 #[track_caller]
@@ -133,8 +138,8 @@ fn every_resolver_style_is_counted_exactly_and_timed_as_it_waited() {
     let _server = Server::start(stage.node("b"), PORT, Some(delay));
     let servers: [IpAddr; 2] = [stage.node("b").ipv4.into(), stage.node("b").ipv6.into()];
     for (style, pod) in pods(&stage) {
-        for (server, types) in servers.into_iter().zip([1, 1]) {
-            let took = look_up(&stage, &pod, style, server, types, 20);
+        for server in servers {
+            let took = Lookup { types: 1, times: 20 }.run(&stage, &pod, style, server);
             let lookups = counted(&mut watch, &pod, server);
             assert_eq!((lookups.answered, lookups.unanswered), (20, 0), "{style:?} {server}");
             assert_eq!(lookups.durations.count(), 20, "{style:?} {server}");
@@ -157,7 +162,7 @@ fn two_types_on_one_socket_are_one_lookup_until_the_last_answer() {
     let server: IpAddr = stage.node("b").ipv4.into();
     let _server = Server::start(stage.node("b"), PORT, Some(Duration::from_millis(15)));
     for (style, pod) in pods(&stage) {
-        look_up(&stage, &pod, style, server, 2, 10);
+        Lookup { types: 2, times: 10 }.run(&stage, &pod, style, server);
         let lookups = counted(&mut watch, &pod, server);
         assert_eq!((lookups.answered, lookups.unanswered), (10, 0), "{style:?}");
     }
@@ -230,7 +235,7 @@ fn what_does_not_fit_is_counted_and_ended_sockets_make_room() -> io::Result<()> 
     watch.read();
     assert_eq!(watch.counter(Counter::DnsFull), 3);
     drop(open);
-    look_up(&stage, &pod, Style::Go, server, 1, 12);
+    Lookup { types: 1, times: 12 }.run(&stage, &pod, Style::Go, server);
     let lookups = counted(&mut watch, &pod, server);
     assert_eq!((lookups.answered, lookups.unanswered), (12, 4));
     assert_eq!(watch.counter(Counter::DnsFull), 3, "room again");

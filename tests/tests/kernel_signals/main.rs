@@ -1,5 +1,5 @@
-//! The kernel side against the running kernel: real sockets in a laboratory, an agent's programs that look at that
-//! laboratory alone, and the kernel's own figures (`TCP_INFO`, `/proc/net/snmp`) as the judge.
+//! The kernel side against the running kernel: real sockets in a laboratory, an agent's programs that observe that
+//! laboratory alone, and the kernel's own counters (`TCP_INFO`, `/proc/net/snmp`) as the truth.
 //!
 //! ```text
 //! stage::Stage  a laboratory; the test's own sockets, each made in a Pod's cgroup and on a Node

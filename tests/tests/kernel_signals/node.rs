@@ -1,6 +1,6 @@
 //! The Node's own signals: what the agent reads is what the kernel's own tools show.
 
-use crate::stage::{on_node, stage, wait_until};
+use crate::stage::{Stage, on_node, stage, wait_until};
 use netwhy_agent::{
     api::{BlameKind, HintState},
     app,
@@ -44,7 +44,7 @@ fn shown_by_tc(node: &Node) -> [u64; 4] {
     ["packets", "drops", "overlimits", "backlog"].map(|key| all[0][key].as_u64().unwrap())
 }
 
-/// Sends so many datagrams of 1400 bytes as fast as it goes.
+/// Sends datagrams of 1400 bytes as fast as possible.
 fn flood(from: &Node, to: Ipv4Addr, port: u16, datagrams: usize) {
     on_node(from, || {
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
@@ -158,7 +158,7 @@ struct Flood {
 }
 
 impl Flood {
-    /// Datagrams of 1400 bytes, so many a second.
+    /// Sends datagrams of 1400 bytes at a rate.
     fn start(from: &Node, to: Ipv4Addr, port: u16, per_second: u32) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (node, stopped) = (from.clone(), stop.clone());
@@ -184,15 +184,27 @@ impl Drop for Flood {
     }
 }
 
+/// Makes the packets of a Pod with a network of its own pass through a Node, as in a cluster. A socket of the Node
+/// itself loses nothing to a full queue: the kernel tells it, and it waits.
+fn route_through(node: &Node, pod: &Node, to: Ipv4Addr) {
+    let forward = "net.ipv4.ip_forward=1 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0";
+    node.run(&[["sysctl", "-q", "-w"].as_slice(), &forward.split(' ').collect::<Vec<_>>()].concat()).unwrap();
+    pod.run(&["ip", "route", "add", &format!("{to}/32"), "via", &node.ipv4.to_string()]).unwrap();
+}
+
+/// An agent over the laboratory, with the network of this process.
+fn command_line(stage: &Stage, process: u32) -> cli::Cli {
+    let process = process.to_string();
+    let args = ["netwhy-agent", "--kube=off", "--net-process", &process, "--cgroup-root"].map(OsString::from);
+    let args: Vec<OsString> = args.into_iter().chain([OsString::from(stage.lab.cgroups().root())]).collect();
+    cli::parse(&args, |_| None).unwrap()
+}
+
 #[test]
 fn an_overflowing_queue_is_blamed_for_what_pods_behind_it_lose() {
     let stage = stage!("a", "b", "p");
     let (a, b, p) = (stage.node("a"), stage.node("b"), stage.node("p"));
-    // The Pod has a network of its own, and its packets pass through the Node, as they do in a cluster. (What a socket of
-    // the Node itself can't put into the queue is no loss to it: the kernel tells it, and it waits.)
-    let forward = "net.ipv4.ip_forward=1 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0";
-    a.run(&[["sysctl", "-q", "-w"].as_slice(), &forward.split(' ').collect::<Vec<_>>()].concat()).unwrap();
-    p.run(&["ip", "route", "add", &format!("{}/32", b.ipv4), "via", &a.ipv4.to_string()]).unwrap();
+    route_through(a, p, b.ipv4);
     let sink = on_node(b, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap());
     let (client, server) = (stage.pod("p", "client"), stage.pod("b", "server"));
     let init = stage.lab.start(&stage.pod("a", "init"), &["server"]).unwrap();
@@ -200,8 +212,8 @@ fn an_overflowing_queue_is_blamed_for_what_pods_behind_it_lose() {
     let serving = stage.lab.start(&server, &["server"]).unwrap();
     let port = serving.wait_ready(Duration::from_secs(10)).unwrap().port.unwrap();
     let to = format!("{}:{port}", b.ipv4);
-    // Requests at leisure: no sender that could fill a queue by itself. They are as long as what fills it: the queue
-    // counts bytes, and what is shorter would find room in it.
+    // Too few requests to fill a queue. They are as long as the datagrams that fill it: the queue counts bytes, and
+    // shorter packets would find room in it.
     let size = ["--rate", "400", "--request-bytes", "1400"];
     let client_args = ["client", "--connections", "8", "--timeout-ms", "20000", "--to", &to];
     let calling = stage.lab.start(&client, &[client_args.as_slice(), &size].concat()).unwrap();
@@ -211,10 +223,7 @@ fn an_overflowing_queue_is_blamed_for_what_pods_behind_it_lose() {
     ])
     .unwrap();
 
-    let process = init.pid().to_string();
-    let root = stage.lab.cgroups().root();
-    let args = ["netwhy-agent", "--kube=off", "--net-process", &process, "--cgroup-root"].map(OsString::from);
-    let cli = cli::parse(&args.into_iter().chain([OsString::from(root)]).collect::<Vec<_>>(), |_| None).unwrap();
+    let cli = command_line(&stage, init.pid());
     let config = Config::default();
     let (mut source, peers) = app::open(&cli, &config).map_err(|failure| failure.error).unwrap();
     let mut pipeline = Pipeline::new("a", &config);

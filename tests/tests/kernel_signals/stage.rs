@@ -1,4 +1,4 @@
-//! A laboratory with the test's own sockets in it, and an agent that looks at it.
+//! A laboratory with the test's own sockets in it, and an agent that observes it.
 
 use netwhy_abi::{Counter, EdgeKey, PeerClass, memory::Limits};
 use netwhy_agent::{
@@ -31,7 +31,7 @@ pub(crate) fn name_of<F>(_: F) -> &'static str {
     name.split_once("::").map_or(name, |(_crate, name)| name)
 }
 
-/// Ends a test on kernels before this one, which lack what it is about.
+/// Ends a test on kernels before this one, which lack the feature under test.
 macro_rules! since {
     ($major:literal, $minor:literal) => {
         if netwhy_agent::kernel::release().0 < ($major, $minor) {
@@ -146,7 +146,7 @@ impl Stage {
         on_node(self.node(&pod.node), act)
     }
 
-    /// Leaves the Pods' cgroups: what the process does from now on is not looked at.
+    /// Leaves the Pods' cgroups: the agent ignores the process from now on.
     pub(crate) fn leave(&self) {
         enter(&self.home.0).unwrap();
     }
@@ -199,13 +199,13 @@ pub(crate) fn id(pod: &Pod) -> u64 {
     id_of(&pod.cgroup)
 }
 
-/// Looks again until it is so.
+/// Waits until a condition holds.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < end, "waited {PATIENCE:?} in vain: {what}");
-        // Nothing announces what is waited for.
+        // No event announces the condition.
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -245,11 +245,11 @@ impl Default for Options {
 
 type Facts = fn(Duration, &[u64]) -> Vec<CgroupFacts>;
 
-/// An agent's kernel side, and the sums of what it has seen.
+/// An agent's kernel side, and the sums of its snapshots.
 pub(crate) struct Watch {
     pub(crate) source: KernelSource<Facts>,
     pub(crate) ledger: Ledger,
-    /// Everything since the start: a window that nothing leaves.
+    /// Everything since the start: a window without end.
     window: Window,
     pub(crate) last: Snapshot,
 }
@@ -285,8 +285,7 @@ impl Watch {
         self.window.sums()
     }
 
-    /// Programs that the kernel left out at times because they were running on that CPU already: what explains a count that
-    /// is short.
+    /// Programs that the kernel skipped because they were running on that CPU already: they explain a low count.
     pub(crate) fn missed(&self) -> Vec<(String, u64)> {
         let runs = self.source.program_runs().into_iter();
         runs.filter_map(|run| Some((run.name, run.missed.filter(|n| *n > 0)?))).collect()

@@ -1,5 +1,5 @@
-//! Figures that the kernel keeps in 32 bits. To wrap one takes 2³² segments; here the programs' memory of a socket is set to
-//! just below that instead, as if it had been read there last.
+//! Counters that the kernel keeps in 32 bits. A wrap takes 2³² segments: the tests set the programs' memory of a socket
+//! to just below that, as if it had been read there last.
 
 use crate::{
     bpf_objects::Objects,
@@ -26,7 +26,7 @@ struct Element {
     flags: u64,
 }
 
-/// What the programs remember of a socket: cells of 64 bits.
+/// The programs' memory of a socket: cells of 64 bits.
 struct Memory {
     map: aya::maps::MapInfo,
     cells: Vec<u64>,

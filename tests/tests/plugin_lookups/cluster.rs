@@ -80,6 +80,18 @@ fn agents(lab: &Lab, plane: &ControlPlane) -> Vec<Program> {
     agents
 }
 
+/// Namespaces, Nodes, and the users' rights.
+fn prepare(plane: &ControlPlane) {
+    for namespace in ["shop", "netwhy"] {
+        plane.create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
+    }
+    for name in ["a", "b", "d"] {
+        plane.create(&json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}));
+    }
+    allow(plane, "oncall", &rights());
+    allow(plane, "reader", &json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]));
+}
+
 #[test]
 fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
     if skips("plugin on a real API server") {
@@ -92,14 +104,7 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
     let lab = Lab::new(Path::new(TRAFFIC), &["a", "b", "c"]).unwrap();
     let nodes: Vec<Node> = ["a", "b", "c"].iter().map(|name| lab.node(name).unwrap().clone()).collect();
     let plane = ControlPlane::start(&lab, &nodes[2], &assets);
-    for namespace in ["shop", "netwhy"] {
-        plane.create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
-    }
-    for name in ["a", "b", "d"] {
-        plane.create(&json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}));
-    }
-    allow(&plane, "oncall", &rights());
-    allow(&plane, "reader", &json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]));
+    prepare(&plane);
 
     // Pods: the API's object and the laboratory's cgroup, joined by the UID as on a real Node.
     let labels = json!({"app": "shop"});
@@ -117,7 +122,26 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
     let asks = lab.start(&client, &args).unwrap();
     asks.wait_for(crate::tools::PATIENCE, |report| report.total.requests > 10).unwrap();
 
-    // Healthy, with only the documented rights.
+    healthy(&plane);
+    errors(&plane);
+    let slices = Slices::of(&assets);
+    services::older(&plane, slices);
+    let behind = !slices.skips("topology of a Service on a real API server");
+    if behind {
+        services::behind(&plane, slices, [&addresses[0], &addresses[1]]);
+    }
+
+    answers.stop();
+    server_gone(&plane);
+    if behind {
+        services::with_trouble(&plane);
+    }
+    crash_loop(&plane);
+    partial(&plane, running_agents);
+}
+
+/// Only the documented rights are needed, and measured traffic has no cause.
+fn healthy(plane: &ControlPlane) {
     let case = eventually("measured Pod", || {
         let said = plane.ask(ONCALL, &["why", "pod/cart", "-o", "json"]);
         if said.code != 0 {
@@ -133,16 +157,10 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
     assert_eq!((case["nodes"][0].as_str(), case["pods"][0]["name"].as_str()), (Some("a"), Some("cart")));
     let status = "Running, 1 of 1 containers ready, 0 restarts";
     assert_eq!(case["pods"][0]["status"], status, "{case}");
-    errors(&plane);
-    let slices = Slices::of(&assets);
-    services::older(&plane, slices);
-    let behind = !slices.skips("topology of a Service on a real API server");
-    if behind {
-        services::behind(&plane, slices, [&addresses[0], &addresses[1]]);
-    }
+}
 
-    // Broken: the server is gone, and its host refuses.
-    answers.stop();
+/// The server is gone, and its host refuses connections.
+fn server_gone(plane: &ControlPlane) {
     let case = eventually("verdict", || {
         let case = plane.ask(ONCALL, &["why", "cart", "-o", "json"]).well().json();
         if case["verdict"]["state"] == "cause_found" { Ok(case) } else { Err(case["verdict"].to_string()) }
@@ -158,12 +176,6 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
     assert!(hints["items"].as_array().unwrap().iter().any(|h| h["subject"]["name"] == "cart"), "{hints}");
     let node = plane.ask(ONCALL, &["why", "node/a", "-o", "json"]).well().json();
     assert_eq!(node["verdict"]["cause"], "peer_refusing", "{}", node["verdict"]);
-
-    if behind {
-        services::with_trouble(&plane);
-    }
-    sick(&plane);
-    partial(&plane, running_agents);
 }
 
 /// Wrong targets, and users without rights.
@@ -188,8 +200,8 @@ fn errors(plane: &ControlPlane) {
     assert_eq!(group["pods"].as_array().unwrap().len(), 2, "{group}");
 }
 
-/// Status causes, also of a Pod without a Node.
-fn sick(plane: &ControlPlane) {
+/// The cause comes from the Pod's status.
+fn crash_loop(plane: &ControlPlane) {
     pod(plane, "shop", "looping", "a", &json!({}));
     let mut status = running("10.77.255.251");
     status["containerStatuses"][0]["state"] = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}});

@@ -8,7 +8,6 @@ use netwhy_tests::{
 use serde_json::{Value, json};
 use std::{
     ffi::OsString,
-    fs,
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -31,78 +30,70 @@ pub(crate) struct ControlPlane {
     netns: String,
 }
 
+fn text(path: PathBuf) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+/// Writes a key for service account tokens, and the users' own tokens.
+fn secrets(scratch: &Scratch) -> (String, String) {
+    let key = text(scratch.file("sa.key"));
+    let made = Command::new("openssl").args(["genrsa", "-out", &key, "2048"]).stderr(Stdio::null()).status();
+    assert!(made.unwrap().success(), "openssl makes a key");
+    let tokens =
+        [(ADMIN, "admin", "system:masters"), (ONCALL, "oncall", ""), (READER, "reader", ""), (NOBODY, "nobody", "")];
+    let tokens: String =
+        tokens.iter().map(|(token, name, group)| format!("{token},{name},{name},\"{group}\"\n")).collect();
+    (key, text(scratch.write("tokens.csv", &tokens)))
+}
+
+/// Arguments of etcd at this address.
+fn etcd(scratch: &Scratch, address: &str) -> Vec<String> {
+    let (clients, peers) = (format!("http://{address}:2379"), format!("http://{address}:2380"));
+    vec![
+        format!("--data-dir={}", text(scratch.file("etcd"))),
+        format!("--listen-client-urls={clients}"),
+        format!("--advertise-client-urls={clients}"),
+        format!("--listen-peer-urls={peers}"),
+        format!("--initial-advertise-peer-urls={peers}"),
+        format!("--initial-cluster=default={peers}"),
+        "--unsafe-no-fsync".to_owned(),
+    ]
+}
+
+/// Arguments of the API server over this etcd.
+fn api_server(scratch: &Scratch, address: &str, assets: &Path) -> Vec<String> {
+    let (key, tokens) = secrets(scratch);
+    let mut all = vec![
+        format!("--etcd-servers=http://{address}:2379"),
+        format!("--bind-address={address}"),
+        format!("--advertise-address={address}"),
+        "--secure-port=6443".to_owned(),
+        format!("--cert-dir={}", text(scratch.file("certs"))),
+        format!("--token-auth-file={tokens}"),
+        "--authorization-mode=RBAC".to_owned(),
+        "--disable-admission-plugins=ServiceAccount".to_owned(),
+        "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
+        "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+        format!("--service-account-signing-key-file={key}"),
+        format!("--service-account-key-file={key}"),
+    ];
+    all.extend(Slices::of(assets).arguments().iter().map(|argument| (*argument).to_owned()));
+    all
+}
+
 impl ControlPlane {
     pub(crate) fn start(lab: &Lab, node: &Node, assets: &Path) -> Self {
         let scratch = Scratch::new("control-plane");
-        let text = |path: PathBuf| path.to_str().unwrap().to_owned();
-        let key = text(scratch.file("sa.key"));
-        let made = Command::new("openssl").args(["genrsa", "-out", &key, "2048"]).stderr(Stdio::null()).status();
-        assert!(made.unwrap().success(), "openssl makes a key");
-        let tokens = [
-            (ADMIN, "admin", "system:masters"),
-            (ONCALL, "oncall", ""),
-            (READER, "reader", ""),
-            (NOBODY, "nobody", ""),
-        ];
-        let tokens: String =
-            tokens.iter().map(|(token, name, group)| format!("{token},{name},{name},\"{group}\"\n")).collect();
-        let tokens = text(scratch.write("tokens.csv", &tokens));
         let address = node.ipv4.to_string();
-        let (etcd, peer) = (format!("http://{address}:2379"), format!("http://{address}:2380"));
-        let run = |program: &str, args: &[&str]| {
-            let log = fs::File::create(scratch.file(&format!("{program}.log"))).unwrap();
-            drop(log);
+        let run = |program: &str, args: Vec<String>| {
             // Through a shell for the log only.
             let line = format!("exec \"$0\" \"$@\" >{} 2>&1", text(scratch.file(&format!("{program}.log"))));
             let mut all: Vec<OsString> = vec!["sh".into(), "-c".into(), line.into(), assets.join(program).into()];
-            all.extend(args.iter().map(OsString::from));
+            all.extend(args.into_iter().map(OsString::from));
             lab.start_command(Some(&node.netns), None, &all).unwrap()
         };
-        let data = text(scratch.file("etcd"));
-        let etcd_args = [
-            "--data-dir",
-            &data,
-            "--listen-client-urls",
-            &etcd,
-            "--advertise-client-urls",
-            &etcd,
-            "--listen-peer-urls",
-            &peer,
-            "--initial-advertise-peer-urls",
-            &peer,
-            "--initial-cluster",
-            &format!("default={peer}"),
-            "--unsafe-no-fsync",
-        ];
-        let certs = text(scratch.file("certs"));
-        let server_args = [
-            "--etcd-servers",
-            &etcd,
-            "--bind-address",
-            &address,
-            "--advertise-address",
-            &address,
-            "--secure-port",
-            "6443",
-            "--cert-dir",
-            &certs,
-            "--token-auth-file",
-            &tokens,
-            "--authorization-mode",
-            "RBAC",
-            "--disable-admission-plugins",
-            "ServiceAccount",
-            "--service-cluster-ip-range",
-            "10.96.0.0/16",
-            "--service-account-issuer",
-            "https://kubernetes.default.svc",
-            "--service-account-signing-key-file",
-            &key,
-            "--service-account-key-file",
-            &key,
-        ];
-        let server_args = [server_args.as_slice(), Slices::of(assets).arguments()].concat();
-        let programs = vec![run("etcd", &etcd_args), run("kube-apiserver", &server_args)];
+        let server = api_server(&scratch, &address, assets);
+        let programs = vec![run("etcd", etcd(&scratch, &address)), run("kube-apiserver", server)];
         let url = format!("https://{address}:6443");
         let this = Self { _programs: programs, scratch, url, netns: node.netns.clone() };
         eventually("API server", || this.kubectl(ADMIN, &["get", "--raw", "/readyz"], "").map(drop));

@@ -33,13 +33,8 @@ impl Watched {
     }
 }
 
-#[test]
-fn a_real_agent_is_asked_directly_while_a_server_is_down() {
-    if skips("plugin on a real agent") {
-        return;
-    }
-    let mut watched = Watched::open();
-    // Healthy: measured traffic, no cause.
+/// Measured traffic, and no cause.
+fn healthy(watched: &Watched) {
     let well = eventually("measured window", || {
         let case = watched.ask(&["why", "pod/web-a", "-o", "json"]).well().json();
         if case["verdict"]["state"] == "nothing_found" { Ok(case) } else { Err(case["verdict"].to_string()) }
@@ -48,17 +43,10 @@ fn a_real_agent_is_asked_directly_while_a_server_is_down() {
     let known: Vec<String> = ["well", "odd"].into_iter().flat_map(&facts).collect();
     assert!(known.iter().any(|what| what == "\"loss\"") && known.iter().any(|what| what == "\"RTT\""), "{well}");
     assert!(well["verdict"]["confidence"].is_null());
+}
 
-    let fault: Fault = "refused".parse().unwrap();
-    let injected = fault.inject(&mut watched.shop).unwrap();
-    let case = eventually("verdict", || {
-        let case = watched.ask(&["why", "cart-a", "-o", "json"]).well().json();
-        if case["verdict"]["state"] == "cause_found" { Ok(case) } else { Err(case["verdict"].to_string()) }
-    });
-    assert_eq!(case["verdict"]["cause"], "peer_refusing", "{case}");
-    assert!(case["evidence"].as_array().is_some_and(|all| !all.is_empty()), "{case}");
-
-    // The screen: the verdict before everything else, and a query to copy.
+/// The screen has the verdict before everything else, and a query to copy.
+fn verdict_comes_first(watched: &Watched) {
     let screen = watched.ask(&["why", "cart-a"]).well().out;
     println!("{screen}");
     let at = |word: &str| screen.find(word).unwrap_or_else(|| panic!("{word:?} is in:\n{screen}"));
@@ -66,8 +54,9 @@ fn a_real_agent_is_asked_directly_while_a_server_is_down() {
     assert!(at("EVIDENCE") < at("NEXT STEP") && at("NEXT STEP") < at("PROMQL"), "{screen}");
     assert!(screen.contains("netwhy_tcp_connect_failures_total{") && !screen.contains('\x1b'), "{screen}");
     assert!(screen.lines().count() <= 50, "one screen:\n{screen}");
+}
 
-    // Every command in every format.
+fn every_command_has_every_format(watched: &Watched) {
     for command in [&["why", "cart-a"][..], &["why", "node/a"], &["hints"], &["nodes"], &["matrix"], &["diagnose"]] {
         for format in ["table", "wide", "json", "yaml", "mermaid"] {
             let args: Vec<&str> = command.iter().copied().chain(["-o", format]).collect();
@@ -85,13 +74,35 @@ fn a_real_agent_is_asked_directly_while_a_server_is_down() {
     assert!(causes.contains(&"peer_refusing"), "{hints}");
     let node = watched.ask(&["why", "node/a", "-o", "json"]).json();
     assert_eq!(node["kind"], "Node");
+}
 
-    // Wrong targets and flags.
+fn wrong_targets(watched: &Watched) {
     watched.ask(&["why", "pod/cart"]).failed(&["the agent on a knows no Pod/cart", "did you mean cart-a?"]);
     watched.ask(&["why", "node/z"]).failed(&["Node \"a\", not \"z\""]);
     watched.ask(&["why", "svc/x"]).failed(&["does not know Services"]);
     watched.ask(&["topology", "svc/x"]).failed(&["omit --agent"]);
     watched.ask(&["top"]).failed(&["needs a terminal"]);
+}
+
+#[test]
+fn a_real_agent_is_asked_directly_while_a_server_is_down() {
+    if skips("plugin on a real agent") {
+        return;
+    }
+    let mut watched = Watched::open();
+    healthy(&watched);
+
+    let fault: Fault = "refused".parse().unwrap();
+    let injected = fault.inject(&mut watched.shop).unwrap();
+    let case = eventually("verdict", || {
+        let case = watched.ask(&["why", "cart-a", "-o", "json"]).well().json();
+        if case["verdict"]["state"] == "cause_found" { Ok(case) } else { Err(case["verdict"].to_string()) }
+    });
+    assert_eq!(case["verdict"]["cause"], "peer_refusing", "{case}");
+    assert!(case["evidence"].as_array().is_some_and(|all| !all.is_empty()), "{case}");
+    verdict_comes_first(&watched);
+    every_command_has_every_format(&watched);
+    wrong_targets(&watched);
 
     // Resolved: hidden by default, shown with --since.
     injected.heal(&mut watched.shop).unwrap();

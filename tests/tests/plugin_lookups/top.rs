@@ -63,6 +63,47 @@ fn pods(screen: &str) -> Vec<String> {
     rows.filter_map(|line| Some(line.split_whitespace().next()?.rsplit('/').next()?.to_owned())).collect()
 }
 
+/// Sorted by name, either way.
+fn sorts(terminal: &Terminal) {
+    terminal.keys(&["<", "<"]);
+    let screen = terminal.wait("order by name", |screen| screen.contains("POD▼"));
+    let names = pods(&screen);
+    terminal.keys(&["r"]);
+    let screen = terminal.wait("reversed order", |screen| screen.contains("POD▲"));
+    assert_eq!(pods(&screen), names.into_iter().rev().collect::<Vec<_>>(), "{screen}");
+    terminal.keys(&["r"]);
+}
+
+/// A filter, kept with Enter; then the details of a filtered Pod, and back to all of them.
+fn filters_and_drills_down(terminal: &Terminal, all: usize) {
+    terminal.keys(&["/", "c", "a", "r", "t"]);
+    let screen = terminal.wait("filter being typed", |screen| screen.contains("/cart▏"));
+    assert_eq!(pods(&screen), ["cart-a"], "{screen}");
+    terminal.keys(&["Enter"]);
+    terminal.wait("filter kept", |screen| screen.contains("filter: cart"));
+    terminal.keys(&["Enter"]);
+    let detail = terminal.wait("detail", |screen| screen.contains("cart-a on a"));
+    println!("{detail}");
+    assert!(detail.contains("normal") && detail.contains("loss"), "{detail}");
+    terminal.keys(&["Escape"]);
+    terminal.wait("list again", |screen| pods(screen) == ["cart-a"]);
+    terminal.keys(&["Escape"]);
+    terminal.wait("no filter", |screen| pods(screen).len() == all);
+}
+
+/// Smaller, then larger.
+fn resizes(terminal: &Terminal) {
+    for (columns, lines) in [("50", "10"), ("160", "40")] {
+        terminal.tmux(&["resize-window", "-x", columns, "-y", lines]);
+        terminal.wait("resized list", |screen| {
+            let last = screen.trim_end().lines().last().unwrap_or_default();
+            screen.contains("netwhy · 1 agent")
+                && last.contains("↑↓ select")
+                && screen.lines().count().to_string() == lines
+        });
+    }
+}
+
 #[test]
 fn top_sorts_filters_drills_down_resizes_and_leaves_the_terminal_as_it_was() {
     if skips("top") {
@@ -86,40 +127,9 @@ fn top_sorts_filters_drills_down_resizes_and_leaves_the_terminal_as_it_was() {
     let all = pods(&screen).len();
     assert!(all >= 7, "{all} Pods:\n{screen}");
 
-    // Sorted by name, either way.
-    terminal.keys(&["<", "<"]);
-    let screen = terminal.wait("order by name", |screen| screen.contains("POD▼"));
-    let names = pods(&screen);
-    terminal.keys(&["r"]);
-    let screen = terminal.wait("reversed order", |screen| screen.contains("POD▲"));
-    assert_eq!(pods(&screen), names.into_iter().rev().collect::<Vec<_>>(), "{screen}");
-    terminal.keys(&["r"]);
-
-    // A filter, kept with Enter; then the details of a filtered Pod, and back.
-    terminal.keys(&["/", "c", "a", "r", "t"]);
-    let screen = terminal.wait("filter being typed", |screen| screen.contains("/cart▏"));
-    assert_eq!(pods(&screen), ["cart-a"], "{screen}");
-    terminal.keys(&["Enter"]);
-    terminal.wait("filter kept", |screen| screen.contains("filter: cart"));
-    terminal.keys(&["Enter"]);
-    let detail = terminal.wait("detail", |screen| screen.contains("cart-a on a"));
-    println!("{detail}");
-    assert!(detail.contains("normal") && detail.contains("loss"), "{detail}");
-    terminal.keys(&["Escape"]);
-    terminal.wait("list again", |screen| pods(screen) == ["cart-a"]);
-    terminal.keys(&["Escape"]);
-    terminal.wait("no filter", |screen| pods(screen).len() == all);
-
-    // Another size, smaller and larger.
-    for (columns, lines) in [("50", "10"), ("160", "40")] {
-        terminal.tmux(&["resize-window", "-x", columns, "-y", lines]);
-        terminal.wait("resized list", |screen| {
-            let last = screen.trim_end().lines().last().unwrap_or_default();
-            screen.contains("netwhy · 1 agent")
-                && last.contains("↑↓ select")
-                && screen.lines().count().to_string() == lines
-        });
-    }
+    sorts(&terminal);
+    filters_and_drills_down(&terminal, all);
+    resizes(&terminal);
     // It stays live.
     let seen = |screen: &str| screen.lines().next().unwrap_or_default().contains(" 0s ago");
     terminal.wait("new look", seen);

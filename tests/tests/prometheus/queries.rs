@@ -8,7 +8,7 @@ use netwhy_tests::lab::{Fault, Injected};
 use serde_json::Value;
 use std::{fs, path::Path, time::Duration};
 
-/// Queries that return nothing here: a part of the expression, and the reason.
+/// Queries that return nothing here: a piece of the expression, and the reason.
 const SILENT: &[(&str, &str)] = &[
     ("netwhy_edge_", "only the API server knows which Node an address belongs to; there is none here"),
     ("node:netwhy_blame_", "made of netwhy_edge_*"),
@@ -118,7 +118,7 @@ fn every_query_of_every_dashboard_and_rule_returns_series() {
     let mut asked = 0;
     let mut ask = |place: &str, expression: &str, world: &World| {
         asked += 1;
-        let excuse = SILENT.iter().position(|(part, _)| expression.contains(part));
+        let excuse = SILENT.iter().position(|(piece, _)| expression.contains(piece));
         let mut answer = world.prometheus.query(expression);
         if excuse.is_none() {
             // The last fault may not have been scraped yet.
@@ -149,8 +149,8 @@ fn every_query_of_every_dashboard_and_rule_returns_series() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(asked > 100, "{asked}");
-    for ((part, why), used) in SILENT.iter().zip(used) {
-        assert!(used > 0, "every query with {part} returned series, although {why}");
+    for ((piece, why), used) in SILENT.iter().zip(used) {
+        assert!(used > 0, "every query with {piece} returned series, although {why}");
     }
     alerts(&world);
     println!("{asked} queries");

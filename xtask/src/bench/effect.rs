@@ -47,7 +47,7 @@ pub(super) fn settle(instrument: &mut Instrument) -> Result<()> {
     Ok(())
 }
 
-/// What takes turns with nothing.
+/// Turned on and off by turns, to measure its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
     /// The whole agent.
@@ -76,8 +76,7 @@ pub(super) fn throughput(instrument: &mut Instrument, load: &Load, what: What, p
         instrument.ask(on)?;
         wait(SETTLE)?;
         let start = Start::now(load)?;
-        // One tick per second with the agent on, as when it runs by itself; at the beginning, because programs may come and
-        // go with it.
+        // One tick per second with the agent on, as in production. It comes first, because it may attach programs.
         since_tick += pace.window;
         if what == What::Agent && since_tick >= TICK {
             since_tick -= TICK;
@@ -112,8 +111,8 @@ impl Start {
         Ok(Self { at: Instant::now(), count: load.count()?, cpu: CpuTime::now()? })
     }
 
-    /// Units per second since then, of the time that this machine had: a virtual one's host takes some away, now more and
-    /// now less, which has nothing to do with the agent.
+    /// Units per second of CPU time that this machine had since then. The host of a virtual machine takes some away,
+    /// now more and now less, independent of the agent.
     fn rate(&self, load: &Load) -> Result<f64> {
         let (count, now) = (load.count()? - self.count, CpuTime::now()?);
         let share = (now.stolen - self.cpu.stolen) as f64 / (now.all - self.cpu.all).max(1) as f64;
@@ -134,7 +133,7 @@ impl CpuTime {
         Self::of(&text).context("/proc/stat has no line of all CPUs")
     }
 
-    /// From `cpu  user nice system idle iowait irq softirq steal guest guest_nice`; the last two are part of the first.
+    /// From `cpu  user nice system idle iowait irq softirq steal guest guest_nice`; the first two contain the last.
     fn of(text: &str) -> Option<Self> {
         let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
         let ticks: Vec<u64> = line.split_whitespace().take(8).map_while(|n| n.parse().ok()).collect();
@@ -152,7 +151,7 @@ pub(super) struct Cost {
     pub(super) programs: Value,
 }
 
-/// Measures kernel programs with the kernel's own statistics, slice by slice, and takes off what an empty program costs.
+/// Measures kernel programs with the kernel's own statistics, slice by slice, and subtracts an empty program's cost.
 pub(super) fn kernel_time(instrument: &mut Instrument, load: &Load, kind: Kind, pace: Pace) -> Result<Cost> {
     instrument.ask("stats on")?;
     let (mut per_unit, mut empties) = (Vec::new(), Vec::new());

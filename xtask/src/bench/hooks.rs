@@ -13,7 +13,7 @@ use netwhy_tests::lab::Lab;
 use serde_json::{Value, json};
 use std::{fs, time::Duration};
 
-/// The scheduler is looked at all the time, not under pressure only.
+/// The scheduler probe is attached all the time, not only under pressure.
 const CONFIG: &str = "signals: {dns: \"on\", run_queue: \"on\"}\n";
 
 pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>, out: &mut Value) -> Result<()> {

@@ -1,7 +1,7 @@
 //! `kubectl netwhy` against thousands of agents.
 //!
-//! The agents are synthetic (views made up, HTTP server and JSON the real ones), in one process with a stand-in for the API
-//! server that passes requests on over TCP: without TLS, and on the same CPUs as the plugin that is measured.
+//! The agents are synthetic (views made up, HTTP server and JSON the real ones), in one process with a stand-in for the
+//! API server that passes requests on over TCP: without TLS, and on the same CPUs as the plugin that is measured.
 
 use super::{Context, statistics::Spread, table::Row};
 use anyhow::{Context as _, Result, bail, ensure};

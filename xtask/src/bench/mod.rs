@@ -1,5 +1,4 @@
-//! `cargo xtask bench`: what netwhy costs and how right it is, on this machine, against the same machine without it in the
-//! same run.
+//! `cargo xtask bench`: netwhy's cost and accuracy on this machine, against the same machine without it in one run.
 
 mod accuracy;
 mod effect;
@@ -54,7 +53,7 @@ pub(crate) struct Args {
     /// Pairs of windows, with the agent and without, that an effect on throughput is taken from (default: 25, quick: 5)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=1000))]
     pairs: Option<u16>,
-    /// What the agent is configured with in the part `load`, to learn what a signal costs (default: nothing)
+    /// Agent configuration for `load`, to measure the cost of a signal (default: none)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -171,7 +170,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         measured?;
         return Ok(());
     }
-    // Also when a part of it failed: what was measured until then took minutes.
+    // Also after a failure: the results until then took minutes.
     result["complete"] = json!(measured.is_ok());
     machine["load_average_after"] = load_average();
     result["seconds"] = json!(began.elapsed().as_secs_f64());

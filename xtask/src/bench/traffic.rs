@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// Measurements inside one running load each: throughput, and time in kernel programs.
 pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>, out: &mut Value) -> Result<()> {
-    // The whole machine, as a DaemonSet has it: in a subtree each look at a socket would be at its cgroup's ancestors too.
+    // The whole machine, as in a DaemonSet: in a subtree the programs would also look up each cgroup's ancestors.
     let all = lab.cgroups().root().parent().context("the laboratory's cgroup has no parent")?;
     let mut instrument = Instrument::start_with(&context.bin, all, plan.config.as_deref())?;
     // The first ticks read more than later ones.
@@ -66,7 +66,7 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
     Ok(())
 }
 
-/// What of the effect on churn is the kernel's own: calling programs that do nothing where connections are counted.
+/// The kernel's share of the effect on churn: it calls empty programs at the hooks that count connections.
 fn calls(instrument: &mut Instrument, load: &Load, plan: &Plan, out: &mut Value) -> Result<Row> {
     instrument.ask("detach")?;
     sh::say(&format!("{}: the same with programs that do nothing", Kind::Churn.text()));
@@ -84,8 +84,7 @@ fn calls(instrument: &mut Instrument, load: &Load, plan: &Plan, out: &mut Value)
     })
 }
 
-/// What a window costs that is no run of a program: patching the kernel's code twice. `None`: the agent does not look at
-/// received segments.
+/// Cost of a duty period beside the program's runs: the kernel patches its code twice. `None`: the RTT probe is off.
 fn switching(instrument: &mut Instrument, out: &mut Value) -> Result<Option<Row>> {
     if instrument.ask("rtt")?.is_null() {
         return Ok(None);

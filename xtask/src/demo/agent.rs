@@ -77,7 +77,7 @@ impl Agent {
             command.args(["--net-process", &process.to_string()]);
         }
         command.stdin(Stdio::null()).stdout(out.try_clone().context("share the log")?).stderr(out).process_group(0);
-        // Our own settings, not those of whoever runs us.
+        // Settings of the demo, not of the user's environment.
         for name in ["NETWHY_KUBE", "NETWHY_CONFIG", "NETWHY_LISTEN", "NETWHY_CGROUP_ROOT", "NODE_NAME", "KUBECONFIG"] {
             command.env_remove(name);
         }

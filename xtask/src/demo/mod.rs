@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: shows on this machine how the agent finds a fault.
 //!
-//! It builds the agent and opens a small shop on three Nodes, which are network namespaces. The agent observes it. Then the
-//! demo injects one fault and waits for the hint that names it.
+//! It builds the agent and opens a small shop on three Nodes, which are network namespaces. The agent observes it. Then
+//! the demo injects one fault and waits for the hint that names it.
 
 pub(crate) mod agent;
 pub(crate) mod http;
@@ -48,8 +48,8 @@ pub(crate) struct Args {
     /// Watch the healthy shop this long before breaking something
     #[arg(long, default_value_t = 12, value_name = "N")]
     seconds: u64,
-    /// Fault to inject: loss, delay, cpu-throttle, slow-reader, accept-queue-full, peer-unreachable, refused, slow-app, dns
-    /// or none; with a magnitude if wanted, such as `loss=0.5`, `delay=50`, `cpu-throttle=3`, `loss=2:per-packet`
+    /// Fault to inject: loss, delay, cpu-throttle, slow-reader, accept-queue-full, peer-unreachable, refused, slow-app,
+    /// dns or none; with a magnitude if wanted, such as `loss=0.5`, `delay=50`, `cpu-throttle=3`, `loss=2:per-packet`
     #[arg(long, default_value = "loss", value_name = "NAME")]
     fault: Fault,
     /// Wait this long for the hint
@@ -147,6 +147,15 @@ struct Demo {
     logs: PathBuf,
 }
 
+/// A fault from its injection to its hint.
+struct Played<'a> {
+    injected: &'a Injected,
+    expectation: &'a Expectation,
+    /// Hints that fired before it.
+    before: Vec<Value>,
+    found: Found,
+}
+
 impl Demo {
     fn play(&mut self, args: &Args) -> Result<Outcome> {
         let expectation = args.fault.expectation(&self.shop)?;
@@ -168,7 +177,8 @@ impl Demo {
             return Ok(Outcome::Interrupted);
         };
         self.screen.leave();
-        let outcome = self.tell(args, &injected, &expectation, &before, &found)?;
+        let outcome =
+            self.print_outcome(args, &Played { injected: &injected, expectation: &expectation, before, found })?;
         if args.keep {
             self.keep()?;
         }
@@ -231,14 +241,8 @@ impl Demo {
     }
 
     /// Prints the outcome.
-    fn tell(
-        &self,
-        args: &Args,
-        injected: &Injected,
-        expectation: &Expectation,
-        before: &[Value],
-        found: &Found,
-    ) -> Result<Outcome> {
+    fn print_outcome(&self, args: &Args, played: &Played<'_>) -> Result<Outcome> {
+        let Played { injected, expectation, before, found } = played;
         let control = injected.fault.kind == FaultKind::None;
         let named = if control { found.others.is_empty() } else { found.hint.is_some() };
         let metrics = self.agent.get("/metrics")?;

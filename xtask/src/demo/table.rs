@@ -122,7 +122,8 @@ mod tests {
     fn absent_values_are_shown_as_absent_not_as_zero() {
         let pods = json!([{ "name": "web-a", "window": {
             "rtt_p50_seconds": 0.000_085, "rtt_p99_seconds": 0.0123, "min_rtt_seconds": null, "retransmit_ratio": 0.0,
-            "seconds": 10.0, "loss_episodes": 3, "connects": { "client": 10, "server": 10 }, "connect_failures": { "reset": 0 },
+            "seconds": 10.0, "loss_episodes": 3, "connects": { "client": 10, "server": 10 },
+            "connect_failures": { "reset": 0 },
             "cpu_throttled_share": null, "limited": { "receiver": 0.92, "send_buffer": 0.001, "network": 0.079 }
         }}]);
         let text = table(&pods, &["web-a", "gone"]);

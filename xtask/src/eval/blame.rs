@@ -49,7 +49,8 @@ impl Cost {
     pub(crate) fn json(&self) -> Value {
         let Self { seconds, cpu_seconds, peak_bytes, rows_bytes, found } = self;
         json!({
-            "seconds": self.median(), "fastest": seconds[0], "slowest": seconds[RUNS - 1], "runs": RUNS, "cpu_seconds": cpu_seconds,
+            "seconds": self.median(), "fastest": seconds[0], "slowest": seconds[RUNS - 1], "runs": RUNS,
+            "cpu_seconds": cpu_seconds,
             "peak_bytes": peak_bytes, "rows_bytes": rows_bytes, "nodes": NODES, "peers": PEERS,
             "faults": FAULTY.len(), "found": found,
         })

@@ -27,7 +27,8 @@ pub(crate) struct Args {
     /// Clusters per scenario of the simulator; rounds over the cases of the laboratory
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     seeds: Option<u64>,
-    /// Of the laboratory: the first round; each has the faults at other places, and from the second on at other magnitudes
+    /// First round of the laboratory. Each round has the faults at other places, and from the second on at other
+    /// magnitudes
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     first_seed: u64,
     /// Of the laboratory: only cases with this name; can be repeated
@@ -87,7 +88,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     for part in parts {
         let figures = measure(part, args)?;
         match (part, figures) {
-            // What the laboratory says is what the whole is about.
+            // The laboratory's figures are the main result.
             (Part::Laboratory, Value::Object(figures)) => figures.into_iter().for_each(|(key, value)| out[key] = value),
             (_, figures) => out[part.key()] = figures,
         }

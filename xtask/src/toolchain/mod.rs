@@ -1,7 +1,7 @@
 //! Makes sure that the eBPF toolchain is there.
 //!
-//! It consists of a Rust toolchain that rustup knows, with the sources of `core`, which is built for the BPF target; and
-//! of a `bpf-linker` whose LLVM is at least as new as the toolchain's.
+//! It consists of a Rust toolchain that rustup knows, with the sources of `core`, which is built for the BPF target;
+//! and of a `bpf-linker` whose LLVM is at least as new as the toolchain's.
 
 mod debian;
 mod linker;

@@ -59,7 +59,7 @@ impl Cpio {
         self.inode += 1;
         let links = if mode == DIRECTORY { 2 } else { 1 };
         let sizes = (content.len() as u32, name.len() as u32 + 1);
-        // inode, mode, uid, gid, links, time, size, device (2), device of a special file (2), length of the name, checksum.
+        // inode, mode, uid, gid, links, time, size, device (2), device of a special file (2), name's length, checksum.
         let fields = [self.inode, mode, 0, 0, links, 0, sizes.0, 0, 0, device.0, device.1, sizes.1, 0]
             .map(|n| format!("{n:08x}"));
         self.bytes.extend_from_slice(b"070701");

@@ -1,4 +1,4 @@
-//! Both ends of the serial console: the script that runs as the machine's first program, and the reading of what it prints.
+//! Both ends of the serial console: the script that is the machine's first program, and the reader of its output.
 
 use super::image::Programs;
 use std::fmt::Write as _;
@@ -21,7 +21,7 @@ pub(super) const EXCLUDED: [(&str, &str); 4] = [
 ];
 const FORWARDER: &str = "an emulated forwarder adds milliseconds of its own to the path";
 
-/// What the machine does.
+/// The script that the machine runs.
 pub(super) fn script(programs: &Programs, filter: Option<&str>) -> String {
     let agent = programs.agent.display();
     let mut script = format!(
@@ -54,7 +54,9 @@ echo "{MARK} end smoke $((ready + stopped))"
         // Writing to a String can't fail.
         let _ = writeln!(
             script,
-            "echo \"{MARK} begin {name}\"\n{path} --test-threads=1 --nocapture{skips}{filter} 2>&1\necho \"{MARK} end {name} $?\""
+            "echo \"{MARK} begin {name}\"\n\
+             {path} --test-threads=1 --nocapture{skips}{filter} 2>&1\n\
+             echo \"{MARK} end {name} $?\""
         );
     }
     script.push_str(&format!("echo \"{MARK} done\"\npoweroff -f\n"));
@@ -65,7 +67,7 @@ echo "{MARK} end smoke $((ready + stopped))"
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Passed,
-    /// What it said after it had begun, up to the first backtrace; a program that is no test: all that it said.
+    /// Its output up to the first backtrace; all output of a program that is no test.
     Failed(String),
     /// It said that the machine can't run it, and why.
     Skipped(String),

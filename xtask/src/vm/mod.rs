@@ -148,8 +148,8 @@ fn boot(workspace: &Path, dir: &Path, programs: &Programs, kernel: &Kernel, args
     Ok(ended)
 }
 
-/// Whether a machine boots with KVM. The device may exist and not work: with nested virtualisation a machine often hangs at
-/// an instruction that it can't run.
+/// Whether a machine boots with KVM. The device may exist and not work: under nested virtualisation a machine often
+/// hangs at an instruction that the host does not support.
 fn can_boot(kernel: &Kernel, archive: &Path) -> bool {
     let console = machine(kernel, archive, PROBE_SECONDS, "kvm", guest::PROBE).stdin(Stdio::null()).output();
     console.is_ok_and(|console| !Outcome::read(&String::from_utf8_lossy(&console.stdout)).release.is_empty())
@@ -157,7 +157,7 @@ fn can_boot(kernel: &Kernel, archive: &Path) -> bool {
 
 /// A machine with an accelerator of QEMU's, for at most `limit` s; `also`: on its kernel's command line.
 fn machine(kernel: &Kernel, archive: &Path, limit: u32, accelerator: &str, also: &str) -> Command {
-    // In the foreground: Ctrl-C reaches the machine too; and it ends with whoever waits for it, however that ends.
+    // In the foreground, Ctrl-C reaches the machine too, and the machine ends with this process.
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "TERM", "timeout", "--foreground", "--kill-after=5", &limit.to_string()]);
     command.arg("qemu-system-x86_64");
@@ -254,8 +254,10 @@ mod tests {
 
     #[test]
     fn only_test_programs_are_taken_from_cargos_messages() {
-        let messages = "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"kernel_x\"},\"profile\":{\"test\":true},\"executable\":\"/t/kernel_x-1\"}\n\
-            {\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"netwhy-traffic\"},\"profile\":{\"test\":false},\"executable\":\"/t/traffic\"}\n\
+        let messages = "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"kernel_x\"},\
+            \"profile\":{\"test\":true},\"executable\":\"/t/kernel_x-1\"}\n\
+            {\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"netwhy-traffic\"},\
+            \"profile\":{\"test\":false},\"executable\":\"/t/traffic\"}\n\
             {\"reason\":\"build-finished\",\"success\":true}\n";
         assert_eq!(executables(messages), [("kernel_x".to_owned(), PathBuf::from("/t/kernel_x-1"))]);
     }

@@ -16,7 +16,7 @@ const BLOCK: usize = 256 << 10;
 
 /// Read a file over and over
 ///
-/// Where the cgroup's memory is smaller than the file, buffered reads thrash its page cache; direct reads load the disk.
+/// Buffered reads thrash the page cache of a cgroup with less memory than the file; direct reads load the disk.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// File to make; it is removed at the end

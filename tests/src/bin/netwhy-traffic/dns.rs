@@ -113,7 +113,7 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }
 
-/// Answer to a query with one question: its address, or no record for types other than A and AAAA. `None`: no such query.
+/// Answer to a query with one question: its address, or no record for types except A and AAAA. `None`: no such query.
 fn answer(query: &[u8]) -> Option<Vec<u8>> {
     let (header, rest) = query.split_at_checked(HEADER)?;
     if header[2] & RESPONSE != 0 || header[4..6] != [0, 1] {

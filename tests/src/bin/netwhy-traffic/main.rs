@@ -1,5 +1,5 @@
-//! Small traffic programs for the laboratory. Each prints one JSON line (`netwhy_tests::report::Report`) at once, one per
-//! second, and one when it ends: after `--seconds`, or cleanly on SIGTERM and SIGINT.
+//! Small traffic programs for the laboratory. Each prints one JSON line (`netwhy_tests::report::Report`) at once, one
+//! per second, and one when it ends: after `--seconds`, or cleanly on SIGTERM and SIGINT.
 
 mod bulk;
 mod client;

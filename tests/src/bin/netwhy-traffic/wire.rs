@@ -1,6 +1,6 @@
-//! Sockets, and the protocol of `client` and `server`, in big-endian u32: a request starts with its own length and the length
-//! of the wanted response (0: as the server likes; [`CLOSE`] added: close after it), a response with its own length. The
-//! rest is padding.
+//! Sockets, and the protocol of `client` and `server`, in big-endian u32: a request starts with its own length and the
+//! length of the wanted response (0: the server's default; [`CLOSE`] added: close after it), a response with its own
+//! length. The rest is padding.
 
 use anyhow::{Context as _, Result, bail};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, ipproto, socket_with, sockopt};

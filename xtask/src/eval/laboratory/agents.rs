@@ -19,7 +19,7 @@ use std::{
 
 /// How long all agents may take to be ready.
 const READY: Duration = Duration::from_secs(60);
-/// What rules need to know what is normal, also on edges with little traffic: ten clean windows are the least.
+/// Time that rules need to learn a baseline, also on edges with little traffic: at least ten clean windows.
 const LEARN: Duration = Duration::from_secs(30);
 
 /// Where an agent runs.

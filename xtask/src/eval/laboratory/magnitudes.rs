@@ -1,7 +1,7 @@
 //! How strong faults are: one strength for work on rules, one for the first round, and a range for all further rounds.
 //!
-//! Rules were worked on at the first round's strengths too. From the second round on every strength is drawn from its range,
-//! the same in each run of a round, and never one of those two.
+//! The first round's strengths were used for work on the rules too. From the second round on every strength is drawn
+//! from its range: it is the same in each run of a round, and never one of those two.
 
 use super::cases::Set;
 use rand::{Rng as _, SeedableRng as _};

@@ -1,9 +1,9 @@
 //! The laboratory: eight Nodes, real traffic, real faults, and how often the agents on them are right.
 //!
 //! ```text
-//! cases (what, where, how strong) ─► fault (inject, heal, what should be said) ─► topology (Nodes, Pods, programs, agents)
-//!                                                                                    │ hints, edges
-//! report (table, JSON) ◄─ score (pure) ◄─ pool (one ranked list from all agents) ◄───┘
+//! cases (what, where, how strong) ─► fault (inject, heal, expectation) ─► topology (Nodes, Pods, programs, agents)
+//!                                                                                  │ hints, edges
+//! report (table, JSON) ◄─ score (pure) ◄─ pool (one ranked list from all agents) ◄─┘
 //! ```
 //! One laboratory stands for all cases. Each waits until no hint fires, breaks one thing, listens, and heals it.
 
@@ -47,7 +47,7 @@ const AFTER: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A control is watched so long.
 const WATCH: Duration = Duration::from_secs(12);
-/// What was healed may be spoken of so long: a window, then six clean ones.
+/// A healed fault may keep a hint firing for a window and six clean ones.
 const QUIET: Duration = Duration::from_secs(40);
 /// A case begins so long after the one before was healed: a window, in which nothing of that one is left.
 const REST: Duration = Duration::from_secs(11);

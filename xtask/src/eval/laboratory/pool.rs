@@ -91,8 +91,8 @@ pub(super) fn said(hints: &[Hint], rows: &[PeerRow], names: &Names) -> Said {
     Said { answers: answers(&told(hints, names), &blamed, names), blames, fleet }
 }
 
-/// Judges all agents' rows as `kubectl netwhy nodes` does, with zones besides. Beside those who are blamed: every finding
-/// in words, the undecided too.
+/// Judges all agents' rows as `kubectl netwhy nodes` does, and zones too. Returns the blamed, and every finding in
+/// words, undecided ones included.
 fn judge(rows: &[PeerRow], names: &Names) -> (Vec<Blamed>, Vec<String>) {
     let fleet = fleet(rows, |node| names.zone(node));
     let verdicts = blame::judge(&fleet, &Parameters::default());
@@ -146,8 +146,8 @@ fn who(culprit: Culprit, fleet: &Fleet) -> Who {
     }
 }
 
-/// What each hint comes to in the end: `kubectl netwhy why` follows a hint to whom it blames, and on to what the agent there
-/// says of it, so that what a throttled Pod's callers suffer speaks for the throttling.
+/// The final blame of each hint. Like `kubectl netwhy why`, it follows a hint to the blamed, and on to the hints of the
+/// agent there: the delays of a throttled Pod's callers count as evidence of the throttling.
 fn told(hints: &[Hint], names: &Names) -> Vec<Told> {
     // Without Kubernetes agents name peers by address; with it they know their Pods.
     let subjects: BTreeMap<&str, String> = hints.iter().map(|h| (h.subject.name.as_str(), pod_of(h))).collect();
@@ -197,7 +197,7 @@ fn answers(told: &[Told], blamed: &[Blamed], names: &Names) -> Vec<Answer> {
     }
     let mut all: Vec<Answer> =
         pools.into_iter().map(|((who, cause), (weight, hints))| Answer { who, cause, weight, hints }).collect();
-    // Whoever names nobody comes after whoever names somebody.
+    // Answers that name nobody come last.
     all.sort_by(|a, b| {
         (a.who == Who::Nobody)
             .cmp(&(b.who == Who::Nobody))

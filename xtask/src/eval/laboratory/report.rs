@@ -2,7 +2,6 @@
 
 use super::score::{Case, Score, score};
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 
 /// The goals, each with its direction.
 const GOALS: [(&str, f64, bool); 6] = [
@@ -37,68 +36,68 @@ pub(super) fn line(case: &Case) -> String {
     format!("{:<20} {:<14} {seconds} {verdict:<8} {said}", case.fault, case.magnitude)
 }
 
+/// Text after a goal.
+const fn short_of(is_reached: bool) -> &'static str {
+    if is_reached { "" } else { ", short" }
+}
+
+/// One row of the table. `key` names its goal, if it has one.
+fn row(what: &str, key: &str, value: Option<f64>, is_share: bool) -> String {
+    let shown = match value {
+        None => "–".to_owned(),
+        Some(value) if value.is_infinite() => "– never".to_owned(),
+        Some(value) if is_share => format!("{value:.3}"),
+        Some(value) => format!("{value:.1} s"),
+    };
+    let goal = GOALS.iter().find(|goal| goal.0 == key).map_or(String::new(), |(_, goal, at_least)| {
+        let is_reached = value.is_some_and(|value| if *at_least { value >= *goal } else { value <= *goal });
+        let sign = if *at_least { "≥" } else { "≤" };
+        format!("  (to reach: {sign} {goal}{})", short_of(is_reached))
+    });
+    format!("  {what:<56} {shown:>8}{goal}")
+}
+
 /// The table of all figures.
 pub(super) fn table(cases: &[Case], not_tried: &[String]) -> String {
     let all = score(cases);
-    let Score { top1, top3, blame_top1, precision, recall, wrong_node, p50_seconds, p95_seconds, .. } = all;
-    let mut out = String::new();
-    // Writing to a String can't fail.
-    let _ = writeln!(out, "laboratory: {} cases with a fault, {} controls", all.cases, all.controls);
-    let mut row = |what: &str, key: &str, value: Option<f64>, is_share: bool| {
-        let shown = match value {
-            None => "–".to_owned(),
-            Some(value) if value.is_infinite() => "– never".to_owned(),
-            Some(value) if is_share => format!("{value:.3}"),
-            Some(value) => format!("{value:.1} s"),
-        };
-        let goal = GOALS.iter().find(|goal| goal.0 == key).map_or(String::new(), |(_, goal, at_least)| {
-            let reached = value.is_some_and(|value| if *at_least { value >= *goal } else { value <= *goal });
-            let sign = if *at_least { "≥" } else { "≤" };
-            format!("  (to reach: {sign} {goal}{})", if reached { "" } else { ", short" })
-        });
-        let _ = writeln!(out, "  {what:<56} {shown:>8}{goal}");
-    };
-    row("first answer right (culprit and cause)", "top1", top1, true);
-    row("one of the first three", "top3", top3, true);
-    row("first answer's culprit right", "blame_top1", blame_top1, true);
-    row("precision: distinct things ever said", "precision", precision, true);
-    row("precision: hints, each agent's", "", all.precision_of_hints, true);
-    row("precision: merged answers at the end", "", all.precision_of_answers, true);
-    row("faults found", "recall", recall, true);
-    row("first answer names a wrong Node", "wrong_node", wrong_node, true);
-    let over = format!("(over {} of {})", all.hints_timed, all.cases);
-    row(&format!("time to the right hint, median {over}"), "p50", p50_seconds, false);
-    row(&format!("time to the right hint, 95th percentile {over}"), "p95", p95_seconds, false);
-    row("time to the right first answer, median (over all)", "p50", all.p50_answer_seconds, false);
-    row("time to the right first answer, 95th percentile (over all)", "p95", all.p95_answer_seconds, false);
-    row("first answer wrong, of all times answers were merged", "", all.wrong_first, true);
-    row("calibration error", "", all.calibration_error, true);
-    let _ = writeln!(
-        out,
-        "  hints in controls {} in {} of {} (to reach: 0{}); cases in which nobody was named {}",
-        all.control_hints,
-        all.control_cases,
-        all.controls,
-        if all.control_hints == 0 { "" } else { ", short" },
-        all.abstentions
-    );
-    let _ = writeln!(
-        out,
-        "  answers of the edges of all agents in controls {} (to reach: 0{})",
-        all.fleet_false,
-        if all.fleet_false == 0 { "" } else { ", short" },
-    );
-    for reason in not_tried {
-        let _ = writeln!(out, "  not tried: {reason}");
-    }
+    let timed = format!("(over {} of {})", all.hints_timed, all.cases);
+    let mut lines = vec![
+        format!("laboratory: {} cases with a fault, {} controls", all.cases, all.controls),
+        row("first answer right (culprit and cause)", "top1", all.top1, true),
+        row("one of the first three", "top3", all.top3, true),
+        row("first answer's culprit right", "blame_top1", all.blame_top1, true),
+        row("precision: distinct things ever said", "precision", all.precision, true),
+        row("precision: hints, each agent's", "", all.precision_of_hints, true),
+        row("precision: merged answers at the end", "", all.precision_of_answers, true),
+        row("faults found", "recall", all.recall, true),
+        row("first answer names a wrong Node", "wrong_node", all.wrong_node, true),
+        row(&format!("time to the right hint, median {timed}"), "p50", all.p50_seconds, false),
+        row(&format!("time to the right hint, 95th percentile {timed}"), "p95", all.p95_seconds, false),
+        row("time to the right first answer, median (over all)", "p50", all.p50_answer_seconds, false),
+        row("time to the right first answer, 95th percentile (over all)", "p95", all.p95_answer_seconds, false),
+        row("first answer wrong, of all times answers were merged", "", all.wrong_first, true),
+        row("calibration error", "", all.calibration_error, true),
+        format!(
+            "  hints in controls {} in {} of {} (to reach: 0{}); cases in which nobody was named {}",
+            all.control_hints,
+            all.control_cases,
+            all.controls,
+            short_of(all.control_hints == 0),
+            all.abstentions
+        ),
+        format!(
+            "  answers of the edges of all agents in controls {} (to reach: 0{})",
+            all.fleet_false,
+            short_of(all.fleet_false == 0),
+        ),
+    ];
+    lines.extend(not_tried.iter().map(|reason| format!("  not tried: {reason}")));
     let missed: Vec<_> = all.confusion.iter().filter(|((expected, got), _)| expected != got).collect();
     if !missed.is_empty() {
-        let _ = writeln!(out, "  expected → first answer instead:");
-        for ((expected, got), n) in missed {
-            let _ = writeln!(out, "    {n} × {expected} → {got}");
-        }
+        lines.push("  expected → first answer instead:".to_owned());
+        lines.extend(missed.iter().map(|((expected, got), n)| format!("    {n} × {expected} → {got}")));
     }
-    out
+    lines.join("\n") + "\n"
 }
 
 /// Everything, for programs.
@@ -111,7 +110,8 @@ pub(super) fn json(cases: &[Case], not_tried: &[String]) -> Value {
     }
     json!({
         "top1": top1, "top3": top3, "blame_top1": blame_top1, "precision": precision,
-        "precision_of_hints": all.precision_of_hints, "precision_of_answers": all.precision_of_answers, "recall": recall,
+        "precision_of_hints": all.precision_of_hints, "precision_of_answers": all.precision_of_answers,
+        "recall": recall,
         "wrong_node": wrong_node, "control_hints": control_hints, "controls_with_hints": control_cases,
         "time_to_hint_seconds": { "p50": all.p50_seconds, "p95": all.p95_seconds }, "hints_timed": all.hints_timed,
         // `null` where it falls on a fault whose first answer was never right.
@@ -129,7 +129,10 @@ fn case_json(case: &Case) -> Value {
     };
     let expected: Vec<Value> =
         case.expected.iter().map(|e| json!({ "right": pairs(&e.right), "also": pairs(&e.also) })).collect();
-    let answer = |answer: &super::pool::Answer| json!({ "blame": answer.who.to_string(), "cause": answer.cause, "weight": answer.weight, "hints": answer.hints });
+    let answer = |answer: &super::pool::Answer| {
+        let who = answer.who.to_string();
+        json!({ "blame": who, "cause": answer.cause, "weight": answer.weight, "hints": answer.hints })
+    };
     let seen = |seen: &super::score::Seen| {
         json!({
             "blame": seen.who.to_string(), "cause": seen.cause, "confidence": seen.confidence, "seconds": seen.seconds,

@@ -100,7 +100,7 @@ impl Case {
         self.expected.is_empty()
     }
 
-    /// Takes in what all agents together say so many seconds after the fault came.
+    /// Takes in the answers of all agents together, this many seconds after the fault.
     pub(super) fn hear(&mut self, seconds: f64, said: Said) {
         let Said { answers, blames, fleet } = said;
         (self.answers, self.fleet) = (answers, fleet);

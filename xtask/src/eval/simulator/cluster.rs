@@ -26,7 +26,7 @@ const SHRINK: f64 = 2000.0;
 /// Hosts outside.
 const EXTERNALS: usize = 12;
 
-/// What an edge is like, window after window.
+/// An edge's usual traffic and loss per window.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Link {
     pub(super) from: EndId,
@@ -90,22 +90,23 @@ impl Cluster {
                 }
             }
             let host = outside.draw(rng);
-            self.link(client, host, 5.0, volume(rng), rng);
+            self.link((client, host), 5.0, volume(rng), rng);
         }
     }
 
     /// Requests one way, replies the other.
     fn talk(&mut self, client: EndId, server: EndId, rng: &mut Pcg64Mcg) {
         let volume = volume(rng);
-        let far = self.fleet.zone_of(client) != self.fleet.zone_of(server);
-        let factor = if far { 2.0 } else { 1.0 };
-        for (from, to) in [(client, server), (server, client)] {
+        let crosses_zones = self.fleet.zone_of(client) != self.fleet.zone_of(server);
+        let factor = if crosses_zones { 2.0 } else { 1.0 };
+        for ends in [(client, server), (server, client)] {
             let share: f64 = rng.random_range(0.3..1.0);
-            self.link(from, to, factor, volume * share, rng);
+            self.link(ends, factor, volume * share, rng);
         }
     }
 
-    fn link(&mut self, from: EndId, to: EndId, factor: f64, segments: f64, rng: &mut Pcg64Mcg) {
+    /// One direction. `factor` multiplies the usual loss.
+    fn link(&mut self, (from, to): (EndId, EndId), factor: f64, segments: f64, rng: &mut Pcg64Mcg) {
         let persistent = if rng.random_bool(PERSISTENT.0) { PERSISTENT.1 } else { 1.0 };
         let loss = log_normal(rng, LOSS.0, LOSS.1) * factor * persistent;
         let flows = 1 + poisson(rng, 2.0 * (segments / 100.0).ln_1p()) as u32;

@@ -148,7 +148,7 @@ fn additional(link: &Link, faults: &[Fault], partial: Partial, fleet: &Fleet, rn
     sum
 }
 
-/// Conversations that so many episodes fall on; some conversations are busier than others.
+/// Number of conversations that share these episodes; some conversations are busier than others.
 fn lossy(episodes: u64, flows: u32, rng: &mut Pcg64Mcg) -> u32 {
     let mut hit = 0_u64;
     for _ in 0..episodes.min(256) {

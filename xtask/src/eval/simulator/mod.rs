@@ -120,7 +120,7 @@ fn poisson_upper(events: usize) -> f64 {
     k * (1.0 - 1.0 / (9.0 * k) + 1.645 / (3.0 * k.sqrt())).powi(3)
 }
 
-/// Results of `0..count` in their order, whoever was first.
+/// Results of `0..count` in their order.
 fn parallel<T: Send>(what: &str, count: u64, work: impl Fn(u64) -> T + Sync) -> Vec<T> {
     let (next, began) = (AtomicUsize::new(0), Instant::now());
     let done = Mutex::new((Vec::new(), Instant::now()));
@@ -201,7 +201,8 @@ impl Table {
         // Writing to a String can't fail.
         let _ = writeln!(
             self.text,
-            "healthy: {hints:.4} hints per Node-day ({} in {:.0} Node-days; 95 % sure of at most {:.4}), to reach: ≤ 0.01  {}\n  \
+            "healthy: {hints:.4} hints per Node-day ({} in {:.0} Node-days; 95 % sure of at most {:.4}), \
+             to reach: ≤ 0.01  {}\n  \
              007-style voting {:.2}, robust z {:.2}",
             calm.hints,
             calm.node_days,

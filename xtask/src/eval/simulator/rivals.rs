@@ -2,8 +2,9 @@
 
 use netwhy_agent::blame::{Culprit, EndId, Fleet};
 
-/// After 007 (NSDI'18): every lossy conversation has one vote, split among the components that it crosses; the component
-/// with most votes is blamed as long as it has this share of all votes, and its conversations' votes are withdrawn.
+/// After 007 (NSDI'18): every lossy conversation has one vote, split among the components that it crosses; the
+/// component with most votes is blamed as long as it has this share of all votes, and its conversations' votes are
+/// withdrawn.
 pub(super) fn voting(fleet: &Fleet, ends: usize, share: f64) -> Vec<Culprit> {
     let mut by_end: Vec<Vec<u32>> = vec![Vec::new(); ends];
     let mut votes = vec![0.0_f64; ends];
@@ -40,7 +41,7 @@ pub(super) fn voting(fleet: &Fleet, ends: usize, share: f64) -> Vec<Culprit> {
     blamed
 }
 
-/// Nodes whose episodes per segment above the baseline lie so many robust deviations (1.4826 × the median absolute
+/// Nodes whose episodes per segment above the baseline lie this many robust deviations (1.4826 × the median absolute
 /// deviation) above the median Node's.
 pub(super) fn robust_z(fleet: &Fleet, ends: usize, limit: f64) -> Vec<Culprit> {
     let mut sums = vec![(0.0_f64, 0.0_f64); ends];

@@ -241,8 +241,8 @@ fn batch(world: &mut World, node: &str, pod: &'static str, line: &str) -> Result
     }))
 }
 
-/// What a Node receives is taken on by one CPU. Whichever CPU comes by empties a queue in front of a virtual interface, and
-/// takes on what it took itself: without this, packets overtake each other behind a queue, as behind no NIC.
+/// One CPU processes all packets that a Node receives. Otherwise any CPU may empty the queue in front of a virtual
+/// interface and process the packets that it took: they would overtake each other, as behind no NIC.
 fn one_after_the_other(world: &World, node: &str) -> Result<Active> {
     let file = format!("/sys/class/net/{}/queues/rx-0/rps_cpus", world.lab().node(node)?.device);
     let node = node.to_owned();

@@ -53,7 +53,7 @@ impl ConntrackLimit {
         if own > 0 {
             bail!("this machine tracks {own} connections of its own: a lower limit would harm them");
         }
-        // It waits until we say so or are gone, whichever way.
+        // It waits until we release it or end.
         let guard = Command::new("sh")
             .args(["-c", "trap '' INT TERM HUP; read -r _; echo \"$1\" > \"$2\"", "sh", &before, LIMIT])
             .stdin(Stdio::piped())

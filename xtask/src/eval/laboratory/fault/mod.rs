@@ -58,7 +58,7 @@ impl Active {
         self.ticks.iter_mut().try_for_each(|tick| tick(world, since))
     }
 
-    /// Undoes everything, the last thing first; the first error is told when all is done.
+    /// Undoes everything, the last step first. Returns the first error when all is done.
     pub(super) fn heal(self, world: &mut World) -> Result<()> {
         self.heal.into_iter().rev().map(|heal| heal(world)).fold(Ok(()), Result::and)
     }

@@ -21,7 +21,7 @@ const CONNTRACK: Duration = Duration::from_secs(18);
 
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::eval::laboratory) enum NodeFault {
-    /// A new Pod uses all CPUs with so many threads, beside Pods that asked for little.
+    /// A new Pod uses all CPUs with this many threads, beside Pods that requested little.
     NoisyNeighbour(String, u64),
     /// The connection tracking table is full.
     ConntrackFull(String),
@@ -35,8 +35,9 @@ impl NodeFault {
             NoisyNeighbour(node, threads) => {
                 let (pod, threads) = (format!("hog-{node}"), threads.to_string());
                 world.add_pod(node, &pod)?;
-                // All Pods together leave some of the machine to the rest. A group that never sleeps starves the root's tasks on
-                // some kernels (6.18: each change of its weight sets its virtual time back), agents and kernel threads alike.
+                // All Pods together leave CPU time to the rest of the machine. On some kernels a group that never
+                // sleeps starves the root's tasks, agents and kernel threads alike (6.18: each change of its weight
+                // sets its virtual time back).
                 let cpus = std::thread::available_parallelism().context("count the CPUs")?.get();
                 world.lab().cgroups().set_cpu_quota(Some(PODS_SHARE * cpus as f64))?;
                 let active = Active::default().heal_by(|world| world.lab().cgroups().set_cpu_quota(None));

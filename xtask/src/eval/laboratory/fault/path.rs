@@ -84,7 +84,7 @@ impl PathFault {
                 at_port(world, node, Way::In, &format!("meta protocol ip numgen inc mod {every} < 10 drop"))
             }
             Policer(node, mbit) => {
-                // As a token bucket in a switch: no queue, so nothing is late; a burst of some hundredths of a second passes.
+                // Like a token bucket in a switch: it has no queue and delays nothing; a short burst passes.
                 let kbytes = (mbit * 125.0).round();
                 let rule = format!("meta protocol ip limit rate over {kbytes} kbytes/second burst 64 kbytes drop");
                 at_port(world, node, Way::In, &rule)
@@ -143,8 +143,8 @@ impl PathFault {
                 also: [loss(Who::node(node)), vec![(Who::node(node), "peer_unreachable")]].concat(),
             },
             LinkFlap(node) => Expected {
-                // Down for less than a second at a time: lost packets to some, no answer to others; and its own interface
-                // counts what it could not send.
+                // Down for less than a second at a time: some peers lose packets, others get no answer. The Node's own
+                // interface counts the packets that it could not send.
                 right: [
                     loss(Who::node(node)),
                     vec![(Who::node(node), "peer_unreachable"), (Who::node(node), "node_nic_drops")],

@@ -34,10 +34,10 @@ pub(in crate::eval::laboratory) enum PodFault {
     OomLoop(String),
     /// Its reads are limited, kB/s.
     IoThrottle(String, u64),
-    /// A store Pod reads so many bytes per second from each connection.
+    /// A store Pod reads this many bytes per second from each connection.
     SlowReader(String, u64),
-    /// A bulk Pod sends through so small a buffer, bytes, over 5 ms each way. Paced, because the kernel calls a sender limited
-    /// by its buffer when the last of it leaves while the program waits for room.
+    /// A bulk Pod sends through a send buffer of this size, bytes, over 5 ms each way. It is paced, because the kernel
+    /// calls a sender limited by its buffer when the last byte leaves while the program waits for room.
     SmallSendBuffer(String, u64),
     /// An api Pod accepts nothing.
     AcceptQueue(String),
