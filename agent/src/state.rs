@@ -8,7 +8,8 @@ use crate::{
     api::{self, PodInfo},
     peers::PeerKind,
     sample::{
-        Connects, CpuStat, Device, Gauge, Group, Histogram, HostKey, Lookups, Pressure, Signal, State, Tally, summed,
+        Connects, CpuStat, Device, Gauge, Group, Histogram, HostKey, Lookups, Losses, Pressure, Signal, State, Tally,
+        summed,
     },
 };
 use netwhy_abi::{Counter, PeerClass};
@@ -30,6 +31,8 @@ pub struct NodeView {
     pub window: Duration,
     /// True once a first window was computed; `window` says how long it is.
     pub window_complete: bool,
+    /// Time that [`EdgeView::losses`] cover. `None`: the window.
+    pub losses_cover: Option<Duration>,
     /// Jiffies per second. `None`: not measured yet, so limited times are absent.
     pub hz: Option<u32>,
     /// Pods, or units where there is no Kubernetes. Sorted by (namespace, name).
@@ -195,6 +198,8 @@ pub struct EdgeView {
     pub peer_zone: Option<Arc<str>>,
     /// Sums over the window.
     pub window: Tally,
+    /// Losses from walk to walk, where walks are rarer than the window allows. `None`: the window's.
+    pub walked: Option<Losses>,
     /// Sums over its last 3 s, without a minimum. Recent changes show here first.
     pub recent: Tally,
     /// The peer acknowledged or sent data, or shook hands, within the last tick.
@@ -243,6 +248,12 @@ pub enum PeerId {
 }
 
 impl EdgeView {
+    /// Loss episodes and segments of one and the same time, for ratios.
+    pub fn losses(&self) -> Losses {
+        let Tally { loss_episodes, data_segs_out, .. } = self.window;
+        self.walked.unwrap_or(Losses { episodes: loss_episodes, segments: data_segs_out })
+    }
+
     /// Whom it leads to.
     pub fn peer_id(&self) -> PeerId {
         match &self.peer_node {

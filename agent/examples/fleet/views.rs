@@ -57,6 +57,7 @@ pub(crate) fn view(number: usize, nodes: usize, pods: usize, edges: usize) -> No
                 peer_node: Some(node(to).into()),
                 peer_pod: Some(format!("shop/{}", pod(to, p)).into()),
                 peer_zone: None,
+                walked: None,
                 recent: Tally::default(),
                 answered: true,
                 usual: Default::default(),

@@ -17,6 +17,7 @@ use crate::{
         stats::percent,
         thresholds::Thresholds,
     },
+    sample::Losses,
     state::{CpuUser, DnsView, HostView, NodeView, PeerId, SubjectId},
 };
 use std::{
@@ -183,10 +184,10 @@ impl<'a> Context<'a> {
 
     /// Rules out loss when the data do.
     pub(crate) fn rule_out_loss(&self, edge: &Edge<'_>) -> Option<RuledOut> {
-        let tally = edge.tally();
-        (tally.data_segs_out > 0).then(|| RuledOut {
+        let Losses { episodes, segments } = edge.losses();
+        (segments > 0).then(|| RuledOut {
             cause: "path_loss".into(),
-            because: format!("{} loss episodes in {} segments", tally.loss_episodes, tally.data_segs_out),
+            because: format!("{episodes} loss episodes in {segments} segments"),
         })
     }
 

@@ -128,6 +128,7 @@ pub(crate) fn healthy(pod: &str, peer: &str) -> EdgeView {
         peer_pod: None,
         peer_zone: None,
         window,
+        walked: None,
         recent: Tally::default(),
         answered: false,
         usual: Default::default(),

@@ -54,6 +54,7 @@ impl Join {
                     peer_pod: pod,
                     peer_zone: zone,
                     window,
+                    walked: self.window.losses(key),
                     recent: recent.remove(key).unwrap_or_default().without_needless(),
                     answered: answered.contains(key),
                     usual: Usual::default(),
@@ -107,6 +108,7 @@ impl Join {
             at,
             unix_ms: snapshot.unix_ms,
             window: self.window.covered(),
+            losses_cover: self.window.losses_covered(),
             window_complete: self.window.is_computed(),
             hz: snapshot.hz,
             subjects,
@@ -146,6 +148,7 @@ impl Join {
                     peer_zone: zone,
                     peer_pod: pod,
                     window: Tally::default(),
+                    walked: None,
                     recent: Tally::default(),
                     answered: false,
                     usual: Usual::default(),
@@ -166,6 +169,9 @@ fn merged(mut edges: Vec<EdgeView>) -> Vec<EdgeView> {
         let same = next.subject == kept.subject && next.peer == kept.peer;
         if same {
             kept.window.add(&next.window);
+            if let (Some(kept), Some(next)) = (&mut kept.walked, next.walked) {
+                kept.add(next);
+            }
             kept.recent.add(&next.recent);
             kept.answered |= next.answered;
         }

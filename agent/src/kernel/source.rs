@@ -228,6 +228,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
         let mut snapshot = Snapshot {
             at: now,
             unix_ms: unix_ms(),
+            walked_at: self.walker.walked_at,
             hz: self.walker.hz,
             tables,
             counters: self.loaded.counters()?,

@@ -20,6 +20,8 @@ pub(super) struct Walker {
     next: Duration,
     first: Option<(u64, u64)>,
     pub(super) hz: Option<u32>,
+    /// When the newest walk began. `None`: none yet.
+    pub(super) walked_at: Option<Duration>,
     /// Walks so far.
     pub(super) walks: u64,
     /// The newest walk. `None`: none yet.
@@ -29,7 +31,16 @@ pub(super) struct Walker {
 impl Walker {
     /// At most one walk per `min_interval`, and at most `cpu_share` of one core on average.
     pub(super) fn new(min_interval: Duration, cpu_share: f64) -> Self {
-        Self { min_interval, cpu_share, next: Duration::ZERO, first: None, hz: None, walks: 0, newest: None }
+        Self {
+            min_interval,
+            cpu_share,
+            next: Duration::ZERO,
+            first: None,
+            hz: None,
+            walked_at: None,
+            walks: 0,
+            newest: None,
+        }
     }
 
     /// Whether a walk is due.
@@ -63,6 +74,7 @@ impl Walker {
         let interval = self.min_interval.max(took.div_f64(self.cpu_share.max(1e-6)));
         self.next = now + interval;
         self.walks = number;
+        self.walked_at = Some(now);
         self.newest = Some(WalkStats {
             sockets: summary.sockets,
             listeners: summary.listeners,

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{Excused, PeerRow, RttBaseline},
-    sample::Tally,
+    sample::{Losses, Tally},
     state::{EdgeView, NodeView, PathRtt, SubjectId},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,9 +17,10 @@ pub fn peers(view: &NodeView, shows: impl Fn(&SubjectId) -> bool) -> Vec<PeerRow
 }
 
 fn row(view: &NodeView, peer: Option<&str>, class: &str, edges: &[&EdgeView]) -> PeerRow {
-    let mut sum = Tally::default();
+    let (mut sum, mut losses) = (Tally::default(), Losses::default());
     for edge in edges {
         sum.add(&edge.window);
+        losses.add(edge.losses());
     }
     let quantile = |q: f64| sum.rtt.quantile_us(q).map(|us| us / 1e6);
     PeerRow {
@@ -27,8 +28,8 @@ fn row(view: &NodeView, peer: Option<&str>, class: &str, edges: &[&EdgeView]) ->
         peer_node: peer.map(str::to_owned),
         class: class.to_owned(),
         edges: edges.len() as u64,
-        sending_edges: edges.iter().filter(|edge| edge.window.data_segs_out > 0).count() as u64,
-        lossy_edges: edges.iter().filter(|edge| edge.window.loss_episodes > 0).count() as u64,
+        sending_edges: edges.iter().filter(|edge| edge.losses().segments > 0).count() as u64,
+        lossy_edges: edges.iter().filter(|edge| edge.losses().episodes > 0).count() as u64,
         subjects: edges.iter().map(|edge| &edge.subject).collect::<BTreeSet<_>>().len() as u64,
         window_seconds: view.window.as_secs_f64(),
         rtt_samples: sum.rtt.count(),
@@ -36,8 +37,8 @@ fn row(view: &NodeView, peer: Option<&str>, class: &str, edges: &[&EdgeView]) ->
         rtt_p99_seconds: quantile(0.99),
         min_rtt_seconds: sum.min_rtt_us.map(|us| f64::from(us) / 1e6),
         min_rtt_baseline: min_rtt_baseline(edges),
-        segments_sent: sum.data_segs_out,
-        loss_episodes: sum.loss_episodes,
+        segments_sent: losses.segments,
+        loss_episodes: losses.episodes,
         loss_baseline: loss_baseline(edges),
         excused: excused(edges),
         retransmitted_segments: sum.retransmitted(),
@@ -55,10 +56,10 @@ fn min_rtt_baseline(edges: &[&EdgeView]) -> Option<RttBaseline> {
 fn excused(edges: &[&EdgeView]) -> Excused {
     let mut sum = Excused::default();
     for edge in edges.iter().filter(|edge| edge.usual.is_excused) {
-        sum.sending_edges += u64::from(edge.window.data_segs_out > 0);
-        sum.lossy_edges += u64::from(edge.window.loss_episodes > 0);
-        sum.segments_sent += edge.window.data_segs_out;
-        sum.loss_episodes += edge.window.loss_episodes;
+        sum.sending_edges += u64::from(edge.losses().segments > 0);
+        sum.lossy_edges += u64::from(edge.losses().episodes > 0);
+        sum.segments_sent += edge.losses().segments;
+        sum.loss_episodes += edge.losses().episodes;
     }
     sum
 }
@@ -66,8 +67,8 @@ fn excused(edges: &[&EdgeView]) -> Excused {
 /// Weighted by what each edge sent now.
 fn loss_baseline(edges: &[&EdgeView]) -> Option<f64> {
     let mut sum = (0.0, 0.0);
-    for edge in edges.iter().filter(|edge| edge.window.data_segs_out > 0) {
-        let segments = edge.window.data_segs_out as f64;
+    for edge in edges.iter().filter(|edge| edge.losses().segments > 0) {
+        let segments = edge.losses().segments as f64;
         sum = (sum.0 + segments * edge.usual.loss_ratio?, sum.1 + segments);
     }
     (sum.1 > 0.0).then(|| sum.0 / sum.1)

@@ -20,6 +20,8 @@ pub struct Frame {
     pub at: Duration,
     /// Time between the two; zero for the first.
     pub elapsed: Duration,
+    /// When the newest walk began. `None`: not known.
+    pub walked_at: Option<Duration>,
     /// Growth of the kernel programs' rows, where they counted something.
     pub growth: Families<Growth>,
     /// cgroup control files, all cgroups that have any.
@@ -62,7 +64,7 @@ impl Ledger {
     /// the agent: the first snapshot is their base; a cgroup that appears later begins at zero.
     pub fn take(&mut self, snapshot: &Snapshot) -> Frame {
         let elapsed = if self.started { snapshot.at.saturating_sub(self.at) } else { Duration::ZERO };
-        let mut frame = Frame { at: snapshot.at, elapsed, ..Frame::default() };
+        let mut frame = Frame { at: snapshot.at, elapsed, walked_at: snapshot.walked_at, ..Frame::default() };
         for_each_family!(F => {
             *F::of_mut(&mut frame.growth) = growth::<F>(F::of_mut(&mut self.highest), F::of(&snapshot.tables));
         });

@@ -9,6 +9,7 @@ mod histogram;
 mod host;
 mod ledger;
 mod legacy;
+mod losses;
 mod recording;
 mod stored;
 mod stored_key;
@@ -18,6 +19,7 @@ mod window;
 pub use histogram::Histogram;
 pub use host::{Device, Gauge, Group, HostKey, HostSample, Signal, State};
 pub use ledger::{FactsDelta, Frame, Ledger};
+pub use losses::Losses;
 pub use recording::{Header, Recorder, Recording, RecordingError};
 pub use stored_key::StoredKey;
 pub use sums::{Cumulative, Sum};
@@ -50,6 +52,8 @@ pub struct Snapshot {
     pub at: Duration,
     /// Wall clock, milliseconds since the Unix epoch; for display only.
     pub unix_ms: u64,
+    /// When the newest walk began, `CLOCK_MONOTONIC`. `None`: no walks, or a recording that is older than this field.
+    pub walked_at: Option<Duration>,
     /// Jiffies per second. `None` until two walks have measured it.
     pub hz: Option<u32>,
     /// Rows of the kernel programs' maps.

@@ -19,6 +19,9 @@ pub(super) struct Stored {
     at_ns: u64,
     unix_ms: u64,
     hz: Option<u32>,
+    /// Not in the first recordings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    walked_ns: Option<u64>,
     /// By [`Counter`]; older recordings know fewer.
     counters: Vec<u64>,
     groups: Vec<CgroupFacts>,
@@ -39,6 +42,7 @@ impl Stored {
             at_ns: snapshot.at.as_nanos() as u64,
             unix_ms: snapshot.unix_ms,
             hz: snapshot.hz,
+            walked_ns: snapshot.walked_at.map(|at| at.as_nanos() as u64),
             counters: snapshot.counters.to_vec(),
             groups: snapshot.groups.clone(),
             host: snapshot.host.clone(),
@@ -68,6 +72,7 @@ impl Stored {
             at: Duration::from_nanos(self.at_ns),
             unix_ms: self.unix_ms,
             hz: self.hz,
+            walked_at: self.walked_ns.map(Duration::from_nanos),
             tables,
             counters,
             groups: self.groups,

@@ -1,6 +1,8 @@
 //! Sums over the last seconds.
 
-use super::{Counted, FactsDelta, Families, Frame, HostKey, Sum, SumOf, Sums, Table as _, Tally};
+use super::{
+    Counted, FactsDelta, Families, Frame, HostKey, Losses, Sum, SumOf, Sums, Table as _, Tally, losses::WalkSpan,
+};
 use netwhy_abi::EdgeKey;
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -13,16 +15,18 @@ pub struct Window {
     length: Duration,
     frames: VecDeque<Frame>,
     sums: Families<Sums>,
+    losses: WalkSpan,
 }
 
 impl Window {
     /// An empty window.
     pub fn new(length: Duration) -> Self {
-        Self { length, frames: VecDeque::new(), sums: Families::default() }
+        Self { length, frames: VecDeque::new(), sums: Families::default(), losses: WalkSpan::new(length) }
     }
 
     /// Adds a frame and forgets those that ended `length` or more before its end.
     pub fn push(&mut self, frame: Frame) {
+        self.losses.push(&frame);
         for_each_family!(F => { add::<F>(F::of_mut(&mut self.sums), F::of(&frame.growth)) });
         let begin = frame.at.saturating_sub(self.length);
         self.frames.push_back(frame);
@@ -56,6 +60,18 @@ impl Window {
             sums.entry(*key).or_default().add(tally);
         }
         sums
+    }
+
+    /// Time that [`losses`](Self::losses) cover. `None`: walks are so frequent that the window's own sums will do, or
+    /// their times are not known.
+    pub fn losses_covered(&self) -> Option<Duration> {
+        self.losses.covered()
+    }
+
+    /// Losses of an edge over the newest whole intervals between walks. `None` as in
+    /// [`losses_covered`](Self::losses_covered).
+    pub fn losses(&self, key: &EdgeKey) -> Option<Losses> {
+        self.losses.of(key)
     }
 
     /// Edges whose peer acknowledged or sent data, or shook hands, in the last frame.

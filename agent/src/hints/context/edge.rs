@@ -8,7 +8,7 @@ use crate::{
         thresholds::Thresholds,
     },
     peers::PeerKind,
-    sample::Tally,
+    sample::{Losses, Tally},
     state::EdgeView,
 };
 use netwhy_abi::{PeerClass, Retransmit, Role};
@@ -55,6 +55,11 @@ impl<'a> Edge<'a> {
 impl Edge<'_> {
     pub(crate) fn tally(&self) -> &Tally {
         &self.view.window
+    }
+
+    /// Loss episodes and segments of one and the same time.
+    pub(crate) fn losses(&self) -> Losses {
+        self.view.losses()
     }
 
     /// The peer for people: `10.0.0.7`, `shop/db-0 on node-b`, `10.0.0.7 on node-b`.

@@ -1,7 +1,7 @@
 //! Losses that say nothing about the path.
 
 use super::{Context, Edge};
-use crate::{hints::thresholds::Thresholds, sample::Tally};
+use crate::{hints::thresholds::Thresholds, sample::Tally, state::EdgeView};
 use netwhy_abi::Retransmit;
 
 /// Multiple of `loss_ratio` up to which a bulk sender with a standing queue makes its own losses.
@@ -15,16 +15,16 @@ const QUEUE_US: f64 = 200.0;
 
 /// The sender was free to send, and its retransmissions were needed.
 pub(crate) fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>) -> bool {
-    edge.tally().data_segs_out > 0
+    edge.losses().segments > 0
         && !is_unanswered(edge)
         && !edge.is_limited(context.thresholds)
         && !is_late(context, edge)
-        && !is_excused(edge.tally(), context.thresholds)
+        && !is_excused(edge.view, context.thresholds)
 }
 
 /// The retransmissions say nothing about the path: packets were reordered, or the sender fills a queue itself.
-pub(crate) fn is_excused(tally: &Tally, thresholds: &Thresholds) -> bool {
-    is_reordered(tally) || is_self_inflicted(tally, SELF_LOSS_FACTOR * thresholds.loss_ratio)
+pub(crate) fn is_excused(edge: &EdgeView, thresholds: &Thresholds) -> bool {
+    is_reordered(&edge.window) || is_self_inflicted(edge, SELF_LOSS_FACTOR * thresholds.loss_ratio)
 }
 
 /// At least half of the retransmissions were spurious. Spurious timeouts are no loss episodes; the rest is reordering.
@@ -46,10 +46,11 @@ fn is_late(context: &Context<'_>, edge: &Edge<'_>) -> bool {
 }
 
 /// A bulk sender fills a queue until it overflows: large segments, a median RTT far above the minimum, a modest ratio.
-fn is_self_inflicted(tally: &Tally, limit: f64) -> bool {
+fn is_self_inflicted(edge: &EdgeView, limit: f64) -> bool {
+    let (tally, losses) = (&edge.window, edge.losses());
     let (Some(p50), Some(min)) = (tally.rtt.quantile_us(0.5), tally.min_rtt_us.map(f64::from)) else { return false };
     let queue = p50 >= QUEUE_RATIO * min && p50 - min >= QUEUE_US;
     queue
         && tally.bytes_acked >= BULK_BYTES_PER_SEGMENT * tally.data_segs_out
-        && tally.loss_episodes as f64 <= limit * tally.data_segs_out as f64
+        && losses.episodes as f64 <= limit * losses.segments as f64
 }

@@ -135,8 +135,9 @@ struct Sent {
 
 impl Sent {
     fn add(&mut self, edge: &Edge<'_>) {
-        self.segments += edge.tally().data_segs_out;
-        self.episodes += edge.tally().loss_episodes;
+        let losses = edge.losses();
+        self.segments += losses.segments;
+        self.episodes += losses.episodes;
     }
 
     fn new(edge: &Edge<'_>) -> Self {
@@ -157,7 +158,7 @@ impl Sent {
 fn lossy_zone(context: &Context<'_>, tested: &Tested, lossy: &BTreeSet<PeerId>) -> Option<String> {
     let zone = remote_zone(context, tested).filter(|_| lossy.len() >= MIN_PEERS)?;
     let remote = tested.lossy_edges(context).filter(|edge| edge.is_remote());
-    let worst = remote.max_by(|a, b| a.tally().loss_episodes.cmp(&b.tally().loss_episodes))?;
+    let worst = remote.max_by(|a, b| a.losses().episodes.cmp(&b.losses().episodes))?;
     let clean = tested.clean_edges(context).filter(|edge| edge.is_remote() && would_show(worst, edge));
     let clean: BTreeSet<(Option<&str>, PeerId)> =
         clean.map(|edge| (edge.view.peer_zone.as_deref(), edge.view.peer_id())).collect();

@@ -70,11 +70,11 @@ fn fleet_edge(fleet: &mut Fleet, from: EndId, edge: &context::Edge<'_>, symptom:
             fleet.node(&peer, view.peer_zone.as_deref())
         }
     };
-    let (tally, subject) = (edge.tally(), &view.subject);
+    let (losses, subject) = (edge.losses(), &view.subject);
     let from_pod = fleet.pod(&format!("{}/{}", subject.namespace, subject.name));
     let to_pod = view.peer_pod.as_deref().map(|pod| fleet.pod(pod));
     let (segments, episodes) = match symptom {
-        Symptom::Loss => (tally.data_segs_out, u32::try_from(tally.loss_episodes).unwrap_or(u32::MAX)),
+        Symptom::Loss => (losses.segments, u32::try_from(losses.episodes).unwrap_or(u32::MAX)),
         Symptom::Latency => (0, 0),
     };
     Edge {

@@ -75,9 +75,10 @@ pub(crate) fn sums(context: &Context<'_>, reach: Reach) -> Vec<Victim> {
         victim.connects = victim.syns + victim.timed_out;
         // Loss that a sender makes itself, and spurious retransmissions, harm nobody.
         if excuse::can_be_judged(context, edge) {
-            victim.segments += tally.data_segs_out;
-            victim.episodes += tally.loss_episodes;
-            victim.expected += tally.data_segs_out as f64 * edge.loss_baseline;
+            let losses = edge.losses();
+            victim.segments += losses.segments;
+            victim.episodes += losses.episodes;
+            victim.expected += losses.segments as f64 * edge.loss_baseline;
         }
     }
     all.into_values().filter(|v| v.episodes + v.connects > 0).collect()

@@ -37,7 +37,7 @@ pub(crate) fn add(memory: &Memory, view: &mut NodeView, thresholds: &Thresholds)
         .map(|(edge, path)| memory.edges.usual(edge, *path, is_proven(edge, path)))
         .collect();
     for (edge, usual) in view.edges.iter_mut().zip(usual) {
-        edge.usual = Usual { is_excused: excuse::is_excused(&edge.window, thresholds), ..usual };
+        edge.usual = Usual { is_excused: excuse::is_excused(edge, thresholds), ..usual };
     }
 }
 

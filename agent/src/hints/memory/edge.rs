@@ -239,10 +239,10 @@ impl EdgeMemory {
     }
 
     pub(crate) fn learn(&mut self, edge: &EdgeView, step: Step, thresholds: &Thresholds) {
-        let Step { window, keep, share, hz } = step;
+        let Step { window, keep, share, hz, .. } = step;
         let tally = &edge.window;
         if !self.is_odd() {
-            self.loss.learn(tally, step);
+            self.loss.learn(edge.losses(), step);
         }
         self.bytes_per_s.learn((tally.bytes_acked + tally.bytes_received) as f64 / window.as_secs_f64(), keep);
         self.acked_per_s.learn(tally.bytes_acked as f64 / window.as_secs_f64(), keep);

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     hints::{key::edge_key, thresholds::Thresholds},
-    sample::Tally,
+    sample,
     state::{EdgeView, NodeView, PathRtt, Usual},
 };
 use netwhy_abi::PeerClass;
@@ -47,7 +47,7 @@ impl EdgeMemories {
         let clock = Clock { at: view.at, window: view.window, window_grew, hz: view.hz };
         let tick = self.tick;
         let losses: Vec<Losses> = (view.edges.iter().zip(keys))
-            .map(|(edge, key)| Losses::new(&edge.window, self.loss_ratio(*key, edge.class)))
+            .map(|(edge, key)| Losses::new(edge.losses(), self.loss_ratio(*key, edge.class)))
             .collect();
         self.pools.observe(&view.edges, &losses, tick);
         for ((edge, key), losses) in view.edges.iter().zip(keys).zip(&losses) {
@@ -115,7 +115,7 @@ impl EdgeMemories {
             }
         }
         for (class, sum) in self.classes.iter_mut().zip(&classes.losses) {
-            class.learn(sum, step);
+            class.learn(*sum, step);
         }
         self.edges.retain(|_, e| now.saturating_sub(e.last_at) < FORGET);
         if self.edges.len() > MAX_EDGES {
@@ -127,17 +127,14 @@ impl EdgeMemories {
 /// Sums over the clean edges of each class.
 #[derive(Default)]
 struct ClassSums {
-    /// Only segments and loss episodes.
-    losses: [Tally; PeerClass::ALL.len()],
+    losses: [sample::Losses; PeerClass::ALL.len()],
     /// Logarithms of the minimum RTT, and their number.
     minimums: [(f64, u32); PeerClass::ALL.len()],
 }
 
 impl ClassSums {
     fn add_losses(&mut self, edge: &EdgeView) {
-        let sum = &mut self.losses[edge.class as usize];
-        sum.loss_episodes += edge.window.loss_episodes;
-        sum.data_segs_out += edge.window.data_segs_out;
+        self.losses[edge.class as usize].add(edge.losses());
     }
 
     fn add_minimum(&mut self, class: PeerClass, ln: Option<f64>) {

@@ -1,6 +1,6 @@
 //! Averages that forget, and the step by which they learn.
 
-use crate::{sample::Tally, state::NodeView};
+use crate::{sample::Losses, state::NodeView};
 use std::time::Duration;
 
 /// Half-life of everything that is learned.
@@ -18,9 +18,9 @@ pub(crate) struct Loss {
 }
 
 impl Loss {
-    pub(crate) fn learn(&mut self, tally: &Tally, step: Step) {
-        self.episodes = self.episodes * step.keep + tally.loss_episodes as f64 * step.share;
-        self.segments = self.segments * step.keep + tally.data_segs_out as f64 * step.share;
+    pub(crate) fn learn(&mut self, losses: Losses, step: Step) {
+        self.episodes = self.episodes * step.keep + losses.episodes as f64 * step.loss_share;
+        self.segments = self.segments * step.keep + losses.segments as f64 * step.loss_share;
     }
 
     /// Episodes per segment, shrunk towards `prior` while few segments are known.
@@ -61,6 +61,8 @@ pub(crate) struct Step {
     pub(crate) keep: f64,
     /// Share of the window that is new: windows overlap, so each tick brings only a part of one.
     pub(crate) share: f64,
+    /// The same of the time that losses cover.
+    pub(crate) loss_share: f64,
 }
 
 impl Step {
@@ -68,6 +70,9 @@ impl Step {
     pub(crate) fn new(view: &NodeView, tick: Duration) -> Option<Self> {
         let (seconds, window) = (tick.as_secs_f64(), view.window.as_secs_f64());
         let keep = 0.5_f64.powf(seconds / HALF_LIFE.as_secs_f64());
-        (!tick.is_zero()).then(|| Self { window: view.window, hz: view.hz, keep, share: (seconds / window).min(1.0) })
+        let losses = view.losses_cover.map_or(window, |cover| cover.as_secs_f64());
+        let share = |of: f64| (seconds / of).min(1.0);
+        let step = Self { window: view.window, hz: view.hz, keep, share: share(window), loss_share: share(losses) };
+        (!tick.is_zero()).then_some(step)
     }
 }

@@ -3,7 +3,7 @@
 use super::edge::ODD_LOSS;
 use crate::{
     hints::stats::poisson_tail_ln,
-    sample::Tally,
+    sample,
     state::{EdgeView, PeerId},
 };
 use netwhy_abi::PeerClass;
@@ -22,8 +22,8 @@ pub(crate) struct Losses {
 }
 
 impl Losses {
-    pub(crate) fn new(tally: &Tally, usual: f64) -> Self {
-        Self { episodes: tally.loss_episodes, expected: usual * tally.data_segs_out as f64 }
+    pub(crate) fn new(losses: sample::Losses, usual: f64) -> Self {
+        Self { episodes: losses.episodes, expected: usual * losses.segments as f64 }
     }
 
     fn add(&mut self, other: &Self) {
@@ -63,6 +63,6 @@ impl Pools {
     pub(crate) fn are_odd(&self, edge: &EdgeView) -> bool {
         let is_new = |pool: &Option<PeerId>| self.0.get(pool).is_some_and(|since| *since < ODD_LOSS);
         let remote = edge.class != PeerClass::SameNode;
-        remote && edge.window.loss_episodes > 0 && (is_new(&None) || is_new(&Some(edge.peer_id())))
+        remote && edge.losses().episodes > 0 && (is_new(&None) || is_new(&Some(edge.peer_id())))
     }
 }

@@ -133,7 +133,7 @@ fn test_edges(context: &Context<'_>) -> Tested {
     let mut tested = Tested::default();
     let mut small: BTreeMap<PeerId, Vec<(EdgeIx, SubjectIx)>> = BTreeMap::new();
     for (subject, edge) in context.unclaimed(Family::Loss).filter(|(_, edge)| can_be_judged(context, edge)) {
-        if edge.tally().data_segs_out >= context.thresholds.min_segments || has_timeouts_alone(edge) {
+        if edge.losses().segments >= context.thresholds.min_segments || has_timeouts_alone(edge) {
             let lossy = is_lossy(context, Sums::new(context, &[edge.ix]));
             let set = if lossy { &mut tested.lossy } else { &mut tested.clean };
             set.insert(edge.ix, subject.ix);
@@ -160,10 +160,10 @@ fn test_pool(context: &Context<'_>, pool: &[(EdgeIx, SubjectIx)], tested: &mut T
     }
     let lossy = is_lossy(context, sums);
     for (edge, subject) in pool {
-        let tally = context.edge(*edge).tally();
-        if lossy && tally.loss_episodes > 0 {
+        let losses = context.edge(*edge).losses();
+        if lossy && losses.episodes > 0 {
             tested.lossy.insert(*edge, *subject);
-        } else if !lossy || tally.data_segs_out >= POOL_SEGMENTS {
+        } else if !lossy || losses.segments >= POOL_SEGMENTS {
             tested.clean.insert(*edge, *subject);
         }
     }
@@ -171,7 +171,9 @@ fn test_pool(context: &Context<'_>, pool: &[(EdgeIx, SubjectIx)], tested: &mut T
 }
 
 fn has_timeouts_alone(edge: &Edge<'_>) -> bool {
-    edge.only_timeouts() && edge.timeouts() >= MIN_EPISODES
+    // Where walks are rare, those of the window may be newer than the losses that are judged.
+    let are_judged = edge.view.walked.is_none_or(|losses| losses.episodes >= MIN_EPISODES);
+    edge.only_timeouts() && edge.timeouts() >= MIN_EPISODES && are_judged
 }
 
 /// Sums over some edges.
@@ -189,12 +191,12 @@ impl Sums {
     fn new(context: &Context<'_>, edges: &[EdgeIx]) -> Self {
         let mut sums = Self::default();
         for edge in edges.iter().map(|ix| context.edge(*ix)) {
-            let tally = edge.tally();
-            sums.episodes += tally.loss_episodes;
-            sums.segments += tally.data_segs_out;
+            let losses = edge.losses();
+            sums.episodes += losses.episodes;
+            sums.segments += losses.segments;
             sums.timeouts += edge.timeouts();
             sums.fast_retransmits += edge.fast_retransmits();
-            sums.expected += tally.data_segs_out as f64 * edge.loss_baseline;
+            sums.expected += losses.segments as f64 * edge.loss_baseline;
         }
         sums
     }

@@ -170,13 +170,13 @@ fn late_replies(context: &Context<'_>, edge: &Edge<'_>) -> Option<Rise> {
 
 /// A client's edge that was free to send, without loss, and has enough samples for a median.
 fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>) -> bool {
-    let tally = edge.tally();
+    let (tally, losses) = (edge.tally(), edge.losses());
     let rtt = tally.rtt.count() >= MIN_RTT_SAMPLES && edge.memory.is_some_and(EdgeMemory::client_only);
     let reply = tally.reply_count() >= MIN_LEARN_SAMPLES && edge.memory.is_some_and(|m| m.reply_s().is_some());
     (rtt || reply || late_replies(context, edge).is_some())
         && edge.memory.is_some_and(|m| m.p50_us().is_some())
         && !edge.is_limited(context.thresholds)
-        && (tally.loss_episodes as f64) < context.thresholds.loss_ratio * tally.data_segs_out.max(1) as f64
+        && (losses.episodes as f64) < context.thresholds.loss_ratio * losses.segments.max(1) as f64
 }
 
 /// RTTs of an edge, µs.
