@@ -18,8 +18,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Longer than a duty cycle takes to begin or to end.
-const PATIENCE: Duration = Duration::from_secs(25);
+/// Deadline for a duty cycle to begin or to end.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Reads until churn is high or no longer is.
 fn read_until(watch: &mut Watch, is_churn_high: bool, mut meanwhile: impl FnMut()) {

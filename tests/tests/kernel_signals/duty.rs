@@ -2,7 +2,7 @@
 
 use crate::{
     socket::{Flow, Pair},
-    stage::{Options, Stage, Watch, id, stage},
+    stage::{Options, PATIENCE, Stage, Watch, id, stage},
 };
 use netwhy_abi::DutyCycle;
 use netwhy_agent::kernel::Loaded;
@@ -23,7 +23,7 @@ fn watch_with(stage: &Stage, options: Options) -> Watch {
             assert!(stats.is_reduced);
             return watch;
         }
-        assert!(began.elapsed() < Duration::from_secs(10), "no duty period in 10 s: {stats:?}");
+        assert!(began.elapsed() < PATIENCE, "no duty period in {PATIENCE:?}: {stats:?}");
         std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -1,6 +1,6 @@
 //! The Node's own signals: what the agent reads is what the kernel's own tools show.
 
-use crate::stage::{Stage, on_node, stage, wait_until};
+use crate::stage::{PATIENCE, Stage, on_node, stage, wait_until};
 use netwhy_agent::{
     api::{BlameKind, HintState},
     app,
@@ -102,7 +102,7 @@ fn what_is_read_from_outside_is_what_is_read_inside() {
     let (a, b) = (stage.node("a"), stage.node("b"));
     let sink = on_node(b, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap());
     let server = stage.lab.start(&stage.pod("a", "init"), &["server"]).unwrap();
-    server.wait_ready(Duration::from_secs(10)).unwrap();
+    server.wait_ready(PATIENCE).unwrap();
     flood(a, b.ipv4, sink.local_addr().unwrap().port(), 50);
     let outside = reader(&server.pid().to_string()).read(Duration::from_secs(1));
     let inside = on_node(a, || reader("thread-self").read(Duration::from_secs(1)));
@@ -208,16 +208,16 @@ fn an_overflowing_queue_is_blamed_for_what_pods_behind_it_lose() {
     let sink = on_node(b, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap());
     let (client, server) = (stage.pod("p", "client"), stage.pod("b", "server"));
     let init = stage.lab.start(&stage.pod("a", "init"), &["server"]).unwrap();
-    init.wait_ready(Duration::from_secs(10)).unwrap();
+    init.wait_ready(PATIENCE).unwrap();
     let serving = stage.lab.start(&server, &["server"]).unwrap();
-    let port = serving.wait_ready(Duration::from_secs(10)).unwrap().port.unwrap();
+    let port = serving.wait_ready(PATIENCE).unwrap().port.unwrap();
     let to = format!("{}:{port}", b.ipv4);
     // Too few requests to fill a queue. They are as long as the datagrams that fill it: the queue counts bytes, and
     // shorter packets would find room in it.
     let size = ["--rate", "400", "--request-bytes", "1400"];
     let client_args = ["client", "--connections", "8", "--timeout-ms", "20000", "--to", &to];
     let calling = stage.lab.start(&client, &[client_args.as_slice(), &size].concat()).unwrap();
-    calling.wait_ready(Duration::from_secs(10)).unwrap();
+    calling.wait_ready(PATIENCE).unwrap();
     a.run(&[
         "tc", "qdisc", "replace", "dev", a.device, "root", "tbf", "rate", "20mbit", "burst", "10k", "limit", "30k",
     ])

@@ -106,10 +106,11 @@ impl Agent {
 
     /// The same, started by `spawn`.
     pub(crate) fn start_by(stage: &Stage, args: &[&OsStr], spawn: impl FnOnce(Command) -> io::Result<Child>) -> Self {
+        // This may build the program: nobody else may take the port meanwhile.
+        let mut command = command(stage, args);
         // A port that was free a moment ago.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let listen = format!("--listen={address}");
-        let mut command = command(stage, args);
         command.arg(listen).stdout(Stdio::null()).stderr(Stdio::piped());
         let child = spawn(command).unwrap();
         let agent = Self { child, address };

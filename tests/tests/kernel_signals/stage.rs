@@ -19,8 +19,8 @@ use std::{
 
 const TRAFFIC: &str = env!("CARGO_BIN_EXE_netwhy-traffic");
 const SYSFS: &str = "/sys";
-/// How long anything may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Deadline of every wait. A busy machine may need most of it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process is in one cgroup at a time: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
