@@ -15,15 +15,16 @@ macro_rules! rows {
 
             /// Counters of one edge. Cumulative since the row was made, except where said.
             EdgeStats, 736 bytes, summed as Tally with {
-                /// Busy jiffies held back by neither window nor buffer: by the network. Computed per read and never below
-                /// zero, because the difference of the three sums may step back, and a counter must not.
+                /// Busy jiffies held back by neither window nor buffer: by the network. Computed per read and never
+                /// below zero, because the difference of the three sums may step back, and a counter must not.
                 network_jiffies: u64,
             } {
                 /// RTT samples.
                 rtt: $crate::Durations,
                 /// Lowest RTT of the last 10 … 17 s, µs. Not a sum.
                 min_rtt_us: $crate::RotatingMin,
-                /// RTT samples that are smoothed, because the peer doesn't acknowledge selectively (SACK). Not in the minimum.
+                /// RTT samples that are smoothed, because the peer doesn't acknowledge selectively (SACK). Not in the
+                /// minimum.
                 smoothed_rtts: u64,
                 /// Data segments sent, retransmissions included (`tcp_sock.data_segs_out`, RFC 4898).
                 data_segs_out: u64,
@@ -58,8 +59,8 @@ macro_rules! rows {
                 full_size_timeouts: u64,
                 /// Sockets that a walk found with a receive window full of data that nobody reads.
                 unread_full: u64,
-                /// Sampled reply times of clients per `reply_bucket`: from the last data sent to the first data received
-                /// after it.
+                /// Sampled reply times of clients per `reply_bucket`: from the last data sent to the first data
+                /// received after it.
                 replies: [u32; $crate::REPLY_BUCKETS],
             }
 

@@ -1,9 +1,9 @@
 //! Many synthetic agents in one process, and a stand-in for the API server in front of them: what `kubectl netwhy` is
 //! measured and tested against where no machine could run as many Nodes.
 //!
-//! Every agent is the real HTTP server of `netwhy-agent` on a port of its own, with a made-up view; the stand-in lists their
-//! Pods, and passes `…/pods/NAME:9810/proxy/…` on to them over TCP. Without TLS and without authorisation, unlike a real one.
-//! Prints one line of JSON when it is ready: `{"url": …, "agents": N}`. Ends when its standard input does.
+//! Every agent is the real HTTP server of `netwhy-agent` on a port of its own, with a made-up view; the stand-in lists
+//! their Pods, and passes `…/pods/NAME:9810/proxy/…` on to them over TCP. Without TLS and without authorisation, unlike
+//! a real one. Prints one line of JSON when it is ready: `{"url": …, "agents": N}`. Ends when its standard input does.
 
 #[path = "fleet/front.rs"]
 mod front;

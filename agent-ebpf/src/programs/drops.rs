@@ -15,8 +15,8 @@ use crate::{
 const SKB_CONSUMED: u32 = 1;
 
 /// `kfree_skb(struct sk_buff *skb, void *location, enum skb_drop_reason reason[, struct sock *rx_sk])`; the reason
-/// since 5.17, the receiving socket since 6.11. Packets on their way out carry their own socket. Sockets of other families,
-/// such as Unix, netlink and packet sockets, have no packets of the network: theirs are left alone.
+/// since 5.17, the receiving socket since 6.11. Packets on their way out carry their own socket. Sockets of other
+/// families, such as Unix, netlink and packet sockets, have no packets of the network: theirs are left alone.
 #[btf_tracepoint(function = "kfree_skb")]
 pub(crate) fn nw_drop(ctx: BtfTracePointContext) -> i32 {
     let reason = ctx.arg::<u32>(2);

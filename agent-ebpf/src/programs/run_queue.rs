@@ -75,17 +75,17 @@ static TASKS: TaskStorage = TaskStorage {
 /// By cgroup; as many as others.
 #[btf_map]
 static RUN_QUEUE: HashMap<u64, RunQueueStats, 4096, { BPF_F_NO_PREALLOC as usize }> = HashMap::new();
-/// Number of the present period of watching (attached, not attached, attached again …), from 1; and waits that were lost
-/// because [`RUN_QUEUE`] or [`TASKS`] had no room.
+/// Number of the present period of watching (attached, not attached, attached again …), from 1; and waits that were
+/// lost because [`RUN_QUEUE`] or [`TASKS`] had no room.
 #[btf_map]
 static PERIOD: Array<[u64; 2], 1> = Array::new();
 /// A row of zeros to insert from: too large for the stack.
 #[btf_map]
 static ZERO: Array<RunQueueStats, 1> = Array::new();
 
-/// `sched_switch(bool preempt, struct task_struct *prev, struct task_struct *next, …)`, called by `__schedule` while `prev`
-/// is still current; 2.6 and later, task storage for tracing programs since 5.11. `prev`'s `run_delay` then holds the
-/// wait before the run that ends now, also what it waited on CPUs that it was moved away from.
+/// `sched_switch(bool preempt, struct task_struct *prev, struct task_struct *next, …)`, called by `__schedule` while
+/// `prev` is still current; 2.6 and later, task storage for tracing programs since 5.11. `prev`'s `run_delay` then
+/// holds the wait before the run that ends now, also what it waited on CPUs that it was moved away from.
 #[btf_tracepoint(function = "sched_switch")]
 pub(crate) fn nw_run_queue(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: argument 1 is a task, offsets are BTF's, pointers are live map values.

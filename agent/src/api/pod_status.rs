@@ -36,7 +36,8 @@ pub struct PodInfo {
     pub unmet: Vec<Condition>,
     /// All containers: init, sidecars, main, ephemeral.
     pub containers: Vec<ContainerInfo>,
-    /// Warnings about it, newest first, at most [`PodInfo::MAX_EVENTS`]. They are requested only while it is in trouble.
+    /// Warnings about it, newest first, at most [`PodInfo::MAX_EVENTS`]. They are requested only while it is in
+    /// trouble.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub events: Vec<PodEvent>,
 }

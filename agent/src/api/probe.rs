@@ -107,7 +107,8 @@ pub struct WalkStats {
 /// of the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RttDutyCycle {
-    /// Segments that the machine receives a second while the probe is attached. Estimated from those that gave a sample.
+    /// Segments that the machine receives a second while the probe is attached. Estimated from those that gave a
+    /// sample.
     pub segments_per_second: f64,
     /// Whether the duty cycle is below 1 now.
     #[serde(rename = "in_windows")]
@@ -126,8 +127,8 @@ pub struct RttDutyCycle {
     pub failures: u64,
 }
 
-/// Duty cycle of the probe that sees sockets open and close. Under high churn it is attached for a part of the time, and
-/// plain short sockets are sampled.
+/// Duty cycle of the probe that sees sockets open and close. Under high churn it is attached for a part of the time,
+/// and plain short sockets are sampled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HandshakeDutyCycle {
     /// TCP sockets that close, a second.

@@ -1,8 +1,8 @@
 //! The table of settings, and the only place that declares a key. The struct, its default, its accessor, the parser,
 //! `config check`, `config example` and docs/configuration.md are made from it.
 //!
-//! Other rooms read a setting by its accessor, never by its field. So the compiler knows which settings have a reader, and
-//! refuses one that has none.
+//! Other rooms read a setting by its accessor, never by its field. So the compiler knows which settings have a reader,
+//! and refuses one that has none.
 
 use super::value::{Fault, Setting};
 use super::{Cidr, Kind, NodeRange, RttBuckets, RunQueue, Switch};
@@ -102,8 +102,8 @@ macro_rules! settings {
                 $(#[doc = $help] pub(super) $key: $Type,)*
             }
 
-            // A setting whose accessor nobody calls has no effect. The compiler refuses it. Without the kernel side, some
-            // of their readers are not compiled.
+            // A setting whose accessor nobody calls has no effect. The compiler refuses it. Without the kernel side,
+            // some of their readers are not compiled.
             #[cfg_attr(feature = "ebpf", deny(dead_code))]
             #[cfg_attr(not(feature = "ebpf"), allow(dead_code))]
             impl $Struct {

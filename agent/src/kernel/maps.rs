@@ -64,7 +64,8 @@ impl Loaded {
         Ok(())
     }
 
-    /// Asks the kernel once for all that a snapshot asks: rows, counters, a change, a walk (whose file is made, not read).
+    /// Asks the kernel once for all that a snapshot asks: rows, counters, a change, a walk (whose file is made, not
+    /// read).
     ///
     /// # Errors
     /// The kernel refused something.

@@ -5,8 +5,8 @@ use crate::sample::Histogram;
 use netwhy_abi::{BOUNDS_US, BUCKETS};
 use std::sync::LazyLock;
 
-/// 50 µs … 10 s. Dense where data centres are (the same Node, the same zone, another zone), else a step of four or five:
-/// each bound costs every Pod one series per class of peers, and a Pod's budget is 60.
+/// 50 µs … 10 s. Dense where data centres are (the same Node, the same zone, another zone), else a step of four or
+/// five: each bound costs every Pod one series per class of peers, and a Pod's budget is 60.
 pub(super) const RTT_US: [u32; 9] = [50, 200, 500, 1_000, 5_000, 20_000, 100_000, 1_000_000, 10_000_000];
 
 /// Fewer than for RTTs: at once, at the pace of a long path, or after a SYN was sent again, which takes 1 s or more.

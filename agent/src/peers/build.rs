@@ -6,8 +6,8 @@ use netwhy_abi::{PeerClass, PeerPrefix};
 use std::{collections::BTreeMap, net::Ipv6Addr};
 
 /// Builds the table from the configured ranges and Nodes, the cluster's Nodes, and this machine's addresses `own`. When
-/// two sources name the same range, the later of this order wins. `node` is this Node's name. `cluster` is `None` without
-/// Kubernetes.
+/// two sources name the same range, the later of this order wins. `node` is this Node's name. `cluster` is `None`
+/// without Kubernetes.
 pub fn peer_table(
     configured: &config::Peers,
     own: &[(Ipv6Addr, u8)],

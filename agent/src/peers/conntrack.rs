@@ -77,8 +77,8 @@ fn translation(line: &str) -> Option<(Ipv6Addr, Ipv6Addr, Ipv6Addr)> {
     (service != backend).then_some((client, service, backend))
 }
 
-/// Reads the Node's table every 30 s until `stopped`, and less often when it is long. Ends the reads when the table can't
-/// be read.
+/// Reads the Node's table every 30 s until `stopped`, and less often when it is long. Ends the reads when the table
+/// can't be read.
 ///
 /// # Errors
 /// None: without the table, peers behind Services keep the Service's address.

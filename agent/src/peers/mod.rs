@@ -5,7 +5,8 @@
 //! EndpointSlice watch (optional) ─► Endpoints ─────────────────────────────────────────────────────────┼─► PeerTable
 //! configured ranges, this machine's addresses ─────────────────────────────────────────────────────────┘
 //! ```
-//! Only `lite` and `watch` speak to an API server; the connection is `kube`'s. `conntrack` reads procfs. The rest is pure.
+//! Only `lite` and `watch` speak to an API server; the connection is `kube`'s. `conntrack` reads procfs. The rest is
+//! pure.
 
 mod build;
 mod conntrack;

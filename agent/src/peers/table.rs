@@ -129,9 +129,9 @@ impl PeerTable {
         all
     }
 
-    /// At most `most` prefixes with their classes, and the number of those left out. They are for the kernel's map, which
-    /// needs only classes, and only for overflow rows. A prefix of the same class as the next wider one is redundant. Beyond
-    /// `most`, the narrowest are left out.
+    /// At most `most` prefixes with their classes, and the number of those left out. They are for the kernel's map,
+    /// which needs only classes, and only for overflow rows. A prefix of the same class as the next wider one is
+    /// redundant. Beyond `most`, the narrowest are left out.
     pub fn class_prefixes(&self, most: usize) -> (Vec<(Ipv6Addr, u8, PeerClass)>, usize) {
         let is_needed = |(addr, bits, class): &(Ipv6Addr, u8, PeerClass)| {
             let wider = self.lengths.iter().filter(|(b, _)| b < bits);

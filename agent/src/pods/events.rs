@@ -1,5 +1,5 @@
-//! Warnings about Pods in trouble, requested for one Pod at a time. Events can't be selected by Node, and all Events of a
-//! cluster would be too many.
+//! Warnings about Pods in trouble, requested for one Pod at a time. Events can't be selected by Node, and all Events of
+//! a cluster would be too many.
 
 use super::convert::pod_event;
 use crate::{

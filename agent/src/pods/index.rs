@@ -89,8 +89,8 @@ impl PodIndex {
         self.complete
     }
 
-    /// A Pod by the UID, or by the static manifest's hash, in its cgroup's name. Also finds Pods deleted within the last ten
-    /// minutes.
+    /// A Pod by the UID, or by the static manifest's hash, in its cgroup's name. Also finds Pods deleted within the
+    /// last ten minutes.
     pub fn find(&self, uid: &str) -> Option<&Arc<PodInfo>> {
         let uid = self.hashes.get(uid).map_or(uid, String::as_str);
         self.pods.get(uid).or_else(|| self.gone.get(uid).map(|(_, pod)| pod))

@@ -33,8 +33,8 @@ pub struct Pods {
     pub events: Option<WatchStatus>,
 }
 
-/// Watches the Pods of `node` until `stopped`, and publishes every change. With `warnings`, it also requests the warnings
-/// about Pods in trouble. Failures are counted, logged and retried with backoff.
+/// Watches the Pods of `node` until `stopped`, and publishes every change. With `warnings`, it also requests the
+/// warnings about Pods in trouble. Failures are counted, logged and retried with backoff.
 ///
 /// # Errors
 /// None: an unreachable API server is a state, not an end.

@@ -4,8 +4,8 @@
 //! NodeView.hints ─► Schedule (what is published, what is due) ─► Action ─► objects (JSON) ─► PATCH, one a second at most
 //!                   pure                                                  pure
 //! ```
-//! Only this file speaks to the API server. It uses server-side apply by name. So a repeated Action, also after a restart,
-//! changes the existing object instead of adding one.
+//! Only this file speaks to the API server. It uses server-side apply by name. So a repeated Action, also after a
+//! restart, changes the existing object instead of adding one.
 
 mod objects;
 mod schedule;

@@ -329,8 +329,9 @@ pub(super) struct HostLedger {
 }
 
 impl HostLedger {
-    /// Growth since the previous sample. A counter counts from its first reading, since it may be older than the agent; so does one of
-    /// a device that took the place of another. CPUs are summed up, and named where packets were dropped or left waiting.
+    /// Growth since the previous sample. A counter counts from its first reading, since it may be older than the agent;
+    /// so does one of a device that took the place of another. CPUs are summed up, and named where packets were dropped
+    /// or left waiting.
     pub(super) fn take(&mut self, sample: &HostSample) -> Vec<(HostKey, u64)> {
         let devices: BTreeMap<Arc<str>, u32> = sample.devices.iter().map(|d| (d.name.clone(), d.index)).collect();
         let replaced = |name: &Arc<str>| self.devices.get(name).is_some_and(|i| devices.get(name) != Some(i));

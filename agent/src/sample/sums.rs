@@ -328,8 +328,8 @@ macro_rules! summed {
     };
 }
 
-/// Declares the sums of listed rows, in the form of [`netwhy_abi::rows!`], and the arithmetic of both. A further field of a
-/// sum is computed from each growth by the function of its name.
+/// Declares the sums of listed rows, in the form of [`netwhy_abi::rows!`], and the arithmetic of both. A further field
+/// of a sum is computed from each growth by the function of its name.
 macro_rules! declare_sums {
     ({} $(
         $(#[$doc:meta])*

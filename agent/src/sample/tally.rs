@@ -27,8 +27,8 @@ impl Tally {
         all - self.retransmits[Retransmit::Spurious as usize]
     }
 
-    /// Tail loss probes and timeouts that were not needed (the peer said that it had the data already): what they stood for
-    /// was late, not lost.
+    /// Tail loss probes and timeouts that were not needed (the peer said that it had the data already): what they stood
+    /// for was late, not lost.
     pub fn needless(&self) -> u64 {
         let of = |kind: Retransmit| self.retransmits[kind as usize];
         // What nobody classified begins no episode, and may have been as needless.
@@ -80,8 +80,8 @@ impl Tally {
         self.replies.iter().sum()
     }
 
-    /// The `q` quantile of the sampled reply times, s, 0 ≤ q ≤ 1, to the nearest power of two of a jiffy: from a client's
-    /// last data sent to the first data received after it. `None` without samples.
+    /// The `q` quantile of the sampled reply times, s, 0 ≤ q ≤ 1, to the nearest power of two of a jiffy: from a
+    /// client's last data sent to the first data received after it. `None` without samples.
     pub fn reply_quantile_seconds(&self, q: f64, hz: u32) -> Option<f64> {
         let rank = (q * self.reply_count() as f64).ceil().max(1.0) as u64;
         let mut seen = 0;
