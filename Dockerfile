@@ -32,7 +32,7 @@ COPY --from=build /image/ /
 ENV PATH=/usr/local/bin
 # For what needs no privileges; to observe, the chart asks for root with two capabilities.
 USER 65532:65532
-EXPOSE 9810/tcp
+EXPOSE 9810/tcp 9811/tcp
 ENTRYPOINT ["/usr/local/bin/netwhy-agent"]
 LABEL org.opencontainers.image.title="netwhy-agent" \
       org.opencontainers.image.description="Why is this Pod slow, and which Node is to blame? netwhy's node agent" \

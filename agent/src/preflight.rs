@@ -5,16 +5,21 @@ use crate::{
     app,
     cgroup::Mounts,
     config::{Config, Exit, cli::Cli, cli::ReportFormat},
+    http,
     kernel::{self, KernelTypes},
     node::HostReader,
 };
 use serde::Serialize;
-use std::{fmt::Write as _, path::Path};
+use std::{fmt::Write as _, net::SocketAddr, path::Path};
 
 /// Capability numbers (include/uapi/linux/capability.h).
 const CAP_SYS_ADMIN: u32 = 21;
 const CAP_PERFMON: u32 = 38;
 const CAP_BPF: u32 = 39;
+
+/// Bytes of a series in a scrape, with long names of Pods and workloads.
+const SERIES_BYTES: u64 = 192;
+const MIB: f64 = (1 << 20) as f64;
 
 /// Result of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -51,7 +56,8 @@ pub fn checks(cli: &Cli, config: &Config) -> Vec<Check> {
     list.extend(probes(cli, config));
     list.push(node_signals(cli));
     list.push(memory(config));
-    list.push(port(config));
+    list.push(client_memory(config));
+    list.extend(ports(config));
     list
 }
 
@@ -262,17 +268,35 @@ fn memory(config: &Config) -> Check {
     check("kernel memory", Verdict::Ok, found, "")
 }
 
-fn port(config: &Config) -> Check {
-    match std::net::TcpListener::bind(config.http.listen()) {
-        Ok(_) => check("listener", Verdict::Ok, config.http.listen().to_string(), ""),
+/// Upper bound of the memory that clients of both listeners can make the agent use. `limits.series` bounds a scrape.
+fn client_memory(config: &Config) -> Check {
+    let scrape = config.limits.series() * SERIES_BYTES;
+    let limits = http::Limits::from(&config.http);
+    let bytes = limits.memory_bound(scrape) + http::Limits::PROBES.memory_bound(0);
+    let found = format!(
+        "at most {:.0} MiB for all clients, with a scrape of {:.0} MiB (limits: {} connections, {} response bytes, {} \
+         series)",
+        bytes as f64 / MIB,
+        scrape as f64 / MIB,
+        config.http.max_connections(),
+        config.http.max_response_bytes(),
+        config.limits.series()
+    );
+    check("HTTP memory", Verdict::Ok, found, "")
+}
+
+fn ports(config: &Config) -> Vec<Check> {
+    let probes = (http::probe_address(&config.http), "probe listener", "--probe-listen");
+    let listeners = [(config.http.listen(), "listener", "--listen"), probes];
+    listeners.map(|(addr, need, flag)| port(addr, need, flag)).into()
+}
+
+fn port(addr: SocketAddr, need: &str, flag: &str) -> Check {
+    match std::net::TcpListener::bind(addr) {
+        Ok(_) => check(need, Verdict::Ok, addr.to_string(), ""),
         Err(error) => {
-            let found = format!("{}: {error}", config.http.listen());
-            check(
-                "listener",
-                Verdict::Degraded,
-                found,
-                "stop the process that uses the port, or choose another with --listen",
-            )
+            let remedy = format!("stop the process that uses the port, or choose another with {flag}");
+            check(need, Verdict::Degraded, format!("{addr}: {error}"), &remedy)
         }
     }
 }

@@ -105,7 +105,10 @@ pub struct ProcessStats {
 pub struct ScrapeStats {
     /// Scrapes answered before this one.
     pub count: u64,
-    /// Time that the previous one took to encode, s. `None`: this is the first.
+    /// Encodings before this one. Scrapes of one format at the same moment share an encoding.
+    #[serde(default)]
+    pub encodings: u64,
+    /// Time that the previous encoding took, s. `None`: this is the first.
     pub last_seconds: Option<f64>,
     /// Age of the view that this scrape shows, s. `None`: no view yet.
     pub view_age_seconds: Option<f64>,

@@ -3,7 +3,8 @@
 use super::{
     Failure, Source,
     attach::{Opened, open_and_drop_privileges},
-    configuration, node_name, runtime, signals,
+    configuration, node_name, runtime,
+    signals::Signals,
 };
 use crate::{
     config::cli::Cli,
@@ -60,7 +61,7 @@ async fn write_snapshots(
     limit: Option<Duration>,
 ) -> anyhow::Result<u64> {
     let mut interval = tokio::time::interval(tick);
-    let mut shutdown = std::pin::pin!(signals::shutdown());
+    let mut shutdown = std::pin::pin!(Signals::receive()?.shutdown());
     let mut snapshots = 0;
     let began = kernel::monotonic();
     loop {

@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, task::spawn_blocking};
 
 /// Time between two reads of the configuration file.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -38,7 +38,14 @@ impl Reload {
                 () = &mut stop => return Ok(()),
                 () = tokio::time::sleep(INTERVAL) => {}
             }
-            match self.file.as_mut().and_then(ConfigFile::changed) {
+            let Some(file) = self.file.take() else { continue };
+            // A file system that hangs delays this task alone, and not its stop.
+            let (file, changed) = tokio::select! {
+                () = &mut stop => return Ok(()),
+                read = spawn_blocking(move || read(file)) => read?,
+            };
+            self.file = Some(file);
+            match changed {
                 None => {}
                 Some(Ok(file)) => self.apply(file),
                 Some(Err(errors)) => {
@@ -63,3 +70,11 @@ impl Reload {
         tracing::info!("the changed configuration applies");
     }
 }
+
+fn read(mut file: ConfigFile) -> (ConfigFile, Option<Result<Config, String>>) {
+    let changed = file.changed();
+    (file, changed)
+}
+
+#[cfg(test)]
+mod tests;

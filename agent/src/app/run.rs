@@ -8,15 +8,15 @@ use super::{
     reload::Reload,
     runtime,
     settings::metrics_options,
-    signals,
+    signals::{Signals, Starting},
 };
 use crate::{
-    config::{Config, ConfigFile, ReloadCounters, cli::Cli},
+    config::{Config, ConfigFile, Http, ReloadCounters, cli::Cli},
     http, kernel,
     kube::ConfigSource,
     pipeline::Pipeline,
     state::NodeView,
-    tasks::{Stop, Tasks},
+    tasks::{Stop, Stopped, Tasks},
     tick::{Inputs, Outputs, Tick},
 };
 use std::{net::TcpListener, sync::Arc, time::Duration};
@@ -24,6 +24,8 @@ use tokio::sync::watch;
 
 /// Time that tasks have for stopping.
 const GRACE: Duration = Duration::from_secs(5);
+/// Time that threads have after it. A thread that hangs in the kernel is left behind.
+const UNWIND: Duration = Duration::from_millis(500);
 
 /// Everything that is ready before the first task starts.
 struct Prepared<'a> {
@@ -31,7 +33,10 @@ struct Prepared<'a> {
     config: Arc<Config>,
     /// `None`: there is no configuration file.
     file: Option<ConfigFile>,
+    starting: Starting,
     listener: TcpListener,
+    /// `None`: probes use the main listener.
+    probe_listener: Option<TcpListener>,
     /// `None`: without Kubernetes.
     kube: Option<ConfigSource>,
     opened: Opened,
@@ -42,23 +47,25 @@ struct Prepared<'a> {
 /// # Errors
 /// [`Failure`]. Everything is detached then.
 pub fn run(cli: &Cli) -> Result<(), Failure> {
+    let starting = Starting::begin()?;
     kernel::memory::keep_little();
     let (config, bytes) = configuration(cli)?;
     let listener = http::bind(config.http.listen())?;
+    let probe_listener = http::bind_probes(&config.http)?;
     let kube = cluster::find(&config)?;
     let opened = open_and_drop_privileges(cli, &config)?;
     let file = cli.global.config.clone().zip(bytes).map(|(path, bytes)| ConfigFile::new(path, bytes));
     let runtime = runtime()?;
-    let prepared = Prepared { cli, config: Arc::new(config), file, listener, kube, opened };
+    let prepared = Prepared { cli, config: Arc::new(config), file, starting, listener, probe_listener, kube, opened };
     let result = runtime.block_on(prepared.run());
-    runtime.shutdown_timeout(Duration::from_secs(1));
+    runtime.shutdown_timeout(UNWIND);
     result
 }
 
 impl Prepared<'_> {
     /// Starts every task and waits for a signal, or for the first task that ends.
     async fn run(self) -> Result<(), Failure> {
-        let Self { cli, config, file, listener, kube, opened } = self;
+        let Self { cli, config, file, starting, listener, probe_listener, kube, opened } = self;
         let Opened { source, peers, privileges } = opened;
         let node = node_name(&config);
         let (stop, stopped) = Stop::new();
@@ -91,17 +98,39 @@ impl Prepared<'_> {
         let ticking = stopped.clone();
         tasks.spawn_blocking("tick", move || tick.run(&ticking));
 
-        let shared = http::Shared { view, agent, options };
-        let limits = http::Limits::from(&config.http);
-        tasks.spawn("http", http::serve(limits, listener, shared, stopped.clone().wait()));
+        let shared = http::Shared { view, agent, options, started: kernel::monotonic() };
+        serve(&mut tasks, &config.http, (listener, probe_listener), shared, &stopped);
 
         let (options, counters) = (options_sender, reloads);
         let reload = Reload { cli: cli.clone(), file, config: config_sender, options, counters };
         tasks.spawn("config", reload.run(stopped));
 
+        let signals = Signals::receive()?;
+        starting.end(&signals);
         tracing::info!(node, listen = %config.http.listen(), "observing");
-        let result = tasks.supervise(stop, signals::shutdown(), GRACE).await;
+        let result = tasks.supervise(stop, signals.shutdown(), GRACE).await;
         tracing::info!("stopped");
         result.map_err(Failure::from)
     }
+}
+
+/// Starts the main listener, and the probe listener on a thread and a runtime of its own.
+fn serve(
+    tasks: &mut Tasks,
+    config: &Http,
+    (listener, probe_listener): (TcpListener, Option<TcpListener>),
+    shared: http::Shared,
+    stopped: &Stopped,
+) {
+    match probe_listener {
+        None => tracing::warn!(
+            "another process listens on {}: only the main listener answers probes; choose a port with --probe-listen",
+            http::probe_address(config)
+        ),
+        Some(listener) => {
+            let (shared, stop) = (shared.clone(), stopped.clone().wait());
+            tasks.spawn_blocking("probes", move || http::serve_probes(listener, shared, stop));
+        }
+    }
+    tasks.spawn("http", http::serve(http::Limits::from(config), listener, shared, stopped.clone().wait()));
 }

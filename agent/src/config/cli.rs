@@ -22,6 +22,7 @@ pub const ENV: &[(&str, &str)] = &[
     ("node_name", "NODE_NAME"),
     ("kubeconfig", "KUBECONFIG"),
     ("listen", "NETWHY_LISTEN"),
+    ("probe_listen", "NETWHY_PROBE_LISTEN"),
     ("config", "NETWHY_CONFIG"),
     ("cgroup_root", "NETWHY_CGROUP_ROOT"),
 ];
@@ -73,6 +74,9 @@ pub struct Global {
     /// Address and port of the HTTP listener [default: 0.0.0.0:9810]
     #[arg(long, global = true, value_name = "ADDR", value_parser = listen, help_heading = "Global flags")]
     pub listen: Option<SocketAddr>,
+    /// Address and port of the listener for probes alone [default: port 9811 of the address of --listen]
+    #[arg(long, global = true, value_name = "ADDR", value_parser = listen, help_heading = "Global flags")]
+    pub probe_listen: Option<SocketAddr>,
     /// Configuration file (YAML); reloaded when it changes
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Global flags")]
     pub config: Option<PathBuf>,
@@ -329,7 +333,7 @@ pub fn exit_of(error: &clap::Error) -> Exit {
 
 /// The configuration of the file, overridden by flags and environment.
 pub fn effective(cli: &Cli, file: Config) -> Config {
-    let Global { kube, node_name, kubeconfig, listen, .. } = &cli.global;
+    let Global { kube, node_name, kubeconfig, listen, probe_listen, .. } = &cli.global;
     let mut config = file;
     if let Some(mode) = kube {
         config.kube.mode = *mode;
@@ -342,6 +346,9 @@ pub fn effective(cli: &Cli, file: Config) -> Config {
     }
     if let Some(address) = listen {
         config.http.listen = *address;
+    }
+    if probe_listen.is_some() {
+        config.http.probe_listen = *probe_listen;
     }
     config
 }

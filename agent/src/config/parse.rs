@@ -1,7 +1,7 @@
 //! YAML text → [`Config`]. The parser visits every key, so that one run reports all mistakes.
 
 use super::{
-    Config, ConfigError, ConfigErrors, KEYS, Kind, SECTIONS,
+    Config, ConfigError, ConfigErrors, KEYS, SECTIONS,
     check::{self, Check},
     keys_of,
     lines::Lines,
@@ -136,7 +136,7 @@ impl Walk<'_> {
                 self.unknown_key(section, name);
                 continue;
             };
-            if value.is_null() && key.kind != Kind::OptionalText {
+            if value.is_null() && !key.kind.allows_null() {
                 let line = self.lines.key(section, key.name);
                 self.error(line, key.path, "has no value: give one or remove the line");
                 continue;

@@ -306,13 +306,23 @@ settings! {
             "Whether to read the Node's connection tracking table, to find the Pod behind a Service address. Every 30 \
              s; less often while the table is long.";
     }
-    "The HTTP listener." http: Http {
+    "The HTTP listeners." http: Http {
         listen: SocketAddr = ([0, 0, 0, 0], 9810), [], "", Restart,
             "Address and port of `/metrics`, `/livez`, `/readyz` and `/api/v1`.";
+        probe_listen: Option<SocketAddr> = None, [], "", Restart,
+            "Address and port of a second listener for `/livez` and `/readyz` alone. Clients of the first one can't \
+             delay it. `null`: port 9811 of the same address, if it is free.";
         max_connections: u64 = 64, [1..=4096], "connections", Restart,
-            "Most connections served at the same time.";
+            "Most open connections. A further one closes the longest idle connection of the address that has most.";
+        max_connections_per_peer: u64 = 16, [1..=4096], "connections", Restart,
+            "Most open connections from one address. A further one closes the longest idle one of that address.";
         read_timeout_seconds: Duration = 10, [1..=300], "s", Restart,
             "Time that a client has to send its request.";
+        write_timeout_seconds: Duration = 10, [1..=300], "s", Restart,
+            "Time that a client has to take a response once its connection is congested.";
+        max_response_bytes: u64 = 8_388_608, [1_048_576..=1_073_741_824], "bytes", Restart,
+            "Most bytes of responses that clients have not taken yet. Beyond it, clients that don't read lose their \
+             connections.";
     }
 }
 

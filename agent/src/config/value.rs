@@ -74,6 +74,8 @@ pub enum Kind {
     OptionalText,
     /// `IP:PORT`.
     Listen,
+    /// An address and port, or `null`.
+    OptionalListen,
     /// List of address ranges.
     Ranges,
     /// List of Nodes with their address ranges.
@@ -81,6 +83,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether `null` is a value.
+    pub(super) fn allows_null(self) -> bool {
+        matches!(self, Self::OptionalText | Self::OptionalListen)
+    }
+
     /// Name for the documentation.
     pub fn name(self) -> String {
         match self {
@@ -91,6 +98,7 @@ impl Kind {
             Self::Seconds => "seconds".into(),
             Self::OptionalText => "text or `null`".into(),
             Self::Listen => "`IP:PORT`".into(),
+            Self::OptionalListen => "`IP:PORT` or `null`".into(),
             Self::Ranges => "list of address ranges".into(),
             Self::NodeRanges => "list of `NAME@ZONE=RANGE`".into(),
         }
@@ -317,6 +325,28 @@ impl Setting for SocketAddr {
     }
 
     fn get(&self) -> Self::Ref<'_> {
+        *self
+    }
+}
+
+impl Setting for Option<SocketAddr> {
+    type Default = Self;
+    type Ref<'a> = Self;
+    const KIND: Kind = Kind::OptionalListen;
+
+    fn of(default: Self) -> Self {
+        default
+    }
+
+    fn read(value: &Value, key: &Key) -> Result<Self, Vec<Fault>> {
+        if value.is_null() { Ok(None) } else { <SocketAddr as Setting>::read(value, key).map(Some) }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| "null".into(), Setting::show)
+    }
+
+    fn get(&self) -> Self {
         *self
     }
 }

@@ -85,6 +85,7 @@ fn sampling() -> Result<Vec<Panel>, Error> {
         NODE.panel("Tick duration", "netwhy_agent_last_sample_seconds")?,
         NODE.panel("Window length", "netwhy_agent_window_seconds")?,
         NODE.panel("Scrapes", "netwhy_agent_scrapes_total")?,
+        NODE.panel("Scrape encodings", "netwhy_agent_scrape_encodings_total")?,
         NODE.panel("Walk duration", "netwhy_agent_walk_seconds")?,
         NODE.panel("Walk interval", "netwhy_agent_walk_interval_seconds")?,
         NODE.panel("RTT probe duty cycle", "netwhy_agent_rtt_watched_seconds_total")?

@@ -1,15 +1,24 @@
 //! The HTTP server: metrics, health and `/api/v1`, read-only, from the newest published view.
 
+mod budget;
+mod connections;
+mod limits;
+mod probes;
 mod ready;
 mod routes;
+mod scrapes;
 mod server;
+mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use limits::Limits;
+pub use probes::serve_probes;
 pub use ready::{alive, ready};
-pub use server::{Limits, serve};
+pub use server::serve;
 
-use crate::{api::AgentStats, metrics::MetricsOptions, state::NodeView};
+use crate::{api::AgentStats, config::Http, metrics::MetricsOptions, state::NodeView};
+use rustix::net::sockopt;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -17,6 +26,9 @@ use std::{
     time::Duration,
 };
 use tokio::sync::watch;
+
+/// Default port of the probe listener.
+const PROBE_PORT: u16 = 9811;
 
 /// What the server reads: the newest state that other tasks published.
 #[derive(Clone, Debug)]
@@ -27,22 +39,28 @@ pub struct Shared {
     pub agent: watch::Receiver<Arc<AgentStats>>,
     /// What to export; changes when the configuration is read again.
     pub options: watch::Receiver<MetricsOptions>,
+    /// Time since when snapshots are due, `CLOCK_MONOTONIC`.
+    pub started: Duration,
 }
 
 /// The listener can't be created.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another process listens there.
-    #[error("listen on {addr}: the port is in use; stop the other process or choose another port with --listen")]
+    #[error("listen on {addr}: the port is in use; stop the other process or choose another port with {flag}")]
     Taken {
         /// The wanted address.
         addr: SocketAddr,
+        /// The flag that sets it.
+        flag: &'static str,
     },
     /// Anything else, such as an address that this machine doesn't have.
-    #[error("listen on {addr}: {source}; choose another address with --listen")]
+    #[error("listen on {addr}: {source}; choose another address with {flag}")]
     Refused {
         /// The wanted address.
         addr: SocketAddr,
+        /// The flag that sets it.
+        flag: &'static str,
         /// The kernel's error.
         source: io::Error,
     },
@@ -53,11 +71,40 @@ pub enum BindError {
 /// # Errors
 /// When the port is taken, the address isn't this machine's, or the port needs a privilege.
 pub fn bind(addr: SocketAddr) -> Result<TcpListener, BindError> {
-    let listener = TcpListener::bind(addr).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
-    listener.map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => BindError::Taken { addr },
-        _ => BindError::Refused { addr, source },
+    bind_for(addr, "--listen")
+}
+
+/// Creates the probe listener. `None`: no address is configured, and another process uses the default port. Then only
+/// the main listener answers probes.
+///
+/// # Errors
+/// As [`bind`], for a configured address.
+pub fn bind_probes(config: &Http) -> Result<Option<TcpListener>, BindError> {
+    match (config.probe_listen(), bind_for(probe_address(config), "--probe-listen")) {
+        (None, Err(BindError::Taken { .. })) => Ok(None),
+        (_, bound) => bound.map(Some),
+    }
+}
+
+/// Address of the probe listener: the configured one, else port 9811 of the main listener's address.
+pub fn probe_address(config: &Http) -> SocketAddr {
+    config.probe_listen().unwrap_or_else(|| SocketAddr::new(config.listen().ip(), PROBE_PORT))
+}
+
+fn bind_for(addr: SocketAddr, flag: &'static str) -> Result<TcpListener, BindError> {
+    listener(addr).map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => BindError::Taken { addr, flag },
+        _ => BindError::Refused { addr, flag, source },
     })
+}
+
+/// Connections inherit the buffers, also those that wait in the listener's queue.
+fn listener(addr: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(addr)?;
+    listener.set_nonblocking(true)?;
+    sockopt::set_socket_send_buffer_size(&listener, limits::SEND_BUFFER)?;
+    sockopt::set_socket_recv_buffer_size(&listener, limits::RECEIVE_BUFFER)?;
+    Ok(listener)
 }
 
 /// `CLOCK_MONOTONIC`, the clock of [`NodeView::at`].

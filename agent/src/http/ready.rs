@@ -47,11 +47,17 @@ pub(super) fn degraded(agent: &AgentStats) -> Vec<String> {
         .collect()
 }
 
-/// Whether the agent makes progress. Before the first snapshot it is alive. `now` is `CLOCK_MONOTONIC`.
+/// Whether the agent makes progress. The first snapshot has as much time as each later one, from `started` on.
+/// `started` and `now` are `CLOCK_MONOTONIC`.
 ///
 /// # Errors
 /// The reason to restart it.
-pub fn alive(view: &NodeView, now: Duration) -> Result<(), String> {
+pub fn alive(view: &NodeView, started: Duration, now: Duration) -> Result<(), String> {
+    let waited = now.saturating_sub(started);
+    if age(view, now).is_none() && waited > ALIVE_AGE {
+        let limit = ALIVE_AGE.as_secs();
+        return Err(format!("there is no snapshot {} s after the start, more than {limit} s", waited.as_secs()));
+    }
     stale(view, now, ALIVE_AGE).map_or(Ok(()), Err)
 }
 
@@ -113,8 +119,16 @@ mod tests {
     #[test]
     fn alive_until_a_minute_without_samples() {
         let view = fixture::view(vec![]);
-        assert_eq!(alive(&view, view.at + Duration::from_secs(60)), Ok(()));
-        assert!(alive(&view, view.at + Duration::from_secs(61)).is_err());
-        assert_eq!(alive(&NodeView::default(), Duration::from_secs(1_000_000)), Ok(()), "no sample yet");
+        let started = view.at - Duration::from_secs(1);
+        assert_eq!(alive(&view, started, view.at + Duration::from_secs(60)), Ok(()));
+        assert!(alive(&view, started, view.at + Duration::from_secs(61)).is_err());
+    }
+
+    #[test]
+    fn a_first_snapshot_that_never_comes_ends_life_after_a_minute() {
+        let (view, started) = (NodeView::default(), Duration::from_secs(1_000_000));
+        assert_eq!(alive(&view, started, started + Duration::from_secs(60)), Ok(()));
+        let why = alive(&view, started, started + Duration::from_secs(61)).unwrap_err();
+        assert_eq!(why, "there is no snapshot 61 s after the start, more than 60 s");
     }
 }

@@ -1,8 +1,14 @@
 //! Paths and their responses.
 
-use super::{Shared, monotonic_now, ready};
+use super::{
+    Limits, Shared,
+    budget::{self, Budget, Counted},
+    connections::Connections,
+    monotonic_now, ready,
+    scrapes::Scrapes,
+};
 use crate::{
-    api::{AgentStats, ApiError, HintState, ScrapeStats},
+    api::{AgentStats, ApiError, HintState},
     metrics::{self, Format},
     responses,
     state::{NodeView, SubjectId},
@@ -15,13 +21,7 @@ use axum::{
     routing::get,
 };
 use serde::Deserialize;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 /// `Server` header of every response.
 const SERVER: &str = concat!("netwhy-agent/", env!("CARGO_PKG_VERSION"));
@@ -38,13 +38,15 @@ netwhy-agent
 /api/v1/info    the agent: version, probes, overhead
 ";
 
-/// All routes.
-pub(super) fn router(shared: Shared) -> Router {
+/// All routes of the main listener.
+pub(super) fn router(shared: Shared, limits: Limits, connections: Arc<Connections>) -> Router {
+    let budget = Budget::new(limits.response_bytes, connections);
+    let scrapes = Arc::new(Scrapes::new(budget.clone()));
     Router::new()
         .route("/", get(|| async { INDEX }))
         .route("/metrics", get(scrape))
-        .route("/livez", get(livez))
-        .route("/readyz", get(readyz))
+        .route("/livez", get(|State(reader): State<Reader>| async move { livez(&reader.shared) }))
+        .route("/readyz", get(|State(reader): State<Reader>| async move { readyz(&reader.shared) }))
         .route("/api/v1/hints", get(hints))
         .route("/api/v1/pods", get(pods))
         .route("/api/v1/edges", get(edges))
@@ -54,7 +56,17 @@ pub(super) fn router(shared: Shared) -> Router {
         .method_not_allowed_fallback(|| async {
             error(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are supported".to_owned())
         })
-        .with_state(Reader { shared, scrapes: Arc::default() })
+        .with_state(Reader { shared, scrapes })
+        .layer(axum::middleware::from_fn_with_state(budget, budget::count))
+        .layer(axum::middleware::map_response(named))
+}
+
+/// The routes of the probe listener.
+pub(super) fn probes(shared: Shared) -> Router {
+    Router::new()
+        .route("/livez", get(|State(shared): State<Shared>| async move { livez(&shared) }))
+        .route("/readyz", get(|State(shared): State<Shared>| async move { readyz(&shared) }))
+        .with_state(shared)
         .layer(axum::middleware::map_response(named))
 }
 
@@ -71,14 +83,6 @@ struct Reader {
     scrapes: Arc<Scrapes>,
 }
 
-/// Figures of scrapes, which only the server knows.
-#[derive(Default)]
-struct Scrapes {
-    count: AtomicU64,
-    /// Duration of the newest scrape, ns.
-    last_ns: AtomicU64,
-}
-
 impl Reader {
     fn view(&self) -> Arc<NodeView> {
         Arc::clone(&self.shared.view.borrow())
@@ -87,13 +91,8 @@ impl Reader {
     /// The agent's status with the figures of scrapes.
     fn agent(&self, view: &NodeView) -> Arc<AgentStats> {
         let mut agent = Arc::clone(&self.shared.agent.borrow());
-        let count = self.scrapes.count.load(Ordering::Relaxed);
-        let last = Duration::from_nanos(self.scrapes.last_ns.load(Ordering::Relaxed));
-        Arc::make_mut(&mut agent).scrape = ScrapeStats {
-            count,
-            last_seconds: (count > 0).then_some(last.as_secs_f64()),
-            view_age_seconds: ready::age(view, monotonic_now()).map(|age| age.as_secs_f64()),
-        };
+        let age = ready::age(view, monotonic_now());
+        Arc::make_mut(&mut agent).scrape = self.scrapes.stats(age);
         agent
     }
 }
@@ -101,23 +100,26 @@ impl Reader {
 async fn scrape(State(reader): State<Reader>, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let format = Format::from_accept(accept);
-    let began = Instant::now();
-    let view = reader.view();
-    let options = *reader.shared.options.borrow();
-    let body = metrics::encode(&view, &reader.agent(&view), &options, format);
-    let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    reader.scrapes.last_ns.store(took, Ordering::Relaxed);
-    reader.scrapes.count.fetch_add(1, Ordering::Relaxed);
-    ([(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")], body).into_response()
+    let scrapes = Arc::clone(&reader.scrapes);
+    let encode = move || {
+        let view = reader.view();
+        let options = *reader.shared.options.borrow();
+        metrics::encode(&view, &reader.agent(&view), &options, format)
+    };
+    let Some(body) = scrapes.text(format, encode).await else { return budget::unavailable() };
+    let mut response =
+        ([(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")], body).into_response();
+    response.extensions_mut().insert(Counted);
+    response
 }
 
-async fn livez(State(reader): State<Reader>) -> Response {
-    health(ready::alive(&reader.view(), monotonic_now()).map(|()| Vec::new()))
+fn livez(shared: &Shared) -> Response {
+    health(ready::alive(&shared.view.borrow(), shared.started, monotonic_now()).map(|()| Vec::new()))
 }
 
-async fn readyz(State(reader): State<Reader>) -> Response {
-    let agent = Arc::clone(&reader.shared.agent.borrow());
-    health(ready::ready(&reader.view(), &agent, monotonic_now()).map(|()| ready::degraded(&agent)))
+fn readyz(shared: &Shared) -> Response {
+    let agent = Arc::clone(&shared.agent.borrow());
+    health(ready::ready(&shared.view.borrow(), &agent, monotonic_now()).map(|()| ready::degraded(&agent)))
 }
 
 /// `ok` and the degraded parts, one per line; or the reason why not.

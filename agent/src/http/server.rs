@@ -1,8 +1,12 @@
-//! The listener's loop, with limits on connections and their times.
+//! A listener's loop, with limits on connections and their times.
 
-use super::{Shared, routes};
-use crate::config::Http;
-use anyhow::Context;
+use super::{
+    Limits, Shared,
+    connections::{Activity, Connections},
+    limits::{HEADER_BYTES, HEADERS},
+    routes,
+    stream::ClientStream,
+};
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -11,41 +15,10 @@ use hyper_util::{
 };
 use std::{future::Future, net::TcpListener, pin::pin, sync::Arc, time::Duration};
 use tokio::{
-    net::TcpStream,
-    sync::{Semaphore, watch},
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
-
-/// Limits of the server.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Connections open at once. More wait in the listener's queue.
-    pub(super) connections: usize,
-    /// Time for a request's headers, and for the next request on an idle connection.
-    pub(super) read: Duration,
-    /// Age at which a connection is closed after its present response.
-    pub(super) age: Duration,
-    /// Time that responses have for ending, once the connection or the server ends.
-    pub(super) drain: Duration,
-}
-
-impl From<&Http> for Limits {
-    fn from(config: &Http) -> Self {
-        Self {
-            connections: usize::try_from(config.max_connections()).unwrap_or(usize::MAX),
-            read: config.read_timeout_seconds(),
-            age: Duration::from_secs(300),
-            drain: Duration::from_secs(5),
-        }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self::from(&Http::default())
-    }
-}
 
 /// Pause after a failed accept. Its usual cause, a lack of file descriptors, lasts for a while.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -60,32 +33,44 @@ pub async fn serve(
     shared: Shared,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
+    accept(limits, listener, |connections| routes::router(shared, limits, connections), shutdown).await
+}
+
+/// Accepts every connection at once. A connection above the limits closes an idle one instead of waiting for it.
+pub(super) async fn accept(
+    limits: Limits,
+    listener: TcpListener,
+    router: impl FnOnce(Arc<Connections>) -> Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let router = routes::router(shared);
-    let permits = Arc::new(Semaphore::new(limits.connections));
-    let mut connections = JoinSet::new();
+    let connections = Connections::new(limits);
+    let router = router(Arc::clone(&connections));
+    let mut tasks = JoinSet::new();
     // Dropping the sender ends every connection.
     let (stop, stopped) = watch::channel(());
     let mut shutdown = pin!(shutdown);
     loop {
-        while connections.try_join_next().is_some() {}
-        let permit = tokio::select! {
-            biased;
-            () = &mut shutdown => break,
-            permit = Arc::clone(&permits).acquire_owned() => permit.context("the connection limit was closed")?,
-        };
+        while tasks.try_join_next().is_some() {}
         let accepted = tokio::select! {
             biased;
             () = &mut shutdown => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
+                // Responses are written whole: Nagle's algorithm would only delay them.
+                let _ = stream.set_nodelay(true);
+                let activity = Arc::new(Activity::new());
+                let place = connections.enter(peer.ip(), Arc::clone(&activity));
+                let id = place.id();
+                let stream = ClientStream::new(stream, activity, limits.write);
                 let (router, stopped) = (router.clone(), stopped.clone());
-                connections.spawn(async move {
+                let task = tasks.spawn(async move {
+                    let _place = place;
                     connection(stream, router, limits, stopped).await;
-                    drop(permit);
                 });
+                connections.started(id, task);
             }
             Err(error) => {
                 tracing::warn!(%error, "failed to accept an HTTP connection");
@@ -95,19 +80,19 @@ pub async fn serve(
     }
     drop(listener);
     drop(stop);
-    let drained = timeout(limits.drain, async { while connections.join_next().await.is_some() {} }).await;
+    let drained = timeout(limits.drain, async { while tasks.join_next().await.is_some() {} }).await;
     if drained.is_err() {
-        tracing::warn!(connections = connections.len(), "closed HTTP connections that did not end in time");
+        tracing::warn!(connections = tasks.len(), "closed HTTP connections that did not end in time");
     }
     Ok(())
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits, mut stopped: watch::Receiver<()>) {
-    // Responses are written whole: Nagle's algorithm would only delay them.
-    let _ = stream.set_nodelay(true);
+async fn connection(stream: ClientStream, router: Router, limits: Limits, mut stopped: watch::Receiver<()>) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.read)
+        .max_buf_size(HEADER_BYTES)
+        .max_headers(HEADERS)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = pin!(connection);
     let ended = tokio::select! {

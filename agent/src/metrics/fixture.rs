@@ -257,6 +257,6 @@ pub(crate) fn agent() -> AgentStats {
         }),
         config_reloads: ConfigReloads { ok: 1, failed: 0 },
         process: ProcessStats { resident_bytes: Some(20 << 20), cpu_seconds: Some(3.5) },
-        scrape: ScrapeStats { count: 9, last_seconds: Some(0.004), view_age_seconds: Some(0.25) },
+        scrape: ScrapeStats { count: 9, encodings: 7, last_seconds: Some(0.004), view_age_seconds: Some(0.25) },
     }
 }

@@ -66,6 +66,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if hasKey (default dict $config.http) "listen" -}}
 {{- fail "config.http.listen has no effect, because the chart sets it: use port and listenAddress" -}}
 {{- end -}}
+{{- if hasKey (default dict $config.http) "probe_listen" -}}
+{{- fail "config.http.probe_listen has no effect, because the chart sets it: use probePort and listenAddress" -}}
+{{- end -}}
+{{- if eq (int .Values.port) (int .Values.probePort) -}}
+{{- fail "port and probePort are equal: give probePort another number" -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The agent's configuration: `config`, and the values that also need rights. */}}

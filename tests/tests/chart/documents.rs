@@ -6,6 +6,7 @@ use k8s_openapi::{
         apps::v1::DaemonSet,
         core::v1::{ConfigMap, Container, PodSpec},
     },
+    apimachinery::pkg::util::intstr::IntOrString,
     serde::de::DeserializeOwned,
 };
 use netwhy_agent::config::{Config, KEYS};
@@ -60,14 +61,14 @@ pub(crate) fn check(documents: &Documents, combination: &Combination) {
 
     let port = if combination.has("port=") { 19810 } else { 9810 };
     let ports = container.ports.clone().expect("ports");
-    assert_eq!((ports.len(), ports[0].container_port, ports[0].name.as_deref()), (1, port, Some("metrics")));
+    let ports: Vec<_> = ports.iter().map(|port| (port.name.as_deref(), port.container_port)).collect();
+    assert_eq!(ports, [(Some("metrics"), port), (Some("probes"), port + 1)]);
     let probes = [&container.startup_probe, &container.liveness_probe, &container.readiness_probe];
-    let paths: Vec<String> = probes
-        .into_iter()
+    let gets = probes
         .map(|probe| probe.as_ref().and_then(|probe| probe.http_get.clone()).expect("an HTTP probe"))
-        .map(|get| get.path.expect("a path"))
-        .collect();
-    assert_eq!(paths, ["/livez", "/livez", "/readyz"]);
+        .map(|get| (get.path.expect("a path"), get.port));
+    let probe_port = || IntOrString::String("probes".into());
+    assert_eq!(gets, ["/livez", "/livez", "/readyz"].map(|path| (path.to_owned(), probe_port())));
     arguments(&container, combination, port);
     mounts(&pod, &container, combination);
     let limits = container.resources.and_then(|resources| resources.limits).expect("limits");
@@ -94,6 +95,9 @@ fn arguments(container: &Container, combination: &Combination, port: i32) {
     assert_eq!(setting(&config, "kube.mode"), if kube { "on" } else { "off" });
     let listen: std::net::SocketAddr = setting(&config, "http.listen").trim_matches('"').parse().expect("an address");
     assert_eq!(i32::from(listen.port()), port);
+    let probes: std::net::SocketAddr =
+        setting(&config, "http.probe_listen").trim_matches('"').parse().expect("an address");
+    assert_eq!((probes.ip(), i32::from(probes.port())), (listen.ip(), port + 1));
     let host_proc = cli.global.procfs.as_os_str() == "/host/proc";
     assert_eq!(host_proc, combination.has("hostPID="), "without the host's processes it must be told where /proc is");
     assert_eq!(cli.global.config_file().map(|path| path.as_os_str()), Some("/etc/netwhy/netwhy.yaml".as_ref()));

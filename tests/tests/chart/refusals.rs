@@ -3,13 +3,15 @@
 use crate::helm::Helm;
 
 /// Given values, and the words that the error must contain.
-const WRONG: [(&str, &str); 18] = [
+const WRONG: [(&str, &str); 21] = [
     ("hostPId=false", "hostPId"),
     ("hostPID=\"no\"", "hostPID"),
     ("image={\"digest\":\"sha256:12\"}", "image.digest"),
     ("image={\"pullPolicy\":\"Sometimes\"}", "image.pullPolicy"),
     ("port=80", "port"),
     ("port=\"9810\"", "port"),
+    ("probePort=80", "probePort"),
+    ("probePort=9810", "probePort"),
     ("listenAddress=\"::\"", "listenAddress"),
     ("extraCapabilities=[\"NET_ADMIN\"]", "extraCapabilities"),
     ("log={\"level\":\"loud\"}", "log.level"),
@@ -18,6 +20,7 @@ const WRONG: [(&str, &str); 18] = [
     ("config={\"kube\":{\"mode\":\"off\"}}", "kube.enabled"),
     ("config={\"kube\":{\"publish_events\":true}}", "kube.publishEvents"),
     ("config={\"http\":{\"listen\":\"0.0.0.0:80\"}}", "listenAddress"),
+    ("config={\"http\":{\"probe_listen\":\"0.0.0.0:80\"}}", "probePort"),
     ("updateStrategy={\"maxUnavailable\":0}", "updateStrategy.maxUnavailable"),
     ("resources={\"limit\":{}}", "limit"),
     ("terminationGracePeriodSeconds=1", "terminationGracePeriodSeconds"),

@@ -33,7 +33,7 @@ pub(crate) const PUBLISH: &str = "kube={\"publishEvents\":true,\"publishConditio
 /// Values that change text rather than structure, given together.
 const OTHERS: &str = "{\"image\":{\
     \"digest\":\"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\
-    \"pullSecrets\":[{\"name\":\"registry\"}]},\"port\":19810,\"listenAddress\":\"[::]\",\
+    \"pullSecrets\":[{\"name\":\"registry\"}]},\"port\":19810,\"probePort\":19811,\"listenAddress\":\"[::]\",\
     \"cgroupRoot\":\"/kubepods.slice\",\
     \"extraCapabilities\":[\"SYS_ADMIN\"],\"dnsLookups\":true,\
     \"seccompProfile\":{\"type\":\"Localhost\",\"localhostProfile\":\"netwhy.json\"},\

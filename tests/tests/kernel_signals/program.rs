@@ -67,7 +67,15 @@ impl Drop for Scratch {
 /// A command line over the laboratory, without Kubernetes and without chatter.
 pub(crate) fn command(stage: &Stage, args: &[&OsStr]) -> Command {
     let mut command = Command::new(program());
-    for variable in ["NETWHY_KUBE", "NODE_NAME", "KUBECONFIG", "NETWHY_LISTEN", "NETWHY_CONFIG", "NETWHY_CGROUP_ROOT"] {
+    for variable in [
+        "NETWHY_KUBE",
+        "NODE_NAME",
+        "KUBECONFIG",
+        "NETWHY_LISTEN",
+        "NETWHY_PROBE_LISTEN",
+        "NETWHY_CONFIG",
+        "NETWHY_CGROUP_ROOT",
+    ] {
         command.env_remove(variable);
     }
     command.args(["--kube", "off", "--log-level", "error"]);
@@ -246,6 +254,33 @@ fn a_taken_port_is_refused_and_nothing_stays_loaded() {
     let output = child.wait_with_output().unwrap();
     refused(&output, 1, 1, &[&listen, "--listen"]);
     assert!(!Path::new(&format!("/proc/{own}")).exists(), "what it loaded went with its descriptors");
+}
+
+/// The kernel drops a signal for process 1 of a PID namespace that has no handler (pid_namespaces(7)).
+#[test]
+fn sigterm_ends_process_1_while_it_starts() {
+    let stage = stage!("a");
+    let listen = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let agent = command(&stage, &["--listen".as_ref(), listen.to_string().as_ref()]);
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--pid", "--fork", "--kill-child"]).arg(agent.get_program()).args(agent.get_args());
+    let mut unshare = unshare.spawn().unwrap();
+    // It listens before it loads its programs, which takes much longer.
+    wait_until("it listens", || TcpStream::connect(listen).is_ok());
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", unshare.id())).unwrap();
+    let process = Pid::from_raw(children.trim().parse().unwrap()).unwrap();
+    kill_process(process, Signal::TERM).unwrap();
+    let (sent, limit) = (Instant::now(), Duration::from_secs(6) * patience());
+    let mut ended = unshare.try_wait().unwrap();
+    while ended.is_none() && sent.elapsed() < limit {
+        std::thread::sleep(Duration::from_millis(10));
+        ended = unshare.try_wait().unwrap();
+    }
+    if ended.is_none() {
+        let _ = kill_process(process, Signal::KILL);
+        unshare.wait().unwrap();
+    }
+    assert_eq!(ended.and_then(|status| status.code()), Some(0), "a clean stop within {limit:?}");
 }
 
 #[test]

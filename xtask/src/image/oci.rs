@@ -110,7 +110,7 @@ pub(super) fn archive(layer: &Layer, reference: &Reference, version: &str, origi
         "os": "linux",
         "config": {
             "User": USER,
-            "ExposedPorts": { "9810/tcp": {} },
+            "ExposedPorts": { "9810/tcp": {}, "9811/tcp": {} },
             "Env": ["PATH=/usr/local/bin"],
             "Entrypoint": [format!("/{PROGRAM}")],
             "Labels": labels,

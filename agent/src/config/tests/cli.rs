@@ -51,7 +51,12 @@ fn every_subcommand_is_read() {
 
 #[test]
 fn flags_go_before_environment_before_file_before_defaults() {
-    let env = [("NETWHY_KUBE", "on"), ("NODE_NAME", "from-env"), ("NETWHY_LISTEN", "127.0.0.1:2")];
+    let env = [
+        ("NETWHY_KUBE", "on"),
+        ("NODE_NAME", "from-env"),
+        ("NETWHY_LISTEN", "127.0.0.1:2"),
+        ("NETWHY_PROBE_LISTEN", "127.0.0.1:3"),
+    ];
     let file = Config::parse("kube: {mode: auto, node_name: from-file, kubeconfig: /file}", "t").unwrap();
     for args in [&["--node-name", "from-flag"] as &[&str], &["run", "--node-name", "from-flag"]] {
         let config = cli::effective(&ok(args, &env), file.clone());
@@ -59,6 +64,7 @@ fn flags_go_before_environment_before_file_before_defaults() {
         assert_eq!(config.kube.node_name.as_deref(), Some("from-flag"));
         assert_eq!(config.kube.kubeconfig, Some(PathBuf::from("/file")));
         assert_eq!(config.http.listen, "127.0.0.1:2".parse().unwrap());
+        assert_eq!(config.http.probe_listen, "127.0.0.1:3".parse().ok());
         assert_eq!(config.http.max_connections, 64);
     }
     assert_eq!(cli::effective(&ok(&[], &env), file.clone()).kube.node_name.as_deref(), Some("from-env"));
@@ -73,6 +79,7 @@ fn every_variable_reaches_its_flag_and_an_empty_one_counts_as_unset() {
         ("NODE_NAME", "n"),
         ("KUBECONFIG", "/k"),
         ("NETWHY_LISTEN", "[::]:1"),
+        ("NETWHY_PROBE_LISTEN", "[::]:2"),
         ("NETWHY_CONFIG", "/c"),
         ("NETWHY_CGROUP_ROOT", "/g"),
     ];
@@ -80,6 +87,7 @@ fn every_variable_reaches_its_flag_and_an_empty_one_counts_as_unset() {
     assert_eq!((global.kube, global.node_name.as_deref()), (Some(Switch::Off), Some("n")));
     assert_eq!((global.kubeconfig, global.config), (Some("/k".into()), Some("/c".into())));
     assert_eq!((global.listen, global.cgroup_root), ("[::]:1".parse().ok(), Some("/g".into())));
+    assert_eq!(global.probe_listen, "[::]:2".parse().ok());
     assert_eq!(env.map(|(name, _)| name).as_slice(), cli::ENV.iter().map(|(_, name)| *name).collect::<Vec<_>>());
     let empty = env.map(|(name, _)| (name, ""));
     assert_eq!(ok(&["run"], &empty), ok(&["run"], &[]));

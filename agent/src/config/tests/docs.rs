@@ -24,6 +24,7 @@ fn the_page_names_every_flag_variable_key_and_exit_code() {
         "| `--node-name NAME` | `NODE_NAME` | the host name |",
         "| `--kubeconfig FILE` | `KUBECONFIG` |",
         "| `--listen ADDR` | `NETWHY_LISTEN` | 0.0.0.0:9810 |",
+        "| `--probe-listen ADDR` | `NETWHY_PROBE_LISTEN` | port 9811 of the address of --listen |",
         "| `--config FILE` | `NETWHY_CONFIG` |",
         "| `--cgroup-root DIR` | `NETWHY_CGROUP_ROOT` |",
         "| `--procfs DIR` |  | /proc |",

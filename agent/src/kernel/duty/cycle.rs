@@ -77,8 +77,6 @@ enum Link {
     Continuous(#[expect(dead_code, reason = "closing it detaches the program")] OwnedFd, Instant),
     /// On a duty cycle.
     Cycling(JoinHandle<()>),
-    /// The thread panicked, with this message. It stays off until the duty cycle changes.
-    Failed(String),
 }
 
 /// A program that is attached all the time or on a duty cycle. Dropping it detaches the program.
@@ -149,12 +147,9 @@ impl DutyProbe {
     ///
     /// # Errors
     /// The kernel's last refusal to attach the program; the next call, or the next duty period, tries again. A panic of
-    /// the thread, on every call until the duty cycle changes.
+    /// the thread, once; the thread runs again then.
     pub(super) fn start(&mut self) -> io::Result<()> {
         self.reap();
-        if let Link::Failed(why) = &self.link {
-            return Err(io::Error::other(why.clone()));
-        }
         if let (false, Link::Detached, Some(cycle)) = (self.is_paused, &self.link, self.target) {
             self.link = if cycle.is_continuous() {
                 Link::Continuous((self.attach)()?, Instant::now())
@@ -167,7 +162,7 @@ impl DutyProbe {
         self.shared.state().error.take().map_or(Ok(()), Err)
     }
 
-    /// Detects a thread that panicked. A restart of the thread belongs here.
+    /// Detects a thread that panicked, so that it is started again. Calls once per tick bound the rate of restarts.
     fn reap(&mut self) {
         if !matches!(&self.link, Link::Cycling(thread) if thread.is_finished()) {
             return;
@@ -175,14 +170,13 @@ impl DutyProbe {
         if let Link::Cycling(thread) = std::mem::replace(&mut self.link, Link::Detached)
             && let Err(panic) = thread.join()
         {
-            self.shared.state().stats.failures += 1;
-            self.link = Link::Failed(panic_text(self.timing.thread, &*panic));
+            self.shared.fail(io::Error::other(panic_text(self.timing.thread, &*panic)));
         }
     }
 
     fn stop(&mut self) {
         match std::mem::replace(&mut self.link, Link::Detached) {
-            Link::Detached | Link::Failed(_) => {}
+            Link::Detached => {}
             Link::Continuous(_, since) => self.shared.state().stats.attached += since.elapsed(),
             Link::Cycling(thread) => {
                 self.shared.state().is_stopped = true;

@@ -137,6 +137,11 @@ pub(super) static METRICS: &[MetricDef] = &[
         "Scrapes answered before this one.",
         Node(|s, out| out.counter(&[], s.agent.scrape.count)),
     ),
+    MetricDef::counter(
+        "netwhy_agent_scrape_encodings_total",
+        "Encodings before this one; scrapes of one format at the same moment share one.",
+        Node(|s, out| out.counter(&[], s.agent.scrape.encodings)),
+    ),
     MetricDef::gauge(
         "netwhy_agent_scrape_seconds",
         "Encoding time of the previous scrape.",

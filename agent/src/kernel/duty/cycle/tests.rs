@@ -113,13 +113,26 @@ fn a_refusal_is_counted_and_reported_once_with_its_kind() {
 }
 
 #[test]
-fn a_thread_that_panics_is_reported_until_the_duty_cycle_changes() {
-    let mut probe = DutyProbe::new(Arc::new(|| panic!("on purpose")), SHORT);
+fn a_thread_that_panics_is_reported_and_runs_again() {
+    let (working, calls) = counted();
+    let panics = AtomicU64::new(2);
+    let attach = move || {
+        let left = panics.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        assert!(left.is_err(), "on purpose");
+        working()
+    };
+    let mut probe = DutyProbe::new(Arc::new(attach), SHORT);
     probe.set(Some(DutyCycle::one_in(8)));
-    for _ in 0..2 {
+    for failures in [1, 2] {
         assert_eq!(first_error(&mut probe).to_string(), "the thread test panicked: on purpose");
-        assert_eq!(probe.stats().failures, 1);
+        assert_eq!(probe.stats().failures, failures);
     }
-    probe.set(None);
-    assert!(probe.start().is_ok());
+    let began = Instant::now();
+    while probe.stats().periods < 2 {
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", probe.stats());
+        probe.start().unwrap();
+        thread::yield_now();
+    }
+    probe.pause();
+    assert_eq!((probe.stats().failures, probe.stats().periods), (2, calls.load(Ordering::Relaxed)));
 }

@@ -1,0 +1,77 @@
+//! Limits of a listener, and the memory that they bound.
+
+use crate::config::Http;
+use std::time::Duration;
+
+/// Socket buffers of a connection, bytes. The kernel doubles both (socket(7)). Fixed sizes turn off autotuning, which
+/// would let each unread response fill megabytes of kernel memory.
+pub(super) const SEND_BUFFER: usize = 64 << 10;
+/// As [`SEND_BUFFER`].
+pub(super) const RECEIVE_BUFFER: usize = 16 << 10;
+/// Most bytes of a request's headers.
+pub(super) const HEADER_BYTES: usize = 16 << 10;
+/// Most headers of a request.
+pub(super) const HEADERS: usize = 64;
+/// Memory of a connection beside its buffers, bytes: its task, its parsed headers and the head of its response.
+const TASK_BYTES: u64 = 32 << 10;
+
+/// Limits of a listener.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections open at once. A further one closes the longest idle connection.
+    pub(super) connections: usize,
+    /// Connections open at once from one address. A further one closes the longest idle connection of this address.
+    pub(super) per_peer: usize,
+    /// Time for a request's headers, and for the next request on an idle connection.
+    pub(super) read: Duration,
+    /// Time for a client to take a response.
+    pub(super) write: Duration,
+    /// Age at which a connection is closed after its present response.
+    pub(super) age: Duration,
+    /// Time that responses have for ending, once the connection or the server ends.
+    pub(super) drain: Duration,
+    /// Bytes of response bodies that clients have not taken yet.
+    pub(super) response_bytes: u64,
+}
+
+impl From<&Http> for Limits {
+    fn from(config: &Http) -> Self {
+        let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        Self {
+            connections: count(config.max_connections()),
+            per_peer: count(config.max_connections_per_peer()),
+            read: config.read_timeout_seconds(),
+            write: config.write_timeout_seconds(),
+            age: Duration::from_secs(300),
+            drain: Duration::from_secs(5),
+            response_bytes: config.max_response_bytes(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::from(&Http::default())
+    }
+}
+
+impl Limits {
+    /// Limits of the probe listener. The kubelet opens a connection for each probe.
+    pub const PROBES: Self = Self {
+        connections: 32,
+        per_peer: 8,
+        read: Duration::from_secs(2),
+        write: Duration::from_secs(2),
+        age: Duration::from_secs(10),
+        drain: Duration::from_secs(1),
+        response_bytes: 1 << 20,
+    };
+
+    /// Most memory that clients can make this listener use, bytes, kernel memory included. `scrape`: size of the largest
+    /// scrape. One more is encoded while the others wait for their clients.
+    pub fn memory_bound(&self, scrape: u64) -> u64 {
+        let sockets = 2 * (SEND_BUFFER + RECEIVE_BUFFER) as u64;
+        let connection = TASK_BYTES + HEADER_BYTES as u64 + sockets;
+        self.connections as u64 * connection + self.response_bytes.max(scrape) + scrape
+    }
+}
