@@ -8,11 +8,9 @@ use netwhy_agent::{
         docs, explain,
     },
     preflight, replay,
+    text::{self, Text, complain, log},
 };
-use std::{
-    io::{IsTerminal as _, Write as _},
-    process::ExitCode,
-};
+use std::{io::IsTerminal as _, process::ExitCode};
 
 fn main() -> ExitCode {
     let cli = cli::parse_from_env();
@@ -21,7 +19,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(Failure { exit, error }) => {
             for line in format!("{error:#}").lines() {
-                eprintln!("{}", if line.starts_with("error: ") { line.to_owned() } else { format!("error: {line}") });
+                complain(&if line.starts_with("error: ") { line.to_owned() } else { format!("error: {line}") });
             }
             exit.into()
         }
@@ -34,7 +32,7 @@ fn act(cli: &Cli) -> Result<Exit, Failure> {
         Command::Preflight { output } => {
             let (config, _) = app::configuration(cli)?;
             let checks = preflight::checks(cli, &config);
-            print(&preflight::render(&checks, output)?)?;
+            print(&Text::lines(&preflight::render(&checks, output)?))?;
             return Ok(preflight::exit(&checks));
         }
         Command::Record { file, seconds } => app::record(cli, &file, seconds)?,
@@ -46,17 +44,17 @@ fn act(cli: &Cli) -> Result<Exit, Failure> {
         }
         Command::Config { command: ConfigCommand::Check { file } } => {
             let (config, _) = Config::load(&file).map_err(Failure::usage)?;
-            print(&explain(&config, &file.display().to_string()))?;
+            print(&Text::lines(&explain(&config, &file.display().to_string())))?;
         }
-        Command::Config { command: ConfigCommand::Example } => print(&docs::example_yaml())?,
+        Command::Config { command: ConfigCommand::Example } => print(&Text::lines(&docs::example_yaml()))?,
         Command::Completion { shell } => cli::completion(shell, &mut std::io::stdout()),
     }
     Ok(Exit::Ok)
 }
 
 /// Writes to stdout. A closed pipe is no failure.
-fn print(text: &str) -> std::io::Result<()> {
-    match std::io::stdout().write_all(text.as_bytes()) {
+fn print(text: &Text) -> std::io::Result<()> {
+    match text::print(text) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
@@ -67,11 +65,16 @@ fn logging(cli: &Cli) {
     let level = cli.global.log_level.as_str();
     // At debug level aya logs its relocations: thousands of lines per start.
     let filter = tracing_subscriber::EnvFilter::new(format!("{level},aya_obj=info,aya=info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter);
     let terminal = std::io::stderr().is_terminal();
     let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     match cli.global.log_format(terminal) {
-        LogFormat::Text => builder.with_ansi(colour).with_target(false).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Text => {
+            let builder = builder.with_ansi(colour).with_target(false).fmt_fields(log::PrintableFields);
+            builder.with_writer(std::io::stderr).init();
+        }
+        LogFormat::Json => {
+            builder.json().flatten_event(true).with_writer(|| log::JsonLines(std::io::stderr())).init();
+        }
     }
 }

@@ -8,9 +8,10 @@ use crate::{
     pipeline::Pipeline,
     sample::{Header, Recording, RecordingError, SampleSource as _},
     state::NodeView,
+    text::Text,
 };
 use netwhy_abi::PeerClass;
-use std::{fmt::Write as _, fs::File, io::BufReader, path::Path, sync::Arc, time::Duration};
+use std::{fs::File, io::BufReader, path::Path, sync::Arc, time::Duration};
 
 /// Result of a replay.
 pub struct Replayed {
@@ -73,7 +74,7 @@ fn peers(header: &Header) -> PeerTable {
 ///
 /// # Errors
 /// When it can't be written as JSON.
-pub fn render(replayed: &Replayed, format: ReplayFormat) -> anyhow::Result<String> {
+pub fn render(replayed: &Replayed, format: ReplayFormat) -> anyhow::Result<Text> {
     match format {
         ReplayFormat::Table => Ok(table(replayed)),
         ReplayFormat::Json => {
@@ -86,39 +87,44 @@ pub fn render(replayed: &Replayed, format: ReplayFormat) -> anyhow::Result<Strin
                 "pods": crate::responses::pods(&replayed.view, |_| true),
                 "edges": crate::responses::edges(&replayed.view, |_| true),
             });
-            Ok(format!("{}\n", serde_json::to_string_pretty(&json)?))
+            Ok(Text::json(&format!("{}\n", serde_json::to_string_pretty(&json)?)))
         }
         ReplayFormat::Metrics => {
             // The agent's own status belongs to a process, not to a recording.
             let stats = Arc::new(AgentStats::default());
             let bytes = encode(&replayed.view, &stats, &MetricsOptions::default(), Format::OpenMetrics);
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
+            Ok(Text::lines(&String::from_utf8_lossy(&bytes)))
         }
     }
 }
 
-fn table(replayed: &Replayed) -> String {
-    let mut out = String::new();
-    // Writing to a String can't fail.
-    let _ = writeln!(out, "{} snapshots, {} subjects", replayed.snapshots, replayed.view.subjects.len());
+fn table(replayed: &Replayed) -> Text {
+    let mut out = Text::default();
+    let mut line = |text: String| {
+        out.push(&text);
+        out.end_line();
+    };
+    line(format!("{} snapshots, {} subjects", replayed.snapshots, replayed.view.subjects.len()));
     if replayed.changes.is_empty() {
-        let _ = writeln!(out, "no hints");
+        line("no hints".to_owned());
     }
     for (at, hint) in &replayed.changes {
         let state = match hint.state {
             crate::api::HintState::Firing => "firing",
             crate::api::HintState::Resolved => "resolved",
         };
-        let _ = writeln!(
-            out,
-            "{:>7.1} s  {state:<8}  {:<24} {}/{}  confidence {:.2}\n           {}",
+        line(format!(
+            "{:>7.1} s  {state:<8}  {:<24} {}/{}  confidence {:.2}",
             at.as_secs_f64(),
             hint.cause,
             hint.subject.namespace,
             hint.subject.name,
             hint.confidence,
-            hint.summary
-        );
+        ));
+        line(format!("           {}", hint.summary));
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

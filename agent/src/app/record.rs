@@ -38,7 +38,7 @@ pub fn record(cli: &Cli, file: &Path, seconds: Option<u64>) -> Result<(), Failur
     let tick = config.sampling.tick_seconds();
     let snapshots = runtime()?.block_on(write_snapshots(&mut source, &mut recorder, tick, limit))?;
     recorder.finish()?;
-    eprintln!("{name}: {snapshots} snapshots");
+    crate::text::complain(&format!("{name}: {snapshots} snapshots"));
     Ok(())
 }
 

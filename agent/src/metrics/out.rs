@@ -5,7 +5,7 @@
 //! 250 Pods. Everything else goes through the crate, and a test holds the two to the same bytes.
 
 use super::{bounds::Bounds, decimal::float};
-use crate::sample::Histogram;
+use crate::{sample::Histogram, text::printable};
 use netwhy_abi::BUCKETS;
 use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder, MetricEncoder, NoLabelSet};
 use std::fmt::{self, Write};
@@ -152,7 +152,8 @@ fn line(
     Ok(())
 }
 
-/// Appends labels to others: `a="1"` becomes `a="1",b="2"`. Empty values mean no label and are left out.
+/// Appends labels to others: `a="1"` becomes `a="1",b="2"`. Empty values mean no label and are left out. Hidden
+/// characters are escaped visibly, line breaks included: dashboards and alerts show labels.
 pub(super) fn render(text: &mut String, labels: &[Label<'_>]) {
     for (name, value) in labels.iter().filter(|(_, value)| !value.is_empty()) {
         if text.ends_with('"') {
@@ -160,12 +161,12 @@ pub(super) fn render(text: &mut String, labels: &[Label<'_>]) {
         }
         text.push_str(name);
         text.push_str("=\"");
-        // Copied in runs between the three characters that need escaping.
-        let mut rest = *value;
-        while let Some(at) = rest.find(['\\', '"', '\n']) {
+        let value = printable(value);
+        // Copied in runs between the two characters that need escaping.
+        let mut rest = &*value;
+        while let Some(at) = rest.find(['\\', '"']) {
             text.push_str(&rest[..at]);
             text.push_str(match rest.as_bytes()[at] {
-                b'\n' => "\\n",
                 b'"' => "\\\"",
                 _ => "\\\\",
             });
@@ -196,7 +197,7 @@ impl EncodeLabelSet for Labels<'_> {
             let mut key = label.encode_label_key()?;
             key.write_str(name)?;
             let mut encoded = key.encode_label_value()?;
-            encoded.write_str(value)?;
+            encoded.write_str(&printable(value))?;
             encoded.finish()?;
         }
         Ok(())

@@ -134,13 +134,16 @@ fn values_have_base_units() {
 }
 
 #[test]
-fn label_values_survive_quotes_backslashes_and_newlines() {
-    let nasty = "a\"b\\c\nd\\n# TYPE x counter\n# EOF";
+fn label_values_survive_quotes_and_backslashes_and_show_hidden_characters() {
+    let nasty = &format!("a\"b\\c\nd\\n# TYPE x counter\n# EOF{}", crate::text::tests::mark());
+    let shown = crate::text::printable(nasty);
     let mut subject = healthy_pod(nasty, "x");
-    subject.id.workload = nasty.into();
+    subject.id.workload = nasty.as_str().into();
     for format in [Format::OpenMetrics, Format::Prometheus] {
-        let s = read(&text(view(vec![subject.clone()]), &MetricsOptions::default(), format), format);
-        let series = format!("netwhy_tcp_segments_sent_total{{namespace=\"{nasty}\",pod=\"x\",workload=\"{nasty}\"}}");
+        let text = text(view(vec![subject.clone()]), &MetricsOptions::default(), format);
+        crate::text::tests::assert_safe("metrics", &text);
+        let s = read(&text, format);
+        let series = format!("netwhy_tcp_segments_sent_total{{namespace=\"{shown}\",pod=\"x\",workload=\"{shown}\"}}");
         assert_eq!(s[&series], 1000.0);
     }
 }

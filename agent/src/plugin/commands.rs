@@ -21,9 +21,10 @@ use crate::{
     api::{Hint, PeerRow, PodInfo, PodRow},
     hints::{Family, RULES},
     pods::pod_info,
+    text::{self, Text, complain},
 };
 use futures::future::join_all;
-use std::{future::Future, io::Write as _, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 /// Pause between two polls of `-w`.
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);
@@ -65,7 +66,7 @@ where
             Ok(reports) => reports,
             // A watch survives temporary failures.
             Err(failure) if printed_before => {
-                eprintln!("warning: {failure}");
+                complain(&format!("warning: {failure}"));
                 tokio::time::sleep(WATCH_INTERVAL).await;
                 continue;
             }
@@ -76,7 +77,12 @@ where
         let people = matches!(cli.global.output, Format::Table | Format::Wide);
         if cli.global.watch && people {
             // A terminal shows the newest report; a file gets one after the other.
-            text = if view().paint.is_on() { format!("\x1b[H\x1b[2J{text}") } else { format!("{text}\n") };
+            let mut screen = if view().paint.is_on() { Text::clear_screen() } else { Text::default() };
+            screen.append(&text);
+            if !view().paint.is_on() {
+                screen.end_line();
+            }
+            text = screen;
         }
         print(&text)?;
         if !cli.global.watch {
@@ -115,7 +121,7 @@ where
         }
         _ => {
             for (session, failure) in &failures {
-                eprintln!("warning: {}{failure}", session.prefix());
+                complain(&format!("warning: {}{failure}", session.prefix()));
             }
             Ok(reports)
         }
@@ -124,14 +130,13 @@ where
 
 fn warn(session: &Session, silent: &[SilentAgent]) {
     for SilentAgent { node, agent, why } in silent {
-        eprintln!("warning: {}the agent on {node} ({agent}) did not answer: {why}", session.prefix());
+        complain(&format!("warning: {}the agent on {node} ({agent}) did not answer: {why}", session.prefix()));
     }
 }
 
 /// Writes to stdout. A closed pipe ends the program without a failure.
-fn print(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+fn print(text: &Text) -> Result<(), Failure> {
+    match text::print(text) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         other => other.map_err(|error| Failure::new(format!("can't write to stdout: {error}"), "")),
     }
@@ -175,7 +180,7 @@ async fn watch_hints(cli: &Cli, sessions: &[Session]) -> Result<(), Failure> {
                 Ok(list) => list,
                 // A watch survives temporary failures and keeps the last answer.
                 Err(failure) if !before.is_empty() => {
-                    eprintln!("warning: {}{failure}", session.prefix());
+                    complain(&format!("warning: {}{failure}", session.prefix()));
                     now.extend(before.iter().find(|(context, _)| *context == session.context).cloned());
                     continue;
                 }
@@ -188,13 +193,13 @@ async fn watch_hints(cli: &Cli, sessions: &[Session]) -> Result<(), Failure> {
         }
         for (context, items) in &now {
             let known = before.iter().find(|(c, _)| c == context).map(|(_, items)| items.as_slice());
-            let mut lines = String::new();
+            let mut lines = Text::default();
             for hint in changes(known.unwrap_or_default(), items) {
                 // Hints that ended before the watch are shown only on request.
                 if known.is_none() && hint.state == crate::api::HintState::Resolved && cli.global.since.is_none() {
                     continue;
                 }
-                lines.push_str(&change_text(cli, context.as_deref(), hint)?);
+                lines.append(&change_text(cli, context.as_deref(), hint)?);
             }
             print(&lines)?;
         }
@@ -203,19 +208,26 @@ async fn watch_hints(cli: &Cli, sessions: &[Session]) -> Result<(), Failure> {
     }
 }
 
-fn change_text(cli: &Cli, context: Option<&str>, hint: &Hint) -> Result<String, Failure> {
-    let prefix = context.map(|context| format!("{context}: ")).unwrap_or_default();
+fn change_text(cli: &Cli, context: Option<&str>, hint: &Hint) -> Result<Text, Failure> {
+    let mut out = Text::default();
     match cli.global.output {
         Format::Json => {
-            serde_json::to_string(hint).map(|line| line + "\n").map_err(|e| Failure::new(e.to_string(), ""))
+            let line = serde_json::to_string(hint).map_err(|e| Failure::new(e.to_string(), ""))?;
+            out.append(&Text::json(&line));
+            out.end_line();
         }
         Format::Yaml => {
-            let text = serde_norway::to_string(hint).map_err(|e| Failure::new(e.to_string(), ""))?;
-            Ok(format!("---\n{text}"))
+            out.append(&Text::lines("---\n"));
+            out.append(&render::yaml(hint)?);
         }
-        Format::Mermaid => Err(Failure::new("can't watch a diagram", "omit -w")),
-        Format::Table | Format::Wide => Ok(format!("{prefix}{}\n", change_line(hint, &view()))),
+        Format::Mermaid => return Err(Failure::new("can't watch a diagram", "omit -w")),
+        Format::Table | Format::Wide => {
+            out.push(&context.map(|context| format!("{context}: ")).unwrap_or_default());
+            out.append(&change_line(hint, &view()));
+            out.end_line();
+        }
     }
+    Ok(out)
 }
 
 async fn peer_rows(agent: Agent) -> Result<(Vec<PeerRow>, Vec<Hint>), Failure> {

@@ -20,6 +20,7 @@ mod top;
 pub use error::Failure;
 pub use model::nodes::blame_scores;
 
+use crate::text;
 use cli::{Command, FAILURE};
 use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
@@ -29,8 +30,7 @@ pub fn main() -> ExitCode {
     let cli = match cli::parse(&args) {
         Ok(cli) => cli,
         Err(error) => {
-            // A closed terminal is no reason to fail.
-            let _ = error.print();
+            text::print_usage(&error);
             return if error.use_stderr() { ExitCode::from(FAILURE) } else { ExitCode::SUCCESS };
         }
     };
@@ -44,7 +44,7 @@ pub fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: can't start the async runtime: {error}");
+            text::complain(&format!("error: can't start the async runtime: {error}"));
             return ExitCode::from(FAILURE);
         }
     };
@@ -54,7 +54,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            text::complain(&format!("error: {failure}"));
             ExitCode::from(FAILURE)
         }
     }

@@ -1,6 +1,7 @@
 //! The objects in the API server's form.
 
 use super::schedule::{NodeCondition, PodEvent};
+use crate::text::printable;
 use serde_json::{Value, json};
 
 /// Type of the Node's condition.
@@ -59,9 +60,11 @@ fn camel_case(cause: &str) -> String {
     cause.split('_').map(capital).collect()
 }
 
+/// The message as readers of Events can see it.
 fn shortened(text: &str) -> String {
+    let text = printable(text);
     if text.len() <= MAX_MESSAGE {
-        return text.to_owned();
+        return text.into_owned();
     }
     let cut = (0..=MAX_MESSAGE - "…".len()).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     format!("{}…", &text[..cut])
@@ -89,5 +92,8 @@ mod tests {
         let cut = shortened(&long);
         assert!(cut.len() <= MAX_MESSAGE && cut.ends_with("µ…"), "{}", cut.len());
         assert_eq!(shortened("short"), "short");
+        let hostile = shortened(&crate::text::tests::mark());
+        crate::text::tests::assert_safe("Event", &hostile);
+        assert!(!hostile.contains('\n') && hostile.len() <= MAX_MESSAGE);
     }
 }

@@ -32,6 +32,49 @@ fn answer(head: &str, body: &str) -> Option<String> {
     Some(format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()))
 }
 
+/// Sequences that terminals obey, and characters that hide or reorder text.
+const HOSTILE: &str = "\x1b[31mEVIL\x1b]52;c;ZXZpbA==\x07\rOVER\x08\u{9b}2J\u{202e}\u{200b}\u{ad}\nerror: forged";
+
+#[test]
+fn hostile_texts_reach_no_terminal() {
+    let quoted = serde_json::json!(HOSTILE).to_string();
+    let one_line = HOSTILE.replace(['\r', '\n', '\u{8}', '\x07', '\x1b'], "");
+    let servers = [
+        server(answer("500 Oops", &format!("{{\"error\":{quoted}}}"))),
+        server(answer("500 Oops\r\nServer: netwhy-agent/0.1.0", &format!("{{\"error\":{quoted}}}"))),
+        server(answer("404 Not Found", HOSTILE)),
+        server(answer("200 OK", &format!("[{{\"id\":{quoted},\"state\":{quoted}}}]"))),
+        server(answer(&format!("200 OK\r\nServer: netwhy-agent/9.9{one_line}"), "[]")),
+    ];
+    for url in servers.iter().map(String::as_str).chain([HOSTILE]) {
+        for command in
+            COMMANDS.into_iter().chain([&["why", HOSTILE][..], &["hints", HOSTILE], &["hints", "-n", HOSTILE]])
+        {
+            let args: Vec<&str> = command.iter().copied().chain(["--agent", url]).collect();
+            let said = ask(&args);
+            assert_eq!((said.code, said.out.as_str()), (1, ""), "{args:?}");
+            assert_visible(&said.err);
+        }
+    }
+    let scratch = Scratch::new("hostile");
+    let contexts = [(HOSTILE, "http://127.0.0.1:1", "t"), ("two", "http://127.0.0.1:1", "t")];
+    let file = scratch.write("config", &kubeconfig(&contexts, "shop"));
+    let file = file.to_str().unwrap();
+    for more in [&["--all-contexts"][..], &["--context", "three"], &["--context", HOSTILE]] {
+        let args: Vec<&str> = ["hints", "--kubeconfig", file].iter().chain(more).copied().collect();
+        assert_visible(&ask(&args).err);
+    }
+}
+
+/// Panics if a text has a character that a terminal obeys or hides, or a forged line.
+#[track_caller]
+fn assert_visible(text: &str) {
+    let hidden = |c: char| c != '\n' && (c.is_control() || "\u{202e}\u{200b}\u{ad}".contains(c));
+    assert!(!text.contains(hidden), "{text:?}");
+    assert!(!text.lines().any(|line| line.starts_with("error: forged")), "{text:?}");
+    assert!(text.contains("error: "), "{text:?}");
+}
+
 const COMMANDS: [&[&str]; 5] = [&["why", "pod/x"], &["hints"], &["nodes"], &["matrix"], &["diagnose"]];
 
 #[test]

@@ -119,3 +119,36 @@ pub(crate) fn golden(name: &str, text: &str) {
         file.display()
     );
 }
+
+/// A value in which every free text ends with hostile characters. Texts of a fixed set stay.
+pub(crate) fn poisoned<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+    let mut json = serde_json::to_value(value).unwrap();
+    for number in 0.. {
+        let mut changed = json.clone();
+        let mut left = number;
+        if !poison(&mut changed, &mut left) {
+            return serde_json::from_value(json).unwrap();
+        }
+        if serde_json::from_value::<T>(changed.clone()).is_ok() {
+            json = changed;
+        }
+    }
+    unreachable!("a value has an end")
+}
+
+/// Appends to the text after `left` others. False: there is none.
+fn poison(json: &mut serde_json::Value, left: &mut usize) -> bool {
+    match json {
+        serde_json::Value::String(text) if *left == 0 => {
+            text.push_str(&crate::text::tests::mark());
+            true
+        }
+        serde_json::Value::String(_) => {
+            *left -= 1;
+            false
+        }
+        serde_json::Value::Array(list) => list.iter_mut().any(|one| poison(one, left)),
+        serde_json::Value::Object(map) => map.values_mut().any(|one| poison(one, left)),
+        _ => false,
+    }
+}

@@ -5,9 +5,10 @@ use super::{
     mermaid::{Chart, Shape},
 };
 use crate::plugin::model::{SilentAgent, diagnose::Diagnosis};
+use crate::text::Text;
 
 impl Report for Diagnosis {
-    fn text(&self, view: &View) -> String {
+    fn text(&self, view: &View) -> Text {
         self.list(view).render(view)
     }
 
@@ -15,7 +16,7 @@ impl Report for Diagnosis {
         Some(self.list(view))
     }
 
-    fn mermaid(&self) -> String {
+    fn mermaid(&self) -> Text {
         let mut chart = Chart::new("LR");
         for item in &self.items {
             let node = if item.node.is_empty() { "no Node" } else { &item.node };

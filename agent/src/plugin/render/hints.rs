@@ -7,10 +7,11 @@ use super::{
 use crate::{
     api::{Hint, HintState},
     plugin::model::{SilentAgent, hints::Hints, unix_ms},
+    text::Text,
 };
 
 impl Report for Hints {
-    fn text(&self, view: &View) -> String {
+    fn text(&self, view: &View) -> Text {
         self.list(view).render(view)
     }
 
@@ -18,7 +19,7 @@ impl Report for Hints {
         Some(self.list(view))
     }
 
-    fn mermaid(&self) -> String {
+    fn mermaid(&self) -> Text {
         let mut chart = Chart::new("LR");
         for hint in &self.items {
             let subject = chart.node(&subject(hint), Shape::Round);
@@ -98,11 +99,13 @@ pub fn one_line(hint: &Hint) -> String {
 }
 
 /// A line of `hints -w`: time, state, hint.
-pub fn change_line(hint: &Hint, view: &View) -> String {
+pub fn change_line(hint: &Hint, view: &View) -> Text {
     let (mark, colour, stamp) = match hint.state {
         HintState::Firing => ("FIRING", Colour::Red, &hint.first_seen),
         HintState::Resolved => ("ENDED", Colour::Green, &hint.last_seen),
     };
-    let time = stamp.get(11..19).unwrap_or(stamp);
-    format!("{time}  {}  {}", view.paint.colour(colour, &format!("{mark:<6}")), one_line(hint))
+    let mut out = Text::new(&format!("{}  ", stamp.get(11..19).unwrap_or(stamp)));
+    out.append(&view.paint.colour(colour, &format!("{mark:<6}")));
+    out.push(&format!("  {}", one_line(hint)));
+    out
 }

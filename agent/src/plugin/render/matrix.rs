@@ -9,6 +9,7 @@ use crate::plugin::model::{
     health::{percent, seconds},
     matrix::{Matrix, Pair},
 };
+use crate::text::Text;
 
 /// Loss from which a cell is yellow or red, episodes per segment.
 const YELLOW: f64 = 0.000_5;
@@ -22,9 +23,9 @@ const CELL: usize = 18;
 const MAX_PAIRS: usize = 60;
 
 impl Report for Matrix {
-    fn text(&self, view: &View) -> String {
+    fn text(&self, view: &View) -> Text {
         if self.pairs.is_empty() {
-            return "No traffic between Nodes in the window.\n".to_owned();
+            return Text::lines("No traffic between Nodes in the window.\n");
         }
         let fits = (view.width.saturating_sub(CELL) / CELL).max(2);
         let shown = if view.wide { self.nodes.len() } else { fits.min(self.nodes.len()) };
@@ -45,16 +46,16 @@ impl Report for Matrix {
             table.coloured(cells);
         }
         let mut out = table.render(view);
-        out.push_str(
+        out.append(
             &view
                 .paint
                 .colour(Colour::Grey, "lowest RTT · loss episodes per segment; –: no traffic, ?: too few segments"),
         );
-        out.push('\n');
+        out.end_line();
         if shown < self.nodes.len() {
             let text = format!("{shown} of {} Nodes, those with most loss first; -o wide shows all", self.nodes.len());
-            out.push_str(&view.paint.colour(Colour::Grey, &text));
-            out.push('\n');
+            out.append(&view.paint.colour(Colour::Grey, &text));
+            out.end_line();
         }
         out
     }
@@ -63,7 +64,7 @@ impl Report for Matrix {
         None
     }
 
-    fn mermaid(&self) -> String {
+    fn mermaid(&self) -> Text {
         let mut chart = Chart::new("LR");
         let mut pairs: Vec<&Pair> = self.pairs.iter().collect();
         pairs.sort_by_key(|pair| std::cmp::Reverse(pair.episodes));

@@ -1,5 +1,6 @@
 //! Mermaid flow charts.
 
+use crate::text::{Text, printable};
 use std::collections::BTreeMap;
 
 /// Shapes of a node.
@@ -38,22 +39,37 @@ impl Chart {
         self.lines.push(format!("  n{from} -->{label} n{to}"));
     }
 
-    pub(super) fn text(&self) -> String {
-        let mut out = format!("flowchart {}\n", self.direction);
+    pub(super) fn text(&self) -> Text {
+        let mut out = Text::lines(&format!("flowchart {}\n", self.direction));
         if self.lines.is_empty() {
-            out.push_str("  n0[\"nothing to show\"]\n");
+            out.append(&Text::lines("  n0[\"nothing to show\"]\n"));
         }
         for line in &self.lines {
-            out.push_str(line);
-            out.push('\n');
+            out.push(line);
+            out.end_line();
         }
         out
     }
 }
 
 /// Escapes text for Mermaid: HTML entities, and `<br>` for a line break.
+///
+/// Mermaid also reads `#NAME;` as an entity, and a label within backquotes as Markdown.
 fn quoted(text: &str) -> String {
-    text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;").replace('\n', "<br>")
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '"' => out.push_str("&quot;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '#' => out.push_str("#35;"),
+            '`' => out.push_str("#96;"),
+            '\n' => out.push_str("<br>"),
+            c => out.push_str(&printable(c.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -67,7 +83,7 @@ mod tests {
         assert_eq!(chart.node("x", Shape::Round), b);
         chart.edge(a, b, "1 > 0");
         assert_eq!(
-            chart.text(),
+            &*chart.text(),
             "flowchart LR\n  n0[\"a &quot;b&quot; &lt;c&gt;<br>d\"]\n  n1(\"x\")\n  n0 -->|\"1 &gt; 0\"| n1\n"
         );
         assert!(Chart::new("TD").text().contains("nothing to show"));

@@ -15,6 +15,7 @@ pub use paint::{Colour, Paint};
 pub use table::Table;
 
 use super::{Failure, cli::Format, model::SilentAgent};
+use crate::text::{Text, is_printable};
 use serde::Serialize;
 
 /// Format of the output.
@@ -33,13 +34,13 @@ pub struct View {
 /// The report of a command.
 pub trait Report: Serialize {
     /// For people.
-    fn text(&self, view: &View) -> String;
+    fn text(&self, view: &View) -> Text;
 
     /// The report as a table, to merge several clusters. `None`: not a table.
     fn table(&self, view: &View) -> Option<Table>;
 
     /// A Mermaid diagram.
-    fn mermaid(&self) -> String;
+    fn mermaid(&self) -> Text;
 
     /// Agents that did not answer. Each gets a line on stderr.
     fn not_answered(&self) -> &[SilentAgent];
@@ -57,39 +58,51 @@ struct Headed<'a, R> {
 ///
 /// # Errors
 /// When a value can't be written as JSON or YAML.
-pub fn write<R: Report>(reports: &[(Option<String>, R)], format: Format, view: &View) -> Result<String, Failure> {
-    let unwritable = |error: &dyn std::fmt::Display| Failure::new(format!("can't write the answer: {error}"), "");
+pub fn write<R: Report>(reports: &[(Option<String>, R)], format: Format, view: &View) -> Result<Text, Failure> {
     match format {
-        Format::Json => {
-            let text = match reports {
-                [(None, only)] => serde_json::to_string_pretty(only),
-                many => serde_json::to_string_pretty(&headed(many)),
-            };
-            text.map(|text| text + "\n").map_err(|error| unwritable(&error))
-        }
-        Format::Yaml => {
-            let text = match reports {
-                [(None, only)] => serde_norway::to_string(only),
-                many => serde_norway::to_string(&headed(many)),
-            };
-            text.map_err(|error| unwritable(&error))
-        }
+        Format::Json => match reports {
+            [(None, only)] => json(only),
+            many => json(&headed(many)),
+        },
+        Format::Yaml => match reports {
+            [(None, only)] => yaml(only),
+            many => yaml(&headed(many)),
+        },
         Format::Mermaid => {
             let heads = reports.iter().map(|(context, report)| match context {
-                Some(context) => format!("%% context {context}\n{}", report.mermaid()),
+                Some(context) => Text::joined([Text::new(&format!("%% context {context}")), report.mermaid()]),
                 None => report.mermaid(),
             });
-            Ok(heads.collect::<Vec<_>>().join("\n"))
+            Ok(Text::joined(heads))
         }
         Format::Table | Format::Wide => Ok(text(reports, &View { wide: format == Format::Wide, ..*view })),
     }
+}
+
+fn json<T: Serialize>(value: &T) -> Result<Text, Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| unwritable(&error))?;
+    Ok(Text::json(&(text + "\n")))
+}
+
+/// A value as YAML.
+///
+/// # Errors
+/// When it can't be written.
+pub fn yaml<T: Serialize>(value: &T) -> Result<Text, Failure> {
+    let text = serde_norway::to_string(value).map_err(|error| unwritable(&error))?;
+    // The emitter escapes only some hidden characters. JSON is YAML too, and can escape all.
+    if is_printable(&text) { Ok(Text::lines(&text)) } else { json(value) }
+}
+
+fn unwritable(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(format!("can't write the answer: {error}"), "")
 }
 
 fn headed<R>(reports: &[(Option<String>, R)]) -> Vec<Headed<'_, R>> {
     reports.iter().map(|(context, report)| Headed { context: context.as_deref().unwrap_or_default(), report }).collect()
 }
 
-fn text<R: Report>(reports: &[(Option<String>, R)], view: &View) -> String {
+fn text<R: Report>(reports: &[(Option<String>, R)], view: &View) -> Text {
     if let [(None, only)] = reports {
         return only.text(view);
     }
@@ -102,9 +115,9 @@ fn text<R: Report>(reports: &[(Option<String>, R)], view: &View) -> String {
     }
     let parts = reports.iter().map(|(context, report)| {
         let head = view.paint.bold(&format!("── context {} ──", context.as_deref().unwrap_or_default()));
-        format!("{head}\n{}", report.text(view))
+        Text::joined([head, report.text(view)])
     });
-    parts.collect::<Vec<_>>().join("\n")
+    Text::joined(parts)
 }
 
 /// A time span as kubectl shows ages: `45s`, `12m`, `3h`, `5d`.
@@ -136,5 +149,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod tests;

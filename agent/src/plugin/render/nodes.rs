@@ -9,16 +9,17 @@ use crate::plugin::model::{
     health::{percent, seconds},
     nodes::{Losses, NodeFacts, Nodes},
 };
+use crate::text::Text;
 
 impl Report for Nodes {
-    fn text(&self, view: &View) -> String {
+    fn text(&self, view: &View) -> Text {
         let mut out = self.list(view).render(view);
         if self.items.iter().any(|node| node.blame.is_none()) {
             let note = "BLAME –: inconclusive. PEERS WORSE: Nodes that lose more towards this Node than towards their \
                         median peer. BLAMED: hints that blame this Node.";
             for line in super::wrap(note, view.width.max(40)) {
-                out.push_str(&view.paint.colour(Colour::Grey, &line));
-                out.push('\n');
+                out.append(&view.paint.colour(Colour::Grey, &line));
+                out.end_line();
             }
         }
         out
@@ -28,7 +29,7 @@ impl Report for Nodes {
         Some(self.list(view))
     }
 
-    fn mermaid(&self) -> String {
+    fn mermaid(&self) -> Text {
         let mut chart = Chart::new("LR");
         for node in &self.items {
             let label = format!("{}\nin {}, out {}", node.node, loss(&node.into), loss(&node.out));

@@ -1,5 +1,7 @@
 //! Colors: only on terminals, and never with `NO_COLOR`.
 
+use crate::text::Text;
+
 /// Whether to write colors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paint(bool);
@@ -32,7 +34,7 @@ impl Paint {
     }
 
     /// A text in a color.
-    pub fn colour(self, colour: Colour, text: &str) -> String {
+    pub fn colour(self, colour: Colour, text: &str) -> Text {
         let code = match colour {
             Colour::Green => "32",
             Colour::Yellow => "33",
@@ -43,12 +45,12 @@ impl Paint {
     }
 
     /// A text in bold.
-    pub fn bold(self, text: &str) -> String {
+    pub fn bold(self, text: &str) -> Text {
         self.with("1", text)
     }
 
-    fn with(self, code: &str, text: &str) -> String {
-        if self.0 && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    fn with(self, code: &'static str, text: &str) -> Text {
+        if self.0 && !text.is_empty() { Text::styled(code, text) } else { Text::new(text) }
     }
 }
 
@@ -61,7 +63,7 @@ mod tests {
         let with = |terminal, variable: Option<&str>| Paint::new(terminal, variable.map(std::ffi::OsStr::new)).is_on();
         assert!(with(true, None) && with(true, Some("")));
         assert!(!with(false, None) && !with(true, Some("1")) && !with(true, Some("0")));
-        assert_eq!(Paint::PLAIN.bold("x"), "x");
-        assert_eq!(Paint::new(true, None).colour(Colour::Red, "x"), "\x1b[31mx\x1b[0m");
+        assert_eq!(&*Paint::PLAIN.bold("x"), "x");
+        assert_eq!(&*Paint::new(true, None).colour(Colour::Red, "x"), "\x1b[31mx\x1b[0m");
     }
 }

@@ -1,11 +1,12 @@
 //! Tables in the style of kubectl.
 
 use super::{Colour, View};
+use crate::text::{Text, printable};
 
 /// Space between columns.
 const GAP: usize = 3;
 
-/// A table. Cells can have a color.
+/// A table. Cells can have a color; they are escaped when they are added.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     head: Vec<String>,
@@ -17,24 +18,26 @@ pub struct Table {
 impl Table {
     /// A table with these headings; `nothing` replaces an empty table.
     pub fn new(head: &[&str], nothing: &str) -> Self {
-        let head = head.iter().map(|text| (*text).to_owned()).collect();
+        let head = head.iter().map(|text| printable(text).into_owned()).collect();
         Self { head, rows: Vec::new(), nothing: nothing.to_owned() }
     }
 
     /// Adds a row of plain cells.
     pub fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells.into_iter().map(|cell| (cell, None)).collect());
+        self.coloured(cells.into_iter().map(|cell| (cell, None)).collect());
     }
 
     /// Adds a row of cells that can have a color.
     pub fn coloured(&mut self, cells: Vec<(String, Option<Colour>)>) {
-        self.rows.push(cells);
+        let escaped = |(cell, colour): (String, _)| (printable(&cell).into_owned(), colour);
+        self.rows.push(cells.into_iter().map(escaped).collect());
     }
 
     /// Several clusters' tables as one, with the context in the first column.
     pub fn side_by_side(tables: Vec<(String, Self)>) -> Self {
         let mut out = Self::default();
         for (context, table) in tables {
+            let context = printable(&context).into_owned();
             if out.head.is_empty() {
                 out.head = std::iter::once("CONTEXT".to_owned()).chain(table.head).collect();
                 out.nothing = table.nothing;
@@ -47,9 +50,12 @@ impl Table {
     }
 
     /// The table as text, without blanks at the end of lines.
-    pub fn render(&self, view: &View) -> String {
+    pub fn render(&self, view: &View) -> Text {
+        let mut out = Text::default();
         if self.rows.is_empty() {
-            return format!("{}\n", self.nothing);
+            out.push(&self.nothing);
+            out.end_line();
+            return out;
         }
         let columns = self.head.len();
         let width = |text: &str| text.chars().count();
@@ -59,23 +65,22 @@ impl Table {
                 cells.chain([width(&self.head[i])]).max().unwrap_or(0)
             })
             .collect();
-        let mut out = String::new();
         let head: Vec<(String, Option<Colour>)> = self.head.iter().map(|text| (text.clone(), None)).collect();
         for (number, row) in std::iter::once(&head).chain(&self.rows).enumerate() {
-            let mut line = String::new();
+            let mut line = Text::default();
             for (i, (text, colour)) in row.iter().enumerate() {
                 let shown = match colour {
                     Some(colour) => view.paint.colour(*colour, text),
                     None if number == 0 => view.paint.bold(text),
-                    None => text.clone(),
+                    None => Text::new(text),
                 };
-                line.push_str(&shown);
+                line.append(&shown);
                 if i + 1 < row.len() {
-                    line.push_str(&" ".repeat(widths[i] + GAP - width(text)));
+                    line.push(&" ".repeat(widths[i] + GAP - width(text)));
                 }
             }
-            out.push_str(line.trim_end());
-            out.push('\n');
+            out.append(&line.trimmed());
+            out.end_line();
         }
         out
     }

@@ -92,9 +92,9 @@ fn colour_changes_no_column() {
     };
     let report = hints();
     assert_ne!(report.text(&colour), report.text(&PLAIN));
-    assert_eq!(plain(&report.text(&colour)), report.text(&PLAIN));
+    assert_eq!(plain(&report.text(&colour)), &*report.text(&PLAIN));
     let rows = matrix(&node_tests::cluster(), 4, vec![]);
-    assert_eq!(plain(&rows.text(&colour)), rows.text(&PLAIN));
+    assert_eq!(plain(&rows.text(&colour)), &*rows.text(&PLAIN));
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn an_empty_list_names_the_agents_without_an_answer() {
             vec![crate::plugin::model::SilentAgent { node: "n".into(), agent: "a".into(), why: "w".into() }; silent];
         Hints::new([], &HintFilter::default(), 3, silent).text(&PLAIN)
     };
-    assert_eq!(none(0), "No hints on 3 Nodes.\n");
+    assert_eq!(&*none(0), "No hints on 3 Nodes.\n");
     assert!(none(2).contains("2 agents did not answer"));
 }
 

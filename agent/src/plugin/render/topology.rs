@@ -8,10 +8,11 @@ use crate::plugin::model::{
     SilentAgent,
     topology::{Step, StepHealth, Topology},
 };
+use crate::text::Text;
 
 impl Report for Topology {
-    fn text(&self, view: &View) -> String {
-        let mut out = String::new();
+    fn text(&self, view: &View) -> Text {
+        let mut out = Text::default();
         // For each depth: whether the branch continues below.
         let mut open: Vec<bool> = Vec::new();
         for (i, step) in self.steps.iter().enumerate() {
@@ -27,22 +28,32 @@ impl Report for Topology {
                 open.push(!last);
             }
             let mark = view.paint.colour(colour(step.health), step.health.label());
-            out.push_str(&format!("{left}{branch}{}/{}  [{mark}]  {}\n", step.kind, step.name, step.summary));
+            out.push(&format!("{left}{branch}{}/{}  [", step.kind, step.name));
+            out.append(&mark);
+            out.push(&format!("]  {}", step.summary));
+            out.end_line();
             let below: String = open.iter().map(|on| if *on { "│  " } else { "   " }).collect();
             let below = format!("{below}   ");
             if !step.owners.is_empty() {
                 let owners = view.paint.colour(Colour::Grey, &format!("owned by {}", step.owners.join(" ← ")));
-                out.push_str(&format!("{below}{owners}\n"));
+                out.push(&below);
+                out.append(&owners);
+                out.end_line();
             }
             if !step.finalizers.is_empty() {
                 let text = format!("being deleted; finalizers: {}", step.finalizers.join(", "));
-                out.push_str(&format!("{below}{}\n", view.paint.colour(Colour::Yellow, &text)));
+                out.push(&below);
+                out.append(&view.paint.colour(Colour::Yellow, &text));
+                out.end_line();
             }
         }
         if !self.unknown.is_empty() {
-            out.push_str(&format!("\n{}\n", view.paint.bold("UNKNOWN")));
+            out.end_line();
+            out.append(&view.paint.bold("UNKNOWN"));
+            out.end_line();
             for line in &self.unknown {
-                out.push_str(&format!("  {line}\n"));
+                out.push(&format!("  {line}"));
+                out.end_line();
             }
         }
         out
@@ -52,7 +63,7 @@ impl Report for Topology {
         None
     }
 
-    fn mermaid(&self) -> String {
+    fn mermaid(&self) -> Text {
         let mut chart = Chart::new("TD");
         let mut path: Vec<(usize, usize)> = Vec::new();
         for step in &self.steps {

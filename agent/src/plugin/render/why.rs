@@ -14,6 +14,7 @@ use crate::{
         unix_ms,
         why::{Explanation, State},
     },
+    text::Text,
 };
 
 /// Left margin below a heading.
@@ -22,8 +23,8 @@ const INDENT: usize = 2;
 const MAX_ITEMS: usize = 8;
 
 impl Report for Explanation {
-    fn text(&self, view: &View) -> String {
-        let mut out = Screen { view, text: String::new() };
+    fn text(&self, view: &View) -> Text {
+        let mut out = Screen { view, text: Text::default() };
         self.title(&mut out);
         self.verdict(&mut out);
         self.evidence(&mut out);
@@ -56,7 +57,9 @@ impl Report for Explanation {
         out.heading("PROMQL");
         for query in &self.promql {
             // On one line, for copy and paste.
-            out.line(&format!("{}  {}", query.query, view.paint.colour(Colour::Grey, &format!("# {}", query.shows))));
+            let mut line = Text::new(&format!("{}  ", query.query));
+            line.append(&view.paint.colour(Colour::Grey, &format!("# {}", query.shows)));
+            out.line(&line);
         }
         out.text
     }
@@ -65,7 +68,7 @@ impl Report for Explanation {
         None
     }
 
-    fn mermaid(&self) -> String {
+    fn mermaid(&self) -> Text {
         let mut chart = Chart::new("LR");
         let target = chart.node(&format!("{} {}", self.kind, self.name), mermaid::Shape::Round);
         let mut last = None;
@@ -106,7 +109,8 @@ impl Explanation {
             many => format!(" on {} Nodes", many.len()),
         };
         let title = format!("{} {name}{of}{on}", self.kind);
-        out.text.push_str(&format!("{}\n", out.view.paint.bold(&title)));
+        out.text.append(&out.view.paint.bold(&title));
+        out.text.end_line();
     }
 
     fn verdict(&self, out: &mut Screen<'_>) {
@@ -117,7 +121,7 @@ impl Explanation {
             State::NothingFound => Colour::Green,
             State::NoData => Colour::Grey,
         };
-        out.text.push('\n');
+        out.text.end_line();
         for line in wrap(&v.sentence, out.width()) {
             let line = out.view.paint.colour(colour, &line);
             out.line(&line);
@@ -154,7 +158,7 @@ impl Explanation {
         if self.evidence.is_empty() {
             return;
         }
-        out.text.push('\n');
+        out.text.end_line();
         let mut table = Table::new(&["EVIDENCE", "NOW", "BASELINE", "WHERE"], "");
         for e in &self.evidence {
             let baseline = e.baseline.map_or_else(|| "–".to_owned(), |b| value(e, b));
@@ -168,7 +172,7 @@ impl Explanation {
             if self.pods.is_empty() {
                 return;
             }
-            out.text.push('\n');
+            out.text.end_line();
             let mut table = Table::new(&["POD", "NODE", "CAUSE", "RTT", "LOSS", "THROTTLED", "STATUS"], "");
             let mut pods: Vec<_> = self.pods.iter().collect();
             pods.sort_by_key(|pod| (pod.cause.is_empty(), !pod.measured));
@@ -216,7 +220,7 @@ fn indented(text: &str) -> String {
 /// Builds the text.
 struct Screen<'a> {
     view: &'a View,
-    text: String,
+    text: Text,
 }
 
 impl Screen<'_> {
@@ -229,21 +233,25 @@ impl Screen<'_> {
     }
 
     fn heading(&mut self, text: &str) {
-        self.text.push_str(&format!("\n{}\n", self.view.paint.bold(text)));
+        self.text.end_line();
+        self.text.append(&self.view.paint.bold(text));
+        self.text.end_line();
     }
 
-    fn line(&mut self, text: &str) {
-        self.text.push_str(&format!("{}{text}\n", " ".repeat(INDENT)));
+    fn line(&mut self, text: &Text) {
+        self.text.push(&" ".repeat(INDENT));
+        self.text.append(text);
+        self.text.end_line();
     }
 
     fn paragraph(&mut self, text: &str) {
         for line in wrap(text, self.width()) {
-            self.line(&line);
+            self.line(&Text::new(&line));
         }
     }
 
     fn table(&mut self, table: &Table) {
-        self.text.push_str(&table.render(self.view));
+        self.text.append(&table.render(self.view));
     }
 
     fn more(&mut self, all: usize) {
@@ -261,12 +269,15 @@ impl Screen<'_> {
         let widest = facts.iter().map(|fact| fact.what.chars().count()).max().unwrap_or(0).min(46);
         for fact in facts.iter().take(self.most()) {
             let pad = " ".repeat(widest.saturating_sub(fact.what.chars().count()));
-            let what = colour.map_or_else(|| fact.what.clone(), |colour| self.view.paint.colour(colour, &fact.what));
+            let what =
+                colour.map_or_else(|| Text::new(&fact.what), |colour| self.view.paint.colour(colour, &fact.what));
             let room = self.width().saturating_sub(widest + 2).max(20);
             let lines = wrap(&fact.figures, room);
             for (number, line) in lines.iter().enumerate() {
-                let left = if number == 0 { format!("{what}{pad}") } else { " ".repeat(widest) };
-                self.line(format!("{left}  {line}").trim_end());
+                let mut shown = if number == 0 { what.clone() } else { Text::default() };
+                shown.push(&if number == 0 { pad.clone() } else { " ".repeat(widest) });
+                shown.push(&format!("  {line}"));
+                self.line(&shown.trimmed());
             }
         }
         self.more(facts.len());

@@ -1,7 +1,7 @@
 //! The screen of `top`.
 
 use super::state::{Column, State};
-use crate::plugin::render::age;
+use crate::{plugin::render::age, text::printable};
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
@@ -37,6 +37,16 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, now_ms: i64) {
         list(frame, body, state);
     }
     footer(frame, foot, state);
+    cover_hidden(frame);
+}
+
+/// The terminal gets no hidden character, whichever widget drew it.
+fn cover_hidden(frame: &mut Frame<'_>) {
+    for cell in &mut frame.buffer_mut().content {
+        if printable(cell.symbol()) != cell.symbol() {
+            cell.set_symbol("\u{fffd}");
+        }
+    }
 }
 
 fn painted(state: &State, colour: Color) -> Style {
@@ -62,7 +72,9 @@ fn header(frame: &mut Frame<'_>, area: Rect, state: &State, now_ms: i64) {
 
 fn footer(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let line = match (&state.failure, state.typing) {
-        (Some(failure), _) => Line::styled(format!("can't refresh: {failure}"), painted(state, Color::Red)),
+        (Some(failure), _) => {
+            Line::styled(format!("can't refresh: {}", printable(failure)), painted(state, Color::Red))
+        }
         (None, true) => Line::raw(format!("/{}▏", state.filter)),
         (None, false) if !state.filter.is_empty() => {
             Line::raw(format!("filter: {}  (Esc clears)  {KEYS}", state.filter))
@@ -89,7 +101,7 @@ fn list(frame: &mut Frame<'_>, area: Rect, state: &State) {
     });
     let rows = shown.iter().map(|row| {
         let style = if row.cause.is_empty() { Style::new() } else { painted(state, Color::Red) };
-        Row::new(row.cells().map(Cell::new)).style(style)
+        Row::new(row.cells().map(|cell| Cell::new(printable(&cell).into_owned()))).style(style)
     });
     let widths = [
         Constraint::Min(20),
@@ -111,17 +123,21 @@ fn list(frame: &mut Frame<'_>, area: Rect, state: &State) {
 fn detail(frame: &mut Frame<'_>, area: Rect, state: &State, scrolled: usize) {
     let shown = state.shown();
     let Some(row) = shown.get(state.at()) else { return };
-    let title = format!("{}/{} on {}", row.namespace, row.name, row.node);
+    let title = printable(&format!("{}/{} on {}", row.namespace, row.name, row.node)).into_owned();
     let mut lines = vec![Line::styled(title, Modifier::BOLD), Line::default()];
-    lines.extend(row.detail.iter().map(|line| Line::raw(line.as_str())));
+    lines.extend(row.detail.iter().map(|line| Line::raw(printable(line))));
     let scrolled = u16::try_from(scrolled.min(lines.len().saturating_sub(1))).unwrap_or(u16::MAX);
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).scroll((scrolled, 0)), area);
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::state::rows;
     use super::{super::state::tests::three, *};
-    use crate::plugin::model::testing::golden;
+    use crate::{
+        plugin::model::testing::{golden, healthy_row, hint, poisoned},
+        text::tests::assert_safe,
+    };
     use ratatui::{
         Terminal,
         backend::TestBackend,
@@ -147,6 +163,24 @@ mod tests {
         golden("top-detail.txt", &screen(&state, 100, 24));
         key(&mut state, KeyCode::Char('?'));
         golden("top-help.txt", &screen(&state, 100, 14));
+    }
+
+    #[test]
+    fn the_screen_has_no_hidden_characters() {
+        let mark = crate::text::tests::mark();
+        let (mut pod, hint) = (healthy_row(), poisoned(&hint("shop", "payment-1", "path_loss")));
+        pod = poisoned(&pod);
+        let mut state = State::new(false);
+        state.update(rows(Some(&mark), vec![pod], &[hint]), 2, 1, 1000);
+        state.failure = Some(mark.clone());
+        let list = screen(&state, 5000, 20);
+        key(&mut state, KeyCode::Enter);
+        let detail = screen(&state, 5000, 100);
+        state.failure = None;
+        state.filter = mark;
+        for text in [list, detail, screen(&state, 5000, 20)] {
+            assert_safe("top", &text);
+        }
     }
 
     #[test]

@@ -1,0 +1,110 @@
+//! Every report with hostile texts, in every format.
+
+use super::*;
+use crate::{
+    plugin::model::{
+        diagnose::{diagnose, tests::pods},
+        health::Fact,
+        hints::{HintFilter, Hints},
+        matrix::matrix,
+        nodes::{nodes, tests as node_tests},
+        status,
+        testing::{NOW_MS, hint, poisoned},
+        topology::{Step, Topology},
+        why::{Explanation, explain, tests as cases},
+    },
+    text::tests::{assert_safe, mark},
+};
+
+const VIEW: View = View { paint: Paint::PLAIN, wide: false, width: 100, now_ms: NOW_MS };
+
+fn silent() -> Vec<SilentAgent> {
+    vec![SilentAgent { node: mark(), agent: mark(), why: mark() }]
+}
+
+/// Checks a report alone and beside another context, in every format, without and with colors.
+fn assert_report_is_safe<R: Report>(name: &str, make: impl Fn() -> R) {
+    let colours = View { paint: Paint::new(true, None), ..VIEW };
+    let one = || vec![(None, make())];
+    let two = || vec![(Some(mark()), make()), (Some("b".to_owned()), make())];
+    for format in [Format::Table, Format::Wide, Format::Json, Format::Yaml, Format::Mermaid] {
+        for reports in [one(), two()] {
+            let text = write(&reports, format, &VIEW).unwrap();
+            assert_safe(&format!("{name} {format:?}"), &text);
+            assert!(text.contains("EVIL"), "{name} {format:?} has the text:\n{text}");
+            // The codes of `Paint`; those of the text are no codes any more.
+            let painted = write(&reports, format, &colours).unwrap();
+            assert!(!painted.contains("\x1b[31mEVIL"), "{name} {format:?}");
+            let codes = ["\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[90m"];
+            let bare = codes.iter().fold(painted.to_string(), |text, code| text.replace(code, ""));
+            assert_safe(&format!("{name} {format:?} in color"), &bare);
+        }
+    }
+}
+
+#[test]
+fn hints_are_safe() {
+    let hints = || [hint("shop", "payment-1", "path_loss")].map(|hint| poisoned(&hint));
+    assert_report_is_safe("hints", || Hints::new(hints(), &HintFilter::default(), 3, silent()));
+    assert_safe("hints -w", &change_line(&hints()[0], &VIEW));
+}
+
+#[test]
+fn nodes_and_pairs_are_safe() {
+    let rows: Vec<_> = node_tests::cluster().iter().map(poisoned).collect();
+    let names: Vec<String> = node_tests::names().into_iter().map(|name| name + &mark()).collect();
+    assert_report_is_safe("nodes", || nodes(&rows, &[], &names, silent()));
+    assert_report_is_safe("matrix", || matrix(&rows, 4, silent()));
+}
+
+#[test]
+fn unhealthy_pods_are_safe() {
+    let pods: Vec<_> = pods().into_iter().map(|(node, pod)| (node + &mark(), poisoned(&*pod).into())).collect();
+    assert_report_is_safe("diagnose", || diagnose(&pods, &status::judge(&pods, NOW_MS), silent()));
+}
+
+#[test]
+fn topologies_are_safe() {
+    let step = |depth| Step {
+        depth,
+        kind: mark(),
+        name: mark(),
+        summary: mark(),
+        owners: vec![mark(), mark()],
+        finalizers: vec![mark()],
+        ..Step::default()
+    };
+    let make = || Topology { steps: vec![step(0), step(1), step(1)], unknown: vec![mark()], not_answered: silent() };
+    assert_report_is_safe("topology", make);
+}
+
+#[test]
+fn explanations_are_safe() {
+    let make = |mut facts: crate::plugin::model::why::Facts| -> Explanation {
+        for pod in &mut facts.pods {
+            for text in [&mut pod.namespace, &mut pod.name, &mut pod.node] {
+                text.push_str(&mark());
+            }
+            pod.info = pod.info.as_deref().map(|info| poisoned(info).into());
+            pod.row = pod.row.as_ref().map(poisoned);
+        }
+        for text in [&mut facts.kind, &mut facts.namespace, &mut facts.name] {
+            text.push_str(&mark());
+        }
+        facts.hints = facts.hints.iter().map(poisoned).collect();
+        facts.edges = facts.edges.iter().map(poisoned).collect();
+        facts.agents = facts.agents.iter().map(poisoned).collect();
+        let fact = || vec![Fact::new(mark(), mark()); 9];
+        (facts.related, facts.events, facts.unknown) = (fact(), fact(), fact());
+        facts.not_answered = silent();
+        explain(facts, &cases::filter())
+    };
+    assert_report_is_safe("why", || make(cases::loses()));
+    assert_report_is_safe("why of a healthy Pod", || make(cases::healthy()));
+    assert_report_is_safe("why of a slow peer", || make(cases::waits_for_throttled_peer()));
+    assert_report_is_safe("why of two Pods", || {
+        let mut facts = cases::healthy();
+        facts.pods.push(facts.pods[0].clone());
+        make(facts)
+    });
+}
