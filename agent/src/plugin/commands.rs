@@ -13,7 +13,7 @@ use super::{
         status,
         why::{Explanation, explain},
     },
-    render::{Report, change_line, write},
+    render::{Report, change_line, write, yaml},
     terminal::{now_ms, view},
     top,
 };
@@ -218,7 +218,7 @@ fn change_text(cli: &Cli, context: Option<&str>, hint: &Hint) -> Result<Text, Fa
         }
         Format::Yaml => {
             out.append(&Text::lines("---\n"));
-            out.append(&render::yaml(hint)?);
+            out.append(&yaml(hint)?);
         }
         Format::Mermaid => return Err(Failure::new("can't watch a diagram", "omit -w")),
         Format::Table | Format::Wide => {
