@@ -11,6 +11,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use aya_log_ebpf::warn;
+use core::ptr::NonNull;
 use netwhy_abi::{
     CgroupStats, Cgroups, Control, Counter, Dns, DnsStats, DropKey, Drops, Durations, Duty, EdgeKey, EdgeStats, Edges,
     Exchange, Family, Outcome, Overflow, OverflowKey, PeerClass, bucket_index, min_slot_epoch, min_slot_pack,
@@ -41,6 +42,10 @@ static PEERS: LpmTrie<[u8; 16], u32, 16384> = LpmTrie::new();
 /// The state of each socket; lives and dies with the socket.
 #[btf_map]
 static SOCKETS: SkStorage<SocketState> = SkStorage::new();
+/// The state of listeners that are subflows of MPTCP sockets, by the subflow's address: a walk can't reach their
+/// storage. Taken out when they end. One that does not fit counts when it closes.
+#[btf_map]
+static SUBFLOWS: HashMap<u64, SocketState, { netwhy_abi::memory::SUBFLOWS }, ON_DEMAND> = HashMap::new();
 /// DNS lookups under way, by socket cookie; taken out when the socket ends. A hash that refuses, not one that evicts:
 /// lookups that do not fit are counted.
 #[btf_map]
@@ -172,6 +177,26 @@ pub(crate) fn take_handshake(handshake: &Handshake) -> u64 {
         let _ = HANDSHAKES.remove(handshake);
     }
     ns
+}
+
+/// State of a listening subflow.
+#[inline(always)]
+pub(crate) fn subflow(address: u64) -> Option<NonNull<SocketState>> {
+    NonNull::new(SUBFLOWS.get_ptr_mut(address).unwrap_or(core::ptr::null_mut()))
+}
+
+/// Adds a listening subflow. Replaces one that ended unseen.
+#[inline(always)]
+pub(crate) fn add_subflow(address: u64, state: &SocketState) {
+    // Fails when there is no room.
+    let _ = SUBFLOWS.insert(address, state, 0);
+}
+
+/// Takes a listening subflow out.
+#[inline(always)]
+pub(crate) fn remove_subflow(address: u64) {
+    // Fails when it is not there.
+    let _ = SUBFLOWS.remove(address);
 }
 
 /// Remembers whether the listener of a cgroup and port waits for data.

@@ -19,6 +19,11 @@ pub const HANDSHAKES: usize = 1024;
 /// Bytes of one: an edge, two ports and padding.
 const HANDSHAKE: usize = size_of::<EdgeKey>() + 8;
 
+/// Listening subflows of MPTCP sockets.
+pub const SUBFLOWS: usize = 1024;
+/// Bytes of the state of one.
+const SUBFLOW: usize = 120;
+
 /// Map sizes; the defaults of the configuration's `limits`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -67,6 +72,8 @@ pub fn upper_bound(limits: Limits, cpus: usize) -> usize {
         + hash(limits.cgroups, 8, LOOKUP)
         + free_lists(cpus, 8, LOOKUP)
         + hash(HANDSHAKES, HANDSHAKE, 8)
+        + hash(SUBFLOWS, 8, SUBFLOW)
+        + free_lists(cpus, 8, SUBFLOW)
         + limits.prefixes * (ELEMENT + size_of::<PeerPrefix>() + 8)
         + cpus * Counter::COUNT as usize * 8
 }

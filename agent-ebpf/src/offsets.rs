@@ -47,6 +47,10 @@ globals! {
     NW_REASON_LISTEN_OVERFLOW: u32 = u32::MAX;
     /// `sock.sk_max_ack_backlog`.
     NW_SK_MAX_BACKLOG: u32 = 0;
+    /// `sock.sk_protocol`, u16.
+    NW_SK_PROTOCOL: u32 = 0;
+    /// `mptcp_sock.first`: the subflow that listens; `NONE` without MPTCP.
+    NW_MSK_FIRST: u32 = u32::MAX;
     /// Byte that holds `sock.sk_kern_sock`; `NONE`: unknown.
     NW_SK_KERN: u32 = u32::MAX;
     /// Bit within that byte.
@@ -115,6 +119,8 @@ globals! {
     NW_TP_WRITE_SEQ: u32 = 0;
     /// `tcp_sock.snd_una`.
     NW_TP_SND_UNA: u32 = 0;
+    /// `tcp_sock.is_mptcp`: the socket is a subflow; `NONE` without MPTCP.
+    NW_TP_MPTCP: u32 = u32::MAX;
     /// `tcp_sock.mss_cache`: payload of a full-size segment, bytes.
     NW_TP_MSS: u32 = 0;
     /// `inet_connection_sock.icsk_retransmits`: timeouts in a row without progress.

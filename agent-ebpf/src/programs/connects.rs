@@ -13,7 +13,6 @@ use crate::{
         self, Figures, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key,
         edge_of, seen, state, tcp,
     },
-    storage::LISTENER,
 };
 
 /// `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`; 4.16 and later. Under high
@@ -104,10 +103,8 @@ unsafe fn begin_listening(ctx: &BtfTracePointContext, sk: Ptr) {
     // SAFETY: a full socket; its storage is a live map value.
     unsafe {
         let tp = tcp(sk);
-        if !tp.is_null()
-            && let Some(storage) = state(ctx, sk, tp, 0)
-        {
-            (*storage.as_ptr()).flags |= LISTENER;
+        if !tp.is_null() {
+            listeners::begin(ctx, sk, tp);
         }
     }
 }
@@ -160,11 +157,9 @@ unsafe fn begin_again(sk: Ptr) {
 unsafe fn end_listening(ctx: &BtfTracePointContext, sk: Ptr) {
     // SAFETY: a full socket; its storage is a live map value.
     unsafe {
-        // One that nobody saw may be older than the agent, and what it turned away too.
-        let Some(storage) = seen(sk) else { return };
         let tp = tcp(sk);
-        if !tp.is_null() && (*storage.as_ptr()).flags & LISTENER != 0 {
-            listeners::credit(ctx, tp, storage);
+        if !tp.is_null() {
+            listeners::end(ctx, sk, tp);
         }
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! `sk_drops` of a listener counts every packet that it lets go: for a full accept queue, but also the bare ACK that
 //! TCP_DEFER_ACCEPT ignores, a reset to a request, and SYNs without room. Only the first is an overflow.
+//!
+//! An MPTCP socket listens through a subflow, a TCP socket that no descriptor leads to. A walk finds the MPTCP socket
+//! and reads the subflow by probing, which gives no way to its storage. Other hooks see the subflow alone. A map by the
+//! subflow's address holds the state that both share.
 
 use aya_ebpf::EbpfContext;
 use netwhy_abi::{CgroupStats, ListenDrop, growth};
@@ -11,25 +15,131 @@ use crate::{
     kernel::{Ptr, load, probe},
     maps,
     offsets::*,
-    socket::{Storage, cgroup_id, seen},
-    storage::{FULL, LISTENER},
+    socket::{AF_INET, AF_INET6, Storage, TCP_LISTEN, cgroup_id, seen, state},
+    storage::{FULL, LISTENER, SocketState},
 };
+
+/// `IPPROTO_MPTCP` of `include/uapi/linux/in.h`.
+const IPPROTO_MPTCP: u16 = 262;
 
 /// An overflow at the handshake's last packet raises `sk_drops` twice: in `tcp_v4_syn_recv_sock`, and where the packet is
 /// discarded (`tcp_v4_rcv`).
 const RAISES: u64 = 2;
 
-/// Attributes what a listener dropped since the last reading.
+/// Whether a TCP socket is a subflow of an MPTCP socket.
 #[inline(always)]
-pub(super) unsafe fn credit<C: EbpfContext>(ctx: &C, tp: Ptr, storage: Storage) {
+pub(super) unsafe fn is_subflow(tp: Ptr) -> bool {
+    NW_MSK_FIRST.load() != NONE && NW_TP_MPTCP.load() != NONE && unsafe { read::<u8>(tp, NW_TP_MPTCP.load()) } != 0
+}
+
+/// A listener's state: of a subflow what walks share, else its storage.
+#[inline(always)]
+unsafe fn state_of(sk: Ptr) -> Option<Storage> {
+    // SAFETY: a full TCP socket.
+    unsafe {
+        if is_subflow(sk)
+            && let Some(shared) = maps::subflow(sk as u64)
+        {
+            return Some(shared);
+        }
+        seen(sk)
+    }
+}
+
+/// Whether a socket that is not TCP is an MPTCP socket that listens.
+#[inline(always)]
+pub(super) unsafe fn is_mptcp_listener(sk: Ptr) -> bool {
+    // SAFETY: a socket held by its file.
+    unsafe {
+        NW_MSK_FIRST.load() != NONE
+            && load::<u8>(sk, NW_SK_STATE.load()) == TCP_LISTEN
+            && load::<u16>(sk, NW_SK_PROTOCOL.load()) == IPPROTO_MPTCP
+            && matches!(load::<u16>(sk, NW_SK_FAMILY.load()), AF_INET | AF_INET6)
+    }
+}
+
+/// A TCP socket that begins to listen.
+#[inline(always)]
+pub(super) unsafe fn begin<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr) {
+    // SAFETY: a full TCP socket; storage is a live map value.
+    unsafe {
+        let Some(own) = state(ctx, sk, tp, 0) else { return };
+        (*own.as_ptr()).flags |= LISTENER;
+        if is_subflow(tp) {
+            let drops = (*own.as_ptr()).drops;
+            maps::add_subflow(sk as u64, &SocketState { drops, flags: LISTENER, ..SocketState::NEW });
+        }
+    }
+}
+
+/// A TCP socket that stops listening.
+#[inline(always)]
+pub(super) unsafe fn end<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr) {
+    // SAFETY: a full TCP socket; storage is a live map value.
+    unsafe {
+        // One that nobody saw may be older than the agent, and what it turned away too.
+        let Some(storage) = state_of(sk) else { return };
+        if (*storage.as_ptr()).flags & LISTENER == 0 {
+            return;
+        }
+        credit(ctx, sk, tp, storage);
+        if is_subflow(tp) {
+            // No walk comes to it any more: from now on its own storage counts.
+            let SocketState { drops, overflows, .. } = *storage.as_ptr();
+            if let Some(own) = seen(sk) {
+                ((*own.as_ptr()).drops, (*own.as_ptr()).overflows) = (drops, overflows);
+            }
+            maps::remove_subflow(sk as u64);
+        }
+    }
+}
+
+/// State of the subflow through which an MPTCP socket listens, made when missing. `None`: no room.
+#[inline(always)]
+pub(super) unsafe fn subflow(tp: Ptr) -> Option<Storage> {
+    let known = maps::subflow(tp as u64);
+    if known.is_none() {
+        maps::add_subflow(tp as u64, &SocketState::NEW);
+        return maps::subflow(tp as u64);
+    }
+    known
+}
+
+/// Reads a listener; `tp` is `sk`, or the subflow of an MPTCP socket.
+#[inline(always)]
+pub(super) unsafe fn visit<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, storage: Storage) {
+    // SAFETY: `sk` is held by its file, `tp` is read by probing, `storage` is a live map value.
+    unsafe {
+        let state = storage.as_ptr();
+        if (*state).flags & LISTENER == 0 {
+            // It began to listen unseen: what it turned away until now may be of any time.
+            (*state).flags |= LISTENER;
+            (*state).drops = read::<u32>(tp, NW_SK_DROPS.load()).into();
+        }
+        note_deferral(sk, tp);
+        credit(ctx, sk, tp, storage);
+    }
+}
+
+/// A member of a TCP socket that may be known by its address alone.
+#[inline(always)]
+unsafe fn read<T: Copy + Default>(tp: Ptr, offset: u32) -> T {
+    // SAFETY: a probing read.
+    unsafe { probe(tp, offset) }.unwrap_or_default()
+}
+
+/// Attributes what a listener dropped since the last reading. `sk`: the socket that has a cgroup; `tp`: the TCP socket
+/// that listens, perhaps known by its address alone.
+#[inline(always)]
+pub(super) unsafe fn credit<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, storage: Storage) {
     if NW_ACCEPT_QUEUES.load() == 0 {
         return;
     }
     // SAFETY: a TCP socket that listens, or did until now, and its storage.
     unsafe {
         let storage = storage.as_ptr();
-        let drops: u32 = load(tp, NW_SK_DROPS.load());
-        let is_full = load::<u32>(tp, NW_SK_BACKLOG.load()) > load::<u32>(tp, NW_SK_MAX_BACKLOG.load());
+        let drops: u32 = read(tp, NW_SK_DROPS.load());
+        let is_full = read::<u32>(tp, NW_SK_BACKLOG.load()) > read::<u32>(tp, NW_SK_MAX_BACKLOG.load());
         let was_full = (*storage).flags & FULL != 0;
         if u64::from(drops) == (*storage).drops && !is_full && !was_full {
             return;
@@ -51,7 +161,7 @@ pub(super) unsafe fn credit<C: EbpfContext>(ctx: &C, tp: Ptr, storage: Storage) 
         if news == 0 && !is_full {
             return;
         }
-        let Some(cgroup) = cgroup_id(tp) else { return };
+        let Some(cgroup) = cgroup_id(sk) else { return };
         let Some(row) = maps::cgroup(ctx, cgroup) else { return };
         if is_full {
             atomic::add(&raw mut (*row).accept_full, 1);
@@ -71,7 +181,7 @@ pub(super) unsafe fn overflow(row: *mut CgroupStats, sk: Ptr) {
     unsafe {
         // Without storage its drops are not read either.
         if NW_ACCEPT_QUEUES.load() != 0
-            && let Some(storage) = seen(sk).map(Storage::as_ptr)
+            && let Some(storage) = state_of(sk).map(Storage::as_ptr)
             && (*storage).flags & LISTENER != 0
         {
             atomic::add(&raw mut (*storage).overflows, RAISES);
@@ -86,7 +196,7 @@ unsafe fn reason(tp: Ptr) -> ListenDrop {
     // SAFETY: a TCP socket that listens.
     unsafe {
         if NW_TP_SYN_QUEUE.load() != NONE {
-            let (requests, room) = (load::<u32>(tp, NW_TP_SYN_QUEUE.load()), load::<u32>(tp, NW_SK_MAX_BACKLOG.load()));
+            let (requests, room) = (read::<u32>(tp, NW_TP_SYN_QUEUE.load()), read::<u32>(tp, NW_SK_MAX_BACKLOG.load()));
             // `inet_csk_reqsk_queue_is_full`; without cookies a quarter of `tcp_max_syn_backlog`, which may be less, is
             // kept for known peers (`tcp_conn_request`).
             let most = syn_backlog(tp);
@@ -102,16 +212,16 @@ unsafe fn reason(tp: Ptr) -> ListenDrop {
 #[inline(always)]
 unsafe fn is_deferred(tp: Ptr) -> bool {
     // SAFETY: a TCP socket that listens.
-    NW_TP_DEFER_ACCEPT.load() != NONE && unsafe { load::<u8>(tp, NW_TP_DEFER_ACCEPT.load()) != 0 }
+    NW_TP_DEFER_ACCEPT.load() != NONE && unsafe { read::<u8>(tp, NW_TP_DEFER_ACCEPT.load()) != 0 }
 }
 
 /// Remembers for its accepted sockets whether a listener waits for data: their own copy of that is cleared.
 #[inline(always)]
-pub(super) unsafe fn note_deferral(tp: Ptr) {
+pub(super) unsafe fn note_deferral(sk: Ptr, tp: Ptr) {
     // SAFETY: a TCP socket that listens.
     unsafe {
-        if let Some(cgroup) = cgroup_id(tp) {
-            maps::set_deferred(cgroup, load(tp, NW_SK_NUM.load()), is_deferred(tp));
+        if let Some(cgroup) = cgroup_id(sk) {
+            maps::set_deferred(cgroup, read(tp, NW_SK_NUM.load()), is_deferred(tp));
         }
     }
 }

@@ -13,10 +13,10 @@ use netwhy_abi::{SHORT_SOCKET_WEIGHT, WalkSummary, is_socket_sampled};
 use super::{attempts, listeners, rtt::newest_rtt};
 use crate::{
     atomic,
-    kernel::{Ptr, load},
+    kernel::{Ptr, load, probe},
     maps,
     offsets::*,
-    socket::{Figures, TCP_LISTEN, edge_of, is_older, seen, state, tcp},
+    socket::{Figures, Storage, TCP_LISTEN, edge_of, is_older, seen, state, tcp},
     storage::LISTENER,
 };
 
@@ -41,6 +41,10 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
             times = u64::from(SHORT_SOCKET_WEIGHT);
         }
         maps::count_ended(times);
+        if listeners::is_subflow(tp) {
+            // On a duty cycle the end of a listener is not always seen.
+            listeners::end(&ctx, sk, tp);
+        }
         let storage = seen(sk);
         let sent = load::<u32>(tp, NW_TP_SEGS_OUT.load()) != 0;
         // Without churn `nw_state` tells of all attempts but those that find no route.
@@ -50,7 +54,7 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
         if let Some(storage) = storage
             && (*storage.as_ptr()).flags & LISTENER != 0
         {
-            listeners::credit(&ctx, tp, storage);
+            listeners::credit(&ctx, tp, tp, storage);
             return 0;
         }
         if !sent || (storage.is_none() && is_older(tp)) {
@@ -131,9 +135,46 @@ pub(crate) extern "C" fn nw_walk(ctx: *mut c_void) -> i32 {
         let tp = tcp(sk);
         if !tp.is_null() {
             visit(&IterContext(ctx), tp);
+        } else if listeners::is_mptcp_listener(sk) {
+            visit_mptcp(&IterContext(ctx), sk);
         }
     }
     0
+}
+
+/// Whether this walk comes to a socket for the first time; counts it then.
+#[inline(always)]
+unsafe fn is_first_visit(storage: Storage, is_listener: bool) -> bool {
+    let (walk, storage) = (maps::control().walk, storage.as_ptr());
+    // SAFETY: live map values.
+    unsafe {
+        if (*storage).walk == walk {
+            return false;
+        }
+        (*storage).walk = walk;
+        if let Some(totals) = maps::walk() {
+            (*totals)[0] += 1;
+            (*totals)[1] += is_listener as u64;
+        }
+    }
+    true
+}
+
+/// An MPTCP socket that listens. Accepted connections of plain TCP have descriptors of their own.
+#[inline(always)]
+unsafe fn visit_mptcp(ctx: &IterContext, sk: Ptr) {
+    // SAFETY: `sk` is an MPTCP socket held by its file; its subflow is read by probing.
+    unsafe {
+        let Some(tp) = probe::<Ptr>(sk, NW_MSK_FIRST.load()) else { return };
+        if tp.is_null() {
+            return;
+        }
+        if let Some(stored) = listeners::subflow(tp)
+            && is_first_visit(stored, true)
+        {
+            listeners::visit(ctx, sk, tp, stored);
+        }
+    }
 }
 
 #[inline(always)]
@@ -144,22 +185,11 @@ unsafe fn visit(ctx: &IterContext, tp: Ptr) {
         let listening = load::<u8>(tp, NW_SK_STATE.load()) == TCP_LISTEN;
         let Some(stored) = state(ctx, tp, tp, 0) else { return };
         let storage = stored.as_ptr();
-        if (*storage).walk == control.walk {
+        if !is_first_visit(stored, listening) {
             return;
         }
-        (*storage).walk = control.walk;
-        if let Some(totals) = maps::walk() {
-            (*totals)[0] += 1;
-            (*totals)[1] += listening as u64;
-        }
         if listening {
-            if (*storage).flags & LISTENER == 0 {
-                // It began to listen unseen: what it turned away until now may be of any time.
-                (*storage).flags |= LISTENER;
-                (*storage).drops = load::<u32>(tp, NW_SK_DROPS.load()).into();
-            }
-            listeners::note_deferral(tp);
-            listeners::credit(ctx, tp, stored);
+            listeners::visit(ctx, tp, tp, stored);
             return;
         }
         if load::<u32>(tp, NW_TP_SEGS_OUT.load()) == 0 {

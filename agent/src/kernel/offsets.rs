@@ -58,6 +58,7 @@ const CONSTANTS: &[Constant] = &[
         "the distinction between old and new sockets of the kernel itself",
     ),
     optional("NW_SK_STAMP", &[&["sock.sk_stamp"]], "DNS answers read without an address (counted as unanswered)"),
+    needed("NW_SK_PROTOCOL", &[&["sock.sk_protocol"]]),
     needed("NW_SK_HASH", &[&["sock.__sk_common.skc_hash"]]),
     optional("NW_SK_STORAGE", &[&["sock.sk_bpf_storage"]], CHURN),
     needed("NW_SOCKET_SK", &[&["socket.sk"]]),
@@ -129,6 +130,8 @@ pub struct Constants {
     pub has_storage: bool,
     /// Whether short sockets can be sampled without losing other counts (5.14 and later).
     pub can_sample_sockets: bool,
+    /// The kernel has MPTCP.
+    pub has_mptcp: bool,
 }
 
 /// Resolves all constants.
@@ -189,12 +192,18 @@ impl Constants {
         let reason = |wanted: &str| {
             reasons.iter().find(|(name, _)| name == wanted).map_or(NONE, |(_, value)| value.cast_unsigned())
         };
+        // Without MPTCP there is nothing to lack.
+        let mptcp = |member| types.offset(member).map_or(NONE, |member| member.byte());
+        let (first, is_subflow) = (mptcp("mptcp_sock.first"), mptcp("tcp_sock.is_mptcp"));
+        self.has_mptcp = first != NONE && is_subflow != NONE;
         // Tracing programs got socket storage in 5.11 and atomic exchange in 5.12.
         self.has_storage = release >= (5, 12);
         self.values.extend([
             // Before 5.15 the cgroup is a tagged integer, before 6.1 ancestors are ids.
             ("NW_SK_CGROUP_TAGGED", u32::from(!has("sock.sk_cgrp_data.cgroup"))),
             ("NW_CGROUP_ANCESTOR_IDS", u32::from(!has("cgroup.ancestors"))),
+            ("NW_MSK_FIRST", first),
+            ("NW_TP_MPTCP", is_subflow),
             ("NW_HAS_STORAGE", u32::from(self.has_storage)),
             ("NW_RETRANSMIT_HAS_ERR", u32::from(args("tcp_retransmit_skb") >= 3)),
             ("NW_KFREE_HAS_SK", u32::from(args("kfree_skb") >= 4)),

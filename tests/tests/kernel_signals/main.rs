@@ -27,6 +27,7 @@ mod limits;
 mod listeners;
 mod loss;
 mod mib;
+mod mptcp;
 mod node;
 mod program;
 mod recording;
