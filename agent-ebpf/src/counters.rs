@@ -142,6 +142,12 @@ labelled! {
         DnsShared = "dns_shared",
         /// A wait for a CPU did not fit into its maps; it is lost. Counted by the scheduler's program for itself.
         RunQueueFull = "run_queue_full",
+        /// A sample of a socket of which neither its handshake nor its port tells which end it is; it is counted
+        /// without role and port.
+        RoleUnknown = "role_unknown",
+        /// A port got no edge of its own, because its address has [`MAX_PORTS`](crate::MAX_PORTS) of them, or the edge
+        /// map is nearly full; the sample went to the rest of the address.
+        PortsFolded = "ports_folded",
     }
 }
 

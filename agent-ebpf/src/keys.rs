@@ -1,6 +1,9 @@
 //! Map keys and the control record.
 
-/// One edge: the sockets of one cgroup towards one remote address.
+use crate::counters::Role;
+
+/// One edge: the sockets of one cgroup towards one port of a remote address, or on one port that the address uses
+/// here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(C)]
 pub struct EdgeKey {
@@ -8,6 +11,49 @@ pub struct EdgeKey {
     pub cgroup: u64,
     /// Remote address as IPv6; IPv4 as IPv4-mapped (`::ffff:a.b.c.d`), in network byte order.
     pub addr: [u8; 16],
+    /// Inode number of the socket's network namespace where the peer is inside it: a loopback address, or a redirected
+    /// connection. Else 0: an address means the same everywhere.
+    pub netns: u32,
+    /// Port of the server's end, host order. 0: not known, or the rest of an address that has more than
+    /// [`MAX_PORTS`](crate::MAX_PORTS).
+    pub port: u16,
+    /// 0: not known; else [`Role`] + 1.
+    pub role: u8,
+    /// 1: the connection has an address outside its network namespace, and its packets arrive over the loopback device,
+    /// as a redirect to a sidecar does it. 0: it is not redirected, or nothing arrived yet.
+    pub redirected: u8,
+}
+
+/// Ports of one address that have edges of their own in one cgroup. All further ones share an edge.
+pub const MAX_PORTS: u64 = 8;
+
+impl EdgeKey {
+    /// An edge of which no more than the address is known.
+    pub const fn new(cgroup: u64, addr: [u8; 16]) -> Self {
+        Self { cgroup, addr, netns: 0, port: 0, role: 0, redirected: 0 }
+    }
+
+    /// The end that the socket is. `None`: not known.
+    pub const fn role(&self) -> Option<Role> {
+        match self.role {
+            1 => Some(Role::Client),
+            2 => Some(Role::Server),
+            _ => None,
+        }
+    }
+
+    /// The value of [`EdgeKey::role`](Self::role) in the key.
+    pub const fn role_number(role: Option<Role>) -> u8 {
+        match role {
+            Some(role) => role as u8 + 1,
+            None => 0,
+        }
+    }
+
+    /// The key under which the ports of its address are counted.
+    pub const fn of_ports(&self) -> Self {
+        Self { netns: self.netns, ..Self::new(self.cgroup, self.addr) }
+    }
 }
 
 /// Key of an overflow row, which takes an edge's samples when the edge map is full.
@@ -60,10 +106,12 @@ pub struct Control {
     /// Duty of the handshake probe: a discriminant of [`Duty`](crate::Duty). While it is reduced, short sockets are
     /// sampled too.
     pub handshake_duty: u32,
+    /// 1 while the edge map is nearly full: no further port gets an edge of its own.
+    pub ports_folded: u32,
 }
 
-const _: () = assert!(size_of::<EdgeKey>() == 24 && align_of::<EdgeKey>() == 8);
+const _: () = assert!(size_of::<EdgeKey>() == 32 && align_of::<EdgeKey>() == 8);
 const _: () = assert!(size_of::<OverflowKey>() == 16);
 const _: () = assert!(size_of::<DropKey>() == 16);
 const _: () = assert!(size_of::<PeerPrefix>() == 20 && align_of::<PeerPrefix>() == 4);
-const _: () = assert!(size_of::<Control>() == 20);
+const _: () = assert!(size_of::<Control>() == 24);

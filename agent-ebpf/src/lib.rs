@@ -28,7 +28,7 @@ pub use dns::{DNS_PORT, Exchange, Outcome};
 pub use duty::{Duty, DutyCycle, HANDSHAKE_DUTY_CYCLE, RTT_DUTY_CYCLE};
 pub use family::*;
 pub use growth::growth;
-pub use keys::{Control, DropKey, EdgeKey, OverflowKey, PeerPrefix};
+pub use keys::{Control, DropKey, EdgeKey, MAX_PORTS, OverflowKey, PeerPrefix};
 pub use row::{Durations, MIN_SLOTS, Plain, RotatingMin, Zero, min_slot_epoch, min_slot_pack, min_slot_unpack};
 pub use run_queue::RunQueueStats;
 pub use sampling::{SHORT_SOCKET_WEIGHT, Sampling, is_after_pause, is_socket_sampled, is_thinned_out, random_bits};

@@ -14,8 +14,8 @@ use aya_log_ebpf::warn;
 use core::ptr::NonNull;
 use netwhy_abi::{
     CgroupStats, Cgroups, Control, Counter, Dns, DnsStats, DropKey, Drops, Durations, Duty, EdgeKey, EdgeStats, Edges,
-    Exchange, Family, Outcome, Overflow, OverflowKey, PeerClass, bucket_index, min_slot_epoch, min_slot_pack,
-    min_slot_unpack,
+    Exchange, Family, MAX_PORTS, Outcome, Overflow, OverflowKey, PeerClass, bucket_index, min_slot_epoch,
+    min_slot_pack, min_slot_unpack,
 };
 
 use crate::{atomic, storage::SocketState};
@@ -27,6 +27,10 @@ type Table<F, const ROWS: usize> = HashMap<<F as Family>::Key, <F as Family>::Ro
 
 #[btf_map]
 static EDGES: Table<Edges, 16384> = HashMap::new();
+/// By address ([`EdgeKey::of_ports`]) the number of ports that have edges of their own. The agent takes back those
+/// whose edges it takes out.
+#[btf_map]
+static PORTS: HashMap<EdgeKey, u64, 16384, ON_DEMAND> = HashMap::new();
 #[btf_map]
 static OVERFLOW: Table<Overflow, 4096> = HashMap::new();
 #[btf_map]
@@ -138,7 +142,7 @@ fn count_slot(slot: u32, n: u64) -> bool {
 pub(crate) fn control() -> Control {
     match CONTROL.get(0) {
         Some(control) => *control,
-        None => Control { baseline: 0, walk: 0, edges_full: 0, rtt_duty: 0, handshake_duty: 0 },
+        None => Control { baseline: 0, walk: 0, edges_full: 0, rtt_duty: 0, handshake_duty: 0, ports_folded: 0 },
     }
 }
 
@@ -251,20 +255,70 @@ pub(crate) fn edge<C: EbpfContext>(ctx: &C, key: &EdgeKey) -> Option<*mut EdgeSt
     new_edge(ctx, key)
 }
 
+/// Whether an edge has a row.
+#[inline(always)]
+pub(crate) fn has_edge(key: &EdgeKey) -> bool {
+    EDGES.get_ptr(key).is_some()
+}
+
+/// Takes one of the places that an address has for ports. False: there is none left.
+#[inline(always)]
+fn take_port(key: &EdgeKey) -> bool {
+    let ports = key.of_ports();
+    // Two CPUs at once may take one place too many, which the agent's next count sets right.
+    if PORTS.get_ptr_mut(&ports).is_none() {
+        let _ = PORTS.insert(&ports, 0, u64::from(BPF_NOEXIST));
+    }
+    match PORTS.get_ptr_mut(&ports) {
+        // SAFETY: a live map value.
+        Some(taken) => unsafe {
+            let is_free = core::ptr::read_volatile(taken) < MAX_PORTS;
+            if is_free {
+                atomic::add(taken, 1);
+            }
+            is_free
+        },
+        None => false,
+    }
+}
+
+/// Gives a place back that no edge got.
+#[inline(always)]
+fn give_port(key: &EdgeKey) {
+    if key.port != 0
+        && let Some(taken) = PORTS.get_ptr_mut(key.of_ports())
+    {
+        // SAFETY: a live map value.
+        unsafe { atomic::add(taken, u64::MAX) };
+    }
+}
+
 #[inline(never)]
 fn new_edge<C: EbpfContext>(ctx: &C, key: &EdgeKey) -> Option<*mut EdgeStats> {
     let zero = ZERO_EDGE.get(0)?;
-    if control().edges_full == 0 {
+    let control = control();
+    let mut key = *key;
+    if key.port != 0 && (control.ports_folded | control.edges_full != 0 || !take_port(&key)) {
+        count(Counter::PortsFolded);
+        key.port = 0;
+        if let Some(row) = EDGES.get_ptr_mut(&key) {
+            return Some(row);
+        }
+    }
+    let key = &key;
+    if control.edges_full == 0 {
         // A failed insert may mean that another CPU was faster: then the look-up finds its row.
         let _ = EDGES.insert(key, zero, u64::from(BPF_NOEXIST));
         if let Some(row) = EDGES.get_ptr_mut(key) {
             return Some(row);
         }
+        give_port(key);
     }
     if count(Counter::EdgesFull) {
         warn!(ctx, "edge map full: peers of cgroup {} are counted by class only", key.cgroup);
     }
     let class = match PEERS.get(&Key::new(128, key.addr)) {
+        _ if key.redirected != 0 => PeerClass::SameNode as u32,
         Some(class) => *class,
         None => PeerClass::External as u32,
     };

@@ -18,6 +18,8 @@ const LOOKUP: usize = size_of::<EdgeKey>() + size_of::<Exchange>();
 pub const HANDSHAKES: usize = 1024;
 /// Bytes of one: an edge, two ports and padding.
 const HANDSHAKE: usize = size_of::<EdgeKey>() + 8;
+/// Number of an address's ports that have edges of their own.
+const PORTS: usize = size_of::<u64>();
 
 /// Listening subflows of MPTCP sockets.
 pub const SUBFLOWS: usize = 1024;
@@ -70,6 +72,8 @@ macro_rules! sum_of_families {
 pub fn upper_bound(limits: Limits, cpus: usize) -> usize {
     crate::families!(sum_of_families! { limits cpus })
         + hash(limits.cgroups, 8, LOOKUP)
+        + hash(limits.edges, size_of::<EdgeKey>(), PORTS)
+        + free_lists(cpus, size_of::<EdgeKey>(), PORTS)
         + free_lists(cpus, 8, LOOKUP)
         + hash(HANDSHAKES, HANDSHAKE, 8)
         + hash(SUBFLOWS, 8, SUBFLOW)

@@ -61,6 +61,18 @@ globals! {
     NW_SK_HASH: u32 = 0;
     /// `sock.sk_bpf_storage`: null when no program stores data for the socket; `NONE`: unknown.
     NW_SK_STORAGE: u32 = u32::MAX;
+    /// `net.ns.inum`; `NONE`: unknown.
+    NW_NET_INUM: u32 = u32::MAX;
+    /// `net.ipv4.ip_local_ports.range`; `NONE`: unknown.
+    NW_NET_PORT_RANGE: u32 = u32::MAX;
+    /// 1 when that range is one word, its upper end in the upper half (6.8 and later), else two.
+    NW_NET_PORT_RANGE_PACKED: u32 = 0;
+    /// `sock.sk_rx_dst_ifindex`: the device that the socket's packets arrive on; `NONE`: unknown.
+    NW_SK_RX_IFINDEX: u32 = u32::MAX;
+    /// `dst_entry.dev`; `NONE`: unknown.
+    NW_DST_DEV: u32 = u32::MAX;
+    /// `net_device.ifindex`; `NONE`: unknown.
+    NW_DEV_IFINDEX: u32 = u32::MAX;
     /// `socket.sk`.
     NW_SOCKET_SK: u32 = 0;
     // cgroup

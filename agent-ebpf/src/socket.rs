@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 use netwhy_abi::{Counter, Duty, EdgeKey, EdgeStats, Retransmit, growth};
 
 use crate::{
-    atomic,
+    atomic, identity,
     kernel::{Ptr, load, probe},
     maps,
     offsets::*,
@@ -114,10 +114,21 @@ unsafe fn in_subtree(cgroup: Ptr) -> bool {
     }
 }
 
+/// Key of the edge that a full TCP socket belongs to.
+#[inline(always)]
+pub(crate) unsafe fn edge_key(cgroup: u64, sk: Ptr) -> EdgeKey {
+    // SAFETY: `sk` is a full socket.
+    unsafe {
+        let mut key = address_key(cgroup, sk);
+        identity::identify(&mut key, sk);
+        key
+    }
+}
+
 /// Remote address of a socket (or of anything that begins with `sock_common`) in [`EdgeKey::addr`]'s form.
 #[inline(always)]
-pub(crate) unsafe fn edge_key(cgroup: u64, common: Ptr) -> EdgeKey {
-    let mut key = EdgeKey { cgroup, addr: [0; 16] };
+pub(crate) unsafe fn address_key(cgroup: u64, common: Ptr) -> EdgeKey {
+    let mut key = EdgeKey::new(cgroup, [0; 16]);
     let words = (&raw mut key.addr).cast::<u32>();
     // SAFETY: four words make the 16 bytes of the address, which follows a u64 and is aligned.
     unsafe {

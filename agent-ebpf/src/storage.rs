@@ -26,7 +26,7 @@ pub(crate) struct SocketState {
     pub(crate) overflows: u64,
     /// Last walk that visited the socket.
     pub(crate) walk: u32,
-    /// Bits of [`LISTENER`], [`FAILED`], [`OLDER`] and [`FULL`].
+    /// Bits of [`LISTENER`] to [`SERVER`].
     pub(crate) flags: u32,
 }
 
@@ -60,3 +60,7 @@ pub(crate) const FAILED: u32 = 2;
 pub(crate) const OLDER: u32 = 4;
 /// In [`SocketState::flags`]: the socket's accept queue was full at the last reading.
 pub(crate) const FULL: u32 = 8;
+/// In [`SocketState::flags`]: the socket's handshake showed it to be a client, which nothing else does.
+pub(crate) const CLIENT: u32 = 16;
+/// In [`SocketState::flags`]: the same of a server.
+pub(crate) const SERVER: u32 = 32;

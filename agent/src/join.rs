@@ -8,7 +8,7 @@ use crate::{
     sample::{CgroupFacts, FactsDelta, Frame, HostKey, Ledger, Snapshot, Tally, Window},
     state::{NodeView, SubjectId, SubjectKind, SubjectSums},
 };
-use netwhy_abi::{Key, PeerClass};
+use netwhy_abi::{EdgeKey, Key, PeerClass};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     net::Ipv6Addr,
@@ -209,6 +209,15 @@ impl Join {
         }
     }
 
+    /// The peer behind an edge. A redirected one leads to this Node, whatever its address.
+    fn peer_behind(&self, key: &EdgeKey) -> Peer {
+        if key.redirected != 0 {
+            let (node, zone) = (Some(self.node.as_str().into()), self.peers.own_zone.clone());
+            return Peer { node, zone, ..Peer::range(PeerClass::SameNode) };
+        }
+        self.peer_of(key.cgroup, Ipv6Addr::from(key.addr))
+    }
+
     /// The peer behind an address, for one cgroup: the backend that the kernel translates to, if there is one.
     fn peer_of(&self, cgroup: u64, addr: Ipv6Addr) -> Peer {
         let subject = self.owners.get(&cgroup).and_then(|owner| self.subjects.get(&owner.subject));
@@ -241,7 +250,7 @@ impl Join {
     fn add(&mut self, frame: &Frame) {
         let (at, growth) = (frame.at, &frame.growth);
         for (key, tally) in &growth.edges {
-            let peer = self.peer_of(key.cgroup, Ipv6Addr::from(key.addr));
+            let peer = self.peer_behind(key);
             self.sums(key.cgroup, at).add_tally(peer.class, tally);
             if let Some(node) = peer.node.filter(|node| **node != *self.node) {
                 let full = self.peer_nodes.len() >= self.limits.peer_nodes;

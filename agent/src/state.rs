@@ -12,7 +12,7 @@ use crate::{
         summed,
     },
 };
-use netwhy_abi::{Counter, PeerClass};
+use netwhy_abi::{Counter, PeerClass, Role};
 use serde::Serialize;
 use std::{collections::BTreeMap, net::Ipv6Addr, sync::Arc, time::Duration};
 
@@ -186,6 +186,14 @@ pub struct EdgeView {
     pub subject: SubjectId,
     /// The remote address (IPv4 as IPv4-mapped).
     pub peer: Ipv6Addr,
+    /// Port of the server's end. 0: not known, or the rest of an address with many.
+    pub port: u16,
+    /// The end that the subject is. `None`: not known.
+    pub role: Option<Role>,
+    /// Its packets don't leave the Node, although the address is elsewhere: a redirect leads them to a sidecar.
+    pub redirected: bool,
+    /// Network namespace that the peer is inside of: that of a loopback address, or of a sidecar. 0: none, or not known.
+    pub netns: u32,
     /// How far away it is.
     pub class: PeerClass,
     /// Kind of the address.
@@ -241,6 +249,8 @@ pub struct DnsView {
 /// Whom an edge leads to, as far as losses on the way there are concerned: the Node, where it is known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PeerId {
+    /// The network namespace at this end: a loopback address, or a sidecar. Each Pod's is its own.
+    Inside(u32),
     /// A Node of the cluster.
     Node(Arc<str>),
     /// An address that no Node is known for.
@@ -257,10 +267,38 @@ impl EdgeView {
     /// Whom it leads to.
     pub fn peer_id(&self) -> PeerId {
         match &self.peer_node {
+            _ if self.netns != 0 => PeerId::Inside(self.netns),
             Some(node) => PeerId::Node(node.clone()),
             None => PeerId::Address(self.peer),
         }
     }
+
+    /// The endpoint at its other end.
+    pub fn endpoint(&self) -> Endpoint {
+        let Self { peer, port, role, redirected, netns, .. } = *self;
+        Endpoint { peer, port, role, redirected, netns }
+    }
+
+    /// Whether two edges lead to one host: the same address, in the same place.
+    pub fn shares_host(&self, other: &Self) -> bool {
+        let host = |edge: &Self| (edge.peer, edge.redirected, edge.netns);
+        host(self) == host(other)
+    }
+}
+
+/// One port of one host, as a client sees it; or the clients at one host, as a server's port sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Endpoint {
+    /// See [`EdgeView::peer`].
+    pub peer: Ipv6Addr,
+    /// See [`EdgeView::port`].
+    pub port: u16,
+    /// See [`EdgeView::role`].
+    pub role: Option<Role>,
+    /// See [`EdgeView::redirected`].
+    pub redirected: bool,
+    /// See [`EdgeView::netns`].
+    pub netns: u32,
 }
 
 /// Sums over all edges to one Node since the agent started. Nodes have their own sums in the order of their first

@@ -4,11 +4,11 @@ use aya_ebpf::{EbpfContext, macros::btf_tracepoint, programs::BtfTracePointConte
 use netwhy_abi::{EdgeKey, EdgeStats, Failure};
 
 use crate::{
-    atomic,
+    atomic, identity,
     kernel::{Ptr, load},
     maps,
     offsets::*,
-    socket::{Figures, Storage, cgroup_id, edge_key, edge_of, state, tcp},
+    socket::{Figures, Storage, address_key, cgroup_id, edge_of, state, tcp},
     storage::{FAILED, LISTENER, OLDER},
 };
 
@@ -77,7 +77,7 @@ pub(super) unsafe fn end<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, storage: Opt
             return;
         }
         let Some(cgroup) = cgroup_id(sk) else { return };
-        let mut key = edge_key(cgroup, sk);
+        let mut key = address_key(cgroup, sk);
         let has_route = sent || has_route(sk, &key);
         if !has_route && !is_addressed(&key) {
             set_destination(tp, &mut key);
@@ -85,6 +85,7 @@ pub(super) unsafe fn end<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, storage: Opt
         if !is_addressed(&key) || (has_route && !is_churn) || (has_route && !sent && !has_no_port(tp)) {
             return;
         }
+        identity::identify(&mut key, sk);
         if let Some(row) = maps::edge(ctx, &key) {
             let reason =
                 if has_route { failure(sk, tp, load(tp, NW_TP_TOTAL_RETRANS.load())) } else { Failure::NetUnreachable };

@@ -5,7 +5,7 @@ use netwhy_abi::{Durations, EdgeKey, HANDSHAKE_DUTY_CYCLE, Role};
 
 use super::{attempts, listeners};
 use crate::{
-    atomic,
+    atomic, identity,
     kernel::{Ptr, load},
     maps,
     offsets::*,
@@ -63,6 +63,7 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
         }
         if let Role::Server = role {
             skip_synacks(&ctx, sk, tp);
+            identity::note_role(sk, Role::Server);
         }
         let times = if maps::is_churn_high() { u64::from(HANDSHAKE_DUTY_CYCLE.weight()) } else { 1 };
         atomic::add((&raw mut (*row).connects).cast::<u64>().add(role as usize), times);
@@ -149,6 +150,7 @@ unsafe fn begin_again(sk: Ptr) {
             (*storage).syn_ns = 0;
             (*storage).flags = 0;
         }
+        identity::note_role(sk, Role::Client);
     }
 }
 

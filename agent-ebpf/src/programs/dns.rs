@@ -130,7 +130,7 @@ fn key(at: *mut bpf_sock_addr, addr: impl Fn(*mut bpf_sock_addr, &mut [u32; 4]))
     let mut words = [0; 4];
     addr(at, &mut words);
     // SAFETY: four words are sixteen bytes; the helper takes nothing.
-    unsafe { EdgeKey { cgroup: bpf_get_current_cgroup_id(), addr: core::mem::transmute::<[u32; 4], [u8; 16]>(words) } }
+    unsafe { EdgeKey::new(bpf_get_current_cgroup_id(), core::mem::transmute::<[u32; 4], [u8; 16]>(words)) }
 }
 
 #[inline(always)]

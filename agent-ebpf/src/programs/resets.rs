@@ -4,7 +4,7 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use netwhy_abi::{Counter, EdgeKey, EdgeStats};
 
 use crate::{
-    atomic,
+    atomic, identity,
     kernel::{Ptr, load, probe},
     maps,
     offsets::*,
@@ -46,11 +46,12 @@ unsafe fn edge_of_sender(ctx: &BtfTracePointContext, sk: Ptr, skb: Ptr) -> Optio
     // SAFETY: a full socket; the packet is read by copying alone.
     unsafe {
         let cgroup = cgroup_id(sk)?;
-        let mut key = EdgeKey { cgroup, addr: [0; 16] };
+        let mut key = EdgeKey::new(cgroup, [0; 16]);
         if sender(skb, &mut key).is_none() {
             maps::count(Counter::ResetsWithoutSocket);
             return None;
         }
+        identity::identify_accepted(&mut key, sk);
         maps::edge(ctx, &key)
     }
 }

@@ -5,11 +5,11 @@ use netwhy_abi::{Counter, EdgeStats, Retransmit};
 
 use super::connects::handshake;
 use crate::{
-    atomic,
+    atomic, identity,
     kernel::{Ptr, load, probe},
     maps,
     offsets::*,
-    socket::{self, Storage, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key, edge_of, state, tcp},
+    socket::{self, Storage, TCP_SYN_RECV, TCP_SYN_SENT, address_key, cgroup_id, edge_of, state, tcp},
     storage::SocketState,
 };
 
@@ -159,7 +159,8 @@ pub(crate) fn nw_synack(ctx: BtfTracePointContext) -> i32 {
         let sk: Ptr = ctx.arg(0);
         let request: Ptr = ctx.arg(1);
         let Some(cgroup) = cgroup_id(sk) else { return 0 };
-        let key = edge_key(cgroup, request);
+        let mut key = address_key(cgroup, request);
+        identity::identify_accepted(&mut key, sk);
         if let Some(row) = maps::edge(&ctx, &key) {
             atomic::add(socket::retransmits(row, Retransmit::SynAck), 1);
         }

@@ -5,14 +5,14 @@ use aya_ebpf::{
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
-use netwhy_abi::{Duty, EdgeStats, is_after_pause, is_thinned_out, random_bits, reply_bucket};
+use netwhy_abi::{Duty, EdgeStats, Role, is_after_pause, is_thinned_out, random_bits, reply_bucket};
 
 use crate::{
     atomic,
     kernel::{Ptr, load, probe},
     maps,
     offsets::*,
-    socket::{Figures, Storage, edge_of, seen, state, tcp},
+    socket::{Figures, Storage, cgroup_id, edge_key, seen, state, tcp},
 };
 
 /// `tcp_probe(struct sock *sk, struct sk_buff *skb)`, called by `tcp_rcv_established` for every segment that an
@@ -45,7 +45,9 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
         }
         // 1 sample in 8 also harvests counters: of sockets that no walk visits, and between rare walks.
         let harvest = sampling.is_sparse == 0 || second & 7 == 0;
-        let Some(row) = edge_of(&ctx, sk) else { return 0 };
+        let Some(cgroup) = cgroup_id(sk) else { return 0 };
+        let key = edge_key(cgroup, sk);
+        let Some(row) = maps::edge(&ctx, &key) else { return 0 };
         let young = segments < YOUNG_SEGMENTS;
         let storage = if young { seen(sk) } else { state(&ctx, sk, tp, 0) };
         if let Some(sample) = newest_rtt(tp, storage) {
@@ -54,7 +56,9 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
         if harvest && let Some(storage) = storage {
             Figures::read(tp, false).harvest(storage.as_ptr(), row, false);
         }
-        if let Some(jiffies) = reply_time(sk, tp, ctx.arg(1)) {
+        if let Some(Role::Client) = key.role()
+            && let Some(jiffies) = reply_time(tp, ctx.arg(1))
+        {
             let slot = (&raw mut (*row).replies).cast::<u32>();
             atomic::add32(slot.add(reply_bucket(jiffies)), 1);
         }
@@ -78,22 +82,16 @@ unsafe fn idle_jiffies(tp: Ptr) -> u32 {
 
 /// Segments received up to which a socket gets no storage here: most sockets close before, and are counted whole then.
 const YOUNG_SEGMENTS: u32 = 32;
-/// Lowest port that systems give to clients (`net.ipv4.ip_local_port_range`).
-const EPHEMERAL: u16 = 32_768;
 
-/// How long a client waited for the data that just arrived, jiffies: since it last sent data. `None`: no client (by its
-/// ports, because a connection older than the agent shows no handshake), no data, or not the first since then.
+/// How long a client waited for the data that just arrived, jiffies: since it last sent data. `None`: no data, or not
+/// the first since then.
 #[inline(always)]
-unsafe fn reply_time(sk: Ptr, tp: Ptr, skb: Ptr) -> Option<u32> {
+unsafe fn reply_time(tp: Ptr, skb: Ptr) -> Option<u32> {
     if NW_TP_LSNDTIME.load() == NONE || NW_TP_LRCVTIME.load() == NONE {
         return None;
     }
     // SAFETY: a TCP socket and the packet that it receives.
     unsafe {
-        let (local, remote) = (load::<u16>(sk, NW_SK_NUM.load()), load::<u16>(sk, NW_SK_DPORT.load()));
-        if local < EPHEMERAL || u16::from_be(remote) >= EPHEMERAL {
-            return None;
-        }
         let sent: u32 = load(tp, NW_TP_LSNDTIME.load());
         let received: u32 = load(tp, NW_TP_LRCVTIME.load());
         if sent == 0 || (sent.wrapping_sub(received) as i32) < 0 {

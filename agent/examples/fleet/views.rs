@@ -1,6 +1,6 @@
 //! What synthetic agents see.
 
-use netwhy_abi::{PeerClass, bucket_index};
+use netwhy_abi::{PeerClass, Role, bucket_index};
 use netwhy_agent::{
     api::{Blame, BlameKind, Evidence, Hint, HintState, Subject},
     peers::PeerKind,
@@ -52,6 +52,10 @@ pub(crate) fn view(number: usize, nodes: usize, pods: usize, edges: usize) -> No
             view.edges.push(EdgeView {
                 subject: id.clone(),
                 peer: Ipv4Addr::new(10, (to >> 8) as u8, to as u8, p as u8 + 1).to_ipv6_mapped(),
+                port: 8080,
+                role: Some(Role::Client),
+                redirected: false,
+                netns: 0,
                 class: PeerClass::SameZone,
                 kind: PeerKind::Pod,
                 peer_node: Some(node(to).into()),

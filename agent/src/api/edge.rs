@@ -3,13 +3,22 @@
 use super::{ByLabel, LimitedShares, Subject};
 use serde::{Deserialize, Serialize};
 
-/// One (subject, remote address) over the window.
+/// One (subject, remote address, port of the server's end) over the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EdgeRow {
     /// The subject at this end.
     pub subject: Subject,
     /// Remote address; IPv4-mapped ones as IPv4.
     pub peer: String,
+    /// Port of the server's end. `null`: not known, or the rest of an address with many ports.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// The subject's end: `client` or `server`. `null`: not known.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// Whether a redirect, such as a sidecar's, keeps the packets on this Node.
+    #[serde(default)]
+    pub redirected: bool,
     /// Peer class, such as `same_zone`.
     pub class: String,
     /// Kind of address: `pod`, `node_or_masqueraded`, `service`, or `range` when only its range is known.

@@ -159,11 +159,11 @@ impl<'a> Context<'a> {
         answering.map(|e| e.view.peer).collect::<BTreeSet<_>>().len()
     }
 
-    /// Whether another address on the peer's Node answers: the Node is up, and reached.
+    /// Whether another endpoint on the peer's Node answers: the Node is up, and reached.
     pub(crate) fn answers_beside(&self, edge: &Edge<'_>) -> bool {
         let Some(node) = edge.view.peer_node.as_ref().filter(|_| edge.is_remote()) else { return false };
         let mut beside = self.edges.iter().filter(|e| e.view.peer_node.as_ref() == Some(node));
-        beside.any(|e| e.view.peer != edge.view.peer && e.answers())
+        beside.any(|e| e.view.endpoint() != edge.view.endpoint() && e.answers())
     }
 
     /// Whether an edge among those that `of` selects is undisturbed, and would share the trouble of `edge`.

@@ -1,10 +1,17 @@
 //! Keys of subjects and edges: stable hashes, so that ids outlive a restart.
 
-use crate::state::{EdgeView, SubjectId};
+use crate::state::{EdgeView, Endpoint, SubjectId};
+use netwhy_abi::EdgeKey;
 
 /// Names an edge within one run; a clash of two edges (odds 1e-11 at 20,000 edges) would share a baseline, no more.
 pub(crate) fn edge_key(edge: &EdgeView) -> u64 {
-    subject_hash(&edge.subject).field(&edge.peer.octets()).finish()
+    let address = subject_hash(&edge.subject).field(&edge.peer.octets());
+    let Endpoint { peer: _, port, role, redirected, netns } = edge.endpoint();
+    if (port, role, redirected, netns) == (0, None, false, 0) {
+        return address.finish();
+    }
+    let ends = [EdgeKey::role_number(role), u8::from(redirected)];
+    address.field(&port.to_le_bytes()).field(&ends).field(&netns.to_le_bytes()).finish()
 }
 
 /// The subject's part of a key.

@@ -122,6 +122,10 @@ pub(crate) fn healthy(pod: &str, peer: &str) -> EdgeView {
     EdgeView {
         subject: id(pod),
         peer: addr(peer),
+        port: 0,
+        role: None,
+        redirected: false,
+        netns: 0,
         class: PeerClass::SameZone,
         kind: PeerKind::Range,
         peer_node: None,

@@ -21,7 +21,7 @@ fn join() -> Join {
 }
 
 fn edge(cgroup: u64, segs: u64) -> (EdgeKey, EdgeStats) {
-    (EdgeKey { cgroup, addr: [9; 16] }, EdgeStats { data_segs_out: segs, ..EdgeStats::ZERO })
+    (EdgeKey::new(cgroup, [9; 16]), EdgeStats { data_segs_out: segs, ..EdgeStats::ZERO })
 }
 
 fn group(id: u64, path: &str, alive: bool) -> CgroupFacts {
@@ -109,7 +109,7 @@ fn lookups_and_waits_of_containers_are_their_pods_and_wait_for_a_name() {
         let mut row = DnsStats { answered, unanswered: 1, ..DnsStats::ZERO };
         row.durations.sum = answered * 100;
         row.durations.buckets[16] = answered as u32;
-        (EdgeKey { cgroup, addr: [server; 16] }, row)
+        (EdgeKey::new(cgroup, [server; 16]), row)
     };
     let waits = |cgroup, n| {
         let mut row = RunQueueStats { sum: u64::from(n) * 10_000, ..RunQueueStats::ZERO };
@@ -309,4 +309,23 @@ fn nodes_beyond_the_limit_share_one_sum_that_never_falls() {
     let view = join.take(&snapshot(2, vec![to(4, 100), to(1, 50)], facts()));
     assert_eq!(sums(&view)[0], (None, 3 + 100));
     assert_eq!(sums(&view)[1], (Some("node-1".into()), 50));
+}
+
+#[test]
+fn edges_of_one_address_are_told_apart_by_port_role_and_redirection() {
+    let mut join = join();
+    let (plain, stats) = edge(1, 10);
+    let client = EdgeKey { port: 80, role: 1, ..plain };
+    let keys = [client, EdgeKey { port: 81, ..client }, EdgeKey { role: 2, ..client }];
+    let redirected = EdgeKey { redirected: 1, netns: 7, ..client };
+    let rows = keys.into_iter().chain([redirected, EdgeKey { cgroup: 2, ..client }]).map(|key| (key, stats)).collect();
+    let view = join.take(&snapshot(1, rows, vec![group(1, "/pod/one", true), group(2, "/pod/two", true)]));
+    assert_eq!(view.edges.len(), 4, "two containers of one subject share an edge");
+    let sent = |key: EdgeKey| {
+        let edge = view.edges.iter().find(|e| (e.port, e.role, e.netns) == (key.port, key.role(), key.netns)).unwrap();
+        (edge.window.data_segs_out, edge.redirected, edge.class)
+    };
+    assert_eq!(sent(client), (20, false, PeerClass::External));
+    assert_eq!(sent(keys[2]), (10, false, PeerClass::External));
+    assert_eq!(sent(redirected), (10, true, PeerClass::SameNode));
 }

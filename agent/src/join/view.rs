@@ -39,7 +39,7 @@ impl Join {
         for (key, tally) in &self.window.sums().edges {
             let Some(owner) = self.owners.get(&key.cgroup) else { continue };
             let peer = Ipv6Addr::from(key.addr);
-            let Peer { class, kind, node, pod, zone } = self.peer_of(key.cgroup, peer);
+            let Peer { class, kind, node, pod, zone } = self.peer_behind(key);
             let window = Tally { min_rtt_us: self.ledger.min_rtt_us(key, at), ..tally.clone() }.without_needless();
             if let Some(view) = subjects.get_mut(&owner.subject) {
                 view.add_window(class, &window);
@@ -48,6 +48,10 @@ impl Join {
                 edges.push(EdgeView {
                     subject: owner.subject.clone(),
                     peer,
+                    port: key.port,
+                    role: key.role(),
+                    redirected: key.redirected != 0,
+                    netns: key.netns,
                     class,
                     kind,
                     peer_node: node,
@@ -135,13 +139,17 @@ impl Join {
             let Some(owner) = self.owners.get(&key.cgroup) else { continue };
             let server = Ipv6Addr::from(key.addr);
             let row = sums.entry((&owner.subject, server));
-            row.or_insert_with(|| (self.peer_of(key.cgroup, server), Lookups::default())).1.add(lookups);
+            row.or_insert_with(|| (self.peer_behind(key), Lookups::default())).1.add(lookups);
         }
         let mut rows: Vec<DnsView> = (sums.into_iter())
             .map(|((subject, peer), (Peer { class, kind, node, zone, pod }, window))| {
                 let server = EdgeView {
                     subject: subject.clone(),
                     peer,
+                    port: 0,
+                    role: None,
+                    redirected: false,
+                    netns: 0,
                     class,
                     kind,
                     peer_node: node,
@@ -162,11 +170,11 @@ impl Join {
     }
 }
 
-/// Edges of one subject to one peer as one: its containers, and restarts within the window.
+/// Edges of one subject to one endpoint as one: its containers, and restarts within the window.
 fn merged(mut edges: Vec<EdgeView>) -> Vec<EdgeView> {
-    edges.sort_by(|a, b| (&a.subject, a.peer).cmp(&(&b.subject, b.peer)));
+    edges.sort_by(|a, b| (&a.subject, a.endpoint()).cmp(&(&b.subject, b.endpoint())));
     edges.dedup_by(|next, kept| {
-        let same = next.subject == kept.subject && next.peer == kept.peer;
+        let same = next.subject == kept.subject && next.endpoint() == kept.endpoint();
         if same {
             kept.window.add(&next.window);
             if let (Some(kept), Some(next)) = (&mut kept.walked, next.walked) {
@@ -187,7 +195,9 @@ fn busiest(mut edges: Vec<EdgeView>, most: usize) -> Vec<EdgeView> {
         let trouble = w.loss_episodes + w.retransmitted() + w.connect_failures.iter().sum::<u64>() + w.zero_window;
         (trouble, w.segs_out + w.rtt.count())
     };
-    edges.sort_by(|a, b| weight(b).cmp(&weight(a)).then_with(|| (&a.subject, a.peer).cmp(&(&b.subject, b.peer))));
+    edges.sort_by(|a, b| {
+        weight(b).cmp(&weight(a)).then_with(|| (&a.subject, a.endpoint()).cmp(&(&b.subject, b.endpoint())))
+    });
     edges.truncate(most);
     edges
 }

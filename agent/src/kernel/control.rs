@@ -10,6 +10,29 @@ use crate::api::{HandshakeDutyCycle, ProbeState, Refusal, RttDutyCycle};
 use netwhy_abi::Duty;
 use std::io;
 
+/// Room in the edge map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Room {
+    /// For addresses and for their ports.
+    #[default]
+    Enough,
+    /// For addresses: no further port gets an edge of its own.
+    Scarce,
+    /// For nothing.
+    None,
+}
+
+impl Room {
+    /// The room that `rows` leave in a map.
+    pub(super) fn left_by(rows: usize, capacity: u64, is_freed: bool) -> Self {
+        match rows as u64 {
+            rows if rows >= capacity && !is_freed => Self::None,
+            rows if rows >= capacity / 4 * 3 => Self::Scarce,
+            _ => Self::Enough,
+        }
+    }
+}
+
 /// Duty of the RTT probe and of the handshake probe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Duties {

@@ -229,6 +229,7 @@ fn load_object(settings: &Settings<'_>, constants: &Constants, btf: &Btf) -> Res
         .override_global("NW_ROOT_LEVEL", &level, true)
         .override_global("NW_ROOT_ID", &id, true)
         .map_max_entries("LOOKUPS", dns)
+        .map_max_entries("PORTS", size(limits.edges))
         .map_max_entries("PEERS", size(limits.prefixes));
     for_each_family!(F => {
         if F::OBJECT == Object::Main {

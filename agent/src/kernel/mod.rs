@@ -36,6 +36,7 @@ mod load;
 mod maps;
 pub(crate) mod memory;
 mod offsets;
+mod ports;
 mod probes;
 mod refusal;
 mod run_queue;

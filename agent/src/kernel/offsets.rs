@@ -36,6 +36,11 @@ const RESENT: &str = "durations of handshakes that took a retransmission";
 
 /// Handshakes under way, and how many there may be.
 const SYN_QUEUE: &str = "telling full SYN queues from handshakes that clients reset";
+/// Without the range of clients' ports a client is known by its handshake alone.
+const ROLES: &str = "the role of sockets whose handshake was not seen";
+
+/// A redirected connection arrives over another device than its route leads to.
+const REDIRECTS: &str = "redirected connections (sidecars; counted as if they left the Node)";
 
 const CONSTANTS: &[Constant] = &[
     needed("NW_SK_CGROUP", &[&["sock.sk_cgrp_data.cgroup"], &["sock.sk_cgrp_data.val"]]),
@@ -62,6 +67,15 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_SK_HASH", &[&["sock.__sk_common.skc_hash"]]),
     optional("NW_SK_STORAGE", &[&["sock.sk_bpf_storage"]], CHURN),
     needed("NW_SOCKET_SK", &[&["socket.sk"]]),
+    optional("NW_NET_PORT_RANGE", &[&["net.ipv4.ip_local_ports.range"]], ROLES),
+    optional("NW_NET_INUM", &[&["net.ns.inum"]], "network namespaces of loopback addresses (one peer for all)"),
+    optional(
+        "NW_SK_RX_IFINDEX",
+        &[&["sock.sk_rx_dst_ifindex"], &["tcp_sock.inet_conn.icsk_inet.rx_dst_ifindex"]],
+        REDIRECTS,
+    ),
+    optional("NW_DST_DEV", &[&["dst_entry.dev"]], REDIRECTS),
+    optional("NW_DEV_IFINDEX", &[&["net_device.ifindex"]], REDIRECTS),
     needed("NW_CGROUP_KN", &[&["cgroup.kn"]]),
     needed("NW_KERNFS_ID", &[&["kernfs_node.id"]]),
     needed("NW_CGROUP_LEVEL", &[&["cgroup.level"]]),
@@ -205,6 +219,7 @@ impl Constants {
             ("NW_MSK_FIRST", first),
             ("NW_TP_MPTCP", is_subflow),
             ("NW_HAS_STORAGE", u32::from(self.has_storage)),
+            ("NW_NET_PORT_RANGE_PACKED", u32::from(!has("net.ipv4.ip_local_ports.lock"))),
             ("NW_RETRANSMIT_HAS_ERR", u32::from(args("tcp_retransmit_skb") >= 3)),
             ("NW_KFREE_HAS_SK", u32::from(args("kfree_skb") >= 4)),
             ("NW_REASON_QUEUE_PURGE", reason("SKB_DROP_REASON_QUEUE_PURGE")),

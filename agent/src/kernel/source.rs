@@ -1,7 +1,7 @@
 //! Snapshots of the running kernel.
 
 use super::{
-    control::Duties,
+    control::{Duties, Room},
     duty::{HANDSHAKE_PROGRAM, RTT_PROGRAM},
     idle::IdleRows,
     load::Loaded,
@@ -50,7 +50,7 @@ pub struct KernelSource<F> {
     slices: Slices,
     read: Families<Read>,
     idle: Families<IdleRows>,
-    edges_full: bool,
+    room: Room,
     /// Duties that the programs know.
     duties: Duties,
     settings: SourceSettings,
@@ -72,7 +72,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             slices: Slices::new(),
             read: Families::default(),
             idle: Families::default(),
-            edges_full: false,
+            room: Room::default(),
             duties: Duties::default(),
             settings,
             fill: Vec::new(),
@@ -120,7 +120,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
 
     fn walk(&mut self, now: Duration) -> anyhow::Result<()> {
         if self.loaded.can_walk && self.walker.due(now) {
-            self.walker.walk(&mut self.loaded, now, self.edges_full)?;
+            self.walker.walk(&mut self.loaded, now, self.room)?;
         }
         Ok(())
     }
@@ -143,10 +143,12 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
                 retire::<F>(map, old, rows, F::of_mut(&mut snapshot.tables))?;
             }
         });
-        let capacity = self.loaded.capacity::<Edges>().unwrap_or(u64::MAX) as usize;
-        let full = self.read.edges.rows.len() >= capacity && snapshot.tables.edges.gone.is_empty();
-        if full != self.edges_full {
-            self.edges_full = full;
+        let gone = &snapshot.tables.edges.gone;
+        self.loaded.free_ports(gone, &self.read.edges.rows).map_err(std::io::Error::other)?;
+        let capacity = self.loaded.capacity::<Edges>().unwrap_or(u64::MAX);
+        let room = Room::left_by(self.read.edges.rows.len(), capacity, !gone.is_empty());
+        if room != self.room {
+            self.room = room;
             self.set_control().map_err(std::io::Error::other)?;
         }
         Ok(())
@@ -156,8 +158,8 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
     fn set_control(&mut self) -> anyhow::Result<()> {
         let walk = (self.walker.walks as u32).max(1);
         let (rtt_duty, handshake_duty) = (self.duties.rtt as u32, self.duties.handshakes as u32);
-        let edges_full = u32::from(self.edges_full);
-        self.loaded.set_control(Control { baseline: 0, walk, edges_full, rtt_duty, handshake_duty })
+        let (edges_full, ports_folded) = (u32::from(self.room == Room::None), u32::from(self.room != Room::Enough));
+        self.loaded.set_control(Control { baseline: 0, walk, edges_full, rtt_duty, handshake_duty, ports_folded })
     }
 
     /// Adapts the duty cycles of the RTT probe and of the handshake probe to the load.

@@ -1,6 +1,6 @@
 //! Walks over all living sockets.
 
-use super::load::Loaded;
+use super::{control::Room, load::Loaded};
 use crate::api::WalkStats;
 use aya::programs::{Iter, Program};
 use netwhy_abi::{Control, WalkSummary};
@@ -49,14 +49,15 @@ impl Walker {
     }
 
     /// Makes one walk. The first takes the figures of sockets older than the agent as their base.
-    pub(super) fn walk(&mut self, loaded: &mut Loaded, now: Duration, edges_full: bool) -> anyhow::Result<()> {
+    pub(super) fn walk(&mut self, loaded: &mut Loaded, now: Duration, room: Room) -> anyhow::Result<()> {
         let duties = loaded.duties();
         let number = self.walks + 1;
         let mut control = Control {
             baseline: u32::from(number == 1),
             // Zero is what a socket has that no walk has seen.
             walk: (number as u32).max(1),
-            edges_full: u32::from(edges_full),
+            edges_full: u32::from(room == Room::None),
+            ports_folded: u32::from(room != Room::Enough),
             rtt_duty: duties.rtt as u32,
             handshake_duty: duties.handshakes as u32,
         };

@@ -171,6 +171,10 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
     let edge = |s: &SubjectView| EdgeView {
         subject: s.id.clone(),
         peer: std::net::Ipv4Addr::new(10, 0, 0, 9).to_ipv6_mapped(),
+        port: 0,
+        role: None,
+        redirected: false,
+        netns: 0,
         class: PeerClass::InCluster,
         kind: crate::peers::PeerKind::Pod,
         peer_node: Some("node-b".into()),

@@ -31,7 +31,7 @@ fn recording(seconds: u64, has_walks: bool, lost: impl Fn(u64) -> u64) -> Record
             ..Snapshot::default()
         };
         let addr = std::net::Ipv4Addr::new(10, 0, 0, 7).to_ipv6_mapped().octets();
-        snapshot.tables.edges.rows.push((EdgeKey { cgroup: 1, addr }, row));
+        snapshot.tables.edges.rows.push((EdgeKey::new(1, addr), row));
         recorder.push(&snapshot).unwrap();
     }
     let bytes = recorder.finish().unwrap();

@@ -17,6 +17,9 @@ fn edge(view: &NodeView, e: &EdgeView) -> EdgeRow {
     EdgeRow {
         subject: subject(view, &e.subject),
         peer: e.peer.to_canonical().to_string(),
+        port: (e.port != 0).then_some(e.port),
+        role: e.role.map(|role| role.label().to_owned()),
+        redirected: e.redirected,
         class: e.class.label().to_owned(),
         peer_kind: e.kind.label().to_owned(),
         peer_node: e.peer_node.as_deref().map(str::to_owned),

@@ -195,7 +195,7 @@ mod tests {
     use netwhy_abi::EdgeStats;
 
     fn edge(cgroup: u64) -> EdgeKey {
-        EdgeKey { cgroup, addr: [7; 16] }
+        EdgeKey::new(cgroup, [7; 16])
     }
 
     fn snapshot(at: u64, segs: u64) -> Snapshot {

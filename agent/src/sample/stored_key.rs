@@ -26,13 +26,25 @@ impl StoredKey for u64 {
 
 impl StoredKey for EdgeKey {
     fn store(&self) -> Vec<Value> {
-        vec![json!(self.cgroup), json!(Ipv6Addr::from(self.addr))]
+        let address = [json!(self.cgroup), json!(Ipv6Addr::from(self.addr))];
+        let identity = [json!(self.port), json!(self.role), json!(self.redirected), json!(self.netns)];
+        // Recordings of before know the address alone.
+        let has_identity = *self != Self::new(self.cgroup, self.addr);
+        address.into_iter().chain(identity.into_iter().filter(|_| has_identity)).collect()
     }
 
     fn restore(parts: &[Value]) -> Option<Self> {
-        let [cgroup, addr] = parts else { return None };
+        let [cgroup, addr, identity @ ..] = parts else { return None };
         let addr: Ipv6Addr = addr.as_str()?.parse().ok()?;
-        Some(Self { cgroup: cgroup.as_u64()?, addr: addr.octets() })
+        let key = Self::new(cgroup.as_u64()?, addr.octets());
+        let [port, role, redirected, netns] = identity else { return identity.is_empty().then_some(key) };
+        Some(Self {
+            port: port.as_u64()?.try_into().ok()?,
+            role: role.as_u64()?.try_into().ok()?,
+            redirected: redirected.as_u64()?.try_into().ok()?,
+            netns: netns.as_u64()?.try_into().ok()?,
+            ..key
+        })
     }
 }
 

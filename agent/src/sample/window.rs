@@ -127,7 +127,7 @@ mod tests {
         let tally =
             Tally { data_segs_out: segs, rtt: Histogram::from_counts([(bucket, segs)], segs * 10), ..Tally::default() };
         let mut frame = Frame { at: Duration::from_secs(at), elapsed: Duration::from_secs(1), ..Frame::default() };
-        frame.growth.edges.push((EdgeKey { cgroup: 1, addr: [0; 16] }, tally));
+        frame.growth.edges.push((EdgeKey::new(1, [0; 16]), tally));
         frame
     }
 

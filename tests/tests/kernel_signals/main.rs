@@ -22,6 +22,7 @@ mod drops;
 mod duty;
 mod edge_cases;
 mod handshakes;
+mod identity;
 mod lifecycle;
 mod limits;
 mod listeners;

@@ -2,9 +2,8 @@
 
 use crate::{
     socket::Pair,
-    stage::{Options, Watch, edge_key, id, stage},
+    stage::{Options, Watch, id, stage},
 };
-use netwhy_agent::kernel::monotonic;
 
 /// Checks p50 and minimum RTT over a path with this delay, idle and under traffic.
 fn path_is_measured(round_trip_ms: f64) {
@@ -27,7 +26,7 @@ fn path_is_measured(round_trip_ms: f64) {
             watch.read();
             let rtt = watch.edge(id(&client), b.ipv4.into()).rtt;
             assert!(rtt.count() >= 2 * connections, "{what}: {} samples", rtt.count());
-            let lowest = watch.ledger.min_rtt_us(&edge_key(id(&client), b.ipv4.into()), monotonic()).unwrap();
+            let lowest = watch.min_rtt_us(id(&client), b.ipv4.into()).unwrap();
             (rtt.quantile_us(0.5).unwrap() / 1e3, f64::from(lowest) / 1e3)
         });
         let is_right = |ms: f64| (ms / round_trip_ms - 1.0).abs() <= 0.1;
@@ -95,7 +94,7 @@ fn a_peer_without_selective_acknowledgements_gives_smoothed_samples_that_are_no_
     let mut pair = Pair::open(&stage, &client, &listener, stage.address(&server, &listener));
     watch.read();
     let handshake = watch.of(id(&client));
-    let lowest = |watch: &Watch| watch.ledger.min_rtt_us(&edge_key(id(&client), b.ipv4.into()), monotonic());
+    let lowest = |watch: &Watch| watch.min_rtt_us(id(&client), b.ipv4.into());
     let min = lowest(&watch);
     assert!(handshake.rtt.count() == 1 && min.is_some(), "{:?}", handshake.rtt);
     for _ in 0..200 {

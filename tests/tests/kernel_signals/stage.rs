@@ -2,7 +2,7 @@
 
 use netwhy_abi::{Counter, EdgeKey, PeerClass, memory::Limits};
 use netwhy_agent::{
-    kernel::{KernelSource, Loaded, Mode, Settings, SourceSettings, Subtree},
+    kernel::{KernelSource, Loaded, Mode, Settings, SourceSettings, Subtree, monotonic},
     sample::{CgroupFacts, Families, Ledger, Lookups, SampleSource as _, Snapshot, Sums, Tally, Window},
 };
 use netwhy_tests::lab::{Lab, Node, Pod, missing_tools};
@@ -306,9 +306,23 @@ impl Watch {
         sum
     }
 
-    /// The counters of one edge.
+    /// The counters of one cgroup towards one address: all ports, both roles.
     pub(crate) fn edge(&self, cgroup: u64, peer: IpAddr) -> Tally {
-        self.sums().edges.get(&edge_key(cgroup, peer)).cloned().unwrap_or_default()
+        let (mut sum, rows) = (Tally::default(), self.keys(cgroup, peer).filter_map(|key| self.sums().edges.get(&key)));
+        rows.for_each(|tally| sum.add(tally));
+        sum
+    }
+
+    /// The lowest RTT of one cgroup towards one address, µs.
+    pub(crate) fn min_rtt_us(&self, cgroup: u64, peer: IpAddr) -> Option<u32> {
+        self.keys(cgroup, peer).filter_map(|key| self.ledger.min_rtt_us(&key, monotonic())).min()
+    }
+
+    /// Edges of one cgroup towards one address.
+    fn keys(&self, cgroup: u64, peer: IpAddr) -> impl Iterator<Item = EdgeKey> {
+        let address = edge_key(cgroup, peer);
+        let rows = self.sums().edges.keys().copied();
+        rows.filter(move |key| (key.cgroup, key.addr) == (address.cgroup, address.addr))
     }
 
     /// DNS lookups of one cgroup at one server.
@@ -357,5 +371,5 @@ pub(crate) fn edge_key(cgroup: u64, peer: IpAddr) -> EdgeKey {
         IpAddr::V4(v4) => v4.to_ipv6_mapped(),
         IpAddr::V6(v6) => v6,
     };
-    EdgeKey { cgroup, addr: addr.octets() }
+    EdgeKey::new(cgroup, addr.octets())
 }

@@ -6,17 +6,15 @@ use crate::{
         context::{Context, Edge, Subject},
         finding::blame,
     },
+    state::Endpoint,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::Ipv6Addr,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Peers without an answer from which this Node is blamed.
 const MIN_SILENT_PEERS: usize = 3;
 
-/// Peers with something unanswered and no completed handshake. The value: the peer still acknowledges data.
-pub(crate) type SilentPeers = BTreeMap<Ipv6Addr, bool>;
+/// Endpoints with something unanswered and no completed handshake. The value: the host still acknowledges data.
+pub(crate) type SilentPeers = BTreeMap<Endpoint, bool>;
 
 /// One edge without answers.
 #[derive(Clone, Copy)]
@@ -42,11 +40,11 @@ pub(crate) fn culprit(context: &Context<'_>, case: Unanswered<'_>, silent: &Sile
     let node_is_suspect =
         established && !context.any_undisturbed(edge, |e| e.is_remote() && e.view.peer != edge.view.peer);
     let this_node = node_is_suspect.then(|| context.node.to_owned());
-    let still_acknowledges = silent.get(&edge.view.peer).copied().unwrap_or(false);
+    let still_acknowledges = silent.get(&edge.view.endpoint()).copied().unwrap_or(false);
     if still_acknowledges || context.answers_beside(edge) {
         // … nor the peer's Node …
         let node_is_up =
-            !established || context.any_undisturbed(edge, |e| e.view.peer == edge.view.peer || same_node(e));
+            !established || context.any_undisturbed(edge, |e| e.view.shares_host(edge.view) || same_node(e));
         // … nor the Pod at this end, which a filter of its own may cut off.
         let pod_is_up = !established || context.any_undisturbed(edge, |e| e.subject == Some(subject.ix));
         let this_pod = (!pod_is_up).then(|| subject.name().to_owned());
@@ -55,7 +53,8 @@ pub(crate) fn culprit(context: &Context<'_>, case: Unanswered<'_>, silent: &Sile
     }
     // Three silent peers, and still a majority when any one of them is left out.
     let remote: BTreeSet<_> = context.edges().iter().filter(|e| e.is_remote()).map(|e| e.view.peer).collect();
-    let gone = silent.keys().filter(|p| remote.contains(p)).count();
+    let silent: BTreeSet<_> = silent.keys().map(|endpoint| endpoint.peer).collect();
+    let gone = silent.intersection(&remote).count();
     if gone >= MIN_SILENT_PEERS && answering + 1 < gone {
         return Blame { alternatives: vec![peer], ..blame(BlameKind::Node, context.node) };
     }

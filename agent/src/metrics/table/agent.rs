@@ -28,7 +28,7 @@ pub(super) static METRICS: &[MetricDef] = &[
         }),
     )
     .details("Some of them are lost samples.")
-    .labels(&[label("event", "a fixed list of 14, such as edges_full and no_cgroup")]),
+    .labels(&[label("event", "a fixed list of 16, such as edges_full and no_cgroup")]),
     MetricDef::counter(
         "netwhy_agent_bpf_run_seconds_total",
         "Run time of each kernel program while the kernel measures it.",

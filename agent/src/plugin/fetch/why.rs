@@ -225,7 +225,7 @@ fn no_agent(node: &str, session: &Session) -> Failure {
 /// Asks the API server for the Pods and Nodes of peers that the agents know only by address.
 async fn name_peers(session: &Session, client: &Client, facts: &mut Facts) {
     let mut weight: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    for edge in facts.edges.iter().filter(|edge| edge.peer_pod.is_none()) {
+    for edge in facts.edges.iter().filter(|edge| edge.peer_pod.is_none() && !edge.redirected) {
         let entry = weight.entry(edge.peer.clone()).or_default();
         entry.0 += edge.loss_episodes + edge.connect_failures.values().sum::<u64>();
         entry.1 += edge.segments_sent;
@@ -245,7 +245,7 @@ async fn name_peers(session: &Session, client: &Client, facts: &mut Facts) {
 
 /// Replaces the address of a peer by its name.
 fn named(facts: &mut Facts, address: &str, pod: &str, node: &str) {
-    for edge in facts.edges.iter_mut().filter(|edge| edge.peer == address) {
+    for edge in facts.edges.iter_mut().filter(|edge| edge.peer == address && !edge.redirected) {
         edge.peer_pod = Some(pod.to_owned());
         edge.peer_node.get_or_insert_with(|| node.to_owned());
     }

@@ -1,6 +1,6 @@
 use super::*;
 
-const KEY: EdgeKey = EdgeKey { cgroup: 1, addr: [7; 16] };
+const KEY: EdgeKey = EdgeKey::new(1, [7; 16]);
 
 fn frame(at: u64, walked_at: Option<u64>, segments: u64, episodes: u64) -> Frame {
     let tally = Tally { data_segs_out: segments, loss_episodes: episodes, ..Tally::default() };

@@ -25,17 +25,17 @@ fn snapshot() -> Snapshot {
         ..Snapshot::default()
     };
     let tables = &mut snapshot.tables;
-    tables.edges.rows = vec![(EdgeKey { cgroup: 42, addr: [1; 16] }, row)];
-    tables.edges.gone = vec![EdgeKey { cgroup: 1, addr: [2; 16] }];
+    let known = EdgeKey { port: 8080, role: 2, redirected: 1, netns: 4_026_531_840, ..EdgeKey::new(42, [1; 16]) };
+    tables.edges.rows = vec![(EdgeKey::new(42, [1; 16]), row), (known, row)];
+    tables.edges.gone = vec![EdgeKey::new(1, [2; 16]), EdgeKey { port: 1, ..known }];
     tables.overflow.rows = vec![(OverflowKey::new(42, PeerClass::SameZone), row)];
     tables.overflow.gone = vec![OverflowKey::new(1, PeerClass::InCluster)];
     tables.cgroups.rows = vec![(42, cgroup)];
     tables.cgroups.gone = vec![1];
     tables.drops.rows = vec![(DropKey { cgroup: 42, reason: 3, pad: 0 }, 11)];
     tables.drops.gone = vec![DropKey { cgroup: 1, reason: 2, pad: 0 }];
-    tables.dns.rows =
-        vec![(EdgeKey { cgroup: 42, addr: [3; 16] }, dns), (EdgeKey { cgroup: 43, addr: [3; 16] }, DnsStats::ZERO)];
-    tables.dns.gone = vec![EdgeKey { cgroup: 1, addr: [4; 16] }];
+    tables.dns.rows = vec![(EdgeKey::new(42, [3; 16]), dns), (EdgeKey::new(43, [3; 16]), DnsStats::ZERO)];
+    tables.dns.gone = vec![EdgeKey::new(1, [4; 16])];
     tables.run_queue.rows =
         vec![(42, RunQueueStats { buckets: dns.durations.buckets, sum: 12_345 }), (43, RunQueueStats::ZERO)];
     tables.run_queue.gone = vec![1];

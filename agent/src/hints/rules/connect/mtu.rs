@@ -75,7 +75,7 @@ fn is_stuck(edge: &Edge<'_>) -> bool {
 /// The address answered in the last seconds, when full-size segments had long been stuck. Acknowledged bytes alone may
 /// be older: a socket's growth is counted up to seconds late. Several RTT samples are not.
 fn small_segments_pass(context: &Context<'_>, edge: &Edge<'_>) -> bool {
-    let mut same = context.edges().iter().filter(|other| other.view.peer == edge.view.peer);
+    let mut same = context.edges().iter().filter(|other| other.view.shares_host(edge.view));
     let acknowledged = |recent: &Tally| recent.bytes_acked > 0 && recent.rtt.count() >= ANSWERS;
     same.any(|other| other.view.recent.connects.iter().sum::<u64>() > 0 || acknowledged(&other.view.recent))
 }

@@ -4,7 +4,7 @@ use crate::{
     peers::PeerKind,
     sample::Tally,
 };
-use netwhy_abi::{Failure, PeerClass, Retransmit};
+use netwhy_abi::{Failure, PeerClass, Retransmit, Role};
 
 const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
 
@@ -248,4 +248,41 @@ fn a_silent_address_blames_its_pod_while_its_node_and_the_local_pod_work() {
         (hint.blame.name.as_str(), &hint.blame.alternatives[..]),
         ("10.0.0.7", &["node-b".to_owned(), "cart".into(), NODE.into()][..])
     );
+}
+
+#[test]
+fn one_silent_port_of_an_address_is_told_although_another_answers() {
+    let mut normal = Case::mesh(&["cart"], &PEERS);
+    (normal.edge("cart", PEERS[0]).port, normal.edge("cart", PEERS[0]).role) = (8080, Some(Role::Client));
+    let mut filtered = normal.clone();
+    let mut port = normal.edge("cart", PEERS[0]).clone();
+    port.port = 9090;
+    unanswered(&mut port.window, 6, 0);
+    filtered.edges.push(port);
+    let hint = Run::warm(&normal).expect_one(&filtered);
+    // The host is up: its listener, or a filter.
+    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::PeerPod, "10.0.0.7"));
+}
+
+#[test]
+fn loopback_addresses_of_two_pods_are_two_peers() {
+    let mut normal = Case::mesh(&["cart", "payment"], &["127.0.0.1"]);
+    for edge in &mut normal.edges {
+        edge.class = PeerClass::SameNode;
+    }
+    let silent = |namespaces: [u32; 2]| {
+        let mut case = normal.clone();
+        for (pod, netns) in ["cart", "payment"].into_iter().zip(namespaces) {
+            case.edge(pod, "127.0.0.1").netns = netns;
+        }
+        let normal = case.clone();
+        unanswered(case.tally("cart", "127.0.0.1"), 6, 0);
+        (normal, case)
+    };
+    // Two processes on one host: the other's handshakes acquit the address.
+    let (normal_shared, shared) = silent([7, 7]);
+    Run::warm(&normal_shared).expect_silence(5, &shared);
+    let (normal_own, own) = silent([7, 8]);
+    let hint = Run::warm(&normal_own).expect_one(&own);
+    assert_eq!((hint.cause.as_str(), hint.subject.name.as_str()), ("peer_unreachable", "cart"));
 }

@@ -9,6 +9,7 @@ use crate::{
         rule::{Family, QueryTemplate, Rule},
         stats::over,
     },
+    state::Endpoint,
 };
 use netwhy_abi::{Failure, Retransmit};
 use std::collections::BTreeMap;
@@ -26,13 +27,13 @@ pub(crate) const PEER_UNREACHABLE: Rule = Rule {
         "netwhy_tcp_retransmitted_segments_total{type=\"timeout\"}",
         "netwhy_tcp_bytes_total",
     ],
-    test: "No handshake with the peer's address completes in the window, and at least `syn_retransmits` SYNs are \
+    test: "No handshake with the peer's address and port completes in the window, and at least `syn_retransmits` SYNs are \
            resent or `connect_failures` attempts fail without an answer. Or: at least 3 timeouts, no fast \
            retransmission, and nothing acknowledged in the window (or ≥ 90 % of the usual traffic missing for 3 \
            ticks). At 1 % random loss, three SYN losses without a success have a chance of 1e-6 per window. Three \
            timeouts without any acknowledgement have about the same.",
     minimum: "3 resent SYNs, 3 failures or 3 timeouts.",
-    ruled_out_by: "Any completed handshake with that address from this Node. If the address still acknowledges data \
+    ruled_out_by: "Any completed handshake with that address and port from this Node. If the address still acknowledges data \
                    on older connections, its host and path are up, and the listener or a filter is blamed instead. \
                    When established connections fall silent, only other connections without a timeout acquit the \
                    Nodes and the local Pod. Where full-size segments are lost, only connections that carry such \
@@ -89,15 +90,17 @@ pub(crate) fn silent_peers(context: &Context<'_>) -> SilentPeers {
     let mut silent: SilentPeers = BTreeMap::new();
     for (_, edge) in context.unclaimed(Family::Connect) {
         if unanswered(context, edge).is_some() {
-            silent.insert(edge.view.peer, false);
+            silent.insert(edge.view.endpoint(), false);
         }
     }
     // The window of a peer that fell silent may still hold older handshakes.
-    silent.retain(|peer, _| {
-        context.edges().iter().filter(|e| e.view.peer == *peer).all(|e| e.client_connects() == 0 || e.silent)
+    silent.retain(|endpoint, _| {
+        context.edges().iter().filter(|e| e.view.endpoint() == *endpoint).all(|e| e.client_connects() == 0 || e.silent)
     });
     for edge in context.edges().iter().filter(|e| !e.silent && e.tally().bytes_acked > 0) {
-        if let Some(acknowledges) = silent.get_mut(&edge.view.peer) {
+        let Endpoint { peer, redirected, netns, .. } = edge.view.endpoint();
+        let same_host = |e: &Endpoint| (e.peer, e.redirected, e.netns) == (peer, redirected, netns);
+        for (_, acknowledges) in silent.iter_mut().filter(|(endpoint, _)| same_host(endpoint)) {
             *acknowledges = true;
         }
     }
@@ -110,7 +113,7 @@ pub(crate) fn judge(
     edge: &Edge<'_>,
     silent: &SilentPeers,
 ) -> Option<Finding> {
-    let kind = unanswered(context, edge).filter(|_| silent.contains_key(&edge.view.peer))?;
+    let kind = unanswered(context, edge).filter(|_| silent.contains_key(&edge.view.endpoint()))?;
     let (name, peer) = (subject.name(), edge.peer_name());
     let answering = context.other_peers_answering(edge.view.peer);
     let Strength { nats, overwhelming, text, evidence: mut numbers } = kind.strength(context, &context.place(edge));

@@ -291,3 +291,25 @@ fn two_independent_programs_prove_a_longer_path_without_handshakes() {
     };
     Run::warm(&small(&normal)).expect_silence(20, &small(&longer));
 }
+
+#[test]
+fn a_redirected_connection_does_not_acquit_the_path_to_its_address() {
+    let normal = Case::mesh(&["cart", "payment"], &PEERS);
+    let beside = |case: &Case, redirected: bool| {
+        let mut case = case.clone();
+        let mut edge = normal.edges[0].clone();
+        edge.port = 80;
+        if redirected {
+            (edge.redirected, edge.netns, edge.class) = (true, 7, PeerClass::SameNode);
+        }
+        case.edges.push(edge);
+        case
+    };
+    let longer = longer_path(&normal, &["cart", "payment"], &PEERS[..1], 20_000);
+    // Another port of the address: the same path, and it is as fast as usual.
+    let hints = firing(&Run::warm(&beside(&normal, false)).ticks(2, &beside(&longer, false)));
+    assert!(hints.iter().all(|hint| hint.cause != "path_latency"), "{hints:?}");
+    let hints = firing(&Run::warm(&beside(&normal, true)).ticks(2, &beside(&longer, true)));
+    assert_eq!(hints.len(), 2);
+    assert!(hints.iter().all(|h| verdict(h) == ("path_latency", BlameKind::PeerNode, "10.0.0.7")), "{hints:?}");
+}
