@@ -5,6 +5,7 @@
 //! user space takes differences. All maps are shared between CPUs, so that kernel memory does not grow with the CPU
 //! count; see [`memory`].
 #![cfg_attr(target_arch = "bpf", no_std)]
+#![warn(clippy::too_many_arguments, clippy::too_many_lines)]
 
 #[macro_use]
 pub mod row;

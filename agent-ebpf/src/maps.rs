@@ -111,7 +111,7 @@ pub(crate) fn count(counter: Counter) -> bool {
     count_slot(counter as u32, 1)
 }
 
-/// Counts a segment that won the draw.
+/// Counts a sampled segment.
 #[inline(always)]
 pub(crate) fn count_won() {
     count_slot(Counter::WON_SLOT, 1);

@@ -19,6 +19,7 @@
 
 // Only `text` writes to stdout and stderr, escaped.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+#![warn(clippy::too_many_arguments, clippy::too_many_lines)]
 
 pub mod text;
 pub mod api;

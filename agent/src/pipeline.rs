@@ -1,4 +1,4 @@
-//! From snapshot to judged view: the pure part of a tick, the same for a running kernel and for a recording.
+//! From snapshot to judged view: the pure steps of a tick, the same for a running kernel and for a recording.
 
 use crate::{
     cgroup::standalone_subject,

@@ -246,7 +246,7 @@ pub struct DnsView {
     pub window: Lookups,
 }
 
-/// Whom an edge leads to, as far as losses on the way there are concerned: the Node, where it is known.
+/// The peer that losses on an edge count against: the Node where it is known, else the address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PeerId {
     /// The network namespace at this end: a loopback address, or a sidecar. Each Pod's is its own.
@@ -264,7 +264,7 @@ impl EdgeView {
         self.walked.unwrap_or(Losses { episodes: loss_episodes, segments: data_segs_out })
     }
 
-    /// Whom it leads to.
+    /// The peer that its losses count against.
     pub fn peer_id(&self) -> PeerId {
         match &self.peer_node {
             _ if self.netns != 0 => PeerId::Inside(self.netns),

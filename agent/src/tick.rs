@@ -43,7 +43,7 @@ pub struct Cluster {
     pub translations: Option<watch::Receiver<Arc<Translations>>>,
 }
 
-/// What may change between two ticks.
+/// Inputs that may change between two ticks.
 pub struct Inputs {
     /// The configuration.
     pub config: watch::Receiver<Arc<Config>>,

@@ -40,7 +40,7 @@ globals! {
     NW_ROOT_ID: u64;
 }
 
-/// What was counted of one task so far.
+/// Counts of one task so far.
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Seen {

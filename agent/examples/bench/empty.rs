@@ -1,5 +1,5 @@
-//! What measuring and calling themselves cost: a kernel program that does nothing, on tracepoints that fire under the
-//! same load.
+//! The cost of calling and measuring a kernel program: one that does nothing, on tracepoints that fire under the same
+//! load.
 //!
 //! The kernel's program statistics include the time of reading the clock. The time of an empty program is that alone,
 //! so that it can be taken off the other programs' figures.
@@ -20,8 +20,8 @@ const BPF_PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
 pub(crate) const SEGMENTS: &[&CStr] = &[c"tcp_probe"];
 /// Every context switch: also where no TCP flows.
 pub(crate) const ANYTIME: &[&CStr] = &[c"sched_switch"];
-/// What tells of every connection that it begins, and of every socket that it ends: without these two nobody can count
-/// a connection, and what it carried, exactly.
+/// Tracepoints that fire at the start of every connection and at the end of every socket. An exact count of connections
+/// and of their traffic needs both.
 pub(crate) const CONNECTIONS: &[&CStr] = &[c"inet_sock_set_state", c"tcp_destroy_sock"];
 
 /// `r0 = 0; exit`, as `struct bpf_insn`.

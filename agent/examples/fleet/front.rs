@@ -89,7 +89,7 @@ impl Fleet {
         list("v1", "Pod", &names.collect::<Vec<_>>())
     }
 
-    /// What stands behind the Service.
+    /// The Service's EndpointSlice.
     fn slice(&self) -> Value {
         let endpoints: Vec<Value> = (0..self.members.len().min(2))
             .map(|node| json!({

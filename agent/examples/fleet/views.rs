@@ -1,4 +1,4 @@
-//! What synthetic agents see.
+//! Views of synthetic agents.
 
 use netwhy_abi::{PeerClass, Role, bucket_index};
 use netwhy_agent::{

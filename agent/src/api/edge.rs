@@ -51,7 +51,7 @@ pub struct EdgeRow {
     pub connects: ByLabel<u64>,
     /// Failed attempts by reason.
     pub connect_failures: ByLabel<u64>,
-    /// What limited busy sockets.
+    /// Shares of busy time by limit.
     pub limited: LimitedShares,
     /// Payload bytes acknowledged by the peer.
     pub bytes_sent: u64,

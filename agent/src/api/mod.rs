@@ -43,3 +43,6 @@ pub struct ApiError {
     /// One line.
     pub error: String,
 }
+
+#[cfg(test)]
+mod tests;

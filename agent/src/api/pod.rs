@@ -60,7 +60,7 @@ pub struct PodWindow {
     /// Waits for a CPU. Absent: the probe was not attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_queue: Option<DurationQuantiles>,
-    /// What limited busy sockets. `null`: no busy time.
+    /// Shares of busy time by limit. `null`: no busy time.
     pub limited: LimitedShares,
     /// Share of the enforcement periods in which the subject was throttled, 0 … 1. `null`: no CPU limit.
     pub cpu_throttled_share: Option<f64>,

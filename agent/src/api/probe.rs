@@ -103,8 +103,8 @@ pub struct WalkStats {
     pub interval_seconds: f64,
 }
 
-/// Duty cycle of the probe that samples RTTs from received segments. A Node that receives many attaches it for a part
-/// of the time.
+/// Duty cycle of the probe that samples RTTs from received segments. A Node that receives many attaches it on a
+/// duty cycle below 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RttDutyCycle {
     /// Segments that the machine receives a second while the probe is attached. Estimated from those that gave a
@@ -116,6 +116,9 @@ pub struct RttDutyCycle {
     /// The duty cycle is 1 / `divisor` now. 1: always attached. 0: the agent is too old to say.
     #[serde(default, rename = "part")]
     pub divisor: u32,
+    /// Share of the time that the probe is attached now, 0 … 1. `None`: the agent is too old to say.
+    #[serde(default)]
+    pub duty_cycle: Option<f64>,
     /// Duty periods so far.
     #[serde(rename = "windows")]
     pub periods: u64,
@@ -127,8 +130,8 @@ pub struct RttDutyCycle {
     pub failures: u64,
 }
 
-/// Duty cycle of the probe that sees sockets open and close. Under high churn it is attached for a part of the time,
-/// and plain short sockets are sampled.
+/// Duty cycle of the probe that sees sockets open and close. Under high churn the duty cycle is below 1, and plain
+/// short sockets are sampled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HandshakeDutyCycle {
     /// TCP sockets that close, a second.

@@ -96,7 +96,7 @@ pub fn host_paths(cli: &Cli) -> HostPaths {
     HostPaths { procfs: global.procfs.clone(), sysfs: global.sysfs.clone(), process: global.net_process.clone() }
 }
 
-/// The part of the cgroup tree that the kernel programs observe. `None`: all of it.
+/// The cgroup subtree that the kernel programs observe. `None`: all of it.
 fn subtree(mounts: &Mounts) -> Result<Option<Subtree>, Failure> {
     if mounts.subtree == "/" {
         return Ok(None);

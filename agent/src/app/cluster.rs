@@ -37,7 +37,7 @@ pub(super) async fn connect(node: &str, source: &ConfigSource) -> Result<Cluster
     Ok(cluster)
 }
 
-/// What the tasks below share.
+/// Values that the tasks below share.
 pub(super) struct Watches<'a> {
     pub(super) tasks: &'a mut Tasks,
     pub(super) stopped: &'a Stopped,

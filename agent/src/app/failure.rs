@@ -7,7 +7,7 @@ use crate::config::Exit;
 pub struct Failure {
     /// Exit code.
     pub exit: Exit,
-    /// What happened, on one line.
+    /// The failure, on one line.
     pub error: anyhow::Error,
 }
 

@@ -31,7 +31,7 @@ pub(super) fn probe_modes(signals: &Signals) -> [(&'static str, Mode); 9] {
     ]
 }
 
-/// What `/metrics` exports.
+/// Options of `/metrics`.
 pub(super) fn metrics_options(config: &Config) -> MetricsOptions {
     MetricsOptions {
         fine_rtt: config.labels.rtt_buckets() == RttBuckets::Fine,

@@ -45,6 +45,12 @@ pub struct Reader {
     cpu_v1: Option<Vec<u8>>,
     cpuacct_v1: Option<Vec<u8>>,
     memory_v1: Option<Vec<u8>>,
+    scratch: Scratch,
+}
+
+/// Buffers that every read reuses.
+#[derive(Debug)]
+struct Scratch {
     path: Vec<u8>,
     text: Box<[u8; MAX_BYTES]>,
 }
@@ -59,8 +65,7 @@ impl Reader {
             cpu_v1: v1("cpu"),
             cpuacct_v1: v1("cpuacct"),
             memory_v1: v1("memory"),
-            path: Vec::new(),
-            text: Box::new([0; MAX_BYTES]),
+            scratch: Scratch { path: Vec::new(), text: Box::new([0; MAX_BYTES]) },
         }
     }
 
@@ -103,7 +108,7 @@ impl Reader {
             Some(base) => (base, "memory.oom_control"),
             None => (&self.unified, "memory.events"),
         };
-        read(&mut self.path, &mut self.text, base, path, file, parse::oom_kills)
+        self.scratch.read(base, path, file, parse::oom_kills)
     }
 
     /// CPU time used by the cgroup at `path` and its descendants, µs. For cgroups without [`Self::cpu`].
@@ -111,9 +116,9 @@ impl Reader {
     /// # Errors
     /// When an existing file can't be read or parsed.
     pub fn usage_us(&mut self, path: &str) -> Result<Option<u64>, FileError> {
-        let Self { unified, path: buffer, text, .. } = self;
+        let Self { unified, scratch, .. } = self;
         // v2 accounts for every cgroup, with and without a controller.
-        Ok(read(buffer, text, unified, path, "cpu.stat", parse::cpu_stat_v2)?.map(|(us, _)| us))
+        Ok(scratch.read(unified, path, "cpu.stat", parse::cpu_stat_v2)?.map(|(us, _)| us))
     }
 
     /// CPU weight of the cgroup at `path`: 1 … 10,000, by default 100.
@@ -121,14 +126,14 @@ impl Reader {
     /// # Errors
     /// When an existing file can't be read or parsed.
     pub fn cpu_weight(&mut self, path: &str) -> Result<Option<u64>, FileError> {
-        let Self { unified, cpu_v1, path: buffer, text, .. } = self;
+        let Self { unified, cpu_v1, scratch, .. } = self;
         match cpu_v1 {
             // 1024 shares are a weight of 100.
             Some(base) => {
-                let shares = read(buffer, text, base, path, "cpu.shares", parse::single)?;
+                let shares = scratch.read(base, path, "cpu.shares", parse::single)?;
                 Ok(shares.map(|shares| (shares * 100 / 1024).clamp(1, 10_000)))
             }
-            None => read(buffer, text, unified, path, "cpu.weight", parse::single),
+            None => scratch.read(unified, path, "cpu.weight", parse::single),
         }
     }
 
@@ -137,10 +142,10 @@ impl Reader {
     /// # Errors
     /// When an existing file can't be read or parsed.
     pub fn memory_limit_hits(&mut self, path: &str) -> Result<Option<u64>, FileError> {
-        let Self { unified, memory_v1, path: buffer, text, .. } = self;
+        let Self { unified, memory_v1, scratch, .. } = self;
         match memory_v1 {
-            Some(base) => read(buffer, text, base, path, "memory.failcnt", parse::single),
-            None => read(buffer, text, unified, path, "memory.events", parse::memory_limit_hits),
+            Some(base) => scratch.read(base, path, "memory.failcnt", parse::single),
+            None => scratch.read(unified, path, "memory.events", parse::memory_limit_hits),
         }
     }
 
@@ -150,35 +155,34 @@ impl Reader {
     }
 
     fn cpu_v2(&mut self, path: &str) -> Result<Option<CpuStat>, FileError> {
-        let Self { unified, path: buffer, text, .. } = self;
-        let stat = read(buffer, text, unified, path, "cpu.stat", parse::cpu_stat_v2)?;
+        let Self { unified, scratch, .. } = self;
+        let stat = scratch.read(unified, path, "cpu.stat", parse::cpu_stat_v2)?;
         let Some((usage_us, Some(bandwidth))) = stat else { return Ok(None) };
-        let limit = read(buffer, text, unified, path, "cpu.max", parse::cpu_max)?;
+        let limit = scratch.read(unified, path, "cpu.max", parse::cpu_max)?;
         Ok(Some(cpu_stat(bandwidth, usage_us, limit.flatten())))
     }
 
     fn cpu_v1(&mut self, path: &str) -> Result<Option<CpuStat>, FileError> {
-        let Self { unified, cpu_v1, cpuacct_v1, path: buffer, text, .. } = self;
+        let Self { unified, cpu_v1, cpuacct_v1, scratch, .. } = self;
         let Some(base) = cpu_v1 else { return Ok(None) };
-        let Some(bandwidth) = read(buffer, text, base, path, "cpu.stat", parse::cpu_stat_v1)? else {
+        let Some(bandwidth) = scratch.read(base, path, "cpu.stat", parse::cpu_stat_v1)? else {
             return Ok(None);
         };
-        let quota = read(buffer, text, base, path, "cpu.cfs_quota_us", |t| Ok(t.to_owned()))?;
+        let quota = scratch.read(base, path, "cpu.cfs_quota_us", |t| Ok(t.to_owned()))?;
         let limit = match quota {
             Some(quota) if !quota.starts_with('-') => {
-                read(buffer, text, base, path, "cpu.cfs_period_us", |period| parse::cfs_quota(&quota, period))?
-                    .flatten()
+                scratch.read(base, path, "cpu.cfs_period_us", |period| parse::cfs_quota(&quota, period))?.flatten()
             }
             _ => None,
         };
         // The v1 accounting controller may be mounted separately and lack this cgroup; v2 accounts for every cgroup.
         let accounted = match cpuacct_v1 {
-            Some(base) => read(buffer, text, base, path, "cpuacct.usage", parse::single)?.map(|ns| ns / 1_000),
+            Some(base) => scratch.read(base, path, "cpuacct.usage", parse::single)?.map(|ns| ns / 1_000),
             None => None,
         };
         let usage_us = match accounted {
             Some(us) => Some(us),
-            None => read(buffer, text, unified, path, "cpu.stat", parse::cpu_stat_v2)?.map(|(us, _)| us),
+            None => scratch.read(unified, path, "cpu.stat", parse::cpu_stat_v2)?.map(|(us, _)| us),
         };
         // Removed between two reads.
         let Some(usage_us) = usage_us else { return Ok(None) };
@@ -186,7 +190,7 @@ impl Reader {
     }
 
     fn stall(&mut self, path: &str, file: &str) -> Result<Option<parse::Stall>, FileError> {
-        read(&mut self.path, &mut self.text, &self.unified, path, file, parse::pressure)
+        self.scratch.read(&self.unified, path, file, parse::pressure)
     }
 }
 
@@ -195,33 +199,35 @@ fn cpu_stat(bandwidth: parse::Bandwidth, usage_us: u64, limit_millicores: Option
     CpuStat { periods, throttled_periods, throttled_us, usage_us, limit_millicores }
 }
 
-/// Reads and parses `base` + `cgroup` + `/` + `file`. `buffer` and `text` are scratch space.
-fn read<T>(
-    buffer: &mut Vec<u8>,
-    text: &mut [u8; MAX_BYTES],
-    base: &[u8],
-    cgroup: &str,
-    file: &str,
-    parse: impl FnOnce(&str) -> Result<T, Malformed>,
-) -> Result<Option<T>, FileError> {
-    buffer.clear();
-    for part in [base, cgroup.trim_end_matches('/').as_bytes(), b"/", file.as_bytes(), b"\0"] {
-        buffer.extend_from_slice(part);
+impl Scratch {
+    /// Reads and parses `base` + `cgroup` + `/` + `file`.
+    fn read<T>(
+        &mut self,
+        base: &[u8],
+        cgroup: &str,
+        file: &str,
+        parse: impl FnOnce(&str) -> Result<T, Malformed>,
+    ) -> Result<Option<T>, FileError> {
+        let Self { path, text } = self;
+        path.clear();
+        for segment in [base, cgroup.trim_end_matches('/').as_bytes(), b"/", file.as_bytes(), b"\0"] {
+            path.extend_from_slice(segment);
+        }
+        let name = || String::from_utf8_lossy(&path[..path.len() - 1]).into_owned();
+        let length = match read_once(path, &mut text[..]) {
+            Ok(length) => length,
+            // ENOENT: no such file or cgroup. ENODEV: the cgroup was removed while its file was open. EOPNOTSUPP: PSI is
+            // off.
+            Err(Errno::NOENT | Errno::NODEV | Errno::OPNOTSUPP) => return Ok(None),
+            Err(e) => return Err(FileError::Read { path: name(), source: e.into() }),
+        };
+        let malformed = |reason: String| FileError::Parse { path: name(), reason };
+        if length == MAX_BYTES {
+            return Err(malformed(format!("longer than {MAX_BYTES} bytes")));
+        }
+        let text = str::from_utf8(&text[..length]).map_err(|e| malformed(e.to_string()))?;
+        parse(text).map(Some).map_err(|e| malformed(e.to_string()))
     }
-    let name = || String::from_utf8_lossy(&buffer[..buffer.len() - 1]).into_owned();
-    let length = match read_once(buffer, text) {
-        Ok(length) => length,
-        // ENOENT: no such file or cgroup. ENODEV: the cgroup was removed while its file was open. EOPNOTSUPP: PSI is
-        // off.
-        Err(Errno::NOENT | Errno::NODEV | Errno::OPNOTSUPP) => return Ok(None),
-        Err(e) => return Err(FileError::Read { path: name(), source: e.into() }),
-    };
-    let malformed = |reason: String| FileError::Parse { path: name(), reason };
-    if length == MAX_BYTES {
-        return Err(malformed(format!("longer than {MAX_BYTES} bytes")));
-    }
-    let text = str::from_utf8(&text[..length]).map_err(|e| malformed(e.to_string()))?;
-    parse(text).map(Some).map_err(|e| malformed(e.to_string()))
 }
 
 /// Reads the whole file with one call, which kernfs fills from one rendering of the file.

@@ -67,7 +67,7 @@ pub(super) static CHECKS: &[Check] = &[
     },
 ];
 
-/// The mistake in a Node name, which becomes part of a field selector. `None`: it is valid.
+/// The mistake in a Node name, which a field selector contains. `None`: it is valid.
 pub(super) fn node_name(name: &str) -> Option<String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
     let right = (1..=253).contains(&name.len()) && name.bytes().all(allowed);

@@ -109,7 +109,7 @@ impl Kind {
 pub(crate) trait Setting: Sized {
     /// The default, as the table writes it.
     type Default;
-    /// What readers of the setting get.
+    /// The form in which readers get the value.
     type Ref<'a>
     where
         Self: 'a;

@@ -166,7 +166,7 @@ impl<'a> Context<'a> {
         beside.any(|e| e.view.endpoint() != edge.view.endpoint() && e.answers())
     }
 
-    /// Whether an edge among those that `of` selects is undisturbed, and would share the trouble of `edge`.
+    /// Whether an edge among those that `of` selects is undisturbed, and would share the symptom of `edge`.
     pub(crate) fn any_undisturbed(&self, edge: &Edge<'_>, of: impl Fn(&Edge<'a>) -> bool) -> bool {
         self.edges.iter().any(|other| of(other) && other.is_undisturbed() && edge.would_share_with(other))
     }
@@ -205,7 +205,7 @@ impl<'a> Context<'a> {
         .flatten()
     }
 
-    /// Rules out loss, the limits of the sender and throttling, as far as the data do.
+    /// Rules out loss, the limits of the sender and throttling, where the data do.
     pub(crate) fn rule_out_sender(&self, subject: &Subject<'_>, edge: &Edge<'_>) -> impl Iterator<Item = RuledOut> {
         let throttling = subject.rule_out_throttling(self.thresholds);
         self.rule_out_loss(edge).into_iter().chain(self.rule_out_limits(edge)).chain(throttling)

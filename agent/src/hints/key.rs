@@ -14,7 +14,7 @@ pub(crate) fn edge_key(edge: &EdgeView) -> u64 {
     address.field(&port.to_le_bytes()).field(&ends).field(&netns.to_le_bytes()).finish()
 }
 
-/// The subject's part of a key.
+/// The subject in a key.
 pub(crate) fn subject_hash(id: &SubjectId) -> Fnv {
     Fnv::new().field(&[id.kind as u8]).field(id.namespace.as_bytes()).field(id.name.as_bytes())
 }

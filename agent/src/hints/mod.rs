@@ -1,4 +1,4 @@
-//! Root-cause hints: the cause of a Pod's trouble, the culprit, and the evidence that acquits everybody else.
+//! Root-cause hints: the cause of a Pod's symptoms, the culprit, and the evidence that acquits everybody else.
 //!
 //! ```text
 //! NodeView ─► memory (what is normal) ─► context (one tick) ─► rules (families in fixed order) ─► finding

@@ -4,13 +4,17 @@ use super::{Join, Owner, RECENT, Subject, is_shown, own};
 use crate::{
     peers::Peer,
     sample::{FactsDelta, Lookups, Snapshot, Tally},
-    state::{DnsView, EdgeView, NodeView, PeerNodeView, SubjectId, SubjectView, Usual},
+    state::{CpuUser, DnsView, EdgeView, NodeView, PeerNodeView, SubjectId, SubjectView, Usual},
 };
-use netwhy_abi::PeerClass;
+use netwhy_abi::{EdgeKey, PeerClass};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv6Addr,
+    time::Duration,
 };
+
+/// The view of each subject that is shown.
+type Views<'a> = BTreeMap<&'a SubjectId, SubjectView>;
 
 impl Join {
     /// cgroups without a parent of the same subject: hierarchical counters are theirs.
@@ -25,87 +29,13 @@ impl Join {
         self.owners.iter().filter(|(_, owner)| is_top(owner)).map(|(id, _)| *id).collect()
     }
 
+    /// The view of the newest tick, without hints.
     pub(super) fn view(&self, snapshot: &Snapshot) -> NodeView {
         let at = snapshot.at;
-        let mut subjects: BTreeMap<&SubjectId, SubjectView> =
-            self.subjects.iter().filter(|(id, s)| is_shown(id, &s.sums)).map(|(id, s)| (id, s.view(id))).collect();
-        for owner in self.owners.values().filter(|owner| owner.alive) {
-            if let Some(view) = subjects.get_mut(&owner.subject) {
-                view.cgroups.push(owner.path.clone());
-            }
-        }
-        let mut edges = Vec::new();
-        let (mut recent, answered) = (self.window.recent(RECENT), self.window.answered());
-        for (key, tally) in &self.window.sums().edges {
-            let Some(owner) = self.owners.get(&key.cgroup) else { continue };
-            let peer = Ipv6Addr::from(key.addr);
-            let Peer { class, kind, node, pod, zone } = self.peer_behind(key);
-            let window = Tally { min_rtt_us: self.ledger.min_rtt_us(key, at), ..tally.clone() }.without_needless();
-            if let Some(view) = subjects.get_mut(&owner.subject) {
-                view.add_window(class, &window);
-            }
-            if !peer.is_unspecified() {
-                edges.push(EdgeView {
-                    subject: owner.subject.clone(),
-                    peer,
-                    port: key.port,
-                    role: key.role(),
-                    redirected: key.redirected != 0,
-                    netns: key.netns,
-                    class,
-                    kind,
-                    peer_node: node,
-                    peer_pod: pod,
-                    peer_zone: zone,
-                    window,
-                    walked: self.window.losses(key),
-                    recent: recent.remove(key).unwrap_or_default().without_needless(),
-                    answered: answered.contains(key),
-                    usual: Usual::default(),
-                });
-            }
-        }
-        for (key, tally) in &self.window.sums().overflow {
-            let Some(view) = self.owners.get(&key.cgroup).and_then(|owner| subjects.get_mut(&owner.subject)) else {
-                continue;
-            };
-            let window = Tally { min_rtt_us: self.ledger.overflow_min_rtt_us(key, at), ..tally.clone() };
-            view.add_window(key.peer_class(), &window.without_needless());
-        }
-        for (cgroup, connects) in &self.window.sums().cgroups {
-            if let Some(view) = self.owners.get(cgroup).and_then(|owner| subjects.get_mut(&owner.subject)) {
-                view.window_connects.add(connects);
-            }
-        }
-        for (cgroup, waits) in &self.window.sums().run_queue {
-            if let Some(view) = self.owners.get(cgroup).and_then(|owner| subjects.get_mut(&owner.subject)) {
-                view.window_run_queue.add(waits);
-            }
-        }
-        let tops = self.topmost();
-        let mut facts: BTreeMap<&SubjectId, FactsDelta> = BTreeMap::new();
-        let deltas = self.window.facts();
-        let cpu_users = self.cpu_users(&deltas, &tops);
-        for (cgroup, delta) in deltas {
-            if let Some(owner) = self.owners.get(&cgroup) {
-                facts.entry(&owner.subject).or_default().add(&own(&delta, tops.contains(&cgroup)));
-            }
-        }
-        for (id, facts) in facts {
-            if let Some(view) = subjects.get_mut(id) {
-                view.window_cpu = facts.cpu;
-                view.window_pressure = facts.pressure;
-                view.window_oom_kills = facts.oom_kills.unwrap_or(0);
-                view.window_usage_us = facts.usage_us;
-                view.window_memory_limit_hits = facts.memory_limit_hits;
-            }
-        }
-        let edges = busiest(merged(edges), self.limits.edges);
-        let dns = self.dns();
-        let mut subjects: Vec<SubjectView> = subjects.into_values().collect();
-        for view in &mut subjects {
-            view.cgroups.sort_unstable();
-        }
+        let mut views = self.shown();
+        let edges = self.edges(at, &mut views);
+        self.add_windows(at, &mut views);
+        let cpu_users = self.add_facts(&mut views);
         NodeView {
             node: self.node.clone(),
             zone: self.peers.own_zone.clone(),
@@ -115,9 +45,9 @@ impl Join {
             losses_cover: self.window.losses_covered(),
             window_complete: self.window.is_computed(),
             hz: snapshot.hz,
-            subjects,
+            subjects: views.into_values().collect(),
             edges,
-            dns,
+            dns: self.dns(),
             peer_nodes: (self.peer_nodes.iter())
                 .map(|(node, totals)| PeerNodeView { node: node.clone(), totals: totals.clone() })
                 .collect(),
@@ -132,38 +62,136 @@ impl Join {
         }
     }
 
+    /// The subjects that are shown: identity and sums since the start.
+    fn shown(&self) -> Views<'_> {
+        let mut views: Views<'_> =
+            self.subjects.iter().filter(|(id, s)| is_shown(id, &s.sums)).map(|(id, s)| (id, s.view(id))).collect();
+        for owner in self.owners.values().filter(|owner| owner.alive) {
+            if let Some(view) = views.get_mut(&owner.subject) {
+                view.cgroups.push(owner.path.clone());
+            }
+        }
+        for view in views.values_mut() {
+            view.cgroups.sort_unstable();
+        }
+        views
+    }
+
+    /// The view of the subject that a cgroup belongs to.
+    fn view_of<'v>(&self, cgroup: u64, views: &'v mut Views<'_>) -> Option<&'v mut SubjectView> {
+        self.owners.get(&cgroup).and_then(|owner| views.get_mut(&owner.subject))
+    }
+
+    /// The busiest edges of the window. Adds the window of every edge to its subject.
+    fn edges(&self, at: Duration, views: &mut Views<'_>) -> Vec<EdgeView> {
+        let (mut recent, answered) = (self.window.recent(RECENT), self.window.answered());
+        let mut edges = Vec::new();
+        for (key, tally) in &self.window.sums().edges {
+            let Some(owner) = self.owners.get(&key.cgroup) else { continue };
+            let edge = self.idle_edge(&owner.subject, key);
+            let window = Tally { min_rtt_us: self.ledger.min_rtt_us(key, at), ..tally.clone() }.without_needless();
+            if let Some(view) = views.get_mut(&owner.subject) {
+                view.add_window(edge.class, &window);
+            }
+            if !edge.peer.is_unspecified() {
+                let recent = recent.remove(key).unwrap_or_default().without_needless();
+                edges.push(EdgeView {
+                    window,
+                    walked: self.window.losses(key),
+                    recent,
+                    answered: answered.contains(key),
+                    ..edge
+                });
+            }
+        }
+        busiest(merged(edges), self.limits.edges)
+    }
+
+    /// An edge with its peer's identity and no counts.
+    fn idle_edge(&self, subject: &SubjectId, key: &EdgeKey) -> EdgeView {
+        let Peer { class, kind, node, pod, zone } = self.peer_behind(key);
+        EdgeView {
+            subject: subject.clone(),
+            peer: Ipv6Addr::from(key.addr),
+            port: key.port,
+            role: key.role(),
+            redirected: key.redirected != 0,
+            netns: key.netns,
+            class,
+            kind,
+            peer_node: node,
+            peer_pod: pod,
+            peer_zone: zone,
+            window: Tally::default(),
+            walked: None,
+            recent: Tally::default(),
+            answered: false,
+            usual: Usual::default(),
+        }
+    }
+
+    /// Adds the windows of rows that belong to no edge.
+    fn add_windows(&self, at: Duration, views: &mut Views<'_>) {
+        let sums = self.window.sums();
+        for (key, tally) in &sums.overflow {
+            if let Some(view) = self.view_of(key.cgroup, views) {
+                let window = Tally { min_rtt_us: self.ledger.overflow_min_rtt_us(key, at), ..tally.clone() };
+                view.add_window(key.peer_class(), &window.without_needless());
+            }
+        }
+        for (cgroup, connects) in &sums.cgroups {
+            if let Some(view) = self.view_of(*cgroup, views) {
+                view.window_connects.add(connects);
+            }
+        }
+        for (cgroup, waits) in &sums.run_queue {
+            if let Some(view) = self.view_of(*cgroup, views) {
+                view.window_run_queue.add(waits);
+            }
+        }
+    }
+
+    /// Adds the window's growth of control files. Returns the users of CPU time.
+    fn add_facts(&self, views: &mut Views<'_>) -> Vec<CpuUser> {
+        let (tops, deltas) = (self.topmost(), self.window.facts());
+        let cpu_users = self.cpu_users(&deltas, &tops);
+        let mut facts: BTreeMap<&SubjectId, FactsDelta> = BTreeMap::new();
+        for (cgroup, delta) in deltas {
+            if let Some(owner) = self.owners.get(&cgroup) {
+                facts.entry(&owner.subject).or_default().add(&own(&delta, tops.contains(&cgroup)));
+            }
+        }
+        for (id, facts) in facts {
+            if let Some(view) = views.get_mut(id) {
+                view.window_cpu = facts.cpu;
+                view.window_pressure = facts.pressure;
+                view.window_oom_kills = facts.oom_kills.unwrap_or(0);
+                view.window_usage_us = facts.usage_us;
+                view.window_memory_limit_hits = facts.memory_limit_hits;
+            }
+        }
+        cpu_users
+    }
+
     /// Lookups of the window, by subject and server.
     fn dns(&self) -> Vec<DnsView> {
-        let mut sums: BTreeMap<(&SubjectId, Ipv6Addr), (Peer, Lookups)> = BTreeMap::new();
+        let mut rows: BTreeMap<(&SubjectId, Ipv6Addr), DnsView> = BTreeMap::new();
         for (key, lookups) in &self.window.sums().dns {
             let Some(owner) = self.owners.get(&key.cgroup) else { continue };
             let server = Ipv6Addr::from(key.addr);
-            let row = sums.entry((&owner.subject, server));
-            row.or_insert_with(|| (self.peer_behind(key), Lookups::default())).1.add(lookups);
-        }
-        let mut rows: Vec<DnsView> = (sums.into_iter())
-            .map(|((subject, peer), (Peer { class, kind, node, zone, pod }, window))| {
-                let server = EdgeView {
-                    subject: subject.clone(),
-                    peer,
+            let row = rows.entry((&owner.subject, server)).or_insert_with(|| DnsView {
+                server: EdgeView {
                     port: 0,
                     role: None,
                     redirected: false,
                     netns: 0,
-                    class,
-                    kind,
-                    peer_node: node,
-                    peer_zone: zone,
-                    peer_pod: pod,
-                    window: Tally::default(),
-                    walked: None,
-                    recent: Tally::default(),
-                    answered: false,
-                    usual: Usual::default(),
-                };
-                DnsView { server, window }
-            })
-            .collect();
+                    ..self.idle_edge(&owner.subject, key)
+                },
+                window: Lookups::default(),
+            });
+            row.window.add(lookups);
+        }
+        let mut rows: Vec<DnsView> = rows.into_values().collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.window.count()));
         rows.truncate(self.limits.edges);
         rows
@@ -188,12 +216,12 @@ fn merged(mut edges: Vec<EdgeView>) -> Vec<EdgeView> {
     edges
 }
 
-/// The busiest edges: trouble first, then traffic.
+/// The busiest edges: losses and failures first, then traffic.
 fn busiest(mut edges: Vec<EdgeView>, most: usize) -> Vec<EdgeView> {
     let weight = |edge: &EdgeView| {
         let w = &edge.window;
-        let trouble = w.loss_episodes + w.retransmitted() + w.connect_failures.iter().sum::<u64>() + w.zero_window;
-        (trouble, w.segs_out + w.rtt.count())
+        let failures = w.loss_episodes + w.retransmitted() + w.connect_failures.iter().sum::<u64>() + w.zero_window;
+        (failures, w.segs_out + w.rtt.count())
     };
     edges.sort_by(|a, b| {
         weight(b).cmp(&weight(a)).then_with(|| (&a.subject, a.endpoint()).cmp(&(&b.subject, b.endpoint())))

@@ -93,7 +93,7 @@ impl Loaded {
         Ok(sums)
     }
 
-    /// Segments that won the draw for an RTT sample, and TCP sockets that ended, summed over CPUs.
+    /// Segments sampled for their RTT, and TCP sockets that ended, summed over CPUs.
     pub(super) fn traffic(&self) -> anyhow::Result<(u64, u64)> {
         let map = self.map("COUNTERS").ok_or_else(|| anyhow::anyhow!("the object has no map COUNTERS"))?;
         let map: PerCpuArray<&MapData, u64> = map.try_into()?;

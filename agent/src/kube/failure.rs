@@ -7,7 +7,7 @@ use ::kube::runtime::watcher;
 pub(crate) struct FailureKind {
     /// Value of the `kind` label, such as `forbidden`.
     pub(crate) label: &'static str,
-    /// What to do about it.
+    /// The remedy.
     pub(crate) remedy: &'static str,
 }
 

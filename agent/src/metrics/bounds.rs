@@ -69,7 +69,7 @@ impl Bounds {
         &self.texts
     }
 
-    /// Writes (upper bound, count in this bucket alone) into `buckets`; returns the used part and the total.
+    /// Writes (upper bound, count in this bucket alone) into `buckets`; returns the used buckets and the total.
     pub(super) fn fill<'b>(
         &self,
         values: &Histogram,

@@ -248,6 +248,7 @@ pub(crate) fn agent() -> AgentStats {
             segments_per_second: 31_250.0,
             is_reduced: true,
             divisor: 8,
+            duty_cycle: Some(0.125),
             periods: 480,
             attached_seconds: 135.5,
             failures: 0,

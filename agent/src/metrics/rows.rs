@@ -5,7 +5,7 @@ use super::{
     out::{Label, render},
 };
 use crate::{
-    sample::{CpuStat, Pressure, Tally},
+    sample::{CpuStat, Tally},
     state::SubjectView,
 };
 use netwhy_abi::PeerClass;
@@ -137,23 +137,11 @@ fn absorb(to: &mut SubjectView, from: &SubjectView) {
     for (to, from) in to.min_rtt_us.iter_mut().zip(from.min_rtt_us) {
         *to = [*to, from].into_iter().flatten().min();
     }
-    if let Some(from) = from.cpu {
-        let to = to.cpu.get_or_insert_default();
-        to.periods += from.periods;
-        to.throttled_periods += from.throttled_periods;
-        to.throttled_us += from.throttled_us;
-        to.usage_us += from.usage_us;
-        to.limit_millicores = to.limit_millicores.or(from.limit_millicores);
+    if let Some(from) = &from.cpu {
+        to.cpu.get_or_insert_default().add(from);
     }
-    if let Some(from) = from.pressure {
-        let Pressure { cpu_some_us, cpu_full_us, memory_some_us, memory_full_us, io_some_us, io_full_us } = from;
-        let to = to.pressure.get_or_insert_default();
-        to.cpu_some_us += cpu_some_us;
-        to.cpu_full_us += cpu_full_us;
-        to.memory_some_us += memory_some_us;
-        to.memory_full_us += memory_full_us;
-        to.io_some_us += io_some_us;
-        to.io_full_us += io_full_us;
+    if let Some(from) = &from.pressure {
+        to.pressure.get_or_insert_default().add(from);
     }
     if let Some(from) = from.oom_kills {
         *to.oom_kills.get_or_insert_default() += from;

@@ -1,5 +1,9 @@
 use super::{check::read, fixture::*, *};
-use crate::{sample::Tally, state::SubjectView};
+use crate::{
+    api::{ProbeState, ProbeStatus},
+    sample::Tally,
+    state::SubjectView,
+};
 use netwhy_abi::PeerClass;
 
 fn text(view: NodeView, options: &MetricsOptions, format: Format) -> String {
@@ -255,5 +259,22 @@ fn accept_header_decides_the_format() {
     assert_eq!(Format::from_accept(Some("Application/OpenMetrics-Text")), Format::OpenMetrics);
     for accept in [None, Some("*/*"), Some("text/plain;version=0.0.4"), Some("")] {
         assert_eq!(Format::from_accept(accept), Format::Prometheus, "{accept:?}");
+    }
+}
+
+#[test]
+fn accept_queue_overflows_are_absent_while_their_probe_is_not_attached() {
+    let exported = |state: ProbeState| {
+        let probe = ProbeStatus { name: "accept_queue".into(), state, ..ProbeStatus::default() };
+        let stats = AgentStats { probes: vec![probe], ..agent() };
+        let bytes = encode(&Arc::new(rich()), &Arc::new(stats), &MetricsOptions::default(), Format::OpenMetrics);
+        let samples = read(std::str::from_utf8(&bytes).unwrap(), Format::OpenMetrics);
+        samples.keys().any(|series| series.starts_with("netwhy_tcp_accept_queue_overflows_total{"))
+    };
+    for state in [ProbeState::Ok, ProbeState::Degraded] {
+        assert!(exported(state), "{state:?}");
+    }
+    for state in [ProbeState::Off, ProbeState::Unsupported, ProbeState::Broken] {
+        assert!(!exported(state), "{state:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The cluster's Nodes as far as they are known, and which of them must be read. Pure: time is an argument.
+//! The known Nodes of the cluster, and those that must be read. Pure: time is an argument.
 
 use super::{
     lite::{NamedNode, zone},

@@ -30,7 +30,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// Field manager of server-side apply.
 const MANAGER: &str = "netwhy-agent";
 
-/// What is published.
+/// Kinds of objects that are published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Publish {
     /// Events on Pods.

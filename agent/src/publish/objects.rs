@@ -30,7 +30,7 @@ pub(super) fn event(event: &PodEvent) -> Value {
     })
 }
 
-/// The part of a Node's status that netwhy owns.
+/// The fields of a Node's status that netwhy owns.
 pub(super) fn condition(condition: &NodeCondition) -> Value {
     let (status, reason, message) = match &condition.problem {
         Some((cause, summary)) => ("True", camel_case(cause), shortened(summary)),

@@ -75,7 +75,7 @@ struct Published {
     count: u32,
 }
 
-/// What is published.
+/// Objects that are due, and those that are published.
 #[derive(Debug)]
 pub(super) struct Schedule {
     what: Publish,

@@ -1,8 +1,8 @@
 //! From cumulative snapshots to their growth.
 
 use super::{
-    CgroupFacts, Counted, CpuStat, Cumulative as _, Families, Growth, Highest, HostKey, Pressure, Rows, Snapshot,
-    Sum as _, SumOf, Table as _, host::HostLedger,
+    CgroupFacts, Counted, Cumulative as _, FactsDelta, Families, Growth, Highest, HostKey, Rows, Snapshot, Sum as _,
+    SumOf, Table as _, host::HostLedger,
 };
 use netwhy_abi::{EdgeKey, OverflowKey, RotatingMin, Zero as _, min_slot_epoch};
 use std::{
@@ -28,23 +28,6 @@ pub struct Frame {
     pub facts: Vec<(u64, FactsDelta)>,
     /// The Node's own counters, zeros included.
     pub host: Vec<(HostKey, u64)>,
-}
-
-/// Growth of one cgroup's control-file counters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FactsDelta {
-    /// `None`: no controller.
-    pub cpu: Option<CpuStat>,
-    /// `None`: not offered.
-    pub pressure: Option<Pressure>,
-    /// `None`: no controller.
-    pub oom_kills: Option<u64>,
-    /// True when `oom_kills` leaves out descendants.
-    pub oom_own: bool,
-    /// CPU time used, µs. `None`: not accounted for.
-    pub usage_us: Option<u64>,
-    /// Times at its own memory limits. `None`: no controller.
-    pub memory_limit_hits: Option<u64>,
 }
 
 /// The highest values of every row so far.
@@ -74,7 +57,7 @@ impl Ledger {
                 None if self.started => CgroupFacts::default(),
                 None => now.clone(),
             };
-            let delta = facts_between(&base, now);
+            let delta = FactsDelta::between(&base, now);
             if delta != FactsDelta::default() {
                 frame.facts.push((now.id, delta));
             }
@@ -120,73 +103,6 @@ pub(super) fn growth<F: Counted>(highest: &mut HashMap<F::Key, F::Row>, table: &
         highest.remove(key);
     }
     grown
-}
-
-fn facts_between(last: &CgroupFacts, now: &CgroupFacts) -> FactsDelta {
-    let d = |a: u64, b: u64| b.saturating_sub(a);
-    let cpu = now.cpu.map(|b| {
-        let a = last.cpu.unwrap_or_default();
-        CpuStat {
-            periods: d(a.periods, b.periods),
-            throttled_periods: d(a.throttled_periods, b.throttled_periods),
-            throttled_us: d(a.throttled_us, b.throttled_us),
-            usage_us: d(a.usage_us, b.usage_us),
-            limit_millicores: b.limit_millicores,
-        }
-    });
-    let pressure = now.pressure.map(|b| {
-        let a = last.pressure.unwrap_or_default();
-        Pressure {
-            cpu_some_us: d(a.cpu_some_us, b.cpu_some_us),
-            cpu_full_us: d(a.cpu_full_us, b.cpu_full_us),
-            memory_some_us: d(a.memory_some_us, b.memory_some_us),
-            memory_full_us: d(a.memory_full_us, b.memory_full_us),
-            io_some_us: d(a.io_some_us, b.io_some_us),
-            io_full_us: d(a.io_full_us, b.io_full_us),
-        }
-    });
-    let grown = |last: Option<u64>, now: Option<u64>| now.map(|b| d(last.unwrap_or(0), b));
-    FactsDelta {
-        cpu,
-        pressure,
-        oom_kills: grown(last.oom_kills, now.oom_kills),
-        oom_own: now.oom_own,
-        usage_us: grown(last.usage_us, now.usage_us),
-        memory_limit_hits: grown(last.memory_limit_hits, now.memory_limit_hits),
-    }
-}
-
-impl FactsDelta {
-    /// Adds another growth; a limit is the newer one's.
-    pub fn add(&mut self, other: &Self) {
-        if let Some(b) = other.cpu {
-            let a = self.cpu.get_or_insert_default();
-            a.periods += b.periods;
-            a.throttled_periods += b.throttled_periods;
-            a.throttled_us += b.throttled_us;
-            a.usage_us += b.usage_us;
-            a.limit_millicores = b.limit_millicores.or(a.limit_millicores);
-        }
-        if let Some(b) = other.pressure {
-            let a = self.pressure.get_or_insert_default();
-            a.cpu_some_us += b.cpu_some_us;
-            a.cpu_full_us += b.cpu_full_us;
-            a.memory_some_us += b.memory_some_us;
-            a.memory_full_us += b.memory_full_us;
-            a.io_some_us += b.io_some_us;
-            a.io_full_us += b.io_full_us;
-        }
-        if let Some(b) = other.oom_kills {
-            *self.oom_kills.get_or_insert_default() += b;
-            self.oom_own = other.oom_own;
-        }
-        if let Some(b) = other.usage_us {
-            *self.usage_us.get_or_insert_default() += b;
-        }
-        if let Some(b) = other.memory_limit_hits {
-            *self.memory_limit_hits.get_or_insert_default() += b;
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod sums;
 #[macro_use]
 mod table;
 
+mod facts;
 mod histogram;
 mod host;
 mod ledger;
@@ -16,9 +17,10 @@ mod stored_key;
 mod tally;
 mod window;
 
+pub use facts::{CgroupFacts, CpuStat, FactsDelta, Pressure};
 pub use histogram::Histogram;
 pub use host::{Device, Gauge, Group, HostKey, HostSample, Signal, State};
-pub use ledger::{FactsDelta, Frame, Ledger};
+pub use ledger::{Frame, Ledger};
 pub use losses::Losses;
 pub use recording::{Header, Recorder, Recording, RecordingError};
 pub use stored_key::StoredKey;
@@ -32,7 +34,6 @@ pub(crate) use sums::summed;
 pub(crate) use table::{for_each_family, repeat_for_family};
 
 use netwhy_abi::Counter;
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Where snapshots come from: the running kernel, or a recording.
@@ -64,71 +65,4 @@ pub struct Snapshot {
     pub groups: Vec<CgroupFacts>,
     /// The Node's own signals. `None`: not read, as in recordings that are older than they.
     pub host: Option<HostSample>,
-}
-
-/// One cgroup's path and control files.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct CgroupFacts {
-    /// cgroup v2 id (inode number).
-    pub id: u64,
-    /// Path below the cgroup v2 mount, beginning with `/`. `None`: gone before it could be looked up.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub path: Option<String>,
-    /// False once the directory is gone.
-    #[serde(default)]
-    pub alive: bool,
-    /// CPU bandwidth control. `None`: no limit controller here.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub cpu: Option<CpuStat>,
-    /// CPU time used, descendants included, µs; cumulative. `None`: not accounted for here.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub usage_us: Option<u64>,
-    /// Weight in the competition for CPUs (`cpu.weight`, 1 … 10,000, usually 100). `None`: no controller here.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub cpu_weight: Option<u64>,
-    /// Times that memory was reclaimed or refused because of the cgroup's own limits (`high` and `max` of
-    /// `memory.events`, in v1 `memory.failcnt`); cumulative. `None`: no memory controller here.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub memory_limit_hits: Option<u64>,
-    /// Pressure stall information. `None`: not offered here.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub pressure: Option<Pressure>,
-    /// Processes killed for memory. `None`: no memory controller here.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub oom_kills: Option<u64>,
-    /// True when `oom_kills` leaves out descendants (cgroup v1).
-    #[serde(default)]
-    pub oom_own: bool,
-}
-
-/// CFS bandwidth control (`cpu.stat`). Cumulative.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CpuStat {
-    /// Enforcement periods that elapsed.
-    pub periods: u64,
-    /// Of these, periods in which the cgroup was throttled.
-    pub throttled_periods: u64,
-    /// Time throttled, µs.
-    pub throttled_us: u64,
-    /// CPU time used, µs.
-    pub usage_us: u64,
-    /// Quota in cores (quota / period). `None`: unlimited.
-    pub limit_millicores: Option<u64>,
-}
-
-/// PSI totals in µs (`*.pressure`). Cumulative.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pressure {
-    /// At least one task waited for a CPU.
-    pub cpu_some_us: u64,
-    /// All tasks waited for a CPU (5.13 and later; else 0).
-    pub cpu_full_us: u64,
-    /// At least one task waited for memory.
-    pub memory_some_us: u64,
-    /// All tasks waited for memory.
-    pub memory_full_us: u64,
-    /// At least one task waited for IO.
-    pub io_some_us: u64,
-    /// All tasks waited for IO.
-    pub io_full_us: u64,
 }

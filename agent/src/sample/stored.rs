@@ -91,7 +91,7 @@ pub(super) fn store<F: Counted>(table: &Rows<F>, families: &mut Map<String, Valu
     let row = |(key, row): &(F::Key, F::Row)| -> Value {
         key.store().into_iter().chain([row.store().unwrap_or(json!(0))]).collect()
     };
-    // A key of one part is no list.
+    // A key of one field is no list.
     let key = |key: &F::Key| {
         let mut parts = key.store();
         if parts.len() == 1 { parts.remove(0) } else { parts.into() }

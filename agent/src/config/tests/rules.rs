@@ -1,4 +1,4 @@
-//! What the table declares, and what comes out of it.
+//! Declarations of the table, and the texts made from it.
 
 use crate::config::{Change, Config, KEYS, RttBuckets, SECTIONS, Switch, explain, keys_of, reloadable};
 use std::time::Duration;

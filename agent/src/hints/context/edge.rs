@@ -127,7 +127,7 @@ impl Edge<'_> {
         recent.bytes_acked > FULL_SIZE * recent.data_segs_out.saturating_sub(recent.retransmitted_data())
     }
 
-    /// The trouble of this edge would show on the other one too, if both had it. Small segments that pass say nothing
+    /// The symptom of this edge would show on the other one too, if both had it. Small segments that pass say nothing
     /// about full-size ones.
     pub(crate) fn would_share_with(&self, other: &Edge<'_>) -> bool {
         self.tally().full_size_timeouts == 0 || other.passes_full_size()

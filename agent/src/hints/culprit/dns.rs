@@ -12,7 +12,7 @@ use std::{collections::BTreeSet, net::Ipv6Addr};
 
 /// Share of bad lookups below which a server counts as fast for others.
 pub(crate) const BAD_SHARE: f64 = 0.05;
-/// Subjects that use the same server without trouble …
+/// Subjects that the same server answers as usual …
 const OTHER_SUBJECTS: usize = 2;
 /// … and their lookups, before the Pod itself is suspected.
 const OTHER_LOOKUPS: u64 = 20;

@@ -1,4 +1,4 @@
-//! The culprit of losses, as far as one Node can say.
+//! The culprit of losses, from the data of one Node.
 
 use super::this_node::{self, Row, ThisNode};
 use crate::{

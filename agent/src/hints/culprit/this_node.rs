@@ -11,7 +11,7 @@ use netwhy_abi::PeerClass;
 pub(crate) struct ThisNode {
     /// Culprits that explain the edges almost as well.
     pub(crate) alternatives: Vec<String>,
-    /// Peers that show the trouble.
+    /// Peers that show the symptom.
     pub(crate) bad: usize,
     /// Peers that show it or would.
     pub(crate) peers: usize,

@@ -13,7 +13,7 @@ use std::{
 /// Resolved hints kept at most. The oldest go first.
 const MAX_RESOLVED: usize = 1000;
 
-/// What is the same for all tracks in one tick.
+/// Values that all tracks of one tick share.
 #[derive(Clone, Copy)]
 pub(crate) struct Tick<'a> {
     /// Key of each edge of the view.
@@ -42,7 +42,7 @@ impl Tracks {
         self.tracks.values().filter(|t| t.open)
     }
 
-    /// The first family that explains each edge, by key: open tracks, and those that resolved while their trouble is
+    /// The first family that explains each edge, by key: open tracks, and those that resolved while their fault is
     /// still in the window.
     pub(crate) fn claims(&self, now: &Now) -> BTreeMap<u64, Family> {
         let mut claims: BTreeMap<u64, Family> = BTreeMap::new();

@@ -64,7 +64,7 @@ impl DnsMemory {
         durations.count() - fast + unanswered
     }
 
-    /// Learns from a window, except from subjects in trouble.
+    /// Learns from a window, except from subjects with a hint.
     pub(crate) fn learn(&mut self, view: &NodeView, thresholds: &Thresholds, step: Step, troubled: &Troubled) {
         for row in &view.dns {
             if troubled.contains(&(Family::Dns, row.server.subject.clone())) {

@@ -47,7 +47,7 @@ pub(crate) struct Clock {
     pub(crate) hz: Option<u32>,
 }
 
-/// What the engine remembers of one edge.
+/// The engine's memory of one edge.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EdgeMemory {
     pub(crate) last_at: Duration,

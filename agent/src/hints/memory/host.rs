@@ -78,7 +78,7 @@ impl HostMemory {
         self.subjects.get(&key(id))?.cores.get()
     }
 
-    /// Learns from a window, except from subjects and counters in trouble.
+    /// Learns from a window, except from subjects and counters with a hint.
     pub(crate) fn learn(&mut self, view: &NodeView, keep: f64, troubled: &Troubled) {
         let seconds = view.window.as_secs_f64();
         let any = |family: Family| troubled.iter().any(|(f, _)| *f == family);

@@ -59,7 +59,7 @@ pub(crate) struct Step {
     pub(crate) hz: Option<u32>,
     /// Weight that the past keeps.
     pub(crate) keep: f64,
-    /// Share of the window that is new: windows overlap, so each tick brings only a part of one.
+    /// Share of the window that is new: windows overlap, so each tick adds only its newest seconds.
     pub(crate) share: f64,
     /// The same of the time that losses cover.
     pub(crate) loss_share: f64,

@@ -103,6 +103,7 @@ impl RttProbe {
             segments_per_second: self.segments.rate(),
             is_reduced: !cycle.is_continuous(),
             divisor: cycle.weight(),
+            duty_cycle: Some(cycle.ratio()),
             periods: totals.periods,
             attached_seconds: totals.attached.as_secs_f64(),
             failures: totals.failures,

@@ -6,7 +6,7 @@ use serde::Serialize;
 /// One query.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Query {
-    /// What it shows.
+    /// The figure that it shows.
     pub shows: String,
     /// PromQL.
     pub query: String,

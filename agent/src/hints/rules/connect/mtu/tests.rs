@@ -141,7 +141,7 @@ fn small_segments_acquit_nobody_of_losing_full_size_ones() {
     assert_eq!(alternatives(&begins), ["10.0.0.7"]);
 }
 
-/// A hint explains its edges until its trouble leaves the window. Later trouble fires again.
+/// A hint explains its edges until its fault leaves the window. A later fault fires again.
 #[test]
 fn segments_that_were_stuck_are_no_loss_once_they_pass() {
     let normal = Case::mesh(&["cart"], &PEERS);
