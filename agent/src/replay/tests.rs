@@ -8,7 +8,7 @@ use crate::{
 #[test]
 fn no_format_shows_hidden_characters() {
     let mut subject = healthy_pod(&mark(), &mark());
-    subject.id.workload = mark().into();
+    subject.id.workload = mark();
     let hint = poisoned(&hint(&mark(), &mark(), "path_loss"));
     let replayed =
         Replayed { view: Arc::new(view(vec![subject])), changes: vec![(Duration::ZERO, hint)], snapshots: 1 };
