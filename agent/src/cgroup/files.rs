@@ -238,5 +238,4 @@ fn read_once(path: &[u8], text: &mut [u8]) -> Result<usize, Errno> {
 }
 
 #[cfg(test)]
-#[path = "files_tests.rs"]
 mod tests;

@@ -193,5 +193,4 @@ fn is_leaf_unit(name: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "name_tests.rs"]
 mod tests;

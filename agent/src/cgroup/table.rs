@@ -226,5 +226,4 @@ fn watch(inotify: &OwnedFd, stop: &OwnedFd, shared: &Shared) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[path = "table_tests.rs"]
 mod tests;

@@ -60,5 +60,4 @@ impl Join {
 }
 
 #[cfg(test)]
-#[path = "host_tests.rs"]
 mod tests;

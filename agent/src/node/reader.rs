@@ -341,5 +341,4 @@ fn hidden() -> State {
 }
 
 #[cfg(test)]
-#[path = "reader_tests.rs"]
 mod tests;

@@ -207,5 +207,4 @@ impl Routes {
 }
 
 #[cfg(test)]
-#[path = "text_tests.rs"]
 mod tests;

@@ -355,5 +355,4 @@ impl HostLedger {
 }
 
 #[cfg(test)]
-#[path = "host_tests.rs"]
 mod tests;

@@ -67,23 +67,4 @@ fn next(state: &mut u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_wild_value_does_not_move_the_median() {
-        let spread = Spread::of(&[1.0, 1.1, 0.9, 1.0, 100.0]).unwrap();
-        assert_eq!(spread.median, 1.0);
-        assert_eq!(Spread::of(&[1.0, 3.0]).unwrap().median, 2.0);
-        assert_eq!(Spread::of(&[]), None);
-    }
-
-    #[test]
-    fn the_interval_holds_the_median_and_narrows_with_more_values() {
-        let few: Vec<f64> = (0..5).map(f64::from).collect();
-        let many: Vec<f64> = (0..500).map(|i| f64::from(i % 5)).collect();
-        let (few, many) = (Spread::of(&few).unwrap(), Spread::of(&many).unwrap());
-        assert!(few.low <= few.median && few.median <= few.high);
-        assert!(many.high - many.low < few.high - few.low, "{few:?} {many:?}");
-    }
-}
+mod tests;

@@ -50,40 +50,4 @@ fn same(a: &Hint, b: &Hint) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::testing::hint;
-    use super::*;
-    use crate::api::Blame;
-
-    fn blames(mut hint: Hint, kind: BlameKind, name: &str) -> Hint {
-        hint.blame = Blame { kind, name: name.to_owned(), alternatives: vec![] };
-        hint
-    }
-
-    #[test]
-    fn a_slow_peer_is_followed_to_its_own_cause() {
-        let symptom = blames(hint("shop", "cart-1", "peer_slow"), BlameKind::PeerPod, "shop/db-0");
-        let cause = blames(hint("shop", "db-0", "pod_cpu_throttled"), BlameKind::Pod, "db-0");
-        let other = blames(hint("shop", "web-1", "pod_cpu_throttled"), BlameKind::Pod, "web-1");
-        let all = [other, cause];
-        let causes: Vec<&str> = follow(&symptom, &all).iter().map(|h| h.cause.as_str()).collect();
-        assert_eq!(causes, ["peer_slow", "pod_cpu_throttled"]);
-    }
-
-    #[test]
-    fn two_hints_that_blame_each_other_end_the_path() {
-        let a = blames(hint("shop", "a", "peer_slow"), BlameKind::PeerPod, "shop/b");
-        let b = blames(hint("shop", "b", "peer_slow"), BlameKind::PeerPod, "shop/a");
-        assert_eq!(follow(&a, &[b, a.clone()]).len(), 2);
-    }
-
-    #[test]
-    fn a_blamed_node_is_explained_only_by_a_hint_that_blames_it_itself() {
-        let symptom = blames(hint("shop", "a", "path_loss"), BlameKind::PeerNode, "node-b");
-        let root = blames(hint("shop", "z", "node_packet_loss"), BlameKind::Node, "node-b");
-        let mut resolved = root.clone();
-        resolved.state = HintState::Resolved;
-        assert_eq!(follow(&symptom, &[root]).len(), 2);
-        assert_eq!(follow(&symptom, &[resolved]).len(), 1);
-    }
-}
+mod tests;

@@ -1,0 +1,48 @@
+use super::*;
+
+const TABLE: &str = "\
+ipv4     2 tcp      6 431999 ESTABLISHED src=10.244.0.5 dst=10.96.0.10 sport=40000 dport=80 src=10.244.1.9 dst=10.244.0.5 sport=8080 dport=40000 [ASSURED] mark=0 zone=0 use=2
+ipv4     2 tcp      6 100 TIME_WAIT src=10.244.0.5 dst=10.96.0.10 sport=40001 dport=80 src=10.244.1.9 dst=10.244.0.5 sport=8080 dport=40001 [ASSURED] mark=0 use=2
+ipv4     2 tcp      6 100 ESTABLISHED src=10.244.0.5 dst=10.96.0.20 sport=1 dport=80 src=10.244.1.9 dst=10.244.0.5 sport=80 dport=1 mark=0 use=2
+ipv4     2 tcp      6 100 ESTABLISHED src=10.244.0.5 dst=10.96.0.20 sport=2 dport=80 src=10.244.1.10 dst=10.244.0.5 sport=80 dport=2 mark=0 use=2
+ipv4     2 tcp      6 100 ESTABLISHED src=10.244.0.5 dst=10.244.1.7 sport=2 dport=80 src=10.244.1.7 dst=10.244.0.5 sport=80 dport=2 mark=0 use=2
+ipv4     2 udp      17 29 src=10.244.0.5 dst=10.96.0.53 sport=2 dport=53 src=10.244.1.10 dst=10.244.0.5 sport=53 dport=2 mark=0 use=2
+ipv6     10 tcp      6 100 SYN_SENT src=fd00:0000:0000:0000:0000:0000:0000:0005 dst=fd00:0000:0000:0000:0000:0000:0001:0001 sport=2 dport=80 [UNREPLIED] src=fd00:0000:0000:0000:0000:0000:0000:0009 dst=fd00:0000:0000:0000:0000:0000:0000:0005 sport=80 dport=2 mark=0 use=2
+no entry at all
+";
+
+fn at(text: &str) -> Ipv6Addr {
+    super::super::mapped(text.parse().unwrap())
+}
+
+#[test]
+fn a_single_backend_is_found_and_several_are_none() {
+    let known = Translations::read(TABLE.as_bytes()).unwrap();
+    let client = at("10.244.0.5");
+    assert_eq!(known.backend(client, at("10.96.0.10")), Some(at("10.244.1.9")));
+    assert_eq!(known.backend(client, at("10.96.0.20")), None);
+    assert!(known.is_translated(client, at("10.96.0.20")));
+    assert!(!known.is_translated(client, at("10.244.1.7")), "what went where it was sent is no translation");
+    assert!(!known.is_translated(client, at("10.96.0.53")), "TCP only");
+    assert_eq!(known.backend(at("fd00::5"), at("fd00::1:1")), Some(at("fd00::9")));
+    assert_eq!(known.backend(at("10.244.0.6"), at("10.96.0.10")), None, "another client's");
+}
+
+#[test]
+fn a_long_table_is_read_less_often() {
+    let ms = Duration::from_millis;
+    assert_eq!(interval_after(ms(1)), MIN_INTERVAL);
+    assert_eq!(interval_after(ms(60)), MIN_INTERVAL);
+    assert_eq!(interval_after(ms(200)), ms(100_000));
+    assert_eq!(interval_after(ms(5_000)), MAX_INTERVAL);
+}
+
+#[test]
+fn the_machines_table_is_read_where_permitted() {
+    match read(Path::new("/proc")) {
+        Ok(known) => assert!(known.pairs.len() <= MAX_PAIRS),
+        Err(error) => {
+            assert!(matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied), "{error}")
+        }
+    }
+}

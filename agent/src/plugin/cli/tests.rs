@@ -1,0 +1,52 @@
+use super::*;
+
+fn read(args: &[&str]) -> Result<Cli, clap::Error> {
+    let all: Vec<OsString> = ["/usr/local/bin/kubectl-netwhy"].iter().chain(args).map(Into::into).collect();
+    parse(&all)
+}
+
+#[test]
+fn flags_can_stand_before_or_behind_the_command() {
+    let before = read(&["-n", "shop", "-o", "json", "why", "pod/x"]).unwrap();
+    let after = read(&["why", "pod/x", "-n", "shop", "-o", "json"]).unwrap();
+    assert_eq!(format!("{before:?}"), format!("{after:?}"));
+    assert_eq!(read(&["hints", "--contexts", "a,b"]).unwrap().global.contexts, ["a", "b"]);
+    assert!(read(&["hints", "-A", "-n", "shop"]).is_err());
+    assert!(read(&["hints", "--context", "a", "--all-contexts"]).is_err());
+    assert!(read(&["hints", "--agent", "http://x", "--context", "a"]).is_err());
+}
+
+#[test]
+fn times_have_the_syntax_of_kubectl() {
+    let cli = read(&["hints", "--since", "1h30m", "--request-timeout", "3"]).unwrap();
+    assert_eq!(
+        (cli.global.since, cli.global.request_timeout),
+        (Some(Duration::from_secs(5400)), Duration::from_secs(3))
+    );
+    assert_eq!(read(&["hints", "--request-timeout", "0"]).unwrap().global.request_timeout, Duration::MAX);
+    for bad in ["soon", "-5m", "0"] {
+        let error = read(&["hints", "--since", bad]);
+        assert!(error.is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn every_command_has_an_example_that_parses() {
+    for sub in command(None).get_subcommands() {
+        let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let example = help.strip_prefix("Example: ").unwrap_or_else(|| panic!("{} has no example", sub.get_name()));
+        let example = example.strip_prefix("source <(").map_or(example, |rest| rest.trim_end_matches(')'));
+        let args = example.trim_start_matches("kubectl netwhy ").trim_start_matches("kubectl-netwhy ");
+        let args: Vec<&str> = args.split(' ').collect();
+        assert_eq!(args[0], sub.get_name());
+        read(&args).unwrap_or_else(|error| panic!("{example}: {error}"));
+    }
+}
+
+#[test]
+fn usage_names_the_program_as_it_was_called() {
+    let usage = |name: &str| command(Some(&name.into())).render_usage().to_string();
+    assert!(usage("/usr/bin/kubectl-netwhy").contains("kubectl netwhy"));
+    assert!(usage("./netwhy").contains("kubectl-netwhy"));
+    command(None).debug_assert();
+}

@@ -1,0 +1,74 @@
+use super::*;
+use netwhy_abi::EdgeStats;
+
+fn edge(cgroup: u64) -> EdgeKey {
+    EdgeKey::new(cgroup, [7; 16])
+}
+
+fn snapshot(at: u64, segs: u64) -> Snapshot {
+    let row = EdgeStats { data_segs_out: segs, ..EdgeStats::ZERO };
+    with(at, row)
+}
+
+fn with(at: u64, row: EdgeStats) -> Snapshot {
+    let mut snapshot = Snapshot { at: Duration::from_secs(at), ..Snapshot::default() };
+    snapshot.tables.edges.rows.push((edge(1), row));
+    snapshot
+}
+
+#[test]
+fn sums_of_frames_equal_the_last_row_even_when_a_read_steps_back() {
+    let mut ledger = Ledger::default();
+    let mut sum = 0;
+    for (at, segs) in [(1, 10), (2, 30), (3, 25), (4, 60)] {
+        let frame = ledger.take(&snapshot(at, segs));
+        sum += frame.growth.edges.iter().map(|(_, t)| t.data_segs_out).sum::<u64>();
+    }
+    assert_eq!(sum, 60);
+}
+
+#[test]
+fn a_row_that_steps_back_from_zero_is_no_giant_count() {
+    let mut ledger = Ledger::default();
+    let mut sum = 0;
+    for (at, segs) in [(1, 3u64.wrapping_neg()), (2, 0), (3, 4)] {
+        let frame = ledger.take(&snapshot(at, segs));
+        sum += frame.growth.edges.iter().map(|(_, t)| t.data_segs_out).sum::<u64>();
+    }
+    assert_eq!(sum, 4);
+}
+
+#[test]
+fn bucket_counts_survive_wrapping() {
+    let mut ledger = Ledger::default();
+    let mut row = EdgeStats::ZERO;
+    row.rtt.buckets[5] = u32::MAX;
+    ledger.take(&with(1, row));
+    row.rtt.buckets[5] = 4;
+    let frame = ledger.take(&with(2, row));
+    assert_eq!(frame.growth.edges[0].1.rtt.counts(), &[(5, 5)]);
+}
+
+#[test]
+fn a_row_that_was_retired_and_returns_counts_from_zero() {
+    let mut ledger = Ledger::default();
+    ledger.take(&snapshot(1, 10));
+    let mut retired = snapshot(2, 12);
+    retired.tables.edges.gone.push(edge(1));
+    ledger.take(&retired);
+    let frame = ledger.take(&snapshot(3, 5));
+    assert_eq!(frame.growth.edges[0].1.data_segs_out, 5);
+}
+
+#[test]
+fn control_files_older_than_the_agent_count_from_their_first_reading() {
+    let mut ledger = Ledger::default();
+    let with = |at, id, kills| Snapshot {
+        at: Duration::from_secs(at),
+        groups: vec![CgroupFacts { id, oom_kills: Some(kills), alive: true, ..CgroupFacts::default() }],
+        ..Snapshot::default()
+    };
+    assert_eq!(ledger.take(&with(1, 1, 40)).facts[0].1.oom_kills, Some(0));
+    assert_eq!(ledger.take(&with(2, 1, 41)).facts[0].1.oom_kills, Some(1));
+    assert_eq!(ledger.take(&with(3, 2, 2)).facts[0].1.oom_kills, Some(2), "a new cgroup began at zero");
+}

@@ -1,0 +1,35 @@
+use super::*;
+use crate::sample::Histogram;
+
+fn frame(at: u64, segs: u64, bucket: u8) -> Frame {
+    let tally =
+        Tally { data_segs_out: segs, rtt: Histogram::from_counts([(bucket, segs)], segs * 10), ..Tally::default() };
+    let mut frame = Frame { at: Duration::from_secs(at), elapsed: Duration::from_secs(1), ..Frame::default() };
+    frame.growth.edges.push((EdgeKey::new(1, [0; 16]), tally));
+    frame
+}
+
+#[test]
+fn running_sums_equal_the_sum_of_the_frames_inside() {
+    let mut window = Window::new(Duration::from_secs(3));
+    for at in 1..=10 {
+        window.push(frame(at, at, (at % 4) as u8));
+    }
+    let sum = window.sums().edges.values().next().unwrap();
+    assert_eq!(sum.data_segs_out, 8 + 9 + 10);
+    assert_eq!(sum.rtt.count(), 27);
+    assert_eq!(sum.rtt.sum_us, 270);
+    assert!(window.is_computed());
+    let recent = window.recent(Duration::from_secs(2));
+    assert_eq!(recent.values().next().unwrap().data_segs_out, 9 + 10);
+}
+
+#[test]
+fn an_edge_without_news_leaves_the_window() {
+    let mut window = Window::new(Duration::from_secs(2));
+    window.push(frame(1, 5, 0));
+    for at in 2..5 {
+        window.push(Frame { at: Duration::from_secs(at), elapsed: Duration::from_secs(1), ..Frame::default() });
+    }
+    assert!(window.sums().edges.is_empty());
+}

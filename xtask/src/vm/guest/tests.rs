@@ -1,0 +1,44 @@
+
+use super::*;
+
+const CONSOLE: &str = "[    0.1] quiet\r\n@@netwhy booted 2.10 6.1.0-56-cloud-amd64\r\n@@netwhy begin preflight\r\n\
+        kernel  ok  6.1\r\n@@netwhy end preflight 0\r\n@@netwhy begin smoke\r\nno loopback\r\n@@netwhy end smoke 2\r\n\
+        @@netwhy begin kernel_signals\r\ntest a::good ... ok\r\ntest b::bad ... \r\n\
+        thread 'b::bad' panicked at b.rs:7:5:\r\nleft: 1\r\nstack backtrace:\r\n   0: b\r\nFAILED\r\n\
+        test c::lacks ... ok\r\nSKIP c::lacks: machine: no owner\r\n@@netwhy end kernel_signals 101\r\n";
+
+fn verdicts(outcome: &Outcome) -> Vec<(&str, &Verdict)> {
+    outcome.tests.iter().map(|test| (test.name.as_str(), &test.verdict)).collect()
+}
+
+#[test]
+fn every_test_has_its_verdict() {
+    let outcome = Outcome::read(&format!("{CONSOLE}@@netwhy done\r\n"));
+    assert!(outcome.complete);
+    assert_eq!((outcome.boot_seconds, outcome.preflight.as_str()), (2.1, "kernel  ok  6.1\n"));
+    let skipped = Verdict::Skipped("machine: no owner".to_owned());
+    let bad = Verdict::Failed("thread 'b::bad' panicked at b.rs:7:5:\nleft: 1".to_owned());
+    let wanted = [
+        ("preflight", &Verdict::Passed),
+        ("smoke", &Verdict::Failed("no loopback\n".to_owned())),
+        ("a::good", &Verdict::Passed),
+        ("b::bad", &bad),
+        ("c::lacks", &skipped),
+    ];
+    assert_eq!(verdicts(&outcome), wanted);
+}
+
+#[test]
+fn a_machine_that_stops_leaves_its_test_unfinished() {
+    let text =
+        format!("{CONSOLE}@@netwhy begin kernel_more\r\ntest d::slow ... \r\n[ 9.9] Kernel panic - not syncing\r\n");
+    let outcome = Outcome::read(&text);
+    assert!(!outcome.complete && outcome.panic.is_some());
+    assert_eq!(verdicts(&outcome).last(), Some(&("d::slow", &Verdict::Unfinished)));
+}
+
+#[test]
+fn a_program_that_ends_badly_before_its_first_test_has_failed() {
+    let outcome = Outcome::read("@@netwhy begin kernel_x\nnot found\n@@netwhy end kernel_x 127\n");
+    assert_eq!(verdicts(&outcome), [("kernel_x", &Verdict::Failed("not found\n".to_owned()))]);
+}
