@@ -15,7 +15,7 @@ use crate::{
     kernel::{Ptr, load},
     maps,
     offsets::*,
-    socket::{self, TCP_SYN_RECV, TCP_SYN_SENT, seen},
+    sock::{self, TCP_SYN_RECV, TCP_SYN_SENT, seen},
     storage::{CLIENT, SERVER},
 };
 
@@ -93,7 +93,7 @@ pub(crate) unsafe fn note_role(sk: Ptr, role: Role) {
             Role::Server if !has_backlog(sk) => SERVER,
             _ => return,
         };
-        if let Some(storage) = socket::new_state(sk) {
+        if let Some(storage) = sock::new_state(sk) {
             (*storage.as_ptr()).flags |= flag;
         }
     }
@@ -134,7 +134,7 @@ unsafe fn local_port(sk: Ptr) -> u16 {
         if num != 0 || at == NONE {
             return num;
         }
-        let tp = socket::tcp(sk);
+        let tp = sock::tcp(sk);
         if tp.is_null() { 0 } else { u16::from_be(load(tp, at)) }
     }
 }

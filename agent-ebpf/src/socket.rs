@@ -1,11 +1,7 @@
 //! One TCP socket: whose it is, whom it talks to, and what of it was counted already.
 
-use aya_ebpf::{
-    EbpfContext,
-    helpers::generated::{bpf_jiffies64, bpf_sk_storage_get, bpf_skc_to_tcp_sock},
-};
+use aya_ebpf::{EbpfContext, helpers::generated::bpf_jiffies64};
 use aya_log_ebpf::warn;
-use core::ptr::NonNull;
 use netwhy_abi::{Counter, Duty, EdgeKey, EdgeStats, Retransmit, growth};
 
 use crate::{
@@ -16,24 +12,14 @@ use crate::{
     storage::{OLDER, SocketState},
 };
 
-/// `TCP_ESTABLISHED` … of `include/net/tcp_states.h`.
-pub(crate) const TCP_ESTABLISHED: u8 = 1;
-pub(crate) const TCP_SYN_SENT: u8 = 2;
-pub(crate) const TCP_SYN_RECV: u8 = 3;
-pub(crate) const TCP_TIME_WAIT: u8 = 6;
-pub(crate) const TCP_CLOSE: u8 = 7;
-pub(crate) const TCP_LISTEN: u8 = 10;
-pub(crate) const TCP_NEW_SYN_RECV: u8 = 12;
+use crate::sock::insert;
+pub(crate) use crate::sock::{
+    Storage, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT,
+    new_state, seen, tcp,
+};
 
 pub(crate) const AF_INET: u16 = 2;
 pub(crate) const AF_INET6: u16 = 10;
-
-/// The socket as `struct tcp_sock`; null when it is not TCP.
-#[inline(always)]
-pub(crate) unsafe fn tcp(sk: Ptr) -> Ptr {
-    // SAFETY: `sk` is a socket argument; the helper checks the protocol.
-    unsafe { bpf_skc_to_tcp_sock(sk.cast_mut().cast()).cast() }
-}
 
 /// cgroup id of a full socket. `None`: no cgroup, or one outside this agent's subtree; both are counted.
 #[inline(always)]
@@ -156,21 +142,6 @@ pub(crate) unsafe fn edge_of<C: EbpfContext>(ctx: &C, sk: Ptr) -> Option<*mut Ed
     }
 }
 
-/// A socket's storage. `NonNull`, because the pointer of a plain `None` may stay in a register that was never written,
-/// which the verifier refuses when the compiler moves it about.
-pub(crate) type Storage = NonNull<SocketState>;
-
-/// Storage of a socket if it has one, without making it.
-#[inline(always)]
-pub(crate) unsafe fn seen(sk: Ptr) -> Option<Storage> {
-    if NW_HAS_STORAGE.load() == 0 {
-        return None;
-    }
-    // SAFETY: `sk` is a trusted socket pointer.
-    let state = unsafe { bpf_sk_storage_get(maps::sockets(), sk.cast_mut(), core::ptr::null_mut(), 0) };
-    NonNull::new(state.cast())
-}
-
 /// Storage of a socket, made when missing: from zero for a new socket, from its current figures for one older than
 /// the agent. `now_retrans`: segments of the retransmission being looked at, which count in either case.
 #[inline(always)]
@@ -209,24 +180,6 @@ pub(crate) unsafe fn state<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, now_retran
         }
         state
     }
-}
-
-/// Storage of a socket that just began, made when missing.
-#[inline(always)]
-pub(crate) unsafe fn new_state(sk: Ptr) -> Option<Storage> {
-    if NW_HAS_STORAGE.load() == 0 {
-        return None;
-    }
-    // SAFETY: `sk` is a trusted socket pointer.
-    unsafe { insert(sk, SocketState::NEW) }
-}
-
-/// Storage of a socket; `first` becomes its value when there is none.
-#[inline(always)]
-unsafe fn insert(sk: Ptr, mut first: SocketState) -> Option<Storage> {
-    // SAFETY: `sk` is a trusted socket pointer.
-    let state = unsafe { bpf_sk_storage_get(maps::sockets(), sk.cast_mut(), (&raw mut first).cast(), 1) };
-    NonNull::new(state.cast())
 }
 
 /// Whether a socket without storage is older than the agent.

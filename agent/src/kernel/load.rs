@@ -5,12 +5,13 @@ use super::{
     btf::{BtfError, KernelTypes},
     context::Context,
     duty::{HandshakeProbe, RttProbe},
-    maps, memory,
+    memory,
     offsets::{self, Constants},
     probes::{PROBES, Probe},
     refusal::one_line,
     run_queue::RunQueue,
     settings::{Mode, Settings, Wanted},
+    steering,
 };
 use crate::{
     api::{ProbeState, ProbeStatus, Refusal},
@@ -115,7 +116,7 @@ impl Loaded {
         let mut ebpf = load_object(settings, &constants, &btf)?;
         // Before any program is attached: until the first walk ends, a socket without a handshake here is an old one.
         let baseline = Control { baseline: 1, ..Control::default() };
-        maps::set_control(&mut ebpf, baseline).map_err(|error| LoadError::Other(format!("{error:#}")))?;
+        steering::set_control(&mut ebpf, baseline).map_err(|error| LoadError::Other(format!("{error:#}")))?;
         // Before any program is loaded: the logger takes over a map that they refer to.
         let log = log(&mut ebpf);
         let cgroup = open_cgroup(settings.cgroup_dir);

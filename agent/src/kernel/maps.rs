@@ -1,11 +1,10 @@
 //! Reading the programs' maps.
 
-use super::{load::Loaded, sys};
+use super::{load::Loaded, steering, sys};
 use crate::{
     api::MapFill,
     sample::{Families, Read, Table as _, for_each_family, repeat_for_family},
 };
-use aya::Ebpf;
 use aya::maps::{Array, Map, MapData, PerCpuArray, lpm_trie::LpmTrie};
 use netwhy_abi::{Control, Counter, Family, Object, PeerClass};
 use std::{
@@ -14,26 +13,12 @@ use std::{
     os::fd::{AsFd, BorrowedFd},
 };
 
-/// `Control` as aya sees it.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct ControlPod(Control);
-// SAFETY: `repr(C)`, integers only, padding explicit.
-unsafe impl aya::Pod for ControlPod {}
-
 /// Two running totals of a walk.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 struct WalkPod([u64; 2]);
 // SAFETY: integers only.
 unsafe impl aya::Pod for WalkPod {}
-
-/// Writes the record that steers the programs; they may be attached or not.
-pub(super) fn set_control(ebpf: &mut Ebpf, control: Control) -> anyhow::Result<()> {
-    let map = ebpf.map_mut("CONTROL").ok_or_else(|| anyhow::anyhow!("the object has no map CONTROL"))?;
-    let mut map: Array<&mut MapData, ControlPod> = map.try_into()?;
-    Ok(map.set(0, ControlPod(control), 0)?)
-}
 
 impl Loaded {
     /// The hash map of a family. `None`: its object is not loaded.
@@ -103,7 +88,7 @@ impl Loaded {
 
     /// Tells the programs the current walk, whether it is the first, and whether the edge map is full.
     pub(super) fn set_control(&mut self, control: Control) -> anyhow::Result<()> {
-        set_control(&mut self.ebpf, control)
+        steering::set_control(&mut self.ebpf, control)
     }
 
     /// Sets the walk's running totals to zero.

@@ -7,6 +7,7 @@
 //! refusal, status       why the kernel refuses something; the status of a probe
 //! attach, run_queue     one probe → loaded and attached programs
 //! duty                  probes that are attached for a share of the time only
+//! steering              the record that steers running programs
 //! load                  all of it → `Loaded`
 //! maps, stats, walk     what a loaded agent reads
 //! control               duty, detaching and attaching again
@@ -43,6 +44,7 @@ mod run_queue;
 mod settings;
 mod source;
 mod stats;
+mod steering;
 mod sys;
 mod walk;
 

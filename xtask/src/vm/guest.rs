@@ -1,7 +1,17 @@
 //! Both ends of the serial console: the script that is the machine's first program, and the reader of its output.
 
-use super::image::Programs;
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::PathBuf};
+
+/// Programs that were built for the machine.
+#[derive(Debug)]
+pub(super) struct Programs {
+    /// The agent.
+    pub(super) agent: PathBuf,
+    /// The laboratory's traffic program.
+    pub(super) traffic: PathBuf,
+    /// Test programs: name and file.
+    pub(super) tests: Vec<(String, PathBuf)>,
+}
 
 /// In front of every line that is ours.
 const MARK: &str = "@@netwhy";

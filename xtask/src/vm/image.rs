@@ -1,6 +1,10 @@
 //! The programs inside: the agent, the tests, and the files of this machine that they need.
 
-use super::{cpio::Cpio, guest, kernel::Kernel};
+use super::{
+    cpio::Cpio,
+    guest::{self, Programs},
+    kernel::Kernel,
+};
 use crate::sh;
 use anyhow::{Context as _, Result};
 use std::{
@@ -12,17 +16,6 @@ use std::{
 
 /// Programs of this machine that the laboratory runs.
 const TOOLS: [&str; 4] = ["ip", "tc", "nft", "setpriv"];
-
-/// Programs that were built for the machine.
-#[derive(Debug)]
-pub(super) struct Programs {
-    /// The agent.
-    pub(super) agent: PathBuf,
-    /// The laboratory's traffic program.
-    pub(super) traffic: PathBuf,
-    /// Test programs: name and file.
-    pub(super) tests: Vec<(String, PathBuf)>,
-}
 
 /// Writes the archive for one kernel.
 pub(super) fn write(programs: &Programs, kernel: &Kernel, filter: Option<&str>, file: &Path) -> Result<()> {

@@ -7,8 +7,8 @@ mod kernel;
 
 use crate::{Unavailable, apt, sh, test, toolchain};
 use anyhow::{Context as _, Result, anyhow, bail};
+use guest::Programs;
 use guest::{Outcome, Verdict};
-use image::Programs;
 use kernel::Kernel;
 use serde_json::{Value, json};
 use std::{

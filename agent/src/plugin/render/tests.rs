@@ -1,5 +1,7 @@
 //! Every report in every format, compared with files.
 
+mod hostile;
+
 use super::*;
 use crate::plugin::model::{
     diagnose::{diagnose, tests::pods},

@@ -2,7 +2,7 @@
 
 use super::{
     fault::{Control, Fault, NodeFault, PathFault, PodFault, Way},
-    magnitudes as m,
+    magnitudes::{self as m, Set},
 };
 
 /// One thing to try.
@@ -12,15 +12,6 @@ pub(super) struct Plan {
     pub(super) magnitude: String,
     pub(super) fault: Fault,
     pub(super) seed: u64,
-}
-
-/// Which set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Set {
-    /// The figures of the report. From the second round on the [magnitudes](super::magnitudes) are held-out.
-    Report,
-    /// Other places and magnitudes, for work on rules.
-    Tune,
 }
 
 /// Nodes with a cart, a bulk or a store Pod, and all.

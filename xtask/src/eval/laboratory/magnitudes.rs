@@ -3,9 +3,17 @@
 //! The first round's strengths were used for work on the rules too. From the second round on every strength is drawn
 //! from its range: it is the same in each run of a round, and never one of those two.
 
-use super::cases::Set;
 use rand::{Rng as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
+
+/// Which set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Set {
+    /// The figures of the report. From the second round on the magnitudes are held-out.
+    Report,
+    /// Other places and magnitudes, for work on rules.
+    Tune,
+}
 
 /// One number of a fault.
 pub(super) struct Magnitude {

@@ -20,7 +20,8 @@ mod who;
 
 use crate::{sh, toolchain};
 use anyhow::{Context as _, Result, bail};
-use cases::{Plan, QUICK, Set};
+use cases::{Plan, QUICK};
+use magnitudes::Set;
 use netwhy_agent::api::Hint;
 use netwhy_tests::stop;
 use pool::Told;
@@ -81,6 +82,7 @@ pub(super) fn run(options: &Options<'_>) -> Result<(String, Value)> {
     stop::install().context("handle Ctrl-C")?;
     sh::say("making eight nodes in two zones, their pods and real traffic between them");
     let mut world = World::open(&bin, &logs)?;
+    traffic::start(&mut world)?;
     sh::say("starting an agent on each node, and letting them learn what is normal");
     world.start_agents()?;
     let (cases, not_tried) = try_all(&mut world, &plans, options.record)?;

@@ -1,9 +1,6 @@
 //! The standing laboratory: eight Nodes in two zones and one host outside, their Pods, programs and agents.
 
-use super::{
-    agents::{Agents, Place},
-    traffic,
-};
+use super::agents::{Agents, Place};
 use anyhow::{Context as _, Result};
 use netwhy_tests::lab::{Lab, Node, Pod, Program, ProgramSpec, run};
 use rustix::process::{Pid, Signal, kill_process};
@@ -18,6 +15,19 @@ use std::{
 const ZONES: [&[&str]; 2] = [&["a", "b", "c", "d"], &["e", "f", "g", "h", OUTSIDE]];
 /// The host outside the cluster.
 pub(super) const OUTSIDE: &str = "out";
+/// Pods by Node, in the order of their addresses.
+pub(super) const PODS: [(&str, &[&str]); 9] = [
+    ("a", &["web-a", "api-a", "cart-a", "bulk-a"]),
+    ("b", &["web-b", "api-b", "cart-b", "store-b"]),
+    ("c", &["web-c", "api-c", "cart-c", "bulk-c"]),
+    ("d", &["web-d", "api-d", "store-d", "dns-d"]),
+    ("e", &["web-e", "api-e", "cart-e", "bulk-e"]),
+    ("f", &["web-f", "api-f", "cart-f", "store-f"]),
+    ("g", &["web-g", "api-g", "cart-g", "bulk-g"]),
+    ("h", &["web-h", "api-h", "store-h", "dns-h"]),
+    (OUTSIDE, &["ext"]),
+];
+
 /// How long a program may take to start.
 const START: Duration = Duration::from_secs(10);
 
@@ -35,7 +45,7 @@ pub(super) struct World {
 }
 
 impl World {
-    /// Builds everything but the agents, and starts the traffic. `bin`: where the programs are.
+    /// Builds the Nodes and their Pods. `bin`: the folder of the programs.
     pub(super) fn open(bin: &Path, logs: &Path) -> Result<Self> {
         let lab = Lab::zoned(&bin.join("netwhy-traffic"), &ZONES)?;
         let mut world = Self {
@@ -53,15 +63,11 @@ impl World {
             let sleep = ["sleep", "infinity"].map(Into::into);
             world.anchors.insert(node.name.clone(), world.lab.start_command(Some(&node.netns), None, &sleep)?);
         }
-        for (node, names) in traffic::PODS {
+        for (node, names) in PODS {
             for (index, name) in (0_u8..).zip(names) {
                 let address = world.lab.node(node)?.pod_ipv4(index)?;
                 world.pods.insert((*name).to_owned(), (world.lab.pod(node, name)?, address));
             }
-        }
-        for (name, pod, args) in traffic::programs(&world)? {
-            let args: Vec<&str> = args.iter().map(String::as_str).collect();
-            world.start(&name, &pod, &args)?;
         }
         Ok(world)
     }

@@ -13,7 +13,7 @@
 //! Congestion controls are mixed: cubic, bbr and reno by turns. Rates leave most of two CPUs idle, so that faults of
 //! the CPU stand out.
 
-use super::topology::{OUTSIDE, World};
+use super::topology::{OUTSIDE, PODS, World};
 use anyhow::Result;
 
 /// Port of servers.
@@ -31,19 +31,6 @@ const CART_RATE: u32 = 3;
 const BULK_MBIT: u32 = 3;
 const CC: [&str; 3] = ["cubic", "bbr", "reno"];
 
-/// Pods by Node, in the order of their addresses.
-pub(super) const PODS: [(&str, &[&str]); 9] = [
-    ("a", &["web-a", "api-a", "cart-a", "bulk-a"]),
-    ("b", &["web-b", "api-b", "cart-b", "store-b"]),
-    ("c", &["web-c", "api-c", "cart-c", "bulk-c"]),
-    ("d", &["web-d", "api-d", "store-d", "dns-d"]),
-    ("e", &["web-e", "api-e", "cart-e", "bulk-e"]),
-    ("f", &["web-f", "api-f", "cart-f", "store-f"]),
-    ("g", &["web-g", "api-g", "cart-g", "bulk-g"]),
-    ("h", &["web-h", "api-h", "store-h", "dns-h"]),
-    (OUTSIDE, &["ext"]),
-];
-
 /// Nodes that `from` talks to: the next ones in a ring, so that every Node has as many callers as the others.
 fn others(from: usize, steps: &[usize]) -> Vec<char> {
     steps.iter().map(|step| (b'a' + ((from + step) % 8) as u8) as char).collect()
@@ -60,8 +47,17 @@ fn role(pod: &str) -> &str {
     pod.split_once('-').map_or(pod, |(role, _)| role)
 }
 
+/// Starts every standing program.
+pub(super) fn start(world: &mut World) -> Result<()> {
+    for (name, pod, args) in programs(world)? {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        world.start(&name, &pod, &args)?;
+    }
+    Ok(())
+}
+
 /// Every standing program; servers come first.
-pub(super) fn programs(world: &World) -> Result<Vec<Standing>> {
+fn programs(world: &World) -> Result<Vec<Standing>> {
     let mut all = servers(world)?;
     for (at, (node, pods)) in PODS.iter().enumerate().filter(|(_, (node, _))| *node != OUTSIDE) {
         for pod in *pods {

@@ -1,4 +1,3 @@
-
 use super::*;
 
 const CONSOLE: &str = "[    0.1] quiet\r\n@@netwhy booted 2.10 6.1.0-56-cloud-amd64\r\n@@netwhy begin preflight\r\n\

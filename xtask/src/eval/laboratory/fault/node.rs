@@ -3,8 +3,7 @@
 use super::{Active, machine};
 use crate::eval::laboratory::{
     score::{ANY, Expected},
-    topology::World,
-    traffic::PODS,
+    topology::{PODS, World},
     who::Who,
 };
 use anyhow::{Context as _, Result};

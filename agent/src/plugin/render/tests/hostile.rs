@@ -1,6 +1,6 @@
 //! Every report with hostile texts, in every format.
 
-use super::*;
+use super::super::*;
 use crate::{
     plugin::model::{
         diagnose::{diagnose, tests::pods},
