@@ -186,7 +186,7 @@ pub(crate) fn take_handshake(handshake: &Handshake) -> u64 {
 /// State of a listening subflow.
 #[inline(always)]
 pub(crate) fn subflow(address: u64) -> Option<NonNull<SocketState>> {
-    NonNull::new(SUBFLOWS.get_ptr_mut(address).unwrap_or(core::ptr::null_mut()))
+    NonNull::new(SUBFLOWS.get_ptr_mut(address).unwrap_or_default())
 }
 
 /// Adds a listening subflow. Replaces one that ended unseen.
@@ -266,10 +266,10 @@ pub(crate) fn has_edge(key: &EdgeKey) -> bool {
 fn take_port(key: &EdgeKey) -> bool {
     let ports = key.of_ports();
     // Two CPUs at once may take one place too many, which the agent's next count sets right.
-    if PORTS.get_ptr_mut(&ports).is_none() {
-        let _ = PORTS.insert(&ports, 0, u64::from(BPF_NOEXIST));
+    if PORTS.get_ptr_mut(ports).is_none() {
+        let _ = PORTS.insert(ports, 0, u64::from(BPF_NOEXIST));
     }
-    match PORTS.get_ptr_mut(&ports) {
+    match PORTS.get_ptr_mut(ports) {
         // SAFETY: a live map value.
         Some(taken) => unsafe {
             let is_free = core::ptr::read_volatile(taken) < MAX_PORTS;
@@ -301,7 +301,7 @@ fn new_edge<C: EbpfContext>(ctx: &C, key: &EdgeKey) -> Option<*mut EdgeStats> {
     if key.port != 0 && (control.ports_folded | control.edges_full != 0 || !take_port(&key)) {
         count(Counter::PortsFolded);
         key.port = 0;
-        if let Some(row) = EDGES.get_ptr_mut(&key) {
+        if let Some(row) = EDGES.get_ptr_mut(key) {
             return Some(row);
         }
     }

@@ -29,6 +29,7 @@ const RAISES: u64 = 2;
 /// Whether a TCP socket is a subflow of an MPTCP socket.
 #[inline(always)]
 pub(super) unsafe fn is_subflow(tp: Ptr) -> bool {
+    // SAFETY: a TCP socket; the probing helper reads it.
     NW_MSK_FIRST.load() != NONE && NW_TP_MPTCP.load() != NONE && unsafe { read::<u8>(tp, NW_TP_MPTCP.load()) } != 0
 }
 

@@ -60,6 +60,7 @@ fn every_key_of_the_agents_configuration_can_be_given() {
         ("kube", "publish_events"),
         ("kube", "publish_conditions"),
         ("http", "listen"),
+        ("http", "probe_listen"),
     ] {
         assert!(example[section].as_object_mut().expect("a section").remove(key).is_some(), "{section}.{key}");
     }

@@ -131,11 +131,17 @@ fn notes_say_what_the_values_lack() {
     let values: Vec<String> =
         ["hostPID=false", "kube={\"enabled\":false}", "port=19811"].iter().flat_map(|value| expand(value)).collect();
     let notes = helm.notes(&values).unwrap();
-    for part in ["No Prometheus scrapes it", "hostPID is off", "kube.enabled is off", "localhost:19811", "preflight"] {
+    for part in [
+        "Prometheus does not scrape netwhy yet",
+        "hostPID is off",
+        "kube.enabled is off",
+        "localhost:19811",
+        "preflight",
+    ] {
         assert!(notes.contains(part), "{part:?} is missing in {notes}");
     }
     let plain = helm.notes(&expand("podMonitor={\"enabled\":true}")).unwrap();
-    for part in ["No Prometheus scrapes it", "is off", "is on"] {
+    for part in ["Prometheus does not scrape netwhy yet", "is off", "is on"] {
         assert!(!plain.contains(part), "{part:?} stands in {plain}");
     }
 }
