@@ -317,8 +317,9 @@ pub fn parse(args: &[OsString], env: impl Fn(&str) -> Option<OsString>) -> Resul
 pub fn parse_from_env() -> Cli {
     let args: Vec<OsString> = std::env::args_os().collect();
     parse(&args, |variable| std::env::var_os(variable)).unwrap_or_else(|error| {
-        crate::text::print_usage(&error);
-        std::process::exit(i32::from(exit_of(&error).code()))
+        let exit = exit_of(&error);
+        crate::text::print_usage(error);
+        std::process::exit(i32::from(exit.code()))
     })
 }
 

@@ -30,8 +30,9 @@ pub fn main() -> ExitCode {
     let cli = match cli::parse(&args) {
         Ok(cli) => cli,
         Err(error) => {
-            text::print_usage(&error);
-            return if error.use_stderr() { ExitCode::from(FAILURE) } else { ExitCode::SUCCESS };
+            let exit = if error.use_stderr() { ExitCode::from(FAILURE) } else { ExitCode::SUCCESS };
+            text::print_usage(error);
+            return exit;
         }
     };
     if let Command::Completion { shell } = cli.command {

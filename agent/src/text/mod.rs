@@ -7,6 +7,7 @@
 mod hidden;
 pub mod log;
 
+use clap::error::{ContextKind, ContextValue};
 use hidden::is_hidden;
 use std::{
     borrow::Cow,
@@ -149,11 +150,33 @@ pub fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{}", printable(line));
 }
 
-/// Prints an error or the help of the command line. Colors stay unless the arguments have hidden characters.
-pub fn print_usage(error: &clap::Error) {
+/// Prints an error or the help of the command line. Arguments that the error quotes are escaped.
+pub fn print_usage(error: clap::Error) {
+    let error = with_printable_arguments(error);
     let plain = error.render().to_string();
-    // A closed terminal is no reason to fail.
+    // A closed terminal is no reason to fail. Colors stay unless something else has hidden characters.
     let _ = if is_printable(&plain) { error.print() } else { write!(io::stderr(), "{}", Text::lines(&plain)) };
+}
+
+/// The error with what it quotes of the arguments escaped, line breaks included: they would forge lines of their own.
+fn with_printable_arguments(mut error: clap::Error) -> clap::Error {
+    let quoted: Vec<(ContextKind, ContextValue)> = error
+        .context()
+        .filter_map(|(kind, value)| {
+            let value = match value {
+                ContextValue::String(text) => ContextValue::String(printable(text).into_owned()),
+                ContextValue::Strings(texts) => {
+                    ContextValue::Strings(texts.iter().map(|text| printable(text).into_owned()).collect())
+                }
+                _ => return None,
+            };
+            Some((kind, value))
+        })
+        .collect();
+    for (kind, value) in quoted {
+        error.insert(kind, value);
+    }
+    error
 }
 
 #[cfg(test)]
