@@ -36,7 +36,7 @@ const REDRAW: Duration = Duration::from_secs(1);
 /// How long the agent may take to be ready.
 const READY: Duration = Duration::from_secs(30);
 /// How long the first build takes on two cores.
-const USUAL: &str = "2 min";
+const USUAL: &str = "3 min";
 /// Where cargo puts the programs. The default profile, because it shares its dependencies with `cargo xtask` itself.
 const PROFILE_DIR: &str = "debug";
 /// Oldest kernel that is worth trying.
