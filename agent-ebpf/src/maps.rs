@@ -70,7 +70,8 @@ static STARTED: Array<u64, 1> = Array::new();
 /// flood never end, and one whose row is gone counts as untimed.
 #[btf_map]
 static HANDSHAKES: LruHashMap<Handshake, u64, { netwhy_abi::memory::HANDSHAKES }> = LruHashMap::new();
-/// Listeners with TCP_DEFER_ACCEPT that a walk visited, by cgroup and port. One that does not fit counts the time to think.
+/// Listeners with TCP_DEFER_ACCEPT that a walk visited, by cgroup and port. One that does not fit counts the time to
+/// think.
 #[btf_map]
 static DEFERRED: HashMap<[u64; 2], u64, 256, ON_DEMAND> = HashMap::new();
 /// 1 when there ever was such a listener: spares the look-up on most machines.

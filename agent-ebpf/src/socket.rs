@@ -342,8 +342,8 @@ pub(crate) unsafe fn retransmits(row: *mut EdgeStats, kind: Retransmit) -> *mut 
     unsafe { (&raw mut (*row).retransmits).cast::<u64>().add(kind as usize) }
 }
 
-/// Swaps `last` for `now` and adds the difference, which may be negative for a moment when two programs read one
-/// socket at once; the next difference makes up for it. A figure that was back at zero unseen, because its socket connected
+/// Swaps `last` for `now` and adds the difference, which may be negative for a moment when two programs read one socket
+/// at once; the next difference makes up for it. A figure that was back at zero unseen, because its socket connected
 /// anew while few handshakes were seen, counts from zero.
 #[inline(always)]
 pub(crate) unsafe fn step(last: *mut u64, now: u64, sum: *mut u64) {

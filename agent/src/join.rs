@@ -196,7 +196,8 @@ impl Join {
         self.subjects.retain(|_, sums| sums.gone_since.is_none_or(|since| now.saturating_sub(since) <= gone));
     }
 
-    /// True for a Pod that the API server has no more, whatever directories it left: a hybrid layout keeps some for ever.
+    /// True for a Pod that the API server has no more, whatever directories it left: a hybrid layout keeps some for
+    /// ever.
     fn is_over(&self, id: &SubjectId) -> bool {
         id.kind == SubjectKind::Pod && self.pods_complete.is_some() && !self.live_pods.contains(id)
     }

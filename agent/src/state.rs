@@ -192,7 +192,8 @@ pub struct EdgeView {
     pub role: Option<Role>,
     /// Its packets don't leave the Node, although the address is elsewhere: a redirect leads them to a sidecar.
     pub redirected: bool,
-    /// Network namespace that the peer is inside of: that of a loopback address, or of a sidecar. 0: none, or not known.
+    /// Network namespace that the peer is inside of: that of a loopback address, or of a sidecar. 0: none, or not
+    /// known.
     pub netns: u32,
     /// How far away it is.
     pub class: PeerClass,
@@ -221,10 +222,11 @@ pub struct EdgeView {
 pub struct Usual {
     /// Loss episodes per data segment, 0 … 1. `None`: too few segments were seen so far.
     pub loss_ratio: Option<f64>,
-    /// The path's RTT. `None`: not known, or all samples are slow and nothing tells a longer path from a peer that thinks.
+    /// The path's RTT. `None`: not known, or all samples are slow and nothing tells a longer path from a peer that
+    /// thinks.
     pub path: Option<PathRtt>,
-    /// What the edge resends now says nothing of its path: it was not needed (packets overtook each other), or the sender's
-    /// own packets fill a queue until it overflows.
+    /// What the edge resends now says nothing of its path: it was not needed (packets overtook each other), or the
+    /// sender's own packets fill a queue until it overflows.
     pub is_excused: bool,
 }
 

@@ -168,8 +168,8 @@ impl Tick {
         if excess > 0 {
             tracing::warn!(
                 excess,
-                "more peer ranges than limits.prefixes: overflow rows count traffic to the narrowest ranges in the class \
-                 of the next wider range; raise limits.prefixes"
+                "more peer ranges than limits.prefixes: overflow rows count traffic to the narrowest ranges in the \
+                 class of the next wider range; raise limits.prefixes"
             );
         }
         if let Err(error) = self.source.loaded_mut().set_prefixes(&prefixes) {

@@ -60,9 +60,9 @@ pub(super) unsafe fn fail<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, row: *mut E
     }
 }
 
-/// Counts the attempt of a socket that ends without an answer, if it made one that nobody counted yet: its owner gave it
-/// up, or it failed before the first SYN, because it found no local port or no route. `is_churn`: sockets' states are not
-/// always seen, which tell of all but those without a route.
+/// Counts the attempt of a socket that ends without an answer, if it made one that nobody counted yet: its owner gave
+/// it up, or it failed before the first SYN, because it found no local port or no route. `is_churn`: sockets' states
+/// are not always seen, which tell of all but those without a route.
 #[inline(always)]
 pub(super) unsafe fn end<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, storage: Option<Storage>, is_churn: bool) {
     // SAFETY: a full socket; its storage is a live map value.

@@ -166,11 +166,12 @@ unsafe fn end_listening(ctx: &BtfTracePointContext, sk: Ptr) {
     }
 }
 
-/// The handshake's RTT, which is the socket's first and, without retransmission, the handshake's duration, µs. 0: unknown.
+/// The handshake's RTT, which is the socket's first and, without retransmission, the handshake's duration, µs. 0:
+/// unknown.
 ///
-/// The kernel takes it from its own clock, save for what it forgot: of a retransmitted SYN or SYN-ACK, and of a SYN cookie,
-/// it knows the echoed timestamp, which has whole milliseconds, and lacks the low bits in a cookie. A listener with
-/// TCP_DEFER_ACCEPT adds the client's think time.
+/// The kernel takes it from its own clock, save for what it forgot: of a retransmitted SYN or SYN-ACK, and of a SYN
+/// cookie, it knows the echoed timestamp, which has whole milliseconds, and lacks the low bits in a cookie. A listener
+/// with TCP_DEFER_ACCEPT adds the client's think time.
 #[inline(always)]
 unsafe fn handshake_rtt_us(sk: Ptr, tp: Ptr, role: Role, cgroup: u64) -> u32 {
     // SAFETY: a full socket.

@@ -1,4 +1,4 @@
-//! What listeners turn away.
+//! Connections that listeners turn away.
 //!
 //! `sk_drops` of a listener counts every packet that it lets go: for a full accept queue, but also the bare ACK that
 //! TCP_DEFER_ACCEPT ignores, a reset to a request, and SYNs without room. Only the first is an overflow.
@@ -22,8 +22,8 @@ use crate::{
 /// `IPPROTO_MPTCP` of `include/uapi/linux/in.h`.
 const IPPROTO_MPTCP: u16 = 262;
 
-/// An overflow at the handshake's last packet raises `sk_drops` twice: in `tcp_v4_syn_recv_sock`, and where the packet is
-/// discarded (`tcp_v4_rcv`).
+/// An overflow at the handshake's last packet raises `sk_drops` twice: in `tcp_v4_syn_recv_sock`, and where the packet
+/// is discarded (`tcp_v4_rcv`).
 const RAISES: u64 = 2;
 
 /// Whether a TCP socket is a subflow of an MPTCP socket.

@@ -17,8 +17,8 @@ const IPV4_SOURCE: u32 = 12;
 const IPV6_SOURCE: u32 = 8;
 
 /// `tcp_send_reset(const struct sock *sk, const struct sk_buff *skb[, reason])`; 4.15 and later. `sk` is null for a
-/// segment to a closed port, and a TIME_WAIT or request socket belongs to nobody: both count for the Node. A listener has no
-/// peer: the packet that it answers names it.
+/// segment to a closed port, and a TIME_WAIT or request socket belongs to nobody: both count for the Node. A listener
+/// has no peer: the packet that it answers names it.
 #[btf_tracepoint(function = "tcp_send_reset")]
 pub(crate) fn nw_reset_sent(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: argument 0 is null or begins with `sock_common`.

@@ -28,11 +28,11 @@ const REPEATED: u8 = 2;
 /// Options that a segment may carry besides those that `mss_cache` allows for (`MAX_TCP_OPTION_SPACE`), bytes.
 const MAX_OPTIONS: u32 = 40;
 
-/// `tcp_retransmit_skb(const struct sock *sk, const struct sk_buff *skb[, int err])`, called by
-/// `__tcp_retransmit_skb`; 4.15 and later, `err` since 6.18 (before it, failed ones are not seen here and are counted
-/// as unclassified at the next look). One that failed before anything was made to be sent does not raise `total_retrans`, and is
-/// none. Segments are the growth of `total_retrans`, which the kernel raises together
-/// with `TcpRetransSegs`; without socket storage they are the packet's `tcp_gso_segs`.
+/// `tcp_retransmit_skb(const struct sock *sk, const struct sk_buff *skb[, int err])`, called by `__tcp_retransmit_skb`;
+/// 4.15 and later, `err` since 6.18 (before it, failed ones are not seen here and are counted as unclassified at the
+/// next look). One that failed before anything was made to be sent does not raise `total_retrans`, and is none.
+/// Segments are the growth of `total_retrans`, which the kernel raises together with `TcpRetransSegs`; without socket
+/// storage they are the packet's `tcp_gso_segs`.
 #[btf_tracepoint(function = "tcp_retransmit_skb")]
 pub(crate) fn nw_retransmit(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: argument 0 is a full socket, argument 1 the packet.
@@ -73,8 +73,8 @@ pub(crate) fn nw_retransmit(ctx: BtfTracePointContext) -> i32 {
                     return 0;
                 }
                 socket::step32(&raw mut (*storage).total_retrans, total, slot);
-                // What earlier ones turned out to be, at once: whoever reads both must not find them all needed until the next
-                // walk.
+                // What earlier ones turned out to be, at once: whoever reads both must not find them all needed until
+                // the next walk.
                 if NW_TP_DSACK_DUPS.load() != NONE {
                     let duplicates = load::<u32>(tp, NW_TP_DSACK_DUPS.load());
                     let spurious = socket::retransmits(row, Retransmit::Spurious);
@@ -136,9 +136,9 @@ unsafe fn note(storage: *mut SocketState, row: *mut EdgeStats, kind: Retransmit,
     }
 }
 
-/// When a socket that connects sent its first SYN, ns; 0: unknown. `tcp_connect` stamps it with the clock of timestamps,
-/// which is the monotonic one in ms, or in µs where a route asks for it (6.7 and later): however timeouts grow, and
-/// whoever set them, this is when the attempt began.
+/// When a socket that connects sent its first SYN, ns; 0: unknown. `tcp_connect` stamps it with the clock of
+/// timestamps, which is the monotonic one in ms, or in µs where a route asks for it (6.7 and later): however timeouts
+/// grow, and whoever set them, this is when the attempt began.
 #[inline(always)]
 unsafe fn first_syn_ns(tp: Ptr, now: u64) -> u64 {
     if NW_TP_RETRANS_STAMP.load() == NONE {

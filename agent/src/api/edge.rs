@@ -87,16 +87,16 @@ pub struct PeerRow {
     pub rtt_p99_seconds: Option<f64>,
     /// Lowest.
     pub min_rtt_seconds: Option<f64>,
-    /// Lowest RTT now and its baseline, of the edges that have both. `null`: none has, or a longer path can't be told from
-    /// slow peers. Older agents leave it out.
+    /// Lowest RTT now and its baseline, of the edges that have both. `null`: none has, or a longer path can't be told
+    /// from slow peers. Older agents leave it out.
     #[serde(default)]
     pub min_rtt_baseline: Option<RttBaseline>,
     /// Data segments sent, retransmissions included.
     pub segments_sent: u64,
     /// Loss episodes. A window's count leaves out tail loss probes and timeouts that proved needless.
     pub loss_episodes: u64,
-    /// Baseline of loss episodes per segment, 0 … 1, weighted by the segments that each edge sent now. `null`: unknown for
-    /// one of the edges that sent. Older agents leave it out.
+    /// Baseline of loss episodes per segment, 0 … 1, weighted by the segments that each edge sent now. `null`: unknown
+    /// for one of the edges that sent. Older agents leave it out.
     #[serde(default)]
     pub loss_baseline: Option<f64>,
     /// The share of the counts above that says nothing about the path to the peer. Older agents leave it out.

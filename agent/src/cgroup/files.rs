@@ -216,8 +216,8 @@ impl Scratch {
         let name = || String::from_utf8_lossy(&path[..path.len() - 1]).into_owned();
         let length = match read_once(path, &mut text[..]) {
             Ok(length) => length,
-            // ENOENT: no such file or cgroup. ENODEV: the cgroup was removed while its file was open. EOPNOTSUPP: PSI is
-            // off.
+            // ENOENT: no such file or cgroup. ENODEV: the cgroup was removed while its file was open. EOPNOTSUPP: PSI
+            // is off.
             Err(Errno::NOENT | Errno::NODEV | Errno::OPNOTSUPP) => return Ok(None),
             Err(e) => return Err(FileError::Read { path: name(), source: e.into() }),
         };

@@ -67,8 +67,8 @@ impl Limits {
         response_bytes: 1 << 20,
     };
 
-    /// Most memory that clients can make this listener use, bytes, kernel memory included. `scrape`: size of the largest
-    /// scrape. One more is encoded while the others wait for their clients.
+    /// Most memory that clients can make this listener use, bytes, kernel memory included. `scrape`: size of the
+    /// largest scrape. One more is encoded while the others wait for their clients.
     pub fn memory_bound(&self, scrape: u64) -> u64 {
         let sockets = 2 * (SEND_BUFFER + RECEIVE_BUFFER) as u64;
         let connection = TASK_BYTES + HEADER_BYTES as u64 + sockets;

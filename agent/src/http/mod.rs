@@ -30,14 +30,14 @@ use tokio::sync::watch;
 /// Default port of the probe listener.
 const PROBE_PORT: u16 = 9811;
 
-/// What the server reads: the newest state that other tasks published.
+/// State that the server reads: the newest that other tasks published.
 #[derive(Clone, Debug)]
 pub struct Shared {
     /// The Node as of the last tick.
     pub view: watch::Receiver<Arc<NodeView>>,
     /// The agent's own status as of the last tick.
     pub agent: watch::Receiver<Arc<AgentStats>>,
-    /// What to export; changes when the configuration is read again.
+    /// Export options; they change when the configuration is read again.
     pub options: watch::Receiver<MetricsOptions>,
     /// Time since when snapshots are due, `CLOCK_MONOTONIC`.
     pub started: Duration,

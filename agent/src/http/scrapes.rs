@@ -55,8 +55,8 @@ impl Scrapes {
         }
     }
 
-    /// The text of a scrape: that of a pending encoding, else of a new one. Encoding runs on a thread of its own, so that
-    /// it delays no other response. `None`: there is no room for it.
+    /// The text of a scrape: that of a pending encoding, else of a new one. Encoding runs on a thread of its own, so
+    /// that it delays no other response. `None`: there is no room for it.
     pub(super) async fn text(&self, format: Format, encode: impl FnOnce() -> Bytes + Send + 'static) -> Option<Bytes> {
         let encoding = self.pending(format);
         let text = encoding.get_or_init(|| self.encode(encode)).await.clone();

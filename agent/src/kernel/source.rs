@@ -40,8 +40,8 @@ impl SourceSettings {
     }
 }
 
-/// The running kernel as a source of snapshots. `F` tells what the cgroup file system says: all cgroups that live or that
-/// the given ids name, once per snapshot, with the monotonic time.
+/// The running kernel as a source of snapshots. `F` tells what the cgroup file system says: all cgroups that live or
+/// that the given ids name, once per snapshot, with the monotonic time.
 pub struct KernelSource<F> {
     loaded: Loaded,
     facts: F,

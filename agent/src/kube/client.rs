@@ -25,8 +25,8 @@ const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 pub enum ConnectError {
     /// Neither in a cluster nor with a kubeconfig.
     #[error(
-        "found no Kubernetes: not in a Pod with a service account, and no kubeconfig; pass --kubeconfig FILE, or --kube \
-         off to name cgroups by unit, container and path"
+        "found no Kubernetes: not in a Pod with a service account, and no kubeconfig; pass --kubeconfig FILE, or \
+         --kube off to name cgroups by unit, container and path"
     )]
     Absent,
     /// A kubeconfig that can't be used.

@@ -112,8 +112,8 @@ pub async fn watch_conntrack(
             }
             Err(error) => {
                 tracing::info!(
-                    "can't read the connection tracking table: {error}: peers behind Services keep the Service's address; run \
-                     as root with hostPID on a kernel with CONFIG_NF_CONNTRACK_PROCFS"
+                    "can't read the connection tracking table: {error}: peers behind Services keep the Service's \
+                     address; run as root with hostPID on a kernel with CONFIG_NF_CONNTRACK_PROCFS"
                 );
                 (&mut stopped).await;
                 return Ok(());

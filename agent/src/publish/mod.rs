@@ -1,7 +1,8 @@
 //! Publishes hints where Kubernetes' own tools show them: Events on Pods, and a condition on this Node. Off by default.
 //!
 //! ```text
-//! NodeView.hints ─► Schedule (what is published, what is due) ─► Action ─► objects (JSON) ─► PATCH, one a second at most
+//! NodeView.hints ─► Schedule (what is published, what is due) ─► Action ─► objects (JSON) ─► PATCH, one a second at
+//! most
 //!                   pure                                                  pure
 //! ```
 //! Only this file speaks to the API server. It uses server-side apply by name. So a repeated Action, also after a

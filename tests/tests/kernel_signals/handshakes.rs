@@ -60,7 +60,8 @@ fn durations(watch: &Watch, pod: &Pod, role: Role) -> Timing {
     (durations.count(), durations.sum_us, connects.untimed_handshakes[role as usize])
 }
 
-/// A cookie holds the low bits of a timestamp for options, and a connection without timestamps leaves nothing to measure.
+/// A cookie holds the low bits of a timestamp for options, and a connection without timestamps leaves nothing to
+/// measure.
 #[test]
 fn handshakes_by_syn_cookie_have_no_duration() {
     let stage = stage!("a", "b");
@@ -114,7 +115,8 @@ fn the_clients_think_time_is_no_handshake() {
     assert!(rtt.sum_us < 100_000, "{} µs in {} samples", rtt.sum_us, rtt.count());
 }
 
-/// Segments to a Node are lost until so many of another were resent; the durations of both ends, and the client's clock.
+/// Segments to a Node are lost until so many of another were resent; the durations of both ends, and the client's
+/// clock.
 fn late(lost_at: &str, resends: &str, enough: u64) -> Option<(Timing, Timing, u64)> {
     let stage = Stage::open("handshakes", &["a", "b"])?;
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));

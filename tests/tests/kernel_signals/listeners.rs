@@ -118,7 +118,7 @@ fn no_accept_queue_is_counted_while_the_signal_is_off() {
     assert_eq!((state("accept_queue"), state("sockets")), (Some("off"), Some("ok")));
 }
 
-/// What listeners let go besides, by reason.
+/// Other listener drops, by reason.
 fn others(watch: &Watch, server: &Pod) -> [u64; ListenDrop::ALL.len()] {
     watch.sums().cgroups.get(&id(server)).map_or([0; _], |connects| connects.listen_drops)
 }
