@@ -39,6 +39,8 @@ pub(super) struct CycleStats {
 /// State that the thread and its owner share.
 struct State {
     is_stopped: bool,
+    /// The cycle goes on after a pause: its next period begins at a random time, as if nobody had paused it.
+    is_resumed: bool,
     cycle: DutyCycle,
     stats: CycleStats,
     /// Begin of the running duty period.
@@ -95,6 +97,7 @@ impl DutyProbe {
     pub(super) fn new(attach: Arc<Attach>, timing: Timing) -> Self {
         let state = State {
             is_stopped: false,
+            is_resumed: false,
             cycle: DutyCycle::CONTINUOUS,
             stats: CycleStats::default(),
             attached_since: None,
@@ -128,6 +131,7 @@ impl DutyProbe {
     /// As [`DutyProbe::start`].
     pub(super) fn resume(&mut self) -> io::Result<()> {
         self.is_paused = false;
+        self.shared.state().is_resumed = true;
         self.start()
     }
 
@@ -137,6 +141,7 @@ impl DutyProbe {
         let is_cycling = |target: Option<DutyCycle>| target.is_some_and(|cycle| !cycle.is_continuous());
         if target != self.target && !(is_cycling(target) && is_cycling(self.target)) {
             self.stop();
+            self.shared.state().is_resumed = false;
         }
         self.target = target;
         self.shared.state().cycle = target.unwrap_or(DutyCycle::CONTINUOUS);
@@ -217,7 +222,8 @@ fn panic_text(thread: &str, panic: &(dyn Any + Send)) -> String {
 /// Runs the duty cycle until it is stopped. A gap follows from the real length of the period before it, so that the
 /// share holds on a busy machine too.
 fn run(attach: &Attach, timing: Timing, shared: &Shared) {
-    if timing.is_jittered {
+    let is_resumed = shared.state().is_resumed;
+    if timing.is_jittered || is_resumed {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let gap = gap_after(timing.period, shared.state().cycle);
         if shared.wait(gap.mul_f64(random_share(0, now.tv_nsec as u32))) {
