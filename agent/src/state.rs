@@ -225,7 +225,7 @@ pub struct Usual {
     /// The path's RTT. `None`: not known, or all samples are slow and nothing tells a longer path from a peer that
     /// thinks.
     pub path: Option<PathRtt>,
-    /// What the edge resends now says nothing of its path: it was not needed (packets overtook each other), or the
+    /// Segments resent now say nothing of the path: they were not needed (packets overtook each other), or the
     /// sender's own packets fill a queue until it overflows.
     pub is_excused: bool,
 }

@@ -73,7 +73,7 @@ pub(crate) fn nw_retransmit(ctx: BtfTracePointContext) -> i32 {
                     return 0;
                 }
                 socket::step32(&raw mut (*storage).total_retrans, total, slot);
-                // What earlier ones turned out to be, at once: whoever reads both must not find them all needed until
+                // The verdict on earlier ones, at once: whoever reads both must not find them all needed until
                 // the next walk.
                 if NW_TP_DSACK_DUPS.load() != NONE {
                     let duplicates = load::<u32>(tp, NW_TP_DSACK_DUPS.load());
