@@ -45,17 +45,58 @@ const fn search() -> [u32; 128] {
 /// Index of the bucket that holds `us` microseconds: the first whose upper bound is ≥ `us`, else the last bucket.
 #[inline(always)]
 pub fn bucket_index(us: u32) -> usize {
-    let mut low = 0usize;
-    let mut step = 64usize;
+    let mut low = 0u64;
+    let mut step = 64u64;
     while step > 0 {
         // `low + step - 1` stays below 128; the mask tells the verifier so.
-        let probe = (low + step - 1) & 127;
-        if SEARCH_US[probe] < us {
-            low += step;
-        }
+        let bound = SEARCH_US[((low + step - 1) & 127) as usize];
+        low += sign_mask(i64::from(bound) - i64::from(us)) & step;
         step >>= 1;
     }
-    if low >= BUCKETS { BUCKETS - 1 } else { low }
+    bounded::<BUCKETS>(low) as usize
+}
+
+/// `index`, or the last index of an array of `COUNT` if it is beyond. The compiler would test one register and use
+/// another, of which the kernel's verifier then knows no bound.
+#[inline(always)]
+fn bounded<const COUNT: usize>(index: u64) -> u64 {
+    #[cfg(target_arch = "bpf")]
+    {
+        let mut index = index;
+        // SAFETY: a comparison and an assignment of one register.
+        unsafe {
+            core::arch::asm!(
+                "if {index} < {count} goto +1",
+                "{index} = {last}",
+                index = inout(reg) index,
+                count = const COUNT,
+                last = const COUNT - 1,
+                options(pure, nomem, nostack)
+            );
+        }
+        index
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        index.min(COUNT as u64 - 1)
+    }
+}
+
+/// All ones when `difference` is negative, else 0. The compiler must not make a branch of it: the kernel's verifier would
+/// follow twice as many paths for every step of a search, and count them towards its limit of 1,000,000 instructions.
+#[inline(always)]
+fn sign_mask(difference: i64) -> u64 {
+    #[cfg(target_arch = "bpf")]
+    {
+        let mut mask = difference;
+        // SAFETY: an arithmetic shift of a register.
+        unsafe { core::arch::asm!("{mask} s>>= 63", mask = inout(reg) mask, options(pure, nomem, nostack)) };
+        mask as u64
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        (difference >> 63) as u64
+    }
 }
 
 /// Buckets of reply times: 0 jiffies, then one per power of two.
@@ -64,13 +105,7 @@ pub const REPLY_BUCKETS: usize = 16;
 /// Index of the bucket that holds a reply time: 0 for less than one jiffy, `n` for 2ⁿ⁻¹ … 2ⁿ − 1 jiffies, 15 for more.
 #[inline(always)]
 pub fn reply_bucket(jiffies: u32) -> usize {
-    let mut bits = 0;
-    let mut rest = jiffies;
-    while rest > 0 && bits < REPLY_BUCKETS - 1 {
-        rest >>= 1;
-        bits += 1;
-    }
-    bits
+    bounded::<REPLY_BUCKETS>(u64::from(u32::BITS - jiffies.leading_zeros())) as usize
 }
 
 #[cfg(test)]

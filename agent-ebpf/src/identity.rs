@@ -12,7 +12,7 @@
 use netwhy_abi::{Counter, EdgeKey, Role};
 
 use crate::{
-    kernel::{Ptr, load},
+    kernel::{Ptr, forget, load},
     maps,
     offsets::*,
     sock::{self, TCP_SYN_RECV, TCP_SYN_SENT, seen},
@@ -44,6 +44,20 @@ pub(crate) unsafe fn identify(key: &mut EdgeKey, sk: Ptr) {
                 maps::count(Counter::RoleUnknown);
                 set_loopback(key, sk);
             }
+        }
+        forget_key(key, load(sk, NW_SK_DADDR.load()));
+    }
+}
+
+/// Makes all ways to a key one for the verifier.
+#[inline(always)]
+unsafe fn forget_key(key: &mut EdgeKey, noise: u32) {
+    let words = (&raw mut *key).cast::<u64>();
+    // SAFETY: a key is four words; the first is unknown already.
+    unsafe {
+        for at in 1..4 {
+            let word = words.add(at);
+            word.write_volatile(forget(word.read_volatile(), noise));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Reading kernel structures.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
-use core::{ffi::c_void, mem::MaybeUninit};
+use core::{arch::asm, ffi::c_void, mem::MaybeUninit};
 
 /// A kernel object.
 pub(crate) type Ptr = *const c_void;
@@ -29,4 +29,22 @@ pub(crate) unsafe fn probe<T: Copy>(object: Ptr, offset: u32) -> Option<T> {
         let result = bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, from.cast());
         if result == 0 { Some(value.assume_init()) } else { None }
     }
+}
+
+/// Returns `value`, but the verifier no longer knows it. It follows each path with its own constants to the end of the
+/// program; paths that differ in nothing that it knows become one. `noise`: any number that was read from the kernel.
+#[inline(always)]
+pub(crate) fn forget(value: u64, noise: u32) -> u64 {
+    let mut forgotten = value;
+    // SAFETY: arithmetic on a register.
+    unsafe {
+        asm!(
+            "{value} ^= {noise}",
+            "{value} ^= {noise}",
+            value = inout(reg) forgotten,
+            noise = in(reg) u64::from(noise),
+            options(pure, nomem, nostack)
+        );
+    }
+    forgotten
 }

@@ -4,7 +4,7 @@
 //! bytes whatever compiled them. Counters are cumulative: the kernel only ever adds (with one atomic instruction),
 //! user space takes differences. All maps are shared between CPUs, so that kernel memory does not grow with the CPU
 //! count; see [`memory`].
-#![cfg_attr(target_arch = "bpf", no_std)]
+#![cfg_attr(target_arch = "bpf", no_std, feature(asm_experimental_arch))]
 #![warn(clippy::too_many_arguments, clippy::too_many_lines)]
 
 #[macro_use]
