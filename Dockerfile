@@ -30,7 +30,7 @@ RUN cargo xtask image --root /image
 FROM scratch
 COPY --from=build /image/ /
 ENV PATH=/usr/local/bin
-# For what needs no privileges; to observe, the chart asks for root with two capabilities.
+# For what needs no privileges. To observe, the chart starts as root, and the agent becomes this user.
 USER 65532:65532
 EXPOSE 9810/tcp 9811/tcp
 ENTRYPOINT ["/usr/local/bin/netwhy-agent"]

@@ -47,7 +47,7 @@ pub mod publish;
 pub mod plugin;
 pub mod tasks;
 #[cfg(feature = "ebpf")]
-mod privileges;
+pub mod privileges;
 #[cfg(feature = "ebpf")]
 pub mod app;
 #[cfg(feature = "ebpf")]

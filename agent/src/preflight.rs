@@ -1,10 +1,10 @@
 //! `preflight`: checks the kernel, the permissions and the mounts that netwhy needs, with a remedy for each problem.
 
 use crate::{
-    api::{ProbeState, ProbeStatus, Refusal},
+    api::{Privileges, ProbeState, ProbeStatus, Refusal},
     app,
     cgroup::Mounts,
-    config::{Config, Exit, cli::Cli, cli::ReportFormat},
+    config::{Config, ConfigFile, Exit, cli::Cli, cli::ReportFormat},
     http,
     kernel::{self, KernelTypes},
     node::HostReader,
@@ -46,18 +46,22 @@ pub struct Check {
     pub remedy: String,
 }
 
-/// Runs all checks. Loads every program and unloads it again.
+/// Runs all checks. Loads every program and unloads it again, and drops this process's rights as the agent does. The
+/// last checks run without them.
 pub fn checks(cli: &Cli, config: &Config) -> Vec<Check> {
     let mut list = vec![kernel_release(), type_information(&cli.global.sysfs)];
     list.push(capabilities(&cli.global.procfs));
     list.push(processes(&cli.global.procfs));
     list.push(jit(&cli.global.procfs));
     list.extend(cgroups(cli));
+    let ports = ports(config);
+    let mut host = HostReader::new(app::host_paths(cli), Some(kernel::ethtool_calls())).prepared(kernel::monotonic());
     list.extend(probes(cli, config));
-    list.push(node_signals(cli));
+    list.extend(cli.global.config_file().map(configuration_file));
+    list.push(node_signals(&mut host));
     list.push(memory(config));
     list.push(client_memory(config));
-    list.extend(ports(config));
+    list.extend(ports);
     list
 }
 
@@ -141,12 +145,7 @@ fn capabilities(procfs: &Path) -> Check {
     let remedy = "run as root, or grant CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8)";
     match (has(CAP_SYS_ADMIN), has(CAP_BPF) && has(CAP_PERFMON)) {
         (true, _) => check("capabilities", Verdict::Ok, "SYS_ADMIN", ""),
-        (false, true) => check(
-            "capabilities",
-            Verdict::Degraded,
-            "BPF and PERFMON; without SYS_ADMIN netwhy can't measure the run time of its programs",
-            "grant CAP_SYS_ADMIN only if you need that metric",
-        ),
+        (false, true) => check("capabilities", Verdict::Ok, "BPF and PERFMON", ""),
         (false, false) => check("capabilities", Verdict::Missing, "neither BPF with PERFMON nor SYS_ADMIN", remedy),
     }
 }
@@ -215,8 +214,11 @@ fn cgroups(cli: &Cli) -> Vec<Check> {
 }
 
 fn probes(cli: &Cli, config: &Config) -> Vec<Check> {
-    match app::open(cli, config) {
-        Ok((source, _)) => source.loaded().probes.iter().map(probe).collect(),
+    match app::open_and_drop_privileges(cli, config) {
+        Ok(opened) => {
+            let probes = opened.source.loaded().probes.iter().map(probe);
+            probes.chain([rights(&opened.privileges)]).collect()
+        }
         Err(failure) => {
             let remedy = "fix the missing requirements above, then run preflight again";
             vec![check("probes", Verdict::Missing, format!("{:#}", failure.error), remedy)]
@@ -244,10 +246,40 @@ fn probe(status: &ProbeStatus) -> Check {
     check(&format!("probe {}", status.name), verdict, found, &remedy)
 }
 
+/// Rights that the process has once its programs are attached.
+fn rights(privileges: &Privileges) -> Check {
+    const NEED: &str = "rights after the start";
+    let left = privileges.rights.as_deref().unwrap_or_default();
+    let user = privileges.user.map_or_else(|| "unknown user".to_owned(), |user| format!("user {user}"));
+    let landlock = match privileges.landlock.as_slice() {
+        [] => "no Landlock: processes of the same user can be traced and signalled".to_owned(),
+        denied => format!("Landlock denies {}", denied.join(", ")),
+    };
+    let dropped = format!("dropped {}; {landlock}", privileges.given_up.join(", "));
+    if left.is_empty() {
+        return check(NEED, Verdict::Ok, format!("{user} without capabilities: {dropped}"), "");
+    }
+    let found = format!("{user} keeps {} ({}); {dropped}", left.join(", "), privileges.kept.as_deref().unwrap_or("?"));
+    let remedy = "start it as root, or as the chart does with SETUID, SETGID and SETPCAP, on Linux 5.19 or later";
+    check(NEED, Verdict::Degraded, found, remedy)
+}
+
+/// Whether the agent, without its rights, can read changes of the configuration file.
+fn configuration_file(path: &Path) -> Check {
+    const NEED: &str = "configuration file";
+    match ConfigFile::new(path.to_owned(), Vec::new()).check() {
+        Ok(()) => check(NEED, Verdict::Ok, format!("{}: changes apply at run time", path.display()), ""),
+        Err(why) => {
+            let remedy = "let that user read the file and its directories; until then changes need a restart";
+            check(NEED, Verdict::Degraded, why, remedy)
+        }
+    }
+}
+
 /// Signals of the Node itself.
-fn node_signals(cli: &Cli) -> Check {
+fn node_signals(host: &mut HostReader) -> Check {
     const NEED: &str = "node signals";
-    let sample = HostReader::new(app::host_paths(cli), Some(kernel::ethtool_calls())).read(kernel::monotonic());
+    let sample = host.read(kernel::monotonic());
     let lacks: Vec<String> = (sample.states.iter())
         .filter_map(|(group, state)| Some(format!("{} {}: {}", group.label(), state.label(), state.why()?)))
         .collect();

@@ -14,7 +14,7 @@ pub struct AgentStats {
     pub node: String,
     /// Wall clock of the start, ms since the Unix epoch.
     pub started_unix_ms: u64,
-    /// Capabilities that the agent dropped once its programs were attached.
+    /// Rights that the agent dropped once its programs were attached, and those that it has.
     #[serde(default)]
     pub privileges: Privileges,
     /// True once every probe that this kernel supports is attached.
@@ -51,13 +51,23 @@ pub struct AgentStats {
     pub scrape: ScrapeStats,
 }
 
-/// Capabilities that only loading the kernel programs needs.
+/// Rights that only the start needs. The process can't get dropped ones back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Privileges {
-    /// Names of the dropped ones, without the prefix `CAP_`. The process can't get them back.
+    /// Names of the dropped capabilities, without the prefix `CAP_`.
     pub given_up: Vec<String>,
-    /// Why they were kept. `None`: they were dropped, or there were none.
+    /// Why rights were kept. `None`: all were dropped.
     pub kept: Option<String>,
+    /// User id after dropping them. `None`: unknown.
+    #[serde(default)]
+    pub user: Option<u32>,
+    /// Rights that some thread still has: capabilities, `user 0`, `group 0`, `bounding set`. Empty: none. `None`:
+    /// unknown.
+    #[serde(default)]
+    pub rights: Option<Vec<String>>,
+    /// Denied by Landlock, also towards processes of the same user: `tracing`, `writing`, `signals`. Empty: nothing.
+    #[serde(default)]
+    pub landlock: Vec<String>,
 }
 
 /// Figures of the tick.

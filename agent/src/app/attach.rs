@@ -5,7 +5,7 @@ use crate::{
     api::Privileges,
     cgroup::{CgroupTable, FactsReader, Mounts, Reader},
     config::{Config, Switch, cli::Cli},
-    kernel::{self, KernelSource, Loaded, SourceSettings, Subtree},
+    kernel::{self, KernelSource, Loaded, SourceSettings, StartStatistics, Subtree},
     node::{HostPaths, HostReader},
     peers::{self, PeerTable, peer_table},
     privileges,
@@ -17,10 +17,10 @@ use std::net::Ipv6Addr;
 const FACTS_SHARE: f64 = 0.003;
 
 /// A source of snapshots over this machine's kernel, and what it was set up with.
-pub(super) struct Opened {
-    pub(super) source: Source,
-    pub(super) peers: PeerTable,
-    pub(super) privileges: Privileges,
+pub(crate) struct Opened {
+    pub(crate) source: Source,
+    pub(crate) peers: PeerTable,
+    pub(crate) privileges: Privileges,
 }
 
 /// Attached programs, and what they were set up with.
@@ -28,6 +28,7 @@ struct Attached {
     mounts: Mounts,
     loaded: Loaded,
     peers: PeerTable,
+    host: HostReader,
 }
 
 /// Attaches to this machine's kernel and starts to follow its cgroups.
@@ -35,16 +36,19 @@ struct Attached {
 /// # Errors
 /// [`Exit::Unsupported`](crate::config::Exit::Unsupported) when the kernel, a mount or a permission is missing.
 pub fn open(cli: &Cli, config: &Config) -> Result<(Source, PeerTable), Failure> {
-    let Attached { mounts, loaded, peers } = attach(cli, config)?;
-    Ok((source(cli, config, &mounts, loaded)?, peers))
+    let Attached { mounts, loaded, peers, host } = attach(cli, config)?;
+    Ok((source(config, &mounts, loaded)?.with_host(host), peers))
 }
 
-/// Does the same, and drops the privileges that only attaching needs.
-pub(super) fn open_and_drop_privileges(cli: &Cli, config: &Config) -> Result<Opened, Failure> {
-    let Attached { mounts, mut loaded, peers } = attach(cli, config)?;
-    // Threads inherit the capabilities of the thread that starts them. No thread has been started yet.
-    let privileges = privileges::give_up(|| loaded.check());
-    Ok(Opened { source: source(cli, config, &mounts, loaded)?, peers, privileges })
+/// Does the same, and drops the rights that only this needs.
+pub(crate) fn open_and_drop_privileges(cli: &Cli, config: &Config) -> Result<Opened, Failure> {
+    let Attached { mounts, mut loaded, peers, host } = attach(cli, config)?;
+    let now = kernel::monotonic();
+    let (host, statistics) = (host.prepared(now), StartStatistics::begin(now));
+    // Threads inherit the rights of the thread that starts them. No thread has been started yet.
+    let privileges = privileges::give_up(&cli.global.procfs, || loaded.check()).map_err(Failure::unsupported)?;
+    let source = source(config, &mounts, loaded)?.with_host(host).with_statistics(statistics);
+    Ok(Opened { source, peers, privileges })
 }
 
 fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
@@ -71,10 +75,11 @@ fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
     })?;
     let peers = peer_table(&config.peers, &own_addresses(cli), &node_name(config), None);
     loaded.set_prefixes(&peers.class_prefixes(limits.prefixes).0)?;
-    Ok(Attached { mounts, loaded, peers })
+    let host = HostReader::new(host_paths(cli), Some(kernel::ethtool_calls()));
+    Ok(Attached { mounts, loaded, peers, host })
 }
 
-fn source(cli: &Cli, config: &Config, mounts: &Mounts, loaded: Loaded) -> Result<Source, Failure> {
+fn source(config: &Config, mounts: &Mounts, loaded: Loaded) -> Result<Source, Failure> {
     let table = CgroupTable::open(mounts)?;
     let sampling = &config.sampling;
     let budget = sampling.tick_seconds().mul_f64(FACTS_SHARE);
@@ -86,8 +91,7 @@ fn source(cli: &Cli, config: &Config, mounts: &Mounts, loaded: Loaded) -> Result
         edge_idle: config.limits.edge_idle_seconds(),
     };
     let facts: crate::tick::CgroupFactsFn = Box::new(move |now, named| reader.read(now, named));
-    let host = HostReader::new(host_paths(cli), Some(kernel::ethtool_calls()));
-    Ok(KernelSource::new(loaded, facts, settings)?.with_host(host))
+    Ok(KernelSource::new(loaded, facts, settings)?)
 }
 
 /// Paths that the Node's own signals are read from.

@@ -4,14 +4,14 @@ use super::Failure;
 use crate::{
     config::{Config, Switch},
     kernel,
-    kube::{Cluster, ConfigSource, ConnectError, Timeouts, find_config},
+    kube::{Cluster, ConfigSource, ConnectError, Prepared, Timeouts, find_config},
     peers, pods,
     publish::{self, Publish},
     state::NodeView,
     tasks::{Stopped, Tasks},
     tick,
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{fs::File, sync::Arc};
 use tokio::sync::watch as channel;
 
 /// Finds the API server's configuration. `None`: there is none, or Kubernetes is switched off.
@@ -30,11 +30,14 @@ pub(super) fn find(config: &Config) -> Result<Option<ConfigSource>, Failure> {
     Ok(source)
 }
 
-/// Makes a client. It sends no request yet.
-pub(super) async fn connect(node: &str, source: &ConfigSource) -> Result<Cluster, Failure> {
-    let cluster = Cluster::connect(source, kernel::monotonic, Timeouts::default()).await.map_err(Failure::usage)?;
-    tracing::info!(?source, node, "watching this Node's Pods");
-    Ok(cluster)
+/// Reads the configuration, with the rights of the start. This thread alone does it: a thread that starts now would keep
+/// them.
+pub(super) fn prepare(source: &ConfigSource) -> Result<Prepared, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let prepared = Cluster::prepare(source, kernel::monotonic, Timeouts::default());
+    let prepared = runtime.block_on(prepared).map_err(Failure::usage)?;
+    tracing::info!(?source, "watching this Node's Pods");
+    Ok(prepared)
 }
 
 /// Values that the tasks below share.
@@ -57,8 +60,8 @@ impl Watches<'_> {
         }
     }
 
-    /// Starts the watches. `procfs` is where the connection tracking table is read.
-    pub(super) fn start(&mut self, procfs: PathBuf) -> tick::Cluster {
+    /// Starts the watches. `conntrack` is the open connection tracking table, where it is wanted and there is one.
+    pub(super) fn start(&mut self, conntrack: Option<File>) -> tick::Cluster {
         let kube = &self.config.kube;
         let (cluster, node) = (self.cluster, self.node.to_owned());
         let (sender, pods) = channel::channel(Arc::default());
@@ -71,10 +74,10 @@ impl Watches<'_> {
             self.tasks.spawn("peers", watch);
             peers
         });
-        let translations = kube.conntrack().then(|| {
+        let translations = conntrack.map(|table| {
             let (sender, translations) = channel::channel(Arc::default());
             let stop = self.stopped.clone().wait();
-            self.tasks.spawn("conntrack", peers::watch_conntrack(procfs, sender, stop));
+            self.tasks.spawn("conntrack", peers::watch_conntrack(table, sender, stop));
             translations
         });
         tick::Cluster { pods, peers, translations }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `run` | starts the tasks and supervises them |
 //! | `record` | writes snapshots to a file |
-//! | `attach` | attaches to the kernel, and drops the privileges that only attaching needs |
+//! | `attach` | attaches to the kernel, and drops the rights that only attaching needs |
 //! | `cluster` | starts the watches of the API server, and publishing |
 //! | `reload` | applies a changed configuration file |
 //! | `settings` | maps the configuration to the settings of other rooms |
@@ -20,6 +20,7 @@ mod settings;
 mod signals;
 
 pub use crate::tick::Source;
+pub(crate) use attach::open_and_drop_privileges;
 pub use attach::{host_paths, open};
 pub use failure::Failure;
 pub use record::record;

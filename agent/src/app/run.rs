@@ -13,13 +13,14 @@ use super::{
 use crate::{
     config::{Config, ConfigFile, Http, ReloadCounters, cli::Cli},
     http, kernel,
-    kube::ConfigSource,
+    kube::Prepared,
+    peers,
     pipeline::Pipeline,
     state::NodeView,
     tasks::{Stop, Stopped, Tasks},
     tick::{Inputs, Outputs, Tick},
 };
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{fs::File, net::TcpListener, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// Time that tasks have for stopping.
@@ -28,7 +29,7 @@ const GRACE: Duration = Duration::from_secs(5);
 const UNWIND: Duration = Duration::from_millis(500);
 
 /// Everything that is ready before the first task starts.
-struct Prepared<'a> {
+struct Ready<'a> {
     cli: &'a Cli,
     config: Arc<Config>,
     /// `None`: there is no configuration file.
@@ -38,7 +39,9 @@ struct Prepared<'a> {
     /// `None`: probes use the main listener.
     probe_listener: Option<TcpListener>,
     /// `None`: without Kubernetes.
-    kube: Option<ConfigSource>,
+    kube: Option<Prepared>,
+    /// The connection tracking table. `None`: not wanted, or there is none.
+    conntrack: Option<File>,
     opened: Opened,
 }
 
@@ -52,20 +55,24 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
     let (config, bytes) = configuration(cli)?;
     let listener = http::bind(config.http.listen())?;
     let probe_listener = http::bind_probes(&config.http)?;
-    let kube = cluster::find(&config)?;
+    let kube = cluster::find(&config)?.map(|source| cluster::prepare(&source)).transpose()?;
+    let conntrack = kube.as_ref().filter(|_| config.kube.conntrack());
+    let conntrack = conntrack.and_then(|_| peers::open_conntrack(&cli.global.procfs));
     let opened = open_and_drop_privileges(cli, &config)?;
+    kube.as_ref().map_or(Ok(()), Prepared::check_renewal).map_err(Failure::usage)?;
     let file = cli.global.config.clone().zip(bytes).map(|(path, bytes)| ConfigFile::new(path, bytes));
     let runtime = runtime()?;
-    let prepared = Prepared { cli, config: Arc::new(config), file, starting, listener, probe_listener, kube, opened };
-    let result = runtime.block_on(prepared.run());
+    let config = Arc::new(config);
+    let ready = Ready { cli, config, file, starting, listener, probe_listener, kube, conntrack, opened };
+    let result = runtime.block_on(ready.run());
     runtime.shutdown_timeout(UNWIND);
     result
 }
 
-impl Prepared<'_> {
+impl Ready<'_> {
     /// Starts every task and waits for a signal, or for the first task that ends.
     async fn run(self) -> Result<(), Failure> {
-        let Self { cli, config, file, starting, listener, probe_listener, kube, opened } = self;
+        let Self { cli, config, file, starting, listener, probe_listener, kube, conntrack, opened } = self;
         let Opened { source, peers, privileges } = opened;
         let node = node_name(&config);
         let (stop, stopped) = Stop::new();
@@ -78,16 +85,12 @@ impl Prepared<'_> {
         let (stats_sender, agent) = watch::channel(Arc::new(stats));
         let reloads = Arc::new(ReloadCounters::default());
 
-        let cluster = match &kube {
-            None => None,
-            Some(kube) => {
-                let cluster = cluster::connect(&node, kube).await?;
-                let (tasks, stopped) = (&mut tasks, &stopped);
-                let mut watches = Watches { tasks, stopped, cluster: &cluster, node: &node, config: &config };
-                watches.publish(&view);
-                Some(watches.start(cli.global.procfs.clone()))
-            }
-        };
+        let cluster = kube.map(|kube| {
+            let (tasks, stopped, cluster) = (&mut tasks, &stopped, kube.start());
+            let mut watches = Watches { tasks, stopped, cluster: &cluster, node: &node, config: &config };
+            watches.publish(&view);
+            watches.start(conntrack)
+        });
 
         let mut pipeline = Pipeline::new(&node, &config);
         pipeline.set_peers(Arc::new(peers));

@@ -26,6 +26,22 @@ impl ConfigFile {
         Self { path, bytes, is_unreadable: false }
     }
 
+    /// Tests whether the process may read the file again.
+    ///
+    /// # Errors
+    /// The file, the kernel's refusal and the remedy, on one line.
+    pub fn check(&self) -> Result<(), String> {
+        std::fs::File::open(&self.path).map(drop).map_err(|error| self.unreadable(&error))
+    }
+
+    fn unreadable(&self, error: &std::io::Error) -> String {
+        let (path, user) = (self.path.display(), rustix::process::geteuid().as_raw());
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied => format!("read {path}: {error}: let user {user} read it"),
+            _ => format!("read {path}: {error}"),
+        }
+    }
+
     /// Reads the file. `None`: its bytes have not changed. `Err`: its mistakes, one a line. Each state of the file is
     /// reported once.
     pub fn changed(&mut self) -> Option<Result<Config, String>> {
@@ -33,7 +49,7 @@ impl ConfigFile {
             Ok(bytes) => bytes,
             Err(error) if !self.is_unreadable => {
                 self.is_unreadable = true;
-                return Some(Err(format!("read {}: {error}", self.path.display())));
+                return Some(Err(self.unreadable(&error)));
             }
             Err(_) => return None,
         };

@@ -53,8 +53,10 @@ fn cost() -> Result<Vec<Panel>, Error> {
     Ok(vec![
         NODE.panel("CPU time", "process_cpu_seconds_total")?.description("Share of one core."),
         NODE.panel("Resident memory", "process_resident_memory_bytes")?,
-        NODE.panel("Kernel program time", "netwhy_agent_bpf_run_seconds_total")?
-            .description("Share of one core while the kernel measures run times, which itself costs time."),
+        NODE.panel("Kernel program time", "netwhy_agent_bpf_run_seconds_total")?.description(
+            "Share of one core while the kernel measures run times: for ten seconds after a start with \
+                          SYS_ADMIN, and while kernel.bpf_stats_enabled is 1.",
+        ),
         NODE.panel("Tick time by stage", "netwhy_agent_sample_seconds_total")?.description("Share of one core."),
         NODE.panel("Exported series", "netwhy_agent_series")?,
         NODE.panel("Scrape duration", "netwhy_agent_scrape_seconds")?,
@@ -76,6 +78,8 @@ fn kernel_programs() -> Result<Vec<Panel>, Error> {
         NODE.panel("Missed runs", "netwhy_agent_bpf_missed_runs_total")?,
         NODE.panel("Kernel map memory", "netwhy_agent_map_memory_bytes")?,
         NODE.panel("Kernel timer frequency", "netwhy_agent_jiffies_hertz")?,
+        NODE.panel("Kept rights", "netwhy_agent_kept_rights")?
+            .description("0: the agent is neither root nor has it any capability."),
     ])
 }
 

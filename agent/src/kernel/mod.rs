@@ -12,6 +12,7 @@
 //! maps, stats, walk     what a loaded agent reads
 //! control               duty, detaching and attaching again
 //! source                snapshots, once per tick
+//! credentials           user and group of the process
 //! ```
 //!
 //! # Minimum kernel version
@@ -30,6 +31,7 @@ mod attach;
 mod btf;
 mod context;
 mod control;
+mod credentials;
 mod duty;
 mod ethtool;
 mod idle;
@@ -49,9 +51,11 @@ mod sys;
 mod walk;
 
 pub use btf::{BtfError, KernelTypes};
+pub use credentials::become_user;
 pub use ethtool::ethtool_calls;
 pub use load::{LoadError, Loaded, release};
 pub use offsets::{Constants, resolve};
 pub use probes::{PROBES, Probe};
 pub use settings::{Mode, Settings, Subtree};
 pub use source::{KernelSource, SourceSettings, monotonic};
+pub use stats::StartStatistics;

@@ -91,7 +91,7 @@ impl RunQueue {
 }
 
 /// Begins a period and attaches the program. From 5.19 on this needs no capability; on older kernels the agent keeps
-/// its capabilities.
+/// those that it needs.
 fn attach(program: OwnedFd, periods: Arc<Periods>) -> Arc<Attach> {
     Arc::new(move || {
         periods.begin()?;

@@ -6,7 +6,7 @@ use super::{
     idle::IdleRows,
     load::Loaded,
     run_queue::RUN_QUEUE_PROGRAM,
-    stats::Slices,
+    stats::StartStatistics,
     sys,
     walk::Walker,
 };
@@ -47,7 +47,7 @@ pub struct KernelSource<F> {
     facts: F,
     host: Option<HostReader>,
     walker: Walker,
-    slices: Slices,
+    statistics: Option<StartStatistics>,
     read: Families<Read>,
     idle: Families<IdleRows>,
     room: Room,
@@ -69,7 +69,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             facts,
             host: None,
             walker,
-            slices: Slices::new(),
+            statistics: None,
             read: Families::default(),
             idle: Families::default(),
             room: Room::default(),
@@ -90,6 +90,13 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
     #[must_use]
     pub fn with_host(mut self, reader: HostReader) -> Self {
         self.host = Some(reader);
+        self
+    }
+
+    /// Ends program statistics that the start switched on.
+    #[must_use]
+    pub fn with_statistics(mut self, statistics: StartStatistics) -> Self {
+        self.statistics = Some(statistics);
         self
     }
 
@@ -214,7 +221,9 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
     fn sample(&mut self) -> anyhow::Result<Option<Snapshot>> {
         let now = monotonic();
         self.loaded.flush_log();
-        self.slices.turn(now);
+        if let Some(statistics) = &mut self.statistics {
+            statistics.follow(now);
+        }
         self.walk(now)?;
         self.loaded.read(&mut self.read)?;
         self.fill = self.loaded.fill(&self.read);

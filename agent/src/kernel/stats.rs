@@ -7,34 +7,33 @@ use std::{
     time::Duration,
 };
 
-/// Turns the kernel's program statistics on for one tick per minute. All the time, they would cost more than the
-/// programs.
-pub(super) struct Slices {
+/// The kernel's program statistics, on for the first ten seconds. All the time, they would cost more than the programs.
+/// Later they can't be switched on again: that needs the capability SYS_ADMIN, which the agent drops. The sysctl
+/// `kernel.bpf_stats_enabled` switches them on for all programs of the machine.
+pub struct StartStatistics {
     running: Option<OwnedFd>,
-    next: Duration,
-    refused: bool,
+    end: Duration,
 }
 
-impl Slices {
-    /// Time between slices.
-    const EVERY: Duration = Duration::from_secs(60);
+impl StartStatistics {
+    const LENGTH: Duration = Duration::from_secs(10);
 
-    pub(super) fn new() -> Self {
-        Self { running: None, next: Duration::from_secs(0), refused: false }
+    /// Switches them on, where the process still may; `now` is monotonic.
+    pub fn begin(now: Duration) -> Self {
+        let running = sys::enable_stats().inspect_err(|error| {
+            tracing::info!(
+                %error,
+                "program statistics need the capability SYS_ADMIN at the start, or the sysctl \
+                 kernel.bpf_stats_enabled=1: run times stay zero"
+            );
+        });
+        Self { running: running.ok(), end: now + Self::LENGTH }
     }
 
-    /// Call once per tick; `now` is monotonic.
-    pub(super) fn turn(&mut self, now: Duration) {
-        if self.running.take().is_some() {
-            self.next = now + Self::EVERY;
-        } else if now >= self.next && !self.refused {
-            match sys::enable_stats() {
-                Ok(fd) => self.running = Some(fd),
-                Err(error) => {
-                    tracing::info!(%error, "program statistics need CAP_SYS_ADMIN: run times stay zero");
-                    self.refused = true;
-                }
-            }
+    /// Switches them off after ten seconds.
+    pub(super) fn follow(&mut self, now: Duration) {
+        if now >= self.end {
+            self.running = None;
         }
     }
 }

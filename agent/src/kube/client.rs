@@ -42,6 +42,19 @@ pub enum ConnectError {
     /// The service account's files.
     #[error("can't use the Pod's service account: {0}; check automountServiceAccountToken")]
     InCluster(String),
+    /// A token that is renewed in its file, which the process may not read any more.
+    #[error(
+        "user {user} can't read the token {}: {source}: let its group {user} read it; in a Pod set fsGroup: {user} as the \
+         chart does", file.display()
+    )]
+    Token {
+        /// The file.
+        file: PathBuf,
+        /// User and group of the process.
+        user: u32,
+        /// The kernel's refusal.
+        source: std::io::Error,
+    },
     /// A client can't be made of the configuration, for example because of its certificates.
     #[error("can't use the Kubernetes configuration: {0}; check its certificates and URLs")]
     Client(String),
@@ -88,7 +101,20 @@ impl Cluster {
         clock: fn() -> Duration,
         timeouts: Timeouts,
     ) -> Result<Self, ConnectError> {
+        Ok(Self::prepare(source, clock, timeouts).await?.start())
+    }
+
+    /// The same in two steps. The first reads the files, with the rights that the process has at its start.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn prepare(
+        source: &ConfigSource,
+        clock: fn() -> Duration,
+        timeouts: Timeouts,
+    ) -> Result<Prepared, ConnectError> {
         let mut config = read_config(source).await?;
+        let token = config.auth_info.token_file.as_ref().map(PathBuf::from);
         config.connect_timeout = Some(timeouts.connect);
         // Longer than a watch lasts: a watch may be silent for all of its time.
         let watch = Duration::from_secs(u64::from(timeouts.watch_seconds));
@@ -99,8 +125,33 @@ impl Cluster {
         config.reset_reader_on_write = true;
         let activity = Activity::new(clock, timeouts);
         let builder = ClientBuilder::try_from(config).map_err(|error| ConnectError::Client(one_line(&error)))?;
-        let client = builder.with_layer(&ActivityLayer(activity.clone())).build();
-        Ok(Self { client, activity, timeouts })
+        let builder = builder.with_layer(&ActivityLayer(activity.clone()));
+        Ok(Prepared { token, start: Box::new(move || Self { client: builder.build(), activity, timeouts }) })
+    }
+}
+
+/// A client that has read its configuration.
+pub struct Prepared {
+    /// The file of a token that is renewed. `None`: the client has no such token.
+    token: Option<PathBuf>,
+    start: Box<dyn FnOnce() -> Cluster + Send>,
+}
+
+impl Prepared {
+    /// Tests whether the process may read a renewed token. An old token expires after an hour, and kube reports no
+    /// failed renewal.
+    ///
+    /// # Errors
+    /// [`ConnectError::Token`].
+    pub fn check_renewal(&self) -> Result<(), ConnectError> {
+        let Some(file) = &self.token else { return Ok(()) };
+        let user = rustix::process::geteuid().as_raw();
+        std::fs::read(file).map(drop).map_err(|source| ConnectError::Token { file: file.clone(), user, source })
+    }
+
+    /// Starts the client, in a runtime. It sends no request yet.
+    pub fn start(self) -> Cluster {
+        (self.start)()
     }
 }
 

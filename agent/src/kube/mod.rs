@@ -17,7 +17,7 @@ mod timeouts;
 mod watch_stream;
 
 pub use activity::Activity;
-pub use client::{Cluster, ConfigSource, ConnectError, find_config};
+pub use client::{Cluster, ConfigSource, ConnectError, Prepared, find_config};
 pub(crate) use failure::{FailureKind, one_line};
 pub use timeouts::Timeouts;
 pub(crate) use watch_stream::{Step, WatchStream};

@@ -220,7 +220,13 @@ pub(crate) fn agent() -> AgentStats {
         kernel: "6.18.0".into(),
         node: "node-a".into(),
         started_unix_ms: 1_767_225_000_500,
-        privileges: Privileges { given_up: vec!["BPF".to_owned(), "PERFMON".to_owned()], kept: None },
+        privileges: Privileges {
+            given_up: vec!["PERFMON".to_owned(), "BPF".to_owned()],
+            kept: None,
+            user: Some(65_532),
+            rights: Some(Vec::new()),
+            landlock: vec!["tracing".to_owned(), "writing".to_owned()],
+        },
         attached: true,
         pods_complete: Some(true),
         watches: vec![WatchStatus {

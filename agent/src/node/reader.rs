@@ -109,6 +109,15 @@ impl HostReader {
         }
     }
 
+    /// Finds the interfaces, and opens what a process without rights can't open: files and sockets in the Node's network
+    /// namespace.
+    #[must_use]
+    pub fn prepared(mut self, now: Duration) -> Self {
+        self.discovered_at = Some(now);
+        self.discover();
+        self
+    }
+
     /// Reads all groups, at a monotonic time. A group that can't be read has a state that says why.
     pub fn read(&mut self, now: Duration) -> HostSample {
         let is_discovery_due = self.discovered_at.is_none_or(|at| now.saturating_sub(at) >= DISCOVERY_INTERVAL);
@@ -147,16 +156,18 @@ impl HostReader {
         let Self { net, files, calls, .. } = self;
         let sysctls = [&mut files.conntrack_max, &mut files.tcp_mem, &mut files.port_range];
         let needs_sockets = self.sockets.is_err();
-        let opened = net.run(|| {
-            for file in sysctls.into_iter().filter(|file| !file.is_open()) {
-                file.open();
+        let missing: Vec<_> = sysctls.into_iter().filter(|file| !file.is_open()).collect();
+        if needs_sockets || !missing.is_empty() {
+            let opened = net.run(|| {
+                missing.into_iter().for_each(OpenFile::open);
+                needs_sockets.then(Sockets::open)
+            });
+            match opened {
+                Ok(Some(sockets)) => self.sockets = Ok(sockets),
+                // Open sockets stay usable after the agent dropped the right to enter the namespace.
+                Err(why) if needs_sockets => self.sockets = Err(why),
+                Ok(None) | Err(_) => {}
             }
-            needs_sockets.then(Sockets::open)
-        });
-        match opened {
-            Ok(Some(sockets)) => self.sockets = Ok(sockets),
-            Ok(None) => {}
-            Err(why) => self.sockets = Err(why),
         }
         let socket = self.sockets.as_ref().ok().and_then(|s| s.ethtool.as_ref().ok());
         let calls = calls.zip(socket);

@@ -1,16 +1,16 @@
 //! The Pod behind a Service's address, from the kernel's connection tracking table, which lists translations (DNAT).
 //!
 //! An edge has no port. When a client uses several backends of one Service, its edge has no single Pod and stays a
-//! Service address. Source: `nf_conntrack` in procfs (`net/netfilter/nf_conntrack_standalone.c`), readable by
-//! root where the kernel has `CONFIG_NF_CONNTRACK_PROCFS`.
+//! Service address. Source: `nf_conntrack` in procfs (`net/netfilter/nf_conntrack_standalone.c`), where the kernel has
+//! `CONFIG_NF_CONNTRACK_PROCFS`. Only root may open it. An open file stays readable.
 
 use std::{
     collections::HashMap,
     fs::File,
     future::Future,
-    io::{self, BufRead, BufReader, Read as _},
+    io::{self, BufRead, BufReader, Read as _, Seek as _},
     net::{IpAddr, Ipv6Addr},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -77,26 +77,40 @@ fn translation(line: &str) -> Option<(Ipv6Addr, Ipv6Addr, Ipv6Addr)> {
     (service != backend).then_some((client, service, backend))
 }
 
-/// Reads the Node's table every 30 s until `stopped`, and less often when it is long. Ends the reads when the table
-/// can't be read.
+/// Opens the table of process 1's network namespace, which is the Node's; else of this process's. `None`: there is none,
+/// or the process is not root. Then peers behind Services keep the Service's address.
+pub fn open_conntrack(procfs: &Path) -> Option<File> {
+    let table = File::open(procfs.join("1/net/nf_conntrack")).or_else(|_| File::open(procfs.join("net/nf_conntrack")));
+    let missing = |error: &io::Error| {
+        tracing::info!(
+            "can't open the connection tracking table: {error}: peers behind Services keep the Service's address; \
+             start as root with hostPID on a kernel with CONFIG_NF_CONNTRACK_PROCFS, after its module nf_conntrack"
+        );
+    };
+    table.inspect_err(missing).ok()
+}
+
+/// Reads the Node's open table every 30 s until `stopped`, and less often when it is long. Ends the reads when the
+/// table can't be read.
 ///
 /// # Errors
 /// None: without the table, peers behind Services keep the Service's address.
 pub async fn watch_conntrack(
-    procfs: PathBuf,
+    table: File,
     published: watch::Sender<Arc<Translations>>,
     stopped: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let mut stopped = std::pin::pin!(stopped);
     let mut pause = Duration::ZERO;
+    let table = Arc::new(table);
     loop {
         tokio::select! {
             () = &mut stopped => return Ok(()),
             () = tokio::time::sleep(pause) => {}
         }
-        let procfs = procfs.clone();
+        let table = Arc::clone(&table);
         let began = Instant::now();
-        let result = tokio::task::spawn_blocking(move || read(&procfs)).await?;
+        let result = tokio::task::spawn_blocking(move || read(&table)).await?;
         let took = began.elapsed();
         pause = interval_after(took);
         match result {
@@ -113,7 +127,7 @@ pub async fn watch_conntrack(
             Err(error) => {
                 tracing::info!(
                     "can't read the connection tracking table: {error}: peers behind Services keep the Service's \
-                     address; run as root with hostPID on a kernel with CONFIG_NF_CONNTRACK_PROCFS"
+                     address"
                 );
                 (&mut stopped).await;
                 return Ok(());
@@ -127,10 +141,9 @@ fn interval_after(took: Duration) -> Duration {
     took.div_f64(CPU_SHARE).clamp(MIN_INTERVAL, MAX_INTERVAL)
 }
 
-/// Reads the table of process 1's network namespace, which is the Node's; else of this process's.
-fn read(procfs: &Path) -> io::Result<Translations> {
-    let file =
-        File::open(procfs.join("1/net/nf_conntrack")).or_else(|_| File::open(procfs.join("net/nf_conntrack")))?;
+/// Reads the open table from its beginning.
+fn read(mut file: &File) -> io::Result<Translations> {
+    file.rewind()?;
     Translations::read(BufReader::new(file.take(MAX_BYTES)))
 }
 

@@ -19,7 +19,7 @@ mod table;
 mod watch;
 
 pub use build::peer_table;
-pub use conntrack::{Translations, watch_conntrack};
+pub use conntrack::{Translations, open_conntrack, watch_conntrack};
 pub use local::local_addresses;
 pub use nodes::{Endpoint, NodeFacts, Nodes, class_of, mapped, prefixes, range};
 pub use table::{Peer, PeerKind, PeerTable};

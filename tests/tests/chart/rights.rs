@@ -32,7 +32,10 @@ fn container(documents: &Documents, combination: &Combination) {
     assert_eq!(pod.host_network, Some(combination.has("hostNetwork=")));
     assert_eq!(pod.host_ipc, None);
     assert!(pod.init_containers.is_none() && pod.ephemeral_containers.is_none());
-    let profile = pod.security_context.and_then(|context| context.seccomp_profile).expect("a seccomp profile");
+    let context = pod.security_context.expect("a security context of the Pod");
+    // The user that the agent becomes reads the token, the configuration and Secrets by its group.
+    assert_eq!(context.fs_group, Some(65_532));
+    let profile = context.seccomp_profile.expect("a seccomp profile");
     assert_eq!(profile.type_, if combination.has("seccompProfile=") { "Localhost" } else { "RuntimeDefault" });
     let context = container.security_context.expect("a security context");
     assert_eq!(context.privileged, Some(false));
@@ -41,7 +44,7 @@ fn container(documents: &Documents, combination: &Combination) {
     assert!(context.seccomp_profile.is_none() && context.proc_mount.is_none());
     let capabilities = context.capabilities.expect("capabilities");
     assert_eq!(capabilities.drop.unwrap_or_default(), ["ALL"]);
-    let mut expected = vec!["BPF", "PERFMON"];
+    let mut expected = vec!["BPF", "PERFMON", "SETUID", "SETGID", "SETPCAP"];
     expected.extend(combination.has("dnsLookups=").then_some("NET_ADMIN"));
     expected.extend(combination.has("extraCapabilities=").then_some("SYS_ADMIN"));
     assert_eq!(capabilities.add.unwrap_or_default(), expected);

@@ -108,10 +108,12 @@ fn capabilities(cluster: &Cluster) {
         let hex = status[0].lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t")).unwrap();
         u64::from_str_radix(hex, 16).unwrap()
     };
-    // CAP_PERFMON is 38, CAP_BPF is 39: granted by the chart, given up once the programs were attached.
-    assert_eq!(set("CapBnd"), 1 << 38 | 1 << 39);
-    assert_eq!((set("CapPrm"), set("CapEff")), (0, 0));
-    assert_eq!(info["privileges"]["given_up"], serde_json::json!(["BPF", "PERFMON"]));
+    // Granted by the chart, given up once the programs were attached.
+    assert_eq!((set("CapPrm"), set("CapEff"), set("CapBnd")), (0, 0, 0));
+    let given_up = serde_json::json!(["SETGID", "SETUID", "SETPCAP", "PERFMON", "BPF"]);
+    assert_eq!(info["privileges"]["given_up"], given_up);
+    assert_eq!(info["privileges"]["rights"], serde_json::json!([]));
+    assert!(status[0].contains("\nUid:\t65532\t65532\t65532\t65532\n"), "{}", status[0]);
     assert!(status[0].contains("NoNewPrivs:\t1"), "allowPrivilegeEscalation: false");
     assert!(status[0].contains("Seccomp:\t2"), "a seccomp profile is in force");
 }

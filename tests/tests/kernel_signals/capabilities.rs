@@ -1,19 +1,26 @@
-//! The chart grants exactly the capabilities that the agent needs: BPF and PERFMON, and NET_ADMIN for DNS lookups. The
-//! agent drops them once its programs are attached.
+//! The chart grants exactly the capabilities that the agent needs: BPF and PERFMON, NET_ADMIN for DNS lookups, and those
+//! that dropping all of them takes. Once its programs are attached, the agent is an ordinary process.
 
 use crate::{
     program::{Agent, Scratch, command, traffic},
     stage::{Stage, stage, wait_until},
 };
+use netwhy_agent::{
+    kernel,
+    node::{HostPaths, HostReader},
+};
 use rustix::{
     process::Signal,
-    thread::{CapabilitySet, remove_capability_from_bounding_set, set_no_new_privs},
+    thread::{CapabilitySet, capabilities, remove_capability_from_bounding_set, set_no_new_privs},
 };
 use std::{
+    collections::BTreeSet,
     ffi::OsStr,
     fs,
+    os::unix::{fs::MetadataExt as _, process::CommandExt as _},
     process::{Command, Output},
     thread,
+    time::Duration,
 };
 
 /// Runs `act` as a container runtime would: as user 0 with only these capabilities, which no file can add to.
@@ -68,53 +75,179 @@ fn bpf_and_perfmon_are_enough_for_every_probe_and_each_is_needed() {
     }
 }
 
-/// One capability set of each thread of a process.
-fn of_threads(process: u32, set: &str) -> Vec<u64> {
-    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap().flatten();
-    let status = threads.filter_map(|thread| fs::read_to_string(thread.path().join("status")).ok());
-    let sets = status.map(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix(set)?.strip_prefix(':')).unwrap().trim().to_owned();
-        u64::from_str_radix(&line, 16).unwrap()
-    });
-    sets.collect()
+/// The capabilities that the chart grants by default.
+fn of_the_chart() -> CapabilitySet {
+    let user = CapabilitySet::SETUID | CapabilitySet::SETGID | CapabilitySet::SETPCAP;
+    CapabilitySet::BPF | CapabilitySet::PERFMON | user
 }
 
-#[test]
-fn capabilities_are_given_up_once_attached_and_counting_goes_on() {
-    let stage = stage!("a", "b");
-    let both = CapabilitySet::BPF | CapabilitySet::PERFMON;
-    let loading = both | CapabilitySet::NET_ADMIN;
-    // The RTT probe runs on a duty cycle at any segment rate, so that it is detached and attached again.
-    let scratch = Scratch::new("duty");
+/// One field of `status` of each thread of a process.
+fn of_threads(process: u32, field: &str) -> BTreeSet<String> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap().flatten();
+    let status = threads.filter_map(|thread| fs::read_to_string(thread.path().join("status")).ok());
+    let fields = status.map(|text| {
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        lines.next().unwrap().trim().to_owned()
+    });
+    fields.collect()
+}
+
+/// No thread of the process is root, and none has or can get a capability.
+fn assert_ordinary(process: u32) {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap().count();
+    assert!(threads > 2, "the runtime, the tick and the probe listener have threads");
+    for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert_eq!(of_threads(process, set), BTreeSet::from(["0000000000000000".to_owned()]), "{set}");
+    }
+    let ids = BTreeSet::from([["65532"; 4].join("\t")]);
+    assert_eq!((of_threads(process, "Uid"), of_threads(process, "Gid")), (ids.clone(), ids));
+    assert_eq!(of_threads(process, "Groups"), BTreeSet::from([String::new()]));
+    assert_eq!(of_threads(process, "NoNewPrivs"), BTreeSet::from(["1".to_owned()]));
+    // A process that is not dumpable leaves its files to root.
+    assert_eq!(fs::metadata(format!("/proc/{process}/environ")).unwrap().uid(), 0);
+}
+
+/// An agent whose RTT probe runs on a duty cycle at any segment rate, so that it is detached and attached again.
+fn agent(stage: &Stage, scratch: &Scratch, granted: CapabilitySet) -> Agent {
     let config = scratch.file("duty.yaml");
     fs::write(&config, "sampling:\n  rtt_windows_above: 0\n").unwrap();
     let args = [OsStr::new("--config"), config.as_os_str()];
-    // As in a container, and as root, which keeps the capabilities that loading does not need.
-    for (granted, given_up) in
-        [(both, &["BPF", "PERFMON"][..]), (CapabilitySet::all(), &["BPF", "PERFMON", "NET_ADMIN"])]
-    {
-        let spawn = |mut command: Command| limited(granted, move || command.spawn());
-        let agent = Agent::start_by(&stage, &args, spawn);
-        for set in ["CapEff", "CapPrm", "CapInh"] {
-            let threads = of_threads(agent.child.id(), set);
-            assert!(threads.len() > 1, "the runtime has threads");
-            let left = threads.iter().fold(0, |all, one| all | one);
-            assert_eq!(left & loading.bits(), 0, "{set} of {granted:?}");
-            assert_eq!(left == 0, granted == both || set == "CapInh", "{set} of {granted:?}: {left:x}");
+    Agent::start_by(stage, &args, |mut command: Command| limited(granted, move || command.spawn()))
+}
+
+fn json(agent: &Agent, path: &str) -> serde_json::Value {
+    serde_json::from_str(&agent.get(path, "*/*").unwrap().1).unwrap()
+}
+
+/// Reading maps, walking, duty cycles, prefix look-ups and the configuration work.
+fn assert_measuring(stage: &Stage, agent: &Agent, scratch: &Scratch) {
+    wait_until("duty periods are counted", || agent.sum("netwhy_agent_rtt_windows_total", &[]) >= 3.0);
+    let walk = || agent.sum("netwhy_agent_walk_seconds", &[]);
+    let before = walk();
+    let (client, flow) = traffic(stage);
+    let segments = || agent.sum("netwhy_tcp_segments_sent_total", &[client.name.as_str()]);
+    wait_until("the metrics have it", || segments() >= flow.data_segs_out as f64);
+    assert_eq!(segments(), flow.data_segs_out as f64);
+    wait_until("another walk, which takes a different time", || walk() != before);
+    // Every signal of the Node that root reads.
+    let paths = HostPaths { procfs: "/proc".into(), sysfs: "/sys".into(), process: "1".to_owned() };
+    let root = HostReader::new(paths, Some(kernel::ethtool_calls())).read(Duration::from_secs(1));
+    let states = json(agent, "/api/v1/node")["signal_states"].clone();
+    for (group, state) in &root.states {
+        assert_eq!(states[group.label()]["state"], state.label(), "{}: {states}", group.label());
+    }
+    let idle = || agent.sum("netwhy_node_cpu_idle_seconds_total", &[]);
+    let before = idle();
+    wait_until("the Node's signals move", || idle() > before);
+    fs::write(scratch.file("duty.yaml"), "sampling:\n  rtt_windows_above: 0\nlabels:\n  peer: false\n").unwrap();
+    wait_until("a changed configuration is read", || {
+        agent.sum("netwhy_agent_config_reloads_total", &["result=\"ok\""]) >= 1.0
+    });
+    client.remove().unwrap();
+    stage.pod("b", "server").remove().unwrap();
+}
+
+#[test]
+fn an_attached_agent_is_an_ordinary_process_that_goes_on_measuring() {
+    let stage = stage!("a", "b");
+    // As in a container, and as plain root.
+    for granted in [of_the_chart(), CapabilitySet::all()] {
+        let scratch = Scratch::new("ordinary");
+        let agent = agent(&stage, &scratch, granted);
+        assert_ordinary(agent.child.id());
+        let privileges = json(&agent, "/api/v1/info")["privileges"].clone();
+        let given_up = privileges["given_up"].as_array().unwrap();
+        // A machine may lack some from its start.
+        let had = capabilities(None).unwrap().permitted & granted;
+        assert_eq!(given_up.len(), had.iter_names().count(), "{privileges}");
+        for name in ["BPF", "PERFMON", "SETUID", "SETGID", "SETPCAP"] {
+            assert!(given_up.contains(&name.into()), "{privileges}");
         }
-        let info: serde_json::Value = serde_json::from_str(&agent.get("/api/v1/info", "*/*").unwrap().1).unwrap();
-        assert_eq!(info["privileges"], serde_json::json!({ "given_up": given_up, "kept": null }));
-        wait_until("duty periods are counted", || agent.sum("netwhy_agent_rtt_windows_total", &[]) >= 3.0);
-        // Reading maps, walking and prefix look-ups work as before.
-        let walk = || agent.sum("netwhy_agent_walk_seconds", &[]);
-        let before = walk();
-        let (client, flow) = traffic(&stage);
-        let segments = || agent.sum("netwhy_tcp_segments_sent_total", &[client.name.as_str()]);
-        wait_until("the metrics have it", || segments() >= flow.data_segs_out as f64);
-        assert_eq!(segments(), flow.data_segs_out as f64);
-        wait_until("another walk, which takes a different time", || walk() != before);
+        assert_eq!(privileges["kept"], serde_json::Value::Null);
+        assert_eq!((&privileges["user"], &privileges["rights"]), (&65_532.into(), &serde_json::json!([])));
+        let kept =
+            || agent.metrics().lines().find_map(|line| line.strip_prefix("netwhy_agent_kept_rights ")?.parse().ok());
+        assert_eq!(kept(), Some(0.0));
+        assert_measuring(&stage, &agent, &scratch);
+        // Threads of the runtime and of duty cycles have started meanwhile.
+        assert_ordinary(agent.child.id());
         assert_eq!(agent.stop(Signal::TERM), (Some(0), String::new()));
-        client.remove().unwrap();
-        stage.pod("b", "server").remove().unwrap();
+    }
+}
+
+#[test]
+fn rights_that_can_not_be_dropped_are_reported_everywhere() {
+    let stage = stage!("a", "b");
+    let scratch = Scratch::new("kept");
+    let both = CapabilitySet::BPF | CapabilitySet::PERFMON;
+    let preflight = preflight(&stage, both);
+    let report: serde_json::Value = serde_json::from_slice(&preflight.stdout).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["need"] == "rights after the start").unwrap();
+    assert_eq!(check["verdict"], "degraded");
+    assert!(check["found"].as_str().unwrap().contains("user 0"), "{check}");
+    assert!(check["remedy"].as_str().unwrap().contains("SETUID, SETGID and SETPCAP"), "{check}");
+
+    let agent = agent(&stage, &scratch, both);
+    for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+        assert_eq!(of_threads(agent.child.id(), set), BTreeSet::from(["0000000000000000".to_owned()]), "{set}");
+    }
+    let privileges = json(&agent, "/api/v1/info")["privileges"].clone();
+    assert_eq!(privileges["rights"], serde_json::json!(["user 0", "group 0", "bounding set"]));
+    assert!(privileges["kept"].as_str().unwrap().contains("SETUID and SETGID"), "{privileges}");
+    wait_until("it has a snapshot", || agent.sum("netwhy_agent_kept_rights", &[]) == 3.0);
+    assert_eq!(agent.stop(Signal::TERM).0, Some(0));
+}
+
+/// Attempts of a process with an agent's rights, before and after it dropped them.
+fn attempts(granted: CapabilitySet, when: &str, victims: &[(&str, u32)]) -> serde_json::Value {
+    let program = netwhy_tests::built::built("NETWHY_TAKEN_OVER", ["--example", "taken_over"]).unwrap();
+    let mut command = Command::new(program);
+    command.arg(when).args(victims.iter().map(|(name, process)| format!("{name}={process}")));
+    let output = limited(granted, move || command.output().unwrap());
+    let said = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"))
+}
+
+#[test]
+fn whoever_takes_over_the_agent_reaches_no_process_and_no_kernel_interface() {
+    let stage = stage!("a");
+    drop(stage);
+    let mut root = Command::new("sleep").arg("600").spawn().unwrap();
+    // As in other containers: root without capabilities, and the user that many images and the agent share.
+    let mut bare = Command::new("sleep");
+    let mut bare = limited(CapabilitySet::empty(), move || bare.arg("600").spawn().unwrap());
+    let mut same = Command::new("sleep").arg("600").uid(65_532).gid(65_532).spawn().unwrap();
+    let victims = [("root", root.id()), ("bare", bare.id()), ("same", same.id())];
+    let before = attempts(CapabilitySet::all(), "before", &victims);
+    let after = [of_the_chart(), CapabilitySet::all()].map(|granted| attempts(granted, "after", &victims));
+    for victim in [&mut root, &mut bare, &mut same] {
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+    }
+    let worked = |report: &serde_json::Value| -> Vec<String> {
+        let groups = report.as_object().unwrap().iter().filter(|(name, _)| *name != "privileges");
+        let each = groups.flat_map(|(group, tried)| {
+            let tried = tried.as_object().unwrap().iter();
+            tried.filter(|(_, outcome)| outcome.is_null()).map(move |(name, _)| format!("{group}: {name}"))
+        });
+        each.collect()
+    };
+    let possible: usize = before.as_object().unwrap().values().filter_map(|tried| Some(tried.as_object()?.len())).sum();
+    assert_eq!(worked(&before).len(), possible, "root can do all of it, so that the attempts are real: {before}");
+    for after in after {
+        let landlock = after["privileges"]["landlock"].as_array().unwrap();
+        // Only Landlock keeps processes of one user apart, and its signals from Linux 6.12 on.
+        let denies = |what: &str| landlock.contains(&what.into());
+        let unexpected: Vec<String> = worked(&after)
+            .into_iter()
+            .filter(|worked| match worked.as_str() {
+                "same: kill" => denies("signals"),
+                "machine: create a file" => denies("writing"),
+                other if other.starts_with("same: ") => denies("tracing"),
+                _ => true,
+            })
+            .collect();
+        assert_eq!(unexpected, Vec::<String>::new(), "{after}");
     }
 }

@@ -140,7 +140,7 @@ impl Agent {
         Some((status, body.to_owned()))
     }
 
-    fn metrics(&self) -> String {
+    pub(crate) fn metrics(&self) -> String {
         self.get("/metrics", "text/plain").unwrap().1
     }
 

@@ -14,7 +14,7 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 /// User and group that the program runs as when nobody says otherwise: what needs no privileges (`replay`,
-/// `config check`) works with it; for `run`, the chart asks for root and two capabilities.
+/// `config check`) works with it; `run` starts as root and becomes this user.
 const USER: &str = "65532:65532";
 
 /// Name and tag of an image, written out in full.

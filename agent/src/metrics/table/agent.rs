@@ -19,6 +19,12 @@ pub(super) static METRICS: &[MetricDef] = &[
         Node(|s, out| out.gauge(&[("version", &s.agent.version), ("kernel", &s.agent.kernel)], 1)),
     )
     .labels(&[label("version", "one"), label("kernel", "one")]),
+    MetricDef::gauge(
+        "netwhy_agent_kept_rights",
+        "Rights that the agent kept after its start; 0: neither root nor any capability.",
+        Node(|s, out| out.maybe(s.agent.privileges.rights.as_ref().map(|rights| rights.len() as f64))),
+    )
+    .details("`privileges` of `/api/v1/info` names them with the reason."),
     MetricDef::counter(
         "netwhy_agent_kernel_events_total",
         "Events that the kernel programs count about themselves.",
@@ -37,7 +43,10 @@ pub(super) static METRICS: &[MetricDef] = &[
             programs.iter().try_for_each(|p| out.counter_f64(&[("program", &p.name)], p.run_ns as f64 / 1e9))
         }),
     )
-    .details("The kernel measures in short slices, and the measurement itself is included.")
+    .details(
+        "The kernel measures for ten seconds after a start with the capability SYS_ADMIN, and while the sysctl \
+         `kernel.bpf_stats_enabled` is 1. The measurement itself is included.",
+    )
     .seconds()
     .labels(&[PROGRAM]),
     MetricDef::counter(
