@@ -136,9 +136,10 @@ fn assert_measuring(stage: &Stage, agent: &Agent, scratch: &Scratch) {
     for (group, state) in &root.states {
         assert_eq!(states[group.label()]["state"], state.label(), "{}: {states}", group.label());
     }
-    let idle = || agent.sum("netwhy_node_cpu_idle_seconds_total", &[]);
-    let before = idle();
-    wait_until("the Node's signals move", || idle() > before);
+    // Each request opens a connection.
+    let opened = || agent.sum("netwhy_node_tcp_events_total", &["\"active_opens\""]);
+    let before = opened();
+    wait_until("the Node's signals move", || opened() > before);
     fs::write(scratch.file("duty.yaml"), "sampling:\n  rtt_windows_above: 0\nlabels:\n  peer: false\n").unwrap();
     wait_until("a changed configuration is read", || {
         agent.sum("netwhy_agent_config_reloads_total", &["result=\"ok\""]) >= 1.0
