@@ -148,6 +148,15 @@ labelled! {
         /// A port got no edge of its own, because its address has [`MAX_PORTS`](crate::MAX_PORTS) of them, or the edge
         /// map is nearly full; the sample went to the rest of the address.
         PortsFolded = "ports_folded",
+        /// Response times did not fit into their map; they are lost.
+        ResponsesFull = "responses_full",
+        /// An exchange that does not count: of a connection that was found in the middle of it, of a TLS handshake, or
+        /// of one whose ends send unasked.
+        ResponsesLeftOut = "responses_left_out",
+        /// An exchange that overlaps another one, so that nothing tells when its answer began.
+        ResponsesOverlapped = "responses_overlapped",
+        /// A request that ended without an answer within a second, or on a connection of a kind that never answers.
+        ResponsesUnfinished = "responses_unfinished",
     }
 }
 
@@ -170,6 +179,7 @@ impl Counter {
                 | Self::BadRead
                 | Self::DnsFull
                 | Self::RunQueueFull
+                | Self::ResponsesFull
         )
     }
 }

@@ -96,6 +96,8 @@ macro_rules! families {
             drops: Drops = DROPS in Main, $crate::DropKey => u64, limits.drops;
             /// DNS lookups by cgroup and server: most cgroups ask one or two servers.
             dns: Dns = DNS in Main, $crate::EdgeKey => $crate::DnsStats, limits.cgroups;
+            /// Response times by edge: at most one row per edge.
+            responses: ResponseTimes = RESPONSES in Main, $crate::EdgeKey => $crate::ResponseStats, limits.edges;
             /// Waits for a CPU by cgroup: one row per cgroup.
             run_queue: RunQueue = RUN_QUEUE in RunQueue, u64 => $crate::RunQueueStats, limits.cgroups;
         }

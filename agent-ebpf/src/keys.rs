@@ -110,8 +110,19 @@ pub struct Control {
     pub ports_folded: u32,
 }
 
+/// Which connections' response times are observed. User space writes it, the programs read it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Choice {
+    /// Connections whose hash has these bits clear are chosen; 0: all.
+    pub mask: u32,
+    /// Number of the period of observation. A connection's state of an earlier one is forgotten.
+    pub generation: u32,
+}
+
 const _: () = assert!(size_of::<EdgeKey>() == 32 && align_of::<EdgeKey>() == 8);
 const _: () = assert!(size_of::<OverflowKey>() == 16);
 const _: () = assert!(size_of::<DropKey>() == 16);
 const _: () = assert!(size_of::<PeerPrefix>() == 20 && align_of::<PeerPrefix>() == 4);
 const _: () = assert!(size_of::<Control>() == 24);
+const _: () = assert!(size_of::<Choice>() == 8);

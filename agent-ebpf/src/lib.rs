@@ -11,6 +11,7 @@
 pub mod row;
 
 pub mod buckets;
+pub mod content;
 pub mod counters;
 pub mod dns;
 pub mod duty;
@@ -21,17 +22,20 @@ pub mod memory;
 pub mod run_queue;
 pub mod sampling;
 pub mod stats;
+pub mod turn;
 pub mod walk;
 
 pub use buckets::{BOUNDS_US, BUCKETS, REPLY_BUCKETS, bucket_index, reply_bucket};
+pub use content::Head;
 pub use counters::{Counter, Failure, ListenDrop, PeerClass, Retransmit, Role};
 pub use dns::{DNS_PORT, Exchange, Outcome};
 pub use duty::{Duty, DutyCycle, HANDSHAKE_DUTY_CYCLE, RTT_DUTY_CYCLE};
 pub use family::*;
 pub use growth::growth;
-pub use keys::{Control, DropKey, EdgeKey, MAX_PORTS, OverflowKey, PeerPrefix};
+pub use keys::{Choice, Control, DropKey, EdgeKey, MAX_PORTS, OverflowKey, PeerPrefix};
 pub use row::{Durations, MIN_SLOTS, Plain, RotatingMin, Zero, min_slot_epoch, min_slot_pack, min_slot_unpack};
 pub use run_queue::RunQueueStats;
 pub use sampling::{SHORT_SOCKET_WEIGHT, Sampling, is_after_pause, is_socket_sampled, is_thinned_out, random_bits};
 pub use stats::*;
+pub use turn::{End, Incoming, Outgoing, Response, Turn};
 pub use walk::WalkSummary;

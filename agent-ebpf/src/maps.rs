@@ -335,6 +335,14 @@ fn new_edge<C: EbpfContext>(ctx: &C, key: &EdgeKey) -> Option<*mut EdgeStats> {
     row
 }
 
+/// The key of the row that counts an edge: its own, or that of all further ports of its address.
+#[inline(always)]
+pub(crate) fn folded(key: &EdgeKey) -> EdgeKey {
+    let rest = EdgeKey { port: 0, ..*key };
+    let control = control();
+    if has_edge(key) || (control.ports_folded | control.edges_full == 0 && !has_edge(&rest)) { *key } else { rest }
+}
+
 /// The row of a cgroup, made when missing.
 #[inline(always)]
 pub(crate) fn cgroup<C: EbpfContext>(ctx: &C, id: u64) -> Option<*mut CgroupStats> {

@@ -131,6 +131,12 @@ globals! {
     NW_TP_WRITE_SEQ: u32 = 0;
     /// `tcp_sock.snd_una`.
     NW_TP_SND_UNA: u32 = 0;
+    /// `tcp_sock.snd_nxt`: what was sent.
+    NW_TP_SND_NXT: u32 = 0;
+    /// `tcp_sock.first_tx_mstamp`: when what is on its way began to be sent, µs; `NONE`: no response times.
+    NW_TP_FIRST_TX: u32 = u32::MAX;
+    /// `tcp_sock.rtt_min`: the lowest RTT of the last minutes, µs; `u32::MAX` before the first.
+    NW_TP_MIN_RTT: u32 = 0;
     /// `tcp_sock.is_mptcp`: the socket is a subflow; `NONE` without MPTCP.
     NW_TP_MPTCP: u32 = u32::MAX;
     /// `tcp_sock.mss_cache`: payload of a full-size segment, bytes.
@@ -167,6 +173,16 @@ globals! {
     NW_SKB_END_SEQ: u32 = 0;
     /// `sk_buff.cb` + `tcp_skb_cb.tcp_gso_segs`.
     NW_SKB_GSO_SEGS: u32 = 0;
+    /// `sk_buff.cb` + `tcp_skb_cb.tcp_flags`; the low byte has the flags that matter.
+    NW_SKB_FLAGS: u32 = 0;
+    /// `sk_buff.cb` + `tcp_skb_cb.ack_seq`.
+    NW_SKB_ACK: u32 = 0;
+    /// `sk_buff.len`.
+    NW_SKB_LEN: u32 = 0;
+    /// `sk_buff.data_len`: bytes that are not beside the header.
+    NW_SKB_DATA_LEN: u32 = 0;
+    /// `sk_buff.data`.
+    NW_SKB_DATA: u32 = 0;
     /// `sk_buff.head`; `NONE`: resets of listeners have no peer.
     NW_SKB_HEAD: u32 = u32::MAX;
     /// `sk_buff.network_header`: where the IP header begins after it.
@@ -176,6 +192,8 @@ globals! {
     // kernel features
     /// 1 when tracing programs may use socket storage and atomic exchange (5.12 and later).
     NW_HAS_STORAGE: u32 = 0;
+    /// 1 when tracing programs may read packets in whatever parts they are (6.12 and later).
+    NW_HAS_DYNPTR: u32 = 0;
     /// 1 when `tcp_retransmit_skb` carries an error (6.18 and later).
     NW_RETRANSMIT_HAS_ERR: u32 = 0;
     /// 1 when `kfree_skb` carries the receiving socket (6.11 and later).

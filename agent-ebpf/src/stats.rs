@@ -78,6 +78,22 @@ macro_rules! rows {
                 listen_drops: [u64; $crate::ListenDrop::ALL.len()],
             }
 
+            /// Requests of one edge and their answers.
+            ResponseStats, 432 bytes, summed as Responses {
+                /// Response times. At a client: from the request's first byte sent to the answer's first byte received.
+                /// At a server: from the request's first byte received to the answer's first byte sent. Requests that
+                /// were not answered are in the last bucket, and in the sum with their age.
+                durations: $crate::Durations,
+                /// Part of it that the network takes at least: a client's minimum RTT, µs.
+                network_us: u64,
+                /// Part of it that retransmissions of a client's request took, µs.
+                retransmission_us: u64,
+                /// Part of it in which a server's application had not begun to read the request, µs.
+                unread_us: u64,
+                /// Requests that ended after a second or more without an answer.
+                unanswered: u64,
+            }
+
             /// DNS lookups of one cgroup at one server.
             DnsStats, 416 bytes, summed as Lookups {
                 /// Durations of answered lookups: from the first query to the last reply.

@@ -259,6 +259,13 @@ impl Join {
                 self.peer_nodes.entry(own.then_some(node)).or_default().add(tally);
             }
         }
+        for (key, responses) in &growth.responses {
+            let class = self.peer_behind(key).class;
+            // Without a role there are no response times.
+            if let Some(role) = key.role() {
+                self.sums(key.cgroup, at).add_responses(role, class, responses);
+            }
+        }
         self.add_rows(at, &growth.overflow, |sums, key, tally| sums.add_tally(key.peer_class(), tally));
         self.add_rows(at, &growth.cgroups, |sums, _, connects| sums.connects.add(connects));
         self.add_rows(at, &growth.dns, |sums, _, lookups| sums.lookups.add(lookups));

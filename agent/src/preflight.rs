@@ -241,6 +241,8 @@ fn probe(status: &ProbeStatus) -> Check {
     };
     let (verdict, found) = match status.state {
         ProbeState::Ok => (Verdict::Ok, "loaded and attached".to_owned()),
+        // Nothing is missing that the user expects.
+        ProbeState::Off if is_off_by_default(&status.name) => (Verdict::Ok, "off by default".to_owned()),
         _ => (Verdict::Degraded, status.why.clone()),
     };
     check(&format!("probe {}", status.name), verdict, found, &remedy)
@@ -274,6 +276,12 @@ fn configuration_file(path: &Path) -> Check {
             check(NEED, Verdict::Degraded, why, remedy)
         }
     }
+}
+
+/// Whether a signal is measured only when somebody asks for it.
+fn is_off_by_default(signal: &str) -> bool {
+    let defaults = Config::default();
+    crate::config::keys_of("signals").any(|key| key.name == signal && key.value(&defaults) == "off")
 }
 
 /// Signals of the Node itself.

@@ -8,8 +8,8 @@ use crate::{
     api::{self, PodInfo},
     peers::PeerKind,
     sample::{
-        Connects, CpuStat, Device, Gauge, Group, Histogram, HostKey, Lookups, Losses, Pressure, Signal, State, Tally,
-        summed,
+        Connects, CpuStat, Device, Gauge, Group, Histogram, HostKey, Lookups, Losses, Pressure, Responses, Signal,
+        State, Tally, summed,
     },
 };
 use netwhy_abi::{Counter, PeerClass, Role};
@@ -141,6 +141,8 @@ summed! {
         pub connects: Connects,
         /// DNS lookups over UDP.
         pub lookups: Lookups,
+        /// Response times by [`Role`] and [`PeerClass`]; `None`: no request yet.
+        pub responses: [[Option<Box<Responses>>; PeerClass::ALL.len()]; Role::ALL.len()],
         /// Waits for a CPU, while the scheduler was observed.
         pub run_queue: Histogram,
         /// Drops on its sockets by kernel reason number.
@@ -154,17 +156,23 @@ impl SubjectSums {
         self.totals[class as usize].get_or_insert_default().add(tally);
     }
 
+    /// Adds response times of an edge.
+    pub fn add_responses(&mut self, role: Role, class: PeerClass, responses: &Responses) {
+        self.responses[role as usize][class as usize].get_or_insert_default().add(responses);
+    }
+
     /// Samples in it, for the count of those that no subject was found for.
     pub fn samples(&self) -> u64 {
-        let Self { totals, connects, lookups, run_queue: _, drops } = self;
+        let Self { totals, connects, lookups, responses, run_queue: _, drops } = self;
         let of = |t: &Tally| t.rtt.count() + t.data_segs_out + t.retransmitted() + t.connects.iter().sum::<u64>();
         let edges: u64 = totals.iter().flatten().map(|tally| of(tally)).sum();
-        edges + drops.values().sum::<u64>() + connects.accept_drops + lookups.count()
+        let responses: u64 = responses.iter().flatten().flatten().map(|times| times.durations.count()).sum();
+        edges + responses + drops.values().sum::<u64>() + connects.accept_drops + lookups.count()
     }
 
     /// True once any network traffic was counted. Waits for a CPU are none: every task waits now and then.
     pub fn has_traffic(&self) -> bool {
-        let Self { totals, connects, lookups, run_queue: _, drops } = self;
+        let Self { totals, connects, lookups, responses: _, run_queue: _, drops } = self;
         let edges = totals.iter().any(Option::is_some);
         edges || !connects.is_zero() || lookups.count() > 0 || !drops.is_empty()
     }

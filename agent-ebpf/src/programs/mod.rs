@@ -6,6 +6,7 @@ mod dns;
 mod drops;
 mod listeners;
 mod resets;
+mod responses;
 mod retransmits;
 mod rtt;
 mod sockets;

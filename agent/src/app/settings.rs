@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Whether each probe is wanted, by its name.
-pub(super) fn probe_modes(signals: &Signals) -> [(&'static str, Mode); 9] {
+pub(super) fn probe_modes(signals: &Signals) -> [(&'static str, Mode); 10] {
     let mode = |switch| match switch {
         Switch::Auto => Mode::Auto,
         Switch::On => Mode::On,
@@ -25,6 +25,7 @@ pub(super) fn probe_modes(signals: &Signals) -> [(&'static str, Mode); 9] {
         ("resets", mode(signals.resets())),
         ("sockets", mode(signals.sockets())),
         ("drops", mode(signals.drops())),
+        ("responses", mode(signals.responses())),
         ("dns", mode(signals.dns())),
         ("accept_queue", mode(signals.accept_queue())),
         ("run_queue", run_queue),

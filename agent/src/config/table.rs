@@ -189,6 +189,8 @@ settings! {
             "Bytes, segments and send limits of live and closed sockets.";
         drops: Switch = Switch::Auto, [], "", Restart,
             "Dropped packets by the kernel's drop reason.";
+        responses: Switch = Switch::Off, [], "", Restart,
+            "Response times of requests over TCP, at clients and servers, with the parts that they consist of.";
         dns: Switch = Switch::Auto, [], "", Restart,
             "Duration of DNS lookups over UDP, and lookups without an answer. Needs the capability NET_ADMIN; `auto` \
              turns it on when the agent has it.";

@@ -15,6 +15,7 @@ pub(super) fn board() -> Result<Board, Error> {
             Row::open("Network path", vec![rtt()?, min_rtt()?, loss_ratio()?, retransmits()?]),
             Row::open("Connections", vec![failures()?, handshakes()?, overflows()?, lookup_times()?]),
             Row::open("Resources and limits", vec![limited()?, throttled()?, pressure()?, oom_kills()?]),
+            Row::collapsed("Response times", vec![response_times()?, response_stages()?]),
             Row::collapsed("RTT and loss details", vec![heat_map()?, samples()?, smoothed()?, episodes()?, drops()?]),
             Row::collapsed("Connection details", vec![connects()?, untimed()?, resets()?, listen_drops()?, lookups()?]),
             Row::collapsed("Traffic and CPU details", vec![bytes()?, zero_windows()?, throttled_time()?, run_queue()?]),
@@ -127,6 +128,21 @@ fn overflows() -> Result<Panel, Error> {
     let overflows = POD.of("netwhy_tcp_accept_queue_overflows_total", &[])?.rate(&["namespace", "pod"])?;
     let panel = Panel::lines("Accept queue overflows", Unit::PerSecond);
     Ok(panel.query(overflows, "{{namespace}}/{{pod}}").runbook("NetwhyPodAcceptQueueFull"))
+}
+
+fn response_times() -> Result<Panel, Error> {
+    let times = POD.of("netwhy_tcp_response_seconds", &[])?;
+    Ok(Panel::lines("Response time", Unit::Seconds)
+        .description("To the answer's first byte. Empty without signals.responses.")
+        .query(times.quantile(0.5, &["role"])?, "p50 {{role}}")
+        .query(times.quantile(0.99, &["role"])?, "p99 {{role}}"))
+}
+
+fn response_stages() -> Result<Panel, Error> {
+    let waits = POD.of("netwhy_tcp_response_wait_seconds_total", &[])?.rate(&["role", "stage"])?;
+    Ok(Panel::lines("Response time by stage", Unit::Seconds)
+        .description("Seconds waited per second. Empty without signals.responses.")
+        .query(waits, "{{role}} {{stage}}"))
 }
 
 fn lookup_times() -> Result<Panel, Error> {

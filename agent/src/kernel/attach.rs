@@ -3,7 +3,7 @@
 use super::{
     context::Context,
     duty::{Attach, FAILURES_PROGRAM, HANDSHAKE_PROGRAM, HandshakeProbe, RTT_PROGRAM, RttLimits, RttProbe},
-    probes::{Hook, Probe, Program},
+    probes::{Hook, Probe, Program, RESPONSE_PROGRAM},
     refusal::Refused,
     run_queue::RunQueue,
     settings::{Mode, Wanted},
@@ -106,6 +106,11 @@ fn attach_program(
 }
 
 fn check_support(context: &Context<'_>, program: &Program) -> Result<(), Refused> {
+    if program.name.starts_with(RESPONSE_PROGRAM) && !context.constants.can_time_responses {
+        return Err(Refused::unsupported(
+            "this kernel's sockets don't tell when they send (5.12 and later do)".to_owned(),
+        ));
+    }
     match program.hook {
         Hook::Tracepoint(name) => match context.types.tracepoint_args(name) {
             None => Err(Refused::unsupported(format!("this kernel has no tracepoint {name}"))),

@@ -9,6 +9,7 @@ const KIND_STRUCT: u8 = 4;
 const KIND_UNION: u8 = 5;
 const KIND_ENUM: u8 = 6;
 const KIND_TYPEDEF: u8 = 8;
+const KIND_FUNC: u8 = 12;
 
 /// Why BTF could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -174,6 +175,13 @@ impl KernelTypes {
             id = ty;
         }
         Some(Member { bit_offset: bits })
+    }
+
+    /// Type id of a function. `None`: this kernel has no such function.
+    pub fn function(&self, name: &str) -> Option<u32> {
+        let is_it =
+            |id: &usize| self.record(*id).is_some_and(|(at, kind, _)| kind == KIND_FUNC && self.name_of(at) == name);
+        (1..self.types.len()).find(is_it).and_then(|id| id.try_into().ok())
     }
 
     /// Names and values of an enum's members; empty if there is no such enum.

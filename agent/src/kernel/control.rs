@@ -5,6 +5,7 @@ use super::{
     duty::{HANDSHAKE_PROGRAM, HandshakeProbe, RTT_PROGRAM, RttProbe},
     load::Loaded,
     probes::{PROBES, Probe},
+    steering,
 };
 use crate::api::{HandshakeDutyCycle, ProbeState, Refusal, RttDutyCycle};
 use netwhy_abi::Duty;
@@ -118,6 +119,9 @@ impl Loaded {
         if !self.links.is_empty() {
             return Ok(());
         }
+        // Requests and answers of the meantime were not seen.
+        self.choice.generation += 1;
+        steering::set_choice(&mut self.ebpf, self.choice)?;
         for (name, program) in self.ebpf.programs_mut() {
             // A program without a descriptor is unsupported or off.
             if ![RTT_PROGRAM, HANDSHAKE_PROGRAM].contains(&name) && program.fd().is_ok() {

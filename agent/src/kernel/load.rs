@@ -5,7 +5,7 @@ use super::{
     btf::{BtfError, KernelTypes},
     context::Context,
     duty::{HandshakeProbe, RttProbe},
-    memory,
+    kfunc, memory,
     offsets::{self, Constants},
     probes::{PROBES, Probe},
     refusal::one_line,
@@ -18,7 +18,7 @@ use crate::{
     sample::{for_each_family, repeat_for_family},
 };
 use aya::{Btf, Ebpf, EbpfLoader};
-use netwhy_abi::{Control, Family as _, Object, Sampling};
+use netwhy_abi::{Choice, Control, Family as _, Object, Sampling};
 use std::{fs::File, path::Path};
 
 /// The object that the build script made.
@@ -77,6 +77,8 @@ pub struct Loaded {
     pub(super) run_queue: Option<RunQueue>,
     /// Directory of the subtree. `None`: it can't be opened.
     pub(super) cgroup: Option<File>,
+    /// Connections whose response times the programs observe.
+    pub(super) choice: Choice,
     /// One status per probe, in the table's order.
     pub probes: Vec<ProbeStatus>,
     /// Features that this kernel lacks, in words.
@@ -117,6 +119,8 @@ impl Loaded {
         // Before any program is attached: until the first walk ends, a socket without a handshake here is an old one.
         let baseline = Control { baseline: 1, ..Control::default() };
         steering::set_control(&mut ebpf, baseline).map_err(|error| LoadError::Other(format!("{error:#}")))?;
+        let choice = Choice { mask: 0, generation: 1 };
+        steering::set_choice(&mut ebpf, choice).map_err(|error| LoadError::Other(format!("{error:#}")))?;
         // Before any program is loaded: the logger takes over a map that they refer to.
         let log = log(&mut ebpf);
         let cgroup = open_cgroup(settings.cgroup_dir);
@@ -135,6 +139,7 @@ impl Loaded {
             handshakes,
             run_queue,
             cgroup,
+            choice,
             can_walk: constants.has_storage && probes.iter().any(has_sockets),
             probes,
             lacks: constants.lacks,
@@ -238,7 +243,8 @@ fn load_object(settings: &Settings<'_>, constants: &Constants, btf: &Btf) -> Res
             loader.map_max_entries(F::MAP, size(rows));
         }
     });
-    loader.load(OBJECT).map_err(|error| match Refusal::of(&error) {
+    let object = kfunc::complete(OBJECT, constants.dynptr_from_skb);
+    loader.load(&object).map_err(|error| match Refusal::of(&error) {
         Refusal::Permission => LoadError::Permission(one_line(&error)),
         Refusal::Unsupported | Refusal::Other => LoadError::Other(one_line(&error)),
     })

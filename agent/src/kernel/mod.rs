@@ -4,6 +4,7 @@
 //! ```text
 //! btf, offsets          the running kernel's types → constants of the programs
 //! probes, settings      the table of probes; which of them are wanted
+//! kfunc                 calls of kernel functions in the object
 //! refusal, status       why the kernel refuses something; the status of a probe
 //! attach, run_queue     one probe → loaded and attached programs
 //! duty                  probes that are attached for a share of the time only
@@ -21,9 +22,10 @@
 //! |---|---|
 //! | 5.10 with BTF | RTT, retransmissions, handshakes, resets; DNS lookups with the capability NET_ADMIN |
 //! | 5.11 | waits for a CPU |
-//! | 5.12 | living sockets |
+//! | 5.12 | living sockets, response times |
 //! | 5.17 | drop reasons |
 //! | 6.11 | owners of dropped incoming packets |
+//! | 6.12 | response times of short connections without TLS |
 //!
 //! The status of each probe says which of them the running kernel lacks.
 
@@ -35,6 +37,7 @@ mod credentials;
 mod duty;
 mod ethtool;
 mod idle;
+mod kfunc;
 mod load;
 mod maps;
 pub(crate) mod memory;

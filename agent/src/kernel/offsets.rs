@@ -39,6 +39,11 @@ const SYN_QUEUE: &str = "telling full SYN queues from handshakes that clients re
 /// Without the range of clients' ports a client is known by its handshake alone.
 const ROLES: &str = "the role of sockets whose handshake was not seen";
 
+/// Whether a connection begins with a TLS handshake is read from its packets.
+const HANDSHAKES: &str = "response times of a connection's first two exchanges, where packets can't be read";
+/// What the turns of a connection are read from.
+const RESPONSES: &str = "response times";
+
 /// A redirected connection arrives over another device than its route leads to.
 const REDIRECTS: &str = "redirected connections (sidecars; counted as if they left the Node)";
 
@@ -104,6 +109,9 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_TP_SND_WND", &[&["tcp_sock.snd_wnd"]]),
     needed("NW_TP_WRITE_SEQ", &[&["tcp_sock.write_seq"]]),
     needed("NW_TP_SND_UNA", &[&["tcp_sock.snd_una"]]),
+    optional("NW_TP_SND_NXT", &[&["tcp_sock.snd_nxt"]], RESPONSES),
+    optional("NW_TP_FIRST_TX", &[&["tcp_sock.first_tx_mstamp"]], RESPONSES),
+    optional("NW_TP_MIN_RTT", &[&["tcp_sock.rtt_min.s", "minmax_sample.v"]], RESPONSES),
     needed("NW_TP_MSS", &[&["tcp_sock.mss_cache"]]),
     needed("NW_TP_TIMEOUTS", &[&["tcp_sock.inet_conn.icsk_retransmits"]]),
     needed("NW_TP_RCV_NXT", &[&["tcp_sock.rcv_nxt"]]),
@@ -124,6 +132,11 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_SKB_SEQ", &[&["sk_buff.cb", "tcp_skb_cb.seq"]]),
     needed("NW_SKB_END_SEQ", &[&["sk_buff.cb", "tcp_skb_cb.end_seq"]]),
     needed("NW_SKB_GSO_SEGS", &[&["sk_buff.cb", "tcp_skb_cb.tcp_gso_segs"]]),
+    optional("NW_SKB_FLAGS", &[&["sk_buff.cb", "tcp_skb_cb.tcp_flags"]], RESPONSES),
+    optional("NW_SKB_ACK", &[&["sk_buff.cb", "tcp_skb_cb.ack_seq"]], RESPONSES),
+    optional("NW_SKB_LEN", &[&["sk_buff.len"]], RESPONSES),
+    optional("NW_SKB_DATA_LEN", &[&["sk_buff.data_len"]], RESPONSES),
+    optional("NW_SKB_DATA", &[&["sk_buff.data"]], RESPONSES),
     optional("NW_SKB_HEAD", &[&["sk_buff.head"]], LISTENER_RESETS),
     optional("NW_SKB_NETWORK", &[&["sk_buff.network_header"]], LISTENER_RESETS),
     needed("NW_SKB_SK", &[&["sk_buff.sk"]]),
@@ -146,6 +159,10 @@ pub struct Constants {
     pub can_sample_sockets: bool,
     /// The kernel has MPTCP.
     pub has_mptcp: bool,
+    /// Whether response times can be measured (5.12 and later).
+    pub can_time_responses: bool,
+    /// Type id of the kernel function that opens a packet for reading. `None`: tracing programs can't call it (6.12).
+    pub dynptr_from_skb: Option<u32>,
 }
 
 /// Resolves all constants.
@@ -231,6 +248,12 @@ impl Constants {
         self.can_sample_sockets = self.has_storage && args("inet_sk_error_report") >= 1 && !self.lacks.contains(&CHURN);
         if !self.can_sample_sockets {
             self.lack(CHURN);
+        }
+        self.can_time_responses = self.has_storage && !self.lacks.contains(&RESPONSES);
+        self.dynptr_from_skb = (release >= (6, 12)).then(|| types.function("bpf_dynptr_from_skb")).flatten();
+        self.values.push(("NW_HAS_DYNPTR", u32::from(self.dynptr_from_skb.is_some())));
+        if self.dynptr_from_skb.is_none() {
+            self.lack(HANDSHAKES);
         }
         if args("kfree_skb") < 4 {
             self.lack("owners of dropped incoming packets");

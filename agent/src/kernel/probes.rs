@@ -55,6 +55,9 @@ const fn sock_addr(name: &'static str) -> Program {
     Program { name, hook: Hook::CgroupSockAddr, min_args: 0 }
 }
 
+/// The program that sees requests and answers arrive.
+pub(super) const RESPONSE_PROGRAM: &str = "nw_response";
+
 /// All kernel probes.
 pub const PROBES: &[Probe] = &[
     Probe {
@@ -128,6 +131,23 @@ pub const PROBES: &[Probe] = &[
         core: false,
         whole: false,
         needs: Some("sockets"),
+        net_admin: false,
+    },
+    Probe {
+        name: "responses",
+        programs: &[
+            tracepoint("nw_response_read", "tcp_rcv_space_adjust", 1),
+            tracepoint("nw_response_again", "tcp_retransmit_skb", 2),
+            tracepoint("nw_response_close", "inet_sock_set_state", 3),
+            tracepoint("nw_response_end", "tcp_destroy_sock", 1),
+            // Last: the others need what it makes.
+            tracepoint(RESPONSE_PROGRAM, "tcp_probe", 2),
+        ],
+        since: "5.12",
+        without: "response times",
+        core: false,
+        whole: true,
+        needs: None,
         net_admin: false,
     },
     Probe {

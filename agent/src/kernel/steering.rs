@@ -4,7 +4,7 @@ use aya::{
     Ebpf,
     maps::{Array, MapData},
 };
-use netwhy_abi::Control;
+use netwhy_abi::{Choice, Control};
 
 /// `Control` as aya sees it.
 #[derive(Clone, Copy)]
@@ -12,6 +12,20 @@ use netwhy_abi::Control;
 struct ControlPod(Control);
 // SAFETY: `repr(C)`, integers only, padding explicit.
 unsafe impl aya::Pod for ControlPod {}
+
+/// `Choice` as aya sees it.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct ChoicePod(Choice);
+// SAFETY: `repr(C)`, integers only, no padding.
+unsafe impl aya::Pod for ChoicePod {}
+
+/// Tells the programs whose response times to observe.
+pub(super) fn set_choice(ebpf: &mut Ebpf, choice: Choice) -> anyhow::Result<()> {
+    let map = ebpf.map_mut("CHOICE").ok_or_else(|| anyhow::anyhow!("the object has no map CHOICE"))?;
+    let mut map: Array<&mut MapData, ChoicePod> = map.try_into()?;
+    Ok(map.set(0, ChoicePod(choice), 0)?)
+}
 
 /// Writes the record that steers the programs; they may be attached or not.
 pub(super) fn set_control(ebpf: &mut Ebpf, control: Control) -> anyhow::Result<()> {

@@ -15,6 +15,9 @@ pub(super) const CONNECT_US: [u32; 3] = [1_000, 20_000, 1_000_000];
 /// Of DNS lookups: from a cache near by, from elsewhere, slow, and after a resolver asked again.
 pub(super) const DNS_US: [u32; 3] = [5_000, 100_000, 1_000_000];
 
+/// Of requests: from memory, one look-up, several, slow, what people feel.
+pub(super) const RESPONSE_US: [u32; 5] = [1_000, 5_000, 20_000, 100_000, 1_000_000];
+
 /// Of waits for a CPU: a wake-up, a neighbour's slice, several of them, starvation.
 pub(super) const RUN_QUEUE_US: [u32; 4] = [100, 1_000, 10_000, 100_000];
 
@@ -34,6 +37,8 @@ pub(super) static EDGE: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&EDGE_US
 pub(super) static CONNECT: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&CONNECT_US));
 /// Bounds of DNS lookups.
 pub(super) static DNS: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&DNS_US));
+/// Bounds of response times.
+pub(super) static RESPONSE: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&RESPONSE_US));
 /// Bounds of waits for a CPU.
 pub(super) static RUN_QUEUE: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&RUN_QUEUE_US));
 

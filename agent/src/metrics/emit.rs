@@ -4,9 +4,12 @@
 //! failures, kills) and left out for label values that merely never occurred.
 
 use super::{bounds, out::Out, rows::Row, scrape::Scrape};
-use crate::sample::Histogram;
+use crate::sample::{Histogram, Responses};
 use netwhy_abi::{Failure, ListenDrop, PeerClass, Retransmit, Role};
 use std::fmt;
+
+/// Stage of a request before its connection is there.
+const HANDSHAKE: &str = "handshake";
 
 pub(super) fn rtt(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
     let bounds = if s.options.fine_rtt { &*bounds::RTT_FINE } else { &*bounds::RTT };
@@ -62,6 +65,42 @@ pub(super) fn lookups(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> f
     }
     out.counter(&[("result", "answered")], lookups.answered)?;
     out.counter(&[("result", "unanswered")], lookups.unanswered)
+}
+
+pub(super) fn responses(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    for (role, by_class) in Role::ALL.iter().zip(&row.view.sums.responses) {
+        let role = ("role", role.label());
+        let known =
+            || PeerClass::ALL.iter().zip(by_class).filter_map(|(class, times)| Some((*class, times.as_deref()?)));
+        if s.options.peer {
+            known().try_for_each(|(class, times)| {
+                out.histogram(&[role, peer(class)], &times.durations, &bounds::RESPONSE)
+            })?;
+        } else if known().next().is_some() {
+            let mut all = Histogram::default();
+            known().for_each(|(_, times)| all.add(&times.durations));
+            out.histogram(&[role], &all, &bounds::RESPONSE)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn response_waits(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    for (role, by_class) in Role::ALL.into_iter().zip(&row.view.sums.responses) {
+        let mut all = Responses::default();
+        by_class.iter().flatten().for_each(|times| all.add(times));
+        if all.durations.is_empty() {
+            continue;
+        }
+        let handshakes = row.view.sums.connects.durations[role as usize].sum_us;
+        for (stage, us) in all.stages(role).into_iter().chain([(HANDSHAKE, handshakes)]) {
+            // Few Pods resend requests, and handshakes may not be observed.
+            if us > 0 || !matches!(stage, "retransmission" | HANDSHAKE) {
+                out.counter_f64(&[("role", role.label()), ("stage", stage)], us as f64 / 1e6)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn run_queue(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {

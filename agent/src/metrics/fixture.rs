@@ -6,10 +6,10 @@ use crate::{
         self, AgentStats, ConfigReloads, HandshakeDutyCycle, MapFill, Privileges, ProbeState, ProbeStatus,
         ProcessStats, ProgramRun, RttDutyCycle, ScrapeStats, StageTime, TickStats, WalkStats, WatchStatus,
     },
-    sample::{Connects, CpuStat, Device, Gauge, Group, Histogram, Lookups, Pressure, Signal, State, Tally},
+    sample::{Connects, CpuStat, Device, Gauge, Group, Histogram, Lookups, Pressure, Responses, Signal, State, Tally},
     state::{EdgeView, HostCount, HostView, SubjectId, SubjectKind, SubjectView},
 };
-use netwhy_abi::{PeerClass, bucket_index};
+use netwhy_abi::{PeerClass, Role, bucket_index};
 use std::{collections::BTreeMap, time::Duration};
 
 /// A histogram of these samples, µs.
@@ -76,6 +76,17 @@ pub(crate) fn healthy_pod(namespace: &str, name: &str) -> SubjectView {
     view
 }
 
+/// Response times of one end: one request was never answered.
+pub(crate) fn responses(role: Role) -> Responses {
+    let durations = histogram(&[800, 4_000, 4_100, 30_000, 12_000_000]);
+    match role {
+        Role::Client => {
+            Responses { durations, network_us: 500, retransmission_us: 20_000, unanswered: 1, ..Responses::default() }
+        }
+        Role::Server => Responses { durations, unread_us: 12_000_900, unanswered: 1, ..Responses::default() },
+    }
+}
+
 /// A Pod in which everything happened: two classes of peers, both roles, every kind of fault.
 pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
     let mut view = healthy_pod(namespace, name);
@@ -109,6 +120,11 @@ pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
         io_full_us: 1,
     });
     view.sums.lookups = Lookups { durations: histogram(&[900, 4_000, 40_000, 2_510_000]), answered: 4, unanswered: 1 };
+    for class in [PeerClass::SameNode, PeerClass::InCluster] {
+        for role in Role::ALL {
+            view.sums.add_responses(role, class, &responses(role));
+        }
+    }
     view.sums.run_queue = histogram(&[20, 700, 6_000, 250_000]);
     view.oom_kills = Some(1);
     view.sums.drops = BTreeMap::from([(2, 3), (99, 1)]);

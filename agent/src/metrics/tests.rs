@@ -1,10 +1,10 @@
 use super::{check::read, fixture::*, *};
 use crate::{
     api::{ProbeState, ProbeStatus},
-    sample::Tally,
+    sample::{Responses, Tally},
     state::SubjectView,
 };
-use netwhy_abi::PeerClass;
+use netwhy_abi::{PeerClass, Role};
 
 fn text(view: NodeView, options: &MetricsOptions, format: Format) -> String {
     let bytes = encode(&Arc::new(view), &Arc::new(agent()), options, format);
@@ -177,8 +177,30 @@ fn series_per_pod_stay_within_the_budget() {
     let mut starved = healthy_pod("shop", "web-6");
     starved.sums.run_queue = busy_pod("shop", "payment-1").sums.run_queue;
     assert_eq!(count(starved), 36 + 7);
+    // A server of one class of peers whose response times are measured; the same that also calls.
+    let mut serving = healthy_pod("shop", "web-7");
+    serving.sums.add_responses(Role::Server, PeerClass::InCluster, &responses(Role::Server));
+    assert_eq!(count(serving.clone()), 36 + 11);
+    let responses = Responses { retransmission_us: 0, ..responses(Role::Client) };
+    serving.sums.add_responses(Role::Client, PeerClass::InCluster, &responses);
+    assert_eq!(count(serving), 36 + 11 + 10);
     // Everything at once: both roles, two classes of peers, every fault and label value.
-    assert_eq!(count(busy_pod("shop", "payment-1")), 99);
+    assert_eq!(count(busy_pod("shop", "payment-1")), 99 + 39);
+}
+
+#[test]
+fn stages_add_up_to_the_response_times() {
+    let s = samples(rich(), &MetricsOptions::default());
+    let sum = |metric: &str, role: &str| -> f64 {
+        let role = format!("role=\"{role}\"");
+        let of = |key: &&String| key.starts_with(metric) && key.contains(&role) && !key.contains("stage=\"handshake\"");
+        s.iter().filter(|(key, _)| of(key)).map(|(_, value)| value).sum()
+    };
+    for role in ["client", "server"] {
+        let whole = sum("netwhy_tcp_response_seconds_sum", role);
+        assert!(whole > 24.0, "{role}: two classes, one request of 12 s each: {whole}");
+        assert!((sum("netwhy_tcp_response_wait_seconds_total", role) - whole).abs() < 1e-9, "{role}: {whole}");
+    }
 }
 
 #[test]

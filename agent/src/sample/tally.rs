@@ -15,6 +15,22 @@ impl Lookups {
     }
 }
 
+impl Responses {
+    /// The stages of its response times, in the order of a request, µs. They add up to the sum of the durations.
+    pub fn stages(&self, role: Role) -> Vec<(&'static str, u64)> {
+        let parts = match role {
+            Role::Client => vec![("network", self.network_us), ("retransmission", self.retransmission_us)],
+            Role::Server => vec![("unread", self.unread_us)],
+        };
+        let known: u64 = parts.iter().map(|(_, us)| us).sum();
+        let rest = match role {
+            Role::Client => "peer",
+            Role::Server => "application",
+        };
+        parts.into_iter().chain([(rest, self.durations.sum_us.saturating_sub(known))]).collect()
+    }
+}
+
 impl Tally {
     /// The peer acknowledged or sent data, or shook hands.
     pub fn has_answer(&self) -> bool {

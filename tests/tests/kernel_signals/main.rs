@@ -32,6 +32,7 @@ mod mptcp;
 mod node;
 mod program;
 mod recording;
+mod responses;
 mod rtt;
 mod run_queue;
 mod size;

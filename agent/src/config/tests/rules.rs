@@ -12,7 +12,11 @@ fn defaults_are_the_documented_ones() {
         [s.walk_seconds, s.tick_seconds, s.window_seconds, s.facts_seconds],
         [1, 1, 10, 2].map(Duration::from_secs)
     );
-    let expected = |key: &str| if key == "run_queue" { "pressure" } else { "auto" };
+    let expected = |key: &str| match key {
+        "run_queue" => "pressure",
+        "responses" => "off",
+        _ => "auto",
+    };
     assert!(keys_of("signals").all(|key| key.value(&config) == expected(key.name)));
     let t = &config.thresholds;
     assert_eq!((t.loss_ratio, t.min_segments, t.receiver_limited_share), (0.002, 200, 0.5));

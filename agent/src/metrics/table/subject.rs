@@ -100,6 +100,31 @@ pub(super) static METRICS: &[MetricDef] = &[
     )
     .details("Each walk counts such a socket once, if data waits to be sent. Absent until the first observation."),
     MetricDef::histogram(
+        "netwhy_tcp_response_seconds",
+        "Response times of requests, to the answer's first byte.",
+        Subject(emit::responses),
+    )
+    .details(
+        "A client's time begins when the request's first byte is sent, a server's when it is received. A request that \
+         ends after a second or more without an answer counts above the last bound, and with its age in the sum. \
+         Requests that overlap on one connection count as one. Absent without `signals.responses`.",
+    )
+    .seconds()
+    .labels(&[ROLE, PEER]),
+    MetricDef::counter(
+        "netwhy_tcp_response_wait_seconds_total",
+        "Response times of requests, by stage.",
+        Subject(emit::response_waits),
+    )
+    .details(
+        "The stages of a role add up to the sum of `netwhy_tcp_response_seconds`, apart from `handshake`, which comes \
+         before. `network`: the path's minimum RTT. `retransmission`: the client sent its request again. `peer`: the \
+         rest of a client's time. `unread`: the server's application had not begun to read; a connection that waits \
+         to be accepted is unread. `application`: the rest of a server's time. Absent without `signals.responses`.",
+    )
+    .seconds()
+    .labels(&[ROLE, label("stage", "handshake, network, retransmission, unread, application, peer")]),
+    MetricDef::histogram(
         "netwhy_dns_lookup_seconds",
         "Answered DNS lookups over UDP, from first query to last reply.",
         Subject(emit::lookup_durations),

@@ -1,0 +1,60 @@
+//! Calls of kernel functions, which the compiler can't make: their number is of the running kernel's BTF.
+//!
+//! User space writes the number into the instruction before it loads the object, or makes the instruction a failure
+//! where the kernel lacks the function.
+
+use aya_ebpf::{bindings::bpf_dynptr, helpers::generated::bpf_dynptr_read};
+use core::{arch::asm, mem::MaybeUninit};
+use netwhy_abi::Head;
+
+use crate::{
+    kernel::{Ptr, load, probe},
+    offsets::*,
+};
+
+/// `bpf_dynptr_from_skb(struct __sk_buff *s, u64 flags, struct bpf_dynptr *ptr)`; in tracing programs 6.12 and later.
+#[inline(always)]
+unsafe fn dynptr_from_skb(skb: Ptr, dynptr: *mut bpf_dynptr) -> i64 {
+    let result: i64;
+    // SAFETY: `BPF_CALL` with `BPF_PSEUDO_KFUNC_CALL`; its arguments and results are those of any call. The last four
+    // bytes are `netwhy_abi::content::KFUNC`, for which user space looks.
+    unsafe {
+        asm!(
+            ".byte 0x85, 0x20, 0, 0, 0x4e, 0x57, 0x4b, 0x46",
+            inlateout("r1") skb => _,
+            inlateout("r2") 0_u64 => _,
+            inlateout("r3") dynptr => _,
+            lateout("r4") _,
+            lateout("r5") _,
+            lateout("r0") result,
+        );
+    }
+    result
+}
+
+/// First bytes of a received segment's data; zeros when there are fewer. `None`: they can't be read. `bytes`: of data.
+#[inline(always)]
+pub(crate) unsafe fn head(skb: Ptr, bytes: u32) -> Option<Head> {
+    // SAFETY: the packet of a tracepoint; it begins with the TCP header.
+    unsafe {
+        let length: u32 = load(skb, NW_SKB_LEN.load());
+        let at = length.wrapping_sub(bytes);
+        if bytes < size_of::<Head>() as u32 {
+            return Some(Head::SHORT);
+        }
+        if bytes > length {
+            return None;
+        }
+        if NW_HAS_DYNPTR.load() != 0 {
+            let (mut dynptr, mut head) = (MaybeUninit::<bpf_dynptr>::uninit(), Head::SHORT);
+            let made = dynptr_from_skb(skb, dynptr.as_mut_ptr());
+            let read = bpf_dynptr_read((&raw mut head).cast(), size_of::<Head>() as u32, dynptr.as_ptr(), at as _, 0);
+            return if made == 0 && read == 0 { Some(head) } else { None };
+        }
+        let beside = length.wrapping_sub(load(skb, NW_SKB_DATA_LEN.load()));
+        if at.wrapping_add(size_of::<Head>() as u32) > beside {
+            return None;
+        }
+        probe(load(skb, NW_SKB_DATA.load()), at)
+    }
+}

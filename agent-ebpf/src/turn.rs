@@ -1,0 +1,403 @@
+//! Requests and answers on one connection, as turns of its two ends: times to the first byte, for any protocol over
+//! TCP, encrypted ones too.
+//!
+//! | end | the response time lasts |
+//! |---|---|
+//! | client | from the request's first transmission to the arrival of the answer's first byte |
+//! | server | from the arrival of the request's first byte to the answer's first transmission |
+//!
+//! A kernel program feeds it every segment that the socket receives, before the kernel processes the segment. What the
+//! socket sent in between is seen at the next segment that it receives.
+//!
+//! Requests that overlap (pipelining, HTTP/2) are one busy period: its first request and its first answer count. Of a
+//! stream the first byte counts.
+
+use crate::{
+    content::{Content, Head},
+    keys::EdgeKey,
+};
+
+/// Bytes sent in the middle of [`MUCH`] received that may be flow control, such as HTTP/2's WINDOW_UPDATE.
+const SMALL: u32 = 64;
+/// See [`SMALL`].
+const MUCH: u32 = 8_192;
+/// A message after this long a silence that nobody asked for is unasked, µs.
+const SILENCE_US: u64 = 1_000_000;
+/// The same before the first request, µs: some servers greet, and none greets twice.
+const GREETING_US: u64 = 20_000;
+/// Unasked messages from which a connection is left out.
+const MAX_UNASKED: u32 = 4;
+/// Exchanges from a TLS hello on that are no requests: the hello's own, and the one that ends the handshake. A
+/// connection whose content can't be read may begin with as many.
+const HANDSHAKE: u32 = 2;
+/// Messages at the begin of a TLS connection that are looked at: a server may ask for a second hello.
+const MAX_LOOKS: u32 = 4;
+
+/// Age from which a request that is never answered counts, µs.
+pub const UNANSWERED_US: u64 = 1_000_000;
+
+/// In [`Turn::flags`]: the socket is of no use, because nobody knows whose it is or which end it is.
+pub const IGNORED: u32 = 1;
+/// In [`Turn::flags`]: the socket is a server's.
+pub const SERVER: u32 = 2;
+/// In [`Turn::flags`]: a request was seen, or sent.
+pub const ASKED: u32 = 4;
+/// In [`Turn::flags`]: the socket is about to close: what it sends from here on is no message.
+pub const CLOSING: u32 = 8;
+/// In [`Turn::flags`]: one end sends unasked. No exchange of the connection counts.
+pub const PUSHES: u32 = 16;
+/// In [`Turn::flags`]: the content may be HTTP/2, so that small messages may be flow control.
+pub const MULTIPLEXED: u32 = 32;
+/// In [`Turn::flags`]: the content is HTTP/2 in clear text.
+pub const HTTP2: u32 = 64;
+/// In [`Turn::flags`]: the content is TLS.
+pub const TLS: u32 = 128;
+/// In [`Turn::flags`]: a small message was taken for flow control. It may have been the answer.
+const SMALL_TALK: u32 = 256;
+
+/// The state of one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Turn {
+    /// Its edge.
+    pub key: EdgeKey,
+    /// Of a client: first transmission of the request under way, ktime µs; 0: there is none.
+    pub sent_us: u64,
+    /// Of a server: arrival of the request under way, ktime ns; 0: there is none.
+    pub received_ns: u64,
+    /// Its first read, ktime ns; 0: it waits to be read.
+    pub read_ns: u64,
+    /// Newest message of the server's end, ktime µs; 0: none yet.
+    pub told_us: u64,
+    /// Newest retransmission, ktime ns.
+    pub retransmitted_ns: u64,
+    /// Time that retransmissions of the request under way took, µs.
+    pub stalled_us: u64,
+    /// What was sent before this sequence number belongs to past exchanges.
+    pub mark: u32,
+    /// What was sent before this sequence number was looked at.
+    pub seen: u32,
+    /// First sequence number of the newest message received.
+    pub begun: u32,
+    /// Bits of [`IGNORED`] to [`TLS`].
+    pub flags: u32,
+    /// Exchanges from now on that don't count.
+    pub left_out: u32,
+    /// Unasked messages.
+    pub unasked: u32,
+    /// Period of observation that the state is of.
+    pub generation: u32,
+    /// Connections that this one stands for.
+    pub weight: u32,
+    /// Messages whose content was looked at.
+    pub looks: u32,
+    /// Zero.
+    pub pad: u32,
+}
+
+const _: () = assert!(size_of::<Turn>() == 120);
+
+/// What a socket has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// `tcp_sock.snd_nxt`.
+    pub next: u32,
+    /// `tcp_sock.write_seq`: what the application has written.
+    pub written: u32,
+    /// `tcp_sock.first_tx_mstamp`: when the packets that are on their way began to be sent, µs.
+    pub first_us: u64,
+}
+
+/// A segment with new data that arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Incoming {
+    /// Its first sequence number.
+    pub begin: u32,
+    /// Bytes of data.
+    pub bytes: u32,
+    /// What it acknowledges.
+    pub ack: u32,
+    /// When, ktime ns.
+    pub now_ns: u64,
+}
+
+/// An exchange that ended with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// Response time, µs.
+    pub us: u64,
+    /// Of a client: its part for retransmissions of the request; of a server: its part before the first read, µs.
+    pub part_us: u64,
+}
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With an answer.
+    Answered(Response),
+    /// It doesn't count: the connection was found in the middle of it, or one end sends unasked.
+    LeftOut,
+    /// It overlaps another one: nothing tells when its answer began.
+    Overlapped,
+}
+
+/// Whether sequence number `a` comes after `b`.
+#[inline(always)]
+const fn is_after(a: u32, b: u32) -> bool {
+    (a.wrapping_sub(b) as i32) > 0
+}
+
+impl Turn {
+    /// A connection of which nothing is known.
+    #[inline(always)]
+    pub const fn new(key: EdgeKey, generation: u32, weight: u32) -> Self {
+        Self {
+            key,
+            sent_us: 0,
+            received_ns: 0,
+            read_ns: 0,
+            told_us: 0,
+            retransmitted_ns: 0,
+            stalled_us: 0,
+            mark: 0,
+            seen: 0,
+            begun: 0,
+            flags: 0,
+            left_out: 0,
+            unasked: 0,
+            generation,
+            weight,
+            looks: 0,
+            pad: 0,
+        }
+    }
+
+    /// Begins with a connection that has not carried data yet. `sent`: `tcp_sock.snd_una`; `expected`:
+    /// `tcp_sock.rcv_nxt`.
+    #[inline(always)]
+    pub fn begin(&mut self, sent: u32, expected: u32) {
+        (self.mark, self.seen, self.begun) = (sent, sent, expected);
+    }
+
+    /// Begins in the middle of a connection: forgets what is under way, whose beginning nobody saw.
+    #[inline(always)]
+    pub fn join(&mut self, sent: &Outgoing, expected: u32, generation: u32) {
+        self.begin(sent.written, expected);
+        (self.sent_us, self.received_ns, self.read_ns, self.told_us) = (0, 0, 0, 0);
+        (self.retransmitted_ns, self.stalled_us) = (0, 0);
+        self.generation = generation;
+        self.flags |= ASKED;
+        // The rest of a request may be taken for one.
+        self.left_out = if self.flags & SERVER != 0 { 1 } else { 0 };
+    }
+
+    /// Whether the socket is a server's.
+    #[inline(always)]
+    pub const fn is_server(&self) -> bool {
+        self.flags & SERVER != 0
+    }
+
+    /// Whether the content of a message that begins now says more of the connection than is known.
+    #[inline(always)]
+    pub const fn is_content_wanted(&self) -> bool {
+        self.looks == 0 || (self.flags & TLS != 0 && self.looks < MAX_LOOKS) || self.flags & HTTP2 != 0
+    }
+
+    /// Learns from the first bytes of a message; `None`: they can't be read. Returns whether it is one: HTTP/2's
+    /// control frames are none.
+    #[inline(always)]
+    pub fn learn(&mut self, head: Option<&Head>) -> bool {
+        let Some(head) = head else {
+            if self.looks == 0 {
+                (self.looks, self.flags) = (1, self.flags | MULTIPLEXED);
+                self.left_out = HANDSHAKE;
+            }
+            return true;
+        };
+        if self.flags & HTTP2 != 0 {
+            return head.is_http2_message();
+        }
+        self.looks += 1;
+        match head.content() {
+            Content::TlsHello => {
+                self.flags |= TLS | MULTIPLEXED;
+                self.left_out = HANDSHAKE;
+            }
+            Content::Tls => self.flags |= TLS | MULTIPLEXED,
+            // The server answers the preface with its settings.
+            Content::Http2Preface => {
+                self.flags |= HTTP2 | MULTIPLEXED;
+                self.left_out = 1;
+            }
+            Content::Http2Settings if !self.is_server() => {
+                self.flags |= HTTP2 | MULTIPLEXED;
+                return false;
+            }
+            Content::Http2Settings | Content::Other => {}
+        }
+        true
+    }
+
+    /// Looks at what a client has sent: a request may be under way since.
+    #[inline(always)]
+    pub fn ask(&mut self, sent: &Outgoing, expected: u32) {
+        let is_restarted =
+            self.flags & SMALL_TALK != 0 && sent.first_us > self.sent_us && is_after(sent.next, self.seen);
+        self.seen = sent.next;
+        if (self.sent_us != 0 && !is_restarted) || !is_after(sent.next, self.mark) {
+            return;
+        }
+        if self.is_flow_control(sent.next.wrapping_sub(self.mark), expected.wrapping_sub(self.begun)) {
+            self.mark = sent.next;
+            return;
+        }
+        self.flags &= !SMALL_TALK;
+        self.sent_us = sent.first_us;
+        self.flags |= ASKED;
+        if self.retransmitted_ns < sent.first_us.wrapping_mul(1_000) {
+            self.stalled_us = 0;
+        }
+    }
+
+    /// A client receives data: the answer, if a request is under way.
+    #[inline(always)]
+    pub fn answer(&mut self, sent: &Outgoing, data: &Incoming) -> Option<End> {
+        let now_us = data.now_ns / 1_000;
+        if self.sent_us == 0 {
+            self.tell(now_us);
+            return None;
+        }
+        // Data that was sent before the request arrived does not acknowledge it.
+        if !is_after(data.ack, self.mark) {
+            return None;
+        }
+        if self.is_flow_control(data.bytes, sent.next.wrapping_sub(self.mark)) {
+            self.flags |= SMALL_TALK;
+            return None;
+        }
+        self.begun = data.begin;
+        Some(self.answered(sent, now_us))
+    }
+
+    /// A client's request under way is answered.
+    #[inline(always)]
+    pub fn answered(&mut self, sent: &Outgoing, now_us: u64) -> End {
+        let (begun_us, stalled_us) = (self.sent_us, self.stalled_us);
+        (self.sent_us, self.stalled_us, self.told_us) = (0, 0, now_us);
+        self.mark = sent.written;
+        if self.is_left_out() {
+            return End::LeftOut;
+        }
+        End::Answered(Response { us: now_us.wrapping_sub(begun_us), part_us: stalled_us })
+    }
+
+    /// A client sends data again.
+    #[inline(always)]
+    pub fn retransmit(&mut self, sent: &Outgoing, now_ns: u64) {
+        let first_ns = sent.first_us.wrapping_mul(1_000);
+        if self.sent_us == 0 && self.retransmitted_ns < first_ns {
+            self.stalled_us = 0;
+        }
+        let from_ns = if self.retransmitted_ns > first_ns { self.retransmitted_ns } else { first_ns };
+        if now_ns > from_ns {
+            self.stalled_us = self.stalled_us.wrapping_add((now_ns - from_ns) / 1_000);
+        }
+        self.retransmitted_ns = now_ns;
+    }
+
+    /// Looks at what a server has sent: the answer, if a request is under way.
+    #[inline(always)]
+    pub fn reply(&mut self, sent: &Outgoing, expected: u32) -> Option<End> {
+        if !is_after(sent.next, self.seen) {
+            return None;
+        }
+        self.seen = sent.next;
+        if self.received_ns == 0 {
+            self.tell(sent.first_us);
+            return None;
+        }
+        // The rest of what was written before the request arrived is no answer.
+        if !is_after(sent.next, self.mark) {
+            return None;
+        }
+        if self.is_flow_control(sent.next.wrapping_sub(self.mark), expected.wrapping_sub(self.begun)) {
+            self.mark = sent.next;
+            self.flags |= SMALL_TALK;
+            return None;
+        }
+        let (begun_ns, read_ns, sent_ns) = (self.received_ns, self.read_ns, sent.first_us.wrapping_mul(1_000));
+        (self.received_ns, self.read_ns, self.told_us) = (0, 0, sent.first_us);
+        if self.is_left_out() {
+            return Some(End::LeftOut);
+        }
+        // The clock of what is on its way began before: part of it is an earlier answer. One microsecond is rounding.
+        if sent_ns.wrapping_add(1_000) < begun_ns {
+            return Some(End::Overlapped);
+        }
+        let us = if sent_ns > begun_ns { (sent_ns - begun_ns) / 1_000 } else { 0 };
+        let unread_us = if read_ns > begun_ns { (read_ns - begun_ns) / 1_000 } else { 0 };
+        Some(End::Answered(Response { us, part_us: if unread_us < us { unread_us } else { us } }))
+    }
+
+    /// A server receives data: a request, if none is under way.
+    #[inline(always)]
+    pub fn request(&mut self, sent: &Outgoing, data: &Incoming) {
+        // After a small answer this may be the next request; if it is not, the answer comes as late.
+        if self.received_ns == 0 || self.flags & SMALL_TALK != 0 {
+            (self.received_ns, self.read_ns) = (data.now_ns, 0);
+            (self.mark, self.begun) = (sent.written, data.begin);
+            self.flags = self.flags & !SMALL_TALK | ASKED;
+        }
+    }
+
+    /// Whether the request under way waits for its first read.
+    #[inline(always)]
+    pub const fn is_read_awaited(&self) -> bool {
+        self.received_ns != 0 && self.read_ns == 0
+    }
+
+    /// Age of the request under way, µs. `None`: there is none that counts.
+    #[inline(always)]
+    pub fn age_us(&self, now_ns: u64) -> Option<u64> {
+        let begun_us = if self.is_server() { self.received_ns / 1_000 } else { self.sent_us };
+        if begun_us == 0 || self.left_out != 0 || self.flags & PUSHES != 0 {
+            return None;
+        }
+        Some((now_ns / 1_000).wrapping_sub(begun_us))
+    }
+
+    /// The server's end sends while no request is under way: more of its answer, unless it was silent before.
+    #[inline(always)]
+    fn tell(&mut self, now_us: u64) {
+        let before_us = core::mem::replace(&mut self.told_us, now_us);
+        let silence_us = if self.flags & ASKED != 0 { SILENCE_US } else { GREETING_US };
+        if before_us == 0 || now_us.wrapping_sub(before_us) < silence_us || now_us < before_us {
+            return;
+        }
+        self.unasked += 1;
+        // The other end's next message may be an answer to this one.
+        self.left_out = 1;
+        if self.unasked >= MAX_UNASKED || self.flags & ASKED == 0 {
+            self.flags |= PUSHES;
+        }
+    }
+
+    /// Whether a message of `bytes` in the middle of `others` may be flow control.
+    #[inline(always)]
+    const fn is_flow_control(&self, bytes: u32, others: u32) -> bool {
+        self.flags & MULTIPLEXED != 0 && bytes < SMALL && others >= MUCH
+    }
+
+    /// Whether the exchange that ends doesn't count.
+    #[inline(always)]
+    fn is_left_out(&mut self) -> bool {
+        let is_left_out = self.left_out != 0;
+        if is_left_out {
+            self.left_out -= 1;
+        }
+        is_left_out || self.flags & PUSHES != 0
+    }
+}
+
+#[cfg(test)]
+mod tests;
