@@ -109,6 +109,15 @@ fn against_the_machine() -> Value {
         // SAFETY: the texts are static.
         checked(unsafe { libc::mount(none, target, kind, 0, std::ptr::null()) }.into())
     };
+    // There every user has all capabilities.
+    let user_namespace = || {
+        // SAFETY: takes no pointer.
+        checked(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) }.into())?;
+        // SAFETY: the texts are static. The mount stays in the namespace.
+        checked(
+            unsafe { libc::mount(c"none".as_ptr(), c"/mnt".as_ptr(), c"tmpfs".as_ptr(), 0, std::ptr::null()) }.into(),
+        )
+    };
     // Without a namespace of its own, where it changes nothing: the mount is there already.
     let remount = || {
         // SAFETY: the texts are static.
@@ -135,5 +144,7 @@ fn against_the_machine() -> Value {
         "core_pattern": outcome(write("/proc/sys/kernel/core_pattern")),
         "create a file": outcome(create()),
         "setuid 0": outcome(setuid()),
+        // The last, because it changes this process.
+        "mount in a user namespace": outcome(user_namespace()),
     })
 }
