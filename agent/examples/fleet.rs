@@ -65,7 +65,8 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         views.push((view.0, agent.0, options.0));
         let listener = listener.into_std()?;
         tokio::spawn(async move {
-            if let Err(error) = http::serve(http::Limits::default(), listener, shared, std::future::pending()).await {
+            let (limits, plain) = (http::Limits::default(), http::Protection::default());
+            if let Err(error) = http::serve(limits, listener, shared, plain, std::future::pending()).await {
                 eprintln!("agent {number}: {error:#}");
             }
         });

@@ -15,7 +15,7 @@
 //!
 //! `sample`, `join`, `hints`, `blame`, `pipeline` and `responses` read no clock, no file and no environment: they get
 //! it as arguments, so that a recording replays to the same answer. Only `pods`, `peers`, `publish` and `plugin` speak
-//! to an API server; `kube` is their connection.
+//! to an API server; `kube` is their connection. It also asks for `http` whose tokens may read what.
 
 // Only `text` writes to stdout and stderr, escaped.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]

@@ -5,7 +5,7 @@ use crate::{
     app,
     cgroup::Mounts,
     config::{Config, ConfigFile, Exit, cli::Cli, cli::ReportFormat},
-    http,
+    http::{self, Tls, TlsFiles},
     kernel::{self, KernelTypes},
     node::HostReader,
 };
@@ -62,6 +62,7 @@ pub fn checks(cli: &Cli, config: &Config) -> Vec<Check> {
     list.push(memory(config));
     list.push(client_memory(config));
     list.extend(ports);
+    list.extend(certificate(config));
     list
 }
 
@@ -343,6 +344,16 @@ fn port(addr: SocketAddr, need: &str, flag: &str) -> Check {
             check(need, Verdict::Degraded, format!("{addr}: {error}"), &remedy)
         }
     }
+}
+
+/// The files of TLS, where the configuration names them.
+fn certificate(config: &Config) -> Option<Check> {
+    const NEED: &str = "TLS certificate";
+    let loaded = Tls::load(TlsFiles::of(&config.http)?);
+    Some(match loaded {
+        Ok(_) => check(NEED, Verdict::Ok, "certificate and key are a pair", ""),
+        Err(error) => check(NEED, Verdict::Missing, error.to_string(), "give the files that the settings name"),
+    })
 }
 
 #[cfg(test)]

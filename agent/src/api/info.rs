@@ -2,6 +2,7 @@
 
 use super::{HandshakeDutyCycle, MapFill, ProbeStatus, ProgramRun, RttDutyCycle, WalkStats, WatchStatus};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The agent's own status. Counters are cumulative since the start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,9 @@ pub struct AgentStats {
     pub process: ProcessStats,
     /// The HTTP server fills this in at each scrape.
     pub scrape: ScrapeStats,
+    /// The HTTP server fills this in at each scrape. `None`: neither TLS nor authorization is on.
+    #[serde(default)]
+    pub protection: Option<ProtectionStats>,
 }
 
 /// Rights that only the start needs. The process can't get dropped ones back.
@@ -98,6 +102,24 @@ pub struct ConfigReloads {
     /// Accepted.
     pub ok: u64,
     /// Refused: the previous configuration stays.
+    pub failed: u64,
+}
+
+/// Protection of the main listener by TLS and authorization.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProtectionStats {
+    /// Refused connections and requests by reason, such as `unauthenticated`.
+    pub refusals: BTreeMap<String, u64>,
+    /// Readings of changed certificate files. `None`: TLS is off.
+    pub tls_reloads: Option<TlsReloads>,
+}
+
+/// Readings of changed certificate files after the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsReloads {
+    /// Accepted.
+    pub ok: u64,
+    /// Refused: the previous certificate stays.
     pub failed: u64,
 }
 

@@ -22,7 +22,9 @@ mod watch;
 
 pub use edge::{EdgeRow, Excused, PeerRow, RttBaseline};
 pub use hint::{Blame, BlameKind, Evidence, Hint, HintState, RuledOut, Subject};
-pub use info::{AgentStats, ConfigReloads, Privileges, ProcessStats, ScrapeStats, StageTime, TickStats};
+pub use info::{
+    AgentStats, ConfigReloads, Privileges, ProcessStats, ProtectionStats, ScrapeStats, StageTime, TickStats, TlsReloads,
+};
 pub use node::{DeviceRow, NodeRow, SignalRow, SignalStatus};
 pub use pod::{DnsLookups, DurationQuantiles, LimitedShares, PodCounts, PodRow, PodTotals, PodWindow, PressureShares};
 pub use pod_status::{

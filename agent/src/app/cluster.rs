@@ -2,9 +2,10 @@
 
 use super::Failure;
 use crate::{
-    config::{Config, Switch},
+    config::{self, Config, Switch},
+    http::Authorization,
     kernel,
-    kube::{Cluster, ConfigSource, ConnectError, Prepared, Timeouts, find_config},
+    kube::{Cluster, ConfigSource, ConnectError, Prepared, Reviews, Timeouts, find_config},
     peers, pods,
     publish::{self, Publish},
     state::NodeView,
@@ -17,12 +18,14 @@ use tokio::sync::watch as channel;
 /// Finds the API server's configuration. `None`: there is none, or Kubernetes is switched off.
 pub(super) fn find(config: &Config) -> Result<Option<ConfigSource>, Failure> {
     let kube = &config.kube;
+    let is_needed = config.http.authorization() == config::Authorization::Kubernetes;
     if kube.mode() == Switch::Off {
-        return Ok(None);
+        let needed = || anyhow::anyhow!("http.authorization asks the API server: set it to none, or omit --kube off");
+        return if is_needed { Err(Failure::usage(needed())) } else { Ok(None) };
     }
     let source = find_config(kube.kubeconfig(), |name| std::env::var(name).ok());
     if source.is_none() {
-        if kube.mode() == Switch::On {
+        if kube.mode() == Switch::On || is_needed {
             return Err(Failure::usage(ConnectError::Absent));
         }
         tracing::info!("found no Kubernetes: cgroups are named by systemd unit, container and path");
@@ -38,6 +41,14 @@ pub(super) fn prepare(source: &ConfigSource) -> Result<Prepared, Failure> {
     let prepared = runtime.block_on(prepared).map_err(Failure::usage)?;
     tracing::info!(?source, "watching this Node's Pods");
     Ok(prepared)
+}
+
+/// Authorization by the API server. `None`: it is off.
+pub(super) fn authorization(config: &Config, cluster: &Cluster) -> Option<Authorization> {
+    match config.http.authorization() {
+        config::Authorization::None => None,
+        config::Authorization::Kubernetes => Some(Authorization::new(Reviews::new(cluster))),
+    }
 }
 
 /// Values that the tasks below share.

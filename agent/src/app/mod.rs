@@ -5,6 +5,7 @@
 //! | `run` | starts the tasks and supervises them |
 //! | `record` | writes snapshots to a file |
 //! | `attach` | attaches to the kernel, and drops the rights that only attaching needs |
+//! | `listeners` | binds the HTTP listeners and serves them, with TLS and authorization |
 //! | `cluster` | starts the watches of the API server, and publishing |
 //! | `reload` | applies a changed configuration file |
 //! | `settings` | maps the configuration to the settings of other rooms |
@@ -13,6 +14,7 @@
 mod attach;
 mod cluster;
 mod failure;
+mod listeners;
 mod record;
 mod reload;
 mod run;

@@ -4,23 +4,25 @@ use super::{
     Failure,
     attach::{Opened, open_and_drop_privileges, own_addresses},
     cluster::{self, Watches},
-    configuration, node_name,
+    configuration,
+    listeners::Listeners,
+    node_name,
     reload::Reload,
     runtime,
     settings::metrics_options,
     signals::{Signals, Starting},
 };
 use crate::{
-    config::{Config, ConfigFile, Http, ReloadCounters, cli::Cli},
+    config::{Config, ConfigFile, ReloadCounters, cli::Cli},
     http, kernel,
     kube::Prepared,
     peers,
     pipeline::Pipeline,
     state::NodeView,
-    tasks::{Stop, Stopped, Tasks},
+    tasks::{Stop, Tasks},
     tick::{Inputs, Outputs, Tick},
 };
-use std::{fs::File, net::TcpListener, sync::Arc, time::Duration};
+use std::{fs::File, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// Time that tasks have for stopping.
@@ -35,9 +37,7 @@ struct Ready<'a> {
     /// `None`: there is no configuration file.
     file: Option<ConfigFile>,
     starting: Starting,
-    listener: TcpListener,
-    /// `None`: probes use the main listener.
-    probe_listener: Option<TcpListener>,
+    listeners: Listeners,
     /// `None`: without Kubernetes.
     kube: Option<Prepared>,
     /// The connection tracking table. `None`: not wanted, or there is none.
@@ -53,17 +53,17 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
     let starting = Starting::begin()?;
     kernel::memory::keep_little();
     let (config, bytes) = configuration(cli)?;
-    let listener = http::bind(config.http.listen())?;
-    let probe_listener = http::bind_probes(&config.http)?;
+    let listeners = Listeners::bind(&config.http)?;
     let kube = cluster::find(&config)?.map(|source| cluster::prepare(&source)).transpose()?;
     let conntrack = kube.as_ref().filter(|_| config.kube.conntrack());
     let conntrack = conntrack.and_then(|_| peers::open_conntrack(&cli.global.procfs));
     let opened = open_and_drop_privileges(cli, &config)?;
     kube.as_ref().map_or(Ok(()), Prepared::check_renewal).map_err(Failure::usage)?;
+    listeners.check_renewal().map_err(Failure::usage)?;
     let file = cli.global.config.clone().zip(bytes).map(|(path, bytes)| ConfigFile::new(path, bytes));
     let runtime = runtime()?;
     let config = Arc::new(config);
-    let ready = Ready { cli, config, file, starting, listener, probe_listener, kube, conntrack, opened };
+    let ready = Ready { cli, config, file, starting, listeners, kube, conntrack, opened };
     let result = runtime.block_on(ready.run());
     runtime.shutdown_timeout(UNWIND);
     result
@@ -72,7 +72,7 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
 impl Ready<'_> {
     /// Starts every task and waits for a signal, or for the first task that ends.
     async fn run(self) -> Result<(), Failure> {
-        let Self { cli, config, file, starting, listener, probe_listener, kube, conntrack, opened } = self;
+        let Self { cli, config, file, starting, mut listeners, kube, conntrack, opened } = self;
         let Opened { source, peers, privileges } = opened;
         let node = node_name(&config);
         let (stop, stopped) = Stop::new();
@@ -87,6 +87,7 @@ impl Ready<'_> {
 
         let cluster = kube.map(|kube| {
             let (tasks, stopped, cluster) = (&mut tasks, &stopped, kube.start());
+            listeners.authorization = cluster::authorization(&config, &cluster);
             let mut watches = Watches { tasks, stopped, cluster: &cluster, node: &node, config: &config };
             watches.publish(&view);
             watches.start(conntrack)
@@ -102,7 +103,7 @@ impl Ready<'_> {
         tasks.spawn_blocking("tick", move || tick.run(&ticking));
 
         let shared = http::Shared { view, agent, options, started: kernel::monotonic() };
-        serve(&mut tasks, &config.http, (listener, probe_listener), shared, &stopped);
+        listeners.serve(&mut tasks, &config.http, shared, &stopped);
 
         let (options, counters) = (options_sender, reloads);
         let reload = Reload { cli: cli.clone(), file, config: config_sender, options, counters };
@@ -115,25 +116,4 @@ impl Ready<'_> {
         tracing::info!("stopped");
         result.map_err(Failure::from)
     }
-}
-
-/// Starts the main listener, and the probe listener on a thread and a runtime of its own.
-fn serve(
-    tasks: &mut Tasks,
-    config: &Http,
-    (listener, probe_listener): (TcpListener, Option<TcpListener>),
-    shared: http::Shared,
-    stopped: &Stopped,
-) {
-    match probe_listener {
-        None => tracing::warn!(
-            "another process listens on {}: only the main listener answers probes; choose a port with --probe-listen",
-            http::probe_address(config)
-        ),
-        Some(listener) => {
-            let (shared, stop) = (shared.clone(), stopped.clone().wait());
-            tasks.spawn_blocking("probes", move || http::serve_probes(listener, shared, stop));
-        }
-    }
-    tasks.spawn("http", http::serve(http::Limits::from(config), listener, shared, stopped.clone().wait()));
 }

@@ -1,6 +1,6 @@
 //! Rules between keys.
 
-use super::{Cidr, Config, Peers};
+use super::{Authorization, Cidr, Config, Http, Peers, Switch};
 use std::collections::BTreeMap;
 
 /// One rule.
@@ -65,7 +65,39 @@ pub(super) static CHECKS: &[Check] = &[
             (ranges > config.limits.prefixes).then_some(("limits.prefixes", message))
         },
     },
+    Check {
+        keys: &["http.tls_certificate_file", "http.tls_key_file", "http.tls_client_ca_file"],
+        find: |config| incomplete_tls(&config.http),
+    },
+    Check {
+        keys: &["http.authorization", "http.tls_certificate_file", "kube.mode"],
+        find: |config| {
+            if config.http.authorization != Authorization::Kubernetes {
+                return None;
+            }
+            let message = match (&config.http.tls_certificate_file, config.kube.mode) {
+                (None, _) => "sends bearer tokens in clear text: set http.tls_certificate_file and http.tls_key_file",
+                (_, Switch::Off) => "asks the API server, but kube.mode is off: write none, or set kube.mode to on",
+                _ => return None,
+            };
+            Some(("http.authorization", message.to_owned()))
+        },
+    },
 ];
+
+/// The file that is missing beside the others. `None`: none is.
+fn incomplete_tls(http: &Http) -> Option<(&'static str, String)> {
+    let missing = match (&http.tls_certificate_file, &http.tls_key_file, &http.tls_client_ca_file) {
+        (Some(_), None, _) => ("http.tls_key_file", "http.tls_certificate_file", "the certificate's private key"),
+        (None, Some(_), _) => ("http.tls_certificate_file", "http.tls_key_file", "the certificate of this key"),
+        (None, None, Some(_)) => {
+            ("http.tls_certificate_file", "http.tls_client_ca_file", "the listener's own certificate, and its key")
+        }
+        _ => return None,
+    };
+    let (key, other, wanted) = missing;
+    Some((key, format!("is missing beside {other}: give the file with {wanted}")))
+}
 
 /// The mistake in a Node name, which a field selector contains. `None`: it is valid.
 pub(super) fn node_name(name: &str) -> Option<String> {

@@ -5,7 +5,7 @@
 //! and refuses one that has none.
 
 use super::value::{Fault, Setting};
-use super::{Cidr, Kind, NodeRange, RttBuckets, RunQueue, Switch};
+use super::{Authorization, Cidr, Kind, NodeRange, RttBuckets, RunQueue, Switch};
 use serde_norway::Value;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -325,6 +325,18 @@ settings! {
         max_response_bytes: u64 = 8_388_608, [1_048_576..=1_073_741_824], "bytes", Restart,
             "Most bytes of responses that clients have not taken yet. Beyond it, clients that don't read lose their \
              connections.";
+        tls_certificate_file: Option<PathBuf> = None, [], "", Restart,
+            "Certificate chain in PEM, the listener's own certificate first. With it, `listen` answers TLS only. The \
+             agent reads this file and the two below again when their contents change. `null`: plain HTTP.";
+        tls_key_file: Option<PathBuf> = None, [], "", Restart,
+            "Private key of the certificate, in PEM without a passphrase.";
+        tls_client_ca_file: Option<PathBuf> = None, [], "", Restart,
+            "CA certificates in PEM. Clients of `listen` then need a certificate that one of them signed. `null`: any \
+             client may connect.";
+        authorization: Authorization = Authorization::None, [], "", Restart,
+            "`kubernetes`: a client sends a bearer token, and the API server decides whether its user may `get` the \
+             non-resource URL `/metrics`. Needs TLS and the right to create TokenReviews and SubjectAccessReviews. \
+             Answers are kept for a minute. `/livez` and `/readyz` need no token.";
     }
 }
 

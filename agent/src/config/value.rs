@@ -42,6 +42,16 @@ pub enum RttBuckets {
     Fine,
 }
 
+/// Who may read what the main listener serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Authorization {
+    /// Every client that can connect.
+    #[default]
+    None,
+    /// Clients whose bearer token the API server accepts for `/metrics`.
+    Kubernetes,
+}
+
 /// One thing wrong with a value.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -255,6 +265,7 @@ macro_rules! choice {
 choice!(Switch: "auto" => Auto, "on" => On, "off" => Off);
 choice!(RunQueue: "off" => Off, "on" => On, "pressure" => Pressure);
 choice!(RttBuckets: "coarse" => Coarse, "fine" => Fine);
+choice!(Authorization: "none" => None, "kubernetes" => Kubernetes);
 
 impl Setting for Option<String> {
     type Default = Self;

@@ -109,6 +109,9 @@ fn api_server() -> Result<Vec<Panel>, Error> {
         NODE.panel("Received lists", "netwhy_agent_watch_lists_total")?,
         NODE.panel("Watch failures", "netwhy_agent_watch_errors_total")?.runbook("NetwhyAgentWatchStale"),
         NODE.panel("Configuration reloads", "netwhy_agent_config_reloads_total")?,
+        NODE.panel("Certificate reloads", "netwhy_agent_tls_reloads_total")?,
+        NODE.panel("Refused scrapes", "netwhy_agent_http_refusals_total")?
+            .description("Connections and requests that TLS or authorization refused."),
     ])
 }
 

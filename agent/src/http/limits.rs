@@ -15,6 +15,12 @@ pub(super) const HEADERS: usize = 64;
 /// Memory of a connection beside its buffers, bytes: its task, its parsed headers and the head of its response.
 const TASK_BYTES: u64 = 32 << 10;
 
+/// Most bytes that a TLS session encrypts ahead of its socket.
+pub(super) const UNSENT: usize = 16 << 10;
+/// Most memory of a connection's TLS session, bytes: the record or handshake message being received (65,535 at most),
+/// text that is decrypted or encrypted and not passed on, and the session's keys and certificates.
+const SESSION_BYTES: u64 = (64 << 10) + 2 * UNSENT as u64 + (32 << 10);
+
 /// Limits of a listener.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -32,6 +38,8 @@ pub struct Limits {
     pub(super) drain: Duration,
     /// Bytes of response bodies that clients have not taken yet.
     pub(super) response_bytes: u64,
+    /// Most memory of a connection's TLS session, bytes. Zero: plain HTTP.
+    pub(super) session_bytes: u64,
 }
 
 impl From<&Http> for Limits {
@@ -45,6 +53,7 @@ impl From<&Http> for Limits {
             age: Duration::from_secs(300),
             drain: Duration::from_secs(5),
             response_bytes: config.max_response_bytes(),
+            session_bytes: config.tls_certificate_file().map_or(0, |_| SESSION_BYTES),
         }
     }
 }
@@ -65,13 +74,14 @@ impl Limits {
         age: Duration::from_secs(10),
         drain: Duration::from_secs(1),
         response_bytes: 1 << 20,
+        session_bytes: 0,
     };
 
     /// Most memory that clients can make this listener use, bytes, kernel memory included. `scrape`: size of the
     /// largest scrape. One more is encoded while the others wait for their clients.
     pub fn memory_bound(&self, scrape: u64) -> u64 {
         let sockets = 2 * (SEND_BUFFER + RECEIVE_BUFFER) as u64;
-        let connection = TASK_BYTES + HEADER_BYTES as u64 + sockets;
+        let connection = TASK_BYTES + HEADER_BYTES as u64 + sockets + self.session_bytes;
         self.connections as u64 * connection + self.response_bytes.max(scrape) + scrape
     }
 }

@@ -1,21 +1,33 @@
 //! The HTTP server: metrics, health and `/api/v1`, read-only, from the newest published view.
 
+mod authorization;
 mod budget;
+mod certificates;
 mod connections;
 mod limits;
 mod probes;
+mod protection;
 mod ready;
+mod refusals;
 mod routes;
 mod scrapes;
 mod server;
 mod stream;
+mod tls;
+mod verdicts;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use authorization::Authorization;
+pub use certificates::{TlsError, TlsFile, TlsFiles};
 pub use limits::Limits;
 pub use probes::serve_probes;
+pub use protection::Protection;
 pub use ready::{alive, ready};
 pub use server::serve;
+pub use tls::{Renewal, Tls};
 
 use crate::{api::AgentStats, config::Http, metrics::MetricsOptions, state::NodeView};
 use rustix::net::sockopt;

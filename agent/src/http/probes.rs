@@ -1,6 +1,6 @@
 //! The probe listener: `/livez` and `/readyz` for the kubelet, on a thread that no other client can delay.
 
-use super::{Limits, Shared, routes, server};
+use super::{Limits, Protection, Shared, routes, server};
 use std::{future::Future, net::TcpListener};
 
 /// Serves probes on the current thread until `shutdown` resolves.
@@ -13,5 +13,6 @@ pub fn serve_probes(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(server::accept(Limits::PROBES, listener, |_| routes::probes(shared), shutdown))
+    let plain = Protection::default();
+    runtime.block_on(server::accept(Limits::PROBES, listener, plain, |_| routes::probes(shared), shutdown))
 }

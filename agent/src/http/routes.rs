@@ -1,7 +1,7 @@
 //! Paths and their responses.
 
 use super::{
-    Limits, Shared,
+    Limits, Protection, Shared, authorization,
     budget::{self, Budget, Counted},
     connections::Connections,
     monotonic_now, ready,
@@ -39,26 +39,36 @@ netwhy-agent
 ";
 
 /// All routes of the main listener.
-pub(super) fn router(shared: Shared, limits: Limits, connections: Arc<Connections>) -> Router {
+pub(super) fn router(shared: Shared, limits: Limits, connections: Arc<Connections>, protection: Protection) -> Router {
     let budget = Budget::new(limits.response_bytes, connections);
     let scrapes = Arc::new(Scrapes::new(budget.clone()));
     Router::new()
+        .merge(guarded(&protection))
         .route("/", get(|| async { INDEX }))
-        .route("/metrics", get(scrape))
         .route("/livez", get(|State(reader): State<Reader>| async move { livez(&reader.shared) }))
         .route("/readyz", get(|State(reader): State<Reader>| async move { readyz(&reader.shared) }))
-        .route("/api/v1/hints", get(hints))
-        .route("/api/v1/pods", get(pods))
-        .route("/api/v1/edges", get(edges))
-        .route("/api/v1/node", get(node))
-        .route("/api/v1/info", get(info))
         .fallback(|uri: Uri| async move { error(StatusCode::NOT_FOUND, format!("no such path: {}", uri.path())) })
         .method_not_allowed_fallback(|| async {
             error(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are supported".to_owned())
         })
-        .with_state(Reader { shared, scrapes })
+        .with_state(Reader { shared, scrapes, protection })
         .layer(axum::middleware::from_fn_with_state(budget, budget::count))
         .layer(axum::middleware::map_response(named))
+}
+
+/// The routes that tell about Pods and the Node. With authorization, each request needs a token.
+fn guarded(protection: &Protection) -> Router<Reader> {
+    let routes = Router::new()
+        .route("/metrics", get(scrape))
+        .route("/api/v1/hints", get(hints))
+        .route("/api/v1/pods", get(pods))
+        .route("/api/v1/edges", get(edges))
+        .route("/api/v1/node", get(node))
+        .route("/api/v1/info", get(info));
+    match protection.guard() {
+        Some(guard) => routes.route_layer(axum::middleware::from_fn_with_state(guard, authorization::check)),
+        None => routes,
+    }
 }
 
 /// The routes of the probe listener.
@@ -81,6 +91,7 @@ async fn named(mut response: Response) -> Response {
 struct Reader {
     shared: Shared,
     scrapes: Arc<Scrapes>,
+    protection: Protection,
 }
 
 impl Reader {
@@ -88,11 +99,13 @@ impl Reader {
         Arc::clone(&self.shared.view.borrow())
     }
 
-    /// The agent's status with the figures of scrapes.
+    /// The agent's status with the figures of scrapes and of their protection.
     fn agent(&self, view: &NodeView) -> Arc<AgentStats> {
         let mut agent = Arc::clone(&self.shared.agent.borrow());
         let age = ready::age(view, monotonic_now());
-        Arc::make_mut(&mut agent).scrape = self.scrapes.stats(age);
+        let stats = Arc::make_mut(&mut agent);
+        stats.scrape = self.scrapes.stats(age);
+        stats.protection = self.protection.stats();
         agent
     }
 }

@@ -1,13 +1,15 @@
 //! A listener's loop, with limits on connections and their times.
 
 use super::{
-    Limits, Shared,
+    Limits, Protection, Shared,
+    authorization::Peer,
     connections::{Activity, Connections},
     limits::{HEADER_BYTES, HEADERS},
+    protection::Transport,
     routes,
     stream::ClientStream,
 };
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -19,6 +21,7 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
+use tower::Layer as _;
 
 /// Pause after a failed accept. Its usual cause, a lack of file descriptors, lasts for a while.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -31,15 +34,21 @@ pub async fn serve(
     limits: Limits,
     listener: TcpListener,
     shared: Shared,
+    protection: Protection,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    accept(limits, listener, |connections| routes::router(shared, limits, connections), shutdown).await
+    let routes = {
+        let protection = protection.clone();
+        move |connections| routes::router(shared, limits, connections, protection)
+    };
+    accept(limits, listener, protection, routes, shutdown).await
 }
 
 /// Accepts every connection at once. A connection above the limits closes an idle one instead of waiting for it.
 pub(super) async fn accept(
     limits: Limits,
     listener: TcpListener,
+    protection: Protection,
     router: impl FnOnce(Arc<Connections>) -> Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
@@ -65,10 +74,11 @@ pub(super) async fn accept(
                 let place = connections.enter(peer.ip(), Arc::clone(&activity));
                 let id = place.id();
                 let stream = ClientStream::new(stream, activity, limits.write);
-                let (router, stopped) = (router.clone(), stopped.clone());
+                let client = Client { peer: Peer(peer.ip().to_canonical()), limits, stopped: stopped.clone() };
+                let (router, protection) = (router.clone(), protection.clone());
                 let task = tasks.spawn(async move {
                     let _place = place;
-                    connection(stream, router, limits, stopped).await;
+                    client.serve(stream, router, protection).await;
                 });
                 connections.started(id, task);
             }
@@ -87,13 +97,34 @@ pub(super) async fn accept(
     Ok(())
 }
 
-async fn connection(stream: ClientStream, router: Router, limits: Limits, mut stopped: watch::Receiver<()>) {
+/// A connection's client, and the bounds of its connection.
+struct Client {
+    peer: Peer,
+    limits: Limits,
+    stopped: watch::Receiver<()>,
+}
+
+impl Client {
+    /// Secures the connection and answers its requests.
+    async fn serve(mut self, stream: ClientStream, router: Router, protection: Protection) {
+        let secured = tokio::select! {
+            secured = protection.secure(stream, self.limits.read) => secured,
+            _ = self.stopped.changed() => None,
+        };
+        if let Some(stream) = secured {
+            connection(stream, router, self).await;
+        }
+    }
+}
+
+async fn connection(stream: Transport, router: Router, client: Client) {
+    let Client { peer, limits, mut stopped } = client;
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.read)
         .max_buf_size(HEADER_BYTES)
         .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(Extension(peer).layer(router)));
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),

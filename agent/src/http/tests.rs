@@ -14,9 +14,9 @@ use tokio::{
 };
 
 /// A server on a loopback port, and the ends of its channels.
-struct Server {
-    addr: SocketAddr,
-    view: watch::Sender<Arc<NodeView>>,
+pub(super) struct Server {
+    pub(super) addr: SocketAddr,
+    pub(super) view: watch::Sender<Arc<NodeView>>,
     agent: watch::Sender<Arc<AgentStats>>,
     _options: watch::Sender<MetricsOptions>,
     stop: oneshot::Sender<()>,
@@ -29,6 +29,10 @@ impl Server {
     }
 
     async fn start_within(limits: Limits) -> Self {
+        Self::start_protected(limits, Protection::default()).await
+    }
+
+    pub(super) async fn start_protected(limits: Limits, protection: Protection) -> Self {
         let pods = vec![fixture::busy_pod("shop", "payment-1"), fixture::pod("shop", "idle-3")];
         let mut first = fixture::view(pods);
         first.at = monotonic_now();
@@ -42,8 +46,14 @@ impl Server {
         let addr = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let shared = Shared { view: view_rx, agent: agent_rx, options: options_rx, started: monotonic_now() };
-        let done = tokio::spawn(serve(limits, listener, shared, async move { drop(stopped.await) }));
+        let done = tokio::spawn(serve(limits, listener, shared, protection, async move { drop(stopped.await) }));
         Self { addr, view, agent, _options: options, stop, done }
+    }
+
+    /// Stops it and waits for its end.
+    pub(super) async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.done.await.unwrap().unwrap();
     }
 
     async fn send(&self, method: &str, path: &str, accept: &str) -> Answer {
@@ -326,7 +336,7 @@ async fn configured(http: &str) -> Server {
 }
 
 /// True when the server has closed the connection.
-async fn is_closed(stream: &mut TcpStream) -> bool {
+pub(super) async fn is_closed(stream: &mut TcpStream) -> bool {
     let read = tokio::time::timeout(Duration::from_millis(500), stream.read(&mut [0; 1])).await;
     read.is_ok_and(|read| !read.is_ok_and(|count| count > 0))
 }
@@ -409,7 +419,7 @@ async fn unread_scrapes(addr: SocketAddr) -> TcpStream {
 }
 
 /// A view whose scrape is far above the socket buffers.
-fn large_view() -> Arc<NodeView> {
+pub(super) fn large_view() -> Arc<NodeView> {
     let mut view = fixture::view((0..200).map(|n| fixture::busy_pod("shop", &format!("payment-{n}"))).collect());
     view.at = monotonic_now();
     Arc::new(view)
@@ -428,7 +438,7 @@ async fn a_client_that_does_not_read_its_response_is_cut() {
     }
 }
 
-fn resident() -> u64 {
+pub(super) fn resident() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
     pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * rustix::param::page_size() as u64
 }

@@ -6,6 +6,7 @@
 //! | `activity` | notes the last response per resource, and spaces watches that end at once |
 //! | `timeouts` | time limits and backoff |
 //! | `watch_stream` | follows a resource: kube's watcher with backoff and status |
+//! | `reviews` | verdicts on bearer tokens: whose they are, and what their users may get |
 //! | `failure` | names a failure: kind, remedy, and one line of text |
 //!
 //! The crate `kube` does the work. Inside this one it is written `::kube`.
@@ -13,11 +14,13 @@
 mod activity;
 mod client;
 mod failure;
+mod reviews;
 mod timeouts;
 mod watch_stream;
 
 pub use activity::Activity;
 pub use client::{Cluster, ConfigSource, ConnectError, Prepared, find_config};
 pub(crate) use failure::{FailureKind, one_line};
+pub use reviews::{Reviews, Verdict};
 pub use timeouts::Timeouts;
 pub(crate) use watch_stream::{Step, WatchStream};

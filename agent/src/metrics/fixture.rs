@@ -4,7 +4,8 @@ use super::*;
 use crate::{
     api::{
         self, AgentStats, ConfigReloads, HandshakeDutyCycle, MapFill, Privileges, ProbeState, ProbeStatus,
-        ProcessStats, ProgramRun, RttDutyCycle, ScrapeStats, StageTime, TickStats, WalkStats, WatchStatus,
+        ProcessStats, ProgramRun, ProtectionStats, RttDutyCycle, ScrapeStats, StageTime, TickStats, TlsReloads,
+        WalkStats, WatchStatus,
     },
     sample::{Connects, CpuStat, Device, Gauge, Group, Histogram, Lookups, Pressure, Responses, Signal, State, Tally},
     state::{EdgeView, HostCount, HostView, SubjectId, SubjectKind, SubjectView},
@@ -285,5 +286,9 @@ pub(crate) fn agent() -> AgentStats {
         config_reloads: ConfigReloads { ok: 1, failed: 0 },
         process: ProcessStats { resident_bytes: Some(20 << 20), cpu_seconds: Some(3.5) },
         scrape: ScrapeStats { count: 9, encodings: 7, last_seconds: Some(0.004), view_age_seconds: Some(0.25) },
+        protection: Some(ProtectionStats {
+            refusals: BTreeMap::from([("handshake".to_owned(), 2), ("unauthenticated".to_owned(), 4)]),
+            tls_reloads: Some(TlsReloads { ok: 3, failed: 1 }),
+        }),
     }
 }

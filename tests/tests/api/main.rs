@@ -2,25 +2,24 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
 
+mod authorization;
 mod faults;
+mod folder;
 mod objects;
 mod publish;
 mod real;
 mod server;
 mod slices;
 
+use folder::Folder;
 use netwhy_agent::{
     kube::{Cluster, ConfigSource, Timeouts},
     peers::{Peers, watch_peers},
     pods::{Pods, watch_pods},
 };
 use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU32, Ordering},
-    },
+    path::Path,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 use tokio::sync::{oneshot, watch};
@@ -44,31 +43,6 @@ fn short_timeouts() -> Timeouts {
         min_watch: Duration::from_millis(300),
         first_backoff: Duration::from_millis(50),
         max_backoff: Duration::from_millis(400),
-    }
-}
-
-/// A folder that goes with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("netwhy-api-{}-{n}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, text).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

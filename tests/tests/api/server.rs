@@ -1,6 +1,6 @@
 //! A real etcd and a real API server, found as `kubernetes::assets` says.
 
-use crate::Folder;
+use crate::folder::Folder;
 use kube::{Client, Config, config::KubeConfigOptions, config::Kubeconfig};
 use netwhy_tests::{discovery::Slices, faulty::kubeconfig, kubernetes};
 use std::{

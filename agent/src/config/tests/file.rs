@@ -132,7 +132,7 @@ http:
             "error: f.yaml:22: peers.same_zone: \"10.0.0.0/9\" is not a list: write [10.0.0.0/8] or one \"- 10.0.0.0/8\" a line",
             "error: f.yaml:24: kube.node_name: 12 is not text: put it in quotes",
             "error: f.yaml:26: http.listen: \"localhost\" is not an address to listen on: write IP:PORT such as 0.0.0.0:9810 or \"[::]:9810\"",
-            "error: f.yaml:27: http.colour: unknown key: http has listen, probe_listen, max_connections, max_connections_per_peer, read_timeout_seconds, write_timeout_seconds and max_response_bytes",
+            "error: f.yaml:27: http.colour: unknown key: http has listen, probe_listen, max_connections, max_connections_per_peer, read_timeout_seconds, write_timeout_seconds, max_response_bytes, tls_certificate_file, tls_key_file, tls_client_ca_file and authorization",
         ]
     );
 }
@@ -227,6 +227,35 @@ fn keys_that_contradict_each_other_are_refused() {
     assert_eq!(
         errors("kube:\n  node_name: a,metadata.name=b\n"),
         ["error: f.yaml:2: kube.node_name: not the name of a Node: give up to 253 letters, digits, dashes and dots"]
+    );
+    let tls = "tls_certificate_file: /tls.crt, tls_key_file: /tls.key";
+    for (http, expected) in [
+        (
+            "tls_certificate_file: /a",
+            "tls_key_file: is missing beside http.tls_certificate_file: give the file with the certificate's private key",
+        ),
+        (
+            "tls_key_file: /a",
+            "tls_certificate_file: is missing beside http.tls_key_file: give the file with the certificate of this key",
+        ),
+        (
+            "tls_client_ca_file: /a",
+            "tls_certificate_file: is missing beside http.tls_client_ca_file: give the file with the listener's own \
+             certificate, and its key",
+        ),
+        (
+            "authorization: kubernetes",
+            "authorization: sends bearer tokens in clear text: set http.tls_certificate_file and http.tls_key_file",
+        ),
+    ] {
+        assert_eq!(errors(&format!("http: {{{http}}}\n")), [format!("error: f.yaml:1: http.{expected}")]);
+    }
+    assert_eq!(errors(&format!("http: {{authorization: kubernetes, {tls}}}\n")), [""; 0]);
+    assert_eq!(
+        errors(&format!("http: {{authorization: kubernetes, {tls}}}\nkube: {{mode: off}}\n")),
+        [
+            "error: f.yaml:1: http.authorization: asks the API server, but kube.mode is off: write none, or set kube.mode to on"
+        ]
     );
     let many: Vec<_> = (0..70).map(|i| format!("203.0.{i}.0/24")).collect();
     assert_eq!(

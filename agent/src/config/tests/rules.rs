@@ -1,6 +1,6 @@
 //! Declarations of the table, and the texts made from it.
 
-use crate::config::{Change, Config, KEYS, RttBuckets, SECTIONS, Switch, explain, keys_of, reloadable};
+use crate::config::{Authorization, Change, Config, KEYS, RttBuckets, SECTIONS, Switch, explain, keys_of, reloadable};
 use std::time::Duration;
 
 #[test]
@@ -38,6 +38,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!((config.kube.mode, &config.kube.node_name, &config.kube.kubeconfig), (Switch::Auto, &None, &None));
     assert_eq!(config.http.listen.to_string(), "0.0.0.0:9810");
     assert_eq!((config.http.max_connections, config.http.read_timeout_seconds), (64, Duration::from_secs(10)));
+    assert_eq!((&config.http.tls_certificate_file, config.http.authorization), (&None, Authorization::None));
 }
 
 #[test]

@@ -233,6 +233,27 @@ pub(super) static METRICS: &[MetricDef] = &[
         })
     })
     .labels(&[label("result", "ok, failed")]),
+    MetricDef::counter(
+        "netwhy_agent_tls_reloads_total",
+        "Reloads of changed certificate files.",
+        Node(|s, out| {
+            let Some(reloads) = s.agent.protection.as_ref().and_then(|p| p.tls_reloads) else { return Ok(()) };
+            out.counter(&[("result", "ok")], reloads.ok)?;
+            out.counter(&[("result", "failed")], reloads.failed)
+        }),
+    )
+    .details("A failed one keeps the previous certificate. Absent without TLS.")
+    .labels(&[label("result", "ok, failed")]),
+    MetricDef::counter(
+        "netwhy_agent_http_refusals_total",
+        "Connections and requests that TLS or authorization refused.",
+        Node(|s, out| {
+            let mut refusals = s.agent.protection.iter().flat_map(|p| &p.refusals);
+            refusals.try_for_each(|(reason, n)| out.counter(&[("reason", reason)], *n))
+        }),
+    )
+    .details("Absent without TLS and authorization.")
+    .labels(&[label("reason", "handshake, unauthenticated, forbidden, unavailable, throttled")]),
     MetricDef::gauge(
         "netwhy_agent_pods_complete",
         "1 once the complete Pod list was received.",
