@@ -69,8 +69,37 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if hasKey (default dict $config.http) "probe_listen" -}}
 {{- fail "config.http.probe_listen has no effect, because the chart sets it: use probePort and listenAddress" -}}
 {{- end -}}
+{{- range $key := list "tls_certificate_file" "tls_key_file" "tls_client_ca_file" "authorization" -}}
+{{- if hasKey (default dict $config.http) $key -}}
+{{- fail (printf "config.http.%s has no effect, because the chart sets it: use metrics" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- include "netwhy.checkMetrics" . -}}
 {{- if eq (int .Values.port) (int .Values.probePort) -}}
 {{- fail "port and probePort are equal: give probePort another number" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Refuses a protection of /metrics that would not work. */}}
+{{- define "netwhy.checkMetrics" -}}
+{{- $metrics := .Values.metrics -}}
+{{- $hasMonitor := or .Values.podMonitor.enabled .Values.serviceMonitor.enabled -}}
+{{- if and $metrics.tls.clientCASecretName (not $metrics.tls.secretName) -}}
+{{- fail "metrics.tls.clientCASecretName needs TLS: set metrics.tls.secretName" -}}
+{{- end -}}
+{{- if eq $metrics.authorization "kubernetes" -}}
+{{- if not $metrics.tls.secretName -}}
+{{- fail "metrics.authorization would send tokens in clear text: set metrics.tls.secretName" -}}
+{{- end -}}
+{{- if not .Values.kube.enabled -}}
+{{- fail "metrics.authorization asks the API server, but kube.enabled is false: set one of them otherwise" -}}
+{{- end -}}
+{{- if and $hasMonitor (not $metrics.prometheus.tokenSecretName) -}}
+{{- fail "metrics.authorization refuses Prometheus without a token: set metrics.prometheus.tokenSecretName" -}}
+{{- end -}}
+{{- end -}}
+{{- if and $hasMonitor $metrics.tls.clientCASecretName (not $metrics.prometheus.clientSecretName) -}}
+{{- fail "metrics.tls.clientCASecretName refuses Prometheus without a certificate: set metrics.prometheus.clientSecretName" -}}
 {{- end -}}
 {{- end -}}
 
@@ -86,6 +115,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- $config := deepCopy (default dict .Values.config) -}}
 {{- if $kube -}}{{- $config = mergeOverwrite $config (dict "kube" $kube) -}}{{- end -}}
+{{- with .Values.metrics -}}
+{{- $http := dict -}}
+{{- if .tls.secretName -}}
+{{- $_ := set $http "tls_certificate_file" "/etc/netwhy-tls/tls.crt" -}}
+{{- $_ := set $http "tls_key_file" "/etc/netwhy-tls/tls.key" -}}
+{{- end -}}
+{{- if .tls.clientCASecretName -}}{{- $_ := set $http "tls_client_ca_file" "/etc/netwhy-client-ca/ca.crt" -}}{{- end -}}
+{{- if ne .authorization "none" -}}{{- $_ := set $http "authorization" .authorization -}}{{- end -}}
+{{- if $http -}}{{- $config = mergeOverwrite $config (dict "http" $http) -}}{{- end -}}
+{{- end -}}
 {{- toYaml $config -}}
 {{- end -}}
 
@@ -95,6 +134,34 @@ port: metrics
 path: /metrics
 # `namespace` and `pod` name the observed Pods: keep them instead of the agent's own.
 honorLabels: true
+{{- with .root.Values.metrics }}
+{{- if .tls.secretName }}
+scheme: https
+tlsConfig:
+  # Prometheus connects to addresses of Pods, which the certificate does not have.
+  serverName: {{ default (printf "%s.%s.svc" (include "netwhy.fullname" $.root) $.root.Release.Namespace) .tls.serverName }}
+  ca:
+    secret:
+      name: {{ default .tls.secretName .prometheus.caSecretName }}
+      key: ca.crt
+  {{- with .prometheus.clientSecretName }}
+  cert:
+    secret:
+      name: {{ . }}
+      key: tls.crt
+  keySecret:
+    name: {{ . }}
+    key: tls.key
+  {{- end }}
+{{- end }}
+{{- if eq .authorization "kubernetes" }}
+authorization:
+  type: Bearer
+  credentials:
+    name: {{ .prometheus.tokenSecretName }}
+    key: {{ .prometheus.tokenSecretKey }}
+{{- end }}
+{{- end }}
 {{- with .monitor.interval }}
 interval: {{ . }}
 {{- end }}

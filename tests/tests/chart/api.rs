@@ -3,6 +3,7 @@
 use crate::{monitors, rules};
 use k8s_openapi::{
     api::{
+        admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
         apps::v1::DaemonSet,
         core::v1::{ConfigMap, Service, ServiceAccount},
         networking::v1::NetworkPolicy,
@@ -23,6 +24,12 @@ pub(crate) fn check(document: &Value) -> Result<(), String> {
         ("networking.k8s.io/v1", "NetworkPolicy") => whole::<NetworkPolicy>(document),
         ("rbac.authorization.k8s.io/v1", "ClusterRole") => whole::<ClusterRole>(document),
         ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding") => whole::<ClusterRoleBinding>(document),
+        ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy") => {
+            whole::<ValidatingAdmissionPolicy>(document)
+        }
+        ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding") => {
+            whole::<ValidatingAdmissionPolicyBinding>(document)
+        }
         ("monitoring.coreos.com/v1", "PodMonitor") => whole::<monitors::PodMonitor>(document),
         ("monitoring.coreos.com/v1", "ServiceMonitor") => whole::<monitors::ServiceMonitor>(document),
         ("monitoring.coreos.com/v1", "PrometheusRule") => whole::<rules::PrometheusRule>(document),

@@ -1,10 +1,10 @@
 //! The documents of a rendered chart, and checks of its DaemonSet and configuration.
 
-use crate::switches::{Combination, PUBLISH};
+use crate::switches::{Combination, PROTECTED, PUBLISH};
 use k8s_openapi::{
     api::{
         apps::v1::DaemonSet,
-        core::v1::{ConfigMap, Container, PodSpec},
+        core::v1::{ConfigMap, Container, PodSpec, Volume},
     },
     apimachinery::pkg::util::intstr::IntOrString,
     serde::de::DeserializeOwned,
@@ -117,6 +117,19 @@ fn mounts(pod: &PodSpec, container: &Container, combination: &Combination) {
     let expected: &[&str] =
         if combination.has("hostPID=") { &["/sys/fs/cgroup", "/proc"] } else { &["/sys/fs/cgroup"] };
     assert_eq!(host, expected);
+    let secret = |volume: &Volume| {
+        let name = volume.secret.as_ref()?.secret_name.clone()?;
+        let mount = mounts.iter().find(|mount| mount.name == volume.name)?;
+        assert!(mount.sub_path.is_none(), "the kubelet does not renew single files");
+        Some((name, mount.mount_path.clone()))
+    };
+    let secrets: Vec<(String, String)> = volumes.iter().filter_map(secret).collect();
+    let expected: &[(&str, &str)] = if combination.has(PROTECTED) {
+        &[("agent-tls", "/etc/netwhy-tls"), ("clients", "/etc/netwhy-client-ca")]
+    } else {
+        &[]
+    };
+    assert_eq!(secrets, expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>());
 }
 
 /// The agent must accept its file, with the settings of the values.
@@ -131,8 +144,15 @@ fn configuration(documents: &Documents, combination: &Combination) {
         assert_ne!(setting(&config, "peers.same_zone"), "[]");
     } else {
         let (slices, publish) = (combination.has_kube() && combination.has("peers="), combination.has(PUBLISH));
-        let expected =
-            format!("kube: {{endpoint_slices: {slices}, publish_events: {publish}, publish_conditions: {publish}}}");
+        let http = if combination.has(PROTECTED) {
+            "{tls_certificate_file: /etc/netwhy-tls/tls.crt, tls_key_file: /etc/netwhy-tls/tls.key, \
+             tls_client_ca_file: /etc/netwhy-client-ca/ca.crt, authorization: kubernetes}"
+        } else {
+            "{}"
+        };
+        let expected = format!(
+            "http: {http}\nkube: {{endpoint_slices: {slices}, publish_events: {publish}, publish_conditions: {publish}}}"
+        );
         assert_eq!(config, Config::parse(&expected, "expected").unwrap_or_else(|error| panic!("{error}")));
     }
 }

@@ -47,8 +47,14 @@ impl Helm {
         self.on_chart(&["lint", "--strict"], &chart(), set)
     }
 
-    /// `helm template`, in the namespace `watch`, as the release `netwhy`.
+    /// `helm template`, in the namespace `watch`, as the release `netwhy`, for a cluster that serves admission policies.
     pub(crate) fn template(&self, set: &[String]) -> Result<String, String> {
+        let served = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy";
+        self.on_chart(&["template", "netwhy", "--namespace", "watch", "--api-versions", served], &chart(), set)
+    }
+
+    /// As [`Self::template`], for a cluster before Kubernetes 1.30.
+    pub(crate) fn template_for_old_cluster(&self, set: &[String]) -> Result<String, String> {
         self.on_chart(&["template", "netwhy", "--namespace", "watch"], &chart(), set)
     }
 

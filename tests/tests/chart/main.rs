@@ -1,6 +1,7 @@
 //! The Helm chart, rendered by the real `helm` with every combination of its switches. It must fit the Kubernetes API
 //! and demand only the rights that the agent needs.
 
+mod admission;
 mod api;
 mod documents;
 mod grafana;

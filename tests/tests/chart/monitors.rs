@@ -1,8 +1,14 @@
 //! Types of the Prometheus operator's API (monitoring.coreos.com/v1), the fields that the chart uses.
 
-use crate::{documents::Documents, switches::Combination};
+use crate::{
+    documents::Documents,
+    switches::{Combination, PROTECTED},
+};
 use k8s_openapi::{
-    api::{core::v1::Service, networking::v1::NetworkPolicy},
+    api::{
+        core::v1::{SecretKeySelector, Service},
+        networking::v1::NetworkPolicy,
+    },
     apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
 };
 use serde::{Deserialize, Serialize};
@@ -49,6 +55,12 @@ struct Endpoint {
     #[serde(skip_serializing_if = "Option::is_none")]
     honor_labels: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    scheme: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_config: Option<TlsConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization: Option<Authorization>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     interval: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scrape_timeout: Option<String>,
@@ -77,6 +89,30 @@ struct Relabeling {
     action: Option<String>,
 }
 
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct TlsConfig {
+    ca: SecretOrConfigMap,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cert: Option<SecretOrConfigMap>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_secret: Option<SecretKeySelector>,
+    server_name: String,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct SecretOrConfigMap {
+    secret: SecretKeySelector,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Authorization {
+    r#type: String,
+    credentials: SecretKeySelector,
+}
+
 /// Objects by which Prometheus finds and reaches the agents.
 pub(crate) fn check(documents: &Documents, combination: &Combination) {
     let set = documents.of_kind("DaemonSet")[0];
@@ -90,7 +126,7 @@ pub(crate) fn check(documents: &Documents, combination: &Combination) {
     if combination.has("podMonitor=") {
         let monitor: PodMonitor = documents.one("PodMonitor");
         selects(&serde_json::to_value(&monitor.spec.selector.match_labels).expect("labels"));
-        endpoint(&monitor.spec.pod_metrics_endpoints);
+        endpoint(&monitor.spec.pod_metrics_endpoints, combination);
         assert_eq!(monitor.metadata.labels.expect("labels").get("release").map(String::as_str), Some("p"));
         let endpoint = &monitor.spec.pod_metrics_endpoints[0];
         assert_eq!((endpoint.interval.as_deref(), endpoint.scrape_timeout.as_deref()), (Some("15s"), Some("10s")));
@@ -99,7 +135,7 @@ pub(crate) fn check(documents: &Documents, combination: &Combination) {
     assert_eq!(documents.of_kind("Service").len(), documents.of_kind("ServiceMonitor").len());
     if combination.has("serviceMonitor=") {
         let monitor: ServiceMonitor = documents.one("ServiceMonitor");
-        endpoint(&monitor.spec.endpoints);
+        endpoint(&monitor.spec.endpoints, combination);
         assert_eq!(monitor.spec.endpoints[0].relabelings.len(), 2, "the user's own stand beside the chart's");
         let service: Service = documents.one("Service");
         let found = service.metadata.labels.expect("labels");
@@ -118,6 +154,7 @@ pub(crate) fn check(documents: &Documents, combination: &Combination) {
     if annotated {
         assert_eq!(annotations["prometheus.io/port"], port["containerPort"].to_string());
         assert_eq!(annotations["prometheus.io/path"], "/metrics");
+        assert_eq!(annotations["prometheus.io/scheme"] == "https", combination.has(PROTECTED));
     }
     assert_eq!(documents.of_kind("NetworkPolicy").len(), usize::from(combination.has("networkPolicy=")));
     if combination.has("networkPolicy=") {
@@ -132,7 +169,7 @@ pub(crate) fn check(documents: &Documents, combination: &Combination) {
 }
 
 /// The agent's own `namespace` and `pod` labels stay, and the Node's name is added.
-fn endpoint(endpoints: &[Endpoint]) {
+fn endpoint(endpoints: &[Endpoint], combination: &Combination) {
     let [endpoint] = endpoints else { panic!("{} endpoints", endpoints.len()) };
     assert_eq!((endpoint.port.as_str(), endpoint.path.as_deref()), ("metrics", Some("/metrics")));
     assert_eq!(endpoint.honor_labels, Some(true));
@@ -140,4 +177,20 @@ fn endpoint(endpoints: &[Endpoint]) {
     let node = node.expect("a rule for the label node");
     assert_eq!(node.source_labels, ["__meta_kubernetes_pod_node_name"]);
     assert!(node.action.as_deref().is_none_or(|action| action == "replace") && node.regex.is_none());
+    if !combination.has(PROTECTED) {
+        assert!(endpoint.scheme.is_none() && endpoint.tls_config.is_none() && endpoint.authorization.is_none());
+        return;
+    }
+    assert_eq!(endpoint.scheme.as_deref(), Some("https"));
+    let tls = endpoint.tls_config.as_ref().expect("a TLS configuration");
+    assert_eq!(tls.server_name, "netwhy.watch.svc");
+    let key = |selector: &SecretKeySelector| (selector.name.clone(), selector.key.clone());
+    let named = |name: &str, of: &str| (name.to_owned(), of.to_owned());
+    assert_eq!(key(&tls.ca.secret), named("agent-tls", "ca.crt"));
+    let (certificate, own) = (tls.cert.as_ref().expect("a certificate"), tls.key_secret.as_ref().expect("a key"));
+    assert_eq!(key(&certificate.secret), named("prometheus-tls", "tls.crt"));
+    assert_eq!(key(own), named("prometheus-tls", "tls.key"));
+    let authorization = endpoint.authorization.as_ref().expect("a token");
+    assert_eq!(authorization.r#type, "Bearer");
+    assert_eq!(key(&authorization.credentials), named("prometheus-token", "token"));
 }

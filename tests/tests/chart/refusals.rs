@@ -3,7 +3,7 @@
 use crate::helm::Helm;
 
 /// Given values, and the words that the error must contain.
-const WRONG: [(&str, &str); 21] = [
+const WRONG: [(&str, &str); 25] = [
     ("hostPId=false", "hostPId"),
     ("hostPID=\"no\"", "hostPID"),
     ("image={\"digest\":\"sha256:12\"}", "image.digest"),
@@ -21,6 +21,10 @@ const WRONG: [(&str, &str); 21] = [
     ("config={\"kube\":{\"publish_events\":true}}", "kube.publishEvents"),
     ("config={\"http\":{\"listen\":\"0.0.0.0:80\"}}", "listenAddress"),
     ("config={\"http\":{\"probe_listen\":\"0.0.0.0:80\"}}", "probePort"),
+    ("config={\"http\":{\"tls_key_file\":\"/a\"}}", "use metrics"),
+    ("metrics={\"tls\":{\"clientCASecretName\":\"a\"}}", "metrics.tls.secretName"),
+    ("metrics={\"authorization\":\"kubernetes\"}", "metrics.tls.secretName"),
+    ("metrics={\"authorization\":\"basic\"}", "metrics.authorization"),
     ("updateStrategy={\"maxUnavailable\":0}", "updateStrategy.maxUnavailable"),
     ("resources={\"limit\":{}}", "limit"),
     ("terminationGracePeriodSeconds=1", "terminationGracePeriodSeconds"),
@@ -36,6 +40,16 @@ fn wrong_values_are_refused_by_name() {
     }
     let both = ["podMonitor={\"enabled\":true}".to_owned(), "serviceMonitor={\"enabled\":true}".to_owned()];
     assert!(helm.template(&both).unwrap_err().contains("scrape every agent twice"));
+    let monitor = "podMonitor={\"enabled\":true}".to_owned();
+    let tls = "\"tls\":{\"secretName\":\"a\"";
+    for (metrics, more, named) in [
+        (format!("{tls}}},\"authorization\":\"kubernetes\""), monitor.clone(), "metrics.prometheus.tokenSecretName"),
+        (format!("{tls},\"clientCASecretName\":\"b\"}}"), monitor, "metrics.prometheus.clientSecretName"),
+        (format!("{tls}}},\"authorization\":\"kubernetes\""), "kube={\"enabled\":false}".to_owned(), "kube.enabled"),
+    ] {
+        let refusal = helm.template(&[format!("metrics={{{metrics}}}"), more]).expect_err(named);
+        assert!(refusal.contains(named), "{refusal}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::{
     documents::{Documents, pod},
     helm::chart,
-    switches::{Combination, PUBLISH},
+    switches::{Combination, PROTECTED, PUBLISH},
 };
 use k8s_openapi::api::{
     core::v1::ServiceAccount,
@@ -12,14 +12,19 @@ use k8s_openapi::api::{
 use std::collections::BTreeMap;
 
 /// All allowed RBAC rules: group and resource, and verbs.
-const ALLOWED: [(&str, &str, &[&str]); 6] = [
+const ALLOWED: [(&str, &str, &[&str]); 8] = [
     ("", "pods", &["list", "watch"]),
     ("", "nodes", &["get", "list", "watch"]),
     ("", "events", &["list"]),
     ("", "events", &["create", "patch"]),
     ("", "nodes/status", &["patch"]),
     ("discovery.k8s.io", "endpointslices", &["list", "watch"]),
+    ("authentication.k8s.io", "tokenreviews", &["create"]),
+    ("authorization.k8s.io", "subjectaccessreviews", &["create"]),
 ];
+
+/// The role for Prometheus, which the chart binds to nobody.
+const READER: &str = "netwhy-metrics-reader";
 
 pub(crate) fn check(documents: &Documents, combination: &Combination) {
     container(documents, combination);
@@ -64,11 +69,17 @@ fn api_server(documents: &Documents, combination: &Combination) {
     }
     assert!(documents.of_kind("Role").is_empty() && documents.of_kind("RoleBinding").is_empty());
     let roles = usize::from(kube && !combination.has("rbac="));
-    assert_eq!((documents.of_kind("ClusterRole").len(), documents.of_kind("ClusterRoleBinding").len()), (roles, roles));
-    if roles == 0 {
-        return;
+    assert_eq!(documents.of_kind("ClusterRoleBinding").len(), roles);
+    let all = documents.of_kind("ClusterRole").into_iter().cloned().map(serde_json::from_value::<ClusterRole>);
+    let (readers, own): (Vec<ClusterRole>, Vec<ClusterRole>) =
+        all.map(|role| role.expect("a ClusterRole")).partition(|role| role.metadata.name.as_deref() == Some(READER));
+    assert_eq!((own.len(), readers.len()), (roles, roles * usize::from(combination.has(PROTECTED))));
+    for role in readers {
+        let [rule] = &role.rules.expect("rules")[..] else { panic!("one rule") };
+        assert_eq!(rule.non_resource_urls.as_deref(), Some(&["/metrics".to_owned()][..]));
+        assert!(rule.verbs == ["get"] && rule.resources.is_none());
     }
-    let role: ClusterRole = documents.one("ClusterRole");
+    let Some(role) = own.into_iter().next() else { return };
     assert!(role.aggregation_rule.is_none());
     let mut asked: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for rule in role.rules.expect("rules") {
@@ -80,11 +91,13 @@ fn api_server(documents: &Documents, combination: &Combination) {
         }
     }
     let (slices, publishes) = (combination.has("peers="), combination.has(PUBLISH));
+    let reviews = combination.has(PROTECTED);
     let mut expected: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for (group, resource, verbs) in ALLOWED {
         // No verb that changes an object, unless a value enables it.
         let changes = verbs.contains(&"patch");
-        if (changes && !publishes) || (resource == "endpointslices" && !slices) {
+        let is_review = resource.ends_with("reviews");
+        if (changes && !publishes) || (resource == "endpointslices" && !slices) || (is_review && !reviews) {
             continue;
         }
         let all = expected.entry((group.to_owned(), resource.to_owned())).or_default();

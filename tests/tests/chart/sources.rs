@@ -61,6 +61,10 @@ fn every_key_of_the_agents_configuration_can_be_given() {
         ("kube", "publish_conditions"),
         ("http", "listen"),
         ("http", "probe_listen"),
+        ("http", "tls_certificate_file"),
+        ("http", "tls_key_file"),
+        ("http", "tls_client_ca_file"),
+        ("http", "authorization"),
     ] {
         assert!(example[section].as_object_mut().expect("a section").remove(key).is_some(), "{section}.{key}");
     }

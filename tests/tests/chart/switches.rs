@@ -1,6 +1,6 @@
 //! The switches of the chart, and all their combinations.
 
-use crate::{api, documents, documents::Documents, helm::Helm, monitors, rights};
+use crate::{admission, api, documents, documents::Documents, helm::Helm, monitors, rights};
 use std::{
     sync::{
         Mutex,
@@ -11,7 +11,7 @@ use std::{
 
 /// Independent switches, each with its arguments for `helm --set-json`. An empty text is the default.
 const SWITCHES: [&[&str]; 9] = [
-    &["", "kube={\"enabled\":false}", PUBLISH],
+    &["", "kube={\"enabled\":false}", PUBLISH, PROTECTED],
     &["", "peers={\"endpointSlices\":true}"],
     &["", "rbac={\"create\":false}"],
     &["", "serviceAccount={\"create\":false}"],
@@ -29,6 +29,11 @@ const SWITCHES: [&[&str]; 9] = [
 
 /// Hints are published to the API server.
 pub(crate) const PUBLISH: &str = "kube={\"publishEvents\":true,\"publishConditions\":true}";
+
+/// Scrapes need TLS, a client certificate and a token.
+pub(crate) const PROTECTED: &str = "metrics={\"authorization\":\"kubernetes\",\
+    \"tls\":{\"secretName\":\"agent-tls\",\"clientCASecretName\":\"clients\"},\
+    \"prometheus\":{\"clientSecretName\":\"prometheus-tls\",\"tokenSecretName\":\"prometheus-token\"}}";
 
 /// Values that change text rather than structure, given together.
 const OTHERS: &str = "{\"image\":{\
@@ -105,6 +110,7 @@ fn every_combination_renders_only_what_the_api_knows_and_asks_for_no_more_rights
                     documents::check(&documents, combination);
                     rights::check(&documents, combination);
                     monitors::check(&documents, combination);
+                    admission::check(&documents, combination);
                     kinds.lock().expect("no test panicked").extend(documents.kinds());
                 }
             });
@@ -113,8 +119,8 @@ fn every_combination_renders_only_what_the_api_knows_and_asks_for_no_more_rights
     let kinds = kinds.into_inner().expect("no test panicked");
     println!("combinations: {}, kinds: {}", combinations.len(), kinds.iter().cloned().collect::<Vec<_>>().join(", "));
     // Fewer renderings mean that a switch has no effect.
-    assert_eq!(combinations.len(), 1536);
-    assert_eq!(kinds.len(), 9, "{kinds:?}");
+    assert_eq!(combinations.len(), 2048);
+    assert_eq!(kinds.len(), 11, "{kinds:?}");
 }
 
 #[test]
