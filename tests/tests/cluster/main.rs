@@ -34,7 +34,32 @@ fn chart() -> Option<String> {
     command.args(["--set", "resources.limits.memory=256Mi"]);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(String::from_utf8(output.stdout).unwrap())
+    Some(with_projected_token(&String::from_utf8(output.stdout).unwrap()))
+}
+
+/// The same with a projected token, as kubelets since 1.21 make by themselves: for user 0 alone, unless the Pod has an
+/// `fsGroup`.
+fn with_projected_token(chart: &str) -> String {
+    const VOLUME: &str = "      volumes:
+        - name: token
+          projected:
+            sources:
+              - serviceAccountToken: {path: token, expirationSeconds: 600}
+              - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
+              - downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}
+";
+    const MOUNT: &str = "          volumeMounts:
+            - {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+";
+    let changes = [
+        ("      automountServiceAccountToken: true\n", "      automountServiceAccountToken: false\n"),
+        ("      volumes:\n", VOLUME),
+        ("          volumeMounts:\n", MOUNT),
+    ];
+    changes.into_iter().fold(chart.to_owned(), |text, (from, to)| {
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        text.replace(from, to)
+    })
 }
 
 fn pod(metrics: &str, metric: &str, labels: &[&str]) -> Option<f64> {

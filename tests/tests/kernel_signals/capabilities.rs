@@ -17,7 +17,10 @@ use std::{
     collections::BTreeSet,
     ffi::OsStr,
     fs,
-    os::unix::{fs::MetadataExt as _, process::CommandExt as _},
+    os::unix::{
+        fs::{MetadataExt as _, PermissionsExt as _},
+        process::CommandExt as _,
+    },
     process::{Command, Output},
     thread,
     time::Duration,
@@ -40,10 +43,18 @@ fn limited<T: Send>(granted: CapabilitySet, act: impl FnOnce() -> T + Send) -> T
     thread::scope(|scope| scope.spawn(inside).join().unwrap())
 }
 
-fn preflight(stage: &Stage, granted: CapabilitySet) -> Output {
+fn preflight(stage: &Stage, granted: CapabilitySet, more: &[&OsStr]) -> Output {
     let args = ["preflight", "-o", "json", "--listen", "127.0.0.1:0"].map(OsStr::new);
     let mut command = command(stage, &args);
+    command.args(more);
     limited(granted, move || command.output().unwrap())
+}
+
+/// One check of a report.
+fn check(output: &Output, need: &str) -> serde_json::Value {
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut checks = report["checks"].as_array().unwrap().iter();
+    checks.find(|check| check["need"] == need).unwrap_or_else(|| panic!("no {need} in {report}")).clone()
 }
 
 /// Requirement and result of every probe.
@@ -58,9 +69,9 @@ fn probes(output: &Output) -> Vec<(String, String)> {
 #[test]
 fn bpf_and_perfmon_are_enough_for_every_probe_and_each_is_needed() {
     let stage = stage!("a");
-    let all = preflight(&stage, CapabilitySet::all());
+    let all = preflight(&stage, CapabilitySet::all(), &[]);
     assert_eq!(all.status.code(), Some(0), "{}", String::from_utf8_lossy(&all.stdout));
-    let both = preflight(&stage, CapabilitySet::BPF | CapabilitySet::PERFMON);
+    let both = preflight(&stage, CapabilitySet::BPF | CapabilitySet::PERFMON, &[]);
     assert_eq!(both.status.code(), Some(0), "{}", String::from_utf8_lossy(&both.stdout));
     assert!(probes(&both).len() >= 6);
     let others =
@@ -68,10 +79,10 @@ fn bpf_and_perfmon_are_enough_for_every_probe_and_each_is_needed() {
     assert_eq!(others(&both), others(&all), "more capabilities add no signal");
     let dns = |output: &Output| probes(output).into_iter().find(|(need, _)| need == "probe dns").unwrap().1;
     assert_eq!(dns(&both), "degraded", "it needs NET_ADMIN too");
-    let three = preflight(&stage, CapabilitySet::BPF | CapabilitySet::PERFMON | CapabilitySet::NET_ADMIN);
+    let three = preflight(&stage, CapabilitySet::BPF | CapabilitySet::PERFMON | CapabilitySet::NET_ADMIN, &[]);
     assert_eq!((dns(&three), dns(&all)), ("ok".to_owned(), "ok".to_owned()));
     for one in [CapabilitySet::BPF, CapabilitySet::PERFMON] {
-        assert_eq!(preflight(&stage, one).status.code(), Some(69), "{one:?} alone");
+        assert_eq!(preflight(&stage, one, &[]).status.code(), Some(69), "{one:?} alone");
     }
 }
 
@@ -181,10 +192,7 @@ fn rights_that_can_not_be_dropped_are_reported_everywhere() {
     let stage = stage!("a", "b");
     let scratch = Scratch::new("kept");
     let both = CapabilitySet::BPF | CapabilitySet::PERFMON;
-    let preflight = preflight(&stage, both);
-    let report: serde_json::Value = serde_json::from_slice(&preflight.stdout).unwrap();
-    let checks = report["checks"].as_array().unwrap();
-    let check = checks.iter().find(|check| check["need"] == "rights after the start").unwrap();
+    let check = check(&preflight(&stage, both, &[]), "rights after the start");
     assert_eq!(check["verdict"], "degraded");
     assert!(check["found"].as_str().unwrap().contains("user 0"), "{check}");
     assert!(check["remedy"].as_str().unwrap().contains("SETUID, SETGID and SETPCAP"), "{check}");
@@ -198,6 +206,26 @@ fn rights_that_can_not_be_dropped_are_reported_everywhere() {
     assert!(privileges["kept"].as_str().unwrap().contains("SETUID and SETGID"), "{privileges}");
     wait_until("it has a snapshot", || agent.sum("netwhy_agent_kept_rights", &[]) == 3.0);
     assert_eq!(agent.stop(Signal::TERM).0, Some(0));
+}
+
+#[test]
+fn a_configuration_that_only_root_may_read_is_reported() {
+    let stage = stage!("a");
+    let scratch = Scratch::new("closed");
+    let config = scratch.file("closed.yaml");
+    fs::write(&config, "labels:\n  peer: true\n").unwrap();
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).unwrap();
+    let args = [OsStr::new("--config"), config.as_os_str()];
+    let check = check(&preflight(&stage, of_the_chart(), &args), "configuration file");
+    assert_eq!(check["verdict"], "degraded");
+    assert!(check["found"].as_str().unwrap().contains("let user 65532 read it"), "{check}");
+    let agent = Agent::start_by(&stage, &args, |mut command: Command| limited(of_the_chart(), move || command.spawn()));
+    wait_until("the failed reading is counted", || {
+        agent.sum("netwhy_agent_config_reloads_total", &["result=\"failed\""]) == 1.0
+    });
+    let (code, said) = agent.stop(Signal::TERM);
+    assert_eq!(code, Some(0));
+    assert!(said.contains("closed.yaml: Permission denied") && said.contains("let user 65532 read it"), "{said:?}");
 }
 
 /// Attempts of a process with an agent's rights, before and after it dropped them.

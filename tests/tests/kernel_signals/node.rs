@@ -151,6 +151,37 @@ fn with_the_charts_rights_and_a_network_of_its_own_the_agent_still_counts_the_no
     assert_eq!(names(&sample), names(&machine));
 }
 
+#[test]
+fn what_is_open_in_the_nodes_namespace_stays_readable_without_rights() {
+    let stage = stage!("a");
+    let server = stage.lab.start(&stage.pod("a", "init"), &["server"]).unwrap();
+    server.wait_ready(PATIENCE).unwrap();
+    let mut reader = reader(&server.pid().to_string()).prepared(Duration::from_secs(1));
+    // A thread of its own, on which nothing else will run. It may not enter the namespace.
+    let [first, later] = std::thread::scope(|scope| {
+        let without = || {
+            let none = CapabilitySet::empty();
+            set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).unwrap();
+            // The second reading looks for interfaces again.
+            [1, 100].map(|second| reader.read(Duration::from_secs(second)))
+        };
+        scope.spawn(without).join().unwrap()
+    });
+    for sample in [first, later] {
+        for group in [Group::Qdiscs, Group::Ports, Group::TcpMemory, Group::Devices] {
+            let state = &sample.states[&group];
+            let is_read = match state {
+                State::Ok => true,
+                // sysfs shows the machine's interfaces.
+                State::Unsupported(why) => group == Group::Devices && why.starts_with("only packets"),
+                _ => false,
+            };
+            assert!(is_read, "{group:?}: {state:?}");
+        }
+        assert_eq!(sample.devices[0].driver.as_deref(), Some("veth"), "asked in its namespace");
+    }
+}
+
 /// Fills a Node's queue until it is dropped.
 struct Flood {
     stop: Arc<AtomicBool>,
