@@ -145,8 +145,8 @@ labelled! {
         /// A sample of a socket of which neither its handshake nor its port tells which end it is; it is counted
         /// without role and port.
         RoleUnknown = "role_unknown",
-        /// A port got no edge of its own, because its address has [`MAX_PORTS`](crate::MAX_PORTS) of them, or the edge
-        /// map is nearly full; the sample went to the rest of the address.
+        /// A port got no edge of its own, because its address has [`MAX_PORTS`](crate::MAX_PORTS) that are busier, or the
+        /// edge map is nearly full; the sample went to the rest of the address.
         PortsFolded = "ports_folded",
         /// Response times did not fit into their map; they are lost.
         ResponsesFull = "responses_full",

@@ -194,7 +194,7 @@ fn words(key: &EdgeKey) -> [u32; 4] {
 
 /// Whether an address is one of 127.0.0.0/8, or ::1.
 #[inline(always)]
-fn is_loopback(key: &EdgeKey) -> bool {
+pub(crate) fn is_loopback(key: &EdgeKey) -> bool {
     let [a, b, c, d] = words(key);
     let v4 = c == 0xffff_u32.to_be() && u32::from_be(d) >> 24 == 127;
     a | b == 0 && (v4 || (c == 0 && d == 1_u32.to_be()))

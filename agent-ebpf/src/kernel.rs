@@ -48,3 +48,34 @@ pub(crate) fn forget(value: u64, noise: u32) -> u64 {
     }
     forgotten
 }
+
+/// A kernel object whose members are read.
+pub(crate) trait Object {
+    /// A member; a fault reads as zero.
+    ///
+    /// # Safety
+    /// As [`load`] and [`probe`].
+    unsafe fn get<T: Copy + Default>(&self, offset: u32) -> T;
+}
+
+/// One whose type the verifier knows.
+pub(crate) struct Typed(pub(crate) Ptr);
+
+/// One of which the address alone is known.
+pub(crate) struct Probed(pub(crate) Ptr);
+
+impl Object for Typed {
+    #[inline(always)]
+    unsafe fn get<T: Copy + Default>(&self, offset: u32) -> T {
+        // SAFETY: as the caller says.
+        unsafe { load(self.0, offset) }
+    }
+}
+
+impl Object for Probed {
+    #[inline(always)]
+    unsafe fn get<T: Copy + Default>(&self, offset: u32) -> T {
+        // SAFETY: as the caller says.
+        unsafe { probe(self.0, offset) }.unwrap_or_default()
+    }
+}

@@ -15,7 +15,7 @@ pub struct EdgeKey {
     /// connection. Else 0: an address means the same everywhere.
     pub netns: u32,
     /// Port of the server's end, host order. 0: not known, or the rest of an address that has more than
-    /// [`MAX_PORTS`](crate::MAX_PORTS).
+    /// [`MAX_PORTS`](crate::MAX_PORTS): those that are less busy.
     pub port: u16,
     /// 0: not known; else [`Role`] + 1.
     pub role: u8,
@@ -24,7 +24,8 @@ pub struct EdgeKey {
     pub redirected: u8,
 }
 
-/// Ports of one address that have edges of their own in one cgroup. All further ones share an edge.
+/// Ports of one address that have edges of their own in one cgroup: the first in use, and from the agent's next ranking
+/// on the busiest. As many again may still have one, until they are silent for a tick. All further ones share an edge.
 pub const MAX_PORTS: u64 = 8;
 
 impl EdgeKey {

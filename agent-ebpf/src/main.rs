@@ -23,6 +23,8 @@ mod sock;
 mod socket;
 #[cfg(target_arch = "bpf")]
 mod storage;
+#[cfg(target_arch = "bpf")]
+mod subflows;
 
 #[cfg(not(target_arch = "bpf"))]
 fn main() {

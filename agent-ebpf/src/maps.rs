@@ -9,6 +9,7 @@ use aya_ebpf::{
     bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST},
     btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, SkStorage, lpm_trie::Key},
     macros::btf_map,
+    programs::BtfTracePointContext,
 };
 use aya_log_ebpf::warn;
 use core::ptr::NonNull;
@@ -31,6 +32,10 @@ static EDGES: Table<Edges, 16384> = HashMap::new();
 /// whose edges it takes out.
 #[btf_map]
 static PORTS: HashMap<EdgeKey, u64, 16384, ON_DEMAND> = HashMap::new();
+/// Events of ports that have no edges of their own, by the edge that they would have. Evicts the port that was silent
+/// for longest: the agent looks for the busiest, and a scanner's thousands must not crowd them out.
+#[btf_map]
+static FOLDED: LruHashMap<EdgeKey, u64, { netwhy_abi::memory::FOLDED_PORTS }> = LruHashMap::new();
 #[btf_map]
 static OVERFLOW: Table<Overflow, 4096> = HashMap::new();
 #[btf_map]
@@ -50,6 +55,13 @@ static SOCKETS: SkStorage<SocketState> = SkStorage::new();
 /// storage. Taken out when they end. One that does not fit counts when it closes.
 #[btf_map]
 static SUBFLOWS: HashMap<u64, SocketState, { netwhy_abi::memory::SUBFLOWS }, ON_DEMAND> = HashMap::new();
+/// Subflows of MPTCP connections, for walks to come to them.
+#[btf_map]
+static SUBFLOW_MARKS: SkStorage<u64> = SkStorage::new();
+/// Base of subflows that are older than the agent, by the subflow's address, until a program comes to them that can
+/// store it with the socket. Those that do not fit count from then on.
+#[btf_map]
+static OLDER_SUBFLOWS: HashMap<u64, SocketState, { netwhy_abi::memory::OLDER_SUBFLOWS }, ON_DEMAND> = HashMap::new();
 /// DNS lookups under way, by socket cookie; taken out when the socket ends. A hash that refuses, not one that evicts:
 /// lookups that do not fit are counted.
 #[btf_map]
@@ -84,6 +96,16 @@ static ZERO_EDGE: Array<EdgeStats, 1> = Array::new();
 static ZERO_CGROUP: Array<CgroupStats, 1> = Array::new();
 #[btf_map]
 static ZERO_DNS: Array<DnsStats, 1> = Array::new();
+
+/// The context of a program that counts for edges.
+pub(crate) trait Caller: EbpfContext {
+    /// Whether it visits sockets whether or not anything happens there.
+    const IS_WALK: bool;
+}
+
+impl Caller for BtfTracePointContext {
+    const IS_WALK: bool = false;
+}
 
 /// One handshake at a server.
 #[derive(Clone, Copy)]
@@ -153,6 +175,12 @@ pub(crate) fn sockets() -> *mut core::ffi::c_void {
     (&raw const SOCKETS).cast_mut().cast()
 }
 
+/// Address of the map of subflows' marks, for the helper.
+#[inline(always)]
+pub(crate) fn subflow_marks() -> *mut core::ffi::c_void {
+    (&raw const SUBFLOW_MARKS).cast_mut().cast()
+}
+
 /// Whether churn is high: handshakes are observed on a duty cycle and short sockets are sampled.
 #[inline(always)]
 pub(crate) fn is_churn_high() -> bool {
@@ -204,6 +232,37 @@ pub(crate) fn remove_subflow(address: u64) {
     let _ = SUBFLOWS.remove(address);
 }
 
+/// Keeps the base of a subflow that is older than the agent.
+#[inline(always)]
+pub(crate) fn add_older_subflow(address: u64, base: &SocketState) {
+    // Fails when there is no room.
+    let _ = OLDER_SUBFLOWS.insert(address, base, 0);
+}
+
+/// Takes the base of a subflow that is older than the agent; false: there is none.
+#[inline(always)]
+pub(crate) fn take_older_subflow(address: u64, base: &mut SocketState) -> bool {
+    // SAFETY: a copy is made at once.
+    let Some(kept) = (unsafe { OLDER_SUBFLOWS.get(address) }) else { return false };
+    *base = *kept;
+    // Fails when another CPU was faster.
+    let _ = OLDER_SUBFLOWS.remove(address);
+    true
+}
+
+/// Whether the base of a subflow is kept.
+#[inline(always)]
+pub(crate) fn is_older_subflow(address: u64) -> bool {
+    OLDER_SUBFLOWS.get_ptr(address).is_some()
+}
+
+/// Forgets the base of a subflow.
+#[inline(always)]
+pub(crate) fn remove_older_subflow(address: u64) {
+    // Fails when it is not there.
+    let _ = OLDER_SUBFLOWS.remove(address);
+}
+
 /// Remembers whether the listener of a cgroup and port waits for data.
 #[inline(always)]
 pub(crate) fn set_deferred(cgroup: u64, port: u16, is_deferred: bool) {
@@ -249,7 +308,7 @@ pub(crate) fn start(jiffies: u64) {
 
 /// The row of an edge, made when missing; the class's row when the edge map is full.
 #[inline(always)]
-pub(crate) fn edge<C: EbpfContext>(ctx: &C, key: &EdgeKey) -> Option<*mut EdgeStats> {
+pub(crate) fn edge<C: Caller>(ctx: &C, key: &EdgeKey) -> Option<*mut EdgeStats> {
     if let Some(row) = EDGES.get_ptr_mut(key) {
         return Some(row);
     }
@@ -294,13 +353,27 @@ fn give_port(key: &EdgeKey) {
     }
 }
 
+/// Counts an event of a port that has no edge of its own.
+#[inline(always)]
+fn note_folded(key: &EdgeKey) {
+    match FOLDED.get_ptr_mut(key) {
+        // SAFETY: a live map value; an evicted row may be another's by then, and its count is of no figure.
+        Some(events) => unsafe { atomic::add(events, 1) },
+        // Fails when another CPU was faster.
+        None => drop(FOLDED.insert(key, 1, u64::from(BPF_NOEXIST))),
+    }
+}
+
 #[inline(never)]
-fn new_edge<C: EbpfContext>(ctx: &C, key: &EdgeKey) -> Option<*mut EdgeStats> {
+fn new_edge<C: Caller>(ctx: &C, key: &EdgeKey) -> Option<*mut EdgeStats> {
     let zero = ZERO_EDGE.get(0)?;
     let control = control();
     let mut key = *key;
     if key.port != 0 && (control.ports_folded | control.edges_full != 0 || !take_port(&key)) {
         count(Counter::PortsFolded);
+        if !C::IS_WALK {
+            note_folded(&key);
+        }
         key.port = 0;
         if let Some(row) = EDGES.get_ptr_mut(key) {
             return Some(row);

@@ -21,8 +21,13 @@ const HANDSHAKE: usize = size_of::<EdgeKey>() + 8;
 /// Number of an address's ports that have edges of their own.
 const PORTS: usize = size_of::<u64>();
 
+/// Ports without edges of their own whose events are counted: evicted, so allocated at once.
+pub const FOLDED_PORTS: usize = 1024;
+
 /// Listening subflows of MPTCP sockets.
 pub const SUBFLOWS: usize = 1024;
+/// Subflows older than the agent whose base is kept.
+pub const OLDER_SUBFLOWS: usize = 4096;
 /// Bytes of the state of one.
 const SUBFLOW: usize = 120;
 
@@ -76,8 +81,10 @@ pub fn upper_bound(limits: Limits, cpus: usize) -> usize {
         + free_lists(cpus, size_of::<EdgeKey>(), PORTS)
         + free_lists(cpus, 8, LOOKUP)
         + hash(HANDSHAKES, HANDSHAKE, 8)
+        + hash(FOLDED_PORTS, size_of::<EdgeKey>(), 8)
         + hash(SUBFLOWS, 8, SUBFLOW)
-        + free_lists(cpus, 8, SUBFLOW)
+        + hash(OLDER_SUBFLOWS, 8, SUBFLOW)
+        + 2 * free_lists(cpus, 8, SUBFLOW)
         + limits.prefixes * (ELEMENT + size_of::<PeerPrefix>() + 8)
         + cpus * Counter::COUNT as usize * 8
 }

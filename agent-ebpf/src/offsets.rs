@@ -45,12 +45,28 @@ globals! {
     NW_TP_SYN_QUEUE: u32 = u32::MAX;
     /// `SKB_DROP_REASON_TCP_LISTEN_OVERFLOW`; `NONE` where there is no such reason.
     NW_REASON_LISTEN_OVERFLOW: u32 = u32::MAX;
+    /// `SKB_DROP_REASON_NOT_SPECIFIED`; `NONE` where there are no reasons.
+    NW_REASON_NOT_SPECIFIED: u32 = u32::MAX;
     /// `sock.sk_max_ack_backlog`.
     NW_SK_MAX_BACKLOG: u32 = 0;
     /// `sock.sk_protocol`, u16.
     NW_SK_PROTOCOL: u32 = 0;
+    /// `sock.__sk_common.skc_flags`.
+    NW_SK_FLAGS: u32 = 0;
     /// `mptcp_sock.first`: the subflow that listens; `NONE` without MPTCP.
     NW_MSK_FIRST: u32 = u32::MAX;
+    /// `mptcp_sock.conn_list`: all subflows.
+    NW_MSK_CONN_LIST: u32 = 0;
+    /// `mptcp_subflow_context.node`: a member of that list.
+    NW_SUBFLOW_NODE: u32 = 0;
+    /// `mptcp_subflow_context.tcp_sock`.
+    NW_SUBFLOW_SOCK: u32 = 0;
+    /// Word of `mptcp_subflow_context` that holds the bits below.
+    NW_SUBFLOW_BITS: u32 = 0;
+    /// Bits `request_join` and `mp_join` in that word: the subflow joined a connection; 0: not told.
+    NW_SUBFLOW_JOINED: u32 = 0;
+    /// `inet_connection_sock.icsk_ulp_data`: of a subflow its `mptcp_subflow_context`.
+    NW_TP_ULP_DATA: u32 = 0;
     /// Byte that holds `sock.sk_kern_sock`; `NONE`: unknown.
     NW_SK_KERN: u32 = u32::MAX;
     /// Bit within that byte.

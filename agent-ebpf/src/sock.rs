@@ -9,9 +9,14 @@ use crate::{kernel::Ptr, maps, offsets::*, storage::SocketState};
 pub(crate) const TCP_ESTABLISHED: u8 = 1;
 pub(crate) const TCP_SYN_SENT: u8 = 2;
 pub(crate) const TCP_SYN_RECV: u8 = 3;
+pub(crate) const TCP_FIN_WAIT1: u8 = 4;
+pub(crate) const TCP_FIN_WAIT2: u8 = 5;
 pub(crate) const TCP_TIME_WAIT: u8 = 6;
 pub(crate) const TCP_CLOSE: u8 = 7;
+pub(crate) const TCP_CLOSE_WAIT: u8 = 8;
+pub(crate) const TCP_LAST_ACK: u8 = 9;
 pub(crate) const TCP_LISTEN: u8 = 10;
+pub(crate) const TCP_CLOSING: u8 = 11;
 pub(crate) const TCP_NEW_SYN_RECV: u8 = 12;
 
 /// The socket as `struct tcp_sock`; null when it is not TCP.

@@ -6,16 +6,17 @@ use netwhy_abi::{Counter, Duty, EdgeKey, EdgeStats, Retransmit, growth};
 
 use crate::{
     atomic, identity,
-    kernel::{Ptr, load, probe},
+    kernel::{Object, Ptr, Typed, load, probe},
     maps,
     offsets::*,
     storage::{OLDER, SocketState},
+    subflows,
 };
 
 use crate::sock::insert;
 pub(crate) use crate::sock::{
-    Storage, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT,
-    new_state, seen, tcp,
+    Storage, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK,
+    TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT, new_state, seen, tcp,
 };
 
 pub(crate) const AF_INET: u16 = 2;
@@ -134,7 +135,7 @@ pub(crate) unsafe fn address_key(cgroup: u64, common: Ptr) -> EdgeKey {
 
 /// Row of the edge that a full socket belongs to.
 #[inline(always)]
-pub(crate) unsafe fn edge_of<C: EbpfContext>(ctx: &C, sk: Ptr) -> Option<*mut EdgeStats> {
+pub(crate) unsafe fn edge_of<C: maps::Caller>(ctx: &C, sk: Ptr) -> Option<*mut EdgeStats> {
     // SAFETY: `sk` is a full socket.
     unsafe {
         let key = edge_key(cgroup_id(sk)?, sk);
@@ -155,18 +156,11 @@ pub(crate) unsafe fn state<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, now_retran
             return Some(state);
         }
         let mut first = SocketState::NEW;
-        if is_older(tp) {
+        if subflows::take_older(tp, &mut first) {
+            // The first walk read it.
+        } else if is_older(tp) {
             first.flags = OLDER;
-            let now = Figures::read(tp, true);
-            first.data_segs_out = now.data_segs_out.into();
-            first.segs_out = now.segs_out.into();
-            first.bytes_acked = now.bytes_acked;
-            first.bytes_received = now.bytes_received;
-            first.total_retrans = now.total_retrans.wrapping_sub(now_retrans).into();
-            first.dsack_dups = now.dsack_dups.into();
-            first.busy = now.busy.into();
-            first.rwnd = now.rwnd.into();
-            first.sndbuf = now.sndbuf.into();
+            Figures::read(&Typed(tp), true).set_base(&mut first, now_retrans);
             first.drops = u64::from(load::<u32>(tp, NW_SK_DROPS.load()));
         } else if may_restart() {
             // Its handshake may not have been seen. An accepted socket begins with its SYN-ACK's retransmissions, which
@@ -175,6 +169,9 @@ pub(crate) unsafe fn state<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, now_retran
             first.total_retrans = total.wrapping_sub(now_retrans).into();
         }
         let state = insert(sk, first);
+        if subflows::is_subflow(tp) {
+            subflows::mark(sk);
+        }
         if state.is_none() && maps::count(Counter::NoStorage) {
             warn!(ctx, "no memory for socket storage: counts of long-lived sockets arrive when they close");
         }
@@ -199,7 +196,7 @@ pub(crate) unsafe fn is_older(tp: Ptr) -> bool {
         // what is older, save for what no descriptor leads to: the kernel's own sockets, and those that are quiet.
         let is_always_seen = control.rtt_duty == Duty::Continuous as u32;
         let is_established = load::<u8>(tp, NW_SK_STATE.load()) == TCP_ESTABLISHED;
-        (is_always_seen && is_established) || is_kernels(tp) || is_quiet_since_start(tp)
+        (is_always_seen && is_established) || (is_kernels(tp) && !subflows::is_subflow(tp)) || is_quiet_since_start(tp)
     }
 }
 
@@ -218,7 +215,7 @@ unsafe fn is_quiet_since_start(tp: Ptr) -> bool {
     }
 }
 
-/// Whether a socket belongs to the kernel itself, such as a network file system's.
+/// Whether a socket belongs to the kernel itself, such as a network file system's, or is a subflow.
 #[inline(always)]
 unsafe fn is_kernels(tp: Ptr) -> bool {
     // SAFETY: `tp` is a TCP socket.
@@ -241,15 +238,15 @@ pub(crate) struct Figures {
 impl Figures {
     /// Reads them; `times` also the limited times with the interval that is still running.
     #[inline(always)]
-    pub(crate) unsafe fn read(tp: Ptr, times: bool) -> Self {
+    pub(crate) unsafe fn read(tp: &impl Object, times: bool) -> Self {
         // SAFETY: `tp` is a TCP socket and the offsets are BTF's.
         unsafe {
-            let word = |offset: u32| load::<u32>(tp, offset);
+            let word = |offset: u32| tp.get::<u32>(offset);
             let mut figures = Self {
                 data_segs_out: word(NW_TP_DATA_SEGS_OUT.load()),
                 segs_out: word(NW_TP_SEGS_OUT.load()),
-                bytes_acked: load(tp, NW_TP_BYTES_ACKED.load()),
-                bytes_received: load(tp, NW_TP_BYTES_RECEIVED.load()),
+                bytes_acked: tp.get(NW_TP_BYTES_ACKED.load()),
+                bytes_received: tp.get(NW_TP_BYTES_RECEIVED.load()),
                 total_retrans: word(NW_TP_TOTAL_RETRANS.load()),
                 dsack_dups: 0,
                 busy: 0,
@@ -265,8 +262,8 @@ impl Figures {
                 figures.rwnd = word(stat + 4);
                 figures.sndbuf = word(stat + 8);
                 // `enum tcp_chrono`: 0 none, 1 busy, 2 receiver-limited, 3 send-buffer-limited is running.
-                let kind = (load::<u8>(tp, NW_TP_CHRONO_TYPE.load()) >> NW_TP_CHRONO_SHIFT.load()) & 3;
-                let start = load::<u32>(tp, NW_TP_CHRONO_START.load());
+                let kind = (tp.get::<u8>(NW_TP_CHRONO_TYPE.load()) >> NW_TP_CHRONO_SHIFT.load()) & 3;
+                let start = word(NW_TP_CHRONO_START.load());
                 let running = (bpf_jiffies64() as u32).wrapping_sub(start);
                 match kind {
                     1 => only = only.wrapping_add(running),
@@ -279,6 +276,20 @@ impl Figures {
             }
             figures
         }
+    }
+
+    /// Makes them the base of a socket that is older than the agent. `now_retrans` segments count nevertheless.
+    #[inline(always)]
+    pub(crate) fn set_base(&self, state: &mut SocketState, now_retrans: u32) {
+        state.data_segs_out = self.data_segs_out.into();
+        state.segs_out = self.segs_out.into();
+        state.bytes_acked = self.bytes_acked;
+        state.bytes_received = self.bytes_received;
+        state.total_retrans = self.total_retrans.wrapping_sub(now_retrans).into();
+        state.dsack_dups = self.dsack_dups.into();
+        state.busy = self.busy.into();
+        state.rwnd = self.rwnd.into();
+        state.sndbuf = self.sndbuf.into();
     }
 
     /// Adds what changed since the storage's figures to the edge, and keeps these; for hooks that hold the socket's

@@ -22,7 +22,7 @@ pub(crate) struct SocketState {
     pub(crate) episode_ns: u64,
     /// When the first SYN was sent, ktime ns; 0: unknown, because no SYN was retransmitted.
     pub(crate) syn_ns: u64,
-    /// Of a listener: growth of its drops that is counted as overflow already.
+    /// Of a listener: growth of its drops that is counted already, or that is an overflow's second raise.
     pub(crate) overflows: u64,
     /// Last walk that visited the socket.
     pub(crate) walk: u32,

@@ -125,11 +125,7 @@ fn type_information(sysfs: &Path) -> Check {
             Err(missing) => {
                 check(NEED, Verdict::Missing, format!("lacks {}", missing.join(", ")), "use Linux 5.10 or later")
             }
-            Ok(constants) if constants.lacks.is_empty() => {
-                let mptcp = "; traffic of accepted MPTCP connections is counted in part";
-                let found = format!("all members found{}", if constants.has_mptcp { mptcp } else { "" });
-                check(NEED, Verdict::Ok, found, "")
-            }
+            Ok(constants) if constants.lacks.is_empty() => check(NEED, Verdict::Ok, "all members found", ""),
             Ok(constants) => {
                 let found = format!("this kernel lacks {}", constants.lacks.join("; "));
                 check(NEED, Verdict::Degraded, found, "use a newer kernel")

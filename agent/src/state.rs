@@ -247,7 +247,8 @@ pub struct PathRtt {
     pub usual_us: f64,
 }
 
-/// DNS lookups of one subject at one server over the window.
+/// DNS lookups of one subject at one server over the window. A loopback address is another server in each network
+/// namespace.
 #[derive(Clone, Debug)]
 pub struct DnsView {
     /// Who asked whom. Its `window` is empty: it counts TCP.

@@ -5,11 +5,12 @@ use netwhy_abi::{EdgeKey, EdgeStats, Failure};
 
 use crate::{
     atomic, identity,
-    kernel::{Ptr, load},
+    kernel::{Ptr, Typed, load},
     maps,
     offsets::*,
     socket::{Figures, Storage, address_key, cgroup_id, edge_of, state, tcp},
     storage::{FAILED, LISTENER, OLDER},
+    subflows,
 };
 
 const EPIPE: i32 = 32;
@@ -51,10 +52,13 @@ pub(crate) fn nw_error(ctx: BtfTracePointContext) -> i32 {
 pub(super) unsafe fn fail<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, row: *mut EdgeStats) {
     // SAFETY: a full socket and its edge's live row.
     unsafe {
-        add(row, failure(sk, tp, load(tp, NW_TP_TOTAL_RETRANS.load())));
+        // The connection of a further path goes on without it.
+        if !subflows::is_joined(tp) {
+            add(row, failure(sk, tp, load(tp, NW_TP_TOTAL_RETRANS.load())));
+        }
         if let Some(storage) = state(ctx, sk, tp, 0) {
             let storage = storage.as_ptr();
-            Figures::read(tp, true).harvest(storage, row, true);
+            Figures::read(&Typed(tp), true).harvest(storage, row, true);
             (*storage).flags |= FAILED;
         }
     }
@@ -64,11 +68,11 @@ pub(super) unsafe fn fail<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, row: *mut E
 /// it up, or it failed before the first SYN, because it found no local port or no route. `is_churn`: sockets' states
 /// are not always seen, which tell of all but those without a route.
 #[inline(always)]
-pub(super) unsafe fn end<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, storage: Option<Storage>, is_churn: bool) {
+pub(super) unsafe fn end<C: maps::Caller>(ctx: &C, sk: Ptr, tp: Ptr, storage: Option<Storage>, is_churn: bool) {
     // SAFETY: a full socket; its storage is a live map value.
     unsafe {
         let flags = storage.map_or(0, |storage| (*storage.as_ptr()).flags);
-        if flags & (FAILED | LISTENER) != 0 {
+        if flags & (FAILED | LISTENER) != 0 || subflows::is_joined(tp) {
             return;
         }
         let sent = load::<u32>(tp, NW_TP_SEGS_OUT.load()) != 0;

@@ -3,17 +3,21 @@
 use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext};
 use netwhy_abi::{Durations, EdgeKey, HANDSHAKE_DUTY_CYCLE, Role};
 
-use super::{attempts, listeners};
+use super::{attempts, listeners, rtt::newest_rtt};
 use crate::{
     atomic, identity,
-    kernel::{Ptr, load},
+    kernel::{Ptr, Typed, load},
     maps,
     offsets::*,
     socket::{
-        self, Figures, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key,
-        edge_of, seen, state, tcp,
+        self, Figures, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2,
+        TCP_LAST_ACK, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key, edge_of, seen, state, tcp,
     },
+    subflows,
 };
+
+/// Bit of `sock.sk_flags` (`SOCK_DEAD` of `include/net/sock.h`): nobody holds the socket any more.
+const SOCK_DEAD: u64 = 1;
 
 /// `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`; 4.16 and later. Under high
 /// churn it runs on a duty cycle, and each handshake has the cycle's weight.
@@ -27,6 +31,11 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
         (TCP_SYN_SENT | TCP_ESTABLISHED, TCP_CLOSE) => {
             // SAFETY: argument 0 is a full socket.
             unsafe { end(&ctx, ctx.arg(0), old == TCP_SYN_SENT) };
+            return 0;
+        }
+        (TCP_FIN_WAIT1 | TCP_FIN_WAIT2 | TCP_CLOSE_WAIT | TCP_LAST_ACK | TCP_CLOSING, TCP_CLOSE) => {
+            // SAFETY: argument 0 is a full socket.
+            unsafe { end_held(&ctx, ctx.arg(0)) };
             return 0;
         }
         (TCP_CLOSE, TCP_SYN_SENT) => {
@@ -56,22 +65,29 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
         let Some(cgroup) = cgroup_id(sk) else { return 0 };
         let key = edge_key(cgroup, sk);
         let Some(row) = maps::edge(&ctx, &key) else { return 0 };
-        let control = maps::control();
-        if control.baseline != 0 {
-            // Without storage it would be taken for one that is older than the agent.
+        let is_subflow = subflows::is_subflow(tp);
+        if maps::control().baseline != 0 || is_subflow {
+            // Without storage it would be taken for one that is older than the agent, or no walk would come to it.
             let _ = socket::new_state(sk);
+        }
+        if is_subflow {
+            subflows::mark(sk);
         }
         if let Role::Server = role {
             skip_synacks(&ctx, sk, tp);
             identity::note_role(sk, Role::Server);
         }
         let times = if maps::is_churn_high() { u64::from(HANDSHAKE_DUTY_CYCLE.weight()) } else { 1 };
-        atomic::add((&raw mut (*row).connects).cast::<u64>().add(role as usize), times);
         let now = bpf_ktime_get_ns();
         let rtt_us = handshake_rtt_us(sk, tp, role, cgroup);
         if rtt_us != 0 {
             maps::add_rtt(row, rtt_us, now);
         }
+        if subflows::is_joined(tp) {
+            // Its connection was counted with its first path.
+            return 0;
+        }
+        atomic::add((&raw mut (*row).connects).cast::<u64>().add(role as usize), times);
         let us = if rtt_us != 0 { rtt_us } else { duration_us(sk, tp, role, &key, now) };
         if let Some(row) = maps::cgroup(&ctx, cgroup) {
             if us != 0 {
@@ -124,7 +140,25 @@ unsafe fn end(ctx: &BtfTracePointContext, sk: Ptr, failed: bool) {
         if failed {
             attempts::fail(ctx, sk, tp, row);
         } else if let Some(storage) = state(ctx, sk, tp, 0) {
-            Figures::read(tp, true).harvest(storage.as_ptr(), row, true);
+            let figures = Figures::read(&Typed(tp), true);
+            if figures.sent_data()
+                && let Some(sample) = newest_rtt(tp, Some(storage))
+            {
+                sample.add(row);
+            }
+            figures.harvest(storage.as_ptr(), row, true);
+        }
+    }
+}
+
+/// The end of a connection whose socket somebody holds: it may connect again, or be a subflow that is emptied before it
+/// is destroyed (`tcp_disconnect`). One that nobody holds is destroyed as it is.
+#[inline(always)]
+unsafe fn end_held(ctx: &BtfTracePointContext, sk: Ptr) {
+    // SAFETY: a full socket.
+    unsafe {
+        if load::<u64>(sk, NW_SK_FLAGS.load()) & SOCK_DEAD == 0 {
+            end(ctx, sk, false);
         }
     }
 }

@@ -23,6 +23,7 @@ use core::ptr::{addr_of, read_volatile};
 use netwhy_abi::{DNS_PORT, EdgeKey, Exchange};
 
 use crate::{
+    identity,
     kernel::{Ptr, probe},
     maps::{self, Lookup},
     offsets::*,
@@ -130,7 +131,29 @@ fn key(at: *mut bpf_sock_addr, addr: impl Fn(*mut bpf_sock_addr, &mut [u32; 4]))
     let mut words = [0; 4];
     addr(at, &mut words);
     // SAFETY: four words are sixteen bytes; the helper takes nothing.
-    unsafe { EdgeKey::new(bpf_get_current_cgroup_id(), core::mem::transmute::<[u32; 4], [u8; 16]>(words)) }
+    unsafe {
+        let mut key = EdgeKey::new(bpf_get_current_cgroup_id(), core::mem::transmute::<[u32; 4], [u8; 16]>(words));
+        if identity::is_loopback(&key) {
+            key.netns = netns(at);
+        }
+        key
+    }
+}
+
+/// Inode number of the network namespace of a call's socket; 0: unknown.
+#[inline(always)]
+unsafe fn netns(at: *mut bpf_sock_addr) -> u32 {
+    if NW_NET_INUM.load() == NONE || NW_SK_NET.load() == NONE {
+        return 0;
+    }
+    // SAFETY: a member of the context; all else is read by probing. These programs may not follow the socket's pointer,
+    // whose type they know, so they read it from the stack as a number.
+    unsafe {
+        let slot = read_volatile(addr_of!((*at).__bindgen_anon_1.sk));
+        let socket = probe::<Ptr>(addr_of!(slot).cast(), 0);
+        let net = socket.and_then(|sk| probe::<Ptr>(sk, NW_SK_NET.load()));
+        net.and_then(|net| probe(net, NW_NET_INUM.load())).unwrap_or(0)
+    }
 }
 
 #[inline(always)]

@@ -42,6 +42,9 @@ pub(crate) fn nw_drop(ctx: BtfTracePointContext) -> i32 {
             {
                 listeners::overflow(row, sk);
             }
+            if listeners::knows_discards() && reason == NW_REASON_NOT_SPECIFIED.load() {
+                listeners::discard(sk);
+            }
         }
     }
     0

@@ -15,20 +15,18 @@ use crate::{
     kernel::{Ptr, load, probe},
     maps,
     offsets::*,
-    socket::{AF_INET, AF_INET6, Storage, TCP_LISTEN, cgroup_id, seen, state},
+    socket::{Storage, TCP_LISTEN, cgroup_id, seen, state},
     storage::{FULL, LISTENER, SocketState},
+    subflows,
 };
-
-/// `IPPROTO_MPTCP` of `include/uapi/linux/in.h`.
-const IPPROTO_MPTCP: u16 = 262;
 
 /// An overflow at the handshake's last packet raises `sk_drops` twice: in `tcp_v4_syn_recv_sock`, and where the packet
 /// is discarded (`tcp_v4_rcv`).
 const RAISES: u64 = 2;
 
-/// Whether a TCP socket is a subflow of an MPTCP socket.
+/// Whether a socket, perhaps known by its address alone, is a subflow of an MPTCP socket.
 #[inline(always)]
-pub(super) unsafe fn is_subflow(tp: Ptr) -> bool {
+unsafe fn is_subflow(tp: Ptr) -> bool {
     // SAFETY: a TCP socket; the probing helper reads it.
     NW_MSK_FIRST.load() != NONE && NW_TP_MPTCP.load() != NONE && unsafe { read::<u8>(tp, NW_TP_MPTCP.load()) } != 0
 }
@@ -47,18 +45,6 @@ unsafe fn state_of(sk: Ptr) -> Option<Storage> {
     }
 }
 
-/// Whether a socket that is not TCP is an MPTCP socket that listens.
-#[inline(always)]
-pub(super) unsafe fn is_mptcp_listener(sk: Ptr) -> bool {
-    // SAFETY: a socket held by its file.
-    unsafe {
-        NW_MSK_FIRST.load() != NONE
-            && load::<u8>(sk, NW_SK_STATE.load()) == TCP_LISTEN
-            && load::<u16>(sk, NW_SK_PROTOCOL.load()) == IPPROTO_MPTCP
-            && matches!(load::<u16>(sk, NW_SK_FAMILY.load()), AF_INET | AF_INET6)
-    }
-}
-
 /// A TCP socket that begins to listen.
 #[inline(always)]
 pub(super) unsafe fn begin<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr) {
@@ -66,7 +52,7 @@ pub(super) unsafe fn begin<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr) {
     unsafe {
         let Some(own) = state(ctx, sk, tp, 0) else { return };
         (*own.as_ptr()).flags |= LISTENER;
-        if is_subflow(tp) {
+        if subflows::is_subflow(tp) {
             let drops = (*own.as_ptr()).drops;
             maps::add_subflow(sk as u64, &SocketState { drops, flags: LISTENER, ..SocketState::NEW });
         }
@@ -84,7 +70,7 @@ pub(super) unsafe fn end<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr) {
             return;
         }
         credit(ctx, sk, tp, storage);
-        if is_subflow(tp) {
+        if subflows::is_subflow(tp) {
             // No walk comes to it any more: from now on its own storage counts.
             let SocketState { drops, overflows, .. } = *storage.as_ptr();
             if let Some(own) = seen(sk) {
@@ -156,9 +142,12 @@ pub(super) unsafe fn credit<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, storage: 
         if news > u64::from(u32::MAX) {
             news = 0;
         }
-        let counted = if (*storage).overflows < news { (*storage).overflows } else { news };
-        (*storage).overflows -= counted;
-        news -= counted;
+        let known = if (*storage).overflows < news { (*storage).overflows } else { news };
+        (*storage).overflows -= known;
+        // While the queue has room, what the kernel discarded is no overflow's second raise.
+        if is_full || was_full || !knows_discards() {
+            news -= known;
+        }
         if news == 0 && !is_full {
             return;
         }
@@ -187,6 +176,28 @@ pub(super) unsafe fn overflow(row: *mut CgroupStats, sk: Ptr) {
         {
             atomic::add(&raw mut (*storage).overflows, RAISES);
             atomic::add(&raw mut (*row).accept_drops, 1);
+        }
+    }
+}
+
+/// Whether the kernel tells what is discarded at a listener, but not that it is for an overflow (6.11 and later, until
+/// it tells both). Then overflows are what is left of the drops.
+#[inline(always)]
+pub(super) fn knows_discards() -> bool {
+    NW_REASON_LISTEN_OVERFLOW.load() == NONE && NW_KFREE_HAS_SK.load() != 0
+}
+
+/// Remembers a packet that was discarded at a listener: a raise of its drops.
+#[inline(always)]
+pub(super) unsafe fn discard(sk: Ptr) {
+    // SAFETY: a full socket; its storage is a live map value.
+    unsafe {
+        if NW_ACCEPT_QUEUES.load() != 0
+            && load::<u8>(sk, NW_SK_STATE.load()) == TCP_LISTEN
+            && let Some(storage) = state_of(sk).map(Storage::as_ptr)
+            && (*storage).flags & LISTENER != 0
+        {
+            atomic::add(&raw mut (*storage).overflows, 1);
         }
     }
 }

@@ -9,7 +9,7 @@ use netwhy_abi::{Duty, EdgeStats, Role, is_after_pause, is_thinned_out, random_b
 
 use crate::{
     atomic,
-    kernel::{Ptr, load, probe},
+    kernel::{Ptr, Typed, load, probe},
     maps,
     offsets::*,
     socket::{Figures, Storage, cgroup_id, edge_key, seen, state, tcp},
@@ -54,7 +54,7 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
             sample.add(row);
         }
         if harvest && let Some(storage) = storage {
-            Figures::read(tp, false).harvest(storage.as_ptr(), row, false);
+            Figures::read(&Typed(tp), false).harvest(storage.as_ptr(), row, false);
         }
         if let Some(Role::Client) = key.role()
             && let Some(jiffies) = reply_time(tp, ctx.arg(1))

@@ -13,11 +13,12 @@ use netwhy_abi::{SHORT_SOCKET_WEIGHT, WalkSummary, is_socket_sampled};
 use super::{attempts, listeners, rtt::newest_rtt};
 use crate::{
     atomic,
-    kernel::{Ptr, load, probe},
+    kernel::{Ptr, Typed, load, probe},
     maps,
     offsets::*,
     socket::{Figures, Storage, TCP_LISTEN, edge_of, is_older, seen, state, tcp},
     storage::LISTENER,
+    subflows,
 };
 
 /// `tcp_destroy_sock(struct sock *sk)`, called by `tcp_v4_destroy_sock` for every TCP socket, listeners and failed
@@ -32,6 +33,9 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
         if tp.is_null() {
             return 0;
         }
+        if subflows::is_subflow(tp) {
+            end_subflow(&ctx, sk, tp);
+        }
         let is_churn_high = maps::is_churn_high();
         let mut times = 1;
         if is_churn_high && is_plain(sk, tp) {
@@ -41,10 +45,6 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
             times = u64::from(SHORT_SOCKET_WEIGHT);
         }
         maps::count_ended(times);
-        if listeners::is_subflow(tp) {
-            // On a duty cycle the end of a listener is not always seen.
-            listeners::end(&ctx, sk, tp);
-        }
         let storage = seen(sk);
         let sent = load::<u32>(tp, NW_TP_SEGS_OUT.load()) != 0;
         // Without churn `nw_state` tells of all attempts but those that find no route.
@@ -61,7 +61,7 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
             return 0;
         }
         let Some(row) = edge_of(&ctx, sk) else { return 0 };
-        let figures = Figures::read(tp, true);
+        let figures = Figures::read(&Typed(tp), true);
         if figures.sent_data()
             && let Some(sample) = newest_rtt(tp, storage)
         {
@@ -73,6 +73,21 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
         }
     }
     0
+}
+
+/// The end of a subflow, whatever it was.
+#[inline(always)]
+unsafe fn end_subflow(ctx: &BtfTracePointContext, sk: Ptr, tp: Ptr) {
+    // SAFETY: a full TCP socket.
+    unsafe {
+        // On a duty cycle the end of a listener is not always seen.
+        listeners::end(ctx, sk, tp);
+        if maps::is_older_subflow(tp as u64) {
+            // Gives it its base, if it has none.
+            let _ = state(ctx, sk, tp, 0);
+            maps::remove_older_subflow(tp as u64);
+        }
+    }
 }
 
 /// Whether nothing is remarkable about a socket that ends: it had its connection, and no program keeps anything of it,
@@ -109,6 +124,10 @@ impl EbpfContext for IterContext {
     }
 }
 
+impl maps::Caller for IterContext {
+    const IS_WALK: bool = true;
+}
+
 /// `iter/task_file`: every descriptor of every task, so every network namespace in one pass; sockets from files
 /// (`bpf_sock_from_file`) since 5.11. Makes quiet sockets visible, harvests long-lived ones, and reads listeners.
 #[unsafe(no_mangle)]
@@ -135,8 +154,41 @@ pub(crate) extern "C" fn nw_walk(ctx: *mut c_void) -> i32 {
         let tp = tcp(sk);
         if !tp.is_null() {
             visit(&IterContext(ctx), tp);
-        } else if listeners::is_mptcp_listener(sk) {
-            visit_mptcp(&IterContext(ctx), sk);
+        } else if subflows::is_mptcp(sk) {
+            if load::<u8>(sk, NW_SK_STATE.load()) == TCP_LISTEN {
+                visit_mptcp_listener(&IterContext(ctx), sk);
+            } else if maps::control().baseline != 0 {
+                subflows::note_older(sk);
+            }
+        }
+    }
+    0
+}
+
+/// `struct bpf_iter__bpf_sk_storage_map`.
+#[repr(C)]
+struct StoredSocket {
+    meta: *mut IterMeta,
+    map: *mut c_void,
+    sk: *mut c_void,
+    value: *mut c_void,
+}
+
+/// `iter/bpf_sk_storage_map`: every socket with storage in one map, in all network namespaces; 5.9 and later. Does for
+/// the subflows of MPTCP connections what `nw_walk` does for sockets with descriptors.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/bpf_sk_storage_map")]
+pub(crate) extern "C" fn nw_walk_subflows(ctx: *mut c_void) -> i32 {
+    // SAFETY: the kernel passes a `bpf_iter__bpf_sk_storage_map`.
+    unsafe {
+        let sk: Ptr = (*ctx.cast::<StoredSocket>()).sk;
+        if sk.is_null() {
+            return 0;
+        }
+        let tp = tcp(sk);
+        // Those that listen are visited with their MPTCP sockets.
+        if !tp.is_null() && load::<u8>(tp, NW_SK_STATE.load()) != TCP_LISTEN {
+            visit(&IterContext(ctx), tp);
         }
     }
     0
@@ -162,7 +214,7 @@ unsafe fn is_first_visit(storage: Storage, is_listener: bool) -> bool {
 
 /// An MPTCP socket that listens. Accepted connections of plain TCP have descriptors of their own.
 #[inline(always)]
-unsafe fn visit_mptcp(ctx: &IterContext, sk: Ptr) {
+unsafe fn visit_mptcp_listener(ctx: &IterContext, sk: Ptr) {
     // SAFETY: `sk` is an MPTCP socket held by its file; its subflow is read by probing.
     unsafe {
         let Some(tp) = probe::<Ptr>(sk, NW_MSK_FIRST.load()) else { return };
@@ -196,7 +248,7 @@ unsafe fn visit(ctx: &IterContext, tp: Ptr) {
             return;
         }
         let Some(row) = edge_of(ctx, tp) else { return };
-        let figures = Figures::read(tp, true);
+        let figures = Figures::read(&Typed(tp), true);
         let rtt = newest_rtt(tp, Some(stored));
         if let Some(sample) = rtt
             && control.baseline == 0

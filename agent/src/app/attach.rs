@@ -11,10 +11,13 @@ use crate::{
     privileges,
 };
 use anyhow::Context as _;
-use std::net::Ipv6Addr;
+use std::{net::Ipv6Addr, time::Duration};
 
 /// Share of a tick that reading cgroup files may take.
 const FACTS_SHARE: f64 = 0.003;
+
+/// How often the ports of an address are ranked.
+const RANK_PORTS: Duration = Duration::from_secs(10);
 
 /// A source of snapshots over this machine's kernel, and what it was set up with.
 pub(crate) struct Opened {
@@ -89,6 +92,7 @@ fn source(config: &Config, mounts: &Mounts, loaded: Loaded) -> Result<Source, Fa
         walk_min_interval: sampling.walk_seconds(),
         walk_cpu_share: sampling.walk_cpu_share(),
         edge_idle: config.limits.edge_idle_seconds(),
+        rank_ports: RANK_PORTS,
     };
     let facts: crate::tick::CgroupFactsFn = Box::new(move |now, named| reader.read(now, named));
     Ok(KernelSource::new(loaded, facts, settings)?)

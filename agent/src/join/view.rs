@@ -4,7 +4,7 @@ use super::{Join, Owner, RECENT, Subject, is_shown, own};
 use crate::{
     peers::Peer,
     sample::{FactsDelta, Lookups, Snapshot, Tally},
-    state::{CpuUser, DnsView, EdgeView, NodeView, PeerNodeView, SubjectId, SubjectView, Usual},
+    state::{CpuUser, DnsView, EdgeView, Endpoint, NodeView, PeerNodeView, SubjectId, SubjectView, Usual},
 };
 use netwhy_abi::{EdgeKey, PeerClass};
 use std::{
@@ -175,21 +175,12 @@ impl Join {
 
     /// Lookups of the window, by subject and server.
     fn dns(&self) -> Vec<DnsView> {
-        let mut rows: BTreeMap<(&SubjectId, Ipv6Addr), DnsView> = BTreeMap::new();
+        let mut rows: BTreeMap<(&SubjectId, Endpoint), DnsView> = BTreeMap::new();
         for (key, lookups) in &self.window.sums().dns {
             let Some(owner) = self.owners.get(&key.cgroup) else { continue };
-            let server = Ipv6Addr::from(key.addr);
-            let row = rows.entry((&owner.subject, server)).or_insert_with(|| DnsView {
-                server: EdgeView {
-                    port: 0,
-                    role: None,
-                    redirected: false,
-                    netns: 0,
-                    ..self.idle_edge(&owner.subject, key)
-                },
-                window: Lookups::default(),
-            });
-            row.window.add(lookups);
+            let server = self.idle_edge(&owner.subject, key);
+            let row = rows.entry((&owner.subject, server.endpoint()));
+            row.or_insert_with(|| DnsView { server, window: Lookups::default() }).window.add(lookups);
         }
         let mut rows: Vec<DnsView> = rows.into_values().collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.window.count()));

@@ -8,6 +8,7 @@ use super::{
     run_queue::RunQueue,
     settings::{Mode, Wanted},
     sys,
+    walk::SUBFLOW_PROGRAM,
 };
 use crate::api::{ProbeState, ProbeStatus, Refusal};
 use aya::{
@@ -49,7 +50,12 @@ pub(super) fn attach(ebpf: &mut Ebpf, context: &Context<'_>, probe: &Probe, atta
     let before = attached.links.len();
     let (mut count, mut failed) = (0, None);
     for program in probe.programs {
-        if program.name == FAILURES_PROGRAM && !can_sample_sockets(context) {
+        let is_needed = match program.name {
+            FAILURES_PROGRAM => can_sample_sockets(context),
+            SUBFLOW_PROGRAM => context.constants.has_mptcp,
+            _ => true,
+        };
+        if !is_needed {
             continue;
         }
         match attach_program(ebpf, context, program, attached) {

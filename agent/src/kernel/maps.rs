@@ -60,6 +60,7 @@ impl Loaded {
         self.clear_walk()?;
         if self.can_walk {
             self.walk_file()?;
+            self.subflow_file()?;
         }
         Ok(self.check_duty_cycles()?)
     }

@@ -69,6 +69,8 @@ const CONSTANTS: &[Constant] = &[
     ),
     optional("NW_SK_STAMP", &[&["sock.sk_stamp"]], "DNS answers read without an address (counted as unanswered)"),
     needed("NW_SK_PROTOCOL", &[&["sock.sk_protocol"]]),
+    needed("NW_SK_FLAGS", &[&["sock.__sk_common.skc_flags"]]),
+    needed("NW_TP_ULP_DATA", &[&["tcp_sock.inet_conn.icsk_ulp_data"]]),
     needed("NW_SK_HASH", &[&["sock.__sk_common.skc_hash"]]),
     optional("NW_SK_STORAGE", &[&["sock.sk_bpf_storage"]], CHURN),
     needed("NW_SOCKET_SK", &[&["socket.sk"]]),
@@ -223,25 +225,24 @@ impl Constants {
         let reason = |wanted: &str| {
             reasons.iter().find(|(name, _)| name == wanted).map_or(NONE, |(_, value)| value.cast_unsigned())
         };
-        // Without MPTCP there is nothing to lack.
-        let mptcp = |member| types.offset(member).map_or(NONE, |member| member.byte());
-        let (first, is_subflow) = (mptcp("mptcp_sock.first"), mptcp("tcp_sock.is_mptcp"));
-        self.has_mptcp = first != NONE && is_subflow != NONE;
+        self.add_mptcp(types);
         // Tracing programs got socket storage in 5.11 and atomic exchange in 5.12.
         self.has_storage = release >= (5, 12);
         self.values.extend([
             // Before 5.15 the cgroup is a tagged integer, before 6.1 ancestors are ids.
             ("NW_SK_CGROUP_TAGGED", u32::from(!has("sock.sk_cgrp_data.cgroup"))),
             ("NW_CGROUP_ANCESTOR_IDS", u32::from(!has("cgroup.ancestors"))),
-            ("NW_MSK_FIRST", first),
-            ("NW_TP_MPTCP", is_subflow),
             ("NW_HAS_STORAGE", u32::from(self.has_storage)),
             ("NW_NET_PORT_RANGE_PACKED", u32::from(!has("net.ipv4.ip_local_ports.lock"))),
             ("NW_RETRANSMIT_HAS_ERR", u32::from(args("tcp_retransmit_skb") >= 3)),
             ("NW_KFREE_HAS_SK", u32::from(args("kfree_skb") >= 4)),
             ("NW_REASON_QUEUE_PURGE", reason("SKB_DROP_REASON_QUEUE_PURGE")),
+            ("NW_REASON_NOT_SPECIFIED", reason("SKB_DROP_REASON_NOT_SPECIFIED")),
             ("NW_REASON_LISTEN_OVERFLOW", reason("SKB_DROP_REASON_TCP_LISTEN_OVERFLOW")),
         ]);
+        if self.has_mptcp && !self.has_storage {
+            self.lack("part of the segments and bytes of MPTCP connections");
+        }
         if !self.has_storage {
             self.lack("counters of living sockets (they arrive at close), exact loss episodes");
         }
@@ -260,6 +261,30 @@ impl Constants {
         }
         if release < (6, 10) {
             self.lack("resets sent by a closed port (received resets are counted)");
+        }
+    }
+
+    /// Adds the constants of MPTCP. A kernel without it lacks nothing.
+    fn add_mptcp(&mut self, types: &KernelTypes) {
+        const MEMBERS: [(&str, &str); 5] = [
+            ("NW_MSK_FIRST", "mptcp_sock.first"),
+            ("NW_TP_MPTCP", "tcp_sock.is_mptcp"),
+            ("NW_MSK_CONN_LIST", "mptcp_sock.conn_list"),
+            ("NW_SUBFLOW_NODE", "mptcp_subflow_context.node"),
+            ("NW_SUBFLOW_SOCK", "mptcp_subflow_context.tcp_sock"),
+        ];
+        let found = MEMBERS.map(|(symbol, path)| (symbol, types.offset(path).map(|member| member.byte())));
+        self.has_mptcp = found.iter().all(|(_, offset)| offset.is_some());
+        self.values.extend(found.map(|(symbol, offset)| (symbol, offset.filter(|_| self.has_mptcp).unwrap_or(NONE))));
+        let bit = |name| Some(types.offset(&format!("mptcp_subflow_context.{name}"))?.bit_offset);
+        match (bit("request_join"), bit("mp_join")) {
+            // Both are bits of one word.
+            (Some(first), Some(second)) if first / 32 == second / 32 => {
+                self.values.push(("NW_SUBFLOW_BITS", first / 32 * 4));
+                self.values.push(("NW_SUBFLOW_JOINED", 1 << (first % 32) | 1 << (second % 32)));
+            }
+            _ if self.has_mptcp => self.lack("telling further paths of MPTCP connections from connections"),
+            _ => {}
         }
     }
 

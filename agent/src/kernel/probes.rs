@@ -1,5 +1,7 @@
 //! Table of probes: the programs of each signal, their requirements, and the data that is missing without them.
 
+use super::walk::SUBFLOW_PROGRAM;
+
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
@@ -115,6 +117,7 @@ pub const PROBES: &[Probe] = &[
         programs: &[
             tracepoint("nw_destroy", "tcp_destroy_sock", 1),
             Program { name: "nw_walk", hook: Hook::Iterator("task_file"), min_args: 0 },
+            Program { name: SUBFLOW_PROGRAM, hook: Hook::Iterator("bpf_sk_storage_map"), min_args: 0 },
         ],
         since: "5.12",
         without: "segments, bytes and limited times of living connections, quiet connections, accept queues",

@@ -5,6 +5,7 @@ use super::{
     duty::{HANDSHAKE_PROGRAM, RTT_PROGRAM},
     idle::IdleRows,
     load::Loaded,
+    ports::Ranking,
     run_queue::RUN_QUEUE_PROGRAM,
     stats::StartStatistics,
     sys,
@@ -18,8 +19,12 @@ use crate::{
         repeat_for_family,
     },
 };
-use netwhy_abi::{Control, Edges, Key as _};
-use std::{collections::HashMap, os::fd::BorrowedFd, time::Duration};
+use netwhy_abi::{Control, Counter, EdgeKey, Edges, Key as _};
+use std::{
+    collections::{BTreeSet, HashMap},
+    os::fd::BorrowedFd,
+    time::Duration,
+};
 
 /// Pace and limits of a source.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +35,8 @@ pub struct SourceSettings {
     pub walk_cpu_share: f64,
     /// Rows that did not change for this long are taken out of the kernel.
     pub edge_idle: Duration,
+    /// How often an address's ports are ranked: the busiest have edges of their own.
+    pub rank_ports: Duration,
 }
 
 impl SourceSettings {
@@ -51,6 +58,7 @@ pub struct KernelSource<F> {
     read: Families<Read>,
     idle: Families<IdleRows>,
     room: Room,
+    ports: Ranking,
     /// Duties that the programs know.
     duties: Duties,
     settings: SourceSettings,
@@ -73,6 +81,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             read: Families::default(),
             idle: Families::default(),
             room: Room::default(),
+            ports: Ranking::default(),
             duties: Duties::default(),
             settings,
             fill: Vec::new(),
@@ -150,6 +159,10 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
                 retire::<F>(map, old, rows, F::of_mut(&mut snapshot.tables))?;
             }
         });
+        let silent = self.ports.silent(&self.read.edges.rows, &snapshot.tables.edges.rows);
+        if let Some(map) = self.loaded.fd::<Edges>()? {
+            retire::<Edges>(map, silent, &self.read.edges.rows, &mut snapshot.tables.edges)?;
+        }
         let gone = &snapshot.tables.edges.gone;
         self.loaded.free_ports(gone, &self.read.edges.rows).map_err(std::io::Error::other)?;
         let capacity = self.loaded.capacity::<Edges>().unwrap_or(u64::MAX);
@@ -158,7 +171,19 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             self.room = room;
             self.set_control().map_err(std::io::Error::other)?;
         }
-        Ok(())
+        self.rank_ports(now, snapshot).map_err(std::io::Error::other)
+    }
+
+    /// Gives the busiest ports of an address edges of their own.
+    fn rank_ports(&mut self, now: Duration, snapshot: &Snapshot) -> anyhow::Result<()> {
+        let folded = snapshot.counters[Counter::PortsFolded as usize];
+        if self.room != Room::Enough || !self.ports.is_due(now, self.settings.rank_ports, folded) {
+            return Ok(());
+        }
+        let gone: BTreeSet<&EdgeKey> = snapshot.tables.edges.gone.iter().collect();
+        let rows: Vec<_> = self.read.edges.rows.iter().filter(|(key, _)| !gone.contains(key)).collect();
+        let entered = self.ports.rank(&rows, &self.loaded.folded_ports()?);
+        self.loaded.enter_ports(&entered, &rows)
     }
 
     /// Tells the programs what changed.

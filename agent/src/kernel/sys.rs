@@ -1,8 +1,9 @@
-//! `bpf(2)` commands that aya lacks: batched reads of maps, removing a row, program statistics, and links without a
-//! program object. Numbers and layouts are the kernel's UAPI (`include/uapi/linux/bpf.h`).
+//! `bpf(2)` commands that aya lacks: batched reads of maps, removing a row, program statistics, iterators over maps, and
+//! links without a program object. Numbers and layouts are the kernel's UAPI (`include/uapi/linux/bpf.h`).
 
 use netwhy_abi::Plain;
 use std::{
+    fs::File,
     io,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
 };
@@ -12,7 +13,12 @@ const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const BPF_RAW_TRACEPOINT_OPEN: libc::c_int = 17;
 const BPF_MAP_LOOKUP_AND_DELETE_ELEM: libc::c_int = 21;
 const BPF_MAP_LOOKUP_BATCH: libc::c_int = 24;
+const BPF_LINK_CREATE: libc::c_int = 28;
 const BPF_ENABLE_STATS: libc::c_int = 32;
+const BPF_ITER_CREATE: libc::c_int = 33;
+
+/// `BPF_TRACE_ITER` of `enum bpf_attach_type`.
+const BPF_TRACE_ITER: u32 = 28;
 
 #[repr(C)]
 struct BatchAttr {
@@ -48,6 +54,23 @@ struct TracepointAttr {
     prog_fd: u32,
     pad: u32,
     cookie: u64,
+}
+
+#[repr(C)]
+struct IterLinkAttr {
+    prog_fd: u32,
+    target_fd: u32,
+    attach_type: u32,
+    flags: u32,
+    info: u64,
+    info_len: u32,
+    pad: u32,
+}
+
+#[repr(C)]
+struct IterAttr {
+    link_fd: u32,
+    flags: u32,
 }
 
 fn bpf<T>(command: libc::c_int, attr: &mut T) -> io::Result<libc::c_long> {
@@ -170,6 +193,30 @@ pub(super) fn enable_stats() -> io::Result<OwnedFd> {
     let fd = bpf(BPF_ENABLE_STATS, &mut attr)?;
     // SAFETY: the kernel just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Makes a file that runs a loaded iterator over the elements of a map when it is read.
+///
+/// # Errors
+/// The kernel's refusal.
+pub(super) fn iterate(program: BorrowedFd<'_>, map: BorrowedFd<'_>) -> io::Result<File> {
+    // `union bpf_iter_link_info`: the map's descriptor comes first.
+    let info = map.as_raw_fd() as u32;
+    let mut attr = IterLinkAttr {
+        prog_fd: program.as_raw_fd() as u32,
+        target_fd: 0,
+        attach_type: BPF_TRACE_ITER,
+        flags: 0,
+        info: std::ptr::from_ref(&info) as u64,
+        info_len: size_of_val(&info) as u32,
+        pad: 0,
+    };
+    let link = bpf(BPF_LINK_CREATE, &mut attr)?;
+    // SAFETY: the kernel just made this descriptor for us.
+    let link = unsafe { OwnedFd::from_raw_fd(link as i32) };
+    let file = bpf(BPF_ITER_CREATE, &mut IterAttr { link_fd: link.as_raw_fd() as u32, flags: 0 })?;
+    // SAFETY: as above. The file keeps the link.
+    Ok(unsafe { OwnedFd::from_raw_fd(file as i32) }.into())
 }
 
 /// Attaches a loaded `BPF_TRACE_RAW_TP` program to its tracepoint until the returned descriptor is closed.

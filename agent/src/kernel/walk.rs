@@ -1,14 +1,21 @@
 //! Walks over all living sockets.
 
-use super::{control::Room, load::Loaded};
+use super::{control::Room, load::Loaded, sys};
 use crate::api::WalkStats;
-use aya::programs::{Iter, Program};
+use aya::{
+    maps::Map,
+    programs::{Iter, Program},
+};
 use netwhy_abi::{Control, WalkSummary};
 use std::{
     fs::File,
     io::Read,
+    os::fd::AsFd as _,
     time::{Duration, Instant},
 };
+
+/// The program that visits the subflows of MPTCP connections.
+pub(super) const SUBFLOW_PROGRAM: &str = "nw_walk_subflows";
 
 /// Values of CONFIG_HZ in the wild.
 const HZ: [u32; 6] = [100, 250, 300, 500, 1000, 1024];
@@ -106,7 +113,20 @@ impl Loaded {
         Ok(program.take_link(link)?.into_file()?)
     }
 
+    /// The file of the iterator over the subflows of MPTCP connections. `None`: the kernel has no MPTCP.
+    pub(super) fn subflow_file(&self) -> anyhow::Result<Option<File>> {
+        let program = self.ebpf.program(SUBFLOW_PROGRAM).and_then(|program| program.fd().ok());
+        let (Some(program), Some(Map::SkStorage(marks))) = (program, self.ebpf.map("SUBFLOW_MARKS")) else {
+            return Ok(None);
+        };
+        Ok(Some(sys::iterate(program.as_fd(), marks.fd().as_fd())?))
+    }
+
     fn run_walk(&mut self) -> anyhow::Result<WalkSummary> {
+        // First, so that the other one's summary has its sockets too.
+        if let Some(mut subflows) = self.subflow_file()? {
+            subflows.read_to_end(&mut Vec::new())?;
+        }
         let mut file = self.walk_file()?;
         let mut bytes = Vec::with_capacity(4096);
         file.read_to_end(&mut bytes)?;

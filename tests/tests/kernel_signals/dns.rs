@@ -1,12 +1,14 @@
 //! DNS lookups over UDP, made with sockets as resolvers make them, against a server that takes its time.
 
-use crate::stage::{Options, PATIENCE, Stage, Watch, id, on_node, stage};
+use crate::stage::{Options, PATIENCE, Stage, Watch, edge_key, id, on_node, stage};
 use netwhy_abi::{Counter, memory::Limits};
 use netwhy_agent::sample::Lookups;
 use netwhy_tests::lab::{Node, Pod};
 use std::{
+    fs,
     io::{self, Read as _, Write as _},
-    net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    os::unix::fs::MetadataExt as _,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -128,6 +130,34 @@ fn pods(stage: &Stage) -> Vec<(Style, Pod)> {
 fn counted(watch: &mut Watch, pod: &Pod, server: IpAddr) -> Lookups {
     watch.read();
     watch.lookups(id(pod), server)
+}
+
+/// A resolver in each Pod, such as systemd's or a caching sidecar.
+#[test]
+fn each_network_namespace_has_a_loopback_resolver_of_its_own() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let _servers = ["a", "b"].map(|node| Server::start(stage.node(node), PORT, Some(Duration::ZERO)));
+    for (times, node) in [(3, "a"), (5, "b")] {
+        for style in STYLES {
+            let pod = stage.pod(node, &format!("{style:?}").to_lowercase());
+            for server in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+                Lookup { types: 1, times }.run(&stage, &pod, style, server);
+            }
+        }
+    }
+    watch.read();
+    for (times, node) in [(3, "a"), (5, "b")] {
+        let netns = fs::metadata(format!("/run/netns/{}", stage.node(node).netns)).unwrap().ino();
+        let of_node: Vec<_> = watch.sums().dns.iter().filter(|(key, _)| u64::from(key.netns) == netns).collect();
+        assert_eq!(of_node.len(), 2 * STYLES.len(), "{of_node:?}");
+        assert!(of_node.iter().all(|(_, lookups)| lookups.answered == times as u64), "{of_node:?}");
+    }
+    // An address of the network is the same for all.
+    let pod = stage.pod("a", "glibc");
+    Lookup { types: 1, times: 1 }.run(&stage, &pod, Style::Glibc, stage.node("b").ipv4.into());
+    watch.read();
+    assert!(watch.sums().dns.contains_key(&edge_key(id(&pod), stage.node("b").ipv4.into())));
 }
 
 #[test]

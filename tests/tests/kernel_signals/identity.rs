@@ -1,8 +1,8 @@
 //! The identity of edges: role, port of the server's end, network namespace, redirection.
 
 use crate::{
-    socket::Pair,
-    stage::{Options, Stage, Watch, edge_key, id, on_node, since, stage},
+    socket::{Flow, Pair},
+    stage::{Options, PATIENCE, Stage, Watch, edge_key, id, on_node, since, stage},
 };
 use netwhy_abi::{Counter, EdgeKey, Failure, MAX_PORTS, Role};
 use netwhy_agent::sample::Tally;
@@ -12,6 +12,7 @@ use std::{
     fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
     os::unix::fs::MetadataExt as _,
+    time::Instant,
 };
 
 /// Exchanges in the life of one connection.
@@ -238,4 +239,56 @@ fn a_port_scanner_takes_no_more_edges_than_an_address_may_have() {
     watch.read();
     let loopback = edge_key(id(&scanner), Ipv4Addr::LOCALHOST.into()).addr;
     assert!(edges(&watch, &scanner).iter().any(|(key, _)| key.addr == loopback && key.port == port));
+}
+
+/// Eight ports that are used now and then, and two that come later and are busy.
+#[test]
+fn the_busiest_ports_of_an_address_have_edges_and_no_count_is_lost() {
+    since!(5, 12);
+    const BUSY: usize = 2;
+    let stage = stage!("a", "b");
+    let (client, server, b) = (stage.pod("a", "client"), stage.pod("b", "server"), stage.node("b"));
+    let ports: Vec<u16> = (9_001..).take(MAX_PORTS as usize + BUSY).collect();
+    let listeners: Vec<TcpListener> = ports.iter().map(|port| serve(&stage, &server, *port)).collect();
+    let mut watch = watch(&stage);
+    let open = |(listener, port): (&TcpListener, &u16)| Pair::open(&stage, &client, listener, to(b, *port));
+    let mut pairs: Vec<Pair> = listeners.iter().zip(&ports).map(open).collect();
+    let (quiet, busy) = pairs.split_at_mut(MAX_PORTS as usize);
+    let with_edges = |watch: &Watch| {
+        let edges = edges(watch, &client).into_iter();
+        edges.filter(|(_, tally)| tally.data_segs_out > 0).map(|(key, _)| key.port).collect::<Vec<_>>()
+    };
+    quiet.iter_mut().for_each(|pair| pair.exchange(10, 10));
+    let end = Instant::now() + PATIENCE;
+    while !ports[MAX_PORTS as usize..].iter().all(|port| with_edges(&watch).contains(port)) {
+        assert!(Instant::now() < end, "{:?}", edges(&watch, &client));
+        busy.iter_mut().for_each(|pair| (0..50).for_each(|_| pair.exchange(10, 10)));
+        watch.read();
+    }
+    // Those that are less busy give up their places when they are silent.
+    let rows = |watch: &Watch| watch.source.map_fill().iter().find(|map| map.name == "edges").unwrap().entries;
+    // At the client eight and the rest; at the server as many.
+    let expected = 2 * (MAX_PORTS + 1);
+    while rows(&watch) > expected {
+        assert!(Instant::now() < end, "{} rows", rows(&watch));
+        watch.read();
+    }
+    let rest = |watch: &Watch| edges(watch, &client).iter().find(|(key, _)| key.port == 0).unwrap().1.data_segs_out;
+    let before = rest(&watch);
+    busy.iter_mut().for_each(|pair| (0..50).for_each(|_| pair.exchange(10, 10)));
+    watch.read();
+    assert_eq!(rest(&watch), before, "the busy ports count by themselves");
+    quiet.iter_mut().for_each(|pair| pair.exchange(10, 10));
+    let (mut at_client, mut at_server) = (Flow::default(), Flow::default());
+    for pair in pairs {
+        let (client, server) = pair.finish();
+        at_client += client;
+        at_server += server;
+    }
+    watch.read();
+    assert_eq!(Flow::from(watch.of(id(&client))), at_client);
+    assert_eq!(Flow::from(watch.of(id(&server))), at_server);
+    let all = ports.len() as u64;
+    assert_eq!(watch.of(id(&client)).connects(Role::Client), all);
+    assert_eq!(watch.of(id(&server)).connects(Role::Server), all);
 }

@@ -1,6 +1,7 @@
 //! Accept queues that overflow.
 
 use crate::{
+    loss::{drop_at, heal},
     mib,
     socket::Pair,
     stage::{Options, Stage, Watch, id, since, stage, wait_until},
@@ -170,6 +171,86 @@ fn clients_that_reset_their_handshake_are_not_turned_away() {
     watch.read();
     assert_eq!(drops(&stage, &mut watch, &server), (0, 0));
     assert_eq!(others(&watch, &server), [0, 0, 20]);
+}
+
+#[test]
+fn syns_that_find_no_room_equal_the_kernels_listen_drops() {
+    since!(5, 12);
+    let stage = stage!("a", "b");
+    let (client, server, b) = (stage.pod("a", "client"), stage.pod("b", "server"), stage.node("b"));
+    for setting in ["net.ipv4.tcp_syncookies=0", "net.ipv4.tcp_max_syn_backlog=8"] {
+        b.run(&["sysctl", "-q", "-w", setting]).unwrap();
+    }
+    let mut watch = stage.watch();
+    let listener = stage.listen(&server);
+    watch.read();
+    // Requests stay until they are answered.
+    drop_at(stage.node("a"), "tcp flags & (syn | ack) == (syn | ack)");
+    let clients = knock(&stage, &client, stage.address(&server, &listener), 40);
+    wait_until("SYNs are dropped", || mib::read(b, "TcpExt", "ListenDrops") >= 20);
+    let (kernel, overflowed) = drops(&stage, &mut watch, &server);
+    assert_eq!((overflowed, mib::read(b, "TcpExt", "ListenOverflows")), (0, 0));
+    assert_eq!(others(&watch, &server), [kernel, 0, 0]);
+    assert_eq!(watch.sums().cgroups[&id(&server)].accept_full, 0);
+    drop(clients);
+}
+
+/// Handshakes that find the queue full at their last packet, which raises the listener's drops twice.
+fn overflow_at_the_last_packet(aborts: bool) {
+    /// Handshakes that may be under way. The accept queue has room for one more.
+    const BACKLOG: i32 = 8;
+    const ACCEPTED: u64 = 2;
+    const OVERFLOWS: u64 = BACKLOG as u64 - ACCEPTED;
+    let stage = stage!("a", "b");
+    let (client, server, b) = (stage.pod("a", "client"), stage.pod("b", "server"), stage.node("b"));
+    b.run(&["sysctl", "-q", "-w", &format!("net.ipv4.tcp_abort_on_overflow={}", u8::from(aborts))]).unwrap();
+    let mut watch = stage.watch();
+    let listener = stage.listen(&server);
+    rustix::net::listen(&listener, BACKLOG).unwrap();
+    watch.read();
+    let to = stage.address(&server, &listener);
+    let mut clients: Vec<_> = (1..BACKLOG).map(|_| stage.connect(&client, to).unwrap()).collect();
+    wait_until("the queue is nearly full", || mib::read(b, "Tcp", "PassiveOpens") == clients.len() as u64);
+    drop_at(b, "tcp flags & (syn | ack) == ack");
+    clients.extend((0..BACKLOG).map(|_| stage.connect(&client, to).unwrap()));
+    heal(b);
+    // Each answers the next SYN-ACK again.
+    let overflows = || mib::read(b, "TcpExt", "ListenOverflows");
+    wait_until("the last packets arrive", || overflows() >= OVERFLOWS);
+    let (kernel, counted) = loop {
+        let before = overflows();
+        let (kernel, counted) = drops(&stage, &mut watch, &server);
+        if overflows() == before {
+            assert_eq!(kernel, before, "nothing else was turned away");
+            break (kernel, counted);
+        }
+    };
+    let tells_owner = netwhy_agent::kernel::release().0 >= (6, 11);
+    if tells_owner {
+        assert_eq!(counted, kernel);
+        assert_eq!(others(&watch, &server), [0, 0, 0]);
+    } else {
+        // The kernel tells nobody which of the raises are one.
+        assert!((kernel..=2 * kernel).contains(&counted), "{counted} for {kernel}");
+    }
+    if aborts {
+        assert_eq!((kernel, mib::read(b, "Tcp", "OutRsts")), (OVERFLOWS, OVERFLOWS));
+    }
+    drop((clients, listener));
+    let (kernel, at_end) = drops(&stage, &mut watch, &server);
+    assert!(if tells_owner { at_end == kernel } else { at_end >= kernel }, "{at_end} for {kernel}");
+}
+
+#[test]
+fn an_overflow_at_the_last_packet_counts_once() {
+    since!(5, 12);
+    overflow_at_the_last_packet(false);
+}
+
+#[test]
+fn an_overflow_that_resets_the_client_counts_once() {
+    since!(5, 12);
+    overflow_at_the_last_packet(true);
 }
 
 /// Sets an option of TCP.

@@ -1,10 +1,12 @@
 //! Servers that listen with MPTCP, as Go's do from 1.24 on, and clients with and without it.
 
 use crate::{
+    loss::{agrees_with_out_segs, out_segments},
     mib,
-    stage::{Stage, Watch, id, since, stage, wait_until},
+    socket::{Flow, TcpInfo},
+    stage::{Options, Stage, Watch, id, on_node, since, stage, wait_until},
 };
-use netwhy_abi::Role;
+use netwhy_abi::{Counter, Role};
 use netwhy_agent::sample::Connects;
 use netwhy_tests::lab::Pod;
 use rustix::{
@@ -12,9 +14,10 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType, bind, connect, ipproto, listen, socket_with},
 };
 use std::{
+    fs,
     io::{Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    os::fd::OwnedFd,
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    os::fd::{AsRawFd, OwnedFd},
 };
 
 /// Ends a test where the kernel has no MPTCP.
@@ -127,6 +130,199 @@ fn an_mptcp_listener_older_than_the_agent_counts_from_the_agents_start() {
     assert_eq!(counted, kernel - past, "its lifetime is no news when it closes");
 }
 
+/// Connections of MPTCP.
+struct Connections {
+    _listener: TcpListener,
+    /// Client and server of each.
+    pairs: Vec<(TcpStream, TcpStream)>,
+}
+
+impl Connections {
+    fn open(stage: &Stage, n: usize) -> Self {
+        let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+        let listener = listener(stage, &server, 128);
+        let to = stage.address(&server, &listener);
+        let one = |_| {
+            let socket = mptcp_socket(stage, &client, SocketFlags::empty()).unwrap();
+            stage.inside(&client, || connect(&socket, &to)).unwrap();
+            let (answers, _) = listener.accept().unwrap();
+            (TcpStream::from(socket), answers)
+        };
+        let pairs = (0..n).map(one).collect();
+        Self { _listener: listener, pairs }
+    }
+
+    /// A request and its answer on each.
+    fn exchange(&mut self, request: usize, answer: usize) {
+        for (asks, answers) in &mut self.pairs {
+            asks.write_all(&vec![0; request]).unwrap();
+            answers.read_exact(&mut vec![0; request]).unwrap();
+            answers.write_all(&vec![0; answer]).unwrap();
+            asks.read_exact(&mut vec![0; answer]).unwrap();
+        }
+    }
+
+    /// The kernel's figures of all clients' and of all servers' subflows.
+    fn flows(&self) -> (Flow, Flow) {
+        let (mut clients, mut servers) = (Flow::default(), Flow::default());
+        for (asks, answers) in &self.pairs {
+            subflows(asks).into_iter().for_each(|info| clients += info.into());
+            subflows(answers).into_iter().for_each(|info| servers += info.into());
+        }
+        (clients, servers)
+    }
+
+    /// Closes all, and waits until nothing is left of them.
+    fn close(mut self, stage: &Stage) {
+        for (asks, answers) in &mut self.pairs {
+            asks.shutdown(Shutdown::Write).unwrap();
+            assert_eq!(answers.read(&mut [0]).unwrap(), 0);
+            answers.shutdown(Shutdown::Write).unwrap();
+            assert_eq!(asks.read(&mut [0]).unwrap(), 0);
+        }
+        drop(self);
+        let alive = |node| on_node(stage.node(node), || fs::read_to_string("/proc/thread-self/net/sockstat")).unwrap();
+        wait_until("all are closed", || {
+            ["a", "b"].into_iter().map(alive).all(|text| text.contains("TCP: inuse 0 orphan 0"))
+        });
+    }
+}
+
+/// What an agent counted at the clients and at the servers.
+fn counted(stage: &Stage, watch: &Watch) -> (Flow, Flow) {
+    let of = |pod: Pod| Flow::from(watch.of(id(&pod)));
+    (of(stage.pod("a", "client")), of(stage.pod("b", "server")))
+}
+
+/// `TCP_INFO` of each subflow (`MPTCP_TCPINFO` of `include/uapi/linux/mptcp.h`; 5.16 and later).
+fn subflows(socket: &impl AsRawFd) -> Vec<TcpInfo> {
+    const SOL_MPTCP: i32 = 284;
+    const MPTCP_TCPINFO: i32 = 2;
+    const INFO: usize = 192;
+    const HEADER: usize = 16;
+    let mut bytes = [0u8; HEADER + 8 * INFO];
+    bytes[0..4].copy_from_slice(&(HEADER as u32).to_ne_bytes());
+    bytes[12..16].copy_from_slice(&(INFO as u32).to_ne_bytes());
+    let mut length = bytes.len() as libc::socklen_t;
+    // SAFETY: the buffer and its length live through the call, and the kernel writes no more than that length.
+    let rc = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), SOL_MPTCP, MPTCP_TCPINFO, bytes.as_mut_ptr().cast(), &raw mut length)
+    };
+    assert_eq!(rc, 0, "MPTCP_TCPINFO: {}", std::io::Error::last_os_error());
+    let count = u32::from_ne_bytes(bytes[4..8].try_into().unwrap()) as usize;
+    bytes[HEADER..].chunks_exact(INFO).take(count).map(TcpInfo::parse).collect()
+}
+
+/// Reads until nothing changes meanwhile; returns the kernel's figures.
+fn read_at_rest(watch: &mut Watch, connections: &Connections) -> (Flow, Flow) {
+    loop {
+        let before = connections.flows();
+        watch.read();
+        if connections.flows() == before {
+            return before;
+        }
+    }
+}
+
+#[test]
+fn quiet_mptcp_connections_count_at_each_walk_and_whole_when_they_close() {
+    const CONNECTIONS: usize = 20;
+    since!(5, 16);
+    let stage = stage!("a", "b");
+    mptcp!(stage);
+    // No segment gives a sample: walks alone count.
+    let mut watch = stage.watch_with(Options { rtt_every: 1 << 30, ..Options::default() });
+    let mut connections = Connections::open(&stage, CONNECTIONS);
+    for _ in 0..3 {
+        connections.exchange(1_000, 2_000);
+        let kernel = read_at_rest(&mut watch, &connections);
+        assert_eq!(counted(&stage, &watch), kernel);
+    }
+    connections.exchange(1_000, 2_000);
+    connections.close(&stage);
+    watch.read();
+    let (at_client, at_server) = counted(&stage, &watch);
+    let (asked, answered, each) = (4_000 * CONNECTIONS as u64, 8_000 * CONNECTIONS as u64, CONNECTIONS as u64);
+    // The client's SYN and the FINs take one byte each.
+    assert_eq!((at_client.bytes_acked, at_server.bytes_received), (asked + 2 * each, asked + each), "{at_server:?}");
+    assert_eq!((at_server.bytes_acked, at_client.bytes_received), (answered + each, answered + each), "{at_client:?}");
+    agrees_with_out_segs(&stage, &watch.all());
+    assert_eq!(watch.counter(Counter::NoCgroup) + watch.counter(Counter::BadRead), 0);
+}
+
+#[test]
+fn mptcp_connections_older_than_the_agent_count_from_its_start() {
+    const CONNECTIONS: usize = 20;
+    since!(5, 16);
+    let stage = stage!("a", "b");
+    mptcp!(stage);
+    let mut connections = Connections::open(&stage, CONNECTIONS);
+    connections.exchange(5_000, 7_000);
+    let mut before = connections.flows();
+    let mut watch = loop {
+        let watch = stage.watch_with(Options { rtt_every: 1 << 30, ..Options::default() });
+        let now = connections.flows();
+        if before == now {
+            break watch;
+        }
+        before = now;
+    };
+    let segments = out_segments(&stage);
+    read_at_rest(&mut watch, &connections);
+    assert_eq!(counted(&stage, &watch), Default::default(), "their past is no news");
+    connections.exchange(1_000, 2_000);
+    connections.close(&stage);
+    watch.read();
+    let (at_client, at_server) = counted(&stage, &watch);
+    let each = CONNECTIONS as u64;
+    assert_eq!((at_client.bytes_acked, at_server.bytes_received), (1_001 * each, 1_001 * each), "{at_server:?}");
+    assert_eq!((at_server.bytes_acked, at_client.bytes_received), (2_001 * each, 2_001 * each), "{at_client:?}");
+    let all = watch.all();
+    let by_kernel = out_segments(&stage) - segments;
+    assert!((by_kernel..=by_kernel + all.retransmitted()).contains(&all.segs_out), "{} for {by_kernel}", all.segs_out);
+}
+
+#[test]
+fn a_further_path_belongs_to_the_connection_that_it_joins() {
+    since!(5, 16);
+    let stage = stage!("a", "b");
+    mptcp!(stage);
+    let (a, b) = (stage.node("a"), stage.node("b"));
+    let mut second = a.ipv4.octets();
+    second[3] += 100;
+    let second = Ipv4Addr::from(second).to_string();
+    a.run(&["ip", "address", "add", &format!("{second}/16"), "dev", a.device]).unwrap();
+    for node in [a, b] {
+        node.run(&["ip", "mptcp", "limits", "set", "subflow", "2", "add_addr_accepted", "2"]).unwrap();
+    }
+    a.run(&["ip", "mptcp", "endpoint", "add", &second, "dev", a.device, "subflow"]).unwrap();
+    let mut watch = stage.watch();
+    let opened = mib::read(a, "Tcp", "ActiveOpens");
+    let mut connections = Connections::open(&stage, 1);
+    wait_until("the second path is there", || {
+        connections.exchange(100, 100);
+        connections.pairs.iter().all(|(asks, answers)| subflows(asks).len() == 2 && subflows(answers).len() == 2)
+    });
+    for _ in 0..20 {
+        connections.exchange(20_000, 20_000);
+    }
+    let kernel = read_at_rest(&mut watch, &connections);
+    assert_eq!(counted(&stage, &watch), kernel);
+    assert_eq!(mib::read(a, "Tcp", "ActiveOpens") - opened, 2);
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let (at_client, at_server) = (watch.of(id(&client)), watch.of(id(&server)));
+    assert_eq!((at_client.connects(Role::Client), at_server.connects(Role::Server)), (1, 1));
+    let timed = |pod: &Pod, role: Role| at(&watch, pod).durations[role as usize].count();
+    assert_eq!((timed(&client, Role::Client), timed(&server, Role::Server)), (1, 1));
+    // Each path has an edge of its own at the server.
+    let paths = watch.sums().edges.keys().filter(|key| key.cgroup == id(&server)).count();
+    assert_eq!(paths, 2);
+    drop(connections);
+    wait_until("both paths are closed", || [a, b].iter().all(|node| mib::read(node, "Tcp", "CurrEstab") == 0));
+    watch.read();
+    assert_eq!(watch.all().connects.iter().sum::<u64>(), 2);
+}
+
 #[test]
 fn connections_with_and_without_mptcp_count_once_at_each_end() {
     const EACH: usize = 20;
@@ -155,8 +351,7 @@ fn connections_with_and_without_mptcp_count_once_at_each_end() {
     assert_eq!(passive, EACH as u64, "half of the clients negotiated MPTCP");
     watch.read();
     let bytes = |watch: &Watch| watch.of(id(&server)).bytes_received as usize;
-    let alive = bytes(&watch);
-    assert!(alive >= EACH * BYTES, "a walk finds the {EACH} quiet connections of plain TCP: {alive} bytes");
+    assert_eq!(bytes(&watch), 2 * EACH * BYTES, "a walk finds quiet connections of both kinds");
     drop(open);
     let current = || mib::read(stage.node("b"), "Tcp", "CurrEstab") + mib::read(stage.node("a"), "Tcp", "CurrEstab");
     wait_until("all are closed", || current() == 0);
@@ -164,6 +359,7 @@ fn connections_with_and_without_mptcp_count_once_at_each_end() {
     // SYN and FIN take one byte of the sequence each.
     let (all, sent) = (2 * EACH * BYTES, watch.of(id(&client)).bytes_acked as usize);
     assert!((all..=all + 4 * EACH).contains(&sent), "{sent} bytes");
+    assert_eq!(bytes(&watch), all + 2 * EACH);
     let (at_client, at_server) = (watch.of(id(&client)), watch.of(id(&server)));
     let both = 2 * EACH as u64;
     assert_eq!((at_client.connects(Role::Client), at_client.connects(Role::Server)), (both, 0));

@@ -43,7 +43,12 @@ impl TcpInfo {
             )
         };
         assert_eq!(rc, 0, "TCP_INFO: {}", io::Error::last_os_error());
-        assert!(length >= 192, "this kernel's TCP_INFO has {length} bytes only");
+        Self::parse(&bytes[..length as usize])
+    }
+
+    /// From the kernel's bytes.
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
+        assert!(bytes.len() >= 192, "this kernel's TCP_INFO has {} bytes only", bytes.len());
         let u32_at = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap());
         let u64_at = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap());
         Self {
@@ -71,7 +76,12 @@ pub(crate) struct Flow {
 
 impl Flow {
     pub(crate) fn of(socket: &impl AsRawFd) -> Self {
-        let info = TcpInfo::of(socket);
+        TcpInfo::of(socket).into()
+    }
+}
+
+impl From<TcpInfo> for Flow {
+    fn from(info: TcpInfo) -> Self {
         Self {
             data_segs_out: info.data_segs_out.into(),
             segs_out: info.segs_out.into(),

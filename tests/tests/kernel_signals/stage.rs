@@ -268,6 +268,7 @@ impl Watch {
             walk_min_interval: options.walk_min_interval,
             walk_cpu_share: 1e9,
             edge_idle: Duration::from_secs(3600),
+            rank_ports: Duration::ZERO,
         };
         meanwhile();
         let source = KernelSource::new(loaded, options.facts, pace).unwrap();
@@ -325,9 +326,12 @@ impl Watch {
         rows.filter(move |key| (key.cgroup, key.addr) == (address.cgroup, address.addr))
     }
 
-    /// DNS lookups of one cgroup at one server.
+    /// DNS lookups of one cgroup at one address.
     pub(crate) fn lookups(&self, cgroup: u64, server: IpAddr) -> Lookups {
-        self.sums().dns.get(&edge_key(cgroup, server)).cloned().unwrap_or_default()
+        let (mut sum, address) = (Lookups::default(), edge_key(cgroup, server));
+        let rows = self.sums().dns.iter().filter(|(key, _)| (key.cgroup, key.addr) == (address.cgroup, address.addr));
+        rows.for_each(|(_, lookups)| sum.add(lookups));
+        sum
     }
 
     /// cgroups that anything was counted for, in order.

@@ -6,9 +6,9 @@ use crate::{
         context::{Context, Edge, SubjectIx},
         finding::blame,
     },
-    state::DnsView,
+    state::{DnsView, Endpoint},
 };
-use std::{collections::BTreeSet, net::Ipv6Addr};
+use std::collections::BTreeSet;
 
 /// Share of bad lookups below which a server counts as fast for others.
 pub(crate) const BAD_SHARE: f64 = 0.05;
@@ -36,7 +36,7 @@ pub(crate) fn culprit(
 ) -> (Blame, f64) {
     let node = context.node;
     let subjects: BTreeSet<SubjectIx> = all.iter().map(|r| r.subject).collect();
-    let servers: BTreeSet<Ipv6Addr> = all.iter().map(|r| r.row.server.peer).collect();
+    let servers: BTreeSet<Endpoint> = all.iter().map(|r| r.row.server.endpoint()).collect();
     let no_answers = all.iter().all(|r| r.row.window.answered == 0);
     if no_answers && subjects.len() > 1 && servers.len() > 1 {
         return (blame(BlameKind::Node, node), 1.0);
@@ -61,7 +61,7 @@ pub(crate) fn culprit(
 }
 
 fn is_fast_for_others(all: &[Lookups<'_>], of: &Lookups<'_>) -> bool {
-    let same_server = |r: &&Lookups<'_>| r.row.server.peer == of.row.server.peer && r.subject != of.subject;
+    let same_server = |r: &&Lookups<'_>| r.row.server.shares_host(&of.row.server) && r.subject != of.subject;
     let others = || all.iter().filter(same_server);
     let lookups: u64 = others().map(|r| r.row.window.count()).sum();
     let bad: u64 = others().map(|r| r.bad).sum();

@@ -78,7 +78,7 @@ fn test(all: &[Lookups<'_>], lookups: &Lookups<'_>) -> Option<f64> {
     if share >= BAD_SHARE && alone <= LOSS_ALPHA.ln() {
         return Some(alone);
     }
-    let same_server = || all.iter().filter(|other| other.row.server.peer == lookups.row.server.peer);
+    let same_server = || all.iter().filter(|other| other.row.server.shares_host(&lookups.row.server));
     let together = poisson_tail_ln(same_server().map(|r| r.bad).sum(), same_server().map(|r| r.expected).sum());
     (lookups.bad > 0 && share >= 0.5 && together <= LOSS_ALPHA.ln()).then_some(together)
 }
@@ -92,7 +92,7 @@ fn finding(context: &Context<'_>, all: &[Lookups<'_>], lookups: &Lookups<'_>) ->
     let usual = context.memory.dns.p50_us(row).map_or(String::new(), |us| format!(" (normally {})", ms(us)));
     let all_answered = (row.window.unanswered == 0)
         .then(|| RuledOut { cause: "peer_unreachable".into(), because: "every lookup was answered".into() });
-    let tcp = context.edges().iter().find(|edge| edge.view.peer == row.server.peer);
+    let tcp = context.edges().iter().find(|edge| edge.view.shares_host(&row.server));
     let throttling = subject.rule_out_throttling(context.thresholds);
     let loss = tcp.and_then(|edge| context.rule_out_loss(edge));
     Some(Finding {

@@ -104,6 +104,28 @@ fn few_lookups_of_many_pods_are_tested_together() {
     );
 }
 
+/// One address, and a resolver of its own in each Pod.
+#[test]
+fn loopback_resolvers_of_different_pods_are_different_servers() {
+    let pods = ["a", "b", "c", "d"];
+    let rows = |answered: &[(u32, u64)], unanswered: u64| -> Vec<DnsView> {
+        let row = |(netns, pod): (u32, &&str)| {
+            let mut row = lookups(pod, "127.0.0.53", answered, unanswered);
+            row.server.netns = netns;
+            row
+        };
+        (1..).zip(&pods).map(row).collect()
+    };
+    let mut normal = normal(&pods);
+    normal.dns = rows(&[(2_000, 20)], 0);
+    Run::warm(&normal).expect_silence(5, &with(&normal, rows(&[], 1)));
+    // One that is slow is not excused by those of others.
+    let mut mixed = rows(&[(2_000, 20)], 0);
+    mixed[0].window = rows(&[(300_000, 20)], 0)[0].window.clone();
+    let hint = Run::warm(&normal).expect_one(&with(&normal, mixed));
+    assert_eq!((hint.subject.name.as_str(), hint.blame.alternatives.len()), ("a", 0));
+}
+
 #[test]
 fn no_answers_from_any_server_to_any_pod_blame_the_node() {
     let pods = ["a", "b"];
