@@ -60,15 +60,17 @@ An edge has one remote address, one port of the server's end and one role. `/api
 - A client's edge has the port that it connects to, a server's edge the port that it listens on.
 - The role comes from the handshake or the listener, also for sockets older than the agent. A socket of which neither is
   known has no role and no port; `netwhy_agent_kernel_events_total{event=\"role_unknown\"}` counts its samples.
-- In one cgroup the first 8 ports in use of an address have edges of their own. Further ones share one without a port,
-  and so do new ports while the edge map is three quarters full; `ports_folded` counts their samples. A port without
-  traffic for `limits.edge_idle_seconds` gives its place back.
+- In one cgroup the 8 busiest ports of an address have edges of their own. Further ones share one without a port, and so
+  do new ports while the edge map is three quarters full; `ports_folded` counts their samples. Ports are ranked every
+  10 s. A port that is twice as busy as the least busy edge gets an edge, and the other leaves after a tick without
+  traffic. Until then an address may have 16. Counts stay in the edge that they were made for. A port without traffic
+  for `limits.edge_idle_seconds` gives its place back.
 - A loopback address belongs to its network namespace: two Pods' 127.0.0.1 are two peers.
 - A redirected connection, such as one to a sidecar, has an edge of its own of class `same_node`. The first handshake
   towards an address and port counts for the direct edge, because nothing has arrived yet.
 
 The cost: an edge takes 1 KiB of kernel memory, and never are there more than `limits.edges`. The ports of an address
-take 112 bytes, so at most 1.8 MB by default.
+take 112 bytes, so at most 1.8 MB by default. Events of 1,024 ports without an edge are counted, in 112 KiB.
 ";
 
 /// The text of the page.
