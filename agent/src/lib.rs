@@ -24,6 +24,7 @@
 pub mod text;
 pub mod api;
 pub mod config;
+pub mod btf;
 #[cfg(feature = "ebpf")]
 pub mod kernel;
 pub mod cgroup;

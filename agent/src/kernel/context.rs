@@ -1,6 +1,7 @@
 //! The running kernel, as loading and attaching need it.
 
-use super::{btf::KernelTypes, offsets::Constants, settings::Settings};
+use super::{offsets::Constants, settings::Settings};
+use crate::btf::KernelTypes;
 use aya::Btf;
 use std::fs::File;
 

@@ -2,7 +2,6 @@
 
 use super::{
     attach::{Attached, Link, attach},
-    btf::{BtfError, KernelTypes},
     context::Context,
     duty::{HandshakeProbe, RttProbe},
     kfunc, memory,
@@ -15,6 +14,7 @@ use super::{
 };
 use crate::{
     api::{ProbeState, ProbeStatus, Refusal},
+    btf::{BtfError, KernelTypes},
     sample::{for_each_family, repeat_for_family},
 };
 use aya::{Btf, Ebpf, EbpfLoader};

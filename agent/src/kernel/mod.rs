@@ -2,7 +2,7 @@
 //! and the only one with `unsafe`.
 //!
 //! ```text
-//! btf, offsets          the running kernel's types → constants of the programs
+//! offsets               the running kernel's types → constants of the programs
 //! probes, settings      the table of probes; which of them are wanted
 //! kfunc                 calls of kernel functions in the object
 //! refusal, status       why the kernel refuses something; the status of a probe
@@ -30,7 +30,6 @@
 //! The status of each probe says which of them the running kernel lacks.
 
 mod attach;
-mod btf;
 mod context;
 mod control;
 mod credentials;
@@ -53,7 +52,7 @@ mod steering;
 mod sys;
 mod walk;
 
-pub use btf::{BtfError, KernelTypes};
+pub use crate::btf::{BtfError, KernelTypes};
 pub use credentials::become_user;
 pub use ethtool::ethtool_calls;
 pub use load::{LoadError, Loaded, release};

@@ -1,6 +1,6 @@
 //! Load-time constants of the kernel programs, from the running kernel's BTF.
 
-use super::btf::KernelTypes;
+use crate::btf::{KernelTypes, Member};
 
 /// Constant for a member that this kernel lacks; the programs skip the signal.
 const NONE: u32 = u32::MAX;
@@ -298,8 +298,8 @@ impl Constants {
 /// Bit offsets that can be summed.
 struct Bits(u32);
 
-impl std::iter::Sum<super::btf::Member> for Bits {
-    fn sum<I: Iterator<Item = super::btf::Member>>(members: I) -> Self {
+impl std::iter::Sum<Member> for Bits {
+    fn sum<I: Iterator<Item = Member>>(members: I) -> Self {
         Self(members.map(|member| member.bit_offset).sum())
     }
 }

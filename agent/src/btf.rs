@@ -35,6 +35,11 @@ pub enum BtfError {
     },
 }
 
+/// Deepest nesting of anonymous members.
+const MAX_DEPTH: u8 = 8;
+/// Most members that a search for one visits. The kernel's longest struct has a few hundred.
+const MAX_VISITS: u32 = 1 << 16;
+
 /// Parsed BTF.
 pub struct KernelTypes {
     data: Vec<u8>,
@@ -75,7 +80,11 @@ impl KernelTypes {
         Self::parse(data).map_err(|problem| BtfError::Malformed { path: name, problem })
     }
 
-    fn parse(data: Vec<u8>) -> Result<Self, &'static str> {
+    /// Reads the bytes of a `vmlinux` file.
+    ///
+    /// # Errors
+    /// The problem, if they are not BTF.
+    pub fn parse(data: Vec<u8>) -> Result<Self, &'static str> {
         let word = |at: usize| -> Result<usize, &'static str> {
             let bytes = data.get(at..at + 4).ok_or("it ends early")?;
             Ok(u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize)
@@ -139,15 +148,17 @@ impl KernelTypes {
         self.by_name.get(&(kind, name.to_owned())).copied()
     }
 
-    /// Bit offset and type of a member, also of one inside anonymous members.
-    fn member(&self, id: usize, name: &str, depth: u8) -> Option<(u32, usize)> {
+    /// Bit offset and type of a member, also of one inside anonymous members. `visits`: members that may still be
+    /// visited, because anonymous members that repeat each other multiply.
+    fn member(&self, id: usize, name: &str, depth: u8, visits: &mut u32) -> Option<(u32, usize)> {
         let (at, kind, members) = self.record(self.resolve(id))?;
         if depth == 0 || !matches!(kind, KIND_STRUCT | KIND_UNION) {
             return None;
         }
         // With this flag the upper 8 bits of a member's offset are its bit-field size.
         let bitfields = self.word(at + 4) >> 31 == 1;
-        (0..members).map(|i| at + 12 + 12 * i).find_map(|m| {
+        for m in (0..members).map(|i| at + 12 + 12 * i) {
+            *visits = visits.checked_sub(1)?;
             let (member, ty) = (self.name_of(m), self.word(m + 4) as usize);
             let mut offset = self.word(m + 8);
             if bitfields {
@@ -156,11 +167,13 @@ impl KernelTypes {
             if member == name {
                 return Some((offset, ty));
             }
-            if member.is_empty() {
-                return self.member(ty, name, depth - 1).map(|(inner, ty)| (offset + inner, ty));
+            if member.is_empty()
+                && let Some((inner, ty)) = self.member(ty, name, depth - 1, visits)
+            {
+                return Some((offset.checked_add(inner)?, ty));
             }
-            None
-        })
+        }
+        None
     }
 
     /// Position of a member by its path, such as `sock.sk_cgrp_data.cgroup`: the struct's name, then members held by
@@ -168,10 +181,11 @@ impl KernelTypes {
     pub fn offset(&self, path: &str) -> Option<Member> {
         let mut parts = path.split('.');
         let mut id = self.find(KIND_STRUCT, parts.next()?)?;
-        let mut bits = 0;
+        let mut bits: u32 = 0;
         for part in parts {
-            let (offset, ty) = self.member(id, part, 8)?;
-            bits += offset;
+            let mut visits = MAX_VISITS;
+            let (offset, ty) = self.member(id, part, MAX_DEPTH, &mut visits)?;
+            bits = bits.checked_add(offset)?;
             id = ty;
         }
         Some(Member { bit_offset: bits })
