@@ -11,7 +11,7 @@
 //! NodeView.hints → publish → kube → Events and a Node condition, when switched on
 //! ```
 //! `text` escapes everything from outside on its way to people. `api` has the types of every JSON answer. Both import
-//! no other room. `app` starts the tasks, `tick` is the writer of the view.
+//! no other room, nor does `clock`, the kernel programs' clock. `app` starts the tasks, `tick` is the writer of the view.
 //!
 //! `sample`, `join`, `hints`, `blame`, `pipeline` and `responses` read no clock, no file and no environment: they get
 //! it as arguments, so that a recording replays to the same answer. Only `pods`, `peers`, `publish` and `plugin` speak
@@ -22,6 +22,7 @@
 #![warn(clippy::too_many_arguments, clippy::too_many_lines)]
 
 pub mod text;
+mod clock;
 pub mod api;
 pub mod config;
 pub mod btf;

@@ -119,8 +119,7 @@ fn listener(addr: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// `CLOCK_MONOTONIC`, the clock of [`NodeView::at`].
+/// The clock of [`NodeView::at`].
 fn monotonic_now() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec.try_into().unwrap_or(0))
+    crate::clock::monotonic()
 }

@@ -53,11 +53,12 @@ mod sys;
 mod walk;
 
 pub use crate::btf::{BtfError, KernelTypes};
+pub use crate::clock::monotonic;
 pub use credentials::become_user;
 pub use ethtool::ethtool_calls;
 pub use load::{LoadError, Loaded, release};
 pub use offsets::{Constants, resolve};
 pub use probes::{PROBES, Probe};
 pub use settings::{Mode, Settings, Subtree};
-pub use source::{KernelSource, SourceSettings, monotonic};
+pub use source::{KernelSource, SourceSettings};
 pub use stats::StartStatistics;

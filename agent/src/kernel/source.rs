@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     api::{MapFill, ProgramRun, WalkStats},
+    clock::monotonic,
     node::HostReader,
     sample::{
         CgroupFacts, Counted, Families, Read, Rows, SampleSource, Snapshot, Table as _, for_each_family,
@@ -276,12 +277,6 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
         self.retire(now, &mut snapshot)?;
         Ok(Some(snapshot))
     }
-}
-
-/// `CLOCK_MONOTONIC`, the kernel programs' clock.
-pub fn monotonic() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec as u32)
 }
 
 fn unix_ms() -> u64 {

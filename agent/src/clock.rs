@@ -1,0 +1,29 @@
+//! The clock of the kernel programs.
+
+use std::{fs, sync::OnceLock, time::Duration};
+
+/// `CLOCK_MONOTONIC` as the kernel programs read it (`bpf_ktime_get_ns`): without the offset of the process's time
+/// namespace (time_namespaces(7)), which the kernel programs don't have.
+pub fn monotonic() -> Duration {
+    static OFFSET: OnceLock<i128> = OnceLock::new();
+    let offset = OFFSET.get_or_init(|| {
+        // Absent without time namespaces.
+        fs::read_to_string("/proc/self/timens_offsets").map_or(0, |text| offset_ns(&text))
+    });
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let ns = i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec) - offset;
+    Duration::from_nanos(u64::try_from(ns).unwrap_or(0))
+}
+
+/// The offset of the monotonic clock: `monotonic SECONDS NANOSECONDS`. Without such a line it is zero.
+fn offset_ns(text: &str) -> i128 {
+    let fields = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let offset = |fields: Vec<&str>| match fields[..] {
+        ["monotonic", seconds, ns] => Some(seconds.parse::<i128>().ok()? * 1_000_000_000 + ns.parse::<i128>().ok()?),
+        _ => None,
+    };
+    fields.filter_map(offset).next().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;
