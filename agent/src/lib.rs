@@ -55,3 +55,5 @@ pub mod app;
 #[cfg(feature = "ebpf")]
 pub mod preflight;
 pub mod replay;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;

@@ -131,7 +131,7 @@ impl Reader {
             // 1024 shares are a weight of 100.
             Some(base) => {
                 let shares = scratch.read(base, path, "cpu.shares", parse::single)?;
-                Ok(shares.map(|shares| (shares * 100 / 1024).clamp(1, 10_000)))
+                Ok(shares.map(|shares| (shares.saturating_mul(100) / 1024).clamp(1, 10_000)))
             }
             None => scratch.read(unified, path, "cpu.weight", parse::single),
         }

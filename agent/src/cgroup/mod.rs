@@ -10,6 +10,8 @@
 
 mod facts;
 mod files;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod mount;
 mod name;
 mod parse;

@@ -89,7 +89,7 @@ pub(super) fn pressure(text: &str) -> Result<Stall, Malformed> {
 /// Limit hits in v2 `memory.events`: memory was reclaimed above `memory.high` or refused at `memory.max`.
 pub(super) fn memory_limit_hits(text: &str) -> Result<u64, Malformed> {
     let count = |key| value(text, key)?.ok_or(Malformed::Missing(key));
-    Ok(count("high")? + count("max")?)
+    Ok(count("high")?.saturating_add(count("max")?))
 }
 
 /// `oom_kill` of v2 `memory.events` or v1 `memory.oom_control`.

@@ -16,6 +16,8 @@
 mod devices;
 mod ethtool;
 mod files;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod netns;
 mod qdisc;
 mod reader;

@@ -16,7 +16,7 @@ const RTM_GETQDISC: u16 = 38;
 const NLM_F_REQUEST: u16 = 1;
 const NLM_F_DUMP: u16 = 0x300;
 /// `struct nlmsghdr`.
-const HEADER: usize = 16;
+pub(super) const HEADER: usize = 16;
 /// `struct tcmsg`.
 const TCMSG: usize = 20;
 const TCA_KIND: u16 = 1;
@@ -97,7 +97,7 @@ impl QdiscSocket {
 }
 
 /// Parses the messages of one datagram. Returns true after the last message. Skips answers to older requests.
-fn take(mut bytes: &[u8], sequence: u32, all: &mut Vec<Qdisc>) -> io::Result<bool> {
+pub(super) fn take(mut bytes: &[u8], sequence: u32, all: &mut Vec<Qdisc>) -> io::Result<bool> {
     let bad = || io::Error::new(io::ErrorKind::InvalidData, "an rtnetlink message is truncated");
     while !bytes.is_empty() {
         let length = u32_at(bytes, 0).ok_or_else(bad)? as usize;

@@ -31,16 +31,17 @@ pub(super) fn idle_us(text: &str) -> Parsed<u64> {
     let (whole, part) = idle.split_once('.').ok_or("no decimal point")?;
     // The kernel writes hundredths.
     let part = if part.len() == 2 { number(part)? } else { return Err(format!("`{idle}` has no two decimals")) };
-    Ok(number(whole)? * 1_000_000 + part * 10_000)
+    let us = number(whole)?.checked_mul(1_000_000).and_then(|us| us.checked_add(part * 10_000));
+    us.ok_or_else(|| format!("`{idle}` is too large"))
 }
 
 /// CPUs in a list such as `0-3,8`.
 pub(super) fn cpus(text: &str) -> Parsed<u64> {
     let count = |range: &str| match range.split_once('-') {
         None => number(range).map(|_| 1),
-        Some((first, last)) => Ok((number(last)? + 1).saturating_sub(number(first)?)),
+        Some((first, last)) => Ok(number(last)?.saturating_add(1).saturating_sub(number(first)?)),
     };
-    text.trim().split(',').map(count).sum()
+    text.trim().split(',').map(count).try_fold(0, |sum: u64, cpus| Ok(sum.saturating_add(cpus?)))
 }
 
 /// One CPU in `/proc/net/softnet_stat`.
@@ -83,9 +84,9 @@ pub(super) fn conntrack(text: &str) -> Parsed<Conntrack> {
         let values: Vec<&str> = line.split_whitespace().collect();
         let value = |i: usize| hex(values.get(columns[i]).ok_or("a line is too short")?);
         sum.entries = value(0)?;
-        sum.insert_failed += value(1)?;
-        sum.drop += value(2)?;
-        sum.early_drop += value(3)?;
+        for (total, i) in [(&mut sum.insert_failed, 1), (&mut sum.drop, 2), (&mut sum.early_drop, 3)] {
+            *total = total.saturating_add(value(i)?);
+        }
     }
     Ok(sum)
 }

@@ -56,6 +56,12 @@ impl Translations {
         self.pairs.get(&(client, service)).copied().flatten()
     }
 
+    /// Clients and destinations of all translated connections.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (Ipv6Addr, Ipv6Addr)> {
+        self.pairs.keys().copied()
+    }
+
     /// Whether a client's connections to an address are translated at all.
     pub fn is_translated(&self, client: Ipv6Addr, service: Ipv6Addr) -> bool {
         self.pairs.contains_key(&(client, service))

@@ -10,6 +10,8 @@
 
 mod build;
 mod conntrack;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod known_nodes;
 mod lite;
 mod local;

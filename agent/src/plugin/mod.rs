@@ -12,6 +12,8 @@ pub mod cli;
 mod commands;
 mod error;
 pub mod fetch;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 pub mod model;
 pub mod render;
 mod terminal;

@@ -18,7 +18,7 @@ pub(crate) struct Documents(pub(crate) Vec<Value>);
 impl Documents {
     pub(crate) fn read(text: &str) -> Self {
         let read =
-            |document: &str| serde_norway::from_str::<Value>(document).unwrap_or_else(|e| panic!("{e}: {document}"));
+            |document: &str| serde_saphyr::from_str::<Value>(document).unwrap_or_else(|e| panic!("{e}: {document}"));
         Self(text.split("\n---\n").map(read).filter(|value| !value.is_null()).collect())
     }
 

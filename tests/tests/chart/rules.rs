@@ -57,7 +57,7 @@ struct Rule {
 fn groups() -> Vec<Value> {
     let mut files: Vec<_> = fs::read_dir(chart().join("rules")).expect("rules/").flatten().map(|f| f.path()).collect();
     files.sort();
-    let read = |path| -> Value { serde_norway::from_str(&fs::read_to_string(path).expect("a file")).expect("YAML") };
+    let read = |path| -> Value { serde_saphyr::from_str(&fs::read_to_string(path).expect("a file")).expect("YAML") };
     files.into_iter().flat_map(|path| read(path)["groups"].as_array().expect("groups").clone()).collect()
 }
 

@@ -10,7 +10,7 @@ use std::fs;
 
 fn yaml(path: &std::path::Path) -> Value {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_norway::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 #[test]
@@ -97,4 +97,7 @@ fn dockerfile_pins_what_the_repository_says() {
     for line in dockerfile.lines().filter(|line| line.starts_with("FROM ")) {
         assert!(!line.contains("latest"), "{line}");
     }
+    let image = argument(&dockerfile, "BUILD_IMAGE");
+    let digest = image.split_once("@sha256:").map_or("", |(_, digest)| digest);
+    assert!(digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit()), "{image}: a tag can be moved");
 }

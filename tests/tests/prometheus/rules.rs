@@ -29,7 +29,7 @@ fn test_files() -> Vec<PathBuf> {
 }
 
 fn yaml(path: &Path) -> Value {
-    serde_norway::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
 pub(crate) fn rules() -> Vec<Value> {

@@ -149,7 +149,7 @@ impl AgentClient {
 }
 
 /// The message of an error: `message` of a Kubernetes Status, `error` of an agent, else the text itself.
-fn message(body: &str) -> String {
+pub(crate) fn message(body: &str) -> String {
     let json: Option<serde_json::Value> = serde_json::from_str(body).ok();
     let found = json.as_ref().and_then(|v| v["message"].as_str().or_else(|| v["error"].as_str()));
     let text: String = found.unwrap_or(body).chars().take(300).collect();

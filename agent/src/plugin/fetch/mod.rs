@@ -18,3 +18,6 @@ pub use topology::topology;
 pub use why::why;
 
 pub(crate) use objects::pods;
+
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) use agent_client::message;
