@@ -2,8 +2,6 @@
 //! searches the text itself. It finds block mappings and most flow mappings. In doubt it returns no line rather than a
 //! wrong one.
 
-use std::collections::BTreeSet;
-
 /// The text of a configuration file by lines.
 pub(super) struct Lines<'a> {
     lines: Vec<&'a str>,
@@ -34,21 +32,12 @@ impl<'a> Lines<'a> {
 
     /// Line (from 1) of the first anchor or alias (`&name`, `*name`).
     pub(super) fn anchor(&self) -> Option<usize> {
-        self.lines.iter().position(|line| has_anchor(line)).map(|i| i + 1)
+        self.lines.iter().position(|line| begins_value(line, &['&', '*'])).map(|i| i + 1)
     }
 
-    /// Line (from 1) of the first repeated section, or of the first repeated key within a section.
-    pub(super) fn repeated(&self) -> Option<usize> {
-        let (mut sections, mut keys) = (BTreeSet::new(), BTreeSet::new());
-        let mut fresh = |line: &'a str| match key_of(line) {
-            Some((0, name, _)) => {
-                keys.clear();
-                sections.insert(name)
-            }
-            Some((indent, name, _)) => keys.insert((indent, name)),
-            None => true,
-        };
-        self.lines.iter().position(|line| !fresh(line)).map(|i| i + 1)
+    /// Line (from 1) of the first tag (`!name`).
+    pub(super) fn tag(&self) -> Option<usize> {
+        self.lines.iter().position(|line| begins_value(line, &['!'])).map(|i| i + 1)
     }
 
     fn top_level(&self, name: &str) -> Option<usize> {
@@ -94,8 +83,8 @@ fn names_key(line: &str, name: &str) -> bool {
     })
 }
 
-/// True when a value on this line begins with `&` or `*`, outside quotes and comments.
-fn has_anchor(line: &str) -> bool {
+/// True when a value on this line begins with one of these, outside quotes and comments.
+fn begins_value(line: &str, marks: &[char]) -> bool {
     let mut quote = None;
     // The last character that is not blank. A value begins at the start of the line or after one of these.
     let mut last = None;
@@ -110,7 +99,9 @@ fn has_anchor(line: &str) -> bool {
             None => match c {
                 '#' if blank => return false,
                 '"' | '\'' if blank || last.is_none_or(|l| "[{,".contains(l)) => quote = Some(c),
-                '&' | '*' if last.is_none_or(|l| "[{,".contains(l) || blank && ":-?".contains(l)) => return true,
+                c if marks.contains(&c) && last.is_none_or(|l| "[{,".contains(l) || blank && ":-?".contains(l)) => {
+                    return true;
+                }
                 _ => {}
             },
         }

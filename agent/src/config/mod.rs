@@ -16,6 +16,7 @@ mod suggest;
 mod table;
 mod value;
 mod watch;
+mod yaml;
 
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,8 @@
 use super::{
     Cidr, Key, Kind,
     value::{Fault, Setting, describe, quoted},
+    yaml::Value,
 };
-use serde_norway::Value;
 use std::{fmt, str::FromStr};
 
 /// `NAME=RANGE` or `NAME@ZONE=RANGE`: a Node's name, its zone, and addresses of it and its Pods.
@@ -55,7 +55,7 @@ impl Setting for Vec<NodeRange> {
     }
 
     fn read(value: &Value, _: &Key) -> Result<Self, Vec<Fault>> {
-        let Some(list) = value.as_sequence() else {
+        let Some(list) = value.as_list() else {
             let message = format!("{} is not a list: write one \"- NAME@ZONE=RANGE\" a line", describe(value));
             return Err(vec![message.into()]);
         };

@@ -7,8 +7,8 @@ use super::{
     lines::Lines,
     suggest::nearest,
     value::{describe, either},
+    yaml::{self, Unreadable, Value},
 };
-use serde_norway::{Mapping, Value};
 use std::{
     fs::File,
     io::{self, Read},
@@ -46,11 +46,16 @@ impl Config {
             let message = "anchors and aliases are not supported: write the value out in each place";
             return Err(ConfigErrors::file(origin, Some(line), message));
         }
-        let document = serde_norway::from_str::<Value>(text).map_err(|e| not_yaml(origin, &lines, &e))?;
+        if let Some(line) = lines.tag() {
+            let message = "tags are not supported: write the value without its \"!\"";
+            return Err(ConfigErrors::file(origin, Some(line), message));
+        }
+        let document = yaml::read(text)
+            .map_err(|Unreadable { line, message }| ConfigErrors::file(origin, within(text, line), message))?;
         let mut walk = Walk { lines, config: Self::default(), errors: Vec::new() };
         match &document {
             Value::Null => {}
-            Value::Mapping(sections) => walk.document(sections),
+            Value::Section(sections) => walk.document(sections),
             other => {
                 let message =
                     format!("{} where sections should be: begin with one such as \"sampling:\"", describe(other));
@@ -87,21 +92,9 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// The YAML parser's error without its own line number.
-fn not_yaml(origin: &str, lines: &Lines<'_>, error: &serde_norway::Error) -> ConfigErrors {
-    let mut message = error.to_string().replace('\n', " ");
-    let mut line = error.location().map(|l| l.line());
-    if let Some(location) = error.location() {
-        message = message.replace(&format!(" at line {} column {}", location.line(), location.column()), "");
-    }
-    if message.contains("duplicate entry") {
-        message.push_str(": keep one of them");
-        // The parser gives the line where the mapping begins.
-        line = lines.repeated().or(line);
-    } else {
-        message = format!("not valid YAML: {message}");
-    }
-    ConfigErrors::file(origin, line, message)
+/// The parser finds some mistakes only after the last line.
+fn within(text: &str, line: Option<usize>) -> Option<usize> {
+    line.map(|line| line.min(text.lines().count().max(1)))
 }
 
 struct Walk<'a> {
@@ -111,14 +104,14 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn document(&mut self, sections: &Mapping) {
+    fn document(&mut self, sections: &[(Value, Value)]) {
         for (name, body) in sections {
             let Some(section) = name.as_str().and_then(|n| SECTIONS.iter().find(|s| s.name == n)) else {
                 self.unknown_section(name);
                 continue;
             };
             match body {
-                Value::Mapping(keys) => self.section(section.name, keys),
+                Value::Section(keys) => self.section(section.name, keys),
                 // A section whose keys are all commented out.
                 Value::Null => {}
                 other => {
@@ -130,7 +123,7 @@ impl Walk<'_> {
         }
     }
 
-    fn section(&mut self, section: &'static str, values: &Mapping) {
+    fn section(&mut self, section: &'static str, values: &[(Value, Value)]) {
         for (name, value) in values {
             let Some(key) = name.as_str().and_then(|n| keys_of(section).find(|k| k.name == n)) else {
                 self.unknown_key(section, name);

@@ -5,8 +5,8 @@
 //! and refuses one that has none.
 
 use super::value::{Fault, Setting};
+use super::yaml::Value;
 use super::{Authorization, Cidr, Kind, NodeRange, RttBuckets, RunQueue, Switch};
-use serde_norway::Value;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// One setting.

@@ -1,7 +1,9 @@
 //! The types of settings: how each is read from YAML, printed, and described in an error.
 
-use super::{Cidr, Key};
-use serde_norway::Value;
+use super::{
+    Cidr, Key,
+    yaml::{self, Value},
+};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -372,7 +374,7 @@ impl Setting for Vec<Cidr> {
     }
 
     fn read(value: &Value, _: &Key) -> Result<Self, Vec<Fault>> {
-        let Some(list) = value.as_sequence() else {
+        let Some(list) = value.as_list() else {
             return refuse(format!(
                 "{} is not a list: write [10.0.0.0/8] or one \"- 10.0.0.0/8\" a line",
                 describe(value)
@@ -429,9 +431,11 @@ fn number(value: &Value, key: &Key) -> Result<f64, Vec<Fault>> {
 fn optional_text(value: &Value) -> Result<Option<String>, Vec<Fault>> {
     match value {
         Value::Null => Ok(None),
-        Value::String(text) if text.trim().is_empty() => refuse("is empty: write null or remove the line".into()),
-        Value::String(text) => Ok(Some(text.clone())),
-        Value::Number(_) | Value::Bool(_) => refuse(format!("{} is not text: put it in quotes", describe(value))),
+        Value::Text(text) if text.trim().is_empty() => refuse("is empty: write null or remove the line".into()),
+        Value::Text(text) => Ok(Some(text.clone())),
+        Value::Whole(_) | Value::Number(_) | Value::Bool(_) => {
+            refuse(format!("{} is not text: put it in quotes", describe(value)))
+        }
         _ => refuse(format!("{} is not text: write one word or null", describe(value))),
     }
 }
@@ -445,14 +449,14 @@ pub(super) fn describe(value: &Value) -> String {
     match value {
         Value::Null => "no value".into(),
         Value::Bool(b) => b.to_string(),
+        Value::Whole(n) => n.to_string(),
         Value::Number(n) => n.to_string(),
-        Value::String(text) => {
+        Value::Text(text) => {
             let cut: String = text.chars().take(40).collect();
             format!("{cut:?}{}", if cut.len() < text.len() { "…" } else { "" })
         }
-        Value::Sequence(_) => "a list".into(),
-        Value::Mapping(_) => "a section".into(),
-        Value::Tagged(tagged) => format!("a value with the tag {}", tagged.tag),
+        Value::List(_) => "a list".into(),
+        Value::Section(_) => "a section".into(),
     }
 }
 
@@ -470,6 +474,6 @@ pub(super) fn quoted(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._:-".contains(&b))
         && !text.ends_with(':')
-        && serde_norway::from_str::<Value>(text).is_ok_and(|v| v.as_str() == Some(text));
+        && yaml::read(text).is_ok_and(|v| v.as_str() == Some(text));
     if plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }

@@ -40,9 +40,9 @@ fn list_elements_have_their_own_line_or_the_lists() {
 #[test]
 fn anchors_are_found_where_a_value_begins_and_nowhere_else() {
     for line in ["a: &x 1", "a: *x", "- *x", "[*x, 1]", "{a: 1, <<: *x}", "&x a: 1", "a: 'q' # c", "b: [1,*x]"] {
-        assert_eq!(has_anchor(line), line != "a: 'q' # c", "{line}");
+        assert_eq!(begins_value(line, &['&', '*']), line != "a: 'q' # c", "{line}");
     }
     for line in ["a: this & that", "a: 2*3", "# &x", "a: \"&x\"", "a: 1 # *x", "a: x&y", "- it's & more"] {
-        assert!(!has_anchor(line), "{line}");
+        assert!(!begins_value(line, &['&', '*']), "{line}");
     }
 }

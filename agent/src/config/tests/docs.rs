@@ -7,7 +7,7 @@ use std::path::Path;
 fn the_example_equals_the_defaults_and_names_every_key() {
     let text = docs::example_yaml();
     assert_eq!(Config::parse(&text, "example").unwrap(), Config::default());
-    let value: serde_norway::Value = serde_norway::from_str(&text).unwrap();
+    let value: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
     for key in KEYS {
         assert!(value[key.section].get(key.name).is_some(), "{} is not in the example", key.path);
     }

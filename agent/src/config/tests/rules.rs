@@ -1,6 +1,8 @@
 //! Declarations of the table, and the texts made from it.
 
-use crate::config::{Authorization, Change, Config, KEYS, RttBuckets, SECTIONS, Switch, explain, keys_of, reloadable};
+use crate::config::{
+    Authorization, Change, Config, KEYS, RttBuckets, SECTIONS, Switch, explain, keys_of, reloadable, yaml,
+};
 use std::time::Duration;
 
 #[test]
@@ -58,11 +60,11 @@ fn every_end_of_a_range_is_allowed_and_what_lies_beyond_is_refused() {
         assert!(low < high, "{}", key.path);
         let mut config = Config::default();
         for end in [low, high] {
-            (key.read)(&mut config, &serde_norway::from_str(&end.to_string()).unwrap(), key).unwrap();
+            (key.read)(&mut config, &yaml::read(&end.to_string()).unwrap(), key).unwrap();
             assert_eq!(key.value(&config), end.to_string());
         }
         for beyond in [low - 1.0, high + 1.0] {
-            let value = serde_norway::from_str(&beyond.to_string()).unwrap();
+            let value = yaml::read(&beyond.to_string()).unwrap();
             assert!((key.read)(&mut config, &value, key).is_err(), "{} = {beyond}", key.path);
         }
     }

@@ -89,7 +89,7 @@ fn json<T: Serialize>(value: &T) -> Result<Text, Failure> {
 /// # Errors
 /// When it can't be written.
 pub fn yaml<T: Serialize>(value: &T) -> Result<Text, Failure> {
-    let text = serde_norway::to_string(value).map_err(|error| unwritable(&error))?;
+    let text = serde_saphyr::to_string(value).map_err(|error| unwritable(&error))?;
     // The emitter escapes only some hidden characters. JSON is YAML too, and can escape all.
     if is_printable(&text) { Ok(Text::lines(&text)) } else { json(value) }
 }
