@@ -3,9 +3,10 @@
 #   docker build --build-arg SOURCE_DATE_EPOCH="$(git log -1 --format=%ct)" --tag netwhy-agent:0.1.0 .
 #
 # What compiles is pinned here, the crates in Cargo.lock; BuildKit takes the time of everything from SOURCE_DATE_EPOCH.
-# To pin the base image by its content too: --build-arg BUILD_IMAGE=rust:…@sha256:…
+# The list of all crates in the image, as CycloneDX: docker build --target sbom --output . .
 ARG RUST_VERSION=1.95.0
-ARG BUILD_IMAGE=rust:${RUST_VERSION}-slim-bookworm
+# By its content: a tag can be moved. `docker buildx imagetools inspect rust:1.95.0-slim-bookworm` prints the newest.
+ARG BUILD_IMAGE=rust:${RUST_VERSION}-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082
 
 FROM ${BUILD_IMAGE} AS build
 ARG RUST_VERSION
@@ -26,6 +27,9 @@ RUN rustup target add "$(uname -m)-unknown-linux-musl" \
 WORKDIR /netwhy
 COPY . .
 RUN cargo xtask image --root /image
+
+FROM scratch AS sbom
+COPY --from=build /image.cdx.json /netwhy-agent.cdx.json
 
 FROM scratch
 COPY --from=build /image/ /

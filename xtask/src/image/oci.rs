@@ -101,8 +101,7 @@ pub(super) struct Archive {
 
 /// Makes the archive of an image of one layer.
 pub(super) fn archive(layer: &Layer, reference: &Reference, version: &str, origin: &Origin) -> Result<Archive> {
-    let created = i64::try_from(origin.seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-    let created = created.with_context(|| format!("write {} s since 1970 as a date", origin.seconds))?.to_string();
+    let created = origin.created()?;
     let labels = labels(version, &created, origin.revision.as_deref());
     let config = json_bytes(&json!({
         "created": created,

@@ -9,20 +9,19 @@ use std::{
 };
 
 /// Builds `netwhy-agent` with the profile `dist` and returns its path.
-pub(super) fn build(workspace: &Path, toolchain: &Toolchain) -> Result<PathBuf> {
-    let target = target();
+pub(super) fn build(workspace: &Path, toolchain: &Toolchain, target: &str) -> Result<PathBuf> {
     sh::say(&format!("static program for {target}"));
     let mut command = toolchain.cargo(workspace);
     command.args(["build", "--profile", "dist", "--locked", "--package", "netwhy-agent", "--bin", "netwhy-agent"]);
     // Named, so that the flags below are for the program only, not for build scripts, which can't be static.
-    command.args(["--target", &target]);
+    command.args(["--target", target]);
     command.env("CARGO_ENCODED_RUSTFLAGS", flags(workspace).join("\x1f")).env_remove("RUSTFLAGS");
     sh::step("building netwhy-agent (profile dist)", &mut command)?;
     Ok(sh::target_dir(workspace).join(target).join("dist/netwhy-agent"))
 }
 
 /// musl's target where this machine can build for it, else the GNU C library's, which can be linked statically too.
-fn target() -> String {
+pub(super) fn target() -> String {
     let arch = env::consts::ARCH;
     let musl = format!("{arch}-unknown-linux-musl");
     let mut command = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));

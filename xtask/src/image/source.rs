@@ -31,4 +31,10 @@ impl Origin {
         let revision = git(&["rev-parse", "HEAD"]).filter(|_| clean);
         Ok(Self { seconds, revision })
     }
+
+    /// The time as RFC 3339 has it.
+    pub(super) fn created(&self) -> Result<String> {
+        let time = i64::try_from(self.seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+        Ok(time.with_context(|| format!("write {} s since 1970 as a date", self.seconds))?.to_string())
+    }
 }
