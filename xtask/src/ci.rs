@@ -1,6 +1,6 @@
 //! `cargo xtask ci`: everything that a change must pass.
 
-use crate::{docs, sh, test, toolchain};
+use crate::{deny, docs, sh, soak, test, toolchain};
 use anyhow::{Result, bail};
 use std::{
     path::Path,
@@ -23,14 +23,23 @@ pub(crate) fn run() -> Result<()> {
     };
     checks.run("cargo fmt --check", || step(host(&["fmt", "--all", "--check"])));
     checks.run("clippy, host", || {
-        step(host(&["clippy", "--workspace", "--exclude", "netwhy-ebpf", "--all-targets", "--", "-D", "warnings"]))
+        // libFuzzer needs a C++ compiler; the targets themselves are the agent's.
+        let others = ["--exclude", "netwhy-ebpf", "--exclude", "netwhy-fuzz"];
+        let arguments = [&["clippy", "--workspace"], &others[..], &["--all-targets", "--", "-D", "warnings"]];
+        step(host(&arguments.concat()))
     });
     checks.run("clippy, the memory layout shared with the kernel", || {
         step(host(&["clippy", "--package", "netwhy-ebpf", "--lib", "--tests", "--", "-D", "warnings"]))
     });
     checks.run("clippy, kernel programs", || bpf(&toolchain, &workspace));
     checks.run("docs are current", || docs::check(&workspace));
+    checks.run("dependencies", || deny::check(&workspace));
     checks.run("tests", || test::run_in(&workspace, &toolchain, None, &test::Machine::this()));
+    if rustix::process::geteuid().is_root() {
+        checks.run("soak, one minute", || soak::run(&soak::Args::minute()));
+    } else {
+        sh::say("\nsoak: needs root: not run");
+    }
     checks.finish()
 }
 

@@ -5,13 +5,17 @@ mod bench;
 mod chart;
 mod ci;
 mod demo;
+mod deny;
 mod docs;
 mod eval;
+mod fuzz;
 mod helm;
 mod image;
 mod kube;
 mod progress;
+mod pypi;
 mod sh;
+mod soak;
 mod test;
 mod toolchain;
 mod vm;
@@ -40,6 +44,8 @@ enum Task {
     Ci,
     Bench(bench::Args),
     Eval(eval::Args),
+    Fuzz(fuzz::Args),
+    Soak(soak::Args),
     Vm(vm::Args),
     Docs(docs::Args),
     Image(image::Args),
@@ -82,6 +88,8 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::Bench(args) => bench::run(&args),
         Task::Eval(args) => eval::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
+        Task::Soak(args) => soak::run(&args),
         Task::Vm(args) => vm::run(&args),
         Task::Docs(args) => docs::run(&args),
         Task::Image(args) => image::run(&args),

@@ -3,7 +3,10 @@
 use super::http;
 use crate::{Unavailable, sh};
 use anyhow::{Context as _, Result, bail};
-use netwhy_tests::{lab::Lab, stop};
+use netwhy_tests::{
+    lab::{Lab, Pod},
+    stop,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
@@ -55,6 +58,20 @@ impl Agent {
         Self::spawn(bin, settings, &["run".into()], log)
     }
 
+    /// Starts it inside a cgroup, connected to an API server.
+    pub(crate) fn start_in_cluster(
+        bin: &Path,
+        settings: &Settings<'_>,
+        cgroup: &Pod,
+        kubeconfig: &Path,
+        log: PathBuf,
+    ) -> Result<Self> {
+        let mut enter: Vec<OsString> = vec!["--cgroup".into(), cgroup.cgroup.clone().into()];
+        enter.extend(cgroup.v1().flat_map(|v1| ["--cgroup-v1".into(), v1.clone().into()]));
+        let cluster = ["run".into(), "--kube".into(), "on".into(), "--kubeconfig".into(), kubeconfig.into()];
+        Self::exec(bin, &enter, settings, &cluster, log)
+    }
+
     /// Starts it with `record`: until it is dropped, it writes the kernel's counters to a file and serves no hints.
     #[cfg(feature = "judge")]
     pub(crate) fn record(bin: &Path, settings: &Settings<'_>, file: &Path, log: PathBuf) -> Result<Self> {
@@ -62,13 +79,25 @@ impl Agent {
     }
 
     fn spawn(bin: &Path, settings: &Settings<'_>, action: &[OsString], log: PathBuf) -> Result<Self> {
+        let standalone = ["--kube".into(), "off".into()];
+        Self::exec(bin, &[], settings, &[action, &standalone].concat(), log)
+    }
+
+    /// Starts it with these options of the starter and these arguments.
+    fn exec(
+        bin: &Path,
+        starter: &[OsString],
+        settings: &Settings<'_>,
+        arguments: &[OsString],
+        log: PathBuf,
+    ) -> Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
         let address = port.context("find a free port")?;
         let out = File::create(&log).with_context(|| format!("make {}", log.display()))?;
         // Through the laboratory's own starter, so that it ends with us even when we are killed.
         let mut command = Command::new(bin.join("netwhy-traffic"));
-        command.args(["exec", "--"]).arg(bin.join("netwhy-agent")).args(action);
-        command.args(["--kube", "off", "--node-name", settings.node, "--log-format", "text", "--cgroup-root"]);
+        command.arg("exec").args(starter).arg("--").arg(bin.join("netwhy-agent")).args(arguments);
+        command.args(["--node-name", settings.node, "--log-format", "text", "--cgroup-root"]);
         command.arg(settings.cgroup_root).args(["--listen", &address.to_string()]);
         if let Some(config) = settings.config {
             command.arg("--config").arg(config);

@@ -108,10 +108,10 @@ fn build(workspace: &Path, toolchain: &Toolchain) -> Result<()> {
 }
 
 /// Names what this machine lacks.
-fn check_machine() -> Result<()> {
+pub(crate) fn check_machine() -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Err(Unavailable::error(
-            "the demo makes network namespaces and cgroups and loads BPF programs: run it as root, for example \
+            "this makes network namespaces and cgroups and loads BPF programs: run it as root, for example \
              `sudo -E env PATH=\"$PATH\" cargo xtask demo`"
                 .to_owned(),
         ));

@@ -2,6 +2,7 @@
 //! per second, and one when it ends: after `--seconds`, or cleanly on SIGTERM and SIGINT.
 
 mod bulk;
+mod churn;
 mod client;
 mod disk;
 mod dns;
@@ -30,6 +31,7 @@ struct Cli {
 enum Command {
     Server(server::Args),
     Client(client::Args),
+    Churn(churn::Args),
     Sink(sink::Args),
     Bulk(bulk::Args),
     Spin(spin::Args),
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Server(args) => server::run(args),
         Command::Client(args) => client::run(args),
+        Command::Churn(args) => churn::run(args),
         Command::Sink(args) => sink::run(args),
         Command::Bulk(args) => bulk::run(args),
         Command::Spin(args) => spin::run(&args),
