@@ -14,7 +14,7 @@ use std::{
 };
 
 /// The program: `NETWHY_AGENT`, else built here.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     netwhy_tests::built::built("NETWHY_AGENT", ["--bin", "netwhy-agent"]).unwrap()
 }
 

@@ -6,16 +6,23 @@
 //! rules         promtool: valid rules, and a firing and a silent case for every alert
 //! exposition    both formats, no scrape errors, promtool's lint, quantiles
 //! queries       every query of every dashboard and every rule returns series
+//! secured       https with client certificates and tokens of a real API server; a renewed certificate
 //! series        the budget per Pod, churn, staleness, a restart of the agent
 //! ```
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
 
 mod agent;
+#[path = "../api/server.rs"]
+#[expect(dead_code, reason = "the tests of the API server use the rest")]
+mod api_server;
 mod exposition;
+#[path = "../api/folder.rs"]
+mod folder;
 mod http;
 mod queries;
 mod rules;
 mod scraper;
+mod secured;
 mod series;
 mod world;

@@ -55,6 +55,11 @@ impl Scraper {
                  static_configs: [{{targets: ['{address}'], labels: {{node: {node}}}}}]\n"
             ));
         }
+        Self::with(dir, &config)
+    }
+
+    /// Runs with this configuration.
+    pub(crate) fn with(dir: &Path, config: &str) -> Self {
         fs::write(dir.join("prometheus.yml"), config).unwrap();
         // A port that was free a moment ago.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
