@@ -254,9 +254,9 @@ fn rights(privileges: &Privileges) -> Check {
         [] => "no Landlock: processes of the same user can be traced and signalled".to_owned(),
         denied => format!("Landlock denies {}", denied.join(", ")),
     };
-    let dropped = format!("dropped {}; {landlock}", privileges.given_up.join(", "));
+    let dropped = format!("{landlock}; dropped {}", privileges.given_up.join(", "));
     if left.is_empty() {
-        return check(NEED, Verdict::Ok, format!("{user} without capabilities: {dropped}"), "");
+        return check(NEED, Verdict::Ok, format!("{user} without capabilities; {dropped}"), "");
     }
     let found = format!("{user} keeps {} ({}); {dropped}", left.join(", "), privileges.kept.as_deref().unwrap_or("?"));
     let remedy = "start it as root, or as the chart does with SETUID, SETGID and SETPCAP, on Linux 5.19 or later";

@@ -306,6 +306,28 @@ fn missing_privileges_are_refused_with_what_is_missing() {
     drop(stage);
 }
 
+/// kube goes on with an old token without a word, until it expires.
+#[test]
+fn a_renewed_token_that_the_later_user_can_not_read_is_refused() {
+    let stage = stage!("a");
+    let scratch = Scratch::new("token");
+    let (token, file) = (scratch.file("token"), scratch.file("kubeconfig"));
+    fs::write(&token, "secret").unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+    let kubeconfig = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: x\nclusters: [{{name: x, cluster: {{server: \
+         'https://127.0.0.1:1'}}}}]\nusers: [{{name: x, user: {{tokenFile: {}}}}}]\ncontexts: [{{name: x, context: \
+         {{cluster: x, user: x}}}}]\n",
+        token.display()
+    );
+    fs::write(&file, kubeconfig).unwrap();
+    let mut agent = Command::new(program());
+    agent.args(["--kube=on", "--log-level=error", "--listen=127.0.0.1:0", "--node-name=x", "--kubeconfig"]).arg(&file);
+    agent.arg("--cgroup-root").arg(stage.lab.cgroups().root());
+    let output = agent.output().unwrap();
+    refused(&output, 64, 1, &["user 65532 can't read the token", token.to_str().unwrap(), "fsGroup: 65532"]);
+}
+
 #[test]
 fn every_mistake_in_a_configuration_is_told_at_once() {
     let stage = stage!("a");
