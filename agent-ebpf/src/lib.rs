@@ -38,4 +38,4 @@ pub use run_queue::RunQueueStats;
 pub use sampling::{SHORT_SOCKET_WEIGHT, Sampling, is_after_pause, is_socket_sampled, is_thinned_out, random_bits};
 pub use stats::*;
 pub use turn::{End, Incoming, Outgoing, Response, Turn};
-pub use walk::WalkSummary;
+pub use walk::{PART_OBJECTS, WalkSummary};

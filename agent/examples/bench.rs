@@ -30,6 +30,7 @@ use netwhy_agent::{
     pipeline::Pipeline,
     sample::SampleSource as _,
 };
+use rustix::time::ClockId;
 use serde_json::{Value, json};
 use std::{
     io::{BufRead as _, Write as _},
@@ -75,7 +76,11 @@ fn run() -> Result<(), Failure> {
 
 /// CPU time of this thread so far, s.
 fn cpu() -> f64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    cpu_of(ClockId::ThreadCPUTime)
+}
+
+fn cpu_of(clock: ClockId) -> f64 {
+    let now = rustix::time::clock_gettime(clock);
     now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
 }
 
@@ -133,11 +138,12 @@ impl Instrument {
 
     /// As often as in some minutes, so that what is read less often has its part.
     fn node(&mut self) -> Value {
-        let begun = cpu();
+        // The reads run on threads of their own.
+        let begun = cpu_of(ClockId::ProcessCPUTime);
         for second in 1..=NODE_READS {
             self.host.read(Duration::from_secs(second));
         }
-        json!({ "seconds": (cpu() - begun) / NODE_READS as f64 })
+        json!({ "seconds": (cpu_of(ClockId::ProcessCPUTime) - begun) / NODE_READS as f64 })
     }
 
     fn runs(&self) -> anyhow::Result<Value> {

@@ -5,10 +5,11 @@ use crate::{
     cgroup::{Owner as CgroupOwner, owner},
     peers::{Peer, PeerKind, PeerTable, Translations, mapped},
     pods::PodIndex,
-    sample::{CgroupFacts, FactsDelta, Frame, HostKey, Ledger, Snapshot, Tally, Window},
-    state::{NodeView, SubjectId, SubjectKind, SubjectSums},
+    sample::{CgroupFacts, FactsDelta, Frame, HostKey, Ledger, Snapshot, Window},
+    state::{Folded, NodeView, SubjectId, SubjectKind, SubjectSums},
 };
 use netwhy_abi::{EdgeKey, Key, PeerClass};
+use peer_nodes::PeerNodes;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     net::Ipv6Addr,
@@ -30,6 +31,8 @@ pub struct JoinLimits {
     pub edges: usize,
     /// How long a subject without cgroups keeps its series.
     pub gone: Duration,
+    /// Subjects without cgroups that keep their series at most.
+    pub gone_subjects: usize,
     /// Nodes with sums of their own.
     pub peer_nodes: usize,
 }
@@ -55,7 +58,9 @@ pub struct Join {
     strangers: BTreeSet<u64>,
     subjects: BTreeMap<SubjectId, Subject>,
     pending: BTreeMap<u64, Pending>,
-    peer_nodes: BTreeMap<Option<Arc<str>>, Tally>,
+    peer_nodes: PeerNodes,
+    /// Subjects that lost their series early. `None`: there was none.
+    folded: Option<Arc<Folded>>,
     unattributed: BTreeMap<&'static str, u64>,
     node_drops: BTreeMap<u32, u64>,
     /// The Node's own counters since the agent started.
@@ -99,7 +104,8 @@ impl Join {
             pods_complete: None,
             live_pods: BTreeSet::new(),
             strangers: BTreeSet::new(),
-            peer_nodes: BTreeMap::new(),
+            peer_nodes: PeerNodes::default(),
+            folded: None,
             ledger: Ledger::default(),
             window: Window::new(window),
             owners: HashMap::new(),
@@ -113,6 +119,7 @@ impl Join {
 
     /// Replaces the peer classes; sums so far stay where they are.
     pub fn set_peers(&mut self, peers: Arc<PeerTable>) {
+        self.peer_nodes.set_known(&peers);
         self.peers = peers;
     }
 
@@ -182,18 +189,7 @@ impl Join {
         }
         self.owners.retain(|id, _| seen.contains(id));
         self.strangers.retain(|id| seen.contains(id) || self.pending.contains_key(id));
-        let stands = |owner: &&Owner| owner.alive && !self.is_over(&owner.subject);
-        let mut alive: BTreeSet<&SubjectId> = self.owners.values().filter(stands).map(|o| &o.subject).collect();
-        alive.extend(&self.live_pods);
-        for (id, sums) in &mut self.subjects {
-            if alive.contains(id) {
-                sums.gone_since = None;
-            } else {
-                sums.gone_since.get_or_insert(now);
-            }
-        }
-        let gone = self.limits.gone;
-        self.subjects.retain(|_, sums| sums.gone_since.is_none_or(|since| now.saturating_sub(since) <= gone));
+        self.let_go(now);
     }
 
     /// True for a Pod that the API server has no more, whatever directories it left: a hybrid layout keeps some for
@@ -254,9 +250,7 @@ impl Join {
             let peer = self.peer_behind(key);
             self.sums(key.cgroup, at).add_tally(peer.class, tally);
             if let Some(node) = peer.node.filter(|node| **node != *self.node) {
-                let full = self.peer_nodes.len() >= self.limits.peer_nodes;
-                let own = !full || self.peer_nodes.contains_key(&Some(node.clone()));
-                self.peer_nodes.entry(own.then_some(node)).or_default().add(tally);
+                self.peer_nodes.add(node, tally, self.limits.peer_nodes);
             }
         }
         for (key, responses) in &growth.responses {
@@ -390,7 +384,9 @@ fn is_shown(id: &SubjectId, sums: &SubjectSums) -> bool {
     id.kind != SubjectKind::Unit || sums.has_traffic()
 }
 
+mod grace;
 mod host;
+mod peer_nodes;
 #[cfg(test)]
 mod tests;
 mod view;

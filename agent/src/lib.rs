@@ -10,8 +10,9 @@
 //! API server → kube → pods, peers → join
 //! NodeView.hints → publish → kube → Events and a Node condition, when switched on
 //! ```
-//! `text` escapes everything from outside on its way to people. `api` has the types of every JSON answer. Both import
-//! no other room, nor does `clock`, the kernel programs' clock. `app` starts the tasks, `tick` is the writer of the view.
+//! `text` escapes everything from outside on its way to people. `api` has the types of every JSON answer. `deadline`
+//! makes reads that may hang on threads of their own. `clock` is the kernel programs' clock. These four import no other
+//! room. `app` starts the tasks, `tick` is the writer of the view.
 //!
 //! `sample`, `join`, `hints`, `blame`, `pipeline` and `responses` read no clock, no file and no environment: they get
 //! it as arguments, so that a recording replays to the same answer. Only `pods`, `peers`, `publish` and `plugin` speak
@@ -24,6 +25,7 @@
 pub mod text;
 mod clock;
 pub mod api;
+pub mod deadline;
 pub mod config;
 pub mod btf;
 #[cfg(feature = "ebpf")]

@@ -1,7 +1,7 @@
 //! `netwhy-agent`: why is this Pod slow, and which Node is to blame?
 
 use netwhy_agent::{
-    app::{self, Failure},
+    app::{self, Failure, Starting},
     config::{
         Config, Exit,
         cli::{self, Cli, Command, ConfigCommand, LogFormat},
@@ -13,9 +13,17 @@ use netwhy_agent::{
 use std::{io::IsTerminal as _, process::ExitCode};
 
 fn main() -> ExitCode {
+    // Before anything else: without a handler, process 1 of a container loses a signal.
+    let starting = match Starting::begin() {
+        Ok(starting) => starting,
+        Err(error) => {
+            complain(&format!("error: failed to handle signals: {error}"));
+            return Exit::Failure.into();
+        }
+    };
     let cli = cli::parse_from_env();
     logging(&cli);
-    match act(&cli) {
+    match act(&cli, starting) {
         Ok(exit) => exit.into(),
         Err(Failure { exit, error }) => {
             for line in format!("{error:#}").lines() {
@@ -26,16 +34,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn act(cli: &Cli) -> Result<Exit, Failure> {
-    match cli.action() {
-        Command::Run => app::run(cli)?,
+fn act(cli: &Cli, starting: Starting) -> Result<Exit, Failure> {
+    let command = cli.action();
+    if !matches!(command, Command::Run | Command::Record { .. }) {
+        starting.stop_handling();
+    }
+    match command {
+        Command::Run => app::run(cli, starting)?,
+        Command::Record { file, seconds } => app::record(cli, &file, seconds, starting)?,
         Command::Preflight { output } => {
             let (config, _) = app::configuration(cli)?;
             let checks = preflight::checks(cli, &config);
             print(&Text::lines(&preflight::render(&checks, output)?))?;
             return Ok(preflight::exit(&checks));
         }
-        Command::Record { file, seconds } => app::record(cli, &file, seconds)?,
         Command::Replay { file, output } => {
             let (config, _) = app::configuration(cli)?;
             let recording = replay::open(&file).map_err(Failure::usage)?;

@@ -25,6 +25,7 @@ impl Pipeline {
         let limits = JoinLimits {
             edges: usize::try_from(config.limits.edges_in_view()).unwrap_or(usize::MAX),
             gone: config.limits.gone_seconds(),
+            gone_subjects: usize::try_from(config.limits.gone_subjects()).unwrap_or(usize::MAX),
             peer_nodes: usize::try_from(config.limits.peer_nodes()).unwrap_or(usize::MAX),
         };
         Self {

@@ -55,7 +55,7 @@ pub fn checks(cli: &Cli, config: &Config) -> Vec<Check> {
     list.push(jit(&cli.global.procfs));
     list.extend(cgroups(cli));
     let ports = ports(config);
-    let mut host = HostReader::new(app::host_paths(cli), Some(kernel::ethtool_calls())).prepared(kernel::monotonic());
+    let mut host = HostReader::new(app::host_paths(cli), Some(kernel::ethtool_calls()));
     list.extend(probes(cli, config));
     list.extend(cli.global.config_file().map(configuration_file));
     list.push(node_signals(&mut host));
@@ -231,10 +231,10 @@ fn probe(status: &ProbeStatus) -> Check {
             format!("grant CAP_NET_ADMIN, or set signals.{} to `off`", status.name)
         }
         (ProbeState::Off, _) => format!("set signals.{} to `auto`", status.name),
-        (ProbeState::Degraded | ProbeState::Unsupported, _) => format!("use Linux {since} or later"),
-        (ProbeState::Broken, _) => {
-            "run with `--log-level debug` for the verifier's log, and report it with the kernel's version".to_owned()
+        (ProbeState::Degraded, Some(Refusal::Other)) | (ProbeState::Broken, _) => {
+            "run with `--log-level debug` for the kernel's reason, and report it with the kernel's version".to_owned()
         }
+        (ProbeState::Degraded | ProbeState::Unsupported, _) => format!("use Linux {since} or later"),
     };
     let (verdict, found) = match status.state {
         ProbeState::Ok => (Verdict::Ok, "loaded and attached".to_owned()),

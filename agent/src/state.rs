@@ -1,8 +1,10 @@
 //! The published view of this Node: one writer (the tick) makes it, everyone else reads the latest `Arc`.
 
 mod drop_reasons;
+mod folded;
 
 pub use drop_reasons::DropReasons;
+pub use folded::Folded;
 
 use crate::{
     api::{self, PodInfo},
@@ -41,6 +43,9 @@ pub struct NodeView {
     pub edges: Vec<EdgeView>,
     /// DNS lookups that ended in the window, by subject and server, most first; as many as `edges` may be.
     pub dns: Vec<DnsView>,
+    /// Subjects that lost their own series before `limits.gone_seconds` were over, because there were too many. `None`:
+    /// there was none.
+    pub folded: Option<Arc<Folded>>,
     /// Sums since the agent started by Node at the other end, of a bounded number of Nodes; see [`PeerNodeView`].
     pub peer_nodes: Vec<PeerNodeView>,
     /// The Node's own signals. `None`: not read.
@@ -129,6 +134,23 @@ impl SubjectView {
     /// Sum over all classes since the agent started.
     pub fn total(&self) -> Tally {
         self.sums.total()
+    }
+
+    /// Adds the exported values of another subject: counts, and the lower of the lowest RTTs.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.sums.add(&other.sums);
+        for (lowest, other) in self.min_rtt_us.iter_mut().zip(other.min_rtt_us) {
+            *lowest = [*lowest, other].into_iter().flatten().min();
+        }
+        if let Some(cpu) = &other.cpu {
+            self.cpu.get_or_insert_default().add(cpu);
+        }
+        if let Some(pressure) = &other.pressure {
+            self.pressure.get_or_insert_default().add(pressure);
+        }
+        if let Some(kills) = other.oom_kills {
+            *self.oom_kills.get_or_insert_default() += kills;
+        }
     }
 }
 
@@ -313,7 +335,8 @@ pub struct Endpoint {
 }
 
 /// Sums over all edges to one Node since the agent started. Nodes have their own sums in the order of their first
-/// traffic, up to `limits.peer_nodes`; all later ones share one, so that no sum ever falls.
+/// traffic, up to `limits.peer_nodes`; all later ones share one. A Node that is gone gives its place to the next, and its
+/// sums to the shared ones, so that no total ever falls.
 #[derive(Clone, Debug)]
 pub struct PeerNodeView {
     /// Name. `None`: all Nodes that have no sums of their own.

@@ -2,6 +2,7 @@
 
 use crate::{
     api::{AgentStats, ConfigReloads, Privileges, ProcessStats, StageTime, TickStats},
+    cgroup::FactsAge,
     config::{Config, ReloadCounters},
     kernel::{self, KernelSource},
     peers::{Peers, Translations, peer_table},
@@ -53,6 +54,8 @@ pub struct Inputs {
     pub own_addresses: Vec<(Ipv6Addr, u8)>,
     /// Readings of the configuration file.
     pub reloads: Arc<ReloadCounters>,
+    /// Age of the newest facts about cgroups.
+    pub facts_age: FactsAge,
 }
 
 /// Where a tick publishes.
@@ -172,9 +175,7 @@ impl Tick {
                  class of the next wider range; raise limits.prefixes"
             );
         }
-        if let Err(error) = self.source.loaded_mut().set_prefixes(&prefixes) {
-            tracing::error!("the kernel's peer ranges are unchanged: {error:#}");
-        }
+        self.source.set_prefixes(prefixes);
         self.pipeline.set_peers(Arc::new(table));
     }
 
@@ -222,9 +223,11 @@ impl Tick {
         stats.rtt = loaded.rtt_stats();
         stats.churn = loaded.handshake_stats();
         stats.walk = self.source.walk_stats();
+        stats.kernel_errors = self.source.kernel_errors();
+        stats.cgroup_age_seconds = self.inputs.facts_age.get().map(|age| age.as_secs_f64());
         stats.maps = self.source.map_fill().to_vec();
         if stats.ticks.samples % PROGRAM_STATS_EVERY == 1 {
-            stats.programs = self.source.program_runs();
+            stats.programs = self.source.read_program_runs();
         }
         stats.config_reloads =
             ConfigReloads { ok: reloads.ok.load(Ordering::Relaxed), failed: reloads.failed.load(Ordering::Relaxed) };

@@ -8,7 +8,7 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use core::ffi::c_void;
-use netwhy_abi::{SHORT_SOCKET_WEIGHT, WalkSummary, is_socket_sampled};
+use netwhy_abi::{PART_OBJECTS, SHORT_SOCKET_WEIGHT, WalkSummary, is_socket_sampled};
 
 use super::{attempts, listeners, rtt::newest_rtt};
 use crate::{
@@ -99,10 +99,13 @@ unsafe fn is_plain(sk: Ptr, tp: Ptr) -> bool {
     storage != NONE && unsafe { load::<Ptr>(sk, storage).is_null() && attempts::was_answered(tp) }
 }
 
-/// `struct bpf_iter_meta` up to the member that is used.
+/// `struct bpf_iter_meta`.
 #[repr(C)]
 struct IterMeta {
     seq: *mut seq_file,
+    session_id: u64,
+    /// Number of the object within the walk.
+    seq_num: u64,
 }
 
 /// `struct bpf_iter__task_file`.
@@ -136,12 +139,16 @@ pub(crate) extern "C" fn nw_walk(ctx: *mut c_void) -> i32 {
     // SAFETY: the kernel passes a `bpf_iter__task_file`.
     unsafe {
         let item = ctx.cast::<TaskFile>();
+        let meta = (*item).meta;
         let file = (*item).file;
         if file.is_null() {
             if (*item).task.is_null() {
-                report((*(*item).meta).seq);
+                report((*meta).seq, true);
             }
             return 0;
+        }
+        if (*meta).seq_num % PART_OBJECTS == PART_OBJECTS - 1 {
+            report((*meta).seq, false);
         }
         let socket = bpf_sock_from_file(file.cast());
         if socket.is_null() {
@@ -288,17 +295,18 @@ unsafe fn is_unread(tp: Ptr) -> bool {
 
 /// Writes the walk's summary into its file.
 #[inline(always)]
-unsafe fn report(seq: *mut seq_file) {
+unsafe fn report(seq: *mut seq_file, is_end: bool) {
     // SAFETY: `seq` is the iterator's own file.
     unsafe {
         let (sockets, listeners) = match maps::walk() {
             Some(totals) => ((*totals)[0], (*totals)[1]),
             None => (0, 0),
         };
-        if maps::control().baseline != 0 {
+        if is_end && maps::control().baseline != 0 {
             maps::start(bpf_jiffies64());
         }
-        let summary = WalkSummary { ktime_ns: bpf_ktime_get_ns(), jiffies: bpf_jiffies64(), sockets, listeners };
+        let (ktime_ns, jiffies) = (bpf_ktime_get_ns(), bpf_jiffies64());
+        let summary = WalkSummary { ktime_ns, jiffies, sockets, listeners, is_end: u64::from(is_end) };
         bpf_seq_write(seq, (&raw const summary).cast_mut().cast(), size_of::<WalkSummary>() as u32);
     }
 }

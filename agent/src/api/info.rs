@@ -1,6 +1,6 @@
 //! `/api/v1/info`: the agent's own status, exported as `netwhy_agent_*` too.
 
-use super::{HandshakeDutyCycle, MapFill, ProbeStatus, ProgramRun, RttDutyCycle, WalkStats, WatchStatus};
+use super::{HandshakeDutyCycle, KernelErrors, MapFill, ProbeStatus, ProgramRun, RttDutyCycle, WalkStats, WatchStatus};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -38,6 +38,12 @@ pub struct AgentStats {
     pub ticks: TickStats,
     /// The newest walk over the live sockets. `None`: none yet, or not supported here.
     pub walk: Option<WalkStats>,
+    /// Errors of the kernel while the agent runs, by operation.
+    #[serde(default)]
+    pub kernel_errors: Vec<KernelErrors>,
+    /// Age of what is known of cgroups and their files, s. `None`: not known yet.
+    #[serde(default)]
+    pub cgroup_age_seconds: Option<f64>,
     /// Duty cycle of the RTT probe. `None`: it is not attached.
     #[serde(default)]
     pub rtt: Option<RttDutyCycle>,

@@ -30,7 +30,9 @@ pub use pod::{DnsLookups, DurationQuantiles, LimitedShares, PodCounts, PodRow, P
 pub use pod_status::{
     Condition, ContainerInfo, ContainerKind, ContainerState, Ended, PodEvent, PodInfo, ProbeKind, Why,
 };
-pub use probe::{HandshakeDutyCycle, MapFill, ProbeState, ProbeStatus, ProgramRun, Refusal, RttDutyCycle, WalkStats};
+pub use probe::{
+    HandshakeDutyCycle, KernelErrors, MapFill, ProbeState, ProbeStatus, ProgramRun, Refusal, RttDutyCycle, WalkStats,
+};
 pub use watch::WatchStatus;
 
 use serde::{Deserialize, Serialize};

@@ -33,7 +33,7 @@ pub enum Refusal {
 pub enum ProbeState {
     /// All of its programs are attached, or attached on demand.
     Ok,
-    /// Some of its programs are attached.
+    /// Some of its programs are attached, or its walk fails.
     Degraded,
     /// This kernel lacks it.
     Unsupported,
@@ -90,17 +90,31 @@ pub struct MapFill {
     pub bytes: Option<u64>,
 }
 
-/// The newest walk over the live sockets.
+/// The newest walk over the live sockets that ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WalkStats {
     /// TCP sockets visited.
     pub sockets: u64,
     /// Of these, listening.
     pub listeners: u64,
-    /// Duration of the walk, s.
+    /// CPU time of the walk, s. The walk of a large Node is spread over several ticks.
     pub seconds: f64,
     /// Time between the beginnings of two walks, s.
     pub interval_seconds: f64,
+    /// Age of what walks know: time since this walk began, s. `None`: the agent is too old to say.
+    #[serde(default)]
+    pub age_seconds: Option<f64>,
+}
+
+/// Errors of the kernel in one operation of the tick.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelErrors {
+    /// The operation, such as `walk` or `read_rows`.
+    pub operation: String,
+    /// Errors since the start.
+    pub count: u64,
+    /// Why it fails now. `None`: it works.
+    pub last_error: Option<String>,
 }
 
 /// Duty cycle of the probe that samples RTTs from received segments. A Node that receives many attaches it on a

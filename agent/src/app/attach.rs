@@ -3,7 +3,7 @@
 use super::{Failure, Source, node_name, settings::probe_modes};
 use crate::{
     api::Privileges,
-    cgroup::{CgroupTable, FactsReader, Mounts, Reader},
+    cgroup::{CgroupTable, FactsAge, FactsReader, Mounts, Reader, TimelyFacts},
     config::{Config, Switch, cli::Cli},
     kernel::{self, KernelSource, Loaded, SourceSettings, StartStatistics, Subtree},
     node::{HostPaths, HostReader},
@@ -22,6 +22,7 @@ const RANK_PORTS: Duration = Duration::from_secs(10);
 /// A source of snapshots over this machine's kernel, and what it was set up with.
 pub(crate) struct Opened {
     pub(crate) source: Source,
+    pub(crate) facts_age: FactsAge,
     pub(crate) peers: PeerTable,
     pub(crate) privileges: Privileges,
 }
@@ -30,8 +31,8 @@ pub(crate) struct Opened {
 struct Attached {
     mounts: Mounts,
     loaded: Loaded,
-    peers: PeerTable,
     host: HostReader,
+    peers: PeerTable,
 }
 
 /// Attaches to this machine's kernel and starts to follow its cgroups.
@@ -39,19 +40,21 @@ struct Attached {
 /// # Errors
 /// [`Exit::Unsupported`](crate::config::Exit::Unsupported) when the kernel, a mount or a permission is missing.
 pub fn open(cli: &Cli, config: &Config) -> Result<(Source, PeerTable), Failure> {
-    let Attached { mounts, loaded, peers, host } = attach(cli, config)?;
-    Ok((source(config, &mounts, loaded)?.with_host(host), peers))
+    let mut attached = attach(cli, config)?;
+    let peers = std::mem::take(&mut attached.peers);
+    Ok((source(config, attached)?.0, peers))
 }
 
 /// Does the same, and drops the rights that only this needs.
 pub(crate) fn open_and_drop_privileges(cli: &Cli, config: &Config) -> Result<Opened, Failure> {
-    let Attached { mounts, mut loaded, peers, host } = attach(cli, config)?;
-    let now = kernel::monotonic();
-    let (host, statistics) = (host.prepared(now), StartStatistics::begin(now));
+    let mut attached = attach(cli, config)?;
+    let peers = std::mem::take(&mut attached.peers);
+    let statistics = StartStatistics::begin(kernel::monotonic());
     // Threads inherit the rights of the thread that starts them. No thread has been started yet.
-    let privileges = privileges::give_up(&cli.global.procfs, || loaded.check()).map_err(Failure::unsupported)?;
-    let source = source(config, &mounts, loaded)?.with_host(host).with_statistics(statistics);
-    Ok(Opened { source, peers, privileges })
+    let privileges = privileges::give_up(&cli.global.procfs, || attached.loaded.check());
+    let privileges = privileges.map_err(Failure::unsupported)?;
+    let (source, facts_age) = source(config, attached)?;
+    Ok(Opened { source: source.with_statistics(statistics), facts_age, peers, privileges })
 }
 
 fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
@@ -78,24 +81,29 @@ fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
     })?;
     let peers = peer_table(&config.peers, &own_addresses(cli), &node_name(config), None);
     loaded.set_prefixes(&peers.class_prefixes(limits.prefixes).0)?;
+    // It opens what needs rights.
     let host = HostReader::new(host_paths(cli), Some(kernel::ethtool_calls()));
-    Ok(Attached { mounts, loaded, peers, host })
+    Ok(Attached { mounts, loaded, host, peers })
 }
 
-fn source(config: &Config, mounts: &Mounts, loaded: Loaded) -> Result<Source, Failure> {
-    let table = CgroupTable::open(mounts)?;
+fn source(config: &Config, attached: Attached) -> Result<(Source, FactsAge), Failure> {
+    let Attached { mounts, loaded, host, .. } = attached;
+    let table = CgroupTable::open(&mounts)?;
     let sampling = &config.sampling;
     let budget = sampling.tick_seconds().mul_f64(FACTS_SHARE);
     let files = config.signals.cgroup_files() != Switch::Off;
-    let mut reader = FactsReader::new(table, Reader::new(mounts), sampling.facts_seconds(), budget, files);
+    let reader = FactsReader::new(table, Reader::new(&mounts), sampling.facts_seconds(), budget, files);
     let settings = SourceSettings {
         walk_min_interval: sampling.walk_seconds(),
+        walk_max_interval: sampling.walk_max_seconds(),
         walk_cpu_share: sampling.walk_cpu_share(),
         edge_idle: config.limits.edge_idle_seconds(),
         rank_ports: RANK_PORTS,
     };
-    let facts: crate::tick::CgroupFactsFn = Box::new(move |now, named| reader.read(now, named));
-    Ok(KernelSource::new(loaded, facts, settings)?)
+    let mut facts = TimelyFacts::new(reader);
+    let age = facts.age();
+    let facts: crate::tick::CgroupFactsFn = Box::new(move |now, named| facts.read(now, named));
+    Ok((KernelSource::new(loaded, facts, settings).with_host(host), age))
 }
 
 /// Paths that the Node's own signals are read from.

@@ -27,6 +27,7 @@ pub use attach::{host_paths, open};
 pub use failure::Failure;
 pub use record::record;
 pub use run::run;
+pub use signals::Starting;
 
 use crate::config::{
     Config,

@@ -4,7 +4,7 @@ use super::{
     Failure, Source,
     attach::{Opened, open_and_drop_privileges},
     configuration, node_name, runtime,
-    signals::Signals,
+    signals::{Signals, Starting},
 };
 use crate::{
     config::cli::Cli,
@@ -15,11 +15,11 @@ use crate::{
 use anyhow::Context as _;
 use std::{fs::File, io::BufWriter, path::Path, time::Duration};
 
-/// Writes snapshots to a file until stopped, or for `seconds`.
+/// Writes snapshots to a file until stopped, or for `seconds`. `starting` handles signals until the first snapshot.
 ///
 /// # Errors
 /// [`Failure`], also when the file exists already.
-pub fn record(cli: &Cli, file: &Path, seconds: Option<u64>) -> Result<(), Failure> {
+pub fn record(cli: &Cli, file: &Path, seconds: Option<u64>, starting: Starting) -> Result<(), Failure> {
     let (config, _) = configuration(cli)?;
     let out = File::create_new(file)
         .with_context(|| {
@@ -36,7 +36,11 @@ pub fn record(cli: &Cli, file: &Path, seconds: Option<u64>) -> Result<(), Failur
     let mut recorder = Recorder::begin(BufWriter::new(out), &name, &header)?;
     let limit = seconds.map(Duration::from_secs);
     let tick = config.sampling.tick_seconds();
-    let snapshots = runtime()?.block_on(write_snapshots(&mut source, &mut recorder, tick, limit))?;
+    let snapshots = runtime()?.block_on(async {
+        let signals = Signals::receive()?;
+        starting.end(&signals);
+        write_snapshots(&mut source, &mut recorder, (tick, limit), signals).await
+    })?;
     recorder.finish()?;
     crate::text::complain(&format!("{name}: {snapshots} snapshots"));
     Ok(())
@@ -57,11 +61,11 @@ fn header(node: String, source: &Source, peers: &PeerTable) -> Header {
 async fn write_snapshots(
     source: &mut Source,
     recorder: &mut Recorder<BufWriter<File>>,
-    tick: Duration,
-    limit: Option<Duration>,
+    (tick, limit): (Duration, Option<Duration>),
+    signals: Signals,
 ) -> anyhow::Result<u64> {
     let mut interval = tokio::time::interval(tick);
-    let mut shutdown = std::pin::pin!(Signals::receive()?.shutdown());
+    let mut shutdown = std::pin::pin!(signals.shutdown());
     let mut snapshots = 0;
     let began = kernel::monotonic();
     loop {

@@ -22,7 +22,7 @@ use crate::{
     tasks::{Stop, Tasks},
     tick::{Inputs, Outputs, Tick},
 };
-use std::{fs::File, sync::Arc, time::Duration};
+use std::{fs::File, net::Ipv6Addr, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// Time that tasks have for stopping.
@@ -43,14 +43,14 @@ struct Ready<'a> {
     /// The connection tracking table. `None`: not wanted, or there is none.
     conntrack: Option<File>,
     opened: Opened,
+    own_addresses: Vec<(Ipv6Addr, u8)>,
 }
 
-/// Observes this machine and serves until stopped.
+/// Observes this machine and serves until stopped. `starting` handles signals until the tasks run.
 ///
 /// # Errors
 /// [`Failure`]. Everything is detached then.
-pub fn run(cli: &Cli) -> Result<(), Failure> {
-    let starting = Starting::begin()?;
+pub fn run(cli: &Cli, starting: Starting) -> Result<(), Failure> {
     kernel::memory::keep_little();
     let (config, bytes) = configuration(cli)?;
     let listeners = Listeners::bind(&config.http)?;
@@ -61,9 +61,11 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
     kube.as_ref().map_or(Ok(()), Prepared::check_renewal).map_err(Failure::usage)?;
     listeners.check_renewal().map_err(Failure::usage)?;
     let file = cli.global.config.clone().zip(bytes).map(|(path, bytes)| ConfigFile::new(path, bytes));
+    // Tasks read no file, so this is done before there are any.
+    let own_addresses = own_addresses(cli);
     let runtime = runtime()?;
     let config = Arc::new(config);
-    let ready = Ready { cli, config, file, starting, listeners, kube, conntrack, opened };
+    let ready = Ready { cli, config, file, starting, listeners, kube, conntrack, opened, own_addresses };
     let result = runtime.block_on(ready.run());
     runtime.shutdown_timeout(UNWIND);
     result
@@ -72,8 +74,8 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
 impl Ready<'_> {
     /// Starts every task and waits for a signal, or for the first task that ends.
     async fn run(self) -> Result<(), Failure> {
-        let Self { cli, config, file, starting, mut listeners, kube, conntrack, opened } = self;
-        let Opened { source, peers, privileges } = opened;
+        let Self { cli, config, file, starting, mut listeners, kube, conntrack, opened, own_addresses } = self;
+        let Opened { source, facts_age, peers, privileges } = opened;
         let node = node_name(&config);
         let (stop, stopped) = Stop::new();
         let mut tasks = Tasks::default();
@@ -96,8 +98,7 @@ impl Ready<'_> {
         let mut pipeline = Pipeline::new(&node, &config);
         pipeline.set_peers(Arc::new(peers));
         pipeline.set_drop_reasons(Arc::new(source.loaded().drop_reasons.clone()));
-        let own_addresses = own_addresses(cli);
-        let inputs = Inputs { config: config_receiver, cluster, own_addresses, reloads: reloads.clone() };
+        let inputs = Inputs { config: config_receiver, cluster, own_addresses, reloads: reloads.clone(), facts_age };
         let tick = Tick::new(source, pipeline, inputs, Outputs { view: view_sender, stats: stats_sender });
         let ticking = stopped.clone();
         tasks.spawn_blocking("tick", move || tick.run(&ticking));

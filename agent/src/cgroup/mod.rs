@@ -4,6 +4,7 @@
 //! /proc/self/mountinfo → Mounts ─→ CgroupTable   id → path, updated by inotify
 //!                              └─→ Reader        path → CPU bandwidth, pressure, OOM kills (v2, v1, hybrid)
 //!                                  owner(path)   path → Pod | container | unit (pure)
+//! CgroupTable, Reader → FactsReader → TimelyFacts   what a snapshot takes, under a deadline
 //! ```
 //! A cgroup's id is the inode number of its directory in the v2 hierarchy. The kernel side attributes samples to these
 //! ids. All paths are relative to the v2 mount and begin with `/`, even if the agent observes only a subtree.
@@ -17,6 +18,7 @@ mod name;
 mod parse;
 mod subject;
 mod table;
+mod timely;
 #[cfg(test)]
 mod testing;
 
@@ -26,6 +28,7 @@ pub use mount::{MountError, Mounts};
 pub use name::{Container, Owner, owner, owner_path};
 pub use subject::standalone_subject;
 pub use table::{CgroupTable, Missed, TableError};
+pub use timely::{FactsAge, TimelyFacts};
 
 /// Totals of a pressure file of a cgroup or of the machine, µs: some tasks stalled, all tasks stalled.
 ///

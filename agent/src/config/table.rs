@@ -166,8 +166,11 @@ settings! {
              on the duty cycle; 1000000000: never.";
         walk_seconds: Duration = 1, [1..=60], "s", Restart,
             "Shortest time between two walks over the live sockets. Walks sample the connections of quiet Pods.";
+        walk_max_seconds: Duration = 30, [1..=3600], "s", Restart,
+            "Longest time between two walks, whatever one takes. Beyond a tenth of a core it gives way.";
         walk_cpu_share: f64 = 0.003, [0.0001..=0.1], "share", Restart,
-            "Most CPU time for walks, as a share of one core. Walks become rarer to stay below it.";
+            "CPU time for walks, as a share of one core. Walks become rarer to stay below it, up to \
+             `walk_max_seconds`.";
         tick_seconds: Duration = 1, [0.1..=10], "s", Restart,
             "Time between two snapshots of the kernel's counters.";
         window_seconds: Duration = 10, [2..=300], "s", Restart,
@@ -260,9 +263,12 @@ settings! {
             "Edges served by `/api/v1/edges`, busiest first.";
         peer_nodes: u64 = 64, [1..=8192], "Nodes", Restart,
             "Peer Nodes with their own `netwhy_edge_*` series, in the order of their first traffic. Further Nodes \
-             share one row named `~other`.";
+             share one row named `~other`. A Node that the cluster has no more gives its place to the next.";
         gone_seconds: Duration = 90, [1..=120], "s", Live,
             "Time that a subject keeps its series after its last cgroup is removed.";
+        gone_subjects: u64 = 1024, [0..=65_536], "subjects", Restart,
+            "Subjects without cgroups that keep their series for `gone_seconds`. Of more, those gone for longest share \
+             the row `~other`. Each takes about 10 KiB.";
         edge_idle_seconds: Duration = 300, [30..=3600], "s", Restart,
             "Time without traffic after which an edge loses its row in the kernel map.";
     }

@@ -92,6 +92,9 @@ fn sampling() -> Result<Vec<Panel>, Error> {
         NODE.panel("Scrape encodings", "netwhy_agent_scrape_encodings_total")?,
         NODE.panel("Walk duration", "netwhy_agent_walk_seconds")?,
         NODE.panel("Walk interval", "netwhy_agent_walk_interval_seconds")?,
+        NODE.panel("Walk age", "netwhy_agent_walk_age_seconds")?,
+        NODE.panel("Age of cgroup data", "netwhy_agent_cgroup_age_seconds")?,
+        NODE.panel("Kernel errors by operation", "netwhy_agent_kernel_errors_total")?,
         NODE.panel("RTT probe duty cycle", "netwhy_agent_rtt_watched_seconds_total")?
             .description("Share of time in which the RTT probe is attached; 100 % is always."),
         NODE.panel("RTT probe duty periods", "netwhy_agent_rtt_windows_total")?,

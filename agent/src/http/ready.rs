@@ -35,16 +35,22 @@ pub fn ready(view: &NodeView, agent: &AgentStats, now: Duration) -> Result<(), S
     if missing.is_empty() { Ok(()) } else { Err(missing.join("\n")) }
 }
 
-/// Problems of a ready agent, one per line: failing watches, with the age of their data.
+/// Problems of a ready agent, one per line: failing watches with the age of their data, operations that the kernel
+/// refuses, and cgroup files that don't respond.
 pub(super) fn degraded(agent: &AgentStats) -> Vec<String> {
     let failing = agent.watches.iter().filter_map(|watch| watch.last_error.as_ref().map(|error| (watch, error)));
     let age = |seconds: Option<f64>| match seconds {
         Some(seconds) => format!("the data of {{}} are {seconds:.0} s old"),
         None => "there are no data of {}".to_owned(),
     };
-    failing
-        .map(|(watch, error)| format!("degraded: {}: {error}", age(watch.age_seconds).replace("{}", &watch.name)))
-        .collect()
+    let watches = failing
+        .map(|(watch, error)| format!("degraded: {}: {error}", age(watch.age_seconds).replace("{}", &watch.name)));
+    let kernel = agent.kernel_errors.iter().filter_map(|errors| {
+        Some(format!("degraded: the kernel refuses {}: {}", errors.operation, errors.last_error.as_ref()?))
+    });
+    let files = agent.cgroup_age_seconds.filter(|age| *age > READY_AGE.as_secs_f64());
+    let files = files.map(|age| format!("degraded: the data of cgroup files are {age:.0} s old: reading them hangs"));
+    watches.chain(kernel).chain(files).collect()
 }
 
 /// Whether the agent makes progress. The first snapshot has as much time as each later one, from `started` on.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     api::{AgentStats, ApiError, HintState},
-    metrics::{self, Format},
+    metrics::{self, Format, SharedRow},
     responses,
     state::{NodeView, SubjectId},
 };
@@ -21,7 +21,7 @@ use axum::{
     routing::get,
 };
 use serde::Deserialize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// `Server` header of every response.
 const SERVER: &str = concat!("netwhy-agent/", env!("CARGO_PKG_VERSION"));
@@ -51,7 +51,7 @@ pub(super) fn router(shared: Shared, limits: Limits, connections: Arc<Connection
         .method_not_allowed_fallback(|| async {
             error(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are supported".to_owned())
         })
-        .with_state(Reader { shared, scrapes, protection })
+        .with_state(Reader { shared, scrapes, protection, shared_row: Arc::default() })
         .layer(axum::middleware::from_fn_with_state(budget, budget::count))
         .layer(axum::middleware::map_response(named))
 }
@@ -92,6 +92,8 @@ struct Reader {
     shared: Shared,
     scrapes: Arc<Scrapes>,
     protection: Protection,
+    /// Subjects that share the row `~other`. Scrapes are encoded one at a time, so nobody waits for it.
+    shared_row: Arc<Mutex<SharedRow>>,
 }
 
 impl Reader {
@@ -117,7 +119,8 @@ async fn scrape(State(reader): State<Reader>, headers: HeaderMap) -> Response {
     let encode = move || {
         let view = reader.view();
         let options = *reader.shared.options.borrow();
-        metrics::encode(&view, &reader.agent(&view), &options, format)
+        let mut shared_row = reader.shared_row.lock().unwrap_or_else(PoisonError::into_inner);
+        metrics::encode_next(&mut shared_row, &view, &reader.agent(&view), &options, format)
     };
     let Some(body) = scrapes.text(format, encode).await else { return budget::unavailable() };
     let mut response =

@@ -15,7 +15,7 @@ fn join() -> Join {
     Join::new(
         "node-a",
         Duration::from_secs(10),
-        JoinLimits { edges: 8, gone: Duration::from_secs(90), peer_nodes: 2 },
+        JoinLimits { edges: 8, gone: Duration::from_secs(90), gone_subjects: 3, peer_nodes: 2 },
         name,
     )
 }

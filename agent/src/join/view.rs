@@ -51,6 +51,7 @@ impl Join {
             peer_nodes: (self.peer_nodes.iter())
                 .map(|(node, totals)| PeerNodeView { node: node.clone(), totals: totals.clone() })
                 .collect(),
+            folded: self.folded.clone(),
             host: snapshot.host.as_ref().map(|sample| self.host_view(sample)),
             cpu_users,
             hints: Vec::new(),
@@ -222,7 +223,7 @@ fn busiest(mut edges: Vec<EdgeView>, most: usize) -> Vec<EdgeView> {
 }
 
 impl Subject {
-    fn view(&self, id: &SubjectId) -> SubjectView {
+    pub(super) fn view(&self, id: &SubjectId) -> SubjectView {
         SubjectView {
             id: id.clone(),
             pod: self.pod.clone(),

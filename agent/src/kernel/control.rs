@@ -11,6 +11,11 @@ use crate::api::{HandshakeDutyCycle, ProbeState, Refusal, RttDutyCycle};
 use netwhy_abi::Duty;
 use std::io;
 
+/// Probes whose data walks provide.
+const WALKED: [&str; 2] = ["sockets", "accept_queue"];
+/// How the reason of their status begins while walks fail.
+const WALK_FAILED: &str = "the newest walk failed";
+
 /// Room in the edge map.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Room {
@@ -94,6 +99,25 @@ impl Loaded {
                 (status.state, status.why, status.refusal) = (ProbeState::Ok, String::new(), None);
             }
             _ => {}
+        }
+    }
+
+    /// Degrades the probes that need walks while these fail. `why`: the newest error; `None`: walks work.
+    pub(super) fn set_walk_status(&mut self, why: Option<&str>) {
+        for status in self.probes.iter_mut().filter(|status| WALKED.contains(&status.name.as_str())) {
+            let is_failing = status.state == ProbeState::Degraded && status.why.starts_with(WALK_FAILED);
+            match why {
+                Some(why) if is_failing || status.state == ProbeState::Ok => {
+                    let probe = PROBES.iter().find(|probe| probe.name == status.name);
+                    let without = probe.map_or("", |probe| probe.without);
+                    status.why = format!("{WALK_FAILED}: {why}; incomplete: {without}");
+                    (status.state, status.refusal) = (ProbeState::Degraded, Some(Refusal::Other));
+                }
+                None if is_failing => {
+                    (status.state, status.why, status.refusal) = (ProbeState::Ok, String::new(), None);
+                }
+                _ => {}
+            }
         }
     }
 

@@ -18,8 +18,8 @@ use crate::{
     sample::{for_each_family, repeat_for_family},
 };
 use aya::{Btf, Ebpf, EbpfLoader};
-use netwhy_abi::{Choice, Control, Family as _, Object, Sampling};
-use std::{fs::File, path::Path};
+use netwhy_abi::{Choice, Control, Family as _, Object, PeerClass, Sampling};
+use std::{collections::BTreeMap, fs::File, net::Ipv6Addr, path::Path};
 
 /// The object that the build script made.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netwhy-bpf"));
@@ -87,6 +87,8 @@ pub struct Loaded {
     pub drop_reasons: Vec<String>,
     /// Whether walks work.
     pub can_walk: bool,
+    /// Peer ranges in the kernel's map.
+    pub(super) prefixes: BTreeMap<(Ipv6Addr, u8), PeerClass>,
 }
 
 /// Major and minor number of the running kernel, and its full name.
@@ -144,6 +146,7 @@ impl Loaded {
             probes,
             lacks: constants.lacks,
             drop_reasons: drop_reasons(&types),
+            prefixes: BTreeMap::new(),
         })
     }
 

@@ -5,10 +5,14 @@ use crate::{
     api::MapFill,
     sample::{Families, Read, Table as _, for_each_family, repeat_for_family},
 };
-use aya::maps::{Array, Map, MapData, PerCpuArray, lpm_trie::LpmTrie};
+use aya::maps::{
+    Array, Map, MapData, MapError, PerCpuArray,
+    lpm_trie::{Key, LpmTrie},
+};
 use netwhy_abi::{Control, Counter, Family, Object, PeerClass};
 use std::{
-    io,
+    collections::BTreeMap,
+    fmt, io,
     net::Ipv6Addr,
     os::fd::{AsFd, BorrowedFd},
 };
@@ -19,6 +23,21 @@ use std::{
 struct WalkPod([u64; 2]);
 // SAFETY: integers only.
 unsafe impl aya::Pod for WalkPod {}
+
+/// A family whose rows could not be read.
+#[derive(Debug)]
+pub(super) struct Unread {
+    /// Name of the family.
+    pub(super) family: &'static str,
+    map: &'static str,
+    error: io::Error,
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "read the map {}: {}", self.map, self.error)
+    }
+}
 
 impl Loaded {
     /// The hash map of a family. `None`: its object is not loaded.
@@ -39,14 +58,28 @@ impl Loaded {
         Ok(self.table::<F>()?.map(|data| data.fd().as_fd()))
     }
 
-    /// Reads all rows of all families, at about one moment.
-    pub(super) fn read(&self, tables: &mut Families<Read>) -> io::Result<()> {
+    /// Reads all rows of all families, at about one moment. Returns the families that could not be read whole.
+    pub(super) fn read(&self, tables: &mut Families<Read>) -> Vec<Unread> {
+        let mut unread = Vec::new();
         for_each_family!(F => {
-            if let Some(map) = self.fd::<F>()? {
-                sys::read_all(map, &mut F::of_mut(tables).rows)?;
+            let read = self.fd::<F>().and_then(|map| match map {
+                Some(map) => sys::read_all(map, &mut F::of_mut(tables).rows),
+                None => Ok(()),
+            });
+            if let Err(error) = read {
+                unread.push(Unread { family: F::NAME, map: F::MAP, error });
             }
         });
-        Ok(())
+        unread
+    }
+
+    /// Number of families whose maps are loaded.
+    pub(super) fn families(&self) -> usize {
+        let mut families = 0;
+        for_each_family!(F => {
+            families += usize::from(!matches!(self.fd::<F>(), Ok(None)));
+        });
+        families
     }
 
     /// Asks the kernel once for all that a snapshot asks: rows, counters, a change, a walk (whose file is made, not
@@ -55,7 +88,9 @@ impl Loaded {
     /// # Errors
     /// The kernel refused something.
     pub fn check(&mut self) -> anyhow::Result<()> {
-        self.read(&mut Families::default())?;
+        if let Some(unread) = self.read(&mut Families::default()).into_iter().next() {
+            return Err(anyhow::Error::new(unread.error).context(format!("read the map {}", unread.map)));
+        }
         self.counters()?;
         self.clear_walk()?;
         if self.can_walk {
@@ -99,19 +134,46 @@ impl Loaded {
         Ok(map.set(0, WalkPod([0; 2]), 0)?)
     }
 
-    /// Fills the prefix map: (address, leading bits in IPv6 form, class).
+    /// Replaces the prefixes of the map: (address, leading bits in IPv6 form, class). Ranges that are in both the old
+    /// and the new set are never missing.
     ///
     /// # Errors
-    /// When there are more prefixes than the map has room for.
+    /// The first refusal, such as that of a full map. All other prefixes are as they should be.
     pub fn set_prefixes(&mut self, prefixes: &[(Ipv6Addr, u8, PeerClass)]) -> anyhow::Result<()> {
         let map = self.ebpf.map_mut("PEERS").ok_or_else(|| anyhow::anyhow!("the object has no map PEERS"))?;
         let mut map: LpmTrie<&mut MapData, [u8; 16], u32> = map.try_into()?;
-        for (addr, bits, class) in prefixes {
-            let key = aya::maps::lpm_trie::Key::new(u32::from(*bits), addr.octets());
-            map.insert(&key, *class as u32, 0)
-                .map_err(|e| anyhow::anyhow!("prefix {addr}/{bits} does not fit: {e}: raise limits.prefixes"))?;
+        let wanted: BTreeMap<_, _> = prefixes.iter().map(|(addr, bits, class)| ((*addr, *bits), *class)).collect();
+        let of = |(addr, bits): &(Ipv6Addr, u8)| Key::new(u32::from(*bits), addr.octets());
+        let mut refused = None;
+        // First, to make room.
+        self.prefixes.retain(|prefix, _| {
+            let removed = if wanted.contains_key(prefix) { None } else { Some(map.remove(&of(prefix))) };
+            match removed {
+                None => true,
+                Some(Ok(())) => false,
+                Some(Err(error)) if is_missing(&error) => false,
+                Some(Err(error)) => {
+                    let (addr, bits) = prefix;
+                    refused.get_or_insert_with(|| anyhow::anyhow!("remove the prefix {addr}/{bits}: {error}"));
+                    true
+                }
+            }
+        });
+        for (prefix, class) in wanted {
+            if self.prefixes.get(&prefix) == Some(&class) {
+                continue;
+            }
+            match map.insert(&of(&prefix), class as u32, 0) {
+                Ok(()) => drop(self.prefixes.insert(prefix, class)),
+                Err(error) => {
+                    let (addr, bits) = prefix;
+                    refused.get_or_insert_with(|| {
+                        anyhow::anyhow!("prefix {addr}/{bits} does not fit: {error}: raise limits.prefixes")
+                    });
+                }
+            }
         }
-        Ok(())
+        refused.map_or(Ok(()), Err)
     }
 
     /// How full the maps are.
@@ -129,5 +191,14 @@ impl Loaded {
     /// Rows that a family's map has room for. `None`: not known, or not loaded.
     pub(super) fn capacity<F: Family>(&self) -> Option<u64> {
         self.table::<F>().ok()??.info().ok().map(|info| u64::from(info.max_entries()))
+    }
+}
+
+/// Whether the kernel has no such key.
+fn is_missing(error: &MapError) -> bool {
+    match error {
+        MapError::KeyNotFound | MapError::ElementNotFound => true,
+        MapError::SyscallError(error) => error.io_error.raw_os_error() == Some(libc::ENOENT),
+        _ => false,
     }
 }

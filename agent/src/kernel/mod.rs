@@ -12,6 +12,7 @@
 //! load                  all of it → `Loaded`
 //! maps, stats, walk     what a loaded agent reads
 //! control               duty, detaching and attaching again
+//! errors                errors of the kernel while the agent runs
 //! source                snapshots, once per tick
 //! credentials           user and group of the process
 //! ```
@@ -34,6 +35,7 @@ mod context;
 mod control;
 mod credentials;
 mod duty;
+mod errors;
 mod ethtool;
 mod idle;
 mod kfunc;

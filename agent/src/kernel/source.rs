@@ -3,16 +3,18 @@
 use super::{
     control::{Duties, Room},
     duty::{HANDSHAKE_PROGRAM, RTT_PROGRAM},
+    errors::{Errors, Operation},
     idle::IdleRows,
     load::Loaded,
+    maps::Unread,
     ports::Ranking,
     run_queue::RUN_QUEUE_PROGRAM,
     stats::StartStatistics,
     sys,
-    walk::Walker,
+    walk::{Pace, Walker},
 };
 use crate::{
-    api::{MapFill, ProgramRun, WalkStats},
+    api::{KernelErrors, MapFill, ProgramRun, WalkStats},
     clock::monotonic,
     node::HostReader,
     sample::{
@@ -20,19 +22,26 @@ use crate::{
         repeat_for_family,
     },
 };
-use netwhy_abi::{Control, Counter, EdgeKey, Edges, Key as _};
+use anyhow::Context as _;
+use netwhy_abi::{Control, Counter, EdgeKey, Edges, Family as _, Key as _, PeerClass};
 use std::{
     collections::{BTreeSet, HashMap},
+    net::Ipv6Addr,
     os::fd::BorrowedFd,
     time::Duration,
 };
+
+/// Ticks in a row without any row and counter, after which the source is broken for good.
+const BLIND_TICKS: u32 = 10;
 
 /// Pace and limits of a source.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceSettings {
     /// Shortest distance of walks.
     pub walk_min_interval: Duration,
-    /// Share of one core that walks may take.
+    /// Longest distance of walks.
+    pub walk_max_interval: Duration,
+    /// Share of one core that walks may take, as long as their distance is below the longest.
     pub walk_cpu_share: f64,
     /// Rows that did not change for this long are taken out of the kernel.
     pub edge_idle: Duration,
@@ -62,38 +71,55 @@ pub struct KernelSource<F> {
     ports: Ranking,
     /// Duties that the programs know.
     duties: Duties,
+    /// Whether the programs don't know the newest control record.
+    is_control_due: bool,
+    /// Peer ranges that the kernel refused. `None`: it has the newest.
+    prefixes: Option<Vec<(Ipv6Addr, u8, PeerClass)>>,
+    /// The programs' own counters at the last reading.
+    counters: [u64; Counter::ALL.len()],
+    errors: Errors,
+    /// The first program of this tick that could not be attached again.
+    refused: Option<anyhow::Error>,
+    /// Ticks in a row in which nothing could be read.
+    blind_ticks: u32,
     settings: SourceSettings,
     fill: Vec<MapFill>,
 }
 
 impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
-    /// Takes over attached programs, and makes the first walk, which sets the base of older sockets.
-    ///
-    /// # Errors
-    /// When the walk fails.
-    pub fn new(loaded: Loaded, facts: F, settings: SourceSettings) -> anyhow::Result<Self> {
-        let walker = Walker::new(settings.walk_min_interval, settings.walk_cpu_share);
+    /// Takes over attached programs, and makes the first walk, which sets the base of older sockets. A walk that fails
+    /// degrades its probe.
+    pub fn new(loaded: Loaded, facts: F, settings: SourceSettings) -> Self {
+        let SourceSettings { walk_min_interval, walk_max_interval, walk_cpu_share, .. } = settings;
+        let pace = Pace {
+            min_interval: walk_min_interval,
+            max_interval: walk_max_interval.max(walk_min_interval),
+            cpu_share: walk_cpu_share,
+        };
         let mut this = Self {
             loaded,
             facts,
             host: None,
-            walker,
+            walker: Walker::new(pace),
             statistics: None,
             read: Families::default(),
             idle: Families::default(),
             room: Room::default(),
             ports: Ranking::default(),
             duties: Duties::default(),
+            is_control_due: true,
+            prefixes: None,
+            counters: [0; Counter::ALL.len()],
+            errors: Errors::default(),
+            refused: None,
+            blind_ticks: 0,
             settings,
             fill: Vec::new(),
         };
-        if this.loaded.can_walk {
-            this.walk(monotonic())?;
-        } else {
-            // No walk ends the baseline.
-            this.set_control()?;
-        }
-        Ok(this)
+        this.walk(monotonic());
+        // Without a walk, this ends the baseline.
+        this.steer();
+        this
     }
 
     /// Reads the Node's own signals too.
@@ -120,9 +146,22 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         &mut self.loaded
     }
 
-    /// The last walk.
+    /// Replaces the peer ranges of the programs. What the kernel refuses is counted, and tried again with each
+    /// snapshot.
+    pub fn set_prefixes(&mut self, prefixes: Vec<(Ipv6Addr, u8, PeerClass)>) {
+        let result = self.loaded.set_prefixes(&prefixes);
+        let is_set = self.errors.note(Operation::SetPrefixes, result).is_some();
+        self.prefixes = (!is_set).then_some(prefixes);
+    }
+
+    /// The newest walk that ended. `None`: none yet.
     pub fn walk_stats(&self) -> Option<WalkStats> {
-        self.walker.newest
+        self.walker.stats(monotonic())
+    }
+
+    /// Errors of the kernel while the agent runs, by operation.
+    pub fn kernel_errors(&self) -> Vec<KernelErrors> {
+        self.errors.stats()
     }
 
     /// Map fill at the last snapshot.
@@ -132,12 +171,43 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
 
     /// Program costs.
     pub fn program_runs(&self) -> Vec<ProgramRun> {
-        self.loaded.program_runs()
+        self.loaded.program_runs().0
     }
 
-    fn walk(&mut self, now: Duration) -> anyhow::Result<()> {
-        if self.loaded.can_walk && self.walker.due(now) {
-            self.walker.walk(&mut self.loaded, now, self.room)?;
+    /// The same, with errors counted.
+    pub fn read_program_runs(&mut self) -> Vec<ProgramRun> {
+        let (runs, refused) = self.loaded.program_runs();
+        let result = refused.map_or(Ok(()), Err).context("read the statistics of a program");
+        self.errors.note(Operation::ReadPrograms, result);
+        runs
+    }
+
+    /// Begins a walk if one is due, and makes the next part of the one in progress.
+    fn walk(&mut self, now: Duration) {
+        if !self.loaded.can_walk || !(self.walker.is_due(now) || self.walker.is_walking()) {
+            return;
+        }
+        let result = self.part_of_walk(now);
+        if self.errors.note(Operation::Walk, result).is_none() {
+            self.walker.give_up(now);
+            // A baseline without a walk must end.
+            self.is_control_due = true;
+        }
+        self.loaded.set_walk_status(self.errors.why(Operation::Walk));
+    }
+
+    fn part_of_walk(&mut self, now: Duration) -> anyhow::Result<()> {
+        if self.walker.is_due(now) {
+            self.loaded.clear_walk().context("clear the walk's totals")?;
+            let file = self.loaded.walk_file().context("open the iterator task_file")?;
+            let subflows = self.loaded.subflow_file().context("open the iterator bpf_sk_storage_map")?;
+            self.walker.begin(now, file, subflows);
+            self.loaded.set_control(self.control()).context("announce the walk")?;
+        }
+        let was_baseline = self.walker.is_baseline();
+        if self.walker.go_on(now)? && was_baseline {
+            self.is_control_due = true;
+            self.steer();
         }
         Ok(())
     }
@@ -146,33 +216,87 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
     fn follow_pressure(&mut self, snapshot: &Snapshot) {
         if let Some(run_queue) = &mut self.loaded.run_queue {
             let followed = run_queue.probe.follow(snapshot.at, &snapshot.groups, snapshot.host.as_ref());
-            self.loaded.set_duty_status(RUN_QUEUE_PROGRAM, followed);
+            self.attached(RUN_QUEUE_PROGRAM, followed);
         }
     }
 
-    /// Takes rows that did not change for long out of the kernel's maps; their last values join the snapshot.
-    fn retire(&mut self, now: Duration, snapshot: &mut Snapshot) -> std::io::Result<()> {
-        let Self { loaded, read, idle, settings, .. } = self;
+    /// Takes in an attempt to attach a program again.
+    fn attached(&mut self, program: &'static str, attempt: std::io::Result<()>) {
+        if let Err(error) = &attempt {
+            self.refused.get_or_insert_with(|| anyhow::anyhow!("attach {program}: {error}"));
+        }
+        self.loaded.set_duty_status(program, attempt);
+    }
+
+    /// Reads the rows of all families. Returns those that could not be read whole: what was read of them is valid.
+    fn read_rows(&mut self) -> Vec<Unread> {
+        let unread = self.loaded.read(&mut self.read);
+        let result = match unread.as_slice() {
+            [] => Ok(()),
+            all => Err(anyhow::anyhow!("{}", all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))),
+        };
+        self.errors.note(Operation::ReadRows, result);
+        unread
+    }
+
+    /// Reads the programs' own counters. Returns whether they could be read; else the last ones stay.
+    fn read_counters(&mut self) -> bool {
+        let counters = self.loaded.counters().context("read the map COUNTERS");
+        let counters = self.errors.note(Operation::ReadCounters, counters);
+        self.counters = counters.unwrap_or(self.counters);
+        counters.is_some()
+    }
+
+    /// Counts ticks in which nothing was read.
+    ///
+    /// # Errors
+    /// When nothing can be measured any more.
+    fn check_sight(&mut self, is_blind: bool) -> anyhow::Result<()> {
+        self.blind_ticks = if is_blind { self.blind_ticks + 1 } else { 0 };
+        let why = self.errors.why(Operation::ReadRows).unwrap_or_default();
+        anyhow::ensure!(
+            self.blind_ticks < BLIND_TICKS,
+            "no map could be read in {BLIND_TICKS} ticks in a row: {why}: restart the agent"
+        );
+        Ok(())
+    }
+
+    /// Takes rows that did not change for long out of the kernel's maps; their last values join the snapshot. Families
+    /// that were not read whole keep theirs.
+    fn retire(&mut self, now: Duration, snapshot: &mut Snapshot, unread: &[Unread]) {
+        let Self { loaded, read, idle, settings, errors, .. } = self;
+        let is_unread = |name| unread.iter().any(|unread| unread.family == name);
+        let mut refused = None;
         for_each_family!(F => {
-            if let Some(map) = loaded.fd::<F>()? {
+            if let Ok(Some(map)) = loaded.fd::<F>() && !is_unread(F::NAME) {
                 let rows = &F::of(read).rows;
                 let old = F::of_mut(idle).take_older(now, settings.limit(loaded.capacity::<F>(), rows.len()));
-                retire::<F>(map, old, rows, F::of_mut(&mut snapshot.tables))?;
+                if let Err(error) = retire::<F>(map, old, rows, F::of_mut(&mut snapshot.tables)) {
+                    refused = Some(anyhow::Error::from(error).context(format!("take a row out of the map {}", F::MAP)));
+                }
             }
         });
-        let silent = self.ports.silent(&self.read.edges.rows, &snapshot.tables.edges.rows);
-        if let Some(map) = self.loaded.fd::<Edges>()? {
-            retire::<Edges>(map, silent, &self.read.edges.rows, &mut snapshot.tables.edges)?;
+        if is_unread(Edges::NAME) {
+            errors.note(Operation::TakeRows, refused.map_or(Ok(()), Err));
+            return;
         }
+        let silent = self.ports.silent(&read.edges.rows, &snapshot.tables.edges.rows);
+        if let Ok(Some(map)) = loaded.fd::<Edges>()
+            && let Err(error) = retire::<Edges>(map, silent, &read.edges.rows, &mut snapshot.tables.edges)
+        {
+            refused = Some(anyhow::Error::from(error).context("take a row out of the map EDGES"));
+        }
+        errors.note(Operation::TakeRows, refused.map_or(Ok(()), Err));
         let gone = &snapshot.tables.edges.gone;
-        self.loaded.free_ports(gone, &self.read.edges.rows).map_err(std::io::Error::other)?;
-        let capacity = self.loaded.capacity::<Edges>().unwrap_or(u64::MAX);
-        let room = Room::left_by(self.read.edges.rows.len(), capacity, !gone.is_empty());
+        let freed = loaded.free_ports(gone, &read.edges.rows);
+        let capacity = loaded.capacity::<Edges>().unwrap_or(u64::MAX);
+        let room = Room::left_by(read.edges.rows.len(), capacity, !gone.is_empty());
         if room != self.room {
             self.room = room;
-            self.set_control().map_err(std::io::Error::other)?;
+            self.is_control_due = true;
         }
-        self.rank_ports(now, snapshot).map_err(std::io::Error::other)
+        let ranked = freed.and_then(|()| self.rank_ports(now, snapshot));
+        self.errors.note(Operation::FreePorts, ranked.context("write the map PORTS"));
     }
 
     /// Gives the busiest ports of an address edges of their own.
@@ -187,20 +311,32 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         self.loaded.enter_ports(&entered, &rows)
     }
 
-    /// Tells the programs what changed.
-    fn set_control(&mut self) -> anyhow::Result<()> {
-        let walk = (self.walker.walks as u32).max(1);
+    /// The record that steers the programs.
+    fn control(&self) -> Control {
         let (rtt_duty, handshake_duty) = (self.duties.rtt as u32, self.duties.handshakes as u32);
         let (edges_full, ports_folded) = (u32::from(self.room == Room::None), u32::from(self.room != Room::Enough));
-        self.loaded.set_control(Control { baseline: 0, walk, edges_full, rtt_duty, handshake_duty, ports_folded })
+        let baseline = u32::from(self.walker.is_baseline());
+        Control { baseline, walk: self.walker.number(), edges_full, rtt_duty, handshake_duty, ports_folded }
+    }
+
+    /// Tells the programs what changed, and what the kernel refused before.
+    fn steer(&mut self) {
+        if self.is_control_due {
+            let result = self.loaded.set_control(self.control()).context("write the map CONTROL");
+            self.is_control_due = self.errors.note(Operation::Steer, result).is_none();
+        }
+        if let Some(prefixes) = self.prefixes.take() {
+            self.set_prefixes(prefixes);
+        }
     }
 
     /// Adapts the duty cycles of the RTT probe and of the handshake probe to the load.
-    fn follow_load(&mut self, now: Duration) -> anyhow::Result<()> {
-        let (sampled, closed) = self.loaded.traffic()?;
+    fn follow_load(&mut self, now: Duration) {
+        let traffic = self.loaded.traffic().context("read the map COUNTERS");
+        let Some((sampled, closed)) = self.errors.note(Operation::ReadCounters, traffic) else { return };
         if let Some(rtt) = &mut self.loaded.rtt {
             let followed = rtt.follow(now, sampled);
-            self.loaded.set_duty_status(RTT_PROGRAM, followed);
+            self.attached(RTT_PROGRAM, followed);
         }
         if let Some(handshakes) = &mut self.loaded.handshakes {
             handshakes.follow(now, closed);
@@ -211,14 +347,14 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             let segments = self.loaded.rtt_stats().unwrap_or_default().segments_per_second.round();
             let sockets = self.loaded.handshake_stats().unwrap_or_default().sockets_per_second.round();
             tracing::debug!(?duties, segments, sockets, "duty of the probes changed");
-            self.set_control()?;
+            self.is_control_due = true;
+            self.steer();
         }
         // Only after the programs know the new duty.
         if let Some(handshakes) = &mut self.loaded.handshakes {
             let started = handshakes.start();
-            self.loaded.set_duty_status(HANDSHAKE_PROGRAM, started);
+            self.attached(HANDSHAKE_PROGRAM, started);
         }
-        Ok(())
     }
 }
 
@@ -250,8 +386,11 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
         if let Some(statistics) = &mut self.statistics {
             statistics.follow(now);
         }
-        self.walk(now)?;
-        self.loaded.read(&mut self.read)?;
+        self.walk(now);
+        let unread = self.read_rows();
+        let has_counters = self.read_counters();
+        let is_blind = unread.len() == self.loaded.families() && !has_counters;
+        self.check_sight(is_blind)?;
         self.fill = self.loaded.fill(&self.read);
         let mut tables = Families::<Read>::default();
         let mut named: Vec<u64> = Vec::new();
@@ -268,13 +407,16 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
             walked_at: self.walker.walked_at,
             hz: self.walker.hz,
             tables,
-            counters: self.loaded.counters()?,
+            counters: self.counters,
             groups: (self.facts)(now, &named),
             host: self.host.as_mut().map(|reader| reader.read(now)),
         };
         self.follow_pressure(&snapshot);
-        self.follow_load(now)?;
-        self.retire(now, &mut snapshot)?;
+        self.follow_load(now);
+        let attached = self.refused.take().map_or(Ok(()), Err);
+        self.errors.note(Operation::Attach, attached);
+        self.retire(now, &mut snapshot, &unread);
+        self.steer();
         Ok(Some(snapshot))
     }
 }

@@ -39,17 +39,22 @@ impl StartStatistics {
 }
 
 impl Loaded {
-    /// Run statistics of every loaded program.
-    pub fn program_runs(&self) -> Vec<ProgramRun> {
-        let programs = PROBES.iter().flat_map(|probe| probe.programs);
-        programs
-            .filter_map(|program| {
-                let scheduler = || self.run_queue.as_ref()?.ebpf.program(program.name);
-                let fd = self.ebpf.program(program.name).or_else(scheduler)?.fd().ok()?;
-                let sys::RunStats { run_ns, run_count, missed } = sys::run_stats(fd.as_fd()).ok()?;
-                Some(ProgramRun { name: program.name.to_owned(), run_ns, run_count, missed })
-            })
-            .collect()
+    /// Run statistics of every loaded program, and the first refusal.
+    pub(super) fn program_runs(&self) -> (Vec<ProgramRun>, Option<std::io::Error>) {
+        let (mut runs, mut refused) = (Vec::new(), None);
+        for program in PROBES.iter().flat_map(|probe| probe.programs) {
+            let scheduler = || self.run_queue.as_ref()?.ebpf.program(program.name);
+            // A program without a descriptor is not loaded.
+            let Some(loaded) = self.ebpf.program(program.name).or_else(scheduler) else { continue };
+            let Ok(fd) = loaded.fd() else { continue };
+            match sys::run_stats(fd.as_fd()) {
+                Ok(sys::RunStats { run_ns, run_count, missed }) => {
+                    runs.push(ProgramRun { name: program.name.to_owned(), run_ns, run_count, missed });
+                }
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        (runs, refused)
     }
 
     /// Keeps run statistics on until the result is dropped. For benchmarks.

@@ -1,7 +1,7 @@
 //! One scrape: walks the table of metrics, and counts and writes their samples.
 
 use super::{
-    MetricsOptions,
+    MetricsOptions, SharedRow,
     definition::{MetricDef, Rows},
     out::Out,
     rows::{self, Row},
@@ -28,7 +28,7 @@ pub(super) struct ViewCollector {
 impl Collector for ViewCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let collection = match self.subjects {
-            None => Collection::new(&self.view, &self.agent, &self.options),
+            None => Collection::new(&mut SharedRow::default(), &self.view, &self.agent, &self.options),
             Some(summary) => Collection::without_subjects(&self.view, &self.agent, &self.options, summary),
         };
         for metric in METRICS.into_iter().flatten().filter(|metric| collection.metric_series(metric) > 0) {
@@ -60,10 +60,16 @@ pub(super) struct Collection<'a> {
 }
 
 impl<'a> Collection<'a> {
-    pub(super) fn new(view: &'a NodeView, agent: &'a AgentStats, options: &'a MetricsOptions) -> Self {
+    pub(super) fn new(
+        shared: &mut SharedRow,
+        view: &'a NodeView,
+        agent: &'a AgentStats,
+        options: &'a MetricsOptions,
+    ) -> Self {
         let scrape = Scrape::new(view, agent, options);
         let mut rows = rows::rows(&view.subjects, options);
-        let folded = rows::fold(&mut rows, options.max_series, |row| subject_series(row, &scrape));
+        let lost = view.folded.as_deref();
+        let folded = shared.fold(&mut rows, lost, options.max_series, |row| subject_series(row, &scrape));
         let mut collection = Self { scrape, rows };
         // The series that report the summary are among those counted.
         collection.scrape.summary.folded = folded;

@@ -3,9 +3,9 @@
 use super::*;
 use crate::{
     api::{
-        self, AgentStats, ConfigReloads, HandshakeDutyCycle, MapFill, Privileges, ProbeState, ProbeStatus,
-        ProcessStats, ProgramRun, ProtectionStats, RttDutyCycle, ScrapeStats, StageTime, TickStats, TlsReloads,
-        WalkStats, WatchStatus,
+        self, AgentStats, ConfigReloads, HandshakeDutyCycle, KernelErrors, MapFill, Privileges, ProbeState,
+        ProbeStatus, ProcessStats, ProgramRun, ProtectionStats, RttDutyCycle, ScrapeStats, StageTime, TickStats,
+        TlsReloads, WalkStats, WatchStatus,
     },
     sample::{Connects, CpuStat, Device, Gauge, Group, Histogram, Lookups, Pressure, Responses, Signal, State, Tally},
     state::{EdgeView, HostCount, HostView, SubjectId, SubjectKind, SubjectView},
@@ -218,6 +218,7 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
             .map(|s| crate::state::PeerNodeView { node: Some("node-b".into()), totals: s.total() })
             .collect(),
         subjects,
+        folded: None,
         host: Some(host()),
         cpu_users: vec![],
         hints: vec![hint("shop", "payment-1", "path_loss")],
@@ -227,6 +228,10 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
         drop_reasons: Arc::new(vec!["".into(), "NOT_SPECIFIED".into(), "SKB_DROP_REASON_NO_SOCKET".into()]),
         counters: std::array::from_fn(|i| i as u64),
     }
+}
+
+fn walk() -> WalkStats {
+    WalkStats { sockets: 900, listeners: 40, seconds: 0.0007, interval_seconds: 1.0, age_seconds: Some(0.75) }
 }
 
 /// The agent's own figures, all of them present.
@@ -266,7 +271,9 @@ pub(crate) fn agent() -> AgentStats {
             stages: vec![StageTime { stage: "read".into(), seconds: 1.25 }],
             blind_seconds: 0.5,
         },
-        walk: Some(WalkStats { sockets: 900, listeners: 40, seconds: 0.0007, interval_seconds: 1.0 }),
+        walk: Some(walk()),
+        kernel_errors: vec![KernelErrors { operation: "walk".into(), count: 2, last_error: None }],
+        cgroup_age_seconds: Some(0.25),
         rtt: Some(RttDutyCycle {
             segments_per_second: 31_250.0,
             is_reduced: true,

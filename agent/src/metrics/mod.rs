@@ -1,7 +1,7 @@
 //! Metrics: declared once in a [table](table::METRICS), made at scrape time from the published view.
 //!
-//! No series is kept between scrapes, so none can outlive its subject. What is absent in the view (no sample, no
-//! controller, not measured yet) has no series; zero is a measured zero.
+//! No series is kept between scrapes, so none can outlive its subject; only [`SharedRow`] remembers who shares a row.
+//! What is absent in the view (no sample, no controller, not measured yet) has no series; zero is a measured zero.
 
 mod bounds;
 #[cfg(test)]
@@ -17,12 +17,14 @@ mod out;
 mod prometheus;
 mod rows;
 mod scrape;
+mod shared_row;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use definition::{BaseUnit, Kind, LabelDef, MetricDef};
 pub use docs::metrics_md;
+pub use shared_row::SharedRow;
 pub use table::METRICS;
 
 use crate::{api::AgentStats, state::NodeView};
@@ -80,9 +82,20 @@ impl Format {
     }
 }
 
-/// The whole exposition of one view.
+/// The whole exposition of one view, as the first scrape shows it.
 pub fn encode(view: &Arc<NodeView>, agent: &Arc<AgentStats>, options: &MetricsOptions, format: Format) -> Bytes {
-    match try_encode(view, agent, options, format) {
+    encode_next(&mut SharedRow::default(), view, agent, options, format)
+}
+
+/// The whole exposition of one view. `shared`: which subjects share a row since the first scrape.
+pub fn encode_next(
+    shared: &mut SharedRow,
+    view: &Arc<NodeView>,
+    agent: &Arc<AgentStats>,
+    options: &MetricsOptions,
+    format: Format,
+) -> Bytes {
+    match try_encode(shared, view, agent, options, format) {
         Ok(text) => Bytes::from(text),
         Err(error) => {
             // A string takes everything, so this can't be; half an exposition must not look whole.
@@ -93,12 +106,13 @@ pub fn encode(view: &Arc<NodeView>, agent: &Arc<AgentStats>, options: &MetricsOp
 }
 
 fn try_encode(
+    shared: &mut SharedRow,
     view: &Arc<NodeView>,
     agent: &Arc<AgentStats>,
     options: &MetricsOptions,
     format: Format,
 ) -> Result<String, fmt::Error> {
-    let collection = Collection::new(view, agent, options);
+    let collection = Collection::new(shared, view, agent, options);
     let summary = collection.summary();
     // A line of a subject has about 160 bytes; memory that is never touched costs nothing.
     let mut out = String::with_capacity((16 << 10) + summary.series * 192);

@@ -1,4 +1,4 @@
-//! One row per subject, bounded: subjects beyond the series limit are summed up in the row `~other`.
+//! One row per subject.
 
 use super::{
     MetricsOptions,
@@ -35,6 +35,16 @@ impl<'a> Row<'a> {
         Self::from_parts(&view.id.namespace, &view.id.name, workload, Cow::Borrowed(view))
     }
 
+    /// The row of all subjects without rows of their own.
+    pub(super) fn other(view: SubjectView) -> Self {
+        Self::from_parts(OTHER, OTHER, "", Cow::Owned(view))
+    }
+
+    /// Namespace and name.
+    pub(super) fn name(&self) -> (&'a str, &'a str) {
+        (self.namespace, self.pod)
+    }
+
     fn from_parts(namespace: &'a str, pod: &'a str, workload: &'a str, view: Cow<'a, SubjectView>) -> Self {
         let total = total(&view);
         let tcp = view.sums.totals.iter().any(Option::is_some) || !view.sums.connects.is_zero();
@@ -69,8 +79,8 @@ impl<'a> Row<'a> {
     }
 
     /// Takes in the values of `other`.
-    fn absorb(&mut self, other: &SubjectView) {
-        absorb(self.view.to_mut(), other);
+    pub(super) fn absorb(&mut self, other: &SubjectView) {
+        self.view.to_mut().absorb(other);
         let view = std::mem::take(&mut self.view);
         *self = Self::from_parts(self.namespace, self.pod, self.workload, view);
     }
@@ -91,35 +101,6 @@ pub(super) fn rows<'a>(subjects: &'a [SubjectView], options: &MetricsOptions) ->
     rows
 }
 
-/// Sums up the quietest rows in [`OTHER`] until at most `max_series` remain, as counted by `series`. Ranked by segments
-/// since the start, which changes slowly, so that rows rarely come and go. Returns the number of rows summed up.
-pub(super) fn fold(rows: &mut Vec<Row<'_>>, max_series: usize, series: impl Fn(&Row<'_>) -> usize) -> usize {
-    let mut counts: Vec<(u64, usize, usize)> =
-        rows.iter().enumerate().map(|(i, r)| (r.total.segs_out, i, series(r))).collect();
-    let mut total: usize = counts.iter().map(|(_, _, n)| n).sum();
-    if total <= max_series {
-        return 0;
-    }
-    counts.sort_unstable_by(|a, b| b.cmp(a));
-    let mut other = Row::from_parts(OTHER, OTHER, "", Cow::Owned(SubjectView::default()));
-    let mut folded = vec![false; rows.len()];
-    let mut others = 0;
-    while total + others > max_series {
-        let Some((_, quietest, n)) = counts.pop() else { break };
-        total -= n;
-        folded[quietest] = true;
-        other.absorb(&rows[quietest].view);
-        others = series(&other);
-    }
-    let mut index = 0;
-    rows.retain(|_| {
-        index += 1;
-        !folded[index - 1]
-    });
-    rows.push(other);
-    folded.iter().filter(|f| **f).count()
-}
-
 /// Sum over all peer classes; most subjects have one, and need no copy.
 fn total<'a>(view: &Cow<'a, SubjectView>) -> Cow<'a, Tally> {
     if let Cow::Borrowed(view) = view {
@@ -129,21 +110,4 @@ fn total<'a>(view: &Cow<'a, SubjectView>) -> Cow<'a, Tally> {
         }
     }
     Cow::Owned(view.total())
-}
-
-/// Adds the exported values of `from` to `to`.
-fn absorb(to: &mut SubjectView, from: &SubjectView) {
-    to.sums.add(&from.sums);
-    for (to, from) in to.min_rtt_us.iter_mut().zip(from.min_rtt_us) {
-        *to = [*to, from].into_iter().flatten().min();
-    }
-    if let Some(from) = &from.cpu {
-        to.cpu.get_or_insert_default().add(from);
-    }
-    if let Some(from) = &from.pressure {
-        to.pressure.get_or_insert_default().add(from);
-    }
-    if let Some(from) = from.oom_kills {
-        *to.oom_kills.get_or_insert_default() += from;
-    }
 }

@@ -74,6 +74,11 @@ impl OpenFile {
     }
 }
 
+/// State of a missing file of the Node's first process.
+pub(super) fn hidden() -> State {
+    State::Broken("the Node's processes are not visible: set hostPID: true in the chart, or check --procfs".to_owned())
+}
+
 /// State of a file that can't be read.
 pub(super) fn state_of(path: &Path, error: &io::Error, missing: &State) -> State {
     match error.raw_os_error() {

@@ -8,8 +8,11 @@
 //! qdisc    queue disciplines, through rtnetlink
 //! ethtool  driver information and counters; the calls themselves are in `kernel`
 //! uplinks  the interfaces with their drivers, and the sockets to ask about them
+//! links    signals of these interfaces
+//! sources  signals that are read from procfs
 //! reader   all signals, once per tick
 //! ```
+//! Each source is read under a deadline: a file or a driver that hangs costs its own groups, not those of others.
 //! Expensive sources are read less often: interfaces, drivers and driver counters every 10 s; queue disciplines every
 //! tick, or every 5 s on a Node with many of them.
 
@@ -18,9 +21,11 @@ mod ethtool;
 mod files;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
+mod links;
 mod netns;
 mod qdisc;
 mod reader;
+mod sources;
 mod text;
 mod uplinks;
 

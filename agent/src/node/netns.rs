@@ -12,7 +12,7 @@ use std::{
 const REMEDY: &str = "set hostNetwork: true in the chart, or add the capabilities SYS_ADMIN and SYS_PTRACE";
 
 /// The network namespace of one process.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct NodeNet {
     /// `{procfs}/{process}`.
     pub(super) process: PathBuf,

@@ -1,7 +1,11 @@
 //! From a remote address to its peer, by longest prefix.
 
 use netwhy_abi::PeerClass;
-use std::{collections::HashMap, net::Ipv6Addr, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    net::Ipv6Addr,
+    sync::Arc,
+};
 
 /// Prefixes and their peers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,6 +117,11 @@ impl PeerTable {
             .collect();
         all.sort_by_key(|(addr, bits, _)| (u8::MAX - bits, *addr));
         all
+    }
+
+    /// Names of all Nodes that a prefix leads to.
+    pub fn node_names(&self) -> HashSet<&str> {
+        self.lengths.iter().flat_map(|(_, addrs)| addrs.values()).filter_map(|peer| peer.node.as_deref()).collect()
     }
 
     /// The prefixes whose Node is known, with its name, in the order of [`Self::prefixes`].

@@ -37,6 +37,21 @@ pub struct CgroupFacts {
     pub oom_own: bool,
 }
 
+impl CgroupFacts {
+    /// The same with the counters of `first` where it has none.
+    #[must_use]
+    pub(super) fn or(self, first: &Self) -> Self {
+        Self {
+            cpu: self.cpu.or(first.cpu),
+            usage_us: self.usage_us.or(first.usage_us),
+            memory_limit_hits: self.memory_limit_hits.or(first.memory_limit_hits),
+            pressure: self.pressure.or(first.pressure),
+            oom_kills: self.oom_kills.or(first.oom_kills),
+            ..self
+        }
+    }
+}
+
 /// CFS bandwidth control (`cpu.stat`). Cumulative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CpuStat {

@@ -34,6 +34,8 @@ pub struct Frame {
 #[derive(Debug, Default)]
 pub struct Ledger {
     started: bool,
+    /// cgroups of the first snapshot that has any: their control files may be older than the agent.
+    older: Option<HashSet<u64>>,
     at: Duration,
     highest: Families<Highest>,
     facts: HashMap<u64, CgroupFacts>,
@@ -43,20 +45,21 @@ pub struct Ledger {
 impl Ledger {
     /// Takes the next snapshot and returns its growth.
     ///
-    /// Kernel rows begin at zero when the agent attaches, so all that they hold is news. Control files are older than
-    /// the agent: the first snapshot is their base; a cgroup that appears later begins at zero.
+    /// Kernel rows begin at zero when the agent attaches, so all that they hold is news. Control files of the first
+    /// cgroups are older than the agent: their first reading is the base. A cgroup that appears later begins at zero.
     pub fn take(&mut self, snapshot: &Snapshot) -> Frame {
         let elapsed = if self.started { snapshot.at.saturating_sub(self.at) } else { Duration::ZERO };
         let mut frame = Frame { at: snapshot.at, elapsed, walked_at: snapshot.walked_at, ..Frame::default() };
         for_each_family!(F => {
             *F::of_mut(&mut frame.growth) = growth::<F>(F::of_mut(&mut self.highest), F::of(&snapshot.tables));
         });
+        if self.older.is_none() && !snapshot.groups.is_empty() {
+            self.older = Some(snapshot.groups.iter().map(|group| group.id).collect());
+        }
+        let is_older = |id| self.older.as_ref().is_some_and(|older| older.contains(&id));
         for now in &snapshot.groups {
-            let base = match self.facts.get(&now.id) {
-                Some(last) => last.clone(),
-                None if self.started => CgroupFacts::default(),
-                None => now.clone(),
-            };
+            let last = self.facts.get(&now.id).cloned().unwrap_or_default();
+            let base = if is_older(now.id) { last.or(now) } else { last };
             let delta = FactsDelta::between(&base, now);
             if delta != FactsDelta::default() {
                 frame.facts.push((now.id, delta));
@@ -68,6 +71,9 @@ impl Ledger {
         }
         let named: HashSet<u64> = snapshot.groups.iter().map(|g| g.id).collect();
         self.facts.retain(|id, _| named.contains(id));
+        if let Some(older) = &mut self.older {
+            older.retain(|id| named.contains(id));
+        }
         self.started = true;
         self.at = snapshot.at;
         frame

@@ -10,6 +10,22 @@ pub(crate) struct Objects {
     links: BTreeSet<u32>,
 }
 
+/// This process's descriptors of maps whose names begin like this, once each.
+pub(crate) fn descriptors_of_maps(prefix: &str) -> Vec<i32> {
+    let named =
+        aya::maps::loaded_maps().flatten().filter(|map| map.name_as_str().is_some_and(|n| n.starts_with(prefix)));
+    let ids: BTreeSet<u32> = named.map(|map| map.id()).collect();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc/self/fdinfo").unwrap().flatten() {
+        let Ok(text) = fs::read_to_string(entry.path()) else { continue };
+        let id = text.lines().find_map(|line| line.strip_prefix("map_id:")?.trim().parse().ok());
+        if id.is_some_and(|id| ids.contains(&id)) {
+            found.push(entry.file_name().to_str().unwrap().parse().unwrap());
+        }
+    }
+    found
+}
+
 impl Objects {
     /// Those that a process holds descriptors of.
     pub(crate) fn of(pid: u32) -> Self {

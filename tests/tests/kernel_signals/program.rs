@@ -25,7 +25,7 @@ const READY_CPU: Duration = Duration::from_secs(3);
 const STOP: Duration = Duration::from_secs(4);
 
 /// How much longer than these everything may take: `NETWHY_TEST_PATIENCE` times, for emulated machines.
-fn patience() -> u32 {
+pub(crate) fn patience() -> u32 {
     std::env::var("NETWHY_TEST_PATIENCE").map_or(1, |times| times.parse().unwrap())
 }
 
@@ -108,7 +108,7 @@ pub(crate) struct Agent {
 
 impl Agent {
     /// Starts it and waits until it is ready.
-    fn start(stage: &Stage, args: &[&OsStr]) -> Self {
+    pub(crate) fn start(stage: &Stage, args: &[&OsStr]) -> Self {
         Self::start_by(stage, args, |mut command| command.spawn())
     }
 
@@ -254,33 +254,6 @@ fn a_taken_port_is_refused_and_nothing_stays_loaded() {
     let output = child.wait_with_output().unwrap();
     refused(&output, 1, 1, &[&listen, "--listen"]);
     assert!(!Path::new(&format!("/proc/{own}")).exists(), "what it loaded went with its descriptors");
-}
-
-/// The kernel drops a signal for process 1 of a PID namespace that has no handler (pid_namespaces(7)).
-#[test]
-fn sigterm_ends_process_1_while_it_starts() {
-    let stage = stage!("a");
-    let listen = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let agent = command(&stage, &["--listen".as_ref(), listen.to_string().as_ref()]);
-    let mut unshare = Command::new("unshare");
-    unshare.args(["--pid", "--fork", "--kill-child"]).arg(agent.get_program()).args(agent.get_args());
-    let mut unshare = unshare.spawn().unwrap();
-    // It listens before it loads its programs, which takes much longer.
-    wait_until("it listens", || TcpStream::connect(listen).is_ok());
-    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", unshare.id())).unwrap();
-    let process = Pid::from_raw(children.trim().parse().unwrap()).unwrap();
-    kill_process(process, Signal::TERM).unwrap();
-    let (sent, limit) = (Instant::now(), Duration::from_secs(6) * patience());
-    let mut ended = unshare.try_wait().unwrap();
-    while ended.is_none() && sent.elapsed() < limit {
-        std::thread::sleep(Duration::from_millis(10));
-        ended = unshare.try_wait().unwrap();
-    }
-    if ended.is_none() {
-        let _ = kill_process(process, Signal::KILL);
-        unshare.wait().unwrap();
-    }
-    assert_eq!(ended.and_then(|status| status.code()), Some(0), "a clean stop within {limit:?}");
 }
 
 #[test]

@@ -218,6 +218,8 @@ pub(crate) struct Options {
     pub(crate) churn_above: u64,
     /// Shortest time between two walks.
     pub(crate) walk_min_interval: Duration,
+    /// Share of one core that walks may take.
+    pub(crate) walk_cpu_share: f64,
     pub(crate) limits: Limits,
     pub(crate) prefixes: Vec<(Ipv6Addr, u8, PeerClass)>,
     pub(crate) modes: &'static [(&'static str, Mode)],
@@ -235,6 +237,7 @@ impl Default for Options {
             rtt_low_duty_above: u64::MAX,
             churn_above: u64::MAX,
             walk_min_interval: Duration::ZERO,
+            walk_cpu_share: 1e9,
             limits,
             prefixes: Vec::new(),
             modes: &[],
@@ -266,12 +269,13 @@ impl Watch {
         loaded.set_prefixes(&options.prefixes).unwrap();
         let pace = SourceSettings {
             walk_min_interval: options.walk_min_interval,
-            walk_cpu_share: 1e9,
+            walk_max_interval: Duration::from_secs(3600),
+            walk_cpu_share: options.walk_cpu_share,
             edge_idle: Duration::from_secs(3600),
             rank_ports: Duration::ZERO,
         };
         meanwhile();
-        let source = KernelSource::new(loaded, options.facts, pace).unwrap();
+        let source = KernelSource::new(loaded, options.facts, pace);
         Self { source, ledger: Ledger::default(), window: Window::new(Duration::MAX), last: Snapshot::default() }
     }
 

@@ -11,8 +11,8 @@ fn defaults_are_the_documented_ones() {
     let s = &config.sampling;
     assert_eq!((s.rtt_every, s.walk_cpu_share), (16, 0.003));
     assert_eq!(
-        [s.walk_seconds, s.tick_seconds, s.window_seconds, s.facts_seconds],
-        [1, 1, 10, 2].map(Duration::from_secs)
+        [s.walk_seconds, s.walk_max_seconds, s.tick_seconds, s.window_seconds, s.facts_seconds],
+        [1, 30, 1, 10, 2].map(Duration::from_secs)
     );
     let expected = |key: &str| match key {
         "run_queue" => "pressure",
@@ -30,7 +30,7 @@ fn defaults_are_the_documented_ones() {
     assert!(config.labels.workload && config.labels.peer);
     let l = &config.limits;
     assert_eq!([l.cgroups, l.edges, l.drops, l.prefixes], [4096, 16_384, 4096, 16_384]);
-    assert_eq!((l.series, l.edges_in_view), (50_000, 512));
+    assert_eq!((l.series, l.edges_in_view, l.gone_subjects), (50_000, 512, 1024));
     assert_eq!([l.gone_seconds, l.edge_idle_seconds], [90, 300].map(Duration::from_secs));
     let in_cluster: Vec<_> = config.peers.in_cluster.iter().map(ToString::to_string).collect();
     assert_eq!(in_cluster, ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fe80::/10"]);

@@ -56,3 +56,17 @@ fn a_first_snapshot_that_never_comes_ends_life_after_a_minute() {
     let why = alive(&view, started, started + Duration::from_secs(61)).unwrap_err();
     assert_eq!(why, "there is no snapshot 61 s after the start, more than 60 s");
 }
+
+#[test]
+fn a_refusing_kernel_and_hanging_cgroup_files_only_degrade() {
+    let mut agent = fixture::agent();
+    agent.watches.clear();
+    agent.kernel_errors[0].last_error = Some("read the iterator task_file: Argument list too long".to_owned());
+    agent.cgroup_age_seconds = Some(42.3);
+    let expected = [
+        "degraded: the kernel refuses walk: read the iterator task_file: Argument list too long",
+        "degraded: the data of cgroup files are 42 s old: reading them hangs",
+    ];
+    assert_eq!(degraded(&agent), expected);
+    assert_eq!(ready(&fixture::view(vec![]), &agent, fixture::view(vec![]).at), Ok(()));
+}

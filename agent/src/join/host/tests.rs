@@ -15,7 +15,7 @@ fn name(path: &str) -> SubjectId {
 }
 
 fn join() -> Join {
-    let limits = JoinLimits { edges: 8, gone: Duration::from_secs(90), peer_nodes: 2 };
+    let limits = JoinLimits { edges: 8, gone: Duration::from_secs(90), gone_subjects: 3, peer_nodes: 2 };
     Join::new("node-a", Duration::from_secs(10), limits, name)
 }
 

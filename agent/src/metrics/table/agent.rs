@@ -164,7 +164,7 @@ pub(super) static METRICS: &[MetricDef] = &[
     ),
     MetricDef::gauge(
         "netwhy_agent_folded_subjects",
-        "Subjects that share the series ~other because limits.series is reached.",
+        "Subjects that share the series ~other because limits.series was reached.",
         Node(|s, out| out.gauge(&[], s.summary.folded as u64)),
     ),
     MetricDef::gauge("netwhy_agent_subjects", "Known subjects.", Node(emit::subjects))
@@ -192,7 +192,7 @@ pub(super) static METRICS: &[MetricDef] = &[
     ),
     MetricDef::gauge(
         "netwhy_agent_walk_seconds",
-        "Duration of the newest walk over the live sockets.",
+        "CPU time of the newest walk over the live sockets.",
         Node(|s, out| out.maybe(s.agent.walk.map(|w| w.seconds))),
     )
     .seconds(),
@@ -201,6 +201,30 @@ pub(super) static METRICS: &[MetricDef] = &[
         "Time between the starts of two walks.",
         Node(|s, out| out.maybe(s.agent.walk.map(|w| w.interval_seconds))),
     )
+    .seconds(),
+    MetricDef::gauge(
+        "netwhy_agent_walk_age_seconds",
+        "Age of what walks know: time since the newest complete walk began.",
+        Node(|s, out| out.maybe(s.agent.walk.and_then(|w| w.age_seconds))),
+    )
+    .details("A walk of many sockets takes several ticks. It grows while walks fail.")
+    .seconds(),
+    MetricDef::counter(
+        "netwhy_agent_kernel_errors_total",
+        "Errors of the kernel while the agent runs, by operation.",
+        Node(|s, out| {
+            let errors = &s.agent.kernel_errors;
+            errors.iter().try_for_each(|e| out.counter(&[("operation", &e.operation)], e.count))
+        }),
+    )
+    .details("The tick goes on without the operation, and tries it again. `/api/v1/info` has the newest error.")
+    .labels(&[label("operation", "a fixed list of 9, such as walk and read_rows")]),
+    MetricDef::gauge(
+        "netwhy_agent_cgroup_age_seconds",
+        "Age of what is known of cgroups and their files.",
+        Node(|s, out| out.maybe(s.agent.cgroup_age_seconds)),
+    )
+    .details("It grows while the cgroup file system hangs. Absent before the first answer.")
     .seconds(),
     MetricDef::counter(
         "netwhy_agent_rtt_watched_seconds_total",

@@ -11,7 +11,7 @@ use crate::{
 };
 use std::fmt;
 
-const PEER_NODE: LabelDef = label("peer_node", "the first limits.peer_nodes Nodes with traffic; ~other for the rest");
+const PEER_NODE: LabelDef = label("peer_node", "limits.peer_nodes Nodes of the cluster; ~other for the rest");
 
 fn each(s: &Scrape<'_>, mut write: impl FnMut(&str, &Tally) -> fmt::Result) -> fmt::Result {
     s.view.peer_nodes.iter().try_for_each(|p| write(p.node.as_deref().unwrap_or(OTHER), &p.totals))

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sample::Device;
+use crate::sample::{Device, Gauge, Signal};
 use std::{fs, path::Path};
 
 fn of_this_machine() -> HostReader {
@@ -135,7 +135,7 @@ fn devices_are_looked_for_again_after_a_while() {
 fn reading_everything_takes_well_under_two_milliseconds() {
     const TIMES: u32 = 200;
     let cpu = || {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
         Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec as u32)
     };
     let mut reader = of_this_machine();
@@ -146,4 +146,44 @@ fn reading_everything_takes_well_under_two_milliseconds() {
     let each = (cpu() - began) / TIMES;
     println!("node signals: {each:?} of CPU time per read");
     assert!(each < Duration::from_millis(2), "{each:?}");
+}
+
+/// A named pipe: opening it for reading hangs until somebody writes.
+#[test]
+fn a_file_that_hangs_costs_its_own_group_and_delays_nobody() {
+    let node = Made::new("hang");
+    node.write("proc/uptime", "100.00 50.00\n");
+    node.write("sys/devices/system/cpu/online", "0-1\n");
+    node.write("proc/1/net/sockstat", "sockets: used 9\nTCP: inuse 5 orphan 0 tw 1 alloc 8 mem 3\n");
+    node.write("proc/pressure/memory", "");
+    let hung = node.0.join("proc/pressure/cpu");
+    let made = rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &hung,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    );
+    made.unwrap();
+    let mut reader = node.reader();
+    let begun = std::time::Instant::now();
+    for second in 1..=20 {
+        let sample = reader.read(Duration::from_secs(second));
+        assert_eq!(sample.states.keys().copied().collect::<Vec<_>>(), Group::ALL, "each group says something");
+        let State::Broken(why) = &sample.states[&Group::Pressure] else { panic!("{:?}", sample.states) };
+        assert!(why.contains("proc/pressure") && why.contains("no answer"), "{why}");
+        assert_eq!(sample.states[&Group::Cpu], State::Ok, "others are read");
+        assert_eq!(counter(&sample, Signal::CpuIdle), Some(50_000_000));
+    }
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(10), "20 ticks took {took:?}");
+    // The end of the hang.
+    drop(fs::File::options().write(true).open(&hung).unwrap());
+    fs::remove_file(&hung).unwrap();
+    let stall = "some avg10=0.00 avg60=0.00 avg300=0.00 total=7\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n";
+    ["cpu", "memory", "io"].iter().for_each(|name| node.write(&format!("proc/pressure/{name}"), stall));
+    while reader.read(Duration::from_secs(30)).states[&Group::Pressure] != State::Ok {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+    assert_eq!(counter(&reader.read(Duration::from_secs(31)), Signal::PressureCpuSome), Some(7));
 }

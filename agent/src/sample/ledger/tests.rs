@@ -72,3 +72,26 @@ fn control_files_older_than_the_agent_count_from_their_first_reading() {
     assert_eq!(ledger.take(&with(2, 1, 41)).facts[0].1.oom_kills, Some(1));
     assert_eq!(ledger.take(&with(3, 2, 2)).facts[0].1.oom_kills, Some(2), "a new cgroup began at zero");
 }
+
+/// The cgroup file system may answer late, and control files are read in turn within a budget.
+#[test]
+fn control_files_that_are_read_late_count_from_their_first_reading() {
+    let mut ledger = Ledger::default();
+    let with = |at, groups: &[(u64, Option<u64>)]| Snapshot {
+        at: Duration::from_secs(at),
+        groups: groups
+            .iter()
+            .map(|(id, kills)| CgroupFacts { id: *id, oom_kills: *kills, ..CgroupFacts::default() })
+            .collect(),
+        ..Snapshot::default()
+    };
+    let kills = |frame: Frame, id: u64| frame.facts.iter().find(|(i, _)| *i == id).and_then(|(_, f)| f.oom_kills);
+    assert!(ledger.take(&with(1, &[])).facts.is_empty());
+    ledger.take(&with(2, &[(1, Some(40)), (2, None)]));
+    let frame = ledger.take(&with(3, &[(1, Some(41)), (2, Some(70)), (3, None)]));
+    assert_eq!(kills(frame.clone(), 1), Some(1), "its base came with the second snapshot");
+    assert_eq!(kills(frame, 2), Some(0), "its base comes with its first reading");
+    let frame = ledger.take(&with(4, &[(1, Some(41)), (2, Some(75)), (3, Some(2))]));
+    assert_eq!(kills(frame.clone(), 2), Some(5));
+    assert_eq!(kills(frame, 3), Some(2), "a new cgroup began at zero");
+}

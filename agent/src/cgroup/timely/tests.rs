@@ -1,0 +1,50 @@
+use super::*;
+use crate::cgroup::{CgroupTable, Mounts, Reader};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    time::Instant,
+};
+
+/// Most time that a whole test may wait.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_cgroup_file_that_hangs_makes_the_facts_old_and_delays_nobody() {
+    let root = std::env::temp_dir().join(format!("netwhy-timely-{}", std::process::id()));
+    fs::create_dir_all(root.join("a")).unwrap();
+    let stat = root.join("a/cpu.stat");
+    fs::write(&stat, "usage_usec 900\n").unwrap();
+    let mounts = Mounts { unified: root.clone(), subtree: "/".into(), v1: BTreeMap::new() };
+    let reader = || {
+        let table = CgroupTable::open(&mounts).unwrap();
+        FactsReader::new(table, Reader::new(&mounts), Duration::ZERO, PATIENCE, true)
+    };
+    let mut facts = TimelyFacts::new(reader());
+    let age = facts.age();
+    assert_eq!(age.get(), None);
+    let usage = |facts: &[CgroupFacts]| facts.iter().find(|f| f.path.as_deref() == Some("/a")).and_then(|f| f.usage_us);
+    assert_eq!(usage(&facts.read(Duration::from_secs(1), &[])), Some(900));
+    assert_eq!(age.get(), Some(Duration::ZERO));
+
+    fs::remove_file(&stat).unwrap();
+    mknodat(CWD, &stat, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let begun = Instant::now();
+    for second in 2..=30 {
+        assert_eq!(usage(&facts.read(Duration::from_secs(second), &[])), Some(900), "the last known");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(10), "29 ticks took {:?}", begun.elapsed());
+    assert_eq!(age.get(), Some(Duration::from_secs(29)));
+
+    // The end of the hang: somebody writes.
+    let writer = File::options().write(true).open(&stat).unwrap();
+    fs::remove_file(&stat).unwrap();
+    fs::write(&stat, "usage_usec 950\n").unwrap();
+    drop(writer);
+    while usage(&facts.read(Duration::from_secs(31), &[])) != Some(950) {
+        assert!(begun.elapsed() < PATIENCE);
+    }
+    assert_eq!(age.get(), Some(Duration::ZERO));
+    fs::remove_dir_all(&root).unwrap();
+}

@@ -1,0 +1,60 @@
+use crate::{
+    join::{Join, JoinLimits},
+    sample::{CgroupFacts, Snapshot},
+    state::{SubjectId, SubjectKind},
+};
+use netwhy_abi::{EdgeKey, EdgeStats};
+use std::{net::Ipv4Addr, time::Duration};
+
+fn join() -> Join {
+    let name = |path: &str| SubjectId {
+        kind: SubjectKind::Container,
+        namespace: "/".into(),
+        name: path.trim_start_matches('/').into(),
+        workload: String::new(),
+    };
+    let limits = JoinLimits { edges: 8, gone: Duration::from_secs(90), gone_subjects: 3, peer_nodes: 2 };
+    Join::new("self", Duration::from_secs(10), limits, name)
+}
+
+/// A snapshot with these sums of segments by cgroup and peer. The cgroups are alive or not.
+fn snapshot(at: u64, rows: &[(u64, u8, u64)], alive: bool) -> Snapshot {
+    let mut snapshot = Snapshot { at: Duration::from_secs(at), ..Snapshot::default() };
+    for (cgroup, peer, segments) in rows {
+        let key = EdgeKey::new(*cgroup, Ipv4Addr::new(10, 0, 0, *peer).to_ipv6_mapped().octets());
+        snapshot.tables.edges.rows.push((key, EdgeStats { data_segs_out: *segments, ..EdgeStats::ZERO }));
+        let path = Some(format!("/cgroup-{cgroup}"));
+        snapshot.groups.push(CgroupFacts { id: *cgroup, path, alive, ..CgroupFacts::default() });
+    }
+    snapshot
+}
+
+#[test]
+fn of_too_many_gone_subjects_those_gone_for_longest_leave_their_counts_behind() {
+    let mut join = join();
+    let mut sent = 0;
+    for second in 1..=50 {
+        // A cgroup that lives for less than a second, each second.
+        join.take(&snapshot(second * 2, &[(second, 1, second)], true));
+        let view = join.take(&snapshot(second * 2 + 1, &[(second, 1, second)], false));
+        sent += second;
+        assert!(view.subjects.len() <= 3, "{}", view.subjects.len());
+        let folded = view.folded.as_ref().map_or(0, |folded| folded.sums.total().data_segs_out);
+        let own: u64 = view.subjects.iter().map(|subject| subject.total().data_segs_out).sum();
+        assert_eq!(folded + own, sent, "no sample vanishes");
+        let newest = format!("cgroup-{second}");
+        assert!(view.subjects.iter().any(|subject| subject.id.name == newest));
+        let Some(folded) = view.folded else { continue };
+        assert_eq!(folded.subjects, second - 3);
+        assert!(folded.contains("/", &format!("cgroup-{}", second - 3)) && !folded.contains("/", &newest));
+    }
+}
+
+#[test]
+fn subjects_that_leave_at_their_time_are_not_folded() {
+    let mut join = join();
+    join.take(&snapshot(1, &[(1, 1, 5)], true));
+    join.take(&snapshot(2, &[(1, 1, 5)], false));
+    let view = join.take(&snapshot(200, &[], false));
+    assert!(view.subjects.is_empty() && view.folded.is_none());
+}
