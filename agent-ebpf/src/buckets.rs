@@ -50,7 +50,7 @@ pub fn bucket_index(us: u32) -> usize {
     while step > 0 {
         // `low + step - 1` stays below 128; the mask tells the verifier so.
         let bound = SEARCH_US[((low + step - 1) & 127) as usize];
-        low += sign_mask(i64::from(bound) - i64::from(us)) & step;
+        low = sum(low, sign_mask(i64::from(bound) - i64::from(us)) & step);
         step >>= 1;
     }
     bounded::<BUCKETS>(low) as usize
@@ -79,6 +79,30 @@ fn bounded<const COUNT: usize>(index: u64) -> u64 {
     #[cfg(not(target_arch = "bpf"))]
     {
         index.min(COUNT as u64 - 1)
+    }
+}
+
+/// The sum of two numbers. The compiler would make an `or` of it where no bit is in both, of which verifiers before
+/// Linux 6.10 know no bound.
+#[inline(always)]
+fn sum(one: u64, other: u64) -> u64 {
+    #[cfg(target_arch = "bpf")]
+    {
+        let mut sum = one;
+        // SAFETY: an addition of registers.
+        unsafe {
+            core::arch::asm!(
+                "{sum} += {other}",
+                sum = inout(reg) sum,
+                other = in(reg) other,
+                options(pure, nomem, nostack)
+            );
+        }
+        sum
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        one + other
     }
 }
 
