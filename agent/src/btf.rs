@@ -97,6 +97,9 @@ impl KernelTypes {
         let (first, length, strings) = (header + word(8)?, word(12)?, header + word(16)?);
         let mut this = Self { types: vec![0], strings, by_name: HashMap::new(), data: Vec::new() };
         let (mut at, end) = (first, first + length);
+        if end > data.len() {
+            return Err("it ends early");
+        }
         while at < end {
             let info = word(at + 4)?;
             let (kind, members) = (((info >> 24) & 0x1f) as u8, info & 0xffff);
@@ -109,6 +112,9 @@ impl KernelTypes {
                 }
             }
             at += 12 + record_tail(kind, members).ok_or("it has a record of an unknown kind")?;
+            if at > end {
+                return Err("a record ends outside");
+            }
         }
         this.data = data;
         Ok(this)

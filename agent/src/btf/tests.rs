@@ -13,6 +13,25 @@ fn malformed_type_information_is_an_error_not_a_panic() {
 }
 
 #[test]
+fn a_record_that_ends_outside_is_refused() {
+    let blob = |members: u32| {
+        let mut blob = 0xeb9fu16.to_ne_bytes().to_vec();
+        blob.extend([1, 0]);
+        // Header, offset and length of the types, offset and length of the strings; an enum with one member's room.
+        let enumeration = [1, 6 << 24 | members, 4, 1, 0];
+        for word in [24, 0, 20, 20, 3].into_iter().chain(enumeration) {
+            blob.extend(word.to_ne_bytes());
+        }
+        blob.extend(b"\0a\0");
+        blob
+    };
+    let types = KernelTypes::parse(blob(1)).unwrap();
+    assert_eq!(types.enum_values("a"), [("a".to_owned(), 0)]);
+    assert_eq!(KernelTypes::parse(blob(2)).err(), Some("a record ends outside"));
+    assert_eq!(KernelTypes::parse(blob(60_000)).err(), Some("a record ends outside"));
+}
+
+#[test]
 fn running_kernel_has_the_members_that_every_supported_kernel_has() {
     let types = match KernelTypes::read(Path::new("/sys")) {
         Ok(types) => types,
