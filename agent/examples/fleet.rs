@@ -14,10 +14,11 @@ use clap::Parser;
 use front::{Fleet, Member};
 use netwhy_agent::{
     api::AgentStats,
-    http::{self, Shared},
+    http::{self, ApiPlace, Shared},
     metrics::MetricsOptions,
 };
 use std::{
+    future::pending,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
 };
@@ -66,7 +67,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         let listener = listener.into_std()?;
         tokio::spawn(async move {
             let (limits, plain) = (http::Limits::default(), http::Protection::default());
-            if let Err(error) = http::serve(limits, listener, shared, plain, std::future::pending()).await {
+            if let Err(error) = http::serve(limits, (listener, ApiPlace::Main), shared, plain, pending()).await {
                 eprintln!("agent {number}: {error:#}");
             }
         });

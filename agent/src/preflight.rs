@@ -309,7 +309,7 @@ fn memory(config: &Config) -> Check {
     check("kernel memory", Verdict::Ok, found, "")
 }
 
-/// Upper bound of the memory that clients of both listeners can make the agent use. `limits.series` bounds a scrape.
+/// Upper bound of the memory that clients of all listeners can make the agent use. `limits.series` bounds a scrape.
 fn client_memory(config: &Config) -> Check {
     let scrape = config.limits.series() * SERIES_BYTES;
     let limits = http::Limits::from(&config.http);
@@ -328,8 +328,9 @@ fn client_memory(config: &Config) -> Check {
 
 fn ports(config: &Config) -> Vec<Check> {
     let probes = (http::probe_address(&config.http), "probe listener", "--probe-listen");
-    let listeners = [(config.http.listen(), "listener", "--listen"), probes];
-    listeners.map(|(addr, need, flag)| port(addr, need, flag)).into()
+    let api = http::api_address(&config.http).map(|addr| (addr, "API listener", "http.api_port"));
+    let listeners = [(config.http.listen(), "listener", "--listen"), probes].into_iter().chain(api);
+    listeners.map(|(addr, need, flag)| port(addr, need, flag)).collect()
 }
 
 fn port(addr: SocketAddr, need: &str, flag: &str) -> Check {

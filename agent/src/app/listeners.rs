@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::{
     config::Http,
-    http::{self, Authorization, Protection, Renewal, Tls, TlsError, TlsFiles},
+    http::{self, ApiPlace, Authorization, Protection, Renewal, Tls, TlsError, TlsFiles},
     tasks::{Stopped, Tasks},
 };
 use std::net::TcpListener;
@@ -13,6 +13,7 @@ pub(super) struct Listeners {
     main: TcpListener,
     /// `None`: probes use the main listener.
     probes: Option<TcpListener>,
+    api: ApiPlace,
     /// `None`: the main listener speaks plain HTTP.
     tls: Option<(Tls, Renewal)>,
     /// `None`: the main listener asks for no token.
@@ -27,8 +28,9 @@ impl Listeners {
     pub(super) fn bind(config: &Http) -> Result<Self, Failure> {
         let main = http::bind(config.listen())?;
         let probes = http::bind_probes(config)?;
+        let api = ApiPlace::bind(config)?;
         let tls = TlsFiles::of(config).map(Tls::load).transpose().map_err(Failure::usage)?;
-        Ok(Self { main, probes, tls, authorization: None })
+        Ok(Self { main, probes, api, tls, authorization: None })
     }
 
     /// Reads the certificate again, with the rights that the agent keeps.
@@ -41,7 +43,7 @@ impl Listeners {
 
     /// Starts a task for each. The probe listener has a thread and a runtime of its own.
     pub(super) fn serve(self, tasks: &mut Tasks, config: &Http, shared: http::Shared, stopped: &Stopped) {
-        let Self { main, probes, tls, authorization } = self;
+        let Self { main, probes, api, tls, authorization } = self;
         match probes {
             None => tracing::warn!(
                 "another process listens on {}: only the main listener answers probes; choose a port with \
@@ -57,8 +59,13 @@ impl Listeners {
             tasks.spawn("tls", renewal.run(stopped.clone().wait()));
             tls
         });
+        if let ApiPlace::Taken(addr) = &api {
+            tracing::warn!(
+                "another process listens on {addr}: nobody answers /api/v1; choose a port with http.api_port"
+            );
+        }
         let protection = Protection::new(tls, authorization);
         let limits = http::Limits::from(config);
-        tasks.spawn("http", http::serve(limits, main, shared, protection, stopped.clone().wait()));
+        tasks.spawn("http", http::serve(limits, (main, api), shared, protection, stopped.clone().wait()));
     }
 }

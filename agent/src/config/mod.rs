@@ -30,7 +30,7 @@ pub use table::{
     Change, Config, Http, KEYS, Key, Kube, Labels, Limits, Peers, SECTIONS, Sampling, Section, Signals, Thresholds,
     keys_of,
 };
-pub use value::{Authorization, Kind, RttBuckets, RunQueue, Switch};
+pub use value::{ApiAccess, Authorization, Kind, RttBuckets, RunQueue, Switch};
 pub use watch::{ConfigFile, ReloadCounters};
 
 impl Limits {

@@ -6,7 +6,7 @@
 
 use super::value::{Fault, Setting};
 use super::yaml::Value;
-use super::{Authorization, Cidr, Kind, NodeRange, RttBuckets, RunQueue, Switch};
+use super::{ApiAccess, Authorization, Cidr, Kind, NodeRange, RttBuckets, RunQueue, Switch};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// One setting.
@@ -316,10 +316,15 @@ settings! {
     }
     "The HTTP listeners." http: Http {
         listen: SocketAddr = ([0, 0, 0, 0], 9810), [], "", Restart,
-            "Address and port of `/metrics`, `/livez`, `/readyz` and `/api/v1`.";
+            "Address and port of `/metrics`, `/livez` and `/readyz`; of `/api/v1` too if the address is loopback.";
         probe_listen: Option<SocketAddr> = None, [], "", Restart,
             "Address and port of a second listener for `/livez` and `/readyz` alone. Clients of the first one can't \
              delay it. `null`: port 9811 of the same address, if it is free.";
+        api: ApiAccess = ApiAccess::Loopback, [], "", Restart,
+            "Who reaches `/api/v1`. `loopback`: clients of 127.0.0.1, such as port-forwards, whose right RBAC grants. \
+             `proxy`: all clients of `listen`, such as the API server's Pod proxy.";
+        api_port: u64 = 9812, [1..=65_535], "", Restart,
+            "Port of `/api/v1` on 127.0.0.1, with `api: loopback`.";
         max_connections: u64 = 64, [1..=4096], "connections", Restart,
             "Most open connections. A further one closes the longest idle connection of the address that has most.";
         max_connections_per_peer: u64 = 16, [1..=4096], "connections", Restart,

@@ -54,6 +54,16 @@ pub enum Authorization {
     Kubernetes,
 }
 
+/// Who reaches `/api/v1`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ApiAccess {
+    /// Clients on the Pod's own loopback: port-forwards.
+    #[default]
+    Loopback,
+    /// Every client of the main listener, such as the API server's Pod proxy.
+    Proxy,
+}
+
 /// One thing wrong with a value.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -267,6 +277,7 @@ macro_rules! choice {
 choice!(Switch: "auto" => Auto, "on" => On, "off" => Off);
 choice!(RunQueue: "off" => Off, "on" => On, "pressure" => Pressure);
 choice!(RttBuckets: "coarse" => Coarse, "fine" => Fine);
+choice!(ApiAccess: "loopback" => Loopback, "proxy" => Proxy);
 choice!(Authorization: "none" => None, "kubernetes" => Kubernetes);
 
 impl Setting for Option<String> {

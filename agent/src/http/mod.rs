@@ -1,9 +1,11 @@
 //! The HTTP server: metrics, health and `/api/v1`, read-only, from the newest published view.
 
+mod api_place;
 mod authorization;
 mod budget;
 mod certificates;
 mod connections;
+mod host;
 mod limits;
 mod probes;
 mod protection;
@@ -20,6 +22,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use api_place::{ApiPlace, api_address};
 pub use authorization::Authorization;
 pub use certificates::{TlsError, TlsFile, TlsFiles};
 pub use limits::Limits;
@@ -63,7 +66,7 @@ pub enum BindError {
     Taken {
         /// The wanted address.
         addr: SocketAddr,
-        /// The flag that sets it.
+        /// The flag or key that sets it.
         flag: &'static str,
     },
     /// Anything else, such as an address that this machine doesn't have.
@@ -71,7 +74,7 @@ pub enum BindError {
     Refused {
         /// The wanted address.
         addr: SocketAddr,
-        /// The flag that sets it.
+        /// The flag or key that sets it.
         flag: &'static str,
         /// The kernel's error.
         source: io::Error,

@@ -1,6 +1,9 @@
 //! The probe listener: `/livez` and `/readyz` for the kubelet, on a thread that no other client can delay.
 
-use super::{Limits, Protection, Shared, routes, server};
+use super::{
+    Limits, Protection, Shared, routes,
+    server::{self, Entrance},
+};
 use std::{future::Future, net::TcpListener};
 
 /// Serves probes on the current thread until `shutdown` resolves.
@@ -14,5 +17,6 @@ pub fn serve_probes(
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let plain = Protection::default();
-    runtime.block_on(server::accept(Limits::PROBES, listener, plain, |_| routes::probes(shared), shutdown))
+    let entrances = |_| Ok(vec![Entrance::new(listener, routes::probes(shared), plain)?]);
+    runtime.block_on(server::accept(Limits::PROBES, entrances, shutdown))
 }

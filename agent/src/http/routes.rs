@@ -18,7 +18,7 @@ use axum::{
     extract::{Query, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{any, get},
 };
 use serde::Deserialize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +31,8 @@ netwhy-agent
 /metrics        OpenMetrics or Prometheus text
 /livez          200, or 503 with the reason
 /readyz         200, or 503 with the reasons
+";
+const API_INDEX: &str = "\
 /api/v1/hints   hints; ?namespace=&pod=&state=firing|resolved
 /api/v1/pods    one row per Pod; ?namespace=&pod=
 /api/v1/edges   one row per (Pod, remote address); ?namespace=&pod=; by=peer_node: one row per Node at the other end
@@ -38,37 +40,66 @@ netwhy-agent
 /api/v1/info    the agent: version, probes, overhead
 ";
 
-/// All routes of the main listener.
-pub(super) fn router(shared: Shared, limits: Limits, connections: Arc<Connections>, protection: Protection) -> Router {
+/// The routes of the main listener, and those of the API's own. `refusal`: why the main one does not answer `/api/v1`.
+/// With authorization, each request to the main listener about Pods and the Node needs a token.
+pub(super) fn routers(
+    shared: Shared,
+    limits: Limits,
+    connections: Arc<Connections>,
+    protection: Protection,
+    refusal: Option<String>,
+) -> (Router, Router) {
     let budget = Budget::new(limits.response_bytes, connections);
     let scrapes = Arc::new(Scrapes::new(budget.clone()));
-    Router::new()
-        .merge(guarded(&protection))
-        .route("/", get(|| async { INDEX }))
+    let guard = protection.guard();
+    let reader = Reader { shared, scrapes, protection, shared_row: Arc::default() };
+    let metrics = Router::new().route("/metrics", get(scrape));
+    let (guarded, open) = match refusal {
+        None => (metrics.merge(api()), index(format!("{INDEX}{API_INDEX}"))),
+        Some(refusal) => (metrics, index(format!("{INDEX}{refusal}\n")).merge(elsewhere(refusal))),
+    };
+    let guarded = match guard {
+        Some(guard) => guarded.route_layer(axum::middleware::from_fn_with_state(guard, authorization::check)),
+        None => guarded,
+    };
+    let main = guarded
+        .merge(open)
         .route("/livez", get(|State(reader): State<Reader>| async move { livez(&reader.shared) }))
-        .route("/readyz", get(|State(reader): State<Reader>| async move { readyz(&reader.shared) }))
-        .fallback(|uri: Uri| async move { error(StatusCode::NOT_FOUND, format!("no such path: {}", uri.path())) })
-        .method_not_allowed_fallback(|| async {
-            error(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are supported".to_owned())
-        })
-        .with_state(Reader { shared, scrapes, protection, shared_row: Arc::default() })
-        .layer(axum::middleware::from_fn_with_state(budget, budget::count))
-        .layer(axum::middleware::map_response(named))
+        .route("/readyz", get(|State(reader): State<Reader>| async move { readyz(&reader.shared) }));
+    let own = api().merge(index(format!("netwhy-agent\n{API_INDEX}")));
+    (finish(main, &reader, &budget), finish(own, &reader, &budget))
 }
 
-/// The routes that tell about Pods and the Node. With authorization, each request needs a token.
-fn guarded(protection: &Protection) -> Router<Reader> {
-    let routes = Router::new()
-        .route("/metrics", get(scrape))
+fn index(text: String) -> Router<Reader> {
+    Router::new().route("/", get(|| async { text }))
+}
+
+/// The API is answered elsewhere.
+fn elsewhere(refusal: String) -> Router<Reader> {
+    let refuse = || async { error(StatusCode::MISDIRECTED_REQUEST, refusal) };
+    Router::new().route("/api/v1/{*path}", any(refuse))
+}
+
+/// The routes of the API.
+fn api() -> Router<Reader> {
+    Router::new()
         .route("/api/v1/hints", get(hints))
         .route("/api/v1/pods", get(pods))
         .route("/api/v1/edges", get(edges))
         .route("/api/v1/node", get(node))
-        .route("/api/v1/info", get(info));
-    match protection.guard() {
-        Some(guard) => routes.route_layer(axum::middleware::from_fn_with_state(guard, authorization::check)),
-        None => routes,
-    }
+        .route("/api/v1/info", get(info))
+}
+
+/// Adds the parts that all paths have in common.
+fn finish(router: Router<Reader>, reader: &Reader, budget: &Budget) -> Router {
+    router
+        .fallback(|uri: Uri| async move { error(StatusCode::NOT_FOUND, format!("no such path: {}", uri.path())) })
+        .method_not_allowed_fallback(|| async {
+            error(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are supported".to_owned())
+        })
+        .with_state(reader.clone())
+        .layer(axum::middleware::from_fn_with_state(budget.clone(), budget::count))
+        .layer(axum::middleware::map_response(named))
 }
 
 /// The routes of the probe listener.
@@ -247,6 +278,7 @@ fn bad_query(rejection: &QueryRejection) -> Response {
     error(StatusCode::BAD_REQUEST, rejection.body_text().replace('\n', " "))
 }
 
-fn error(status: StatusCode, message: String) -> Response {
+/// An error as every path answers it.
+pub(super) fn error(status: StatusCode, message: String) -> Response {
     (status, Json(ApiError { error: message })).into_response()
 }

@@ -13,6 +13,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+mod api;
+
 /// A server on a loopback port, and the ends of its channels.
 pub(super) struct Server {
     pub(super) addr: SocketAddr,
@@ -46,7 +48,8 @@ impl Server {
         let addr = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let shared = Shared { view: view_rx, agent: agent_rx, options: options_rx, started: monotonic_now() };
-        let done = tokio::spawn(serve(limits, listener, shared, protection, async move { drop(stopped.await) }));
+        let stopped = async move { drop(stopped.await) };
+        let done = tokio::spawn(serve(limits, (listener, ApiPlace::Main), shared, protection, stopped));
         Self { addr, view, agent, _options: options, stop, done }
     }
 
@@ -73,7 +76,8 @@ impl Server {
 
 async fn send_to(addr: SocketAddr, method: &str, path: &str, accept: &str) -> Answer {
     let mut stream = TcpStream::connect(addr).await.unwrap();
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();
@@ -414,7 +418,7 @@ async fn unread_scrapes(addr: SocketAddr) -> TcpStream {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stream = socket.connect(addr).await.unwrap();
-    let _ = stream.write_all("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(12).as_bytes()).await;
+    let _ = stream.write_all("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(12).as_bytes()).await;
     stream
 }
 

@@ -75,8 +75,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- end -}}
 {{- include "netwhy.checkMetrics" . -}}
+{{- range $key, $value := dict "api" "api" "api_port" "apiPort" -}}
+{{- if hasKey (default dict $config.http) $key -}}
+{{- fail (printf "config.http.%s has no effect, because the chart sets it: use %s" $key $value) -}}
+{{- end -}}
+{{- end -}}
 {{- if eq (int .Values.port) (int .Values.probePort) -}}
 {{- fail "port and probePort are equal: give probePort another number" -}}
+{{- end -}}
+{{- if or (eq (int .Values.apiPort) (int .Values.port)) (eq (int .Values.apiPort) (int .Values.probePort)) -}}
+{{- fail "apiPort equals port or probePort: give apiPort another number" -}}
 {{- end -}}
 {{- end -}}
 
@@ -125,6 +133,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if ne .authorization "none" -}}{{- $_ := set $http "authorization" .authorization -}}{{- end -}}
 {{- if $http -}}{{- $config = mergeOverwrite $config (dict "http" $http) -}}{{- end -}}
 {{- end -}}
+{{- $http := dict "api" .Values.api "api_port" (int .Values.apiPort) -}}
+{{- $config = mergeOverwrite $config (dict "http" $http) -}}
 {{- toYaml $config -}}
 {{- end -}}
 

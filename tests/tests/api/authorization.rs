@@ -75,7 +75,7 @@ impl Served {
         socket.bind((from, 0).into()).unwrap();
         let mut stream = socket.connect(self.address).await.unwrap();
         let header = header.map(|value| format!("Authorization: {value}\r\n")).unwrap_or_default();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{header}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();

@@ -62,7 +62,10 @@ pub(crate) fn check(documents: &Documents, combination: &Combination) {
     let port = if combination.has("port=") { 19810 } else { 9810 };
     let ports = container.ports.clone().expect("ports");
     let ports: Vec<_> = ports.iter().map(|port| (port.name.as_deref(), port.container_port)).collect();
-    assert_eq!(ports, [(Some("metrics"), port), (Some("probes"), port + 1)]);
+    let mut wanted = vec![(Some("metrics"), port), (Some("probes"), port + 1)];
+    // By its name the plugin knows that it must come by port-forward.
+    wanted.extend((!combination.has("api=")).then_some((Some("api"), port + 2)));
+    assert_eq!(ports, wanted);
     let probes = [&container.startup_probe, &container.liveness_probe, &container.readiness_probe];
     let gets = probes
         .map(|probe| probe.as_ref().and_then(|probe| probe.http_get.clone()).expect("an HTTP probe"))
@@ -141,6 +144,7 @@ fn configuration(documents: &Documents, combination: &Combination) {
         assert_eq!(setting(&config, "limits.series"), "2000000");
         assert_eq!(setting(&config, "thresholds.loss_ratio"), "0.005");
         assert_eq!(setting(&config, "signals.drops"), "off");
+        assert_eq!((setting(&config, "http.api"), setting(&config, "http.api_port")), ("proxy".into(), "9812".into()));
         assert_ne!(setting(&config, "peers.same_zone"), "[]");
     } else {
         let (slices, publish) = (combination.has_kube() && combination.has("peers="), combination.has(PUBLISH));

@@ -3,7 +3,7 @@
 use crate::helm::Helm;
 
 /// Given values, and the words that the error must contain.
-const WRONG: [(&str, &str); 25] = [
+const WRONG: [(&str, &str); 31] = [
     ("hostPId=false", "hostPId"),
     ("hostPID=\"no\"", "hostPID"),
     ("image={\"digest\":\"sha256:12\"}", "image.digest"),
@@ -12,6 +12,12 @@ const WRONG: [(&str, &str); 25] = [
     ("port=\"9810\"", "port"),
     ("probePort=80", "probePort"),
     ("probePort=9810", "probePort"),
+    ("api=\"public\"", "api"),
+    ("apiPort=80", "apiPort"),
+    ("apiPort=9810", "apiPort"),
+    ("apiPort=9811", "apiPort"),
+    ("config={\"http\":{\"api\":\"proxy\"}}", "use api"),
+    ("config={\"http\":{\"api_port\":1}}", "use apiPort"),
     ("listenAddress=\"::\"", "listenAddress"),
     ("extraCapabilities=[\"NET_ADMIN\"]", "extraCapabilities"),
     ("log={\"level\":\"loud\"}", "log.level"),

@@ -38,7 +38,7 @@ pub(crate) const PROTECTED: &str = "metrics={\"authorization\":\"kubernetes\",\
 /// Values that change text rather than structure, given together.
 const OTHERS: &str = "{\"image\":{\
     \"digest\":\"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\
-    \"pullSecrets\":[{\"name\":\"registry\"}]},\"port\":19810,\"probePort\":19811,\"listenAddress\":\"[::]\",\
+    \"pullSecrets\":[{\"name\":\"registry\"}]},\"port\":19810,\"probePort\":19811,\"api\":\"proxy\",\"listenAddress\":\"[::]\",\
     \"cgroupRoot\":\"/kubepods.slice\",\
     \"extraCapabilities\":[\"SYS_ADMIN\"],\"dnsLookups\":true,\
     \"seccompProfile\":{\"type\":\"Localhost\",\"localhostProfile\":\"netwhy.json\"},\
@@ -135,16 +135,23 @@ fn helm_finds_nothing_to_complain_about() {
 fn notes_say_what_the_values_lack() {
     let Some(helm) = Helm::found("notes_say_what_the_values_lack") else { return };
     let values: Vec<String> =
-        ["hostPID=false", "kube={\"enabled\":false}", "port=19811"].iter().flat_map(|value| expand(value)).collect();
+        ["hostPID=false", "kube={\"enabled\":false}", "apiPort=19812"].iter().flat_map(|value| expand(value)).collect();
     let notes = helm.notes(&values).unwrap();
     for part in [
         "Prometheus does not scrape netwhy yet",
         "hostPID is off",
         "kube.enabled is off",
-        "localhost:19811",
+        "localhost:19812",
         "preflight",
     ] {
         assert!(notes.contains(part), "{part:?} is missing in {notes}");
+    }
+    for (values, parts) in [
+        (&["api=\"proxy\"", "port=19810"][..], ["localhost:19810", "everyone who reaches port 19810 reads Pods"]),
+        (&["hostNetwork=true"], ["localhost:9812", "every process in the Node's network reads Pods"]),
+    ] {
+        let notes = helm.notes(&values.iter().flat_map(|value| expand(value)).collect::<Vec<_>>()).unwrap();
+        assert!(parts.iter().all(|part| notes.contains(part)), "{parts:?} are in {notes}");
     }
     let plain = helm.notes(&expand("podMonitor={\"enabled\":true}")).unwrap();
     for part in ["Prometheus does not scrape netwhy yet", "is off", "is on"] {

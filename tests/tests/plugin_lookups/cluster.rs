@@ -60,6 +60,9 @@ fn own_address(node: &Node) -> String {
 /// Two Nodes with an agent each.
 fn agents(lab: &Lab, plane: &ControlPlane) -> Vec<Program> {
     let config = plane.config(ADMIN);
+    // There is no kubelet that could forward ports.
+    let settings = plane.scratch.write("netwhy.yaml", "http: {api: proxy}");
+    let settings = format!("--config={}", settings.display());
     let labels = json!({"app.kubernetes.io/name": "netwhy", "app.kubernetes.io/component": "agent"});
     let mut agents = Vec::new();
     for name in ["a", "b"] {
@@ -72,7 +75,7 @@ fn agents(lab: &Lab, plane: &ControlPlane) -> Vec<Program> {
         // A cgroup without a Pod, which creates the folder of the Node's root.
         lab.pod(name, "system").unwrap();
         let cgroups = lab.cgroups().root().join(name);
-        let args = ["--kube", "on", &kubeconfig, &listen];
+        let args = ["--kube", "on", &kubeconfig, &listen, &settings];
         agents.push(start_agent(lab, Some(&node.netns), name, &cgroups, &args));
         let ready = format!("/api/v1/namespaces/netwhy/pods/{pod_name}:{PORT}/proxy/readyz");
         eventually("ready agent", || plane.kubectl(ADMIN, &["get", "--raw", &ready], "").map(drop));

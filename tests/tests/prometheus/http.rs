@@ -14,7 +14,7 @@ use std::{
 /// Status and body of a GET. `None`: no listener, or an incomplete answer.
 pub(crate) fn get(address: SocketAddr, path: &str, accept: &str) -> Option<(u16, String)> {
     // In HTTP/1.0 an answer comes in one piece and ends with the connection.
-    exchange(address, &format!("GET {path} HTTP/1.0\r\nHost: x\r\nAccept: {accept}\r\n\r\n"))
+    exchange(address, &format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n"))
 }
 
 /// Status and body of a POST with one form field.
@@ -23,7 +23,7 @@ pub(crate) fn post(address: SocketAddr, path: &str, field: &str, value: &str) ->
     let head = "Content-Type: application/x-www-form-urlencoded";
     exchange(
         address,
-        &format!("POST {path} HTTP/1.0\r\nHost: x\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
+        &format!("POST {path} HTTP/1.0\r\nHost: localhost\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
     )
 }
 
@@ -76,7 +76,7 @@ fn relay(mut client: TcpStream, agent: SocketAddr) -> std::io::Result<()> {
         request.push(byte[0]);
     }
     let mut server = TcpStream::connect(agent)?;
-    server.write_all(b"GET /metrics HTTP/1.0\r\nHost: x\r\nAccept: text/plain;version=0.0.4\r\n\r\n")?;
+    server.write_all(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\nAccept: text/plain;version=0.0.4\r\n\r\n")?;
     std::io::copy(&mut server, &mut client)?;
     Ok(())
 }

@@ -132,7 +132,7 @@ http:
             "error: f.yaml:22: peers.same_zone: \"10.0.0.0/9\" is not a list: write [10.0.0.0/8] or one \"- 10.0.0.0/8\" a line",
             "error: f.yaml:24: kube.node_name: 12 is not text: put it in quotes",
             "error: f.yaml:26: http.listen: \"localhost\" is not an address to listen on: write IP:PORT such as 0.0.0.0:9810 or \"[::]:9810\"",
-            "error: f.yaml:27: http.colour: unknown key: http has listen, probe_listen, max_connections, max_connections_per_peer, read_timeout_seconds, write_timeout_seconds, max_response_bytes, tls_certificate_file, tls_key_file, tls_client_ca_file and authorization",
+            "error: f.yaml:27: http.colour: unknown key: http has listen, probe_listen, api, api_port, max_connections, max_connections_per_peer, read_timeout_seconds, write_timeout_seconds, max_response_bytes, tls_certificate_file, tls_key_file, tls_client_ca_file and authorization",
         ]
     );
 }

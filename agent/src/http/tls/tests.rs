@@ -81,7 +81,7 @@ async fn scrapes_come_over_tls_and_nothing_in_plain_text() {
     assert!(other.to_string().contains("invalid peer certificate"), "{other}");
 
     let mut plain = TcpStream::connect(server.addr).await.unwrap();
-    plain.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    plain.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = Vec::new();
     let _ = plain.read_to_end(&mut answer).await;
     let text = String::from_utf8_lossy(&answer);
@@ -134,7 +134,7 @@ async fn changed_files_apply_to_new_connections_and_bad_ones_change_nothing() {
     renewal.renew();
     assert_eq!(tls.reloads(), TlsReloads { ok: 1, failed: 2 });
     assert_ne!(client.certificate(server.addr).await, first);
-    open.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    open.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     open.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "an open connection goes on: {answer}");
@@ -197,7 +197,7 @@ async fn unread_scrapes_and_half_handshakes_stay_within_the_memory_bound() {
     let mut halves = Vec::new();
     for _ in 0..64 {
         let mut stream = client.connect(server.addr).await.unwrap();
-        let _ = stream.write_all("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(12).as_bytes()).await;
+        let _ = stream.write_all("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(12).as_bytes()).await;
         let _ = stream.flush().await;
         clients.push(stream);
         // A handshake message that claims to be as long as possible, without its end.
