@@ -65,6 +65,8 @@ fn every_key_of_the_agents_configuration_can_be_given() {
         ("http", "tls_key_file"),
         ("http", "tls_client_ca_file"),
         ("http", "authorization"),
+        ("http", "api"),
+        ("http", "api_port"),
     ] {
         assert!(example[section].as_object_mut().expect("a section").remove(key).is_some(), "{section}.{key}");
     }
