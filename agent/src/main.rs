@@ -51,7 +51,7 @@ fn act(cli: &Cli, starting: Starting) -> Result<Exit, Failure> {
         Command::Replay { file, output } => {
             let (config, _) = app::configuration(cli)?;
             let recording = replay::open(&file).map_err(Failure::usage)?;
-            let replayed = replay::replay(recording, &config)?;
+            let replayed = replay::replay(recording, &config).map_err(Failure::usage)?;
             print(&replay::render(&replayed, output)?)?;
         }
         Command::Config { command: ConfigCommand::Check { file } } => {

@@ -11,7 +11,13 @@ use crate::{
     text::Text,
 };
 use netwhy_abi::PeerClass;
-use std::{fs::File, io::BufReader, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 /// Result of a replay.
 pub struct Replayed {
@@ -23,11 +29,11 @@ pub struct Replayed {
     pub snapshots: usize,
 }
 
-/// Reads a recording from a file.
+/// Opens a recording and reads its header.
 ///
 /// # Errors
 /// [`RecordingError`].
-pub fn open(file: &Path) -> Result<Recording, RecordingError> {
+pub fn open(file: &Path) -> Result<Recording<BufReader<File>>, RecordingError> {
     let name = file.display().to_string();
     let input = File::open(file).map_err(|error| RecordingError::Io { file: name.clone(), error })?;
     Recording::read(BufReader::new(input), &name)
@@ -36,8 +42,8 @@ pub fn open(file: &Path) -> Result<Recording, RecordingError> {
 /// Replays a whole recording.
 ///
 /// # Errors
-/// When the source fails. A recording in memory never does.
-pub fn replay(mut recording: Recording, config: &Config) -> anyhow::Result<Replayed> {
+/// [`RecordingError`]: unreadable, damaged, or cut off.
+pub fn replay<R: BufRead>(mut recording: Recording<R>, config: &Config) -> anyhow::Result<Replayed> {
     let mut pipeline = Pipeline::new(&recording.header.node, config);
     pipeline.set_peers(Arc::new(peers(&recording.header)));
     pipeline.set_drop_reasons(Arc::new(recording.header.drop_reasons.clone()));

@@ -1,6 +1,7 @@
 use super::*;
 use crate::sample::{CgroupFacts, Header, Recorder, Recording};
 use netwhy_abi::{EdgeKey, EdgeStats, Retransmit};
+use std::io::Cursor;
 
 #[test]
 fn default_thresholds_of_file_and_rules_are_the_same() {
@@ -13,7 +14,7 @@ const WALK: u64 = 60;
 const SEGMENTS: u64 = 1000;
 
 /// A recording of one edge; `lost` gives the loss episodes until a second.
-fn recording(seconds: u64, has_walks: bool, lost: impl Fn(u64) -> u64) -> Recording {
+fn recording(seconds: u64, has_walks: bool, lost: impl Fn(u64) -> u64) -> Recording<Cursor<Vec<u8>>> {
     let header = Header { node: "node-a".into(), ..Header::default() };
     let mut recorder = Recorder::begin(Vec::new(), "test", &header).unwrap();
     for at in 0..=seconds {
@@ -35,11 +36,11 @@ fn recording(seconds: u64, has_walks: bool, lost: impl Fn(u64) -> u64) -> Record
         recorder.push(&snapshot).unwrap();
     }
     let bytes = recorder.finish().unwrap();
-    Recording::read(bytes.as_slice(), "test").unwrap()
+    Recording::read(Cursor::new(bytes), "test").unwrap()
 }
 
 /// When hints of loss began to fire.
-fn fired(recording: Recording) -> Vec<u64> {
+fn fired(recording: Recording<Cursor<Vec<u8>>>) -> Vec<u64> {
     let changes = crate::replay::replay(recording, &Config::default()).unwrap().changes;
     assert!(changes.iter().all(|(_, hint)| hint.cause == "path_loss"), "{changes:?}");
     let firing = changes.iter().filter(|(_, hint)| hint.state == crate::api::HintState::Firing);

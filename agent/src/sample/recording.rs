@@ -4,15 +4,20 @@
 //! was cut off.
 
 use super::{HostKey, SampleSource, Snapshot, stored::Stored};
+use crate::text::json_values;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
-    io::{BufRead, Write},
+    io::{BufRead, Read as _, Write},
     net::Ipv6Addr,
 };
 
 /// Version of the format. Version 1 is read too: its rows had other names. Other versions are refused.
 const FORMAT: u32 = 2;
+/// Longest line, bytes. A snapshot of 65,536 edges has about 40 MB; the recorder refuses longer ones too.
+const MAX_LINE: u64 = 64 << 20;
+/// Most values in a line. Each may cost 64 bytes while the line is read.
+const MAX_VALUES: usize = 4 << 20;
 
 /// Facts that a replay needs besides the snapshots.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -61,6 +66,12 @@ pub enum RecordingError {
         /// The reason.
         what: String,
     },
+    /// A snapshot is too long for a line.
+    #[error("recording {file}: a snapshot is longer than {} MiB: lower limits.edges", MAX_LINE >> 20)]
+    Long {
+        /// The file.
+        file: String,
+    },
     /// The end is missing.
     #[error("recording {file} ends after {snapshots} snapshots without its end mark: it was cut off; record it again")]
     Truncated {
@@ -69,6 +80,24 @@ pub enum RecordingError {
         /// Whole snapshots in it.
         snapshots: usize,
     },
+}
+
+/// Counts what passes.
+struct Counted<W> {
+    out: W,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -106,7 +135,11 @@ impl<W: Write> Recorder<W> {
 
     fn line<T: Serialize>(&mut self, value: &T) -> Result<(), RecordingError> {
         let wrap = |error| RecordingError::Io { file: self.file.clone(), error };
-        serde_json::to_writer(&mut self.out, value).map_err(std::io::Error::other).map_err(wrap)?;
+        let mut out = Counted { out: &mut self.out, bytes: 0 };
+        serde_json::to_writer(&mut out, value).map_err(std::io::Error::other).map_err(wrap)?;
+        if out.bytes > MAX_LINE {
+            return Err(RecordingError::Long { file: self.file.clone() });
+        }
         self.out.write_all(b"\n").map_err(wrap)
     }
 
@@ -136,68 +169,113 @@ impl<W: Write> Recorder<W> {
     }
 }
 
-/// A whole recording, read and checked; a source of its snapshots.
+/// A recording; a source of its snapshots, one at a time. Each line is checked when it is read.
 #[derive(Debug)]
-pub struct Recording {
+pub struct Recording<R> {
     /// Its first line.
     pub header: Header,
-    snapshots: std::vec::IntoIter<Snapshot>,
+    lines: Lines<R>,
+    /// Snapshots read.
+    snapshots: usize,
+    ended: bool,
 }
 
-impl Recording {
-    /// Reads a recording to its end; `file` names it in errors.
-    ///
-    /// # Errors
-    /// [`RecordingError`]: unreadable, no recording, damaged, cut off.
-    pub fn read(input: impl BufRead, file: &str) -> Result<Self, RecordingError> {
-        let name = || file.to_owned();
-        let mut lines = input.lines().enumerate();
-        let bad_header = |what: String| RecordingError::Header { file: name(), what };
-        let first = match lines.next() {
-            None => return Err(bad_header("it is empty".to_owned())),
-            Some((_, Err(error))) if error.kind() == std::io::ErrorKind::InvalidData => {
-                return Err(bad_header("it is no text".to_owned()));
-            }
-            Some((_, Err(error))) => return Err(RecordingError::Io { file: name(), error }),
-            Some((_, Ok(text))) => text,
-        };
-        let header: Header = serde_json::from_str(&first).map_err(|_| bad_header("its first line".to_owned()))?;
-        if !(1..=FORMAT).contains(&header.netwhy_recording) {
-            return Err(bad_header(format!("it is format {}", header.netwhy_recording)));
+/// The lines of a file, none longer than [`MAX_LINE`].
+#[derive(Debug)]
+struct Lines<R> {
+    input: R,
+    file: String,
+    /// Number of the last line, from 1.
+    number: usize,
+    line: Vec<u8>,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// Reads the next line. False: there is none.
+    fn advance(&mut self) -> Result<bool, RecordingError> {
+        self.line.clear();
+        self.number += 1;
+        let read = self.input.by_ref().take(MAX_LINE + 1).read_until(b'\n', &mut self.line);
+        let read = read.map_err(|error| RecordingError::Io { file: self.file.clone(), error })?;
+        if self.line.pop_if(|last| *last == b'\n').is_none() && read as u64 > MAX_LINE {
+            return Err(self.bad(format!("it is longer than {} MiB", MAX_LINE >> 20)));
         }
-        let mut snapshots = Vec::new();
-        let mut end = None;
-        let mut broken: Option<RecordingError> = None;
-        for (i, text) in lines {
-            let bad = |what: String| RecordingError::Line { file: name(), line: i + 1, what };
-            if let Some(error) = broken {
-                // Damage followed by more lines; in the last line it means that the file was cut off.
-                return Err(error);
-            }
-            let text = text.map_err(|error| bad(error.to_string()))?;
-            if end.is_some() {
-                return Err(bad("there is more after the end mark".to_owned()));
-            }
-            match serde_json::from_str(&text) {
-                Ok(Line::End(mark)) => end = Some(mark.end),
-                Ok(Line::Snapshot(stored)) => snapshots.push(stored.restore(header.netwhy_recording).map_err(bad)?),
-                Err(_) => broken = Some(bad("it is no snapshot".to_owned())),
-            }
+        if json_values(&self.line) > MAX_VALUES {
+            return Err(self.bad(format!("it has more than {MAX_VALUES} values")));
         }
-        if end.is_none() {
-            return Err(RecordingError::Truncated { file: name(), snapshots: snapshots.len() });
-        }
-        if end != Some(snapshots.len()) {
-            let what = format!("the end mark counts {} snapshots, there are {}", end.unwrap_or(0), snapshots.len());
-            return Err(RecordingError::Line { file: name(), line: snapshots.len() + 2, what });
-        }
-        Ok(Self { header, snapshots: snapshots.into_iter() })
+        Ok(read > 0)
+    }
+
+    fn is_at_end(&mut self) -> Result<bool, RecordingError> {
+        let rest = self.input.fill_buf().map(<[u8]>::is_empty);
+        rest.map_err(|error| RecordingError::Io { file: self.file.clone(), error })
+    }
+
+    fn bad(&self, what: String) -> RecordingError {
+        RecordingError::Line { file: self.file.clone(), line: self.number, what }
     }
 }
 
-impl SampleSource for Recording {
+impl<R: BufRead> Recording<R> {
+    /// Reads the header of a recording; `file` names it in errors.
+    ///
+    /// # Errors
+    /// [`RecordingError`]: unreadable, or no recording.
+    pub fn read(input: R, file: &str) -> Result<Self, RecordingError> {
+        let mut lines = Lines { input, file: file.to_owned(), number: 0, line: Vec::new() };
+        let bad_header = |what: String| RecordingError::Header { file: file.to_owned(), what };
+        if !lines.advance()? {
+            return Err(bad_header("it is empty".to_owned()));
+        }
+        if std::str::from_utf8(&lines.line).is_err() {
+            return Err(bad_header("it is no text".to_owned()));
+        }
+        let header: Header =
+            serde_json::from_slice(&lines.line).map_err(|_| bad_header("its first line".to_owned()))?;
+        if !(1..=FORMAT).contains(&header.netwhy_recording) {
+            return Err(bad_header(format!("it is format {}", header.netwhy_recording)));
+        }
+        Ok(Self { header, lines, snapshots: 0, ended: false })
+    }
+
+    /// The next snapshot. `None`: the recording ends here.
+    fn next_snapshot(&mut self) -> Result<Option<Snapshot>, RecordingError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let cut_off = RecordingError::Truncated { file: self.lines.file.clone(), snapshots: self.snapshots };
+        if !self.lines.advance()? {
+            return Err(cut_off);
+        }
+        let stored = match serde_json::from_slice(&self.lines.line) {
+            Ok(Line::Snapshot(stored)) => stored,
+            Ok(Line::End(mark)) => return self.end(mark.end).map(|()| None),
+            // In the last line, damage means that the file was cut off.
+            Err(_) if self.lines.is_at_end()? => return Err(cut_off),
+            Err(_) => return Err(self.lines.bad("it is no snapshot".to_owned())),
+        };
+        self.snapshots += 1;
+        stored.restore(self.header.netwhy_recording).map(Some).map_err(|what| self.lines.bad(what))
+    }
+
+    /// Checks the end mark.
+    fn end(&mut self, marked: usize) -> Result<(), RecordingError> {
+        if marked != self.snapshots {
+            let what = format!("the end mark counts {marked} snapshots, there are {}", self.snapshots);
+            return Err(self.lines.bad(what));
+        }
+        if !self.lines.is_at_end()? {
+            self.lines.number += 1;
+            return Err(self.lines.bad("there is more after the end mark".to_owned()));
+        }
+        self.ended = true;
+        Ok(())
+    }
+}
+
+impl<R: BufRead> SampleSource for Recording<R> {
     fn sample(&mut self) -> anyhow::Result<Option<Snapshot>> {
-        Ok(self.snapshots.next())
+        Ok(self.next_snapshot()?)
     }
 }
 

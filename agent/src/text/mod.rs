@@ -38,6 +38,11 @@ pub fn json(text: &str) -> Cow<'_, str> {
     })
 }
 
+/// Upper bound on the number of values in a JSON text. A value of one byte may cost tens of bytes once it is read.
+pub fn json_values(text: &[u8]) -> usize {
+    text.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count()
+}
+
 /// True if a text can be shown as it is. Line breaks are allowed.
 pub fn is_printable(text: &str) -> bool {
     !text.contains(|c| c != '\n' && is_hidden(c))

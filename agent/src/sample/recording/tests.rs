@@ -49,6 +49,11 @@ fn recorded() -> Vec<u8> {
     recorder.finish().unwrap()
 }
 
+fn read_all(input: impl BufRead) -> Result<Vec<Snapshot>, RecordingError> {
+    let mut recording = Recording::read(input, "test")?;
+    std::iter::from_fn(|| recording.next_snapshot().transpose()).collect()
+}
+
 #[test]
 fn a_snapshot_comes_back_as_it_was() {
     let bytes = recorded();
@@ -64,12 +69,12 @@ fn a_snapshot_comes_back_as_it_was() {
 fn a_recording_cut_off_anywhere_is_refused() {
     let bytes = recorded();
     for cut in 0..bytes.len() - 1 {
-        let error = Recording::read(&bytes[..cut], "test").expect_err("cut off");
+        let error = read_all(&bytes[..cut]).expect_err("cut off");
         let text = error.to_string();
         assert!(!text.contains('\n') && text.contains("record"), "{cut}: {text}");
     }
     let whole_lines = bytes.split(|b| *b == b'\n').take(2).collect::<Vec<_>>().join(&b'\n');
-    let error = Recording::read(whole_lines.as_slice(), "test").unwrap_err();
+    let error = read_all(whole_lines.as_slice()).unwrap_err();
     assert!(matches!(error, RecordingError::Truncated { snapshots: 1, .. }), "{error}");
 }
 
@@ -97,7 +102,7 @@ fn what_the_reader_does_not_know_is_refused_by_name() {
         (of_row, "line 2: edges: a EdgeStats has no field `echoes`"),
         (of_snapshot, "line 2: a snapshot has no field `echoes`"),
     ] {
-        let error = Recording::read(recording.as_slice(), "test").unwrap_err().to_string();
+        let error = read_all(recording.as_slice()).unwrap_err().to_string();
         assert!(error.contains(what), "{error}");
     }
 }
@@ -114,4 +119,62 @@ fn what_the_recording_does_not_know_is_zero() {
     let row = snapshot.tables.edges.rows[0].1;
     assert_eq!((row.data_segs_out, row.retransmits), (0, [1, 2, 0, 0, 0, 0, 0]));
     assert!(snapshot.tables.run_queue.rows.is_empty());
+}
+
+/// A first line, then `chunk` without end and without a line break.
+fn endless(first: &[u8], chunk: u8) -> impl BufRead {
+    std::io::BufReader::new(first.chain(std::io::repeat(chunk)))
+}
+
+#[test]
+fn the_recorder_writes_no_line_that_is_refused_later() {
+    let mut recorder = Recorder::begin(std::io::sink(), "test", &Header::default()).unwrap();
+    let path = |n: usize| CgroupFacts { id: 1, path: Some("x".repeat(n)), alive: true, ..CgroupFacts::default() };
+    let long = Snapshot { groups: vec![path(1 << 20); 64], ..Snapshot::default() };
+    let error = recorder.push(&long).unwrap_err().to_string();
+    assert_eq!(error, "recording test: a snapshot is longer than 64 MiB: lower limits.edges");
+}
+
+#[test]
+fn a_line_without_end_is_one_error_that_names_it() {
+    let recorded = recorded();
+    let header = recorded.split_inclusive(|byte| *byte == b'\n').next().unwrap();
+    for (first, line) in [(&b""[..], 1), (header, 2)] {
+        let error = read_all(endless(first, b'1')).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("recording test, line {line}: it is longer than 64 MiB")), "{error}");
+        assert_eq!(error.lines().count(), 1);
+    }
+}
+
+#[test]
+fn a_line_of_many_small_values_or_of_deep_nesting_is_refused() {
+    let recorded = recorded();
+    let header = recorded.split_inclusive(|byte| *byte == b'\n').next().unwrap();
+    for (line, what) in [
+        (b"1,".repeat(MAX_VALUES + 1), "line 2: it has more than 4194304 values"),
+        (b"[".repeat(100_000), "line 2: it is no snapshot"),
+        (b"{\"edges\":".repeat(50_000), "line 2: it is no snapshot"),
+    ] {
+        let file = [header, &line, b"\n{\"end\":1}\n"].concat();
+        let error = read_all(file.as_slice()).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
+}
+
+#[test]
+fn snapshots_are_read_one_at_a_time() {
+    let recorded = recorded();
+    let lines: Vec<&[u8]> = recorded.split_inclusive(|byte| *byte == b'\n').collect();
+    // A first snapshot is there before a later line is read.
+    let broken = [lines[0], lines[1], b"{}\n", lines[2]].concat();
+    let mut recording = Recording::read(broken.as_slice(), "test").unwrap();
+    assert!(recording.next_snapshot().unwrap().is_some());
+    assert!(matches!(recording.next_snapshot(), Err(RecordingError::Line { line: 3, .. })));
+    for (file, what) in [
+        ([&recorded[..], b"x\n"].concat(), "line 5: there is more after the end mark"),
+        ([lines[0], lines[1], lines[3]].concat(), "line 3: the end mark counts 2 snapshots, there are 1"),
+    ] {
+        let error = read_all(file.as_slice()).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
 }
