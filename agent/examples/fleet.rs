@@ -2,11 +2,15 @@
 //! measured and tested against where no machine could run as many Nodes.
 //!
 //! Every agent is the real HTTP server of `netwhy-agent` on a port of its own, with a made-up view; the stand-in lists
-//! their Pods, and passes `…/pods/NAME:9810/proxy/…` on to them over TCP. Without TLS and without authorisation, unlike
+//! their Pods, and passes `…/pods/NAME:9810/proxy/…` and `…/pods/NAME/portforward` on to them over TCP. Without TLS and without authorisation, unlike
 //! a real one. Prints one line of JSON when it is ready: `{"url": …, "agents": N}`. Ends when its standard input does.
 
+#[path = "fleet/forward.rs"]
+mod forward;
 #[path = "fleet/front.rs"]
 mod front;
+#[path = "fleet/hostile.rs"]
+mod hostile;
 #[path = "fleet/views.rs"]
 mod views;
 
@@ -39,6 +43,12 @@ struct Args {
     /// Agents that accept connections and never answer: the last ones
     #[arg(long, default_value_t = 0)]
     mute: usize,
+    /// Agents that answer with more than a client can hold: those before the mute ones
+    #[arg(long, default_value_t = 0)]
+    hostile: usize,
+    /// Pods whose main listener answers the API, for requests by the Pod proxy
+    #[arg(long)]
+    proxy: bool,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -55,6 +65,10 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         members.push(Member { node: views::node(number), address: listener.local_addr()? });
         if number + args.mute >= args.agents {
             tokio::spawn(mute(listener));
+            continue;
+        }
+        if number + args.mute + args.hostile >= args.agents {
+            tokio::spawn(hostile::serve(listener, number));
             continue;
         }
         let view = watch::channel(Arc::new(views::view(number, args.agents, args.pods, args.edges)));
@@ -74,7 +88,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     }
     let front = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address: SocketAddr = front.local_addr()?;
-    let fleet = Arc::new(Fleet { members, pods: args.pods });
+    let fleet = Arc::new(Fleet { members, pods: args.pods, is_loopback: !args.proxy });
     let serving = tokio::spawn(async move { axum::serve(front, front::router(fleet)).await });
     println!("{}", serde_json::json!({ "url": format!("http://{address}"), "agents": args.agents }));
     tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink())).await??;

@@ -1,10 +1,10 @@
-//! The stand-in for the API server: lists, single objects, and the Pod proxy.
+//! The stand-in for the API server: lists, single objects, the Pod proxy and port-forward.
 
-use crate::views;
+use crate::{forward, views};
 use axum::{
     Router,
-    extract::{Query, State},
-    http::{StatusCode, Uri, header},
+    extract::{Query, Request, State},
+    http::{StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use serde_json::{Value, json};
@@ -17,6 +17,11 @@ use tokio::{
 /// Namespace of the agents.
 const AGENTS: &str = "netwhy";
 
+/// Labels of the agents' objects.
+fn labels() -> Value {
+    json!({"app.kubernetes.io/name": "netwhy", "app.kubernetes.io/component": "agent"})
+}
+
 /// One agent.
 pub(crate) struct Member {
     pub(crate) node: String,
@@ -28,13 +33,20 @@ pub(crate) struct Fleet {
     pub(crate) members: Vec<Member>,
     /// Pods per Node.
     pub(crate) pods: usize,
+    /// Whether the agents' Pods have the API on loopback, as by the chart's default.
+    pub(crate) is_loopback: bool,
 }
 
 pub(crate) fn router(fleet: Arc<Fleet>) -> Router {
     Router::new().fallback(answer).with_state(fleet)
 }
 
-async fn answer(State(fleet): State<Arc<Fleet>>, Query(query): Query<HashMap<String, String>>, uri: Uri) -> Response {
+async fn answer(
+    State(fleet): State<Arc<Fleet>>,
+    Query(query): Query<HashMap<String, String>>,
+    mut request: Request,
+) -> Response {
+    let uri = request.uri().clone();
     let parts: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
     match parts.as_slice() {
         // No Pod but the agents' has labels here.
@@ -42,11 +54,22 @@ async fn answer(State(fleet): State<Arc<Fleet>>, Query(query): Query<HashMap<Str
             object(list("v1", "Pod", &[]))
         }
         ["api", "v1", "pods"] => object(fleet.list(&query)),
+        ["apis", "apps", "v1", "daemonsets"] if query.get("labelSelector").is_some_and(|l| !l.contains("netwhy")) => {
+            object(list("apps/v1", "DaemonSet", &[]))
+        }
+        ["apis", "apps", "v1", "daemonsets"] => object(list("apps/v1", "DaemonSet", &[daemon_set()])),
         ["api", "v1", "namespaces", "shop", "pods"] => object(fleet.pods()),
         ["api", "v1", "namespaces", "shop", "services", "app"] => object(service()),
         ["api", "v1", "namespaces", AGENTS, "pods", pod, "proxy", path @ ..] => {
             fleet.proxy(pod, &path.join("/"), uri.query()).await
         }
+        ["api", "v1", "namespaces", AGENTS, "pods", pod, "portforward"] => match fleet.member(pod) {
+            Some(member) => {
+                let port = query.get("ports").and_then(|ports| ports.parse().ok()).unwrap_or(0);
+                forward::response(&mut request, member.address, port)
+            }
+            None => absent(pod),
+        },
         ["api", "v1", "namespaces", "shop", "pods", pod] => fleet.pod(pod).map_or_else(|| absent(pod), object),
         ["api", "v1", "nodes", node] if fleet.members.iter().any(|member| member.node == *node) => object(json!({
             "apiVersion": "v1", "kind": "Node", "metadata": {"name": node},
@@ -73,6 +96,15 @@ fn absent(name: &str) -> Response {
 
 fn list(version: &str, kind: &str, items: &[Value]) -> Value {
     json!({"apiVersion": version, "kind": format!("{kind}List"), "metadata": {}, "items": items})
+}
+
+/// The agents' DaemonSet.
+fn daemon_set() -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "DaemonSet",
+        "metadata": {"name": "netwhy", "namespace": AGENTS, "uid": "uid-netwhy", "labels": labels()},
+        "spec": {"selector": {}, "template": {"spec": {"containers": [], "serviceAccountName": "netwhy"}}}
+    })
 }
 
 fn service() -> Value {
@@ -111,7 +143,7 @@ impl Fleet {
         let (from, limit) = (number("continue").unwrap_or(0), number("limit").unwrap_or(usize::MAX));
         let all: Vec<(usize, &Member)> =
             self.members.iter().enumerate().filter(|(_, m)| node.is_none_or(|node| m.node == node)).collect();
-        let page: Vec<Value> = all.iter().skip(from).take(limit).map(|(i, member)| agent(*i, member)).collect();
+        let page: Vec<Value> = all.iter().skip(from).take(limit).map(|(i, member)| self.agent(*i, member)).collect();
         let next = from + page.len();
         let token = if next < all.len() { next.to_string() } else { String::new() };
         json!({"apiVersion": "v1", "kind": "PodList", "metadata": {"resourceVersion": "1", "continue": token}, "items": page})
@@ -136,10 +168,47 @@ impl Fleet {
         })
     }
 
+    /// An agent's Pod, about as large as a real one.
+    fn agent(&self, number: usize, member: &Member) -> Value {
+        let name = format!("netwhy-{number}");
+        let mut ports = vec![
+            json!({"name": "metrics", "containerPort": 9810, "protocol": "TCP"}),
+            json!({"name": "probes", "containerPort": 9811, "protocol": "TCP"}),
+        ];
+        if self.is_loopback {
+            ports.push(json!({"name": "api", "containerPort": 9812, "protocol": "TCP"}));
+        }
+        json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {
+                "name": name, "namespace": AGENTS, "uid": format!("uid-{name}"), "labels": labels(),
+                "ownerReferences": [{
+                    "apiVersion": "apps/v1", "kind": "DaemonSet", "name": "netwhy", "uid": "uid-netwhy",
+                    "controller": true
+                }]
+            },
+            "spec": {
+                "nodeName": member.node,
+                "serviceAccountName": "netwhy",
+                "tolerations": [{"operator": "Exists"}],
+                "containers": [{
+                    "name": "agent", "image": "netwhy-agent", "ports": ports,
+                    "env": [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]
+                }]
+            },
+            "status": running("agent")
+        })
+    }
+
+    /// The agent whose Pod has this name, perhaps with a port.
+    fn member(&self, pod: &str) -> Option<&Member> {
+        let number = pod.strip_prefix("netwhy-").and_then(|rest| rest.split(':').next()?.parse::<usize>().ok());
+        number.and_then(|number| self.members.get(number))
+    }
+
     /// Passes a request on, over TCP, as the API server does.
     async fn proxy(&self, pod: &str, path: &str, query: Option<&str>) -> Response {
-        let number = pod.strip_prefix("netwhy-").and_then(|rest| rest.split(':').next()?.parse::<usize>().ok());
-        let Some(member) = number.and_then(|n| self.members.get(n)) else { return absent(pod) };
+        let Some(member) = self.member(pod) else { return absent(pod) };
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
         match passed_on(member.address, &format!("/{path}{query}")).await {
             Ok(response) => response,
@@ -152,7 +221,7 @@ impl Fleet {
 
 async fn passed_on(address: SocketAddr, path: &str) -> std::io::Result<Response> {
     let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await?;
@@ -163,28 +232,6 @@ async fn passed_on(address: SocketAddr, path: &str) -> std::io::Result<Response>
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     let head = [(header::CONTENT_TYPE, "application/json".to_owned()), (header::SERVER, server)];
     Ok((status, head, bytes.split_off(end + 4)).into_response())
-}
-
-/// An agent's Pod, about as large as a real one.
-fn agent(number: usize, member: &Member) -> Value {
-    let name = format!("netwhy-{number}");
-    json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {
-            "name": name, "namespace": AGENTS, "uid": format!("uid-{name}"),
-            "labels": {"app.kubernetes.io/name": "netwhy", "app.kubernetes.io/component": "agent"}
-        },
-        "spec": {
-            "nodeName": member.node,
-            "tolerations": [{"operator": "Exists"}],
-            "containers": [{
-                "name": "agent", "image": "netwhy-agent",
-                "ports": [{"name": "metrics", "containerPort": 9810, "protocol": "TCP"}],
-                "env": [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]
-            }]
-        },
-        "status": running("agent")
-    })
 }
 
 fn running(container: &str) -> Value {

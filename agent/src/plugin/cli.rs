@@ -21,7 +21,8 @@ pub const FAILURE: u8 = 1;
                   kubectl netwhy why svc/payment -n shop     why are the Pods of this Service slow?\n  \
                   kubectl netwhy hints -A -w                 watch all hints of the cluster\n  \
                   kubectl netwhy matrix                      RTT and loss between Nodes\n\n\
-                  Needs the right to list Pods, and to get pods/proxy in the agents' namespace.\n\
+                  Needs the right to list Pods and DaemonSets, and in the agents' namespace get and create of \
+                  pods/portforward.\n\
                   Exit codes: 0 success, 1 failure."
 )]
 pub struct Cli {
@@ -64,7 +65,7 @@ pub struct Global {
     /// Kubeconfig file [default: $KUBECONFIG, ~/.kube/config, or the Pod's service account]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub kubeconfig: Option<PathBuf>,
-    /// URL of one agent to ask directly, such as http://localhost:9810; works without a cluster
+    /// URL of one agent to ask directly, such as http://localhost:9812; works without a cluster
     #[arg(
         long,
         global = true,
@@ -95,6 +96,22 @@ pub struct Global {
         value_parser = clap::value_parser!(u16).range(1..),
     )]
     pub concurrency: u16,
+    /// Memory for large answers of all agents, MiB; each agent has 256 KiB beside it
+    #[arg(
+        long,
+        global = true,
+        value_name = "MIB",
+        default_value_t = 16,
+        value_parser = clap::value_parser!(u32).range(1..),
+    )]
+    pub answer_memory: u32,
+}
+
+impl Global {
+    /// Memory for large answers, bytes.
+    pub(super) fn room_bytes(&self) -> u64 {
+        u64::from(self.answer_memory) << 20
+    }
 }
 
 /// Subcommands.

@@ -4,8 +4,8 @@
 //! cli ─► fetch ─► model ─► render ─► stdout
 //!                   └────► top (the same data, live)
 //! ```
-//! `fetch` asks the API server, and agents through its Pod proxy or by `--agent URL`. Requests are bounded, and some
-//! answers are enough. `model` merges and ranks; `model` and `render` do no I/O and read no clock. All hints come from
+//! `fetch` asks the API server, and agents by port-forward, by its Pod proxy or by `--agent URL`. Requests and answers
+//! are bounded, and some answers are enough. `model` merges and ranks; `model` and `render` do no I/O and read no clock. All hints come from
 //! agents: the plugin only follows them from Pod to peer to Node.
 
 pub mod cli;

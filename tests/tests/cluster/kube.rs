@@ -2,10 +2,12 @@
 
 use netwhy_tests::kubernetes;
 use std::{
+    cell::RefCell,
     env, fs,
-    io::Write as _,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, ChildStdout, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -17,7 +19,23 @@ pub(crate) fn workspace() -> PathBuf {
 pub(crate) struct Cluster {
     tools: PathBuf,
     dir: PathBuf,
-    kubeconfig: PathBuf,
+    pub(crate) kubeconfig: PathBuf,
+    forward: RefCell<Option<Forward>>,
+}
+
+/// `kubectl port-forward` to the API of an agent. It ends when dropped.
+struct Forward {
+    child: Child,
+    /// kubectl writes a line for each connection, and ends when nobody could read it.
+    _output: BufReader<ChildStdout>,
+    port: u16,
+}
+
+impl Drop for Forward {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Cluster {
@@ -34,7 +52,7 @@ impl Cluster {
         };
         let dir = env::temp_dir().join(format!("netwhy-cluster-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
-        let this = Self { tools, kubeconfig: dir.join("node/kubeconfig"), dir };
+        let this = Self { tools, kubeconfig: dir.join("node/kubeconfig"), dir, forward: RefCell::default() };
         let up = this.tool("kube-up", &[]);
         assert!(up.status.success(), "kube-up: {}{}", text(&up.stdout), text(&up.stderr));
         Some(this)
@@ -74,8 +92,54 @@ impl Cluster {
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
 
-    /// An agent's answer, through the API server's Pod proxy.
+    /// A file of the cluster, removed with it.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// An agent's answer: through the API server's Pod proxy, and `/api/v1` by port-forward.
     pub(crate) fn agent(&self, path: &str) -> Result<String, String> {
+        if path.starts_with("/api/") { self.forwarded(path) } else { self.proxied(path) }
+    }
+
+    fn forwarded(&self, path: &str) -> Result<String, String> {
+        let mut forward = self.forward.borrow_mut();
+        if forward.is_none() {
+            *forward = Some(self.start_forward()?);
+        }
+        let port = forward.as_ref().map_or(0, |forward| forward.port);
+        let answer = get(port, path);
+        if answer.is_err() {
+            // The agent's Pod may have been replaced.
+            *forward = None;
+        }
+        answer
+    }
+
+    fn start_forward(&self) -> Result<Forward, String> {
+        let mut command = Command::new("kubectl");
+        command.arg("--kubeconfig").arg(&self.kubeconfig).args(["-n", "netwhy", "port-forward", "daemonset/netwhy"]);
+        command.arg(":9812").env("KUBECACHEDIR", self.dir.join("cache")).stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        output.read_line(&mut line).unwrap();
+        let port =
+            line.strip_prefix("Forwarding from 127.0.0.1:").and_then(|rest| rest.split(' ').next()?.parse().ok());
+        let mut forward = Forward { child, _output: output, port: port.unwrap_or(0) };
+        if port.is_some() {
+            return Ok(forward);
+        }
+        let mut error = String::new();
+        let _ = forward.child.kill();
+        forward.child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+        Err(format!("port-forward: {line}{error}"))
+    }
+
+    /// An agent's answer through the API server's Pod proxy.
+    pub(crate) fn proxied(&self, path: &str) -> Result<String, String> {
         let name = self.try_kubectl(&[
             "get",
             "pods",
@@ -113,6 +177,18 @@ impl Drop for Cluster {
             eprintln!("kube-down: {}", text(&down.stderr));
         }
     }
+}
+
+/// GET from this port on loopback.
+fn get(port: u16, path: &str) -> Result<String, String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).map_err(|error| error.to_string())?;
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).map_err(|error| error.to_string())?;
+    let (head, body) = text.split_once("\r\n\r\n").ok_or("no answer")?;
+    if head.starts_with("HTTP/1.1 200") { Ok(body.to_owned()) } else { Err(text) }
 }
 
 /// Asks again and again until there is an answer.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
 
 mod kube;
+mod plugin;
 
 use kube::{Cluster, eventually, workspace};
 use netwhy_tests::helm;
@@ -102,6 +103,7 @@ fn the_charts_daemonset_names_the_right_pods_on_a_real_cluster() {
     cluster.apply(&others.replace("@SERVER@", &address));
     traffic(&cluster);
     neighbours(&cluster);
+    plugin::asks_by_port_forward(&cluster);
     trouble(&cluster);
     service(&cluster);
     deletion(&cluster);

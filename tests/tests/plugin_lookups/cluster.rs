@@ -24,6 +24,7 @@ fn rights() -> Value {
             "apiGroups": ["apps"], "resources": ["deployments", "replicasets", "statefulsets", "daemonsets"],
             "verbs": ["get"]
         },
+        {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["list"]},
         {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]},
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list"]}
     ])
@@ -42,9 +43,14 @@ fn allow(plane: &ControlPlane, user: &str, rules: &Value) {
 
 /// A Pod on a Node; returns its UID.
 fn pod(plane: &ControlPlane, namespace: &str, name: &str, node: &str, labels: &Value) -> String {
+    owned_pod(plane, &json!({"name": name, "namespace": namespace, "labels": labels}), node)
+}
+
+/// A Pod with this metadata on a Node; returns its UID.
+fn owned_pod(plane: &ControlPlane, metadata: &Value, node: &str) -> String {
     let ports = json!([{"name": "metrics", "containerPort": PORT}]);
     plane.create(&json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "apiVersion": "v1", "kind": "Pod", "metadata": metadata,
         "spec": {"nodeName": node, "containers": [{"name": "app", "image": "app", "ports": ports}]}
     }))
 }
@@ -64,12 +70,24 @@ fn agents(lab: &Lab, plane: &ControlPlane) -> Vec<Program> {
     let settings = plane.scratch.write("netwhy.yaml", "http: {api: proxy}");
     let settings = format!("--config={}", settings.display());
     let labels = json!({"app.kubernetes.io/name": "netwhy", "app.kubernetes.io/component": "agent"});
+    let uid = plane.create(&json!({
+        "apiVersion": "apps/v1", "kind": "DaemonSet",
+        "metadata": {"name": "netwhy", "namespace": "netwhy", "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels}, "spec": {"containers": [{"name": "agent", "image": "netwhy-agent"}]}
+            }
+        }
+    }));
+    let owner = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "netwhy", "uid": uid, "controller": true});
     let mut agents = Vec::new();
     for name in ["a", "b"] {
         let node = lab.node(name).unwrap();
         let address = node.ipv4.to_string();
         let pod_name = format!("netwhy-{name}");
-        pod(plane, "netwhy", &pod_name, name, &labels);
+        let metadata = json!({"name": pod_name, "namespace": "netwhy", "labels": labels, "ownerReferences": [owner]});
+        owned_pod(plane, &metadata, name);
         plane.status("netwhy", &pod_name, &running(&address));
         let (listen, kubeconfig) = (format!("--listen={address}:{PORT}"), format!("--kubeconfig={}", config.display()));
         // A cgroup without a Pod, which creates the folder of the Node's root.
@@ -92,7 +110,11 @@ fn prepare(plane: &ControlPlane) {
         plane.create(&json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}));
     }
     allow(plane, "oncall", &rights());
-    allow(plane, "reader", &json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]));
+    let reads = json!([
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
+        {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["list"]}
+    ]);
+    allow(plane, "reader", &reads);
 }
 
 #[test]
@@ -126,6 +148,7 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
     asks.wait_for(crate::tools::PATIENCE, |report| report.total.requests > 10).unwrap();
 
     healthy(&plane);
+    impostor(&plane);
     errors(&plane);
     let slices = Slices::of(&assets);
     services::older(&plane, slices);
@@ -160,6 +183,32 @@ fn healthy(plane: &ControlPlane) {
     assert_eq!((case["nodes"][0].as_str(), case["pods"][0]["name"].as_str()), (Some("a"), Some("cart")));
     let status = "Running, 1 of 1 containers ready, 0 restarts";
     assert_eq!(case["pods"][0]["status"], status, "{case}");
+}
+
+/// A Pod that only has the agents' labels is named and not asked, and a second DaemonSet needs a decision.
+fn impostor(plane: &ControlPlane) {
+    let labels = json!({"app.kubernetes.io/name": "netwhy", "app.kubernetes.io/component": "agent"});
+    pod(plane, "shop", "fake", "a", &labels);
+    plane.status("shop", "fake", &running("10.77.255.252"));
+    let said = plane.ask(ONCALL, &["hints", "-A", "-o", "json"]).well();
+    assert_eq!(said.json()["agents"], 2, "{}", said.out);
+    let warnings: Vec<&str> = said.err.lines().filter(|line| line.starts_with("warning: ")).collect();
+    assert!(warnings.len() == 1 && warnings[0].contains("(shop/fake) did not answer: not asked"), "{}", said.err);
+    assert!(warnings[0].contains("its namespace is shop and the agents' is netwhy"), "{}", said.err);
+    plane.create(&json!({
+        "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "x", "namespace": "shop", "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "x", "image": "x"}]}}
+        }
+    }));
+    let words = ["several namespaces have a DaemonSet with the agents' labels: netwhy, shop", "--agent-namespace"];
+    plane.ask(ONCALL, &["hints", "-A"]).failed(&words);
+    let said = plane.ask(ONCALL, &["hints", "-A", "--agent-namespace", "netwhy", "-o", "json"]).well();
+    assert_eq!((said.json()["agents"].as_u64(), said.err.as_str()), (Some(2), ""));
+    for object in [["daemonset", "x"], ["pod", "fake"]] {
+        plane.kubectl(ADMIN, &["-n", "shop", "delete", "--now", object[0], object[1]], "").unwrap();
+    }
 }
 
 /// The server is gone, and its host refuses connections.

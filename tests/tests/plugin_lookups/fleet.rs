@@ -18,9 +18,13 @@ struct Fleet {
 
 impl Fleet {
     fn start(agents: usize, mute: usize) -> Self {
+        Self::with(&["--agents", &agents.to_string(), "--mute", &mute.to_string()])
+    }
+
+    fn with(args: &[&str]) -> Self {
         let program = built("NETWHY_FLEET", ["--example", "fleet"]).unwrap();
         let mut command = Command::new(program);
-        command.args(["--agents", &agents.to_string(), "--mute", &mute.to_string()]);
+        command.args(args);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -93,6 +97,74 @@ fn a_pod_whose_agent_is_mute_is_an_error_and_not_well() {
     said.failed(&["the agent on node-00002 (netwhy/netwhy-2)", "no answer within 1 s"]);
     let none = ask(&config, &["hints", "--agent-selector", "app=other"]);
     none.failed(&["no agents found", "app=other", "--agent-selector"]);
+}
+
+#[test]
+fn agents_on_loopback_and_behind_the_pod_proxy_give_the_same_answers() {
+    let scratch = Scratch::new("ways");
+    let answers = [&["--agents", "20"][..], &["--agents", "20", "--proxy"]].map(|args| {
+        let fleet = Fleet::with(args);
+        let config = scratch.write("config", &kubeconfig(&[("c", &fleet.url, "t")], "shop"));
+        [&["hints"][..], &["nodes"], &["why", "pod/app-00007-0"]].map(|args| {
+            let said = ask(&config, &[args, &["-o", "json"]].concat()).well();
+            assert_eq!(said.err, "");
+            said.json()
+        })
+    });
+    assert_eq!(answers[0], answers[1]);
+}
+
+/// Ends of the plugin, and the most memory that it had, bytes.
+fn peak(fleet: &Fleet, scratch: &Scratch, args: &[&str]) -> (Said, u64) {
+    let config = scratch.write("config", &kubeconfig(&[("c", &fleet.url, "t")], "shop"));
+    let mut command = command(args);
+    // Plain text: their sizes are the same in each run.
+    command.args(["-o", "json", "--request-timeout", "10s", "--kubeconfig"]).arg(config);
+    let out = scratch.file("out");
+    let err = scratch.file("err");
+    command.stdout(std::fs::File::create(&out).unwrap()).stderr(std::fs::File::create(&err).unwrap());
+    let mut child = command.spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    // The kernel keeps the peak, so the last look before the end is enough.
+    let code = loop {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        most = kib.map_or(most, |kib| kib << 10);
+        match child.try_wait().unwrap() {
+            Some(status) => break status.code().unwrap_or(-1),
+            None => std::thread::sleep(Duration::from_millis(2)),
+        }
+    };
+    let read = |path| std::fs::read_to_string(path).unwrap();
+    (Said { code, out: read(&out), err: read(&err) }, most)
+}
+
+#[test]
+fn hostile_agents_cost_the_plugin_less_than_64_mb() {
+    const ROOM: u64 = 64 << 20;
+    let scratch = Scratch::new("hostile");
+    for way in [&[][..], &["--proxy"]] {
+        let honest = Fleet::with(&[&["--agents", "40"], way].concat());
+        let (said, usual) = peak(&honest, &scratch, &["hints", "-A"]);
+        assert_eq!(said.well().json()["agents"], 40);
+        drop(honest);
+        // All at once: 100 agents that answer with up to 24 MiB each.
+        let hostile = Fleet::with(&[&["--agents", "140", "--hostile", "100"], way].concat());
+        for args in [&["hints", "-A"][..], &["nodes"]] {
+            let (said, peak) = peak(&hostile, &scratch, args);
+            let said = said.well();
+            println!("{way:?} {args:?}: {} KiB, {} KiB with hostile agents", usual >> 10, peak >> 10);
+            assert!(peak < usual + ROOM, "{args:?}: {peak} bytes, {usual} without hostile agents");
+            let silent = said.json()["not_answered"].as_array().unwrap().clone();
+            // Three of five kinds are longer than an answer may be, or need more memory than there is.
+            let is_large = |one: &Value| one["why"].as_str().unwrap().contains("--answer-memory");
+            assert!(silent.len() >= 60 && silent.iter().any(is_large), "{}", said.err);
+            // Honest agents lose nothing.
+            assert!(silent.iter().all(|one| one["node"].as_str().unwrap() >= "node-00040"), "{}", said.err);
+        }
+    }
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn a_silent_server_is_given_up_after_the_time_that_was_asked_for() {
 fn configurations_that_can_not_be_used_are_told_in_one_line() {
     ask(&["hints"]).failed(&["no cluster found", "--agent URL"]);
     ask(&["hints", "--kubeconfig", "/nonexistent"]).failed(&["/nonexistent"]);
-    ask(&["hints", "--agent", "ftp://x"]).failed(&["http://HOST:9810"]);
+    ask(&["hints", "--agent", "ftp://x"]).failed(&["http://HOST:9812"]);
     let scratch = Scratch::new("config");
     let file = scratch.write("config", &kubeconfig(&[("one", "http://127.0.0.1:1", "t")], "shop"));
     let file = file.to_str().unwrap();

@@ -1,7 +1,8 @@
 //! `kubectl netwhy` against thousands of agents.
 //!
 //! The agents are synthetic (views made up, HTTP server and JSON the real ones), in one process with a stand-in for the
-//! API server that passes requests on over TCP: without TLS, and on the same CPUs as the plugin that is measured.
+//! API server that forwards ports and passes requests on over TCP: without TLS, and on the same CPUs as the plugin that
+//! is measured.
 
 use super::{Context, statistics::Spread, table::Row};
 use anyhow::{Context as _, Result, bail, ensure};
@@ -27,9 +28,9 @@ struct Fleet {
 }
 
 impl Fleet {
-    fn start(context: &Context, mute: usize) -> Result<Self> {
+    fn start(context: &Context, more: &[&str]) -> Result<Self> {
         let mut command = Command::new(context.bin.join("examples/fleet"));
-        command.args(["--agents", &AGENTS.to_string(), "--mute", &mute.to_string()]);
+        command.args(["--agents", &AGENTS.to_string()]).args(more);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("start the synthetic agents")?;
         let mut line = String::new();
@@ -75,7 +76,7 @@ impl Drop for Fleet {
 /// Asks all agents for everything that the plugin asks of all.
 pub(super) fn run(context: &Context, runs: usize, rows: &mut Vec<Row>, out: &mut Value) -> Result<()> {
     let plugin = context.bin.join("kubectl-netwhy");
-    let fleet = Fleet::start(context, 0)?;
+    let fleet = Fleet::start(context, &[])?;
     out["lookup_agents"] = json!(AGENTS);
     for (key, args) in [
         ("hints", &["hints", "-A"][..]),
@@ -92,7 +93,12 @@ pub(super) fn run(context: &Context, runs: usize, rows: &mut Vec<Row>, out: &mut
         put(key, &format!("`{}` of {AGENTS} agents", args.join(" ")), &seconds, rows, out)?;
     }
     drop(fleet);
-    let fleet = Fleet::start(context, MUTE)?;
+    let fleet = Fleet::start(context, &["--proxy"])?;
+    let (took, answer, _) = fleet.ask(&plugin, &["hints", "-A"])?;
+    check("hints", &answer)?;
+    put("hints_proxy", &format!("`hints -A` of {AGENTS} agents by the Pod proxy"), &[took], rows, out)?;
+    drop(fleet);
+    let fleet = Fleet::start(context, &["--mute", &MUTE.to_string()])?;
     let (took, answer, warnings) = fleet.ask(&plugin, &["hints", "-A"])?;
     let missing = answer["not_answered"].as_array().map_or(0, Vec::len);
     ensure!((missing, warnings) == (MUTE, MUTE), "{MUTE} agents are mute, {missing} were missed, {warnings} told of");

@@ -6,23 +6,34 @@ use super::{
     agent_client::AgentClient,
     errors::{from_api, timed_out},
     fan_out::{Answers, Progress, fan_out},
+    genuine,
+    room::Room,
     session::{Connection, Session},
+    way::Way,
 };
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{apps::v1::DaemonSet, core::v1::Pod},
+};
 use kube::{
-    Api, Client,
+    Api, Client, Resource, ResourceExt as _,
     api::{ListParams, ObjectList},
 };
 use serde::de::DeserializeOwned;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
     future::Future,
+    sync::Arc,
+    time::Duration,
 };
 
-/// The chart's default port.
-const PORT: u16 = 9810;
-/// Name of the agent's port in its Pod.
-const PORT_NAME: &str = "metrics";
+/// Name of the main listener's port in an agent's Pod.
+const MAIN_PORT: &str = "metrics";
+/// Name of the API's port on loopback. A Pod without it answers by its main listener.
+const API_PORT: &str = "api";
+/// Impostors that are shown by name.
+const MAX_IMPOSTORS: usize = 8;
 /// Objects per page of a list.
 const PAGE_SIZE: u32 = 500;
 /// Up to this many Nodes, agents are listed per Node instead of all at once.
@@ -61,7 +72,7 @@ impl Session {
     {
         let found = match &self.connection {
             Connection::Direct(client) => {
-                let agent = Agent { node: String::new(), client: client.clone() };
+                let agent = Agent { node: String::new(), client: client.again() };
                 Found { agents: vec![agent], silent: Vec::new() }
             }
             Connection::Cluster(client) => self.agents(client, None).await?,
@@ -89,36 +100,43 @@ impl Session {
         )
     }
 
-    /// The agents of these Nodes; `None`: of all.
+    /// The agents of these Nodes; `None`: of all. They share one room for large answers.
     pub(super) async fn agents(&self, client: &Client, nodes: Option<&BTreeSet<String>>) -> Result<Found, Failure> {
-        let pods = match nodes {
+        let sets: Vec<DaemonSet> = self.list(client, None, "list the agents' DaemonSets").await?;
+        let mut pods = Vec::new();
+        match nodes {
             Some(nodes) if nodes.len() <= FEW_NODES => {
-                let mut pods = Vec::new();
                 for node in nodes {
-                    pods.extend(self.agent_pods(client, Some(node)).await?);
+                    let node = format!("spec.nodeName={node}");
+                    pods.extend(self.list(client, Some(&node), "list the agents' Pods").await?);
                 }
-                pods
             }
-            _ => self.agent_pods(client, None).await?,
-        };
-        Ok(self.one_per_node(client, pods, nodes))
+            _ => pods.extend(self.list(client, None, "list the agents' Pods").await?),
+        }
+        pods.retain(|pod| nodes.is_none_or(|wanted| wanted.contains(node_name(pod))));
+        let checked = genuine::check(pods, &sets)?;
+        let reach = Reach { client, timeout: self.global.request_timeout, room: Room::new(self.global.room_bytes()) };
+        let mut found = reach.one_per_node(checked.genuine);
+        found.silent.extend(reach.impostors(&checked.impostors));
+        Ok(found)
     }
 
-    async fn agent_pods(&self, client: &Client, node: Option<&str>) -> Result<Vec<Pod>, Failure> {
+    /// All objects with the agents' labels and these fields, page by page.
+    async fn list<K>(&self, client: &Client, fields: Option<&str>, what: &str) -> Result<Vec<K>, Failure>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
         let global = &self.global;
-        let api: Api<Pod> = match &global.agent_namespace {
+        let api: Api<K> = match &global.agent_namespace {
             Some(namespace) => Api::namespaced(client.clone(), namespace),
             None => Api::all(client.clone()),
         };
         let mut params = ListParams::default().labels(&global.agent_selector).limit(PAGE_SIZE);
-        if let Some(node) = node {
-            params = params.fields(&format!("spec.nodeName={node}"));
-        }
+        params.field_selector = fields.map(str::to_owned);
         let mut out = Vec::new();
         loop {
-            let what = "list the agents' Pods";
             let asked = tokio::time::timeout(global.request_timeout, api.list(&params)).await;
-            let list: ObjectList<Pod> = asked
+            let list: ObjectList<K> = asked
                 .map_err(|_| timed_out(what, global.request_timeout))?
                 .map_err(|error| forbidden(from_api(what, &error), global.agent_namespace.is_none()))?;
             out.extend(list.items);
@@ -128,36 +146,74 @@ impl Session {
             }
         }
     }
+}
 
-    /// One agent per Node. A ready Pod is preferred to one that starts or stops.
-    fn one_per_node(&self, client: &Client, pods: Vec<Pod>, nodes: Option<&BTreeSet<String>>) -> Found {
-        let mut best: BTreeMap<String, Pod> = BTreeMap::new();
+/// Everything that the agents of a look-up share.
+struct Reach<'a> {
+    client: &'a Client,
+    timeout: Duration,
+    room: Arc<Room>,
+}
+
+impl Reach<'_> {
+    fn agent(&self, pod: &Pod) -> Agent {
+        let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
+        let proxy = |port| Way::proxy(self.client.clone(), &namespace, &name, port);
+        let forward = |port| Way::forward(self.client.clone(), &namespace, &name, port);
+        let main = port(pod, MAIN_PORT).unwrap_or(9810);
+        let ways = match port(pod, API_PORT) {
+            Some(api) => vec![forward(api), proxy(main)],
+            // Its main listener answers, or the port on loopback has no name.
+            None => vec![proxy(main), forward(main), forward(9812)],
+        };
+        let client = AgentClient::new(ways, format!("{namespace}/{name}"), self.timeout, self.room.account());
+        Agent { node: node_name(pod).to_owned(), client }
+    }
+
+    /// One agent per Node. A ready Pod is preferred to one that starts or stops. A second one that runs is reported.
+    fn one_per_node(&self, pods: Vec<Pod>) -> Found {
+        let mut by_node: BTreeMap<String, Vec<Pod>> = BTreeMap::new();
         for pod in pods {
-            let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
-            if nodes.is_some_and(|wanted| !wanted.contains(&node)) {
-                continue;
-            }
-            let better = best.get(&node).is_none_or(|known| rank(&pod) > rank(known));
-            if better {
-                best.insert(node, pod);
-            }
+            by_node.entry(node_name(&pod).to_owned()).or_default().push(pod);
         }
         let mut found = Found::default();
-        for (node, pod) in best {
-            let namespace = pod.metadata.namespace.clone().unwrap_or_default();
-            let name = pod.metadata.name.clone().unwrap_or_default();
-            let client =
-                AgentClient::via_pod_proxy(client.clone(), &namespace, &name, port(&pod), self.global.request_timeout);
-            let agent = Agent { node, client };
-            match phase(&pod) {
-                "Running" => found.agents.push(agent),
-                other => {
-                    let remedy = format!("see `kubectl -n {namespace} describe pod {name}`");
-                    found.silent.push(agent.silent(&Failure::new(format!("its Pod is {other}"), remedy)));
-                }
+        for mut pods in by_node.into_values() {
+            pods.sort_by_key(|pod| std::cmp::Reverse(rank(pod)));
+            let mut pods = pods.iter();
+            if let Some(first) = pods.next() {
+                self.add(first, &mut found);
+            }
+            // A Pod that is being replaced is no second agent.
+            let is_second = |pod: &&Pod| pod.metadata.deletion_timestamp.is_none() && phase(pod) == "Running";
+            for pod in pods.filter(is_second) {
+                let failure = Failure::new("not asked, because its Node has two agents", "keep one DaemonSet per Node");
+                found.silent.push(self.agent(pod).silent(&failure));
             }
         }
         found
+    }
+
+    fn add(&self, pod: &Pod, found: &mut Found) {
+        let agent = self.agent(pod);
+        match phase(pod) {
+            "Running" => found.agents.push(agent),
+            other => {
+                let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
+                let remedy = format!("see `kubectl -n {namespace} describe pod {name}`");
+                found.silent.push(agent.silent(&Failure::new(format!("its Pod is {other}"), remedy)));
+            }
+        }
+    }
+
+    /// Pods that only have the agents' labels, the first by name and the number of the others.
+    fn impostors(&self, pods: &[(Pod, Failure)]) -> Vec<SilentAgent> {
+        let (shown, others) = pods.split_at(pods.len().min(MAX_IMPOSTORS));
+        let mut out: Vec<SilentAgent> = shown.iter().map(|(pod, why)| self.agent(pod).silent(why)).collect();
+        if !others.is_empty() {
+            let why = Failure::new("not asked: they only have the agents' labels", "find out who created these Pods");
+            out.push(SilentAgent::new("other Nodes", &format!("{} more Pods", others.len()), &why));
+        }
+        out
     }
 }
 
@@ -177,10 +233,14 @@ pub(super) fn none_answered(silent: &[SilentAgent]) -> Failure {
 
 fn forbidden(failure: Failure, everywhere: bool) -> Failure {
     if everywhere && failure.what.contains("forbidden") {
-        let remedy = "pass --agent-namespace if you may list Pods in one namespace only";
+        let remedy = "pass --agent-namespace if you may list DaemonSets and Pods in one namespace only";
         return Failure::new(failure.what, remedy);
     }
     failure
+}
+
+fn node_name(pod: &Pod) -> &str {
+    pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or_default()
 }
 
 fn phase(pod: &Pod) -> &str {
@@ -193,11 +253,12 @@ fn rank(pod: &Pod) -> (bool, bool, bool) {
     (pod.metadata.deletion_timestamp.is_none(), ready, phase(pod) == "Running")
 }
 
-fn port(pod: &Pod) -> u16 {
+/// The port of this name.
+fn port(pod: &Pod, name: &str) -> Option<u16> {
     let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
     let mut ports = containers.flat_map(|c| c.ports.iter().flatten());
-    let named = ports.find(|port| port.name.as_deref() == Some(PORT_NAME));
-    named.and_then(|port| u16::try_from(port.container_port).ok()).unwrap_or(PORT)
+    let named = ports.find(|port| port.name.as_deref() == Some(name))?;
+    u16::try_from(named.container_port).ok()
 }
 
 #[cfg(test)]

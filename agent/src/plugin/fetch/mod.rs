@@ -1,13 +1,24 @@
-//! Requests to API servers, and to agents through the API server's Pod proxy or directly.
+//! Requests to API servers, and to agents: by port-forward or Pod proxy through the API server, or directly.
+//!
+//! ```text
+//! agents ─► genuine        which Pods are agents
+//!        └► agent_client ─► way ─► tunnel     how one is reached
+//!                            └──► answer ─► room   how much of its answer is kept
+//! ```
 
 mod agent;
 mod agent_client;
 mod agents;
+mod answer;
 mod errors;
 mod fan_out;
+mod genuine;
 mod objects;
+mod room;
 mod session;
 mod topology;
+mod tunnel;
+mod way;
 mod why;
 
 pub use agent::Agent;

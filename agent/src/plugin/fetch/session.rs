@@ -48,7 +48,7 @@ pub async fn sessions(global: &Global) -> Result<Vec<Session>, Failure> {
         (None, _) => default.map(str::to_owned),
     };
     if let Some(url) = &global.agent {
-        let client = AgentClient::direct(url, global.request_timeout)?;
+        let client = AgentClient::direct(url, global.request_timeout, global.room_bytes())?;
         return Ok(vec![Session {
             context: None,
             namespace: wanted(None),

@@ -33,7 +33,7 @@ const MAX_LOOKUPS: usize = 8;
 /// When the target is unknown, or no agent on its Nodes answers.
 pub async fn why(session: &Session, target: &Target, now_ms: i64) -> Result<Facts, Failure> {
     match &session.connection {
-        Connection::Direct(client) => from_one_agent(session, client, target).await,
+        Connection::Direct(client) => from_one_agent(session, &client.again(), target).await,
         Connection::Cluster(client) => from_cluster(session, client, target, now_ms).await,
     }
 }

@@ -24,9 +24,7 @@ pub(super) async fn poll_contexts(sessions: &[Session]) -> Poll {
             Ok(answers) => {
                 agents += answers.got.len();
                 silent += answers.silent.len();
-                for (_, (pods, hints)) in answers.got {
-                    all.extend(rows(session.context.as_deref(), pods, &hints));
-                }
+                all.extend(answers.got.into_iter().flat_map(|(_, rows)| rows));
             }
             Err(error) => failure = Some(error.at(session.prefix().trim_end_matches(": "))),
         }
@@ -37,16 +35,20 @@ pub(super) async fn poll_contexts(sessions: &[Session]) -> Poll {
     }
 }
 
-/// Rows and firing hints of every agent of one context.
-async fn ask_agents(session: &Session) -> Result<Answers<(Vec<PodRow>, Vec<Hint>)>, Failure> {
+/// The rows of every agent of one context. They replace its answers, which are larger.
+async fn ask_agents(session: &Session) -> Result<Answers<Vec<Row>>, Failure> {
     let filter = session.namespace.as_ref().map(|ns| format!("namespace={ns}")).unwrap_or_default();
-    let filter = Arc::new(filter);
+    let shared = Arc::new((filter, session.context.clone()));
     session
         .ask_each(move |agent: Agent| {
-            let filter = Arc::clone(&filter);
+            let shared = Arc::clone(&shared);
             async move {
-                let pods = agent.client.get(&format!("/api/v1/pods?{filter}")).await?;
-                Ok((pods, agent.client.get(&format!("/api/v1/hints?state=firing&{filter}")).await?))
+                let (filter, context) = &*shared;
+                let pods: Vec<PodRow> = agent.client.get(&format!("/api/v1/pods?{filter}")).await?;
+                let hints: Vec<Hint> = agent.client.get(&format!("/api/v1/hints?state=firing&{filter}")).await?;
+                let rows = rows(context.as_deref(), pods, &hints);
+                agent.client.keep_only(rows.iter().map(Row::weight).sum());
+                Ok(rows)
             }
         })
         .await

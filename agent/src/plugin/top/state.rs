@@ -25,6 +25,14 @@ pub(super) struct Row {
     pub(super) detail: Vec<String>,
 }
 
+impl Row {
+    /// Its memory, bytes.
+    pub(super) fn weight(&self) -> usize {
+        let texts = [&self.namespace, &self.name, &self.node, &self.cause].into_iter().chain(&self.detail);
+        size_of::<Self>() + texts.map(|text| size_of::<String>() + text.len()).sum::<usize>()
+    }
+}
+
 /// Columns, each of which can sort the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
