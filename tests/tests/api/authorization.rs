@@ -65,7 +65,13 @@ impl Served {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let shared = Shared { view: view.1, agent: agent.1, options: options.1, started: Duration::ZERO };
-        tokio::spawn(http::serve(Limits::default(), listener, shared, protection, async move { drop(stopped.await) }));
+        tokio::spawn(http::serve(
+            Limits::default(),
+            (listener, http::ApiPlace::Main),
+            shared,
+            protection,
+            async move { drop(stopped.await) },
+        ));
         Self { address, _view: view.0, _agent: agent.0, _options: options.0, _stop: stop, _folder: folder }
     }
 
