@@ -207,7 +207,9 @@ fn impostor(plane: &ControlPlane) {
     let said = plane.ask(ONCALL, &["hints", "-A", "--agent-namespace", "netwhy", "-o", "json"]).well();
     assert_eq!((said.json()["agents"].as_u64(), said.err.as_str()), (Some(2), ""));
     for object in [["daemonset", "x"], ["pod", "fake"]] {
-        plane.kubectl(ADMIN, &["-n", "shop", "delete", "--now", object[0], object[1]], "").unwrap();
+        // There is no kubelet that would end the Pod.
+        let delete = ["-n", "shop", "delete", "--force", "--grace-period=0", object[0], object[1]];
+        plane.kubectl(ADMIN, &delete, "").unwrap();
     }
 }
 
