@@ -96,8 +96,11 @@ pub fn config(data: &[u8]) {
 pub fn recording(data: &[u8]) {
     use config::cli::ReplayFormat;
     let Ok(recording) = sample::Recording::read(Cursor::new(data), "file.jsonl") else { return };
-    let replayed = replay::replay(recording, &config::Config::default());
-    let replayed = replayed.expect("a recording in memory can't fail");
+    let replayed = match replay::replay(recording, &config::Config::default()) {
+        Ok(replayed) => replayed,
+        // Damage is found at its line.
+        Err(error) => return assert!(!error.to_string().contains('\n'), "{error}"),
+    };
     for format in [ReplayFormat::Table, ReplayFormat::Json, ReplayFormat::Metrics] {
         drop(replay::render(&replayed, format).expect("every view can be shown"));
     }
