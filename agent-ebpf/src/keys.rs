@@ -111,13 +111,14 @@ pub struct Control {
     pub ports_folded: u32,
 }
 
-/// Which connections' response times are observed. User space writes it, the programs read it.
+/// Which connections' response times are observed: all, or on a busy machine those whose hash has the bits of a mask
+/// clear, and of every other edge one. User space writes it, the programs read it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Choice {
     /// Connections whose hash has these bits clear are chosen; 0: all.
     pub mask: u32,
-    /// Number of the period of observation. A connection's state of an earlier one is forgotten.
+    /// Number of the period of observation. A connection's state of an earlier one is forgotten. 0: none is observed.
     pub generation: u32,
 }
 

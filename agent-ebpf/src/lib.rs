@@ -19,6 +19,7 @@ pub mod family;
 pub mod growth;
 pub mod keys;
 pub mod memory;
+pub mod pick;
 pub mod run_queue;
 pub mod sampling;
 pub mod stats;
@@ -33,7 +34,10 @@ pub use duty::{Duty, DutyCycle, HANDSHAKE_DUTY_CYCLE, RTT_DUTY_CYCLE};
 pub use family::*;
 pub use growth::growth;
 pub use keys::{Choice, Control, DropKey, EdgeKey, MAX_PORTS, OverflowKey, PeerPrefix};
-pub use row::{Durations, MIN_SLOTS, Plain, RotatingMin, Zero, min_slot_epoch, min_slot_pack, min_slot_unpack};
+pub use pick::Pick;
+pub use row::{
+    Durations, Found, MIN_SLOTS, Plain, RotatingMin, Zero, found_time, min_slot_epoch, min_slot_pack, min_slot_unpack,
+};
 pub use run_queue::RunQueueStats;
 pub use sampling::{SHORT_SOCKET_WEIGHT, Sampling, is_after_pause, is_socket_sampled, is_thinned_out, random_bits};
 pub use stats::*;

@@ -18,6 +18,10 @@ const LOOKUP: usize = size_of::<EdgeKey>() + size_of::<Exchange>();
 pub const HANDSHAKES: usize = 1024;
 /// Bytes of one: an edge, two ports and padding.
 const HANDSHAKE: usize = size_of::<EdgeKey>() + 8;
+/// Edges of a busy machine whose connections are counted, at most: evicted, so allocated at once.
+pub const PICKS: usize = 4_096;
+/// Bytes of one.
+const PICK: usize = size_of::<crate::Pick>();
 /// Number of an address's ports that have edges of their own.
 const PORTS: usize = size_of::<u64>();
 
@@ -82,6 +86,7 @@ pub fn upper_bound(limits: Limits, cpus: usize) -> usize {
         + free_lists(cpus, 8, LOOKUP)
         + hash(HANDSHAKES, HANDSHAKE, 8)
         + hash(FOLDED_PORTS, size_of::<EdgeKey>(), 8)
+        + hash(if limits.edges < PICKS { limits.edges } else { PICKS }, size_of::<EdgeKey>(), PICK)
         + hash(SUBFLOWS, 8, SUBFLOW)
         + hash(OLDER_SUBFLOWS, 8, SUBFLOW)
         + 2 * free_lists(cpus, 8, SUBFLOW)

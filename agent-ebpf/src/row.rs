@@ -9,6 +9,7 @@
 //! | `[u32; N]` | counts per bucket; wrap at 2³² | `[u64; N]` |
 //! | [`Durations`] | counts per duration bucket, and the sum of the durations | histogram |
 //! | [`RotatingMin`] | a state, not a count: the lowest value of the last seconds | the lower value |
+//! | [`Found`] | a state, not a count: what the newest walk found | nothing |
 //!
 //! Arrays of [`Durations`] work too. The agent's `sample::sums` defines the arithmetic per type, so that a new field
 //! needs none.
@@ -44,6 +45,8 @@ unsafe impl Plain for crate::walk::WalkSummary {}
 unsafe impl<const PER_US: u64> Plain for Durations<PER_US> {}
 // SAFETY: an array of integers.
 unsafe impl Plain for RotatingMin {}
+// SAFETY: an array of integers.
+unsafe impl Plain for Found {}
 
 const _: () = assert!(size_of::<Durations>() == BUCKETS * 4 + 8);
 
@@ -103,6 +106,43 @@ impl RotatingMin {
 
 impl Zero for RotatingMin {
     const ZERO: Self = Self::ZERO;
+}
+
+/// How many of something a walk found. In the first word [`found_time`] in the upper half, the number in the lower; in
+/// the second the walk's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct Found(pub [u64; 2]);
+
+impl Found {
+    /// Nothing.
+    pub const ZERO: Self = Self([0; 2]);
+
+    /// The walk finds some more at this time.
+    #[inline(always)]
+    pub fn add(&mut self, walk: u32, ktime_ns: u64, number: u32) {
+        let [_, last] = self.0;
+        if last != walk as u64 {
+            self.0 = [(found_time(ktime_ns) as u64) << 32, walk as u64];
+        }
+        self.0[0] += number as u64;
+    }
+
+    /// The number, unless it is older than a walk that began at this time, ns.
+    pub const fn since(&self, walk_began_ns: u64) -> Option<u32> {
+        let time = (self.0[0] >> 32) as u32;
+        if time >= found_time(walk_began_ns) { Some(self.0[0] as u32) } else { None }
+    }
+}
+
+impl Zero for Found {
+    const ZERO: Self = Self::ZERO;
+}
+
+/// A kernel time (`CLOCK_MONOTONIC`, ns) in units of 2²⁸ ns ≈ 0.27 s.
+#[inline(always)]
+pub const fn found_time(ktime_ns: u64) -> u32 {
+    (ktime_ns >> 28) as u32
 }
 
 /// Number of the slot that a kernel time (`CLOCK_MONOTONIC`, ns) falls into.

@@ -14,7 +14,7 @@ macro_rules! rows {
             { $($with)* }
 
             /// Counters of one edge. Cumulative since the row was made, except where said.
-            EdgeStats, 736 bytes, summed as Tally with {
+            EdgeStats, 752 bytes, summed as Tally with {
                 /// Busy jiffies held back by neither window nor buffer: by the network. Computed per read and never
                 /// below zero, because the difference of the three sums may step back, and a counter must not.
                 network_jiffies: u64,
@@ -62,6 +62,8 @@ macro_rules! rows {
                 /// Sampled reply times of clients per `reply_bucket`: from the last data sent to the first data
                 /// received after it.
                 replies: [u32; $crate::REPLY_BUCKETS],
+                /// Requests that the newest walk found without an answer for a second or more. Not a sum.
+                unanswered_now: $crate::Found,
             }
 
             /// Counters of one cgroup that no edge holds.

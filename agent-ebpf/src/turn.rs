@@ -52,6 +52,8 @@ pub const MULTIPLEXED: u32 = 32;
 pub const HTTP2: u32 = 64;
 /// In [`Turn::flags`]: the content is TLS.
 pub const TLS: u32 = 128;
+/// In [`Turn::flags`]: a walk chose the connection, not its hash.
+pub const KEPT: u32 = 512;
 /// In [`Turn::flags`]: a small message was taken for flow control. It may have been the answer.
 const SMALL_TALK: u32 = 256;
 
@@ -79,7 +81,7 @@ pub struct Turn {
     pub seen: u32,
     /// First sequence number of the newest message received.
     pub begun: u32,
-    /// Bits of [`IGNORED`] to [`TLS`].
+    /// Bits of [`IGNORED`] to [`KEPT`].
     pub flags: u32,
     /// Exchanges from now on that don't count.
     pub left_out: u32,
@@ -87,7 +89,7 @@ pub struct Turn {
     pub unasked: u32,
     /// Period of observation that the state is of.
     pub generation: u32,
-    /// Connections that this one stands for.
+    /// Connections that this one stands for, in units of [`WEIGHT`](crate::pick::WEIGHT).
     pub weight: u32,
     /// Messages whose content was looked at.
     pub looks: u32,
@@ -181,12 +183,12 @@ impl Turn {
 
     /// Begins in the middle of a connection: forgets what is under way, whose beginning nobody saw.
     #[inline(always)]
-    pub fn join(&mut self, sent: &Outgoing, expected: u32, generation: u32) {
+    pub fn join(&mut self, sent: &Outgoing, expected: u32, generation: u32, weight: u32) {
         self.begin(sent.written, expected);
         (self.sent_us, self.received_ns, self.read_ns, self.told_us) = (0, 0, 0, 0);
         (self.retransmitted_ns, self.stalled_us) = (0, 0);
-        self.generation = generation;
-        self.flags |= ASKED;
+        (self.generation, self.weight) = (generation, weight);
+        self.flags = self.flags & !KEPT | ASKED;
         // The rest of a request may be taken for one.
         self.left_out = if self.flags & SERVER != 0 { 1 } else { 0 };
     }
@@ -364,6 +366,17 @@ impl Turn {
             return None;
         }
         Some((now_ns / 1_000).wrapping_sub(begun_us))
+    }
+
+    /// The same, also of a client's request that nothing was received since. The socket may change meanwhile: ages of
+    /// seconds are right.
+    #[inline(always)]
+    pub fn waiting_us(&self, sent: &Outgoing, now_ns: u64) -> Option<u64> {
+        let mut turn = *self;
+        if !turn.is_server() && turn.flags & CLOSING == 0 {
+            turn.ask(sent, turn.begun);
+        }
+        turn.age_us(now_ns)
     }
 
     /// The server's end sends while no request is under way: more of its answer, unless it was silent before.

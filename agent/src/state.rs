@@ -108,6 +108,8 @@ pub struct SubjectView {
     pub window: Tally,
     /// Lowest RTT of the window by class, µs.
     pub min_rtt_us: [Option<u32>; PeerClass::ALL.len()],
+    /// Requests without an answer for a second or more now, by [`Role`].
+    pub unanswered: [u64; Role::ALL.len()],
     /// Handshakes and accept queues over the window.
     pub window_connects: Connects,
     /// Waits for a CPU over the window.
@@ -142,6 +144,7 @@ impl SubjectView {
         for (lowest, other) in self.min_rtt_us.iter_mut().zip(other.min_rtt_us) {
             *lowest = [*lowest, other].into_iter().flatten().min();
         }
+        self.unanswered.iter_mut().zip(other.unanswered).for_each(|(sum, more)| *sum += more);
         if let Some(cpu) = &other.cpu {
             self.cpu.get_or_insert_default().add(cpu);
         }

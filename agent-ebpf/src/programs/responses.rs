@@ -8,18 +8,20 @@
 //! | `inet_sock_set_state` | a socket that closes: `tcp_probe` is silent from here on |
 //! | `tcp_destroy_sock` | a request that nobody answered any more |
 //!
-//! All but the last run under the socket's lock. Nothing hooks the way of what is sent.
+//! A walk tells ages of what is unanswered, and keeps a connection of each edge on a busy machine.
+//!
+//! All but the last and the walk run under the socket's lock. Nothing hooks the way of what is sent.
 
 use aya_ebpf::{
     EbpfContext,
-    helpers::generated::{bpf_ktime_get_ns, bpf_sk_storage_get},
+    helpers::generated::{bpf_get_prandom_u32, bpf_jiffies64, bpf_ktime_get_ns, bpf_sk_storage_get},
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
 use core::ptr::NonNull;
 use netwhy_abi::{
-    Choice, Counter, EdgeKey, End, Incoming, Outgoing, Role, Turn,
-    turn::{CLOSING, IGNORED, SERVER, UNANSWERED_US},
+    Choice, Counter, EdgeKey, EdgeStats, End, Incoming, Outgoing, Role, Turn, pick,
+    turn::{CLOSING, IGNORED, KEPT, SERVER, UNANSWERED_US},
 };
 
 mod rows;
@@ -157,15 +159,27 @@ pub(crate) fn nw_response_end(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// Whether a connection is observed.
+/// Whether this kernel tells enough. Without socket storage there is no memory of turns.
+#[inline(always)]
+fn is_supported() -> bool {
+    NW_HAS_STORAGE.load() != 0 && NW_TP_FIRST_TX.load() != NONE && NW_SKB_ACK.load() != NONE
+}
+
+/// Whether a connection is observed, or may be: its state tells.
 #[inline(always)]
 unsafe fn is_chosen(sk: Ptr, choice: &Choice) -> bool {
-    // Kernels without socket storage have no memory of turns.
-    if NW_HAS_STORAGE.load() == 0 || NW_TP_FIRST_TX.load() == NONE || NW_SKB_ACK.load() == NONE {
+    if !is_supported() {
         return false;
     }
     // SAFETY: a full socket.
-    choice.mask == 0 || unsafe { load::<u32>(sk, NW_SK_HASH.load()) } & choice.mask == 0
+    let hash = unsafe { load::<u32>(sk, NW_SK_HASH.load()) };
+    hash & choice.mask == 0 || rows::may_be_kept(hash)
+}
+
+/// Weight of a connection that its hash chooses.
+#[inline(always)]
+const fn weight(choice: &Choice) -> u32 {
+    (choice.mask + 1) * pick::WEIGHT
 }
 
 /// State of a connection that has one.
@@ -175,21 +189,26 @@ unsafe fn seen(sk: Ptr) -> Option<NonNull<Turn>> {
     NonNull::new(unsafe { bpf_sk_storage_get(rows::turns(), sk.cast_mut(), core::ptr::null_mut(), 0) }.cast())
 }
 
-/// State of a connection, made when missing. `None`: it is of no use.
+/// State of a connection, made when missing. `None`: it is of no use, or not observed.
 #[inline(always)]
 unsafe fn turn(choice: &Choice, sk: Ptr, tp: Ptr) -> Option<NonNull<Turn>> {
     // SAFETY: `sk` and `tp` are the same trusted socket; its state is a live map value.
     unsafe {
+        let by_hash = load::<u32>(sk, NW_SK_HASH.load()) & choice.mask == 0;
         let known = match seen(sk) {
             Some(known) => known,
-            None => first_seen(choice, sk, tp)?,
+            None if by_hash => first_seen(choice, sk, tp)?,
+            None => return None,
         };
         let turn = known.as_ptr();
         if (*turn).flags & IGNORED != 0 {
             return None;
         }
         if (*turn).generation != choice.generation {
-            (*turn).join(&outgoing(tp), load(tp, NW_TP_RCV_NXT.load()), choice.generation);
+            if !by_hash {
+                return None;
+            }
+            (*turn).join(&outgoing(tp), load(tp, NW_TP_RCV_NXT.load()), choice.generation, weight(choice));
         }
         Some(known)
     }
@@ -200,7 +219,7 @@ unsafe fn turn(choice: &Choice, sk: Ptr, tp: Ptr) -> Option<NonNull<Turn>> {
 unsafe fn first_seen(choice: &Choice, sk: Ptr, tp: Ptr) -> Option<NonNull<Turn>> {
     // SAFETY: `sk` and `tp` are the same trusted socket.
     unsafe {
-        let mut turn = Turn::new(EdgeKey::new(0, [0; 16]), choice.generation, 1);
+        let mut turn = Turn::new(EdgeKey::new(0, [0; 16]), choice.generation, weight(choice));
         turn.flags = IGNORED;
         if let Some(cgroup) = cgroup_id(sk) {
             let key = edge_key(cgroup, sk);
@@ -216,7 +235,7 @@ unsafe fn first_seen(choice: &Choice, sk: Ptr, tp: Ptr) -> Option<NonNull<Turn>>
         if load::<u64>(tp, NW_TP_BYTES_RECEIVED.load()) == 0 && load::<u64>(tp, NW_TP_BYTES_ACKED.load()) <= 1 {
             turn.begin(load(tp, NW_TP_SND_UNA.load()), expected);
         } else {
-            turn.join(&outgoing(tp), expected, choice.generation);
+            turn.join(&outgoing(tp), expected, choice.generation, weight(choice));
         }
         let made = bpf_sk_storage_get(rows::turns(), sk.cast_mut(), (&raw mut turn).cast(), 1);
         if made.is_null() {
@@ -307,6 +326,108 @@ unsafe fn read<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr) {
     }
 }
 
+/// Times that an exchange of a connection counts.
+#[inline(always)]
+fn times(weight: u32) -> u64 {
+    if weight == pick::WEIGHT {
+        return 1;
+    }
+    // SAFETY: the helper takes nothing.
+    pick::times(weight, unsafe { bpf_get_prandom_u32() })
+}
+
+/// A walk comes to a connection. `key` and `row`: its edge.
+#[inline(always)]
+pub(super) unsafe fn visit(tp: Ptr, key: &EdgeKey, row: *mut EdgeStats) {
+    let choice = rows::choice();
+    if !is_supported() || choice.generation == 0 {
+        return;
+    }
+    // SAFETY: a TCP socket held by its file, whose state is a live map value; a live row.
+    unsafe {
+        let is_current = |turn: &NonNull<Turn>| (*turn.as_ptr()).generation == choice.generation;
+        let turn = seen(tp).filter(is_current).map_or(core::ptr::null_mut(), NonNull::as_ptr);
+        let walk = maps::control().walk;
+        if choice.mask != 0 && is_active(tp) {
+            choose(&choice, tp, key, turn, walk);
+        }
+        if turn.is_null() || (*turn).flags & IGNORED != 0 {
+            return;
+        }
+        let now = bpf_ktime_get_ns();
+        // Some protocols never answer.
+        if let Some(age_us) = (*turn).waiting_us(&outgoing(tp), now)
+            && age_us >= UNANSWERED_US
+            && rows::known(&(*turn).key).is_some_and(|row| (*row).durations.sum != 0)
+        {
+            (*row).unanswered_now.add(walk, now, times((*turn).weight) as u32);
+        }
+    }
+}
+
+/// Jiffies since the last data, up to which a connection counts as active: 1 to 10 s.
+const ACTIVE: u32 = 1_000;
+
+/// Whether a connection carried data of late.
+#[inline(always)]
+unsafe fn is_active(tp: Ptr) -> bool {
+    if NW_TP_LSNDTIME.load() == NONE || NW_TP_LRCVTIME.load() == NONE {
+        return true;
+    }
+    // SAFETY: a TCP socket.
+    unsafe {
+        let since = |at: u32| (bpf_jiffies64() as u32).wrapping_sub(load(tp, at));
+        since(NW_TP_LSNDTIME.load()) < ACTIVE || since(NW_TP_LRCVTIME.load()) < ACTIVE
+    }
+}
+
+/// Counts an active connection of a busy machine, and keeps it where its edge would have none. `turn`: its state of now,
+/// or null.
+#[inline(always)]
+unsafe fn choose(choice: &Choice, tp: Ptr, key: &EdgeKey, turn: *mut Turn, walk: u32) {
+    // SAFETY: a TCP socket held by its file, whose state is a live map value; a live row.
+    unsafe {
+        let hash: u32 = load(tp, NW_SK_HASH.load());
+        let is_kept = !turn.is_null() && (*turn).flags & KEPT != 0;
+        let is_chosen = hash & choice.mask == 0 || is_kept;
+        let Some(pick) = rows::pick(key) else { return };
+        let weight = (*pick).visit(walk, is_chosen);
+        if !turn.is_null() && (*turn).flags & KEPT != 0 {
+            // While it was quiet no walk kept it, and what it began to do since was not seen.
+            if !rows::may_be_kept(hash) {
+                keep(choice, tp, turn, (*turn).weight);
+            }
+            rows::keep(hash, walk);
+        }
+        let Some(weight) = weight else { return };
+        if is_chosen {
+            if !turn.is_null() {
+                (*turn).weight = weight;
+            }
+            return;
+        }
+        let turn = match seen(tp) {
+            Some(older) => older,
+            None => match first_seen(choice, tp, tp) {
+                Some(made) => made,
+                None => return,
+            },
+        };
+        keep(choice, tp, turn.as_ptr(), weight);
+        rows::keep(hash, walk);
+    }
+}
+
+/// Observes a connection from now on, whatever its hash.
+#[inline(always)]
+unsafe fn keep(choice: &Choice, tp: Ptr, turn: *mut Turn, weight: u32) {
+    // SAFETY: a TCP socket, and its state, a live map value.
+    unsafe {
+        (*turn).join(&outgoing(tp), load(tp, NW_TP_RCV_NXT.load()), choice.generation, weight);
+        (*turn).flags |= KEPT;
+    }
+}
+
 /// Counts an exchange that ended.
 #[inline(always)]
 unsafe fn count<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, end: End) {
@@ -324,7 +445,7 @@ unsafe fn count<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, end: End) {
     // SAFETY: live map values and a TCP socket.
     unsafe {
         let Some(row) = rows::row(ctx, &(*turn).key) else { return };
-        let (us, times) = (rows::micros(response.us), u64::from((*turn).weight));
+        let (us, times) = (rows::micros(response.us), times((*turn).weight));
         rows::add_duration(row, us, times);
         let us = u64::from(us);
         if (*turn).is_server() {
@@ -355,7 +476,7 @@ unsafe fn unanswered(turn: *mut Turn, age_us: u64) {
             maps::count(Counter::ResponsesUnfinished);
             return;
         };
-        let times = u64::from((*turn).weight);
+        let times = times((*turn).weight);
         rows::add_unanswered(row, age_us, times);
         if (*turn).is_server() {
             if (*turn).is_read_awaited() {

@@ -10,13 +10,13 @@ use aya_ebpf::{
 use core::ffi::c_void;
 use netwhy_abi::{PART_OBJECTS, SHORT_SOCKET_WEIGHT, WalkSummary, is_socket_sampled};
 
-use super::{attempts, listeners, rtt::newest_rtt};
+use super::{attempts, listeners, responses, rtt::newest_rtt};
 use crate::{
     atomic,
     kernel::{Ptr, Typed, load, probe},
     maps,
     offsets::*,
-    socket::{Figures, Storage, TCP_LISTEN, edge_of, is_older, seen, state, tcp},
+    socket::{Figures, Storage, TCP_LISTEN, cgroup_id, edge_key, edge_of, is_older, seen, state, tcp},
     storage::LISTENER,
     subflows,
 };
@@ -254,7 +254,10 @@ unsafe fn visit(ctx: &IterContext, tp: Ptr) {
         if load::<u32>(tp, NW_TP_SEGS_OUT.load()) == 0 {
             return;
         }
-        let Some(row) = edge_of(ctx, tp) else { return };
+        let Some(cgroup) = cgroup_id(tp) else { return };
+        let key = edge_key(cgroup, tp);
+        let Some(row) = maps::edge(ctx, &key) else { return };
+        responses::visit(tp, &key, row);
         let figures = Figures::read(&Typed(tp), true);
         let rtt = newest_rtt(tp, Some(stored));
         if let Some(sample) = rtt

@@ -14,3 +14,14 @@ fn the_lowest_value_comes_from_recent_slots_only() {
     assert_eq!(slots.lowest(20, 2), None);
     assert_eq!(RotatingMin::ZERO.lowest(0, 2), None);
 }
+
+#[test]
+fn a_walks_findings_are_its_own_and_get_old() {
+    let mut found = Found::ZERO;
+    found.add(7, 10_000_000_000, 2);
+    found.add(7, 10_300_000_000, 3);
+    assert_eq!(found.since(9_900_000_000), Some(5));
+    assert_eq!(found.since(11_000_000_000), None);
+    found.add(8, 11_000_000_000, 1);
+    assert_eq!(found.since(10_900_000_000), Some(1));
+}

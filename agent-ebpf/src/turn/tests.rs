@@ -109,7 +109,7 @@ fn retransmissions_of_the_request_are_a_part_of_the_wait() {
 fn a_connection_joined_in_the_middle_forgets_what_is_under_way() {
     let mut turn = turn(SERVER);
     turn.request(&sent(0, 0), &data(0, 1_000, 0, 20_000));
-    turn.join(&sent(0, 0), 6_000, 2);
+    turn.join(&sent(0, 0), 6_000, 2, 16);
     assert_eq!((turn.generation, turn.age_us(1)), (2, None));
     // It may be the rest of a request.
     turn.request(&sent(0, 0), &data(1_000, 10, 0, 30_000));
@@ -232,4 +232,13 @@ fn control_frames_of_http2_neither_ask_nor_answer() {
     turn.request(&sent(0, 0), &data(0, 24, 0, 10_000));
     assert_eq!(turn.reply(&sent(30, 10_100), 5_100), Some(End::LeftOut));
     assert!(!turn.learn(Some(&Head([0, 0, 8, 6, 0, 0, 0, 0, 0]))));
+}
+
+#[test]
+fn a_request_that_nothing_was_received_since_waits_too() {
+    let turn = turn(CLIENT);
+    assert_eq!(turn.waiting_us(&sent(0, 0), 9_000_000_000), None);
+    assert_eq!(turn.waiting_us(&sent(100, 4_000_000), 9_000_000_000), Some(5_000_000));
+    let closing = Turn { flags: CLOSING, ..turn };
+    assert_eq!(closing.waiting_us(&sent(1, 4_000_000), 9_000_000_000), None);
 }

@@ -15,7 +15,7 @@ pub(super) fn board() -> Result<Board, Error> {
             Row::open("Network path", vec![rtt()?, min_rtt()?, loss_ratio()?, retransmits()?]),
             Row::open("Connections", vec![failures()?, handshakes()?, overflows()?, lookup_times()?]),
             Row::open("Resources and limits", vec![limited()?, throttled()?, pressure()?, oom_kills()?]),
-            Row::collapsed("Response times", vec![response_times()?, response_stages()?]),
+            Row::collapsed("Response times", vec![response_times()?, response_stages()?, unanswered()?]),
             Row::collapsed("RTT and loss details", vec![heat_map()?, samples()?, smoothed()?, episodes()?, drops()?]),
             Row::collapsed("Connection details", vec![connects()?, untimed()?, resets()?, listen_drops()?, lookups()?]),
             Row::collapsed("Traffic and CPU details", vec![bytes()?, zero_windows()?, throttled_time()?, run_queue()?]),
@@ -143,6 +143,13 @@ fn response_stages() -> Result<Panel, Error> {
     Ok(Panel::lines("Response time by stage", Unit::Seconds)
         .description("Seconds waited per second. Empty without signals.responses.")
         .query(waits, "{{role}} {{stage}}"))
+}
+
+fn unanswered() -> Result<Panel, Error> {
+    let requests = POD.of("netwhy_tcp_unanswered_requests", &[])?.value("sum", &["role"])?;
+    Ok(Panel::lines("Unanswered requests", Unit::Count)
+        .description("Requests older than a second. Empty without signals.responses.")
+        .query(requests, "{{role}}"))
 }
 
 fn lookup_times() -> Result<Panel, Error> {

@@ -35,6 +35,7 @@ impl Join {
         let mut views = self.shown();
         let edges = self.edges(at, &mut views);
         self.add_windows(at, &mut views);
+        self.add_unanswered(snapshot.walked_at, &mut views);
         let cpu_users = self.add_facts(&mut views);
         NodeView {
             node: self.node.clone(),
@@ -128,6 +129,15 @@ impl Join {
             recent: Tally::default(),
             answered: false,
             usual: Usual::default(),
+        }
+    }
+
+    /// Adds what the newest walk found without an answer.
+    fn add_unanswered(&self, walked_at: Option<Duration>, views: &mut Views<'_>) {
+        for (key, requests) in walked_at.into_iter().flat_map(|at| self.ledger.unanswered(at)) {
+            if let (Some(role), Some(view)) = (key.role(), self.view_of(key.cgroup, views)) {
+                view.unanswered[role as usize] += u64::from(requests);
+            }
         }
     }
 

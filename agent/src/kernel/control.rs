@@ -8,7 +8,7 @@ use super::{
     steering,
 };
 use crate::api::{HandshakeDutyCycle, ProbeState, Refusal, RttDutyCycle};
-use netwhy_abi::Duty;
+use netwhy_abi::{Choice, Duty, pick::BUSY_MASK};
 use std::io;
 
 /// Probes whose data walks provide.
@@ -121,6 +121,25 @@ impl Loaded {
         }
     }
 
+    /// Measures the response times of all connections, or on a busy machine of some. `None`: as before. An attempt that
+    /// the kernel refuses is made again the next time.
+    pub(super) fn follow_busyness(&mut self) -> Option<anyhow::Result<()>> {
+        // Without the RTT probe nobody knows how busy the machine is.
+        let is_busy = self.rtt.as_ref().is_none_or(|rtt| rtt.duty() == Duty::Reduced);
+        let mask = if is_busy { BUSY_MASK } else { 0 };
+        (self.choice.generation != 0 && mask != self.choice.mask).then(|| self.choose(mask))
+    }
+
+    /// Begins a period of observation of response times.
+    fn choose(&mut self, mask: u32) -> anyhow::Result<()> {
+        if self.choice.generation != 0 {
+            let choice = Choice { mask, generation: self.choice.generation.wrapping_add(1).max(1) };
+            steering::set_choice(&mut self.ebpf, choice)?;
+            self.choice = choice;
+        }
+        Ok(())
+    }
+
     /// Detaches all programs. They stay loaded, and their maps keep their rows. For benchmarks: the machine is then as
     /// without netwhy.
     pub fn detach(&mut self) {
@@ -144,8 +163,7 @@ impl Loaded {
             return Ok(());
         }
         // Requests and answers of the meantime were not seen.
-        self.choice.generation += 1;
-        steering::set_choice(&mut self.ebpf, self.choice)?;
+        self.choose(self.choice.mask)?;
         for (name, program) in self.ebpf.programs_mut() {
             // A program without a descriptor is unsupported or off.
             if ![RTT_PROGRAM, HANDSHAKE_PROGRAM].contains(&name) && program.fd().is_ok() {

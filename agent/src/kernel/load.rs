@@ -121,7 +121,7 @@ impl Loaded {
         // Before any program is attached: until the first walk ends, a socket without a handshake here is an old one.
         let baseline = Control { baseline: 1, ..Control::default() };
         steering::set_control(&mut ebpf, baseline).map_err(|error| LoadError::Other(format!("{error:#}")))?;
-        let choice = Choice { mask: 0, generation: 1 };
+        let choice = Choice { mask: 0, generation: u32::from(settings.wants("responses")) };
         steering::set_choice(&mut ebpf, choice).map_err(|error| LoadError::Other(format!("{error:#}")))?;
         // Before any program is loaded: the logger takes over a map that they refer to.
         let log = log(&mut ebpf);
@@ -238,6 +238,10 @@ fn load_object(settings: &Settings<'_>, constants: &Constants, btf: &Btf) -> Res
         .override_global("NW_ROOT_LEVEL", &level, true)
         .override_global("NW_ROOT_ID", &id, true)
         .map_max_entries("LOOKUPS", dns)
+        .map_max_entries(
+            "PICKS",
+            if settings.wants("responses") { size(limits.edges.min(netwhy_abi::memory::PICKS)) } else { 1 },
+        )
         .map_max_entries("PORTS", size(limits.edges))
         .map_max_entries("PEERS", size(limits.prefixes));
     for_each_family!(F => {

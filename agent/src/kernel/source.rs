@@ -341,6 +341,9 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         if let Some(handshakes) = &mut self.loaded.handshakes {
             handshakes.follow(now, closed);
         }
+        if let Some(chosen) = self.loaded.follow_busyness() {
+            self.errors.note(Operation::Steer, chosen.context("write the map CHOICE"));
+        }
         let duties = self.loaded.duties();
         if duties != self.duties {
             self.duties = duties;

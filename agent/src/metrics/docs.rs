@@ -38,7 +38,7 @@ SYN. `netwhy_edge_rtt_seconds` has 17 buckets from 50 µs to 10 s in steps of 1,
 The budget is 60 series per Pod. A healthy Pod that is client and server, with a CPU limit and every cgroup controller,
 has 45 series with one peer class and 59 with two. Faults add series: up to 77 with two peer classes. The run queue
 probe adds seven series under CPU pressure, and DNS lookups add eight where they are timed. Response times, which are
-off by default, add 11 to a server with one peer class and 10 to a client; each further peer class adds 8.
+off by default, add 12 to a server with one peer class and 11 to a client; each further peer class adds 8.
 
 `netwhy_tcp_response_seconds` works for every protocol over TCP, also for encrypted ones:
 
@@ -52,6 +52,8 @@ off by default, add 11 to a server with one peer class and 10 to a client; each 
 - In TLS and HTTP/2 a message below 64 bytes in the middle of 8 KiB or more may be flow control, and is no answer.
 - A client's own wake-up is not part of its time, and a lost answer is part of its `peer` stage.
 - After a half-closed client's last byte the answer counts when the client reads it.
+- Above `sampling.rtt_windows_above` segments a second 1 connection in 16 is measured, and of every edge at least one
+  that is active. Each counts for as many as it stands for.
 - A connection that is older than the agent counts from its next exchange on.
 ";
 

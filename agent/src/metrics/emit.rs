@@ -103,6 +103,12 @@ pub(super) fn response_waits(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_
     Ok(())
 }
 
+pub(super) fn unanswered(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let measured = |role: &Role| row.view.sums.responses[*role as usize].iter().any(Option::is_some);
+    let roles = Role::ALL.into_iter().filter(measured);
+    roles.into_iter().try_for_each(|role| out.gauge(&[("role", role.label())], row.view.unanswered[role as usize]))
+}
+
 pub(super) fn run_queue(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
     let waits = &row.view.sums.run_queue;
     if waits.is_empty() { Ok(()) } else { out.histogram(&[], waits, &bounds::RUN_QUEUE) }

@@ -180,12 +180,12 @@ fn series_per_pod_stay_within_the_budget() {
     // A server of one class of peers whose response times are measured; the same that also calls.
     let mut serving = healthy_pod("shop", "web-7");
     serving.sums.add_responses(Role::Server, PeerClass::InCluster, &responses(Role::Server));
-    assert_eq!(count(serving.clone()), 36 + 11);
+    assert_eq!(count(serving.clone()), 36 + 12);
     let responses = Responses { retransmission_us: 0, ..responses(Role::Client) };
     serving.sums.add_responses(Role::Client, PeerClass::InCluster, &responses);
-    assert_eq!(count(serving), 36 + 11 + 10);
+    assert_eq!(count(serving), 36 + 12 + 11);
     // Everything at once: both roles, two classes of peers, every fault and label value.
-    assert_eq!(count(busy_pod("shop", "payment-1")), 99 + 39);
+    assert_eq!(count(busy_pod("shop", "payment-1")), 99 + 41);
 }
 
 #[test]

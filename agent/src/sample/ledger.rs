@@ -84,7 +84,13 @@ impl Ledger {
         lowest(&self.highest.edges.get(key)?.min_rtt_us, now)
     }
 
-    /// The same of an overflow row.
+    /// Requests without an answer for a second or more, by edge, as a walk that began at this time found them.
+    pub fn unanswered(&self, walked_at: Duration) -> impl Iterator<Item = (&EdgeKey, u32)> {
+        let since = walked_at.as_nanos() as u64;
+        self.highest.edges.iter().filter_map(move |(key, row)| Some((key, row.unanswered_now.since(since)?)))
+    }
+
+    /// Lowest RTT of an overflow row.
     pub fn overflow_min_rtt_us(&self, key: &OverflowKey, now: Duration) -> Option<u32> {
         lowest(&self.highest.overflow.get(key)?.min_rtt_us, now)
     }

@@ -4,7 +4,7 @@
 //! counter added to the declaration is added, subtracted, recorded and restored without further code.
 
 use super::Histogram;
-use netwhy_abi::{BUCKETS, Durations, RotatingMin, Zero};
+use netwhy_abi::{BUCKETS, Durations, Found, RotatingMin, Zero};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, fmt::Debug};
 
@@ -263,6 +263,36 @@ impl Cumulative for RotatingMin {
     fn growth(&self, _: &Self) -> Option<u32> {
         None
     }
+
+    fn raise(&mut self, now: &Self) {
+        *self = *now;
+    }
+
+    fn store(&self) -> Option<Value> {
+        self.0.store()
+    }
+
+    fn restore(value: &Value) -> Result<Self, String> {
+        Cumulative::restore(value).map(Self)
+    }
+}
+
+/// Nothing to add up.
+impl Sum for () {
+    fn add(&mut self, (): &Self) {}
+
+    fn subtract(&mut self, (): &Self) {}
+
+    fn is_zero(&self) -> bool {
+        true
+    }
+}
+
+/// A state of now: [`Ledger`](super::Ledger) reads it from the row.
+impl Cumulative for Found {
+    type Sum = ();
+
+    fn growth(&self, _: &Self) {}
 
     fn raise(&mut self, now: &Self) {
         *self = *now;

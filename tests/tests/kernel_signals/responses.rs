@@ -4,10 +4,12 @@
 //! exchange   requests and answers with a clock at each step
 //! accuracy   think times with and without loss: count, sum, quantiles, stages
 //! protocols  what is no plain request and answer: streams, pushes, pipelining, half-closed sockets, TLS
+//! busy       a part of the connections for all of them; ages of what waits
 //! ends       requests that nobody answers, short connections, gaps of observation
 //! ```
 
 mod accuracy;
+mod busy;
 mod ends;
 mod exchange;
 mod protocols;

@@ -3,11 +3,11 @@
 use aya_ebpf::{
     EbpfContext,
     bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST},
-    btf_maps::{Array, HashMap, SkStorage},
+    btf_maps::{Array, HashMap, LruHashMap, SkStorage},
     macros::btf_map,
 };
 use aya_log_ebpf::warn;
-use netwhy_abi::{BUCKETS, Choice, Counter, Durations, EdgeKey, ResponseStats, Turn, bucket_index};
+use netwhy_abi::{BUCKETS, Choice, Counter, Durations, EdgeKey, Pick, ResponseStats, Turn, bucket_index};
 
 use crate::{atomic, maps};
 
@@ -20,9 +20,67 @@ static TURNS: SkStorage<Turn> = SkStorage::new();
 /// Which connections are observed.
 #[btf_map]
 static CHOICE: Array<Choice, 1> = Array::new();
+/// Active connections of each edge on a busy machine. Evicts the edge that was quiet for longest.
+#[btf_map]
+static PICKS: LruHashMap<EdgeKey, Pick, 1> = LruHashMap::new();
+/// Hashes of the connections that walks keep.
+#[btf_map]
+static KEPT: Array<Kept, 1> = Array::new();
 /// A row of zeros to insert from: too large for the stack.
 #[btf_map]
 static ZERO_RESPONSES: Array<ResponseStats, 1> = Array::new();
+
+/// A filter before the look into a socket's storage: bits by hash, of an even and of an odd walk. Each walk begins with
+/// none and sets those of the connections that it keeps.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Kept {
+    bits: [[u64; WORDS]; 2],
+    walk: u64,
+}
+
+/// Words of a filter: 4,096 bits.
+const WORDS: usize = 64;
+
+/// Word and bit of a hash. The mask's bits are below.
+#[inline(always)]
+const fn bit(hash: u32) -> (usize, u64) {
+    ((hash >> 10) as usize & (WORDS - 1), 1 << ((hash >> 4) & 63))
+}
+
+/// Whether walks may keep the connection with this hash.
+#[inline(always)]
+pub(super) fn may_be_kept(hash: u32) -> bool {
+    let (word, bit) = bit(hash);
+    KEPT.get(0).is_some_and(|kept| (kept.bits[0][word] | kept.bits[1][word]) & bit != 0)
+}
+
+/// Notes that a walk keeps the connection with this hash.
+#[inline(always)]
+pub(super) fn keep(hash: u32, walk: u32) {
+    let (word, bit) = bit(hash);
+    if let Some(kept) = KEPT.get_ptr_mut(0) {
+        // SAFETY: a live map value that one walk alone writes; the word is below WORDS.
+        unsafe {
+            let bits = (&raw mut (*kept).bits).cast::<[u64; WORDS]>().add((walk & 1) as usize);
+            if (*kept).walk != u64::from(walk) {
+                (*kept).walk = u64::from(walk);
+                *bits = [0; WORDS];
+            }
+            *bits.cast::<u64>().add(word) |= bit;
+        }
+    }
+}
+
+/// The active connections of an edge. `None`: no room.
+#[inline(always)]
+pub(super) fn pick(key: &EdgeKey) -> Option<*mut Pick> {
+    if let Some(pick) = PICKS.get_ptr_mut(key) {
+        return Some(pick);
+    }
+    let _ = PICKS.insert(key, Pick::ZERO, u64::from(BPF_NOEXIST));
+    PICKS.get_ptr_mut(key)
+}
 
 /// Which connections are observed now.
 #[inline(always)]

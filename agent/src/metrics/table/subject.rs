@@ -124,6 +124,16 @@ pub(super) static METRICS: &[MetricDef] = &[
     )
     .seconds()
     .labels(&[ROLE, label("stage", "handshake, network, retransmission, unread, application, peer")]),
+    MetricDef::gauge(
+        "netwhy_tcp_unanswered_requests",
+        "Requests that wait for an answer for a second or more.",
+        Subject(emit::unanswered),
+    )
+    .details(
+        "As the newest walk found them. Counted on edges where requests were answered before. Absent without \
+         `signals.responses`.",
+    )
+    .labels(&[ROLE]),
     MetricDef::histogram(
         "netwhy_dns_lookup_seconds",
         "Answered DNS lookups over UDP, from first query to last reply.",

@@ -1,0 +1,102 @@
+//! A busy machine, where a part of the connections stands for all of them.
+
+use super::exchange::{Scene, Shape, exchange, options};
+use crate::{
+    socket::Pair,
+    stage::{Options, id, stage, wait_until},
+};
+use netwhy_abi::Role;
+use std::time::Duration;
+
+/// Connections of each edge: few, as most Pods have, and many.
+const CONNECTIONS: [usize; 3] = [1, 4, 40];
+/// Exchanges of each connection that are compared.
+const ROUNDS: usize = 40;
+
+#[test]
+fn every_edge_has_response_times_and_their_counts_are_right() {
+    let stage = stage!("a", "b");
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let watch = stage.watch_with(Options { rtt_duty_above: 0, ..options() });
+    let mut scene = Scene { stage: &stage, client, server, watch };
+    wait_until("the machine counts as busy", || {
+        scene.watch.read();
+        scene.watch.source.loaded().rtt_stats().unwrap().is_reduced
+    });
+    let mut edges: Vec<Vec<Pair>> = Vec::new();
+    for connections in CONNECTIONS {
+        let listener = stage.listen(&scene.server);
+        let to = stage.address(&scene.server, &listener);
+        edges.push((0..connections).map(|_| Pair::open(&stage, &scene.client, &listener, to)).collect());
+    }
+    let ports: Vec<u16> = edges.iter().map(|pairs| pairs[0].server.local_addr().unwrap().port()).collect();
+    let mut rounds = |scene: &mut Scene<'_>, rounds: usize| {
+        for _ in 0..rounds {
+            for pair in edges.iter_mut().flatten() {
+                exchange(pair, Shape::think(Duration::ZERO));
+            }
+        }
+        scene.watch.read();
+    };
+    // The first walk counts, the second keeps, and the third knows what each stands for.
+    for _ in 0..4 {
+        rounds(&mut scene, 2);
+    }
+    let counts = |scene: &Scene<'_>, pod: u64| -> Vec<u64> {
+        let of = |port: &u16| {
+            let rows = scene.watch.sums().responses.iter();
+            rows.filter(|(key, _)| (key.cgroup, key.port) == (pod, *port))
+                .map(|(_, times)| times.durations.count())
+                .sum()
+        };
+        ports.iter().map(of).collect()
+    };
+    let pods = [id(&scene.client), id(&scene.server)];
+    let before = pods.map(|pod| counts(&scene, pod));
+    rounds(&mut scene, ROUNDS);
+    let after = pods.map(|pod| counts(&scene, pod));
+    for (role, (before, after)) in Role::ALL.iter().zip(before.iter().zip(&after)) {
+        for (edge, connections) in CONNECTIONS.iter().enumerate() {
+            let (counted, truth) = ((after[edge] - before[edge]) as f64, (connections * ROUNDS) as f64);
+            // The last answer of a server is seen with the next request.
+            assert!((counted / truth - 1.0).abs() < 0.1, "{} of {connections}: {before:?} {after:?}", role.label());
+        }
+    }
+    // Longer than a connection counts as active: no time spans the rest.
+    for _ in 0..12 {
+        std::thread::sleep(Duration::from_secs(1));
+        scene.watch.read();
+    }
+    rounds(&mut scene, 3);
+    let rest = 5_000_000;
+    for times in scene.watch.sums().responses.values() {
+        assert_eq!(times.durations.count_up_to(rest), times.durations.count(), "{times:?}");
+    }
+}
+
+#[test]
+fn a_server_that_stops_shows_at_both_ends_while_it_is_silent() {
+    let stage = stage!("a", "b");
+    let mut scene = Scene::open(&stage);
+    let mut pair = scene.connect();
+    let unanswered = |scene: &mut Scene<'_>, role: Role| -> u32 {
+        scene.watch.read();
+        let walked = scene.watch.last.walked_at.unwrap();
+        let found = scene.watch.ledger.unanswered(walked).filter(|(key, _)| key.role() == Some(role));
+        found.map(|(_, n)| n).sum()
+    };
+    let shape = Shape::think(Duration::from_millis(1_700));
+    exchange(&mut pair, Shape::think(Duration::from_millis(5)));
+    assert_eq!([Role::Client, Role::Server].map(|role| unanswered(&mut scene, role)), [0, 0]);
+    // The kernel acknowledges, whether the application reads or not.
+    let began = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| exchange(&mut pair, shape));
+        wait_until("both ends show it", || {
+            Role::ALL.into_iter().all(|role| unanswered(&mut scene, role) == 1) || asking.is_finished()
+        });
+        assert!(!asking.is_finished() && began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
+        asking.join().unwrap();
+    });
+    wait_until("it is over", || Role::ALL.into_iter().all(|role| unanswered(&mut scene, role) == 0));
+}
