@@ -1,8 +1,9 @@
-//! A layer around the HTTP client. It notes when each resource was last answered, and spaces watches that end at once.
+//! A layer around the HTTP client. It notes when each resource was last answered, spaces watches that end at once, and
+//! bounds the bytes of all other responses.
 
-use super::timeouts::Timeouts;
+use super::{page::bounded, timeouts::Timeouts};
 use backon::ExponentialBackoff;
-use http_body_util::{BodyExt as _, combinators::MapFrame};
+use http_body_util::{BodyExt as _, Limited, combinators::MapFrame};
 use hyper::{
     Request, Response,
     body::{Body, Frame},
@@ -109,15 +110,16 @@ pub(super) struct ActivityService<S> {
 }
 
 type OnFrame<D> = Box<dyn FnMut(Frame<D>) -> Frame<D> + Send>;
-type NotedResponse<B, E> = Result<Response<MapFrame<B, OnFrame<<B as Body>::Data>>>, E>;
+type Noted<B> = MapFrame<Limited<B>, OnFrame<<B as Body>::Data>>;
+type NotedResponse<B, E> = Result<Response<Noted<B>>, E>;
 
 impl<S, Q, B> Service<Request<Q>> for ActivityService<S>
 where
     S: Service<Request<Q>, Response = Response<B>>,
     S::Future: Send + 'static,
-    B: Body + 'static,
+    B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static,
 {
-    type Response = Response<MapFrame<B, OnFrame<B::Data>>>;
+    type Response = Response<Noted<B>>;
     type Error = S::Error;
     type Future = Pin<Box<dyn Future<Output = NotedResponse<B, S::Error>> + Send>>;
 
@@ -148,7 +150,7 @@ where
                 }
                 frame
             });
-            Ok(response.map(|body| body.map_frame(on_frame)))
+            Ok(response.map(|body| bounded(body, is_watch).map_frame(on_frame)))
         })
     }
 }

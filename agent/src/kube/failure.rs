@@ -1,5 +1,6 @@
 //! Failures of requests to the API server: their kind, the remedy, and one line of text.
 
+use super::page::is_too_large;
 use ::kube::runtime::watcher;
 
 /// A kind of failure.
@@ -22,6 +23,7 @@ impl FailureKind {
         Self::new("unreachable", "check that this Node reaches the API server; the agent retries");
     pub(super) const UNREADABLE: Self =
         Self::new("unreadable", "the response is not from a Kubernetes API server, or a proxy changed it");
+    const TOO_LARGE: Self = Self::new("too_large", "an object is above 4 MiB, or many are; make them smaller");
     pub(super) const STALLED: Self =
         Self::new("stalled", "the API server accepts requests and does not respond; the agent retries");
     pub(super) const OTHER: Self = Self::new("other", "the agent retries");
@@ -36,6 +38,7 @@ impl FailureKind {
         match error {
             Error::Api(status) => Self::of_code(status.code),
             Error::SerdeError(_) | Error::FromUtf8(_) | Error::HttpError(_) => Self::UNREADABLE,
+            Error::Service(_) if is_too_large(error) => Self::TOO_LARGE,
             Error::HyperError(_) | Error::Service(_) | Error::ReadEvents(_) => Self::UNREACHABLE,
             Error::Auth(_) => Self::UNAUTHORIZED,
             _ => Self::OTHER,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `client` | finds a configuration and makes the client |
 //! | `activity` | notes the last response per resource, and spaces watches that end at once |
+//! | `page` | bounds the bytes of a response, and adapts the size of pages to them |
 //! | `timeouts` | time limits and backoff |
 //! | `watch_stream` | follows a resource: kube's watcher with backoff and status |
 //! | `reviews` | verdicts on bearer tokens: whose they are, and what their users may get |
@@ -14,6 +15,7 @@
 mod activity;
 mod client;
 mod failure;
+mod page;
 mod reviews;
 mod timeouts;
 mod watch_stream;
@@ -21,6 +23,8 @@ mod watch_stream;
 pub use activity::Activity;
 pub use client::{Cluster, ConfigSource, ConnectError, Prepared, find_config};
 pub(crate) use failure::{FailureKind, one_line};
+pub use page::MAX_PAGE_BYTES;
+pub(crate) use page::{PageSize, is_too_large};
 pub use reviews::{Reviews, Verdict};
 pub use timeouts::Timeouts;
 pub(crate) use watch_stream::{Step, WatchStream};

@@ -3,6 +3,7 @@
 use super::{
     client::Cluster,
     failure::{FailureKind, watch_error_line},
+    page::{PageSize, is_too_large},
 };
 use crate::api::WatchStatus;
 use ::kube::runtime::watcher;
@@ -24,7 +25,8 @@ type Events<K> = BoxStream<'static, watcher::Result<watcher::Event<K>>>;
 /// A watch that never ends. It adds to kube's watcher: a backoff that only objects reset, because a list that merely
 /// begins proves nothing; and a new list after a change that could not be read, which the watcher would skip.
 pub(crate) struct WatchStream<K> {
-    begin: Box<dyn Fn() -> Events<K> + Send>,
+    begin: Box<dyn Fn(u32) -> Events<K> + Send>,
+    page: PageSize,
     stream: Events<K>,
     cluster: Cluster,
     status: WatchStatus,
@@ -38,15 +40,17 @@ pub(crate) struct WatchStream<K> {
 }
 
 impl<K: Send + 'static> WatchStream<K> {
-    /// `name` is the resource's name in paths; `begin` makes the watcher's stream.
-    pub(crate) fn new<S>(name: &str, cluster: &Cluster, begin: impl Fn() -> S + Send + 'static) -> Self
+    /// `name` is the resource's name in paths; `page` the objects of a page at most; `begin` makes the watcher's stream
+    /// with pages of a size.
+    pub(crate) fn new<S>(name: &str, cluster: &Cluster, page: u32, begin: impl Fn(u32) -> S + Send + 'static) -> Self
     where
         S: futures::Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
     {
-        let begin: Box<dyn Fn() -> Events<K> + Send> = Box::new(move || begin().boxed());
+        let begin: Box<dyn Fn(u32) -> Events<K> + Send> = Box::new(move |size| begin(size).boxed());
         let mut this = Self {
-            stream: begin(),
+            stream: begin(page),
             begin,
+            page: PageSize::new(page),
             cluster: cluster.clone(),
             status: WatchStatus { name: name.to_owned(), ..WatchStatus::default() },
             backoff: cluster.timeouts.backoff(),
@@ -95,6 +99,16 @@ impl<K: Send + 'static> WatchStream<K> {
     fn stream_failed(&mut self, error: &watcher::Error) -> Step<K> {
         let kind = FailureKind::of_watch(error);
         match error {
+            watcher::Error::InitialListFailed(cause) if is_too_large(cause) && self.page.shrink() => {
+                self.restart();
+                tracing::info!(
+                    watch = self.status.name,
+                    objects = self.page.get(),
+                    "pages of fewer objects from now on"
+                );
+                // Not a failure of the API server, so no backoff. The list begins anew at once.
+                return Step::Failed;
+            }
             watcher::Error::InitialListFailed(_) => self.extend_list_deadline(),
             // The unreadable text may have been a change.
             watcher::Error::WatchFailed(_) if kind == FailureKind::UNREADABLE => self.restart(),
@@ -124,7 +138,7 @@ impl<K: Send + 'static> WatchStream<K> {
     }
 
     fn restart(&mut self) {
-        self.stream = (self.begin)();
+        self.stream = (self.begin)(self.page.get());
         self.extend_list_deadline();
     }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     api::WatchStatus,
-    kube::{Cluster, FailureKind, Step, WatchStream, one_line},
+    kube::{Cluster, FailureKind, PageSize, Step, WatchStream, is_too_large, one_line},
 };
 use ::kube::{Api, core::PartialObjectMeta, runtime::watcher};
 use k8s_openapi::api::{core::v1::Node, discovery::v1::EndpointSlice};
@@ -119,14 +119,16 @@ enum Answer {
 
 impl Watcher {
     fn new(cluster: Cluster, own_node: String, slices: bool, answers: mpsc::Sender<Answer>) -> Self {
-        let config = watcher::Config::default().timeout(cluster.timeouts.watch_seconds).page_size(PAGE);
+        let config = watcher::Config::default().timeout(cluster.timeouts.watch_seconds);
         let node_stream = {
             let (api, config) = (Api::<PartialObjectMeta<Node>>::all(cluster.client.clone()), config.clone());
-            WatchStream::new("nodes", &cluster, move || watcher::watcher(api.clone(), config.clone()))
+            let begin = move |page| watcher::watcher(api.clone(), config.clone().page_size(page));
+            WatchStream::new("nodes", &cluster, PAGE, begin)
         };
         let slice_stream = slices.then(|| {
             let api = Api::<EndpointSlice>::all(cluster.client.clone());
-            WatchStream::new("endpointslices", &cluster, move || watcher::watcher(api.clone(), config.clone()))
+            let begin = move |page| watcher::watcher(api.clone(), config.clone().page_size(page));
+            WatchStream::new("endpointslices", &cluster, PAGE, begin)
         });
         let reads = Reads {
             reader: Reader::new(&cluster.client),
@@ -237,9 +239,13 @@ async fn read_each(reader: &Reader, due: Vec<Arc<str>>, answers: &mpsc::Sender<A
 }
 
 async fn read_all(reader: &Reader, answers: &mpsc::Sender<Answer>) -> Result<(), ::kube::Error> {
-    let mut continue_token = None;
+    let (page, mut continue_token) = (PageSize::new(PAGE), None);
     loop {
-        let (found, next) = in_time(reader.page(PAGE, continue_token.as_deref())).await?;
+        let (found, next) = match in_time(reader.page(page.get(), continue_token.as_deref())).await {
+            // The same page again, with fewer objects.
+            Err(error) if is_too_large(&error) && page.shrink() => continue,
+            read => read?,
+        };
         let is_last = next.is_none();
         if answers.send(Answer::Nodes(found)).await.is_err() || is_last {
             return Ok(());

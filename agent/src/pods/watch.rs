@@ -17,7 +17,7 @@ use k8s_openapi::api::core::v1::Pod;
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
-/// Objects per page of a list.
+/// Objects per page of a list at most. A page is bounded in bytes too.
 const PAGE: u32 = 250;
 /// Time between two publications without a change. The published age is at most this much too low.
 const PUBLISH: Duration = Duration::from_secs(1);
@@ -87,11 +87,9 @@ pub async fn watch_pods(
 /// The field selector keeps the API server from sending other Nodes' Pods to this agent.
 fn pod_stream(cluster: &Cluster, node: &str) -> WatchStream<Pod> {
     let api: Api<Pod> = Api::all(cluster.client.clone());
-    let config = watcher::Config::default()
-        .fields(&format!("spec.nodeName={node}"))
-        .timeout(cluster.timeouts.watch_seconds)
-        .page_size(PAGE);
-    WatchStream::new("pods", cluster, move || watcher::watcher(api.clone(), config.clone()))
+    let config =
+        watcher::Config::default().fields(&format!("spec.nodeName={node}")).timeout(cluster.timeouts.watch_seconds);
+    WatchStream::new("pods", cluster, PAGE, move |page| watcher::watcher(api.clone(), config.clone().page_size(page)))
 }
 
 async fn next_answer(warnings: &mut Option<PodWarnings>) -> Answer {

@@ -234,6 +234,27 @@ async fn slow_lists_arrive() {
     assert_eq!(watching.now().status.errors.len(), 0, "{:?}", watching.now().status);
 }
 
+/// Pages are bounded in bytes as well as in Pods: a page that is too large is asked for again with fewer Pods.
+#[tokio::test]
+async fn a_page_that_is_too_large_is_asked_for_again_with_fewer_pods() {
+    let server = FaultyServer::start(move |asked| {
+        if asked.is_watch() {
+            return idle();
+        }
+        let limit: usize = asked.parameter("limit").unwrap().parse().unwrap();
+        // Each Pod takes 100 kB, so that 40 fit.
+        let text = pods(&["a"], 5).replace("app:1", &"x".repeat(limit * 100_000));
+        Reply::ok(text)
+    })
+    .unwrap();
+    let mut watching = Watching::begin(&server.kubeconfig(), short_timeouts()).await;
+    watching.until(SOON, "the list", |w| w.names() == ["a"] && w.now().status.complete).await;
+    let lists = server.asked().into_iter().filter(|asked| !asked.is_watch());
+    let sizes: Vec<String> = lists.map(|asked| asked.parameter("limit").unwrap().to_owned()).collect();
+    assert_eq!(sizes, ["250", "62", "15"]);
+    assert_eq!(watching.now().status.errors.len(), 0, "{:?}", watching.now().status);
+}
+
 /// Bookmarks that come late, changes that come twice, of unknown kind, and out of order.
 #[tokio::test]
 async fn odd_but_lawful_streams_are_followed() {
