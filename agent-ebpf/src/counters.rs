@@ -157,6 +157,10 @@ labelled! {
         ResponsesOverlapped = "responses_overlapped",
         /// A request that ended without an answer within a second, or on a connection of a kind that never answers.
         ResponsesUnfinished = "responses_unfinished",
+        /// A socket got no storage, because the agent is near its memory limit; its counts arrive when it closes.
+        StorageShed = "storage_shed",
+        /// A socket older than the agent had no storage for its base; what it counted since the agent's start is lost.
+        BaseShed = "base_shed",
     }
 }
 
@@ -180,6 +184,7 @@ impl Counter {
                 | Self::DnsFull
                 | Self::RunQueueFull
                 | Self::ResponsesFull
+                | Self::BaseShed
         )
     }
 }

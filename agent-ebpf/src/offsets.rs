@@ -75,6 +75,8 @@ globals! {
     NW_SK_STAMP: u32 = u32::MAX;
     /// `sock.__sk_common.skc_hash`: the kernel's hash of addresses and ports.
     NW_SK_HASH: u32 = 0;
+    /// `sock.__sk_common.skc_cookie`: 0 until something asks for it; `NONE`: unknown.
+    NW_SK_COOKIE: u32 = u32::MAX;
     /// `sock.sk_bpf_storage`: null when no program stores data for the socket; `NONE`: unknown.
     NW_SK_STORAGE: u32 = u32::MAX;
     /// `net.ns.inum`; `NONE`: unknown.

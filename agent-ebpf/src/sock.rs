@@ -3,7 +3,14 @@
 use aya_ebpf::helpers::generated::{bpf_sk_storage_get, bpf_skc_to_tcp_sock};
 use core::ptr::NonNull;
 
-use crate::{kernel::Ptr, maps, offsets::*, storage::SocketState};
+use netwhy_abi::Counter;
+
+use crate::{
+    kernel::Ptr,
+    maps::{self, Need},
+    offsets::*,
+    storage::SocketState,
+};
 
 /// `TCP_ESTABLISHED` … of `include/net/tcp_states.h`.
 pub(crate) const TCP_ESTABLISHED: u8 = 1;
@@ -48,7 +55,23 @@ pub(crate) unsafe fn new_state(sk: Ptr) -> Option<Storage> {
         return None;
     }
     // SAFETY: `sk` is a trusted socket pointer.
-    unsafe { insert(sk, SocketState::NEW) }
+    unsafe {
+        match seen(sk) {
+            None if !has_room(Need::Exact) => None,
+            None => insert(sk, SocketState::NEW),
+            known => known,
+        }
+    }
+}
+
+/// Takes room for a socket's storage, and counts a refusal.
+#[inline(always)]
+pub(crate) fn has_room(need: Need) -> bool {
+    let has_room = maps::take_storage(need);
+    if !has_room {
+        maps::count(Counter::StorageShed);
+    }
+    has_room
 }
 
 /// Storage of a socket; `first` becomes its value when there is none.

@@ -7,17 +7,17 @@ use netwhy_abi::{Counter, Duty, EdgeKey, EdgeStats, Retransmit, growth};
 use crate::{
     atomic, identity,
     kernel::{Object, Ptr, Typed, load, probe},
-    maps,
+    maps::{self, Need},
     offsets::*,
     storage::{OLDER, SocketState},
     subflows,
 };
 
-use crate::sock::insert;
 pub(crate) use crate::sock::{
     Storage, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK,
     TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT, new_state, seen, tcp,
 };
+use crate::sock::{has_room, insert};
 
 pub(crate) const AF_INET: u16 = 2;
 pub(crate) const AF_INET6: u16 = 10;
@@ -147,6 +147,19 @@ pub(crate) unsafe fn edge_of<C: maps::Caller>(ctx: &C, sk: Ptr) -> Option<*mut E
 /// the agent. `now_retrans`: segments of the retransmission being looked at, which count in either case.
 #[inline(always)]
 pub(crate) unsafe fn state<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, now_retrans: u32) -> Option<Storage> {
+    // SAFETY: as the caller says.
+    unsafe { state_for(ctx, sk, tp, now_retrans, Need::Exact) }
+}
+
+/// The same for one [`Need`]. `None` also when there is no room for it.
+#[inline(always)]
+pub(crate) unsafe fn state_for<C: EbpfContext>(
+    ctx: &C,
+    sk: Ptr,
+    tp: Ptr,
+    now_retrans: u32,
+    need: Need,
+) -> Option<Storage> {
     if NW_HAS_STORAGE.load() == 0 {
         return None;
     }
@@ -155,16 +168,22 @@ pub(crate) unsafe fn state<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, now_retran
         if let Some(state) = seen(sk) {
             return Some(state);
         }
+        if !has_room(need) {
+            return None;
+        }
         let mut first = SocketState::NEW;
         if subflows::take_older(tp, &mut first) {
             // The first walk read it.
         } else if is_older(tp) {
+            if maps::control().baseline == 0 && lacks_base(tp) {
+                maps::count(Counter::BaseShed);
+            }
             first.flags = OLDER;
             Figures::read(&Typed(tp), true).set_base(&mut first, now_retrans);
             first.drops = u64::from(load::<u32>(tp, NW_SK_DROPS.load()));
-        } else if may_restart() {
-            // Its handshake may not have been seen. An accepted socket begins with its SYN-ACK's retransmissions, which
-            // were counted as they happened; a client's make storage.
+        } else if may_restart() || maps::has_shed_storage() {
+            // Its handshake may not have been seen, or it had no storage so far. An accepted socket begins with its
+            // SYN-ACK's retransmissions, which were counted as they happened; a client's make storage.
             let total: u32 = load(tp, NW_TP_TOTAL_RETRANS.load());
             first.total_retrans = total.wrapping_sub(now_retrans).into();
         }
@@ -188,6 +207,9 @@ pub(crate) unsafe fn is_older(tp: Ptr) -> bool {
     }
     // SAFETY: `tp` is a TCP socket.
     unsafe {
+        if lacks_base(tp) {
+            return true;
+        }
         if load::<u32>(tp, NW_TP_SEGS_IN.load()) <= NW_UNSEEN_SEGMENTS.load() {
             return false;
         }
@@ -198,6 +220,20 @@ pub(crate) unsafe fn is_older(tp: Ptr) -> bool {
         let is_established = load::<u8>(tp, NW_SK_STATE.load()) == TCP_ESTABLISHED;
         (is_always_seen && is_established) || (is_kernels(tp) && !subflows::is_subflow(tp)) || is_quiet_since_start(tp)
     }
+}
+
+/// Whether the first walk found a socket and had no room for its base. That walk gives such a socket a cookie, and the
+/// kernel hands cookies out in rising order, save for a batch of 4096 per CPU: as many newer sockets may be taken for
+/// older ones, if something else asks for their cookies.
+#[inline(always)]
+pub(crate) unsafe fn lacks_base(tp: Ptr) -> bool {
+    let highest = maps::highest_without_base();
+    if highest == 0 || NW_SK_COOKIE.load() == NONE {
+        return false;
+    }
+    // SAFETY: `tp` is a TCP socket.
+    let cookie: u64 = unsafe { load(tp, NW_SK_COOKIE.load()) };
+    cookie != 0 && cookie <= highest
 }
 
 /// Whether a socket has neither sent nor received data since the first walk.

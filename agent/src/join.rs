@@ -1,11 +1,11 @@
 //! Joins what the kernel counted per cgroup with who the cgroups are. Pure: names come in as facts.
 
 use crate::{
-    api::PodInfo,
+    api::{MemoryLevel, PodInfo},
     cgroup::{Owner as CgroupOwner, owner},
     peers::{Peer, PeerKind, PeerTable, Translations, mapped},
     pods::PodIndex,
-    sample::{CgroupFacts, FactsDelta, Frame, HostKey, Ledger, Snapshot, Window},
+    sample::{CgroupFacts, FactsDelta, Frame, HostKey, Ledger, Snapshot, Window, shrink},
     state::{Folded, NodeView, SubjectId, SubjectKind, SubjectSums},
 };
 use netwhy_abi::{EdgeKey, Key, PeerClass};
@@ -62,6 +62,8 @@ pub struct Join {
     /// Subjects that lost their series early. `None`: there was none.
     folded: Option<Arc<Folded>>,
     unattributed: BTreeMap<&'static str, u64>,
+    /// How near the agent is to its memory limit.
+    level: MemoryLevel,
     node_drops: BTreeMap<u32, u64>,
     /// The Node's own counters since the agent started.
     host: BTreeMap<HostKey, u64>,
@@ -112,6 +114,7 @@ impl Join {
             subjects: BTreeMap::new(),
             pending: BTreeMap::new(),
             unattributed: BTreeMap::new(),
+            level: MemoryLevel::Ok,
             node_drops: BTreeMap::new(),
             host: BTreeMap::new(),
         }
@@ -158,12 +161,19 @@ impl Join {
         self.limits.gone = gone;
     }
 
+    /// How near the agent is to its memory limit, from now on.
+    pub fn set_memory_level(&mut self, level: MemoryLevel) {
+        self.level = level;
+    }
+
     /// Takes a snapshot and returns the new view, without hints.
     pub fn take(&mut self, snapshot: &Snapshot) -> NodeView {
         let frame = self.ledger.take(snapshot);
         self.learn(&snapshot.groups, snapshot.at);
         self.add(&frame);
         self.settle(snapshot.at);
+        // Some of those that counted something now are gone already: a view never has more than may be kept.
+        self.let_go(snapshot.at);
         self.window.push(frame);
         self.view(snapshot)
     }
@@ -188,6 +198,7 @@ impl Join {
             }
         }
         self.owners.retain(|id, _| seen.contains(id));
+        shrink(&mut self.owners);
         self.strangers.retain(|id| seen.contains(id) || self.pending.contains_key(id));
         self.let_go(now);
     }

@@ -31,6 +31,7 @@ pub mod btf;
 #[cfg(feature = "ebpf")]
 pub mod kernel;
 pub mod cgroup;
+pub mod memory;
 pub mod node;
 pub mod kube;
 pub mod peers;
@@ -47,6 +48,7 @@ pub mod metrics;
 pub mod dashboards;
 pub mod responses;
 pub mod http;
+pub mod budget;
 pub mod publish;
 pub mod plugin;
 pub mod tasks;

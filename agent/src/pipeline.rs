@@ -1,6 +1,7 @@
 //! From snapshot to judged view: the pure steps of a tick, the same for a running kernel and for a recording.
 
 use crate::{
+    api::MemoryLevel,
     cgroup::standalone_subject,
     config::Config,
     hints::{Engine, Thresholds},
@@ -54,6 +55,11 @@ impl Pipeline {
     /// Replaces the Service addresses that the kernel translated.
     pub fn set_translations(&mut self, translations: Arc<Translations>) {
         self.join.set_translations(translations);
+    }
+
+    /// How near the agent is to its memory limit, from now on.
+    pub fn set_memory_level(&mut self, level: MemoryLevel) {
+        self.join.set_memory_level(level);
     }
 
     /// Sets the names of the kernel's drop reasons.

@@ -3,10 +3,12 @@
 use crate::{
     api::{Privileges, ProbeState, ProbeStatus, Refusal},
     app,
+    budget::{Budget, Load, SERIES_BYTES, cpus},
     cgroup::Mounts,
     config::{Config, ConfigFile, Exit, cli::Cli, cli::ReportFormat},
     http::{self, Tls, TlsFiles},
     kernel::{self, KernelTypes},
+    memory::{Limit, fit},
     node::HostReader,
 };
 use serde::Serialize;
@@ -17,8 +19,6 @@ const CAP_SYS_ADMIN: u32 = 21;
 const CAP_PERFMON: u32 = 38;
 const CAP_BPF: u32 = 39;
 
-/// Bytes of a series in a scrape, with long names of Pods and workloads.
-const SERIES_BYTES: u64 = 192;
 const MIB: f64 = (1 << 20) as f64;
 
 /// Result of one check.
@@ -59,8 +59,9 @@ pub fn checks(cli: &Cli, config: &Config) -> Vec<Check> {
     list.extend(probes(cli, config));
     list.extend(cli.global.config_file().map(configuration_file));
     list.push(node_signals(&mut host));
-    list.push(memory(config));
+    list.push(memory(cli, config));
     list.push(client_memory(config));
+    list.push(memory_limit(cli, config));
     list.extend(ports);
     list.extend(certificate(config));
     list
@@ -295,8 +296,8 @@ fn node_signals(host: &mut HostReader) -> Check {
 }
 
 /// Upper bound of the maps' memory with these limits, by number of CPUs.
-fn memory(config: &Config) -> Check {
-    let limits = config.limits.maps();
+fn memory(cli: &Cli, config: &Config) -> Check {
+    let limits = fit(config.limits.maps(), Limit::find(&cli.global.procfs).read(None).limit);
     let mib = |cpus| netwhy_abi::memory::upper_bound(limits, cpus) as f64 / f64::from(1 << 20);
     let found = format!(
         "at most {:.0} MiB with 2 CPUs, {:.0} with 16, {:.0} with 128 (limits: {} edges, {} cgroups)",
@@ -324,6 +325,33 @@ fn client_memory(config: &Config) -> Check {
         config.limits.series()
     );
     check("HTTP memory", Verdict::Ok, found, "")
+}
+
+/// The agent's memory limit beside the memory that the documented load needs with this configuration.
+fn memory_limit(cli: &Cli, config: &Config) -> Check {
+    const NEED: &str = "memory limit";
+    let (budget, load) = (Budget::new(config, cpus()), Load::DOCUMENTED);
+    let files = Limit::find(&cli.global.procfs);
+    let reading = files.read(None);
+    let needs = format!(
+        "{:.0} MiB for {} cgroups, {} edges and {} sockets",
+        budget.total(&load) as f64 / MIB,
+        load.cgroups,
+        load.edges,
+        load.sockets
+    );
+    let Some(limit) = reading.limit else {
+        return check(NEED, Verdict::Ok, format!("no limit is known; at most {needs}"), "");
+    };
+    let fitting = budget.fitting_sockets(&load, limit);
+    let found = format!(
+        "{:.0} MiB ({}); at most {needs}; {fitting} sockets fit before the agent sheds load",
+        limit as f64 / MIB,
+        files.source(reading).words()
+    );
+    let needed = budget.needed_limit(&load) >> 20;
+    let remedy = format!("set the memory limit to {needed} MiB, or lower limits.* of the configuration");
+    check(NEED, if fitting >= load.sockets { Verdict::Ok } else { Verdict::Degraded }, found, &remedy)
 }
 
 fn ports(config: &Config) -> Vec<Check> {

@@ -1,7 +1,12 @@
 //! The tick: one thread reads the kernel, joins, judges and publishes. It is the only writer of the view.
 
+mod memory;
+
+pub(crate) use memory::MemoryWatch;
+
 use crate::{
-    api::{AgentStats, ConfigReloads, Privileges, ProcessStats, StageTime, TickStats},
+    api::{AgentStats, ConfigReloads, Privileges, StageTime, TickStats},
+    budget::Load,
     cgroup::FactsAge,
     config::{Config, ReloadCounters},
     kernel::{self, KernelSource},
@@ -73,6 +78,7 @@ pub struct Tick {
     inputs: Inputs,
     outputs: Outputs,
     stats: AgentStats,
+    memory: MemoryWatch,
     /// Version of the peers that the present table was built from.
     peers_version: u64,
     /// Time of the newest snapshot, monotonic.
@@ -98,13 +104,19 @@ impl Tick {
     }
 
     /// Ready to run.
-    pub fn new(source: Source, mut pipeline: Pipeline, inputs: Inputs, outputs: Outputs) -> Self {
+    pub(crate) fn new(
+        source: Source,
+        mut pipeline: Pipeline,
+        inputs: Inputs,
+        outputs: Outputs,
+        memory: MemoryWatch,
+    ) -> Self {
         if let Some(cluster) = &inputs.cluster {
             // Until the API server responds, Pods have no names, and get none from their cgroups' paths.
             pipeline.set_pods(cluster.pods.borrow().index.clone(), Duration::ZERO);
         }
         let stats = AgentStats::clone(&outputs.stats.borrow());
-        Self { source, pipeline, inputs, outputs, stats, peers_version: 0, last: None }
+        Self { source, pipeline, inputs, outputs, stats, memory, peers_version: 0, last: None }
     }
 
     /// Ticks until stopped.
@@ -182,6 +194,9 @@ impl Tick {
     /// One tick. Only this function times its stages.
     fn once(&mut self) -> anyhow::Result<()> {
         let began = Instant::now();
+        let headroom = self.memory.follow(&mut self.stats);
+        self.source.set_headroom(&headroom)?;
+        self.pipeline.set_memory_level(headroom.level);
         let Some(snapshot) = self.source.sample()? else { return Ok(()) };
         let read = began.elapsed();
         self.count_blind_time(snapshot.at);
@@ -231,7 +246,31 @@ impl Tick {
         }
         stats.config_reloads =
             ConfigReloads { ok: reloads.ok.load(Ordering::Relaxed), failed: reloads.failed.load(Ordering::Relaxed) };
-        stats.process = process();
+        stats.process = memory::process();
+        self.update_memory();
+    }
+
+    /// States the memory that the present load needs, and what was shed.
+    fn update_memory(&mut self) {
+        let view = self.outputs.view.borrow().clone();
+        let stats = &mut self.stats;
+        let rows = |name: &str| stats.maps.iter().find(|map| map.name == name).map_or(0, |map| map.entries);
+        let watched =
+            |name: &str| stats.watches.iter().find(|watch| watch.name == name).map_or(0, |watch| watch.objects);
+        let gone = view.subjects.iter().filter(|subject| subject.gone_since.is_some()).count();
+        let load = Load {
+            sockets: stats.walk.map_or(0, |walk| walk.sockets),
+            cgroups: self.source.cgroups() as u64,
+            edges: rows("edges"),
+            scrapers: u64::MAX,
+            gone_subjects: gone as u64,
+            pods: watched("pods"),
+            nodes: watched("nodes"),
+        };
+        stats.memory.sockets_without_storage = stats.walk.map_or(0, |walk| walk.without_storage);
+        stats.memory.folded_subjects = view.folded.as_ref().map_or(0, |folded| folded.subjects);
+        self.memory.update(&load, &mut stats.memory);
+        self.memory.give_back(kernel::monotonic(), stats.memory.level);
     }
 }
 
@@ -246,16 +285,5 @@ fn log_changed_hints(old: &NodeView, new: &NodeView) {
                 name = hint.blame.name, confidence = hint.confidence, "{}", hint.summary
             );
         }
-    }
-}
-
-/// This process's memory and CPU time.
-fn process() -> ProcessStats {
-    let pages = std::fs::read_to_string("/proc/self/statm").ok();
-    let pages = pages.and_then(|text| text.split_whitespace().nth(1)?.parse::<u64>().ok());
-    let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    ProcessStats {
-        resident_bytes: pages.map(|pages| pages * rustix::param::page_size() as u64),
-        cpu_seconds: Some(cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9),
     }
 }

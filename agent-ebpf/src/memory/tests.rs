@@ -7,3 +7,19 @@ fn default_limits_stay_under_64_mib_at_128_cpus() {
     assert!(bytes <= 64 << 20, "{bytes}");
     assert!(upper_bound(limits, 2) <= bytes);
 }
+
+#[test]
+fn maps_take_less_while_fewer_rows_are_used() {
+    let limits = Limits { cgroups: 4096, edges: 16_384, drops: 4096, prefixes: 16_384 };
+    let of = |rows, name| {
+        let mut found = None;
+        each_map(rows, limits, 2, |map, bytes| found = found.or((map == name).then_some(bytes)));
+        found.unwrap()
+    };
+    let few = Limits { edges: 1000, ..limits };
+    // A row of an edge takes 1 KiB: 736 bytes of counters, the key and the header.
+    assert_eq!(of(limits, "edges") - of(few, "edges"), (16_384 - 1000) * 1024);
+    assert_eq!(of(limits, "cgroups"), of(few, "cgroups"));
+    let more = Limits { edges: 1 << 20, ..limits };
+    assert_eq!(of(more, "edges"), of(limits, "edges"), "a map holds no more than fits");
+}

@@ -10,9 +10,9 @@ use netwhy_abi::{Duty, EdgeStats, Role, is_after_pause, is_thinned_out, random_b
 use crate::{
     atomic,
     kernel::{Ptr, Typed, load, probe},
-    maps,
+    maps::{self, Need},
     offsets::*,
-    socket::{Figures, Storage, cgroup_id, edge_key, seen, state, tcp},
+    socket::{Figures, Storage, cgroup_id, edge_key, seen, state_for, tcp},
 };
 
 /// `tcp_probe(struct sock *sk, struct sk_buff *skb)`, called by `tcp_rcv_established` for every segment that an
@@ -49,7 +49,7 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
         let key = edge_key(cgroup, sk);
         let Some(row) = maps::edge(&ctx, &key) else { return 0 };
         let young = segments < YOUNG_SEGMENTS;
-        let storage = if young { seen(sk) } else { state(&ctx, sk, tp, 0) };
+        let storage = if young { seen(sk) } else { state_for(&ctx, sk, tp, 0, Need::Timely) };
         if let Some(sample) = newest_rtt(tp, storage) {
             sample.add(row);
         }

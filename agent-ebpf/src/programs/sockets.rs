@@ -3,20 +3,22 @@
 use aya_ebpf::{
     EbpfContext,
     bindings::seq_file,
-    helpers::generated::{bpf_jiffies64, bpf_ktime_get_ns, bpf_seq_write, bpf_sock_from_file},
+    helpers::generated::{bpf_get_socket_cookie, bpf_jiffies64, bpf_ktime_get_ns, bpf_seq_write, bpf_sock_from_file},
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
 use core::ffi::c_void;
-use netwhy_abi::{PART_OBJECTS, SHORT_SOCKET_WEIGHT, WalkSummary, is_socket_sampled};
+use netwhy_abi::{Counter, PART_OBJECTS, SHORT_SOCKET_WEIGHT, WalkSummary, is_socket_sampled};
 
 use super::{attempts, listeners, responses, rtt::newest_rtt};
 use crate::{
     atomic,
     kernel::{Ptr, Typed, load, probe},
-    maps,
+    maps::{self, Need},
     offsets::*,
-    socket::{Figures, Storage, TCP_LISTEN, cgroup_id, edge_key, edge_of, is_older, seen, state, tcp},
+    socket::{
+        Figures, Storage, TCP_LISTEN, cgroup_id, edge_key, edge_of, is_older, lacks_base, seen, state, state_for, tcp,
+    },
     storage::LISTENER,
     subflows,
 };
@@ -57,7 +59,13 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
             listeners::credit(&ctx, tp, tp, storage);
             return 0;
         }
-        if !sent || (storage.is_none() && is_older(tp)) {
+        if !sent {
+            return 0;
+        }
+        if storage.is_none() && is_older(tp) {
+            if lacks_base(tp) {
+                maps::count(Counter::BaseShed);
+            }
             return 0;
         }
         let Some(row) = edge_of(&ctx, sk) else { return 0 };
@@ -242,7 +250,12 @@ unsafe fn visit(ctx: &IterContext, tp: Ptr) {
     unsafe {
         let control = maps::control();
         let listening = load::<u8>(tp, NW_SK_STATE.load()) == TCP_LISTEN;
-        let Some(stored) = state(ctx, tp, tp, 0) else { return };
+        let need = if listening { Need::Exact } else { Need::Timely };
+        let Some(stored) = state_for(ctx, tp, tp, 0, need) else {
+            // The cookie marks an older socket: its close must not count what came before the agent.
+            maps::add_shed(if control.baseline != 0 { bpf_get_socket_cookie(tp.cast_mut().cast()) } else { 0 });
+            return;
+        };
         let storage = stored.as_ptr();
         if !is_first_visit(stored, listening) {
             return;

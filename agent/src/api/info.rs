@@ -1,6 +1,9 @@
 //! `/api/v1/info`: the agent's own status, exported as `netwhy_agent_*` too.
 
-use super::{HandshakeDutyCycle, KernelErrors, MapFill, ProbeStatus, ProgramRun, RttDutyCycle, WalkStats, WatchStatus};
+use super::{
+    HandshakeDutyCycle, KernelErrors, MapFill, MemoryStats, ProbeStatus, ProgramRun, RttDutyCycle, WalkStats,
+    WatchStatus,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -54,6 +57,9 @@ pub struct AgentStats {
     pub config_reloads: ConfigReloads,
     /// The agent's process.
     pub process: ProcessStats,
+    /// The agent's memory limit, and what it gave up for that.
+    #[serde(default)]
+    pub memory: MemoryStats,
     /// The HTTP server fills this in at each scrape.
     pub scrape: ScrapeStats,
     /// The HTTP server fills this in at each scrape. `None`: neither TLS nor authorization is on.

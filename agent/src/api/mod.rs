@@ -6,7 +6,7 @@
 //! | `pod`, `pod_status` | `/api/v1/pods` |
 //! | `edge` | `/api/v1/edges`, also with `by=peer_node` |
 //! | `node` | `/api/v1/node` |
-//! | `info`, `probe`, `watch` | `/api/v1/info`: the agent's own status |
+//! | `info`, `memory`, `probe`, `watch` | `/api/v1/info`: the agent's own status |
 //!
 //! Units are in the names. `null` means that the value is unknown: no sample, not offered, or not measured. This room
 //! imports no other, so that the kernel side, metrics, the server and the plugin can all use it.
@@ -14,6 +14,7 @@
 mod edge;
 mod hint;
 mod info;
+mod memory;
 mod node;
 mod pod;
 mod pod_status;
@@ -25,6 +26,7 @@ pub use hint::{Blame, BlameKind, Evidence, Hint, HintState, RuledOut, Subject};
 pub use info::{
     AgentStats, ConfigReloads, Privileges, ProcessStats, ProtectionStats, ScrapeStats, StageTime, TickStats, TlsReloads,
 };
+pub use memory::{LimitSource, MemoryLevel, MemoryPart, MemoryStats};
 pub use node::{DeviceRow, NodeRow, SignalRow, SignalStatus};
 pub use pod::{DnsLookups, DurationQuantiles, LimitedShares, PodCounts, PodRow, PodTotals, PodWindow, PressureShares};
 pub use pod_status::{

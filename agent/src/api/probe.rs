@@ -104,6 +104,9 @@ pub struct WalkStats {
     /// Age of what walks know: time since this walk began, s. `None`: the agent is too old to say.
     #[serde(default)]
     pub age_seconds: Option<f64>,
+    /// Sockets without storage, because the agent is near its memory limit. They are not among `sockets`.
+    #[serde(default)]
+    pub without_storage: u64,
 }
 
 /// Errors of the kernel in one operation of the tick.

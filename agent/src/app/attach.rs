@@ -6,11 +6,13 @@ use crate::{
     cgroup::{CgroupTable, FactsAge, FactsReader, Mounts, Reader, TimelyFacts},
     config::{Config, Switch, cli::Cli},
     kernel::{self, KernelSource, Loaded, SourceSettings, StartStatistics, Subtree},
+    memory::{Limit, Pressure, fit},
     node::{HostPaths, HostReader},
     peers::{self, PeerTable, peer_table},
     privileges,
 };
 use anyhow::Context as _;
+use netwhy_abi::memory::Limits;
 use std::{net::Ipv6Addr, time::Duration};
 
 /// Share of a tick that reading cgroup files may take.
@@ -42,7 +44,7 @@ struct Attached {
 pub fn open(cli: &Cli, config: &Config) -> Result<(Source, PeerTable), Failure> {
     let mut attached = attach(cli, config)?;
     let peers = std::mem::take(&mut attached.peers);
-    Ok((source(config, attached)?.0, peers))
+    Ok((source(cli, config, attached)?.0, peers))
 }
 
 /// Does the same, and drops the rights that only this needs.
@@ -53,7 +55,7 @@ pub(crate) fn open_and_drop_privileges(cli: &Cli, config: &Config) -> Result<Ope
     // Threads inherit the rights of the thread that starts them. No thread has been started yet.
     let privileges = privileges::give_up(&cli.global.procfs, || attached.loaded.check());
     let privileges = privileges.map_err(Failure::unsupported)?;
-    let (source, facts_age) = source(config, attached)?;
+    let (source, facts_age) = source(cli, config, attached)?;
     Ok(Opened { source: source.with_statistics(statistics), facts_age, peers, privileges })
 }
 
@@ -63,7 +65,7 @@ fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
     let subtree = subtree(&mounts)?;
     let modes = probe_modes(&config.signals);
     let cgroup_dir = mounts.subtree_dir();
-    let limits = config.limits.maps();
+    let limits = fitting(config.limits.maps(), Limit::find(&cli.global.procfs).read(None).limit);
     let settings = kernel::Settings {
         sysfs: &cli.global.sysfs,
         rtt_every: u32::try_from(config.sampling.rtt_every()).unwrap_or(u32::MAX),
@@ -86,8 +88,27 @@ fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
     Ok(Attached { mounts, loaded, host, peers })
 }
 
-fn source(config: &Config, attached: Attached) -> Result<(Source, FactsAge), Failure> {
-    let Attached { mounts, loaded, host, .. } = attached;
+/// Capacities of the maps that fit under the memory limit.
+fn fitting(configured: Limits, memory: Option<u64>) -> Limits {
+    let limits = fit(configured, memory);
+    if limits != configured {
+        let Limits { edges, cgroups, drops, .. } = limits;
+        let mib = memory.unwrap_or(0) >> 20;
+        tracing::info!(
+            edges,
+            cgroups,
+            drops,
+            mib,
+            "the memory limit allows fewer rows than limits.* of the configuration"
+        );
+    }
+    limits
+}
+
+fn source(cli: &Cli, config: &Config, attached: Attached) -> Result<(Source, FactsAge), Failure> {
+    let Attached { mounts, mut loaded, host, .. } = attached;
+    let memory = Limit::find(&cli.global.procfs).read(None);
+    loaded.set_headroom(&Pressure::default().start(memory))?;
     let table = CgroupTable::open(&mounts)?;
     let sampling = &config.sampling;
     let budget = sampling.tick_seconds().mul_f64(FACTS_SHARE);

@@ -13,14 +13,16 @@ use super::{
     signals::{Signals, Starting},
 };
 use crate::{
+    budget::{Budget, cpus},
     config::{Config, ConfigFile, ReloadCounters, cli::Cli},
     http, kernel,
     kube::Prepared,
+    memory::{Limit, Pressure},
     peers,
     pipeline::Pipeline,
     state::NodeView,
     tasks::{Stop, Tasks},
-    tick::{Inputs, Outputs, Tick},
+    tick::{Inputs, MemoryWatch, Outputs, Tick},
 };
 use std::{fs::File, net::Ipv6Addr, sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -99,7 +101,9 @@ impl Ready<'_> {
         pipeline.set_peers(Arc::new(peers));
         pipeline.set_drop_reasons(Arc::new(source.loaded().drop_reasons.clone()));
         let inputs = Inputs { config: config_receiver, cluster, own_addresses, reloads: reloads.clone(), facts_age };
-        let tick = Tick::new(source, pipeline, inputs, Outputs { view: view_sender, stats: stats_sender });
+        let outputs = Outputs { view: view_sender, stats: stats_sender };
+        let memory = memory(cli, &config);
+        let tick = Tick::new(source, pipeline, inputs, outputs, memory);
         let ticking = stopped.clone();
         tasks.spawn_blocking("tick", move || tick.run(&ticking));
 
@@ -117,4 +121,9 @@ impl Ready<'_> {
         tracing::info!("stopped");
         result.map_err(Failure::from)
     }
+}
+
+/// Follows the agent's memory.
+fn memory(cli: &Cli, config: &Config) -> MemoryWatch {
+    MemoryWatch::new(Limit::find(&cli.global.procfs), Pressure::default(), Budget::new(config, cpus()))
 }

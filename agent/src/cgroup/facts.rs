@@ -1,7 +1,7 @@
 //! Facts about cgroups for a snapshot: all paths, and control files in turn within a time budget.
 
 use super::{CgroupTable, FileError, Reader};
-use crate::sample::CgroupFacts;
+use crate::sample::{CgroupFacts, shrink};
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
@@ -67,6 +67,7 @@ impl FactsReader {
             }
         }
         self.known.retain(|id, known| known.facts.alive || named.binary_search(id).is_ok());
+        shrink(&mut self.known);
         if self.files {
             self.read_files(now);
         }

@@ -5,6 +5,7 @@
 //!                              └─→ Reader        path → CPU bandwidth, pressure, OOM kills (v2, v1, hybrid)
 //!                                  owner(path)   path → Pod | container | unit (pure)
 //! CgroupTable, Reader → FactsReader → TimelyFacts   what a snapshot takes, under a deadline
+//! /proc/self/cgroup → own_dirs    the agent's own cgroup (pure)
 //! ```
 //! A cgroup's id is the inode number of its directory in the v2 hierarchy. The kernel side attributes samples to these
 //! ids. All paths are relative to the v2 mount and begin with `/`, even if the agent observes only a subtree.
@@ -15,6 +16,7 @@ mod files;
 pub(crate) mod fuzz;
 mod mount;
 mod name;
+mod own;
 mod parse;
 mod subject;
 mod table;
@@ -26,6 +28,7 @@ pub use facts::FactsReader;
 pub use files::{FileError, Reader};
 pub use mount::{MountError, Mounts};
 pub use name::{Container, Owner, owner, owner_path};
+pub(crate) use own::own_dirs;
 pub use subject::standalone_subject;
 pub use table::{CgroupTable, Missed, TableError};
 pub use timely::{FactsAge, TimelyFacts};

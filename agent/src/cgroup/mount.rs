@@ -178,16 +178,16 @@ fn height(root: &str) -> isize {
 }
 
 /// The used fields of one mountinfo line (proc_pid_mountinfo(5)).
-struct Line<'a> {
-    root: String,
-    point: OsString,
-    fs_type: &'a str,
-    super_options: &'a str,
+pub(super) struct Line<'a> {
+    pub(super) root: String,
+    pub(super) point: OsString,
+    pub(super) fs_type: &'a str,
+    pub(super) super_options: &'a str,
 }
 
 impl<'a> Line<'a> {
     /// `36 35 98:0 /root /point options [optional fields] - type source super-options`
-    fn parse(line: &'a str) -> Option<Self> {
+    pub(super) fn parse(line: &'a str) -> Option<Self> {
         let (mount, fs) = line.split_once(" - ")?;
         let mut mount = mount.split(' ').skip(3);
         let (root, point) = (mount.next()?, mount.next()?);

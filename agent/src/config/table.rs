@@ -268,7 +268,7 @@ settings! {
             "Time that a subject keeps its series after its last cgroup is removed.";
         gone_subjects: u64 = 1024, [0..=65_536], "subjects", Restart,
             "Subjects without cgroups that keep their series for `gone_seconds`. Of more, those gone for longest share \
-             the row `~other`. Each takes about 10 KiB.";
+             the row `~other`. Each takes about 10 KiB. Near the memory limit a fraction of it holds.";
         edge_idle_seconds: Duration = 300, [30..=3600], "s", Restart,
             "Time without traffic after which an edge loses its row in the kernel map.";
     }

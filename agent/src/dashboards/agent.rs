@@ -13,6 +13,7 @@ pub(super) fn board() -> Result<Board, Error> {
         rows: vec![
             Row::open("Agent health", health()?),
             Row::open("Cost", cost()?),
+            Row::collapsed("Memory", memory()?),
             Row::collapsed("Coverage", coverage()?),
             Row::collapsed("Kernel programs and maps", kernel_programs()?),
             Row::collapsed("Sampling and duty cycles", sampling()?),
@@ -60,6 +61,21 @@ fn cost() -> Result<Vec<Panel>, Error> {
         NODE.panel("Tick time by stage", "netwhy_agent_sample_seconds_total")?.description("Share of one core."),
         NODE.panel("Exported series", "netwhy_agent_series")?,
         NODE.panel("Scrape duration", "netwhy_agent_scrape_seconds")?,
+    ])
+}
+
+fn memory() -> Result<Vec<Panel>, Error> {
+    Ok(vec![
+        NODE.panel("Memory level", "netwhy_agent_memory_level")?
+            .description("Below 75 % of the memory limit it is `ok`. From `near` on the agent sheds load."),
+        NODE.panel("Memory in use", "netwhy_agent_memory_used_bytes")?,
+        NODE.panel("Memory limit", "netwhy_agent_memory_limit_bytes")?,
+        NODE.panel("Memory budget", "netwhy_agent_memory_budget_bytes")?
+            .description("Memory that the present load needs at most, by part."),
+        NODE.panel("Sockets without storage", "netwhy_agent_sockets_without_storage")?
+            .description("Near the memory limit only. Their counts arrive when they close."),
+        NODE.panel("Subjects folded early", "netwhy_agent_memory_folded_subjects_total")?
+            .description("Removed subjects whose sums went to the series `~other` before their time."),
     ])
 }
 

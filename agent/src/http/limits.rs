@@ -80,8 +80,15 @@ impl Limits {
     /// Most memory that clients can make this listener use, bytes, kernel memory included. `scrape`: size of the
     /// largest scrape. One more is encoded while the others wait for their clients.
     pub fn memory_bound(&self, scrape: u64) -> u64 {
+        self.memory_of(self.connections as u64, scrape)
+    }
+
+    /// Most memory that this many connections can make this listener use, bytes.
+    pub fn memory_of(&self, connections: u64, scrape: u64) -> u64 {
+        let connections = connections.min(self.connections as u64);
         let sockets = 2 * (SEND_BUFFER + RECEIVE_BUFFER) as u64;
         let connection = TASK_BYTES + HEADER_BYTES as u64 + sockets + self.session_bytes;
-        self.connections as u64 * connection + self.response_bytes.max(scrape) + scrape
+        // A connection may wait for several responses, each of the largest size.
+        connections * connection + self.response_bytes.max(scrape) + scrape
     }
 }

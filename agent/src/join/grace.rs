@@ -1,7 +1,7 @@
 //! Subjects whose last cgroup is gone: how long they keep their series, and what remains of them afterwards.
 
 use super::{Join, is_shown};
-use crate::state::SubjectId;
+use crate::{api::MemoryLevel, state::SubjectId};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 impl Join {
@@ -18,22 +18,31 @@ impl Join {
             }
         }
         let grace = self.limits.gone;
-        self.subjects.retain(|_, subject| subject.gone_since.is_none_or(|since| now.saturating_sub(since) <= grace));
+        self.subjects.retain(|id, subject| match subject.gone_since {
+            None => true,
+            // A unit without traffic has no series to keep.
+            Some(since) => now.saturating_sub(since) <= grace && is_shown(id, &subject.sums),
+        });
         self.fold_excess();
     }
 
-    /// Folds subjects beyond the cap, those gone for longest first.
+    /// Folds subjects beyond the cap, which is lower near the memory limit: those gone for longest first.
     fn fold_excess(&mut self) {
+        let most = match self.level {
+            MemoryLevel::Ok => self.limits.gone_subjects,
+            MemoryLevel::Near => self.limits.gone_subjects / 4,
+            MemoryLevel::Critical => self.limits.gone_subjects / 16,
+        };
         let gone = self.subjects.iter().filter_map(|(id, subject)| Some((subject.gone_since?, id)));
         let mut gone: Vec<(Duration, &SubjectId)> = gone.collect();
-        let excess = gone.len().saturating_sub(self.limits.gone_subjects);
+        let excess = gone.len().saturating_sub(most);
         if excess == 0 {
             return;
         }
         gone.sort_unstable();
         let ids: Vec<SubjectId> = gone.into_iter().take(excess).map(|(_, id)| id.clone()).collect();
         for id in ids {
-            if let Some(subject) = self.subjects.remove(&id).filter(|subject| is_shown(&id, &subject.sums)) {
+            if let Some(subject) = self.subjects.remove(&id) {
                 Arc::make_mut(self.folded.get_or_insert_default()).add(&subject.view(&id));
             }
         }

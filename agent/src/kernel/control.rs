@@ -7,7 +7,7 @@ use super::{
     probes::{PROBES, Probe},
     steering,
 };
-use crate::api::{HandshakeDutyCycle, ProbeState, Refusal, RttDutyCycle};
+use crate::api::{HandshakeDutyCycle, MemoryLevel, ProbeState, Refusal, RttDutyCycle};
 use netwhy_abi::{Choice, Duty, pick::BUSY_MASK};
 use std::io;
 
@@ -35,6 +35,15 @@ impl Room {
             rows if rows >= capacity && !is_freed => Self::None,
             rows if rows >= capacity / 4 * 3 => Self::Scarce,
             _ => Self::Enough,
+        }
+    }
+
+    /// The room that the agent's memory limit leaves of it.
+    pub(super) fn at(self, level: MemoryLevel) -> Self {
+        match (self, level) {
+            (_, MemoryLevel::Critical) => Self::None,
+            (Self::Enough, MemoryLevel::Near) => Self::Scarce,
+            _ => self,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Which rows of a map stopped changing, so that they can be taken out.
 
-use crate::sample::{Counted, Shape};
+use crate::sample::{Counted, Shape, shrink};
 use foldhash::fast::FixedState;
 use std::{
     collections::HashMap,
@@ -44,13 +44,14 @@ impl<K: Copy + Eq + Hash> Idle<K> {
         rows.iter().filter(|row| changed(row)).copied().collect()
     }
 
-    /// Rows that did not change for longer than `limit`; they are forgotten here.
-    pub(super) fn take_older(&mut self, now: Duration, limit: Duration) -> Vec<K> {
-        let old: Vec<K> =
-            self.seen.iter().filter(|(_, (_, since))| now.saturating_sub(*since) > limit).map(|(k, _)| *k).collect();
+    /// Rows that did not change for longer than their limit; they are forgotten here.
+    pub(super) fn take_older(&mut self, now: Duration, limit: impl Fn(&K) -> Duration) -> Vec<K> {
+        let is_old = |(key, (_, since)): &(&K, &(u64, Duration))| now.saturating_sub(*since) > limit(key);
+        let old: Vec<K> = self.seen.iter().filter(is_old).map(|(key, _)| *key).collect();
         for key in &old {
             self.seen.remove(key);
         }
+        shrink(&mut self.seen);
         old
     }
 }

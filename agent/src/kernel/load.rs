@@ -10,7 +10,7 @@ use super::{
     refusal::one_line,
     run_queue::RunQueue,
     settings::{Mode, Settings, Wanted},
-    steering,
+    steering, storage,
 };
 use crate::{
     api::{ProbeState, ProbeStatus, Refusal},
@@ -18,7 +18,7 @@ use crate::{
     sample::{for_each_family, repeat_for_family},
 };
 use aya::{Btf, Ebpf, EbpfLoader};
-use netwhy_abi::{Choice, Control, Family as _, Object, PeerClass, Sampling};
+use netwhy_abi::{Choice, Control, Family as _, Object, PeerClass, Sampling, memory::UNBOUNDED};
 use std::{collections::BTreeMap, fs::File, net::Ipv6Addr, path::Path};
 
 /// The object that the build script made.
@@ -89,6 +89,8 @@ pub struct Loaded {
     pub can_walk: bool,
     /// Peer ranges in the kernel's map.
     pub(super) prefixes: BTreeMap<(Ipv6Addr, u8), PeerClass>,
+    /// Whether a socket was ever refused storage.
+    pub(super) has_shed: bool,
 }
 
 /// Major and minor number of the running kernel, and its full name.
@@ -120,9 +122,11 @@ impl Loaded {
         let mut ebpf = load_object(settings, &constants, &btf)?;
         // Before any program is attached: until the first walk ends, a socket without a handshake here is an old one.
         let baseline = Control { baseline: 1, ..Control::default() };
-        steering::set_control(&mut ebpf, baseline).map_err(|error| LoadError::Other(format!("{error:#}")))?;
+        let other = |error: anyhow::Error| LoadError::Other(format!("{error:#}"));
+        steering::set_control(&mut ebpf, baseline).map_err(other)?;
         let choice = Choice { mask: 0, generation: u32::from(settings.wants("responses")) };
-        steering::set_choice(&mut ebpf, choice).map_err(|error| LoadError::Other(format!("{error:#}")))?;
+        steering::set_choice(&mut ebpf, choice).map_err(other)?;
+        storage::set_room(&mut ebpf, [UNBOUNDED; 2], false).map_err(other)?;
         // Before any program is loaded: the logger takes over a map that they refer to.
         let log = log(&mut ebpf);
         let cgroup = open_cgroup(settings.cgroup_dir);
@@ -143,6 +147,7 @@ impl Loaded {
             cgroup,
             choice,
             can_walk: constants.has_storage && probes.iter().any(has_sockets),
+            has_shed: false,
             probes,
             lacks: constants.lacks,
             drop_reasons: drop_reasons(&types),

@@ -114,6 +114,13 @@ impl Loaded {
         Ok(sums)
     }
 
+    /// One of the programs' own counters, summed over CPUs.
+    pub(super) fn counter(&self, counter: Counter) -> anyhow::Result<u64> {
+        let map = self.map("COUNTERS").ok_or_else(|| anyhow::anyhow!("the object has no map COUNTERS"))?;
+        let map: PerCpuArray<&MapData, u64> = map.try_into()?;
+        Ok(map.get(&(counter as u32), 0)?.iter().sum())
+    }
+
     /// Segments sampled for their RTT, and TCP sockets that ended, summed over CPUs.
     pub(super) fn traffic(&self) -> anyhow::Result<(u64, u64)> {
         let map = self.map("COUNTERS").ok_or_else(|| anyhow::anyhow!("the object has no map COUNTERS"))?;

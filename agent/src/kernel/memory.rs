@@ -18,6 +18,18 @@ pub(crate) fn keep_little() {
     }
 }
 
+/// Memory that the process has allocated and not freed, bytes. `None`: the C library doesn't tell.
+pub(crate) fn allocated() -> Option<u64> {
+    #[cfg(target_env = "gnu")]
+    {
+        // SAFETY: takes no pointer, and the allocator's own lock.
+        let info = unsafe { libc::mallinfo2() };
+        Some((info.uordblks + info.hblkhd) as u64)
+    }
+    #[cfg(not(target_env = "gnu"))]
+    None
+}
+
 /// Returns freed memory to the kernel, also if used memory lies behind it.
 pub(crate) fn give_back() {
     #[cfg(target_env = "gnu")]

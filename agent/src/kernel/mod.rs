@@ -8,6 +8,7 @@
 //! refusal, status       why the kernel refuses something; the status of a probe
 //! attach, run_queue     one probe → loaded and attached programs
 //! duty                  probes that are attached for a share of the time only
+//! storage               room for the storage of sockets
 //! steering              the record that steers running programs
 //! load                  all of it → `Loaded`
 //! maps, stats, walk     what a loaded agent reads
@@ -51,6 +52,7 @@ mod settings;
 mod source;
 mod stats;
 mod steering;
+mod storage;
 mod sys;
 mod walk;
 

@@ -73,6 +73,7 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_TP_ULP_DATA", &[&["tcp_sock.inet_conn.icsk_ulp_data"]]),
     needed("NW_SK_HASH", &[&["sock.__sk_common.skc_hash"]]),
     optional("NW_SK_STORAGE", &[&["sock.sk_bpf_storage"]], CHURN),
+    optional("NW_SK_COOKIE", &[&["sock.__sk_common.skc_cookie"]], "telling older sockets when memory is short"),
     needed("NW_SOCKET_SK", &[&["socket.sk"]]),
     optional("NW_NET_PORT_RANGE", &[&["net.ipv4.ip_local_ports.range"]], ROLES),
     optional("NW_NET_INUM", &[&["net.ns.inum"]], "network namespaces of loopback addresses (one peer for all)"),

@@ -14,8 +14,9 @@ use super::{
     walk::{Pace, Walker},
 };
 use crate::{
-    api::{KernelErrors, MapFill, ProgramRun, WalkStats},
+    api::{KernelErrors, MapFill, MemoryLevel, ProgramRun, WalkStats},
     clock::monotonic,
+    memory::Headroom,
     node::HostReader,
     sample::{
         CgroupFacts, Counted, Families, Read, Rows, SampleSource, Snapshot, Table as _, for_each_family,
@@ -25,7 +26,7 @@ use crate::{
 use anyhow::Context as _;
 use netwhy_abi::{Control, Counter, EdgeKey, Edges, Family as _, Key as _, PeerClass};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     net::Ipv6Addr,
     os::fd::BorrowedFd,
     time::Duration,
@@ -33,6 +34,10 @@ use std::{
 
 /// Ticks in a row without any row and counter, after which the source is broken for good.
 const BLIND_TICKS: u32 = 10;
+/// Rows of a cgroup that is gone are taken out after this long without a change: its sockets are closing.
+const GONE_IDLE: Duration = Duration::from_secs(3);
+/// How long a row may be idle when room is short.
+const SHORT_IDLE: Duration = Duration::from_secs(10);
 
 /// Pace and limits of a source.
 #[derive(Clone, Copy, Debug)]
@@ -51,9 +56,9 @@ pub struct SourceSettings {
 
 impl SourceSettings {
     /// How long a row of a map may be idle: when room is short, ten seconds of silence are long.
-    fn limit(&self, capacity: Option<u64>, used: usize) -> Duration {
-        let short = capacity.is_some_and(|capacity| used as u64 * 10 >= capacity * 9);
-        if short { self.edge_idle.min(Duration::from_secs(10)) } else { self.edge_idle }
+    fn limit(&self, capacity: Option<u64>, used: usize, level: MemoryLevel) -> Duration {
+        let is_full = capacity.is_some_and(|capacity| used as u64 * 10 >= capacity * 9);
+        if is_full || level > MemoryLevel::Ok { self.edge_idle.min(SHORT_IDLE) } else { self.edge_idle }
     }
 }
 
@@ -69,6 +74,10 @@ pub struct KernelSource<F> {
     idle: Families<IdleRows>,
     room: Room,
     ports: Ranking,
+    /// How near the agent is to its memory limit.
+    level: MemoryLevel,
+    /// cgroups of the last snapshot.
+    cgroups: usize,
     /// Duties that the programs know.
     duties: Duties,
     /// Whether the programs don't know the newest control record.
@@ -106,6 +115,8 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             idle: Families::default(),
             room: Room::default(),
             ports: Ranking::default(),
+            level: MemoryLevel::Ok,
+            cgroups: 0,
             duties: Duties::default(),
             is_control_due: true,
             prefixes: None,
@@ -164,6 +175,20 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         self.errors.stats()
     }
 
+    /// Bounds what the kernel side may still take, until the next call.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    pub fn set_headroom(&mut self, headroom: &Headroom) -> anyhow::Result<()> {
+        self.level = headroom.level;
+        self.loaded.set_headroom(headroom)
+    }
+
+    /// cgroups of the last snapshot.
+    pub fn cgroups(&self) -> usize {
+        self.cgroups
+    }
+
     /// Map fill at the last snapshot.
     pub fn map_fill(&self) -> &[MapFill] {
         &self.fill
@@ -199,15 +224,20 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
     fn part_of_walk(&mut self, now: Duration) -> anyhow::Result<()> {
         if self.walker.is_due(now) {
             self.loaded.clear_walk().context("clear the walk's totals")?;
+            self.loaded.clear_shed_sockets().context("clear the walk's totals")?;
             let file = self.loaded.walk_file().context("open the iterator task_file")?;
             let subflows = self.loaded.subflow_file().context("open the iterator bpf_sk_storage_map")?;
             self.walker.begin(now, file, subflows);
             self.loaded.set_control(self.control()).context("announce the walk")?;
         }
         let was_baseline = self.walker.is_baseline();
-        if self.walker.go_on(now)? && was_baseline {
-            self.is_control_due = true;
-            self.steer();
+        if self.walker.go_on(now)? {
+            let without = self.loaded.shed_sockets().context("read the map STORAGE_SHED")?;
+            self.walker.note_without_storage(without);
+            if was_baseline {
+                self.is_control_due = true;
+                self.steer();
+            }
         }
         Ok(())
     }
@@ -264,13 +294,19 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
     /// Takes rows that did not change for long out of the kernel's maps; their last values join the snapshot. Families
     /// that were not read whole keep theirs.
     fn retire(&mut self, now: Duration, snapshot: &mut Snapshot, unread: &[Unread]) {
-        let Self { loaded, read, idle, settings, errors, .. } = self;
+        let Self { loaded, read, idle, settings, errors, level, .. } = self;
+        let removed: HashSet<u64> = snapshot.groups.iter().filter(|group| !group.alive).map(|group| group.id).collect();
         let is_unread = |name| unread.iter().any(|unread| unread.family == name);
         let mut refused = None;
         for_each_family!(F => {
             if let Ok(Some(map)) = loaded.fd::<F>() && !is_unread(F::NAME) {
                 let rows = &F::of(read).rows;
-                let old = F::of_mut(idle).take_older(now, settings.limit(loaded.capacity::<F>(), rows.len()));
+                let gone_idle = if *level > MemoryLevel::Ok { Duration::ZERO } else { GONE_IDLE };
+                let limit = settings.limit(loaded.capacity::<F>(), rows.len(), *level);
+                let of_row = |key: &<F as netwhy_abi::Family>::Key| {
+                    if removed.contains(&key.cgroup()) { limit.min(gone_idle) } else { limit }
+                };
+                let old = F::of_mut(idle).take_older(now, of_row);
                 if let Err(error) = retire::<F>(map, old, rows, F::of_mut(&mut snapshot.tables)) {
                     refused = Some(anyhow::Error::from(error).context(format!("take a row out of the map {}", F::MAP)));
                 }
@@ -290,7 +326,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         let gone = &snapshot.tables.edges.gone;
         let freed = loaded.free_ports(gone, &read.edges.rows);
         let capacity = loaded.capacity::<Edges>().unwrap_or(u64::MAX);
-        let room = Room::left_by(read.edges.rows.len(), capacity, !gone.is_empty());
+        let room = Room::left_by(read.edges.rows.len(), capacity, !gone.is_empty()).at(self.level);
         if room != self.room {
             self.room = room;
             self.is_control_due = true;
@@ -414,6 +450,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
             groups: (self.facts)(now, &named),
             host: self.host.as_mut().map(|reader| reader.read(now)),
         };
+        self.cgroups = snapshot.groups.len();
         self.follow_pressure(&snapshot);
         self.follow_load(now);
         let attached = self.refused.take().map_or(Ok(()), Err);

@@ -84,6 +84,9 @@ fn bpf<T>(command: libc::c_int, attr: &mut T) -> io::Result<libc::c_long> {
 /// # Errors
 /// The kernel's refusal; hash maps support this since 5.6.
 pub(super) fn read_all<K: Plain, V: Plain>(map: BorrowedFd<'_>, rows: &mut Vec<(K, V)>) -> io::Result<()> {
+    if rows.capacity() / 4 > rows.len() {
+        rows.shrink_to(rows.len() * 2);
+    }
     rows.clear();
     // More than any bucket holds: a batch never splits a bucket.
     let mut room = 512usize;

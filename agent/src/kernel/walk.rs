@@ -155,6 +155,7 @@ impl Walker {
             seconds: pass.cpu.as_secs_f64(),
             interval_seconds: interval.as_secs_f64(),
             age_seconds: None,
+            without_storage: 0,
         });
     }
 
@@ -162,6 +163,13 @@ impl Walker {
     pub(super) fn stats(&self, now: Duration) -> Option<WalkStats> {
         let age = now.saturating_sub(self.walked_at?).as_secs_f64();
         self.newest.map(|newest| WalkStats { age_seconds: Some(age), ..newest })
+    }
+
+    /// Notes the sockets without storage of a walk that just ended.
+    pub(super) fn note_without_storage(&mut self, sockets: u64) {
+        if let Some(newest) = &mut self.newest {
+            newest.without_storage = sockets;
+        }
     }
 
     /// Reads reports until the walk ends or has taken this much CPU time.

@@ -3,9 +3,9 @@
 use super::*;
 use crate::{
     api::{
-        self, AgentStats, ConfigReloads, HandshakeDutyCycle, KernelErrors, MapFill, Privileges, ProbeState,
-        ProbeStatus, ProcessStats, ProgramRun, ProtectionStats, RttDutyCycle, ScrapeStats, StageTime, TickStats,
-        TlsReloads, WalkStats, WatchStatus,
+        self, AgentStats, ConfigReloads, HandshakeDutyCycle, KernelErrors, LimitSource, MapFill, MemoryLevel,
+        MemoryPart, MemoryStats, Privileges, ProbeState, ProbeStatus, ProcessStats, ProgramRun, ProtectionStats,
+        RttDutyCycle, ScrapeStats, StageTime, TickStats, TlsReloads, WalkStats, WatchStatus,
     },
     sample::{Connects, CpuStat, Device, Gauge, Group, Histogram, Lookups, Pressure, Responses, Signal, State, Tally},
     state::{EdgeView, HostCount, HostView, SubjectId, SubjectKind, SubjectView},
@@ -219,11 +219,11 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
             .map(|s| crate::state::PeerNodeView { node: Some("node-b".into()), totals: s.total() })
             .collect(),
         subjects,
-        folded: None,
         host: Some(host()),
         cpu_users: vec![],
         hints: vec![hint("shop", "payment-1", "path_loss")],
         hints_total: BTreeMap::from([("path_loss".to_owned(), 2)]),
+        folded: None,
         unattributed: BTreeMap::from([("cgroup_gone", 3)]),
         node_drops: BTreeMap::from([(2, 11), (200, 1)]),
         drop_reasons: Arc::new(vec!["".into(), "NOT_SPECIFIED".into(), "SKB_DROP_REASON_NO_SOCKET".into()]),
@@ -232,7 +232,28 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
 }
 
 fn walk() -> WalkStats {
-    WalkStats { sockets: 900, listeners: 40, seconds: 0.0007, interval_seconds: 1.0, age_seconds: Some(0.75) }
+    WalkStats {
+        sockets: 900,
+        listeners: 40,
+        seconds: 0.0007,
+        interval_seconds: 1.0,
+        age_seconds: Some(0.75),
+        without_storage: 0,
+    }
+}
+
+/// Memory below its limit.
+fn memory() -> MemoryStats {
+    MemoryStats {
+        limit_bytes: Some(128 << 20),
+        limit_source: LimitSource::CgroupV2,
+        used_bytes: Some(40 << 20),
+        level: MemoryLevel::Ok,
+        budget: vec![MemoryPart { part: "process".into(), bytes: 18 << 20 }],
+        fitting_sockets: Some(90_000),
+        sockets_without_storage: 0,
+        folded_subjects: 7,
+    }
 }
 
 /// The agent's own figures, all of them present.
@@ -293,6 +314,7 @@ pub(crate) fn agent() -> AgentStats {
         }),
         config_reloads: ConfigReloads { ok: 1, failed: 0 },
         process: ProcessStats { resident_bytes: Some(20 << 20), cpu_seconds: Some(3.5) },
+        memory: memory(),
         scrape: ScrapeStats { count: 9, encodings: 7, last_seconds: Some(0.004), view_age_seconds: Some(0.25) },
         protection: Some(ProtectionStats {
             refusals: BTreeMap::from([("handshake".to_owned(), 2), ("unauthenticated".to_owned(), 4)]),

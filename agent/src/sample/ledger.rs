@@ -2,7 +2,7 @@
 
 use super::{
     CgroupFacts, Counted, Cumulative as _, FactsDelta, Families, Growth, Highest, HostKey, Rows, Snapshot, Sum as _,
-    SumOf, Table as _, host::HostLedger,
+    SumOf, Table as _, host::HostLedger, shrink,
 };
 use netwhy_abi::{EdgeKey, OverflowKey, RotatingMin, Zero as _, min_slot_epoch};
 use std::{
@@ -74,6 +74,7 @@ impl Ledger {
         if let Some(older) = &mut self.older {
             older.retain(|id| named.contains(id));
         }
+        shrink(&mut self.facts);
         self.started = true;
         self.at = snapshot.at;
         frame
@@ -113,6 +114,9 @@ pub(super) fn growth<F: Counted>(highest: &mut HashMap<F::Key, F::Row>, table: &
     }
     for key in &table.gone {
         highest.remove(key);
+    }
+    if !table.gone.is_empty() {
+        shrink(highest);
     }
     grown
 }

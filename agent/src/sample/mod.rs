@@ -30,6 +30,7 @@ pub use tally::*;
 pub use window::Window;
 
 pub(crate) use sums::summed;
+pub(crate) use table::shrink;
 #[cfg(feature = "ebpf")]
 pub(crate) use table::{for_each_family, repeat_for_family};
 

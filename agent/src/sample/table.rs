@@ -5,7 +5,7 @@
 
 use super::{Cumulative, stored_key::StoredKey};
 use netwhy_abi::Family;
-use std::{collections::HashMap, fmt::Debug};
+use std::{collections::HashMap, fmt::Debug, hash::Hash};
 
 /// A family whose rows can be summed and recorded.
 pub trait Counted: Family<Key: StoredKey, Row: Cumulative> {}
@@ -100,6 +100,14 @@ macro_rules! declare {
 }
 
 netwhy_abi::families!(declare! {});
+
+/// Gives memory of a map back that held far more before.
+pub(crate) fn shrink<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
+    const KEPT: usize = 1024;
+    if map.capacity() > KEPT && map.capacity() / 4 > map.len() {
+        map.shrink_to(KEPT.max(map.len() * 2));
+    }
+}
 
 /// Repeats a block for every family: `for_each_family!(F => { … F::of(&tables) … })`. `F` names the family in it.
 macro_rules! for_each_family {

@@ -2,6 +2,7 @@
 
 use super::{
     Counted, FactsDelta, Families, Frame, HostKey, Losses, Sum, SumOf, Sums, Table as _, Tally, losses::WalkSpan,
+    shrink,
 };
 use netwhy_abi::EdgeKey;
 use std::{
@@ -32,7 +33,10 @@ impl Window {
         self.frames.push_back(frame);
         while self.frames.front().is_some_and(|old| old.at <= begin) {
             let Some(old) = self.frames.pop_front() else { break };
-            for_each_family!(F => { subtract::<F>(F::of_mut(&mut self.sums), F::of(&old.growth)) });
+            for_each_family!(F => {
+                subtract::<F>(F::of_mut(&mut self.sums), F::of(&old.growth));
+                shrink(F::of_mut(&mut self.sums));
+            });
         }
     }
 

@@ -6,6 +6,7 @@ mod api;
 mod documents;
 mod grafana;
 mod helm;
+mod memory;
 mod dashboards;
 mod monitors;
 mod refusals;

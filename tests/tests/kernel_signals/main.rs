@@ -29,6 +29,7 @@ mod lifecycle;
 mod limits;
 mod listeners;
 mod loss;
+mod memory;
 mod mib;
 mod mptcp;
 mod node;

@@ -3,6 +3,7 @@
 use netwhy_abi::{Counter, EdgeKey, PeerClass, memory::Limits};
 use netwhy_agent::{
     kernel::{KernelSource, Loaded, Mode, Settings, SourceSettings, Subtree, monotonic},
+    memory::Headroom,
     sample::{CgroupFacts, Families, Ledger, Lookups, SampleSource as _, Snapshot, Sums, Tally, Window},
 };
 use netwhy_tests::lab::{Lab, Node, Pod, missing_tools};
@@ -225,6 +226,8 @@ pub(crate) struct Options {
     pub(crate) modes: &'static [(&'static str, Mode)],
     /// The contents of the cgroup files.
     pub(crate) facts: Facts,
+    /// Memory that the first walk may take. `None`: any.
+    pub(crate) headroom: Option<Headroom>,
 }
 
 impl Default for Options {
@@ -242,6 +245,7 @@ impl Default for Options {
             prefixes: Vec::new(),
             modes: &[],
             facts: |_, _| Vec::new(),
+            headroom: None,
         }
     }
 }
@@ -274,6 +278,9 @@ impl Watch {
             edge_idle: Duration::from_secs(3600),
             rank_ports: Duration::ZERO,
         };
+        if let Some(headroom) = &options.headroom {
+            loaded.set_headroom(headroom).unwrap();
+        }
         meanwhile();
         let source = KernelSource::new(loaded, options.facts, pace);
         Self { source, ledger: Ledger::default(), window: Window::new(Duration::MAX), last: Snapshot::default() }

@@ -34,7 +34,7 @@ pub(super) static METRICS: &[MetricDef] = &[
         }),
     )
     .details("Some of them are lost samples.")
-    .labels(&[label("event", "a fixed list of 16, such as edges_full and no_cgroup")]),
+    .labels(&[label("event", "a fixed list of 22, such as edges_full and no_cgroup")]),
     MetricDef::counter(
         "netwhy_agent_bpf_run_seconds_total",
         "Run time of each kernel program while the kernel measures it.",
@@ -167,6 +167,45 @@ pub(super) static METRICS: &[MetricDef] = &[
         "Subjects that share the series ~other because limits.series was reached.",
         Node(|s, out| out.gauge(&[], s.summary.folded as u64)),
     ),
+    MetricDef::counter(
+        "netwhy_agent_memory_folded_subjects_total",
+        "Removed subjects that lost their series early, because there were too many.",
+        Node(|s, out| out.counter(&[], s.view.folded.as_ref().map_or(0, |folded| folded.subjects))),
+    )
+    .details("`limits.gone_subjects` is the cap; near the memory limit a fraction of it. Their sums are in `~other`."),
+    MetricDef::gauge(
+        "netwhy_agent_memory_limit_bytes",
+        "Memory limit of the agent: its cgroup's, else the machine's memory.",
+        Node(|s, out| s.agent.memory.limit_bytes.map_or(Ok(()), |bytes| out.gauge(&[], bytes))),
+    )
+    .bytes(),
+    MetricDef::gauge(
+        "netwhy_agent_memory_used_bytes",
+        "Memory that is charged to the agent, kernel memory included.",
+        Node(|s, out| s.agent.memory.used_bytes.map_or(Ok(()), |bytes| out.gauge(&[], bytes))),
+    )
+    .details("Page cache that the kernel can take back is left out near the limit.")
+    .bytes(),
+    MetricDef::gauge(
+        "netwhy_agent_memory_budget_bytes",
+        "Memory that the present load needs at most, by part.",
+        Node(|s, out| s.agent.memory.budget.iter().try_for_each(|p| out.gauge(&[("part", &p.part)], p.bytes))),
+    )
+    .bytes()
+    .labels(&[label("part", "the parts of the budget, such as process, edges and socket storage")]),
+    MetricDef::gauge(
+        "netwhy_agent_memory_level",
+        "How near the agent is to its memory limit: 1 for the present level.",
+        Node(|s, out| out.gauge(&[("level", s.agent.memory.level.label())], 1)),
+    )
+    .details("From `near` on the agent sheds load.")
+    .labels(&[label("level", "ok, near, critical")]),
+    MetricDef::gauge(
+        "netwhy_agent_sockets_without_storage",
+        "Sockets that the newest walk found without storage.",
+        Node(|s, out| s.agent.walk.map_or(Ok(()), |w| out.gauge(&[], w.without_storage))),
+    )
+    .details("Above zero near the memory limit only. Their counts arrive when they close."),
     MetricDef::gauge("netwhy_agent_subjects", "Known subjects.", Node(emit::subjects))
         .labels(&[label("state", "alive, gone")]),
     MetricDef::gauge(

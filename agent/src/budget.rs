@@ -1,0 +1,139 @@
+//! How much memory the agent needs: a function of the load and of the configuration. Pure.
+//!
+//! The constants are measured: `tests/tests/memory` starts an agent in a cgroup of its own, reads what that cgroup is
+//! charged with, and compares the growth with them.
+
+use crate::{api::MemoryPart, config::Config, http, kube, memory::NEAR_SHARE};
+use netwhy_abi::memory::{self, Limits, SOCKET_STORAGE};
+
+/// The process without any load, its programs in the kernel and its file's pages, bytes.
+const PROCESS: u64 = 16 << 20;
+/// A cgroup with traffic: its path, its control files at three moments, the kernel's entries of those, its subject and
+/// two views of it, bytes.
+const CGROUP: u64 = 20 << 10;
+/// An edge that is active each second: its row twice, its growth in each tick of the window, its baselines, bytes.
+const EDGE: u64 = 7_680;
+/// A subject that keeps its series after its last cgroup is gone, bytes.
+const GONE_SUBJECT: u64 = 8 << 10;
+/// A Pod of this Node, bytes.
+const POD: u64 = 6 << 10;
+/// A Node of the cluster with its ranges, bytes.
+const NODE: u64 = 1 << 10;
+/// Memory of a page of a list while it is read: its text and its objects, per byte of text.
+const PAGE: u64 = 4;
+/// Series of a subject with two classes of peers.
+const SERIES: u64 = 24;
+/// Bytes of a series in a scrape, with long names of Pods and workloads.
+pub const SERIES_BYTES: u64 = 192;
+/// Drop reasons and DNS servers of a cgroup.
+const ROWS: u64 = 2;
+
+/// The load of one Node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// TCP sockets.
+    pub sockets: u64,
+    /// cgroups, those of Pods, containers and units.
+    pub cgroups: u64,
+    /// Edges.
+    pub edges: u64,
+    /// Connections of clients that scrape or ask.
+    pub scrapers: u64,
+    /// Subjects that keep their series after their last cgroup is gone.
+    pub gone_subjects: u64,
+    /// Pods of this Node. 0: without Kubernetes.
+    pub pods: u64,
+    /// Nodes of the cluster.
+    pub nodes: u64,
+}
+
+impl Load {
+    /// The load that the chart's default limit is for.
+    pub const DOCUMENTED: Self =
+        Self { sockets: 20_000, cgroups: 250, edges: 3_000, scrapers: 4, gone_subjects: 250, pods: 250, nodes: 1_000 };
+}
+
+/// What the configuration and the machine add to the function.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    limits: Limits,
+    series: u64,
+    gone_subjects: u64,
+    http: http::Limits,
+    cpus: usize,
+}
+
+/// Number of CPUs.
+pub fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+impl Budget {
+    /// The function for this configuration and number of CPUs.
+    pub fn new(config: &Config, cpus: usize) -> Self {
+        Self {
+            limits: config.limits.maps(),
+            series: config.limits.series(),
+            gone_subjects: config.limits.gone_subjects(),
+            http: http::Limits::from(&config.http),
+            cpus,
+        }
+    }
+
+    /// Bytes of each part at most, kernel memory included.
+    pub fn parts(&self, load: &Load) -> Vec<MemoryPart> {
+        let mut parts = Vec::new();
+        let mut add = |part: &str, bytes: u64| parts.push(MemoryPart { part: part.to_owned(), bytes });
+        let edges = load.edges.min(self.limits.edges as u64);
+        add("process", PROCESS);
+        add("cgroups", load.cgroups * CGROUP);
+        add("edges", edges * EDGE);
+        add("gone subjects", self.gone(load) * GONE_SUBJECT);
+        add("pods and nodes", load.pods * POD + load.nodes * NODE + self.page(load));
+        add("clients", self.clients(load));
+        add("socket storage", load.sockets * SOCKET_STORAGE as u64);
+        let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let rows = Limits {
+            cgroups: size(load.cgroups),
+            edges: size(edges),
+            drops: size(load.cgroups * ROWS),
+            prefixes: size(load.nodes * ROWS),
+        };
+        memory::each_map(rows, self.limits, self.cpus, |name, bytes| add(&format!("map {name}"), bytes as u64));
+        parts
+    }
+
+    /// Bytes of all parts.
+    pub fn total(&self, load: &Load) -> u64 {
+        self.parts(load).iter().map(|part| part.bytes).sum()
+    }
+
+    /// The memory limit under which an agent with this load sheds nothing, rounded up to whole 16 MiB.
+    pub fn needed_limit(&self, load: &Load) -> u64 {
+        ((self.total(load) as f64 / NEAR_SHARE) as u64).next_multiple_of(16 << 20)
+    }
+
+    /// Sockets that fit under a memory limit beside the rest of the load, before the agent sheds load.
+    pub fn fitting_sockets(&self, load: &Load, limit: u64) -> u64 {
+        let rest = self.total(&Load { sockets: 0, ..*load });
+        ((limit as f64 * NEAR_SHARE) as u64).saturating_sub(rest) / SOCKET_STORAGE as u64
+    }
+
+    /// One page of a list of the API server is read at a time.
+    fn page(&self, load: &Load) -> u64 {
+        if load.pods + load.nodes == 0 { 0 } else { PAGE * kube::MAX_PAGE_BYTES }
+    }
+
+    fn gone(&self, load: &Load) -> u64 {
+        load.gone_subjects.min(self.gone_subjects)
+    }
+
+    fn clients(&self, load: &Load) -> u64 {
+        let subjects = load.cgroups + self.gone(load);
+        let scrape = self.series.min(subjects * SERIES) * SERIES_BYTES;
+        self.http.memory_of(load.scrapers, scrape) + http::Limits::PROBES.memory_of(1, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+use super::*;
+
+fn budget() -> Budget {
+    Budget::new(&Config::default(), 2)
+}
+
+const LOAD: Load = Load::DOCUMENTED;
+
+#[test]
+fn each_figure_of_the_load_costs_something() {
+    let base = budget().total(&LOAD);
+    let loads = [
+        Load { sockets: LOAD.sockets + 1, ..LOAD },
+        Load { cgroups: LOAD.cgroups + 1, ..LOAD },
+        Load { edges: LOAD.edges + 1, ..LOAD },
+        Load { scrapers: LOAD.scrapers + 1, ..LOAD },
+        Load { gone_subjects: LOAD.gone_subjects + 1, ..LOAD },
+        Load { pods: LOAD.pods + 1, ..LOAD },
+        Load { nodes: LOAD.nodes + 1, ..LOAD },
+    ];
+    for load in loads {
+        assert!(budget().total(&load) > base, "{load:?}");
+    }
+}
+
+#[test]
+fn limits_of_the_configuration_bound_what_load_can_cost() {
+    let of = |load: &Load, part: &str| {
+        let parts = budget().parts(load);
+        parts.into_iter().find(|p| p.part == part).map(|p| p.bytes).unwrap()
+    };
+    let storm = Load { edges: 1 << 30, gone_subjects: 1 << 30, scrapers: 1 << 30, ..LOAD };
+    let most = Load { edges: 16_384, gone_subjects: 1024, scrapers: 64, ..LOAD };
+    for part in ["edges", "gone subjects", "clients", "map edges"] {
+        assert_eq!(of(&storm, part), of(&most, part), "{part}");
+    }
+}
+
+#[test]
+fn the_needed_limit_holds_the_load_and_no_more_than_the_room_says() {
+    let limit = budget().needed_limit(&LOAD);
+    let fitting = budget().fitting_sockets(&LOAD, limit);
+    assert!(fitting >= LOAD.sockets, "{fitting}");
+    let full = Load { sockets: fitting, ..LOAD };
+    assert_eq!(budget().needed_limit(&full), limit);
+    assert!(budget().needed_limit(&Load { sockets: fitting + (64 << 10), ..full }) > limit);
+    assert_eq!(budget().fitting_sockets(&LOAD, 1 << 20), 0);
+}
+
+#[test]
+fn parts_have_names_of_their_own() {
+    let mut names: Vec<String> = budget().parts(&LOAD).into_iter().map(|part| part.part).collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all);
+}

@@ -1,0 +1,80 @@
+//! Room for the storage of sockets: how many may still get some, and how many did not.
+
+use super::load::Loaded;
+use crate::memory::Headroom;
+use aya::{
+    Ebpf,
+    maps::{Array, MapData},
+};
+use netwhy_abi::{
+    Counter,
+    memory::{SOCKET_STORAGE, UNBOUNDED},
+};
+
+/// Sockets that may get storage, by need, and whether any was refused.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct RoomPod([u64; 3]);
+// SAFETY: integers only.
+unsafe impl aya::Pod for RoomPod {}
+
+/// Sockets that the newest walk found without storage, and the highest cookie of those that the first one found.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct ShedPod([u64; 2]);
+// SAFETY: integers only.
+unsafe impl aya::Pod for ShedPod {}
+
+/// Lets `sockets` of each need get storage.
+pub(super) fn set_room(ebpf: &mut Ebpf, sockets: [u64; 2], has_shed: bool) -> anyhow::Result<()> {
+    let map = ebpf.map_mut("STORAGE_ROOM").ok_or_else(|| anyhow::anyhow!("the object has no map STORAGE_ROOM"))?;
+    let mut map: Array<&mut MapData, RoomPod> = map.try_into()?;
+    Ok(map.set(0, RoomPod([sockets[0], sockets[1], u64::from(has_shed)]), 0)?)
+}
+
+/// More sockets than this have no bound: counting them down would cost every one of them an atomic instruction.
+const PLENTY: u64 = 4 << 20;
+
+/// Sockets whose storage fits into these bytes.
+fn sockets(bytes: Option<u64>) -> u64 {
+    let fit = bytes.map(|bytes| bytes / SOCKET_STORAGE as u64);
+    fit.filter(|sockets| *sockets < PLENTY).unwrap_or(UNBOUNDED)
+}
+
+impl Loaded {
+    /// Bounds the storage of sockets from now on. Call it once a tick: the programs count down in between.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    pub fn set_headroom(&mut self, headroom: &Headroom) -> anyhow::Result<()> {
+        let room = [sockets(headroom.timely), sockets(headroom.exact)];
+        self.has_shed = self.has_shed || room != [UNBOUNDED; 2] && self.counter(Counter::StorageShed)? > 0;
+        set_room(&mut self.ebpf, room, self.has_shed)
+    }
+
+    /// Sockets that the newest walk found without storage. One with several descriptors counts for each.
+    pub(super) fn shed_sockets(&self) -> anyhow::Result<u64> {
+        Ok(self.shed()?[0])
+    }
+
+    /// Counts anew with the next walk.
+    pub(super) fn clear_shed_sockets(&mut self) -> anyhow::Result<()> {
+        let [found, highest] = self.shed()?;
+        if found == 0 {
+            return Ok(());
+        }
+        let map = self.ebpf.map_mut("STORAGE_SHED").ok_or_else(no_map)?;
+        let mut map: Array<&mut MapData, ShedPod> = map.try_into()?;
+        Ok(map.set(0, ShedPod([0, highest]), 0)?)
+    }
+
+    fn shed(&self) -> anyhow::Result<[u64; 2]> {
+        let map = self.map("STORAGE_SHED").ok_or_else(no_map)?;
+        let map: Array<&MapData, ShedPod> = map.try_into()?;
+        Ok(map.get(&0, 0)?.0)
+    }
+}
+
+fn no_map() -> anyhow::Error {
+    anyhow::anyhow!("the object has no map STORAGE_SHED")
+}

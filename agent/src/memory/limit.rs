@@ -1,0 +1,95 @@
+//! Where the agent's memory limit and use stand: in the files of its own cgroup, else the machine's memory.
+
+use crate::{api::LimitSource, cgroup::own_dirs};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Use below this share of the limit is not refined: reading `memory.stat` takes tens of microseconds.
+const REFINE_SHARE: f64 = 0.6;
+
+/// Names of the files of one cgroup version.
+struct Names {
+    used: &'static str,
+    limits: &'static [&'static str],
+    /// Line of `memory.stat`: page cache that the kernel takes back before it ends a process.
+    cache: &'static str,
+}
+
+const V2: Names = Names { used: "memory.current", limits: &["memory.max", "memory.high"], cache: "inactive_file" };
+const V1: Names =
+    Names { used: "memory.usage_in_bytes", limits: &["memory.limit_in_bytes"], cache: "total_inactive_file" };
+
+/// The files that tell the limit and the use.
+pub struct Limit {
+    source: LimitSource,
+    names: Option<&'static Names>,
+    /// The agent's own cgroup. `None`: only the machine's memory is known.
+    own: Option<PathBuf>,
+    /// Its own and its ancestors' limits.
+    limits: Vec<PathBuf>,
+    machine: Option<u64>,
+}
+
+/// Limit and use at one moment, bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// The lowest limit that holds. `None`: unknown.
+    pub limit: Option<u64>,
+    /// Memory in use that the kernel can't take back, kernel memory included. `None`: unknown.
+    pub used: Option<u64>,
+}
+
+impl Limit {
+    /// Finds the files. `procfs` is a procfs of the agent's own PID namespace or of one above.
+    pub fn find(procfs: &Path) -> Self {
+        let text = |file: &str| fs::read_to_string(procfs.join(file)).unwrap_or_default();
+        let machine = text("meminfo").lines().find_map(|line| kib(line.strip_prefix("MemTotal:")?));
+        for dirs in own_dirs(&text("self/mountinfo"), &text("self/cgroup")) {
+            let (names, source) = if dirs.is_v2 { (&V2, LimitSource::CgroupV2) } else { (&V1, LimitSource::CgroupV1) };
+            let Some(own) = dirs.dirs.first().filter(|dir| dir.join(names.used).is_file()).cloned() else { continue };
+            let files = dirs.dirs.iter().flat_map(|dir| names.limits.iter().map(|name| dir.join(name)));
+            let limits = files.filter(|file| file.is_file()).collect();
+            return Self { source, names: Some(names), own: Some(own), limits, machine };
+        }
+        Self { source: LimitSource::Machine, names: None, own: None, limits: Vec::new(), machine }
+    }
+
+    /// Limit and use of now. `resident`: the process's own memory, for where no cgroup tells the use.
+    pub fn read(&self, resident: Option<u64>) -> Reading {
+        let limits = self.limits.iter().filter_map(|file| number(&fs::read_to_string(file).ok()?));
+        let limit = limits.chain(self.machine).min();
+        let Some((own, names)) = self.own.as_ref().zip(self.names) else {
+            return Reading { limit, used: resident };
+        };
+        let used = fs::read_to_string(own.join(names.used)).ok().and_then(|text| number(&text));
+        let is_low = |used: u64| limit.is_none_or(|limit| (used as f64) < limit as f64 * REFINE_SHARE);
+        let used = used.map(|used| if is_low(used) { used } else { used.saturating_sub(cache(own, names)) });
+        Reading { limit, used }
+    }
+
+    /// Where the limit of this reading comes from.
+    pub fn source(&self, reading: Reading) -> LimitSource {
+        if reading.limit == self.machine { LimitSource::Machine } else { self.source }
+    }
+}
+
+/// Page cache of a cgroup that the kernel takes back first, bytes.
+fn cache(own: &Path, names: &Names) -> u64 {
+    let text = fs::read_to_string(own.join("memory.stat")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(names.cache)?.strip_prefix(' '));
+    line.and_then(number).unwrap_or(0)
+}
+
+/// The number in a file. `None` for `max` and for anything else.
+fn number(text: &str) -> Option<u64> {
+    text.trim().parse().ok()
+}
+
+fn kib(text: &str) -> Option<u64> {
+    Some(number(text.trim().strip_suffix("kB")?)? * 1024)
+}
+
+#[cfg(test)]
+mod tests;
