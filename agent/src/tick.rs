@@ -195,7 +195,9 @@ impl Tick {
     fn once(&mut self) -> anyhow::Result<()> {
         let began = Instant::now();
         let headroom = self.memory.follow(&mut self.stats);
-        self.source.set_headroom(&headroom)?;
+        if let Err(error) = self.source.set_headroom(&headroom) {
+            tracing::warn!("the bound on socket storage is unchanged: {error:#}");
+        }
         self.pipeline.set_memory_level(headroom.level);
         let Some(snapshot) = self.source.sample()? else { return Ok(()) };
         let read = began.elapsed();
