@@ -1,11 +1,13 @@
 //! The chart's memory limit follows from the function that states how much memory the agent needs.
 
-use crate::helm::workspace;
+use crate::{
+    helm::{chart, workspace},
+    sources::yaml,
+};
 use netwhy_agent::{
     budget::{Budget, Load},
     config::Config,
 };
-use serde_json::Value;
 use std::fs;
 
 /// CPUs of the Node that the documentation speaks of. Each adds the free lists of the maps.
@@ -23,8 +25,7 @@ fn bytes(quantity: &str) -> u64 {
 
 #[test]
 fn default_limit_holds_the_documented_load() {
-    let values = fs::read_to_string(workspace().join("charts/netwhy/values.yaml")).expect("the chart's values");
-    let values: Value = serde_norway::from_str(&values).expect("YAML");
+    let values = yaml(&chart().join("values.yaml"));
     let limit = bytes(values["resources"]["limits"]["memory"].as_str().expect("a memory limit"));
     let needed = budget().needed_limit(&Load::DOCUMENTED);
     assert_eq!(limit, needed, "the limit should be {} MiB", needed / MIB);

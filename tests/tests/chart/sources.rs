@@ -8,7 +8,7 @@ use netwhy_agent::config::{Config, KEYS};
 use serde_json::Value;
 use std::fs;
 
-fn yaml(path: &std::path::Path) -> Value {
+pub(crate) fn yaml(path: &std::path::Path) -> Value {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
