@@ -156,7 +156,7 @@ fn what_is_open_in_the_nodes_namespace_stays_readable_without_rights() {
     let stage = stage!("a");
     let server = stage.lab.start(&stage.pod("a", "init"), &["server"]).unwrap();
     server.wait_ready(PATIENCE).unwrap();
-    let mut reader = reader(&server.pid().to_string()).prepared(Duration::from_secs(1));
+    let mut reader = reader(&server.pid().to_string());
     // A thread of its own, on which nothing else will run. It may not enter the namespace.
     let [first, later] = std::thread::scope(|scope| {
         let without = || {
