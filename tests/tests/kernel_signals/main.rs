@@ -15,6 +15,7 @@ mod bpf_objects;
 mod capabilities;
 mod capacity;
 mod churn;
+mod clock;
 mod connects;
 mod counts;
 mod dns;
