@@ -256,6 +256,19 @@ fn memory() -> MemoryStats {
     }
 }
 
+fn watch() -> WatchStatus {
+    WatchStatus {
+        name: "pods".into(),
+        complete: true,
+        objects: 3,
+        changes: 17,
+        lists: 2,
+        errors: BTreeMap::from([("gone".to_owned(), 1)]),
+        last_error: None,
+        age_seconds: Some(2.5),
+    }
+}
+
 /// The agent's own figures, all of them present.
 pub(crate) fn agent() -> AgentStats {
     let probe = |name: &str, state, why: &str| ProbeStatus { name: name.into(), state, why: why.into(), refusal: None };
@@ -273,16 +286,7 @@ pub(crate) fn agent() -> AgentStats {
         },
         attached: true,
         pods_complete: Some(true),
-        watches: vec![WatchStatus {
-            name: "pods".into(),
-            complete: true,
-            objects: 3,
-            changes: 17,
-            lists: 2,
-            errors: BTreeMap::from([("gone".to_owned(), 1)]),
-            last_error: None,
-            age_seconds: Some(2.5),
-        }],
+        watches: vec![watch()],
         own_node_exists: Some(true),
         probes: vec![probe("tcp_probe", ProbeState::Ok, ""), probe("drops", ProbeState::Degraded, "no rx_sk")],
         programs: vec![ProgramRun { name: "tcp_probe".into(), run_ns: 1_500_000, run_count: 20_000, missed: Some(3) }],
