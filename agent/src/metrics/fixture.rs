@@ -242,6 +242,11 @@ fn walk() -> WalkStats {
     }
 }
 
+fn ticks() -> TickStats {
+    let stages = vec![StageTime { stage: "read".into(), seconds: 1.25 }];
+    TickStats { samples: 600, last_seconds: Some(0.0025), stages, blind_seconds: 0.5 }
+}
+
 /// Memory below its limit.
 fn memory() -> MemoryStats {
     MemoryStats {
@@ -291,12 +296,7 @@ pub(crate) fn agent() -> AgentStats {
         probes: vec![probe("tcp_probe", ProbeState::Ok, ""), probe("drops", ProbeState::Degraded, "no rx_sk")],
         programs: vec![ProgramRun { name: "tcp_probe".into(), run_ns: 1_500_000, run_count: 20_000, missed: Some(3) }],
         maps: vec![MapFill { name: "EDGES".into(), entries: 12, max_entries: 16_384, bytes: Some(1 << 20) }],
-        ticks: TickStats {
-            samples: 600,
-            last_seconds: Some(0.0025),
-            stages: vec![StageTime { stage: "read".into(), seconds: 1.25 }],
-            blind_seconds: 0.5,
-        },
+        ticks: ticks(),
         walk: Some(walk()),
         kernel_errors: vec![KernelErrors { operation: "walk".into(), count: 2, last_error: None }],
         cgroup_age_seconds: Some(0.25),
