@@ -58,6 +58,11 @@ impl Cluster {
         Some(this)
     }
 
+    /// The folder of `kube-up`'s state.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.dir.join("node")
+    }
+
     fn tool(&self, name: &str, args: &[&str]) -> Output {
         let mut command = Command::new(self.tools.join(name));
         command.args(args).env("KUBELAB_DIR", self.dir.join("node")).output().unwrap()

@@ -2,7 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
 
+#[expect(dead_code, reason = "the kernel tests use all of it")]
+#[path = "../kernel_signals/bpf_objects.rs"]
+mod bpf_objects;
+mod chaos;
 mod kube;
+mod parts;
 mod plugin;
 
 use kube::{Cluster, eventually, workspace};

@@ -27,10 +27,11 @@ pub(crate) fn descriptors_of_maps(prefix: &str) -> Vec<i32> {
 }
 
 impl Objects {
-    /// Those that a process holds descriptors of.
+    /// Those that a process holds descriptors of; none when it has ended.
     pub(crate) fn of(pid: u32) -> Self {
         let mut found = Self::default();
-        for entry in fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap().flatten() {
+        let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fdinfo")) else { return found };
+        for entry in entries.flatten() {
             // The descriptor that lists the directory is gone when its turn comes.
             let Ok(text) = fs::read_to_string(entry.path()) else { continue };
             for line in text.lines() {
