@@ -98,10 +98,15 @@ pub fn example_yaml() -> String {
             });
             facts.retain(|fact| !fact.is_empty());
             let text = format!("{} ({})", key.help, facts.join("; "));
-            let _ = writeln!(out, "{}  {}: {default}", comment("  ", &text), key.name);
+            let _ = writeln!(out, "{}  {}: {}", comment("  ", &text), key.name, quoted(&default.to_string()));
         }
     }
     out
+}
+
+/// A value that means the same to every YAML parser: version 1.1, which Helm reads, takes these words as booleans.
+fn quoted(value: &str) -> String {
+    if matches!(value, "on" | "off" | "yes" | "no") { format!("\"{value}\"") } else { value.to_owned() }
 }
 
 const fn change(change: Change) -> &'static str {
