@@ -14,7 +14,7 @@ use std::{
 };
 
 /// CPU time after which a program that was just executed handles signals. The loader of a debug build takes most of it.
-const LOADING: Duration = Duration::from_millis(4);
+const LOADING: Duration = Duration::from_millis(10);
 
 /// The program as process 1 of a PID namespace. The kernel drops a signal for it that has no handler
 /// (pid_namespaces(7)).
