@@ -1,5 +1,5 @@
-//! What the first bytes of a message tell of a connection: TLS handshakes are no requests, and HTTP/2 sends more than
-//! messages. No byte of it is kept.
+//! The first bytes of a message tell what a connection carries: TLS handshakes are no requests, and HTTP/2 sends more
+//! than messages. No byte of it is kept.
 
 /// Bytes that are looked at: a TLS record's header and its first byte (RFC 8446, 5.1), or an HTTP/2 frame's header
 /// (RFC 9113, 4.1).

@@ -75,9 +75,9 @@ pub struct Turn {
     pub retransmitted_ns: u64,
     /// Time that retransmissions of the request under way took, µs.
     pub stalled_us: u64,
-    /// What was sent before this sequence number belongs to past exchanges.
+    /// Data before this sequence number belongs to past exchanges.
     pub mark: u32,
-    /// What was sent before this sequence number was looked at.
+    /// Data sent before this sequence number has been examined.
     pub seen: u32,
     /// First sequence number of the newest message received.
     pub begun: u32,
@@ -99,7 +99,7 @@ pub struct Turn {
 
 const _: () = assert!(size_of::<Turn>() == 120);
 
-/// What a socket has sent.
+/// Progress of a socket's sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outgoing {
     /// `tcp_sock.snd_nxt`.
@@ -117,7 +117,7 @@ pub struct Incoming {
     pub begin: u32,
     /// Bytes of data.
     pub bytes: u32,
-    /// What it acknowledges.
+    /// Its acknowledgement number.
     pub ack: u32,
     /// When, ktime ns.
     pub now_ns: u64,

@@ -399,5 +399,7 @@ mod grace;
 mod host;
 mod peer_nodes;
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
 mod tests;
 mod view;

@@ -127,7 +127,7 @@ pub(crate) fn nw_response_close(ctx: BtfTracePointContext) -> i32 {
             {
                 look(&ctx, turn, tp);
                 (*turn).flags |= CLOSING;
-                // What arrives later may be the answer to a half-closed client.
+                // Data that arrives later may be the answer to a half-closed client.
                 (*turn).begun = load(tp, NW_TP_RCV_NXT.load());
             }
         }
@@ -245,7 +245,7 @@ unsafe fn first_seen(choice: &Choice, sk: Ptr, tp: Ptr) -> Option<NonNull<Turn>>
     }
 }
 
-/// What a socket has sent.
+/// Progress of a socket's sending.
 #[inline(always)]
 unsafe fn outgoing(tp: Ptr) -> Outgoing {
     // SAFETY: a TCP socket.

@@ -1,38 +1,14 @@
 use crate::{
     api::MemoryLevel,
-    join::{Join, JoinLimits},
-    sample::{CgroupFacts, Snapshot},
-    state::{SubjectId, SubjectKind},
+    join::{
+        Join,
+        fixture::{join, snapshot},
+    },
 };
-use netwhy_abi::{EdgeKey, EdgeStats};
-use std::{net::Ipv4Addr, time::Duration};
-
-fn join() -> Join {
-    let name = |path: &str| SubjectId {
-        kind: SubjectKind::Container,
-        namespace: "/".into(),
-        name: path.trim_start_matches('/').into(),
-        workload: String::new(),
-    };
-    let limits = JoinLimits { edges: 8, gone: Duration::from_secs(90), gone_subjects: 3, peer_nodes: 2 };
-    Join::new("self", Duration::from_secs(10), limits, name)
-}
-
-/// A snapshot with these sums of segments by cgroup and peer. The cgroups are alive or not.
-fn snapshot(at: u64, rows: &[(u64, u8, u64)], alive: bool) -> Snapshot {
-    let mut snapshot = Snapshot { at: Duration::from_secs(at), ..Snapshot::default() };
-    for (cgroup, peer, segments) in rows {
-        let key = EdgeKey::new(*cgroup, Ipv4Addr::new(10, 0, 0, *peer).to_ipv6_mapped().octets());
-        snapshot.tables.edges.rows.push((key, EdgeStats { data_segs_out: *segments, ..EdgeStats::ZERO }));
-        let path = Some(format!("/cgroup-{cgroup}"));
-        snapshot.groups.push(CgroupFacts { id: *cgroup, path, alive, ..CgroupFacts::default() });
-    }
-    snapshot
-}
 
 #[test]
 fn of_too_many_gone_subjects_those_gone_for_longest_leave_their_counts_behind() {
-    let mut join = join();
+    let mut join = join(2);
     let mut sent = 0;
     for second in 1..=50 {
         // A cgroup that lives for less than a second, each second.
@@ -53,7 +29,7 @@ fn of_too_many_gone_subjects_those_gone_for_longest_leave_their_counts_behind() 
 
 #[test]
 fn subjects_that_leave_at_their_time_are_not_folded() {
-    let mut join = join();
+    let mut join = join(2);
     join.take(&snapshot(1, &[(1, 1, 5)], true));
     join.take(&snapshot(2, &[(1, 1, 5)], false));
     let view = join.take(&snapshot(200, &[], false));
@@ -62,7 +38,7 @@ fn subjects_that_leave_at_their_time_are_not_folded() {
 
 #[test]
 fn near_the_memory_limit_fewer_are_kept_and_no_count_is_lost() {
-    let mut join = join();
+    let mut join = join(2);
     join.limits.gone_subjects = 16;
     let rows: Vec<(u64, u8, u64)> = (1..=40).map(|cgroup| (cgroup, 1, cgroup)).collect();
     join.take(&snapshot(1, &rows, true));
@@ -82,7 +58,7 @@ fn near_the_memory_limit_fewer_are_kept_and_no_count_is_lost() {
 /// A storm makes a thousand cgroups within one tick: the view has no more of them than may be kept.
 #[test]
 fn subjects_that_are_gone_when_they_are_first_seen_are_bounded_at_once() {
-    let mut join = join();
+    let mut join = join(2);
     let rows: Vec<(u64, u8, u64)> = (1..=1000).map(|cgroup| (cgroup, 1, 1)).collect();
     let view = join.take(&snapshot(1, &rows, false));
     assert_eq!((view.subjects.len(), view.folded.map(|folded| folded.subjects)), (3, Some(997)));

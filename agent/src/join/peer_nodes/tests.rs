@@ -1,24 +1,12 @@
 use crate::{
-    join::{Join, JoinLimits},
+    join::fixture::{join, snapshot},
     peers::{Peer, PeerTable},
-    sample::{CgroupFacts, Snapshot},
-    state::{NodeView, SubjectId, SubjectKind},
+    state::NodeView,
 };
-use netwhy_abi::{EdgeKey, EdgeStats, PeerClass};
-use std::{net::Ipv4Addr, ops::RangeInclusive, sync::Arc, time::Duration};
+use netwhy_abi::PeerClass;
+use std::{net::Ipv4Addr, ops::RangeInclusive, sync::Arc};
 
 const PLACES: usize = 3;
-
-fn join() -> Join {
-    let name = |path: &str| SubjectId {
-        kind: SubjectKind::Container,
-        namespace: "/".into(),
-        name: path.trim_start_matches('/').into(),
-        workload: String::new(),
-    };
-    let limits = JoinLimits { edges: 8, gone: Duration::from_secs(90), gone_subjects: 3, peer_nodes: PLACES };
-    Join::new("self", Duration::from_secs(10), limits, name)
-}
 
 /// A cluster of these Nodes, each with one address.
 fn cluster(nodes: RangeInclusive<u8>) -> Arc<PeerTable> {
@@ -30,25 +18,13 @@ fn cluster(nodes: RangeInclusive<u8>) -> Arc<PeerTable> {
     Arc::new(PeerTable::new(nodes.map(peer)))
 }
 
-/// A snapshot with these sums of segments by cgroup and peer. The cgroups are alive or not.
-fn snapshot(at: u64, rows: &[(u64, u8, u64)], alive: bool) -> Snapshot {
-    let mut snapshot = Snapshot { at: Duration::from_secs(at), ..Snapshot::default() };
-    for (cgroup, peer, segments) in rows {
-        let key = EdgeKey::new(*cgroup, Ipv4Addr::new(10, 0, 0, *peer).to_ipv6_mapped().octets());
-        snapshot.tables.edges.rows.push((key, EdgeStats { data_segs_out: *segments, ..EdgeStats::ZERO }));
-        let path = Some(format!("/cgroup-{cgroup}"));
-        snapshot.groups.push(CgroupFacts { id: *cgroup, path, alive, ..CgroupFacts::default() });
-    }
-    snapshot
-}
-
 fn peer_sums(view: &NodeView) -> Vec<(Option<&str>, u64)> {
     view.peer_nodes.iter().map(|p| (p.node.as_deref(), p.totals.data_segs_out)).collect()
 }
 
 #[test]
 fn nodes_that_are_gone_give_their_places_up_and_no_sum_falls() {
-    let mut join = join();
+    let mut join = join(PLACES);
     let (mut sent, mut others, mut all) = ([0; 256], 0, 0);
     for first in 1..=40u8 {
         join.set_peers(cluster(first..=first + 2));
@@ -72,7 +48,7 @@ fn nodes_that_are_gone_give_their_places_up_and_no_sum_falls() {
 
 #[test]
 fn a_node_that_is_gone_keeps_its_sums_until_its_place_is_needed() {
-    let mut join = join();
+    let mut join = join(PLACES);
     join.set_peers(cluster(1..=2));
     join.take(&snapshot(1, &[(1, 1, 5), (1, 2, 7)], true));
     join.set_peers(cluster(2..=3));
