@@ -108,8 +108,9 @@ fn the_charts_daemonset_names_the_right_pods_on_a_real_cluster() {
     cluster.apply(&others.replace("@SERVER@", &address));
     traffic(&cluster);
     neighbours(&cluster);
-    plugin::asks_by_port_forward(&cluster);
+    // The series of the short Job's Pod stay for 90 s after its end.
     trouble(&cluster);
+    plugin::asks_by_port_forward(&cluster);
     service(&cluster);
     deletion(&cluster);
 }

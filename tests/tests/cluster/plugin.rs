@@ -100,5 +100,5 @@ pub(crate) fn asks_by_port_forward(cluster: &Cluster) {
         let is_named = err.contains("(default/fake) did not answer: not asked") && err.lines().count() == 1;
         if well && is_named { Ok(()) } else { Err(format!("{out}{err}")) }
     });
-    cluster.kubectl(&["delete", "pod", "fake", "--now"]);
+    cluster.kubectl(&["delete", "pod", "fake", "--now", "--wait=false"]);
 }
