@@ -10,9 +10,13 @@ use rustix::{
 };
 use std::{
     fs,
+    net::TcpListener,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
+
+/// Below the 1,024 that a process may usually open.
+const DESCRIPTORS: usize = 900;
 
 /// This machine's procfs without `pressure/cpu`.
 fn procfs(scratch: &Scratch) -> PathBuf {
@@ -60,11 +64,14 @@ fn the_distance_of_walks_is_bounded_and_their_age_is_exported() {
     let stage = stage!("a");
     let scratch = Scratch::new("walks");
     let file = scratch.file("netwhy.yaml");
-    // A walk takes more than 0.2 ms of CPU time, which this share allows every two seconds and more.
+    // A walk over these takes more than 0.2 ms of CPU time, which this share allows every two seconds and more.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let _descriptors: Vec<_> = (0..DESCRIPTORS).map(|_| listener.try_clone().unwrap()).collect();
     fs::write(&file, "sampling:\n  walk_cpu_share: 0.0001\n  walk_max_seconds: 2\n").unwrap();
     let agent = Agent::start(&stage, &["--config".as_ref(), file.as_ref()]);
     let of = |name: &str| agent.sum(name, &[]);
-    assert!(of("netwhy_agent_walk_seconds") > 0.0002);
+    let seconds = of("netwhy_agent_walk_seconds");
+    assert!(seconds > 0.0002, "a walk took {seconds} s");
     assert_eq!(of("netwhy_agent_walk_interval_seconds"), 2.0);
     let age = || of("netwhy_agent_walk_age_seconds");
     for _ in 0..2 {

@@ -14,6 +14,8 @@ const SILENT: &[(&str, &str)] = &[
     ("node:netwhy_blame_", "made of netwhy_edge_*"),
     ("netwhy_agent_watch_", "without an API server nothing is watched"),
     ("netwhy_agent_pods_complete", "without an API server there is no Pod list"),
+    ("netwhy_agent_tls_reloads_total", "this agent serves without TLS; the test of secured scrapes has the series"),
+    ("netwhy_agent_http_refusals_total", "this agent refuses nobody; the test of secured scrapes has the series"),
     ("netwhy_unattributed_samples_total", "every socket belongs to a Pod of the laboratory"),
 ];
 
@@ -112,7 +114,8 @@ fn break_things(world: &mut World) -> Injected {
 
 #[test]
 fn every_query_of_every_dashboard_and_rule_returns_series() {
-    let Some(mut world) = World::open("every_query_of_every_dashboard_and_rule_returns_series") else { return };
+    let name = "every_query_of_every_dashboard_and_rule_returns_series";
+    let Some(mut world) = World::open_with(name, "signals:\n  responses: on\n") else { return };
     let throttled = break_things(&mut world);
     wait_until("a hint fires", || {
         world.prometheus.query("netwhy_hint{job=\"netwhy\"}").is_ok_and(|hints| !hints.is_empty())

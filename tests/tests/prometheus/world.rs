@@ -73,12 +73,17 @@ pub(crate) fn skips(test: &str) -> bool {
 impl World {
     /// `None`: not possible on this machine; the reason was printed.
     pub(crate) fn open(test: &str) -> Option<Self> {
+        Self::open_with(test, "")
+    }
+
+    /// The same with more sections in the agent's configuration.
+    pub(crate) fn open_with(test: &str, sections: &str) -> Option<Self> {
         if skips(test) {
             return None;
         }
         let dir = Scratch::new(test);
         let config = dir.0.join("netwhy.yaml");
-        fs::write(&config, CONFIG).unwrap();
+        fs::write(&config, format!("{CONFIG}{sections}")).unwrap();
         let shop = Shop::open(Path::new(TRAFFIC), Some("cubic")).unwrap();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let agent = Agent::start(shop.lab(), address, &config, &dir.0.join("agent.log"));
