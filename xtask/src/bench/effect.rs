@@ -5,6 +5,7 @@ use super::{
     instrument::{Instrument, Runs},
     load::{Kind, Load},
     statistics::Spread,
+    verdict::Verdict,
 };
 use anyhow::{Context as _, Result};
 use netwhy_tests::stop;
@@ -66,13 +67,41 @@ impl What {
     }
 }
 
+/// How long an effect is measured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Until {
+    /// Least pairs, and their length.
+    pub(super) pace: Pace,
+    /// Most pairs.
+    pub(super) most: usize,
+    /// Least relative change that is good enough. `None`: nothing is to be decided.
+    pub(super) least: Option<f64>,
+}
+
+/// Pairs after which an undecided effect is looked at again.
+const AGAIN: usize = 5;
+
+impl Until {
+    /// Whether these pairs are enough. Looking again and again makes wrong verdicts likelier than the interval's 5 %.
+    pub(super) fn is_enough(&self, ratios: &[f64]) -> bool {
+        let n = ratios.len();
+        if n < self.pace.windows || n >= self.most {
+            return n >= self.most;
+        }
+        let Some(least) = self.least else { return true };
+        (n - self.pace.windows).is_multiple_of(AGAIN)
+            && Spread::of(ratios).is_some_and(|effect| Verdict::at_least(least, &effect) != Verdict::Inconclusive)
+    }
+}
+
 /// Relative change of throughput, per pair of windows; −0.01 = 1 % slower.
-pub(super) fn throughput(instrument: &mut Instrument, load: &Load, what: What, pace: Pace) -> Result<Vec<f64>> {
+pub(super) fn throughput(instrument: &mut Instrument, load: &Load, what: What, until: &Until) -> Result<Vec<f64>> {
     let (on, off) = what.commands();
+    let pace = until.pace;
     let mut ratios = Vec::with_capacity(pace.windows);
     let mut since_tick = Duration::ZERO;
     let mut before = without(instrument, load, off, pace.window)?;
-    for _ in 0..pace.windows {
+    while !until.is_enough(&ratios) {
         instrument.ask(on)?;
         wait(SETTLE)?;
         let start = Start::now(load)?;

@@ -4,8 +4,10 @@ use super::{
     Context, Plan, effect,
     instrument::Instrument,
     load::{Kind, Load},
+    rows::effect_row,
     statistics::Spread,
     table::Row,
+    verdict::Verdict,
 };
 use crate::sh;
 use anyhow::{Context as _, Result};
@@ -25,7 +27,7 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
         (Kind::Switches, "bpf_ns_per_context_switch"),
         (Kind::Keepalive, "dns_runs_per_tcp_request"),
     ] {
-        sh::say(&format!("{}: {} windows with the agent and without", kind.text(), plan.throughput.windows));
+        sh::say(&format!("{}: at least {} windows with the agent and without", kind.text(), plan.throughput.windows));
         let load = Load::start(lab, kind)?;
         effect::wait(Duration::from_millis(500))?;
         if kind == Kind::Keepalive {
@@ -39,11 +41,11 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
                 value: format!("{runs:.4}"),
                 spread: String::new(),
                 target: "0",
-                ok: Some(runs < 1e-3),
+                verdict: Some(Verdict::of(runs < 1e-3)),
             });
             continue;
         }
-        let ratios = effect::throughput(&mut instrument, &load, effect::What::Agent, plan.throughput)?;
+        let ratios = effect::throughput(&mut instrument, &load, effect::What::Agent, &plan.until(kind))?;
         let rate = load.rate()?;
         let spread = Spread::of(&ratios).context("no windows")?;
         out["throughput_effect"][kind.name()] = json!(spread.median);
@@ -57,16 +59,9 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
             value: format!("{:.1} ns", cost.per_unit.median),
             spread: format!("{:.1} … {:.1}  n={}", cost.per_unit.low, cost.per_unit.high, cost.per_unit.n),
             target: "",
-            ok: None,
+            verdict: None,
         });
-        let percent = spread.scaled(100.0);
-        rows.push(Row {
-            what: format!("effect on {} ({:.1} k/s)", kind.text(), rate / 1e3),
-            value: format!("{:+.2} %", percent.median),
-            spread: format!("{:+.2} … {:+.2}  n={}", percent.low, percent.high, percent.n),
-            target: "",
-            ok: None,
-        });
+        rows.push(effect_row(kind, rate, spread));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! API server that forwards ports and passes requests on over TCP: without TLS, and on the same CPUs as the plugin that
 //! is measured.
 
-use super::{Context, statistics::Spread, table::Row};
+use super::{Context, statistics::Spread, table::Row, verdict::Verdict};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::{
@@ -132,7 +132,7 @@ fn put(key: &str, what: &str, seconds: &[f64], rows: &mut Vec<Row>, out: &mut Va
         value: format!("{:.2} s", spread.median),
         spread: format!("{:.2} … {:.2}  n={}", spread.low, spread.high, spread.n),
         target: "≤ 15 s",
-        ok: Some(spread.median <= LIMIT),
+        verdict: Some(Verdict::at_most(LIMIT, &spread)),
     });
     Ok(())
 }

@@ -8,13 +8,15 @@ mod instrument;
 mod load;
 mod lookup;
 mod rows;
+mod signals;
 mod statistics;
 mod table;
 mod traffic;
+mod verdict;
 
 use crate::{Unavailable, apt, sh, toolchain};
 use anyhow::{Context as _, Result};
-use effect::Pace;
+use effect::{Pace, Until};
 use instrument::Instrument;
 use load::Kind;
 use netwhy_tests::{
@@ -31,6 +33,7 @@ use std::{
     time::{Duration, Instant},
 };
 use table::Row;
+use verdict::Verdict;
 
 /// Nodes of the laboratory; the first is the one that is watched from.
 const NODES: [&str; 5] = ["a", "b", "c", "d", "e"];
@@ -50,9 +53,14 @@ pub(crate) struct Args {
     /// Kinds of traffic that the part `load` measures (default: all)
     #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND")]
     loads: Vec<Kind>,
-    /// Pairs of windows, with the agent and without, that an effect on throughput is taken from (default: 25, quick: 5)
+    /// Least pairs of windows, with the agent and without, that an effect on throughput is taken from (default: 25,
+    /// quick: 5)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=1000))]
     pairs: Option<u16>,
+    /// Most pairs: an effect is measured until its interval leaves its goal out, or this often (default: 120, quick: 5;
+    /// at least --pairs)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=1000))]
+    max_pairs: Option<u16>,
     /// Agent configuration for `load`, to measure the cost of a signal (default: none)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -65,6 +73,8 @@ enum Part {
     Load,
     /// Time in the kernel programs of DNS queries and of context switches, and their effect
     Hooks,
+    /// Time in kernel programs, and the effect, with signals on that are off by default, alone and together
+    Signals,
     /// The agent's own CPU time
     Cpu,
     /// Memory and scrapes with 250 and 1,000 cgroups
@@ -94,6 +104,7 @@ impl std::error::Error for Stopped {}
 /// How much is measured.
 struct Plan {
     throughput: Pace,
+    most_pairs: usize,
     kernel_time: Pace,
     cpu: Duration,
     settle: Duration,
@@ -107,12 +118,19 @@ struct Plan {
 }
 
 impl Plan {
+    /// How long the effect on a kind of load is measured.
+    fn until(&self, kind: Kind) -> Until {
+        Until { pace: self.throughput, most: self.most_pairs, least: rows::goal(kind).map(|(_, least)| least) }
+    }
+
     /// From the user's wishes.
     fn of(args: &Args) -> Result<Self> {
         let mut plan = if args.quick { Self::QUICK } else { Self::FULL };
         if let Some(pairs) = args.pairs {
             plan.throughput.windows = usize::from(pairs);
         }
+        let most = args.max_pairs.map_or(plan.most_pairs, usize::from);
+        plan.most_pairs = most.max(plan.throughput.windows);
         plan.loads = if args.loads.is_empty() { Kind::ALL.to_vec() } else { args.loads.clone() };
         if let Some(file) = &args.config {
             plan.config = Some(fs::canonicalize(file).with_context(|| format!("read {}", file.display()))?);
@@ -122,6 +140,7 @@ impl Plan {
 
     const FULL: Self = Self {
         throughput: Pace { windows: 25, window: Duration::from_secs(1) },
+        most_pairs: 120,
         kernel_time: Pace { windows: 10, window: Duration::from_secs(1) },
         cpu: Duration::from_secs(20),
         // A window of the agent is ten seconds: its memory has reached its size then.
@@ -136,6 +155,7 @@ impl Plan {
     };
     const QUICK: Self = Self {
         throughput: Pace { windows: 5, window: Duration::from_millis(500) },
+        most_pairs: 5,
         kernel_time: Pace { windows: 5, window: Duration::from_secs(1) },
         cpu: Duration::from_secs(5),
         settle: Duration::from_secs(2),
@@ -286,6 +306,9 @@ fn in_laboratory(
     if wanted(Part::Hooks) {
         hooks::run(context, &lab()?, plan, rows, out)?;
     }
+    if wanted(Part::Signals) {
+        signals::run(context, &lab()?, plan, rows, out)?;
+    }
     if wanted(Part::Cpu) {
         own_cpu(context, &lab()?, plan, rows, out)?;
     }
@@ -326,14 +349,14 @@ fn blame(rows: &mut Vec<Row>, out: &mut Value) -> Result<()> {
             figure("cpu_seconds")?
         ),
         target: "≤ 1.5 s",
-        ok: Some(seconds <= 1.5),
+        verdict: Some(Verdict::of(seconds <= 1.5)),
     });
     rows.push(Row {
         what: what("memory"),
         value: format!("{:.0} MB", bytes / 1e6),
         spread: format!("{:.0} MB of it the edges", figure("rows_bytes")? / 1e6),
         target: "≤ 400 MB",
-        ok: Some(bytes <= 400e6),
+        verdict: Some(Verdict::of(bytes <= 400e6)),
     });
     out["blame"] = cost;
     Ok(())
@@ -349,7 +372,7 @@ fn own_cpu(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>, out: 
         value: format!("{:.2} % of a core", cpu.cores * 100.0),
         spread: format!("mean of {} s", plan.cpu.as_secs()),
         target: "≤ 1 %",
-        ok: Some(cpu.cores <= 0.01),
+        verdict: Some(Verdict::of(cpu.cores <= 0.01)),
     });
     let mut instrument = Instrument::start(&context.bin, lab.cgroups().root())?;
     let seconds = instrument.ask("node")?["seconds"].as_f64().context("the instrument tells no time")?;
@@ -359,7 +382,7 @@ fn own_cpu(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>, out: 
         value: format!("{:.2} ms", seconds * 1e3),
         spread: "mean of 300".to_owned(),
         target: "≤ 2 ms per tick",
-        ok: Some(seconds <= 0.002),
+        verdict: Some(Verdict::of(seconds <= 0.002)),
     });
     Ok(())
 }
@@ -385,7 +408,7 @@ fn accurate(
             value: format!("{:.2} %", error.largest * 100.0),
             spread: "largest".to_owned(),
             target,
-            ok: Some(error.largest <= limit),
+            verdict: Some(Verdict::of(error.largest <= limit)),
         });
     }
     Ok(())

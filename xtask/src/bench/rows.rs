@@ -1,17 +1,25 @@
 //! Rows of the table from measurements.
 
-use super::{footprint, load::Kind, statistics::Spread, table::Row};
+use super::{footprint, load::Kind, statistics::Spread, table::Row, verdict::Verdict};
 use serde_json::{Value, json};
+
+/// Goal of an effect on throughput: for people, and the least relative change. `None`: nothing is promised.
+pub(super) const fn goal(kind: Kind) -> Option<(&'static str, f64)> {
+    match kind {
+        Kind::Keepalive => Some(("≤ 0.5 % slower", -0.005)),
+        Kind::Bulk => Some(("≤ 1 % slower", -0.01)),
+        Kind::Churn | Kind::Lookups => Some(("≤ 2 % slower", -0.02)),
+        Kind::Switches => None,
+    }
+}
+
+/// Whether an effect on throughput reaches its goal.
+pub(super) fn verdict(kind: Kind, effect: &Spread) -> Option<Verdict> {
+    goal(kind).map(|(_, least)| Verdict::at_least(least, effect))
+}
 
 pub(super) fn effect_row(kind: Kind, rate: f64, effect: Spread) -> Row {
     let percent = effect.scaled(100.0);
-    let (target, ok) = match kind {
-        Kind::Keepalive | Kind::Bulk | Kind::Lookups | Kind::Switches => {
-            ("none that can be told from zero", effect.high >= 0.0)
-        }
-        // A slowdown of at most 1 %, unless the figure is too uncertain to say that it is more.
-        Kind::Churn => ("≤ 1 % slower", effect.median >= -0.01),
-    };
     let (scale, unit) = match kind {
         Kind::Keepalive | Kind::Churn | Kind::Lookups | Kind::Switches => (1e3, "k/s"),
         Kind::Bulk => (1e9 / 8.0, "Gbit/s"),
@@ -20,8 +28,8 @@ pub(super) fn effect_row(kind: Kind, rate: f64, effect: Spread) -> Row {
         what: format!("effect on {} ({:.1} {unit})", kind.text(), rate / scale),
         value: format!("{:+.2} %", percent.median),
         spread: format!("{:+.2} … {:+.2}  n={}", percent.low, percent.high, percent.n),
-        target,
-        ok: Some(ok),
+        target: goal(kind).map_or("", |(target, _)| target),
+        verdict: verdict(kind, &effect),
     }
 }
 
@@ -35,7 +43,7 @@ pub(super) fn spread_row(
         value: format!("{:.2} {unit}", shown.median),
         spread: format!("{:.2} … {:.2}  n={}", shown.low, shown.high, shown.n),
         target,
-        ok: Some(spread.median <= limit),
+        verdict: Some(Verdict::at_most(limit, &spread)),
     }
 }
 
@@ -47,7 +55,7 @@ pub(super) fn footprint_rows(steps: &footprint::Steps, rows: &mut Vec<Row>, out:
             value: format!("{:.1} MB", bytes / 1e6),
             spread: String::new(),
             target,
-            ok: limit.map(|limit| bytes <= limit),
+            verdict: limit.map(|limit| Verdict::of(bytes <= limit)),
         });
     }
     out["rss_bytes"] = steps.rss.clone();

@@ -1,5 +1,6 @@
 //! The outcome as a table: each figure, how sure it is, and what it should be.
 
+use super::verdict::Verdict;
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -13,8 +14,8 @@ pub(super) struct Row {
     pub(super) spread: String,
     /// The goal. Empty: none.
     pub(super) target: &'static str,
-    /// Whether it was. `None`: nothing is promised.
-    pub(super) ok: Option<bool>,
+    /// Whether it is reached. `None`: nothing is promised.
+    pub(super) verdict: Option<Verdict>,
 }
 
 /// Lines below each other.
@@ -22,12 +23,8 @@ pub(super) fn render(rows: &[Row]) -> String {
     let head = ["", "measured", "95 % of the median", "to reach", ""].map(str::to_owned);
     let mut cells = vec![head];
     cells.extend(rows.iter().map(|row| {
-        let verdict = match row.ok {
-            Some(true) => "ok",
-            Some(false) => "short",
-            None => "",
-        };
-        [row.what.clone(), row.value.clone(), row.spread.clone(), row.target.to_owned(), verdict.to_owned()]
+        let verdict = row.verdict.map_or("", Verdict::text).to_owned();
+        [row.what.clone(), row.value.clone(), row.spread.clone(), row.target.to_owned(), verdict]
     }));
     let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..5).map(width).collect();

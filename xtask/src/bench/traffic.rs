@@ -7,6 +7,7 @@ use super::{
     rows::effect_row,
     statistics::Spread,
     table::Row,
+    verdict::Verdict,
 };
 use crate::sh;
 use anyhow::{Context as _, Result};
@@ -25,11 +26,11 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
     out["kernel"] = instrument.ask("facts")?;
     let mut effects = Vec::new();
     for kind in plan.loads.iter().copied() {
-        sh::say(&format!("{}: {} windows with the agent and without", kind.text(), plan.throughput.windows));
+        sh::say(&format!("{}: at least {} windows with the agent and without", kind.text(), plan.throughput.windows));
         let load = Load::start(lab, kind)?;
         effect::wait(Duration::from_millis(500))?;
         effect::settle(&mut instrument)?;
-        let ratios = effect::throughput(&mut instrument, &load, effect::What::Agent, plan.throughput)?;
+        let ratios = effect::throughput(&mut instrument, &load, effect::What::Agent, &plan.until(kind))?;
         let rate = load.rate()?;
         let (rtt, sockets) = (instrument.ask("rtt")?, instrument.ask("sockets")?);
         let watched = json!({ "unit": kind.unit(), "per_second": rate, "rtt": rtt, "sockets": sockets });
@@ -59,7 +60,7 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
             value: format!("{:.1} ns", cost.per_unit.median),
             spread: format!("{:.1} … {:.1}  n={}", cost.per_unit.low, cost.per_unit.high, cost.per_unit.n),
             target,
-            ok: limit.map(|limit| cost.per_unit.median <= limit),
+            verdict: limit.map(|limit| Verdict::at_most(limit, &cost.per_unit)),
         });
     }
     rows.extend(effects);
@@ -70,7 +71,7 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
 fn calls(instrument: &mut Instrument, load: &Load, plan: &Plan, out: &mut Value) -> Result<Row> {
     instrument.ask("detach")?;
     sh::say(&format!("{}: the same with programs that do nothing", Kind::Churn.text()));
-    let ratios = effect::throughput(instrument, load, effect::What::Calls, plan.throughput)?;
+    let ratios = effect::throughput(instrument, load, effect::What::Calls, &plan.until(Kind::Switches))?;
     let spread = Spread::of(&ratios).context("no windows")?;
     out["throughput_effect"]["churn_empty_programs"] = json!(spread.median);
     out["spread"]["throughput_effect"]["churn_empty_programs"] = spread.json();
@@ -80,7 +81,7 @@ fn calls(instrument: &mut Instrument, load: &Load, plan: &Plan, out: &mut Value)
         value: format!("{:+.2} %", percent.median),
         spread: format!("{:+.2} … {:+.2}  n={}", percent.low, percent.high, percent.n),
         target: "",
-        ok: None,
+        verdict: None,
     })
 }
 
@@ -97,6 +98,6 @@ fn switching(instrument: &mut Instrument, out: &mut Value) -> Result<Option<Row>
         value: format!("{:.0} µs", seconds * 1e6),
         spread: "mean of 100".to_owned(),
         target: "",
-        ok: None,
+        verdict: None,
     }))
 }

@@ -2,14 +2,14 @@ use super::*;
 
 #[test]
 fn columns_line_up_and_verdicts_are_words() {
-    let row = |what: &str, ok| Row {
+    let row = |what: &str, verdict| Row {
         what: what.to_owned(),
         value: "1 ns".to_owned(),
         spread: String::new(),
         target: "≤ 60 ns",
-        ok,
+        verdict,
     };
-    let text = render(&[row("a", Some(true)), row("longer", Some(false)), row("c", None)]);
+    let text = render(&[row("a", Some(Verdict::Ok)), row("longer", Some(Verdict::Short)), row("c", None)]);
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[1].ends_with("ok") && lines[2].ends_with("short"), "{text}");
     assert_eq!(lines[1].find("1 ns"), lines[2].find("1 ns"));
