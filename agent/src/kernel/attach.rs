@@ -1,4 +1,4 @@
-//! Loads and attaches one probe after the other. Each gets a status, so that a missing kernel feature costs one signal.
+//! Attaches one probe after the other. Each gets a status, so that a missing kernel feature costs one signal.
 
 use super::{
     context::Context,
@@ -8,6 +8,7 @@ use super::{
     run_queue::RunQueue,
     settings::{Mode, Wanted},
     sys,
+    verify::Verified,
     walk::SUBFLOW_PROGRAM,
 };
 use crate::api::{ProbeState, ProbeStatus, Refusal};
@@ -35,8 +36,14 @@ pub(super) enum Link {
     Sock(programs::cgroup_sock::CgroupSockLink),
 }
 
-/// Loads and attaches one probe.
-pub(super) fn attach(ebpf: &mut Ebpf, context: &Context<'_>, probe: &Probe, attached: &mut Attached) -> ProbeStatus {
+/// Attaches one probe.
+pub(super) fn attach(
+    ebpf: &mut Ebpf,
+    context: &Context<'_>,
+    probe: &Probe,
+    verified: &mut Verified,
+    attached: &mut Attached,
+) -> ProbeStatus {
     let status = |state, why: String, refusal| ProbeStatus { name: probe.name.to_owned(), state, why, refusal };
     let without = probe.without;
     match context.settings.wanted(probe) {
@@ -50,15 +57,10 @@ pub(super) fn attach(ebpf: &mut Ebpf, context: &Context<'_>, probe: &Probe, atta
     let before = attached.links.len();
     let (mut count, mut failed) = (0, None);
     for program in probe.programs {
-        let is_needed = match program.name {
-            FAILURES_PROGRAM => can_sample_sockets(context),
-            SUBFLOW_PROGRAM => context.constants.has_mptcp,
-            _ => true,
-        };
-        if !is_needed {
+        if !is_needed(context, program) {
             continue;
         }
-        match attach_program(ebpf, context, program, attached) {
+        match attach_program(ebpf, context, program, verified, attached) {
             Ok(()) => count += 1,
             Err(refused) => {
                 failed.get_or_insert(refused);
@@ -78,10 +80,20 @@ pub(super) fn attach(ebpf: &mut Ebpf, context: &Context<'_>, probe: &Probe, atta
     status(state, why, Some(kind))
 }
 
+/// Whether a program is of use on this kernel with these settings.
+pub(super) fn is_needed(context: &Context<'_>, program: &Program) -> bool {
+    match program.name {
+        FAILURES_PROGRAM => can_sample_sockets(context),
+        SUBFLOW_PROGRAM => context.constants.has_mptcp,
+        _ => true,
+    }
+}
+
 fn attach_program(
     ebpf: &mut Ebpf,
     context: &Context<'_>,
     program: &Program,
+    verified: &mut Verified,
     attached: &mut Attached,
 ) -> Result<(), Refused> {
     if program.hook == Hook::Scheduler {
@@ -89,8 +101,8 @@ fn attach_program(
         return Ok(());
     }
     check_support(context, program)?;
-    load(ebpf, context, program)?;
     let name = program.name;
+    verified.remove(name).unwrap_or_else(|| Err(Refused::other(format!("{name} was not loaded"))))?;
     let refused = |error: &(dyn Error + 'static)| Refused::program(name, error);
     let settings = context.settings;
     if name == RTT_PROGRAM {
@@ -111,7 +123,8 @@ fn attach_program(
     Ok(())
 }
 
-fn check_support(context: &Context<'_>, program: &Program) -> Result<(), Refused> {
+/// Whether this kernel has a program's hook.
+pub(super) fn check_support(context: &Context<'_>, program: &Program) -> Result<(), Refused> {
     if program.name.starts_with(RESPONSE_PROGRAM) && !context.constants.can_time_responses {
         return Err(Refused::unsupported(
             "this kernel's sockets don't tell when they send (5.12 and later do)".to_owned(),
@@ -134,22 +147,6 @@ fn check_support(context: &Context<'_>, program: &Program) -> Result<(), Refused
 
 fn find<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut programs::Program, Refused> {
     ebpf.program_mut(name).ok_or_else(|| Refused::other(format!("the object has no program {name}")))
-}
-
-fn load(ebpf: &mut Ebpf, context: &Context<'_>, program: &Program) -> Result<(), Refused> {
-    let loaded = load_as(find(ebpf, program.name)?, context, program.hook);
-    loaded.map_err(|error| Refused::program(program.name, &error))
-}
-
-fn load_as(program: &mut programs::Program, context: &Context<'_>, hook: Hook) -> Result<(), ProgramError> {
-    match hook {
-        Hook::Tracepoint(hook) => <&mut programs::BtfTracePoint>::try_from(program)?.load(hook, context.btf),
-        Hook::Iterator(hook) => <&mut programs::Iter>::try_from(program)?.load(hook, context.btf),
-        Hook::CgroupSockAddr => <&mut programs::CgroupSockAddr>::try_from(program)?.load(),
-        Hook::CgroupSock => <&mut programs::CgroupSock>::try_from(program)?.load(),
-        // It is in another object.
-        Hook::Scheduler => Err(ProgramError::UnexpectedProgramType),
-    }
 }
 
 /// Attaches a loaded tracepoint program again and again.

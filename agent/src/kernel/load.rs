@@ -11,6 +11,7 @@ use super::{
     run_queue::RunQueue,
     settings::{Mode, Settings, Wanted},
     steering, storage,
+    verify::verify,
 };
 use crate::{
     api::{ProbeState, ProbeStatus, Refusal},
@@ -168,14 +169,15 @@ impl Loaded {
     }
 }
 
-/// Attaches every probe of the table.
+/// Loads the programs, and attaches every probe of the table.
 fn attach_all(ebpf: &mut Ebpf, context: &Context<'_>) -> Result<(Attached, Vec<ProbeStatus>), LoadError> {
     let (mut attached, mut statuses) = (Attached::default(), Vec::new());
+    let mut verified = verify(ebpf, context);
     for probe in PROBES {
         let needed = probe.needs.and_then(|name| statuses.iter().find(|status: &&ProbeStatus| status.name == name));
         let status = match needed.filter(|needed| needed.state != ProbeState::Ok) {
             Some(needed) if context.settings.wanted(probe) == Wanted::Yes => depends_on(probe, needed),
-            _ => attach(ebpf, context, probe, &mut attached),
+            _ => attach(ebpf, context, probe, &mut verified, &mut attached),
         };
         check_required(probe, context.settings.mode(probe.name), &status)?;
         statuses.push(status);

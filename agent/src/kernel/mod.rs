@@ -6,7 +6,8 @@
 //! probes, settings      the table of probes; which of them are wanted
 //! kfunc                 calls of kernel functions in the object
 //! refusal, status       why the kernel refuses something; the status of a probe
-//! attach, run_queue     one probe → loaded and attached programs
+//! verify                all wanted programs → loaded ones, several at once
+//! attach, run_queue     one probe → attached programs
 //! duty                  probes that are attached for a share of the time only
 //! storage               room for the storage of sockets
 //! steering              the record that steers running programs
@@ -54,6 +55,7 @@ mod stats;
 mod steering;
 mod storage;
 mod sys;
+mod verify;
 mod walk;
 
 pub use crate::btf::{BtfError, KernelTypes};
