@@ -13,12 +13,22 @@ fn main() -> anyhow::Result<()> {
 mod ebpf {
     use anyhow::Context as _;
     use aya_build::{Package, Toolchain};
-    use std::fs::{self, File};
+    use object::{
+        build::elf::{Builder, SectionData},
+        elf::SHT_STRTAB,
+    };
+    use std::{
+        env,
+        fs::{self, File},
+        path::Path,
+    };
 
     /// Name of the toolchain.
     const CHOICE: &str = "../target/ebpf-toolchain";
     /// `cargo xtask` holds this lock while it installs `bpf-linker`, so that the crates compile meanwhile.
     const LOCK: &str = "../target/ebpf-toolchain.lock";
+    /// The objects that the agent carries.
+    const OBJECTS: [&str; 2] = ["netwhy-bpf", "netwhy-run-queue"];
     /// Settings for the cargo that builds the kernel programs, and for no other.
     const CARGO: [(&str, &str); 4] = [
         // The object names its source files, for the verifier's log. Without this machine's folders it is the same
@@ -36,16 +46,16 @@ mod ebpf {
         println!("cargo:rerun-if-changed={CHOICE}");
         wait_for_linker()?;
         let chosen = || fs::read_to_string(CHOICE).ok().map(|text| text.trim().to_owned());
-        let name = std::env::var("NETWHY_EBPF_TOOLCHAIN").ok().or_else(chosen);
+        let name = env::var("NETWHY_EBPF_TOOLCHAIN").ok().or_else(chosen);
         let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "nightly".to_owned());
         if !name.starts_with("nightly") {
             // SAFETY: a build script's main thread, before any other thread exists. A distribution's stable compiler
             // builds `core` for the BPF target only with this variable.
-            unsafe { std::env::set_var("RUSTC_BOOTSTRAP", "1") };
+            unsafe { env::set_var("RUSTC_BOOTSTRAP", "1") };
         }
         for (name, value) in CARGO {
             // SAFETY: as above.
-            unsafe { std::env::set_var(name, value) };
+            unsafe { env::set_var(name, value) };
         }
         let package = Package { name: "netwhy-ebpf", root_dir: "../agent-ebpf", ..Package::default() };
         aya_build::build_ebpf([package], Toolchain::Custom(&name)).with_context(|| {
@@ -53,7 +63,27 @@ mod ebpf {
                 "failed to build the kernel programs with rustup toolchain {name:?}: run `cargo xtask build-ebpf`, \
                  which installs what is missing, or set NETWHY_EBPF_TOOLCHAIN"
             )
-        })
+        })?;
+        let out = env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?;
+        OBJECTS.iter().try_for_each(|name| strip(&Path::new(&out).join(name)))
+    }
+
+    /// Takes the debug information out of an object: most of it. The kernel reads types and lines from `.BTF` and
+    /// `.BTF.ext`, which stay.
+    fn strip(object: &Path) -> anyhow::Result<()> {
+        let what = || format!("strip {}", object.display());
+        let data = fs::read(object).with_context(what)?;
+        let mut builder = Builder::read(&*data).with_context(what)?;
+        for section in &mut builder.sections {
+            let name = section.name.as_slice();
+            section.delete = name.starts_with(b".debug_") || name.starts_with(b".rel.debug_");
+        }
+        // The linker keeps names of sections and of symbols in one table; the writer wants two.
+        let names = builder.sections.add();
+        (names.name, names.sh_type, names.data) = (".shstrtab".into(), SHT_STRTAB, SectionData::SectionString);
+        let mut stripped = Vec::new();
+        builder.write(&mut stripped).with_context(what)?;
+        fs::write(object, stripped).with_context(what)
     }
 
     /// Returns at once where nobody installs it.
