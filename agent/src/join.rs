@@ -6,7 +6,7 @@ use crate::{
     peers::{Peer, PeerKind, PeerTable, Translations, mapped},
     pods::PodIndex,
     sample::{CgroupFacts, FactsDelta, Frame, HostKey, Ledger, Snapshot, Window, shrink},
-    state::{Folded, NodeView, SubjectId, SubjectKind, SubjectSums},
+    state::{Folded, NodeView, SubjectId, SubjectKind, SubjectSums, Waiting},
 };
 use netwhy_abi::{EdgeKey, Key, PeerClass};
 use peer_nodes::PeerNodes;
@@ -59,6 +59,8 @@ pub struct Join {
     subjects: BTreeMap<SubjectId, Subject>,
     pending: BTreeMap<u64, Pending>,
     peer_nodes: PeerNodes,
+    /// Edges with requests that wait for an answer.
+    waiting: HashMap<EdgeKey, Waiting>,
     /// Subjects that lost their series early. `None`: there was none.
     folded: Option<Arc<Folded>>,
     unattributed: BTreeMap<&'static str, u64>,
@@ -107,6 +109,7 @@ impl Join {
             live_pods: BTreeSet::new(),
             strangers: BTreeSet::new(),
             peer_nodes: PeerNodes::default(),
+            waiting: HashMap::new(),
             folded: None,
             ledger: Ledger::default(),
             window: Window::new(window),
@@ -175,6 +178,7 @@ impl Join {
         // Some of those that counted something now are gone already: a view never has more than may be kept.
         self.let_go(snapshot.at);
         self.window.push(frame);
+        self.find_waiting(snapshot.walked_at);
         self.view(snapshot)
     }
 
@@ -398,6 +402,7 @@ fn is_shown(id: &SubjectId, sums: &SubjectSums) -> bool {
 mod grace;
 mod host;
 mod peer_nodes;
+mod responses;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]

@@ -14,7 +14,7 @@
 //! makes reads that may hang on threads of their own. `clock` is the kernel programs' clock. These four import no other
 //! room. `app` starts the tasks, `tick` is the writer of the view.
 //!
-//! `sample`, `join`, `hints`, `blame`, `pipeline` and `responses` read no clock, no file and no environment: they get
+//! `sample`, `baseline`, `join`, `hints`, `blame`, `pipeline` and `responses` read no clock, no file and no environment: they get
 //! it as arguments, so that a recording replays to the same answer. Only `pods`, `peers`, `publish` and `plugin` speak
 //! to an API server; `kube` is their connection. It also asks for `http` whose tokens may read what.
 
@@ -37,6 +37,7 @@ pub mod kube;
 pub mod peers;
 pub mod pods;
 pub mod sample;
+pub mod baseline;
 pub mod join;
 pub mod state;
 pub mod hints;

@@ -8,6 +8,7 @@ pub use folded::Folded;
 
 use crate::{
     api::{self, PodInfo},
+    baseline::NormalResponses,
     peers::PeerKind,
     sample::{
         Connects, CpuStat, Device, Gauge, Group, Histogram, HostKey, Lookups, Losses, Pressure, Responses, Signal,
@@ -35,11 +36,13 @@ pub struct NodeView {
     pub window_complete: bool,
     /// Time that [`EdgeView::losses`] cover. `None`: the window.
     pub losses_cover: Option<Duration>,
+    /// When the newest walk began, monotonic. `None`: no walk yet, so it is not known what waits for an answer.
+    pub walked_at: Option<Duration>,
     /// Jiffies per second. `None`: not measured yet, so limited times are absent.
     pub hz: Option<u32>,
     /// Pods, or units where there is no Kubernetes. Sorted by (namespace, name).
     pub subjects: Vec<SubjectView>,
-    /// Edges active in the window, busiest first.
+    /// Edges active in the window, and those with requests that wait for an answer; busiest first.
     pub edges: Vec<EdgeView>,
     /// DNS lookups that ended in the window, by subject and server, most first; as many as `edges` may be.
     pub dns: Vec<DnsView>,
@@ -110,6 +113,9 @@ pub struct SubjectView {
     pub min_rtt_us: [Option<u32>; PeerClass::ALL.len()],
     /// Requests without an answer for a second or more now, by [`Role`].
     pub unanswered: [u64; Role::ALL.len()],
+    /// Its requests and answers as a server, of all clients together. `None`: no request ended in the window, and none
+    /// waits for an answer.
+    pub server: Option<Box<ResponseView>>,
     /// Handshakes and accept queues over the window.
     pub window_connects: Connects,
     /// Waits for a CPU over the window.
@@ -248,6 +254,40 @@ pub struct EdgeView {
     pub answered: bool,
     /// Its normal values.
     pub usual: Usual,
+    /// Its requests and answers. `None`: no request ended in the window, and none waits for an answer.
+    pub responses: Option<Box<ResponseView>>,
+}
+
+/// Requests and answers of one edge or server. Without a role there are none.
+#[derive(Clone, Debug, Default)]
+pub struct ResponseView {
+    /// Response times over the window.
+    pub window: Responses,
+    /// Requests that wait for an answer. `None`: the newest walk found none.
+    pub waiting: Option<Waiting>,
+    /// Response times in normal times. `None`: not known yet.
+    pub normal: Option<NormalResponses>,
+}
+
+/// Requests without an answer for a second or more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Requests that the newest walk found.
+    pub requests: u64,
+    /// Beginning of the first of the walks that all found some, monotonic.
+    pub since: Duration,
+}
+
+impl ResponseView {
+    /// Adds requests of another edge. Keeps the normal times.
+    pub fn add(&mut self, window: &Responses, waiting: Option<Waiting>) {
+        self.window.add(window);
+        if let Some(more) = waiting {
+            let sum = self.waiting.get_or_insert(Waiting { requests: 0, ..more });
+            sum.requests += more.requests;
+            sum.since = sum.since.min(more.since);
+        }
+    }
 }
 
 /// An edge's normal times, as the hints' engine learnt them.

@@ -65,6 +65,7 @@ pub(crate) fn view(number: usize, nodes: usize, pods: usize, edges: usize) -> No
                 recent: Tally::default(),
                 answered: true,
                 usual: Default::default(),
+                responses: None,
                 window,
             });
         }

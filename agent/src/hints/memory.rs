@@ -7,6 +7,7 @@ pub(crate) mod pools;
 pub(crate) mod edges;
 pub(crate) mod host;
 pub(crate) mod dns;
+pub(crate) mod servers;
 
 use super::{rule::Family, thresholds::Thresholds};
 use crate::state::{EdgeView, NodeView, SubjectId};
@@ -14,6 +15,7 @@ use dns::DnsMemory;
 use edges::EdgeMemories;
 use host::HostMemory;
 use mean::Step;
+use servers::ServerMemory;
 use std::collections::BTreeSet;
 
 /// Families and subjects with a finding or an open hint.
@@ -25,6 +27,7 @@ pub(crate) struct Memory {
     pub(crate) edges: EdgeMemories,
     pub(crate) host: HostMemory,
     pub(crate) dns: DnsMemory,
+    pub(crate) servers: ServerMemory,
 }
 
 /// The windows that are safe to learn from.
@@ -44,9 +47,12 @@ impl Memory {
     pub(crate) fn learn(&mut self, view: &NodeView, keys: &[u64], thresholds: &Thresholds, clean: &Clean<'_>) {
         let Some(step) = Step::new(view, self.edges.tick) else { return };
         let edges = view.edges.iter().zip(keys.iter().copied()).zip(clean.edges);
-        let edges: Vec<(&EdgeView, u64)> = edges.filter(|(_, clean)| **clean).map(|(edge, _)| edge).collect();
+        // An edge on which a request only waits has no window to learn from.
+        let edges = edges.filter(|((edge, _), clean)| **clean && !edge.window.is_zero());
+        let edges: Vec<(&EdgeView, u64)> = edges.map(|(edge, _)| edge).collect();
         self.edges.learn(&edges, view.at, thresholds, step);
         self.host.learn(view, step.keep, clean.troubled);
         self.dns.learn(view, thresholds, step, clean.troubled);
+        self.servers.learn(view, step, clean.troubled);
     }
 }

@@ -136,6 +136,7 @@ pub(crate) fn healthy(pod: &str, peer: &str) -> EdgeView {
         recent: Tally::default(),
         answered: false,
         usual: Default::default(),
+        responses: None,
     }
 }
 

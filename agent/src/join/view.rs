@@ -14,7 +14,7 @@ use std::{
 };
 
 /// The view of each subject that is shown.
-type Views<'a> = BTreeMap<&'a SubjectId, SubjectView>;
+pub(super) type Views<'a> = BTreeMap<&'a SubjectId, SubjectView>;
 
 impl Join {
     /// cgroups without a parent of the same subject: hierarchical counters are theirs.
@@ -35,7 +35,7 @@ impl Join {
         let mut views = self.shown();
         let edges = self.edges(at, &mut views);
         self.add_windows(at, &mut views);
-        self.add_unanswered(snapshot.walked_at, &mut views);
+        self.add_responses(&mut views);
         let cpu_users = self.add_facts(&mut views);
         NodeView {
             node: self.node.clone(),
@@ -45,6 +45,7 @@ impl Join {
             window: self.window.covered(),
             losses_cover: self.window.losses_covered(),
             window_complete: self.window.is_computed(),
+            walked_at: snapshot.walked_at,
             hz: snapshot.hz,
             subjects: views.into_values().collect(),
             edges,
@@ -80,7 +81,7 @@ impl Join {
     }
 
     /// The view of the subject that a cgroup belongs to.
-    fn view_of<'v>(&self, cgroup: u64, views: &'v mut Views<'_>) -> Option<&'v mut SubjectView> {
+    pub(super) fn view_of<'v>(&self, cgroup: u64, views: &'v mut Views<'_>) -> Option<&'v mut SubjectView> {
         self.owners.get(&cgroup).and_then(|owner| views.get_mut(&owner.subject))
     }
 
@@ -98,6 +99,7 @@ impl Join {
             if !edge.peer.is_unspecified() {
                 let recent = recent.remove(key).unwrap_or_default().without_needless();
                 edges.push(EdgeView {
+                    responses: self.responses_of(key).map(Box::new),
                     window,
                     walked: self.window.losses(key),
                     recent,
@@ -106,11 +108,12 @@ impl Join {
                 });
             }
         }
+        edges.extend(self.waiting_edges());
         busiest(merged(edges), self.limits.edges)
     }
 
     /// An edge with its peer's identity and no counts.
-    fn idle_edge(&self, subject: &SubjectId, key: &EdgeKey) -> EdgeView {
+    pub(super) fn idle_edge(&self, subject: &SubjectId, key: &EdgeKey) -> EdgeView {
         let Peer { class, kind, node, pod, zone } = self.peer_behind(key);
         EdgeView {
             subject: subject.clone(),
@@ -129,15 +132,7 @@ impl Join {
             recent: Tally::default(),
             answered: false,
             usual: Usual::default(),
-        }
-    }
-
-    /// Adds what the newest walk found without an answer.
-    fn add_unanswered(&self, walked_at: Option<Duration>, views: &mut Views<'_>) {
-        for (key, requests) in walked_at.into_iter().flat_map(|at| self.ledger.unanswered(at)) {
-            if let (Some(role), Some(view)) = (key.role(), self.view_of(key.cgroup, views)) {
-                view.unanswered[role as usize] += u64::from(requests);
-            }
+            responses: None,
         }
     }
 
@@ -212,6 +207,9 @@ fn merged(mut edges: Vec<EdgeView>) -> Vec<EdgeView> {
             }
             kept.recent.add(&next.recent);
             kept.answered |= next.answered;
+            if let Some(next) = &next.responses {
+                kept.responses.get_or_insert_default().add(&next.window, next.waiting);
+            }
         }
         same
     });
@@ -223,7 +221,8 @@ fn busiest(mut edges: Vec<EdgeView>, most: usize) -> Vec<EdgeView> {
     let weight = |edge: &EdgeView| {
         let w = &edge.window;
         let failures = w.loss_episodes + w.retransmitted() + w.connect_failures.iter().sum::<u64>() + w.zero_window;
-        (failures, w.segs_out + w.rtt.count())
+        let waiting = edge.responses.as_ref().and_then(|r| r.waiting).map_or(0, |w| w.requests);
+        (failures + waiting, w.segs_out + w.rtt.count())
     };
     edges.sort_by(|a, b| {
         weight(b).cmp(&weight(a)).then_with(|| (&a.subject, a.endpoint()).cmp(&(&b.subject, b.endpoint())))

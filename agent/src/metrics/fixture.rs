@@ -203,6 +203,7 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
         recent: crate::sample::Tally::default(),
         answered: false,
         usual: Default::default(),
+        responses: None,
     };
     NodeView {
         dns: Vec::new(),
@@ -213,6 +214,7 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
         window: Duration::from_secs(10),
         losses_cover: None,
         window_complete: true,
+        walked_at: Some(Duration::from_secs(999)),
         hz: Some(250),
         edges: subjects.iter().filter(|s| !s.window.is_zero()).map(edge).collect(),
         peer_nodes: (subjects.first().into_iter())

@@ -73,7 +73,7 @@ impl Histogram {
         for (bucket, n) in &self.counts {
             seen += n;
             if seen >= rank {
-                return Some(middle_us(usize::from(*bucket)));
+                return Some(bucket_middle_us(usize::from(*bucket)));
             }
         }
         None
@@ -87,7 +87,7 @@ impl Histogram {
 }
 
 /// Geometric middle of a bucket, µs; of the two open-ended ones, their finite bound.
-fn middle_us(bucket: usize) -> f64 {
+pub(crate) fn bucket_middle_us(bucket: usize) -> f64 {
     match bucket {
         0 => f64::from(BOUNDS_US[0]) / 2.0_f64.sqrt(),
         b if b >= BUCKETS - 1 => f64::from(BOUNDS_US[BOUNDS_US.len() - 1]),

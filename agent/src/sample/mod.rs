@@ -29,6 +29,7 @@ pub use table::{Counted, Families, Growth, Highest, Read, Rows, Shape, SumOf, Su
 pub use tally::*;
 pub use window::Window;
 
+pub(crate) use histogram::bucket_middle_us;
 pub(crate) use sums::summed;
 pub(crate) use table::shrink;
 #[cfg(feature = "ebpf")]

@@ -15,19 +15,23 @@ impl Lookups {
     }
 }
 
+/// Stages of the response times of one role, in the order of a request. The last is the rest.
+pub const fn stage_names(role: Role) -> &'static [&'static str] {
+    match role {
+        Role::Client => &["network", "retransmission", "peer"],
+        Role::Server => &["unread", "application"],
+    }
+}
+
 impl Responses {
     /// The stages of its response times, in the order of a request, µs. They add up to the sum of the durations.
     pub fn stages(&self, role: Role) -> Vec<(&'static str, u64)> {
-        let parts = match role {
-            Role::Client => vec![("network", self.network_us), ("retransmission", self.retransmission_us)],
-            Role::Server => vec![("unread", self.unread_us)],
+        let known = match role {
+            Role::Client => vec![self.network_us, self.retransmission_us],
+            Role::Server => vec![self.unread_us],
         };
-        let known: u64 = parts.iter().map(|(_, us)| us).sum();
-        let rest = match role {
-            Role::Client => "peer",
-            Role::Server => "application",
-        };
-        parts.into_iter().chain([(rest, self.durations.sum_us.saturating_sub(known))]).collect()
+        let rest = self.durations.sum_us.saturating_sub(known.iter().sum());
+        stage_names(role).iter().copied().zip(known.into_iter().chain([rest])).collect()
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{
         key::edge_key,
         memory::{
             Memory,
+            edge::EdgeMemory,
             path::{self, LongerEdge, Path},
         },
         thresholds::Thresholds,
@@ -26,6 +27,11 @@ pub(crate) fn add(memory: &Memory, view: &mut NodeView, thresholds: &Thresholds)
     for (key, count) in view.host.iter_mut().flat_map(|host| &mut host.counters) {
         count.baseline = memory.host.rate(key);
     }
+    for subject in &mut view.subjects {
+        if let Some(server) = &mut subject.server {
+            server.normal = memory.servers.normal(&subject.id);
+        }
+    }
     let paths: Vec<Option<Path>> =
         view.edges.iter().map(|edge| memory.edges.path(edge_key(edge), edge, thresholds)).collect();
     let peers = peers(&view.edges, &paths);
@@ -38,6 +44,10 @@ pub(crate) fn add(memory: &Memory, view: &mut NodeView, thresholds: &Thresholds)
         .collect();
     for (edge, usual) in view.edges.iter_mut().zip(usual) {
         edge.usual = Usual { is_excused: excuse::is_excused(edge, thresholds), ..usual };
+        let known = memory.edges.edge(edge_key(edge)).and_then(EdgeMemory::responses);
+        if let (Some(role), Some(responses)) = (edge.role, &mut edge.responses) {
+            responses.normal = known.and_then(|known| known.normal(role));
+        }
     }
 }
 

@@ -4,7 +4,12 @@ use super::{
     mean::{Loss, Mean, Step},
     path::{self, NEW_FAST_SAMPLES, Normal, Path, rise_limit},
 };
-use crate::{hints::thresholds::Thresholds, sample::Tally, state::EdgeView};
+use crate::{
+    baseline::{Lesson, ResponseBaseline},
+    hints::thresholds::Thresholds,
+    sample::Tally,
+    state::EdgeView,
+};
 use netwhy_abi::{Retransmit, Role};
 use std::time::Duration;
 
@@ -59,6 +64,8 @@ pub(crate) struct EdgeMemory {
     ln_reply: Mean,
     acked_per_s: Mean,
     bytes_per_s: Mean,
+    /// Response times. `None`: no request ended yet.
+    responses: Option<Box<ResponseBaseline>>,
     /// Samples above the path's limit in normal times, decaying sum.
     above: f64,
     /// All samples in normal times, decaying sum.
@@ -98,6 +105,11 @@ impl EdgeMemory {
     /// Bytes acknowledged and received per second in normal times. `None`: not known yet.
     pub(crate) fn bytes_per_s(&self) -> Option<f64> {
         self.bytes_per_s.get()
+    }
+
+    /// Response times in normal times. `None`: no request ended yet.
+    pub(crate) fn responses(&self) -> Option<&ResponseBaseline> {
+        self.responses.as_deref()
     }
 
     /// The RTT of the last seconds is so much longer than usual that the sender's timers, which follow the usual RTT,
@@ -239,8 +251,12 @@ impl EdgeMemory {
     }
 
     pub(crate) fn learn(&mut self, edge: &EdgeView, step: Step, thresholds: &Thresholds) {
-        let Step { window, keep, share, hz, .. } = step;
+        let Step { window, tick, keep, share, hz, .. } = step;
         let tally = &edge.window;
+        if let (Some(role), Some(responses)) = (edge.role, &edge.responses) {
+            let lesson = Lesson { role, window: &responses.window, length: window, elapsed: tick };
+            self.responses.get_or_insert_default().learn(&lesson);
+        }
         if !self.is_odd() {
             self.loss.learn(edge.losses(), step);
         }

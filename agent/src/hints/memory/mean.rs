@@ -55,6 +55,8 @@ impl Mean {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
     pub(crate) window: Duration,
+    /// Time since the tick before.
+    pub(crate) tick: Duration,
     /// Jiffies per second. `None`: not measured yet.
     pub(crate) hz: Option<u32>,
     /// Weight that the past keeps.
@@ -72,7 +74,8 @@ impl Step {
         let keep = 0.5_f64.powf(seconds / HALF_LIFE.as_secs_f64());
         let losses = view.losses_cover.map_or(window, |cover| cover.as_secs_f64());
         let share = |of: f64| (seconds / of).min(1.0);
-        let step = Self { window: view.window, hz: view.hz, keep, share: share(window), loss_share: share(losses) };
+        let step =
+            Self { window: view.window, tick, hz: view.hz, keep, share: share(window), loss_share: share(losses) };
         (!tick.is_zero()).then_some(step)
     }
 }

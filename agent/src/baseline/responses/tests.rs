@@ -1,0 +1,59 @@
+use super::*;
+use crate::metrics::fixture::histogram;
+
+/// A second of a server: `n` requests of so many µs each, a tenth of it unread.
+fn window(n: usize, us: u32) -> Responses {
+    let unread_us = u64::from(us / 10) * n as u64;
+    Responses { durations: histogram(&vec![us; n]), unread_us, ..Responses::default() }
+}
+
+fn teach(known: &mut ResponseBaseline, window: &Responses, times: usize) {
+    let second = Duration::from_secs(1);
+    for _ in 0..times {
+        known.learn(&Lesson { role: Role::Server, window, length: 10 * second, elapsed: second });
+    }
+}
+
+#[test]
+fn a_steady_server_has_its_times_rate_and_stages() {
+    let mut known = ResponseBaseline::default();
+    teach(&mut known, &window(400, 5_000), 60);
+    let normal = known.normal(Role::Server).unwrap();
+    assert!((normal.per_second - 40.0).abs() < 0.01, "{normal:?}");
+    assert!((normal.p50_us / 5_000.0 - 1.0).abs() < 0.1, "{normal:?}");
+    let stages: Vec<(&str, f64)> = normal.stages_us.iter().map(|(name, us)| (*name, us.round())).collect();
+    assert_eq!(stages, [("unread", 500.0), ("application", 4_500.0)]);
+    assert!((normal.mean_us() - 5_000.0).abs() < 1.0);
+}
+
+#[test]
+fn nothing_is_known_before_a_whole_window_and_enough_requests() {
+    let mut known = ResponseBaseline::default();
+    teach(&mut known, &window(400, 5_000), 9);
+    assert_eq!(known.normal(Role::Server), None, "nine windows");
+    teach(&mut known, &window(400, 5_000), 1);
+    assert!(known.normal(Role::Server).is_some());
+    let mut rare = ResponseBaseline::default();
+    teach(&mut rare, &window(1, 5_000), 50);
+    assert_eq!(rare.normal(Role::Server), None, "five requests");
+}
+
+#[test]
+fn windows_without_a_request_neither_teach_nor_forget() {
+    let mut known = ResponseBaseline::default();
+    teach(&mut known, &window(400, 5_000), 60);
+    let before = known.normal(Role::Server);
+    teach(&mut known, &Responses::default(), 7_200);
+    assert_eq!(known.normal(Role::Server), before);
+}
+
+#[test]
+fn a_slowdown_becomes_normal_only_after_the_half_life() {
+    let mut known = ResponseBaseline::default();
+    teach(&mut known, &window(400, 2_000), 36_000);
+    teach(&mut known, &window(400, 50_000), 1_800);
+    let soon = known.normal(Role::Server).unwrap();
+    assert!(soon.p50_us < 2_300.0 && soon.p95_us.unwrap() > 45_000.0, "{soon:?}");
+    teach(&mut known, &window(400, 50_000), 3_600);
+    assert!(known.normal(Role::Server).unwrap().p50_us > 45_000.0);
+}

@@ -1,0 +1,50 @@
+//! Normal response times of servers, of all clients together: clients come and go.
+
+use super::{Troubled, mean::Step};
+use crate::{
+    baseline::{Lesson, NormalResponses, ResponseBaseline},
+    state::{NodeView, SubjectId},
+};
+use netwhy_abi::Role;
+use std::{collections::BTreeMap, time::Duration};
+
+/// Servers without a request for this long are forgotten.
+const FORGET: Duration = Duration::from_secs(600);
+
+/// All servers of the Node. At most as many as the view has subjects, and those of the last ten minutes.
+#[derive(Debug, Default)]
+pub(crate) struct ServerMemory {
+    servers: BTreeMap<SubjectId, Server>,
+}
+
+#[derive(Debug, Default)]
+struct Server {
+    last_at: Duration,
+    times: ResponseBaseline,
+}
+
+impl ServerMemory {
+    /// Normal response times of a server. `None`: not known yet.
+    pub(crate) fn normal(&self, id: &SubjectId) -> Option<NormalResponses> {
+        self.servers.get(id)?.times.normal(Role::Server)
+    }
+
+    /// Learns from a window, except from subjects with a finding or a hint.
+    pub(crate) fn learn(&mut self, view: &NodeView, step: Step, troubled: &Troubled) {
+        let ill = |id: &SubjectId| troubled.iter().any(|(_, of)| of == id);
+        for subject in view.subjects.iter().filter(|subject| subject.gone_since.is_none()) {
+            let Some(server) = &subject.server else { continue };
+            let known = self.servers.entry(subject.id.clone()).or_default();
+            known.last_at = view.at;
+            if !ill(&subject.id) {
+                let lesson =
+                    Lesson { role: Role::Server, window: &server.window, length: step.window, elapsed: step.tick };
+                known.times.learn(&lesson);
+            }
+        }
+        self.servers.retain(|_, server| view.at.saturating_sub(server.last_at) < FORGET);
+    }
+}
+
+#[cfg(test)]
+mod tests;
