@@ -90,7 +90,7 @@ pub fn render(replayed: &Replayed, format: ReplayFormat) -> anyhow::Result<Text>
             let json = serde_json::json!({
                 "snapshots": replayed.snapshots,
                 "changes": changes,
-                "pods": crate::responses::pods(&replayed.view, |_| true),
+                "pods": crate::responses::pods(&replayed.view, &[], |_| true),
                 "edges": crate::responses::edges(&replayed.view, |_| true),
             });
             Ok(Text::json(&format!("{}\n", serde_json::to_string_pretty(&json)?)))

@@ -1,6 +1,6 @@
 //! `/api/v1/edges`: one row per edge, or with `by=peer_node` one row per Node at the other end.
 
-use super::{ByLabel, LimitedShares, Subject};
+use super::{ByLabel, LimitedShares, ResponseTimes, Subject};
 use serde::{Deserialize, Serialize};
 
 /// One (subject, remote address, port of the server's end) over the window.
@@ -57,6 +57,10 @@ pub struct EdgeRow {
     pub bytes_sent: u64,
     /// Payload bytes received.
     pub bytes_received: u64,
+    /// Response times of the subject's end. Absent: no request ended in the window and none waits for an answer, the role
+    /// is not known, or response times are not observed: `responses.state` of `/api/v1/pods` says which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responses: Option<ResponseTimes>,
 }
 
 /// All edges of this Node to one Node, over the window. Edges to addresses without a known Node are one row per peer

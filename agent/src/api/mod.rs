@@ -5,6 +5,7 @@
 //! | `hint` | `/api/v1/hints` |
 //! | `pod`, `pod_status` | `/api/v1/pods` |
 //! | `edge` | `/api/v1/edges`, also with `by=peer_node` |
+//! | `response_times` | parts of `/api/v1/pods` and `/api/v1/edges` |
 //! | `node` | `/api/v1/node` |
 //! | `info`, `memory`, `probe`, `watch` | `/api/v1/info`: the agent's own status |
 //!
@@ -19,6 +20,7 @@ mod node;
 mod pod;
 mod pod_status;
 mod probe;
+mod response_times;
 mod watch;
 
 pub use edge::{EdgeRow, Excused, PeerRow, RttBaseline};
@@ -35,6 +37,7 @@ pub use pod_status::{
 pub use probe::{
     HandshakeDutyCycle, KernelErrors, MapFill, ProbeState, ProbeStatus, ProgramRun, Refusal, RttDutyCycle, WalkStats,
 };
+pub use response_times::{Callee, NormalResponseTimes, PodResponses, ResponseTimes};
 pub use watch::WatchStatus;
 
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! `/api/v1/pods`.
 
-use super::{ByLabel, PodInfo};
+use super::{ByLabel, PodInfo, PodResponses};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -57,6 +57,9 @@ pub struct PodWindow {
     /// DNS lookups over UDP that ended. Absent: none, or the probe is off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns: Option<DnsLookups>,
+    /// Response times as a server, and of each callee. Absent: the agent is too old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responses: Option<PodResponses>,
     /// Waits for a CPU. Absent: the probe was not attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_queue: Option<DurationQuantiles>,

@@ -246,7 +246,10 @@ async fn hints(State(reader): State<Reader>, filter: Result<Query<HintFilter>, Q
 
 async fn pods(State(reader): State<Reader>, filter: Result<Query<SubjectFilter>, QueryRejection>) -> Response {
     match filter {
-        Ok(Query(filter)) => Json(responses::pods(&reader.view(), |s| filter.shows(s))).into_response(),
+        Ok(Query(filter)) => {
+            let agent = Arc::clone(&reader.shared.agent.borrow());
+            Json(responses::pods(&reader.view(), &agent.probes, |s| filter.shows(s))).into_response()
+        }
         Err(rejection) => bad_query(&rejection),
     }
 }

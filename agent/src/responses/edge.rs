@@ -1,6 +1,9 @@
 //! Rows of `/api/v1/edges`.
 
-use super::shared::{by_label, limited, micros, quantile, subject};
+use super::{
+    shared::{by_label, limited, micros, quantile, subject},
+    times,
+};
 use crate::{
     api::EdgeRow,
     state::{EdgeView, NodeView, SubjectId},
@@ -39,5 +42,6 @@ fn edge(view: &NodeView, e: &EdgeView) -> EdgeRow {
         limited: limited(tally),
         bytes_sent: tally.bytes_acked,
         bytes_received: tally.bytes_received,
+        responses: times::of_edge(view, e),
     }
 }

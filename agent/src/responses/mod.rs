@@ -5,6 +5,7 @@ mod node;
 mod peer;
 mod pod;
 mod shared;
+mod times;
 
 pub use edge::edges;
 pub use node::node;

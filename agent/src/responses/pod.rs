@@ -1,20 +1,47 @@
 //! Rows of `/api/v1/pods`.
 
-use super::shared::{by_label, limited, micros, quantile, share, subject};
+use super::{
+    shared::{by_label, limited, micros, quantile, share, subject},
+    times,
+};
 use crate::{
-    api::{DnsLookups, DurationQuantiles, PodCounts, PodRow, PodTotals, PodWindow, PressureShares, Subject},
+    api::{
+        DnsLookups, DurationQuantiles, PodCounts, PodRow, PodTotals, PodWindow, PressureShares, ProbeStatus, Subject,
+    },
     sample::{Connects, Histogram, Lookups, Pressure, Tally},
-    state::{DropReasons, NodeView, SubjectId, SubjectView},
+    state::{DropReasons, EdgeView, NodeView, SubjectId, SubjectView},
 };
 use netwhy_abi::{Failure, PeerClass, Retransmit, Role};
+use std::collections::HashMap;
 
-/// Rows of `/api/v1/pods`, in the view's order, of the subjects that `shows` accepts.
-pub fn pods(view: &NodeView, shows: impl Fn(&SubjectId) -> bool) -> Vec<PodRow> {
-    let reasons = DropReasons::new(&view.drop_reasons);
-    view.subjects.iter().filter(|s| shows(&s.id)).map(|s| pod(view, &reasons, s)).collect()
+/// Rows of `/api/v1/pods`, in the view's order, of the subjects that `shows` accepts. `probes`: the status of the
+/// probes; empty: not known.
+pub fn pods(view: &NodeView, probes: &[ProbeStatus], shows: impl Fn(&SubjectId) -> bool) -> Vec<PodRow> {
+    let mut edges: HashMap<&SubjectId, Vec<&EdgeView>> = HashMap::new();
+    for edge in view.edges.iter().filter(|edge| edge.responses.is_some()) {
+        edges.entry(&edge.subject).or_default().push(edge);
+    }
+    let rows = Rows {
+        view,
+        reasons: DropReasons::new(&view.drop_reasons),
+        edges,
+        responses: probes.iter().find(|probe| probe.name == "responses"),
+    };
+    view.subjects.iter().filter(|s| shows(&s.id)).map(|s| pod(&rows, s)).collect()
 }
 
-fn pod(view: &NodeView, reasons: &DropReasons, s: &SubjectView) -> PodRow {
+/// What all rows are made from.
+struct Rows<'a> {
+    view: &'a NodeView,
+    reasons: DropReasons,
+    /// Edges with requests.
+    edges: HashMap<&'a SubjectId, Vec<&'a EdgeView>>,
+    /// Status of the probe of response times. `None`: not known.
+    responses: Option<&'a ProbeStatus>,
+}
+
+fn pod(rows: &Rows<'_>, s: &SubjectView) -> PodRow {
+    let Rows { view, reasons, .. } = rows;
     let Subject { kind, namespace, name, workload, node } = subject(view, &s.id);
     PodRow {
         kind,
@@ -25,7 +52,7 @@ fn pod(view: &NodeView, reasons: &DropReasons, s: &SubjectView) -> PodRow {
         status: s.pod.clone(),
         cgroups: s.cgroups.clone(),
         alive: s.gone_since.is_none(),
-        window: window(view, s),
+        window: window(rows, s),
         totals: PodTotals {
             packet_drops: s.sums.drops.iter().map(|(r, n)| (reasons.name(*r).into_owned(), *n)).collect(),
             counts: counts(&s.total(), &s.sums.connects, s.oom_kills),
@@ -33,7 +60,9 @@ fn pod(view: &NodeView, reasons: &DropReasons, s: &SubjectView) -> PodRow {
     }
 }
 
-fn window(view: &NodeView, s: &SubjectView) -> PodWindow {
+fn window(rows: &Rows<'_>, s: &SubjectView) -> PodWindow {
+    let view = rows.view;
+    let edges = rows.edges.get(&s.id).map_or(&[][..], Vec::as_slice);
     let tally = &s.window;
     let seconds = view.window.as_secs_f64();
     let lowest = s.min_rtt_us.iter().flatten().min().copied();
@@ -55,6 +84,7 @@ fn window(view: &NodeView, s: &SubjectView) -> PodWindow {
         loss_episode_ratio: tally.episode_ratio(),
         connect: durations.map(|(role, h)| (role.label().to_owned(), percentiles(h))).collect(),
         dns: dns(view, &s.id),
+        responses: Some(times::of_subject(view, s, edges, rows.responses)),
         run_queue: (!s.window_run_queue.is_empty()).then(|| percentiles(&s.window_run_queue)),
         limited: limited(tally),
         cpu_throttled_share: throttled.and_then(|c| share(c.throttled_periods as f64, c.periods as f64)),

@@ -41,6 +41,10 @@ pub(super) fn micros(us: u32) -> f64 {
     f64::from(us) / 1e6
 }
 
+pub(super) fn micros_f64(us: f64) -> f64 {
+    us / 1e6
+}
+
 pub(super) fn by_label<T: Copy, const N: usize>(labels: &[&str; N], values: &[T; N]) -> ByLabel<T> {
     labels.iter().zip(values).map(|(label, value)| ((*label).to_owned(), *value)).collect()
 }

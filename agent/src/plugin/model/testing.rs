@@ -42,7 +42,7 @@ pub(crate) fn hint(namespace: &str, name: &str, cause: &str) -> Hint {
 }
 
 fn row(view: crate::state::SubjectView) -> PodRow {
-    sent(&responses::pods(&fixture::view(vec![view]), |_| true).remove(0))
+    sent(&responses::pods(&fixture::view(vec![view]), &[], |_| true).remove(0))
 }
 
 pub(crate) fn healthy_row() -> PodRow {
