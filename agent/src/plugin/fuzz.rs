@@ -34,7 +34,7 @@ pub(crate) fn answers(data: &[u8]) {
         show(|| matrix(&rows, names.len(), Vec::new()));
     }
     if let Ok(edges) = serde_json::from_slice::<Vec<EdgeRow>>(data) {
-        show(|| explain(Facts { edges: edges.clone(), ..target(&[]) }, &filter()));
+        show(|| explain(Facts { edges: edges.clone(), callee_edges: edges.clone(), ..target(&[]) }, &filter()));
     }
     if let Ok(rows) = serde_json::from_slice::<Vec<PodRow>>(data) {
         pods(&rows);
@@ -71,7 +71,7 @@ fn hints(list: &[Hint]) {
 }
 
 fn pods(rows: &[PodRow]) {
-    show(|| explain(target(rows), &filter()));
+    show(|| explain(Facts { callees: rows.to_vec(), ..target(rows) }, &filter()));
     let status = |row: &PodRow| row.status.clone().unwrap_or_else(|| Arc::new(PodInfo::default()));
     let pods: Vec<(String, Arc<PodInfo>)> = rows.iter().map(|row| (row.node.clone(), status(row))).collect();
     show(|| diagnose(&pods, &super::model::status::judge(&pods, NOW_MS), Vec::new()));

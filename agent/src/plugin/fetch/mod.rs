@@ -9,6 +9,7 @@
 mod agent;
 mod agent_client;
 mod agents;
+mod callees;
 mod answer;
 mod errors;
 mod fan_out;

@@ -12,6 +12,7 @@ use super::{
     agent::Agent,
     agent_client::AgentClient,
     agents::none_answered,
+    callees,
     fan_out::{Progress, fan_out},
     objects,
     session::{Connection, Session},
@@ -94,6 +95,9 @@ async fn from_one_agent(session: &Session, client: &AgentClient, target: &Target
         pods,
         hints: answer.hints,
         agents: vec![answer.info],
+        // All callees on this Node are among them.
+        callees: answer.pods,
+        callee_edges: answer.edges,
         ..Facts::default()
     })
 }
@@ -163,6 +167,7 @@ async fn from_cluster(session: &Session, client: &Client, target: &Target, now_m
         known.iter().filter(|(node, _)| !facts.agents.iter().any(|a| a.node == *node)).cloned().collect();
     facts.hints.extend(super::super::model::status::judge(&unseen, now_ms));
     name_peers(session, client, &mut facts).await;
+    callees::ask(session, client, &mut facts).await;
     ask_peer_agents(session, client, &mut facts, &nodes).await;
     add_related_objects(session, client, &mut facts, &nodes, now_ms).await;
     Ok(facts)
@@ -248,6 +253,9 @@ fn named(facts: &mut Facts, address: &str, pod: &str, node: &str) {
     for edge in facts.edges.iter_mut().filter(|edge| edge.peer == address && !edge.redirected) {
         edge.peer_pod = Some(pod.to_owned());
         edge.peer_node.get_or_insert_with(|| node.to_owned());
+    }
+    for row in facts.pods.iter_mut().filter_map(|pod| pod.row.as_mut()) {
+        callees::name(row, address, pod, node);
     }
     for hint in facts.hints.iter_mut().filter(|hint| hint.blame.name == address) {
         match hint.blame.kind {
@@ -374,6 +382,8 @@ async fn node_facts(session: &Session, client: &Client, name: &str) -> Result<Fa
         Some(agent) => {
             let answer = ask_agent(&agent.client, "").await;
             let answer = answer.map_err(|failure| failure.at(format!("the agent on {name}")))?;
+            facts.callees.clone_from(&answer.pods);
+            facts.callee_edges.clone_from(&answer.edges);
             facts.pods = (answer.pods.into_iter())
                 .map(|row| TargetPod {
                     namespace: row.namespace.clone(),

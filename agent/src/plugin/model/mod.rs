@@ -11,6 +11,7 @@ pub mod status;
 pub mod target;
 pub mod topology;
 pub mod causal_path;
+pub mod waterfall;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -10,6 +10,7 @@ use super::{
     health::{Fact, Health, status_line},
     hints::{HintFilter, sort},
     promql::{self, Query},
+    waterfall::Waterfall,
 };
 use crate::api::{Blame, BlameKind, Evidence, Hint, HintState, RuledOut};
 use serde::Serialize;
@@ -37,6 +38,8 @@ pub struct Explanation {
     pub chain: Vec<Link>,
     /// The next step for the reader.
     pub next_step: String,
+    /// Where the time of requests goes.
+    pub waterfall: Waterfall,
     /// Queries for the same data.
     pub promql: Vec<Query>,
     /// Other hints about the target, or that blame it.
@@ -161,6 +164,7 @@ pub fn explain(facts: Facts, wanted: &HintFilter) -> Explanation {
     Explanation {
         workload: facts.workload(),
         nodes: facts.nodes(),
+        waterfall: facts.waterfall(),
         promql: promql::queries(root.map(|r| r.cause.as_str()), &facts.selector(root)),
         evidence: path.iter().rev().flat_map(|hint| hint.evidence.iter().cloned()).collect(),
         ruled_out: path.iter().rev().flat_map(|hint| hint.ruled_out.iter().cloned()).collect(),

@@ -44,6 +44,7 @@ fn why_in_every_format() {
     formats("why-peer", explain(cases::waits_for_throttled_peer(), &cases::filter()));
     formats("why-loss", explain(cases::loses(), &cases::filter()));
     formats("why-well", explain(cases::healthy(), &cases::filter()));
+    formats("why-time", explain(cases::waits_for_callees(), &cases::filter()));
 }
 
 #[test]

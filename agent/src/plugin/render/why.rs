@@ -1,5 +1,7 @@
 //! The report of `why` on one screen: the verdict, then its evidence.
 
+mod waterfall;
+
 use super::{
     Colour, Report, Table, View, age,
     hints::one_line,
@@ -37,6 +39,7 @@ impl Report for Explanation {
         }
         out.heading("NEXT STEP");
         out.paragraph(&self.next_step);
+        waterfall::section(&self.waterfall, &mut out);
         if !self.also.is_empty() {
             out.heading("ALSO");
             for hint in self.also.iter().take(out.most()) {
@@ -84,6 +87,7 @@ impl Report for Explanation {
             chart.edge(last, target, "affects");
         }
         chart.edge(target, verdict, &confidence(self));
+        waterfall::chart(&self.waterfall, &mut chart);
         chart.text()
     }
 

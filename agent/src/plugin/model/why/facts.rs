@@ -4,6 +4,7 @@ use super::super::{
     SilentAgent,
     health::{Fact, Health},
     promql::Selector,
+    waterfall::{self, Waterfall},
 };
 use crate::api::{AgentStats, BlameKind, EdgeRow, Hint, PodInfo, PodRow};
 use std::{collections::BTreeSet, sync::Arc};
@@ -23,6 +24,10 @@ pub struct Facts {
     pub hints: Vec<Hint>,
     /// Edges of these Pods.
     pub edges: Vec<EdgeRow>,
+    /// Measurements of Pods that are called, directly or by a callee.
+    pub callees: Vec<PodRow>,
+    /// Edges of these.
+    pub callee_edges: Vec<EdgeRow>,
     /// Status of the agents that answered.
     pub agents: Vec<AgentStats>,
     /// Related objects, such as `Service/payment`.
@@ -129,6 +134,12 @@ impl Facts {
         }
         health.unknown.extend(self.unknown.iter().cloned());
         health
+    }
+
+    pub(super) fn waterfall(&self) -> Waterfall {
+        let rows: Vec<&PodRow> = self.pods.iter().filter_map(|pod| pod.row.as_ref()).collect();
+        let edges: Vec<&EdgeRow> = self.edges.iter().chain(&self.callee_edges).collect();
+        waterfall::waterfall(&rows, &self.callees, &edges)
     }
 
     pub(super) fn selector(&self, root: Option<&Hint>) -> Selector {

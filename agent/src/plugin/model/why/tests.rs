@@ -1,6 +1,9 @@
-use super::super::testing::{NOW_MS, edge, healthy_row, hint, idle_row, pod_info, shared};
+use super::super::{
+    testing::{NOW_MS, edge, healthy_row, hint, idle_row, pod_info, shared},
+    waterfall::tests::{callee, row as observed, times},
+};
 use super::*;
-use crate::metrics::fixture;
+use crate::{api::ResponseTimes, metrics::fixture};
 
 pub(crate) fn filter() -> HintFilter {
     HintFilter { namespace: None, since: None, now_ms: NOW_MS }
@@ -42,6 +45,18 @@ pub(crate) fn waits_for_throttled_peer() -> Facts {
     there.chain = vec!["pod_cpu_throttled".into(), "cpu_throttling".into()];
     there.action = "Raise or remove the CPU limit of db-0.".into();
     facts.hints = vec![own, there];
+    facts
+}
+
+/// It answers requests, and waits for a callee that waits for another one. A third hangs.
+pub(crate) fn waits_for_callees() -> Facts {
+    let mut facts = healthy();
+    let mut hung = callee("mail-0", 0.0);
+    hung.times = ResponseTimes { unanswered: Some(2), unanswered_for_seconds: Some(42.0), ..ResponseTimes::default() };
+    let server = times(40.0, &[("handshake", 0.05), ("unread", 0.02), ("application", 61.0)]);
+    facts.pods[0].row = Some(observed("payment-1", "node-a", Some(server), vec![callee("api-0", 50.0), hung]));
+    let api = times(25.0, &[("unread", 2.0), ("application", 46.0)]);
+    facts.callees = vec![observed("api-0", "node-b", Some(api), vec![callee("db-0", 40.0), callee("payment-1", 0.3)])];
     facts
 }
 

@@ -93,6 +93,7 @@ fn explanations_are_safe() {
         }
         facts.hints = facts.hints.iter().map(poisoned).collect();
         facts.edges = facts.edges.iter().map(poisoned).collect();
+        facts.callees = facts.callees.iter().map(poisoned).collect();
         facts.agents = facts.agents.iter().map(poisoned).collect();
         let fact = || vec![Fact::new(mark(), mark()); 9];
         (facts.related, facts.events, facts.unknown) = (fact(), fact(), fact());
@@ -102,6 +103,7 @@ fn explanations_are_safe() {
     assert_report_is_safe("why", || make(cases::loses()));
     assert_report_is_safe("why of a healthy Pod", || make(cases::healthy()));
     assert_report_is_safe("why of a slow peer", || make(cases::waits_for_throttled_peer()));
+    assert_report_is_safe("why of a slow callee", || make(cases::waits_for_callees()));
     assert_report_is_safe("why of two Pods", || {
         let mut facts = cases::healthy();
         facts.pods.push(facts.pods[0].clone());

@@ -1,0 +1,85 @@
+//! Joins a client's view of its requests with the server's.
+
+use super::{pod_name, sane};
+use crate::api::{Callee, EdgeRow, PodResponses, PodRow, ProbeState, ResponseTimes};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The stage `peer` of a client, as the server's agent measures it: mean per request, s.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct PeerSplit {
+    /// The server's application had not begun to read.
+    pub unread_seconds: f64,
+    /// The rest of the server's time.
+    pub application_seconds: f64,
+    /// Between the two measurements: queues on the way, and the client's own wait for a CPU.
+    pub between_seconds: f64,
+    /// The requests that the server's agent measured.
+    pub of: SplitOf,
+}
+
+/// Requests of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitOf {
+    /// Those of this client.
+    ThisClient,
+    /// Those of all its clients: the server does not see who asks, as behind a masquerade.
+    AllClients,
+}
+
+/// What agents say of Pods.
+pub(super) struct Known<'a> {
+    pods: BTreeMap<String, &'a PodRow>,
+    /// Edges of servers.
+    servers: BTreeMap<String, Vec<&'a EdgeRow>>,
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn new(targets: &[&'a PodRow], others: &'a [PodRow], edges: &[&'a EdgeRow]) -> Self {
+        let mut servers: BTreeMap<String, Vec<&EdgeRow>> = BTreeMap::new();
+        for edge in edges.iter().filter(|edge| edge.role.as_deref() == Some("server")) {
+            let name = format!("{}/{}", edge.subject.namespace, edge.subject.name);
+            servers.entry(name).or_default().push(edge);
+        }
+        let rows = others.iter().chain(targets.iter().copied());
+        Self { pods: rows.map(|row| (pod_name(row), row)).collect(), servers }
+    }
+
+    /// A Pod and its response times. `None`: not observed.
+    pub(super) fn responses(&self, pod: &str) -> Option<(&'a PodRow, &'a PodResponses)> {
+        let row = self.pods.get(pod)?;
+        let responses = row.window.responses.as_ref()?;
+        let is_observed = responses.state.is_none_or(ProbeState::is_attached);
+        is_observed.then_some((*row, responses))
+    }
+
+    /// Splits the stage `peer` of a client by what the server's agent measured. `None`: it did not.
+    pub(super) fn split(&self, client: &PodRow, callee: &Callee) -> Option<PeerSplit> {
+        let peer = sane(*callee.times.stage_seconds.get("peer")?);
+        let pod = callee.peer_pod.as_ref()?;
+        let (times, of) = match self.edge(client, pod, callee.port) {
+            Some(times) => (times, SplitOf::ThisClient),
+            None => (self.responses(pod)?.1.server.as_ref()?, SplitOf::AllClients),
+        };
+        let of_stage = |stage: &str| times.stage_seconds.get(stage).copied().map(sane);
+        let (unread, application) = (of_stage("unread")?, of_stage("application")?);
+        // Not the same requests: windows differ, and busy Nodes observe some connections only.
+        let fit = if unread + application > peer { peer / (unread + application) } else { 1.0 };
+        let (unread_seconds, application_seconds) = (unread * fit, application * fit);
+        let between_seconds = (peer - unread_seconds - application_seconds).max(0.0);
+        Some(PeerSplit { unread_seconds, application_seconds, between_seconds, of })
+    }
+
+    /// The server's edge to this client.
+    fn edge(&self, client: &PodRow, server: &str, port: Option<u16>) -> Option<&'a ResponseTimes> {
+        let name = pod_name(client);
+        // Others have the Node's address too.
+        let own = client.status.iter().filter(|status| !status.host_network);
+        let addresses = own.flat_map(|status| &status.addresses);
+        let addresses: Vec<String> = addresses.map(ToString::to_string).collect();
+        let is_client = |edge: &EdgeRow| edge.peer_pod.as_ref() == Some(&name) || addresses.contains(&edge.peer);
+        let mut edges = self.servers.get(server)?.iter().filter(|edge| edge.port == port && is_client(edge));
+        edges.find_map(|edge| edge.responses.as_ref()).filter(|times| times.requests > 0)
+    }
+}
