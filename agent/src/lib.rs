@@ -14,9 +14,9 @@
 //! makes reads that may hang on threads of their own. `clock` is the kernel programs' clock. These four import no other
 //! room. `app` starts the tasks, `tick` is the writer of the view.
 //!
-//! `sample`, `baseline`, `join`, `hints`, `blame`, `pipeline` and `responses` read no clock, no file and no environment: they get
-//! it as arguments, so that a recording replays to the same answer. Only `pods`, `peers`, `publish` and `plugin` speak
-//! to an API server; `kube` is their connection. It also asks for `http` whose tokens may read what.
+//! `sample`, `baseline`, `join`, `hints`, `blame`, `pipeline` and `responses` read no clock, no file and no environment:
+//! they get it as arguments, so that a recording replays to the same answer. Only `pods`, `peers`, `publish` and
+//! `plugin` speak to an API server; `kube` is their connection. It also asks for `http` whose tokens may read what.
 
 // Only `text` writes to stdout and stderr, escaped.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]

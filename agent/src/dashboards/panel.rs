@@ -52,6 +52,8 @@ pub(super) struct Panel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     TimeSeries,
+    /// Series on top of each other: parts of a whole.
+    Stacked,
     Stat,
     Table,
     /// A table of rows by columns, colored by value.
@@ -82,6 +84,10 @@ impl Panel {
 
     pub(super) fn lines(title: &str, unit: Unit) -> Self {
         Self::new(Kind::TimeSeries, title, unit, (12, 8))
+    }
+
+    pub(super) fn stacked(title: &str, unit: Unit) -> Self {
+        Self::new(Kind::Stacked, title, unit, (12, 8))
     }
 
     pub(super) fn stat(title: &str, unit: Unit) -> Self {
@@ -177,7 +183,7 @@ impl Panel {
     }
 
     const fn colored(&self) -> bool {
-        !matches!(self.kind, Kind::TimeSeries)
+        !matches!(self.kind, Kind::TimeSeries | Kind::Stacked)
     }
 
     fn targets(&self) -> Value {
@@ -186,7 +192,7 @@ impl Panel {
         let format = match self.kind {
             Kind::Table | Kind::Matrix { .. } => "table",
             Kind::HeatMap => "heatmap",
-            Kind::TimeSeries | Kind::Stat => "time_series",
+            Kind::TimeSeries | Kind::Stacked | Kind::Stat => "time_series",
         };
         let one = |(index, (expression, legend)): (usize, &(String, String))| {
             json!({
@@ -208,6 +214,10 @@ impl Panel {
                 "drawStyle": "line", "lineWidth": 1, "fillOpacity": 10, "showPoints": "never", "spanNulls": false,
                 "thresholdsStyle": { "mode": if self.thresholds.is_some() { "dashed" } else { "off" } },
             }),
+            Kind::Stacked => json!({
+                "drawStyle": "line", "lineWidth": 0, "fillOpacity": 70, "showPoints": "never", "spanNulls": false,
+                "stacking": { "mode": "normal", "group": "A" }, "thresholdsStyle": { "mode": "off" },
+            }),
             Kind::Matrix { .. } => json!({ "cellOptions": { "type": "color-background", "mode": "basic" } }),
             Kind::Table => json!({ "filterable": true }),
             Kind::Stat | Kind::HeatMap => json!({}),
@@ -216,7 +226,7 @@ impl Panel {
 
     fn options(&self) -> Value {
         match self.kind {
-            Kind::TimeSeries => json!({
+            Kind::TimeSeries | Kind::Stacked => json!({
                 "legend": {
                     "displayMode": "table", "placement": "bottom", "showLegend": true, "calcs": ["lastNotNull", "max"],
                 },
@@ -277,7 +287,7 @@ impl Panel {
                     },
                 ])
             }
-            Kind::TimeSeries | Kind::Stat | Kind::HeatMap => json!([]),
+            Kind::TimeSeries | Kind::Stacked | Kind::Stat | Kind::HeatMap => json!([]),
         }
     }
 }
@@ -285,7 +295,7 @@ impl Panel {
 impl Kind {
     const fn grafana(self) -> &'static str {
         match self {
-            Self::TimeSeries => "timeseries",
+            Self::TimeSeries | Self::Stacked => "timeseries",
             Self::Stat => "stat",
             Self::Table | Self::Matrix { .. } => "table",
             Self::HeatMap => "heatmap",

@@ -15,7 +15,10 @@ pub(super) fn board() -> Result<Board, Error> {
             Row::open("Network path", vec![rtt()?, min_rtt()?, loss_ratio()?, retransmits()?]),
             Row::open("Connections", vec![failures()?, handshakes()?, overflows()?, lookup_times()?]),
             Row::open("Resources and limits", vec![limited()?, throttled()?, pressure()?, oom_kills()?]),
-            Row::collapsed("Response times", vec![response_times()?, response_stages()?, unanswered()?]),
+            Row::collapsed(
+                "Response times",
+                vec![response_times()?, unanswered()?, time_as("server")?, time_as("client")?],
+            ),
             Row::collapsed("RTT and loss details", vec![heat_map()?, samples()?, smoothed()?, episodes()?, drops()?]),
             Row::collapsed("Connection details", vec![connects()?, untimed()?, resets()?, listen_drops()?, lookups()?]),
             Row::collapsed("Traffic and CPU details", vec![bytes()?, zero_windows()?, throttled_time()?, run_queue()?]),
@@ -138,11 +141,14 @@ fn response_times() -> Result<Panel, Error> {
         .query(times.quantile(0.99, &["role"])?, "p99 {{role}}"))
 }
 
-fn response_stages() -> Result<Panel, Error> {
-    let waits = POD.of("netwhy_tcp_response_wait_seconds_total", &[])?.rate(&["role", "stage"])?;
-    Ok(Panel::lines("Response time by stage", Unit::Seconds)
-        .description("Seconds waited per second. Empty without signals.responses.")
-        .query(waits, "{{role}} {{stage}}"))
+/// Mean response time of one role, stacked by stage.
+fn time_as(role: &str) -> Result<Panel, Error> {
+    let role_only = format!("role=\"{role}\"");
+    let waits = POD.of("netwhy_tcp_response_wait_seconds_total", &[&role_only])?.rate(&["stage"])?;
+    let requests = POD.of("netwhy_tcp_response_seconds", &[&role_only])?.samples(&[])?;
+    Ok(Panel::stacked(&format!("Time as {role} by stage"), Unit::Seconds)
+        .description("Mean per request. Empty without signals.responses.")
+        .query(format!("{waits} / ignoring (stage) group_left () ({requests} > 0)"), "{{stage}}"))
 }
 
 fn unanswered() -> Result<Panel, Error> {
