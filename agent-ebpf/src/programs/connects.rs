@@ -56,15 +56,22 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
         _ => return 0,
     };
     // SAFETY: argument 0 is a full socket.
+    unsafe { begin_connected(&ctx, ctx.arg(0), role) };
+    0
+}
+
+/// A handshake that ended well.
+#[inline(always)]
+unsafe fn begin_connected(ctx: &BtfTracePointContext, sk: Ptr, role: Role) {
+    // SAFETY: a full socket, and live map values.
     unsafe {
-        let sk: Ptr = ctx.arg(0);
         let tp = tcp(sk);
         if tp.is_null() {
-            return 0;
+            return;
         }
-        let Some(cgroup) = cgroup_id(sk) else { return 0 };
+        let Some(cgroup) = cgroup_id(sk) else { return };
         let key = edge_key(cgroup, sk);
-        let Some(row) = maps::edge(&ctx, &key) else { return 0 };
+        let Some(row) = maps::edge(ctx, &key) else { return };
         let is_subflow = subflows::is_subflow(tp);
         if maps::control().baseline != 0 || is_subflow {
             // Without storage it would be taken for one that is older than the agent, or no walk would come to it.
@@ -74,7 +81,7 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
             subflows::mark(sk);
         }
         if let Role::Server = role {
-            skip_synacks(&ctx, sk, tp);
+            skip_synacks(ctx, sk, tp);
             identity::note_role(sk, Role::Server);
         }
         let times = if maps::is_churn_high() { u64::from(HANDSHAKE_DUTY_CYCLE.weight()) } else { 1 };
@@ -85,11 +92,11 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
         }
         if subflows::is_joined(tp) {
             // Its connection was counted with its first path.
-            return 0;
+            return;
         }
         atomic::add((&raw mut (*row).connects).cast::<u64>().add(role as usize), times);
         let us = if rtt_us != 0 { rtt_us } else { duration_us(sk, tp, role, &key, now) };
-        if let Some(row) = maps::cgroup(&ctx, cgroup) {
+        if let Some(row) = maps::cgroup(ctx, cgroup) {
             if us != 0 {
                 maps::add_duration((&raw mut (*row).durations).cast::<Durations>().add(role as usize), us);
             } else {
@@ -97,7 +104,6 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
             }
         }
     }
-    0
 }
 
 /// An accepted socket begins with its SYN-ACK's retransmissions, which were counted as they happened.

@@ -48,20 +48,12 @@ pub(crate) fn nw_retransmit(ctx: BtfTracePointContext) -> i32 {
             maps::count(Counter::RetransmitFailed);
         }
         let Some(row) = edge_of(&ctx, sk) else { return 0 };
-        let kind = match load::<u8>(sk, NW_SK_STATE.load()) {
-            TCP_SYN_SENT => Retransmit::Syn,
-            TCP_SYN_RECV => Retransmit::SynAck,
-            _ => match load::<u8>(tp, NW_TP_CA_STATE.load()) & 0x1f {
-                CA_RECOVERY => Retransmit::Fast,
-                CA_LOSS => Retransmit::Timeout,
-                _ => Retransmit::TailLossProbe,
-            },
-        };
+        let kind = kind(sk, tp);
         let in_packet = match probe::<u16>(skb, NW_SKB_GSO_SEGS.load()) {
             Some(0) | None => 1,
             Some(n) => u32::from(n),
         };
-        // What failed may not have been counted by the kernel either: most wait in the host's own queue still
+        // The kernel may not have counted one that failed either: most still wait in the host's own queue
         // (`skb_still_in_host_queue`).
         let now_retrans = if failed { 0 } else { in_packet };
         let storage = state(&ctx, sk, tp, now_retrans).map(Storage::as_ptr);
@@ -97,6 +89,23 @@ pub(crate) fn nw_retransmit(ctx: BtfTracePointContext) -> i32 {
         }
     }
     0
+}
+
+/// Kind of a retransmission that a socket makes now.
+#[inline(always)]
+unsafe fn kind(sk: Ptr, tp: Ptr) -> Retransmit {
+    // SAFETY: a TCP socket.
+    unsafe {
+        match load::<u8>(sk, NW_SK_STATE.load()) {
+            TCP_SYN_SENT => Retransmit::Syn,
+            TCP_SYN_RECV => Retransmit::SynAck,
+            _ => match load::<u8>(tp, NW_TP_CA_STATE.load()) & 0x1f {
+                CA_RECOVERY => Retransmit::Fast,
+                CA_LOSS => Retransmit::Timeout,
+                _ => Retransmit::TailLossProbe,
+            },
+        }
+    }
 }
 
 /// Whether a packet carries as much as the path is thought to take.

@@ -1,0 +1,85 @@
+//! DNS lookups: those under way by socket, those that ended by edge.
+
+use aya_ebpf::{
+    EbpfContext,
+    bindings::BPF_NOEXIST,
+    btf_maps::{Array, HashMap},
+    macros::btf_map,
+};
+use aya_log_ebpf::warn;
+use netwhy_abi::{Counter, Dns, DnsStats, EdgeKey, Exchange, Outcome};
+
+use super::{ON_DEMAND, Table, add_duration, count};
+use crate::atomic;
+
+/// One row where lookups are not observed.
+#[btf_map]
+static DNS: Table<Dns, 1> = HashMap::new();
+/// DNS lookups under way, by socket cookie; taken out when the socket ends. A hash that refuses, not one that evicts:
+/// lookups that do not fit are counted.
+#[btf_map]
+static LOOKUPS: HashMap<u64, Lookup, 1, ON_DEMAND> = HashMap::new();
+#[btf_map]
+static ZERO_DNS: Array<DnsStats, 1> = Array::new();
+
+/// One socket's DNS lookup.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Lookup {
+    /// Whose it is, and which server was asked.
+    pub(crate) key: EdgeKey,
+    pub(crate) exchange: Exchange,
+}
+
+/// The lookup under way on a socket.
+#[inline(always)]
+pub(crate) fn lookup(cookie: u64) -> Option<*mut Lookup> {
+    LOOKUPS.get_ptr_mut(cookie)
+}
+
+/// Begins a lookup.
+#[inline(always)]
+pub(crate) fn set_lookup<C: EbpfContext>(ctx: &C, cookie: u64, lookup: &Lookup) {
+    if LOOKUPS.insert(cookie, lookup, 0).is_err() && count(Counter::DnsFull) {
+        warn!(ctx, "lookup map full: DNS lookups of cgroup {} are lost", lookup.key.cgroup);
+    }
+}
+
+/// Ends a lookup.
+#[inline(always)]
+pub(crate) fn forget_lookup(cookie: u64) {
+    // Fails when another CPU was faster.
+    let _ = LOOKUPS.remove(cookie);
+}
+
+/// Counts a lookup that ended.
+#[inline(always)]
+pub(crate) fn looked_up<C: EbpfContext>(ctx: &C, key: &EdgeKey, outcome: Outcome) {
+    if outcome == Outcome::Unknown {
+        count(Counter::DnsShared);
+        return;
+    }
+    let mut row = DNS.get_ptr_mut(key);
+    if row.is_none() {
+        let Some(zero) = ZERO_DNS.get(0) else { return };
+        let _ = DNS.insert(key, zero, u64::from(BPF_NOEXIST));
+        row = DNS.get_ptr_mut(key);
+    }
+    let Some(row) = row else {
+        if count(Counter::DnsFull) {
+            warn!(ctx, "DNS map full: lookups of cgroup {} are lost", key.cgroup);
+        }
+        return;
+    };
+    // SAFETY: a live map value; the index is below BUCKETS.
+    unsafe {
+        match outcome {
+            Outcome::Answered(ns) => {
+                let us = if ns / 1_000 > u64::from(u32::MAX) { u32::MAX } else { (ns / 1_000) as u32 };
+                add_duration(&raw mut (*row).durations, us);
+                atomic::add(&raw mut (*row).answered, 1);
+            }
+            Outcome::Unanswered | Outcome::Unknown => atomic::add(&raw mut (*row).unanswered, 1),
+        }
+    }
+}

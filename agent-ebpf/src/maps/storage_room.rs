@@ -1,0 +1,80 @@
+//! Storage of sockets, and the room that is left for it.
+
+use aya_ebpf::{
+    btf_maps::{Array, SkStorage},
+    macros::btf_map,
+};
+
+use crate::{atomic, storage::SocketState};
+
+/// The state of each socket; lives and dies with the socket.
+#[btf_map]
+static SOCKETS: SkStorage<SocketState> = SkStorage::new();
+/// Sockets that may still get storage, by [`Need`], and whether storage was ever refused. The agent sets it once a
+/// tick, so that storage stays within its memory limit also when a tick is late.
+#[btf_map]
+static STORAGE_ROOM: Array<[u64; 3], 1> = Array::new();
+/// Sockets that the walk in progress found without storage, and the highest cookie of those that the first walk found.
+#[btf_map]
+static STORAGE_SHED: Array<[u64; 2], 1> = Array::new();
+
+/// Address of the socket storage map, for the helper.
+#[inline(always)]
+pub(crate) fn sockets() -> *mut core::ffi::c_void {
+    (&raw const SOCKETS).cast_mut().cast()
+}
+
+/// How much a socket needs storage. The discriminants are indices of `STORAGE_ROOM`.
+#[derive(Clone, Copy)]
+pub(crate) enum Need {
+    /// Without it the socket's counts arrive when it closes.
+    Timely = 0,
+    /// Without it the socket's counts are wrong: it listens, failed, or sent something again.
+    Exact = 1,
+}
+
+/// Takes room for one socket's storage. False: there is none.
+#[inline(always)]
+pub(crate) fn take_storage(need: Need) -> bool {
+    let Some(room) = STORAGE_ROOM.get_ptr_mut(0) else { return true };
+    let room = room.cast::<u64>();
+    // SAFETY: the index is below the array's length. Two CPUs at once may take one place too many.
+    unsafe {
+        let left = core::ptr::read_volatile(room.add(need as usize)) as i64;
+        if left == netwhy_abi::memory::UNBOUNDED as i64 {
+            return true;
+        }
+        if left <= 0 {
+            return false;
+        }
+        atomic::add(room, u64::MAX);
+        atomic::add(room.add(1), u64::MAX);
+    }
+    true
+}
+
+/// Whether any socket was ever refused storage.
+#[inline(always)]
+pub(crate) fn has_shed_storage() -> bool {
+    STORAGE_ROOM.get(0).is_some_and(|room| room[2] != 0)
+}
+
+/// Counts a socket that the walk found without storage. `cookie`: of one older than the agent, else 0.
+#[inline(always)]
+pub(crate) fn add_shed(cookie: u64) {
+    if let Some(shed) = STORAGE_SHED.get_ptr_mut(0) {
+        // SAFETY: a live map value that one walk alone writes.
+        unsafe {
+            (*shed)[0] += 1;
+            if cookie > (*shed)[1] {
+                (*shed)[1] = cookie;
+            }
+        }
+    }
+}
+
+/// The highest cookie of the sockets that the first walk found without room for storage; 0: there was room.
+#[inline(always)]
+pub(crate) fn highest_without_base() -> u64 {
+    STORAGE_SHED.get(0).map_or(0, |shed| shed[1])
+}
