@@ -1,6 +1,10 @@
-//! The clock of the kernel programs.
+//! The clock of the kernel programs, and the wall clock.
 
-use std::{fs, sync::OnceLock, time::Duration};
+use std::{
+    fs,
+    sync::OnceLock,
+    time::{Duration, SystemTime},
+};
 
 /// `CLOCK_MONOTONIC` as the kernel programs read it (`bpf_ktime_get_ns`): without the offset of the process's time
 /// namespace (time_namespaces(7)), which the kernel programs don't have.
@@ -13,6 +17,12 @@ pub fn monotonic() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     let ns = i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec) - offset;
     Duration::from_nanos(u64::try_from(ns).unwrap_or(0))
+}
+
+/// The wall clock, ms since the Unix epoch: for stamps alone. It steps, so no duration comes from it.
+#[expect(clippy::disallowed_methods, reason = "the one place")]
+pub(crate) fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64)
 }
 
 /// The offset of the monotonic clock: `monotonic SECONDS NANOSECONDS`. Without such a line it is zero.

@@ -8,6 +8,7 @@ use crate::{
     api::{AgentStats, ConfigReloads, Privileges, StageTime, TickStats},
     budget::Load,
     cgroup::FactsAge,
+    clock::unix_ms,
     config::{Config, ReloadCounters},
     kernel::{self, KernelSource},
     peers::{Peers, Translations, peer_table},
@@ -88,13 +89,12 @@ pub struct Tick {
 impl Tick {
     /// The agent's own status before the first tick.
     pub fn initial_stats(node: &str, source: &Source, privileges: Privileges) -> AgentStats {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let stages = STAGES.map(|stage| StageTime { stage: stage.to_owned(), seconds: 0.0 }).to_vec();
         AgentStats {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             kernel: kernel::release().1,
             node: node.to_owned(),
-            started_unix_ms: now.as_millis() as u64,
+            started_unix_ms: unix_ms(),
             privileges,
             attached: true,
             probes: source.loaded().probes.clone(),

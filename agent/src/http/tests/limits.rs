@@ -1,0 +1,165 @@
+//! Limits of clients: connections, times, bytes.
+
+use super::*;
+
+/// A server with these keys of the section `http`.
+async fn configured(http: &str) -> Server {
+    let config = Config::parse(&format!("http: {{{http}}}"), "test").unwrap();
+    Server::start_within(Limits::from(&config.http)).await
+}
+
+#[tokio::test]
+async fn half_a_request_is_dropped_after_the_read_timeout() {
+    let limits = Limits { connections: 1, read: Duration::from_millis(50), ..Limits::default() };
+    let server = Server::start_within(limits).await;
+    let mut slow = TcpStream::connect(server.addr).await.unwrap();
+    slow.write_all(b"GET /livez HT").await.unwrap();
+    assert_eq!(server.get("/livez").await.status, 200, "served once the only connection was closed");
+    let mut rest = Vec::new();
+    // A reset is an end too.
+    let _ = slow.read_to_end(&mut rest).await;
+    assert!(!rest.starts_with(b"HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn connection_that_reached_its_age_is_ended() {
+    let server = Server::start_within(Limits { age: Duration::from_millis(50), ..Limits::default() }).await;
+    let mut stream = TcpStream::connect(server.addr).await.unwrap();
+    stream.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).await.unwrap();
+    assert!(all.starts_with(b"HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_after_the_read_timeout() {
+    let server = Server::start_within(Limits { read: Duration::from_millis(50), ..Limits::default() }).await;
+    let mut stream = TcpStream::connect(server.addr).await.unwrap();
+    stream.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut all = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut all)).await;
+    read.expect("the server closes the connection").unwrap();
+    assert!(all.starts_with(b"HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_holds_no_connection() {
+    let limits = Limits { connections: 1, read: Duration::from_millis(50), ..Limits::default() };
+    let server = Server::start_within(limits).await;
+    let mut slow = TcpStream::connect(server.addr).await.unwrap();
+    slow.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf").await.unwrap();
+    assert_eq!(server.get("/livez").await.status, 200, "served once the only connection was closed");
+}
+
+#[tokio::test]
+async fn a_connection_above_max_connections_closes_the_longest_idle_one() {
+    for (keys, is_kept) in [
+        ("max_connections: 1", false),
+        ("max_connections: 2", true),
+        ("max_connections_per_peer: 1", false),
+        ("max_connections_per_peer: 2", true),
+    ] {
+        let server = configured(&format!("{keys}, read_timeout_seconds: 300")).await;
+        let mut open = TcpStream::connect(server.addr).await.unwrap();
+        assert_eq!(server.get("/livez").await.status, 200, "{keys}");
+        assert_eq!(is_closed(&mut open).await, !is_kept, "{keys}");
+    }
+}
+
+#[tokio::test]
+async fn a_peer_with_many_connections_closes_none_of_another_peer() {
+    let server = configured("max_connections: 8, max_connections_per_peer: 8, read_timeout_seconds: 300").await;
+    let other = tokio::net::TcpSocket::new_v4().unwrap();
+    other.bind((Ipv4Addr::new(127, 0, 0, 2), 0).into()).unwrap();
+    let mut other = other.connect(server.addr).await.unwrap();
+    let mut open = Vec::new();
+    for _ in 0..40 {
+        open.push(TcpStream::connect(server.addr).await.unwrap());
+    }
+    assert!(is_closed(&mut open[0]).await);
+    other.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    other.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
+async fn read_timeout_seconds_closes_a_silent_connection() {
+    let server = configured("read_timeout_seconds: 1").await;
+    let began = std::time::Instant::now();
+    let mut silent = TcpStream::connect(server.addr).await.unwrap();
+    let mut rest = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(8), silent.read_to_end(&mut rest)).await;
+    read.expect("closed by the server, well before the default of 10 s").unwrap();
+    assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn headers_above_16_kb_are_refused() {
+    let server = Server::start().await;
+    let mut stream = TcpStream::connect(server.addr).await.unwrap();
+    let head = format!("GET /livez HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(17 << 10));
+    // The server may close before it has read everything.
+    let _ = stream.write_all(head.as_bytes()).await;
+    let mut all = Vec::new();
+    let _ = stream.read_to_end(&mut all).await;
+    assert!(!all.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&all));
+}
+
+#[tokio::test]
+async fn headers_that_arrive_too_slowly_are_cut() {
+    let server = configured("read_timeout_seconds: 1").await;
+    let mut slow = TcpStream::connect(server.addr).await.unwrap();
+    let began = std::time::Instant::now();
+    slow.write_all(b"GET /livez HTTP/1.1\r\n").await.unwrap();
+    // Each line restarts no timeout.
+    while slow.write_all(b"X: x\r\n").await.is_ok() {
+        assert!(began.elapsed() < Duration::from_secs(5), "still open");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A client with a small receive buffer that pipelines scrapes and reads nothing.
+async fn unread_scrapes(addr: SocketAddr) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(addr).await.unwrap();
+    let _ = stream.write_all("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(12).as_bytes()).await;
+    stream
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_response_is_cut() {
+    let server = configured("write_timeout_seconds: 1").await;
+    server.view.send_replace(large_view());
+    let mut stream = unread_scrapes(server.addr).await;
+    let began = std::time::Instant::now();
+    // Reading would extend nothing, so the client only asks until the connection fails.
+    while stream.write_all(b"GET").await.is_ok() {
+        assert!(began.elapsed() < Duration::from_secs(8), "still open");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn unread_pipelined_scrapes_stay_within_the_memory_bound() {
+    let keys = "max_connections: 128, max_connections_per_peer: 128, max_response_bytes: 1048576";
+    let config = Config::parse(&format!("http: {{{keys}, write_timeout_seconds: 300}}"), "test").unwrap();
+    let limits = Limits::from(&config.http);
+    let server = Server::start_within(limits).await;
+    server.view.send_replace(large_view());
+    let scrape = server.get("/metrics").await.body.len() as u64;
+    let before = resident();
+    let mut clients = Vec::new();
+    for _ in 0..128 {
+        clients.push(unread_scrapes(server.addr).await);
+        // A scrape of another view shares no bytes with those before.
+        server.view.send_replace(large_view());
+        tokio::time::timeout(Duration::from_secs(5), server.get("/livez")).await.expect("it answers meanwhile");
+    }
+    let growth = resident().saturating_sub(before);
+    let bound = limits.memory_bound(scrape);
+    assert!(128 * scrape > 2 * bound, "the test needs larger scrapes: {scrape} bytes, bound {bound}");
+    assert!(growth <= bound, "{growth} bytes more, bound {bound}");
+    assert_eq!(server.get("/metrics").await.status, 200, "clients that don't read make room");
+}
