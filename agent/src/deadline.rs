@@ -22,7 +22,7 @@ const FIRST_DEADLINE: Duration = Duration::from_secs(1);
 /// Reads something on request.
 pub type Read<Q, A> = Box<dyn FnMut(&Q) -> A + Send>;
 
-/// What became of a request.
+/// Outcome of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer<A> {
     /// The answer. That of a slow read belongs to the previous request.

@@ -30,7 +30,7 @@ impl Protection {
         Self { tls, authorization, refusals: Arc::default() }
     }
 
-    /// What checks the token of each request. `None`: no request needs one.
+    /// The check of each request's token. `None`: no request needs one.
     pub(super) fn guard(&self) -> Option<Guard> {
         let authorization = self.authorization.clone()?;
         Some(Guard { authorization, refusals: Arc::clone(&self.refusals) })

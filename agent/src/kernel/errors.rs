@@ -2,7 +2,7 @@
 
 use crate::api::KernelErrors;
 
-/// What the agent asks of the kernel in a tick.
+/// Requests to the kernel in a tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     /// A walk over the living sockets.

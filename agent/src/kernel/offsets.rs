@@ -41,7 +41,7 @@ const ROLES: &str = "the role of sockets whose handshake was not seen";
 
 /// Whether a connection begins with a TLS handshake is read from its packets.
 const HANDSHAKES: &str = "response times of a connection's first two exchanges, where packets can't be read";
-/// What the turns of a connection are read from.
+/// Turns of a connection are read from these.
 const RESPONSES: &str = "response times";
 
 /// A redirected connection arrives over another device than its route leads to.

@@ -1,7 +1,8 @@
 //! Metrics: declared once in a [table](table::METRICS), made at scrape time from the published view.
 //!
 //! No series is kept between scrapes, so none can outlive its subject; only [`SharedRow`] remembers who shares a row.
-//! What is absent in the view (no sample, no controller, not measured yet) has no series; zero is a measured zero.
+//! A value that is absent in the view (no sample, no controller, not measured yet) has no series; zero is a measured
+//! zero.
 
 mod bounds;
 #[cfg(test)]

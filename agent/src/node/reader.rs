@@ -117,7 +117,7 @@ impl HostReader {
 }
 
 impl Known {
-    /// What a source's answer, or the lack of one, means.
+    /// The sample that a source's answer, or the lack of one, stands for.
     fn sample(&mut self, answer: Answer<HostSample>) -> HostSample {
         match (answer, &self.last) {
             (Answer::Ready(sample), _) => {

@@ -51,7 +51,7 @@ impl Tally {
     /// for was late, not lost.
     pub fn needless(&self) -> u64 {
         let of = |kind: Retransmit| self.retransmits[kind as usize];
-        // What nobody classified begins no episode, and may have been as needless.
+        // Unclassified ones begin no episode, and may have been as needless.
         let timers = of(Retransmit::TailLossProbe) + of(Retransmit::Timeout);
         of(Retransmit::Spurious).saturating_sub(of(Retransmit::Unclassified)).min(timers)
     }

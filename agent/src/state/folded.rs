@@ -9,7 +9,7 @@ use std::{
 /// Names that are remembered, 8 bytes each.
 const MAX_NAMES: usize = 16_384;
 
-/// What remains of subjects that lost their own series early, and which these were.
+/// Sums and names of subjects that lost their own series early.
 #[derive(Clone, Debug, Default)]
 pub struct Folded {
     /// Their sums since the agent started. They never fall.

@@ -151,7 +151,7 @@ fn a_small_send_buffer_on_a_long_path_shows_as_send_buffer_limited() {
     let counted = watch.of(id(&client));
     let share = counted.send_buffer_limited_share().unwrap();
     // How much of the time the buffer was the limit depends on how soon this machine wakes the application: a tenth to
-    // most of it. What counts is that the socket's own account says the same.
+    // most of it. The socket's own account must say the same.
     assert!(share >= 0.05, "{share}: {before:?}");
     assert!(counted.receiver_limited_share().unwrap() < share / 2.0, "{counted:?}");
     agrees(&watch, &counted, &before, &after);

@@ -191,7 +191,7 @@ fn is_whole(counted: u64, payload: u64, connections: usize) {
     assert!((payload..=payload + 2 * connections as u64).contains(&counted), "{counted} of {payload}");
 }
 
-/// What an agent counted at the clients and at the servers.
+/// An agent's counts at the clients and at the servers.
 fn counted(stage: &Stage, watch: &Watch) -> (Flow, Flow) {
     let of = |pod: Pod| Flow::from(watch.of(id(&pod)));
     (of(stage.pod("a", "client")), of(stage.pod("b", "server")))
@@ -288,7 +288,7 @@ fn mptcp_connections_older_than_the_agent_count_from_its_start() {
     is_whole(at_server.bytes_acked, answered, CONNECTIONS);
     is_whole(at_client.bytes_received, answered, CONNECTIONS);
     let all = watch.all();
-    // What waits for a FIN may acknowledge one meanwhile.
+    // A side that waits for a FIN may acknowledge one meanwhile.
     let by_kernel = out_segments(&stage) - segments + all.retransmitted();
     assert!(all.segs_out.abs_diff(by_kernel) <= all.retransmitted() + 8, "{} for {by_kernel}", all.segs_out);
 }

@@ -13,7 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// CPU time after which a program that was just executed handles signals. The loader of a debug build takes most of it.
+/// CPU time after which a program that was just executed handles signals. The loader comes before, and a signal that
+/// arrives meanwhile is lost to process 1. In a debug build that was still so after 4 ms.
 const LOADING: Duration = Duration::from_millis(10);
 
 /// The program as process 1 of a PID namespace. The kernel drops a signal for it that has no handler

@@ -58,7 +58,7 @@ fn sum(value: &Value) -> Option<f64> {
     }
 }
 
-/// Shares of busy time: `receiver 92 %`; nothing below 1 %. What is left is the network's, faulty or not.
+/// Shares of busy time: `receiver 92 %`; nothing below 1 %. The rest is the network's, faulty or not.
 fn held_back(window: &Value) -> String {
     let share = |by: &'static str| Some((by, window["limited"][by].as_f64()?));
     let known: Vec<(&str, f64)> = ["receiver", "send_buffer"].into_iter().filter_map(share).collect();

@@ -56,7 +56,7 @@ impl Dependencies {
                 Some((line[..digits].parse().ok()?, words.next()?, words.next()?.strip_prefix('v')?, licence))
             };
             let (depth, name, version, licence) = parse().with_context(|| format!("read {line:?} of cargo tree"))?;
-            // What was shown before is marked, and its own dependencies are not shown again.
+            // A package that was shown before is marked, and its own dependencies are not shown again.
             let licence = licence.trim_end_matches("(*)").trim();
             let key = (name.to_owned(), version.to_owned());
             let package = Package {

@@ -29,7 +29,7 @@ pub(super) fn first_config() -> &'static str {
     CONFIGS[0]
 }
 
-/// What comes and goes.
+/// Everything that comes and goes.
 pub(super) struct Churn {
     /// Enters the cgroups.
     pub(super) program: Program,

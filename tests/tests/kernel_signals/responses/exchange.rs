@@ -198,7 +198,7 @@ pub(super) fn is_about(what: &str, us: u64, low: Duration, high: Duration) {
     assert!(range.contains(&(us as f64)), "{what}: {us} µs, in truth {low} … {high}");
 }
 
-/// What a stage took.
+/// Duration of a stage.
 pub(super) fn stage(times: &Responses, role: Role, name: &str) -> u64 {
     times.stages(role).into_iter().find(|(stage, _)| *stage == name).unwrap().1
 }

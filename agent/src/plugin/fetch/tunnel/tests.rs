@@ -7,7 +7,7 @@ async fn pair() -> (Tunnel<DuplexStream>, WebSocketStream<DuplexStream>) {
     (Tunnel::over(near).await, WebSocketStream::from_raw_socket(far, Role::Server, None).await)
 }
 
-/// What the tunnel reads after these messages and the end.
+/// Bytes that the tunnel reads after these messages and the end.
 async fn read(messages: &[&[u8]]) -> io::Result<Vec<u8>> {
     let (mut tunnel, mut kubelet) = pair().await;
     for message in messages {
