@@ -46,7 +46,7 @@ pub fn hints_md() -> String {
         for rule in RULES.iter().filter(|r| r.family == family) {
             let _ = writeln!(out, "\n### {}\n\n{}\n", rule.id, rule.meaning);
             let signals: Vec<String> = rule.signals.iter().map(|s| code_when_name(s)).collect();
-            let _ = writeln!(out, "- **Signals:** {}", signals.join(", "));
+            let _ = writeln!(out, "- **Signals:** {}.", signals.join(", "));
             let _ = writeln!(out, "- **Holds when:** {}", rule.test);
             let _ = writeln!(out, "- **Needs:** {}", rule.minimum);
             let _ = writeln!(out, "- **Ruled out by:** {}", rule.ruled_out_by);

@@ -29,7 +29,7 @@ pub(crate) const POD_ACCEPT_QUEUE_FULL: Rule = Rule {
               connection, and the kernel counts that as a drop of the listener too.",
     ruled_out_by: "As many resent SYN-ACKs: then the answers were lost, and the kernel counted the repeated SYNs. \
                    Folded under `pod_cpu_throttled` while the Pod is throttled: then it can't accept faster.",
-    action: "Find out why the Pod doesn't call accept (blocked event loop, too few workers), add replicas, or raise \
+    action: "Find out why the Pod doesn't call accept (blocked event loop, too few workers). Add replicas, or raise \
              the listen backlog and net.core.somaxconn together.",
     caused_by: &[
         "node_cpu_contention",

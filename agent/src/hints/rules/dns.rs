@@ -20,15 +20,15 @@ pub(crate) const DNS_SLOW: Rule = Rule {
     meaning: "The Pod waits for names: DNS lookups take much longer than usual, or end without an answer. Open \
               connections are not affected. Every new one waits.",
     signals: &["netwhy_dns_lookup_seconds", "netwhy_dns_lookups_total"],
-    test: "At least 5 % of the Pod's lookups at one server are bad: longer than `dns_slow_ms` and `rtt_inflation` \
-           times the usual median (1 s before a baseline is known), or unanswered. The usual share of bad lookups (at \
-           least 1 %) would make so many with a chance below 1e-6 (Poisson). When a Pod has few lookups and half of \
-           them are bad, the lookups of all Pods at that server are tested together.",
+    test: "At least 5 % of the Pod's lookups at one server are bad. They are unanswered, or longer than `dns_slow_ms` \
+           and `rtt_inflation` times the usual median (1 s before a baseline is known). The usual share of bad lookups \
+           (at least 1 %) would make so many with a chance below 1e-6 (Poisson). When a Pod has few lookups and half \
+           of them are bad, the lookups of all Pods at that server are tested together.",
     minimum: "As much as the test needs: 4 bad lookups in the window, by all Pods together. The `dns` probe (off \
               without the capability NET_ADMIN). A lookup counts when its resolver ends, so an unanswered one counts \
               after the resolver's timeout.",
-    ruled_out_by: "A cause that slows down the Pod or the Node as a whole, or drops the Node's packets, explains it: \
-                   then this is a link of its chain. When connections became slow at the same time, the path to the \
+    ruled_out_by: "A cause that slows down the Pod or the Node as a whole, or drops the Node's packets, explains it. \
+                   Then this is a link of its chain. When connections became slow at the same time, the path to the \
                    server stays a suspect. For unanswered lookups so do the Nodes that no connection shows to be up.",
     action: "Check the DNS server's Pods (CPU limit, upstream), the Pod's search list (`ndots`), and lost UDP packets \
              on the path.",

@@ -13,11 +13,11 @@ use crate::{
     state::HostView,
 };
 
-const TEST_TAIL: &str = "The drops exceed the Node's own baseline (half-life 5 min, at least one drop per 10 s): \
-                         Poisson upper tail, false-alarm rate 1e-6 per window and counter. Drops come in bursts, so \
-                         they must also be three times the baseline. A victim suffers at the same time: loss episodes \
-                         of one Pod above the baseline of its edges, at 1e-3. The joint rate is 1e-9 per window and \
-                         Pod where both are independent in normal times.";
+const TEST_TAIL: &str = "The drops exceed the Node's own baseline (half-life 5 min, at least one drop per 10 s). The \
+                         test is the Poisson upper tail, with a false-alarm rate of 1e-6 per window and counter. Drops \
+                         come in bursts, so they must also be three times the baseline. A victim suffers at the same \
+                         time: loss episodes of one Pod above the baseline of its edges, at 1e-3. The joint rate is \
+                         1e-9 per window and Pod where both are independent in normal times.";
 const MINIMUM: &str = "10 drops in the window, and one for every two loss episodes of the victims. A victim with 3 \
                        episodes and `loss_ratio`, or `syn_retransmits` resent SYNs, or `connect_failures` attempts \
                        without an answer.";
@@ -40,9 +40,9 @@ pub(crate) const NODE_CONNTRACK_FULL: Rule = Rule {
         "netwhy_tcp_retransmitted_segments_total{type=\"syn\"}",
         "netwhy_tcp_connect_failures_total{reason=\"timed_out\"}",
     ],
-    test: "Connection tracking drops at least 3 packets in the window, three times the Node's baseline, and \
-           handshakes of a Pod go unanswered at the same time. The kernel counts a drop only when it can't make an \
-           entry: no false alarm by chance.",
+    test: "Connection tracking drops at least 3 packets in the window, three times the Node's baseline. Handshakes of \
+           a Pod go unanswered at the same time. The kernel counts a drop only when it can't make an entry: no false \
+           alarm by chance.",
     minimum: "3 drops, and a victim with `syn_retransmits` resent SYNs or `connect_failures` attempts without an \
               answer.",
     ruled_out_by: "All handshakes succeed. The table is below 90 % of its limit and the cloud's own counter doesn't \

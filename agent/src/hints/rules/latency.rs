@@ -35,13 +35,13 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
         "netwhy_node_qdisc_backlog_bytes",
     ],
     test: "All RTT samples of the last 3 s are above 1.5 × the edge's usual minimum and 2 × `rtt_floor_ms` above it. \
-           Of 20 or more samples, one may be an exception. Where 3 s have fewer than 8 samples, the window counts. \
-           The share of such samples in normal times is learned (at least one in ten of the first 50), and gives this \
-           a chance below 1e-6 per window and edge if samples are independent. One of these proves that the path is \
-           longer, and not the peer's think time: at least 2 handshakes, which no program answers, are as slow; the \
-           sender is bulk, whose full segments are acknowledged at once; or two edges with different programs at both \
-           ends rose, and one of them sends full segments. This Node is named when at least 3 peers show it, two of \
-           them with proof, and no peer is as fast as usual.",
+           Of 20 or more samples, one may be an exception. Where 3 s have fewer than 8 samples, the window counts. The \
+           share of such samples in normal times is learned (at least one in ten of the first 50). It gives this a \
+           chance below 1e-6 per window and edge if samples are independent. One of three things proves that the path \
+           is longer, and not the peer's think time. At least 2 handshakes, which no program answers, are as slow. Or \
+           the sender is bulk, whose full segments are acknowledged at once. Or two edges with different programs at \
+           both ends rose, and one of them sends full segments. This Node is named when at least 3 peers show it, two \
+           of them with proof, and no peer is as fast as usual.",
     minimum: "8 RTT samples, and a baseline of 10 clean windows. 2 handshakes or 2 MB acknowledged on an edge to the \
               peer, or 100 kB beside a second edge.",
     ruled_out_by: "Any edge to the same peer has two samples as fast as usual. The peer's window or the local buffer \

@@ -27,7 +27,7 @@ pub(crate) const PEER_RECEIVER_LIMITED: Rule = Rule {
     minimum: MINIMUM,
     ruled_out_by: "More than 50 MB/s are acknowledged: such a peer is no slow reader. On a fast clean path every bulk \
                    sender fills the peer's window.",
-    action: "Check the peer: its process reads too slowly (blocked, throttled, out of workers), or its receive buffer \
+    action: "Check the peer. Its process reads too slowly (blocked, throttled, out of workers), or its receive buffer \
              is too small for the path.",
     caused_by: &["path_latency"],
     caused_by_at_peer: &[

@@ -39,10 +39,10 @@ pub(crate) const NODE_PACKET_LOSS: Rule = Rule {
     meaning: "Most peers of this Node have losses: packets are lost at this Node (NIC, queue, cable, switch port), \
               not at its peers.",
     signals: SIGNALS,
-    test: "`path_loss` holds for an edge, and this Node explains the losses of all edges together better than any \
-           path or Pod does. The test is a penalised likelihood. It needs at least 3 lossy peers and a share of 30 % \
-           of all peers (below half, stronger evidence), and must hold without any one of them. It fails when all \
-           losses belong to one Pod while peers of other Pods are clean, or lie in one other zone.",
+    test: "`path_loss` holds for an edge, and this Node explains the losses of all edges together better than any path \
+           or Pod does. The test is a penalised likelihood. It needs at least 3 lossy peers and a share of 30 % of all \
+           peers (below half, stronger evidence). It must hold without any one of them. It fails when all losses \
+           belong to one Pod while peers of other Pods are clean, or lie in one other zone.",
     minimum: MINIMUM,
     ruled_out_by: RULED_OUT_BY,
     action: "Check the Node's interface errors and drops, queue discipline, cable and switch port. Drain the Node if \
@@ -66,10 +66,10 @@ pub(crate) const PATH_LOSS: Rule = Rule {
               alone point to that Pod, and losses to all peers of another zone to the path between the zones. Until \
               other peers are shown to be clean, this Node and the path to the peer's zone stay suspects.",
     signals: SIGNALS,
-    test: "Loss episodes (bursts, not segments) exceed the edge's baseline: Poisson upper tail, false-alarm rate 1e-6 \
-           per window and edge (1e-12 opens the hint at once). The episodes per data segment reach `loss_ratio`. The \
-           baseline comes from the edge's clean windows (half-life 5 min). It is shrunk towards the peer class, never \
-           below 1e-4, and frozen while a hint is open.",
+    test: "Loss episodes (bursts, not segments) exceed the edge's baseline. The test is the Poisson upper tail, with a \
+           false-alarm rate of 1e-6 per window and edge (1e-12 opens the hint at once). The episodes per data segment \
+           reach `loss_ratio`. The baseline comes from the edge's clean windows (half-life 5 min). It is shrunk \
+           towards the peer class, never below 1e-4, and frozen while a hint is open.",
     minimum: MINIMUM,
     ruled_out_by: RULED_OUT_BY,
     action: "Compare from another Node (`kubectl netwhy matrix`). If it also loses packets to that peer, check the \

@@ -23,7 +23,7 @@ pub(crate) const POD_APPLICATION_SLOW: Rule = Rule {
     family: Family::Waiting,
     order: 500,
     symptom: "rtt_inflation",
-    meaning: "The network is acquitted: all peers of the Pod look slow at once, every path is as fast as usual, and \
+    meaning: "The network is acquitted: every path is as fast as usual. All peers of the Pod look slow at once, and \
               the Pod's own tasks stall. The Pod itself takes the time.",
     signals: &["netwhy_tcp_rtt_seconds", "netwhy_tcp_min_rtt_seconds", "netwhy_pressure_seconds_total"],
     test: "`peer_slow` holds for every peer that the Pod is a client of, at least 3. The Pod's tasks stall for CPU, \
@@ -53,16 +53,16 @@ pub(crate) const PEER_SLOW: Rule = Rule {
     family: Family::Waiting,
     order: 510,
     symptom: "rtt_inflation",
-    meaning: "The network is acquitted: the path to the peer is as fast as usual, but the peer replies late, and its \
+    meaning: "The network is acquitted: the path to the peer is as fast as usual. But the peer replies late, and its \
               acknowledgements wait for the replies. The peer takes the time.",
     signals: &["netwhy_tcp_rtt_seconds", "netwhy_tcp_min_rtt_seconds", "reply_time"],
     test: "The median RTT is at least `rtt_inflation` times its baseline and `think_time_ms` above the window's \
-           minimum, or the same holds for the median reply time (a client's last data sent to the first data \
-           received). Newer RTT samples are still near the baseline's minimum (within 1.5 × or `rtt_floor_ms`). Or \
-           all RTT samples of the last 3 s rose by as much (the test of `path_latency`), while another connection to \
-           the same Node (the same address where no Node is known) has two as fast as usual. A median of 20 samples \
-           triples by chance below 1e-6, when samples are independent and at most one in ten is that slow in normal \
-           times.",
+           minimum. Or the same holds for the median reply time (a client's last data sent to the first data \
+           received). Newer RTT samples are still near the baseline's minimum (within 1.5 × or `rtt_floor_ms`). Or all \
+           RTT samples of the last 3 s rose by as much (the test of `path_latency`). At the same time another \
+           connection to the same Node (the same address where no Node is known) has two as fast as usual. A median of \
+           20 samples triples with a chance below 1e-6. This assumes independent samples, of which at most one in ten \
+           is that slow in normal times.",
     minimum: "20 samples, and a baseline of 10 clean windows. Of reply times 8 samples, of which seven are as late. \
               Beside another connection, 8 RTT samples in the last 3 s. Reply times come from clients only (by their \
               ports). RTTs count when the Pod started all handshakes on the edge: a server's RTT also contains its \

@@ -29,8 +29,8 @@ pub(crate) const PATH_MTU_BLACKHOLE: Rule = Rule {
     ],
     test: "At least 3 timeouts hit full-size segments that had timed out just before, the first of them more than 3 s \
            ago. In the last 3 s a handshake with the same address completes, or small segments are acknowledged. At 1 \
-           % random loss the same segment is lost three times in a row with a chance of 1e-6, and three such segments \
-           with 1e-18.",
+           % random loss the same segment is lost three times in a row with a chance of 1e-6. Three such segments have \
+           a chance of 1e-18.",
     minimum: "3 such timeouts, and one handshake or 8 RTT samples within 3 s.",
     ruled_out_by: "More than 1000 bytes of payload are acknowledged per segment: full-size ones pass. More fast \
                    retransmissions than timeouts. Timeouts mostly of small segments. An address that answers nothing \

@@ -27,11 +27,11 @@ pub(crate) const PEER_UNREACHABLE: Rule = Rule {
         "netwhy_tcp_retransmitted_segments_total{type=\"timeout\"}",
         "netwhy_tcp_bytes_total",
     ],
-    test: "No handshake with the peer's address and port completes in the window, and at least `syn_retransmits` SYNs \
-        are resent or `connect_failures` attempts fail without an answer. Or: at least 3 timeouts, no fast \
-           retransmission, and nothing acknowledged in the window (or ≥ 90 % of the usual traffic missing for 3 \
-           ticks). At 1 % random loss, three SYN losses without a success have a chance of 1e-6 per window. Three \
-           timeouts without any acknowledgement have about the same.",
+    test: "No handshake with the peer's address and port completes in the window. At least `syn_retransmits` SYNs are \
+           resent, or `connect_failures` attempts fail without an answer. Or there are at least 3 timeouts, no fast \
+           retransmission, and nothing acknowledged in the window. ≥ 90 % of the usual traffic missing for 3 ticks \
+           counts as nothing. At 1 % random loss, three SYN losses without a success have a chance of 1e-6 per window. \
+           Three timeouts without any acknowledgement have about the same.",
     minimum: "3 resent SYNs, 3 failures or 3 timeouts.",
     ruled_out_by: "Any completed handshake with that address and port from this Node. If the address still \
         acknowledges data on older connections, its host and path are up, and the listener or a filter is blamed instead. \

@@ -18,9 +18,9 @@ pub(crate) const POD_SLOW_READER: Rule = Rule {
     meaning: "The Pod reads too slowly: unread data fills its receive buffers, it closes its window, and its senders \
               wait. This is the other end of `peer_receiver_limited`.",
     signals: &["unread_full", "netwhy_tcp_bytes_total{direction=\"received\"}"],
-    test: "At least 3 walks in the window, before and within its last 3 s, find a receive buffer that is four fifths \
-           or more full of unread data. The walks are counted, not estimated: no false alarm by chance. A reader that \
-           pauses for a moment is seen by one walk, not by walks of different seconds.",
+    test: "At least 3 walks in the window, before and within its last 3 s, find a full receive buffer. Full means four \
+           fifths or more of unread data. The walks are counted, not estimated: no false alarm by chance. A reader \
+           that pauses for a moment is seen by one walk, not by walks of different seconds.",
     minimum: "3 such walks with at least 4 kB of unread data.",
     ruled_out_by: "More than 50 MB/s are received on the edge: such a reader is not slow. Folded under the cause that \
                    keeps the Pod from running (`pod_cpu_throttled`, pressure).",

@@ -29,10 +29,10 @@ pub(crate) const NODE_CPU_CONTENTION: Rule = Rule {
         "CPU time of all cgroups (cpu.stat) and their weights",
         "netwhy_runqueue_seconds",
     ],
-    test: "Some task of the Pod waits for a CPU at least 20 % of the window, or 10 % and twice as long as it runs. \
-           That is twice as much as usual (50 % before a baseline is known). Some task of the Node waits at least 50 \
-           % of the window, and the CPUs are busy at least 90 %. The kernel measures all of it: no false alarm by \
-           chance.",
+    test: "Some task of the Pod waits for a CPU at least 20 % of the window. 10 % are enough if it waits twice as long \
+           as it runs. That is twice as much as usual (50 % before a baseline is known). Some task of the Node waits \
+           at least 50 % of the window, and the CPUs are busy at least 90 %. The kernel measures all of it: no false \
+           alarm by chance.",
     minimum: MINIMUM,
     ruled_out_by: "The Pod's own limit throttles it: such a Pod never blames a neighbour. Idle CPUs. The Pod itself \
                    uses more than half of the used CPU time, or more than its share while nobody else does.",

@@ -20,7 +20,7 @@ pub(crate) const NODE_IO_PRESSURE: Rule = Rule {
     meaning: "Several Pods of the Node wait for IO at once: a disk that they share is slow or overloaded.",
     signals: &["netwhy_pressure_seconds_total{resource=\"io\"}", "netwhy_node_pressure_seconds_total{resource=\"io\"}"],
     test: TEST,
-    minimum: "PSI, a baseline of 10 clean windows, at least two Pods that wait for IO 20 % of the window, and a \
+    minimum: "PSI, a baseline of 10 clean windows, and at least two Pods that wait for IO 20 % of the window. A \
               victim: at least 10 data segments sent, or one handshake.",
     ruled_out_by: "Only one Pod waits (`pod_io_pressure`). Lack of memory, which makes IO of its own.",
     action: "Check the disk (latency, health, cloud limits), and the Pods that read and write most.",

@@ -21,7 +21,7 @@ pub(crate) const NODE_MEMORY_PRESSURE: Rule = Rule {
         "netwhy_node_pressure_seconds_total{resource=\"memory\"}",
         "memory.events (high, max)",
     ],
-    test: "Some task of the Pod waits for memory at least 10 % of the window, some task of the Node does too, and the \
+    test: "Some task of the Pod waits for memory at least 10 % of the window, and some task of the Node does too. The \
            Pod did not reach a limit of its own.",
     minimum: MINIMUM,
     ruled_out_by: "The Pod reached its own limit (`pod_memory_pressure`). Where that is not known, other Pods must \
@@ -43,7 +43,7 @@ pub(crate) const POD_MEMORY_PRESSURE: Rule = Rule {
     meaning: "The Pod is at its own memory limit: its tasks wait while the kernel reclaims pages that they need \
               again.",
     signals: NODE_MEMORY_PRESSURE.signals,
-    test: "Some task of the Pod waits for memory at least 5 % of the window, and the kernel counts that the Pod (or a \
+    test: "Some task of the Pod waits for memory at least 5 % of the window. The kernel counts that the Pod (or a \
            container of it) reached memory.high or memory.max. Both are counted: no false alarm by chance.",
     minimum: MINIMUM,
     ruled_out_by: "The Pod reached no limit of its own.",

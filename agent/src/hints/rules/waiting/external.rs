@@ -17,8 +17,8 @@ pub(crate) const EXTERNAL_SLOW: Rule = Rule {
     family: Family::Waiting,
     order: 505,
     symptom: "rtt_inflation",
-    meaning: "A peer outside the cluster is slow: its replies come late, or the path there became longer, while the \
-              Pod's peers in the cluster are as fast as usual. This side can't separate the peer from the path.",
+    meaning: "A peer outside the cluster is slow: its replies come late, or the path there became longer. The Pod's \
+              peers in the cluster are as fast as usual. This side can't separate the peer from the path.",
     signals: &["netwhy_tcp_rtt_seconds{peer=\"external\"}", "netwhy_tcp_min_rtt_seconds", "reply_time"],
     test: "The test of `peer_slow` (replies) or of `path_latency` (all RTT samples of the last 3 s; chance below 1e-6 \
            per window and edge), for an address outside the cluster. Path and think time need not be separated: both \
