@@ -109,6 +109,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if and $hasMonitor $metrics.tls.clientCASecretName (not $metrics.prometheus.clientSecretName) -}}
 {{- fail "metrics.tls.clientCASecretName refuses Prometheus without a certificate: set metrics.prometheus.clientSecretName" -}}
 {{- end -}}
+{{- if and (eq .Values.api "proxy") $metrics.tls.secretName -}}
+{{- fail "api: proxy does not work with metrics.tls, because kubectl netwhy comes by plain HTTP through the Pod proxy, which passes no token and no client certificate on: set api: loopback, where it comes by port-forward" -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The agent's configuration: `config`, and the values that also need rights. */}}

@@ -1,6 +1,6 @@
 //! The documents of a rendered chart, and checks of its DaemonSet and configuration.
 
-use crate::switches::{Combination, PROTECTED, PUBLISH};
+use crate::switches::{Combination, PROTECTED, PROXY, PUBLISH};
 use k8s_openapi::{
     api::{
         apps::v1::DaemonSet,
@@ -144,7 +144,8 @@ fn configuration(documents: &Documents, combination: &Combination) {
         assert_eq!(setting(&config, "limits.series"), "2000000");
         assert_eq!(setting(&config, "thresholds.loss_ratio"), "0.005");
         assert_eq!(setting(&config, "signals.drops"), "off");
-        assert_eq!((setting(&config, "http.api"), setting(&config, "http.api_port")), ("proxy".into(), "9812".into()));
+        let api = if combination.has(PROXY) { "proxy" } else { "loopback" };
+        assert_eq!((setting(&config, "http.api"), setting(&config, "http.api_port")), (api.into(), "9812".into()));
         assert_ne!(setting(&config, "peers.same_zone"), "[]");
     } else {
         let (slices, publish) = (combination.has_kube() && combination.has("peers="), combination.has(PUBLISH));

@@ -1,6 +1,6 @@
 //! Invalid values are refused, and the error names them.
 
-use crate::helm::Helm;
+use crate::{helm::Helm, switches::PROXY};
 
 /// Given values, and the words that the error must contain.
 const WRONG: [(&str, &str); 31] = [
@@ -46,12 +46,13 @@ fn wrong_values_are_refused_by_name() {
     }
     let both = ["podMonitor={\"enabled\":true}".to_owned(), "serviceMonitor={\"enabled\":true}".to_owned()];
     assert!(helm.template(&both).unwrap_err().contains("scrape every agent twice"));
-    let monitor = "podMonitor={\"enabled\":true}".to_owned();
+    let (monitor, proxy) = ("podMonitor={\"enabled\":true}".to_owned(), PROXY.to_owned());
     let tls = "\"tls\":{\"secretName\":\"a\"";
     for (metrics, more, named) in [
         (format!("{tls}}},\"authorization\":\"kubernetes\""), monitor.clone(), "metrics.prometheus.tokenSecretName"),
         (format!("{tls},\"clientCASecretName\":\"b\"}}"), monitor, "metrics.prometheus.clientSecretName"),
         (format!("{tls}}},\"authorization\":\"kubernetes\""), "kube={\"enabled\":false}".to_owned(), "kube.enabled"),
+        (format!("{tls}}}"), proxy, "set api: loopback"),
     ] {
         let refusal = helm.template(&[format!("metrics={{{metrics}}}"), more]).expect_err(named);
         assert!(refusal.contains(named), "{refusal}");
