@@ -3,16 +3,16 @@
 use crate::{
     api::{MemoryLevel, PodInfo},
     cgroup::{Owner as CgroupOwner, owner},
-    peers::{Peer, PeerKind, PeerTable, Translations, mapped},
+    peers::{PeerTable, Translations},
     pods::PodIndex,
     sample::{CgroupFacts, FactsDelta, Frame, HostKey, Ledger, Snapshot, Window, shrink},
     state::{Folded, NodeView, SubjectId, SubjectKind, SubjectSums, Waiting},
 };
-use netwhy_abi::{EdgeKey, Key, PeerClass};
+use netwhy_abi::{EdgeKey, Key};
 use peer_nodes::PeerNodes;
+use status_clock::StatusClock;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    net::Ipv6Addr,
     sync::Arc,
     time::Duration,
 };
@@ -84,6 +84,8 @@ struct Subject {
     sums: SubjectSums,
     facts: FactsDelta,
     pod: Option<Arc<PodInfo>>,
+    /// Of the Pod's status. `None`: no Pod.
+    clock: Option<StatusClock>,
     gone_since: Option<Duration>,
 }
 
@@ -134,7 +136,7 @@ impl Join {
         self.translations = translations;
     }
 
-    /// Names Pods by what the API server says, from now on; `now` is monotonic. What waits for a name gets it with the
+    /// Names Pods from now on as the API server does; `now` is monotonic. Rows that wait for a name get it with the
     /// next snapshot.
     pub fn set_pods(&mut self, pods: Arc<PodIndex>, now: Duration) {
         if pods.is_complete() {
@@ -179,6 +181,11 @@ impl Join {
         self.let_go(snapshot.at);
         self.window.push(frame);
         self.find_waiting(snapshot.walked_at);
+        for subject in self.subjects.values_mut() {
+            let known = subject.clock.take();
+            let pod = subject.pod.as_ref();
+            subject.clock = pod.map(|pod| StatusClock::follow(known, pod, snapshot.at, snapshot.unix_ms));
+        }
         self.view(snapshot)
     }
 
@@ -218,43 +225,6 @@ impl Join {
         match (&self.pods, owner(path)) {
             (Some(pods), CgroupOwner::Pod { uid, .. }) => pods.find(&uid).map(|pod| pod_subject(pod)),
             _ => Some((self.name)(path)),
-        }
-    }
-
-    /// The peer behind an edge. A redirected one leads to this Node, whatever its address.
-    fn peer_behind(&self, key: &EdgeKey) -> Peer {
-        if key.redirected != 0 {
-            let (node, zone) = (Some(self.node.as_str().into()), self.peers.own_zone.clone());
-            return Peer { node, zone, ..Peer::range(PeerClass::SameNode) };
-        }
-        self.peer_of(key.cgroup, Ipv6Addr::from(key.addr))
-    }
-
-    /// The peer behind an address, for one cgroup: the backend that the kernel translates to, if there is one.
-    fn peer_of(&self, cgroup: u64, addr: Ipv6Addr) -> Peer {
-        let subject = self.owners.get(&cgroup).and_then(|owner| self.subjects.get(&owner.subject));
-        let clients = subject.and_then(|sums| sums.pod.as_ref()).into_iter().flat_map(|pod| &pod.addresses);
-        let Some(client) = clients.map(|ip| mapped(*ip)).find(|ip| self.translations.is_translated(*ip, addr)) else {
-            return self.peer(addr);
-        };
-        match self.translations.backend(client, addr) {
-            Some(backend) => Peer { kind: PeerKind::Service, ..self.peer(backend) },
-            None => Peer { kind: PeerKind::Service, ..Peer::range(PeerClass::InCluster) },
-        }
-    }
-
-    /// The peer behind an address: one of this Node's Pods, else an entry of the peer table.
-    fn peer(&self, addr: Ipv6Addr) -> Peer {
-        let pod = self.pods.as_ref().and_then(|pods| pods.by_address(addr.to_canonical()));
-        match pod {
-            Some(pod) => Peer {
-                class: PeerClass::SameNode,
-                kind: PeerKind::Pod,
-                node: Some(self.node.as_str().into()),
-                pod: Some(format!("{}/{}", pod.namespace, pod.name).into()),
-                zone: self.peers.own_zone.clone(),
-            },
-            None => self.peers.find(addr).clone(),
         }
     }
 
@@ -399,10 +369,12 @@ fn is_shown(id: &SubjectId, sums: &SubjectSums) -> bool {
     id.kind != SubjectKind::Unit || sums.has_traffic()
 }
 
+mod behind;
 mod grace;
 mod host;
 mod peer_nodes;
 mod responses;
+mod status_clock;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]

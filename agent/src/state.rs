@@ -101,6 +101,9 @@ pub struct SubjectView {
     pub id: SubjectId,
     /// The Pod, from the API server. `None`: no Pod, or without Kubernetes.
     pub pod: Option<Arc<PodInfo>>,
+    /// The time to compare the Pod's status with, ms since the Unix epoch: a step of the wall clock leaves it alone.
+    /// `None`: [`NodeView::unix_ms`].
+    pub status_now_ms: Option<i64>,
     /// Paths of its living cgroups.
     pub cgroups: Vec<String>,
     /// When its last cgroup went, monotonic. `None`: alive.

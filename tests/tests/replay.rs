@@ -132,8 +132,13 @@ fn cases_of_the_laboratory_tell_what_they_told() {
     }
 }
 
+/// The metrics at the end.
+fn metrics(replayed: &Replayed) -> String {
+    render(replayed, ReplayFormat::Metrics).expect("metrics can be rendered").to_string()
+}
+
 #[test]
-fn a_step_of_the_wall_clock_changes_no_hint() {
+fn a_step_of_the_wall_clock_changes_no_hint_and_no_metric() {
     for (name, _) in LABORATORY {
         let text = recorded(name);
         for step_ms in [-3_600_000_i64, 3_600_000] {
@@ -150,7 +155,9 @@ fn a_step_of_the_wall_clock_changes_no_hint() {
                 let _ = writeln!(stepped, "{value}");
             }
             assert!(steps > 5, "{name}: {steps} snapshots after the step");
-            assert_eq!(story(&replay_text(stepped, name)), story(&replay_text(text.clone(), name)), "{name} {step_ms}");
+            let (stepped, steady) = (replay_text(stepped, name), replay_text(text.clone(), name));
+            assert_eq!(story(&stepped), story(&steady), "{name} {step_ms}");
+            assert_eq!(metrics(&stepped), metrics(&steady), "{name} {step_ms}");
         }
     }
 }

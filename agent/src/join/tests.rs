@@ -1,9 +1,10 @@
 use super::*;
 use crate::{
+    peers::{Peer, PeerKind},
     pods::Change,
     sample::{CgroupFacts, CpuStat, Pressure},
 };
-use netwhy_abi::{CgroupStats, DnsStats, DropKey, EdgeKey, EdgeStats, RunQueueStats};
+use netwhy_abi::{CgroupStats, DnsStats, DropKey, EdgeKey, EdgeStats, PeerClass, RunQueueStats};
 use std::net::{IpAddr, Ipv4Addr};
 
 fn name(path: &str) -> SubjectId {
@@ -328,4 +329,33 @@ fn edges_of_one_address_are_told_apart_by_port_role_and_redirection() {
     assert_eq!(sent(client), (20, false, PeerClass::External));
     assert_eq!(sent(keys[2]), (10, false, PeerClass::External));
     assert_eq!(sent(redirected), (10, true, PeerClass::SameNode));
+}
+
+#[test]
+fn a_step_of_the_wall_clock_ages_nobody_and_lowers_no_sum() {
+    const BEGIN_MS: u64 = 1_700_000_000_000;
+    let run = |step_ms: i64| {
+        let mut join = join();
+        join.set_pods(index(&[COMPLETE.to_vec(), vec![known("u1", "web-1")]].concat()), Duration::ZERO);
+        let mut seen = Vec::new();
+        for at in 1..=120 {
+            let wall = BEGIN_MS + at * 1_000;
+            // The Pod's cgroup goes at 20 s, and its series stay for 90 s.
+            let groups = vec![group(1, &pod_path("u1"), at < 20), group(2, "/unit", at < 20)];
+            let rows = vec![edge(1, at.min(19)), edge(2, at.min(19))];
+            let unix_ms = if at < 10 { wall } else { wall.saturating_add_signed(step_ms) };
+            let view = join.take(&Snapshot { unix_ms, ..snapshot(at, rows, groups) });
+            let of = |s: &crate::state::SubjectView| {
+                (s.id.name.clone(), s.total().data_segs_out, s.gone_since, s.status_now_ms)
+            };
+            seen.push(view.subjects.iter().map(of).collect::<Vec<_>>());
+        }
+        seen
+    };
+    let steady = run(0);
+    assert_eq!(steady[118][0].3, Some((BEGIN_MS + 119_000) as i64), "the Pod's status ages by the second");
+    assert_eq!((steady[100].len(), steady[119].len()), (2, 1), "the unit is gone after its time");
+    for step_ms in [-86_400_000, -1_500, 1_500, 86_400_000] {
+        assert_eq!(run(step_ms), steady, "{step_ms} ms");
+    }
 }

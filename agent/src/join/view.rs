@@ -236,6 +236,7 @@ impl Subject {
         SubjectView {
             id: id.clone(),
             pod: self.pod.clone(),
+            status_now_ms: self.clock.as_ref().map(|clock| clock.now_ms),
             gone_since: self.gone_since,
             sums: self.sums.clone(),
             cpu: self.facts.cpu,

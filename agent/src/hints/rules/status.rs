@@ -51,12 +51,12 @@ pub(crate) const POD_NOT_RUNNING: Rule = Rule {
     family: Family::Status,
     order: 30,
     symptom: "not_running",
-    meaning: "The Pod does not serve: a container can't start (image, configuration, volume), an init container does \
+    meaning: "The Pod does not serve. A container can't start (image, configuration, volume), an init container does \
               not finish, a probe fails, or the Pod was evicted.",
     signals: STATUS,
     test: "A container waits for a reason that does not pass by itself (such as `ImagePullBackOff` or \
-           `CreateContainerConfigError`), or waits for its creation for more than 60 s. Or the Pod has not been ready \
-           for more than 30 s, or failed within the last hour.",
+           `CreateContainerConfigError`). Or it waits for its creation for more than 60 s. Or the Pod has not been \
+           ready for more than 30 s, or failed within the last hour.",
     minimum: "The kubelet's status.",
     ruled_out_by: "`pod_restarting` or `pod_oom_killed` explains it. The Pod is being deleted, or has completed.",
     action: "Correct the problem that the message names. `kubectl describe pod` shows all details.",
@@ -89,7 +89,7 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     alive
         .flat_map(|subject| {
             let pod = subject.view.pod.as_deref().filter(|pod| pod.deleting_ms.is_none());
-            let now = context.unix_ms;
+            let now = subject.view.status_now_ms.unwrap_or(context.unix_ms);
             [
                 oom(subject, pod, now),
                 pod.and_then(|pod| restarting(subject, pod, now)),

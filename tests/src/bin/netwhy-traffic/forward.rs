@@ -140,6 +140,7 @@ fn bind(socket: &OwnedFd, interface: &str) -> io::Result<()> {
 }
 
 /// Reads a frame, and how long ago the kernel received it: the delay counts from there, not from when we were woken.
+#[expect(clippy::disallowed_methods, reason = "the kernel stamps frames with the wall clock")]
 fn receive(socket: &OwnedFd, frame: &mut [u8]) -> io::Result<(usize, Duration)> {
     // Room for one control message with a timespec, aligned as its header wants.
     let mut control = [0_u64; 8];

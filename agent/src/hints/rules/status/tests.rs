@@ -66,6 +66,25 @@ fn a_kill_that_only_the_cgroup_saw_counts_too() {
 }
 
 #[test]
+fn a_step_of_the_wall_clock_ages_no_status() {
+    let killed = || pod(vec![container(running(), 4, Some(ended("OOMKilled", 137, 60)))]);
+    let creating = || pod(vec![container(ContainerState::Waiting(why("ContainerCreating")), 0, None)]);
+    // The view's wall clock is a day behind and a day ahead of the status's.
+    for day in [-86_400_000, 86_400_000] {
+        let moved = |pod: PodInfo, created_ago_ms: i64| {
+            let mut pod = PodInfo { created_ms: NOW + day - created_ago_ms, ..pod };
+            for ended in pod.containers.iter_mut().filter_map(|c| c.last.as_mut()) {
+                ended.at_ms = ended.at_ms.map(|ms| ms + day);
+            }
+            pod
+        };
+        let at_status = |case: &mut Case| case.subject("app-1").status_now_ms = Some(NOW + day);
+        assert_eq!(causes(moved(killed(), 3_600_000), at_status).0, ["pod_oom_killed"]);
+        assert!(causes(moved(creating(), 5_000), at_status).0.is_empty(), "five seconds old");
+    }
+}
+
+#[test]
 fn an_old_kill_is_history() {
     let killed = container(running(), 1, Some(ended("OOMKilled", 137, 301)));
     assert!(causes(pod(vec![killed]), |_| ()).0.is_empty());
