@@ -169,8 +169,10 @@ impl Counter {
     pub const ENDED_SLOT: u32 = Self::ALL.len() as u32;
     /// Slot that counts segments chosen for an RTT sample. No diagnostic: it says how busy the machine is.
     pub const WON_SLOT: u32 = Self::ENDED_SLOT + 1;
+    /// Slot that counts observed DNS lookups as they begin. No diagnostic either.
+    pub const ASKED_SLOT: u32 = Self::WON_SLOT + 1;
     /// Number of slots in the map.
-    pub const COUNT: u32 = Self::WON_SLOT + 1;
+    pub const COUNT: u32 = Self::ASKED_SLOT + 1;
 
     /// Whether a sample was lost (rather than put elsewhere) each time this counts.
     pub const fn is_loss(self) -> bool {

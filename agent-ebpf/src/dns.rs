@@ -19,6 +19,16 @@ pub const KEPT_NS: u64 = 30_000_000_000;
 /// which has many lookups under way at once.
 pub const MAX_QUERIES: u32 = 16;
 
+/// Above `sampling.dns_above`, the lookups of one socket in this many are observed, with this weight.
+pub const DNS_SHARE: u32 = 16;
+
+/// Whether the lookups of a socket are observed, when those of one socket in `share` are; a power of two. Resolvers make
+/// sockets in turn, so that neighbouring cookies may be of one kind: a product spreads them (Knuth, TAOCP 6.4).
+#[inline(always)]
+pub const fn is_lookup_observed(cookie: u64, share: u32) -> bool {
+    cookie.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 & (share.wrapping_sub(1)) as u64 == 0
+}
+
 /// How a lookup ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -109,6 +109,10 @@ pub struct Control {
     pub handshake_duty: u32,
     /// 1 while the edge map is nearly full: no further port gets an edge of its own.
     pub ports_folded: u32,
+    /// DNS lookups of one socket in this many are observed; a power of two, and 0 is taken as 1.
+    pub dns_share: u32,
+    /// 1 while lookups may be under way of sockets that the share leaves out, because it has just become smaller.
+    pub dns_mixed: u32,
 }
 
 /// Which connections' response times are observed: all, or on a busy machine those whose hash has the bits of a mask
@@ -126,5 +130,5 @@ const _: () = assert!(size_of::<EdgeKey>() == 32 && align_of::<EdgeKey>() == 8);
 const _: () = assert!(size_of::<OverflowKey>() == 16);
 const _: () = assert!(size_of::<DropKey>() == 16);
 const _: () = assert!(size_of::<PeerPrefix>() == 20 && align_of::<PeerPrefix>() == 4);
-const _: () = assert!(size_of::<Control>() == 24);
+const _: () = assert!(size_of::<Control>() == 32);
 const _: () = assert!(size_of::<Choice>() == 8);

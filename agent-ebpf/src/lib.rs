@@ -29,7 +29,7 @@ pub mod walk;
 pub use buckets::{BOUNDS_US, BUCKETS, REPLY_BUCKETS, bucket_index, reply_bucket};
 pub use content::Head;
 pub use counters::{Counter, Failure, ListenDrop, PeerClass, Retransmit, Role};
-pub use dns::{DNS_PORT, Exchange, Outcome};
+pub use dns::{DNS_PORT, DNS_SHARE, Exchange, KEPT_NS, Outcome, is_lookup_observed};
 pub use duty::{Duty, DutyCycle, HANDSHAKE_DUTY_CYCLE, RTT_DUTY_CYCLE};
 pub use family::*;
 pub use growth::growth;

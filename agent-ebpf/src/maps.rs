@@ -19,11 +19,11 @@ mod storage_room;
 mod subflows;
 
 pub(crate) use cgroups::{cgroup, dropped};
-pub(crate) use counters::{count, count_ended, count_won};
+pub(crate) use counters::{count, count_asked, count_ended, count_won};
 pub(crate) use dns::{Lookup, forget_lookup, looked_up, lookup, set_lookup};
 pub(crate) use edges::{edge, folded, has_edge};
 pub(crate) use handshakes::{Handshake, is_deferred, set_deferred, set_handshake, take_handshake};
-pub(crate) use histograms::{add_duration, add_rtt, add_smoothed_rtt};
+pub(crate) use histograms::{add_duration, add_durations, add_rtt, add_smoothed_rtt};
 pub(crate) use steering::{control, is_churn_high, start, started, walk};
 pub(crate) use storage_room::{Need, add_shed, has_shed_storage, highest_without_base, sockets, take_storage};
 pub(crate) use subflows::{

@@ -79,3 +79,13 @@ fn a_query_long_after_one_that_was_never_answered_begins_anew() {
     socket.reply(31 * S + MS);
     assert_eq!(socket.end(31 * S + MS, true), Outcome::Answered(MS));
 }
+
+#[test]
+fn a_share_of_neighbouring_sockets_is_observed() {
+    assert!((0..1_000).all(|cookie| is_lookup_observed(cookie, 1)));
+    // Also where only every second, fourth … socket is a resolver's.
+    for stride in [1, 2, 3, 4, 16, 4096] {
+        let observed = (0..16_000).filter(|n| is_lookup_observed(n * stride, DNS_SHARE)).count();
+        assert!((800..1_200).contains(&observed), "{observed} of 16,000, stride {stride}");
+    }
+}

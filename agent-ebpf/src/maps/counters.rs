@@ -20,6 +20,12 @@ pub(crate) fn count_won() {
     count_slot(Counter::WON_SLOT, 1);
 }
 
+/// Counts a DNS lookup that begins.
+#[inline(always)]
+pub(crate) fn count_asked() {
+    count_slot(Counter::ASKED_SLOT, 1);
+}
+
 /// Counts TCP sockets that ended.
 #[inline(always)]
 pub(crate) fn count_ended(sockets: u64) {

@@ -9,7 +9,7 @@ use aya_ebpf::{
 use aya_log_ebpf::warn;
 use netwhy_abi::{Counter, Dns, DnsStats, EdgeKey, Exchange, Outcome};
 
-use super::{ON_DEMAND, Table, add_duration, count};
+use super::{ON_DEMAND, Table, add_durations, count};
 use crate::atomic;
 
 /// One row where lookups are not observed.
@@ -29,6 +29,10 @@ pub(crate) struct Lookup {
     /// Whose it is, and which server was asked.
     pub(crate) key: EdgeKey,
     pub(crate) exchange: Exchange,
+    /// Lookups that one of this socket stands for.
+    pub(crate) weight: u32,
+    /// Zero.
+    pub(crate) pad: u32,
 }
 
 /// The lookup under way on a socket.
@@ -54,11 +58,13 @@ pub(crate) fn forget_lookup(cookie: u64) {
 
 /// Counts a lookup that ended.
 #[inline(always)]
-pub(crate) fn looked_up<C: EbpfContext>(ctx: &C, key: &EdgeKey, outcome: Outcome) {
+pub(crate) unsafe fn looked_up<C: EbpfContext>(ctx: &C, lookup: *const Lookup, outcome: Outcome) {
     if outcome == Outcome::Unknown {
         count(Counter::DnsShared);
         return;
     }
+    // SAFETY: a live map value.
+    let (key, times) = unsafe { (&(*lookup).key, u64::from((*lookup).weight)) };
     let mut row = DNS.get_ptr_mut(key);
     if row.is_none() {
         let Some(zero) = ZERO_DNS.get(0) else { return };
@@ -76,10 +82,10 @@ pub(crate) fn looked_up<C: EbpfContext>(ctx: &C, key: &EdgeKey, outcome: Outcome
         match outcome {
             Outcome::Answered(ns) => {
                 let us = if ns / 1_000 > u64::from(u32::MAX) { u32::MAX } else { (ns / 1_000) as u32 };
-                add_duration(&raw mut (*row).durations, us);
-                atomic::add(&raw mut (*row).answered, 1);
+                add_durations(&raw mut (*row).durations, us, times);
+                atomic::add(&raw mut (*row).answered, times);
             }
-            Outcome::Unanswered | Outcome::Unknown => atomic::add(&raw mut (*row).unanswered, 1),
+            Outcome::Unanswered | Outcome::Unknown => atomic::add(&raw mut (*row).unanswered, times),
         }
     }
 }

@@ -10,10 +10,20 @@ use crate::atomic;
 /// `durations` is a field of a live map value.
 #[inline(always)]
 pub(crate) unsafe fn add_duration(durations: *mut Durations, us: u32) {
+    // SAFETY: as the caller says.
+    unsafe { add_durations(durations, us, 1) }
+}
+
+/// Adds a duration that this many events had.
+///
+/// # Safety
+/// As above.
+#[inline(always)]
+pub(crate) unsafe fn add_durations(durations: *mut Durations, us: u32, times: u64) {
     // SAFETY: as the caller says; the index is below BUCKETS.
     unsafe {
-        atomic::add32((&raw mut (*durations).buckets).cast::<u32>().add(bucket_index(us)), 1);
-        atomic::add(&raw mut (*durations).sum, u64::from(us));
+        atomic::add32((&raw mut (*durations).buckets).cast::<u32>().add(bucket_index(us)), times);
+        atomic::add(&raw mut (*durations).sum, u64::from(us) * times);
     }
 }
 

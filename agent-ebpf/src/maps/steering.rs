@@ -18,7 +18,16 @@ static STARTED: Array<u64, 1> = Array::new();
 pub(crate) fn control() -> Control {
     match CONTROL.get(0) {
         Some(control) => *control,
-        None => Control { baseline: 0, walk: 0, edges_full: 0, rtt_duty: 0, handshake_duty: 0, ports_folded: 0 },
+        None => Control {
+            baseline: 0,
+            walk: 0,
+            edges_full: 0,
+            rtt_duty: 0,
+            handshake_duty: 0,
+            ports_folded: 0,
+            dns_share: 1,
+            dns_mixed: 0,
+        },
     }
 }
 

@@ -20,7 +20,7 @@ use aya_ebpf::{
     programs::{SockAddrContext, SockContext},
 };
 use core::ptr::{addr_of, read_volatile};
-use netwhy_abi::{DNS_PORT, EdgeKey, Exchange};
+use netwhy_abi::{DNS_PORT, EdgeKey, Exchange, is_lookup_observed};
 
 use crate::{
     identity,
@@ -82,7 +82,7 @@ pub(crate) fn nw_dns_release(ctx: SockContext) -> i32 {
     }
     // SAFETY: any context of a socket.
     let cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
-    if let Some(lookup) = maps::lookup(cookie) {
+    if let Some(lookup) = under_way(cookie) {
         // SAFETY: a live map value, and the socket itself. Every receive that tells no time leaves 0 in `sk_stamp`
         // (`sock_recv_cmsgs`).
         unsafe {
@@ -90,11 +90,63 @@ pub(crate) fn nw_dns_release(ctx: SockContext) -> i32 {
             let was_read =
                 stamp != NONE && probe::<i64>(ctx.as_ptr() as Ptr, stamp).is_some_and(|stamp| stamp != NEVER_READ);
             let outcome = (*lookup).exchange.end(bpf_ktime_get_ns(), was_read);
-            maps::looked_up(&ctx, &(*lookup).key, outcome);
+            maps::looked_up(&ctx, lookup, outcome);
         }
         maps::forget_lookup(cookie);
     }
     GO_ON
+}
+
+/// Times that each lookup of a socket that is asked for the first time counts; 0: its lookups are not observed.
+#[inline(always)]
+fn weight(cookie: u64) -> u32 {
+    let share = maps::control().dns_share.max(1);
+    if is_lookup_observed(cookie, share) { share } else { 0 }
+}
+
+/// The lookup under way on a socket. On a machine with many lookups most sockets have none, and aren't searched for.
+#[inline(always)]
+fn under_way(cookie: u64) -> Option<*mut Lookup> {
+    let is_possible = weight(cookie) != 0 || maps::control().dns_mixed != 0;
+    if is_possible { maps::lookup(cookie) } else { None }
+}
+
+/// Begins a lookup on a socket that has none, unless it is left out.
+#[inline(always)]
+fn begin(ctx: &SockAddrContext, cookie: u64, exchange: Exchange, addr: impl Fn(*mut bpf_sock_addr, &mut [u32; 4])) {
+    let weight = weight(cookie);
+    if weight == 0 {
+        if maps::control().dns_mixed != 0 {
+            maps::forget_lookup(cookie);
+        }
+    } else {
+        maps::count_asked();
+        maps::set_lookup(ctx, cookie, &Lookup { key: key(ctx.sock_addr, addr), exchange, weight, pad: 0 });
+    }
+}
+
+/// The lookup after another one on the same socket.
+#[inline(always)]
+unsafe fn renew(
+    ctx: &SockAddrContext,
+    cookie: u64,
+    lookup: *mut Lookup,
+    addr: impl Fn(*mut bpf_sock_addr, &mut [u32; 4]),
+) {
+    let weight = weight(cookie);
+    if weight == 0 {
+        maps::forget_lookup(cookie);
+        return;
+    }
+    maps::count_asked();
+    // SAFETY: a live map value.
+    unsafe { ((*lookup).key, (*lookup).weight) = (key(ctx.sock_addr, addr), weight) };
+}
+
+#[inline(always)]
+fn now() -> u64 {
+    // SAFETY: the helper takes nothing.
+    unsafe { bpf_ktime_get_ns() }
 }
 
 /// Whether a call is about UDP and a server's port.
@@ -160,14 +212,15 @@ unsafe fn netns(at: *mut bpf_sock_addr) -> u32 {
 fn connect(ctx: &SockAddrContext, addr: impl Fn(*mut bpf_sock_addr, &mut [u32; 4])) -> i32 {
     if is_dns(ctx.sock_addr) {
         // SAFETY: any context of a socket.
-        let (cookie, now) = unsafe { (bpf_get_socket_cookie(ctx.as_ptr()), bpf_ktime_get_ns()) };
-        if let Some(lookup) = maps::lookup(cookie) {
+        let cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
+        let now = now();
+        if let Some(lookup) = under_way(cookie) {
             // Another server on the same socket: what was asked before ends here. Whether it was answered is known only
             // when its reader asked for addresses.
             // SAFETY: a live map value.
-            unsafe { maps::looked_up(ctx, &(*lookup).key, (*lookup).exchange.end(now, false)) };
+            unsafe { maps::looked_up(ctx, lookup, (*lookup).exchange.end(now, false)) };
         }
-        maps::set_lookup(ctx, cookie, &Lookup { key: key(ctx.sock_addr, addr), exchange: Exchange::connected(now) });
+        begin(ctx, cookie, Exchange::connected(now), addr);
     }
     GO_ON
 }
@@ -176,21 +229,18 @@ fn connect(ctx: &SockAddrContext, addr: impl Fn(*mut bpf_sock_addr, &mut [u32; 4
 fn send(ctx: &SockAddrContext, addr: impl Fn(*mut bpf_sock_addr, &mut [u32; 4])) -> i32 {
     if is_dns(ctx.sock_addr) {
         // SAFETY: any context of a socket.
-        let (cookie, now) = unsafe { (bpf_get_socket_cookie(ctx.as_ptr()), bpf_ktime_get_ns()) };
-        match maps::lookup(cookie) {
+        let cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
+        match under_way(cookie) {
             Some(lookup) => {
                 // SAFETY: a live map value. Two threads on one socket may lose a count of queries to each other.
                 unsafe {
-                    if let Some(outcome) = (*lookup).exchange.query(now) {
-                        maps::looked_up(ctx, &(*lookup).key, outcome);
-                        (*lookup).key = key(ctx.sock_addr, addr);
+                    if let Some(outcome) = (*lookup).exchange.query(now()) {
+                        maps::looked_up(ctx, lookup, outcome);
+                        renew(ctx, cookie, lookup, addr);
                     }
                 }
             }
-            None => {
-                let lookup = Lookup { key: key(ctx.sock_addr, addr), exchange: Exchange::sent(now) };
-                maps::set_lookup(ctx, cookie, &lookup);
-            }
+            None => begin(ctx, cookie, Exchange::sent(now()), addr),
         }
     }
     GO_ON
@@ -201,8 +251,8 @@ fn receive(ctx: &SockAddrContext) -> i32 {
     if is_dns(ctx.sock_addr) {
         // SAFETY: any context of a socket, and a live map value.
         unsafe {
-            if let Some(lookup) = maps::lookup(bpf_get_socket_cookie(ctx.as_ptr())) {
-                (*lookup).exchange.reply(bpf_ktime_get_ns());
+            if let Some(lookup) = under_way(bpf_get_socket_cookie(ctx.as_ptr())) {
+                (*lookup).exchange.reply(now());
             }
         }
     }

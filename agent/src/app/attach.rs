@@ -72,6 +72,7 @@ fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
         rtt_duty_above: config.sampling.rtt_windows_above(),
         rtt_low_duty_above: config.sampling.rtt_rare_above(),
         churn_above: config.sampling.churn_above(),
+        dns_above: config.sampling.dns_above(),
         modes: &modes,
         limits,
         subtree,

@@ -164,6 +164,9 @@ settings! {
              duty periods of 64 ms. Short sockets without retransmissions are then sampled 1 in 8 and weighted by 8. \
              Failed attempts, resets, retransmissions and all other sockets are always counted one by one. 0: always \
              on the duty cycle; 1000000000: never.";
+        dns_above: u64 = 2_000, [0..=1000000000], "lookups/s per CPU", Restart,
+            "DNS lookups per second and CPU, above which the lookups of 1 socket in 16 are observed and weighted by 16. \
+             0: always; 1000000000: never.";
         walk_seconds: Duration = 1, [1..=60], "s", Restart,
             "Shortest time between two walks over the live sockets. Walks sample the connections of quiet Pods.";
         walk_max_seconds: Duration = 30, [1..=3600], "s", Restart,

@@ -158,7 +158,7 @@ fn tracepoint(ebpf: &Ebpf, name: &str) -> Result<Arc<Attach>, Refused> {
     Ok(Arc::new(move || sys::attach_tracing(program.as_fd())))
 }
 
-fn online_cpus() -> u64 {
+pub(super) fn online_cpus() -> u64 {
     aya::util::online_cpus().map_or(1, |cpus| cpus.len() as u64)
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     attach::link,
-    duty::{HANDSHAKE_PROGRAM, HandshakeProbe, RTT_PROGRAM, RttProbe},
+    duty::{HANDSHAKE_PROGRAM, HandshakeProbe, Observed, RTT_PROGRAM, RttProbe},
     load::Loaded,
     probes::{PROBES, Probe},
     steering,
@@ -48,11 +48,29 @@ impl Room {
     }
 }
 
-/// Duty of the RTT probe and of the handshake probe.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Events that say how busy the machine is, since the programs were loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Traffic {
+    /// Segments sampled for their RTT.
+    pub(super) sampled: u64,
+    /// TCP sockets that ended.
+    pub(super) closed: u64,
+    /// DNS lookups that were observed from their begin.
+    pub(super) asked: u64,
+}
+
+/// Duty of the RTT probe and of the handshake probe, and whose DNS lookups are observed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Duties {
     pub(super) rtt: Duty,
     pub(super) handshakes: Duty,
+    pub(super) lookups: Observed,
+}
+
+impl Default for Duties {
+    fn default() -> Self {
+        Self { rtt: Duty::default(), handshakes: Duty::default(), lookups: Observed::ALL }
+    }
 }
 
 impl Loaded {
@@ -71,6 +89,7 @@ impl Loaded {
         Duties {
             rtt: self.rtt.as_ref().map_or(Duty::Continuous, RttProbe::duty),
             handshakes: self.handshakes.as_ref().map_or(Duty::Continuous, HandshakeProbe::duty),
+            lookups: self.lookups.observed(),
         }
     }
 

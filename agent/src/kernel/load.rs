@@ -1,9 +1,9 @@
 //! Loads the kernel programs and attaches every probe.
 
 use super::{
-    attach::{Attached, Link, attach},
+    attach::{Attached, Link, attach, online_cpus},
     context::Context,
-    duty::{HandshakeProbe, RttProbe},
+    duty::{HandshakeProbe, LookupShare, RttProbe},
     kfunc, memory,
     offsets::{self, Constants},
     probes::{PROBES, Probe},
@@ -76,6 +76,8 @@ pub struct Loaded {
     pub(super) handshakes: Option<HandshakeProbe>,
     /// The scheduler probe. `None`: not loaded.
     pub(super) run_queue: Option<RunQueue>,
+    /// Whose DNS lookups are observed.
+    pub(super) lookups: LookupShare,
     /// Directory of the subtree. `None`: it can't be opened.
     pub(super) cgroup: Option<File>,
     /// Connections whose response times the programs observe.
@@ -145,6 +147,7 @@ impl Loaded {
             rtt,
             handshakes,
             run_queue,
+            lookups: LookupShare::new(settings.dns_above.saturating_mul(online_cpus())),
             cgroup,
             choice,
             can_walk: constants.has_storage && probes.iter().any(has_sockets),

@@ -1,15 +1,15 @@
 //! Reading the programs' maps.
 
-use super::{load::Loaded, steering, sys};
+use super::{control::Traffic, load::Loaded, steering, sys};
 use crate::{
     api::MapFill,
     sample::{Families, Read, Table as _, for_each_family, repeat_for_family},
 };
 use aya::maps::{
-    Array, Map, MapData, MapError, PerCpuArray,
+    Array, HashMap, Map, MapData, MapError, PerCpuArray,
     lpm_trie::{Key, LpmTrie},
 };
-use netwhy_abi::{Control, Counter, Family, Object, PeerClass};
+use netwhy_abi::{Control, Counter, EdgeKey, Exchange, Family, Object, PeerClass, is_lookup_observed};
 use std::{
     collections::BTreeMap,
     fmt, io,
@@ -23,6 +23,9 @@ use std::{
 struct WalkPod([u64; 2]);
 // SAFETY: integers only.
 unsafe impl aya::Pod for WalkPod {}
+
+/// Words of a DNS lookup: its edge, its exchange, its weight.
+const LOOKUP_WORDS: usize = (size_of::<EdgeKey>() + size_of::<Exchange>()) / 8 + 1;
 
 /// A family whose rows could not be read.
 #[derive(Debug)]
@@ -121,17 +124,38 @@ impl Loaded {
         Ok(map.get(&(counter as u32), 0)?.iter().sum())
     }
 
-    /// Segments sampled for their RTT, and TCP sockets that ended, summed over CPUs.
-    pub(super) fn traffic(&self) -> anyhow::Result<(u64, u64)> {
+    /// Events so far, summed over CPUs.
+    pub(super) fn traffic(&self) -> anyhow::Result<Traffic> {
         let map = self.map("COUNTERS").ok_or_else(|| anyhow::anyhow!("the object has no map COUNTERS"))?;
         let map: PerCpuArray<&MapData, u64> = map.try_into()?;
         let sum = |slot| anyhow::Ok(map.get(&slot, 0)?.iter().sum());
-        Ok((sum(Counter::WON_SLOT)?, sum(Counter::ENDED_SLOT)?))
+        Ok(Traffic {
+            sampled: sum(Counter::WON_SLOT)?,
+            closed: sum(Counter::ENDED_SLOT)?,
+            asked: sum(Counter::ASKED_SLOT)?,
+        })
     }
 
     /// Tells the programs the current walk, whether it is the first, and whether the edge map is full.
     pub(super) fn set_control(&mut self, control: Control) -> anyhow::Result<()> {
         steering::set_control(&mut self.ebpf, control)
+    }
+
+    /// Forgets the DNS lookups of sockets that the share leaves out.
+    pub(super) fn sweep_lookups(&mut self, share: u32) -> anyhow::Result<()> {
+        let map = self.ebpf.map_mut("LOOKUPS").ok_or_else(|| anyhow::anyhow!("the object has no map LOOKUPS"))?;
+        let mut map: HashMap<&mut MapData, u64, [u64; LOOKUP_WORDS]> = map.try_into()?;
+        let left_out =
+            |cookie: &Result<u64, MapError>| !matches!(cookie, Ok(cookie) if is_lookup_observed(*cookie, share));
+        let gone = map.keys().filter(left_out).collect::<Result<Vec<_>, _>>()?;
+        for cookie in gone {
+            match map.remove(&cookie) {
+                // Its socket has just ended.
+                Err(error) if !is_missing(&error) => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Sets the walk's running totals to zero.

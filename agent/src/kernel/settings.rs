@@ -36,6 +36,8 @@ pub struct Settings<'a> {
     pub rtt_low_duty_above: u64,
     /// Closed TCP sockets/s per CPU above which short sockets are sampled and the handshake probe runs on a duty cycle.
     pub churn_above: u64,
+    /// DNS lookups/s per CPU above which a share of them is observed.
+    pub dns_above: u64,
     /// Mode by [`Probe::name`]; the default is [`Mode::Auto`].
     pub modes: &'a [(&'a str, Mode)],
     /// Capacity of the maps.

@@ -1,7 +1,7 @@
 //! DNS lookups over UDP, made with sockets as resolvers make them, against a server that takes its time.
 
 use crate::stage::{Options, PATIENCE, Stage, Watch, edge_key, id, on_node, stage};
-use netwhy_abi::{Counter, memory::Limits};
+use netwhy_abi::{Counter, DNS_SHARE, memory::Limits};
 use netwhy_agent::sample::Lookups;
 use netwhy_tests::lab::{Node, Pod};
 use std::{
@@ -214,6 +214,59 @@ fn lookups_without_an_answer_are_counted_as_such() {
         assert_eq!((lookups.answered, lookups.unanswered), (0, 4), "{style:?}");
         assert!(lookups.durations.is_empty(), "what never came has no time");
     }
+    stage.leave();
+}
+
+/// A tick a second, as in production, until the agent has seen that lookups are many.
+fn observe_a_share(watch: &mut Watch) {
+    for _ in 0..4 {
+        sleep(Duration::from_secs(1));
+        watch.read();
+    }
+}
+
+#[test]
+fn on_a_busy_machine_one_socket_in_sixteen_stands_for_the_others() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch_with(Options { dns_above: 0, ..Options::default() });
+    let delay = Duration::from_millis(5);
+    let _server = Server::start(stage.node("b"), PORT, Some(delay));
+    let server: IpAddr = stage.node("b").ipv4.into();
+    observe_a_share(&mut watch);
+    for (style, pod) in pods(&stage) {
+        const TIMES: usize = 800;
+        let took = Lookup { types: 1, times: TIMES }.run(&stage, &pod, style, server);
+        let lookups = counted(&mut watch, &pod, server);
+        // 50 sockets of 800, give or take 4 standard deviations.
+        assert!((352..1_248).contains(&lookups.answered), "{style:?}: {lookups:?}");
+        assert_eq!(lookups.answered % u64::from(DNS_SHARE), 0, "{style:?}: each has the weight of its share");
+        assert_eq!((lookups.unanswered, lookups.durations.count()), (0, lookups.answered), "{style:?}");
+        let mut took: Vec<f64> = took.iter().map(|took| took.as_micros() as f64).collect();
+        took.sort_by(f64::total_cmp);
+        close("p50", lookups.durations.quantile_us(0.5).unwrap(), took[TIMES / 2]);
+    }
+    stage.leave();
+}
+
+#[test]
+fn a_lookup_under_way_when_the_share_shrinks_counts_once() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch_with(Options { dns_above: 0, ..Options::default() });
+    let server: IpAddr = stage.node("b").ipv4.into();
+    let _server = Server::start(stage.node("b"), PORT, Some(Duration::from_secs(6)));
+    let pod = stage.pod("a", "slow");
+    const AT_ONCE: usize = 40;
+    let patience = Duration::from_secs(20);
+    stage.inside(&pod, || {
+        scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(|| assert!(Style::Musl.look_up(SocketAddr::new(server, PORT), 1, patience)));
+            }
+            observe_a_share(&mut watch);
+        });
+    });
+    let lookups = counted(&mut watch, &pod, server);
+    assert_eq!((lookups.answered, lookups.unanswered), (AT_ONCE as u64, 0));
     stage.leave();
 }
 

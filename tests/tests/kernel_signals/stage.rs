@@ -217,6 +217,7 @@ pub(crate) struct Options {
     pub(crate) rtt_duty_above: u64,
     pub(crate) rtt_low_duty_above: u64,
     pub(crate) churn_above: u64,
+    pub(crate) dns_above: u64,
     /// Shortest time between two walks.
     pub(crate) walk_min_interval: Duration,
     /// Share of one core that walks may take.
@@ -239,6 +240,7 @@ impl Default for Options {
             rtt_duty_above: u64::MAX,
             rtt_low_duty_above: u64::MAX,
             churn_above: u64::MAX,
+            dns_above: u64::MAX,
             walk_min_interval: Duration::ZERO,
             walk_cpu_share: 1e9,
             limits,
@@ -373,6 +375,7 @@ fn settings<'a>(dir: &'a Path, options: &Options) -> Settings<'a> {
         rtt_duty_above: options.rtt_duty_above,
         rtt_low_duty_above: options.rtt_low_duty_above,
         churn_above: options.churn_above,
+        dns_above: options.dns_above,
         modes: options.modes,
         limits: options.limits,
         subtree: Some(Subtree { level, id: id_of(dir) }),

@@ -6,6 +6,7 @@
 //! cycle       attaches and detaches a program; a thread runs the duty cycle
 //! rtt         RTT probe: continuous, 1/8 or 1/32, by segments/s
 //! handshakes  handshake probe: continuous or 1/8, by closed sockets/s
+//! lookups     DNS lookups: all, or those of 1 socket in 16, by lookups/s
 //! pressure    CPU pressure, with hysteresis
 //! scheduler   scheduler probe: detached or 1/10, by CPU pressure; or continuous
 //! ```
@@ -14,6 +15,7 @@
 mod cycle;
 mod handshakes;
 mod hysteresis;
+mod lookups;
 mod pressure;
 mod rtt;
 mod scheduler;
@@ -21,5 +23,6 @@ mod threshold;
 
 pub(super) use cycle::Attach;
 pub(super) use handshakes::{FAILURES_PROGRAM, HANDSHAKE_PROGRAM, HandshakeProbe};
+pub(super) use lookups::{LookupShare, Observed};
 pub(super) use rtt::{RTT_PROGRAM, RttLimits, RttProbe};
 pub(super) use scheduler::SchedulerProbe;

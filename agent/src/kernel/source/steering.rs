@@ -4,7 +4,7 @@ use super::KernelSource;
 use crate::{
     kernel::{
         control::Room,
-        duty::{HANDSHAKE_PROGRAM, RTT_PROGRAM},
+        duty::{HANDSHAKE_PROGRAM, Observed, RTT_PROGRAM},
         errors::Operation,
         run_queue::RUN_QUEUE_PROGRAM,
     },
@@ -71,7 +71,17 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         let (rtt_duty, handshake_duty) = (self.duties.rtt as u32, self.duties.handshakes as u32);
         let (edges_full, ports_folded) = (u32::from(self.room == Room::None), u32::from(self.room != Room::Enough));
         let baseline = u32::from(self.walker.is_baseline());
-        Control { baseline, walk: self.walker.number(), edges_full, rtt_duty, handshake_duty, ports_folded }
+        let Observed { share, is_mixed } = self.duties.lookups;
+        Control {
+            baseline,
+            walk: self.walker.number(),
+            edges_full,
+            rtt_duty,
+            handshake_duty,
+            ports_folded,
+            dns_share: share,
+            dns_mixed: is_mixed.into(),
+        }
     }
 
     /// Tells the programs what changed, and what the kernel refused before.
@@ -88,25 +98,30 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
     /// Adapts the duty cycles of the RTT probe and of the handshake probe to the load.
     pub(super) fn follow_load(&mut self, now: Duration) {
         let traffic = self.loaded.traffic().context("read the map COUNTERS");
-        let Some((sampled, closed)) = self.errors.note(Operation::ReadCounters, traffic) else { return };
+        let Some(traffic) = self.errors.note(Operation::ReadCounters, traffic) else { return };
         if let Some(rtt) = &mut self.loaded.rtt {
-            let followed = rtt.follow(now, sampled);
+            let followed = rtt.follow(now, traffic.sampled);
             self.attached(RTT_PROGRAM, followed);
         }
         if let Some(handshakes) = &mut self.loaded.handshakes {
-            handshakes.follow(now, closed);
+            handshakes.follow(now, traffic.closed);
         }
+        self.loaded.lookups.follow(now, traffic.asked);
         if let Some(chosen) = self.loaded.follow_busyness() {
             self.errors.note(Operation::Steer, chosen.context("write the map CHOICE"));
         }
         let duties = self.loaded.duties();
         if duties != self.duties {
-            self.duties = duties;
+            let was_mixed = std::mem::replace(&mut self.duties, duties).lookups.is_mixed;
             let segments = self.loaded.rtt_stats().unwrap_or_default().segments_per_second.round();
             let sockets = self.loaded.handshake_stats().unwrap_or_default().sockets_per_second.round();
             tracing::debug!(?duties, segments, sockets, "duty of the probes changed");
             self.is_control_due = true;
             self.steer();
+            if was_mixed && !duties.lookups.is_mixed {
+                let swept = self.loaded.sweep_lookups(duties.lookups.share).context("sweep the map LOOKUPS");
+                self.errors.note(Operation::Steer, swept);
+            }
         }
         // Only after the programs know the new duty.
         if let Some(handshakes) = &mut self.loaded.handshakes {
