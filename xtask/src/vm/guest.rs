@@ -7,6 +7,8 @@ use std::{fmt::Write as _, path::PathBuf};
 pub(super) struct Programs {
     /// The agent.
     pub(super) agent: PathBuf,
+    /// Stands for code that runs inside a taken-over agent.
+    pub(super) taken_over: PathBuf,
     /// The laboratory's traffic program.
     pub(super) traffic: PathBuf,
     /// Test programs: name and file.
@@ -33,11 +35,12 @@ const FORWARDER: &str = "an emulated forwarder adds milliseconds of its own to t
 
 /// The script that the machine runs.
 pub(super) fn script(programs: &Programs, filter: Option<&str>) -> String {
-    let agent = programs.agent.display();
+    let (agent, taken_over) = (programs.agent.display(), programs.taken_over.display());
     let mut script = format!(
         r#"#!/bin/busybox sh
 /bin/busybox --install -s /applets
 export PATH=/usr/sbin:/bin:/applets CI=true RUST_BACKTRACE=1 NETWHY_AGENT={agent} NETWHY_TEST_PATIENCE=10
+export NETWHY_TAKEN_OVER={taken_over}
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
 mount -t tmpfs run /run; mount -t cgroup2 cgroup /sys/fs/cgroup
 for module in /modules/*.ko; do insmod $module; done

@@ -33,7 +33,9 @@ pub(super) fn write(programs: &Programs, kernel: &Kernel, filter: Option<&str>, 
         cpio.file(&format!("usr/sbin/{tool}"), &read(&path)?);
     }
     // At their own paths: test programs know where the traffic program is.
-    let ours = [&programs.agent, &programs.traffic].into_iter().chain(programs.tests.iter().map(|(_, path)| path));
+    let ours = [&programs.agent, &programs.taken_over, &programs.traffic]
+        .into_iter()
+        .chain(programs.tests.iter().map(|(_, path)| path));
     for path in ours {
         libraries.extend(needs(path)?);
         // Beside the archive, because archives are made side by side.

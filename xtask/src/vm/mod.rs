@@ -44,8 +44,8 @@ pub(crate) struct Args {
     /// Only tests whose name contains this
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
-    /// Give up a machine after this long; an emulated one may need a quarter of an hour
-    #[arg(long, default_value_t = 1500, value_name = "S")]
+    /// Give up a machine after this long; an emulated one may need most of an hour
+    #[arg(long, default_value_t = 3600, value_name = "S")]
     seconds: u32,
     /// Write the outcome to this file
     #[arg(long, value_name = "FILE")]
@@ -109,6 +109,7 @@ fn build(workspace: &Path) -> Result<Programs> {
     sh::say("building the agent and the kernel tests");
     let mut build = toolchain.cargo(workspace);
     build.args(["build", "--package", "netwhy-agent", "--package", "netwhy-tests", "--bins"]);
+    build.args(["--example", "taken_over"]);
     sh::run(build.stdout(Stdio::null()))?;
     let mut command = toolchain.cargo(workspace);
     command.args(["test", "--no-run", "--message-format", "json", "--package", "netwhy-tests"]);
@@ -116,7 +117,12 @@ fn build(workspace: &Path) -> Result<Programs> {
     command.args(names.iter().flat_map(|name| ["--test", name]));
     let tests = if names.is_empty() { Vec::new() } else { executables(&sh::output(&mut command)?) };
     let debug = sh::target_dir(workspace).join("debug");
-    Ok(Programs { agent: debug.join("netwhy-agent"), traffic: debug.join("netwhy-traffic"), tests })
+    Ok(Programs {
+        agent: debug.join("netwhy-agent"),
+        taken_over: debug.join("examples/taken_over"),
+        traffic: debug.join("netwhy-traffic"),
+        tests,
+    })
 }
 
 /// Test programs in cargo's messages.
