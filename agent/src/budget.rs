@@ -3,8 +3,13 @@
 //! The constants are measured: `tests/tests/memory` starts an agent in a cgroup of its own, reads what that cgroup is
 //! charged with, and compares the growth with them.
 
-use crate::{api::MemoryPart, config::Config, http, kube, memory::NEAR_SHARE};
-use netwhy_abi::memory::{self, Limits, SOCKET_STORAGE};
+use crate::{
+    api::MemoryPart,
+    config::{Config, Switch},
+    http, kube,
+    memory::NEAR_SHARE,
+};
+use netwhy_abi::memory::{self, Limits, SOCKET_STORAGE, TURN_STORAGE};
 
 /// The process without any load, its programs in the kernel and its file's pages, bytes.
 const PROCESS: u64 = 16 << 20;
@@ -53,13 +58,15 @@ impl Load {
         Self { sockets: 20_000, cgroups: 250, edges: 3_000, scrapers: 4, gone_subjects: 250, pods: 250, nodes: 1_000 };
 }
 
-/// What the configuration and the machine add to the function.
+/// Terms of the function that the configuration and the machine set.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
     limits: Limits,
     series: u64,
     gone_subjects: u64,
     http: http::Limits,
+    /// Whether connections have storage for their response times.
+    has_responses: bool,
     cpus: usize,
 }
 
@@ -76,6 +83,7 @@ impl Budget {
             series: config.limits.series(),
             gone_subjects: config.limits.gone_subjects(),
             http: http::Limits::from(&config.http),
+            has_responses: config.signals.responses() != Switch::Off,
             cpus,
         }
     }
@@ -92,6 +100,9 @@ impl Budget {
         add("pods and nodes", load.pods * POD + load.nodes * NODE + self.page(load));
         add("clients", self.clients(load));
         add("socket storage", load.sockets * SOCKET_STORAGE as u64);
+        if self.has_responses {
+            add("response storage", load.sockets * TURN_STORAGE as u64);
+        }
         let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let rows = Limits {
             cgroups: size(load.cgroups),
@@ -116,7 +127,8 @@ impl Budget {
     /// Sockets that fit under a memory limit beside the rest of the load, before the agent sheds load.
     pub fn fitting_sockets(&self, load: &Load, limit: u64) -> u64 {
         let rest = self.total(&Load { sockets: 0, ..*load });
-        ((limit as f64 * NEAR_SHARE) as u64).saturating_sub(rest) / SOCKET_STORAGE as u64
+        let of_socket = SOCKET_STORAGE + if self.has_responses { TURN_STORAGE } else { 0 };
+        ((limit as f64 * NEAR_SHARE) as u64).saturating_sub(rest) / of_socket as u64
     }
 
     /// One page of a list of the API server is read at a time.

@@ -48,6 +48,19 @@ fn the_needed_limit_holds_the_load_and_no_more_than_the_room_says() {
 }
 
 #[test]
+fn response_times_cost_storage_of_their_own_for_each_socket() {
+    let config = Config::parse("signals: {responses: auto}", "test").unwrap();
+    let with = Budget::new(&config, 2);
+    let more = Load { sockets: LOAD.sockets + 100, ..LOAD };
+    let of_socket = |budget: &Budget| (budget.total(&more) - budget.total(&LOAD)) / 100;
+    assert_eq!(of_socket(&with), of_socket(&budget()) + TURN_STORAGE as u64);
+    let limit = budget().needed_limit(&LOAD);
+    assert!(with.fitting_sockets(&LOAD, limit) < budget().fitting_sockets(&LOAD, limit));
+    let full = Load { sockets: with.fitting_sockets(&LOAD, limit), ..LOAD };
+    assert_eq!(with.needed_limit(&full), limit);
+}
+
+#[test]
 fn parts_have_names_of_their_own() {
     let mut names: Vec<String> = budget().parts(&LOAD).into_iter().map(|part| part.part).collect();
     let all = names.len();

@@ -149,11 +149,12 @@ impl Loaded {
         }
     }
 
-    /// Measures the response times of all connections, or on a busy machine of some. `None`: as before. An attempt that
-    /// the kernel refuses is made again the next time.
-    pub(super) fn follow_busyness(&mut self) -> Option<anyhow::Result<()>> {
+    /// Measures the response times of all connections, or on a busy machine of some. Near the memory limit
+    /// (`is_near_limit`) too, because each observed connection has storage. `None`: as before. An attempt that the kernel
+    /// refuses is made again the next time.
+    pub(super) fn follow_busyness(&mut self, is_near_limit: bool) -> Option<anyhow::Result<()>> {
         // Without the RTT probe nobody knows how busy the machine is.
-        let is_busy = self.rtt.as_ref().is_none_or(|rtt| rtt.duty() == Duty::Reduced);
+        let is_busy = is_near_limit || self.rtt.as_ref().is_none_or(|rtt| rtt.duty() == Duty::Reduced);
         let mask = if is_busy { BUSY_MASK } else { 0 };
         (self.choice.generation != 0 && mask != self.choice.mask).then(|| self.choose(mask))
     }

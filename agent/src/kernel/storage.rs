@@ -8,7 +8,7 @@ use aya::{
 };
 use netwhy_abi::{
     Counter,
-    memory::{SOCKET_STORAGE, UNBOUNDED},
+    memory::{SOCKET_STORAGE, TURN_STORAGE, UNBOUNDED},
 };
 
 /// Sockets that may get storage, by need, and whether any was refused.
@@ -35,9 +35,10 @@ pub(super) fn set_room(ebpf: &mut Ebpf, sockets: [u64; 2], has_shed: bool) -> an
 /// More sockets than this have no bound: counting them down would cost every one of them an atomic instruction.
 const PLENTY: u64 = 4 << 20;
 
-/// Sockets whose storage fits into these bytes.
-fn sockets(bytes: Option<u64>) -> u64 {
-    let fit = bytes.map(|bytes| bytes / SOCKET_STORAGE as u64);
+/// Sockets whose storage fits into these bytes. With response times, each may get storage for these too.
+fn sockets(bytes: Option<u64>, has_responses: bool) -> u64 {
+    let of_socket = SOCKET_STORAGE + if has_responses { TURN_STORAGE } else { 0 };
+    let fit = bytes.map(|bytes| bytes / of_socket as u64);
     fit.filter(|sockets| *sockets < PLENTY).unwrap_or(UNBOUNDED)
 }
 
@@ -47,7 +48,8 @@ impl Loaded {
     /// # Errors
     /// The kernel's refusal.
     pub fn set_headroom(&mut self, headroom: &Headroom) -> anyhow::Result<()> {
-        let room = [sockets(headroom.timely), sockets(headroom.exact)];
+        let has_responses = self.choice.generation != 0;
+        let room = [headroom.timely, headroom.exact].map(|bytes| sockets(bytes, has_responses));
         self.has_shed = self.has_shed || room != [UNBOUNDED; 2] && self.counter(Counter::StorageShed)? > 0;
         set_room(&mut self.ebpf, room, self.has_shed)
     }
@@ -78,3 +80,6 @@ impl Loaded {
 fn no_map() -> anyhow::Error {
     anyhow::anyhow!("the object has no map STORAGE_SHED")
 }
+
+#[cfg(test)]
+mod tests;

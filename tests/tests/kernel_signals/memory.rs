@@ -1,7 +1,7 @@
 //! The agent's memory limit: what it sheds before the kernel would end it, and that every count stays right meanwhile.
 
 use crate::{
-    program::Agent,
+    program::{Agent, Scratch},
     socket::{Flow, Pair},
     stage::{Options, PATIENCE, Stage, enter, since, stage, wait_until},
 };
@@ -11,6 +11,7 @@ use netwhy_tests::lab::Pod;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 use std::{
+    ffi::OsStr,
     fs,
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -78,7 +79,11 @@ impl MemoryCgroup {
 
     /// Starts an agent that is charged to this cgroup.
     fn agent(&self, stage: &Stage) -> Agent {
-        Agent::start_by(stage, &[], |mut command| {
+        self.agent_with(stage, &[])
+    }
+
+    fn agent_with(&self, stage: &Stage, args: &[&OsStr]) -> Agent {
+        Agent::start_by(stage, args, |mut command| {
             use std::os::unix::process::CommandExt as _;
             let procs = self.dir.join("cgroup.procs");
             // SAFETY: writes a file and allocates nothing that another thread's lock guards.
@@ -307,17 +312,32 @@ fn budget(agent: &Agent) -> u64 {
     memory(agent)["budget"].as_array().unwrap().iter().map(|part| part["bytes"].as_u64().unwrap()).sum()
 }
 
-/// What the agent's cgroup is charged with for sockets is what the function says. Sockets of the whole machine count.
+/// The agent's cgroup is charged with as much for sockets as the function says. Sockets of the whole machine count.
 #[test]
 fn the_budget_states_what_sockets_are_charged_with() {
     since!(5, 12);
+    check_charge(&[]);
+}
+
+/// The same with storage for response times.
+#[test]
+fn the_budget_states_what_sockets_with_response_times_are_charged_with() {
+    since!(5, 12);
+    let scratch = Scratch::new("charge");
+    let file = scratch.file("netwhy.yaml");
+    fs::write(&file, "signals: {responses: \"on\"}\n").unwrap();
+    check_charge(&["--config".as_ref(), file.as_ref()]);
+}
+
+/// Compares the charge of many sockets with the budget of an agent with these arguments.
+fn check_charge(args: &[&OsStr]) {
     const CONNECTIONS: usize = 9_000;
     let stage = stage!("a");
     raise_descriptors(2 * CONNECTIONS as u64 + 1000);
     let cgroup = MemoryCgroup::new("charge");
-    let agent = cgroup.agent(&stage);
+    let agent = cgroup.agent_with(&stage, args);
     let pod = stage.pod("a", "many");
-    // What the first socket of a kind costs is no socket's.
+    // The cost of the first socket of a kind is no socket's.
     let mut pairs = open_many(&stage, &pod, 100);
     stage.leave();
     wait_until("the first sockets are found", || agent.sum("netwhy_agent_sockets", &[]) >= 200.0);
@@ -331,7 +351,7 @@ fn the_budget_states_what_sockets_are_charged_with() {
     drop(pairs);
 }
 
-/// What it is charged with for cgroups and their edges is at most what the function says, and not far below.
+/// Its charge for cgroups and their edges is at most what the function says, and not far below.
 #[test]
 fn the_budget_covers_what_cgroups_are_charged_with() {
     const CGROUPS: usize = 600;

@@ -2,6 +2,7 @@
 
 use super::KernelSource;
 use crate::{
+    api::MemoryLevel,
     kernel::{
         control::Room,
         duty::{HANDSHAKE_PROGRAM, Observed, RTT_PROGRAM},
@@ -107,7 +108,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             handshakes.follow(now, traffic.closed);
         }
         self.loaded.lookups.follow(now, traffic.asked);
-        if let Some(chosen) = self.loaded.follow_busyness() {
+        if let Some(chosen) = self.loaded.follow_busyness(self.level > MemoryLevel::Ok) {
             self.errors.note(Operation::Steer, chosen.context("write the map CHOICE"));
         }
         let duties = self.loaded.duties();
