@@ -5,8 +5,8 @@ use crate::{
     cgroup::{Owner as CgroupOwner, owner},
     peers::{PeerTable, Translations},
     pods::PodIndex,
-    sample::{CgroupFacts, FactsDelta, Frame, HostKey, Ledger, Snapshot, Window, shrink},
-    state::{Folded, NodeView, SubjectId, SubjectKind, SubjectSums, Waiting},
+    sample::{CgroupFacts, FactsDelta, Frame, HostKey, Ledger, Responses, Snapshot, Window, shrink},
+    state::{Folded, NodeView, RECENT, SubjectId, SubjectKind, SubjectSums, Waiting},
 };
 use netwhy_abi::{EdgeKey, Key};
 use peer_nodes::PeerNodes;
@@ -19,8 +19,6 @@ use std::{
 
 /// How long samples wait for their cgroup's name.
 const PENDING: Duration = Duration::from_secs(30);
-/// Time that [`EdgeView::recent`] covers.
-const RECENT: Duration = Duration::from_secs(3);
 /// cgroups whose samples wait at most (≈ 2 kB each); beyond it those that waited longest are given up.
 const MAX_PENDING: usize = 4096;
 
@@ -61,6 +59,8 @@ pub struct Join {
     peer_nodes: PeerNodes,
     /// Edges with requests that wait for an answer.
     waiting: HashMap<EdgeKey, Waiting>,
+    /// Requests that ended in the last seconds.
+    recent: HashMap<EdgeKey, Responses>,
     /// Subjects that lost their series early. `None`: there was none.
     folded: Option<Arc<Folded>>,
     unattributed: BTreeMap<&'static str, u64>,
@@ -112,6 +112,7 @@ impl Join {
             strangers: BTreeSet::new(),
             peer_nodes: PeerNodes::default(),
             waiting: HashMap::new(),
+            recent: HashMap::new(),
             folded: None,
             ledger: Ledger::default(),
             window: Window::new(window),
@@ -180,6 +181,7 @@ impl Join {
         // Some of those that counted something now are gone already: a view never has more than may be kept.
         self.let_go(snapshot.at);
         self.window.push(frame);
+        self.recent = self.window.recent::<netwhy_abi::ResponseTimes>(RECENT);
         self.find_waiting(snapshot.walked_at);
         for subject in self.subjects.values_mut() {
             let known = subject.clock.take();

@@ -221,6 +221,9 @@ impl SubjectSums {
     }
 }
 
+/// Time that sums of the last seconds cover.
+pub const RECENT: Duration = Duration::from_secs(3);
+
 /// One edge over the window.
 #[derive(Clone, Debug)]
 pub struct EdgeView {
@@ -251,7 +254,7 @@ pub struct EdgeView {
     pub window: Tally,
     /// Losses from walk to walk, where walks are rarer than the window allows. `None`: the window's.
     pub walked: Option<Losses>,
-    /// Sums over its last 3 s, without a minimum. Recent changes show here first.
+    /// Sums over its last seconds, without a minimum; see [`RECENT`]. Recent changes show here first.
     pub recent: Tally,
     /// The peer acknowledged or sent data, or shook hands, within the last tick.
     pub answered: bool,
@@ -266,6 +269,8 @@ pub struct EdgeView {
 pub struct ResponseView {
     /// Response times over the window.
     pub window: Responses,
+    /// The same over its last seconds; see [`RECENT`].
+    pub recent: Responses,
     /// Requests that wait for an answer. `None`: the newest walk found none.
     pub waiting: Option<Waiting>,
     /// Response times in normal times. `None`: not known yet.
@@ -283,9 +288,10 @@ pub struct Waiting {
 
 impl ResponseView {
     /// Adds requests of another edge. Keeps the normal times.
-    pub fn add(&mut self, window: &Responses, waiting: Option<Waiting>) {
-        self.window.add(window);
-        if let Some(more) = waiting {
+    pub fn add(&mut self, other: &Self) {
+        self.window.add(&other.window);
+        self.recent.add(&other.recent);
+        if let Some(more) = other.waiting {
             let sum = self.waiting.get_or_insert(Waiting { requests: 0, ..more });
             sum.requests += more.requests;
             sum.since = sum.since.min(more.since);

@@ -25,7 +25,8 @@ impl Join {
         if window.is_none() && waiting.is_none() {
             return None;
         }
-        Some(ResponseView { window: window.cloned().unwrap_or_default(), waiting, normal: None })
+        let recent = self.recent.get(key).cloned().unwrap_or_default();
+        Some(ResponseView { window: window.cloned().unwrap_or_default(), recent, waiting, normal: None })
     }
 
     /// Edges without traffic in the window, with requests that wait for an answer.
@@ -49,7 +50,7 @@ impl Join {
         let quiet = waiting.filter(|key| !self.window.sums().responses.contains_key(key));
         for key in answered.chain(quiet).filter(|key| key.role() == Some(Role::Server)) {
             if let (Some(edge), Some(view)) = (self.responses_of(key), self.view_of(key.cgroup, views)) {
-                view.server.get_or_insert_default().add(&edge.window, edge.waiting);
+                view.server.get_or_insert_default().add(&edge);
             }
         }
     }

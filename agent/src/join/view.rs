@@ -1,10 +1,10 @@
 //! The published view: sums since the start and over the window.
 
-use super::{Join, Owner, RECENT, Subject, is_shown, own};
+use super::{Join, Owner, Subject, is_shown, own};
 use crate::{
     peers::Peer,
     sample::{FactsDelta, Lookups, Snapshot, Tally},
-    state::{CpuUser, DnsView, EdgeView, Endpoint, NodeView, PeerNodeView, SubjectId, SubjectView, Usual},
+    state::{CpuUser, DnsView, EdgeView, Endpoint, NodeView, PeerNodeView, RECENT, SubjectId, SubjectView, Usual},
 };
 use netwhy_abi::{EdgeKey, PeerClass};
 use std::{
@@ -87,7 +87,7 @@ impl Join {
 
     /// The busiest edges of the window. Adds the window of every edge to its subject.
     fn edges(&self, at: Duration, views: &mut Views<'_>) -> Vec<EdgeView> {
-        let (mut recent, answered) = (self.window.recent(RECENT), self.window.answered());
+        let (mut recent, answered) = (self.window.recent::<netwhy_abi::Edges>(RECENT), self.window.answered());
         let mut edges = Vec::new();
         for (key, tally) in &self.window.sums().edges {
             let Some(owner) = self.owners.get(&key.cgroup) else { continue };
@@ -208,7 +208,7 @@ fn merged(mut edges: Vec<EdgeView>) -> Vec<EdgeView> {
             kept.recent.add(&next.recent);
             kept.answered |= next.answered;
             if let Some(next) = &next.responses {
-                kept.responses.get_or_insert_default().add(&next.window, next.waiting);
+                kept.responses.get_or_insert_default().add(next);
             }
         }
         same

@@ -1,9 +1,6 @@
 //! Sums over the last seconds.
 
-use super::{
-    Counted, FactsDelta, Families, Frame, HostKey, Losses, Sum, SumOf, Sums, Table as _, Tally, losses::WalkSpan,
-    shrink,
-};
+use super::{Counted, FactsDelta, Families, Frame, HostKey, Losses, Sum, SumOf, Sums, Table, losses::WalkSpan, shrink};
 use netwhy_abi::EdgeKey;
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -55,13 +52,12 @@ impl Window {
         &self.sums
     }
 
-    /// Sums of the frames of the last `length`, of edges that counted something then.
-    pub fn recent(&self, length: Duration) -> HashMap<EdgeKey, Tally> {
-        let mut sums: HashMap<EdgeKey, Tally> = HashMap::new();
+    /// Sums of one family over the frames of the last `length`, of rows that counted something then.
+    pub fn recent<F: Table>(&self, length: Duration) -> HashMap<F::Key, SumOf<F>> {
+        let mut sums = HashMap::new();
         let begin = self.frames.back().map_or(Duration::ZERO, |last| last.at.saturating_sub(length));
-        for (key, tally) in self.frames.iter().rev().take_while(|frame| frame.at > begin).flat_map(|f| &f.growth.edges)
-        {
-            sums.entry(*key).or_default().add(tally);
+        for frame in self.frames.iter().rev().take_while(|frame| frame.at > begin) {
+            add::<F>(&mut sums, F::of(&frame.growth));
         }
         sums
     }

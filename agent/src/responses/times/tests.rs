@@ -26,7 +26,7 @@ fn asked() -> ResponseView {
         stages_us: vec![("network", 100.0), ("retransmission", 0.0), ("peer", 900.0)],
     };
     let waiting = Some(Waiting { requests: 3, since: Duration::from_secs(960) });
-    ResponseView { window, waiting, normal: Some(normal) }
+    ResponseView { window, waiting, normal: Some(normal), ..ResponseView::default() }
 }
 
 /// A Pod that is a server and asks as many callees.

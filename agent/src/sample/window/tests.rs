@@ -1,5 +1,5 @@
 use super::*;
-use crate::sample::Histogram;
+use crate::sample::{Histogram, Tally};
 
 fn frame(at: u64, segs: u64, bucket: u8) -> Frame {
     let tally =
@@ -20,7 +20,7 @@ fn running_sums_equal_the_sum_of_the_frames_inside() {
     assert_eq!(sum.rtt.count(), 27);
     assert_eq!(sum.rtt.sum_us, 270);
     assert!(window.is_computed());
-    let recent = window.recent(Duration::from_secs(2));
+    let recent = window.recent::<netwhy_abi::Edges>(Duration::from_secs(2));
     assert_eq!(recent.values().next().unwrap().data_segs_out, 9 + 10);
 }
 
