@@ -78,6 +78,11 @@ impl ResponseBaseline {
         (self.lessons >= MIN_LESSONS && self.requests >= MIN_REQUESTS).then_some(&self.durations)
     }
 
+    /// Requests per second in normal times. `None`: as [`ResponseBaseline::durations`].
+    pub fn per_second(&self) -> Option<f64> {
+        self.durations().map(|_| self.requests / self.seconds)
+    }
+
     /// The figures of this role. `None`: too few windows or requests are known.
     pub fn normal(&self, role: Role) -> Option<NormalResponses> {
         let durations = self.durations()?;

@@ -37,6 +37,10 @@ pub(crate) struct Context<'a> {
     pub(crate) unix_ms: i64,
     /// Jiffies per second. `None`: not measured yet.
     pub(crate) hz: Option<u32>,
+    /// When the newest walk began, monotonic. `None`: no walk yet.
+    pub(crate) walked_at: Option<Duration>,
+    /// Some request of the window was timed: response times are measured.
+    pub(crate) times_requests: bool,
     /// The Node's own signals. `None`: not read.
     pub(crate) host: Option<&'a HostView>,
     pub(crate) memory: &'a Memory,
@@ -96,6 +100,8 @@ impl<'a> Context<'a> {
             window: view.window,
             unix_ms: i64::try_from(view.unix_ms).unwrap_or(i64::MAX),
             hz: view.hz,
+            walked_at: view.walked_at,
+            times_requests: view.edges.iter().any(|edge| edge.responses.is_some()),
             host: view.host.as_ref(),
             memory,
             cpu_users: &view.cpu_users,

@@ -21,7 +21,7 @@ explains, and later families skip them. An effect becomes a link in its cause's 
   Their summary says why they ended: clean again, no more traffic, or the subject is gone.
 - **Baselines** are learned per edge from windows without a finding (half-life 5 min). They are shrunk towards the peer
   class while an edge has sent few segments, and frozen while a hint is open. RTT rules abstain until they have ten
-  clean windows.
+  clean windows. Response times are learned with a half-life of an hour, per edge and per server.
 - **Confidence** is `certainty × (0.5 + 0.49 × (1 − e^(−x/10)))`, never 1. x is the evidence beyond the rule's limit:
   nats for statistical tests, else 10 per e-fold over the threshold. Certainty is below 1 when other culprits explain
   the numbers almost as well. `blame.alternatives` lists them.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     api,
-    state::{NodeView, SubjectId},
+    state::{EdgeView, NodeView, SubjectId},
 };
 use hysteresis::{Now, Track};
 use std::{
@@ -109,7 +109,8 @@ struct Traffic<'a> {
 impl<'a> Traffic<'a> {
     fn new(view: &'a NodeView, keys: &[u64]) -> Self {
         let live = view.subjects.iter().filter(|s| s.gone_since.is_none());
-        let active = view.edges.iter().zip(keys).filter(|(e, _)| !e.window.is_zero());
+        let waits = |e: &EdgeView| e.responses.as_ref().is_some_and(|of_edge| of_edge.waiting.is_some());
+        let active = view.edges.iter().zip(keys).filter(|(e, _)| !e.window.is_zero() || waits(e));
         let dns = view.dns.iter().map(|row| &row.server.subject).collect();
         Self { subjects: live.map(|s| &s.id).collect(), edges: active.map(|(_, k)| *k).collect(), dns }
     }

@@ -2,6 +2,9 @@
 
 pub(crate) mod mean;
 pub(crate) mod path;
+pub(crate) mod tail;
+pub(crate) mod stuck;
+pub(crate) mod requests;
 pub(crate) mod edge;
 pub(crate) mod pools;
 pub(crate) mod edges;
@@ -53,6 +56,6 @@ impl Memory {
         self.edges.learn(&edges, view.at, thresholds, step);
         self.host.learn(view, step.keep, clean.troubled);
         self.dns.learn(view, thresholds, step, clean.troubled);
-        self.servers.learn(view, step, clean.troubled);
+        self.servers.learn(view, step, thresholds, clean.troubled);
     }
 }

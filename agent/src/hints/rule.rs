@@ -16,6 +16,8 @@ pub enum Family {
     Latency,
     /// Senders that wait for the peer's window or their own buffer.
     Limited,
+    /// Requests that get no answer at all.
+    Unanswered,
     /// The Pod's own CPU limit.
     Cpu,
     /// CPU, memory and IO that the Pod waits for without a limit of its own.
@@ -28,13 +30,14 @@ pub enum Family {
 
 impl Family {
     /// All families in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Status,
         Self::Host,
         Self::Connect,
         Self::Loss,
         Self::Latency,
         Self::Limited,
+        Self::Unanswered,
         Self::Cpu,
         Self::Pressure,
         Self::Dns,
@@ -50,6 +53,7 @@ impl Family {
             Self::Loss => "loss",
             Self::Latency => "latency",
             Self::Limited => "limited senders",
+            Self::Unanswered => "unanswered requests",
             Self::Cpu => "CPU",
             Self::Pressure => "pressure",
             Self::Dns => "DNS",

@@ -7,6 +7,7 @@ pub(crate) mod connect;
 pub(crate) mod loss;
 pub(crate) mod latency;
 pub(crate) mod limited;
+pub(crate) mod unanswered;
 pub(crate) mod cpu;
 pub(crate) mod pressure;
 pub(crate) mod dns;

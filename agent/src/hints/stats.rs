@@ -26,6 +26,18 @@ pub(crate) fn poisson_tail_ln(events: u64, expected: f64) -> f64 {
     (ln_first + f64::ln(sum)).min(0.0)
 }
 
+/// Upper bound (Chernoff) of the natural logarithm of the chance of `k` or more among `n`, of which each comes with
+/// chance `p`. 0 when `k` are not more than expected.
+pub(crate) fn binomial_tail_ln(k: f64, n: f64, p: f64) -> f64 {
+    let share = k / n;
+    if n <= 0.0 || share <= p {
+        return 0.0;
+    }
+    let rest = 1.0 - share;
+    let rest = if rest > 0.0 { rest * (rest / (1.0 - p)).ln() } else { 0.0 };
+    -n * (share * (share / p).ln() + rest)
+}
+
 /// ln n!, by Stirling's series above 64 (relative error below 1e-12).
 fn ln_factorial(n: u64) -> f64 {
     if n <= 64 {

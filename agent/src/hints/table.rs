@@ -6,7 +6,7 @@ use super::{
     context::Context,
     finding::Finding,
     rule::{Family, Rule},
-    rules::{connect, cpu, dns, host, latency, limited, loss, pressure, status, waiting},
+    rules::{connect, cpu, dns, host, latency, limited, loss, pressure, status, unanswered, waiting},
 };
 
 /// Applies the rules of one family.
@@ -18,6 +18,7 @@ pub(crate) fn judge(family: Family, context: &Context<'_>) -> Vec<Finding> {
         Family::Loss => loss::judge(context),
         Family::Latency => latency::judge(context),
         Family::Limited => limited::judge(context),
+        Family::Unanswered => unanswered::judge(context),
         Family::Cpu => cpu::judge(context),
         Family::Pressure => pressure::judge(context),
         Family::Dns => dns::judge(context),
@@ -45,6 +46,8 @@ pub static RULES: &[Rule] = &[
     limited::PEER_RECEIVER_LIMITED,
     limited::POD_SEND_BUFFER_LIMITED,
     limited::slow_reader::POD_SLOW_READER,
+    unanswered::POD_NOT_READING,
+    unanswered::PEER_NOT_ANSWERING,
     cpu::POD_CPU_THROTTLED,
     pressure::cpu::NODE_CPU_CONTENTION,
     pressure::cpu::POD_CPU_STARVED,

@@ -1,5 +1,7 @@
 //! Synthetic views: healthy unless a test changes them.
 
+pub(crate) mod requests;
+
 use super::{Engine, Thresholds};
 use crate::{
     api::{BlameKind, Hint, HintState},
@@ -7,7 +9,7 @@ use crate::{
     sample::{CpuStat, Device, Gauge, Group, Histogram, Lookups, Pressure, Signal, Tally},
     state::{CpuUser, DnsView, EdgeView, HostCount, HostView, NodeView, SubjectId, SubjectKind, SubjectView},
 };
-use netwhy_abi::{PeerClass, Retransmit, bucket_index};
+use netwhy_abi::{PeerClass, Retransmit, Role, bucket_index};
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 pub(crate) const NODE: &str = "node-a";
@@ -62,11 +64,18 @@ impl Case {
         case
     }
 
+    fn at(second: u64) -> Duration {
+        Duration::from_secs(100 + second)
+    }
+
     fn view(&self, second: u64, window_ms: u64) -> NodeView {
         let mut subjects = self.subjects.clone();
         for subject in &mut subjects {
             for edge in self.edges.iter().filter(|e| e.subject == subject.id) {
                 subject.window.add(&edge.window);
+                if let (Some(Role::Server), Some(requests)) = (edge.role, &edge.responses) {
+                    subject.server.get_or_insert_default().add(requests);
+                }
             }
         }
         let mut edges = self.edges.clone();
@@ -78,11 +87,12 @@ impl Case {
         NodeView {
             node: NODE.into(),
             zone: self.zone.clone(),
-            at: Duration::from_secs(100 + second),
+            at: Self::at(second),
             unix_ms: EPOCH_MS + second * 1000,
             window: Duration::from_millis(window_ms),
             window_complete: true,
             hz: Some(HZ),
+            walked_at: Some(Self::at(second)),
             subjects,
             edges,
             host: self.host.clone(),
@@ -178,12 +188,20 @@ pub(crate) struct Run {
     pub(crate) engine: Engine,
     pub(crate) thresholds: Thresholds,
     pub(crate) window_ms: u64,
+    /// When the newest walk began. `None`: at each tick.
+    pub(crate) walked_at: Option<Duration>,
     second: u64,
 }
 
 impl Run {
     pub(crate) fn new() -> Self {
-        Self { engine: Engine::new(NODE), thresholds: Thresholds::default(), window_ms: 10_000, second: 0 }
+        Self {
+            engine: Engine::new(NODE),
+            thresholds: Thresholds::default(),
+            window_ms: 10_000,
+            walked_at: None,
+            second: 0,
+        }
     }
 
     /// After 30 s of the given normal state.
@@ -198,9 +216,15 @@ impl Run {
         self.engine.tick(&self.view(case), &self.thresholds)
     }
 
+    /// Time of the next tick, monotonic.
+    pub(crate) fn next_at(&self) -> Duration {
+        Case::at(self.second + 1)
+    }
+
     /// The view that the engine judges now.
     pub(crate) fn view(&self, case: &Case) -> NodeView {
-        case.view(self.second, self.window_ms)
+        let view = case.view(self.second, self.window_ms);
+        NodeView { walked_at: self.walked_at.or(view.walked_at), ..view }
     }
 
     /// Hints after the last of `n` ticks.

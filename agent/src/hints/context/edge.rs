@@ -4,12 +4,12 @@ use super::{EdgeIx, SubjectIx};
 use crate::{
     api::{BlameKind, Evidence},
     hints::{
-        memory::{edge::EdgeMemory, path::Path},
+        memory::{edge::EdgeMemory, path::Path, requests::RequestMemory},
         thresholds::Thresholds,
     },
     peers::PeerKind,
     sample::{Losses, Tally},
-    state::EdgeView,
+    state::{EdgeView, ResponseView},
 };
 use netwhy_abi::{PeerClass, Retransmit, Role};
 
@@ -108,6 +108,12 @@ impl Edge<'_> {
     /// `external` for peers outside the cluster, else `inside`.
     pub(crate) fn blame_kind(&self, inside: BlameKind) -> BlameKind {
         if self.is_external() { BlameKind::External } else { inside }
+    }
+
+    /// Its requests, and what is known of them. `None`: there are none, or too few were seen so far.
+    pub(crate) fn requests(&self) -> Option<(&ResponseView, &RequestMemory)> {
+        let known = self.memory.and_then(EdgeMemory::requests).filter(|known| known.is_known());
+        self.view.responses.as_deref().zip(known)
     }
 
     /// The peer acknowledged or sent something in the last seconds, and is not going silent.

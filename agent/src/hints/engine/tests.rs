@@ -3,7 +3,7 @@ use crate::{
     api::{Hint, HintState},
     hints::{
         RULES,
-        testing::{Case, Run, firing, lose, rtts},
+        testing::{Case, Run, firing, lose, requests::Lcg, rtts},
     },
 };
 use netwhy_abi::{Failure, Retransmit};
@@ -18,16 +18,6 @@ fn bad(episodes: u64) -> Case {
     let mut case = normal();
     lose(case.tally("cart", PEERS[0]), episodes);
     case
-}
-
-/// Knuth's 64-bit linear congruential generator; the upper half is used.
-struct Lcg(u64);
-
-impl Lcg {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % n
-    }
 }
 
 #[test]

@@ -3,13 +3,9 @@
 use super::{
     mean::{Loss, Mean, Step},
     path::{self, NEW_FAST_SAMPLES, Normal, Path, rise_limit},
+    requests::{RequestMemory, Requests},
 };
-use crate::{
-    baseline::{Lesson, ResponseBaseline},
-    hints::thresholds::Thresholds,
-    sample::Tally,
-    state::EdgeView,
-};
+use crate::{baseline::ResponseBaseline, hints::thresholds::Thresholds, sample::Tally, state::EdgeView};
 use netwhy_abi::{Retransmit, Role};
 use std::time::Duration;
 
@@ -64,8 +60,8 @@ pub(crate) struct EdgeMemory {
     ln_reply: Mean,
     acked_per_s: Mean,
     bytes_per_s: Mean,
-    /// Response times. `None`: no request ended yet.
-    responses: Option<Box<ResponseBaseline>>,
+    /// Its requests. `None`: there was none yet.
+    requests: Option<Box<RequestMemory>>,
     /// Samples above the path's limit in normal times, decaying sum.
     above: f64,
     /// All samples in normal times, decaying sum.
@@ -109,7 +105,12 @@ impl EdgeMemory {
 
     /// Response times in normal times. `None`: no request ended yet.
     pub(crate) fn responses(&self) -> Option<&ResponseBaseline> {
-        self.responses.as_deref()
+        self.requests().map(RequestMemory::times)
+    }
+
+    /// What is known of its requests. `None`: there was none yet.
+    pub(crate) fn requests(&self) -> Option<&RequestMemory> {
+        self.requests.as_deref()
     }
 
     /// The RTT of the last seconds is so much longer than usual that the sender's timers, which follow the usual RTT,
@@ -251,11 +252,11 @@ impl EdgeMemory {
     }
 
     pub(crate) fn learn(&mut self, edge: &EdgeView, step: Step, thresholds: &Thresholds) {
-        let Step { window, tick, keep, share, hz, .. } = step;
+        let Step { window, keep, share, hz, .. } = step;
         let tally = &edge.window;
-        if let (Some(role), Some(responses)) = (edge.role, &edge.responses) {
-            let lesson = Lesson { role, window: &responses.window, length: window, elapsed: tick };
-            self.responses.get_or_insert_default().learn(&lesson);
+        if let (Some(role), Some(now)) = (edge.role, &edge.responses) {
+            let bytes = Some(tally.bytes_acked + tally.bytes_received);
+            self.requests.get_or_insert_default().learn(Requests { role, now, bytes }, step, thresholds);
         }
         if !self.is_odd() {
             self.loss.learn(edge.losses(), step);

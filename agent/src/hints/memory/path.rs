@@ -9,7 +9,7 @@ use netwhy_abi::{BOUNDS_US, Retransmit};
 use std::net::Ipv6Addr;
 
 /// RTT samples that a statement about the path needs.
-const MIN_PATH_SAMPLES: u64 = 8;
+pub(crate) const MIN_PATH_SAMPLES: u64 = 8;
 /// Samples from which a single one below the limit may be an outlier.
 const MANY_PATH_SAMPLES: u64 = 20;
 /// Share of samples above the limit that is always called normal …

@@ -1,8 +1,13 @@
 //! Normal response times of servers, of all clients together: clients come and go.
 
-use super::{Troubled, mean::Step};
+use super::{
+    Troubled,
+    mean::Step,
+    requests::{RequestMemory, Requests},
+};
 use crate::{
-    baseline::{Lesson, NormalResponses, ResponseBaseline},
+    baseline::NormalResponses,
+    hints::thresholds::Thresholds,
     state::{NodeView, SubjectId},
 };
 use netwhy_abi::Role;
@@ -20,26 +25,29 @@ pub(crate) struct ServerMemory {
 #[derive(Debug, Default)]
 struct Server {
     last_at: Duration,
-    times: ResponseBaseline,
+    requests: RequestMemory,
 }
 
 impl ServerMemory {
     /// Normal response times of a server. `None`: not known yet.
     pub(crate) fn normal(&self, id: &SubjectId) -> Option<NormalResponses> {
-        self.servers.get(id)?.times.normal(Role::Server)
+        self.of(id)?.times().normal(Role::Server)
+    }
+
+    /// What is known of a server's requests. `None`: it had none yet.
+    pub(crate) fn of(&self, id: &SubjectId) -> Option<&RequestMemory> {
+        self.servers.get(id).map(|server| &server.requests)
     }
 
     /// Learns from a window, except from subjects with a finding or a hint.
-    pub(crate) fn learn(&mut self, view: &NodeView, step: Step, troubled: &Troubled) {
+    pub(crate) fn learn(&mut self, view: &NodeView, step: Step, thresholds: &Thresholds, troubled: &Troubled) {
         let ill = |id: &SubjectId| troubled.iter().any(|(_, of)| of == id);
         for subject in view.subjects.iter().filter(|subject| subject.gone_since.is_none()) {
             let Some(server) = &subject.server else { continue };
             let known = self.servers.entry(subject.id.clone()).or_default();
             known.last_at = view.at;
             if !ill(&subject.id) {
-                let lesson =
-                    Lesson { role: Role::Server, window: &server.window, length: step.window, elapsed: step.tick };
-                known.times.learn(&lesson);
+                known.requests.learn(Requests { role: Role::Server, now: server, bytes: None }, step, thresholds);
             }
         }
         self.servers.retain(|_, server| view.at.saturating_sub(server.last_at) < FORGET);

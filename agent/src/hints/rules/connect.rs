@@ -37,6 +37,7 @@ pub(crate) const POD_ACCEPT_QUEUE_FULL: Rule = Rule {
         "node_memory_pressure",
         "pod_memory_pressure",
         "pod_cpu_throttled",
+        "pod_not_reading",
     ],
     caused_by_at_peer: &[],
     queries: &[QueryTemplate {

@@ -8,3 +8,9 @@ pub const LOSS: &str = "sum(rate(netwhy_tcp_loss_episodes_total{S}R)) / sum(rate
 pub const PRESSURE: &str = "sum by (resource) (rate(netwhy_pressure_seconds_total{L,kind=\"some\"}R))";
 /// Median RTT by peer class.
 pub const RTT: &str = "histogram_quantile(0.5, sum by (le, peer) (rate(netwhy_tcp_rtt_seconds_bucket{S}R)))";
+/// 95th percentile of response times, by role.
+pub const RESPONSE: &str = "histogram_quantile(0.95, sum by (le, role) (rate(netwhy_tcp_response_seconds_bucket{S}R)))";
+/// Share of the response times that each stage takes.
+pub const RESPONSE_STAGES: &str = "sum by (role, stage) (rate(netwhy_tcp_response_wait_seconds_total{S}R))";
+/// Requests that wait for an answer, by role.
+pub const UNANSWERED: &str = "sum by (role) (netwhy_tcp_unanswered_requests{S})";

@@ -1,6 +1,9 @@
-//! Think time: acknowledgements wait for late replies while the path is as fast as usual.
+//! Slow programs while the path is as fast as usual: by response times where they are measured, else by think time, as
+//! acknowledgements wait for late replies.
 
 pub(crate) mod external;
+mod requests;
+mod stages;
 
 use crate::{
     api::{Blame, BlameKind, Evidence, RuledOut},
@@ -23,15 +26,28 @@ pub(crate) const POD_APPLICATION_SLOW: Rule = Rule {
     family: Family::Waiting,
     order: 500,
     symptom: "rtt_inflation",
-    meaning: "The network is acquitted: every path is as fast as usual. All peers of the Pod look slow at once, and \
-              the Pod's own tasks stall. The Pod itself takes the time.",
-    signals: &["netwhy_tcp_rtt_seconds", "netwhy_tcp_min_rtt_seconds", "netwhy_pressure_seconds_total"],
-    test: "`peer_slow` holds for every peer that the Pod is a client of, at least 3. The Pod's tasks stall for CPU, \
-           memory or IO at least 20 % of the window (PSI, some). Independent slow peers at the same time are less \
+    meaning: "The network is acquitted: the Pod itself takes the time. As a server it answers late, timed by its \
+              kernel from the request's arrival to the answer's departure. Without response times: all peers of the Pod look \
+              slow at once over paths that are as fast as usual, and its own tasks stall.",
+    signals: &[
+        "netwhy_tcp_response_seconds{role=\"server\"}",
+        "netwhy_tcp_response_wait_seconds_total{role=\"server\"}",
+        "netwhy_tcp_rtt_seconds",
+        "netwhy_tcp_min_rtt_seconds",
+        "netwhy_pressure_seconds_total",
+    ],
+    test: "Of the Pod as a server, of all clients together: the test of `peer_slow` for response times. `unread` grew: \
+           the application did not get to read (throttling, CPU pressure, a full accept queue, busy workers). \
+           `application` grew: it thinks. Without response times: `peer_slow` holds for every peer that the Pod is a \
+           client of, at least 3. The Pod's tasks stall for CPU, memory or IO at least 20 % of the window (PSI, some). \
+           Independent slow peers at the same time are less \
            likely than any single one.",
-    minimum: "3 peers with 20 RTT samples each, and PSI.",
-    ruled_out_by: "One peer that is as fast as usual. No pressure of the Pod's own: then the peers are blamed, and \
-                   the hint says that they may share a dependency. `pod_cpu_throttled`.",
+    minimum: "`signals.responses`, a baseline of 10 clean windows and 20 requests, and 4 slow requests. Else 3 peers \
+              with 20 RTT samples each, and PSI.",
+    ruled_out_by: "The Pod's own callees explain half of the time that its requests take longer. Twice as many \
+                   requests or bytes per second as usual. Without response times: one peer that is as fast as usual. \
+                   No pressure of the Pod's own: then the peers are blamed, and the hint says that they may share a \
+                   dependency. `pod_cpu_throttled`.",
     action: "Profile the Pod: the network and the paths to its peers are fine. Start with the pressure in the \
              evidence.",
     caused_by: &[
@@ -42,10 +58,17 @@ pub(crate) const POD_APPLICATION_SLOW: Rule = Rule {
         "node_io_pressure",
         "pod_io_pressure",
         "pod_cpu_throttled",
+        "pod_accept_queue_full",
+        "pod_not_reading",
+        "peer_not_answering",
         "dns_slow",
     ],
     caused_by_at_peer: &[],
-    queries: &[QueryTemplate { shows: "share of time that tasks waited, by resource", promql: queries::PRESSURE }],
+    queries: &[
+        QueryTemplate { shows: "95th percentile of response times, by role", promql: queries::RESPONSE },
+        QueryTemplate { shows: "time that requests spend in each stage, by role", promql: queries::RESPONSE_STAGES },
+        QueryTemplate { shows: "share of time that tasks waited, by resource", promql: queries::PRESSURE },
+    ],
 };
 
 pub(crate) const PEER_SLOW: Rule = Rule {
@@ -53,23 +76,38 @@ pub(crate) const PEER_SLOW: Rule = Rule {
     family: Family::Waiting,
     order: 510,
     symptom: "rtt_inflation",
-    meaning: "The network is acquitted: the path to the peer is as fast as usual. But the peer replies late, and its \
-              acknowledgements wait for the replies. The peer takes the time.",
-    signals: &["netwhy_tcp_rtt_seconds", "netwhy_tcp_min_rtt_seconds", "reply_time"],
-    test: "The median RTT is at least `rtt_inflation` times its baseline and `think_time_ms` above the window's \
-           minimum. Or the same holds for the median reply time (a client's last data sent to the first data \
-           received). Newer RTT samples are still near the baseline's minimum (within 1.5 × or `rtt_floor_ms`). Or all \
-           RTT samples of the last 3 s rose by as much (the test of `path_latency`). At the same time another \
-           connection to the same Node (the same address where no Node is known) has two as fast as usual. A median of \
-           20 samples triples with a chance below 1e-6. This assumes independent samples, of which at most one in ten \
-           is that slow in normal times.",
-    minimum: "20 samples, and a baseline of 10 clean windows. Of reply times 8 samples, of which seven are as late. \
+    meaning: "The network is acquitted: the path to the peer is as fast as usual. But the peer answers late, always or \
+              in a share of the requests. The peer takes the time.",
+    signals: &[
+        "netwhy_tcp_response_seconds{role=\"client\"}",
+        "netwhy_tcp_response_wait_seconds_total{role=\"client\"}",
+        "netwhy_tcp_rtt_seconds",
+        "netwhy_tcp_min_rtt_seconds",
+        "reply_time",
+    ],
+    test: "**With response times**: more requests than a quantile (0.5, 0.75, 0.9, 0.95 or 0.99) leaves above itself \
+           are slow. Slow is above `rtt_inflation` times that quantile's usual value, or 0.1 s above it if that is \
+           less. It is at least `think_time_ms` above it, and half as much again. So many are slow in normal times \
+           with a chance below 1e-6 (binomial). For that, the usual share is at least 0.5 %, and the most that a normal \
+           window showed. They are slow in the last 3 s and before. Spread over all requests, they lose at least \
+           `think_time_ms`. At least half of the growth is in the stage `peer`. A longer path explains at most half of \
+           it: round trips, or the fastest tenth of the requests, tell how much. Requests that were never answered \
+           count as the slowest. **Else**: the median RTT is at least `rtt_inflation` times its baseline and \
+           `think_time_ms` above the window's minimum. Or the same holds for the median reply time (a client's last \
+           data sent to the first data received). Newer RTT samples are still near the baseline's minimum (within \
+           1.5 × or `rtt_floor_ms`). Or all RTT samples of the last 3 s rose by as much (the test of `path_latency`). At the \
+           same time another connection to the same Node (the same address where no Node is known) has two as fast as \
+           usual. A median of 20 samples triples with a chance below 1e-6. This assumes independent samples, of which \
+           at most one in ten is that slow in normal times.",
+    minimum: "With response times: 8 requests, 4 of them slow, and a baseline of 10 clean windows and 20 requests. \
+              Else 20 samples, and a baseline of 10 clean windows. Of reply times 8 samples, of which seven are as late. \
               Beside another connection, 8 RTT samples in the last 3 s. Reply times come from clients only (by their \
               ports). RTTs count when the Pod started all handshakes on the edge: a server's RTT also contains its \
               clients' think time, which is nobody's fault.",
-    ruled_out_by: "Loss. The peer's window or the local buffer holds the sender back. The Pod is throttled. The \
-                   minimum RTT rose too while no other connection goes there (path or constant think time: \
-                   undecidable).",
+    ruled_out_by: "The peer's window or the local buffer holds the sender back. With response times: twice as many \
+                   requests or bytes per second as usual; retransmissions take the time. Else: loss; the Pod is \
+                   throttled; nobody waits for an answer; the minimum RTT rose too while no other connection goes \
+                   there (path or constant think time: undecidable).",
     action: "Check the peer's application and its dependencies. The path needs no attention.",
     caused_by: &[
         "node_cpu_contention",
@@ -90,11 +128,16 @@ pub(crate) const PEER_SLOW: Rule = Rule {
         "node_memory_pressure",
         "pod_io_pressure",
         "node_io_pressure",
+        "pod_accept_queue_full",
         "pod_application_slow",
         "peer_slow",
         "external_slow",
     ],
-    queries: &[QueryTemplate { shows: "median RTT by peer class", promql: queries::RTT }],
+    queries: &[
+        QueryTemplate { shows: "95th percentile of response times, by role", promql: queries::RESPONSE },
+        QueryTemplate { shows: "time that requests spend in each stage, by role", promql: queries::RESPONSE_STAGES },
+        QueryTemplate { shows: "median RTT by peer class", promql: queries::RTT },
+    ],
 };
 
 /// Peers that must all be slow before the Pod itself is suspected.
@@ -105,7 +148,16 @@ const STALLED: f64 = 0.2;
 /// A judged edge of a subject.
 struct Judged<'c, 'a> {
     edge: &'c Edge<'a>,
-    is_slow: bool,
+    /// `None`: it is as fast as usual.
+    slow: Option<How>,
+}
+
+/// How a slow edge shows.
+enum How {
+    /// Its acknowledgements wait for replies.
+    ByRtt,
+    /// Its requests take longer.
+    ByRequests(requests::Late),
 }
 
 /// How many of a subject's peers are slow.
@@ -124,30 +176,46 @@ impl SlowPeers {
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let mut judged: Vec<Vec<Judged<'_, '_>>> = context.subjects().iter().map(|_| Vec::new()).collect();
-    for (subject, edge) in context.unclaimed(Family::Waiting).filter(|(_, edge)| can_be_judged(context, edge)) {
-        judged[subject.ix.get()].push(Judged { edge, is_slow: thinks(context, edge) });
+    for (subject, edge) in context.unclaimed(Family::Waiting) {
+        judged[subject.ix.get()].extend(judge_edge(context, subject, edge));
     }
     let subjects = context.subjects().iter().zip(&judged);
-    let unthrottled = subjects.filter(|(subject, _)| !subject.is_throttled(context.thresholds));
-    let mut out: Vec<Finding> = unthrottled.flat_map(|(subject, edges)| of_subject(context, subject, edges)).collect();
+    let mut out: Vec<Finding> = subjects.flat_map(|(subject, edges)| of_subject(context, subject, edges)).collect();
+    out.extend(context.subjects().iter().filter_map(|subject| requests::server(context, subject)));
     out.extend(external::judge(context));
     out
 }
 
+/// `None`: it can't be judged.
+fn judge_edge<'c, 'a>(context: &Context<'_>, subject: &Subject<'_>, edge: &'c Edge<'a>) -> Option<Judged<'c, 'a>> {
+    if requests::decide(context, edge) {
+        let slow = || requests::late(context, edge).map(How::ByRequests);
+        return requests::can_be_judged(edge).then(|| Judged { edge, slow: slow() });
+    }
+    let can_be_judged = can_be_judged(context, edge) && !subject.is_throttled(context.thresholds);
+    can_be_judged.then(|| Judged { edge, slow: thinks(context, edge).then_some(How::ByRtt) })
+}
+
 fn of_subject(context: &Context<'_>, subject: &Subject<'_>, edges: &[Judged<'_, '_>]) -> Vec<Finding> {
-    let slow: Vec<&Edge<'_>> = edges.iter().filter(|judged| judged.is_slow).map(|judged| judged.edge).collect();
+    let slow: Vec<(&Edge<'_>, &How)> = edges.iter().filter_map(|one| Some((one.edge, one.slow.as_ref()?))).collect();
     if slow.is_empty() {
         return Vec::new();
     }
     let peers = SlowPeers { slow: slow.len(), judged: edges.len() };
-    if let Some(stall) = stalled(context, subject).filter(|_| peers.are_all()) {
-        return application(context, subject, &slow, stall).into_iter().collect();
+    // The kernel times requests: stalls of the Pod's own tasks are not in them.
+    let by_rtt = || slow.iter().filter(|(_, how)| matches!(how, How::ByRtt)).map(|(edge, _)| *edge);
+    if let Some(stall) = stalled(context, subject).filter(|_| peers.are_all() && by_rtt().count() == slow.len()) {
+        return application(context, subject, &by_rtt().collect::<Vec<_>>(), stall).into_iter().collect();
     }
     let mut inside = edges.iter().filter(|judged| !judged.edge.is_external()).peekable();
     // When all inside are slow too, the external ones are not the reason.
-    let all_inside = inside.peek().is_some() && inside.all(|judged| judged.is_slow);
-    let blamed = slow.iter().filter(|edge| !(all_inside && edge.is_external()));
-    blamed.filter_map(|edge| peer(context, subject, edge, peers)).collect()
+    let all_inside = inside.peek().is_some() && inside.all(|judged| judged.slow.is_some());
+    let blamed = slow.iter().filter(|(edge, _)| !(all_inside && edge.is_external()));
+    let finding = |(edge, how): &(&Edge<'_>, &How)| match how {
+        How::ByRtt => peer(context, subject, edge, peers),
+        How::ByRequests(late) => requests::peer(context, subject, edge, (late, peers)),
+    };
+    blamed.filter_map(finding).collect()
 }
 
 /// The peer takes its time, over a path that is as fast as usual.

@@ -30,3 +30,15 @@ fn confidence_begins_at_one_half_and_never_reaches_one() {
     assert_eq!(confidence(f64::INFINITY, 1.0), 0.99);
     assert!(confidence(10.0, 0.8) < confidence(10.0, 1.0));
 }
+
+#[test]
+fn binomial_bound_is_above_the_exact_tail_and_not_far() {
+    // Exact tails by summation of the mass function.
+    for (k, n, p, exact) in [(6.0, 30.0, 0.01, 4.84e-7_f64), (4.0, 10.0, 0.05, 1.03e-3), (50.0, 50.0, 0.5, 8.9e-16)] {
+        let bound = binomial_tail_ln(k, n, p);
+        assert!(bound >= exact.ln() - 0.1, "{k} of {n}: {bound} and {}", exact.ln());
+        assert!(bound <= exact.ln() + 3.0, "{k} of {n}: {bound} and {}", exact.ln());
+    }
+    assert_eq!(binomial_tail_ln(1.0, 100.0, 0.01), 0.0, "as many as expected");
+    assert_eq!(binomial_tail_ln(0.0, 0.0, 0.01), 0.0, "no trial");
+}

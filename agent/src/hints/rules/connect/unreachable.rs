@@ -52,6 +52,7 @@ pub(crate) const PEER_UNREACHABLE: Rule = Rule {
         "pod_restarting",
         "pod_not_running",
         "pod_accept_queue_full",
+        "pod_not_reading",
         "pod_cpu_throttled",
     ],
     queries: &[QueryTemplate {

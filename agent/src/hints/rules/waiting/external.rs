@@ -19,10 +19,15 @@ pub(crate) const EXTERNAL_SLOW: Rule = Rule {
     symptom: "rtt_inflation",
     meaning: "A peer outside the cluster is slow: its replies come late, or the path there became longer. The Pod's \
               peers in the cluster are as fast as usual. This side can't separate the peer from the path.",
-    signals: &["netwhy_tcp_rtt_seconds{peer=\"external\"}", "netwhy_tcp_min_rtt_seconds", "reply_time"],
-    test: "The test of `peer_slow` (replies) or of `path_latency` (all RTT samples of the last 3 s; chance below 1e-6 \
-           per window and edge), for an address outside the cluster. Path and think time need not be separated: both \
-           are outside.",
+    signals: &[
+        "netwhy_tcp_response_seconds{role=\"client\",peer=\"external\"}",
+        "netwhy_tcp_rtt_seconds{peer=\"external\"}",
+        "netwhy_tcp_min_rtt_seconds",
+        "reply_time",
+    ],
+    test: "The test of `peer_slow` (response times, or replies) or of `path_latency` (all RTT samples of the last 3 s; \
+           chance below 1e-6 per window and edge), for an address outside the cluster. Path and think time \
+           need not be separated: both are outside.",
     minimum: "As `peer_slow` and `path_latency`.",
     ruled_out_by: "The Pod's peers in the cluster are slow too, or their paths are longer. Loss. The peer's window or \
                    the local buffer holds the sender back. The Pod is throttled. The Node makes its own queue.",
@@ -30,7 +35,10 @@ pub(crate) const EXTERNAL_SLOW: Rule = Rule {
              attention.",
     caused_by: &["path_latency", "node_cpu_contention", "pod_cpu_starved", "pod_cpu_throttled", "pod_application_slow"],
     caused_by_at_peer: &[],
-    queries: &[QueryTemplate { shows: "median RTT by peer class", promql: queries::RTT }],
+    queries: &[
+        QueryTemplate { shows: "95th percentile of response times, by role", promql: queries::RESPONSE },
+        QueryTemplate { shows: "median RTT by peer class", promql: queries::RTT },
+    ],
 };
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {

@@ -1,0 +1,77 @@
+//! What is known of the requests of one edge or server.
+
+use super::{
+    mean::Step,
+    stuck::{self, Stuck, Waits},
+    tail::{Slow, Tail},
+};
+use crate::{
+    baseline::{Lesson, ResponseBaseline},
+    hints::thresholds::Thresholds,
+    state::ResponseView,
+};
+use netwhy_abi::Role;
+use std::time::Duration;
+
+/// Time after which a normal window weighs half.
+const HALF_LIFE: Duration = Duration::from_secs(3600);
+
+/// A normal window of one end.
+#[derive(Clone, Copy)]
+pub(crate) struct Requests<'a> {
+    pub(crate) role: Role,
+    pub(crate) now: &'a ResponseView,
+    /// Payload that was acknowledged or received. `None`: not known.
+    pub(crate) bytes: Option<u64>,
+}
+
+/// Response times, shares of slow requests and waits in normal times.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RequestMemory {
+    times: ResponseBaseline,
+    tail: Tail,
+    waits: Waits,
+    /// Decaying sums of payload, and of the requests that it belongs to.
+    bytes: f64,
+    requests: f64,
+}
+
+impl RequestMemory {
+    /// Learns from a normal window.
+    pub(crate) fn learn(&mut self, requests: Requests<'_>, step: Step, thresholds: &Thresholds) {
+        let Requests { role, now, bytes } = requests;
+        let keep = 0.5_f64.powf(step.tick.as_secs_f64() / HALF_LIFE.as_secs_f64());
+        self.times.learn(&Lesson { role, window: &now.window, length: step.window, elapsed: step.tick });
+        self.tail.learn(&self.times, &now.window.durations, keep, thresholds);
+        self.waits.learn(now, keep);
+        if let Some(bytes) = bytes {
+            self.bytes = self.bytes * keep + bytes as f64 * step.share;
+            self.requests = self.requests * keep + now.window.durations.count() as f64 * step.share;
+        }
+    }
+
+    /// Payload per request in normal times. `None`: not known.
+    pub(crate) fn bytes_each(&self) -> Option<f64> {
+        (self.is_known() && self.requests >= 1.0).then(|| self.bytes / self.requests)
+    }
+
+    /// Response times in normal times.
+    pub(crate) fn times(&self) -> &ResponseBaseline {
+        &self.times
+    }
+
+    /// Enough is known to judge with.
+    pub(crate) fn is_known(&self) -> bool {
+        self.times.durations().is_some()
+    }
+
+    /// Requests of the window that are slower than usual; see [`Tail::judge`].
+    pub(crate) fn slow(&self, now: &ResponseView, thresholds: &Thresholds) -> Option<Slow> {
+        self.tail.judge(now, thresholds)
+    }
+
+    /// Requests that get no answer; see [`stuck::judge`].
+    pub(crate) fn stuck(&self, now: &ResponseView, walked_at: Duration) -> Option<Stuck> {
+        stuck::judge(now, &self.times, self.waits, walked_at)
+    }
+}

@@ -1,0 +1,201 @@
+//! The share of requests that are slower than they are in normal times.
+//!
+//! A quantile of the response times has grown when more requests than it leaves above itself are slower than a limit.
+//! The limit follows from the usual quantile. Several quantiles are tried: the median shows a slow server, the 95th
+//! percentile a server that is slow now and then.
+
+use crate::{
+    baseline::{Distribution, ResponseBaseline},
+    hints::{stats::binomial_tail_ln, thresholds::Thresholds},
+    sample::Histogram,
+    state::ResponseView,
+};
+use netwhy_abi::BOUNDS_US;
+
+/// Quantiles that are judged.
+const LEVELS: [f64; 5] = [0.5, 0.75, 0.9, 0.95, 0.99];
+/// Chance, per window and quantile, that as many normal requests are slow.
+pub(crate) const TAIL_ALPHA: f64 = 1e-6;
+/// The same of each part of the window: a slowdown lasts, a short stall is in one of them. Also the chance from which
+/// a window is not as usual.
+const PART_ALPHA: f64 = 0.05;
+/// Slow requests at least.
+const MIN_SLOW: u64 = 4;
+/// Share of slow requests that is always called normal.
+const MIN_SHARE: f64 = 0.005;
+/// Requests that the assumption of one slow request weighs as much as.
+const SHARE_WEIGHT: f64 = 20.0;
+/// Requests by which a window's share is shrunk before it counts as one that normal windows reach.
+const WORST_WEIGHT: f64 = 200.0;
+/// A request is slow from this multiple of the usual quantile on …
+const LONGER: f64 = 1.5;
+/// … and from `rtt_inflation` times it, or from so much above it, µs: people notice a tenth of a second.
+const MUCH_LONGER_US: f64 = 100_000.0;
+/// Lessons between two looks at the usual quantiles, once they are known well, and at the shares that windows reach. As
+/// long as a window: a slowdown that begins is not learned step by step.
+const REFRESH: u32 = 10;
+
+/// Requests that are slower than usual.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Slow {
+    /// Limit above which a request is slow, µs.
+    pub(crate) limit_us: u32,
+    /// Slow requests of the window.
+    pub(crate) slow: u64,
+    /// All requests of the window.
+    pub(crate) requests: u64,
+    /// Share of slow requests in normal times, 0 … 1.
+    pub(crate) usual_share: f64,
+    /// Median of the slow ones, µs.
+    pub(crate) typical_us: f64,
+    /// Median in normal times, µs.
+    pub(crate) usual_us: f64,
+    /// Logarithm of the chance that normal requests look like that.
+    pub(crate) ln_p: f64,
+}
+
+impl Slow {
+    /// Share of slow requests, 0 … 1.
+    pub(crate) fn share(&self) -> f64 {
+        self.slow as f64 / self.requests as f64
+    }
+
+    /// Time by which a slow request is longer than usual, µs.
+    pub(crate) fn increase_us(&self) -> f64 {
+        self.typical_us - self.usual_us
+    }
+}
+
+/// A quantile in normal times, and the limit above which requests count as slow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Limit {
+    /// One of [`BOUNDS_US`].
+    us: u32,
+    /// Usual share of requests above it.
+    share: f32,
+}
+
+/// What is known of one quantile.
+#[derive(Clone, Copy, Debug, Default)]
+struct Level {
+    limit: Option<Limit>,
+    /// Largest share above the limit that normal windows reached and came back from. It decays.
+    worst: f32,
+    /// Largest share since windows were last as usual. It may be the begin of a slowdown.
+    peak: f32,
+}
+
+/// The limits of one edge or server.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tail {
+    levels: [Level; LEVELS.len()],
+    /// Median, µs.
+    usual_us: f64,
+    /// Requests that the usual shares stand for.
+    requests: f64,
+    lessons: u32,
+}
+
+impl Level {
+    /// Takes a new limit. Shares above a much lower one say nothing about it.
+    fn set(&mut self, limit: Option<Limit>) {
+        let (old, new) = (self.limit.map(|limit| f64::from(limit.us)), limit.map(|limit| f64::from(limit.us)));
+        if old != new {
+            self.peak = 0.0;
+        }
+        if old.zip(new).is_none_or(|(old, new)| new > LONGER * old) {
+            self.worst = 0.0;
+        }
+        self.limit = limit;
+    }
+
+    /// Share of slow requests that is normal. `known`: requests that the usual share stands for.
+    fn normal(&self, limit: Limit, known: f64) -> f64 {
+        let share = (f64::from(limit.share) * known + 1.0) / (known + SHARE_WEIGHT);
+        share.max(MIN_SHARE).max(self.worst.into())
+    }
+
+    fn learn(&mut self, window: &Histogram, known: f64, is_due: bool) {
+        let Some(limit) = self.limit else { return };
+        let (slow, requests) = (above(window, limit.us), window.count());
+        self.peak = self.peak.max((slow as f64 / (requests as f64 + WORST_WEIGHT)) as f32);
+        if is_due && !is_odd((slow, requests), self.normal(limit, known)) {
+            self.worst = self.worst.max(self.peak);
+            self.peak = 0.0;
+        }
+    }
+}
+
+impl Tail {
+    /// Learns from a normal window, after `times` did. `keep`: weight that the past keeps.
+    pub(crate) fn learn(&mut self, times: &ResponseBaseline, window: &Histogram, keep: f64, thresholds: &Thresholds) {
+        let Some(durations) = times.durations() else { return };
+        let is_due = self.lessons.is_multiple_of(REFRESH);
+        if is_due || self.lessons < 4 * REFRESH {
+            self.refresh(durations, thresholds);
+        }
+        self.lessons = self.lessons.saturating_add(1);
+        for level in &mut self.levels {
+            level.worst *= keep as f32;
+            level.learn(window, self.requests, is_due);
+        }
+    }
+
+    fn refresh(&mut self, durations: &Distribution, thresholds: &Thresholds) {
+        let Some(usual_us) = durations.quantile_us(0.5) else { return };
+        (self.usual_us, self.requests) = (usual_us, durations.count());
+        for (level, q) in self.levels.iter_mut().zip(LEVELS) {
+            let us = durations.quantile_us(q).and_then(|usual_us| limit_us(usual_us, thresholds));
+            let share = us.and_then(|us| durations.share_above(us));
+            level.set(us.zip(share).map(|(us, share)| Limit { us, share: share as f32 }));
+        }
+    }
+
+    /// Judges a window. `None`: its requests are as fast as usual, or too few are known.
+    pub(crate) fn judge(&self, now: &ResponseView, thresholds: &Thresholds) -> Option<Slow> {
+        let found = (0..LEVELS.len()).filter_map(|at| self.slow(at, now, thresholds));
+        // The quantile that explains most of the time that requests take longer.
+        found.max_by(|a, b| (a.share() * a.increase_us()).total_cmp(&(b.share() * b.increase_us())))
+    }
+
+    /// Judges one quantile.
+    fn slow(&self, at: usize, now: &ResponseView, thresholds: &Thresholds) -> Option<Slow> {
+        let level = self.levels[at];
+        let limit = level.limit?;
+        let (window, recent) = (&now.window.durations, &now.recent.durations);
+        let (requests, slow) = (window.count(), above(window, limit.us));
+        if slow < MIN_SLOW || (slow as f64) < (1.0 - LEVELS[at]) * requests as f64 {
+            return None;
+        }
+        let normal = level.normal(limit, self.requests);
+        let ln_p = binomial_tail_ln(slow as f64, requests as f64, normal);
+        let typical_us = window.quantile_us(1.0 - 0.5 * slow as f64 / requests as f64)?;
+        let usual_share = f64::from(limit.share);
+        let found = Slow { limit_us: limit.us, slow, requests, usual_share, typical_us, usual_us: self.usual_us, ln_p };
+        // The time that the slow ones take longer, spread over all: a client that waits for many of them notices.
+        let lost_us = (found.share() - normal) * found.increase_us();
+        let new = (above(recent, limit.us), recent.count());
+        let old = (slow.saturating_sub(new.0), requests.saturating_sub(new.1));
+        let lasts = [new, old].into_iter().all(|part| is_odd(part, normal));
+        (ln_p <= TAIL_ALPHA.ln() && lost_us >= thresholds.think_time_ms * 1_000.0 && lasts).then_some(found)
+    }
+}
+
+/// Requests above a limit.
+fn above(durations: &Histogram, us: u32) -> u64 {
+    durations.count() - durations.count_up_to(us)
+}
+
+fn is_odd((slow, requests): (u64, u64), normal: f64) -> bool {
+    binomial_tail_ln(slow as f64, requests as f64, normal) <= PART_ALPHA.ln()
+}
+
+/// The limit above which a request is slow, µs. `None`: the usual quantile is too long to tell.
+fn limit_us(usual_us: f64, thresholds: &Thresholds) -> Option<u32> {
+    let much = (thresholds.rtt_inflation * usual_us).min(usual_us + MUCH_LONGER_US);
+    let limit = much.max(LONGER * usual_us).max(usual_us + thresholds.think_time_ms * 1_000.0);
+    BOUNDS_US.iter().find(|bound| f64::from(**bound) >= limit).copied()
+}
+
+#[cfg(test)]
+mod tests;

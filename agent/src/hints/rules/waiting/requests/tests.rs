@@ -1,0 +1,239 @@
+use crate::{
+    api::BlameKind,
+    hints::testing::{
+        Case,
+        requests::{Lcg, Scene, quick},
+        rtts, verdict,
+    },
+    sample::Responses,
+};
+use netwhy_abi::{PeerClass, Retransmit, Role};
+
+const PEERS: [&str; 3] = ["10.0.0.7", "10.0.0.8", "10.0.0.9"];
+
+fn client() -> Scene {
+    Scene::new(Case::mesh(&["cart"], &PEERS), ("cart", PEERS[0]), Role::Client)
+}
+
+fn server() -> Scene {
+    Scene::new(Case::mesh(&["api"], &PEERS), ("api", PEERS[0]), Role::Server)
+}
+
+/// One request in `n` takes 200 ms.
+fn slow_once_in(n: u64) -> impl FnMut(&mut Lcg) -> u32 {
+    move |random| if random.once_in(n) { 200_000 } else { quick(random) }
+}
+
+#[test]
+fn a_fifth_of_slow_requests_blames_the_peer_with_its_stage() {
+    let mut scene = client();
+    scene.is_silent(40, 50, quick);
+    let (after, hint) = scene.first_hint(8, 50, slow_once_in(5));
+    assert!(after <= 6, "{after} s");
+    assert_eq!(verdict(&hint), ("peer_slow", BlameKind::PeerPod, PEERS[0]));
+    assert!(hint.summary.contains("not for the network"), "{}", hint.summary);
+    assert!(hint.summary.contains("per request peer "), "the stage that grew comes first: {}", hint.summary);
+    let p95 = hint.evidence.iter().find(|e| e.signal.contains("quantile=\"0.95\"")).unwrap();
+    assert!(p95.observed > 0.15 && p95.baseline.unwrap() < 0.002, "{p95:?}");
+    let because: Vec<_> = hint.ruled_out.iter().map(|r| (r.cause.as_str(), r.because.as_str())).collect();
+    assert!(because.iter().any(|(c, b)| *c == "path_latency" && b.contains("explains at most 0.")), "{because:?}");
+    let loss = because.iter().find(|(cause, _)| *cause == "path_loss").unwrap();
+    assert!(loss.1.starts_with("retransmissions take 0.00 ms per request (usually 0.00 ms); 0 segments"), "{loss:?}");
+    assert!(hint.blame.alternatives.is_empty(), "{hint:?}");
+}
+
+#[test]
+fn answers_that_may_be_lost_do_not_acquit_the_path() {
+    let mut scene = client();
+    scene.is_silent(40, 50, quick);
+    // Too few for a rule about loss, as many as the slow requests.
+    scene.case.tally("cart", PEERS[0]).retransmits[Retransmit::TailLossProbe as usize] = 30;
+    let (_, hint) = scene.first_hint(8, 50, slow_once_in(5));
+    assert_eq!(verdict(&hint), ("peer_slow", BlameKind::PeerPod, PEERS[0]));
+    assert_eq!(hint.blame.alternatives, ["node-a↔10.0.0.7"]);
+    assert!(!hint.summary.contains("not for the network"), "{}", hint.summary);
+    assert!(hint.ruled_out.iter().all(|ruled| ruled.cause != "path_loss"), "{hint:?}");
+}
+
+#[test]
+fn a_few_requests_a_second_are_enough() {
+    let mut scene = client();
+    scene.is_silent(60, 4, quick);
+    let (after, _) = scene.first_hint(12, 4, slow_once_in(3));
+    assert!(after >= 3, "{after} s");
+}
+
+#[test]
+fn a_long_tail_that_was_there_before_is_normal_and_more_of_it_is_not() {
+    let mut scene = client();
+    scene.is_silent(300, 50, slow_once_in(12));
+    assert_eq!(scene.first_hint(15, 50, slow_once_in(3)).1.cause, "peer_slow");
+}
+
+#[test]
+fn short_stalls_are_no_slowdown() {
+    let mut scene = client();
+    scene.is_silent(40, 50, quick);
+    for _ in 0..4 {
+        // All requests of a second wait for its end, as in a collection of garbage.
+        scene.is_silent(1, 50, |random| 100_000 + random.below(800_000) as u32);
+        scene.is_silent(29, 50, quick);
+    }
+}
+
+#[test]
+fn a_slowdown_that_clients_hardly_notice_is_silent() {
+    // All by 3 ms, or 1 in 50 by 100 ms: 2 ms a request.
+    let mut scene = client();
+    scene.is_silent(40, 200, quick);
+    scene.is_silent(60, 200, |random| quick(random) + 3_000);
+    let mut scene = client();
+    scene.is_silent(40, 200, quick);
+    scene.is_silent(60, 200, |random| if random.once_in(50) { 100_000 } else { quick(random) });
+    let mut scene = client();
+    scene.is_silent(40, 200, quick);
+    let (_, hint) = scene.first_hint(20, 200, |random| if random.once_in(50) { 700_000 } else { quick(random) });
+    assert_eq!(hint.cause, "peer_slow", "14 ms a request");
+}
+
+#[test]
+fn twice_the_load_explains_slow_requests() {
+    let mut scene = client();
+    scene.is_silent(300, 50, quick);
+    scene.is_silent(4, 160, quick);
+    scene.is_silent(30, 160, slow_once_in(5));
+    // As many requests, but larger ones.
+    let mut scene = client();
+    scene.is_silent(300, 50, quick);
+    scene.case.tally("cart", PEERS[0]).bytes_received *= 3;
+    scene.is_silent(30, 50, slow_once_in(5));
+}
+
+#[test]
+fn nothing_is_slow_without_a_baseline() {
+    client().is_silent(60, 50, slow_once_in(5));
+}
+
+#[test]
+fn a_longer_path_is_not_the_peers_time_and_a_longer_wait_than_the_path_explains_is() {
+    let later = |by: u32| move |random: &mut Lcg| quick(random) + by;
+    // Round trips are 15 ms longer too.
+    let mut scene = client();
+    scene.is_silent(40, 50, quick);
+    let tally = scene.case.tally("cart", PEERS[0]);
+    (tally.rtt, tally.min_rtt_us, tally.connects) = (rtts(&[(15_100, 100)]), Some(15_100), [0, 0]);
+    scene.is_silent(30, 50, later(15_000));
+    // Acknowledgements are delayed by 40 ms, answers by 150 ms.
+    let mut scene = client();
+    scene.is_silent(40, 50, quick);
+    let tally = scene.case.tally("cart", PEERS[0]);
+    (tally.rtt, tally.min_rtt_us, tally.connects) = (rtts(&[(40_000, 100)]), Some(40_000), [0, 0]);
+    let (_, hint) = scene.first_hint(8, 50, later(150_000));
+    assert_eq!(verdict(&hint), ("peer_slow", BlameKind::PeerPod, PEERS[0]));
+    assert!(hint.ruled_out.iter().any(|r| r.because.contains("explains at most 41 ms of 149 ms")), "{hint:?}");
+}
+
+#[test]
+fn all_requests_later_over_round_trips_as_usual_are_the_peers_time() {
+    let mut scene = client();
+    scene.is_silent(40, 50, quick);
+    let (_, hint) = scene.first_hint(8, 50, |random| quick(random) + 15_000);
+    assert_eq!(verdict(&hint), ("peer_slow", BlameKind::PeerPod, PEERS[0]));
+}
+
+#[test]
+fn retransmissions_are_not_the_peers_time() {
+    let mut scene = client();
+    scene.is_silent(40, 50, quick);
+    for _ in 0..20 {
+        let mut second = Responses { durations: rtts(&[(1_000, 40), (210_000, 10)]), ..Responses::default() };
+        (second.network_us, second.retransmission_us) = (5_000, 2_090_000);
+        scene.stream.push(second);
+        let hints = scene.tick();
+        assert!(hints.is_empty(), "{hints:?}");
+    }
+}
+
+#[test]
+fn requests_without_an_answer_are_the_slowest() {
+    let mut scene = client();
+    scene.is_silent(40, 50, quick);
+    for _ in 0..8 {
+        scene.second(40, quick);
+        scene.stream.give_up(10, 2_000_000);
+    }
+    let hints = scene.tick();
+    assert_eq!(verdict(&hints[0]), ("peer_slow", BlameKind::PeerPod, PEERS[0]));
+}
+
+#[test]
+fn a_peer_outside_needs_no_acquittal_of_the_path() {
+    let mut case = Case::mesh(&["cart"], &PEERS);
+    case.edge("cart", PEERS[0]).class = PeerClass::External;
+    let mut scene = Scene::new(case, ("cart", PEERS[0]), Role::Client);
+    scene.is_silent(40, 50, quick);
+    let tally = scene.case.tally("cart", PEERS[0]);
+    (tally.rtt, tally.connects) = (rtts(&[]), [0, 0]);
+    let (_, hint) = scene.first_hint(8, 50, |random| quick(random) + 90_000);
+    assert_eq!(verdict(&hint), ("external_slow", BlameKind::External, PEERS[0]));
+}
+
+#[test]
+fn acknowledgements_that_nobody_waits_for_are_not_judged_where_requests_are_timed() {
+    let mut normal = Case::mesh(&["cart"], &PEERS);
+    for edge in &mut normal.edges {
+        edge.role = Some(Role::Client);
+    }
+    let mut scene = Scene::new(normal, ("cart", PEERS[0]), Role::Client);
+    scene.is_silent(40, 50, quick);
+    // A sender whose reader polls: acknowledgements wait for 40 ms.
+    let tally = scene.case.tally("cart", PEERS[1]);
+    (tally.rtt, tally.connects) = (rtts(&[(100, 17), (41_000, 80)]), [0, 0]);
+    scene.is_silent(30, 50, quick);
+}
+
+#[test]
+fn a_slow_application_is_named_by_its_own_times() {
+    let mut scene = server();
+    scene.is_silent(40, 50, quick);
+    let (after, hint) = scene.first_hint(8, 50, slow_once_in(5));
+    assert!(after <= 6, "{after} s");
+    assert_eq!(verdict(&hint), ("pod_application_slow", BlameKind::Pod, "api"));
+    assert!(hint.summary.contains("per request application "), "{}", hint.summary);
+    assert!(hint.ruled_out.iter().any(|r| r.cause == "path_latency"), "{hint:?}");
+}
+
+#[test]
+fn throttling_that_leaves_requests_unread_is_the_cause() {
+    let mut scene = server();
+    scene.is_silent(40, 50, quick);
+    scene.case.subject("api").window_cpu.as_mut().unwrap().throttled_periods = 40;
+    scene.other_us = 1_000_000;
+    scene.first_hint(3, 50, slow_once_in(3));
+    let hints = (0..8).map(|_| scene.second(50, slow_once_in(3))).last().unwrap();
+    assert_eq!(hints.len(), 1, "{hints:?}");
+    assert_eq!(verdict(&hints[0]), ("pod_cpu_throttled", BlameKind::Pod, "api"));
+    assert!(hints[0].chain.iter().any(|link| link == "pod_application_slow"), "{:?}", hints[0].chain);
+    assert!(hints[0].evidence.iter().any(|e| e.signal == "slow_requests"), "{:?}", hints[0].evidence);
+}
+
+#[test]
+fn a_callee_that_takes_the_time_acquits_the_server() {
+    let mut scene = server();
+    let mut calls = crate::hints::testing::requests::Stream::default();
+    let mut tick = |scene: &mut Scene, times: &[u32]| {
+        calls.second(Role::Client, times, 100);
+        let edge = scene.case.edge("api", PEERS[1]);
+        (edge.role, edge.port, edge.responses) = (Some(Role::Client), 5432, Some(Box::new(calls.view())));
+        let mut times = times.iter().map(|us| us + 1_000);
+        scene.second(50, |_| times.next().unwrap())
+    };
+    for _ in 0..40 {
+        assert_eq!(tick(&mut scene, &[1_000; 50]), vec![]);
+    }
+    let mut slow = [1_000; 50];
+    slow[..10].fill(200_000);
+    let hints = (0..8).map(|_| tick(&mut scene, &slow)).last().unwrap();
+    assert_eq!(hints.len(), 1, "{hints:?}");
+    assert_eq!(verdict(&hints[0]), ("peer_slow", BlameKind::PeerPod, PEERS[1]));
+}

@@ -1,0 +1,140 @@
+//! Requests second by second, and the sums that a view has of them.
+
+use super::{Case, Run, firing};
+use crate::{
+    api::Hint,
+    sample::{Histogram, Responses},
+    state::{ResponseView, Waiting},
+};
+use netwhy_abi::{BUCKETS, Role, bucket_index};
+use std::{collections::VecDeque, time::Duration};
+
+/// Knuth's 64-bit linear congruential generator; the upper half is used.
+pub(crate) struct Lcg(pub(crate) u64);
+
+impl Lcg {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+
+    /// True once in `n` times.
+    pub(crate) fn once_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+}
+
+/// Seconds of a window, and of the last seconds.
+const WINDOW: usize = 10;
+const RECENT: usize = 3;
+
+/// The requests of one edge over the last ten seconds.
+#[derive(Default)]
+pub(crate) struct Stream {
+    seconds: VecDeque<Responses>,
+    waiting: Option<Waiting>,
+}
+
+impl Stream {
+    /// A second's requests by their times, µs; `other_us`: what each spends in a stage other than the last one.
+    pub(crate) fn second(&mut self, role: Role, times: &[u32], other_us: u64) {
+        let mut sum = Responses::default();
+        for us in times {
+            let bucket = bucket_index(*us) as u8;
+            sum.durations.add(&Histogram::from_counts([(bucket, 1)], u64::from(*us)));
+            let part = if role == Role::Client { &mut sum.network_us } else { &mut sum.unread_us };
+            *part += other_us.min(u64::from(*us));
+        }
+        self.push(sum);
+    }
+
+    pub(crate) fn push(&mut self, second: Responses) {
+        self.seconds.push_back(second);
+        if self.seconds.len() > WINDOW {
+            self.seconds.pop_front();
+        }
+    }
+
+    /// Requests that end without an answer, in the newest second.
+    pub(crate) fn give_up(&mut self, n: u64, age_us: u64) {
+        let last = self.seconds.back_mut().unwrap();
+        last.unanswered += n;
+        last.durations.add(&Histogram::from_counts([(BUCKETS as u8 - 1, n)], n * age_us));
+    }
+
+    /// Requests that the walk of this second finds without an answer.
+    pub(crate) fn wait(&mut self, requests: u64, at: Duration) {
+        let since = self.waiting.map_or(at, |before| before.since);
+        self.waiting = (requests > 0).then_some(Waiting { requests, since });
+    }
+
+    pub(crate) fn view(&self) -> ResponseView {
+        let sum = |seconds: usize| {
+            let mut sum = Responses::default();
+            self.seconds.iter().rev().take(seconds).for_each(|second| sum.add(second));
+            sum
+        };
+        ResponseView { window: sum(WINDOW), recent: sum(RECENT), waiting: self.waiting, normal: None }
+    }
+}
+
+/// One edge with requests, and an engine that judges it.
+pub(crate) struct Scene {
+    pub(crate) run: Run,
+    pub(crate) case: Case,
+    pub(crate) stream: Stream,
+    pub(crate) random: Lcg,
+    pub(crate) role: Role,
+    pub(crate) other_us: u64,
+    pod: &'static str,
+    peer: &'static str,
+}
+
+impl Scene {
+    /// The requests go from `pod` to `peer`, or come from there.
+    pub(crate) fn new(case: Case, (pod, peer): (&'static str, &'static str), role: Role) -> Self {
+        let mut scene =
+            Self { run: Run::new(), case, stream: Stream::default(), random: Lcg(7), role, other_us: 100, pod, peer };
+        let edge = scene.case.edge(pod, peer);
+        (edge.role, edge.port) = (Some(role), 80);
+        scene
+    }
+
+    /// A second with so many requests; `draw` gives the time of each, µs.
+    pub(crate) fn second(&mut self, n: u64, mut draw: impl FnMut(&mut Lcg) -> u32) -> Vec<Hint> {
+        let times: Vec<u32> = (0..n).map(|_| draw(&mut self.random)).collect();
+        self.stream.second(self.role, &times, self.other_us);
+        self.tick()
+    }
+
+    /// The engine judges what the stream has.
+    pub(crate) fn tick(&mut self) -> Vec<Hint> {
+        self.case.edge(self.pod, self.peer).responses = Some(Box::new(self.stream.view()));
+        firing(&self.run.tick(&self.case))
+    }
+
+    /// Seconds of requests that raise no hint.
+    #[track_caller]
+    pub(crate) fn is_silent(&mut self, seconds: u64, n: u64, mut draw: impl FnMut(&mut Lcg) -> u32) {
+        for at in 0..seconds {
+            let hints = self.second(n, &mut draw);
+            assert!(hints.is_empty(), "second {at}: {:?}", hints.iter().map(|h| &h.summary).collect::<Vec<_>>());
+        }
+    }
+
+    /// Seconds until the first hint, and that hint.
+    #[track_caller]
+    pub(crate) fn first_hint(&mut self, within: u64, n: u64, mut draw: impl FnMut(&mut Lcg) -> u32) -> (u64, Hint) {
+        for at in 1..=within {
+            if let Some(hint) = self.second(n, &mut draw).into_iter().next() {
+                return (at, hint);
+            }
+        }
+        panic!("no hint within {within} s");
+    }
+}
+
+/// About a millisecond.
+pub(crate) fn quick(random: &mut Lcg) -> u32 {
+    900 + random.below(400) as u32
+}
