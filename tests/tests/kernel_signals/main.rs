@@ -25,6 +25,7 @@ mod edge_cases;
 mod errors;
 mod handshakes;
 mod hangs;
+mod hints;
 mod identity;
 mod lifecycle;
 mod limits;

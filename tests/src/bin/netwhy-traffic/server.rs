@@ -28,8 +28,8 @@ use std::{
 
 /// Answer requests (of `client`)
 ///
-/// Lines on standard input change it while it runs: `think-us N`, `work-us N`, `response-bytes N`, `accept on|off`,
-/// `backlog N`.
+/// Lines on standard input change it while it runs: `think-us N`, `work-us N`, `slow EVERY US`, `response-bytes N`,
+/// `accept on|off`, `backlog N`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Port, on all IPv4 and IPv6 addresses; 0 takes a free one (the first line says which)
@@ -38,6 +38,12 @@ pub(crate) struct Args {
     /// Wait this long before each answer, idle
     #[arg(long, default_value_t = 0, value_name = "US")]
     think_us: u64,
+    /// Think for `--slow-us` before one in so many answers; 0: before none
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    slow_every: u64,
+    /// Think time of the answers that `--slow-every` chooses
+    #[arg(long, default_value_t = 200_000, value_name = "US")]
+    slow_us: u64,
     /// Compute this long for each answer, busy
     #[arg(long, default_value_t = 0, value_name = "US")]
     work_us: u64,
@@ -64,6 +70,8 @@ pub(crate) struct Args {
 /// Settings that can change while it runs.
 struct Settings {
     think_us: AtomicU64,
+    slow_every: AtomicU64,
+    slow_us: AtomicU64,
     work_us: AtomicU64,
     response_bytes: AtomicU64,
     accepting: AtomicBool,
@@ -76,6 +84,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let listener = Arc::new(listener);
     let settings = Arc::new(Settings {
         think_us: args.think_us.into(),
+        slow_every: args.slow_every.into(),
+        slow_us: args.slow_us.into(),
         work_us: args.work_us.into(),
         response_bytes: args.response_bytes.into(),
         accepting: (!args.no_accept).into(),
@@ -97,6 +107,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
 fn obey(words: &[&str], settings: &Settings, listener: &OwnedFd) -> Result<()> {
     match words {
         ["think-us", n] => settings.think_us.store(n.parse()?, Relaxed),
+        ["slow", every, us] => {
+            settings.slow_us.store(us.parse()?, Relaxed);
+            settings.slow_every.store(every.parse()?, Relaxed);
+        }
         ["work-us", n] => settings.work_us.store(n.parse()?, Relaxed),
         ["response-bytes", n] => settings.response_bytes.store(n.parse()?, Relaxed),
         ["accept", "on"] => settings.accepting.store(true, Relaxed),
@@ -192,8 +206,10 @@ struct Worker {
     /// Whether the listener is in the epoll set.
     listening: bool,
     accept_again: Instant,
-    /// Answers that wait for their think time: when due, connection, length.
+    /// Answers that wait for their think time, the next one first: when due, connection, length.
     thinking: VecDeque<(Instant, u64, usize)>,
+    /// Requests so far.
+    requests: u64,
     buffer: Vec<u8>,
 }
 
@@ -209,6 +225,7 @@ impl Worker {
             listening: false,
             accept_again: Instant::now(),
             thinking: VecDeque::new(),
+            requests: 0,
             buffer: vec![0; CHUNK],
         })
     }
@@ -315,7 +332,6 @@ impl Worker {
             self.connections.remove(&id);
             return;
         }
-        let think = Duration::from_micros(self.settings.think_us.load(Relaxed));
         let work = Duration::from_micros(self.settings.work_us.load(Relaxed));
         for wanted in answers {
             let length = match wanted & !CLOSE {
@@ -328,12 +344,24 @@ impl Worker {
             }
             add(&self.stats.requests, 1);
             burn(work);
+            let think = self.think();
             if think.is_zero() {
                 self.answer(id, length);
             } else {
-                self.thinking.push_back((Instant::now() + think, id, length));
+                let due = Instant::now() + think;
+                let place = self.thinking.partition_point(|(other, ..)| *other <= due);
+                self.thinking.insert(place, (due, id, length));
             }
         }
+    }
+
+    /// Think time of the next answer.
+    fn think(&mut self) -> Duration {
+        self.requests += 1;
+        let every = self.settings.slow_every.load(Relaxed);
+        let is_slow = every > 0 && self.requests.is_multiple_of(every);
+        let us = if is_slow { &self.settings.slow_us } else { &self.settings.think_us };
+        Duration::from_micros(us.load(Relaxed))
     }
 
     fn answer(&mut self, id: u64, length: usize) {
