@@ -5,6 +5,8 @@
 //! their Pods, and passes `…/pods/NAME:9810/proxy/…` and `…/pods/NAME/portforward` on to them over TCP. Without TLS and without authorisation, unlike
 //! a real one. Prints one line of JSON when it is ready: `{"url": …, "agents": N}`. Ends when its standard input does.
 
+#[path = "fleet/calls.rs"]
+mod calls;
 #[path = "fleet/forward.rs"]
 mod forward;
 #[path = "fleet/front.rs"]
@@ -49,6 +51,9 @@ struct Args {
     /// Pods whose main listener answers the API, for requests by the Pod proxy
     #[arg(long)]
     proxy: bool,
+    /// Response times between the Pods
+    #[arg(long)]
+    calls: bool,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -71,7 +76,11 @@ async fn run(args: &Args) -> anyhow::Result<()> {
             tokio::spawn(hostile::serve(listener, number));
             continue;
         }
-        let view = watch::channel(Arc::new(views::view(number, args.agents, args.pods, args.edges)));
+        let mut view = views::view(number, args.agents, args.pods, args.edges);
+        if args.calls {
+            calls::add(&mut view, number, args.agents);
+        }
+        let view = watch::channel(Arc::new(view));
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let stats = AgentStats { version, node: views::node(number), attached: true, ..AgentStats::default() };
         let agent = watch::channel(Arc::new(stats));

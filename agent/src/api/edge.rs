@@ -57,8 +57,8 @@ pub struct EdgeRow {
     pub bytes_sent: u64,
     /// Payload bytes received.
     pub bytes_received: u64,
-    /// Response times of the subject's end. Absent: no request ended in the window and none waits for an answer, the role
-    /// is not known, or response times are not observed: `responses.state` of `/api/v1/pods` says which.
+    /// Response times of the subject's end. Absent: no request ended in the window and none waits for an answer, the
+    /// role is not known, or response times are not observed: `responses.state` of `/api/v1/pods` says which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub responses: Option<ResponseTimes>,
 }

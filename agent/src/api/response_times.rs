@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 /// Response times of one subject.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PodResponses {
-    /// Whether response times are observed: the state of the probe `responses`. Without `ok` or `degraded`, missing times
-    /// say nothing. `null`: not known, as in the replay of a recording.
+    /// Whether response times are observed: the state of the probe `responses`. Without `ok` or `degraded`, missing
+    /// times say nothing. `null`: not known, as in the replay of a recording.
     pub state: Option<ProbeState>,
     /// Why the state isn't `ok`. Empty when it is.
     pub why: String,
@@ -65,8 +65,8 @@ pub struct ResponseTimes {
     /// Mean. `null`: no request ended.
     pub mean_seconds: Option<f64>,
     /// Mean per request by stage. A client has `network`, `retransmission` and `peer`, a server `unread` and
-    /// `application`; they add up to the mean. `handshake` comes before, of connections made in the window; absent: none
-    /// was timed, or the row is an edge's. Empty: no request ended.
+    /// `application`; they add up to the mean. `handshake` comes before, of connections made in the window; absent:
+    /// none was timed, or the row is an edge's. Empty: no request ended.
     pub stage_seconds: ByLabel<f64>,
     /// Requests that ended in the window after a second or more without an answer.
     pub ended_unanswered: u64,

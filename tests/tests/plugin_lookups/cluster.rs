@@ -67,7 +67,7 @@ fn own_address(node: &Node) -> String {
 fn agents(lab: &Lab, plane: &ControlPlane) -> Vec<Program> {
     let config = plane.config(ADMIN);
     // There is no kubelet that could forward ports.
-    let settings = plane.scratch.write("netwhy.yaml", "http: {api: proxy}");
+    let settings = plane.scratch.write("netwhy.yaml", "{http: {api: proxy}, signals: {responses: on}}");
     let settings = format!("--config={}", settings.display());
     let labels = json!({"app.kubernetes.io/name": "netwhy", "app.kubernetes.io/component": "agent"});
     let uid = plane.create(&json!({
@@ -140,7 +140,7 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
     let running_agents = agents(&lab, &plane);
     let client = lab.pod("a", &format!("pod{}", uids[0])).unwrap();
     let server = lab.pod("b", &format!("pod{}", uids[1])).unwrap();
-    let mut answers = lab.start(&server, &["server", "--port", "8080"]).unwrap();
+    let mut answers = lab.start(&server, &["server", "--port", "8080", "--think-us", "20000"]).unwrap();
     answers.wait_ready(crate::tools::PATIENCE).unwrap();
     let to = format!("{}:8080", addresses[1]);
     let args = ["client", "--to", &to, "--connections", "2", "--rate", "60", "--close=server"];
@@ -148,6 +148,7 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
     asks.wait_for(crate::tools::PATIENCE, |report| report.total.requests > 10).unwrap();
 
     healthy(&plane);
+    joined(&plane);
     impostor(&plane);
     errors(&plane);
     let slices = Slices::of(&assets);
@@ -183,6 +184,23 @@ fn healthy(plane: &ControlPlane) {
     assert_eq!((case["nodes"][0].as_str(), case["pods"][0]["name"].as_str()), (Some("a"), Some("cart")));
     let status = "Running, 1 of 1 containers ready, 0 restarts";
     assert_eq!(case["pods"][0]["status"], status, "{case}");
+}
+
+/// The client's agent knows how long it waits, and the server's agent why.
+fn joined(plane: &ControlPlane) {
+    let row = eventually("joined rows", || {
+        let case = plane.ask(ONCALL, &["why", "pod/cart", "-o", "json"]).well().json();
+        let rows = case["waterfall"]["rows"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["callee"] == "shop/db:8080");
+        row.filter(|row| !row["peer"].is_null()).cloned().ok_or_else(|| case["waterfall"].to_string())
+    });
+    let split = |part: &str| row["peer"][part].as_f64().unwrap_or_else(|| panic!("no {part}: {row}"));
+    assert!((0.015..0.04).contains(&split("application_seconds")), "{row}");
+    assert!(split("unread_seconds") < 0.01 && split("between_seconds") < 0.01, "{row}");
+    assert_eq!((row["depth"].as_u64(), &row["callee_node"]), (Some(1), &"b".into()), "{row}");
+    let screen = plane.ask(ONCALL, &["why", "pod/cart"]).well().out;
+    println!("{screen}");
+    assert!(screen.contains("shop/cart asks shop/db:8080 on b"), "{screen}");
 }
 
 /// A Pod that only has the agents' labels is named and not asked, and a second DaemonSet needs a decision.

@@ -192,3 +192,38 @@ fn a_reader_that_goes_away_is_no_failure_and_a_watch_goes_on_until_stopped() {
     let status = eventually("end of a watch without a reader", || child.try_wait().unwrap().ok_or_else(String::new));
     assert!(status.success() && begin.elapsed() < Duration::from_secs(10), "{status}");
 }
+
+/// A Pod's callees are asked on their Nodes, and theirs on others, until an agent does not answer.
+#[test]
+fn the_time_of_requests_is_followed_from_node_to_node() {
+    let fleet = Fleet::with(&["--agents", "8", "--pods", "1", "--edges", "2", "--mute", "1", "--calls"]);
+    let scratch = Scratch::new("calls");
+    let config = scratch.write("config", &kubeconfig(&[("one", fleet.url.as_str(), "t")], "shop"));
+    let said = ask(&config, &["why", "pod/app-00001-0", "-o", "json", "--request-timeout", "2s"]).well();
+    let case = said.json();
+    let rows = case["waterfall"]["rows"].as_array().unwrap();
+    let row = |depth: u64, pod: &str, callee: &str| {
+        let callee = format!("shop/{callee}:8080");
+        let is_it =
+            |row: &&Value| row["depth"] == depth && row["pod"] == format!("shop/{pod}") && row["callee"] == callee;
+        rows.iter().find(is_it).unwrap_or_else(|| panic!("{depth} {pod} {callee}: {}", case["waterfall"]))
+    };
+    assert_eq!((rows[0]["role"].as_str(), rows[0]["depth"].as_u64()), (Some("server"), Some(0)));
+    let ms = |row: &Value, part: &str| (row["peer"][part].as_f64().unwrap() * 1e3).round();
+    let split = |row: &Value| (ms(row, "unread_seconds"), ms(row, "application_seconds"), ms(row, "between_seconds"));
+    // The agent of the third Node knows this client; the first's does not.
+    let known = row(1, "app-00001-0", "app-00003-0");
+    assert_eq!((split(known), known["peer"]["of"].as_str()), ((5.0, 40.0, 5.0), Some("this_client")), "{known}");
+    let unknown = row(1, "app-00001-0", "app-00000-0");
+    assert_eq!((split(unknown), unknown["peer"]["of"].as_str()), ((1.0, 30.0, 19.0), Some("all_clients")), "{unknown}");
+    assert!(row(2, "app-00003-0", "app-00005-0")["end_of_path"].is_null());
+    // Its agent is mute, and named once.
+    let mute = row(3, "app-00005-0", "app-00007-0");
+    assert_eq!((mute["end_of_path"].as_str(), &mute["peer"]), (Some("not_measured"), &Value::Null), "{mute}");
+    let silent = case["not_answered"].as_array().unwrap();
+    assert_eq!(silent.iter().map(|one| one["node"].as_str().unwrap()).collect::<Vec<_>>(), ["node-00007"]);
+    let screen = ask(&config, &["why", "pod/app-00001-0", "--request-timeout", "2s"]).well().out;
+    assert!(screen.contains("shop/app-00001-0 asks shop/app-00003-0:8080 on node-00003"), "{screen}");
+    assert!(screen.contains("█ its application 40 ms"), "{screen}");
+    println!("{screen}");
+}

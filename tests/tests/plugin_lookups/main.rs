@@ -11,3 +11,4 @@ mod shop;
 mod strange;
 mod tools;
 mod top;
+mod waterfall;

@@ -18,7 +18,8 @@ fn answered(n: u32) -> ResponseStats {
     row
 }
 
-/// A snapshot of two containers of one Pod, which are servers; the walk of this second found so many requests that wait.
+/// A snapshot of two containers of one Pod, which are servers. The walk of this second found so many requests that
+/// wait.
 fn servers(at: u64, requests: u32, waiting: u32) -> Snapshot {
     let mut snapshot = snapshot(at, &[(1, 9, 0), (2, 9, 0)], true);
     for group in &mut snapshot.groups {

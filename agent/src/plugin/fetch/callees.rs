@@ -34,18 +34,22 @@ struct Wanted {
     name: String,
 }
 
-/// Adds what the callees' agents know of them. Agents that don't answer are named.
-pub(super) async fn ask(session: &Session, client: &Client, facts: &mut Facts) {
+/// Adds what the callees' agents know of them. Returns the Nodes whose agents did not answer; they are named and need
+/// not be asked again.
+pub(super) async fn ask(session: &Session, client: &Client, facts: &mut Facts) -> BTreeSet<String> {
+    let mut silent = BTreeSet::new();
     let mut seen: BTreeSet<String> = facts.pods.iter().map(|pod| format!("{}/{}", pod.namespace, pod.name)).collect();
     let mut level: Vec<Wanted> = wanted(facts.pods.iter().filter_map(|pod| pod.row.as_ref()), &mut seen);
     let mut left = MAX_PODS;
     for depth in 1..=MAX_DEPTH {
+        level.retain(|pod| !silent.contains(&pod.node));
         level.truncate(left);
         left -= level.len();
         if level.is_empty() {
-            return;
+            break;
         }
-        let mut rows = ask_level(session, client, facts, &level).await;
+        let (mut rows, without) = ask_level(session, client, facts, &level).await;
+        silent.extend(without);
         // The last level's callees are not shown.
         if depth < MAX_DEPTH {
             name_callees(session, client, facts, &mut rows).await;
@@ -53,6 +57,7 @@ pub(super) async fn ask(session: &Session, client: &Client, facts: &mut Facts) {
         level = wanted(rows.iter(), &mut seen);
         facts.callees.extend(rows);
     }
+    silent
 }
 
 /// The Pods that these call and that nobody was asked for yet; those waited for longest first.
@@ -81,8 +86,13 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_NAME && text.chars().all(allowed)
 }
 
-/// The rows of these Pods. Adds their edges.
-async fn ask_level(session: &Session, client: &Client, facts: &mut Facts, level: &[Wanted]) -> Vec<PodRow> {
+/// The rows of these Pods, and the Nodes whose agents did not answer. Adds the Pods' edges.
+async fn ask_level(
+    session: &Session,
+    client: &Client,
+    facts: &mut Facts,
+    level: &[Wanted],
+) -> (Vec<PodRow>, Vec<String>) {
     let mut by_node: BTreeMap<String, Vec<Wanted>> = BTreeMap::new();
     for pod in level {
         by_node.entry(pod.node.clone()).or_default().push(pod.clone());
@@ -92,7 +102,7 @@ async fn ask_level(session: &Session, client: &Client, facts: &mut Facts, level:
         Ok(found) => found,
         Err(failure) => {
             facts.unknown.push(Fact::new("response times of callees", failure.to_string()));
-            return Vec::new();
+            return (Vec::new(), Vec::new());
         }
     };
     let ask = |agent: Agent| {
@@ -100,17 +110,14 @@ async fn ask_level(session: &Session, client: &Client, facts: &mut Facts, level:
         async move { ask_pods(&agent.client, &pods).await }
     };
     let answers = fan_out(found.agents, session.global.concurrency, Progress::new(), ask).await;
-    for silent in answers.silent.into_iter().chain(found.silent) {
-        if !facts.not_answered.contains(&silent) {
-            facts.not_answered.push(silent);
-        }
-    }
+    let without = answers.silent.iter().map(|silent| silent.node.clone()).collect();
+    facts.add_silent(answers.silent.into_iter().chain(found.silent));
     let mut rows = Vec::new();
     for (_, (pods, edges)) in answers.got {
         rows.extend(pods);
         facts.callee_edges.extend(edges);
     }
-    rows
+    (rows, without)
 }
 
 /// What one agent knows of these Pods. Rows of others are ignored.

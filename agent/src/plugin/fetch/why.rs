@@ -167,8 +167,9 @@ async fn from_cluster(session: &Session, client: &Client, target: &Target, now_m
         known.iter().filter(|(node, _)| !facts.agents.iter().any(|a| a.node == *node)).cloned().collect();
     facts.hints.extend(super::super::model::status::judge(&unseen, now_ms));
     name_peers(session, client, &mut facts).await;
-    callees::ask(session, client, &mut facts).await;
-    ask_peer_agents(session, client, &mut facts, &nodes).await;
+    let mut asked = callees::ask(session, client, &mut facts).await;
+    asked.extend(nodes.iter().cloned());
+    ask_peer_agents(session, client, &mut facts, &asked).await;
     add_related_objects(session, client, &mut facts, &nodes, now_ms).await;
     Ok(facts)
 }
@@ -266,8 +267,8 @@ fn named(facts: &mut Facts, address: &str, pod: &str, node: &str) {
     }
 }
 
-/// Asks the agents on the peers' Nodes. Missing answers make the result partial.
-async fn ask_peer_agents(session: &Session, client: &Client, facts: &mut Facts, own: &BTreeSet<String>) {
+/// Asks the agents on the peers' Nodes, except those that were asked. Missing answers make the result partial.
+async fn ask_peer_agents(session: &Session, client: &Client, facts: &mut Facts, asked: &BTreeSet<String>) {
     let mut weight: BTreeMap<String, (bool, u64, u64)> = BTreeMap::new();
     for edge in &facts.edges {
         let Some(node) = &edge.peer_node else { continue };
@@ -283,7 +284,7 @@ async fn ask_peer_agents(session: &Session, client: &Client, facts: &mut Facts, 
             }
         }
     }
-    weight.retain(|node, _| !own.contains(node));
+    weight.retain(|node, _| !asked.contains(node));
     let mut peers: Vec<(String, (bool, u64, u64))> = weight.into_iter().collect();
     peers.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
     if peers.len() > MAX_PEER_NODES {
@@ -302,8 +303,7 @@ async fn ask_peer_agents(session: &Session, client: &Client, facts: &mut Facts, 
     let ask = |agent: Agent| async move { agent.client.get::<Vec<Hint>>("/api/v1/hints").await };
     let answers = fan_out(found.agents, session.global.concurrency, Progress::new(), ask).await;
     facts.hints.extend(answers.got.into_iter().flat_map(|(_, hints)| hints));
-    facts.not_answered.extend(answers.silent);
-    facts.not_answered.extend(found.silent);
+    facts.add_silent(answers.silent.into_iter().chain(found.silent));
 }
 
 /// The peers to show: those with failures or loss first, then by traffic.

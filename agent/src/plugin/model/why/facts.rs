@@ -56,6 +56,15 @@ pub struct TargetPod {
 }
 
 impl Facts {
+    /// Adds agents that did not answer, each once.
+    pub fn add_silent(&mut self, silent: impl IntoIterator<Item = SilentAgent>) {
+        for agent in silent {
+            if !self.not_answered.contains(&agent) {
+                self.not_answered.push(agent);
+            }
+        }
+    }
+
     pub(super) fn is_about(&self, hint: &Hint) -> bool {
         if self.kind == "Node" {
             return hint.subject.node == self.name;

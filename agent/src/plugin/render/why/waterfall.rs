@@ -34,19 +34,28 @@ pub(super) fn section(waterfall: &Waterfall, out: &mut Screen<'_>) {
         return;
     }
     out.heading("WHERE THE TIME GOES");
-    let shown = if out.view.wide { rows.len() } else { MAX_ROWS };
-    let longest = rows.iter().take(shown).map(length).fold(0.0, f64::max);
-    for row in rows.iter().take(shown) {
+    let shown = shown(rows, if out.view.wide { rows.len() } else { MAX_ROWS });
+    let longest = shown.iter().map(|row| length(row)).fold(0.0, f64::max);
+    for row in &shown {
         self::row(row, longest, out);
     }
-    if rows.len() > shown {
-        let text = format!("… and {} more: -o wide", rows.len() - shown);
+    if rows.len() > shown.len() {
+        let text = format!("… and {} more: -o wide", rows.len() - shown.len());
         let text = out.view.paint.colour(Colour::Grey, &text);
         out.line(&text);
     }
     for why in missing {
         out.paragraph(why);
     }
+}
+
+/// At most so many rows, those nearest to the target, in their order.
+fn shown(rows: &[TimeRow], most: usize) -> Vec<&TimeRow> {
+    let mut nearest: Vec<(usize, usize)> = rows.iter().enumerate().map(|(at, row)| (row.depth, at)).collect();
+    nearest.sort_unstable();
+    nearest.truncate(most);
+    nearest.sort_unstable_by_key(|(_, at)| *at);
+    nearest.into_iter().map(|(_, at)| &rows[at]).collect()
 }
 
 /// Adds the rows to a chart: who asks whom, and how long it takes.

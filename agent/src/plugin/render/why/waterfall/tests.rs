@@ -10,7 +10,7 @@ use crate::plugin::{
     render::{Paint, View},
 };
 
-fn shown(waterfall: &Waterfall, width: usize) -> Text {
+fn screen(waterfall: &Waterfall, width: usize) -> Text {
     let view = View { paint: Paint::PLAIN, wide: false, width, now_ms: NOW_MS };
     let mut out = Screen { view: &view, text: Text::default() };
     section(waterfall, &mut out);
@@ -41,7 +41,7 @@ fn no_line_is_wider_than_the_terminal() {
     let server = Some(times(20.0, &[("unread", 0.1), ("application", 60.0)]));
     let made = waterfall(&[&pod(&long, "node-a", server, vec![asks])], &[], &[]);
     for width in [60, 80, 100, 200] {
-        let text = shown(&made, width);
+        let text = screen(&made, width);
         let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
         assert!(widest <= width, "{widest} > {width}:\n{text}");
         assert!(text.contains("12 requests wait for an answer, some for 42.0 s"), "{text}");
@@ -49,9 +49,22 @@ fn no_line_is_wider_than_the_terminal() {
 }
 
 #[test]
+fn of_many_rows_those_nearest_to_the_target_are_shown() {
+    let asks = |names: &[&str]| names.iter().map(|name| callee(name, 5.0)).collect::<Vec<_>>();
+    let web = pod("web", "node-a", None, asks(&["api", "z"]));
+    let api = pod("api", "node-b", None, asks(&["a", "b", "c"]));
+    let made = waterfall(&[&web], &[api], &[]);
+    let names = |most: usize| -> Vec<String> {
+        shown(&made.rows, most).iter().map(|row| row.callee.clone().unwrap_or_default()).collect()
+    };
+    assert_eq!(names(3), ["shop/api:8080", "shop/a:8080", "shop/z:8080"]);
+    assert_eq!(names(9).len(), 5);
+}
+
+#[test]
 fn without_rows_the_section_says_why() {
     let why = "response times are off on node-a: set signals.responses to on".to_owned();
-    let text = shown(&Waterfall { rows: Vec::new(), missing: vec![why.clone()] }, 100);
+    let text = screen(&Waterfall { rows: Vec::new(), missing: vec![why.clone()] }, 100);
     assert!(text.contains("WHERE THE TIME GOES") && text.contains(&why), "{text}");
-    assert_eq!(&*shown(&Waterfall::default(), 100), "");
+    assert_eq!(&*screen(&Waterfall::default(), 100), "");
 }
