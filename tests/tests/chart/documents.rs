@@ -64,7 +64,7 @@ pub(crate) fn check(documents: &Documents, combination: &Combination) {
     let ports: Vec<_> = ports.iter().map(|port| (port.name.as_deref(), port.container_port)).collect();
     let mut wanted = vec![(Some("metrics"), port), (Some("probes"), port + 1)];
     // By its name the plugin knows that it must come by port-forward.
-    wanted.extend((!combination.has("api=")).then_some((Some("api"), port + 2)));
+    wanted.extend((!combination.has("api=")).then_some((Some("api"), 9812)));
     assert_eq!(ports, wanted);
     let probes = [&container.startup_probe, &container.liveness_probe, &container.readiness_probe];
     let gets = probes
