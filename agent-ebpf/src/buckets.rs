@@ -6,37 +6,69 @@ pub const BOUNDS: usize = 97;
 /// Number of buckets: one per bound, one above the last bound, rounded up so that the array's size divides by 8.
 pub const BUCKETS: usize = 98;
 
+/// Number of finite upper bounds of fine histograms.
+pub const FINE_BOUNDS: usize = 197;
+/// Number of their buckets: one per bound, one above the last bound.
+pub const FINE_BUCKETS: usize = 198;
+
 /// Steps within one decade. The largest ratio of neighbours is 1.2, so the geometric middle of a bucket is within
 /// 9.6 % of every value in it; 1, 2 and 5 are among them, so that coarser export buckets stay exact.
 const DECADE: [u32; 16] = [10, 12, 14, 16, 18, 20, 24, 28, 33, 39, 44, 50, 60, 70, 80, 90];
 
-/// Inclusive upper bounds in microseconds, ascending, 10 µs … 10 s.
-pub const BOUNDS_US: [u32; BOUNDS] = bounds();
+/// The same of fine histograms from 100 µs on: ratios up to 1.072, values within 3.6 %.
+const FINE_DECADE: [u32; 36] = [
+    100, 107, 113, 121, 129, 137, 146, 155, 166, 176, 188, 200, 214, 228, 243, 260, 277, 296, 316, 338, 360, 385, 411,
+    439, 468, 500, 533, 567, 604, 643, 685, 730, 777, 828, 882, 939,
+];
 
-const fn bounds() -> [u32; BOUNDS] {
+/// Inclusive upper bounds in microseconds, ascending, 10 µs … 10 s.
+pub const BOUNDS_US: [u32; BOUNDS] = {
     let mut out = [0; BOUNDS];
-    let mut scale = 1;
+    fill(&mut out, 0, &DECADE);
+    out
+};
+
+/// Those of fine histograms: up to 100 µs the same.
+pub const FINE_BOUNDS_US: [u32; FINE_BOUNDS] = {
+    let mut out = [0; FINE_BOUNDS];
     let mut i = 0;
-    while i < BOUNDS - 1 {
-        out[i] = DECADE[i % 16] * scale;
+    while i < DECADE.len() {
+        out[i] = DECADE[i];
         i += 1;
-        if i % 16 == 0 {
+    }
+    fill(&mut out, i, &FINE_DECADE);
+    out
+};
+
+/// Fills bounds from an index on: decades of these steps, and the first step of the next.
+const fn fill(out: &mut [u32], from: usize, decade: &[u32]) {
+    let (mut scale, mut i) = (1, 0);
+    while from + i < out.len() {
+        out[from + i] = decade[i % decade.len()] * scale;
+        i += 1;
+        if i % decade.len() == 0 {
             scale *= 10;
         }
     }
-    out[BOUNDS - 1] = 10 * scale;
-    out
+}
+
+/// Upper bounds of histograms with this many buckets, µs.
+#[cfg(not(target_arch = "bpf"))]
+pub const fn bounds_us(buckets: usize) -> &'static [u32] {
+    if buckets == FINE_BUCKETS { &FINE_BOUNDS_US } else { &BOUNDS_US }
 }
 
 /// [`BOUNDS_US`] padded with `u32::MAX` to a power of two, so that a binary search has seven fixed steps, which is
 /// what the kernel's verifier can follow.
-pub static SEARCH_US: [u32; 128] = search();
+pub static SEARCH_US: [u32; 128] = padded(&BOUNDS_US);
+/// [`FINE_BOUNDS_US`], for eight.
+pub static FINE_SEARCH_US: [u32; 256] = padded(&FINE_BOUNDS_US);
 
-const fn search() -> [u32; 128] {
-    let mut out = [u32::MAX; 128];
+const fn padded<const LENGTH: usize>(bounds: &[u32]) -> [u32; LENGTH] {
+    let mut out = [u32::MAX; LENGTH];
     let mut i = 0;
-    while i < BOUNDS {
-        out[i] = BOUNDS_US[i];
+    while i < bounds.len() {
+        out[i] = bounds[i];
         i += 1;
     }
     out
@@ -45,15 +77,27 @@ const fn search() -> [u32; 128] {
 /// Index of the bucket that holds `us` microseconds: the first whose upper bound is ≥ `us`, else the last bucket.
 #[inline(always)]
 pub fn bucket_index(us: u32) -> usize {
+    bounded::<BUCKETS>(search(&SEARCH_US, us)) as usize
+}
+
+/// The same in a fine histogram.
+#[inline(always)]
+pub fn fine_bucket_index(us: u32) -> usize {
+    bounded::<FINE_BUCKETS>(search(&FINE_SEARCH_US, us)) as usize
+}
+
+/// Number of bounds below `us` in a table whose length is a power of two.
+#[inline(always)]
+fn search<const LENGTH: usize>(bounds: &[u32; LENGTH], us: u32) -> u64 {
     let mut low = 0u64;
-    let mut step = 64u64;
+    let mut step = LENGTH as u64 / 2;
     while step > 0 {
-        // `low + step - 1` stays below 128; the mask tells the verifier so.
-        let bound = SEARCH_US[((low + step - 1) & 127) as usize];
+        // `low + step - 1` stays below the length; the mask tells the verifier so.
+        let bound = bounds[((low + step - 1) & (LENGTH as u64 - 1)) as usize];
         low = sum(low, sign_mask(i64::from(bound) - i64::from(us)) & step);
         step >>= 1;
     }
-    bounded::<BUCKETS>(low) as usize
+    low
 }
 
 /// `index`, or the last index of an array of `COUNT` if it is beyond. The compiler would test one register and use

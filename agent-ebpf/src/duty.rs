@@ -10,6 +10,10 @@ pub const RTT_DUTY_CYCLE: DutyCycle = DutyCycle::one_in(8);
 /// weight.
 pub const HANDSHAKE_DUTY_CYCLE: DutyCycle = DutyCycle::one_in(8);
 
+/// Duty cycle of the probe of reads on a busy machine. Whether a read falls into a duty period has nothing to do with
+/// how long the data waited for it, so that those seen stand for the others.
+pub const READ_DUTY_CYCLE: DutyCycle = DutyCycle::one_in(8);
+
 /// Share of the time that a probe is attached, as the ratio 1/n.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DutyCycle(NonZeroU32);

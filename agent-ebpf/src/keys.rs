@@ -124,6 +124,10 @@ pub struct Choice {
     pub mask: u32,
     /// Number of the period of observation. A connection's state of an earlier one is forgotten. 0: none is observed.
     pub generation: u32,
+    /// Reads that one observed read stands for: more than one where reads are observed on a duty cycle.
+    pub read_weight: u32,
+    /// Zero.
+    pub pad: u32,
 }
 
 const _: () = assert!(size_of::<EdgeKey>() == 32 && align_of::<EdgeKey>() == 8);
@@ -131,4 +135,4 @@ const _: () = assert!(size_of::<OverflowKey>() == 16);
 const _: () = assert!(size_of::<DropKey>() == 16);
 const _: () = assert!(size_of::<PeerPrefix>() == 20 && align_of::<PeerPrefix>() == 4);
 const _: () = assert!(size_of::<Control>() == 32);
-const _: () = assert!(size_of::<Choice>() == 8);
+const _: () = assert!(size_of::<Choice>() == 16);

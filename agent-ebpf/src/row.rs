@@ -7,14 +7,14 @@
 //! | `u64` | a count that only grows; a value above `i64::MAX` is one that stepped back from zero | `u64` |
 //! | `[u64; N]` | counts by an enum's discriminant; write `N` as `Enum::ALL.len()` | `[u64; N]` |
 //! | `[u32; N]` | counts per bucket; wrap at 2³² | `[u64; N]` |
-//! | [`Durations`] | counts per duration bucket, and the sum of the durations | histogram |
+//! | [`Durations`], [`FineDurations`] | counts per duration bucket, and the sum of the durations | histogram |
 //! | [`RotatingMin`] | a state, not a count: the lowest value of the last seconds | the lower value |
 //! | [`Found`] | a state, not a count: what the newest walk found | nothing |
 //!
 //! Arrays of [`Durations`] work too. The agent's `sample::sums` defines the arithmetic per type, so that a new field
 //! needs none.
 
-use crate::buckets::BUCKETS;
+use crate::buckets::{BUCKETS, FINE_BUCKETS};
 
 /// Slots of a [`RotatingMin`].
 pub const MIN_SLOTS: usize = 4;
@@ -43,12 +43,15 @@ unsafe impl Plain for crate::keys::DropKey {}
 unsafe impl Plain for crate::walk::WalkSummary {}
 // SAFETY: `repr(C)`, integers only; the number of buckets is even, so that nothing is between them and the sum.
 unsafe impl<const PER_US: u64> Plain for Durations<PER_US> {}
+// SAFETY: as above.
+unsafe impl Plain for FineDurations {}
 // SAFETY: an array of integers.
 unsafe impl Plain for RotatingMin {}
 // SAFETY: an array of integers.
 unsafe impl Plain for Found {}
 
 const _: () = assert!(size_of::<Durations>() == BUCKETS * 4 + 8);
+const _: () = assert!(size_of::<FineDurations>() == FINE_BUCKETS * 4 + 8);
 
 /// A value in which nothing was counted yet.
 pub trait Zero {
@@ -71,19 +74,23 @@ impl<T: Zero + Copy, const N: usize> Zero for [T; N] {
 /// A histogram of durations. `PER_US`: units of the sum per microsecond, 1 or 1000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(C)]
-pub struct Durations<const PER_US: u64 = 1> {
-    /// Counts per bucket of [`BOUNDS_US`](crate::BOUNDS_US). They wrap at 2³².
-    pub buckets: [u32; BUCKETS],
+pub struct Durations<const PER_US: u64 = 1, const COUNT: usize = BUCKETS> {
+    /// Counts per bucket of [`BOUNDS_US`](crate::BOUNDS_US), or of [`FINE_BOUNDS_US`](crate::FINE_BOUNDS_US). They wrap
+    /// at 2³².
+    pub buckets: [u32; COUNT],
     /// Sum of the durations, in units of 1/`PER_US` µs.
     pub sum: u64,
 }
 
-impl<const PER_US: u64> Durations<PER_US> {
+/// A histogram whose quantiles are within 3.6 %.
+pub type FineDurations = Durations<1, FINE_BUCKETS>;
+
+impl<const PER_US: u64, const COUNT: usize> Durations<PER_US, COUNT> {
     /// No duration.
-    pub const ZERO: Self = Self { buckets: [0; BUCKETS], sum: 0 };
+    pub const ZERO: Self = Self { buckets: [0; COUNT], sum: 0 };
 }
 
-impl<const PER_US: u64> Zero for Durations<PER_US> {
+impl<const PER_US: u64, const COUNT: usize> Zero for Durations<PER_US, COUNT> {
     const ZERO: Self = Self::ZERO;
 }
 

@@ -81,17 +81,20 @@ macro_rules! rows {
             }
 
             /// Requests of one edge and their answers.
-            ResponseStats, 432 bytes, summed as Responses {
+            ResponseStats, 840 bytes, summed as Responses {
                 /// Response times. At a client: from the request's first byte sent to the answer's first byte received.
                 /// At a server: from the request's first byte received to the answer's first byte sent. Requests that
                 /// were not answered are in the last bucket, and in the sum with their age.
-                durations: $crate::Durations,
+                durations: $crate::FineDurations,
                 /// Part of it that the network takes at least: a client's minimum RTT, µs.
                 network_us: u64,
                 /// Part of it that retransmissions of a client's request took, µs.
                 retransmission_us: u64,
-                /// Part of it in which a server's application had not begun to read the request, µs.
+                /// Part of it in which a server's application had not begun to read the request, µs. Of exchanges whose
+                /// first read was seen, which stand for the others too.
                 unread_us: u64,
+                /// The rest of a server's response times, in the same exchanges, µs.
+                application_us: u64,
                 /// Requests that ended after a second or more without an answer.
                 unanswered: u64,
             }

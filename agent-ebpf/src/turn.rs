@@ -17,6 +17,9 @@ use crate::{
     keys::EdgeKey,
 };
 
+mod client;
+mod server;
+
 /// Bytes sent in the middle of [`MUCH`] received that may be flow control, such as HTTP/2's WINDOW_UPDATE.
 const SMALL: u32 = 64;
 /// See [`SMALL`].
@@ -32,6 +35,9 @@ const MAX_UNASKED: u32 = 4;
 const HANDSHAKE: u32 = 2;
 /// Messages at the begin of a TLS connection that are looked at: a server may ask for a second hello.
 const MAX_LOOKS: u32 = 4;
+
+/// The part before a first read that nobody saw. No `None`, whose undefined value the kernel's verifier would find read.
+pub const UNSEEN: u64 = u64::MAX;
 
 /// Age from which a request that is never answered counts, µs.
 pub const UNANSWERED_US: u64 = 1_000_000;
@@ -56,6 +62,8 @@ pub const TLS: u32 = 128;
 pub const KEPT: u32 = 512;
 /// In [`Turn::flags`]: a small message was taken for flow control. It may have been the answer.
 const SMALL_TALK: u32 = 256;
+/// In [`Turn::flags`]: the request under way was read, and nobody saw when.
+const READ_UNSEEN: u32 = 1_024;
 
 /// The state of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +75,7 @@ pub struct Turn {
     pub sent_us: u64,
     /// Of a server: arrival of the request under way, ktime ns; 0: there is none.
     pub received_ns: u64,
-    /// Its first read, ktime ns; 0: it waits to be read.
+    /// Its first read, ktime ns; 0: none was seen.
     pub read_ns: u64,
     /// Newest message of the server's end, ktime µs; 0: none yet.
     pub told_us: u64,
@@ -128,7 +136,8 @@ pub struct Incoming {
 pub struct Response {
     /// Response time, µs.
     pub us: u64,
-    /// Of a client: its part for retransmissions of the request; of a server: its part before the first read, µs.
+    /// Of a client: its part for retransmissions of the request; of a server: its part before the first read, µs, or
+    /// [`UNSEEN`].
     pub part_us: u64,
 }
 
@@ -238,124 +247,6 @@ impl Turn {
             Content::Http2Settings | Content::Other => {}
         }
         true
-    }
-
-    /// Looks at what a client has sent: a request may be under way since.
-    #[inline(always)]
-    pub fn ask(&mut self, sent: &Outgoing, expected: u32) {
-        let is_restarted =
-            self.flags & SMALL_TALK != 0 && sent.first_us > self.sent_us && is_after(sent.next, self.seen);
-        self.seen = sent.next;
-        if (self.sent_us != 0 && !is_restarted) || !is_after(sent.next, self.mark) {
-            return;
-        }
-        if self.is_flow_control(sent.next.wrapping_sub(self.mark), expected.wrapping_sub(self.begun)) {
-            self.mark = sent.next;
-            return;
-        }
-        self.flags &= !SMALL_TALK;
-        self.sent_us = sent.first_us;
-        self.flags |= ASKED;
-        if self.retransmitted_ns < sent.first_us.wrapping_mul(1_000) {
-            self.stalled_us = 0;
-        }
-    }
-
-    /// A client receives data: the answer, if a request is under way.
-    #[inline(always)]
-    pub fn answer(&mut self, sent: &Outgoing, data: &Incoming) -> Option<End> {
-        let now_us = data.now_ns / 1_000;
-        if self.sent_us == 0 {
-            self.tell(now_us);
-            return None;
-        }
-        // Data that was sent before the request arrived does not acknowledge it.
-        if !is_after(data.ack, self.mark) {
-            return None;
-        }
-        if self.is_flow_control(data.bytes, sent.next.wrapping_sub(self.mark)) {
-            self.flags |= SMALL_TALK;
-            return None;
-        }
-        self.begun = data.begin;
-        Some(self.answered(sent, now_us))
-    }
-
-    /// A client's request under way is answered.
-    #[inline(always)]
-    pub fn answered(&mut self, sent: &Outgoing, now_us: u64) -> End {
-        let (begun_us, stalled_us) = (self.sent_us, self.stalled_us);
-        (self.sent_us, self.stalled_us, self.told_us) = (0, 0, now_us);
-        self.mark = sent.written;
-        if self.is_left_out() {
-            return End::LeftOut;
-        }
-        End::Answered(Response { us: now_us.wrapping_sub(begun_us), part_us: stalled_us })
-    }
-
-    /// A client sends data again.
-    #[inline(always)]
-    pub fn retransmit(&mut self, sent: &Outgoing, now_ns: u64) {
-        let first_ns = sent.first_us.wrapping_mul(1_000);
-        if self.sent_us == 0 && self.retransmitted_ns < first_ns {
-            self.stalled_us = 0;
-        }
-        let from_ns = if self.retransmitted_ns > first_ns { self.retransmitted_ns } else { first_ns };
-        if now_ns > from_ns {
-            self.stalled_us = self.stalled_us.wrapping_add((now_ns - from_ns) / 1_000);
-        }
-        self.retransmitted_ns = now_ns;
-    }
-
-    /// Looks at what a server has sent: the answer, if a request is under way.
-    #[inline(always)]
-    pub fn reply(&mut self, sent: &Outgoing, expected: u32) -> Option<End> {
-        if !is_after(sent.next, self.seen) {
-            return None;
-        }
-        self.seen = sent.next;
-        if self.received_ns == 0 {
-            self.tell(sent.first_us);
-            return None;
-        }
-        // The rest of what was written before the request arrived is no answer.
-        if !is_after(sent.next, self.mark) {
-            return None;
-        }
-        if self.is_flow_control(sent.next.wrapping_sub(self.mark), expected.wrapping_sub(self.begun)) {
-            self.mark = sent.next;
-            self.flags |= SMALL_TALK;
-            return None;
-        }
-        let (begun_ns, read_ns, sent_ns) = (self.received_ns, self.read_ns, sent.first_us.wrapping_mul(1_000));
-        (self.received_ns, self.read_ns, self.told_us) = (0, 0, sent.first_us);
-        if self.is_left_out() {
-            return Some(End::LeftOut);
-        }
-        // The clock of what is on its way began before: part of it is an earlier answer. One microsecond is rounding.
-        if sent_ns.wrapping_add(1_000) < begun_ns {
-            return Some(End::Overlapped);
-        }
-        let us = if sent_ns > begun_ns { (sent_ns - begun_ns) / 1_000 } else { 0 };
-        let unread_us = if read_ns > begun_ns { (read_ns - begun_ns) / 1_000 } else { 0 };
-        Some(End::Answered(Response { us, part_us: if unread_us < us { unread_us } else { us } }))
-    }
-
-    /// A server receives data: a request, if none is under way.
-    #[inline(always)]
-    pub fn request(&mut self, sent: &Outgoing, data: &Incoming) {
-        // After a small answer this may be the next request; if it is not, the answer comes as late.
-        if self.received_ns == 0 || self.flags & SMALL_TALK != 0 {
-            (self.received_ns, self.read_ns) = (data.now_ns, 0);
-            (self.mark, self.begun) = (sent.written, data.begin);
-            self.flags = self.flags & !SMALL_TALK | ASKED;
-        }
-    }
-
-    /// Whether the request under way waits for its first read.
-    #[inline(always)]
-    pub const fn is_read_awaited(&self) -> bool {
-        self.received_ns != 0 && self.read_ns == 0
     }
 
     /// Age of the request under way, µs. `None`: there is none that counts.

@@ -40,3 +40,32 @@ fn index_is_the_first_bound_not_below_the_value() {
     }
     assert_eq!(bucket_index(u32::MAX), BUCKETS - 1);
 }
+
+#[test]
+fn fine_buckets_are_within_four_percent_of_their_values_and_meet_coarse_bounds() {
+    for pair in FINE_BOUNDS_US.windows(2).filter(|pair| pair[0] >= 100) {
+        assert!((f64::from(pair[1]) / f64::from(pair[0])).sqrt() < 1.036, "{pair:?}");
+    }
+    for us in [10, 50, 100, 1_000, 5_000, 20_000, 100_000, 1_000_000, 10_000_000] {
+        assert!(FINE_BOUNDS_US.contains(&us), "{us}");
+    }
+    assert!(FINE_BOUNDS_US.is_sorted());
+    assert_eq!(FINE_BOUNDS_US[FINE_BOUNDS - 1], 10_000_000);
+    // A bucket's number is one byte in the agent.
+    assert!(FINE_BUCKETS <= 256);
+}
+
+#[test]
+fn fine_index_is_the_first_bound_not_below_the_value() {
+    let linear = |us: u32| FINE_BOUNDS_US.iter().position(|b| *b >= us).unwrap_or(FINE_BUCKETS - 1);
+    let mut us = 0u32;
+    while us < 40_000_000 {
+        assert_eq!(fine_bucket_index(us), linear(us), "{us}");
+        us = us + us / 97 + 1;
+    }
+    for bound in FINE_BOUNDS_US {
+        assert_eq!(fine_bucket_index(bound), linear(bound));
+        assert_eq!(fine_bucket_index(bound + 1), linear(bound + 1));
+    }
+    assert_eq!(fine_bucket_index(u32::MAX), FINE_BUCKETS - 1);
+}

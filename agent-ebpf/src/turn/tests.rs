@@ -25,6 +25,11 @@ fn answered(us: u64, part_us: u64) -> Option<End> {
     Some(End::Answered(Response { us, part_us }))
 }
 
+/// The same by a server whose first read was not seen.
+fn replied(us: u64) -> Option<End> {
+    Some(End::Answered(Response { us, part_us: UNSEEN }))
+}
+
 #[test]
 fn a_client_waits_from_the_first_byte_sent_to_the_first_byte_received() {
     let mut turn = turn(CLIENT);
@@ -67,7 +72,10 @@ fn a_server_thinks_from_the_first_byte_received_to_the_first_byte_sent() {
     turn.request(&sent(0, 0), &data(0, 1_000, 0, 20_000));
     turn.request(&sent(0, 0), &data(1_000, 1_000, 0, 20_500));
     assert!(turn.is_read_awaited());
-    turn.read_ns = 23_000_000;
+    // Looked at, then read, then read on.
+    turn.read(5_000, 22_000_000);
+    turn.read(6_000, 23_000_000);
+    turn.read(7_000, 24_000_000);
     assert_eq!(turn.reply(&sent(0, 0), 7_000), None);
     assert_eq!(turn.reply(&sent(300, 28_000), 7_000), answered(8_000, 3_000));
     // The rest of the answer is none, and neither is an acknowledgement of it.
@@ -83,7 +91,7 @@ fn the_rest_of_an_earlier_answer_answers_no_later_request() {
     turn.request(&written, &data(0, 10, 200, 20_000));
     assert_eq!(turn.reply(&Outgoing { next: 2_000, ..written }, 5_010), None);
     let answer = Outgoing { next: 2_100, written: 2_100, first_us: 25_000 };
-    assert_eq!(turn.reply(&answer, 5_010), answered(5_000, 0));
+    assert_eq!(turn.reply(&answer, 5_010), replied(5_000));
     // One whose flight began before the request tells no time.
     turn.request(&answer, &data(10, 10, 1_000, 30_000));
     assert_eq!(turn.reply(&Outgoing { next: 2_200, written: 2_200, first_us: 25_000 }, 5_020), Some(End::Overlapped));
@@ -116,7 +124,7 @@ fn a_connection_joined_in_the_middle_forgets_what_is_under_way() {
     assert_eq!(turn.age_us(32_000_000), None);
     assert_eq!(turn.reply(&sent(100, 35_000), 6_010), Some(End::LeftOut));
     turn.request(&sent(100, 35_000), &data(1_010, 10, 100, 40_000));
-    assert_eq!(turn.reply(&sent(200, 41_000), 6_020), answered(1_000, 0));
+    assert_eq!(turn.reply(&sent(200, 41_000), 6_020), replied(1_000));
 }
 
 #[test]
@@ -157,7 +165,7 @@ fn small_messages_are_answers_where_nothing_is_multiplexed() {
     assert_eq!(turn.answer(&sent(1_500_000, 10_000), &data(0, 5, 1_500_000, 30_000)), answered(20_000, 0));
     let mut turn = self::turn(SERVER);
     turn.request(&sent(0, 0), &data(0, 1_400, 0, 20_000));
-    assert_eq!(turn.reply(&sent(5, 90_000), 5_000 + 1_500_000), answered(70_000, 0));
+    assert_eq!(turn.reply(&sent(5, 90_000), 5_000 + 1_500_000), replied(70_000));
 }
 
 #[test]
@@ -241,4 +249,44 @@ fn a_request_that_nothing_was_received_since_waits_too() {
     assert_eq!(turn.waiting_us(&sent(100, 4_000_000), 9_000_000_000), Some(5_000_000));
     let closing = Turn { flags: CLOSING, ..turn };
     assert_eq!(closing.waiting_us(&sent(1, 4_000_000), 9_000_000_000), None);
+}
+
+#[test]
+fn a_read_after_one_that_was_not_seen_is_not_the_first() {
+    let mut turn = turn(SERVER);
+    turn.request(&sent(0, 0), &data(0, 1_000, 0, 20_000));
+    turn.check_read(5_000);
+    assert!(turn.is_read_awaited());
+    // More of the request arrives when some of it was read.
+    turn.check_read(5_500);
+    assert!(!turn.is_read_awaited());
+    turn.read(5_800, 40_000_000);
+    assert_eq!(turn.reply(&sent(300, 50_000), 7_000), replied(30_000));
+    // The next one is seen again.
+    turn.request(&sent(300, 50_000), &data(2_000, 100, 300, 90_000));
+    turn.read(7_100, 91_000_000);
+    turn.check_read(7_100);
+    assert_eq!(turn.reply(&sent(600, 95_000), 7_100), answered(5_000, 1_000));
+}
+
+#[test]
+fn a_request_without_an_answer_was_read_or_waits_for_that() {
+    let mut turn = turn(SERVER);
+    turn.request(&sent(0, 0), &data(0, 1_000, 0, 20_000));
+    assert_eq!(turn.unread_us(5_000, 9_000), 9_000);
+    // Read, and not seen.
+    assert_eq!(turn.unread_us(6_000, 9_000), UNSEEN);
+    turn.read(6_000, 24_000_000);
+    assert_eq!(turn.unread_us(6_000, 9_000), 4_000);
+}
+
+#[test]
+fn data_tells_that_a_client_that_closed_was_answered() {
+    let mut turn = turn(CLOSING);
+    assert!(!turn.is_answer_unseen(5_000));
+    // The end of the stream.
+    assert!(!turn.is_answer_unseen(5_001));
+    assert!(turn.is_answer_unseen(5_101));
+    turn.flags |= SERVER;
+    assert!(!turn.is_answer_unseen(5_101));
 }

@@ -55,17 +55,19 @@ pub struct NormalResponses {
 }
 
 impl ResponseBaseline {
-    /// Learns from a window that is normal. A window without a request teaches nothing.
+    /// Learns from a window that is normal. A window without a request teaches nothing, nor does one whose stages are not
+    /// known.
     pub fn learn(&mut self, lesson: &Lesson<'_>) {
         let Lesson { role, window, length, elapsed } = *lesson;
-        if window.durations.is_empty() || length.is_zero() {
+        let stages = window.stages(role);
+        if window.durations.is_empty() || length.is_zero() || stages.len() < stage_names(role).len() {
             return;
         }
         let seconds = elapsed.as_secs_f64();
         let keep = 0.5_f64.powf(seconds / HALF_LIFE.as_secs_f64());
         let share = (seconds / length.as_secs_f64()).min(1.0);
         self.durations.learn(&window.durations, keep, share);
-        for (sum, (_, us)) in self.stages_us.iter_mut().zip(window.stages(role)) {
+        for (sum, (_, us)) in self.stages_us.iter_mut().zip(stages) {
             *sum = *sum * keep + us as f64 * share;
         }
         self.requests = self.requests * keep + window.durations.count() as f64 * share;

@@ -2,7 +2,10 @@
 
 use super::{
     context::Context,
-    duty::{Attach, FAILURES_PROGRAM, HANDSHAKE_PROGRAM, HandshakeProbe, RTT_PROGRAM, RttLimits, RttProbe},
+    duty::{
+        Attach, FAILURES_PROGRAM, HANDSHAKE_PROGRAM, HandshakeProbe, READ_PROGRAM, RTT_PROGRAM, ReadProbe, RttLimits,
+        RttProbe,
+    },
     probes::{Hook, Probe, Program, RESPONSE_PROGRAM},
     refusal::Refused,
     run_queue::RunQueue,
@@ -25,6 +28,7 @@ pub(super) struct Attached {
     pub(super) links: Vec<Link>,
     pub(super) rtt: Option<RttProbe>,
     pub(super) handshakes: Option<HandshakeProbe>,
+    pub(super) reads: Option<ReadProbe>,
     pub(super) run_queue: Option<RunQueue>,
 }
 
@@ -69,6 +73,9 @@ pub(super) fn attach(
     }
     if failed.is_some() && probe.whole {
         attached.links.truncate(before);
+        if probe.programs.iter().any(|program| program.name == READ_PROGRAM) {
+            attached.reads = None;
+        }
         count = 0;
     }
     let Some(Refused { kind, message }) = failed else { return status(ProbeState::Ok, String::new(), None) };
@@ -117,6 +124,9 @@ fn attach_program(
         let churn_above = counts_failures.then_some(settings.churn_above.saturating_mul(online_cpus()));
         let handshakes = HandshakeProbe::attach(tracepoint(ebpf, name)?, churn_above);
         attached.handshakes = Some(handshakes.map_err(|e| refused(&e))?);
+    } else if name == READ_PROGRAM {
+        let reads = ReadProbe::attach(tracepoint(ebpf, name)?);
+        attached.reads = Some(reads.map_err(|e| refused(&e))?);
     } else {
         attached.links.extend(link(name, find(ebpf, name)?, context.cgroup)?);
     }

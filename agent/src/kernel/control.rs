@@ -2,7 +2,7 @@
 
 use super::{
     attach::link,
-    duty::{HANDSHAKE_PROGRAM, HandshakeProbe, Observed, RTT_PROGRAM, RttProbe},
+    duty::{HANDSHAKE_PROGRAM, HandshakeProbe, Observed, READ_PROGRAM, RTT_PROGRAM, ReadProbe, RttProbe},
     load::Loaded,
     probes::{PROBES, Probe},
     steering,
@@ -108,6 +108,7 @@ impl Loaded {
     pub(super) fn check_duty_cycles(&self) -> io::Result<()> {
         self.rtt.as_ref().map_or(Ok(()), RttProbe::check)?;
         self.handshakes.as_ref().map_or(Ok(()), HandshakeProbe::check)?;
+        self.reads.as_ref().map_or(Ok(()), ReadProbe::check)?;
         self.run_queue.as_ref().map_or(Ok(()), |run_queue| run_queue.probe.check())
     }
 
@@ -151,18 +152,26 @@ impl Loaded {
 
     /// Measures the response times of all connections, or on a busy machine of some. Near the memory limit
     /// (`is_near_limit`) too, because each observed connection has storage. `None`: as before. An attempt that the kernel
-    /// refuses is made again the next time.
+    /// refuses is made again the next time. A change detaches the probe of reads until it is started.
     pub(super) fn follow_busyness(&mut self, is_near_limit: bool) -> Option<anyhow::Result<()>> {
         // Without the RTT probe nobody knows how busy the machine is.
         let is_busy = is_near_limit || self.rtt.as_ref().is_none_or(|rtt| rtt.duty() == Duty::Reduced);
         let mask = if is_busy { BUSY_MASK } else { 0 };
-        (self.choice.generation != 0 && mask != self.choice.mask).then(|| self.choose(mask))
+        if self.choice.generation == 0 || mask == self.choice.mask {
+            return None;
+        }
+        if let Some(reads) = &mut self.reads {
+            reads.follow(is_busy);
+        }
+        Some(self.choose(mask))
     }
 
     /// Begins a period of observation of response times.
     fn choose(&mut self, mask: u32) -> anyhow::Result<()> {
         if self.choice.generation != 0 {
-            let choice = Choice { mask, generation: self.choice.generation.wrapping_add(1).max(1) };
+            let generation = self.choice.generation.wrapping_add(1).max(1);
+            let read_weight = self.reads.as_ref().map_or(1, ReadProbe::weight);
+            let choice = Choice { mask, generation, read_weight, pad: 0 };
             steering::set_choice(&mut self.ebpf, choice)?;
             self.choice = choice;
         }
@@ -175,6 +184,7 @@ impl Loaded {
         self.links.clear();
         self.rtt.as_mut().map(RttProbe::pause);
         self.handshakes.as_mut().map(HandshakeProbe::pause);
+        self.reads.as_mut().map(ReadProbe::pause);
         if let Some(run_queue) = &mut self.run_queue {
             run_queue.probe.pause();
         }
@@ -187,6 +197,7 @@ impl Loaded {
     pub fn attach(&mut self) -> anyhow::Result<()> {
         self.rtt.as_mut().map_or(Ok(()), RttProbe::resume)?;
         self.handshakes.as_mut().map_or(Ok(()), HandshakeProbe::resume)?;
+        self.reads.as_mut().map_or(Ok(()), ReadProbe::resume)?;
         self.run_queue.as_mut().map_or(Ok(()), |run_queue| run_queue.probe.resume())?;
         if !self.links.is_empty() {
             return Ok(());
@@ -195,7 +206,7 @@ impl Loaded {
         self.choose(self.choice.mask)?;
         for (name, program) in self.ebpf.programs_mut() {
             // A program without a descriptor is unsupported or off.
-            if ![RTT_PROGRAM, HANDSHAKE_PROGRAM].contains(&name) && program.fd().is_ok() {
+            if ![RTT_PROGRAM, HANDSHAKE_PROGRAM, READ_PROGRAM].contains(&name) && program.fd().is_ok() {
                 self.links.extend(link(name, program, self.cgroup.as_ref())?);
             }
         }

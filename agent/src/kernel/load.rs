@@ -3,7 +3,7 @@
 use super::{
     attach::{Attached, Link, attach, online_cpus},
     context::Context,
-    duty::{HandshakeProbe, LookupShare, RttProbe},
+    duty::{HandshakeProbe, LookupShare, ReadProbe, RttProbe},
     kfunc, memory,
     offsets::{self, Constants},
     probes::{PROBES, Probe},
@@ -74,6 +74,8 @@ pub struct Loaded {
     pub(super) rtt: Option<RttProbe>,
     /// The handshake probe. `None`: not loaded.
     pub(super) handshakes: Option<HandshakeProbe>,
+    /// The probe of reads. `None`: not loaded.
+    pub(super) reads: Option<ReadProbe>,
     /// The scheduler probe. `None`: not loaded.
     pub(super) run_queue: Option<RunQueue>,
     /// Whose DNS lookups are observed.
@@ -127,7 +129,8 @@ impl Loaded {
         let baseline = Control { baseline: 1, ..Control::default() };
         let other = |error: anyhow::Error| LoadError::Other(format!("{error:#}"));
         steering::set_control(&mut ebpf, baseline).map_err(other)?;
-        let choice = Choice { mask: 0, generation: u32::from(settings.wants("responses")) };
+        let generation = u32::from(settings.wants("responses"));
+        let choice = Choice { mask: 0, generation, read_weight: 1, pad: 0 };
         steering::set_choice(&mut ebpf, choice).map_err(other)?;
         storage::set_room(&mut ebpf, [UNBOUNDED; 2], false).map_err(other)?;
         // Before any program is loaded: the logger takes over a map that they refer to.
@@ -136,7 +139,7 @@ impl Loaded {
         let context =
             Context { version, btf: &btf, types: &types, constants: &constants, cgroup: cgroup.as_ref(), settings };
         let (attached, probes) = attach_all(&mut ebpf, &context)?;
-        let Attached { links, rtt, handshakes, run_queue } = attached;
+        let Attached { links, rtt, handshakes, reads, run_queue } = attached;
         let has_sockets = |probe: &ProbeStatus| {
             probe.name == "sockets" && matches!(probe.state, ProbeState::Ok | ProbeState::Degraded)
         };
@@ -146,6 +149,7 @@ impl Loaded {
             links,
             rtt,
             handshakes,
+            reads,
             run_queue,
             lookups: LookupShare::new(settings.dns_above.saturating_mul(online_cpus())),
             cgroup,

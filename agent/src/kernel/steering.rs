@@ -17,12 +17,15 @@ unsafe impl aya::Pod for ControlPod {}
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 struct ChoicePod(Choice);
-// SAFETY: `repr(C)`, integers only, no padding.
+// SAFETY: `repr(C)`, integers only, padding explicit.
 unsafe impl aya::Pod for ChoicePod {}
+
+/// The map that the section of the programs' data with their [`Choice`] is.
+const CHOICE: &str = ".data.choice";
 
 /// Tells the programs whose response times to observe.
 pub(super) fn set_choice(ebpf: &mut Ebpf, choice: Choice) -> anyhow::Result<()> {
-    let map = ebpf.map_mut("CHOICE").ok_or_else(|| anyhow::anyhow!("the object has no map CHOICE"))?;
+    let map = ebpf.map_mut(CHOICE).ok_or_else(|| anyhow::anyhow!("the object has no map {CHOICE}"))?;
     let mut map: Array<&mut MapData, ChoicePod> = map.try_into()?;
     Ok(map.set(0, ChoicePod(choice), 0)?)
 }

@@ -2,7 +2,7 @@
 
 use super::decimal::float;
 use crate::sample::Histogram;
-use netwhy_abi::{BOUNDS_US, BUCKETS};
+use netwhy_abi::{BOUNDS_US, BUCKETS, FINE_BOUNDS_US};
 use std::sync::LazyLock;
 
 /// 50 µs … 10 s. Dense where data centres are (the same Node, the same zone, another zone), else a step of four or
@@ -28,19 +28,19 @@ pub(super) const EDGE_US: [u32; 17] = [
 ];
 
 /// Coarse RTT bounds.
-pub(super) static RTT: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&RTT_US));
+pub(super) static RTT: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&RTT_US, &BOUNDS_US));
 /// Every bound of the kernel.
-pub(super) static RTT_FINE: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&BOUNDS_US));
+pub(super) static RTT_FINE: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&BOUNDS_US, &BOUNDS_US));
 /// Bounds of RTTs to another Node.
-pub(super) static EDGE: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&EDGE_US));
+pub(super) static EDGE: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&EDGE_US, &BOUNDS_US));
 /// Bounds of handshake durations.
-pub(super) static CONNECT: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&CONNECT_US));
+pub(super) static CONNECT: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&CONNECT_US, &BOUNDS_US));
 /// Bounds of DNS lookups.
-pub(super) static DNS: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&DNS_US));
+pub(super) static DNS: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&DNS_US, &BOUNDS_US));
 /// Bounds of response times.
-pub(super) static RESPONSE: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&RESPONSE_US));
+pub(super) static RESPONSE: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&RESPONSE_US, &FINE_BOUNDS_US));
 /// Bounds of waits for a CPU.
-pub(super) static RUN_QUEUE: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&RUN_QUEUE_US));
+pub(super) static RUN_QUEUE: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&RUN_QUEUE_US, &BOUNDS_US));
 
 /// Upper bounds of the exported buckets.
 pub(super) struct Bounds {
@@ -49,18 +49,16 @@ pub(super) struct Bounds {
     /// The same as label values.
     texts: Vec<String>,
     /// Exported bucket of each kernel bucket.
-    index: [usize; BUCKETS],
+    index: Vec<usize>,
 }
 
 impl Bounds {
-    /// From bounds in µs, ascending, each one of [`BOUNDS_US`].
-    fn new(us: &[u32]) -> Self {
+    /// From bounds in µs, ascending, each one of the kernel's.
+    fn new(us: &[u32], kernel: &[u32]) -> Self {
         // Division of two exact numbers rounds once, so that the shortest decimal form is the intended one.
         let le: Vec<f64> = us.iter().map(|us| f64::from(*us) / 1e6).chain([f64::INFINITY]).collect();
         let texts = le.iter().map(|le| if le.is_infinite() { "+Inf".to_owned() } else { decimal(*le) }).collect();
-        let index = std::array::from_fn(|i| {
-            BOUNDS_US.get(i).map_or(us.len(), |kernel| us.partition_point(|export| export < kernel))
-        });
+        let index = kernel.iter().map(|kernel| us.partition_point(|export| export < kernel)).collect();
         Self { le, texts, index }
     }
 
@@ -75,9 +73,9 @@ impl Bounds {
     }
 
     /// Writes (upper bound, count in this bucket alone) into `buckets`; returns the used buckets and the total.
-    pub(super) fn fill<'b>(
+    pub(super) fn fill<'b, const COUNT: usize>(
         &self,
-        values: &Histogram,
+        values: &Histogram<COUNT>,
         buckets: &'b mut [(f64, u64); BUCKETS],
     ) -> (&'b [(f64, u64)], u64) {
         for (bucket, le) in buckets.iter_mut().zip(&self.le) {

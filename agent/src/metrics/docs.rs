@@ -53,7 +53,9 @@ off by default, add 12 to a server with one peer class and 11 to a client; each 
 - A client's own wake-up is not part of its time, and a lost answer is part of its `peer` stage.
 - After a half-closed client's last byte the answer counts when the client reads it.
 - Above `sampling.rtt_windows_above` segments a second 1 connection in 16 is measured, and of every edge at least one
-  that is active. Each counts for as many as it stands for.
+  that is active. Each counts for as many as it stands for. Reads are then seen 1/8 of the time, in periods of 64 ms,
+  and each stands for eight. A server's `unread` and `application` are right on average, and their ratio sooner.
+  A server that reads a request in parts, with pauses, may then seem to begin later.
 - A connection that is older than the agent counts from its next exchange on.
 ";
 

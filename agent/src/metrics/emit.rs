@@ -4,7 +4,7 @@
 //! failures, kills) and left out for label values that merely never occurred.
 
 use super::{bounds, out::Out, rows::Row, scrape::Scrape};
-use crate::sample::{Histogram, Responses};
+use crate::sample::{FineHistogram, Histogram, Responses};
 use netwhy_abi::{Failure, ListenDrop, PeerClass, Retransmit, Role};
 use std::fmt;
 
@@ -77,7 +77,7 @@ pub(super) fn responses(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) ->
                 out.histogram(&[role, peer(class)], &times.durations, &bounds::RESPONSE)
             })?;
         } else if known().next().is_some() {
-            let mut all = Histogram::default();
+            let mut all = FineHistogram::default();
             known().for_each(|(_, times)| all.add(&times.durations));
             out.histogram(&[role], &all, &bounds::RESPONSE)?;
         }
@@ -93,7 +93,7 @@ pub(super) fn response_waits(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_
             continue;
         }
         let handshakes = row.view.sums.connects.durations[role as usize].sum_us;
-        for (stage, us) in all.stages(role).into_iter().chain([(HANDSHAKE, handshakes)]) {
+        for (stage, us) in all.stage_totals(role).into_iter().chain([(HANDSHAKE, handshakes)]) {
             // Few Pods resend requests, and handshakes may not be observed.
             if us > 0 || !matches!(stage, "retransmission" | HANDSHAKE) {
                 out.counter_f64(&[("role", role.label()), ("stage", stage)], us as f64 / 1e6)?;

@@ -7,10 +7,13 @@ use crate::{
         MemoryPart, MemoryStats, Privileges, ProbeState, ProbeStatus, ProcessStats, ProgramRun, ProtectionStats,
         RttDutyCycle, ScrapeStats, StageTime, TickStats, TlsReloads, WalkStats, WatchStatus,
     },
-    sample::{Connects, CpuStat, Device, Gauge, Group, Histogram, Lookups, Pressure, Responses, Signal, State, Tally},
+    sample::{
+        Connects, CpuStat, Device, FineHistogram, Gauge, Group, Histogram, Lookups, Pressure, Responses, Signal, State,
+        Tally,
+    },
     state::{EdgeView, HostCount, HostView, SubjectId, SubjectKind, SubjectView},
 };
-use netwhy_abi::{PeerClass, Role, bucket_index};
+use netwhy_abi::{PeerClass, Role, bucket_index, fine_bucket_index};
 use std::{collections::BTreeMap, time::Duration};
 
 /// A histogram of these samples, µs.
@@ -18,6 +21,15 @@ pub(crate) fn histogram(samples: &[u32]) -> Histogram {
     let mut out = Histogram::default();
     for us in samples {
         out.add(&Histogram::from_counts([(bucket_index(*us) as u8, 1)], u64::from(*us)));
+    }
+    out
+}
+
+/// A fine histogram of these samples, µs.
+pub(crate) fn fine_histogram(samples: &[u32]) -> FineHistogram {
+    let mut out = FineHistogram::default();
+    for us in samples {
+        out.add(&FineHistogram::from_counts([(fine_bucket_index(*us) as u8, 1)], u64::from(*us)));
     }
     out
 }
@@ -79,12 +91,15 @@ pub(crate) fn healthy_pod(namespace: &str, name: &str) -> SubjectView {
 
 /// Response times of one end: one request was never answered.
 pub(crate) fn responses(role: Role) -> Responses {
-    let durations = histogram(&[800, 4_000, 4_100, 30_000, 12_000_000]);
+    let durations = fine_histogram(&[800, 4_000, 4_100, 30_000, 12_000_000]);
     match role {
         Role::Client => {
             Responses { durations, network_us: 500, retransmission_us: 20_000, unanswered: 1, ..Responses::default() }
         }
-        Role::Server => Responses { durations, unread_us: 12_000_900, unanswered: 1, ..Responses::default() },
+        Role::Server => {
+            let application_us = durations.sum_us - 12_000_900;
+            Responses { durations, unread_us: 12_000_900, application_us, unanswered: 1, ..Responses::default() }
+        }
     }
 }
 

@@ -95,7 +95,12 @@ impl<'o, 'e> Out<'o, 'e> {
     }
 
     /// One histogram; nothing when it is empty.
-    pub(super) fn histogram(&mut self, labels: &[Label<'_>], values: &Histogram, bounds: &Bounds) -> fmt::Result {
+    pub(super) fn histogram<const COUNT: usize>(
+        &mut self,
+        labels: &[Label<'_>],
+        values: &Histogram<COUNT>,
+        bounds: &Bounds,
+    ) -> fmt::Result {
         if values.is_empty() {
             return Ok(());
         }

@@ -33,7 +33,7 @@ pub(super) fn share(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| part / whole)
 }
 
-pub(super) fn quantile(h: &Histogram, q: f64) -> Option<f64> {
+pub(super) fn quantile<const COUNT: usize>(h: &Histogram<COUNT>, q: f64) -> Option<f64> {
     h.quantile_us(q).map(|us| us / 1e6)
 }
 

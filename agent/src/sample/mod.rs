@@ -18,7 +18,7 @@ mod tally;
 mod window;
 
 pub use facts::{CgroupFacts, CpuStat, FactsDelta, Pressure};
-pub use histogram::Histogram;
+pub use histogram::{FineHistogram, Histogram};
 pub use host::{Device, Gauge, Group, HostKey, HostSample, Signal, State};
 pub use ledger::{Frame, Ledger};
 pub use losses::Losses;

@@ -4,7 +4,7 @@
 //! counter added to the declaration is added, subtracted, recorded and restored without further code.
 
 use super::Histogram;
-use netwhy_abi::{BUCKETS, Durations, Found, RotatingMin, Zero};
+use netwhy_abi::{Durations, Found, RotatingMin, Zero};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, fmt::Debug};
 
@@ -153,7 +153,7 @@ impl Cumulative for u32 {
     }
 }
 
-impl Sum for Histogram {
+impl<const COUNT: usize> Sum for Histogram<COUNT> {
     fn add(&mut self, other: &Self) {
         Histogram::add(self, other);
     }
@@ -210,10 +210,10 @@ impl<K: Ord + Clone + Debug> Sum for BTreeMap<K, u64> {
 /// Buckets that are not empty: (bucket, count).
 type Sparse = Vec<(u8, u32)>;
 
-impl<const PER_US: u64> Cumulative for Durations<PER_US> {
-    type Sum = Histogram;
+impl<const PER_US: u64, const COUNT: usize> Cumulative for Durations<PER_US, COUNT> {
+    type Sum = Histogram<COUNT>;
 
-    fn growth(&self, high: &Self) -> Histogram {
+    fn growth(&self, high: &Self) -> Histogram<COUNT> {
         let counts = self.buckets.iter().zip(&high.buckets).enumerate();
         let counts = counts.map(|(i, (now, high))| (i as u8, now.growth(high)));
         // Both sums are rounded before their difference, so that differences add up to the sum.
@@ -235,7 +235,7 @@ impl<const PER_US: u64> Cumulative for Durations<PER_US> {
     fn restore(value: &Value) -> Result<Self, String> {
         let field = |name| value.get(name).cloned().unwrap_or_default();
         let counts: Sparse = serde_json::from_value(field("counts")).map_err(|_| format!("{value} is no histogram"))?;
-        let mut buckets = [0; BUCKETS];
+        let mut buckets = [0; COUNT];
         for (bucket, n) in counts {
             *buckets.get_mut(usize::from(bucket)).ok_or_else(|| format!("there is no bucket {bucket}"))? = n;
         }

@@ -15,7 +15,7 @@ impl Lookups {
     }
 }
 
-/// Stages of the response times of one role, in the order of a request. The last is the rest.
+/// Stages of the response times of one role, in the order of a request.
 pub const fn stage_names(role: Role) -> &'static [&'static str] {
     match role {
         Role::Client => &["network", "retransmission", "peer"],
@@ -23,15 +23,37 @@ pub const fn stage_names(role: Role) -> &'static [&'static str] {
     }
 }
 
+/// The stage of a server's response times of which no read was seen.
+pub const UNDIVIDED: &str = "undivided";
+
 impl Responses {
-    /// The stages of its response times, in the order of a request, µs. They add up to the sum of the durations.
+    /// The stages of its response times, in the order of a request, µs. They add up to the sum of the durations. A
+    /// server's are [`UNDIVIDED`] where no read was seen, as on a busy machine in a short time.
     pub fn stages(&self, role: Role) -> Vec<(&'static str, u64)> {
-        let known = match role {
-            Role::Client => vec![self.network_us, self.retransmission_us],
-            Role::Server => vec![self.unread_us],
-        };
-        let rest = self.durations.sum_us.saturating_sub(known.iter().sum());
-        stage_names(role).iter().copied().zip(known.into_iter().chain([rest])).collect()
+        let whole = self.durations.sum_us;
+        let divided = self.unread_us + self.application_us;
+        match role {
+            Role::Client => self.stage_totals(role),
+            Role::Server if divided == 0 => vec![(UNDIVIDED, whole)],
+            Role::Server => {
+                let unread = (u128::from(whole) * u128::from(self.unread_us) / u128::from(divided)) as u64;
+                vec![("unread", unread), ("application", whole - unread)]
+            }
+        }
+    }
+
+    /// The same as they were counted: they never fall while it grows. On a busy machine a server's add up to the sum of
+    /// the durations on average only.
+    pub fn stage_totals(&self, role: Role) -> Vec<(&'static str, u64)> {
+        match role {
+            Role::Client => {
+                let rest = self.durations.sum_us.saturating_sub(self.network_us + self.retransmission_us);
+                vec![("network", self.network_us), ("retransmission", self.retransmission_us), ("peer", rest)]
+            }
+            // Nothing is known yet, which is not zero.
+            Role::Server if self.unread_us + self.application_us == 0 => Vec::new(),
+            Role::Server => vec![("unread", self.unread_us), ("application", self.application_us)],
+        }
     }
 }
 

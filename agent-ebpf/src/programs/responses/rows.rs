@@ -7,7 +7,8 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use aya_log_ebpf::warn;
-use netwhy_abi::{BUCKETS, Choice, Counter, Durations, EdgeKey, Pick, ResponseStats, Turn, bucket_index};
+use core::cell::UnsafeCell;
+use netwhy_abi::{Choice, Counter, EdgeKey, FINE_BUCKETS, FineDurations, Pick, ResponseStats, Turn, fine_bucket_index};
 
 use crate::{atomic, maps};
 
@@ -17,25 +18,35 @@ static RESPONSES: HashMap<EdgeKey, ResponseStats, 1, { BPF_F_NO_PREALLOC as usiz
 /// The turns of each observed connection; live and die with its socket.
 #[btf_map]
 static TURNS: SkStorage<Turn> = SkStorage::new();
-/// Which connections are observed.
-#[btf_map]
-static CHOICE: Array<Choice, 1> = Array::new();
 /// Active connections of each edge on a busy machine. Evicts the edge that was quiet for longest.
 #[btf_map]
 static PICKS: LruHashMap<EdgeKey, Pick, 1> = LruHashMap::new();
-/// Hashes of the connections that walks keep.
-#[btf_map]
-static KEPT: Array<Kept, 1> = Array::new();
 /// A row of zeros to insert from: too large for the stack.
 #[btf_map]
 static ZERO_RESPONSES: Array<ResponseStats, 1> = Array::new();
 
-/// A filter before the look into a socket's storage: bits by hash, of an even and of an odd walk. Each walk begins with
-/// none and sets those of the connections that it keeps.
-#[derive(Clone, Copy)]
+/// A section of the object's data, which programs read and write without a look-up. It is a map of one value for user
+/// space, by the section's name.
+#[repr(transparent)]
+struct Data<T>(UnsafeCell<T>);
+
+// SAFETY: programs on several CPUs read it word by word; one writes.
+unsafe impl<T> Sync for Data<T> {}
+
+/// Which connections are observed.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data.choice")]
+static NW_CHOICE: Data<Choice> = Data(UnsafeCell::new(Choice { mask: 0, generation: 0, read_weight: 1, pad: 0 }));
+/// Hashes of the connections that walks keep.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data.kept")]
+static NW_KEPT: Data<Kept> = Data(UnsafeCell::new(Kept { bits: [[0; 2]; WORDS], walk: 0 }));
+
+/// A filter before the look into a socket's storage: bits by hash, of even and of odd walks side by side. Each walk
+/// begins with none and sets those of the connections that it keeps.
 #[repr(C)]
 struct Kept {
-    bits: [[u64; WORDS]; 2],
+    bits: [[u64; 2]; WORDS],
     walk: u64,
 }
 
@@ -48,27 +59,36 @@ const fn bit(hash: u32) -> (usize, u64) {
     ((hash >> 10) as usize & (WORDS - 1), 1 << ((hash >> 4) & 63))
 }
 
+/// The bits of one word, of even or of odd walks.
+#[inline(always)]
+fn bits(word: usize, parity: usize) -> *mut u64 {
+    // SAFETY: the word is below WORDS, and there are two of each.
+    unsafe { (&raw mut (*NW_KEPT.0.get()).bits).cast::<u64>().add((word & (WORDS - 1)) * 2 + (parity & 1)) }
+}
+
 /// Whether walks may keep the connection with this hash.
 #[inline(always)]
 pub(super) fn may_be_kept(hash: u32) -> bool {
     let (word, bit) = bit(hash);
-    KEPT.get(0).is_some_and(|kept| (kept.bits[0][word] | kept.bits[1][word]) & bit != 0)
+    // SAFETY: words of live data.
+    unsafe { (bits(word, 0).read_volatile() | bits(word, 1).read_volatile()) & bit != 0 }
 }
 
 /// Notes that a walk keeps the connection with this hash.
 #[inline(always)]
 pub(super) fn keep(hash: u32, walk: u32) {
-    let (word, bit) = bit(hash);
-    if let Some(kept) = KEPT.get_ptr_mut(0) {
-        // SAFETY: a live map value that one walk alone writes; the word is below WORDS.
-        unsafe {
-            let bits = (&raw mut (*kept).bits).cast::<[u64; WORDS]>().add((walk & 1) as usize);
-            if (*kept).walk != u64::from(walk) {
-                (*kept).walk = u64::from(walk);
-                *bits = [0; WORDS];
+    let ((word, bit), parity) = (bit(hash), walk as usize);
+    // SAFETY: words of live data that one walk alone writes.
+    unsafe {
+        let last = &raw mut (*NW_KEPT.0.get()).walk;
+        if last.read_volatile() != u64::from(walk) {
+            last.write_volatile(u64::from(walk));
+            for word in 0..WORDS {
+                bits(word, parity).write_volatile(0);
             }
-            *bits.cast::<u64>().add(word) |= bit;
         }
+        let bits = bits(word, parity);
+        bits.write_volatile(bits.read_volatile() | bit);
     }
 }
 
@@ -82,10 +102,26 @@ pub(super) fn pick(key: &EdgeKey) -> Option<*mut Pick> {
     PICKS.get_ptr_mut(key)
 }
 
+/// Connections whose hash has these bits clear are observed.
+#[inline(always)]
+pub(super) fn mask() -> u32 {
+    // SAFETY: a word of live data.
+    unsafe { (&raw const (*NW_CHOICE.0.get()).mask).read_volatile() }
+}
+
 /// Which connections are observed now.
 #[inline(always)]
 pub(super) fn choice() -> Choice {
-    CHOICE.get(0).copied().unwrap_or(Choice { mask: 0, generation: 0 })
+    let choice = NW_CHOICE.0.get();
+    // SAFETY: words of live data.
+    unsafe {
+        Choice {
+            mask: mask(),
+            generation: (&raw const (*choice).generation).read_volatile(),
+            read_weight: (&raw const (*choice).read_weight).read_volatile(),
+            pad: 0,
+        }
+    }
 }
 
 /// Address of the socket storage map, for the helper.
@@ -126,8 +162,8 @@ pub(super) fn micros(us: u64) -> u32 {
 /// A live map value.
 #[inline(always)]
 pub(super) unsafe fn add_duration(row: *mut ResponseStats, us: u32, times: u64) {
-    // SAFETY: as the caller says; the index is below BUCKETS.
-    unsafe { add_to(&raw mut (*row).durations, bucket_index(us), u64::from(us), times) }
+    // SAFETY: as the caller says; the index is below FINE_BUCKETS.
+    unsafe { add_to(&raw mut (*row).durations, fine_bucket_index(us), u64::from(us), times) }
 }
 
 /// Adds requests that were never answered: to the last bucket, with their age.
@@ -138,14 +174,14 @@ pub(super) unsafe fn add_duration(row: *mut ResponseStats, us: u32, times: u64) 
 pub(super) unsafe fn add_unanswered(row: *mut ResponseStats, age_us: u64, times: u64) {
     // SAFETY: as the caller says.
     unsafe {
-        add_to(&raw mut (*row).durations, BUCKETS - 1, age_us, times);
+        add_to(&raw mut (*row).durations, FINE_BUCKETS - 1, age_us, times);
         atomic::add(&raw mut (*row).unanswered, times);
     }
 }
 
 #[inline(always)]
-unsafe fn add_to(durations: *mut Durations, bucket: usize, us: u64, times: u64) {
-    // SAFETY: a field of a live map value; the index is below BUCKETS.
+unsafe fn add_to(durations: *mut FineDurations, bucket: usize, us: u64, times: u64) {
+    // SAFETY: a field of a live map value; the index is below FINE_BUCKETS.
     unsafe {
         atomic::add32((&raw mut (*durations).buckets).cast::<u32>().add(bucket), times);
         atomic::add(&raw mut (*durations).sum, us * times);
@@ -161,5 +197,19 @@ pub(super) unsafe fn add(part: *mut u64, us: u64, times: u64) {
     if us != 0 {
         // SAFETY: as the caller says.
         unsafe { atomic::add(part, us * times) }
+    }
+}
+
+/// Divides a server's response time for this many exchanges at the first read.
+///
+/// # Safety
+/// A live map value.
+#[inline(always)]
+pub(super) unsafe fn add_division(row: *mut ResponseStats, us: u64, unread_us: u64, times: u64) {
+    let unread_us = if unread_us < us { unread_us } else { us };
+    // SAFETY: as the caller says.
+    unsafe {
+        add(&raw mut (*row).unread_us, unread_us, times);
+        add(&raw mut (*row).application_us, us - unread_us, times);
     }
 }

@@ -1,9 +1,9 @@
 use super::*;
-use crate::metrics::fixture::histogram;
+use crate::metrics::fixture::fine_histogram;
 
 #[test]
 fn a_steady_load_has_the_quantiles_of_its_window() {
-    let window = histogram(&[&[900; 90][..], &[40_000; 10]].concat());
+    let window = fine_histogram(&[&[900; 90][..], &[40_000; 10]].concat());
     let mut known = Distribution::default();
     for _ in 0..500 {
         known.learn(&window, 0.99, 0.1);
@@ -17,7 +17,7 @@ fn a_steady_load_has_the_quantiles_of_its_window() {
 
 #[test]
 fn weights_halve_as_often_as_they_are_kept_by_half() {
-    let (mut known, old, new) = (Distribution::default(), histogram(&[1_000; 64]), histogram(&[50_000; 1]));
+    let (mut known, old, new) = (Distribution::default(), fine_histogram(&[1_000; 64]), fine_histogram(&[50_000; 1]));
     known.learn(&old, 1.0, 1.0);
     for _ in 0..4 {
         known.learn(&Histogram::default(), 0.5, 1.0);
@@ -30,7 +30,7 @@ fn weights_halve_as_often_as_they_are_kept_by_half() {
 #[test]
 fn what_is_forgotten_takes_no_memory() {
     let mut known = Distribution::default();
-    known.learn(&histogram(&[100, 2_000, 30_000]), 1.0, 1.0);
+    known.learn(&fine_histogram(&[100, 2_000, 30_000]), 1.0, 1.0);
     for _ in 0..10 {
         known.learn(&Histogram::default(), 0.5, 1.0);
     }
@@ -41,7 +41,7 @@ fn what_is_forgotten_takes_no_memory() {
 #[test]
 fn a_quantile_needs_a_duration_beyond_it() {
     let mut known = Distribution::default();
-    known.learn(&histogram(&[1_000; 30]), 1.0, 1.0);
+    known.learn(&fine_histogram(&[1_000; 30]), 1.0, 1.0);
     assert!(known.quantile_us(0.95).is_some());
     assert_eq!(known.quantile_us(0.99), None);
 }

@@ -1,10 +1,11 @@
 use super::*;
-use crate::metrics::fixture::histogram;
+use crate::metrics::fixture::fine_histogram;
 
 /// A second of a server: `n` requests of so many µs each, a tenth of it unread.
 fn window(n: usize, us: u32) -> Responses {
     let unread_us = u64::from(us / 10) * n as u64;
-    Responses { durations: histogram(&vec![us; n]), unread_us, ..Responses::default() }
+    let application_us = u64::from(us) * n as u64 - unread_us;
+    Responses { durations: fine_histogram(&vec![us; n]), unread_us, application_us, ..Responses::default() }
 }
 
 fn teach(known: &mut ResponseBaseline, window: &Responses, times: usize) {

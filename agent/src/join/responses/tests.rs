@@ -1,6 +1,6 @@
 use super::super::fixture::{join, snapshot};
 use crate::{sample::Snapshot, state::NodeView};
-use netwhy_abi::{EdgeKey, EdgeStats, ResponseStats, Role, bucket_index};
+use netwhy_abi::{EdgeKey, EdgeStats, ResponseStats, Role, fine_bucket_index};
 use std::{net::Ipv4Addr, time::Duration};
 
 const SECOND: u64 = 1_000_000_000;
@@ -12,8 +12,12 @@ fn key(cgroup: u64, peer: u8, role: Role) -> EdgeKey {
 
 /// So many requests of 5 ms so far.
 fn answered(n: u32) -> ResponseStats {
-    let mut row = ResponseStats { unread_us: u64::from(n) * 1_000, ..netwhy_abi::Zero::ZERO };
-    row.durations.buckets[bucket_index(5_000)] = n;
+    let mut row = ResponseStats {
+        unread_us: u64::from(n) * 1_000,
+        application_us: u64::from(n) * 4_000,
+        ..netwhy_abi::Zero::ZERO
+    };
+    row.durations.buckets[fine_bucket_index(5_000)] = n;
     row.durations.sum = u64::from(n) * 5_000;
     row
 }

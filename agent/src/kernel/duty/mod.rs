@@ -5,6 +5,7 @@
 //! threshold   hysteresis on an event rate
 //! cycle       attaches and detaches a program; a thread runs the duty cycle
 //! rtt         RTT probe: continuous, 1/8 or 1/32, by segments/s
+//! reads       probe of reads: continuous or 1/8, with the RTT probe
 //! handshakes  handshake probe: continuous or 1/8, by closed sockets/s
 //! lookups     DNS lookups: all, or those of 1 socket in 16, by lookups/s
 //! pressure    CPU pressure, with hysteresis
@@ -17,6 +18,7 @@ mod handshakes;
 mod hysteresis;
 mod lookups;
 mod pressure;
+mod reads;
 mod rtt;
 mod scheduler;
 mod threshold;
@@ -24,5 +26,6 @@ mod threshold;
 pub(super) use cycle::Attach;
 pub(super) use handshakes::{FAILURES_PROGRAM, HANDSHAKE_PROGRAM, HandshakeProbe};
 pub(super) use lookups::{LookupShare, Observed};
+pub(super) use reads::{READ_PROGRAM, ReadProbe};
 pub(super) use rtt::{RTT_PROGRAM, RttLimits, RttProbe};
 pub(super) use scheduler::SchedulerProbe;

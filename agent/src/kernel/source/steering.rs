@@ -5,7 +5,7 @@ use crate::{
     api::MemoryLevel,
     kernel::{
         control::Room,
-        duty::{HANDSHAKE_PROGRAM, Observed, RTT_PROGRAM},
+        duty::{HANDSHAKE_PROGRAM, Observed, READ_PROGRAM, RTT_PROGRAM},
         errors::Operation,
         run_queue::RUN_QUEUE_PROGRAM,
     },
@@ -109,7 +109,11 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         }
         self.loaded.lookups.follow(now, traffic.asked);
         if let Some(chosen) = self.loaded.follow_busyness(self.level > MemoryLevel::Ok) {
-            self.errors.note(Operation::Steer, chosen.context("write the map CHOICE"));
+            self.errors.note(Operation::Steer, chosen.context("write the map .data.choice"));
+        }
+        if let Some(reads) = &mut self.loaded.reads {
+            let started = reads.start();
+            self.attached(READ_PROGRAM, started);
         }
         let duties = self.loaded.duties();
         if duties != self.duties {

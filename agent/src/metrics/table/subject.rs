@@ -120,7 +120,8 @@ pub(super) static METRICS: &[MetricDef] = &[
         "The stages of a role add up to the sum of `netwhy_tcp_response_seconds`, apart from `handshake`, which comes \
          before. `network`: the path's minimum RTT. `retransmission`: the client sent its request again. `peer`: the \
          rest of a client's time. `unread`: the server's application had not begun to read; a connection that waits \
-         to be accepted is unread. `application`: the rest of a server's time. Absent without `signals.responses`.",
+         to be accepted is unread. `application`: the rest of a server's time. On busy Nodes these two are estimates. \
+         Absent without `signals.responses`.",
     )
     .seconds()
     .labels(&[ROLE, label("stage", "handshake, network, retransmission, unread, application, peer")]),

@@ -2,7 +2,7 @@ use super::super::{edges, pods};
 use crate::{
     api::{PodResponses, ProbeState, ProbeStatus},
     baseline::NormalResponses,
-    metrics::fixture::{self, histogram},
+    metrics::fixture::{self, fine_histogram},
     sample::Responses,
     state::{NodeView, ResponseView, Waiting},
 };
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Requests at the fixture's edge: a client's.
 fn asked() -> ResponseView {
     let window = Responses {
-        durations: histogram(&[&[2_000; 18][..], &[60_000, 12_000_000]].concat()),
+        durations: fine_histogram(&[&[2_000; 18][..], &[60_000, 12_000_000]].concat()),
         network_us: 20 * 100,
         retransmission_us: 20 * 50,
         unanswered: 1,
@@ -32,7 +32,8 @@ fn asked() -> ResponseView {
 /// A Pod that is a server and asks as many callees.
 fn view(callees: u16) -> NodeView {
     let mut pod = fixture::busy_pod("shop", "web-1");
-    let window = Responses { durations: histogram(&[500; 10]), unread_us: 1_000, ..Responses::default() };
+    let durations = fine_histogram(&[500; 10]);
+    let window = Responses { durations, unread_us: 1_000, application_us: 4_000, ..Responses::default() };
     pod.server = Some(Box::new(ResponseView { window, ..ResponseView::default() }));
     let mut view = fixture::view(vec![pod]);
     let edge = view.edges.remove(0);
@@ -104,7 +105,7 @@ fn without_a_walk_it_is_not_known_what_waits() {
 fn callees_are_bounded_and_those_waited_for_longest_come_first() {
     let mut view = view(40);
     let slow = view.edges[30].responses.as_mut().unwrap();
-    slow.window.durations.add(&histogram(&[9_000_000; 20]));
+    slow.window.durations.add(&fine_histogram(&[9_000_000; 20]));
     let hung = view.edges[20].responses.as_mut().unwrap();
     hung.waiting = Some(Waiting { requests: 9, since: Duration::from_secs(1) });
     let shown = of(&view, &[]);

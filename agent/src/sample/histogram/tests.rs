@@ -1,5 +1,5 @@
 use super::*;
-use netwhy_abi::bucket_index;
+use netwhy_abi::{bucket_index, fine_bucket_index};
 
 fn of(samples: &[u32]) -> Histogram {
     let mut h = Histogram::default();
@@ -22,9 +22,17 @@ fn quantiles_stay_within_ten_percent_of_the_sorted_samples() {
 }
 
 #[test]
+fn quantiles_of_fine_histograms_stay_within_four_percent() {
+    for us in (100..2_000_000).step_by(977) {
+        let got = FineHistogram::from_counts([(fine_bucket_index(us) as u8, 1)], us.into()).quantile_us(0.5).unwrap();
+        assert!((got / f64::from(us) - 1.0).abs() <= 0.036, "{got} against {us}");
+    }
+}
+
+#[test]
 fn no_sample_is_no_quantile() {
-    assert_eq!(Histogram::default().quantile_us(0.5), None);
-    assert_eq!(Histogram::default().mean_us(), None);
+    assert_eq!(of(&[]).quantile_us(0.5), None);
+    assert_eq!(of(&[]).mean_us(), None);
 }
 
 #[test]

@@ -13,8 +13,8 @@ fn a_count_that_steps_back_counts_zero_and_then_only_what_is_new() {
 
 #[test]
 fn sums_of_nanoseconds_add_up_to_the_microseconds_of_the_whole() {
-    let mut high = Durations::<1_000>::ZERO;
-    let mut sum = Histogram::default();
+    let mut high = <Durations<1_000>>::ZERO;
+    let mut sum = <Histogram>::default();
     for ns in [900, 1_900, 2_900] {
         let mut now = high;
         now.buckets[0] += 1;

@@ -3,7 +3,7 @@
 use super::exchange::{Scene, Shape, exchange, options};
 use crate::{
     socket::Pair,
-    stage::{Options, id, stage, wait_until},
+    stage::{Options, Stage, id, stage, wait_until},
 };
 use netwhy_abi::Role;
 use std::time::Duration;
@@ -13,16 +13,22 @@ const CONNECTIONS: [usize; 3] = [1, 4, 40];
 /// Exchanges of each connection that are compared.
 const ROUNDS: usize = 40;
 
-#[test]
-fn every_edge_has_response_times_and_their_counts_are_right() {
-    let stage = stage!("a", "b");
+/// A scene on a machine that counts as busy.
+fn busy(stage: &Stage) -> Scene<'_> {
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let watch = stage.watch_with(Options { rtt_duty_above: 0, ..options() });
-    let mut scene = Scene { stage: &stage, client, server, watch };
+    let mut scene = Scene { stage, client, server, watch };
     wait_until("the machine counts as busy", || {
         scene.watch.read();
         scene.watch.source.loaded().rtt_stats().unwrap().is_reduced
     });
+    scene
+}
+
+#[test]
+fn every_edge_has_response_times_and_their_counts_are_right() {
+    let stage = stage!("a", "b");
+    let mut scene = busy(&stage);
     let mut edges: Vec<Vec<Pair>> = Vec::new();
     for connections in CONNECTIONS {
         let listener = stage.listen(&scene.server);
@@ -72,6 +78,57 @@ fn every_edge_has_response_times_and_their_counts_are_right() {
     for times in scene.watch.sums().responses.values() {
         assert_eq!(times.durations.count_up_to(rest), times.durations.count(), "{times:?}");
     }
+}
+
+/// Share of a server's time on a busy machine in which requests were unread, counted and in truth, while connections
+/// do the same again and again: `act` is one exchange, and returns how long it was unread and how long it lasted.
+fn unread_shares(stage: &Stage, act: fn(&mut Pair, usize) -> [Duration; 2]) -> [f64; 2] {
+    let mut scene = busy(stage);
+    // Each edge keeps its one connection.
+    let mut pairs: Vec<Pair> = (0..8).map(|_| scene.connect()).collect();
+    let before = scene.of(Role::Server);
+    let lasted = std::sync::Mutex::new([Duration::ZERO; 2]);
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let relaxed = std::sync::atomic::Ordering::Relaxed;
+    std::thread::scope(|scope| {
+        for pair in &mut pairs {
+            scope.spawn(|| {
+                for round in 0.. {
+                    if is_over.load(relaxed) {
+                        break;
+                    }
+                    let [unread, whole] = act(pair, round);
+                    let mut sums = lasted.lock().unwrap();
+                    *sums = [sums[0] + unread, sums[1] + whole];
+                }
+            });
+        }
+        for _ in 0..25 {
+            std::thread::sleep(Duration::from_secs(1));
+            scene.watch.read();
+        }
+        is_over.store(true, relaxed);
+    });
+    let mut times = scene.of(Role::Server);
+    times.subtract(&before);
+    let (divided, [unread, whole]) = (times.unread_us + times.application_us, lasted.into_inner().unwrap());
+    // Reads were seen for a part of the time, and stand for the rest.
+    let estimate = divided as f64 / times.durations.sum_us as f64;
+    assert!((0.5..2.0).contains(&estimate), "{times:?}");
+    assert_eq!(times.stages(Role::Server).iter().map(|(_, us)| us).sum::<u64>(), times.durations.sum_us);
+    [times.unread_us as f64 / divided as f64, unread.as_secs_f64() / whole.as_secs_f64()]
+}
+
+#[test]
+fn long_waits_for_a_read_are_seen_as_often_as_short_ones() {
+    // Longer than a period in which reads are seen.
+    let stage = stage!("a", "b");
+    let [counted, truth] = unread_shares(&stage, |pair, round| {
+        let unread = Duration::from_millis(if round % 2 == 0 { 5 } else { 150 });
+        let moments = exchange(pair, Shape { unread, ..Shape::think(Duration::from_millis(40)) });
+        [moments.read - moments.asked[0], moments.answered[0] - moments.asked[0]]
+    });
+    assert!((counted - truth).abs() < 0.08, "{counted} of the time, in truth {truth}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::{
     socket::Pair,
     stage::{id, stage, wait_until},
 };
-use netwhy_abi::{BUCKETS, Counter, Role};
+use netwhy_abi::{Counter, FINE_BUCKETS, Role};
 use std::{
     io::{Read as _, Write as _},
     time::Duration,
@@ -27,7 +27,7 @@ fn a_request_without_an_answer_counts_in_the_last_bucket_when_its_socket_ends() 
         wait_until("the request is counted", || scene.of(role).unanswered == 1);
         let times = scene.of(role);
         let last = times.durations.counts().last().copied();
-        assert_eq!((times.durations.count(), last), (2, Some((BUCKETS as u8 - 1, 1))), "{times:?}");
+        assert_eq!((times.durations.count(), last), (2, Some((FINE_BUCKETS as u8 - 1, 1))), "{times:?}");
         assert!(times.durations.sum_us >= 1_300_000, "{times:?}");
         let stage = if role == Role::Server { "unread" } else { "peer" };
         assert!(stage_of(&times, role, stage) >= 1_290_000, "{times:?}");

@@ -4,10 +4,10 @@ use crate::{
     socket::Pair,
     stage::{Options, Stage, Watch, id, wait_until},
 };
-use netwhy_abi::{BOUNDS_US, Role};
+use netwhy_abi::Role;
 use netwhy_agent::{
     kernel::Mode,
-    sample::{Histogram, Responses},
+    sample::{FineHistogram, Responses},
 };
 use netwhy_tests::lab::Pod;
 use std::{
@@ -158,22 +158,9 @@ fn quantile(mut values: Vec<f64>, q: f64) -> f64 {
     values[rank - 1]
 }
 
-/// Bounds of the bucket that holds a quantile, µs.
-fn bucket_of(times: &Histogram, q: f64) -> Bounds {
-    let rank = (q * times.count() as f64).ceil().max(1.0) as u64;
-    let mut seen = 0;
-    let holds = |(_, n): &&(u8, u64)| {
-        seen += n;
-        seen >= rank
-    };
-    let bucket = usize::from(times.counts().iter().find(holds).unwrap().0);
-    let below = bucket.checked_sub(1).map_or(0.0, |below| f64::from(BOUNDS_US[below]));
-    (below, BOUNDS_US.get(bucket).map_or(f64::INFINITY, |bound| f64::from(*bound)))
-}
-
 /// The counted times are the true ones: their sum, median and 99th percentile within 5 %.
 #[track_caller]
-pub(super) fn agrees(what: &str, times: &Histogram, truth: &[Bounds]) {
+pub(super) fn agrees(what: &str, times: &FineHistogram, truth: &[Bounds]) {
     assert_eq!(times.count(), truth.len() as u64, "{what}");
     let low = |value: f64| value * (1.0 - TOLERANCE) - 10.0;
     let high = |value: f64| value * (1.0 + TOLERANCE) + 10.0;
@@ -182,11 +169,12 @@ pub(super) fn agrees(what: &str, times: &Histogram, truth: &[Bounds]) {
     println!("{what}: sum {:.4} … {:.4} of the truth's bounds", sum / sums.1, sum / sums.0);
     assert!((low(sums.0)..=high(sums.1)).contains(&sum), "{what}: sum {sum} µs, in truth {sums:?}");
     for q in [0.5, 0.99] {
-        let bucket = bucket_of(times, q);
+        let counted = times.quantile_us(q).unwrap();
         let lows = quantile(truth.iter().map(|t| t.0).collect(), q);
         let highs = quantile(truth.iter().map(|t| t.1).collect(), q);
-        let fits = bucket.1 >= low(lows) && bucket.0 <= high(highs);
-        assert!(fits, "{what}: quantile {q} in {bucket:?} µs, in truth {lows} … {highs}");
+        println!("{what}: quantile {q} {:.4} … {:.4} of the truth's bounds", counted / highs, counted / lows);
+        let fits = (low(lows)..=high(highs)).contains(&counted);
+        assert!(fits, "{what}: quantile {q} is {counted} µs, in truth {lows} … {highs}");
     }
 }
 

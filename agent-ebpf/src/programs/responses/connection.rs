@@ -1,0 +1,114 @@
+//! Which connections are observed, and their states.
+
+use aya_ebpf::helpers::generated::bpf_sk_storage_get;
+use core::ptr::NonNull;
+use netwhy_abi::{
+    Choice, Counter, EdgeKey, Outgoing, Role, Turn, pick,
+    turn::{IGNORED, SERVER},
+};
+
+use super::rows;
+use crate::{
+    kernel::{Ptr, load},
+    maps,
+    offsets::*,
+    socket::{cgroup_id, edge_key},
+};
+
+/// Whether this kernel tells enough. Without socket storage there is no memory of turns. The agent attaches the programs
+/// of tracepoints only if so.
+#[inline(always)]
+pub(super) fn is_supported() -> bool {
+    NW_HAS_STORAGE.load() != 0 && NW_TP_FIRST_TX.load() != NONE && NW_SKB_ACK.load() != NONE
+}
+
+/// Whether a connection is observed, or may be: its state tells. Comes before all else, because it says no to most
+/// connections of a busy machine.
+#[inline(always)]
+pub(super) unsafe fn is_chosen(sk: Ptr) -> bool {
+    // SAFETY: a full socket.
+    let hash = unsafe { load::<u32>(sk, NW_SK_HASH.load()) };
+    hash & rows::mask() == 0 || rows::may_be_kept(hash)
+}
+
+/// Weight of a connection that its hash chooses.
+#[inline(always)]
+const fn weight(choice: &Choice) -> u32 {
+    (choice.mask + 1) * pick::WEIGHT
+}
+
+/// State of a connection that has one.
+#[inline(always)]
+pub(super) unsafe fn seen(sk: Ptr) -> Option<NonNull<Turn>> {
+    // SAFETY: `sk` is a trusted socket pointer.
+    NonNull::new(unsafe { bpf_sk_storage_get(rows::turns(), sk.cast_mut(), core::ptr::null_mut(), 0) }.cast())
+}
+
+/// State of a connection, made when missing. `None`: it is of no use, or not observed.
+#[inline(always)]
+pub(super) unsafe fn turn(choice: &Choice, sk: Ptr, tp: Ptr) -> Option<NonNull<Turn>> {
+    // SAFETY: `sk` and `tp` are the same trusted socket; its state is a live map value.
+    unsafe {
+        let by_hash = load::<u32>(sk, NW_SK_HASH.load()) & choice.mask == 0;
+        let known = match seen(sk) {
+            Some(known) => known,
+            None if by_hash => first_seen(choice, sk, tp)?,
+            None => return None,
+        };
+        let turn = known.as_ptr();
+        if (*turn).flags & IGNORED != 0 {
+            return None;
+        }
+        if (*turn).generation != choice.generation {
+            if !by_hash {
+                return None;
+            }
+            (*turn).join(&outgoing(tp), load(tp, NW_TP_RCV_NXT.load()), choice.generation, weight(choice));
+        }
+        Some(known)
+    }
+}
+
+/// Makes the state of a connection.
+#[inline(always)]
+pub(super) unsafe fn first_seen(choice: &Choice, sk: Ptr, tp: Ptr) -> Option<NonNull<Turn>> {
+    // SAFETY: `sk` and `tp` are the same trusted socket.
+    unsafe {
+        let mut turn = Turn::new(EdgeKey::new(0, [0; 16]), choice.generation, weight(choice));
+        turn.flags = IGNORED;
+        if let Some(cgroup) = cgroup_id(sk) {
+            let key = edge_key(cgroup, sk);
+            turn.key = maps::folded(&key);
+            match key.role() {
+                Some(Role::Client) => turn.flags = 0,
+                Some(Role::Server) => turn.flags = SERVER,
+                None => {}
+            }
+        }
+        let expected: u32 = load(tp, NW_TP_RCV_NXT.load());
+        // The handshake acknowledges one byte of a client.
+        if load::<u64>(tp, NW_TP_BYTES_RECEIVED.load()) == 0 && load::<u64>(tp, NW_TP_BYTES_ACKED.load()) <= 1 {
+            turn.begin(load(tp, NW_TP_SND_UNA.load()), expected);
+        } else {
+            turn.join(&outgoing(tp), expected, choice.generation, weight(choice));
+        }
+        let made = bpf_sk_storage_get(rows::turns(), sk.cast_mut(), (&raw mut turn).cast(), 1);
+        if made.is_null() {
+            maps::count(Counter::NoStorage);
+        }
+        NonNull::new(made.cast())
+    }
+}
+
+/// Progress of a socket's sending.
+#[inline(always)]
+pub(super) unsafe fn outgoing(tp: Ptr) -> Outgoing {
+    // SAFETY: a TCP socket.
+    unsafe {
+        Outgoing {
+            next: load(tp, NW_TP_SND_NXT.load()),
+            written: load(tp, NW_TP_WRITE_SEQ.load()),
+            first_us: load(tp, NW_TP_FIRST_TX.load()),
+        }
+    }
+}

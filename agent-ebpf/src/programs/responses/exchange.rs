@@ -1,0 +1,156 @@
+//! What a segment or a read says of an exchange, and what is counted of it.
+
+use aya_ebpf::{
+    EbpfContext,
+    helpers::generated::{bpf_get_prandom_u32, bpf_ktime_get_ns},
+};
+use netwhy_abi::{
+    Counter, End, Incoming, Turn, pick,
+    turn::{UNANSWERED_US, UNSEEN},
+};
+
+use super::{connection::outgoing, rows};
+use crate::{
+    kernel::{Ptr, load},
+    kfunc, maps,
+    offsets::*,
+};
+
+/// Flags of a segment that take a sequence number: FIN and SYN.
+const NUMBERED: u32 = 3;
+
+/// Looks at what a socket sent: a client's request, or a server's answer.
+#[inline(always)]
+pub(super) unsafe fn look<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr) {
+    // SAFETY: a live map value and a TCP socket.
+    unsafe {
+        let (sent, expected) = (outgoing(tp), load(tp, NW_TP_RCV_NXT.load()));
+        if (*turn).is_server() {
+            if let Some(end) = (*turn).reply(&sent, expected) {
+                count(ctx, turn, tp, end, 1);
+            }
+        } else {
+            (*turn).ask(&sent, expected);
+        }
+    }
+}
+
+/// A segment arrives.
+#[inline(always)]
+pub(super) unsafe fn receive<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, skb: Ptr) {
+    // SAFETY: a live map value, a TCP socket, and the packet that it receives.
+    unsafe {
+        look(ctx, turn, tp);
+        let (begin, end): (u32, u32) = (load(skb, NW_SKB_SEQ.load()), load(skb, NW_SKB_END_SEQ.load()));
+        let numbered = u32::from(load::<u8>(skb, NW_SKB_FLAGS.load())) & NUMBERED;
+        let bytes = end.wrapping_sub(begin).wrapping_sub((numbered != 0) as u32);
+        let expected: u32 = load(tp, NW_TP_RCV_NXT.load());
+        if bytes == 0 || end.wrapping_sub(expected) as i32 <= 0 {
+            return;
+        }
+        let is_server = (*turn).is_server();
+        let begins = (*turn).looks == 0 || if is_server { (*turn).received_ns == 0 } else { (*turn).sent_us != 0 };
+        if begins && (*turn).is_content_wanted() {
+            let head = kfunc::head(skb, bytes);
+            if !(*turn).learn(head.as_ref()) {
+                return;
+            }
+        }
+        let sent = outgoing(tp);
+        let data = Incoming { begin, bytes, ack: load(skb, NW_SKB_ACK.load()), now_ns: bpf_ktime_get_ns() };
+        if is_server {
+            (*turn).check_read(load(tp, NW_TP_COPIED_SEQ.load()));
+            (*turn).request(&sent, &data);
+        } else if let Some(end) = (*turn).answer(&sent, &data) {
+            count(ctx, turn, tp, end, 1);
+        }
+    }
+}
+
+/// The application reads: a server's the request, or a client's the answer after it said all that it has to say, when
+/// `tcp_probe` is silent already.
+#[inline(always)]
+pub(super) unsafe fn read<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr) {
+    // SAFETY: a live map value and a TCP socket.
+    unsafe {
+        let (taken, now): (u32, u64) = (load(tp, NW_TP_COPIED_SEQ.load()), bpf_ktime_get_ns());
+        if (*turn).is_server() {
+            (*turn).read(taken, now);
+        } else if taken.wrapping_sub((*turn).begun) as i32 > 0 {
+            let end = (*turn).answered(&outgoing(tp), now / 1_000);
+            count(ctx, turn, tp, end, rows::choice().read_weight);
+        }
+    }
+}
+
+/// Times that an exchange of a connection counts.
+#[inline(always)]
+pub(super) fn times(weight: u32) -> u64 {
+    if weight % pick::WEIGHT == 0 {
+        return u64::from(weight / pick::WEIGHT);
+    }
+    // SAFETY: the helper takes nothing.
+    pick::times(weight, unsafe { bpf_get_prandom_u32() })
+}
+
+/// Counts an exchange that ended. `weight`: exchanges of the connection that it stands for.
+#[inline(always)]
+unsafe fn count<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, end: End, weight: u32) {
+    let response = match end {
+        End::Answered(response) => response,
+        End::LeftOut => {
+            maps::count(Counter::ResponsesLeftOut);
+            return;
+        }
+        End::Overlapped => {
+            maps::count(Counter::ResponsesOverlapped);
+            return;
+        }
+    };
+    // SAFETY: live map values and a TCP socket.
+    unsafe {
+        let Some(row) = rows::row(ctx, &(*turn).key) else { return };
+        let (us, times) = (rows::micros(response.us), times((*turn).weight) * u64::from(weight));
+        rows::add_duration(row, us, times);
+        let us = u64::from(us);
+        if (*turn).is_server() {
+            if response.part_us != UNSEEN {
+                rows::add_division(row, us, response.part_us, times * u64::from(rows::choice().read_weight));
+            }
+            return;
+        }
+        let min: u32 = load(tp, NW_TP_MIN_RTT.load());
+        let network = if min == u32::MAX { 0 } else { u64::from(min) };
+        let network = if network < us { network } else { us };
+        let (rest, stalled) = (us - network, response.part_us);
+        rows::add(&raw mut (*row).network_us, network, times);
+        rows::add(&raw mut (*row).retransmission_us, if stalled < rest { stalled } else { rest }, times);
+    }
+}
+
+/// Counts a request that ends without an answer.
+#[inline(always)]
+pub(super) unsafe fn unanswered(turn: *mut Turn, tp: Ptr, age_us: u64) {
+    // SAFETY: live map values and a TCP socket.
+    unsafe {
+        // Some protocols never answer.
+        let Some(row) = rows::known(&(*turn).key).filter(|row| age_us >= UNANSWERED_US && (**row).durations.sum != 0)
+        else {
+            maps::count(Counter::ResponsesUnfinished);
+            return;
+        };
+        let times = times((*turn).weight);
+        rows::add_unanswered(row, age_us, times);
+        if (*turn).is_server() {
+            // That nobody read it is certain, whoever observes reads.
+            let weight = if (*turn).is_read_awaited() { 1 } else { rows::choice().read_weight };
+            let unread_us = (*turn).unread_us(load(tp, NW_TP_COPIED_SEQ.load()), age_us);
+            if unread_us != UNSEEN {
+                rows::add_division(row, age_us, unread_us, times * u64::from(weight));
+            }
+            return;
+        }
+        let stalled = (*turn).stalled_us;
+        rows::add(&raw mut (*row).retransmission_us, if stalled < age_us { stalled } else { age_us }, times);
+    }
+}
