@@ -23,7 +23,7 @@ fn quantiles_stay_within_ten_percent_of_the_sorted_samples() {
 
 #[test]
 fn quantiles_of_fine_histograms_stay_within_four_percent() {
-    for us in (100..2_000_000).step_by(977) {
+    for us in (101..2_000_000).step_by(977) {
         let got = FineHistogram::from_counts([(fine_bucket_index(us) as u8, 1)], us.into()).quantile_us(0.5).unwrap();
         assert!((got / f64::from(us) - 1.0).abs() <= 0.036, "{got} against {us}");
     }
