@@ -20,7 +20,7 @@ fn weights_halve_as_often_as_they_are_kept_by_half() {
     let (mut known, old, new) = (Distribution::default(), fine_histogram(&[1_000; 64]), fine_histogram(&[50_000; 1]));
     known.learn(&old, 1.0, 1.0);
     for _ in 0..4 {
-        known.learn(&Histogram::default(), 0.5, 1.0);
+        known.learn(&FineHistogram::default(), 0.5, 1.0);
     }
     assert_eq!(known.count(), 4.0);
     known.learn(&new, 1.0, 1.0);
@@ -32,7 +32,7 @@ fn what_is_forgotten_takes_no_memory() {
     let mut known = Distribution::default();
     known.learn(&fine_histogram(&[100, 2_000, 30_000]), 1.0, 1.0);
     for _ in 0..10 {
-        known.learn(&Histogram::default(), 0.5, 1.0);
+        known.learn(&FineHistogram::default(), 0.5, 1.0);
     }
     assert_eq!(known, Distribution::default());
     assert_eq!((known.quantile_us(0.5), known.share_above(1)), (None, None));

@@ -1,12 +1,15 @@
 use crate::{
-    hints::testing::{Case, Run, id, rtts},
+    hints::testing::{Case, Run, id},
+    metrics::fixture::fine_histogram,
     sample::{CpuStat, Responses},
     state::{ResponseView, SubjectView},
 };
 
 /// A server of which `n` requests ended in the window after so many µs.
 fn serving(us: u32, n: u64) -> Case {
-    let window = Responses { durations: rtts(&[(us, n)]), unread_us: 10 * n, ..Responses::default() };
+    let durations = fine_histogram(&vec![us; n as usize]);
+    let application_us = u64::from(us - 10) * n;
+    let window = Responses { durations, unread_us: 10 * n, application_us, ..Responses::default() };
     let server = Some(Box::new(ResponseView { window, ..ResponseView::default() }));
     let subjects = vec![SubjectView { id: id("api"), server, ..SubjectView::default() }];
     Case { subjects, ..Case::default() }
