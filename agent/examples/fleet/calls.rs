@@ -1,9 +1,9 @@
 //! Requests between the Pods of a fleet, as both ends' agents measure them.
 
 use crate::views::{node, pod};
-use netwhy_abi::{Role, bucket_index};
+use netwhy_abi::{Role, fine_bucket_index};
 use netwhy_agent::{
-    sample::{Histogram, Responses, Tally},
+    sample::{FineHistogram, Responses, Tally},
     state::{EdgeView, NodeView, ResponseView},
 };
 use std::time::Duration;
@@ -11,8 +11,8 @@ use std::time::Duration;
 /// Requests of each edge in the window.
 const REQUESTS: u64 = 100;
 
-fn durations(us: u32) -> Histogram {
-    Histogram::from_counts([(bucket_index(us) as u8, REQUESTS)], u64::from(us) * REQUESTS)
+fn durations(us: u32) -> FineHistogram {
+    FineHistogram::from_counts([(fine_bucket_index(us) as u8, REQUESTS)], u64::from(us) * REQUESTS)
 }
 
 fn view_of(window: Responses) -> Option<Box<ResponseView>> {
@@ -21,7 +21,9 @@ fn view_of(window: Responses) -> Option<Box<ResponseView>> {
 
 /// A server's time, of which so much was unread, µs.
 fn served(unread_us: u64, us: u32) -> Option<Box<ResponseView>> {
-    view_of(Responses { durations: durations(us), unread_us: unread_us * REQUESTS, ..Responses::default() })
+    let (durations, unread_us) = (durations(us), unread_us * REQUESTS);
+    let application_us = durations.sum_us.saturating_sub(unread_us);
+    view_of(Responses { durations, unread_us, application_us, ..Responses::default() })
 }
 
 /// Every client waits 51 ms. Servers measure 45 ms of it on the edges to the Pods two Nodes before, and 31 ms of all.

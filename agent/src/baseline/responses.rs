@@ -33,6 +33,8 @@ pub struct ResponseBaseline {
     durations: Distribution,
     /// Decaying sums by stage, µs, in the order of [`stage_names`].
     stages_us: [f64; STAGES],
+    /// Decaying number of requests that these are of.
+    divided: f64,
     /// Decaying number of requests, and the time in which they ended, s.
     requests: f64,
     seconds: f64,
@@ -55,22 +57,26 @@ pub struct NormalResponses {
 }
 
 impl ResponseBaseline {
-    /// Learns from a window that is normal. A window without a request teaches nothing, nor does one whose stages are not
-    /// known.
+    /// Learns from a window that is normal. A window without a request teaches nothing, and one whose stages are not known
+    /// nothing about these.
     pub fn learn(&mut self, lesson: &Lesson<'_>) {
         let Lesson { role, window, length, elapsed } = *lesson;
-        let stages = window.stages(role);
-        if window.durations.is_empty() || length.is_zero() || stages.len() < stage_names(role).len() {
+        if window.durations.is_empty() || length.is_zero() {
             return;
         }
         let seconds = elapsed.as_secs_f64();
         let keep = 0.5_f64.powf(seconds / HALF_LIFE.as_secs_f64());
         let share = (seconds / length.as_secs_f64()).min(1.0);
         self.durations.learn(&window.durations, keep, share);
-        for (sum, (_, us)) in self.stages_us.iter_mut().zip(stages) {
+        let (stages, requests) = (window.stages(role), window.durations.count() as f64 * share);
+        let is_divided = stages.len() == stage_names(role).len();
+        for (sum, (_, us)) in self.stages_us.iter_mut().zip(stages).filter(|_| is_divided) {
             *sum = *sum * keep + us as f64 * share;
         }
-        self.requests = self.requests * keep + window.durations.count() as f64 * share;
+        if is_divided {
+            self.divided = self.divided * keep + requests;
+        }
+        self.requests = self.requests * keep + requests;
         self.seconds = self.seconds * keep + length.as_secs_f64() * share;
         self.lessons = self.lessons.saturating_add(1);
     }
@@ -88,13 +94,13 @@ impl ResponseBaseline {
     /// The figures of this role. `None`: too few windows or requests are known.
     pub fn normal(&self, role: Role) -> Option<NormalResponses> {
         let durations = self.durations()?;
-        let means = self.stages_us.map(|us| us / self.requests);
+        let means = self.stages_us.map(|us| us / self.divided);
         Some(NormalResponses {
             per_second: self.requests / self.seconds,
             p50_us: durations.quantile_us(0.5)?,
             p95_us: durations.quantile_us(0.95),
             p99_us: durations.quantile_us(0.99),
-            stages_us: stage_names(role).iter().copied().zip(means).collect(),
+            stages_us: stage_names(role).iter().copied().zip(means).filter(|_| self.divided > 0.0).collect(),
         })
     }
 }

@@ -6,10 +6,10 @@ use super::{Engine, Thresholds};
 use crate::{
     api::{BlameKind, Hint, HintState},
     peers::PeerKind,
-    sample::{CpuStat, Device, Gauge, Group, Histogram, Lookups, Pressure, Signal, Tally},
+    sample::{CpuStat, Device, FineHistogram, Gauge, Group, Histogram, Lookups, Pressure, Signal, Tally},
     state::{CpuUser, DnsView, EdgeView, HostCount, HostView, NodeView, SubjectId, SubjectKind, SubjectView},
 };
-use netwhy_abi::{PeerClass, Retransmit, Role, bucket_index};
+use netwhy_abi::{PeerClass, Retransmit, Role, bucket_index, fine_bucket_index};
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 pub(crate) const NODE: &str = "node-a";
@@ -162,6 +162,15 @@ pub(crate) fn rtts(samples: &[(u32, u64)]) -> Histogram {
     let mut all = Histogram::default();
     for (us, n) in samples {
         all.add(&Histogram::from_counts([(bucket_index(*us) as u8, *n)], u64::from(*us) * n));
+    }
+    all
+}
+
+/// A fine histogram of (µs, requests).
+pub(crate) fn times_of(requests: &[(u32, u64)]) -> FineHistogram {
+    let mut all = FineHistogram::default();
+    for (us, n) in requests {
+        all.add(&FineHistogram::from_counts([(fine_bucket_index(*us) as u8, *n)], u64::from(*us) * n));
     }
     all
 }

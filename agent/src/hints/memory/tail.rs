@@ -7,10 +7,10 @@
 use crate::{
     baseline::{Distribution, ResponseBaseline},
     hints::{stats::binomial_tail_ln, thresholds::Thresholds},
-    sample::Histogram,
+    sample::FineHistogram,
     state::ResponseView,
 };
-use netwhy_abi::BOUNDS_US;
+use netwhy_abi::FINE_BOUNDS_US;
 
 /// Quantiles that are judged.
 const LEVELS: [f64; 5] = [0.5, 0.75, 0.9, 0.95, 0.99];
@@ -69,7 +69,7 @@ impl Slow {
 /// A quantile in normal times, and the limit above which requests count as slow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Limit {
-    /// One of [`BOUNDS_US`].
+    /// One of [`FINE_BOUNDS_US`].
     us: u32,
     /// Usual share of requests above it.
     share: f32,
@@ -115,7 +115,7 @@ impl Level {
         share.max(MIN_SHARE).max(self.worst.into())
     }
 
-    fn learn(&mut self, window: &Histogram, known: f64, is_due: bool) {
+    fn learn(&mut self, window: &FineHistogram, known: f64, is_due: bool) {
         let Some(limit) = self.limit else { return };
         let (slow, requests) = (above(window, limit.us), window.count());
         self.peak = self.peak.max((slow as f64 / (requests as f64 + WORST_WEIGHT)) as f32);
@@ -128,7 +128,13 @@ impl Level {
 
 impl Tail {
     /// Learns from a normal window, after `times` did. `keep`: weight that the past keeps.
-    pub(crate) fn learn(&mut self, times: &ResponseBaseline, window: &Histogram, keep: f64, thresholds: &Thresholds) {
+    pub(crate) fn learn(
+        &mut self,
+        times: &ResponseBaseline,
+        window: &FineHistogram,
+        keep: f64,
+        thresholds: &Thresholds,
+    ) {
         let Some(durations) = times.durations() else { return };
         let is_due = self.lessons.is_multiple_of(REFRESH);
         if is_due || self.lessons < 4 * REFRESH {
@@ -182,7 +188,7 @@ impl Tail {
 }
 
 /// Requests above a limit.
-fn above(durations: &Histogram, us: u32) -> u64 {
+fn above(durations: &FineHistogram, us: u32) -> u64 {
     durations.count() - durations.count_up_to(us)
 }
 
@@ -194,7 +200,7 @@ fn is_odd((slow, requests): (u64, u64), normal: f64) -> bool {
 fn limit_us(usual_us: f64, thresholds: &Thresholds) -> Option<u32> {
     let much = (thresholds.rtt_inflation * usual_us).min(usual_us + MUCH_LONGER_US);
     let limit = much.max(LONGER * usual_us).max(usual_us + thresholds.think_time_ms * 1_000.0);
-    BOUNDS_US.iter().find(|bound| f64::from(**bound) >= limit).copied()
+    FINE_BOUNDS_US.iter().find(|bound| f64::from(**bound) >= limit).copied()
 }
 
 #[cfg(test)]

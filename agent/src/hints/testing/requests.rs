@@ -3,10 +3,10 @@
 use super::{Case, Run, firing};
 use crate::{
     api::Hint,
-    sample::{Histogram, Responses},
+    sample::{FineHistogram, Responses},
     state::{ResponseView, Waiting},
 };
-use netwhy_abi::{BUCKETS, Role, bucket_index};
+use netwhy_abi::{FINE_BUCKETS, Role, fine_bucket_index};
 use std::{collections::VecDeque, time::Duration};
 
 /// Knuth's 64-bit linear congruential generator; the upper half is used.
@@ -40,10 +40,16 @@ impl Stream {
     pub(crate) fn second(&mut self, role: Role, times: &[u32], other_us: u64) {
         let mut sum = Responses::default();
         for us in times {
-            let bucket = bucket_index(*us) as u8;
-            sum.durations.add(&Histogram::from_counts([(bucket, 1)], u64::from(*us)));
-            let part = if role == Role::Client { &mut sum.network_us } else { &mut sum.unread_us };
-            *part += other_us.min(u64::from(*us));
+            let bucket = fine_bucket_index(*us) as u8;
+            sum.durations.add(&FineHistogram::from_counts([(bucket, 1)], u64::from(*us)));
+            let other_us = other_us.min(u64::from(*us));
+            match role {
+                Role::Client => sum.network_us += other_us,
+                Role::Server => {
+                    sum.unread_us += other_us;
+                    sum.application_us += u64::from(*us) - other_us;
+                }
+            }
         }
         self.push(sum);
     }
@@ -59,7 +65,7 @@ impl Stream {
     pub(crate) fn give_up(&mut self, n: u64, age_us: u64) {
         let last = self.seconds.back_mut().unwrap();
         last.unanswered += n;
-        last.durations.add(&Histogram::from_counts([(BUCKETS as u8 - 1, n)], n * age_us));
+        last.durations.add(&FineHistogram::from_counts([(FINE_BUCKETS as u8 - 1, n)], n * age_us));
     }
 
     /// Requests that the walk of this second finds without an answer.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{baseline::Lesson, hints::testing::rtts, sample::Responses, state::Waiting};
+use crate::{baseline::Lesson, hints::testing::times_of, sample::Responses, state::Waiting};
 use netwhy_abi::Role;
 
 const BEGIN: Duration = Duration::from_secs(100);
@@ -7,7 +7,7 @@ const BEGIN: Duration = Duration::from_secs(100);
 /// What is known of an edge after a minute of these requests per window.
 fn times(times: &[(u32, u64)]) -> ResponseBaseline {
     let mut all = ResponseBaseline::default();
-    let window = Responses { durations: rtts(times), ..Responses::default() };
+    let window = Responses { durations: times_of(times), ..Responses::default() };
     let second = Duration::from_secs(1);
     for _ in 0..60 {
         all.learn(&Lesson { role: Role::Client, window: &window, length: 10 * second, elapsed: second });
@@ -17,7 +17,7 @@ fn times(times: &[(u32, u64)]) -> ResponseBaseline {
 
 /// So many requests wait, and `recent` were answered in the last seconds.
 fn waiting(requests: u64, recent: &[(u32, u64)]) -> ResponseView {
-    let recent = Responses { durations: rtts(recent), ..Responses::default() };
+    let recent = Responses { durations: times_of(recent), ..Responses::default() };
     ResponseView { recent, waiting: Some(Waiting { requests, since: BEGIN }), ..ResponseView::default() }
 }
 

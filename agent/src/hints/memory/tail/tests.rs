@@ -1,5 +1,5 @@
 use super::*;
-use crate::{baseline::Lesson, hints::testing::rtts, sample::Responses};
+use crate::{baseline::Lesson, hints::testing::times_of, sample::Responses};
 use netwhy_abi::Role;
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 fn view(times: &[(u32, u64)]) -> ResponseView {
     let of = |share: f64| {
         let part: Vec<(u32, u64)> = times.iter().map(|(us, n)| (*us, (*n as f64 * share).round() as u64)).collect();
-        Responses { durations: rtts(&part), ..Responses::default() }
+        Responses { durations: times_of(&part), ..Responses::default() }
     };
     ResponseView { window: of(1.0), recent: of(0.3), waiting: None, normal: None }
 }
@@ -81,8 +81,8 @@ fn a_share_that_normal_windows_reached_is_normal() {
 fn slow_requests_of_one_moment_are_a_stall() {
     let known = known(&[(1_000, 500)], 60);
     let mut now = view(&[(1_000, 450), (200_000, 50)]);
-    now.recent = Responses { durations: rtts(&[(1_000, 150)]), ..Responses::default() };
+    now.recent = Responses { durations: times_of(&[(1_000, 150)]), ..Responses::default() };
     assert_eq!(known.judge(&now, &Thresholds::default()), None, "over");
-    now.recent = Responses { durations: rtts(&[(1_000, 100), (200_000, 50)]), ..Responses::default() };
+    now.recent = Responses { durations: times_of(&[(1_000, 100), (200_000, 50)]), ..Responses::default() };
     assert_eq!(known.judge(&now, &Thresholds::default()), None, "just begun");
 }

@@ -23,10 +23,10 @@ impl Growth {
     pub(super) fn new(now: &ResponseView, role: Role, times: &ResponseBaseline) -> Self {
         let requests = now.window.durations.count() as f64;
         let usual = times.normal(role).map(|normal| normal.stages_us).unwrap_or_default();
-        let stages = now.window.stages(role).into_iter().zip(usual).map(|((name, us), (_, usual_us))| Stage {
-            name,
-            now_us: us as f64 / requests.max(1.0),
-            usual_us,
+        // A server's time may be undivided: no stage of it is known then.
+        let stages = now.window.stages(role).into_iter().filter_map(|(name, us)| {
+            let (_, usual_us) = usual.iter().find(|(stage, _)| *stage == name)?;
+            Some(Stage { name, now_us: us as f64 / requests.max(1.0), usual_us: *usual_us })
         });
         Self { stages: stages.collect(), requests }
     }

@@ -3,7 +3,7 @@ use crate::{
     hints::testing::{
         Case,
         requests::{Lcg, Scene, quick},
-        rtts, verdict,
+        rtts, times_of, verdict,
     },
     sample::Responses,
 };
@@ -146,7 +146,7 @@ fn retransmissions_are_not_the_peers_time() {
     let mut scene = client();
     scene.is_silent(40, 50, quick);
     for _ in 0..20 {
-        let mut second = Responses { durations: rtts(&[(1_000, 40), (210_000, 10)]), ..Responses::default() };
+        let mut second = Responses { durations: times_of(&[(1_000, 40), (210_000, 10)]), ..Responses::default() };
         (second.network_us, second.retransmission_us) = (5_000, 2_090_000);
         scene.stream.push(second);
         let hints = scene.tick();
