@@ -86,7 +86,7 @@ pub(super) unsafe fn read<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr) {
 /// Times that an exchange of a connection counts.
 #[inline(always)]
 pub(super) fn times(weight: u32) -> u64 {
-    if weight % pick::WEIGHT == 0 {
+    if weight.is_multiple_of(pick::WEIGHT) {
         return u64::from(weight / pick::WEIGHT);
     }
     // SAFETY: the helper takes nothing.
