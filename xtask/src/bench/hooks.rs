@@ -30,6 +30,7 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
         sh::say(&format!("{}: at least {} windows with the agent and without", kind.text(), plan.throughput.windows));
         let load = Load::start(lab, kind)?;
         effect::wait(Duration::from_millis(500))?;
+        effect::settle(&mut instrument)?;
         if kind == Kind::Keepalive {
             let cost = effect::kernel_time(&mut instrument, &load, kind, plan.kernel_time)?;
             let programs = cost.programs.as_object().context("no programs")?.iter();
