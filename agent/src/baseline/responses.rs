@@ -27,7 +27,7 @@ pub struct Lesson<'a> {
     pub elapsed: Duration,
 }
 
-/// What is known of the response times of one edge or server. Takes at most 1.7 kB.
+/// Memory of the response times of one edge or server in normal times. Takes at most 1.7 kB.
 #[derive(Clone, Debug, Default)]
 pub struct ResponseBaseline {
     durations: Distribution,

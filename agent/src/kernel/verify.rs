@@ -4,7 +4,7 @@
 use super::{
     attach::{check_support, is_needed},
     context::Context,
-    probes::{Hook, PROBES, Program},
+    probes::{Hook, PROBES, Probe, Program},
     refusal::Refused,
     settings::Wanted,
 };
@@ -19,15 +19,15 @@ use std::{
     thread,
 };
 
-/// Programs at once. Each takes some megabytes of the cgroup's memory while the kernel verifies it.
+/// Programs at once. The kernel charges its work on each to the agent's cgroup, so that more could meet its limit.
 const AT_ONCE: usize = 2;
 
-/// What became of each program.
+/// Outcome per program.
 pub(super) type Verified = BTreeMap<&'static str, Result<(), Refused>>;
 
 /// Loads every program that this kernel supports and the settings want. The others are not in the result.
 pub(super) fn verify(ebpf: &mut Ebpf, context: &Context<'_>) -> Verified {
-    let wanted = |probe: &&'static super::probes::Probe| context.settings.wanted(probe) == Wanted::Yes;
+    let wanted = |probe: &&'static Probe| context.settings.wanted(probe) == Wanted::Yes;
     let all = PROBES.iter().filter(wanted).flat_map(|probe| probe.programs);
     let mut wanted: BTreeMap<&str, &'static Program> = all
         .filter(|program| program.hook != Hook::Scheduler && is_needed(context, program))

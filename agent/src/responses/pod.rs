@@ -30,7 +30,7 @@ pub fn pods(view: &NodeView, probes: &[ProbeStatus], shows: impl Fn(&SubjectId) 
     view.subjects.iter().filter(|s| shows(&s.id)).map(|s| pod(&rows, s)).collect()
 }
 
-/// What all rows are made from.
+/// Source of all rows.
 struct Rows<'a> {
     view: &'a NodeView,
     reasons: DropReasons,

@@ -41,7 +41,7 @@ const NODES: [&str; 5] = ["a", "b", "c", "d", "e"];
 /// Measure what netwhy costs and how right it is
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Fewer and shorter measurements: a minute instead of five
+    /// Fewer and shorter measurements, in at most five pairs
     #[arg(long)]
     quick: bool,
     /// Write the JSON to this file instead of printing it after the table

@@ -1,4 +1,4 @@
-//! What a segment or a read says of an exchange, and what is counted of it.
+//! Exchanges, as segments and reads show them, and how they are counted.
 
 use aya_ebpf::{
     EbpfContext,

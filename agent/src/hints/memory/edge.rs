@@ -108,7 +108,7 @@ impl EdgeMemory {
         self.requests().map(RequestMemory::times)
     }
 
-    /// What is known of its requests. `None`: there was none yet.
+    /// Normal response times of its requests. `None`: there was none yet.
     pub(crate) fn requests(&self) -> Option<&RequestMemory> {
         self.requests.as_deref()
     }

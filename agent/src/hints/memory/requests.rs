@@ -1,4 +1,4 @@
-//! What is known of the requests of one edge or server.
+//! Memory of the requests of one edge or server.
 
 use super::{
     mean::Step,

@@ -34,7 +34,7 @@ impl ServerMemory {
         self.of(id)?.times().normal(Role::Server)
     }
 
-    /// What is known of a server's requests. `None`: it had none yet.
+    /// Normal response times of a server. `None`: it had no request yet.
     pub(crate) fn of(&self, id: &SubjectId) -> Option<&RequestMemory> {
         self.servers.get(id).map(|server| &server.requests)
     }

@@ -75,7 +75,7 @@ struct Limit {
     share: f32,
 }
 
-/// What is known of one quantile.
+/// One quantile of the baseline.
 #[derive(Clone, Copy, Debug, Default)]
 struct Level {
     limit: Option<Limit>,

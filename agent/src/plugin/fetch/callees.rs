@@ -120,7 +120,7 @@ async fn ask_level(
     (rows, without)
 }
 
-/// What one agent knows of these Pods. Rows of others are ignored.
+/// The answer of one agent about these Pods. Rows of others are ignored.
 async fn ask_pods(client: &AgentClient, pods: &[Wanted]) -> Result<(Vec<PodRow>, Vec<EdgeRow>), Failure> {
     let (mut rows, mut edges) = (Vec::new(), Vec::new());
     for Wanted { namespace, name, .. } in pods {

@@ -62,7 +62,7 @@ pub struct TimeRow {
     pub normally: Option<Times>,
     /// Mean per request by stage, in the order of a request.
     pub stages: Vec<Stage>,
-    /// What the callee's agent says of the stage `peer`. `null`: it was not asked, or knows nothing.
+    /// The stage `peer` as the callee's agent measured it. `null`: it was not asked, or knows nothing.
     pub peer: Option<PeerSplit>,
     /// Requests that ended without an answer.
     pub ended_unanswered: u64,

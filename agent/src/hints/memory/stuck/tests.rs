@@ -4,7 +4,7 @@ use netwhy_abi::Role;
 
 const BEGIN: Duration = Duration::from_secs(100);
 
-/// What is known of an edge after a minute of these requests per window.
+/// The memory of an edge after a minute of these requests per window.
 fn times(times: &[(u32, u64)]) -> ResponseBaseline {
     let mut all = ResponseBaseline::default();
     let window = Responses { durations: times_of(times), ..Responses::default() };

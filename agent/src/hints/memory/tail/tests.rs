@@ -12,7 +12,7 @@ fn view(times: &[(u32, u64)]) -> ResponseView {
     ResponseView { window: of(1.0), recent: of(0.3), waiting: None, normal: None }
 }
 
-/// What is known after some seconds of a normal window.
+/// The memory after some seconds of a normal window.
 fn known(times: &[(u32, u64)], seconds: u32) -> Tail {
     let (mut all, mut tail, now) = (ResponseBaseline::default(), Tail::default(), view(times));
     let (second, window) = (Duration::from_secs(1), &now.window);

@@ -28,7 +28,7 @@ pub enum SplitOf {
     AllClients,
 }
 
-/// What agents say of Pods.
+/// Answers of agents about Pods.
 pub(super) struct Known<'a> {
     pods: BTreeMap<String, &'a PodRow>,
     /// Edges of servers.

@@ -211,7 +211,7 @@ fn bar(parts: &[Part], longest: f64, width: usize) -> String {
     out
 }
 
-/// What the figures do not say.
+/// Limits of the figures.
 fn notes(row: &TimeRow) -> Vec<(Colour, String)> {
     let mut out = Vec::new();
     if let Some(n) = row.unanswered.filter(|n| *n > 0) {
