@@ -14,6 +14,12 @@ pub(crate) fn count(counter: Counter) -> bool {
     count_slot(counter as u32, 1)
 }
 
+/// The same for as many samples as one stands for.
+#[inline(always)]
+pub(crate) fn count_times(counter: Counter, times: u64) -> bool {
+    count_slot(counter as u32, times)
+}
+
 /// Counts a sampled segment.
 #[inline(always)]
 pub(crate) fn count_won() {

@@ -9,7 +9,7 @@ use aya_ebpf::{
 use aya_log_ebpf::warn;
 use netwhy_abi::{Counter, Dns, DnsStats, EdgeKey, Exchange, Outcome};
 
-use super::{ON_DEMAND, Table, add_durations, count};
+use super::{ON_DEMAND, Table, add_durations, count_times};
 use crate::atomic;
 
 /// One row where lookups are not observed.
@@ -44,7 +44,7 @@ pub(crate) fn lookup(cookie: u64) -> Option<*mut Lookup> {
 /// Begins a lookup.
 #[inline(always)]
 pub(crate) fn set_lookup<C: EbpfContext>(ctx: &C, cookie: u64, lookup: &Lookup) {
-    if LOOKUPS.insert(cookie, lookup, 0).is_err() && count(Counter::DnsFull) {
+    if LOOKUPS.insert(cookie, lookup, 0).is_err() && count_times(Counter::DnsFull, lookup.weight.into()) {
         warn!(ctx, "lookup map full: DNS lookups of cgroup {} are lost", lookup.key.cgroup);
     }
 }
@@ -59,12 +59,12 @@ pub(crate) fn forget_lookup(cookie: u64) {
 /// Counts a lookup that ended.
 #[inline(always)]
 pub(crate) unsafe fn looked_up<C: EbpfContext>(ctx: &C, lookup: *const Lookup, outcome: Outcome) {
-    if outcome == Outcome::Unknown {
-        count(Counter::DnsShared);
-        return;
-    }
     // SAFETY: a live map value.
     let (key, times) = unsafe { (&(*lookup).key, u64::from((*lookup).weight)) };
+    if outcome == Outcome::Unknown {
+        count_times(Counter::DnsShared, times);
+        return;
+    }
     let mut row = DNS.get_ptr_mut(key);
     if row.is_none() {
         let Some(zero) = ZERO_DNS.get(0) else { return };
@@ -72,7 +72,7 @@ pub(crate) unsafe fn looked_up<C: EbpfContext>(ctx: &C, lookup: *const Lookup, o
         row = DNS.get_ptr_mut(key);
     }
     let Some(row) = row else {
-        if count(Counter::DnsFull) {
+        if count_times(Counter::DnsFull, times) {
             warn!(ctx, "DNS map full: lookups of cgroup {} are lost", key.cgroup);
         }
         return;

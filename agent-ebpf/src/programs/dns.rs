@@ -113,7 +113,12 @@ fn under_way(cookie: u64) -> Option<*mut Lookup> {
 
 /// Begins a lookup on a socket that has none, unless it is left out.
 #[inline(always)]
-fn begin(ctx: &SockAddrContext, cookie: u64, exchange: Exchange, addr: impl Fn(*mut bpf_sock_addr, &mut [u32; 4])) {
+fn begin(
+    ctx: &SockAddrContext,
+    cookie: u64,
+    exchange: impl Fn(u64) -> Exchange,
+    addr: impl Fn(*mut bpf_sock_addr, &mut [u32; 4]),
+) {
     let weight = weight(cookie);
     if weight == 0 {
         if maps::control().dns_mixed != 0 {
@@ -121,7 +126,11 @@ fn begin(ctx: &SockAddrContext, cookie: u64, exchange: Exchange, addr: impl Fn(*
         }
     } else {
         maps::count_asked();
-        maps::set_lookup(ctx, cookie, &Lookup { key: key(ctx.sock_addr, addr), exchange, weight, pad: 0 });
+        maps::set_lookup(
+            ctx,
+            cookie,
+            &Lookup { key: key(ctx.sock_addr, addr), exchange: exchange(now()), weight, pad: 0 },
+        );
     }
 }
 
@@ -213,14 +222,13 @@ fn connect(ctx: &SockAddrContext, addr: impl Fn(*mut bpf_sock_addr, &mut [u32; 4
     if is_dns(ctx.sock_addr) {
         // SAFETY: any context of a socket.
         let cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
-        let now = now();
         if let Some(lookup) = under_way(cookie) {
             // Another server on the same socket: what was asked before ends here. Whether it was answered is known only
             // when its reader asked for addresses.
             // SAFETY: a live map value.
-            unsafe { maps::looked_up(ctx, lookup, (*lookup).exchange.end(now, false)) };
+            unsafe { maps::looked_up(ctx, lookup, (*lookup).exchange.end(now(), false)) };
         }
-        begin(ctx, cookie, Exchange::connected(now), addr);
+        begin(ctx, cookie, Exchange::connected, addr);
     }
     GO_ON
 }
@@ -240,7 +248,7 @@ fn send(ctx: &SockAddrContext, addr: impl Fn(*mut bpf_sock_addr, &mut [u32; 4]))
                     }
                 }
             }
-            None => begin(ctx, cookie, Exchange::sent(now()), addr),
+            None => begin(ctx, cookie, Exchange::sent, addr),
         }
     }
     GO_ON
