@@ -19,7 +19,7 @@ use std::{
     thread,
 };
 
-/// Programs at once. The kernel charges its work on each to the agent's cgroup, so that more could meet its limit.
+/// Programs at once where there is memory: the kernel charges its work on each to the agent's cgroup.
 const AT_ONCE: usize = 2;
 
 /// Outcome per program.
@@ -56,7 +56,8 @@ pub(super) fn verify(ebpf: &mut Ebpf, context: &Context<'_>) -> Verified {
             results.lock().unwrap_or_else(PoisonError::into_inner).insert(program.name, result);
         }
     };
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(AT_ONCE);
+    let at_once = if context.settings.has_room { AT_ONCE } else { 1 };
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(at_once);
     thread::scope(|scope| {
         for _ in 1..threads {
             // Without another thread this one does it all.

@@ -376,6 +376,7 @@ fn settings<'a>(dir: &'a Path, options: &Options) -> Settings<'a> {
         rtt_low_duty_above: options.rtt_low_duty_above,
         churn_above: options.churn_above,
         dns_above: options.dns_above,
+        has_room: true,
         modes: options.modes,
         limits: options.limits,
         subtree: Some(Subtree { level, id: id_of(dir) }),
