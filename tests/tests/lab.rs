@@ -49,15 +49,72 @@ fn forwarder_delays_each_way_by_what_it_is_told() {
         let asks = lab.start(&client, &["client", "--to", &to, "--rate", "1000"]).unwrap();
         asks.wait_for(PATIENCE, |report| report.total.requests >= 40).unwrap();
         // The kernel's own figure: the path, without the time that the programs take to wake.
-        let sockets = lab.node("a").unwrap().run(&["ss", "-tin", "dport", "=", "8080"]).unwrap();
-        let min_rtt = sockets.split_whitespace().find_map(|word| word.strip_prefix("minrtt:")).unwrap();
-        let (min_rtt_ms, round_trip_ms) = (min_rtt.parse::<f64>().unwrap(), 2.0 * delay_ms);
+        let (min_rtt_ms, round_trip_ms) = (lowest_rtt_ms(&lab), 2.0 * delay_ms);
         let error = (min_rtt_ms - round_trip_ms).abs() / round_trip_ms;
         assert!(error < 0.1, "{delay_ms} ms each way were measured as a round trip of {min_rtt_ms} ms");
         // The programs' own figure can only be above it.
         let latency = asks.latest().and_then(|report| report.latency).unwrap();
         assert!(latency.min_us as f64 >= round_trip_ms * 1e3 * 0.98, "{latency:?}");
         assert!(forwarder.wait_for(PATIENCE, |report| report.total.frames >= 80).is_ok());
+    }
+}
+
+/// The kernel's lowest RTT of connections to port 8080, ms.
+fn lowest_rtt_ms(lab: &Lab) -> f64 {
+    let sockets = lab.node("a").unwrap().run(&["ss", "-tin", "dport", "=", "8080"]).unwrap();
+    sockets.split_whitespace().find_map(|word| word.strip_prefix("minrtt:")).unwrap().parse().unwrap()
+}
+
+#[test]
+fn forwarder_delays_one_way_and_changes_while_it_runs() {
+    let Some(lab) = lab(&["a", "b"]) else { return };
+    let (client, server) = (lab.pod("a", "client").unwrap(), lab.pod("b", "server").unwrap());
+    let answers = lab.start(&server, &["server", "--port", "8080"]).unwrap();
+    answers.wait_ready(PATIENCE).unwrap();
+    let b = lab.node("b").unwrap();
+    let mut forwarder = lab.delay(b, &["--delay-ms", "20", "--one-way", "first"]).unwrap();
+    let to = format!("{}:8080", b.ipv4);
+    let ask = || {
+        let asks = lab.start(&client, &["client", "--to", &to, "--rate", "200"]).unwrap();
+        asks.wait_for(PATIENCE, |report| report.total.requests >= 20).unwrap();
+        (lowest_rtt_ms(&lab), asks)
+    };
+    let (one_way, asks) = ask();
+    assert!((20.0..24.0).contains(&one_way), "20 ms one way were measured as a round trip of {one_way} ms");
+    drop(asks);
+    forwarder.tell("delay-us 60000").unwrap();
+    // The line is read by a thread of its own: ask again until it was.
+    let began = std::time::Instant::now();
+    while !(60.0..66.0).contains(&ask().0) {
+        assert!(began.elapsed() < PATIENCE, "the delay does not change");
+    }
+}
+
+#[test]
+fn forwarder_doubles_and_reorders_frames() {
+    let Some(lab) = lab(&["a", "b"]) else { return };
+    let (sender, receiver) = (lab.pod("a", "sender").unwrap(), lab.pod("b", "receiver").unwrap());
+    let sink = lab.start(&receiver, &["sink", "--port", "9000"]).unwrap();
+    sink.wait_ready(PATIENCE).unwrap();
+    let (a, b) = (lab.node("a").unwrap(), lab.node("b").unwrap());
+    a.run(&["ip", "link", "set", "dev", a.device, "gso_max_segs", "1"]).unwrap();
+    let counter = |name: &str| -> u64 {
+        let all = b.run(&["nstat", "-asz", name]).unwrap();
+        let line = all.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    let to = format!("{}:9000", b.ipv4);
+    for (args, sign) in [
+        (["--duplicate", "20"].as_slice(), "TcpExtTCPDSACKOldSent"),
+        (["--share", "20", "--delay-ms", "3"].as_slice(), "TcpExtTCPOFOQueue"),
+    ] {
+        let before = counter(sign);
+        let forwarder = lab.delay(b, args).unwrap();
+        let bulk = lab.start(&sender, &["bulk", "--to", &to, "--bytes", "2000000", "--cc", "cubic"]).unwrap();
+        bulk.wait_for(PATIENCE, |report| report.last).unwrap();
+        assert!(counter(sign) > before + 20, "{args:?}: {sign} {} {before}", counter(sign));
+        lab.net().unsplice(b).unwrap();
+        drop(forwarder);
     }
 }
 

@@ -6,6 +6,8 @@
 #[cfg(feature = "judge")]
 mod blame;
 #[cfg(feature = "judge")]
+mod generated;
+#[cfg(feature = "judge")]
 mod laboratory;
 #[cfg(feature = "judge")]
 mod simulator;
@@ -14,6 +16,10 @@ use crate::sh;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
+
+/// Invented cases, unless a number is given.
+#[cfg(feature = "judge")]
+const USUAL_COUNT: u64 = 200;
 
 /// Measure how often netwhy is right
 #[derive(clap::Args)]
@@ -43,9 +49,21 @@ pub(crate) struct Args {
     /// Of the laboratory: folder with netwhy-agent and netwhy-traffic, instead of building them
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
-    /// Run these parts only (default: all)
+    /// Run these parts only (default: all, without `generated`)
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
+    /// Run this many invented cases, and no other part. `--case K` runs case number K alone, again
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    generate: Option<u64>,
+    /// Seed of invented cases; below 1000: for work on rules [default: today's date, as in 20260131]
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Invented cases at the same time [default: as many as there are CPUs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: Option<u16>,
+    /// Of invented cases: keys to add to the agents' configuration, such as `signals: {responses: on}`, in this file
+    #[arg(long, value_name = "FILE")]
+    agent_config: Option<PathBuf>,
 }
 
 /// Parts, in their order.
@@ -57,16 +75,19 @@ enum Part {
     Blame,
     /// Eight Nodes on this machine, real traffic and real faults; needs root
     Laboratory,
+    /// Invented cases, each on Nodes of its own; needs root
+    Generated,
 }
 
 impl Part {
-    const ALL: [Self; 3] = [Self::Simulator, Self::Blame, Self::Laboratory];
+    /// Without a choice. Invented cases take hours.
+    const USUAL: [Self; 3] = [Self::Simulator, Self::Blame, Self::Laboratory];
 
     /// Without them it would take an hour. In the laboratory it is the agents that must be fast, and they are.
     const fn needs_optimisations(self) -> bool {
         match self {
             Self::Simulator | Self::Blame => true,
-            Self::Laboratory => false,
+            Self::Laboratory | Self::Generated => false,
         }
     }
 
@@ -76,20 +97,26 @@ impl Part {
             Self::Simulator => "simulator",
             Self::Blame => "blame",
             Self::Laboratory => "laboratory",
+            Self::Generated => "generated",
         }
     }
 }
 
 /// Runs the parts; figures that fall short are said and are no failure.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let parts: Vec<Part> =
-        Part::ALL.into_iter().filter(|part| args.only.is_empty() || args.only.contains(part)).collect();
+    let parts: Vec<Part> = match (args.generate, args.only.as_slice()) {
+        (Some(_), _) => vec![Part::Generated],
+        (None, []) => Part::USUAL.to_vec(),
+        (None, only) => only.to_vec(),
+    };
     let mut out = json!({ "quick": args.quick });
     for part in parts {
         let figures = measure(part, args)?;
         match (part, figures) {
             // The laboratory's figures are the main result.
-            (Part::Laboratory, Value::Object(figures)) => figures.into_iter().for_each(|(key, value)| out[key] = value),
+            (Part::Laboratory | Part::Generated, Value::Object(figures)) => {
+                figures.into_iter().for_each(|(key, value)| out[key] = value)
+            }
             (_, figures) => out[part.key()] = figures,
         }
     }
@@ -134,9 +161,28 @@ fn measure_here(part: Part, args: &Args) -> Result<Value> {
             programs: args.programs.as_deref(),
             record: args.record.as_deref(),
         })?,
+        Part::Generated => generated(args)?,
     };
     println!("{}", table.trim_end());
     Ok(json)
+}
+
+#[cfg(feature = "judge")]
+fn generated(args: &Args) -> Result<(String, Value)> {
+    let bin = match &args.programs {
+        Some(dir) => dir.clone(),
+        None => laboratory::build(&sh::workspace()?)?,
+    };
+    let read = |file: &PathBuf| fs::read_to_string(file).with_context(|| format!("read {}", file.display()));
+    let config = args.agent_config.as_ref().map(read).transpose()?.unwrap_or_default();
+    generated::run(&generated::Options {
+        count: args.generate.unwrap_or(USUAL_COUNT),
+        seed: args.seed.unwrap_or_else(generated::todays_seed),
+        only: &args.case,
+        jobs: args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from),
+        bin,
+        config,
+    })
 }
 
 /// The same by a build of ourselves that has the agent's code and optimisations.
@@ -165,14 +211,21 @@ fn measure_in_own_build(part: Part, args: &Args) -> Result<Value> {
     if let Some(dir) = &args.record {
         command.arg("--record").arg(std::path::absolute(dir)?);
     }
+    if let Some(file) = &args.agent_config {
+        command.arg("--agent-config").arg(std::path::absolute(file)?);
+    }
     if let Some(dir) = &args.programs {
         command.arg("--programs").arg(std::path::absolute(dir)?);
+    }
+    let numbers = [("--generate", args.generate), ("--seed", args.seed), ("--jobs", args.jobs.map(u64::from))];
+    for (name, number) in numbers.into_iter().filter_map(|(name, number)| Some((name, number?))) {
+        command.args([name, &number.to_string()]);
     }
     sh::say(&format!("{}: building xtask with the agent's code", part.key()));
     sh::run(&mut command)?;
     let text = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
     let mut json: Value = serde_json::from_str(&text).with_context(|| format!("parse {}", file.display()))?;
-    Ok(if part == Part::Laboratory { json } else { json[part.key()].take() })
+    Ok(if matches!(part, Part::Laboratory | Part::Generated) { json } else { json[part.key()].take() })
 }
 
 /// The cost of judging many Nodes: `seconds`, `peak_bytes`. For `cargo xtask bench`.
@@ -187,6 +240,10 @@ pub(crate) fn blame_cost() -> Result<Value> {
         programs: None,
         record: None,
         only: vec![Part::Blame],
+        generate: None,
+        seed: None,
+        jobs: None,
+        agent_config: None,
     };
     measure(Part::Blame, &args)
 }

@@ -5,9 +5,9 @@
 
 use crate::{
     stats::{Stats, add, report},
-    wire::set_option,
+    wire::{obey_stdin, set_option},
 };
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use netwhy_tests::stop;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -21,7 +21,10 @@ use std::{
     net::Ipv4Addr,
     num::NonZeroU64,
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -35,6 +38,8 @@ const SPIN: Duration = Duration::from_micros(120);
 const BATCH: usize = 64;
 
 /// Forward between two interfaces with delay, jitter and loss (needs CAP_NET_RAW)
+///
+/// A line `delay-us N` on standard input changes the delay while it runs, `duplicate N` the share of duplicates.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The two interfaces; neither may be part of a bridge or have an address
@@ -52,6 +57,15 @@ pub(crate) struct Args {
     /// Delay and drop only frames to or from addresses that begin with this many bits of this one; can be repeated
     #[arg(long, value_name = "IPV4/BITS", value_parser = range)]
     only: Vec<(u32, u32)>,
+    /// Delay and drop only frames that arrive at this interface
+    #[arg(long, value_enum, value_name = "INTERFACE")]
+    one_way: Option<Side>,
+    /// Delay only this share of the frames; the others overtake them
+    #[arg(long, default_value_t = 100.0, value_name = "PERCENT")]
+    share: f64,
+    /// Share of frames to send twice
+    #[arg(long, default_value_t = 0.0, value_name = "PERCENT")]
+    duplicate: f64,
     /// Same seed, same sequence of random numbers
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -63,17 +77,54 @@ pub(crate) struct Args {
     seconds: Option<f64>,
 }
 
+/// One of the two interfaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Side {
+    First,
+    Second,
+}
+
+/// Settings that can change while it runs.
+struct Knobs {
+    delay_us: AtomicU64,
+    /// Millionths.
+    duplicate: AtomicU64,
+}
+
+impl Knobs {
+    fn obey(&self, words: &[&str]) -> Result<()> {
+        match words {
+            ["delay-us", n] => self.delay_us.store(n.parse()?, Relaxed),
+            ["duplicate", percent] => self.duplicate.store(millionths(percent.parse()?), Relaxed),
+            _ => bail!("not understood"),
+        }
+        Ok(())
+    }
+}
+
+fn millionths(percent: f64) -> u64 {
+    (percent * 1e4).round() as u64
+}
+
 pub(crate) fn run(args: Args) -> Result<()> {
-    ensure!((0.0..=100.0).contains(&args.loss), "--loss must be between 0 and 100");
+    for (name, percent) in [("loss", args.loss), ("share", args.share), ("duplicate", args.duplicate)] {
+        ensure!((0.0..=100.0).contains(&percent), "--{name} must be between 0 and 100");
+    }
     ensure!(args.delay_ms >= 0.0 && args.jitter_ms >= 0.0, "--delay-ms and --jitter-ms must not be negative");
     stop::install()?;
     let mut ends = Vec::new();
     for name in &args.interfaces {
         ends.push(End { socket: open(name)?, waiting: VecDeque::new(), last_due: Instant::now() });
     }
+    let knobs = Arc::new(Knobs {
+        delay_us: ((args.delay_ms * 1e3).round() as u64).into(),
+        duplicate: millionths(args.duplicate).into(),
+    });
     let mut forwarder = Forwarder {
         ends,
-        delay: Duration::from_secs_f64(args.delay_ms / 1e3),
+        knobs: Arc::clone(&knobs),
+        one_way: args.one_way,
+        share: args.share / 100.0,
         jitter_s: args.jitter_ms / 1e3,
         loss: args.loss / 100.0,
         queue: args.queue,
@@ -87,6 +138,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
             eprintln!("netwhy-traffic: forward: {error:#}");
         }
     })?;
+    obey_stdin(move |words| knobs.obey(words));
     report("forward", None, args.seconds, &stats)
 }
 
@@ -180,7 +232,9 @@ struct End {
 
 struct Forwarder {
     ends: Vec<End>,
-    delay: Duration,
+    knobs: Arc<Knobs>,
+    one_way: Option<Side>,
+    share: f64,
     jitter_s: f64,
     loss: f64,
     queue: usize,
@@ -233,31 +287,51 @@ impl Forwarder {
                     }
                 },
             };
-            if !self.only.is_empty() && !concerns(&self.frame[..n], &self.only) {
-                // Passes at once; what is held up belongs to other connections.
-                match rustix::io::write(&self.ends[1 - side].socket, &self.frame[..n]) {
-                    Ok(_) => add(&stats.frames, 1),
-                    Err(_) => add(&stats.frames_refused, 1),
-                }
+            if !self.holds_up(side, n) {
+                // Passes at once; what is held up belongs to other connections or overtakes nothing.
+                self.pass(side, n, stats);
                 continue;
             }
             if self.loss > 0.0 && self.random.unit() < self.loss {
                 add(&stats.frames_lost, 1);
                 continue;
             }
-            let jitter_s = if self.jitter_s > 0.0 { (self.random.unit() * 2.0 - 1.0) * self.jitter_s } else { 0.0 };
-            let delay = Duration::try_from_secs_f64(self.delay.as_secs_f64() + jitter_s).unwrap_or_default();
-            let other = &mut self.ends[1 - side];
-            if other.waiting.len() >= self.queue {
-                add(&stats.frames_refused, 1);
-                continue;
+            let duplicate = self.knobs.duplicate.load(Relaxed) as f64 / 1e6;
+            if duplicate > 0.0 && self.random.unit() < duplicate {
+                self.pass(side, n, stats);
             }
-            // A frame never overtakes the one before.
-            let due = (Instant::now() + delay.saturating_sub(age)).max(other.last_due);
-            other.last_due = due;
-            other.waiting.push_back((due, self.frame[..n].into()));
+            self.delay(side, n, age, stats);
         }
         Ok(())
+    }
+
+    /// Whether the frame that was just read is one of those that are delayed.
+    fn holds_up(&mut self, side: usize, length: usize) -> bool {
+        let is_this_way = self.one_way.is_none_or(|one| one as usize == side);
+        let concerns = || self.only.is_empty() || concerns(&self.frame[..length], &self.only);
+        is_this_way && concerns() && (self.share >= 1.0 || self.random.unit() < self.share)
+    }
+
+    fn pass(&self, side: usize, length: usize, stats: &Stats) {
+        match rustix::io::write(&self.ends[1 - side].socket, &self.frame[..length]) {
+            Ok(_) => add(&stats.frames, 1),
+            Err(_) => add(&stats.frames_refused, 1),
+        }
+    }
+
+    /// Queues the frame that was just read; `age`: since it arrived.
+    fn delay(&mut self, side: usize, length: usize, age: Duration, stats: &Stats) {
+        let jitter_s = if self.jitter_s > 0.0 { (self.random.unit() * 2.0 - 1.0) * self.jitter_s } else { 0.0 };
+        let delay_s = self.knobs.delay_us.load(Relaxed) as f64 / 1e6;
+        let delay = Duration::try_from_secs_f64(delay_s + jitter_s).unwrap_or_default();
+        let other = &mut self.ends[1 - side];
+        if other.waiting.len() >= self.queue {
+            return add(&stats.frames_refused, 1);
+        }
+        // A frame never overtakes the one before.
+        let due = (Instant::now() + delay.saturating_sub(age)).max(other.last_due);
+        other.last_due = due;
+        other.waiting.push_back((due, self.frame[..length].into()));
     }
 
     fn send_due(&mut self, stats: &Stats) {

@@ -105,7 +105,7 @@ fn plans(options: &Options<'_>) -> Result<Vec<Plan>> {
 }
 
 /// Builds the agent and the traffic programs; returns where they are.
-fn build(workspace: &Path) -> Result<PathBuf> {
+pub(super) fn build(workspace: &Path) -> Result<PathBuf> {
     let toolchain = toolchain::ensure(workspace)?;
     sh::say(&format!("building the agent (kernel programs: {}) and the traffic programs", toolchain.name));
     let mut build = toolchain.cargo(workspace);

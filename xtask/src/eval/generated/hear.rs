@@ -1,0 +1,113 @@
+//! Agents of one case, and what they tell, as raw JSON: whichever version of the agent tells it.
+
+use crate::demo::{
+    agent::{Agent, Settings},
+    http,
+};
+use anyhow::{Context as _, Result, bail};
+use netwhy_tests::stop;
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// How long all agents may take to be ready.
+const READY: Duration = Duration::from_secs(90);
+
+/// Where an agent runs.
+#[derive(Clone, Debug)]
+pub(super) struct Seat {
+    pub(super) node: String,
+    pub(super) cgroup_root: PathBuf,
+    /// A process in the Node's network namespace.
+    pub(super) process: u32,
+}
+
+/// All agents of one case.
+pub(super) struct Agents {
+    agents: BTreeMap<String, Agent>,
+    seats: Vec<Seat>,
+    bin: PathBuf,
+    logs: PathBuf,
+    config: PathBuf,
+}
+
+/// What all agents said at one moment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heard {
+    /// Since the onset, s.
+    pub(super) seconds: f64,
+    /// Nodes whose agents answered.
+    pub(super) answered: Vec<String>,
+    /// Firing hints, with the Node of the agent that tells them.
+    pub(super) hints: Vec<(String, Value)>,
+    /// Rows of `/api/v1/edges?by=peer_node`, `/api/v1/pods` and `/api/v1/edges`.
+    pub(super) peers: Vec<Value>,
+    pub(super) pods: Vec<Value>,
+    pub(super) edges: Vec<Value>,
+}
+
+impl Agents {
+    /// Starts them and waits until they are ready. `config`: their configuration file.
+    pub(super) fn start(bin: &Path, logs: &Path, config: PathBuf, seats: Vec<Seat>) -> Result<Self> {
+        let mut this =
+            Self { agents: BTreeMap::new(), seats, bin: bin.to_path_buf(), logs: logs.to_path_buf(), config };
+        for seat in this.seats.clone() {
+            this.start_one(&seat)?;
+        }
+        let end = Instant::now() + READY;
+        for (node, agent) in &this.agents {
+            while !http::get(agent.address(), "/readyz").is_ok_and(|answer| answer.status == 200) {
+                agent.check()?;
+                if Instant::now() > end {
+                    bail!("the agent of node {node} isn't ready after {} s", READY.as_secs());
+                }
+                if stop::sleep(Duration::from_millis(100)) {
+                    bail!("interrupted");
+                }
+            }
+        }
+        Ok(this)
+    }
+
+    fn start_one(&mut self, seat: &Seat) -> Result<()> {
+        let settings = Settings {
+            node: &seat.node,
+            cgroup_root: &seat.cgroup_root,
+            config: Some(&self.config),
+            net_process: Some(seat.process),
+        };
+        let log = self.logs.join(format!("agent-{}.log", seat.node));
+        self.agents.insert(seat.node.clone(), Agent::start_with(&self.bin, &settings, log)?);
+        Ok(())
+    }
+
+    /// Restarts one agent, as an update would.
+    pub(super) fn restart(&mut self, node: &str) -> Result<()> {
+        let seat = self.seats.iter().find(|seat| seat.node == node).cloned();
+        let seat = seat.with_context(|| format!("no agent is on node {node:?}"))?;
+        drop(self.agents.remove(node));
+        self.start_one(&seat)
+    }
+
+    /// Asks all agents. One that is starting tells nothing.
+    pub(super) fn ask(&self, seconds: f64) -> Result<Heard> {
+        let mut heard = Heard { seconds, ..Heard::default() };
+        for (node, agent) in &self.agents {
+            agent.check()?;
+            let rows = |path: &str| -> Option<Vec<Value>> {
+                let answer = http::get(agent.address(), path).ok().filter(|answer| answer.status == 200)?;
+                serde_json::from_str(&answer.body).ok()
+            };
+            let Some(hints) = rows("/api/v1/hints?state=firing") else { continue };
+            heard.answered.push(node.clone());
+            heard.hints.extend(hints.into_iter().map(|hint| (node.clone(), hint)));
+            heard.peers.extend(rows("/api/v1/edges?by=peer_node").unwrap_or_default());
+            heard.pods.extend(rows("/api/v1/pods").unwrap_or_default());
+            heard.edges.extend(rows("/api/v1/edges").unwrap_or_default());
+        }
+        Ok(heard)
+    }
+}

@@ -1,0 +1,68 @@
+//! Programs that stop, wait, refuse, or may use little CPU.
+
+use super::{Active, switch};
+use crate::eval::generated::{
+    draw::{process, requests},
+    plan::{Fault, Mechanism, Plan},
+    traffic::programs_of,
+    world::World,
+};
+use anyhow::{Context as _, Result, bail};
+use rustix::process::Signal;
+
+/// CPU time of a request beside its work, µs.
+const OVERHEAD_US: f64 = 50.0;
+/// Longest work of one request, µs: one thread answers all.
+const LONGEST_WORK_US: f64 = 200_000.0;
+
+pub(super) fn prepare(plan: &Plan, fault: &Fault) -> Result<Active> {
+    let pod = process(fault).context("no program is at fault")?.to_owned();
+    let usual = plan.traffic.think_us as f64;
+    Ok(match fault.mechanism {
+        Mechanism::Stop => {
+            let programs = programs_of(plan, &pod);
+            switch(move |world, on| {
+                let signal = if on { Signal::STOP } else { Signal::CONT };
+                programs.iter().try_for_each(|name| world.signal(name, signal))
+            })
+        }
+        Mechanism::SlowSometimes { every, ms } => {
+            Active::new(move |world, level| world.tell(&pod, &slow(every, ms, level)))
+        }
+        Mechanism::Think { ms } => Active::new(move |world, level| {
+            world.tell(&pod, &format!("think-us {:.0}", usual + ms as f64 * level * 1e3))
+        }),
+        Mechanism::Quota { percent, need } => {
+            let rate = requests(plan, &pod).max(0.5);
+            let work_us = (need * percent * 1e4 / rate - OVERHEAD_US).clamp(0.0, LONGEST_WORK_US);
+            switch(move |world, on| quota(world, &pod, on.then_some((percent, work_us))))
+        }
+        Mechanism::Backlog { places } => switch(move |world, on| {
+            let (queue, accept) = if on { (places, "off") } else { (1024, "on") };
+            world.tell(&pod, &format!("backlog {queue}"))?;
+            world.tell(&pod, &format!("accept {accept}"))
+        }),
+        Mechanism::Gone => {
+            let programs = programs_of(plan, &pod);
+            switch(move |world, _| programs.iter().try_for_each(|name| world.stop(name).map(drop)))
+        }
+        Mechanism::SlowReader { bytes } => Active::new(move |world, level| {
+            let limit = if level > 0.0 { bytes as f64 / level } else { 0.0 };
+            world.tell(&pod, &format!("slow-bytes-per-second {limit:.0}"))
+        }),
+        Mechanism::DnsDelay { ms } => {
+            Active::new(move |world, level| world.tell(&pod, &format!("delay-us {:.0}", ms as f64 * level * 1e3)))
+        }
+        _ => bail!("{} is no fault of a program", fault.mechanism.name()),
+    })
+}
+
+fn slow(every: u64, ms: u64, level: f64) -> String {
+    if level > 0.0 { format!("slow {every} {:.0}", ms as f64 * level * 1e3) } else { "slow 0 0".to_owned() }
+}
+
+/// Limits a Pod to a share of a CPU (%), and gives each request work.
+fn quota(world: &mut World, pod: &str, limit: Option<(f64, f64)>) -> Result<()> {
+    world.pod(pod)?.set_cpu_quota(limit.map(|(percent, _)| percent / 100.0))?;
+    world.tell(pod, &format!("work-us {:.0}", limit.map_or(0.0, |(_, work_us)| work_us)))
+}

@@ -1,0 +1,55 @@
+use super::*;
+use serde_json::json;
+use std::net::Ipv4Addr;
+
+fn names() -> Names {
+    let ip = Ipv4Addr::new(10, 77, 1, 18);
+    Names { pods: [(ip, ("api-a".into(), "a".into()))].into(), ..Names::default() }
+}
+
+#[test]
+fn a_hint_is_read_as_an_alert_carries_it() {
+    let hint = json!({
+        "cause": "peer_slow", "confidence": 0.9, "summary": "waits", "chain": ["peer_slow", "rtt_inflation"],
+        "blame": { "kind": "peer_pod", "name": "10.77.1.18", "alternatives": [] }
+    });
+    let said = Answer::of_hint(&hint, &names());
+    assert_eq!((said.culprit, said.cause.as_str(), said.confidence), (Culprit::Pod("api-a".into()), "peer_slow", 0.9));
+    assert_eq!(said.probability, None);
+    assert_eq!(said.chain, ["peer_slow", "rtt_inflation"]);
+}
+
+#[test]
+fn probabilities_and_steps_with_subjects_are_read() {
+    let hint = json!({
+        "cause": "path_loss", "confidence": 0.5, "chain": [{ "cause": "path_loss", "subject": "a" }],
+        "blame": {
+            "kind": "undecided", "name": "", "probability": 0.0,
+            "alternatives": [{ "kind": "peer_node", "name": "b", "probability": 0.5 }]
+        }
+    });
+    let said = Answer::of_hint(&hint, &names());
+    assert!(!said.names());
+    assert_eq!((said.probability, said.chain), (Some(0.0), vec!["path_loss".to_owned()]));
+    assert_eq!(said.alternatives, [(Culprit::Node("b".into()), Some(0.5))]);
+}
+
+#[test]
+fn pods_are_named_where_an_agent_knows_them() {
+    let blame = |kind: &str| json!({ "blame": { "kind": kind, "name": "10.77.1.18", "alternatives": [] } });
+    let mut heard = Heard {
+        hints: vec![("b".into(), blame("peer_pod")), ("b".into(), blame("peer_node"))],
+        pods: vec![json!({ "namespace": "shop", "name": "api-a" })],
+        ..Heard::default()
+    };
+    let of = |heard: &Heard| named(heard, &names()).iter().map(|hint| text(&hint["blame"]["name"])).collect::<Vec<_>>();
+    assert_eq!(of(&heard), ["shop/api-a", "10.77.1.18"]);
+    heard.pods.clear();
+    assert_eq!(of(&heard), ["10.77.1.18", "10.77.1.18"], "no agent is on its Node");
+}
+
+#[test]
+fn without_hints_and_rows_nobody_is_named() {
+    let heard = Heard { answered: vec!["a".into()], ..Heard::default() };
+    assert_eq!(answer(&heard, "web-a", &names()).unwrap(), Answer::nothing());
+}
