@@ -2,6 +2,8 @@
 //! must be found and rightly blamed, and nothing may be said where nothing is wrong. The full run is a command; see
 //! docs/accuracy.md. And a fault and a control of the laboratory that invents its cases.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
+
 use netwhy_tests::built::built;
 use serde_json::Value;
 use std::{

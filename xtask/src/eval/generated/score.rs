@@ -100,8 +100,8 @@ impl Case {
     /// When the answer changed last, s. `None`: it never did.
     pub(super) fn last_change(&self) -> Option<f64> {
         let key = |answer: &Answer| (answer.culprit.clone(), answer.cause.clone());
-        let changes = self.answers.windows(2).filter(|two| key(&two[0].1) != key(&two[1].1));
-        changes.last().map(|two| two[1].0)
+        let mut changes = self.answers.windows(2).filter(|two| key(&two[0].1) != key(&two[1].1));
+        changes.next_back().map(|two| two[1].0)
     }
 
     fn names_wrong_node(&self) -> bool {
