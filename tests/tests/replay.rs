@@ -34,7 +34,7 @@ fn two_percent_loss_to_one_node_is_named_and_nothing_before_it() {
     for hint in firing {
         assert_eq!(hint.cause, "path_loss");
         assert!(hint.summary.contains(" loses packets to 10.77."), "{}", hint.summary);
-        assert!(matches!(hint.blame.kind, BlameKind::PeerNode | BlameKind::NodePair | BlameKind::None));
+        assert!(matches!(hint.blame.kind, BlameKind::PeerNode | BlameKind::NodePair | BlameKind::Undecided));
         assert!(!hint.evidence.is_empty() && !hint.ruled_out.is_empty());
     }
 }

@@ -109,7 +109,7 @@ fn hint(number: usize, lossy: usize) -> Hint {
         },
         symptom: "packet_loss".to_owned(),
         cause: "path_loss".to_owned(),
-        blame: Blame { kind: BlameKind::PeerNode, name: peer.clone(), alternatives: Vec::new() },
+        blame: Blame::named(BlameKind::PeerNode, peer.clone(), 0.99),
         confidence: 0.9,
         summary: format!("{} loses packets to {peer}: 12 loss episodes in 2000 segments", pod(number, 0)),
         evidence: vec![Evidence {

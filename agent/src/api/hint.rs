@@ -1,5 +1,6 @@
 //! `/api/v1/hints`.
 
+use super::Blame;
 use serde::{Deserialize, Serialize};
 
 /// A root-cause hint.
@@ -17,7 +18,8 @@ pub struct Hint {
     pub cause: String,
     /// The culprit.
     pub blame: Blame,
-    /// Estimated probability that the hint is right, 0 … 1.
+    /// Probability that cause and culprit are both right, 0 … 1. While the culprit is undecided: cause and best
+    /// candidate.
     pub confidence: f64,
     /// The hint in one sentence.
     pub summary: String,
@@ -60,55 +62,6 @@ pub struct Subject {
     pub workload: String,
     /// Node.
     pub node: String,
-}
-
-/// Blame.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Blame {
-    /// Kind of the culprit.
-    pub kind: BlameKind,
-    /// Name of the culprit. Empty for `none`.
-    pub name: String,
-    /// Other culprits that explain the evidence almost as well.
-    pub alternatives: Vec<String>,
-}
-
-/// Kinds of culprit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BlameKind {
-    /// This Node.
-    Node,
-    /// Another Node.
-    PeerNode,
-    /// The path between two Nodes.
-    NodePair,
-    /// The path between two zones.
-    ZonePair,
-    /// The subject itself.
-    Pod,
-    /// The Pod at the other end.
-    PeerPod,
-    /// Something outside the cluster.
-    External,
-    /// None is named.
-    None,
-}
-
-impl BlameKind {
-    /// Name in JSON, and label value.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Node => "node",
-            Self::PeerNode => "peer_node",
-            Self::NodePair => "node_pair",
-            Self::ZonePair => "zone_pair",
-            Self::Pod => "pod",
-            Self::PeerPod => "peer_pod",
-            Self::External => "external",
-            Self::None => "none",
-        }
-    }
 }
 
 /// One number behind a hint.

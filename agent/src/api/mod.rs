@@ -2,7 +2,7 @@
 //!
 //! | file | answer |
 //! |---|---|
-//! | `hint` | `/api/v1/hints` |
+//! | `hint`, `blame` | `/api/v1/hints` |
 //! | `pod`, `pod_status` | `/api/v1/pods` |
 //! | `edge` | `/api/v1/edges`, also with `by=peer_node` |
 //! | `response_times` | parts of `/api/v1/pods` and `/api/v1/edges` |
@@ -12,6 +12,7 @@
 //! Units are in the names. `null` means that the value is unknown: no sample, not offered, or not measured. This room
 //! imports no other, so that the kernel side, metrics, the server and the plugin can all use it.
 
+mod blame;
 mod edge;
 mod hint;
 mod info;
@@ -23,8 +24,9 @@ mod probe;
 mod response_times;
 mod watch;
 
+pub use blame::{Blame, BlameKind, Suspect};
 pub use edge::{EdgeRow, Excused, PeerRow, RttBaseline};
-pub use hint::{Blame, BlameKind, Evidence, Hint, HintState, RuledOut, Subject};
+pub use hint::{Evidence, Hint, HintState, RuledOut, Subject};
 pub use info::{
     AgentStats, ConfigReloads, Privileges, ProcessStats, ProtectionStats, ScrapeStats, StageTime, TickStats, TlsReloads,
 };

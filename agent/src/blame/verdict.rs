@@ -1,7 +1,7 @@
 //! Output: culprits, their evidence, and every Node's score.
 
 use super::fleet::{EndId, Fleet, PodId, ZoneId};
-use crate::api::{Blame, BlameKind};
+use crate::api::{Blame, BlameKind, Suspect};
 
 /// The component at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -149,15 +149,13 @@ impl Finding {
     /// Blame for a hint. An ambiguous or insufficient finding names nobody and lists alternatives.
     pub fn blame(&self, fleet: &Fleet, viewer: Option<EndId>) -> Blame {
         match self {
-            Self::Blamed(v) => {
-                Blame { kind: v.culprit.kind(viewer), name: v.culprit.name(fleet), alternatives: Vec::new() }
-            }
+            Self::Blamed(v) => Blame::named(v.culprit.kind(viewer), v.culprit.name(fleet), v.confidence),
             Self::Ambiguous(all) => {
-                let alternatives = all.iter().map(|v| v.culprit.name(fleet)).collect();
-                Blame { kind: BlameKind::None, name: String::new(), alternatives }
+                let one = |v: &Verdict| Suspect::new(v.culprit.kind(viewer), v.culprit.name(fleet), v.confidence);
+                Blame::among(all.iter().map(one).collect())
             }
             Self::Insufficient(v, _) => {
-                Blame { kind: BlameKind::None, name: String::new(), alternatives: vec![v.culprit.name(fleet)] }
+                Blame::among(vec![Suspect::new(v.culprit.kind(viewer), v.culprit.name(fleet), v.confidence)])
             }
         }
     }

@@ -22,11 +22,12 @@ explains, and later families skip them. An effect becomes a link in its cause's 
 - **Baselines** are learned per edge from windows without a finding (half-life 5 min). They are shrunk towards the peer
   class while an edge has sent few segments, and frozen while a hint is open. RTT rules abstain until they have ten
   clean windows. Response times are learned with a half-life of an hour, per edge and per server.
-- **Confidence** is `certainty × (0.5 + 0.49 × (1 − e^(−x/10)))`, never 1. x is the evidence beyond the rule's limit:
-  nats for statistical tests, else 10 per e-fold over the threshold. Certainty is below 1 when other culprits explain
-  the numbers almost as well. `blame.alternatives` lists them.
-- **Blame** comes from this Node's own edges. Peers are named by address. `node_pair` means that the path and the peer's
-  Node look alike from here.
+- **Confidence** is the probability that cause and culprit are both right, never 1. That of the cause is
+  `certainty × (0.5 + 0.49 × (1 − e^(−x/10)))`. x is the evidence beyond the rule's limit: nats for statistical tests,
+  else 10 per e-fold over the threshold. It is multiplied by `blame.probability`, or by that of the best candidate.
+- **Blame** comes from this Node's own edges. A culprit is named from a probability of 0.8 on, a Node from 0.9 on,
+  because people cordon it. Below, the kind is `undecided` and `blame.alternatives` lists the candidates. All
+  probabilities sum to at most 1; the rest is unknown. Peers without a known name are named by address.
 - **Incidents.** Hints with the same culprit and the same cause (or a cause and its effect) are one incident. A hint
   about a Pod and the hints of its callers are too, when both are on this Node. At most three hints of an incident are
   shown, causes first. Their evidence counts the affected subjects, and the chain of an effect begins with the cause at

@@ -7,7 +7,7 @@ use super::{
     stats::confidence,
 };
 use crate::{
-    api::{Blame, BlameKind, Evidence, RuledOut},
+    api::{Blame, BlameKind, Evidence, RuledOut, Suspect},
     state::SubjectId,
 };
 use std::collections::BTreeMap;
@@ -20,7 +20,8 @@ pub(crate) struct Finding {
     pub(crate) blame: Blame,
     /// Evidence beyond the decision limit, nats; see [`confidence`].
     pub(crate) nats: f64,
-    /// 1: decided. Less with alternatives or without a baseline.
+    /// Certainty of the cause beyond the test's: less than 1 without a baseline or a comparison. The culprit has a
+    /// probability of its own.
     pub(crate) certainty: f64,
     /// Strong enough to open a hint with this window alone.
     pub(crate) overwhelming: bool,
@@ -57,7 +58,7 @@ impl Finding {
     }
 
     pub(crate) fn confidence(&self) -> f64 {
-        confidence(self.nats, self.certainty)
+        confidence(self.nats, self.certainty * self.blame.best())
     }
 
     /// From the cause over its effects to the symptom.
@@ -86,11 +87,6 @@ pub(crate) fn merge(findings: Vec<(SubjectId, Finding)>) -> Vec<(SubjectId, Find
         }
         kept.overwhelming |= finding.overwhelming;
         kept.edges.extend(finding.edges);
-        for name in finding.blame.alternatives {
-            if !kept.blame.alternatives.contains(&name) {
-                kept.blame.alternatives.push(name);
-            }
-        }
         merged[place] += 1;
     }
     for ((_, finding), n) in out.iter_mut().zip(merged).filter(|(_, n)| *n > 0) {
@@ -100,9 +96,37 @@ pub(crate) fn merge(findings: Vec<(SubjectId, Finding)>) -> Vec<(SubjectId, Find
     out
 }
 
-/// A culprit without alternatives.
+/// Probability of a culprit that the cause itself names.
+pub(crate) const SURE: f64 = 0.99;
+
+/// A culprit that the cause itself names.
 pub(crate) fn blame(kind: BlameKind, name: impl Into<String>) -> Blame {
-    Blame { kind, name: name.into(), alternatives: Vec::new() }
+    Blame::named(kind, name, SURE)
+}
+
+/// A culprit with this probability, and others that share the rest.
+pub(crate) fn shared_blame(first: (BlameKind, &str), probability: f64, others: &[(BlameKind, &str)]) -> Blame {
+    let rest = (SURE - probability) / others.len().max(1) as f64;
+    let others = others.iter().map(|(kind, name)| Suspect::new(*kind, *name, rest));
+    let probability = if others.len() == 0 { SURE } else { probability };
+    Blame::among([Suspect::new(first.0, first.1, probability)].into_iter().chain(others).collect())
+}
+
+impl Blame {
+    /// The same with other candidates beside it.
+    pub(crate) fn or(mut self, others: Vec<String>) -> Self {
+        if others.is_empty() {
+            return self;
+        }
+        if self.name.is_empty() {
+            (self.kind, self.probability) = (BlameKind::Undecided, 0.0);
+        }
+        self.probability = self.probability.min(0.8);
+        let each = (SURE - self.probability) / others.len() as f64;
+        self.alternatives =
+            others.into_iter().map(|name| Suspect { probability: each, ..Suspect::by_name(name) }).collect();
+        self
+    }
 }
 
 /// One number without a baseline.

@@ -186,7 +186,7 @@ pub(crate) fn hint(namespace: &str, name: &str, cause: &str) -> api::Hint {
         },
         symptom: "packet_loss".into(),
         cause: cause.into(),
-        blame: api::Blame { kind: api::BlameKind::External, name: "192.0.2.7".into(), alternatives: vec![] },
+        blame: api::Blame::named(api::BlameKind::External, "192.0.2.7", 0.99),
         confidence: 0.93,
         summary: "payment loses packets".into(),
         evidence: vec![],

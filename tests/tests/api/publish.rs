@@ -35,7 +35,7 @@ pub(crate) fn view() -> NodeView {
         },
         symptom: "packet_loss".to_owned(),
         cause: "node_packet_loss".to_owned(),
-        blame: Blame { kind: BlameKind::Node, name: NODE.to_owned(), alternatives: Vec::new() },
+        blame: Blame::named(BlameKind::Node, NODE.to_owned(), 0.99),
         confidence: 0.9,
         summary: "cart-1 loses packets".to_owned(),
         evidence: Vec::new(),

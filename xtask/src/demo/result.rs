@@ -72,11 +72,11 @@ fn describe(screen: &Screen, hint: &Value) -> String {
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
-        .filter_map(Value::as_str)
+        .filter_map(|other| other["name"].as_str())
         .collect();
     let name = hint.pointer("/blame/name").and_then(Value::as_str).unwrap_or("");
     let blame = match (text("/blame/kind"), others.join(" or ")) {
-        ("none", others) if !others.is_empty() => format!("{others}: this hint alone can't tell"),
+        ("undecided", others) if !others.is_empty() => format!("{others}: this hint alone can't tell"),
         (kind, others) if others.is_empty() => format!("{kind} {name}"),
         (kind, others) => format!("{kind} {name}, or {others}"),
     };

@@ -139,7 +139,7 @@ fn a_pair_whose_ends_have_no_other_peers_is_ambiguous() {
     let culprits: Vec<Culprit> = both.iter().map(|verdict| verdict.culprit).collect();
     assert_eq!(culprits, [Culprit::Pair(mesh.ends[0], mesh.ends[1]), Culprit::Node(mesh.ends[0])]);
     let blame = verdicts.findings[0].blame(&mesh.fleet, None);
-    assert_eq!(blame.alternatives, ["node-0↔node-1", "node-0"]);
+    assert_eq!(blame.other_names(), ["node-0↔node-1", "node-0"]);
 }
 
 #[test]

@@ -27,19 +27,14 @@ pub(crate) struct Lookups<'a> {
     pub(crate) expected: f64,
 }
 
-/// The culprit of `bad`, and the certainty. `server`: names the server.
-pub(crate) fn culprit(
-    context: &Context<'_>,
-    all: &[Lookups<'_>],
-    bad: &Lookups<'_>,
-    server: &Edge<'_>,
-) -> (Blame, f64) {
+/// The culprit of `bad`. `server`: names the server.
+pub(crate) fn culprit(context: &Context<'_>, all: &[Lookups<'_>], bad: &Lookups<'_>, server: &Edge<'_>) -> Blame {
     let node = context.node;
     let subjects: BTreeSet<SubjectIx> = all.iter().map(|r| r.subject).collect();
     let servers: BTreeSet<Endpoint> = all.iter().map(|r| r.row.server.endpoint()).collect();
     let no_answers = all.iter().all(|r| r.row.window.answered == 0);
     if no_answers && subjects.len() > 1 && servers.len() > 1 {
-        return (blame(BlameKind::Node, node), 1.0);
+        return blame(BlameKind::Node, node);
     }
     let culprit = blame(server.blame_kind(BlameKind::PeerPod), server.peer_pod_name());
     let mut path = slow_path(context, server);
@@ -47,17 +42,17 @@ pub(crate) fn culprit(
         path.extend(silent_path(context, server).into_iter().filter(|node| !path.contains(node)).collect::<Vec<_>>());
     }
     if !path.is_empty() {
-        return (Blame { alternatives: path, ..culprit }, 0.7);
+        return culprit.or(path);
     }
     if no_answers && subjects.len() > 1 {
-        return (Blame { alternatives: vec![node.to_owned()], ..culprit }, 0.8);
+        return culprit.or(vec![node.to_owned()]);
     }
     if is_fast_for_others(all, bad) {
         // The names that this Pod looks up may be slow, or the Pod itself.
         let name = context.subject(bad.subject).name();
-        return (Blame { alternatives: vec![name.to_owned()], ..culprit }, 0.7);
+        return culprit.or(vec![name.to_owned()]);
     }
-    (culprit, 1.0)
+    culprit
 }
 
 fn is_fast_for_others(all: &[Lookups<'_>], of: &Lookups<'_>) -> bool {

@@ -83,7 +83,7 @@ impl Shared {
         {
             alternatives.push(name.to_owned());
         }
-        Blame { alternatives, ..culprit }
+        culprit.or(alternatives)
     }
 }
 
@@ -105,7 +105,7 @@ pub(crate) fn pair(context: &Context<'_>, peers: &Peers, edge: &Edge<'_>, subjec
     {
         alternatives.push(context.zone_pair(remote_zone));
     }
-    Blame { alternatives, ..blame(kind, name) }
+    blame(kind, name).or(alternatives)
 }
 
 fn min_rtt(rise: &Rise) -> MinRtt {

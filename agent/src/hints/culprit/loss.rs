@@ -67,10 +67,10 @@ impl Shared {
         let node = || vec![context.node.to_owned()];
         match self {
             Self::ThisNode(ThisNode { alternatives, .. }) => {
-                Blame { alternatives: alternatives.clone(), ..blame(BlameKind::Node, context.node) }
+                blame(BlameKind::Node, context.node).or(alternatives.clone())
             }
-            Self::Zone(zone) => Blame { alternatives: node(), ..blame(BlameKind::ZonePair, context.zone_pair(zone)) },
-            Self::Subject => Blame { alternatives: node(), ..blame(BlameKind::Pod, context.subject(subject).name()) },
+            Self::Zone(zone) => blame(BlameKind::ZonePair, context.zone_pair(zone)).or(node()),
+            Self::Subject => blame(BlameKind::Pod, context.subject(subject).name()).or(node()),
         }
     }
 }
@@ -176,10 +176,10 @@ pub(crate) fn path(context: &Context<'_>, tested: &Tested, edge: &Edge<'_>, loss
     let shared = shared_suspects(context, tested, edge, lossy_peers);
     let with_pair = || std::iter::once(pair.clone()).chain(shared.clone()).collect();
     if edge.is_external() {
-        return Blame { alternatives: with_pair(), ..blame(BlameKind::External, peer) };
+        return blame(BlameKind::External, peer).or(with_pair());
     }
     if edge.view.peer_node.is_some() && is_one_address(context, tested, edge) {
-        return Blame { alternatives: vec![peer], ..blame(BlameKind::PeerPod, edge.peer_pod_name()) };
+        return blame(BlameKind::PeerPod, edge.peer_pod_name()).or(vec![peer]);
     }
     let same_peer = |other: &&Edge<'_>| other.view.peer_id() == edge.view.peer_id();
     let lossy: BTreeSet<Option<SubjectIx>> =
@@ -187,15 +187,15 @@ pub(crate) fn path(context: &Context<'_>, tested: &Tested, edge: &Edge<'_>, loss
     let clean = tested.clean_edges(context).filter(same_peer).filter(|other| would_show(edge, other));
     let clean: BTreeSet<Option<SubjectIx>> = clean.map(|other| other.subject).collect();
     if lossy.len() >= 2 && lossy.len() > clean.len() {
-        return Blame { alternatives: with_pair(), ..blame(BlameKind::PeerNode, peer) };
+        return blame(BlameKind::PeerNode, peer).or(with_pair());
     }
     if !clean.is_empty() {
         // Others reach the same address cleanly: neither Node nor path is at fault, and either end may be.
         let name = edge.subject.map(|ix| context.subject(ix).name().to_owned());
-        return Blame { alternatives: name.into_iter().chain([peer]).collect(), ..blame(BlameKind::None, "") };
+        return blame(BlameKind::None, "").or(name.into_iter().chain([peer]).collect());
     }
     let alternatives = std::iter::once(peer).chain(shared).collect();
-    Blame { alternatives, ..blame(BlameKind::NodePair, pair) }
+    blame(BlameKind::NodePair, pair).or(alternatives)
 }
 
 /// Suspects behind one lossy edge that other edges share: this Node, paths between zones, the one lossy subject.

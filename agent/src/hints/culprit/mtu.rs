@@ -17,10 +17,10 @@ pub(crate) fn culprit(context: &Context<'_>, edge: &Edge<'_>, peers: usize) -> B
     if !edge.is_remote() {
         blame(BlameKind::Node, node)
     } else if peers >= MIN_PEERS {
-        Blame { alternatives: vec![edge.peer_node_name()], ..blame(BlameKind::Node, node) }
+        blame(BlameKind::Node, node).or(vec![edge.peer_node_name()])
     } else if edge.is_external() {
-        Blame { alternatives: vec![pair], ..blame(BlameKind::External, edge.peer_node_name()) }
+        blame(BlameKind::External, edge.peer_node_name()).or(vec![pair])
     } else {
-        Blame { alternatives: vec![edge.peer_node_name(), node], ..blame(BlameKind::NodePair, pair) }
+        blame(BlameKind::NodePair, pair).or(vec![edge.peer_node_name(), node])
     }
 }

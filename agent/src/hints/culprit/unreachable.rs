@@ -49,14 +49,14 @@ pub(crate) fn culprit(context: &Context<'_>, case: Unanswered<'_>, silent: &Sile
         let pod_is_up = !established || context.any_undisturbed(edge, |e| e.subject == Some(subject.ix));
         let this_pod = (!pod_is_up).then(|| subject.name().to_owned());
         let alternatives = (!node_is_up).then_some(peer).into_iter().chain(this_pod).chain(this_node).collect();
-        return Blame { alternatives, ..that_pod() };
+        return that_pod().or(alternatives);
     }
     // Three silent peers, and still a majority when any one of them is left out.
     let remote: BTreeSet<_> = context.edges().iter().filter(|e| e.is_remote()).map(|e| e.view.peer).collect();
     let silent: BTreeSet<_> = silent.keys().map(|endpoint| endpoint.peer).collect();
     let gone = silent.intersection(&remote).count();
     if gone >= MIN_SILENT_PEERS && answering + 1 < gone {
-        return Blame { alternatives: vec![peer], ..blame(BlameKind::Node, context.node) };
+        return blame(BlameKind::Node, context.node).or(vec![peer]);
     }
     if answering > 0 {
         // With traffic to one address of a Node, the Node and the Pod that has the address look alike.
@@ -65,7 +65,7 @@ pub(crate) fn culprit(context: &Context<'_>, case: Unanswered<'_>, silent: &Sile
         let pod = (addresses.len() == 1).then(|| edge.peer_pod_name());
         let blame = blame(edge.blame_kind(BlameKind::PeerNode), peer);
         let pod = pod.filter(|pod| *pod != blame.name);
-        return Blame { alternatives: pod.into_iter().chain(this_node).collect(), ..blame };
+        return blame.or(pod.into_iter().chain(this_node).collect());
     }
-    Blame { alternatives: vec![peer, context.node.to_owned()], ..blame(BlameKind::NodePair, context.pair(edge)) }
+    blame(BlameKind::NodePair, context.pair(edge)).or(vec![peer, context.node.to_owned()])
 }

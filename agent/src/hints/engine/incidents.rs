@@ -80,10 +80,13 @@ fn culprit(member: &Member<'_>) -> (BlameKind, String) {
     let SubjectId { namespace, name: subject, .. } = member.subject;
     let name = match kind {
         BlameKind::Pod => format!("{namespace}/{name}"),
-        BlameKind::None => format!("{namespace}/{subject}"),
+        BlameKind::None | BlameKind::Undecided => format!("{namespace}/{subject}"),
         BlameKind::Node
         | BlameKind::PeerNode
         | BlameKind::NodePair
+        | BlameKind::PathShare
+        | BlameKind::Service
+        | BlameKind::Clients
         | BlameKind::ZonePair
         | BlameKind::PeerPod
         | BlameKind::External => name.clone(),

@@ -88,7 +88,7 @@ fn finding(context: &Context<'_>, all: &[Lookups<'_>], lookups: &Lookups<'_>) ->
     let (row, subject) = (lookups.row, context.subject(lookups.subject));
     let server = Edge::of_ends(&row.server);
     let (name, server_name) = (subject.name(), server.peer_name());
-    let (blame, certainty) = culprit(context, all, lookups, &server);
+    let blame = culprit(context, all, lookups, &server);
     let usual = context.memory.dns.p50_us(row).map_or(String::new(), |us| format!(" (normally {})", ms(us)));
     let all_answered = (row.window.unanswered == 0)
         .then(|| RuledOut { cause: "peer_unreachable".into(), because: "every lookup was answered".into() });
@@ -97,7 +97,6 @@ fn finding(context: &Context<'_>, all: &[Lookups<'_>], lookups: &Lookups<'_>) ->
     let loss = tcp.and_then(|edge| context.rule_out_loss(edge));
     Some(Finding {
         nats: LOSS_ALPHA.ln() - ln_p,
-        certainty,
         overwhelming: ln_p <= OVERWHELMING_ALPHA.ln(),
         summary: format!("{name} waits for DNS answers of {server_name}: {}{usual}", bad_text(context, lookups)),
         evidence: numbers(context, row, &context.place(&server)),

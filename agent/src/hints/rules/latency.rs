@@ -213,7 +213,6 @@ fn describe(context: &Context<'_>, blame: Blame, risen: &[Risen], (proof, peers)
     let path = RuledOut { cause: "peer_slow".into(), because: proof.text() };
     Finding {
         nats: (RISE_ALPHA.ln() - rise.ln_p).max(0.0),
-        certainty: if blame.alternatives.len() > 1 { 0.8 } else { 1.0 },
         summary: format!(
             "the path from {} to {target} is {} longer: its RTT is at least {} (normally {}){}; {longer} of {judged} \
              peers of {} have longer paths",

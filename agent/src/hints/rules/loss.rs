@@ -1,7 +1,7 @@
 //! Lost packets: on one path, or at this Node.
 
 use crate::{
-    api::{BlameKind, Evidence},
+    api::Evidence,
     hints::{
         context::{Context, Edge, EdgeIx, SubjectIx, excuse::can_be_judged},
         culprit::loss::{self, Shared, Tested},
@@ -227,11 +227,9 @@ fn describe(context: &Context<'_>, finding: Finding, peers: LossyPeers) -> Findi
         1 => first.peer_name(),
         n => format!("{n} peers"),
     };
-    let undecided = finding.blame.alternatives.len() > 1 || finding.blame.kind == BlameKind::None;
     Finding {
         // Nats by which the observed ratio explains the window better than the baseline, beyond the decision limit.
         nats: (-ln_p + LOSS_ALPHA.ln()).max(0.0),
-        certainty: if undecided { 0.8 } else { 1.0 },
         // Timeouts alone may come from a peer that answers nothing, or is only late.
         overwhelming: ln_p <= OVERWHELMING_ALPHA.ln() && sums.fast_retransmits > 0,
         summary: format!(

@@ -5,10 +5,10 @@ pub(crate) mod io;
 pub(crate) mod memory;
 
 use crate::{
-    api::{Blame, BlameKind, Evidence, RuledOut},
+    api::{BlameKind, Evidence, RuledOut},
     hints::{
         context::{Context, Subject},
-        finding::{Finding, blame, evidence},
+        finding::{Finding, evidence, shared_blame},
         memory::host::Resource,
         rule::Rule,
         stats::{over, percent},
@@ -99,6 +99,7 @@ pub(crate) fn rule_out_throttling(context: &Context<'_>, subject: &Subject<'_>) 
 /// A stall for memory or IO.
 pub(crate) struct Wait {
     pub(crate) rule: &'static Rule,
+    /// Probability of the culprit that the rule names. 1: no other is possible.
     pub(crate) certainty: f64,
     /// Name of the resource, for people.
     pub(crate) resource: &'static str,
@@ -113,20 +114,17 @@ pub(crate) struct Wait {
 impl Wait {
     pub(crate) fn finding(self, context: &Context<'_>, subject: &Subject<'_>) -> Finding {
         let name = subject.name();
-        let (kind, culprit, other) = match self.rule.id.starts_with("node_") {
-            true => (BlameKind::Node, context.node, name),
-            false => (BlameKind::Pod, name, context.node),
-        };
-        let alternatives = if self.certainty < 1.0 { vec![other.to_owned()] } else { Vec::new() };
+        let (pod, node) = ((BlameKind::Pod, name), (BlameKind::Node, context.node));
+        let (culprit, other) = if self.rule.id.starts_with("node_") { (node, pod) } else { (pod, node) };
+        let others: &[(BlameKind, &str)] = if self.certainty < 1.0 { &[other] } else { &[] };
         let (waited, usual) = (percent(self.stall.share), self.stall.usual);
         let normally = usual.map_or(String::new(), |usual| format!(" (normally {})", percent(usual)));
         Finding {
             nats: over(self.stall.share, self.limit),
-            certainty: self.certainty,
             summary: format!("{name} waits for {} {waited} of the time{normally}: {}", self.resource, self.reason),
             evidence: self.evidence,
             ruled_out: rule_out_throttling(context, subject),
-            ..Finding::new(self.rule, subject.ix, Blame { alternatives, ..blame(kind, culprit) })
+            ..Finding::new(self.rule, subject.ix, shared_blame(culprit, self.certainty, others))
         }
     }
 }

@@ -6,10 +6,10 @@ mod requests;
 mod stages;
 
 use crate::{
-    api::{Blame, BlameKind, Evidence, RuledOut},
+    api::{BlameKind, Evidence, RuledOut},
     hints::{
         context::{Context, Edge, EdgeIx, Subject},
-        finding::{Finding, blame, evidence},
+        finding::{Finding, blame, evidence, shared_blame},
         memory::{
             edge::{EdgeMemory, MIN_LEARN_SAMPLES, MIN_RTT_SAMPLES},
             path::{Path, Rise},
@@ -311,12 +311,12 @@ fn peer(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>, peers: Sl
     }
     numbers.push(evidence("slow_peers", peers.slow as f64, &format!("of {} peers", peers.judged), name, "netwhy"));
     // All at once, and no stall of the Pod itself: the peers may share a dependency.
-    let alternatives = if peers.are_all() { vec![name.to_owned()] } else { Vec::new() };
-    let culprit = blame(edge.blame_kind(BlameKind::PeerPod), edge.peer_pod_name());
+    let others: &[(BlameKind, &str)] = if peers.are_all() { &[(BlameKind::Pod, name)] } else { &[] };
+    let peer_name = edge.peer_pod_name();
+    let culprit = shared_blame((edge.blame_kind(BlameKind::PeerPod), &peer_name), 0.7, others);
     let rule = if edge.is_external() { &EXTERNAL_SLOW } else { &PEER_SLOW };
     Some(Finding {
         nats: over(value / normal, context.thresholds.rtt_inflation),
-        certainty: if peers.are_all() { 0.7 } else { 1.0 },
         summary: format!(
             "{name} waits for {}, not for the network: {measure} {} (normally {}) while {}",
             edge.peer_name(),
@@ -330,7 +330,7 @@ fn peer(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>, peers: Sl
         evidence: numbers,
         ruled_out: ruled_out(context, subject, edge),
         edges: vec![edge.ix],
-        ..Finding::new(rule, subject.ix, Blame { alternatives, ..culprit })
+        ..Finding::new(rule, subject.ix, culprit)
     })
 }
 

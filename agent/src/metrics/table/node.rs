@@ -12,7 +12,7 @@ pub(super) static METRICS: &[MetricDef] = &[
         label("workload", "the subject's; absent when it has none"),
         label("cause", "the rules in docs/hints.md"),
         label("symptom", "the rules in docs/hints.md"),
-        label("blame_kind", "node, peer_node, node_pair, zone_pair, pod, peer_pod, external, none"),
+        label("blame_kind", "node, peer_node, node_pair, path_share, zone_pair, pod, peer_pod, service, clients, external, undecided, none"),
         label("blame", "Nodes, zones and Pods; one per firing hint; an address is shown as ~address"),
     ]),
     MetricDef::counter(

@@ -17,7 +17,7 @@ use super::{
     objects,
     session::{Connection, Session},
 };
-use crate::api::{AgentStats, BlameKind, EdgeRow, Hint, PodRow};
+use crate::api::{AgentStats, BlameKind, EdgeRow, Hint, PodRow, Suspect};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client};
@@ -258,12 +258,14 @@ fn named(facts: &mut Facts, address: &str, pod: &str, node: &str) {
     for row in facts.pods.iter_mut().filter_map(|pod| pod.row.as_mut()) {
         callees::name(row, address, pod, node);
     }
-    for hint in facts.hints.iter_mut().filter(|hint| hint.blame.name == address) {
-        match hint.blame.kind {
-            BlameKind::PeerPod => hint.blame.name = pod.to_owned(),
-            BlameKind::PeerNode if !node.is_empty() => hint.blame.name = node.to_owned(),
-            _ => {}
-        }
+    let renamed = |kind: BlameKind, name: &mut String| match kind {
+        BlameKind::PeerPod if name == address => pod.clone_into(name),
+        BlameKind::PeerNode if name == address && !node.is_empty() => node.clone_into(name),
+        _ => {}
+    };
+    for blame in facts.hints.iter_mut().map(|hint| &mut hint.blame) {
+        renamed(blame.kind, &mut blame.name);
+        blame.alternatives.iter_mut().for_each(|other| renamed(other.kind, &mut other.name));
     }
 }
 
@@ -277,10 +279,10 @@ async fn ask_peer_agents(session: &Session, client: &Client, facts: &mut Facts, 
         entry.2 += edge.segments_sent;
     }
     for hint in &facts.hints {
-        let named = std::iter::once(&hint.blame.name).chain(&hint.blame.alternatives);
-        if hint.blame.kind == BlameKind::PeerNode || hint.blame.kind == BlameKind::NodePair {
-            for node in named.filter(|name| weight.contains_key(*name)).cloned().collect::<Vec<_>>() {
-                weight.entry(node).or_default().0 = true;
+        for Suspect { kind, name, .. } in hint.blame.candidates() {
+            let node = matches!(kind, BlameKind::PeerNode | BlameKind::NodePair);
+            if let Some(entry) = weight.get_mut(&name).filter(|_| node) {
+                entry.0 = true;
             }
         }
     }

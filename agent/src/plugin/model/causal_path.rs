@@ -22,21 +22,28 @@ pub fn follow<'a>(from: &'a Hint, all: &'a [Hint]) -> Vec<&'a Hint> {
 
 /// True if `hint` explains the Pod or Node that `effect` blames.
 fn explains(hint: &Hint, effect: &Hint) -> bool {
-    if hint.state != HintState::Firing || effect.blame.name.is_empty() {
+    if hint.state != HintState::Firing {
         return false;
     }
     let blames_itself = matches!(hint.blame.kind, BlameKind::Node | BlameKind::Pod);
     match effect.blame.kind {
-        BlameKind::PeerPod => pod_of(hint) == effect.blame.name,
+        BlameKind::PeerPod => pod_of(hint) == effect.blame.name && !effect.blame.name.is_empty(),
         BlameKind::PeerNode => hint.blame.kind == BlameKind::Node && hint.blame.name == effect.blame.name,
-        // Either end of a pair may know more.
-        BlameKind::NodePair => {
+        // Either end of a pair may know more, and each of several candidates.
+        BlameKind::NodePair | BlameKind::Undecided => {
             blames_itself
                 && hint.blame.kind == BlameKind::Node
-                && (effect.blame.alternatives.contains(&hint.blame.name))
+                && effect.blame.mentions(&hint.blame.name)
                 && hint.subject.node != effect.subject.node
         }
-        BlameKind::Node | BlameKind::ZonePair | BlameKind::Pod | BlameKind::External | BlameKind::None => false,
+        BlameKind::Node
+        | BlameKind::PathShare
+        | BlameKind::ZonePair
+        | BlameKind::Pod
+        | BlameKind::Service
+        | BlameKind::Clients
+        | BlameKind::External
+        | BlameKind::None => false,
     }
 }
 

@@ -90,7 +90,10 @@ fn subject(hint: &Hint) -> String {
 
 fn blame(hint: &Hint) -> String {
     let kind = hint.blame.kind.label();
-    if hint.blame.name.is_empty() { kind.to_owned() } else { format!("{kind} {}", hint.blame.name) }
+    match hint.blame.name.as_str() {
+        "" => hint.blame.text(),
+        name => format!("{kind} {name}"),
+    }
 }
 
 /// A hint in one sentence with its subject.

@@ -9,7 +9,7 @@ use super::{
     wrap,
 };
 use crate::{
-    api::{BlameKind, Evidence},
+    api::Evidence,
     plugin::model::{
         SilentAgent,
         health::{Fact, percent, seconds},
@@ -134,17 +134,7 @@ impl Explanation {
         let mut parts = vec![cause.clone()];
         parts.extend(v.confidence.map(|sure| format!("{:.0} % sure", sure * 100.0)));
         if let Some(blame) = &v.blame {
-            let mut who = format!("at fault: {}", blame.kind.label());
-            if !blame.name.is_empty() {
-                who = format!("{who} {}", blame.name);
-            }
-            if !blame.alternatives.is_empty() {
-                who = match blame.kind {
-                    BlameKind::None => format!("at fault: {}, undecided", blame.alternatives.join(" or ")),
-                    _ => format!("{who} (or {})", blame.alternatives.join(", ")),
-                };
-            }
-            parts.push(who);
+            parts.push(format!("at fault: {}", blame.text()));
         }
         if let Some(since) = v.since.as_deref().and_then(unix_ms) {
             parts.push(format!("for {}", age(out.view.now_ms - since)));

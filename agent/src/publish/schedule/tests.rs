@@ -26,7 +26,7 @@ fn view(hints: &[(&str, &str, BlameKind, &str)]) -> NodeView {
             let mut hint = template.clone();
             hint.id = (*id).to_owned();
             (hint.subject.namespace, hint.subject.name) = ("shop".to_owned(), (*pod).to_owned());
-            hint.blame = Blame { kind: *kind, name: (*name).to_owned(), alternatives: Vec::new() };
+            hint.blame = Blame::named(*kind, (*name).to_owned(), 0.99);
             hint
         })
         .collect();

@@ -80,31 +80,29 @@ impl Names {
 
     /// The culprit that a hint names.
     pub(super) fn who(&self, blame: &Blame) -> Who {
-        match blame.kind {
-            BlameKind::Node | BlameKind::PeerNode => self.node(&blame.name),
-            BlameKind::NodePair => match blame.name.split_once('↔') {
+        self.one(blame.kind, &blame.name)
+    }
+
+    fn one(&self, kind: BlameKind, name: &str) -> Who {
+        match kind {
+            BlameKind::Node | BlameKind::PeerNode => self.node(name),
+            BlameKind::NodePair | BlameKind::PathShare => match name.split_once('↔') {
                 Some((a, b)) => match (self.node(a), self.node(b)) {
                     (Who::Node(a), Who::Node(b)) => Who::pair(&a, &b),
                     _ => Who::External,
                 },
                 None => Who::Nobody,
             },
-            BlameKind::ZonePair => blame.name.split_once('↔').map_or(Who::Nobody, |(a, b)| Who::zones(a, b)),
-            BlameKind::Pod | BlameKind::PeerPod => self.pod(&blame.name),
+            BlameKind::ZonePair => name.split_once('↔').map_or(Who::Nobody, |(a, b)| Who::zones(a, b)),
+            BlameKind::Pod | BlameKind::PeerPod => self.pod(name),
             BlameKind::External => Who::External,
-            BlameKind::None => Who::Nobody,
+            BlameKind::Service | BlameKind::Clients | BlameKind::Undecided | BlameKind::None => Who::Nobody,
         }
     }
 
     /// The culprits that a hint holds for almost as likely.
     pub(super) fn alternatives(&self, blame: &Blame) -> Vec<Who> {
-        let one = |name: &String| match name.split_once('↔') {
-            Some((a, b)) if self.nodes.values().any(|(_, zone)| zone == a) => Who::zones(a, b),
-            Some((a, b)) => Who::pair(a, b),
-            None if self.zone(name).is_some() => Who::node(name),
-            None => self.pod(name),
-        };
-        blame.alternatives.iter().map(one).collect()
+        blame.alternatives.iter().map(|other| self.one(other.kind, &other.name)).collect()
     }
 
     fn node(&self, name: &str) -> Who {

@@ -1,10 +1,10 @@
 //! Connections that can't be tried because no local port is left for them.
 
 use crate::{
-    api::{Blame, BlameKind, RuledOut},
+    api::{BlameKind, RuledOut},
     hints::{
         context::{Context, Edge, Subject},
-        finding::{Finding, blame, evidence},
+        finding::{Finding, blame, evidence, shared_blame},
         rule::{Family, QueryTemplate, Rule},
         stats::{over, percent},
     },
@@ -63,19 +63,19 @@ fn exhausted(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> O
     ];
     // A host-network Pod shares the Node's own ports.
     let ports = context.host.and_then(|host| Some((host.gauge(Gauge::PortsUsed)?, host.gauge(Gauge::PortsRange)?)));
-    let mut alternatives = Vec::new();
+    let mut node_is_full = false;
     if let Some((used, range)) = ports {
         let (signal, unit) = ("netwhy_node_local_ports{kind=\"used\"}", format!("of {range} ports"));
         numbers.push(evidence(signal, used as f64, &unit, context.node, Gauge::PortsUsed.source()));
-        if used as f64 >= FULL * range as f64 {
-            alternatives.push(context.node.to_owned());
-        }
+        node_is_full = used as f64 >= FULL * range as f64;
     }
-    let certainty = if alternatives.is_empty() { 1.0 } else { 0.8 };
-    let culprit = Blame { alternatives, ..blame(BlameKind::Pod, name) };
+    // Other Pods of the Node's own network may have taken the ports.
+    let culprit = match node_is_full {
+        true => shared_blame((BlameKind::Pod, name), 0.8, &[(BlameKind::Node, context.node)]),
+        false => blame(BlameKind::Pod, name),
+    };
     Some(Finding {
         nats: over(failed as f64, limit as f64),
-        certainty,
         overwhelming: failed as f64 >= OVERWHELMING * limit as f64,
         summary: format!(
             "{name} has no local port left to connect to {peer}: {failed} of {attempts} attempts ({}) were never sent",

@@ -128,7 +128,6 @@ pub(crate) fn judge(
     let refused = edge.tally().failures(Failure::Refused);
     Some(Finding {
         nats,
-        certainty: if blame.alternatives.is_empty() { 1.0 } else { 0.8 },
         overwhelming,
         summary: format!("{name} gets no answer from {peer}: {text}; {others}"),
         evidence: numbers,

@@ -38,7 +38,7 @@ fn a_longer_path_of_several_pods_to_one_peer_blames_the_peer() {
     assert_eq!(hints.len(), 2);
     for hint in &hints {
         assert_eq!(verdict(hint), ("path_latency", BlameKind::PeerNode, "10.0.0.7"));
-        assert_eq!(hint.blame.alternatives, ["node-a↔10.0.0.7"]);
+        assert_eq!(hint.blame.other_names(), ["node-a↔10.0.0.7"]);
         assert!(hint.evidence[0].observed > 0.018 && hint.evidence[0].baseline.is_some_and(|b| b < 0.0002));
         assert!(hint.summary.contains("all packets alike; 1 of 4 peers"), "{}", hint.summary);
         assert!(hint.ruled_out[0].because.contains("4 handshakes"), "{:?}", hint.ruled_out);
@@ -50,7 +50,7 @@ fn one_pods_longer_path_leaves_path_and_peer_undecided() {
     let normal = Case::mesh(&["cart"], &PEERS);
     let hint = Run::warm(&normal).expect_one(&longer_path(&normal, &["cart"], &PEERS[..1], 20_000));
     assert_eq!(verdict(&hint), ("path_latency", BlameKind::NodePair, "node-a↔10.0.0.7"));
-    assert_eq!(hint.blame.alternatives, ["10.0.0.7"]);
+    assert_eq!(hint.blame.other_names(), ["10.0.0.7"]);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn two_peers_are_too_few_to_blame_this_node() {
     let normal = Case::mesh(&["cart"], &PEERS[..2]);
     let hint = Run::warm(&normal).expect_one(&longer_path(&normal, &["cart"], &PEERS[..2], 20_000));
     assert_eq!(hint.blame.kind, BlameKind::NodePair);
-    assert!(hint.blame.alternatives.contains(&NODE.to_owned()), "{:?}", hint.blame);
+    assert!(hint.blame.mentions(NODE), "{:?}", hint.blame);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn all_nodes_of_another_zone_blame_the_path_between_the_zones() {
 fn alternatives(normal: &Case, bad: &Case) -> Vec<String> {
     let hint = Run::warm(normal).expect_one(bad);
     assert_eq!(verdict(&hint), ("path_latency", BlameKind::NodePair, "node-a↔node-0"));
-    hint.blame.alternatives
+    hint.blame.other_names().into_iter().map(Into::into).collect()
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn two_longer_paths_beside_a_fast_one_leave_this_node_a_suspect() {
     on_nodes(&mut normal, &["z1", "z1", "z1"]);
     let hint = Run::warm(&normal).expect_one(&longer_path(&normal, &["cart"], &PEERS[..2], 20_000));
     assert_eq!(hint.blame.kind, BlameKind::NodePair);
-    assert!(hint.blame.alternatives.contains(&NODE.to_owned()), "{:?}", hint.blame);
+    assert!(hint.blame.mentions(NODE), "{:?}", hint.blame);
 }
 
 #[test]

@@ -13,8 +13,8 @@ fn loss_of_several_pods_to_one_peer_blames_that_peer() {
     assert_eq!(hints.len(), 2);
     for hint in &hints {
         assert_eq!(verdict(hint), ("path_loss", BlameKind::PeerNode, "10.0.0.7"));
-        assert_eq!(hint.blame.alternatives, ["node-a↔10.0.0.7"]);
-        assert!(hint.confidence > 0.9 && hint.confidence < 1.0, "{}", hint.confidence);
+        assert_eq!(hint.blame.other_names(), ["node-a↔10.0.0.7"]);
+        assert!(hint.confidence > 0.7 && hint.confidence < 1.0, "{}", hint.confidence);
         assert_eq!(hint.evidence[0].observed, 0.02);
         assert!(hint.evidence[0].baseline.is_some_and(|b| b < 0.001));
         assert!(hint.summary.contains("1 of 4 peers"), "{}", hint.summary);
@@ -26,7 +26,7 @@ fn loss_of_one_pod_to_one_peer_leaves_path_and_peer_undecided() {
     let normal = Case::mesh(&["cart"], &PEERS);
     let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["cart"], &PEERS[..1], 20));
     assert_eq!(verdict(&hint), ("path_loss", BlameKind::NodePair, "node-a↔10.0.0.7"));
-    assert_eq!(hint.blame.alternatives, ["10.0.0.7"]);
+    assert_eq!(hint.blame.other_names(), ["10.0.0.7"]);
     // The others sent too little to show it: it may be this Node.
     let mut small = lossy(&normal, &["cart"], &PEERS[..1], 20);
     for peer in &PEERS[1..] {
@@ -34,14 +34,14 @@ fn loss_of_one_pod_to_one_peer_leaves_path_and_peer_undecided() {
         tally.data_segs_out = tally.data_segs_out.min(60);
     }
     let hint = Run::warm(&normal).expect_one(&small);
-    assert_eq!(hint.blame.alternatives, ["10.0.0.7", NODE]);
+    assert_eq!(hint.blame.other_names(), ["10.0.0.7", NODE]);
 }
 
 #[test]
 fn loss_to_a_peer_that_others_reach_cleanly_blames_nobody() {
     let normal = Case::mesh(&["cart", "payment"], &PEERS);
     let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["cart"], &PEERS[..1], 20));
-    assert_eq!(verdict(&hint), ("path_loss", BlameKind::None, ""));
+    assert_eq!(verdict(&hint), ("path_loss", BlameKind::Undecided, ""));
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn losses_to_one_address_of_a_node_whose_others_are_clean_blame_that_pod() {
     assert_eq!(hints.len(), 2);
     for hint in &hints {
         assert_eq!(verdict(hint), ("path_loss", BlameKind::PeerPod, "10.0.0.7"));
-        assert_eq!(hint.blame.alternatives, ["node-b"]);
+        assert_eq!(hint.blame.other_names(), ["node-b"]);
     }
     // The other address sent too little to show it.
     let mut small = lossy(&normal, &["cart", "payment"], &PEERS[..1], 20);
@@ -347,15 +347,15 @@ fn losses_to_an_external_peer_do_not_acquit_this_node() {
     normal.edge("cart", PEERS[0]).class = PeerClass::External;
     let hints = firing(&Run::warm(&normal).ticks(3, &lossy(&normal, &["cart"], &PEERS[..2], 20)));
     let outside = hints.iter().find(|h| h.blame.kind == BlameKind::External).unwrap();
-    assert_eq!(outside.blame.alternatives[..3], ["node-a↔10.0.0.7", NODE, "cart"]);
+    assert_eq!(outside.blame.other_names()[..3], ["node-a↔10.0.0.7", NODE, "cart"]);
     // All others are shown to be clean: this Node is acquitted.
     let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["cart"], &PEERS[..1], 20));
-    assert_eq!((hint.blame.kind, hint.blame.alternatives.len()), (BlameKind::External, 1));
+    assert_eq!((hint.blame.kind, hint.blame.other_names().len()), (BlameKind::External, 1));
     // Traffic from before they fell silent too shows nothing.
     let mut silent = lossy(&normal, &["cart"], &PEERS[..1], 20);
     silent.edges[1..].iter_mut().for_each(|edge| edge.recent.data_segs_out = 1);
     let hint = Run::warm(&normal).expect_one(&silent);
-    assert_eq!(hint.blame.alternatives, ["node-a↔10.0.0.7", NODE]);
+    assert_eq!(hint.blame.other_names(), ["node-a↔10.0.0.7", NODE]);
 }
 
 #[test]
@@ -370,15 +370,17 @@ fn the_path_to_a_zone_is_a_suspect_until_another_peer_there_is_clean() {
     let bad = lossy(&normal, &["cart"], &PEERS[..1], 20);
     let hint = Run::warm(&normal).expect_one(&bad);
     assert_eq!(verdict(&hint), ("path_loss", BlameKind::NodePair, "node-a↔node-7"));
-    assert_eq!(hint.blame.alternatives, ["node-7"]);
+    assert_eq!(hint.blame.other_names(), ["node-7"]);
     // The other peer there sent too little to show it.
     let quiet = bad.with("cart", PEERS[1], |t| t.data_segs_out = 60);
     let hint = Run::warm(&normal).expect_one(&quiet);
-    assert_eq!(hint.blame.alternatives, ["node-7", "z1↔z2"]);
+    assert_eq!(hint.blame.other_names(), ["node-7", "z1↔z2"]);
     // An external peer may lie behind it too.
     let outside = normal.edge("cart", PEERS[0]);
     (outside.class, outside.peer_node, outside.peer_zone) = (PeerClass::External, None, None);
-    let alternatives = |case: &Case| Run::warm(&normal).expect_one(case).blame.alternatives;
+    let alternatives = |case: &Case| {
+        Run::warm(&normal).expect_one(case).blame.other_names().into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
     let bad = lossy(&normal, &["cart"], &PEERS[..1], 20);
     assert_eq!(alternatives(&bad), ["node-a↔10.0.0.7"]);
     assert_eq!(alternatives(&bad.with("cart", PEERS[1], |t| t.data_segs_out = 60)), ["node-a↔10.0.0.7", "z1↔z2"]);

@@ -5,10 +5,10 @@
 
 use super::{EXTERNAL_SLOW, PEER_SLOW, POD_APPLICATION_SLOW, SlowPeers, place_of, stages::Growth};
 use crate::{
-    api::{Blame, BlameKind, Evidence, RuledOut},
+    api::{BlameKind, Evidence, RuledOut},
     hints::{
         context::{Context, Edge, Subject},
-        finding::{Finding, blame, evidence},
+        finding::{Finding, blame, evidence, shared_blame},
         memory::{
             edge::EdgeMemory,
             path::MIN_PATH_SAMPLES,
@@ -190,12 +190,16 @@ pub(super) fn peer(
     let mut numbers = numbers(now, known, (slow, growth), Role::Client, &place);
     numbers.push(evidence("slow_peers", peers.slow as f64, &format!("of {} peers", peers.judged), name, "netwhy"));
     // All at once: they may share a dependency, or this Node takes the time.
-    let mut alternatives = if peers.are_all() { vec![context.node.to_owned()] } else { Vec::new() };
+    let (pair, mut others) = (context.pair(edge), Vec::new());
+    if peers.are_all() {
+        others.push((BlameKind::Node, context.node));
+    }
     let may_be_lost = may_be_lost(edge, slow) && !edge.is_external();
     if may_be_lost {
-        alternatives.push(context.pair(edge));
+        others.push((BlameKind::NodePair, pair.as_str()));
     }
-    let culprit = blame(edge.blame_kind(BlameKind::PeerPod), edge.peer_pod_name());
+    let (peer_name, share) = (edge.peer_pod_name(), if peers.are_all() { 0.7 } else { 0.8 });
+    let culprit = shared_blame((edge.blame_kind(BlameKind::PeerPod), &peer_name), share, &others);
     let rule = if edge.is_external() { &EXTERNAL_SLOW } else { &PEER_SLOW };
     let spared = match (edge.is_external(), may_be_lost) {
         (true, _) => "outside the cluster",
@@ -204,16 +208,11 @@ pub(super) fn peer(
     };
     Some(Finding {
         nats: TAIL_ALPHA.ln() - slow.ln_p,
-        certainty: match (peers.are_all(), may_be_lost) {
-            (true, _) => 0.7,
-            (_, true) => 0.8,
-            _ => 1.0,
-        },
         summary: format!("{name} waits for {}, {spared}: {}; {}", edge.peer_name(), text(slow), growth.text()),
         evidence: numbers,
         ruled_out: network_ruled_out(context, edge, late),
         edges: vec![edge.ix],
-        ..Finding::new(rule, subject.ix, Blame { alternatives, ..culprit })
+        ..Finding::new(rule, subject.ix, culprit)
     })
 }
 

@@ -131,7 +131,7 @@ fn all_peers_slow_at_once_without_own_pressure_stay_suspect_beside_the_pod() {
     assert_eq!(hints.len(), 1);
     for hint in &hints {
         assert_eq!(hint.cause, "peer_slow");
-        assert_eq!(hint.blame.alternatives, ["cart"]);
+        assert_eq!(hint.blame.other_names(), ["10.0.0.7", "cart"]);
         assert!(hint.confidence < 0.7);
     }
 }

@@ -3,7 +3,7 @@ use super::*;
 use crate::api::Blame;
 
 fn blames(mut hint: Hint, kind: BlameKind, name: &str) -> Hint {
-    hint.blame = Blame { kind, name: name.to_owned(), alternatives: vec![] };
+    hint.blame = Blame::named(kind, name, 0.99);
     hint
 }
 

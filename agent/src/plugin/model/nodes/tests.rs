@@ -22,7 +22,7 @@ pub(crate) fn names() -> Vec<String> {
 #[test]
 fn the_node_with_loss_from_all_peers_comes_first() {
     let mut blaming = hint("shop", "payment-1", "path_loss");
-    blaming.blame = Blame { kind: BlameKind::PeerNode, name: "node-c".to_owned(), alternatives: vec![] };
+    blaming.blame = Blame::named(BlameKind::PeerNode, "node-c", 0.99);
     let nodes = nodes(&cluster(), &[blaming], &names(), vec![]);
     let first = &nodes.items[0];
     assert_eq!((first.node.as_str(), first.peers_worse, first.peers, first.blamed_by), ("node-c", 3, 3, 1));

@@ -34,13 +34,13 @@ pub(crate) fn healthy() -> Facts {
 pub(crate) fn waits_for_throttled_peer() -> Facts {
     let mut facts = healthy();
     let mut own = hint("shop", "payment-1", "peer_slow");
-    own.blame = Blame { kind: BlameKind::PeerPod, name: "shop/db-0".into(), alternatives: vec![] };
+    own.blame = Blame::named(BlameKind::PeerPod, "shop/db-0", 0.99);
     own.summary = "payment-1 waits for shop/db-0 on node-b: its replies take 48 ms, normally 2 ms".into();
     own.chain = vec!["peer_slow".into(), "rtt_inflation".into()];
     own.confidence = 0.8;
     let mut there = hint("shop", "db-0", "pod_cpu_throttled");
     there.subject.node = "node-b".into();
-    there.blame = Blame { kind: BlameKind::Pod, name: "db-0".into(), alternatives: vec![] };
+    there.blame = Blame::named(BlameKind::Pod, "db-0", 0.99);
     there.summary = "db-0 used up its CPU limit: 61 of 100 periods were throttled".into();
     there.chain = vec!["pod_cpu_throttled".into(), "cpu_throttling".into()];
     there.action = "Raise or remove the CPU limit of db-0.".into();
@@ -121,7 +121,7 @@ fn the_view_of_a_silent_agent_is_unknown() {
 fn who_is_blamed_by_its_callers_hears_of_it() {
     let mut facts = healthy();
     let mut caller = hint("shop", "web-1", "peer_slow");
-    caller.blame = Blame { kind: BlameKind::PeerPod, name: "shop/payment-1".into(), alternatives: vec![] };
+    caller.blame = Blame::named(BlameKind::PeerPod, "shop/payment-1", 0.99);
     facts.hints = vec![caller];
     let report = explain(facts, &filter());
     assert_eq!((report.verdict.state, report.verdict.cause.as_deref()), (State::CauseFound, Some("peer_slow")));
@@ -135,7 +135,7 @@ fn hints_that_blame_a_node_come_before_hints_about_its_pods() {
     let blaming = ["node-b", "node-c"].map(|node| {
         let mut hint = hint("shop", &format!("web-{node}"), "path_loss");
         hint.subject.node = node.into();
-        hint.blame = Blame { kind: BlameKind::PeerNode, name: "node-a".into(), alternatives: vec![] };
+        hint.blame = Blame::named(BlameKind::PeerNode, "node-a", 0.99);
         hint
     });
     facts.hints = std::iter::once(own).chain(blaming).collect();

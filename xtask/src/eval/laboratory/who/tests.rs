@@ -7,7 +7,7 @@ fn addresses_and_names_come_to_the_same_culprit() {
     let nodes = [(ip(17), "a", "z1"), (ip(33), "b", "z1"), (ip(145), "out", "z2")];
     let owned = |(at, a, b): (Ipv4Addr, &str, &str)| (at, a.to_owned(), b.to_owned());
     let names = Names::new(pods.into_iter().map(owned), nodes.into_iter().map(owned), "out");
-    let who = |kind, name: &str| names.who(&Blame { kind, name: name.to_owned(), alternatives: Vec::new() });
+    let who = |kind, name: &str| names.who(&Blame::named(kind, name, 0.99));
     assert_eq!(who(BlameKind::PeerNode, "b"), Who::node("b"));
     assert_eq!(who(BlameKind::PeerNode, "10.77.0.34"), Who::node("b"));
     assert_eq!(who(BlameKind::NodePair, "b↔a"), Who::pair("a", "b"));

@@ -28,7 +28,7 @@ fn full_size_segments_stuck_while_handshakes_pass_are_a_black_hole() {
     let normal = Case::mesh(&["cart"], &PEERS);
     let hint = Run::warm(&normal).expect_one(&stuck(&normal, &PEERS[..1]));
     assert_eq!(verdict(&hint), ("path_mtu_blackhole", BlameKind::NodePair, "node-a↔10.0.0.7"));
-    assert_eq!(hint.blame.alternatives, ["10.0.0.7", NODE]);
+    assert_eq!(hint.blame.other_names(), ["10.0.0.7", NODE]);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn small_segments_acquit_nobody_of_losing_full_size_ones() {
         let hints = firing(&Run::warm(&normal).ticks(3, case));
         let [hint] = &hints[..] else { panic!("{hints:?}") };
         assert_eq!(verdict(hint), ("path_loss", BlameKind::NodePair, "node-a↔10.0.0.7"));
-        hint.blame.alternatives.clone()
+        hint.blame.other_names().into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(alternatives(&begins), ["10.0.0.7"], "the others send as much and lose nothing");
     begins.tally("cart", PEERS[0]).full_size_timeouts = 1;

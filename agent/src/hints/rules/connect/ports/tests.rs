@@ -30,6 +30,6 @@ fn full_ports_of_the_node_make_it_an_alternative() {
     let gauges = &mut normal.host.as_mut().unwrap().gauges;
     gauges.extend([((Gauge::PortsUsed, None), 27_000), ((Gauge::PortsRange, None), 28_232)]);
     let hint = Run::warm(&normal).expect_one(&exhausted(&normal, 18));
-    assert_eq!(hint.blame.alternatives, ["node-a"]);
+    assert_eq!(hint.blame.other_names(), ["node-a"]);
     assert!(hint.evidence.iter().any(|e| e.observed == 27_000.0 && e.unit == "of 28232 ports"));
 }

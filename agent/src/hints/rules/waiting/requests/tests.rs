@@ -50,7 +50,7 @@ fn answers_that_may_be_lost_do_not_acquit_the_path() {
     scene.case.tally("cart", PEERS[0]).retransmits[Retransmit::TailLossProbe as usize] = 30;
     let (_, hint) = scene.first_hint(8, 50, slow_once_in(5));
     assert_eq!(verdict(&hint), ("peer_slow", BlameKind::PeerPod, PEERS[0]));
-    assert_eq!(hint.blame.alternatives, ["node-a↔10.0.0.7"]);
+    assert_eq!(hint.blame.other_names(), ["node-a↔10.0.0.7"]);
     assert!(!hint.summary.contains("not for the network"), "{}", hint.summary);
     assert!(hint.ruled_out.iter().all(|ruled| ruled.cause != "path_loss"), "{hint:?}");
 }
