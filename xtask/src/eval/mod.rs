@@ -61,6 +61,9 @@ pub(crate) struct Args {
     /// Invented cases at the same time [default: as many as there are CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
+    /// Of invented cases: print what is drawn, and run nothing
+    #[arg(long)]
+    list: bool,
     /// Of invented cases: keys to add to the agents' configuration, such as `signals: {responses: on}`, in this file
     #[arg(long, value_name = "FILE")]
     agent_config: Option<PathBuf>,
@@ -171,18 +174,20 @@ fn measure_here(part: Part, args: &Args) -> Result<Value> {
 fn generated(args: &Args) -> Result<(String, Value)> {
     let bin = match &args.programs {
         Some(dir) => dir.clone(),
+        None if args.list => PathBuf::new(),
         None => laboratory::build(&sh::workspace()?)?,
     };
     let read = |file: &PathBuf| fs::read_to_string(file).with_context(|| format!("read {}", file.display()));
     let config = args.agent_config.as_ref().map(read).transpose()?.unwrap_or_default();
-    generated::run(&generated::Options {
+    let options = generated::Options {
         count: args.generate.unwrap_or(USUAL_COUNT),
         seed: args.seed.unwrap_or_else(generated::todays_seed),
         only: &args.case,
         jobs: args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from),
         bin,
         config,
-    })
+    };
+    if args.list { generated::list(&options) } else { generated::run(&options) }
 }
 
 /// The same by a build of ourselves that has the agent's code and optimisations.
@@ -210,6 +215,9 @@ fn measure_in_own_build(part: Part, args: &Args) -> Result<Value> {
     }
     if let Some(dir) = &args.record {
         command.arg("--record").arg(std::path::absolute(dir)?);
+    }
+    if args.list {
+        command.arg("--list");
     }
     if let Some(file) = &args.agent_config {
         command.arg("--agent-config").arg(std::path::absolute(file)?);
@@ -243,6 +251,7 @@ pub(crate) fn blame_cost() -> Result<Value> {
         generate: None,
         seed: None,
         jobs: None,
+        list: false,
         agent_config: None,
     };
     measure(Part::Blame, &args)

@@ -106,6 +106,7 @@ fn traffic(random: &mut Random, topology: &Topology) -> Traffic {
         mix,
         port: random.one(&PORTS),
         think_us: random.log(100.0, 20_000.0) as u64,
+        patience_ms: random.log(200.0, 8000.0) as u64,
         congestion_control: random.one(&["cubic", "bbr", "reno"]),
         flows,
     }

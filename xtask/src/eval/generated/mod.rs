@@ -28,7 +28,7 @@ use anyhow::{Context as _, Result, bail};
 use netwhy_tests::stop;
 use plan::Plan;
 use score::Case;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -84,6 +84,14 @@ pub(super) fn run(options: &Options<'_>) -> Result<(String, Value)> {
     }
     cases.sort_by_key(|case| case.plan.number);
     Ok((report::table(&cases, &not_run, options.seed), report::json(&cases, &not_run, options.seed)))
+}
+
+/// What is drawn: a table, and all of it.
+pub(super) fn list(options: &Options<'_>) -> Result<(String, Value)> {
+    let plans = plans(options)?;
+    let line = |plan: &Plan| format!("#{:<3} {} ({})\n", plan.number, plan.title(), plan.topologies().join(", "));
+    let drawn = serde_json::to_value(&plans).context("write what was drawn")?;
+    Ok((plans.iter().map(line).collect(), json!({ "generated": { "seed": options.seed, "drawn": drawn } })))
 }
 
 fn plans(options: &Options<'_>) -> Result<Vec<Plan>> {

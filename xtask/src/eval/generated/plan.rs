@@ -70,6 +70,8 @@ pub(super) struct Traffic {
     pub(super) port: u16,
     /// Think time of servers, µs.
     pub(super) think_us: u64,
+    /// Clients give up after it, ms.
+    pub(super) patience_ms: u64,
     pub(super) congestion_control: &'static str,
     pub(super) flows: Vec<Flow>,
 }

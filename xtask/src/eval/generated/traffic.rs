@@ -68,16 +68,17 @@ pub(super) fn client(world: &World, plan: &Plan, at: usize, factor: f64) -> Resu
     };
     let (port, cc) = (plan.traffic.port, plan.traffic.congestion_control);
     let from = format!("--from {} --cc {cc}", world.address(&flow.from)?);
+    let patience = format!("--timeout-ms {}", plan.traffic.patience_ms);
     Ok(match &flow.style {
         Style::Kept { rate, connections, bytes } => format!(
-            "client --to {to}:{port} --rate {} --connections {connections} --response-bytes {bytes} --timeout-ms 5000 \
+            "client --to {to}:{port} --rate {} --connections {connections} --response-bytes {bytes} {patience} \
              {from}",
             rate * factor
         ),
         // A second thread goes on where the first waits for a handshake.
         Style::Fresh { rate, bytes } => format!(
             "client --to {to}:{port} --rate {} --connections 2 --response-bytes {bytes} --close=server \
-             --timeout-ms 3000 {from}",
+             {patience} {from}",
             rate * factor
         ),
         Style::Bulk { mbit } => {

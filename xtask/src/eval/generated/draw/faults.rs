@@ -32,12 +32,17 @@ enum Kind {
 
 use Kind as K;
 
-/// Some stand twice: with more magnitudes and places than the others.
-const KINDS: [Kind; 22] = [
+/// Some stand several times: they have more places than the others, where these must be told apart.
+const KINDS: [Kind; 27] = [
+    K::Drop,
+    K::Drop,
     K::Drop,
     K::Drop,
     K::Delay,
     K::Delay,
+    K::Delay,
+    K::Delay,
+    K::Blackhole,
     K::Reorder,
     K::Duplicate,
     K::Police,
