@@ -61,6 +61,12 @@ pub(crate) struct Args {
     /// Invented cases at the same time [default: as many as there are CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
+    /// Of invented cases: also write them to this folder as a benchmark for other tools; see its README.md
+    #[arg(long, value_name = "DIR")]
+    export: Option<PathBuf>,
+    /// Score this file of answers about the cases that `--export` wrote before, and run nothing
+    #[arg(long, value_name = "FILE", requires = "export")]
+    score: Option<PathBuf>,
     /// Of invented cases: print what is drawn, and run nothing
     #[arg(long)]
     list: bool,
@@ -108,6 +114,7 @@ impl Part {
 /// Runs the parts; figures that fall short are said and are no failure.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let parts: Vec<Part> = match (args.generate, args.only.as_slice()) {
+        _ if args.export.is_some() => vec![Part::Generated],
         (Some(_), _) => vec![Part::Generated],
         (None, []) => Part::USUAL.to_vec(),
         (None, only) => only.to_vec(),
@@ -172,6 +179,9 @@ fn measure_here(part: Part, args: &Args) -> Result<Value> {
 
 #[cfg(feature = "judge")]
 fn generated(args: &Args) -> Result<(String, Value)> {
+    if let (Some(dir), Some(file)) = (&args.export, &args.score) {
+        return generated::score_answers(dir, file);
+    }
     let bin = match &args.programs {
         Some(dir) => dir.clone(),
         None if args.list => PathBuf::new(),
@@ -186,6 +196,7 @@ fn generated(args: &Args) -> Result<(String, Value)> {
         jobs: args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from),
         bin,
         config,
+        export: args.export.clone(),
     };
     if args.list { generated::list(&options) } else { generated::run(&options) }
 }
@@ -219,6 +230,11 @@ fn measure_in_own_build(part: Part, args: &Args) -> Result<Value> {
     if args.list {
         command.arg("--list");
     }
+    for (name, path) in [("--export", &args.export), ("--score", &args.score)] {
+        if let Some(path) = path {
+            command.arg(name).arg(std::path::absolute(path)?);
+        }
+    }
     if let Some(file) = &args.agent_config {
         command.arg("--agent-config").arg(std::path::absolute(file)?);
     }
@@ -251,6 +267,8 @@ pub(crate) fn blame_cost() -> Result<Value> {
         generate: None,
         seed: None,
         jobs: None,
+        export: None,
+        score: None,
         list: false,
         agent_config: None,
     };

@@ -31,6 +31,21 @@ impl Culprit {
     pub(super) fn share(a: &str, b: &str) -> Self {
         Self::Share(a.min(b).to_owned(), a.max(b).to_owned())
     }
+
+    /// As in the JSON of a hint.
+    pub(super) fn kind_and_name(&self) -> (&'static str, String) {
+        match self {
+            Self::Node(name) => ("node", name.clone()),
+            Self::Pair(a, b) => ("node_pair", format!("{a}↔{b}")),
+            Self::Share(a, b) => ("path_share", format!("{a}↔{b}")),
+            Self::Zones => ("zone_pair", String::new()),
+            Self::Pod(name) => ("pod", name.clone()),
+            Self::Service => ("service", String::new()),
+            Self::Clients(name) => ("clients", name.clone()),
+            Self::External => ("external", String::new()),
+            Self::Nobody => ("none", String::new()),
+        }
+    }
 }
 
 impl fmt::Display for Culprit {

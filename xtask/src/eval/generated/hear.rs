@@ -73,15 +73,19 @@ impl Agents {
     }
 
     fn start_one(&mut self, seat: &Seat) -> Result<()> {
-        let settings = Settings {
+        let log = self.logs.join(format!("agent-{}.log", seat.node));
+        let agent = Agent::start_with(&self.bin, &self.settings(seat), log)?;
+        self.agents.insert(seat.node.clone(), agent);
+        Ok(())
+    }
+
+    fn settings<'a>(&'a self, seat: &'a Seat) -> Settings<'a> {
+        Settings {
             node: &seat.node,
             cgroup_root: &seat.cgroup_root,
             config: Some(&self.config),
             net_process: Some(seat.process),
-        };
-        let log = self.logs.join(format!("agent-{}.log", seat.node));
-        self.agents.insert(seat.node.clone(), Agent::start_with(&self.bin, &settings, log)?);
-        Ok(())
+        }
     }
 
     /// Restarts one agent, as an update would.
@@ -90,6 +94,15 @@ impl Agents {
         let seat = seat.with_context(|| format!("no agent is on node {node:?}"))?;
         drop(self.agents.remove(node));
         self.start_one(&seat)
+    }
+
+    /// Starts a recording of each Node into a folder; it ends when dropped.
+    pub(super) fn record(&self, dir: &Path) -> Result<Vec<Agent>> {
+        let one = |seat: &Seat| {
+            let file = dir.join(format!("recording-{}.jsonl", seat.node));
+            Agent::record(&self.bin, &self.settings(seat), &file, self.logs.join(format!("record-{}.log", seat.node)))
+        };
+        self.seats.iter().map(one).collect()
     }
 
     /// Asks all agents. One that is starting tells nothing.

@@ -10,6 +10,7 @@
 mod controls;
 mod culprit;
 mod draw;
+mod export;
 mod figures;
 mod hear;
 mod inflict;
@@ -53,6 +54,8 @@ pub(super) struct Options<'a> {
     pub(super) bin: PathBuf,
     /// Added to the agents' configuration.
     pub(super) config: String,
+    /// Where cases go as a benchmark. `None`: nowhere.
+    pub(super) export: Option<PathBuf>,
 }
 
 /// Where a case runs.
@@ -62,6 +65,7 @@ struct Setting<'a> {
     /// Where agents' logs go.
     logs: &'a Path,
     config: &'a str,
+    export: Option<&'a Path>,
 }
 
 /// Today's date as a seed: YYYYMMDD.
@@ -83,6 +87,10 @@ pub(super) fn run(options: &Options<'_>) -> Result<(String, Value)> {
         bail!("no case could be run: {}", not_run.first().map_or("interrupted", String::as_str));
     }
     cases.sort_by_key(|case| case.plan.number);
+    if let Some(dir) = &options.export {
+        export::write_common(dir, &cases)?;
+        sh::say(&format!("exported to {}", dir.display()));
+    }
     Ok((report::table(&cases, &not_run, options.seed), report::json(&cases, &not_run, options.seed)))
 }
 
@@ -92,6 +100,12 @@ pub(super) fn list(options: &Options<'_>) -> Result<(String, Value)> {
     let line = |plan: &Plan| format!("#{:<3} {} ({})\n", plan.number, plan.title(), plan.topologies().join(", "));
     let drawn = serde_json::to_value(&plans).context("write what was drawn")?;
     Ok((plans.iter().map(line).collect(), json!({ "generated": { "seed": options.seed, "drawn": drawn } })))
+}
+
+/// Scores a file of answers about exported cases.
+pub(super) fn score_answers(dir: &Path, file: &Path) -> Result<(String, Value)> {
+    let (table, figures) = export::table(&export::score_answers(dir, file)?);
+    Ok((table, json!({ "score": figures })))
 }
 
 fn plans(options: &Options<'_>) -> Result<Vec<Plan>> {
@@ -110,7 +124,9 @@ fn run_all(plans: &[Plan], options: &Options<'_>, logs: &Path) -> (Vec<Case>, Ve
     let work = || {
         while let Some(plan) = plans.get(next.fetch_add(1, Relaxed)).filter(|_| !stop::requested()) {
             let logs = logs.join(format!("{}-{}", plan.seed, plan.number));
-            let result = run::run(plan.clone(), Setting { bin: &options.bin, logs: &logs, config: &options.config });
+            let setting =
+                Setting { bin: &options.bin, logs: &logs, config: &options.config, export: options.export.as_deref() };
+            let result = run::run(plan.clone(), setting);
             let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
             match result {
                 Ok(case) => {

@@ -4,6 +4,7 @@ use super::{
     Setting,
     controls::{self, Tick},
     draw::process,
+    export,
     figures::{Bite, Figures, Second},
     hear::Heard,
     inflict::Active,
@@ -43,15 +44,34 @@ pub(super) fn run(plan: Plan, setting: Setting<'_>) -> Result<Case> {
     }
     world.start_agents(&plan)?;
     let mut script = Script::prepare(&world, &plan)?;
-    if stop::sleep(LEARN) {
-        bail!("interrupted");
-    }
+    let export = setting.export.map(|dir| export::place(dir, &plan)).transpose()?;
+    let recorders = export.as_deref().map(|dir| world.agents()?.record(dir)).transpose()?;
+    let usual = learn(&world, export.is_some())?;
     let waited = waited_for_cpu();
     let before: Vec<usize> = (0..plan.traffic.flows.len()).map(|at| reports(&world, at)).collect();
     let heard = listen(&mut world, &plan, &mut script)?;
+    drop(recorders);
     let cpu_wait = waited_for_cpu().zip(waited).map(|(after, before)| (after - before) / LISTEN);
     let figures: Vec<Figures> = before.iter().enumerate().map(|(at, n)| figures(&world, at, *n)).collect();
-    Ok(Case { cpu_wait, ..judge(plan, &world, &heard, &figures)? })
+    let case = Case { cpu_wait, ..judge(plan, &world, &heard, &figures)? };
+    if let Some(dir) = export {
+        export::write_case(&dir, &case, &[usual, heard].concat())?;
+    }
+    Ok(case)
+}
+
+/// Lets agents learn what is normal; returns what they measure meanwhile, if that is wanted.
+fn learn(world: &World, wanted: bool) -> Result<Vec<Heard>> {
+    let (began, mut all) = (Instant::now(), Vec::new());
+    while began.elapsed() < LEARN {
+        if wanted {
+            all.push(world.agents()?.ask(began.elapsed().as_secs_f64() - LEARN.as_secs_f64())?);
+        }
+        if stop::sleep(Duration::from_secs(1).min(LEARN.saturating_sub(began.elapsed()))) {
+            bail!("interrupted");
+        }
+    }
+    Ok(all)
 }
 
 /// Time in which some task of the machine waited for a CPU, s. `None`: the kernel does not tell.

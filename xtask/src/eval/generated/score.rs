@@ -156,7 +156,7 @@ pub(super) struct Brier {
 }
 
 impl Brier {
-    fn add(&mut self, probability: f64, is_true: bool) {
+    pub(super) fn add(&mut self, probability: f64, is_true: bool) {
         self.count += 1;
         self.sum += (probability - f64::from(u8::from(is_true))).powi(2);
     }
@@ -185,7 +185,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, verdict: Verdict) {
+    pub(super) fn add(&mut self, verdict: Verdict) {
         self.cases += 1;
         match verdict {
             Verdict::Right => self.right += 1,

@@ -34,3 +34,22 @@ fn alternatives_are_read_in_both_forms() {
     let new = json!({ "alternatives": [{ "kind": "node_pair", "name": "a↔b", "probability": 0.4 }] });
     assert_eq!(names().alternatives(&new), [(Culprit::pair("a", "b"), Some(0.4))]);
 }
+
+#[test]
+fn a_culprit_is_read_as_it_is_written() {
+    let all = [
+        Culprit::Node("a".into()),
+        Culprit::pair("b", "a"),
+        Culprit::share("a", "b"),
+        Culprit::Zones,
+        Culprit::Pod("api-a".into()),
+        Culprit::Service,
+        Culprit::Clients("a".into()),
+        Culprit::External,
+        Culprit::Nobody,
+    ];
+    for culprit in all {
+        let (kind, name) = culprit.kind_and_name();
+        assert_eq!(Names::default().culprit(&json!({ "kind": kind, "name": name })), culprit);
+    }
+}
