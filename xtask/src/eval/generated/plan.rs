@@ -156,6 +156,12 @@ impl Plan {
         }
     }
 
+    /// Whether an agent is at one of a flow's ends.
+    pub(super) fn is_in_sight(&self, flow: &Flow) -> bool {
+        let covered = |pod: &str| self.is_covered(self.node_of(pod));
+        covered(&flow.from) || self.servers_of(flow).into_iter().any(covered)
+    }
+
     /// Whether a flow passes a place.
     pub(super) fn touches(&self, flow: &Flow, place: &Place) -> bool {
         let from = self.node_of(&flow.from);

@@ -161,6 +161,8 @@ fn judge(plan: Plan, world: &World, heard: &[Heard], figures: &[Figures]) -> Res
     }
     let names = world.names();
     let asked = victims(&plan, &severities, expected.as_ref());
+    // What no agent can see can't be answered.
+    let expected = expected.filter(|_| !asked.is_empty());
     let mut answers: Vec<(f64, Answer)> = Vec::new();
     for moment in heard {
         let all: Vec<Answer> = asked.iter().map(|pod| answer(moment, pod, &names)).collect::<Result<_>>()?;

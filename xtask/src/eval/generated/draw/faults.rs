@@ -100,7 +100,8 @@ fn places(kind: Kind, plan: &Plan) -> Vec<Place> {
         }
         _ => true,
     };
-    let has_traffic = |place: &Place| plan.traffic.flows.iter().any(|flow| suits(flow) && plan.touches(flow, place));
+    let carries = |flow: &Flow, place: &Place| suits(flow) && plan.is_in_sight(flow) && plan.touches(flow, place);
+    let has_traffic = |place: &Place| plan.traffic.flows.iter().any(|flow| carries(flow, place));
     all.into_iter().filter(has_traffic).collect()
 }
 
