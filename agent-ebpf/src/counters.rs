@@ -161,6 +161,12 @@ labelled! {
         StorageShed = "storage_shed",
         /// A socket older than the agent had no storage for its base; what it counted since the agent's start is lost.
         BaseShed = "base_shed",
+        /// First bytes of a request or an answer found no room in the buffer; they are lost.
+        HeadsLost = "heads_lost",
+        /// A sampled HTTP exchange whose request or answer had left the kernel before it could be copied.
+        HeadsGone = "heads_gone",
+        /// An exchange that was not sampled, because its cgroup had as many as it may have in a second.
+        HeadsLimited = "heads_limited",
     }
 }
 
@@ -187,6 +193,7 @@ impl Counter {
                 | Self::RunQueueFull
                 | Self::ResponsesFull
                 | Self::BaseShed
+                | Self::HeadsLost
         )
     }
 }

@@ -5,7 +5,7 @@
 
 use aya_ebpf::{bindings::bpf_dynptr, helpers::generated::bpf_dynptr_read};
 use core::{arch::asm, mem::MaybeUninit};
-use netwhy_abi::Head;
+use netwhy_abi::{Head, heads::Start};
 
 use crate::{
     kernel::{Ptr, load, probe},
@@ -46,15 +46,39 @@ pub(crate) unsafe fn head(skb: Ptr, bytes: u32) -> Option<Head> {
             return None;
         }
         if NW_HAS_DYNPTR.load() != 0 {
-            let (mut dynptr, mut head) = (MaybeUninit::<bpf_dynptr>::uninit(), Head::SHORT);
-            let made = dynptr_from_skb(skb, dynptr.as_mut_ptr());
-            let read = bpf_dynptr_read((&raw mut head).cast(), size_of::<Head>() as u32, dynptr.as_ptr(), at as _, 0);
-            return if made == 0 && read == 0 { Some(head) } else { None };
+            let mut head = Head::SHORT;
+            return if read(skb, at, &raw mut head) { Some(head) } else { None };
         }
         let beside = length.wrapping_sub(load(skb, NW_SKB_DATA_LEN.load()));
         if at.wrapping_add(size_of::<Head>() as u32) > beside {
             return None;
         }
         probe(load(skb, NW_SKB_DATA.load()), at)
+    }
+}
+
+/// The start of a received message; zeros when it is shorter, or can't be read (before 6.12). `bytes`: of data.
+#[inline(always)]
+pub(crate) unsafe fn start(skb: Ptr, bytes: u32) -> Start {
+    let mut start = Start::SHORT;
+    // SAFETY: as above.
+    unsafe {
+        let length: u32 = load(skb, NW_SKB_LEN.load());
+        let is_long = bytes >= size_of::<Start>() as u32 && bytes <= length;
+        if NW_HAS_DYNPTR.load() == 0 || !is_long || !read(skb, length.wrapping_sub(bytes), &raw mut start) {
+            return Start::SHORT;
+        }
+    }
+    start
+}
+
+/// Reads bytes of a packet. False: there are fewer.
+#[inline(always)]
+unsafe fn read<T>(skb: Ptr, at: u32, to: *mut T) -> bool {
+    let mut dynptr = MaybeUninit::<bpf_dynptr>::uninit();
+    // SAFETY: the packet of a tracepoint, and room for the bytes.
+    unsafe {
+        let made = dynptr_from_skb(skb, dynptr.as_mut_ptr());
+        made == 0 && bpf_dynptr_read(to.cast(), size_of::<T>() as u32, dynptr.as_ptr(), at as _, 0) == 0
     }
 }

@@ -17,6 +17,7 @@ pub mod dns;
 pub mod duty;
 pub mod family;
 pub mod growth;
+pub mod heads;
 pub mod keys;
 pub mod memory;
 pub mod pick;
@@ -37,6 +38,7 @@ pub use dns::{DNS_PORT, DNS_SHARE, Exchange, KEPT_NS, Outcome, is_lookup_observe
 pub use duty::{Duty, DutyCycle, HANDSHAKE_DUTY_CYCLE, READ_DUTY_CYCLE, RTT_DUTY_CYCLE};
 pub use family::*;
 pub use growth::growth;
+pub use heads::HeadEvent;
 pub use keys::{Choice, Control, DropKey, EdgeKey, MAX_PORTS, OverflowKey, PeerPrefix};
 pub use pick::Pick;
 pub use row::{

@@ -3,6 +3,7 @@
 use crate::{
     counters::Counter,
     dns::Exchange,
+    heads::{HEAD_ROOMS, SPEAKERS},
     keys::{EdgeKey, PeerPrefix},
 };
 
@@ -41,6 +42,17 @@ pub const SOCKET_STORAGE: usize = 408;
 /// Bytes of the storage that a connection takes besides while its response times are observed: one element more.
 /// Measured as the growth of the charge over 18,000 sockets, Linux 6.18: 598 with response times, 400 without.
 pub const TURN_STORAGE: usize = 200;
+/// Bytes of the buffers for first bytes of HTTP, together, as far as their smallest size allows.
+const HEAD_BUFFERS: usize = 1 << 20;
+/// Bytes of one buffer, at least and at most. A request and its answer take some 600.
+const HEAD_BUFFER: (usize, usize) = (64 << 10, 256 << 10);
+
+/// Bytes of each CPU's buffer for first bytes of HTTP: a power of two.
+pub fn head_buffer(cpus: usize) -> usize {
+    let (low, high) = HEAD_BUFFER;
+    (HEAD_BUFFERS / cpus.max(1)).next_power_of_two().clamp(low, high)
+}
+
 /// Room for socket storage without a bound.
 pub const UNBOUNDED: u64 = i64::MAX.cast_unsigned();
 
@@ -101,6 +113,12 @@ pub fn each_map(rows: Limits, capacity: Limits, cpus: usize, mut each: impl FnMu
     each("picks", hash(rows.edges, if capacity.edges < PICKS { capacity.edges } else { PICKS }, edge, PICK));
     each("peers", rows.prefixes.min(capacity.prefixes) * (ELEMENT + size_of::<PeerPrefix>() + 8));
     each("counters", cpus * Counter::COUNT as usize * 8);
+}
+
+/// Bytes of the maps and buffers that HTTP takes besides, while it is on.
+pub fn http(cpus: usize) -> usize {
+    let maps = hash(HEAD_ROOMS, HEAD_ROOMS, 8, 8) + hash(SPEAKERS, SPEAKERS, size_of::<EdgeKey>(), 8);
+    maps + cpus * head_buffer(cpus)
 }
 
 /// Bytes that the maps take when every row is used. An idle machine takes a fraction.

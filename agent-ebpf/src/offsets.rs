@@ -153,6 +153,9 @@ globals! {
     NW_TP_SND_NXT: u32 = 0;
     /// `tcp_sock.first_tx_mstamp`: when what is on its way began to be sent, µs; `NONE`: no response times.
     NW_TP_FIRST_TX: u32 = u32::MAX;
+    /// `tcp_sock.highest_sack`: the oldest packet without acknowledgement, while none is acknowledged selectively;
+    /// `NONE`: no HTTP.
+    NW_TP_HIGHEST_SACK: u32 = u32::MAX;
     /// `tcp_sock.rtt_min`: the lowest RTT of the last minutes, µs; `u32::MAX` before the first.
     NW_TP_MIN_RTT: u32 = 0;
     /// `tcp_sock.is_mptcp`: the socket is a subflow; `NONE` without MPTCP.
@@ -226,6 +229,8 @@ globals! {
     /// segments. Up to here no sample is thinned out (`is_thinned_out`). `u32::MAX` without sampling and without
     /// storage, which marks sampled sockets. `is_older` covers duty cycles.
     NW_UNSEEN_SEGMENTS: u32 = 4096;
+    /// Share of exchanges whose first bytes are looked at for HTTP, in units of 2⁻³²; 0: none.
+    NW_HTTP_SHARE: u32 = 0;
     /// Whether listeners' accept queues are counted.
     NW_ACCEPT_QUEUES: u32 = 1;
     /// Level of the subtree's root below the mount; 0: all cgroups.

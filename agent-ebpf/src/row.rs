@@ -39,6 +39,8 @@ unsafe impl Plain for crate::keys::EdgeKey {}
 unsafe impl Plain for crate::keys::OverflowKey {}
 // SAFETY: as above.
 unsafe impl Plain for crate::keys::DropKey {}
+// SAFETY: as above, asserted in `heads`.
+unsafe impl Plain for crate::heads::HeadEvent {}
 // SAFETY: as above, asserted in `walk`.
 unsafe impl Plain for crate::walk::WalkSummary {}
 // SAFETY: `repr(C)`, integers only; the number of buckets is even, so that nothing is between them and the sum.

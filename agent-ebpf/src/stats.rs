@@ -81,7 +81,7 @@ macro_rules! rows {
             }
 
             /// Requests of one edge and their answers.
-            ResponseStats, 840 bytes, summed as Responses {
+            ResponseStats, 856 bytes, summed as Responses {
                 /// Response times. At a client: from the request's first byte sent to the answer's first byte received.
                 /// At a server: from the request's first byte received to the answer's first byte sent. Requests that
                 /// were not answered are in the last bucket, and in the sum with their age.
@@ -97,6 +97,10 @@ macro_rules! rows {
                 application_us: u64,
                 /// Requests that ended after a second or more without an answer.
                 unanswered: u64,
+                /// Exchanges of which the first bytes were looked at, for HTTP.
+                sampled: u64,
+                /// Of these, clear-text HTTP.
+                readable: u64,
             }
 
             /// DNS lookups of one cgroup at one server.

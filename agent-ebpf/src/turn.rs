@@ -18,7 +18,10 @@ use crate::{
 };
 
 mod client;
+mod sampled;
 mod server;
+
+pub use sampled::Lots;
 
 /// Bytes sent in the middle of [`MUCH`] received that may be flow control, such as HTTP/2's WINDOW_UPDATE.
 const SMALL: u32 = 64;
@@ -101,8 +104,8 @@ pub struct Turn {
     pub weight: u32,
     /// Messages whose content was looked at.
     pub looks: u32,
-    /// Zero.
-    pub pad: u32,
+    /// Number of the exchange under way, where exchanges are sampled.
+    pub exchange: u32,
 }
 
 const _: () = assert!(size_of::<Turn>() == 120);
@@ -179,7 +182,7 @@ impl Turn {
             generation,
             weight,
             looks: 0,
-            pad: 0,
+            exchange: 0,
         }
     }
 
@@ -197,7 +200,7 @@ impl Turn {
         (self.sent_us, self.received_ns, self.read_ns, self.told_us) = (0, 0, 0, 0);
         (self.retransmitted_ns, self.stalled_us) = (0, 0);
         (self.generation, self.weight) = (generation, weight);
-        self.flags = self.flags & !KEPT | ASKED;
+        self.flags = self.flags & !(KEPT | sampled::ALL) | ASKED | sampled::JOINED;
         // The rest of a request may be taken for one.
         self.left_out = if self.flags & SERVER != 0 { 1 } else { 0 };
     }

@@ -20,6 +20,8 @@ const CGROUP: u64 = 20 << 10;
 const EDGE: u64 = 7_680;
 /// A subject that keeps its series after its last cgroup is gone, bytes.
 const GONE_SUBJECT: u64 = 8 << 10;
+/// HTTP calls of a cgroup: all rows that it may have, twice, bytes.
+const CALLS: u64 = 32 << 10;
 /// A Pod of this Node, bytes.
 const POD: u64 = 6 << 10;
 /// A Node of the cluster with its ranges, bytes.
@@ -67,6 +69,8 @@ pub struct Budget {
     http: http::Limits,
     /// Whether connections have storage for their response times.
     has_responses: bool,
+    /// Whether HTTP calls are read.
+    has_calls: bool,
     cpus: usize,
 }
 
@@ -84,6 +88,7 @@ impl Budget {
             gone_subjects: config.limits.gone_subjects(),
             http: http::Limits::from(&config.http),
             has_responses: config.signals.responses() != Switch::Off,
+            has_calls: config.signals.http() != Switch::Off,
             cpus,
         }
     }
@@ -102,6 +107,9 @@ impl Budget {
         add("socket storage", load.sockets * SOCKET_STORAGE as u64);
         if self.has_responses {
             add("response storage", load.sockets * TURN_STORAGE as u64);
+        }
+        if self.has_calls {
+            add("http samples", memory::http(self.cpus) as u64 + load.cgroups * CALLS);
         }
         let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let rows = Limits {

@@ -8,6 +8,7 @@ use crate::{
     sample::{CgroupFacts, FactsDelta, Frame, HostKey, Ledger, Responses, Snapshot, Window, shrink},
     state::{Folded, NodeView, RECENT, SubjectId, SubjectKind, SubjectSums, Waiting},
 };
+use calls::Credits;
 use netwhy_abi::{EdgeKey, Key};
 use peer_nodes::PeerNodes;
 use status_clock::StatusClock;
@@ -61,6 +62,8 @@ pub struct Join {
     waiting: HashMap<EdgeKey, Waiting>,
     /// Requests that ended in the last seconds.
     recent: HashMap<EdgeKey, Responses>,
+    /// Exchanges that sampled calls are to stand for.
+    credits: Credits,
     /// Subjects that lost their series early. `None`: there was none.
     folded: Option<Arc<Folded>>,
     unattributed: BTreeMap<&'static str, u64>,
@@ -113,6 +116,7 @@ impl Join {
             peer_nodes: PeerNodes::default(),
             waiting: HashMap::new(),
             recent: HashMap::new(),
+            credits: Credits::default(),
             folded: None,
             ledger: Ledger::default(),
             window: Window::new(window),
@@ -177,6 +181,7 @@ impl Join {
         let frame = self.ledger.take(snapshot);
         self.learn(&snapshot.groups, snapshot.at);
         self.add(&frame);
+        self.add_calls(&frame, &snapshot.calls);
         self.settle(snapshot.at);
         // Some of those that counted something now are gone already: a view never has more than may be kept.
         self.let_go(snapshot.at);
@@ -372,6 +377,7 @@ fn is_shown(id: &SubjectId, sums: &SubjectSums) -> bool {
 }
 
 mod behind;
+mod calls;
 mod grace;
 mod host;
 mod peer_nodes;

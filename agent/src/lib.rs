@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! procfs, sysfs, netlink → node ┐
+//! sampled first bytes → calls ┐
 //! kernel maps → kernel → sample::Snapshot → sample::Ledger/Frame → join(cgroup names) → state::NodeView → hints
 //!               (or replay)   cumulative      differences, windows      pure                               pure
 //! NodeView → metrics (at scrape time) ┐
@@ -14,7 +15,7 @@
 //! makes reads that may hang on threads of their own. `clock` is the kernel programs' clock. These four import no other
 //! room. `app` starts the tasks, `tick` is the writer of the view.
 //!
-//! `sample`, `baseline`, `join`, `hints`, `blame`, `pipeline` and `responses` read no clock, no file and no environment:
+//! `calls`, `sample`, `baseline`, `join`, `hints`, `blame`, `pipeline` and `responses` read no clock, no file and no environment:
 //! they get it as arguments, so that a recording replays to the same answer. Only `pods`, `peers`, `publish` and
 //! `plugin` speak to an API server; `kube` is their connection. It also asks for `http` whose tokens may read what.
 
@@ -28,6 +29,7 @@ pub mod api;
 pub mod deadline;
 pub mod config;
 pub mod btf;
+pub mod calls;
 #[cfg(feature = "ebpf")]
 pub mod kernel;
 pub mod cgroup;

@@ -1,8 +1,10 @@
 //! The published view of this Node: one writer (the tick) makes it, everyone else reads the latest `Arc`.
 
+mod calls;
 mod drop_reasons;
 mod folded;
 
+pub use calls::{CallKey, CallSums};
 pub use drop_reasons::DropReasons;
 pub use folded::Folded;
 
@@ -177,6 +179,8 @@ summed! {
         pub lookups: Lookups,
         /// Response times by [`Role`] and [`PeerClass`]; `None`: no request yet.
         pub responses: [[Option<Box<Responses>>; PeerClass::ALL.len()]; Role::ALL.len()],
+        /// Sampled HTTP calls. `None`: none yet.
+        pub calls: Option<Box<CallSums>>,
         /// Waits for a CPU, while the scheduler was observed.
         pub run_queue: Histogram,
         /// Drops on its sockets by kernel reason number.
@@ -195,9 +199,15 @@ impl SubjectSums {
         self.responses[role as usize][class as usize].get_or_insert_default().add(responses);
     }
 
+    /// Exchanges that were looked at for HTTP, and those of them that could be read.
+    pub fn looked_at(&self) -> (u64, u64) {
+        let times = self.responses.iter().flatten().flatten();
+        times.fold((0, 0), |(sampled, readable), times| (sampled + times.sampled, readable + times.readable))
+    }
+
     /// Samples in it, for the count of those that no subject was found for.
     pub fn samples(&self) -> u64 {
-        let Self { totals, connects, lookups, responses, run_queue: _, drops } = self;
+        let Self { totals, connects, lookups, responses, calls: _, run_queue: _, drops } = self;
         let of = |t: &Tally| t.rtt.count() + t.data_segs_out + t.retransmitted() + t.connects.iter().sum::<u64>();
         let edges: u64 = totals.iter().flatten().map(|tally| of(tally)).sum();
         let responses: u64 = responses.iter().flatten().flatten().map(|times| times.durations.count()).sum();
@@ -206,7 +216,7 @@ impl SubjectSums {
 
     /// True once any network traffic was counted. Waits for a CPU are none: every task waits now and then.
     pub fn has_traffic(&self) -> bool {
-        let Self { totals, connects, lookups, responses: _, run_queue: _, drops } = self;
+        let Self { totals, connects, lookups, responses: _, calls: _, run_queue: _, drops } = self;
         let edges = totals.iter().any(Option::is_some);
         edges || !connects.is_zero() || lookups.count() > 0 || !drops.is_empty()
     }

@@ -18,6 +18,7 @@
 //! ```text
 //! connection  which connections are observed, and their states
 //! exchange    what a segment or a read says, and what is counted
+//! heads       first bytes of sampled exchanges, for HTTP
 //! walk        ages, and the connections that a busy machine keeps
 //! rows        the maps
 //! ```
@@ -38,6 +39,7 @@ use crate::{
 
 mod connection;
 mod exchange;
+mod heads;
 mod rows;
 mod walk;
 

@@ -78,6 +78,7 @@ fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
         rtt_low_duty_above: config.sampling.rtt_rare_above(),
         churn_above: config.sampling.churn_above(),
         dns_above: config.sampling.dns_above(),
+        http_share: config.sampling.http(),
         has_room: memory.is_none_or(|limit| limit >= ROOMY),
         modes: &modes,
         limits,

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Whether each probe is wanted, by its name.
-pub(super) fn probe_modes(signals: &Signals) -> [(&'static str, Mode); 10] {
+pub(super) fn probe_modes(signals: &Signals) -> [(&'static str, Mode); 11] {
     let mode = |switch| match switch {
         Switch::Auto => Mode::Auto,
         Switch::On => Mode::On,
@@ -26,6 +26,7 @@ pub(super) fn probe_modes(signals: &Signals) -> [(&'static str, Mode); 10] {
         ("sockets", mode(signals.sockets())),
         ("drops", mode(signals.drops())),
         ("responses", mode(signals.responses())),
+        ("http", mode(signals.http())),
         ("dns", mode(signals.dns())),
         ("accept_queue", mode(signals.accept_queue())),
         ("run_queue", run_queue),

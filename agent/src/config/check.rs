@@ -38,6 +38,14 @@ pub(super) static CHECKS: &[Check] = &[
         },
     },
     Check {
+        keys: &["signals.http", "signals.responses"],
+        find: |config| {
+            let has_no_times = config.signals.http != Switch::Off && config.signals.responses == Switch::Off;
+            let message = "needs signals.responses, which is off: set that to auto, or this to off";
+            has_no_times.then(|| ("signals.http", message.to_owned()))
+        },
+    },
+    Check {
         keys: &["kube.node_name"],
         find: |config| {
             let message = config.kube.node_name.as_deref().and_then(node_name)?;

@@ -167,6 +167,9 @@ settings! {
         dns_above: u64 = 2_000, [0..=1000000000], "lookups/s per CPU", Restart,
             "DNS lookups per second and CPU, above which the lookups of 1 socket in 16 are observed and weighted by 16. \
              0: always; 1000000000: never.";
+        http: f64 = 0.05, [0.0001..=1], "share", Restart,
+            "Share of requests that are looked at for HTTP, with `signals.http`. At most 32 per second and cgroup are \
+             read.";
         walk_seconds: Duration = 1, [1..=60], "s", Restart,
             "Shortest time between two walks over the live sockets. Walks sample the connections of quiet Pods.";
         walk_max_seconds: Duration = 30, [1..=3600], "s", Restart,
@@ -197,6 +200,10 @@ settings! {
             "Dropped packets by the kernel's drop reason.";
         responses: Switch = Switch::Off, [], "", Restart,
             "Response times of requests over TCP, at clients and servers, with the parts that they consist of.";
+        http: Switch = Switch::Off, [], "", Restart,
+            "Methods, routes and statuses of a sample of clear-text HTTP/1 requests. Needs `signals.responses`, and \
+             Linux 6.12. Of a request only the method and the path's words leave the kernel programs' reader: no query, \
+             header or body is kept.";
         dns: Switch = Switch::Auto, [], "", Restart,
             "Duration of DNS lookups over UDP, and lookups without an answer. Needs the capability NET_ADMIN; `auto` \
              turns it on when the agent has it.";

@@ -19,6 +19,7 @@ pub(super) fn board() -> Result<Board, Error> {
                 "Response times",
                 vec![response_times()?, unanswered()?, time_as("server")?, time_as("client")?],
             ),
+            Row::collapsed("HTTP requests", vec![call_rate()?, call_times()?, failed_calls()?, readable()?]),
             Row::collapsed("RTT and loss details", vec![heat_map()?, samples()?, smoothed()?, episodes()?, drops()?]),
             Row::collapsed("Connection details", vec![connects()?, untimed()?, resets()?, listen_drops()?, lookups()?]),
             Row::collapsed("Traffic and CPU details", vec![bytes()?, zero_windows()?, throttled_time()?, run_queue()?]),
@@ -156,6 +157,34 @@ fn unanswered() -> Result<Panel, Error> {
     Ok(Panel::lines("Unanswered requests", Unit::Count)
         .description("Requests older than a second. Empty without signals.responses.")
         .query(requests, "{{role}}"))
+}
+
+fn call_rate() -> Result<Panel, Error> {
+    let calls = POD.of("netwhy_http_requests_estimated_total", &[])?.rate(&["role"])?;
+    Ok(Panel::lines("HTTP requests", Unit::PerSecond)
+        .description("Clear text only, estimated from a sample. Empty without signals.http.")
+        .query(calls, "{{role}}"))
+}
+
+fn call_times() -> Result<Panel, Error> {
+    let times = POD.of("netwhy_http_request_seconds", &[])?;
+    Ok(Panel::lines("HTTP response time p99", Unit::Seconds)
+        .query(times.quantile(0.99, &["role", "method", "route"])?, "{{role}} {{method}} {{route}}"))
+}
+
+fn failed_calls() -> Result<Panel, Error> {
+    let calls = POD.of("netwhy_http_request_seconds", &[])?;
+    let failed = POD.of("netwhy_http_request_seconds", &["status=~\"5..\""])?;
+    Ok(Panel::lines("HTTP server errors", Unit::Share)
+        .description("Share of requests with a status of 500 to 599.")
+        .query(ratio(&failed.samples(&["role"])?, &calls.samples(&["role"])?, 0.0), "{{role}}"))
+}
+
+fn readable() -> Result<Panel, Error> {
+    let readable = POD.of("netwhy_tcp_payload_readable_ratio", &[])?.value("min", &["namespace", "pod"])?;
+    Ok(Panel::lines("Readable requests", Unit::Share)
+        .description("Share of sampled requests that are clear-text HTTP/1. No figure here knows the others.")
+        .query(readable, "{{namespace}}/{{pod}}"))
 }
 
 fn lookup_times() -> Result<Panel, Error> {

@@ -6,7 +6,7 @@ use super::{
         Attach, FAILURES_PROGRAM, HANDSHAKE_PROGRAM, HandshakeProbe, READ_PROGRAM, RTT_PROGRAM, ReadProbe, RttLimits,
         RttProbe,
     },
-    probes::{Hook, Probe, Program, RESPONSE_PROGRAM},
+    probes::{HTTP_PROBE, Hook, Probe, Program, RESPONSE_PROGRAM},
     refusal::Refused,
     run_queue::RunQueue,
     settings::{Mode, Wanted},
@@ -57,6 +57,10 @@ pub(super) fn attach(
             let why = format!("needs the capability NET_ADMIN; missing: {without}");
             return status(ProbeState::Off, why, Some(Refusal::Permission));
         }
+    }
+    if probe.name == HTTP_PROBE && !context.constants.can_read_http {
+        let why = format!("this kernel's programs can't read packets (6.12 and later can); missing: {without}");
+        return status(ProbeState::Unsupported, why, Some(Refusal::Unsupported));
     }
     let before = attached.links.len();
     let (mut count, mut failed) = (0, None);

@@ -4,9 +4,10 @@ use super::{
     attach::{Attached, Link, attach, online_cpus},
     context::Context,
     duty::{HandshakeProbe, LookupShare, ReadProbe, RttProbe},
+    heads::Heads,
     kfunc, memory,
     offsets::{self, Constants},
-    probes::{PROBES, Probe},
+    probes::{HTTP_PROBE, PROBES, Probe},
     refusal::one_line,
     run_queue::RunQueue,
     settings::{Mode, Settings, Wanted},
@@ -19,7 +20,11 @@ use crate::{
     sample::{for_each_family, repeat_for_family},
 };
 use aya::{Btf, Ebpf, EbpfLoader};
-use netwhy_abi::{Choice, Control, Family as _, Object, PeerClass, Sampling, memory::UNBOUNDED};
+use netwhy_abi::{
+    Choice, Control, Family as _, Object, PeerClass, Sampling,
+    heads::{HEAD_ROOMS, SPEAKERS},
+    memory::UNBOUNDED,
+};
 use std::{collections::BTreeMap, fs::File, net::Ipv6Addr, path::Path};
 
 /// The object that the build script made.
@@ -78,6 +83,8 @@ pub struct Loaded {
     pub(super) reads: Option<ReadProbe>,
     /// The scheduler probe. `None`: not loaded.
     pub(super) run_queue: Option<RunQueue>,
+    /// First bytes of sampled exchanges. `None`: they are not copied.
+    pub(super) heads: Option<Heads>,
     /// Whose DNS lookups are observed.
     pub(super) lookups: LookupShare,
     /// Directory of the subtree. `None`: it can't be opened.
@@ -138,7 +145,18 @@ impl Loaded {
         let cgroup = open_cgroup(settings.cgroup_dir);
         let context =
             Context { version, btf: &btf, types: &types, constants: &constants, cgroup: cgroup.as_ref(), settings };
-        let (attached, probes) = attach_all(&mut ebpf, &context)?;
+        let heads = open_heads(&ebpf, &context);
+        let (attached, mut probes) = attach_all(&mut ebpf, &context)?;
+        let heads = match heads {
+            Ok(heads) => heads,
+            Err(error) => {
+                probes.iter_mut().filter(|status| status.name == HTTP_PROBE).for_each(|status| {
+                    let why = format!("can't make the buffers: {error}");
+                    (status.state, status.why, status.refusal) = (ProbeState::Broken, why, Some(Refusal::Other));
+                });
+                None
+            }
+        };
         let Attached { links, rtt, handshakes, reads, run_queue } = attached;
         let has_sockets = |probe: &ProbeStatus| {
             probe.name == "sockets" && matches!(probe.state, ProbeState::Ok | ProbeState::Degraded)
@@ -151,6 +169,7 @@ impl Loaded {
             handshakes,
             reads,
             run_queue,
+            heads,
             lookups: LookupShare::new(settings.dns_above.saturating_mul(online_cpus())),
             cgroup,
             choice,
@@ -174,6 +193,16 @@ impl Loaded {
     pub(super) fn map(&self, name: &str) -> Option<&aya::maps::Map> {
         self.ebpf.map(name)
     }
+}
+
+/// Makes the buffers for first bytes. `None`: the signal is off, or not supported.
+fn open_heads(ebpf: &Ebpf, context: &Context<'_>) -> std::io::Result<Option<Heads>> {
+    let settings = context.settings;
+    if !(settings.wants("responses") && settings.wants(HTTP_PROBE) && context.constants.can_read_http) {
+        return Ok(None);
+    }
+    let map = ebpf.map("HEADS").ok_or_else(|| std::io::Error::other("the object has no map HEADS"))?;
+    Heads::open(map).map(Some)
 }
 
 /// Loads the programs, and attaches every probe of the table.
@@ -243,11 +272,18 @@ fn load_object(settings: &Settings<'_>, constants: &Constants, btf: &Btf) -> Res
     let dns = if settings.wants("dns") { size(limits.cgroups) } else { 1 };
     let unseen = if is_sampling && constants.has_storage { every.saturating_mul(256) } else { u32::MAX };
     let sampling = Sampling::new(every, constants.segs_in, constants.rcv_nxt).words();
+    // The share as a number of 32 bits, at least one of which is set while the signal is on.
+    let has_http = settings.wants("responses") && settings.wants(HTTP_PROBE) && constants.can_read_http;
+    let http_share = if has_http { ((settings.http_share * 2f64.powi(32)) as u32).max(1) } else { 0 };
+    let rows_of_http = |rows: usize| if has_http { size(rows) } else { 1 };
     let (level, id) = settings.root();
     let accept_queues = u32::from(settings.mode("accept_queue") != Mode::Off);
     loader
         .override_global("NW_SAMPLING", &sampling[..], true)
         .override_global("NW_UNSEEN_SEGMENTS", &unseen, true)
+        .override_global("NW_HTTP_SHARE", &http_share, true)
+        .map_max_entries("HEAD_ROOMS", rows_of_http(HEAD_ROOMS))
+        .map_max_entries("SPEAKERS", rows_of_http(SPEAKERS))
         .override_global("NW_ACCEPT_QUEUES", &accept_queues, true)
         .override_global("NW_ROOT_LEVEL", &level, true)
         .override_global("NW_ROOT_ID", &id, true)

@@ -12,6 +12,7 @@
 //! storage               room for the storage of sockets
 //! steering              the record that steers running programs
 //! load                  all of it → `Loaded`
+//! ring, heads           first bytes of sampled exchanges
 //! maps, stats, walk     what a loaded agent reads
 //! control               duty, detaching and attaching again
 //! errors                errors of the kernel while the agent runs
@@ -39,6 +40,7 @@ mod credentials;
 mod duty;
 mod errors;
 mod ethtool;
+mod heads;
 mod idle;
 mod kfunc;
 mod load;
@@ -48,6 +50,7 @@ mod offsets;
 mod ports;
 mod probes;
 mod refusal;
+mod ring;
 mod run_queue;
 mod settings;
 mod source;

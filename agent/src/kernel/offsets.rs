@@ -41,6 +41,8 @@ const ROLES: &str = "the role of sockets whose handshake was not seen";
 
 /// Whether a connection begins with a TLS handshake is read from its packets.
 const HANDSHAKES: &str = "response times of a connection's first two exchanges, where packets can't be read";
+/// First bytes of requests and answers.
+const HTTP: &str = "methods, routes and statuses of HTTP";
 /// Turns of a connection are read from these.
 const RESPONSES: &str = "response times";
 
@@ -114,6 +116,7 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_TP_SND_UNA", &[&["tcp_sock.snd_una"]]),
     optional("NW_TP_SND_NXT", &[&["tcp_sock.snd_nxt"]], RESPONSES),
     optional("NW_TP_FIRST_TX", &[&["tcp_sock.first_tx_mstamp"]], RESPONSES),
+    optional("NW_TP_HIGHEST_SACK", &[&["tcp_sock.highest_sack"]], HTTP),
     optional("NW_TP_MIN_RTT", &[&["tcp_sock.rtt_min.s", "minmax_sample.v"]], RESPONSES),
     needed("NW_TP_MSS", &[&["tcp_sock.mss_cache"]]),
     needed("NW_TP_TIMEOUTS", &[&["tcp_sock.inet_conn.icsk_retransmits"]]),
@@ -164,6 +167,8 @@ pub struct Constants {
     pub has_mptcp: bool,
     /// Whether response times can be measured (5.12 and later).
     pub can_time_responses: bool,
+    /// Whether HTTP can be read (6.12 and later).
+    pub can_read_http: bool,
     /// Type id of the kernel function that opens a packet for reading. `None`: tracing programs can't call it (6.12).
     pub dynptr_from_skb: Option<u32>,
 }
@@ -256,7 +261,9 @@ impl Constants {
         self.values.push(("NW_HAS_DYNPTR", u32::from(self.dynptr_from_skb.is_some())));
         if self.dynptr_from_skb.is_none() {
             self.lack(HANDSHAKES);
+            self.lack(HTTP);
         }
+        self.can_read_http = self.can_time_responses && !self.lacks.contains(&HTTP);
         if args("kfree_skb") < 4 {
             self.lack("owners of dropped incoming packets");
         }

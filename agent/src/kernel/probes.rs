@@ -60,6 +60,9 @@ const fn sock_addr(name: &'static str) -> Program {
 /// The program that sees requests and answers arrive.
 pub(super) const RESPONSE_PROGRAM: &str = "nw_response";
 
+/// The signal whose first bytes the programs of response times copy.
+pub(super) const HTTP_PROBE: &str = "http";
+
 /// All kernel probes.
 pub const PROBES: &[Probe] = &[
     Probe {
@@ -151,6 +154,16 @@ pub const PROBES: &[Probe] = &[
         core: false,
         whole: true,
         needs: None,
+        net_admin: false,
+    },
+    Probe {
+        name: HTTP_PROBE,
+        programs: &[],
+        since: "6.12",
+        without: "methods, routes and statuses of HTTP requests",
+        core: false,
+        whole: false,
+        needs: Some("responses"),
         net_admin: false,
     },
     Probe {

@@ -38,6 +38,8 @@ pub struct Settings<'a> {
     pub churn_above: u64,
     /// DNS lookups/s per CPU above which a share of them is observed.
     pub dns_above: u64,
+    /// Share of exchanges that are looked at for HTTP, 0 … 1.
+    pub http_share: f64,
     /// Whether there is memory to verify two programs at a time, which is quicker.
     pub has_room: bool,
     /// Mode by [`Probe::name`]; the default is [`Mode::Auto`].

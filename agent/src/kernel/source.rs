@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     api::{KernelErrors, MapFill, MemoryLevel, ProgramRun, WalkStats},
+    calls::{Call, Pairs},
     clock::{monotonic, unix_ms},
     memory::Headroom,
     node::HostReader,
@@ -73,6 +74,8 @@ pub struct KernelSource<F> {
     blind_ticks: u32,
     settings: SourceSettings,
     fill: Vec<MapFill>,
+    /// Sampled requests and answers.
+    pairs: Pairs,
 }
 
 impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
@@ -106,6 +109,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             blind_ticks: 0,
             settings,
             fill: Vec::new(),
+            pairs: Pairs::default(),
         };
         this.walk(monotonic());
         // Without a walk, this ends the baseline.
@@ -198,6 +202,13 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         unread
     }
 
+    /// Sampled calls that ended since the last time.
+    fn read_calls(&mut self) -> Vec<Call> {
+        let Self { loaded, pairs, .. } = self;
+        loaded.read_heads(|head| pairs.take(head));
+        pairs.calls()
+    }
+
     /// Reads the programs' own counters. Returns whether they could be read; else the last ones stay.
     fn read_counters(&mut self) -> bool {
         let counters = self.loaded.counters().context("read the map COUNTERS");
@@ -250,6 +261,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
             hz: self.walker.hz,
             tables,
             counters: self.counters,
+            calls: self.read_calls(),
             groups: (self.facts)(now, &named),
             host: self.host.as_mut().map(|reader| reader.read(now)),
         };

@@ -109,6 +109,30 @@ pub(super) fn unanswered(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -
     roles.into_iter().try_for_each(|role| out.gauge(&[("role", role.label())], row.view.unanswered[role as usize]))
 }
 
+pub(super) fn calls(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let Some(calls) = &row.view.sums.calls else { return Ok(()) };
+    calls.rows().try_for_each(|(key, durations)| {
+        let labels = [
+            ("role", key.role.label()),
+            ("method", key.method_label()),
+            ("route", &key.route),
+            ("status", &key.status_label()),
+        ];
+        out.histogram(&labels, durations, &bounds::RESPONSE)
+    })
+}
+
+pub(super) fn estimated_calls(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let Some(calls) = &row.view.sums.calls else { return Ok(()) };
+    let counted = Role::ALL.into_iter().map(|role| (role, calls.count(role).0)).filter(|(_, count)| *count > 0);
+    counted.into_iter().try_for_each(|(role, count)| out.counter(&[("role", role.label())], count))
+}
+
+pub(super) fn readable_ratio(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let (sampled, readable) = row.view.sums.looked_at();
+    if sampled == 0 { Ok(()) } else { out.gauge_f64(&[], readable as f64 / sampled as f64) }
+}
+
 pub(super) fn run_queue(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
     let waits = &row.view.sums.run_queue;
     if waits.is_empty() { Ok(()) } else { out.histogram(&[], waits, &bounds::RUN_QUEUE) }

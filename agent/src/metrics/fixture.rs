@@ -7,14 +7,15 @@ use crate::{
         MemoryPart, MemoryStats, Privileges, ProbeState, ProbeStatus, ProcessStats, ProgramRun, ProtectionStats,
         RttDutyCycle, ScrapeStats, StageTime, TickStats, TlsReloads, WalkStats, WatchStatus,
     },
+    calls::Method,
     sample::{
         Connects, CpuStat, Device, FineHistogram, Gauge, Group, Histogram, Lookups, Pressure, Responses, Signal, State,
         Tally,
     },
-    state::{EdgeView, HostCount, HostView, SubjectId, SubjectKind, SubjectView},
+    state::{CallKey, CallSums, EdgeView, HostCount, HostView, SubjectId, SubjectKind, SubjectView},
 };
 use netwhy_abi::{PeerClass, Role, bucket_index, fine_bucket_index};
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// A histogram of these samples, µs.
 pub(crate) fn histogram(samples: &[u32]) -> Histogram {
@@ -103,6 +104,16 @@ pub(crate) fn responses(role: Role) -> Responses {
     }
 }
 
+/// Calls of both roles, one without a row of its own.
+fn calls() -> CallSums {
+    let key = |role, method, route: &str, status| CallKey { role, method, route: Arc::from(route), status };
+    let mut calls = CallSums::default();
+    calls.add_call(key(Role::Server, Some(Method::Get), "/cart", 200), 1_500, 20);
+    calls.add_call(key(Role::Server, Some(Method::Get), "/wp-admin", 404), 300, 20);
+    calls.add_call(key(Role::Client, Some(Method::Post), "/orders/:id", 503), 40_000, 3);
+    calls
+}
+
 /// A Pod in which everything happened: two classes of peers, both roles, every kind of fault.
 pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
     let mut view = healthy_pod(namespace, name);
@@ -142,6 +153,10 @@ pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
             view.sums.add_responses(role, class, &responses(role));
         }
     }
+    for times in view.sums.responses.iter_mut().flatten().flatten() {
+        (times.sampled, times.readable) = (5, 4);
+    }
+    view.sums.calls = Some(Box::new(calls()));
     view.sums.run_queue = histogram(&[20, 700, 6_000, 250_000]);
     view.oom_kills = Some(1);
     view.sums.drops = BTreeMap::from([(2, 3), (99, 1)]);

@@ -91,6 +91,11 @@ impl Ledger {
         self.highest.edges.iter().filter_map(move |(key, row)| Some((key, row.unanswered_now.since(since)?)))
     }
 
+    /// Exchanges of an edge that were looked at for HTTP, and those of them that could be read.
+    pub fn looked_at(&self, key: &EdgeKey) -> Option<(u64, u64)> {
+        self.highest.responses.get(key).map(|row| (row.sampled, row.readable))
+    }
+
     /// Lowest RTT of an overflow row.
     pub fn overflow_min_rtt_us(&self, key: &OverflowKey, now: Duration) -> Option<u32> {
         lowest(&self.highest.overflow.get(key)?.min_rtt_us, now)

@@ -13,6 +13,7 @@ mod legacy;
 mod losses;
 mod recording;
 mod stored;
+mod stored_call;
 mod stored_key;
 mod tally;
 mod window;
@@ -35,6 +36,7 @@ pub(crate) use table::shrink;
 #[cfg(feature = "ebpf")]
 pub(crate) use table::{for_each_family, repeat_for_family};
 
+use crate::calls::Call;
 use netwhy_abi::Counter;
 use std::time::Duration;
 
@@ -63,6 +65,8 @@ pub struct Snapshot {
     pub tables: Families<Read>,
     /// The programs' own counters, by [`Counter`].
     pub counters: [u64; Counter::ALL.len()],
+    /// HTTP calls that ended since the last snapshot, of a sample.
+    pub calls: Vec<Call>,
     /// Every cgroup that exists or that a row names: its path, and its control files.
     pub groups: Vec<CgroupFacts>,
     /// The Node's own signals. `None`: not read, as in recordings that are older than they.

@@ -5,6 +5,7 @@
 
 use super::{
     CgroupFacts, Cumulative, HostSample, Snapshot, legacy,
+    stored_call::StoredCall,
     stored_key::StoredKey,
     table::{Counted, Families, Read, Rows, Table as _},
 };
@@ -25,6 +26,9 @@ pub(super) struct Stored {
     /// By [`Counter`]; older recordings know fewer.
     counters: Vec<u64>,
     groups: Vec<CgroupFacts>,
+    /// Only where calls are sampled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    calls: Vec<StoredCall>,
     /// Not in the first recordings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     host: Option<HostSample>,
@@ -45,6 +49,7 @@ impl Stored {
             walked_ns: snapshot.walked_at.map(|at| at.as_nanos() as u64),
             counters: snapshot.counters.to_vec(),
             groups: snapshot.groups.clone(),
+            calls: snapshot.calls.iter().map(StoredCall::new).collect(),
             host: snapshot.host.clone(),
             families,
         }
@@ -76,6 +81,7 @@ impl Stored {
             tables,
             counters,
             groups: self.groups,
+            calls: self.calls.into_iter().map(StoredCall::restore).collect::<Result<_, _>>()?,
             host: self.host,
         })
     }

@@ -12,6 +12,7 @@
 
 mod attribution;
 mod bpf_objects;
+mod calls;
 mod capabilities;
 mod capacity;
 mod churn;

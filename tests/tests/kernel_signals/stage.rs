@@ -218,6 +218,8 @@ pub(crate) struct Options {
     pub(crate) rtt_low_duty_above: u64,
     pub(crate) churn_above: u64,
     pub(crate) dns_above: u64,
+    /// Share of exchanges that are looked at for HTTP.
+    pub(crate) http_share: f64,
     /// Shortest time between two walks.
     pub(crate) walk_min_interval: Duration,
     /// Share of one core that walks may take.
@@ -241,6 +243,7 @@ impl Default for Options {
             rtt_low_duty_above: u64::MAX,
             churn_above: u64::MAX,
             dns_above: u64::MAX,
+            http_share: 1.0,
             walk_min_interval: Duration::ZERO,
             walk_cpu_share: 1e9,
             limits,
@@ -376,6 +379,7 @@ fn settings<'a>(dir: &'a Path, options: &Options) -> Settings<'a> {
         rtt_low_duty_above: options.rtt_low_duty_above,
         churn_above: options.churn_above,
         dns_above: options.dns_above,
+        http_share: options.http_share,
         has_room: true,
         modes: options.modes,
         limits: options.limits,

@@ -9,7 +9,7 @@ use netwhy_abi::{
     turn::{UNANSWERED_US, UNSEEN},
 };
 
-use super::{connection::outgoing, rows};
+use super::{connection::outgoing, heads, rows};
 use crate::{
     kernel::{Ptr, load},
     kfunc, maps,
@@ -27,10 +27,13 @@ pub(super) unsafe fn look<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr) {
         let (sent, expected) = (outgoing(tp), load(tp, NW_TP_RCV_NXT.load()));
         if (*turn).is_server() {
             if let Some(end) = (*turn).reply(&sent, expected) {
+                heads::replied(turn, tp, &sent, &end);
                 count(ctx, turn, tp, end, 1);
             }
         } else {
+            let has_waited = (*turn).sent_us != 0;
             (*turn).ask(&sent, expected);
+            heads::asked(turn, tp, &sent, has_waited);
         }
     }
 }
@@ -58,6 +61,9 @@ pub(super) unsafe fn receive<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, 
         }
         let sent = outgoing(tp);
         let data = Incoming { begin, bytes, ack: load(skb, NW_SKB_ACK.load()), now_ns: bpf_ktime_get_ns() };
+        if heads::is_on() && begins && (is_server || (*turn).sent_us != 0) {
+            heads::arrived(turn, tp, skb, &data);
+        }
         if is_server {
             (*turn).check_read(load(tp, NW_TP_COPIED_SEQ.load()));
             (*turn).request(&sent, &data);
@@ -112,6 +118,10 @@ unsafe fn count<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, end: End, wei
         let Some(row) = rows::row(ctx, &(*turn).key) else { return };
         let (us, times) = (rows::micros(response.us), times((*turn).weight) * u64::from(weight));
         rows::add_duration(row, us, times);
+        if heads::is_on() && (*turn).is_taken() {
+            rows::add(&raw mut (*row).sampled, 1, times);
+            rows::add(&raw mut (*row).readable, u64::from((*turn).is_readable()), times);
+        }
         let us = u64::from(us);
         if (*turn).is_server() {
             if response.part_us != UNSEEN {

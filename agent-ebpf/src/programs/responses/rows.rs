@@ -3,12 +3,15 @@
 use aya_ebpf::{
     EbpfContext,
     bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST},
-    btf_maps::{Array, HashMap, LruHashMap, SkStorage},
+    btf_maps::{Array, HashMap, LruHashMap, PerfEventByteArray, SkStorage},
     macros::btf_map,
 };
 use aya_log_ebpf::warn;
 use core::cell::UnsafeCell;
-use netwhy_abi::{Choice, Counter, EdgeKey, FINE_BUCKETS, FineDurations, Pick, ResponseStats, Turn, fine_bucket_index};
+use netwhy_abi::{
+    Choice, Counter, EdgeKey, FINE_BUCKETS, FineDurations, Pick, ResponseStats, Turn, fine_bucket_index,
+    heads::{EXCHANGES_PER_PERIOD, PERIOD_SHIFT},
+};
 
 use crate::{atomic, maps};
 
@@ -24,6 +27,16 @@ static PICKS: LruHashMap<EdgeKey, Pick, 1> = LruHashMap::new();
 /// A row of zeros to insert from: too large for the stack.
 #[btf_map]
 static ZERO_RESPONSES: Array<ResponseStats, 1> = Array::new();
+
+/// First bytes of sampled exchanges, per CPU.
+#[btf_map]
+static HEADS: PerfEventByteArray = PerfEventByteArray::new();
+/// Sampled exchanges per cgroup in the newest period: its number in the upper half.
+#[btf_map]
+static HEAD_ROOMS: LruHashMap<u64, u64, 1> = LruHashMap::new();
+/// Ports whose answers to a cgroup were HTTP/1.
+#[btf_map]
+static SPEAKERS: LruHashMap<EdgeKey, u64, 1> = LruHashMap::new();
 
 /// A section of the object's data, which programs read and write without a look-up. It is a map of one value for user
 /// space, by the section's name.
@@ -128,6 +141,48 @@ pub(super) fn choice() -> Choice {
 #[inline(always)]
 pub(super) fn turns() -> *mut core::ffi::c_void {
     (&raw const TURNS).cast_mut().cast()
+}
+
+/// Address of the buffers for first bytes, for the helper.
+#[inline(always)]
+pub(super) fn heads() -> *mut core::ffi::c_void {
+    (&raw const HEADS).cast_mut().cast()
+}
+
+/// Whether answers of the edge's port were HTTP/1.
+#[inline(always)]
+pub(super) fn speaks_http(key: &EdgeKey) -> bool {
+    SPEAKERS.get_ptr(key).is_some()
+}
+
+/// Notes that they were.
+#[inline(always)]
+pub(super) fn note_speaker(key: &EdgeKey) {
+    if !speaks_http(key) {
+        let _ = SPEAKERS.insert(key, 1, u64::from(BPF_NOEXIST));
+    }
+}
+
+/// Takes room for one sampled exchange of a cgroup. False: there is none in this period.
+#[inline(always)]
+pub(super) fn take_head_room(cgroup: u64, now_ns: u64) -> bool {
+    let Some(room) = HEAD_ROOMS.get_ptr_mut(cgroup) else {
+        let _ = HEAD_ROOMS.insert(cgroup, (now_ns >> PERIOD_SHIFT) << 32 | 1, u64::from(BPF_NOEXIST));
+        return true;
+    };
+    // SAFETY: a live map value. Two CPUs at once may take one place too many.
+    unsafe {
+        let (period, taken) = (now_ns >> PERIOD_SHIFT & 0xffff_ffff, room.read_volatile());
+        if taken >> 32 != period {
+            room.write_volatile(period << 32 | 1);
+            return true;
+        }
+        if taken as u32 >= EXCHANGES_PER_PERIOD {
+            return false;
+        }
+        room.write_volatile(taken + 1);
+        true
+    }
 }
 
 /// The row of an edge. `None`: there is none.

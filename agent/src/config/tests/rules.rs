@@ -9,14 +9,14 @@ use std::time::Duration;
 fn defaults_are_the_documented_ones() {
     let config = Config::default();
     let s = &config.sampling;
-    assert_eq!((s.rtt_every, s.walk_cpu_share), (16, 0.003));
+    assert_eq!((s.rtt_every, s.walk_cpu_share, s.http), (16, 0.003, 0.05));
     assert_eq!(
         [s.walk_seconds, s.walk_max_seconds, s.tick_seconds, s.window_seconds, s.facts_seconds],
         [1, 30, 1, 10, 2].map(Duration::from_secs)
     );
     let expected = |key: &str| match key {
         "run_queue" => "pressure",
-        "responses" => "off",
+        "responses" | "http" => "off",
         _ => "auto",
     };
     assert!(keys_of("signals").all(|key| key.value(&config) == expected(key.name)));

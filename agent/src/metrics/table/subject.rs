@@ -136,6 +136,36 @@ pub(super) static METRICS: &[MetricDef] = &[
     )
     .labels(&[ROLE]),
     MetricDef::histogram(
+        "netwhy_http_request_seconds",
+        "Response times of clear-text HTTP/1 requests, estimated from a sample.",
+        Subject(emit::calls),
+    )
+    .details(
+        "Measured as `netwhy_tcp_response_seconds`. Each sampled request stands for the requests of its connections that \
+         were not sampled. In a route, identifiers are `:id`; a path that the server does not know is no route. Absent \
+         without `signals.http`.",
+    )
+    .seconds()
+    .labels(&[
+        ROLE,
+        label("method", "CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, TRACE, ~other"),
+        label("route", "16 per subject and role, ~other"),
+        label("status", "48 combinations of method, route and status per subject; of the others 1xx, …, 9xx"),
+    ]),
+    MetricDef::counter(
+        "netwhy_http_requests_estimated_total",
+        "Clear-text HTTP/1 requests, estimated from a sample.",
+        Subject(emit::estimated_calls),
+    )
+    .details("Pipelined requests count as one. Absent without `signals.http`.")
+    .labels(&[ROLE]),
+    MetricDef::gauge(
+        "netwhy_tcp_payload_readable_ratio",
+        "Share of sampled requests that are clear-text HTTP/1, since the agent's start.",
+        Subject(emit::readable_ratio),
+    )
+    .details("The rest is encrypted or of another protocol, and no `netwhy_http_*` metric knows it. Absent without `signals.http`."),
+    MetricDef::histogram(
         "netwhy_dns_lookup_seconds",
         "Answered DNS lookups over UDP, from first query to last reply.",
         Subject(emit::lookup_durations),

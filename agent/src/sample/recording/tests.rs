@@ -1,5 +1,8 @@
 use super::*;
-use crate::sample::{CgroupFacts, HostSample, Signal};
+use crate::{
+    calls::{Call, Method},
+    sample::{CgroupFacts, HostSample, Signal},
+};
 use netwhy_abi::{CgroupStats, Counter, DnsStats, DropKey, EdgeKey, EdgeStats, OverflowKey, PeerClass, RunQueueStats};
 use std::time::Duration;
 
@@ -39,7 +42,12 @@ fn snapshot() -> Snapshot {
     tables.run_queue.rows =
         vec![(42, RunQueueStats { buckets: dns.durations.buckets, sum: 12_345 }), (43, RunQueueStats::ZERO)];
     tables.run_queue.gone = vec![1];
+    snapshot.calls = vec![call(known, "/orders/:id"), call(EdgeKey::new(42, [1; 16]), "*")];
     snapshot
+}
+
+fn call(key: EdgeKey, route: &str) -> Call {
+    Call { key, method: Method::Put, route: route.to_owned(), status: 201, us: 1_234, weight: 16 }
 }
 
 fn recorded() -> Vec<u8> {
@@ -102,6 +110,19 @@ fn what_the_reader_does_not_know_is_refused_by_name() {
         (of_row, "line 2: edges: a EdgeStats has no field `echoes`"),
         (of_snapshot, "line 2: a snapshot has no field `echoes`"),
     ] {
+        let error = read_all(recording.as_slice()).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
+}
+
+#[test]
+fn calls_that_the_kernel_side_can_not_have_seen_are_refused() {
+    let route = with(|snapshot| snapshot["calls"][0]["route"] = "/a?secret".into());
+    let status = with(|snapshot| snapshot["calls"][0]["status"] = 99.into());
+    let edge = with(|snapshot| snapshot["calls"][0]["edge"] = serde_json::json!([1]));
+    for (recording, what) in
+        [(route, "a call has no route"), (status, "99 is no status of a call"), (edge, "a call is of no edge")]
+    {
         let error = read_all(recording.as_slice()).unwrap_err().to_string();
         assert!(error.contains(what), "{error}");
     }

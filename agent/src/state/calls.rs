@@ -1,0 +1,130 @@
+//! Sums of sampled HTTP calls, with a bound on their number.
+
+use crate::{
+    calls::Method,
+    sample::{FineHistogram, Sum},
+};
+use netwhy_abi::{FINE_BUCKETS, Role, fine_bucket_index};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// Routes of one subject and role with rows of their own.
+const ROUTES: usize = 16;
+/// Rows of one subject, without those of what has none of its own.
+const ROWS: usize = 48;
+/// Method and route of what has no row of its own.
+const OTHER: &str = "~other";
+/// The status that tells nothing of a route: there is none.
+const NOT_FOUND: u16 = 404;
+
+/// What calls of one row have in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CallKey {
+    /// The end that the subject is.
+    pub role: Role,
+    /// Route.
+    pub route: Arc<str>,
+    /// Method. `None`: any, of calls without rows of their own.
+    pub method: Option<Method>,
+    /// Status code, or its first digit of calls without rows of their own.
+    pub status: u16,
+}
+
+impl CallKey {
+    /// The row of such calls that have none of their own.
+    fn other(&self) -> Self {
+        let class = if self.status < 10 { self.status } else { self.status / 100 };
+        Self { role: self.role, route: Arc::from(OTHER), method: None, status: class }
+    }
+
+    fn is_other(&self) -> bool {
+        self.method.is_none()
+    }
+
+    /// Label of the method.
+    pub fn method_label(&self) -> &'static str {
+        self.method.map_or(OTHER, Method::label)
+    }
+
+    /// Label of the status: a code, or such as `5xx`.
+    pub fn status_label(&self) -> String {
+        if self.status < 10 { format!("{}xx", self.status) } else { self.status.to_string() }
+    }
+
+    /// Whether the server failed.
+    pub fn is_error(&self) -> bool {
+        self.status == 5 || (500..600).contains(&self.status)
+    }
+}
+
+/// Response times by row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallSums {
+    rows: BTreeMap<CallKey, FineHistogram>,
+}
+
+impl CallSums {
+    /// Adds a call that stands for this many.
+    pub fn add_call(&mut self, key: CallKey, us: u64, times: u64) {
+        let us = u32::try_from(us).unwrap_or(u32::MAX);
+        // There are fewer than 256 buckets.
+        let bucket = fine_bucket_index(us).min(FINE_BUCKETS - 1) as u8;
+        let durations = FineHistogram::from_counts([(bucket, times)], u64::from(us).saturating_mul(times));
+        self.add_row(key, &durations);
+    }
+
+    /// The rows.
+    pub fn rows(&self) -> impl Iterator<Item = (&CallKey, &FineHistogram)> {
+        self.rows.iter()
+    }
+
+    /// Calls of one role, and those of them that failed.
+    pub fn count(&self, role: Role) -> (u64, u64) {
+        let rows = self.rows.iter().filter(|(key, _)| key.role == role);
+        rows.fold((0, 0), |(all, errors), (key, durations)| {
+            let count = durations.count();
+            (all + count, errors + if key.is_error() { count } else { 0 })
+        })
+    }
+
+    fn add_row(&mut self, key: CallKey, durations: &FineHistogram) {
+        let key = if self.rows.contains_key(&key) || self.has_room(&key) { key } else { key.other() };
+        self.rows.entry(key).or_default().add(durations);
+    }
+
+    /// Whether calls of this kind get a row of their own.
+    fn has_room(&self, key: &CallKey) -> bool {
+        if key.is_other() {
+            return true;
+        }
+        let own = || self.rows.keys().filter(|known| !known.is_other());
+        let routes: BTreeSet<&str> =
+            own().filter(|known| known.role == key.role).map(|known| known.route.as_ref()).collect();
+        let is_known = routes.contains(key.route.as_ref());
+        own().count() < ROWS && (is_known || (routes.len() < ROUTES && key.status != NOT_FOUND))
+    }
+}
+
+impl Sum for CallSums {
+    fn add(&mut self, other: &Self) {
+        other.rows.iter().for_each(|(key, durations)| self.add_row(key.clone(), durations));
+    }
+
+    fn subtract(&mut self, other: &Self) {
+        for (key, durations) in &other.rows {
+            if let Some(sum) = self.rows.get_mut(key) {
+                sum.subtract(durations);
+            }
+        }
+        self.rows.retain(|_, durations| !durations.is_empty());
+    }
+
+    fn is_zero(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;

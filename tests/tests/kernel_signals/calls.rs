@@ -1,0 +1,15 @@
+//! Methods, routes and statuses of HTTP calls, against what was really sent.
+//!
+//! ```text
+//! scene      both ends' calls
+//! sockets    shapes of HTTP over the test's own sockets
+//! protocols  what is no HTTP, or no HTTP any more: no byte of it is copied
+//! nginx      nginx, curl and wrk
+//! secrets    what was sent beside method, path and status is nowhere
+//! ```
+
+mod nginx;
+mod protocols;
+mod scene;
+mod secrets;
+mod sockets;
