@@ -8,10 +8,10 @@ pub const START: usize = 16;
 pub const REQUEST_BYTES: u32 = 256;
 /// Most bytes of an answer that are copied: the status line, also after an interim one.
 pub const ANSWER_BYTES: u32 = 64;
-/// log2 of a period's length in nanoseconds: 1.07 s.
-pub const PERIOD_SHIFT: u32 = 30;
+/// log2 of a period's length in nanoseconds: 0.54 s.
+pub const PERIOD_SHIFT: u32 = 29;
 /// Exchanges of one cgroup per period whose first bytes are copied, at most.
-pub const EXCHANGES_PER_PERIOD: u32 = 32;
+pub const EXCHANGES_PER_PERIOD: u32 = 16;
 /// Cgroups whose exchanges are counted for that bound: evicted, so allocated at once.
 pub const HEAD_ROOMS: usize = 1_024;
 /// Ports that are known to speak HTTP: evicted, so allocated at once.

@@ -1,14 +1,15 @@
 //! Joins what the kernel counted per cgroup with who the cgroups are. Pure: names come in as facts.
 
+use self::calls::Credits;
 use crate::{
     api::{MemoryLevel, PodInfo},
+    calls::CallCounts,
     cgroup::{Owner as CgroupOwner, owner},
     peers::{PeerTable, Translations},
     pods::PodIndex,
     sample::{CgroupFacts, FactsDelta, Frame, HostKey, Ledger, Responses, Snapshot, Window, shrink},
     state::{Folded, NodeView, RECENT, SubjectId, SubjectKind, SubjectSums, Waiting},
 };
-use calls::Credits;
 use netwhy_abi::{EdgeKey, Key};
 use peer_nodes::PeerNodes;
 use status_clock::StatusClock;
@@ -62,6 +63,8 @@ pub struct Join {
     waiting: HashMap<EdgeKey, Waiting>,
     /// Requests that ended in the last seconds.
     recent: HashMap<EdgeKey, Responses>,
+    /// Sampled calls of the window.
+    calls: HashMap<EdgeKey, CallCounts>,
     /// Exchanges that sampled calls are to stand for.
     credits: Credits,
     /// Subjects that lost their series early. `None`: there was none.
@@ -116,6 +119,7 @@ impl Join {
             peer_nodes: PeerNodes::default(),
             waiting: HashMap::new(),
             recent: HashMap::new(),
+            calls: HashMap::new(),
             credits: Credits::default(),
             folded: None,
             ledger: Ledger::default(),
@@ -187,6 +191,7 @@ impl Join {
         self.let_go(snapshot.at);
         self.window.push(frame);
         self.recent = self.window.recent::<netwhy_abi::ResponseTimes>(RECENT);
+        self.calls = self.window.calls();
         self.find_waiting(snapshot.walked_at);
         for subject in self.subjects.values_mut() {
             let known = subject.clock.take();

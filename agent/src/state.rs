@@ -4,13 +4,14 @@ mod calls;
 mod drop_reasons;
 mod folded;
 
-pub use calls::{CallKey, CallSums};
+pub use self::calls::{CallKey, CallSums};
 pub use drop_reasons::DropReasons;
 pub use folded::Folded;
 
 use crate::{
     api::{self, PodInfo},
     baseline::NormalResponses,
+    calls::CallCounts,
     peers::PeerKind,
     sample::{
         Connects, CpuStat, Device, Gauge, Group, Histogram, HostKey, Lookups, Losses, Pressure, Responses, Signal,
@@ -281,6 +282,10 @@ pub struct ResponseView {
     pub window: Responses,
     /// The same over its last seconds; see [`RECENT`].
     pub recent: Responses,
+    /// Sampled calls over the window.
+    pub calls: CallCounts,
+    /// Share of errors among sampled calls in normal times, 0 … 1. `None`: not known yet.
+    pub normal_errors: Option<f64>,
     /// Requests that wait for an answer. `None`: the newest walk found none.
     pub waiting: Option<Waiting>,
     /// Response times in normal times. `None`: not known yet.
@@ -301,6 +306,7 @@ impl ResponseView {
     pub fn add(&mut self, other: &Self) {
         self.window.add(&other.window);
         self.recent.add(&other.recent);
+        self.calls.add(other.calls);
         if let Some(more) = other.waiting {
             let sum = self.waiting.get_or_insert(Waiting { requests: 0, ..more });
             sum.requests += more.requests;

@@ -39,7 +39,7 @@ pub use pod_status::{
 pub use probe::{
     HandshakeDutyCycle, KernelErrors, MapFill, ProbeState, ProbeStatus, ProgramRun, Refusal, RttDutyCycle, WalkStats,
 };
-pub use response_times::{Callee, NormalResponseTimes, PodResponses, ResponseTimes};
+pub use response_times::{Callee, HttpCalls, NormalResponseTimes, PodResponses, ResponseTimes};
 pub use watch::WatchStatus;
 
 use serde::{Deserialize, Serialize};

@@ -43,6 +43,40 @@ pub struct Call {
     pub weight: u32,
 }
 
+impl Call {
+    /// Whether the server failed.
+    pub fn is_error(&self) -> bool {
+        (500..600).contains(&self.status)
+    }
+}
+
+/// Sampled calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallCounts {
+    /// All.
+    pub calls: u64,
+    /// Those whose server failed.
+    pub errors: u64,
+}
+
+impl CallCounts {
+    /// Adds others.
+    pub fn add(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.errors += other.errors;
+    }
+
+    /// One call.
+    pub fn of(call: &Call) -> Self {
+        Self { calls: 1, errors: call.is_error().into() }
+    }
+
+    /// Share of errors, 0 … 1. `None`: no call.
+    pub fn error_share(self) -> Option<f64> {
+        (self.calls > 0).then(|| self.errors as f64 / self.calls as f64)
+    }
+}
+
 /// Longest route, bytes.
 pub const MAX_ROUTE: usize = 120;
 

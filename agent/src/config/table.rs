@@ -168,8 +168,8 @@ settings! {
             "DNS lookups per second and CPU, above which the lookups of 1 socket in 16 are observed and weighted by 16. \
              0: always; 1000000000: never.";
         http: f64 = 0.05, [0.0001..=1], "share", Restart,
-            "Share of requests that are looked at for HTTP, with `signals.http`. At most 32 per second and cgroup are \
-             read.";
+            "Share of requests that are looked at for HTTP, with `signals.http`. At most 16 of a cgroup are read \
+             in half a second.";
         walk_seconds: Duration = 1, [1..=60], "s", Restart,
             "Shortest time between two walks over the live sockets. Walks sample the connections of quiet Pods.";
         walk_max_seconds: Duration = 30, [1..=3600], "s", Restart,

@@ -4,6 +4,7 @@ pub(crate) mod mean;
 pub(crate) mod path;
 pub(crate) mod tail;
 pub(crate) mod stuck;
+pub(crate) mod failures;
 pub(crate) mod requests;
 pub(crate) mod edge;
 pub(crate) mod pools;

@@ -26,11 +26,13 @@ pub enum Family {
     Dns,
     /// Think time of either end while the path is fast.
     Waiting,
+    /// Answers that say that the server failed.
+    Errors,
 }
 
 impl Family {
     /// All families in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Status,
         Self::Host,
         Self::Connect,
@@ -42,6 +44,7 @@ impl Family {
         Self::Pressure,
         Self::Dns,
         Self::Waiting,
+        Self::Errors,
     ];
 
     /// Name in the documentation.
@@ -58,6 +61,7 @@ impl Family {
             Self::Pressure => "pressure",
             Self::Dns => "DNS",
             Self::Waiting => "waiting",
+            Self::Errors => "errors",
         }
     }
 }

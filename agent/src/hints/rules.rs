@@ -12,3 +12,4 @@ pub(crate) mod cpu;
 pub(crate) mod pressure;
 pub(crate) mod dns;
 pub(crate) mod waiting;
+pub(crate) mod errors;

@@ -6,7 +6,7 @@ use super::{
     context::Context,
     finding::Finding,
     rule::{Family, Rule},
-    rules::{connect, cpu, dns, host, latency, limited, loss, pressure, status, unanswered, waiting},
+    rules::{connect, cpu, dns, errors, host, latency, limited, loss, pressure, status, unanswered, waiting},
 };
 
 /// Applies the rules of one family.
@@ -23,6 +23,7 @@ pub(crate) fn judge(family: Family, context: &Context<'_>) -> Vec<Finding> {
         Family::Pressure => pressure::judge(context),
         Family::Dns => dns::judge(context),
         Family::Waiting => waiting::judge(context),
+        Family::Errors => errors::judge(context),
     }
 }
 
@@ -59,6 +60,8 @@ pub static RULES: &[Rule] = &[
     waiting::POD_APPLICATION_SLOW,
     waiting::external::EXTERNAL_SLOW,
     waiting::PEER_SLOW,
+    errors::POD_ERRORS,
+    errors::PEER_ERRORS,
 ];
 
 /// (cause, effect) within one subject, in the order of the table.

@@ -26,7 +26,14 @@ impl Join {
             return None;
         }
         let recent = self.recent.get(key).cloned().unwrap_or_default();
-        Some(ResponseView { window: window.cloned().unwrap_or_default(), recent, waiting, normal: None })
+        let calls = self.calls.get(key).copied().unwrap_or_default();
+        Some(ResponseView {
+            window: window.cloned().unwrap_or_default(),
+            recent,
+            calls,
+            waiting,
+            ..ResponseView::default()
+        })
     }
 
     /// Edges without traffic in the window, with requests that wait for an answer.

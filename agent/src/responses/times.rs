@@ -2,7 +2,7 @@
 
 use super::shared::{micros_f64, quantile, share};
 use crate::{
-    api::{ByLabel, Callee, NormalResponseTimes, PodResponses, ProbeStatus, ResponseTimes},
+    api::{ByLabel, Callee, HttpCalls, NormalResponseTimes, PodResponses, ProbeStatus, ResponseTimes},
     baseline::NormalResponses,
     state::{EdgeView, NodeView, ResponseView, SubjectView},
 };
@@ -70,7 +70,7 @@ fn server_times(view: &NodeView, subject: &SubjectView, server: &ResponseView) -
 }
 
 fn times(view: &NodeView, role: Role, responses: &ResponseView) -> ResponseTimes {
-    let ResponseView { window, recent: _, waiting, normal } = responses;
+    let ResponseView { window, recent: _, calls, normal_errors, waiting, normal } = responses;
     let (durations, requests) = (&window.durations, window.durations.count());
     let mean = |us: u64| (requests > 0).then(|| us as f64 / 1e6 / requests as f64);
     ResponseTimes {
@@ -88,6 +88,11 @@ fn times(view: &NodeView, role: Role, responses: &ResponseView) -> ResponseTimes
         ended_unanswered: window.unanswered,
         unanswered: view.walked_at.map(|_| waiting.map_or(0, |waiting| waiting.requests)),
         unanswered_for_seconds: waiting.map(|waiting| view.at.saturating_sub(waiting.since).as_secs_f64()),
+        http: calls.error_share().map(|error_share| HttpCalls {
+            sampled: calls.calls,
+            error_share,
+            normal_error_share: *normal_errors,
+        }),
         normally: normal.as_ref().map(normal_times),
     }
 }

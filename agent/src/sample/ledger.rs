@@ -4,6 +4,7 @@ use super::{
     CgroupFacts, Counted, Cumulative as _, FactsDelta, Families, Growth, Highest, HostKey, Rows, Snapshot, Sum as _,
     SumOf, Table as _, host::HostLedger, shrink,
 };
+use crate::calls::CallCounts;
 use netwhy_abi::{EdgeKey, OverflowKey, RotatingMin, Zero as _, min_slot_epoch};
 use std::{
     collections::{HashMap, HashSet},
@@ -24,6 +25,8 @@ pub struct Frame {
     pub walked_at: Option<Duration>,
     /// Growth of the kernel programs' rows, where they counted something.
     pub growth: Families<Growth>,
+    /// Sampled calls by edge.
+    pub calls: Vec<(EdgeKey, CallCounts)>,
     /// cgroup control files, all cgroups that have any.
     pub facts: Vec<(u64, FactsDelta)>,
     /// The Node's own counters, zeros included.
@@ -53,6 +56,7 @@ impl Ledger {
         for_each_family!(F => {
             *F::of_mut(&mut frame.growth) = growth::<F>(F::of_mut(&mut self.highest), F::of(&snapshot.tables));
         });
+        frame.calls = snapshot.calls.iter().map(|call| (call.key, CallCounts::of(call))).collect();
         if self.older.is_none() && !snapshot.groups.is_empty() {
             self.older = Some(snapshot.groups.iter().map(|group| group.id).collect());
         }

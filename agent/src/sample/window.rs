@@ -1,6 +1,7 @@
 //! Sums over the last seconds.
 
 use super::{Counted, FactsDelta, Families, Frame, HostKey, Losses, Sum, SumOf, Sums, Table, losses::WalkSpan, shrink};
+use crate::calls::CallCounts;
 use netwhy_abi::EdgeKey;
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -85,6 +86,15 @@ impl Window {
         let mut sums: HashMap<u64, FactsDelta> = HashMap::new();
         for (id, facts) in self.frames.iter().flat_map(|frame| &frame.facts) {
             sums.entry(*id).or_default().add(facts);
+        }
+        sums
+    }
+
+    /// Sampled calls by edge.
+    pub fn calls(&self) -> HashMap<EdgeKey, CallCounts> {
+        let mut sums: HashMap<EdgeKey, CallCounts> = HashMap::new();
+        for (key, calls) in self.frames.iter().flat_map(|frame| &frame.calls) {
+            sums.entry(*key).or_default().add(*calls);
         }
         sums
     }

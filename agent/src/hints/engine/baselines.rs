@@ -8,6 +8,7 @@ use crate::{
             Memory,
             edge::EdgeMemory,
             path::{self, LongerEdge, Path},
+            requests::RequestMemory,
         },
         thresholds::Thresholds,
     },
@@ -30,6 +31,7 @@ pub(crate) fn add(memory: &Memory, view: &mut NodeView, thresholds: &Thresholds)
     for subject in &mut view.subjects {
         if let Some(server) = &mut subject.server {
             server.normal = memory.servers.normal(&subject.id);
+            server.normal_errors = memory.servers.of(&subject.id).and_then(RequestMemory::usual_errors);
         }
     }
     let paths: Vec<Option<Path>> =
@@ -44,9 +46,10 @@ pub(crate) fn add(memory: &Memory, view: &mut NodeView, thresholds: &Thresholds)
         .collect();
     for (edge, usual) in view.edges.iter_mut().zip(usual) {
         edge.usual = Usual { is_excused: excuse::is_excused(edge, thresholds), ..usual };
-        let known = memory.edges.edge(edge_key(edge)).and_then(EdgeMemory::responses);
+        let known = memory.edges.edge(edge_key(edge)).and_then(EdgeMemory::requests);
         if let (Some(role), Some(responses)) = (edge.role, &mut edge.responses) {
-            responses.normal = known.and_then(|known| known.normal(role));
+            responses.normal = known.and_then(|known| known.times().normal(role));
+            responses.normal_errors = known.and_then(RequestMemory::usual_errors);
         }
     }
 }

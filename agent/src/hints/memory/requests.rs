@@ -1,6 +1,7 @@
 //! Memory of the requests of one edge or server.
 
 use super::{
+    failures::{Failing, FailureMemory},
     mean::Step,
     stuck::{self, Stuck, Waits},
     tail::{Slow, Tail},
@@ -31,6 +32,7 @@ pub(crate) struct RequestMemory {
     times: ResponseBaseline,
     tail: Tail,
     waits: Waits,
+    failures: FailureMemory,
     /// Decaying sums of payload, and of the requests that it belongs to.
     bytes: f64,
     requests: f64,
@@ -44,6 +46,7 @@ impl RequestMemory {
         self.times.learn(&Lesson { role, window: &now.window, length: step.window, elapsed: step.tick });
         self.tail.learn(&self.times, &now.window.durations, keep, thresholds);
         self.waits.learn(now, keep);
+        self.failures.learn(now.calls, keep, step.share);
         if let Some(bytes) = bytes {
             self.bytes = self.bytes * keep + bytes as f64 * step.share;
             self.requests = self.requests * keep + now.window.durations.count() as f64 * step.share;
@@ -68,6 +71,16 @@ impl RequestMemory {
     /// Requests of the window that are slower than usual; see [`Tail::judge`].
     pub(crate) fn slow(&self, now: &ResponseView, thresholds: &Thresholds) -> Option<Slow> {
         self.tail.judge(now, thresholds)
+    }
+
+    /// Share of errors among sampled calls in normal times. `None`: not known yet.
+    pub(crate) fn usual_errors(&self) -> Option<f64> {
+        self.failures.usual()
+    }
+
+    /// Sampled calls of the window, if more fail than usual; see [`FailureMemory::judge`].
+    pub(crate) fn failing(&self, now: &ResponseView) -> Option<Failing> {
+        self.failures.judge(now.calls)
     }
 
     /// Requests that get no answer; see [`stuck::judge`].

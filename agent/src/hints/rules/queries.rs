@@ -12,5 +12,8 @@ pub const RTT: &str = "histogram_quantile(0.5, sum by (le, peer) (rate(netwhy_tc
 pub const RESPONSE: &str = "histogram_quantile(0.95, sum by (le, role) (rate(netwhy_tcp_response_seconds_bucket{S}R)))";
 /// Share of the response times that each stage takes.
 pub const RESPONSE_STAGES: &str = "sum by (role, stage) (rate(netwhy_tcp_response_wait_seconds_total{S}R))";
+/// Share of HTTP requests that fail, by role and route.
+pub const ERRORS: &str = "sum by (role, route) (rate(netwhy_http_request_seconds_count{L,status=~\"5..\"}R)) / sum by (role, route) \
+                          (rate(netwhy_http_request_seconds_count{S}R))";
 /// Requests that wait for an answer, by role.
 pub const UNANSWERED: &str = "sum by (role) (netwhy_tcp_unanswered_requests{S})";

@@ -3,6 +3,7 @@
 use super::{Case, Run, firing};
 use crate::{
     api::Hint,
+    calls::CallCounts,
     sample::{FineHistogram, Responses},
     state::{ResponseView, Waiting},
 };
@@ -33,6 +34,7 @@ const RECENT: usize = 3;
 pub(crate) struct Stream {
     seconds: VecDeque<Responses>,
     waiting: Option<Waiting>,
+    calls: Vec<CallCounts>,
 }
 
 impl Stream {
@@ -61,6 +63,11 @@ impl Stream {
         }
     }
 
+    /// Sampled calls of a second.
+    pub(crate) fn call(&mut self, calls: u64, errors: u64) {
+        self.calls.push(CallCounts { calls, errors });
+    }
+
     /// Requests that end without an answer, in the newest second.
     pub(crate) fn give_up(&mut self, n: u64, age_us: u64) {
         let last = self.seconds.back_mut().unwrap();
@@ -80,7 +87,15 @@ impl Stream {
             self.seconds.iter().rev().take(seconds).for_each(|second| sum.add(second));
             sum
         };
-        ResponseView { window: sum(WINDOW), recent: sum(RECENT), waiting: self.waiting, normal: None }
+        let mut calls = CallCounts::default();
+        self.calls.iter().rev().take(WINDOW).for_each(|second| calls.add(*second));
+        ResponseView {
+            calls,
+            window: sum(WINDOW),
+            recent: sum(RECENT),
+            waiting: self.waiting,
+            ..ResponseView::default()
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 mod join;
 
-use crate::api::{Callee, EdgeRow, NormalResponseTimes, PodResponses, PodRow, ProbeState, ResponseTimes};
+use crate::api::{Callee, EdgeRow, HttpCalls, NormalResponseTimes, PodResponses, PodRow, ProbeState, ResponseTimes};
 use join::Known;
 use serde::Serialize;
 use std::cmp::Reverse;
@@ -60,6 +60,8 @@ pub struct TimeRow {
     pub now: Times,
     /// The same in normal times. `null`: not known yet.
     pub normally: Option<Times>,
+    /// Sampled HTTP calls. `null`: none.
+    pub http: Option<HttpCalls>,
     /// Mean per request by stage, in the order of a request.
     pub stages: Vec<Stage>,
     /// The stage `peer` as the callee's agent measured it. `null`: it was not asked, or knows nothing.
@@ -271,6 +273,11 @@ fn time_row(row: &PodRow, depth: usize, times: &ResponseTimes) -> TimeRow {
             mean_seconds: times.mean_seconds.map(sane),
         },
         normally: normal.map(normal_times),
+        http: times.http.as_ref().map(|http| HttpCalls {
+            sampled: http.sampled,
+            error_share: sane(http.error_share).min(1.0),
+            normal_error_share: http.normal_error_share.map(|share| sane(share).min(1.0)),
+        }),
         stages: STAGES.into_iter().filter_map(stage).collect(),
         peer: None,
         ended_unanswered: times.ended_unanswered,

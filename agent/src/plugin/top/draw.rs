@@ -94,14 +94,16 @@ fn list(frame: &mut Frame<'_>, area: Rect, state: &State) {
         };
         return frame.render_widget(Paragraph::new(text), area);
     }
-    let heads = Column::ALL.map(|(column, name)| {
+    let is_shown = Column::ALL.map(|(column, _)| state.has(column));
+    let heads = Column::ALL.into_iter().filter(|(column, _)| state.has(*column)).map(|(column, name)| {
         let arrow = if state.reverse { "▲" } else { "▼" };
         let text = if column == state.sort { format!("{name}{arrow}") } else { name.to_owned() };
         Cell::new(Span::styled(text, Modifier::BOLD))
     });
     let rows = shown.iter().map(|row| {
         let style = if row.cause.is_empty() { Style::new() } else { painted(state, Color::Red) };
-        Row::new(row.cells().map(|cell| Cell::new(printable(&cell).into_owned()))).style(style)
+        let cells = row.cells().into_iter().zip(is_shown).filter(|(_, is_shown)| *is_shown);
+        Row::new(cells.map(|(cell, _)| Cell::new(printable(&cell).into_owned()))).style(style)
     });
     let widths = [
         Constraint::Min(20),
@@ -110,8 +112,10 @@ fn list(frame: &mut Frame<'_>, area: Rect, state: &State) {
         Constraint::Length(9),
         Constraint::Length(9),
         Constraint::Length(10),
+        Constraint::Length(9),
         Constraint::Length(11),
     ];
+    let widths = widths.into_iter().zip(is_shown).filter(|(_, is_shown)| *is_shown).map(|(width, _)| width);
     let table = Table::new(rows, widths)
         .header(Row::new(heads))
         .column_spacing(1)

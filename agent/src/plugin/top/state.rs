@@ -20,6 +20,8 @@ pub(super) struct Row {
     pub(super) rtt_p50_seconds: Option<f64>,
     pub(super) loss: Option<f64>,
     pub(super) throttled: Option<f64>,
+    /// Share of HTTP requests that it failed. `None`: none was sampled.
+    pub(super) errors: Option<f64>,
     pub(super) segments_per_second: f64,
     /// Lines of the details.
     pub(super) detail: Vec<String>,
@@ -42,24 +44,28 @@ pub(super) enum Column {
     Rtt,
     Loss,
     Throttled,
+    /// Shown where calls are sampled.
+    Errors,
     Traffic,
 }
 
 impl Column {
-    pub(super) const ALL: [(Self, &str); 7] = [
+    pub(super) const ALL: [(Self, &str); 8] = [
         (Self::Name, "POD"),
         (Self::Node, "NODE"),
         (Self::Hint, "HINT"),
         (Self::Rtt, "RTT"),
         (Self::Loss, "LOSS"),
         (Self::Throttled, "THROTTLED"),
+        (Self::Errors, "ERRORS"),
         (Self::Traffic, "SEGMENTS/S"),
     ];
 
-    fn next(self, by: isize) -> Self {
-        let at = Self::ALL.iter().position(|(column, _)| *column == self).unwrap_or(0) as isize;
-        let n = Self::ALL.len() as isize;
-        Self::ALL[(at + by).rem_euclid(n) as usize].0
+    /// The column so many places further in the list.
+    fn next(self, columns: &[Self], by: isize) -> Self {
+        let at = columns.iter().position(|column| *column == self).unwrap_or(0) as isize;
+        let next = (at + by).rem_euclid(columns.len().max(1) as isize) as usize;
+        columns.get(next).copied().unwrap_or(self)
     }
 }
 
@@ -119,6 +125,18 @@ impl State {
         self.failure = None;
     }
 
+    /// Whether a column is shown.
+    pub(super) fn has(&self, column: Column) -> bool {
+        column != Column::Errors || self.rows.iter().any(|row| row.errors.is_some())
+    }
+
+    /// The column so many places further that is shown.
+    fn next_sort(&self, by: isize) -> Column {
+        let shown: Vec<Column> =
+            Column::ALL.into_iter().map(|(column, _)| column).filter(|column| self.has(*column)).collect();
+        self.sort.next(&shown, by)
+    }
+
     /// Rows that match the filter, sorted.
     pub(super) fn shown(&self) -> Vec<&Row> {
         let wanted = self.filter.to_lowercase();
@@ -135,6 +153,7 @@ impl State {
                 Column::Rtt => figure(b.rtt_p50_seconds).total_cmp(&figure(a.rtt_p50_seconds)),
                 Column::Loss => figure(b.loss).total_cmp(&figure(a.loss)),
                 Column::Throttled => figure(b.throttled).total_cmp(&figure(a.throttled)),
+                Column::Errors => figure(b.errors).total_cmp(&figure(a.errors)),
                 Column::Traffic => b.segments_per_second.total_cmp(&a.segments_per_second),
             };
             let order = if self.reverse { order.reverse() } else { order };
@@ -208,11 +227,11 @@ impl State {
                 0
             }
             KeyCode::Char('s' | '>') | KeyCode::Right => {
-                self.sort = self.sort.next(1);
+                self.sort = self.next_sort(1);
                 0
             }
             KeyCode::Char('<') | KeyCode::Left => {
-                self.sort = self.sort.next(-1);
+                self.sort = self.next_sort(-1);
                 0
             }
             KeyCode::Char('r') => {
@@ -257,6 +276,7 @@ pub(super) fn rows(context: Option<&str>, pods: Vec<PodRow>, hints: &[Hint]) -> 
                 rtt_p50_seconds: pod.window.rtt_p50_seconds,
                 loss: pod.window.loss_episode_ratio,
                 throttled: pod.window.cpu_throttled_share,
+                errors: errors(&pod),
                 segments_per_second: pod.window.counts.segments_sent as f64 / pod.window.seconds.max(1.0),
                 detail: detail(&pod, &own),
                 namespace,
@@ -265,6 +285,11 @@ pub(super) fn rows(context: Option<&str>, pods: Vec<PodRow>, hints: &[Hint]) -> 
             }
         })
         .collect()
+}
+
+/// Share of the sampled HTTP requests that a Pod failed.
+fn errors(pod: &PodRow) -> Option<f64> {
+    Some(pod.window.responses.as_ref()?.server.as_ref()?.http.as_ref()?.error_share)
 }
 
 fn detail(pod: &PodRow, hints: &[&Hint]) -> Vec<String> {
@@ -298,7 +323,7 @@ fn detail(pod: &PodRow, hints: &[&Hint]) -> Vec<String> {
 
 impl Row {
     /// Cells in the order of [`Column::ALL`].
-    pub(super) fn cells(&self) -> [String; 7] {
+    pub(super) fn cells(&self) -> [String; 8] {
         let or = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
         [
             format!("{}/{}", self.namespace, self.name),
@@ -311,6 +336,7 @@ impl Row {
             or(self.rtt_p50_seconds.map(seconds)),
             or(self.loss.map(percent)),
             or(self.throttled.map(percent)),
+            or(self.errors.map(percent)),
             format!("{:.0}", self.segments_per_second),
         ]
     }

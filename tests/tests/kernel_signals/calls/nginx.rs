@@ -62,7 +62,7 @@ impl Nginx {
     }
 }
 
-fn start(scene: &Scene<'_>, pod: &Pod, line: &[&str]) -> Program {
+pub(super) fn start(scene: &Scene<'_>, pod: &Pod, line: &[&str]) -> Program {
     let line: Vec<OsString> = line.iter().map(OsString::from).collect();
     let netns = &scene.stage.node(&pod.node).netns;
     scene.stage.lab.start_command(Some(netns), Some(pod), &line).unwrap()

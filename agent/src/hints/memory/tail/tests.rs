@@ -9,7 +9,7 @@ fn view(times: &[(u32, u64)]) -> ResponseView {
         let part: Vec<(u32, u64)> = times.iter().map(|(us, n)| (*us, (*n as f64 * share).round() as u64)).collect();
         Responses { durations: times_of(&part), ..Responses::default() }
     };
-    ResponseView { window: of(1.0), recent: of(0.3), waiting: None, normal: None }
+    ResponseView { window: of(1.0), recent: of(0.3), ..ResponseView::default() }
 }
 
 /// The memory after some seconds of a normal window.

@@ -21,6 +21,7 @@ pub(crate) fn times(per_second: f64, stages_ms: &[(&str, f64)]) -> ResponseTimes
         ended_unanswered: 0,
         unanswered: Some(0),
         unanswered_for_seconds: None,
+        http: None,
         normally: Some(NormalResponseTimes {
             per_second,
             p50_seconds: mean / 2.0,

@@ -4,7 +4,7 @@ use super::{super::mermaid::Chart, Screen, mermaid::Shape};
 use crate::{
     plugin::{
         model::{
-            health::seconds,
+            health::{percent, seconds},
             waterfall::{End, EndOfPath, PeerSplit, SplitOf, TimeRow, Times, Waterfall},
         },
         render::{Colour, wrap},
@@ -126,6 +126,10 @@ fn figures(row: &TimeRow) -> Vec<String> {
     };
     add("p50", |times| times.p50_seconds);
     add("p95", |times| times.p95_seconds);
+    if let Some(http) = &row.http {
+        let normal = http.normal_error_share.map(|share| format!(" (normally {})", percent(share)));
+        out.push(format!("{} HTTP errors{}", percent(http.error_share), normal.unwrap_or_default()));
+    }
     out
 }
 

@@ -41,6 +41,25 @@ fn hints_come_first_unless_another_column_sorts() {
 }
 
 #[test]
+fn shares_of_errors_are_a_column_where_calls_are_sampled() {
+    let mut state = three();
+    assert!(!state.has(Column::Errors));
+    state.sort = Column::Throttled;
+    press(&mut state, "s");
+    assert_eq!(state.sort, Column::Traffic, "what is not shown does not sort");
+    let mut failing = healthy_row();
+    failing.name = "failing-1".to_owned();
+    let http = Some(crate::api::HttpCalls { sampled: 50, error_share: 0.25, normal_error_share: None });
+    let server = crate::api::ResponseTimes { http, ..Default::default() };
+    failing.window.responses = Some(crate::api::PodResponses { server: Some(server), ..Default::default() });
+    state.update(rows(None, vec![healthy_row(), failing], &[]), 1, 0, 1000);
+    state.sort = Column::Throttled;
+    press(&mut state, "s");
+    assert_eq!((state.sort, names(&state)[0]), (Column::Errors, "failing-1"));
+    assert!(state.shown()[0].cells().contains(&"25 %".to_owned()));
+}
+
+#[test]
 fn a_filter_narrows_while_it_is_typed_and_escape_clears_it() {
     let mut state = three();
     press(&mut state, "/pay");

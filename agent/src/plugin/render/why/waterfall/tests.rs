@@ -1,4 +1,5 @@
 use super::*;
+use crate::api::HttpCalls;
 use crate::plugin::{
     model::{
         testing::NOW_MS,
@@ -46,6 +47,18 @@ fn no_line_is_wider_than_the_terminal() {
         assert!(widest <= width, "{widest} > {width}:\n{text}");
         assert!(text.contains("12 requests wait for an answer, some for 42.0 s"), "{text}");
     }
+}
+
+#[test]
+fn shares_of_errors_stand_beside_the_times() {
+    let mut server = times(20.0, &[("application", 60.0)]);
+    let http = |error_share, normal_error_share| Some(HttpCalls { sampled: 50, error_share, normal_error_share });
+    server.http = http(0.25, Some(0.001));
+    let mut asks = callee("api", 5.0);
+    asks.times.http = http(0.0, None);
+    let text = screen(&waterfall(&[&pod("web", "node-a", Some(server), vec![asks])], &[], &[]), 200);
+    assert!(text.contains("25 % HTTP errors (normally 0.10 %)"), "{text}");
+    assert!(text.contains("· 0 % HTTP errors\n"), "{text}");
 }
 
 #[test]
