@@ -5,7 +5,7 @@ use super::{
     path::{self, NEW_FAST_SAMPLES, Normal, Path, rise_limit},
     requests::{RequestMemory, Requests},
 };
-use crate::{baseline::ResponseBaseline, hints::thresholds::Thresholds, sample::Tally, state::EdgeView};
+use crate::{hints::thresholds::Thresholds, sample::Tally, state::EdgeView};
 use netwhy_abi::{Retransmit, Role};
 use std::time::Duration;
 
@@ -101,11 +101,6 @@ impl EdgeMemory {
     /// Bytes acknowledged and received per second in normal times. `None`: not known yet.
     pub(crate) fn bytes_per_s(&self) -> Option<f64> {
         self.bytes_per_s.get()
-    }
-
-    /// Response times in normal times. `None`: no request ended yet.
-    pub(crate) fn responses(&self) -> Option<&ResponseBaseline> {
-        self.requests().map(RequestMemory::times)
     }
 
     /// Normal response times of its requests. `None`: there was none yet.

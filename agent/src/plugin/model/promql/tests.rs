@@ -3,8 +3,10 @@ use crate::metrics::METRICS;
 
 #[test]
 fn queries_name_only_metrics_and_labels_that_exist() {
-    let known =
-        |name: &str| METRICS.iter().copied().flatten().find(|m| m.name == name || format!("{}_bucket", m.name) == name);
+    let known = |name: &str| {
+        let base = ["_bucket", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        METRICS.iter().copied().flatten().find(|metric| metric.name == base)
+    };
     let templates = RULES.iter().flat_map(|rule| rule.queries).chain(GENERAL);
     for text in templates.map(|template| template.promql) {
         for (at, _) in text.match_indices("netwhy_") {
