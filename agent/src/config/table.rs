@@ -202,8 +202,7 @@ settings! {
             "Response times of requests over TCP, at clients and servers, with the parts that they consist of.";
         http: Switch = Switch::Off, [], "", Restart,
             "Methods, routes and statuses of a sample of clear-text HTTP/1 requests. Needs `signals.responses`, and \
-             Linux 6.12. Of a request only the method and the path's words leave the kernel programs' reader: no query, \
-             header or body is kept.";
+             Linux 6.12. Of a request only the method and the words of its path are kept: no query, header or body.";
         dns: Switch = Switch::Auto, [], "", Restart,
             "Duration of DNS lookups over UDP, and lookups without an answer. Needs the capability NET_ADMIN; `auto` \
              turns it on when the agent has it.";

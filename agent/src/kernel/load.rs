@@ -147,16 +147,7 @@ impl Loaded {
             Context { version, btf: &btf, types: &types, constants: &constants, cgroup: cgroup.as_ref(), settings };
         let heads = open_heads(&ebpf, &context);
         let (attached, mut probes) = attach_all(&mut ebpf, &context)?;
-        let heads = match heads {
-            Ok(heads) => heads,
-            Err(error) => {
-                probes.iter_mut().filter(|status| status.name == HTTP_PROBE).for_each(|status| {
-                    let why = format!("can't make the buffers: {error}");
-                    (status.state, status.why, status.refusal) = (ProbeState::Broken, why, Some(Refusal::Other));
-                });
-                None
-            }
-        };
+        let heads = heads.or_else(|error| set_broken(&mut probes, settings, &error).map(|()| None))?;
         let Attached { links, rtt, handshakes, reads, run_queue } = attached;
         let has_sockets = |probe: &ProbeStatus| {
             probe.name == "sockets" && matches!(probe.state, ProbeState::Ok | ProbeState::Degraded)
@@ -203,6 +194,18 @@ fn open_heads(ebpf: &Ebpf, context: &Context<'_>) -> std::io::Result<Option<Head
     }
     let map = ebpf.map("HEADS").ok_or_else(|| std::io::Error::other("the object has no map HEADS"))?;
     Heads::open(map).map(Some)
+}
+
+/// Sets the status of a signal without buffers.
+///
+/// # Errors
+/// It is required.
+fn set_broken(probes: &mut [ProbeStatus], settings: &Settings<'_>, error: &std::io::Error) -> Result<(), LoadError> {
+    let Some(probe) = PROBES.iter().find(|probe| probe.name == HTTP_PROBE) else { return Ok(()) };
+    let Some(status) = probes.iter_mut().find(|status| status.name == HTTP_PROBE) else { return Ok(()) };
+    status.why = format!("can't make the buffers: {error}; missing: {}", probe.without);
+    (status.state, status.refusal) = (ProbeState::Broken, Some(Refusal::of(error)));
+    check_required(probe, settings.mode(HTTP_PROBE), status)
 }
 
 /// Loads the programs, and attaches every probe of the table.
