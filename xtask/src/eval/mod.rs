@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// magnitudes
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     first_seed: u64,
-    /// Of the laboratory: only cases with this name; can be repeated
+    /// Of the laboratory: only cases with this name; of invented cases: only those with this number; can be repeated
     #[arg(long, value_name = "NAME")]
     case: Vec<String>,
     /// Of the laboratory: other magnitudes than the report's, and other places than the same round's, for work on rules

@@ -145,5 +145,10 @@ fn run_all(plans: &[Plan], options: &Options<'_>, logs: &Path) -> (Vec<Case>, Ve
         }
     };
     std::thread::scope(|scope| (0..options.jobs).for_each(|_| drop(scope.spawn(work))));
-    done.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let (cases, mut not_run) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let left = plans.len() - cases.len() - not_run.len();
+    if left > 0 {
+        not_run.push(format!("{left} cases: interrupted"));
+    }
+    (cases, not_run)
 }

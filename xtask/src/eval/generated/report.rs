@@ -145,8 +145,8 @@ pub(super) fn json(cases: &[Case], not_run: &[String], seed: u64) -> Value {
     let bins: Vec<Value> = bins
         .map(|bin| json!({ "said": bin.said / bin.count as f64, "right": ratio(bin.right, bin.count), "n": bin.count }))
         .collect();
-    json!({ "generated": {
-        "seed": seed, "faults": all.cases, "controls": all.controls, "unnoticed": all.unnoticed,
+    let generated = json!({
+        "cases": cases.len(), "seed": seed, "faults": all.cases, "controls": all.controls, "unnoticed": all.unnoticed,
         "disturbed": all.disturbed, "not_run": not_run,
         "top1": last.top1(), "top1_blame": last.top1_blame(), "top1_named_or_abstained": last.right_or_abstained(),
         "at": checkpoints,
@@ -159,8 +159,9 @@ pub(super) fn json(cases: &[Case], not_run: &[String], seed: u64) -> Value {
         // `null` where it falls on a fault whose answer was never right.
         "time_seconds": { "p50": at(0.5), "p95": at(0.95) },
         "last_change_seconds": { "p50": quantile(&all.last_change, 0.5), "p95": quantile(&all.last_change, 0.95) },
-        "by": by, "cases": cases.iter().map(case_json).collect::<Vec<_>>(),
-    } })
+        "by": by,
+    });
+    json!({ "generated": generated, "cases": cases.iter().map(case_json).collect::<Vec<_>>() })
 }
 
 fn tally_json(tally: &Tally) -> Value {
@@ -213,13 +214,18 @@ fn case_json(case: &Case) -> Value {
             })
         })
         .collect();
-    let control = matches!(case.plan.event, Event::Control(_)) || case.is_control();
+    let magnitude = match &case.plan.event {
+        Event::Fault(fault) => fault.mechanism.magnitude(),
+        Event::Control(_) => String::new(),
+    };
     let bite = case.bite.map(|bite| json!({ "affected": bite.affected, "others": bite.others }));
     json!({
-        "case": case.plan.number, "seed": case.plan.seed, "title": case.plan.title(), "control": control,
-        "disturbed": case.is_disturbed(), "noticed": bite, "truth": truth, "asked": case.victims,
+        "case": case.plan.number, "seed": case.plan.seed, "title": case.plan.title(), "control": case.is_control(),
+        "fault": case.plan.name(), "magnitude": magnitude, "expected": truth, "got": case.at(30.0).map(answer_json),
+        "seconds": case.first_right(),
+        "disturbed": case.is_disturbed(), "noticed": bite, "asked": case.victims,
         "severities": case.severities, "cpu_wait": case.cpu_wait, "verdict": case.verdict_at(30.0).name(),
-        "first_right_seconds": case.first_right(), "last_change_seconds": case.last_change(),
+        "last_change_seconds": case.last_change(),
         "at": checkpoints, "answers": answers, "hints": hints, "drawn": case.plan,
     })
 }

@@ -122,7 +122,8 @@ impl Mechanism {
         }
     }
 
-    fn magnitude(&self) -> String {
+    /// How strong, for people; empty where it has no strength.
+    pub(in crate::eval::generated) fn magnitude(&self) -> String {
         match self {
             Self::Drop { percent } | Self::Duplicate { percent } | Self::Reset { percent } => format!("{percent} %"),
             Self::Delay { ms } => format!("{ms} ms"),
