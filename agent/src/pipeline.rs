@@ -76,6 +76,7 @@ impl Pipeline {
     pub fn judge(&mut self, view: &mut NodeView) {
         view.hints = self.engine.tick(view, &self.thresholds);
         view.hints_total.clone_from(self.engine.totals());
+        view.firing = self.engine.firing();
         self.engine.add_baselines(view, &self.thresholds);
     }
 

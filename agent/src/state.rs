@@ -2,10 +2,12 @@
 
 mod calls;
 mod drop_reasons;
+mod firing;
 mod folded;
 
 pub use self::calls::{CallKey, CallSums};
 pub use drop_reasons::DropReasons;
+pub use firing::{FiringKey, FiringTime};
 pub use folded::Folded;
 
 use crate::{
@@ -62,6 +64,8 @@ pub struct NodeView {
     pub hints: Vec<api::Hint>,
     /// Hints that began, by cause.
     pub hints_total: BTreeMap<String, u64>,
+    /// Time for which hints fired, also of those that ended in the last quarter of an hour.
+    pub firing: Vec<FiringTime>,
     /// Samples (rows' deltas) that no subject could be found for, by reason.
     pub unattributed: BTreeMap<&'static str, u64>,
     /// Drops that belong to no socket, by kernel reason number.

@@ -1,7 +1,10 @@
 //! The culprit of a hint, with the probability of each candidate.
 
 use serde::{Deserialize, Serialize};
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, SocketAddr},
+};
 
 /// Probability from which a culprit is named …
 const NAMED: f64 = 0.8;
@@ -11,6 +14,8 @@ const NODE_NAMED: f64 = 0.9;
 const WORTH_LISTING: f64 = 0.02;
 /// Candidates that are listed at most.
 const MAX_LISTED: usize = 6;
+/// Replaces the name of a culprit in labels when it holds an address.
+const ADDRESS: &str = "~address";
 
 /// Who is at fault: one culprit, or the candidates.
 ///
@@ -115,6 +120,13 @@ impl Suspect {
 }
 
 impl Blame {
+    /// The name, unless an address is in it: addresses are never labels.
+    pub fn name_without_address(&self) -> &str {
+        let is_address = |part: &str| part.parse::<IpAddr>().is_ok() || part.parse::<SocketAddr>().is_ok();
+        let parts = self.name.split([' ', ',', '/', '→', '(', ')']);
+        if parts.into_iter().any(is_address) { ADDRESS } else { &self.name }
+    }
+
     /// One culprit that a rule knows with this probability, without candidates beside it.
     pub fn named(kind: BlameKind, name: impl Into<String>, probability: f64) -> Self {
         Self { kind, name: name.into(), probability: decimals(probability), alternatives: Vec::new() }

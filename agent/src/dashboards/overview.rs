@@ -19,7 +19,7 @@ pub(super) fn board() -> Result<Board, Error> {
             Row::open("Now", vec![agents()?, firing()?, pods()?, broken()?, hints()?]),
             Row::open("Worst Nodes and Pods", vec![worst_nodes()?, lossiest_pods()?, slowest_pods()?, failing_pods()?]),
             Row::open("Pairs of Nodes", vec![loss_matrix()?, rtt_matrix()?]),
-            Row::open("History", vec![new_hints()?, retransmits()?]),
+            Row::open("History", vec![new_hints()?, retransmits()?, past_hints()?]),
         ],
     })
 }
@@ -132,6 +132,18 @@ fn rtt_matrix() -> Result<Panel, Error> {
 fn new_hints() -> Result<Panel, Error> {
     let started = ALL.of("netwhy_hints_total", &[])?.increase(&["cause"])?;
     Ok(Panel::lines("New hints", Unit::Count).query(started, "{{cause}}"))
+}
+
+fn past_hints() -> Result<Panel, Error> {
+    let labels = ["node", "namespace", "pod", "cause", "blame_kind", "blame"];
+    let fired = ALL.of("netwhy_hint_seconds_total", &[])?.peak(&labels)?;
+    Ok(Panel::table("Hints that fired", Unit::Seconds)
+        .description("How long, also of short incidents between two scrapes.")
+        .query(format!("topk(50, {fired} > 0)"), "fired")
+        .column_link("pod", "Pod", TO_POD)
+        .column_link("node", "Node", TO_NODE)
+        .column_link("cause", "Explanation", "docs/hints.md#${__value.raw}")
+        .wide())
 }
 
 fn retransmits() -> Result<Panel, Error> {

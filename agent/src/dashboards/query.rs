@@ -106,6 +106,12 @@ impl Series {
         Ok(format!("{how}{} ({})", self.by(by)?, self.of_agents(value)))
     }
 
+    /// Highest value of a counter in the dashboard's time, also of series that begin above 0.
+    pub(super) fn peak(&self, by: &[&str]) -> Result<String, Error> {
+        self.must_be(Kind::Counter, "peak")?;
+        Ok(format!("max{} (max_over_time({}{}[$__range]))", self.by(by)?, self.metric.name, self.matchers))
+    }
+
     /// A quantile of a histogram.
     pub(super) fn quantile(&self, q: f64, by: &[&str]) -> Result<String, Error> {
         self.must_be(Kind::Histogram, "quantile")?;

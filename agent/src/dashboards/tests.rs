@@ -172,7 +172,8 @@ fn variables_and_annotations_are_there() {
         for expression in expressions(board) {
             for name in expression.split('$').skip(1).filter(|rest| !rest.starts_with(|c: char| c.is_ascii_digit())) {
                 let name: String = name.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-                assert!(name == "__rate_interval" || expected.contains(&name.as_str()), "{expression}: ${name}");
+                let range = ["__rate_interval", "__range"].contains(&name.as_str());
+                assert!(range || expected.contains(&name.as_str()), "{expression}: ${name}");
             }
         }
     }

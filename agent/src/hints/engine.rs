@@ -10,6 +10,7 @@ mod tracks;
 use super::{
     context::{Context, EdgeIx},
     finding::{Finding, merge},
+    firing::Firing,
     key::edge_key,
     memory::{Clean, Memory, Troubled},
     rule::Family,
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     api,
-    state::{EdgeView, NodeView, SubjectId},
+    state::{EdgeView, FiringTime, NodeView, SubjectId},
 };
 use hysteresis::{Now, Track};
 use std::{
@@ -36,17 +37,24 @@ pub struct Engine {
     node: String,
     memory: Memory,
     tracks: Tracks,
+    firing: Firing,
 }
 
 impl Engine {
     /// An engine that knows nothing yet. `node` is this Node's name in blame.
     pub fn new(node: &str) -> Self {
-        Self { node: node.to_owned(), memory: Memory::default(), tracks: Tracks::default() }
+        Self { node: node.to_owned(), memory: Memory::default(), tracks: Tracks::default(), firing: Firing::default() }
     }
 
     /// Judges one window. Firing hints come first, then those resolved within the last hour (of `view.at`). The same
     /// sequence of views gives the same hints. Views of less than 3 s are not judged.
     pub fn tick(&mut self, view: &NodeView, thresholds: &Thresholds) -> Vec<api::Hint> {
+        let hints = self.judge(view, thresholds);
+        self.firing.update(&hints, view.at);
+        hints
+    }
+
+    fn judge(&mut self, view: &NodeView, thresholds: &Thresholds) -> Vec<api::Hint> {
         if view.window < MIN_WINDOW {
             return self.tracks.hints();
         }
@@ -81,6 +89,11 @@ impl Engine {
     /// Hints that opened since the start, by cause.
     pub fn totals(&self) -> &BTreeMap<String, u64> {
         self.tracks.totals()
+    }
+
+    /// Time for which hints fired, by Pod, cause and culprit.
+    pub fn firing(&self) -> Vec<FiringTime> {
+        self.firing.times()
     }
 }
 

@@ -18,6 +18,7 @@ mod key;
 mod memory;
 mod context;
 mod finding;
+mod firing;
 mod culprit;
 mod rules;
 mod table;

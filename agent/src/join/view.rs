@@ -57,6 +57,7 @@ impl Join {
             host: snapshot.host.as_ref().map(|sample| self.host_view(sample)),
             cpu_users,
             hints: Vec::new(),
+            firing: Vec::new(),
             hints_total: BTreeMap::new(),
             unattributed: self.unattributed.clone(),
             node_drops: self.node_drops.clone(),

@@ -4,7 +4,10 @@
 //! failures, kills) and left out for label values that merely never occurred.
 
 use super::{bounds, out::Out, rows::Row, scrape::Scrape};
-use crate::sample::{FineHistogram, Histogram, Responses};
+use crate::{
+    sample::{FineHistogram, Histogram, Responses},
+    state::FiringTime,
+};
 use netwhy_abi::{Failure, ListenDrop, PeerClass, Retransmit, Role};
 use std::fmt;
 
@@ -232,6 +235,21 @@ pub(super) fn packet_drops(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>)
 
 pub(super) fn hints(s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
     s.hints.iter().try_for_each(|(labels, confidence)| out.gauge_f64(labels, *confidence))
+}
+
+pub(super) fn hint_seconds(s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    s.view.firing.iter().try_for_each(|FiringTime { key, workload, fired }| {
+        let workload = if s.options.workload { &**workload } else { "" };
+        let labels = [
+            ("namespace", key.namespace.as_str()),
+            ("pod", &key.pod),
+            ("workload", workload),
+            ("cause", &key.cause),
+            ("blame_kind", key.blame_kind),
+            ("blame", &key.blame),
+        ];
+        out.counter_f64(&labels, fired.as_secs_f64())
+    })
 }
 
 pub(super) fn probe_states(s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {

@@ -12,7 +12,9 @@ use crate::{
         Connects, CpuStat, Device, FineHistogram, Gauge, Group, Histogram, Lookups, Pressure, Responses, Signal, State,
         Tally,
     },
-    state::{CallKey, CallSums, EdgeView, HostCount, HostView, SubjectId, SubjectKind, SubjectView},
+    state::{
+        CallKey, CallSums, EdgeView, FiringKey, FiringTime, HostCount, HostView, SubjectId, SubjectKind, SubjectView,
+    },
 };
 use netwhy_abi::{PeerClass, Role, bucket_index, fine_bucket_index};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -214,6 +216,16 @@ pub(crate) fn hint(namespace: &str, name: &str, cause: &str) -> api::Hint {
     }
 }
 
+fn firing() -> FiringKey {
+    FiringKey {
+        namespace: "shop".into(),
+        pod: "payment-1".into(),
+        cause: "path_loss".into(),
+        blame_kind: "peer_node",
+        blame: "node-b".into(),
+    }
+}
+
 /// A view of these subjects with one edge each.
 pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
     let edge = |s: &SubjectView| EdgeView {
@@ -255,6 +267,11 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
         cpu_users: vec![],
         hints: vec![hint("shop", "payment-1", "path_loss")],
         hints_total: BTreeMap::from([("path_loss".to_owned(), 2)]),
+        firing: vec![FiringTime {
+            key: Arc::new(firing()),
+            workload: "Deployment/payment".into(),
+            fired: Duration::from_secs(12),
+        }],
         folded: None,
         unattributed: BTreeMap::from([("cgroup_gone", 3)]),
         node_drops: BTreeMap::from([(2, 11), (200, 1)]),

@@ -8,14 +8,7 @@ use crate::{
     api::{AgentStats, Hint, HintState},
     state::{DropReasons, NodeView},
 };
-use std::{
-    collections::BTreeMap,
-    fmt,
-    net::{IpAddr, SocketAddr},
-};
-
-/// Label value that replaces an address.
-const ADDRESS: &str = "~address";
+use std::{collections::BTreeMap, fmt};
 
 /// Labels of one hint, in the order of the declaration.
 type HintLabels<'a> = [Label<'a>; 7];
@@ -63,7 +56,7 @@ fn hints(hints: &[Hint]) -> Vec<(HintLabels<'_>, f64)> {
             ("cause", hint.cause.as_str()),
             ("symptom", hint.symptom.as_str()),
             ("blame_kind", hint.blame.kind.label()),
-            ("blame", without_address(&hint.blame.name)),
+            ("blame", hint.blame.name_without_address()),
         ];
         // Two external peers look the same once their addresses are gone: the surer one stays.
         match out.iter_mut().find(|(known, _)| *known == labels) {
@@ -73,13 +66,3 @@ fn hints(hints: &[Hint]) -> Vec<(HintLabels<'_>, f64)> {
     }
     out
 }
-
-/// The name, unless an address is in it: addresses are never labels.
-fn without_address(name: &str) -> &str {
-    let is_address = |part: &str| part.parse::<IpAddr>().is_ok() || part.parse::<SocketAddr>().is_ok();
-    let parts = name.split([' ', ',', '/', '→', '(', ')']);
-    if parts.into_iter().any(is_address) { ADDRESS } else { name }
-}
-
-#[cfg(test)]
-mod tests;

@@ -59,3 +59,14 @@ fn blame_survives_json() {
     assert_eq!(serde_json::from_str::<Blame>(&json).unwrap(), blame);
     assert!(json.contains(r#""alternatives":[{"kind":"service","name":"10.96.0.1","probability":0.5}"#), "{json}");
 }
+
+#[test]
+fn an_address_is_never_a_label_value() {
+    let label = |name: &str| Blame::named(BlameKind::External, name, 0.9).name_without_address().to_owned();
+    for name in ["10.0.0.1", "10.0.0.1:443", "[fd00::1]:443", "fd00::1", "node-a→10.0.0.1", "10.0.0.0/8"] {
+        assert_eq!(label(name), ADDRESS, "{name}");
+    }
+    for name in ["", "node-b", "shop/payment-7c9", "zone-a→zone-b", "ip-10-0-0-1.ec2.internal"] {
+        assert_eq!(label(name), name);
+    }
+}
