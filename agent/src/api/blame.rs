@@ -109,7 +109,7 @@ impl Suspect {
     }
 
     /// A candidate of which only the name is known, as agents before 0.3 wrote it.
-    pub(crate) fn by_name(name: String) -> Self {
+    fn by_name(name: String) -> Self {
         let kind = match (name.contains('↔'), name.contains('/')) {
             (true, _) => BlameKind::NodePair,
             (_, true) => BlameKind::PeerPod,

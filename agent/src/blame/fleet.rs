@@ -175,6 +175,11 @@ impl Fleet {
         &self.ends[end.index()].name
     }
 
+    /// The zone of that name. `None`: no Node is in it.
+    pub fn zone_named(&self, name: &str) -> Option<ZoneId> {
+        self.zones.iter().position(|zone| **zone == *name).map(|at| ZoneId(u16::try_from(at).unwrap_or(u16::MAX)))
+    }
+
     /// Name of a zone.
     pub fn zone_name(&self, zone: ZoneId) -> &str {
         &self.zones[usize::from(zone.0)]

@@ -25,12 +25,33 @@ impl<'a> Latency<'a> {
         Self { parameters, shifted: (hit / chance).ln(), still: ((1.0 - hit) / (1.0 - chance)).ln() }
     }
 
+    /// Evidence of one row for a longer path, by size of the rise, nats.
+    pub(super) fn row_nats(&self, rtt: MinRtt) -> Vec<f64> {
+        let chance = f64::from(self.parameters.shift_chance);
+        let nats = |level| if self.is_shifted(rtt, level) { -chance.ln() } else { STILL };
+        (0..LEVELS.len()).map(nats).collect()
+    }
+
     fn is_shifted(&self, rtt: MinRtt, level: usize) -> bool {
         let rise = rise_us(rtt);
         rise >= self.parameters.shift_floor_us.saturating_mul(LEVELS[level])
             && rise as f32 >= self.parameters.shift_ratio * rtt.usual_us as f32
     }
 }
+
+/// Evidence of one edge of one agent for a longer path, by size of the rise, nats.
+pub(crate) fn row_nats(now_us: f64, usual_us: f64) -> Vec<f64> {
+    let Parameters { shift_floor_us, shift_chance, .. } = Parameters::default();
+    let rise = now_us - usual_us;
+    let floor = |level: u32| f64::from(shift_floor_us.saturating_mul(level));
+    // The smallest rise that the judge of paths calls longer counts at the first level, however short the path is.
+    let is_shifted = |level: u32| rise > 0.0 && (level == LEVELS[0] || rise >= floor(level));
+    let chance = f64::from(shift_chance);
+    LEVELS.map(|level| if is_shifted(level) { -chance.ln() } else { STILL }).to_vec()
+}
+
+/// Evidence of a path that is as fast as usual, nats: the few samples that say so may be wrong.
+const STILL: f64 = -8.0;
 
 fn rise_us(rtt: MinRtt) -> u32 {
     rtt.now_us.saturating_sub(rtt.usual_us)

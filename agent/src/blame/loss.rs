@@ -83,6 +83,26 @@ impl<'a> Loss<'a> {
     }
 }
 
+/// Additional episodes per segment at which one agent tests its own edges. Few segments show only a large fault.
+const ROW_LEVELS: [f32; 6] = [0.0015, 0.0045, 0.0135, 0.04, 0.12, 0.36];
+
+/// Evidence of one edge of one agent for a fault at several magnitudes, nats. `baseline`: episodes per segment in
+/// normal times. Counts are negative binomial: of shape 1 in normal times, when loss comes in bursts, and of shape 4
+/// under a fault, which is steadier.
+pub(crate) fn row_nats(segments: u64, episodes: u64, baseline: f64) -> Vec<f64> {
+    let Parameters { baseline_floor, min_growth, .. } = Parameters::default();
+    let (segments, episodes, ratio) = (segments as f64, episodes as f64, baseline.max(f64::from(baseline_floor)));
+    let normal = segments * ratio;
+    // Γ(e+4)/(Γ(4)·Γ(e+1)): shape 4 has more ways to a count than shape 1.
+    let ways = ((episodes + 1.0) * (episodes + 2.0) * (episodes + 3.0) / 6.0).ln();
+    let of_normal = -normal.ln_1p() + episodes * (normal / (1.0 + normal)).ln();
+    let nats = |level: f32| {
+        let faulty = normal + segments * f64::from(level).max(f64::from(min_growth) * ratio);
+        ways + 4.0 * (4.0 / (4.0 + faulty)).ln() + episodes * (faulty / (4.0 + faulty)).ln() - of_normal
+    };
+    if segments > 0.0 { ROW_LEVELS.map(nats).to_vec() } else { vec![0.0; ROW_LEVELS.len()] }
+}
+
 /// `ln(NB(e; μ₁, r) / NB(e; μ₀, r))` with `μ₁ = μ₀ + extra`: Poisson's `e·ln(μ₁/μ₀) − extra` when r → ∞.
 fn log_ratio(episodes: f32, normal: f32, extra: f32, shape: f32) -> f32 {
     let faulty = normal + extra;

@@ -56,15 +56,21 @@ mod fleet;
 mod graph;
 mod latency;
 mod loss;
+mod others;
 mod pairs;
 mod parameters;
+pub(crate) mod posterior;
 mod signal;
 mod sums;
 mod verdict;
 
 pub use fleet::{Edge, EndId, Fleet, MinRtt, PodId, ZoneId};
+pub use others::Others;
 pub use parameters::{Calibration, Parameters};
 pub use verdict::{Culprit, Evidence, Finding, Missing, NodeScore, Symptom, Verdict, Verdicts};
+
+pub(crate) use latency::row_nats as latency_nats;
+pub(crate) use loss::row_nats as loss_nats;
 
 use engine::Engine;
 use graph::Graph;

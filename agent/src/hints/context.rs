@@ -165,13 +165,6 @@ impl<'a> Context<'a> {
         answering.map(|e| e.view.peer).collect::<BTreeSet<_>>().len()
     }
 
-    /// Whether another endpoint on the peer's Node answers: the Node is up, and reached.
-    pub(crate) fn answers_beside(&self, edge: &Edge<'_>) -> bool {
-        let Some(node) = edge.view.peer_node.as_ref().filter(|_| edge.is_remote()) else { return false };
-        let mut beside = self.edges.iter().filter(|e| e.view.peer_node.as_ref() == Some(node));
-        beside.any(|e| e.view.endpoint() != edge.view.endpoint() && e.answers())
-    }
-
     /// Whether an edge among those that `of` selects is undisturbed, and would share the symptom of `edge`.
     pub(crate) fn any_undisturbed(&self, edge: &Edge<'_>, of: impl Fn(&Edge<'a>) -> bool) -> bool {
         self.edges.iter().any(|other| of(other) && other.is_undisturbed() && edge.would_share_with(other))
@@ -180,12 +173,6 @@ impl<'a> Context<'a> {
     /// A connection to the same Node (the same address where no Node is known) is as fast as usual: so is the path.
     pub(crate) fn is_peer_fast(&self, edge: &Edge<'_>) -> bool {
         self.fast_peers.contains(&edge.view.peer_id())
-    }
-
-    /// A connection to another Node, among those that `of` selects, is as fast as usual.
-    pub(crate) fn is_other_peer_fast(&self, edge: &Edge<'_>, of: impl Fn(&Edge<'a>) -> bool) -> bool {
-        let (remote, peer) = (self.edges.iter().filter(|other| other.is_remote()), edge.view.peer_id());
-        remote.filter(|other| other.view.peer_id() != peer).any(|other| of(other) && self.is_peer_fast(other))
     }
 
     /// Rules out loss when the data do.

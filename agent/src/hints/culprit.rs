@@ -4,7 +4,7 @@
 //! culprit, and with the alternatives that explain the edges almost as well.
 
 pub(crate) mod victims;
-pub(crate) mod this_node;
+pub(crate) mod suspects;
 pub(crate) mod loss;
 pub(crate) mod latency;
 pub(crate) mod mtu;

@@ -112,23 +112,6 @@ pub(crate) fn shared_blame(first: (BlameKind, &str), probability: f64, others: &
     Blame::among([Suspect::new(first.0, first.1, probability)].into_iter().chain(others).collect())
 }
 
-impl Blame {
-    /// The same with other candidates beside it.
-    pub(crate) fn or(mut self, others: Vec<String>) -> Self {
-        if others.is_empty() {
-            return self;
-        }
-        if self.name.is_empty() {
-            (self.kind, self.probability) = (BlameKind::Undecided, 0.0);
-        }
-        self.probability = self.probability.min(0.8);
-        let each = (SURE - self.probability) / others.len() as f64;
-        self.alternatives =
-            others.into_iter().map(|name| Suspect { probability: each, ..Suspect::by_name(name) }).collect();
-        self
-    }
-}
-
 /// One number without a baseline.
 pub(crate) fn evidence(signal: &str, observed: f64, unit: &str, place: &str, source: &str) -> Evidence {
     Evidence {

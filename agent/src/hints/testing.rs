@@ -265,6 +265,11 @@ pub(crate) fn firing(hints: &[Hint]) -> Vec<Hint> {
     hints.iter().filter(|h| h.state == HintState::Firing).cloned().collect()
 }
 
+/// Names of all candidates, best first.
+pub(crate) fn candidates(hint: &Hint) -> Vec<String> {
+    hint.blame.candidates().map(|one| one.name).collect()
+}
+
 /// (cause, blame kind, blame name).
 pub(crate) fn verdict(hint: &Hint) -> (&str, BlameKind, &str) {
     (&hint.cause, hint.blame.kind, &hint.blame.name)

@@ -10,6 +10,7 @@ use super::{
         hints::{HintFilter, Hints, changes},
         matrix::{Matrix, matrix},
         nodes::{Nodes, nodes},
+        settle::{needs_others, settle},
         status,
         why::{Explanation, explain},
     },
@@ -159,7 +160,13 @@ async fn hints(session: &Session) -> Result<Hints, Failure> {
     }
     let answers = session.ask_all::<Vec<Hint>>(path.trim_end_matches(['?', '&'])).await?;
     let agents = answers.got.len();
-    Ok(Hints::new(answers.got.into_iter().flat_map(|(_, hints)| hints), &filter, agents, answers.silent))
+    let mut all: Vec<Hint> = answers.got.into_iter().flat_map(|(_, hints)| hints).collect();
+    // One agent can't decide these. One that does not answer now is in `answers.silent` already.
+    if all.iter().any(needs_others) {
+        let rows = session.ask_all::<Vec<PeerRow>>("/api/v1/edges?by=peer_node").await?;
+        settle(&mut all, &rows.got.into_iter().flat_map(|(_, rows)| rows).collect::<Vec<_>>(), |_| None);
+    }
+    Ok(Hints::new(all, &filter, agents, answers.silent))
 }
 
 /// One line per hint that opens or closes.

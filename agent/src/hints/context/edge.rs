@@ -76,6 +76,19 @@ impl Edge<'_> {
         }
     }
 
+    /// The peer's program for people: a Node's address stands for a program there, not for the Node.
+    pub(crate) fn program_name(&self) -> String {
+        match (&self.view.peer_pod, &self.view.peer_node) {
+            (None, Some(node)) => format!("{} on {node}", self.view.peer.to_canonical()),
+            _ => self.peer_name(),
+        }
+    }
+
+    /// The peer is in the Pod's own network namespace: a loopback address, or its sidecar.
+    pub(crate) fn is_inside_pod(&self) -> bool {
+        self.view.netns != 0
+    }
+
     /// Name to blame when the peer's Node is at fault: the Node, else the address.
     pub(crate) fn peer_node_name(&self) -> String {
         match &self.view.peer_node {

@@ -4,7 +4,7 @@ use crate::{
     api::{Blame, BlameKind},
     hints::{
         context::{Context, Edge, SubjectIx},
-        finding::blame,
+        finding::{blame, shared_blame},
     },
     state::{DnsView, Endpoint},
 };
@@ -36,23 +36,24 @@ pub(crate) fn culprit(context: &Context<'_>, all: &[Lookups<'_>], bad: &Lookups<
     if no_answers && subjects.len() > 1 && servers.len() > 1 {
         return blame(BlameKind::Node, node);
     }
-    let culprit = blame(server.blame_kind(BlameKind::PeerPod), server.peer_pod_name());
+    let (kind, name) = (server.blame_kind(BlameKind::PeerPod), server.peer_pod_name());
+    let among = |share: f64, others: &[(BlameKind, &str)]| shared_blame((kind, &name), share, others);
     let mut path = slow_path(context, server);
     if 2 * bad.row.window.unanswered >= bad.bad {
         path.extend(silent_path(context, server).into_iter().filter(|node| !path.contains(node)).collect::<Vec<_>>());
     }
     if !path.is_empty() {
-        return culprit.or(path);
+        let path: Vec<(BlameKind, &str)> = path.iter().map(|(kind, node)| (*kind, node.as_str())).collect();
+        return among(0.7, &path);
     }
     if no_answers && subjects.len() > 1 {
-        return culprit.or(vec![node.to_owned()]);
+        return among(0.8, &[(BlameKind::Node, node)]);
     }
     if is_fast_for_others(all, bad) {
         // The names that this Pod looks up may be slow, or the Pod itself.
-        let name = context.subject(bad.subject).name();
-        return culprit.or(vec![name.to_owned()]);
+        return among(0.7, &[(BlameKind::Pod, context.subject(bad.subject).name())]);
     }
-    culprit
+    blame(kind, name)
 }
 
 fn is_fast_for_others(all: &[Lookups<'_>], of: &Lookups<'_>) -> bool {
@@ -64,7 +65,7 @@ fn is_fast_for_others(all: &[Lookups<'_>], of: &Lookups<'_>) -> bool {
 }
 
 /// Ends of the path to the server that may be slow instead, by what connections show.
-fn slow_path(context: &Context<'_>, server: &Edge<'_>) -> Vec<String> {
+fn slow_path(context: &Context<'_>, server: &Edge<'_>) -> Vec<(BlameKind, String)> {
     if !server.is_remote() {
         return Vec::new();
     }
@@ -73,13 +74,14 @@ fn slow_path(context: &Context<'_>, server: &Edge<'_>) -> Vec<String> {
         context.edges().iter().filter(|e| e.is_remote()).filter(late).map(|e| e.view.peer_id()).collect();
     let server_late = late.contains(&server.view.peer_id());
     let others_late = late.len() > usize::from(server_late);
-    let this_node = others_late.then(|| context.node.to_owned());
-    let peer_node = (server_late && server.view.peer_node.is_some()).then(|| server.peer_node_name());
+    let this_node = others_late.then(|| (BlameKind::Node, context.node.to_owned()));
+    let peer_node = server_late && server.view.peer_node.is_some();
+    let peer_node = peer_node.then(|| (BlameKind::PeerNode, server.peer_node_name()));
     this_node.into_iter().chain(peer_node).collect()
 }
 
 /// Nodes that may swallow the lookups: those that no connection shows to be up.
-fn silent_path(context: &Context<'_>, server: &Edge<'_>) -> Vec<String> {
+fn silent_path(context: &Context<'_>, server: &Edge<'_>) -> Vec<(BlameKind, String)> {
     if !server.is_remote() {
         return Vec::new();
     }
@@ -87,6 +89,6 @@ fn silent_path(context: &Context<'_>, server: &Edge<'_>) -> Vec<String> {
     let server_node = node.is_some() && !context.any_undisturbed(server, |edge| edge.view.peer_node == *node);
     let this_node =
         !context.any_undisturbed(server, |edge| edge.is_remote() && edge.view.peer_id() != server.view.peer_id());
-    let server_node = server_node.then(|| server.peer_node_name());
-    server_node.into_iter().chain(this_node.then(|| context.node.to_owned())).collect()
+    let server_node = server_node.then(|| (BlameKind::PeerNode, server.peer_node_name()));
+    server_node.into_iter().chain(this_node.then(|| (BlameKind::Node, context.node.to_owned()))).collect()
 }

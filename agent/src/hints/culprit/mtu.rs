@@ -1,26 +1,12 @@
-//! The culprit of segments that are too large for the path.
+//! Full-size segments as evidence: stuck ones, and those that pass.
 
-use crate::{
-    api::{Blame, BlameKind},
-    hints::{
-        context::{Context, Edge},
-        finding::blame,
-    },
-};
+use super::suspects::{CLEAN, Evidence, SHOWS, Suspects, Trouble};
+use crate::hints::context::{Context, EdgeIx};
 
-/// Peers with too small a path from which this Node is blamed.
-const MIN_PEERS: usize = 3;
-
-/// `peers`: peers whose path drops full-size segments.
-pub(crate) fn culprit(context: &Context<'_>, edge: &Edge<'_>, peers: usize) -> Blame {
-    let (node, pair) = (context.node.to_owned(), context.pair(edge));
-    if !edge.is_remote() {
-        blame(BlameKind::Node, node)
-    } else if peers >= MIN_PEERS {
-        blame(BlameKind::Node, node).or(vec![edge.peer_node_name()])
-    } else if edge.is_external() {
-        blame(BlameKind::External, edge.peer_node_name()).or(vec![pair])
-    } else {
-        blame(BlameKind::NodePair, pair).or(vec![edge.peer_node_name(), node])
-    }
+/// `stuck`: edges on which full-size segments time out.
+pub(crate) fn suspects<'c, 'a>(context: &'c Context<'a>, stuck: &[EdgeIx]) -> Suspects<'c, 'a> {
+    let passes = context.edges().iter().filter(|edge| edge.passes_full_size() && !stuck.contains(&edge.ix));
+    let passes = passes.map(|edge| Evidence { edge: edge.ix, nats: vec![CLEAN] });
+    let stuck = stuck.iter().map(|edge| Evidence { edge: *edge, nats: vec![SHOWS] });
+    Suspects::new(context, Trouble::Path, stuck.chain(passes).collect())
 }

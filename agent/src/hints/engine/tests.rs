@@ -146,7 +146,7 @@ fn a_subject_shows_three_hints_at_most_in_the_order_of_the_rules() {
     let hints = firing(&run.ticks(3, &many));
     let causes: Vec<&str> = hints.iter().map(|h| h.cause.as_str()).collect();
     assert_eq!(causes, ["pod_accept_queue_full", "peer_refusing", "path_loss"]);
-    assert_eq!(hints[2].blame.name, "node-a↔10.0.0.2");
+    assert_eq!(hints[2].blame.other_names()[..2], ["10.0.0.2", "node-a↔10.0.0.2"]);
     assert_eq!(run.engine.totals().values().sum::<u64>(), 3);
 }
 

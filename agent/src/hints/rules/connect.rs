@@ -8,6 +8,7 @@ use crate::{
     api::{BlameKind, RuledOut},
     hints::{
         context::{Context, Edge, Subject},
+        culprit::suspects,
         finding::{Finding, blame, evidence},
         rule::{Family, QueryTemplate, Rule},
         stats::{over, percent},
@@ -80,9 +81,9 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
 
 fn handshakes(context: &Context<'_>) -> Vec<Finding> {
     let mut out: Vec<Finding> = context.subjects().iter().filter_map(|s| accept_queue(context, s)).collect();
-    let silent = unreachable::silent_peers(context);
+    let silence = unreachable::Silence::new(context);
     for (subject, edge) in context.unclaimed(Family::Connect) {
-        let unreachable = unreachable::judge(context, subject, edge, &silent);
+        let unreachable = unreachable::judge(context, subject, edge, &silence);
         out.extend(unreachable.or_else(|| refusing(context, subject, edge)));
     }
     out
@@ -122,10 +123,16 @@ fn refusing(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> Op
     if refused < limit || (refused as f64) < least_share * attempts as f64 {
         return None;
     }
-    let (name, peer, place) = (subject.name(), edge.peer_name(), context.place(edge));
+    let (name, peer, place) = (subject.name(), edge.program_name(), context.place(edge));
     let share = refused as f64 / attempts as f64;
     let (signal, source) = ("netwhy_tcp_connect_failures_total{reason=\"refused\"}", "ebpf:inet_sock_set_state");
-    let culprit = blame(edge.blame_kind(BlameKind::PeerPod), edge.peer_pod_name());
+    let culprit = match edge.is_inside_pod() {
+        true => blame(BlameKind::Pod, name),
+        false => {
+            let (kind, name) = suspects::host(edge);
+            blame(kind, name)
+        }
+    };
     Some(Finding {
         nats: over(refused as f64, limit as f64) + over(share, least_share),
         overwhelming: refused as f64 >= OVERWHELMING * limit as f64,

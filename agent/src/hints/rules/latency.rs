@@ -4,7 +4,10 @@ use crate::{
     api::{Blame, Evidence, RuledOut},
     hints::{
         context::{Context, Edge, Subject, SubjectIx},
-        culprit::latency::{self, Peers, Risen, Shared, is_proven},
+        culprit::{
+            latency::{Peers, Risen, is_proven},
+            suspects::Component,
+        },
         finding::{Finding, evidence},
         memory::{
             edge::EdgeMemory,
@@ -40,8 +43,8 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
            chance below 1e-6 per window and edge if samples are independent. One of three things proves that the path \
            is longer, and not the peer's think time. At least 2 handshakes, which no program answers, are as slow. Or \
            the sender is bulk, whose full segments are acknowledged at once. Or two edges with different programs at \
-           both ends rose, and one of them sends full segments. This Node is named when at least 3 peers show it, two \
-           of them with proof, and no peer is as fast as usual.",
+           both ends rose, and one of them sends full segments. Who is at fault follows from the peers that are as \
+           fast as usual.",
     minimum: "8 RTT samples, and a baseline of 10 clean windows. 2 handshakes or 2 MB acknowledged on an edge to the \
               peer, or 100 kB beside a second edge.",
     ruled_out_by: "Any edge to the same peer has two samples as fast as usual. The peer's window or the local buffer \
@@ -56,8 +59,6 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
     queries: &[QueryTemplate { shows: "median RTT by peer class", promql: queries::RTT }],
 };
 
-/// Peers with proof before one culprit is blamed for all.
-const MIN_PROVEN: usize = 2;
 /// Share of the busy time held back by window or buffer in the last seconds from which RTTs mean nothing.
 const HELD_BACK: f64 = 0.2;
 /// Multiple of its usual rate from which a bulk edge moves more than usual. Small requests fill no queue.
@@ -108,42 +109,21 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     if proven.is_empty() || makes_its_own_queue(context) {
         return Vec::new();
     }
-    match latency::shared(context, &peers).filter(|_| proven.len() >= MIN_PROVEN) {
-        Some(shared) => of_shared_culprit(context, &peers, &shared),
-        None => proven.into_iter().flat_map(|risen| of_one_peer(context, &peers, risen)).collect(),
-    }
-}
-
-/// One finding per subject.
-fn of_shared_culprit(context: &Context<'_>, peers: &Peers, shared: &Shared) -> Vec<Finding> {
-    let all = || peers.longer.values().flatten();
-    let subjects = by_subject(all());
-    let only = subjects.keys().next().filter(|_| subjects.len() == 1).map(|ix| context.subject(*ix));
-    let blame = shared.blame(context, only);
-    let finding = |risen: &Vec<Risen>| {
-        let mut finding = describe(context, blame.clone(), risen, (Proof::new(all()), peers));
-        if let Shared::ThisNode(node) = shared {
-            finding.evidence.push(evidence("blame_score", node.score, "nats", context.node, "netwhy"));
+    let suspects = peers.suspects(context);
+    // One proof is enough for all edges that share the most likely culprit.
+    let with_proof: BTreeSet<_> = proven.into_iter().flatten().map(|one| suspects.best(one.edge)).collect();
+    let mut groups: BTreeMap<_, Vec<Risen>> = BTreeMap::new();
+    for one in peers.longer.values().flatten() {
+        let best = suspects.best(one.edge);
+        if with_proof.contains(&best) {
+            groups.entry((best, one.subject)).or_default().push(*one);
         }
-        finding
+    }
+    let finding = |((best, _), own): (&(Option<Component>, SubjectIx), &Vec<Risen>)| {
+        let all = groups.iter().filter(|((of, _), _)| of == best).flat_map(|(_, risen)| risen);
+        describe(context, suspects.blame(worst(own).edge), own, (Proof::new(all), &peers))
     };
-    subjects.values().map(finding).collect()
-}
-
-/// One finding per subject. `risen`: all edges to one peer.
-fn of_one_peer(context: &Context<'_>, peers: &Peers, risen: &[Risen]) -> Vec<Finding> {
-    let subjects = by_subject(risen.iter());
-    let finding = |own: &Vec<Risen>| {
-        let blame = latency::pair(context, peers, context.edge(own[0].edge), subjects.len());
-        describe(context, blame, own, (Proof::new(risen.iter()), peers))
-    };
-    subjects.values().map(finding).collect()
-}
-
-fn by_subject<'a>(risen: impl Iterator<Item = &'a Risen>) -> BTreeMap<SubjectIx, Vec<Risen>> {
-    let mut subjects: BTreeMap<SubjectIx, Vec<Risen>> = BTreeMap::new();
-    risen.for_each(|risen| subjects.entry(risen.subject).or_default().push(*risen));
-    subjects
+    groups.iter().map(finding).collect()
 }
 
 /// This Node's peers by the state of their paths. External ones have a rule of their own.

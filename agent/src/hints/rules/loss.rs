@@ -1,10 +1,10 @@
 //! Lost packets: on one path, or at this Node.
 
 use crate::{
-    api::Evidence,
+    api::{BlameKind, Evidence},
     hints::{
         context::{Context, Edge, EdgeIx, SubjectIx, excuse::can_be_judged},
-        culprit::loss::{self, Shared, Tested},
+        culprit::{loss::Tested, suspects::Component},
         finding::{Finding, evidence},
         rule::{Family, QueryTemplate, Rule},
         rules::queries,
@@ -36,13 +36,12 @@ pub(crate) const NODE_PACKET_LOSS: Rule = Rule {
     family: Family::Loss,
     order: 200,
     symptom: "packet_loss",
-    meaning: "Most peers of this Node have losses: packets are lost at this Node (NIC, queue, cable, switch port), \
-              not at its peers.",
+    meaning: "Packets are lost at this Node (NIC, queue, cable, switch port), not at its peers: the losses to \
+              several peers share it, and nothing else explains them as well.",
     signals: SIGNALS,
-    test: "`path_loss` holds for an edge, and this Node explains the losses of all edges together better than any path \
-           or Pod does. The test is a penalised likelihood. It needs at least 3 lossy peers and a share of 30 % of all \
-           peers (below half, stronger evidence). It must hold without any one of them. It fails when all losses \
-           belong to one Pod while peers of other Pods are clean, or lie in one other zone.",
+    test: "`path_loss` holds for an edge, and this Node is its culprit with a probability of 0.9 or more. Lossy \
+           edges count for a component that they share, and clean ones against it, as much as they would have shown. \
+           Each edge may have trouble of its own with odds of e⁻⁶, so that one peer never convicts a Node.",
     minimum: MINIMUM,
     ruled_out_by: RULED_OUT_BY,
     action: "Check the Node's interface errors and drops, queue discipline, cable and switch port. Drain the Node if \
@@ -61,10 +60,9 @@ pub(crate) const PATH_LOSS: Rule = Rule {
     family: Family::Loss,
     order: 210,
     symptom: "packet_loss",
-    meaning: "Packets to one peer are lost while this Node's other peers are fine. Several Pods with losses to the \
-              same peer point to the peer. One Pod alone leaves path and peer undecided. Losses to one Pod's address \
-              alone point to that Pod, and losses to all peers of another zone to the path between the zones. Until \
-              other peers are shown to be clean, this Node and the path to the peer's zone stay suspects.",
+    meaning: "Packets to a peer are lost. Who is at fault follows from the edges that share the path and lose \
+              nothing. One agent can't tell a peer's Node from the path to it: both are candidates, and the other \
+              agents decide (`kubectl netwhy why`).",
     signals: SIGNALS,
     test: "Loss episodes (bursts, not segments) exceed the edge's baseline. The test is the Poisson upper tail, with a \
            false-alarm rate of 1e-6 per window and edge (1e-12 opens the hint at once). The episodes per data segment \
@@ -97,36 +95,30 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let peers = tested.peers(context);
-    let shared = loss::shared(context, &tested);
-    let (mut lossy_peers, mut all_peers, mut score) = (peers.lossy.len(), peers.all.len(), None);
-    if let Some(Shared::ThisNode(node)) = &shared {
-        // Includes peers that alone show too little loss.
-        (lossy_peers, all_peers, score) = (node.bad, node.peers, Some(node.score));
-    }
-
-    // One finding per subject for a shared culprit, else one per edge.
-    let mut groups: BTreeMap<(SubjectIx, Option<EdgeIx>), Vec<EdgeIx>> = BTreeMap::new();
+    let peers = LossyPeers { lossy: peers.lossy.len(), all: peers.all.len() };
+    let suspects = tested.suspects(context);
+    // One finding for all edges of a subject that share their most likely culprit.
+    let mut groups: BTreeMap<(SubjectIx, Option<Component>), Vec<EdgeIx>> = BTreeMap::new();
     for (edge, subject) in &tested.lossy {
-        let is_shared = shared.is_some() && context.edge(*edge).is_remote();
-        groups.entry((*subject, (!is_shared).then_some(*edge))).or_default().push(*edge);
+        groups.entry((*subject, suspects.best(*edge))).or_default().push(*edge);
     }
-    let finding = |((subject, single), edges): ((SubjectIx, Option<EdgeIx>), Vec<EdgeIx>)| {
-        let (rule, blame) = match (&shared, single) {
-            (Some(shared @ Shared::ThisNode(_)), None) => (&NODE_PACKET_LOSS, shared.blame(context, subject)),
-            (Some(shared), None) => (&PATH_LOSS, shared.blame(context, subject)),
-            _ => (&PATH_LOSS, loss::path(context, &tested, context.edge(edges[0]), peers.lossy.len())),
-        };
-        let mut finding = describe(
-            context,
-            Finding { edges, ..Finding::new(rule, subject, blame) },
-            LossyPeers { lossy: lossy_peers, all: all_peers },
-        );
-        if rule.id == NODE_PACKET_LOSS.id {
-            finding.evidence.extend(score.map(|nats| evidence("blame_score", nats, "nats", context.node, "netwhy")));
-        }
-        finding
+    let finding = |((subject, _), edges): ((SubjectIx, _), Vec<EdgeIx>)| {
+        let blame = suspects.blame(worst(context, &edges));
+        // Traffic within the Node never reaches its interfaces.
+        let leaves = edges.iter().any(|edge| context.edge(*edge).is_remote());
+        let rule = if blame.kind == BlameKind::Node && leaves { &NODE_PACKET_LOSS } else { &PATH_LOSS };
+        describe(context, Finding { edges, ..Finding::new(rule, subject, blame) }, peers)
     };
     groups.into_iter().map(finding).collect()
+}
+
+/// The edge with the strongest evidence.
+fn worst(context: &Context<'_>, edges: &[EdgeIx]) -> EdgeIx {
+    let ln_p = |edge: &EdgeIx| {
+        let sums = Sums::new(context, &[*edge]);
+        poisson_tail_ln(sums.episodes, sums.expected)
+    };
+    edges.iter().copied().min_by(|a, b| ln_p(a).total_cmp(&ln_p(b))).unwrap_or(edges[0])
 }
 
 fn test_edges(context: &Context<'_>) -> Tested {

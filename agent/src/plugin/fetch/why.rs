@@ -6,6 +6,7 @@ use super::{
         model::{
             Kind, SilentAgent, Target,
             health::Fact,
+            settle::needs_others,
             why::{Facts, TargetPod},
         },
     },
@@ -17,7 +18,7 @@ use super::{
     objects,
     session::{Connection, Session},
 };
-use crate::api::{AgentStats, BlameKind, EdgeRow, Hint, PodRow, Suspect};
+use crate::api::{AgentStats, BlameKind, EdgeRow, Hint, PeerRow, PodRow, Suspect};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client};
@@ -170,6 +171,7 @@ async fn from_cluster(session: &Session, client: &Client, target: &Target, now_m
     let mut asked = callees::ask(session, client, &mut facts).await;
     asked.extend(nodes.iter().cloned());
     ask_peer_agents(session, client, &mut facts, &asked).await;
+    ask_witnesses(session, &mut facts).await;
     add_related_objects(session, client, &mut facts, &nodes, now_ms).await;
     Ok(facts)
 }
@@ -308,6 +310,20 @@ async fn ask_peer_agents(session: &Session, client: &Client, facts: &mut Facts, 
     facts.add_silent(answers.silent.into_iter().chain(found.silent));
 }
 
+/// Asks all agents for their rows if they may decide what one agent can't.
+async fn ask_witnesses(session: &Session, facts: &mut Facts) {
+    if !facts.hints.iter().any(needs_others) {
+        return;
+    }
+    match session.ask_all::<Vec<PeerRow>>("/api/v1/edges?by=peer_node").await {
+        Ok(rows) => {
+            facts.peer_rows = rows.got.into_iter().flat_map(|(_, rows)| rows).collect();
+            facts.add_silent(rows.silent);
+        }
+        Err(failure) => facts.unknown.push(Fact::new("view of other Nodes", failure.to_string())),
+    }
+}
+
 /// The peers to show: those with failures or loss first, then by traffic.
 fn peers(edges: &[EdgeRow]) -> Vec<Fact> {
     #[derive(Default)]
@@ -405,6 +421,7 @@ async fn node_facts(session: &Session, client: &Client, name: &str) -> Result<Fa
     let blaming = others.got.into_iter().filter(|(node, _)| *node != ours).flat_map(|(_, hints)| hints);
     facts.hints.extend(blaming);
     facts.not_answered = others.silent;
+    ask_witnesses(session, &mut facts).await;
     let api: Api<Node> = Api::all(client.clone());
     if let Ok(object) = objects::request(session, name, api.get(name)).await {
         facts.related.push(Fact::new(format!("Node/{name}"), objects::node_line(&object).1));

@@ -7,6 +7,7 @@ pub mod hints;
 pub mod matrix;
 pub mod nodes;
 pub mod promql;
+pub mod settle;
 pub mod status;
 pub mod target;
 pub mod topology;

@@ -1,6 +1,9 @@
 //! Every Node: loss and RTT as its own agent and its peers measure them, and its blame.
 
-use super::SilentAgent;
+use super::{
+    SilentAgent,
+    settle::{needs_others, settle},
+};
 use crate::{
     api::{BlameKind, Hint, HintState, PeerRow},
     blame::{self, Edge, Finding, Fleet, MinRtt, NodeScore, Parameters},
@@ -137,6 +140,18 @@ pub fn blame_scores(rows: &[PeerRow]) -> BTreeMap<String, f64> {
     scores
 }
 
+/// A settled hint counts as much as the rows of all agents: they are part of it.
+fn add_hints(scores: &mut BTreeMap<String, f64>, hints: &[Hint]) {
+    for hint in hints.iter().filter(|hint| needs_others(hint)) {
+        for one in hint.blame.candidates() {
+            if matches!(one.kind, BlameKind::Node | BlameKind::PeerNode) {
+                let score = scores.entry(one.name).or_default();
+                *score = score.max(one.probability);
+            }
+        }
+    }
+}
+
 /// The hint in which a Node's own agent blames one of its Pods for loss. That agent knows whether its other Pods lose
 /// packets too. `None`: no such hint, or the agent also blames the Node.
 pub fn pod_at_fault<'h>(node: &str, hints: impl Iterator<Item = &'h Hint>) -> Option<&'h Hint> {
@@ -153,6 +168,8 @@ pub fn pod_at_fault<'h>(node: &str, hints: impl Iterator<Item = &'h Hint>) -> Op
 
 /// From all agents' rows and firing hints.
 pub fn nodes(rows: &[PeerRow], hints: &[Hint], answered: &[String], not_answered: Vec<SilentAgent>) -> Nodes {
+    let mut hints = hints.to_vec();
+    settle(&mut hints, rows, |_| None);
     let mut facts: BTreeMap<&str, NodeFacts> = BTreeMap::new();
     let own: BTreeSet<&str> = answered.iter().map(String::as_str).collect();
     let unanswered: Vec<String> = not_answered.iter().map(|s| s.node.clone()).collect();
@@ -198,6 +215,7 @@ pub fn nodes(rows: &[PeerRow], hints: &[Hint], answered: &[String], not_answered
         }
     }
     let mut scores = blame_scores(rows);
+    add_hints(&mut scores, &hints);
     let mut items: Vec<NodeFacts> = facts.into_values().collect();
     for item in &mut items {
         // A Pod at fault acquits its Node.

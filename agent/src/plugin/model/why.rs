@@ -10,6 +10,7 @@ use super::{
     health::{Fact, Health, status_line},
     hints::{HintFilter, sort},
     promql::{self, Query},
+    settle::settle,
     waterfall::Waterfall,
 };
 use crate::api::{Blame, BlameKind, Evidence, Hint, HintState, RuledOut};
@@ -132,7 +133,8 @@ pub struct PodLine {
 }
 
 /// Builds the report.
-pub fn explain(facts: Facts, wanted: &HintFilter) -> Explanation {
+pub fn explain(mut facts: Facts, wanted: &HintFilter) -> Explanation {
+    settle(&mut facts.hints, &facts.peer_rows, |_| None);
     let mut hints: Vec<Hint> = facts.hints.iter().filter(|hint| wanted.is_current(hint)).cloned().collect();
     hints.dedup_by(|a, b| a.id == b.id && a.subject == b.subject);
     sort(&mut hints);

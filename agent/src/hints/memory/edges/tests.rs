@@ -6,12 +6,12 @@ const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
 /// 0.15 % is below the limit, and does not become normal at once.
 #[test]
 fn odd_losses_that_are_no_hint_yet_stay_out_of_the_baseline() {
-    let normal = Case::mesh(&["cart"], &PEERS);
+    let normal = Case::mesh(&["cart", "payment"], &PEERS);
     let mut run = Run::warm(&normal);
     let odd = |episodes| {
         let mut case = normal.clone();
         case.edges.iter_mut().for_each(|e| e.window.data_segs_out = 3000);
-        lossy(&case, &["cart"], &PEERS, episodes)
+        lossy(&case, &["cart", "payment"], &PEERS, episodes)
     };
     run.expect_silence(60, &odd(5));
     let hint = run.ticks(3, &odd(20)).remove(0);

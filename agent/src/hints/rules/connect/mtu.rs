@@ -3,8 +3,8 @@
 use crate::{
     api::RuledOut,
     hints::{
-        context::{Context, Edge, Subject},
-        culprit::mtu::culprit,
+        context::{Context, Edge, EdgeIx, Subject},
+        culprit::{mtu::suspects, suspects::Suspects},
         finding::{Finding, evidence},
         rule::{Family, QueryTemplate, Rule},
         stats::over,
@@ -59,7 +59,9 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let unclaimed = context.unclaimed(Family::Connect);
     let stuck: Vec<_> = unclaimed.filter(|(_, edge)| is_stuck(edge) && small_segments_pass(context, edge)).collect();
     let peers: BTreeSet<PeerId> = stuck.iter().map(|(_, edge)| edge.view.peer_id()).collect();
-    stuck.iter().map(|(subject, edge)| describe(context, subject, edge, peers.len())).collect()
+    let edges: Vec<EdgeIx> = stuck.iter().map(|(_, edge)| edge.ix).collect();
+    let suspects = suspects(context, &edges);
+    stuck.iter().map(|(subject, edge)| describe(context, subject, edge, (peers.len(), &suspects))).collect()
 }
 
 fn is_stuck(edge: &Edge<'_>) -> bool {
@@ -81,7 +83,12 @@ fn small_segments_pass(context: &Context<'_>, edge: &Edge<'_>) -> bool {
 }
 
 /// `peers`: peers whose path drops full-size segments.
-fn describe(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>, peers: usize) -> Finding {
+fn describe(
+    context: &Context<'_>,
+    subject: &Subject<'_>,
+    edge: &Edge<'_>,
+    (peers, suspects): (usize, &Suspects<'_, '_>),
+) -> Finding {
     let (tally, place) = (edge.tally(), context.place(edge));
     let (name, peer) = (subject.name(), edge.peer_name());
     let connects: u64 = tally.connects.iter().sum();
@@ -106,7 +113,7 @@ fn describe(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>, peers
             because: format!("{connects} handshakes and {} bytes got through", tally.bytes_acked),
         }],
         edges: vec![edge.ix],
-        ..Finding::new(&PATH_MTU_BLACKHOLE, subject.ix, culprit(context, edge, peers))
+        ..Finding::new(&PATH_MTU_BLACKHOLE, subject.ix, suspects.blame(edge.ix))
     }
 }
 

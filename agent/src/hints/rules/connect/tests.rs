@@ -66,7 +66,7 @@ fn a_full_queue_of_a_throttled_pod_is_an_effect() {
 fn unanswered_syns_while_other_peers_answer_blame_the_peer() {
     let normal = Case::mesh(&["cart"], &PEERS);
     let hint = Run::warm(&normal).expect_one(&normal.with("cart", PEERS[0], |t| unanswered(t, 3, 0)));
-    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::PeerNode, "10.0.0.7"));
+    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::PeerPod, "10.0.0.7"));
     assert!(hint.summary.contains("3 other peers answer"), "{}", hint.summary);
     let hint = Run::warm(&normal).expect_one(&normal.with("cart", PEERS[0], |t| unanswered(t, 0, 3)));
     assert_eq!(hint.cause, "peer_unreachable");
@@ -78,8 +78,8 @@ fn with_one_address_on_a_node_its_pod_stays_a_suspect() {
     normal.edge("cart", PEERS[0]).peer_node = Some("node-b".into());
     let gone = |normal: &Case| normal.with("cart", PEERS[0], |t| unanswered(t, 3, 0));
     let hint = Run::warm(&normal).expect_one(&gone(&normal));
-    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::PeerNode, "node-b"));
-    assert_eq!(hint.blame.other_names(), ["10.0.0.7"]);
+    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::Undecided, ""));
+    assert_eq!(hint.blame.other_names()[..2], ["10.0.0.7", "node-b"]);
 }
 
 #[test]
@@ -107,8 +107,8 @@ fn a_host_that_answers_on_old_connections_is_up_and_its_listener_is_blamed() {
 fn the_only_peer_silent_leaves_the_path_undecided() {
     let normal = Case::mesh(&["cart"], &PEERS[..1]);
     let hint = Run::warm(&normal).expect_one(&normal.with("cart", PEERS[0], |t| unanswered(t, 4, 0)));
-    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::NodePair, "node-a↔10.0.0.7"));
-    assert_eq!(hint.blame.other_names(), ["10.0.0.7", NODE]);
+    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::Undecided, ""));
+    assert_eq!(hint.blame.other_names(), ["10.0.0.7", NODE, "cart", "node-a↔10.0.0.7"]);
 }
 
 #[test]
@@ -117,8 +117,8 @@ fn most_peers_silent_blames_this_node() {
     let mut bad = normal.clone();
     PEERS.iter().for_each(|p| unanswered(bad.tally("cart", p), 4, 0));
     let hint = Run::warm(&normal).expect_one(&bad);
-    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::Node, NODE));
-    assert_eq!(hint.blame.other_names(), PEERS[..1]);
+    // With one Pod alone it may be cut off itself.
+    assert_eq!(hint.blame.other_names()[..2], [NODE, "cart"]);
     assert!(hint.summary.ends_with("(and on 3 more edges)"), "{}", hint.summary);
 }
 
@@ -133,7 +133,7 @@ fn established_connections_with_timeouts_and_no_answer_are_dead() {
         })
     };
     let hint = Run::warm(&normal).expect_one(&dead(3));
-    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::PeerNode, "10.0.0.7"));
+    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::PeerPod, "10.0.0.7"));
     Run::warm(&normal).expect_silence(5, &dead(2));
 }
 
@@ -225,7 +225,6 @@ fn a_silent_address_blames_its_pod_while_its_node_and_the_local_pod_work() {
     });
     let hint = Run::warm(&normal).expect_one(&dead);
     assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::PeerPod, "10.0.0.7"));
-    assert_eq!(hint.blame.other_names(), Vec::<&str>::new());
     let quiet = |peers: &[&str]| {
         let mut case = dead.clone();
         for peer in peers {
@@ -235,16 +234,17 @@ fn a_silent_address_blames_its_pod_while_its_node_and_the_local_pod_work() {
         case
     };
     let hint = Run::warm(&normal).expect_one(&quiet(&PEERS[1..2]));
-    assert_eq!((hint.blame.name.as_str(), hint.blame.other_names()), ("10.0.0.7", vec!["node-b"]));
+    assert!(hint.blame.name.is_empty() && hint.blame.mentions("node-b"), "{:?}", hint.blame);
     let hint = Run::warm(&normal).expect_one(&quiet(&PEERS[1..]));
-    assert_eq!(hint.blame.other_names(), ["node-b", "cart", NODE]);
+    let all = ["10.0.0.7", "node-b", "cart", NODE];
+    assert!(all.iter().all(|name| hint.blame.mentions(name)), "{:?}", hint.blame);
     // Answers after an outage of all peers: the last one to return is not at fault.
     let mut outage = dead;
     for peer in &PEERS[1..] {
         outage.tally("cart", peer).retransmits[Retransmit::Timeout as usize] = 1;
     }
     let hint = Run::warm(&normal).expect_one(&outage);
-    assert_eq!((hint.blame.name.as_str(), hint.blame.other_names()), ("10.0.0.7", vec!["node-b", "cart", NODE]));
+    assert!(all.iter().all(|name| hint.blame.mentions(name)), "{:?}", hint.blame);
 }
 
 #[test]
@@ -282,4 +282,29 @@ fn loopback_addresses_of_two_pods_are_two_peers() {
     let (normal_own, own) = silent([7, 8]);
     let hint = Run::warm(&normal_own).expect_one(&own);
     assert_eq!((hint.cause.as_str(), hint.subject.name.as_str()), ("peer_unreachable", "cart"));
+}
+
+/// A program on this Node's own address refuses: neither the Node itself, nor the path.
+#[test]
+fn a_program_refuses_and_not_the_node_whose_address_it_has() {
+    let mut normal = Case::mesh(&["cart"], &PEERS);
+    let edge = normal.edge("cart", PEERS[0]);
+    (edge.class, edge.kind, edge.peer_node) = (PeerClass::SameNode, PeerKind::Node, Some(NODE.into()));
+    let refuse = |case: &Case| case.with("cart", PEERS[0], |t| t.connect_failures[Failure::Refused as usize] = 9);
+    let hint = Run::warm(&normal).expect_one(&refuse(&normal));
+    assert!(hint.summary.starts_with("10.0.0.7 on node-a refuses cart"), "{}", hint.summary);
+    assert_eq!(verdict(&hint), ("peer_refusing", BlameKind::PeerPod, "10.0.0.7"));
+    // In the Pod's own network namespace it is a container of its own.
+    normal.edge("cart", PEERS[0]).netns = 7;
+    let hint = Run::warm(&normal).expect_one(&refuse(&normal));
+    assert_eq!(verdict(&hint), ("peer_refusing", BlameKind::Pod, "cart"));
+}
+
+/// Several Pods are behind a Service's address: none of them, and no host, is named.
+#[test]
+fn a_service_address_is_no_host() {
+    let mut normal = Case::mesh(&["cart"], &PEERS);
+    normal.edge("cart", PEERS[0]).kind = PeerKind::Service;
+    let hint = Run::warm(&normal).expect_one(&normal.with("cart", PEERS[0], |t| unanswered(t, 3, 0)));
+    assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::Service, "10.0.0.7"));
 }

@@ -3,16 +3,17 @@
 use crate::{
     api::{Evidence, RuledOut},
     hints::{
-        context::{Context, Edge, Subject},
-        culprit::unreachable::{SilentPeers, Unanswered, culprit},
+        context::{Context, Edge, EdgeIx, Subject},
+        culprit::{
+            suspects::Suspects,
+            unreachable::{SilentPeers, suspects},
+        },
         finding::{Finding, evidence},
         rule::{Family, QueryTemplate, Rule},
         stats::over,
     },
-    state::Endpoint,
 };
 use netwhy_abi::{Failure, Retransmit};
-use std::collections::BTreeMap;
 
 pub(crate) const PEER_UNREACHABLE: Rule = Rule {
     id: "peer_unreachable",
@@ -87,39 +88,48 @@ struct Strength {
 }
 
 /// Peers with something unanswered and without a completed handshake with any subject.
-pub(crate) fn silent_peers(context: &Context<'_>) -> SilentPeers {
-    let mut silent: SilentPeers = BTreeMap::new();
-    for (_, edge) in context.unclaimed(Family::Connect) {
-        if unanswered(context, edge).is_some() {
-            silent.insert(edge.view.endpoint(), false);
-        }
-    }
+fn silent_peers(context: &Context<'_>) -> SilentPeers {
+    let unclaimed = context.unclaimed(Family::Connect).filter(|(_, edge)| unanswered(context, edge).is_some());
+    let mut silent: SilentPeers = unclaimed.map(|(_, edge)| edge.view.endpoint()).collect();
     // The window of a peer that fell silent may still hold older handshakes.
-    silent.retain(|endpoint, _| {
+    silent.retain(|endpoint| {
         context.edges().iter().filter(|e| e.view.endpoint() == *endpoint).all(|e| e.client_connects() == 0 || e.silent)
     });
-    for edge in context.edges().iter().filter(|e| !e.silent && e.tally().bytes_acked > 0) {
-        let Endpoint { peer, redirected, netns, .. } = edge.view.endpoint();
-        let same_host = |e: &Endpoint| (e.peer, e.redirected, e.netns) == (peer, redirected, netns);
-        for (_, acknowledges) in silent.iter_mut().filter(|(endpoint, _)| same_host(endpoint)) {
-            *acknowledges = true;
-        }
-    }
     silent
+}
+
+/// Edges that go unanswered, and their suspects.
+pub(crate) struct Silence<'c, 'a> {
+    silent: SilentPeers,
+    handshakes: Suspects<'c, 'a>,
+    established: Suspects<'c, 'a>,
+}
+
+impl<'c, 'a> Silence<'c, 'a> {
+    pub(crate) fn new(context: &'c Context<'a>) -> Self {
+        let silent = silent_peers(context);
+        let unclaimed = context.unclaimed(Family::Connect).filter(|(_, edge)| silent.contains(&edge.view.endpoint()));
+        let edges: Vec<EdgeIx> =
+            unclaimed.filter(|(_, edge)| unanswered(context, edge).is_some()).map(|(_, edge)| edge.ix).collect();
+        let (handshakes, established) = (suspects(context, &edges, false), suspects(context, &edges, true));
+        Self { silent, handshakes, established }
+    }
 }
 
 pub(crate) fn judge(
     context: &Context<'_>,
     subject: &Subject<'_>,
     edge: &Edge<'_>,
-    silent: &SilentPeers,
+    silence: &Silence<'_, '_>,
 ) -> Option<Finding> {
-    let kind = unanswered(context, edge).filter(|_| silent.contains_key(&edge.view.endpoint()))?;
+    let kind = unanswered(context, edge).filter(|_| silence.silent.contains(&edge.view.endpoint()))?;
     let (name, peer) = (subject.name(), edge.peer_name());
     let answering = context.other_peers_answering(edge.view.peer);
     let Strength { nats, overwhelming, text, evidence: mut numbers } = kind.strength(context, &context.place(edge));
-    let case = Unanswered { subject, edge, established: matches!(kind, Kind::Timeouts(_)), answering };
-    let blame = culprit(context, case, silent);
+    let blame = match kind {
+        Kind::Handshakes { .. } => silence.handshakes.blame(edge.ix),
+        Kind::Timeouts(_) => silence.established.blame(edge.ix),
+    };
     let others = match answering {
         0 => "no other peer to compare with".to_owned(),
         n => format!("{n} other peers answer"),

@@ -1,20 +1,21 @@
 use crate::{
     api::BlameKind,
-    hints::testing::{Case, NODE, Run, firing, healthy, lose, lossy, rtts, verdict},
+    hints::testing::{Case, NODE, Run, candidates, firing, healthy, lose, lossy, rtts, verdict},
 };
 use netwhy_abi::{PeerClass, Retransmit};
 
 const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
 
 #[test]
-fn loss_of_several_pods_to_one_peer_blames_that_peer() {
+fn one_agent_cannot_tell_a_peer_from_the_path_to_it() {
     let normal = Case::mesh(&["cart", "payment"], &PEERS);
     let hints = firing(&Run::warm(&normal).ticks(3, &lossy(&normal, &["cart", "payment"], &PEERS[..1], 20)));
     assert_eq!(hints.len(), 2);
     for hint in &hints {
-        assert_eq!(verdict(hint), ("path_loss", BlameKind::PeerNode, "10.0.0.7"));
-        assert_eq!(hint.blame.other_names(), ["node-a↔10.0.0.7"]);
-        assert!(hint.confidence > 0.7 && hint.confidence < 1.0, "{}", hint.confidence);
+        assert_eq!(verdict(hint), ("path_loss", BlameKind::Undecided, ""));
+        assert_eq!(candidates(hint), ["10.0.0.7", "node-a↔10.0.0.7"]);
+        assert!(hint.blame.alternatives.iter().all(|one| (0.45..0.5).contains(&one.probability)), "{:?}", hint.blame);
+        assert!(hint.confidence > 0.4 && hint.confidence < 0.5, "{}", hint.confidence);
         assert_eq!(hint.evidence[0].observed, 0.02);
         assert!(hint.evidence[0].baseline.is_some_and(|b| b < 0.001));
         assert!(hint.summary.contains("1 of 4 peers"), "{}", hint.summary);
@@ -25,8 +26,8 @@ fn loss_of_several_pods_to_one_peer_blames_that_peer() {
 fn loss_of_one_pod_to_one_peer_leaves_path_and_peer_undecided() {
     let normal = Case::mesh(&["cart"], &PEERS);
     let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["cart"], &PEERS[..1], 20));
-    assert_eq!(verdict(&hint), ("path_loss", BlameKind::NodePair, "node-a↔10.0.0.7"));
-    assert_eq!(hint.blame.other_names(), ["10.0.0.7"]);
+    assert_eq!(verdict(&hint), ("path_loss", BlameKind::Undecided, ""));
+    assert_eq!(candidates(&hint), ["10.0.0.7", "node-a↔10.0.0.7"]);
     // The others sent too little to show it: it may be this Node.
     let mut small = lossy(&normal, &["cart"], &PEERS[..1], 20);
     for peer in &PEERS[1..] {
@@ -34,7 +35,41 @@ fn loss_of_one_pod_to_one_peer_leaves_path_and_peer_undecided() {
         tally.data_segs_out = tally.data_segs_out.min(60);
     }
     let hint = Run::warm(&normal).expect_one(&small);
-    assert_eq!(hint.blame.other_names(), ["10.0.0.7", NODE]);
+    assert!(["10.0.0.7", "node-a↔10.0.0.7", NODE].iter().all(|name| hint.blame.mentions(name)), "{:?}", hint.blame);
+}
+
+/// As many segments in both directions, one lossy peer, and nobody to compare with.
+#[test]
+fn one_lossy_peer_alone_never_blames_this_node() {
+    for peers in [1, 2] {
+        let normal = Case::mesh(&["cart", "payment"], &PEERS[..peers]);
+        let hints = firing(&Run::warm(&normal).ticks(3, &lossy(&normal, &["cart", "payment"], &PEERS[..1], 20)));
+        assert!(hints.iter().all(|hint| hint.cause == "path_loss" && hint.blame.name.is_empty()), "{hints:?}");
+        let of_node = |hint: &crate::api::Hint| hint.blame.candidates().find(|one| one.name == NODE);
+        let probability = of_node(&hints[0]).map_or(0.0, |one| one.probability);
+        // A third without a clean peer beside it.
+        assert!(if peers == 1 { (0.3..0.36).contains(&probability) } else { probability < 0.1 }, "{probability}");
+    }
+}
+
+/// Two seconds of loss: the others had no time to show it.
+#[test]
+fn a_new_fault_leaves_more_suspects_and_narrows_under_one_id() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut young = lossy(&normal, &["cart"], &PEERS[..1], 6);
+    for edge in &mut young.edges {
+        edge.recent = edge.window.clone();
+        edge.recent.data_segs_out = if edge.recent.loss_episodes > 0 { 200 } else { 15 };
+        edge.answered = true;
+    }
+    let mut run = Run::warm(&normal);
+    let first = firing(&run.ticks(2, &young)).remove(0);
+    let later = firing(&run.ticks(3, &lossy(&normal, &["cart"], &PEERS[..1], 20))).remove(0);
+    assert_eq!(first.id, later.id);
+    let node = |hint: &crate::api::Hint| {
+        hint.blame.candidates().find(|one| one.name == NODE).map_or(0.0, |node| node.probability)
+    };
+    assert!(node(&first) > 0.1 && node(&later) < 0.05, "{:?} {:?}", first.blame, later.blame);
 }
 
 #[test]
@@ -60,7 +95,7 @@ fn a_majority_that_hangs_on_one_peer_does_not_blame_this_node() {
     let normal = Case::mesh(&["cart", "payment"], &PEERS[..3]);
     let hints = firing(&Run::warm(&normal).ticks(3, &lossy(&normal, &["cart", "payment"], &PEERS[..2], 20)));
     assert_eq!(hints.len(), 2);
-    assert!(hints.iter().all(|h| h.cause == "path_loss" && h.blame.kind == BlameKind::PeerNode));
+    assert!(hints.iter().all(|h| h.blame.kind == BlameKind::Undecided), "{hints:?}");
 }
 
 #[test]
@@ -97,7 +132,7 @@ fn few_segments_are_silent_unless_pooled() {
     let two = small(&["cart", "payment"]);
     let hints = firing(&Run::warm(&two).ticks(3, &lossy(&two, &["cart", "payment"], &PEERS[..1], 4)));
     assert_eq!(hints.len(), 2);
-    assert_eq!(verdict(&hints[0]), ("path_loss", BlameKind::PeerNode, "10.0.0.7"));
+    assert_eq!(verdict(&hints[0]), ("path_loss", BlameKind::Undecided, ""));
 }
 
 #[test]
@@ -202,7 +237,7 @@ fn loss_within_the_node_blames_the_node() {
     inside.class = PeerClass::SameNode;
     normal.edges.push(inside);
     let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["cart"], &["10.0.9.1"], 20));
-    assert_eq!(verdict(&hint), ("path_loss", BlameKind::Node, NODE));
+    assert_eq!((hint.cause.as_str(), candidates(&hint)[0].as_str()), ("path_loss", NODE));
 }
 
 /// Two per cent from one second to the next, in sliding windows, at 100 segments a second.
@@ -253,7 +288,6 @@ fn losses_to_one_address_of_a_node_whose_others_are_clean_blame_that_pod() {
     assert_eq!(hints.len(), 2);
     for hint in &hints {
         assert_eq!(verdict(hint), ("path_loss", BlameKind::PeerPod, "10.0.0.7"));
-        assert_eq!(hint.blame.other_names(), ["node-b"]);
     }
     // The other address sent too little to show it.
     let mut small = lossy(&normal, &["cart", "payment"], &PEERS[..1], 20);
@@ -261,7 +295,7 @@ fn losses_to_one_address_of_a_node_whose_others_are_clean_blame_that_pod() {
         small.tally(pod, PEERS[1]).data_segs_out = 210;
     }
     let hints = firing(&Run::warm(&normal).ticks(3, &small));
-    assert!(hints.iter().all(|h| h.blame.kind == BlameKind::PeerNode), "{hints:?}");
+    assert!(hints.iter().all(|h| h.blame.kind == BlameKind::Undecided && h.blame.mentions("node-b")), "{hints:?}");
 }
 
 #[test]
@@ -297,7 +331,7 @@ fn losses_to_all_of_another_zone_blame_the_path_there() {
     assert!(hints.iter().all(|h| verdict(h) == ("path_loss", BlameKind::ZonePair, "z1↔z2")), "{hints:?}");
     // One lossy peer in this zone: it is not the path between them.
     let hints = firing(&Run::warm(&normal).ticks(3, &lossy(&normal, &["cart", "payment"], &PEERS, 20)));
-    assert!(hints.iter().all(|h| h.blame.kind == BlameKind::Node), "{hints:?}");
+    assert!(hints.iter().all(|h| candidates(h)[0] == NODE), "{hints:?}");
 }
 
 /// An external peer may lie behind the same path: it is no evidence for or against it.
@@ -334,10 +368,6 @@ fn edges_below_their_own_limit_are_evidence_against_this_node() {
     }
     let hints = firing(&Run::warm(&normal).ticks(3, &small));
     assert!(!hints.is_empty() && hints.iter().all(|h| verdict(h) == ("node_packet_loss", BlameKind::Node, NODE)));
-    // Addresses without a known Node may all belong to one.
-    small.edges.iter_mut().for_each(|e| e.peer_node = None);
-    let hints = firing(&Run::warm(&normal).ticks(3, &small));
-    assert!(hints.iter().all(|h| h.cause == "path_loss"), "{hints:?}");
 }
 
 /// Half of this Node's peers have losses, among them the external one: this Node and the Pod stay suspects.
@@ -346,16 +376,15 @@ fn losses_to_an_external_peer_do_not_acquit_this_node() {
     let mut normal = Case::mesh(&["cart"], &[&PEERS[..], &["10.0.0.11", "10.0.0.12"]].concat());
     normal.edge("cart", PEERS[0]).class = PeerClass::External;
     let hints = firing(&Run::warm(&normal).ticks(3, &lossy(&normal, &["cart"], &PEERS[..2], 20)));
-    let outside = hints.iter().find(|h| h.blame.kind == BlameKind::External).unwrap();
-    assert_eq!(outside.blame.other_names()[..3], ["node-a↔10.0.0.7", NODE, "cart"]);
+    assert!(hints.iter().all(|h| h.blame.mentions(NODE) && h.blame.mentions("cart")), "{hints:?}");
     // All others are shown to be clean: this Node is acquitted.
     let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["cart"], &PEERS[..1], 20));
-    assert_eq!((hint.blame.kind, hint.blame.other_names().len()), (BlameKind::External, 1));
+    assert_eq!((hint.blame.kind, hint.blame.other_names().len()), (BlameKind::External, 0));
     // Traffic from before they fell silent too shows nothing.
     let mut silent = lossy(&normal, &["cart"], &PEERS[..1], 20);
     silent.edges[1..].iter_mut().for_each(|edge| edge.recent.data_segs_out = 1);
     let hint = Run::warm(&normal).expect_one(&silent);
-    assert_eq!(hint.blame.other_names(), ["node-a↔10.0.0.7", NODE]);
+    assert!(hint.blame.mentions(NODE), "{:?}", hint.blame);
 }
 
 #[test]
@@ -369,19 +398,10 @@ fn the_path_to_a_zone_is_a_suspect_until_another_peer_there_is_clean() {
     }
     let bad = lossy(&normal, &["cart"], &PEERS[..1], 20);
     let hint = Run::warm(&normal).expect_one(&bad);
-    assert_eq!(verdict(&hint), ("path_loss", BlameKind::NodePair, "node-a↔node-7"));
-    assert_eq!(hint.blame.other_names(), ["node-7"]);
+    assert_eq!(candidates(&hint)[..2], ["node-7", "node-a↔node-7"]);
+    assert!(!hint.blame.mentions("z1↔z2"), "{:?}", hint.blame);
     // The other peer there sent too little to show it.
     let quiet = bad.with("cart", PEERS[1], |t| t.data_segs_out = 60);
     let hint = Run::warm(&normal).expect_one(&quiet);
-    assert_eq!(hint.blame.other_names(), ["node-7", "z1↔z2"]);
-    // An external peer may lie behind it too.
-    let outside = normal.edge("cart", PEERS[0]);
-    (outside.class, outside.peer_node, outside.peer_zone) = (PeerClass::External, None, None);
-    let alternatives = |case: &Case| {
-        Run::warm(&normal).expect_one(case).blame.other_names().into_iter().map(str::to_owned).collect::<Vec<_>>()
-    };
-    let bad = lossy(&normal, &["cart"], &PEERS[..1], 20);
-    assert_eq!(alternatives(&bad), ["node-a↔10.0.0.7"]);
-    assert_eq!(alternatives(&bad.with("cart", PEERS[1], |t| t.data_segs_out = 60)), ["node-a↔10.0.0.7", "z1↔z2"]);
+    assert!(hint.blame.mentions("z1↔z2"), "{:?}", hint.blame);
 }

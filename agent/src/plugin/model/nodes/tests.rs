@@ -29,7 +29,10 @@ fn the_node_with_loss_from_all_peers_comes_first() {
     assert_eq!(first.into.ratio(), Some(0.004));
     assert_eq!(first.out.ratio(), Some(0.0), "what it sends arrives");
     assert!(nodes.items[1..].iter().all(|n| n.peers_worse == 0), "{nodes:?}");
-    assert_eq!(first.blame, None, "three peers without a baseline don't suffice");
+    assert!(
+        first.blame >= Some(0.9),
+        "three peers without a baseline don't suffice, but the hint knows them: {first:?}"
+    );
     assert!(nodes.items[1..].iter().all(|n| n.blame == Some(0.0)), "{nodes:?}");
 }
 

@@ -6,7 +6,7 @@ use super::super::{
     promql::Selector,
     waterfall::{self, Waterfall},
 };
-use crate::api::{AgentStats, BlameKind, EdgeRow, Hint, PodInfo, PodRow};
+use crate::api::{AgentStats, BlameKind, EdgeRow, Hint, PeerRow, PodInfo, PodRow};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// The collected facts.
@@ -22,6 +22,8 @@ pub struct Facts {
     pub pods: Vec<TargetPod>,
     /// Hints of all agents that answered.
     pub hints: Vec<Hint>,
+    /// Rows of all agents by peer Node, where they may decide who is at fault. Empty: not asked.
+    pub peer_rows: Vec<PeerRow>,
     /// Edges of these Pods.
     pub edges: Vec<EdgeRow>,
     /// Measurements of Pods that are called, directly or by a callee.

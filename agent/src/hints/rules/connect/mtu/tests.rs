@@ -27,8 +27,8 @@ fn stuck(case: &Case, peers: &[&str]) -> Case {
 fn full_size_segments_stuck_while_handshakes_pass_are_a_black_hole() {
     let normal = Case::mesh(&["cart"], &PEERS);
     let hint = Run::warm(&normal).expect_one(&stuck(&normal, &PEERS[..1]));
-    assert_eq!(verdict(&hint), ("path_mtu_blackhole", BlameKind::NodePair, "node-a↔10.0.0.7"));
-    assert_eq!(hint.blame.other_names(), ["10.0.0.7", NODE]);
+    assert_eq!(verdict(&hint), ("path_mtu_blackhole", BlameKind::Undecided, ""));
+    assert_eq!(hint.blame.other_names()[..3], [NODE, "10.0.0.7", "node-a↔10.0.0.7"]);
 }
 
 #[test]
@@ -97,11 +97,13 @@ fn two_timeouts_are_too_few() {
 fn many_peers_blame_this_node_and_an_external_one_is_external() {
     let normal = Case::mesh(&["cart"], &PEERS);
     let hint = Run::warm(&normal).expect_one(&stuck(&normal, &PEERS[..3]));
-    assert_eq!(verdict(&hint), ("path_mtu_blackhole", BlameKind::Node, NODE));
+    // The Pod itself may be cut off from large packets too.
+    assert_eq!(hint.blame.other_names(), [NODE, "cart"]);
+    assert!(hint.blame.best() > 0.75, "{:?}", hint.blame);
     let mut external = normal.clone();
     external.edge("cart", PEERS[0]).class = PeerClass::External;
     let hint = Run::warm(&external).expect_one(&stuck(&external, &PEERS[..1]));
-    assert_eq!(verdict(&hint), ("path_mtu_blackhole", BlameKind::External, "10.0.0.7"));
+    assert!(hint.blame.candidates().any(|one| one.kind == BlameKind::External), "{:?}", hint.blame);
 }
 
 /// A peer that fell silent. Older acknowledgements are counted seconds later, socket by socket.
@@ -126,19 +128,19 @@ fn small_segments_acquit_nobody_of_losing_full_size_ones() {
         tally.retransmits[Retransmit::Timeout as usize] = 12;
         tally.loss_episodes = 12;
     });
-    let alternatives = |case: &Case| {
+    let accuses_node = |case: &Case| {
         let hints = firing(&Run::warm(&normal).ticks(3, case));
         let [hint] = &hints[..] else { panic!("{hints:?}") };
-        assert_eq!(verdict(hint), ("path_loss", BlameKind::NodePair, "node-a↔10.0.0.7"));
-        hint.blame.other_names().into_iter().map(str::to_owned).collect::<Vec<_>>()
+        assert_eq!(verdict(hint), ("path_loss", BlameKind::Undecided, ""));
+        hint.blame.mentions(NODE)
     };
-    assert_eq!(alternatives(&begins), ["10.0.0.7"], "the others send as much and lose nothing");
+    assert!(!accuses_node(&begins), "the others send as much and lose nothing");
     begins.tally("cart", PEERS[0]).full_size_timeouts = 1;
-    assert_eq!(alternatives(&begins), ["10.0.0.7", NODE], "but nothing large");
+    assert!(accuses_node(&begins), "but nothing large");
     for peer in &PEERS[1..] {
         begins.tally("cart", peer).bytes_acked = 1_400_000;
     }
-    assert_eq!(alternatives(&begins), ["10.0.0.7"]);
+    assert!(!accuses_node(&begins));
 }
 
 /// A hint explains its edges until its fault leaves the window. A later fault fires again.

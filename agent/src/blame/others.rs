@@ -1,0 +1,69 @@
+//! What all other agents say about the suspects of one agent. Their rows are independent of its own, so that the odds
+//! multiply.
+
+use super::{
+    fleet::{Edge, EndId, Fleet},
+    latency, loss,
+    parameters::Parameters,
+    posterior,
+    verdict::{Culprit, Symptom},
+};
+
+/// Rows of the agents of other Nodes, with one kind of evidence.
+pub struct Others<'a> {
+    fleet: &'a Fleet,
+    /// Row and its evidence per magnitude.
+    rows: Vec<(&'a Edge, Vec<f64>)>,
+}
+
+impl<'a> Others<'a> {
+    /// Evidence of all agents but the one on `asker` that may touch one of the `suspects`.
+    pub fn new(fleet: &'a Fleet, asker: EndId, symptom: Symptom, suspects: &[Culprit]) -> Self {
+        let parameters = Parameters::default();
+        let others = fleet.edges().iter().filter(|edge| edge.from != asker && edge.from != edge.to);
+        let touched = others.filter(|edge| suspects.iter().any(|culprit| contains(fleet, *culprit, edge)));
+        let rows = touched.filter_map(|edge| Some((edge, nats(edge, symptom, &parameters)?))).collect();
+        Self { fleet, rows }
+    }
+
+    /// Log odds that these rows give a suspect, against no trouble of its own, nats. 0: they say nothing.
+    pub fn nats(&self, culprit: Culprit) -> f64 {
+        let score = |culprit: Culprit| {
+            let rows = self.rows.iter().filter(|(edge, _)| contains(self.fleet, culprit, edge));
+            posterior::score(rows.map(|(_, nats)| nats.as_slice()))
+        };
+        let Some(node) = culprit.node() else { return score(culprit) };
+        // A Node may have trouble both ways, or in one.
+        let ways = [Culprit::Node(node), Culprit::NodeIn(node), Culprit::NodeOut(node)].map(score);
+        let most = ways.into_iter().fold(f64::NEG_INFINITY, f64::max);
+        most + (ways.iter().map(|way| (way - most).exp()).sum::<f64>() / ways.len() as f64).ln()
+    }
+}
+
+fn contains(fleet: &Fleet, culprit: Culprit, edge: &Edge) -> bool {
+    match culprit {
+        Culprit::Node(end) => edge.from == end || edge.to == end,
+        Culprit::NodeIn(end) | Culprit::External(end) => edge.to == end,
+        Culprit::NodeOut(end) => edge.from == end,
+        Culprit::Pair(a, b) => (edge.from.min(edge.to), edge.from.max(edge.to)) == (a.min(b), a.max(b)),
+        Culprit::ZonePair(a, b) => {
+            let zones = fleet.zone_of(edge.from).zip(fleet.zone_of(edge.to));
+            zones.is_some_and(|(from, to)| (from.min(to), from.max(to)) == (a.min(b), a.max(b)))
+        }
+        Culprit::Pod(pod) => edge.from_pod == Some(pod) || edge.to_pod == Some(pod),
+    }
+}
+
+/// `None`: the row carries no such signal.
+fn nats(edge: &Edge, symptom: Symptom, parameters: &Parameters) -> Option<Vec<f64>> {
+    match symptom {
+        Symptom::Loss => {
+            let baseline = edge.baseline.unwrap_or(parameters.unknown_baseline);
+            (edge.segments > 0).then(|| loss::row_nats(edge.segments, u64::from(edge.episodes), f64::from(baseline)))
+        }
+        Symptom::Latency => edge.min_rtt.map(|rtt| latency::Latency::new(parameters).row_nats(rtt)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

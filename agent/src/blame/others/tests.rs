@@ -1,0 +1,61 @@
+use super::*;
+
+/// Nodes a, b and four more. `bad`: pairs (from, to) that lose 3 %.
+fn fleet(bad: &[(usize, usize)]) -> (Fleet, Vec<EndId>) {
+    let mut fleet = Fleet::new();
+    let ends: Vec<EndId> = (0..6).map(|i| fleet.node(&format!("node-{i}"), None)).collect();
+    for from in 0..6 {
+        for to in (0..6).filter(|to| *to != from) {
+            let episodes = if bad.contains(&(from, to)) { 60 } else { 0 };
+            fleet.push(Edge { baseline: Some(1e-4), ..Edge::new(ends[from], ends[to], 2000, episodes) });
+        }
+    }
+    (fleet, ends)
+}
+
+/// Log odds of (peer's Node, pair) from the view of node-0 towards node-1.
+fn nats(bad: &[(usize, usize)]) -> [f64; 2] {
+    let (fleet, ends) = fleet(bad);
+    let suspects = [Culprit::Node(ends[1]), Culprit::Pair(ends[0], ends[1])];
+    let others = Others::new(&fleet, ends[0], Symptom::Loss, &suspects);
+    suspects.map(|culprit| others.nats(culprit))
+}
+
+#[test]
+fn other_nodes_that_lose_towards_the_peer_convict_it() {
+    let [node, pair] = nats(&[(0, 1), (2, 1), (3, 1), (4, 1), (5, 1)]);
+    assert!(node > 15.0, "{node}");
+    // The peer's own rows towards the asker are clean.
+    assert!(pair < 0.0, "{pair}");
+}
+
+#[test]
+fn other_nodes_that_reach_the_peer_cleanly_acquit_it() {
+    let [node, pair] = nats(&[(0, 1), (1, 0)]);
+    assert!(node < 1.0, "{node}");
+    assert!(pair > node + 4.0, "{pair} {node}");
+}
+
+#[test]
+fn without_rows_of_others_nothing_changes() {
+    let (all, ends) = fleet(&[(0, 1)]);
+    let mut own = Fleet::new();
+    for end in &all.ends {
+        own.node(&end.name, None);
+    }
+    all.edges().iter().filter(|edge| edge.from == ends[0]).for_each(|edge| own.push(*edge));
+    let others = Others::new(&own, ends[0], Symptom::Loss, &[Culprit::Node(ends[1])]);
+    assert_eq!(others.nats(Culprit::Node(ends[1])), 0.0);
+}
+
+#[test]
+fn longer_paths_of_others_count_too() {
+    let (mut fleet, ends) = fleet(&[]);
+    for edge in fleet.edges_mut() {
+        let now_us = if edge.to == ends[1] { 15_100 } else { 100 };
+        edge.min_rtt = Some(super::super::fleet::MinRtt { now_us, usual_us: 100 });
+    }
+    let suspects = [Culprit::Node(ends[1]), Culprit::Pair(ends[0], ends[1])];
+    let others = Others::new(&fleet, ends[0], Symptom::Latency, &suspects);
+    assert!(others.nats(suspects[0]) > 8.0 && others.nats(suspects[1]) < 0.0);
+}

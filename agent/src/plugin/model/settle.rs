@@ -1,0 +1,92 @@
+//! One culprit for all agents: what one agent can't decide, the rows of the others do.
+
+use super::nodes::fleet;
+use crate::{
+    api::{Blame, BlameKind, Hint, HintState, PeerRow, Suspect},
+    blame::{Culprit, Fleet, Others, Symptom},
+};
+
+/// Symptoms of hints about paths, with the evidence that other agents have of them.
+const SYMPTOMS: [(&str, Symptom); 2] = [("packet_loss", Symptom::Loss), ("rtt_inflation", Symptom::Latency)];
+/// Causes of the second symptom that are about programs, not paths.
+const ABOUT_PATHS: [&str; 3] = ["path_loss", "path_latency", "node_packet_loss"];
+
+/// True if rows of other agents may say more about who is at fault.
+pub fn needs_others(hint: &Hint) -> bool {
+    let candidates = || hint.blame.candidates().filter(|one| culprit_kind(one.kind));
+    hint.state == HintState::Firing && symptom(hint).is_some() && candidates().next().is_some()
+}
+
+/// Weighs the candidates of each hint about a path with the rows of all agents but its own.
+pub fn settle<'z>(hints: &mut [Hint], rows: &[PeerRow], zone: impl Fn(&str) -> Option<&'z str>) {
+    if !hints.iter().any(needs_others) {
+        return;
+    }
+    let mut fleet = fleet(rows, zone);
+    for hint in hints.iter_mut().filter(|hint| needs_others(hint)) {
+        let Some(symptom) = symptom(hint) else { continue };
+        let was = hint.blame.best();
+        hint.blame = settled(&mut fleet, &hint.subject.node, &hint.blame, symptom);
+        // The probability of the cause stays.
+        if was > 0.0 {
+            hint.confidence = (hint.confidence * hint.blame.best() / was * 100.0).round() / 100.0;
+        }
+    }
+}
+
+fn symptom(hint: &Hint) -> Option<Symptom> {
+    let known = SYMPTOMS.iter().find(|(name, _)| *name == hint.symptom && ABOUT_PATHS.contains(&hint.cause.as_str()));
+    known.map(|(_, symptom)| *symptom)
+}
+
+/// Kinds that rows of pairs of Nodes say something about.
+const fn culprit_kind(kind: BlameKind) -> bool {
+    matches!(kind, BlameKind::Node | BlameKind::PeerNode | BlameKind::NodePair | BlameKind::ZonePair)
+}
+
+/// `asker`: the Node whose agent blames.
+fn settled(fleet: &mut Fleet, asker: &str, blame: &Blame, symptom: Symptom) -> Blame {
+    let candidates: Vec<(Suspect, Option<Culprit>)> =
+        blame.candidates().map(|one| (one.clone(), culprit(fleet, &one))).collect();
+    let asker = fleet.node(asker, None);
+    let culprits: Vec<Culprit> = candidates.iter().filter_map(|(_, culprit)| *culprit).collect();
+    let others = Others::new(fleet, asker, symptom, &culprits);
+    let weights: Vec<f64> =
+        candidates.iter().map(|(one, culprit)| odds(one.probability, culprit.map(|c| others.nats(c)))).collect();
+    let unknown = 1.0 - candidates.iter().map(|(one, _)| one.probability).sum::<f64>();
+    let total = weights.iter().sum::<f64>() + unknown.max(MISFIT);
+    let all = candidates.into_iter().zip(weights);
+    Blame::among(
+        all.map(|((one, _), weight)| Suspect { probability: (1.0 - MISFIT) * weight / total, ..one }).collect(),
+    )
+}
+
+/// Probability that nothing listed is right, at least.
+const MISFIT: f64 = 0.02;
+/// Bound of the nats that other agents add: beyond, only the model would be surer.
+const MOST_NATS: f64 = 30.0;
+
+fn odds(probability: f64, nats: Option<f64>) -> f64 {
+    probability * nats.unwrap_or(0.0).clamp(-MOST_NATS, MOST_NATS).exp()
+}
+
+/// The candidate among the fleet's Nodes. `None`: no Node, pair or zone pair.
+fn culprit(fleet: &mut Fleet, one: &Suspect) -> Option<Culprit> {
+    match one.kind {
+        BlameKind::Node | BlameKind::PeerNode => Some(Culprit::Node(fleet.node(&one.name, None))),
+        BlameKind::NodePair => {
+            let (a, b) = one.name.split_once('↔')?;
+            let (a, b) = (fleet.node(a, None), fleet.node(b, None));
+            Some(Culprit::Pair(a.min(b), a.max(b)))
+        }
+        BlameKind::ZonePair => {
+            let (a, b) = one.name.split_once('↔')?;
+            let (a, b) = (fleet.zone_named(a)?, fleet.zone_named(b)?);
+            Some(Culprit::ZonePair(a.min(b), a.max(b)))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
