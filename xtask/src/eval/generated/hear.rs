@@ -14,7 +14,7 @@ use std::{
 };
 
 /// How long all agents may take to be ready.
-const READY: Duration = Duration::from_secs(90);
+const READY: Duration = Duration::from_secs(180);
 
 /// Where an agent runs.
 #[derive(Clone, Debug)]
