@@ -104,8 +104,11 @@ fn story(replayed: &Replayed) -> String {
         let (at, subject, blame) = (at.as_secs_f64(), &hint.subject.name, &hint.blame);
         let _ = writeln!(
             out,
-            "{at:5.1} s {state} {} at {subject}, confidence {:.2}, blames {:?} {} {:?}: {}",
-            hint.cause, hint.confidence, blame.kind, blame.name, blame.alternatives, hint.summary
+            "{at:5.1} s {state} {} at {subject}, confidence {:.2}, blames {}: {}",
+            hint.cause,
+            hint.confidence,
+            blame.text(),
+            hint.summary
         );
     }
     out
