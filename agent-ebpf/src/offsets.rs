@@ -231,6 +231,8 @@ globals! {
     NW_UNSEEN_SEGMENTS: u32 = 4096;
     /// Share of exchanges whose first bytes are looked at for HTTP, in units of 2⁻³²; 0: none.
     NW_HTTP_SHARE: u32 = 0;
+    /// Whether response times are wanted.
+    NW_RESPONSES: u32 = 0;
     /// Whether listeners' accept queues are counted.
     NW_ACCEPT_QUEUES: u32 = 1;
     /// Level of the subtree's root below the mount; 0: all cgroups.

@@ -81,7 +81,7 @@ macro_rules! rows {
             }
 
             /// Requests of one edge and their answers.
-            ResponseStats, 856 bytes, summed as Responses {
+            ResponseStats, 864 bytes, summed as Responses {
                 /// Response times. At a client: from the request's first byte sent to the answer's first byte received.
                 /// At a server: from the request's first byte received to the answer's first byte sent. Requests that
                 /// were not answered are in the last bucket, and in the sum with their age.
@@ -101,16 +101,21 @@ macro_rules! rows {
                 sampled: u64,
                 /// Of these, clear-text HTTP.
                 readable: u64,
+                /// Sum of the squares of the weights with which the requests in `durations` were counted. The square of
+                /// the sum of the weights, divided by it, is the number of requests whose sampling error is as large.
+                squares: u64,
             }
 
             /// DNS lookups of one cgroup at one server.
-            DnsStats, 416 bytes, summed as Lookups {
+            DnsStats, 424 bytes, summed as Lookups {
                 /// Durations of answered lookups: from the first query to the last reply.
                 durations: $crate::Durations,
                 /// Lookups that ended with every answer that was waited for.
                 answered: u64,
                 /// Lookups that ended without.
                 unanswered: u64,
+                /// Sum of the squares of their weights, as in [`ResponseStats::squares`].
+                squares: u64,
             }
         }
     };

@@ -32,12 +32,12 @@ const SILENCE_US: u64 = 1_000_000;
 /// The same before the first request, µs: some servers greet, and none greets twice.
 const GREETING_US: u64 = 20_000;
 /// Unasked messages from which a connection is left out.
-const MAX_UNASKED: u32 = 4;
+const MAX_UNASKED: u16 = 4;
 /// Exchanges from a TLS hello on that are no requests: the hello's own, and the one that ends the handshake. A
 /// connection whose content can't be read may begin with as many.
 const HANDSHAKE: u32 = 2;
 /// Messages at the begin of a TLS connection that are looked at: a server may ask for a second hello.
-const MAX_LOOKS: u32 = 4;
+const MAX_LOOKS: u16 = 4;
 
 /// The part before a first read that nobody saw. No `None`, whose undefined value the kernel's verifier would find read.
 pub const UNSEEN: u64 = u64::MAX;
@@ -67,6 +67,8 @@ pub const KEPT: u32 = 512;
 const SMALL_TALK: u32 = 256;
 /// In [`Turn::flags`]: the request under way was read, and nobody saw when.
 const READ_UNSEEN: u32 = 1_024;
+/// In [`Turn::flags`]: a walk found a request of which a part was read while the rest waited. A read may be a later one.
+pub const READ_IN_PARTS: u32 = 1 << 20;
 
 /// The state of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,15 +99,17 @@ pub struct Turn {
     /// Exchanges from now on that don't count.
     pub left_out: u32,
     /// Unasked messages.
-    pub unasked: u32,
+    pub unasked: u16,
+    /// Messages whose content was looked at.
+    pub looks: u16,
     /// Period of observation that the state is of.
     pub generation: u32,
     /// Connections that this one stands for, in units of [`WEIGHT`](crate::pick::WEIGHT).
     pub weight: u32,
-    /// Messages whose content was looked at.
-    pub looks: u32,
     /// Number of the exchange under way, where exchanges are sampled.
     pub exchange: u32,
+    /// End of the newest data that was seen to arrive.
+    pub heard: u32,
 }
 
 const _: () = assert!(size_of::<Turn>() == 120);
@@ -183,6 +187,7 @@ impl Turn {
             weight,
             looks: 0,
             exchange: 0,
+            heard: 0,
         }
     }
 
@@ -190,7 +195,7 @@ impl Turn {
     /// `tcp_sock.rcv_nxt`.
     #[inline(always)]
     pub fn begin(&mut self, sent: u32, expected: u32) {
-        (self.mark, self.seen, self.begun) = (sent, sent, expected);
+        (self.mark, self.seen, self.begun, self.heard) = (sent, sent, expected, expected);
     }
 
     /// Begins in the middle of a connection: forgets what is under way, whose beginning nobody saw.
@@ -262,15 +267,23 @@ impl Turn {
         Some((now_ns / 1_000).wrapping_sub(begun_us))
     }
 
-    /// The same, also of a client's request that nothing was received since. The socket may change meanwhile: ages of
-    /// seconds are right.
+    /// The same, also of a client's request that nothing was received since. `may_ask`: what the socket sent may be a
+    /// request, because it has not closed its end. The socket may change meanwhile: ages of seconds are right.
     #[inline(always)]
-    pub fn waiting_us(&self, sent: &Outgoing, now_ns: u64) -> Option<u64> {
+    pub fn waiting_us(&self, sent: &Outgoing, may_ask: bool, now_ns: u64) -> Option<u64> {
         let mut turn = *self;
-        if !turn.is_server() && turn.flags & CLOSING == 0 {
+        if !turn.is_server() && may_ask {
             turn.ask(sent, turn.begun);
         }
         turn.age_us(now_ns)
+    }
+
+    /// Data arrives up to this sequence number.
+    #[inline(always)]
+    pub fn hear(&mut self, end: u32) {
+        if is_after(end, self.heard) {
+            self.heard = end;
+        }
     }
 
     /// The server's end sends while no request is under way: more of its answer, unless it was silent before.

@@ -79,6 +79,7 @@ pub(crate) unsafe fn looked_up<C: EbpfContext>(ctx: &C, lookup: *const Lookup, o
     };
     // SAFETY: a live map value; the index is below BUCKETS.
     unsafe {
+        atomic::add(&raw mut (*row).squares, times * times);
         match outcome {
             Outcome::Answered(ns) => {
                 let us = if ns / 1_000 > u64::from(u32::MAX) { u32::MAX } else { (ns / 1_000) as u32 };

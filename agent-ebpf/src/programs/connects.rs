@@ -3,7 +3,7 @@
 use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext};
 use netwhy_abi::{Durations, EdgeKey, HANDSHAKE_DUTY_CYCLE, Role};
 
-use super::{attempts, listeners, rtt::newest_rtt};
+use super::{attempts, listeners, responses, rtt::newest_rtt};
 use crate::{
     atomic, identity,
     kernel::{Ptr, Typed, load},
@@ -36,6 +36,11 @@ pub(crate) fn nw_state(ctx: BtfTracePointContext) -> i32 {
         (TCP_FIN_WAIT1 | TCP_FIN_WAIT2 | TCP_CLOSE_WAIT | TCP_LAST_ACK | TCP_CLOSING, TCP_CLOSE) => {
             // SAFETY: argument 0 is a full socket.
             unsafe { end_held(&ctx, ctx.arg(0)) };
+            return 0;
+        }
+        (_, TCP_FIN_WAIT1 | TCP_LAST_ACK) => {
+            // SAFETY: argument 0 is a full socket.
+            unsafe { responses::close(&ctx, ctx.arg(0)) };
             return 0;
         }
         (TCP_CLOSE, TCP_SYN_SENT) => {

@@ -5,15 +5,17 @@
 //! | `tcp_probe` | a segment that an established socket receives, and what the socket sent before |
 //! | `tcp_rcv_space_adjust` | the application reads |
 //! | `tcp_retransmit_skb` | a request is sent again |
-//! | `inet_sock_set_state` | a socket that closes: `tcp_probe` is silent from here on |
-//! | `tcp_destroy_sock` | a request that nobody answered any more |
+//! | `inet_sock_set_state` (`nw_state`) | a socket that closes: `tcp_probe` is silent from here on |
+//! | `tcp_destroy_sock` (`nw_destroy`) | a request that nobody answered any more |
 //!
 //! A walk tells ages of what is unanswered, and keeps a connection of each edge on a busy machine.
 //!
-//! All but the last and the walk run under the socket's lock. Nothing hooks the way of what is sent.
+//! All but the last and the walk run under the socket's lock. Nothing hooks the way of what is sent. The last two are
+//! parts of programs that other signals have there, so that no state change calls two programs.
 //!
 //! On a busy machine most sockets are not observed: each program tests that first, with two loads. The hook of reads is
-//! attached on a duty cycle then.
+//! attached on a duty cycle then. Where many connections begin and end, `nw_state` is too: an answer that is sent just
+//! before its connection closes counts for those whose end was not seen.
 //!
 //! ```text
 //! connection  which connections are observed, and their states
@@ -23,10 +25,12 @@
 //! rows        the maps
 //! ```
 
-use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{
+    EbpfContext, helpers::generated::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext,
+};
 use core::ptr::NonNull;
 use netwhy_abi::{
-    Counter,
+    Counter, HANDSHAKE_DUTY_CYCLE,
     turn::{CLOSING, IGNORED},
 };
 
@@ -34,7 +38,7 @@ use crate::{
     kernel::{Ptr, load},
     maps,
     offsets::*,
-    socket::{TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_LAST_ACK, tcp},
+    socket::{TCP_ESTABLISHED, tcp},
 };
 
 mod connection;
@@ -43,7 +47,7 @@ mod heads;
 mod rows;
 mod walk;
 
-use connection::{is_chosen, outgoing, seen, turn};
+use connection::{is_chosen, is_supported, outgoing, seen, turn};
 use exchange::{look, read, receive, unanswered};
 pub(super) use walk::visit;
 
@@ -79,7 +83,7 @@ pub(crate) fn nw_response_read(ctx: BtfTracePointContext) -> i32 {
             let is_awaited = if (*turn).is_server() {
                 (*turn).is_read_awaited()
             } else {
-                (*turn).flags & CLOSING != 0 && (*turn).sent_us != 0
+                (*turn).sent_us != 0 && load::<u8>(sk, NW_SK_STATE.load()) != TCP_ESTABLISHED
             };
             if is_awaited {
                 let tp = tcp(sk);
@@ -113,53 +117,60 @@ pub(crate) fn nw_response_again(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`; 4.16 and later. An end that
-/// sends and closes at once is acknowledged when `tcp_probe` is silent already.
-#[btf_tracepoint(function = "inet_sock_set_state")]
-pub(crate) fn nw_response_close(ctx: BtfTracePointContext) -> i32 {
-    let new = ctx.arg::<i32>(2) as u8;
-    if new != TCP_FIN_WAIT1 && new != TCP_LAST_ACK {
-        return 0;
+/// A socket says that it sends no more (`inet_sock_set_state` to FIN_WAIT1 or LAST_ACK). An end that sends and closes at
+/// once is acknowledged when `tcp_probe` is silent already.
+///
+/// # Safety
+/// A full socket.
+#[inline(always)]
+pub(super) unsafe fn close<C: EbpfContext>(ctx: &C, sk: Ptr) {
+    if !is_supported() || !rows::is_on() {
+        return;
     }
-    // SAFETY: argument 0 is a full socket; its state is a live map value.
+    // SAFETY: as the caller says; its state is a live map value.
     unsafe {
-        let sk: Ptr = ctx.arg(0);
         if is_chosen(sk) {
             let tp = tcp(sk);
             if !tp.is_null()
                 && let Some(turn) = turn(&rows::choice(), sk, tp).map(NonNull::as_ptr)
             {
-                look(&ctx, turn, tp);
                 (*turn).flags |= CLOSING;
-                if !(*turn).is_server() {
-                    // Data that arrives later may be the answer to a half-closed client.
-                    (*turn).begun = load(tp, NW_TP_RCV_NXT.load());
+                if !maps::is_churn_high() {
+                    look(ctx, turn, tp, 1);
+                } else if (*turn).is_server() {
+                    // Of others nobody sees that they close.
+                    look(ctx, turn, tp, HANDSHAKE_DUTY_CYCLE.weight());
                 }
             }
         }
     }
-    0
 }
 
-/// `tcp_destroy_sock(struct sock *sk)`, called by `tcp_v4_destroy_sock`; 4.16 and later.
-#[btf_tracepoint(function = "tcp_destroy_sock")]
-pub(crate) fn nw_response_end(ctx: BtfTracePointContext) -> i32 {
-    // SAFETY: argument 0 is a full socket; its state is a live map value.
+/// A socket ends (`tcp_destroy_sock`).
+///
+/// # Safety
+/// A full TCP socket.
+#[inline(always)]
+pub(super) unsafe fn end<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr) {
+    if !is_supported() || !rows::is_on() {
+        return;
+    }
+    // SAFETY: as the caller says; its state is a live map value.
     unsafe {
-        let sk: Ptr = ctx.arg(0);
         if is_chosen(sk)
             && let Some(turn) = seen(sk).map(NonNull::as_ptr)
             && (*turn).flags & IGNORED == 0
             && (*turn).generation == rows::choice().generation
         {
-            let tp = tcp(sk);
-            if tp.is_null() {
-                return 0;
-            }
             if (*turn).flags & CLOSING == 0 {
-                look(&ctx, turn, tp);
+                if !maps::is_churn_high() {
+                    look(ctx, turn, tp, 1);
+                } else if (*turn).is_reply_unseen(&outgoing(tp)) {
+                    // Those that were seen to close stand for it.
+                    return;
+                }
             }
-            let Some(age_us) = (*turn).age_us(bpf_ktime_get_ns()) else { return 0 };
+            let Some(age_us) = (*turn).age_us(bpf_ktime_get_ns()) else { return };
             if (*turn).is_answer_unseen(load(tp, NW_TP_RCV_NXT.load())) {
                 maps::count(Counter::ResponsesLeftOut);
             } else {
@@ -167,5 +178,4 @@ pub(crate) fn nw_response_end(ctx: BtfTracePointContext) -> i32 {
             }
         }
     }
-    0
 }

@@ -38,6 +38,9 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
         if subflows::is_subflow(tp) {
             end_subflow(&ctx, sk, tp);
         }
+        if has_storage(sk) {
+            responses::end(&ctx, sk, tp);
+        }
         let is_churn_high = maps::is_churn_high();
         let mut times = 1;
         if is_churn_high && is_plain(sk, tp) {
@@ -102,9 +105,16 @@ unsafe fn end_subflow(ctx: &BtfTracePointContext, sk: Ptr, tp: Ptr) {
 /// so that it resent nothing and was too short for a walk.
 #[inline(always)]
 unsafe fn is_plain(sk: Ptr, tp: Ptr) -> bool {
+    // SAFETY: a full TCP socket.
+    unsafe { !has_storage(sk) && attempts::was_answered(tp) }
+}
+
+/// Whether any program keeps something of a socket, or may.
+#[inline(always)]
+unsafe fn has_storage(sk: Ptr) -> bool {
     let storage = NW_SK_STORAGE.load();
     // SAFETY: a full TCP socket.
-    storage != NONE && unsafe { load::<Ptr>(sk, storage).is_null() && attempts::was_answered(tp) }
+    storage == NONE || unsafe { !load::<Ptr>(sk, storage).is_null() }
 }
 
 /// `struct bpf_iter_meta`.

@@ -1,6 +1,6 @@
 //! The client's end: it asks, and is answered.
 
-use super::{ASKED, CLOSING, End, Incoming, Outgoing, Response, SMALL_TALK, Turn, is_after};
+use super::{ASKED, End, Incoming, Outgoing, Response, SMALL_TALK, Turn, is_after};
 
 impl Turn {
     /// Looks at what a client has sent: a request may be under way since.
@@ -70,10 +70,10 @@ impl Turn {
         self.retransmitted_ns = now_ns;
     }
 
-    /// Whether a client that said all that it has to say got data since, which nobody saw it read: when its answer came
-    /// is not known. `expected`: `tcp_sock.rcv_nxt`, in which the end of the stream counts as one byte.
+    /// Whether data arrived after a client said all that it has to say, when nobody sees it arrive any more: when its
+    /// answer came is not known. `expected`: `tcp_sock.rcv_nxt`, in which the end of the stream counts as one byte.
     #[inline(always)]
     pub const fn is_answer_unseen(&self, expected: u32) -> bool {
-        !self.is_server() && self.flags & CLOSING != 0 && is_after(expected, self.begun.wrapping_add(1))
+        !self.is_server() && is_after(expected, self.heard.wrapping_add(1))
     }
 }

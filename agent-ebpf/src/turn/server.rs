@@ -1,6 +1,6 @@
 //! The server's end: it is asked, reads, and replies.
 
-use super::{ASKED, End, Incoming, Outgoing, READ_UNSEEN, Response, SMALL_TALK, Turn, UNSEEN, is_after};
+use super::{ASKED, End, Incoming, Outgoing, READ_IN_PARTS, READ_UNSEEN, Response, SMALL_TALK, Turn, UNSEEN, is_after};
 
 /// Part of a time that passed before the first read, µs, or [`UNSEEN`].
 #[inline(always)]
@@ -63,13 +63,33 @@ impl Turn {
         self.received_ns != 0 && self.read_ns == 0 && self.flags & READ_UNSEEN == 0
     }
 
-    /// The application reads. `taken`: what it has read so far (`tcp_sock.copied_seq`).
+    /// The application reads. `taken`: what it has read so far (`tcp_sock.copied_seq`). `sees_all`: reads are seen all
+    /// the time.
     #[inline(always)]
-    pub fn read(&mut self, taken: u32, now_ns: u64) {
+    pub fn read(&mut self, taken: u32, sees_all: bool, now_ns: u64) {
         // A look at the data (MSG_PEEK) takes nothing.
-        if self.is_read_awaited() && is_after(taken, self.begun) {
+        if !self.is_read_awaited() || !is_after(taken, self.begun) {
+            return;
+        }
+        if self.flags & READ_IN_PARTS != 0 && !sees_all {
+            // The first part may have been read unseen.
+            self.flags |= READ_UNSEEN;
+        } else {
             self.read_ns = now_ns;
         }
+    }
+
+    /// Whether a part of the request under way was read, while the rest waits. `expected`: `tcp_sock.rcv_nxt`.
+    #[inline(always)]
+    pub const fn is_read_in_part(&self, taken: u32, expected: u32) -> bool {
+        self.is_server() && self.received_ns != 0 && is_after(taken, self.begun) && is_after(expected, taken)
+    }
+
+    /// Whether a server that closes may have answered the request under way, which nobody saw. The end of the stream
+    /// counts as one byte.
+    #[inline(always)]
+    pub const fn is_reply_unseen(&self, sent: &Outgoing) -> bool {
+        self.is_server() && self.received_ns != 0 && is_after(sent.next, self.mark.wrapping_add(1))
     }
 
     /// More of a request arrives: what was read of it by now was read unseen. `taken`: what the application has read so

@@ -73,9 +73,9 @@ fn a_server_thinks_from_the_first_byte_received_to_the_first_byte_sent() {
     turn.request(&sent(0, 0), &data(1_000, 1_000, 0, 20_500));
     assert!(turn.is_read_awaited());
     // Looked at, then read, then read on.
-    turn.read(5_000, 22_000_000);
-    turn.read(6_000, 23_000_000);
-    turn.read(7_000, 24_000_000);
+    turn.read(5_000, true, 22_000_000);
+    turn.read(6_000, true, 23_000_000);
+    turn.read(7_000, true, 24_000_000);
     assert_eq!(turn.reply(&sent(0, 0), 7_000), None);
     assert_eq!(turn.reply(&sent(300, 28_000), 7_000), answered(8_000, 3_000));
     // The rest of the answer is none, and neither is an acknowledgement of it.
@@ -245,10 +245,10 @@ fn control_frames_of_http2_neither_ask_nor_answer() {
 #[test]
 fn a_request_that_nothing_was_received_since_waits_too() {
     let turn = turn(CLIENT);
-    assert_eq!(turn.waiting_us(&sent(0, 0), 9_000_000_000), None);
-    assert_eq!(turn.waiting_us(&sent(100, 4_000_000), 9_000_000_000), Some(5_000_000));
-    let closing = Turn { flags: CLOSING, ..turn };
-    assert_eq!(closing.waiting_us(&sent(1, 4_000_000), 9_000_000_000), None);
+    assert_eq!(turn.waiting_us(&sent(0, 0), true, 9_000_000_000), None);
+    assert_eq!(turn.waiting_us(&sent(100, 4_000_000), true, 9_000_000_000), Some(5_000_000));
+    // It closed its end, which counts as one byte.
+    assert_eq!(turn.waiting_us(&sent(1, 4_000_000), false, 9_000_000_000), None);
 }
 
 #[test]
@@ -260,13 +260,39 @@ fn a_read_after_one_that_was_not_seen_is_not_the_first() {
     // More of the request arrives when some of it was read.
     turn.check_read(5_500);
     assert!(!turn.is_read_awaited());
-    turn.read(5_800, 40_000_000);
+    turn.read(5_800, true, 40_000_000);
     assert_eq!(turn.reply(&sent(300, 50_000), 7_000), replied(30_000));
     // The next one is seen again.
     turn.request(&sent(300, 50_000), &data(2_000, 100, 300, 90_000));
-    turn.read(7_100, 91_000_000);
+    turn.read(7_100, true, 91_000_000);
     turn.check_read(7_100);
     assert_eq!(turn.reply(&sent(600, 95_000), 7_100), answered(5_000, 1_000));
+}
+
+#[test]
+fn where_requests_are_read_in_parts_a_read_counts_only_if_all_are_seen() {
+    for (sees_all, end) in [(true, answered(30_000, 20_000)), (false, replied(30_000))] {
+        let mut turn = turn(SERVER);
+        assert!(!turn.is_read_in_part(5_400, 6_000));
+        turn.request(&sent(0, 0), &data(0, 1_000, 0, 20_000));
+        let found =
+            [(5_000, 6_000), (5_400, 6_000), (6_000, 6_000)].map(|(taken, all)| turn.is_read_in_part(taken, all));
+        assert_eq!(found, [false, true, false]);
+        turn.flags |= READ_IN_PARTS;
+        turn.read(6_000, sees_all, 40_000_000);
+        assert_eq!(turn.reply(&sent(300, 50_000), 6_000), end);
+    }
+}
+
+#[test]
+fn a_server_that_closes_after_more_than_the_request_may_have_answered() {
+    let mut turn = turn(SERVER);
+    assert!(!turn.is_reply_unseen(&sent(300, 10_000)));
+    turn.request(&sent(300, 10_000), &data(0, 1_000, 300, 20_000));
+    assert!(!turn.is_reply_unseen(&sent(300, 10_000)));
+    // The end of the stream.
+    assert!(!turn.is_reply_unseen(&sent(301, 10_000)));
+    assert!(turn.is_reply_unseen(&sent(400, 21_000)));
 }
 
 #[test]
@@ -276,17 +302,21 @@ fn a_request_without_an_answer_was_read_or_waits_for_that() {
     assert_eq!(turn.unread_us(5_000, 9_000), 9_000);
     // Read, and not seen.
     assert_eq!(turn.unread_us(6_000, 9_000), UNSEEN);
-    turn.read(6_000, 24_000_000);
+    turn.read(6_000, true, 24_000_000);
     assert_eq!(turn.unread_us(6_000, 9_000), 4_000);
 }
 
 #[test]
 fn data_tells_that_a_client_that_closed_was_answered() {
-    let mut turn = turn(CLOSING);
+    let mut turn = turn(CLIENT);
     assert!(!turn.is_answer_unseen(5_000));
     // The end of the stream.
     assert!(!turn.is_answer_unseen(5_001));
     assert!(turn.is_answer_unseen(5_101));
-    turn.flags |= SERVER;
+    // It was seen to arrive.
+    turn.hear(5_100);
     assert!(!turn.is_answer_unseen(5_101));
+    turn.hear(5_000);
+    turn.flags |= SERVER;
+    assert!(!turn.is_answer_unseen(5_300));
 }

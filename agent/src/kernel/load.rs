@@ -213,8 +213,9 @@ fn attach_all(ebpf: &mut Ebpf, context: &Context<'_>) -> Result<(Attached, Vec<P
     let (mut attached, mut statuses) = (Attached::default(), Vec::new());
     let mut verified = verify(ebpf, context);
     for probe in PROBES {
-        let needed = probe.needs.and_then(|name| statuses.iter().find(|status: &&ProbeStatus| status.name == name));
-        let status = match needed.filter(|needed| needed.state != ProbeState::Ok) {
+        let is_needed = |status: &&ProbeStatus| probe.needs.contains(&status.name.as_str());
+        let mut needed = statuses.iter().filter(is_needed);
+        let status = match needed.find(|needed| !is_enough(probe, needed)) {
             Some(needed) if context.settings.wanted(probe) == Wanted::Yes => depends_on(probe, needed),
             _ => attach(ebpf, context, probe, &mut verified, &mut attached),
         };
@@ -222,6 +223,12 @@ fn attach_all(ebpf: &mut Ebpf, context: &Context<'_>) -> Result<(Attached, Vec<P
         statuses.push(status);
     }
     Ok((attached, statuses))
+}
+
+/// Whether a probe can work with another one that it needs. It can with a part of it if it has programs of its own.
+fn is_enough(probe: &Probe, needed: &ProbeStatus) -> bool {
+    let has_own = !probe.programs.is_empty();
+    needed.state == ProbeState::Ok || (has_own && needed.state == ProbeState::Degraded)
 }
 
 /// Status of a probe whose data come from the programs of another one, which is not `ok`.
@@ -281,6 +288,7 @@ fn load_object(settings: &Settings<'_>, constants: &Constants, btf: &Btf) -> Res
     let rows_of_http = |rows: usize| if has_http { size(rows) } else { 1 };
     let (level, id) = settings.root();
     let accept_queues = u32::from(settings.mode("accept_queue") != Mode::Off);
+    let responses = u32::from(settings.wants("responses"));
     loader
         .override_global("NW_SAMPLING", &sampling[..], true)
         .override_global("NW_UNSEEN_SEGMENTS", &unseen, true)
@@ -288,6 +296,7 @@ fn load_object(settings: &Settings<'_>, constants: &Constants, btf: &Btf) -> Res
         .map_max_entries("HEAD_ROOMS", rows_of_http(HEAD_ROOMS))
         .map_max_entries("SPEAKERS", rows_of_http(SPEAKERS))
         .override_global("NW_ACCEPT_QUEUES", &accept_queues, true)
+        .override_global("NW_RESPONSES", &responses, true)
         .override_global("NW_ROOT_LEVEL", &level, true)
         .override_global("NW_ROOT_ID", &id, true)
         .map_max_entries("LOOKUPS", dns)

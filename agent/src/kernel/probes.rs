@@ -43,8 +43,8 @@ pub struct Probe {
     pub core: bool,
     /// Whether it needs all of its programs.
     pub whole: bool,
-    /// The probe whose programs provide its data. It stands before this one in the table. `None`: its own programs.
-    pub needs: Option<&'static str>,
+    /// The probes whose programs provide its data, or a part of it. They stand before this one in the table.
+    pub needs: &'static [&'static str],
     /// Whether it needs the capability NET_ADMIN. Without that capability it stays off.
     pub net_admin: bool,
 }
@@ -72,7 +72,7 @@ pub const PROBES: &[Probe] = &[
         without: "RTT of busy connections between handshake and close",
         core: true,
         whole: false,
-        needs: None,
+        needs: &[],
         net_admin: false,
     },
     Probe {
@@ -85,7 +85,7 @@ pub const PROBES: &[Probe] = &[
         without: "retransmissions and loss episodes",
         core: true,
         whole: false,
-        needs: None,
+        needs: &[],
         net_admin: false,
     },
     Probe {
@@ -99,7 +99,7 @@ pub const PROBES: &[Probe] = &[
         without: "handshakes and failed attempts",
         core: true,
         whole: false,
-        needs: None,
+        needs: &[],
         net_admin: false,
     },
     Probe {
@@ -112,7 +112,7 @@ pub const PROBES: &[Probe] = &[
         without: "resets",
         core: false,
         whole: false,
-        needs: None,
+        needs: &[],
         net_admin: false,
     },
     Probe {
@@ -126,7 +126,7 @@ pub const PROBES: &[Probe] = &[
         without: "segments, bytes and limited times of living connections, quiet connections, accept queues",
         core: false,
         whole: false,
-        needs: None,
+        needs: &[],
         net_admin: false,
     },
     Probe {
@@ -136,7 +136,7 @@ pub const PROBES: &[Probe] = &[
         without: "connections turned away by full accept queues",
         core: false,
         whole: false,
-        needs: Some("sockets"),
+        needs: &["sockets"],
         net_admin: false,
     },
     Probe {
@@ -144,8 +144,6 @@ pub const PROBES: &[Probe] = &[
         programs: &[
             tracepoint("nw_response_read", "tcp_rcv_space_adjust", 1),
             tracepoint("nw_response_again", "tcp_retransmit_skb", 2),
-            tracepoint("nw_response_close", "inet_sock_set_state", 3),
-            tracepoint("nw_response_end", "tcp_destroy_sock", 1),
             // Last: the others need what it makes.
             tracepoint(RESPONSE_PROGRAM, "tcp_probe", 2),
         ],
@@ -153,7 +151,8 @@ pub const PROBES: &[Probe] = &[
         without: "response times",
         core: false,
         whole: true,
-        needs: None,
+        // `nw_state` sees connections that close, and `nw_destroy` those that end.
+        needs: &["connects", "sockets"],
         net_admin: false,
     },
     Probe {
@@ -163,7 +162,7 @@ pub const PROBES: &[Probe] = &[
         without: "methods, routes and statuses of HTTP requests",
         core: false,
         whole: false,
-        needs: Some("responses"),
+        needs: &["responses"],
         net_admin: false,
     },
     Probe {
@@ -173,7 +172,7 @@ pub const PROBES: &[Probe] = &[
         without: "dropped packets by reason",
         core: false,
         whole: false,
-        needs: None,
+        needs: &[],
         net_admin: false,
     },
     Probe {
@@ -191,7 +190,7 @@ pub const PROBES: &[Probe] = &[
         without: "DNS lookups",
         core: false,
         whole: true,
-        needs: None,
+        needs: &[],
         net_admin: true,
     },
     Probe {
@@ -201,7 +200,7 @@ pub const PROBES: &[Probe] = &[
         without: "waits for a CPU",
         core: false,
         whole: true,
-        needs: None,
+        needs: &[],
         net_admin: false,
     },
 ];

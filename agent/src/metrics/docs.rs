@@ -55,7 +55,7 @@ off by default, add 12 to a server with one peer class and 11 to a client; each 
 - Above `sampling.rtt_windows_above` segments a second 1 connection in 16 is measured, and of every edge at least one
   that is active. Each counts for as many as it stands for. Reads are then seen 1/8 of the time, in periods of 64 ms,
   and each stands for eight. A server's `unread` and `application` are right on average, and their ratio sooner.
-  A server that reads a request in parts, with pauses, may then seem to begin later.
+  Of a server that reads requests in parts, with pauses, nobody then knows the first read: these stages stay as they are.
 - A connection that is older than the agent counts from its next exchange on.
 ";
 

@@ -148,7 +148,8 @@ pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
         io_some_us: 2,
         io_full_us: 1,
     });
-    view.sums.lookups = Lookups { durations: histogram(&[900, 4_000, 40_000, 2_510_000]), answered: 4, unanswered: 1 };
+    view.sums.lookups =
+        Lookups { durations: histogram(&[900, 4_000, 40_000, 2_510_000]), answered: 4, unanswered: 1, squares: 5 };
     view.unanswered = [2, 0];
     for class in [PeerClass::SameNode, PeerClass::InCluster] {
         for role in Role::ALL {

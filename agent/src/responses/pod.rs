@@ -100,7 +100,7 @@ fn percentiles(h: &Histogram) -> DurationQuantiles {
 fn dns(view: &NodeView, id: &SubjectId) -> Option<DnsLookups> {
     let mut sum = Lookups::default();
     view.dns.iter().filter(|row| row.server.subject == *id).for_each(|row| sum.add(&row.window));
-    let Lookups { durations, answered, unanswered } = &sum;
+    let Lookups { durations, answered, unanswered, .. } = &sum;
     let row = DnsLookups { answered: *answered, unanswered: *unanswered, durations: percentiles(durations) };
     (sum.count() > 0).then_some(row)
 }

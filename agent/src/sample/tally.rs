@@ -13,6 +13,18 @@ impl Lookups {
     pub fn count(&self) -> u64 {
         self.answered + self.unanswered
     }
+
+    /// See [`independence`].
+    pub fn independence(&self) -> f64 {
+        independence(self.count(), self.squares)
+    }
+}
+
+/// Part of a weighted count that is worth as much as a count of all: 1 when each counted for itself, 1/16 when each
+/// stands for 16 (Kish's effective sample size, per count). Tests of significance take counts times this. `squares`: sum
+/// of the squared weights; 0 in recordings that don't have it.
+fn independence(count: u64, squares: u64) -> f64 {
+    if squares > count { count as f64 / squares as f64 } else { 1.0 }
 }
 
 /// Stages of the response times of one role, in the order of a request.
@@ -27,6 +39,11 @@ pub const fn stage_names(role: Role) -> &'static [&'static str] {
 pub const UNDIVIDED: &str = "undivided";
 
 impl Responses {
+    /// See [`independence`].
+    pub fn independence(&self) -> f64 {
+        independence(self.durations.count(), self.squares)
+    }
+
     /// The stages of its response times, in the order of a request, µs. They add up to the sum of the durations. A
     /// server's are [`UNDIVIDED`] where no read was seen, as on a busy machine in a short time.
     pub fn stages(&self, role: Role) -> Vec<(&'static str, u64)> {

@@ -73,7 +73,7 @@ enum Part {
     Load,
     /// Time in the kernel programs of DNS queries and of context switches, and their effect
     Hooks,
-    /// Time in kernel programs, and the effect, with signals on that are off by default, alone and together
+    /// Time in kernel programs, and the effect, with response times and without, and with every signal
     Signals,
     /// The agent's own CPU time
     Cpu,

@@ -1,4 +1,4 @@
-//! The cost of signals that are off by default, alone and together.
+//! The cost of response times, against none, and of every signal together.
 
 use super::{
     Context, Plan, effect,
@@ -22,13 +22,20 @@ struct Set {
     /// For people.
     text: &'static str,
     config: &'static str,
-    /// Begin of the names of its programs.
+    /// Begin of the names of its own programs. Parts of response times are in others.
     prefix: &'static str,
     /// Most net time of a keep-alive request, ns, and the same in words.
     limit: (f64, &'static str),
 }
 
-const SETS: [Set; 3] = [
+const SETS: [Set; 4] = [
+    Set {
+        name: "no_responses",
+        text: "no response times",
+        config: "signals: {responses: \"off\"}\n",
+        prefix: "nw_response",
+        limit: (60.0, "≤ 60 ns"),
+    },
     Set {
         name: "responses",
         text: "response times",

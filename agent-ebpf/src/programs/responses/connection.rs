@@ -10,16 +10,16 @@ use netwhy_abi::{
 use super::rows;
 use crate::{
     kernel::{Ptr, load},
-    maps,
+    maps::{self, Need},
     offsets::*,
     socket::{cgroup_id, edge_key},
 };
 
-/// Whether this kernel tells enough. Without socket storage there is no memory of turns. The agent attaches the programs
-/// of tracepoints only if so.
+/// Whether response times are wanted, and this kernel tells enough. Without socket storage there is no memory of turns.
+/// The verifier leaves out what programs of other signals do for response times, unless so.
 #[inline(always)]
 pub(super) fn is_supported() -> bool {
-    NW_HAS_STORAGE.load() != 0 && NW_TP_FIRST_TX.load() != NONE && NW_SKB_ACK.load() != NONE
+    NW_RESPONSES.load() != 0 && NW_HAS_STORAGE.load() != 0 && NW_TP_FIRST_TX.load() != NONE && NW_SKB_ACK.load() != NONE
 }
 
 /// Whether a connection is observed, or may be: its state tells. Comes before all else, because it says no to most
@@ -74,6 +74,10 @@ pub(super) unsafe fn turn(choice: &Choice, sk: Ptr, tp: Ptr) -> Option<NonNull<T
 pub(super) unsafe fn first_seen(choice: &Choice, sk: Ptr, tp: Ptr) -> Option<NonNull<Turn>> {
     // SAFETY: `sk` and `tp` are the same trusted socket.
     unsafe {
+        if !maps::take_storage(Need::Timely) {
+            maps::count(Counter::StorageShed);
+            return None;
+        }
         let mut turn = Turn::new(EdgeKey::new(0, [0; 16]), choice.generation, weight(choice));
         turn.flags = IGNORED;
         if let Some(cgroup) = cgroup_id(sk) {

@@ -19,16 +19,16 @@ use crate::{
 /// Flags of a segment that take a sequence number: FIN and SYN.
 const NUMBERED: u32 = 3;
 
-/// Looks at what a socket sent: a client's request, or a server's answer.
+/// Looks at what a socket sent: a client's request, or a server's answer. `weight`: answers that this one stands for.
 #[inline(always)]
-pub(super) unsafe fn look<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr) {
+pub(super) unsafe fn look<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, weight: u32) {
     // SAFETY: a live map value and a TCP socket.
     unsafe {
         let (sent, expected) = (outgoing(tp), load(tp, NW_TP_RCV_NXT.load()));
         if (*turn).is_server() {
             if let Some(end) = (*turn).reply(&sent, expected) {
                 heads::replied(turn, tp, &sent, &end);
-                count(ctx, turn, tp, end, 1);
+                count(ctx, turn, tp, end, weight);
             }
         } else {
             let has_waited = (*turn).sent_us != 0;
@@ -43,7 +43,7 @@ pub(super) unsafe fn look<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr) {
 pub(super) unsafe fn receive<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, skb: Ptr) {
     // SAFETY: a live map value, a TCP socket, and the packet that it receives.
     unsafe {
-        look(ctx, turn, tp);
+        look(ctx, turn, tp, 1);
         let (begin, end): (u32, u32) = (load(skb, NW_SKB_SEQ.load()), load(skb, NW_SKB_END_SEQ.load()));
         let numbered = u32::from(load::<u8>(skb, NW_SKB_FLAGS.load())) & NUMBERED;
         let bytes = end.wrapping_sub(begin).wrapping_sub((numbered != 0) as u32);
@@ -51,6 +51,7 @@ pub(super) unsafe fn receive<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, 
         if bytes == 0 || end.wrapping_sub(expected) as i32 <= 0 {
             return;
         }
+        (*turn).hear(end);
         let is_server = (*turn).is_server();
         let begins = (*turn).looks == 0 || if is_server { (*turn).received_ns == 0 } else { (*turn).sent_us != 0 };
         if begins && (*turn).is_content_wanted() {
@@ -81,8 +82,8 @@ pub(super) unsafe fn read<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr) {
     unsafe {
         let (taken, now): (u32, u64) = (load(tp, NW_TP_COPIED_SEQ.load()), bpf_ktime_get_ns());
         if (*turn).is_server() {
-            (*turn).read(taken, now);
-        } else if taken.wrapping_sub((*turn).begun) as i32 > 0 {
+            (*turn).read(taken, rows::choice().read_weight == 1, now);
+        } else if taken.wrapping_sub((*turn).heard) as i32 > 0 {
             let end = (*turn).answered(&outgoing(tp), now / 1_000);
             count(ctx, turn, tp, end, rows::choice().read_weight);
         }

@@ -9,7 +9,7 @@ use aya_ebpf::{
 use aya_log_ebpf::warn;
 use core::cell::UnsafeCell;
 use netwhy_abi::{
-    Choice, Counter, EdgeKey, FINE_BUCKETS, FineDurations, Pick, ResponseStats, Turn, fine_bucket_index,
+    Choice, Counter, EdgeKey, FINE_BUCKETS, Pick, ResponseStats, Turn, fine_bucket_index,
     heads::{EXCHANGES_PER_PERIOD, PERIOD_SHIFT},
 };
 
@@ -122,6 +122,13 @@ pub(super) fn mask() -> u32 {
     unsafe { (&raw const (*NW_CHOICE.0.get()).mask).read_volatile() }
 }
 
+/// Whether any connection is observed.
+#[inline(always)]
+pub(super) fn is_on() -> bool {
+    // SAFETY: a word of live data.
+    unsafe { (&raw const (*NW_CHOICE.0.get()).generation).read_volatile() != 0 }
+}
+
 /// Which connections are observed now.
 #[inline(always)]
 pub(super) fn choice() -> Choice {
@@ -218,7 +225,7 @@ pub(super) fn micros(us: u64) -> u32 {
 #[inline(always)]
 pub(super) unsafe fn add_duration(row: *mut ResponseStats, us: u32, times: u64) {
     // SAFETY: as the caller says; the index is below FINE_BUCKETS.
-    unsafe { add_to(&raw mut (*row).durations, fine_bucket_index(us), u64::from(us), times) }
+    unsafe { add_to(row, fine_bucket_index(us), u64::from(us), times) }
 }
 
 /// Adds requests that were never answered: to the last bucket, with their age.
@@ -229,17 +236,18 @@ pub(super) unsafe fn add_duration(row: *mut ResponseStats, us: u32, times: u64) 
 pub(super) unsafe fn add_unanswered(row: *mut ResponseStats, age_us: u64, times: u64) {
     // SAFETY: as the caller says.
     unsafe {
-        add_to(&raw mut (*row).durations, FINE_BUCKETS - 1, age_us, times);
+        add_to(row, FINE_BUCKETS - 1, age_us, times);
         atomic::add(&raw mut (*row).unanswered, times);
     }
 }
 
 #[inline(always)]
-unsafe fn add_to(durations: *mut FineDurations, bucket: usize, us: u64, times: u64) {
-    // SAFETY: a field of a live map value; the index is below FINE_BUCKETS.
+unsafe fn add_to(row: *mut ResponseStats, bucket: usize, us: u64, times: u64) {
+    // SAFETY: a live map value; the index is below FINE_BUCKETS.
     unsafe {
-        atomic::add32((&raw mut (*durations).buckets).cast::<u32>().add(bucket), times);
-        atomic::add(&raw mut (*durations).sum, us * times);
+        atomic::add32((&raw mut (*row).durations.buckets).cast::<u32>().add(bucket), times);
+        atomic::add(&raw mut (*row).durations.sum, us * times);
+        atomic::add(&raw mut (*row).squares, times * times);
     }
 }
 

@@ -4,7 +4,7 @@ use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_ktime_get_ns};
 use core::ptr::NonNull;
 use netwhy_abi::{
     Choice, EdgeKey, EdgeStats, Turn,
-    turn::{IGNORED, KEPT, UNANSWERED_US},
+    turn::{IGNORED, KEPT, READ_IN_PARTS, UNANSWERED_US},
 };
 
 use super::{
@@ -16,6 +16,7 @@ use crate::{
     kernel::{Ptr, load},
     maps,
     offsets::*,
+    socket::{TCP_CLOSE_WAIT, TCP_ESTABLISHED},
 };
 
 /// A walk comes to a connection. `key` and `row`: its edge.
@@ -37,10 +38,15 @@ pub(in crate::programs) unsafe fn visit(tp: Ptr, key: &EdgeKey, row: *mut EdgeSt
             return;
         }
         let now = bpf_ktime_get_ns();
+        let (taken, expected): (u32, u32) = (load(tp, NW_TP_COPIED_SEQ.load()), load(tp, NW_TP_RCV_NXT.load()));
+        if (*turn).flags & READ_IN_PARTS == 0 && (*turn).is_read_in_part(taken, expected) {
+            (*turn).flags |= READ_IN_PARTS;
+        }
+        let may_ask = matches!(load::<u8>(tp, NW_SK_STATE.load()), TCP_ESTABLISHED | TCP_CLOSE_WAIT);
         // Some protocols never answer.
-        if let Some(age_us) = (*turn).waiting_us(&outgoing(tp), now)
+        if let Some(age_us) = (*turn).waiting_us(&outgoing(tp), may_ask, now)
             && age_us >= UNANSWERED_US
-            && !(*turn).is_answer_unseen(load(tp, NW_TP_RCV_NXT.load()))
+            && !(*turn).is_answer_unseen(expected)
             && rows::known(&(*turn).key).is_some_and(|row| (*row).durations.sum != 0)
         {
             (*row).unanswered_now.add(walk, now, times((*turn).weight) as u32);

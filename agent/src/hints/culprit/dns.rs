@@ -27,6 +27,13 @@ pub(crate) struct Lookups<'a> {
     pub(crate) expected: f64,
 }
 
+impl Lookups<'_> {
+    /// A part of these lookups as tests count it: where some stand for others, as many as were observed.
+    pub(crate) fn independent(&self, count: f64) -> f64 {
+        count * self.row.window.independence()
+    }
+}
+
 /// The culprit of `bad`. `server`: names the server.
 pub(crate) fn culprit(context: &Context<'_>, all: &[Lookups<'_>], bad: &Lookups<'_>, server: &Edge<'_>) -> Blame {
     let node = context.node;

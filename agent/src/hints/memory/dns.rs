@@ -70,11 +70,13 @@ impl DnsMemory {
             if troubled.contains(&(Family::Dns, row.server.subject.clone())) {
                 continue;
             }
-            let bad = self.bad(row, thresholds);
+            // The share is as sure as what was observed, whatever it stands for.
+            let independence = row.window.independence();
+            let bad = self.bad(row, thresholds) as f64 * independence;
             let memory = self.rows.entry(edge_key(&row.server)).or_default();
             memory.last_at = view.at;
-            memory.bad = memory.bad * step.keep + bad as f64 * step.share;
-            memory.all = memory.all * step.keep + row.window.count() as f64 * step.share;
+            memory.bad = memory.bad * step.keep + bad * step.share;
+            memory.all = memory.all * step.keep + row.window.count() as f64 * independence * step.share;
             if let Some(p50) = row.window.durations.quantile_us(0.5) {
                 memory.ln_p50.learn(p50.max(1.0).ln(), step.keep);
             }

@@ -44,7 +44,7 @@ impl RequestMemory {
         let Requests { role, now, bytes } = requests;
         let keep = 0.5_f64.powf(step.tick.as_secs_f64() / HALF_LIFE.as_secs_f64());
         self.times.learn(&Lesson { role, window: &now.window, length: step.window, elapsed: step.tick });
-        self.tail.learn(&self.times, &now.window.durations, keep, thresholds);
+        self.tail.learn(&self.times, &now.window, keep, thresholds);
         self.waits.learn(now, keep);
         self.failures.learn(now.calls, keep, step.share);
         if let Some(bytes) = bytes {

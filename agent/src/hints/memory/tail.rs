@@ -7,7 +7,7 @@
 use crate::{
     baseline::{Distribution, ResponseBaseline},
     hints::{stats::binomial_tail_ln, thresholds::Thresholds},
-    sample::FineHistogram,
+    sample::{FineHistogram, Responses},
     state::ResponseView,
 };
 use netwhy_abi::FINE_BOUNDS_US;
@@ -20,7 +20,7 @@ pub(crate) const TAIL_ALPHA: f64 = 1e-6;
 /// a window is not as usual.
 const PART_ALPHA: f64 = 0.05;
 /// Slow requests at least.
-const MIN_SLOW: u64 = 4;
+const MIN_SLOW: f64 = 4.0;
 /// Share of slow requests that is always called normal.
 const MIN_SHARE: f64 = 0.005;
 /// Requests that the assumption of one slow request weighs as much as.
@@ -115,10 +115,10 @@ impl Level {
         share.max(MIN_SHARE).max(self.worst.into())
     }
 
-    fn learn(&mut self, window: &FineHistogram, known: f64, is_due: bool) {
+    fn learn(&mut self, window: &Responses, known: f64, is_due: bool) {
         let Some(limit) = self.limit else { return };
-        let (slow, requests) = (above(window, limit.us), window.count());
-        self.peak = self.peak.max((slow as f64 / (requests as f64 + WORST_WEIGHT)) as f32);
+        let (slow, requests) = counts(window, limit.us);
+        self.peak = self.peak.max((slow / (requests + WORST_WEIGHT)) as f32);
         if is_due && !is_odd((slow, requests), self.normal(limit, known)) {
             self.worst = self.worst.max(self.peak);
             self.peak = 0.0;
@@ -128,17 +128,11 @@ impl Level {
 
 impl Tail {
     /// Learns from a normal window, after `times` did. `keep`: weight that the past keeps.
-    pub(crate) fn learn(
-        &mut self,
-        times: &ResponseBaseline,
-        window: &FineHistogram,
-        keep: f64,
-        thresholds: &Thresholds,
-    ) {
+    pub(crate) fn learn(&mut self, times: &ResponseBaseline, window: &Responses, keep: f64, thresholds: &Thresholds) {
         let Some(durations) = times.durations() else { return };
         let is_due = self.lessons.is_multiple_of(REFRESH);
         if is_due || self.lessons < 4 * REFRESH {
-            self.refresh(durations, thresholds);
+            self.refresh(durations, window.independence(), thresholds);
         }
         self.lessons = self.lessons.saturating_add(1);
         for level in &mut self.levels {
@@ -147,9 +141,10 @@ impl Tail {
         }
     }
 
-    fn refresh(&mut self, durations: &Distribution, thresholds: &Thresholds) {
+    /// `independence`: of the requests that are known.
+    fn refresh(&mut self, durations: &Distribution, independence: f64, thresholds: &Thresholds) {
         let Some(usual_us) = durations.quantile_us(0.5) else { return };
-        (self.usual_us, self.requests) = (usual_us, durations.count());
+        (self.usual_us, self.requests) = (usual_us, durations.count() * independence);
         for (level, q) in self.levels.iter_mut().zip(LEVELS) {
             let us = durations.quantile_us(q).and_then(|usual_us| limit_us(usual_us, thresholds));
             let share = us.and_then(|us| durations.share_above(us));
@@ -168,20 +163,21 @@ impl Tail {
     fn slow(&self, at: usize, now: &ResponseView, thresholds: &Thresholds) -> Option<Slow> {
         let level = self.levels[at];
         let limit = level.limit?;
-        let (window, recent) = (&now.window.durations, &now.recent.durations);
+        let window = &now.window.durations;
         let (requests, slow) = (window.count(), above(window, limit.us));
-        if slow < MIN_SLOW || (slow as f64) < (1.0 - LEVELS[at]) * requests as f64 {
+        let all = counts(&now.window, limit.us);
+        if all.0 < MIN_SLOW || (slow as f64) < (1.0 - LEVELS[at]) * requests as f64 {
             return None;
         }
         let normal = level.normal(limit, self.requests);
-        let ln_p = binomial_tail_ln(slow as f64, requests as f64, normal);
+        let ln_p = binomial_tail_ln(all.0, all.1, normal);
         let typical_us = window.quantile_us(1.0 - 0.5 * slow as f64 / requests as f64)?;
         let usual_share = f64::from(limit.share);
         let found = Slow { limit_us: limit.us, slow, requests, usual_share, typical_us, usual_us: self.usual_us, ln_p };
         // The time that the slow ones take longer, spread over all: a client that waits for many of them notices.
         let lost_us = (found.share() - normal) * found.increase_us();
-        let new = (above(recent, limit.us), recent.count());
-        let old = (slow.saturating_sub(new.0), requests.saturating_sub(new.1));
+        let new = counts(&now.recent, limit.us);
+        let old = ((all.0 - new.0).max(0.0), (all.1 - new.1).max(0.0));
         let lasts = [new, old].into_iter().all(|part| is_odd(part, normal));
         (ln_p <= TAIL_ALPHA.ln() && lost_us >= thresholds.think_time_ms * 1_000.0 && lasts).then_some(found)
     }
@@ -192,8 +188,14 @@ fn above(durations: &FineHistogram, us: u32) -> u64 {
     durations.count() - durations.count_up_to(us)
 }
 
-fn is_odd((slow, requests): (u64, u64), normal: f64) -> bool {
-    binomial_tail_ln(slow as f64, requests as f64, normal) <= PART_ALPHA.ln()
+/// Requests above a limit, and all, as tests count them: sampled ones for what they tell, not for what they stand for.
+fn counts(of: &Responses, us: u32) -> (f64, f64) {
+    let independence = of.independence();
+    (above(&of.durations, us) as f64 * independence, of.durations.count() as f64 * independence)
+}
+
+fn is_odd((slow, requests): (f64, f64), normal: f64) -> bool {
+    binomial_tail_ln(slow, requests, normal) <= PART_ALPHA.ln()
 }
 
 /// The limit above which a request is slow, µs. `None`: the usual quantile is too long to tell.

@@ -22,7 +22,8 @@ pub(crate) const DNS_SLOW: Rule = Rule {
     signals: &["netwhy_dns_lookup_seconds", "netwhy_dns_lookups_total"],
     test: "At least 5 % of the Pod's lookups at one server are bad. They are unanswered, or longer than `dns_slow_ms` \
            and `rtt_inflation` times the usual median (1 s before a baseline is known). The usual share of bad lookups \
-           (at least 1 %) would make so many with a chance below 1e-6 (Poisson). When a Pod has few lookups and half \
+           (at least 1 %) would make so many with a chance below 1e-6 (Poisson; where lookups are sampled, the observed \
+           ones count). When a Pod has few lookups and half \
            of them are bad, the lookups of all Pods at that server are tested together.",
     minimum: "As much as the test needs: 4 bad lookups in the window, by all Pods together. The `dns` probe (off \
               without the capability NET_ADMIN). A lookup counts when its resolver ends, so an unanswered one counts \
@@ -74,12 +75,14 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
 /// Logarithm of the chance of so many bad lookups in normal times. `None`: too few are bad.
 fn test(all: &[Lookups<'_>], lookups: &Lookups<'_>) -> Option<f64> {
     let share = lookups.bad as f64 / lookups.row.window.count().max(1) as f64;
-    let alone = poisson_tail_ln(lookups.bad, lookups.expected);
+    let alone =
+        poisson_tail_ln(lookups.independent(lookups.bad as f64).round() as u64, lookups.independent(lookups.expected));
     if share >= BAD_SHARE && alone <= LOSS_ALPHA.ln() {
         return Some(alone);
     }
     let same_server = || all.iter().filter(|other| other.row.server.shares_host(&lookups.row.server));
-    let together = poisson_tail_ln(same_server().map(|r| r.bad).sum(), same_server().map(|r| r.expected).sum());
+    let bad: f64 = same_server().map(|r| r.independent(r.bad as f64)).sum();
+    let together = poisson_tail_ln(bad.round() as u64, same_server().map(|r| r.independent(r.expected)).sum());
     (lookups.bad > 0 && share >= 0.5 && together <= LOSS_ALPHA.ln()).then_some(together)
 }
 

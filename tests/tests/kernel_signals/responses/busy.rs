@@ -3,10 +3,13 @@
 use super::exchange::{Scene, Shape, exchange, options};
 use crate::{
     socket::Pair,
-    stage::{Options, Stage, id, stage, wait_until},
+    stage::{Options, Stage, id, since, stage, wait_until},
 };
-use netwhy_abi::Role;
-use std::time::Duration;
+use netwhy_abi::{HANDSHAKE_DUTY_CYCLE, Role};
+use std::{
+    io::{Read as _, Write as _},
+    time::{Duration, Instant},
+};
 
 /// Connections of each edge: few, as most Pods have, and many.
 const CONNECTIONS: [usize; 3] = [1, 4, 40];
@@ -129,6 +132,75 @@ fn long_waits_for_a_read_are_seen_as_often_as_short_ones() {
         [moments.read - moments.asked[0], moments.answered[0] - moments.asked[0]]
     });
     assert!((counted - truth).abs() < 0.08, "{counted} of the time, in truth {truth}");
+}
+
+#[test]
+fn of_requests_that_are_read_in_parts_nobody_knows_the_first_read() {
+    let stage = stage!("a", "b");
+    let mut scene = busy(&stage);
+    let mut pair = scene.connect();
+    let mut rounds = |scene: &mut Scene<'_>, count: usize| {
+        for _ in 0..count {
+            let Pair { client, server } = &mut pair;
+            client.write_all(&[0; 400]).unwrap();
+            server.read_exact(&mut [0; 100]).unwrap();
+            std::thread::sleep(Duration::from_millis(100));
+            // The walk may find it now.
+            scene.watch.read();
+            server.read_exact(&mut [0; 300]).unwrap();
+            server.write_all(&[0; 100]).unwrap();
+            client.read_exact(&mut [0; 100]).unwrap();
+        }
+    };
+    // Walks keep the connection, and find that it reads in parts.
+    rounds(&mut scene, 60);
+    let before = scene.of(Role::Server);
+    rounds(&mut scene, 60);
+    let mut times = scene.of(Role::Server);
+    times.subtract(&before);
+    assert!(times.durations.count() >= 50, "{times:?}");
+    assert_eq!((times.unread_us, times.application_us), (0, 0), "{times:?}");
+}
+
+#[test]
+fn answers_before_a_close_stand_for_those_whose_close_is_not_seen() {
+    since!(5, 14);
+    let stage = stage!("a", "b");
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let watch = stage.watch_with(Options { churn_above: 0, ..options() });
+    let mut scene = Scene { stage: &stage, client, server, watch };
+    let stats = |scene: &Scene<'_>| scene.watch.source.loaded().handshake_stats().unwrap();
+    wait_until("churn counts as high", || {
+        scene.watch.read();
+        stats(&scene).is_churn_high && stats(&scene).periods > 0
+    });
+    let listener = stage.listen(&scene.server);
+    let to = stage.address(&scene.server, &listener);
+    let before = stats(&scene).periods;
+    let (mut opened, mut observed) = (0, 0.0);
+    while opened < 2_000 || stats(&scene).periods - before < 12 {
+        let Pair { mut client, mut server } = Pair::open(&stage, &scene.client, &listener, to);
+        // The answer is acknowledged after the server has closed.
+        rustix::net::sockopt::set_tcp_quickack(&client, false).unwrap();
+        client.write_all(&[0; 100]).unwrap();
+        server.read_exact(&mut [0; 100]).unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+        let (start, attached) = (Instant::now(), stats(&scene).attached_seconds);
+        server.write_all(&[0; 100]).unwrap();
+        drop(server);
+        let attached = stats(&scene).attached_seconds - attached;
+        observed += (attached / start.elapsed().as_secs_f64()).min(1.0);
+        client.read_to_end(&mut Vec::new()).unwrap();
+        opened += 1;
+    }
+    let times = scene.of(Role::Client);
+    assert_eq!((times.durations.count(), times.unanswered), (opened, 0));
+    let (times, weight) = (scene.of(Role::Server), u64::from(HANDSHAKE_DUTY_CYCLE.weight()));
+    let expected = observed * weight as f64;
+    let count = times.durations.count();
+    assert!((0.7..1.4).contains(&(count as f64 / expected)), "{count} answers for {expected} of {opened}");
+    assert_eq!((times.squares, times.unanswered), (count * weight, 0), "each has the weight of the duty cycle");
+    assert!((1_900..20_000).contains(&(times.durations.sum_us / count)), "{times:?}");
 }
 
 #[test]

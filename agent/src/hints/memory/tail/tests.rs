@@ -18,7 +18,7 @@ fn known(times: &[(u32, u64)], seconds: u32) -> Tail {
     let (second, window) = (Duration::from_secs(1), &now.window);
     for _ in 0..seconds {
         all.learn(&Lesson { role: Role::Client, window, length: 10 * second, elapsed: second });
-        tail.learn(&all, &window.durations, 0.9999, &Thresholds::default());
+        tail.learn(&all, window, 0.9999, &Thresholds::default());
     }
     tail
 }
@@ -48,6 +48,23 @@ fn the_share_of_slow_requests_decides_from_both_sides() {
 }
 
 #[test]
+fn requests_that_stand_for_others_are_as_sure_as_the_observed_ones() {
+    let known = known(&[(1_000, 500)], 60);
+    let mut now = view(&[(1_000, 400), (200_000, 100)]);
+    let mut judge = |weight: u64| {
+        for part in [&mut now.window, &mut now.recent] {
+            part.squares = weight * part.durations.count();
+        }
+        known.judge(&now, &Thresholds::default())
+    };
+    let (each, some) = (judge(1).unwrap(), judge(4).unwrap());
+    assert_eq!((each.slow, each.requests), (some.slow, some.requests));
+    assert!((each.ln_p / some.ln_p - 4.0).abs() < 1e-9, "{each:?} {some:?}");
+    // One connection that stands for 128 had three of four slow requests.
+    assert_eq!(judge(128), None);
+}
+
+#[test]
 fn slow_is_what_people_notice_beside_the_usual_quantile() {
     // Where 150 ms are usual, 200 ms more are much and 60 ms more are not.
     let known = known(&[(150_000, 500)], 60);
@@ -70,7 +87,7 @@ fn a_share_that_normal_windows_reached_is_normal() {
     for at in 0..300 {
         let now = if at % 100 == 99 { &stall } else { &calm };
         all.learn(&Lesson { role: Role::Client, window: &now.window, length: 10 * second, elapsed: second });
-        tail.learn(&all, &now.window.durations, 0.9999, &limits);
+        tail.learn(&all, &now.window, 0.9999, &limits);
     }
     assert!(known(&[(1_000, 1_000)], 300).judge(&stall, &limits).is_some());
     assert_eq!(tail.judge(&view(&[(1_000, 900), (200_000, 90)]), &limits), None);
