@@ -5,6 +5,7 @@ use crate::{
     api::{Blame, BlameKind, Hint, HintState, PeerRow, Suspect},
     blame::{Culprit, Fleet, Others, Symptom},
 };
+use std::collections::BTreeMap;
 
 /// Symptoms of hints about paths, with the evidence that other agents have of them.
 const SYMPTOMS: [(&str, Symptom); 2] = [("packet_loss", Symptom::Loss), ("rtt_inflation", Symptom::Latency)];
@@ -19,6 +20,7 @@ pub fn needs_others(hint: &Hint) -> bool {
 
 /// Weighs the candidates of each hint about a path with the rows of all agents but its own.
 pub fn settle<'z>(hints: &mut [Hint], rows: &[PeerRow], zone: impl Fn(&str) -> Option<&'z str>) {
+    agree(hints);
     if !hints.iter().any(needs_others) {
         return;
     }
@@ -42,6 +44,51 @@ fn symptom(hint: &Hint) -> Option<Symptom> {
 /// Kinds that rows of pairs of Nodes say something about.
 const fn culprit_kind(kind: BlameKind) -> bool {
     matches!(kind, BlameKind::Node | BlameKind::PeerNode | BlameKind::NodePair | BlameKind::ZonePair)
+}
+
+/// Causes that rows don't show. Hints of several agents about one culprit are evidence for each other.
+const WITHOUT_ROWS: [&str; 2] = ["peer_unreachable", "path_mtu_blackhole"];
+/// Chance that another agent has the same trouble at the same time for a reason of its own.
+const COINCIDENCE: f64 = 0.0025;
+
+/// Weighs the candidates of each undecided hint with those of other agents' hints with the same cause.
+fn agree(hints: &mut [Hint]) {
+    let is_open = |hint: &Hint| hint.state == HintState::Firing && WITHOUT_ROWS.contains(&hint.cause.as_str());
+    let before: Vec<Hint> = hints.iter().filter(|hint| is_open(hint)).cloned().collect();
+    for hint in hints.iter_mut().filter(|hint| is_open(hint) && hint.blame.kind == BlameKind::Undecided) {
+        let shares = |other: &&Hint| {
+            let named = |one: Suspect| probability_in(&hint.blame, &one) > 0.0;
+            other.cause == hint.cause && other.subject.node != hint.subject.node && other.blame.candidates().any(named)
+        };
+        // One voice per agent.
+        let voices: BTreeMap<&str, &Blame> =
+            before.iter().filter(shares).map(|other| (other.subject.node.as_str(), &other.blame)).collect();
+        if voices.is_empty() {
+            continue;
+        }
+        let weigh = |one: &Suspect| -> f64 {
+            one.probability * voices.values().map(|blame| probability_in(blame, one) + COINCIDENCE).product::<f64>()
+        };
+        let all: Vec<Suspect> = hint.blame.candidates().collect();
+        let total = all.iter().map(&weigh).sum::<f64>() + COINCIDENCE.powi(voices.len() as i32);
+        let weighed = all.iter().map(|one| Suspect { probability: (1.0 - MISFIT) * weigh(one) / total, ..one.clone() });
+        let was = hint.blame.best();
+        hint.blame = Blame::among(weighed.collect());
+        hint.confidence = (hint.confidence * hint.blame.best() / was * 100.0).round() / 100.0;
+    }
+}
+
+/// Probability that this blame gives a candidate of another agent's hint, 0 … 1.
+fn probability_in(blame: &Blame, wanted: &Suspect) -> f64 {
+    let is_node = |kind: BlameKind| matches!(kind, BlameKind::Node | BlameKind::PeerNode);
+    let pair = |name: &str| name.split_once('↔').map(|(a, b)| (a.min(b).to_owned(), a.max(b).to_owned()));
+    let same = |one: &Suspect| match (one.kind, wanted.kind) {
+        (a, b) if is_node(a) && is_node(b) => one.name == wanted.name,
+        (BlameKind::NodePair, BlameKind::NodePair) => pair(&one.name) == pair(&wanted.name),
+        // A Pod at one end is the peer's Pod at the other, under another name.
+        (a, b) => a == b && one.name == wanted.name && a != BlameKind::Pod,
+    };
+    blame.candidates().filter(same).map(|one| one.probability).sum()
 }
 
 /// `asker`: the Node whose agent blames.

@@ -127,6 +127,7 @@ fn why(heard: &Heard, hints: &[Value], victim: &str, names: &Names) -> Result<An
         hints: read_all(hints)?,
         edges: read_all(&edges)?,
         callees: read_all(&heard.pods)?,
+        peer_rows: read_all(&heard.peers)?,
         callee_edges: read_all(&heard.edges)?,
         ..Facts::default()
     };

@@ -75,3 +75,30 @@ fn nodes_show_the_same_probability() {
     assert!(table.items[0].blame >= Some(hints[0].blame.probability), "{:?}", table.items[0]);
     assert_eq!(table.items[0].blamed_by, 1);
 }
+
+/// A Node that answers nobody: each agent alone can't tell it from the path.
+#[test]
+fn agents_that_get_no_answer_from_one_node_convict_it_together() {
+    let silent = |node: &str| {
+        let mut hint = hint("shop", node, "peer_unreachable");
+        node.clone_into(&mut hint.subject.node);
+        hint.blame = Blame::among(vec![
+            Suspect::new(BlameKind::PeerNode, "node-c", 0.7),
+            Suspect::new(BlameKind::NodePair, format!("{node}↔node-c"), 0.22),
+        ]);
+        hint
+    };
+    let mut alone = [silent("node-a")];
+    settle(&mut alone, &[], |_| None);
+    assert_eq!(alone[0].blame.kind, BlameKind::Undecided);
+    let mut both = [silent("node-a"), silent("node-b")];
+    settle(&mut both, &[], |_| None);
+    for hint in &both {
+        assert_eq!((hint.blame.kind, hint.blame.name.as_str()), (BlameKind::PeerNode, "node-c"), "{hint:?}");
+    }
+    // Another cause is no evidence.
+    both = [silent("node-a"), silent("node-b")];
+    both[1].cause = "path_mtu_blackhole".into();
+    settle(&mut both, &[], |_| None);
+    assert_eq!(both[0].blame.kind, BlameKind::Undecided);
+}
