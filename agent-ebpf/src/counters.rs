@@ -63,6 +63,28 @@ labelled! {
         Other = "other",
         /// No local port was free towards the peer (`EADDRNOTAVAIL`): no SYN was ever sent.
         NoLocalPort = "no_local_port",
+        /// Given up by its owner before the first SYN was resent, after [`LEAST_PATIENCE_MS`] without an answer.
+        GivenUp = "given_up",
+        /// The same within [`RACE_NS`] after its owner completed another handshake: the loser of a race between
+        /// addresses (RFC 8305).
+        Raced = "raced",
+    }
+}
+
+/// Time without an answer from which an attempt counts as given up, ms. A shorter one says nothing: its owner closed it
+/// for reasons of its own.
+pub const LEAST_PATIENCE_MS: u32 = 50;
+/// Time in which the winner of a race closes the losers, ns.
+pub const RACE_NS: u64 = 20_000_000;
+
+labelled! {
+    /// What a reset received on an established connection cut off; indices of
+    /// [`EdgeStats::cuts`](crate::EdgeStats::cuts).
+    usize Cut {
+        /// Nothing was under way.
+        Idle = "idle",
+        /// Data was not acknowledged, or the last data sent had no answer yet.
+        Busy = "busy",
     }
 }
 
@@ -75,6 +97,36 @@ labelled! {
         Deferred = "deferred",
         /// Anything else, mostly handshakes that the client reset.
         Aborted = "aborted",
+    }
+}
+
+labelled! {
+    /// How a DNS server answered; indices of `DnsStats::codes`. Ascending by how bad it is.
+    usize DnsCode {
+        /// Found, or there is no record of this type.
+        NoError = "noerror",
+        /// No such name.
+        NxDomain = "nxdomain",
+        /// The server doesn't answer this client.
+        Refused = "refused",
+        /// The server can't answer now.
+        ServFail = "servfail",
+        /// Anything else.
+        Other = "other",
+    }
+}
+
+impl DnsCode {
+    /// Of a message's RCODE (RFC 1035 4.1.1).
+    #[inline(always)]
+    pub const fn of(rcode: u8) -> Self {
+        match rcode {
+            0 => Self::NoError,
+            2 => Self::ServFail,
+            3 => Self::NxDomain,
+            5 => Self::Refused,
+            _ => Self::Other,
+        }
     }
 }
 

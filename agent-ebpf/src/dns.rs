@@ -34,8 +34,12 @@ pub const fn is_lookup_observed(cookie: u64, share: u32) -> bool {
 pub enum Outcome {
     /// With every answer that was waited for, after this many ns.
     Answered(u64),
+    /// The same, but one of them came a second or more after another: it was asked for again.
+    SecondLate(u64),
     /// An answer that was waited for never came.
     Unanswered,
+    /// The same, though another came.
+    SecondMissing,
     /// The socket served more than one lookup at a time: no telling.
     Unknown,
 }
@@ -52,21 +56,25 @@ pub struct Exchange {
     pub sent: u32,
     /// Replies whose reader asked where they are from.
     pub received: u32,
+    /// Replies that came [`IN_VAIN_NS`] or more after another.
+    pub late: u32,
+    /// Zero.
+    pub pad: u32,
 }
 
-const _: () = assert!(size_of::<Exchange>() == 24);
+const _: () = assert!(size_of::<Exchange>() == 32);
 
 impl Exchange {
     /// `connect(2)` to a server at this time.
     #[inline(always)]
     pub const fn connected(now_ns: u64) -> Self {
-        Self { start_ns: now_ns, last_ns: 0, sent: 0, received: 0 }
+        Self { start_ns: now_ns, last_ns: 0, sent: 0, received: 0, late: 0, pad: 0 }
     }
 
     /// The first query on an unconnected socket.
     #[inline(always)]
     pub const fn sent(now_ns: u64) -> Self {
-        Self { start_ns: now_ns, last_ns: 0, sent: 1, received: 0 }
+        Self { start_ns: now_ns, last_ns: 0, sent: 1, received: 0, late: 0, pad: 0 }
     }
 
     /// A further query. Returns how the lookup before it ended, if this one begins another.
@@ -76,7 +84,7 @@ impl Exchange {
             return None;
         }
         let ended = if self.received > 0 && self.received >= self.sent {
-            Some(Outcome::Answered(self.last_ns.wrapping_sub(self.start_ns)))
+            Some(self.answered())
         } else if now_ns.wrapping_sub(self.start_ns) >= KEPT_NS {
             Some(Outcome::Unanswered)
         } else {
@@ -93,6 +101,9 @@ impl Exchange {
     /// A reply whose reader asked where it is from.
     #[inline(always)]
     pub fn reply(&mut self, now_ns: u64) {
+        if self.received > 0 && now_ns.wrapping_sub(self.last_ns) >= IN_VAIN_NS {
+            self.late += 1;
+        }
         self.received += 1;
         if now_ns.wrapping_sub(self.start_ns) >= KEPT_NS {
             self.received = MAX_QUERIES + 1;
@@ -111,15 +122,21 @@ impl Exchange {
             let idle = now_ns.wrapping_sub(self.last_ns);
             let waited = (IN_VAIN_NS..KEPT_NS).contains(&idle);
             if waited && (self.sent == 0 || self.received < self.sent) {
-                return Outcome::Unanswered;
+                return Outcome::SecondMissing;
             }
-            return Outcome::Answered(self.last_ns.wrapping_sub(self.start_ns));
+            return self.answered();
         }
         match was_read {
             false => Outcome::Unanswered,
             true if life < TIMEOUT_NS => Outcome::Answered(life),
             true => Outcome::Unknown,
         }
+    }
+
+    #[inline(always)]
+    const fn answered(&self) -> Outcome {
+        let ns = self.last_ns.wrapping_sub(self.start_ns);
+        if self.late > 0 { Outcome::SecondLate(ns) } else { Outcome::Answered(ns) }
     }
 
     #[inline(always)]

@@ -33,7 +33,9 @@ pub use buckets::{
     BOUNDS_US, BUCKETS, FINE_BOUNDS_US, FINE_BUCKETS, REPLY_BUCKETS, bucket_index, fine_bucket_index, reply_bucket,
 };
 pub use content::Head;
-pub use counters::{Counter, Failure, ListenDrop, PeerClass, Retransmit, Role};
+pub use counters::{
+    Counter, Cut, DnsCode, Failure, LEAST_PATIENCE_MS, ListenDrop, PeerClass, RACE_NS, Retransmit, Role,
+};
 pub use dns::{DNS_PORT, DNS_SHARE, Exchange, KEPT_NS, Outcome, is_lookup_observed};
 pub use duty::{Duty, DutyCycle, HANDSHAKE_DUTY_CYCLE, READ_DUTY_CYCLE, RTT_DUTY_CYCLE};
 pub use family::*;
@@ -42,8 +44,8 @@ pub use heads::HeadEvent;
 pub use keys::{Choice, Control, DropKey, EdgeKey, MAX_PORTS, OverflowKey, PeerPrefix};
 pub use pick::Pick;
 pub use row::{
-    Durations, FineDurations, Found, MIN_SLOTS, Plain, RotatingMin, Zero, found_time, min_slot_epoch, min_slot_pack,
-    min_slot_unpack,
+    Durations, FineDurations, Found, MIN_SLOTS, Moment, Plain, RotatingMin, Zero, found_time, min_slot_epoch,
+    min_slot_pack, min_slot_unpack,
 };
 pub use run_queue::RunQueueStats;
 pub use sampling::{SHORT_SOCKET_WEIGHT, Sampling, is_after_pause, is_socket_sampled, is_thinned_out, random_bits};

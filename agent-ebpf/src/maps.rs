@@ -20,7 +20,7 @@ mod subflows;
 
 pub(crate) use cgroups::{cgroup, dropped};
 pub(crate) use counters::{count, count_asked, count_ended, count_times, count_won};
-pub(crate) use dns::{Lookup, forget_lookup, looked_up, lookup, set_lookup};
+pub(crate) use dns::{Lookup, answered_with, forget_lookup, looked_up, lookup, set_lookup};
 pub(crate) use edges::{edge, folded, has_edge};
 pub(crate) use handshakes::{Handshake, is_deferred, set_deferred, set_handshake, take_handshake};
 pub(crate) use histograms::{add_duration, add_durations, add_rtt, add_smoothed_rtt};

@@ -73,6 +73,8 @@ globals! {
     NW_SK_KERN_SHIFT: u32 = 0;
     /// `sock.sk_stamp`: arrival time of the last packet read, if the socket records it; `NONE`: unknown.
     NW_SK_STAMP: u32 = u32::MAX;
+    /// `sock.sk_receive_queue`; `NONE`: DNS answers have no codes.
+    NW_SK_QUEUE: u32 = u32::MAX;
     /// `sock.__sk_common.skc_hash`: the kernel's hash of addresses and ports.
     NW_SK_HASH: u32 = 0;
     /// `sock.__sk_common.skc_cookie`: 0 until something asks for it; `NONE`: unknown.

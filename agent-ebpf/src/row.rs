@@ -10,6 +10,7 @@
 //! | [`Durations`], [`FineDurations`] | counts per duration bucket, and the sum of the durations | histogram |
 //! | [`RotatingMin`] | a state, not a count: the lowest value of the last seconds | the lower value |
 //! | [`Found`] | a state, not a count: what the newest walk found | nothing |
+//! | [`Moment`] | a state, not a count: a time of the kernel | nothing |
 //!
 //! Arrays of [`Durations`] work too. The agent's `sample::sums` defines the arithmetic per type, so that a new field
 //! needs none.
@@ -51,6 +52,8 @@ unsafe impl Plain for FineDurations {}
 unsafe impl Plain for RotatingMin {}
 // SAFETY: an array of integers.
 unsafe impl Plain for Found {}
+// SAFETY: an integer.
+unsafe impl Plain for Moment {}
 
 const _: () = assert!(size_of::<Durations>() == BUCKETS * 4 + 8);
 const _: () = assert!(size_of::<FineDurations>() == FINE_BUCKETS * 4 + 8);
@@ -146,6 +149,15 @@ impl Found {
 
 impl Zero for Found {
     const ZERO: Self = Self::ZERO;
+}
+
+/// When something happened last, `CLOCK_MONOTONIC`, ns; 0: never. Only kernel programs read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct Moment(pub u64);
+
+impl Zero for Moment {
+    const ZERO: Self = Self(0);
 }
 
 /// A kernel time (`CLOCK_MONOTONIC`, ns) in units of 2²⁸ ns ≈ 0.27 s.

@@ -14,7 +14,7 @@ macro_rules! rows {
             { $($with)* }
 
             /// Counters of one edge. Cumulative since the row was made, except where said.
-            EdgeStats, 752 bytes, summed as Tally with {
+            EdgeStats, 792 bytes, summed as Tally with {
                 /// Busy jiffies held back by neither window nor buffer: by the network. Computed per read and never
                 /// below zero, because the difference of the three sums may step back, and a counter must not.
                 network_jiffies: u64,
@@ -43,6 +43,10 @@ macro_rules! rows {
                 loss_episodes: u64,
                 /// Failed connection attempts by `Failure`.
                 connect_failures: [u64; $crate::Failure::ALL.len()],
+                /// Time that attempts waited which were `GivenUp` or `Raced`, ms.
+                given_up_ms: u64,
+                /// Resets received on established connections, by `Cut`.
+                cuts: [u64; $crate::Cut::ALL.len()],
                 /// Resets sent on a socket.
                 resets_sent: u64,
                 /// Resets received.
@@ -67,7 +71,7 @@ macro_rules! rows {
             }
 
             /// Counters of one cgroup that no edge holds.
-            CgroupStats, 856 bytes, summed as Connects {
+            CgroupStats, 864 bytes, summed as Connects {
                 /// Handshake durations by `Role`.
                 durations: [$crate::Durations; $crate::Role::ALL.len()],
                 /// Handshakes whose duration the kernel does not know, by `Role`.
@@ -78,6 +82,8 @@ macro_rules! rows {
                 accept_full: u64,
                 /// Packets that listeners dropped for other reasons, by `ListenDrop`.
                 listen_drops: [u64; $crate::ListenDrop::ALL.len()],
+                /// When a client of it last completed a handshake. Not a sum.
+                connected: $crate::Moment,
             }
 
             /// Requests of one edge and their answers.
@@ -107,7 +113,7 @@ macro_rules! rows {
             }
 
             /// DNS lookups of one cgroup at one server.
-            DnsStats, 424 bytes, summed as Lookups {
+            DnsStats, 472 bytes, summed as Lookups {
                 /// Durations of answered lookups: from the first query to the last reply.
                 durations: $crate::Durations,
                 /// Lookups that ended with every answer that was waited for.
@@ -116,6 +122,11 @@ macro_rules! rows {
                 unanswered: u64,
                 /// Sum of the squares of their weights, as in [`ResponseStats::squares`].
                 squares: u64,
+                /// Answered lookups whose answers were seen, by the worst `DnsCode` among them.
+                codes: [u64; $crate::DnsCode::ALL.len()],
+                /// Lookups of which one answer came, and another only a second or more later, or never. Part of the
+                /// others.
+                second_missing: u64,
             }
         }
     };

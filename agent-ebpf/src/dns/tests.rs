@@ -41,11 +41,12 @@ fn one_lost_answer_of_two_shows_as_the_wait_that_it_causes() {
     late.reply(MS);
     assert_eq!(late.query(2500 * MS), None);
     late.reply(2501 * MS);
-    assert_eq!(late.end(2502 * MS, true), Outcome::Answered(2501 * MS));
+    assert_eq!(late.end(2502 * MS, true), Outcome::SecondLate(2501 * MS));
     // Never answered.
     let mut never = Exchange::connected(0);
     never.reply(MS);
-    assert_eq!(never.end(5 * S, true), Outcome::Unanswered);
+    assert_eq!(never.end(5 * S, true), Outcome::SecondMissing);
+    assert_eq!(Exchange::connected(0).end(5 * S, false), Outcome::Unanswered, "no answer at all");
 }
 
 #[test]

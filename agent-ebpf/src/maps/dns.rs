@@ -7,7 +7,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use aya_log_ebpf::warn;
-use netwhy_abi::{Counter, Dns, DnsStats, EdgeKey, Exchange, Outcome};
+use netwhy_abi::{Counter, Dns, DnsCode, DnsStats, EdgeKey, Exchange, Outcome};
 
 use super::{ON_DEMAND, Table, add_durations, count_times};
 use crate::atomic;
@@ -31,8 +31,20 @@ pub(crate) struct Lookup {
     pub(crate) exchange: Exchange,
     /// Lookups that one of this socket stands for.
     pub(crate) weight: u32,
-    /// Zero.
-    pub(crate) pad: u32,
+    /// The worst [`DnsCode`] among its answers, plus one. 0: none was seen.
+    pub(crate) code: u32,
+}
+
+/// Notes the code of an answer.
+#[inline(always)]
+pub(crate) unsafe fn answered_with(lookup: *mut Lookup, code: DnsCode) {
+    let code = code as u32 + 1;
+    // SAFETY: a live map value.
+    unsafe {
+        if (*lookup).code < code {
+            (*lookup).code = code;
+        }
+    }
 }
 
 /// The lookup under way on a socket.
@@ -60,7 +72,7 @@ pub(crate) fn forget_lookup(cookie: u64) {
 #[inline(always)]
 pub(crate) unsafe fn looked_up<C: EbpfContext>(ctx: &C, lookup: *const Lookup, outcome: Outcome) {
     // SAFETY: a live map value.
-    let (key, times) = unsafe { (&(*lookup).key, u64::from((*lookup).weight)) };
+    let (key, times, code) = unsafe { (&(*lookup).key, u64::from((*lookup).weight), (*lookup).code) };
     if outcome == Outcome::Unknown {
         count_times(Counter::DnsShared, times);
         return;
@@ -80,13 +92,22 @@ pub(crate) unsafe fn looked_up<C: EbpfContext>(ctx: &C, lookup: *const Lookup, o
     // SAFETY: a live map value; the index is below BUCKETS.
     unsafe {
         atomic::add(&raw mut (*row).squares, times * times);
+        if let Outcome::SecondLate(_) | Outcome::SecondMissing = outcome {
+            atomic::add(&raw mut (*row).second_missing, times);
+        }
         match outcome {
-            Outcome::Answered(ns) => {
+            Outcome::Answered(ns) | Outcome::SecondLate(ns) => {
                 let us = if ns / 1_000 > u64::from(u32::MAX) { u32::MAX } else { (ns / 1_000) as u32 };
                 add_durations(&raw mut (*row).durations, us, times);
                 atomic::add(&raw mut (*row).answered, times);
+                let code = code.wrapping_sub(1) as usize;
+                if code < DnsCode::ALL.len() {
+                    atomic::add((&raw mut (*row).codes).cast::<u64>().add(code), times);
+                }
             }
-            Outcome::Unanswered | Outcome::Unknown => atomic::add(&raw mut (*row).unanswered, times),
+            Outcome::Unanswered | Outcome::SecondMissing | Outcome::Unknown => {
+                atomic::add(&raw mut (*row).unanswered, times);
+            }
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Attempts to connect that failed: how many, and why.
 
-use aya_ebpf::{EbpfContext, macros::btf_tracepoint, programs::BtfTracePointContext};
-use netwhy_abi::{EdgeKey, EdgeStats, Failure};
+use aya_ebpf::{
+    EbpfContext, helpers::generated::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext,
+};
+use netwhy_abi::{EdgeKey, EdgeStats, Failure, LEAST_PATIENCE_MS, RACE_NS};
 
+use super::retransmits::since_first_syn_ms;
 use crate::{
     atomic, identity,
     kernel::{Ptr, Typed, load},
@@ -54,13 +57,46 @@ pub(super) unsafe fn fail<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, row: *mut E
     unsafe {
         // The connection of a further path goes on without it.
         if !subflows::is_joined(tp) {
-            add(row, failure(sk, tp, load(tp, NW_TP_TOTAL_RETRANS.load())));
+            let reason = failure(sk, tp, load(tp, NW_TP_TOTAL_RETRANS.load()));
+            match patience_ms(sk, tp, reason) {
+                0 => add(row, reason),
+                ms => {
+                    atomic::add(&raw mut (*row).given_up_ms, ms.into());
+                    add(row, if has_lost_race(ctx, sk) { Failure::Raced } else { Failure::GivenUp });
+                }
+            }
         }
         if let Some(storage) = state(ctx, sk, tp, 0) {
             let storage = storage.as_ptr();
             Figures::read(&Typed(tp), true).harvest(storage, row, true);
             (*storage).flags |= FAILED;
         }
+    }
+}
+
+/// Time for which its owner waited for an answer before it gave an attempt up, ms. 0: it ended in another way, or at
+/// once. On a duty cycle `nw_state` doesn't come here, so that all of these are `Other`.
+#[inline(always)]
+unsafe fn patience_ms(sk: Ptr, tp: Ptr, reason: Failure) -> u32 {
+    // SAFETY: a full socket.
+    unsafe {
+        if reason as usize != Failure::Other as usize || load::<i32>(sk, NW_SK_ERR.load()) != 0 {
+            return 0;
+        }
+        match since_first_syn_ms(tp, bpf_ktime_get_ns()) {
+            Some(ms) if ms >= LEAST_PATIENCE_MS => ms,
+            _ => 0,
+        }
+    }
+}
+
+/// Whether another handshake of the same cgroup was completed a moment ago.
+#[inline(always)]
+unsafe fn has_lost_race<C: EbpfContext>(ctx: &C, sk: Ptr) -> bool {
+    // SAFETY: a full socket; the row is a live map value.
+    unsafe {
+        let Some(row) = cgroup_id(sk).and_then(|cgroup| maps::cgroup(ctx, cgroup)) else { return false };
+        bpf_ktime_get_ns().wrapping_sub((*row).connected.0) <= RACE_NS
     }
 }
 

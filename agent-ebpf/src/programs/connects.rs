@@ -102,6 +102,9 @@ unsafe fn begin_connected(ctx: &BtfTracePointContext, sk: Ptr, role: Role) {
         atomic::add((&raw mut (*row).connects).cast::<u64>().add(role as usize), times);
         let us = if rtt_us != 0 { rtt_us } else { duration_us(sk, tp, role, &key, now) };
         if let Some(row) = maps::cgroup(ctx, cgroup) {
+            if let Role::Client = role {
+                (*row).connected.0 = now;
+            }
             if us != 0 {
                 maps::add_duration((&raw mut (*row).durations).cast::<Durations>().add(role as usize), us);
             } else {

@@ -10,21 +10,23 @@
 //! | musl, dnspython | unconnected, `sendto` and `recvfrom` | first send | last reply, told at close or at the next lookup |
 //! | Go, `read(2)` | connected | connect | close |
 //!
+//! Whether a name was found stands in the answer itself, which one more program sees as it wakes the resolver up.
+//!
 //! Lookups over TCP, TLS and HTTPS are not seen, nor those of sockets that serve many lookups at once (forwarders).
 
 use aya_ebpf::{
     EbpfContext,
     bindings::bpf_sock_addr,
     helpers::generated::{bpf_get_current_cgroup_id, bpf_get_socket_cookie, bpf_ktime_get_ns},
-    macros::{cgroup_sock, cgroup_sock_addr},
-    programs::{SockAddrContext, SockContext},
+    macros::{btf_tracepoint, cgroup_sock, cgroup_sock_addr},
+    programs::{BtfTracePointContext, SockAddrContext, SockContext},
 };
 use core::ptr::{addr_of, read_volatile};
-use netwhy_abi::{DNS_PORT, EdgeKey, Exchange, is_lookup_observed};
+use netwhy_abi::{DNS_PORT, DnsCode, EdgeKey, Exchange, is_lookup_observed};
 
 use crate::{
     identity,
-    kernel::{Ptr, probe},
+    kernel::{Ptr, load, probe},
     maps::{self, Lookup},
     offsets::*,
 };
@@ -34,6 +36,17 @@ const SOCK_DGRAM: u32 = 2;
 const IPPROTO_UDP: u32 = 17;
 /// `SK_DEFAULT_STAMP` (include/net/sock.h): nothing was received yet.
 const NEVER_READ: i64 = -1_000_000_000;
+/// Bytes of a UDP header, which begins with the sender's port.
+const UDP_HEADER: usize = 8;
+/// Bytes of a DNS message's header (RFC 1035 4.1.1).
+const DNS_HEADER: u32 = 12;
+/// The byte of it that ends with the RCODE.
+const CODE_AT: u32 = 3;
+const CODE_BITS: u8 = 0xf;
+/// `sk_buff_head` and `sk_buff` begin with two pointers: next, and this one.
+const PREVIOUS: u32 = 8;
+/// Answers of one lookup that may wait at a time.
+const MAX_WAITING: u32 = 4;
 
 /// `inet_dgram_connect` → `udp_pre_connect`, before the socket is connected; 4.17 and later.
 #[cgroup_sock_addr(connect4)]
@@ -97,6 +110,58 @@ pub(crate) fn nw_dns_release(ctx: SockContext) -> i32 {
     GO_ON
 }
 
+/// `sk_data_ready(const struct sock *sk)`: something waits in a socket's receive queue, and its reader was not woken up
+/// yet; 6.3 and later. Called for sockets of every kind, and ends at once where it is not UDP's.
+#[btf_tracepoint(function = "sk_data_ready")]
+pub(crate) fn nw_dns_answer(ctx: BtfTracePointContext) -> i32 {
+    // SAFETY: argument 0 is a full socket. What waits in its queue is read by copying alone.
+    unsafe {
+        let sk: Ptr = ctx.arg(0);
+        if u32::from(load::<u16>(sk, NW_SK_PROTOCOL.load())) != IPPROTO_UDP
+            || NW_SK_COOKIE.load() == NONE
+            || NW_SK_QUEUE.load() == NONE
+        {
+            return 0;
+        }
+        let port: u16 = load(sk, NW_SK_DPORT.load());
+        if port != 0 && port != DNS_PORT.to_be() {
+            return 0;
+        }
+        let cookie: u64 = load(sk, NW_SK_COOKIE.load());
+        if cookie == 0 {
+            return 0;
+        }
+        let Some(lookup) = under_way(cookie) else { return 0 };
+        let queue = sk.cast::<u8>().wrapping_add(NW_SK_QUEUE.load() as usize).cast();
+        let mut packet = probe::<Ptr>(queue, PREVIOUS).unwrap_or(queue);
+        for _ in 0..MAX_WAITING {
+            if packet == queue || packet.is_null() {
+                break;
+            }
+            if let Some(code) = code_of(packet) {
+                maps::answered_with(lookup, code);
+            }
+            packet = probe::<Ptr>(packet, PREVIOUS).unwrap_or(queue);
+        }
+    }
+    0
+}
+
+/// The code of a received packet, if it is a DNS answer whose header is beside its UDP header.
+#[inline(always)]
+unsafe fn code_of(skb: Ptr) -> Option<DnsCode> {
+    // SAFETY: probing reads.
+    unsafe {
+        let data = probe::<Ptr>(skb, NW_SKB_DATA.load())?;
+        let header = data.cast::<u8>().wrapping_sub(UDP_HEADER).cast();
+        let (all, apart) = (probe::<u32>(skb, NW_SKB_LEN.load())?, probe::<u32>(skb, NW_SKB_DATA_LEN.load())?);
+        if probe::<u16>(header, 0)? != DNS_PORT.to_be() || all.wrapping_sub(apart) < DNS_HEADER {
+            return None;
+        }
+        Some(DnsCode::of(probe::<u8>(data, CODE_AT)? & CODE_BITS))
+    }
+}
+
 /// Times that each lookup of a socket that is asked for the first time counts; 0: its lookups are not observed.
 #[inline(always)]
 fn weight(cookie: u64) -> u32 {
@@ -129,7 +194,7 @@ fn begin(
         maps::set_lookup(
             ctx,
             cookie,
-            &Lookup { key: key(ctx.sock_addr, addr), exchange: exchange(now()), weight, pad: 0 },
+            &Lookup { key: key(ctx.sock_addr, addr), exchange: exchange(now()), weight, code: 0 },
         );
     }
 }
@@ -149,7 +214,7 @@ unsafe fn renew(
     }
     maps::count_asked();
     // SAFETY: a live map value.
-    unsafe { ((*lookup).key, (*lookup).weight) = (key(ctx.sock_addr, addr), weight) };
+    unsafe { ((*lookup).key, (*lookup).weight, (*lookup).code) = (key(ctx.sock_addr, addr), weight, 0) };
 }
 
 #[inline(always)]

@@ -1,14 +1,14 @@
 //! Resets.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
-use netwhy_abi::{Counter, EdgeKey, EdgeStats};
+use netwhy_abi::{Counter, Cut, EdgeKey, EdgeStats};
 
 use crate::{
     atomic, identity,
     kernel::{Ptr, load, probe},
     maps,
     offsets::*,
-    socket::{TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_TIME_WAIT, cgroup_id, edge_of},
+    socket::{TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_TIME_WAIT, cgroup_id, edge_of, tcp},
 };
 
 /// Offset of the source address in an IPv4 header (RFC 791).
@@ -93,7 +93,32 @@ pub(crate) fn nw_reset_received(ctx: BtfTracePointContext) -> i32 {
         let sk: Ptr = ctx.arg(0);
         if let Some(row) = edge_of(&ctx, sk) {
             atomic::add(&raw mut (*row).resets_received, 1);
+            let state: u8 = load(sk, NW_SK_STATE.load());
+            if state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT {
+                let cut = if is_busy(tcp(sk)) { Cut::Busy } else { Cut::Idle };
+                atomic::add((&raw mut (*row).cuts).cast::<u64>().add(cut as usize), 1);
+            }
         }
     }
     0
+}
+
+/// Whether something of this end is under way: data that was not acknowledged, or the last data sent, after which
+/// nothing was received.
+#[inline(always)]
+unsafe fn is_busy(tp: Ptr) -> bool {
+    if tp.is_null() {
+        return false;
+    }
+    // SAFETY: a full TCP socket.
+    unsafe {
+        if load::<u32>(tp, NW_TP_SND_UNA.load()) != load::<u32>(tp, NW_TP_WRITE_SEQ.load()) {
+            return true;
+        }
+        if NW_TP_LSNDTIME.load() == NONE || NW_TP_LRCVTIME.load() == NONE {
+            return false;
+        }
+        let (sent, received) = (load::<u32>(tp, NW_TP_LSNDTIME.load()), load::<u32>(tp, NW_TP_LRCVTIME.load()));
+        received.wrapping_sub(sent).cast_signed() < 0
+    }
 }

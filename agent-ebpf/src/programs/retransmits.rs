@@ -150,13 +150,20 @@ unsafe fn note(storage: *mut SocketState, row: *mut EdgeStats, kind: Retransmit,
 /// grow, and whoever set them, this is when the attempt began.
 #[inline(always)]
 unsafe fn first_syn_ns(tp: Ptr, now: u64) -> u64 {
+    // SAFETY: a TCP socket.
+    unsafe { since_first_syn_ms(tp, now) }.map_or(0, |ms| now - u64::from(ms) * 1_000_000)
+}
+
+/// Time since then, ms.
+#[inline(always)]
+pub(super) unsafe fn since_first_syn_ms(tp: Ptr, now: u64) -> Option<u32> {
     if NW_TP_RETRANS_STAMP.load() == NONE {
-        return 0;
+        return None;
     }
     // SAFETY: a TCP socket.
     let stamp: u32 = unsafe { load(tp, NW_TP_RETRANS_STAMP.load()) };
     let age_ms = ((now / 1_000_000) as u32).wrapping_sub(stamp);
-    if stamp == 0 || age_ms > LONGEST_ATTEMPT_MS { 0 } else { now - u64::from(age_ms) * 1_000_000 }
+    if stamp == 0 || age_ms > LONGEST_ATTEMPT_MS { None } else { Some(age_ms) }
 }
 
 /// `tcp_retransmit_synack(const struct sock *sk, const struct request_sock *req)`, called by `tcp_rtx_synack`; 4.15

@@ -1,6 +1,7 @@
 //! `/api/v1/edges`: one row per edge, or with `by=peer_node` one row per Node at the other end.
 
 use super::{ByLabel, LimitedShares, ResponseTimes, Subject};
+use netwhy_abi::Failure;
 use serde::{Deserialize, Serialize};
 
 /// One (subject, remote address, port of the server's end) over the window.
@@ -61,6 +62,13 @@ pub struct EdgeRow {
     /// role is not known, or response times are not observed: `responses.state` of `/api/v1/pods` says which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub responses: Option<ResponseTimes>,
+}
+
+impl EdgeRow {
+    /// Failed attempts, without those that only lost a race between addresses.
+    pub fn failed_attempts(&self) -> u64 {
+        self.connect_failures.iter().filter(|(why, _)| **why != Failure::Raced.label()).map(|(_, n)| n).sum()
+    }
 }
 
 /// All edges of this Node to one Node, over the window. Edges to addresses without a known Node are one row per peer

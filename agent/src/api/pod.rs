@@ -127,6 +127,12 @@ pub struct DnsLookups {
     pub answered: u64,
     /// Lookups without an answer.
     pub unanswered: u64,
+    /// Answered lookups by the code of the worst answer; only those that were seen. Absent: the agent is too old.
+    #[serde(default)]
+    pub codes: ByLabel<u64>,
+    /// Lookups of which one answer came, and another a second or more later, or never.
+    #[serde(default)]
+    pub second_missing: u64,
     /// Durations of the answered ones.
     #[serde(flatten)]
     pub durations: DurationQuantiles,

@@ -86,6 +86,16 @@ pub struct ContainerInfo {
     /// Probes that it has, such as `readiness`.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub probes: Vec<ProbeKind>,
+    /// Time that its startup probe gives it to start, ms. 0: it has none.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub startup_ms: i64,
+    /// Time after which its readiness probe calls it unready, ms. 0: it has none.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub readiness_ms: i64,
+}
+
+fn is_zero(ms: &i64) -> bool {
+    *ms == 0
 }
 
 /// Kinds of probe.

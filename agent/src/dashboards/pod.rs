@@ -21,7 +21,10 @@ pub(super) fn board() -> Result<Board, Error> {
             ),
             Row::collapsed("HTTP requests", vec![call_rate()?, call_times()?, failed_calls()?, readable()?]),
             Row::collapsed("RTT and loss details", vec![heat_map()?, samples()?, smoothed()?, episodes()?, drops()?]),
-            Row::collapsed("Connection details", vec![connects()?, untimed()?, resets()?, listen_drops()?, lookups()?]),
+            Row::collapsed(
+                "Connection details",
+                vec![connects()?, untimed()?, resets()?, cuts()?, listen_drops()?, lookups()?],
+            ),
             Row::collapsed("Traffic and CPU details", vec![bytes()?, zero_windows()?, throttled_time()?, run_queue()?]),
         ],
     })
@@ -118,6 +121,11 @@ fn resets() -> Result<Panel, Error> {
         .query(POD.of("netwhy_tcp_resets_total", &[])?.rate(&["direction"])?, "{{direction}}"))
 }
 
+fn cuts() -> Result<Panel, Error> {
+    Ok(Panel::lines("Connections reset", Unit::PerSecond)
+        .query(POD.of("netwhy_tcp_connections_cut_total", &[])?.rate(&["state"])?, "{{state}}"))
+}
+
 fn listen_drops() -> Result<Panel, Error> {
     let drops = POD.of("netwhy_tcp_listen_drops_total", &[])?.rate(&["reason"])?;
     Ok(Panel::lines("Other listener drops", Unit::PerSecond).query(drops, "{{reason}}"))
@@ -206,7 +214,8 @@ fn run_queue() -> Result<Panel, Error> {
 
 fn lookups() -> Result<Panel, Error> {
     Ok(Panel::lines("DNS lookups", Unit::PerSecond)
-        .query(POD.of("netwhy_dns_lookups_total", &[])?.rate(&["result"])?, "{{result}}"))
+        .query(POD.of("netwhy_dns_lookups_total", &[])?.rate(&["result", "code"])?, "{{result}} {{code}}")
+        .query(POD.of("netwhy_dns_second_answers_missing_total", &[])?.rate(&[])?, "second answer missing"))
 }
 
 fn limited() -> Result<Panel, Error> {

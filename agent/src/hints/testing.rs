@@ -154,7 +154,7 @@ pub(crate) fn healthy(pod: &str, peer: &str) -> EdgeView {
 pub(crate) fn lookups(pod: &str, server: &str, answered: &[(u32, u64)], unanswered: u64) -> DnsView {
     let durations = rtts(answered);
     let server = EdgeView { window: Tally::default(), ..healthy(pod, server) };
-    DnsView { server, window: Lookups { answered: durations.count(), durations, unanswered, squares: 0 } }
+    DnsView { server, window: Lookups { answered: durations.count(), durations, unanswered, ..Lookups::default() } }
 }
 
 /// A histogram of (µs, samples).

@@ -6,7 +6,7 @@ use super::{
         Attach, FAILURES_PROGRAM, HANDSHAKE_PROGRAM, HandshakeProbe, READ_PROGRAM, RTT_PROGRAM, ReadProbe, RttLimits,
         RttProbe,
     },
-    probes::{HTTP_PROBE, Hook, Probe, Program, RESPONSE_PROGRAM},
+    probes::{ANSWER_HOOK, ANSWER_PROGRAM, HTTP_PROBE, Hook, Probe, Program, RESPONSE_PROGRAM},
     refusal::Refused,
     run_queue::RunQueue,
     settings::{Mode, Wanted},
@@ -96,6 +96,7 @@ pub(super) fn is_needed(context: &Context<'_>, program: &Program) -> bool {
     match program.name {
         FAILURES_PROGRAM => can_sample_sockets(context),
         SUBFLOW_PROGRAM => context.constants.has_mptcp,
+        ANSWER_PROGRAM => context.types.tracepoint_args(ANSWER_HOOK).is_some_and(|n| n >= program.min_args),
         _ => true,
     }
 }

@@ -39,6 +39,8 @@ const SYN_QUEUE: &str = "telling full SYN queues from handshakes that clients re
 /// Without the range of clients' ports a client is known by its handshake alone.
 const ROLES: &str = "the role of sockets whose handshake was not seen";
 
+/// The answers that wait for their reader.
+const DNS_CODES: &str = "codes of DNS answers (6.3 and later)";
 /// Whether a connection begins with a TLS handshake is read from its packets.
 const HANDSHAKES: &str = "response times of a connection's first two exchanges, where packets can't be read";
 /// First bytes of requests and answers.
@@ -69,6 +71,7 @@ const CONSTANTS: &[Constant] = &[
         &[&["sock.sk_kern_sock"]],
         "the distinction between old and new sockets of the kernel itself",
     ),
+    optional("NW_SK_QUEUE", &[&["sock.sk_receive_queue"]], DNS_CODES),
     optional("NW_SK_STAMP", &[&["sock.sk_stamp"]], "DNS answers read without an address (counted as unanswered)"),
     needed("NW_SK_PROTOCOL", &[&["sock.sk_protocol"]]),
     needed("NW_SK_FLAGS", &[&["sock.__sk_common.skc_flags"]]),
@@ -266,6 +269,9 @@ impl Constants {
         self.can_read_http = self.can_time_responses && !self.lacks.contains(&HTTP);
         if args("kfree_skb") < 4 {
             self.lack("owners of dropped incoming packets");
+        }
+        if args("sk_data_ready") < 1 {
+            self.lack(DNS_CODES);
         }
         if release < (6, 10) {
             self.lack("resets sent by a closed port (received resets are counted)");

@@ -63,6 +63,11 @@ pub(super) const RESPONSE_PROGRAM: &str = "nw_response";
 /// The signal whose first bytes the programs of response times copy.
 pub(super) const HTTP_PROBE: &str = "http";
 
+/// The program that sees DNS answers arrive. The probe works without it.
+pub(super) const ANSWER_PROGRAM: &str = "nw_dns_answer";
+/// Its tracepoint, which older kernels lack.
+pub(super) const ANSWER_HOOK: &str = "sk_data_ready";
+
 /// All kernel probes.
 pub const PROBES: &[Probe] = &[
     Probe {
@@ -185,6 +190,7 @@ pub const PROBES: &[Probe] = &[
             sock_addr("nw_dns_sendmsg6"),
             sock_addr("nw_dns_connect4"),
             sock_addr("nw_dns_connect6"),
+            tracepoint(ANSWER_PROGRAM, ANSWER_HOOK, 1),
         ],
         since: "5.10",
         without: "DNS lookups",

@@ -7,8 +7,8 @@ const EDGES_SHARE: f64 = 0.4;
 const CGROUPS_SHARE: f64 = 0.12;
 /// Bytes of a row of an edge that is active now and then, in the kernel and in user space.
 const EDGE: f64 = 5.0 * 1024.0;
-/// The same of a cgroup: its rows of handshakes and of overflow.
-const CGROUP: f64 = 4.0 * 1024.0;
+/// The same of a cgroup: its rows of handshakes, of overflow and of DNS lookups.
+const CGROUP: f64 = 4.5 * 1024.0;
 /// Capacities do not fall below these.
 const FEWEST: Limits = Limits { cgroups: 64, edges: 256, drops: 64, prefixes: 64 };
 

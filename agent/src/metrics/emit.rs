@@ -8,7 +8,7 @@ use crate::{
     sample::{FineHistogram, Histogram, Responses},
     state::FiringTime,
 };
-use netwhy_abi::{Failure, ListenDrop, PeerClass, Retransmit, Role};
+use netwhy_abi::{Cut, DnsCode, Failure, ListenDrop, PeerClass, Retransmit, Role};
 use std::fmt;
 
 /// Stage of a request before its connection is there.
@@ -66,8 +66,24 @@ pub(super) fn lookups(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> f
     if lookups.count() == 0 {
         return Ok(());
     }
-    out.counter(&[("result", "answered")], lookups.answered)?;
-    out.counter(&[("result", "unanswered")], lookups.unanswered)
+    for (code, n) in DnsCode::ALL.iter().zip(lookups.codes).filter(|(_, n)| *n > 0) {
+        out_lookups(out, ("answered", code.label()), n)?;
+    }
+    // Where no answer's code was seen, the series of all answers begins with zero.
+    let unseen = lookups.answered.saturating_sub(lookups.coded());
+    if unseen > 0 || lookups.coded() == 0 {
+        out_lookups(out, ("answered", ""), unseen)?;
+    }
+    out_lookups(out, ("unanswered", ""), lookups.unanswered)
+}
+
+fn out_lookups(out: &mut Out<'_, '_>, (result, code): (&'static str, &'static str), n: u64) -> fmt::Result {
+    out.counter(&[("result", result), ("code", code)], n)
+}
+
+pub(super) fn second_answers(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let missing = row.view.sums.lookups.second_missing;
+    if missing > 0 { out.counter(&[], missing) } else { Ok(()) }
 }
 
 pub(super) fn responses(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
@@ -162,6 +178,13 @@ pub(super) fn resets(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fm
     let both = [("sent", row.total.resets_sent), ("received", row.total.resets_received)];
     let seen = both.into_iter().filter(|(_, n)| *n > 0);
     seen.into_iter().try_for_each(|(direction, n)| out.counter(&[("direction", direction)], n))
+}
+
+pub(super) fn cuts(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    if row.total.cuts.iter().all(|n| *n == 0) {
+        return Ok(());
+    }
+    Cut::ALL.iter().zip(row.total.cuts).try_for_each(|(cut, n)| out.counter(&[("state", cut.label())], n))
 }
 
 pub(super) fn accept_queue_overflows(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {

@@ -124,9 +124,11 @@ pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
         smoothed_rtts: 9,
         loss_episodes: 4,
         connects: [30, 10],
-        connect_failures: [1, 2, 3, 4, 5, 6, 7],
+        connect_failures: [1, 2, 3, 4, 5, 6, 7, 8, 9],
+        given_up_ms: 4_000,
         resets_sent: 2,
         resets_received: 3,
+        cuts: [2, 1],
         zero_window: 1,
         ..healthy_tally()
     };
@@ -148,8 +150,14 @@ pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
         io_some_us: 2,
         io_full_us: 1,
     });
-    view.sums.lookups =
-        Lookups { durations: histogram(&[900, 4_000, 40_000, 2_510_000]), answered: 4, unanswered: 1, squares: 5 };
+    view.sums.lookups = Lookups {
+        durations: histogram(&[900, 4_000, 40_000, 2_510_000]),
+        answered: 4,
+        unanswered: 1,
+        codes: [2, 0, 0, 1, 0],
+        second_missing: 1,
+        squares: 5,
+    };
     view.unanswered = [2, 0];
     for class in [PeerClass::SameNode, PeerClass::InCluster] {
         for role in Role::ALL {

@@ -1,7 +1,7 @@
 use super::{check::read, fixture::*, *};
 use crate::{
     api::{ProbeState, ProbeStatus},
-    sample::{Responses, Tally},
+    sample::{Lookups, Responses, Tally},
     state::SubjectView,
 };
 use netwhy_abi::{PeerClass, Role};
@@ -171,7 +171,8 @@ fn series_per_pod_stay_within_the_budget() {
     assert_eq!(count(typical), 59);
     // A Pod of one class of peers whose DNS lookups are looked at.
     let mut resolving = healthy_pod("shop", "web-5");
-    resolving.sums.lookups = busy_pod("shop", "payment-1").sums.lookups;
+    let lookups = busy_pod("shop", "payment-1").sums.lookups;
+    resolving.sums.lookups = Lookups { codes: [4, 0, 0, 0, 0], second_missing: 0, ..lookups };
     assert_eq!(count(resolving), 36 + 8);
     // The same under CPU pressure.
     let mut starved = healthy_pod("shop", "web-6");
@@ -185,7 +186,7 @@ fn series_per_pod_stay_within_the_budget() {
     serving.sums.add_responses(Role::Client, PeerClass::InCluster, &responses);
     assert_eq!(count(serving), 36 + 12 + 11);
     // Everything at once: both roles, two classes of peers, every fault and label value.
-    assert_eq!(count(busy_pod("shop", "payment-1")), 99 + 41 + 27);
+    assert_eq!(count(busy_pod("shop", "payment-1")), 106 + 41 + 27);
 }
 
 #[test]

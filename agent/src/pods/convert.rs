@@ -123,7 +123,16 @@ fn container(spec: &core::Container, kind: ContainerKind, status: Option<core::C
         last: status.last_state.as_ref().and_then(|s| s.terminated.as_ref()).map(ended),
         memory_limit: limits.and_then(|l| l.get("memory")).map(|q| q.0.clone()),
         probes: probes.into_iter().filter(|(probe, _)| probe.is_some()).map(|(_, kind)| kind).collect(),
+        startup_ms: patience_ms(spec.startup_probe.as_ref()),
+        readiness_ms: patience_ms(spec.readiness_probe.as_ref()),
     }
+}
+
+/// Time after which a probe that always fails has failed for good, ms. Missing fields have the API's defaults.
+fn patience_ms(probe: Option<&core::Probe>) -> i64 {
+    let Some(probe) = probe else { return 0 };
+    let (period, failures) = (probe.period_seconds.unwrap_or(10), probe.failure_threshold.unwrap_or(3));
+    1000 * (i64::from(probe.initial_delay_seconds.unwrap_or(0)) + i64::from(period) * i64::from(failures))
 }
 
 fn state(state: &core::ContainerState) -> ContainerState {

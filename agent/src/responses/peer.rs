@@ -43,7 +43,7 @@ fn row(view: &NodeView, peer: Option<&str>, class: &str, edges: &[&EdgeView]) ->
         excused: excused(edges),
         retransmitted_segments: sum.retransmitted(),
         connects: sum.connects.iter().sum(),
-        connect_failures: sum.connect_failures.iter().sum(),
+        connect_failures: sum.failed_attempts(),
     }
 }
 

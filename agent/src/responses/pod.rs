@@ -11,7 +11,7 @@ use crate::{
     sample::{Connects, Histogram, Lookups, Pressure, Tally},
     state::{DropReasons, EdgeView, NodeView, SubjectId, SubjectView},
 };
-use netwhy_abi::{Failure, PeerClass, Retransmit, Role};
+use netwhy_abi::{DnsCode, Failure, PeerClass, Retransmit, Role};
 use std::collections::HashMap;
 
 /// Rows of `/api/v1/pods`, in the view's order, of the subjects that `shows` accepts. `probes`: the status of the
@@ -100,8 +100,14 @@ fn percentiles(h: &Histogram) -> DurationQuantiles {
 fn dns(view: &NodeView, id: &SubjectId) -> Option<DnsLookups> {
     let mut sum = Lookups::default();
     view.dns.iter().filter(|row| row.server.subject == *id).for_each(|row| sum.add(&row.window));
-    let Lookups { durations, answered, unanswered, .. } = &sum;
-    let row = DnsLookups { answered: *answered, unanswered: *unanswered, durations: percentiles(durations) };
+    let codes = DnsCode::ALL.iter().zip(sum.codes).filter(|(_, n)| *n > 0);
+    let row = DnsLookups {
+        answered: sum.answered,
+        unanswered: sum.unanswered,
+        codes: codes.map(|(code, n)| (code.label().to_owned(), n)).collect(),
+        second_missing: sum.second_missing,
+        durations: percentiles(&sum.durations),
+    };
     (sum.count() > 0).then_some(row)
 }
 

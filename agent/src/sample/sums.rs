@@ -4,7 +4,7 @@
 //! counter added to the declaration is added, subtracted, recorded and restored without further code.
 
 use super::Histogram;
-use netwhy_abi::{Durations, Found, RotatingMin, Zero};
+use netwhy_abi::{Durations, Found, Moment, RotatingMin, Zero};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, fmt::Debug};
 
@@ -304,6 +304,25 @@ impl Cumulative for Found {
 
     fn restore(value: &Value) -> Result<Self, String> {
         Cumulative::restore(value).map(Self)
+    }
+}
+
+/// Kernel programs alone read it: recordings leave it out.
+impl Cumulative for Moment {
+    type Sum = ();
+
+    fn growth(&self, _: &Self) {}
+
+    fn raise(&mut self, now: &Self) {
+        *self = *now;
+    }
+
+    fn store(&self) -> Option<Value> {
+        None
+    }
+
+    fn restore(value: &Value) -> Result<Self, String> {
+        u64::restore(value).map(Self)
     }
 }
 

@@ -18,6 +18,21 @@ impl Lookups {
     pub fn independence(&self) -> f64 {
         independence(self.count(), self.squares)
     }
+
+    /// Answers with one code.
+    pub fn code(&self, code: DnsCode) -> u64 {
+        self.codes[code as usize]
+    }
+
+    /// Answers by which a server says that it can't answer.
+    pub fn errors(&self) -> u64 {
+        [DnsCode::Refused, DnsCode::ServFail, DnsCode::Other].into_iter().map(|code| self.code(code)).sum()
+    }
+
+    /// Answers whose code was seen.
+    pub fn coded(&self) -> u64 {
+        self.codes.iter().sum()
+    }
 }
 
 /// Part of a weighted count that is worth as much as a count of all: 1 when each counted for itself, 1/16 when each
@@ -156,6 +171,11 @@ impl Tally {
     /// Completed handshakes of one role.
     pub fn connects(&self, role: Role) -> u64 {
         self.connects[role as usize]
+    }
+
+    /// Failed attempts, without those that only lost a race between addresses.
+    pub fn failed_attempts(&self) -> u64 {
+        self.connect_failures.iter().sum::<u64>() - self.failures(Failure::Raced)
     }
 
     /// Failed attempts for one reason.

@@ -1,7 +1,7 @@
 //! DNS lookups over UDP, made with sockets as resolvers make them, against a server that takes its time.
 
-use crate::stage::{Options, PATIENCE, Stage, Watch, edge_key, id, on_node, stage};
-use netwhy_abi::{Counter, DNS_SHARE, memory::Limits};
+use crate::stage::{Options, PATIENCE, Stage, Watch, edge_key, id, on_node, since, stage};
+use netwhy_abi::{Counter, DNS_SHARE, DnsCode, memory::Limits};
 use netwhy_agent::sample::Lookups;
 use netwhy_tests::lab::{Node, Pod};
 use std::{
@@ -79,20 +79,25 @@ const STYLES: [Style; 3] = [Style::Glibc, Style::Musl, Style::Go];
 impl Style {
     /// Looks up `types` types at once; true when all were answered in time.
     fn look_up(self, server: SocketAddr, types: usize, patience: Duration) -> bool {
+        self.ask(server, &vec![QUESTION; types], patience)
+    }
+
+    /// Asks all at once; true when all were answered in time.
+    fn ask(self, server: SocketAddr, questions: &[[u8; QUESTION.len()]], patience: Duration) -> bool {
         let any: SocketAddr = if server.is_ipv4() { ([0; 4], 0).into() } else { ([0; 16], 0).into() };
         let socket = UdpSocket::bind(any).unwrap();
         socket.set_read_timeout(Some(patience)).unwrap();
         if !matches!(self, Self::Musl) {
             socket.connect(server).unwrap();
         }
-        for _ in 0..types {
+        for question in questions {
             match self {
-                Self::Musl => socket.send_to(&QUESTION, server).unwrap(),
-                Self::Glibc | Self::Go => socket.send(&QUESTION).unwrap(),
+                Self::Musl => socket.send_to(question, server).unwrap(),
+                Self::Glibc | Self::Go => socket.send(question).unwrap(),
             };
         }
         let mut answer = [0; 512];
-        (0..types).all(|_| match self {
+        (0..questions.len()).all(|_| match self {
             Self::Go => socket.recv(&mut answer).is_ok(),
             Self::Glibc | Self::Musl => socket.recv_from(&mut answer).is_ok(),
         })
@@ -196,6 +201,79 @@ fn two_types_on_one_socket_are_one_lookup_until_the_last_answer() {
         let lookups = counted(&mut watch, &pod, server);
         assert_eq!((lookups.answered, lookups.unanswered), (10, 0), "{style:?}");
     }
+    stage.leave();
+}
+
+/// The server echoes the question, and with it the code that stands in it.
+#[test]
+fn answers_are_counted_by_their_code() {
+    since!(6, 3);
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let server: IpAddr = stage.node("b").ipv4.into();
+    let _server = Server::start(stage.node("b"), PORT, Some(Duration::ZERO));
+    let rcodes = [(0, DnsCode::NoError), (2, DnsCode::ServFail), (3, DnsCode::NxDomain), (5, DnsCode::Refused)];
+    for (style, pod) in pods(&stage) {
+        for (times, (rcode, _)) in (1..).zip(rcodes) {
+            for _ in 0..times {
+                let question = |code| {
+                    let mut question = QUESTION;
+                    question[3] = code;
+                    question
+                };
+                // Two types: the worse answer counts.
+                let questions = [question(rcode), question(0)];
+                assert!(stage.inside(&pod, || style.ask(SocketAddr::new(server, PORT), &questions, PATIENCE)));
+            }
+        }
+        let lookups = counted(&mut watch, &pod, server);
+        assert_eq!((lookups.answered, lookups.coded(), lookups.unanswered), (10, 10, 0), "{style:?}");
+        for (times, (_, code)) in (1..).zip(rcodes) {
+            assert_eq!(lookups.code(code), times, "{style:?} {code:?}");
+        }
+        assert_eq!(lookups.errors(), 2 + 4, "{style:?}");
+    }
+    stage.leave();
+}
+
+/// glibc's resolver closes its socket when one of two answers doesn't come in time, musl's asks again on the same.
+#[test]
+fn a_second_answer_that_is_late_or_missing_is_counted() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let server = SocketAddr::new(stage.node("b").ipv4.into(), PORT);
+    let answering = on_node(stage.node("b"), || UdpSocket::bind(server)).unwrap();
+    let (gives_up, asks_again) = (stage.pod("a", "glibc"), stage.pod("a", "musl"));
+    let any: SocketAddr = ([0; 4], 0).into();
+    let answer_first = || {
+        let (mut from, mut message) = (Vec::new(), [0; 64]);
+        (0..2).for_each(|_| from.push(answering.recv_from(&mut message).unwrap().1));
+        answering.send_to(&QUESTION, from[0]).unwrap();
+    };
+    let pause = || sleep(Duration::from_millis(1_100));
+    stage.inside(&gives_up, || {
+        let socket = UdpSocket::bind(any).unwrap();
+        socket.connect(server).unwrap();
+        (0..2).for_each(|_| drop(socket.send(&QUESTION).unwrap()));
+        answer_first();
+        socket.recv_from(&mut [0; 64]).unwrap();
+        // A timeout, which is what is measured.
+        pause();
+    });
+    stage.inside(&asks_again, || {
+        let socket = UdpSocket::bind(any).unwrap();
+        (0..2).for_each(|_| drop(socket.send_to(&QUESTION, server).unwrap()));
+        answer_first();
+        socket.recv_from(&mut [0; 64]).unwrap();
+        pause();
+        socket.send_to(&QUESTION, server).unwrap();
+        let (_, from) = answering.recv_from(&mut [0; 64]).unwrap();
+        answering.send_to(&QUESTION, from).unwrap();
+        socket.recv_from(&mut [0; 64]).unwrap();
+    });
+    let [gives_up, asks_again] = [gives_up, asks_again].map(|pod| counted(&mut watch, &pod, server.ip()));
+    assert_eq!((gives_up.answered, gives_up.unanswered, gives_up.second_missing), (0, 1, 1));
+    assert_eq!((asks_again.answered, asks_again.unanswered, asks_again.second_missing), (1, 0, 1));
     stage.leave();
 }
 

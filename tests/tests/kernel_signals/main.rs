@@ -10,6 +10,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
 
+mod abandoned;
 mod attribution;
 mod bpf_objects;
 mod calls;

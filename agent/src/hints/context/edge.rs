@@ -65,6 +65,10 @@ impl Edge<'_> {
     /// The peer for people: `10.0.0.7`, `shop/db-0 on node-b`, `10.0.0.7 on node-b`.
     pub(crate) fn peer_name(&self) -> String {
         let address = || self.view.peer.to_canonical().to_string();
+        // Each network namespace has a loopback address of its own.
+        if self.is_loopback() && self.view.netns != 0 {
+            return format!("{}:{} in its own network namespace", address(), self.view.port);
+        }
         match (&self.view.peer_pod, &self.view.peer_node) {
             (Some(pod), Some(node)) => format!("{pod} on {node}"),
             (Some(pod), None) => pod.to_string(),

@@ -8,6 +8,8 @@ pub(crate) const MIN_PERIODS: u64 = 20;
 
 /// Data segments sent in the window from which others may wait for a subject.
 const CALLED_SEGMENTS: u64 = 10;
+/// Handshakes in the window from which the same holds. A health check makes one or two.
+const CALLED_CONNECTS: u64 = 3;
 
 /// One subject, and its edges.
 pub(crate) struct Subject<'a> {
@@ -39,9 +41,9 @@ impl Subject<'_> {
         })
     }
 
-    /// Others may wait for it: it sent data or completed handshakes in the window.
+    /// Others may wait for it: it sent data or completed handshakes in the window, more than a health check makes.
     pub(crate) fn has_callers(&self) -> bool {
         let tally = &self.view.window;
-        tally.data_segs_out >= CALLED_SEGMENTS || tally.connects.iter().sum::<u64>() > 0
+        tally.data_segs_out >= CALLED_SEGMENTS || tally.connects.iter().sum::<u64>() >= CALLED_CONNECTS
     }
 }

@@ -9,14 +9,17 @@ use crate::{
     sample::Lookups,
     state::{DnsView, NodeView},
 };
+use netwhy_abi::DnsCode;
 use std::{collections::BTreeMap, time::Duration};
 
 /// Servers without a lookup for this long are forgotten.
 const FORGET: Duration = Duration::from_secs(600);
-/// Pairs of subject and server remembered (≈ 100 bytes each).
+/// Pairs of subject and server remembered (≈ 150 bytes each).
 const MAX_ROWS: usize = 20_000;
 /// Share of bad lookups that is always called normal: every cluster has some slow names.
 const BAD_FLOOR: f64 = 0.01;
+/// The same of lookups whose second answer is late or missing: one lost packet in a thousand.
+const SECOND_FLOOR: f64 = 0.001;
 /// Lookups after which a server's own share weighs as much as the floor.
 const SHRINK: f64 = 200.0;
 /// Limit before a baseline is known, µs: slow by any standard.
@@ -28,6 +31,15 @@ pub(crate) struct DnsMemory {
     rows: BTreeMap<u64, Row>,
 }
 
+/// The names that a subject asks one server for, in normal times.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Names {
+    /// Names found per second.
+    pub(crate) found_per_s: f64,
+    /// Share of names that don't exist, above 0.
+    pub(crate) absent_ratio: f64,
+}
+
 #[derive(Debug, Default)]
 struct Row {
     last_at: Duration,
@@ -35,6 +47,14 @@ struct Row {
     /// Decaying sums.
     bad: f64,
     all: f64,
+    /// Of answers whose code was seen, those with an error.
+    errors: f64,
+    coded: f64,
+    second_missing: f64,
+    /// Names found per second.
+    found_per_s: Mean,
+    /// Share of names that don't exist among answers.
+    absent: f64,
 }
 
 impl DnsMemory {
@@ -47,6 +67,29 @@ impl DnsMemory {
     pub(crate) fn bad_ratio(&self, row: &DnsView) -> f64 {
         let (bad, all) = self.rows.get(&edge_key(&row.server)).map_or((0.0, 0.0), |row| (row.bad, row.all));
         ((bad + SHRINK * BAD_FLOOR) / (all + SHRINK)).max(BAD_FLOOR)
+    }
+
+    /// Share of answers that are errors in normal times, at least 1 %.
+    pub(crate) fn error_ratio(&self, row: &DnsView) -> f64 {
+        let (errors, coded) = self.known(row).map_or((0.0, 0.0), |row| (row.errors, row.coded));
+        ((errors + SHRINK * BAD_FLOOR) / (coded + SHRINK)).max(BAD_FLOOR)
+    }
+
+    /// Share of lookups whose second answer is late or missing in normal times, at least 0.1 %.
+    pub(crate) fn second_missing_ratio(&self, row: &DnsView) -> f64 {
+        let (missing, all) = self.known(row).map_or((0.0, 0.0), |row| (row.second_missing, row.all));
+        ((missing + SHRINK * SECOND_FLOOR) / (all + SHRINK)).max(SECOND_FLOOR)
+    }
+
+    /// Names found per second in normal times, and the share of names that don't exist. `None`: not known yet.
+    pub(crate) fn names(&self, row: &DnsView) -> Option<Names> {
+        let known = self.known(row)?;
+        let absent_ratio = (known.absent + SHRINK * BAD_FLOOR) / (known.coded + SHRINK);
+        Some(Names { found_per_s: known.found_per_s.get()?, absent_ratio })
+    }
+
+    fn known(&self, row: &DnsView) -> Option<&Row> {
+        self.rows.get(&edge_key(&row.server))
     }
 
     /// Duration from which a lookup is slow, µs.
@@ -77,6 +120,15 @@ impl DnsMemory {
             memory.last_at = view.at;
             memory.bad = memory.bad * step.keep + bad * step.share;
             memory.all = memory.all * step.keep + row.window.count() as f64 * independence * step.share;
+            let add = |sum: &mut f64, n: u64| *sum = *sum * step.keep + n as f64 * independence * step.share;
+            add(&mut memory.errors, row.window.errors());
+            add(&mut memory.coded, row.window.coded());
+            add(&mut memory.absent, row.window.code(DnsCode::NxDomain));
+            add(&mut memory.second_missing, row.window.second_missing);
+            if row.window.coded() > 0 {
+                let found = row.window.code(DnsCode::NoError) as f64;
+                memory.found_per_s.learn(found / step.window.as_secs_f64(), step.keep);
+            }
             if let Some(p50) = row.window.durations.quantile_us(0.5) {
                 memory.ln_p50.learn(p50.max(1.0).ln(), step.keep);
             }

@@ -5,8 +5,12 @@ use super::{
     path::{self, NEW_FAST_SAMPLES, Normal, Path, rise_limit},
     requests::{RequestMemory, Requests},
 };
-use crate::{hints::thresholds::Thresholds, sample::Tally, state::EdgeView};
-use netwhy_abi::{Retransmit, Role};
+use crate::{
+    hints::{stats::poisson_tail_ln, thresholds::Thresholds},
+    sample::{Losses, Tally},
+    state::EdgeView,
+};
+use netwhy_abi::{Cut, Retransmit, Role};
 use std::time::Duration;
 
 /// RTT samples that a median needs …
@@ -21,6 +25,11 @@ const UNDECIDED: Duration = Duration::from_secs(60);
 const SHRINK_TICKS: f64 = 10.0;
 /// Multiple of the minimum up to which an RTT still counts as near it.
 const FAST_RATIO: f64 = 1.5;
+
+/// Connections reset while busy per data segment that are always called normal.
+const CUT_FLOOR: f64 = 2e-5;
+/// Chance below which a window's resets don't become normal at once.
+const ODD_CUTS: f64 = 1e-3;
 
 /// Ticks over which silence is measured.
 const SILENCE_TICKS: usize = 3;
@@ -55,6 +64,10 @@ pub(crate) struct EdgeMemory {
     /// Roles with a handshake. A connection older than the agent shows none.
     roles: [bool; Role::ALL.len()],
     pub(crate) loss: Loss,
+    /// Connections reset while busy, per data segment.
+    cuts: Loss,
+    /// When these became unusual.
+    cuts_odd_since: Option<Duration>,
     ln_p50: Mean,
     pub(crate) ln_min: Mean,
     ln_reply: Mean,
@@ -96,6 +109,11 @@ impl EdgeMemory {
     /// Median reply time in normal times, s. `None`: not known yet.
     pub(crate) fn reply_s(&self) -> Option<f64> {
         self.ln_reply.get().map(f64::exp)
+    }
+
+    /// Connections reset while busy per data segment in normal times, at least [`CUT_FLOOR`].
+    pub(crate) fn cut_ratio(&self) -> f64 {
+        self.cuts.ratio_towards(CUT_FLOOR).max(CUT_FLOOR)
     }
 
     /// Bytes acknowledged and received per second in normal times. `None`: not known yet.
@@ -246,6 +264,17 @@ impl EdgeMemory {
             && p50 - f64::from(min) >= thresholds.think_time_ms * 1000.0
     }
 
+    fn learn_cuts(&mut self, tally: &Tally, step: Step) {
+        let cuts = Losses { episodes: tally.cuts[Cut::Busy as usize], segments: tally.data_segs_out };
+        let expected = self.cut_ratio() * cuts.segments as f64;
+        let are_odd = poisson_tail_ln(cuts.episodes, expected) <= ODD_CUTS.ln();
+        self.cuts_odd_since = if are_odd { self.cuts_odd_since.or(Some(self.last_at)) } else { None };
+        let lasts = self.cuts_odd_since.is_none_or(|since| self.last_at.saturating_sub(since) >= ODD_LOSS);
+        if lasts {
+            self.cuts.learn(cuts, Step { loss_share: step.share, ..step });
+        }
+    }
+
     pub(crate) fn learn(&mut self, edge: &EdgeView, step: Step, thresholds: &Thresholds) {
         let Step { window, keep, share, hz, .. } = step;
         let tally = &edge.window;
@@ -256,6 +285,7 @@ impl EdgeMemory {
         if !self.is_odd() {
             self.loss.learn(edge.losses(), step);
         }
+        self.learn_cuts(tally, step);
         self.bytes_per_s.learn((tally.bytes_acked + tally.bytes_received) as f64 / window.as_secs_f64(), keep);
         self.acked_per_s.learn(tally.bytes_acked as f64 / window.as_secs_f64(), keep);
         // While the reason for an inflated median is open, it must not become normal.

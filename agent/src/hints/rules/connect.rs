@@ -1,5 +1,8 @@
 //! Handshakes that a full queue turns away, that nobody answers or that are refused; and peers that fell silent.
 
+pub(crate) mod attempts;
+pub(crate) mod cut;
+pub(crate) mod filtered;
 pub(crate) mod mtu;
 pub(crate) mod ports;
 pub(crate) mod unreachable;
@@ -83,8 +86,11 @@ fn handshakes(context: &Context<'_>) -> Vec<Finding> {
     let mut out: Vec<Finding> = context.subjects().iter().filter_map(|s| accept_queue(context, s)).collect();
     let silence = unreachable::Silence::new(context);
     for (subject, edge) in context.unclaimed(Family::Connect) {
-        let unreachable = unreachable::judge(context, subject, edge, &silence);
-        out.extend(unreachable.or_else(|| refusing(context, subject, edge)));
+        let filtered = attempts::without_answer(context, edge)
+            .and_then(|attempts| filtered::judge(context, subject, edge, &attempts));
+        let finding = filtered.or_else(|| unreachable::judge(context, subject, edge, &silence));
+        let finding = finding.or_else(|| refusing(context, subject, edge));
+        out.extend(finding.or_else(|| cut::judge(context, subject, edge)));
     }
     out
 }
@@ -118,7 +124,7 @@ fn accept_queue(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding>
 
 fn refusing(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> Option<Finding> {
     let refused = edge.tally().failures(Failure::Refused);
-    let attempts = edge.tally().connect_failures.iter().sum::<u64>() + edge.client_connects();
+    let attempts = edge.tally().failed_attempts() + edge.client_connects();
     let (limit, least_share) = (context.thresholds.connect_failures.max(1), context.thresholds.connect_failure_share);
     if refused < limit || (refused as f64) < least_share * attempts as f64 {
         return None;

@@ -20,9 +20,9 @@ pub(crate) const POD_CPU_THROTTLED: Rule = Rule {
     signals: &["netwhy_cpu_throttled_periods_total", "netwhy_cpu_periods_total", "netwhy_cpu_throttled_seconds_total"],
     test: "At least `throttled_share` of the CPU bandwidth periods of the window were throttled. The kernel counts \
            them: no false alarm by chance.",
-    minimum: "20 periods (2 s at the usual 100 ms), and a victim: at least 10 data segments sent, or one handshake, \
-              in the window.",
-    ruled_out_by: "No TCP traffic: a throttled batch Pod harms nobody.",
+    minimum: "20 periods (2 s at the usual 100 ms), and victims: at least 10 data segments sent, or 3 handshakes, in \
+              the window.",
+    ruled_out_by: "No TCP traffic: a throttled batch Pod harms nobody. A health check alone: its wait is not worth a page.",
     action: "Raise or remove the CPU limit, or lower the parallelism (threads) of the process.",
     caused_by: &[],
     caused_by_at_peer: &[],

@@ -1,4 +1,7 @@
-//! DNS lookups that take much longer than usual, or stay unanswered.
+//! DNS lookups that take much longer than usual, stay unanswered, or are answered with an error.
+
+pub(crate) mod errors;
+pub(crate) mod second;
 
 use crate::{
     api::{Evidence, RuledOut},
@@ -45,6 +48,8 @@ pub(crate) const DNS_SLOW: Rule = Rule {
         "pod_cpu_throttled",
         "node_memory_pressure",
         "pod_memory_pressure",
+        "dns_errors",
+        "dns_answer_lost",
     ],
     caused_by_at_peer: &[],
     queries: &[
@@ -60,16 +65,21 @@ pub(crate) const DNS_SLOW: Rule = Rule {
 };
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
-    let all: Vec<Lookups<'_>> = context
-        .dns
-        .iter()
-        .filter_map(|row| {
-            let subject = context.subjects().iter().find(|s| s.view.id == row.server.subject)?.ix;
-            let expected = context.memory.dns.bad_ratio(row) * row.window.count() as f64;
-            Some(Lookups { row, subject, bad: context.memory.dns.bad(row, context.thresholds), expected })
-        })
-        .collect();
-    all.iter().filter_map(|lookups| finding(context, &all, lookups)).collect()
+    let memory = &context.memory.dns;
+    let all =
+        rows(context, |row| (memory.bad(row, context.thresholds), memory.bad_ratio(row) * row.window.count() as f64));
+    let slow = all.iter().filter_map(|lookups| finding(context, &all, lookups));
+    [errors::judge(context), second::judge(context), slow.collect()].concat()
+}
+
+/// All subjects' lookups; `count`: the bad ones, and those expected in normal times.
+fn rows<'a>(context: &Context<'a>, count: impl Fn(&DnsView) -> (u64, f64)) -> Vec<Lookups<'a>> {
+    let lookups = |row: &'a DnsView| {
+        let subject = context.subjects().iter().find(|s| s.view.id == row.server.subject)?.ix;
+        let (bad, expected) = count(row);
+        Some(Lookups { row, subject, bad, expected })
+    };
+    context.dns.iter().filter_map(lookups).collect()
 }
 
 /// Logarithm of the chance of so many bad lookups in normal times. `None`: too few are bad.

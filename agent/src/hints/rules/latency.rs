@@ -1,5 +1,7 @@
 //! Paths that became longer: to one peer, to a zone, or from this Node to all peers.
 
+pub(crate) mod interface;
+
 use crate::{
     api::{Blame, Evidence, RuledOut},
     hints::{
@@ -54,7 +56,7 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
     action: "Compare from another Node (`kubectl netwhy matrix`). If its RTT to that peer rose too, check the peer's \
              Node, else the path between the two. For a queue on this Node check `tc -s qdisc`, and the Pod that \
              fills it.",
-    caused_by: &["node_qdisc_drops", "node_cpu_contention"],
+    caused_by: &["node_qdisc_drops", "node_cpu_contention", "pod_bandwidth_limited"],
     caused_by_at_peer: &[],
     queries: &[QueryTemplate { shows: "median RTT by peer class", promql: queries::RTT }],
 };
@@ -104,6 +106,10 @@ impl Proof {
 }
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
+    [interface::judge(context), of_paths(context)].concat()
+}
+
+fn of_paths(context: &Context<'_>) -> Vec<Finding> {
     let peers = peers(context);
     let proven: Vec<&Vec<Risen>> = peers.longer.values().filter(|risen| is_proven(context, risen)).collect();
     if proven.is_empty() || makes_its_own_queue(context) {

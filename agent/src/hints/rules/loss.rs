@@ -46,7 +46,7 @@ pub(crate) const NODE_PACKET_LOSS: Rule = Rule {
     ruled_out_by: RULED_OUT_BY,
     action: "Check the Node's interface errors and drops, queue discipline, cable and switch port. Drain the Node if \
              it goes on.",
-    caused_by: &["node_nic_drops", "node_qdisc_drops", "node_softnet_drops"],
+    caused_by: &["node_nic_drops", "node_qdisc_drops", "node_softnet_drops", "pod_bandwidth_limited"],
     caused_by_at_peer: &[],
     queries: &[QueryTemplate {
         shows: "loss episodes per segment sent, by peer Node",
@@ -79,6 +79,7 @@ pub(crate) const PATH_LOSS: Rule = Rule {
         "node_qdisc_drops",
         "node_softnet_drops",
         "node_packet_loss",
+        "pod_bandwidth_limited",
     ],
     caused_by_at_peer: &[],
     queries: &[QueryTemplate { shows: "loss episodes per segment sent", promql: queries::LOSS }],

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A victim, for the rules of this family.
-pub(crate) const MINIMUM: &str = "PSI, and a victim: at least 10 data segments sent, or one handshake, in the window.";
+pub(crate) const MINIMUM: &str = "PSI, and a victim: at least 10 data segments sent, or 3 handshakes, in the window.";
 
 /// Multiple of the Pod's own baseline that a stall needs.
 const OVER_BASELINE: f64 = 2.0;

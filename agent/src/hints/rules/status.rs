@@ -56,7 +56,9 @@ pub(crate) const POD_NOT_RUNNING: Rule = Rule {
     signals: STATUS,
     test: "A container waits for a reason that does not pass by itself (such as `ImagePullBackOff` or \
            `CreateContainerConfigError`). Or it waits for its creation for more than 60 s. Or the Pod has not been \
-           ready for more than 30 s, or failed within the last hour.",
+           ready for more than 30 s, or failed within the last hour. A container that runs for no longer than its startup \
+           and readiness probes allow is still starting. A Pod that runs without restarts and was never ready has half \
+           the confidence after 10 minutes: it may be a standby by design.",
     minimum: "The kubelet's status.",
     ruled_out_by: "`pod_restarting` or `pod_oom_killed` explains it. The Pod is being deleted, or has completed.",
     action: "Correct the problem that the message names. `kubectl describe pod` shows all details.",
@@ -75,6 +77,11 @@ const FAILED_MS: i64 = 3_600_000;
 const CREATE_MS: i64 = 60_000;
 /// Time for which a Pod may be unready, ms.
 const UNREADY_MS: i64 = 30_000;
+/// Time after which a Pod that runs and was never ready may be a standby, ms: a rollout has failed by then (the default
+/// of `progressDeadlineSeconds`).
+const STANDBY_MS: i64 = 600_000;
+/// Certainty that such a Pod should serve: nothing here tells.
+const STANDBY_CERTAINTY: f64 = 0.5;
 /// Restarts that a loop needs.
 const MIN_RESTARTS: u32 = 2;
 /// Waiting reasons that usually pass by themselves.
@@ -183,7 +190,12 @@ fn not_running(subject: &Subject<'_>, pod: &PodInfo, now: i64) -> Option<Finding
         numbers.push(evidence(&warning.why.reason, f64::from(warning.count), "events", name, "api:events"));
     }
     let warning = warning.map(|w| format!("; last warning: {}: {}", w.why.reason, w.why.message)).unwrap_or_default();
-    Some(finding(&POD_NOT_RUNNING, subject, format!("{name} does not serve: {problem}{warning}"), numbers))
+    let found = finding(&POD_NOT_RUNNING, subject, format!("{name} does not serve: {problem}{warning}"), numbers);
+    if may_be_standby(pod, now) {
+        let summary = format!("{}; it was never ready: a standby, if that is by design", found.summary);
+        return Some(Finding { certainty: STANDBY_CERTAINTY, summary, ..found });
+    }
+    Some(found)
 }
 
 /// Problem for people, and its duration, ms.
@@ -227,6 +239,9 @@ fn unready(pod: &PodInfo, now: i64) -> Option<Wrong> {
         return None;
     }
     let running = |c: &&ContainerInfo| matches!(c.state, ContainerState::Running { .. });
+    if pod.lasting().any(|c| !c.ready && is_starting(c, now)) {
+        return None;
+    }
     let container = pod.lasting().filter(running).find(|c| !c.ready);
     let problem = match container {
         Some(c) if c.started == Some(false) => format!("container {} has not passed its startup probe", c.name),
@@ -234,6 +249,21 @@ fn unready(pod: &PodInfo, now: i64) -> Option<Wrong> {
         None => format!("it is not ready: {} {}", ready.why.reason, ready.why.message).trim_end().to_owned(),
     };
     Some((problem, since))
+}
+
+/// Whether a container runs for no longer than its own probes allow until it is ready.
+fn is_starting(container: &ContainerInfo, now: i64) -> bool {
+    let ContainerState::Running { since_ms: Some(since) } = container.state else { return false };
+    let startup_ms = if container.started == Some(false) { container.startup_ms } else { 0 };
+    now - since < startup_ms + container.readiness_ms
+}
+
+/// Whether a Pod runs without restarts, but was never ready, for so long that it may be a standby by design.
+fn may_be_standby(pod: &PodInfo, now: i64) -> bool {
+    let Some(ready) = pod.unmet.iter().find(|c| c.kind == "Ready") else { return false };
+    let since = ready.since_ms.unwrap_or(pod.created_ms);
+    let runs = |c: &ContainerInfo| matches!(c.state, ContainerState::Running { .. }) && c.restarts == 0;
+    pod.lasting().all(runs) && since - pod.created_ms <= CREATE_MS && now - since > STANDBY_MS
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub(super) static METRICS: &[MetricDef] = &[
     MetricDef::counter(
         "netwhy_edge_connect_failures_total",
         "Failed connection attempts to another Node.",
-        Node(|s, out| each(s, |node, t| out.counter(&[("peer_node", node)], t.connect_failures.iter().sum()))),
+        Node(|s, out| each(s, |node, t| out.counter(&[("peer_node", node)], t.failed_attempts()))),
     )
     .labels(&[PEER_NODE]),
 ];

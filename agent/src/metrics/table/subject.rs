@@ -63,9 +63,25 @@ pub(super) static METRICS: &[MetricDef] = &[
         "Failed connection attempts.",
         Subject(emit::connect_failures),
     )
-    .labels(&[label("reason", "refused, reset, timed_out, host_unreachable, net_unreachable, other, no_local_port")]),
+    .details(
+        "`given_up`: closed by its owner after 50 ms or more without an answer, before the first SYN was resent. \
+         `raced`: the same, because an attempt to another address won; harmless.",
+    )
+    .labels(&[label(
+        "reason",
+        "refused, reset, timed_out, host_unreachable, net_unreachable, other, no_local_port, given_up, raced",
+    )]),
     MetricDef::counter("netwhy_tcp_resets_total", "Resets on the subject's sockets.", Subject(emit::resets))
         .labels(&[DIRECTION]),
+    MetricDef::counter(
+        "netwhy_tcp_connections_cut_total",
+        "Established connections that the other end reset.",
+        Subject(emit::cuts),
+    )
+    .details(
+        "`busy`: data was not acknowledged yet, or the last data sent had no answer. Absent until the first reset.",
+    )
+    .labels(&[label("state", "idle, busy")]),
     MetricDef::counter(
         "netwhy_tcp_accept_queue_overflows_total",
         "Connections rejected because a listener's accept queue was full.",
@@ -173,8 +189,20 @@ pub(super) static METRICS: &[MetricDef] = &[
     .details("Absent until the first answered lookup.")
     .seconds(),
     MetricDef::counter("netwhy_dns_lookups_total", "Finished DNS lookups over UDP.", Subject(emit::lookups))
-        .details("`answered`: every awaited reply arrived. Absent until the first finished lookup.")
-        .labels(&[label("result", "answered, unanswered")]),
+        .details(
+            "`answered`: every awaited reply arrived. `code` is that of the worst answer, and empty where it was not \
+             seen. Absent until the first finished lookup.",
+        )
+        .labels(&[
+            label("result", "answered, unanswered"),
+            label("code", "noerror, nxdomain, refused, servfail, other, empty"),
+        ]),
+    MetricDef::counter(
+        "netwhy_dns_second_answers_missing_total",
+        "DNS lookups whose second answer came a second or more later, or never.",
+        Subject(emit::second_answers),
+    )
+    .details("Such as the AAAA answer after the A answer. Absent until the first such lookup."),
     MetricDef::histogram(
         "netwhy_runqueue_seconds",
         "Wait of tasks from runnable to running.",

@@ -235,7 +235,7 @@ async fn name_peers(session: &Session, client: &Client, facts: &mut Facts) {
     let mut weight: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for edge in facts.edges.iter().filter(|edge| edge.peer_pod.is_none() && !edge.redirected) {
         let entry = weight.entry(edge.peer.clone()).or_default();
-        entry.0 += edge.loss_episodes + edge.connect_failures.values().sum::<u64>();
+        entry.0 += edge.loss_episodes + edge.failed_attempts();
         entry.1 += edge.segments_sent;
     }
     let mut addresses: Vec<(String, (u64, u64))> = weight.into_iter().collect();
@@ -277,7 +277,7 @@ async fn ask_peer_agents(session: &Session, client: &Client, facts: &mut Facts, 
     for edge in &facts.edges {
         let Some(node) = &edge.peer_node else { continue };
         let entry = weight.entry(node.clone()).or_default();
-        entry.1 += edge.loss_episodes + edge.connect_failures.values().sum::<u64>();
+        entry.1 += edge.loss_episodes + edge.failed_attempts();
         entry.2 += edge.segments_sent;
     }
     for hint in &facts.hints {
@@ -338,7 +338,7 @@ fn peers(edges: &[EdgeRow]) -> Vec<Fact> {
         let who = edge.peer_pod.clone().unwrap_or_else(|| edge.peer.clone());
         let node = edge.peer_node.as_ref().map(|node| format!(" on {node}")).unwrap_or_default();
         let sum = sums.entry(format!("{who}{node}")).or_default();
-        sum.failures += edge.connect_failures.values().sum::<u64>();
+        sum.failures += edge.failed_attempts();
         sum.episodes += edge.loss_episodes;
         sum.segments += edge.segments_sent;
         sum.min_rtt_seconds = [sum.min_rtt_seconds, edge.min_rtt_seconds].into_iter().flatten().min_by(f64::total_cmp);

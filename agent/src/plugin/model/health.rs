@@ -1,6 +1,7 @@
 //! Sorts measurements into normal, unusual, no data and unknown. Missing data is never normal.
 
-use crate::api::{AgentStats, ContainerState, PodInfo, PodRow, PodWindow, ProbeState};
+use crate::api::{AgentStats, ContainerState, DnsLookups, PodInfo, PodRow, PodWindow, ProbeState};
+use netwhy_abi::{DnsCode, Failure};
 use serde::Serialize;
 
 /// One measurement or status.
@@ -58,6 +59,11 @@ impl Health {
         );
         self.add("RTT", rtt(w), "no samples in the window");
         self.add("connects", connects(w), "no connection attempt in the window");
+        self.add(
+            "DNS",
+            w.dns.as_ref().map(lookups),
+            "no lookup over UDP ended in the window, or they are not observed",
+        );
         self.add(
             "accept queue",
             w.counts.connects.get("server").filter(|n| **n > 0 || w.counts.accept_queue_overflows > 0).map(|n| {
@@ -117,7 +123,10 @@ fn rtt(w: &PodWindow) -> Option<(bool, String)> {
 
 fn connects(w: &PodWindow) -> Option<(bool, String)> {
     let made: u64 = w.counts.connects.values().sum();
-    let failed: u64 = w.counts.connect_failures.values().sum();
+    // The loser of a race between addresses is no failure.
+    let is_failure = |why: &str| why != Failure::Raced.label();
+    let failures = w.counts.connect_failures.iter().filter(|(why, _)| is_failure(why));
+    let failed: u64 = failures.map(|(_, n)| n).sum();
     if made + failed == 0 {
         return None;
     }
@@ -125,6 +134,21 @@ fn connects(w: &PodWindow) -> Option<(bool, String)> {
         w.counts.connect_failures.iter().filter(|(_, n)| **n > 0).map(|(why, n)| format!("{n} {why}")).collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
     Some((failed == 0, format!("{made} completed, {failed} failed{reasons}")))
+}
+
+fn lookups(dns: &DnsLookups) -> (bool, String) {
+    let (found, absent) = (DnsCode::NoError.label(), DnsCode::NxDomain.label());
+    let errors: u64 = dns.codes.iter().filter(|(code, _)| *code != found && *code != absent).map(|(_, n)| n).sum();
+    let codes: Vec<String> =
+        dns.codes.iter().filter(|(code, _)| *code != found).map(|(code, n)| format!("{n} {code}")).collect();
+    let codes = if codes.is_empty() { String::new() } else { format!(" ({})", codes.join(", ")) };
+    let p99 = dns.durations.p99_seconds.map(|s| format!(", p99 {}", seconds(s))).unwrap_or_default();
+    let second = match dns.second_missing {
+        0 => String::new(),
+        n => format!(", the second answer of {n} was late or missing"),
+    };
+    let text = format!("{} answered{codes}, {} without an answer{second}{p99}", dns.answered, dns.unanswered);
+    (errors + dns.unanswered + dns.second_missing == 0, text)
 }
 
 fn limited(w: &PodWindow) -> Option<(bool, String)> {

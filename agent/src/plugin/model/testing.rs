@@ -83,6 +83,8 @@ pub(crate) fn container(name: &str, state: ContainerState) -> ContainerInfo {
         last: None,
         memory_limit: None,
         probes: Vec::new(),
+        startup_ms: 0,
+        readiness_ms: 0,
     }
 }
 

@@ -20,7 +20,8 @@ fn status_is_kept_with_what_the_phase_hides() {
                 {"name": "migrate"}, {"name": "mesh", "restartPolicy": "Always"}
             ],
             "containers": [{
-                "name": "app", "resources": {"limits": {"memory": "64Mi"}}, "readinessProbe": {"tcpSocket": {"port": 80}}
+                "name": "app", "resources": {"limits": {"memory": "64Mi"}}, "readinessProbe": {"tcpSocket": {"port": 80}},
+                "startupProbe": {"tcpSocket": {"port": 80}, "initialDelaySeconds": 5, "failureThreshold": 30}
             }],
             "ephemeralContainers": [{"name": "debug"}]
         },
@@ -48,7 +49,8 @@ fn status_is_kept_with_what_the_phase_hides() {
     assert_eq!(kinds, [("migrate", Init), ("mesh", Sidecar), ("app", Main), ("debug", Ephemeral)]);
     let app = &info.containers[2];
     assert_eq!((app.restarts, app.id.as_deref(), app.memory_limit.as_deref()), (7, Some("3f0c"), Some("64Mi")));
-    assert_eq!(app.probes, [ProbeKind::Readiness]);
+    assert_eq!(app.probes, [ProbeKind::Readiness, ProbeKind::Startup]);
+    assert_eq!((app.readiness_ms, app.startup_ms), (30_000, 305_000), "the API's defaults where nothing is said");
     let ContainerState::Waiting(why) = &app.state else { panic!("{:?}", app.state) };
     assert_eq!((why.reason.as_str(), why.message.as_str()), ("CrashLoopBackOff", "back-off 5m0s restarting"));
     assert!(app.last.as_ref().is_some_and(Ended::is_oom));

@@ -53,7 +53,7 @@ fn exhausted(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> O
     if failed < limit {
         return None;
     }
-    let attempts = tally.connect_failures.iter().sum::<u64>() + edge.client_connects();
+    let attempts = tally.failed_attempts() + edge.client_connects();
     let (name, peer, place) = (subject.name(), edge.peer_name(), context.place(edge));
     let source = "ebpf:inet_sock_set_state";
     let signal = "netwhy_tcp_connect_failures_total{reason=\"no_local_port\"}";

@@ -308,3 +308,19 @@ fn a_service_address_is_no_host() {
     let hint = Run::warm(&normal).expect_one(&normal.with("cart", PEERS[0], |t| unanswered(t, 3, 0)));
     assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::Service, "10.0.0.7"));
 }
+
+/// Two Pods with a sidecar at the same loopback address, of which one refuses.
+#[test]
+fn a_sidecar_at_a_loopback_address_belongs_to_the_pod_itself() {
+    let mut normal = Case::mesh(&["cart", "web"], &["10.0.0.7"]);
+    for (netns, pod) in (7..).zip(["cart", "web"]) {
+        let sidecar = crate::hints::testing::healthy(pod, "127.0.0.1");
+        let (class, role) = (PeerClass::SameNode, Some(Role::Client));
+        normal.edges.push(crate::state::EdgeView { netns, class, role, port: 5432, ..sidecar });
+    }
+    let mut refused = normal.clone();
+    refused.tally("cart", "127.0.0.1").connect_failures[Failure::Refused as usize] = 20;
+    let hint = Run::warm(&normal).expect_one(&refused);
+    assert_eq!(verdict(&hint), ("peer_refusing", BlameKind::Pod, "cart"));
+    assert!(hint.summary.starts_with("127.0.0.1:5432 in its own network namespace refuses cart"), "{}", hint.summary);
+}

@@ -1,5 +1,6 @@
 //! Peers that do not answer.
 
+use super::attempts::{self, Attempts};
 use crate::{
     api::{Evidence, RuledOut},
     hints::{
@@ -13,7 +14,7 @@ use crate::{
         stats::over,
     },
 };
-use netwhy_abi::{Failure, Retransmit};
+use netwhy_abi::Failure;
 
 pub(crate) const PEER_UNREACHABLE: Rule = Rule {
     id: "peer_unreachable",
@@ -24,17 +25,20 @@ pub(crate) const PEER_UNREACHABLE: Rule = Rule {
               timeouts.",
     signals: &[
         "netwhy_tcp_retransmitted_segments_total{type=\"syn\"}",
-        "netwhy_tcp_connect_failures_total{reason=\"timed_out\"|\"host_unreachable\"|\"net_unreachable\"}",
+        "netwhy_tcp_connect_failures_total{reason=\"timed_out\"|\"given_up\"|\"host_unreachable\"|\"net_unreachable\"}",
         "netwhy_tcp_retransmitted_segments_total{type=\"timeout\"}",
         "netwhy_tcp_bytes_total",
     ],
     test: "No handshake with the peer's address and port completes in the window. At least `syn_retransmits` SYNs are \
-           resent, or `connect_failures` attempts fail without an answer. Or there are at least 3 timeouts, no fast \
+           resent, or `connect_failures` attempts fail without an answer. So do attempts that the client gives up \
+           before the first SYN is resent, after 50 ms and three usual RTTs. Or no handshake completes in the last 3 s, \
+           and the share of answers before makes so many unanswered attempts with a chance below 1e-6. Or there are at least 3 timeouts, no fast \
            retransmission, and nothing acknowledged in the window. ≥ 90 % of the usual traffic missing for 3 ticks \
            counts as nothing. At 1 % random loss, three SYN losses without a success have a chance of 1e-6 per window. \
            Three timeouts without any acknowledgement have about the same.",
     minimum: "3 resent SYNs, 3 failures or 3 timeouts.",
-    ruled_out_by: "Any completed handshake with that address and port from this Node. If the address still \
+    ruled_out_by: "Any completed handshake with that address and port from this Node. Attempts that lose a race between \
+        addresses: more than by chance end within 20 ms after another handshake of the Pod. If the address still \
         acknowledges data on older connections, its host and path are up, and the listener or a filter is blamed instead. \
                    When established connections fall silent, only other connections without a timeout acquit the \
                    Nodes and the local Pod. Where full-size segments are lost, only connections that carry such \
@@ -70,10 +74,7 @@ const OVERWHELMING: f64 = 10.0;
 /// The traffic on an edge that went unanswered.
 #[derive(Clone, Copy)]
 enum Kind {
-    Handshakes {
-        resent_syns: u64,
-        failed: u64,
-    },
+    Handshakes(Attempts),
     /// Timeouts on established connections.
     Timeouts(u64),
 }
@@ -92,9 +93,11 @@ fn silent_peers(context: &Context<'_>) -> SilentPeers {
     let unclaimed = context.unclaimed(Family::Connect).filter(|(_, edge)| unanswered(context, edge).is_some());
     let mut silent: SilentPeers = unclaimed.map(|(_, edge)| edge.view.endpoint()).collect();
     // The window of a peer that fell silent may still hold older handshakes.
-    silent.retain(|endpoint| {
-        context.edges().iter().filter(|e| e.view.endpoint() == *endpoint).all(|e| e.client_connects() == 0 || e.silent)
-    });
+    let is_answered = |e: &Edge<'_>| match attempts::without_answer(context, e) {
+        Some(_) => false,
+        None => e.client_connects() > 0 && !e.silent,
+    };
+    silent.retain(|endpoint| !context.edges().iter().any(|e| e.view.endpoint() == *endpoint && is_answered(e)));
     silent
 }
 
@@ -149,14 +152,8 @@ pub(crate) fn judge(
 
 fn unanswered(context: &Context<'_>, edge: &Edge<'_>) -> Option<Kind> {
     let tally = edge.tally();
-    let resent_syns = tally.retransmits[Retransmit::Syn as usize];
-    let reasons = [Failure::TimedOut, Failure::HostUnreachable, Failure::NetUnreachable];
-    let failed: u64 = reasons.into_iter().map(|reason| tally.failures(reason)).sum();
-    if edge.client_connects() == 0
-        && (resent_syns >= context.thresholds.syn_retransmits || failed >= context.thresholds.connect_failures)
-        && resent_syns + failed > 0
-    {
-        return Some(Kind::Handshakes { resent_syns, failed });
+    if let Some(attempts) = attempts::without_answer(context, edge) {
+        return Some(Kind::Handshakes(attempts));
     }
     let no_answer = edge.silent || (tally.bytes_acked == 0 && tally.bytes_received == 0);
     let dead = edge.timeouts() >= DEAD_TIMEOUTS && edge.only_timeouts() && no_answer && tally.data_segs_out > 0;
@@ -170,17 +167,20 @@ impl Kind {
             evidence(&signal, n as f64, "segments", place, "ebpf:tcp_retransmit_skb")
         };
         match self {
-            Self::Handshakes { resent_syns, failed } => {
+            Self::Handshakes(attempts) => {
+                let Attempts { resent_syns, failed, given_up, .. } = attempts;
                 let limits = context.thresholds;
                 let (syns, failures) = (limits.syn_retransmits.max(1), limits.connect_failures.max(1));
                 let times = (resent_syns as f64 / syns as f64).max(failed as f64 / failures as f64);
                 let (signal, source) = ("netwhy_tcp_connect_failures_total", "ebpf:inet_sock_set_state");
                 let failures = evidence(signal, failed as f64, "attempts", place, source);
+                let signal = "netwhy_tcp_connect_failures_total{reason=\"given_up\"}";
+                let given_up = (given_up > 0).then(|| evidence(signal, given_up as f64, "attempts", place, source));
                 Strength {
                     nats: over(times, 1.0),
                     overwhelming: times >= OVERWHELMING,
-                    text: format!("{resent_syns} SYNs sent again, {failed} attempts failed, none succeeded"),
-                    evidence: vec![resent("syn", resent_syns), failures],
+                    text: format!("{}, none succeeded", attempts.text()),
+                    evidence: [resent("syn", resent_syns), failures].into_iter().chain(given_up).collect(),
                 }
             }
             Self::Timeouts(n) => Strength {

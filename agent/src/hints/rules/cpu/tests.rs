@@ -44,6 +44,17 @@ fn throttled_batch_pod_without_traffic_is_silent() {
     Run::warm(&normal).expect_silence(20, &throttled(&normal, 90, 100));
 }
 
+/// A limit of 1 % that one check in ten seconds uses up.
+#[test]
+fn throttled_pod_that_only_a_health_check_calls_is_silent() {
+    let mut normal = Case::mesh(&["cart"], &PEERS[..1]);
+    let check = |connects| Tally { data_segs_out: 2, connects: [0, connects], ..Tally::default() };
+    *normal.tally("cart", PEERS[0]) = check(2);
+    Run::warm(&normal).expect_silence(20, &throttled(&normal, 30, 100));
+    *normal.tally("cart", PEERS[0]) = check(3);
+    Run::warm(&normal).expect_one(&throttled(&normal, 30, 100));
+}
+
 #[test]
 fn half_of_the_periods_throttled_opens_at_once() {
     let normal = Case::mesh(&["cart"], &PEERS);

@@ -21,7 +21,7 @@ pub(crate) const NODE_IO_PRESSURE: Rule = Rule {
     signals: &["netwhy_pressure_seconds_total{resource=\"io\"}", "netwhy_node_pressure_seconds_total{resource=\"io\"}"],
     test: TEST,
     minimum: "PSI, a baseline of 10 clean windows, and at least two Pods that wait for IO 20 % of the window. A \
-              victim: at least 10 data segments sent, or one handshake.",
+              victim: at least 10 data segments sent, or 3 handshakes.",
     ruled_out_by: "Only one Pod waits (`pod_io_pressure`). Lack of memory, which makes IO of its own.",
     action: "Check the disk (latency, health, cloud limits), and the Pods that read and write most.",
     caused_by: &["node_memory_pressure"],
@@ -42,7 +42,7 @@ pub(crate) const POD_IO_PRESSURE: Rule = Rule {
     signals: NODE_IO_PRESSURE.signals,
     test: TEST,
     minimum: "PSI, a baseline of 10 clean windows, 20 % of the window, and a victim: at least 10 data segments sent, \
-              or one handshake.",
+              or 3 handshakes.",
     ruled_out_by: "Other Pods wait too (`node_io_pressure`). Lack of memory.",
     action: "Check the Pod's volume and its IO limit, and the reads and writes of its process.",
     caused_by: &["node_memory_pressure", "pod_memory_pressure", "node_io_pressure"],

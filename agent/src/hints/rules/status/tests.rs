@@ -21,6 +21,8 @@ fn container(state: ContainerState, restarts: u32, last: Option<Ended>) -> Conta
         last,
         memory_limit: Some("64Mi".into()),
         probes: Vec::new(),
+        startup_ms: 0,
+        readiness_ms: 0,
     }
 }
 
@@ -166,4 +168,42 @@ fn a_healthy_or_finished_pod_is_silent() {
         ..pod(vec![container(ContainerState::Ended(ended("Completed", 0, 90)), 0, None)])
     };
     assert!(causes(done, |_| ()).0.is_empty());
+}
+
+/// A startup probe of 30 tries, 10 s apart.
+#[test]
+fn a_container_is_unready_when_its_own_probes_give_it_up() {
+    let starting = |ran_s: i64, started| {
+        let mut slow = container(ContainerState::Running { since_ms: Some(NOW - ran_s * 1000) }, 0, None);
+        (slow.started, slow.startup_ms, slow.readiness_ms) = (Some(started), 300_000, 30_000);
+        PodInfo { unmet: vec![unready(ran_s)], ..pod(vec![slow]) }
+    };
+    assert!(causes(starting(250, false), |_| ()).0.is_empty(), "still starting");
+    let (found, summary) = causes(starting(340, false), |_| ());
+    assert_eq!(found, ["pod_not_running"]);
+    assert!(summary.contains("has not passed its startup probe"), "{summary}");
+    // Started, and unready ever since.
+    assert_eq!(causes(starting(250, true), |_| ()).0, ["pod_not_running"]);
+}
+
+#[test]
+fn a_pod_that_was_never_ready_may_be_a_standby() {
+    let since = |ago_s: i64, restarts| {
+        let ran = container(ContainerState::Running { since_ms: Some(NOW - ago_s * 1000) }, restarts, None);
+        PodInfo { unmet: vec![unready(ago_s)], created_ms: NOW - (ago_s + 2) * 1000, ..pod(vec![ran]) }
+    };
+    let confidence = |pod: PodInfo| {
+        let mut case = Case::mesh(&["app-1"], &["10.0.0.2"]);
+        case.subject("app-1").pod = Some(Arc::new(pod));
+        let hints = firing(&Run::new().ticks(6, &case));
+        assert_eq!(hints.len(), 1);
+        (hints[0].confidence, hints[0].summary.contains("a standby, if that is by design"))
+    };
+    let (sure, named) = confidence(since(300, 0));
+    assert!(sure > 0.8 && !named);
+    let (unsure, named) = confidence(since(7_200, 0));
+    assert!(unsure < 0.6 && named);
+    // One that was ready before, or was restarted, is none.
+    let fell = PodInfo { created_ms: NOW - 90_000_000, ..since(7_200, 0) };
+    assert!(confidence(fell).0 > 0.8 && confidence(since(7_200, 1)).0 > 0.8);
 }

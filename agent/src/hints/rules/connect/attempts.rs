@@ -1,0 +1,135 @@
+//! Attempts to connect that stay without an answer.
+
+use crate::{
+    hints::{
+        context::{Context, Edge},
+        memory::edge::EdgeMemory,
+        stats::{LOSS_ALPHA, binomial_tail_ln},
+    },
+    sample::Tally,
+};
+use netwhy_abi::{Failure, RACE_NS, Retransmit, Role};
+
+/// Chance of so many coincidences below which attempts lost races.
+const RACE_ALPHA: f64 = 1e-3;
+/// Share of coincidences by chance from which races can't be told.
+const BLIND: f64 = 0.9;
+/// Multiple of the path's usual RTT from which an attempt waited long enough for an answer.
+const PATIENT: f64 = 3.0;
+
+/// Attempts of one edge over some time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Attempts {
+    pub(crate) resent_syns: u64,
+    /// Attempts that ended without an answer, those below among them.
+    pub(crate) failed: u64,
+    /// Attempts that their owner gave up before the first SYN was resent.
+    pub(crate) given_up: u64,
+    /// Time for which each of these waited, ms.
+    pub(crate) patience_ms: f64,
+    pub(crate) answered: u64,
+}
+
+impl Attempts {
+    pub(crate) fn new(context: &Context<'_>, edge: &Edge<'_>, tally: &Tally) -> Self {
+        let reasons = [Failure::TimedOut, Failure::HostUnreachable, Failure::NetUnreachable];
+        let (given_up, patience_ms) = given_up(context, edge, tally);
+        Self {
+            resent_syns: tally.retransmits[Retransmit::Syn as usize],
+            failed: reasons.into_iter().map(|reason| tally.failures(reason)).sum::<u64>() + given_up,
+            given_up,
+            patience_ms,
+            answered: tally.connects(Role::Client),
+        }
+    }
+
+    /// SYNs that went without an answer for certain.
+    pub(crate) fn unanswered(&self) -> u64 {
+        (self.resent_syns + self.given_up).max(self.failed)
+    }
+
+    /// Enough to matter.
+    pub(crate) fn matter(&self, context: &Context<'_>) -> bool {
+        let limits = context.thresholds;
+        self.resent_syns >= limits.syn_retransmits.max(1) || self.failed >= limits.connect_failures.max(1)
+    }
+
+    /// Logarithm of the chance that `n` more attempts of the same kind stay unanswered. The share of answers is
+    /// estimated with one more of each. `None`: none of these was answered, so that nothing is normal.
+    pub(crate) fn ln_chance(&self, n: u64) -> Option<f64> {
+        let (answered, unanswered) = (self.answered as f64, self.unanswered() as f64);
+        (self.answered > 0).then(|| n as f64 * ((unanswered + 1.0) / (answered + unanswered + 2.0)).ln())
+    }
+
+    /// Adds attempts of another edge.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.resent_syns += other.resent_syns;
+        self.failed += other.failed;
+        self.given_up += other.given_up;
+        self.answered += other.answered;
+    }
+
+    fn before(&self, recent: &Self) -> Self {
+        Self {
+            resent_syns: self.resent_syns.saturating_sub(recent.resent_syns),
+            failed: self.failed.saturating_sub(recent.failed),
+            given_up: self.given_up.saturating_sub(recent.given_up),
+            patience_ms: self.patience_ms,
+            answered: self.answered.saturating_sub(recent.answered),
+        }
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let Self { resent_syns, failed, given_up, patience_ms, .. } = *self;
+        match (resent_syns, given_up) {
+            (0, 1..) if given_up == failed => format!("{given_up} attempts given up after {patience_ms:.0} ms"),
+            (_, 0) => format!("{resent_syns} SYNs sent again, {failed} attempts failed"),
+            _ => format!(
+                "{resent_syns} SYNs sent again, {failed} attempts failed, {given_up} of them given up after \
+                 {patience_ms:.0} ms"
+            ),
+        }
+    }
+}
+
+/// Attempts of an edge of which none was answered, in the window or suddenly in its last seconds. `None`: too few.
+pub(crate) fn without_answer(context: &Context<'_>, edge: &Edge<'_>) -> Option<Attempts> {
+    let window = Attempts::new(context, edge, edge.tally());
+    if window.answered == 0 {
+        return Some(window).filter(|window| window.matter(context));
+    }
+    let recent = Attempts::new(context, edge, &edge.view.recent);
+    let ln_p = window.before(&recent).ln_chance(recent.unanswered());
+    let is_sudden = recent.answered == 0 && ln_p.is_some_and(|ln_p| ln_p <= LOSS_ALPHA.ln());
+    Some(recent).filter(|recent| is_sudden && recent.matter(context))
+}
+
+/// Attempts that their owner gave up although the path usually answers much sooner, and the time that each waited, ms.
+///
+/// None where they lost races between addresses: then more of them ended just after another handshake than the rate of
+/// handshakes explains.
+fn given_up(context: &Context<'_>, edge: &Edge<'_>, tally: &Tally) -> (u64, f64) {
+    let raced = tally.failures(Failure::Raced);
+    let all = tally.failures(Failure::GivenUp) + raced;
+    if all == 0 {
+        return (0, 0.0);
+    }
+    let patience_ms = tally.given_up_ms as f64 / all as f64;
+    let usual_us = edge.memory.and_then(EdgeMemory::p50_us).unwrap_or(0.0);
+    if patience_ms * 1_000.0 < PATIENT * usual_us || is_race(context, edge, (raced, all)) {
+        return (0, patience_ms);
+    }
+    (all, patience_ms)
+}
+
+/// Whether `raced` of `all` attempts that were given up ended just after another handshake because it won.
+fn is_race(context: &Context<'_>, edge: &Edge<'_>, (raced, all): (u64, u64)) -> bool {
+    let connects = edge.subject.map_or(0, |ix| context.subject(ix).view.window.connects(Role::Client));
+    let per_second = connects as f64 / context.window.as_secs_f64();
+    let by_chance = 1.0 - (-per_second * RACE_NS as f64 / 1e9).exp();
+    by_chance > BLIND || binomial_tail_ln(raced as f64, all as f64, by_chance) <= RACE_ALPHA.ln()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! Connections that the other end resets while something is under way.
+
+use crate::{
+    api::{Blame, BlameKind, Evidence, RuledOut},
+    hints::{
+        context::{Context, Edge, Subject},
+        culprit::suspects::host,
+        finding::{Finding, blame, evidence, shared_blame},
+        rule::{Family, QueryTemplate, Rule},
+        stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, poisson_tail_ln},
+    },
+    sample::Tally,
+};
+use netwhy_abi::{Cut, Role};
+
+pub(crate) const CONNECTIONS_RESET: Rule = Rule {
+    id: "connections_reset",
+    family: Family::Connect,
+    order: 125,
+    symptom: "resets",
+    meaning: "Established connections of the Pod are reset while its requests are under way: each is an error at the \
+              client. The peer's program aborts connections, its kernel no longer knows them, or a device on the way \
+              sends the resets.",
+    signals: &["netwhy_tcp_connections_cut_total{state=\"busy\"}", "netwhy_tcp_resets_total{direction=\"received\"}"],
+    test: "Of a client's connections more are reset while busy than usual. Busy means that data was not acknowledged, or \
+           that the last data sent had no answer. The usual number per data segment is learned per edge (at least \
+           2e-5), and makes so many with a chance below 1e-6 per window (Poisson). Some of them fall into the last 3 s, \
+           and some before.",
+    minimum: "3 such resets in the window.",
+    ruled_out_by: "Resets at one moment alone: a peer that restarts. Resets of idle connections, and those that the Pod \
+                   sends itself, such as health checks that end so. Resets that a server receives: its clients left.",
+    action: "Compare with the peer's own count of resets sent. If it sent them, check its log for aborted connections and \
+             full tables; else check load balancers, firewalls and connection tracking between the two.",
+    caused_by: &["node_conntrack_full"],
+    caused_by_at_peer: &["pod_oom_killed", "pod_restarting", "pod_not_running"],
+    queries: &[QueryTemplate {
+        shows: "connections reset per second, by what was under way",
+        promql: "sum by (state) (rate(netwhy_tcp_connections_cut_total{S}R))",
+    }],
+};
+
+/// Resets that a finding needs.
+const MIN_CUTS: u64 = 3;
+/// Probability that another Node's resets are its Pod's own: nothing here tells.
+const SENT_BY_PEER: f64 = 0.65;
+
+pub(crate) fn judge(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> Option<Finding> {
+    let busy = busy(edge.tally());
+    if edge.view.role != Some(Role::Client) || busy < MIN_CUTS {
+        return None;
+    }
+    let recent = busy_now(edge);
+    let usual = edge.memory.map_or(0.0, |memory| memory.cut_ratio());
+    let expected = usual * edge.tally().data_segs_out as f64;
+    let ln_p = poisson_tail_ln(busy, expected);
+    if ln_p > LOSS_ALPHA.ln() || recent == 0 || recent == busy {
+        return None;
+    }
+    let (name, peer, place) = (subject.name(), edge.peer_name(), context.place(edge));
+    let (all, unit) = whole(edge);
+    let (sender, culprit) = sender(context, edge);
+    Some(Finding {
+        nats: LOSS_ALPHA.ln() - ln_p,
+        overwhelming: ln_p <= OVERWHELMING_ALPHA.ln(),
+        summary: format!(
+            "connections of {name} to {peer} are reset while busy: {busy} resets in {all} {unit}, {} idle ones; {sender}",
+            edge.tally().cuts[Cut::Idle as usize]
+        ),
+        evidence: numbers(edge, &place, usual),
+        ruled_out: vec![RuledOut {
+            cause: "peer_refusing".into(),
+            because: format!("{busy} of the connections were established"),
+        }],
+        edges: vec![edge.ix],
+        ..Finding::new(&CONNECTIONS_RESET, subject.ix, culprit)
+    })
+}
+
+fn busy(tally: &Tally) -> u64 {
+    tally.cuts[Cut::Busy as usize]
+}
+
+fn busy_now(edge: &Edge<'_>) -> u64 {
+    busy(&edge.view.recent)
+}
+
+/// What the resets are a part of.
+fn whole(edge: &Edge<'_>) -> (u64, &'static str) {
+    match edge.view.responses.as_ref().map_or(0, |times| times.window.durations.count()) {
+        0 => (edge.tally().data_segs_out, "data segments"),
+        requests => (requests, "requests"),
+    }
+}
+
+/// Who sent the resets, for people and as a culprit.
+fn sender(context: &Context<'_>, edge: &Edge<'_>) -> (String, Blame) {
+    let (kind, peer) = host(edge);
+    if edge.is_remote() {
+        let culprit = shared_blame((kind, &peer), SENT_BY_PEER, &[(BlameKind::NodePair, &context.pair(edge))]);
+        return ("the peer or a device on the way sent them".to_owned(), culprit);
+    }
+    match sent_by_peer(context, edge) {
+        Some(0) => {
+            let culprit = shared_blame((BlameKind::Node, context.node), 0.9, &[(kind, &peer)]);
+            ("the peer's connections sent none: something on this Node did".to_owned(), culprit)
+        }
+        Some(sent) => (format!("the peer's connections sent {sent}"), blame(kind, peer)),
+        None => {
+            let culprit = shared_blame((kind, &peer), 0.8, &[(BlameKind::Node, context.node)]);
+            ("the peer sent them, or something on this Node".to_owned(), culprit)
+        }
+    }
+}
+
+/// Resets that the peer's own connections on this port sent. `None`: the peer is not measured here.
+fn sent_by_peer(context: &Context<'_>, edge: &Edge<'_>) -> Option<u64> {
+    let peer = edge.view.peer_pod.as_deref()?;
+    let is_peer = |other: &&Edge<'_>| {
+        let of = &other.view.subject;
+        other.view.role == Some(Role::Server)
+            && other.view.port == edge.view.port
+            && peer.split_once('/') == Some((of.namespace.as_str(), of.name.as_str()))
+    };
+    let mut sent = context.edges().iter().filter(is_peer).map(|other| other.tally().resets_sent).peekable();
+    sent.peek()?;
+    Some(sent.sum())
+}
+
+fn numbers(edge: &Edge<'_>, place: &str, usual: f64) -> Vec<Evidence> {
+    const SOURCE: &str = "ebpf:tcp_receive_reset";
+    let cut = |cut: Cut| {
+        let signal = format!("netwhy_tcp_connections_cut_total{{state=\"{}\"}}", cut.label());
+        evidence(&signal, edge.tally().cuts[cut as usize] as f64, "connections", place, SOURCE)
+    };
+    let segments = edge.tally().data_segs_out.max(1) as f64;
+    let ratio = evidence("busy_resets", busy(edge.tally()) as f64 / segments, "per data segment", place, SOURCE);
+    vec![cut(Cut::Busy), cut(Cut::Idle), Evidence { baseline: Some(usual), ..ratio }]
+}
+
+#[cfg(test)]
+mod tests;

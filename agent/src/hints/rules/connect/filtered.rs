@@ -1,0 +1,136 @@
+//! Attempts that stay unanswered on one port, or from one Pod, while others to the same address are answered.
+
+use super::attempts::Attempts;
+use crate::{
+    api::{BlameKind, RuledOut},
+    hints::{
+        context::{Context, Edge, Subject},
+        culprit::suspects::host,
+        finding::{Finding, evidence, shared_blame},
+        rule::{Family, QueryTemplate, Rule},
+        stats::{LOSS_ALPHA, OVERWHELMING_ALPHA},
+    },
+};
+use netwhy_abi::{Failure, Role};
+
+pub(crate) const PORT_FILTERED: Rule = Rule {
+    id: "port_filtered",
+    family: Family::Connect,
+    order: 115,
+    symptom: "connect_failures",
+    meaning: "A part of the attempts to an address goes unanswered, and others are answered: one port is silent, or the \
+              port is silent for one Pod only. The host and the path to it work. A filter (NetworkPolicy, firewall, \
+              security group) drops the packets, or the port's listener accepts nothing.",
+    signals: &[
+        "netwhy_tcp_retransmitted_segments_total{type=\"syn\"}",
+        "netwhy_tcp_connect_failures_total{reason=\"timed_out\"|\"given_up\"|\"host_unreachable\"}",
+        "netwhy_tcp_connects_total{role=\"client\"}",
+    ],
+    test: "None of the Pod's attempts to one port is answered, and others to the same address are: to other ports, or \
+           by other Pods to this port, in the last 3 s. If all had the same chance of an answer, the chance of so many without one would \
+           be below 1e-6 per window. That chance is estimated from the others, with one failure and one answer more \
+           than counted.",
+    minimum: "`syn_retransmits` resent SYNs or `connect_failures` attempts, and as many others as the test needs.",
+    ruled_out_by: "Requests on open connections to that port wait for an answer too: then the program stands still. The \
+                   listener refuses (a reset): `peer_refusing`.",
+    action: "Check the NetworkPolicies that select either Pod, host firewalls and security groups for that port. Then \
+             check whether its listener accepts connections.",
+    caused_by: &["node_conntrack_full", "node_nic_drops", "node_qdisc_drops", "node_softnet_drops", "node_packet_loss"],
+    caused_by_at_peer: &[
+        "pod_oom_killed",
+        "pod_restarting",
+        "pod_not_running",
+        "pod_accept_queue_full",
+        "pod_not_reading",
+        "pod_cpu_throttled",
+    ],
+    queries: &[QueryTemplate {
+        shows: "failed connects per second, by reason",
+        promql: "sum by (reason) (rate(netwhy_tcp_connect_failures_total{S}R))",
+    }],
+};
+
+/// Probability that the filter is at the peer: most policies are about who may enter.
+const AT_PEER: f64 = 0.85;
+
+/// `own`: the edge's attempts, of which none was answered.
+pub(crate) fn judge(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>, own: &Attempts) -> Option<Finding> {
+    let is_client = edge.view.role == Some(Role::Client) && edge.view.port != 0;
+    if !is_client || stands_still(context, edge) {
+        return None;
+    }
+    let (mut ports, mut pods) = (Attempts::default(), Attempts::default());
+    let same_host = |other: &&Edge<'_>| other.ix != edge.ix && other.view.shares_host(edge.view);
+    for other in context.edges().iter().filter(same_host).filter(|other| other.view.role == Some(Role::Client)) {
+        let attempts = Attempts::new(context, other, &other.view.recent);
+        match other.view.port {
+            port if port == edge.view.port => pods.add(&attempts),
+            // The rest of an address with many ports.
+            0 => {}
+            _ if other.silent => {}
+            _ => ports.add(&attempts),
+        }
+    }
+    let ln_chance = |others: Attempts| others.ln_chance(own.unanswered()).filter(|ln| *ln <= LOSS_ALPHA.ln());
+    // While other Pods reach the port, it is this Pod's attempts alone that are dropped.
+    let (ln_p, others, of) = match (ln_chance(pods), ln_chance(ports)) {
+        (Some(ln_p), _) => (ln_p, pods, Of::OtherPods),
+        (None, Some(ln_p)) if pods.answered == 0 => (ln_p, ports, Of::OtherPorts),
+        _ => return None,
+    };
+    Some(describe(context, (subject, edge), own, (ln_p, others, of)))
+}
+
+/// What is answered instead.
+#[derive(Clone, Copy)]
+enum Of {
+    OtherPorts,
+    OtherPods,
+}
+
+fn describe(
+    context: &Context<'_>,
+    (subject, edge): (&Subject<'_>, &Edge<'_>),
+    own: &Attempts,
+    (ln_p, others, of): (f64, Attempts, Of),
+) -> Finding {
+    let (name, peer, port, place) = (subject.name(), edge.peer_name(), edge.view.port, context.place(edge));
+    let all = others.answered + others.unanswered();
+    let answered = match of {
+        Of::OtherPorts => format!("{} of {all} attempts to its other ports are answered", others.answered),
+        Of::OtherPods => format!("{} of {all} attempts of other Pods to it are answered", others.answered),
+    };
+    let (kind, at_peer) = host(edge);
+    let culprit = shared_blame((kind, &at_peer), AT_PEER, &[(BlameKind::Pod, name)]);
+    let source = "ebpf:inet_sock_set_state";
+    let refused = edge.tally().failures(Failure::Refused);
+    Finding {
+        nats: LOSS_ALPHA.ln() - ln_p,
+        overwhelming: ln_p <= OVERWHELMING_ALPHA.ln(),
+        summary: format!(
+            "part of the attempts to {peer} go unanswered: {name} gets no answer from port {port} ({}), while {answered}: \
+             a filter, or a listener that accepts nothing",
+            own.text()
+        ),
+        evidence: vec![
+            evidence("unanswered_attempts", own.unanswered() as f64, "attempts", &place, source),
+            evidence("answered_attempts_beside", others.answered as f64, &format!("of {all} attempts"), &place, source),
+        ],
+        ruled_out: vec![
+            RuledOut { cause: "peer_unreachable".into(), because: answered },
+            RuledOut { cause: "peer_refusing".into(), because: format!("{refused} attempts refused") },
+        ],
+        edges: vec![edge.ix],
+        ..Finding::new(&PORT_FILTERED, subject.ix, culprit)
+    }
+}
+
+/// Requests on open connections to the same port wait for an answer as well.
+fn stands_still(context: &Context<'_>, edge: &Edge<'_>) -> bool {
+    let same_port = |other: &&Edge<'_>| other.view.endpoint() == edge.view.endpoint();
+    let waits = |other: &Edge<'_>| other.view.responses.as_ref().is_some_and(|times| times.waiting.is_some());
+    context.edges().iter().filter(same_port).any(waits)
+}
+
+#[cfg(test)]
+mod tests;

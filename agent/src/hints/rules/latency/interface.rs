@@ -1,0 +1,167 @@
+//! Packets that wait at one Pod's own interface, while everything beside it is as fast as usual.
+
+use super::{is_queue, numbers, rise};
+use crate::{
+    api::{Blame, BlameKind, RuledOut},
+    hints::{
+        context::{Context, Edge, Subject, SubjectIx},
+        culprit::{
+            latency::{Risen, is_proven},
+            suspects,
+        },
+        finding::{Finding, blame, evidence},
+        memory::path::{Path, RISE_ALPHA},
+        rule::{Family, QueryTemplate, Rule},
+        rules::queries,
+        stats::{LOSS_ALPHA, ms, poisson_tail_ln},
+    },
+};
+use std::{collections::BTreeMap, net::Ipv6Addr};
+
+pub(crate) const POD_BANDWIDTH_LIMITED: Rule = Rule {
+    id: "pod_bandwidth_limited",
+    family: Family::Latency,
+    order: 245,
+    symptom: "rtt_inflation",
+    meaning: "Packets of one Pod wait in a queue at its own interface: more is sent than its bandwidth limit lets \
+              through (`kubernetes.io/ingress-bandwidth`, `egress-bandwidth`, a shaper of the CNI). The path between the \
+              Nodes is as fast as usual, and so are other Pods.",
+    signals: &["netwhy_tcp_rtt_seconds", "netwhy_tcp_min_rtt_seconds", "netwhy_tcp_bytes_total"],
+    test: "The test of `path_latency` holds for all edges to one address, with its proof, or with losses above the \
+           baseline (Poisson, 1e-6). Another address of the same \
+           Node is as fast as usual; for an address of this Node any other address is. Or it holds for all edges of one \
+           Pod, and other Pods are as fast as usual to all these addresses. The spread of the RTT grew too: a queue, not \
+           a constant delay. Each of both has a chance below 1e-6 per window if samples are independent.",
+    minimum: "That of `path_latency`, and another address or Pod to compare with.",
+    ruled_out_by: "Any edge to the same address, or of the same Pod, that is as fast as usual. Think time: keep-alive \
+                   requests alone prove nothing.",
+    action: "Compare the Pod's traffic with its bandwidth annotations and the CNI's shaper (`tc -s qdisc` on its host \
+             interface). Raise the limit, or spread the traffic over more replicas.",
+    caused_by: &["node_cpu_contention"],
+    caused_by_at_peer: &[],
+    queries: &[QueryTemplate { shows: "median RTT by peer class", promql: queries::RTT }],
+};
+
+/// An address in one place.
+type Host = (Ipv6Addr, bool, u32);
+
+fn host(edge: &Edge<'_>) -> Host {
+    (edge.view.peer, edge.view.redirected, edge.view.netns)
+}
+
+pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
+    let risen = risen(context);
+    let mut hosts: BTreeMap<Host, Vec<Risen>> = BTreeMap::new();
+    let mut pods: BTreeMap<SubjectIx, Vec<Risen>> = BTreeMap::new();
+    for one in &risen {
+        hosts.entry(host(context.edge(one.edge))).or_default().push(*one);
+        pods.entry(one.subject).or_default().push(*one);
+    }
+    let at_peer = hosts.into_values().filter(|risen| is_peers_own(context, risen));
+    let at_peer: Vec<Finding> = at_peer.flat_map(|risen| of_peer(context, &risen)).collect();
+    let at_pod = pods.into_values().filter(|risen| is_pods_own(context, risen));
+    let at_pod: Vec<Finding> = at_pod.map(|risen| of_pod(context, &risen)).collect();
+    [at_peer, at_pod].concat()
+}
+
+/// Edges inside the cluster whose samples all rose.
+fn risen(context: &Context<'_>) -> Vec<Risen> {
+    let inside = |edge: &Edge<'_>| !edge.is_external() && edge.view.netns == 0;
+    let edges = context.unclaimed(Family::Loss).filter(|(_, edge)| inside(edge));
+    edges
+        .filter_map(|(subject, edge)| {
+            Some(Risen { edge: edge.ix, subject: subject.ix, rise: rise(context, subject, edge)? })
+        })
+        .collect()
+}
+
+fn waits_in_queue(context: &Context<'_>, risen: &[Risen]) -> bool {
+    (is_proven(context, risen) || loses(context, risen))
+        && risen.iter().any(|one| is_queue(context.edge(one.edge), &one.rise))
+}
+
+/// Packets are lost too, more than by chance: no program's think time does that.
+fn loses(context: &Context<'_>, risen: &[Risen]) -> bool {
+    let edges = || risen.iter().map(|one| context.edge(one.edge));
+    let episodes: u64 = edges().map(|edge| edge.losses().episodes).sum();
+    let expected: f64 = edges().map(|edge| edge.losses().segments as f64 * edge.loss_baseline).sum();
+    poisson_tail_ln(episodes, expected) <= LOSS_ALPHA.ln()
+}
+
+/// `risen`: all risen edges to one address.
+fn is_peers_own(context: &Context<'_>, risen: &[Risen]) -> bool {
+    let edge = context.edge(risen[0].edge);
+    let usual = || context.edges().iter().filter(|other| other.path == Some(Path::Usual));
+    if usual().any(|other| host(other) == host(edge)) {
+        return false;
+    }
+    let is_beside_fast = match edge.is_remote() {
+        true => edge.view.peer_node.is_some() && context.is_peer_fast(edge),
+        false => usual().any(|other| context.is_peer_fast(other)),
+    };
+    is_beside_fast && waits_in_queue(context, risen)
+}
+
+/// `risen`: all risen edges of one Pod.
+fn is_pods_own(context: &Context<'_>, risen: &[Risen]) -> bool {
+    let subject = risen[0].subject;
+    let usual = || context.edges().iter().filter(|other| other.path == Some(Path::Usual));
+    let is_fast_for_others = |one: &Risen| {
+        let edge = context.edge(one.edge);
+        usual().any(|other| other.subject != Some(subject) && host(other) == host(edge))
+    };
+    !usual().any(|other| other.subject == Some(subject))
+        && risen.iter().all(is_fast_for_others)
+        && waits_in_queue(context, risen)
+}
+
+/// One finding per Pod that sends to the address.
+fn of_peer(context: &Context<'_>, risen: &[Risen]) -> Vec<Finding> {
+    let edge = context.edge(risen[0].edge);
+    let (kind, name) = suspects::host(edge);
+    let culprit = blame(kind, name);
+    let beside = match edge.is_remote() {
+        true => format!("other addresses on {} are as near as ever", edge.peer_node_name()),
+        false => "other addresses are as near as ever".to_owned(),
+    };
+    let mut subjects: BTreeMap<SubjectIx, Vec<Risen>> = BTreeMap::new();
+    risen.iter().for_each(|one| subjects.entry(one.subject).or_default().push(*one));
+    let where_ = format!("the interface of {}", edge.peer_name());
+    subjects.values().map(|own| describe(context, culprit.clone(), own, (&where_, &beside))).collect()
+}
+
+fn of_pod(context: &Context<'_>, risen: &[Risen]) -> Finding {
+    let name = context.subject(risen[0].subject).name();
+    let culprit = blame(BlameKind::Pod, name);
+    let beside = "other Pods reach the same addresses as fast as ever";
+    describe(context, culprit, risen, ("its own interface", beside))
+}
+
+/// `risen`: edges of one Pod. `texts`: where packets wait, and what is fast.
+fn describe(context: &Context<'_>, culprit: Blame, risen: &[Risen], (where_, beside): (&str, &str)) -> Finding {
+    let worst = super::worst(risen);
+    let (subject, edge): (&Subject<'_>, &Edge<'_>) = (context.subject(worst.subject), context.edge(worst.edge));
+    let place = context.place(edge);
+    let bytes: u64 =
+        risen.iter().map(|one| context.edge(one.edge).tally()).map(|t| t.bytes_acked + t.bytes_received).sum();
+    let mut numbers = numbers(edge, &worst.rise, &place);
+    let rate = bytes as f64 / context.window.as_secs_f64();
+    numbers.push(evidence("netwhy_tcp_bytes_total", rate, "bytes per second", &place, "ebpf:tcp_sock"));
+    Finding {
+        nats: (RISE_ALPHA.ln() - worst.rise.ln_p).max(0.0),
+        certainty: 0.95,
+        summary: format!(
+            "packets of {} wait in a queue at {where_}: the RTT is at least {} (normally {}), while {beside}",
+            subject.name(),
+            ms(worst.rise.now_us),
+            ms(worst.rise.usual_us)
+        ),
+        evidence: numbers,
+        ruled_out: vec![RuledOut { cause: "path_latency".into(), because: beside.to_owned() }],
+        edges: risen.iter().map(|one| one.edge).collect(),
+        ..Finding::new(&POD_BANDWIDTH_LIMITED, subject.ix, culprit)
+    }
+}
+
+#[cfg(test)]
+mod tests;

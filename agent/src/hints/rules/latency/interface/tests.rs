@@ -1,0 +1,103 @@
+use crate::{
+    api::BlameKind,
+    hints::testing::{Case, Run, firing, lossy, rtts, verdict},
+};
+use netwhy_abi::PeerClass;
+
+const LIMITED: &str = "10.0.0.7";
+const BESIDE: &str = "10.0.0.8";
+const ELSEWHERE: &str = "10.0.0.9";
+
+/// Two Pods of one Node, and one of another Node, called by two Pods.
+fn normal() -> Case {
+    let mut case = Case::mesh(&["cart", "web"], &[LIMITED, BESIDE, ELSEWHERE]);
+    for edge in &mut case.edges {
+        let node = if edge.peer.to_canonical().to_string() == ELSEWHERE { "node-c" } else { "node-b" };
+        edge.peer_node = Some(node.into());
+    }
+    case
+}
+
+/// RTTs of handshakes and data that wait in a queue.
+fn queue(case: &Case, pods: &[&str], peers: &[&str]) -> Case {
+    let mut case = case.clone();
+    for pod in pods {
+        for peer in peers {
+            let tally = case.tally(pod, peer);
+            (tally.rtt, tally.min_rtt_us) = (rtts(&[(5_000, 20), (12_000, 40), (25_000, 40)]), Some(5_000));
+        }
+    }
+    case
+}
+
+#[test]
+fn a_queue_before_one_address_of_a_fast_node_is_that_pods_own() {
+    let normal = normal();
+    let hints = firing(&Run::warm(&normal).ticks(3, &queue(&normal, &["cart", "web"], &[LIMITED])));
+    assert_eq!(hints.len(), 2, "{hints:?}");
+    for hint in &hints {
+        assert_eq!(verdict(hint), ("pod_bandwidth_limited", BlameKind::PeerPod, LIMITED));
+        assert!(hint.summary.contains("other addresses on node-b are as near as ever"), "{}", hint.summary);
+    }
+}
+
+#[test]
+fn an_address_of_this_node_has_no_path_but_its_interface() {
+    let mut normal = normal();
+    for pod in ["cart", "web"] {
+        let edge = normal.edge(pod, LIMITED);
+        (edge.class, edge.peer_node) = (PeerClass::SameNode, Some("node-a".into()));
+    }
+    let hints = firing(&Run::warm(&normal).ticks(3, &queue(&normal, &["cart", "web"], &[LIMITED])));
+    assert!(!hints.is_empty());
+    assert!(
+        hints.iter().all(|hint| verdict(hint) == ("pod_bandwidth_limited", BlameKind::PeerPod, LIMITED)),
+        "{hints:?}"
+    );
+}
+
+#[test]
+fn a_pod_that_alone_waits_everywhere_has_a_limit_of_its_own() {
+    let normal = normal();
+    let hint = Run::warm(&normal).expect_one(&queue(&normal, &["cart"], &[LIMITED, BESIDE, ELSEWHERE]));
+    assert_eq!(verdict(&hint), ("pod_bandwidth_limited", BlameKind::Pod, "cart"));
+}
+
+#[test]
+fn a_constant_delay_is_no_queue() {
+    let normal = normal();
+    let mut far = normal.clone();
+    for pod in ["cart", "web"] {
+        let tally = far.tally(pod, LIMITED);
+        (tally.rtt, tally.min_rtt_us) = (rtts(&[(20_000, 60), (20_040, 40)]), Some(20_000));
+    }
+    let hints = firing(&Run::warm(&normal).ticks(5, &far));
+    assert!(hints.iter().all(|hint| hint.cause != "pod_bandwidth_limited"), "{hints:?}");
+}
+
+#[test]
+fn a_queue_before_all_addresses_of_a_node_is_not_one_pods() {
+    let normal = normal();
+    let hints = firing(&Run::warm(&normal).ticks(3, &queue(&normal, &["cart", "web"], &[LIMITED, BESIDE])));
+    assert!(!hints.is_empty() && hints.iter().all(|hint| hint.cause == "path_latency"), "{hints:?}");
+}
+
+#[test]
+fn replies_that_come_late_and_unevenly_prove_no_queue() {
+    let mut normal = normal();
+    for pod in ["cart", "web"] {
+        normal.tally(pod, LIMITED).connects = [0, 0];
+    }
+    let queued = queue(&normal, &["cart", "web"], &[LIMITED]);
+    let hints = firing(&Run::warm(&normal).ticks(5, &queued));
+    assert!(hints.iter().all(|hint| hint.cause != "pod_bandwidth_limited"), "{hints:?}");
+    // Losses do: no program makes them, and they are an effect of the queue.
+    let lossy = lossy(&queued, &["cart", "web"], &[LIMITED], 20);
+    let hints = firing(&Run::warm(&normal).ticks(5, &lossy));
+    assert!(!hints.is_empty(), "a queue that overflows");
+    assert!(
+        hints.iter().all(|hint| verdict(hint) == ("pod_bandwidth_limited", BlameKind::PeerPod, LIMITED)),
+        "{hints:?}"
+    );
+    assert!(hints.iter().any(|hint| hint.chain.contains(&"path_loss".to_owned())), "{hints:?}");
+}
