@@ -113,6 +113,17 @@ pub struct Control {
     pub dns_share: u32,
     /// 1 while lookups may be under way of sockets that the share leaves out, because it has just become smaller.
     pub dns_mixed: u32,
+    /// RTT sampling: [`Sampling::threshold`](crate::Sampling::threshold).
+    pub rtt_threshold: u32,
+    /// RTT sampling: [`Sampling::is_sparse`](crate::Sampling::is_sparse).
+    pub rtt_sparse: u32,
+    /// A socket that received more segments than this and has no storage is older than the agent. It is 256 times the
+    /// largest sampling distance so far: a newer socket stays unsampled that long with probability e⁻²⁵⁶, or e⁻⁶ when
+    /// GRO merges 45 segments. Up to here no sample is thinned out. `u32::MAX` without sampling and without storage,
+    /// which marks sampled sockets.
+    pub unseen_segments: u32,
+    /// Zero.
+    pub pad: u32,
 }
 
 /// Which connections' response times are observed: all, or on a busy machine those whose hash has the bits of a mask
@@ -126,13 +137,13 @@ pub struct Choice {
     pub generation: u32,
     /// Reads that one observed read stands for: more than one where reads are observed on a duty cycle.
     pub read_weight: u32,
-    /// Zero.
-    pub pad: u32,
+    /// 1 while any cgroup is under a close-up, which exempts its sockets from sampling.
+    pub close_ups: u32,
 }
 
 const _: () = assert!(size_of::<EdgeKey>() == 32 && align_of::<EdgeKey>() == 8);
 const _: () = assert!(size_of::<OverflowKey>() == 16);
 const _: () = assert!(size_of::<DropKey>() == 16);
 const _: () = assert!(size_of::<PeerPrefix>() == 20 && align_of::<PeerPrefix>() == 4);
-const _: () = assert!(size_of::<Control>() == 32);
+const _: () = assert!(size_of::<Control>() == 48);
 const _: () = assert!(size_of::<Choice>() == 16);

@@ -8,6 +8,7 @@ use aya_ebpf::{EbpfContext, bindings::BPF_F_NO_PREALLOC, btf_maps::HashMap, prog
 use netwhy_abi::Family;
 
 mod cgroups;
+mod close_ups;
 mod counters;
 mod dns;
 mod edges;
@@ -19,6 +20,7 @@ mod storage_room;
 mod subflows;
 
 pub(crate) use cgroups::{cgroup, dropped};
+pub(crate) use close_ups::is_close_up;
 pub(crate) use counters::{count, count_asked, count_ended, count_times, count_won};
 pub(crate) use dns::{Lookup, answered_with, forget_lookup, looked_up, lookup, set_lookup};
 pub(crate) use edges::{edge, folded, has_edge};

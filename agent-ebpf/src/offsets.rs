@@ -2,7 +2,6 @@
 //! values, removes code for members that a kernel lacks, and type-checks every access: it refuses a wrong offset.
 
 use aya_ebpf::Global;
-use netwhy_abi::Sampling;
 
 /// An offset that this kernel does not have.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -224,13 +223,6 @@ globals! {
     /// `SKB_DROP_REASON_QUEUE_PURGE`: packets that a closing socket still held; not a loss. `NONE`: no such reason.
     NW_REASON_QUEUE_PURGE: u32 = u32::MAX;
     // settings
-    /// RTT sampling of busy sockets.
-    NW_SAMPLING: Sampling = Sampling::new(16, 0, 0);
-    /// A socket that received more segments than this and has no storage is older than the agent. It is 256 times the
-    /// sampling distance: a newer socket stays unsampled that long with probability e⁻²⁵⁶, or e⁻⁶ when GRO merges 45
-    /// segments. Up to here no sample is thinned out (`is_thinned_out`). `u32::MAX` without sampling and without
-    /// storage, which marks sampled sockets. `is_older` covers duty cycles.
-    NW_UNSEEN_SEGMENTS: u32 = 4096;
     /// Share of exchanges whose first bytes are looked at for HTTP, in units of 2⁻³²; 0: none.
     NW_HTTP_SHARE: u32 = 0;
     /// Whether response times are wanted.

@@ -12,28 +12,22 @@ pub const fn is_socket_sampled(hash: u32, jiffies: u32) -> bool {
     random_bits(hash, jiffies).0 <= u32::MAX / SHORT_SOCKET_WEIGHT
 }
 
-/// Load-time constants of RTT sampling, side by side in memory.
+/// RTT sampling of busy sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
 pub struct Sampling {
     /// A segment is sampled when its random number is at most this.
     pub threshold: u32,
-    /// Offset of `tcp_sock.segs_in`.
-    pub segs_in: u32,
-    /// Offset of `tcp_sock.rcv_nxt`.
-    pub rcv_nxt: u32,
     /// 1 when samples are sparse: 1 sample in 8 also harvests the socket's counters, and segments that arrive closely
     /// spaced are [thinned out](is_thinned_out).
     pub is_sparse: u32,
 }
 
-const _: () = assert!(size_of::<Sampling>() == 16);
-
 impl Sampling {
     /// Samples 1 in `every` segments on average while the probe is attached all the time; 0 is taken as 1.
-    pub const fn new(every: u32, segs_in: u32, rcv_nxt: u32) -> Self {
+    #[inline(always)]
+    pub const fn new(every: u32) -> Self {
         let every = if every == 0 { 1 } else { every };
-        Self { threshold: ((1u64 << 32) / every as u64 - 1) as u32, segs_in, rcv_nxt, is_sparse: (every > 4) as u32 }
+        Self { threshold: ((1u64 << 32) / every as u64 - 1) as u32, is_sparse: (every > 4) as u32 }
     }
 
     /// Threshold for one segment. On a duty cycle, and [after a pause](is_after_pause), segments are sampled more
@@ -44,11 +38,6 @@ impl Sampling {
         let times = duty * if is_after_pause { PAUSE_FACTOR } else { 1 };
         // The share of 2³² numbers that pass, multiplied and capped at all of them.
         if self.threshold >= u32::MAX / times { u32::MAX } else { (self.threshold + 1) * times - 1 }
-    }
-
-    /// The fields in order, as the loader sets them.
-    pub const fn words(self) -> [u32; 4] {
-        [self.threshold, self.segs_in, self.rcv_nxt, self.is_sparse]
     }
 }
 

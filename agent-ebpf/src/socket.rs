@@ -214,7 +214,7 @@ pub(crate) unsafe fn is_older(tp: Ptr) -> bool {
         if lacks_base(tp) {
             return true;
         }
-        if load::<u32>(tp, NW_TP_SEGS_IN.load()) <= NW_UNSEEN_SEGMENTS.load() {
+        if load::<u32>(tp, NW_TP_SEGS_IN.load()) <= control.unseen_segments {
             return false;
         }
         // It carried that many without being sampled. A new socket does so when the sampling program is not always

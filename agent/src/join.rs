@@ -170,9 +170,10 @@ impl Join {
         self.drop_reasons = names;
     }
 
-    /// How long a subject without cgroups keeps its series, from now on.
-    pub fn set_gone(&mut self, gone: Duration) {
-        self.limits.gone = gone;
+    /// Length of the window, and limits of the view, from now on. Nodes that have sums of their own keep them.
+    pub fn configure(&mut self, window: Duration, limits: JoinLimits) {
+        self.window.set_length(window);
+        self.limits = limits;
     }
 
     /// How near the agent is to its memory limit, from now on.

@@ -39,6 +39,7 @@ pub mod kube;
 pub mod peers;
 pub mod pods;
 pub mod sample;
+pub mod close_up;
 pub mod baseline;
 pub mod join;
 pub mod state;

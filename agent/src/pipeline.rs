@@ -23,14 +23,8 @@ pub struct Pipeline {
 impl Pipeline {
     /// A pipeline without any snapshot yet. `node` is this Node's name.
     pub fn new(node: &str, config: &Config) -> Self {
-        let limits = JoinLimits {
-            edges: usize::try_from(config.limits.edges_in_view()).unwrap_or(usize::MAX),
-            gone: config.limits.gone_seconds(),
-            gone_subjects: usize::try_from(config.limits.gone_subjects()).unwrap_or(usize::MAX),
-            peer_nodes: usize::try_from(config.limits.peer_nodes()).unwrap_or(usize::MAX),
-        };
         Self {
-            join: Join::new(node, config.sampling.window_seconds(), limits, standalone_subject),
+            join: Join::new(node, config.sampling.window_seconds(), limits(config), standalone_subject),
             engine: Engine::new(node),
             thresholds: thresholds(&config.thresholds),
         }
@@ -39,7 +33,7 @@ impl Pipeline {
     /// Applies the settings that may change while running.
     pub fn configure(&mut self, config: &Config) {
         self.thresholds = thresholds(&config.thresholds);
-        self.join.set_gone(config.limits.gone_seconds());
+        self.join.configure(config.sampling.window_seconds(), limits(config));
     }
 
     /// Replaces the peer table.
@@ -85,6 +79,17 @@ impl Pipeline {
         let mut view = self.join(snapshot);
         self.judge(&mut view);
         view
+    }
+}
+
+/// The configured limits, as `join` takes them.
+fn limits(config: &Config) -> JoinLimits {
+    let most = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    JoinLimits {
+        edges: most(config.limits.edges_in_view()),
+        gone: config.limits.gone_seconds(),
+        gone_subjects: most(config.limits.gone_subjects()),
+        peer_nodes: most(config.limits.peer_nodes()),
     }
 }
 

@@ -1,20 +1,23 @@
 //! The tick: one thread reads the kernel, joins, judges and publishes. It is the only writer of the view.
 
 mod memory;
+mod settings;
 
 pub(crate) use memory::MemoryWatch;
+pub(crate) use settings::{facts_pace, probe_modes, rates, source_settings};
 
 use crate::{
-    api::{AgentStats, ConfigReloads, Privileges, StageTime, TickStats},
-    budget::Load,
-    cgroup::FactsAge,
+    api::{AgentStats, ConfigReloads, MemoryLevel, Privileges, StageTime, TickStats},
+    budget::{Budget, Load, cpus},
+    cgroup::FactsHandle,
     clock::unix_ms,
+    close_up::{self, Moment},
     config::{Config, ReloadCounters},
     kernel::{self, KernelSource},
     peers::{Peers, Translations, peer_table},
     pipeline::Pipeline,
     pods::Pods,
-    sample::{CgroupFacts, SampleSource as _},
+    sample::{CgroupFacts, SampleSource as _, Snapshot},
     state::NodeView,
     tasks::Stopped,
 };
@@ -60,8 +63,8 @@ pub struct Inputs {
     pub own_addresses: Vec<(Ipv6Addr, u8)>,
     /// Readings of the configuration file.
     pub reloads: Arc<ReloadCounters>,
-    /// Age of the newest facts about cgroups.
-    pub facts_age: FactsAge,
+    /// Age of the newest facts about cgroups, and the pace of their readings.
+    pub facts: FactsHandle,
 }
 
 /// Where a tick publishes.
@@ -80,6 +83,8 @@ pub struct Tick {
     outputs: Outputs,
     stats: AgentStats,
     memory: MemoryWatch,
+    /// Pods that ask to be exempt from sampling.
+    close_ups: close_up::Requests,
     /// Version of the peers that the present table was built from.
     peers_version: u64,
     /// Time of the newest snapshot, monotonic.
@@ -116,7 +121,8 @@ impl Tick {
             pipeline.set_pods(cluster.pods.borrow().index.clone(), Duration::ZERO);
         }
         let stats = AgentStats::clone(&outputs.stats.borrow());
-        Self { source, pipeline, inputs, outputs, stats, memory, peers_version: 0, last: None }
+        let close_ups = close_up::Requests::default();
+        Self { source, pipeline, inputs, outputs, stats, memory, close_ups, peers_version: 0, last: None }
     }
 
     /// Ticks until stopped.
@@ -145,7 +151,7 @@ impl Tick {
         let config_changed = self.inputs.config.has_changed().unwrap_or(false);
         let config = self.inputs.config.borrow_and_update().clone();
         if config_changed {
-            self.pipeline.configure(&config);
+            self.configure(&config);
         }
         let peers = self.apply_cluster();
         let version = peers.as_ref().map_or(0, |peers| peers.version);
@@ -153,6 +159,13 @@ impl Tick {
             self.peers_version = version;
             self.set_peers(&config, peers.as_deref());
         }
+    }
+
+    fn configure(&mut self, config: &Config) {
+        self.pipeline.configure(config);
+        self.source.configure(&rates(config), source_settings(config), &probe_modes(&config.signals));
+        self.inputs.facts.set_pace(facts_pace(config));
+        self.memory.set_budget(Budget::new(config, cpus()));
     }
 
     /// Applies the state of the watches. Returns the cluster's Nodes. `None`: they are not watched.
@@ -200,6 +213,7 @@ impl Tick {
         }
         self.pipeline.set_memory_level(headroom.level);
         let Some(snapshot) = self.source.sample()? else { return Ok(()) };
+        self.follow_close_ups(&snapshot, headroom.level);
         let read = began.elapsed();
         self.count_blind_time(snapshot.at);
         let mut view = self.pipeline.join(&snapshot);
@@ -214,6 +228,21 @@ impl Tick {
         self.stats.ticks.last_seconds = Some(began.elapsed().as_secs_f64());
         self.outputs.stats.send_replace(Arc::new(self.stats.clone()));
         Ok(())
+    }
+
+    /// Exempts the Pods from sampling that ask for it. Each of their sockets takes memory: near the limit none is exempt.
+    fn follow_close_ups(&mut self, snapshot: &Snapshot, level: MemoryLevel) {
+        let Some(cluster) = &self.inputs.cluster else { return };
+        let pods = cluster.pods.borrow().index.clone();
+        let most = match level {
+            MemoryLevel::Ok => self.inputs.config.borrow().sampling.close_ups(),
+            MemoryLevel::Near | MemoryLevel::Critical => 0,
+        };
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let now = Moment { at: snapshot.at, unix_ms: snapshot.unix_ms };
+        self.close_ups.follow(&pods, most, now);
+        self.source.set_close_ups(&self.close_ups.cgroups(&pods, &snapshot.groups));
+        self.stats.close_ups = Some(self.close_ups.stats().clone());
     }
 
     /// Counts the time in which a snapshot was due and none was taken.
@@ -241,7 +270,7 @@ impl Tick {
         stats.churn = loaded.handshake_stats();
         stats.walk = self.source.walk_stats();
         stats.kernel_errors = self.source.kernel_errors();
-        stats.cgroup_age_seconds = self.inputs.facts_age.get().map(|age| age.as_secs_f64());
+        stats.cgroup_age_seconds = self.inputs.facts.age.get().map(|age| age.as_secs_f64());
         stats.maps = self.source.map_fill().to_vec();
         if stats.ticks.samples % PROGRAM_STATS_EVERY == 1 {
             stats.programs = self.source.read_program_runs();

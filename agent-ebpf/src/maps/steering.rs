@@ -27,6 +27,10 @@ pub(crate) fn control() -> Control {
             ports_folded: 0,
             dns_share: 1,
             dns_mixed: 0,
+            rtt_threshold: 0,
+            rtt_sparse: 0,
+            unseen_segments: u32::MAX,
+            pad: 0,
         },
     }
 }

@@ -47,6 +47,7 @@ mod heads;
 mod rows;
 mod walk;
 
+pub(super) use connection::is_close_up;
 use connection::{is_chosen, is_supported, outgoing, seen, turn};
 use exchange::{look, read, receive, unanswered};
 pub(super) use walk::visit;

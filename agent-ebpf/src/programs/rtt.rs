@@ -5,8 +5,9 @@ use aya_ebpf::{
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
-use netwhy_abi::{Duty, EdgeStats, Role, is_after_pause, is_thinned_out, random_bits, reply_bucket};
+use netwhy_abi::{Duty, EdgeStats, Role, Sampling, is_after_pause, is_thinned_out, random_bits, reply_bucket};
 
+use super::responses;
 use crate::{
     atomic,
     kernel::{Ptr, Typed, load, probe},
@@ -27,20 +28,24 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
         if tp.is_null() {
             return 0;
         }
-        let sampling = NW_SAMPLING.load();
+        let control = maps::control();
+        let sampling = Sampling { threshold: control.rtt_threshold, is_sparse: control.rtt_sparse };
         // The number differs by segment and by socket, so that sampling is not in lockstep with the traffic. TCP has
         // just written its inputs, so they are in the CPU's cache. A counter of our own would cost three cache misses a
         // segment.
-        let segments: u32 = load(tp, sampling.segs_in);
-        let (draw, second) = random_bits(segments, load(tp, sampling.rcv_nxt));
-        let is_reduced = maps::control().rtt_duty == Duty::Reduced as u32;
+        let segments: u32 = load(tp, NW_TP_SEGS_IN.load());
+        let (draw, second) = random_bits(segments, load(tp, NW_TP_RCV_NXT.load()));
+        let is_reduced = control.rtt_duty == Duty::Reduced as u32;
+        let is_close_up = responses::is_close_up(sk);
         if draw <= sampling.threshold_for(is_reduced, false) {
             maps::count_won();
-        } else if draw > sampling.threshold_for(is_reduced, true) || !is_after_pause(idle_jiffies(tp)) {
+        } else if !is_close_up && (draw > sampling.threshold_for(is_reduced, true) || !is_after_pause(idle_jiffies(tp)))
+        {
             return 0;
         }
         // A socket with few segments may not have storage yet. Thinning out would delay it, and lose counts.
-        if sampling.is_sparse != 0 && segments > NW_UNSEEN_SEGMENTS.load() && is_thinned_out(idle_jiffies(tp), second) {
+        let may_be_thinned_out = !is_close_up && sampling.is_sparse != 0 && segments > control.unseen_segments;
+        if may_be_thinned_out && is_thinned_out(idle_jiffies(tp), second) {
             return 0;
         }
         // 1 sample in 8 also harvests counters: of sockets that no walk visits, and between rare walks.
@@ -48,7 +53,8 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
         let Some(cgroup) = cgroup_id(sk) else { return 0 };
         let key = edge_key(cgroup, sk);
         let Some(row) = maps::edge(&ctx, &key) else { return 0 };
-        let young = segments < YOUNG_SEGMENTS;
+        // Without storage there is no memory of the samples that were taken.
+        let young = segments < YOUNG_SEGMENTS && !is_close_up;
         let storage = if young { seen(sk) } else { state_for(&ctx, sk, tp, 0, Need::Timely) };
         if let Some(sample) = newest_rtt(tp, storage) {
             sample.add(row);

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn busier_sockets_are_sampled_less_often_but_never_too_little() {
-    let sampling = Sampling::new(16, 0, 0);
+    let sampling = Sampling::new(16);
     // Segments a second with jiffies of 4 ms, and samples that 20 s of them give.
     for (rate, least, most) in [(20u32, 15, 40), (60, 45, 110), (1_000, 60, 260), (10_000, 500, 1_500)] {
         let segments = 20 * rate;
@@ -18,9 +18,8 @@ fn busier_sockets_are_sampled_less_often_but_never_too_little() {
 
 #[test]
 fn sampling_is_more_frequent_on_a_duty_cycle_and_after_a_pause_up_to_every_segment() {
-    let share = |every, reduced, pause| {
-        (f64::from(Sampling::new(every, 0, 0).threshold_for(reduced, pause)) + 1.0) / 4_294_967_296.0
-    };
+    let share =
+        |every, reduced, pause| (f64::from(Sampling::new(every).threshold_for(reduced, pause)) + 1.0) / 4_294_967_296.0;
     for every in [1, 2, 4, 8, 16, 1024] {
         for (reduced, pause, times) in [(false, false, 1), (true, false, 8), (false, true, 4), (true, true, 32)] {
             let want = (f64::from(times) / f64::from(every)).min(1.0);
@@ -34,7 +33,7 @@ fn sampling_is_more_frequent_on_a_duty_cycle_and_after_a_pause_up_to_every_segme
 #[test]
 fn one_segment_in_n_is_sampled_whatever_the_traffic_pattern() {
     for every in [1, 2, 16, 64, 1000] {
-        let sampling = Sampling::new(every, 0, 0);
+        let sampling = Sampling::new(every);
         // Pure ACKs, requests of one size, full segments; each on several sockets.
         for step in [0u32, 64, 1448] {
             let (mut sampled, mut longest) = (0u32, 0u32);
@@ -69,7 +68,7 @@ fn one_short_socket_in_n_is_sampled_also_with_a_single_port() {
 
 #[test]
 fn the_second_number_is_independent_of_the_first() {
-    let sampling = Sampling::new(16, 0, 0);
+    let sampling = Sampling::new(16);
     let drawn = (0..64_000).map(|i| random_bits(i, 7)).filter(|(first, _)| *first <= sampling.threshold);
     let sampled: Vec<u32> = drawn.map(|(_, second)| second & 7).collect();
     for value in 0..8 {

@@ -1,7 +1,7 @@
 //! `/api/v1/info`: the agent's own status, exported as `netwhy_agent_*` too.
 
 use super::{
-    HandshakeDutyCycle, KernelErrors, MapFill, MemoryStats, ProbeStatus, ProgramRun, RttDutyCycle, WalkStats,
+    CloseUps, HandshakeDutyCycle, KernelErrors, MapFill, MemoryStats, ProbeStatus, ProgramRun, RttDutyCycle, WalkStats,
     WatchStatus,
 };
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,9 @@ pub struct AgentStats {
     /// Whether the cluster has this agent's Node. `None`: unknown, or without Kubernetes.
     #[serde(default)]
     pub own_node_exists: Option<bool>,
+    /// Pods that are exempt from sampling for a while. `None`: without Kubernetes.
+    #[serde(default)]
+    pub close_ups: Option<CloseUps>,
     /// Status of each probe.
     pub probes: Vec<ProbeStatus>,
     /// Run time of the kernel programs. Empty while the kernel doesn't measure it.

@@ -13,6 +13,7 @@
 //! imports no other, so that the kernel side, metrics, the server and the plugin can all use it.
 
 mod blame;
+mod close_up;
 mod edge;
 mod hint;
 mod info;
@@ -25,6 +26,7 @@ mod response_times;
 mod watch;
 
 pub use blame::{Blame, BlameKind, Suspect};
+pub use close_up::{CloseUp, CloseUps};
 pub use edge::{EdgeRow, Excused, PeerRow, RttBaseline};
 pub use hint::{Evidence, Hint, HintState, RuledOut, Subject};
 pub use info::{
@@ -34,7 +36,7 @@ pub use memory::{LimitSource, MemoryLevel, MemoryPart, MemoryStats};
 pub use node::{DeviceRow, NodeRow, SignalRow, SignalStatus};
 pub use pod::{DnsLookups, DurationQuantiles, LimitedShares, PodCounts, PodRow, PodTotals, PodWindow, PressureShares};
 pub use pod_status::{
-    Condition, ContainerInfo, ContainerKind, ContainerState, Ended, PodEvent, PodInfo, ProbeKind, Why,
+    CloseUpRequest, Condition, ContainerInfo, ContainerKind, ContainerState, Ended, PodEvent, PodInfo, ProbeKind, Why,
 };
 pub use probe::{
     HandshakeDutyCycle, KernelErrors, MapFill, ProbeState, ProbeStatus, ProgramRun, Refusal, RttDutyCycle, WalkStats,

@@ -28,6 +28,9 @@ pub struct PodInfo {
     pub reason: Option<Why>,
     /// `metadata.creationTimestamp`.
     pub created_ms: i64,
+    /// What the annotation `netwhy.dev/sample` asks for. `None`: there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub close_up: Option<CloseUpRequest>,
     /// `metadata.deletionTimestamp`. `None`: it is not being deleted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub deleting_ms: Option<i64>,
@@ -40,6 +43,19 @@ pub struct PodInfo {
     /// trouble.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub events: Vec<PodEvent>,
+}
+
+/// A request for a close-up: the Pod is exempt from sampling for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseUpRequest {
+    /// Until this time.
+    Until {
+        /// Wall clock of whoever asked.
+        unix_ms: i64,
+    },
+    /// The annotation is no time of RFC 3339.
+    Unreadable,
 }
 
 /// A reason and its message.

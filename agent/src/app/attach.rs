@@ -1,30 +1,25 @@
 //! Attaching to this machine's kernel.
 
-use super::{Failure, Source, node_name, settings::probe_modes};
+use super::{Failure, Source, node_name};
 use crate::{
     api::Privileges,
-    cgroup::{CgroupTable, FactsAge, FactsReader, Mounts, Reader, TimelyFacts},
+    cgroup::{CgroupTable, FactsHandle, FactsReader, Mounts, Reader, TimelyFacts},
     config::{Config, Switch, cli::Cli},
-    kernel::{self, KernelSource, Loaded, SourceSettings, StartStatistics, Subtree},
+    kernel::{self, KernelSource, Loaded, StartStatistics, Subtree},
     memory::{Limit, Pressure, fit},
     node::{HostPaths, HostReader},
     peers::{self, PeerTable, peer_table},
     privileges,
+    tick::{facts_pace, probe_modes, rates, source_settings},
 };
 use anyhow::Context as _;
 use netwhy_abi::memory::Limits;
-use std::{net::Ipv6Addr, time::Duration};
-
-/// Share of a tick that reading cgroup files may take.
-const FACTS_SHARE: f64 = 0.003;
-
-/// How often the ports of an address are ranked.
-const RANK_PORTS: Duration = Duration::from_secs(10);
+use std::net::Ipv6Addr;
 
 /// A source of snapshots over this machine's kernel, and what it was set up with.
 pub(crate) struct Opened {
     pub(crate) source: Source,
-    pub(crate) facts_age: FactsAge,
+    pub(crate) facts: FactsHandle,
     pub(crate) peers: PeerTable,
     pub(crate) privileges: Privileges,
 }
@@ -55,8 +50,8 @@ pub(crate) fn open_and_drop_privileges(cli: &Cli, config: &Config) -> Result<Ope
     // Threads inherit the rights of the thread that starts them. No thread has been started yet.
     let privileges = privileges::give_up(&cli.global.procfs, || attached.loaded.check());
     let privileges = privileges.map_err(Failure::unsupported)?;
-    let (source, facts_age) = source(cli, config, attached)?;
-    Ok(Opened { source: source.with_statistics(statistics), facts_age, peers, privileges })
+    let (source, facts) = source(cli, config, attached)?;
+    Ok(Opened { source: source.with_statistics(statistics), facts, peers, privileges })
 }
 
 /// Limit of memory from which two programs are verified at a time, bytes: that of the chart. The kernel's part of the
@@ -73,11 +68,7 @@ fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
     let limits = fitting(config.limits.maps(), memory);
     let settings = kernel::Settings {
         sysfs: &cli.global.sysfs,
-        rtt_every: u32::try_from(config.sampling.rtt_every()).unwrap_or(u32::MAX),
-        rtt_duty_above: config.sampling.rtt_windows_above(),
-        rtt_low_duty_above: config.sampling.rtt_rare_above(),
-        churn_above: config.sampling.churn_above(),
-        dns_above: config.sampling.dns_above(),
+        rates: rates(config),
         http_share: config.sampling.http(),
         has_room: memory.is_none_or(|limit| limit >= ROOMY),
         modes: &modes,
@@ -113,26 +104,17 @@ fn fitting(configured: Limits, memory: Option<u64>) -> Limits {
     limits
 }
 
-fn source(cli: &Cli, config: &Config, attached: Attached) -> Result<(Source, FactsAge), Failure> {
+fn source(cli: &Cli, config: &Config, attached: Attached) -> Result<(Source, FactsHandle), Failure> {
     let Attached { mounts, mut loaded, host, .. } = attached;
     let memory = Limit::find(&cli.global.procfs).read(None);
     loaded.set_headroom(&Pressure::default().start(memory))?;
     let table = CgroupTable::open(&mounts)?;
-    let sampling = &config.sampling;
-    let budget = sampling.tick_seconds().mul_f64(FACTS_SHARE);
     let files = config.signals.cgroup_files() != Switch::Off;
-    let reader = FactsReader::new(table, Reader::new(&mounts), sampling.facts_seconds(), budget, files);
-    let settings = SourceSettings {
-        walk_min_interval: sampling.walk_seconds(),
-        walk_max_interval: sampling.walk_max_seconds(),
-        walk_cpu_share: sampling.walk_cpu_share(),
-        edge_idle: config.limits.edge_idle_seconds(),
-        rank_ports: RANK_PORTS,
-    };
+    let reader = FactsReader::new(table, Reader::new(&mounts), facts_pace(config), files);
     let mut facts = TimelyFacts::new(reader);
-    let age = facts.age();
+    let handle = facts.handle();
     let facts: crate::tick::CgroupFactsFn = Box::new(move |now, named| facts.read(now, named));
-    Ok((KernelSource::new(loaded, facts, settings).with_host(host), age))
+    Ok((KernelSource::new(loaded, facts, source_settings(config)).with_host(host), handle))
 }
 
 /// Paths that the Node's own signals are read from.

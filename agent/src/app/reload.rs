@@ -3,9 +3,9 @@
 use super::settings::metrics_options;
 use crate::{
     config::{
-        Config, ConfigFile, ReloadCounters,
+        Config, ConfigFile, ReloadCounters, Reloaded,
         cli::{Cli, effective},
-        reloadable,
+        reload,
     },
     metrics::MetricsOptions,
     tasks::Stopped,
@@ -24,6 +24,8 @@ pub(super) struct Reload {
     pub(super) cli: Cli,
     /// `None`: there is no file.
     pub(super) file: Option<ConfigFile>,
+    /// The configuration that the agent started with.
+    pub(super) started: Arc<Config>,
     pub(super) config: watch::Sender<Arc<Config>>,
     pub(super) options: watch::Sender<MetricsOptions>,
     pub(super) counters: Arc<ReloadCounters>,
@@ -60,7 +62,7 @@ impl Reload {
 
     fn apply(&self, file: Config) {
         let new = effective(&self.cli, file);
-        let restart = reloadable(&self.config.borrow(), &new);
+        let Reloaded { config: new, restart } = reload(&self.started, &new);
         if !restart.is_empty() {
             tracing::warn!(keys = restart.join(", "), "configuration: these changes need a restart");
         }

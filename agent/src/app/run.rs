@@ -77,7 +77,7 @@ impl Ready<'_> {
     /// Starts every task and waits for a signal, or for the first task that ends.
     async fn run(self) -> Result<(), Failure> {
         let Self { cli, config, file, starting, mut listeners, kube, conntrack, opened, own_addresses } = self;
-        let Opened { source, facts_age, peers, privileges } = opened;
+        let Opened { source, facts, peers, privileges } = opened;
         let node = node_name(&config);
         let (stop, stopped) = Stop::new();
         let mut tasks = Tasks::default();
@@ -100,7 +100,7 @@ impl Ready<'_> {
         let mut pipeline = Pipeline::new(&node, &config);
         pipeline.set_peers(Arc::new(peers));
         pipeline.set_drop_reasons(Arc::new(source.loaded().drop_reasons.clone()));
-        let inputs = Inputs { config: config_receiver, cluster, own_addresses, reloads: reloads.clone(), facts_age };
+        let inputs = Inputs { config: config_receiver, cluster, own_addresses, reloads: reloads.clone(), facts };
         let outputs = Outputs { view: view_sender, stats: stats_sender };
         let memory = memory(cli, &config);
         let tick = Tick::new(source, pipeline, inputs, outputs, memory);
@@ -110,8 +110,8 @@ impl Ready<'_> {
         let shared = http::Shared { view, agent, options, started: kernel::monotonic() };
         listeners.serve(&mut tasks, &config.http, shared, &stopped);
 
-        let (options, counters) = (options_sender, reloads);
-        let reload = Reload { cli: cli.clone(), file, config: config_sender, options, counters };
+        let (options, counters, started) = (options_sender, reloads, config.clone());
+        let reload = Reload { cli: cli.clone(), file, started, config: config_sender, options, counters };
         tasks.spawn("config", reload.run(stopped));
 
         let signals = Signals::receive()?;

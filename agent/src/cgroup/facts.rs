@@ -10,12 +10,20 @@ use std::{
 /// Time between two readings of the CPU weight, which hardly ever changes.
 const WEIGHT_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Pace of readings of control files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FactsPace {
+    /// Shortest time between two readings of one cgroup.
+    pub every: Duration,
+    /// Longest time of one call.
+    pub budget: Duration,
+}
+
 /// Reads the control files of living cgroups within a time budget.
 pub struct FactsReader {
     table: CgroupTable,
     reader: Reader,
-    every: Duration,
-    budget: Duration,
+    pace: FactsPace,
     files: bool,
     known: HashMap<u64, Known>,
     /// Number of existing files that could not be read or parsed.
@@ -30,10 +38,20 @@ struct Known {
 }
 
 impl FactsReader {
-    /// Reads each cgroup's control files once per `every`, and for at most `budget` per call. The cgroup that waited
+    /// Reads each cgroup's control files once per `pace.every`, and for at most `pace.budget` per call. The cgroup that waited
     /// longest comes first, so that more cgroups mean rarer readings, not more cost. `files`: false skips all files.
-    pub fn new(table: CgroupTable, reader: Reader, every: Duration, budget: Duration, files: bool) -> Self {
-        Self { table, reader, every, budget, files, known: HashMap::new(), errors: 0 }
+    pub fn new(table: CgroupTable, reader: Reader, pace: FactsPace, files: bool) -> Self {
+        Self { table, reader, pace, files, known: HashMap::new(), errors: 0 }
+    }
+
+    /// Pace of now.
+    pub fn pace(&self) -> FactsPace {
+        self.pace
+    }
+
+    /// Another pace from now on.
+    pub fn set_pace(&mut self, pace: FactsPace) {
+        self.pace = pace;
     }
 
     /// Number of existing files that could not be read or parsed, so far.
@@ -75,13 +93,13 @@ impl FactsReader {
     }
 
     fn read_files(&mut self, now: Duration) {
-        let due = |known: &Known| known.read.is_none_or(|read| now.saturating_sub(read) >= self.every);
+        let due = |known: &Known| known.read.is_none_or(|read| now.saturating_sub(read) >= self.pace.every);
         let mut turn: Vec<(Option<Duration>, u64)> =
             (self.known.values()).filter(|k| k.facts.alive && due(k)).map(|k| (k.read, k.facts.id)).collect();
         turn.sort_unstable();
         let began = Instant::now();
         for (_, id) in turn {
-            if began.elapsed() >= self.budget {
+            if began.elapsed() >= self.pace.budget {
                 break;
             }
             let Some(known) = self.known.get_mut(&id) else { continue };

@@ -24,14 +24,14 @@ mod timely;
 #[cfg(test)]
 mod testing;
 
-pub use facts::FactsReader;
+pub use facts::{FactsPace, FactsReader};
 pub use files::{FileError, Reader};
 pub use mount::{MountError, Mounts};
 pub use name::{Container, Owner, owner, owner_path};
 pub(crate) use own::own_dirs;
 pub use subject::standalone_subject;
 pub use table::{CgroupTable, Missed, TableError};
-pub use timely::{FactsAge, TimelyFacts};
+pub use timely::{FactsAge, FactsHandle, TimelyFacts};
 
 /// Totals of a pressure file of a cgroup or of the machine, µs: some tasks stalled, all tasks stalled.
 ///

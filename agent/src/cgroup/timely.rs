@@ -1,13 +1,13 @@
 //! Facts about cgroups under a deadline: a cgroup file system that hangs makes them old, and delays no tick.
 
-use super::FactsReader;
+use super::{FactsPace, FactsReader};
 use crate::{
     deadline::{Answer, Read, Reads},
     sample::CgroupFacts,
 };
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -19,7 +19,26 @@ pub struct TimelyFacts {
     /// The newest answer, and when it was asked for.
     last: Vec<CgroupFacts>,
     answered: Option<Duration>,
-    age: FactsAge,
+    handle: FactsHandle,
+}
+
+/// A hand on the readings of a [`TimelyFacts`], for other threads.
+#[derive(Clone, Debug)]
+pub struct FactsHandle {
+    /// Age of the newest facts.
+    pub age: FactsAge,
+    pace: Arc<Mutex<FactsPace>>,
+}
+
+impl FactsHandle {
+    /// Another pace, from the next reading on.
+    pub fn set_pace(&self, pace: FactsPace) {
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = pace;
+    }
+
+    fn pace(&self) -> FactsPace {
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Age of the newest facts.
@@ -45,14 +64,19 @@ impl FactsAge {
 impl TimelyFacts {
     /// No thread starts before the first reading.
     pub fn new(mut reader: FactsReader) -> Self {
-        let read: Read<(Duration, Vec<u64>), _> = Box::new(move |(now, named)| reader.read(*now, named));
         let age = FactsAge(Arc::new(AtomicU64::new(FactsAge::NONE)));
-        Self { reads: Reads::new("netwhy-cgroups", vec![read]), last: Vec::new(), answered: None, age }
+        let handle = FactsHandle { age, pace: Arc::new(Mutex::new(reader.pace())) };
+        let hand = handle.clone();
+        let read: Read<(Duration, Vec<u64>), _> = Box::new(move |(now, named)| {
+            reader.set_pace(hand.pace());
+            reader.read(*now, named)
+        });
+        Self { reads: Reads::new("netwhy-cgroups", vec![read]), last: Vec::new(), answered: None, handle }
     }
 
-    /// Age of the newest facts.
-    pub fn age(&self) -> FactsAge {
-        self.age.clone()
+    /// The age of the facts, and the pace of readings.
+    pub fn handle(&self) -> FactsHandle {
+        self.handle.clone()
     }
 
     /// Facts about every living cgroup, and about those of `named` that were removed; those of the last answer while
@@ -62,7 +86,7 @@ impl TimelyFacts {
             self.last = facts;
             self.answered = Some(now);
         }
-        self.age.set(self.answered.map(|at| now.saturating_sub(at)));
+        self.handle.age.set(self.answered.map(|at| now.saturating_sub(at)));
         self.last.clone()
     }
 }

@@ -95,6 +95,7 @@ pub fn example_yaml() -> String {
             facts.push(match key.change {
                 Change::Live => "reloaded while running".to_owned(),
                 Change::Restart => "a change needs a restart".to_owned(),
+                Change::Signal => "reloaded while running, unless it was off at the start".to_owned(),
             });
             facts.retain(|fact| !fact.is_empty());
             let text = format!("{} ({})", key.help, facts.join("; "));
@@ -113,6 +114,7 @@ const fn change(change: Change) -> &'static str {
     match change {
         Change::Live => "live",
         Change::Restart => "restart",
+        Change::Signal => "live, if on at the start",
     }
 }
 

@@ -2,10 +2,34 @@
 
 use super::{Change, Config, KEYS};
 
-/// Keys that differ between two configurations and need a restart. Empty: the running agent can reload all of `new`.
-pub fn reloadable(old: &Config, new: &Config) -> Vec<&'static str> {
-    let changed = KEYS.iter().filter(|key| key.value(old) != key.value(new));
-    changed.filter(|key| key.change == Change::Restart).map(|key| key.path).collect()
+/// A signal that is switched off.
+const OFF: &str = "off";
+
+/// What a running agent makes of a changed configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reloaded {
+    /// The changed configuration, with the old values where a change needs a restart.
+    pub config: Config,
+    /// Keys with such changes.
+    pub restart: Vec<&'static str>,
+}
+
+/// What an agent that `started` with one configuration makes of another.
+pub fn reload(started: &Config, new: &Config) -> Reloaded {
+    let mut config = new.clone();
+    let mut restart = Vec::new();
+    for key in KEYS.iter().filter(|key| key.value(started) != key.value(new)) {
+        let needs_restart = match key.change {
+            Change::Live => false,
+            Change::Restart => true,
+            Change::Signal => key.value(started) == OFF,
+        };
+        if needs_restart {
+            (key.copy)(&mut config, started);
+            restart.push(key.path);
+        }
+    }
+    Reloaded { config, restart }
 }
 
 /// The output of `config check` for a valid file.
@@ -23,6 +47,8 @@ pub fn explain(config: &Config, origin: &str) -> String {
             let restart = match key.change {
                 Change::Live => "",
                 Change::Restart => "; a change needs a restart",
+                Change::Signal if key.value(config) == OFF => "; turning it on needs a restart",
+                Change::Signal => "",
             };
             let (value, default) = (key.value(config), key.value(&defaults));
             out.push_str(&format!("  {:width$}  {value}{unit} (default {default}{restart})\n", key.path));
@@ -40,7 +66,7 @@ pub(super) fn live_keys() -> Vec<String> {
     super::SECTIONS
         .iter()
         .flat_map(|section| {
-            let live: Vec<_> = super::keys_of(section.name).filter(|key| key.change == Change::Live).collect();
+            let live: Vec<_> = super::keys_of(section.name).filter(|key| key.change != Change::Restart).collect();
             if live.len() == super::keys_of(section.name).count() {
                 vec![format!("{}.*", section.name)]
             } else {

@@ -24,7 +24,7 @@ mod tests;
 pub use cidr::Cidr;
 pub use error::{ConfigError, ConfigErrors};
 pub use exit::Exit;
-pub use explain::{explain, reloadable};
+pub use explain::{Reloaded, explain, reload};
 pub use node_range::NodeRange;
 pub use table::{
     Change, Config, Http, KEYS, Key, Kube, Labels, Limits, Peers, SECTIONS, Sampling, Section, Signals, Thresholds,

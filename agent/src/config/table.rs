@@ -30,6 +30,8 @@ pub struct Key {
     pub help: &'static str,
     pub(super) read: fn(&mut Config, &Value, &Key) -> Result<(), Vec<Fault>>,
     pub(super) show: fn(&Config) -> String,
+    /// Copies the value of the second configuration to the first.
+    pub(super) copy: fn(&mut Config, &Config),
 }
 
 /// How a changed value takes effect.
@@ -39,6 +41,8 @@ pub enum Change {
     Live,
     /// The agent must be restarted.
     Restart,
+    /// The running agent turns the signal off, and on again. One that was off at its start needs a restart.
+    Signal,
 }
 
 /// One section.
@@ -140,6 +144,7 @@ macro_rules! settings {
                 Ok(())
             },
             show: |config| config.$section.$key.show(),
+            copy: |to, from| to.$section.$key.clone_from(&from.$section.$key),
         },)*)*];
     };
     (@range) => { None };
@@ -148,65 +153,68 @@ macro_rules! settings {
 
 settings! {
     "Sampling rates, duty cycles and intervals." sampling: Sampling {
-        rtt_every: u64 = 16, [1..=1024], "ACKs per sample", Restart,
+        rtt_every: u64 = 16, [1..=1024], "ACKs per sample", Live,
             "ACKs per RTT sample of a busy socket. ACKs after a pause of 8 jiffies are sampled four times as often. \
              Above 4, a socket with thousands of segments and ACKs milliseconds apart is sampled up to 16 times less \
              often. The walk samples quiet sockets.";
-        rtt_windows_above: u64 = 10_000, [0..=1000000000], "segments/s", Restart,
+        rtt_windows_above: u64 = 10_000, [0..=1000000000], "segments/s", Live,
             "Received segments per second on this Node, above which the RTT probe runs on a 1/8 duty cycle with duty \
              periods of 64 ms. Samples are then taken eight times as often. 0: always on the duty cycle; 1000000000: \
              never.";
-        rtt_rare_above: u64 = 50_000, [0..=1000000000], "segments/s per CPU", Restart,
+        rtt_rare_above: u64 = 50_000, [0..=1000000000], "segments/s per CPU", Live,
             "Received segments per second and CPU, above which the duty cycle of the RTT probe falls to 1/32. 0: \
              always; 1000000000: never.";
-        churn_above: u64 = 10_000, [0..=1000000000], "sockets/s per CPU", Restart,
+        churn_above: u64 = 10_000, [0..=1000000000], "sockets/s per CPU", Live,
             "Closed TCP sockets per second and CPU, above which the handshake probe runs on a 1/8 duty cycle with \
              duty periods of 64 ms. Short sockets without retransmissions are then sampled 1 in 8 and weighted by 8. \
              Failed attempts, resets, retransmissions and all other sockets are always counted one by one. 0: always \
              on the duty cycle; 1000000000: never.";
-        dns_above: u64 = 2_000, [0..=1000000000], "lookups/s per CPU", Restart,
+        dns_above: u64 = 2_000, [0..=1000000000], "lookups/s per CPU", Live,
             "DNS lookups per second and CPU, above which the lookups of 1 socket in 16 are observed and weighted by 16. \
              0: always; 1000000000: never.";
         http: f64 = 0.05, [0.0001..=1], "share", Restart,
             "Share of requests that are looked at for HTTP, with `signals.http`. At most 16 of a cgroup are read \
              in half a second.";
-        walk_seconds: Duration = 1, [1..=60], "s", Restart,
+        walk_seconds: Duration = 1, [1..=60], "s", Live,
             "Shortest time between two walks over the live sockets. Walks sample the connections of quiet Pods.";
-        walk_max_seconds: Duration = 30, [1..=3600], "s", Restart,
+        walk_max_seconds: Duration = 30, [1..=3600], "s", Live,
             "Longest time between two walks, whatever one takes. Beyond a tenth of a core it gives way.";
-        walk_cpu_share: f64 = 0.003, [0.0001..=0.1], "share", Restart,
+        walk_cpu_share: f64 = 0.003, [0.0001..=0.1], "share", Live,
             "CPU time for walks, as a share of one core. Walks become rarer to stay below it, up to \
              `walk_max_seconds`.";
-        tick_seconds: Duration = 1, [0.1..=10], "s", Restart,
+        tick_seconds: Duration = 1, [0.1..=10], "s", Live,
             "Time between two snapshots of the kernel's counters.";
-        window_seconds: Duration = 10, [2..=300], "s", Restart,
+        window_seconds: Duration = 10, [2..=300], "s", Live,
             "Length of the window for hints and for the statistics of the API.";
-        facts_seconds: Duration = 2, [0.1..=60], "s", Restart,
+        facts_seconds: Duration = 2, [0.1..=60], "s", Live,
             "Time between two reads of the cgroup files: throttling, pressure, OOM kills.";
+        close_ups: u64 = 4, [0..=64], "Pods", Live,
+            "Pods of this Node that `kubectl netwhy watch-closer` may exempt from sampling at the same time. Those asked \
+             for first come first. 0: none.";
     }
     "Signals to measure. `auto`: if the kernel supports it; `on`: the agent does not start without it; \
      `off`: never." signals: Signals {
-        rtt: Switch = Switch::Auto, [], "", Restart,
+        rtt: Switch = Switch::Auto, [], "", Signal,
             "Round-trip times.";
-        retransmits: Switch = Switch::Auto, [], "", Restart,
+        retransmits: Switch = Switch::Auto, [], "", Signal,
             "Retransmitted segments and loss episodes.";
         connects: Switch = Switch::Auto, [], "", Restart,
             "Handshakes: durations, successes and failures.";
-        resets: Switch = Switch::Auto, [], "", Restart,
+        resets: Switch = Switch::Auto, [], "", Signal,
             "Resets sent and received.";
         sockets: Switch = Switch::Auto, [], "", Restart,
             "Bytes, segments and send limits of live and closed sockets.";
-        drops: Switch = Switch::Auto, [], "", Restart,
+        drops: Switch = Switch::Auto, [], "", Signal,
             "Dropped packets by the kernel's drop reason.";
-        responses: Switch = Switch::Off, [], "", Restart,
+        responses: Switch = Switch::Off, [], "", Signal,
             "Response times of requests over TCP, at clients and servers, with the parts that they consist of.";
         http: Switch = Switch::Off, [], "", Restart,
             "Methods, routes and statuses of a sample of clear-text HTTP/1 requests. Needs `signals.responses`, and \
              Linux 6.12. Of a request only the method and the words of its path are kept: no query, header or body.";
-        dns: Switch = Switch::Auto, [], "", Restart,
+        dns: Switch = Switch::Auto, [], "", Signal,
             "Duration of DNS lookups over UDP, and lookups without an answer. Needs the capability NET_ADMIN; `auto` \
              turns it on when the agent has it.";
-        run_queue: RunQueue = RunQueue::Pressure, [], "", Restart,
+        run_queue: RunQueue = RunQueue::Pressure, [], "", Signal,
             "Wait of tasks for a CPU. `pressure`: one second in ten under CPU pressure. Pressure begins when tasks of \
              the Node or of a Pod wait 10 % of the time for 6 s, and ends 30 s after it falls below 5 %. `on`: \
              always, which costs CPU time at every context switch.";
@@ -266,19 +274,19 @@ settings! {
             "Pairs of cgroup and drop reason with their own row.";
         prefixes: u64 = 16_384, [64..=262_144], "prefixes", Restart,
             "Address ranges for the classification of peers.";
-        series: u64 = 50_000, [1000..=2_000_000], "series", Restart,
+        series: u64 = 50_000, [1000..=2_000_000], "series", Live,
             "Series of all subjects in one scrape. Beyond it the quietest subjects share one row named `~other`.";
-        edges_in_view: u64 = 512, [16..=16_384], "edges", Restart,
+        edges_in_view: u64 = 512, [16..=16_384], "edges", Live,
             "Edges served by `/api/v1/edges`, busiest first.";
-        peer_nodes: u64 = 64, [1..=8192], "Nodes", Restart,
+        peer_nodes: u64 = 64, [1..=8192], "Nodes", Live,
             "Peer Nodes with their own `netwhy_edge_*` series, in the order of their first traffic. Further Nodes \
              share one row named `~other`. A Node that the cluster has no more gives its place to the next.";
         gone_seconds: Duration = 90, [1..=120], "s", Live,
             "Time that a subject keeps its series after its last cgroup is removed.";
-        gone_subjects: u64 = 1024, [0..=65_536], "subjects", Restart,
+        gone_subjects: u64 = 1024, [0..=65_536], "subjects", Live,
             "Subjects without cgroups that keep their series for `gone_seconds`. Of more, those gone for longest share \
              the row `~other`. Each takes about 10 KiB. Near the memory limit a fraction of it holds.";
-        edge_idle_seconds: Duration = 300, [30..=3600], "s", Restart,
+        edge_idle_seconds: Duration = 300, [30..=3600], "s", Live,
             "Time without traffic after which an edge loses its row in the kernel map.";
     }
     "Address ranges by peer class, for machines without Kubernetes and for clusters with known ranges. \

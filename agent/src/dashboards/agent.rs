@@ -127,6 +127,8 @@ fn api_server() -> Result<Vec<Panel>, Error> {
         NODE.panel("Received changes", "netwhy_agent_watch_changes_total")?,
         NODE.panel("Received lists", "netwhy_agent_watch_lists_total")?,
         NODE.panel("Watch failures", "netwhy_agent_watch_errors_total")?.runbook("NetwhyAgentWatchStale"),
+        NODE.panel("Close-ups", "netwhy_agent_close_ups")?
+            .description("Pods whose annotation asks for an exemption from sampling."),
         NODE.panel("Configuration reloads", "netwhy_agent_config_reloads_total")?,
         NODE.panel("Certificate reloads", "netwhy_agent_tls_reloads_total")?,
         NODE.panel("Refused scrapes", "netwhy_agent_http_refusals_total")?

@@ -9,7 +9,7 @@ use super::{
     probes::{ANSWER_HOOK, ANSWER_PROGRAM, HTTP_PROBE, Hook, Probe, Program, RESPONSE_PROGRAM},
     refusal::Refused,
     run_queue::RunQueue,
-    settings::{Mode, Wanted},
+    settings::{Mode, Rates, Wanted},
     sys,
     verify::Verified,
     walk::SUBFLOW_PROGRAM,
@@ -24,8 +24,8 @@ use std::{error::Error, fs::File, os::fd::AsFd as _, sync::Arc};
 /// Everything that is attached, by how it is attached.
 #[derive(Default)]
 pub(super) struct Attached {
-    /// Programs that stay attached all the time.
-    pub(super) links: Vec<Link>,
+    /// Programs that stay attached all the time, by name.
+    pub(super) links: Vec<(&'static str, Link)>,
     pub(super) rtt: Option<RttProbe>,
     pub(super) handshakes: Option<HandshakeProbe>,
     pub(super) reads: Option<ReadProbe>,
@@ -118,22 +118,19 @@ fn attach_program(
     let refused = |error: &(dyn Error + 'static)| Refused::program(name, error);
     let settings = context.settings;
     if name == RTT_PROGRAM {
-        let limits = RttLimits {
-            duty_above: settings.rtt_duty_above,
-            low_duty_above: settings.rtt_low_duty_above.saturating_mul(online_cpus()),
-        };
-        let rtt = RttProbe::attach(tracepoint(ebpf, name)?, settings.rtt_every, limits);
+        let rtt = RttProbe::attach(tracepoint(ebpf, name)?, settings.rates.rtt_every, rtt_limits(&settings.rates));
         attached.rtt = Some(rtt.map_err(|e| refused(&e))?);
     } else if name == HANDSHAKE_PROGRAM {
         let counts_failures = ebpf.program(FAILURES_PROGRAM).is_some_and(|program| program.fd().is_ok());
-        let churn_above = counts_failures.then_some(settings.churn_above.saturating_mul(online_cpus()));
+        let churn_above = counts_failures.then_some(settings.rates.churn_above.saturating_mul(online_cpus()));
         let handshakes = HandshakeProbe::attach(tracepoint(ebpf, name)?, churn_above);
         attached.handshakes = Some(handshakes.map_err(|e| refused(&e))?);
     } else if name == READ_PROGRAM {
         let reads = ReadProbe::attach(tracepoint(ebpf, name)?);
         attached.reads = Some(reads.map_err(|e| refused(&e))?);
     } else {
-        attached.links.extend(link(name, find(ebpf, name)?, context.cgroup)?);
+        let link = link(name, find(ebpf, name)?, context.cgroup)?;
+        attached.links.extend(link.map(|link| (name, link)));
     }
     Ok(())
 }
@@ -171,6 +168,12 @@ fn tracepoint(ebpf: &Ebpf, name: &str) -> Result<Arc<Attach>, Refused> {
     let program = program.fd().map_err(|e| refused(&e))?;
     let program = program.as_fd().try_clone_to_owned().map_err(|e| refused(&e))?;
     Ok(Arc::new(move || sys::attach_tracing(program.as_fd())))
+}
+
+/// Rates of this machine above which the RTT probe runs on a duty cycle.
+pub(super) fn rtt_limits(rates: &Rates) -> RttLimits {
+    let low_duty_above = rates.rtt_low_duty_above.saturating_mul(online_cpus());
+    RttLimits { duty_above: rates.rtt_duty_above, low_duty_above }
 }
 
 pub(super) fn online_cpus() -> u64 {

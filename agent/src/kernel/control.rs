@@ -4,7 +4,7 @@ use super::{
     attach::link,
     duty::{HANDSHAKE_PROGRAM, HandshakeProbe, Observed, READ_PROGRAM, RTT_PROGRAM, ReadProbe, RttProbe},
     load::Loaded,
-    probes::{PROBES, Probe},
+    probes::{PROBES, Probe, program_named},
     steering,
 };
 use crate::api::{HandshakeDutyCycle, MemoryLevel, ProbeState, Refusal, RttDutyCycle};
@@ -155,7 +155,7 @@ impl Loaded {
     /// refuses is made again the next time. A change detaches the probe of reads until it is started.
     pub(super) fn follow_busyness(&mut self, is_near_limit: bool) -> Option<anyhow::Result<()>> {
         // Without the RTT probe nobody knows how busy the machine is.
-        let is_busy = is_near_limit || self.rtt.as_ref().is_none_or(|rtt| rtt.duty() == Duty::Reduced);
+        let is_busy = is_near_limit || self.rtt.as_ref().is_none_or(|rtt| rtt.is_paused() || rtt.is_busy());
         let mask = if is_busy { BUSY_MASK } else { 0 };
         if self.choice.generation == 0 || mask == self.choice.mask {
             return None;
@@ -166,15 +166,17 @@ impl Loaded {
         Some(self.choose(mask))
     }
 
-    /// Begins a period of observation of response times.
-    fn choose(&mut self, mask: u32) -> anyhow::Result<()> {
-        if self.choice.generation != 0 {
-            let generation = self.choice.generation.wrapping_add(1).max(1);
-            let read_weight = self.reads.as_ref().map_or(1, ReadProbe::weight);
-            let choice = Choice { mask, generation, read_weight, pad: 0 };
-            steering::set_choice(&mut self.ebpf, choice)?;
-            self.choice = choice;
-        }
+    /// Begins a period of observation of response times, if they are observed at all.
+    pub(super) fn choose(&mut self, mask: u32) -> anyhow::Result<()> {
+        let generation = match self.choice.generation {
+            0 => 0,
+            before => before.wrapping_add(1).max(1),
+        };
+        let read_weight = self.reads.as_ref().map_or(1, ReadProbe::weight);
+        let close_ups = u32::from(!self.close_ups.is_empty());
+        let choice = Choice { mask, generation, read_weight, close_ups };
+        steering::set_choice(&mut self.ebpf, choice)?;
+        self.choice = choice;
         Ok(())
     }
 
@@ -207,7 +209,8 @@ impl Loaded {
         for (name, program) in self.ebpf.programs_mut() {
             // A program without a descriptor is unsupported or off.
             if ![RTT_PROGRAM, HANDSHAKE_PROGRAM, READ_PROGRAM].contains(&name) && program.fd().is_ok() {
-                self.links.extend(link(name, program, self.cgroup.as_ref())?);
+                let link = link(name, program, self.cgroup.as_ref())?;
+                self.links.extend(link.and_then(|link| Some((program_named(name)?.name, link))));
             }
         }
         Ok(())

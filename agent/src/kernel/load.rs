@@ -5,13 +5,16 @@ use super::{
     context::Context,
     duty::{HandshakeProbe, LookupShare, ReadProbe, RttProbe},
     heads::Heads,
-    kfunc, memory,
+    kfunc,
+    live::RttSampling,
+    memory,
     offsets::{self, Constants},
     probes::{HTTP_PROBE, PROBES, Probe},
     refusal::one_line,
     run_queue::RunQueue,
     settings::{Mode, Settings, Wanted},
     steering, storage,
+    switch::SwitchedOff,
     verify::verify,
 };
 use crate::{
@@ -21,11 +24,16 @@ use crate::{
 };
 use aya::{Btf, Ebpf, EbpfLoader};
 use netwhy_abi::{
-    Choice, Control, Family as _, Object, PeerClass, Sampling,
+    Choice, Control, Family as _, Object, PeerClass,
     heads::{HEAD_ROOMS, SPEAKERS},
     memory::UNBOUNDED,
 };
-use std::{collections::BTreeMap, fs::File, net::Ipv6Addr, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    net::Ipv6Addr,
+    path::Path,
+};
 
 /// The object that the build script made.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netwhy-bpf"));
@@ -73,8 +81,10 @@ pub struct Loaded {
     pub(super) ebpf: Ebpf,
     /// Passes log lines of the programs on to the agent's log.
     log: Option<Box<dyn FnMut() + Send>>,
-    /// Programs that stay attached all the time; see [`Loaded::detach`].
-    pub(super) links: Vec<Link>,
+    /// Programs that stay attached all the time, by name; see [`Loaded::detach`].
+    pub(super) links: Vec<(&'static str, Link)>,
+    /// Probes that were turned off.
+    pub(super) switched_off: Vec<SwitchedOff>,
     /// The RTT probe. `None`: not loaded.
     pub(super) rtt: Option<RttProbe>,
     /// The handshake probe. `None`: not loaded.
@@ -91,6 +101,10 @@ pub struct Loaded {
     pub(super) cgroup: Option<File>,
     /// Connections whose response times the programs observe.
     pub(super) choice: Choice,
+    /// cgroups that are exempt from sampling.
+    pub(super) close_ups: BTreeSet<u64>,
+    /// RTT sampling.
+    pub(super) sampling: RttSampling,
     /// One status per probe, in the table's order.
     pub probes: Vec<ProbeStatus>,
     /// Features that this kernel lacks, in words.
@@ -133,11 +147,13 @@ impl Loaded {
         let btf = Btf::from_sys_fs().map_err(|error| LoadError::Other(error.to_string()))?;
         let mut ebpf = load_object(settings, &constants, &btf)?;
         // Before any program is attached: until the first walk ends, a socket without a handshake here is an old one.
-        let baseline = Control { baseline: 1, ..Control::default() };
+        let is_sampling = settings.mode("rtt") != Mode::Off && constants.has_storage;
+        let sampling = RttSampling::new(settings.rates.rtt_every, is_sampling);
+        let baseline = sampling.put(Control { baseline: 1, ..Control::default() });
         let other = |error: anyhow::Error| LoadError::Other(format!("{error:#}"));
         steering::set_control(&mut ebpf, baseline).map_err(other)?;
         let generation = u32::from(settings.wants("responses"));
-        let choice = Choice { mask: 0, generation, read_weight: 1, pad: 0 };
+        let choice = Choice { mask: 0, generation, read_weight: 1, close_ups: 0 };
         steering::set_choice(&mut ebpf, choice).map_err(other)?;
         storage::set_room(&mut ebpf, [UNBOUNDED; 2], false).map_err(other)?;
         // Before any program is loaded: the logger takes over a map that they refer to.
@@ -156,14 +172,17 @@ impl Loaded {
             ebpf,
             log,
             links,
+            switched_off: Vec::new(),
             rtt,
             handshakes,
             reads,
             run_queue,
             heads,
-            lookups: LookupShare::new(settings.dns_above.saturating_mul(online_cpus())),
+            lookups: LookupShare::new(settings.rates.dns_above.saturating_mul(online_cpus())),
             cgroup,
             choice,
+            close_ups: BTreeSet::new(),
+            sampling,
             can_walk: constants.has_storage && probes.iter().any(has_sockets),
             has_shed: false,
             probes,
@@ -276,12 +295,8 @@ fn load_object(settings: &Settings<'_>, constants: &Constants, btf: &Btf) -> Res
     for (symbol, value) in &constants.values {
         loader.override_global(symbol, value, true);
     }
-    let every = settings.rtt_every.max(1);
-    let is_sampling = settings.mode("rtt") != Mode::Off;
     // A probe that is not loaded needs no rows.
     let dns = if settings.wants("dns") { size(limits.cgroups) } else { 1 };
-    let unseen = if is_sampling && constants.has_storage { every.saturating_mul(256) } else { u32::MAX };
-    let sampling = Sampling::new(every, constants.segs_in, constants.rcv_nxt).words();
     // The share as a number of 32 bits, at least one of which is set while the signal is on.
     let has_http = settings.wants("responses") && settings.wants(HTTP_PROBE) && constants.can_read_http;
     let http_share = if has_http { ((settings.http_share * 2f64.powi(32)) as u32).max(1) } else { 0 };
@@ -290,8 +305,6 @@ fn load_object(settings: &Settings<'_>, constants: &Constants, btf: &Btf) -> Res
     let accept_queues = u32::from(settings.mode("accept_queue") != Mode::Off);
     let responses = u32::from(settings.wants("responses"));
     loader
-        .override_global("NW_SAMPLING", &sampling[..], true)
-        .override_global("NW_UNSEEN_SEGMENTS", &unseen, true)
         .override_global("NW_HTTP_SHARE", &http_share, true)
         .map_max_entries("HEAD_ROOMS", rows_of_http(HEAD_ROOMS))
         .map_max_entries("SPEAKERS", rows_of_http(SPEAKERS))

@@ -143,10 +143,14 @@ impl Loaded {
 
     /// Forgets the DNS lookups of sockets that the share leaves out.
     pub(super) fn sweep_lookups(&mut self, share: u32) -> anyhow::Result<()> {
+        self.forget_lookups(|cookie| is_lookup_observed(cookie, share))
+    }
+
+    /// Forgets the DNS lookups of sockets by their cookies.
+    pub(super) fn forget_lookups(&mut self, is_kept: impl Fn(u64) -> bool) -> anyhow::Result<()> {
         let map = self.ebpf.map_mut("LOOKUPS").ok_or_else(|| anyhow::anyhow!("the object has no map LOOKUPS"))?;
         let mut map: HashMap<&mut MapData, u64, [u64; LOOKUP_WORDS]> = map.try_into()?;
-        let left_out =
-            |cookie: &Result<u64, MapError>| !matches!(cookie, Ok(cookie) if is_lookup_observed(*cookie, share));
+        let left_out = |cookie: &Result<u64, MapError>| !matches!(cookie, Ok(cookie) if is_kept(*cookie));
         let gone = map.keys().filter(left_out).collect::<Result<Vec<_>, _>>()?;
         for cookie in gone {
             match map.remove(&cookie) {

@@ -15,6 +15,8 @@
 //! ring, heads           first bytes of sampled exchanges
 //! maps, stats, walk     what a loaded agent reads
 //! control               duty, detaching and attaching again
+//! switch                probes that are turned off and on again
+//! live                  changed settings, and cgroups that are exempt from sampling for a while
 //! errors                errors of the kernel while the agent runs
 //! source                snapshots, once per tick
 //! credentials           user and group of the process
@@ -43,6 +45,7 @@ mod ethtool;
 mod heads;
 mod idle;
 mod kfunc;
+mod live;
 mod load;
 mod maps;
 pub(crate) mod memory;
@@ -57,6 +60,7 @@ mod source;
 mod stats;
 mod steering;
 mod storage;
+mod switch;
 mod sys;
 mod verify;
 mod walk;
@@ -68,6 +72,6 @@ pub use ethtool::ethtool_calls;
 pub use load::{LoadError, Loaded, release};
 pub use offsets::{Constants, resolve};
 pub use probes::{PROBES, Probe};
-pub use settings::{Mode, Settings, Subtree};
+pub use settings::{Mode, Rates, Settings, Subtree};
 pub use source::{KernelSource, SourceSettings};
 pub use stats::StartStatistics;

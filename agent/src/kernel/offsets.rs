@@ -158,10 +158,6 @@ pub struct Constants {
     pub values: Vec<(&'static str, u32)>,
     /// Data that this kernel can't provide.
     pub lacks: Vec<&'static str>,
-    /// Offset of `tcp_sock.segs_in`.
-    pub segs_in: u32,
-    /// Offset of `tcp_sock.rcv_nxt`.
-    pub rcv_nxt: u32,
     /// `sk_storage` and atomic exchange in tracing programs (5.12 and later).
     pub has_storage: bool,
     /// Whether short sockets can be sampled without losing other counts (5.14 and later).
@@ -185,12 +181,6 @@ pub fn resolve(types: &KernelTypes, release: (u32, u32)) -> Result<Constants, Ve
     let mut missing = Vec::new();
     for constant in CONSTANTS {
         missing.extend(found.resolve(types, constant).err());
-    }
-    for (path, slot) in [("tcp_sock.segs_in", &mut found.segs_in), ("tcp_sock.rcv_nxt", &mut found.rcv_nxt)] {
-        match types.offset(path) {
-            Some(member) => *slot = member.bit_offset / 8,
-            None => missing.push(path.to_owned()),
-        }
     }
     if !missing.is_empty() {
         return Err(missing);

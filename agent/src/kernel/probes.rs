@@ -57,6 +57,11 @@ const fn sock_addr(name: &'static str) -> Program {
     Program { name, hook: Hook::CgroupSockAddr, min_args: 0 }
 }
 
+/// A program of the table.
+pub(super) fn program_named(name: &str) -> Option<&'static Program> {
+    PROBES.iter().flat_map(|probe| probe.programs).find(|program| program.name == name)
+}
+
 /// The program that sees requests and answers arrive.
 pub(super) const RESPONSE_PROGRAM: &str = "nw_response";
 

@@ -23,11 +23,9 @@ pub struct Subtree {
     pub id: u64,
 }
 
-/// Settings of [`Loaded::load`](super::Loaded::load).
-#[derive(Clone, Debug)]
-pub struct Settings<'a> {
-    /// The host's sysfs.
-    pub sysfs: &'a Path,
+/// Sampling rates, and rates of events above which probes do less. They may change while the programs run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
     /// Mean number of ACKs per RTT sample on busy sockets; at least 1.
     pub rtt_every: u32,
     /// Segments/s received by the machine above which the RTT probe runs on a 1/8 duty cycle.
@@ -38,6 +36,15 @@ pub struct Settings<'a> {
     pub churn_above: u64,
     /// DNS lookups/s per CPU above which a share of them is observed.
     pub dns_above: u64,
+}
+
+/// Settings of [`Loaded::load`](super::Loaded::load).
+#[derive(Clone, Debug)]
+pub struct Settings<'a> {
+    /// The host's sysfs.
+    pub sysfs: &'a Path,
+    /// Sampling rates.
+    pub rates: Rates,
     /// Share of exchanges that are looked at for HTTP, 0 … 1.
     pub http_share: f64,
     /// Whether there is memory to verify two programs at a time, which is quicker.

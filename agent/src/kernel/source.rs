@@ -7,6 +7,7 @@ use super::{
     load::Loaded,
     maps::Unread,
     ports::Ranking,
+    settings::{Mode, Rates},
     stats::StartStatistics,
     walk::{Pace, Walker},
 };
@@ -20,7 +21,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use netwhy_abi::{Counter, Key as _, PeerClass};
-use std::{net::Ipv6Addr, time::Duration};
+use std::{collections::BTreeSet, net::Ipv6Addr, time::Duration};
 
 mod idle_rows;
 mod steering;
@@ -41,6 +42,16 @@ pub struct SourceSettings {
     pub edge_idle: Duration,
     /// How often an address's ports are ranked: the busiest have edges of their own.
     pub rank_ports: Duration,
+}
+
+impl SourceSettings {
+    fn pace(&self) -> Pace {
+        Pace {
+            min_interval: self.walk_min_interval,
+            max_interval: self.walk_max_interval.max(self.walk_min_interval),
+            cpu_share: self.walk_cpu_share,
+        }
+    }
 }
 
 /// The running kernel as a source of snapshots. `F` tells what the cgroup file system says: all cgroups that live or
@@ -82,17 +93,11 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
     /// Takes over attached programs, and makes the first walk, which sets the base of older sockets. A walk that fails
     /// degrades its probe.
     pub fn new(loaded: Loaded, facts: F, settings: SourceSettings) -> Self {
-        let SourceSettings { walk_min_interval, walk_max_interval, walk_cpu_share, .. } = settings;
-        let pace = Pace {
-            min_interval: walk_min_interval,
-            max_interval: walk_max_interval.max(walk_min_interval),
-            cpu_share: walk_cpu_share,
-        };
         let mut this = Self {
             loaded,
             facts,
             host: None,
-            walker: Walker::new(pace),
+            walker: Walker::new(settings.pace()),
             statistics: None,
             read: Families::default(),
             idle: Families::default(),
@@ -166,6 +171,23 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
     pub fn set_headroom(&mut self, headroom: &Headroom) -> anyhow::Result<()> {
         self.level = headroom.level;
         self.loaded.set_headroom(headroom)
+    }
+
+    /// Takes over changed settings. A refusal of the kernel is counted.
+    pub fn configure(&mut self, rates: &Rates, settings: SourceSettings, modes: &[(&str, Mode)]) {
+        let switched = self.loaded.set_modes(modes);
+        self.errors.note(Operation::Attach, switched);
+        self.loaded.configure(rates);
+        self.walker.set_pace(settings.pace());
+        self.settings = settings;
+        self.is_control_due = true;
+    }
+
+    /// Exempts the sockets of these cgroups from sampling, and those of no others. A refusal of the kernel is counted,
+    /// and the next call tries again.
+    pub fn set_close_ups(&mut self, cgroups: &BTreeSet<u64>) {
+        let result = self.loaded.set_close_ups(cgroups).context("write the map CLOSE_UPS");
+        self.errors.note(Operation::Steer, result);
     }
 
     /// cgroups of the last snapshot.

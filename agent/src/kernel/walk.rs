@@ -84,6 +84,11 @@ impl Walker {
         }
     }
 
+    /// Another pace, from the next walk on.
+    pub(super) fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
+    }
+
     /// Whether a walk must begin.
     pub(super) fn is_due(&self, now: Duration) -> bool {
         self.pass.is_none() && now >= self.next

@@ -3,9 +3,9 @@
 use super::*;
 use crate::{
     api::{
-        self, AgentStats, ConfigReloads, HandshakeDutyCycle, KernelErrors, LimitSource, MapFill, MemoryLevel,
-        MemoryPart, MemoryStats, Privileges, ProbeState, ProbeStatus, ProcessStats, ProgramRun, ProtectionStats,
-        RttDutyCycle, ScrapeStats, StageTime, TickStats, TlsReloads, WalkStats, WatchStatus,
+        self, AgentStats, CloseUp, CloseUps, ConfigReloads, HandshakeDutyCycle, KernelErrors, LimitSource, MapFill,
+        MemoryLevel, MemoryPart, MemoryStats, Privileges, ProbeState, ProbeStatus, ProcessStats, ProgramRun,
+        ProtectionStats, RttDutyCycle, ScrapeStats, StageTime, TickStats, TlsReloads, WalkStats, WatchStatus,
     },
     calls::Method,
     sample::{
@@ -351,6 +351,7 @@ pub(crate) fn agent() -> AgentStats {
         pods_complete: Some(true),
         watches: vec![watch()],
         own_node_exists: Some(true),
+        close_ups: Some(CloseUps { pods: vec![CloseUp::default()], waiting: 2, unreadable: 0 }),
         probes: vec![probe("tcp_probe", ProbeState::Ok, ""), probe("drops", ProbeState::Degraded, "no rx_sk")],
         programs: vec![ProgramRun { name: "tcp_probe".into(), run_ns: 1_500_000, run_count: 20_000, missed: Some(3) }],
         maps: vec![MapFill { name: "EDGES".into(), entries: 12, max_entries: 16_384, bytes: Some(1 << 20) }],

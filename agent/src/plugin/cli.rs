@@ -1,6 +1,7 @@
 //! The command line of `kubectl netwhy`.
 
 use super::model::Target;
+use crate::close_up::LONGEST;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -146,6 +147,22 @@ pub enum Command {
         #[arg(value_name = "SERVICE")]
         target: Target,
     },
+    /// Exempt a Pod from sampling for some minutes, so that every connection and segment is measured
+    ///
+    /// It writes the annotation netwhy.dev/sample, which needs the right to patch Pods. The Node's agent ends it by
+    /// itself. How many Pods of a Node may be observed so is its setting sampling.close_ups.
+    #[command(after_help = "Example: kubectl netwhy watch-closer pod/payment-7c9 --for 10m -n shop")]
+    WatchCloser {
+        /// pod/NAME, or NAME
+        #[arg(value_name = "POD")]
+        target: Target,
+        /// How long, such as 10m; 1h at most
+        #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = close_up)]
+        time: Duration,
+        /// End it now
+        #[arg(long, conflicts_with = "time")]
+        stop: bool,
+    },
     /// Print a shell completion script
     #[command(after_help = "Example: source <(kubectl-netwhy completion bash)")]
     Completion {
@@ -197,6 +214,11 @@ fn duration(text: &str) -> Option<Duration> {
 
 fn since(text: &str) -> Result<Duration, String> {
     duration(text).filter(|d| !d.is_zero()).ok_or_else(|| "write a time such as 10m or 1h".to_owned())
+}
+
+fn close_up(text: &str) -> Result<Duration, String> {
+    let allowed = Duration::from_secs(1)..=LONGEST;
+    duration(text).filter(|time| allowed.contains(time)).ok_or_else(|| "write a time from 1s to 1h".to_owned())
 }
 
 /// 0 means no timeout, as with kubectl.

@@ -2,7 +2,7 @@
 
 use super::{
     Failure,
-    cli::{Cli, Command, Format},
+    cli::{Cli, Command, Format, Global},
     fetch::{self, Agent, Connection, Session},
     model::{
         SilentAgent, Target,
@@ -44,10 +44,22 @@ pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Matrix => print_reports(cli, &sessions, all_pairs).await,
         Command::Diagnose => print_reports(cli, &sessions, diagnosis).await,
         Command::Topology { target } => print_reports(cli, &sessions, |session| fetch::topology(session, target)).await,
+        Command::WatchCloser { target, time, stop } => {
+            // Once, also with `-w`: it writes.
+            let cli = Cli { global: Global { watch: false, ..cli.global.clone() }, ..cli.clone() };
+            let until = (!stop).then(|| end_after(*time)).transpose()?;
+            print_reports(&cli, &sessions, |session| fetch::close_up(session, target, until)).await
+        }
         Command::Top => top::run(cli, &sessions).await,
         // Needs no server; `main` did it.
         Command::Completion { .. } => Ok(()),
     }
+}
+
+/// The time so far ahead, in whole seconds.
+fn end_after(time: Duration) -> Result<jiff::Timestamp, Failure> {
+    let seconds = now_ms() / 1000 + i64::try_from(time.as_secs()).unwrap_or(i64::MAX / 2000);
+    jiff::Timestamp::from_second(seconds).map_err(|error| Failure::new(format!("can't write that time: {error}"), ""))
 }
 
 fn hint_filter(session: &Session) -> HintFilter {

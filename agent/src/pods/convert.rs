@@ -1,7 +1,9 @@
 //! From the API's Pod to [`PodInfo`].
 
 use super::workload::workload;
-use crate::api::{Condition, ContainerInfo, ContainerKind, ContainerState, Ended, PodEvent, PodInfo, ProbeKind, Why};
+use crate::api::{
+    CloseUpRequest, Condition, ContainerInfo, ContainerKind, ContainerState, Ended, PodEvent, PodInfo, ProbeKind, Why,
+};
 use k8s_openapi::{
     api::core::v1::{self as core, Pod},
     apimachinery::pkg::apis::meta::v1::Time,
@@ -11,6 +13,8 @@ use k8s_openapi::{
 const MAX_MESSAGE: usize = 512;
 /// Annotation with the hash in the name of a static Pod's cgroup.
 const STATIC_HASH: &str = "kubernetes.io/config.hash";
+/// Annotation with the end of a close-up, in RFC 3339.
+pub(crate) const CLOSE_UP: &str = "netwhy.dev/sample";
 const TEMPLATE_HASH: &str = "pod-template-hash";
 
 /// The fields of a Pod that netwhy keeps. `None`: the Pod has no UID, so it can't be found.
@@ -36,6 +40,7 @@ pub(crate) fn pod_info(pod: &Pod) -> Option<PodInfo> {
         phase: status.and_then(|s| s.phase.clone()).unwrap_or_default(),
         reason: status.and_then(|s| s.reason.as_ref().map(|reason| why(Some(reason), s.message.as_ref()))),
         created_ms: ms(meta.creation_timestamp.as_ref()).unwrap_or(0),
+        close_up: meta.annotations.as_ref().and_then(|a| a.get(CLOSE_UP)).map(|text| close_up(text)),
         deleting_ms: ms(meta.deletion_timestamp.as_ref()),
         unmet: conditions.iter().filter(|c| c.status != "True").map(condition).collect(),
         containers: containers(spec, status),
@@ -53,6 +58,11 @@ pub(crate) fn pod_event(event: &core::Event) -> PodEvent {
         count: series.and_then(|s| s.count).or(event.count).and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
         at_ms: last.or_else(|| micro.map(|time| time.0.as_millisecond())),
     }
+}
+
+fn close_up(text: &str) -> CloseUpRequest {
+    let time: Result<jiff::Timestamp, _> = text.trim().parse();
+    time.map_or(CloseUpRequest::Unreadable, |time| CloseUpRequest::Until { unix_ms: time.as_millisecond() })
 }
 
 fn ms(time: Option<&Time>) -> Option<i64> {

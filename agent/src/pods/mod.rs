@@ -12,6 +12,6 @@ mod index;
 mod watch;
 mod workload;
 
-pub(crate) use convert::{pod_event, pod_info};
+pub(crate) use convert::{CLOSE_UP, pod_event, pod_info};
 pub use index::{Change, PodIndex};
 pub use watch::{Pods, watch_pods};

@@ -117,6 +117,10 @@ impl WalkSpan {
         }
     }
 
+    pub(super) fn set_length(&mut self, window: Duration) {
+        self.window = window;
+    }
+
     /// Takes the next frame.
     pub(super) fn push(&mut self, frame: &Frame) {
         let Some(walked_at) = frame.walked_at else { return };

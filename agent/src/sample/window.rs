@@ -23,6 +23,12 @@ impl Window {
         Self { length, frames: VecDeque::new(), sums: Families::default(), losses: WalkSpan::new(length) }
     }
 
+    /// Another length from now on. A longer window fills as time passes.
+    pub fn set_length(&mut self, length: Duration) {
+        self.length = length;
+        self.losses.set_length(length);
+    }
+
     /// Adds a frame and forgets those that ended `length` or more before its end.
     pub fn push(&mut self, frame: Frame) {
         self.losses.push(&frame);

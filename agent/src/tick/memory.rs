@@ -29,6 +29,11 @@ impl MemoryWatch {
         Self { limit, pressure, budget, peak: 0, returned_at: Duration::ZERO }
     }
 
+    /// Another function for the memory that is needed.
+    pub(super) fn set_budget(&mut self, budget: Budget) {
+        self.budget = budget;
+    }
+
     /// The level and the room of now, which also go into the status.
     pub(super) fn follow(&mut self, stats: &mut AgentStats) -> Headroom {
         let resident = process().resident_bytes;

@@ -32,6 +32,7 @@ mod identity;
 mod lifecycle;
 mod limits;
 mod listeners;
+mod live;
 mod loss;
 mod memory;
 mod mib;

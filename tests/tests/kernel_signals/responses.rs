@@ -5,11 +5,13 @@
 //! accuracy   think times with and without loss: count, sum, quantiles, stages
 //! protocols  what is no plain request and answer: streams, pushes, pipelining, half-closed sockets, TLS
 //! busy       a part of the connections for all of them; ages of what waits
+//! close_ups  cgroups that are exempt from that
 //! ends       requests that nobody answers, short connections, gaps of observation
 //! ```
 
 mod accuracy;
 mod busy;
+mod close_ups;
 mod ends;
 mod exchange;
 mod protocols;

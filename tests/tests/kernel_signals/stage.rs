@@ -2,7 +2,7 @@
 
 use netwhy_abi::{Counter, EdgeKey, PeerClass, memory::Limits};
 use netwhy_agent::{
-    kernel::{KernelSource, Loaded, Mode, Settings, SourceSettings, Subtree, monotonic},
+    kernel::{KernelSource, Loaded, Mode, Rates, Settings, SourceSettings, Subtree, monotonic},
     memory::Headroom,
     sample::{CgroupFacts, Families, Ledger, Lookups, SampleSource as _, Snapshot, Sums, Tally, Window},
 };
@@ -233,6 +233,28 @@ pub(crate) struct Options {
     pub(crate) headroom: Option<Headroom>,
 }
 
+impl Options {
+    pub(crate) fn rates(&self) -> Rates {
+        Rates {
+            rtt_every: self.rtt_every,
+            rtt_duty_above: self.rtt_duty_above,
+            rtt_low_duty_above: self.rtt_low_duty_above,
+            churn_above: self.churn_above,
+            dns_above: self.dns_above,
+        }
+    }
+
+    pub(crate) fn pace(&self) -> SourceSettings {
+        SourceSettings {
+            walk_min_interval: self.walk_min_interval,
+            walk_max_interval: Duration::from_secs(3600),
+            walk_cpu_share: self.walk_cpu_share,
+            edge_idle: Duration::from_secs(3600),
+            rank_ports: Duration::ZERO,
+        }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         let limits = Limits { cgroups: 256, edges: 1024, drops: 256, prefixes: 64 };
@@ -276,13 +298,7 @@ impl Watch {
     pub(crate) fn begin(dir: &Path, options: Options, meanwhile: impl FnOnce()) -> Self {
         let mut loaded = Loaded::load(&settings(dir, &options)).unwrap();
         loaded.set_prefixes(&options.prefixes).unwrap();
-        let pace = SourceSettings {
-            walk_min_interval: options.walk_min_interval,
-            walk_max_interval: Duration::from_secs(3600),
-            walk_cpu_share: options.walk_cpu_share,
-            edge_idle: Duration::from_secs(3600),
-            rank_ports: Duration::ZERO,
-        };
+        let pace = options.pace();
         if let Some(headroom) = &options.headroom {
             loaded.set_headroom(headroom).unwrap();
         }
@@ -374,11 +390,7 @@ fn settings<'a>(dir: &'a Path, options: &Options) -> Settings<'a> {
     let level = u32::try_from(dir.strip_prefix(mount).unwrap().components().count()).unwrap();
     Settings {
         sysfs: Path::new(SYSFS),
-        rtt_every: options.rtt_every,
-        rtt_duty_above: options.rtt_duty_above,
-        rtt_low_duty_above: options.rtt_low_duty_above,
-        churn_above: options.churn_above,
-        dns_above: options.dns_above,
+        rates: options.rates(),
         http_share: options.http_share,
         has_room: true,
         modes: options.modes,

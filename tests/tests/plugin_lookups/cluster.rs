@@ -1,6 +1,7 @@
 //! A real API server with its Pod proxy and RBAC, real agents on two Nodes, real traffic between two Pods.
 
 use crate::{
+    close_ups,
     control_plane::{ADMIN, ControlPlane, NOBODY, ONCALL, READER, running},
     services,
     tools::{TRAFFIC, eventually, skips, start_agent},
@@ -149,6 +150,7 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
 
     healthy(&plane);
     joined(&plane);
+    close_ups::check(&plane);
     impostor(&plane);
     errors(&plane);
     let slices = Slices::of(&assets);

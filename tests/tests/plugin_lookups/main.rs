@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
 
+mod close_ups;
 mod cluster;
 mod control_plane;
 mod fleet;

@@ -9,6 +9,7 @@ use netwhy_abi::{
 
 use super::rows;
 use crate::{
+    close_ups,
     kernel::{Ptr, load},
     maps::{self, Need},
     offsets::*,
@@ -28,13 +29,28 @@ pub(super) fn is_supported() -> bool {
 pub(super) unsafe fn is_chosen(sk: Ptr) -> bool {
     // SAFETY: a full socket.
     let hash = unsafe { load::<u32>(sk, NW_SK_HASH.load()) };
-    hash & rows::mask() == 0 || rows::may_be_kept(hash)
+    hash & rows::mask() == 0 || rows::may_be_kept(hash) || unsafe { is_close_up(sk) }
 }
 
-/// Weight of a connection that its hash chooses.
+/// Whether a full socket's cgroup is under a close-up. One load while none is.
 #[inline(always)]
-const fn weight(choice: &Choice) -> u32 {
-    (choice.mask + 1) * pick::WEIGHT
+pub(in crate::programs) unsafe fn is_close_up(sk: Ptr) -> bool {
+    // SAFETY: as the caller says.
+    rows::has_close_ups() && unsafe { close_ups::has(sk) }
+}
+
+/// Weight of a connection that is observed whatever walks keep: all of a cgroup under a close-up, and those that their
+/// hash chooses; 0: of none of these.
+#[inline(always)]
+unsafe fn weight(choice: &Choice, sk: Ptr) -> u32 {
+    // SAFETY: a full socket.
+    unsafe {
+        if choice.mask != 0 && is_close_up(sk) {
+            return pick::WEIGHT;
+        }
+        let is_by_hash = load::<u32>(sk, NW_SK_HASH.load()) & choice.mask == 0;
+        if is_by_hash { (choice.mask + 1) * pick::WEIGHT } else { 0 }
+    }
 }
 
 /// State of a connection that has one.
@@ -49,10 +65,10 @@ pub(super) unsafe fn seen(sk: Ptr) -> Option<NonNull<Turn>> {
 pub(super) unsafe fn turn(choice: &Choice, sk: Ptr, tp: Ptr) -> Option<NonNull<Turn>> {
     // SAFETY: `sk` and `tp` are the same trusted socket; its state is a live map value.
     unsafe {
-        let by_hash = load::<u32>(sk, NW_SK_HASH.load()) & choice.mask == 0;
+        let weight = weight(choice, sk);
         let known = match seen(sk) {
             Some(known) => known,
-            None if by_hash => first_seen(choice, sk, tp)?,
+            None if weight != 0 => first_seen(choice, sk, tp, weight)?,
             None => return None,
         };
         let turn = known.as_ptr();
@@ -60,10 +76,10 @@ pub(super) unsafe fn turn(choice: &Choice, sk: Ptr, tp: Ptr) -> Option<NonNull<T
             return None;
         }
         if (*turn).generation != choice.generation {
-            if !by_hash {
+            if weight == 0 {
                 return None;
             }
-            (*turn).join(&outgoing(tp), load(tp, NW_TP_RCV_NXT.load()), choice.generation, weight(choice));
+            (*turn).join(&outgoing(tp), load(tp, NW_TP_RCV_NXT.load()), choice.generation, weight);
         }
         Some(known)
     }
@@ -71,14 +87,14 @@ pub(super) unsafe fn turn(choice: &Choice, sk: Ptr, tp: Ptr) -> Option<NonNull<T
 
 /// Makes the state of a connection.
 #[inline(always)]
-pub(super) unsafe fn first_seen(choice: &Choice, sk: Ptr, tp: Ptr) -> Option<NonNull<Turn>> {
+pub(super) unsafe fn first_seen(choice: &Choice, sk: Ptr, tp: Ptr, weight: u32) -> Option<NonNull<Turn>> {
     // SAFETY: `sk` and `tp` are the same trusted socket.
     unsafe {
         if !maps::take_storage(Need::Timely) {
             maps::count(Counter::StorageShed);
             return None;
         }
-        let mut turn = Turn::new(EdgeKey::new(0, [0; 16]), choice.generation, weight(choice));
+        let mut turn = Turn::new(EdgeKey::new(0, [0; 16]), choice.generation, weight);
         turn.flags = IGNORED;
         if let Some(cgroup) = cgroup_id(sk) {
             let key = edge_key(cgroup, sk);
@@ -94,7 +110,7 @@ pub(super) unsafe fn first_seen(choice: &Choice, sk: Ptr, tp: Ptr) -> Option<Non
         if load::<u64>(tp, NW_TP_BYTES_RECEIVED.load()) == 0 && load::<u64>(tp, NW_TP_BYTES_ACKED.load()) <= 1 {
             turn.begin(load(tp, NW_TP_SND_UNA.load()), expected);
         } else {
-            turn.join(&outgoing(tp), expected, choice.generation, weight(choice));
+            turn.join(&outgoing(tp), expected, choice.generation, weight);
         }
         let made = bpf_sk_storage_get(rows::turns(), sk.cast_mut(), (&raw mut turn).cast(), 1);
         if made.is_null() {

@@ -49,7 +49,7 @@ unsafe impl<T> Sync for Data<T> {}
 /// Which connections are observed.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".data.choice")]
-static NW_CHOICE: Data<Choice> = Data(UnsafeCell::new(Choice { mask: 0, generation: 0, read_weight: 1, pad: 0 }));
+static NW_CHOICE: Data<Choice> = Data(UnsafeCell::new(Choice { mask: 0, generation: 0, read_weight: 1, close_ups: 0 }));
 /// Hashes of the connections that walks keep.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".data.kept")]
@@ -139,9 +139,16 @@ pub(super) fn choice() -> Choice {
             mask: mask(),
             generation: (&raw const (*choice).generation).read_volatile(),
             read_weight: (&raw const (*choice).read_weight).read_volatile(),
-            pad: 0,
+            close_ups: has_close_ups().into(),
         }
     }
+}
+
+/// Whether any cgroup is under a close-up.
+#[inline(always)]
+pub(super) fn has_close_ups() -> bool {
+    // SAFETY: a word of live data.
+    unsafe { (&raw const (*NW_CHOICE.0.get()).close_ups).read_volatile() != 0 }
 }
 
 /// Address of the socket storage map, for the helper.

@@ -8,7 +8,7 @@ use netwhy_abi::{
 };
 
 use super::{
-    connection::{first_seen, is_supported, outgoing, seen},
+    connection::{first_seen, is_close_up, is_supported, outgoing, seen},
     exchange::times,
     rows,
 };
@@ -31,7 +31,7 @@ pub(in crate::programs) unsafe fn visit(tp: Ptr, key: &EdgeKey, row: *mut EdgeSt
         let is_current = |turn: &NonNull<Turn>| (*turn.as_ptr()).generation == choice.generation;
         let turn = seen(tp).filter(is_current).map_or(core::ptr::null_mut(), NonNull::as_ptr);
         let walk = maps::control().walk;
-        if choice.mask != 0 && is_active(tp) {
+        if choice.mask != 0 && is_active(tp) && !is_close_up(tp) {
             choose(&choice, tp, key, turn, walk);
         }
         if turn.is_null() || (*turn).flags & IGNORED != 0 {
@@ -97,7 +97,7 @@ unsafe fn choose(choice: &Choice, tp: Ptr, key: &EdgeKey, turn: *mut Turn, walk:
         }
         let turn = match seen(tp) {
             Some(older) => older,
-            None => match first_seen(choice, tp, tp) {
+            None => match first_seen(choice, tp, tp, weight) {
                 Some(made) => made,
                 None => return,
             },

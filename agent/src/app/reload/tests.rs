@@ -17,7 +17,9 @@ fn a_file_that_hangs_delays_no_other_task_and_no_stop() {
             let (config, _config) = watch::channel(Arc::default());
             let (options, _options) = watch::channel(MetricsOptions::default());
             let (stop, stopped) = Stop::new();
-            let task = tokio::spawn(Reload { cli, file, config, options, counters: Arc::default() }.run(stopped));
+            let task = tokio::spawn(
+                Reload { cli, file, started: Arc::default(), config, options, counters: Arc::default() }.run(stopped),
+            );
             tokio::time::sleep(INTERVAL + Duration::from_secs(1)).await;
             sender.send("another task").unwrap();
             stop.stop();

@@ -19,10 +19,11 @@ fn a_cgroup_file_that_hangs_makes_the_facts_old_and_delays_nobody() {
     let mounts = Mounts { unified: root.clone(), subtree: "/".into(), v1: BTreeMap::new() };
     let reader = || {
         let table = CgroupTable::open(&mounts).unwrap();
-        FactsReader::new(table, Reader::new(&mounts), Duration::ZERO, PATIENCE, true)
+        let pace = FactsPace { every: Duration::ZERO, budget: PATIENCE };
+        FactsReader::new(table, Reader::new(&mounts), pace, true)
     };
     let mut facts = TimelyFacts::new(reader());
-    let age = facts.age();
+    let age = facts.handle().age;
     assert_eq!(age.get(), None);
     let usage = |facts: &[CgroupFacts]| facts.iter().find(|f| f.path.as_deref() == Some("/a")).and_then(|f| f.usage_us);
     assert_eq!(usage(&facts.read(Duration::from_secs(1), &[])), Some(900));

@@ -1,7 +1,8 @@
 //! Declarations of the table, and the texts made from it.
 
 use crate::config::{
-    Authorization, Change, Config, KEYS, RttBuckets, SECTIONS, Switch, explain, keys_of, reloadable, yaml,
+    Authorization, Change, Config, KEYS, Reloaded, RttBuckets, SECTIONS, Signals, Switch, explain, keys_of, reload,
+    yaml,
 };
 use std::time::Duration;
 
@@ -89,25 +90,47 @@ fn a_deleted_pods_series_never_stay_longer_than_the_promised_two_minutes() {
 }
 
 #[test]
-fn thresholds_labels_peers_and_gone_seconds_reload_and_all_else_needs_a_restart() {
-    let old = Config::default();
-    let mut new = old.clone();
+fn what_sizes_no_map_and_no_socket_reloads_and_all_else_keeps_its_value_until_a_restart() {
+    let started = Config::default();
+    let mut new = started.clone();
     new.thresholds.loss_ratio = 0.01;
     new.labels.peer = false;
     new.limits.gone_seconds = Duration::from_secs(30);
-    new.peers.external = vec!["203.0.113.0/24".parse().unwrap()];
-    assert!(reloadable(&old, &new).is_empty());
+    new.limits.series = 2_000;
     new.sampling.rtt_every = 8;
     new.signals.drops = Switch::Off;
+    new.peers.external = vec!["203.0.113.0/24".parse().unwrap()];
+    assert_eq!(reload(&started, &new), Reloaded { config: new.clone(), restart: vec![] });
+    let live = new.clone();
     new.limits.edges = 1024;
     new.kube.mode = Switch::Off;
     new.http.max_connections = 2;
-    let expected = ["sampling.rtt_every", "signals.drops", "limits.edges", "kube.mode", "http.max_connections"];
-    assert_eq!(reloadable(&old, &new), expected);
+    new.signals.sockets = Switch::Off;
+    let restart = vec!["signals.sockets", "limits.edges", "kube.mode", "http.max_connections"];
+    assert_eq!(reload(&started, &new), Reloaded { config: live, restart });
     for key in KEYS {
-        let live = ["thresholds", "labels", "peers"].contains(&key.section) || key.path == "limits.gone_seconds";
-        assert_eq!(key.change == Change::Live, live, "{}", key.path);
+        let sizes_maps = ["limits.cgroups", "limits.edges", "limits.drops", "limits.prefixes"].contains(&key.path);
+        let restarts = ["connects", "sockets", "accept_queue", "cgroup_files", "http"];
+        let expected = match key.section {
+            "kube" | "http" => Change::Restart,
+            "signals" if !restarts.contains(&key.name) => Change::Signal,
+            "signals" => Change::Restart,
+            _ if sizes_maps || key.path == "sampling.http" => Change::Restart,
+            _ => Change::Live,
+        };
+        assert_eq!(key.change, expected, "{}", key.path);
     }
+}
+
+#[test]
+fn a_signal_that_was_off_at_the_start_stays_off_until_a_restart() {
+    let started = Config { signals: Signals { dns: Switch::Off, ..Signals::default() }, ..Config::default() };
+    let Reloaded { config, restart } = reload(&started, &Config::default());
+    assert_eq!((config, restart), (started.clone(), vec!["signals.dns"]));
+    // One that was on goes off and on again.
+    let off = Config { signals: Signals { drops: Switch::Off, ..started.signals.clone() }, ..started.clone() };
+    assert_eq!(reload(&started, &off), Reloaded { config: off.clone(), restart: vec![] });
+    assert_eq!(reload(&started, &started), Reloaded { config: started.clone(), restart: vec![] });
 }
 
 #[test]

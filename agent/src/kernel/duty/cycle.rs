@@ -125,6 +125,11 @@ impl DutyProbe {
         self.stop();
     }
 
+    /// Whether it is detached until [`DutyProbe::resume`].
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
     /// Ends a pause. The program runs on its last duty cycle again.
     ///
     /// # Errors

@@ -38,6 +38,13 @@ impl HandshakeProbe {
         Ok(Self { probe, churn, closed: RateMeter::default() })
     }
 
+    /// Another rate of closed sockets/s, if it may run on a duty cycle at all.
+    pub(in crate::kernel) fn configure(&mut self, churn_above: u64) {
+        if let Some(churn) = &mut self.churn {
+            churn.set_rate(churn_above as f64);
+        }
+    }
+
     /// Tests whether the kernel allows to attach the probe again.
     ///
     /// # Errors

@@ -34,6 +34,11 @@ impl LookupShare {
         Self { begun: RateMeter::default(), many, observed: Observed::ALL, since: Duration::ZERO }
     }
 
+    /// Another rate above which a share is observed.
+    pub(in crate::kernel) fn configure(&mut self, above: u64) {
+        self.many.set_rate(above as f64);
+    }
+
     /// Takes the number of observed lookups that began so far.
     pub(in crate::kernel) fn follow(&mut self, now: Duration, begun: u64) {
         let rate = self.begun.update(now, begun, f64::from(self.observed.share));

@@ -34,6 +34,16 @@ pub(in crate::kernel) struct RttProbe {
     every: (f64, f64),
     share: Share,
     segments: RateMeter,
+    /// Attached all the time whatever the rate, because a close-up wants every segment.
+    is_held: bool,
+    /// Whether it was attached all the time since the last reading.
+    was_continuous: bool,
+}
+
+/// Segments per sample: all the time, and on a duty cycle.
+fn distances(every: u32) -> (f64, f64) {
+    let every = f64::from(every.max(1));
+    (every, (every * RTT_DUTY_CYCLE.ratio()).max(1.0))
 }
 
 impl RttProbe {
@@ -42,16 +52,40 @@ impl RttProbe {
     /// # Errors
     /// The kernel's refusal.
     pub(in crate::kernel) fn attach(attach: Arc<Attach>, every: u32, limits: RttLimits) -> io::Result<Self> {
-        let every = f64::from(every.max(1));
         let mut probe = DutyProbe::new(attach, TIMING);
         probe.set(Some(DutyCycle::CONTINUOUS));
         probe.start()?;
         Ok(Self {
             probe,
-            every: (every, (every * RTT_DUTY_CYCLE.ratio()).max(1.0)),
-            share: Share::new(limits.duty_above as f64, limits.low_duty_above as f64),
+            every: distances(every),
+            share: Share::new(limits),
             segments: RateMeter::default(),
+            is_held: false,
+            was_continuous: true,
         })
+    }
+
+    /// Samples one segment in `every` from now on, and runs on a duty cycle above these rates.
+    pub(in crate::kernel) fn configure(&mut self, every: u32, limits: RttLimits) {
+        if self.every != distances(every) {
+            self.every = distances(every);
+            self.segments.restart();
+        }
+        self.share.configure(limits);
+    }
+
+    /// Stays attached all the time from now on, or follows the rate again. The next [`RttProbe::follow`] does it.
+    pub(in crate::kernel) fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
+    }
+
+    fn cycle(&self) -> DutyCycle {
+        if self.is_held { DutyCycle::CONTINUOUS } else { self.share.cycle() }
+    }
+
+    /// Whether the machine receives so many segments that the probe would run on a duty cycle.
+    pub(in crate::kernel) fn is_busy(&self) -> bool {
+        self.share.reduced.is_exceeded()
     }
 
     /// Tests whether the kernel allows to attach the probe again.
@@ -65,6 +99,13 @@ impl RttProbe {
     /// Detaches the probe until [`RttProbe::resume`].
     pub(in crate::kernel) fn pause(&mut self) {
         self.probe.pause();
+        self.segments.restart();
+        self.share.reduced.note_gap();
+    }
+
+    /// Whether it is detached until [`RttProbe::resume`].
+    pub(in crate::kernel) fn is_paused(&self) -> bool {
+        self.probe.is_paused()
     }
 
     /// Attaches the probe after a pause.
@@ -80,25 +121,29 @@ impl RttProbe {
     /// # Errors
     /// The kernel's refusal to attach the probe again; the next call tries again.
     pub(in crate::kernel) fn follow(&mut self, now: Duration, sampled: u64) -> io::Result<()> {
-        let was_continuous = self.share.cycle().is_continuous();
-        let every = if was_continuous { self.every.0 } else { self.every.1 };
+        let every = if self.was_continuous { self.every.0 } else { self.every.1 };
         let rate = self.segments.update(self.probe.stats().attached, sampled, every);
-        let cycle = self.share.update(now, rate);
-        if cycle.is_continuous() != was_continuous {
+        self.share.update(now, rate);
+        let cycle = self.cycle();
+        if cycle.is_continuous() != self.was_continuous {
             self.segments.restart();
         }
+        self.was_continuous = cycle.is_continuous();
         self.probe.set(Some(cycle));
         self.probe.start()
     }
 
     /// Duty of the probe, for [`Control::rtt_duty`](netwhy_abi::Control::rtt_duty).
     pub(in crate::kernel) fn duty(&self) -> Duty {
-        self.share.reduced.duty()
+        match self.share.reduced.duty() {
+            Duty::Reduced if self.is_held => Duty::Restored,
+            duty => duty,
+        }
     }
 
     /// State of the probe.
     pub(in crate::kernel) fn stats(&self) -> RttDutyCycle {
-        let (totals, cycle) = (self.probe.stats(), self.share.cycle());
+        let (totals, cycle) = (self.probe.stats(), self.cycle());
         RttDutyCycle {
             segments_per_second: self.segments.rate(),
             is_reduced: !cycle.is_continuous(),
@@ -118,8 +163,14 @@ struct Share {
 }
 
 impl Share {
-    fn new(reduced_above: f64, low_above: f64) -> Self {
-        Self { reduced: RateThreshold::new(reduced_above), low: RateThreshold::new(low_above) }
+    fn new(limits: RttLimits) -> Self {
+        let RttLimits { duty_above, low_duty_above } = limits;
+        Self { reduced: RateThreshold::new(duty_above as f64), low: RateThreshold::new(low_duty_above as f64) }
+    }
+
+    fn configure(&mut self, limits: RttLimits) {
+        self.reduced.set_rate(limits.duty_above as f64);
+        self.low.set_rate(limits.low_duty_above as f64);
     }
 
     fn cycle(&self) -> DutyCycle {

@@ -54,6 +54,15 @@ impl SchedulerProbe {
         self.probe.resume()
     }
 
+    /// Runs all the time, or only under CPU pressure. The next [`SchedulerProbe::follow`] attaches it.
+    pub(in crate::kernel) fn set_continuous(&mut self, is_continuous: bool) {
+        if is_continuous == self.pressure.is_none() {
+            return;
+        }
+        self.probe.set(is_continuous.then_some(DutyCycle::CONTINUOUS));
+        self.pressure = (!is_continuous).then(CpuPressure::default);
+    }
+
     /// Takes the newest CPU pressure, and runs the duty cycle while it is high.
     ///
     /// # Errors

@@ -23,6 +23,16 @@ impl RateThreshold {
         Self { rate, hysteresis: Hysteresis::new(RISE, FALL), was_exceeded: false }
     }
 
+    /// Another threshold from now on, in events per second.
+    pub(super) fn set_rate(&mut self, rate: f64) {
+        self.rate = rate;
+    }
+
+    /// The probe did not run for a while, for another reason.
+    pub(super) fn note_gap(&mut self) {
+        self.was_exceeded = true;
+    }
+
     pub(super) fn is_exceeded(&self) -> bool {
         self.hysteresis.is_on()
     }

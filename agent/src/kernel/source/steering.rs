@@ -73,7 +73,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         let (edges_full, ports_folded) = (u32::from(self.room == Room::None), u32::from(self.room != Room::Enough));
         let baseline = u32::from(self.walker.is_baseline());
         let Observed { share, is_mixed } = self.duties.lookups;
-        Control {
+        let control = Control {
             baseline,
             walk: self.walker.number(),
             edges_full,
@@ -82,7 +82,9 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             ports_folded,
             dns_share: share,
             dns_mixed: is_mixed.into(),
-        }
+            ..Control::default()
+        };
+        self.loaded.sampling.put(control)
     }
 
     /// Tells the programs what changed, and what the kernel refused before.

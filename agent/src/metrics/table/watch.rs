@@ -1,4 +1,4 @@
-//! Metrics of the agent's watches of the API server.
+//! Metrics of the agent's watches of the API server, and of what Pods ask for there.
 
 use crate::metrics::definition::{LabelDef, MetricDef, Rows::Node, label};
 
@@ -56,4 +56,16 @@ pub(super) static METRICS: &[MetricDef] = &[
              only kinds that occurred",
         ),
     ]),
+    MetricDef::gauge(
+        "netwhy_agent_close_ups",
+        "Pods whose annotation asks for an exemption from sampling.",
+        Node(|s, out| {
+            let Some(all) = &s.agent.close_ups else { return Ok(()) };
+            let states =
+                [("observed", all.pods.len() as u64), ("waiting", all.waiting), ("unreadable", all.unreadable)];
+            states.into_iter().try_for_each(|(state, n)| out.gauge(&[("state", state)], n))
+        }),
+    )
+    .details("Absent without Kubernetes. `kubectl netwhy watch-closer` writes the annotation `netwhy.dev/sample`.")
+    .labels(&[label("state", "observed, waiting (for a place, or for memory), unreadable")]),
 ];

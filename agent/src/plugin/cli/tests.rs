@@ -31,6 +31,19 @@ fn times_have_the_syntax_of_kubectl() {
 }
 
 #[test]
+fn a_close_up_lasts_ten_minutes_unless_told_otherwise_and_an_hour_at_most() {
+    let time = |args: &[&str]| match read(&[&["watch-closer", "x"], args].concat()).unwrap().command {
+        Command::WatchCloser { time, stop, .. } => (time.as_secs(), stop),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!([time(&[]), time(&["--for", "1h"]), time(&["--stop"])], [(600, false), (3600, false), (600, true)]);
+    for bad in ["61m", "0", "10x", "500ms"] {
+        assert!(read(&["watch-closer", "x", "--for", bad]).is_err(), "{bad}");
+    }
+    assert!(read(&["watch-closer", "x", "--for", "5m", "--stop"]).is_err());
+}
+
+#[test]
 fn every_command_has_an_example_that_parses() {
     for sub in command(None).get_subcommands() {
         let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();

@@ -11,6 +11,7 @@ mod agent_client;
 mod agents;
 mod callees;
 mod answer;
+mod close_up;
 mod errors;
 mod fan_out;
 mod genuine;
@@ -24,6 +25,7 @@ mod why;
 
 pub use agent::Agent;
 pub use agent_client::AgentClient;
+pub use close_up::close_up;
 pub use fan_out::{Answers, Progress};
 pub use session::{Connection, Session, sessions};
 pub use topology::topology;

@@ -1,6 +1,7 @@
 //! The reports of the commands: plain data, made by pure functions.
 
 pub mod why;
+pub mod close_up;
 pub mod diagnose;
 pub mod health;
 pub mod hints;

@@ -1,5 +1,6 @@
 //! Reports as text. Pure: color, width and time are arguments.
 
+mod close_up;
 mod diagnose;
 mod hints;
 mod matrix;

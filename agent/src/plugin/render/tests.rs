@@ -4,6 +4,7 @@ mod hostile;
 
 use super::*;
 use crate::plugin::model::{
+    close_up::Requested,
     diagnose::{diagnose, tests::pods},
     hints::{HintFilter, Hints},
     matrix::matrix,
@@ -50,6 +51,15 @@ fn why_in_every_format() {
 #[test]
 fn hints_in_every_format() {
     formats("hints", hints());
+}
+
+#[test]
+fn a_close_up_in_every_format() {
+    let until = Some("2026-01-02T03:14:05Z".to_owned());
+    let asked = Requested { namespace: "shop".into(), pod: "cart-1".into(), node: "node-a".into(), until };
+    let text = write(&[(None, asked.clone())], Format::Table, &PLAIN).unwrap();
+    assert!(text.starts_with("Pod shop/cart-1 on node-a is exempt from sampling until 2026-01-02T03:14:05Z"), "{text}");
+    formats("watch-closer", asked);
 }
 
 #[test]

@@ -59,6 +59,21 @@ fn status_is_kept_with_what_the_phase_hides() {
 }
 
 #[test]
+fn the_end_of_a_close_up_is_a_time_or_unreadable() {
+    let asks = |annotation: Option<&str>| {
+        let annotations = annotation.map(|text| serde_json::json!({(CLOSE_UP): text}));
+        pod(serde_json::json!({"metadata": {"uid": "u1", "name": "x", "annotations": annotations}})).close_up
+    };
+    assert_eq!(asks(None), None);
+    let until = |unix_ms| Some(CloseUpRequest::Until { unix_ms });
+    assert_eq!(asks(Some("2026-01-02T03:04:05Z")), until(1_767_323_045_000));
+    assert_eq!(asks(Some(" 2026-01-02T04:04:05.5+01:00 ")), until(1_767_323_045_500));
+    for bad in ["", "10m", "tomorrow", "2026-01-02T03:04:05", "1767323045"] {
+        assert_eq!(asks(Some(bad)), Some(CloseUpRequest::Unreadable), "{bad}");
+    }
+}
+
+#[test]
 fn a_pod_without_status_is_nobody_to_worry_about() {
     let info = pod(serde_json::json!({
         "metadata": {"uid": "u", "name": "n", "namespace": "d",

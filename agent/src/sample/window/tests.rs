@@ -33,3 +33,17 @@ fn an_edge_without_news_leaves_the_window() {
     }
     assert!(window.sums().edges.is_empty());
 }
+
+#[test]
+fn a_changed_length_applies_from_the_next_frame_on() {
+    let mut window = Window::new(Duration::from_secs(5));
+    (1..=5).for_each(|at| window.push(frame(at, 1, 0)));
+    let segments = |window: &Window| window.sums().edges.values().next().unwrap().data_segs_out;
+    assert_eq!(segments(&window), 5);
+    window.set_length(Duration::from_secs(2));
+    window.push(frame(6, 1, 0));
+    assert_eq!((segments(&window), window.covered()), (2, Duration::from_secs(2)));
+    window.set_length(Duration::from_secs(4));
+    (7..=10).for_each(|at| window.push(frame(at, 1, 0)));
+    assert_eq!((segments(&window), window.covered()), (4, Duration::from_secs(4)));
+}

@@ -17,7 +17,7 @@ const CONNECTIONS: [usize; 3] = [1, 4, 40];
 const ROUNDS: usize = 40;
 
 /// A scene on a machine that counts as busy.
-fn busy(stage: &Stage) -> Scene<'_> {
+pub(super) fn busy(stage: &Stage) -> Scene<'_> {
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let watch = stage.watch_with(Options { rtt_duty_above: 0, ..options() });
     let mut scene = Scene { stage, client, server, watch };

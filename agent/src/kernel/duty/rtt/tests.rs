@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn the_more_segments_the_lower_the_duty_cycle() {
-    let (mut share, mut clock) = (Share::new(10_000.0, 100_000.0), 0);
+    let (mut share, mut clock) = (Share::new(RttLimits { duty_above: 10_000, low_duty_above: 100_000 }), 0);
     let mut weights = |rate: f64| -> Vec<u32> {
         let mut weights: Vec<u32> = (0..20)
             .map(|_| {
@@ -24,7 +24,7 @@ fn the_more_segments_the_lower_the_duty_cycle() {
 
 #[test]
 fn without_the_first_threshold_the_second_has_no_effect() {
-    let mut share = Share::new(f64::INFINITY, 0.0);
+    let mut share = Share::new(RttLimits { duty_above: u64::MAX, low_duty_above: 0 });
     for second in 0..10 {
         assert_eq!(share.update(Duration::from_secs(second), 1e6), DutyCycle::CONTINUOUS);
     }

@@ -3,6 +3,7 @@
 use super::super::*;
 use crate::{
     plugin::model::{
+        close_up::Requested,
         diagnose::{diagnose, tests::pods},
         health::Fact,
         hints::{HintFilter, Hints},
@@ -40,6 +41,12 @@ fn assert_report_is_safe<R: Report>(name: &str, make: impl Fn() -> R) {
             assert_safe(&format!("{name} {format:?} in color"), &bare);
         }
     }
+}
+
+#[test]
+fn a_close_up_is_safe() {
+    let asked = || Requested { namespace: mark(), pod: mark(), node: mark(), until: Some(mark()) };
+    assert_report_is_safe("watch-closer", asked);
 }
 
 #[test]
