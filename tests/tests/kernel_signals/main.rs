@@ -34,6 +34,7 @@ mod limits;
 mod listeners;
 mod live;
 mod loss;
+mod many_sockets;
 mod memory;
 mod mib;
 mod mptcp;

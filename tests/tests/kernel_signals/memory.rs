@@ -25,13 +25,13 @@ const STORAGE: u64 = netwhy_abi::memory::SOCKET_STORAGE as u64;
 const PER_ADDRESS: usize = 20_000;
 
 /// A cgroup of the memory controller, v2 or v1. Removed when dropped.
-struct MemoryCgroup {
+pub(crate) struct MemoryCgroup {
     dir: PathBuf,
     is_v2: bool,
 }
 
 impl MemoryCgroup {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
         let mut mounts = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
         let v1 = mounts.clone().find(|m| m[2] == "cgroup" && m[3].split(',').any(|option| option == "memory"));
@@ -50,7 +50,7 @@ impl MemoryCgroup {
         fs::read_to_string(&file).unwrap().trim().parse().unwrap()
     }
 
-    fn used(&self) -> u64 {
+    pub(crate) fn used(&self) -> u64 {
         self.read("memory.current", "memory.usage_in_bytes")
     }
 
@@ -65,13 +65,13 @@ impl MemoryCgroup {
         line("kernel ").or_else(|| line("slab ")).unwrap()
     }
 
-    fn set_limit(&self, bytes: u64) {
+    pub(crate) fn set_limit(&self, bytes: u64) {
         let file = if self.is_v2 { "memory.max" } else { "memory.limit_in_bytes" };
         fs::write(self.dir.join(file), bytes.to_string()).unwrap();
     }
 
     /// Processes that the kernel ended for memory.
-    fn kills(&self) -> u64 {
+    pub(crate) fn kills(&self) -> u64 {
         let file = if self.is_v2 { "memory.events" } else { "memory.oom_control" };
         let text = fs::read_to_string(self.dir.join(file)).unwrap();
         text.lines().find_map(|line| line.strip_prefix("oom_kill ")).unwrap().parse().unwrap()
@@ -82,7 +82,7 @@ impl MemoryCgroup {
         self.agent_with(stage, &[])
     }
 
-    fn agent_with(&self, stage: &Stage, args: &[&OsStr]) -> Agent {
+    pub(crate) fn agent_with(&self, stage: &Stage, args: &[&OsStr]) -> Agent {
         Agent::start_by(stage, args, |mut command| {
             use std::os::unix::process::CommandExt as _;
             let procs = self.dir.join("cgroup.procs");
@@ -103,20 +103,20 @@ impl Drop for MemoryCgroup {
     }
 }
 
-fn memory(agent: &Agent) -> Value {
+pub(crate) fn memory(agent: &Agent) -> Value {
     let (_, body) = agent.get("/api/v1/info", "application/json").unwrap();
     serde_json::from_str::<Value>(&body).unwrap()["memory"].take()
 }
 
 /// Lets this process have many descriptors.
-fn raise_descriptors(most: u64) {
+pub(crate) fn raise_descriptors(most: u64) {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     assert!(maximum.is_none_or(|maximum| maximum >= most), "this test needs {most} descriptors: raise ulimit -n");
     setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum }).unwrap();
 }
 
 /// Opens this many connections within a Pod's Node, over addresses of the loopback device. Each carries a byte.
-fn open_many(stage: &Stage, pod: &Pod, connections: usize) -> Vec<Pair> {
+pub(crate) fn open_many(stage: &Stage, pod: &Pod, connections: usize) -> Vec<Pair> {
     stage.inside(pod, || {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
