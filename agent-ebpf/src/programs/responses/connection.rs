@@ -28,8 +28,10 @@ pub(super) fn is_supported() -> bool {
 #[inline(always)]
 pub(super) unsafe fn is_chosen(sk: Ptr) -> bool {
     // SAFETY: a full socket.
-    let hash = unsafe { load::<u32>(sk, NW_SK_HASH.load()) };
-    hash & rows::mask() == 0 || rows::may_be_kept(hash) || unsafe { is_close_up(sk) }
+    unsafe {
+        let hash: u32 = load(sk, NW_SK_HASH.load());
+        hash & rows::mask() == 0 || rows::may_be_kept(hash) || is_close_up(sk)
+    }
 }
 
 /// Whether a full socket's cgroup is under a close-up. One load while none is.
