@@ -8,7 +8,7 @@ use crate::{
 
 /// Whether a full socket's cgroup is under a close-up. [`Choice::close_ups`](netwhy_abi::Choice::close_ups) tells first
 /// whether any is.
-#[inline(always)]
+#[inline(never)]
 pub(crate) unsafe fn has(sk: Ptr) -> bool {
     // SAFETY: as the caller says.
     maps::is_close_up(unsafe { cgroup(sk) })

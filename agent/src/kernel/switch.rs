@@ -55,7 +55,7 @@ impl Loaded {
             return Ok(());
         }
         let mut before = Vec::new();
-        for dependent in PROBES.iter().filter(|other| other.name == probe.name || other.needs == Some(probe.name)) {
+        for dependent in PROBES.iter().filter(|other| other.name == probe.name || other.needs.contains(&probe.name)) {
             let found = self.probes.iter_mut().find(|status| status.name == dependent.name && is_on(status));
             if let Some(status) = found {
                 let why = format!("signals.{} is off; missing: {}", probe.name, dependent.without);
