@@ -67,13 +67,19 @@ impl Loaded {
         self.links.retain(|(name, _)| probe.programs.iter().all(|program| program.name != *name));
         match probe.name {
             "rtt" => {
-                self.rtt.as_mut().map(super::duty::RttProbe::pause);
+                if let Some(rtt) = self.rtt.as_mut() {
+                    rtt.pause();
+                }
             }
             "run_queue" => {
-                self.run_queue.as_mut().map(|run_queue| run_queue.probe.pause());
+                if let Some(run_queue) = self.run_queue.as_mut() {
+                    run_queue.probe.pause();
+                }
             }
             "responses" => {
-                self.reads.as_mut().map(super::duty::ReadProbe::pause);
+                if let Some(reads) = self.reads.as_mut() {
+                    reads.pause();
+                }
                 self.choice.generation = 0;
                 self.choose(self.choice.mask).context("write the map .data.choice")?;
             }
