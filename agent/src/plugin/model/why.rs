@@ -141,20 +141,17 @@ pub fn explain(mut facts: Facts, wanted: &HintFilter) -> Explanation {
     let own: Vec<&Hint> = hints.iter().filter(|hint| facts.is_about(hint)).collect();
     let blaming: Vec<&Hint> = hints.iter().filter(|hint| !facts.is_about(hint) && facts.is_blamed(hint)).collect();
     let health = facts.health();
-    // For a Node, hints that blame it come before hints about its Pods.
-    let order: Vec<&Hint> = if facts.kind == "Node" {
-        let (mine, rest): (Vec<&Hint>, Vec<&Hint>) = own.iter().chain(&blaming).partition(|hint| facts.is_blamed(hint));
-        mine.into_iter().chain(rest).collect()
-    } else {
-        own.iter().chain(&blaming).copied().collect()
-    };
-    let lead = order.into_iter().find(|hint| hint.state == HintState::Firing);
+    let called: Vec<&Hint> = hints.iter().filter(|hint| facts.calls(hint)).collect();
+    let lead = lead(&facts, [&own, &blaming, &called]);
+    let is_called = lead.is_some_and(|lead| called.contains(&lead));
     let past = own.first().copied().filter(|_| lead.is_none());
     let path = lead.or(past).map(|hint| follow(hint, &hints)).unwrap_or_default();
     let root = path.last().copied();
     let verdict = match (root, path.first()) {
         (Some(root), Some(first)) => {
-            Verdict { reported_by: facts.reported_by(root, &hints), ..verdict_from_path(root, first, &path) }
+            let verdict = verdict_from_path(root, first, &path);
+            let verdict = if is_called { of_a_callee(verdict, &facts.shown()) } else { verdict };
+            Verdict { reported_by: facts.reported_by(root, &hints), ..verdict }
         }
         _ => verdict_without_hint(&facts, &health),
     };
@@ -162,7 +159,13 @@ pub fn explain(mut facts: Facts, wanted: &HintFilter) -> Explanation {
         Some(root) if verdict.state == State::CauseFound => root.action.clone(),
         _ => next_step_without_cause(&facts, verdict.state),
     };
-    let also = own.iter().chain(&blaming).filter(|h| !path.iter().any(|t| t == *h)).map(|h| (*h).clone()).collect();
+    let also = own
+        .iter()
+        .chain(&blaming)
+        .chain(&called)
+        .filter(|h| !path.iter().any(|t| t == *h))
+        .map(|h| (*h).clone())
+        .collect();
     Explanation {
         workload: facts.workload(),
         nodes: facts.nodes(),
@@ -188,6 +191,15 @@ pub fn explain(mut facts: Facts, wanted: &HintFilter) -> Explanation {
     }
 }
 
+/// The firing hint to explain, of those about the target, those that blame it, and those about Pods that it calls.
+fn lead<'h>(facts: &Facts, [own, blaming, called]: [&[&'h Hint]; 3]) -> Option<&'h Hint> {
+    // For a Node, hints that blame it come before hints about its Pods.
+    let is_first = |hint: &&Hint| facts.kind != "Node" || facts.is_blamed(hint);
+    let (first, rest): (Vec<&Hint>, Vec<&Hint>) = own.iter().chain(blaming).copied().partition(is_first);
+    // Nothing shows yet that the target waits for those that it calls: they come last.
+    first.into_iter().chain(rest).chain(called.iter().copied()).find(|hint| hint.state == HintState::Firing)
+}
+
 /// The verdict from the root cause and the causal path to it.
 fn verdict_from_path(root: &Hint, first: &Hint, path: &[&Hint]) -> Verdict {
     let state = if first.state == HintState::Firing { State::CauseFound } else { State::Resolved };
@@ -203,6 +215,19 @@ fn verdict_from_path(root: &Hint, first: &Hint, path: &[&Hint]) -> Verdict {
         confidence: path.iter().map(|hint| hint.confidence).min_by(f64::total_cmp),
         since: Some(first.first_seen.clone()),
         reported_by: String::new(),
+    }
+}
+
+/// Chance that a callee's trouble is what slows its caller, while the caller shows nothing of its own.
+const SLOWS_ITS_CALLER: f64 = 0.8;
+
+/// The verdict of a hint about a Pod that the target calls.
+fn of_a_callee(verdict: Verdict, target: &str) -> Verdict {
+    let sentence = verdict.sentence.trim_end_matches('.');
+    Verdict {
+        sentence: format!("{sentence}. {target} calls it, and shows no harm of its own yet"),
+        confidence: verdict.confidence.map(|confidence| (confidence * SLOWS_ITS_CALLER * 100.0).round() / 100.0),
+        ..verdict
     }
 }
 

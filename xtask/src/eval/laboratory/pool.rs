@@ -9,6 +9,7 @@ use netwhy_agent::{
         causal_path::{follow, pod_of},
         hints::sort,
         nodes::{fleet, pod_at_fault},
+        settle::settle,
     },
 };
 use std::collections::BTreeMap;
@@ -85,6 +86,9 @@ pub(super) struct Said {
 
 /// Merges the hints that fire and what the edges of all agents show.
 pub(super) fn said(hints: &[Hint], rows: &[PeerRow], names: &Names) -> Said {
+    let mut hints = hints.to_vec();
+    settle(&mut hints, rows, |node| names.zone(node));
+    let hints = &hints;
     let (blamed, fleet) = judge(rows, names);
     let blames = !blamed.is_empty();
     let blamed = refined(blamed, hints, names);

@@ -2,11 +2,16 @@
 
 use super::super::{
     SilentAgent,
+    causal_path::pod_of,
     health::{Fact, Health},
     promql::Selector,
     waterfall::{self, Waterfall},
 };
-use crate::api::{AgentStats, BlameKind, EdgeRow, Hint, PeerRow, PodInfo, PodRow};
+use crate::{
+    api::{AgentStats, BlameKind, EdgeRow, Hint, PeerRow, PodInfo, PodRow},
+    hints::effects_at_callers,
+};
+use netwhy_abi::Role;
 use std::{collections::BTreeSet, sync::Arc};
 
 /// The collected facts.
@@ -83,6 +88,19 @@ impl Facts {
             BlameKind::Node => self.pods.iter().any(|pod| pod.node == *name),
             _ => false,
         }
+    }
+
+    /// It is about a Pod that the target calls, and of a kind that slows callers.
+    pub(super) fn calls(&self, hint: &Hint) -> bool {
+        let pod = pod_of(hint);
+        let is_callee = |edge: &EdgeRow| {
+            edge.role.as_deref() == Some(Role::Client.label()) && edge.peer_pod.as_deref() == Some(&*pod)
+        };
+        let is_own = matches!(hint.blame.kind, BlameKind::Pod | BlameKind::Node);
+        is_own
+            && !(self.is_about(hint) || self.is_blamed(hint))
+            && self.edges.iter().any(is_callee)
+            && effects_at_callers().iter().any(|(cause, _)| *cause == hint.cause)
     }
 
     /// The Node whose agent reported it. For a Node also the number of other agents that blame it.

@@ -74,6 +74,26 @@ pub(crate) fn loses() -> Facts {
 }
 
 #[test]
+fn a_callee_in_trouble_is_named_when_the_target_shows_nothing_of_its_own() {
+    let mut facts = waits_for_throttled_peer();
+    facts.hints.remove(0);
+    // Nobody calls it yet.
+    assert_eq!(explain(facts.clone(), &filter()).verdict.state, State::NothingFound);
+    facts.edges[0].role = Some("server".into());
+    facts.edges[0].peer_pod = Some("shop/db-0".into());
+    assert_eq!(explain(facts.clone(), &filter()).verdict.state, State::NothingFound, "a client of the target");
+    facts.edges[0].role = Some("client".into());
+    let confidence = facts.hints[0].confidence;
+    let verdict = explain(facts.clone(), &filter()).verdict;
+    assert_eq!(verdict.cause.as_deref(), Some("pod_cpu_throttled"));
+    assert!(verdict.sentence.ends_with("payment-1 calls it, and shows no harm of its own yet"), "{}", verdict.sentence);
+    assert!(verdict.confidence.unwrap() < confidence);
+    // What says nothing about callers stays out.
+    facts.hints[0].cause = "path_loss".into();
+    assert_eq!(explain(facts, &filter()).verdict.state, State::NothingFound);
+}
+
+#[test]
 fn the_verdict_is_the_root_cause_from_another_agent() {
     let report = explain(waits_for_throttled_peer(), &filter());
     assert_eq!(report.verdict.cause.as_deref(), Some("pod_cpu_throttled"));
