@@ -29,7 +29,7 @@ const PORTS: usize = size_of::<u64>();
 /// Ports without edges of their own whose events are counted: evicted, so allocated at once.
 pub const FOLDED_PORTS: usize = 1024;
 
-/// cgroups that may be under a close-up at once.
+/// cgroups that may be under a close-up at once: few, so allocated at once.
 pub const CLOSE_UPS: usize = 256;
 
 /// Listening subflows of MPTCP sockets.
@@ -115,7 +115,7 @@ pub fn each_map(rows: Limits, capacity: Limits, cpus: usize, mut each: impl FnMu
     each("folded_ports", hash(FOLDED_PORTS, FOLDED_PORTS, edge, 8));
     each("picks", hash(rows.edges, if capacity.edges < PICKS { capacity.edges } else { PICKS }, edge, PICK));
     each("peers", rows.prefixes.min(capacity.prefixes) * (ELEMENT + size_of::<PeerPrefix>() + 8));
-    each("close_ups", hash(CLOSE_UPS, CLOSE_UPS, 8, 4) + free_lists(cpus, 8, 4));
+    each("close_ups", hash(CLOSE_UPS, CLOSE_UPS, 8, 4));
     each("counters", cpus * Counter::COUNT as usize * 8);
 }
 

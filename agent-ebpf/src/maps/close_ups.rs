@@ -2,11 +2,9 @@
 
 use aya_ebpf::{btf_maps::HashMap, macros::btf_map};
 
-use super::ON_DEMAND;
-
 /// cgroup id → 1. Rows as many as [`netwhy_abi::memory::CLOSE_UPS`].
 #[btf_map]
-static CLOSE_UPS: HashMap<u64, u32, { netwhy_abi::memory::CLOSE_UPS }, ON_DEMAND> = HashMap::new();
+static CLOSE_UPS: HashMap<u64, u32, { netwhy_abi::memory::CLOSE_UPS }, 0> = HashMap::new();
 
 /// Whether a cgroup is under a close-up.
 #[inline(always)]
