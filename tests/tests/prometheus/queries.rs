@@ -16,12 +16,15 @@ const SILENT: &[(&str, &str)] = &[
     ("netwhy_agent_pods_complete", "without an API server there is no Pod list"),
     ("netwhy_agent_tls_reloads_total", "this agent serves without TLS; the test of secured scrapes has the series"),
     ("netwhy_agent_http_refusals_total", "this agent refuses nobody; the test of secured scrapes has the series"),
+    ("netwhy_agent_close_ups", "without an API server no Pod asks for one"),
+    ("netwhy_http_", "the laboratory's programs don't speak HTTP; kernel tests with nginx and curl have the series"),
+    ("netwhy_tcp_payload_readable_ratio", "absent where HTTP is not read; the same kernel tests have it"),
     ("netwhy_unattributed_samples_total", "every socket belongs to a Pod of the laboratory"),
 ];
 
 /// Metrics that depend on the machine: interfaces, queueing disciplines, connection tracking, memory controller, and
-/// CPU pressure for the run queue probe. The last three count events that need not happen here (peers without SACK, SYN
-/// cookies, listeners that drop); kernel tests count them one by one.
+/// CPU pressure for the run queue probe. The last four count events that need not happen here (peers without SACK, SYN
+/// cookies, listeners that drop, DNS answers that are lost); kernel tests count them one by one.
 const OF_THE_MACHINE: &[&str] = &[
     "netwhy_node_nic_",
     "netwhy_node_qdisc_",
@@ -33,6 +36,7 @@ const OF_THE_MACHINE: &[&str] = &[
     "netwhy_tcp_smoothed_rtt_samples_total",
     "netwhy_tcp_untimed_handshakes_total",
     "netwhy_tcp_listen_drops_total",
+    "netwhy_dns_second_answers_missing_total",
 ];
 
 /// Alerts that fire here. All others must be silent; other queries cover their operands.
@@ -80,7 +84,7 @@ fn expressions() -> Vec<(String, String)> {
         }
     }
     let chosen = |(place, expression): (String, String)| {
-        let mut asked = expression.replace("$__rate_interval", "60s");
+        let mut asked = expression.replace("$__rate_interval", "60s").replace("$__range", "1h");
         for variable in ["cluster", "node", "namespace", "workload", "pod"] {
             asked = asked.replace(&format!("\"${variable}\""), "\".*\"");
         }
