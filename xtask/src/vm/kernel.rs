@@ -10,12 +10,14 @@ use std::{
 };
 
 /// Modules that the tests need, those that others depend on are found; what a kernel has built in or lacks is left out.
-const MODULES: [&str; 14] = [
+const MODULES: [&str; 16] = [
     "bridge",
     "veth",
     "nf_tables",
     "nft_numgen",
     "nft_ct",
+    "nft_chain_nat",
+    "nft_redir",
     "nft_limit",
     "nft_reject_ipv4",
     "nft_reject_ipv6",
