@@ -78,7 +78,7 @@ pub const LEAST_PATIENCE_MS: u32 = 50;
 pub const RACE_NS: u64 = 20_000_000;
 
 labelled! {
-    /// What a reset received on an established connection cut off; indices of
+    /// State of a connection that a received reset cut off; indices of
     /// [`EdgeStats::cuts`](crate::EdgeStats::cuts).
     usize Cut {
         /// Nothing was under way.

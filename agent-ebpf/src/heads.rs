@@ -24,7 +24,7 @@ pub const REQUEST: u32 = 0;
 /// In [`HeadEvent::part`]: bytes of an answer.
 pub const ANSWER: u32 = 1;
 
-/// What precedes the bytes in an event.
+/// Header of an event, before its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct HeadEvent {

@@ -28,7 +28,7 @@ pub struct PodInfo {
     pub reason: Option<Why>,
     /// `metadata.creationTimestamp`.
     pub created_ms: i64,
-    /// What the annotation `netwhy.dev/sample` asks for. `None`: there is none.
+    /// Request of the annotation `netwhy.dev/sample`. `None`: there is none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub close_up: Option<CloseUpRequest>,
     /// `metadata.deletionTimestamp`. `None`: it is not being deleted.

@@ -1,4 +1,4 @@
-//! What all other agents say about the suspects of one agent. Their rows are independent of its own, so that the odds
+//! Evidence of all other agents about the suspects of one agent. Their rows are independent of its own, so that the odds
 //! multiply.
 
 use super::{

@@ -16,7 +16,7 @@ const TURNS: usize = 3;
 /// Shortest run of digits at a word's end that is an identifier. Shorter ones are versions, such as `v1` and `oauth2`.
 const RUN: usize = 3;
 const ID: &str = ":id";
-/// What follows is left out.
+/// The rest is left out.
 const REST: &str = "/~";
 
 /// Whether a template may hold this byte.

@@ -5,7 +5,7 @@ use super::{Change, Config, KEYS};
 /// A signal that is switched off.
 const OFF: &str = "off";
 
-/// What a running agent makes of a changed configuration.
+/// Effect of a changed configuration on a running agent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reloaded {
     /// The changed configuration, with the old values where a change needs a restart.

@@ -1,6 +1,6 @@
 //! One culprit for all agents: what one agent can't decide, the rows of the others do.
 
-use super::nodes::fleet;
+use super::fleet::fleet;
 use crate::{
     api::{Blame, BlameKind, Hint, HintState, PeerRow, Suspect},
     blame::{Culprit, Fleet, Others, Symptom},

@@ -7,8 +7,9 @@ use netwhy_agent::{
     blame::{self, Culprit, Finding, Fleet, Parameters, Symptom},
     plugin::model::{
         causal_path::{follow, pod_of},
+        fleet::fleet,
         hints::sort,
-        nodes::{fleet, pod_at_fault},
+        nodes::pod_at_fault,
         settle::settle,
     },
 };
