@@ -206,7 +206,7 @@ settings! {
             "Bytes, segments and send limits of live and closed sockets.";
         drops: Switch = Switch::Auto, [], "", Signal,
             "Dropped packets by the kernel's drop reason.";
-        responses: Switch = Switch::Off, [], "", Signal,
+        responses: Switch = Switch::Auto, [], "", Signal,
             "Response times of requests over TCP, at clients and servers, with the parts that they consist of.";
         http: Switch = Switch::Off, [], "", Restart,
             "Methods, routes and statuses of a sample of clear-text HTTP/1 requests. Needs `signals.responses`, and \

@@ -120,10 +120,10 @@ fn capabilities(cluster: &Cluster) {
     let info = cluster.json("/api/v1/info").unwrap();
     let probes = info["probes"].as_array().unwrap();
     // The chart grants what looking at DNS takes only when asked to.
-    // Response times and HTTP are off by default.
-    let on_demand = |name: &serde_json::Value| name == "dns" || name == "responses" || name == "http";
+    // HTTP is off by default.
+    let on_demand = |name: &serde_json::Value| name == "dns" || name == "http";
     let (off, others): (Vec<_>, Vec<_>) = probes.iter().partition(|probe| on_demand(&probe["name"]));
-    assert!(off.len() == 3 && off.iter().all(|probe| probe["state"] == "off"), "{off:?}");
+    assert!(off.len() == 2 && off.iter().all(|probe| probe["state"] == "off"), "{off:?}");
     assert!(!others.is_empty() && others.iter().all(|p| p["state"] == "ok" || p["state"] == "degraded"), "{others:?}");
     eventually(cluster, SOON, "list of Nodes", || {
         let info = cluster.json("/api/v1/info")?;

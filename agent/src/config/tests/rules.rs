@@ -17,7 +17,7 @@ fn defaults_are_the_documented_ones() {
     );
     let expected = |key: &str| match key {
         "run_queue" => "pressure",
-        "responses" | "http" => "off",
+        "http" => "off",
         _ => "auto",
     };
     assert!(keys_of("signals").all(|key| key.value(&config) == expected(key.name)));
