@@ -3,10 +3,10 @@
 use super::{
     context::Context,
     duty::{
-        Attach, FAILURES_PROGRAM, HANDSHAKE_PROGRAM, HandshakeProbe, READ_PROGRAM, RTT_PROGRAM, ReadProbe, RttLimits,
-        RttProbe,
+        ANSWER_PROGRAM, Attach, FAILURES_PROGRAM, HANDSHAKE_PROGRAM, HandshakeProbe, READ_PROGRAM, RTT_PROGRAM,
+        RttLimits, RttProbe, WindowedProbe,
     },
-    probes::{ANSWER_HOOK, ANSWER_PROGRAM, HTTP_PROBE, Hook, Probe, Program, RESPONSE_PROGRAM},
+    probes::{ANSWER_HOOK, HTTP_PROBE, Hook, Probe, Program, RESPONSE_PROGRAM},
     refusal::Refused,
     run_queue::RunQueue,
     settings::{Mode, Rates, Wanted},
@@ -28,7 +28,8 @@ pub(super) struct Attached {
     pub(super) links: Vec<(&'static str, Link)>,
     pub(super) rtt: Option<RttProbe>,
     pub(super) handshakes: Option<HandshakeProbe>,
-    pub(super) reads: Option<ReadProbe>,
+    pub(super) reads: Option<WindowedProbe>,
+    pub(super) answers: Option<WindowedProbe>,
     pub(super) run_queue: Option<RunQueue>,
 }
 
@@ -126,8 +127,11 @@ fn attach_program(
         let handshakes = HandshakeProbe::attach(tracepoint(ebpf, name)?, churn_above);
         attached.handshakes = Some(handshakes.map_err(|e| refused(&e))?);
     } else if name == READ_PROGRAM {
-        let reads = ReadProbe::attach(tracepoint(ebpf, name)?);
+        let reads = WindowedProbe::attach(tracepoint(ebpf, name)?, "netwhy-reads");
         attached.reads = Some(reads.map_err(|e| refused(&e))?);
+    } else if name == ANSWER_PROGRAM {
+        let answers = WindowedProbe::attach(tracepoint(ebpf, name)?, "netwhy-answers");
+        attached.answers = Some(answers.map_err(|e| refused(&e))?);
     } else {
         let link = link(name, find(ebpf, name)?, context.cgroup)?;
         attached.links.extend(link.map(|link| (name, link)));

@@ -2,7 +2,7 @@
 
 use super::{
     attach::link,
-    duty::{HANDSHAKE_PROGRAM, HandshakeProbe, Observed, READ_PROGRAM, RTT_PROGRAM, ReadProbe, RttProbe},
+    duty::{HANDSHAKE_PROGRAM, HandshakeProbe, Observed, RTT_PROGRAM, RttProbe, WINDOWED, WindowedProbe},
     load::Loaded,
     probes::{PROBES, Probe, program_named},
     steering,
@@ -108,7 +108,7 @@ impl Loaded {
     pub(super) fn check_duty_cycles(&self) -> io::Result<()> {
         self.rtt.as_ref().map_or(Ok(()), RttProbe::check)?;
         self.handshakes.as_ref().map_or(Ok(()), HandshakeProbe::check)?;
-        self.reads.as_ref().map_or(Ok(()), ReadProbe::check)?;
+        self.reads.iter().chain(&self.answers).try_for_each(WindowedProbe::check)?;
         self.run_queue.as_ref().map_or(Ok(()), |run_queue| run_queue.probe.check())
     }
 
@@ -157,6 +157,9 @@ impl Loaded {
         // Without the RTT probe nobody knows how busy the machine is.
         let is_busy = is_near_limit || self.rtt.as_ref().is_none_or(|rtt| rtt.is_paused() || rtt.is_busy());
         let mask = if is_busy { BUSY_MASK } else { 0 };
+        if let Some(answers) = &mut self.answers {
+            answers.follow(is_busy);
+        }
         if self.choice.generation == 0 || mask == self.choice.mask {
             return None;
         }
@@ -166,13 +169,17 @@ impl Loaded {
         Some(self.choose(mask))
     }
 
+    fn windowed(&mut self) -> impl Iterator<Item = &mut WindowedProbe> {
+        self.reads.iter_mut().chain(&mut self.answers)
+    }
+
     /// Begins a period of observation of response times, if they are observed at all.
     pub(super) fn choose(&mut self, mask: u32) -> anyhow::Result<()> {
         let generation = match self.choice.generation {
             0 => 0,
             before => before.wrapping_add(1).max(1),
         };
-        let read_weight = self.reads.as_ref().map_or(1, ReadProbe::weight);
+        let read_weight = self.reads.as_ref().map_or(1, WindowedProbe::weight);
         let close_ups = u32::from(!self.close_ups.is_empty());
         let choice = Choice { mask, generation, read_weight, close_ups };
         steering::set_choice(&mut self.ebpf, choice)?;
@@ -186,7 +193,7 @@ impl Loaded {
         self.links.clear();
         self.rtt.as_mut().map(RttProbe::pause);
         self.handshakes.as_mut().map(HandshakeProbe::pause);
-        self.reads.as_mut().map(ReadProbe::pause);
+        self.windowed().for_each(WindowedProbe::pause);
         if let Some(run_queue) = &mut self.run_queue {
             run_queue.probe.pause();
         }
@@ -199,7 +206,7 @@ impl Loaded {
     pub fn attach(&mut self) -> anyhow::Result<()> {
         self.rtt.as_mut().map_or(Ok(()), RttProbe::resume)?;
         self.handshakes.as_mut().map_or(Ok(()), HandshakeProbe::resume)?;
-        self.reads.as_mut().map_or(Ok(()), ReadProbe::resume)?;
+        self.windowed().try_for_each(WindowedProbe::resume)?;
         self.run_queue.as_mut().map_or(Ok(()), |run_queue| run_queue.probe.resume())?;
         if !self.links.is_empty() {
             return Ok(());
@@ -208,7 +215,7 @@ impl Loaded {
         self.choose(self.choice.mask)?;
         for (name, program) in self.ebpf.programs_mut() {
             // A program without a descriptor is unsupported or off.
-            if ![RTT_PROGRAM, HANDSHAKE_PROGRAM, READ_PROGRAM].contains(&name) && program.fd().is_ok() {
+            if ![RTT_PROGRAM, HANDSHAKE_PROGRAM].contains(&name) && !WINDOWED.contains(&name) && program.fd().is_ok() {
                 let link = link(name, program, self.cgroup.as_ref())?;
                 self.links.extend(link.and_then(|link| Some((program_named(name)?.name, link))));
             }

@@ -3,7 +3,7 @@
 use super::{
     attach::{Attached, Link, attach, online_cpus},
     context::Context,
-    duty::{HandshakeProbe, LookupShare, ReadProbe, RttProbe},
+    duty::{HandshakeProbe, LookupShare, RttProbe, WindowedProbe},
     heads::Heads,
     kfunc,
     live::RttSampling,
@@ -90,7 +90,9 @@ pub struct Loaded {
     /// The handshake probe. `None`: not loaded.
     pub(super) handshakes: Option<HandshakeProbe>,
     /// The probe of reads. `None`: not loaded.
-    pub(super) reads: Option<ReadProbe>,
+    pub(super) reads: Option<WindowedProbe>,
+    /// The probe of DNS answers. `None`: not loaded.
+    pub(super) answers: Option<WindowedProbe>,
     /// The scheduler probe. `None`: not loaded.
     pub(super) run_queue: Option<RunQueue>,
     /// First bytes of sampled exchanges. `None`: they are not copied.
@@ -164,7 +166,7 @@ impl Loaded {
         let heads = open_heads(&ebpf, &context);
         let (attached, mut probes) = attach_all(&mut ebpf, &context)?;
         let heads = heads.or_else(|error| set_broken(&mut probes, settings, &error).map(|()| None))?;
-        let Attached { links, rtt, handshakes, reads, run_queue } = attached;
+        let Attached { links, rtt, handshakes, reads, answers, run_queue } = attached;
         let has_sockets = |probe: &ProbeStatus| {
             probe.name == "sockets" && matches!(probe.state, ProbeState::Ok | ProbeState::Degraded)
         };
@@ -176,6 +178,7 @@ impl Loaded {
             rtt,
             handshakes,
             reads,
+            answers,
             run_queue,
             heads,
             lookups: LookupShare::new(settings.rates.dns_above.saturating_mul(online_cpus())),

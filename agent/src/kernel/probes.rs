@@ -1,6 +1,6 @@
 //! Table of probes: the programs of each signal, their requirements, and the data that is missing without them.
 
-use super::walk::SUBFLOW_PROGRAM;
+use super::{duty::ANSWER_PROGRAM, walk::SUBFLOW_PROGRAM};
 
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +68,7 @@ pub(super) const RESPONSE_PROGRAM: &str = "nw_response";
 /// The signal whose first bytes the programs of response times copy.
 pub(super) const HTTP_PROBE: &str = "http";
 
-/// The program that sees DNS answers arrive. The probe works without it.
-pub(super) const ANSWER_PROGRAM: &str = "nw_dns_answer";
-/// Its tracepoint, which older kernels lack.
+/// The tracepoint of DNS answers, which older kernels lack.
 pub(super) const ANSWER_HOOK: &str = "sk_data_ready";
 
 /// All kernel probes.

@@ -3,7 +3,7 @@
 
 use super::{
     attach::link,
-    duty::READ_PROGRAM,
+    duty::WINDOWED,
     load::Loaded,
     probes::{PROBES, Probe},
     settings::Mode,
@@ -83,8 +83,13 @@ impl Loaded {
                 self.choice.generation = 0;
                 self.choose(self.choice.mask).context("write the map .data.choice")?;
             }
-            // Answers of the meantime are not seen.
-            "dns" => self.forget_lookups(|_| false).context("sweep the map LOOKUPS")?,
+            "dns" => {
+                if let Some(answers) = self.answers.as_mut() {
+                    answers.pause();
+                }
+                // Answers of the meantime are not seen.
+                self.forget_lookups(|_| false).context("sweep the map LOOKUPS")?;
+            }
             _ => {}
         }
         Ok(())
@@ -99,12 +104,14 @@ impl Loaded {
                 // Requests and answers of the meantime were not seen.
                 self.choice.generation = self.switched_off[index].generation;
                 self.choose(self.choice.mask).context("write the map .data.choice")?;
-                self.reads.as_mut().map_or(Ok(()), super::duty::ReadProbe::resume)?;
+                self.reads.as_mut().map_or(Ok(()), super::duty::WindowedProbe::resume)?;
             }
+            "dns" => self.answers.as_mut().map_or(Ok(()), super::duty::WindowedProbe::resume)?,
             _ => {}
         }
         for program in probe.programs {
-            let is_attached = program.name == READ_PROGRAM || self.links.iter().any(|(name, _)| *name == program.name);
+            let is_attached =
+                WINDOWED.contains(&program.name) || self.links.iter().any(|(name, _)| *name == program.name);
             let Some(loaded) = self.ebpf.program_mut(program.name).filter(|loaded| loaded.fd().is_ok()) else {
                 continue;
             };

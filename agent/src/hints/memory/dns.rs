@@ -126,8 +126,7 @@ impl DnsMemory {
             add(&mut memory.absent, row.window.code(DnsCode::NxDomain));
             add(&mut memory.second_missing, row.window.second_missing);
             if row.window.coded() > 0 {
-                let found = row.window.code(DnsCode::NoError) as f64;
-                memory.found_per_s.learn(found / step.window.as_secs_f64(), step.keep);
+                memory.found_per_s.learn(row.window.found() / step.window.as_secs_f64(), step.keep);
             }
             if let Some(p50) = row.window.durations.quantile_us(0.5) {
                 memory.ln_p50.learn(p50.max(1.0).ln(), step.keep);

@@ -5,8 +5,8 @@
 //! threshold   hysteresis on an event rate
 //! cycle       attaches and detaches a program; a thread runs the duty cycle
 //! rtt         RTT probe: continuous, 1/8 or 1/32, by segments/s
-//! reads       probe of reads: continuous or 1/8, with the RTT probe
 //! handshakes  handshake probe: continuous or 1/8, by closed sockets/s
+//! windowed    probes of reads and of DNS answers: continuous or 1/8, with the RTT probe
 //! lookups     DNS lookups: all, or those of 1 socket in 16, by lookups/s
 //! pressure    CPU pressure, with hysteresis
 //! scheduler   scheduler probe: detached or 1/10, by CPU pressure; or continuous
@@ -18,14 +18,14 @@ mod handshakes;
 mod hysteresis;
 mod lookups;
 mod pressure;
-mod reads;
 mod rtt;
 mod scheduler;
 mod threshold;
+mod windowed;
 
 pub(super) use cycle::Attach;
 pub(super) use handshakes::{FAILURES_PROGRAM, HANDSHAKE_PROGRAM, HandshakeProbe};
 pub(super) use lookups::{LookupShare, Observed};
-pub(super) use reads::{READ_PROGRAM, ReadProbe};
 pub(super) use rtt::{RTT_PROGRAM, RttLimits, RttProbe};
 pub(super) use scheduler::SchedulerProbe;
+pub(super) use windowed::{ANSWER_PROGRAM, READ_PROGRAM, WINDOWED, WindowedProbe};

@@ -62,7 +62,7 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
 fn test_absent(context: &Context<'_>, lookups: &Lookups<'_>) -> Option<f64> {
     let (row, absent) = (lookups.row, lookups.bad);
     let usual = context.memory.dns.names(row)?;
-    let found = row.window.code(DnsCode::NoError) as f64 / context.window.as_secs_f64();
+    let found = row.window.found() / context.window.as_secs_f64();
     let [absent_seen, coded] = [absent, row.window.coded()].map(|n| lookups.independent(n as f64));
     let ln_p = binomial_tail_ln(absent_seen, coded, usual.absent_ratio);
     let are_missing = usual.found_per_s > 0.0 && found <= FOUND_SHARE * usual.found_per_s;
@@ -81,7 +81,7 @@ fn describe(context: &Context<'_>, all: &[Lookups<'_>], lookups: &Lookups<'_>, l
         summary: format!(
             "{server_name} answers {} of {} lookups of {name} with an error: {} (normally {})",
             lookups.bad,
-            row.window.count(),
+            row.window.coded(),
             codes_text(row),
             percent(usual)
         ),
@@ -110,7 +110,7 @@ fn numbers(context: &Context<'_>, row: &DnsView, (coded, usual): (f64, f64), pla
         let value = evidence(&signal, row.window.code(code) as f64 / coded, "ratio", place, SOURCE);
         Evidence { baseline: Some(usual), ..value }
     };
-    let found = row.window.code(DnsCode::NoError) as f64 / context.window.as_secs_f64();
+    let found = row.window.found() / context.window.as_secs_f64();
     let found = evidence("names_found", found, "names per second", place, SOURCE);
     let usual_found = context.memory.dns.names(row).map(|names| names.found_per_s);
     bad.map(share).chain([Evidence { baseline: usual_found, ..found }]).collect()

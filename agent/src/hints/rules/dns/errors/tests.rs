@@ -62,6 +62,21 @@ fn names_that_were_found_and_exist_no_more_are_an_error() {
     assert!(hint.summary.contains("70 NXDOMAIN"), "{}", hint.summary);
 }
 
+/// A busy Node sees the codes of 1 answer in 8.
+#[test]
+fn codes_of_a_part_of_the_answers_stand_for_all() {
+    let normal = case(vec![answers("cart", &[(DnsCode::NoError, 400), (DnsCode::NxDomain, 400)])]);
+    let part = |found, absent| {
+        let mut row = answers("cart", &[(DnsCode::NoError, 400), (DnsCode::NxDomain, 400)]);
+        row.window.codes[DnsCode::NoError as usize] = found;
+        row.window.codes[DnsCode::NxDomain as usize] = absent;
+        case(vec![row])
+    };
+    Run::warm(&normal).expect_silence(20, &part(50, 50));
+    let hint = Run::warm(&normal).expect_one(&part(15, 85));
+    assert!(hint.summary.contains("85 of 100 lookups"), "{}", hint.summary);
+}
+
 #[test]
 fn without_codes_nothing_is_said() {
     let normal = case(vec![lookups("cart", SERVER, &[(2_000, 100)], 0)]);

@@ -1,28 +1,37 @@
-//! The probe of reads, which tells unread requests from slow applications. It sees every read of every TCP socket.
+//! Probes that run for every socket and are windowed while the machine is busy: that of reads, which tells unread
+//! requests from slow applications, and that of DNS answers, which sees every arrival of data.
 
 use super::cycle::{Attach, DutyProbe, Timing};
 use netwhy_abi::{DutyCycle, READ_DUTY_CYCLE};
 use std::{io, sync::Arc, time::Duration};
 
-/// Name of the program.
+/// The program of reads.
 pub(in crate::kernel) const READ_PROGRAM: &str = "nw_response_read";
 
-/// As of the RTT probe. Jittered, so that whether a read is seen has nothing to do with when it happens.
-const TIMING: Timing = Timing { thread: "netwhy-reads", period: Duration::from_millis(64), is_jittered: true };
+/// The program that sees DNS answers arrive. The probe `dns` works without it.
+pub(in crate::kernel) const ANSWER_PROGRAM: &str = "nw_dns_answer";
 
-/// Attaches the probe of reads. Dropping it detaches the probe.
-pub(in crate::kernel) struct ReadProbe {
+/// Names of both.
+pub(in crate::kernel) const WINDOWED: [&str; 2] = [READ_PROGRAM, ANSWER_PROGRAM];
+
+/// As of the RTT probe. Jittered, so that whether a socket's event is seen has nothing to do with when it happens.
+const fn timing(thread: &'static str) -> Timing {
+    Timing { thread, period: Duration::from_millis(64), is_jittered: true }
+}
+
+/// Attaches one of them. Dropping it detaches the probe.
+pub(in crate::kernel) struct WindowedProbe {
     probe: DutyProbe,
     cycle: DutyCycle,
 }
 
-impl ReadProbe {
-    /// Attaches the probe.
+impl WindowedProbe {
+    /// Attaches the probe. `thread`: name of the thread that windows it.
     ///
     /// # Errors
     /// The kernel's refusal.
-    pub(in crate::kernel) fn attach(attach: Arc<Attach>) -> io::Result<Self> {
-        let mut probe = DutyProbe::new(attach, TIMING);
+    pub(in crate::kernel) fn attach(attach: Arc<Attach>, thread: &'static str) -> io::Result<Self> {
+        let mut probe = DutyProbe::new(attach, timing(thread));
         probe.set(Some(DutyCycle::CONTINUOUS));
         probe.start()?;
         Ok(Self { probe, cycle: DutyCycle::CONTINUOUS })
@@ -36,7 +45,7 @@ impl ReadProbe {
         self.probe.check()
     }
 
-    /// Detaches the probe until [`ReadProbe::resume`].
+    /// Detaches the probe until [`WindowedProbe::resume`].
     pub(in crate::kernel) fn pause(&mut self) {
         self.probe.pause();
     }
@@ -49,14 +58,14 @@ impl ReadProbe {
         self.probe.resume()
     }
 
-    /// Runs the probe on a duty cycle while the machine is busy. A change detaches it until [`ReadProbe::start`], so
-    /// that the programs learn the new weight of a read first.
+    /// Runs the probe on a duty cycle while the machine is busy. A change detaches it until [`WindowedProbe::start`], so
+    /// that the programs learn the new weight of an event first.
     pub(in crate::kernel) fn follow(&mut self, is_busy: bool) {
         self.cycle = if is_busy { READ_DUTY_CYCLE } else { DutyCycle::CONTINUOUS };
         self.probe.set(Some(self.cycle));
     }
 
-    /// Reads that one observed read stands for.
+    /// Events that one observed event stands for.
     pub(in crate::kernel) fn weight(&self) -> u32 {
         self.cycle.weight()
     }
