@@ -49,13 +49,13 @@ fn the_needed_limit_holds_the_load_and_no_more_than_the_room_says() {
 
 #[test]
 fn response_times_cost_storage_of_their_own_for_each_socket() {
-    let config = Config::parse("signals: {responses: auto}", "test").unwrap();
-    let with = Budget::new(&config, 2);
+    let config = |mode| Config::parse(&format!("signals: {{responses: '{mode}'}}"), "test").unwrap();
+    let (with, without) = (Budget::new(&config("auto"), 2), Budget::new(&config("off"), 2));
     let more = Load { sockets: LOAD.sockets + 100, ..LOAD };
     let of_socket = |budget: &Budget| (budget.total(&more) - budget.total(&LOAD)) / 100;
-    assert_eq!(of_socket(&with), of_socket(&budget()) + TURN_STORAGE as u64);
-    let limit = budget().needed_limit(&LOAD);
-    assert!(with.fitting_sockets(&LOAD, limit) < budget().fitting_sockets(&LOAD, limit));
+    assert_eq!(of_socket(&with), of_socket(&without) + TURN_STORAGE as u64);
+    let limit = without.needed_limit(&LOAD);
+    assert!(with.fitting_sockets(&LOAD, limit) < without.fitting_sockets(&LOAD, limit));
     let full = Load { sockets: with.fitting_sockets(&LOAD, limit), ..LOAD };
     assert_eq!(with.needed_limit(&full), limit);
 }
