@@ -18,6 +18,8 @@ const PROCESS: u64 = 16 << 20;
 const CGROUP: u64 = 20 << 10;
 /// An edge that is active each second: its row twice, its growth in each tick of the window, its baselines, bytes.
 const EDGE: u64 = 7_680;
+/// Response times of such an edge: the same once more, bytes.
+const EDGE_RESPONSES: u64 = 7_168;
 /// A subject that keeps its series after its last cgroup is gone, bytes.
 const GONE_SUBJECT: u64 = 8 << 10;
 /// HTTP calls of a cgroup: all rows that it may have, twice, bytes.
@@ -107,6 +109,7 @@ impl Budget {
         add("socket storage", load.sockets * SOCKET_STORAGE as u64);
         if self.has_responses {
             add("response storage", load.sockets * TURN_STORAGE as u64);
+            add("response times", edges * EDGE_RESPONSES);
         }
         if self.has_calls {
             add("http samples", memory::http(self.cpus) as u64 + load.cgroups * CALLS);

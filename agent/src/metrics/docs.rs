@@ -35,10 +35,10 @@ unit, container or cgroup. `labels.workload: false` removes `workload`; `labels.
 kernel side. `netwhy_tcp_connect_seconds` has buckets at 1 ms, 20 ms and 1 s. A handshake above 1 s had a retransmitted
 SYN. `netwhy_edge_rtt_seconds` has 17 buckets from 50 µs to 10 s in steps of 1, 2, 5.
 
-The budget is 60 series per Pod, and 23 more for response times. A healthy Pod that is client and server, with a CPU limit and every cgroup controller,
-has 45 series with one peer class and 59 with two. Faults add series: up to 81 with two peer classes. The run queue
-probe adds seven series under CPU pressure. DNS lookups add eight where they are timed, and one for each other code of
-an answer. Response times add 12 to a server with one peer class and 11 to a client; each
+The budget is 60 series per Pod, and 23 more for response times. A healthy Pod that is client and server, with a CPU
+limit and every cgroup controller, has 45 series with one peer class and 59 with two. Faults add series: up to 81 with
+two peer classes. The run queue probe adds seven series under CPU pressure. DNS lookups add eight where they are timed,
+and one for each other code of an answer. Response times add 12 to a server with one peer class and 11 to a client; each
 further peer class adds 8.
 
 `netwhy_tcp_response_seconds` works for every protocol over TCP, also for encrypted ones:

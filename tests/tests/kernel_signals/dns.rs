@@ -325,7 +325,10 @@ fn on_a_busy_machine_one_socket_in_sixteen_stands_for_the_others() {
         assert_eq!((lookups.unanswered, lookups.durations.count()), (0, lookups.answered), "{style:?}");
         let mut took: Vec<f64> = took.iter().map(|took| took.as_micros() as f64).collect();
         took.sort_by(f64::total_cmp);
-        close("p50", lookups.durations.quantile_us(0.5).unwrap(), took[TIMES / 2]);
+        // The median of some 50 of them, on a machine that may be busy.
+        let p50 = lookups.durations.quantile_us(0.5).unwrap();
+        let (low, high) = (took[TIMES / 4] * 0.9, took[TIMES * 3 / 4] * 1.1);
+        assert!((low..=high).contains(&p50), "{style:?}: p50 {p50}, quartiles {low} … {high}");
     }
     stage.leave();
 }
