@@ -327,6 +327,9 @@ pub struct Usual {
     /// The path's RTT. `None`: not known, or all samples are slow and nothing tells a longer path from a peer that
     /// thinks.
     pub path: Option<PathRtt>,
+    /// The RTT that rose, where nothing tells a longer path from a peer that thinks. `None`: it did not rise, or `path`
+    /// has it.
+    pub rise: Option<PathRtt>,
     /// Segments resent now say nothing of the path: they were not needed (packets overtook each other), or the
     /// sender's own packets fill a queue until it overflows.
     pub is_excused: bool,

@@ -103,6 +103,10 @@ pub struct PeerRow {
     /// from slow peers. Older agents leave it out.
     #[serde(default)]
     pub min_rtt_baseline: Option<RttBaseline>,
+    /// Lowest RTT now and its baseline, of the edges whose RTT rose while nothing tells a longer path from slow peers.
+    /// `null`: none, or `min_rtt_baseline` is known. Older agents leave it out.
+    #[serde(default)]
+    pub rtt_rise: Option<RttBaseline>,
     /// Data segments sent, retransmissions included.
     pub segments_sent: u64,
     /// Loss episodes. A window's count leaves out tail loss probes and timeouts that proved needless.

@@ -165,11 +165,6 @@ impl<'a> Context<'a> {
         answering.map(|e| e.view.peer).collect::<BTreeSet<_>>().len()
     }
 
-    /// Whether an edge among those that `of` selects is undisturbed, and would share the symptom of `edge`.
-    pub(crate) fn any_undisturbed(&self, edge: &Edge<'_>, of: impl Fn(&Edge<'a>) -> bool) -> bool {
-        self.edges.iter().any(|other| of(other) && other.is_undisturbed() && edge.would_share_with(other))
-    }
-
     /// A connection to the same Node (the same address where no Node is known) is as fast as usual: so is the path.
     pub(crate) fn is_peer_fast(&self, edge: &Edge<'_>) -> bool {
         self.fast_peers.contains(&edge.view.peer_id())

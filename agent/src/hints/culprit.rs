@@ -9,5 +9,6 @@ pub(crate) mod loss;
 pub(crate) mod latency;
 pub(crate) mod mtu;
 pub(crate) mod unreachable;
+pub(crate) mod answers;
 pub(crate) mod neighbour;
 pub(crate) mod dns;

@@ -37,6 +37,7 @@ fn row(view: &NodeView, peer: Option<&str>, class: &str, edges: &[&EdgeView]) ->
         rtt_p99_seconds: quantile(0.99),
         min_rtt_seconds: sum.min_rtt_us.map(|us| f64::from(us) / 1e6),
         min_rtt_baseline: min_rtt_baseline(edges),
+        rtt_rise: rtt_rise(edges),
         segments_sent: losses.segments,
         loss_episodes: losses.episodes,
         loss_baseline: loss_baseline(edges),
@@ -48,8 +49,16 @@ fn row(view: &NodeView, peer: Option<&str>, class: &str, edges: &[&EdgeView]) ->
 }
 
 fn min_rtt_baseline(edges: &[&EdgeView]) -> Option<RttBaseline> {
-    let lowest =
-        |of: fn(&PathRtt) -> f64| edges.iter().filter_map(|e| e.usual.path.as_ref()).map(of).min_by(f64::total_cmp);
+    lowest(edges.iter().filter_map(|edge| edge.usual.path.as_ref()))
+}
+
+fn rtt_rise(edges: &[&EdgeView]) -> Option<RttBaseline> {
+    let is_known = edges.iter().any(|edge| edge.usual.path.is_some());
+    lowest(edges.iter().filter(|_| !is_known).filter_map(|edge| edge.usual.rise.as_ref()))
+}
+
+fn lowest<'a>(rtts: impl Iterator<Item = &'a PathRtt> + Clone) -> Option<RttBaseline> {
+    let lowest = |of: fn(&PathRtt) -> f64| rtts.clone().map(of).min_by(f64::total_cmp);
     Some(RttBaseline { now_seconds: lowest(|p| p.now_us)? / 1e6, usual_seconds: lowest(|p| p.usual_us)? / 1e6 })
 }
 

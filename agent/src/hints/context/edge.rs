@@ -118,8 +118,10 @@ impl Edge<'_> {
         self.view.peer.to_ipv4_mapped().map_or(self.view.peer.is_loopback(), |v4| v4.is_loopback())
     }
 
+    /// Outside the cluster, as far as is known: no Pod, Node or Service of the cluster has the address or is behind it.
     pub(crate) fn is_external(&self) -> bool {
-        self.view.class == PeerClass::External
+        let EdgeView { class, kind, peer_node, peer_pod, .. } = self.view;
+        *class == PeerClass::External && *kind != PeerKind::Service && peer_node.is_none() && peer_pod.is_none()
     }
 
     /// `external` for peers outside the cluster, else `inside`.

@@ -1,21 +1,20 @@
-//! The culprit of bad DNS lookups.
+//! Bad DNS lookups as evidence, of all Pods at all servers, beside what connections show of the paths.
 
-use crate::{
-    api::{Blame, BlameKind},
-    hints::{
-        context::{Context, Edge, SubjectIx},
-        finding::{blame, shared_blame},
-    },
-    state::{DnsView, Endpoint},
+use super::{
+    answers::{at_all_shares, share_nats},
+    suspects::{CLEAN, Evidence, Odds, Scope, Suspects, Trouble},
 };
-use std::collections::BTreeSet;
+use crate::{
+    api::Blame,
+    hints::{
+        context::{Context, Edge, EdgeIx, SubjectIx},
+        memory::path::Path,
+    },
+    state::DnsView,
+};
 
-/// Share of bad lookups below which a server counts as fast for others.
+/// Share of bad lookups from which a Pod's lookups matter.
 pub(crate) const BAD_SHARE: f64 = 0.05;
-/// Subjects that the same server answers as usual …
-const OTHER_SUBJECTS: usize = 2;
-/// … and their lookups, before the Pod itself is suspected.
-const OTHER_LOOKUPS: u64 = 20;
 
 /// One subject's lookups at one server.
 pub(crate) struct Lookups<'a> {
@@ -32,70 +31,87 @@ impl Lookups<'_> {
     pub(crate) fn independent(&self, count: f64) -> f64 {
         count * self.row.window.independence()
     }
+
+    /// Most of the bad ones have no answer.
+    fn are_unanswered(&self) -> bool {
+        2 * self.row.window.unanswered >= self.bad
+    }
 }
 
-/// The culprit of `bad`. `server`: names the server.
-pub(crate) fn culprit(context: &Context<'_>, all: &[Lookups<'_>], bad: &Lookups<'_>, server: &Edge<'_>) -> Blame {
-    let node = context.node;
-    let subjects: BTreeSet<SubjectIx> = all.iter().map(|r| r.subject).collect();
-    let servers: BTreeSet<Endpoint> = all.iter().map(|r| r.row.server.endpoint()).collect();
-    let no_answers = all.iter().all(|r| r.row.window.answered == 0);
-    if no_answers && subjects.len() > 1 && servers.len() > 1 {
-        return blame(BlameKind::Node, node);
-    }
-    let (kind, name) = (server.blame_kind(BlameKind::PeerPod), server.peer_pod_name());
-    let among = |share: f64, others: &[(BlameKind, &str)]| shared_blame((kind, &name), share, others);
-    let mut path = slow_path(context, server);
-    if 2 * bad.row.window.unanswered >= bad.bad {
-        path.extend(silent_path(context, server).into_iter().filter(|node| !path.contains(node)).collect::<Vec<_>>());
-    }
-    if !path.is_empty() {
-        let path: Vec<(BlameKind, &str)> = path.iter().map(|(kind, node)| (*kind, node.as_str())).collect();
-        return among(0.7, &path);
-    }
-    if no_answers && subjects.len() > 1 {
-        return among(0.8, &[(BlameKind::Node, node)]);
-    }
-    if is_fast_for_others(all, bad) {
-        // The names that this Pod looks up may be slow, or the Pod itself.
-        return among(0.7, &[(BlameKind::Pod, context.subject(bad.subject).name())]);
-    }
-    blame(kind, name)
+/// What is wrong with bad lookups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bad {
+    /// They are answered late, or not at all.
+    Late,
+    /// They are answered with an error: some program made the answer.
+    Errors,
+    /// One of two answers is missing. `tracks`: this Node tracks connections.
+    Second { tracks: bool },
 }
 
-fn is_fast_for_others(all: &[Lookups<'_>], of: &Lookups<'_>) -> bool {
-    let same_server = |r: &&Lookups<'_>| r.row.server.shares_host(&of.row.server) && r.subject != of.subject;
-    let others = || all.iter().filter(same_server);
-    let lookups: u64 = others().map(|r| r.row.window.count()).sum();
-    let bad: u64 = others().map(|r| r.bad).sum();
-    others().count() >= OTHER_SUBJECTS && lookups >= OTHER_LOOKUPS && (bad as f64) < BAD_SHARE * lookups as f64
+/// Who may be at fault for the bad lookups of all Pods.
+pub(crate) struct Culprits<'c, 'a> {
+    suspects: Suspects<'c, 'a>,
+    bad: Bad,
+    /// Position of the first lookup among the edges.
+    first: usize,
 }
 
-/// Ends of the path to the server that may be slow instead, by what connections show.
-fn slow_path(context: &Context<'_>, server: &Edge<'_>) -> Vec<(BlameKind, String)> {
-    if !server.is_remote() {
-        return Vec::new();
+impl<'c, 'a> Culprits<'c, 'a> {
+    pub(crate) fn new(context: &'c Context<'a>, all: &[Lookups<'a>], bad: Bad) -> Self {
+        let first = context.edges().len();
+        let lookups = all.iter().enumerate().map(|(at, lookups)| {
+            let count = lookups.independent(lookups.row.window.count() as f64);
+            let usual = lookups.expected / lookups.row.window.count().max(1) as f64;
+            let nats = share_nats((lookups.independent(lookups.bad as f64), count), usual);
+            Evidence::new(EdgeIx::new(first + at), nats)
+        });
+        let are_unanswered = all.iter().filter(|one| one.bad > 0).all(Lookups::are_unanswered);
+        let row = |edge: &Edge<'_>| path_row(context, edge, are_unanswered).filter(|_| bad == Bad::Late);
+        let evidence = context.edges().iter().filter_map(row).chain(lookups).collect();
+        let edges = all.iter().map(|one| Edge { subject: Some(one.subject), ..Edge::of_ends(&one.row.server) });
+        Self { suspects: Suspects::with(context, Trouble::Lookups, evidence, edges.collect()), bad, first }
     }
-    let late = |edge: &&Edge<'_>| edge.memory.is_some_and(|memory| memory.outran_timers(edge.view, context.thresholds));
-    let late: BTreeSet<_> =
-        context.edges().iter().filter(|e| e.is_remote()).filter(late).map(|e| e.view.peer_id()).collect();
-    let server_late = late.contains(&server.view.peer_id());
-    let others_late = late.len() > usize::from(server_late);
-    let this_node = others_late.then(|| (BlameKind::Node, context.node.to_owned()));
-    let peer_node = server_late && server.view.peer_node.is_some();
-    let peer_node = peer_node.then(|| (BlameKind::PeerNode, server.peer_node_name()));
-    this_node.into_iter().chain(peer_node).collect()
+
+    /// The culprit of the lookups at position `at` of all.
+    pub(crate) fn of(&self, at: usize, lookups: &Lookups<'_>) -> Blame {
+        let odds = match self.bad {
+            Bad::Errors => Odds { path: ANSWERED, ..Odds::EVEN },
+            Bad::Late if lookups.are_unanswered() => Odds::EVEN,
+            // A path that takes so long would be noticed first where there is more traffic.
+            Bad::Late => Odds { path: MUCH_LATER, ..Odds::EVEN },
+            Bad::Second { tracks } => {
+                Odds { path: ONE_ANSWERED, this_node: if tracks { TRACKED } else { 1.0 }, ..Odds::EVEN }
+            }
+        };
+        self.suspects.blame_with(EdgeIx::new(self.first + at), odds).0
+    }
 }
 
-/// Nodes that may swallow the lookups: those that no connection shows to be up.
-fn silent_path(context: &Context<'_>, server: &Edge<'_>) -> Vec<(BlameKind, String)> {
-    if !server.is_remote() {
-        return Vec::new();
+/// Odds of the path when an answer came back.
+const ANSWERED: f64 = 0.002;
+/// Odds of the path when answers come much later than usual.
+const MUCH_LATER: f64 = 0.5;
+/// Odds of the path when one of two answers came back …
+const ONE_ANSWERED: f64 = 0.3;
+/// … and of this Node in it, when its connection tracking may have dropped the other.
+const TRACKED: f64 = 3.0;
+/// Evidence of a connection that is late while lookups are, nats: it may have reasons of its own …
+const LATE: f64 = 2.0;
+/// … and of one that gets answers while lookups don't: datagrams may be dropped alone.
+const CONNECTED: f64 = -1.5;
+
+/// What a connection shows of its path. `None`: nothing that says something about lookups.
+fn path_row(context: &Context<'_>, edge: &Edge<'_>, are_unanswered: bool) -> Option<Evidence> {
+    if !edge.is_remote() {
+        return None;
     }
-    let node = &server.view.peer_node;
-    let server_node = node.is_some() && !context.any_undisturbed(server, |edge| edge.view.peer_node == *node);
-    let this_node =
-        !context.any_undisturbed(server, |edge| edge.is_remote() && edge.view.peer_id() != server.view.peer_id());
-    let server_node = server_node.then(|| (BlameKind::PeerNode, server.peer_node_name()));
-    server_node.into_iter().chain(this_node.then(|| (BlameKind::Node, context.node.to_owned()))).collect()
+    let is_late = edge.memory.is_some_and(|memory| memory.outran_timers(edge.view, context.thresholds));
+    let nats = match (are_unanswered, is_late || matches!(edge.path, Some(Path::Longer(_)))) {
+        (true, _) if edge.is_undisturbed() => CONNECTED,
+        (false, true) => LATE,
+        (false, false) if edge.path == Some(Path::Usual) && edge.view.answered => CLEAN,
+        _ => return None,
+    };
+    Some(Evidence { edge: edge.ix, nats: at_all_shares(nats), scope: Scope::Path })
 }

@@ -5,7 +5,10 @@ use crate::{
     blame::latency_nats,
     hints::{
         context::{Context, EdgeIx, SubjectIx},
-        memory::path::{self, LongerEdge, Path, Rise},
+        memory::{
+            edge::EdgeMemory,
+            path::{self, LongerEdge, Path, Rise},
+        },
     },
     state::PeerId,
 };
@@ -30,11 +33,25 @@ pub(crate) struct Peers {
 
 /// Whether these edges, which share a path, prove that the path is longer.
 pub(crate) fn is_proven(context: &Context<'_>, risen: &[Risen]) -> bool {
+    path::is_proven(&longer(context, risen))
+}
+
+/// Whether these edges, which share the most likely culprit, became longer together.
+pub(crate) fn shift_together(context: &Context<'_>, risen: &[Risen]) -> bool {
+    path::shift_together(&longer(context, risen))
+}
+
+fn longer<'c>(context: &'c Context<'_>, risen: &[Risen]) -> Vec<LongerEdge<'c>> {
     let longer = |one: &Risen| {
-        let (subject, peer) = (&context.subject(one.subject).view.id, context.edge(one.edge).view.peer);
-        LongerEdge { subject, peer, rise: one.rise }
+        let (subject, edge) = (&context.subject(one.subject).view.id, context.edge(one.edge));
+        LongerEdge {
+            subject,
+            peer: edge.view.peer,
+            rise: one.rise,
+            since: edge.memory.and_then(EdgeMemory::rose_since),
+        }
     };
-    path::is_proven(&risen.iter().map(longer).collect::<Vec<_>>())
+    risen.iter().map(longer).collect()
 }
 
 impl Peers {
@@ -44,10 +61,10 @@ impl Peers {
             .longer
             .values()
             .flatten()
-            .map(|one| Evidence { edge: one.edge, nats: latency_nats(one.rise.now_us, one.rise.usual_us) });
+            .map(|one| Evidence::new(one.edge, latency_nats(one.rise.now_us, one.rise.usual_us)));
         let remote = context.edges().iter().filter(|edge| edge.is_remote() && edge.path == Some(Path::Usual));
         let usual = remote.filter(|edge| context.is_peer_fast(edge));
-        let usual = usual.map(|edge| Evidence { edge: edge.ix, nats: latency_nats(0.0, 0.0) });
+        let usual = usual.map(|edge| Evidence::new(edge.ix, latency_nats(0.0, 0.0)));
         Suspects::new(context, Trouble::Path, longer.chain(usual).collect())
     }
 }

@@ -42,7 +42,7 @@ impl Tested {
         let all = |edge: &Edge<'_>| if is_new { edge.recent_losses() } else { edge.losses() };
         let row = |edge: &Edge<'_>, losses: Losses| {
             let nats = loss_nats(losses.segments, losses.episodes, edge.loss_baseline);
-            Evidence { edge: edge.ix, nats }
+            Evidence::new(edge.ix, nats)
         };
         // A clean edge counts as far as it would show such loss: with what it sent since the loss began, with segments
         // of that size, and if its peer still answers.

@@ -6,7 +6,7 @@ use crate::hints::context::{Context, EdgeIx};
 /// `stuck`: edges on which full-size segments time out.
 pub(crate) fn suspects<'c, 'a>(context: &'c Context<'a>, stuck: &[EdgeIx]) -> Suspects<'c, 'a> {
     let passes = context.edges().iter().filter(|edge| edge.passes_full_size() && !stuck.contains(&edge.ix));
-    let passes = passes.map(|edge| Evidence { edge: edge.ix, nats: vec![CLEAN] });
-    let stuck = stuck.iter().map(|edge| Evidence { edge: *edge, nats: vec![SHOWS] });
+    let passes = passes.map(|edge| Evidence::new(edge.ix, vec![CLEAN]));
+    let stuck = stuck.iter().map(|edge| Evidence::new(*edge, vec![SHOWS]));
     Suspects::new(context, Trouble::Path, stuck.chain(passes).collect())
 }

@@ -15,6 +15,9 @@ pub(crate) const SHOWS: f64 = 8.0;
 /// Evidence of an edge that would show it, and doesn't, nats.
 pub(crate) const CLEAN: f64 = -8.0;
 
+/// Price of one more server that waits for the same dependency as another, nats: about one in ten does.
+const SHARED: f64 = 2.3;
+
 /// Kinds of trouble, by what usually makes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
@@ -22,6 +25,44 @@ pub(crate) enum Trouble {
     Path,
     /// No answer: a program, its host, or the way there.
     Silence,
+    /// Answers that come late or never while the peer's kernel acknowledges, as a client sees it: programs, and what
+    /// they depend on.
+    Answers,
+    /// The same as a server sees it: this end takes the time.
+    Serving,
+    /// Lookups at DNS servers. Datagrams have no acknowledgement that would acquit the path.
+    Lookups,
+}
+
+impl Trouble {
+    /// Programs make it more often than machines.
+    const fn is_about_programs(self) -> bool {
+        matches!(self, Self::Answers | Self::Serving | Self::Lookups)
+    }
+}
+
+/// What else is known of one edge's trouble: multiples of the priors of some components.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Odds {
+    /// Of all components of the path.
+    pub(crate) path: f64,
+    /// Of this Node as a part of the path.
+    pub(crate) this_node: f64,
+    /// Of the subject.
+    pub(crate) own: f64,
+}
+
+impl Odds {
+    pub(crate) const EVEN: Self = Self { path: 1.0, this_node: 1.0, own: 1.0 };
+}
+
+/// The components that a row says something about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All.
+    All,
+    /// Those of the path: a round trip waits for no program.
+    Path,
 }
 
 /// What an edge depends on. Edges stand for what they lead to: the first one that leads there.
@@ -40,12 +81,36 @@ pub(crate) enum Component {
     Host(EdgeIx),
     /// One port of it.
     Endpoint(EdgeIx),
+    /// This Node as the machine that programs run on.
+    ThisMachine,
+    /// The same of the peer's Node.
+    PeerMachine(EdgeIx),
+    /// Servers on one port: replicas, or the same kind of server. They may share a dependency.
+    Port(EdgeIx),
+    /// All servers: they may share a dependency.
+    Dependency,
+    /// All that is outside the cluster.
+    Outside,
+}
+
+impl Component {
+    const fn is_path(self) -> bool {
+        matches!(self, Self::ThisNode | Self::Inside | Self::PeerNode(_) | Self::Pair(_) | Self::Zones(_))
+    }
 }
 
 /// One edge as evidence; see [`Row`].
 pub(crate) struct Evidence {
     pub(crate) edge: EdgeIx,
     pub(crate) nats: Vec<f64>,
+    pub(crate) scope: Scope,
+}
+
+impl Evidence {
+    /// Evidence about all components of an edge.
+    pub(crate) const fn new(edge: EdgeIx, nats: Vec<f64>) -> Self {
+        Self { edge, nats, scope: Scope::All }
+    }
 }
 
 /// The suspects of all edges with evidence.
@@ -54,92 +119,171 @@ pub(crate) struct Suspects<'c, 'a> {
     trouble: Trouble,
     posterior: Posterior<Component>,
     rows: BTreeMap<EdgeIx, usize>,
+    /// Edges that the context doesn't have, numbered after those.
+    more: Vec<Edge<'a>>,
+    /// Hosts with bad rows, and what each adds when they share a reason, nats.
+    slow_hosts: BTreeMap<Component, f64>,
 }
 
 impl<'c, 'a> Suspects<'c, 'a> {
     pub(crate) fn new(context: &'c Context<'a>, trouble: Trouble, evidence: Vec<Evidence>) -> Self {
+        Self::with(context, trouble, evidence, Vec::new())
+    }
+
+    /// `more`: edges beside those of the context. Their positions follow.
+    pub(crate) fn with(
+        context: &'c Context<'a>,
+        trouble: Trouble,
+        evidence: Vec<Evidence>,
+        more: Vec<Edge<'a>>,
+    ) -> Self {
         let mut names = Firsts::default();
-        evidence.iter().for_each(|row| names.add_zone(context, row.edge));
+        let edge = |ix: EdgeIx| edge_of(context, &more, ix);
+        evidence.iter().for_each(|row| names.add_zone(context, (row.edge, edge(row.edge))));
         let rows = evidence.iter().enumerate().map(|(at, row)| (row.edge, at)).collect();
-        let row = |Evidence { edge, nats }| {
-            let components = names.components(context, edge, trouble);
+        let row = |Evidence { edge: ix, nats, scope }| {
+            let mut components = names.components(context, (ix, edge(ix)), trouble);
+            components.retain(|component| scope == Scope::All || component.is_path());
             // Something outside may lie behind the path to any zone.
-            let outside = context.edge(edge).is_external();
+            let outside = edge(ix).is_external();
             let perhaps = names.zones.values().filter(|_| outside).map(|zone| Component::Zones(*zone)).collect();
             Row { nats, components, perhaps }
         };
         let posterior = Posterior::new(evidence.into_iter().map(row).collect());
-        Self { context, trouble, posterior, rows }
+        let hosts = posterior.scores().filter(|(component, _)| matches!(component, Component::Host(_)));
+        let slow_hosts = hosts.map(|(host, score)| (host, score - SHARED)).filter(|(_, nats)| *nats > 0.0).collect();
+        Self { context, trouble, posterior, rows, more, slow_hosts }
+    }
+
+    fn edge(&self, ix: EdgeIx) -> &Edge<'a> {
+        edge_of(self.context, &self.more, ix)
     }
 
     /// All components of this edge with their probability, best first. Empty: the edge is no evidence.
-    fn of(&self, edge: EdgeIx) -> Vec<(Component, f64)> {
-        let row = self.rows.get(&edge);
-        row.map(|row| self.posterior.of(*row, |component| self.prior(component))).unwrap_or_default()
+    fn of(&self, edge: EdgeIx, odds: Odds) -> Vec<(Component, f64)> {
+        let Some(row) = self.rows.get(&edge) else { return Vec::new() };
+        let prior = |component| self.prior(component, odds);
+        if self.trouble != Trouble::Answers {
+            return self.posterior.of(*row, prior);
+        }
+        let own = self.posterior.components(*row).iter().filter_map(|host| self.slow_hosts.get(host)).sum::<f64>();
+        let others = self.slow_hosts.values().sum::<f64>() - own;
+        let is_program = |component| matches!(component, Component::Host(_) | Component::Endpoint(_));
+        self.posterior.of_among(*row, prior, |component| if is_program(component) { others } else { 0.0 })
     }
 
     /// The most likely component of this edge, to group edges by.
     pub(crate) fn best(&self, edge: EdgeIx) -> Option<Component> {
-        self.of(edge).first().map(|(component, _)| *component)
+        self.of(edge, Odds::EVEN).first().map(|(component, _)| *component)
     }
 
     /// Who is at fault for the trouble of this edge.
     pub(crate) fn blame(&self, edge: EdgeIx) -> Blame {
+        self.blame_with(edge, Odds::EVEN).0
+    }
+
+    /// Who is at fault for the trouble of this edge, and the probability that it is something on the path.
+    pub(crate) fn blame_with(&self, of: EdgeIx, odds: Odds) -> (Blame, f64) {
         let mut candidates: Vec<Suspect> = Vec::new();
-        for (component, probability) in self.of(edge) {
-            let (kind, name) = self.name(component);
+        let all = self.of(of, odds);
+        for (component, probability) in &all {
+            let (kind, name) = self.name(*component, of);
             // Where only an address is known, its host and its program have one name. The likelier kind stands first.
             match candidates.iter_mut().find(|known| known.name == name && is_host(known.kind) == is_host(kind)) {
                 Some(known) => known.probability += probability,
-                None => candidates.push(Suspect { kind, name, probability }),
+                None => candidates.push(Suspect { kind, name, probability: *probability }),
             }
         }
-        Blame::among(candidates)
+        let path = all.iter().filter(|(component, _)| component.is_path()).map(|(_, probability)| probability).sum();
+        (Blame::among(candidates), path)
     }
 
     /// How often a component makes this trouble, relative to a Node and a path. The only table of priors.
-    fn prior(&self, component: Component) -> f64 {
-        match (self.trouble, component) {
+    fn prior(&self, component: Component, odds: Odds) -> f64 {
+        let prior = match (self.trouble, component) {
             (Trouble::Path, Component::ThisNode | Component::Inside | Component::PeerNode(_) | Component::Pair(_)) => {
                 1.0
             }
             (Trouble::Path, Component::Zones(_)) => 0.5,
             (Trouble::Path, Component::Host(edge)) if self.is_whole(edge) => 1.0,
-            (Trouble::Path, Component::Subject(_) | Component::Host(_) | Component::Endpoint(_)) => 0.2,
+            (Trouble::Path, _) => 0.2,
             (Trouble::Silence, Component::Endpoint(_)) => 3.0,
             (Trouble::Silence, Component::Host(_) | Component::PeerNode(_)) => 1.0,
             (Trouble::Silence, Component::ThisNode | Component::Inside) => 0.5,
             (Trouble::Silence, Component::Pair(_) | Component::Subject(_)) => 0.3,
-            (Trouble::Silence, Component::Zones(_)) => 0.2,
-        }
+            (Trouble::Silence, _) => 0.2,
+            (Trouble::Answers, Component::Endpoint(_) | Component::Host(_)) => 1.5,
+            (Trouble::Answers, Component::Outside) => 1.0,
+            (Trouble::Answers, Component::Port(_) | Component::Dependency) => 0.5,
+            (Trouble::Answers, Component::Zones(_)) => 0.3,
+            (Trouble::Answers, component) if component.is_path() => 1.0,
+            (Trouble::Answers, _) => 0.15,
+            (Trouble::Lookups, Component::Endpoint(_) | Component::Host(_)) => 2.0,
+            (Trouble::Lookups, Component::Outside) => 0.5,
+            (Trouble::Lookups, Component::ThisNode | Component::Inside | Component::PeerNode(_)) => 0.5,
+            (Trouble::Lookups, Component::Pair(_)) => 0.3,
+            // Every server has the same port.
+            (Trouble::Lookups, Component::Port(_)) => 0.0,
+            (Trouble::Lookups, _) => 0.15,
+            (Trouble::Serving, Component::Subject(_)) => 2.0,
+            (Trouble::Serving, Component::Dependency) => 0.3,
+            (Trouble::Serving, Component::ThisMachine) => 0.15,
+            (Trouble::Serving, _) => 0.03,
+        };
+        let known = match component {
+            Component::ThisNode | Component::Inside => odds.path * odds.this_node,
+            Component::Subject(_) => odds.own,
+            _ if component.is_path() => odds.path,
+            _ => 1.0,
+        };
+        prior * known
     }
 
     /// The address stands for all that is behind it: nothing else of that end is known.
     fn is_whole(&self, edge: EdgeIx) -> bool {
-        let edge = self.context.edge(edge);
+        let edge = self.edge(edge);
         edge.is_external() || is_service(edge)
     }
 
-    fn name(&self, component: Component) -> (BlameKind, String) {
+    /// `of`: the edge with the trouble.
+    fn name(&self, component: Component, of: EdgeIx) -> (BlameKind, String) {
         let context = self.context;
         match component {
-            Component::ThisNode | Component::Inside => (BlameKind::Node, context.node.to_owned()),
+            Component::ThisNode | Component::Inside | Component::ThisMachine => {
+                (BlameKind::Node, context.node.to_owned())
+            }
             Component::Subject(subject) => (BlameKind::Pod, context.subject(subject).name().to_owned()),
-            Component::PeerNode(edge) => (BlameKind::PeerNode, context.edge(edge).peer_node_name()),
-            Component::Pair(edge) => (BlameKind::NodePair, context.pair(context.edge(edge))),
+            Component::PeerNode(edge) | Component::PeerMachine(edge) => {
+                (BlameKind::PeerNode, self.edge(edge).peer_node_name())
+            }
+            Component::Pair(edge) => (BlameKind::NodePair, context.pair(self.edge(edge))),
             Component::Zones(edge) => {
-                let zone = context.edge(edge).view.peer_zone.as_deref().unwrap_or_default();
+                let zone = self.edge(edge).view.peer_zone.as_deref().unwrap_or_default();
                 (BlameKind::ZonePair, context.zone_pair(zone))
             }
-            Component::Host(edge) | Component::Endpoint(edge) => {
-                let edge = context.edge(edge);
-                match edge.subject.filter(|_| edge.is_inside_pod()) {
-                    Some(own) => (BlameKind::Pod, context.subject(own).name().to_owned()),
-                    None => host(edge),
+            Component::Host(edge) | Component::Endpoint(edge) => self.host(edge),
+            // Nothing is known of it but the servers that wait for it.
+            Component::Port(_) | Component::Dependency | Component::Outside => match self.edge(of).subject {
+                Some(own) if self.trouble == Trouble::Serving => {
+                    (BlameKind::Pod, context.subject(own).name().to_owned())
                 }
-            }
+                _ => self.host(of),
+            },
         }
     }
+
+    fn host(&self, edge: EdgeIx) -> (BlameKind, String) {
+        let edge = self.edge(edge);
+        match edge.subject.filter(|_| edge.is_inside_pod()) {
+            Some(own) => (BlameKind::Pod, self.context.subject(own).name().to_owned()),
+            None => host(edge),
+        }
+    }
+}
+
+fn edge_of<'r, 'a>(context: &'r Context<'a>, more: &'r [Edge<'a>], ix: EdgeIx) -> &'r Edge<'a> {
+    let known = context.edges().len();
+    if ix.get() < known { context.edge(ix) } else { &more[ix.get() - known] }
 }
 
 /// A peer's host or program, for blame.
@@ -177,37 +321,54 @@ struct Firsts<'a> {
     peers: BTreeMap<PeerId, EdgeIx>,
     hosts: BTreeMap<(Ipv6Addr, bool, u32), EdgeIx>,
     endpoints: BTreeMap<Endpoint, EdgeIx>,
+    ports: BTreeMap<u16, EdgeIx>,
     zones: BTreeMap<&'a str, EdgeIx>,
 }
 
 impl<'a> Firsts<'a> {
-    fn add_zone(&mut self, context: &Context<'a>, ix: EdgeIx) {
-        if let Some(zone) = other_zone(context, context.edge(ix)) {
+    fn add_zone(&mut self, context: &Context<'a>, (ix, edge): (EdgeIx, &Edge<'a>)) {
+        if let Some(zone) = other_zone(context, edge) {
             self.zones.entry(zone).or_insert(ix);
         }
     }
 
-    fn components(&mut self, context: &Context<'a>, ix: EdgeIx, trouble: Trouble) -> Vec<Component> {
-        let edge = context.edge(ix);
+    fn components(
+        &mut self,
+        context: &Context<'a>,
+        (ix, edge): (EdgeIx, &Edge<'a>),
+        trouble: Trouble,
+    ) -> Vec<Component> {
         let view = edge.view;
         let mut out: Vec<Component> = edge.subject.map(Component::Subject).into_iter().collect();
+        let host = (view.peer, view.redirected, view.netns);
+        let mut host = || Component::Host(*self.hosts.entry(host).or_insert(ix));
+        if trouble == Trouble::Serving {
+            out.extend([Component::ThisMachine, Component::Dependency, host()]);
+            return out;
+        }
         let remote = edge.is_remote();
-        out.push(if remote { Component::ThisNode } else { Component::Inside });
         let inside = remote && !edge.is_external() && !is_service(edge);
+        // Without its Node, an address within the cluster is the host itself.
+        if !inside || view.peer_node.is_some() || trouble.is_about_programs() {
+            out.push(host());
+        }
+        out.push(if remote { Component::ThisNode } else { Component::Inside });
         if inside {
             let peer = *self.peers.entry(view.peer_id()).or_insert(ix);
             out.extend([Component::PeerNode(peer), Component::Pair(peer)]);
             out.extend(
                 other_zone(context, edge).and_then(|zone| self.zones.get(zone)).map(|zone| Component::Zones(*zone)),
             );
+            out.extend(trouble.is_about_programs().then_some(Component::PeerMachine(peer)));
         }
-        // Without its Node, an address within the cluster is the host itself.
-        if !inside || view.peer_node.is_some() {
-            let host = (view.peer, view.redirected, view.netns);
-            out.push(Component::Host(*self.hosts.entry(host).or_insert(ix)));
-        }
-        if trouble == Trouble::Silence {
+        if trouble != Trouble::Path {
             out.push(Component::Endpoint(*self.endpoints.entry(view.endpoint()).or_insert(ix)));
+        }
+        if trouble.is_about_programs() {
+            let port = (view.port != 0).then(|| Component::Port(*self.ports.entry(view.port).or_insert(ix)));
+            out.extend(port.into_iter().chain([Component::Dependency]));
+            out.extend((!remote).then_some(Component::ThisMachine));
+            out.extend(edge.is_external().then_some(Component::Outside));
         }
         out
     }

@@ -25,8 +25,8 @@ pub(crate) fn suspects<'c, 'a>(context: &'c Context<'a>, unanswered: &[EdgeIx], 
             false if edge.answers() && !established => ANSWERED,
             false => return None,
         };
-        Some(Evidence { edge: edge.ix, nats: vec![nats] })
+        Some(Evidence::new(edge.ix, vec![nats]))
     });
-    let silent = unanswered.iter().map(|edge| Evidence { edge: *edge, nats: vec![SHOWS] });
+    let silent = unanswered.iter().map(|edge| Evidence::new(*edge, vec![SHOWS]));
     Suspects::new(context, Trouble::Silence, silent.chain(answers).collect())
 }

@@ -36,9 +36,13 @@ pub(crate) fn add(memory: &Memory, view: &mut NodeView, thresholds: &Thresholds)
     }
     let paths: Vec<Option<Path>> =
         view.edges.iter().map(|edge| memory.edges.path(edge_key(edge), edge, thresholds)).collect();
-    let peers = peers(&view.edges, &paths);
+    let peers = peers(memory, &view.edges, &paths);
+    // Edges to several peers that became longer together share what they share.
+    let longer = peers.values().filter(|peer| !peer.is_usual).flat_map(|peer| &peer.longer);
+    let together = path::shift_together(&longer.copied().collect::<Vec<_>>());
     let is_proven = |edge: &EdgeView, path: &Option<Path>| {
-        let together = peers.get(&edge.peer_id()).is_some_and(|peer| !peer.is_usual && path::is_proven(&peer.longer));
+        let proves = |peer: &Peer<'_>| !peer.is_usual && (together || path::is_proven(&peer.longer));
+        let together = peers.get(&edge.peer_id()).is_some_and(proves);
         together || matches!(path, Some(Path::Longer(rise)) if rise.is_proven())
     };
     let usual: Vec<Usual> = (view.edges.iter().zip(&paths))
@@ -54,13 +58,14 @@ pub(crate) fn add(memory: &Memory, view: &mut NodeView, thresholds: &Thresholds)
     }
 }
 
-fn peers<'a>(edges: &'a [EdgeView], paths: &[Option<Path>]) -> BTreeMap<PeerId, Peer<'a>> {
+fn peers<'a>(memory: &Memory, edges: &'a [EdgeView], paths: &[Option<Path>]) -> BTreeMap<PeerId, Peer<'a>> {
     let mut peers: BTreeMap<PeerId, Peer<'_>> = BTreeMap::new();
     for (edge, path) in edges.iter().zip(paths) {
         let peer = peers.entry(edge.peer_id()).or_default();
         match path {
             Some(Path::Longer(rise)) => {
-                peer.longer.push(LongerEdge { subject: &edge.subject, peer: edge.peer, rise: *rise });
+                let since = memory.edges.edge(edge_key(edge)).and_then(EdgeMemory::rose_since);
+                peer.longer.push(LongerEdge { subject: &edge.subject, peer: edge.peer, rise: *rise, since });
             }
             Some(Path::Usual) => peer.is_usual = true,
             None => {}

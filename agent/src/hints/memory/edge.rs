@@ -245,6 +245,11 @@ impl EdgeMemory {
         self.rose_since = if rose { self.rose_since.or(Some(at)) } else { None };
     }
 
+    /// When all its newest round trips became longer, monotonic. `None`: they are not.
+    pub(crate) const fn rose_since(&self) -> Option<Duration> {
+        self.rose_since
+    }
+
     /// `odd`: the window's losses, alone or with those of other edges, are hardly chance.
     pub(crate) fn observe_loss(&mut self, odd: bool, at: Duration) {
         self.odd_since = if odd { self.odd_since.or(Some(at)) } else { None };

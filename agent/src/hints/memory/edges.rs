@@ -80,14 +80,20 @@ impl EdgeMemories {
         let key = edge_key(edge);
         let segments = self.edge(key).map_or(0.0, |memory| memory.loss.segments);
         let known = segments + self.classes[edge.class as usize].segments >= SHRINK_SEGMENTS;
-        let path = self.edge(key).and_then(|memory| {
+        let is_certain = is_proven || path == Some(Path::Usual);
+        let rtt = self.edge(key).and_then(|memory| {
             let now_us = match path? {
                 Path::Usual => f64::from(edge.window.min_rtt_us?),
-                Path::Longer(rise) => Some(rise.now_us).filter(|_| is_proven)?,
+                Path::Longer(rise) => rise.now_us,
             };
             Some(PathRtt { now_us, usual_us: memory.min_us()? })
         });
-        Usual { loss_ratio: known.then(|| self.loss_ratio(key, edge.class)), path, is_excused: false }
+        Usual {
+            loss_ratio: known.then(|| self.loss_ratio(key, edge.class)),
+            path: rtt.filter(|_| is_certain),
+            rise: rtt.filter(|_| !is_certain),
+            is_excused: false,
+        }
     }
 
     /// Loss episodes per data segment in normal times: the edge's own, shrunk towards its class's.

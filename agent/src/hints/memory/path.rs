@@ -6,7 +6,7 @@ use crate::{
     state::{EdgeView, SubjectId},
 };
 use netwhy_abi::{BOUNDS_US, Retransmit};
-use std::net::Ipv6Addr;
+use std::{collections::BTreeSet, net::Ipv6Addr, time::Duration};
 
 /// RTT samples that a statement about the path needs.
 pub(crate) const MIN_PATH_SAMPLES: u64 = 8;
@@ -36,6 +36,15 @@ const HANDSHAKES: u64 = 2;
 const BULK_BYTES: u64 = 2_000_000;
 /// … and per segment: a receiver acknowledges two full segments at once, whatever its program does.
 const BULK_PAYLOAD: u64 = 1_200;
+
+/// Edges that become longer together do so within this time …
+const TOGETHER: Duration = Duration::from_secs(3);
+/// … by at least so much, µs …
+const TOGETHER_US: f64 = 5_000.0;
+/// … and by up to this multiple of each other's rise …
+const TOGETHER_RATIO: f64 = 1.5;
+/// … and are at least this share of all that became longer.
+const TOGETHER_SHARE: f64 = 0.75;
 
 /// State of a path.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,6 +94,8 @@ pub(crate) struct LongerEdge<'a> {
     pub(crate) subject: &'a SubjectId,
     pub(crate) peer: Ipv6Addr,
     pub(crate) rise: Rise,
+    /// When it became longer, monotonic. `None`: not known.
+    pub(crate) since: Option<Duration>,
 }
 
 /// Whether edges that share a path, and are all slower, prove that the path is longer.
@@ -98,6 +109,30 @@ pub(crate) fn is_proven(all: &[LongerEdge<'_>]) -> bool {
 fn share_only_the_path(all: &[LongerEdge<'_>]) -> bool {
     let mut full = all.iter().filter(|one| one.rise.full);
     full.any(|one| all.iter().any(|other| other.subject != one.subject && other.peer != one.peer))
+}
+
+/// Independent programs became later together, by about as much: they share what they share, whether or not a
+/// handshake proves it. Programs that wait for one slow dependency call it each in its own way, and for its own share of
+/// the time.
+pub(crate) fn shift_together(all: &[LongerEdge<'_>]) -> bool {
+    let mut starts: Vec<Duration> = all.iter().filter_map(|one| one.since).collect();
+    let mut rises: Vec<f64> = all.iter().map(|one| one.rise.increase_us()).collect();
+    starts.sort_unstable();
+    rises.sort_by(f64::total_cmp);
+    let (Some(start), Some(rise)) = (starts.get(starts.len() / 2), rises.get(rises.len() / 2)) else { return false };
+    if *rise < TOGETHER_US {
+        return false;
+    }
+    let fits = |one: &&LongerEdge<'_>| {
+        let ratio = one.rise.increase_us() / rise;
+        let begins = one.since.is_some_and(|since| since.abs_diff(*start) <= TOGETHER);
+        begins && (1.0 / TOGETHER_RATIO..=TOGETHER_RATIO).contains(&ratio)
+    };
+    let together: Vec<&LongerEdge<'_>> = all.iter().filter(fits).collect();
+    let subjects = together.iter().map(|one| one.subject).collect::<BTreeSet<_>>().len();
+    let peers = together.iter().map(|one| one.peer).collect::<BTreeSet<_>>().len();
+    let independent = subjects.min(peers) >= 2 && subjects.max(peers) >= 3;
+    independent && together.len() as f64 >= TOGETHER_SHARE * all.len() as f64
 }
 
 /// Normal RTTs of one edge.

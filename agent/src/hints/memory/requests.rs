@@ -4,7 +4,7 @@ use super::{
     failures::{Failing, FailureMemory},
     mean::Step,
     stuck::{self, Stuck, Waits},
-    tail::{Slow, Tail},
+    tail::{Above, Slow, Tail},
 };
 use crate::{
     baseline::{Lesson, ResponseBaseline},
@@ -71,6 +71,11 @@ impl RequestMemory {
     /// Requests of the window that are slower than usual; see [`Tail::judge`].
     pub(crate) fn slow(&self, now: &ResponseView, thresholds: &Thresholds) -> Option<Slow> {
         self.tail.judge(now, thresholds)
+    }
+
+    /// The newest requests that a delay makes slow; see [`Tail::above`].
+    pub(crate) fn above(&self, now: &ResponseView, delay_us: f64) -> Option<Above> {
+        self.tail.above(now, delay_us)
     }
 
     /// Share of errors among sampled calls in normal times. `None`: not known yet.

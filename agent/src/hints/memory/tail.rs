@@ -31,6 +31,10 @@ const WORST_WEIGHT: f64 = 200.0;
 const LONGER: f64 = 1.5;
 /// … and from `rtt_inflation` times it, or from so much above it, µs: people notice a tenth of a second.
 const MUCH_LONGER_US: f64 = 100_000.0;
+/// Share of a delay that the limit may take, so that it still shows in most of the requests.
+const VISIBLE: f64 = 0.75;
+/// Requests of the last seconds from which they speak alone.
+const MIN_RECENT: f64 = 8.0;
 /// Lessons between two looks at the usual quantiles, once they are known well, and at the shares that windows reach. As
 /// long as a window: a slowdown that begins is not learned step by step.
 const REFRESH: u32 = 10;
@@ -96,6 +100,15 @@ pub(crate) struct Tail {
     lessons: u32,
 }
 
+/// Requests above a limit, as tests count them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Above {
+    pub(crate) slow: f64,
+    pub(crate) requests: f64,
+    /// Share of slow requests that is normal, above 0.
+    pub(crate) normal: f64,
+}
+
 impl Level {
     /// Takes a new limit. Shares above a much lower one say nothing about it.
     fn set(&mut self, limit: Option<Limit>) {
@@ -157,6 +170,17 @@ impl Tail {
         let found = (0..LEVELS.len()).filter_map(|at| self.slow(at, now, thresholds));
         // The quantile that explains most of the time that requests take longer.
         found.max_by(|a, b| (a.share() * a.increase_us()).total_cmp(&(b.share() * b.increase_us())))
+    }
+
+    /// The newest requests above the highest limit that most requests exceed when all are later by `delay_us`. `None`:
+    /// such a delay hardly shows, or too little is known.
+    pub(crate) fn above(&self, now: &ResponseView, delay_us: f64) -> Option<Above> {
+        let shows = |limit: &Limit| f64::from(limit.us) - self.usual_us <= VISIBLE * delay_us;
+        let level = self.levels.iter().rev().find(|level| level.limit.as_ref().is_some_and(shows))?;
+        let limit = level.limit?;
+        let recent = counts(&now.recent, limit.us);
+        let (slow, requests) = if recent.1 >= MIN_RECENT { recent } else { counts(&now.window, limit.us) };
+        (requests > 0.0).then(|| Above { slow, requests, normal: level.normal(limit, self.requests) })
     }
 
     /// Judges one quantile.

@@ -4,10 +4,10 @@ pub(crate) mod errors;
 pub(crate) mod second;
 
 use crate::{
-    api::{Evidence, RuledOut},
+    api::{Blame, Evidence, RuledOut},
     hints::{
         context::{Context, Edge},
-        culprit::dns::{BAD_SHARE, Lookups, culprit},
+        culprit::dns::{BAD_SHARE, Bad, Culprits, Lookups},
         finding::{Finding, evidence},
         rule::{Family, QueryTemplate, Rule},
         stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, ms, poisson_tail_ln},
@@ -68,7 +68,12 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let memory = &context.memory.dns;
     let all =
         rows(context, |row| (memory.bad(row, context.thresholds), memory.bad_ratio(row) * row.window.count() as f64));
-    let slow = all.iter().filter_map(|lookups| finding(context, &all, lookups));
+    let found: Vec<_> =
+        all.iter().enumerate().filter_map(|(at, lookups)| Some((at, lookups, test(&all, lookups)?))).collect();
+    let culprits = (!found.is_empty()).then(|| Culprits::new(context, &all, Bad::Late));
+    let slow = culprits.iter().flat_map(|culprits| {
+        found.iter().map(move |(at, lookups, ln_p)| finding(context, lookups, (culprits.of(*at, lookups), *ln_p)))
+    });
     [errors::judge(context), second::judge(context), slow.collect()].concat()
 }
 
@@ -96,26 +101,24 @@ fn test(all: &[Lookups<'_>], lookups: &Lookups<'_>) -> Option<f64> {
     (lookups.bad > 0 && share >= 0.5 && together <= LOSS_ALPHA.ln()).then_some(together)
 }
 
-fn finding(context: &Context<'_>, all: &[Lookups<'_>], lookups: &Lookups<'_>) -> Option<Finding> {
-    let ln_p = test(all, lookups)?;
+fn finding(context: &Context<'_>, lookups: &Lookups<'_>, (blame, ln_p): (Blame, f64)) -> Finding {
     let (row, subject) = (lookups.row, context.subject(lookups.subject));
     let server = Edge::of_ends(&row.server);
     let (name, server_name) = (subject.name(), server.peer_name());
-    let blame = culprit(context, all, lookups, &server);
     let usual = context.memory.dns.p50_us(row).map_or(String::new(), |us| format!(" (normally {})", ms(us)));
     let all_answered = (row.window.unanswered == 0)
         .then(|| RuledOut { cause: "peer_unreachable".into(), because: "every lookup was answered".into() });
     let tcp = context.edges().iter().find(|edge| edge.view.shares_host(&row.server));
     let throttling = subject.rule_out_throttling(context.thresholds);
     let loss = tcp.and_then(|edge| context.rule_out_loss(edge));
-    Some(Finding {
+    Finding {
         nats: LOSS_ALPHA.ln() - ln_p,
         overwhelming: ln_p <= OVERWHELMING_ALPHA.ln(),
         summary: format!("{name} waits for DNS answers of {server_name}: {}{usual}", bad_text(context, lookups)),
         evidence: numbers(context, row, &context.place(&server)),
         ruled_out: [throttling, loss, all_answered].into_iter().flatten().collect(),
         ..Finding::new(&DNS_SLOW, subject.ix, blame)
-    })
+    }
 }
 
 /// The bad lookups, for people.

@@ -5,9 +5,9 @@ pub(crate) mod interface;
 use crate::{
     api::{Blame, Evidence, RuledOut},
     hints::{
-        context::{Context, Edge, Subject, SubjectIx},
+        context::{Context, Edge, EdgeIx, Subject, SubjectIx},
         culprit::{
-            latency::{Peers, Risen, is_proven},
+            latency::{Peers, Risen, is_proven, shift_together},
             suspects::Component,
         },
         finding::{Finding, evidence},
@@ -42,17 +42,18 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
     test: "All RTT samples of the last 3 s are above 1.5 × the edge's usual minimum and 2 × `rtt_floor_ms` above it. \
            Of 20 or more samples, one may be an exception. Where 3 s have fewer than 8 samples, the window counts. The \
            share of such samples in normal times is learned (at least one in ten of the first 50). It gives this a \
-           chance below 1e-6 per window and edge if samples are independent. One of three things proves that the path \
+           chance below 1e-6 per window and edge if samples are independent. One of four things proves that the path \
            is longer, and not the peer's think time. At least 2 handshakes, which no program answers, are as slow. Or \
            the sender is bulk, whose full segments are acknowledged at once. Or two edges with different programs at \
-           both ends rose, and one of them sends full segments. Who is at fault follows from the peers that are as \
-           fast as usual.",
+           both ends rose, and one of them sends full segments. Or three edges with different programs at their ends, \
+           and three quarters of all that rose, did so within 3 s, by at least 5 ms and by about as much (1.5 ×). Who is \
+           at fault follows from the peers that are as fast as usual.",
     minimum: "8 RTT samples, and a baseline of 10 clean windows. 2 handshakes or 2 MB acknowledged on an edge to the \
               peer, or 100 kB beside a second edge.",
     ruled_out_by: "Any edge to the same peer has two samples as fast as usual. The peer's window or the local buffer \
                    holds the sender back. The Pod is throttled. This Node's bulk traffic grew by half and by 1 MB/s: \
-                   it makes its own queue. Keep-alive requests alone prove nothing, as their acknowledgements wait \
-                   for replies (path or constant think time: undecidable).",
+                   it makes its own queue. Keep-alive requests of one program alone prove nothing, as their \
+                   acknowledgements wait for replies (path or constant think time: undecidable).",
     action: "Compare from another Node (`kubectl netwhy matrix`). If its RTT to that peer rose too, check the peer's \
              Node, else the path between the two. For a queue on this Node check `tc -s qdisc`, and the Pod that \
              fills it.",
@@ -76,23 +77,40 @@ const QUEUE_SHARE: f64 = 0.25;
 /// … and this multiple of the usual spread.
 const QUEUE_GROWTH: f64 = 3.0;
 
+/// Certainty of a longer path when only the correlation of edges proves it.
+const TOGETHER_CERTAINTY: f64 = 0.9;
+
 /// The measurements that prove a longer path, on all edges that share it.
 #[derive(Clone, Copy, Default)]
 struct Proof {
     handshakes: u64,
     bulk: bool,
+    /// Edges that became longer together, where nothing else proves it.
+    together: usize,
 }
 
 impl Proof {
-    fn new<'a>(risen: impl Iterator<Item = &'a Risen>) -> Self {
-        risen.fold(Self::default(), |sum, Risen { rise, .. }| Self {
+    fn new(risen: &[Risen]) -> Self {
+        risen.iter().fold(Self::default(), |sum, Risen { rise, .. }| Self {
             handshakes: sum.handshakes + rise.handshakes,
             bulk: sum.bulk || rise.bulk,
+            together: 0,
         })
+    }
+
+    /// Certainty that the path is longer, rather than several programs slower.
+    const fn certainty(self) -> f64 {
+        if self.together > 0 { TOGETHER_CERTAINTY } else { 1.0 }
     }
 
     fn text(self) -> String {
         match (self.handshakes, self.bulk) {
+            _ if self.together > 0 => {
+                format!(
+                    "{} connections of independent programs became longer together, by about as much",
+                    self.together
+                )
+            }
             (0, false) => {
                 "answers of several full segments, which are acknowledged at once, take as long, between programs \
                            that have nothing to do with each other"
@@ -111,25 +129,29 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
 
 fn of_paths(context: &Context<'_>) -> Vec<Finding> {
     let peers = peers(context);
-    let proven: Vec<&Vec<Risen>> = peers.longer.values().filter(|risen| is_proven(context, risen)).collect();
-    if proven.is_empty() || makes_its_own_queue(context) {
+    if peers.longer.is_empty() || makes_its_own_queue(context) {
         return Vec::new();
     }
     let suspects = peers.suspects(context);
-    // One proof is enough for all edges that share the most likely culprit.
-    let with_proof: BTreeSet<_> = proven.into_iter().flatten().map(|one| suspects.best(one.edge)).collect();
-    let mut groups: BTreeMap<_, Vec<Risen>> = BTreeMap::new();
+    let mut groups: BTreeMap<Option<Component>, Vec<Risen>> = BTreeMap::new();
     for one in peers.longer.values().flatten() {
-        let best = suspects.best(one.edge);
-        if with_proof.contains(&best) {
-            groups.entry((best, one.subject)).or_default().push(*one);
-        }
+        groups.entry(suspects.best(one.edge)).or_default().push(*one);
     }
-    let finding = |((best, _), own): (&(Option<Component>, SubjectIx), &Vec<Risen>)| {
-        let all = groups.iter().filter(|((of, _), _)| of == best).flat_map(|(_, risen)| risen);
-        describe(context, suspects.blame(worst(own).edge), own, (Proof::new(all), &peers))
-    };
-    groups.iter().map(finding).collect()
+    // One proof is enough for all edges that share the most likely culprit.
+    let proven: BTreeSet<EdgeIx> =
+        peers.longer.values().filter(|risen| is_proven(context, risen)).flatten().map(|one| one.edge).collect();
+    let mut out = Vec::new();
+    for risen in groups.values() {
+        let proof = match risen.iter().any(|one| proven.contains(&one.edge)) {
+            true => Proof::new(risen),
+            false if shift_together(context, risen) => Proof { together: risen.len(), ..Proof::default() },
+            false => continue,
+        };
+        let mut own: BTreeMap<SubjectIx, Vec<Risen>> = BTreeMap::new();
+        risen.iter().for_each(|one| own.entry(one.subject).or_default().push(*one));
+        out.extend(own.values().map(|own| describe(context, suspects.blame(worst(own).edge), own, (proof, &peers))));
+    }
+    out
 }
 
 /// This Node's peers by the state of their paths. External ones have a rule of their own.
@@ -199,6 +221,7 @@ fn describe(context: &Context<'_>, blame: Blame, risen: &[Risen], (proof, peers)
     let path = RuledOut { cause: "peer_slow".into(), because: proof.text() };
     Finding {
         nats: (RISE_ALPHA.ln() - rise.ln_p).max(0.0),
+        certainty: proof.certainty(),
         summary: format!(
             "the path from {} to {target} is {} longer: its RTT is at least {} (normally {}){}; {longer} of {judged} \
              peers of {} have longer paths",

@@ -1,10 +1,14 @@
 //! Requests that get no answer at all, while the kernel of the other end acknowledges them.
 
 use crate::{
-    api::{BlameKind, Evidence, RuledOut},
+    api::{Blame, Evidence, RuledOut},
     hints::{
         context::{Context, Edge, EdgeIx, Subject},
-        finding::{Finding, blame, evidence},
+        culprit::{
+            answers::{unanswered, unread},
+            suspects::Odds,
+        },
+        finding::{Finding, evidence},
         memory::{
             edge::EdgeMemory,
             requests::RequestMemory,
@@ -95,20 +99,41 @@ const TRANSFER: f64 = 10.0;
 /// … and payload in the last seconds that it has at least, bytes.
 const TRANSFER_BYTES: f64 = 65_536.0;
 
+/// Odds of a fault on a path whose far end acknowledges the requests.
+const PATH_ACKNOWLEDGED: f64 = 0.02;
+
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let mut servers: Vec<Vec<(EdgeIx, Stuck)>> = vec![Vec::new(); context.subjects().len()];
-    let mut out = Vec::new();
+    let mut clients = Vec::new();
     for (subject, edge) in context.unclaimed(Family::Unanswered) {
         let Some(stuck) = stuck(context, edge) else { continue };
         match edge.view.role {
-            Some(Role::Client) if stuck.ln_p <= STUCK_ALPHA.ln() => out.push(peer(context, subject, edge, &stuck)),
+            Some(Role::Client) if stuck.ln_p <= STUCK_ALPHA.ln() => clients.push((subject, edge, stuck)),
             Some(Role::Server) => servers[subject.ix.get()].push((edge.ix, stuck)),
             _ => {}
         }
     }
+    let mut out = Vec::new();
+    if !clients.is_empty() {
+        let suspects = unanswered(context, &clients.iter().map(|(_, edge, _)| edge.ix).collect());
+        let odds = Odds { path: PATH_ACKNOWLEDGED, ..Odds::EVEN };
+        out.extend(
+            clients.iter().map(|(subject, edge, stuck)| {
+                peer(context, subject, (edge, stuck), suspects.blame_with(edge.ix, odds).0)
+            }),
+        );
+    }
     let enough = |edges: &[(EdgeIx, Stuck)]| edges.iter().map(|(_, s)| s.ln_p).sum::<f64>() <= STUCK_ALPHA.ln();
-    let servers = context.subjects().iter().zip(&servers).filter(|(_, edges)| enough(edges));
-    out.extend(servers.map(|(subject, edges)| server(context, subject, edges)));
+    let servers: Vec<_> = context.subjects().iter().zip(&servers).filter(|(_, edges)| enough(edges)).collect();
+    if !servers.is_empty() {
+        let stuck = servers.iter().flat_map(|(_, edges)| edges.iter().map(|(edge, _)| *edge)).collect();
+        let suspects = unread(context, &stuck);
+        let found = servers.iter().filter_map(|(subject, edges)| {
+            let (first, _) = edges.first()?;
+            Some(server(context, subject, edges, suspects.blame(*first)))
+        });
+        out.extend(found);
+    }
     out
 }
 
@@ -158,7 +183,7 @@ fn text(stuck: &Stuck) -> String {
     )
 }
 
-fn peer(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>, stuck: &Stuck) -> Finding {
+fn peer(context: &Context<'_>, subject: &Subject<'_>, (edge, stuck): (&Edge<'_>, &Stuck), blame: Blame) -> Finding {
     let (name, peer) = (subject.name(), edge.peer_name());
     let answering = context.other_peers_answering(edge.view.peer);
     let mut numbers = numbers(stuck, Role::Client, &context.place(edge));
@@ -171,7 +196,6 @@ fn peer(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>, stuck: &S
         0 => "no other peer to compare with".to_owned(),
         n => format!("{n} other peers answer"),
     };
-    let kind = edge.blame_kind(BlameKind::PeerPod);
     Finding {
         nats: STUCK_ALPHA.ln() - stuck.ln_p,
         certainty: if answering > 0 { 1.0 } else { 0.9 },
@@ -179,12 +203,12 @@ fn peer(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>, stuck: &S
         evidence: numbers,
         ruled_out: [alive].into_iter().chain(context.rule_out_loss(edge)).collect(),
         edges: vec![edge.ix],
-        ..Finding::new(&PEER_NOT_ANSWERING, subject.ix, blame(kind, edge.peer_pod_name()))
+        ..Finding::new(&PEER_NOT_ANSWERING, subject.ix, blame)
     }
 }
 
 /// `edges`: those with requests that get no answer.
-fn server(context: &Context<'_>, subject: &Subject<'_>, edges: &[(EdgeIx, Stuck)]) -> Finding {
+fn server(context: &Context<'_>, subject: &Subject<'_>, edges: &[(EdgeIx, Stuck)], blame: Blame) -> Finding {
     let all = edges.iter().map(|(_, stuck)| *stuck).reduce(|a, b| Stuck {
         waiting: a.waiting + b.waiting,
         given_up: a.given_up + b.given_up,
@@ -205,7 +229,7 @@ fn server(context: &Context<'_>, subject: &Subject<'_>, edges: &[(EdgeIx, Stuck)
         evidence: numbers,
         ruled_out: [network].into_iter().chain(subject.rule_out_throttling(context.thresholds)).collect(),
         edges: edges.iter().map(|(ix, _)| *ix).collect(),
-        ..Finding::new(&POD_NOT_READING, subject.ix, blame(BlameKind::Pod, name))
+        ..Finding::new(&POD_NOT_READING, subject.ix, blame)
     }
 }
 

@@ -6,10 +6,14 @@ mod requests;
 mod stages;
 
 use crate::{
-    api::{BlameKind, Evidence, RuledOut},
+    api::{Evidence, RuledOut},
     hints::{
         context::{Context, Edge, EdgeIx, Subject},
-        finding::{Finding, blame, evidence, shared_blame},
+        culprit::{
+            answers::Late,
+            suspects::{Odds, Suspects},
+        },
+        finding::{Finding, evidence},
         memory::{
             edge::{EdgeMemory, MIN_LEARN_SAMPLES, MIN_RTT_SAMPLES},
             path::{Path, Rise},
@@ -98,7 +102,9 @@ pub(crate) const PEER_SLOW: Rule = Rule {
            1.5 × or `rtt_floor_ms`). Or all RTT samples of the last 3 s rose by as much (the test of `path_latency`). At the \
            same time another connection to the same Node (the same address where no Node is known) has two as fast as \
            usual. A median of 20 samples triples with a chance below 1e-6. This assumes independent samples, of which \
-           at most one in ten is that slow in normal times.",
+           at most one in ten is that slow in normal times. **Who** is at fault follows from the answers on all edges \
+           of this Node's clients, also of those that are as fast as usual: the peer, its Node (all servers there), \
+           this Pod (alone among the peer's clients), or the path where round trips don't acquit it.",
     minimum: "With response times: 8 requests, 4 of them slow, and a baseline of 10 clean windows and 20 requests. \
               Else 20 samples, and a baseline of 10 clean windows. Of reply times 8 samples, of which seven are as late. \
               Beside another connection, 8 RTT samples in the last 3 s. Reply times come from clients only (by their \
@@ -160,14 +166,22 @@ enum How {
     ByRequests(requests::Late),
 }
 
-/// How many of a subject's peers are slow.
+/// Odds of a fault on the path of a connection whose own round trips are as fast as usual.
+const PATH_FAST: f64 = 0.01;
+/// How much likelier the Pod itself is at fault when its own tasks stall while all its peers look slow.
+const STALLED_ODDS: f64 = 50.0;
+/// Probability of a fault on the path below which the network is acquitted.
+const ACQUITTED: f64 = 0.05;
+
+/// How many of a subject's peers are slow, and who may be at fault.
 #[derive(Clone, Copy)]
-struct SlowPeers {
+struct SlowPeers<'s, 'c, 'a> {
     slow: usize,
     judged: usize,
+    suspects: &'s Suspects<'c, 'a>,
 }
 
-impl SlowPeers {
+impl SlowPeers<'_, '_, '_> {
     /// All at once: they may share a dependency.
     fn are_all(self) -> bool {
         self.slow >= MIN_PEERS && self.slow == self.judged
@@ -179,11 +193,36 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     for (subject, edge) in context.unclaimed(Family::Waiting) {
         judged[subject.ix.get()].extend(judge_edge(context, subject, edge));
     }
-    let subjects = context.subjects().iter().zip(&judged);
-    let mut out: Vec<Finding> = subjects.flat_map(|(subject, edges)| of_subject(context, subject, edges)).collect();
-    out.extend(context.subjects().iter().filter_map(|subject| requests::server(context, subject)));
+    let late = late(&judged);
+    let mut out = Vec::new();
+    if !late.slow.is_empty() {
+        let suspects = late.suspects(context);
+        let subjects = context.subjects().iter().zip(&judged);
+        out.extend(subjects.flat_map(|(subject, edges)| of_subject(context, subject, (edges, &suspects))));
+    }
+    out.extend(requests::servers(context));
     out.extend(external::judge(context));
     out
+}
+
+/// All judged edges, by how late their answers are.
+fn late(judged: &[Vec<Judged<'_, '_>>]) -> Late {
+    let mut late = Late::default();
+    for Judged { edge, slow } in judged.iter().flatten() {
+        match slow {
+            Some(How::ByRequests(requests)) => {
+                late.slow.insert(edge.ix, Some(requests.increase_us()));
+            }
+            Some(How::ByRtt) => {
+                let increase = rtts(edge).map(|rtts| rtts.median - rtts.usual_median);
+                late.slow.insert(edge.ix, increase.filter(|us| *us > 0.0));
+            }
+            None => {
+                late.well.insert(edge.ix);
+            }
+        }
+    }
+    late
 }
 
 /// `None`: it can't be judged.
@@ -196,16 +235,21 @@ fn judge_edge<'c, 'a>(context: &Context<'_>, subject: &Subject<'_>, edge: &'c Ed
     can_be_judged.then(|| Judged { edge, slow: thinks(context, edge).then_some(How::ByRtt) })
 }
 
-fn of_subject(context: &Context<'_>, subject: &Subject<'_>, edges: &[Judged<'_, '_>]) -> Vec<Finding> {
+fn of_subject(
+    context: &Context<'_>,
+    subject: &Subject<'_>,
+    (edges, suspects): (&[Judged<'_, '_>], &Suspects<'_, '_>),
+) -> Vec<Finding> {
     let slow: Vec<(&Edge<'_>, &How)> = edges.iter().filter_map(|one| Some((one.edge, one.slow.as_ref()?))).collect();
     if slow.is_empty() {
         return Vec::new();
     }
-    let peers = SlowPeers { slow: slow.len(), judged: edges.len() };
+    let peers = SlowPeers { slow: slow.len(), judged: edges.len(), suspects };
     // The kernel times requests: stalls of the Pod's own tasks are not in them.
     let by_rtt = || slow.iter().filter(|(_, how)| matches!(how, How::ByRtt)).map(|(edge, _)| *edge);
     if let Some(stall) = stalled(context, subject).filter(|_| peers.are_all() && by_rtt().count() == slow.len()) {
-        return application(context, subject, &by_rtt().collect::<Vec<_>>(), stall).into_iter().collect();
+        let slow = by_rtt().collect::<Vec<_>>();
+        return application(context, subject, (&slow, suspects), stall).into_iter().collect();
     }
     let mut inside = edges.iter().filter(|judged| !judged.edge.is_external()).peekable();
     // When all inside are slow too, the external ones are not the reason.
@@ -285,6 +329,15 @@ fn ruled_out(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> V
     path.into_iter().chain(context.rule_out_sender(subject, edge)).collect()
 }
 
+/// What the waits are not for. `path`: probability of a fault on the path. `delays_some`: some round trips are as late.
+fn spared(path: f64, delays_some: bool) -> &'static str {
+    match (delays_some, path < ACQUITTED) {
+        (true, _) => "or for packets that are late on the way",
+        (_, true) => "not for the network",
+        _ => "rather than for the network",
+    }
+}
+
 /// The end of all paths to the peer.
 fn place_of(edge: &Edge<'_>) -> String {
     match edge.view.peer_node {
@@ -293,7 +346,12 @@ fn place_of(edge: &Edge<'_>) -> String {
     }
 }
 
-fn peer(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>, peers: SlowPeers) -> Option<Finding> {
+fn peer(
+    context: &Context<'_>,
+    subject: &Subject<'_>,
+    edge: &Edge<'_>,
+    peers: SlowPeers<'_, '_, '_>,
+) -> Option<Finding> {
     let Rtts { median, usual_median, min, .. } = rtts(edge)?;
     let late_replies = late_replies(context, edge);
     let median = late_replies.map_or(median, |rise| rise.median_us);
@@ -310,16 +368,16 @@ fn peer(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>, peers: Sl
         numbers.insert(0, Evidence { baseline: Some(usual), ..number });
     }
     numbers.push(evidence("slow_peers", peers.slow as f64, &format!("of {} peers", peers.judged), name, "netwhy"));
-    // All at once, and no stall of the Pod itself: the peers may share a dependency.
-    let others: &[(BlameKind, &str)] = if peers.are_all() { &[(BlameKind::Pod, name)] } else { &[] };
-    let peer_name = edge.peer_pod_name();
-    let culprit = shared_blame((edge.blame_kind(BlameKind::PeerPod), &peer_name), 0.7, others);
+    // Fast round trips on the connection itself acquit its path; those of other connections count as evidence.
+    let path = if late_replies.is_some() { 1.0 } else { PATH_FAST };
+    let (culprit, path) = peers.suspects.blame_with(edge.ix, Odds { path, ..Odds::EVEN });
     let rule = if edge.is_external() { &EXTERNAL_SLOW } else { &PEER_SLOW };
     Some(Finding {
         nats: over(value / normal, context.thresholds.rtt_inflation),
         summary: format!(
-            "{name} waits for {}, not for the network: {measure} {} (normally {}) while {}",
+            "{name} waits for {}, {}: {measure} {} (normally {}) while {}",
             edge.peer_name(),
+            spared(path, false),
             ms(value),
             ms(normal),
             match late_replies {
@@ -355,13 +413,15 @@ fn stalled(context: &Context<'_>, subject: &Subject<'_>) -> Option<Stall> {
 fn application(
     context: &Context<'_>,
     subject: &Subject<'_>,
-    slow: &[&Edge<'_>],
+    (slow, suspects): (&[&Edge<'_>], &Suspects<'_, '_>),
     Stall { resource, share }: Stall,
 ) -> Option<Finding> {
     let inflation = |edge: &Edge<'_>| rtts(edge).map_or(0.0, |rtts| rtts.median / rtts.usual_median);
     let edge = *slow.iter().max_by(|a, b| inflation(a).total_cmp(&inflation(b)))?;
     let Rtts { median, usual_median, .. } = rtts(edge)?;
     let name = subject.name();
+    let odds = Odds { path: PATH_FAST, own: STALLED_ODDS, ..Odds::EVEN };
+    let (culprit, _) = suspects.blame_with(edge.ix, odds);
     let mut numbers = rtt_evidence(edge, &context.place(edge), median, usual_median);
     numbers.push(evidence("slow_peers", slow.len() as f64, &format!("of {} peers", slow.len()), name, "netwhy"));
     let signal = format!("netwhy_pressure_seconds_total{{resource=\"{resource}\",kind=\"some\"}}");
@@ -379,7 +439,7 @@ fn application(
         ruled_out: ruled_out(context, subject, edge),
         effects: vec![PEER_SLOW.id],
         edges: slow.iter().map(|edge| edge.ix).collect::<Vec<EdgeIx>>(),
-        ..Finding::new(&POD_APPLICATION_SLOW, subject.ix, blame(BlameKind::Pod, name))
+        ..Finding::new(&POD_APPLICATION_SLOW, subject.ix, culprit)
     })
 }
 

@@ -5,7 +5,11 @@ use crate::{
     api::{Blame, BlameKind, Hint, HintState, PeerRow, Suspect},
     blame::{Culprit, Fleet, Others, Symptom},
 };
-use std::collections::BTreeMap;
+use netwhy_abi::PeerClass;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// Symptoms of hints about paths, with the evidence that other agents have of them.
 const SYMPTOMS: [(&str, Symptom); 2] = [("packet_loss", Symptom::Loss), ("rtt_inflation", Symptom::Latency)];
@@ -24,7 +28,8 @@ pub fn settle<'z>(hints: &mut [Hint], rows: &[PeerRow], zone: impl Fn(&str) -> O
     if !hints.iter().any(needs_others) {
         return;
     }
-    let mut fleet = fleet(rows, zone);
+    let known = Zones::new(hints, rows);
+    let mut fleet = fleet(&with_shared_rises(rows), |node| zone(node).or_else(|| known.of(node)));
     for hint in hints.iter_mut().filter(|hint| needs_others(hint)) {
         let Some(symptom) = symptom(hint) else { continue };
         let was = hint.blame.best();
@@ -33,6 +38,85 @@ pub fn settle<'z>(hints: &mut [Hint], rows: &[PeerRow], zone: impl Fn(&str) -> O
         if was > 0.0 {
             hint.confidence = (hint.confidence * hint.blame.best() / was * 100.0).round() / 100.0;
         }
+    }
+}
+
+/// Rises that no agent can prove alone, as proven ones where they are shared: rows of several agents that have an end
+/// in common and became longer by about as much share what they share.
+fn with_shared_rises(rows: &[PeerRow]) -> Cow<'_, [PeerRow]> {
+    let mut by_end: BTreeMap<&str, Vec<(usize, f64)>> = BTreeMap::new();
+    for (at, row) in rows.iter().enumerate().filter(|(_, row)| row.peer_node.is_some()) {
+        let rise = row.rtt_rise.or(row.min_rtt_baseline).map(|rtt| rtt.now_seconds - rtt.usual_seconds);
+        let Some(rise) = rise.filter(|seconds| *seconds >= SHARED_SECONDS) else { continue };
+        for end in [Some(row.node.as_str()), row.peer_node.as_deref()].into_iter().flatten() {
+            by_end.entry(end).or_default().push((at, rise));
+        }
+    }
+    let mut shared = BTreeSet::new();
+    for all in by_end.values_mut() {
+        all.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let median = all[all.len() / 2].1;
+        let alike = all.iter().filter(|(_, rise)| (1.0 / SHARED_RATIO..=SHARED_RATIO).contains(&(rise / median)));
+        let alike: Vec<usize> = alike.map(|(at, _)| *at).collect();
+        let agents: BTreeSet<&str> = alike.iter().map(|at| rows[*at].node.as_str()).collect();
+        if agents.len() >= SHARED_AGENTS {
+            shared.extend(alike.into_iter().filter(|at| rows[*at].min_rtt_baseline.is_none()));
+        }
+    }
+    if shared.is_empty() {
+        return Cow::Borrowed(rows);
+    }
+    let mut rows = rows.to_vec();
+    shared.into_iter().for_each(|at| rows[at].min_rtt_baseline = rows[at].rtt_rise);
+    Cow::Owned(rows)
+}
+
+/// Rise of the RTT that counts as shared, s …
+const SHARED_SECONDS: f64 = 0.005;
+/// … up to this multiple of each other …
+const SHARED_RATIO: f64 = 1.5;
+/// … by so many agents.
+const SHARED_AGENTS: usize = 3;
+
+/// Zones of Nodes as agents' hints and rows tell them: a hint about a pair of zones begins with its own, and Nodes whose
+/// rows say so share one.
+struct Zones {
+    zones: BTreeMap<String, String>,
+}
+
+impl Zones {
+    fn new(hints: &[Hint], rows: &[PeerRow]) -> Self {
+        let mut zones = BTreeMap::new();
+        for hint in hints {
+            let pairs: Vec<Suspect> = hint.blame.candidates().filter(|one| one.kind == BlameKind::ZonePair).collect();
+            let Some((own, other)) = pairs.first().and_then(|one| one.name.split_once('↔')) else { continue };
+            zones.entry(hint.subject.node.clone()).or_insert_with(|| own.to_owned());
+            // The other candidates are at the far end of the same edge.
+            for one in hint.blame.candidates().filter(|one| pairs.len() == 1 && one.kind == BlameKind::PeerNode) {
+                zones.entry(one.name).or_insert_with(|| other.to_owned());
+            }
+        }
+        let mut same: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for row in rows.iter().filter(|row| row.class == PeerClass::SameZone.label()) {
+            let Some(peer) = row.peer_node.as_deref() else { continue };
+            same.entry(&row.node).or_default().push(peer);
+            same.entry(peer).or_default().push(&row.node);
+        }
+        let mut open: Vec<String> = zones.keys().cloned().collect();
+        while let Some(node) = open.pop() {
+            let zone = zones.get(&node).cloned().unwrap_or_default();
+            for peer in same.remove(node.as_str()).unwrap_or_default() {
+                if !zones.contains_key(peer) {
+                    zones.insert(peer.to_owned(), zone.clone());
+                    open.push(peer.to_owned());
+                }
+            }
+        }
+        Self { zones }
+    }
+
+    fn of(&self, node: &str) -> Option<&str> {
+        self.zones.get(node).map(String::as_str)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::{rows, test};
 use crate::{
-    api::{Evidence, RuledOut},
+    api::{Blame, Evidence, RuledOut},
     hints::{
         context::{Context, Edge},
-        culprit::dns::{Lookups, culprit},
+        culprit::dns::{Bad, Culprits, Lookups},
         finding::{Finding, evidence},
         rule::{Family, QueryTemplate, Rule},
         stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, binomial_tail_ln, percent},
@@ -53,9 +53,22 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
         let usual = memory.names(row).map_or(1.0, |names| names.absent_ratio);
         (row.window.code(DnsCode::NxDomain), usual * row.window.coded() as f64)
     });
-    let of_failed = failed.iter().filter_map(|one| Some((&failed, one, test(&failed, one)?)));
-    let of_absent = absent.iter().filter_map(|one| Some((&absent, one, test_absent(context, one)?)));
-    of_failed.chain(of_absent).map(|(all, one, ln_p)| describe(context, all, one, ln_p)).collect()
+    let of_failed = describe_all(context, &failed, |one| test(&failed, one));
+    [of_failed, describe_all(context, &absent, |one| test_absent(context, one))].concat()
+}
+
+/// `test`: logarithm of the chance of so many errors. `None`: there are too few.
+fn describe_all<'a>(
+    context: &Context<'a>,
+    all: &[Lookups<'a>],
+    test: impl Fn(&Lookups<'_>) -> Option<f64>,
+) -> Vec<Finding> {
+    let found: Vec<_> = all.iter().enumerate().filter_map(|(at, one)| Some((at, one, test(one)?))).collect();
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let culprits = Culprits::new(context, all, Bad::Errors);
+    found.iter().map(|(at, one, ln_p)| describe(context, one, (culprits.of(*at, one), *ln_p))).collect()
 }
 
 /// Logarithm of the chance of so many names that don't exist. `None`: as many names as usual are found.
@@ -69,11 +82,10 @@ fn test_absent(context: &Context<'_>, lookups: &Lookups<'_>) -> Option<f64> {
     (absent >= MIN_ABSENT && are_missing && ln_p <= LOSS_ALPHA.ln()).then_some(ln_p)
 }
 
-fn describe(context: &Context<'_>, all: &[Lookups<'_>], lookups: &Lookups<'_>, ln_p: f64) -> Finding {
+fn describe(context: &Context<'_>, lookups: &Lookups<'_>, (blame, ln_p): (Blame, f64)) -> Finding {
     let (row, subject) = (lookups.row, context.subject(lookups.subject));
     let server = Edge::of_ends(&row.server);
     let (name, server_name) = (subject.name(), server.peer_name());
-    let blame = culprit(context, all, lookups, &server);
     let (coded, usual) = (row.window.coded().max(1) as f64, lookups.expected / row.window.coded().max(1) as f64);
     Finding {
         nats: LOSS_ALPHA.ln() - ln_p,

@@ -2,11 +2,11 @@
 
 use super::rows;
 use crate::{
-    api::{Blame, BlameKind, RuledOut},
+    api::{BlameKind, RuledOut},
     hints::{
         context::{Context, Edge},
         culprit::{
-            dns::{Lookups, culprit},
+            dns::{Bad, Culprits, Lookups},
             suspects::host,
         },
         finding::{Finding, evidence, shared_blame},
@@ -49,10 +49,19 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let memory = &context.memory.dns;
     let all =
         rows(context, |row| (row.window.second_missing, memory.second_missing_ratio(row) * row.window.count() as f64));
-    all.iter().filter_map(|lookups| finding(context, &all, lookups)).collect()
+    if all.iter().all(|lookups| lookups.bad == 0) {
+        return Vec::new();
+    }
+    let culprits = Culprits::new(context, &all, Bad::Second { tracks: tracks(context) });
+    all.iter().enumerate().filter_map(|(at, lookups)| finding(context, &all, (at, lookups), &culprits)).collect()
 }
 
-fn finding(context: &Context<'_>, all: &[Lookups<'_>], lookups: &Lookups<'_>) -> Option<Finding> {
+fn finding(
+    context: &Context<'_>,
+    all: &[Lookups<'_>],
+    (at, lookups): (usize, &Lookups<'_>),
+    culprits: &Culprits<'_, '_>,
+) -> Option<Finding> {
     let (row, subject) = (lookups.row, context.subject(lookups.subject));
     let same_server = || all.iter().filter(|other| other.row.server.shares_host(&row.server));
     let together: u64 = same_server().map(|other| other.bad).sum();
@@ -67,7 +76,13 @@ fn finding(context: &Context<'_>, all: &[Lookups<'_>], lookups: &Lookups<'_>) ->
     let server = Edge::of_ends(&row.server);
     let (name, server_name, place) = (subject.name(), server.peer_name(), context.place(&server));
     let insert_failures = insert_failures(context);
-    let blame = suspects(context, all, lookups, (&server, insert_failures));
+    let blame = match insert_failures.is_some_and(|n| 2 * n >= lookups.bad) {
+        true => {
+            let (kind, name) = host(&server);
+            shared_blame((BlameKind::Node, context.node), 0.9, &[(kind, &name)])
+        }
+        false => culprits.of(at, lookups),
+    };
     let signal = "netwhy_dns_second_answers_missing_total";
     let mut numbers = vec![
         evidence(signal, lookups.bad as f64, "lookups", &place, "ebpf:cgroup/recvmsg"),
@@ -102,23 +117,10 @@ fn insert_failures(context: &Context<'_>) -> Option<u64> {
     context.host?.count(Signal::ConntrackInsertFailed).map(|count| count.window)
 }
 
-/// The server, and this Node where it tracks connections; `insert_failures`: of its tracking.
-fn suspects(
-    context: &Context<'_>,
-    all: &[Lookups<'_>],
-    lookups: &Lookups<'_>,
-    (server, insert_failures): (&Edge<'_>, Option<u64>),
-) -> Blame {
-    let node = (BlameKind::Node, context.node);
-    if insert_failures.is_some_and(|n| 2 * n >= lookups.bad) {
-        let (kind, name) = host(server);
-        return shared_blame(node, 0.9, &[(kind, &name)]);
-    }
-    let culprit = culprit(context, all, lookups, server);
+/// This Node tracks connections, as far as is known.
+fn tracks(context: &Context<'_>) -> bool {
     let entries = context.host.and_then(|host| host.gauge(Gauge::ConntrackEntries));
-    let tracks = entries.is_none_or(|entries| entries > 0);
-    let is_candidate = tracks && culprit.name != context.node && culprit.alternatives.is_empty();
-    if is_candidate { shared_blame((culprit.kind, &culprit.name), 0.8, &[node]) } else { culprit }
+    entries.is_none_or(|entries| entries > 0)
 }
 
 #[cfg(test)]

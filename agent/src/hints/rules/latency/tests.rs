@@ -316,3 +316,60 @@ fn a_redirected_connection_does_not_acquit_the_path_to_its_address() {
     assert_eq!(hints.len(), 2);
     assert!(hints.iter().all(|h| h.cause == "path_latency" && h.blame.mentions("10.0.0.7")), "{hints:?}");
 }
+
+/// Keep-alive requests only: acknowledgements ride on answers, and no handshake tells a path from a program.
+fn keep_alive(pods: &[&str], zones: &[&str]) -> Case {
+    let mut normal = Case::mesh(pods, &PEERS);
+    on_nodes(&mut normal, zones);
+    normal.edges.iter_mut().for_each(|edge| edge.window.connects = [0, 0]);
+    normal
+}
+
+const ZONES: [&str; 4] = ["z1", "z1", "z1", "z1"];
+
+#[test]
+fn independent_programs_that_shift_together_name_their_node_without_a_handshake() {
+    let pods = ["cart", "payment", "search"];
+    let normal = keep_alive(&pods, &ZONES);
+    let hints = firing(&Run::warm(&normal).ticks(3, &longer_path(&normal, &pods, &PEERS, 17_000)));
+    assert!(!hints.is_empty());
+    for hint in &hints {
+        assert_eq!(verdict(hint), ("path_latency", BlameKind::Node, NODE), "{:?}", hint.blame);
+        assert!(hint.ruled_out[0].because.contains("12 connections of independent programs"), "{:?}", hint.ruled_out);
+        assert!(hint.confidence < 0.9, "{}", hint.confidence);
+    }
+}
+
+#[test]
+fn a_shift_of_all_edges_to_one_node_leaves_that_node_and_the_pair() {
+    let pods = ["cart", "payment", "search"];
+    let mut normal = keep_alive(&pods, &ZONES);
+    // Two servers there.
+    for edge in &mut normal.edges {
+        edge.peer_node = edge.peer_node.take().map(|node| if &*node == "node-1" { "node-0".into() } else { node });
+    }
+    let hints = firing(&Run::warm(&normal).ticks(3, &longer_path(&normal, &pods, &PEERS[..2], 13_000)));
+    assert!(!hints.is_empty());
+    for hint in &hints {
+        assert_eq!(verdict(hint), ("path_latency", BlameKind::Undecided, ""));
+        assert_eq!(candidates(hint), ["node-0", "node-a↔node-0"]);
+    }
+}
+
+#[test]
+fn shifts_that_independent_programs_do_not_share_prove_nothing() {
+    // Of one Pod: it, or what its servers wait for.
+    let normal = keep_alive(&["cart"], &ZONES);
+    Run::warm(&normal).expect_silence(20, &longer_path(&normal, &["cart"], &PEERS, 17_000));
+    // Of different sizes: servers that wait for one dependency.
+    let pods = ["cart", "payment", "search"];
+    let normal = keep_alive(&pods, &ZONES);
+    let by = [9_000, 21_000, 48_000, 110_000];
+    let each = |case: Case, at: usize| longer_path(&case, &pods, &PEERS[at..=at], by[at]);
+    Run::warm(&normal).expect_silence(20, &(0..4).fold(normal.clone(), each));
+    // One after the other.
+    let mut run = Run::warm(&normal);
+    for n in 1..=3 {
+        run.expect_silence(9, &longer_path(&normal, &pods, &PEERS[..n], 17_000));
+    }
+}

@@ -3,12 +3,16 @@
 //! The kernel times requests, so that waits of the measured Pod's own tasks are not in a client's times, and nothing of
 //! the network is in a server's.
 
-use super::{EXTERNAL_SLOW, PEER_SLOW, POD_APPLICATION_SLOW, SlowPeers, place_of, stages::Growth};
+use super::{EXTERNAL_SLOW, PATH_FAST, PEER_SLOW, POD_APPLICATION_SLOW, SlowPeers, place_of, spared, stages::Growth};
 use crate::{
     api::{BlameKind, Evidence, RuledOut},
     hints::{
         context::{Context, Edge, Subject},
-        finding::{Finding, blame, evidence, shared_blame},
+        culprit::{
+            answers::Late as LateAnswers,
+            suspects::{Odds, Suspects},
+        },
+        finding::{Finding, blame, evidence},
         memory::{
             edge::EdgeMemory,
             path::MIN_PATH_SAMPLES,
@@ -33,6 +37,12 @@ const HIGHER_LOAD: f64 = 2.0;
 /// Share of the growth that a stage must have to be the reason for it, and share of a slow request's time that the path
 /// may not explain.
 const MAIN: f64 = 0.5;
+/// Longest that a kernel delays an acknowledgement to send it with an answer, with some slack, µs.
+const DELAYED_ACK_US: f64 = 60_000.0;
+/// Round trips that are as late as the requests from which they count.
+const MIN_LATE: u64 = 2;
+/// Odds of a loss on the path when this end sent requests again beside slow answers.
+const LOST_ODDS: f64 = 0.3;
 
 /// The slow requests of one client's edge, and the reason.
 pub(super) struct Late {
@@ -40,6 +50,13 @@ pub(super) struct Late {
     growth: Growth,
     /// Most of a slow request's extra time that a longer path may take, µs. `None`: not known.
     path_us: Option<f64>,
+}
+
+impl Late {
+    /// Time by which a slow request is longer than usual, µs.
+    pub(super) fn increase_us(&self) -> f64 {
+        self.slow.increase_us()
+    }
 }
 
 /// Whether response times decide about an edge. They do where they are known, and where nobody waits for answers
@@ -162,7 +179,8 @@ fn network_ruled_out(context: &Context<'_>, edge: &Edge<'_>, late: &Late) -> Vec
         Some(us) => format!("a longer path explains at most {} of {}", ms(us), ms(late.slow.increase_us())),
         None => format!("other connections to {} are as fast as ever", place_of(edge)),
     };
-    let path = (!edge.is_external()).then(|| RuledOut { cause: "path_latency".into(), because: path });
+    let is_ruled_out = !edge.is_external() && !delays_some(edge, &late.slow);
+    let path = is_ruled_out.then(|| RuledOut { cause: "path_latency".into(), because: path });
     let loss = late.growth.of("retransmission").map(|stage| RuledOut {
         cause: "path_loss".into(),
         because: format!(
@@ -182,29 +200,19 @@ pub(super) fn peer(
     context: &Context<'_>,
     subject: &Subject<'_>,
     edge: &Edge<'_>,
-    (late, peers): (&Late, SlowPeers),
+    (late, peers): (&Late, SlowPeers<'_, '_, '_>),
 ) -> Option<Finding> {
     let (now, known) = edge.requests()?;
     let Late { slow, growth, .. } = late;
     let (name, place) = (subject.name(), context.place(edge));
     let mut numbers = numbers(now, known, (slow, growth), Role::Client, &place);
     numbers.push(evidence("slow_peers", peers.slow as f64, &format!("of {} peers", peers.judged), name, "netwhy"));
-    // All at once: they may share a dependency, or this Node takes the time.
-    let (pair, mut others) = (context.pair(edge), Vec::new());
-    if peers.are_all() {
-        others.push((BlameKind::Node, context.node));
-    }
-    let may_be_lost = may_be_lost(edge, slow) && !edge.is_external();
-    if may_be_lost {
-        others.push((BlameKind::NodePair, pair.as_str()));
-    }
-    let (peer_name, share) = (edge.peer_pod_name(), if peers.are_all() { 0.7 } else { 0.8 });
-    let culprit = shared_blame((edge.blame_kind(BlameKind::PeerPod), &peer_name), share, &others);
+    let (culprit, path) = peers.suspects.blame_with(edge.ix, Odds { path: path_odds(edge, late), ..Odds::EVEN });
     let rule = if edge.is_external() { &EXTERNAL_SLOW } else { &PEER_SLOW };
-    let spared = match (edge.is_external(), may_be_lost) {
+    let spared = match (edge.is_external(), may_be_lost(edge, slow)) {
         (true, _) => "outside the cluster",
         (_, true) => "or for answers that are lost on the way",
-        _ => "not for the network",
+        _ => spared(path, delays_some(edge, slow)),
     };
     Some(Finding {
         nats: TAIL_ALPHA.ln() - slow.ln_p,
@@ -216,22 +224,91 @@ pub(super) fn peer(
     })
 }
 
-/// A server answers late, and no callee explains it.
-pub(super) fn server(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
+/// How likely something on the path makes these requests late, relative to normal odds. It is hardly a path whose own
+/// round trips, or fastest requests, are as fast as usual. But one that delays a share of the packets delays a share of
+/// the round trips too, unless their acknowledgements ride on late answers.
+fn path_odds(edge: &Edge<'_>, late: &Late) -> f64 {
+    let bounded = edge.is_external() || late.path_us.is_some_and(|us| us <= MAIN * late.increase_us());
+    match (may_be_lost(edge, &late.slow), bounded && !delays_some(edge, &late.slow)) {
+        (true, _) => LOST_ODDS,
+        (_, true) => PATH_FAST,
+        _ => 1.0,
+    }
+}
+
+/// A share of the round trips is as late as the slow requests, although acknowledgements wait for no program that long.
+fn delays_some(edge: &Edge<'_>, slow: &Slow) -> bool {
+    let limit = DELAYED_ACK_US.max(MAIN * slow.increase_us());
+    let rtt = [&edge.view.recent.rtt, &edge.view.window.rtt].into_iter().find(|rtt| rtt.count() >= MIN_PATH_SAMPLES);
+    rtt.is_some_and(|rtt| {
+        let late = rtt.count() - rtt.count_up_to(limit.min(f64::from(u32::MAX)) as u32);
+        late >= MIN_LATE && late as f64 >= MAIN * slow.share() * rtt.count() as f64
+    })
+}
+
+/// Servers that answer late, and no callee explains it.
+pub(super) fn servers(context: &Context<'_>) -> Vec<Finding> {
+    let slow: Vec<_> = context.subjects().iter().filter_map(|subject| slow_server(context, subject)).collect();
+    if slow.is_empty() {
+        return Vec::new();
+    }
+    let mut late = LateAnswers::default();
+    for SlowServer { subject, slow, .. } in &slow {
+        let edges = serving(context, subject);
+        late.slow.extend(edges.filter(|edge| is_slow(edge, slow)).map(|edge| (edge.ix, Some(slow.increase_us()))));
+    }
+    let suspects = late.servers(context);
+    slow.iter().map(|server| describe_server(context, server, (&suspects, &late))).collect()
+}
+
+/// Edges of a server's clients.
+fn serving<'c, 'a>(context: &'c Context<'a>, subject: &'c Subject<'a>) -> impl Iterator<Item = &'c Edge<'a>> {
+    let edges = subject.edges.iter().map(|ix| context.edge(*ix));
+    edges.filter(|edge| edge.view.role == Some(Role::Server) && edge.view.responses.is_some())
+}
+
+/// This client's share of the slow requests is no smaller than usual.
+fn is_slow(edge: &Edge<'_>, slow: &Slow) -> bool {
+    let above = edge.requests().and_then(|(now, known)| known.above(now, slow.increase_us()));
+    above.is_none_or(|above| above.slow > 2.0 * above.normal * above.requests)
+}
+
+/// A server whose answers come late.
+struct SlowServer<'c, 'a> {
+    subject: &'c Subject<'a>,
+    now: &'c ResponseView,
+    known: &'c RequestMemory,
+    slow: Slow,
+    growth: Growth,
+    callees: Callees,
+}
+
+fn slow_server<'c, 'a>(context: &'c Context<'a>, subject: &'c Subject<'a>) -> Option<SlowServer<'c, 'a>> {
     let now = subject.view.server.as_deref()?;
     let known = context.memory.servers.of(&subject.view.id)?;
     let slow = known.slow(now, context.thresholds)?;
     let growth = Growth::new(now, Role::Server, known.times());
     let edges = || subject.edges.iter().map(|ix| context.edge(*ix));
-    let serving = || edges().filter(|edge| edge.view.role == Some(Role::Server) && edge.view.responses.is_some());
+    let serving = || serving(context, subject);
     let each = serving().filter_map(|edge| payload(context, edge));
     let payload = each.fold((0.0, 0.0), |sum, (now, usual)| (sum.0 + now, sum.1 + usual));
     let callees = Callees::new(edges());
     if is_load_higher(context, now, known, payload) || callees.extra_us >= MAIN * growth.extra_us() {
         return None;
     }
+    Some(SlowServer { subject, now, known, slow, growth, callees })
+}
+
+fn describe_server(
+    context: &Context<'_>,
+    server: &SlowServer<'_, '_>,
+    (suspects, late): (&Suspects<'_, '_>, &LateAnswers),
+) -> Finding {
+    let SlowServer { subject, now, known, slow, growth, callees } = server;
     let name = subject.name();
-    let mut numbers = numbers(now, known, (&slow, &growth), Role::Server, name);
+    let first = serving(context, subject).find(|edge| late.slow.contains_key(&edge.ix));
+    let culprit = first.map_or_else(|| blame(BlameKind::Pod, name), |edge| suspects.blame(edge.ix));
+    let mut numbers = numbers(now, known, (slow, growth), Role::Server, name);
     numbers.extend(pressure(context, subject));
     let network = "a server's response time begins when a request has arrived, and ends when its answer is sent";
     let network = RuledOut { cause: "path_latency".into(), because: network.into() };
@@ -244,15 +321,15 @@ pub(super) fn server(context: &Context<'_>, subject: &Subject<'_>) -> Option<Fin
         ),
     });
     let throttling = subject.rule_out_throttling(context.thresholds);
-    Some(Finding {
+    Finding {
         nats: TAIL_ALPHA.ln() - slow.ln_p,
         certainty: if callees.unknown == 0 { 1.0 } else { 0.9 },
-        summary: format!("{name} answers late, not the network: {}; {}", text(&slow), growth.text()),
+        summary: format!("{name} answers late, not the network: {}; {}", text(slow), growth.text()),
         evidence: numbers,
         ruled_out: [network].into_iter().chain(peers).chain(throttling).collect(),
-        edges: serving().map(|edge| edge.ix).collect(),
-        ..Finding::new(&POD_APPLICATION_SLOW, subject.ix, blame(BlameKind::Pod, name))
-    })
+        edges: serving(context, subject).map(|edge| edge.ix).collect(),
+        ..Finding::new(&POD_APPLICATION_SLOW, subject.ix, culprit)
+    }
 }
 
 /// The peers that a server calls itself.

@@ -131,8 +131,9 @@ fn all_peers_slow_at_once_without_own_pressure_stay_suspect_beside_the_pod() {
     assert_eq!(hints.len(), 1);
     for hint in &hints {
         assert_eq!(hint.cause, "peer_slow");
-        assert_eq!(hint.blame.other_names(), ["10.0.0.7", "cart"]);
-        assert!(hint.confidence < 0.7);
+        assert_eq!(hint.blame.kind, BlameKind::Undecided, "{:?}", hint.blame);
+        assert_eq!(hint.blame.other_names()[..2], ["10.0.0.7", "cart"]);
+        assert!(hint.confidence < 0.8);
     }
 }
 
@@ -166,7 +167,7 @@ fn a_modest_slowdown_fires_after_the_wait_for_proof() {
 /// Every reply comes 15 ms later, and every acknowledgement with it. Another Pod's connections to the same Node are
 /// fast.
 #[test]
-fn replies_that_are_all_late_blame_the_peer_when_another_connection_there_is_fast() {
+fn replies_that_are_all_late_suspect_the_peer_first_when_another_connection_there_is_fast() {
     let mut normal = Case::mesh(&["cart", "payment"], &PEERS);
     normal.edges.iter_mut().for_each(|e| e.window.connects = [1, 0]);
     normal.edge("cart", PEERS[0]).peer_node = Some("node-b".into());
@@ -176,7 +177,10 @@ fn replies_that_are_all_late_blame_the_peer_when_another_connection_there_is_fas
     });
     let mut run = Run::warm(&normal);
     let hint = run.expect_one(&late);
-    assert_eq!(verdict(&hint), ("peer_slow", BlameKind::PeerPod, "10.0.0.7"));
+    // One quick connection does not acquit a share of the paths, or a queue that it doesn't use.
+    assert_eq!(verdict(&hint), ("peer_slow", BlameKind::Undecided, ""));
+    assert_eq!(hint.blame.other_names()[0], "10.0.0.7");
+    assert!(!hint.summary.contains("not for the network"), "{}", hint.summary);
     assert!(hint.summary.contains("other connections to node-b are as fast as ever"), "{}", hint.summary);
     // A few fast samples there may date from before both paths became longer.
     let mut both = late.clone();

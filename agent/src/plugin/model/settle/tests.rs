@@ -3,6 +3,7 @@ use super::super::{
     testing::{hint, peer_row},
 };
 use super::*;
+use crate::api::RttBaseline;
 
 /// Rows between four Nodes with baselines. `bad`: pairs (from, to) that lose 3 %.
 fn rows(bad: &[(&str, &str)]) -> Vec<PeerRow> {
@@ -101,4 +102,60 @@ fn agents_that_get_no_answer_from_one_node_convict_it_together() {
     both[1].cause = "path_mtu_blackhole".into();
     settle(&mut both, &[], |_| None);
     assert_eq!(both[0].blame.kind, BlameKind::Undecided);
+}
+
+/// A lone agent's hint about a longer path from node-a to node-c, by handshakes.
+fn longer_path(zones: Option<&str>) -> Hint {
+    let mut hint = undecided();
+    (hint.cause, hint.symptom) = ("path_latency".into(), "rtt_inflation".into());
+    let zones = zones.map(|name| Suspect::new(BlameKind::ZonePair, name, 0.3));
+    let others =
+        [Suspect::new(BlameKind::PeerNode, "node-c", 0.34), Suspect::new(BlameKind::NodePair, "node-a↔node-c", 0.33)];
+    hint.blame = Blame::among(others.into_iter().chain(zones).collect());
+    hint
+}
+
+fn rtt(row: &mut PeerRow, rise_ms: f64, is_proven: bool) {
+    let rtt = RttBaseline { now_seconds: 2e-4 + rise_ms / 1e3, usual_seconds: 2e-4 };
+    (row.min_rtt_baseline, row.rtt_rise) = if is_proven { (Some(rtt), None) } else { (None, Some(rtt)) };
+}
+
+/// All rows of node-c became 14 to 17 ms longer, and only one agent saw a handshake.
+#[test]
+fn rises_that_several_agents_share_convict_without_handshakes() {
+    let mut all = rows(&[]);
+    for row in &mut all {
+        let is_c = row.node == "node-c" || row.peer_node.as_deref() == Some("node-c");
+        match (is_c, row.node.as_str()) {
+            (true, "node-a") => rtt(row, 16.0, true),
+            (true, "node-b") => rtt(row, 14.0, false),
+            (true, _) => rtt(row, 17.0, false),
+            _ => rtt(row, 0.0, true),
+        }
+    }
+    let mut hints = [longer_path(None)];
+    settle(&mut hints, &all, |_| None);
+    assert_eq!((hints[0].blame.kind, hints[0].blame.name.as_str()), (BlameKind::PeerNode, "node-c"), "{hints:?}");
+    // Of very different sizes: slow programs there.
+    for (at, row) in all.iter_mut().filter(|row| row.rtt_rise.is_some()).enumerate() {
+        rtt(row, 40.0 * 3_f64.powi(at as i32), false);
+    }
+    let mut hints = [longer_path(None)];
+    settle(&mut hints, &all, |_| None);
+    assert_eq!(hints[0].blame.kind, BlameKind::Undecided, "{hints:?}");
+}
+
+/// node-a and node-b in one zone, node-c and node-d in another: all paths between them are longer.
+#[test]
+fn zones_follow_from_hints_and_rows() {
+    let mut all = rows(&[]);
+    let zone = |node: &str| if ["node-a", "node-b"].contains(&node) { "z1" } else { "z2" };
+    for row in &mut all {
+        let crosses = zone(&row.node) != zone(row.peer_node.as_deref().unwrap_or_default());
+        row.class = if crosses { "cross_zone".into() } else { "same_zone".into() };
+        rtt(row, if crosses { 23.0 } else { 0.0 }, true);
+    }
+    let mut hints = [longer_path(Some("z1↔z2"))];
+    settle(&mut hints, &all, |_| None);
+    assert_eq!((hints[0].blame.kind, hints[0].blame.name.as_str()), (BlameKind::ZonePair, "z1↔z2"), "{hints:?}");
 }

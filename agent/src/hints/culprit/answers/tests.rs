@@ -1,0 +1,162 @@
+use super::*;
+use crate::{
+    api::{BlameKind, Hint},
+    hints::testing::{
+        Case, Run, firing,
+        requests::{Lcg, Stream, quick},
+        rtts,
+    },
+    peers::PeerKind,
+};
+use netwhy_abi::PeerClass;
+
+/// Clients of this Node, and servers on three Nodes with their ports.
+const PODS: [&str; 3] = ["cart", "web", "ads"];
+const SERVERS: [(&str, &str, u16); 7] = [
+    ("10.1.0.3", "node-b", 8080),
+    ("10.1.0.4", "node-b", 5432),
+    ("10.1.0.5", "node-b", 6379),
+    ("10.2.0.3", "node-c", 9090),
+    ("10.2.0.4", "node-c", 7000),
+    ("10.3.0.3", "node-d", 50051),
+    ("10.3.0.4", "node-d", 4222),
+];
+
+/// Clients with a stream of requests to each of their servers.
+struct World {
+    run: Run,
+    case: Case,
+    streams: Vec<Stream>,
+    random: Lcg,
+}
+
+impl World {
+    fn new(pods: &[&str], servers: &[(&str, &str, u16)]) -> Self {
+        let peers: Vec<&str> = servers.iter().map(|(peer, ..)| *peer).collect();
+        let mut case = Case::mesh(pods, &peers);
+        for (edge, (_, node, port)) in case.edges.iter_mut().zip(servers.iter().cycle()) {
+            (edge.role, edge.port, edge.peer_node) = (Some(Role::Client), *port, Some((*node).into()));
+        }
+        let streams = case.edges.iter().map(|_| Stream::default()).collect();
+        Self { run: Run::new(), case, streams, random: Lcg(2_311) }
+    }
+
+    /// Seconds in which the answers of some edges take `us` longer; `slow` chooses by Pod and server.
+    fn seconds(&mut self, n: u64, us: u32, slow: impl Fn(&str, &str) -> bool) -> Vec<Hint> {
+        let mut hints = Vec::new();
+        for _ in 0..n {
+            for (edge, stream) in self.case.edges.iter_mut().zip(&mut self.streams) {
+                let peer = edge.peer.to_canonical().to_string();
+                let more = if slow(&edge.subject.name, &peer) { us } else { 0 };
+                let times: Vec<u32> = (0..23).map(|_| quick(&mut self.random) + more).collect();
+                stream.second(Role::Client, &times, 100);
+                edge.responses = Some(Box::new(stream.view()));
+            }
+            hints = firing(&self.run.tick(&self.case));
+        }
+        hints
+    }
+
+    /// Hints about slow peers, 9 s after the given edges became slow.
+    fn slow(&mut self, us: u32, slow: impl Fn(&str, &str) -> bool) -> Vec<Hint> {
+        assert_eq!(self.seconds(40, 0, |_, _| false), vec![]);
+        let hints = self.seconds(9, us, slow);
+        assert!(hints.iter().all(|hint| hint.cause == "peer_slow"), "{hints:?}");
+        assert!(!hints.is_empty());
+        hints
+    }
+}
+
+fn culprit(hint: &Hint) -> (BlameKind, &str) {
+    (hint.blame.kind, &hint.blame.name)
+}
+
+#[test]
+fn a_server_that_is_slow_towards_all_its_clients_is_named() {
+    for hint in World::new(&PODS, &SERVERS).slow(37_000, |_, peer| peer == "10.2.0.4") {
+        assert_eq!(culprit(&hint), (BlameKind::PeerPod, "10.2.0.4"), "{:?}", hint.blame);
+        assert!(hint.summary.contains("not for the network"), "{}", hint.summary);
+    }
+}
+
+#[test]
+fn all_servers_of_one_node_that_are_slow_together_name_the_node() {
+    for hint in World::new(&PODS[..2], &SERVERS).slow(23_000, |_, peer| peer.starts_with("10.1.")) {
+        assert_eq!(culprit(&hint), (BlameKind::PeerNode, "node-b"), "{:?}", hint.blame);
+    }
+    // Two of them may share what they wait for.
+    for hint in World::new(&PODS[..2], &SERVERS[1..]).slow(23_000, |_, peer| peer.starts_with("10.1.")) {
+        assert_eq!(hint.blame.kind, BlameKind::Undecided, "{:?}", hint.blame);
+        let server = ["10.1.0.4", "10.1.0.5"].iter().any(|peer| hint.blame.mentions(peer));
+        assert!(hint.blame.mentions("node-b") && server, "{:?}", hint.blame);
+    }
+}
+
+/// Two replicas on one Node may wait for the same database.
+#[test]
+fn replicas_on_one_node_do_not_name_the_node() {
+    let mut servers = SERVERS;
+    (servers[0].2, servers[1].2) = (8080, 8080);
+    for hint in World::new(&PODS, &servers).slow(41_000, |_, peer| ["10.1.0.3", "10.1.0.4"].contains(&peer)) {
+        assert!(!matches!(hint.blame.kind, BlameKind::Node | BlameKind::PeerNode), "{:?}", hint.blame);
+    }
+}
+
+#[test]
+fn servers_on_all_nodes_that_are_slow_together_name_no_node() {
+    for pods in [&PODS[..1], &PODS[..]] {
+        for hint in World::new(pods, &SERVERS).slow(61_000, |_, _| true) {
+            assert!(!matches!(hint.blame.kind, BlameKind::Node | BlameKind::PeerNode), "{:?}", hint.blame);
+        }
+    }
+}
+
+#[test]
+fn a_client_that_waits_alone_is_a_suspect_itself() {
+    let pods = ["cart", "web", "ads", "mail", "feed", "auth"];
+    let hints = World::new(&pods, &SERVERS[3..4]).slow(53_000, |pod, _| pod == "cart");
+    assert_eq!(hints.len(), 1, "{hints:?}");
+    let first = hints[0].blame.candidates().next();
+    assert_eq!(
+        first.map(|one| (one.kind, one.name)),
+        Some((BlameKind::Pod, "cart".to_owned())),
+        "{:?}",
+        hints[0].blame
+    );
+}
+
+/// A server that usually takes longer than the others' delay acquits nobody.
+#[test]
+fn servers_that_would_not_show_the_delay_say_nothing() {
+    let above = Above { slow: 3.0, requests: 120.0, normal: 0.01 };
+    assert!(!shows(&nats(Above { slow: 1.0, ..above })) && shows(&nats(above)));
+    // The shares that a fault makes slow are averaged out: a weak one shows too.
+    assert!(shows(&share_nats((31.0, 1900.0), 0.005)));
+}
+
+/// Acknowledgements wait for no program as long as these requests do: some packets are late.
+#[test]
+fn a_path_that_delays_a_share_of_the_packets_is_not_acquitted() {
+    let mut world = World::new(&PODS[..1], &SERVERS);
+    assert_eq!(world.seconds(40, 0, |_, _| false), vec![]);
+    let tally = world.case.tally("cart", "10.3.0.3");
+    (tally.rtt, tally.connects) = (rtts(&[(100, 30), (190_000, 70)]), [0, 0]);
+    let hints = world.seconds(9, 190_000, |_, peer| peer == "10.3.0.3");
+    let hint = hints.iter().find(|hint| hint.cause == "peer_slow").unwrap_or_else(|| panic!("{hints:?}"));
+    assert!(!hint.summary.contains("not for the network"), "{}", hint.summary);
+    assert!(hint.ruled_out.iter().all(|ruled| ruled.cause != "path_latency"), "{:?}", hint.ruled_out);
+    assert!(!matches!(hint.blame.kind, BlameKind::Node | BlameKind::PeerNode), "{:?}", hint.blame);
+}
+
+#[test]
+fn an_address_of_a_service_is_not_outside() {
+    let mut world = World::new(&PODS[..1], &SERVERS);
+    for edge in &mut world.case.edges {
+        if edge.port == 4222 {
+            (edge.class, edge.kind, edge.peer_node) = (PeerClass::External, PeerKind::Service, None);
+        }
+    }
+    for hint in world.slow(29_000, |_, peer| peer == "10.3.0.4") {
+        assert_eq!(culprit(&hint), (BlameKind::Service, "10.3.0.4"), "{:?}", hint.blame);
+    }
+}
