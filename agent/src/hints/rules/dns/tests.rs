@@ -211,6 +211,6 @@ fn a_node_without_any_answer_is_a_suspect() {
     assert!(probability(&silent, "node-b") > known[0] + 0.02);
     let all_silent = quiet("10.0.0.8");
     assert!(probability(&all_silent, "node-a") > known[1] + 0.02);
-    let slow = Case { dns: vec![on(lookups("cart", SERVER, &[(300_000, 20)], 0))], ..silent };
-    assert!(probability(&slow, "node-b") < known[0], "answers come");
+    let slow = Case { dns: vec![on(lookups("cart", SERVER, &[(300_000, 20)], 0))], ..silent.clone() };
+    assert!(probability(&slow, "node-b") < probability(&silent, "node-b"), "answers come");
 }
