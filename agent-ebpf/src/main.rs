@@ -6,6 +6,10 @@ mod atomic;
 #[cfg(target_arch = "bpf")]
 mod close_ups;
 #[cfg(target_arch = "bpf")]
+mod figures;
+#[cfg(target_arch = "bpf")]
+mod handshake;
+#[cfg(target_arch = "bpf")]
 mod identity;
 #[cfg(target_arch = "bpf")]
 mod kernel;

@@ -12,6 +12,10 @@ use crate::{
     storage::SocketState,
 };
 
+/// Address families of `include/linux/socket.h`.
+pub(crate) const AF_INET: u16 = 2;
+pub(crate) const AF_INET6: u16 = 10;
+
 /// `TCP_ESTABLISHED` … of `include/net/tcp_states.h`.
 pub(crate) const TCP_ESTABLISHED: u8 = 1;
 pub(crate) const TCP_SYN_SENT: u8 = 2;

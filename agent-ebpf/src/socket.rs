@@ -13,18 +13,12 @@ use crate::{
     subflows,
 };
 
+pub(crate) use crate::figures::{Figures, retransmits, step32};
 pub(crate) use crate::sock::{
-    Storage, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK,
-    TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT, new_state, seen, tcp,
+    AF_INET, AF_INET6, Storage, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2,
+    TCP_LAST_ACK, TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT, new_state, seen, tcp,
 };
 use crate::sock::{has_room, insert};
-
-mod figures;
-
-pub(crate) use figures::{Figures, retransmits, step32};
-
-pub(crate) const AF_INET: u16 = 2;
-pub(crate) const AF_INET6: u16 = 10;
 
 /// cgroup id of a full socket. `None`: no cgroup, or one outside this agent's subtree; both are counted.
 #[inline(always)]
@@ -185,7 +179,7 @@ pub(crate) unsafe fn state_for<C: EbpfContext>(
             first.flags = OLDER;
             Figures::read(&Typed(tp), true).set_base(&mut first, now_retrans);
             first.drops = u64::from(load::<u32>(tp, NW_SK_DROPS.load()));
-        } else if may_restart() || maps::has_shed_storage() {
+        } else if maps::may_restart() || maps::has_shed_storage() {
             // Its handshake may not have been seen, or it had no storage so far. An accepted socket begins with its
             // SYN-ACK's retransmissions, which were counted as they happened; a client's make storage.
             let total: u32 = load(tp, NW_TP_TOTAL_RETRANS.load());
@@ -260,10 +254,4 @@ unsafe fn is_quiet_since_start(tp: Ptr) -> bool {
 unsafe fn is_kernels(tp: Ptr) -> bool {
     // SAFETY: `tp` is a TCP socket.
     NW_SK_KERN.load() != NONE && unsafe { (load::<u8>(tp, NW_SK_KERN.load()) >> NW_SK_KERN_SHIFT.load()) & 1 != 0 }
-}
-
-/// Whether a socket may connect without being seen: the program on states is not always attached, or was not.
-#[inline(always)]
-fn may_restart() -> bool {
-    maps::control().handshake_duty != Duty::Continuous as u32
 }

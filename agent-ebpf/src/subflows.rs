@@ -12,10 +12,11 @@
 use aya_ebpf::helpers::generated::bpf_sk_storage_get;
 
 use crate::{
+    figures::Figures,
     kernel::{Probed, Ptr, load, probe},
     maps,
     offsets::*,
-    socket::{AF_INET, AF_INET6, Figures},
+    sock::{AF_INET, AF_INET6},
     storage::{OLDER, SocketState},
 };
 

@@ -41,6 +41,12 @@ pub(crate) fn is_churn_high() -> bool {
     control().handshake_duty == Duty::Reduced as u32
 }
 
+/// Whether a socket may connect without being seen: the program on states is not always attached, or was not.
+#[inline(always)]
+pub(crate) fn may_restart() -> bool {
+    control().handshake_duty != Duty::Continuous as u32
+}
+
 /// The walk's running totals.
 #[inline(always)]
 pub(crate) fn walk() -> Option<*mut [u64; 2]> {

@@ -5,9 +5,10 @@ use aya_ebpf::{
 };
 use netwhy_abi::{EdgeKey, EdgeStats, Failure, LEAST_PATIENCE_MS, RACE_NS};
 
-use super::retransmits::since_first_syn_ms;
 use crate::{
-    atomic, identity,
+    atomic,
+    handshake::since_first_syn_ms,
+    identity,
     kernel::{Ptr, Typed, load},
     maps,
     offsets::*,

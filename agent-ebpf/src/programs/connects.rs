@@ -5,7 +5,9 @@ use netwhy_abi::{Durations, EdgeKey, HANDSHAKE_DUTY_CYCLE, Role};
 
 use super::{attempts, listeners, responses, rtt::newest_rtt};
 use crate::{
-    atomic, identity,
+    atomic,
+    handshake::handshake,
+    identity,
     kernel::{Ptr, Typed, load},
     maps,
     offsets::*,
@@ -251,14 +253,5 @@ unsafe fn duration_us(sk: Ptr, tp: Ptr, role: Role, key: &EdgeKey, now: u64) -> 
             Role::Server => maps::take_handshake(&handshake(*key, sk)),
         };
         if since == 0 { 0 } else { ((now - since) / 1_000) as u32 }
-    }
-}
-
-/// Names a handshake at a server, by its request or by the socket that it became.
-#[inline(always)]
-pub(super) unsafe fn handshake(edge: EdgeKey, common: Ptr) -> maps::Handshake {
-    // SAFETY: something that begins with `sock_common`.
-    unsafe {
-        maps::Handshake { edge, ports: [load(common, NW_SK_NUM.load()), load(common, NW_SK_DPORT.load())], pad: 0 }
     }
 }

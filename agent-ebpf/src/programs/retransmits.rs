@@ -3,9 +3,10 @@
 use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext};
 use netwhy_abi::{Counter, EdgeStats, Retransmit};
 
-use super::connects::handshake;
 use crate::{
-    atomic, identity,
+    atomic,
+    handshake::{first_syn_ns, handshake},
+    identity,
     kernel::{Ptr, load, probe},
     maps,
     offsets::*,
@@ -16,9 +17,6 @@ use crate::{
 const CA_RECOVERY: u8 = 3;
 const CA_LOSS: u8 = 4;
 
-/// Longest time between the first SYN and one that is sent again, ms: the kernel gives up before. More means that the
-/// stamp is of another clock.
-const LONGEST_ATTEMPT_MS: u32 = 600_000;
 /// Episodes of one socket are at least this far apart, µs: RTTs inside one machine are shorter than the bursts in
 /// which a single loss is repaired.
 const EPISODE_FLOOR_US: u64 = 1_000;
@@ -143,27 +141,6 @@ unsafe fn note(storage: *mut SocketState, row: *mut EdgeStats, kind: Retransmit,
             }
         }
     }
-}
-
-/// When a socket that connects sent its first SYN, ns; 0: unknown. `tcp_connect` stamps it with the clock of
-/// timestamps, which is the monotonic one in ms, or in µs where a route asks for it (6.7 and later): however timeouts
-/// grow, and whoever set them, this is when the attempt began.
-#[inline(always)]
-unsafe fn first_syn_ns(tp: Ptr, now: u64) -> u64 {
-    // SAFETY: a TCP socket.
-    unsafe { since_first_syn_ms(tp, now) }.map_or(0, |ms| now - u64::from(ms) * 1_000_000)
-}
-
-/// Time since then, ms.
-#[inline(always)]
-pub(super) unsafe fn since_first_syn_ms(tp: Ptr, now: u64) -> Option<u32> {
-    if NW_TP_RETRANS_STAMP.load() == NONE {
-        return None;
-    }
-    // SAFETY: a TCP socket.
-    let stamp: u32 = unsafe { load(tp, NW_TP_RETRANS_STAMP.load()) };
-    let age_ms = ((now / 1_000_000) as u32).wrapping_sub(stamp);
-    if stamp == 0 || age_ms > LONGEST_ATTEMPT_MS { None } else { Some(age_ms) }
 }
 
 /// `tcp_retransmit_synack(const struct sock *sk, const struct request_sock *req)`, called by `tcp_rtx_synack`; 4.15

@@ -3,8 +3,7 @@
 use aya_ebpf::helpers::generated::bpf_jiffies64;
 use netwhy_abi::{EdgeStats, Retransmit, growth};
 
-use super::may_restart;
-use crate::{atomic, kernel::Object, offsets::*, storage::SocketState};
+use crate::{atomic, kernel::Object, maps, offsets::*, storage::SocketState};
 
 /// A socket's own cumulative figures.
 pub(crate) struct Figures {
@@ -146,7 +145,7 @@ unsafe fn step(last: *mut u64, now: u64, sum: *mut u64) {
     unsafe {
         if core::ptr::read_volatile(last) != now {
             let mut before = atomic::swap(last, now);
-            if now < before / 2 && may_restart() {
+            if now < before / 2 && maps::may_restart() {
                 before = 0;
             }
             grow(sum, now.wrapping_sub(before));
@@ -161,7 +160,7 @@ pub(crate) unsafe fn step32(last: *mut u64, now: u32, sum: *mut u64) {
     unsafe {
         if core::ptr::read_volatile(last) != u64::from(now) {
             let before = atomic::swap(last, now.into()) as u32;
-            grow(sum, growth(before, now, now < before && may_restart()));
+            grow(sum, growth(before, now, now < before && maps::may_restart()));
         }
     }
 }
