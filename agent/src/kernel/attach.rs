@@ -6,13 +6,13 @@ use super::{
         ANSWER_PROGRAM, Attach, FAILURES_PROGRAM, HANDSHAKE_PROGRAM, HandshakeProbe, READ_PROGRAM, RTT_PROGRAM,
         RttLimits, RttProbe, WindowedProbe,
     },
-    probes::{ANSWER_HOOK, HTTP_PROBE, Hook, Probe, Program, RESPONSE_PROGRAM},
+    probes::{HTTP_PROBE, Hook, Probe, Program},
     refusal::Refused,
     run_queue::RunQueue,
-    settings::{Mode, Rates, Wanted},
+    settings::{Rates, Wanted},
+    support::{check_support, is_needed},
     sys,
     verify::Verified,
-    walk::SUBFLOW_PROGRAM,
 };
 use crate::api::{ProbeState, ProbeStatus, Refusal};
 use aya::{
@@ -92,16 +92,6 @@ pub(super) fn attach(
     status(state, why, Some(kind))
 }
 
-/// Whether a program is of use on this kernel with these settings.
-pub(super) fn is_needed(context: &Context<'_>, program: &Program) -> bool {
-    match program.name {
-        FAILURES_PROGRAM => can_sample_sockets(context),
-        SUBFLOW_PROGRAM => context.constants.has_mptcp,
-        ANSWER_PROGRAM => context.types.tracepoint_args(ANSWER_HOOK).is_some_and(|n| n >= program.min_args),
-        _ => true,
-    }
-}
-
 fn attach_program(
     ebpf: &mut Ebpf,
     context: &Context<'_>,
@@ -139,28 +129,6 @@ fn attach_program(
     Ok(())
 }
 
-/// Whether this kernel has a program's hook.
-pub(super) fn check_support(context: &Context<'_>, program: &Program) -> Result<(), Refused> {
-    if program.name.starts_with(RESPONSE_PROGRAM) && !context.constants.can_time_responses {
-        return Err(Refused::unsupported(
-            "this kernel's sockets don't tell when they send (5.12 and later do)".to_owned(),
-        ));
-    }
-    match program.hook {
-        Hook::Tracepoint(name) => match context.types.tracepoint_args(name) {
-            None => Err(Refused::unsupported(format!("this kernel has no tracepoint {name}"))),
-            Some(n) if n < program.min_args => {
-                Err(Refused::unsupported(format!("this kernel's tracepoint {name} has too few arguments")))
-            }
-            Some(_) => Ok(()),
-        },
-        Hook::Iterator(name) if !context.constants.has_storage => {
-            Err(Refused::unsupported(format!("this kernel's {name} iterator can't read sockets (5.12 can)")))
-        }
-        Hook::Iterator(_) | Hook::CgroupSockAddr | Hook::CgroupSock | Hook::Scheduler => Ok(()),
-    }
-}
-
 fn find<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut programs::Program, Refused> {
     ebpf.program_mut(name).ok_or_else(|| Refused::other(format!("the object has no program {name}")))
 }
@@ -182,11 +150,6 @@ pub(super) fn rtt_limits(rates: &Rates) -> RttLimits {
 
 pub(super) fn online_cpus() -> u64 {
     aya::util::online_cpus().map_or(1, |cpus| cpus.len() as u64)
-}
-
-/// Whether short sockets may be sampled: other programs must count the rest of them.
-fn can_sample_sockets(context: &Context<'_>) -> bool {
-    context.constants.can_sample_sockets && context.settings.mode("sockets") != Mode::Off
 }
 
 /// Attaches a loaded program to its hook. `None`: an iterator, which runs on demand.

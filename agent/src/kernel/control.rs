@@ -3,7 +3,7 @@
 use super::{
     attach::link,
     duty::{HANDSHAKE_PROGRAM, HandshakeProbe, Observed, RTT_PROGRAM, RttProbe, WINDOWED, WindowedProbe},
-    load::Loaded,
+    loaded::Loaded,
     probes::{PROBES, Probe, program_named},
     steering,
 };

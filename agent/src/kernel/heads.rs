@@ -1,6 +1,6 @@
 //! First bytes of sampled exchanges, as the programs left them in buffers.
 
-use super::{load::Loaded, ring::Ring, sys};
+use super::{ring::Ring, sys};
 use crate::calls::Head;
 use aya::{maps::Map, util::online_cpus};
 use netwhy_abi::{HeadEvent, memory::head_buffer};
@@ -27,13 +27,10 @@ impl Heads {
         };
         Ok(Self { rings: cpus.iter().map(open).collect::<io::Result<_>>()? })
     }
-}
 
-impl Loaded {
     /// Hands over the messages since the last call, those of one CPU in order.
-    pub fn read_heads(&mut self, mut each: impl FnMut(&Head<'_>)) {
-        let Some(heads) = &mut self.heads else { return };
-        for ring in &mut heads.rings {
+    pub(super) fn read(&mut self, mut each: impl FnMut(&Head<'_>)) {
+        for ring in &mut self.rings {
             ring.read(|raw| {
                 if let Some(head) = head(raw) {
                     each(&head);

@@ -1,20 +1,19 @@
 //! Loads the kernel programs and attaches every probe.
 
 use super::{
-    attach::{Attached, Link, attach, online_cpus},
+    attach::{Attached, attach, online_cpus},
     context::Context,
-    duty::{HandshakeProbe, LookupShare, RttProbe, WindowedProbe},
+    duty::LookupShare,
     heads::Heads,
     kfunc,
-    live::RttSampling,
+    loaded::Loaded,
     memory,
     offsets::{self, Constants},
     probes::{HTTP_PROBE, PROBES, Probe},
     refusal::one_line,
-    run_queue::RunQueue,
+    sampling::RttSampling,
     settings::{Mode, Settings, Wanted},
-    steering, storage,
-    switch::SwitchedOff,
+    steering,
     verify::verify,
 };
 use crate::{
@@ -24,14 +23,13 @@ use crate::{
 };
 use aya::{Btf, Ebpf, EbpfLoader};
 use netwhy_abi::{
-    Choice, Control, Family as _, Object, PeerClass,
+    Choice, Control, Family as _, Object,
     heads::{HEAD_ROOMS, SPEAKERS},
     memory::UNBOUNDED,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
-    net::Ipv6Addr,
     path::Path,
 };
 
@@ -76,51 +74,6 @@ pub enum LoadError {
     Other(String),
 }
 
-/// Loaded programs and their maps. Dropping it detaches everything; nothing is pinned.
-pub struct Loaded {
-    pub(super) ebpf: Ebpf,
-    /// Passes log lines of the programs on to the agent's log.
-    log: Option<Box<dyn FnMut() + Send>>,
-    /// Programs that stay attached all the time, by name; see [`Loaded::detach`].
-    pub(super) links: Vec<(&'static str, Link)>,
-    /// Probes that were turned off.
-    pub(super) switched_off: Vec<SwitchedOff>,
-    /// The RTT probe. `None`: not loaded.
-    pub(super) rtt: Option<RttProbe>,
-    /// The handshake probe. `None`: not loaded.
-    pub(super) handshakes: Option<HandshakeProbe>,
-    /// The probe of reads. `None`: not loaded.
-    pub(super) reads: Option<WindowedProbe>,
-    /// The probe of DNS answers. `None`: not loaded.
-    pub(super) answers: Option<WindowedProbe>,
-    /// The scheduler probe. `None`: not loaded.
-    pub(super) run_queue: Option<RunQueue>,
-    /// First bytes of sampled exchanges. `None`: they are not copied.
-    pub(super) heads: Option<Heads>,
-    /// Whose DNS lookups are observed.
-    pub(super) lookups: LookupShare,
-    /// Directory of the subtree. `None`: it can't be opened.
-    pub(super) cgroup: Option<File>,
-    /// Connections whose response times the programs observe.
-    pub(super) choice: Choice,
-    /// cgroups that are exempt from sampling.
-    pub(super) close_ups: BTreeSet<u64>,
-    /// RTT sampling.
-    pub(super) sampling: RttSampling,
-    /// One status per probe, in the table's order.
-    pub probes: Vec<ProbeStatus>,
-    /// Features that this kernel lacks, in words.
-    pub lacks: Vec<&'static str>,
-    /// Names of drop reasons; index = number.
-    pub drop_reasons: Vec<String>,
-    /// Whether walks work.
-    pub can_walk: bool,
-    /// Peer ranges in the kernel's map.
-    pub(super) prefixes: BTreeMap<(Ipv6Addr, u8), PeerClass>,
-    /// Whether a socket was ever refused storage.
-    pub(super) has_shed: bool,
-}
-
 /// Major and minor number of the running kernel, and its full name.
 pub fn release() -> ((u32, u32), String) {
     let name = rustix::system::uname().release().to_string_lossy().into_owned();
@@ -157,7 +110,7 @@ impl Loaded {
         let generation = u32::from(settings.wants("responses"));
         let choice = Choice { mask: 0, generation, read_weight: 1, close_ups: 0 };
         steering::set_choice(&mut ebpf, choice).map_err(other)?;
-        storage::set_room(&mut ebpf, [UNBOUNDED; 2], false).map_err(other)?;
+        steering::set_room(&mut ebpf, [UNBOUNDED; 2], false).map_err(other)?;
         // Before any program is loaded: the logger takes over a map that they refer to.
         let log = log(&mut ebpf);
         let cgroup = open_cgroup(settings.cgroup_dir);
@@ -193,18 +146,6 @@ impl Loaded {
             drop_reasons: drop_reasons(&types),
             prefixes: BTreeMap::new(),
         })
-    }
-
-    /// Passes new log lines of the programs on to the agent's log.
-    pub(super) fn flush_log(&mut self) {
-        if let Some(flush) = &mut self.log {
-            flush();
-        }
-    }
-
-    /// A map by name.
-    pub(super) fn map(&self, name: &str) -> Option<&aya::maps::Map> {
-        self.ebpf.map(name)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Reading the programs' maps.
 
-use super::{control::Traffic, load::Loaded, steering, sys};
+use super::{control::Traffic, loaded::Loaded, steering, sys};
 use crate::{
     api::MapFill,
+    calls::Head,
     sample::{Families, Read, Table as _, for_each_family, repeat_for_family},
 };
 use aya::maps::{
@@ -43,6 +44,13 @@ impl fmt::Display for Unread {
 }
 
 impl Loaded {
+    /// Hands over the first bytes of exchanges since the last call, those of one CPU in order.
+    pub fn read_heads(&mut self, each: impl FnMut(&Head<'_>)) {
+        if let Some(heads) = &mut self.heads {
+            heads.read(each);
+        }
+    }
+
     /// The hash map of a family. `None`: its object is not loaded.
     fn table<F: Family>(&self) -> io::Result<Option<&MapData>> {
         let map = match (F::OBJECT, &self.run_queue) {

@@ -6,13 +6,15 @@
 //! probes, settings      the table of probes; which of them are wanted
 //! kfunc                 calls of kernel functions in the object
 //! refusal, status       why the kernel refuses something; the status of a probe
+//! support               which programs this kernel supports
 //! verify                all wanted programs → loaded ones, several at once
 //! attach, run_queue     one probe → attached programs
 //! duty                  probes that are attached for a share of the time only
-//! storage               room for the storage of sockets
-//! steering              the record that steers running programs
-//! load                  all of it → `Loaded`
+//! sampling              distance of RTT samples
+//! steering              the records that steer running programs
 //! ring, heads           first bytes of sampled exchanges
+//! loaded, load          `Loaded`; all of it → `Loaded`
+//! storage               room for the storage of sockets
 //! maps, stats, walk     what a loaded agent reads
 //! control               duty, detaching and attaching again
 //! switch                probes that are turned off and on again
@@ -47,6 +49,7 @@ mod idle;
 mod kfunc;
 mod live;
 mod load;
+mod loaded;
 mod maps;
 pub(crate) mod memory;
 mod offsets;
@@ -55,11 +58,13 @@ mod probes;
 mod refusal;
 mod ring;
 mod run_queue;
+mod sampling;
 mod settings;
 mod source;
 mod stats;
 mod steering;
 mod storage;
+mod support;
 mod switch;
 mod sys;
 mod verify;
@@ -69,7 +74,8 @@ pub use crate::btf::{BtfError, KernelTypes};
 pub use crate::clock::monotonic;
 pub use credentials::become_user;
 pub use ethtool::ethtool_calls;
-pub use load::{LoadError, Loaded, release};
+pub use load::{LoadError, release};
+pub use loaded::Loaded;
 pub use offsets::{Constants, resolve};
 pub use probes::{PROBES, Probe};
 pub use settings::{Mode, Rates, Settings, Subtree};

@@ -4,7 +4,7 @@
 //! (`FOLDED`). A ranking gives those that are busier an edge, and takes the edge of a less busy one out when it is
 //! silent. So no count is moved, and none is lost: from then on the port counts elsewhere.
 
-use super::{load::Loaded, sys};
+use super::{loaded::Loaded, sys};
 use aya::maps::{HashMap, Map, MapData, MapError};
 use netwhy_abi::{EdgeKey, EdgeStats, MAX_PORTS};
 use std::{

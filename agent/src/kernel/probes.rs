@@ -1,6 +1,6 @@
 //! Table of probes: the programs of each signal, their requirements, and the data that is missing without them.
 
-use super::{duty::ANSWER_PROGRAM, walk::SUBFLOW_PROGRAM};
+use super::duty::ANSWER_PROGRAM;
 
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,9 @@ const fn sock_addr(name: &'static str) -> Program {
 pub(super) fn program_named(name: &str) -> Option<&'static Program> {
     PROBES.iter().flat_map(|probe| probe.programs).find(|program| program.name == name)
 }
+
+/// The program that visits the subflows of MPTCP connections.
+pub(super) const SUBFLOW_PROGRAM: &str = "nw_walk_subflows";
 
 /// The program that sees requests and answers arrive.
 pub(super) const RESPONSE_PROGRAM: &str = "nw_response";

@@ -4,7 +4,7 @@ use super::{
     control::{Duties, Room},
     errors::{Errors, Operation},
     idle::IdleRows,
-    load::Loaded,
+    loaded::Loaded,
     maps::Unread,
     ports::Ranking,
     settings::{Mode, Rates},

@@ -1,6 +1,6 @@
 //! Cost of the programs, and fill of their maps.
 
-use super::{load::Loaded, probes::PROBES, sys};
+use super::{loaded::Loaded, probes::PROBES, sys};
 use crate::api::ProgramRun;
 use std::{
     os::fd::{AsFd, OwnedFd},

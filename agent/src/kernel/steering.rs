@@ -1,4 +1,4 @@
-//! The record that steers running programs.
+//! The records that steer running programs.
 
 use aya::{
     Ebpf,
@@ -20,6 +20,13 @@ struct ChoicePod(Choice);
 // SAFETY: `repr(C)`, integers only, padding explicit.
 unsafe impl aya::Pod for ChoicePod {}
 
+/// Sockets that may get storage, by need, and whether any was refused.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct RoomPod([u64; 3]);
+// SAFETY: integers only.
+unsafe impl aya::Pod for RoomPod {}
+
 /// The map that the section of the programs' data with their [`Choice`] is.
 const CHOICE: &str = ".data.choice";
 
@@ -35,4 +42,11 @@ pub(super) fn set_control(ebpf: &mut Ebpf, control: Control) -> anyhow::Result<(
     let map = ebpf.map_mut("CONTROL").ok_or_else(|| anyhow::anyhow!("the object has no map CONTROL"))?;
     let mut map: Array<&mut MapData, ControlPod> = map.try_into()?;
     Ok(map.set(0, ControlPod(control), 0)?)
+}
+
+/// Lets `sockets` of each need get storage.
+pub(super) fn set_room(ebpf: &mut Ebpf, sockets: [u64; 2], has_shed: bool) -> anyhow::Result<()> {
+    let map = ebpf.map_mut("STORAGE_ROOM").ok_or_else(|| anyhow::anyhow!("the object has no map STORAGE_ROOM"))?;
+    let mut map: Array<&mut MapData, RoomPod> = map.try_into()?;
+    Ok(map.set(0, RoomPod([sockets[0], sockets[1], u64::from(has_shed)]), 0)?)
 }

@@ -1,22 +1,12 @@
 //! Room for the storage of sockets: how many may still get some, and how many did not.
 
-use super::load::Loaded;
+use super::{loaded::Loaded, steering};
 use crate::memory::Headroom;
-use aya::{
-    Ebpf,
-    maps::{Array, MapData},
-};
+use aya::maps::{Array, MapData};
 use netwhy_abi::{
     Counter,
     memory::{SOCKET_STORAGE, TURN_STORAGE, UNBOUNDED},
 };
-
-/// Sockets that may get storage, by need, and whether any was refused.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct RoomPod([u64; 3]);
-// SAFETY: integers only.
-unsafe impl aya::Pod for RoomPod {}
 
 /// Sockets that the newest walk found without storage, and the highest cookie of those that the first one found.
 #[derive(Clone, Copy)]
@@ -24,13 +14,6 @@ unsafe impl aya::Pod for RoomPod {}
 struct ShedPod([u64; 2]);
 // SAFETY: integers only.
 unsafe impl aya::Pod for ShedPod {}
-
-/// Lets `sockets` of each need get storage.
-pub(super) fn set_room(ebpf: &mut Ebpf, sockets: [u64; 2], has_shed: bool) -> anyhow::Result<()> {
-    let map = ebpf.map_mut("STORAGE_ROOM").ok_or_else(|| anyhow::anyhow!("the object has no map STORAGE_ROOM"))?;
-    let mut map: Array<&mut MapData, RoomPod> = map.try_into()?;
-    Ok(map.set(0, RoomPod([sockets[0], sockets[1], u64::from(has_shed)]), 0)?)
-}
 
 /// More sockets than this have no bound: counting them down would cost every one of them an atomic instruction.
 const PLENTY: u64 = 4 << 20;
@@ -51,7 +34,7 @@ impl Loaded {
         let has_responses = self.choice.generation != 0;
         let room = [headroom.timely, headroom.exact].map(|bytes| sockets(bytes, has_responses));
         self.has_shed = self.has_shed || room != [UNBOUNDED; 2] && self.counter(Counter::StorageShed)? > 0;
-        set_room(&mut self.ebpf, room, self.has_shed)
+        steering::set_room(&mut self.ebpf, room, self.has_shed)
     }
 
     /// Sockets that the newest walk found without storage. One with several descriptors counts for each.

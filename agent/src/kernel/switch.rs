@@ -4,7 +4,7 @@
 use super::{
     attach::link,
     duty::WINDOWED,
-    load::Loaded,
+    loaded::{Loaded, SwitchedOff},
     probes::{PROBES, Probe},
     settings::Mode,
 };
@@ -13,15 +13,6 @@ use anyhow::Context as _;
 
 /// Probes that nothing else counts on.
 const SWITCHED: [&str; 7] = ["rtt", "retransmits", "resets", "drops", "responses", "dns", "run_queue"];
-
-/// A probe that was turned off.
-pub(super) struct SwitchedOff {
-    probe: &'static Probe,
-    /// Its status before, and that of the probes that need it.
-    before: Vec<ProbeStatus>,
-    /// Period of observation of response times before.
-    generation: u32,
-}
 
 impl Loaded {
     /// Turns probes off and on again, as their modes say now.

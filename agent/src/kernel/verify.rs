@@ -2,11 +2,11 @@
 //! most of the agent's start; it does so for several programs at once.
 
 use super::{
-    attach::{check_support, is_needed},
     context::Context,
     probes::{Hook, PROBES, Probe, Program},
     refusal::Refused,
     settings::Wanted,
+    support::{check_support, is_needed},
 };
 use aya::{
     Ebpf,

@@ -4,7 +4,7 @@ mod pace;
 
 pub(super) use pace::Pace;
 
-use super::{load::Loaded, sys};
+use super::{loaded::Loaded, probes::SUBFLOW_PROGRAM, sys};
 use crate::api::WalkStats;
 use anyhow::Context as _;
 use aya::{
@@ -18,9 +18,6 @@ use std::{
     os::fd::AsFd as _,
     time::Duration,
 };
-
-/// The program that visits the subflows of MPTCP connections.
-pub(super) const SUBFLOW_PROGRAM: &str = "nw_walk_subflows";
 
 /// Values of CONFIG_HZ in the wild.
 const HZ: [u32; 6] = [100, 250, 300, 500, 1000, 1024];
