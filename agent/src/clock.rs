@@ -1,10 +1,6 @@
 //! The clock of the kernel programs, and the wall clock.
 
-use std::{
-    fs,
-    sync::OnceLock,
-    time::{Duration, SystemTime},
-};
+use std::{fs, sync::OnceLock, time::Duration};
 
 /// `CLOCK_MONOTONIC` as the kernel programs read it (`bpf_ktime_get_ns`): without the offset of the process's time
 /// namespace (time_namespaces(7)), which the kernel programs don't have.
@@ -20,8 +16,10 @@ pub fn monotonic() -> Duration {
 }
 
 /// The wall clock, ms since the Unix epoch: for stamps alone. It steps, so no duration comes from it.
+#[cfg(feature = "ebpf")]
 #[expect(clippy::disallowed_methods, reason = "the one place")]
 pub(crate) fn unix_ms() -> u64 {
+    use std::time::SystemTime;
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64)
 }
 

@@ -5,7 +5,7 @@ use super::{
     ethtool::EthtoolCalls,
     files::{OpenFile, hidden},
     netns::NodeNet,
-    reader::{HostPaths, Source, read_group},
+    source::{HostPaths, Source, read_group},
     text,
     uplinks::{Sockets, Uplink, push_qdisc},
 };

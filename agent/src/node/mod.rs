@@ -8,6 +8,7 @@
 //! qdisc    queue disciplines, through rtnetlink
 //! ethtool  driver information and counters; the calls themselves are in `kernel`
 //! uplinks  the interfaces with their drivers, and the sockets to ask about them
+//! source   what is read together, and can hang together
 //! links    signals of these interfaces
 //! sources  signals that are read from procfs
 //! reader   all signals, once per tick
@@ -25,9 +26,11 @@ mod links;
 mod netns;
 mod qdisc;
 mod reader;
+mod source;
 mod sources;
 mod text;
 mod uplinks;
 
 pub use ethtool::{DriverInfo, EthtoolCalls};
-pub use reader::{HostPaths, HostReader};
+pub use reader::HostReader;
+pub use source::HostPaths;

@@ -1,66 +1,20 @@
 //! All signals of the Node, once per tick. A file that hangs costs its own source, not the tick.
 
-use super::{ethtool::EthtoolCalls, links, netns::NodeNet, sources};
+use super::{
+    ethtool::EthtoolCalls,
+    links,
+    netns::NodeNet,
+    source::{HostPaths, Source},
+    sources,
+};
 use crate::{
     deadline::{Answer, Reads},
     sample::{Group, HostSample, State},
 };
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 /// A source that did not answer for this long is broken. Until then its last state stands, and its counters rest.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// Locations of the Node's signals.
-#[derive(Clone, Debug)]
-pub struct HostPaths {
-    /// The host's procfs.
-    pub procfs: PathBuf,
-    /// The host's sysfs.
-    pub sysfs: PathBuf,
-    /// A process in the Node's network namespace: its number, or `self`.
-    pub process: String,
-}
-
-/// Signals that are read together, and can hang together.
-pub(super) struct Source {
-    groups: &'static [Group],
-    /// The files and calls, for people.
-    place: String,
-    read: Box<dyn FnMut(Duration) -> HostSample + Send>,
-}
-
-impl Source {
-    /// `read` takes the monotonic time.
-    pub(super) fn new(
-        groups: &'static [Group],
-        place: String,
-        read: impl FnMut(Duration) -> HostSample + Send + 'static,
-    ) -> Self {
-        Self { groups, place, read: Box::new(read) }
-    }
-
-    /// A source of one group.
-    pub(super) fn of_group(
-        group: Group,
-        place: String,
-        mut read: impl FnMut(&mut HostSample, Duration) -> Result<(), State> + Send + 'static,
-    ) -> Self {
-        let groups = Group::ALL.iter().position(|one| *one == group).map_or(&[][..], |i| &GROUPS[i..=i]);
-        Self::new(groups, place, move |now| {
-            let mut out = HostSample::default();
-            read_group(&mut out, group, |out| read(out, now));
-            out
-        })
-    }
-}
-
-static GROUPS: [Group; Group::ALL.len()] = Group::ALL;
-
-/// Reads one group and records its state.
-pub(super) fn read_group(out: &mut HostSample, group: Group, read: impl FnOnce(&mut HostSample) -> Result<(), State>) {
-    let state = read(out).map_or_else(|state| state, |()| State::Ok);
-    out.states.insert(group, state);
-}
 
 /// Reads the Node's signals, on threads of their own. Keeps files and sockets open.
 pub struct HostReader {

@@ -3,7 +3,7 @@
 use super::{
     files::{OpenFile, hidden},
     netns::NodeNet,
-    reader::{HostPaths, Source, read_group},
+    source::{HostPaths, Source, read_group},
     text,
 };
 use crate::{

@@ -1,6 +1,5 @@
 //! Rights of every thread of a process, as procfs shows them (proc_pid_status(5)).
 
-use super::capability;
 use anyhow::Context as _;
 use rustix::{io::Errno, thread::CapabilitySet};
 use std::{collections::BTreeSet, fs, path::Path};
@@ -82,6 +81,6 @@ impl Rights {
         let known = set.iter_names().fold(0, |known, (_, one)| known | one.bits());
         let unknown = self.capabilities & !known;
         let unknown = (0..u64::BITS).filter(|bit| unknown >> bit & 1 == 1).map(|bit| format!("capability {bit}"));
-        others.chain(capability::names(set)).map(str::to_owned).chain(unknown).collect()
+        others.chain(set.iter_names().map(|(name, _)| name)).map(str::to_owned).chain(unknown).collect()
     }
 }

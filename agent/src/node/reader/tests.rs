@@ -1,6 +1,9 @@
 use super::*;
 use crate::sample::{Device, Gauge, Signal};
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 fn of_this_machine() -> HostReader {
     let paths = HostPaths { procfs: "/proc".into(), sysfs: "/sys".into(), process: "thread-self".to_owned() };
