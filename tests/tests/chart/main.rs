@@ -3,6 +3,7 @@
 
 mod admission;
 mod api;
+mod cel;
 mod documents;
 mod grafana;
 mod helm;

@@ -88,7 +88,7 @@ fn all() -> Vec<Combination> {
 }
 
 /// `--set-json` takes one key at a time, so an object is split into its keys.
-fn expand(choice: &str) -> Vec<String> {
+pub(crate) fn expand(choice: &str) -> Vec<String> {
     match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(choice) {
         Ok(map) => map.iter().map(|(key, value)| format!("{key}={value}")).collect(),
         Err(_) if choice.is_empty() => Vec::new(),
