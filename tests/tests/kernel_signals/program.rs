@@ -100,6 +100,18 @@ fn refused(output: &Output, code: i32, lines: usize, words: &[&str]) {
     }
 }
 
+/// Status and body of an agent's answer. `None`: nobody listens.
+pub(crate) fn get(agent: SocketAddr, path: &str, accept: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(agent).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\nConnection: close\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
+}
+
 /// A running agent; killed when dropped.
 pub(crate) struct Agent {
     pub(crate) child: Child,
@@ -130,15 +142,7 @@ impl Agent {
 
     /// Status and body of an answer. `None`: nobody listens.
     pub(crate) fn get(&self, path: &str, accept: &str) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(self.address).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\nConnection: close\r\n\r\n")
-            .ok()?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).ok()?;
-        let (head, body) = text.split_once("\r\n\r\n")?;
-        let status = head.split(' ').nth(1)?.parse().ok()?;
-        Some((status, body.to_owned()))
+        get(self.address, path, accept)
     }
 
     pub(crate) fn metrics(&self) -> String {

@@ -1,7 +1,8 @@
-//! Signals while the program starts.
+//! Signals to the program as process 1 of a container.
 
 use crate::{
-    program::{command, patience},
+    bpf_objects::Objects,
+    program::{command, get, patience},
     stage::{Stage, stage, wait_until},
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -52,9 +53,14 @@ impl First {
     }
 
     /// Sends SIGTERM; returns the exit code. `None`: it did not end in time.
-    fn terminate(mut self) -> Option<i32> {
+    fn terminate(self) -> Option<i32> {
+        self.end_by(Signal::TERM)
+    }
+
+    /// Sends a signal; returns the exit code. `None`: it did not end in time.
+    fn end_by(mut self, signal: Signal) -> Option<i32> {
         let process = self.process().unwrap();
-        kill_process(process, Signal::TERM).unwrap();
+        kill_process(process, signal).unwrap();
         let (sent, limit) = (Instant::now(), Duration::from_secs(6) * patience());
         let mut ended = self.unshare.try_wait().unwrap();
         while ended.is_none() && sent.elapsed() < limit {
@@ -90,5 +96,18 @@ fn sigterm_ends_process_1_from_its_first_milliseconds_on() {
             assert!(Instant::now() < end, "the program runs");
         }
         assert_eq!(first.terminate(), Some(0), "after {after:?} of CPU time");
+    }
+}
+
+#[test]
+fn a_signal_ends_process_1_cleanly_once_it_is_ready() {
+    let stage = stage!("a");
+    for signal in [Signal::TERM, Signal::INT] {
+        let first = First::start(&stage);
+        wait_until("it is ready", || get(first.listen, "/readyz", "*/*").is_some_and(|(status, _)| status == 200));
+        let objects = Objects::of(first.process().unwrap().as_raw_nonzero().get().unsigned_abs());
+        assert!(objects.count() > 20, "{objects:?}");
+        assert_eq!(first.end_by(signal), Some(0), "{signal:?}: a clean stop");
+        wait_until("the kernel has none of its objects", || objects.left().is_empty());
     }
 }
