@@ -5,10 +5,12 @@ use crate::demo::{
     http,
 };
 use anyhow::{Context as _, Result, bail};
+use netwhy_agent::{api::Hint, plugin::model::settle::hosts};
 use netwhy_tests::stop;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -110,17 +112,38 @@ impl Agents {
         let mut heard = Heard { seconds, ..Heard::default() };
         for (node, agent) in &self.agents {
             agent.check()?;
-            let rows = |path: &str| -> Option<Vec<Value>> {
-                let answer = http::get(agent.address(), path).ok().filter(|answer| answer.status == 200)?;
-                serde_json::from_str(&answer.body).ok()
-            };
-            let Some(hints) = rows("/api/v1/hints?state=firing") else { continue };
+            let Some(hints) = rows(agent, "/api/v1/hints?state=firing") else { continue };
             heard.answered.push(node.clone());
             heard.hints.extend(hints.into_iter().map(|hint| (node.clone(), hint)));
-            heard.peers.extend(rows("/api/v1/edges?by=peer_node").unwrap_or_default());
-            heard.pods.extend(rows("/api/v1/pods").unwrap_or_default());
-            heard.edges.extend(rows("/api/v1/edges").unwrap_or_default());
+        }
+        // As the plugin asks: hosts that hints may blame have rows of their own.
+        let addresses: Vec<String> = suspects(&heard.hints).into_iter().filter(|name| is_address(name)).collect();
+        let peers = match addresses.as_slice() {
+            [] => "/api/v1/edges?by=peer_node".to_owned(),
+            some => format!("/api/v1/edges?by=peer_node&split={}", some.join(",")),
+        };
+        for node in &heard.answered {
+            let Some(agent) = self.agents.get(node) else { continue };
+            heard.peers.extend(rows(agent, &peers).unwrap_or_default());
+            heard.pods.extend(rows(agent, "/api/v1/pods").unwrap_or_default());
+            heard.edges.extend(rows(agent, "/api/v1/edges").unwrap_or_default());
         }
         Ok(heard)
     }
+}
+
+/// The rows at a path. `None`: the agent can't answer now.
+fn rows(agent: &Agent, path: &str) -> Option<Vec<Value>> {
+    let answer = http::get(agent.address(), path).ok().filter(|answer| answer.status == 200)?;
+    serde_json::from_str(&answer.body).ok()
+}
+
+/// Hosts that hints may blame. Hints of another version blame nobody here.
+fn suspects(hints: &[(String, Value)]) -> Vec<String> {
+    let read = |(_, hint): &(String, Value)| serde_json::from_value::<Hint>(hint.clone()).ok();
+    hosts(&hints.iter().filter_map(read).collect::<Vec<_>>())
+}
+
+fn is_address(name: &str) -> bool {
+    name.parse::<IpAddr>().is_ok()
 }

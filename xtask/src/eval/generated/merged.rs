@@ -8,7 +8,7 @@ use super::{
 };
 use anyhow::{Context as _, Result};
 use netwhy_agent::{
-    api::Hint,
+    api::{Hint, PeerRow},
     plugin::model::{
         hints::HintFilter,
         nodes::nodes,
@@ -96,7 +96,7 @@ fn text(value: &Value) -> String {
 pub(super) fn answer(heard: &Heard, victim: &str, names: &Names) -> Result<Answer> {
     let hints = named(heard, names);
     let why = why(heard, &hints, victim, names)?;
-    let Some((node, cause)) = guilty_node(heard, &hints)? else { return Ok(why) };
+    let Some((node, cause)) = guilty_node(heard, &hints, names)? else { return Ok(why) };
     // `nodes` compares all agents' edges: it may know which of several Nodes it is.
     let is_open = match &why.culprit {
         Culprit::Pair(a, b) | Culprit::Share(a, b) => *a == node.0 || *b == node.0,
@@ -127,7 +127,7 @@ fn why(heard: &Heard, hints: &[Value], victim: &str, names: &Names) -> Result<An
         hints: read_all(hints)?,
         edges: read_all(&edges)?,
         callees: read_all(&heard.pods)?,
-        peer_rows: read_all(&heard.peers)?,
+        peer_rows: peer_rows(heard, names)?,
         callee_edges: read_all(&heard.edges)?,
         ..Facts::default()
     };
@@ -147,8 +147,8 @@ fn why(heard: &Heard, hints: &[Value], victim: &str, names: &Names) -> Result<An
 }
 
 /// The Node that `kubectl netwhy nodes` shows to be at fault, with its probability, and what its figures show.
-fn guilty_node(heard: &Heard, hints: &[Value]) -> Result<Option<((String, f64), &'static str)>> {
-    let report = nodes(&read_all(&heard.peers)?, &read_all::<Hint>(hints)?, &heard.answered, Vec::new());
+fn guilty_node(heard: &Heard, hints: &[Value], names: &Names) -> Result<Option<((String, f64), &'static str)>> {
+    let report = nodes(&peer_rows(heard, names)?, &read_all::<Hint>(hints)?, &heard.answered, Vec::new());
     let report = serde_json::to_value(&report).context("write the answer of nodes")?;
     let probability = |item: &Value| item["blame"].as_f64().unwrap_or(0.0);
     let items = report["items"].as_array().into_iter().flatten();
@@ -160,13 +160,26 @@ fn guilty_node(heard: &Heard, hints: &[Value]) -> Result<Option<((String, f64), 
     Ok(Some(((text(&worst["node"]), probability(worst)), cause)))
 }
 
+/// All agents' rows by peer Node, with names of Pods beside addresses, as the plugin adds them.
+fn peer_rows(heard: &Heard, names: &Names) -> Result<Vec<PeerRow>> {
+    let full = full_names(heard);
+    let mut rows: Vec<PeerRow> = read_all(&heard.peers)?;
+    for row in &mut rows {
+        let pod = row.peer.as_deref().and_then(|address| names.pod_at(address)).and_then(|pod| full.get(pod));
+        row.peer_pod = pod.cloned().or(row.peer_pod.take());
+    }
+    Ok(rows)
+}
+
+/// Pods with their namespace, by name.
+fn full_names(heard: &Heard) -> BTreeMap<String, String> {
+    let one = |row: &Value| (text(&row["name"]), format!("{}/{}", text(&row["namespace"]), text(&row["name"])));
+    heard.pods.iter().map(one).collect()
+}
+
 /// The hints, with names of Pods instead of addresses: in a cluster agents know their Pods.
 fn named(heard: &Heard, names: &Names) -> Vec<Value> {
-    let full: BTreeMap<String, String> = heard
-        .pods
-        .iter()
-        .map(|row| (text(&row["name"]), format!("{}/{}", text(&row["namespace"]), text(&row["name"]))))
-        .collect();
+    let full = full_names(heard);
     let rename = |blame: &mut Value| {
         let pod = names.pod_at(blame["name"].as_str().unwrap_or_default()).and_then(|pod| full.get(pod));
         if let (Some(pod), Some("peer_pod")) = (pod, blame["kind"].as_str()) {

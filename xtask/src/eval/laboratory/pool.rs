@@ -88,7 +88,7 @@ pub(super) struct Said {
 /// Merges the hints that fire and what the edges of all agents show.
 pub(super) fn said(hints: &[Hint], rows: &[PeerRow], names: &Names) -> Said {
     let mut hints = hints.to_vec();
-    settle(&mut hints, rows, |node| names.zone(node));
+    settle(&mut hints, rows);
     let hints = &hints;
     let (blamed, fleet) = judge(rows, names);
     let blames = !blamed.is_empty();
@@ -99,7 +99,7 @@ pub(super) fn said(hints: &[Hint], rows: &[PeerRow], names: &Names) -> Said {
 /// Judges all agents' rows as `kubectl netwhy nodes` does, and zones too. Returns the blamed, and every finding in
 /// words, undecided ones included.
 fn judge(rows: &[PeerRow], names: &Names) -> (Vec<Blamed>, Vec<String>) {
-    let fleet = fleet(rows, |node| names.zone(node));
+    let fleet = fleet(rows);
     let verdicts = blame::judge(&fleet, &Parameters::default());
     let blamed = |finding: &Finding| match finding {
         Finding::Blamed(verdict) => {
