@@ -27,12 +27,16 @@ const CLASS_IN: u16 = 1;
 /// "This is a response", in the header's third byte; recursion is available, in its fourth.
 const RESPONSE: u8 = 0x80;
 const RECURSION: u8 = 0x80;
+/// Response codes, in the header's fourth byte.
+const CODE: u8 = 0x0f;
+const SERVFAIL: u8 = 2;
 /// How often a quiet thread looks whether it is to end.
 const IDLE: Duration = Duration::from_millis(50);
 
 /// Answer name lookups over UDP
 ///
-/// Every name has one address. A line `delay-us N` on standard input changes the delay while it runs.
+/// Every name has one address. A line `delay-us N` on standard input changes the delay while it runs; `fail N` lets one
+/// in so many answers be SERVFAIL, `fail 0` none.
 #[derive(clap::Args)]
 pub(crate) struct ServerArgs {
     /// Port
@@ -59,28 +63,36 @@ pub(crate) fn serve(args: &ServerArgs) -> Result<()> {
     };
     let socket = socket.with_context(|| format!("bind UDP port {}", args.port))?;
     let port = socket.local_addr()?.port();
-    let delay = Arc::new(AtomicU64::new(args.delay_us));
+    let knobs = Arc::new(Knobs { delay_us: args.delay_us.into(), fail: 0.into() });
     let stats = Arc::new(Stats::default());
-    let set = Arc::clone(&delay);
-    obey_stdin(move |words| match words {
-        ["delay-us", n] => {
-            set.store(n.parse()?, Relaxed);
-            Ok(())
+    let set = Arc::clone(&knobs);
+    obey_stdin(move |words| {
+        match words {
+            ["delay-us", n] => set.delay_us.store(n.parse()?, Relaxed),
+            ["fail", n] => set.fail.store(n.parse()?, Relaxed),
+            _ => bail!("not understood"),
         }
-        _ => bail!("not understood"),
+        Ok(())
     });
     stats.spawn(move |stats| {
-        if let Err(error) = answer_all(&socket, &delay, stats) {
+        if let Err(error) = answer_all(&socket, &knobs, stats) {
             eprintln!("netwhy-traffic: dns-server: {error}");
         }
     })?;
     report("dns-server", Some(port), args.seconds, &stats)
 }
 
+/// Settings that can change while it runs.
+struct Knobs {
+    delay_us: AtomicU64,
+    /// One in so many answers is an error. 0: none.
+    fail: AtomicU64,
+}
+
 /// Answers in the order of the questions, each when its time has come.
-fn answer_all(socket: &UdpSocket, delay: &AtomicU64, stats: &Stats) -> io::Result<()> {
+fn answer_all(socket: &UdpSocket, knobs: &Knobs, stats: &Stats) -> io::Result<()> {
     let mut owed: VecDeque<(Instant, SocketAddr, Vec<u8>)> = VecDeque::new();
-    let mut message = [0; LONGEST];
+    let (mut message, mut answers) = ([0; LONGEST], 0_u64);
     while !stop::requested() {
         while owed.front().is_some_and(|(due, ..)| *due <= Instant::now()) {
             let Some((_, to, answer)) = owed.pop_front() else { break };
@@ -96,8 +108,14 @@ fn answer_all(socket: &UdpSocket, delay: &AtomicU64, stats: &Stats) -> io::Resul
         match socket.recv_from(&mut message) {
             Ok((n, from)) => {
                 add(&stats.bytes_received, n);
-                if let Some(answer) = answer(&message[..n]) {
-                    owed.push_back((Instant::now() + Duration::from_micros(delay.load(Relaxed)), from, answer));
+                if let Some(mut answer) = answer(&message[..n]) {
+                    answers += 1;
+                    let every = knobs.fail.load(Relaxed);
+                    if every > 0 && answers.is_multiple_of(every) {
+                        answer[3] |= SERVFAIL;
+                    }
+                    let due = Instant::now() + Duration::from_micros(knobs.delay_us.load(Relaxed));
+                    owed.push_back((due, from, answer));
                 }
             }
             Err(error) if is_timeout(&error) => {}
@@ -248,7 +266,11 @@ impl Style {
             };
             add(&stats.bytes_received, n);
             // Ignore messages that answer no query of this socket.
-            left.retain(|id| !(n >= HEADER && message[..2] == **id && message[2] & RESPONSE != 0));
+            let is_answer = |id: &&[u8]| n >= HEADER && message[..2] == **id && message[2] & RESPONSE != 0;
+            if left.iter().any(is_answer) && message[3] & CODE != 0 {
+                return Err(io::Error::other("the answer is an error"));
+            }
+            left.retain(|id| !is_answer(id));
         }
         Ok(())
     }

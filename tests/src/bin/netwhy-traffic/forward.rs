@@ -39,7 +39,8 @@ const BATCH: usize = 64;
 
 /// Forward between two interfaces with delay, jitter and loss (needs CAP_NET_RAW)
 ///
-/// A line `delay-us N` on standard input changes the delay while it runs, `duplicate N` the share of duplicates.
+/// A line `delay-us N` on standard input changes the delay while it runs, `duplicate PERCENT` the share of duplicates,
+/// `corrupt PERCENT` that of frames with a wrong checksum.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The two interfaces; neither may be part of a bridge or have an address
@@ -89,6 +90,8 @@ struct Knobs {
     delay_us: AtomicU64,
     /// Millionths.
     duplicate: AtomicU64,
+    /// Millionths.
+    corrupt: AtomicU64,
 }
 
 impl Knobs {
@@ -96,6 +99,7 @@ impl Knobs {
         match words {
             ["delay-us", n] => self.delay_us.store(n.parse()?, Relaxed),
             ["duplicate", percent] => self.duplicate.store(millionths(percent.parse()?), Relaxed),
+            ["corrupt", percent] => self.corrupt.store(millionths(percent.parse()?), Relaxed),
             _ => bail!("not understood"),
         }
         Ok(())
@@ -119,6 +123,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let knobs = Arc::new(Knobs {
         delay_us: ((args.delay_ms * 1e3).round() as u64).into(),
         duplicate: millionths(args.duplicate).into(),
+        corrupt: 0.into(),
     });
     let mut forwarder = Forwarder {
         ends,
@@ -300,6 +305,10 @@ impl Forwarder {
             if duplicate > 0.0 && self.random.unit() < duplicate {
                 self.pass(side, n, stats);
             }
+            let corrupt = self.knobs.corrupt.load(Relaxed) as f64 / 1e6;
+            if corrupt > 0.0 && self.random.unit() < corrupt {
+                self::corrupt(&mut self.frame[..n]);
+            }
             self.delay(side, n, age, stats);
         }
         Ok(())
@@ -358,6 +367,20 @@ fn concerns(frame: &[u8], ranges: &[(u32, u32)]) -> bool {
     let address = |at: usize| Some(u32::from_be_bytes(*packet.get(at..)?.first_chunk()?));
     let within = |address: u32| ranges.iter().any(|(range, mask)| address & mask == *range);
     ipv4 && [address(12), address(16)].into_iter().flatten().any(within)
+}
+
+/// Makes the checksum of a frame's payload wrong, so that the receiver drops it: flips the last bit of the frame, and
+/// declares a checksum finished that the kernel left for later.
+fn corrupt(frame: &mut [u8]) {
+    if let [flags, ..] = frame {
+        // VIRTIO_NET_HDR_F_NEEDS_CSUM and …_DATA_VALID.
+        *flags &= !3;
+    }
+    if frame.len() > VNET_HEADER + ETHERNET_HEADER
+        && let Some(last) = frame.last_mut()
+    {
+        *last ^= 1;
+    }
 }
 
 /// `10.0.2.0/24` as address and mask.

@@ -28,8 +28,8 @@ use std::{
 
 /// Answer requests (of `client`)
 ///
-/// Lines on standard input change it while it runs: `think-us N`, `work-us N`, `slow EVERY US`, `response-bytes N`,
-/// `accept on|off`, `backlog N`.
+/// Lines on standard input change it while it runs: `think-us N`, `work-us N`, `slow EVERY US`, `hold EVERY US`,
+/// `response-bytes N`, `accept on|off`, `backlog N`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Port, on all IPv4 and IPv6 addresses; 0 takes a free one (the first line says which)
@@ -72,6 +72,9 @@ struct Settings {
     think_us: AtomicU64,
     slow_every: AtomicU64,
     slow_us: AtomicU64,
+    /// One in so many requests holds a lock that all others need. 0: none.
+    hold_every: AtomicU64,
+    hold_us: AtomicU64,
     work_us: AtomicU64,
     response_bytes: AtomicU64,
     accepting: AtomicBool,
@@ -86,6 +89,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
         think_us: args.think_us.into(),
         slow_every: args.slow_every.into(),
         slow_us: args.slow_us.into(),
+        hold_every: 0.into(),
+        hold_us: 0.into(),
         work_us: args.work_us.into(),
         response_bytes: args.response_bytes.into(),
         accepting: (!args.no_accept).into(),
@@ -110,6 +115,10 @@ fn obey(words: &[&str], settings: &Settings, listener: &OwnedFd) -> Result<()> {
         ["slow", every, us] => {
             settings.slow_us.store(us.parse()?, Relaxed);
             settings.slow_every.store(every.parse()?, Relaxed);
+        }
+        ["hold", every, us] => {
+            settings.hold_us.store(us.parse()?, Relaxed);
+            settings.hold_every.store(every.parse()?, Relaxed);
         }
         ["work-us", n] => settings.work_us.store(n.parse()?, Relaxed),
         ["response-bytes", n] => settings.response_bytes.store(n.parse()?, Relaxed),
@@ -345,6 +354,7 @@ impl Worker {
             add(&self.stats.requests, 1);
             burn(work);
             let think = self.think();
+            self.hold();
             if think.is_zero() {
                 self.answer(id, length);
             } else {
@@ -362,6 +372,14 @@ impl Worker {
         let is_slow = every > 0 && self.requests.is_multiple_of(every);
         let us = if is_slow { &self.settings.slow_us } else { &self.settings.think_us };
         Duration::from_micros(us.load(Relaxed))
+    }
+
+    /// Sleeps with the lock that every answer of this thread needs, when it is time.
+    fn hold(&self) {
+        let every = self.settings.hold_every.load(Relaxed);
+        if every > 0 && self.requests.is_multiple_of(every) {
+            std::thread::sleep(Duration::from_micros(self.settings.hold_us.load(Relaxed)));
+        }
     }
 
     fn answer(&mut self, id: u64, length: usize) {

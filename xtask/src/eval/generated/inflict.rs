@@ -30,9 +30,10 @@ impl Active {
             return programs::prepare(plan, fault);
         }
         match &fault.mechanism {
-            Mechanism::Delay { .. } | Mechanism::Reorder { .. } | Mechanism::Duplicate { .. } => {
-                packets::forwarder(world, plan, fault)
-            }
+            Mechanism::Delay { .. }
+            | Mechanism::Reorder { .. }
+            | Mechanism::Duplicate { .. }
+            | Mechanism::Corrupt { .. } => packets::forwarder(world, plan, fault),
             Mechanism::Shape { mbit, queue_ms } => packets::shaper(world, plan, fault, (*mbit, *queue_ms)),
             Mechanism::Reject | Mechanism::Reset { .. } => packets::resets(world, plan, fault),
             _ => packets::drops(world, plan, fault),

@@ -72,11 +72,14 @@ fn causes(plan: &Plan, fault: &Fault) -> (Vec<&'static str>, Vec<&'static str>) 
     let all = |parts: &[&[&'static str]]| parts.concat();
     match &fault.mechanism {
         Mechanism::Drop { percent } if *percent >= HEAVY_LOSS => (all(&[&LOSS, &SILENCE]), vec!["path_latency"]),
-        Mechanism::Drop { .. } => (LOSS.to_vec(), vec!["peer_unreachable"]),
+        // Receivers drop what is corrupt.
+        Mechanism::Drop { .. } | Mechanism::Corrupt { .. } => (LOSS.to_vec(), vec!["peer_unreachable"]),
         Mechanism::Share { percent, .. } if *percent >= HEAVY_LOSS => (all(&[&LOSS, &SILENCE]), vec![]),
         Mechanism::Share { .. } => (LOSS.to_vec(), vec!["peer_unreachable"]),
         // TCP drops copies: nobody waits for anything.
         Mechanism::Duplicate { .. } => (vec![], vec![]),
+        // `external_slow` means a slow peer or a longer path there.
+        Mechanism::Delay { .. } if is_outside => (all(&[&LATENCY, &["external_slow"]]), vec![]),
         Mechanism::Delay { .. } => (LATENCY.to_vec(), vec![]),
         // Some packets take a longer way, and so come out of order.
         Mechanism::Reorder { .. } => (vec!["path_reordering", "path_latency"], vec!["path_loss"]),
@@ -100,7 +103,12 @@ fn causes(plan: &Plan, fault: &Fault) -> (Vec<&'static str>, Vec<&'static str>) 
         Mechanism::Port => (all(&[&["port_filtered"], &SILENCE]), LOSS.to_vec()),
         // Kept connections only see their packets lost; new ones find no answer.
         Mechanism::Blackhole => (all(&[&SILENCE, &LOSS]), vec!["dns_slow", "path_latency"]),
-        Mechanism::Stop if is_resolver(plan, fault) => (vec!["dns_slow"], vec![]),
+        Mechanism::Stop if role(plan, fault) == Some(Role::Resolver) => (vec!["dns_slow"], vec![]),
+        // A stream has no requests: its end is no longer read, and that closes the window.
+        Mechanism::Stop if role(plan, fault) == Some(Role::Sink) => {
+            let unread = vec!["pod_not_reading", "peer_receiver_limited", "pod_slow_reader"];
+            (unread, vec!["peer_not_answering", "pod_accept_queue_full", "peer_unreachable"])
+        }
         Mechanism::Stop => {
             let waits = vec!["pod_accept_queue_full", "peer_receiver_limited", "pod_slow_reader", "peer_unreachable"];
             let slow = if is_outside { vec!["external_slow"] } else { vec![] };
@@ -110,6 +118,14 @@ fn causes(plan: &Plan, fault: &Fault) -> (Vec<&'static str>, Vec<&'static str>) 
         Mechanism::SlowSometimes { .. } | Mechanism::Think { .. } => {
             (vec!["pod_application_slow", "peer_slow"], vec!["peer_not_answering"])
         }
+        Mechanism::Lock { .. } => {
+            (vec!["pod_application_slow", "peer_slow"], vec!["peer_not_answering", "pod_not_reading"])
+        }
+        // Connections are made by the kernel, and the process can't take them.
+        Mechanism::Descriptors { .. } => {
+            (vec!["peer_not_answering", "pod_not_reading", "pod_accept_queue_full"], vec!["peer_unreachable"])
+        }
+        Mechanism::Ports { .. } => (vec!["port_exhaustion"], vec![]),
         Mechanism::Quota { .. } => {
             let waits = vec!["peer_slow", "pod_application_slow", "pod_accept_queue_full", "peer_not_answering"];
             (vec!["pod_cpu_throttled"], [waits, vec!["pod_not_reading", "pod_cpu_starved"]].concat())
@@ -120,13 +136,15 @@ fn causes(plan: &Plan, fault: &Fault) -> (Vec<&'static str>, Vec<&'static str>) 
             (vec!["peer_receiver_limited", "pod_slow_reader"], vec!["pod_not_reading", "peer_not_answering"])
         }
         Mechanism::DnsDelay { .. } => (vec!["dns_slow"], vec![]),
+        Mechanism::DnsErrors { .. } => (vec!["dns_errors"], vec![]),
     }
 }
 
-fn is_resolver(plan: &Plan, fault: &Fault) -> bool {
+/// Role of the Pod at fault.
+fn role(plan: &Plan, fault: &Fault) -> Option<Role> {
     match &fault.place {
-        Place::Pod(pod) => plan.pod(pod).is_some_and(|pod| pod.role == Role::Resolver),
-        _ => false,
+        Place::Pod(pod) => plan.pod(pod).map(|pod| pod.role),
+        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Draws faults: a mechanism, a place that carries traffic for it, a direction, a pattern, a magnitude.
 
 use super::super::{
-    plan::{EXTERNAL, Fault, Flow, Mechanism, OUTSIDE, Pattern, Place, Plan, Role, Style, Way},
+    plan::{EXTERNAL, Fault, Flow, Mechanism, OUTSIDE, Pattern, Place, Plan, Role, Style, Target, Way},
     random::Random,
 };
 
@@ -28,12 +28,17 @@ enum Kind {
     Gone,
     SlowReader,
     DnsDelay,
+    DnsErrors,
+    Corrupt,
+    Lock,
+    Descriptors,
+    Ports,
 }
 
 use Kind as K;
 
 /// Some stand several times: they have more places than the others, where these must be told apart.
-const KINDS: [Kind; 27] = [
+const KINDS: [Kind; 32] = [
     K::Drop,
     K::Drop,
     K::Drop,
@@ -61,6 +66,11 @@ const KINDS: [Kind; 27] = [
     K::Gone,
     K::SlowReader,
     K::DnsDelay,
+    K::DnsErrors,
+    K::Corrupt,
+    K::Lock,
+    K::Descriptors,
+    K::Ports,
 ];
 
 pub(super) fn fault(random: &mut Random, plan: &Plan) -> Fault {
@@ -85,17 +95,29 @@ fn places(kind: Kind, plan: &Plan) -> Vec<Place> {
         K::Drop | K::Delay | K::Blackhole => [pods(plan, kind), nodes(plan), pairs(plan), wide(plan)].concat(),
         K::Police | K::Size => [pods(plan, kind), nodes(plan), pairs(plan)].concat(),
         K::Shape => [pods(plan, kind), nodes(plan)].concat(),
-        K::Reorder | K::Duplicate => [nodes(plan), pairs(plan)].concat(),
+        K::Reorder | K::Duplicate | K::Corrupt => [nodes(plan), pairs(plan)].concat(),
         K::Share => [nodes(plan), pairs(plan), wide(plan)].concat(),
         K::Stop | K::SlowSometimes | K::Think => [pods(plan, kind), vec![Place::Outside]].concat(),
-        K::Reject | K::Reset | K::Port | K::Quota | K::Backlog | K::Gone | K::SlowReader | K::DnsDelay => {
-            pods(plan, kind)
-        }
+        K::Reject
+        | K::Reset
+        | K::Port
+        | K::Quota
+        | K::Backlog
+        | K::Gone
+        | K::SlowReader
+        | K::DnsDelay
+        | K::DnsErrors
+        | K::Lock
+        | K::Descriptors
+        | K::Ports => pods(plan, kind),
     };
     let suits = |flow: &Flow| match kind {
         K::SlowReader => matches!(flow.style, Style::Bulk { .. }),
-        K::DnsDelay => matches!(flow.style, Style::Lookup { .. }),
-        K::SlowSometimes | K::Think | K::Quota | K::Backlog | K::Port | K::Reset => {
+        K::DnsDelay | K::DnsErrors => matches!(flow.style, Style::Lookup { .. }),
+        // Connections that are open go on.
+        K::Descriptors => matches!(flow.style, Style::Fresh { .. }),
+        K::Ports => matches!((&flow.style, &flow.to), (Style::Fresh { .. }, Target::Pod(_))),
+        K::SlowSometimes | K::Think | K::Lock | K::Quota | K::Backlog | K::Port | K::Reset => {
             matches!(flow.style, Style::Kept { .. } | Style::Fresh { .. })
         }
         _ => true,
@@ -112,7 +134,9 @@ fn pods(plan: &Plan, kind: Kind) -> Vec<Place> {
         K::Shape => veth && role != Role::Client,
         K::Stop => role != Role::Client,
         K::SlowReader => role == Role::Sink,
-        K::DnsDelay => role == Role::Resolver,
+        K::DnsDelay | K::DnsErrors => role == Role::Resolver,
+        // Where the Node's ports are its own, all of its programs suffer.
+        K::Ports => veth && role == Role::Client,
         _ => role == Role::Server,
     };
     let pods = plan.topology.pods.iter().filter(|pod| pod.node != OUTSIDE && suits(pod.role, pod.veth));
@@ -145,7 +169,7 @@ fn way(random: &mut Random, kind: Kind, place: &Place) -> Way {
 fn pattern(random: &mut Random, kind: Kind) -> Pattern {
     match kind {
         // A process that ends again and again is another fault.
-        K::Gone | K::Backlog | K::Quota => Pattern::Steady,
+        K::Gone | K::Backlog | K::Quota | K::Descriptors | K::Ports => Pattern::Steady,
         _ => match random.whole(0, 5) {
             0..=2 => Pattern::Steady,
             3 => Pattern::OnOff { period: random.even(3.0, 8.0), share: random.even(0.3, 0.7) },
@@ -163,6 +187,7 @@ fn mechanism(random: &mut Random, kind: Kind, plan: &Plan, place: &Place) -> Mec
         K::Delay => Mechanism::Delay { ms: random.log(0.3, 100.0) },
         K::Reorder => Mechanism::Reorder { percent: random.log(1.0, 30.0), ms: random.log(1.0, 20.0) },
         K::Duplicate => Mechanism::Duplicate { percent: random.log(1.0, 30.0) },
+        K::Corrupt => Mechanism::Corrupt { percent: random.log(0.2, 20.0) },
         K::Police => Mechanism::Police { mbit: rate(random, mbit) },
         K::Shape => Mechanism::Shape { mbit: rate(random, mbit), queue_ms: random.whole(30, 400) as u32 },
         K::Reject => Mechanism::Reject,
@@ -176,6 +201,9 @@ fn mechanism(random: &mut Random, kind: Kind, plan: &Plan, place: &Place) -> Mec
             Mechanism::SlowSometimes { every: random.log(3.0, 50.0) as u64, ms: random.log(20.0, 1000.0) as u64 }
         }
         K::Think => Mechanism::Think { ms: random.log(2.0, 500.0) as u64 },
+        K::Lock => Mechanism::Lock { every: random.log(3.0, 50.0) as u64, ms: random.log(20.0, 1000.0) as u64 },
+        K::Descriptors => Mechanism::Descriptors { more: random.whole(0, 4) },
+        K::Ports => Mechanism::Ports { count: random.whole(2, 12) as u16 },
         K::Quota => Mechanism::Quota { percent: random.log(3.0, 20.0), need: random.log(0.6, 3.0) },
         K::Backlog => Mechanism::Backlog { places: random.whole(1, 8) as u32 },
         K::Gone => Mechanism::Gone,
@@ -184,6 +212,7 @@ fn mechanism(random: &mut Random, kind: Kind, plan: &Plan, place: &Place) -> Mec
             Mechanism::SlowReader { bytes: (rate(random, bulk) * 125_000.0) as u64 }
         }
         K::DnsDelay => Mechanism::DnsDelay { ms: random.log(20.0, 2000.0) as u64 },
+        K::DnsErrors => Mechanism::DnsErrors { every: random.log(1.0, 40.0) as u64 },
     }
 }
 
@@ -217,7 +246,11 @@ pub(in crate::eval::generated) fn process(fault: &Fault) -> Option<&str> {
             | Mechanism::Backlog { .. }
             | Mechanism::Gone
             | Mechanism::SlowReader { .. }
-            | Mechanism::DnsDelay { .. },
+            | Mechanism::DnsDelay { .. }
+            | Mechanism::DnsErrors { .. }
+            | Mechanism::Lock { .. }
+            | Mechanism::Descriptors { .. }
+            | Mechanism::Ports { .. },
             place,
         ) => match place {
             Place::Pod(pod) => Some(pod),

@@ -29,7 +29,7 @@ fn every_other_case_is_a_fault_at_a_place_with_traffic() {
 fn all_kinds_are_drawn() {
     let plans: Vec<Plan> = (0..1000).map(|number| draw(5, number)).collect();
     let names: BTreeSet<&str> = plans.iter().map(Plan::name).collect();
-    assert_eq!(names.len(), 20 + 13, "{names:?}");
+    assert_eq!(names.len(), 25 + 13, "{names:?}");
     let place = |plan: &Plan| match &plan.event {
         Event::Fault(fault) => Some(fault.place.kind()),
         Event::Control(_) => None,

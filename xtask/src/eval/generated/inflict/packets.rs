@@ -173,13 +173,14 @@ pub(super) fn forwarder(world: &World, plan: &Plan, fault: &Fault) -> Result<Act
         Way::Out => args.extend(["--one-way".into(), "first".into()]),
         Way::Both => {}
     }
-    let (ms, duplicate) = match fault.mechanism {
-        Mechanism::Delay { ms } => (ms, 0.0),
+    let (ms, duplicate, corrupt) = match fault.mechanism {
+        Mechanism::Delay { ms } => (ms, 0.0, 0.0),
         Mechanism::Reorder { percent, ms } => {
             args.extend(["--share".into(), percent.to_string()]);
-            (ms, 0.0)
+            (ms, 0.0, 0.0)
         }
-        Mechanism::Duplicate { percent } => (0.0, percent),
+        Mechanism::Duplicate { percent } => (0.0, percent, 0.0),
+        Mechanism::Corrupt { percent } => (0.0, 0.0, percent),
         _ => bail!("{} holds nothing up", fault.mechanism.name()),
     };
     Ok(Active::new(move |world, level| {
@@ -187,7 +188,8 @@ pub(super) fn forwarder(world: &World, plan: &Plan, fault: &Fault) -> Result<Act
             splice(world, node.as_deref(), &args)?;
         }
         world.tell(FORWARDER, &format!("delay-us {:.0}", ms * level * 1e3))?;
-        world.tell(FORWARDER, &format!("duplicate {}", duplicate * level))
+        world.tell(FORWARDER, &format!("duplicate {}", duplicate * level))?;
+        world.tell(FORWARDER, &format!("corrupt {}", corrupt * level))
     }))
 }
 

@@ -38,6 +38,10 @@ pub(in crate::eval::generated) enum Mechanism {
     Duplicate {
         percent: f64,
     },
+    /// Share of packets whose checksum is wrong, %.
+    Corrupt {
+        percent: f64,
+    },
     /// What is above this rate is dropped.
     Police {
         mbit: f64,
@@ -75,6 +79,19 @@ pub(in crate::eval::generated) enum Mechanism {
     Think {
         ms: u64,
     },
+    /// One in so many requests holds a lock that all others need, for this long.
+    Lock {
+        every: u64,
+        ms: u64,
+    },
+    /// The server may open so many more descriptors.
+    Descriptors {
+        more: u64,
+    },
+    /// The client has so many local ports, and another of its programs holds them.
+    Ports {
+        count: u16,
+    },
     /// CPU limit, % of a CPU, and the need in multiples of it.
     Quota {
         percent: f64,
@@ -93,6 +110,10 @@ pub(in crate::eval::generated) enum Mechanism {
     DnsDelay {
         ms: u64,
     },
+    /// One in so many answers is SERVFAIL.
+    DnsErrors {
+        every: u64,
+    },
 }
 
 impl Mechanism {
@@ -103,6 +124,7 @@ impl Mechanism {
             Self::Delay { .. } => "delay",
             Self::Reorder { .. } => "reorder",
             Self::Duplicate { .. } => "duplicate",
+            Self::Corrupt { .. } => "corrupt",
             Self::Police { .. } => "police",
             Self::Shape { .. } => "shape",
             Self::Reject => "reject",
@@ -114,25 +136,35 @@ impl Mechanism {
             Self::Stop => "stop",
             Self::SlowSometimes { .. } => "slow-sometimes",
             Self::Think { .. } => "think",
+            Self::Lock { .. } => "lock",
+            Self::Descriptors { .. } => "descriptors",
+            Self::Ports { .. } => "ports",
             Self::Quota { .. } => "quota",
             Self::Backlog { .. } => "backlog",
             Self::Gone => "gone",
             Self::SlowReader { .. } => "slow-reader",
             Self::DnsDelay { .. } => "dns-delay",
+            Self::DnsErrors { .. } => "dns-errors",
         }
     }
 
     /// How strong, for people; empty where it has no strength.
     pub(in crate::eval::generated) fn magnitude(&self) -> String {
         match self {
-            Self::Drop { percent } | Self::Duplicate { percent } | Self::Reset { percent } => format!("{percent} %"),
+            Self::Drop { percent }
+            | Self::Duplicate { percent }
+            | Self::Corrupt { percent }
+            | Self::Reset { percent } => format!("{percent} %"),
             Self::Delay { ms } => format!("{ms} ms"),
             Self::Reorder { percent, ms } => format!("{percent} % by {ms} ms"),
             Self::Police { mbit } => format!("{mbit} Mbit/s"),
             Self::Shape { mbit, queue_ms } => format!("{mbit} Mbit/s, queue of {queue_ms} ms"),
             Self::Size { bytes } => format!("above {bytes} B"),
             Self::Share { groups, percent } => format!("1 of {groups} groups, {percent} %"),
-            Self::SlowSometimes { every, ms } => format!("1 of {every}, {ms} ms"),
+            Self::SlowSometimes { every, ms } | Self::Lock { every, ms } => format!("1 of {every}, {ms} ms"),
+            Self::Descriptors { more } => format!("{more} more"),
+            Self::Ports { count } => format!("{count} ports"),
+            Self::DnsErrors { every } => format!("1 of {every}"),
             Self::Think { ms } | Self::DnsDelay { ms } => format!("{ms} ms"),
             Self::Quota { percent, need } => format!("{percent} % of a CPU, needs {need} ×"),
             Self::Backlog { places } => format!("{places} places"),
