@@ -91,6 +91,9 @@ pub struct PeerRow {
     /// `namespace/name` of the Pod that has this address. `null`: not known, or no Pod's.
     #[serde(default)]
     pub peer_pod: Option<String>,
+    /// A peer acknowledged or sent data, or shook hands, within the last tick. Older agents leave it out.
+    #[serde(default)]
+    pub answered: bool,
     /// Peer class, such as `same_zone`.
     pub class: String,
     /// Edges: pairs of subject and remote address.

@@ -40,6 +40,7 @@ fn row(view: &NodeView, peer: Option<&str>, class: &str, address: Option<IpAddr>
             .map(str::to_owned),
         peer: address.map(|address| address.to_string()),
         peer_pod: address.and_then(|_| edges.iter().find_map(|edge| edge.peer_pod.as_deref())).map(str::to_owned),
+        answered: edges.iter().any(|edge| edge.answered),
         class: class.to_owned(),
         edges: edges.len() as u64,
         sending_edges: edges.iter().filter(|edge| edge.losses().segments > 0).count() as u64,

@@ -38,6 +38,6 @@ pub fn fleet(rows: &[PeerRow]) -> Fleet {
 }
 
 /// The Pod, or else the address, that the row alone is about.
-fn host(row: &PeerRow) -> Option<&str> {
+pub(super) fn host(row: &PeerRow) -> Option<&str> {
     row.peer_pod.as_deref().or(row.peer.as_deref())
 }

@@ -1,5 +1,7 @@
 //! One culprit for all agents: what one agent can't decide, the rows of the others do.
 
+mod silence;
+
 use super::fleet::fleet;
 use crate::{
     api::{Blame, BlameKind, Hint, HintState, PeerRow, Suspect},
@@ -18,12 +20,14 @@ const ABOUT_PATHS: [&str; 3] = ["path_loss", "path_latency", "node_packet_loss"]
 /// True if rows of other agents may say more about who is at fault.
 pub fn needs_others(hint: &Hint) -> bool {
     let candidates = || hint.blame.candidates().filter(|one| culprit_kind(one.kind));
-    hint.state == HintState::Firing && symptom(hint).is_some() && candidates().next().is_some()
+    let shown = symptom(hint).is_some() || silence::is_about(hint);
+    hint.state == HintState::Firing && shown && candidates().next().is_some()
 }
 
 /// Weighs the candidates of each hint about a path with the rows of all agents but its own.
 pub fn settle(hints: &mut [Hint], rows: &[PeerRow]) {
     agree(hints);
+    silence::acquit(hints, rows);
     if !hints.iter().any(needs_others) {
         return;
     }
@@ -161,8 +165,11 @@ fn settled(fleet: &mut Fleet, asker: &str, blame: &Blame, symptom: Symptom) -> B
     let asker = fleet.node(asker, None);
     let culprits: Vec<Culprit> = candidates.iter().filter_map(|(_, culprit)| *culprit).collect();
     let others = Others::new(fleet, asker, symptom, &culprits);
-    let weights: Vec<f64> =
-        candidates.iter().map(|(one, culprit)| odds(one.probability, culprit.map(|c| others.nats(c)))).collect();
+    let nats: Vec<f64> = candidates.iter().map(|(_, culprit)| culprit.map_or(0.0, |c| others.nats(c))).collect();
+    if nats.iter().all(|nats| *nats == 0.0) {
+        return blame.clone();
+    }
+    let weights: Vec<f64> = candidates.iter().zip(&nats).map(|((one, _), nats)| odds(one.probability, *nats)).collect();
     let unknown = 1.0 - candidates.iter().map(|(one, _)| one.probability).sum::<f64>();
     let total = weights.iter().sum::<f64>() + unknown.max(MISFIT);
     let all = candidates.into_iter().zip(weights);
@@ -176,8 +183,8 @@ const MISFIT: f64 = 0.02;
 /// Bound of the nats that other agents add: beyond, only the model would be surer.
 const MOST_NATS: f64 = 30.0;
 
-fn odds(probability: f64, nats: Option<f64>) -> f64 {
-    probability * nats.unwrap_or(0.0).clamp(-MOST_NATS, MOST_NATS).exp()
+fn odds(probability: f64, nats: f64) -> f64 {
+    probability * nats.clamp(-MOST_NATS, MOST_NATS).exp()
 }
 
 /// The candidate among the fleet's ends. `None`: it is none of them.
