@@ -90,15 +90,15 @@ pub(super) fn said(hints: &[Hint], rows: &[PeerRow], names: &Names) -> Said {
     let mut hints = hints.to_vec();
     settle(&mut hints, rows);
     let hints = &hints;
-    let (blamed, fleet) = judge(rows, names);
+    let (blamed, fleet) = judge(rows);
     let blames = !blamed.is_empty();
     let blamed = refined(blamed, hints, names);
     Said { answers: answers(&told(hints, names), &blamed, names), blames, fleet }
 }
 
-/// Judges all agents' rows as `kubectl netwhy nodes` does, and zones too. Returns the blamed, and every finding in
+/// Judges all agents' rows as `kubectl netwhy nodes` does. Returns the blamed, and every finding in
 /// words, undecided ones included.
-fn judge(rows: &[PeerRow], names: &Names) -> (Vec<Blamed>, Vec<String>) {
+fn judge(rows: &[PeerRow]) -> (Vec<Blamed>, Vec<String>) {
     let fleet = fleet(rows);
     let verdicts = blame::judge(&fleet, &Parameters::default());
     let blamed = |finding: &Finding| match finding {

@@ -202,7 +202,7 @@ fn mechanism(random: &mut Random, kind: Kind, plan: &Plan, place: &Place) -> Mec
         }
         K::Think => Mechanism::Think { ms: random.log(2.0, 500.0) as u64 },
         K::Lock => Mechanism::Lock { every: random.log(3.0, 50.0) as u64, ms: random.log(20.0, 1000.0) as u64 },
-        K::Descriptors => Mechanism::Descriptors { more: random.whole(0, 4) },
+        K::Descriptors => Mechanism::Descriptors { more: random.whole(0, 2) },
         K::Ports => Mechanism::Ports { count: random.whole(2, 12) as u16 },
         K::Quota => Mechanism::Quota { percent: random.log(3.0, 20.0), need: random.log(0.6, 3.0) },
         K::Backlog => Mechanism::Backlog { places: random.whole(1, 8) as u32 },

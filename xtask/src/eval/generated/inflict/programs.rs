@@ -10,7 +10,7 @@ use crate::eval::generated::{
 use anyhow::{Context as _, Result, bail};
 use netwhy_tests::lab::run;
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
-use std::fs;
+use std::{fs, thread, time::Duration};
 
 /// CPU time of a request beside its work, µs.
 const OVERHEAD_US: f64 = 50.0;
@@ -102,11 +102,17 @@ fn few_ports(world: &mut World, plan: &Plan, flow: usize, count: u16) -> Result<
     world.launch("holder", from, &line)
 }
 
-/// Limits the descriptors of a program to those that it has and this many more.
+/// Limits the descriptors of a program to those that it always has and this many more.
 fn few_descriptors(world: &World, pod: &str, more: u64) -> Result<()> {
     let pid = world.program(pod)?.pid();
-    let open = fs::read_dir(format!("/proc/{pid}/fd")).with_context(|| format!("list the descriptors of {pod}"))?;
-    let limit = Some(open.count() as u64 + more);
+    let mut always = u64::MAX;
+    for _ in 0..20 {
+        // Connections of one request come and go.
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).with_context(|| format!("list the descriptors of {pod}"))?;
+        always = always.min(open.count() as u64);
+        thread::sleep(Duration::from_millis(10));
+    }
+    let limit = Some(always + more);
     let pid = Pid::from_raw(pid.cast_signed()).context("a program without an id")?;
     prlimit(Some(pid), Resource::Nofile, Rlimit { current: limit, maximum: limit })
         .with_context(|| format!("limit the descriptors of {pod}"))?;

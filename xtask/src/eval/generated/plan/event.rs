@@ -84,7 +84,7 @@ pub(in crate::eval::generated) enum Mechanism {
         every: u64,
         ms: u64,
     },
-    /// The server may open so many more descriptors.
+    /// The server may open so many descriptors beyond those that it always has.
     Descriptors {
         more: u64,
     },
