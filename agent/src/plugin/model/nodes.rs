@@ -130,6 +130,13 @@ fn shares(verdicts: &[Verdict]) -> Vec<f64> {
     weights.iter().map(|weight| sure * weight / total).collect()
 }
 
+/// Whether settled hints about a symptom have weighed a Node.
+fn is_weighed(hints: &[Hint], node: &str, symptom: Symptom) -> bool {
+    let is_node = |one: &Suspect| matches!(one.kind, BlameKind::Node | BlameKind::PeerNode) && one.name == node;
+    let of_symptom = hints.iter().filter(|hint| needs_others(hint) && settle::symptom(hint) == Some(symptom));
+    of_symptom.flat_map(|hint| hint.blame.candidates()).any(|one| is_node(&one))
+}
+
 /// A settled hint counts instead of the rows of all agents: they are part of it.
 fn add_hints(scores: &mut BTreeMap<String, f64>, hints: &[Hint]) {
     for hint in hints.iter().filter(|hint| needs_others(hint)) {
@@ -203,12 +210,7 @@ pub fn nodes(rows: &[PeerRow], hints: &[Hint], answered: &[String], not_answered
             facts.blamed_by += 1;
         }
     }
-    let weighed = |node: &str, symptom: Symptom| {
-        let is_node = |one: &Suspect| matches!(one.kind, BlameKind::Node | BlameKind::PeerNode) && one.name == node;
-        let of_symptom = hints.iter().filter(|hint| needs_others(hint) && settle::symptom(hint) == Some(symptom));
-        of_symptom.flat_map(|hint| hint.blame.candidates()).any(|one| is_node(&one))
-    };
-    let mut scores = scores(rows, weighed);
+    let mut scores = scores(rows, |node, symptom| is_weighed(&hints, node, symptom));
     add_hints(&mut scores, &hints);
     let mut items: Vec<NodeFacts> = facts.into_values().collect();
     for item in &mut items {

@@ -103,17 +103,7 @@ fn causes(plan: &Plan, fault: &Fault) -> (Vec<&'static str>, Vec<&'static str>) 
         Mechanism::Port => (all(&[&["port_filtered"], &SILENCE]), LOSS.to_vec()),
         // Kept connections only see their packets lost; new ones find no answer.
         Mechanism::Blackhole => (all(&[&SILENCE, &LOSS]), vec!["dns_slow", "path_latency"]),
-        Mechanism::Stop if role(plan, fault) == Some(Role::Resolver) => (vec!["dns_slow"], vec![]),
-        // A stream has no requests: its end is no longer read, and that closes the window.
-        Mechanism::Stop if role(plan, fault) == Some(Role::Sink) => {
-            let unread = vec!["pod_not_reading", "peer_receiver_limited", "pod_slow_reader"];
-            (unread, vec!["peer_not_answering", "pod_accept_queue_full", "peer_unreachable"])
-        }
-        Mechanism::Stop => {
-            let waits = vec!["pod_accept_queue_full", "peer_receiver_limited", "pod_slow_reader", "peer_unreachable"];
-            let slow = if is_outside { vec!["external_slow"] } else { vec![] };
-            (vec!["peer_not_answering", "pod_not_reading"], [waits, slow].concat())
-        }
+        Mechanism::Stop => stopped(plan, fault),
         Mechanism::SlowSometimes { .. } | Mechanism::Think { .. } if is_outside => (vec!["external_slow"], vec![]),
         Mechanism::SlowSometimes { .. } | Mechanism::Think { .. } => {
             (vec!["pod_application_slow", "peer_slow"], vec!["peer_not_answering"])
@@ -137,6 +127,24 @@ fn causes(plan: &Plan, fault: &Fault) -> (Vec<&'static str>, Vec<&'static str>) 
         }
         Mechanism::DnsDelay { .. } => (vec!["dns_slow"], vec![]),
         Mechanism::DnsErrors { .. } => (vec!["dns_errors"], vec![]),
+    }
+}
+
+/// Right causes of a stopped process, and effects.
+fn stopped(plan: &Plan, fault: &Fault) -> (Vec<&'static str>, Vec<&'static str>) {
+    let more = vec!["pod_accept_queue_full", "peer_unreachable"];
+    match role(plan, fault) {
+        Some(Role::Resolver) => (vec!["dns_slow"], vec![]),
+        // A stream has no requests: its end is no longer read, and that closes the window.
+        Some(Role::Sink) => {
+            let unread = vec!["pod_not_reading", "peer_receiver_limited", "pod_slow_reader"];
+            (unread, [more, vec!["peer_not_answering"]].concat())
+        }
+        _ => {
+            let slow = if fault.place == Place::Outside { vec!["external_slow"] } else { vec![] };
+            let waits = vec!["peer_receiver_limited", "pod_slow_reader"];
+            (vec!["peer_not_answering", "pod_not_reading"], [more, waits, slow].concat())
+        }
     }
 }
 
