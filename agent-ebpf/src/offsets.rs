@@ -199,6 +199,8 @@ globals! {
     NW_SKB_FLAGS: u32 = 0;
     /// `sk_buff.cb` + `tcp_skb_cb.ack_seq`.
     NW_SKB_ACK: u32 = 0;
+    /// `sk_buff.skb_mstamp_ns`: when a packet was sent, ktime ns; `NONE`: HTTP/2 is not followed.
+    NW_SKB_SENT: u32 = u32::MAX;
     /// `sk_buff.len`.
     NW_SKB_LEN: u32 = 0;
     /// `sk_buff.data_len`: bytes that are not beside the header.
@@ -225,6 +227,8 @@ globals! {
     // settings
     /// Share of exchanges whose first bytes are looked at for HTTP, in units of 2⁻³²; 0: none.
     NW_HTTP_SHARE: u32 = 0;
+    /// Share of connections that are followed if they are clear-text HTTP/2, in units of 2⁻³²; 0: none.
+    NW_GRPC_SHARE: u32 = 0;
     /// Whether response times are wanted.
     NW_RESPONSES: u32 = 0;
     /// Whether listeners' accept queues are counted.

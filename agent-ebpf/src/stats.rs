@@ -87,7 +87,7 @@ macro_rules! rows {
             }
 
             /// Requests of one edge and their answers.
-            ResponseStats, 864 bytes, summed as Responses {
+            ResponseStats, 872 bytes, summed as Responses {
                 /// Response times. At a client: from the request's first byte sent to the answer's first byte received.
                 /// At a server: from the request's first byte received to the answer's first byte sent. Requests that
                 /// were not answered are in the last bucket, and in the sum with their age.
@@ -105,8 +105,10 @@ macro_rules! rows {
                 unanswered: u64,
                 /// Exchanges of which the first bytes were looked at, for HTTP.
                 sampled: u64,
-                /// Of these, clear-text HTTP.
+                /// Of these, clear-text HTTP/1.
                 readable: u64,
+                /// Of these, clear-text HTTP/2.
+                http2: u64,
                 /// Sum of the squares of the weights with which the requests in `durations` were counted. The square of
                 /// the sum of the weights, divided by it, is the number of requests whose sampling error is as large.
                 squares: u64,

@@ -18,9 +18,11 @@ use crate::{
 };
 
 mod client;
+mod followed;
 mod sampled;
 mod server;
 
+pub use followed::is_drawn;
 pub use sampled::Lots;
 
 /// Bytes sent in the middle of [`MUCH`] received that may be flow control, such as HTTP/2's WINDOW_UPDATE.
@@ -87,7 +89,9 @@ pub struct Turn {
     /// Newest retransmission, ktime ns.
     pub retransmitted_ns: u64,
     /// Time that retransmissions of the request under way took, µs.
-    pub stalled_us: u64,
+    pub stalled_us: u32,
+    /// Of a followed connection: data sent before this sequence number was copied.
+    pub copied: u32,
     /// Data before this sequence number belongs to past exchanges.
     pub mark: u32,
     /// Data sent before this sequence number has been examined.
@@ -177,6 +181,7 @@ impl Turn {
             told_us: 0,
             retransmitted_ns: 0,
             stalled_us: 0,
+            copied: 0,
             mark: 0,
             seen: 0,
             begun: 0,
@@ -205,7 +210,7 @@ impl Turn {
         (self.sent_us, self.received_ns, self.read_ns, self.told_us) = (0, 0, 0, 0);
         (self.retransmitted_ns, self.stalled_us) = (0, 0);
         (self.generation, self.weight) = (generation, weight);
-        self.flags = self.flags & !(KEPT | sampled::ALL) | ASKED | sampled::JOINED;
+        self.flags = self.flags & !(KEPT | sampled::ALL | followed::ALL) | ASKED | sampled::JOINED;
         // The rest of a request may be taken for one.
         self.left_out = if self.flags & SERVER != 0 { 1 } else { 0 };
     }

@@ -5,6 +5,7 @@
 
 use crate::{
     api::MemoryPart,
+    calls::FOLLOWED_BYTES,
     config::{Config, Switch},
     http, kube,
     memory::NEAR_SHARE,
@@ -113,6 +114,7 @@ impl Budget {
         }
         if self.has_calls {
             add("http samples", memory::http(self.cpus) as u64 + load.cgroups * CALLS);
+            add("http connections", FOLLOWED_BYTES);
         }
         let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let rows = Limits {

@@ -10,13 +10,14 @@ use std::io::Cursor;
 pub type Target = fn(&[u8]);
 
 /// All targets: name of the folder in `fuzz/corpus/` and of the program in `fuzz/fuzz_targets/`, and function.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("answers", answers),
     ("btf", btf),
     ("cgroup_files", cgroup_files),
     ("cgroup_path", cgroup_path),
     ("config", config),
     ("conntrack", conntrack),
+    ("http2_segments", http2_segments),
     ("http_heads", http_heads),
     ("mountinfo", mountinfo),
     ("netlink", netlink),
@@ -42,6 +43,11 @@ pub fn cgroup_files(data: &[u8]) {
 /// First bytes of HTTP requests and answers.
 pub fn http_heads(data: &[u8]) {
     calls::fuzz(data);
+}
+
+/// Segments of followed HTTP/2 connections, up to calls.
+pub fn http2_segments(data: &[u8]) {
+    calls::fuzz_http2(data);
 }
 
 /// The mount table.

@@ -207,7 +207,9 @@ impl SubjectSums {
     /// Exchanges that were looked at for HTTP, and those of them that could be read.
     pub fn looked_at(&self) -> (u64, u64) {
         let times = self.responses.iter().flatten().flatten();
-        times.fold((0, 0), |(sampled, readable), times| (sampled + times.sampled, readable + times.readable))
+        times.fold((0, 0), |(sampled, readable), times| {
+            (sampled + times.sampled, readable + times.readable + times.http2)
+        })
     }
 
     /// Samples in it, for the count of those that no subject was found for.

@@ -21,6 +21,7 @@
 //! connection  which connections are observed, and their states
 //! exchange    what a segment or a read says, and what is counted
 //! heads       first bytes of sampled exchanges, for HTTP
+//! followed    segments of sampled connections, for HTTP/2
 //! walk        ages, and the connections that a busy machine keeps
 //! rows        the maps
 //! ```
@@ -43,6 +44,7 @@ use crate::{
 
 mod connection;
 mod exchange;
+mod followed;
 mod heads;
 mod rows;
 mod walk;

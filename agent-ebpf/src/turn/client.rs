@@ -53,7 +53,7 @@ impl Turn {
         if self.is_left_out() {
             return End::LeftOut;
         }
-        End::Answered(Response { us: now_us.wrapping_sub(begun_us), part_us: stalled_us })
+        End::Answered(Response { us: now_us.wrapping_sub(begun_us), part_us: stalled_us as u64 })
     }
 
     /// A client sends data again.
@@ -65,7 +65,8 @@ impl Turn {
         }
         let from_ns = if self.retransmitted_ns > first_ns { self.retransmitted_ns } else { first_ns };
         if now_ns > from_ns {
-            self.stalled_us = self.stalled_us.wrapping_add((now_ns - from_ns) / 1_000);
+            let stalled_us = self.stalled_us as u64 + (now_ns - from_ns) / 1_000;
+            self.stalled_us = if stalled_us > u32::MAX as u64 { u32::MAX } else { stalled_us as u32 };
         }
         self.retransmitted_ns = now_ns;
     }

@@ -74,19 +74,23 @@ pub struct ResponseTimes {
     pub unanswered: Option<u64>,
     /// Time for which every walk found some. The oldest of them waits for a second or more. `null`: none waits.
     pub unanswered_for_seconds: Option<f64>,
-    /// HTTP calls of the window. `null`: none was sampled.
+    /// Calls of HTTP and gRPC in the window. `null`: of none that was sampled the outcome is known.
     pub http: Option<HttpCalls>,
     /// The same in normal times, of a mean that forgets half in an hour. `null`: fewer than ten windows or twenty
     /// requests are known.
     pub normally: Option<NormalResponseTimes>,
 }
 
-/// Sampled clear-text HTTP calls of one end over the window.
+/// Sampled clear-text calls of HTTP and gRPC of one end over the window, as far as their outcome is known.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HttpCalls {
     /// Calls in the sample.
     pub sampled: u64,
-    /// Share of them with a status of 500 to 599, 0 … 1.
+    /// Those of gRPC among them. Older agents know none.
+    #[serde(default)]
+    pub grpc: u64,
+    /// Share of them that the server failed, 0 … 1: with a status of 500 to 599, or a code of gRPC such as
+    /// `UNAVAILABLE`.
     pub error_share: f64,
     /// The same in normal times. `null`: fewer than a hundred calls are known.
     pub normal_error_share: Option<f64>,

@@ -70,6 +70,7 @@ fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
         sysfs: &cli.global.sysfs,
         rates: rates(config),
         http_share: config.sampling.http(),
+        grpc_share: config.sampling.grpc(),
         has_room: memory.is_none_or(|limit| limit >= ROOMY),
         modes: &modes,
         limits,

@@ -1,7 +1,7 @@
 //! Requests and answers → calls. Each CPU has its own buffer, so an answer may be read before its request.
 
 use super::{
-    Call, Head, Method,
+    Call, Head, Method, Protocol,
     parse::{is_interim, request, status},
 };
 use netwhy_abi::{
@@ -40,7 +40,7 @@ struct Answered {
 
 /// The messages so far.
 #[derive(Debug, Default)]
-pub struct Pairs {
+pub(super) struct Pairs {
     asked: HashMap<Id, Asked>,
     answered: Vec<Answered>,
     /// When the newest message was sent or received, ktime ns.
@@ -49,7 +49,7 @@ pub struct Pairs {
 
 impl Pairs {
     /// Takes a message. What is no HTTP is forgotten at once.
-    pub fn take(&mut self, head: &Head<'_>) {
+    pub(super) fn take(&mut self, head: &Head<'_>) {
         let Head { event, bytes } = head;
         let id = (event.cookie, event.exchange);
         self.now_ns = self.now_ns.max(event.at_ns);
@@ -75,7 +75,7 @@ impl Pairs {
     }
 
     /// The calls that ended since the last time, in the order of their ends.
-    pub fn calls(&mut self) -> Vec<Call> {
+    pub(super) fn calls(&mut self) -> Vec<Call> {
         let mut calls = Vec::new();
         let mut answered = std::mem::take(&mut self.answered);
         answered.sort_by_key(|answered| answered.at_ns);
@@ -87,7 +87,15 @@ impl Pairs {
             match self.asked.remove(&answer.id) {
                 Some(Asked { key, method, route, at_ns, weight }) => {
                     let us = answer.at_ns.saturating_sub(at_ns) / 1_000;
-                    calls.push(Call { key, method, route, status: answer.status, us, weight });
+                    calls.push(Call {
+                        key,
+                        method,
+                        route,
+                        status: answer.status,
+                        protocol: Protocol::Http1,
+                        us,
+                        weight,
+                    });
                 }
                 None if !answer.is_old => self.answered.push(Answered { is_old: true, ..answer }),
                 None => {}

@@ -175,6 +175,9 @@ settings! {
         http: f64 = 0.05, [0.0001..=1], "share", Restart,
             "Share of requests that are looked at for HTTP, with `signals.http`. At most 16 of a cgroup are read \
              in half a second.";
+        grpc: f64 = 0.01, [0.0001..=1], "share", Restart,
+            "Share of connections that are followed for HTTP/2 and gRPC, with `signals.http`. At most 96 KiB of a cgroup \
+             are read in half a second, of 64 connections at a time.";
         walk_seconds: Duration = 1, [1..=60], "s", Live,
             "Shortest time between two walks over the live sockets. Walks sample the connections of quiet Pods.";
         walk_max_seconds: Duration = 30, [1..=3600], "s", Live,

@@ -1,6 +1,7 @@
 //! One Pod, or all Pods of one workload.
 
 use super::{Board, Error, Panel, Row, Scope, Unit, query::ratio};
+use crate::hints::queries;
 
 const POD: Scope = Scope(&["cluster", "namespace", "workload", "pod"]);
 
@@ -20,6 +21,7 @@ pub(super) fn board() -> Result<Board, Error> {
                 vec![response_times()?, unanswered()?, time_as("server")?, time_as("client")?],
             ),
             Row::collapsed("HTTP requests", vec![call_rate()?, call_times()?, failed_calls()?, readable()?]),
+            Row::collapsed("gRPC calls", vec![grpc_times()?, failed_grpc()?, grpc_codes()?]),
             Row::collapsed("RTT and loss details", vec![heat_map()?, samples()?, smoothed()?, episodes()?, drops()?]),
             Row::collapsed(
                 "Connection details",
@@ -188,10 +190,33 @@ fn failed_calls() -> Result<Panel, Error> {
         .query(ratio(&failed.samples(&["role"])?, &calls.samples(&["role"])?, 0.0), "{{role}}"))
 }
 
+fn grpc_times() -> Result<Panel, Error> {
+    let times = POD.of("netwhy_grpc_call_seconds", &[])?;
+    Ok(Panel::lines("gRPC call duration p99", Unit::Seconds)
+        .description("Clear text only, on followed connections. Empty without signals.http.")
+        .query(times.quantile(0.99, &["role", "service", "method"])?, "{{role}} {{service}}/{{method}}"))
+}
+
+fn failed_grpc() -> Result<Panel, Error> {
+    let code = format!("code=~\"{}\"", queries::GRPC_FAILURES);
+    let known = POD.of("netwhy_grpc_call_seconds", &["code!~\"trailers_only|undecoded\""])?;
+    let failed = POD.of("netwhy_grpc_call_seconds", &[&code])?;
+    Ok(Panel::lines("gRPC server errors", Unit::Share)
+        .description("Share of calls whose code says that the server failed, of those whose code is known.")
+        .query(ratio(&failed.samples(&["role"])?, &known.samples(&["role"])?, 0.0), "{{role}}"))
+}
+
+fn grpc_codes() -> Result<Panel, Error> {
+    let calls = POD.of("netwhy_grpc_call_seconds", &[])?;
+    Ok(Panel::lines("gRPC calls by code", Unit::PerSecond)
+        .description("Of followed connections alone: a part of all calls.")
+        .query(calls.samples(&["role", "code"])?, "{{role}} {{code}}"))
+}
+
 fn readable() -> Result<Panel, Error> {
     let readable = POD.of("netwhy_tcp_payload_readable_ratio", &[])?.value("min", &["namespace", "pod"])?;
     Ok(Panel::lines("Readable requests", Unit::Share)
-        .description("Share of sampled requests that are clear-text HTTP/1. No figure here knows the others.")
+        .description("Share of sampled requests that are clear-text HTTP. No figure here knows the others.")
         .query(readable, "{{namespace}}/{{pod}}"))
 }
 

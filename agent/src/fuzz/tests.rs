@@ -109,4 +109,17 @@ macro_rules! corpus {
     };
 }
 
-corpus!(answers, btf, cgroup_files, cgroup_path, config, conntrack, http_heads, mountinfo, netlink, procfs, recording);
+corpus!(
+    answers,
+    btf,
+    cgroup_files,
+    cgroup_path,
+    config,
+    conntrack,
+    http2_segments,
+    http_heads,
+    mountinfo,
+    netlink,
+    procfs,
+    recording
+);

@@ -1,7 +1,12 @@
-//! What sampled calls stand for: all exchanges of their edge, as far as these are HTTP.
+//! What sampled calls of HTTP/1 stand for: all exchanges of their edge, as far as these are HTTP/1. Those of followed
+//! connections stand for themselves.
 
 use super::Join;
-use crate::{calls::Call, sample::Frame, state::CallKey};
+use crate::{
+    calls::{Call, Protocol},
+    sample::Frame,
+    state::CallKey,
+};
 use netwhy_abi::EdgeKey;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -72,24 +77,31 @@ impl Join {
         self.credits.take(frame);
         let mut by_edge: BTreeMap<EdgeKey, Vec<&Call>> = BTreeMap::new();
         for call in calls {
-            by_edge.entry(call.key).or_default().push(call);
+            match call.protocol {
+                Protocol::Http1 => by_edge.entry(call.key).or_default().push(call),
+                Protocol::Http2 | Protocol::Grpc(_) => self.add_call(frame, call, 1),
+            }
         }
         for (key, calls) in by_edge {
-            let Some(role) = key.role() else { continue };
             let readable = match self.ledger.looked_at(&key) {
                 Some((sampled, readable)) if sampled > 0 => readable as f64 / sampled as f64,
                 _ => 1.0,
             };
             let times = self.credits.divide(&key, &calls, readable);
-            let sums = self.sums(key.cgroup, frame.at).calls.get_or_insert_default();
             for (call, times) in calls.iter().zip(times) {
-                let Call { method, route, status, us, .. } = call;
-                let row = CallKey { role, route: Arc::from(route.as_str()), method: Some(*method), status: *status };
-                if times > 0 {
-                    sums.add_call(row, *us, times);
-                }
+                self.add_call(frame, call, times);
             }
         }
+    }
+
+    /// Adds a call that stands for so many.
+    fn add_call(&mut self, frame: &Frame, call: &Call, times: u64) {
+        let Call { key, method, route, status, protocol, us, .. } = call;
+        let Some(role) = key.role().filter(|_| times > 0) else { return };
+        let code = protocol.code();
+        let status = if code.is_some() { 0 } else { *status };
+        let row = CallKey { role, route: Arc::from(route.as_str()), method: Some(*method), status, code };
+        self.sums(key.cgroup, frame.at).calls.get_or_insert_default().add_call(row, *us, times);
     }
 }
 

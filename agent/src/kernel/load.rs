@@ -241,15 +241,17 @@ fn load_object(settings: &Settings<'_>, constants: &Constants, btf: &Btf) -> Res
     }
     // A probe that is not loaded needs no rows.
     let dns = if settings.wants("dns") { size(limits.cgroups) } else { 1 };
-    // The share as a number of 32 bits, at least one of which is set while the signal is on.
+    // The shares as numbers of 32 bits, at least one of which is set while the signal is on.
     let has_http = settings.wants("responses") && settings.wants(HTTP_PROBE) && constants.can_read_http;
-    let http_share = if has_http { ((settings.http_share * 2f64.powi(32)) as u32).max(1) } else { 0 };
+    let share = |share: f64| if has_http { ((share * 2f64.powi(32)) as u32).max(1) } else { 0 };
+    let (http_share, grpc_share) = (share(settings.http_share), share(settings.grpc_share));
     let rows_of_http = |rows: usize| if has_http { size(rows) } else { 1 };
     let (level, id) = settings.root();
     let accept_queues = u32::from(settings.mode("accept_queue") != Mode::Off);
     let responses = u32::from(settings.wants("responses"));
     loader
         .override_global("NW_HTTP_SHARE", &http_share, true)
+        .override_global("NW_GRPC_SHARE", &grpc_share, true)
         .map_max_entries("HEAD_ROOMS", rows_of_http(HEAD_ROOMS))
         .map_max_entries("SPEAKERS", rows_of_http(SPEAKERS))
         .override_global("NW_ACCEPT_QUEUES", &accept_queues, true)

@@ -143,6 +143,7 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_SKB_GSO_SEGS", &[&["sk_buff.cb", "tcp_skb_cb.tcp_gso_segs"]]),
     optional("NW_SKB_FLAGS", &[&["sk_buff.cb", "tcp_skb_cb.tcp_flags"]], RESPONSES),
     optional("NW_SKB_ACK", &[&["sk_buff.cb", "tcp_skb_cb.ack_seq"]], RESPONSES),
+    optional("NW_SKB_SENT", &[&["sk_buff.skb_mstamp_ns"]], HTTP),
     optional("NW_SKB_LEN", &[&["sk_buff.len"]], RESPONSES),
     optional("NW_SKB_DATA_LEN", &[&["sk_buff.data_len"]], RESPONSES),
     optional("NW_SKB_DATA", &[&["sk_buff.data"]], RESPONSES),

@@ -47,6 +47,8 @@ pub struct Settings<'a> {
     pub rates: Rates,
     /// Share of exchanges that are looked at for HTTP, 0 … 1.
     pub http_share: f64,
+    /// Share of connections that are followed if they are clear-text HTTP/2, 0 … 1.
+    pub grpc_share: f64,
     /// Whether there is memory to verify two programs at a time, which is quicker.
     pub has_room: bool,
     /// Mode by [`Probe::name`]; the default is [`Mode::Auto`].

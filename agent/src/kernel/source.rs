@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     api::{KernelErrors, MapFill, MemoryLevel, ProgramRun, WalkStats},
-    calls::{Call, Pairs},
+    calls::{Call, Messages},
     clock::{monotonic, unix_ms},
     memory::Headroom,
     node::HostReader,
@@ -85,8 +85,8 @@ pub struct KernelSource<F> {
     blind_ticks: u32,
     settings: SourceSettings,
     fill: Vec<MapFill>,
-    /// Sampled requests and answers.
-    pairs: Pairs,
+    /// Sampled messages.
+    messages: Messages,
 }
 
 impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
@@ -114,7 +114,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             blind_ticks: 0,
             settings,
             fill: Vec::new(),
-            pairs: Pairs::default(),
+            messages: Messages::default(),
         };
         this.walk(monotonic());
         // Without a walk, this ends the baseline.
@@ -226,9 +226,9 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
 
     /// Sampled calls that ended since the last time.
     fn read_calls(&mut self) -> Vec<Call> {
-        let Self { loaded, pairs, .. } = self;
-        loaded.read_heads(|head| pairs.take(head));
-        pairs.calls()
+        let Self { loaded, messages, .. } = self;
+        loaded.read_heads(|head| messages.take(head));
+        messages.calls()
     }
 
     /// Reads the programs' own counters. Returns whether they could be read; else the last ones stay.

@@ -130,13 +130,23 @@ pub(super) fn unanswered(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -
 
 pub(super) fn calls(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
     let Some(calls) = &row.view.sums.calls else { return Ok(()) };
-    calls.rows().try_for_each(|(key, durations)| {
+    calls.rows().filter(|(key, _)| key.code.is_none()).try_for_each(|(key, durations)| {
         let labels = [
             ("role", key.role.label()),
             ("method", key.method_label()),
             ("route", &key.route),
             ("status", &key.status_label()),
         ];
+        out.histogram(&labels, durations, &bounds::RESPONSE)
+    })
+}
+
+pub(super) fn grpc_calls(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let Some(calls) = &row.view.sums.calls else { return Ok(()) };
+    let coded = calls.rows().filter_map(|(key, durations)| Some((key, key.code?, durations)));
+    coded.into_iter().try_for_each(|(key, code, durations)| {
+        let (service, method) = key.grpc_labels();
+        let labels = [("role", key.role.label()), ("service", service), ("method", method), ("code", code.label())];
         out.histogram(&labels, durations, &bounds::RESPONSE)
     })
 }

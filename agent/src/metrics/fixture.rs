@@ -7,7 +7,7 @@ use crate::{
         MemoryLevel, MemoryPart, MemoryStats, Privileges, ProbeState, ProbeStatus, ProcessStats, ProgramRun,
         ProtectionStats, RttDutyCycle, ScrapeStats, StageTime, TickStats, TlsReloads, WalkStats, WatchStatus,
     },
-    calls::Method,
+    calls::{Code, Method},
     sample::{
         Connects, CpuStat, Device, FineHistogram, Gauge, Group, Histogram, Lookups, Pressure, Responses, Signal, State,
         Tally,
@@ -108,11 +108,14 @@ pub(crate) fn responses(role: Role) -> Responses {
 
 /// Calls of both roles, one without a row of its own.
 fn calls() -> CallSums {
-    let key = |role, method, route: &str, status| CallKey { role, method, route: Arc::from(route), status };
+    let key = |role, method, route: &str, status| CallKey { role, method, route: Arc::from(route), status, code: None };
+    let grpc = |role, code| CallKey { code: Some(code), ..key(role, Some(Method::Post), "/shop.Cart/Get", 0) };
     let mut calls = CallSums::default();
     calls.add_call(key(Role::Server, Some(Method::Get), "/cart", 200), 1_500, 20);
     calls.add_call(key(Role::Server, Some(Method::Get), "/wp-admin", 404), 300, 20);
     calls.add_call(key(Role::Client, Some(Method::Post), "/orders/:id", 503), 40_000, 3);
+    calls.add_call(grpc(Role::Server, Code::Ok), 2_000, 8);
+    calls.add_call(grpc(Role::Client, Code::Unavailable), 90_000, 2);
     calls
 }
 

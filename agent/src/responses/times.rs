@@ -90,6 +90,7 @@ fn times(view: &NodeView, role: Role, responses: &ResponseView) -> ResponseTimes
         unanswered_for_seconds: waiting.map(|waiting| view.at.saturating_sub(waiting.since).as_secs_f64()),
         http: calls.error_share().map(|error_share| HttpCalls {
             sampled: calls.calls,
+            grpc: calls.grpc,
             error_share,
             normal_error_share: *normal_errors,
         }),

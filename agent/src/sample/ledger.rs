@@ -95,7 +95,7 @@ impl Ledger {
         self.highest.edges.iter().filter_map(move |(key, row)| Some((key, row.unanswered_now.since(since)?)))
     }
 
-    /// Exchanges of an edge that were looked at for HTTP, and those of them that could be read.
+    /// Exchanges of an edge that were looked at for HTTP, and those of them that were HTTP/1.
     pub fn looked_at(&self, key: &EdgeKey) -> Option<(u64, u64)> {
         self.highest.responses.get(key).map(|row| (row.sampled, row.readable))
     }

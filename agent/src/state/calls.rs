@@ -1,7 +1,7 @@
-//! Sums of sampled HTTP calls, with a bound on their number.
+//! Sums of sampled calls of HTTP and gRPC, with a bound on their number.
 
 use crate::{
-    calls::Method,
+    calls::{Code, Method, UNKNOWN, service_and_method},
     sample::{FineHistogram, Sum},
 };
 use netwhy_abi::{FINE_BUCKETS, Role, fine_bucket_index};
@@ -12,7 +12,7 @@ use std::{
 
 /// Routes of one subject and role with rows of their own.
 const ROUTES: usize = 16;
-/// Rows of one subject, without those of what has none of its own.
+/// Rows of one subject, of HTTP and gRPC together, without those of what has none of its own.
 const ROWS: usize = 48;
 /// Method and route of what has no row of its own.
 const OTHER: &str = "~other";
@@ -28,15 +28,17 @@ pub struct CallKey {
     pub route: Arc<str>,
     /// Method. `None`: any, of calls without rows of their own.
     pub method: Option<Method>,
-    /// Status code, or its first digit of calls without rows of their own.
+    /// Status code, or its first digit of calls without rows of their own. 0: not known, or of gRPC.
     pub status: u16,
+    /// Code of a call of gRPC.
+    pub code: Option<Code>,
 }
 
 impl CallKey {
     /// The row of such calls that have none of their own.
     fn other(&self) -> Self {
         let class = if self.status < 10 { self.status } else { self.status / 100 };
-        Self { role: self.role, route: Arc::from(OTHER), method: None, status: class }
+        Self { role: self.role, route: Arc::from(OTHER), method: None, status: class, code: self.code }
     }
 
     fn is_other(&self) -> bool {
@@ -50,12 +52,32 @@ impl CallKey {
 
     /// Label of the status: a code, or such as `5xx`.
     pub fn status_label(&self) -> String {
-        if self.status < 10 { format!("{}xx", self.status) } else { self.status.to_string() }
+        match self.status {
+            0 => UNKNOWN.to_owned(),
+            class @ 1..10 => format!("{class}xx"),
+            status => status.to_string(),
+        }
     }
 
-    /// Whether the server failed.
+    /// Labels of service and method of a call of gRPC.
+    pub fn grpc_labels(&self) -> (&str, &str) {
+        service_and_method(&self.route).unwrap_or((OTHER, OTHER))
+    }
+
+    /// Whether the server failed. What is not known is no error.
     pub fn is_error(&self) -> bool {
-        self.status == 5 || (500..600).contains(&self.status)
+        match self.code {
+            Some(code) => code.is_error().unwrap_or(false),
+            None => self.status == 5 || (500..600).contains(&self.status),
+        }
+    }
+
+    /// Whether the server knows no such route, so that anything may be in it.
+    fn is_not_found(&self) -> bool {
+        match self.code {
+            Some(code) => code == Code::Unimplemented,
+            None => self.status == NOT_FOUND,
+        }
     }
 }
 
@@ -80,9 +102,9 @@ impl CallSums {
         self.rows.iter()
     }
 
-    /// Calls of one role, and those of them that failed.
+    /// Calls of HTTP of one role, and those of them that failed.
     pub fn count(&self, role: Role) -> (u64, u64) {
-        let rows = self.rows.iter().filter(|(key, _)| key.role == role);
+        let rows = self.rows.iter().filter(|(key, _)| key.role == role && key.code.is_none());
         rows.fold((0, 0), |(all, errors), (key, durations)| {
             let count = durations.count();
             (all + count, errors + if key.is_error() { count } else { 0 })
@@ -100,10 +122,11 @@ impl CallSums {
             return true;
         }
         let own = || self.rows.keys().filter(|known| !known.is_other());
-        let routes: BTreeSet<&str> =
-            own().filter(|known| known.role == key.role).map(|known| known.route.as_ref()).collect();
+        // Of HTTP and of gRPC, each has as many.
+        let is_like = |known: &&CallKey| known.role == key.role && known.code.is_some() == key.code.is_some();
+        let routes: BTreeSet<&str> = own().filter(is_like).map(|known| known.route.as_ref()).collect();
         let is_known = routes.contains(key.route.as_ref());
-        own().count() < ROWS && (is_known || (routes.len() < ROUTES && key.status != NOT_FOUND))
+        own().count() < ROWS && (is_known || (routes.len() < ROUTES && !key.is_not_found()))
     }
 }
 

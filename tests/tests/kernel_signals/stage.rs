@@ -220,6 +220,8 @@ pub(crate) struct Options {
     pub(crate) dns_above: u64,
     /// Share of exchanges that are looked at for HTTP.
     pub(crate) http_share: f64,
+    /// Share of connections that are followed for HTTP/2.
+    pub(crate) grpc_share: f64,
     /// Shortest time between two walks.
     pub(crate) walk_min_interval: Duration,
     /// Share of one core that walks may take.
@@ -266,6 +268,7 @@ impl Default for Options {
             churn_above: u64::MAX,
             dns_above: u64::MAX,
             http_share: 1.0,
+            grpc_share: 1.0,
             walk_min_interval: Duration::ZERO,
             walk_cpu_share: 1e9,
             limits,
@@ -392,6 +395,7 @@ fn settings<'a>(dir: &'a Path, options: &Options) -> Settings<'a> {
         sysfs: Path::new(SYSFS),
         rates: options.rates(),
         http_share: options.http_share,
+        grpc_share: options.grpc_share,
         has_room: true,
         modes: options.modes,
         limits: options.limits,

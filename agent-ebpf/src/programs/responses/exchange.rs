@@ -9,7 +9,7 @@ use netwhy_abi::{
     turn::{UNANSWERED_US, UNSEEN},
 };
 
-use super::{connection::outgoing, heads, rows};
+use super::{connection::outgoing, followed, heads, rows};
 use crate::{
     kernel::{Ptr, load},
     kfunc, maps,
@@ -24,6 +24,7 @@ const NUMBERED: u32 = 3;
 pub(super) unsafe fn look<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, weight: u32) {
     // SAFETY: a live map value and a TCP socket.
     unsafe {
+        followed::sent(turn, tp);
         let (sent, expected) = (outgoing(tp), load(tp, NW_TP_RCV_NXT.load()));
         if (*turn).is_server() {
             if let Some(end) = (*turn).reply(&sent, expected) {
@@ -52,6 +53,7 @@ pub(super) unsafe fn receive<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, 
             return;
         }
         (*turn).hear(end);
+        followed::received(turn, tp, skb, bytes);
         let is_server = (*turn).is_server();
         let begins = (*turn).looks == 0 || if is_server { (*turn).received_ns == 0 } else { (*turn).sent_us != 0 };
         if begins && (*turn).is_content_wanted() {
@@ -122,6 +124,7 @@ unsafe fn count<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, end: End, wei
         if heads::is_on() && (*turn).is_taken() {
             rows::add(&raw mut (*row).sampled, 1, times);
             rows::add(&raw mut (*row).readable, u64::from((*turn).is_readable()), times);
+            rows::add(&raw mut (*row).http2, u64::from((*turn).is_http2()), times);
         }
         let us = u64::from(us);
         if (*turn).is_server() {
@@ -161,7 +164,7 @@ pub(super) unsafe fn unanswered(turn: *mut Turn, tp: Ptr, age_us: u64) {
             }
             return;
         }
-        let stalled = (*turn).stalled_us;
+        let stalled = u64::from((*turn).stalled_us);
         rows::add(&raw mut (*row).retransmission_us, if stalled < age_us { stalled } else { age_us }, times);
     }
 }

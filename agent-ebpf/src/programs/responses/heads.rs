@@ -6,7 +6,7 @@
 use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_ktime_get_ns, bpf_skb_output};
 use netwhy_abi::{
     Counter, End, HeadEvent, Incoming, Outgoing, Turn,
-    heads::{ANSWER, ANSWER_BYTES, REQUEST, REQUEST_BYTES, Start},
+    heads::{ANSWER, ANSWER_BYTES, REQUEST, REQUEST_BYTES, SPEAKS_HTTP1, Start},
     random_bits,
 };
 
@@ -37,7 +37,7 @@ pub(super) unsafe fn asked(turn: *mut Turn, tp: Ptr, sent: &Outgoing, waited: bo
         let lots = random_bits(sent.next, sent.first_us as u32);
         let is_taken = (*turn).take_sent(lots, NW_HTTP_SHARE.load());
         // Elsewhere the answer tells whether it is HTTP.
-        if is_taken && ((*turn).is_checked() || (*turn).is_fresh() && rows::speaks_http(&(*turn).key)) {
+        if is_taken && ((*turn).is_checked() || (*turn).is_fresh() && rows::speaks(&(*turn).key, SPEAKS_HTTP1)) {
             copy_request(turn, tp);
         }
     }
@@ -69,7 +69,7 @@ pub(super) unsafe fn arrived(turn: *mut Turn, tp: Ptr, skb: Ptr, data: &Incoming
                 copy_received(turn, tp, skb, data, REQUEST);
             }
         } else if is_wanted && (*turn).check_answer(&start) {
-            rows::note_speaker(&(*turn).key);
+            rows::note_speaker(&(*turn).key, SPEAKS_HTTP1);
             if (*turn).lacks_request() {
                 copy_request(turn, tp);
             }
@@ -150,7 +150,7 @@ unsafe fn copy(turn: *mut Turn, tp: Ptr, packet: Ptr, part_and_skip: u64, at_ns:
             part,
             skip,
             length,
-            pad: 0,
+            bytes: 0,
         };
         let flags = CURRENT_CPU | u64::from(length) << 32;
         let event_size = size_of::<HeadEvent>() as u64;

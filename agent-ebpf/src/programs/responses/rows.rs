@@ -10,7 +10,7 @@ use aya_log_ebpf::warn;
 use core::cell::UnsafeCell;
 use netwhy_abi::{
     Choice, Counter, EdgeKey, FINE_BUCKETS, Pick, ResponseStats, Turn, fine_bucket_index,
-    heads::{EXCHANGES_PER_PERIOD, PERIOD_SHIFT},
+    heads::{EXCHANGES_PER_PERIOD, FOLLOWED_BYTES_PER_PERIOD, FOLLOWED_ROOM, PERIOD_SHIFT},
 };
 
 use crate::{atomic, maps};
@@ -31,10 +31,11 @@ static ZERO_RESPONSES: Array<ResponseStats, 1> = Array::new();
 /// First bytes of sampled exchanges, per CPU.
 #[btf_map]
 static HEADS: PerfEventByteArray = PerfEventByteArray::new();
-/// Sampled exchanges per cgroup in the newest period: its number in the upper half.
+/// Sampled exchanges per cgroup in the newest period, and bytes of its followed connections: the period's number is in
+/// the upper half.
 #[btf_map]
 static HEAD_ROOMS: LruHashMap<u64, u64, 1> = LruHashMap::new();
-/// Ports whose answers to a cgroup were HTTP/1.
+/// Ports whose answers to a cgroup were HTTP, and its version.
 #[btf_map]
 static SPEAKERS: LruHashMap<EdgeKey, u64, 1> = LruHashMap::new();
 
@@ -163,38 +164,52 @@ pub(super) fn heads() -> *mut core::ffi::c_void {
     (&raw const HEADS).cast_mut().cast()
 }
 
-/// Whether answers of the edge's port were HTTP/1.
+/// Whether answers of the edge's port were of this version of HTTP.
 #[inline(always)]
-pub(super) fn speaks_http(key: &EdgeKey) -> bool {
-    SPEAKERS.get_ptr(key).is_some()
+pub(super) fn speaks(key: &EdgeKey, version: u64) -> bool {
+    // SAFETY: a live map value.
+    SPEAKERS.get_ptr(key).is_some_and(|known| unsafe { known.read_volatile() } == version)
 }
 
-/// Notes that they were.
+/// Notes that they were. A port that speaks both keeps the first.
 #[inline(always)]
-pub(super) fn note_speaker(key: &EdgeKey) {
-    if !speaks_http(key) {
-        let _ = SPEAKERS.insert(key, 1, u64::from(BPF_NOEXIST));
+pub(super) fn note_speaker(key: &EdgeKey, version: u64) {
+    if SPEAKERS.get_ptr(key).is_none() {
+        let _ = SPEAKERS.insert(key, version, u64::from(BPF_NOEXIST));
     }
 }
 
 /// Takes room for one sampled exchange of a cgroup. False: there is none in this period.
 #[inline(always)]
 pub(super) fn take_head_room(cgroup: u64, now_ns: u64) -> bool {
-    let Some(room) = HEAD_ROOMS.get_ptr_mut(cgroup) else {
-        let _ = HEAD_ROOMS.insert(cgroup, (now_ns >> PERIOD_SHIFT) << 32 | 1, u64::from(BPF_NOEXIST));
+    take_room(cgroup, 1, EXCHANGES_PER_PERIOD, now_ns)
+}
+
+/// Takes room for bytes of a cgroup's followed connections. False: there is none in this period.
+#[inline(always)]
+pub(super) fn take_segment_room(cgroup: u64, bytes: u32, now_ns: u64) -> bool {
+    take_room(cgroup | FOLLOWED_ROOM, bytes, FOLLOWED_BYTES_PER_PERIOD, now_ns)
+}
+
+/// Takes a part of what one key may have in a period.
+#[inline(always)]
+fn take_room(key: u64, part: u32, most: u32, now_ns: u64) -> bool {
+    let part = u64::from(part);
+    let Some(room) = HEAD_ROOMS.get_ptr_mut(key) else {
+        let _ = HEAD_ROOMS.insert(key, (now_ns >> PERIOD_SHIFT) << 32 | part, u64::from(BPF_NOEXIST));
         return true;
     };
     // SAFETY: a live map value. Two CPUs at once may take one place too many.
     unsafe {
         let (period, taken) = (now_ns >> PERIOD_SHIFT & 0xffff_ffff, room.read_volatile());
         if taken >> 32 != period {
-            room.write_volatile(period << 32 | 1);
+            room.write_volatile(period << 32 | part);
             return true;
         }
-        if taken as u32 >= EXCHANGES_PER_PERIOD {
+        if taken as u32 >= most {
             return false;
         }
-        room.write_volatile(taken + 1);
+        room.write_volatile(taken + part);
         true
     }
 }

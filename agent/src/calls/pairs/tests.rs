@@ -3,7 +3,7 @@ use netwhy_abi::HeadEvent;
 
 fn event(part: u32, exchange: u32, at_ns: u64) -> HeadEvent {
     let key = EdgeKey::new(7, [0; 16]);
-    HeadEvent { key, cookie: 1, at_ns, exchange, weight: 16, part, skip: 0, length: 0, pad: 0 }
+    HeadEvent { key, cookie: 1, at_ns, exchange, weight: 16, part, skip: 0, length: 0, bytes: 0 }
 }
 
 fn ask(pairs: &mut Pairs, exchange: u32, at_ns: u64, text: &str) {

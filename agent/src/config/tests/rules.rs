@@ -115,7 +115,7 @@ fn what_sizes_no_map_and_no_socket_reloads_and_all_else_keeps_its_value_until_a_
             "kube" | "http" => Change::Restart,
             "signals" if !restarts.contains(&key.name) => Change::Signal,
             "signals" => Change::Restart,
-            _ if sizes_maps || key.path == "sampling.http" => Change::Restart,
+            _ if sizes_maps || matches!(key.path, "sampling.http" | "sampling.grpc") => Change::Restart,
             _ => Change::Live,
         };
         assert_eq!(key.change, expected, "{}", key.path);

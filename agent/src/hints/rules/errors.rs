@@ -1,4 +1,4 @@
-//! Answers that say that the server failed: HTTP statuses 500 to 599, more often than usual.
+//! Answers that say that the server failed, more often than usual: HTTP statuses 500 to 599, and codes of gRPC.
 
 use crate::{
     api::{BlameKind, Evidence, RuledOut},
@@ -14,19 +14,24 @@ use crate::{
 use netwhy_abi::Role;
 
 /// What both rules test.
-const TEST: &str = "Sampled HTTP requests whose status is 500 to 599: five or more in the window, 1 % of the requests, and \
-                    twice the usual share. The usual share makes as many with a chance below 1e-6 per window. A share \
+const TEST: &str = "Sampled HTTP requests whose status is 500 to 599, and gRPC calls whose code is UNKNOWN, \
+                    DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE or DATA_LOSS: five or more in the window, \
+                    1 % of the requests and calls whose outcome is known, and twice the usual share. The usual share makes as many with a chance below 1e-6 per window. A share \
                     below 0.1 % counts as 0.1 %.";
-const MINIMUM: &str = "`signals.http`, and clear-text HTTP/1. A baseline of 100 sampled requests from clean windows.";
+const MINIMUM: &str =
+    "`signals.http`, and clear-text HTTP or gRPC. A baseline of 100 sampled requests from clean windows.";
 
 pub(crate) const POD_ERRORS: Rule = Rule {
     id: "pod_errors",
     family: Family::Errors,
     order: 520,
     symptom: "errors",
-    meaning: "The Pod answers a larger share of its HTTP requests with a server error than usual. The requests arrive and \
+    meaning: "The Pod answers a larger share of its HTTP requests and gRPC calls with a server error than usual. The requests arrive and \
               are answered, so the network is fine.",
-    signals: &["netwhy_http_request_seconds{role=\"server\",status=~\"5..\"}"],
+    signals: &[
+        "netwhy_http_request_seconds{role=\"server\",status=~\"5..\"}",
+        "netwhy_grpc_call_seconds{role=\"server\",code!=\"OK\"}",
+    ],
     test: TEST,
     minimum: MINIMUM,
     ruled_out_by: "The share was as high before.",
@@ -46,7 +51,10 @@ pub(crate) const POD_ERRORS: Rule = Rule {
         "peer_errors",
     ],
     caused_by_at_peer: &[],
-    queries: &[QueryTemplate { shows: "share of HTTP requests that fail, by role and route", promql: queries::ERRORS }],
+    queries: &[
+        QueryTemplate { shows: "share of HTTP requests that fail, by role and route", promql: queries::ERRORS },
+        QueryTemplate { shows: "share of gRPC calls that fail, by role and method", promql: queries::GRPC_ERRORS },
+    ],
 };
 
 pub(crate) const PEER_ERRORS: Rule = Rule {
@@ -54,9 +62,12 @@ pub(crate) const PEER_ERRORS: Rule = Rule {
     family: Family::Errors,
     order: 530,
     symptom: "errors",
-    meaning: "A peer answers a larger share of the Pod's HTTP requests with a server error than usual. The answers \
+    meaning: "A peer answers a larger share of the Pod's HTTP requests and gRPC calls with a server error than usual. The answers \
               arrive, so the network is fine.",
-    signals: &["netwhy_http_request_seconds{role=\"client\",status=~\"5..\"}"],
+    signals: &[
+        "netwhy_http_request_seconds{role=\"client\",status=~\"5..\"}",
+        "netwhy_grpc_call_seconds{role=\"client\",code!=\"OK\"}",
+    ],
     test: TEST,
     minimum: MINIMUM,
     ruled_out_by: "The share was as high before.",
@@ -73,7 +84,10 @@ pub(crate) const PEER_ERRORS: Rule = Rule {
         "pod_errors",
         "peer_errors",
     ],
-    queries: &[QueryTemplate { shows: "share of HTTP requests that fail, by role and route", promql: queries::ERRORS }],
+    queries: &[
+        QueryTemplate { shows: "share of HTTP requests that fail, by role and route", promql: queries::ERRORS },
+        QueryTemplate { shows: "share of gRPC calls that fail, by role and method", promql: queries::GRPC_ERRORS },
+    ],
 };
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
@@ -91,7 +105,13 @@ fn text(failing: &Failing) -> String {
 
 fn numbers(failing: &Failing, role: Role, place: &str) -> Vec<Evidence> {
     let Failing { now, usual_share, .. } = failing;
-    let signal = format!("netwhy_http_request_seconds_count{{role=\"{}\",status=~\"5..\"}}", role.label());
+    let role = role.label();
+    // Where most are of gRPC, its metric shows them.
+    let signal = if now.grpc * 2 > now.calls {
+        format!("netwhy_grpc_call_seconds_count{{role=\"{role}\",code=~\"{}\"}}", queries::GRPC_FAILURES)
+    } else {
+        format!("netwhy_http_request_seconds_count{{role=\"{role}\",status=~\"5..\"}}")
+    };
     let share = now.error_share().unwrap_or(0.0);
     let share = evidence(&signal, share, "share of requests", place, "ebpf:tcp_probe");
     let calls = evidence("sampled_requests", now.calls as f64, "requests", place, "ebpf:tcp_probe");

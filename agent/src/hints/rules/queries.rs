@@ -15,5 +15,11 @@ pub const RESPONSE_STAGES: &str = "sum by (role, stage) (rate(netwhy_tcp_respons
 /// Share of HTTP requests that fail, by role and route.
 pub const ERRORS: &str = "sum by (role, route) (rate(netwhy_http_request_seconds_count{L,status=~\"5..\"}R)) / sum by (role, route) \
                           (rate(netwhy_http_request_seconds_count{S}R))";
+/// Codes of gRPC that say that the server failed, as a pattern.
+pub const GRPC_FAILURES: &str = "UNKNOWN|DEADLINE_EXCEEDED|UNIMPLEMENTED|INTERNAL|UNAVAILABLE|DATA_LOSS";
+/// Share of gRPC calls that fail, by role and method.
+pub const GRPC_ERRORS: &str = "sum by (role, service, method) \
+     (rate(netwhy_grpc_call_seconds_count{L,code=~\"UNKNOWN|DEADLINE_EXCEEDED|UNIMPLEMENTED|INTERNAL|UNAVAILABLE|DATA_LOSS\"}R)) / \
+     sum by (role, service, method) (rate(netwhy_grpc_call_seconds_count{S}R))";
 /// Requests that wait for an answer, by role.
 pub const UNANSWERED: &str = "sum by (role) (netwhy_tcp_unanswered_requests{S})";

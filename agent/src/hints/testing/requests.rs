@@ -65,7 +65,7 @@ impl Stream {
 
     /// Sampled calls of a second.
     pub(crate) fn call(&mut self, calls: u64, errors: u64) {
-        self.calls.push(CallCounts { calls, errors });
+        self.calls.push(CallCounts { calls, errors, grpc: 0 });
     }
 
     /// Requests that end without an answer, in the newest second.

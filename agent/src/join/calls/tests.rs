@@ -7,7 +7,15 @@ fn key() -> EdgeKey {
 }
 
 fn call(weight: u32) -> Call {
-    Call { key: key(), method: Method::Get, route: "/a".to_owned(), status: 200, us: 1_000, weight }
+    Call {
+        key: key(),
+        method: Method::Get,
+        route: "/a".to_owned(),
+        status: 200,
+        protocol: Protocol::Http1,
+        us: 1_000,
+        weight,
+    }
 }
 
 fn credits(exchanges: f64) -> Credits {

@@ -153,34 +153,55 @@ pub(super) static METRICS: &[MetricDef] = &[
     .labels(&[ROLE]),
     MetricDef::histogram(
         "netwhy_http_request_seconds",
-        "Response times of clear-text HTTP/1 requests, estimated from a sample.",
+        "Response times of clear-text HTTP requests, estimated from a sample.",
         Subject(emit::calls),
     )
     .details(
-        "Measured as `netwhy_tcp_response_seconds`. Each sampled request stands for the requests of its connections that \
-         were not sampled. In a route, identifiers are `:id`; a path that the server does not know is no route. Absent \
+        "Measured as `netwhy_tcp_response_seconds`. Each sampled request of HTTP/1 stands for the requests of its \
+         connections that were not sampled; of HTTP/2 only requests on followed connections count, each once, without \
+         those of gRPC. In a route, identifiers are `:id`; a path that the server does not know is no route. Absent \
          without `signals.http`.",
     )
     .seconds()
     .labels(&[
         ROLE,
-        label("method", "CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, TRACE, ~other"),
-        label("route", "16 per subject and role, ~other"),
-        label("status", "48 combinations of method, route and status per subject; of the others 1xx, …, 9xx"),
+        label("method", "CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, TRACE, unknown, ~other"),
+        label("route", "16 per subject and role, ~other; unknown if it could not be decoded"),
+        label("status", "48 combinations of method, route and status per subject; of the others 1xx, …, 9xx; unknown"),
+    ]),
+    MetricDef::histogram(
+        "netwhy_grpc_call_seconds",
+        "Durations of clear-text gRPC calls on followed connections.",
+        Subject(emit::grpc_calls),
+    )
+    .details(
+        "From the request's first byte to the end of the answer, or to the reset of the call. Calls of connections that \
+         are not followed (`sampling.grpc`) are not counted, so shares and durations are right, and rates are not. \
+         `unknown`: the name could not be decoded, because the connection was joined late or a segment was missed. \
+         `undecoded`: the same of the code. `trailers_only`: the same, and the answer has no data, as those of most \
+         failed calls. A call that its client gives up is `CANCELLED`. Absent without `signals.http`.",
+    )
+    .seconds()
+    .labels(&[
+        ROLE,
+        label("service", "with `method`, 16 pairs per subject and role, ~other; :id, unknown"),
+        label("method", "as `service`"),
+        label("code", "gRPC's 17 codes, trailers_only, undecoded; of the 48 combinations of `netwhy_http_request_seconds`"),
     ]),
     MetricDef::counter(
         "netwhy_http_requests_estimated_total",
-        "Clear-text HTTP/1 requests, estimated from a sample.",
+        "Clear-text HTTP requests, estimated from a sample.",
         Subject(emit::estimated_calls),
     )
-    .details("Pipelined requests count as one. Absent without `signals.http`.")
+    .details("Pipelined requests count as one. Of HTTP/2, requests on followed connections alone count. Absent without \
+         `signals.http`.")
     .labels(&[ROLE]),
     MetricDef::gauge(
         "netwhy_tcp_payload_readable_ratio",
-        "Share of sampled requests that are clear-text HTTP/1, since the agent's start.",
+        "Share of sampled requests that are clear-text HTTP, since the agent's start.",
         Subject(emit::readable_ratio),
     )
-    .details("The rest is encrypted or of another protocol, and no `netwhy_http_*` metric knows it. Absent without `signals.http`."),
+    .details("The rest is encrypted or of another protocol, and no `netwhy_http_*` or `netwhy_grpc_*` metric knows it. Absent without `signals.http`."),
     MetricDef::histogram(
         "netwhy_dns_lookup_seconds",
         "Answered DNS lookups over UDP, from first query to last reply.",

@@ -60,7 +60,7 @@ pub struct TimeRow {
     pub now: Times,
     /// The same in normal times. `null`: not known yet.
     pub normally: Option<Times>,
-    /// Sampled HTTP calls. `null`: none.
+    /// Sampled calls of HTTP and gRPC. `null`: none.
     pub http: Option<HttpCalls>,
     /// Mean per request by stage, in the order of a request.
     pub stages: Vec<Stage>,
@@ -275,6 +275,7 @@ fn time_row(row: &PodRow, depth: usize, times: &ResponseTimes) -> TimeRow {
         normally: normal.map(normal_times),
         http: times.http.as_ref().map(|http| HttpCalls {
             sampled: http.sampled,
+            grpc: http.grpc.min(http.sampled),
             error_share: sane(http.error_share).min(1.0),
             normal_error_share: http.normal_error_share.map(|share| sane(share).min(1.0)),
         }),

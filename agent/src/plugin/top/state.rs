@@ -20,7 +20,7 @@ pub(super) struct Row {
     pub(super) rtt_p50_seconds: Option<f64>,
     pub(super) loss: Option<f64>,
     pub(super) throttled: Option<f64>,
-    /// Share of HTTP requests that it failed. `None`: none was sampled.
+    /// Share of HTTP requests and gRPC calls that it failed. `None`: none was sampled.
     pub(super) errors: Option<f64>,
     pub(super) segments_per_second: f64,
     /// Lines of the details.
@@ -287,7 +287,7 @@ pub(super) fn rows(context: Option<&str>, pods: Vec<PodRow>, hints: &[Hint]) -> 
         .collect()
 }
 
-/// Share of the sampled HTTP requests that a Pod failed.
+/// Share of the sampled HTTP requests and gRPC calls that a Pod failed.
 fn errors(pod: &PodRow) -> Option<f64> {
     Some(pod.window.responses.as_ref()?.server.as_ref()?.http.as_ref()?.error_share)
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    calls::{Call, Method},
+    calls::{Call, Code, Method, Protocol},
     sample::{CgroupFacts, HostSample, Signal},
 };
 use netwhy_abi::{CgroupStats, Counter, DnsStats, DropKey, EdgeKey, EdgeStats, OverflowKey, PeerClass, RunQueueStats};
@@ -42,12 +42,22 @@ fn snapshot() -> Snapshot {
     tables.run_queue.rows =
         vec![(42, RunQueueStats { buckets: dns.durations.buckets, sum: 12_345 }), (43, RunQueueStats::ZERO)];
     tables.run_queue.gone = vec![1];
-    snapshot.calls = vec![call(known, "/orders/:id"), call(EdgeKey::new(42, [1; 16]), "*")];
+    let grpc = Call { protocol: Protocol::Grpc(Code::Undecoded), status: 0, ..call(known, "/shop.Cart/unknown") };
+    let http2 = Call { protocol: Protocol::Http2, method: Method::Unknown, ..call(known, "unknown") };
+    snapshot.calls = vec![call(known, "/orders/:id"), call(EdgeKey::new(42, [1; 16]), "*"), grpc, http2];
     snapshot
 }
 
 fn call(key: EdgeKey, route: &str) -> Call {
-    Call { key, method: Method::Put, route: route.to_owned(), status: 201, us: 1_234, weight: 16 }
+    Call {
+        key,
+        method: Method::Put,
+        route: route.to_owned(),
+        status: 201,
+        protocol: Protocol::Http1,
+        us: 1_234,
+        weight: 16,
+    }
 }
 
 fn recorded() -> Vec<u8> {

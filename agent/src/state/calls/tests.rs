@@ -1,7 +1,7 @@
 use super::*;
 
 fn key(route: &str, status: u16) -> CallKey {
-    CallKey { role: Role::Server, route: Arc::from(route), method: Some(Method::Get), status }
+    CallKey { role: Role::Server, route: Arc::from(route), method: Some(Method::Get), status, code: None }
 }
 
 fn shown(sums: &CallSums) -> Vec<(String, String, u64)> {

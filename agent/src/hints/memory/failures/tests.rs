@@ -3,12 +3,12 @@ use super::*;
 /// Half an hour of windows, each second a new one of ten seconds.
 fn known(calls: u64, errors: u64) -> FailureMemory {
     let mut memory = FailureMemory::default();
-    (0..1_800).for_each(|_| memory.learn(CallCounts { calls, errors }, 0.9998, 0.1));
+    (0..1_800).for_each(|_| memory.learn(CallCounts { calls, errors, grpc: 0 }, 0.9998, 0.1));
     memory
 }
 
 fn fails(memory: &FailureMemory, calls: u64, errors: u64) -> bool {
-    memory.judge(CallCounts { calls, errors }).is_some()
+    memory.judge(CallCounts { calls, errors, grpc: 0 }).is_some()
 }
 
 #[test]
@@ -27,9 +27,9 @@ fn too_few_known_calls_say_nothing() {
     let mut new = FailureMemory::default();
     assert_eq!(new.usual(), None);
     assert!(!fails(&new, 50, 50));
-    (0..20).for_each(|_| new.learn(CallCounts { calls: 40, errors: 0 }, 0.9998, 0.1));
+    (0..20).for_each(|_| new.learn(CallCounts { calls: 40, errors: 0, grpc: 0 }, 0.9998, 0.1));
     assert!(!fails(&new, 50, 50), "80 calls");
-    (0..20).for_each(|_| new.learn(CallCounts { calls: 40, errors: 0 }, 0.9998, 0.1));
+    (0..20).for_each(|_| new.learn(CallCounts { calls: 40, errors: 0, grpc: 0 }, 0.9998, 0.1));
     assert!(fails(&new, 50, 50) && !fails(&new, 0, 0));
 }
 

@@ -128,7 +128,12 @@ fn figures(row: &TimeRow) -> Vec<String> {
     add("p95", |times| times.p95_seconds);
     if let Some(http) = &row.http {
         let normal = http.normal_error_share.map(|share| format!(" (normally {})", percent(share)));
-        out.push(format!("{} HTTP errors{}", percent(http.error_share), normal.unwrap_or_default()));
+        let protocol = match http.grpc {
+            0 => "HTTP",
+            grpc if grpc == http.sampled => "gRPC",
+            _ => "HTTP and gRPC",
+        };
+        out.push(format!("{} {protocol} errors{}", percent(http.error_share), normal.unwrap_or_default()));
     }
     out
 }

@@ -49,7 +49,7 @@ fn shares_of_errors_are_a_column_where_calls_are_sampled() {
     assert_eq!(state.sort, Column::Traffic, "what is not shown does not sort");
     let mut failing = healthy_row();
     failing.name = "failing-1".to_owned();
-    let http = Some(crate::api::HttpCalls { sampled: 50, error_share: 0.25, normal_error_share: None });
+    let http = Some(crate::api::HttpCalls { sampled: 50, grpc: 50, error_share: 0.25, normal_error_share: None });
     let server = crate::api::ResponseTimes { http, ..Default::default() };
     failing.window.responses = Some(crate::api::PodResponses { server: Some(server), ..Default::default() });
     state.update(rows(None, vec![healthy_row(), failing], &[]), 1, 0, 1000);

@@ -52,13 +52,17 @@ fn no_line_is_wider_than_the_terminal() {
 #[test]
 fn shares_of_errors_stand_beside_the_times() {
     let mut server = times(20.0, &[("application", 60.0)]);
-    let http = |error_share, normal_error_share| Some(HttpCalls { sampled: 50, error_share, normal_error_share });
-    server.http = http(0.25, Some(0.001));
+    let http =
+        |grpc, error_share, normal_error_share| Some(HttpCalls { sampled: 50, grpc, error_share, normal_error_share });
+    server.http = http(0, 0.25, Some(0.001));
     let mut asks = callee("api", 5.0);
-    asks.times.http = http(0.0, None);
-    let text = screen(&waterfall(&[&pod("web", "node-a", Some(server), vec![asks])], &[], &[]), 200);
+    asks.times.http = http(50, 0.0, None);
+    let mut both = callee("both", 5.0);
+    both.times.http = http(49, 0.1, None);
+    let text = screen(&waterfall(&[&pod("web", "node-a", Some(server), vec![asks, both])], &[], &[]), 200);
     assert!(text.contains("25 % HTTP errors (normally 0.10 %)"), "{text}");
-    assert!(text.contains("· 0 % HTTP errors\n"), "{text}");
+    assert!(text.contains("· 0 % gRPC errors\n"), "{text}");
+    assert!(text.contains("· 10 % HTTP and gRPC errors\n"), "{text}");
 }
 
 #[test]
