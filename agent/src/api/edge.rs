@@ -72,13 +72,28 @@ impl EdgeRow {
 }
 
 /// All edges of this Node to one Node, over the window. Edges to addresses without a known Node are one row per peer
-/// class.
+/// class. Addresses in `split=` have rows of their own: whether others reach one of them tells a Pod from its Node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PeerRow {
     /// This Node.
     pub node: String,
+    /// Its zone. `null`: not known, or the cluster has none. Older agents leave it out.
+    #[serde(default)]
+    pub zone: Option<String>,
     /// The Node at the other end. `null`: unknown, or outside the cluster.
     pub peer_node: Option<String>,
+    /// Its zone. `null`: not known, or outside the cluster. Older agents leave it out.
+    #[serde(default)]
+    pub peer_zone: Option<String>,
+    /// The only address that the row is about: one of `split=`. `null`: all others. Older agents leave it out.
+    #[serde(default)]
+    pub peer: Option<String>,
+    /// `namespace/name` of the Pod that has this address. `null`: not known, or no Pod's.
+    #[serde(default)]
+    pub peer_pod: Option<String>,
+    /// A peer acknowledged or sent data, or shook hands, within the last tick. Older agents leave it out.
+    #[serde(default)]
+    pub answered: bool,
     /// Peer class, such as `same_zone`.
     pub class: String,
     /// Edges: pairs of subject and remote address.

@@ -21,10 +21,17 @@ use axum::{
     routing::{any, get},
 };
 use serde::Deserialize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeSet,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// `Server` header of every response.
 const SERVER: &str = concat!("netwhy-agent/", env!("CARGO_PKG_VERSION"));
+
+/// Most addresses with rows of their own: each adds at most one row per Node at the other end.
+const MAX_SPLIT: usize = 16;
 
 const INDEX: &str = "\
 netwhy-agent
@@ -35,7 +42,8 @@ netwhy-agent
 const API_INDEX: &str = "\
 /api/v1/hints   hints; ?namespace=&pod=&state=firing|resolved
 /api/v1/pods    one row per Pod; ?namespace=&pod=
-/api/v1/edges   one row per (Pod, remote address); ?namespace=&pod=; by=peer_node: one row per Node at the other end
+/api/v1/edges   one row per (Pod, remote address); ?namespace=&pod=; by=peer_node: one row per Node at the other end,
+                 split=ADDRESS,…: and one per such address
 /api/v1/node    this Node
 /api/v1/info    the agent: version, probes, overhead
 ";
@@ -206,6 +214,9 @@ struct EdgeFilter {
     pod: String,
     #[serde(default)]
     by: String,
+    /// Addresses with rows of their own, with commas between.
+    #[serde(default)]
+    split: String,
 }
 
 /// Filter of hints.
@@ -254,17 +265,31 @@ async fn pods(State(reader): State<Reader>, filter: Result<Query<SubjectFilter>,
     }
 }
 
+/// A comma-separated list of addresses.
+fn addresses(list: &str) -> Result<BTreeSet<IpAddr>, String> {
+    let one = |text: &str| text.parse().map_err(|_| format!("split must list addresses, not {text:?}"));
+    let all: BTreeSet<IpAddr> = list.split(',').filter(|text| !text.is_empty()).map(one).collect::<Result<_, _>>()?;
+    match all.len() {
+        0..=MAX_SPLIT => Ok(all),
+        more => Err(format!("split lists {more} addresses, more than {MAX_SPLIT}")),
+    }
+}
+
 async fn edges(State(reader): State<Reader>, filter: Result<Query<EdgeFilter>, QueryRejection>) -> Response {
     let Query(filter) = match filter {
         Ok(filter) => filter,
         Err(rejection) => return bad_query(&rejection),
     };
-    let EdgeFilter { namespace, pod, by } = filter;
+    let EdgeFilter { namespace, pod, by, split } = filter;
+    let split = match addresses(&split) {
+        Ok(split) => split,
+        Err(what) => return error(StatusCode::BAD_REQUEST, what),
+    };
     let wanted = SubjectFilter { namespace, pod };
     let view = reader.view();
     match by.as_str() {
         "" => Json(responses::edges(&view, |s| wanted.shows(s))).into_response(),
-        "peer_node" => Json(responses::peers(&view, |s| wanted.shows(s))).into_response(),
+        "peer_node" => Json(responses::peers(&view, &split, |s| wanted.shows(s))).into_response(),
         other => error(StatusCode::BAD_REQUEST, format!("by must be peer_node, not {other:?}")),
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     Failure,
     cli::{Cli, Command, Format, Global},
-    fetch::{self, Agent, Connection, Session},
+    fetch::{self, Connection, Session},
     model::{
         SilentAgent, Target,
         diagnose::{Diagnosis, diagnose},
@@ -175,8 +175,8 @@ async fn hints(session: &Session) -> Result<Hints, Failure> {
     let mut all: Vec<Hint> = answers.got.into_iter().flat_map(|(_, hints)| hints).collect();
     // One agent can't decide these. One that does not answer now is in `answers.silent` already.
     if all.iter().any(needs_others) {
-        let rows = session.ask_all::<Vec<PeerRow>>("/api/v1/edges?by=peer_node").await?;
-        settle(&mut all, &rows.got.into_iter().flat_map(|(_, rows)| rows).collect::<Vec<_>>(), |_| None);
+        let rows = fetch::witnesses(session, &all, |_| None).await?;
+        settle(&mut all, &rows.got.into_iter().flat_map(|(_, rows)| rows).collect::<Vec<_>>());
     }
     Ok(Hints::new(all, &filter, agents, answers.silent))
 }
@@ -249,22 +249,19 @@ fn change_text(cli: &Cli, context: Option<&str>, hint: &Hint) -> Result<Text, Fa
     Ok(out)
 }
 
-async fn peer_rows(agent: Agent) -> Result<(Vec<PeerRow>, Vec<Hint>), Failure> {
-    let rows = agent.client.get("/api/v1/edges?by=peer_node").await?;
-    Ok((rows, agent.client.get("/api/v1/hints?state=firing").await?))
-}
-
 async fn all_nodes(session: &Session) -> Result<Nodes, Failure> {
-    let answers = session.ask_each(peer_rows).await?;
-    let mut names: Vec<String> = Vec::new();
-    let (mut rows, mut hints) = (Vec::new(), Vec::new());
-    for (node, (some, more)) in answers.got {
-        // The Node of an agent given by URL is known only from its rows.
-        names.push(if node.is_empty() { some.first().map(|r| r.node.clone()).unwrap_or_default() } else { node });
-        rows.extend(some);
-        hints.extend(more);
-    }
-    Ok(nodes(&rows, &hints, &names, answers.silent))
+    let answers = session.ask_all::<Vec<Hint>>("/api/v1/hints?state=firing").await?;
+    let hints: Vec<Hint> = answers.got.into_iter().flat_map(|(_, hints)| hints).collect();
+    // One that does not answer now is missing in `rows` too.
+    let rows = fetch::witnesses(session, &hints, |_| None).await?;
+    // The Node of an agent given by URL is known only from its rows.
+    let name = |(node, rows): &(String, Vec<PeerRow>)| match (node.as_str(), rows.first()) {
+        ("", Some(row)) => row.node.clone(),
+        _ => node.clone(),
+    };
+    let names: Vec<String> = rows.got.iter().map(name).collect();
+    let all: Vec<PeerRow> = rows.got.into_iter().flat_map(|(_, rows)| rows).collect();
+    Ok(nodes(&all, &hints, &names, rows.silent))
 }
 
 async fn all_pairs(session: &Session) -> Result<Matrix, Failure> {

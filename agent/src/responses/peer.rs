@@ -5,18 +5,24 @@ use crate::{
     sample::{Losses, Tally},
     state::{EdgeView, NodeView, PathRtt, SubjectId},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
-/// Rows of `/api/v1/edges?by=peer_node` of the subjects that `shows` accepts, ordered by (Node, class).
-pub fn peers(view: &NodeView, shows: impl Fn(&SubjectId) -> bool) -> Vec<PeerRow> {
-    let mut groups: BTreeMap<(Option<&str>, &'static str), Vec<&EdgeView>> = BTreeMap::new();
+/// Rows of `/api/v1/edges?by=peer_node` of the subjects that `shows` accepts, ordered by (Node, class). Addresses in
+/// `split` have rows of their own.
+pub fn peers(view: &NodeView, split: &BTreeSet<IpAddr>, shows: impl Fn(&SubjectId) -> bool) -> Vec<PeerRow> {
+    let mut groups: BTreeMap<(Option<&str>, &'static str, Option<IpAddr>), Vec<&EdgeView>> = BTreeMap::new();
     for edge in view.edges.iter().filter(|edge| shows(&edge.subject)) {
-        groups.entry((edge.peer_node.as_deref(), edge.class.label())).or_default().push(edge);
+        // A redirect leads elsewhere than to the address.
+        let address = Some(edge.peer.to_canonical()).filter(|address| split.contains(address) && !edge.redirected);
+        groups.entry((edge.peer_node.as_deref(), edge.class.label(), address)).or_default().push(edge);
     }
-    groups.into_iter().map(|((peer, class), edges)| row(view, peer, class, &edges)).collect()
+    groups.into_iter().map(|((peer, class, address), edges)| row(view, peer, class, address, &edges)).collect()
 }
 
-fn row(view: &NodeView, peer: Option<&str>, class: &str, edges: &[&EdgeView]) -> PeerRow {
+fn row(view: &NodeView, peer: Option<&str>, class: &str, address: Option<IpAddr>, edges: &[&EdgeView]) -> PeerRow {
     let (mut sum, mut losses) = (Tally::default(), Losses::default());
     for edge in edges {
         sum.add(&edge.window);
@@ -25,7 +31,16 @@ fn row(view: &NodeView, peer: Option<&str>, class: &str, edges: &[&EdgeView]) ->
     let quantile = |q: f64| sum.rtt.quantile_us(q).map(|us| us / 1e6);
     PeerRow {
         node: view.node.clone(),
+        zone: view.zone.as_deref().map(str::to_owned),
         peer_node: peer.map(str::to_owned),
+        peer_zone: edges
+            .iter()
+            .find_map(|edge| edge.peer_zone.as_deref())
+            .filter(|_| peer.is_some())
+            .map(str::to_owned),
+        peer: address.map(|address| address.to_string()),
+        peer_pod: address.and_then(|_| edges.iter().find_map(|edge| edge.peer_pod.as_deref())).map(str::to_owned),
+        answered: edges.iter().any(|edge| edge.answered),
         class: class.to_owned(),
         edges: edges.len() as u64,
         sending_edges: edges.iter().filter(|edge| edge.losses().segments > 0).count() as u64,

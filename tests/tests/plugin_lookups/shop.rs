@@ -17,12 +17,18 @@ pub(crate) struct Watched {
 
 impl Watched {
     pub(crate) fn open() -> Self {
+        Self::open_with(&[])
+    }
+
+    /// `settings`: arguments of the agent.
+    pub(crate) fn open_with(settings: &[&str]) -> Self {
         let shop = Shop::open(Path::new(TRAFFIC), Some("cubic")).unwrap();
         // A port that was free a moment ago.
         let address: SocketAddr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let root = shop.lab().cgroups().root().to_path_buf();
         let listen = format!("--listen={address}");
-        let agent = start_agent(shop.lab(), None, "a", &root, &["--kube", "off", &listen]);
+        let args = [&["--kube", "off", &listen], settings].concat();
+        let agent = start_agent(shop.lab(), None, "a", &root, &args);
         wait_ready(address);
         Self { _agent: agent, url: format!("http://{address}"), shop }
     }

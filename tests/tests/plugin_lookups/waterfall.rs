@@ -174,7 +174,9 @@ fn without_response_times_why_says_that_they_are_off() {
     if skips("waterfall without response times") {
         return;
     }
-    let watched = crate::shop::Watched::open();
+    let scratch = Scratch::new("no-waterfall");
+    let settings = format!("--config={}", scratch.write("netwhy.yaml", "signals:\n  responses: off\n").display());
+    let watched = crate::shop::Watched::open_with(&[&settings]);
     eventually("section", || {
         let screen = watched.ask(&["why", "pod/web-a"]).well().out;
         let off = "response times are off on a: set signals.responses to on";

@@ -144,9 +144,9 @@ impl<'c, 'a> Suspects<'c, 'a> {
         let row = |Evidence { edge: ix, nats, scope }| {
             let mut components = names.components(context, (ix, edge(ix)), trouble);
             components.retain(|component| scope == Scope::All || component.is_path());
-            // Something outside may lie behind the path to any zone.
-            let outside = edge(ix).is_external();
-            let perhaps = names.zones.values().filter(|_| outside).map(|zone| Component::Zones(*zone)).collect();
+            // What is outside, and what is behind a Service, may lie in any zone.
+            let anywhere = edge(ix).is_external() || is_service(edge(ix));
+            let perhaps = names.zones.values().filter(|_| anywhere).map(|zone| Component::Zones(*zone)).collect();
             Row { nats, components, perhaps }
         };
         let posterior = Posterior::new(evidence.into_iter().map(row).collect());

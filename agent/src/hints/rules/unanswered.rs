@@ -100,7 +100,7 @@ const TRANSFER: f64 = 10.0;
 const TRANSFER_BYTES: f64 = 65_536.0;
 
 /// Odds of a fault on a path whose far end acknowledges the requests.
-const PATH_ACKNOWLEDGED: f64 = 0.02;
+const PATH_ACKNOWLEDGED: f64 = 0.01;
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let mut servers: Vec<Vec<(EdgeIx, Stuck)>> = vec![Vec::new(); context.subjects().len()];

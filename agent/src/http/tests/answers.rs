@@ -128,6 +128,10 @@ async fn edges_by_node_are_sums_and_answers_name_their_version() {
     assert_eq!((row.node.as_str(), row.peer_node.as_deref(), row.edges), ("node-a", Some("node-b"), 1));
     assert_eq!((row.segments_sent, row.loss_episodes), (2000, 8));
     assert!(server.json("/api/v1/edges?by=peer_node&pod=absent").await.as_array().unwrap().is_empty());
+    let rows = server.json("/api/v1/edges?by=peer_node&split=10.0.0.9,10.0.0.10").await;
+    assert_eq!((rows.as_array().unwrap().len(), rows[0]["peer"].as_str()), (1, Some("10.0.0.9")));
+    let answer = server.get("/api/v1/edges?by=peer_node&split=10.0.0.9,node-b").await;
+    assert_eq!((answer.status, answer.error().as_str()), (400, "split must list addresses, not \"node-b\""));
     let answer = server.get("/api/v1/edges?by=zone").await;
     assert_eq!((answer.status, answer.error().as_str()), (400, "by must be peer_node, not \"zone\""));
     assert_eq!(answer.header("server"), Some(concat!("netwhy-agent/", env!("CARGO_PKG_VERSION"))));

@@ -22,6 +22,7 @@ mod topology;
 mod tunnel;
 mod way;
 mod why;
+mod witnesses;
 
 pub use agent::Agent;
 pub use agent_client::AgentClient;
@@ -30,6 +31,7 @@ pub use fan_out::{Answers, Progress};
 pub use session::{Connection, Session, sessions};
 pub use topology::topology;
 pub use why::why;
+pub use witnesses::witnesses;
 
 pub(crate) use objects::pods;
 

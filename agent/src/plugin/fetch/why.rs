@@ -17,8 +17,9 @@ use super::{
     fan_out::{Progress, fan_out},
     objects,
     session::{Connection, Session},
+    witnesses::witnesses,
 };
-use crate::api::{AgentStats, BlameKind, EdgeRow, Hint, PeerRow, PodRow, Suspect};
+use crate::api::{AgentStats, BlameKind, EdgeRow, Hint, PodRow, Suspect};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client};
@@ -315,7 +316,12 @@ async fn ask_witnesses(session: &Session, facts: &mut Facts) {
     if !facts.hints.iter().any(needs_others) {
         return;
     }
-    match session.ask_all::<Vec<PeerRow>>("/api/v1/edges?by=peer_node").await {
+    let edges = &facts.edges;
+    let address = |pod: &str| {
+        let of_pod = edges.iter().find(|edge| edge.peer_pod.as_deref() == Some(pod) && !edge.redirected)?;
+        Some(of_pod.peer.as_str())
+    };
+    match witnesses(session, &facts.hints, address).await {
         Ok(rows) => {
             facts.peer_rows = rows.got.into_iter().flat_map(|(_, rows)| rows).collect();
             facts.add_silent(rows.silent);

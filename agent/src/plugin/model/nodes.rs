@@ -3,11 +3,11 @@
 use super::{
     SilentAgent,
     fleet::fleet,
-    settle::{needs_others, settle},
+    settle::{self, needs_others, settle},
 };
 use crate::{
-    api::{BlameKind, Hint, HintState, PeerRow},
-    blame::{self, Finding, NodeScore, Parameters},
+    api::{BlameKind, Hint, HintState, PeerRow, Suspect},
+    blame::{self, Finding, NodeScore, Parameters, Symptom, Verdict},
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,9 +71,9 @@ impl Losses {
         (self.segments >= MIN_SEGMENTS).then(|| self.episodes as f64 / self.segments as f64)
     }
 
-    fn add(&mut self, row: &PeerRow) {
-        self.segments += row.segments_sent;
-        self.episodes += row.loss_episodes;
+    fn add(&mut self, other: Self) {
+        self.segments += other.segments;
+        self.episodes += other.episodes;
     }
 }
 
@@ -84,7 +84,12 @@ impl Losses {
 /// from the agent. Without one (a young or an old agent) its loss is compared with a common figure and its latency is
 /// not judged.
 pub fn blame_scores(rows: &[PeerRow]) -> BTreeMap<String, f64> {
-    let fleet = fleet(rows, |_| None);
+    scores(rows, |_, _| false)
+}
+
+/// `is_weighed`: hints about this symptom have weighed the Node with these rows and with more.
+fn scores(rows: &[PeerRow], is_weighed: impl Fn(&str, Symptom) -> bool) -> BTreeMap<String, f64> {
+    let fleet = fleet(rows);
     let verdicts = blame::judge(&fleet, &Parameters::default());
     // Evidence that is too weak for blame still prevents acquittal.
     let is_acquitted = |node: &&NodeScore| {
@@ -105,17 +110,34 @@ pub fn blame_scores(rows: &[PeerRow]) -> BTreeMap<String, f64> {
                 &[]
             }
         };
-        for verdict in verdicts {
-            if let Some(node) = verdict.culprit.node() {
-                let score = scores.entry(fleet.name(node).to_owned()).or_default();
-                *score = score.max(verdict.confidence);
+        for (verdict, probability) in verdicts.iter().zip(shares(verdicts)) {
+            let node = verdict.culprit.node().map(|node| fleet.name(node));
+            if let Some(node) = node.filter(|node| !is_weighed(node, verdict.symptom)) {
+                let score = scores.entry(node.to_owned()).or_default();
+                *score = score.max(probability);
             }
         }
     }
     scores
 }
 
-/// A settled hint counts as much as the rows of all agents: they are part of it.
+/// Probability of each candidate of one finding: one of them is right, as likely as its score says.
+fn shares(verdicts: &[Verdict]) -> Vec<f64> {
+    let most = verdicts.iter().map(|verdict| verdict.score).fold(f64::NEG_INFINITY, f64::max);
+    let sure = verdicts.iter().map(|verdict| verdict.confidence).fold(0.0, f64::max);
+    let weights: Vec<f64> = verdicts.iter().map(|verdict| (verdict.score - most).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    weights.iter().map(|weight| sure * weight / total).collect()
+}
+
+/// Whether settled hints about a symptom have weighed a Node.
+fn is_weighed(hints: &[Hint], node: &str, symptom: Symptom) -> bool {
+    let is_node = |one: &Suspect| matches!(one.kind, BlameKind::Node | BlameKind::PeerNode) && one.name == node;
+    let of_symptom = hints.iter().filter(|hint| needs_others(hint) && settle::symptom(hint) == Some(symptom));
+    of_symptom.flat_map(|hint| hint.blame.candidates()).any(|one| is_node(&one))
+}
+
+/// A settled hint counts instead of the rows of all agents: they are part of it.
 fn add_hints(scores: &mut BTreeMap<String, f64>, hints: &[Hint]) {
     for hint in hints.iter().filter(|hint| needs_others(hint)) {
         for one in hint.blame.candidates() {
@@ -144,7 +166,7 @@ pub fn pod_at_fault<'h>(node: &str, hints: impl Iterator<Item = &'h Hint>) -> Op
 /// From all agents' rows and firing hints.
 pub fn nodes(rows: &[PeerRow], hints: &[Hint], answered: &[String], not_answered: Vec<SilentAgent>) -> Nodes {
     let mut hints = hints.to_vec();
-    settle(&mut hints, rows, |_| None);
+    settle(&mut hints, rows);
     let mut facts: BTreeMap<&str, NodeFacts> = BTreeMap::new();
     let own: BTreeSet<&str> = answered.iter().map(String::as_str).collect();
     let unanswered: Vec<String> = not_answered.iter().map(|s| s.node.clone()).collect();
@@ -157,22 +179,21 @@ pub fn nodes(rows: &[PeerRow], hints: &[Hint], answered: &[String], not_answered
             ..NodeFacts::default()
         });
     }
-    let pairs = rows.iter().filter_map(|row| Some((row, row.peer_node.as_deref()?)));
-    let pairs: Vec<(&PeerRow, &str)> = pairs.filter(|(row, peer)| row.node != *peer).collect();
+    let pairs = pairs(rows);
     let medians = medians(&pairs);
     let mut rtts: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for (row, peer) in &pairs {
-        if let Some(out) = facts.get_mut(row.node.as_str()) {
-            out.out.add(row);
+    for ((node, peer), pair) in &pairs {
+        if let Some(out) = facts.get_mut(node) {
+            out.out.add(pair.losses);
         }
         let Some(into) = facts.get_mut(peer) else { continue };
-        into.into.add(row);
-        if row.segments_sent >= MIN_SEGMENTS {
+        into.into.add(pair.losses);
+        if let Some(ratio) = pair.losses.ratio() {
             into.peers += 1;
-            let median = medians.get(row.node.as_str()).copied().unwrap_or(0.0);
-            into.peers_worse += usize::from(row.loss_episodes >= MIN_EPISODES && ratio(row) > median);
+            let median = medians.get(node).copied().unwrap_or(0.0);
+            into.peers_worse += usize::from(pair.losses.episodes >= MIN_EPISODES && ratio > median);
         }
-        rtts.entry(peer).or_default().extend(row.min_rtt_seconds);
+        rtts.entry(peer).or_default().extend(pair.min_rtt_seconds);
     }
     for (node, mut values) in rtts {
         if let Some(facts) = facts.get_mut(node) {
@@ -189,7 +210,7 @@ pub fn nodes(rows: &[PeerRow], hints: &[Hint], answered: &[String], not_answered
             facts.blamed_by += 1;
         }
     }
-    let mut scores = blame_scores(rows);
+    let mut scores = scores(rows, |node, symptom| is_weighed(&hints, node, symptom));
     add_hints(&mut scores, &hints);
     let mut items: Vec<NodeFacts> = facts.into_values().collect();
     for item in &mut items {
@@ -208,15 +229,33 @@ fn rank(node: &NodeFacts) -> (f64, usize, usize, u64) {
     (node.blame.unwrap_or(0.0), node.blamed_by, node.peers_worse, node.into.episodes + node.out.episodes)
 }
 
-fn ratio(row: &PeerRow) -> f64 {
-    row.loss_episodes as f64 / row.segments_sent.max(1) as f64
+/// One Node's traffic to another.
+#[derive(Default)]
+struct Pair {
+    losses: Losses,
+    min_rtt_seconds: Option<f64>,
+}
+
+/// All pairs of different Nodes. Classes, and addresses that were asked for apart, are part of them.
+fn pairs(rows: &[PeerRow]) -> BTreeMap<(&str, &str), Pair> {
+    let mut pairs: BTreeMap<(&str, &str), Pair> = BTreeMap::new();
+    for row in rows {
+        let Some(peer) = row.peer_node.as_deref().filter(|peer| *peer != row.node) else { continue };
+        let pair = pairs.entry((&row.node, peer)).or_default();
+        pair.losses.add(Losses { segments: row.segments_sent, episodes: row.loss_episodes });
+        let both = [pair.min_rtt_seconds, row.min_rtt_seconds];
+        pair.min_rtt_seconds = both.into_iter().flatten().min_by(f64::total_cmp);
+    }
+    pairs
 }
 
 /// Each Node's median loss ratio over its peers.
-fn medians<'a>(pairs: &[(&'a PeerRow, &'a str)]) -> BTreeMap<&'a str, f64> {
+fn medians<'a>(pairs: &BTreeMap<(&'a str, &'a str), Pair>) -> BTreeMap<&'a str, f64> {
     let mut ratios: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for (row, _) in pairs.iter().filter(|(row, _)| row.segments_sent >= MIN_SEGMENTS) {
-        ratios.entry(row.node.as_str()).or_default().push(ratio(row));
+    for ((node, _), pair) in pairs {
+        if let Some(ratio) = pair.losses.ratio() {
+            ratios.entry(node).or_default().push(ratio);
+        }
     }
     ratios.into_iter().filter_map(|(node, mut all)| Some((node, median(&mut all)?))).collect()
 }

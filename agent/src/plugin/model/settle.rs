@@ -1,11 +1,12 @@
 //! One culprit for all agents: what one agent can't decide, the rows of the others do.
 
+mod silence;
+
 use super::fleet::fleet;
 use crate::{
     api::{Blame, BlameKind, Hint, HintState, PeerRow, Suspect},
     blame::{Culprit, Fleet, Others, Symptom},
 };
-use netwhy_abi::PeerClass;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
@@ -19,17 +20,18 @@ const ABOUT_PATHS: [&str; 3] = ["path_loss", "path_latency", "node_packet_loss"]
 /// True if rows of other agents may say more about who is at fault.
 pub fn needs_others(hint: &Hint) -> bool {
     let candidates = || hint.blame.candidates().filter(|one| culprit_kind(one.kind));
-    hint.state == HintState::Firing && symptom(hint).is_some() && candidates().next().is_some()
+    let shown = symptom(hint).is_some() || silence::is_about(hint);
+    hint.state == HintState::Firing && shown && candidates().next().is_some()
 }
 
 /// Weighs the candidates of each hint about a path with the rows of all agents but its own.
-pub fn settle<'z>(hints: &mut [Hint], rows: &[PeerRow], zone: impl Fn(&str) -> Option<&'z str>) {
+pub fn settle(hints: &mut [Hint], rows: &[PeerRow]) {
     agree(hints);
+    silence::acquit(hints, rows);
     if !hints.iter().any(needs_others) {
         return;
     }
-    let known = Zones::new(hints, rows);
-    let mut fleet = fleet(&with_shared_rises(rows), |node| zone(node).or_else(|| known.of(node)));
+    let mut fleet = fleet(&with_shared_rises(rows));
     for hint in hints.iter_mut().filter(|hint| needs_others(hint)) {
         let Some(symptom) = symptom(hint) else { continue };
         let was = hint.blame.best();
@@ -78,60 +80,41 @@ const SHARED_RATIO: f64 = 1.5;
 /// … by so many agents.
 const SHARED_AGENTS: usize = 3;
 
-/// Zones of Nodes as agents' hints and rows tell them: a hint about a pair of zones begins with its own, and Nodes whose
-/// rows say so share one.
-struct Zones {
-    zones: BTreeMap<String, String>,
-}
-
-impl Zones {
-    fn new(hints: &[Hint], rows: &[PeerRow]) -> Self {
-        let mut zones = BTreeMap::new();
-        for hint in hints {
-            let pairs: Vec<Suspect> = hint.blame.candidates().filter(|one| one.kind == BlameKind::ZonePair).collect();
-            let Some((own, other)) = pairs.first().and_then(|one| one.name.split_once('↔')) else { continue };
-            zones.entry(hint.subject.node.clone()).or_insert_with(|| own.to_owned());
-            // The other candidates are at the far end of the same edge.
-            for one in hint.blame.candidates().filter(|one| pairs.len() == 1 && one.kind == BlameKind::PeerNode) {
-                zones.entry(one.name).or_insert_with(|| other.to_owned());
-            }
-        }
-        let mut same: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for row in rows.iter().filter(|row| row.class == PeerClass::SameZone.label()) {
-            let Some(peer) = row.peer_node.as_deref() else { continue };
-            same.entry(&row.node).or_default().push(peer);
-            same.entry(peer).or_default().push(&row.node);
-        }
-        let mut open: Vec<String> = zones.keys().cloned().collect();
-        while let Some(node) = open.pop() {
-            let zone = zones.get(&node).cloned().unwrap_or_default();
-            for peer in same.remove(node.as_str()).unwrap_or_default() {
-                if !zones.contains_key(peer) {
-                    zones.insert(peer.to_owned(), zone.clone());
-                    open.push(peer.to_owned());
-                }
-            }
-        }
-        Self { zones }
-    }
-
-    fn of(&self, node: &str) -> Option<&str> {
-        self.zones.get(node).map(String::as_str)
-    }
-}
-
-fn symptom(hint: &Hint) -> Option<Symptom> {
+/// The symptom that rows show as well. `None`: they don't.
+pub(super) fn symptom(hint: &Hint) -> Option<Symptom> {
     let known = SYMPTOMS.iter().find(|(name, _)| *name == hint.symptom && ABOUT_PATHS.contains(&hint.cause.as_str()));
     known.map(|(_, symptom)| *symptom)
 }
 
 /// Kinds that rows of pairs of Nodes say something about.
 const fn culprit_kind(kind: BlameKind) -> bool {
-    matches!(kind, BlameKind::Node | BlameKind::PeerNode | BlameKind::NodePair | BlameKind::ZonePair)
+    is_host(kind) || matches!(kind, BlameKind::Node | BlameKind::PeerNode | BlameKind::NodePair | BlameKind::ZonePair)
+}
+
+/// Kinds that rows about one address say something about.
+const fn is_host(kind: BlameKind) -> bool {
+    matches!(kind, BlameKind::PeerPod | BlameKind::External | BlameKind::Service)
+}
+
+/// Most hosts whose rows are asked for apart from those of their Nodes.
+const MAX_HOSTS: usize = 16;
+
+/// Hosts among the candidates of hints that need other agents' rows, the likeliest first: Pods by name where it is
+/// known, else addresses. Rows about each of them tell a Pod from its Node, and what is outside from the way there.
+pub fn hosts(hints: &[Hint]) -> Vec<String> {
+    let mut all: BTreeMap<String, f64> = BTreeMap::new();
+    let candidates = hints.iter().filter(|hint| needs_others(hint)).flat_map(|hint| hint.blame.candidates());
+    for Suspect { name, probability, .. } in candidates.filter(|one| is_host(one.kind)) {
+        let most = all.entry(name).or_default();
+        *most = most.max(probability);
+    }
+    let mut all: Vec<(String, f64)> = all.into_iter().collect();
+    all.sort_by(|a, b| b.1.total_cmp(&a.1));
+    all.into_iter().map(|(name, _)| name).take(MAX_HOSTS).collect()
 }
 
 /// Causes that rows don't show. Hints of several agents about one culprit are evidence for each other.
-const WITHOUT_ROWS: [&str; 2] = ["peer_unreachable", "path_mtu_blackhole"];
+const WITHOUT_ROWS: [&str; 4] = ["peer_unreachable", "path_mtu_blackhole", "connections_reset", "port_filtered"];
 /// Chance that another agent has the same trouble at the same time for a reason of its own.
 const COINCIDENCE: f64 = 0.0025;
 
@@ -182,8 +165,11 @@ fn settled(fleet: &mut Fleet, asker: &str, blame: &Blame, symptom: Symptom) -> B
     let asker = fleet.node(asker, None);
     let culprits: Vec<Culprit> = candidates.iter().filter_map(|(_, culprit)| *culprit).collect();
     let others = Others::new(fleet, asker, symptom, &culprits);
-    let weights: Vec<f64> =
-        candidates.iter().map(|(one, culprit)| odds(one.probability, culprit.map(|c| others.nats(c)))).collect();
+    let nats: Vec<f64> = candidates.iter().map(|(_, culprit)| culprit.map_or(0.0, |c| others.nats(c))).collect();
+    if nats.iter().all(|nats| *nats == 0.0) {
+        return blame.clone();
+    }
+    let weights: Vec<f64> = candidates.iter().zip(&nats).map(|((one, _), nats)| odds(one.probability, *nats)).collect();
     let unknown = 1.0 - candidates.iter().map(|(one, _)| one.probability).sum::<f64>();
     let total = weights.iter().sum::<f64>() + unknown.max(MISFIT);
     let all = candidates.into_iter().zip(weights);
@@ -197,11 +183,11 @@ const MISFIT: f64 = 0.02;
 /// Bound of the nats that other agents add: beyond, only the model would be surer.
 const MOST_NATS: f64 = 30.0;
 
-fn odds(probability: f64, nats: Option<f64>) -> f64 {
-    probability * nats.unwrap_or(0.0).clamp(-MOST_NATS, MOST_NATS).exp()
+fn odds(probability: f64, nats: f64) -> f64 {
+    probability * nats.clamp(-MOST_NATS, MOST_NATS).exp()
 }
 
-/// The candidate among the fleet's Nodes. `None`: no Node, pair or zone pair.
+/// The candidate among the fleet's ends. `None`: it is none of them.
 fn culprit(fleet: &mut Fleet, one: &Suspect) -> Option<Culprit> {
     match one.kind {
         BlameKind::Node | BlameKind::PeerNode => Some(Culprit::Node(fleet.node(&one.name, None))),
@@ -215,6 +201,8 @@ fn culprit(fleet: &mut Fleet, one: &Suspect) -> Option<Culprit> {
             let (a, b) = (fleet.zone_named(a)?, fleet.zone_named(b)?);
             Some(Culprit::ZonePair(a.min(b), a.max(b)))
         }
+        BlameKind::PeerPod => Some(Culprit::Pod(fleet.pod(&one.name))),
+        BlameKind::External | BlameKind::Service => Some(Culprit::External(fleet.external(&one.name))),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     metrics::fixture,
     responses,
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// The time of all fixtures: 12 s after the hints were seen first.
 pub(crate) const NOW_MS: i64 = 1_767_225_612_000;
@@ -59,8 +59,9 @@ pub(crate) fn edge(namespace: &str, name: &str) -> EdgeRow {
 
 /// Traffic from `node` to `peer`.
 pub(crate) fn peer_row(node: &str, peer: &str, segments: u64, episodes: u64, min_rtt_us: u32) -> PeerRow {
-    let mut row: PeerRow =
-        sent(&responses::peers(&fixture::view(vec![fixture::busy_pod("shop", "p")]), |_| true).remove(0));
+    let mut row: PeerRow = sent(
+        &responses::peers(&fixture::view(vec![fixture::busy_pod("shop", "p")]), &BTreeSet::new(), |_| true).remove(0),
+    );
     row.node = node.to_owned();
     row.peer_node = Some(peer.to_owned());
     row.class = "same_zone".to_owned();

@@ -134,7 +134,7 @@ pub struct PodLine {
 
 /// Builds the report.
 pub fn explain(mut facts: Facts, wanted: &HintFilter) -> Explanation {
-    settle(&mut facts.hints, &facts.peer_rows, |_| None);
+    settle(&mut facts.hints, &facts.peer_rows);
     let mut hints: Vec<Hint> = facts.hints.iter().filter(|hint| wanted.is_current(hint)).cloned().collect();
     hints.dedup_by(|a, b| a.id == b.id && a.subject == b.subject);
     sort(&mut hints);

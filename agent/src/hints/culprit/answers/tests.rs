@@ -28,17 +28,23 @@ struct World {
     case: Case,
     streams: Vec<Stream>,
     random: Lcg,
+    role: Role,
 }
 
 impl World {
     fn new(pods: &[&str], servers: &[(&str, &str, u16)]) -> Self {
+        Self::with_role(pods, servers, Role::Client)
+    }
+
+    /// As a server, each Pod has the peers as its clients.
+    fn with_role(pods: &[&str], servers: &[(&str, &str, u16)], role: Role) -> Self {
         let peers: Vec<&str> = servers.iter().map(|(peer, ..)| *peer).collect();
         let mut case = Case::mesh(pods, &peers);
         for (edge, (_, node, port)) in case.edges.iter_mut().zip(servers.iter().cycle()) {
-            (edge.role, edge.port, edge.peer_node) = (Some(Role::Client), *port, Some((*node).into()));
+            (edge.role, edge.port, edge.peer_node) = (Some(role), *port, Some((*node).into()));
         }
         let streams = case.edges.iter().map(|_| Stream::default()).collect();
-        Self { run: Run::new(), case, streams, random: Lcg(2_311) }
+        Self { run: Run::new(), case, streams, random: Lcg(2_311), role }
     }
 
     /// Seconds in which the answers of some edges take `us` longer; `slow` chooses by Pod and server.
@@ -49,11 +55,35 @@ impl World {
                 let peer = edge.peer.to_canonical().to_string();
                 let more = if slow(&edge.subject.name, &peer) { us } else { 0 };
                 let times: Vec<u32> = (0..23).map(|_| quick(&mut self.random) + more).collect();
-                stream.second(Role::Client, &times, 100);
+                stream.second(self.role, &times, 100);
                 edge.responses = Some(Box::new(stream.view()));
             }
             hints = firing(&self.run.tick(&self.case));
         }
+        hints
+    }
+
+    /// Hints 7 s after answers stop on some edges, while their requests are still acknowledged.
+    fn stopped(&mut self, stops: impl Fn(&str, &str) -> bool) -> Vec<Hint> {
+        assert_eq!(self.seconds(40, 0, |_, _| false), vec![]);
+        let mut hints = Vec::new();
+        for _ in 0..7 {
+            let at = self.run.next_at();
+            for (edge, stream) in self.case.edges.iter_mut().zip(&mut self.streams) {
+                let peer = edge.peer.to_canonical().to_string();
+                if stops(&edge.subject.name, &peer) {
+                    (edge.window.bytes_acked, edge.window.bytes_received) = (700, 700);
+                    stream.second(self.role, &[], 0);
+                    stream.wait(3, at);
+                } else {
+                    let times: Vec<u32> = (0..23).map(|_| quick(&mut self.random)).collect();
+                    stream.second(self.role, &times, 100);
+                }
+                edge.responses = Some(Box::new(stream.view()));
+            }
+            hints = firing(&self.run.tick(&self.case));
+        }
+        assert!(!hints.is_empty());
         hints
     }
 
@@ -158,5 +188,38 @@ fn an_address_of_a_service_is_not_outside() {
     }
     for hint in world.slow(29_000, |_, peer| peer == "10.3.0.4") {
         assert_eq!(culprit(&hint), (BlameKind::Service, "10.3.0.4"), "{:?}", hint.blame);
+    }
+}
+
+#[test]
+fn a_server_that_answers_none_of_its_clients_is_named() {
+    for hint in World::new(&PODS, &SERVERS).stopped(|_, peer| peer == "10.3.0.3") {
+        assert_eq!(hint.cause, "peer_not_answering");
+        assert_eq!(culprit(&hint), (BlameKind::PeerPod, "10.3.0.3"), "{:?}", hint.blame);
+    }
+}
+
+#[test]
+fn servers_of_one_node_that_stop_together_make_it_the_first_suspect() {
+    for hint in World::new(&PODS[..2], &SERVERS).stopped(|_, peer| peer.starts_with("10.1.")) {
+        let first = hint.blame.candidates().next().map(|one| (one.kind, one.name));
+        assert_eq!(first, Some((BlameKind::PeerNode, "node-b".to_owned())), "{:?}", hint.blame);
+        assert!(hint.blame.best() > 0.7, "{:?}", hint.blame);
+    }
+    // All servers at once: they may wait for one that nobody here sees.
+    for hint in World::new(&PODS[..2], &SERVERS).stopped(|_, _| true) {
+        assert!(!matches!(hint.blame.kind, BlameKind::Node | BlameKind::PeerNode), "{:?}", hint.blame);
+    }
+}
+
+#[test]
+fn a_server_is_named_when_all_its_clients_wait_and_not_when_one_does() {
+    let server = || World::with_role(&["api"], &SERVERS, Role::Server);
+    for hint in server().stopped(|_, _| true) {
+        assert_eq!((hint.cause.as_str(), culprit(&hint)), ("pod_not_reading", (BlameKind::Pod, "api")));
+    }
+    for hint in server().stopped(|_, peer| peer == "10.2.0.3") {
+        assert_eq!((hint.cause.as_str(), hint.blame.kind), ("pod_not_reading", BlameKind::Undecided));
+        assert!(hint.blame.mentions("api") && hint.blame.mentions("10.2.0.3"), "{:?}", hint.blame);
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     api::{BlameKind, RuledOut},
     hints::{
         context::{Context, Edge, Subject},
-        finding::{Finding, blame},
+        finding::{Finding, blame, shared_blame},
         memory::path::{Path, RISE_ALPHA, Rise},
         rule::{Family, QueryTemplate, Rule},
         rules::{latency, queries},
@@ -29,7 +29,7 @@ pub(crate) const EXTERNAL_SLOW: Rule = Rule {
            chance below 1e-6 per window and edge), for an address outside the cluster. Path and think time \
            need not be separated: both are outside.",
     minimum: "As `peer_slow` and `path_latency`.",
-    ruled_out_by: "The Pod's peers in the cluster are slow too, or their paths are longer. Loss. The peer's window or \
+    ruled_out_by: "The Pod's peers in the cluster are slow too, or paths from its Node to others are longer. Loss. The peer's window or \
                    the local buffer holds the sender back. The Pod is throttled. The Node makes its own queue.",
     action: "Ask the owner of that address, compare from another place, or fail over. The cluster's network needs no \
              attention.",
@@ -41,6 +41,9 @@ pub(crate) const EXTERNAL_SLOW: Rule = Rule {
     ],
 };
 
+/// Probability that the reason is outside, where nothing inside tells.
+const BEYOND: f64 = 0.7;
+
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     if latency::makes_its_own_queue(context) {
         return Vec::new();
@@ -48,13 +51,13 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let external = context.unclaimed(Family::Waiting).filter(|(_, edge)| edge.is_external());
     let found = external.filter_map(|(subject, edge)| {
         let rise = latency::rise(context, subject, edge)?;
-        let inside = Inside::new(context, subject);
+        let inside = Inside::new(context);
         (inside.longer == 0).then(|| describe(context, subject, (edge, rise), inside.usual))
     });
     found.collect()
 }
 
-/// The subject's edges to peers in the cluster, by the state of their paths.
+/// This Node's edges to peers in the cluster, by the state of their paths: they share its way out with the subject.
 #[derive(Clone, Copy, Default)]
 struct Inside {
     longer: usize,
@@ -62,10 +65,9 @@ struct Inside {
 }
 
 impl Inside {
-    fn new(context: &Context<'_>, subject: &Subject<'_>) -> Self {
+    fn new(context: &Context<'_>) -> Self {
         let mut inside = Self::default();
-        let edges = subject.edges.iter().map(|ix| context.edge(*ix));
-        for edge in edges.filter(|edge| edge.is_remote() && !edge.is_external()) {
+        for edge in context.edges().iter().filter(|edge| edge.is_remote() && !edge.is_external()) {
             match edge.path {
                 Some(Path::Longer(_)) => inside.longer += 1,
                 Some(Path::Usual) => inside.usual += 1,
@@ -86,16 +88,21 @@ fn describe(context: &Context<'_>, subject: &Subject<'_>, (edge, rise): (&Edge<'
         ms(rise.now_us),
         ms(rise.usual_us)
     );
+    let external = (BlameKind::External, &*edge.peer_node_name());
+    // Without a peer inside to compare with, the Node's own way out may be the reason.
+    let culprit = match usual {
+        0 => shared_blame(external, BEYOND, &[(BlameKind::Node, context.node)]),
+        _ => blame(external.0, external.1),
+    };
     let path = (usual > 0).then(|| RuledOut { cause: "path_latency".into(), because });
     Finding {
         nats: (RISE_ALPHA.ln() - rise.ln_p).max(0.0),
-        // Without a peer inside to compare with, the Node's own way out may be the reason.
         certainty: if usual > 0 { 1.0 } else { 0.8 },
         summary,
         evidence: latency::numbers(edge, &rise, &context.place(edge)),
         ruled_out: path.into_iter().chain(context.rule_out_sender(subject, edge)).collect(),
         edges: vec![edge.ix],
-        ..Finding::new(&EXTERNAL_SLOW, subject.ix, blame(BlameKind::External, edge.peer_node_name()))
+        ..Finding::new(&EXTERNAL_SLOW, subject.ix, culprit)
     }
 }
 

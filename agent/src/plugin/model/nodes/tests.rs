@@ -1,6 +1,9 @@
 use super::super::testing::{hint, peer_row};
 use super::*;
-use crate::api::{Blame, Excused, RttBaseline};
+use crate::{
+    api::{Blame, Excused, RttBaseline},
+    blame::Fleet,
+};
 
 /// Four Nodes; everyone loses on the way to c, and nothing else is lost.
 pub(crate) fn cluster() -> Vec<PeerRow> {
@@ -105,4 +108,29 @@ fn of_two_peers_the_worse_stands_out() {
     let rows = [peer_row("node-a", "node-b", 1000, 20, 200), peer_row("node-a", "node-c", 1000, 0, 200)];
     let nodes = nodes(&rows, &[], &["node-a".to_owned()], vec![]);
     assert_eq!((nodes.items[0].node.as_str(), nodes.items[0].peers_worse), ("node-b", 1));
+}
+
+#[test]
+fn rows_do_not_blame_a_node_that_hints_weighed_for_the_same_symptom() {
+    let mut rows = cluster();
+    for row in &mut rows {
+        row.loss_baseline = Some(1e-4);
+    }
+    let blamed = |symptom: Symptom| scores(&rows, |node, of| node == "node-c" && of == symptom).contains_key("node-c");
+    assert!(blamed(Symptom::Latency) && !blamed(Symptom::Loss));
+}
+
+#[test]
+fn candidates_of_one_finding_share_its_probability() {
+    let verdict = |score: f64| Verdict {
+        culprit: blame::Culprit::Node(Fleet::new().node("a", None)),
+        symptom: Symptom::Loss,
+        score,
+        confidence: 0.9,
+        evidence: blame::Evidence::default(),
+    };
+    let both = shares(&[verdict(20.0), verdict(20.0)]);
+    assert_eq!(both, [0.45, 0.45]);
+    assert!(shares(&[verdict(20.0), verdict(17.0)])[0] > 0.85);
+    assert_eq!(shares(&[verdict(20.0)]), [0.9]);
 }

@@ -31,7 +31,7 @@ fn undecided() -> Hint {
 
 fn settled_blame(bad: &[(&str, &str)]) -> (Blame, f64) {
     let mut hints = [undecided()];
-    settle(&mut hints, &rows(bad), |_| None);
+    settle(&mut hints, &rows(bad));
     (hints[0].blame.clone(), hints[0].confidence)
 }
 
@@ -52,7 +52,7 @@ fn other_agents_that_reach_the_peer_cleanly_leave_the_path() {
 fn without_rows_of_others_it_stays_undecided() {
     let mut hints = [undecided()];
     let own: Vec<PeerRow> = rows(&[("node-a", "node-c")]).into_iter().filter(|row| row.node == "node-a").collect();
-    settle(&mut hints, &own, |_| None);
+    settle(&mut hints, &own);
     assert_eq!(hints[0].blame.kind, BlameKind::Undecided);
     assert_eq!(hints[0].blame.other_names()[..2], ["node-c", "node-a↔node-c"]);
 }
@@ -62,7 +62,7 @@ fn hints_about_programs_stay_as_they_are() {
     let mut hints = [undecided()];
     hints[0].cause = "peer_slow".into();
     let before = hints[0].clone();
-    settle(&mut hints, &rows(&[("node-b", "node-c")]), |_| None);
+    settle(&mut hints, &rows(&[("node-b", "node-c")]));
     assert_eq!(hints[0], before);
 }
 
@@ -71,7 +71,7 @@ fn nodes_show_the_same_probability() {
     let rows = rows(&[("node-a", "node-c"), ("node-b", "node-c"), ("node-d", "node-c")]);
     let mut hints = [undecided()];
     let table = nodes(&rows, &hints, &names(), vec![]);
-    settle(&mut hints, &rows, |_| None);
+    settle(&mut hints, &rows);
     assert_eq!(table.items[0].node, "node-c");
     assert!(table.items[0].blame >= Some(hints[0].blame.probability), "{:?}", table.items[0]);
     assert_eq!(table.items[0].blamed_by, 1);
@@ -90,17 +90,17 @@ fn agents_that_get_no_answer_from_one_node_convict_it_together() {
         hint
     };
     let mut alone = [silent("node-a")];
-    settle(&mut alone, &[], |_| None);
+    settle(&mut alone, &[]);
     assert_eq!(alone[0].blame.kind, BlameKind::Undecided);
     let mut both = [silent("node-a"), silent("node-b")];
-    settle(&mut both, &[], |_| None);
+    settle(&mut both, &[]);
     for hint in &both {
         assert_eq!((hint.blame.kind, hint.blame.name.as_str()), (BlameKind::PeerNode, "node-c"), "{hint:?}");
     }
     // Another cause is no evidence.
     both = [silent("node-a"), silent("node-b")];
     both[1].cause = "path_mtu_blackhole".into();
-    settle(&mut both, &[], |_| None);
+    settle(&mut both, &[]);
     assert_eq!(both[0].blame.kind, BlameKind::Undecided);
 }
 
@@ -134,28 +134,105 @@ fn rises_that_several_agents_share_convict_without_handshakes() {
         }
     }
     let mut hints = [longer_path(None)];
-    settle(&mut hints, &all, |_| None);
+    settle(&mut hints, &all);
     assert_eq!((hints[0].blame.kind, hints[0].blame.name.as_str()), (BlameKind::PeerNode, "node-c"), "{hints:?}");
     // Of very different sizes: slow programs there.
     for (at, row) in all.iter_mut().filter(|row| row.rtt_rise.is_some()).enumerate() {
         rtt(row, 40.0 * 3_f64.powi(at as i32), false);
     }
     let mut hints = [longer_path(None)];
-    settle(&mut hints, &all, |_| None);
+    settle(&mut hints, &all);
     assert_eq!(hints[0].blame.kind, BlameKind::Undecided, "{hints:?}");
+}
+
+/// Rows of other agents towards node-c, those about one of its Pods apart. `bad`: about which Pod they lose.
+fn split_rows(bad: Option<&str>) -> Vec<PeerRow> {
+    let row = |from: &str, pod: Option<&str>| {
+        let episodes = if pod == bad { 60 } else { 0 };
+        let row = peer_row(from, "node-c", 2000, episodes, 210);
+        PeerRow { loss_baseline: Some(1e-4), peer_pod: pod.map(str::to_owned), ..row }
+    };
+    let froms = ["node-b", "node-d"];
+    froms.iter().flat_map(|from| [row(from, Some("shop/db-0")), row(from, None)]).collect()
+}
+
+#[test]
+fn losses_towards_one_pod_of_a_node_convict_the_pod_and_not_the_node() {
+    let mut hints = [undecided()];
+    settle(&mut hints, &split_rows(Some("shop/db-0")));
+    let blame = &hints[0].blame;
+    assert_eq!((blame.kind, blame.name.as_str()), (BlameKind::PeerPod, "shop/db-0"), "{blame:?}");
+    // The other way round the Node is not spared: its other Pods are hit.
+    let mut hints = [undecided()];
+    settle(&mut hints, &split_rows(None));
+    assert_ne!(hints[0].blame.name, "shop/db-0", "{:?}", hints[0].blame);
+}
+
+#[test]
+fn hosts_to_ask_about_are_those_that_hints_may_blame() {
+    assert_eq!(hosts(&[undecided()]), ["shop/db-0"]);
+    let mut resolved = undecided();
+    resolved.state = HintState::Resolved;
+    assert!(hosts(&[resolved]).is_empty());
 }
 
 /// node-a and node-b in one zone, node-c and node-d in another: all paths between them are longer.
 #[test]
-fn zones_follow_from_hints_and_rows() {
+fn longer_paths_between_zones_convict_the_zones() {
     let mut all = rows(&[]);
     let zone = |node: &str| if ["node-a", "node-b"].contains(&node) { "z1" } else { "z2" };
     for row in &mut all {
-        let crosses = zone(&row.node) != zone(row.peer_node.as_deref().unwrap_or_default());
-        row.class = if crosses { "cross_zone".into() } else { "same_zone".into() };
+        let peer_zone = zone(row.peer_node.as_deref().unwrap_or_default());
+        let crosses = zone(&row.node) != peer_zone;
+        (row.zone, row.peer_zone) = (Some(zone(&row.node).to_owned()), Some(peer_zone.to_owned()));
         rtt(row, if crosses { 23.0 } else { 0.0 }, true);
     }
     let mut hints = [longer_path(Some("z1↔z2"))];
-    settle(&mut hints, &all, |_| None);
+    settle(&mut hints, &all);
     assert_eq!((hints[0].blame.kind, hints[0].blame.name.as_str()), (BlameKind::ZonePair, "z1↔z2"), "{hints:?}");
+}
+
+/// Four Nodes in two zones: what passes between the zones loses.
+#[test]
+fn losses_between_zones_and_not_within_convict_the_zones() {
+    let zone = |node: &str| if matches!(node, "node-a" | "node-b") { "z1" } else { "z2" };
+    let names = names();
+    let pairs = names.iter().flat_map(|from| names.iter().map(move |to| (from, to))).filter(|(from, to)| from != to);
+    let rows: Vec<PeerRow> = pairs
+        .map(|(from, to)| {
+            let episodes = if zone(from) == zone(to) { 0 } else { 60 };
+            let (zone, peer_zone) = (Some(zone(from).to_owned()), Some(zone(to).to_owned()));
+            PeerRow { loss_baseline: Some(1e-4), zone, peer_zone, ..peer_row(from, to, 2000, episodes, 210) }
+        })
+        .collect();
+    let mut hints = [undecided()];
+    hints[0].blame = Blame::among(vec![
+        Suspect::new(BlameKind::PeerNode, "node-c", 0.3),
+        Suspect::new(BlameKind::NodePair, "node-a↔node-c", 0.3),
+        Suspect::new(BlameKind::ZonePair, "z1↔z2", 0.3),
+    ]);
+    settle(&mut hints, &rows);
+    assert_eq!((hints[0].blame.kind, hints[0].blame.name.as_str()), (BlameKind::ZonePair, "z1↔z2"));
+}
+
+/// Each agent alone can't tell the peer from something on its own way there.
+#[test]
+fn agents_whose_connections_to_one_pod_are_reset_convict_it_together() {
+    let reset = |node: &str| {
+        let mut hint = hint("shop", node, "connections_reset");
+        node.clone_into(&mut hint.subject.node);
+        hint.blame = Blame::among(vec![
+            Suspect::new(BlameKind::PeerPod, "shop/db-0", 0.65),
+            Suspect::new(BlameKind::NodePair, format!("{node}↔node-c"), 0.35),
+        ]);
+        hint
+    };
+    let mut both = [reset("node-a"), reset("node-b")];
+    settle(&mut both, &[]);
+    for hint in &both {
+        assert_eq!((hint.blame.kind, hint.blame.name.as_str()), (BlameKind::PeerPod, "shop/db-0"), "{hint:?}");
+    }
+    let mut alone = [reset("node-a")];
+    settle(&mut alone, &[]);
+    assert_eq!(alone[0].blame.kind, BlameKind::Undecided);
 }

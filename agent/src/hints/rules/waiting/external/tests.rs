@@ -51,6 +51,20 @@ fn a_pod_with_external_peers_only_gets_less_confidence() {
     let alone = Run::warm(&only).expect_one(&longer_path(&only, &PEERS[..1], 80_000));
     let beside = Run::warm(&normal()).expect_one(&longer_path(&normal(), &PEERS[..1], 80_000));
     assert!(alone.confidence < beside.confidence);
+    // Nothing tells what is outside from this Node's own way out.
+    assert_eq!(alone.blame.kind, BlameKind::Undecided);
+    assert_eq!(alone.blame.other_names(), ["203.0.113.7", "node-a"]);
+}
+
+#[test]
+fn longer_paths_of_other_pods_of_the_node_acquit_the_external_peer() {
+    let mut case = Case::mesh(&["cart", "other"], &PEERS);
+    case.edge("cart", PEERS[0]).class = PeerClass::External;
+    let mut now = longer_path(&case, &PEERS[..1], 80_000);
+    now.tally("other", PEERS[1]).rtt = rtts(&[(80_000, 100)]);
+    now.tally("other", PEERS[1]).min_rtt_us = Some(80_000);
+    let hints = firing(&Run::warm(&case).ticks(15, &now));
+    assert!(hints.iter().all(|hint| hint.cause != "external_slow"), "{hints:?}");
 }
 
 #[test]

@@ -1,0 +1,81 @@
+//! Who answers others is not silent: what other agents' rows say about hints of peers that answer nothing.
+
+use super::{super::fleet::host, MISFIT, is_host};
+use crate::api::{Blame, BlameKind, Hint, HintState, PeerRow, Suspect};
+use std::collections::BTreeSet;
+
+/// Evidence against a Node or a path between Nodes from one agent that gets answers over it, nats.
+const PATH_ANSWERS: f64 = 6.0;
+/// The same against a host: another of its ports may have answered.
+const HOST_ANSWERS: f64 = 2.0;
+/// Most of it: beyond, only the model would be surer.
+const MOST: f64 = 8.0;
+
+/// True if answers to other agents say more about who is at fault.
+pub(super) fn is_about(hint: &Hint) -> bool {
+    hint.state == HintState::Firing && hint.cause == "peer_unreachable"
+}
+
+/// Weighs the candidates of hints about silent peers with the answers that other agents get.
+pub(super) fn acquit(hints: &mut [Hint], rows: &[PeerRow]) {
+    // An agent that hears nothing from a candidate either is no witness for it.
+    let pairs = |hint: &Hint| -> Vec<(String, String)> {
+        hint.blame.candidates().map(|one| (hint.subject.node.clone(), one.name)).collect()
+    };
+    let silent: BTreeSet<(String, String)> = hints.iter().filter(|hint| is_about(hint)).flat_map(pairs).collect();
+    for hint in hints.iter_mut().filter(|hint| is_about(hint)) {
+        let asker = hint.subject.node.clone();
+        let against = |one: &Suspect| -> f64 {
+            let is_witness = |row: &&PeerRow| {
+                row.answered
+                    && row.node != asker
+                    && row.peer_node.as_ref() != Some(&row.node)
+                    && !silent.contains(&(row.node.clone(), one.name.clone()))
+            };
+            let answers = rows.iter().filter(is_witness).filter(|row| shows(row, one));
+            let agents: BTreeSet<&str> = answers.map(|row| row.node.as_str()).collect();
+            let each = if is_host(one.kind) { HOST_ANSWERS } else { PATH_ANSWERS };
+            (agents.len() as f64 * each).min(MOST)
+        };
+        let candidates: Vec<(Suspect, f64)> = hint
+            .blame
+            .candidates()
+            .map(|one| (against(&one), one))
+            .map(|(nats, one)| {
+                let weight = one.probability * (-nats).exp();
+                (one, weight)
+            })
+            .collect();
+        let unknown = 1.0 - candidates.iter().map(|(one, _)| one.probability).sum::<f64>();
+        let changed = candidates.iter().any(|(one, weight)| *weight < one.probability);
+        let was = hint.blame.best();
+        if !changed || was <= 0.0 {
+            continue;
+        }
+        let total = candidates.iter().map(|(_, weight)| weight).sum::<f64>() + unknown.max(MISFIT);
+        let weighed =
+            candidates.into_iter().map(|(one, weight)| Suspect { probability: (1.0 - MISFIT) * weight / total, ..one });
+        hint.blame = Blame::among(weighed.collect());
+        hint.confidence = ((hint.confidence * hint.blame.best() / was).min(1.0) * 100.0).round() / 100.0;
+    }
+}
+
+/// Whether an answer in this row needs the candidate to work.
+fn shows(row: &PeerRow, one: &Suspect) -> bool {
+    let (from, to) = (row.node.as_str(), row.peer_node.as_deref());
+    let zones = (row.zone.as_deref(), row.peer_zone.as_deref());
+    match one.kind {
+        BlameKind::Node | BlameKind::PeerNode => from == one.name || to == Some(one.name.as_str()),
+        BlameKind::NodePair => one.name.split_once('↔').is_some_and(|(a, b)| is_between((Some(from), to), (a, b))),
+        BlameKind::ZonePair => one.name.split_once('↔').is_some_and(|(a, b)| is_between(zones, (a, b))),
+        kind if is_host(kind) => host(row) == Some(one.name.as_str()),
+        _ => false,
+    }
+}
+
+fn is_between(ends: (Option<&str>, Option<&str>), (a, b): (&str, &str)) -> bool {
+    ends == (Some(a), Some(b)) || ends == (Some(b), Some(a))
+}
+
+#[cfg(test)]
+mod tests;

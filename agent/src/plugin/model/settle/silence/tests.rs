@@ -1,0 +1,65 @@
+use super::*;
+use crate::plugin::model::{
+    settle::settle,
+    testing::{hint, peer_row},
+};
+
+/// The agent on node-b gets no answer from a Pod on node-d.
+fn silent_from(node: &str) -> Hint {
+    let mut hint = hint("shop", node, "peer_unreachable");
+    node.clone_into(&mut hint.subject.node);
+    hint.blame = Blame::among(vec![
+        Suspect::new(BlameKind::PeerPod, "shop/db-0", 0.5),
+        Suspect::new(BlameKind::PeerNode, "node-d", 0.3),
+        Suspect::new(BlameKind::NodePair, format!("{node}↔node-d"), 0.18),
+    ]);
+    hint.confidence = 0.5;
+    hint
+}
+
+/// An agent's row about the Pod.
+fn row(node: &str, answered: bool) -> PeerRow {
+    PeerRow { answered, peer_pod: Some("shop/db-0".into()), ..peer_row(node, "node-d", 100, 0, 200) }
+}
+
+fn settled(hint: Hint, rows: &[PeerRow]) -> Blame {
+    let mut hints = [hint];
+    settle(&mut hints, rows);
+    hints[0].blame.clone()
+}
+
+#[test]
+fn a_peer_that_answers_others_leaves_the_path() {
+    let rows: Vec<PeerRow> = ["node-a", "node-c", "node-e"].map(|node| row(node, true)).to_vec();
+    let blame = settled(silent_from("node-b"), &rows);
+    assert_eq!((blame.kind, blame.name.as_str()), (BlameKind::NodePair, "node-b↔node-d"), "{blame:?}");
+}
+
+#[test]
+fn a_peer_that_answers_nobody_stays_suspect() {
+    let rows: Vec<PeerRow> = ["node-a", "node-c", "node-e"].map(|node| row(node, false)).to_vec();
+    assert_eq!(settled(silent_from("node-b"), &rows), silent_from("node-b").blame);
+    // Its own agent's view of itself is no witness either.
+    assert_eq!(settled(silent_from("node-b"), &[row("node-b", true)]), silent_from("node-b").blame);
+}
+
+/// One port of the Pod is silent for all of them, another one answers.
+#[test]
+fn agents_that_hear_nothing_either_are_no_witnesses() {
+    let rows: Vec<PeerRow> = ["node-a", "node-c"].map(|node| row(node, true)).to_vec();
+    let mut hints = ["node-a", "node-b", "node-c"].map(silent_from);
+    settle(&mut hints, &rows);
+    for hint in &hints {
+        assert!(
+            hint.blame.candidates().all(|one| one.kind != BlameKind::NodePair || one.probability < 0.2),
+            "{hint:?}"
+        );
+    }
+}
+
+#[test]
+fn an_answer_says_more_about_a_node_than_about_one_of_its_hosts() {
+    let blame = settled(silent_from("node-b"), &[row("node-a", true)]);
+    let of = |kind: BlameKind| blame.candidates().find(|one| one.kind == kind).map_or(0.0, |one| one.probability);
+    assert!(of(BlameKind::PeerNode) < 0.02 && of(BlameKind::PeerPod) > 0.15, "{blame:?}");
+}
