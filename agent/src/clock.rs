@@ -4,6 +4,7 @@ use std::{fs, sync::OnceLock, time::Duration};
 
 /// `CLOCK_MONOTONIC` as the kernel programs read it (`bpf_ktime_get_ns`): without the offset of the process's time
 /// namespace (time_namespaces(7)), which the kernel programs don't have.
+#[cfg_attr(not(feature = "ebpf"), expect(unreachable_pub, reason = "the kernel room exports it"))]
 pub fn monotonic() -> Duration {
     static OFFSET: OnceLock<i128> = OnceLock::new();
     let offset = OFFSET.get_or_init(|| {
