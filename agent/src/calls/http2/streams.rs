@@ -134,7 +134,7 @@ impl Stream {
     fn answer(&mut self, fields: Fields, ends: bool, begun_ns: u64) {
         if self.answered_ns.is_some() {
             self.trailers = Some(fields);
-        } else if ends || !fields.status.is_some_and(|status| status < 200) {
+        } else if ends || fields.status.is_none_or(|status| status >= 200) {
             (self.answered_ns, self.answer, self.is_trailers_only) = (Some(begun_ns), fields, ends);
         }
     }
