@@ -10,10 +10,13 @@ use std::{
     net::IpAddr,
 };
 
+/// What the edges of a row share: peer Node, class and, if it was asked for, address.
+type Group<'a> = (Option<&'a str>, &'static str, Option<IpAddr>);
+
 /// Rows of `/api/v1/edges?by=peer_node` of the subjects that `shows` accepts, ordered by (Node, class). Addresses in
 /// `split` have rows of their own.
 pub fn peers(view: &NodeView, split: &BTreeSet<IpAddr>, shows: impl Fn(&SubjectId) -> bool) -> Vec<PeerRow> {
-    let mut groups: BTreeMap<(Option<&str>, &'static str, Option<IpAddr>), Vec<&EdgeView>> = BTreeMap::new();
+    let mut groups: BTreeMap<Group<'_>, Vec<&EdgeView>> = BTreeMap::new();
     for edge in view.edges.iter().filter(|edge| shows(&edge.subject)) {
         // A redirect leads elsewhere than to the address.
         let address = Some(edge.peer.to_canonical()).filter(|address| split.contains(address) && !edge.redirected);

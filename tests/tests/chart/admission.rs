@@ -112,7 +112,7 @@ fn with(mut object: Value, pointer: &str, value: Value) -> Value {
 }
 
 fn policy(helm: &Helm) -> ValidatingAdmissionPolicySpec {
-    let documents = Documents::read(&helm.template(&expand(PUBLISH)).unwrap());
+    let documents = Documents::read(&helm.template(&expand(PUBLISH)).expect("the chart renders"));
     documents.one::<ValidatingAdmissionPolicy>(POLICY).spec.expect("a specification")
 }
 

@@ -81,7 +81,7 @@ fn label(call: &Call) -> String {
     }
 }
 
-fn pairs<'a>(seen: &'a [(String, String)]) -> Vec<(&'a str, &'a str)> {
+fn pairs(seen: &[(String, String)]) -> Vec<(&str, &str)> {
     seen.iter().map(|(route, label)| (route.as_str(), label.as_str())).collect()
 }
 
