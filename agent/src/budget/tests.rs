@@ -54,7 +54,7 @@ fn response_times_cost_storage_of_their_own_for_each_socket() {
     let more = Load { sockets: LOAD.sockets + 100, ..LOAD };
     let of_socket = |budget: &Budget| (budget.total(&more) - budget.total(&LOAD)) / 100;
     assert_eq!(of_socket(&with), of_socket(&without) + TURN_STORAGE as u64);
-    let limit = without.needed_limit(&LOAD);
+    let limit = with.needed_limit(&LOAD);
     assert!(with.fitting_sockets(&LOAD, limit) < without.fitting_sockets(&LOAD, limit));
     let full = Load { sockets: with.fitting_sockets(&LOAD, limit), ..LOAD };
     assert_eq!(with.needed_limit(&full), limit);

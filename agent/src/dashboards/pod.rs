@@ -21,7 +21,7 @@ pub(super) fn board() -> Result<Board, Error> {
                 vec![response_times()?, unanswered()?, time_as("server")?, time_as("client")?],
             ),
             Row::collapsed("HTTP requests", vec![call_rate()?, call_times()?, failed_calls()?, readable()?]),
-            Row::collapsed("gRPC calls", vec![grpc_times()?, failed_grpc()?, grpc_codes()?]),
+            Row::collapsed("Calls over gRPC", vec![grpc_times()?, failed_grpc()?, grpc_codes()?]),
             Row::collapsed("RTT and loss details", vec![heat_map()?, samples()?, smoothed()?, episodes()?, drops()?]),
             Row::collapsed(
                 "Connection details",
@@ -192,7 +192,7 @@ fn failed_calls() -> Result<Panel, Error> {
 
 fn grpc_times() -> Result<Panel, Error> {
     let times = POD.of("netwhy_grpc_call_seconds", &[])?;
-    Ok(Panel::lines("gRPC call duration p99", Unit::Seconds)
+    Ok(Panel::lines("Duration of gRPC calls p99", Unit::Seconds)
         .description("Clear text only, on followed connections. Empty without signals.http.")
         .query(times.quantile(0.99, &["role", "service", "method"])?, "{{role}} {{service}}/{{method}}"))
 }
@@ -201,14 +201,14 @@ fn failed_grpc() -> Result<Panel, Error> {
     let code = format!("code=~\"{}\"", queries::GRPC_FAILURES);
     let known = POD.of("netwhy_grpc_call_seconds", &["code!~\"trailers_only|undecoded\""])?;
     let failed = POD.of("netwhy_grpc_call_seconds", &[&code])?;
-    Ok(Panel::lines("gRPC server errors", Unit::Share)
+    Ok(Panel::lines("Server errors over gRPC", Unit::Share)
         .description("Share of calls whose code says that the server failed, of those whose code is known.")
         .query(ratio(&failed.samples(&["role"])?, &known.samples(&["role"])?, 0.0), "{{role}}"))
 }
 
 fn grpc_codes() -> Result<Panel, Error> {
     let calls = POD.of("netwhy_grpc_call_seconds", &[])?;
-    Ok(Panel::lines("gRPC calls by code", Unit::PerSecond)
+    Ok(Panel::lines("Calls over gRPC by code", Unit::PerSecond)
         .description("Of followed connections alone: a part of all calls.")
         .query(calls.samples(&["role", "code"])?, "{{role}} {{code}}"))
 }
