@@ -1,6 +1,6 @@
 //! Traffic between two Nodes, as much as this machine carries, and how much that is.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use netwhy_tests::lab::{Lab, Program};
 use std::{
     fs,
@@ -97,6 +97,8 @@ pub(super) struct Load {
     _client: Option<Program>,
     server: Program,
     begun: (Instant, u64),
+    /// Requests and counts just after the begin; see [`Load::requests_per_count`].
+    first: Option<(u64, u64)>,
 }
 
 impl Load {
@@ -112,7 +114,7 @@ impl Load {
         };
         let ready = server.wait_ready(START)?;
         if kind == Kind::Switches {
-            return Self { kind, _client: None, server, begun: (Instant::now(), 0) }.begin();
+            return Self { kind, _client: None, server, begun: (Instant::now(), 0), first: None }.begin();
         }
         let port = ready.port.context("the server tells no port")?;
         let to = format!("{}:{port}", lab.node("b")?.ipv4);
@@ -131,10 +133,13 @@ impl Load {
         }
         let client = lab.start(&client_pod, &args)?;
         client.wait_ready(START)?;
-        Self { kind, _client: Some(client), server, begun: (Instant::now(), 0) }.begin()
+        Self { kind, _client: Some(client), server, begun: (Instant::now(), 0), first: None }.begin()
     }
 
     fn begin(mut self) -> Result<Self> {
+        if self.kind == Kind::Keepalive {
+            self.first = Some(self.requests_and_count()?);
+        }
         self.begun = (Instant::now(), self.count()?);
         Ok(self)
     }
@@ -153,12 +158,26 @@ impl Load {
         Ok((self.count()?.saturating_sub(count)) as f64 / at.elapsed().as_secs_f64())
     }
 
-    /// Requests that the server itself has counted per count of [`Load::count`], over all that it has reported.
+    /// Requests that the server itself has counted per count of [`Load::count`], since the begin. The counter belongs to
+    /// the Node: earlier loads have counted in it too.
     pub(super) fn requests_per_count(&self) -> Result<f64> {
+        let (first_requests, first_count) = self.first.context("only keep-alive requests are counted by the server")?;
+        let (requests, count) = self.requests_and_count()?;
+        let counted = count.saturating_sub(first_count).max(1);
+        let per_count = requests.saturating_sub(first_requests) as f64 / counted as f64;
+        // An answer is one segment. Without requests, or with other traffic, costs per request would be of something else.
+        ensure!(
+            (0.5..1.1).contains(&per_count),
+            "the server answers {per_count:.2} requests per segment that its Node sends: other traffic runs there"
+        );
+        Ok(per_count)
+    }
+
+    /// The server's own count and [`Load::count`], both at the moment of its next report.
+    fn requests_and_count(&self) -> Result<(u64, u64)> {
         let seen = self.server.latest().map_or(0.0, |report| report.seconds);
-        // Both counts are taken at the moment of a report.
         let report = self.server.wait_for(START, |report| report.seconds > seen)?;
-        Ok(report.total.requests as f64 / (self.count()? as f64).max(1.0))
+        Ok((report.total.requests, self.count()?))
     }
 }
 

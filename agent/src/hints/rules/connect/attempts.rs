@@ -27,6 +27,9 @@ pub(crate) struct Attempts {
     pub(crate) given_up: u64,
     /// Time for which each of these waited, ms.
     pub(crate) patience_ms: f64,
+    /// Completed or refused: the peer's kernel answers either. A SYN may be resent all the same: a connection in
+    /// `TIME_WAIT` whose listener is gone answers it with an ACK first, and then with a reset
+    /// (`tcp_timewait_state_process`, `tcp_rcv_synsent_state_process`).
     pub(crate) answered: u64,
 }
 
@@ -39,7 +42,7 @@ impl Attempts {
             failed: reasons.into_iter().map(|reason| tally.failures(reason)).sum::<u64>() + given_up,
             given_up,
             patience_ms,
-            answered: tally.connects(Role::Client),
+            answered: tally.connects(Role::Client) + tally.failures(Failure::Refused),
         }
     }
 

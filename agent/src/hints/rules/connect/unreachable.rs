@@ -37,7 +37,7 @@ pub(crate) const PEER_UNREACHABLE: Rule = Rule {
            counts as nothing. At 1 % random loss, three SYN losses without a success have a chance of 1e-6 per window. \
            Three timeouts without any acknowledgement have about the same.",
     minimum: "3 resent SYNs, 3 failures or 3 timeouts.",
-    ruled_out_by: "Any completed handshake with that address and port from this Node. Attempts that lose a race between \
+    ruled_out_by: "Any completed handshake with that address and port from this Node, and any refused one. Attempts that lose a race between \
         addresses: more than by chance end within 20 ms after another handshake of the Pod. If the address still \
         acknowledges data on older connections, its host and path are up, and the listener or a filter is blamed instead. \
                    When established connections fall silent, only other connections without a timeout acquit the \
@@ -95,7 +95,7 @@ fn silent_peers(context: &Context<'_>) -> SilentPeers {
     // The window of a peer that fell silent may still hold older handshakes.
     let is_answered = |e: &Edge<'_>| match attempts::without_answer(context, e) {
         Some(_) => false,
-        None => e.client_connects() > 0 && !e.silent,
+        None => e.client_connects() + e.tally().failures(Failure::Refused) > 0 && !e.silent,
     };
     silent.retain(|endpoint| !context.edges().iter().any(|e| e.view.endpoint() == *endpoint && is_answered(e)));
     silent

@@ -2,7 +2,7 @@ use crate::{
     hints::testing::{Case, Run},
     sample::Tally,
 };
-use netwhy_abi::{Failure, Role};
+use netwhy_abi::{Failure, Retransmit, Role};
 
 const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
 
@@ -71,4 +71,16 @@ fn attempts_that_suddenly_stay_unanswered_are_seen_within_seconds() {
     edge.window.connect_failures[Failure::GivenUp as usize] = 45;
     edge.window.given_up_ms = 11_250;
     Run::warm(&normal).expect_silence(5, &case);
+}
+
+/// Connections in `TIME_WAIT` answer with an ACK when the listener is gone, so that the client sends its SYN again.
+#[test]
+fn a_refusal_is_an_answer_though_syns_are_resent() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let gone = normal.with("cart", PEERS[0], |t| {
+        *t = Tally::default();
+        t.retransmits[Retransmit::Syn as usize] = 50;
+        t.connect_failures[Failure::Refused as usize] = 248;
+    });
+    assert_eq!(Run::warm(&normal).expect_one(&gone).cause, "peer_refusing");
 }
