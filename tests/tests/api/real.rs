@@ -314,6 +314,8 @@ async fn hints_become_events_and_a_condition_beside_the_kubelets_own() {
     // Another agent process says it again: the same Event, changed.
     let _again = crate::publish::Publishing::begin(&server.agent_config(None), what, view).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
-    let all = events.list(&Default::default()).await.unwrap().items;
+    let mut all = events.list(&Default::default()).await.unwrap().items;
+    // Others may write Events here too, as newer API servers do.
+    all.retain(|event| event.involved_object.uid.as_deref() == Some("uid-cart"));
     assert_eq!(all.len(), 1, "{all:?}");
 }

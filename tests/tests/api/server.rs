@@ -80,7 +80,7 @@ impl ApiServer {
         let file = |name: &str| self.folder.0.join(name).display().to_string();
         let program = Command::new(self.assets.join("kube-apiserver"))
             .args([format!("--etcd-servers=http://{}", self.etcd), format!("--secure-port={}", self.address.port())])
-            .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--insecure-port=0"])
+            .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
             .args([format!("--cert-dir={}", file("certs")), format!("--token-auth-file={}", file("tokens.csv"))])
             .arg(format!("--service-account-signing-key-file={}", file("account.key")))
             .arg(format!("--service-account-key-file={}", file("account.pub")))
