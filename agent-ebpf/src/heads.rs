@@ -21,7 +21,7 @@ pub const SEGMENT_BYTES: u32 = 8 << 10;
 pub const FOLLOWED_ROOM: u64 = 1 << 63;
 /// Cgroups whose exchanges and bytes are counted for these bounds: evicted, so allocated at once.
 pub const HEAD_ROOMS: usize = 1_024;
-/// What a port is known to speak.
+/// The protocol that a port is known to speak.
 pub const SPEAKS_HTTP1: u64 = 1;
 /// See [`SPEAKS_HTTP1`].
 pub const SPEAKS_HTTP2: u64 = 2;

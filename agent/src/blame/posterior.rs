@@ -93,7 +93,7 @@ impl<C: Copy + Ord> Posterior<C> {
         if let Some(known) = self.seconds.borrow().get(&first) {
             return *known;
         }
-        // What the others have to explain on the rows that the first one doesn't.
+        // The rest, on rows that the first one doesn't explain, is left to the others.
         let mut shared: BTreeMap<C, Sums> = BTreeMap::new();
         for at in self.suspects.get(&first).iter().flat_map(|suspect| &suspect.rows) {
             let (row, terms) = (&self.rows[*at], &self.terms[*at]);

@@ -50,7 +50,7 @@ pub struct Call {
     pub route: String,
     /// Status code of the final answer. 0: not known.
     pub status: u16,
-    /// What it is a call of.
+    /// Its protocol.
     pub protocol: Protocol,
     /// Response time to its first byte, µs; of gRPC to the end of the call.
     pub us: u64,
@@ -68,7 +68,7 @@ impl Call {
     }
 }
 
-/// What a call is of.
+/// Kinds of calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
     /// HTTP/1.

@@ -2,7 +2,7 @@
 
 use super::{MAX_ROUTE, route};
 
-/// What stands for a path, or a part of one, that could not be decoded.
+/// Stands for a path, or a part of one, that could not be decoded.
 pub const UNKNOWN: &str = "unknown";
 /// Stands for a name that may hold more than a name.
 const ID: &str = ":id";

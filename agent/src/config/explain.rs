@@ -14,7 +14,7 @@ pub struct Reloaded {
     pub restart: Vec<&'static str>,
 }
 
-/// What an agent that `started` with one configuration makes of another.
+/// The effect of another configuration on an agent that `started` with one.
 pub fn reload(started: &Config, new: &Config) -> Reloaded {
     let mut config = new.clone();
     let mut restart = Vec::new();

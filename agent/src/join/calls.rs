@@ -1,4 +1,4 @@
-//! What sampled calls of HTTP/1 stand for: all exchanges of their edge, as far as these are HTTP/1. Those of followed
+//! Sampled calls of HTTP/1 stand for all exchanges of their edge, as far as these are HTTP/1. Those of followed
 //! connections stand for themselves.
 
 use super::Join;

@@ -1,4 +1,4 @@
-//! What a loaded agent has: its programs, their maps, and its probes.
+//! The parts of a loaded agent: its programs, their maps, and its probes.
 
 use super::{
     attach::Link,

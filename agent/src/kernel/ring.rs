@@ -119,7 +119,7 @@ impl Ring {
             tail = tail.wrapping_add(length as u64);
         }
         self.position(TAIL).store(head, Ordering::Release);
-        // What was read may hold anything that was sent.
+        // The bytes may be anything that was sent.
         self.record.fill(0);
     }
 

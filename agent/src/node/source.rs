@@ -1,4 +1,4 @@
-//! What is read together: a source of one or several groups of signals, and the state of each group.
+//! A source of one or several groups of signals that are read together, and the state of each group.
 
 use crate::sample::{Group, HostSample, State};
 use std::{path::PathBuf, time::Duration};

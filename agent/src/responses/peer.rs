@@ -10,7 +10,7 @@ use std::{
     net::IpAddr,
 };
 
-/// What the edges of a row share: peer Node, class and, if it was asked for, address.
+/// Shared by the edges of a row: peer Node, class and, if it was asked for, address.
 type Group<'a> = (Option<&'a str>, &'static str, Option<IpAddr>);
 
 /// Rows of `/api/v1/edges?by=peer_node` of the subjects that `shows` accepts, ordered by (Node, class). Addresses in

@@ -19,7 +19,7 @@ const OTHER: &str = "~other";
 /// The status that tells nothing of a route: there is none.
 const NOT_FOUND: u16 = 404;
 
-/// What calls of one row have in common.
+/// The labels that calls of one row share.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CallKey {
     /// The end that the subject is.

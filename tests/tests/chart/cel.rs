@@ -34,7 +34,7 @@ pub(crate) enum Decision {
     Denied(String),
 }
 
-/// What the policy decides. An expression that fails is a defect of the policy: it would refuse for no reason.
+/// The policy's decision. An expression that fails is a defect of the policy: it would refuse for no reason.
 ///
 /// # Panics
 /// When an expression can't be compiled, or fails.

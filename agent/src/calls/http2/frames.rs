@@ -32,7 +32,7 @@ const END_HEADERS: u8 = 4;
 const PADDED: u8 = 8;
 const HAS_PRIORITY: u8 = 0x20;
 
-/// What a frame says of a stream.
+/// News of a stream by a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Event {
     pub(super) stream: u32,
@@ -266,7 +266,7 @@ impl Reader {
             self.decoder.forget();
             Fields::unknown()
         });
-        // What a server promises is asked by nobody.
+        // Nobody asks for a server's promises.
         if frame.kind == HEADERS {
             let ends = frame.flags & END_STREAM != 0;
             let (stream, begun_ns) = (frame.stream, frame.begun_ns);

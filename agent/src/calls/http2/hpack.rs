@@ -23,7 +23,7 @@ const STATIC: usize = 61;
 const CONTENT_TYPE: &str = "content-type";
 const GRPC_STATUS: &str = "grpc-status";
 
-/// What a header says of a call.
+/// A header's part of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     /// `:method`. `None`: none of those that are known.
@@ -214,7 +214,7 @@ impl Decoder {
         }
     }
 
-    /// What a header says. `None`: it is none.
+    /// A header's part of a call. `None`: it has none.
     fn entry(&self, header: &Header<'_>) -> Option<Entry> {
         let known = match header.place {
             Place::At(at) => self.entries.get(at).cloned().unwrap_or(Entry::UNKNOWN),

@@ -59,7 +59,7 @@ pub(super) fn decode(coded: &[u8], mut each: impl FnMut(u8)) -> Option<()> {
             (first, shorter) = (first + count, shorter + count);
         }
     }
-    // What is left are the first bits of the end, fewer than eight.
+    // Fewer than eight bits are left: the first ones of the end.
     (length < 8 && is_padding).then_some(())
 }
 

@@ -38,7 +38,7 @@ impl Lookups<'_> {
     }
 }
 
-/// What is wrong with bad lookups.
+/// The way in which lookups are bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bad {
     /// They are answered late, or not at all.
@@ -101,7 +101,7 @@ const LATE: f64 = 2.0;
 /// … and of one that gets answers while lookups don't: datagrams may be dropped alone.
 const CONNECTED: f64 = -1.5;
 
-/// What a connection shows of its path. `None`: nothing that says something about lookups.
+/// Evidence of a connection about its path. `None`: it says nothing about lookups.
 fn path_row(context: &Context<'_>, edge: &Edge<'_>, are_unanswered: bool) -> Option<Evidence> {
     if !edge.is_remote() {
         return None;

@@ -41,7 +41,7 @@ impl Trouble {
     }
 }
 
-/// What else is known of one edge's trouble: multiples of the priors of some components.
+/// Further knowledge of one edge's trouble: multiples of the priors of some components.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Odds {
     /// Of all components of the path.
@@ -65,7 +65,7 @@ pub(crate) enum Scope {
     Path,
 }
 
-/// What an edge depends on. Edges stand for what they lead to: the first one that leads there.
+/// The components that an edge depends on. Edges stand for what they lead to: the first one that leads there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Component {
     /// This Node, for traffic that leaves it.
@@ -144,7 +144,7 @@ impl<'c, 'a> Suspects<'c, 'a> {
         let row = |Evidence { edge: ix, nats, scope }| {
             let mut components = names.components(context, (ix, edge(ix)), trouble);
             components.retain(|component| scope == Scope::All || component.is_path());
-            // What is outside, and what is behind a Service, may lie in any zone.
+            // Hosts outside, and those behind a Service, may lie in any zone.
             let anywhere = edge(ix).is_external() || is_service(edge(ix));
             let perhaps = names.zones.values().filter(|_| anywhere).map(|zone| Component::Zones(*zone)).collect();
             Row { nats, components, perhaps }

@@ -13,7 +13,7 @@ use crate::{
 };
 use netwhy_abi::Role;
 
-/// What both rules test.
+/// The test of both rules.
 const TEST: &str = "Sampled HTTP requests whose status is 500 to 599, and gRPC calls whose code is UNKNOWN, \
                     DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE or DATA_LOSS: five or more in the window, \
                     1 % of the requests and calls whose outcome is known, and twice the usual share. The usual share makes as many with a chance below 1e-6 per window. A share \

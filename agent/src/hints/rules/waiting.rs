@@ -329,7 +329,8 @@ fn ruled_out(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> V
     path.into_iter().chain(context.rule_out_sender(subject, edge)).collect()
 }
 
-/// What the waits are not for. `path`: probability of a fault on the path. `delays_some`: some round trips are as late.
+/// Reasons that the waits do not have. `path`: probability of a fault on the path. `delays_some`: some round trips are as
+/// late.
 fn spared(path: f64, delays_some: bool) -> &'static str {
     match (delays_some, path < ACQUITTED) {
         (true, _) => "or for packets that are late on the way",

@@ -1,4 +1,4 @@
-//! What is no HTTP, or no HTTP any more: no byte of it is copied.
+//! Traffic that is no HTTP, or no HTTP any more: no byte of it is copied.
 
 use super::scene::{Scene, ask, tell};
 use crate::{

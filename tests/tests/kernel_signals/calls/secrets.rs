@@ -1,4 +1,4 @@
-//! What was sent beside method, path and status is nowhere: not in metrics, answers, logs and recordings.
+//! Secrets that are sent beside method, path and status are nowhere: not in metrics, answers, logs and recordings.
 
 use super::{
     nginx::{Nginx, curl, url},

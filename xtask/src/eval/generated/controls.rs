@@ -16,7 +16,7 @@ const POLL: u16 = 8199;
 /// Work to do over and over; gets the seconds since the onset.
 pub(super) type Tick = Box<dyn FnMut(&mut World, f64) -> Result<()>>;
 
-/// What must be there before the agents start.
+/// Must be there before the agents start.
 pub(super) fn before(world: &mut World, control: &Control) -> Result<()> {
     match control {
         Control::Distance { node, ms } => stand_off(world, node, *ms),

@@ -1,4 +1,4 @@
-//! What clients notice, by their own figures: pure.
+//! Faults as clients notice them, by their own figures: pure.
 
 use netwhy_tests::report::Report;
 
@@ -98,7 +98,7 @@ fn quantile(mut values: Vec<f64>, q: f64) -> Option<f64> {
     values.get(rank.max(1) - 1).copied()
 }
 
-/// What the clients of a case say.
+/// The figures of a case's clients.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Bite {
     /// Worst among the flows that pass the place.

@@ -36,7 +36,7 @@ pub(super) struct Agents {
     config: PathBuf,
 }
 
-/// What all agents said at one moment.
+/// The answers of all agents at one moment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Heard {
     /// Since the onset, s.

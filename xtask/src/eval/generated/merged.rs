@@ -1,4 +1,4 @@
-//! What people see: the verdict of `kubectl netwhy why VICTIM`, and `nodes`, by the plugin's own code. Pure.
+//! Answers as people see them: the verdict of `kubectl netwhy why VICTIM`, and `nodes`, by the plugin's own code. Pure.
 //!
 //! Hints and rows come and go as JSON, so that this room need not know their newest form.
 

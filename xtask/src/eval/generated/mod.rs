@@ -94,7 +94,7 @@ pub(super) fn run(options: &Options<'_>) -> Result<(String, Value)> {
     Ok((report::table(&cases, &not_run, options.seed), report::json(&cases, &not_run, options.seed)))
 }
 
-/// What is drawn: a table, and all of it.
+/// The drawn cases: a table, and all of each.
 pub(super) fn list(options: &Options<'_>) -> Result<(String, Value)> {
     let plans = plans(options)?;
     let line = |plan: &Plan| format!("#{:<3} {} ({})\n", plan.number, plan.title(), plan.topologies().join(", "));

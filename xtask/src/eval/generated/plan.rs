@@ -197,7 +197,7 @@ impl Plan {
         std::iter::once(connection).chain(more.into_iter().filter_map(|(has, name)| has.then_some(name))).collect()
     }
 
-    /// What happens, for people.
+    /// The event, for people.
     pub(super) fn title(&self) -> String {
         self.event.to_string()
     }

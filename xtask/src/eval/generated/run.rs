@@ -81,7 +81,7 @@ fn waited_for_cpu() -> Option<f64> {
     Some(some.split_once("total=")?.1.trim().parse::<f64>().ok()? / 1e6)
 }
 
-/// What happens after the onset.
+/// The course after the onset.
 enum Script {
     Fault(Active, Pattern),
     Control(Option<Tick>),
@@ -148,7 +148,7 @@ fn reaches(plan: &Plan, fault: &Fault, flow: usize) -> bool {
     plan.touches(flow, &fault.place) && (process(fault).is_none() || own_program)
 }
 
-/// What clients noticed, who was asked about, and what was answered.
+/// The clients' figures, who was asked about, and the answers.
 fn judge(plan: Plan, world: &World, heard: &[Heard], figures: &[Figures]) -> Result<Case> {
     let severities: Vec<f64> = figures.iter().map(Figures::severity).collect();
     let (mut expected, mut bite) = (None, None);
@@ -161,7 +161,7 @@ fn judge(plan: Plan, world: &World, heard: &[Heard], figures: &[Figures]) -> Res
     }
     let names = world.names();
     let asked = victims(&plan, &severities, expected.as_ref());
-    // What no agent can see can't be answered.
+    // Nobody can answer for faults that no agent can see.
     let expected = expected.filter(|_| !asked.is_empty());
     let mut answers: Vec<(f64, Answer)> = Vec::new();
     for moment in heard {

@@ -16,7 +16,7 @@ const SILENCE: [&str; 1] = ["peer_unreachable"];
 /// Of lost packets, from which share on most connections fail to be made within seconds, %.
 const HEAVY_LOSS: f64 = 25.0;
 
-/// What counts as right.
+/// The answers that count as right.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Truth {
     /// Each of them names who is at fault.

@@ -1,4 +1,4 @@
-//! What is said of a call is true, whatever is missing.
+//! Statements about a call are true, whatever is missing.
 
 use super::*;
 use std::collections::HashMap;

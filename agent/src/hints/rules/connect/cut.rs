@@ -84,7 +84,7 @@ fn busy_now(edge: &Edge<'_>) -> u64 {
     busy(&edge.view.recent)
 }
 
-/// What the resets are a part of.
+/// The whole that the resets are a part of.
 fn whole(edge: &Edge<'_>) -> (u64, &'static str) {
     match edge.view.responses.as_ref().map_or(0, |times| times.window.durations.count()) {
         0 => (edge.tally().data_segs_out, "data segments"),

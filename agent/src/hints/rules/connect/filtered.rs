@@ -81,7 +81,7 @@ pub(crate) fn judge(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_
     Some(describe(context, (subject, edge), own, (ln_p, others, of)))
 }
 
-/// What is answered instead.
+/// The attempts that are answered instead.
 #[derive(Clone, Copy)]
 enum Of {
     OtherPorts,

@@ -88,7 +88,7 @@ fn a_callee_in_trouble_is_named_when_the_target_shows_nothing_of_its_own() {
     assert_eq!(verdict.cause.as_deref(), Some("pod_cpu_throttled"));
     assert!(verdict.sentence.ends_with("payment-1 calls it, and shows no harm of its own yet"), "{}", verdict.sentence);
     assert!(verdict.confidence.unwrap() < confidence);
-    // What says nothing about callers stays out.
+    // Rows that say nothing about callers stay out.
     facts.hints[0].cause = "path_loss".into();
     assert_eq!(explain(facts, &filter()).verdict.state, State::NothingFound);
 }

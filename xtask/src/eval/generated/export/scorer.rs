@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fs, path::Path};
 
-/// What is true of one exported case.
+/// The truth about one exported case.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Known {
     culprits: Vec<String>,

@@ -52,7 +52,7 @@ fn one_group(groups: u32, is_back: bool) -> String {
     format!("jhash {inputs} mod {groups} seed 0x6e77 == 0")
 }
 
-/// What happens to packets that a selector meets, at a level.
+/// The fate of packets that a selector meets, at a level.
 fn rules(selectors: &[String], plan: &Plan, fault: &Fault, level: f64) -> Result<Vec<String>> {
     let with = |condition: &str| selectors.iter().map(|selector| format!("{selector} {condition} drop")).collect();
     Ok(match &fault.mechanism {

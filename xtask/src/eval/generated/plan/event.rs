@@ -1,9 +1,9 @@
-//! What happens in a case: a fault, or a change that is none.
+//! Events of a case: a fault, or a change that is none.
 
 use serde::Serialize;
 use std::fmt;
 
-/// What happens.
+/// An event.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::eval::generated) enum Event {
@@ -19,7 +19,7 @@ pub(in crate::eval::generated) struct Fault {
     pub(in crate::eval::generated) pattern: Pattern,
 }
 
-/// What breaks. Magnitudes are those of level 1; see [`Pattern::level`].
+/// The mechanism that breaks something. Magnitudes are those of level 1; see [`Pattern::level`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::eval::generated) enum Mechanism {
@@ -42,11 +42,11 @@ pub(in crate::eval::generated) enum Mechanism {
     Corrupt {
         percent: f64,
     },
-    /// What is above this rate is dropped.
+    /// Traffic above this rate is dropped.
     Police {
         mbit: f64,
     },
-    /// What is above this rate waits in a queue.
+    /// Traffic above this rate waits in a queue.
     Shape {
         mbit: f64,
         queue_ms: u32,
