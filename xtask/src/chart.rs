@@ -35,7 +35,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let toolchain = toolchain::ensure(&workspace)?;
     let mut tests = toolchain.cargo(&workspace);
     tests.args(["test", "--package", "netwhy-tests", "--test", "chart", "--color", "never", "--", "--show-output"]);
-    let (passed, text) = sh::captured("every combination of its switches, against the API types", &mut tests)?;
+    let (passed, text) =
+        sh::captured("every combination of its switches, against the API types", &mut tests, |_| None)?;
     for line in text.lines().filter(|line| line.starts_with("test ") || line.starts_with("combinations: ")) {
         println!("  {line}");
     }

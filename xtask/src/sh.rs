@@ -68,7 +68,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 
 /// Runs a program quietly, with a line of progress. Shows the end of its output when it fails.
 pub(crate) fn step(name: &str, command: &mut Command) -> Result<()> {
-    let (succeeded, text) = captured(name, command)?;
+    let (succeeded, text) = captured(name, command, |_| None)?;
     if succeeded {
         return Ok(());
     }
@@ -95,11 +95,19 @@ pub(crate) fn compile(name: &str, usual: &'static str, command: &mut Command) ->
     if succeeded { Ok(()) } else { bail!("`{}` failed:\n{}", shown(command), kept.trim()) }
 }
 
-/// Runs a program with a line of progress. Returns whether it succeeded, and all of its output.
-pub(crate) fn captured(name: &str, command: &mut Command) -> Result<(bool, String)> {
+/// Runs a program with a line of progress. `done_of_all`: units of work, done and all, as far as a line of its output
+/// changes them. Returns whether it succeeded, and all of its output.
+pub(crate) fn captured(
+    name: &str,
+    command: &mut Command,
+    mut done_of_all: impl FnMut(&str) -> Option<(u64, u64)>,
+) -> Result<(bool, String)> {
     let step = Step::begin(name, None);
     let mut text = String::new();
     let succeeded = lines(command, |line| {
+        if let Some((done, all)) = done_of_all(line) {
+            step.set_units(done, all);
+        }
         text.push_str(line);
         text.push('\n');
     })?;

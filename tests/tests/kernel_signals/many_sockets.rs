@@ -7,7 +7,7 @@ use crate::{
     stage::{PATIENCE, Stage, since, stage, wait_until},
 };
 use netwhy_tests::lab::Program;
-use std::{fs, path::Path};
+use std::fs;
 
 /// Programs that hold connections, because one may not have descriptors for all.
 const HOLDERS: u16 = 4;
@@ -18,8 +18,7 @@ const OLDER: u64 = 2 * EACH * HOLDERS as u64;
 
 /// The chart's memory limit, bytes.
 fn chart_limit() -> u64 {
-    let values = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/netwhy/values.yaml");
-    let values = fs::read_to_string(values).unwrap();
+    let values = include_str!("../../../charts/netwhy/values.yaml");
     let memory = values.split_once("limits: {memory: ").unwrap().1;
     memory.split_once("Mi}").unwrap().0.parse::<u64>().unwrap() << 20
 }

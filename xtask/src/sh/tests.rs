@@ -27,6 +27,7 @@ fn failed_builds_show_every_message_and_no_progress() {
 #[test]
 fn output_is_read_whole_also_without_a_last_line_end() {
     let mut command = Command::new("sh");
-    let (succeeded, text) = captured("test", command.args(["-c", "printf 'a\\r\\n\\n1\\r2\\rb'; exit 1"])).unwrap();
+    let (succeeded, text) =
+        captured("test", command.args(["-c", "printf 'a\\r\\n\\n1\\r2\\rb'; exit 1"]), |_| None).unwrap();
     assert_eq!((succeeded, text.as_str()), (false, "a\n\n1\n2\nb\n"));
 }

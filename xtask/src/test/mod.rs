@@ -213,7 +213,7 @@ fn run_group(
             command.args(["--test-threads", "1"]);
         }
     }
-    let (ended_well, text) = sh::captured(&format!("{} tests", group.name), &mut command)?;
+    let (ended_well, text) = sh::captured(&format!("{} tests", group.name), &mut command, |_| None)?;
     let log = format!("test-{}.log", group.name.replace([',', ' '], "-"));
     let log = sh::keep_log(workspace, &log, &text)?;
     let mut counts = read::counts(&text);

@@ -76,6 +76,28 @@ echo "{MARK} end smoke $((ready + stopped))"
     script
 }
 
+/// Tests that have begun and ended, line by line of a console.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    ended: u64,
+    begun: u64,
+}
+
+impl Progress {
+    /// Tests that ended, and those of all programs so far, if this line says something new.
+    pub(super) fn line(&mut self, line: &str) -> Option<(u64, u64)> {
+        let running = line.trim().strip_prefix("running ").and_then(|rest| rest.split_once(" test"));
+        if let Some(tests) = running.and_then(|(count, _)| count.parse::<u64>().ok()) {
+            self.begun += tests;
+        } else if verdict(line.rsplit_once(" ... ").map_or(line, |(_, rest)| rest), "").is_some() {
+            self.ended += 1;
+        } else {
+            return None;
+        }
+        Some((self.ended, self.begun))
+    }
+}
+
 /// The result of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {

@@ -15,7 +15,7 @@ use std::{
 };
 
 /// Programs of this machine that the laboratory runs.
-const TOOLS: [&str; 4] = ["ip", "tc", "nft", "setpriv"];
+const TOOLS: [&str; 5] = ["ip", "tc", "nft", "setpriv", "unshare"];
 
 /// Writes the archive for one kernel.
 pub(super) fn write(programs: &Programs, kernel: &Kernel, filter: Option<&str>, file: &Path) -> Result<()> {

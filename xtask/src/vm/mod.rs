@@ -184,7 +184,9 @@ fn power_on(
 ) -> Result<(Outcome, f64)> {
     let mut command = machine(kernel, archive, limit, accelerator, "");
     let began = Instant::now();
-    let (_, console) = sh::captured(&format!("tests on Linux {}", kernel.name), &mut command)?;
+    let mut progress = guest::Progress::default();
+    let name = format!("tests on Linux {}", kernel.name);
+    let (_, console) = sh::captured(&name, &mut command, |line| progress.line(line))?;
     let seconds = began.elapsed().as_secs_f64();
     let log = sh::keep_log(workspace, &format!("vm-{}.log", kernel.name), &console)?;
     let outcome = Outcome::read(&console);

@@ -35,7 +35,7 @@ fn ends(version: &'static SupportedProtocolVersion) -> (ClientConnection, Server
 fn is_measured_from_its_first_requests_on(version: &'static SupportedProtocolVersion) {
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
-    let pair = scene.connect();
+    let pair = scene.connect_unused();
     let (mut client, mut server) = ends(version);
     let (mut at_client, mut at_server) = (pair.client, pair.server);
     std::thread::scope(|scope| {

@@ -41,3 +41,12 @@ fn a_program_that_ends_badly_before_its_first_test_has_failed() {
     let outcome = Outcome::read("@@netwhy begin kernel_x\nnot found\n@@netwhy end kernel_x 127\n");
     assert_eq!(verdicts(&outcome), [("kernel_x", &Verdict::Failed("not found\n".to_owned()))]);
 }
+
+#[test]
+fn tests_are_counted_as_they_end() {
+    let mut progress = Progress::default();
+    let lines =
+        ["running 2 tests", "test a ... ok", "test b ... ", "a word", "FAILED", "running 1 test", "test c ... ok"];
+    let seen: Vec<_> = lines.iter().filter_map(|line| progress.line(line)).collect();
+    assert_eq!(seen, [(0, 2), (1, 2), (2, 2), (2, 3), (3, 3)]);
+}
