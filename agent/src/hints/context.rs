@@ -83,6 +83,7 @@ impl<'a> Context<'a> {
                 subject,
                 memory: known,
                 loss_baseline: memory.edges.loss_ratio(*key, edge.class),
+                loss_at_most: memory.edges.loss_at_most(*key, edge.class),
                 busy: view.hz.map(|hz| edge.window.busy_jiffies as f64 / f64::from(hz) / seconds),
                 path: memory.edges.path(*key, edge, thresholds),
                 silent: known.is_some_and(EdgeMemory::is_silent),

@@ -25,6 +25,8 @@ pub(crate) struct Edge<'a> {
     pub(crate) memory: Option<&'a EdgeMemory>,
     /// Loss episodes per data segment in normal times.
     pub(crate) loss_baseline: f64,
+    /// The highest ratio that the past of its class of peers allows, with a chance of 5 %.
+    pub(crate) loss_at_most: f64,
     /// Busy time of all its sockets per time, above 1 with several. `None`: the length of a jiffy is not known yet.
     pub(crate) busy: Option<f64>,
     /// At least 90 % of its usual traffic was not acknowledged in the last seconds.
@@ -45,6 +47,7 @@ impl<'a> Edge<'a> {
             memory: None,
             path: None,
             loss_baseline: 0.0,
+            loss_at_most: 1.0,
             busy: None,
             silent: false,
             going_silent: false,

@@ -14,6 +14,8 @@ use crate::{
 use netwhy_abi::PeerClass;
 use std::{collections::BTreeMap, time::Duration};
 
+/// Of `n` trials without an event, the chance of one is below 3/n with 95 % confidence.
+const RULE_OF_THREE: f64 = 3.0;
 /// Lowest loss ratio that is ever called normal: with a baseline of zero every loss would be a hint.
 const LOSS_FLOOR: f64 = 1e-4;
 /// Growth of the window between two ticks up to which their sums can be compared.
@@ -100,6 +102,11 @@ impl EdgeMemories {
     pub(crate) fn loss_ratio(&self, key: u64, class: PeerClass) -> f64 {
         let prior = self.classes[class as usize].ratio_towards(LOSS_FLOOR).max(LOSS_FLOOR);
         self.edges.get(&key).map_or(prior, |e| e.loss.ratio_towards(prior)).max(LOSS_FLOOR)
+    }
+
+    /// The highest ratio that the past allows: [`Self::loss_ratio`], and what may have been missed by chance.
+    pub(crate) fn loss_at_most(&self, key: u64, class: PeerClass) -> f64 {
+        self.loss_ratio(key, class) + RULE_OF_THREE / self.classes[class as usize].segments.max(RULE_OF_THREE)
     }
 
     /// Learns from clean edges and their keys, and forgets edges long without traffic. `now`: time of the tick.

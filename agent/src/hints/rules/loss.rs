@@ -22,7 +22,8 @@ const SIGNALS: &[&str] = &[
     "netwhy_tcp_min_rtt_seconds",
 ];
 const MINIMUM: &str = "`min_segments` data segments on the edge. Edges with fewer are pooled per peer, then over the \
-                       Node. 3 episodes, or 3 timeouts where there are too few segments.";
+                       Node. A pool with fewer still needs 4 episodes, not all in the last 3 s, against the highest \
+                       loss that its past allows. 3 episodes, or 3 timeouts where there are too few segments.";
 const RULED_OUT_BY: &str = "The peer's window or the Pod's own buffer holds the sender back. At least half of the \
                             retransmissions are spurious (reordering, late acknowledgements). Only timers resend, \
                             while the RTT is twice as long as usual: late, not lost. A bulk sender has a standing \
@@ -87,6 +88,8 @@ pub(crate) const PATH_LOSS: Rule = Rule {
 
 /// Episodes that a finding needs, and timeouts where there are few segments.
 const MIN_EPISODES: u64 = 3;
+/// The same where there are too few segments for the configured minimum: a short outage may hit several connections.
+const FEW_EPISODES: u64 = 4;
 /// Segments that a clean edge in the Node's pool needs to count as a clean peer.
 const POOL_SEGMENTS: u64 = 20;
 
@@ -148,10 +151,11 @@ fn test_edges(context: &Context<'_>) -> Tested {
 fn test_pool(context: &Context<'_>, pool: &[(EdgeIx, SubjectIx)], tested: &mut Tested) -> bool {
     let edges: Vec<EdgeIx> = pool.iter().map(|(edge, _)| *edge).collect();
     let sums = Sums::new(context, &edges);
-    if sums.segments < context.thresholds.min_segments {
+    let are_few = sums.segments < context.thresholds.min_segments;
+    let lossy = is_lossy(context, sums);
+    if are_few && !(lossy && is_certain_of_few(context, &edges, sums)) {
         return false;
     }
-    let lossy = is_lossy(context, sums);
     for (edge, subject) in pool {
         let losses = context.edge(*edge).losses();
         if lossy && losses.episodes > 0 {
@@ -193,6 +197,18 @@ impl Sums {
         }
         sums
     }
+}
+
+/// Whether the losses of few segments are more than a burst, and more than the highest loss that may be normal here: of
+/// `n` segments without a loss in the past, 3/n may be lost with a chance of 5 %.
+fn is_certain_of_few(context: &Context<'_>, edges: &[EdgeIx], sums: Sums) -> bool {
+    let edges = || edges.iter().map(|ix| context.edge(*ix));
+    let (all, recent) = edges().fold((0, 0), |(all, recent), edge| {
+        (all + edge.tally().loss_episodes, recent + edge.view.recent.loss_episodes)
+    });
+    let at_most: f64 = edges().map(|edge| edge.losses().segments as f64 * edge.loss_at_most).sum();
+    let lasts = recent > 0 && all > recent;
+    lasts && sums.episodes >= FEW_EPISODES && poisson_tail_ln(sums.episodes, at_most) <= LOSS_ALPHA.ln()
 }
 
 fn is_lossy(context: &Context<'_>, sums: Sums) -> bool {

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::api::{Blame, BlameKind, Evidence, Hint, HintState, RuledOut};
 use serde::Serialize;
+use std::time::Duration;
 
 /// The report of `why`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -81,10 +82,16 @@ pub struct Verdict {
     pub confidence: Option<f64>,
     /// Since when, RFC 3339.
     pub since: Option<String>,
+    /// Until when, RFC 3339. `None`: it lasts, or there is no cause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
     /// Node whose agent reported it, and the number of others.
     #[serde(rename = "said_by")]
     pub reported_by: String,
 }
+
+/// Time for which an ended hint is the answer when nothing else is.
+const JUST_NOW: Duration = Duration::from_secs(60);
 
 /// Kinds of answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -144,8 +151,9 @@ pub fn explain(mut facts: Facts, wanted: &HintFilter) -> Explanation {
     let called: Vec<&Hint> = hints.iter().filter(|hint| facts.calls(hint)).collect();
     let lead = lead(&facts, [&own, &blaming, &called]);
     let is_called = lead.is_some_and(|lead| called.contains(&lead));
-    let past = own.first().copied().filter(|_| lead.is_none());
-    let path = lead.or(past).map(|hint| follow(hint, &hints)).unwrap_or_default();
+    let ended = if lead.is_none() { just_ended(&facts, wanted) } else { Vec::new() };
+    let past = ended.iter().find(|hint| facts.is_about(hint)).map(|hint| follow(hint, &ended));
+    let path = lead.map(|hint| follow(hint, &hints)).or(past).unwrap_or_default();
     let root = path.last().copied();
     let verdict = match (root, path.first()) {
         (Some(root), Some(first)) => {
@@ -191,6 +199,18 @@ pub fn explain(mut facts: Facts, wanted: &HintFilter) -> Explanation {
     }
 }
 
+/// Hints that ended within the wanted time, but at least the last [`JUST_NOW`]: a fault that comes and goes is away when
+/// somebody asks, as likely as not.
+fn just_ended(facts: &Facts, wanted: &HintFilter) -> Vec<Hint> {
+    let since = wanted.since.unwrap_or_default().max(JUST_NOW);
+    let wanted = HintFilter { since: Some(since), ..wanted.clone() };
+    let mut ended: Vec<Hint> = facts.hints.iter().filter(|hint| wanted.is_current(hint)).cloned().collect();
+    ended.dedup_by(|a, b| a.id == b.id && a.subject == b.subject);
+    // Timestamps of one form: the newest first.
+    ended.sort_by(|a, b| b.last_seen.cmp(&a.last_seen));
+    ended
+}
+
 /// The firing hint to explain, of those about the target, those that blame it, and those about Pods that it calls.
 fn lead<'h>(facts: &Facts, [own, blaming, called]: [&[&'h Hint]; 3]) -> Option<&'h Hint> {
     // For a Node, hints that blame it come before hints about its Pods.
@@ -203,9 +223,15 @@ fn lead<'h>(facts: &Facts, [own, blaming, called]: [&[&'h Hint]; 3]) -> Option<&
 /// The verdict from the root cause and the causal path to it.
 fn verdict_from_path(root: &Hint, first: &Hint, path: &[&Hint]) -> Verdict {
     let state = if first.state == HintState::Firing { State::CauseFound } else { State::Resolved };
+    let over = if state == State::Resolved { "Over now: " } else { "" };
     let sentence = match path {
-        [_] => root.summary.clone(),
-        _ => format!("{}. This affects {}: {}", root.summary.trim_end_matches('.'), first.subject.name, first.summary),
+        [_] => format!("{over}{}", root.summary),
+        _ => format!(
+            "{over}{}. This affects {}: {}",
+            root.summary.trim_end_matches('.'),
+            first.subject.name,
+            first.summary
+        ),
     };
     Verdict {
         state,
@@ -214,6 +240,7 @@ fn verdict_from_path(root: &Hint, first: &Hint, path: &[&Hint]) -> Verdict {
         blame: Some(root.blame.clone()),
         confidence: path.iter().map(|hint| hint.confidence).min_by(f64::total_cmp),
         since: Some(first.first_seen.clone()),
+        until: (state == State::Resolved).then(|| first.last_seen.clone()),
         reported_by: String::new(),
     }
 }
@@ -250,14 +277,15 @@ fn verdict_without_hint(facts: &Facts, health: &Health) -> Verdict {
         (State::NoData, format!("{name} had no TCP traffic in the last {seconds:.0} s, so its health is unknown"))
     };
     let reported_by = facts.agents.first().map(|agent| agent.node.clone()).unwrap_or_default();
-    Verdict { state, sentence, cause: None, blame: None, confidence: None, since: None, reported_by }
+    Verdict { state, sentence, cause: None, blame: None, confidence: None, since: None, until: None, reported_by }
 }
 
 fn next_step_without_cause(facts: &Facts, state: State) -> String {
     match state {
         State::CauseFound => String::new(),
         State::Resolved => {
-            "It is resolved; `--since 1h` shows when. If it comes back, ask again while it lasts.".into()
+            "Ask again if it comes back (`-w` keeps asking). `kubectl netwhy hints --since 1h` shows how often it did."
+                .into()
         }
         State::NothingFound => {
             "Ask again while it is slow (`-w` keeps asking). Ask about its callers too: only senders measure loss."

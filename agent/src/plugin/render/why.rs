@@ -136,11 +136,12 @@ impl Explanation {
         if let Some(blame) = &v.blame {
             parts.push(format!("at fault: {}", blame.text()));
         }
+        let until = v.until.as_deref().and_then(unix_ms);
         if let Some(since) = v.since.as_deref().and_then(unix_ms) {
-            parts.push(format!("for {}", age(out.view.now_ms - since)));
+            parts.push(format!("for {}", age(until.unwrap_or(out.view.now_ms) - since)));
         }
-        if v.state == State::Resolved {
-            parts.push("resolved".to_owned());
+        if let Some(until) = until {
+            parts.push(format!("ended {} ago", age(out.view.now_ms - until)));
         }
         if !v.reported_by.is_empty() {
             parts.push(format!("reported by {}", v.reported_by));

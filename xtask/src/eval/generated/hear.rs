@@ -12,7 +12,7 @@ use std::{
     collections::BTreeMap,
     net::IpAddr,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 /// How long all agents may take to be ready.
@@ -41,10 +41,14 @@ pub(super) struct Agents {
 pub(super) struct Heard {
     /// Since the onset, s.
     pub(super) seconds: f64,
+    /// The time of day, ms since the Unix epoch.
+    pub(super) now_ms: i64,
     /// Nodes whose agents answered.
     pub(super) answered: Vec<String>,
     /// Firing hints, with the Node of the agent that tells them.
     pub(super) hints: Vec<(String, Value)>,
+    /// Hints that ended within the hour: `why` names one for a moment where nothing else is to be named.
+    pub(super) ended: Vec<(String, Value)>,
     /// Rows of `/api/v1/edges?by=peer_node`, `/api/v1/pods` and `/api/v1/edges`.
     pub(super) peers: Vec<Value>,
     pub(super) pods: Vec<Value>,
@@ -109,12 +113,15 @@ impl Agents {
 
     /// Asks all agents. One that is starting tells nothing.
     pub(super) fn ask(&self, seconds: f64) -> Result<Heard> {
-        let mut heard = Heard { seconds, ..Heard::default() };
+        let now = UNIX_EPOCH.elapsed().context("the clock is before 1970")?;
+        let mut heard = Heard { seconds, now_ms: i64::try_from(now.as_millis())?, ..Heard::default() };
         for (node, agent) in &self.agents {
             agent.check()?;
-            let Some(hints) = rows(agent, "/api/v1/hints?state=firing") else { continue };
+            let Some(hints) = rows(agent, "/api/v1/hints") else { continue };
             heard.answered.push(node.clone());
-            heard.hints.extend(hints.into_iter().map(|hint| (node.clone(), hint)));
+            let (firing, ended) = hints.into_iter().partition::<Vec<_>, _>(|hint| hint["state"] == "firing");
+            heard.hints.extend(firing.into_iter().map(|hint| (node.clone(), hint)));
+            heard.ended.extend(ended.into_iter().map(|hint| (node.clone(), hint)));
         }
         // As the plugin asks: hosts that hints may blame have rows of their own.
         let addresses: Vec<String> = suspects(&heard.hints).into_iter().filter(|name| is_address(name)).collect();

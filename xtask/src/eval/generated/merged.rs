@@ -94,7 +94,7 @@ fn text(value: &Value) -> String {
 
 /// The merged answer about a Pod.
 pub(super) fn answer(heard: &Heard, victim: &str, names: &Names) -> Result<Answer> {
-    let hints = named(heard, names);
+    let hints = named(heard, &heard.hints, names);
     let why = why(heard, &hints, victim, names)?;
     let Some((node, cause)) = guilty_node(heard, &hints, names)? else { return Ok(why) };
     // `nodes` compares all agents' edges: it may know which of several Nodes it is.
@@ -124,17 +124,17 @@ fn why(heard: &Heard, hints: &[Value], victim: &str, names: &Names) -> Result<An
         namespace: namespace.clone(),
         name: victim.into(),
         pods: vec![TargetPod { namespace, name: victim.into(), node, info: None, row: row.map(read).transpose()? }],
-        hints: read_all(hints)?,
+        hints: [read_all(hints)?, read_all(&named(heard, &heard.ended, names))?].concat(),
         edges: read_all(&edges)?,
         callees: read_all(&heard.pods)?,
         peer_rows: peer_rows(heard, names)?,
         callee_edges: read_all(&heard.edges)?,
         ..Facts::default()
     };
-    let explanation = explain(facts, &HintFilter { namespace: None, since: None, now_ms: 0 });
+    let explanation = explain(facts, &HintFilter { namespace: None, since: None, now_ms: heard.now_ms });
     let report = serde_json::to_value(&explanation).context("write the answer of why")?;
     let verdict = &report["verdict"];
-    if verdict["state"] != "cause_found" {
+    if verdict["cause"].is_null() {
         return Ok(Answer::nothing());
     }
     Ok(Answer {
@@ -178,7 +178,7 @@ fn full_names(heard: &Heard) -> BTreeMap<String, String> {
 }
 
 /// The hints, with names of Pods instead of addresses: in a cluster agents know their Pods.
-fn named(heard: &Heard, names: &Names) -> Vec<Value> {
+fn named(heard: &Heard, hints: &[(String, Value)], names: &Names) -> Vec<Value> {
     let full = full_names(heard);
     let rename = |blame: &mut Value| {
         let pod = names.pod_at(blame["name"].as_str().unwrap_or_default()).and_then(|pod| full.get(pod));
@@ -194,7 +194,7 @@ fn named(heard: &Heard, names: &Names) -> Vec<Value> {
         }
         hint
     };
-    heard.hints.iter().map(|(_, hint)| one(hint)).collect()
+    hints.iter().map(|(_, hint)| one(hint)).collect()
 }
 
 fn read<T: DeserializeOwned>(row: &Value) -> Result<T> {

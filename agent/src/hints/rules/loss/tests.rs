@@ -1,6 +1,7 @@
 use crate::{
     api::BlameKind,
     hints::testing::{Case, NODE, Run, candidates, firing, healthy, lose, lossy, rtts, verdict},
+    sample::Tally,
 };
 use netwhy_abi::{PeerClass, Retransmit};
 
@@ -133,6 +134,30 @@ fn few_segments_are_silent_unless_pooled() {
     let hints = firing(&Run::warm(&two).ticks(3, &lossy(&two, &["cart", "payment"], &PEERS[..1], 4)));
     assert_eq!(hints.len(), 2);
     assert_eq!(verdict(&hints[0]), ("path_loss", BlameKind::Undecided, ""));
+}
+
+/// Some requests a second: 60 segments to one peer, of which many are lost all the time.
+#[test]
+fn lasting_loss_of_few_segments_is_named_and_a_burst_is_not() {
+    let few = |peers| {
+        let mut case = Case::mesh(&["cart"], peers);
+        case.edges.iter_mut().for_each(|e| e.window.data_segs_out = 600);
+        case.tally("cart", PEERS[0]).data_segs_out = 60;
+        case
+    };
+    let burst = |case: &Case| lossy(case, &["cart"], &PEERS[..1], 6);
+    let lasting = |case: &Case| {
+        let mut case = burst(case);
+        let edge = case.edge("cart", PEERS[0]);
+        edge.recent = Tally { data_segs_out: 18, loss_episodes: 2, ..edge.window.clone() };
+        case
+    };
+    let normal = few(&PEERS[..]);
+    Run::warm(&normal).expect_silence(8, &burst(&normal));
+    assert_eq!(Run::warm(&normal).expect_one(&lasting(&normal)).cause, "path_loss");
+    // After half a minute of sixty segments nobody knows whether a tenth is normal.
+    let alone = few(&PEERS[..1]);
+    Run::warm(&alone).expect_silence(8, &lasting(&alone));
 }
 
 #[test]

@@ -169,9 +169,25 @@ fn a_resolved_hint_is_no_present_cause() {
     let mut facts = loses();
     facts.hints[0].state = HintState::Resolved;
     let mut long = filter();
+    long.now_ms += 120_000;
     assert_eq!(explain(facts.clone(), &long).verdict.state, State::NothingFound);
     long.since = Some(std::time::Duration::from_secs(3600));
     let report = explain(facts, &long);
     assert_eq!(report.verdict.state, State::Resolved);
     assert!(!report.next_step.is_empty());
+}
+
+/// An on-off fault is away half of the time.
+#[test]
+fn a_hint_that_ended_a_moment_ago_is_the_answer_and_says_when() {
+    let mut facts = loses();
+    facts.hints[0].state = HintState::Resolved;
+    let last_seen = facts.hints[0].last_seen.clone();
+    let ended_ms = super::super::unix_ms(&last_seen).unwrap();
+    let at = |seconds: i64| HintFilter { now_ms: ended_ms + seconds * 1000, ..filter() };
+    let report = explain(facts.clone(), &at(4));
+    assert_eq!((report.verdict.state, report.verdict.cause.as_deref()), (State::Resolved, Some("path_loss")));
+    assert_eq!(report.verdict.until, Some(last_seen));
+    assert!(report.verdict.sentence.starts_with("Over now: "), "{}", report.verdict.sentence);
+    assert_eq!(explain(facts, &at(61)).verdict.state, State::NothingFound);
 }

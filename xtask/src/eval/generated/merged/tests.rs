@@ -42,7 +42,9 @@ fn pods_are_named_where_an_agent_knows_them() {
         pods: vec![json!({ "namespace": "shop", "name": "api-a" })],
         ..Heard::default()
     };
-    let of = |heard: &Heard| named(heard, &names()).iter().map(|hint| text(&hint["blame"]["name"])).collect::<Vec<_>>();
+    let of = |heard: &Heard| {
+        named(heard, &heard.hints, &names()).iter().map(|hint| text(&hint["blame"]["name"])).collect::<Vec<_>>()
+    };
     assert_eq!(of(&heard), ["shop/api-a", "10.77.1.18"]);
     heard.pods.clear();
     assert_eq!(of(&heard), ["10.77.1.18", "10.77.1.18"], "no agent is on its Node");
