@@ -288,6 +288,8 @@ pub struct ResponseView {
     pub window: Responses,
     /// The same over its last seconds; see [`RECENT`].
     pub recent: Responses,
+    /// The same over the last tick.
+    pub newest: Responses,
     /// Sampled calls over the window.
     pub calls: CallCounts,
     /// Share of errors among sampled calls in normal times, 0 … 1. `None`: not known yet.
@@ -312,6 +314,7 @@ impl ResponseView {
     pub fn add(&mut self, other: &Self) {
         self.window.add(&other.window);
         self.recent.add(&other.recent);
+        self.newest.add(&other.newest);
         self.calls.add(other.calls);
         if let Some(more) = other.waiting {
             let sum = self.waiting.get_or_insert(Waiting { requests: 0, ..more });

@@ -45,6 +45,7 @@ impl Memory {
     /// Records the facts that need no judgement. Call once per tick, before judging.
     pub(crate) fn observe(&mut self, view: &NodeView, keys: &[u64], thresholds: &Thresholds) {
         self.edges.observe(view, keys, thresholds);
+        self.servers.observe(view);
     }
 
     /// Learns normal values from clean edges and subjects. Call once per tick, after judging.

@@ -70,7 +70,7 @@ fn server_times(view: &NodeView, subject: &SubjectView, server: &ResponseView) -
 }
 
 fn times(view: &NodeView, role: Role, responses: &ResponseView) -> ResponseTimes {
-    let ResponseView { window, recent: _, calls, normal_errors, waiting, normal } = responses;
+    let ResponseView { window, recent: _, newest: _, calls, normal_errors, waiting, normal } = responses;
     let (durations, requests) = (&window.durations, window.durations.count());
     let mean = |us: u64| (requests > 0).then(|| us as f64 / 1e6 / requests as f64);
     ResponseTimes {

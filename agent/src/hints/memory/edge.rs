@@ -240,6 +240,12 @@ impl EdgeMemory {
         self.fast = fast;
     }
 
+    pub(crate) fn observe_requests(&mut self, edge: &EdgeView) {
+        if let (Some(known), Some(now)) = (&mut self.requests, &edge.responses) {
+            known.observe(now);
+        }
+    }
+
     pub(crate) fn observe_path(&mut self, edge: &EdgeView, at: Duration, class: Option<f64>, thresholds: &Thresholds) {
         let rose = matches!(self.path(edge, class, thresholds), Some(Path::Longer(_)));
         self.rose_since = if rose { self.rose_since.or(Some(at)) } else { None };

@@ -56,6 +56,7 @@ impl EdgeMemories {
             let memory = self.edges.entry(*key).or_default();
             memory.observe(&edge.window, clock, thresholds);
             memory.observe_silence(edge, tick);
+            memory.observe_requests(edge);
             memory.observe_loss(losses.is_odd() || self.pools.are_odd(edge), view.at);
             memory.observe_path(edge, view.at, self.class_minimums[edge.class as usize].get(), thresholds);
         }

@@ -39,6 +39,11 @@ pub(crate) struct RequestMemory {
 }
 
 impl RequestMemory {
+    /// Takes note of the newest requests. Call once per tick, before judging.
+    pub(crate) fn observe(&mut self, now: &ResponseView) {
+        self.tail.observe(now);
+    }
+
     /// Learns from a normal window.
     pub(crate) fn learn(&mut self, requests: Requests<'_>, step: Step, thresholds: &Thresholds) {
         let Requests { role, now, bytes } = requests;

@@ -39,6 +39,15 @@ impl ServerMemory {
         self.servers.get(id).map(|server| &server.requests)
     }
 
+    /// Takes note of the newest requests. Call once per tick, before judging.
+    pub(crate) fn observe(&mut self, view: &NodeView) {
+        for subject in &view.subjects {
+            if let (Some(server), Some(now)) = (self.servers.get_mut(&subject.id), &subject.server) {
+                server.requests.observe(now);
+            }
+        }
+    }
+
     /// Learns from a window, except from subjects with a finding or a hint.
     pub(crate) fn learn(&mut self, view: &NodeView, step: Step, thresholds: &Thresholds, troubled: &Troubled) {
         let ill = |id: &SubjectId| troubled.iter().any(|(_, of)| of == id);

@@ -39,6 +39,9 @@ const MIN_RECENT: f64 = 8.0;
 /// long as a window: a slowdown that begins is not learned step by step.
 const REFRESH: u32 = 10;
 
+/// Ticks of which it is remembered whether their requests were slow: a window's.
+const TICKS: u16 = (1 << 10) - 1;
+
 /// Requests that are slower than usual.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Slow {
@@ -87,6 +90,8 @@ struct Level {
     worst: f32,
     /// Largest share since windows were last as usual. It may be the begin of a slowdown.
     peak: f32,
+    /// Whether the requests of each of the last [`TICKS`] were slow, newest in bit 0.
+    ticks: u16,
 }
 
 /// The limits of one edge or server.
@@ -114,7 +119,7 @@ impl Level {
     fn set(&mut self, limit: Option<Limit>) {
         let (old, new) = (self.limit.map(|limit| f64::from(limit.us)), limit.map(|limit| f64::from(limit.us)));
         if old != new {
-            self.peak = 0.0;
+            (self.peak, self.ticks) = (0.0, 0);
         }
         if old.zip(new).is_none_or(|(old, new)| new > LONGER * old) {
             self.worst = 0.0;
@@ -126,6 +131,20 @@ impl Level {
     fn normal(&self, limit: Limit, known: f64) -> f64 {
         let share = (f64::from(limit.share) * known + 1.0) / (known + SHARE_WEIGHT);
         share.max(MIN_SHARE).max(self.worst.into())
+    }
+
+    fn observe(&mut self, newest: &Responses, known: f64) {
+        let Some(limit) = self.limit else { return };
+        let is_slow = is_odd(counts(newest, limit.us), self.normal(limit, known));
+        self.ticks = (self.ticks << 1 | u16::from(is_slow)) & TICKS;
+    }
+
+    /// Whether the slow requests are those of one stall that has ended. `newest`: requests of the last tick; `share`: of
+    /// slow ones among those before.
+    fn is_over(&self, newest: (f64, f64), share: f64) -> bool {
+        let stalls = (self.ticks & !(self.ticks << 1)).count_ones();
+        // Of few requests the newest may be fast by chance.
+        stalls == 1 && binomial_tail_ln(newest.1 - newest.0, newest.1, 1.0 - share) <= PART_ALPHA.ln()
     }
 
     fn learn(&mut self, window: &Responses, known: f64, is_due: bool) {
@@ -140,6 +159,12 @@ impl Level {
 }
 
 impl Tail {
+    /// Takes note of the newest requests. Call once per tick, before judging.
+    pub(crate) fn observe(&mut self, now: &ResponseView) {
+        let known = self.requests;
+        self.levels.iter_mut().for_each(|level| level.observe(&now.newest, known));
+    }
+
     /// Learns from a normal window, after `times` did. `keep`: weight that the past keeps.
     pub(crate) fn learn(&mut self, times: &ResponseBaseline, window: &Responses, keep: f64, thresholds: &Thresholds) {
         let Some(durations) = times.durations() else { return };
@@ -202,7 +227,9 @@ impl Tail {
         let lost_us = (found.share() - normal) * found.increase_us();
         let new = counts(&now.recent, limit.us);
         let old = ((all.0 - new.0).max(0.0), (all.1 - new.1).max(0.0));
-        let lasts = [new, old].into_iter().all(|part| is_odd(part, normal));
+        let share = (new.0 / new.1).max(all.0 / all.1);
+        let lasts = [new, old].into_iter().all(|part| is_odd(part, normal))
+            && !level.is_over(counts(&now.newest, limit.us), share);
         (ln_p <= TAIL_ALPHA.ln() && lost_us >= thresholds.think_time_ms * 1_000.0 && lasts).then_some(found)
     }
 }

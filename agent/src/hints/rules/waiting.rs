@@ -93,8 +93,8 @@ pub(crate) const PEER_SLOW: Rule = Rule {
            are slow. Slow is above `rtt_inflation` times that quantile's usual value, or 0.1 s above it if that is \
            less. It is at least `think_time_ms` above it, and half as much again. So many are slow in normal times \
            with a chance below 1e-6 (binomial). For that, the usual share is at least 0.5 %, and the most that a normal \
-           window showed. They are slow in the last 3 s and before. Spread over all requests, they lose at least \
-           `think_time_ms`. At least half of the growth is in the stage `peer`. A longer path explains at most half of \
+           window showed. They are slow in the last 3 s and before; a single stall that has ended does not count. \
+           Spread over all requests, they lose at least `think_time_ms`. At least half of the growth is in the stage `peer`. A longer path explains at most half of \
            it: round trips, or the fastest tenth of the requests, tell how much. Requests that were never answered \
            count as the slowest. **Else**: the median RTT is at least `rtt_inflation` times its baseline and \
            `think_time_ms` above the window's minimum. Or the same holds for the median reply time (a client's last \

@@ -93,6 +93,7 @@ impl Stream {
             calls,
             window: sum(WINDOW),
             recent: sum(RECENT),
+            newest: sum(1),
             waiting: self.waiting,
             ..ResponseView::default()
         }

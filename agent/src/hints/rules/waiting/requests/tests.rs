@@ -82,6 +82,46 @@ fn short_stalls_are_no_slowdown() {
 }
 
 #[test]
+fn a_stall_that_is_over_opens_no_hint() {
+    for seconds in 1..=4 {
+        for share in [1, 2, 5] {
+            let (mut client, mut server) = (client(), server());
+            for scene in [&mut client, &mut server] {
+                scene.is_silent(40, 50, quick);
+                scene.is_silent(seconds, 50, slow_once_in(share));
+                scene.is_silent(30, 50, quick);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_slowdown_opens_its_hint_while_it_lasts_and_resolves_it_soon_after() {
+    let mut scene = client();
+    scene.is_silent(40, 50, quick);
+    let (after, _) = scene.first_hint(6, 50, slow_once_in(5));
+    assert!(after >= 4, "{after} s");
+    let clean = (1..15).find(|_| scene.second(50, quick).is_empty()).unwrap();
+    assert!(clean <= 8, "{clean} s");
+}
+
+#[test]
+fn stalls_that_come_again_are_a_slowdown() {
+    let mut scene = client();
+    scene.is_silent(40, 50, quick);
+    scene.is_silent(1, 50, slow_once_in(2));
+    scene.is_silent(4, 50, quick);
+    let mut second = 0;
+    let (after, hint) = scene.first_hint(10, 50, |random| {
+        second += 1;
+        // The first of every five seconds.
+        if second / 50 % 5 == 0 && random.once_in(2) { 200_000 } else { quick(random) }
+    });
+    assert!(after <= 3, "{after} s");
+    assert_eq!(hint.cause, "peer_slow");
+}
+
+#[test]
 fn a_slowdown_that_clients_hardly_notice_is_silent() {
     // All by 3 ms, or 1 in 50 by 100 ms: 2 ms a request.
     let mut scene = client();
