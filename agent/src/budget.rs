@@ -9,8 +9,12 @@ use crate::{
     config::{Config, Switch},
     http, kube,
     memory::NEAR_SHARE,
+    sample::{FactsDelta, Responses, Tally, Window},
 };
-use netwhy_abi::memory::{self, Limits, SOCKET_STORAGE, TURN_STORAGE};
+use netwhy_abi::{
+    EdgeKey,
+    memory::{self, Limits, SOCKET_STORAGE, TURN_STORAGE},
+};
 
 /// The process without any load, its programs in the kernel and its file's pages, bytes.
 const PROCESS: u64 = 16 << 20;
@@ -21,6 +25,16 @@ const CGROUP: u64 = 20 << 10;
 const EDGE: u64 = 7_680;
 /// Response times of such an edge: the same once more, bytes.
 const EDGE_RESPONSES: u64 = 7_168;
+/// Frames of the window that these three hold: 10 s of one tick a second.
+const FRAMES: u64 = 10;
+/// Four buckets of a histogram, bytes.
+const BUCKETS: u64 = 64;
+/// An edge in a further frame: its row and the buckets of its histogram, bytes.
+const EDGE_FRAME: u64 = size_of::<(EdgeKey, Tally)>() as u64 + BUCKETS;
+/// Response times of an edge in a further frame, bytes.
+const RESPONSES_FRAME: u64 = size_of::<(EdgeKey, Responses)>() as u64 + BUCKETS;
+/// A cgroup in a further frame, bytes.
+const CGROUP_FRAME: u64 = size_of::<(u64, FactsDelta)>() as u64;
 /// A subject that keeps its series after its last cgroup is gone, bytes.
 const GONE_SUBJECT: u64 = 8 << 10;
 /// HTTP calls of a cgroup: all rows that it may have, twice, bytes.
@@ -69,6 +83,8 @@ pub struct Budget {
     limits: Limits,
     series: u64,
     gone_subjects: u64,
+    /// Frames of the window beyond [`FRAMES`].
+    frames: u64,
     http: http::Limits,
     /// Whether connections have storage for their response times.
     has_responses: bool,
@@ -85,10 +101,12 @@ pub fn cpus() -> usize {
 impl Budget {
     /// The function for this configuration and number of CPUs.
     pub fn new(config: &Config, cpus: usize) -> Self {
+        let sampling = &config.sampling;
         Self {
             limits: config.limits.maps(),
             series: config.limits.series(),
             gone_subjects: config.limits.gone_subjects(),
+            frames: Window::frames(sampling.window_seconds(), sampling.tick_seconds()).saturating_sub(FRAMES),
             http: http::Limits::from(&config.http),
             has_responses: config.signals.responses() != Switch::Off,
             has_calls: config.signals.http() != Switch::Off,
@@ -102,15 +120,15 @@ impl Budget {
         let mut add = |part: &str, bytes: u64| parts.push(MemoryPart { part: part.to_owned(), bytes });
         let edges = load.edges.min(self.limits.edges as u64);
         add("process", PROCESS);
-        add("cgroups", load.cgroups * CGROUP);
-        add("edges", edges * EDGE);
+        add("cgroups", load.cgroups * (CGROUP + self.frames * CGROUP_FRAME));
+        add("edges", edges * (EDGE + self.frames * EDGE_FRAME));
         add("gone subjects", self.gone(load) * GONE_SUBJECT);
         add("pods and nodes", load.pods * POD + load.nodes * NODE + self.page(load));
         add("clients", self.clients(load));
         add("socket storage", load.sockets * SOCKET_STORAGE as u64);
         if self.has_responses {
             add("response storage", load.sockets * TURN_STORAGE as u64);
-            add("response times", edges * EDGE_RESPONSES);
+            add("response times", edges * (EDGE_RESPONSES + self.frames * RESPONSES_FRAME));
         }
         if self.has_calls {
             add("http samples", memory::http(self.cpus) as u64 + load.cgroups * CALLS);

@@ -8,7 +8,7 @@ use crate::{
     peers::{PeerTable, Translations},
     pods::PodIndex,
     sample::{CgroupFacts, FactsDelta, Frame, HostKey, Ledger, Responses, Snapshot, Window, shrink},
-    state::{Folded, NodeView, RECENT, SubjectId, SubjectKind, SubjectSums, Waiting},
+    state::{Folded, NodeView, SubjectId, SubjectKind, SubjectSums, Waiting},
 };
 use netwhy_abi::{EdgeKey, Key};
 use peer_nodes::PeerNodes;
@@ -194,8 +194,8 @@ impl Join {
         // Some of those that counted something now are gone already: a view never has more than may be kept.
         self.let_go(snapshot.at);
         self.window.push(frame);
-        self.recent = self.window.recent::<netwhy_abi::ResponseTimes>(RECENT);
-        self.newest = self.window.recent::<netwhy_abi::ResponseTimes>(Duration::from_nanos(1));
+        self.recent = self.window.recent::<netwhy_abi::ResponseTimes>();
+        self.newest.clone_from(self.window.newest());
         self.calls = self.window.calls();
         self.find_waiting(snapshot.walked_at);
         for subject in self.subjects.values_mut() {

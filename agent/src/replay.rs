@@ -1,7 +1,7 @@
 //! `replay`: join, hints and metrics over a recording. Deterministic.
 
 use crate::{
-    api::AgentStats,
+    api::{AgentStats, HintState},
     config::{Config, cli::ReplayFormat},
     metrics::{Format, MetricsOptions, encode},
     peers::{Peer, PeerKind, PeerTable},
@@ -12,6 +12,7 @@ use crate::{
 };
 use netwhy_abi::PeerClass;
 use std::{
+    collections::HashMap,
     fs::File,
     io::{BufRead, BufReader},
     path::Path,
@@ -52,12 +53,9 @@ pub fn replay<R: BufRead>(mut recording: Recording<R>, config: &Config) -> anyho
     while let Some(snapshot) = recording.sample()? {
         let view = pipeline.take(&snapshot);
         let since = view.at.saturating_sub(*begin.get_or_insert(view.at));
-        for hint in &view.hints {
-            let before = out.view.hints.iter().find(|h| h.id == hint.id).map(|h| h.state);
-            if before != Some(hint.state) {
-                out.changes.push((since, hint.clone()));
-            }
-        }
+        let before: HashMap<&str, HintState> = out.view.hints.iter().map(|h| (h.id.as_str(), h.state)).collect();
+        let changed = view.hints.iter().filter(|hint| before.get(hint.id.as_str()) != Some(&hint.state));
+        out.changes.extend(changed.map(|hint| (since, hint.clone())));
         out.view = Arc::new(view);
         out.snapshots += 1;
     }
@@ -116,8 +114,8 @@ fn table(replayed: &Replayed) -> Text {
     }
     for (at, hint) in &replayed.changes {
         let state = match hint.state {
-            crate::api::HintState::Firing => "firing",
-            crate::api::HintState::Resolved => "resolved",
+            HintState::Firing => "firing",
+            HintState::Resolved => "resolved",
         };
         line(format!(
             "{:>7.1} s  {state:<8}  {:<24} {}/{}  confidence {:.2}",

@@ -6,6 +6,7 @@ mod firing;
 mod folded;
 
 pub use self::calls::{CallKey, CallSums};
+pub use crate::sample::RECENT;
 pub use drop_reasons::DropReasons;
 pub use firing::{FiringKey, FiringTime};
 pub use folded::Folded;
@@ -237,9 +238,6 @@ impl SubjectSums {
         sum
     }
 }
-
-/// Time that sums of the last seconds cover.
-pub const RECENT: Duration = Duration::from_secs(3);
 
 /// One edge over the window.
 #[derive(Clone, Debug)]

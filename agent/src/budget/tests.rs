@@ -61,6 +61,18 @@ fn response_times_cost_storage_of_their_own_for_each_socket() {
 }
 
 #[test]
+fn a_window_of_many_ticks_costs_more_and_has_a_bound() {
+    let of = |sampling: &str| {
+        let config = Config::parse(&format!("sampling: {{{sampling}}}"), "test").unwrap();
+        Budget::new(&config, 2).total(&LOAD)
+    };
+    let (usual, short) = (of(""), of("tick_seconds: 0.4"));
+    let longest = of("tick_seconds: 0.1, window_seconds: 300");
+    assert!(usual < short, "{usual} {short}");
+    assert!(longest < usual + (64 << 20), "{longest}");
+}
+
+#[test]
 fn parts_have_names_of_their_own() {
     let mut names: Vec<String> = budget().parts(&LOAD).into_iter().map(|part| part.part).collect();
     let all = names.len();

@@ -4,7 +4,7 @@ use super::{Join, Owner, Subject, is_shown, own};
 use crate::{
     peers::Peer,
     sample::{FactsDelta, Lookups, Snapshot, Tally},
-    state::{CpuUser, DnsView, EdgeView, Endpoint, NodeView, PeerNodeView, RECENT, SubjectId, SubjectView, Usual},
+    state::{CpuUser, DnsView, EdgeView, Endpoint, NodeView, PeerNodeView, SubjectId, SubjectView, Usual},
 };
 use netwhy_abi::{EdgeKey, PeerClass};
 use std::{
@@ -88,7 +88,7 @@ impl Join {
 
     /// The busiest edges of the window. Adds the window of every edge to its subject.
     fn edges(&self, at: Duration, views: &mut Views<'_>) -> Vec<EdgeView> {
-        let (mut recent, answered) = (self.window.recent::<netwhy_abi::Edges>(RECENT), self.window.answered());
+        let (mut recent, answered) = (self.window.recent::<netwhy_abi::Edges>(), self.window.answered());
         let mut edges = Vec::new();
         for (key, tally) in &self.window.sums().edges {
             let Some(owner) = self.owners.get(&key.cgroup) else { continue };

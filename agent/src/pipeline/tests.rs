@@ -1,5 +1,5 @@
 use super::*;
-use crate::sample::{CgroupFacts, Header, Recorder, Recording};
+use crate::sample::{CgroupFacts, Header, Pressure, Recorder, Recording};
 use netwhy_abi::{EdgeKey, EdgeStats, Retransmit};
 use std::io::Cursor;
 
@@ -66,4 +66,31 @@ fn real_loss_between_rare_walks_is_found_at_the_next_walk() {
     // It covers too little of the interval to count: the next one shows it.
     let found = fired(recording(600, true, |at| at / 20 + 20 * at.saturating_sub(358)));
     assert!(found.first().is_some_and(|first| (420..=422).contains(first)), "{found:?}");
+}
+
+/// CPU time of this thread for so many snapshots of one moment, of 400 cgroups each.
+fn take_equal(snapshots: usize) -> Duration {
+    let group = |id| CgroupFacts {
+        id,
+        path: Some(format!("/system.slice/{id}.service")),
+        alive: true,
+        usage_us: Some(id),
+        pressure: Some(Pressure::default()),
+        ..CgroupFacts::default()
+    };
+    let snapshot =
+        Snapshot { at: Duration::from_secs(9), groups: (1..=400).map(group).collect(), ..Snapshot::default() };
+    let mut pipeline = Pipeline::new("a", &Config::default());
+    let cpu = || Duration::try_from(rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime)).unwrap();
+    let began = cpu();
+    for _ in 0..snapshots {
+        pipeline.take(&snapshot);
+    }
+    cpu() - began
+}
+
+#[test]
+fn snapshots_of_one_moment_cost_each_the_same() {
+    let (few, many) = (take_equal(50), take_equal(800));
+    assert!(many < few * 16 * 3, "50 snapshots: {few:?}, 800: {many:?}");
 }

@@ -39,6 +39,7 @@ pub struct Ledger {
     started: bool,
     /// cgroups of the first snapshot that has any: their control files may be older than the agent.
     older: Option<HashSet<u64>>,
+    /// Time of the newest frame.
     at: Duration,
     highest: Families<Highest>,
     facts: HashMap<u64, CgroupFacts>,
@@ -51,8 +52,10 @@ impl Ledger {
     /// Kernel rows begin at zero when the agent attaches, so all that they hold is news. Control files of the first
     /// cgroups are older than the agent: their first reading is the base. A cgroup that appears later begins at zero.
     pub fn take(&mut self, snapshot: &Snapshot) -> Frame {
-        let elapsed = if self.started { snapshot.at.saturating_sub(self.at) } else { Duration::ZERO };
-        let mut frame = Frame { at: snapshot.at, elapsed, walked_at: snapshot.walked_at, ..Frame::default() };
+        // The time of frames never falls: a window could not tell any more which of them are over.
+        let at = snapshot.at.max(self.at);
+        let elapsed = if self.started { at.saturating_sub(self.at) } else { Duration::ZERO };
+        let mut frame = Frame { at, elapsed, walked_at: snapshot.walked_at, ..Frame::default() };
         for_each_family!(F => {
             *F::of_mut(&mut frame.growth) = growth::<F>(F::of_mut(&mut self.highest), F::of(&snapshot.tables));
         });
@@ -80,7 +83,7 @@ impl Ledger {
         }
         shrink(&mut self.facts);
         self.started = true;
-        self.at = snapshot.at;
+        self.at = at;
         frame
     }
 

@@ -28,7 +28,7 @@ pub use stored_key::StoredKey;
 pub use sums::{Cumulative, Sum};
 pub use table::{Counted, Families, Growth, Highest, Read, Rows, Shape, SumOf, Sums, Table};
 pub use tally::*;
-pub use window::Window;
+pub use window::{RECENT, Window};
 
 pub(crate) use histogram::bucket_middle_us;
 pub(crate) use sums::summed;

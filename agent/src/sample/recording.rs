@@ -10,6 +10,7 @@ use std::{
     collections::HashMap,
     io::{BufRead, Read as _, Write},
     net::Ipv6Addr,
+    time::Duration,
 };
 
 /// Version of the format. Version 1 is read too: its rows had other names. Other versions are refused.
@@ -177,6 +178,8 @@ pub struct Recording<R> {
     lines: Lines<R>,
     /// Snapshots read.
     snapshots: usize,
+    /// Time of the last one.
+    at: Duration,
     ended: bool,
 }
 
@@ -235,7 +238,7 @@ impl<R: BufRead> Recording<R> {
         if !(1..=FORMAT).contains(&header.netwhy_recording) {
             return Err(bad_header(format!("it is format {}", header.netwhy_recording)));
         }
-        Ok(Self { header, lines, snapshots: 0, ended: false })
+        Ok(Self { header, lines, snapshots: 0, at: Duration::ZERO, ended: false })
     }
 
     /// The next snapshot. `None`: the recording ends here.
@@ -255,7 +258,12 @@ impl<R: BufRead> Recording<R> {
             Err(_) => return Err(self.lines.bad("it is no snapshot".to_owned())),
         };
         self.snapshots += 1;
-        stored.restore(self.header.netwhy_recording).map(Some).map_err(|what| self.lines.bad(what))
+        let snapshot = stored.restore(self.header.netwhy_recording).map_err(|what| self.lines.bad(what))?;
+        if snapshot.at < self.at {
+            return Err(self.lines.bad("its time is before that of the snapshot before it".to_owned()));
+        }
+        self.at = snapshot.at;
+        Ok(Some(snapshot))
     }
 
     /// Checks the end mark.

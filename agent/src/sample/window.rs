@@ -1,18 +1,29 @@
 //! Sums over the last seconds.
 
+mod slots;
+
 use super::{Counted, FactsDelta, Families, Frame, HostKey, Losses, Sum, SumOf, Sums, Table, losses::WalkSpan, shrink};
 use crate::calls::CallCounts;
-use netwhy_abi::EdgeKey;
+use netwhy_abi::{EdgeKey, ResponseTimes};
+use slots::Slots;
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
-/// The frames of the last `length`, and their sums, kept up to date by adding what comes and taking away what goes.
+/// Time that sums of the last seconds cover; up to a sixth more where ticks are shorter than half a second.
+pub const RECENT: Duration = Duration::from_secs(3);
+
+/// The frames of the last `length`, and their sums, kept up to date by adding what comes and taking away what goes. Where
+/// a window has many ticks it covers up to an eighth more, so that memory and work of a tick have a bound.
 #[derive(Debug)]
 pub struct Window {
     length: Duration,
-    frames: VecDeque<Frame>,
+    slots: Slots,
+    /// Edges that answered in the last frame.
+    answered: HashSet<EdgeKey>,
+    /// Response times of the last frame.
+    newest: HashMap<EdgeKey, SumOf<ResponseTimes>>,
     sums: Families<Sums>,
     losses: WalkSpan,
 }
@@ -20,7 +31,19 @@ pub struct Window {
 impl Window {
     /// An empty window.
     pub fn new(length: Duration) -> Self {
-        Self { length, frames: VecDeque::new(), sums: Families::default(), losses: WalkSpan::new(length) }
+        Self {
+            length,
+            slots: Slots::default(),
+            answered: HashSet::new(),
+            newest: HashMap::new(),
+            sums: Families::default(),
+            losses: WalkSpan::new(length),
+        }
+    }
+
+    /// Frames that a window of this length holds, where ticks are this far apart. Those that share a slot count as one.
+    pub fn frames(length: Duration, tick: Duration) -> u64 {
+        slots::of_ticks(length, tick)
     }
 
     /// Another length from now on. A longer window fills as time passes.
@@ -33,10 +56,13 @@ impl Window {
     pub fn push(&mut self, frame: Frame) {
         self.losses.push(&frame);
         for_each_family!(F => { add::<F>(F::of_mut(&mut self.sums), F::of(&frame.growth)) });
+        let answered = frame.growth.edges.iter().filter(|(_, tally)| tally.has_answer());
+        self.answered = answered.map(|(key, _)| *key).collect();
+        self.newest.clear();
+        add::<ResponseTimes>(&mut self.newest, ResponseTimes::of(&frame.growth));
         let begin = frame.at.saturating_sub(self.length);
-        self.frames.push_back(frame);
-        while self.frames.front().is_some_and(|old| old.at <= begin) {
-            let Some(old) = self.frames.pop_front() else { break };
+        self.slots.push(frame, self.length);
+        while let Some(old) = self.slots.pop(begin) {
             for_each_family!(F => {
                 subtract::<F>(F::of_mut(&mut self.sums), F::of(&old.growth));
                 shrink(F::of_mut(&mut self.sums));
@@ -46,7 +72,7 @@ impl Window {
 
     /// Time that the sums cover.
     pub fn covered(&self) -> Duration {
-        self.frames.iter().map(|frame| frame.elapsed).sum()
+        self.slots.iter().map(|slot| slot.elapsed).sum()
     }
 
     /// True once the sums cover any time at all: a first, still shorter window was computed.
@@ -59,12 +85,12 @@ impl Window {
         &self.sums
     }
 
-    /// Sums of one family over the frames of the last `length`, of rows that counted something then.
-    pub fn recent<F: Table>(&self, length: Duration) -> HashMap<F::Key, SumOf<F>> {
+    /// Sums of one family over the last seconds, of rows that counted something then; see [`RECENT`].
+    pub fn recent<F: Table>(&self) -> HashMap<F::Key, SumOf<F>> {
         let mut sums = HashMap::new();
-        let begin = self.frames.back().map_or(Duration::ZERO, |last| last.at.saturating_sub(length));
-        for frame in self.frames.iter().rev().take_while(|frame| frame.at > begin) {
-            add::<F>(&mut sums, F::of(&frame.growth));
+        let begin = self.slots.last().map_or(Duration::ZERO, |last| last.at.saturating_sub(RECENT));
+        for slot in self.slots.iter().rev().take_while(|slot| slot.at > begin) {
+            add::<F>(&mut sums, F::of(&slot.growth));
         }
         sums
     }
@@ -82,15 +108,19 @@ impl Window {
     }
 
     /// Edges whose peer acknowledged or sent data, or shook hands, in the last frame.
-    pub fn answered(&self) -> HashSet<EdgeKey> {
-        let last = self.frames.back().into_iter().flat_map(|frame| &frame.growth.edges);
-        last.filter(|(_, tally)| tally.has_answer()).map(|(key, _)| *key).collect()
+    pub fn answered(&self) -> &HashSet<EdgeKey> {
+        &self.answered
+    }
+
+    /// Response times of the last frame.
+    pub fn newest(&self) -> &HashMap<EdgeKey, SumOf<ResponseTimes>> {
+        &self.newest
     }
 
     /// Control files by cgroup.
     pub fn facts(&self) -> HashMap<u64, FactsDelta> {
         let mut sums: HashMap<u64, FactsDelta> = HashMap::new();
-        for (id, facts) in self.frames.iter().flat_map(|frame| &frame.facts) {
+        for (id, facts) in self.slots.iter().flat_map(|slot| &slot.facts) {
             sums.entry(*id).or_default().add(facts);
         }
         sums
@@ -99,7 +129,7 @@ impl Window {
     /// Sampled calls by edge.
     pub fn calls(&self) -> HashMap<EdgeKey, CallCounts> {
         let mut sums: HashMap<EdgeKey, CallCounts> = HashMap::new();
-        for (key, calls) in self.frames.iter().flat_map(|frame| &frame.calls) {
+        for (key, calls) in self.slots.iter().flat_map(|slot| &slot.calls) {
             sums.entry(*key).or_default().add(*calls);
         }
         sums
@@ -108,7 +138,7 @@ impl Window {
     /// The Node's own counters.
     pub fn host(&self) -> BTreeMap<HostKey, u64> {
         let mut sums = BTreeMap::new();
-        for (key, n) in self.frames.iter().flat_map(|frame| &frame.host) {
+        for (key, n) in self.slots.iter().flat_map(|slot| &slot.host) {
             *sums.entry(key.clone()).or_default() += n;
         }
         sums

@@ -39,6 +39,14 @@ fn a_row_that_steps_back_from_zero_is_no_giant_count() {
 }
 
 #[test]
+fn the_time_of_frames_never_falls() {
+    let mut ledger = Ledger::default();
+    let frames: Vec<Frame> = [5, 9, 3, 9, 10].map(|at| ledger.take(&snapshot(at, 1))).into();
+    let times = frames.iter().map(|frame| (frame.at.as_secs(), frame.elapsed.as_secs()));
+    assert_eq!(times.collect::<Vec<_>>(), [(5, 0), (9, 4), (9, 0), (9, 0), (10, 1)]);
+}
+
+#[test]
 fn bucket_counts_survive_wrapping() {
     let mut ledger = Ledger::default();
     let mut row = EdgeStats::ZERO;

@@ -98,6 +98,16 @@ fn a_recording_cut_off_anywhere_is_refused() {
 }
 
 #[test]
+fn time_that_runs_backwards_is_damage() {
+    let mut recorder = Recorder::begin(Vec::new(), "test", &Header::default()).unwrap();
+    for at in [5, 5, 7, 6] {
+        recorder.push(&Snapshot { at: Duration::from_secs(at), ..Snapshot::default() }).unwrap();
+    }
+    let error = read_all(recorder.finish().unwrap().as_slice()).unwrap_err().to_string();
+    assert!(error.contains("line 5: its time is before that of the snapshot before it"), "{error}");
+}
+
+#[test]
 fn other_files_are_refused() {
     for text in ["", "hello\n", "{\"netwhy_recording\":99}\n", "{}\n"] {
         assert!(matches!(Recording::read(text.as_bytes(), "x"), Err(RecordingError::Header { .. })), "{text:?}");

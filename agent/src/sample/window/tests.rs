@@ -11,17 +11,32 @@ fn frame(at: u64, segs: u64, bucket: u8) -> Frame {
 
 #[test]
 fn running_sums_equal_the_sum_of_the_frames_inside() {
-    let mut window = Window::new(Duration::from_secs(3));
+    let mut window = Window::new(Duration::from_secs(5));
     for at in 1..=10 {
         window.push(frame(at, at, (at % 4) as u8));
     }
     let sum = window.sums().edges.values().next().unwrap();
-    assert_eq!(sum.data_segs_out, 8 + 9 + 10);
-    assert_eq!(sum.rtt.count(), 27);
-    assert_eq!(sum.rtt.sum_us, 270);
+    assert_eq!(sum.data_segs_out, 6 + 7 + 8 + 9 + 10);
+    assert_eq!(sum.rtt.count(), 40);
+    assert_eq!(sum.rtt.sum_us, 400);
     assert!(window.is_computed());
-    let recent = window.recent::<netwhy_abi::Edges>(Duration::from_secs(2));
-    assert_eq!(recent.values().next().unwrap().data_segs_out, 9 + 10);
+    let recent = window.recent::<netwhy_abi::Edges>();
+    assert_eq!(recent.values().next().unwrap().data_segs_out, 8 + 9 + 10);
+}
+
+#[test]
+fn only_the_last_frame_says_which_edges_answered() {
+    let answer = |at: f64, cgroup: u64| {
+        let mut frame = Frame { at: Duration::from_secs_f64(at), ..Frame::default() };
+        let tally = Tally { bytes_acked: 1, ..Tally::default() };
+        frame.growth.edges.push((EdgeKey::new(cgroup, [0; 16]), tally));
+        frame
+    };
+    let mut window = Window::new(Duration::from_secs(5));
+    window.push(answer(1.0, 1));
+    // So close that both share a slot.
+    window.push(answer(1.1, 2));
+    assert_eq!(window.answered(), &HashSet::from([EdgeKey::new(2, [0; 16])]));
 }
 
 #[test]
