@@ -44,6 +44,7 @@ impl Stopped {
 #[derive(Default)]
 pub struct Tasks {
     set: JoinSet<anyhow::Result<()>>,
+    /// Those that have not ended.
     names: Vec<(Id, &'static str)>,
 }
 
@@ -95,7 +96,8 @@ impl Tasks {
             Ok(drained) if result.is_ok() => result = drained,
             Ok(_) => {}
             Err(_) if result.is_ok() => {
-                result = Err(anyhow::anyhow!("not all tasks stopped within {} s", grace.as_secs()));
+                let names: Vec<&str> = self.names.iter().map(|(_, name)| *name).collect();
+                result = Err(anyhow::anyhow!("tasks did not stop within {} s: {}", grace.as_secs(), names.join(", ")));
             }
             Err(_) => {}
         }
@@ -103,14 +105,15 @@ impl Tasks {
     }
 
     fn outcome(
-        &self,
+        &mut self,
         ended: Result<(Id, anyhow::Result<()>), tokio::task::JoinError>,
     ) -> (&'static str, anyhow::Result<()>) {
-        let name = |id: Id| self.names.iter().find(|(own, _)| *own == id).map_or("?", |(_, name)| *name);
-        match ended {
-            Ok((id, outcome)) => (name(id), outcome),
-            Err(error) => (name(error.id()), Err(anyhow::anyhow!("{error}"))),
-        }
+        let (id, outcome) = match ended {
+            Ok(ended) => ended,
+            Err(error) => (error.id(), Err(anyhow::anyhow!("{error}"))),
+        };
+        let at = self.names.iter().position(|(own, _)| *own == id);
+        (at.map_or("?", |at| self.names.swap_remove(at).1), outcome)
     }
 }
 

@@ -32,3 +32,16 @@ async fn a_panic_is_a_failure_with_a_name() {
     let error = tasks.supervise(stop, std::future::pending(), Duration::from_secs(5)).await.unwrap_err();
     assert!(format!("{error:#}").starts_with("task thread ended"), "{error:#}");
 }
+
+#[tokio::test]
+async fn tasks_that_do_not_stop_are_named() {
+    let (stop, stopped) = Stop::new();
+    let mut tasks = Tasks::default();
+    tasks.spawn("deaf", std::future::pending());
+    tasks.spawn("patient", async move {
+        stopped.wait().await;
+        Ok(())
+    });
+    let error = tasks.supervise(stop, async {}, Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(error.to_string(), "tasks did not stop within 0 s: deaf");
+}
