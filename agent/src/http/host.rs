@@ -4,7 +4,7 @@
 use super::routes;
 use axum::{
     extract::Request,
-    http::{StatusCode, header, uri::Authority},
+    http::{StatusCode, Version, header, uri::Authority},
     middleware::Next,
     response::Response,
 };
@@ -13,11 +13,11 @@ use std::net::IpAddr;
 /// Paths that tell nothing of Pods. Probes may name any host.
 const PROBES: [&str; 2] = ["/livez", "/readyz"];
 
-/// Refuses requests whose Host header is a DNS name other than localhost.
+/// Refuses what a browser may have been misled to send: requests whose Host header is a DNS name other than localhost.
 pub(super) async fn check(request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    // HTTP/1.0 has no Host header; browsers always send one.
-    let is_local = host.as_deref().is_none_or(is_local);
+    // Browsers always send a Host header, and never HTTP/1.0: that is a script, which may name any host.
+    let is_local = request.version() == Version::HTTP_10 || host.as_deref().is_none_or(is_local);
     if is_local || PROBES.contains(&request.uri().path()) {
         return next.run(request).await;
     }

@@ -53,9 +53,15 @@ async fn the_main_listener_refuses_the_api_that_loopback_answers() {
 async fn a_name_that_dns_rebinds_to_loopback_gets_nothing() {
     let (server, api) = with_own_api().await;
     for (addr, path) in [(api, "/api/v1/hints"), (server.addr, "/metrics"), (server.addr, "/")] {
-        for (host, status) in [("evil.example", 421), ("localhost", 200), ("127.0.0.1:8080", 200)] {
+        // Browsers never send HTTP/1.0.
+        for (host, version, status) in [
+            ("evil.example", "1.1", 421),
+            ("localhost", "1.1", 200),
+            ("127.0.0.1:8080", "1.1", 200),
+            ("a-script", "1.0", 200),
+        ] {
             let mut stream = TcpStream::connect(addr).await.unwrap();
-            let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let request = format!("GET {path} HTTP/{version}\r\nHost: {host}\r\nConnection: close\r\n\r\n");
             stream.write_all(request.as_bytes()).await.unwrap();
             let mut bytes = Vec::new();
             stream.read_to_end(&mut bytes).await.unwrap();
