@@ -2,15 +2,16 @@
 
 use super::{
     Troubled,
+    edge::ODD_LOSS,
     mean::{Mean, Step},
 };
 use crate::{
-    hints::{key::edge_key, rule::Family, thresholds::Thresholds},
+    hints::{key::edge_key, rule::Family, stats::poisson_tail_ln, thresholds::Thresholds},
     sample::Lookups,
     state::{DnsView, NodeView},
 };
 use netwhy_abi::DnsCode;
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::Ipv6Addr, time::Duration};
 
 /// Servers without a lookup for this long are forgotten.
 const FORGET: Duration = Duration::from_secs(600);
@@ -20,6 +21,8 @@ const MAX_ROWS: usize = 20_000;
 const BAD_FLOOR: f64 = 0.01;
 /// The same of lookups whose second answer is late or missing: one lost packet in a thousand.
 const SECOND_FLOOR: f64 = 0.001;
+/// Chance below which a window's missing second answers don't become normal at once.
+const ODD_SECOND: f64 = 1e-3;
 /// Lookups after which a server's own share weighs as much as the floor.
 const SHRINK: f64 = 200.0;
 /// Limit before a baseline is known, µs: slow by any standard.
@@ -29,6 +32,8 @@ const COLD_US: f64 = 1_000_000.0;
 #[derive(Debug, Default)]
 pub(crate) struct DnsMemory {
     rows: BTreeMap<u64, Row>,
+    /// Servers of which unusually many second answers are missing, and since when, monotonic.
+    odd_since: BTreeMap<Ipv6Addr, Duration>,
 }
 
 /// The names that a subject asks one server for, in normal times.
@@ -109,7 +114,10 @@ impl DnsMemory {
 
     /// Learns from a window, except from subjects with a hint.
     pub(crate) fn learn(&mut self, view: &NodeView, thresholds: &Thresholds, step: Step, troubled: &Troubled) {
+        self.find_odd(view);
         for row in &view.dns {
+            let lasts = |since: &Duration| view.at.saturating_sub(*since) >= ODD_LOSS;
+            let are_seconds_normal = self.odd_since.get(&row.server.peer).is_none_or(lasts);
             if troubled.contains(&(Family::Dns, row.server.subject.clone())) {
                 continue;
             }
@@ -124,7 +132,9 @@ impl DnsMemory {
             add(&mut memory.errors, row.window.errors());
             add(&mut memory.coded, row.window.coded());
             add(&mut memory.absent, row.window.code(DnsCode::NxDomain));
-            add(&mut memory.second_missing, row.window.second_missing);
+            if are_seconds_normal {
+                add(&mut memory.second_missing, row.window.second_missing);
+            }
             if row.window.coded() > 0 {
                 memory.found_per_s.learn(row.window.found() / step.window.as_secs_f64(), step.keep);
             }
@@ -136,5 +146,24 @@ impl DnsMemory {
         if self.rows.len() > MAX_ROWS {
             self.rows.retain(|_, row| row.last_at == view.at);
         }
+    }
+
+    /// Finds the servers whose second answers are missing unusually often, by all Pods' lookups together: a few in each
+    /// window must not become normal before they suffice for a finding.
+    fn find_odd(&mut self, view: &NodeView) {
+        let mut servers: BTreeMap<Ipv6Addr, (f64, f64)> = BTreeMap::new();
+        for row in &view.dns {
+            let independence = row.window.independence();
+            let (missing, expected) = servers.entry(row.server.peer).or_default();
+            *missing += row.window.second_missing as f64 * independence;
+            *expected += self.second_missing_ratio(row) * row.window.count() as f64 * independence;
+        }
+        let is_odd =
+            |(missing, expected): &(f64, f64)| poisson_tail_ln(missing.round() as u64, *expected) <= ODD_SECOND.ln();
+        servers.retain(|_, sums| is_odd(sums));
+        self.odd_since.retain(|server, _| servers.contains_key(server));
+        servers.keys().for_each(|server| {
+            self.odd_since.entry(*server).or_insert(view.at);
+        });
     }
 }

@@ -91,7 +91,7 @@ fn describe(context: &Context<'_>, lookups: &Lookups<'_>, (blame, ln_p): (Blame,
         nats: LOSS_ALPHA.ln() - ln_p,
         overwhelming: ln_p <= OVERWHELMING_ALPHA.ln(),
         summary: format!(
-            "{server_name} answers {} of {} lookups of {name} with an error: {} (normally {})",
+            "{server_name} answers {} of {} lookups of {name} with an error: {} (normally up to {})",
             lookups.bad,
             row.window.coded(),
             codes_text(row),

@@ -54,3 +54,16 @@ fn insert_failures_of_this_nodes_tracking_blame_the_node() {
     let hint = Run::warm(&normal).expect_one(&bad);
     assert_eq!(verdict(&hint), ("dns_answer_lost", BlameKind::Node, NODE));
 }
+
+/// Resolvers that wait for their timeout ask little: each window alone has few lookups, and fewer without an answer.
+#[test]
+fn answers_that_are_lost_at_a_low_rate_do_not_become_normal_before_they_are_named() {
+    let normal = case(vec![row("cart", 40, 0), row("web", 40, 0)]);
+    let mut run = Run::warm(&normal);
+    // Windows that hold one more every other second, as they slide over the begin of the fault.
+    for (cart, web) in [(1, 0), (1, 1), (1, 2), (1, 2), (2, 2), (2, 1), (1, 2), (2, 2), (1, 3), (2, 2)] {
+        run.ticks(2, &case(vec![row("cart", 40, cart), row("web", 40, web)]));
+    }
+    let hints = crate::hints::testing::firing(&run.ticks(3, &case(vec![row("cart", 40, 2), row("web", 40, 3)])));
+    assert!(hints.iter().any(|hint| hint.cause == "dns_answer_lost"), "{hints:?}");
+}
