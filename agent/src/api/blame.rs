@@ -64,7 +64,7 @@ pub enum BlameKind {
     PeerPod,
     /// A Service address: several Pods may be behind it.
     Service,
-    /// Clients behind an address that translation hides them with.
+    /// Clients that no address tells apart: translation hides them, or they forge it.
     Clients,
     /// Something outside the cluster.
     External,

@@ -33,6 +33,8 @@ pub(crate) struct Context<'a> {
     pub(crate) zone: Option<&'a str>,
     pub(crate) thresholds: &'a Thresholds,
     pub(crate) window: Duration,
+    /// When the view was made, monotonic.
+    pub(crate) at: Duration,
     /// The view's wall clock, ms since the Unix epoch.
     pub(crate) unix_ms: i64,
     /// Jiffies per second. `None`: not measured yet.
@@ -99,6 +101,7 @@ impl<'a> Context<'a> {
             zone: view.zone.as_deref(),
             thresholds,
             window: view.window,
+            at: view.at,
             unix_ms: i64::try_from(view.unix_ms).unwrap_or(i64::MAX),
             hz: view.hz,
             walked_at: view.walked_at,
@@ -164,6 +167,15 @@ impl<'a> Context<'a> {
     pub(crate) fn other_peers_answering(&self, peer: Ipv6Addr) -> usize {
         let answering = self.edges.iter().filter(|e| e.view.peer != peer && e.is_remote() && e.answers());
         answering.map(|e| e.view.peer).collect::<BTreeSet<_>>().len()
+    }
+
+    /// How many other peers answer, for people.
+    pub(crate) fn others_text(answering: usize) -> String {
+        match answering {
+            0 => "no other peer to compare with".to_owned(),
+            1 => "1 other peer answers".to_owned(),
+            n => format!("{n} other peers answer"),
+        }
     }
 
     /// A connection to the same Node (the same address where no Node is known) is as fast as usual: so is the path.

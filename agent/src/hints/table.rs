@@ -37,6 +37,7 @@ pub static RULES: &[Rule] = &[
     host::NODE_QDISC_DROPS,
     host::NODE_SOFTNET_DROPS,
     connect::POD_ACCEPT_QUEUE_FULL,
+    connect::syn_queue::SYN_QUEUE_FULL,
     connect::ports::PORT_EXHAUSTION,
     connect::mtu::PATH_MTU_BLACKHOLE,
     connect::unreachable::PEER_UNREACHABLE,

@@ -86,7 +86,7 @@ impl Edge<'_> {
     /// The peer's program for people: a Node's address stands for a program there, not for the Node.
     pub(crate) fn program_name(&self) -> String {
         match (&self.view.peer_pod, &self.view.peer_node) {
-            (None, Some(node)) => format!("{} on {node}", self.view.peer.to_canonical()),
+            (None, Some(node)) if !self.is_loopback() => format!("{} on {node}", self.view.peer.to_canonical()),
             _ => self.peer_name(),
         }
     }

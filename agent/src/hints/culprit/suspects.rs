@@ -302,7 +302,7 @@ pub(crate) fn host(edge: &Edge<'_>) -> (BlameKind, String) {
 }
 
 /// A Service's address of which no single Pod is known: several may be behind it.
-fn is_service(edge: &Edge<'_>) -> bool {
+pub(crate) fn is_service(edge: &Edge<'_>) -> bool {
     edge.view.kind == PeerKind::Service && edge.view.peer_node.is_none() && edge.view.peer_pod.is_none()
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod cut;
 pub(crate) mod filtered;
 pub(crate) mod mtu;
 pub(crate) mod ports;
+pub(crate) mod syn_queue;
 pub(crate) mod unreachable;
 
 use crate::{
@@ -16,8 +17,10 @@ use crate::{
         rule::{Family, QueryTemplate, Rule},
         stats::{over, percent},
     },
+    sample::Tally,
+    state::RECENT,
 };
-use netwhy_abi::{Failure, Retransmit};
+use netwhy_abi::{Failure, Retransmit, Role};
 
 pub(crate) const POD_ACCEPT_QUEUE_FULL: Rule = Rule {
     id: "pod_accept_queue_full",
@@ -58,7 +61,8 @@ pub(crate) const PEER_REFUSING: Rule = Rule {
     meaning: "The peer's host answers, but nothing listens on the port: it refuses connections with a reset.",
     signals: &["netwhy_tcp_connect_failures_total{reason=\"refused\"}", "netwhy_tcp_connects_total{role=\"client\"}"],
     test: "The peer refuses at least `connect_failures` attempts in the window, and at least `connect_failure_share` \
-           of the edge's attempts. A refusal is an answer by the peer's kernel: no false alarm by chance.",
+           of the edge's attempts. Of a Service's address, some of whose Pods may refuse, it refuses as many in the \
+           last 3 s and as many before. A refusal is an answer by the peer's kernel: no false alarm by chance.",
     minimum: "`connect_failures` refusals. One failed health check is not enough.",
     ruled_out_by: "Most attempts on the same edge succeed.",
     action: "Check that the peer's process runs and listens on the expected port and address. Endpoints may still \
@@ -83,7 +87,8 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
 }
 
 fn handshakes(context: &Context<'_>) -> Vec<Finding> {
-    let mut out: Vec<Finding> = context.subjects().iter().filter_map(|s| accept_queue(context, s)).collect();
+    let queues = |s| accept_queue(context, s).or_else(|| syn_queue::judge(context, s));
+    let mut out: Vec<Finding> = context.subjects().iter().filter_map(queues).collect();
     let silence = unreachable::Silence::new(context);
     for (subject, edge) in context.unclaimed(Family::Connect) {
         let filtered = attempts::without_answer(context, edge)
@@ -126,7 +131,8 @@ fn refusing(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> Op
     let refused = edge.tally().failures(Failure::Refused);
     let attempts = edge.tally().failed_attempts() + edge.client_connects();
     let (limit, least_share) = (context.thresholds.connect_failures.max(1), context.thresholds.connect_failure_share);
-    if refused < limit || (refused as f64) < least_share * attempts as f64 {
+    let most = refused as f64 >= least_share * attempts as f64;
+    if refused < limit || !(most || some_refuse(edge, limit)) {
         return None;
     }
     let (name, peer, place) = (subject.name(), edge.program_name(), context.place(edge));
@@ -142,7 +148,11 @@ fn refusing(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> Op
     Some(Finding {
         nats: over(refused as f64, limit as f64) + over(share, least_share),
         overwhelming: refused as f64 >= OVERWHELMING * limit as f64,
-        summary: format!("{peer} refuses {name}: {refused} of {attempts} connection attempts ({})", percent(share)),
+        summary: format!(
+            "{peer} refuses {name}: {refused} of {attempts} connection attempts ({}){}",
+            percent(share),
+            accepted_beside(edge)
+        ),
         evidence: vec![
             evidence(signal, refused as f64, "attempts", &place, source),
             evidence("connect_attempts", attempts as f64, "attempts", &place, source),
@@ -154,6 +164,25 @@ fn refusing(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> Op
         edges: vec![edge.ix],
         ..Finding::new(&PEER_REFUSING, subject.ix, culprit)
     })
+}
+
+/// Some of the Pods behind a Service's address refuse, and go on: no rollout whose last connections arrive late.
+fn some_refuse(edge: &Edge<'_>, limit: u64) -> bool {
+    let refused = |tally: &Tally| tally.failures(Failure::Refused);
+    let recent = refused(&edge.view.recent);
+    suspects::is_service(edge) && recent >= limit && refused(edge.tally()).saturating_sub(recent) >= limit
+}
+
+/// Several Pods may be behind a Service's address: those that accept are not the ones that refuse.
+fn accepted_beside(edge: &Edge<'_>) -> String {
+    let recent = &edge.view.recent;
+    match (suspects::is_service(edge), recent.failures(Failure::Refused), recent.connects(Role::Client)) {
+        (true, 1.., accepted @ 1..) => {
+            let seconds = RECENT.as_secs();
+            format!("; {accepted} of the last {seconds} s are accepted: some of the Pods behind it refuse, others work")
+        }
+        _ => String::new(),
+    }
 }
 
 #[cfg(test)]

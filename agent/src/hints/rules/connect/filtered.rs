@@ -41,6 +41,7 @@ pub(crate) const PORT_FILTERED: Rule = Rule {
         "pod_restarting",
         "pod_not_running",
         "pod_accept_queue_full",
+        "syn_queue_full",
         "pod_not_reading",
         "pod_cpu_throttled",
     ],

@@ -190,6 +190,30 @@ fn refused_connections_blame_the_peer() {
     Run::warm(&normal).expect_silence(5, &refuse(2, 0));
 }
 
+/// One of several Pods behind a Service's address refuses its share, and goes on.
+#[test]
+fn a_pod_that_refuses_behind_a_service_is_told_from_those_that_accept() {
+    let mut normal = Case::mesh(&["cart"], &PEERS);
+    normal.edge("cart", PEERS[0]).kind = PeerKind::Service;
+    let refuse = |before, now| {
+        let mut case = normal.with("cart", PEERS[0], |t| {
+            t.connects[0] = 60;
+            t.connect_failures[Failure::Refused as usize] = before + now;
+        });
+        let edge = case.edge("cart", PEERS[0]);
+        edge.recent = edge.window.clone();
+        edge.answered = true;
+        (edge.recent.connects[0], edge.recent.connect_failures[Failure::Refused as usize]) = (18, now);
+        case
+    };
+    let hint = Run::warm(&normal).expect_one(&refuse(14, 6));
+    assert_eq!(verdict(&hint), ("peer_refusing", BlameKind::Service, "10.0.0.7"));
+    assert!(hint.summary.ends_with("18 of the last 3 s are accepted: some of the Pods behind it refuse, others work"));
+    // A rollout: connections that came late, all at once.
+    Run::warm(&normal).expect_silence(5, &refuse(20, 0));
+    Run::warm(&normal).expect_silence(5, &refuse(0, 20));
+}
+
 #[test]
 fn one_health_check_reset_is_silent() {
     let normal = Case::mesh(&["cart"], &PEERS);
@@ -316,7 +340,8 @@ fn a_sidecar_at_a_loopback_address_belongs_to_the_pod_itself() {
     for (netns, pod) in (7..).zip(["cart", "web"]) {
         let sidecar = crate::hints::testing::healthy(pod, "127.0.0.1");
         let (class, role) = (PeerClass::SameNode, Some(Role::Client));
-        normal.edges.push(crate::state::EdgeView { netns, class, role, port: 5432, ..sidecar });
+        let peer_node = Some(NODE.into());
+        normal.edges.push(crate::state::EdgeView { netns, class, role, peer_node, port: 5432, ..sidecar });
     }
     let mut refused = normal.clone();
     refused.tally("cart", "127.0.0.1").connect_failures[Failure::Refused as usize] = 20;

@@ -57,6 +57,7 @@ pub(crate) const PEER_UNREACHABLE: Rule = Rule {
         "pod_restarting",
         "pod_not_running",
         "pod_accept_queue_full",
+        "syn_queue_full",
         "pod_not_reading",
         "pod_cpu_throttled",
     ],
@@ -133,10 +134,7 @@ pub(crate) fn judge(
         Kind::Handshakes { .. } => silence.handshakes.blame(edge.ix),
         Kind::Timeouts(_) => silence.established.blame(edge.ix),
     };
-    let others = match answering {
-        0 => "no other peer to compare with".to_owned(),
-        n => format!("{n} other peers answer"),
-    };
+    let others = Context::others_text(answering);
     numbers.push(evidence("peers_answering", answering as f64, "peers", context.node, "netwhy"));
     let refused = edge.tally().failures(Failure::Refused);
     Some(Finding {

@@ -115,8 +115,8 @@ pub(crate) fn judge(context: &Context<'_>, subject: &Subject<'_>) -> Vec<Finding
         blame: blame(BlameKind::Node, context.node),
         certainty: if matches!(neighbour, Neighbour::User { .. }) { 1.0 } else { 0.8 },
         summary: format!(
-            "{name} waits for a CPU of {} {waited} of the time without being throttled: {} of {cpus} CPUs are used, \
-             {user}",
+            "{name} waits for a CPU of Node {} for {waited} of the time without being throttled: {} of {cpus} CPUs are \
+             used, {user}",
             context.node,
             percent(busy)
         ),
