@@ -72,7 +72,8 @@ pub(crate) const PEER_NOT_ANSWERING: Rule = Rule {
     ruled_out_by: "A retransmission timeout in the last 3 s: then the peer's kernel is silent too. Long times are \
                    normal here: 1 % of the requests take a second or more, or 1 % of the walks find some that wait \
                    (streams, long polls). Answers of a second or more go on: then it is slow. A large request is \
-                   still under way.",
+                   still under way. The client goes on sending, more than ten segments for each request: it waits for \
+                   no answer.",
     action: "Look at the peer's processes (stack dump, state T, locks, pools of workers), and restart it. The path \
              needs no attention.",
     caused_by: &[],
@@ -98,6 +99,8 @@ pub(crate) const PEER_NOT_ANSWERING: Rule = Rule {
 const TRANSFER: f64 = 10.0;
 /// … and payload in the last seconds that it has at least, bytes.
 const TRANSFER_BYTES: f64 = 65_536.0;
+/// Payload of a full segment, bytes, rounded down: requests of many segments are no sequence of messages.
+const FULL_SEGMENT: f64 = 500.0;
 
 /// Odds of a fault on a path whose far end acknowledges the requests.
 const PATH_ACKNOWLEDGED: f64 = 0.01;
@@ -143,16 +146,31 @@ fn stuck(context: &Context<'_>, edge: &Edge<'_>) -> Option<Stuck> {
     let stuck = known.stuck(now, context.walked_at?)?;
     let timeouts = edge.view.recent.retransmits[Retransmit::Timeout as usize];
     let alive = timeouts == 0 && !edge.silent && !edge.going_silent;
-    (alive && !is_transfer(edge, &stuck)).then_some(stuck)
+    (alive && !is_transfer(edge, &stuck) && !goes_on_sending(edge, &stuck)).then_some(stuck)
+}
+
+/// The client sends far more than these requests: what it sends wants no answer, or not before the next message.
+fn goes_on_sending(edge: &Edge<'_>, stuck: &Stuck) -> bool {
+    let recent = &edge.view.recent;
+    let sent = recent.data_segs_out.saturating_sub(recent.retransmitted_data()) as f64;
+    let full_each = usual_bytes_each(edge) / FULL_SEGMENT;
+    edge.view.role == Some(Role::Client) && sent > TRANSFER * (1.0 + full_each) * requests(stuck)
+}
+
+fn requests(stuck: &Stuck) -> f64 {
+    (stuck.answered + stuck.waiting + stuck.given_up).max(1) as f64
+}
+
+/// Payload per request in normal times.
+fn usual_bytes_each(edge: &Edge<'_>) -> f64 {
+    edge.memory.and_then(EdgeMemory::requests).and_then(RequestMemory::bytes_each).unwrap_or(0.0)
 }
 
 /// Far more payload than usual belongs to each request: some request is still on its way.
 fn is_transfer(edge: &Edge<'_>, stuck: &Stuck) -> bool {
     let recent = &edge.view.recent;
     let moved = (recent.bytes_acked + recent.bytes_received) as f64;
-    let requests = (stuck.answered + stuck.waiting + stuck.given_up).max(1) as f64;
-    let usual_each = edge.memory.and_then(EdgeMemory::requests).and_then(RequestMemory::bytes_each).unwrap_or(0.0);
-    moved > TRANSFER_BYTES && moved > TRANSFER * usual_each * requests
+    moved > TRANSFER_BYTES && moved > TRANSFER * usual_bytes_each(edge) * requests(stuck)
 }
 
 /// Numbers of the requests of one end.
@@ -192,10 +210,7 @@ fn peer(context: &Context<'_>, subject: &Subject<'_>, (edge, stuck): (&Edge<'_>,
         cause: "peer_unreachable".into(),
         because: "no retransmission timeout: its kernel acknowledges the requests".into(),
     };
-    let others = match answering {
-        0 => "no other peer to compare with".to_owned(),
-        n => format!("{n} other peers answer"),
-    };
+    let others = Context::others_text(answering);
     Finding {
         nats: STUCK_ALPHA.ln() - stuck.ln_p,
         certainty: if answering > 0 { 1.0 } else { 0.9 },

@@ -72,7 +72,8 @@ impl World {
             for (edge, stream) in self.case.edges.iter_mut().zip(&mut self.streams) {
                 let peer = edge.peer.to_canonical().to_string();
                 if stops(&edge.subject.name, &peer) {
-                    (edge.window.bytes_acked, edge.window.bytes_received) = (700, 700);
+                    let window = &mut edge.window;
+                    (window.bytes_acked, window.bytes_received, window.data_segs_out) = (700, 700, 3);
                     stream.second(self.role, &[], 0);
                     stream.wait(3, at);
                 } else {

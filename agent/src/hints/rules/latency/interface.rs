@@ -10,11 +10,15 @@ use crate::{
             suspects,
         },
         finding::{Finding, blame, evidence},
-        memory::path::{Path, RISE_ALPHA},
+        memory::{
+            edge::EdgeMemory,
+            path::{Path, RISE_ALPHA},
+        },
         rule::{Family, QueryTemplate, Rule},
         rules::queries,
         stats::{LOSS_ALPHA, ms, poisson_tail_ln},
     },
+    state::RECENT,
 };
 use std::{collections::BTreeMap, net::Ipv6Addr};
 
@@ -28,10 +32,10 @@ pub(crate) const POD_BANDWIDTH_LIMITED: Rule = Rule {
               Nodes is as fast as usual, and so are other Pods.",
     signals: &["netwhy_tcp_rtt_seconds", "netwhy_tcp_min_rtt_seconds", "netwhy_tcp_bytes_total"],
     test: "The test of `path_latency` holds for all edges to one address, with its proof, or with losses above the \
-           baseline (Poisson, 1e-6). Another address of the same \
-           Node is as fast as usual; for an address of this Node any other address is. Or it holds for all edges of one \
-           Pod, and other Pods are as fast as usual to all these addresses. The spread of the RTT grew too: a queue, not \
-           a constant delay. Each of both has a chance below 1e-6 per window if samples are independent.",
+           baseline (Poisson, 1e-6). Another address of the same Node is as fast as usual; for an address of this Node \
+           any other address is. Or it holds for all edges of one Pod for 3 s, and other Pods are as fast as usual to all \
+           these addresses. The spread of the RTT grew too: a queue, not a constant delay. Each of both has a chance \
+           below 1e-6 per window if samples are independent.",
     minimum: "That of `path_latency`, and another address or Pod to compare with.",
     ruled_out_by: "Any edge to the same address, or of the same Pod, that is as fast as usual. Think time: keep-alive \
                    requests alone prove nothing.",
@@ -110,8 +114,13 @@ fn is_pods_own(context: &Context<'_>, risen: &[Risen]) -> bool {
         let edge = context.edge(one.edge);
         usual().any(|other| other.subject != Some(subject) && host(other) == host(edge))
     };
+    // Until then the samples that others have may be older than the queue.
+    let lasts = |one: &Risen| {
+        let since = context.edge(one.edge).memory.and_then(EdgeMemory::rose_since);
+        since.is_some_and(|since| context.at.saturating_sub(since) >= RECENT)
+    };
     !usual().any(|other| other.subject == Some(subject))
-        && risen.iter().all(is_fast_for_others)
+        && risen.iter().all(|one| lasts(one) && is_fast_for_others(one))
         && waits_in_queue(context, risen)
 }
 

@@ -19,7 +19,7 @@ fn scene(role: Role) -> Scene {
 /// Only the requests themselves arrive, and no answer.
 fn hush(mut scene: Scene) -> Scene {
     let tally = scene.case.tally("cart", PEERS[0]);
-    (tally.bytes_acked, tally.bytes_received) = (800, 800);
+    (tally.bytes_acked, tally.bytes_received, tally.data_segs_out) = (800, 800, 4);
     scene
 }
 
@@ -139,6 +139,17 @@ fn an_upload_that_takes_its_time_is_no_outage() {
         let tally = scene.case.tally("cart", PEERS[0]);
         *(if role == Role::Client { &mut tally.bytes_acked } else { &mut tally.bytes_received }) = 50_000_000;
         assert!(stop(&mut scene, 20, 1).is_none(), "{role:?}");
+    }
+}
+
+/// Connections whose traffic turns from requests to messages one way.
+#[test]
+fn a_client_that_goes_on_sending_waits_for_no_answer() {
+    // In so many segments each of the three requests would have.
+    for (segments, is_request) in [(900, false), (25, true)] {
+        let mut scene = hush(scene(Role::Client));
+        scene.case.tally("cart", PEERS[0]).data_segs_out = segments;
+        assert_eq!(stop(&mut scene, 20, 3).is_some(), is_request, "{segments}");
     }
 }
 
