@@ -61,7 +61,8 @@ pub(crate) fn over(observed: f64, limit: f64) -> f64 {
 
 /// `2.1 %`, with as many digits as the value needs.
 pub(crate) fn percent(share: f64) -> String {
-    let p = share * 100.0;
+    // No share is below zero, and none is `-0`.
+    let p = if share > 0.0 { share * 100.0 } else { 0.0 };
     if p == 0.0 || p >= 10.0 {
         format!("{p:.0} %")
     } else if p >= 0.1 {

@@ -179,7 +179,7 @@ fn accepted_beside(edge: &Edge<'_>) -> String {
     match (suspects::is_service(edge), recent.failures(Failure::Refused), recent.connects(Role::Client)) {
         (true, 1.., accepted @ 1..) => {
             let seconds = RECENT.as_secs();
-            format!("; {accepted} of the last {seconds} s are accepted: some of the Pods behind it refuse, others work")
+            format!("; it accepts {accepted} in the last {seconds} s: some of the Pods behind it refuse, others work")
         }
         _ => String::new(),
     }

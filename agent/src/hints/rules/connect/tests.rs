@@ -208,7 +208,7 @@ fn a_pod_that_refuses_behind_a_service_is_told_from_those_that_accept() {
     };
     let hint = Run::warm(&normal).expect_one(&refuse(14, 6));
     assert_eq!(verdict(&hint), ("peer_refusing", BlameKind::Service, "10.0.0.7"));
-    assert!(hint.summary.ends_with("18 of the last 3 s are accepted: some of the Pods behind it refuse, others work"));
+    assert!(hint.summary.ends_with("it accepts 18 in the last 3 s: some of the Pods behind it refuse, others work"));
     // A rollout: connections that came late, all at once.
     Run::warm(&normal).expect_silence(5, &refuse(20, 0));
     Run::warm(&normal).expect_silence(5, &refuse(0, 20));
