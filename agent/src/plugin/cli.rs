@@ -1,5 +1,9 @@
 //! The command line of `kubectl netwhy`.
 
+mod kubectl;
+
+pub use kubectl::Kubectl;
+
 use super::model::Target;
 use crate::close_up::LONGEST;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
@@ -71,7 +75,9 @@ pub struct Global {
         long,
         global = true,
         value_name = "URL",
-        conflicts_with_all = ["context", "contexts", "all_contexts", "kubeconfig"],
+        conflicts_with_all = [
+            "context", "contexts", "all_contexts", "kubeconfig", "server", "cluster", "user", "token", "as_user"
+        ],
     )]
     pub agent: Option<String>,
     /// Timeout of one request, such as 5s; 0: none
@@ -106,6 +112,9 @@ pub struct Global {
         value_parser = clap::value_parser!(u32).range(1..),
     )]
     pub answer_memory: u32,
+    /// Other flags of kubectl.
+    #[command(flatten)]
+    pub kubectl: Kubectl,
 }
 
 impl Global {

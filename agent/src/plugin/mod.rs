@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! cli ─► fetch ─► model ─► render ─► stdout
-//!                   └────► top (the same data, live)
+//!          │        └────► top (the same data, live)
+//!          └► connect (API servers as kubectl reaches them)
 //! ```
 //! `fetch` asks the API server, and agents by port-forward, by its Pod proxy or by `--agent URL`. Requests and answers
 //! are bounded, and some answers are enough. `model` merges and ranks; `model` and `render` do no I/O and read no clock. All hints come from
@@ -10,6 +11,7 @@
 
 pub mod cli;
 mod commands;
+mod connect;
 mod error;
 pub mod fetch;
 #[cfg(any(test, feature = "fuzz"))]

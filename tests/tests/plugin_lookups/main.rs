@@ -7,6 +7,8 @@ mod close_ups;
 mod cluster;
 mod control_plane;
 mod fleet;
+mod reach;
+mod reach_servers;
 mod services;
 mod shop;
 mod strange;

@@ -1,13 +1,8 @@
 //! Errors of libraries and servers as one line with a remedy.
 
-use super::super::Failure;
+use super::super::{Failure, connect::DialError};
 use crate::kube::one_line;
 use std::{error::Error, time::Duration};
-
-/// A kubeconfig with errors.
-pub(super) fn bad_kubeconfig(error: &(dyn Error + 'static)) -> Failure {
-    Failure::new(format!("invalid kubeconfig: {}", one_line(error)), "check it with `kubectl config view`")
-}
 
 /// An error of the API server, or no answer.
 pub(super) fn from_api(what: &str, error: &kube::Error) -> Failure {
@@ -21,11 +16,24 @@ pub(super) fn from_api(what: &str, error: &kube::Error) -> Failure {
         }
         kube::Error::Api(status) if status.code == 404 => Failure::new(format!("{what}: not found"), ""),
         kube::Error::Api(status) => Failure::new(format!("{what}: {}", status.message), ""),
-        other => Failure::new(
-            format!("{what}: the API server does not answer: {}", one_line(other)),
-            "check --context, the network and VPN",
-        ),
+        other => no_answer(other).at(what),
     }
+}
+
+/// A request without an answer of the API server.
+pub(super) fn no_answer(error: &kube::Error) -> Failure {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(next) = cause {
+        if let Some(dial) = next.downcast_ref::<DialError>() {
+            return Failure::new(format!("the API server does not answer: {dial}"), dial.remedy());
+        }
+        // Of a credential plugin.
+        if let Some(failure) = next.downcast_ref::<Failure>() {
+            return failure.clone();
+        }
+        cause = next.source();
+    }
+    Failure::new(format!("the API server does not answer: {}", one_line(error)), "check --context, the network and VPN")
 }
 
 /// A timeout.

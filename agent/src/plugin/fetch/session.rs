@@ -1,18 +1,13 @@
 //! Connections to the clusters or the agent that the flags name.
 
 use super::{
-    super::{Failure, cli::Global},
+    super::{Failure, cli::Global, connect},
     agent_client::AgentClient,
-    errors,
 };
-use kube::{
-    Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
-};
-use std::{sync::Arc, time::Duration};
-
-/// A connection attempt fails after this long, whatever the request's own limit.
-const CONNECT: Duration = Duration::from_secs(10);
+use crate::text::complain;
+use futures::future::join_all;
+use kube::{Client, config::Kubeconfig};
+use std::{io::IsTerminal as _, sync::Arc};
 
 /// One cluster, or one agent.
 #[derive(Clone)]
@@ -36,81 +31,78 @@ pub enum Connection {
     Cluster(Client),
 }
 
-/// A session per context that the flags name.
+/// A session per context that the flags name. A broken context among several gets a line on stderr.
 ///
 /// # Errors
-/// When a context or its configuration is invalid. No request was sent yet.
+/// When no context can be used. No request was sent yet.
 pub async fn sessions(global: &Global) -> Result<Vec<Session>, Failure> {
     let shared = Arc::new(global.clone());
-    let wanted = |default: Option<&str>| match (&global.namespace, global.all_namespaces) {
-        (_, true) => None,
-        (Some(name), _) => Some(name.clone()),
-        (None, _) => default.map(str::to_owned),
-    };
     if let Some(url) = &global.agent {
         let client = AgentClient::direct(url, global.request_timeout, global.room_bytes())?;
         return Ok(vec![Session {
             context: None,
-            namespace: wanted(None),
+            namespace: wanted_namespace(global, None),
             connection: Connection::Direct(client),
             global: shared,
         }]);
     }
-    let kubeconfig = kubeconfig(global)?;
-    let contexts: Vec<Option<String>> = match &kubeconfig {
-        _ if !global.contexts.is_empty() => global.contexts.iter().cloned().map(Some).collect(),
-        Some(file) if global.all_contexts => file.contexts.iter().map(|c| Some(c.name.clone())).collect(),
-        _ => vec![global.context.clone()],
+    let variable = std::env::var_os("KUBECONFIG");
+    let kubeconfig = connect::read(global.kubeconfig.as_deref(), variable.as_deref(), std::env::home_dir())?;
+    let contexts: Vec<Option<&str>> = match &kubeconfig {
+        _ if !global.contexts.is_empty() => global.contexts.iter().map(|name| Some(name.as_str())).collect(),
+        Some(file) if global.all_contexts => file.contexts.iter().map(|context| Some(context.name.as_str())).collect(),
+        _ => vec![global.context.as_deref()],
     };
     let several = contexts.len() > 1;
+    let opened = contexts.iter().map(|context| session(&shared, kubeconfig.as_ref(), *context, several));
     let mut out = Vec::new();
-    for context in contexts {
-        let mut config = config(kubeconfig.as_ref(), context.as_deref()).await?;
-        config.connect_timeout = Some(CONNECT);
-        config.read_timeout = None;
-        let namespace = wanted(Some(&config.default_namespace));
-        let client = Client::try_from(config).map_err(|error| errors::bad_kubeconfig(&error))?;
-        let context = context.filter(|_| several);
-        out.push(Session { context, namespace, connection: Connection::Cluster(client), global: Arc::clone(&shared) });
+    let mut failures = Vec::new();
+    for (context, result) in contexts.iter().zip(join_all(opened).await) {
+        match result {
+            Ok(session) => out.push(session),
+            Err(failure) if several => failures.push(failure.at(context.unwrap_or_default())),
+            Err(failure) => return Err(failure),
+        }
     }
-    Ok(out)
+    match (out.is_empty(), failures.first()) {
+        (true, Some(first)) => Err(Failure::new(format!("no context can be used; {}", first.what), &first.remedy)),
+        (true, None) => Err(Failure::new("the kubeconfig has no context", "pass --kubeconfig FILE")),
+        _ => {
+            for failure in &failures {
+                complain(&format!("warning: {failure}"));
+            }
+            Ok(out)
+        }
+    }
 }
 
-/// The user's kubeconfig. `None`: no such file.
-fn kubeconfig(global: &Global) -> Result<Option<Kubeconfig>, Failure> {
-    if let Some(file) = &global.kubeconfig {
-        let read = Kubeconfig::read_from(file);
-        return read.map(Some).map_err(|error| errors::bad_kubeconfig(&error).at(file.display().to_string()));
-    }
-    let named = std::env::var_os("KUBECONFIG").is_some_and(|value| !value.is_empty());
-    let default = std::env::home_dir().map(|home| home.join(".kube/config"));
-    if !named && !default.is_some_and(|file| file.exists()) {
-        return Ok(None);
-    }
-    Kubeconfig::read().map(Some).map_err(|error| errors::bad_kubeconfig(&error))
-}
-
-async fn config(kubeconfig: Option<&Kubeconfig>, context: Option<&str>) -> Result<Config, Failure> {
-    let Some(kubeconfig) = kubeconfig else {
-        if let Some(context) = context {
+async fn session(
+    global: &Arc<Global>,
+    kubeconfig: Option<&Kubeconfig>,
+    context: Option<&str>,
+    several: bool,
+) -> Result<Session, Failure> {
+    let choice = match (kubeconfig, context) {
+        (Some(file), _) => connect::choose(file, context, &global.kubectl)?,
+        (None, None) => connect::in_cluster(&global.kubectl)?,
+        (None, Some(context)) => {
             let what = format!("context {context:?}: no kubeconfig found");
             return Err(Failure::new(what, "pass --kubeconfig FILE or set KUBECONFIG"));
         }
-        return Config::incluster().map_err(|_| {
-            let remedy = "pass --kubeconfig FILE, set KUBECONFIG, or ask one agent with --agent URL";
-            Failure::new("no cluster found: no kubeconfig, and not in a Pod with a service account", remedy)
-        });
     };
-    if let Some(context) = context
-        && !kubeconfig.contexts.iter().any(|known| known.name == context)
-    {
-        let known: Vec<&str> = kubeconfig.contexts.iter().map(|c| c.name.as_str()).collect();
-        let remedy =
-            format!("contexts of the kubeconfig: {}", if known.is_empty() { "none".into() } else { known.join(", ") });
-        return Err(Failure::new(format!("no context is named {context:?}"), remedy));
+    let namespace = wanted_namespace(global, Some(&choice.namespace));
+    let client = connect::client(choice, |name| std::env::var(name).ok(), std::io::stdin().is_terminal()).await?;
+    let context = context.filter(|_| several).map(str::to_owned);
+    Ok(Session { context, namespace, connection: Connection::Cluster(client), global: Arc::clone(global) })
+}
+
+/// The namespace of the flags, else the context's. `None`: all.
+fn wanted_namespace(global: &Global, default: Option<&str>) -> Option<String> {
+    match (&global.namespace, global.all_namespaces) {
+        (_, true) => None,
+        (Some(name), _) => Some(name.clone()),
+        (None, _) => default.map(str::to_owned),
     }
-    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-    Config::from_custom_kubeconfig(kubeconfig.clone(), &options).await.map_err(|error| errors::bad_kubeconfig(&error))
 }
 
 impl Session {

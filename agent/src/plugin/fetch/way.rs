@@ -3,6 +3,7 @@
 use super::{
     super::Failure,
     answer::{self, Answer, Unread},
+    errors,
     room::Account,
     tunnel::Tunnel,
 };
@@ -223,8 +224,7 @@ fn refused(error: &kube::Error) -> Trouble {
 }
 
 fn no_api_server(error: &kube::Error) -> Trouble {
-    let what = format!("the API server does not answer: {}", one_line(error));
-    Trouble::Failed(Failure::new(what, "check --context, the network and VPN"))
+    Trouble::Failed(errors::no_answer(error))
 }
 
 /// 401 of the API server.
