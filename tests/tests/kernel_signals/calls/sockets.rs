@@ -117,7 +117,11 @@ fn the_final_answer_after_an_interim_one_counts() {
     pair.finish();
     scene.expect_both(&[("PUT", "/upload", 201), ("PUT", "/upload", 413), ("GET", "/after", 200)]);
     for role in Role::ALL {
-        assert!(scene.calls(role)[0].us >= Some(29_000), "from the request to the final answer: {:?}", scene.calls(role));
+        assert!(
+            scene.calls(role)[0].us >= Some(29_000),
+            "from the request to the final answer: {:?}",
+            scene.calls(role)
+        );
     }
 }
 
