@@ -9,7 +9,6 @@ mod deny;
 mod docs;
 mod eval;
 mod fuzz;
-mod grpc;
 mod helm;
 mod image;
 mod kube;

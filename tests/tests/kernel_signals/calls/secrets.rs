@@ -41,7 +41,7 @@ fn unobserved() -> Options {
 }
 
 #[track_caller]
-pub(super) fn is_clean(what: &str, text: &str) {
+fn is_clean(what: &str, text: &str) {
     assert!(!text.contains("hunter2"), "{what} has a secret: {text}");
 }
 
