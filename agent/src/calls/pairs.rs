@@ -93,7 +93,7 @@ impl Pairs {
                         route,
                         status: answer.status,
                         protocol: Protocol::Http1,
-                        us: Some(us),
+                        us,
                         weight,
                     });
                 }

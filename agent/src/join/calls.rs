@@ -101,12 +101,7 @@ impl Join {
         let code = protocol.code();
         let status = if code.is_some() { 0 } else { *status };
         let row = CallKey { role, route: Arc::from(route.as_str()), method: Some(*method), status, code };
-        let sums = self.sums(key.cgroup, frame.at).calls.get_or_insert_default();
-        match (us, code) {
-            (Some(us), _) => sums.add_call(row, *us, times),
-            (None, Some(code)) => sums.add_missed(role, code, times),
-            (None, None) => {}
-        }
+        self.sums(key.cgroup, frame.at).calls.get_or_insert_default().add_call(row, *us, times);
     }
 }
 

@@ -143,9 +143,8 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Bytes are missing before those that come at this time. Returns whether they may have held frames of which nothing
-    /// is known.
-    pub(super) fn miss(&mut self, bytes: u32, at_ns: u64, each: &mut impl FnMut(Event)) -> bool {
+    /// Bytes are missing before those that come at this time.
+    pub(super) fn miss(&mut self, bytes: u32, at_ns: u64, each: &mut impl FnMut(Event)) {
         match &mut self.place {
             Place::Payload { frame, left } if bytes <= *left && frame.wanted() <= self.payload.len() => {
                 *left -= bytes;
@@ -153,12 +152,8 @@ impl Reader {
                     let frame = *frame;
                     self.end(frame, at_ns, each);
                 }
-                false
             }
-            _ => {
-                self.lose();
-                true
-            }
+            _ => self.lose(),
         }
     }
 

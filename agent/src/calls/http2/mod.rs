@@ -100,7 +100,7 @@ impl Connections {
         }
         for connection in self.connections.values_mut() {
             let Connection { key, weight, streams, .. } = connection;
-            calls.extend(streams.calls(self.now_ns).map(|done| done.call(*key, *weight)));
+            calls.extend(streams.calls().map(|done| done.call(*key, *weight)));
         }
         calls
     }
@@ -117,12 +117,12 @@ impl Connection {
         let Direction { expected, reader } = &mut directions[usize::from(part == SENT)];
         // A client sends requests, a server receives them.
         let is_request = (part == SENT) == (key.role() == Some(Role::Client));
+        let mut each = |event| streams.take(is_request, event);
         for segment in segments {
             let begin = *expected.get_or_insert(segment.begin);
             let ahead = segment.begin.wrapping_sub(begin).cast_signed();
-            let mut missing = ahead.max(0).unsigned_abs();
-            if missing > 0 && reader.miss(missing, segment.at_ns, &mut |event| streams.take(is_request, event)) {
-                streams.miss(segment.at_ns);
+            if ahead > 0 {
+                reader.miss(ahead.unsigned_abs(), segment.at_ns, &mut each);
             }
             // Sent again, as a whole or with more.
             let known = if ahead < 0 { ahead.unsigned_abs() as usize } else { 0 };
@@ -130,10 +130,10 @@ impl Connection {
                 continue;
             }
             let fresh = segment.bytes.get(known..).unwrap_or_default();
-            reader.take(fresh, segment.at_ns, &mut |event| streams.take(is_request, event));
-            missing = segment.size.saturating_sub(segment.bytes.len().max(known) as u32);
-            if missing > 0 && reader.miss(missing, segment.at_ns, &mut |event| streams.take(is_request, event)) {
-                streams.miss(segment.at_ns);
+            reader.take(fresh, segment.at_ns, &mut each);
+            let missing = (segment.size as usize).saturating_sub(segment.bytes.len().max(known));
+            if missing > 0 {
+                reader.miss(missing as u32, segment.at_ns, &mut each);
             }
             *expected = Some(segment.begin.wrapping_add(segment.size));
         }
