@@ -5,7 +5,6 @@
 
 mod close_ups;
 mod cluster;
-mod completion;
 mod control_plane;
 mod fleet;
 mod reach;
