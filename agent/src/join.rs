@@ -63,8 +63,6 @@ pub struct Join {
     waiting: HashMap<EdgeKey, Waiting>,
     /// Requests that ended in the last seconds.
     recent: HashMap<EdgeKey, Responses>,
-    /// The same of the last frame.
-    newest: HashMap<EdgeKey, Responses>,
     /// Sampled calls of the window.
     calls: HashMap<EdgeKey, CallCounts>,
     /// Exchanges that sampled calls are to stand for.
@@ -121,7 +119,6 @@ impl Join {
             peer_nodes: PeerNodes::default(),
             waiting: HashMap::new(),
             recent: HashMap::new(),
-            newest: HashMap::new(),
             calls: HashMap::new(),
             credits: Credits::default(),
             folded: None,
@@ -195,7 +192,6 @@ impl Join {
         self.let_go(snapshot.at);
         self.window.push(frame);
         self.recent = self.window.recent::<netwhy_abi::ResponseTimes>();
-        self.newest.clone_from(self.window.newest());
         self.calls = self.window.calls();
         self.find_waiting(snapshot.walked_at);
         for subject in self.subjects.values_mut() {

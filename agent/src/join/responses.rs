@@ -26,7 +26,7 @@ impl Join {
             return None;
         }
         let recent = self.recent.get(key).cloned().unwrap_or_default();
-        let newest = self.newest.get(key).cloned().unwrap_or_default();
+        let newest = self.window.newest().get(key).cloned().unwrap_or_default();
         let calls = self.calls.get(key).copied().unwrap_or_default();
         Some(ResponseView {
             window: window.cloned().unwrap_or_default(),
