@@ -94,6 +94,9 @@ pub struct PeerRow {
     /// A peer acknowledged or sent data, or shook hands, within the last tick. Older agents leave it out.
     #[serde(default)]
     pub answered: bool,
+    /// A peer accepted or refused a connection of a client within the last 3 s. `null`: an older agent leaves it out.
+    #[serde(default)]
+    pub accepted: Option<bool>,
     /// Peer class, such as `same_zone`.
     pub class: String,
     /// Edges: pairs of subject and remote address.

@@ -12,6 +12,7 @@ pub(crate) mod edges;
 pub(crate) mod host;
 pub(crate) mod dns;
 pub(crate) mod servers;
+pub(crate) mod vanished;
 
 use super::{rule::Family, thresholds::Thresholds};
 use crate::state::{EdgeView, NodeView, SubjectId};
@@ -21,6 +22,7 @@ use host::HostMemory;
 use mean::Step;
 use servers::ServerMemory;
 use std::collections::BTreeSet;
+use vanished::Vanished;
 
 /// Families and subjects with a finding or an open hint.
 pub(crate) type Troubled = BTreeSet<(Family, SubjectId)>;
@@ -32,6 +34,7 @@ pub(crate) struct Memory {
     pub(crate) host: HostMemory,
     pub(crate) dns: DnsMemory,
     pub(crate) servers: ServerMemory,
+    pub(crate) vanished: Vanished,
 }
 
 /// The windows that are safe to learn from.
@@ -46,6 +49,8 @@ impl Memory {
     pub(crate) fn observe(&mut self, view: &NodeView, keys: &[u64], thresholds: &Thresholds) {
         self.edges.observe(view, keys, thresholds);
         self.servers.observe(view);
+        let edges = &self.edges;
+        self.vanished.observe(view, keys, |key, edge| edges.edge(key)?.quiet(edge));
     }
 
     /// Learns normal values from clean edges and subjects. Call once per tick, after judging.

@@ -5,6 +5,7 @@ use crate::{
     sample::{Losses, Tally},
     state::{EdgeView, NodeView, PathRtt, SubjectId},
 };
+use netwhy_abi::{Failure, Role};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -44,6 +45,7 @@ fn row(view: &NodeView, peer: Option<&str>, class: &str, address: Option<IpAddr>
         peer: address.map(|address| address.to_string()),
         peer_pod: address.and_then(|_| edges.iter().find_map(|edge| edge.peer_pod.as_deref())).map(str::to_owned),
         answered: edges.iter().any(|edge| edge.answered),
+        accepted: Some(edges.iter().any(|edge| accepts(edge))),
         class: class.to_owned(),
         edges: edges.len() as u64,
         sending_edges: edges.iter().filter(|edge| edge.losses().segments > 0).count() as u64,
@@ -64,6 +66,10 @@ fn row(view: &NodeView, peer: Option<&str>, class: &str, address: Option<IpAddr>
         connects: sum.connects.iter().sum(),
         connect_failures: sum.failed_attempts(),
     }
+}
+
+fn accepts(edge: &EdgeView) -> bool {
+    edge.recent.connects(Role::Client) + edge.recent.failures(Failure::Refused) > 0
 }
 
 fn min_rtt_baseline(edges: &[&EdgeView]) -> Option<RttBaseline> {

@@ -2,10 +2,13 @@
 
 use super::suspects::{CLEAN, Evidence, SHOWS, Suspects, Trouble};
 use crate::{
-    hints::context::{Context, Edge, EdgeIx},
+    hints::{
+        context::{Context, Edge, EdgeIx},
+        key::edge_key,
+    },
     state::Endpoint,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Evidence of an answer in the last seconds, nats: the silence may be newer.
 const ANSWERED: f64 = -2.0;
@@ -28,5 +31,27 @@ pub(crate) fn suspects<'c, 'a>(context: &'c Context<'a>, unanswered: &[EdgeIx], 
         Some(Evidence::new(edge.ix, vec![nats]))
     });
     let silent = unanswered.iter().map(|edge| Evidence::new(*edge, vec![SHOWS]));
-    Suspects::new(context, Trouble::Silence, silent.chain(answers).collect())
+    let (quiet, gone) = fell_quiet(context, unanswered);
+    Suspects::with(context, Trouble::Silence, silent.chain(answers).chain(quiet).collect(), gone)
+}
+
+/// Clients that usually ask and fell quiet: where their host answers nothing, they may share the reason. Also the edges
+/// of those that the context doesn't have any more.
+fn fell_quiet<'a>(context: &Context<'a>, unanswered: &[EdgeIx]) -> (Vec<Evidence>, Vec<Edge<'a>>) {
+    let (mut rows, mut gone) = (Vec::new(), Vec::new());
+    if unanswered.is_empty() {
+        return (rows, gone);
+    }
+    let known: BTreeMap<u64, EdgeIx> = context.edges().iter().map(|edge| (edge_key(edge.view), edge.ix)).collect();
+    for (key, quiet) in context.memory.vanished.iter() {
+        let ix = known.get(&key).copied().unwrap_or_else(|| {
+            let ix = EdgeIx::new(context.edges().len() + gone.len());
+            gone.push(Edge { ix, ..Edge::of_ends(&quiet.edge) });
+            ix
+        });
+        if !unanswered.contains(&ix) {
+            rows.push(Evidence::new(ix, vec![quiet.nats]));
+        }
+    }
+    (rows, gone)
 }

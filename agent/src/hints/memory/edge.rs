@@ -10,7 +10,7 @@ use crate::{
     sample::{Losses, Tally},
     state::EdgeView,
 };
-use netwhy_abi::{Cut, Retransmit, Role};
+use netwhy_abi::{Cut, Failure, Retransmit, Role};
 use std::time::Duration;
 
 /// RTT samples that a median needs …
@@ -35,6 +35,8 @@ const ODD_CUTS: f64 = 1e-3;
 const SILENCE_TICKS: usize = 3;
 /// Share of the usual traffic without an acknowledgement from which a peer counts as silent.
 const SILENT: f64 = 0.9;
+/// Evidence that a client's silence needs to be unusual, nats.
+const RARELY_QUIET: f64 = 2.0;
 /// Newest RTT samples that end a silence.
 const ANSWERS: u64 = 3;
 
@@ -73,6 +75,10 @@ pub(crate) struct EdgeMemory {
     ln_reply: Mean,
     acked_per_s: Mean,
     bytes_per_s: Mean,
+    /// Share of normal ticks whose last seconds brought nothing from the peer.
+    quiet: Mean,
+    /// Attempts to connect that were answered, and others, decaying sums.
+    attempts: (f64, f64),
     /// Its requests. `None`: there was none yet.
     requests: Option<Box<RequestMemory>>,
     /// Samples above the path's limit in normal times, decaying sum.
@@ -189,6 +195,20 @@ impl EdgeMemory {
         self.silent
     }
 
+    /// Attempts to connect in normal times: those that were answered, and others, decaying sums.
+    pub(crate) const fn attempts(&self) -> (f64, f64) {
+        self.attempts
+    }
+
+    /// Evidence that the peer fell quiet, nats: how rare it is that its clients send nothing for some seconds. It says
+    /// nothing of the reason: clients may stop for themselves. `None`: something came, it is usual, or nothing is known.
+    pub(crate) fn quiet(&self, edge: &EdgeView) -> Option<f64> {
+        let ticks = f64::from(self.quiet.ticks());
+        let share = (self.quiet.get()? * ticks + 1.0) / (ticks + 2.0);
+        let is_quiet = edge.role == Some(Role::Server) && !edge.recent.has_answer();
+        Some(-share.ln()).filter(|nats| is_quiet && *nats >= RARELY_QUIET)
+    }
+
     /// The same in the last tick alone, while something was sent again: the peer may be going silent.
     pub(crate) fn is_going_silent(&self, tick: Duration) -> bool {
         self.unacknowledged(tick, 1, |now, then| now.loss_episodes > then.loss_episodes)
@@ -299,6 +319,12 @@ impl EdgeMemory {
         self.learn_cuts(tally, step);
         self.bytes_per_s.learn((tally.bytes_acked + tally.bytes_received) as f64 / window.as_secs_f64(), keep);
         self.acked_per_s.learn(tally.bytes_acked as f64 / window.as_secs_f64(), keep);
+        let refused = tally.failures(Failure::Refused);
+        let others = tally.failed_attempts() - refused + tally.retransmits[Retransmit::Syn as usize];
+        let answered = tally.connects(Role::Client) + refused;
+        self.attempts.0 = self.attempts.0 * keep + answered as f64 * share;
+        self.attempts.1 = self.attempts.1 * keep + others as f64 * share;
+        self.quiet.learn(f64::from(u8::from(!edge.recent.has_answer())), keep);
         // While the reason for an inflated median is open, it must not become normal.
         let begin = self.slow_since.into_iter().chain(self.rose_since).min();
         if begin.is_some_and(|since| self.last_at.saturating_sub(since) < UNDECIDED) {

@@ -17,6 +17,8 @@ const MIN_TICKS: f64 = 100.0;
 const ANSWERED: f64 = 0.75;
 /// Time between the first and the newest walk that find requests: the same ones wait on.
 const MIN_RUN: Duration = Duration::from_millis(900);
+/// Requests given up in the last seconds that speak without a walk.
+const MIN_GIVEN_UP: u64 = 3;
 /// Requests that an upper quantile needs to be taken for the 99th percentile.
 const MANY_REQUESTS: f64 = 100.0;
 
@@ -27,7 +29,7 @@ pub(crate) struct Stuck {
     pub(crate) waiting: u64,
     /// Requests that ended in the last seconds without an answer.
     pub(crate) given_up: u64,
-    /// Time for which requests have waited, µs.
+    /// Time for which requests have waited, µs. 0: none waits, all were given up.
     pub(crate) age_us: f64,
     /// Answers in the last seconds.
     pub(crate) answered: u64,
@@ -58,14 +60,12 @@ impl Waits {
     }
 }
 
-/// Judges the requests that the walk at `walked_at` found without an answer. `None`: there are none, such waits are
-/// normal here, answers go on, or too little is known.
+/// Judges the requests that the walk at `walked_at` found without an answer, or that their clients gave up. `None`: there
+/// are none, such waits are normal here, answers go on, or too little is known.
 pub(crate) fn judge(now: &ResponseView, times: &ResponseBaseline, waits: Waits, walked_at: Duration) -> Option<Stuck> {
-    let waiting = now.waiting?;
     let durations = times.durations()?;
     let slow_share = durations.share_above(UNANSWERED_US as u32)?;
-    let run = walked_at.saturating_sub(waiting.since);
-    if waits.are_usual() || slow_share > USUAL_WAITS || run < MIN_RUN {
+    if waits.are_usual() || slow_share > USUAL_WAITS {
         return None;
     }
     let recent = &now.recent;
@@ -83,11 +83,27 @@ pub(crate) fn judge(now: &ResponseView, times: &ResponseBaseline, waits: Waits, 
         let above = durations.share_above(age_us.min(f64::from(u32::MAX)) as u32).unwrap_or(0.0);
         above.max((usual_us / age_us).min(1.0) / known).ln()
     };
-    let age_us = UNANSWERED_US as f64 + run.as_micros() as f64;
-    let rest = waiting.requests.saturating_sub(1) + recent.unanswered;
-    let ln_p = chance_ln(age_us) + rest as f64 * chance_ln(UNANSWERED_US as f64);
-    let (waiting, given_up) = (waiting.requests, recent.unanswered);
-    Some(Stuck { waiting, given_up, age_us, answered, usually, usual_us, ln_p })
+    let each_ln = chance_ln(UNANSWERED_US as f64);
+    let waiting = now.waiting.map(|waiting| (waiting.requests, walked_at.saturating_sub(waiting.since)));
+    if let Some((requests, run)) = waiting.filter(|(_, run)| *run >= MIN_RUN) {
+        let age_us = UNANSWERED_US as f64 + run.as_micros() as f64;
+        let rest = requests.saturating_sub(1) + recent.unanswered;
+        let ln_p = chance_ln(age_us) + rest as f64 * each_ln;
+        return Some(Stuck {
+            waiting: requests,
+            given_up: recent.unanswered,
+            age_us,
+            answered,
+            usually,
+            usual_us,
+            ln_p,
+        });
+    }
+    // Clients of little patience leave nothing for a walk to find. Nothing at all is answered, then.
+    let is_outage = answered == 0 && recent.unanswered >= MIN_GIVEN_UP && usually >= MIN_GIVEN_UP as f64;
+    let ln_p = recent.unanswered as f64 * each_ln;
+    let given_up = recent.unanswered;
+    is_outage.then_some(Stuck { waiting: 0, given_up, age_us: 0.0, answered, usually, usual_us, ln_p })
 }
 
 #[cfg(test)]

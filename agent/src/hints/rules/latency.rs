@@ -57,7 +57,7 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
     action: "Compare from another Node (`kubectl netwhy matrix`). If its RTT to that peer rose too, check the peer's \
              Node, else the path between the two. For a queue on this Node check `tc -s qdisc`, and the Pod that \
              fills it.",
-    caused_by: &["node_qdisc_drops", "node_cpu_contention", "pod_bandwidth_limited"],
+    caused_by: &["node_qdisc_drops", "pod_bandwidth_limited"],
     caused_by_at_peer: &[],
     queries: &[QueryTemplate { shows: "median RTT by peer class", promql: queries::RTT }],
 };

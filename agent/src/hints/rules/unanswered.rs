@@ -20,7 +20,7 @@ use crate::{
     },
     state::RECENT,
 };
-use netwhy_abi::{Retransmit, Role};
+use netwhy_abi::{Failure, Retransmit, Role};
 use std::collections::BTreeSet;
 
 pub(crate) const POD_NOT_READING: Rule = Rule {
@@ -67,7 +67,7 @@ pub(crate) const PEER_NOT_ANSWERING: Rule = Rule {
     test: "Walks at least a second apart find requests that have waited for a second or more, and answers fell below \
            75 % of their usual rate in the last 3 s. Normal requests would wait as long with a chance below 1e-5, if \
            long times become rarer in proportion to their length at least. Requests that were given up in the last \
-           3 s count too.",
+           3 s count too. Where clients give up sooner than a walk can see, 3 of these and no answer are enough.",
     minimum: "`signals.responses`. A baseline of 10 clean windows and 20 requests.",
     ruled_out_by: "A retransmission timeout in the last 3 s: then the peer's kernel is silent too. Long times are \
                    normal here: 1 % of the requests take a second or more, or 1 % of the walks find some that wait \
@@ -145,7 +145,9 @@ fn stuck(context: &Context<'_>, edge: &Edge<'_>) -> Option<Stuck> {
     let (now, known) = edge.requests()?;
     let stuck = known.stuck(now, context.walked_at?)?;
     let timeouts = edge.view.recent.retransmits[Retransmit::Timeout as usize];
-    let alive = timeouts == 0 && !edge.silent && !edge.going_silent;
+    // A process that restarts refuses connections for a moment, and leaves requests without an answer.
+    let refused = edge.view.recent.failures(Failure::Refused);
+    let alive = timeouts == 0 && refused == 0 && !edge.silent && !edge.going_silent;
     (alive && !is_transfer(edge, &stuck) && !goes_on_sending(edge, &stuck)).then_some(stuck)
 }
 
@@ -181,19 +183,21 @@ fn numbers(stuck: &Stuck, role: Role, place: &str) -> Vec<Evidence> {
     let answers = evidence(&answers, stuck.answered as f64, "answers in 3 s", place, "ebpf:tcp_probe");
     vec![
         evidence(&waiting, stuck.waiting as f64, "requests", place, "ebpf:iter/task_file"),
+        evidence("requests_given_up", stuck.given_up as f64, "requests in 3 s", place, "ebpf:tcp_probe"),
         Evidence { baseline: Some(stuck.usual_us / 1e6), ..age },
         Evidence { baseline: Some(stuck.usually), ..answers },
     ]
 }
 
-/// `4 requests have waited for up to 3.2 s (99 % take up to 2.0 ms), 0 answers in 3 s (usually 150)`.
+/// `4 requests have waited for up to 3.2 s (usually 99 % take up to 2.0 ms), 0 answers in 3 s (usually 150)`.
 fn text(stuck: &Stuck) -> String {
-    let (requests, have) = if stuck.waiting == 1 { ("request", "has") } else { ("requests", "have") };
+    let waited = match (stuck.waiting, stuck.given_up) {
+        (0, given_up) => format!("{given_up} requests were given up without an answer"),
+        (1, _) => format!("1 request has waited for up to {:.1} s", stuck.age_us / 1e6),
+        (waiting, _) => format!("{waiting} requests have waited for up to {:.1} s", stuck.age_us / 1e6),
+    };
     format!(
-        "{} {requests} {have} waited for up to {:.1} s (usually 99 % take up to {}), {} answers in {} s (usually \
-         {:.0})",
-        stuck.waiting,
-        stuck.age_us / 1e6,
+        "{waited} (usually 99 % take up to {}), {} answers in {} s (usually {:.0})",
         ms(stuck.usual_us),
         stuck.answered,
         RECENT.as_secs(),

@@ -1,5 +1,6 @@
 //! One culprit for all agents: what one agent can't decide, the rows of the others do.
 
+mod reasons;
 mod silence;
 
 use super::fleet::fleet;
@@ -28,6 +29,7 @@ pub fn needs_others(hint: &Hint) -> bool {
 pub fn settle(hints: &mut [Hint], rows: &[PeerRow]) {
     agree(hints);
     silence::acquit(hints, rows);
+    reasons::weigh_own(hints);
     if !hints.iter().any(needs_others) {
         return;
     }
@@ -133,16 +135,38 @@ fn agree(hints: &mut [Hint]) {
         if voices.is_empty() {
             continue;
         }
-        let weigh = |one: &Suspect| -> f64 {
-            one.probability * voices.values().map(|blame| probability_in(blame, one) + COINCIDENCE).product::<f64>()
+        let nats = |one: &Suspect| -> f64 {
+            voices.values().map(|blame| (probability_in(blame, one) + COINCIDENCE).ln()).sum()
         };
-        let all: Vec<Suspect> = hint.blame.candidates().collect();
-        let total = all.iter().map(&weigh).sum::<f64>() + COINCIDENCE.powi(voices.len() as i32);
-        let weighed = all.iter().map(|one| Suspect { probability: (1.0 - MISFIT) * weigh(one) / total, ..one.clone() });
-        let was = hint.blame.best();
-        hint.blame = Blame::among(weighed.collect());
-        hint.confidence = (hint.confidence * hint.blame.best() / was * 100.0).round() / 100.0;
+        // Something that neither of them lists may be the reason of both.
+        let unlisted = voices.values().map(|blame| (unlisted(blame) + COINCIDENCE).ln()).sum();
+        weigh(hint, unlisted, nats);
     }
+}
+
+/// Probability of what a blame does not list, 0 … 1.
+fn unlisted(blame: &Blame) -> f64 {
+    (1.0 - blame.candidates().map(|one| one.probability).sum::<f64>()).max(MISFIT)
+}
+
+/// Multiplies the odds of each candidate by `e^nats`, and those of what is not listed by `e^unlisted_nats`. The
+/// probability of the cause stays.
+fn weigh(hint: &mut Hint, unlisted_nats: f64, nats: impl Fn(&Suspect) -> f64) {
+    let was = hint.blame.best();
+    if was <= 0.0 {
+        return;
+    }
+    let all: Vec<(Suspect, f64)> =
+        hint.blame.candidates().map(|one| (nats(&one), one)).map(|(n, one)| (one, n)).collect();
+    let most = all.iter().map(|(_, nats)| *nats).fold(unlisted_nats, f64::max);
+    let weight = |one: &Suspect, nats: f64| odds(one.probability, nats - most);
+    let total = all.iter().map(|(one, nats)| weight(one, *nats)).sum::<f64>()
+        + (unlisted(&hint.blame) * (unlisted_nats - most).exp()).max(f64::MIN_POSITIVE);
+    let weighed = all
+        .iter()
+        .map(|(one, nats)| Suspect { probability: (1.0 - MISFIT) * weight(one, *nats) / total, ..one.clone() });
+    hint.blame = Blame::among(weighed.collect());
+    hint.confidence = ((hint.confidence * hint.blame.best() / was).min(1.0) * 100.0).round() / 100.0;
 }
 
 /// Probability that this blame gives a candidate of another agent's hint, 0 … 1.

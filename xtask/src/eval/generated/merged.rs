@@ -118,7 +118,8 @@ fn why(heard: &Heard, hints: &[Value], victim: &str, names: &Names) -> Result<An
     let about = hints.iter().map(|hint| &hint["subject"]).find(|subject| subject["name"] == victim);
     let Some(target) = row.or(about) else { return Ok(Answer::nothing()) };
     let (namespace, node) = (text(&target["namespace"]), text(&target["node"]));
-    let edges: Vec<Value> = heard.edges.iter().filter(|edge| edge["subject"]["name"] == victim).cloned().collect();
+    let all_edges = named_edges(heard, names);
+    let edges: Vec<Value> = all_edges.iter().filter(|edge| edge["subject"]["name"] == victim).cloned().collect();
     let facts = Facts {
         kind: "Pod".into(),
         namespace: namespace.clone(),
@@ -128,7 +129,7 @@ fn why(heard: &Heard, hints: &[Value], victim: &str, names: &Names) -> Result<An
         edges: read_all(&edges)?,
         callees: read_all(&heard.pods)?,
         peer_rows: peer_rows(heard, names)?,
-        callee_edges: read_all(&heard.edges)?,
+        callee_edges: read_all(&all_edges)?,
         ..Facts::default()
     };
     let explanation = explain(facts, &HintFilter { namespace: None, since: None, now_ms: heard.now_ms });
@@ -169,6 +170,20 @@ fn peer_rows(heard: &Heard, names: &Names) -> Result<Vec<PeerRow>> {
         row.peer_pod = pod.cloned().or(row.peer_pod.take());
     }
     Ok(rows)
+}
+
+/// All agents' edges, with names of Pods beside addresses: in a cluster agents know their Pods.
+fn named_edges(heard: &Heard, names: &Names) -> Vec<Value> {
+    let full = full_names(heard);
+    let one = |edge: &Value| {
+        let mut edge = edge.clone();
+        let pod = names.pod_at(edge["peer"].as_str().unwrap_or_default()).and_then(|pod| full.get(pod));
+        if let (Some(pod), true) = (pod, edge["peer_pod"].is_null()) {
+            edge["peer_pod"] = pod.clone().into();
+        }
+        edge
+    };
+    heard.edges.iter().map(one).collect()
 }
 
 /// Pods with their namespace, by name.

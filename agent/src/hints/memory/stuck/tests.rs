@@ -61,3 +61,19 @@ fn walks_that_often_find_waiting_requests_make_them_normal() {
     assert_eq!(judge(waits), None);
     assert!(judge(Waits::default()).is_some());
 }
+
+/// Clients that wait for less than a second leave nothing for a walk to find.
+#[test]
+fn requests_that_clients_give_up_count_when_nothing_is_answered() {
+    let usual = [(3_000, 500)];
+    let given_up = |unanswered: u64, answered: u64| {
+        let mut recent =
+            Responses { durations: times_of(&[(3_000, answered), (u32::MAX, unanswered)]), ..Responses::default() };
+        recent.unanswered = unanswered;
+        ResponseView { recent, ..ResponseView::default() }
+    };
+    assert!(ln_p(&given_up(4, 0), &usual, 0).unwrap() <= STUCK_ALPHA.ln());
+    assert_eq!(ln_p(&given_up(2, 0), &usual, 0), None, "two are few");
+    assert_eq!(ln_p(&given_up(4, 1), &usual, 0), None, "something is answered");
+    assert_eq!(ln_p(&given_up(4, 0), &[(3_000, 490), (u32::MAX, 10)], 0), None, "clients often give up here");
+}

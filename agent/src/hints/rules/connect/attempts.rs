@@ -57,11 +57,10 @@ impl Attempts {
         self.resent_syns >= limits.syn_retransmits.max(1) || self.failed >= limits.connect_failures.max(1)
     }
 
-    /// Logarithm of the chance that `n` more attempts of the same kind stay unanswered. The share of answers is
-    /// estimated with one more of each. `None`: none of these was answered, so that nothing is normal.
+    /// Logarithm of the chance that `n` more attempts of the same kind stay unanswered. `None`: none of these was
+    /// answered, so that nothing is normal.
     pub(crate) fn ln_chance(&self, n: u64) -> Option<f64> {
-        let (answered, unanswered) = (self.answered as f64, self.unanswered() as f64);
-        (self.answered > 0).then(|| n as f64 * ((unanswered + 1.0) / (answered + unanswered + 2.0)).ln())
+        ln_chance((self.answered as f64, self.unanswered() as f64), n)
     }
 
     /// Adds attempts of another edge.
@@ -96,6 +95,12 @@ impl Attempts {
     }
 }
 
+/// Logarithm of the chance that `n` more attempts stay unanswered. The share of answers is estimated with one more of
+/// each. `None`: none was answered.
+fn ln_chance((answered, unanswered): (f64, f64), n: u64) -> Option<f64> {
+    (answered >= 1.0).then(|| n as f64 * ((unanswered + 1.0) / (answered + unanswered + 2.0)).ln())
+}
+
 /// Attempts of an edge of which none was answered, in the window or suddenly in its last seconds. `None`: too few.
 pub(crate) fn without_answer(context: &Context<'_>, edge: &Edge<'_>) -> Option<Attempts> {
     let window = Attempts::new(context, edge, edge.tally());
@@ -103,7 +108,11 @@ pub(crate) fn without_answer(context: &Context<'_>, edge: &Edge<'_>) -> Option<A
         return Some(window).filter(|window| window.matter(context));
     }
     let recent = Attempts::new(context, edge, &edge.view.recent);
-    let ln_p = window.before(&recent).ln_chance(recent.unanswered());
+    let before = window.before(&recent);
+    // Where all was well so far, the edge's past knows more attempts than the rest of the window.
+    let past = edge.memory.map(EdgeMemory::attempts).filter(|_| before.unanswered() == 0);
+    let past = past.and_then(|past| ln_chance(past, recent.unanswered()));
+    let ln_p = before.ln_chance(recent.unanswered()).into_iter().chain(past).reduce(f64::min);
     let is_sudden = recent.answered == 0 && ln_p.is_some_and(|ln_p| ln_p <= LOSS_ALPHA.ln());
     Some(recent).filter(|recent| is_sudden && recent.matter(context))
 }

@@ -8,6 +8,10 @@ use netwhy_abi::{Failure, PeerClass, Retransmit, Role};
 
 const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
 
+fn address(peer: &str) -> std::net::Ipv6Addr {
+    peer.parse::<std::net::Ipv4Addr>().unwrap().to_ipv6_mapped()
+}
+
 /// SYNs without an answer.
 fn unanswered(tally: &mut Tally, syns: u64, timed_out: u64) {
     *tally = Tally::default();
@@ -80,6 +84,36 @@ fn with_one_address_on_a_node_its_pod_stays_a_suspect() {
     let hint = Run::warm(&normal).expect_one(&gone(&normal));
     assert_eq!(verdict(&hint), ("peer_unreachable", BlameKind::Undecided, ""));
     assert_eq!(hint.blame.other_names()[..2], ["10.0.0.7", "node-b"]);
+}
+
+/// A Pod on the silent one's Node used to ask a server here, and asks no more: they share their Node.
+#[test]
+fn clients_that_fell_quiet_point_at_their_node() {
+    let mut normal = Case::mesh(&["cart", "api"], &PEERS);
+    for edge in &mut normal.edges {
+        let is_there = edge.peer == address(PEERS[0]) || edge.peer == address(PEERS[1]);
+        (edge.peer_node, edge.role) = (is_there.then(|| "node-b".into()), Some(Role::Client));
+        edge.recent.bytes_acked = 1;
+    }
+    let served = normal.edge("api", PEERS[1]);
+    (served.role, served.window.connects) = (Some(Role::Server), [0, 2]);
+    normal.edges.retain(|edge| edge.subject.name != "cart" || edge.peer != address(PEERS[1]));
+    normal.edges.retain(|edge| edge.subject.name != "api" || edge.peer != address(PEERS[0]));
+    let dead = normal.with("cart", PEERS[0], |t| unanswered(t, 3, 0));
+    let probability = |run: &mut Run, case: &Case| {
+        let blame = run.expect_one(case).blame;
+        blame.candidates().find(|one| one.name == "node-b").map_or(0.0, |one| one.probability)
+    };
+    let asks_on = probability(&mut Run::warm(&normal), &dead);
+    let mut quiet = dead.clone();
+    let edge = quiet.edge("api", PEERS[1]);
+    (edge.recent, edge.answered) = (Tally { segs_out: 1, ..Tally::default() }, false);
+    let mut run = Run::warm(&normal);
+    let fell_quiet = probability(&mut run, &quiet);
+    assert!(fell_quiet > 0.6 && fell_quiet > 2.0 * asks_on, "{fell_quiet} {asks_on}");
+    // Its edge leaves the window, and stays evidence.
+    quiet.edges.retain(|edge| edge.subject.name != "api" || edge.peer != address(PEERS[1]));
+    assert!(probability(&mut run, &quiet) > 0.6);
 }
 
 #[test]

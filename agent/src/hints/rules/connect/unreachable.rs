@@ -32,7 +32,7 @@ pub(crate) const PEER_UNREACHABLE: Rule = Rule {
     test: "No handshake with the peer's address and port completes in the window. At least `syn_retransmits` SYNs are \
            resent, or `connect_failures` attempts fail without an answer. So do attempts that the client gives up \
            before the first SYN is resent, after 50 ms and three usual RTTs. Or no handshake completes in the last 3 s, \
-           and the share of answers before makes so many unanswered attempts with a chance below 1e-6. Or there are at least 3 timeouts, no fast \
+           and the share of answers before, in the window or in its past, makes so many unanswered attempts with a chance below 1e-6. Or there are at least 3 timeouts, no fast \
            retransmission, and nothing acknowledged in the window. ≥ 90 % of the usual traffic missing for 3 ticks \
            counts as nothing. At 1 % random loss, three SYN losses without a success have a chance of 1e-6 per window. \
            Three timeouts without any acknowledgement have about the same.",

@@ -1,7 +1,7 @@
 //! Who answers others is not silent: what other agents' rows say about hints of peers that answer nothing.
 
-use super::{super::fleet::host, MISFIT, is_host};
-use crate::api::{Blame, BlameKind, Hint, HintState, PeerRow, Suspect};
+use super::{super::fleet::host, is_host, weigh};
+use crate::api::{BlameKind, Hint, HintState, PeerRow, Suspect};
 use std::collections::BTreeSet;
 
 /// Evidence against a Node or a path between Nodes from one agent that gets answers over it, nats.
@@ -10,6 +10,9 @@ const PATH_ANSWERS: f64 = 6.0;
 const HOST_ANSWERS: f64 = 2.0;
 /// Most of it: beyond, only the model would be surer.
 const MOST: f64 = 8.0;
+
+/// Signal of hints about handshakes without an answer.
+const CONNECT_FAILURES: &str = "netwhy_tcp_connect_failures_total";
 
 /// True if answers to other agents say more about who is at fault.
 pub(super) fn is_about(hint: &Hint) -> bool {
@@ -25,9 +28,13 @@ pub(super) fn acquit(hints: &mut [Hint], rows: &[PeerRow]) {
     let silent: BTreeSet<(String, String)> = hints.iter().filter(|hint| is_about(hint)).flat_map(pairs).collect();
     for hint in hints.iter_mut().filter(|hint| is_about(hint)) {
         let asker = hint.subject.node.clone();
+        let handshakes = is_about_handshakes(hint);
         let against = |one: &Suspect| -> f64 {
             let is_witness = |row: &&PeerRow| {
+                // A listener that is full or filtered leaves open connections alone.
+                let accepts = !(handshakes && is_host(one.kind)) || row.accepted.unwrap_or(true);
                 row.answered
+                    && accepts
                     && row.node != asker
                     && row.peer_node.as_ref() != Some(&row.node)
                     && !silent.contains(&(row.node.clone(), one.name.clone()))
@@ -37,27 +44,17 @@ pub(super) fn acquit(hints: &mut [Hint], rows: &[PeerRow]) {
             let each = if is_host(one.kind) { HOST_ANSWERS } else { PATH_ANSWERS };
             (agents.len() as f64 * each).min(MOST)
         };
-        let candidates: Vec<(Suspect, f64)> = hint
-            .blame
-            .candidates()
-            .map(|one| (against(&one), one))
-            .map(|(nats, one)| {
-                let weight = one.probability * (-nats).exp();
-                (one, weight)
-            })
-            .collect();
-        let unknown = 1.0 - candidates.iter().map(|(one, _)| one.probability).sum::<f64>();
-        let changed = candidates.iter().any(|(one, weight)| *weight < one.probability);
-        let was = hint.blame.best();
-        if !changed || was <= 0.0 {
-            continue;
+        let evidence: Vec<(Suspect, f64)> = hint.blame.candidates().map(|one| (one.clone(), against(&one))).collect();
+        if evidence.iter().any(|(_, nats)| *nats > 0.0) {
+            let nats = |one: &Suspect| evidence.iter().find(|(known, _)| known == one).map_or(0.0, |(_, nats)| -nats);
+            weigh(hint, 0.0, nats);
         }
-        let total = candidates.iter().map(|(_, weight)| weight).sum::<f64>() + unknown.max(MISFIT);
-        let weighed =
-            candidates.into_iter().map(|(one, weight)| Suspect { probability: (1.0 - MISFIT) * weight / total, ..one });
-        hint.blame = Blame::among(weighed.collect());
-        hint.confidence = ((hint.confidence * hint.blame.best() / was).min(1.0) * 100.0).round() / 100.0;
     }
+}
+
+/// Handshakes went unanswered. Else connections that were open fell silent.
+fn is_about_handshakes(hint: &Hint) -> bool {
+    hint.evidence.iter().any(|one| one.signal.starts_with(CONNECT_FAILURES))
 }
 
 /// Whether an answer in this row needs the candidate to work.

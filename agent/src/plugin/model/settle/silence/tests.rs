@@ -1,7 +1,10 @@
 use super::*;
-use crate::plugin::model::{
-    settle::settle,
-    testing::{hint, peer_row},
+use crate::{
+    api::{Blame, Evidence},
+    plugin::model::{
+        settle::settle,
+        testing::{hint, peer_row},
+    },
 };
 
 /// The agent on node-b gets no answer from a Pod on node-d.
@@ -62,4 +65,23 @@ fn an_answer_says_more_about_a_node_than_about_one_of_its_hosts() {
     let blame = settled(silent_from("node-b"), &[row("node-a", true)]);
     let of = |kind: BlameKind| blame.candidates().find(|one| one.kind == kind).map_or(0.0, |one| one.probability);
     assert!(of(BlameKind::PeerNode) < 0.02 && of(BlameKind::PeerPod) > 0.15, "{blame:?}");
+}
+
+/// A full accept queue leaves open connections alone: they acquit no listener.
+#[test]
+fn only_new_connections_acquit_a_listener() {
+    let about_handshakes = || {
+        let mut hint = silent_from("node-b");
+        let failures = Evidence { signal: CONNECT_FAILURES.into(), ..hint.evidence[0].clone() };
+        hint.evidence.push(failures);
+        hint
+    };
+    let of_pod = |accepted: Option<bool>, hint: Hint| {
+        let rows: Vec<PeerRow> = ["node-a", "node-c"].map(|node| PeerRow { accepted, ..row(node, true) }).to_vec();
+        let blame = settled(hint, &rows);
+        blame.candidates().find(|one| one.kind == BlameKind::PeerPod).map_or(0.0, |one| one.probability)
+    };
+    assert!(of_pod(Some(false), about_handshakes()) > 0.65);
+    assert!(of_pod(Some(true), about_handshakes()) < 0.3);
+    assert!(of_pod(Some(false), silent_from("node-b")) < 0.3, "its open connections fell silent");
 }
