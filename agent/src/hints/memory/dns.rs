@@ -19,6 +19,10 @@ const FORGET: Duration = Duration::from_secs(600);
 const MAX_ROWS: usize = 20_000;
 /// Share of bad lookups that is always called normal: every cluster has some slow names.
 const BAD_FLOOR: f64 = 0.01;
+/// The same of lookups that take longer than the typical one may: names that aren't cached.
+const LATE_FLOOR: f64 = 0.05;
+/// Share of `dns_slow_ms` by which the typical lookup may grow: all names are slower then.
+const TYPICAL_SHARE: f64 = 0.2;
 /// The same of lookups whose second answer is late or missing: one lost packet in a thousand.
 const SECOND_FLOOR: f64 = 0.001;
 /// Chance below which a window's missing second answers don't become normal at once.
@@ -52,6 +56,8 @@ struct Row {
     /// Decaying sums.
     bad: f64,
     all: f64,
+    /// Lookups above the limit for the typical one.
+    late: f64,
     /// Of answers whose code was seen, those with an error.
     errors: f64,
     coded: f64,
@@ -62,16 +68,38 @@ struct Row {
     absent: f64,
 }
 
+/// Duration from which any lookup is slow, µs.
+fn slow_us(usual_us: f64, thresholds: &Thresholds) -> f64 {
+    (thresholds.rtt_inflation * usual_us).max(thresholds.dns_slow_ms * 1000.0)
+}
+
 impl DnsMemory {
     /// Median duration in normal times, µs. `None`: not known yet.
     pub(crate) fn p50_us(&self, row: &DnsView) -> Option<f64> {
         self.rows.get(&edge_key(&row.server))?.ln_p50.get().map(f64::exp)
     }
 
-    /// Share of lookups that are bad in normal times, at least 1 %.
-    pub(crate) fn bad_ratio(&self, row: &DnsView) -> f64 {
-        let (bad, all) = self.rows.get(&edge_key(&row.server)).map_or((0.0, 0.0), |row| (row.bad, row.all));
-        ((bad + SHRINK * BAD_FLOOR) / (all + SHRINK)).max(BAD_FLOOR)
+    /// Share of lookups that are bad in normal times, at least 1 %; 5 % where the typical one is slow.
+    pub(crate) fn bad_ratio(&self, row: &DnsView, thresholds: &Thresholds) -> f64 {
+        let is_typical = self.is_typical_slow(row, thresholds);
+        let floor = if is_typical { LATE_FLOOR } else { BAD_FLOOR };
+        let (late, bad, all) = self.known(row).map_or((0.0, 0.0, 0.0), |row| (row.late, row.bad, row.all));
+        ((if is_typical { late } else { bad } + SHRINK * floor) / (all + SHRINK)).max(floor)
+    }
+
+    /// Half of the lookups take longer than the limit for the typical one, and fewer longer than that for any.
+    fn is_typical_slow(&self, row: &DnsView, thresholds: &Thresholds) -> bool {
+        let (median, usual) = (row.window.durations.quantile_us(0.5), self.p50_us(row));
+        let (Some(median), Some(usual), Some(limit)) = (median, usual, self.typical_limit_us(row, thresholds)) else {
+            return false;
+        };
+        (limit..slow_us(usual, thresholds)).contains(&median)
+    }
+
+    /// Duration from which the typical lookup is slow, µs. `None`: no baseline.
+    fn typical_limit_us(&self, row: &DnsView, thresholds: &Thresholds) -> Option<f64> {
+        let usual = self.p50_us(row)?;
+        Some((thresholds.rtt_inflation * usual).max(usual + TYPICAL_SHARE * thresholds.dns_slow_ms * 1000.0))
     }
 
     /// Share of answers that are errors in normal times, at least 1 %.
@@ -100,7 +128,10 @@ impl DnsMemory {
     /// Duration from which a lookup is slow, µs.
     pub(crate) fn limit_us(&self, row: &DnsView, thresholds: &Thresholds) -> f64 {
         match self.p50_us(row) {
-            Some(usual) => (thresholds.rtt_inflation * usual).max(thresholds.dns_slow_ms * 1000.0),
+            Some(_) if self.is_typical_slow(row, thresholds) => {
+                self.typical_limit_us(row, thresholds).unwrap_or(COLD_US)
+            }
+            Some(usual) => slow_us(usual, thresholds),
             None => COLD_US.max(thresholds.dns_slow_ms * 1000.0),
         }
     }
@@ -124,11 +155,15 @@ impl DnsMemory {
             // The share is as sure as what was observed, whatever it stands for.
             let independence = row.window.independence();
             let bad = self.bad(row, thresholds) as f64 * independence;
+            let durations = &row.window.durations;
+            let late =
+                self.typical_limit_us(row, thresholds).map(|us| durations.count() - durations.count_up_to(us as u32));
             let memory = self.rows.entry(edge_key(&row.server)).or_default();
             memory.last_at = view.at;
             memory.bad = memory.bad * step.keep + bad * step.share;
             memory.all = memory.all * step.keep + row.window.count() as f64 * independence * step.share;
             let add = |sum: &mut f64, n: u64| *sum = *sum * step.keep + n as f64 * independence * step.share;
+            add(&mut memory.late, late.unwrap_or(0));
             add(&mut memory.errors, row.window.errors());
             add(&mut memory.coded, row.window.coded());
             add(&mut memory.absent, row.window.code(DnsCode::NxDomain));

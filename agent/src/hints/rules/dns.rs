@@ -24,8 +24,9 @@ pub(crate) const DNS_SLOW: Rule = Rule {
               connections are not affected. Every new one waits.",
     signals: &["netwhy_dns_lookup_seconds", "netwhy_dns_lookups_total"],
     test: "At least 5 % of the Pod's lookups at one server are bad. They are unanswered, or longer than `dns_slow_ms` \
-           and `rtt_inflation` times the usual median (1 s before a baseline is known). The usual share of bad lookups \
-           (at least 1 %) would make so many with a chance below 1e-6 (Poisson; where lookups are sampled, the observed \
+           and `rtt_inflation` times the usual median (1 s before a baseline is known). When half of them take a fifth of \
+           `dns_slow_ms` more than the usual median, and `rtt_inflation` times it, that is the limit. The usual share of bad lookups \
+           (at least 1 %, and 5 % for that limit) would make so many with a chance below 1e-6 (Poisson; where lookups are sampled, the observed \
            ones count). When a Pod has few lookups and half \
            of them are bad, the lookups of all Pods at that server are tested together.",
     minimum: "As much as the test needs: 4 bad lookups in the window, by all Pods together. The `dns` probe (off \
@@ -66,8 +67,10 @@ pub(crate) const DNS_SLOW: Rule = Rule {
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let memory = &context.memory.dns;
-    let all =
-        rows(context, |row| (memory.bad(row, context.thresholds), memory.bad_ratio(row) * row.window.count() as f64));
+    let all = rows(context, |row| {
+        let expected = memory.bad_ratio(row, context.thresholds) * row.window.count() as f64;
+        (memory.bad(row, context.thresholds), expected)
+    });
     let found: Vec<_> =
         all.iter().enumerate().filter_map(|(at, lookups)| Some((at, lookups, test(&all, lookups)?))).collect();
     let culprits = (!found.is_empty()).then(|| Culprits::new(context, &all, Bad::Late));
@@ -143,7 +146,7 @@ fn numbers(context: &Context<'_>, row: &DnsView, place: &str) -> Vec<Evidence> {
     };
     let median = quantile(0.5, "0.5").map(|number| Evidence { baseline: usual, ..number });
     let unanswered = Evidence {
-        baseline: Some(context.memory.dns.bad_ratio(row)),
+        baseline: Some(context.memory.dns.bad_ratio(row, context.thresholds)),
         ..evidence(
             "netwhy_dns_lookups_total{result=\"unanswered\"}",
             window.unanswered as f64 / window.count().max(1) as f64,

@@ -130,10 +130,12 @@ fn shares(verdicts: &[Verdict]) -> Vec<f64> {
     weights.iter().map(|weight| sure * weight / total).collect()
 }
 
-/// Whether settled hints about a symptom have weighed a Node.
+/// Whether settled hints about a symptom, or hints that explain it, have weighed a Node.
 fn is_weighed(hints: &[Hint], node: &str, symptom: Symptom) -> bool {
     let is_node = |one: &Suspect| matches!(one.kind, BlameKind::Node | BlameKind::PeerNode) && one.name == node;
-    let of_symptom = hints.iter().filter(|hint| needs_others(hint) && settle::symptom(hint) == Some(symptom));
+    let explains = |hint: &Hint| hint.state == HintState::Firing && settle::explains(hint, symptom);
+    let of_symptom =
+        hints.iter().filter(|hint| (needs_others(hint) && settle::symptom(hint) == Some(symptom)) || explains(hint));
     of_symptom.flat_map(|hint| hint.blame.candidates()).any(|one| is_node(&one))
 }
 

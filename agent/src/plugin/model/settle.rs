@@ -88,6 +88,15 @@ pub(super) fn symptom(hint: &Hint) -> Option<Symptom> {
     known.map(|(_, symptom)| *symptom)
 }
 
+/// Whether a hint of another cause explains what rows show of a symptom, such as losses of large packets.
+pub(super) fn explains(hint: &Hint, symptom: Symptom) -> bool {
+    let effect = match symptom {
+        Symptom::Loss => "path_loss",
+        Symptom::Latency => "path_latency",
+    };
+    hint.chain.iter().skip(1).any(|link| link == effect)
+}
+
 /// Kinds that rows of pairs of Nodes say something about.
 const fn culprit_kind(kind: BlameKind) -> bool {
     is_host(kind) || matches!(kind, BlameKind::Node | BlameKind::PeerNode | BlameKind::NodePair | BlameKind::ZonePair)

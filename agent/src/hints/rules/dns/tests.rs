@@ -35,6 +35,20 @@ fn slow_server_is_blamed_with_median_and_baseline() {
     assert!((p50.observed / 0.3 - 1.0).abs() < 0.1 && (p50.baseline.unwrap() / 0.002 - 1.0).abs() < 0.1, "{p50:?}");
 }
 
+/// Names that aren't cached take as long in normal times. When most do, the server is slow.
+#[test]
+fn a_server_whose_typical_lookup_is_slow_is_found_below_the_limit() {
+    let mix = |slow| lookups("cart", SERVER, &[(500, 40 - slow), (34_000, slow)], 0);
+    let normal = with(&normal(&["cart"]), vec![mix(6)]);
+    let hint = Run::warm(&normal).expect_one(&with(&normal, vec![mix(38)]));
+    assert_eq!(verdict(&hint), ("dns_slow", BlameKind::PeerPod, SERVER));
+    assert!(hint.summary.contains("38 of 40 took longer than 20 ms"), "{}", hint.summary);
+    Run::warm(&normal).expect_silence(5, &with(&normal, vec![mix(15)]));
+    // A few ms more harm nobody.
+    let little = vec![lookups("cart", SERVER, &[(9_000, 40)], 0)];
+    Run::warm(&normal).expect_silence(5, &with(&normal, little));
+}
+
 #[test]
 fn lookups_that_nobody_answers_are_bad_ones() {
     let normal = normal(&["cart"]);
@@ -59,7 +73,8 @@ fn few_slow_or_many_hardly_slower_lookups_are_silent() {
     };
     silent(&[(2_000, 20)], 1);
     silent(&[], 3);
-    silent(&[(90_000, 20)], 0);
+    silent(&[(15_000, 20)], 0);
+    silent(&[(2_000, 12), (90_000, 8)], 0);
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(crate) const NODE_CPU_CONTENTION: Rule = Rule {
         "netwhy_runqueue_seconds",
     ],
     test: "Some task of the Pod waits for a CPU at least 20 % of the window. 10 % are enough if it waits twice as long \
-           as it runs. That is twice as much as usual (50 % before a baseline is known). Some task of the Node waits \
+           as it runs, and `think_time_ms` for each segment that it sends or handshake that it makes. That is twice as much as usual (50 % before a baseline is known). Some task of the Node waits \
            at least 50 % of the window, and the CPUs are busy at least 90 %. The kernel measures all of it: no false \
            alarm by chance.",
     minimum: MINIMUM,
@@ -133,7 +133,13 @@ fn starved(context: &Context<'_>, subject: &Subject<'_>) -> Option<Starved> {
     // A Pod that works little waits little, and may still take three times as long for all its work.
     let limit = match stall.usual {
         None => COLD_STALL,
-        Some(_) if subject.view.window_usage_us.is_some() && stall.share >= WAIT_PER_WORK * own => SMALL_STALL,
+        Some(_)
+            if subject.view.window_usage_us.is_some()
+                && stall.share >= WAIT_PER_WORK * own
+                && delays_answers(context, subject, stall) =>
+        {
+            SMALL_STALL
+        }
         Some(_) => STALL,
     };
     // PSI counts throttled tasks as waiting too.
@@ -143,6 +149,13 @@ fn starved(context: &Context<'_>, subject: &Subject<'_>) -> Option<Starved> {
     let node = node_stall(context, Resource::Cpu)?;
     let holds = stall.share >= limit && !own_limit && node >= NODE_STALL && busy >= BUSY;
     holds.then_some(Starved { stall, limit, cpu: CpuUse { cpus, busy, own } })
+}
+
+/// The Pod's tasks wait long enough for its callers to notice: a moment at each wake-up harms nobody.
+fn delays_answers(context: &Context<'_>, subject: &Subject<'_>, stall: Stall) -> bool {
+    let tally = &subject.view.window;
+    let exchanges = (tally.data_segs_out + tally.connects.iter().sum::<u64>()).max(1) as f64;
+    stall.share * context.window.as_secs_f64() * 1000.0 >= context.thresholds.think_time_ms * exchanges
 }
 
 /// CPUs of the Node, and the share of them that is used. `None`: not known.

@@ -100,6 +100,11 @@ fn a_pod_that_works_little_suffers_from_a_shorter_wait() {
     let mut case = hog();
     waits(&mut case, "cart", |p| p.cpu_some_us = 1_200_000);
     case.subject("cart").window_usage_us = Some(590_000);
+    // 0.6 ms for each segment.
+    Run::warm(&normal()).expect_silence(5, &case);
+    for peer in PEERS {
+        case.tally("cart", peer).data_segs_out = 100;
+    }
     let hint = Run::warm(&normal()).expect_one(&case);
     assert_eq!(hint.cause, "node_cpu_contention");
     case.subject("cart").window_usage_us = Some(610_000);

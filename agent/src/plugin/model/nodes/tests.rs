@@ -120,6 +120,24 @@ fn rows_do_not_blame_a_node_that_hints_weighed_for_the_same_symptom() {
     assert!(blamed(Symptom::Latency) && !blamed(Symptom::Loss));
 }
 
+/// Losses of large packets alone: the agent that knows their sizes has weighed its Node against its Pod.
+#[test]
+fn rows_do_not_blame_a_node_whose_losses_a_hint_explains() {
+    let mut rows = cluster();
+    for row in &mut rows {
+        row.loss_baseline = Some(1e-4);
+    }
+    let mut large = hint("shop", "payment-1", "path_mtu_blackhole");
+    large.chain = vec!["path_mtu_blackhole".into(), "path_loss".into(), "send_stall".into()];
+    large.blame = Blame::among(vec![
+        Suspect::new(BlameKind::PeerNode, "node-c", 0.6),
+        Suspect::new(BlameKind::PeerPod, "shop/db-0", 0.3),
+    ]);
+    let score = |hints: &[Hint]| nodes(&rows, hints, &names(), vec![]).items[0].blame;
+    assert!(score(&[]) > Some(0.9));
+    assert_eq!(score(&[large]), None);
+}
+
 #[test]
 fn candidates_of_one_finding_share_its_probability() {
     let verdict = |score: f64| Verdict {
