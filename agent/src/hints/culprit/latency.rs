@@ -36,6 +36,11 @@ pub(crate) fn is_proven(context: &Context<'_>, risen: &[Risen]) -> bool {
     path::is_proven(&longer(context, risen))
 }
 
+/// Whether a client's edge and a server's among these prove it.
+pub(crate) fn rose_both_ways(context: &Context<'_>, risen: &[Risen]) -> bool {
+    path::rose_both_ways(&longer(context, risen))
+}
+
 /// Whether these edges, which share the most likely culprit, became longer together.
 pub(crate) fn shift_together(context: &Context<'_>, risen: &[Risen]) -> bool {
     path::shift_together(&longer(context, risen))
@@ -47,6 +52,7 @@ fn longer<'c>(context: &'c Context<'_>, risen: &[Risen]) -> Vec<LongerEdge<'c>> 
         LongerEdge {
             subject,
             peer: edge.view.peer,
+            role: edge.view.role,
             rise: one.rise,
             since: edge.memory.and_then(EdgeMemory::rose_since),
         }

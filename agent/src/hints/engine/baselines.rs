@@ -65,7 +65,8 @@ fn peers<'a>(memory: &Memory, edges: &'a [EdgeView], paths: &[Option<Path>]) -> 
         match path {
             Some(Path::Longer(rise)) => {
                 let since = memory.edges.edge(edge_key(edge)).and_then(EdgeMemory::rose_since);
-                peer.longer.push(LongerEdge { subject: &edge.subject, peer: edge.peer, rise: *rise, since });
+                let (subject, peer_address, role) = (&edge.subject, edge.peer, edge.role);
+                peer.longer.push(LongerEdge { subject, peer: peer_address, role, rise: *rise, since });
             }
             Some(Path::Usual) => peer.is_usual = true,
             None => {}

@@ -5,7 +5,7 @@ use crate::{
     sample::Histogram,
     state::{EdgeView, SubjectId},
 };
-use netwhy_abi::{BOUNDS_US, Retransmit};
+use netwhy_abi::{BOUNDS_US, Retransmit, Role};
 use std::{collections::BTreeSet, net::Ipv6Addr, time::Duration};
 
 /// RTT samples that a statement about the path needs.
@@ -37,6 +37,8 @@ const BULK_BYTES: u64 = 2_000_000;
 /// … and per segment: a receiver acknowledges two full segments at once, whatever its program does.
 const BULK_PAYLOAD: u64 = 1_200;
 
+/// Shortest time for which kernels delay an acknowledgement (`TCP_DELACK_MIN`), with some slack, µs.
+const DELAYED_ACK_US: f64 = 35_000.0;
 /// Edges that become longer together do so within this time …
 const TOGETHER: Duration = Duration::from_secs(3);
 /// … by at least so much, µs …
@@ -93,6 +95,8 @@ impl Rise {
 pub(crate) struct LongerEdge<'a> {
     pub(crate) subject: &'a SubjectId,
     pub(crate) peer: Ipv6Addr,
+    /// This end. `None`: not known.
+    pub(crate) role: Option<Role>,
     pub(crate) rise: Rise,
     /// When it became longer, monotonic. `None`: not known.
     pub(crate) since: Option<Duration>,
@@ -100,7 +104,23 @@ pub(crate) struct LongerEdge<'a> {
 
 /// Whether edges that share a path, and are all slower, prove that the path is longer.
 pub(crate) fn is_proven(all: &[LongerEdge<'_>]) -> bool {
-    all.iter().any(|one| one.rise.is_proven()) || share_only_the_path(all)
+    all.iter().any(|one| one.rise.is_proven()) || share_only_the_path(all) || rose_both_ways(all)
+}
+
+/// A client's edge and a server's, of different programs at both ends, became longer at once and by about as much. A
+/// client's round trips may wait for its server's replies. A server's wait for no program, but for delayed
+/// acknowledgements, which take longer than these rises.
+pub(crate) fn rose_both_ways(all: &[LongerEdge<'_>]) -> bool {
+    let of = |role: Role| all.iter().filter(move |one| one.role == Some(role));
+    of(Role::Client).any(|client| {
+        of(Role::Server).any(|server| {
+            let (a, b) = (client.rise.increase_us(), server.rise.increase_us());
+            let at_once = client.since.zip(server.since).is_some_and(|(a, b)| a.abs_diff(b) <= TOGETHER);
+            let alike = (1.0 / TOGETHER_RATIO..=TOGETHER_RATIO).contains(&(a / b));
+            let independent = client.subject != server.subject && client.peer != server.peer;
+            independent && at_once && alike && a.min(b) >= TOGETHER_US && server.rise.median_us < DELAYED_ACK_US
+        })
+    })
 }
 
 /// Two edges have nothing but the path in common, and one of them sends full segments. Two full segments sent at once

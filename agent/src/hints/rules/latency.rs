@@ -7,7 +7,7 @@ use crate::{
     hints::{
         context::{Context, Edge, EdgeIx, Subject, SubjectIx},
         culprit::{
-            latency::{Peers, Risen, is_proven, shift_together},
+            latency::{Peers, Risen, is_proven, rose_both_ways, shift_together},
             suspects::Component,
         },
         finding::{Finding, evidence},
@@ -42,10 +42,12 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
     test: "All RTT samples of the last 3 s are above 1.5 × the edge's usual minimum and 2 × `rtt_floor_ms` above it. \
            Of 20 or more samples, one may be an exception. Where 3 s have fewer than 8 samples, the window counts. The \
            share of such samples in normal times is learned (at least one in ten of the first 50). It gives this a \
-           chance below 1e-6 per window and edge if samples are independent. One of four things proves that the path \
+           chance below 1e-6 per window and edge if samples are independent. One of five things proves that the path \
            is longer, and not the peer's think time. At least 2 handshakes, which no program answers, are as slow. Or \
            the sender is bulk, whose full segments are acknowledged at once. Or two edges with different programs at \
-           both ends rose, and one of them sends full segments. Or three edges with different programs at their ends, \
+           both ends rose, and one of them sends full segments. Or a client's and a server's edge, with different programs at both ends, rose within 3 s, by 5 ms or more and by \
+           about as much, and the server's stay below 35 ms: only delayed acknowledgements, which take longer, would make \
+           these wait for a program. Or three edges with different programs at their ends, \
            and three quarters of all that rose, did so within 3 s, by at least 5 ms and by about as much (1.5 ×). Who is \
            at fault follows from the peers that are as fast as usual.",
     minimum: "8 RTT samples, and a baseline of 10 clean windows. 2 handshakes or 2 MB acknowledged on an edge to the \
@@ -87,6 +89,8 @@ struct Proof {
     bulk: bool,
     /// Edges that became longer together, where nothing else proves it.
     together: usize,
+    /// A client's edge and a server's rose alike.
+    both_ways: bool,
 }
 
 impl Proof {
@@ -94,13 +98,17 @@ impl Proof {
         risen.iter().fold(Self::default(), |sum, Risen { rise, .. }| Self {
             handshakes: sum.handshakes + rise.handshakes,
             bulk: sum.bulk || rise.bulk,
-            together: 0,
+            ..sum
         })
+    }
+
+    const fn is_only_both_ways(self) -> bool {
+        self.both_ways && self.handshakes == 0 && !self.bulk
     }
 
     /// Certainty that the path is longer, rather than several programs slower.
     const fn certainty(self) -> f64 {
-        if self.together > 0 { TOGETHER_CERTAINTY } else { 1.0 }
+        if self.together > 0 || self.is_only_both_ways() { TOGETHER_CERTAINTY } else { 1.0 }
     }
 
     fn text(self) -> String {
@@ -110,6 +118,10 @@ impl Proof {
                     "{} connections of independent programs became longer together, by about as much",
                     self.together
                 )
+            }
+            _ if self.is_only_both_ways() => {
+                "a client's and a server's connections of different programs became longer at once, by about as much"
+                    .to_owned()
             }
             (0, false) => {
                 "answers of several full segments, which are acknowledged at once, take as long, between programs \
@@ -143,7 +155,7 @@ fn of_paths(context: &Context<'_>) -> Vec<Finding> {
     let mut out = Vec::new();
     for risen in groups.values() {
         let proof = match risen.iter().any(|one| proven.contains(&one.edge)) {
-            true => Proof::new(risen),
+            true => Proof { both_ways: rose_both_ways(context, risen), ..Proof::new(risen) },
             false if shift_together(context, risen) => Proof { together: risen.len(), ..Proof::default() },
             false => continue,
         };

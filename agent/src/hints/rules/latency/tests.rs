@@ -3,7 +3,7 @@ use crate::{
     hints::testing::{Case, NODE, Run, candidates, firing, host, rtts, verdict},
     sample::Gauge,
 };
-use netwhy_abi::PeerClass;
+use netwhy_abi::{PeerClass, Role};
 use std::sync::Arc;
 
 const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
@@ -372,4 +372,35 @@ fn shifts_that_independent_programs_do_not_share_prove_nothing() {
     for n in 1..=3 {
         run.expect_silence(9, &longer_path(&normal, &pods, &PEERS[..n], 17_000));
     }
+}
+
+/// A server's round trips wait for none of its programs: with a client's that rose alike, they show a longer path.
+#[test]
+fn edges_of_both_roles_that_rise_alike_prove_a_longer_path_under_keep_alive() {
+    let mut normal = keep_alive(&["cart", "api"], &ZONES);
+    for edge in &mut normal.edges {
+        // The peer of the client and that of the server are two Pods of one Node.
+        edge.peer_node = edge.peer_node.take().map(|node| if &*node == "node-1" { "node-0".into() } else { node });
+        edge.role = Some(if edge.subject.name == "api" { Role::Server } else { Role::Client });
+    }
+    let pairs = [("cart", PEERS[0]), ("api", PEERS[1])];
+    let of = |edge: &crate::state::EdgeView, (pod, peer): (&str, &str)| {
+        edge.subject.name == pod && edge.peer.to_ipv4_mapped().is_some_and(|v4| v4.to_string() == peer)
+    };
+    normal.edges.retain(|edge| edge.peer_node.as_deref() != Some("node-0") || pairs.iter().any(|pair| of(edge, *pair)));
+    let rise = |by: [u32; 2]| {
+        pairs.iter().zip(by).fold(normal.clone(), |case, ((pod, peer), us)| longer_path(&case, &[*pod], &[*peer], us))
+    };
+    let hints = firing(&Run::warm(&normal).ticks(3, &rise([12_000, 12_000])));
+    assert_eq!(hints.len(), 2, "{hints:?}");
+    for hint in &hints {
+        assert_eq!(hint.cause, "path_latency");
+        assert!(hint.blame.mentions("node-0") && hint.confidence < 0.9, "{hint:?}");
+        assert!(hint.ruled_out[0].because.starts_with("a client's and a server's connections"), "{:?}", hint.ruled_out);
+    }
+    // By different amounts: a slow server, and something else.
+    Run::warm(&normal).expect_silence(5, &rise([25_000, 9_000]));
+    // A client that thinks between requests lets its kernel delay acknowledgements.
+    Run::warm(&normal).expect_silence(5, &rise([41_000, 41_000]));
+    Run::warm(&normal).expect_silence(5, &rise([12_000, 0]));
 }
