@@ -50,7 +50,7 @@ impl Memory {
         self.edges.observe(view, keys, thresholds);
         self.servers.observe(view);
         let edges = &self.edges;
-        self.vanished.observe(view, keys, |key, edge| edges.edge(key)?.quiet(edge));
+        self.vanished.observe(view, keys, |key| edges.edge(key)?.quiet());
     }
 
     /// Learns normal values from clean edges and subjects. Call once per tick, after judging.

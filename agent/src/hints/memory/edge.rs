@@ -37,6 +37,8 @@ const SILENCE_TICKS: usize = 3;
 const SILENT: f64 = 0.9;
 /// Evidence that a client's silence needs to be unusual, nats.
 const RARELY_QUIET: f64 = 2.0;
+/// Most ticks of one silence that count.
+const MAX_QUIET: u16 = 60;
 /// Newest RTT samples that end a silence.
 const ANSWERS: u64 = 3;
 
@@ -77,6 +79,8 @@ pub(crate) struct EdgeMemory {
     bytes_per_s: Mean,
     /// Share of normal ticks whose last seconds brought nothing from the peer.
     quiet: Mean,
+    /// Ticks for which it has been quiet by now. They count once something comes again.
+    quiet_for: u16,
     /// Attempts to connect that were answered, and others, decaying sums.
     attempts: (f64, f64),
     /// Its requests. `None`: there was none yet.
@@ -200,13 +204,22 @@ impl EdgeMemory {
         self.attempts
     }
 
-    /// Evidence that the peer fell quiet, nats: how rare it is that its clients send nothing for some seconds. It says
-    /// nothing of the reason: clients may stop for themselves. `None`: something came, it is usual, or nothing is known.
-    pub(crate) fn quiet(&self, edge: &EdgeView) -> Option<f64> {
+    /// Evidence of a client that sent nothing in the last seconds, nats: how rare that is here. It says nothing of the
+    /// reason: clients may stop for themselves. `None`: it is usual, or nothing is known.
+    pub(crate) fn quiet(&self) -> Option<f64> {
         let ticks = f64::from(self.quiet.ticks());
         let share = (self.quiet.get()? * ticks + 1.0) / (ticks + 2.0);
-        let is_quiet = edge.role == Some(Role::Server) && !edge.recent.has_answer();
-        Some(-share.ln()).filter(|nats| is_quiet && *nats >= RARELY_QUIET)
+        Some(-share.ln()).filter(|nats| *nats >= RARELY_QUIET)
+    }
+
+    fn learn_quiet(&mut self, edge: &EdgeView, keep: f64) {
+        if !edge.recent.has_answer() {
+            self.quiet_for = self.quiet_for.saturating_add(1).min(MAX_QUIET);
+            return;
+        }
+        (0..self.quiet_for).for_each(|_| self.quiet.learn(1.0, keep));
+        self.quiet_for = 0;
+        self.quiet.learn(0.0, keep);
     }
 
     /// The same in the last tick alone, while something was sent again: the peer may be going silent.
@@ -324,7 +337,7 @@ impl EdgeMemory {
         let answered = tally.connects(Role::Client) + refused;
         self.attempts.0 = self.attempts.0 * keep + answered as f64 * share;
         self.attempts.1 = self.attempts.1 * keep + others as f64 * share;
-        self.quiet.learn(f64::from(u8::from(!edge.recent.has_answer())), keep);
+        self.learn_quiet(edge, keep);
         // While the reason for an inflated median is open, it must not become normal.
         let begin = self.slow_since.into_iter().chain(self.rose_since).min();
         if begin.is_some_and(|since| self.last_at.saturating_sub(since) < UNDECIDED) {

@@ -1,6 +1,7 @@
 //! Clients that used to ask and fell quiet. Their edges leave the window soon, and are evidence for longer.
 
 use crate::state::{EdgeView, NodeView};
+use netwhy_abi::Role;
 use std::{collections::BTreeMap, time::Duration};
 
 /// Time for which an edge that fell quiet is kept.
@@ -26,19 +27,16 @@ pub(crate) struct Vanished {
 }
 
 impl Vanished {
-    /// Takes note of a tick. `quiet`: how rare it is that this edge is as quiet as now, nats; `None`: it is not, or
-    /// nothing is known.
-    pub(crate) fn observe(&mut self, view: &NodeView, keys: &[u64], quiet: impl Fn(u64, &EdgeView) -> Option<f64>) {
-        for (edge, key) in view.edges.iter().zip(keys) {
-            match quiet(*key, edge) {
-                None => {
-                    self.edges.remove(key);
-                }
-                Some(nats) if self.edges.len() < MOST => {
-                    let new = || Quiet { since: view.at, edge: edge.clone(), nats };
-                    self.edges.entry(*key).or_insert_with(new);
-                }
-                Some(_) => {}
+    /// Takes note of a tick. `rarity`: how rare it is that this edge is quiet, nats; `None`: it is not rare.
+    pub(crate) fn observe(&mut self, view: &NodeView, keys: &[u64], rarity: impl Fn(u64) -> Option<f64>) {
+        for (edge, key) in view.edges.iter().zip(keys).filter(|(edge, _)| edge.role == Some(Role::Server)) {
+            if edge.recent.has_answer() {
+                self.edges.remove(key);
+            } else if self.edges.len() < MOST
+                && !self.edges.contains_key(key)
+                && let Some(nats) = rarity(*key)
+            {
+                self.edges.insert(*key, Quiet { since: view.at, edge: edge.clone(), nats });
             }
         }
         self.edges.retain(|_, quiet| view.at.saturating_sub(quiet.since) < KEEP);

@@ -110,9 +110,11 @@ fn clients_that_fell_quiet_point_at_their_node() {
     (edge.recent, edge.answered) = (Tally { segs_out: 1, ..Tally::default() }, false);
     let mut run = Run::warm(&normal);
     let fell_quiet = probability(&mut run, &quiet);
+    run.ticks(5, &quiet);
     assert!(fell_quiet > 0.6 && fell_quiet > 2.0 * asks_on, "{fell_quiet} {asks_on}");
     // Its edge leaves the window, and stays evidence.
     quiet.edges.retain(|edge| edge.subject.name != "api" || edge.peer != address(PEERS[1]));
+    run.ticks(20, &quiet);
     assert!(probability(&mut run, &quiet) > 0.6);
 }
 
