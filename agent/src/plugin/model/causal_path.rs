@@ -1,6 +1,9 @@
 //! Follows blame from hint to hint: an agent on the blamed Node may know the cause.
 
-use crate::api::{BlameKind, Hint, HintState};
+use crate::{
+    api::{BlameKind, Hint, HintState},
+    hints::effects_at_callers,
+};
 
 /// Most hints on one path.
 const MAX_LENGTH: usize = 4;
@@ -20,14 +23,19 @@ pub fn follow<'a>(from: &'a Hint, all: &'a [Hint]) -> Vec<&'a Hint> {
     path
 }
 
-/// True if `hint` explains the Pod or Node that `effect` blames.
+/// True if `hint` explains the Pod or Node that `effect` blames: a trouble of that Pod which makes this one at callers.
 fn explains(hint: &Hint, effect: &Hint) -> bool {
     if hint.state != HintState::Firing {
         return false;
     }
     let blames_itself = matches!(hint.blame.kind, BlameKind::Node | BlameKind::Pod);
     match effect.blame.kind {
-        BlameKind::PeerPod => pod_of(hint) == effect.blame.name && !effect.blame.name.is_empty(),
+        BlameKind::PeerPod => {
+            let makes_it = |(cause, of): &(&str, &str)| *cause == hint.cause && *of == effect.cause;
+            !effect.blame.name.is_empty()
+                && pod_of(hint) == effect.blame.name
+                && effects_at_callers().iter().any(makes_it)
+        }
         BlameKind::PeerNode => hint.blame.kind == BlameKind::Node && hint.blame.name == effect.blame.name,
         // Either end of a pair may know more, and each of several candidates.
         BlameKind::NodePair | BlameKind::Undecided => {

@@ -217,7 +217,22 @@ fn lead<'h>(facts: &Facts, [own, blaming, called]: [&[&'h Hint]; 3]) -> Option<&
     let is_first = |hint: &&Hint| facts.kind != "Node" || facts.is_blamed(hint);
     let (first, rest): (Vec<&Hint>, Vec<&Hint>) = own.iter().chain(blaming).copied().partition(is_first);
     // Nothing shows yet that the target waits for those that it calls: they come last.
-    first.into_iter().chain(rest).chain(called.iter().copied()).find(|hint| hint.state == HintState::Firing)
+    let groups = [first, rest, called.to_vec()];
+    groups.iter().find_map(|group| worst(group.iter().copied().filter(|hint| hint.state == HintState::Firing)))
+}
+
+/// Symptoms of work that fails, rather than taking longer.
+const FAILURES: [&str; 5] = ["connect_failures", "unanswered_requests", "resets", "errors", "name_resolution_fails"];
+/// Hints whose confidence is so much below the best one's are no rivals of it.
+const RIVALS: f64 = 0.2;
+
+/// Of hints that are about as sure, the first about failures, else the surest. They come by confidence.
+fn worst<'h>(hints: impl Iterator<Item = &'h Hint>) -> Option<&'h Hint> {
+    let all: Vec<&Hint> = hints.collect();
+    let best = all.first()?;
+    let fails =
+        |hint: &&&Hint| FAILURES.contains(&hint.symptom.as_str()) && hint.confidence >= best.confidence - RIVALS;
+    all.iter().find(fails).or(all.first()).copied()
 }
 
 /// The verdict from the root cause and the causal path to it.

@@ -33,3 +33,14 @@ fn a_blamed_node_is_explained_only_by_a_hint_that_blames_it_itself() {
     assert_eq!(follow(&symptom, &[root]).len(), 2);
     assert_eq!(follow(&symptom, &[resolved]).len(), 1);
 }
+
+/// The Pod that refuses connections may get no answers itself: that is no reason to refuse.
+#[test]
+fn another_trouble_of_the_blamed_pod_explains_nothing() {
+    let refused = blames(hint("shop", "web-1", "peer_refusing"), BlameKind::PeerPod, "shop/db-0");
+    let other = blames(hint("shop", "db-0", "peer_unreachable"), BlameKind::PeerNode, "node-b");
+    let reason = blames(hint("shop", "db-0", "pod_restarting"), BlameKind::Pod, "db-0");
+    let causes = |all: &[Hint]| -> Vec<String> { follow(&refused, all).iter().map(|h| h.cause.clone()).collect() };
+    assert_eq!(causes(std::slice::from_ref(&other)), ["peer_refusing"]);
+    assert_eq!(causes(&[other, reason]), ["peer_refusing", "pod_restarting"]);
+}

@@ -191,3 +191,18 @@ fn a_hint_that_ended_a_moment_ago_is_the_answer_and_says_when() {
     assert!(report.verdict.sentence.starts_with("Over now: "), "{}", report.verdict.sentence);
     assert_eq!(explain(facts, &at(61)).verdict.state, State::NothingFound);
 }
+
+#[test]
+fn work_that_fails_comes_before_work_that_takes_longer() {
+    let mut facts = waits_for_throttled_peer();
+    let mut refused = hint("shop", "payment-1", "peer_refusing");
+    (refused.symptom, refused.confidence) = ("connect_failures".into(), 0.9);
+    refused.blame = Blame::named(BlameKind::External, "db.example", 0.99);
+    let mut slow = hint("shop", "payment-1", "external_slow");
+    (slow.symptom, slow.confidence) = ("rtt_inflation".into(), 0.98);
+    slow.blame = Blame::named(BlameKind::External, "db.example", 0.99);
+    facts.hints = vec![slow, refused.clone()];
+    assert_eq!(explain(facts.clone(), &filter()).verdict.cause.as_deref(), Some("peer_refusing"));
+    facts.hints[1].confidence = 0.5;
+    assert_eq!(explain(facts, &filter()).verdict.cause.as_deref(), Some("external_slow"), "hardly sure");
+}
