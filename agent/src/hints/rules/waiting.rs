@@ -48,7 +48,8 @@ pub(crate) const POD_APPLICATION_SLOW: Rule = Rule {
            likely than any single one.",
     minimum: "`signals.responses`, a baseline of 10 clean windows and 20 requests, and 4 slow requests. Else 3 peers \
               with 20 RTT samples each, and PSI.",
-    ruled_out_by: "The Pod's own callees explain half of the time that its requests take longer. Twice as many \
+    ruled_out_by: "The Pod's own callees explain half of the time that its requests take longer. Only new clients wait, and \
+                   those with a baseline are served as ever. Twice as many \
                    requests or bytes per second as usual. Without response times: one peer that is as fast as usual. \
                    No pressure of the Pod's own: then the peers are blamed, and the hint says that they may share a \
                    dependency. `pod_cpu_throttled`.",

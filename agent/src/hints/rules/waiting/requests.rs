@@ -19,7 +19,7 @@ use crate::{
             requests::RequestMemory,
             tail::{Slow, TAIL_ALPHA},
         },
-        stats::{ms, percent},
+        stats::{binomial_tail_ln, ms, percent},
     },
     state::ResponseView,
 };
@@ -41,6 +41,8 @@ const MAIN: f64 = 0.5;
 const DELAYED_ACK_US: f64 = 60_000.0;
 /// Round trips that are as late as the requests from which they count.
 const MIN_LATE: u64 = 2;
+/// Chance of as many slow requests of known clients from which these are as usual.
+const ODD: f64 = 1e-3;
 /// Odds of a loss on the path when this end sent requests again beside slow answers.
 const LOST_ODDS: f64 = 0.3;
 
@@ -293,10 +295,25 @@ fn slow_server<'c, 'a>(context: &'c Context<'a>, subject: &'c Subject<'a>) -> Op
     let each = serving().filter_map(|edge| payload(context, edge));
     let payload = each.fold((0.0, 0.0), |sum, (now, usual)| (sum.0 + now, sum.1 + usual));
     let callees = Callees::new(edges());
-    if is_load_higher(context, now, known, payload) || callees.extra_us >= MAIN * growth.extra_us() {
+    let explained = callees.extra_us >= MAIN * growth.extra_us() || are_newcomers(serving(), &slow);
+    if is_load_higher(context, now, known, payload) || explained {
         return None;
     }
     Some(SlowServer { subject, now, known, slow, growth, callees })
+}
+
+/// Only new clients wait: those that were there before are served as ever. Another kind of request takes another time.
+fn are_newcomers<'e>(serving: impl Iterator<Item = &'e Edge<'e>>, slow: &Slow) -> bool {
+    let (mut requests, mut late) = (0, 0);
+    for (now, _) in serving.filter_map(Edge::requests) {
+        let durations = &now.window.durations;
+        requests += durations.count();
+        late += durations.count() - durations.count_up_to(slow.limit_us);
+    }
+    let usual = slow.usual_share * requests as f64;
+    requests >= MIN_REQUESTS
+        && late as f64 <= usual + MAIN * slow.slow as f64
+        && binomial_tail_ln(late as f64, requests as f64, slow.usual_share) > ODD.ln()
 }
 
 fn describe_server(

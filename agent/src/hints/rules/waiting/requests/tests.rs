@@ -277,3 +277,25 @@ fn a_callee_that_takes_the_time_acquits_the_server() {
     assert_eq!(hints.len(), 1, "{hints:?}");
     assert_eq!(verdict(&hints[0]), ("peer_slow", BlameKind::PeerPod, PEERS[1]));
 }
+
+/// A new client polls for seconds, as agreed: what the others ask is answered as ever.
+#[test]
+fn new_clients_with_longer_requests_make_no_slow_server() {
+    let mut scene = server();
+    scene.is_silent(40, 50, quick);
+    let mut polls = crate::hints::testing::requests::Stream::default();
+    let mut tick = |scene: &mut Scene, draw: fn(&mut Lcg) -> u32| {
+        polls.second(Role::Server, &[2_000_000; 6], 100);
+        let edge = scene.case.edge("api", PEERS[1]);
+        (edge.role, edge.port, edge.responses) = (Some(Role::Server), 80, Some(Box::new(polls.view())));
+        scene.second(50, draw)
+    };
+    for at in 0..9 {
+        let hints = tick(&mut scene, quick);
+        assert!(hints.is_empty(), "second {at}: {:?}", hints.iter().map(|h| &h.summary).collect::<Vec<_>>());
+    }
+    // Beside them, a slow server is seen.
+    let hints =
+        (0..8).map(|_| tick(&mut scene, |random| if random.once_in(3) { 300_000 } else { quick(random) })).last();
+    assert!(hints.unwrap().iter().any(|hint| hint.cause == "pod_application_slow"));
+}
