@@ -49,7 +49,8 @@ pub(crate) const POD_APPLICATION_SLOW: Rule = Rule {
     minimum: "`signals.responses`, a baseline of 10 clean windows and 20 requests, and 4 slow requests. Else 3 peers \
               with 20 RTT samples each, and PSI.",
     ruled_out_by: "The Pod's own callees explain half of the time that its requests take longer. Only new clients wait, and \
-                   those with a baseline are served as ever. Twice as many \
+                   those with a baseline are served as ever. The slow ones come on top of the usual ones: another kind \
+                   of requests. Twice as many \
                    requests or bytes per second as usual. Without response times: one peer that is as fast as usual. \
                    No pressure of the Pod's own: then the peers are blamed, and the hint says that they may share a \
                    dependency. `pod_cpu_throttled`.",
@@ -112,7 +113,8 @@ pub(crate) const PEER_SLOW: Rule = Rule {
               ports). RTTs count when the Pod started all handshakes on the edge: a server's RTT also contains its \
               clients' think time, which is nobody's fault.",
     ruled_out_by: "The peer's window or the local buffer holds the sender back. With response times: twice as many \
-                   requests or bytes per second as usual; retransmissions take the time. Else: loss; the Pod is \
+                   requests or bytes per second as usual; slow ones that come on top of the usual ones, which are as \
+                   many and as fast as ever; retransmissions take the time. Else: loss; the Pod is \
                    throttled; nobody waits for an answer; the minimum RTT rose too while no other connection goes \
                    there (path or constant think time: undecidable).",
     action: "Check the peer's application and its dependencies. The path needs no attention.",

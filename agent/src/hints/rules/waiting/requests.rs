@@ -41,6 +41,10 @@ const MAIN: f64 = 0.5;
 const DELAYED_ACK_US: f64 = 60_000.0;
 /// Round trips that are as late as the requests from which they count.
 const MIN_LATE: u64 = 2;
+/// Evidence that slow requests come on top of the usual ones from which they do, nats.
+const ON_TOP: f64 = 5.0;
+/// Share of requests that stay fast at least.
+const LEAST_FAST: f64 = 0.05;
 /// Chance of as many slow requests of known clients from which these are as usual.
 const ODD: f64 = 1e-3;
 /// Odds of a loss on the path when this end sent requests again beside slow answers.
@@ -83,6 +87,7 @@ pub(super) fn late(context: &Context<'_>, edge: &Edge<'_>) -> Option<Late> {
     let growth = Growth::new(now, Role::Client, known.times());
     if is_load_higher(context, now, known, payload(context, edge).unwrap_or_default())
         || edge.is_limited(context.thresholds)
+        || come_on_top(context, known, &slow)
     {
         return None;
     }
@@ -92,6 +97,18 @@ pub(super) fn late(context: &Context<'_>, edge: &Edge<'_>) -> Option<Late> {
     let acquitted =
         edge.is_external() || path_us.is_some_and(|us| us <= MAIN * slow.increase_us()) || context.is_peer_fast(edge);
     (theirs >= MAIN && acquitted).then_some(Late { slow, growth, path_us })
+}
+
+/// The slow requests come on top of the usual ones, which are as many and as fast as ever: another kind of requests, such
+/// as polls, rather than a slowdown, which makes slow ones of the usual ones. `false`: they may take their place.
+fn come_on_top(context: &Context<'_>, known: &RequestMemory, slow: &Slow) -> bool {
+    let Some(per_second) = known.times().per_second() else { return false };
+    let usual = per_second * context.window.as_secs_f64();
+    let (fast, more) = ((slow.requests - slow.slow) as f64, slow.slow as f64);
+    // Poisson: usual ones without those that became slow, against all of them. Some stay fast however many became slow.
+    let rest = (usual - more).max(LEAST_FAST * usual);
+    let nats = fast * (usual / rest).ln() - (usual - rest);
+    usual >= 1.0 && fast <= usual + 2.0 * usual.sqrt() && nats >= ON_TOP
 }
 
 /// Payload per second of an edge, now and usually. `None`: not known.
@@ -295,7 +312,9 @@ fn slow_server<'c, 'a>(context: &'c Context<'a>, subject: &'c Subject<'a>) -> Op
     let each = serving().filter_map(|edge| payload(context, edge));
     let payload = each.fold((0.0, 0.0), |sum, (now, usual)| (sum.0 + now, sum.1 + usual));
     let callees = Callees::new(edges());
-    let explained = callees.extra_us >= MAIN * growth.extra_us() || are_newcomers(serving(), &slow);
+    let explained = callees.extra_us >= MAIN * growth.extra_us()
+        || are_newcomers(serving(), &slow)
+        || come_on_top(context, known, &slow);
     if is_load_higher(context, now, known, payload) || explained {
         return None;
     }

@@ -299,3 +299,25 @@ fn new_clients_with_longer_requests_make_no_slow_server() {
         (0..8).map(|_| tick(&mut scene, |random| if random.once_in(3) { 300_000 } else { quick(random) })).last();
     assert!(hints.unwrap().iter().any(|hint| hint.cause == "pod_application_slow"));
 }
+
+/// A client that polls as well, over the same edge: its other requests are as many and as fast as ever.
+#[test]
+fn requests_that_come_on_top_are_another_kind() {
+    for mut scene in [client(), server()] {
+        scene.is_silent(40, 10, quick);
+        let mut times = [1_000; 20];
+        times[10..].fill(2_000_000);
+        let mut at = 0;
+        let mut draw = |_: &mut Lcg| {
+            at += 1;
+            times[at % times.len()]
+        };
+        for second in 0..10 {
+            let hints = scene.second(16, &mut draw);
+            assert!(hints.is_empty(), "{second}: {:?}", hints.iter().map(|h| &h.summary).collect::<Vec<_>>());
+        }
+        // A third of the usual ones became slow.
+        let (after, _) = scene.first_hint(12, 10, |random| if random.once_in(2) { 2_000_000 } else { quick(random) });
+        assert!(after <= 12);
+    }
+}
