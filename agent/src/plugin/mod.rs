@@ -11,6 +11,7 @@
 
 pub mod cli;
 mod commands;
+mod complete;
 mod connect;
 mod error;
 pub mod fetch;
@@ -31,6 +32,10 @@ use std::{ffi::OsString, io::Write as _, process::ExitCode};
 /// Runs one command. Exits like kubectl: 0, or 1 with one line on stderr.
 pub fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
+    if let Some(words) = complete::asked(&args) {
+        complete::print(&words);
+        return ExitCode::SUCCESS;
+    }
     let cli = match cli::parse(&args) {
         Ok(cli) => cli,
         Err(error) => {

@@ -5,6 +5,7 @@
 
 mod close_ups;
 mod cluster;
+mod completion;
 mod control_plane;
 mod fleet;
 mod reach;
