@@ -52,8 +52,9 @@ pub struct Call {
     pub status: u16,
     /// Its protocol.
     pub protocol: Protocol,
-    /// Response time to its first byte, µs; of gRPC to the end of the call.
-    pub us: u64,
+    /// Response time to its first byte, µs; of gRPC to the end of the call. `None`: the begin or the end of a call of
+    /// gRPC was missed.
+    pub us: Option<u64>,
     /// Connections that its connection stands for, in units of [`WEIGHT`](netwhy_abi::pick::WEIGHT).
     pub weight: u32,
 }

@@ -93,7 +93,7 @@ impl Pairs {
                         route,
                         status: answer.status,
                         protocol: Protocol::Http1,
-                        us,
+                        us: Some(us),
                         weight,
                     });
                 }

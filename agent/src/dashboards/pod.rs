@@ -21,7 +21,7 @@ pub(super) fn board() -> Result<Board, Error> {
                 vec![response_times()?, unanswered()?, time_as("server")?, time_as("client")?],
             ),
             Row::collapsed("HTTP requests", vec![call_rate()?, call_times()?, failed_calls()?, readable()?]),
-            Row::collapsed("Calls over gRPC", vec![grpc_times()?, failed_grpc()?, grpc_codes()?]),
+            Row::collapsed("Calls over gRPC", vec![grpc_times()?, failed_grpc()?, grpc_codes()?, untimed_grpc()?]),
             Row::collapsed("RTT and loss details", vec![heat_map()?, samples()?, smoothed()?, episodes()?, drops()?]),
             Row::collapsed(
                 "Connection details",
@@ -211,6 +211,13 @@ fn grpc_codes() -> Result<Panel, Error> {
     Ok(Panel::lines("Calls over gRPC by code", Unit::PerSecond)
         .description("Of followed connections alone: a part of all calls.")
         .query(calls.samples(&["role", "code"])?, "{{role}} {{code}}"))
+}
+
+fn untimed_grpc() -> Result<Panel, Error> {
+    let missed = POD.of("netwhy_grpc_calls_missed_total", &[])?.rate(&["role", "code"])?;
+    Ok(Panel::lines("Untimed calls over gRPC", Unit::PerSecond)
+        .description("Their begin or end could not be read. No other figure of gRPC has them.")
+        .query(missed, "{{role}} {{code}}"))
 }
 
 fn readable() -> Result<Panel, Error> {

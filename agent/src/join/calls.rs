@@ -101,7 +101,12 @@ impl Join {
         let code = protocol.code();
         let status = if code.is_some() { 0 } else { *status };
         let row = CallKey { role, route: Arc::from(route.as_str()), method: Some(*method), status, code };
-        self.sums(key.cgroup, frame.at).calls.get_or_insert_default().add_call(row, *us, times);
+        let sums = self.sums(key.cgroup, frame.at).calls.get_or_insert_default();
+        match (us, code) {
+            (Some(us), _) => sums.add_call(row, *us, times),
+            (None, Some(code)) => sums.add_missed(role, code, times),
+            (None, None) => {}
+        }
     }
 }
 

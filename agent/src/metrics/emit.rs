@@ -5,6 +5,7 @@
 
 use super::{bounds, out::Out, rows::Row, scrape::Scrape};
 use crate::{
+    calls::Code,
     sample::{FineHistogram, Histogram, Responses},
     state::FiringTime,
 };
@@ -139,6 +140,12 @@ pub(super) fn calls(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt
         ];
         out.histogram(&labels, durations, &bounds::RESPONSE)
     })
+}
+
+pub(super) fn missed_grpc_calls(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    let Some(calls) = &row.view.sums.calls else { return Ok(()) };
+    let labels = |role: Role, code: Code| [("role", role.label()), ("code", code.label())];
+    calls.missed().try_for_each(|(role, code, calls)| out.counter(&labels(role, code), calls))
 }
 
 pub(super) fn grpc_calls(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {

@@ -116,6 +116,7 @@ fn calls() -> CallSums {
     calls.add_call(key(Role::Client, Some(Method::Post), "/orders/:id", 503), 40_000, 3);
     calls.add_call(grpc(Role::Server, Code::Ok), 2_000, 8);
     calls.add_call(grpc(Role::Client, Code::Unavailable), 90_000, 2);
+    calls.add_missed(Role::Client, Code::Ok, 3);
     calls
 }
 

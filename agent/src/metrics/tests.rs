@@ -186,7 +186,7 @@ fn series_per_pod_stay_within_the_budget() {
     serving.sums.add_responses(Role::Client, PeerClass::InCluster, &responses);
     assert_eq!(count(serving), 36 + 12 + 11);
     // Everything at once: both roles, two classes of peers, every fault and label value.
-    assert_eq!(count(busy_pod("shop", "payment-1")), 106 + 41 + 27 + 16);
+    assert_eq!(count(busy_pod("shop", "payment-1")), 106 + 41 + 27 + 17);
 }
 
 #[test]

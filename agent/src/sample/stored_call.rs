@@ -13,7 +13,9 @@ pub(super) struct StoredCall {
     method: Method,
     route: String,
     status: u16,
-    us: u64,
+    /// Absent of a call of gRPC whose begin or end was missed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    us: Option<u64>,
     weight: u32,
     /// Of gRPC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,6 +51,9 @@ impl StoredCall {
         let is_unknown = status == 0 && protocol != Protocol::Http1;
         if !is_unknown && !(100..1_000).contains(&status) {
             return Err(format!("{status} is no status of a call"));
+        }
+        if us.is_none() && code.is_none() {
+            return Err("a call has no duration".to_owned());
         }
         Ok(Call { key, method, route, status, protocol, us, weight })
     }

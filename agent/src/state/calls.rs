@@ -85,6 +85,8 @@ impl CallKey {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallSums {
     rows: BTreeMap<CallKey, FineHistogram>,
+    /// Calls of gRPC whose begin or end was missed.
+    missed: BTreeMap<(Role, Code), u64>,
 }
 
 impl CallSums {
@@ -95,6 +97,16 @@ impl CallSums {
         let bucket = fine_bucket_index(us).min(FINE_BUCKETS - 1) as u8;
         let durations = FineHistogram::from_counts([(bucket, times)], u64::from(us).saturating_mul(times));
         self.add_row(key, &durations);
+    }
+
+    /// Adds calls of gRPC whose begin or end was missed, so that they have no duration.
+    pub fn add_missed(&mut self, role: Role, code: Code, calls: u64) {
+        *self.missed.entry((role, code)).or_default() += calls;
+    }
+
+    /// Calls of gRPC whose begin or end was missed, by the end that the subject is, and by their code.
+    pub fn missed(&self) -> impl Iterator<Item = (Role, Code, u64)> {
+        self.missed.iter().map(|((role, code), calls)| (*role, *code, *calls))
     }
 
     /// The rows.
@@ -133,6 +145,7 @@ impl CallSums {
 impl Sum for CallSums {
     fn add(&mut self, other: &Self) {
         other.rows.iter().for_each(|(key, durations)| self.add_row(key.clone(), durations));
+        other.missed().for_each(|(role, code, calls)| self.add_missed(role, code, calls));
     }
 
     fn subtract(&mut self, other: &Self) {
@@ -142,10 +155,15 @@ impl Sum for CallSums {
             }
         }
         self.rows.retain(|_, durations| !durations.is_empty());
+        for (role, code, calls) in other.missed() {
+            let sum = self.missed.entry((role, code)).or_default();
+            *sum = sum.saturating_sub(calls);
+        }
+        self.missed.retain(|_, calls| *calls > 0);
     }
 
     fn is_zero(&self) -> bool {
-        self.rows.is_empty()
+        self.rows.is_empty() && self.missed.is_empty()
     }
 }
 

@@ -143,8 +143,9 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Bytes are missing before those that come at this time.
-    pub(super) fn miss(&mut self, bytes: u32, at_ns: u64, each: &mut impl FnMut(Event)) {
+    /// Bytes are missing before those that come at this time. Returns whether they may have held frames of which nothing
+    /// is known.
+    pub(super) fn miss(&mut self, bytes: u32, at_ns: u64, each: &mut impl FnMut(Event)) -> bool {
         match &mut self.place {
             Place::Payload { frame, left } if bytes <= *left && frame.wanted() <= self.payload.len() => {
                 *left -= bytes;
@@ -152,8 +153,12 @@ impl Reader {
                     let frame = *frame;
                     self.end(frame, at_ns, each);
                 }
+                false
             }
-            _ => self.lose(),
+            _ => {
+                self.lose();
+                true
+            }
         }
     }
 

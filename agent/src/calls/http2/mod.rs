@@ -94,13 +94,17 @@ impl Connections {
     /// The calls that ended since the last time.
     pub(super) fn calls(&mut self) -> Vec<Call> {
         let mut calls = Vec::new();
-        for run in self.segments.in_order(|cookie, part| self.connections.get(&cookie)?.direction(part).expected) {
-            let Some(connection) = self.connections.get_mut(&run.cookie) else { continue };
-            connection.read(run.part, run.segments);
+        let runs = self.segments.in_order(|cookie, part| self.connections.get(&cookie)?.direction(part).expected);
+        for one in segments::by_time(runs) {
+            let Some(connection) = self.connections.get_mut(&one.cookie) else { continue };
+            connection.read(one.part, &one.segment);
+            // A busy connection ends more calls than may be open.
+            if connection.streams.is_crowded() {
+                calls.extend(connection.calls(self.now_ns));
+            }
         }
         for connection in self.connections.values_mut() {
-            let Connection { key, weight, streams, .. } = connection;
-            calls.extend(streams.calls().map(|done| done.call(*key, *weight)));
+            calls.extend(connection.calls(self.now_ns));
         }
         calls
     }
@@ -111,32 +115,36 @@ impl Connection {
         &self.directions[usize::from(part == SENT)]
     }
 
-    /// Reads segments of one direction, in order.
-    fn read(&mut self, part: u32, segments: Vec<segments::Segment>) {
+    /// The calls that ended.
+    fn calls(&mut self, now_ns: u64) -> impl Iterator<Item = Call> + use<> {
+        let (key, weight) = (self.key, self.weight);
+        self.streams.calls(now_ns).map(move |done| done.call(key, weight))
+    }
+
+    /// Reads the next segment of one direction.
+    fn read(&mut self, part: u32, segment: &segments::Segment) {
         let Self { key, directions, streams, .. } = self;
         let Direction { expected, reader } = &mut directions[usize::from(part == SENT)];
         // A client sends requests, a server receives them.
         let is_request = (part == SENT) == (key.role() == Some(Role::Client));
-        let mut each = |event| streams.take(is_request, event);
-        for segment in segments {
-            let begin = *expected.get_or_insert(segment.begin);
-            let ahead = segment.begin.wrapping_sub(begin).cast_signed();
-            if ahead > 0 {
-                reader.miss(ahead.unsigned_abs(), segment.at_ns, &mut each);
-            }
-            // Sent again, as a whole or with more.
-            let known = if ahead < 0 { ahead.unsigned_abs() as usize } else { 0 };
-            if known >= segment.size as usize {
-                continue;
-            }
-            let fresh = segment.bytes.get(known..).unwrap_or_default();
-            reader.take(fresh, segment.at_ns, &mut each);
-            let missing = (segment.size as usize).saturating_sub(segment.bytes.len().max(known));
-            if missing > 0 {
-                reader.miss(missing as u32, segment.at_ns, &mut each);
-            }
-            *expected = Some(segment.begin.wrapping_add(segment.size));
+        let begin = *expected.get_or_insert(segment.begin);
+        let ahead = segment.begin.wrapping_sub(begin).cast_signed();
+        let mut missing = ahead.max(0).unsigned_abs();
+        if missing > 0 && reader.miss(missing, segment.at_ns, &mut |event| streams.take(is_request, event)) {
+            streams.miss(segment.at_ns);
         }
+        // Sent again, as a whole or with more.
+        let known = if ahead < 0 { ahead.unsigned_abs() as usize } else { 0 };
+        if known >= segment.size as usize {
+            return;
+        }
+        let fresh = segment.bytes.get(known..).unwrap_or_default();
+        reader.take(fresh, segment.at_ns, &mut |event| streams.take(is_request, event));
+        missing = segment.size.saturating_sub(segment.bytes.len().max(known) as u32);
+        if missing > 0 && reader.miss(missing, segment.at_ns, &mut |event| streams.take(is_request, event)) {
+            streams.miss(segment.at_ns);
+        }
+        *expected = Some(segment.begin.wrapping_add(segment.size));
     }
 }
 

@@ -94,3 +94,34 @@ impl Segments {
         runs
     }
 }
+
+/// A segment of one direction of a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Placed {
+    pub(super) cookie: u64,
+    pub(super) part: u32,
+    pub(super) segment: Segment,
+}
+
+/// Segments of both directions of each connection in the order of time, so that a call's end comes before later calls.
+/// Those of one direction stay in their order.
+pub(super) fn by_time(runs: Vec<Run>) -> Vec<Placed> {
+    let placed =
+        |Run { cookie, part, segments }| segments.into_iter().map(move |segment| Placed { cookie, part, segment });
+    let mut all = Vec::new();
+    let mut runs = runs.into_iter().peekable();
+    while let Some(run) = runs.next() {
+        let other = runs.next_if(|next| next.cookie == run.cookie);
+        let (mut one, mut other) = (placed(run).peekable(), other.into_iter().flat_map(placed).peekable());
+        loop {
+            let is_other_next = match (one.peek(), other.peek()) {
+                (Some(one), Some(other)) => other.segment.at_ns < one.segment.at_ns,
+                (Some(_), None) => false,
+                (None, _) => true,
+            };
+            let Some(next) = (if is_other_next { other.next() } else { one.next() }) else { break };
+            all.push(next);
+        }
+    }
+    all
+}

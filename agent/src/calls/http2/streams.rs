@@ -6,10 +6,14 @@ use super::{
     hpack::Fields,
 };
 use netwhy_abi::EdgeKey;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Streams of a connection that are open at a time. Beyond it the oldest is given up: its end may have been missed.
 const MOST: usize = 100;
+/// Streams that were counted without all of their parts, which are remembered: a part that comes later makes no call.
+const MOST_COUNTED: usize = 1_000;
+/// How long a stream waits for its next frame after segments were missed, ns. Then its end was in them.
+pub(super) const PATIENCE_NS: u64 = 10_000_000_000;
 
 /// One stream.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +32,10 @@ struct Stream {
     ended: Option<End>,
     /// Whether it ended before the last time.
     is_old: bool,
+    /// Newest frame, ktime ns.
+    at_ns: u64,
+    /// Whether its end was missed, so that it has been counted.
+    is_given_up: bool,
 }
 
 /// How a stream ended.
@@ -45,7 +53,7 @@ pub(super) struct Done {
     route: String,
     status: u16,
     protocol: Protocol,
-    us: u64,
+    us: Option<u64>,
 }
 
 impl Done {
@@ -59,6 +67,12 @@ impl Done {
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     open: BTreeMap<u32, Stream>,
+    /// Those without a place, whose end will not be seen.
+    given_up: Vec<Stream>,
+    /// Those that were counted before all of their parts came.
+    counted: BTreeSet<u32>,
+    /// When segments were missed last, ktime ns.
+    missed_ns: u64,
     /// Whether calls of it were gRPC's, and whether others were not.
     seen: [bool; 2],
 }
@@ -71,13 +85,21 @@ impl Streams {
         if stream.is_multiple_of(2) {
             return;
         }
-        if !self.open.contains_key(&stream) && !matches!(what, What::Headers(_)) {
+        let is_known = self.open.contains_key(&stream);
+        if !is_known && (!matches!(what, What::Headers(_)) || self.counted.contains(&stream)) {
             return;
         }
-        if self.open.len() >= MOST && !self.open.contains_key(&stream) {
-            self.open.pop_first();
+        if !is_known
+            && self.open.len() >= MOST
+            && let Some((number, oldest)) = self.open.pop_first()
+        {
+            count(&mut self.counted, number);
+            if !oldest.is_given_up && self.given_up.len() < MOST {
+                self.given_up.push(oldest);
+            }
         }
         let state = self.open.entry(stream).or_default();
+        state.at_ns = state.at_ns.max(at_ns);
         let is_reset = matches!(what, What::Reset { .. });
         match what {
             What::Headers(fields) if is_request => {
@@ -101,15 +123,38 @@ impl Streams {
         }
     }
 
-    /// The calls that ended. One whose request has not come yet waits for the next time.
-    pub(super) fn calls(&mut self) -> impl Iterator<Item = Done> + use<> {
-        let mut done = Vec::new();
-        self.open.retain(|_, stream| {
+    /// Segments before those of this time were missed. Any stream may have ended in them.
+    pub(super) fn miss(&mut self, at_ns: u64) {
+        self.missed_ns = self.missed_ns.max(at_ns);
+    }
+
+    /// Whether it is time to take the calls that ended, because others need their places.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.open.len() >= MOST / 2
+    }
+
+    /// The calls that ended. One whose request has not come yet waits for the next time. `now_ns`: newest segment of
+    /// all, ktime.
+    pub(super) fn calls(&mut self, now_ns: u64) -> impl Iterator<Item = Done> + use<> {
+        let mut done = std::mem::take(&mut self.given_up);
+        let counted = &mut self.counted;
+        self.open.retain(|number, stream| {
             if stream.ended.is_none() {
+                let is_late = stream.at_ns < self.missed_ns && now_ns.saturating_sub(stream.at_ns) >= PATIENCE_NS;
+                if is_late && !std::mem::replace(&mut stream.is_given_up, true) {
+                    done.push(stream.clone());
+                    count(counted, *number);
+                }
                 return true;
+            }
+            if stream.is_given_up {
+                return false;
             }
             if stream.asked_ns.is_none() && !std::mem::replace(&mut stream.is_old, true) {
                 return true;
+            }
+            if stream.asked_ns.is_none() {
+                count(counted, *number);
             }
             done.push(std::mem::take(stream));
             false
@@ -126,6 +171,14 @@ impl Streams {
             _ => None,
         };
         done.into_iter().filter_map(move |stream| stream.done(usual))
+    }
+}
+
+/// Remembers a stream. Numbers grow, so the oldest goes first.
+fn count(counted: &mut BTreeSet<u32>, number: u32) {
+    counted.insert(number);
+    if counted.len() > MOST_COUNTED {
+        counted.pop_first();
     }
 }
 
@@ -183,12 +236,11 @@ impl Stream {
         }
     }
 
-    /// The call. `None`: when it began is not known, or what it is of, or nobody answered. `usual`: whether other calls of the connection
-    /// are gRPC's.
+    /// The call. `None`: what it is of is not known; or it is none of gRPC, and its begin or its answer is not known.
+    /// `usual`: whether other calls of the connection are gRPC's.
     fn done(self, usual: Option<bool>) -> Option<Done> {
-        let (asked_ns, end) = (self.asked_ns?, self.ended?);
         let is_grpc = self.is_grpc().or(usual)?;
-        let us = |to_ns: u64| to_ns.saturating_sub(asked_ns) / 1_000;
+        let us = |to_ns: u64| Some(to_ns.saturating_sub(self.asked_ns?) / 1_000);
         let path = self.request.path.as_ref();
         let method = match self.request.method {
             Some(Some(method)) => method,
@@ -197,9 +249,12 @@ impl Stream {
         let status = self.answer.status.unwrap_or(0);
         if is_grpc {
             let route = path.map_or_else(|| format!("/{UNKNOWN}/{UNKNOWN}"), |path| path.call.to_string());
-            return Some(Done { method, route, status, protocol: Protocol::Grpc(self.code(end)), us: us(end.at_ns) });
+            let code = self.ended.map_or(Code::Undecoded, |end| self.code(end));
+            let us = self.ended.and_then(|end| us(end.at_ns));
+            return Some(Done { method, route, status, protocol: Protocol::Grpc(code), us });
         }
         let route = path.map_or_else(|| UNKNOWN.to_owned(), |path| path.route.to_string());
-        Some(Done { method, route, status, protocol: Protocol::Http2, us: us(self.answered_ns?) })
+        self.ended?;
+        Some(Done { method, route, status, protocol: Protocol::Http2, us: Some(us(self.answered_ns?)?) })
     }
 }

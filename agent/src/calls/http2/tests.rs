@@ -3,6 +3,7 @@ use crate::calls::{Code, Method, Protocol};
 use encoder::{Encoder, answer, data, frame, request, trailers};
 use netwhy_abi::{HeadEvent, heads::RECEIVED};
 
+mod counted;
 mod encoder;
 mod random;
 
@@ -61,10 +62,15 @@ impl Wire {
         self.event(self.part(is_request), bytes);
     }
 
-    /// Calls so far; what waits for others waits no longer.
+    /// All calls so far; what waits for others waits no longer.
+    fn all_calls(&mut self) -> Vec<Call> {
+        // Segments wait once for earlier ones, and then an answer once for its request.
+        (0..3).flat_map(|_| self.calls()).collect()
+    }
+
+    /// The same: each one's name and code.
     fn seen(&mut self) -> Vec<(String, String)> {
-        let mut calls = self.calls();
-        calls.extend(self.calls());
+        let calls = self.all_calls();
         calls.iter().map(|call| (call.route.clone(), label(call))).collect()
     }
 
@@ -107,7 +113,7 @@ fn a_unary_call_is_decoded_at_both_ends() {
         wire.answers(&trailers_only(&mut answers, 7, 14));
         let (mut calls, more) = (wire.calls(), wire.calls());
         calls.extend(more);
-        let seen: Vec<_> = calls.iter().map(|call| (call.route.as_str(), label(call), call.us)).collect();
+        let seen: Vec<_> = calls.iter().map(|call| (call.route.as_str(), label(call), call.us.unwrap())).collect();
         let get = ("/shop.Cart/Get", "OK".to_owned(), 1_000);
         let put = ("/shop.Cart/Put", "UNAVAILABLE".to_owned(), 1_000);
         assert_eq!(seen, [get.clone(), get.clone(), get, put], "{role:?}");
@@ -138,7 +144,7 @@ fn the_end_of_a_stream_is_the_end_of_a_call() {
     assert_eq!(wire.seen(), []);
     wire.answers(&trailers(&mut answers, 1, 4));
     let calls = wire.calls();
-    assert_eq!((calls[0].us, label(&calls[0])), (7_000, "DEADLINE_EXCEEDED".to_owned()));
+    assert_eq!((calls[0].us, label(&calls[0])), (Some(7_000), "DEADLINE_EXCEEDED".to_owned()));
 }
 
 #[test]
@@ -190,8 +196,9 @@ fn after_a_missed_segment_a_block_shows_which_entries_are_which() {
     wire.asks(&request(&mut asks, 9, "/shop.Cart/Add"));
     wire.answers(&[answer(&mut answers, 9), trailers(&mut answers, 9, 0)].concat());
     wire.answers(&[answer(&mut answers, 7), trailers(&mut answers, 7, 0)].concat());
-    let (get, add) = (("/shop.Cart/Get", "OK"), ("/shop.Cart/Add", "OK"));
-    assert_eq!(pairs(&wire.seen()), [get, get, add, add]);
+    let (get, add, unknown) = (("/shop.Cart/Get", "OK"), ("/shop.Cart/Add", "OK"), ("/unknown/unknown", "OK"));
+    // The one whose request was missed waits for it.
+    assert_eq!(pairs(&wire.seen()), [get, get, add, add, unknown]);
 }
 
 #[test]
@@ -259,7 +266,7 @@ fn http2_that_is_no_grpc_has_routes_and_statuses() {
         calls.iter().map(|call| (call.method, call.route.as_str(), call.status, call.protocol)).collect();
     let get = (Method::Get, "/cart/:id", 503, Protocol::Http2);
     assert_eq!(seen, [get, (Method::Unknown, "/cart", 204, Protocol::Http2)]);
-    assert_eq!(calls[0].us, 2_000, "to the final answer");
+    assert_eq!(calls[0].us, Some(2_000), "to the final answer");
     assert_eq!(calls[0].is_error(), Some(true));
 }
 
@@ -291,7 +298,10 @@ fn connections_and_streams_are_bounded() {
     for stream in 0..1_000 {
         wire.asks(&request(&mut asks, 2 * stream + 1, "/shop.Cart/Get"));
     }
-    assert_eq!(wire.seen(), []);
+    // The end of the others can't be seen any more.
+    let seen = wire.seen();
+    assert_eq!(seen.len(), 1_000 - 100);
+    assert!(pairs(&seen).iter().all(|call| *call == ("/shop.Cart/Get", "undecoded")));
     for cookie in 100..1_100 {
         let event = HeadEvent { cookie, ..wire.event(RECEIVED, 1) };
         wire.connections.take(&Head { event, bytes: b"x" });

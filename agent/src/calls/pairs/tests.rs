@@ -15,7 +15,7 @@ fn answer(pairs: &mut Pairs, exchange: u32, at_ns: u64, text: &str) {
 }
 
 fn seen(calls: &[Call]) -> Vec<(&str, u16, u64)> {
-    calls.iter().map(|call| (call.route.as_str(), call.status, call.us)).collect()
+    calls.iter().map(|call| (call.route.as_str(), call.status, call.us.unwrap())).collect()
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn call(weight: u32) -> Call {
         route: "/a".to_owned(),
         status: 200,
         protocol: Protocol::Http1,
-        us: 1_000,
+        us: Some(1_000),
         weight,
     }
 }

@@ -177,6 +177,7 @@ pub(super) static METRICS: &[MetricDef] = &[
     .details(
         "From the request's first byte to the end of the answer, or to the reset of the call. Calls of connections that \
          are not followed (`sampling.grpc`) are not counted, so shares and durations are right, and rates are not. \
+         `netwhy_grpc_calls_missed_total` has those of which a part was missed. \
          `unknown`: the name could not be decoded, because the connection was joined late or a segment was missed. \
          `undecoded`: the same of the code. `trailers_only`: the same, and the answer has no data, as those of most \
          failed calls. A call that its client gives up is `CANCELLED`. Absent without `signals.http`.",
@@ -188,6 +189,17 @@ pub(super) static METRICS: &[MetricDef] = &[
         label("method", "as `service`"),
         label("code", "gRPC's 17 codes, trailers_only, undecoded; of the 48 combinations of `netwhy_http_request_seconds`"),
     ]),
+    MetricDef::counter(
+        "netwhy_grpc_calls_missed_total",
+        "gRPC calls on followed connections whose begin or end could not be read.",
+        Subject(emit::missed_grpc_calls),
+    )
+    .details(
+        "They have no duration, so they are not in `netwhy_grpc_call_seconds`. Both together are all calls of followed \
+         connections. A client sees all answers, so it knows the codes. A server sees all requests: it counts a call \
+         whose end it missed 10 s later, as `undecoded`. Absent until the first one.",
+    )
+    .labels(&[ROLE, label("code", "as `netwhy_grpc_call_seconds`")]),
     MetricDef::counter(
         "netwhy_http_requests_estimated_total",
         "Clear-text HTTP requests, estimated from a sample.",

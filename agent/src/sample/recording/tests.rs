@@ -42,7 +42,8 @@ fn snapshot() -> Snapshot {
     tables.run_queue.rows =
         vec![(42, RunQueueStats { buckets: dns.durations.buckets, sum: 12_345 }), (43, RunQueueStats::ZERO)];
     tables.run_queue.gone = vec![1];
-    let grpc = Call { protocol: Protocol::Grpc(Code::Undecoded), status: 0, ..call(known, "/shop.Cart/unknown") };
+    let code = Protocol::Grpc(Code::Undecoded);
+    let grpc = Call { protocol: code, status: 0, us: None, ..call(known, "/shop.Cart/unknown") };
     let http2 = Call { protocol: Protocol::Http2, method: Method::Unknown, ..call(known, "unknown") };
     snapshot.calls = vec![call(known, "/orders/:id"), call(EdgeKey::new(42, [1; 16]), "*"), grpc, http2];
     snapshot
@@ -55,7 +56,7 @@ fn call(key: EdgeKey, route: &str) -> Call {
         route: route.to_owned(),
         status: 201,
         protocol: Protocol::Http1,
-        us: 1_234,
+        us: Some(1_234),
         weight: 16,
     }
 }
