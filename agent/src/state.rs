@@ -131,6 +131,8 @@ pub struct SubjectView {
     pub window_connects: Connects,
     /// Waits for a CPU over the window.
     pub window_run_queue: Histogram,
+    /// Drops on its sockets over the window by kernel reason number.
+    pub window_drops: BTreeMap<u32, u64>,
     /// CPU bandwidth control, sums since the agent first saw it. `None`: no controller.
     pub cpu: Option<CpuStat>,
     /// The same over the window.

@@ -1,6 +1,6 @@
 //! `/api/v1/pods`.
 
-use super::{ByLabel, PodInfo, PodResponses};
+use super::{ByLabel, PodInfo, PodResponses, ProbeState};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -63,6 +63,13 @@ pub struct PodWindow {
     /// Waits for a CPU. Absent: the probe was not attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_queue: Option<DurationQuantiles>,
+    /// Packets dropped on its sockets by kernel reason, as in the totals. Absent: the agent is too old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packet_drops: Option<ByLabel<u64>>,
+    /// States of the probes `resets`, `drops` and `dns`. Of a probe that is not attached, zeros say nothing; of one that is
+    /// degraded, they say little. Absent: not known.
+    #[serde(default, skip_serializing_if = "ByLabel::is_empty")]
+    pub probes: ByLabel<ProbeState>,
     /// Shares of busy time by limit. `null`: no busy time.
     pub limited: LimitedShares,
     /// Share of the enforcement periods in which the subject was throttled, 0 … 1. `null`: no CPU limit.

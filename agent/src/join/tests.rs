@@ -146,8 +146,12 @@ fn drops_without_a_socket_belong_to_the_node() {
     first.tables.cgroups.rows = vec![(1, CgroupStats { accept_drops: 2, ..CgroupStats::ZERO })];
     let view = join.take(&first);
     assert_eq!(view.node_drops.get(&3), Some(&2));
-    assert_eq!(view.subjects[0].sums.drops.get(&4), Some(&5));
-    assert_eq!(view.subjects[0].window_connects.accept_drops, 2);
+    let pod = &view.subjects[0];
+    assert_eq!((pod.sums.drops.get(&4), pod.window_drops.get(&4), pod.window_drops.len()), (Some(&5), Some(&5), 1));
+    assert_eq!(pod.window_connects.accept_drops, 2);
+    let later = join.take(&snapshot(20, vec![], vec![group(1, "/pod", true)]));
+    let pod = &later.subjects[0];
+    assert_eq!((pod.sums.drops.get(&4), pod.window_drops.len()), (Some(&5), 0), "the window went on, totals stay");
 }
 
 fn pod_path(uid: &str) -> String {

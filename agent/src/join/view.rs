@@ -156,6 +156,12 @@ impl Join {
                 view.window_run_queue.add(waits);
             }
         }
+        // Those of the cgroup 0 are the Node's.
+        for (key, drops) in sums.drops.iter().filter(|(key, _)| key.cgroup != 0) {
+            if let Some(view) = self.view_of(key.cgroup, views) {
+                *view.window_drops.entry(key.reason).or_default() += drops;
+            }
+        }
     }
 
     /// Adds the window's growth of control files. Returns the users of CPU time.

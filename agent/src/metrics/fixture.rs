@@ -175,6 +175,7 @@ pub(crate) fn busy_pod(namespace: &str, name: &str) -> SubjectView {
     view.sums.run_queue = histogram(&[20, 700, 6_000, 250_000]);
     view.oom_kills = Some(1);
     view.sums.drops = BTreeMap::from([(2, 3), (99, 1)]);
+    view.window_drops = BTreeMap::from([(2, 2)]);
     view
 }
 

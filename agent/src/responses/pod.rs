@@ -6,13 +6,14 @@ use super::{
 };
 use crate::{
     api::{
-        DnsLookups, DurationQuantiles, PodCounts, PodRow, PodTotals, PodWindow, PressureShares, ProbeStatus, Subject,
+        ByLabel, DnsLookups, DurationQuantiles, PodCounts, PodRow, PodTotals, PodWindow, PressureShares, ProbeState,
+        ProbeStatus, Subject,
     },
     sample::{Connects, Histogram, Lookups, Pressure, Tally},
     state::{DropReasons, EdgeView, NodeView, SubjectId, SubjectView},
 };
 use netwhy_abi::{DnsCode, Failure, PeerClass, Retransmit, Role};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Rows of `/api/v1/pods`, in the view's order, of the subjects that `shows` accepts. `probes`: the status of the
 /// probes; empty: not known.
@@ -26,6 +27,9 @@ pub fn pods(view: &NodeView, probes: &[ProbeStatus], shows: impl Fn(&SubjectId) 
         reasons: DropReasons::new(&view.drop_reasons),
         edges,
         responses: probes.iter().find(|probe| probe.name == "responses"),
+        probes: (probes.iter().filter(|probe| WINDOW_PROBES.contains(&probe.name.as_str())))
+            .map(|probe| (probe.name.clone(), probe.state))
+            .collect(),
     };
     view.subjects.iter().filter(|s| shows(&s.id)).map(|s| pod(&rows, s)).collect()
 }
@@ -38,7 +42,12 @@ struct Rows<'a> {
     edges: HashMap<&'a SubjectId, Vec<&'a EdgeView>>,
     /// Status of the probe of response times. `None`: not known.
     responses: Option<&'a ProbeStatus>,
+    /// States of [`WINDOW_PROBES`]. Empty: not known.
+    probes: ByLabel<ProbeState>,
 }
+
+/// Probes whose state every window has: where they count nothing, it says whether that is so.
+const WINDOW_PROBES: [&str; 3] = ["resets", "drops", "dns"];
 
 fn pod(rows: &Rows<'_>, s: &SubjectView) -> PodRow {
     let Rows { view, reasons, .. } = rows;
@@ -54,7 +63,7 @@ fn pod(rows: &Rows<'_>, s: &SubjectView) -> PodRow {
         alive: s.gone_since.is_none(),
         window: window(rows, s),
         totals: PodTotals {
-            packet_drops: s.sums.drops.iter().map(|(r, n)| (reasons.name(*r).into_owned(), *n)).collect(),
+            packet_drops: drops(reasons, &s.sums.drops),
             counts: counts(&s.total(), &s.sums.connects, s.oom_kills),
         },
     }
@@ -86,11 +95,17 @@ fn window(rows: &Rows<'_>, s: &SubjectView) -> PodWindow {
         dns: dns(view, &s.id),
         responses: Some(times::of_subject(view, s, edges, rows.responses)),
         run_queue: (!s.window_run_queue.is_empty()).then(|| percentiles(&s.window_run_queue)),
+        packet_drops: Some(drops(&rows.reasons, &s.window_drops)),
+        probes: rows.probes.clone(),
         limited: limited(tally),
         cpu_throttled_share: throttled.and_then(|c| share(c.throttled_periods as f64, c.periods as f64)),
         pressure: s.window_pressure.as_ref().and_then(|p| pressure(p, seconds)),
         counts: counts(tally, &s.window_connects, s.oom_kills.map(|_| s.window_oom_kills)),
     }
+}
+
+fn drops(reasons: &DropReasons, drops: &BTreeMap<u32, u64>) -> ByLabel<u64> {
+    drops.iter().map(|(reason, n)| (reasons.name(*reason).into_owned(), *n)).collect()
 }
 
 fn percentiles(h: &Histogram) -> DurationQuantiles {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    api::{EdgeRow, NodeRow, PeerRow, PodRow},
+    api::{EdgeRow, NodeRow, PeerRow, PodRow, ProbeState},
     metrics::{Format, check},
 };
 
@@ -97,6 +97,8 @@ async fn pods_have_units_in_names_and_null_for_the_unknown() {
     assert_eq!(busy.window.counts.retransmitted_segments["fast"], 10);
     assert_eq!(busy.totals.counts.connect_failures["other"], 12);
     assert_eq!(busy.totals.packet_drops["no_socket"], 3);
+    assert_eq!(busy.window.packet_drops, Some([("no_socket".to_owned(), 2)].into()));
+    assert_eq!(busy.window.probes, [("drops".to_owned(), ProbeState::Degraded)].into());
     let p50 = busy.window.rtt_p50_seconds.unwrap();
     assert!((p50 / 0.000_110 - 1.0).abs() < 0.1, "{p50}");
     assert!(busy.window.connect["client"].p99_seconds.is_none(), "no client handshake in the window");

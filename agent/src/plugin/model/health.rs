@@ -1,5 +1,8 @@
 //! Sorts measurements into normal, unusual, no data and unknown. Missing data is never normal.
 
+mod events;
+mod group;
+
 use crate::api::{AgentStats, ContainerState, DnsLookups, PodInfo, PodRow, PodWindow, ProbeState};
 use netwhy_abi::{DnsCode, Failure};
 use serde::Serialize;
@@ -59,11 +62,8 @@ impl Health {
         );
         self.add("RTT", rtt(w), "no samples in the window");
         self.add("connects", connects(w), "no connection attempt in the window");
-        self.add(
-            "DNS",
-            w.dns.as_ref().map(lookups),
-            "no lookup over UDP ended in the window, or they are not observed",
-        );
+        self.add("DNS", w.dns.as_ref().map(lookups), &no_lookups(&[w]));
+        self.of_events(&[w]);
         self.add(
             "accept queue",
             w.counts.connects.get("server").filter(|n| **n > 0 || w.counts.accept_queue_overflows > 0).map(|n| {
@@ -149,6 +149,15 @@ fn lookups(dns: &DnsLookups) -> (bool, String) {
     };
     let text = format!("{} answered{codes}, {} without an answer{second}{p99}", dns.answered, dns.unanswered);
     (errors + dns.unanswered + dns.second_missing == 0, text)
+}
+
+/// Why windows have no lookups.
+fn no_lookups(windows: &[&PodWindow]) -> String {
+    match events::worst(windows, "dns") {
+        None => "no lookup over UDP ended in the window, or they are not observed".to_owned(),
+        Some(state) if state.is_attached() => "no lookup over UDP ended in the window".to_owned(),
+        Some(state) => events::not_observed(state),
+    }
 }
 
 fn limited(w: &PodWindow) -> Option<(bool, String)> {

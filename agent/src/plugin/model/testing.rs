@@ -1,7 +1,10 @@
 //! Values for tests, read from the agents' own JSON types.
 
 use crate::{
-    api::{ContainerInfo, ContainerKind, ContainerState, EdgeRow, Evidence, Hint, PeerRow, PodInfo, PodRow, RuledOut},
+    api::{
+        ContainerInfo, ContainerKind, ContainerState, EdgeRow, Evidence, Hint, PeerRow, PodInfo, PodRow, ProbeState,
+        ProbeStatus, RuledOut,
+    },
     metrics::fixture,
     responses,
 };
@@ -42,7 +45,12 @@ pub(crate) fn hint(namespace: &str, name: &str, cause: &str) -> Hint {
 }
 
 fn row(view: crate::state::SubjectView) -> PodRow {
-    sent(&responses::pods(&fixture::view(vec![view]), &[], |_| true).remove(0))
+    let probes = ["resets", "drops", "dns"].map(|name| ProbeStatus {
+        name: name.into(),
+        state: ProbeState::Ok,
+        ..ProbeStatus::default()
+    });
+    sent(&responses::pods(&fixture::view(vec![view]), &probes, |_| true).remove(0))
 }
 
 pub(crate) fn healthy_row() -> PodRow {

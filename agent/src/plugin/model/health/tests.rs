@@ -21,6 +21,18 @@ fn figures_below_the_threshold_of_a_hint_are_unusual() {
 }
 
 #[test]
+fn without_lookups_the_state_of_their_probe_counts() {
+    let why = |state: Option<ProbeState>| {
+        let mut window = testing::healthy_row().window;
+        window.probes = state.map(|state| ("dns".to_owned(), state)).into_iter().collect();
+        no_lookups(&[&window])
+    };
+    assert_eq!(why(Some(ProbeState::Off)), "not observed: the probe is off");
+    assert_eq!(why(Some(ProbeState::Degraded)), "no lookup over UDP ended in the window");
+    assert_eq!(why(None), "no lookup over UDP ended in the window, or they are not observed");
+}
+
+#[test]
 fn missing_signals_are_unknown() {
     let mut health = Health::default();
     health.of_agent(&crate::metrics::fixture::agent());

@@ -140,14 +140,7 @@ impl Facts {
             health.of_status(only.info.as_deref());
         } else {
             let measured: Vec<&PodRow> = self.pods.iter().filter_map(|pod| pod.row.as_ref()).collect();
-            let segments: u64 = measured.iter().map(|row| row.window.counts.segments_sent).sum();
-            let episodes: u64 = measured.iter().map(|row| row.window.counts.loss_episodes).sum();
-            let text = format!("{episodes} loss episodes in {segments} segments sent by {} Pods", measured.len());
-            match (segments, episodes) {
-                (0, _) => health.no_data.push(Fact::new("loss", "its Pods sent nothing in the window")),
-                (_, 0) => health.normal.push(Fact::new("loss", text)),
-                _ => health.unusual.push(Fact::new("loss", text)),
-            }
+            health.of_group(&measured);
             let missing = self.pods.len() - measured.len();
             if missing > 0 {
                 health
