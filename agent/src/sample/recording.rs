@@ -4,7 +4,7 @@
 //! was cut off.
 
 use super::{HostKey, SampleSource, Snapshot, stored::Stored};
-use crate::text::json_values;
+use crate::text::{json_values, printable};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -215,8 +215,16 @@ impl<R: BufRead> Lines<R> {
     }
 
     fn bad(&self, what: String) -> RecordingError {
-        RecordingError::Line { file: self.file.clone(), line: self.number, what }
+        RecordingError::Line { file: self.file.clone(), line: self.number, what: shown(&what) }
     }
+}
+
+/// A reason as one line of bounded length: names in it come from the file.
+fn shown(what: &str) -> String {
+    const MOST: usize = 200;
+    let cut: String = what.chars().take(MOST).collect();
+    let more = if cut.len() < what.len() { " …" } else { "" };
+    format!("{}{more}", printable(&cut))
 }
 
 impl<R: BufRead> Recording<R> {

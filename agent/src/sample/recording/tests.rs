@@ -137,6 +137,14 @@ fn what_the_reader_does_not_know_is_refused_by_name() {
 }
 
 #[test]
+fn hostile_names_are_shown_on_one_line_of_bounded_length() {
+    let name = format!("a\nb\u{1b}[31m{}", "x".repeat(10_000));
+    let error = read_all(with(|snapshot| snapshot[&name] = 5.into()).as_slice()).unwrap_err().to_string();
+    assert!(error.contains("`a\\nb\\x1b[31mxxx") && error.len() < 500, "{error}");
+    assert!(!error.contains('\n'), "{error}");
+}
+
+#[test]
 fn calls_that_the_kernel_side_can_not_have_seen_are_refused() {
     let route = with(|snapshot| snapshot["calls"][0]["route"] = "/a?secret".into());
     let status = with(|snapshot| snapshot["calls"][0]["status"] = 99.into());
