@@ -12,6 +12,7 @@
 pub mod built;
 pub mod discovery;
 pub mod faulty;
+pub mod grpc;
 pub mod helm;
 pub mod histogram;
 pub mod kubernetes;

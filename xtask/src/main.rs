@@ -9,6 +9,7 @@ mod deny;
 mod docs;
 mod eval;
 mod fuzz;
+mod grpc;
 mod helm;
 mod image;
 mod kube;

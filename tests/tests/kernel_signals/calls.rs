@@ -5,11 +5,13 @@
 //! sockets    shapes of HTTP over the test's own sockets
 //! protocols  what is no HTTP, or no HTTP any more: no byte of it is copied
 //! nginx      nginx, curl and wrk
+//! grpc       a server and a client of gRPC
 //! estimates  how many requests a sample stands for
 //! secrets    what was sent beside method, path and status is nowhere
 //! ```
 
 mod estimates;
+mod grpc;
 mod nginx;
 mod protocols;
 mod scene;

@@ -2,7 +2,7 @@
 
 mod read;
 
-use crate::{apt, helm, kube, sh, toolchain, toolchain::Toolchain};
+use crate::{apt, grpc, helm, kube, sh, toolchain, toolchain::Toolchain};
 use anyhow::{Context as _, Result, bail};
 use netwhy_tests::lab::missing_tools;
 use read::{Counts, Skip};
@@ -131,6 +131,12 @@ pub(crate) fn run_in(workspace: &Path, toolchain: &Toolchain, filter: Option<&st
     }
     if let Err(error) = helm::ensure(workspace) {
         // The chart's tests are skipped then, which they say themselves.
+        sh::say(&format!("{error:#}"));
+    }
+    if machine.root
+        && let Err(error) = grpc::ensure(workspace)
+    {
+        // As with helm.
         sh::say(&format!("{error:#}"));
     }
     if let Err(error) = prometheus(workspace) {

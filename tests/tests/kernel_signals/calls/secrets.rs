@@ -41,7 +41,7 @@ fn unobserved() -> Options {
 }
 
 #[track_caller]
-fn is_clean(what: &str, text: &str) {
+pub(super) fn is_clean(what: &str, text: &str) {
     assert!(!text.contains("hunter2"), "{what} has a secret: {text}");
 }
 
