@@ -46,6 +46,7 @@ pub mod state;
 pub mod hints;
 pub mod blame;
 pub mod pipeline;
+pub mod history;
 #[cfg(feature = "ebpf")]
 pub mod tick;
 pub mod metrics;

@@ -61,6 +61,11 @@ impl Pipeline {
         self.join.set_drop_reasons(names);
     }
 
+    /// The first view of a replay that begins in the midst of a run: all that the snapshot counts was before.
+    pub fn begin(&mut self, snapshot: &Snapshot) -> NodeView {
+        self.join.begin(snapshot)
+    }
+
     /// The next view, without hints. [`Pipeline::judge`] must follow.
     pub fn join(&mut self, snapshot: &Snapshot) -> NodeView {
         self.join.take(snapshot)

@@ -63,7 +63,7 @@ pub fn replay<R: BufRead>(mut recording: Recording<R>, config: &Config) -> anyho
 }
 
 /// The peer table of the recording.
-fn peers(header: &Header) -> PeerTable {
+pub(crate) fn peers(header: &Header) -> PeerTable {
     let node = |addr, bits| {
         header.nodes.iter().find(|(a, b, _)| (*a, *b) == (addr, bits)).map(|(.., name)| name.as_str().into())
     };

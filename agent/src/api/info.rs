@@ -1,8 +1,8 @@
 //! `/api/v1/info`: the agent's own status, exported as `netwhy_agent_*` too.
 
 use super::{
-    CloseUps, HandshakeDutyCycle, KernelErrors, MapFill, MemoryStats, ProbeStatus, ProgramRun, RttDutyCycle, WalkStats,
-    WatchStatus,
+    CloseUps, HandshakeDutyCycle, HistoryStats, KernelErrors, MapFill, MemoryStats, ProbeStatus, ProgramRun,
+    RttDutyCycle, WalkStats, WatchStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -56,6 +56,9 @@ pub struct AgentStats {
     /// Duty cycle of the probe on handshakes. `None`: it is not attached.
     #[serde(default)]
     pub churn: Option<HandshakeDutyCycle>,
+    /// The flight recorder. `None`: nothing is recorded.
+    #[serde(default)]
+    pub history: Option<HistoryStats>,
     /// Readings of the configuration file.
     pub config_reloads: ConfigReloads,
     /// The agent's process.

@@ -16,6 +16,7 @@ mod blame;
 mod close_up;
 mod edge;
 mod hint;
+mod history;
 mod info;
 mod memory;
 mod node;
@@ -29,6 +30,7 @@ pub use blame::{Blame, BlameKind, Suspect};
 pub use close_up::{CloseUp, CloseUps};
 pub use edge::{EdgeRow, Excused, PeerRow, RttBaseline};
 pub use hint::{Evidence, Hint, HintState, RuledOut, Subject};
+pub use history::{Gap, History, HistoryStats, Span};
 pub use info::{
     AgentStats, ConfigReloads, Privileges, ProcessStats, ProtectionStats, ScrapeStats, StageTime, TickStats, TlsReloads,
 };

@@ -3,7 +3,7 @@
 use super::{Join, Owner, Subject, is_shown, own};
 use crate::{
     peers::Peer,
-    sample::{FactsDelta, Lookups, Snapshot, Tally},
+    sample::{FactsDelta, Lookups, Snapshot, Tally, Window},
     state::{CpuUser, DnsView, EdgeView, Endpoint, NodeView, PeerNodeView, SubjectId, SubjectView, Usual},
 };
 use netwhy_abi::{EdgeKey, PeerClass};
@@ -27,6 +27,14 @@ impl Join {
             parent == owner.path || paths.get(parent) != Some(&&owner.subject)
         };
         self.owners.iter().filter(|(_, owner)| is_top(owner)).map(|(id, _)| *id).collect()
+    }
+
+    /// Takes a snapshot as the base: what it counts was before the window.
+    pub fn begin(&mut self, snapshot: &Snapshot) -> NodeView {
+        let length = self.window.length();
+        self.take(snapshot);
+        self.window = Window::new(length);
+        self.view(snapshot)
     }
 
     /// The view of the newest tick, without hints.

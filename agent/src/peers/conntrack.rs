@@ -56,6 +56,13 @@ impl Translations {
         self.pairs.get(&(client, service)).copied().flatten()
     }
 
+    /// All of them, in order: client, destination, backend.
+    pub fn all(&self) -> Vec<(Ipv6Addr, Ipv6Addr, Option<Ipv6Addr>)> {
+        let mut all: Vec<_> = self.pairs.iter().map(|((client, to), backend)| (*client, *to, *backend)).collect();
+        all.sort_unstable();
+        all
+    }
+
     /// Clients and destinations of all translated connections.
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn pairs(&self) -> impl Iterator<Item = (Ipv6Addr, Ipv6Addr)> {
@@ -65,6 +72,13 @@ impl Translations {
     /// Whether a client's connections to an address are translated at all.
     pub fn is_translated(&self, client: Ipv6Addr, service: Ipv6Addr) -> bool {
         self.pairs.contains_key(&(client, service))
+    }
+}
+
+impl FromIterator<(Ipv6Addr, Ipv6Addr, Option<Ipv6Addr>)> for Translations {
+    fn from_iter<I: IntoIterator<Item = (Ipv6Addr, Ipv6Addr, Option<Ipv6Addr>)>>(all: I) -> Self {
+        let pairs = all.into_iter().map(|(client, to, backend)| ((client, to), backend));
+        Self { pairs: pairs.take(MAX_PAIRS).collect() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! From a remote address to its peer, by longest prefix.
 
 use netwhy_abi::PeerClass;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{HashMap, HashSet},
     net::Ipv6Addr,
@@ -32,7 +33,8 @@ pub struct Peer {
 }
 
 /// Kind of an address.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PeerKind {
     /// Only its range is known.
     #[default]

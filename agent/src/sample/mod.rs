@@ -3,6 +3,8 @@
 #[macro_use]
 mod sums;
 #[macro_use]
+mod words;
+#[macro_use]
 mod table;
 
 mod facts;
@@ -29,11 +31,12 @@ pub use sums::{Cumulative, Sum};
 pub use table::{Counted, Families, Growth, Highest, Read, Rows, Shape, SumOf, Sums, Table};
 pub use tally::*;
 pub use window::{RECENT, Window};
+pub use words::Words;
 
 pub(crate) use histogram::bucket_middle_us;
+pub(crate) use stored_call::StoredCall;
 pub(crate) use sums::summed;
 pub(crate) use table::shrink;
-#[cfg(feature = "ebpf")]
 pub(crate) use table::{for_each_family, repeat_for_family};
 
 use crate::calls::Call;

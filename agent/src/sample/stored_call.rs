@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// One call.
 #[derive(Serialize, Deserialize)]
-pub(super) struct StoredCall {
+pub(crate) struct StoredCall {
     edge: Vec<Value>,
     method: Method,
     route: String,
@@ -26,7 +26,7 @@ pub(super) struct StoredCall {
 }
 
 impl StoredCall {
-    pub(super) fn new(call: &Call) -> Self {
+    pub(crate) fn new(call: &Call) -> Self {
         let Call { key, method, route, status, protocol, us, weight } = call;
         let (method, status, us, weight) = (*method, *status, *us, *weight);
         let (code, http2) = (protocol.code(), *protocol == Protocol::Http2);
@@ -37,7 +37,7 @@ impl StoredCall {
     ///
     /// # Errors
     /// The reason why it is none.
-    pub(super) fn restore(self) -> Result<Call, String> {
+    pub(crate) fn restore(self) -> Result<Call, String> {
         let Self { edge, method, route, status, us, weight, code, http2 } = self;
         let key = EdgeKey::restore(&edge).ok_or("a call is of no edge")?;
         if !is_route(&route) {

@@ -3,14 +3,14 @@
 //! `Families<S>` has one field per family of [`netwhy_abi::families!`]; the shape `S` says what each field holds. Code
 //! that does the same for every family stands once, in a `for_each_family!` block.
 
-use super::{Cumulative, stored_key::StoredKey};
+use super::{Cumulative, Words, stored_key::StoredKey};
 use netwhy_abi::Family;
 use std::{collections::HashMap, fmt::Debug, hash::Hash};
 
 /// A family whose rows can be summed and recorded.
-pub trait Counted: Family<Key: StoredKey, Row: Cumulative> {}
+pub trait Counted: Family<Key: StoredKey + Words, Row: Cumulative + Words> {}
 
-impl<F: Family<Key: StoredKey, Row: Cumulative>> Counted for F {}
+impl<F: Family<Key: StoredKey + Words, Row: Cumulative + Words>> Counted for F {}
 
 /// A family that is listed in [`netwhy_abi::families!`].
 pub trait Table: Counted {
@@ -129,7 +129,6 @@ macro_rules! repeat_for_family {
     };
 }
 
-#[cfg(feature = "ebpf")]
 pub(crate) use {for_each_family, repeat_for_family};
 
 #[cfg(test)]

@@ -46,6 +46,11 @@ impl Window {
         slots::of_ticks(length, tick)
     }
 
+    /// Its length.
+    pub fn length(&self) -> Duration {
+        self.length
+    }
+
     /// Another length from now on. A longer window fills as time passes.
     pub fn set_length(&mut self, length: Duration) {
         self.length = length;

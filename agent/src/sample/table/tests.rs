@@ -31,6 +31,7 @@ macro_rules! echo_rows {
 
 echo_rows!(declare_rows! {});
 echo_rows!(declare_sums! {});
+echo_rows!(declare_words! {});
 
 declare_families! {
     {}
@@ -61,6 +62,14 @@ fn a_declared_row_is_summed_over_a_window_and_forgotten_with_it() {
     assert_eq!(sums[&7], Echoes { unheard: 4, heard: [0, 2], ..Echoes::default() });
     window::subtract::<EchoFamily>(&mut sums, &second);
     assert!(sums.is_empty());
+}
+
+#[test]
+fn a_declared_row_comes_back_from_its_words() {
+    let (row, mut words) = (row(5, [1, 2], 4), Vec::new());
+    row.put(&mut words);
+    assert_eq!((words.len(), EchoStats::take(&mut words.into_iter())), (EchoStats::WORDS, row));
+    assert_eq!(EchoStats::parts(), [("times", Durations::<1>::WORDS), ("heard", 2), ("unheard", 1)]);
 }
 
 #[test]
