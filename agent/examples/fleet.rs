@@ -85,7 +85,8 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         let stats = AgentStats { version, node: views::node(number), attached: true, ..AgentStats::default() };
         let agent = watch::channel(Arc::new(stats));
         let options = watch::channel(MetricsOptions::default());
-        let shared = Shared { view: view.1, agent: agent.1, options: options.1, started: std::time::Duration::ZERO };
+        let started = std::time::Duration::ZERO;
+        let shared = Shared { view: view.1, agent: agent.1, options: options.1, started, past: None };
         views.push((view.0, agent.0, options.0));
         let listener = listener.into_std()?;
         tokio::spawn(async move {

@@ -15,7 +15,7 @@ fn main() -> anyhow::Result<()> {
     let (when, victims) =
         args.split_first().ok_or_else(|| anyhow::anyhow!("usage: taken_over before|after NAME=PID…"))?;
     let privileges = match when.as_str() {
-        "after" => Some(privileges::give_up(Path::new("/proc"), || Ok(()))?),
+        "after" => Some(privileges::give_up(Path::new("/proc"), None, || Ok(()))?),
         _ => None,
     };
     let mut report = Map::from_iter([("privileges".to_owned(), json!(privileges))]);

@@ -37,6 +37,10 @@ const RESPONSES_FRAME: u64 = size_of::<(EdgeKey, Responses)>() as u64 + BUCKETS;
 const CGROUP_FRAME: u64 = size_of::<(u64, FactsDelta)>() as u64;
 /// A subject that keeps its series after its last cgroup is gone, bytes.
 const GONE_SUBJECT: u64 = 8 << 10;
+/// An edge in the flight recorder: two packed rows, as they were written and of now, bytes.
+const HISTORY_EDGE: u64 = 1 << 10;
+/// A replay of the past is a second pipeline with fewer frames: a part in so many of an edge's and a cgroup's memory.
+const REPLAY_PART: u64 = 2;
 /// HTTP calls of a cgroup: all rows that it may have, twice, bytes.
 const CALLS: u64 = 32 << 10;
 /// A Pod of this Node, bytes.
@@ -90,6 +94,8 @@ pub struct Budget {
     has_responses: bool,
     /// Whether HTTP calls are read.
     has_calls: bool,
+    /// Whether the flight recorder is on.
+    has_history: bool,
     cpus: usize,
 }
 
@@ -110,6 +116,7 @@ impl Budget {
             http: http::Limits::from(&config.http),
             has_responses: config.signals.responses() != Switch::Off,
             has_calls: config.signals.http() != Switch::Off,
+            has_history: config.history.folder().is_some(),
             cpus,
         }
     }
@@ -133,6 +140,11 @@ impl Budget {
         if self.has_calls {
             add("http samples", memory::http(self.cpus) as u64 + load.cgroups * CALLS);
             add("http connections", FOLLOWED_BYTES);
+        }
+        if self.has_history {
+            let of_edge = EDGE + if self.has_responses { EDGE_RESPONSES } else { 0 };
+            add("history", edges * HISTORY_EDGE);
+            add("replay", (edges * of_edge + load.cgroups * CGROUP) / REPLAY_PART);
         }
         let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let rows = Limits {

@@ -6,6 +6,7 @@ use crate::{
     budget::{Budget, Load, SERIES_BYTES, cpus},
     cgroup::Mounts,
     config::{Config, ConfigFile, Exit, cli::Cli, cli::ReportFormat},
+    history,
     http::{self, Tls, TlsFiles},
     kernel::{self, KernelTypes},
     memory::{Limit, fit},
@@ -58,6 +59,7 @@ pub fn checks(cli: &Cli, config: &Config) -> Vec<Check> {
     let mut host = HostReader::new(app::host_paths(cli), Some(kernel::ethtool_calls()));
     list.extend(probes(cli, config));
     list.extend(cli.global.config_file().map(configuration_file));
+    list.extend(config.history.folder().map(history_folder));
     list.push(node_signals(&mut host));
     list.push(memory(cli, config));
     list.push(client_memory(config));
@@ -272,6 +274,18 @@ fn configuration_file(path: &Path) -> Check {
         Err(why) => {
             let remedy = "let that user read the file and its directories; until then changes need a restart";
             check(NEED, Verdict::Degraded, why, remedy)
+        }
+    }
+}
+
+/// Whether the agent, without its rights, can record there.
+fn history_folder(folder: &Path) -> Check {
+    const NEED: &str = "history";
+    match history::check(folder) {
+        Ok(()) => check(NEED, Verdict::Ok, folder.display().to_string(), ""),
+        Err(error) => {
+            let found = format!("{}: {error}: nothing is recorded", folder.display());
+            check(NEED, Verdict::Degraded, found, "let the agent's user write there, or make room on the disk")
         }
     }
 }

@@ -13,8 +13,9 @@ use crate::{
     clock::unix_ms,
     close_up::{self, Moment},
     config::{Config, ReloadCounters},
+    history::{Names, Recorder},
     kernel::{self, KernelSource},
-    peers::{Peers, Translations, peer_table},
+    peers::{PeerTable, Peers, Translations, peer_table},
     pipeline::Pipeline,
     pods::Pods,
     sample::{CgroupFacts, SampleSource as _, Snapshot},
@@ -35,7 +36,7 @@ const FIRST_INTERVAL: Duration = Duration::from_millis(200);
 /// Longest sleep before the thread checks whether it must stop.
 const STOP_CHECK: Duration = Duration::from_millis(100);
 /// Stages of a tick, in their order.
-const STAGES: [&str; 4] = ["read", "join", "hints", "publish"];
+const STAGES: [&str; 5] = ["read", "join", "hints", "publish", "record"];
 
 /// Reads the cgroup files at a monotonic time: of the given cgroups, and of all that exist.
 pub type CgroupFactsFn = Box<dyn FnMut(Duration, &[u64]) -> Vec<CgroupFacts> + Send>;
@@ -73,6 +74,8 @@ pub struct Outputs {
     pub view: watch::Sender<Arc<NodeView>>,
     /// The agent's own status.
     pub stats: watch::Sender<Arc<AgentStats>>,
+    /// The flight recorder. `None`: nothing is recorded.
+    pub recorder: Option<Recorder>,
 }
 
 /// The tick's state.
@@ -89,6 +92,8 @@ pub struct Tick {
     peers_version: u64,
     /// Time of the newest snapshot, monotonic.
     last: Option<Duration>,
+    /// What the newest snapshot is named by, for the flight recorder.
+    names: Names,
 }
 
 impl Tick {
@@ -108,21 +113,23 @@ impl Tick {
         }
     }
 
-    /// Ready to run.
+    /// Ready to run. The peers are the pipeline's.
     pub(crate) fn new(
         source: Source,
-        mut pipeline: Pipeline,
+        (mut pipeline, peers): (Pipeline, Arc<PeerTable>),
         inputs: Inputs,
         outputs: Outputs,
         memory: MemoryWatch,
     ) -> Self {
+        let mut names = Names { peers, ..Names::default() };
         if let Some(cluster) = &inputs.cluster {
+            names.pods = Some(cluster.pods.borrow().index.clone());
             // Until the API server responds, Pods have no names, and get none from their cgroups' paths.
             pipeline.set_pods(cluster.pods.borrow().index.clone(), Duration::ZERO);
         }
         let stats = AgentStats::clone(&outputs.stats.borrow());
         let close_ups = close_up::Requests::default();
-        Self { source, pipeline, inputs, outputs, stats, memory, close_ups, peers_version: 0, last: None }
+        Self { source, pipeline, inputs, outputs, stats, memory, close_ups, peers_version: 0, last: None, names }
     }
 
     /// Ticks until stopped.
@@ -174,6 +181,7 @@ impl Tick {
         let pods_changed = cluster.pods.has_changed().unwrap_or(false);
         let pods = Pods::clone(&cluster.pods.borrow_and_update());
         if pods_changed {
+            self.names.pods = Some(pods.index.clone());
             self.pipeline.set_pods(pods.index.clone(), kernel::monotonic());
         }
         self.stats.pods_complete = Some(pods.status.complete);
@@ -181,7 +189,8 @@ impl Tick {
         if let Some(receiver) = &mut cluster.translations
             && receiver.has_changed().unwrap_or(false)
         {
-            self.pipeline.set_translations(receiver.borrow_and_update().clone());
+            self.names.translations = receiver.borrow_and_update().clone();
+            self.pipeline.set_translations(self.names.translations.clone());
         }
         let peers = cluster.peers.as_mut()?.borrow_and_update().clone();
         self.stats.watches.extend(peers.watches.iter().cloned());
@@ -201,7 +210,8 @@ impl Tick {
             );
         }
         self.source.set_prefixes(prefixes);
-        self.pipeline.set_peers(Arc::new(table));
+        self.names.peers = Arc::new(table);
+        self.pipeline.set_peers(self.names.peers.clone());
     }
 
     /// One tick. Only this function times its stages.
@@ -222,8 +232,14 @@ impl Tick {
         let judged = began.elapsed();
         log_changed_hints(&self.outputs.view.borrow(), &view);
         let logged = began.elapsed();
-        self.outputs.view.send_replace(Arc::new(view));
-        self.add_stage_times([read, joined - read, judged - joined, began.elapsed() - logged]);
+        let view = Arc::new(view);
+        self.outputs.view.send_replace(view.clone());
+        let published = began.elapsed();
+        if let Some(recorder) = &mut self.outputs.recorder {
+            recorder.take(&snapshot, &self.names, &view.hints);
+        }
+        let recorded = began.elapsed() - published;
+        self.add_stage_times([read, joined - read, judged - joined, published - logged, recorded]);
         self.update_stats();
         self.stats.ticks.last_seconds = Some(began.elapsed().as_secs_f64());
         self.outputs.stats.send_replace(Arc::new(self.stats.clone()));
@@ -275,6 +291,7 @@ impl Tick {
         if stats.ticks.samples % PROGRAM_STATS_EVERY == 1 {
             stats.programs = self.source.read_program_runs();
         }
+        stats.history = self.outputs.recorder.as_ref().map(Recorder::stats);
         stats.config_reloads =
             ConfigReloads { ok: reloads.ok.load(Ordering::Relaxed), failed: reloads.failed.load(Ordering::Relaxed) };
         stats.process = memory::process();

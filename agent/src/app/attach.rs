@@ -5,6 +5,7 @@ use crate::{
     api::Privileges,
     cgroup::{CgroupTable, FactsHandle, FactsReader, Mounts, Reader, TimelyFacts},
     config::{Config, Switch, cli::Cli},
+    history,
     kernel::{self, KernelSource, Loaded, StartStatistics, Subtree},
     memory::{Limit, Pressure, fit},
     node::{HostPaths, HostReader},
@@ -47,8 +48,12 @@ pub(crate) fn open_and_drop_privileges(cli: &Cli, config: &Config) -> Result<Ope
     let mut attached = attach(cli, config)?;
     let peers = std::mem::take(&mut attached.peers);
     let statistics = StartStatistics::begin(kernel::monotonic());
+    let folder = config.history.folder();
+    if let Some(folder) = folder {
+        history::prepare(folder, privileges::USER);
+    }
     // Threads inherit the rights of the thread that starts them. No thread has been started yet.
-    let privileges = privileges::give_up(&cli.global.procfs, || attached.loaded.check());
+    let privileges = privileges::give_up(&cli.global.procfs, folder, || attached.loaded.check());
     let privileges = privileges.map_err(Failure::unsupported)?;
     let (source, facts) = source(cli, config, attached)?;
     Ok(Opened { source: source.with_statistics(statistics), facts, peers, privileges })

@@ -5,6 +5,7 @@
 //! | `run` | starts the tasks and supervises them |
 //! | `record` | writes snapshots to a file |
 //! | `attach` | attaches to the kernel, and drops the rights that only attaching needs |
+//! | `history` | starts the flight recorder |
 //! | `listeners` | binds the HTTP listeners and serves them, with TLS and authorization |
 //! | `cluster` | starts the watches of the API server, and publishing |
 //! | `reload` | applies a changed configuration file |
@@ -14,6 +15,7 @@
 mod attach;
 mod cluster;
 mod failure;
+mod history;
 mod listeners;
 mod record;
 mod reload;

@@ -4,7 +4,7 @@ use super::{
     Failure,
     attach::{Opened, open_and_drop_privileges, own_addresses},
     cluster::{self, Watches},
-    configuration,
+    configuration, history,
     listeners::Listeners,
     node_name,
     reload::Reload,
@@ -97,17 +97,20 @@ impl Ready<'_> {
             watches.start(conntrack)
         });
 
+        let recorded = history::start(&config, &node, &source, &mut tasks, &stopped);
+        let (recorder, past) = recorded.unzip();
         let mut pipeline = Pipeline::new(&node, &config);
-        pipeline.set_peers(Arc::new(peers));
+        let peers = Arc::new(peers);
+        pipeline.set_peers(peers.clone());
         pipeline.set_drop_reasons(Arc::new(source.loaded().drop_reasons.clone()));
         let inputs = Inputs { config: config_receiver, cluster, own_addresses, reloads: reloads.clone(), facts };
-        let outputs = Outputs { view: view_sender, stats: stats_sender };
+        let outputs = Outputs { view: view_sender, stats: stats_sender, recorder };
         let memory = memory(cli, &config);
-        let tick = Tick::new(source, pipeline, inputs, outputs, memory);
+        let tick = Tick::new(source, (pipeline, peers), inputs, outputs, memory);
         let ticking = stopped.clone();
         tasks.spawn_blocking("tick", move || tick.run(&ticking));
 
-        let shared = http::Shared { view, agent, options, started: kernel::monotonic() };
+        let shared = http::Shared { view, agent, options, started: kernel::monotonic(), past };
         listeners.serve(&mut tasks, &config.http, shared, &stopped);
 
         let (options, counters, started) = (options_sender, reloads, config.clone());

@@ -48,6 +48,13 @@ fn the_needed_limit_holds_the_load_and_no_more_than_the_room_says() {
 }
 
 #[test]
+fn the_flight_recorder_costs_memory_of_its_own() {
+    let with = Budget::new(&Config::parse("history: {folder: /h}", "test").unwrap(), 2);
+    let more = with.total(&LOAD) - budget().total(&LOAD);
+    assert_eq!(more, 3_000 * (1_024 + (7_680 + 7_168) / 2) + 250 * (20 << 10) / 2);
+}
+
+#[test]
 fn response_times_cost_storage_of_their_own_for_each_socket() {
     let config = |mode| Config::parse(&format!("signals: {{responses: '{mode}'}}"), "test").unwrap();
     let (with, without) = (Budget::new(&config("auto"), 2), Budget::new(&config("off"), 2));

@@ -292,6 +292,17 @@ settings! {
         edge_idle_seconds: Duration = 300, [30..=3600], "s", Live,
             "Time without traffic after which an edge loses its row in the kernel map.";
     }
+    "The flight recorder: what the agent saw and said, on disk. `kubectl netwhy why --at` and `hints --until` \
+     read it." history: History {
+        folder: Option<PathBuf> = None, [], "", Restart,
+            "Folder of the history. An agent that starts as root makes it, and hands it to the user that it becomes. \
+             `null`: nothing is recorded.";
+        max_mib: u64 = 64, [8..=65_536], "MiB", Restart,
+            "Size of the history at most. The oldest segments go first.";
+        frame_seconds: Duration = 10, [1..=60], "s", Restart,
+            "Time between two frames. Nothing that is counted between them is lost. Longer times hold more hours, and \
+             show shorter events less exactly.";
+    }
     "Address ranges by peer class, for machines without Kubernetes and for clusters with known ranges. \
      The longest match wins. An address without a match is external." peers: Peers {
         same_zone: Vec<Cidr> = &[], [], "", Live,

@@ -17,6 +17,7 @@ pub(super) fn board() -> Result<Board, Error> {
             Row::collapsed("Coverage", coverage()?),
             Row::collapsed("Kernel programs and maps", kernel_programs()?),
             Row::collapsed("Sampling and duty cycles", sampling()?),
+            Row::collapsed("Flight recorder", history()?),
             Row::collapsed("API server and configuration", api_server()?),
         ],
     })
@@ -116,6 +117,24 @@ fn sampling() -> Result<Vec<Panel>, Error> {
         NODE.panel("RTT probe duty periods", "netwhy_agent_rtt_windows_total")?,
         NODE.panel("Handshake probe duty cycle", "netwhy_agent_handshakes_watched_seconds_total")?
             .description("Share of time in which the handshake probe is attached; 100 % is always."),
+    ])
+}
+
+fn history() -> Result<Vec<Panel>, Error> {
+    Ok(vec![
+        NODE.panel("Recorded time", "netwhy_agent_history_age_seconds")?
+            .description("Age of the oldest frame: so far back `kubectl netwhy why --at` can look."),
+        NODE.panel("History size", "netwhy_agent_history_bytes")?,
+        NODE.panel("Most history", "netwhy_agent_history_max_bytes")?,
+        NODE.panel("Segments", "netwhy_agent_history_segments")?,
+        NODE.panel("Written history", "netwhy_agent_history_written_bytes_total")?,
+        NODE.panel("Frames by result", "netwhy_agent_history_frames_total")?
+            .description("A frame is lost while the disk is full, slow or broken."),
+        NODE.panel("Broken recorders", "netwhy_agent_history_broken")?
+            .description("/api/v1/info has the reason.")
+            .thresholds(1.0, 1.0),
+        NODE.panel("Lost segments", "netwhy_agent_history_lost_segments_total")?,
+        NODE.panel("Recording time", "netwhy_agent_history_write_seconds_total")?.description("Share of one core."),
     ])
 }
 

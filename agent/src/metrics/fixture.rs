@@ -380,6 +380,7 @@ pub(crate) fn agent() -> AgentStats {
             attached_seconds: 311.25,
             failures: 0,
         }),
+        history: Some(crate::history::testing::stats()),
         config_reloads: ConfigReloads { ok: 1, failed: 0 },
         process: ProcessStats { resident_bytes: Some(20 << 20), cpu_seconds: Some(3.5) },
         memory: memory(),

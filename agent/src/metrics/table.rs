@@ -2,6 +2,7 @@
 
 mod agent;
 mod edge;
+mod history;
 mod host;
 mod node;
 mod subject;
@@ -10,8 +11,8 @@ mod watch;
 use super::definition::MetricDef;
 
 /// Every metric, in the order of the exposition.
-pub static METRICS: [&[MetricDef]; 6] =
-    [subject::METRICS, edge::METRICS, node::METRICS, host::METRICS, agent::METRICS, watch::METRICS];
+pub static METRICS: [&[MetricDef]; 7] =
+    [subject::METRICS, edge::METRICS, node::METRICS, host::METRICS, agent::METRICS, history::METRICS, watch::METRICS];
 
 #[cfg(test)]
 mod tests;

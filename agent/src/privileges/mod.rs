@@ -37,12 +37,16 @@ struct Kept {
 
 /// Gives up root, all capabilities, and all ways to get them back. `works` tests whether this kernel lets the agent
 /// read its maps; a kernel that refuses keeps the smallest set of capabilities that helps. `procfs` is where proc is
-/// mounted.
+/// mounted; `writable` the only folder in which files may still change.
 ///
 /// # Errors
 /// When a right stays for no known reason, or when `works` is refused with every capability. The agent must not run
 /// then.
-pub fn give_up(procfs: &Path, works: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Privileges> {
+pub fn give_up(
+    procfs: &Path,
+    writable: Option<&Path>,
+    works: impl FnMut() -> anyhow::Result<()>,
+) -> anyhow::Result<Privileges> {
     let tasks = procfs.join("self/task");
     let before = Rights::of_threads(&tasks)?;
     let permitted = capabilities(None).context("failed to read the capabilities")?.permitted;
@@ -54,7 +58,7 @@ pub fn give_up(procfs: &Path, works: impl FnMut() -> anyhow::Result<()>) -> anyh
     kept.extend(capability::lock(permitted)?);
     capability::keep_only(needed).context("failed to drop the capabilities")?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("failed to forbid core dumps and tracing")?;
-    let landlock = landlock::confine();
+    let landlock = landlock::confine(writable);
 
     let rights = Rights::of_threads(&tasks)?.names();
     if let Some(right) = rights.iter().find(|right| kept.iter().all(|kept| kept.right != right.as_str())) {

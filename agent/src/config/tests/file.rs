@@ -145,7 +145,7 @@ fn a_key_in_the_wrong_place_is_pointed_to_the_right_one() {
             "error: f.yaml:1: rtt_every: unknown section: write \"rtt_every\" below \"sampling:\", indented",
             "error: f.yaml:3: sampling.loss_ratio: unknown key: did you mean thresholds.loss_ratio?",
             "error: f.yaml:4: sampling.tick_seconds: unknown section: write \"tick_seconds\" below \"sampling:\", indented",
-            "error: f.yaml:5: 5: unknown section: there are sampling, signals, thresholds, labels, limits, peers, kube and http",
+            "error: f.yaml:5: 5: unknown section: there are sampling, signals, thresholds, labels, limits, history, peers, kube and http",
         ]
     );
 }

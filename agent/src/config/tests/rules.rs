@@ -73,7 +73,7 @@ fn every_end_of_a_range_is_allowed_and_what_lies_beyond_is_refused() {
 
 #[test]
 fn every_section_has_keys_and_every_key_a_help_sentence() {
-    assert_eq!(SECTIONS.len(), 8);
+    assert_eq!(SECTIONS.len(), 9);
     for section in SECTIONS {
         assert!(keys_of(section.name).count() > 0);
     }
@@ -112,7 +112,7 @@ fn what_sizes_no_map_and_no_socket_reloads_and_all_else_keeps_its_value_until_a_
         let sizes_maps = ["limits.cgroups", "limits.edges", "limits.drops", "limits.prefixes"].contains(&key.path);
         let restarts = ["connects", "sockets", "accept_queue", "cgroup_files", "http"];
         let expected = match key.section {
-            "kube" | "http" => Change::Restart,
+            "history" | "kube" | "http" => Change::Restart,
             "signals" if !restarts.contains(&key.name) => Change::Signal,
             "signals" => Change::Restart,
             _ if sizes_maps || matches!(key.path, "sampling.http" | "sampling.grpc") => Change::Restart,
