@@ -7,6 +7,7 @@ mod certificates;
 mod connections;
 mod host;
 mod limits;
+mod past;
 mod probes;
 mod protection;
 mod ready;
@@ -32,7 +33,7 @@ pub use ready::{alive, ready};
 pub use server::serve;
 pub use tls::{Renewal, Tls};
 
-use crate::{api::AgentStats, config::Http, metrics::MetricsOptions, state::NodeView};
+use crate::{api::AgentStats, config::Http, history::Past, metrics::MetricsOptions, state::NodeView};
 use rustix::net::sockopt;
 use std::{
     io,
@@ -56,6 +57,8 @@ pub struct Shared {
     pub options: watch::Receiver<MetricsOptions>,
     /// Time since when snapshots are due, `CLOCK_MONOTONIC`.
     pub started: Duration,
+    /// What the flight recorder has. `None`: nothing is recorded.
+    pub past: Option<Past>,
 }
 
 /// The listener can't be created.

@@ -4,11 +4,13 @@ use super::{
     Limits, Protection, Shared, authorization,
     budget::{self, Budget, Counted},
     connections::Connections,
-    monotonic_now, ready,
+    monotonic_now,
+    past::Archive,
+    ready,
     scrapes::Scrapes,
 };
 use crate::{
-    api::{AgentStats, ApiError, HintState},
+    api::{AgentStats, ApiError, Hint, HintState, MemoryLevel},
     metrics::{self, Format, SharedRow},
     responses,
     state::{NodeView, SubjectId},
@@ -46,6 +48,8 @@ const API_INDEX: &str = "\
                  split=ADDRESS,…: and one per such address
 /api/v1/node    this Node
 /api/v1/info    the agent: version, probes, overhead
+/api/v1/history what the flight recorder has; ?from=TIME&to=TIME (RFC 3339)
+                The first four answer of the past too: ?at=TIME; hints also ?from=TIME&to=TIME
 ";
 
 /// The routes of the main listener, and those of the API's own. `refusal`: why the main one does not answer `/api/v1`.
@@ -60,7 +64,8 @@ pub(super) fn routers(
     let budget = Budget::new(limits.response_bytes, connections);
     let scrapes = Arc::new(Scrapes::new(budget.clone()));
     let guard = protection.guard();
-    let reader = Reader { shared, scrapes, protection, shared_row: Arc::default() };
+    let archive = Archive::new(shared.past.clone());
+    let reader = Reader { shared, archive, scrapes, protection, shared_row: Arc::default() };
     let metrics = Router::new().route("/metrics", get(scrape));
     let (guarded, open) = match refusal {
         None => (metrics.merge(api()), index(format!("{INDEX}{API_INDEX}"))),
@@ -96,6 +101,7 @@ fn api() -> Router<Reader> {
         .route("/api/v1/edges", get(edges))
         .route("/api/v1/node", get(node))
         .route("/api/v1/info", get(info))
+        .route("/api/v1/history", get(history))
 }
 
 /// Adds the parts that all paths have in common.
@@ -129,6 +135,7 @@ async fn named(mut response: Response) -> Response {
 #[derive(Clone)]
 struct Reader {
     shared: Shared,
+    archive: Archive,
     scrapes: Arc<Scrapes>,
     protection: Protection,
     /// Subjects that share the row `~other`. Scrapes are encoded one at a time, so nobody waits for it.
@@ -140,8 +147,18 @@ impl Reader {
         Arc::clone(&self.shared.view.borrow())
     }
 
+    /// The view of a time; empty: of now.
+    async fn view_at(&self, at: &str) -> Result<Arc<NodeView>, Response> {
+        if at.is_empty() { Ok(self.view()) } else { self.archive.view(at, self.memory_level()).await }
+    }
+
+    fn memory_level(&self) -> MemoryLevel {
+        self.shared.agent.borrow().memory.level
+    }
+
     /// The agent's status with the figures of scrapes and of their protection.
     fn agent(&self, view: &NodeView) -> Arc<AgentStats> {
+        self.archive.forget_old();
         let mut agent = Arc::clone(&self.shared.agent.borrow());
         let age = ready::age(view, monotonic_now());
         let stats = Arc::make_mut(&mut agent);
@@ -196,6 +213,8 @@ struct SubjectFilter {
     namespace: String,
     #[serde(default)]
     pod: String,
+    #[serde(default)]
+    at: String,
 }
 
 impl SubjectFilter {
@@ -217,6 +236,8 @@ struct EdgeFilter {
     /// Addresses with rows of their own, with commas between.
     #[serde(default)]
     split: String,
+    #[serde(default)]
+    at: String,
 }
 
 /// Filter of hints.
@@ -229,6 +250,28 @@ struct HintFilter {
     pod: String,
     #[serde(default)]
     state: String,
+    #[serde(default)]
+    at: String,
+    #[serde(default)]
+    from: String,
+    #[serde(default)]
+    to: String,
+}
+
+/// A time; empty: now.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Moment {
+    #[serde(default)]
+    at: String,
+}
+
+/// A range of time. Both ends must be there.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TimeRange {
+    from: String,
+    to: String,
 }
 
 fn shows(wanted: &str, value: &str) -> bool {
@@ -246,22 +289,48 @@ async fn hints(State(reader): State<Reader>, filter: Result<Query<HintFilter>, Q
         "resolved" => Some(HintState::Resolved),
         other => return error(StatusCode::BAD_REQUEST, format!("state must be firing or resolved, not {other:?}")),
     };
-    let view = reader.view();
-    let wanted = view.hints.iter().filter(|h| {
+    let is_wanted = |h: &&Hint| {
         shows(&filter.namespace, &h.subject.namespace)
             && shows(&filter.pod, &h.subject.name)
             && state.is_none_or(|s| s == h.state)
-    });
-    Json(wanted.collect::<Vec<_>>()).into_response()
+    };
+    if filter.from.is_empty() && filter.to.is_empty() {
+        return match reader.view_at(&filter.at).await {
+            Ok(view) => Json(view.hints.iter().filter(is_wanted).collect::<Vec<_>>()).into_response(),
+            Err(response) => response,
+        };
+    }
+    if !filter.at.is_empty() {
+        return error(StatusCode::BAD_REQUEST, "at does not go with from and to: omit one of them".to_owned());
+    }
+    match reader.archive.hints((&filter.from, &filter.to), reader.memory_level()).await {
+        Ok(hints) => Json(hints.iter().filter(is_wanted).collect::<Vec<_>>()).into_response(),
+        Err(response) => response,
+    }
+}
+
+async fn history(State(reader): State<Reader>, range: Result<Query<TimeRange>, QueryRejection>) -> Response {
+    let Query(TimeRange { from, to }) = match range {
+        Ok(range) => range,
+        Err(rejection) => return bad_query(&rejection),
+    };
+    match reader.archive.history(&from, &to).await {
+        Ok(history) => Json(history).into_response(),
+        Err(response) => response,
+    }
 }
 
 async fn pods(State(reader): State<Reader>, filter: Result<Query<SubjectFilter>, QueryRejection>) -> Response {
-    match filter {
-        Ok(Query(filter)) => {
+    let filter = match filter {
+        Ok(Query(filter)) => filter,
+        Err(rejection) => return bad_query(&rejection),
+    };
+    match reader.view_at(&filter.at).await {
+        Ok(view) => {
             let agent = Arc::clone(&reader.shared.agent.borrow());
-            Json(responses::pods(&reader.view(), &agent.probes, |s| filter.shows(s))).into_response()
+            Json(responses::pods(&view, &agent.probes, |s| filter.shows(s))).into_response()
         }
-        Err(rejection) => bad_query(&rejection),
+        Err(response) => response,
     }
 }
 
@@ -280,13 +349,16 @@ async fn edges(State(reader): State<Reader>, filter: Result<Query<EdgeFilter>, Q
         Ok(filter) => filter,
         Err(rejection) => return bad_query(&rejection),
     };
-    let EdgeFilter { namespace, pod, by, split } = filter;
+    let EdgeFilter { namespace, pod, by, split, at } = filter;
     let split = match addresses(&split) {
         Ok(split) => split,
         Err(what) => return error(StatusCode::BAD_REQUEST, what),
     };
-    let wanted = SubjectFilter { namespace, pod };
-    let view = reader.view();
+    let wanted = SubjectFilter { namespace, pod, at: String::new() };
+    let view = match reader.view_at(&at).await {
+        Ok(view) => view,
+        Err(response) => return response,
+    };
     match by.as_str() {
         "" => Json(responses::edges(&view, |s| wanted.shows(s))).into_response(),
         "peer_node" => Json(responses::peers(&view, &split, |s| wanted.shows(s))).into_response(),
@@ -294,8 +366,15 @@ async fn edges(State(reader): State<Reader>, filter: Result<Query<EdgeFilter>, Q
     }
 }
 
-async fn node(State(reader): State<Reader>) -> Response {
-    Json(responses::node(&reader.view())).into_response()
+async fn node(State(reader): State<Reader>, moment: Result<Query<Moment>, QueryRejection>) -> Response {
+    let Query(Moment { at }) = match moment {
+        Ok(moment) => moment,
+        Err(rejection) => return bad_query(&rejection),
+    };
+    match reader.view_at(&at).await {
+        Ok(view) => Json(responses::node(&view)).into_response(),
+        Err(response) => response,
+    }
 }
 
 async fn info(State(reader): State<Reader>) -> Response {

@@ -13,6 +13,7 @@ mod answers;
 mod api;
 mod life;
 mod limits;
+mod past;
 
 /// A server on a loopback port, and the ends of its channels.
 pub(super) struct Server {
@@ -34,6 +35,10 @@ impl Server {
     }
 
     pub(super) async fn start_protected(limits: Limits, protection: Protection) -> Self {
+        Self::start_recorded(limits, protection, None).await
+    }
+
+    async fn start_recorded(limits: Limits, protection: Protection, past: Option<Past>) -> Self {
         let pods = vec![fixture::busy_pod("shop", "payment-1"), fixture::pod("shop", "idle-3")];
         let mut first = fixture::view(pods);
         first.at = monotonic_now();
@@ -46,7 +51,7 @@ impl Server {
         let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let addr = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let shared = Shared { view: view_rx, agent: agent_rx, options: options_rx, started: monotonic_now() };
+        let shared = Shared { view: view_rx, agent: agent_rx, options: options_rx, started: monotonic_now(), past };
         let stopped = async move { drop(stopped.await) };
         let done = tokio::spawn(serve(limits, (listener, ApiPlace::Main), shared, protection, stopped));
         Self { addr, view, agent, _options: options, stop, done }

@@ -64,7 +64,7 @@ impl Served {
         let listener = http::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let shared = Shared { view: view.1, agent: agent.1, options: options.1, started: Duration::ZERO };
+        let shared = Shared { view: view.1, agent: agent.1, options: options.1, started: Duration::ZERO, past: None };
         tokio::spawn(http::serve(
             Limits::default(),
             (listener, http::ApiPlace::Main),

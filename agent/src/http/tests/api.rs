@@ -15,6 +15,7 @@ async fn with_own_api() -> (Server, SocketAddr) {
         agent: server.agent.subscribe(),
         options: server._options.subscribe(),
         started: monotonic_now(),
+        past: None,
     };
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async move { drop(stopped.await) };

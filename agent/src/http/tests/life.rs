@@ -39,7 +39,7 @@ async fn probes_answer_whatever_clients_do() {
     let (stop, stopped) = oneshot::channel::<()>();
     let options = server._options.subscribe();
     let (view, agent) = (server.view.subscribe(), server.agent.subscribe());
-    let shared = Shared { view, agent, options, started: monotonic_now() };
+    let shared = Shared { view, agent, options, started: monotonic_now(), past: None };
     let probes = std::thread::spawn(move || serve_probes(listener, shared, async move { drop(stopped.await) }));
     let mut idle = Vec::new();
     for _ in 0..200 {
