@@ -1,8 +1,10 @@
 //! The command line of `kubectl netwhy`.
 
 mod kubectl;
+mod when;
 
 pub use kubectl::Kubectl;
+pub use when::When;
 
 use super::model::Target;
 use crate::close_up::LONGEST;
@@ -52,7 +54,7 @@ pub struct Global {
     /// Output format
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub output: Format,
-    /// Also show hints that ended within this time, such as 10m or 1h (agents keep one hour)
+    /// Also show hints that ended within this time, such as 10m or 1h; `hints` reads more than an hour from the history
     #[arg(long, global = true, value_name = "TIME", value_parser = since)]
     pub since: Option<Duration>,
     /// Keep running and print changes
@@ -128,15 +130,32 @@ impl Global {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Explain why a target is slow: verdict, evidence, excluded causes, next step
-    #[command(after_help = "Example: kubectl netwhy why deploy/payment -n shop")]
+    #[command(after_help = "Example: kubectl netwhy why pod/payment-7c9 -n shop --at 03:12")]
     Why {
         /// pod/NAME, deploy/NAME, svc/NAME, node/NAME, or NAME
         #[arg(value_name = "TARGET")]
         target: Target,
+        /// As it was then, also for Pods that are gone: 03:12 (local time), 2026-01-31T03:12:00Z, or -40m
+        #[arg(
+            long,
+            value_name = "TIME",
+            value_parser = When::parse,
+            allow_hyphen_values = true,
+        )]
+        at: Option<When>,
     },
     /// List hints of all agents
-    #[command(after_help = "Example: kubectl netwhy hints -A --since 1h")]
-    Hints,
+    #[command(after_help = "Example: kubectl netwhy hints -A --since 6h --until 5h")]
+    Hints {
+        /// End of the time, with --since its begin: 5h (ago), 03:12 (local time), or 2026-01-31T03:12:00Z
+        #[arg(
+            long,
+            value_name = "TIME",
+            value_parser = When::parse,
+            allow_hyphen_values = true,
+        )]
+        until: Option<When>,
+    },
     /// List Nodes by blame: loss to and from each Node, and the hints about it
     #[command(after_help = "Example: kubectl netwhy nodes -o wide")]
     Nodes,

@@ -1,5 +1,7 @@
 //! One function per command: ask the agents, build the report, print it.
 
+mod past;
+
 use super::{
     Failure,
     cli::{Cli, Command, Format, Global},
@@ -25,6 +27,7 @@ use crate::{
     text::{self, Text, complain},
 };
 use futures::future::join_all;
+use jiff::Timestamp;
 use std::{future::Future, sync::Arc, time::Duration};
 
 /// Pause between two polls of `-w`.
@@ -35,11 +38,19 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 /// # Errors
 /// When there is nothing to show. Nothing was written to stdout then.
 pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
+    past::check(cli)?;
     let sessions = fetch::sessions(&cli.global).await?;
     match &cli.command {
-        Command::Why { target } => print_reports(cli, &sessions, |session| why(session, target)).await,
-        Command::Hints if cli.global.watch => watch_hints(cli, &sessions).await,
-        Command::Hints => print_reports(cli, &sessions, hints).await,
+        Command::Why { target, at: None } => print_reports(cli, &sessions, |session| why(session, target)).await,
+        Command::Why { target, at: Some(at) } => {
+            let sessions = past::about(&sessions, *at)?;
+            print_reports(cli, &sessions, |session| why(session, target)).await
+        }
+        Command::Hints { .. } if cli.global.watch => watch_hints(cli, &sessions).await,
+        Command::Hints { until } => match past::range(cli.global.since, *until)? {
+            None => print_reports(cli, &sessions, hints).await,
+            Some(range) => print_reports(cli, &sessions, |session| past::hints(session, range)).await,
+        },
         Command::Nodes => print_reports(cli, &sessions, all_nodes).await,
         Command::Matrix => print_reports(cli, &sessions, all_pairs).await,
         Command::Diagnose => print_reports(cli, &sessions, diagnosis).await,
@@ -86,7 +97,7 @@ where
             Err(failure) => return Err(failure),
         };
         printed_before = true;
-        let mut text = write(&reports, cli.global.output, &view())?;
+        let mut text = write(&reports, cli.global.output, &past::view(sessions))?;
         let people = matches!(cli.global.output, Format::Table | Format::Wide);
         if cli.global.watch && people {
             // A terminal shows the newest report; a file gets one after the other.
@@ -122,6 +133,7 @@ where
         match answer {
             Ok(report) => {
                 warn(session, report.not_answered());
+                past::warn(session, report.missing());
                 reports.push((session.context.clone(), report));
             }
             Err(failure) => failures.push((session, failure)),
@@ -156,9 +168,10 @@ fn print(text: &Text) -> Result<(), Failure> {
 }
 
 async fn why(session: &Session, target: &Target) -> Result<Explanation, Failure> {
-    let facts = fetch::why(session, target, now_ms()).await?;
+    let now_ms = session.at.map_or_else(now_ms, Timestamp::as_millisecond);
+    let facts = fetch::why(session, target, now_ms).await?;
     // All namespaces: peers can be in another namespace than the target.
-    Ok(explain(facts, &HintFilter { namespace: None, ..hint_filter(session) }))
+    Ok(explain(facts, &HintFilter { namespace: None, now_ms, ..hint_filter(session) }))
 }
 
 async fn hints(session: &Session) -> Result<Hints, Failure> {

@@ -63,3 +63,23 @@ fn usage_names_the_program_as_it_was_called() {
     assert!(usage("./netwhy").contains("kubectl-netwhy"));
     command(None).debug_assert();
 }
+
+#[test]
+fn times_of_the_past_go_with_their_commands_alone() {
+    let at = |args: &[&str]| match read(args).map(|cli| cli.command) {
+        Ok(Command::Why { at, .. }) => at,
+        other => panic!("{args:?}: {other:?}"),
+    };
+    assert_eq!(at(&["why", "pod/x"]), None);
+    assert_eq!(at(&["why", "pod/x", "--at", "-40m"]), Some(When::Ago(Duration::from_secs(2400))));
+    assert!(matches!(at(&["why", "pod/x", "--at=03:12"]), Some(When::Clock(_))));
+    let hints = read(&["hints", "--since", "6h", "--until", "5h"]).unwrap();
+    assert!(matches!(hints.command, Command::Hints { until: Some(When::Ago(_)) }));
+    for wrong in [
+        &["why", "pod/x", "--at", "noon"][..],
+        &["hints", "--since", "6h", "--until", "noon"],
+        &["nodes", "--at", "1h"],
+    ] {
+        assert!(read(wrong).is_err(), "{wrong:?}");
+    }
+}

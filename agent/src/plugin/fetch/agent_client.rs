@@ -8,9 +8,11 @@ use super::{
 };
 use crate::kube::one_line;
 use hyper::header;
+use jiff::Timestamp;
 use kube::{Client, Config};
 use serde::de::DeserializeOwned;
 use std::{
+    borrow::Cow,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -23,6 +25,10 @@ const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(200);
 /// A connection attempt to an agent fails after this long, whatever the request's own limit.
 const CONNECT: Duration = Duration::from_secs(10);
+/// Shortest timeout of a request about the past.
+const REPLAY: Duration = Duration::from_secs(30);
+/// What an agent says of itself.
+pub(super) const INFO: &str = "/api/v1/info";
 /// Version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -37,6 +43,8 @@ pub struct AgentClient {
     timeout: Duration,
     /// Name in messages.
     name: String,
+    /// The moment that answers are of. `None`: now.
+    at: Option<Timestamp>,
 }
 
 impl AgentClient {
@@ -61,13 +69,20 @@ impl AgentClient {
 
     /// A client for an agent that can be reached in these ways.
     pub(super) fn new(ways: Vec<Way>, name: String, timeout: Duration, account: Arc<Account>) -> Self {
-        Self { ways: ways.into(), open: Arc::default(), account, timeout, name }
+        Self { ways: ways.into(), open: Arc::default(), account, timeout, name, at: None }
     }
 
     /// The same client for another look-up, with its room free again.
     #[must_use]
     pub fn again(&self) -> Self {
         Self { account: self.account.room().again(), ..self.clone() }
+    }
+
+    /// The same client for answers of this moment. `None`: of now. A replay takes its time.
+    #[must_use]
+    pub fn at(self, at: Option<Timestamp>) -> Self {
+        let timeout = if at.is_some() { self.timeout.max(REPLAY) } else { self.timeout };
+        Self { at, timeout, ..self }
     }
 
     /// Name of the agent in messages.
@@ -85,7 +100,8 @@ impl AgentClient {
     /// # Errors
     /// On a timeout, an answer that is not an agent's or too large, or an incompatible version.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        let answer = tokio::time::timeout(self.timeout, self.answer(path)).await;
+        let path = self.path(path);
+        let answer = tokio::time::timeout(self.timeout, self.answer(&path)).await;
         let answer = answer.map_err(|_| {
             let what = format!("no answer within {} s", self.timeout.as_secs_f64());
             Failure::new(what, "raise --request-timeout, or check its Node")
@@ -94,6 +110,17 @@ impl AgentClient {
             let what = format!("this version ({VERSION}) can't read the answer: {error}");
             Failure::new(what, "use the plugin of the agents' version")
         })
+    }
+
+    /// The path with the moment. What the agent says of itself is of now.
+    fn path<'p>(&self, path: &'p str) -> Cow<'p, str> {
+        match self.at {
+            Some(at) if path != INFO => {
+                let mark = if path.contains('?') { '&' } else { '?' };
+                format!("{path}{mark}at={at}").into()
+            }
+            _ => path.into(),
+        }
     }
 
     async fn answer(&self, path: &str) -> Result<Answer, Failure> {

@@ -72,7 +72,7 @@ impl Session {
     {
         let found = match &self.connection {
             Connection::Direct(client) => {
-                let agent = Agent { node: String::new(), client: client.again() };
+                let agent = Agent { node: String::new(), client: client.again().at(self.at) };
                 Found { agents: vec![agent], silent: Vec::new() }
             }
             Connection::Cluster(client) => self.agents(client, None).await?,
@@ -115,7 +115,8 @@ impl Session {
         }
         pods.retain(|pod| nodes.is_none_or(|wanted| wanted.contains(node_name(pod))));
         let checked = genuine::check(pods, &sets)?;
-        let reach = Reach { client, timeout: self.global.request_timeout, room: Room::new(self.global.room_bytes()) };
+        let room = Room::new(self.global.room_bytes());
+        let reach = Reach { client, timeout: self.global.request_timeout, room, at: self.at };
         let mut found = reach.one_per_node(checked.genuine);
         found.silent.extend(reach.impostors(&checked.impostors));
         Ok(found)
@@ -153,6 +154,8 @@ struct Reach<'a> {
     client: &'a Client,
     timeout: Duration,
     room: Arc<Room>,
+    /// The moment that they are asked about. `None`: now.
+    at: Option<jiff::Timestamp>,
 }
 
 impl Reach<'_> {
@@ -166,7 +169,8 @@ impl Reach<'_> {
             // Its main listener answers, or the port on loopback has no name.
             None => vec![proxy(main), forward(main), forward(9812)],
         };
-        let client = AgentClient::new(ways, format!("{namespace}/{name}"), self.timeout, self.room.account());
+        let client =
+            AgentClient::new(ways, format!("{namespace}/{name}"), self.timeout, self.room.account()).at(self.at);
         Agent { node: node_name(pod).to_owned(), client }
     }
 

@@ -16,6 +16,7 @@ mod errors;
 mod fan_out;
 mod genuine;
 mod objects;
+mod past;
 mod room;
 mod session;
 mod topology;

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::text::complain;
 use futures::future::join_all;
+use jiff::Timestamp;
 use kube::{Client, config::Kubeconfig};
 use std::{io::IsTerminal as _, sync::Arc};
 
@@ -20,6 +21,8 @@ pub struct Session {
     pub connection: Connection,
     /// The flags.
     pub global: Arc<Global>,
+    /// The moment that agents are asked about. `None`: now.
+    pub at: Option<Timestamp>,
 }
 
 /// Kinds of connections.
@@ -44,6 +47,7 @@ pub async fn sessions(global: &Global) -> Result<Vec<Session>, Failure> {
             namespace: wanted_namespace(global, None),
             connection: Connection::Direct(client),
             global: shared,
+            at: None,
         }]);
     }
     let variable = std::env::var_os("KUBECONFIG");
@@ -93,7 +97,7 @@ async fn session(
     let namespace = wanted_namespace(global, Some(&choice.namespace));
     let client = connect::client(choice, |name| std::env::var(name).ok(), std::io::stdin().is_terminal()).await?;
     let context = context.filter(|_| several).map(str::to_owned);
-    Ok(Session { context, namespace, connection: Connection::Cluster(client), global: Arc::clone(global) })
+    Ok(Session { context, namespace, connection: Connection::Cluster(client), global: Arc::clone(global), at: None })
 }
 
 /// The namespace of the flags, else the context's. `None`: all.
@@ -106,6 +110,12 @@ fn wanted_namespace(global: &Global, default: Option<&str>) -> Option<String> {
 }
 
 impl Session {
+    /// The same session, with agents asked about this moment.
+    #[must_use]
+    pub fn about(&self, at: Timestamp) -> Self {
+        Self { at: Some(at), ..self.clone() }
+    }
+
     /// Prefix of messages about this cluster on stderr; empty for a single cluster.
     pub fn prefix(&self) -> String {
         self.context.as_ref().map(|context| format!("{context}: ")).unwrap_or_default()

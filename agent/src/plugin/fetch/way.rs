@@ -251,6 +251,8 @@ pub(super) fn refusal(way: &Way, status: StatusCode, message: &str, is_agent: bo
         StatusCode::MISDIRECTED_REQUEST if is_agent => {
             Trouble::Closed(Failure::new(format!("the agent answers {code}: {message}"), ""))
         }
+        // It says itself why not, and what helps.
+        StatusCode::GONE | StatusCode::SERVICE_UNAVAILABLE if is_agent => Trouble::Failed(Failure::new(message, "")),
         _ if is_agent => {
             let what = format!("the agent answers {code}: {message}");
             Trouble::Failed(Failure::new(what, "use the plugin of its version"))

@@ -11,11 +11,11 @@ use super::{
         },
     },
     agent::Agent,
-    agent_client::AgentClient,
+    agent_client::{AgentClient, INFO},
     agents::none_answered,
     callees,
     fan_out::{Progress, fan_out},
-    objects,
+    objects, past,
     session::{Connection, Session},
     witnesses::witnesses,
 };
@@ -35,10 +35,14 @@ const MAX_LOOKUPS: usize = 8;
 /// # Errors
 /// When the target is unknown, or no agent on its Nodes answers.
 pub async fn why(session: &Session, target: &Target, now_ms: i64) -> Result<Facts, Failure> {
-    match &session.connection {
-        Connection::Direct(client) => from_one_agent(session, &client.again(), target).await,
+    let facts = match &session.connection {
+        Connection::Direct(client) => from_one_agent(session, &client.again().at(session.at), target).await,
+        Connection::Cluster(client) if session.at.is_some() && target.kind != Some(Kind::Node) => {
+            past::from_agents(session, client, target).await
+        }
         Connection::Cluster(client) => from_cluster(session, client, target, now_ms).await,
-    }
+    };
+    Ok(Facts { at: session.at.map(|at| at.to_string()), ..facts? })
 }
 
 /// The answer of one agent.
@@ -51,7 +55,7 @@ struct AgentAnswer {
 
 async fn ask_agent(client: &AgentClient, filter: &str) -> Result<AgentAnswer, Failure> {
     // First, because it detects an incompatible version.
-    let info: AgentStats = client.get("/api/v1/info").await?;
+    let info: AgentStats = client.get(INFO).await?;
     let (pods, edges) = (format!("/api/v1/pods{filter}"), format!("/api/v1/edges{filter}"));
     let (hints, pods, edges) = tokio::join!(client.get("/api/v1/hints"), client.get(&pods), client.get(&edges));
     Ok(AgentAnswer { info, hints: hints?, pods: pods?, edges: edges? })
@@ -178,7 +182,7 @@ async fn from_cluster(session: &Session, client: &Client, target: &Target, now_m
 }
 
 /// Asks the agents on the Nodes of the target's Pods. At least one must answer.
-async fn ask_own_agents(
+pub(super) async fn ask_own_agents(
     session: &Session,
     client: &Client,
     facts: &mut Facts,
@@ -273,7 +277,7 @@ fn named(facts: &mut Facts, address: &str, pod: &str, node: &str) {
 }
 
 /// Asks the agents on the peers' Nodes, except those that were asked. Missing answers make the result partial.
-async fn ask_peer_agents(session: &Session, client: &Client, facts: &mut Facts, asked: &BTreeSet<String>) {
+pub(super) async fn ask_peer_agents(session: &Session, client: &Client, facts: &mut Facts, asked: &BTreeSet<String>) {
     let mut weight: BTreeMap<String, (bool, u64, u64)> = BTreeMap::new();
     for edge in &facts.edges {
         let Some(node) = &edge.peer_node else { continue };
@@ -312,7 +316,7 @@ async fn ask_peer_agents(session: &Session, client: &Client, facts: &mut Facts, 
 }
 
 /// Asks all agents for their rows if they may decide what one agent can't.
-async fn ask_witnesses(session: &Session, facts: &mut Facts) {
+pub(super) async fn ask_witnesses(session: &Session, facts: &mut Facts) {
     if !facts.hints.iter().any(needs_others) {
         return;
     }
@@ -331,7 +335,7 @@ async fn ask_witnesses(session: &Session, facts: &mut Facts) {
 }
 
 /// The peers to show: those with failures or loss first, then by traffic.
-fn peers(edges: &[EdgeRow]) -> Vec<Fact> {
+pub(super) fn peers(edges: &[EdgeRow]) -> Vec<Fact> {
     #[derive(Default)]
     struct Sum {
         failures: u64,
@@ -429,7 +433,10 @@ async fn node_facts(session: &Session, client: &Client, name: &str) -> Result<Fa
     facts.not_answered = others.silent;
     ask_witnesses(session, &mut facts).await;
     let api: Api<Node> = Api::all(client.clone());
-    if let Ok(object) = objects::request(session, name, api.get(name)).await {
+    // Of the past, only the agents know something.
+    if session.at.is_none()
+        && let Ok(object) = objects::request(session, name, api.get(name)).await
+    {
         facts.related.push(Fact::new(format!("Node/{name}"), objects::node_line(&object).1));
     }
     facts.related.extend(peers(&facts.edges));

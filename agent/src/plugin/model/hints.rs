@@ -1,7 +1,8 @@
 //! Hints of many agents as one list.
 
 use super::{SilentAgent, unix_ms};
-use crate::api::{Hint, HintState};
+use crate::api::{Gap, Hint, HintState};
+use jiff::Timestamp;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -14,6 +15,22 @@ pub struct Hints {
     pub agents: usize,
     /// Agents that did not answer: the list is partial.
     pub not_answered: Vec<SilentAgent>,
+    /// The time that was asked for, RFC 3339. `None`: now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub between: Option<[String; 2]>,
+    /// Times of which nothing is recorded: the list is partial.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<MissingTime>,
+}
+
+/// A time of which an agent has no record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MissingTime {
+    /// Node.
+    pub node: String,
+    /// The time and the reason.
+    #[serde(flatten)]
+    pub gap: Gap,
 }
 
 /// Which hints to show.
@@ -53,7 +70,21 @@ impl Hints {
     ) -> Self {
         let mut items: Vec<Hint> = hints.into_iter().filter(|hint| wanted.shows(hint)).collect();
         sort(&mut items);
-        Self { items, agents, not_answered }
+        Self { items, agents, not_answered, ..Self::default() }
+    }
+
+    /// The hints of a time in the past: all that fired in it, in the order of their begin.
+    pub fn of_time(
+        mut items: Vec<Hint>,
+        (from, to): (Timestamp, Timestamp),
+        agents: usize,
+        not_answered: Vec<SilentAgent>,
+        mut missing: Vec<MissingTime>,
+    ) -> Self {
+        let key = |hint: &Hint| (hint.first_seen.clone(), hint.subject.namespace.clone(), hint.subject.name.clone());
+        items.sort_by_cached_key(|hint| (key(hint), hint.cause.clone()));
+        missing.sort_by(|a, b| (&a.node, &a.gap).cmp(&(&b.node, &b.gap)));
+        Self { items, agents, not_answered, between: Some([from.to_string(), to.to_string()]), missing }
     }
 }
 

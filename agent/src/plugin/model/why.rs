@@ -26,6 +26,9 @@ pub struct Explanation {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// The moment in the past that this is of, RFC 3339. `None`: now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
     /// Owner of the Pod, such as `Deployment/payment`; empty for groups.
     pub workload: String,
     /// Nodes that it is on.
@@ -193,6 +196,7 @@ pub fn explain(mut facts: Facts, wanted: &HintFilter) -> Explanation {
         related: facts.related,
         events: facts.events,
         not_answered: facts.not_answered,
+        at: facts.at,
         kind: facts.kind,
         namespace: facts.namespace,
         name: facts.name,

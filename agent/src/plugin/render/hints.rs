@@ -6,7 +6,11 @@ use super::{
 };
 use crate::{
     api::{Hint, HintState},
-    plugin::model::{SilentAgent, hints::Hints, unix_ms},
+    plugin::model::{
+        SilentAgent,
+        hints::{Hints, MissingTime},
+        unix_ms,
+    },
     text::Text,
 };
 
@@ -32,17 +36,28 @@ impl Report for Hints {
     fn not_answered(&self) -> &[SilentAgent] {
         &self.not_answered
     }
+
+    fn missing(&self) -> &[MissingTime] {
+        &self.missing
+    }
 }
 
 impl Hints {
     fn list(&self, view: &View) -> Table {
         let nothing = match (self.agents, self.not_answered.len()) {
+            (agents, _) if self.between.is_some() => match self.missing.len() {
+                0 => format!("No hints fired on {agents} Nodes in that time."),
+                _ => format!("No recorded hints on {agents} Nodes in that time; some of it is not recorded."),
+            },
             (agents, 0) => format!("No hints on {agents} Nodes."),
             (agents, silent) => {
                 format!("No hints on {agents} Nodes; {silent} agents did not answer, so their Nodes are unknown.")
             }
         };
         let mut head = vec!["NAMESPACE", "SUBJECT", "NODE", "CAUSE", "BLAME", "SURE", "FOR", "SUMMARY"];
+        if self.between.is_some() {
+            head[6] = "WHEN";
+        }
         if view.wide {
             head.insert(7, "SYMPTOM");
             head.push("ACTION");
@@ -58,7 +73,7 @@ impl Hints {
                 (hint.cause.clone(), Some(colour)),
                 (blame(hint), None),
                 (format!("{:.0}%", hint.confidence * 100.0), None),
-                (duration(hint, view.now_ms), None),
+                (if self.between.is_some() { when(hint) } else { duration(hint, view.now_ms) }, None),
                 (hint.summary.clone(), None),
             ];
             if view.wide {
@@ -78,6 +93,20 @@ fn duration(hint: &Hint, now_ms: i64) -> String {
         HintState::Firing => since(&hint.first_seen).unwrap_or_default(),
         HintState::Resolved => since(&hint.last_seen).map(|age| format!("ended {age} ago")).unwrap_or_default(),
     }
+}
+
+/// Begin and end, UTC, of a hint of the past.
+fn when(hint: &Hint) -> String {
+    let clock = |stamp: &str| stamp.get(5..19).map_or_else(|| stamp.to_owned(), |time| time.replace('T', " "));
+    match hint.state {
+        HintState::Firing => format!("{}Z, lasts", clock(&hint.first_seen)),
+        HintState::Resolved => format!("{}Z for {}", clock(&hint.first_seen), length(hint)),
+    }
+}
+
+fn length(hint: &Hint) -> String {
+    let [first, last] = [&hint.first_seen, &hint.last_seen].map(|stamp| unix_ms(stamp));
+    first.zip(last).map(|(first, last)| age(last - first)).unwrap_or_default()
 }
 
 fn subject(hint: &Hint) -> String {

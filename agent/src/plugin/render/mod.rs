@@ -15,7 +15,11 @@ pub use hints::{change_line, one_line};
 pub use paint::{Colour, Paint};
 pub use table::Table;
 
-use super::{Failure, cli::Format, model::SilentAgent};
+use super::{
+    Failure,
+    cli::Format,
+    model::{SilentAgent, hints::MissingTime},
+};
 use crate::text::{Text, is_printable};
 use serde::Serialize;
 
@@ -45,6 +49,11 @@ pub trait Report: Serialize {
 
     /// Agents that did not answer. Each gets a line on stderr.
     fn not_answered(&self) -> &[SilentAgent];
+
+    /// Times of which nothing is recorded. The longest get a line on stderr.
+    fn missing(&self) -> &[MissingTime] {
+        &[]
+    }
 }
 
 /// The report of one context of several.

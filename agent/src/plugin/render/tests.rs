@@ -3,16 +3,17 @@
 mod hostile;
 
 use super::*;
+use crate::api::Gap;
 use crate::plugin::model::{
     close_up::Requested,
     diagnose::{diagnose, tests::pods},
-    hints::{HintFilter, Hints},
+    hints::{HintFilter, Hints, MissingTime},
     matrix::matrix,
     nodes::{nodes, tests as node_tests},
     status,
     testing::{NOW_MS, golden, hint},
     topology::tests::topology,
-    why::{explain, tests as cases},
+    why::{Facts, explain, tests as cases},
 };
 
 const PLAIN: View = View { paint: Paint::PLAIN, wide: false, width: 100, now_ms: NOW_MS };
@@ -49,8 +50,31 @@ fn why_in_every_format() {
 }
 
 #[test]
+fn why_of_the_past_in_every_format() {
+    let facts = Facts { at: Some("2025-12-31T23:59:00Z".to_owned()), ..cases::loses() };
+    formats("why-past", explain(facts, &cases::filter()));
+}
+
+#[test]
 fn hints_in_every_format() {
     formats("hints", hints());
+}
+
+#[test]
+fn hints_of_the_past_in_every_format() {
+    let time = ["2025-12-31T23:00:00Z", "2026-01-01T01:00:00Z"].map(|time| time.parse().unwrap());
+    let mut resolved = hint("shop", "cart-2", "peer_slow");
+    resolved.state = crate::api::HintState::Resolved;
+    resolved.last_seen = "2026-01-01T00:14:00Z".to_owned();
+    let gap =
+        Gap { from: "2025-12-31T23:10:00Z".into(), to: "2025-12-31T23:25:00Z".into(), why: "no agent ran".into() };
+    let missing = vec![MissingTime { node: "node-a".into(), gap }];
+    let of_time = |items| Hints::of_time(items, time.into(), 3, vec![], missing.clone());
+    formats("hints-past", of_time(vec![resolved, hint("shop", "payment-1", "path_loss")]));
+    let none = of_time(vec![]).text(&PLAIN);
+    assert_eq!(&*none, "No recorded hints on 3 Nodes in that time; some of it is not recorded.\n");
+    let quiet = Hints::of_time(vec![], time.into(), 3, vec![], vec![]).text(&PLAIN);
+    assert_eq!(&*quiet, "No hints fired on 3 Nodes in that time.\n");
 }
 
 #[test]

@@ -112,7 +112,8 @@ impl Explanation {
             [one] => format!(" on {one}"),
             many => format!(" on {} Nodes", many.len()),
         };
-        let title = format!("{} {name}{of}{on}", self.kind);
+        let at = self.at.as_ref().map(|at| format!(", as of {at}")).unwrap_or_default();
+        let title = format!("{} {name}{of}{on}{at}", self.kind);
         out.text.append(&out.view.paint.bold(&title));
         out.text.end_line();
     }

@@ -90,3 +90,14 @@ async fn a_bad_url_is_refused_with_the_right_form() {
         "http://localhost:9812"
     );
 }
+
+#[tokio::test]
+async fn questions_about_the_past_carry_their_moment() {
+    let client = AgentClient::direct("http://node-a:9812", Duration::from_secs(5), 1 << 20).unwrap();
+    assert_eq!(client.path("/api/v1/pods"), "/api/v1/pods");
+    let then = client.at(Some("2026-01-31T03:12:00+01:00".parse().unwrap()));
+    assert_eq!(then.path("/api/v1/pods"), "/api/v1/pods?at=2026-01-31T02:12:00Z");
+    assert_eq!(then.path("/api/v1/edges?by=peer_node"), "/api/v1/edges?by=peer_node&at=2026-01-31T02:12:00Z");
+    assert_eq!(then.path(INFO), INFO, "an agent speaks of itself as it is now");
+    assert!(then.timeout >= REPLAY);
+}

@@ -23,6 +23,8 @@ pub struct Facts {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// The moment in the past that they are of, RFC 3339. `None`: now.
+    pub at: Option<String>,
     /// The Pods of the target.
     pub pods: Vec<TargetPod>,
     /// Hints of all agents that answered.
