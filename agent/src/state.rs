@@ -17,8 +17,8 @@ use crate::{
     calls::CallCounts,
     peers::PeerKind,
     sample::{
-        Connects, CpuStat, Device, Gauge, Group, Histogram, HostKey, Lookups, Losses, Pressure, Responses, Signal,
-        State, Tally, summed,
+        Connects, CpuStat, Device, Gauge, Group, Histogram, HostKey, Lookups, Losses, NodeFact, Pressure, Responses,
+        Signal, State, Tally, summed,
     },
 };
 use netwhy_abi::{Counter, PeerClass, Role};
@@ -436,6 +436,8 @@ pub struct HostView {
     pub gauges: BTreeMap<(Gauge, Option<Arc<str>>), u64>,
     /// Interfaces that lead out of the Node.
     pub devices: Vec<Device>,
+    /// Facts in which Nodes may differ.
+    pub facts: Arc<[NodeFact]>,
 }
 
 /// One counter of the Node.

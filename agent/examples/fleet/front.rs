@@ -71,10 +71,11 @@ async fn answer(
             None => absent(pod),
         },
         ["api", "v1", "namespaces", "shop", "pods", pod] => fleet.pod(pod).map_or_else(|| absent(pod), object),
-        ["api", "v1", "nodes", node] if fleet.members.iter().any(|member| member.node == *node) => object(json!({
-            "apiVersion": "v1", "kind": "Node", "metadata": {"name": node},
-            "status": {"conditions": [{"type": "Ready", "status": "True"}]}
-        })),
+        ["api", "v1", "nodes"] => {
+            let nodes: Vec<Value> = fleet.members.iter().map(|member| node(&member.node)).collect();
+            object(list("v1", "Node", &nodes))
+        }
+        ["api", "v1", "nodes", name] if fleet.members.iter().any(|member| member.node == *name) => object(node(name)),
         [.., "events"] => object(list("v1", "Event", &[])),
         [.., "endpointslices"] => object(list("discovery.k8s.io/v1", "EndpointSlice", &[fleet.slice()])),
         [.., name] => absent(name),
@@ -104,6 +105,16 @@ fn daemon_set() -> Value {
         "apiVersion": "apps/v1", "kind": "DaemonSet",
         "metadata": {"name": "netwhy", "namespace": AGENTS, "uid": "uid-netwhy", "labels": labels()},
         "spec": {"selector": {}, "template": {"spec": {"containers": [], "serviceAccountName": "netwhy"}}}
+    })
+}
+
+/// A Node. The first one is in a pool of its own.
+fn node(name: &str) -> Value {
+    let pool = if name == views::node(0) { "canary" } else { "general" };
+    json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name, "pool": pool}},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]}
     })
 }
 

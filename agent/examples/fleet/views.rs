@@ -4,8 +4,8 @@ use netwhy_abi::{PeerClass, Role, bucket_index};
 use netwhy_agent::{
     api::{Blame, BlameKind, Evidence, Hint, HintState, Subject},
     peers::PeerKind,
-    sample::{CpuStat, Histogram, Tally},
-    state::{EdgeView, NodeView, SubjectId, SubjectKind, SubjectView},
+    sample::{CpuStat, Device, Histogram, NodeFact, Tally},
+    state::{EdgeView, HostView, NodeView, SubjectId, SubjectKind, SubjectView},
 };
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -76,7 +76,32 @@ pub(crate) fn view(number: usize, nodes: usize, pods: usize, edges: usize) -> No
         view.subjects.push(subject);
     }
     view.hints = vec![hint(number, lossy)];
+    view.host = Some(host(number == lossy));
     view
+}
+
+/// A Node's interface and facts. A lossy Node has an old driver and a small ring.
+fn host(is_lossy: bool) -> HostView {
+    let (version, ring) = if is_lossy { ("5.1.0", "256") } else { ("5.19.0", "4096") };
+    let fact = |name, on: Option<&str>, value: &str| NodeFact {
+        name,
+        on: on.map(Into::into),
+        value: Ok(value.to_owned()),
+        unit: None,
+    };
+    let device = Device {
+        name: "eth0".into(),
+        index: 2,
+        driver: Some("ixgbe".to_owned()),
+        version: Some(version.to_owned()),
+        firmware: None,
+        qdisc: Some("fq".to_owned()),
+    };
+    HostView {
+        devices: vec![device],
+        facts: [fact("kernel", None, "6.8.0-45-generic"), fact("rx_ring", Some("eth0"), ring)].into(),
+        ..HostView::default()
+    }
 }
 
 fn traffic(episodes: u64) -> Tally {

@@ -9,7 +9,7 @@ use std::{
 /// Probability from which a culprit is named …
 const NAMED: f64 = 0.8;
 /// … and from which a Node is: people cordon it.
-const NODE_NAMED: f64 = 0.9;
+pub const NODE_NAMED: f64 = 0.9;
 /// Candidates below this probability are not listed.
 const WORTH_LISTING: f64 = 0.02;
 /// Candidates that are listed at most.

@@ -26,7 +26,7 @@ mod probe;
 mod response_times;
 mod watch;
 
-pub use blame::{Blame, BlameKind, Suspect};
+pub use blame::{Blame, BlameKind, NODE_NAMED, Suspect};
 pub use close_up::{CloseUp, CloseUps};
 pub use edge::{EdgeRow, Excused, PeerRow, RttBaseline};
 pub use hint::{Evidence, Hint, HintState, RuledOut, Subject};
@@ -35,7 +35,7 @@ pub use info::{
     AgentStats, ConfigReloads, Privileges, ProcessStats, ProtectionStats, ScrapeStats, StageTime, TickStats, TlsReloads,
 };
 pub use memory::{LimitSource, MemoryLevel, MemoryPart, MemoryStats};
-pub use node::{DeviceRow, NodeRow, SignalRow, SignalStatus};
+pub use node::{DeviceRow, FactRow, NodeRow, SignalRow, SignalStatus};
 pub use pod::{DnsLookups, DurationQuantiles, LimitedShares, PodCounts, PodRow, PodTotals, PodWindow, PressureShares};
 pub use pod_status::{
     CloseUpRequest, Condition, ContainerInfo, ContainerKind, ContainerState, Ended, PodEvent, PodInfo, ProbeKind, Why,

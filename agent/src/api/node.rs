@@ -20,6 +20,9 @@ pub struct NodeRow {
     pub signal_states: ByLabel<SignalStatus>,
     /// Interfaces that lead out of the Node.
     pub devices: Vec<DeviceRow>,
+    /// Facts in which Nodes may differ, read each minute. Empty: not read, or the agent is older.
+    #[serde(default)]
+    pub facts: Vec<FactRow>,
     /// The Node's signals. `signal_states` says why one is missing.
     pub signals: Vec<SignalRow>,
     /// Subjects known.
@@ -59,6 +62,23 @@ pub struct DeviceRow {
     pub firmware: Option<String>,
     /// Root queue discipline.
     pub qdisc: Option<String>,
+}
+
+/// One fact in which Nodes may differ.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactRow {
+    /// Name. Offloads and sysctls have the names of `ethtool` and `sysctl`.
+    pub fact: String,
+    /// Interface. `null`: the Node as a whole.
+    pub on: Option<String>,
+    /// The value, at most 256 bytes. `null`: `state` says why.
+    pub value: Option<String>,
+    /// Unit of a quantity. `null`: a setting, or a name.
+    pub unit: Option<String>,
+    /// As of [`SignalStatus`].
+    pub state: String,
+    /// Why, and the remedy. `null`: it is `ok` or `absent`.
+    pub why: Option<String>,
 }
 
 /// One of the Node's signals.

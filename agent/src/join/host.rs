@@ -30,6 +30,7 @@ impl Join {
             counters: self.host.iter().filter(|(key, _)| shown(key)).map(count).collect(),
             gauges: sample.gauges.iter().map(|(gauge, on, value)| ((*gauge, on.clone()), *value)).collect(),
             devices: sample.devices.clone(),
+            facts: sample.facts.clone(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! `ethtool` by ioctl (`include/uapi/linux/ethtool.h`). Only there do drivers report their version, their firmware and
 //! their specific counters, not through netlink. The calls need no privilege.
 
+mod settings;
+
 use crate::node::{DriverInfo, EthtoolCalls};
 use std::{
     io,
@@ -44,7 +46,7 @@ const _: () = assert!(size_of::<Info>() == 196);
 
 /// The ethtool calls, for modules that may not use `unsafe`.
 pub fn ethtool_calls() -> EthtoolCalls {
-    EthtoolCalls { info, names, values }
+    EthtoolCalls { info, names, values, settings: settings::settings }
 }
 
 /// Makes one call. `data` begins with the command's number and has room for the kernel's answer.

@@ -200,6 +200,7 @@ pub(crate) fn host() -> HostView {
             firmware: None,
             qdisc: Some("fq_codel".into()),
         }],
+        facts: Arc::default(),
     }
 }
 

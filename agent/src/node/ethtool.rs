@@ -26,7 +26,12 @@ pub struct EthtoolCalls {
     pub names: fn(BorrowedFd<'_>, &str, usize) -> io::Result<Vec<String>>,
     /// Values of these counters, in the same order.
     pub values: fn(BorrowedFd<'_>, &str, usize) -> io::Result<Vec<u64>>,
+    /// Offloads, rings and interrupt coalescing of a device, each with its name and value or the kernel's refusal.
+    pub settings: fn(BorrowedFd<'_>, &str) -> Vec<Setting>,
 }
+
+/// A setting of a device.
+pub type Setting = (&'static str, io::Result<String>);
 
 /// Counters of a cloud's bandwidth and packet allowances, with their indices among the driver-specific counters. Empty:
 /// the driver has none, so its counters need not be read, which may take milliseconds.

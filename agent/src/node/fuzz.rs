@@ -9,6 +9,8 @@ pub(crate) fn procfs(text: &str) {
     let _ = text::several::<3>(text);
     let _ = text::idle_us(text);
     let _ = text::cpus(text);
+    let _ = text::line_value(text, "model name");
+    let _ = text::chosen(text);
     let rows = text::softnet(text).map_or(0, |rows| rows.len());
     assert!(rows <= text.lines().count(), "more CPUs than lines");
     let _ = text::conntrack(text);

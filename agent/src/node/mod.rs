@@ -10,6 +10,7 @@
 //! uplinks  the interfaces with their drivers, and the sockets to ask about them
 //! source   what is read together, and can hang together
 //! links    signals of these interfaces
+//! facts    kernel, machine, sysctls and settings in which Nodes may differ, each minute
 //! sources  signals that are read from procfs
 //! reader   all signals, once per tick
 //! ```
@@ -19,6 +20,7 @@
 
 mod devices;
 mod ethtool;
+mod facts;
 mod files;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
@@ -31,6 +33,6 @@ mod sources;
 mod text;
 mod uplinks;
 
-pub use ethtool::{DriverInfo, EthtoolCalls};
+pub use ethtool::{DriverInfo, EthtoolCalls, Setting};
 pub use reader::HostReader;
 pub use source::HostPaths;

@@ -2,7 +2,7 @@
 
 use super::{
     ethtool::EthtoolCalls,
-    links,
+    facts, links,
     netns::NodeNet,
     source::{HostPaths, Source},
     sources,
@@ -46,6 +46,7 @@ impl HostReader {
             sources::tcp(&net),
             sources::sockets(&paths, &net),
             links::links(&paths, &net, calls),
+            facts::facts(&paths, &net, calls),
         ];
         let (mut sources, mut reads) = (Vec::new(), Vec::new());
         for Source { groups, place, mut read } in all {
@@ -65,6 +66,9 @@ impl HostReader {
             out.counters.extend(sample.counters);
             out.gauges.extend(sample.gauges);
             out.devices.extend(sample.devices);
+            if !sample.facts.is_empty() {
+                out.facts = sample.facts;
+            }
         }
         out
     }
@@ -75,8 +79,8 @@ impl Known {
     fn sample(&mut self, answer: Answer<HostSample>) -> HostSample {
         match (answer, &self.last) {
             (Answer::Ready(sample), _) => {
-                let HostSample { states, gauges, devices, .. } = sample.clone();
-                self.last = Some(HostSample { states, gauges, devices, counters: Vec::new() });
+                let HostSample { states, gauges, devices, facts, .. } = sample.clone();
+                self.last = Some(HostSample { states, gauges, devices, facts, counters: Vec::new() });
                 sample
             }
             // A counter that is not there did not change.

@@ -16,24 +16,24 @@ use std::{path::Path, sync::Arc, time::Duration};
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Files of `/proc/sys/net`, which show the network namespace of the thread that opens them.
-struct Sysctls<const N: usize> {
+pub(super) struct Sysctls<const N: usize> {
     net: NodeNet,
-    files: [OpenFile; N],
+    pub(super) files: [OpenFile; N],
     tried: Duration,
     /// Why the namespace can't be entered. `None`: it was, or need not be.
-    refused: Option<String>,
+    pub(super) refused: Option<String>,
 }
 
 impl<const N: usize> Sysctls<N> {
     /// Opens now what only another network namespace shows, because that needs a capability.
-    fn new(net: &NodeNet, files: [OpenFile; N]) -> Self {
+    pub(super) fn new(net: &NodeNet, files: [OpenFile; N]) -> Self {
         let mut this = Self { net: net.clone(), files, tried: Duration::ZERO, refused: None };
         this.open();
         this
     }
 
     /// Tries again to open what is not open.
-    fn retry(&mut self, now: Duration) {
+    pub(super) fn retry(&mut self, now: Duration) {
         if now.saturating_sub(self.tried) >= RETRY_INTERVAL {
             self.tried = now;
             self.open();

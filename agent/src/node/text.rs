@@ -44,6 +44,21 @@ pub(super) fn cpus(text: &str) -> Parsed<u64> {
     text.trim().split(',').map(count).try_fold(0, |sum: u64, cpus| Ok(sum.saturating_add(cpus?)))
 }
 
+/// The value of the first line `NAME: VALUE`, as in `/proc/meminfo` and `/proc/cpuinfo`. `None`: there is none.
+pub(super) fn line_value(text: &str, name: &str) -> Option<String> {
+    let of = |line: &str| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == name && !value.trim().is_empty()).then(|| value.trim().to_owned())
+    };
+    text.lines().find_map(of)
+}
+
+/// The chosen one of several words, as in `always [madvise] never`. `None`: none is marked.
+pub(super) fn chosen(text: &str) -> Option<String> {
+    let word = text.split_whitespace().find_map(|word| word.strip_prefix('[')?.strip_suffix(']'));
+    word.filter(|word| !word.is_empty()).map(str::to_owned)
+}
+
 /// One CPU in `/proc/net/softnet_stat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SoftnetCpu {

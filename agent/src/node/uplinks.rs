@@ -51,12 +51,17 @@ impl Uplink {
 impl Sockets {
     /// Opens them in the network namespace of this thread.
     pub(super) fn open() -> Self {
-        let ethtool = rustix::net::socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None);
         Self {
             qdiscs: QdiscSocket::open().map_err(|error| format!("open an rtnetlink socket: {error}")),
-            ethtool: ethtool.map_err(|error| format!("open a socket for ethtool: {error}")),
+            ethtool: ethtool_socket(),
         }
     }
+}
+
+/// A socket for ethtool's calls in the network namespace of this thread.
+pub(super) fn ethtool_socket() -> Result<OwnedFd, String> {
+    rustix::net::socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
+        .map_err(|error| format!("open a socket for ethtool: {error}"))
 }
 
 /// Adds the figures of one queue discipline to the sample.

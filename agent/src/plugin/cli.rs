@@ -159,6 +159,19 @@ pub enum Command {
     /// List Nodes by blame: loss to and from each Node, and the hints about it
     #[command(after_help = "Example: kubectl netwhy nodes -o wide")]
     Nodes,
+    /// Show in which facts a Node differs from the Nodes that are well, the oddest first
+    ///
+    /// Facts: kernel, NIC driver and firmware, MTU, offloads, rings, queue discipline, sysctls, machine, versions,
+    /// labels, taints. With two Nodes: the facts in which these two differ.
+    #[command(after_help = "Example: kubectl netwhy diff node/a")]
+    Diff {
+        /// node/NAME, or NAME
+        #[arg(value_name = "NODE")]
+        node: Target,
+        /// Compare with this Node only
+        #[arg(value_name = "NODE")]
+        other: Option<Target>,
+    },
     /// Show RTT and loss between Nodes
     #[command(after_help = "Example: kubectl netwhy matrix -o mermaid")]
     Matrix,

@@ -1,33 +1,22 @@
-//! One function per command: ask the agents, build the report, print it.
+//! Runs the commands: asks for reports and prints them.
 
 mod past;
 
 use super::{
     Failure,
     cli::{Cli, Command, Format, Global},
-    fetch::{self, Connection, Session},
-    model::{
-        SilentAgent, Target,
-        diagnose::{Diagnosis, diagnose},
-        hints::{HintFilter, Hints, changes},
-        matrix::{Matrix, matrix},
-        nodes::{Nodes, nodes},
-        settle::{needs_others, settle},
-        status,
-        why::{Explanation, explain},
-    },
+    fetch::{self, Session},
+    model::{SilentAgent, hints::changes},
     render::{Report, change_line, write, yaml},
+    reports,
     terminal::{now_ms, view},
     top,
 };
 use crate::{
-    api::{Hint, PeerRow, PodInfo, PodRow},
-    hints::{Family, RULES},
-    pods::pod_info,
+    api::Hint,
     text::{self, Text, complain},
 };
 use futures::future::join_all;
-use jiff::Timestamp;
 use std::{future::Future, sync::Arc, time::Duration};
 
 /// Pause between two polls of `-w`.
@@ -41,19 +30,24 @@ pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
     past::check(cli)?;
     let sessions = fetch::sessions(&cli.global).await?;
     match &cli.command {
-        Command::Why { target, at: None } => print_reports(cli, &sessions, |session| why(session, target)).await,
+        Command::Why { target, at: None } => {
+            print_reports(cli, &sessions, |session| reports::why(session, target)).await
+        }
         Command::Why { target, at: Some(at) } => {
             let sessions = past::about(&sessions, *at)?;
-            print_reports(cli, &sessions, |session| why(session, target)).await
+            print_reports(cli, &sessions, |session| reports::why(session, target)).await
         }
         Command::Hints { .. } if cli.global.watch => watch_hints(cli, &sessions).await,
         Command::Hints { until } => match past::range(cli.global.since, *until)? {
-            None => print_reports(cli, &sessions, hints).await,
+            None => print_reports(cli, &sessions, reports::hints).await,
             Some(range) => print_reports(cli, &sessions, |session| past::hints(session, range)).await,
         },
-        Command::Nodes => print_reports(cli, &sessions, all_nodes).await,
-        Command::Matrix => print_reports(cli, &sessions, all_pairs).await,
-        Command::Diagnose => print_reports(cli, &sessions, diagnosis).await,
+        Command::Nodes => print_reports(cli, &sessions, reports::nodes_with_differences).await,
+        Command::Diff { node, other } => {
+            print_reports(cli, &sessions, |session| reports::diff(session, node, other.as_ref())).await
+        }
+        Command::Matrix => print_reports(cli, &sessions, reports::all_pairs).await,
+        Command::Diagnose => print_reports(cli, &sessions, reports::diagnosis).await,
         Command::Topology { target } => print_reports(cli, &sessions, |session| fetch::topology(session, target)).await,
         Command::WatchCloser { target, time, stop } => {
             // Once, also with `-w`: it writes.
@@ -71,10 +65,6 @@ pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
 fn end_after(time: Duration) -> Result<jiff::Timestamp, Failure> {
     let seconds = now_ms() / 1000 + i64::try_from(time.as_secs()).unwrap_or(i64::MAX / 2000);
     jiff::Timestamp::from_second(seconds).map_err(|error| Failure::new(format!("can't write that time: {error}"), ""))
-}
-
-fn hint_filter(session: &Session) -> HintFilter {
-    HintFilter { namespace: session.namespace.clone(), since: session.global.since, now_ms: now_ms() }
 }
 
 /// Asks all contexts at once and prints their reports; with `-w` again and again.
@@ -167,33 +157,6 @@ fn print(text: &Text) -> Result<(), Failure> {
     }
 }
 
-async fn why(session: &Session, target: &Target) -> Result<Explanation, Failure> {
-    let now_ms = session.at.map_or_else(now_ms, Timestamp::as_millisecond);
-    let facts = fetch::why(session, target, now_ms).await?;
-    // All namespaces: peers can be in another namespace than the target.
-    Ok(explain(facts, &HintFilter { namespace: None, now_ms, ..hint_filter(session) }))
-}
-
-async fn hints(session: &Session) -> Result<Hints, Failure> {
-    let filter = hint_filter(session);
-    let mut path = String::from("/api/v1/hints?");
-    if session.global.since.is_none() {
-        path.push_str("state=firing&");
-    }
-    if let Some(namespace) = &session.namespace {
-        path.push_str(&format!("namespace={namespace}&"));
-    }
-    let answers = session.ask_all::<Vec<Hint>>(path.trim_end_matches(['?', '&'])).await?;
-    let agents = answers.got.len();
-    let mut all: Vec<Hint> = answers.got.into_iter().flat_map(|(_, hints)| hints).collect();
-    // One agent can't decide these. One that does not answer now is in `answers.silent` already.
-    if all.iter().any(needs_others) {
-        let rows = fetch::witnesses(session, &all, |_| None).await?;
-        settle(&mut all, &rows.got.into_iter().flat_map(|(_, rows)| rows).collect::<Vec<_>>());
-    }
-    Ok(Hints::new(all, &filter, agents, answers.silent))
-}
-
 /// One line per hint that opens or closes.
 async fn watch_hints(cli: &Cli, sessions: &[Session]) -> Result<(), Failure> {
     // Agents report resolved hints only on request.
@@ -208,7 +171,7 @@ async fn watch_hints(cli: &Cli, sessions: &[Session]) -> Result<(), Failure> {
     loop {
         let mut now = Vec::new();
         for session in &long {
-            let list = match hints(session).await {
+            let list = match reports::hints(session).await {
                 Ok(list) => list,
                 // A watch survives temporary failures and keeps the last answer.
                 Err(failure) if !before.is_empty() => {
@@ -260,59 +223,4 @@ fn change_text(cli: &Cli, context: Option<&str>, hint: &Hint) -> Result<Text, Fa
         }
     }
     Ok(out)
-}
-
-async fn all_nodes(session: &Session) -> Result<Nodes, Failure> {
-    let answers = session.ask_all::<Vec<Hint>>("/api/v1/hints?state=firing").await?;
-    let hints: Vec<Hint> = answers.got.into_iter().flat_map(|(_, hints)| hints).collect();
-    // One that does not answer now is missing in `rows` too.
-    let rows = fetch::witnesses(session, &hints, |_| None).await?;
-    // The Node of an agent given by URL is known only from its rows.
-    let name = |(node, rows): &(String, Vec<PeerRow>)| match (node.as_str(), rows.first()) {
-        ("", Some(row)) => row.node.clone(),
-        _ => node.clone(),
-    };
-    let names: Vec<String> = rows.got.iter().map(name).collect();
-    let all: Vec<PeerRow> = rows.got.into_iter().flat_map(|(_, rows)| rows).collect();
-    Ok(nodes(&all, &hints, &names, rows.silent))
-}
-
-async fn all_pairs(session: &Session) -> Result<Matrix, Failure> {
-    let answers = session.ask_all::<Vec<PeerRow>>("/api/v1/edges?by=peer_node").await?;
-    let agents = answers.got.len();
-    let rows: Vec<PeerRow> = answers.got.into_iter().flat_map(|(_, rows)| rows).collect();
-    Ok(matrix(&rows, agents, answers.silent))
-}
-
-async fn diagnosis(session: &Session) -> Result<Diagnosis, Failure> {
-    let Connection::Cluster(client) = &session.connection else { return direct_diagnosis(session).await };
-    let pods = fetch::pods(session, client).await?;
-    let known: Vec<(String, Arc<PodInfo>)> = pods
-        .iter()
-        .filter_map(|pod| {
-            let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
-            Some((node, Arc::new(pod_info(pod)?)))
-        })
-        .collect();
-    let hints = status::judge(&known, now_ms());
-    Ok(diagnose(&known, &hints, Vec::new()))
-}
-
-/// The Pods of one agent.
-async fn direct_diagnosis(session: &Session) -> Result<Diagnosis, Failure> {
-    let rows = session.ask_all::<Vec<PodRow>>("/api/v1/pods").await?;
-    let hints = session.ask_all::<Vec<Hint>>("/api/v1/hints?state=firing").await?;
-    let in_namespace = |namespace: &str| session.namespace.as_ref().is_none_or(|wanted| wanted == namespace);
-    let rows = rows.got.into_iter().flat_map(|(_, rows)| rows).filter(|row| in_namespace(&row.namespace));
-    let pods: Vec<(String, Arc<PodInfo>)> = rows
-        .map(|row| {
-            // Without Kubernetes there is a name but no status.
-            let nameless =
-                || Arc::new(PodInfo { namespace: row.namespace.clone(), name: row.name.clone(), ..PodInfo::default() });
-            (row.node.clone(), row.status.clone().unwrap_or_else(nameless))
-        })
-        .collect();
-    let is_status = |hint: &Hint| RULES.iter().any(|rule| rule.id == hint.cause && rule.family == Family::Status);
-    let hints: Vec<Hint> = hints.got.into_iter().flat_map(|(_, hints)| hints).filter(is_status).collect();
-    Ok(diagnose(&pods, &hints, Vec::new()))
 }

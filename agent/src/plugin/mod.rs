@@ -1,7 +1,7 @@
 //! `kubectl netwhy`: asks the agents why something is slow, and merges their answers for the person on call.
 //!
 //! ```text
-//! cli ─► fetch ─► model ─► render ─► stdout
+//! cli ─► fetch ─► model ─► render ─► stdout      commands: what runs; reports: one function each
 //!          │        └────► top (the same data, live)
 //!          └► connect (API servers as kubectl reaches them)
 //! ```
@@ -19,6 +19,7 @@ pub mod fetch;
 pub(crate) mod fuzz;
 pub mod model;
 pub mod render;
+mod reports;
 mod terminal;
 mod top;
 

@@ -2,6 +2,7 @@
 
 mod edge;
 mod node;
+mod node_facts;
 mod peer;
 mod pod;
 mod shared;

@@ -1,6 +1,9 @@
 //! The answer of `/api/v1/node`.
 
-use super::shared::{by_label, share};
+use super::{
+    node_facts::facts,
+    shared::{by_label, share},
+};
 use crate::{
     api::{ByLabel, DeviceRow, NodeRow, SignalRow, SignalStatus},
     sample::{Device, State},
@@ -21,6 +24,7 @@ pub fn node(view: &NodeView) -> NodeRow {
         jiffies_hertz: view.hz,
         signal_states: host.map_or_else(ByLabel::new, signal_states),
         devices: host.map_or_else(Vec::new, |host| host.devices.iter().map(device).collect()),
+        facts: facts(view),
         signals: host.map_or_else(Vec::new, |host| signals(host, view.window.as_secs_f64())),
         subjects: view.subjects.len() as u64,
         edges: view.edges.len() as u64,

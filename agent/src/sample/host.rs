@@ -1,5 +1,6 @@
 //! The Node's own signals: pressure, interfaces, queues, connection tracking, TCP's own counters.
 
+use super::NodeFact;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,6 +16,9 @@ pub struct HostSample {
     pub gauges: Vec<(Gauge, Option<Arc<str>>, u64)>,
     /// Interfaces that lead out of the Node, a bounded number.
     pub devices: Vec<Device>,
+    /// Facts in which Nodes may differ, as of the last reading. Not recorded.
+    #[serde(skip)]
+    pub facts: Arc<[NodeFact]>,
 }
 
 /// Read status of a signal group. Absent, unsupported, broken and a measured zero are four different things.
@@ -128,11 +132,13 @@ pub enum Group {
     Ethtool,
     /// Queue disciplines of these interfaces.
     Qdiscs,
+    /// Facts in which Nodes may differ.
+    Facts,
 }
 
 impl Group {
     /// All groups.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Pressure,
         Self::Cpu,
         Self::Softnet,
@@ -143,6 +149,7 @@ impl Group {
         Self::Devices,
         Self::Ethtool,
         Self::Qdiscs,
+        Self::Facts,
     ];
 
     /// Name in labels and answers.
@@ -158,6 +165,7 @@ impl Group {
             Self::Devices => "devices",
             Self::Ethtool => "ethtool",
             Self::Qdiscs => "qdiscs",
+            Self::Facts => "facts",
         }
     }
 }

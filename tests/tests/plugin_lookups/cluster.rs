@@ -3,7 +3,7 @@
 use crate::{
     close_ups,
     control_plane::{ADMIN, ControlPlane, NOBODY, ONCALL, READER, running},
-    services,
+    differences, services,
     tools::{TRAFFIC, eventually, skips, start_agent},
 };
 use netwhy_tests::{
@@ -94,7 +94,8 @@ fn agents(lab: &Lab, plane: &ControlPlane) -> Vec<Program> {
         // A cgroup without a Pod, which creates the folder of the Node's root.
         lab.pod(name, "system").unwrap();
         let cgroups = lab.cgroups().root().join(name);
-        let args = ["--kube", "on", &kubeconfig, &listen, &settings];
+        // The laboratory's Node is a network namespace; process 1 is in the machine's.
+        let args = ["--kube", "on", "--net-process", "self", &kubeconfig, &listen, &settings];
         agents.push(start_agent(lab, Some(&node.netns), name, &cgroups, &args));
         let ready = format!("/api/v1/namespaces/netwhy/pods/{pod_name}:{PORT}/proxy/readyz");
         eventually("ready agent", || plane.kubectl(ADMIN, &["get", "--raw", &ready], "").map(drop));
@@ -116,6 +117,8 @@ fn prepare(plane: &ControlPlane) {
         {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["list"]}
     ]);
     allow(plane, "reader", &reads);
+    let asks = json!([{"apiGroups": [""], "resources": ["pods/proxy"], "verbs": ["get"]}]);
+    allow(plane, "narrow", &json!([reads[0], reads[1], asks[0]]));
 }
 
 #[test]
@@ -138,6 +141,7 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
     let addresses = [own_address(&nodes[0]), own_address(&nodes[1])];
     plane.status("shop", "cart", &running(&addresses[0]));
     plane.status("shop", "db", &running(&addresses[1]));
+    differences::prepare(&plane, &nodes[0]);
     let running_agents = agents(&lab, &plane);
     let client = lab.pod("a", &format!("pod{}", uids[0])).unwrap();
     let server = lab.pod("b", &format!("pod{}", uids[1])).unwrap();
@@ -151,6 +155,7 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
     healthy(&plane);
     joined(&plane);
     close_ups::check(&plane);
+    differences::check(&plane);
     impostor(&plane);
     errors(&plane);
     let slices = Slices::of(&assets);

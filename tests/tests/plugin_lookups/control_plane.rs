@@ -19,6 +19,8 @@ pub(crate) const ADMIN: &str = "token-of-admin";
 pub(crate) const ONCALL: &str = "token-of-oncall";
 /// May list Pods but not use their proxy.
 pub(crate) const READER: &str = "token-of-reader";
+/// May ask agents, but not read Nodes.
+pub(crate) const NARROW: &str = "token-of-narrow";
 /// May do nothing.
 pub(crate) const NOBODY: &str = "token-of-nobody";
 
@@ -39,8 +41,13 @@ fn secrets(scratch: &Scratch) -> (String, String) {
     let key = text(scratch.file("sa.key"));
     let made = Command::new("openssl").args(["genrsa", "-out", &key, "2048"]).stderr(Stdio::null()).status();
     assert!(made.unwrap().success(), "openssl makes a key");
-    let tokens =
-        [(ADMIN, "admin", "system:masters"), (ONCALL, "oncall", ""), (READER, "reader", ""), (NOBODY, "nobody", "")];
+    let tokens = [
+        (ADMIN, "admin", "system:masters"),
+        (ONCALL, "oncall", ""),
+        (READER, "reader", ""),
+        (NARROW, "narrow", ""),
+        (NOBODY, "nobody", ""),
+    ];
     let tokens: String =
         tokens.iter().map(|(token, name, group)| format!("{token},{name},{name},\"{group}\"\n")).collect();
     (key, text(scratch.write("tokens.csv", &tokens)))

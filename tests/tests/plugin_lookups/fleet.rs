@@ -99,6 +99,50 @@ fn a_pod_whose_agent_is_mute_is_an_error_and_not_well() {
     none.failed(&["no agents found", "app=other", "--agent-selector"]);
 }
 
+/// The lossy Node has an old driver, a small ring and a label of its own; nothing else of it is odd.
+#[test]
+fn a_blamed_node_is_contrasted_with_those_that_are_well() {
+    let fleet = Fleet::start(12, 1);
+    let scratch = Scratch::new("differs");
+    let config = scratch.write("config", &kubeconfig(&[("c", &fleet.url, "t")], "shop"));
+    let limit = ["--request-timeout", "5s"];
+    let ask = |args: &[&str]| ask(&config, &[args, &limit].concat()).well();
+    let said = ask(&["diff", "node/node-00000", "-o", "json"]);
+    let report = said.json();
+    let names: Vec<&str> = report["items"].as_array().unwrap().iter().map(|i| i["fact"].as_str().unwrap()).collect();
+    assert_eq!(names, ["driver_version", "rx_ring", "label pool"], "{report}");
+    let driver = &report["items"][0];
+    assert_eq!((driver["value"].as_str(), driver["usual"].as_str()), (Some("5.1.0"), Some("5.19.0")));
+    assert_eq!(
+        (driver["same"].as_u64(), driver["compared"].as_u64(), report["well"].as_u64()),
+        (Some(1), Some(11), Some(10))
+    );
+    assert!(said.err.contains("the agent on node-00011") && said.err.contains("no answer within 5 s"), "{}", said.err);
+    let screen = ask(&["diff", "node/node-00000"]).out;
+    println!("{screen}");
+    assert!(screen.starts_with("node-00000 among 10 Nodes that are well\nFACT "), "{screen}");
+
+    let line = "driver_version on eth0  1 of 11 has 5.1.0, 10 have 5.19.0";
+    let why = ask(&["why", "pod/app-00007-0"]).out;
+    assert!(why.contains("DIFFERS: node-00000 among 10 Nodes") && why.contains(line), "{why}");
+    let nodes = ask(&["nodes"]).out;
+    assert!(nodes.contains("DIFFERS: node-00000") && nodes.contains(&line.replacen("  ", ": ", 1)), "{nodes}");
+
+    let pair = ask(&["diff", "node-00000", "node-00001", "-o", "json"]).json();
+    assert_eq!((pair["other"].as_str(), pair["items"][0]["other"].as_str()), (Some("node-00001"), Some("5.19.0")));
+    let same = ask(&["diff", "node-00001", "node-00002"]).out;
+    assert!(same.contains("No known fact differs between them."), "{same}");
+    let failed = |args: &[&str], parts: &[&str]| crate::fleet::ask(&config, args).failed(parts);
+    failed(&["diff", "node/nobody", "--request-timeout", "5s"], &["no Node is named \"nobody\"", "get nodes"]);
+    failed(&["diff", "pod/app"], &["Pod/app is no Node", "write node/NAME"]);
+}
+
+#[test]
+fn one_agent_can_not_compare_nodes() {
+    let said = crate::tools::ask(&["diff", "node-00000", "--agent", "http://127.0.0.1:9"]);
+    said.failed(&["a single agent knows only its own Node", "omit --agent to compare Nodes"]);
+}
+
 #[test]
 fn agents_on_loopback_and_behind_the_pod_proxy_give_the_same_answers() {
     let scratch = Scratch::new("ways");

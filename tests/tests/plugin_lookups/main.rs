@@ -7,6 +7,7 @@ mod close_ups;
 mod cluster;
 mod completion;
 mod control_plane;
+mod differences;
 mod fleet;
 mod reach;
 mod reach_servers;

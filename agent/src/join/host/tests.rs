@@ -26,6 +26,7 @@ fn sample(drops: u64, devices: &[&str]) -> HostSample {
         counters: devices.iter().map(|name| (Signal::NicRxDropped, Some((*name).into()), drops)).collect(),
         gauges: vec![(Gauge::Cpus, None, 2)],
         devices: devices.iter().map(device).collect(),
+        ..HostSample::default()
     }
 }
 

@@ -31,3 +31,19 @@ fn words_are_in_memory_order() {
     assert!(buffer.len() * 8 >= STRINGS_HEAD + room * ETH_GSTRING_LEN && room >= 10 + SPARE);
     assert_eq!(text(b"virtio_net\0\0junk"), "virtio_net");
 }
+
+/// Loopback has offloads and no rings, whatever the machine.
+#[test]
+fn settings_of_this_machine_are_values_or_refusals() {
+    let fd = socket(AddressFamily::INET, SocketType::DGRAM, None).unwrap();
+    let found = settings::settings(fd.as_fd(), "lo");
+    let value = |name: &str| found.iter().find(|(what, _)| *what == name).unwrap().1.as_deref();
+    // `ethtool -k lo`: fixed on every kernel.
+    assert_eq!(value("scatter-gather").unwrap(), "on");
+    assert!(matches!(value("tcp-segmentation-offload").unwrap(), "on" | "off"));
+    assert_eq!(value("rx_ring").unwrap_err().raw_os_error(), Some(libc::EOPNOTSUPP), "loopback has no ring");
+    assert_eq!(value("rx_coalesce_us").unwrap_err().raw_os_error(), Some(libc::EOPNOTSUPP));
+    let none = settings::settings(fd.as_fd(), "no-such-device");
+    assert!(none.iter().all(|(_, value)| value.as_ref().unwrap_err().raw_os_error() == Some(libc::ENODEV)), "{none:?}");
+    assert_eq!(none.len(), found.len());
+}

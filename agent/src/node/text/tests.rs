@@ -126,3 +126,12 @@ fn what_bonds_and_vlans_stand_on() {
     assert_eq!(vlan_parent(vlans, "eth0.5"), Some("eth0"));
     assert_eq!(vlan_parent(vlans, "eth0"), None);
 }
+
+#[test]
+fn a_named_value_and_a_chosen_word_are_found_or_missing() {
+    let text = "processor\t: 0\nmodel name\t:  EPYC: 7B13 \nempty :\n";
+    assert_eq!(line_value(text, "model name"), Some("EPYC: 7B13".to_owned()));
+    assert_eq!((line_value(text, "model"), line_value(text, "empty")), (None, None));
+    assert_eq!(chosen("always [madvise] never"), Some("madvise".to_owned()));
+    assert_eq!((chosen("always never"), chosen("[]")), (None, None));
+}

@@ -89,6 +89,19 @@ impl Session {
         Ok(answers)
     }
 
+    /// The Nodes of all agents that run.
+    ///
+    /// # Errors
+    /// When the API server refuses the list, or there is no API server.
+    pub async fn agent_nodes(&self) -> Result<Vec<String>, Failure> {
+        match &self.connection {
+            Connection::Direct(_) => Err(Failure::new("a single agent knows only its own Node", "omit --agent")),
+            Connection::Cluster(client) => {
+                Ok(self.agents(client, None).await?.agents.into_iter().map(|agent| agent.node).collect())
+            }
+        }
+    }
+
     fn no_agents(&self) -> Failure {
         let place = match &self.global.agent_namespace {
             Some(namespace) => format!("namespace {namespace}"),

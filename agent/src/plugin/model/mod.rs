@@ -3,6 +3,7 @@
 pub mod why;
 pub mod close_up;
 pub mod diagnose;
+pub mod differs;
 pub mod fleet;
 pub mod health;
 pub mod hints;

@@ -2,6 +2,7 @@
 
 use super::{
     SilentAgent,
+    differs::Differs,
     fleet::fleet,
     settle::{self, needs_others, settle},
 };
@@ -26,6 +27,9 @@ pub struct Nodes {
     pub items: Vec<NodeFacts>,
     /// Agents that answered.
     pub agents: usize,
+    /// How blamed Nodes differ from those that are well.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<Differs>,
     /// Agents that did not answer: the list is partial.
     pub not_answered: Vec<SilentAgent>,
 }
@@ -223,7 +227,7 @@ pub fn nodes(rows: &[PeerRow], hints: &[Hint], answered: &[String], not_answered
     items.sort_by(|a, b| {
         rank(b).partial_cmp(&rank(a)).unwrap_or(std::cmp::Ordering::Equal).then_with(|| a.node.cmp(&b.node))
     });
-    Nodes { agents: answered.len(), items, not_answered }
+    Nodes { agents: answered.len(), items, differs: Vec::new(), not_answered }
 }
 
 /// Sort key: score, then hints that blame it, then peers that lose towards it, then episodes.

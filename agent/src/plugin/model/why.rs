@@ -7,6 +7,7 @@ pub use facts::{Facts, TargetPod};
 use super::{
     SilentAgent,
     causal_path::{follow, pod_of},
+    differs::Differs,
     health::{Fact, Health, status_line},
     hints::{HintFilter, sort},
     promql::{self, Query},
@@ -64,6 +65,9 @@ pub struct Explanation {
     /// Related objects: Services, Nodes, peers.
     #[serde(rename = "around")]
     pub related: Vec<Fact>,
+    /// How the blamed Node differs from those that are well. `None`: no Node is blamed, or it could not be compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differs: Option<Differs>,
     /// Newest warnings of the API server.
     pub events: Vec<Fact>,
     /// Agents that did not answer.
@@ -193,6 +197,7 @@ pub fn explain(mut facts: Facts, wanted: &HintFilter) -> Explanation {
         unusual: health.unusual,
         no_data: health.no_data,
         unknown: health.unknown,
+        differs: None,
         related: facts.related,
         events: facts.events,
         not_answered: facts.not_answered,

@@ -2,6 +2,7 @@
 
 mod close_up;
 mod diagnose;
+mod differs;
 mod hints;
 mod matrix;
 mod mermaid;

@@ -22,6 +22,16 @@ impl Report for Nodes {
                 out.end_line();
             }
         }
+        for differs in &self.differs {
+            let (heading, facts) = differs.section(view.wide);
+            out.end_line();
+            out.append(&view.paint.bold(&heading));
+            out.end_line();
+            for fact in facts {
+                out.push(&format!("  {}: {}", fact.what, fact.figures));
+                out.end_line();
+            }
+        }
         out
     }
 
@@ -39,6 +49,7 @@ impl Report for Nodes {
                 chart.edge(peers, id, &format!("{} of {} worse", node.peers_worse, node.peers));
             }
         }
+        self.differs.iter().for_each(|differs| differs.section_of(&mut chart));
         chart.text()
     }
 

@@ -7,6 +7,10 @@ use crate::api::Gap;
 use crate::plugin::model::{
     close_up::Requested,
     diagnose::{diagnose, tests::pods},
+    differs::{
+        differs, differs_from,
+        tests::{odd_node, others},
+    },
     hints::{HintFilter, Hints, MissingTime},
     matrix::matrix,
     nodes::{nodes, tests as node_tests},
@@ -91,6 +95,27 @@ fn nodes_and_matrix_in_every_format() {
     let rows = node_tests::cluster();
     formats("nodes", nodes(&rows, &[], &node_tests::names(), vec![]));
     formats("matrix", matrix(&rows, 4, vec![]));
+}
+
+#[test]
+fn differences_in_every_format() {
+    formats("diff", differs(&odd_node(), &others()));
+    formats("diff-pair", differs_from(&odd_node(), &others()[1], &others()));
+    assert_eq!(
+        &*differs(&others()[0], &others()).text(&PLAIN),
+        "node-0 among 38 Nodes that are well\nNo known fact is odd.\n"
+    );
+}
+
+/// Of three Nodes beside the blamed one, as its agents name them.
+#[test]
+fn a_blamed_node_has_a_section_in_why_and_nodes() {
+    let mut case = explain(cases::loses(), &cases::filter());
+    case.differs = Some(differs(&odd_node(), &others()));
+    formats("why-differs", case);
+    let mut list = nodes(&node_tests::cluster(), &[], &node_tests::names(), vec![]);
+    list.differs = vec![differs(&odd_node(), &others())];
+    golden("nodes-differs.txt", &list.text(&PLAIN));
 }
 
 #[test]

@@ -53,6 +53,10 @@ impl Report for Explanation {
             out.facts("UNUSUAL, BUT NO HINT", &self.unusual, Some(Colour::Yellow));
             out.facts("NO DATA", &self.no_data, Some(Colour::Grey));
         }
+        if let Some(differs) = &self.differs {
+            let (heading, facts) = differs.section(view.wide);
+            out.facts(&heading, &facts, None);
+        }
         out.facts("UNKNOWN", &self.unknown, Some(Colour::Grey));
         self.pods(&mut out);
         out.facts("RELATED", &self.related, None);
@@ -88,6 +92,9 @@ impl Report for Explanation {
         }
         chart.edge(target, verdict, &confidence(self));
         waterfall::chart(&self.waterfall, &mut chart);
+        if let Some(differs) = &self.differs {
+            differs.section_of(&mut chart);
+        }
         chart.text()
     }
 

@@ -2,9 +2,11 @@
 
 use super::super::*;
 use crate::{
+    api::FactRow,
     plugin::model::{
         close_up::Requested,
         diagnose::{diagnose, tests::pods},
+        differs::{Differs, Kind, Profile, Value, differs, differs_from, tests::row},
         health::Fact,
         hints::{HintFilter, Hints},
         matrix::matrix,
@@ -62,6 +64,33 @@ fn nodes_and_pairs_are_safe() {
     let names: Vec<String> = node_tests::names().into_iter().map(|name| name + &mark()).collect();
     assert_report_is_safe("nodes", || nodes(&rows, &[], &names, silent()));
     assert_report_is_safe("matrix", || matrix(&rows, 4, silent()));
+}
+
+#[test]
+fn differences_are_safe() {
+    let hostile = |name: &str, mtu: &str| {
+        let mut profile = Profile::new(&(name.to_owned() + &mark()));
+        let fact = |name: &str, value: &str| {
+            row(&(name.to_owned() + &mark()), Some(&mark()), &(value.to_owned() + &mark()), None)
+        };
+        let unread = FactRow { value: None, state: mark(), why: Some(mark()), ..fact("rings", "") };
+        profile.add_agent(&[fact("mtu", mtu), unread]);
+        profile.add_object([(Kind::Label, mark(), Value::Text(mtu.to_owned() + &mark()))]);
+        profile
+    };
+    let others = || (0..9).map(|n| hostile(&n.to_string(), "9000")).collect::<Vec<_>>();
+    let report = || Differs { not_answered: silent(), ..differs(&hostile("x", "1500"), &others()) };
+    assert!(!report().items.is_empty());
+    assert_report_is_safe("diff", report);
+    assert_report_is_safe("diff of two", || differs_from(&hostile("x", "1500"), &others()[1], &others()));
+    assert_report_is_safe("why with differences", || Explanation {
+        differs: Some(report()),
+        ..explain(cases::healthy(), &cases::filter())
+    });
+    assert_report_is_safe("nodes with differences", || crate::plugin::model::nodes::Nodes {
+        differs: vec![report()],
+        ..nodes(&node_tests::cluster(), &[], &[], vec![])
+    });
 }
 
 #[test]
