@@ -17,5 +17,6 @@ pub mod helm;
 pub mod histogram;
 pub mod kubernetes;
 pub mod lab;
+pub mod mcp;
 pub mod report;
 pub mod stop;

@@ -13,6 +13,7 @@ mod grpc;
 mod helm;
 mod image;
 mod kube;
+mod mcp;
 mod progress;
 mod pypi;
 mod sh;

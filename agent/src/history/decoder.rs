@@ -209,6 +209,8 @@ impl Host {
             }
         }
         HostSample {
+            // Not recorded.
+            facts: std::sync::Arc::default(),
             states: self.states.clone(),
             counters: self.counters.iter().map(|((signal, on), n)| (*signal, on.clone(), *n)).collect(),
             gauges: self.gauges.iter().map(|((gauge, on), n)| (*gauge, on.clone(), *n)).collect(),

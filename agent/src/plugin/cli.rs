@@ -204,6 +204,11 @@ pub enum Command {
         #[arg(long, conflicts_with = "time")]
         stop: bool,
     },
+    /// Answer assistants: a Model Context Protocol server on stdin and stdout
+    ///
+    /// Its tools only read, with your rights, and it opens no listener. An answer has at most 4 KB.
+    #[command(after_help = "Example: kubectl netwhy mcp --context prod")]
+    Mcp,
     /// Print a shell completion script
     #[command(after_help = "Example: source <(kubectl-netwhy completion bash)")]
     Completion {
@@ -253,7 +258,7 @@ fn duration(text: &str) -> Option<Duration> {
     signed.try_into().ok()
 }
 
-fn since(text: &str) -> Result<Duration, String> {
+pub(super) fn since(text: &str) -> Result<Duration, String> {
     duration(text).filter(|d| !d.is_zero()).ok_or_else(|| "write a time such as 10m or 1h".to_owned())
 }
 

@@ -6,6 +6,7 @@ use super::{
     Failure,
     cli::{Cli, Command, Format, Global},
     fetch::{self, Session},
+    mcp,
     model::{SilentAgent, hints::changes},
     render::{Report, change_line, write, yaml},
     reports,
@@ -56,6 +57,7 @@ pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
             print_reports(&cli, &sessions, |session| fetch::close_up(session, target, until)).await
         }
         Command::Top => top::run(cli, &sessions).await,
+        Command::Mcp => mcp::serve(&sessions).await,
         // Needs no server; `main` did it.
         Command::Completion { .. } => Ok(()),
     }

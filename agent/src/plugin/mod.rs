@@ -17,6 +17,7 @@ mod error;
 pub mod fetch;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
+mod mcp;
 pub mod model;
 pub mod render;
 mod reports;

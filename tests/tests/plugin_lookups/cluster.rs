@@ -3,7 +3,7 @@
 use crate::{
     close_ups,
     control_plane::{ADMIN, ControlPlane, NOBODY, ONCALL, READER, running},
-    differences, services,
+    differences, mcp, services,
     tools::{TRAFFIC, eventually, skips, start_agent},
 };
 use netwhy_tests::{
@@ -156,6 +156,7 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
     joined(&plane);
     close_ups::check(&plane);
     differences::check(&plane);
+    mcp::check(&plane);
     impostor(&plane);
     errors(&plane);
     let slices = Slices::of(&assets);

@@ -115,7 +115,7 @@ impl ControlPlane {
     }
 
     /// Inside the API server's namespace.
-    fn inside(&self, mut line: Vec<OsString>) -> Command {
+    pub(crate) fn inside(&self, mut line: Vec<OsString>) -> Command {
         let program = line.remove(0);
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.netns]).arg(program).args(line);

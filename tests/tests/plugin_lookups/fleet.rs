@@ -11,13 +11,13 @@ use std::{
 };
 
 /// Killed on drop.
-struct Fleet {
+pub(crate) struct Fleet {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Fleet {
-    fn start(agents: usize, mute: usize) -> Self {
+    pub(crate) fn start(agents: usize, mute: usize) -> Self {
         Self::with(&["--agents", &agents.to_string(), "--mute", &mute.to_string()])
     }
 
@@ -30,6 +30,13 @@ impl Fleet {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap();
         Self { child, url: ready["url"].as_str().unwrap().to_owned() }
+    }
+}
+
+impl Fleet {
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 }
 

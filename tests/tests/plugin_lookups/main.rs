@@ -9,6 +9,7 @@ mod completion;
 mod control_plane;
 mod differences;
 mod fleet;
+mod mcp;
 mod reach;
 mod reach_servers;
 mod services;

@@ -2,7 +2,7 @@
 
 mod read;
 
-use crate::{apt, grpc, helm, kube, sh, toolchain, toolchain::Toolchain};
+use crate::{apt, grpc, helm, kube, mcp, sh, toolchain, toolchain::Toolchain};
 use anyhow::{Context as _, Result, bail};
 use netwhy_tests::lab::missing_tools;
 use read::{Counts, Skip};
@@ -140,6 +140,10 @@ pub(crate) fn run_in(workspace: &Path, toolchain: &Toolchain, filter: Option<&st
         sh::say(&format!("{error:#}"));
     }
     if let Err(error) = prometheus(workspace) {
+        // As with helm.
+        sh::say(&format!("{error:#}"));
+    }
+    if let Err(error) = mcp::ensure(workspace) {
         // As with helm.
         sh::say(&format!("{error:#}"));
     }

@@ -112,6 +112,7 @@ impl Node {
         };
         let counters = Signal::ALL.iter().flat_map(|signal| of(*signal).into_iter().map(|on| (*signal, on, 1_000_000)));
         let host = HostSample {
+            facts: std::sync::Arc::default(),
             states: Group::ALL.iter().map(|group| (*group, State::Ok)).collect(),
             counters: counters.collect(),
             gauges: Gauge::ALL.iter().map(|gauge| (*gauge, None, 1_000)).collect(),

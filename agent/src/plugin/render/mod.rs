@@ -15,6 +15,7 @@ mod why;
 pub use hints::{change_line, one_line};
 pub use paint::{Colour, Paint};
 pub use table::Table;
+pub(super) use why::value;
 
 use super::{
     Failure,

@@ -206,7 +206,7 @@ impl Explanation {
 }
 
 /// A number in its unit.
-pub(super) fn value(e: &Evidence, number: f64) -> String {
+pub(in crate::plugin) fn value(e: &Evidence, number: f64) -> String {
     match e.unit.as_str() {
         "ratio" | "share" => percent(number),
         "seconds" => seconds(number),
