@@ -28,6 +28,7 @@ mod errors;
 mod handshakes;
 mod hangs;
 mod hints;
+mod history;
 mod identity;
 mod lifecycle;
 mod limits;

@@ -3,7 +3,7 @@
 use crate::{
     close_ups,
     control_plane::{ADMIN, ControlPlane, NOBODY, ONCALL, READER, running},
-    differences, mcp, services,
+    differences, mcp, past, services,
     tools::{TRAFFIC, eventually, skips, start_agent},
 };
 use netwhy_tests::{
@@ -67,9 +67,6 @@ fn own_address(node: &Node) -> String {
 /// Two Nodes with an agent each.
 fn agents(lab: &Lab, plane: &ControlPlane) -> Vec<Program> {
     let config = plane.config(ADMIN);
-    // There is no kubelet that could forward ports.
-    let settings = plane.scratch.write("netwhy.yaml", "{http: {api: proxy}, signals: {responses: on}}");
-    let settings = format!("--config={}", settings.display());
     let labels = json!({"app.kubernetes.io/name": "netwhy", "app.kubernetes.io/component": "agent"});
     let uid = plane.create(&json!({
         "apiVersion": "apps/v1", "kind": "DaemonSet",
@@ -94,6 +91,14 @@ fn agents(lab: &Lab, plane: &ControlPlane) -> Vec<Program> {
         // A cgroup without a Pod, which creates the folder of the Node's root.
         lab.pod(name, "system").unwrap();
         let cgroups = lab.cgroups().root().join(name);
+        // There is no kubelet that could forward ports. The past is recorded beside the file.
+        let file = plane.scratch.write(&format!("{name}.yaml"), "");
+        let history = file.with_extension("history");
+        let settings = format!(
+            "{{http: {{api: proxy}}, signals: {{responses: on}}, history: {{folder: \"{}\", frame_seconds: 1}}}}",
+            history.display()
+        );
+        let settings = format!("--config={}", plane.scratch.write(&format!("{name}.yaml"), &settings).display());
         // The laboratory's Node is a network namespace; process 1 is in the machine's.
         let args = ["--kube", "on", "--net-process", "self", &kubeconfig, &listen, &settings];
         agents.push(start_agent(lab, Some(&node.netns), name, &cgroups, &args));
@@ -172,6 +177,7 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
         services::with_trouble(&plane);
     }
     crash_loop(&plane);
+    past::check(&plane);
     partial(&plane, running_agents);
 }
 

@@ -10,6 +10,7 @@ mod control_plane;
 mod differences;
 mod fleet;
 mod mcp;
+mod past;
 mod reach;
 mod reach_servers;
 mod services;
