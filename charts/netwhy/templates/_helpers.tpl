@@ -74,6 +74,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- fail (printf "config.http.%s has no effect, because the chart sets it: use metrics" $key) -}}
 {{- end -}}
 {{- end -}}
+{{- range $key, $value := dict "folder" "history.enabled and history.hostPath" "max_mib" "history.maxMiB" -}}
+{{- if hasKey (default dict $config.history) $key -}}
+{{- fail (printf "config.history.%s has no effect, because the chart sets it: use %s" $key $value) -}}
+{{- end -}}
+{{- end -}}
 {{- include "netwhy.checkMetrics" . -}}
 {{- range $key, $value := dict "api" "api" "api_port" "apiPort" -}}
 {{- if hasKey (default dict $config.http) $key -}}
@@ -138,6 +143,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- $http := dict "api" .Values.api "api_port" (int .Values.apiPort) -}}
 {{- $config = mergeOverwrite $config (dict "http" $http) -}}
+{{- with .Values.history -}}
+{{- if .enabled -}}
+{{- $history := dict "folder" "/var/lib/netwhy" "max_mib" (int .maxMiB) -}}
+{{- $config = mergeOverwrite $config (dict "history" $history) -}}
+{{- end -}}
+{{- end -}}
 {{- toYaml $config -}}
 {{- end -}}
 

@@ -106,20 +106,26 @@ fn arguments(container: &Container, combination: &Combination, port: i32) {
     assert_eq!(cli.global.config_file().map(|path| path.as_os_str()), Some("/etc/netwhy/netwhy.yaml".as_ref()));
 }
 
-/// Every mount has its volume, and all host paths are read-only.
+/// Every mount has its volume, and all but that of the history are read-only.
 fn mounts(pod: &PodSpec, container: &Container, combination: &Combination) {
     let volumes = pod.volumes.clone().unwrap_or_default();
     let mounts = container.volume_mounts.clone().unwrap_or_default();
     assert_eq!(volumes.len(), mounts.len());
     for mount in &mounts {
-        assert_eq!(mount.read_only, Some(true), "{}", mount.mount_path);
+        assert_eq!(mount.read_only == Some(true), mount.name != "history", "{}", mount.mount_path);
         assert!(volumes.iter().any(|volume| volume.name == mount.name), "{}", mount.name);
     }
     let host: Vec<&str> =
         volumes.iter().filter_map(|volume| volume.host_path.as_ref()).map(|host| host.path.as_str()).collect();
-    let expected: &[&str] =
-        if combination.has("hostPID=") { &["/sys/fs/cgroup", "/proc"] } else { &["/sys/fs/cgroup"] };
+    let mut expected: Vec<&str> = combination.history().filter(|path| !path.is_empty()).into_iter().collect();
+    expected.push("/sys/fs/cgroup");
+    expected.extend(combination.has("hostPID=").then_some("/proc"));
     assert_eq!(host, expected);
+    let history = mounts.iter().find(|mount| mount.name == "history");
+    assert_eq!(history.map(|mount| mount.mount_path.as_str()), combination.history().map(|_| "/var/lib/netwhy"));
+    let limits = volumes.iter().filter_map(|volume| volume.empty_dir.as_ref()?.size_limit.clone());
+    let is_temporary = combination.history() == Some("");
+    assert_eq!(limits.map(|limit| limit.0).collect::<Vec<_>>(), if is_temporary { vec!["80Mi"] } else { vec![] });
     let secret = |volume: &Volume| {
         let name = volume.secret.as_ref()?.secret_name.clone()?;
         let mount = mounts.iter().find(|mount| mount.name == volume.name)?;
@@ -155,8 +161,12 @@ fn configuration(documents: &Documents, combination: &Combination) {
         } else {
             "{}"
         };
+        let history = match combination.history() {
+            Some(_) => "{folder: /var/lib/netwhy}",
+            None => "{}",
+        };
         let expected = format!(
-            "http: {http}\nkube: {{endpoint_slices: {slices}, publish_events: {publish}, publish_conditions: {publish}}}"
+            "history: {history}\nhttp: {http}\nkube: {{endpoint_slices: {slices}, publish_events: {publish}, publish_conditions: {publish}}}"
         );
         assert_eq!(config, Config::parse(&expected, "expected").unwrap_or_else(|error| panic!("{error}")));
     }

@@ -27,7 +27,8 @@ fn bytes(quantity: &str) -> u64 {
 fn default_limit_holds_the_documented_load() {
     let values = yaml(&chart().join("values.yaml"));
     let limit = bytes(values["resources"]["limits"]["memory"].as_str().expect("a memory limit"));
-    let needed = budget().needed_limit(&Load::DOCUMENTED);
+    let config = Config::parse("history: {folder: /var/lib/netwhy}", "the chart's").expect("a configuration");
+    let needed = Budget::new(&config, CPUS).needed_limit(&Load::DOCUMENTED);
     assert_eq!(limit, needed, "the limit should be {} MiB", needed / MIB);
 }
 

@@ -3,7 +3,7 @@
 use crate::{helm::Helm, switches::PROXY};
 
 /// Given values, and the words that the error must contain.
-const WRONG: [(&str, &str); 31] = [
+const WRONG: [(&str, &str); 34] = [
     ("hostPId=false", "hostPId"),
     ("hostPID=\"no\"", "hostPID"),
     ("image={\"digest\":\"sha256:12\"}", "image.digest"),
@@ -18,6 +18,9 @@ const WRONG: [(&str, &str); 31] = [
     ("apiPort=9811", "apiPort"),
     ("config={\"http\":{\"api\":\"proxy\"}}", "use api"),
     ("config={\"http\":{\"api_port\":1}}", "use apiPort"),
+    ("history={\"hostPath\":\"var/lib\"}", "history.hostPath"),
+    ("history={\"maxMiB\":4}", "history.maxMiB"),
+    ("config={\"history\":{\"folder\":\"/a\"}}", "use history.enabled"),
     ("listenAddress=\"::\"", "listenAddress"),
     ("extraCapabilities=[\"NET_ADMIN\"]", "extraCapabilities"),
     ("log={\"level\":\"loud\"}", "log.level"),

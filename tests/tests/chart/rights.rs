@@ -51,6 +51,7 @@ fn container(documents: &Documents, combination: &Combination) {
     assert_eq!(capabilities.drop.unwrap_or_default(), ["ALL"]);
     let mut expected = vec!["BPF", "PERFMON", "SETUID", "SETGID", "SETPCAP"];
     expected.extend(combination.has("dnsLookups=").then_some("NET_ADMIN"));
+    expected.extend(combination.history().filter(|path| !path.is_empty()).map(|_| "CHOWN"));
     expected.extend(combination.has("extraCapabilities=").then_some("SYS_ADMIN"));
     assert_eq!(capabilities.add.unwrap_or_default(), expected);
 }

@@ -67,10 +67,13 @@ fn every_key_of_the_agents_configuration_can_be_given() {
         ("http", "authorization"),
         ("http", "api"),
         ("http", "api_port"),
+        ("history", "folder"),
+        ("history", "max_mib"),
     ] {
         assert!(example[section].as_object_mut().expect("a section").remove(key).is_some(), "{section}.{key}");
     }
-    let text = helm.template(&[format!("config={example}")]).unwrap_or_else(|error| panic!("{error}"));
+    let given = [format!("config={example}"), "history={\"enabled\":false}".to_owned()];
+    let text = helm.template(&given).unwrap_or_else(|error| panic!("{error}"));
     let map = Documents::read(&text).of_kind("ConfigMap")[0]["data"]["netwhy.yaml"].as_str().expect("text").to_owned();
     let config = Config::parse(&map, "netwhy.yaml").unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(config, Config::default(), "the example has the defaults");

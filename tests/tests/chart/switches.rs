@@ -15,7 +15,7 @@ const SWITCHES: [&[&str]; 9] = [
     &["", "peers={\"endpointSlices\":true}"],
     &["", "rbac={\"create\":false}"],
     &["", "serviceAccount={\"create\":false}"],
-    &["", "hostPID=false"],
+    &["", NO_HOST_PID],
     &["", "hostNetwork=true"],
     &[
         "",
@@ -38,11 +38,14 @@ pub(crate) const PROTECTED: &str = "metrics={\"authorization\":\"kubernetes\",\
 /// `/api/v1` is on the main port.
 pub(crate) const PROXY: &str = "api=\"proxy\"";
 
+/// Neither the host's processes nor a history.
+const NO_HOST_PID: &str = "{\"hostPID\":false,\"history\":{\"enabled\":false}}";
+
 /// Values that change text rather than structure, given together.
 const OTHERS: &str = "{\"image\":{\
     \"digest\":\"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\
     \"pullSecrets\":[{\"name\":\"registry\"}]},\"port\":19810,\"probePort\":19811,\"api\":\"proxy\",\"listenAddress\":\"[::]\",\
-    \"cgroupRoot\":\"/kubepods.slice\",\
+    \"cgroupRoot\":\"/kubepods.slice\",\"history\":{\"hostPath\":\"/var/lib/history\"},\
     \"extraCapabilities\":[\"SYS_ADMIN\"],\"dnsLookups\":true,\
     \"seccompProfile\":{\"type\":\"Localhost\",\"localhostProfile\":\"netwhy.json\"},\
     \"seLinuxOptions\":{\"type\":\"spc_t\"},\"priorityClassName\":\"\",\"updateStrategy\":{\"maxUnavailable\":2},\
@@ -60,6 +63,13 @@ impl Combination {
     /// Whether names and Pods come from the API server.
     pub(crate) fn has_kube(&self) -> bool {
         !self.has("kube={\"enabled\":false}")
+    }
+
+    /// Where the history is. `None`: nothing is recorded; an empty text: in an emptyDir.
+    pub(crate) fn history(&self) -> Option<&'static str> {
+        // Of two values for one key helm takes the later.
+        let host = self.has("history={\"hostPath\":").then_some("/var/lib/history");
+        host.or((!self.has("history={\"enabled\":false}")).then_some(""))
     }
 
     /// Whether one of the arguments begins with this text.
