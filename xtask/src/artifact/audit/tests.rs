@@ -1,5 +1,5 @@
 use super::*;
-use crate::image::dependencies::Package;
+use crate::artifact::dependencies::Package;
 
 fn all() -> Dependencies {
     let package = |name: &str, checksum: Option<&str>| Package {
