@@ -1,13 +1,11 @@
 //! `cargo xtask …`: everything a contributor does. It builds without the eBPF toolchain, because it installs it.
 
 mod apt;
-mod artifact;
 mod bench;
 mod chart;
 mod ci;
 mod demo;
 mod deny;
-mod dist;
 mod docs;
 mod eval;
 mod fuzz;
@@ -53,7 +51,6 @@ enum Task {
     Vm(vm::Args),
     Docs(docs::Args),
     Image(image::Args),
-    Dist(dist::Args),
     Chart(chart::Args),
     /// Make sure that the eBPF toolchain is there, and build the agent with it
     BuildEbpf {
@@ -98,7 +95,6 @@ fn main() -> ExitCode {
         Task::Vm(args) => vm::run(&args),
         Task::Docs(args) => docs::run(&args),
         Task::Image(args) => image::run(&args),
-        Task::Dist(args) => dist::run(&args),
         Task::Chart(args) => chart::run(&args),
         Task::BuildEbpf { release } => build_ebpf(release),
     };

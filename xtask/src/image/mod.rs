@@ -1,23 +1,21 @@
 //! `cargo xtask image`: the agent's container image, made without a container engine.
 //!
 //! ```text
-//! artifact  netwhy-agent, linked statically ─→ files   the image's root file system
-//!             │                                 ├─→ oci      layer, configuration, manifest → one archive
-//!             │                                 └─→ --root   a folder: what the Dockerfile copies
-//!             └─→ the crates in it: a CycloneDX document beside the image
+//! program  builds netwhy-agent, linked statically ─→ files   the image's root file system
+//!                    ▲                                ├─→ oci      layer, configuration, manifest → one archive
+//!                    │ audit                          └─→ --root   a folder: what the Dockerfile copies
+//! dependencies  the crates in it ─→ sbom   a CycloneDX document beside the image
 //! ```
 
+mod audit;
+mod dependencies;
 mod files;
-pub(crate) mod oci;
+mod oci;
+mod program;
+mod sbom;
+mod source;
 
-use crate::{
-    artifact::{
-        self, Made,
-        program::{self, Build, Program},
-        source::Origin,
-    },
-    sh, toolchain,
-};
+use crate::{sh, toolchain};
 use anyhow::{Context as _, Result, ensure};
 use std::{
     fs,
@@ -48,28 +46,20 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let workspace = sh::workspace()?;
-    let origin = Origin::of(&workspace)?;
-    let (bytes, sbom) = match &args.program {
+    let origin = source::Origin::of(&workspace)?;
+    let (program, sbom) = match &args.program {
         // Nobody here knows what is in it.
-        Some(file) => {
-            let bytes = fs::read(file).with_context(|| format!("read {}", file.display()))?;
-            program::check(&bytes).with_context(|| format!("use {}", file.display()))?;
-            (bytes, None)
-        }
+        Some(file) => (file.clone(), None),
         None => {
-            let (toolchain, target) = (toolchain::ensure(&workspace)?, program::target());
-            let folder = sh::target_dir(&workspace);
-            let build = Build {
-                workspace: &workspace,
-                toolchain: &toolchain,
-                target: &target,
-                profile: program::PROFILE,
-                folder: &folder,
-            };
-            let Made { bytes, sbom } = artifact::make(Program::Agent, &build, &origin)?;
-            (bytes, Some(sbom))
+            let target = program::target();
+            let program = program::build(&workspace, &toolchain::ensure(&workspace)?, &target)?;
+            let crates = dependencies::Dependencies::of_agent(&workspace, &target)?;
+            audit::embed(&program, &crates)?;
+            (program, Some(sbom::cyclonedx(&crates, &origin.created()?)))
         }
     };
+    let bytes = fs::read(&program).with_context(|| format!("read {}", program.display()))?;
+    program::check(&bytes).with_context(|| format!("use {}", program.display()))?;
     let entries = files::entries(&workspace, bytes)?;
     if let Some(dir) = &args.root {
         files::write_to(dir, &entries)?;

@@ -1,13 +1,14 @@
 //! The archive: a layout directory of the OCI image specification 1.0 as one tar file, a function of its input alone.
 
-use super::files::PROGRAM;
-use crate::artifact::{
-    archive::{self, Entry, Tar},
+use super::{
+    files::{Entry, PROGRAM},
     source::Origin,
 };
 use anyhow::{Context as _, Result};
+use flate2::{Compression, GzBuilder};
 use serde_json::{Value, json};
-use std::{env, fmt};
+use sha2::{Digest as _, Sha256};
+use std::{env, fmt, io::Write as _};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -55,7 +56,7 @@ pub(crate) fn reference(text: &str) -> Result<Reference, String> {
 }
 
 /// This machine's architecture, by the specification's name.
-pub(crate) fn architecture() -> &'static str {
+pub(super) fn architecture() -> &'static str {
     match env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -76,8 +77,17 @@ pub(super) struct Layer {
 impl Layer {
     /// Packs files, all with this time.
     pub(super) fn new(entries: &[Entry], seconds: u64) -> Result<Self> {
-        let tar = archive::pack(entries, seconds)?;
-        let bytes = archive::gzip(&tar)?;
+        let mut tar = Tar::new(seconds);
+        for entry in entries {
+            match &entry.content {
+                None => tar.directory(&entry.path, entry.mode)?,
+                Some(bytes) => tar.file(&entry.path, entry.mode, bytes)?,
+            }
+        }
+        let tar = tar.finish()?;
+        // The header names neither a file nor a time nor, as zlib's would, the system.
+        let mut gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::best());
+        let bytes = gzip.write_all(&tar).and_then(|()| gzip.finish()).context("compress the layer")?;
         Ok(Self { digest: digest(&bytes), uncompressed: digest(&tar), bytes })
     }
 }
@@ -161,7 +171,44 @@ fn json_bytes(value: &Value) -> Result<Vec<u8>> {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    format!("sha256:{}", archive::sha256(bytes))
+    let hash = Sha256::digest(bytes);
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+/// A tar file whose entries are root's and of one time.
+struct Tar {
+    builder: tar::Builder<Vec<u8>>,
+    seconds: u64,
+}
+
+impl Tar {
+    fn new(seconds: u64) -> Self {
+        Self { builder: tar::Builder::new(Vec::new()), seconds }
+    }
+
+    fn directory(&mut self, path: &str, mode: u32) -> Result<()> {
+        self.entry(&format!("{path}/"), tar::EntryType::Directory, mode, &[])
+    }
+
+    fn file(&mut self, path: &str, mode: u32, bytes: &[u8]) -> Result<()> {
+        self.entry(path, tar::EntryType::Regular, mode, bytes)
+    }
+
+    fn entry(&mut self, path: &str, kind: tar::EntryType, mode: u32, bytes: &[u8]) -> Result<()> {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(self.seconds);
+        header.set_size(bytes.len() as u64);
+        self.builder.append_data(&mut header, path, bytes).with_context(|| format!("pack {path}"))
+    }
+
+    fn finish(self) -> Result<Vec<u8>> {
+        self.builder.into_inner().context("end the archive")
+    }
 }
 
 #[cfg(test)]

@@ -82,3 +82,8 @@ fn references_are_completed_as_container_engines_do() {
         assert!(full(wrong).is_err(), "{wrong:?}");
     }
 }
+
+#[test]
+fn digest_is_sha256_in_hex() {
+    assert_eq!(digest(b""), "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}

@@ -15,7 +15,7 @@ use std::{fs, io::Write as _, path::Path, process::Command};
 const SECTION: &str = ".dep-v0";
 
 /// Adds the list to a program's file.
-pub(crate) fn embed(program: &Path, all: &Dependencies) -> Result<()> {
+pub(super) fn embed(program: &Path, all: &Dependencies) -> Result<()> {
     let list = program.with_extension("dep-v0");
     fs::write(&list, compressed(all)?).with_context(|| format!("write {}", list.display()))?;
     let mut command = Command::new("objcopy");

@@ -3,7 +3,6 @@
 #[cfg(test)]
 mod tests;
 
-use super::program::{PACKAGE, Program};
 use crate::sh;
 use anyhow::{Context as _, Result, ensure};
 use std::{
@@ -14,37 +13,35 @@ use std::{
 
 /// A crate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Package {
+pub(super) struct Package {
     /// Name.
-    pub(crate) name: String,
+    pub(super) name: String,
     /// Version.
-    pub(crate) version: String,
+    pub(super) version: String,
     /// SPDX expression. `None`: it states none.
-    pub(crate) licence: Option<String>,
+    pub(super) licence: Option<String>,
     /// SHA-256 of what the registry has. `None`: it is part of this repository.
-    pub(crate) checksum: Option<String>,
+    pub(super) checksum: Option<String>,
 }
 
 /// All crates of a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Dependencies {
+pub(super) struct Dependencies {
     /// The program itself comes first.
-    pub(crate) packages: Vec<Package>,
+    pub(super) packages: Vec<Package>,
     /// Indices of the crates that each one uses.
-    pub(crate) uses: Vec<BTreeSet<usize>>,
+    pub(super) uses: Vec<BTreeSet<usize>>,
 }
 
 impl Dependencies {
-    /// Those of a program for this target; of the agent also those of the kernel programs in it.
-    pub(crate) fn of(program: Program, workspace: &Path, target: &str) -> Result<Self> {
+    /// Those of the agent for this target, and of the kernel programs in it.
+    pub(super) fn of_agent(workspace: &Path, target: &str) -> Result<Self> {
         let lock = fs::read_to_string(workspace.join("Cargo.lock")).context("read Cargo.lock")?;
         let checksums = checksums(&lock);
         let mut this = Self::default();
-        this.add(&tree(workspace, PACKAGE, target, program.features())?, &checksums)?;
-        if program == Program::Agent {
-            let programs = this.add(&tree(workspace, "netwhy-ebpf", "bpfel-unknown-none", &[])?, &checksums)?;
-            this.uses[0].insert(programs);
-        }
+        this.add(&tree(workspace, "netwhy-agent", target)?, &checksums)?;
+        let programs = this.add(&tree(workspace, "netwhy-ebpf", "bpfel-unknown-none")?, &checksums)?;
+        this.uses[0].insert(programs);
         Ok(this)
     }
 
@@ -90,10 +87,9 @@ impl Dependencies {
 }
 
 /// The tree of what is linked into a package's program: depth, name, version and licence a line.
-fn tree(workspace: &Path, package: &str, target: &str, features: &[&str]) -> Result<String> {
+fn tree(workspace: &Path, package: &str, target: &str) -> Result<String> {
     let mut command = sh::cargo(workspace);
     command.args(["tree", "--locked", "--package", package, "--target", target, "--edges", "normal"]);
-    command.args(features);
     command.args(["--prefix", "depth", "--format", "{p}|{l}"]);
     sh::output(&mut command)
 }

@@ -1,4 +1,4 @@
-//! Revision and time of the sources.
+//! Source revision and time of an image.
 
 use crate::sh;
 use anyhow::{Context as _, Result};
@@ -6,16 +6,16 @@ use std::{env, path::Path, process::Command};
 
 /// The sources' time and commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Origin {
-    /// Every time in what is made, s since 1970: `SOURCE_DATE_EPOCH`, else that of the last commit, else 0.
-    pub(crate) seconds: u64,
+pub(super) struct Origin {
+    /// Every time in the image, s since 1970: `SOURCE_DATE_EPOCH`, else that of the last commit, else 0.
+    pub(super) seconds: u64,
     /// The commit. `None`: the sources are no commit's.
-    pub(crate) revision: Option<String>,
+    pub(super) revision: Option<String>,
 }
 
 impl Origin {
     /// Of the sources in this folder.
-    pub(crate) fn of(workspace: &Path) -> Result<Self> {
+    pub(super) fn of(workspace: &Path) -> Result<Self> {
         let git = |args: &[&str]| {
             let mut command = Command::new("git");
             command.current_dir(workspace).args(args);
@@ -33,7 +33,7 @@ impl Origin {
     }
 
     /// The time as RFC 3339 has it.
-    pub(crate) fn created(&self) -> Result<String> {
+    pub(super) fn created(&self) -> Result<String> {
         let time = i64::try_from(self.seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
         Ok(time.with_context(|| format!("write {} s since 1970 as a date", self.seconds))?.to_string())
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::artifact::dependencies::Package;
+use crate::image::dependencies::Package;
 
 fn all() -> Dependencies {
     let package = |name: &str, checksum: Option<&str>| Package {

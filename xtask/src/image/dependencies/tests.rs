@@ -21,7 +21,7 @@ fn a_tree_gives_every_crate_once_with_what_it_uses() {
 fn the_agents_own_tree_is_read() {
     let workspace = sh::workspace().unwrap();
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
-    let all = Dependencies::of(Program::Agent, &workspace, &target).unwrap();
+    let all = Dependencies::of_agent(&workspace, &target).unwrap();
     assert_eq!(all.packages[0].name, "netwhy-agent");
     let find = |name: &str| all.packages.iter().position(|package| package.name == name);
     let programs = find("aya-ebpf").expect("the kernel programs' crates");
@@ -30,12 +30,4 @@ fn the_agents_own_tree_is_read() {
     for package in &all.packages {
         assert!(package.licence.is_some(), "{} states no licence", package.name);
     }
-}
-
-#[test]
-fn the_plugin_has_no_kernel_programs() {
-    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
-    let all = Dependencies::of(Program::Plugin, &sh::workspace().unwrap(), &target).unwrap();
-    let has = |name: &str| all.packages.iter().any(|package| package.name == name);
-    assert!(has("kube") && has("ratatui") && !has("aya") && !has("aya-ebpf"));
 }

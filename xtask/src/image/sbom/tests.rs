@@ -1,5 +1,5 @@
 use super::*;
-use crate::{artifact::program::Program, sh};
+use crate::sh;
 use cyclonedx_bom::prelude::{Bom, SpecVersion, Validate as _};
 
 #[test]
@@ -28,7 +28,7 @@ fn every_crate_has_its_name_licence_and_hash_and_every_reference_a_target() {
 #[test]
 fn the_agents_own_document_is_valid() {
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
-    let all = Dependencies::of(Program::Agent, &sh::workspace().unwrap(), &target).unwrap();
+    let all = Dependencies::of_agent(&sh::workspace().unwrap(), &target).unwrap();
     let text = cyclonedx(&all, "2026-01-01T00:00:00Z");
     let bom = Bom::parse_from_json(text.as_bytes()).unwrap();
     let result = bom.validate_version(SpecVersion::V1_5);

@@ -6,8 +6,8 @@ mod tests;
 use super::dependencies::{Dependencies, Package};
 use serde_json::{Value, json};
 
-/// The document. `created`: the time of the sources.
-pub(crate) fn cyclonedx(all: &Dependencies, created: &str) -> String {
+/// The document. `created`: the time of the image.
+pub(super) fn cyclonedx(all: &Dependencies, created: &str) -> String {
     let mut components = all.packages.iter().map(component);
     let program = components.next().map(|mut program| {
         program["type"] = "application".into();
@@ -24,7 +24,7 @@ pub(crate) fn cyclonedx(all: &Dependencies, created: &str) -> String {
         "metadata": {
             "timestamp": created,
             "tools": {"components": [
-                {"type": "application", "name": "cargo xtask", "version": env!("CARGO_PKG_VERSION")}
+                {"type": "application", "name": "cargo xtask image", "version": env!("CARGO_PKG_VERSION")}
             ]},
             "component": program,
         },
