@@ -17,6 +17,7 @@ const SILENT: &[(&str, &str)] = &[
     ("netwhy_agent_tls_reloads_total", "this agent serves without TLS; the test of secured scrapes has the series"),
     ("netwhy_agent_http_refusals_total", "this agent refuses nobody; the test of secured scrapes has the series"),
     ("netwhy_agent_close_ups", "without an API server no Pod asks for one"),
+    ("netwhy_agent_history_", "no folder is set; kernel tests with a recorder have the series"),
     ("netwhy_grpc_", "the laboratory's programs don't speak gRPC"),
     ("netwhy_http_", "the laboratory's programs don't speak HTTP; kernel tests with nginx and curl have the series"),
     ("netwhy_tcp_payload_readable_ratio", "absent where HTTP is not read; the same kernel tests have it"),
