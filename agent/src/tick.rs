@@ -92,7 +92,7 @@ pub struct Tick {
     peers_version: u64,
     /// Time of the newest snapshot, monotonic.
     last: Option<Duration>,
-    /// What the newest snapshot is named by, for the flight recorder.
+    /// Names that the newest snapshot is read with, for the flight recorder.
     names: Names,
 }
 

@@ -1,4 +1,4 @@
-//! What the segments of a folder cover, and why they do not cover the rest. Pure.
+//! Times that the segments of a folder cover, and why they do not cover the rest. Pure.
 
 use super::ring::{Name, Segment};
 
@@ -19,7 +19,7 @@ pub(super) const LOST: &str = "a segment is lost";
 pub(super) const SILENT: &str =
     "the agent ran and did not record: the disk was full or broken, or the machine too busy";
 
-/// What these segments, oldest first and each with its end, cover between `from` and `to`. `most`: largest distance of
+/// Times that these segments, oldest first and each with its end, cover between `from` and `to`. `most`: largest distance of
 /// two frames, ms, that is no gap.
 pub(super) fn coverage(segments: &[Segment], (from, to): Range, most: u64) -> Coverage {
     let mut coverage = Coverage::default();

@@ -26,7 +26,7 @@ use std::{
 /// Figures of a firing hint are written again after this time. A change of its state or culprit is written at once.
 const REFRESH: Duration = Duration::from_secs(60);
 
-/// What the snapshots are named by, and judged to.
+/// Names and thresholds that snapshots are read with.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     /// This Node's Pods. `None`: without Kubernetes.

@@ -61,7 +61,7 @@ pub struct Past {
 }
 
 impl Past {
-    /// What is recorded between two times, wall clock, ms.
+    /// The record between two times, wall clock, ms.
     ///
     /// # Errors
     /// When the folder can't be read.
@@ -128,7 +128,7 @@ impl Past {
         let first = segments.iter().rposition(|segment| segment.name.start_ms <= from_ms).unwrap_or(0);
         let mut found: BTreeMap<(String, String), Hint> = BTreeMap::new();
         for segment in segments[first.min(segments.len())..].iter().filter(|segment| segment.name.start_ms <= to_ms) {
-            // What is lost is said by `history`.
+            // `history` says the loss.
             let Ok(mut frames) = Frames::open(&self.folder, segment.name) else { continue };
             let mut hints = Hints::default();
             while let Some(block) = frames.next().filter(|block| block.unix_ms <= to_ms) {

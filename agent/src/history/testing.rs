@@ -43,7 +43,7 @@ impl Drop for Folder {
     }
 }
 
-/// What an agent recorded, and what it published with each tick.
+/// Snapshots of an agent, and its answers published with each tick.
 pub(crate) struct Recorded {
     pub(crate) past: Past,
     pub(crate) views: Vec<NodeView>,

@@ -81,7 +81,7 @@ fn view_at(past: &Past, unix_ms: u64) -> NodeView {
     past.view(unix_ms, || false).unwrap()
 }
 
-/// What identifies a hint, and how it stands.
+/// Identity of a hint, and how it stands.
 fn standing(hints: &[Hint]) -> BTreeSet<[String; 5]> {
     let one = |hint: &Hint| {
         let state = format!("{:?}", hint.state);

@@ -57,7 +57,7 @@ pub struct Shared {
     pub options: watch::Receiver<MetricsOptions>,
     /// Time since when snapshots are due, `CLOCK_MONOTONIC`.
     pub started: Duration,
-    /// What the flight recorder has. `None`: nothing is recorded.
+    /// Contents of the flight recorder. `None`: nothing is recorded.
     pub past: Option<Past>,
 }
 

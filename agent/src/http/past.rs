@@ -72,7 +72,7 @@ impl Archive {
         .await
     }
 
-    /// What is recorded between two times, RFC 3339.
+    /// The record between two times, RFC 3339.
     pub(super) async fn history(&self, from: &str, to: &str) -> Result<History, Response> {
         let (from, to) = range(from, to).map_err(wrong)?;
         let turn = self.turn(MemoryLevel::Ok).await?;

@@ -30,7 +30,7 @@ fn stats(agent: &Agent) -> HistoryStats {
     json::<AgentStats>(agent, "/api/v1/info").history.expect("it records")
 }
 
-/// What is recorded of all times.
+/// The record of all times.
 fn history(agent: &Agent) -> History {
     json(agent, "/api/v1/history?from=2000-01-01T00:00:00Z&to=2100-01-01T00:00:00Z")
 }
