@@ -1,4 +1,5 @@
-# The agent's image: one static program and its licences. `cargo xtask image` packs the same files without an engine.
+# The agent's image: two static programs, netwhy-agent and kubectl-netwhy, and their licences. `cargo xtask image` packs
+# the same files without an engine.
 #
 #   docker build --build-arg SOURCE_DATE_EPOCH="$(git log -1 --format=%ct)" --tag netwhy-agent:0.1.0 .
 #

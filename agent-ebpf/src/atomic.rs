@@ -24,6 +24,9 @@ pub(crate) unsafe fn add32(counter: *mut u32, n: u64) {
 
 /// Puts `new` into a cell and returns what was there (`BPF_XCHG`, 5.12 and later).
 ///
+/// User space takes the instruction out for kernels that lack it. There `new` is returned and the cell stays as it is.
+/// So exchange only what programs keep of sockets: without the instruction they keep nothing (`NW_HAS_STORAGE`).
+///
 /// # Safety
 /// `cell` points into a map value.
 #[inline(always)]

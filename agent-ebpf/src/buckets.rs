@@ -58,10 +58,10 @@ pub const fn bounds_us(buckets: usize) -> &'static [u32] {
     if buckets == FINE_BUCKETS { &FINE_BOUNDS_US } else { &BOUNDS_US }
 }
 
-/// [`BOUNDS_US`] padded with `u32::MAX` to a power of two, so that a binary search has seven fixed steps, which is
-/// what the kernel's verifier can follow.
+/// [`BOUNDS_US`] padded with `u32::MAX` to a power of two, so that a search has a fixed number of steps, which is what
+/// the kernel's verifier can follow.
 pub static SEARCH_US: [u32; 128] = padded(&BOUNDS_US);
-/// [`FINE_BOUNDS_US`], for eight.
+/// The same of [`FINE_BOUNDS_US`].
 pub static FINE_SEARCH_US: [u32; 256] = padded(&FINE_BOUNDS_US);
 
 const fn padded<const LENGTH: usize>(bounds: &[u32]) -> [u32; LENGTH] {
@@ -86,16 +86,25 @@ pub fn fine_bucket_index(us: u32) -> usize {
     bounded::<FINE_BUCKETS>(search(&FINE_SEARCH_US, us)) as usize
 }
 
-/// Number of bounds below `us` in a table whose length is a power of two.
+/// Number of bounds below `us` in a table whose length is a power of two. Each step takes one of four quarters by three
+/// comparisons that don't wait for each other: a search by halves waits for twice as many reads in a row.
 #[inline(always)]
 fn search<const LENGTH: usize>(bounds: &[u32; LENGTH], us: u32) -> u64 {
-    let mut low = 0u64;
-    let mut step = LENGTH as u64 / 2;
-    while step > 0 {
-        // `low + step - 1` stays below the length; the mask tells the verifier so.
-        let bound = bounds[((low + step - 1) & (LENGTH as u64 - 1)) as usize];
-        low = sum(low, sign_mask(i64::from(bound) - i64::from(us)) & step);
-        step >>= 1;
+    // Positions stay below the length; the mask tells the verifier so.
+    let bound = |at: u64| i64::from(bounds[(at & (LENGTH as u64 - 1)) as usize]);
+    let part = |at: u64, shift: u32| sign_bit(bound(at) - i64::from(us)) << shift;
+    let (mut low, mut shift) = (0u64, LENGTH.ilog2());
+    if !shift.is_multiple_of(2) {
+        shift -= 1;
+        low = part((1 << shift) - 1, shift);
+    }
+    while shift > 0 {
+        shift -= 2;
+        let step = 1 << shift;
+        let first = part(low + step - 1, shift);
+        let second = part(low + 2 * step - 1, shift);
+        let third = part(low + 3 * step - 1, shift);
+        low = sum(low, sum(first, sum(second, third)));
     }
     low
 }
@@ -150,20 +159,21 @@ fn sum(one: u64, other: u64) -> u64 {
     }
 }
 
-/// All ones when `difference` is negative, else 0. The compiler must not make a branch of it: the kernel's verifier would
+/// 1 when `difference` is negative, else 0. The compiler must not make a branch of it: the kernel's verifier would
 /// follow twice as many paths for every step of a search, and count them towards its limit of 1,000,000 instructions.
+/// Newer verifiers (6.18.44) do so for a mask too: `s>>= 63` and an `and` make two paths (`maybe_fork_scalars`).
 #[inline(always)]
-fn sign_mask(difference: i64) -> u64 {
+fn sign_bit(difference: i64) -> u64 {
     #[cfg(target_arch = "bpf")]
     {
-        let mut mask = difference;
-        // SAFETY: an arithmetic shift of a register.
-        unsafe { core::arch::asm!("{mask} s>>= 63", mask = inout(reg) mask, options(pure, nomem, nostack)) };
-        mask as u64
+        let mut bit = difference;
+        // SAFETY: a shift of a register.
+        unsafe { core::arch::asm!("{bit} >>= 63", bit = inout(reg) bit, options(pure, nomem, nostack)) };
+        bit as u64
     }
     #[cfg(not(target_arch = "bpf"))]
     {
-        (difference >> 63) as u64
+        (difference as u64) >> 63
     }
 }
 

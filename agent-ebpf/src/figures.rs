@@ -13,13 +13,15 @@ pub(crate) struct Figures {
     bytes_received: u64,
     total_retrans: u32,
     dsack_dups: u32,
+    reorderings: u32,
     busy: u32,
     rwnd: u32,
     sndbuf: u32,
 }
 
 impl Figures {
-    /// Reads them; `times` also the limited times with the interval that is still running.
+    /// Reads them; `times` also what only walks and ends take: the limited times with the interval that is still
+    /// running, and reorderings.
     #[inline(always)]
     pub(crate) unsafe fn read(tp: &impl Object, times: bool) -> Self {
         // SAFETY: `tp` is a TCP socket and the offsets are BTF's.
@@ -32,12 +34,16 @@ impl Figures {
                 bytes_received: tp.get(NW_TP_BYTES_RECEIVED.load()),
                 total_retrans: word(NW_TP_TOTAL_RETRANS.load()),
                 dsack_dups: 0,
+                reorderings: 0,
                 busy: 0,
                 rwnd: 0,
                 sndbuf: 0,
             };
             if NW_TP_DSACK_DUPS.load() != NONE {
                 figures.dsack_dups = word(NW_TP_DSACK_DUPS.load());
+            }
+            if times && NW_TP_REORD_SEEN.load() != NONE {
+                figures.reorderings = word(NW_TP_REORD_SEEN.load());
             }
             if times && NW_TP_CHRONO_STAT.load() != NONE {
                 let stat = NW_TP_CHRONO_STAT.load();
@@ -70,6 +76,7 @@ impl Figures {
         state.bytes_received = self.bytes_received;
         state.total_retrans = self.total_retrans.wrapping_sub(now_retrans).into();
         state.dsack_dups = self.dsack_dups.into();
+        state.overflows_or_reorderings = self.reorderings.into();
         state.busy = self.busy.into();
         state.rwnd = self.rwnd.into();
         state.sndbuf = self.sndbuf.into();
@@ -92,7 +99,7 @@ impl Figures {
     pub(crate) unsafe fn harvest_unlocked(&self, state: *mut SocketState, row: *mut EdgeStats, times: bool) {
         // SAFETY: both point to live map values.
         unsafe {
-            step32(&raw mut (*state).data_segs_out, self.data_segs_out, &raw mut (*row).data_segs_out);
+            step_segments(state, self.data_segs_out, row);
             step32(&raw mut (*state).segs_out, self.segs_out, &raw mut (*row).segs_out);
             step(&raw mut (*state).bytes_acked, self.bytes_acked, &raw mut (*row).bytes_acked);
             step(&raw mut (*state).bytes_received, self.bytes_received, &raw mut (*row).bytes_received);
@@ -101,6 +108,8 @@ impl Figures {
                 step32(&raw mut (*state).busy, self.busy, &raw mut (*row).busy_jiffies);
                 step32(&raw mut (*state).rwnd, self.rwnd, &raw mut (*row).rwnd_jiffies);
                 step32(&raw mut (*state).sndbuf, self.sndbuf, &raw mut (*row).sndbuf_jiffies);
+                let reorderings = &raw mut (*state).overflows_or_reorderings;
+                step32(reorderings, self.reorderings, &raw mut (*row).reorderings);
             }
         }
     }
@@ -116,6 +125,7 @@ impl Figures {
             grow(&raw mut (*row).bytes_acked, self.bytes_acked * times);
             grow(&raw mut (*row).bytes_received, self.bytes_received * times);
             grow(retransmits(row, Retransmit::Spurious), u64::from(self.dsack_dups) * times);
+            grow(&raw mut (*row).reorderings, u64::from(self.reorderings) * times);
             grow(&raw mut (*row).busy_jiffies, u64::from(self.busy) * times);
             grow(&raw mut (*row).rwnd_jiffies, u64::from(self.rwnd) * times);
             grow(&raw mut (*row).sndbuf_jiffies, u64::from(self.sndbuf) * times);
@@ -161,6 +171,25 @@ pub(crate) unsafe fn step32(last: *mut u64, now: u32, sum: *mut u64) {
         if core::ptr::read_volatile(last) != u64::from(now) {
             let before = atomic::swap(last, now.into()) as u32;
             grow(sum, growth(before, now, now < before && maps::may_restart()));
+        }
+    }
+}
+
+/// As [`step32`], for data segments sent. Those of a socket that is lossy count apart as well, so that its further losses
+/// can be compared with those of the others: whether it lost before says nothing of the next segment, if all segments
+/// have the same chance.
+#[inline(always)]
+pub(crate) unsafe fn step_segments(state: *mut SocketState, now: u32, row: *mut EdgeStats) {
+    // SAFETY: both point to live map values.
+    unsafe {
+        let last = &raw mut (*state).data_segs_out;
+        if core::ptr::read_volatile(last) != u64::from(now) {
+            let before = atomic::swap(last, now.into()) as u32;
+            let n = growth(before, now, now < before && maps::may_restart());
+            grow(&raw mut (*row).data_segs_out, n);
+            if (*state).episode_ns != 0 {
+                grow(&raw mut (*row).segs_after_loss, n);
+            }
         }
     }
 }

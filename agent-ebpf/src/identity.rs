@@ -227,7 +227,7 @@ unsafe fn find_redirect(key: &mut EdgeKey, sk: Ptr, state: u8) {
     // SAFETY: a full socket.
     unsafe {
         // Of a connection before, while the state is this one.
-        let device = if state == TCP_SYN_SENT { 0 } else { load::<u32>(sk, NW_SK_RX_IFINDEX.load()) };
+        let device = if state == TCP_SYN_SENT { 0 } else { arrival_device(sk) };
         let is_local = device == LOOPBACK && route_device(sk) != LOOPBACK;
         if device != 0 && !is_local {
             return;
@@ -236,6 +236,20 @@ unsafe fn find_redirect(key: &mut EdgeKey, sk: Ptr, state: u8) {
         if is_local || maps::has_edge(&redirected) {
             *key = redirected;
         }
+    }
+}
+
+/// Index of the device that a socket's packets arrive on; 0: nothing arrived.
+#[inline(always)]
+unsafe fn arrival_device(sk: Ptr) -> u32 {
+    let at = NW_SK_RX_IFINDEX.load();
+    // SAFETY: a full TCP socket.
+    unsafe {
+        if NW_RX_IFINDEX_BEHIND_SK.load() == 0 {
+            return load(sk, at);
+        }
+        let tp = sock::tcp(sk);
+        if tp.is_null() { 0 } else { load(tp, at) }
     }
 }
 

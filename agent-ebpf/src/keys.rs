@@ -141,9 +141,21 @@ pub struct Choice {
     pub close_ups: u32,
 }
 
+/// Shares of exchanges and of connections that are sampled for HTTP, in units of 2⁻³²; 0: none. User space writes them,
+/// the programs read them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Shares {
+    /// Of exchanges: their first bytes are read.
+    pub http: u32,
+    /// Of connections: they are followed if they are clear-text HTTP/2.
+    pub grpc: u32,
+}
+
 const _: () = assert!(size_of::<EdgeKey>() == 32 && align_of::<EdgeKey>() == 8);
 const _: () = assert!(size_of::<OverflowKey>() == 16);
 const _: () = assert!(size_of::<DropKey>() == 16);
 const _: () = assert!(size_of::<PeerPrefix>() == 20 && align_of::<PeerPrefix>() == 4);
 const _: () = assert!(size_of::<Control>() == 48);
 const _: () = assert!(size_of::<Choice>() == 16);
+const _: () = assert!(size_of::<Shares>() == 8);

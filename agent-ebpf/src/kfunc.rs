@@ -46,8 +46,8 @@ pub(crate) unsafe fn head(skb: Ptr, bytes: u32) -> Option<Head> {
             return None;
         }
         if NW_HAS_DYNPTR.load() != 0 {
-            let mut head = Head::SHORT;
-            return if read(skb, at, &raw mut head) { Some(head) } else { None };
+            let mut head = MaybeUninit::<Head>::uninit();
+            return if read(skb, at, head.as_mut_ptr()) { Some(head.assume_init()) } else { None };
         }
         let beside = length.wrapping_sub(load(skb, NW_SKB_DATA_LEN.load()));
         if at.wrapping_add(size_of::<Head>() as u32) > beside {

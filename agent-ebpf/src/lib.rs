@@ -7,6 +7,11 @@
 #![cfg_attr(target_arch = "bpf", no_std, feature(asm_experimental_arch))]
 #![warn(clippy::too_many_arguments, clippy::too_many_lines)]
 
+// Both sides read the structs in the machine's own order. Protocols and instructions are put together as little-endian
+// words, and pointers and map keys as 64 bits.
+#[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]
+compile_error!("netwhy runs on little-endian machines of 64 bits");
+
 #[macro_use]
 pub mod row;
 
@@ -41,11 +46,11 @@ pub use duty::{Duty, DutyCycle, HANDSHAKE_DUTY_CYCLE, READ_DUTY_CYCLE, RTT_DUTY_
 pub use family::*;
 pub use growth::growth;
 pub use heads::HeadEvent;
-pub use keys::{Choice, Control, DropKey, EdgeKey, MAX_PORTS, OverflowKey, PeerPrefix};
+pub use keys::{Choice, Control, DropKey, EdgeKey, MAX_PORTS, OverflowKey, PeerPrefix, Shares};
 pub use pick::Pick;
 pub use row::{
-    Durations, FineDurations, Found, MIN_SLOTS, Moment, Plain, RotatingMin, Zero, found_time, min_slot_epoch,
-    min_slot_pack, min_slot_unpack,
+    Durations, FILL_PARTS, Fill, FineDurations, Found, MIN_SLOTS, Moment, Plain, RotatingMin, Zero, fill_parts,
+    found_time, min_slot_epoch, min_slot_pack, min_slot_unpack,
 };
 pub use run_queue::RunQueueStats;
 pub use sampling::{SHORT_SOCKET_WEIGHT, Sampling, is_after_pause, is_socket_sampled, is_thinned_out, random_bits};

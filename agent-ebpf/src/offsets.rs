@@ -88,6 +88,8 @@ globals! {
     NW_NET_PORT_RANGE_PACKED: u32 = 0;
     /// `sock.sk_rx_dst_ifindex`: the device that the socket's packets arrive on; `NONE`: unknown.
     NW_SK_RX_IFINDEX: u32 = u32::MAX;
+    /// 1 when that is a member of `inet_sock`, behind `sock` (before 5.16).
+    NW_RX_IFINDEX_BEHIND_SK: u32 = 0;
     /// `dst_entry.dev`; `NONE`: unknown.
     NW_DST_DEV: u32 = u32::MAX;
     /// `net_device.ifindex`; `NONE`: unknown.
@@ -130,6 +132,8 @@ globals! {
     NW_TP_TOTAL_RETRANS: u32 = 0;
     /// `tcp_sock.dsack_dups`; `NONE` before 4.18.
     NW_TP_DSACK_DUPS: u32 = 0;
+    /// `tcp_sock.reord_seen`; `NONE` before 4.19.
+    NW_TP_REORD_SEEN: u32 = u32::MAX;
     /// `tcp_sock.chrono_stat`: jiffies busy, receiver-limited, send-buffer-limited.
     NW_TP_CHRONO_STAT: u32 = 0;
     /// `tcp_sock.chrono_start`, jiffies.
@@ -225,10 +229,8 @@ globals! {
     /// `SKB_DROP_REASON_QUEUE_PURGE`: packets that a closing socket still held; not a loss. `NONE`: no such reason.
     NW_REASON_QUEUE_PURGE: u32 = u32::MAX;
     // settings
-    /// Share of exchanges whose first bytes are looked at for HTTP, in units of 2⁻³²; 0: none.
-    NW_HTTP_SHARE: u32 = 0;
-    /// Share of connections that are followed if they are clear-text HTTP/2, in units of 2⁻³²; 0: none.
-    NW_GRPC_SHARE: u32 = 0;
+    /// Whether exchanges and connections may be sampled for HTTP.
+    NW_HTTP: u32 = 0;
     /// Whether response times are wanted.
     NW_RESPONSES: u32 = 0;
     /// Whether listeners' accept queues are counted.

@@ -10,6 +10,7 @@
 //! | [`Durations`], [`FineDurations`] | counts per duration bucket, and the sum of the durations | histogram |
 //! | [`RotatingMin`] | a state, not a count: the lowest value of the last seconds | the lower value |
 //! | [`Found`] | a state, not a count: what the newest walk found | nothing |
+//! | [`Fill`] | a state, not a count: the fullest of what the newest walk found | nothing |
 //! | [`Moment`] | a state, not a count: a time of the kernel | nothing |
 //!
 //! Arrays of [`Durations`] work too. The agent's `sample::sums` defines the arithmetic per type, so that a new field
@@ -52,6 +53,8 @@ unsafe impl Plain for FineDurations {}
 unsafe impl Plain for RotatingMin {}
 // SAFETY: an array of integers.
 unsafe impl Plain for Found {}
+// SAFETY: an integer.
+unsafe impl Plain for Fill {}
 // SAFETY: an integer.
 unsafe impl Plain for Moment {}
 
@@ -149,6 +152,52 @@ impl Found {
 
 impl Zero for Found {
     const ZERO: Self = Self::ZERO;
+}
+
+/// Parts of something that is full.
+pub const FILL_PARTS: u16 = 10_000;
+
+/// How full the fullest of the things is that a walk found. [`found_time`] in the upper half, then 16 bits of the walk's
+/// number, then the share in [`FILL_PARTS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct Fill(pub u64);
+
+impl Fill {
+    /// Nothing that is filled.
+    pub const ZERO: Self = Self(0);
+
+    /// The walk finds this share at this time.
+    #[inline(always)]
+    pub fn raise(&mut self, walk: u32, ktime_ns: u64, parts: u16) {
+        let is_same_walk = (self.0 >> 16) as u16 == walk as u16;
+        let known = if is_same_walk { self.0 as u16 } else { 0 };
+        let parts = if parts > known { parts } else { known };
+        self.0 = ((found_time(ktime_ns) as u64) << 32) | ((walk as u16 as u64) << 16) | parts as u64;
+    }
+
+    /// The share in [`FILL_PARTS`], unless it is older than a walk that began at this time, ns.
+    pub const fn since(self, walk_began_ns: u64) -> Option<u16> {
+        if (self.0 >> 32) as u32 >= found_time(walk_began_ns) { Some(self.0 as u16) } else { None }
+    }
+}
+
+impl Zero for Fill {
+    const ZERO: Self = Self::ZERO;
+}
+
+/// How full a queue is that takes nothing more once more than `most` wait, in [`FILL_PARTS`]. At least 1, if any wait.
+#[inline(always)]
+pub const fn fill_parts(waiting: u32, most: u32) -> u16 {
+    if waiting == 0 {
+        return 0;
+    }
+    // A program of the kernel can't panic, as a plain division might.
+    match (waiting as u64 * FILL_PARTS as u64).checked_div(most as u64 + 1) {
+        None | Some(0) => 1,
+        Some(parts) if parts > FILL_PARTS as u64 => FILL_PARTS,
+        Some(parts) => parts as u16,
+    }
 }
 
 /// When something happened last, `CLOCK_MONOTONIC`, ns; 0: never. Only kernel programs read it.

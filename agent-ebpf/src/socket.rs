@@ -13,7 +13,7 @@ use crate::{
     subflows,
 };
 
-pub(crate) use crate::figures::{Figures, retransmits, step32};
+pub(crate) use crate::figures::{Figures, retransmits, step_segments, step32};
 pub(crate) use crate::sock::{
     AF_INET, AF_INET6, Storage, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2,
     TCP_LAST_ACK, TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT, new_state, seen, tcp,

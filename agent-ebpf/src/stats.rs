@@ -14,7 +14,7 @@ macro_rules! rows {
             { $($with)* }
 
             /// Counters of one edge. Cumulative since the row was made, except where said.
-            EdgeStats, 792 bytes, summed as Tally with {
+            EdgeStats, 824 bytes, summed as Tally with {
                 /// Busy jiffies held back by neither window nor buffer: by the network. Computed per read and never
                 /// below zero, because the difference of the three sums may step back, and a counter must not.
                 network_jiffies: u64,
@@ -63,6 +63,14 @@ macro_rules! rows {
                 full_size_timeouts: u64,
                 /// Sockets that a walk found with a receive window full of data that nobody reads.
                 unread_full: u64,
+                /// Segments that a sender found out of order without having resent them (`tcp_sock.reord_seen`).
+                reorderings: u64,
+                /// Of the loss episodes those of sockets that had another shortly before, and made progress since.
+                repeated_episodes: u64,
+                /// Of the data segments sent those of sockets that had a loss episode shortly before.
+                segs_after_loss: u64,
+                /// Sockets that a walk found to have had a loss episode shortly before.
+                lossy_sockets: u64,
                 /// Sampled reply times of clients per `reply_bucket`: from the last data sent to the first data
                 /// received after it.
                 replies: [u32; $crate::REPLY_BUCKETS],
@@ -71,7 +79,7 @@ macro_rules! rows {
             }
 
             /// Counters of one cgroup that no edge holds.
-            CgroupStats, 864 bytes, summed as Connects {
+            CgroupStats, 872 bytes, summed as Connects {
                 /// Handshake durations by `Role`.
                 durations: [$crate::Durations; $crate::Role::ALL.len()],
                 /// Handshakes whose duration the kernel does not know, by `Role`.
@@ -84,23 +92,13 @@ macro_rules! rows {
                 listen_drops: [u64; $crate::ListenDrop::ALL.len()],
                 /// When a client of it last completed a handshake. Not a sum.
                 connected: $crate::Moment,
+                /// The fullest accept queue that the newest walk found. Not a sum.
+                accept_fill: $crate::Fill,
             }
 
-            /// Requests of one edge and their answers.
+            /// Requests of one edge and their answers. The order puts what nearly every exchange adds to, beside its
+            /// bucket, into one cache line: from 6.1 on, a value lies 88 bytes behind a line's begin.
             ResponseStats, 872 bytes, summed as Responses {
-                /// Response times. At a client: from the request's first byte sent to the answer's first byte received.
-                /// At a server: from the request's first byte received to the answer's first byte sent. Requests that
-                /// were not answered are in the last bucket, and in the sum with their age.
-                durations: $crate::FineDurations,
-                /// Part of it that the network takes at least: a client's minimum RTT, µs.
-                network_us: u64,
-                /// Part of it that retransmissions of a client's request took, µs.
-                retransmission_us: u64,
-                /// Part of it in which a server's application had not begun to read the request, µs. Of exchanges whose
-                /// first read was seen, which stand for the others too.
-                unread_us: u64,
-                /// The rest of a server's response times, in the same exchanges, µs.
-                application_us: u64,
                 /// Requests that ended after a second or more without an answer.
                 unanswered: u64,
                 /// Exchanges of which the first bytes were looked at, for HTTP.
@@ -109,9 +107,22 @@ macro_rules! rows {
                 readable: u64,
                 /// Of these, clear-text HTTP/2.
                 http2: u64,
+                /// Response times. At a client: from the request's first byte sent to the answer's first byte received.
+                /// At a server: from the request's first byte received to the answer's first byte sent. Requests that
+                /// were not answered are in the last bucket, and in the sum with their age.
+                durations: $crate::FineDurations,
                 /// Sum of the squares of the weights with which the requests in `durations` were counted. The square of
                 /// the sum of the weights, divided by it, is the number of requests whose sampling error is as large.
                 squares: u64,
+                /// Part of the response times that the network takes at least: a client's minimum RTT, µs.
+                network_us: u64,
+                /// Part of them that retransmissions of a client's request took, µs.
+                retransmission_us: u64,
+                /// Part of them in which a server's application had not begun to read the request, µs. Of exchanges
+                /// whose first read was seen, which stand for the others too.
+                unread_us: u64,
+                /// The rest of a server's response times, in the same exchanges, µs.
+                application_us: u64,
             }
 
             /// DNS lookups of one cgroup at one server.

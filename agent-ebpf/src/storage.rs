@@ -18,12 +18,14 @@ pub(crate) struct SocketState {
     pub(crate) drops: u64,
     /// `rack.mstamp` of the newest RTT sample taken; of a smoothed one `bytes_acked`.
     pub(crate) rtt_mstamp: u64,
-    /// When the last loss episode began, ktime ns.
+    /// When the last loss episode began, ktime ns; 0: not shortly before. Walks take out what is older than
+    /// [`LOSSY_NS`].
     pub(crate) episode_ns: u64,
     /// When the first SYN was sent, ktime ns; 0: unknown, because no SYN was retransmitted.
     pub(crate) syn_ns: u64,
-    /// Of a listener: growth of its drops that is counted already, or that is an overflow's second raise.
-    pub(crate) overflows: u64,
+    /// Of a listener: growth of its drops that is counted already, or that is an overflow's second raise. Of a
+    /// connection: `tcp_sock.reord_seen`. One cell for both, because eight bytes more take the next allocation class.
+    pub(crate) overflows_or_reorderings: u64,
     /// Last walk that visited the socket.
     pub(crate) walk: u32,
     /// Bits of [`LISTENER`] to [`SERVER`].
@@ -46,11 +48,14 @@ impl SocketState {
         rtt_mstamp: 0,
         episode_ns: 0,
         syn_ns: 0,
-        overflows: 0,
+        overflows_or_reorderings: 0,
         walk: 0,
         flags: 0,
     };
 }
+
+/// For how long a socket counts as lossy after a loss episode, at least: the length of a window.
+pub(crate) const LOSSY_NS: u64 = 10_000_000_000;
 
 /// In [`SocketState::flags`]: the socket listens.
 pub(crate) const LISTENER: u32 = 1;

@@ -60,6 +60,9 @@ pub(crate) unsafe fn is_mptcp(sk: Ptr) -> bool {
 /// Lets walks come to a subflow.
 #[inline(always)]
 pub(crate) unsafe fn mark(sk: Ptr) {
+    if NW_HAS_STORAGE.load() == 0 {
+        return;
+    }
     let mut first = 0_u64;
     // SAFETY: a trusted socket pointer. Fails when the kernel is out of memory: then the socket's end tells.
     unsafe { bpf_sk_storage_get(maps::subflow_marks(), sk.cast_mut(), (&raw mut first).cast(), 1) };

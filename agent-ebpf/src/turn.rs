@@ -82,7 +82,7 @@ pub struct Turn {
     pub sent_us: u64,
     /// Of a server: arrival of the request under way, ktime ns; 0: there is none.
     pub received_ns: u64,
-    /// Its first read, ktime ns; 0: none was seen.
+    /// Its first read, ktime ns; 0: none was seen. While none is under way: that of the request before.
     pub read_ns: u64,
     /// Newest message of the server's end, ktime µs; 0: none yet.
     pub told_us: u64,

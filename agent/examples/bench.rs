@@ -15,6 +15,7 @@
 //! | `switch` | attaches and detaches the program on received segments many times; CPU time of one |
 //! | `rtt` | how received segments are looked at |
 //! | `sockets` | how sockets that come and go are looked at |
+//! | `observed` | by edge: sum of the weights of the requests that were timed, and of their squares |
 //! | `facts` | status of the probes, and upper bounds of kernel memory by number of CPUs |
 
 #[path = "bench/empty.rs"]
@@ -22,6 +23,7 @@ mod empty;
 
 use anyhow::{Context as _, bail};
 use empty::{ANYTIME, CONNECTIONS, Empty, SEGMENTS};
+use netwhy_abi::ResponseTimes;
 use netwhy_agent::{
     app::{self, Failure, Source},
     config::{Config, cli},
@@ -121,6 +123,7 @@ impl Instrument {
             "switch" => return self.switch(),
             "sockets" => return Ok(serde_json::to_value(self.source.loaded().handshake_stats())?),
             "rtt" => return Ok(serde_json::to_value(self.source.loaded().rtt_stats())?),
+            "observed" => return self.observed(),
             "facts" => return Ok(self.facts()),
             other => bail!("no command is named {other:?}"),
         }
@@ -152,6 +155,15 @@ impl Instrument {
             "programs": self.source.program_runs(),
             "empty": { "run_ns": run_ns, "run_count": run_count },
         }))
+    }
+
+    fn observed(&self) -> anyhow::Result<Value> {
+        let rows = self.source.loaded().rows::<ResponseTimes>().context("read the response times")?;
+        let edges = rows.into_iter().map(|(key, row)| {
+            let counted: u64 = row.durations.buckets.iter().map(|n| u64::from(*n)).sum();
+            (format!("{key:?}"), json!([counted, row.squares]))
+        });
+        Ok(json!({ "edges": edges.collect::<serde_json::Map<String, Value>>() }))
     }
 
     fn facts(&self) -> Value {

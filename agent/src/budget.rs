@@ -22,7 +22,7 @@ const PROCESS: u64 = 16 << 20;
 /// two views of it, bytes.
 const CGROUP: u64 = 20 << 10;
 /// An edge that is active each second: its row twice, its growth in each tick of the window, its baselines, bytes.
-const EDGE: u64 = 7_936;
+const EDGE: u64 = 8_704;
 /// Response times of such an edge: the same once more, bytes.
 const EDGE_RESPONSES: u64 = 7_168;
 /// Frames of the window that these three hold: 10 s of one tick a second.

@@ -10,7 +10,7 @@ use std::io::Cursor;
 pub type Target = fn(&[u8]);
 
 /// All targets: name of the folder in `fuzz/corpus/` and of the program in `fuzz/fuzz_targets/`, and function.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("answers", answers),
     ("btf", btf),
     ("cgroup_files", cgroup_files),
@@ -23,11 +23,17 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("netlink", netlink),
     ("procfs", procfs),
     ("recording", recording),
+    ("webhook", webhook),
 ];
 
 /// Answers of an agent, and of an API server that refuses, up to the plugin's reports.
 pub fn answers(data: &[u8]) {
     plugin::fuzz::answers(data);
+}
+
+/// What Alertmanager sends to `kubectl netwhy respond`, up to the look-ups that it asks for.
+pub fn webhook(data: &[u8]) {
+    plugin::fuzz::webhook(data);
 }
 
 /// The path of a cgroup.

@@ -176,6 +176,11 @@ impl Join {
         self.limits = limits;
     }
 
+    /// Whether no exchange is sampled for HTTP from now on.
+    pub fn set_http_off(&mut self, is_off: bool) {
+        self.credits.set_off(is_off);
+    }
+
     /// How near the agent is to its memory limit, from now on.
     pub fn set_memory_level(&mut self, level: MemoryLevel) {
         self.level = level;
@@ -193,7 +198,7 @@ impl Join {
         self.window.push(frame);
         self.recent = self.window.recent::<netwhy_abi::ResponseTimes>();
         self.calls = self.window.calls();
-        self.find_waiting(snapshot.walked_at);
+        self.find_waiting(snapshot.newest_walk());
         for subject in self.subjects.values_mut() {
             let known = subject.clock.take();
             let pod = subject.pod.as_ref();

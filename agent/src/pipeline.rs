@@ -3,7 +3,7 @@
 use crate::{
     api::MemoryLevel,
     cgroup::standalone_subject,
-    config::Config,
+    config::{Config, Switch},
     hints::{Engine, Thresholds},
     join::{Join, JoinLimits},
     peers::{PeerTable, Translations},
@@ -34,6 +34,7 @@ impl Pipeline {
     pub fn configure(&mut self, config: &Config) {
         self.thresholds = thresholds(&config.thresholds);
         self.join.configure(config.sampling.window_seconds(), limits(config));
+        self.join.set_http_off(config.signals.http() == Switch::Off);
     }
 
     /// Replaces the peer table.

@@ -1,15 +1,15 @@
 //! `preflight`: checks the kernel, the permissions and the mounts that netwhy needs, with a remedy for each problem.
 
+mod memory;
+
 use crate::{
     api::{Privileges, ProbeState, ProbeStatus, Refusal},
     app,
-    budget::{Budget, Load, SERIES_BYTES, cpus},
     cgroup::Mounts,
     config::{Config, ConfigFile, Exit, cli::Cli, cli::ReportFormat},
     history,
     http::{self, Tls, TlsFiles},
     kernel::{self, KernelTypes},
-    memory::{Limit, fit},
     node::HostReader,
 };
 use serde::Serialize;
@@ -19,8 +19,6 @@ use std::{fmt::Write as _, net::SocketAddr, path::Path};
 const CAP_SYS_ADMIN: u32 = 21;
 const CAP_PERFMON: u32 = 38;
 const CAP_BPF: u32 = 39;
-
-const MIB: f64 = (1 << 20) as f64;
 
 /// Result of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -61,9 +59,9 @@ pub fn checks(cli: &Cli, config: &Config) -> Vec<Check> {
     list.extend(cli.global.config_file().map(configuration_file));
     list.extend(config.history.folder().map(history_folder));
     list.push(node_signals(&mut host));
-    list.push(memory(cli, config));
-    list.push(client_memory(config));
-    list.push(memory_limit(cli, config));
+    list.push(memory::maps(cli, config));
+    list.push(memory::clients(config));
+    list.push(memory::limit(cli, config));
     list.extend(ports);
     list.extend(certificate(config));
     list
@@ -117,16 +115,17 @@ fn kernel_release() -> Check {
         v if v >= (5, 10) => Verdict::Degraded,
         _ => Verdict::Missing,
     };
-    check("kernel", verdict, name, "use Linux 5.10 or later; 6.1 and later support every signal")
+    check("kernel", verdict, name, "use Linux 6.1 or later; 6.12 and later support every signal")
 }
 
 fn type_information(sysfs: &Path) -> Check {
     const NEED: &str = "type information (BTF)";
+    let (release, _) = kernel::release();
     match KernelTypes::read(sysfs) {
         Err(error) => check(NEED, Verdict::Missing, error.to_string(), "boot a kernel with CONFIG_DEBUG_INFO_BTF=y"),
-        Ok(types) => match kernel::resolve(&types, kernel::release().0) {
+        Ok(types) => match kernel::resolve(&types, release, kernel::has_exchange(release)) {
             Err(missing) => {
-                check(NEED, Verdict::Missing, format!("lacks {}", missing.join(", ")), "use Linux 5.10 or later")
+                check(NEED, Verdict::Missing, format!("lacks {}", missing.join(", ")), "use Linux 6.1 or later")
             }
             Ok(constants) if constants.lacks.is_empty() => check(NEED, Verdict::Ok, "all members found", ""),
             Ok(constants) => {
@@ -234,6 +233,9 @@ fn probe(status: &ProbeStatus) -> Check {
             format!("grant CAP_NET_ADMIN, or set signals.{} to `off`", status.name)
         }
         (ProbeState::Off, _) => format!("set signals.{} to `auto`", status.name),
+        (ProbeState::Unsupported, Some(Refusal::Permission)) => {
+            "use a kernel that lets it in; no other signal misses anything".to_owned()
+        }
         (ProbeState::Degraded, Some(Refusal::Other)) | (ProbeState::Broken, _) => {
             "run with `--log-level debug` for the kernel's reason, and report it with the kernel's version".to_owned()
         }
@@ -307,65 +309,6 @@ fn node_signals(host: &mut HostReader) -> Check {
         return check(NEED, Verdict::Ok, format!("all {} groups", sample.states.len()), "");
     }
     check(NEED, Verdict::Degraded, lacks.join("; "), "see each group; hints about drops on the Node need them")
-}
-
-/// Upper bound of the maps' memory with these limits, by number of CPUs.
-fn memory(cli: &Cli, config: &Config) -> Check {
-    let limits = fit(config.limits.maps(), Limit::find(&cli.global.procfs).read(None).limit);
-    let mib = |cpus| netwhy_abi::memory::upper_bound(limits, cpus) as f64 / f64::from(1 << 20);
-    let found = format!(
-        "at most {:.0} MiB with 2 CPUs, {:.0} with 16, {:.0} with 128 (limits: {} edges, {} cgroups)",
-        mib(2),
-        mib(16),
-        mib(128),
-        limits.edges,
-        limits.cgroups
-    );
-    check("kernel memory", Verdict::Ok, found, "")
-}
-
-/// Upper bound of the memory that clients of all listeners can make the agent use. `limits.series` bounds a scrape.
-fn client_memory(config: &Config) -> Check {
-    let scrape = config.limits.series() * SERIES_BYTES;
-    let limits = http::Limits::from(&config.http);
-    let bytes = limits.memory_bound(scrape) + http::Limits::PROBES.memory_bound(0);
-    let found = format!(
-        "at most {:.0} MiB for all clients, with a scrape of {:.0} MiB (limits: {} connections, {} response bytes, {} \
-         series)",
-        bytes as f64 / MIB,
-        scrape as f64 / MIB,
-        config.http.max_connections(),
-        config.http.max_response_bytes(),
-        config.limits.series()
-    );
-    check("HTTP memory", Verdict::Ok, found, "")
-}
-
-/// The agent's memory limit beside the memory that the documented load needs with this configuration.
-fn memory_limit(cli: &Cli, config: &Config) -> Check {
-    const NEED: &str = "memory limit";
-    let (budget, load) = (Budget::new(config, cpus()), Load::DOCUMENTED);
-    let files = Limit::find(&cli.global.procfs);
-    let reading = files.read(None);
-    let needs = format!(
-        "{:.0} MiB for {} cgroups, {} edges and {} sockets",
-        budget.total(&load) as f64 / MIB,
-        load.cgroups,
-        load.edges,
-        load.sockets
-    );
-    let Some(limit) = reading.limit else {
-        return check(NEED, Verdict::Ok, format!("no limit is known; at most {needs}"), "");
-    };
-    let fitting = budget.fitting_sockets(&load, limit);
-    let found = format!(
-        "{:.0} MiB ({}); at most {needs}; {fitting} sockets fit before the agent sheds load",
-        limit as f64 / MIB,
-        files.source(reading).words()
-    );
-    let needed = budget.needed_limit(&load) >> 20;
-    let remedy = format!("set the memory limit to {needed} MiB, or lower limits.* of the configuration");
-    check(NEED, if fitting >= load.sockets { Verdict::Ok } else { Verdict::Degraded }, found, &remedy)
 }
 
 fn ports(config: &Config) -> Vec<Check> {

@@ -2,28 +2,26 @@
 
 mod calls;
 mod drop_reasons;
+mod edge;
 mod firing;
 mod folded;
+mod host;
 
 pub use self::calls::{CallKey, CallSums};
 pub use crate::sample::RECENT;
 pub use drop_reasons::DropReasons;
+pub use edge::{DnsView, EdgeView, Endpoint, PathRtt, PeerId, ResponseView, Usual, Waiting};
 pub use firing::{FiringKey, FiringTime};
 pub use folded::Folded;
+pub use host::{HostCount, HostView};
 
 use crate::{
     api::{self, PodInfo},
-    baseline::NormalResponses,
-    calls::CallCounts,
-    peers::PeerKind,
-    sample::{
-        Connects, CpuStat, Device, Gauge, Group, Histogram, HostKey, Lookups, Losses, NodeFact, Pressure, Responses,
-        Signal, State, Tally, summed,
-    },
+    sample::{Connects, CpuStat, Histogram, Lookups, Pressure, Responses, Tally, summed},
 };
 use netwhy_abi::{Counter, PeerClass, Role};
 use serde::Serialize;
-use std::{collections::BTreeMap, net::Ipv6Addr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Everything that scrapes, look-ups and hints are made from.
 #[derive(Clone, Debug, Default)]
@@ -124,6 +122,9 @@ pub struct SubjectView {
     pub min_rtt_us: [Option<u32>; PeerClass::ALL.len()],
     /// Requests without an answer for a second or more now, by [`Role`].
     pub unanswered: [u64; Role::ALL.len()],
+    /// Its fullest accept queue now, in parts of [`FILL_PARTS`](netwhy_abi::FILL_PARTS). `None`: no walk yet, or it is
+    /// gone.
+    pub accept_fill: Option<u16>,
     /// Its requests and answers as a server, of all clients together. `None`: no request ended in the window, and none
     /// waits for an answer.
     pub server: Option<Box<ResponseView>>,
@@ -157,13 +158,15 @@ impl SubjectView {
         self.sums.total()
     }
 
-    /// Adds the exported values of another subject: counts, and the lower of the lowest RTTs.
+    /// Adds the exported values of another subject: counts, the lower of the lowest RTTs, and the fuller of the accept
+    /// queues.
     pub(crate) fn absorb(&mut self, other: &Self) {
         self.sums.add(&other.sums);
         for (lowest, other) in self.min_rtt_us.iter_mut().zip(other.min_rtt_us) {
             *lowest = [*lowest, other].into_iter().flatten().min();
         }
         self.unanswered.iter_mut().zip(other.unanswered).for_each(|(sum, more)| *sum += more);
+        self.accept_fill = self.accept_fill.max(other.accept_fill);
         if let Some(cpu) = &other.cpu {
             self.cpu.get_or_insert_default().add(cpu);
         }
@@ -241,179 +244,6 @@ impl SubjectSums {
     }
 }
 
-/// One edge over the window.
-#[derive(Clone, Debug)]
-pub struct EdgeView {
-    /// The subject at this end.
-    pub subject: SubjectId,
-    /// The remote address (IPv4 as IPv4-mapped).
-    pub peer: Ipv6Addr,
-    /// Port of the server's end. 0: not known, or the rest of an address with many.
-    pub port: u16,
-    /// The end that the subject is. `None`: not known.
-    pub role: Option<Role>,
-    /// Its packets don't leave the Node, although the address is elsewhere: a redirect leads them to a sidecar.
-    pub redirected: bool,
-    /// Network namespace that the peer is inside of: that of a loopback address, or of a sidecar. 0: none, or not
-    /// known.
-    pub netns: u32,
-    /// How far away it is.
-    pub class: PeerClass,
-    /// Kind of the address.
-    pub kind: PeerKind,
-    /// The Node that it is on. `None`: not known, or outside.
-    pub peer_node: Option<Arc<str>>,
-    /// `namespace/name` of the Pod that has it. `None`: not known, or no Pod's.
-    pub peer_pod: Option<Arc<str>>,
-    /// Zone of that Node. `None`: not known, or outside.
-    pub peer_zone: Option<Arc<str>>,
-    /// Sums over the window.
-    pub window: Tally,
-    /// Losses from walk to walk, where walks are rarer than the window allows. `None`: the window's.
-    pub walked: Option<Losses>,
-    /// Sums over its last seconds, without a minimum; see [`RECENT`]. Recent changes show here first.
-    pub recent: Tally,
-    /// The peer acknowledged or sent data, or shook hands, within the last tick.
-    pub answered: bool,
-    /// Its normal values.
-    pub usual: Usual,
-    /// Its requests and answers. `None`: no request ended in the window, and none waits for an answer.
-    pub responses: Option<Box<ResponseView>>,
-}
-
-/// Requests and answers of one edge or server. Without a role there are none.
-#[derive(Clone, Debug, Default)]
-pub struct ResponseView {
-    /// Response times over the window.
-    pub window: Responses,
-    /// The same over its last seconds; see [`RECENT`].
-    pub recent: Responses,
-    /// The same over the last tick.
-    pub newest: Responses,
-    /// Sampled calls over the window.
-    pub calls: CallCounts,
-    /// Share of errors among sampled calls in normal times, 0 … 1. `None`: not known yet.
-    pub normal_errors: Option<f64>,
-    /// Requests that wait for an answer. `None`: the newest walk found none.
-    pub waiting: Option<Waiting>,
-    /// Response times in normal times. `None`: not known yet.
-    pub normal: Option<NormalResponses>,
-}
-
-/// Requests without an answer for a second or more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waiting {
-    /// Requests that the newest walk found.
-    pub requests: u64,
-    /// Beginning of the first of the walks that all found some, monotonic.
-    pub since: Duration,
-}
-
-impl ResponseView {
-    /// Adds requests of another edge. Keeps the normal times.
-    pub fn add(&mut self, other: &Self) {
-        self.window.add(&other.window);
-        self.recent.add(&other.recent);
-        self.newest.add(&other.newest);
-        self.calls.add(other.calls);
-        if let Some(more) = other.waiting {
-            let sum = self.waiting.get_or_insert(Waiting { requests: 0, ..more });
-            sum.requests += more.requests;
-            sum.since = sum.since.min(more.since);
-        }
-    }
-}
-
-/// An edge's normal times, as the hints' engine learnt them.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Usual {
-    /// Loss episodes per data segment, 0 … 1. `None`: too few segments were seen so far.
-    pub loss_ratio: Option<f64>,
-    /// The path's RTT. `None`: not known, or all samples are slow and nothing tells a longer path from a peer that
-    /// thinks.
-    pub path: Option<PathRtt>,
-    /// The RTT that rose, where nothing tells a longer path from a peer that thinks. `None`: it did not rise, or `path`
-    /// has it.
-    pub rise: Option<PathRtt>,
-    /// Segments resent now say nothing of the path: they were not needed (packets overtook each other), or the
-    /// sender's own packets fill a queue until it overflows.
-    pub is_excused: bool,
-}
-
-/// RTT of a path, without the peer's think time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PathRtt {
-    /// The window's lowest; of a path that became longer, the lowest tenth of the newest samples, µs.
-    pub now_us: f64,
-    /// Lowest in normal times, µs.
-    pub usual_us: f64,
-}
-
-/// DNS lookups of one subject at one server over the window. A loopback address is another server in each network
-/// namespace.
-#[derive(Clone, Debug)]
-pub struct DnsView {
-    /// Who asked whom. Its `window` is empty: it counts TCP.
-    pub server: EdgeView,
-    /// Lookups.
-    pub window: Lookups,
-}
-
-/// The peer that losses on an edge count against: the Node where it is known, else the address.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PeerId {
-    /// The network namespace at this end: a loopback address, or a sidecar. Each Pod's is its own.
-    Inside(u32),
-    /// A Node of the cluster.
-    Node(Arc<str>),
-    /// An address that no Node is known for.
-    Address(Ipv6Addr),
-}
-
-impl EdgeView {
-    /// Loss episodes and segments of one and the same time, for ratios.
-    pub fn losses(&self) -> Losses {
-        let Tally { loss_episodes, data_segs_out, .. } = self.window;
-        self.walked.unwrap_or(Losses { episodes: loss_episodes, segments: data_segs_out })
-    }
-
-    /// The peer that its losses count against.
-    pub fn peer_id(&self) -> PeerId {
-        match &self.peer_node {
-            _ if self.netns != 0 => PeerId::Inside(self.netns),
-            Some(node) => PeerId::Node(node.clone()),
-            None => PeerId::Address(self.peer),
-        }
-    }
-
-    /// The endpoint at its other end.
-    pub fn endpoint(&self) -> Endpoint {
-        let Self { peer, port, role, redirected, netns, .. } = *self;
-        Endpoint { peer, port, role, redirected, netns }
-    }
-
-    /// Whether two edges lead to one host: the same address, in the same place.
-    pub fn shares_host(&self, other: &Self) -> bool {
-        let host = |edge: &Self| (edge.peer, edge.redirected, edge.netns);
-        host(self) == host(other)
-    }
-}
-
-/// One port of one host, as a client sees it; or the clients at one host, as a server's port sees them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Endpoint {
-    /// See [`EdgeView::peer`].
-    pub peer: Ipv6Addr,
-    /// See [`EdgeView::port`].
-    pub port: u16,
-    /// See [`EdgeView::role`].
-    pub role: Option<Role>,
-    /// See [`EdgeView::redirected`].
-    pub redirected: bool,
-    /// See [`EdgeView::netns`].
-    pub netns: u32,
-}
-
 /// Sums over all edges to one Node since the agent started. Nodes have their own sums in the order of their first
 /// traffic, up to `limits.peer_nodes`; all later ones share one. A Node that is gone gives its place to the next, and its
 /// sums to the shared ones, so that no total ever falls.
@@ -423,55 +253,6 @@ pub struct PeerNodeView {
     pub node: Option<Arc<str>>,
     /// Sums.
     pub totals: Tally,
-}
-
-/// The Node's own signals.
-#[derive(Clone, Debug, Default)]
-pub struct HostView {
-    /// Read status per signal group.
-    pub states: BTreeMap<Group, State>,
-    /// Counters. Missing ones are not offered, or absent.
-    pub counters: BTreeMap<HostKey, HostCount>,
-    /// Values of now.
-    pub gauges: BTreeMap<(Gauge, Option<Arc<str>>), u64>,
-    /// Interfaces that lead out of the Node.
-    pub devices: Vec<Device>,
-    /// Facts in which Nodes may differ.
-    pub facts: Arc<[NodeFact]>,
-}
-
-/// One counter of the Node.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct HostCount {
-    /// Growth since the agent started; never falls.
-    pub total: u64,
-    /// Growth over the window.
-    pub window: u64,
-    /// Growth per second in normal times. `None`: not known yet.
-    pub baseline: Option<f64>,
-}
-
-impl HostView {
-    /// A counter of the Node as a whole.
-    pub fn count(&self, signal: Signal) -> Option<HostCount> {
-        self.counters.get(&(signal, None)).copied()
-    }
-
-    /// A counter of one device.
-    pub fn count_on(&self, signal: Signal, device: &Arc<str>) -> Option<HostCount> {
-        self.counters.get(&(signal, Some(device.clone()))).copied()
-    }
-
-    /// A value of the Node as a whole.
-    pub fn gauge(&self, gauge: Gauge) -> Option<u64> {
-        self.gauges.get(&(gauge, None)).copied()
-    }
-
-    /// Share of a window (s) that a counter of µs filled.
-    pub fn share(&self, signal: Signal, window: Duration) -> Option<f64> {
-        let count = self.count(signal).filter(|_| !window.is_zero())?;
-        Some(count.window as f64 / 1e6 / window.as_secs_f64())
-    }
 }
 
 /// A user of CPU time.

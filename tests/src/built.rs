@@ -22,7 +22,7 @@ pub fn cargo(directory: &Path) -> Command {
     command
 }
 
-/// Builds a program of the package netwhy-agent (`--bin NAME` or `--example NAME`) as this test was built, and says
+/// Builds a program of netwhy-agent or xtask (`--bin NAME` or `--example NAME`) as this test was built, and says
 /// where it is. `variable` names an environment variable that stands in for it.
 ///
 /// # Errors
@@ -33,7 +33,12 @@ pub fn built(variable: &str, select: [&str; 2]) -> Result<PathBuf> {
     }
     let mut build = cargo(Path::new(env!("CARGO_MANIFEST_DIR")));
     build.args(["build", "--quiet", "--message-format", "json"]);
-    build.args(["--package", "netwhy-agent"]).args(select);
+    // The packages and the kind of targets that `cargo xtask test` builds: their dependencies then have the same features,
+    // and are not compiled once more.
+    for package in ["netwhy-agent", "netwhy-ebpf", "netwhy-tests", "xtask"] {
+        build.args(["--package", package]);
+    }
+    build.args(select).args(["--example", "fleet"]);
     if !cfg!(debug_assertions) {
         build.arg("--release");
     }
@@ -41,6 +46,7 @@ pub fn built(variable: &str, select: [&str; 2]) -> Result<PathBuf> {
     ensure!(output.status.success(), "{} doesn't build: {}", select[1], String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout)?;
     let messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let programs = messages.filter_map(|message| Some(message["executable"].as_str()?.into()));
+    let ours = |message: &serde_json::Value| message["target"]["name"] == select[1];
+    let programs = messages.filter(ours).filter_map(|message| Some(message["executable"].as_str()?.into()));
     programs.into_iter().next_back().context("cargo named no program")
 }

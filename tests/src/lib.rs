@@ -9,14 +9,18 @@
 //! Everything that a laboratory makes is named after its process and goes when it is dropped; what a killed process
 //! left behind is swept by the next one. Machine-wide settings are never touched. All of it needs root.
 
+pub mod browser;
 pub mod built;
 pub mod discovery;
 pub mod faulty;
 pub mod grpc;
 pub mod helm;
 pub mod histogram;
+pub mod inbox;
+pub mod kept;
 pub mod kubernetes;
 pub mod lab;
 pub mod mcp;
+pub mod prometheus;
 pub mod report;
 pub mod stop;

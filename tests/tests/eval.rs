@@ -27,9 +27,9 @@ fn eval(args: &[&str]) -> Option<(Value, String)> {
     let programs = traffic.parent().unwrap();
     assert_eq!(agent.parent(), Some(programs), "both programs are built into one folder");
     let json = env::temp_dir().join(format!("netwhy-eval-{}-{}.json", std::process::id(), args.len()));
-    let mut run = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut run = Command::new(built("NETWHY_XTASK", ["--bin", "xtask"]).unwrap());
     run.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap());
-    run.args(["run", "--quiet", "--package", "xtask", "--", "eval"]).args(args).arg("--json").arg(&json);
+    run.arg("eval").args(args).arg("--json").arg(&json);
     let output = run.arg("--programs").arg(programs).stdin(Stdio::null()).output().unwrap();
     let said = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}");

@@ -2,8 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
 
-use netwhy_tests::lab::{Fault, FaultKind, Lab, Shop, sweep};
-use std::{path::Path, time::Duration};
+use netwhy_tests::{
+    kept::Kept,
+    lab::{Fault, FaultKind, Lab, Shop, sweep},
+    report::Counts,
+};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 const TRAFFIC: &str = env!("CARGO_BIN_EXE_netwhy-traffic");
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,6 +44,20 @@ fn requests_travel_between_pods_on_two_nodes_over_ipv4_and_ipv6() {
         let last = asks.wait_for(PATIENCE, |report| report.last).unwrap();
         assert_eq!((last.total.requests, last.total.connects, last.total.failures.sum()), (50, 1, 0), "{to}");
     }
+}
+
+#[test]
+fn connections_of_one_thread_take_turns() {
+    let Some(lab) = lab(&["a", "b"]) else { return };
+    let (client, server) = (lab.pod("a", "client").unwrap(), lab.pod("b", "server").unwrap());
+    let answers = lab.start(&server, &["server", "--port", "8080"]).unwrap();
+    answers.wait_ready(PATIENCE).unwrap();
+    let to = format!("{}:8080", lab.node("b").unwrap().ipv4);
+    let args = ["client", "--to", &to, "--connections", "64", "--per-thread", "32"];
+    let asks = lab.start(&client, &args).unwrap();
+    let many = |total: &Counts| total.connects >= 64 && total.requests >= 6_400;
+    let total = asks.wait_for(PATIENCE, |report| many(&report.total)).unwrap().total;
+    assert_eq!((total.connects, total.failures.sum()), (64, 0), "each is opened once");
 }
 
 #[test]
@@ -285,4 +309,39 @@ fn kernel_counter(shop: &Shop, name: &str) -> u64 {
     let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
     let at = names.split(' ').position(|candidate| candidate == name).unwrap();
     values.split(' ').nth(at).unwrap().parse().unwrap()
+}
+
+/// Whether a process has ended. A zombie has.
+fn has_ended(process: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
+}
+
+#[test]
+fn a_killed_parent_takes_its_kept_child_and_the_childs_own_along() {
+    let mut parent = Command::new(TRAFFIC);
+    parent.args(["attend", "--", "sh", "-c", "sleep 600 & echo $!; wait"]).stdout(Stdio::piped());
+    let mut parent = Kept::new(Path::new(TRAFFIC), parent.spawn().unwrap()).unwrap();
+    let mut lines = BufReader::new(parent.stdout.take().unwrap()).lines();
+    // The shell's id and its child's, in any order.
+    let ids: Vec<String> = lines.by_ref().take(2).map(Result::unwrap).collect();
+    assert!(ids.len() == 2 && !ids.iter().any(|id| has_ended(id)), "{ids:?}");
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    let end = Instant::now() + PATIENCE;
+    while !ids.iter().all(|id| has_ended(id)) {
+        assert!(Instant::now() < end, "{ids:?} outlive their parent");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Each test has a thread of its own, and some start agents on threads that end at once.
+#[test]
+fn a_kept_child_outlives_the_thread_that_started_it_and_ends_when_dropped() {
+    let start = || Kept::new(Path::new(TRAFFIC), Command::new("sleep").arg("600").spawn().unwrap()).unwrap();
+    let mut child = std::thread::spawn(start).join().unwrap();
+    assert_eq!(child.try_wait().unwrap(), None);
+    let id = child.id().to_string();
+    drop(child);
+    assert!(has_ended(&id));
 }

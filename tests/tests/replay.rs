@@ -55,6 +55,7 @@ fn metrics_at_the_end_are_the_golden_ones() {
     let pods: Vec<&str> = out
         .lines()
         .filter(|line| line.starts_with("netwhy_tcp_") && !line.contains("_bucket{") && !line.starts_with('#'))
+        .map(|line| split_exemplar(line).0)
         .collect();
     let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("recordings/loss-to-one-node.golden.txt");
     if std::env::var_os("NETWHY_BLESS").is_some() {
@@ -135,9 +136,30 @@ fn cases_of_the_laboratory_tell_what_they_told() {
     }
 }
 
-/// The metrics at the end.
+/// The metrics at the end, without exemplars: these have the time of day.
 fn metrics(replayed: &Replayed) -> String {
-    render(replayed, ReplayFormat::Metrics).expect("metrics can be rendered").to_string()
+    let text = render(replayed, ReplayFormat::Metrics).expect("metrics can be rendered");
+    text.lines().map(|line| split_exemplar(line).0).collect::<Vec<_>>().join("\n")
+}
+
+/// A sample, and the id of the hint in its exemplar.
+fn split_exemplar(line: &str) -> (&str, Option<&str>) {
+    let Some((sample, exemplar)) = line.split_once(" # {hint_id=\"") else { return (line, None) };
+    (sample, exemplar.split_once('"').map(|(id, _)| id))
+}
+
+#[test]
+fn losses_name_the_firing_hint_about_them() {
+    let out = replayed("loss-to-one-node.jsonl");
+    let text = render(&out, ReplayFormat::Metrics).unwrap();
+    let named: Vec<(&str, &str)> =
+        text.lines().map(split_exemplar).filter_map(|(sample, id)| Some((sample, id?))).collect();
+    assert!(named.iter().any(|(sample, _)| sample.starts_with("netwhy_tcp_loss_episodes_total{")), "{text}");
+    for (sample, id) in named {
+        let hint = out.view.hints.iter().find(|hint| hint.id == id).unwrap_or_else(|| panic!("{id}: {sample}"));
+        assert_eq!(hint.state, HintState::Firing, "{sample}");
+        assert!(sample.contains(&format!("pod=\"{}\"", hint.subject.name)), "{hint:?}: {sample}");
+    }
 }
 
 #[test]

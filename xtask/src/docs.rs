@@ -34,11 +34,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Fails when a page isn't current.
-pub(crate) fn check(workspace: &Path) -> Result<()> {
-    verdict(&generate(workspace)?.0)
-}
-
 fn verdict(changed: &[(PathBuf, String)]) -> Result<()> {
     if changed.is_empty() {
         return Ok(());

@@ -1,11 +1,15 @@
 //! `cargo xtask …`: everything a contributor does. It builds without the eBPF toolchain, because it installs it.
 
 mod apt;
+mod artifact;
 mod bench;
+mod browser;
+mod build;
 mod chart;
 mod ci;
 mod demo;
 mod deny;
+mod dist;
 mod docs;
 mod eval;
 mod fuzz;
@@ -32,7 +36,15 @@ const UNAVAILABLE: u8 = 69;
 
 /// Contributor's tasks for netwhy
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    after_help = "Examples:\n  \
+                  cargo xtask demo                            see a fault named\n  \
+                  cargo xtask ci                              check a change as it must pass\n  \
+                  cargo xtask eval --only laboratory --quick  measure accuracy in minutes\n\n\
+                  Exit codes: 0 success, 1 failure, 2 bad usage, 69 this machine can't do it, 130 interrupted."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Task,
@@ -40,19 +52,36 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    #[command(after_help = "Example: cargo xtask demo --fault cpu-throttle")]
     Demo(demo::Args),
+    #[command(after_help = "Example: cargo xtask test --filter accept_queue")]
     Test(test::Args),
     /// Check format, lints (host and BPF), generated docs, and run the tests
+    #[command(after_help = "Example: cargo xtask ci")]
     Ci,
+    #[command(after_help = "Example: cargo xtask bench --only load --loads keepalive --pairs 60")]
     Bench(bench::Args),
+    #[command(after_help = "Example: cargo xtask eval --only laboratory --quick")]
     Eval(eval::Args),
+    #[command(after_help = "Example: cargo xtask fuzz --minutes 10")]
     Fuzz(fuzz::Args),
+    #[command(after_help = "Example: cargo xtask soak --minutes 60 --release")]
     Soak(soak::Args),
+    #[command(after_help = "Example: cargo xtask vm 6.1 6.12 --filter accept_queue")]
     Vm(vm::Args),
+    #[command(after_help = "Example: cargo xtask docs --check")]
     Docs(docs::Args),
+    #[command(after_help = "Example: cargo xtask build --target x86_64-unknown-linux-musl")]
+    Build(build::Args),
+    #[command(after_help = "Example: cargo xtask image --tag registry.example/netwhy-agent:0.1.0")]
     Image(image::Args),
+    #[command(after_help = "Example: cargo xtask dist --verify --url https://downloads.example/netwhy/v0.1.0 \
+                            --sign-key release.pem")]
+    Dist(dist::Args),
+    #[command(after_help = "Example: cargo xtask chart --package target/charts")]
     Chart(chart::Args),
     /// Make sure that the eBPF toolchain is there, and build the agent with it
+    #[command(after_help = "Example: cargo xtask build-ebpf --release")]
     BuildEbpf {
         /// With optimisations
         #[arg(long)]
@@ -94,7 +123,9 @@ fn main() -> ExitCode {
         Task::Soak(args) => soak::run(&args),
         Task::Vm(args) => vm::run(&args),
         Task::Docs(args) => docs::run(&args),
+        Task::Build(args) => build::run(&args),
         Task::Image(args) => image::run(&args),
+        Task::Dist(args) => dist::run(&args),
         Task::Chart(args) => chart::run(&args),
         Task::BuildEbpf { release } => build_ebpf(release),
     };
@@ -121,3 +152,6 @@ fn build_ebpf(release: bool) -> anyhow::Result<()> {
     }
     sh::run(&mut command)
 }
+
+#[cfg(test)]
+mod tests;

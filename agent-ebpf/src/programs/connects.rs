@@ -196,7 +196,9 @@ unsafe fn begin_again(sk: Ptr) {
             (*storage).bytes_received = 0;
             (*storage).total_retrans = 0;
             (*storage).dsack_dups = 0;
+            (*storage).overflows_or_reorderings = 0;
             (*storage).rtt_mstamp = 0;
+            (*storage).episode_ns = 0;
             (*storage).syn_ns = 0;
             (*storage).flags = 0;
         }

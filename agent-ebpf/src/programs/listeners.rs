@@ -7,8 +7,8 @@
 //! and reads the subflow by probing, which gives no way to its storage. Other hooks see the subflow alone. A map by the
 //! subflow's address holds the state that both share.
 
-use aya_ebpf::EbpfContext;
-use netwhy_abi::{CgroupStats, ListenDrop, growth};
+use aya_ebpf::{EbpfContext, helpers::generated::bpf_ktime_get_ns};
+use netwhy_abi::{CgroupStats, ListenDrop, fill_parts, growth};
 
 use crate::{
     atomic,
@@ -51,10 +51,35 @@ pub(super) unsafe fn begin<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr) {
     // SAFETY: a full TCP socket; storage is a live map value.
     unsafe {
         let Some(own) = state(ctx, sk, tp, 0) else { return };
-        (*own.as_ptr()).flags |= LISTENER;
+        become_listener(own.as_ptr());
         if subflows::is_subflow(tp) {
             let drops = (*own.as_ptr()).drops;
             maps::add_subflow(sk as u64, &SocketState { drops, flags: LISTENER, ..SocketState::NEW });
+        }
+    }
+}
+
+/// Marks a socket as a listener. It may have been a connection before, whose reorderings are no overflows.
+#[inline(always)]
+unsafe fn become_listener(state: *mut SocketState) {
+    // SAFETY: a live map value.
+    unsafe {
+        if (*state).flags & LISTENER == 0 {
+            (*state).flags |= LISTENER;
+            (*state).overflows_or_reorderings = 0;
+        }
+    }
+}
+
+/// A socket that has connected after it had listened, while its start was not seen: what it turned away are no
+/// reorderings.
+#[inline(always)]
+pub(super) unsafe fn end_unseen(state: *mut SocketState) {
+    // SAFETY: a live map value.
+    unsafe {
+        if (*state).flags & LISTENER != 0 {
+            (*state).flags &= !(LISTENER | FULL);
+            (*state).overflows_or_reorderings = 0;
         }
     }
 }
@@ -72,9 +97,9 @@ pub(super) unsafe fn end<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr) {
         credit(ctx, sk, tp, storage);
         if subflows::is_subflow(tp) {
             // No walk comes to it any more: from now on its own storage counts.
-            let SocketState { drops, overflows, .. } = *storage.as_ptr();
+            let SocketState { drops, overflows_or_reorderings: overflows, .. } = *storage.as_ptr();
             if let Some(own) = seen(sk) {
-                ((*own.as_ptr()).drops, (*own.as_ptr()).overflows) = (drops, overflows);
+                ((*own.as_ptr()).drops, (*own.as_ptr()).overflows_or_reorderings) = (drops, overflows);
             }
             maps::remove_subflow(sk as u64);
         }
@@ -100,11 +125,31 @@ pub(super) unsafe fn visit<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, storage: S
         let state = storage.as_ptr();
         if (*state).flags & LISTENER == 0 {
             // It began to listen unseen: what it turned away until now may be of any time.
-            (*state).flags |= LISTENER;
+            become_listener(state);
             (*state).drops = read::<u32>(tp, NW_SK_DROPS.load()).into();
         }
         note_deferral(sk, tp);
+        note_fill(ctx, sk, tp);
         credit(ctx, sk, tp, storage);
+    }
+}
+
+/// Notes how full an accept queue is. An empty one needs no row, and leaves a row as it is: it would count as changed.
+#[inline(always)]
+unsafe fn note_fill<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr) {
+    if NW_ACCEPT_QUEUES.load() == 0 {
+        return;
+    }
+    // SAFETY: a TCP socket that listens; its row is a live map value.
+    unsafe {
+        let waiting: u32 = read(tp, NW_SK_BACKLOG.load());
+        if waiting == 0 {
+            return;
+        }
+        let parts = fill_parts(waiting, read(tp, NW_SK_MAX_BACKLOG.load()));
+        let Some(cgroup) = cgroup_id(sk) else { return };
+        let Some(row) = maps::cgroup(ctx, cgroup) else { return };
+        (*row).accept_fill.raise(maps::control().walk, bpf_ktime_get_ns(), parts);
     }
 }
 
@@ -142,8 +187,9 @@ pub(super) unsafe fn credit<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr, storage: 
         if news > u64::from(u32::MAX) {
             news = 0;
         }
-        let known = if (*storage).overflows < news { (*storage).overflows } else { news };
-        (*storage).overflows -= known;
+        let overflows = (*storage).overflows_or_reorderings;
+        let known = if overflows < news { overflows } else { news };
+        (*storage).overflows_or_reorderings -= known;
         // While the queue has room, what the kernel discarded is no overflow's second raise.
         if is_full || was_full || !knows_discards() {
             news -= known;
@@ -174,7 +220,7 @@ pub(super) unsafe fn overflow(row: *mut CgroupStats, sk: Ptr) {
             && let Some(storage) = state_of(sk).map(Storage::as_ptr)
             && (*storage).flags & LISTENER != 0
         {
-            atomic::add(&raw mut (*storage).overflows, RAISES);
+            atomic::add(&raw mut (*storage).overflows_or_reorderings, RAISES);
             atomic::add(&raw mut (*row).accept_drops, 1);
         }
     }
@@ -197,7 +243,7 @@ pub(super) unsafe fn discard(sk: Ptr) {
             && let Some(storage) = state_of(sk).map(Storage::as_ptr)
             && (*storage).flags & LISTENER != 0
         {
-            atomic::add(&raw mut (*storage).overflows, 1);
+            atomic::add(&raw mut (*storage).overflows_or_reorderings, 1);
         }
     }
 }

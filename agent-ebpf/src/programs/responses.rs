@@ -64,7 +64,7 @@ pub(crate) fn nw_response(ctx: BtfTracePointContext) -> i32 {
         if is_chosen(sk) {
             let tp = tcp(sk);
             if !tp.is_null()
-                && let Some(turn) = turn(&rows::choice(), sk, tp)
+                && let Some(turn) = turn(sk, tp)
             {
                 receive(&ctx, turn.as_ptr(), tp, ctx.arg(1));
             }
@@ -110,7 +110,7 @@ pub(crate) fn nw_response_again(ctx: BtfTracePointContext) -> i32 {
             let tp = tcp(sk);
             // The first request of a connection may be lost before anything arrives.
             if !tp.is_null()
-                && let Some(turn) = turn(&rows::choice(), sk, tp).map(NonNull::as_ptr)
+                && let Some(turn) = turn(sk, tp).map(NonNull::as_ptr)
                 && !(*turn).is_server()
             {
                 (*turn).retransmit(&outgoing(tp), bpf_ktime_get_ns());
@@ -135,7 +135,7 @@ pub(super) unsafe fn close<C: EbpfContext>(ctx: &C, sk: Ptr) {
         if is_chosen(sk) {
             let tp = tcp(sk);
             if !tp.is_null()
-                && let Some(turn) = turn(&rows::choice(), sk, tp).map(NonNull::as_ptr)
+                && let Some(turn) = turn(sk, tp).map(NonNull::as_ptr)
             {
                 (*turn).flags |= CLOSING;
                 if !maps::is_churn_high() {
@@ -163,7 +163,7 @@ pub(super) unsafe fn end<C: EbpfContext>(ctx: &C, sk: Ptr, tp: Ptr) {
         if is_chosen(sk)
             && let Some(turn) = seen(sk).map(NonNull::as_ptr)
             && (*turn).flags & IGNORED == 0
-            && (*turn).generation == rows::choice().generation
+            && (*turn).generation == rows::generation()
         {
             if (*turn).flags & CLOSING == 0 {
                 if !maps::is_churn_high() {

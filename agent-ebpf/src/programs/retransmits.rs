@@ -21,6 +21,10 @@ const CA_LOSS: u8 = 4;
 /// which a single loss is repaired.
 const EPISODE_FLOOR_US: u64 = 1_000;
 
+/// Distance of two episodes, as a multiple of the least one, from which the second is a new loss rather than more of
+/// the same burst.
+const NEW_LOSS: u64 = 8;
+
 /// Timeouts in a row from which a segment counts as one that never arrives: the first may be any loss.
 const REPEATED: u8 = 2;
 /// Options that a segment may carry besides those that `mss_cache` allows for (`MAX_TCP_OPTION_SPACE`), bytes.
@@ -134,9 +138,18 @@ unsafe fn note(storage: *mut SocketState, row: *mut EdgeStats, kind: Retransmit,
                 // srtt_us is stored times eight.
                 let srtt_us = u64::from(load::<u32>(tp, NW_TP_SRTT.load()) >> 3);
                 let gap_us = if srtt_us > EPISODE_FLOOR_US { srtt_us } else { EPISODE_FLOOR_US };
-                if now - (*storage).episode_ns > gap_us * 1_000 {
+                let since = now - (*storage).episode_ns;
+                if since > gap_us * 1_000 {
+                    // A segment that times out again and again is one loss.
+                    let has_progress = load::<u8>(tp, NW_TP_TIMEOUTS.load()) < REPEATED;
+                    let is_lossy = (*storage).episode_ns != 0;
+                    // Its segments up to now came before this episode.
+                    socket::step_segments(storage, load(tp, NW_TP_DATA_SEGS_OUT.load()), row);
                     (*storage).episode_ns = now;
                     atomic::add(&raw mut (*row).loss_episodes, 1);
+                    if is_lossy && has_progress && since > NEW_LOSS * gap_us * 1_000 {
+                        atomic::add(&raw mut (*row).repeated_episodes, 1);
+                    }
                 }
             }
         }

@@ -19,7 +19,7 @@ use crate::{
     socket::{
         Figures, Storage, TCP_LISTEN, cgroup_id, edge_key, edge_of, is_older, lacks_base, seen, state, state_for, tcp,
     },
-    storage::LISTENER,
+    storage::{LISTENER, LOSSY_NS},
     subflows,
 };
 
@@ -289,7 +289,16 @@ unsafe fn visit(ctx: &IterContext, tp: Ptr) {
         {
             sample.add(row);
         }
+        listeners::end_unseen(storage);
         figures.harvest_unlocked(storage, row, true);
+        let episode_ns = (*storage).episode_ns;
+        if episode_ns != 0 {
+            if bpf_ktime_get_ns() - episode_ns > LOSSY_NS {
+                (*storage).episode_ns = 0;
+            } else {
+                atomic::add(&raw mut (*row).lossy_sockets, 1);
+            }
+        }
         let unsent = load::<u32>(tp, NW_TP_WRITE_SEQ.load()) != load::<u32>(tp, NW_TP_SND_UNA.load());
         if unsent && load::<u32>(tp, NW_TP_SND_WND.load()) == 0 {
             atomic::add(&raw mut (*row).zero_window, 1);

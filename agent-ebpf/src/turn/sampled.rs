@@ -57,13 +57,19 @@ impl Turn {
             self.flags &= !CONTINUES;
             return false;
         }
-        self.flags &= !ALL;
-        self.exchange = self.exchange.wrapping_add(1);
+        self.pass_request();
         if lots.0 >= threshold {
             return false;
         }
         self.flags |= if is_request { TAKEN | READABLE | COPIED } else { TAKEN };
         is_request
+    }
+
+    /// A server's exchange begins whose start need not be read: it is not sampled.
+    #[inline(always)]
+    pub fn pass_request(&mut self) {
+        self.flags &= !ALL;
+        self.exchange = self.exchange.wrapping_add(1);
     }
 
     /// A client's exchange begins: nothing of it can be read. Returns whether it is sampled.

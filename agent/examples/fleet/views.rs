@@ -62,6 +62,7 @@ pub(crate) fn view(number: usize, nodes: usize, pods: usize, edges: usize) -> No
                 peer_pod: Some(format!("shop/{}", pod(to, p)).into()),
                 peer_zone: None,
                 walked: None,
+                loss_ticks: Default::default(),
                 recent: Tally::default(),
                 answered: true,
                 usual: Default::default(),

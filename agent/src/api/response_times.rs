@@ -54,6 +54,10 @@ pub struct Callee {
 pub struct ResponseTimes {
     /// Requests that ended, with or without an answer. Requests that overlap on one connection count as one.
     pub requests: u64,
+    /// Whether some connections stand for others, as on a busy Node: the rest of them was not measured. Older agents leave
+    /// it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_sampled: Option<bool>,
     /// Requests per second. `null`: the window is empty.
     pub per_second: Option<f64>,
     /// Median, within 10 %. Above 10 s it is 10 s. `null`: no request ended.

@@ -1,5 +1,7 @@
 use super::*;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::{fmt::Debug, fs, path::Path};
 
 /// The keys of an object, sorted.
 fn keys(value: impl Serialize) -> Vec<String> {
@@ -58,6 +60,58 @@ fn an_agent_without_the_newest_keys_can_be_read() {
     });
     let read: RttDutyCycle = serde_json::from_value(old).unwrap();
     assert_eq!((read.divisor, read.duty_cycle, read.periods), (0, None, 3));
+}
+
+/// Calls a function for each answer that is kept of an earlier agent, with its type.
+macro_rules! for_each_answer {
+    ($function:ident) => {
+        $function::<Vec<Hint>>("hints");
+        $function::<Vec<PodRow>>("pods");
+        $function::<Vec<EdgeRow>>("edges");
+        $function::<Vec<PeerRow>>("peers");
+        $function::<AgentStats>("info");
+    };
+}
+
+fn earlier(name: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../tests/earlier/answers/{name}.json"));
+    fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+#[test]
+fn answers_of_an_earlier_agent_are_read() {
+    fn check<T: DeserializeOwned>(name: &str) {
+        if let Err(error) = serde_json::from_str::<T>(&earlier(name)) {
+            panic!("{name}: {error}: give what is new a default");
+        }
+    }
+    for_each_answer!(check);
+}
+
+#[test]
+fn keys_of_newer_agents_are_passed_over() {
+    /// Adds a key to each object with names, but not to those that count by label.
+    fn extend(value: &mut Value) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(extend),
+            Value::Object(fields) => {
+                fields.values_mut().for_each(extend);
+                if fields.values().any(|field| field.is_string() || field.is_boolean()) {
+                    fields.insert("of_a_newer_agent".to_owned(), json!({ "a": [1, "b", null] }));
+                }
+            }
+            _ => {}
+        }
+    }
+    fn check<T: DeserializeOwned + PartialEq + Debug>(name: &str) {
+        let plain: Value = serde_json::from_str(&earlier(name)).unwrap();
+        let mut newer = plain.clone();
+        extend(&mut newer);
+        assert_ne!(newer, plain, "{name}");
+        let read: T = serde_json::from_value(newer).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(read, serde_json::from_value::<T>(plain).unwrap(), "{name}");
+    }
+    for_each_answer!(check);
 }
 
 #[test]

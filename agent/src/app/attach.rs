@@ -4,7 +4,7 @@ use super::{Failure, Source, node_name};
 use crate::{
     api::Privileges,
     cgroup::{CgroupTable, FactsHandle, FactsReader, Mounts, Reader, TimelyFacts},
-    config::{Config, Switch, cli::Cli},
+    config::{Config, cli::Cli},
     history,
     kernel::{self, KernelSource, Loaded, StartStatistics, Subtree},
     memory::{Limit, Pressure, fit},
@@ -74,8 +74,6 @@ fn attach(cli: &Cli, config: &Config) -> Result<Attached, Failure> {
     let settings = kernel::Settings {
         sysfs: &cli.global.sysfs,
         rates: rates(config),
-        http_share: config.sampling.http(),
-        grpc_share: config.sampling.grpc(),
         has_room: memory.is_none_or(|limit| limit >= ROOMY),
         modes: &modes,
         limits,
@@ -115,8 +113,7 @@ fn source(cli: &Cli, config: &Config, attached: Attached) -> Result<(Source, Fac
     let memory = Limit::find(&cli.global.procfs).read(None);
     loaded.set_headroom(&Pressure::default().start(memory))?;
     let table = CgroupTable::open(&mounts)?;
-    let files = config.signals.cgroup_files() != Switch::Off;
-    let reader = FactsReader::new(table, Reader::new(&mounts), facts_pace(config), files);
+    let reader = FactsReader::new(table, Reader::new(&mounts), facts_pace(config));
     let mut facts = TimelyFacts::new(reader);
     let handle = facts.handle();
     let facts: crate::tick::CgroupFactsFn = Box::new(move |now, named| facts.read(now, named));

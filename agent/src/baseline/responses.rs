@@ -86,6 +86,11 @@ impl ResponseBaseline {
         (self.lessons >= MIN_LESSONS && self.requests >= MIN_REQUESTS).then_some(&self.durations)
     }
 
+    /// Time that the baseline stands for. It decays.
+    pub fn time(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds)
+    }
+
     /// Requests per second in normal times. `None`: as [`ResponseBaseline::durations`].
     pub fn per_second(&self) -> Option<f64> {
         self.durations().map(|_| self.requests / self.seconds)

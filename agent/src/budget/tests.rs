@@ -51,7 +51,7 @@ fn the_needed_limit_holds_the_load_and_no_more_than_the_room_says() {
 fn the_flight_recorder_costs_memory_of_its_own() {
     let with = Budget::new(&Config::parse("history: {folder: /h}", "test").unwrap(), 2);
     let more = with.total(&LOAD) - budget().total(&LOAD);
-    assert_eq!(more, 3_000 * (1_024 + (7_936 + 7_168) / 2) + 250 * (20 << 10) / 2);
+    assert_eq!(more, 3_000 * (1_024 + (8_704 + 7_168) / 2) + 250 * (20 << 10) / 2);
 }
 
 #[test]

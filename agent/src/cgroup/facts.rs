@@ -17,6 +17,8 @@ pub struct FactsPace {
     pub every: Duration,
     /// Longest time of one call.
     pub budget: Duration,
+    /// Whether control files are read at all.
+    pub is_on: bool,
 }
 
 /// Reads the control files of living cgroups within a time budget.
@@ -24,7 +26,6 @@ pub struct FactsReader {
     table: CgroupTable,
     reader: Reader,
     pace: FactsPace,
-    files: bool,
     known: HashMap<u64, Known>,
     /// Number of existing files that could not be read or parsed.
     errors: u64,
@@ -37,11 +38,20 @@ struct Known {
     weight_read: Option<Duration>,
 }
 
+impl Known {
+    /// Forgets what the control files said.
+    fn forget(&mut self) {
+        let CgroupFacts { id, path, alive, .. } = std::mem::take(&mut self.facts);
+        self.facts = CgroupFacts { id, path, alive, ..CgroupFacts::default() };
+        (self.read, self.weight_read) = (None, None);
+    }
+}
+
 impl FactsReader {
     /// Reads each cgroup's control files once per `pace.every`, and for at most `pace.budget` per call. The cgroup that waited
-    /// longest comes first, so that more cgroups mean rarer readings, not more cost. `files`: false skips all files.
-    pub fn new(table: CgroupTable, reader: Reader, pace: FactsPace, files: bool) -> Self {
-        Self { table, reader, pace, files, known: HashMap::new(), errors: 0 }
+    /// longest comes first, so that more cgroups mean rarer readings, not more cost.
+    pub fn new(table: CgroupTable, reader: Reader, pace: FactsPace) -> Self {
+        Self { table, reader, pace, known: HashMap::new(), errors: 0 }
     }
 
     /// Pace of now.
@@ -49,8 +59,11 @@ impl FactsReader {
         self.pace
     }
 
-    /// Another pace from now on.
+    /// Another pace from now on. What is not read any more is not known any more.
     pub fn set_pace(&mut self, pace: FactsPace) {
+        if self.pace.is_on && !pace.is_on {
+            self.known.values_mut().for_each(Known::forget);
+        }
         self.pace = pace;
     }
 
@@ -86,7 +99,7 @@ impl FactsReader {
         }
         self.known.retain(|id, known| known.facts.alive || named.binary_search(id).is_ok());
         shrink(&mut self.known);
-        if self.files {
+        if self.pace.is_on {
             self.read_files(now);
         }
         self.known.values().map(|known| known.facts.clone()).collect()

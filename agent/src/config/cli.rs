@@ -132,7 +132,7 @@ pub struct Global {
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Observe this machine and serve metrics and hints (the default)
-    #[command(after_help = "Example: netwhy-agent run --config /etc/netwhy/netwhy.yaml")]
+    #[command(after_help = "Example: netwhy-agent run --config /etc/netwhy.yaml")]
     Run,
     /// Check kernel features, permissions and mounts, with a remedy for each problem
     #[command(after_help = "Example: netwhy-agent preflight -o json\n\n\
@@ -163,6 +163,7 @@ pub enum Command {
         output: ReplayFormat,
     },
     /// Check a configuration file, or print an example
+    #[command(after_help = "Example: netwhy-agent config check netwhy.yaml")]
     Config {
         /// Check or example.
         #[command(subcommand)]

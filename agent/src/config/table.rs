@@ -172,10 +172,10 @@ settings! {
         dns_above: u64 = 2_000, [0..=1000000000], "lookups/s per CPU", Live,
             "DNS lookups per second and CPU, above which the lookups of 1 socket in 16 are observed and weighted by 16. \
              0: always; 1000000000: never.";
-        http: f64 = 0.05, [0.0001..=1], "share", Restart,
+        http: f64 = 0.05, [0.0001..=1], "share", Live,
             "Share of requests that are looked at for HTTP, with `signals.http`. At most 16 of a cgroup are read \
              in half a second.";
-        grpc: f64 = 0.01, [0.0001..=1], "share", Restart,
+        grpc: f64 = 0.01, [0.0001..=1], "share", Live,
             "Share of connections that are followed for HTTP/2 and gRPC, with `signals.http`. At most 96 KiB of a cgroup \
              are read in half a second, of 64 connections at a time.";
         walk_seconds: Duration = 1, [1..=60], "s", Live,
@@ -211,7 +211,7 @@ settings! {
             "Dropped packets by the kernel's drop reason.";
         responses: Switch = Switch::Auto, [], "", Signal,
             "Response times of requests over TCP, at clients and servers, with the parts that they consist of.";
-        http: Switch = Switch::Off, [], "", Restart,
+        http: Switch = Switch::Off, [], "", Signal,
             "Methods, routes and statuses of a sample of clear-text HTTP/1 requests. Needs `signals.responses`, and \
              Linux 6.12. Of a request only the method and the words of its path are kept: no query, header or body.";
         dns: Switch = Switch::Auto, [], "", Signal,
@@ -223,7 +223,7 @@ settings! {
              always, which costs CPU time at every context switch.";
         accept_queue: Switch = Switch::Auto, [], "", Restart,
             "Connections rejected because a listener's accept queue was full.";
-        cgroup_files: Switch = Switch::Auto, [], "", Restart,
+        cgroup_files: Switch = Switch::Auto, [], "", Live,
             "CPU throttling, pressure and OOM kills from the cgroup files.";
     }
     "Thresholds of hints. Each is compared with the values of one window." thresholds: Thresholds {

@@ -25,7 +25,7 @@ pub(super) fn board() -> Result<Board, Error> {
             Row::collapsed("RTT and loss details", vec![heat_map()?, samples()?, smoothed()?, episodes()?, drops()?]),
             Row::collapsed(
                 "Connection details",
-                vec![connects()?, untimed()?, resets()?, cuts()?, listen_drops()?, lookups()?],
+                vec![connects()?, untimed()?, resets()?, cuts()?, listen_drops()?, lookups()?, queue_use()?],
             ),
             Row::collapsed("Traffic and CPU details", vec![bytes()?, zero_windows()?, throttled_time()?, run_queue()?]),
         ],
@@ -142,6 +142,15 @@ fn overflows() -> Result<Panel, Error> {
     let overflows = POD.of("netwhy_tcp_accept_queue_overflows_total", &[])?.rate(&["namespace", "pod"])?;
     let panel = Panel::lines("Accept queue overflows", Unit::PerSecond);
     Ok(panel.query(overflows, "{{namespace}}/{{pod}}").runbook("NetwhyPodAcceptQueueFull"))
+}
+
+fn queue_use() -> Result<Panel, Error> {
+    let fill = POD.of("netwhy_tcp_accept_queue_fill_ratio", &[])?.value("max", &["namespace", "pod"])?;
+    Ok(Panel::lines("Accept queue use", Unit::Share)
+        .description("The fullest queue of each Pod, as walks find it. A full one rejects connections.")
+        .query(fill, "{{namespace}}/{{pod}}")
+        .thresholds(0.5, 0.9)
+        .runbook("NetwhyPodAcceptQueueFillsUp"))
 }
 
 fn response_times() -> Result<Panel, Error> {

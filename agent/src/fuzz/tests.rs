@@ -121,5 +121,6 @@ corpus!(
     mountinfo,
     netlink,
     procfs,
-    recording
+    recording,
+    webhook
 );

@@ -1,5 +1,6 @@
 //! The input of judges: the view of one tick with the normal values beside it.
 
+pub(crate) mod cpus;
 pub(crate) mod excuse;
 pub(crate) mod index;
 pub(crate) mod subject;
@@ -88,6 +89,7 @@ impl<'a> Context<'a> {
                 loss_at_most: memory.edges.loss_at_most(*key, edge.class),
                 busy: view.hz.map(|hz| edge.window.busy_jiffies as f64 / f64::from(hz) / seconds),
                 path: memory.edges.path(*key, edge, thresholds),
+                lowest: memory.edges.lowest(*key, edge, view.window, thresholds),
                 silent: known.is_some_and(EdgeMemory::is_silent),
                 going_silent: known.is_some_and(|of_edge| of_edge.is_going_silent(memory.edges.tick)),
             });
@@ -181,6 +183,13 @@ impl<'a> Context<'a> {
     /// A connection to the same Node (the same address where no Node is known) is as fast as usual: so is the path.
     pub(crate) fn is_peer_fast(&self, edge: &Edge<'_>) -> bool {
         self.fast_peers.contains(&edge.view.peer_id())
+    }
+
+    /// A connection to the edge's address and port was accepted from this Node, as far as is remembered.
+    pub(crate) fn was_accepted(&self, edge: &Edge<'_>) -> bool {
+        let endpoint = edge.view.endpoint();
+        let same = self.edges.iter().filter(|other| other.view.endpoint() == endpoint);
+        same.filter_map(|other| other.memory).any(EdgeMemory::was_accepted)
     }
 
     /// Rules out loss when the data do.

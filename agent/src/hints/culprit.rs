@@ -8,6 +8,7 @@ pub(crate) mod suspects;
 pub(crate) mod loss;
 pub(crate) mod latency;
 pub(crate) mod mtu;
+pub(crate) mod reordering;
 pub(crate) mod unreachable;
 pub(crate) mod answers;
 pub(crate) mod neighbour;

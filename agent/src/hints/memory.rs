@@ -2,9 +2,11 @@
 
 pub(crate) mod mean;
 pub(crate) mod path;
+pub(crate) mod lowest;
 pub(crate) mod tail;
 pub(crate) mod stuck;
 pub(crate) mod failures;
+pub(crate) mod pending;
 pub(crate) mod requests;
 pub(crate) mod edge;
 pub(crate) mod pools;
@@ -60,6 +62,8 @@ impl Memory {
         // An edge on which a request only waits has no window to learn from.
         let edges = edges.filter(|((edge, _), clean)| **clean && !edge.window.is_zero());
         let edges: Vec<(&EdgeView, u64)> = edges.map(|(edge, _)| edge).collect();
+        let troubled = keys.iter().zip(clean.edges).filter(|(_, clean)| !**clean);
+        troubled.for_each(|(key, _)| self.edges.distrust(*key));
         self.edges.learn(&edges, view.at, thresholds, step);
         self.host.learn(view, step.keep, clean.troubled);
         self.dns.learn(view, thresholds, step, clean.troubled);

@@ -46,6 +46,7 @@ pub static RULES: &[Rule] = &[
     connect::cut::CONNECTIONS_RESET,
     loss::NODE_PACKET_LOSS,
     loss::PATH_LOSS,
+    loss::reordering::PATH_REORDERING,
     latency::interface::POD_BANDWIDTH_LIMITED,
     latency::PATH_LATENCY,
     limited::PEER_RECEIVER_LIMITED,

@@ -9,7 +9,7 @@ use crate::{
     sample::{CpuStat, Device, FineHistogram, Gauge, Group, Histogram, Lookups, Pressure, Signal, Tally},
     state::{CpuUser, DnsView, EdgeView, HostCount, HostView, NodeView, SubjectId, SubjectKind, SubjectView},
 };
-use netwhy_abi::{PeerClass, Retransmit, Role, bucket_index, fine_bucket_index};
+use netwhy_abi::{Failure, PeerClass, Retransmit, Role, bucket_index, fine_bucket_index};
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 pub(crate) const NODE: &str = "node-a";
@@ -79,9 +79,10 @@ impl Case {
             }
         }
         let mut edges = self.edges.clone();
-        // Unless a test sets them, the last seconds look like the whole window.
+        // Unless a test sets them, the last seconds look like the whole window, with half of its refusals.
         for edge in edges.iter_mut().filter(|e| e.recent.is_zero()) {
             edge.recent = edge.window.clone();
+            edge.recent.connect_failures[Failure::Refused as usize] /= 2;
             edge.answered = edge.window.has_answer();
         }
         NodeView {
@@ -143,6 +144,7 @@ pub(crate) fn healthy(pod: &str, peer: &str) -> EdgeView {
         peer_zone: None,
         window,
         walked: None,
+        loss_ticks: Default::default(),
         recent: Tally::default(),
         answered: false,
         usual: Default::default(),

@@ -77,6 +77,30 @@ impl Limits {
         session_bytes: 0,
     };
 
+    /// Limits of the plugin's webhook. Several Alertmanagers may come from one address.
+    pub const WEBHOOK: Self = Self {
+        connections: 64,
+        per_peer: 32,
+        read: Duration::from_secs(10),
+        write: Duration::from_secs(5),
+        age: Duration::from_secs(300),
+        drain: Duration::from_secs(2),
+        response_bytes: 1 << 20,
+        session_bytes: 0,
+    };
+
+    /// Limits of a listener for one user's browser. Browsers open six connections to a server.
+    pub(super) const BROWSER: Self = Self {
+        connections: 32,
+        per_peer: 32,
+        read: Duration::from_secs(30),
+        write: Duration::from_secs(10),
+        age: Duration::from_secs(300),
+        drain: Duration::from_secs(1),
+        response_bytes: 32 << 20,
+        session_bytes: 0,
+    };
+
     /// Most memory that clients can make this listener use, bytes, kernel memory included. `scrape`: size of the
     /// largest scrape. One more is encoded while the others wait for their clients.
     pub fn memory_bound(&self, scrape: u64) -> u64 {

@@ -37,7 +37,7 @@ const MAX_SPLIT: usize = 16;
 
 const INDEX: &str = "\
 netwhy-agent
-/metrics        OpenMetrics or Prometheus text
+/metrics        OpenMetrics text, Prometheus text or protobuf
 /livez          200, or 503 with the reason
 /readyz         200, or 503 with the reasons
 ";

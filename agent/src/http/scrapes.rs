@@ -22,7 +22,7 @@ type Encoding = OnceCell<Option<Bytes>>;
 pub(super) struct Scrapes {
     budget: Budget,
     /// By format. It lives as long as a scrape waits for it.
-    pending: [Mutex<Weak<Encoding>>; 2],
+    pending: [Mutex<Weak<Encoding>>; 3],
     /// One encoding at a time bounds their memory and their CPU time.
     encoder: Semaphore,
     count: AtomicU64,
@@ -55,7 +55,7 @@ impl Scrapes {
         }
     }
 
-    /// The text of a scrape: that of a pending encoding, else of a new one. Encoding runs on a thread of its own, so
+    /// The exposition of a scrape: that of a pending encoding, else of a new one. Encoding runs on a thread of its own, so
     /// that it delays no other response. `None`: there is no room for it.
     pub(super) async fn text(&self, format: Format, encode: impl FnOnce() -> Bytes + Send + 'static) -> Option<Bytes> {
         let encoding = self.pending(format);
@@ -68,6 +68,7 @@ impl Scrapes {
         let slot = match format {
             Format::OpenMetrics => &self.pending[0],
             Format::Prometheus => &self.pending[1],
+            Format::Protobuf => &self.pending[2],
         };
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         slot.upgrade().unwrap_or_else(|| {

@@ -51,6 +51,12 @@ impl Entrance {
         Ok(Self { listener: tokio::net::TcpListener::from_std(listener)?, router, checked, protection })
     }
 
+    /// Of a router that checks the Host header itself.
+    pub(super) fn guarded(listener: TcpListener, router: Router) -> io::Result<Self> {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        Ok(Self { listener, checked: router.clone(), router, protection: Protection::default() })
+    }
+
     fn router(&self, stream: &TcpStream) -> Router {
         let is_local = stream.local_addr().is_ok_and(|addr| addr.ip().to_canonical().is_loopback());
         if is_local { self.checked.clone() } else { self.router.clone() }
@@ -92,6 +98,19 @@ pub async fn serve(
         Ok(entrances)
     };
     accept(limits, entrances, shutdown).await
+}
+
+/// Serves these routes in clear text until `shutdown` resolves. Then running responses have the limits' time to end.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_routes(
+    limits: Limits,
+    listener: TcpListener,
+    routes: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    accept(limits, |_| Ok(vec![Entrance::new(listener, routes, Protection::default())?]), shutdown).await
 }
 
 /// Accepts every connection at once. A connection above the limits closes an idle one instead of waiting for it.

@@ -85,7 +85,8 @@ async fn send_to(addr: SocketAddr, method: &str, path: &str, accept: &str) -> An
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();
-    Answer::parse(&String::from_utf8(bytes).unwrap())
+    // Protobuf is no text; its strings are.
+    Answer::parse(&String::from_utf8_lossy(&bytes))
 }
 
 async fn get_from(addr: SocketAddr, path: &str) -> Answer {

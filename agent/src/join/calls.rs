@@ -23,6 +23,8 @@ pub(super) struct Credits {
     edges: HashMap<EdgeKey, Credit>,
     /// Whether exchanges are looked at. Else no call will come.
     is_on: bool,
+    /// Whether the signal is turned off.
+    is_off: bool,
 }
 
 /// Exchanges of one edge.
@@ -34,8 +36,19 @@ struct Credit {
 }
 
 impl Credits {
+    /// Turns the signal off, or on again. No later call stands for what ends meanwhile.
+    pub(super) fn set_off(&mut self, is_off: bool) {
+        self.is_off = is_off;
+        if is_off {
+            (self.edges, self.is_on) = (HashMap::new(), false);
+        }
+    }
+
     /// Takes the exchanges of a frame.
     fn take(&mut self, frame: &Frame) {
+        if self.is_off {
+            return;
+        }
         let growth = &frame.growth.responses;
         self.is_on = self.is_on || growth.iter().any(|(_, times)| times.sampled > 0);
         if !self.is_on {

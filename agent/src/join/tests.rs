@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     peers::{Peer, PeerKind},
     pods::Change,
-    sample::{CgroupFacts, CpuStat, Pressure},
+    sample::{CgroupFacts, CpuStat, LossTicks, Pressure},
 };
 use netwhy_abi::{CgroupStats, DnsStats, DropKey, EdgeKey, EdgeStats, PeerClass, RunQueueStats};
 use std::net::{IpAddr, Ipv4Addr};
@@ -105,6 +105,21 @@ fn edges_of_two_containers_to_one_peer_are_one_edge() {
 }
 
 #[test]
+fn an_edge_has_the_ticks_in_which_any_of_its_containers_lost() {
+    let mut join = join();
+    let lossy = |cgroup, loss_episodes| (EdgeKey::new(cgroup, [9; 16]), EdgeStats { loss_episodes, ..edge(1, 4).1 });
+    let mut take = |at, one, two| {
+        let groups = vec![group(1, "/pod/one", true), group(2, "/pod/two", true)];
+        join.take(&snapshot(at, vec![lossy(1, one), lossy(2, two)], groups))
+    };
+    take(1, 0, 0);
+    take(2, 2, 0);
+    take(3, 2, 3);
+    let view = take(4, 2, 3);
+    assert_eq!(view.edges[0].loss_ticks, LossTicks { lossy: 0b110, all: 3 });
+}
+
+#[test]
 fn lookups_and_waits_of_containers_are_their_pods_and_wait_for_a_name() {
     let lookups = |cgroup, server: u8, answered| {
         let mut row = DnsStats { answered, unanswered: 1, ..DnsStats::ZERO };
@@ -152,6 +167,28 @@ fn drops_without_a_socket_belong_to_the_node() {
     let later = join.take(&snapshot(20, vec![], vec![group(1, "/pod", true)]));
     let pod = &later.subjects[0];
     assert_eq!((pod.sums.drops.get(&4), pod.window_drops.len()), (Some(&5), 0), "the window went on, totals stay");
+}
+
+#[test]
+fn the_fullest_accept_queue_that_the_newest_walk_found_is_the_pods() {
+    let mut join = join();
+    let mut fill = |at: u64, rows: &[(u64, u16)]| {
+        let mut snapshot = snapshot(at, vec![], vec![group(1, "/pod/one", true), group(2, "/pod/two", true)]);
+        snapshot.walked_at = (at > 1).then_some(Duration::from_secs(at));
+        snapshot.tables.cgroups.rows = rows
+            .iter()
+            .map(|(cgroup, parts)| {
+                let mut row = CgroupStats { accept_drops: 1, ..CgroupStats::ZERO };
+                row.accept_fill.raise(at as u32, at * 1_000_000_000, *parts);
+                (*cgroup, row)
+            })
+            .collect();
+        join.take(&snapshot).subjects[0].accept_fill
+    };
+    assert_eq!(fill(1, &[(1, 40)]), None, "no walk yet");
+    assert_eq!(fill(2, &[(1, 40), (2, 3_000)]), Some(3_000));
+    assert_eq!(fill(4, &[(1, 50)]), Some(50), "the other row is of an earlier walk");
+    assert_eq!(fill(6, &[]), Some(0), "empty");
 }
 
 fn pod_path(uid: &str) -> String {

@@ -3,7 +3,7 @@
 use super::{Join, Owner, Subject, is_shown, own};
 use crate::{
     peers::Peer,
-    sample::{FactsDelta, Lookups, Snapshot, Tally, Window},
+    sample::{FactsDelta, Lookups, LossTicks, Snapshot, Tally, Window},
     state::{CpuUser, DnsView, EdgeView, Endpoint, NodeView, PeerNodeView, SubjectId, SubjectView, Usual},
 };
 use netwhy_abi::{EdgeKey, PeerClass};
@@ -44,6 +44,7 @@ impl Join {
         let edges = self.edges(at, &mut views);
         self.add_windows(at, &mut views);
         self.add_responses(&mut views);
+        self.add_accept_fill(snapshot.newest_walk(), &mut views);
         let cpu_users = self.add_facts(&mut views);
         NodeView {
             node: self.node.clone(),
@@ -53,7 +54,7 @@ impl Join {
             window: self.window.covered(),
             losses_cover: self.window.losses_covered(),
             window_complete: self.window.is_computed(),
-            walked_at: snapshot.walked_at,
+            walked_at: snapshot.newest_walk(),
             hz: snapshot.hz,
             subjects: views.into_values().collect(),
             edges,
@@ -111,6 +112,7 @@ impl Join {
                     responses: self.responses_of(key).map(Box::new),
                     window,
                     walked: self.window.losses(key),
+                    loss_ticks: self.window.loss_ticks(key),
                     recent,
                     answered: answered.contains(key),
                     ..edge
@@ -138,6 +140,7 @@ impl Join {
             peer_zone: zone,
             window: Tally::default(),
             walked: None,
+            loss_ticks: LossTicks::default(),
             recent: Tally::default(),
             answered: false,
             usual: Usual::default(),
@@ -168,6 +171,20 @@ impl Join {
         for (key, drops) in sums.drops.iter().filter(|(key, _)| key.cgroup != 0) {
             if let Some(view) = self.view_of(key.cgroup, views) {
                 *view.window_drops.entry(key.reason).or_default() += drops;
+            }
+        }
+    }
+
+    /// Adds how full accept queues are, as the newest walk found them.
+    fn add_accept_fill(&self, walked_at: Option<Duration>, views: &mut Views<'_>) {
+        let Some(walked_at) = walked_at else { return };
+        // A walk that notes nothing found empty queues.
+        for view in views.values_mut().filter(|view| view.gone_since.is_none()) {
+            view.accept_fill = Some(0);
+        }
+        for (cgroup, parts) in self.ledger.accept_fill(walked_at) {
+            if let Some(view) = self.view_of(cgroup, views) {
+                view.accept_fill = view.accept_fill.max(Some(parts));
             }
         }
     }
@@ -220,6 +237,7 @@ fn merged(mut edges: Vec<EdgeView>) -> Vec<EdgeView> {
             if let (Some(kept), Some(next)) = (&mut kept.walked, next.walked) {
                 kept.add(next);
             }
+            kept.loss_ticks.add(next.loss_ticks);
             kept.recent.add(&next.recent);
             kept.answered |= next.answered;
             if let Some(next) = &next.responses {

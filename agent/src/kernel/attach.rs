@@ -87,9 +87,19 @@ pub(super) fn attach(
     let (state, why) = match kind {
         _ if count > 0 => (ProbeState::Degraded, format!("{message}; incomplete: {without}")),
         Refusal::Unsupported => (ProbeState::Unsupported, format!("{message}; missing: {without}")),
+        // Some kernels refuse iterators over the elements of maps to everybody; the iterators that this probe needs were
+        // let in with the same rights.
+        Refusal::Permission if is_iterators(probe) => {
+            (ProbeState::Unsupported, format!("this kernel refuses the program: {message}; missing: {without}"))
+        }
         Refusal::Permission | Refusal::Other => (ProbeState::Broken, format!("{message}; missing: {without}")),
     };
     status(state, why, Some(kind))
+}
+
+/// Whether a probe has iterators alone, and needs others that were attached before it.
+fn is_iterators(probe: &Probe) -> bool {
+    !probe.needs.is_empty() && probe.programs.iter().all(|program| matches!(program.hook, Hook::Iterator(_)))
 }
 
 fn attach_program(

@@ -12,7 +12,7 @@ use netwhy_abi::{Choice, Duty, pick::BUSY_MASK};
 use std::io;
 
 /// Probes whose data walks provide.
-const WALKED: [&str; 2] = ["sockets", "accept_queue"];
+const WALKED: [&str; 3] = ["sockets", "mptcp", "accept_queue"];
 /// How the reason of their status begins while walks fail.
 const WALK_FAILED: &str = "the newest walk failed";
 

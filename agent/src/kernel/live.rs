@@ -2,10 +2,13 @@
 
 use super::{
     attach::{online_cpus, rtt_limits},
+    http_sampling::shares,
     loaded::Loaded,
     settings::Rates,
+    steering,
 };
 use aya::maps::{HashMap, MapData, MapError};
+use netwhy_abi::Shares;
 use std::collections::BTreeSet;
 
 impl Loaded {
@@ -19,6 +22,25 @@ impl Loaded {
             handshakes.configure(rates.churn_above.saturating_mul(online_cpus()));
         }
         self.lookups.configure(rates.dns_above.saturating_mul(online_cpus()));
+        if let Some(http) = &mut self.http {
+            http.configure(shares(rates));
+        }
+    }
+
+    /// Tells the programs which exchanges and connections to sample for HTTP, and begins a period of observation, because
+    /// connections are drawn once. `None`: they know it. An attempt that the kernel refuses is made again the next time.
+    pub(super) fn sample_http(&mut self) -> Option<anyhow::Result<()>> {
+        let due = self.http.as_ref()?.due()?;
+        Some(self.set_shares(due))
+    }
+
+    fn set_shares(&mut self, shares: Shares) -> anyhow::Result<()> {
+        steering::set_shares(&mut self.ebpf, shares)?;
+        self.choose(self.choice.mask)?;
+        if let Some(http) = &mut self.http {
+            http.note(shares);
+        }
+        Ok(())
     }
 
     /// Exempts the sockets of these cgroups from sampling, and those of no others: all their connections have response

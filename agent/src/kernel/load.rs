@@ -4,7 +4,9 @@ use super::{
     attach::{Attached, attach, online_cpus},
     context::Context,
     duty::LookupShare,
+    exchange,
     heads::Heads,
+    http_sampling::{HttpSampling, shares},
     kfunc,
     loaded::Loaded,
     memory,
@@ -34,7 +36,7 @@ use std::{
 };
 
 /// The object that the build script made.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netwhy-bpf"));
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netwhy-bpf"));
 
 /// Why the agent's kernel side can't start.
 #[derive(Debug, thiserror::Error)]
@@ -96,9 +98,10 @@ impl Loaded {
     fn load_all(settings: &Settings<'_>) -> Result<Self, LoadError> {
         let (version, release) = release();
         let types = KernelTypes::read(settings.sysfs)?;
-        let constants = offsets::resolve(&types, version)
-            .map_err(|missing| LoadError::Kernel { release, missing: missing.join(", ") })?;
+        // Before anything is loaded, also on trial.
         raise_memlock();
+        let constants = offsets::resolve(&types, version, exchange::has_exchange(version))
+            .map_err(|missing| LoadError::Kernel { release, missing: missing.join(", ") })?;
         let btf = Btf::from_sys_fs().map_err(|error| LoadError::Other(error.to_string()))?;
         let mut ebpf = load_object(settings, &constants, &btf)?;
         // Before any program is attached: until the first walk ends, a socket without a handshake here is an old one.
@@ -110,6 +113,8 @@ impl Loaded {
         let generation = u32::from(settings.wants("responses"));
         let choice = Choice { mask: 0, generation, read_weight: 1, close_ups: 0 };
         steering::set_choice(&mut ebpf, choice).map_err(other)?;
+        let shares = shares(&settings.rates);
+        steering::set_shares(&mut ebpf, shares).map_err(other)?;
         steering::set_room(&mut ebpf, [UNBOUNDED; 2], false).map_err(other)?;
         // Before any program is loaded: the logger takes over a map that they refer to.
         let log = log(&mut ebpf);
@@ -134,6 +139,7 @@ impl Loaded {
             answers,
             run_queue,
             heads,
+            http: has_http(settings, &constants).then(|| HttpSampling::new(shares)),
             lookups: LookupShare::new(settings.rates.dns_above.saturating_mul(online_cpus())),
             cgroup,
             choice,
@@ -149,10 +155,15 @@ impl Loaded {
     }
 }
 
+/// Whether exchanges and connections may be sampled for HTTP.
+fn has_http(settings: &Settings<'_>, constants: &Constants) -> bool {
+    settings.wants("responses") && settings.wants(HTTP_PROBE) && constants.can_read_http
+}
+
 /// Makes the buffers for first bytes. `None`: the signal is off, or not supported.
 fn open_heads(ebpf: &Ebpf, context: &Context<'_>) -> std::io::Result<Option<Heads>> {
     let settings = context.settings;
-    if !(settings.wants("responses") && settings.wants(HTTP_PROBE) && context.constants.can_read_http) {
+    if !has_http(settings, context.constants) {
         return Ok(None);
     }
     let map = ebpf.map("HEADS").ok_or_else(|| std::io::Error::other("the object has no map HEADS"))?;
@@ -241,17 +252,14 @@ fn load_object(settings: &Settings<'_>, constants: &Constants, btf: &Btf) -> Res
     }
     // A probe that is not loaded needs no rows.
     let dns = if settings.wants("dns") { size(limits.cgroups) } else { 1 };
-    // The shares as numbers of 32 bits, at least one of which is set while the signal is on.
-    let has_http = settings.wants("responses") && settings.wants(HTTP_PROBE) && constants.can_read_http;
-    let share = |share: f64| if has_http { ((share * 2f64.powi(32)) as u32).max(1) } else { 0 };
-    let (http_share, grpc_share) = (share(settings.http_share), share(settings.grpc_share));
+    let has_http = has_http(settings, constants);
+    let http = u32::from(has_http);
     let rows_of_http = |rows: usize| if has_http { size(rows) } else { 1 };
     let (level, id) = settings.root();
     let accept_queues = u32::from(settings.mode("accept_queue") != Mode::Off);
     let responses = u32::from(settings.wants("responses"));
     loader
-        .override_global("NW_HTTP_SHARE", &http_share, true)
-        .override_global("NW_GRPC_SHARE", &grpc_share, true)
+        .override_global("NW_HTTP", &http, true)
         .map_max_entries("HEAD_ROOMS", rows_of_http(HEAD_ROOMS))
         .map_max_entries("SPEAKERS", rows_of_http(SPEAKERS))
         .override_global("NW_ACCEPT_QUEUES", &accept_queues, true)
@@ -271,11 +279,19 @@ fn load_object(settings: &Settings<'_>, constants: &Constants, btf: &Btf) -> Res
             loader.map_max_entries(F::MAP, size(rows));
         }
     });
-    let object = kfunc::complete(OBJECT, constants.dynptr_from_skb);
-    loader.load(&object).map_err(|error| match Refusal::of(&error) {
+    loader.load(&object(constants)?).map_err(|error| match Refusal::of(&error) {
         Refusal::Permission => LoadError::Permission(one_line(&error)),
         Refusal::Unsupported | Refusal::Other => LoadError::Other(one_line(&error)),
     })
+}
+
+/// The object as this kernel takes it.
+fn object(constants: &Constants) -> Result<Vec<u8>, LoadError> {
+    let mut object = kfunc::complete(OBJECT, constants.dynptr_from_skb);
+    if !constants.has_exchange {
+        exchange::remove(&mut object).map_err(|error| LoadError::Other(error.to_string()))?;
+    }
+    Ok(object)
 }
 
 /// Names of `enum skb_drop_reason`, lower case without the common prefix; empty before 5.17.

@@ -4,6 +4,7 @@ use super::{
     attach::Link,
     duty::{HandshakeProbe, LookupShare, RttProbe, WindowedProbe},
     heads::Heads,
+    http_sampling::HttpSampling,
     probes::Probe,
     run_queue::RunQueue,
     sampling::RttSampling,
@@ -38,6 +39,8 @@ pub struct Loaded {
     pub(super) run_queue: Option<RunQueue>,
     /// First bytes of sampled exchanges. `None`: they are not copied.
     pub(super) heads: Option<Heads>,
+    /// Exchanges and connections that are sampled for HTTP. `None`: the signal was off at the start, or is not supported.
+    pub(super) http: Option<HttpSampling>,
     /// Whose DNS lookups are observed.
     pub(super) lookups: LookupShare,
     /// Directory of the subtree. `None`: it can't be opened.

@@ -4,13 +4,14 @@
 //! ```text
 //! offsets               the running kernel's types → constants of the programs
 //! probes, settings      the table of probes; which of them are wanted
-//! kfunc                 calls of kernel functions in the object
+//! kfunc, exchange       calls of kernel functions in the object; the object without atomic exchange
 //! refusal, status       why the kernel refuses something; the status of a probe
 //! support               which programs this kernel supports
 //! verify                all wanted programs → loaded ones, several at once
 //! attach, run_queue     one probe → attached programs
 //! duty                  probes that are attached for a share of the time only
 //! sampling              distance of RTT samples
+//! http_sampling         shares of exchanges and connections that are sampled for HTTP
 //! steering              the records that steer running programs
 //! ring, heads           first bytes of sampled exchanges
 //! loaded, load          `Loaded`; all of it → `Loaded`
@@ -28,9 +29,8 @@
 //!
 //! | kernel | signals |
 //! |---|---|
-//! | 5.10 with BTF | RTT, retransmissions, handshakes, resets; DNS lookups with the capability NET_ADMIN |
-//! | 5.11 | waits for a CPU |
-//! | 5.12 | living sockets, response times |
+//! | 5.10 with BTF | RTT, connects, resets, retransmissions; figures of a connection when it closes; DNS lookups with the capability NET_ADMIN |
+//! | 5.12 | all that is not below: it brings storage of sockets and `BPF_XCHG` |
 //! | 5.17 | drop reasons |
 //! | 6.11 | owners of dropped incoming packets |
 //! | 6.12 | response times of short connections without TLS |
@@ -44,7 +44,9 @@ mod credentials;
 mod duty;
 mod errors;
 mod ethtool;
+mod exchange;
 mod heads;
+mod http_sampling;
 mod idle;
 mod kfunc;
 mod live;
@@ -74,6 +76,7 @@ pub use crate::btf::{BtfError, KernelTypes};
 pub use crate::clock::monotonic;
 pub use credentials::become_user;
 pub use ethtool::ethtool_calls;
+pub use exchange::has_exchange;
 pub use load::{LoadError, release};
 pub use loaded::Loaded;
 pub use offsets::{Constants, resolve};

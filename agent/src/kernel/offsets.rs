@@ -104,6 +104,7 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_TP_BYTES_RECEIVED", &[&["tcp_sock.bytes_received"]]),
     needed("NW_TP_TOTAL_RETRANS", &[&["tcp_sock.total_retrans"]]),
     optional("NW_TP_DSACK_DUPS", &[&["tcp_sock.dsack_dups"]], "spurious retransmissions"),
+    optional("NW_TP_REORD_SEEN", &[&["tcp_sock.reord_seen"]], "reordered segments"),
     optional("NW_TP_CHRONO_STAT", &[&["tcp_sock.chrono_stat"]], "limited times"),
     optional("NW_TP_CHRONO_START", &[&["tcp_sock.chrono_start"]], "limited times"),
     optional("NW_TP_CHRONO_TYPE", &[&["tcp_sock.chrono_type"]], "limited times"),
@@ -159,6 +160,8 @@ pub struct Constants {
     pub values: Vec<(&'static str, u32)>,
     /// Data that this kernel can't provide.
     pub lacks: Vec<&'static str>,
+    /// Atomic exchange, which some kernels refuse even where it never runs.
+    pub has_exchange: bool,
     /// `sk_storage` and atomic exchange in tracing programs (5.12 and later).
     pub has_storage: bool,
     /// Whether short sockets can be sampled without losing other counts (5.14 and later).
@@ -173,12 +176,12 @@ pub struct Constants {
     pub dynptr_from_skb: Option<u32>,
 }
 
-/// Resolves all constants.
+/// Resolves all constants. `has_exchange`: of [`Constants`].
 ///
 /// # Errors
 /// The members that this kernel lacks and the agent can't work without.
-pub fn resolve(types: &KernelTypes, release: (u32, u32)) -> Result<Constants, Vec<String>> {
-    let mut found = Constants::default();
+pub fn resolve(types: &KernelTypes, release: (u32, u32), has_exchange: bool) -> Result<Constants, Vec<String>> {
+    let mut found = Constants { has_exchange, ..Constants::default() };
     let mut missing = Vec::new();
     for constant in CONSTANTS {
         missing.extend(found.resolve(types, constant).err());
@@ -226,12 +229,13 @@ impl Constants {
             reasons.iter().find(|(name, _)| name == wanted).map_or(NONE, |(_, value)| value.cast_unsigned())
         };
         self.add_mptcp(types);
-        // Tracing programs got socket storage in 5.11 and atomic exchange in 5.12.
-        self.has_storage = release >= (5, 12);
+        // Tracing programs got socket storage in 5.11, and the cookies of sockets in 5.12.
+        self.has_storage = self.has_exchange && release >= (5, 12);
         self.values.extend([
             // Before 5.15 the cgroup is a tagged integer, before 6.1 ancestors are ids.
             ("NW_SK_CGROUP_TAGGED", u32::from(!has("sock.sk_cgrp_data.cgroup"))),
             ("NW_CGROUP_ANCESTOR_IDS", u32::from(!has("cgroup.ancestors"))),
+            ("NW_RX_IFINDEX_BEHIND_SK", u32::from(!has("sock.sk_rx_dst_ifindex"))),
             ("NW_HAS_STORAGE", u32::from(self.has_storage)),
             ("NW_NET_PORT_RANGE_PACKED", u32::from(!has("net.ipv4.ip_local_ports.lock"))),
             ("NW_RETRANSMIT_HAS_ERR", u32::from(args("tcp_retransmit_skb") >= 3)),
@@ -244,7 +248,10 @@ impl Constants {
             self.lack("part of the segments and bytes of MPTCP connections");
         }
         if !self.has_storage {
-            self.lack("counters of living sockets (they arrive at close), exact loss episodes");
+            self.lack(
+                "counters of living sockets (they arrive at close, older connections whole), exact loss episodes, \
+                 durations of clients' handshakes after a lost SYN",
+            );
         }
         self.can_sample_sockets = self.has_storage && args("inet_sk_error_report") >= 1 && !self.lacks.contains(&CHURN);
         if !self.can_sample_sockets {
@@ -308,3 +315,6 @@ impl std::iter::Sum<Member> for Bits {
         Self(members.map(|member| member.bit_offset).sum())
     }
 }
+
+#[cfg(test)]
+mod tests;

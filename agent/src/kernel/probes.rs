@@ -131,13 +131,22 @@ pub const PROBES: &[Probe] = &[
         programs: &[
             tracepoint("nw_destroy", "tcp_destroy_sock", 1),
             Program { name: "nw_walk", hook: Hook::Iterator("task_file"), min_args: 0 },
-            Program { name: SUBFLOW_PROGRAM, hook: Hook::Iterator("bpf_sk_storage_map"), min_args: 0 },
         ],
         since: "5.12",
         without: "segments, bytes and limited times of living connections, quiet connections, accept queues",
         core: false,
         whole: false,
         needs: &[],
+        net_admin: false,
+    },
+    Probe {
+        name: "mptcp",
+        programs: &[Program { name: SUBFLOW_PROGRAM, hook: Hook::Iterator("bpf_sk_storage_map"), min_args: 0 }],
+        since: "5.12",
+        without: "segments, bytes and limited times of living MPTCP connections, quiet MPTCP connections",
+        core: false,
+        whole: false,
+        needs: &["sockets"],
         net_admin: false,
     },
     Probe {

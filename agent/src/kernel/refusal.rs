@@ -1,10 +1,11 @@
 //! Why the kernel refuses an operation, by its error number.
 
 use crate::api::Refusal;
+use aya::programs::ProgramError;
 use std::{error::Error, io};
 
 /// `ENOTSUPP` of the kernel, which has no name in user space.
-const ENOTSUPP: i32 = 524;
+pub(super) const ENOTSUPP: i32 = 524;
 
 impl Refusal {
     /// Kind of an error: that of the first error number in its chain of sources.
@@ -30,7 +31,13 @@ pub(super) struct Refused {
 impl Refused {
     /// An operation of the named program that failed.
     pub(super) fn program(name: &str, error: &(dyn Error + 'static)) -> Self {
-        Self { kind: Refusal::of(error), message: format!("{name}: {}", brief(&one_line(error))) }
+        let kind = match error.downcast_ref::<ProgramError>() {
+            Some(ProgramError::LoadError { verifier_log, .. }) if lacks_helper(&verifier_log.to_string()) => {
+                Refusal::Unsupported
+            }
+            _ => Refusal::of(error),
+        };
+        Self { kind, message: format!("{name}: {}", brief(&one_line(error))) }
     }
 
     /// A feature that this kernel lacks.
@@ -42,6 +49,13 @@ impl Refused {
     pub(super) fn other(message: impl Into<String>) -> Self {
         Self { kind: Refusal::Other, message: message.into() }
     }
+}
+
+/// Whether the verifier refuses a program for a helper that the kernel lacks, or lacks in programs of that kind. The
+/// error's number is that of every other refusal.
+fn lacks_helper(log: &str) -> bool {
+    const BEGINNINGS: [&str; 3] = ["unknown func ", "invalid func ", "program of this type cannot use helper "];
+    log.lines().any(|line| BEGINNINGS.iter().any(|beginning| line.starts_with(beginning)))
 }
 
 /// An error and its sources. Many errors of aya repeat their source's text, which is left out the second time.

@@ -24,7 +24,7 @@ pub struct Subtree {
 }
 
 /// Sampling rates, and rates of events above which probes do less. They may change while the programs run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rates {
     /// Mean number of ACKs per RTT sample on busy sockets; at least 1.
     pub rtt_every: u32,
@@ -36,6 +36,10 @@ pub struct Rates {
     pub churn_above: u64,
     /// DNS lookups/s per CPU above which a share of them is observed.
     pub dns_above: u64,
+    /// Share of exchanges that are sampled for HTTP, 0 … 1.
+    pub http_share: f64,
+    /// Share of connections that are followed if they are clear-text HTTP/2, 0 … 1.
+    pub grpc_share: f64,
 }
 
 /// Settings of [`Loaded::load`](super::Loaded::load).
@@ -45,10 +49,6 @@ pub struct Settings<'a> {
     pub sysfs: &'a Path,
     /// Sampling rates.
     pub rates: Rates,
-    /// Share of exchanges that are looked at for HTTP, 0 … 1.
-    pub http_share: f64,
-    /// Share of connections that are followed if they are clear-text HTTP/2, 0 … 1.
-    pub grpc_share: f64,
     /// Whether there is memory to verify two programs at a time, which is quicker.
     pub has_room: bool,
     /// Mode by [`Probe::name`]; the default is [`Mode::Auto`].

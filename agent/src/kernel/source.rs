@@ -279,7 +279,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
         let mut snapshot = Snapshot {
             at: now,
             unix_ms: unix_ms(),
-            walked_at: self.walker.walked_at,
+            walked_at: self.walker.walked_at.or((!self.loaded.can_walk).then_some(Snapshot::NEVER)),
             hz: self.walker.hz,
             tables,
             counters: self.counters,

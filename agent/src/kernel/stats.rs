@@ -2,6 +2,7 @@
 
 use super::{loaded::Loaded, probes::PROBES, sys};
 use crate::api::ProgramRun;
+use netwhy_abi::Family;
 use std::{
     os::fd::{AsFd, OwnedFd},
     time::Duration,
@@ -55,6 +56,18 @@ impl Loaded {
             }
         }
         (runs, refused)
+    }
+
+    /// The rows of one family, without the changes that a tick makes. For benchmarks.
+    ///
+    /// # Errors
+    /// The kernel's refusal to read the map.
+    pub fn rows<F: Family>(&self) -> std::io::Result<Vec<(F::Key, F::Row)>> {
+        let mut rows = Vec::new();
+        if let Some(map) = self.fd::<F>()? {
+            sys::read_all(map, &mut rows)?;
+        }
+        Ok(rows)
     }
 
     /// Keeps run statistics on until the result is dropped. For benchmarks.

@@ -4,7 +4,7 @@ use aya::{
     Ebpf,
     maps::{Array, MapData},
 };
-use netwhy_abi::{Choice, Control};
+use netwhy_abi::{Choice, Control, Shares};
 
 /// `Control` as aya sees it.
 #[derive(Clone, Copy)]
@@ -20,6 +20,13 @@ struct ChoicePod(Choice);
 // SAFETY: `repr(C)`, integers only, padding explicit.
 unsafe impl aya::Pod for ChoicePod {}
 
+/// `Shares` as aya sees it.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct SharesPod(Shares);
+// SAFETY: `repr(C)`, integers only, no padding.
+unsafe impl aya::Pod for SharesPod {}
+
 /// Sockets that may get storage, by need, and whether any was refused.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -29,12 +36,21 @@ unsafe impl aya::Pod for RoomPod {}
 
 /// The map that the section of the programs' data with their [`Choice`] is.
 const CHOICE: &str = ".data.choice";
+/// The map that the section with their [`Shares`] is.
+const SHARES: &str = ".data.shares";
 
 /// Tells the programs whose response times to observe.
 pub(super) fn set_choice(ebpf: &mut Ebpf, choice: Choice) -> anyhow::Result<()> {
     let map = ebpf.map_mut(CHOICE).ok_or_else(|| anyhow::anyhow!("the object has no map {CHOICE}"))?;
     let mut map: Array<&mut MapData, ChoicePod> = map.try_into()?;
     Ok(map.set(0, ChoicePod(choice), 0)?)
+}
+
+/// Tells the programs which exchanges and connections to sample for HTTP.
+pub(super) fn set_shares(ebpf: &mut Ebpf, shares: Shares) -> anyhow::Result<()> {
+    let map = ebpf.map_mut(SHARES).ok_or_else(|| anyhow::anyhow!("the object has no map {SHARES}"))?;
+    let mut map: Array<&mut MapData, SharesPod> = map.try_into()?;
+    Ok(map.set(0, SharesPod(shares), 0)?)
 }
 
 /// Writes the record that steers the programs; they may be attached or not.

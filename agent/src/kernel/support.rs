@@ -20,7 +20,11 @@ pub(super) fn is_needed(context: &Context<'_>, program: &Program) -> bool {
 
 /// Whether this kernel has a program's hook.
 pub(super) fn check_support(context: &Context<'_>, program: &Program) -> Result<(), Refused> {
-    if program.name.starts_with(RESPONSE_PROGRAM) && !context.constants.can_time_responses {
+    let is_response = program.name.starts_with(RESPONSE_PROGRAM);
+    if !context.constants.has_exchange && (is_response || matches!(program.hook, Hook::Iterator(_))) {
+        return Err(Refused::unsupported("this kernel's programs have no atomic exchange (5.12 has; on arm64 5.18)"));
+    }
+    if is_response && !context.constants.can_time_responses {
         return Err(Refused::unsupported(
             "this kernel's sockets don't tell when they send (5.12 and later do)".to_owned(),
         ));

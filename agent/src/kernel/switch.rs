@@ -5,14 +5,14 @@ use super::{
     attach::link,
     duty::WINDOWED,
     loaded::{Loaded, SwitchedOff},
-    probes::{PROBES, Probe},
+    probes::{HTTP_PROBE, PROBES, Probe},
     settings::Mode,
 };
 use crate::api::{ProbeState, ProbeStatus};
 use anyhow::Context as _;
 
 /// Probes that nothing else counts on.
-const SWITCHED: [&str; 7] = ["rtt", "retransmits", "resets", "drops", "responses", "dns", "run_queue"];
+const SWITCHED: [&str; 8] = ["rtt", "retransmits", "resets", "drops", "responses", HTTP_PROBE, "dns", "run_queue"];
 
 impl Loaded {
     /// Turns probes off and on again, as their modes say now.
@@ -74,6 +74,11 @@ impl Loaded {
                 self.choice.generation = 0;
                 self.choose(self.choice.mask).context("write the map .data.choice")?;
             }
+            HTTP_PROBE => {
+                if let Some(http) = self.http.as_mut() {
+                    http.set_off(true);
+                }
+            }
             "dns" => {
                 if let Some(answers) = self.answers.as_mut() {
                     answers.pause();
@@ -96,6 +101,11 @@ impl Loaded {
                 self.choice.generation = self.switched_off[index].generation;
                 self.choose(self.choice.mask).context("write the map .data.choice")?;
                 self.reads.as_mut().map_or(Ok(()), super::duty::WindowedProbe::resume)?;
+            }
+            HTTP_PROBE => {
+                if let Some(http) = self.http.as_mut() {
+                    http.set_off(false);
+                }
             }
             "dns" => self.answers.as_mut().map_or(Ok(()), super::duty::WindowedProbe::resume)?,
             _ => {}

@@ -1,5 +1,6 @@
-//! `bpf(2)` commands that aya lacks: batched reads of maps, removing a row, program statistics, iterators over maps, and
-//! links without a program object. Numbers and layouts are the kernel's UAPI (`include/uapi/linux/bpf.h`).
+//! `bpf(2)` commands that aya lacks: batched reads of maps, removing a row, program statistics, iterators over maps,
+//! links without a program object, and trials of instructions. Numbers and layouts are the kernel's UAPI
+//! (`include/uapi/linux/bpf.h`).
 
 use netwhy_abi::Plain;
 use std::{
@@ -10,6 +11,7 @@ use std::{
 
 const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
 const BPF_MAP_DELETE_ELEM: libc::c_int = 3;
+const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const BPF_RAW_TRACEPOINT_OPEN: libc::c_int = 17;
 const BPF_MAP_LOOKUP_AND_DELETE_ELEM: libc::c_int = 21;
@@ -18,6 +20,8 @@ const BPF_LINK_CREATE: libc::c_int = 28;
 const BPF_ENABLE_STATS: libc::c_int = 32;
 const BPF_ITER_CREATE: libc::c_int = 33;
 
+/// `BPF_PROG_TYPE_SOCKET_FILTER` of `enum bpf_prog_type`.
+const BPF_PROG_TYPE_SOCKET_FILTER: u32 = 1;
 /// `BPF_TRACE_ITER` of `enum bpf_attach_type`.
 const BPF_TRACE_ITER: u32 = 28;
 
@@ -50,6 +54,17 @@ struct InfoAttr {
 }
 
 #[repr(C)]
+struct ProgramAttr {
+    kind: u32,
+    count: u32,
+    instructions: u64,
+    license: u64,
+    log_level: u32,
+    log_size: u32,
+    log: u64,
+}
+
+#[repr(C)]
 struct TracepointAttr {
     name: u64,
     prog_fd: u32,
@@ -73,6 +88,15 @@ struct IterAttr {
     link_fd: u32,
     flags: u32,
 }
+
+// Sizes of these parts of `union bpf_attr`: the kernel reads as many bytes, hidden padding included.
+const _: () = assert!(size_of::<BatchAttr>() == 56);
+const _: () = assert!(size_of::<ElemAttr>() == 32);
+const _: () = assert!(size_of::<InfoAttr>() == 16);
+const _: () = assert!(size_of::<ProgramAttr>() == 40);
+const _: () = assert!(size_of::<TracepointAttr>() == 24);
+const _: () = assert!(size_of::<IterLinkAttr>() == 32);
+const _: () = assert!(size_of::<IterAttr>() == 8);
 
 fn bpf<T>(command: libc::c_int, attr: &mut T) -> io::Result<libc::c_long> {
     // SAFETY: `attr` is the command's own structure, and its pointers are live for the call.
@@ -213,6 +237,26 @@ pub(super) fn enable_stats() -> io::Result<OwnedFd> {
     let fd = bpf(BPF_ENABLE_STATS, &mut attr)?;
     // SAFETY: the kernel just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Loads a socket filter, which nothing runs, and unloads it again.
+///
+/// # Errors
+/// The kernel's refusal.
+pub(super) fn try_filter(instructions: &[[u8; 8]]) -> io::Result<()> {
+    let mut attr = ProgramAttr {
+        kind: BPF_PROG_TYPE_SOCKET_FILTER,
+        count: instructions.len() as u32,
+        instructions: instructions.as_ptr() as u64,
+        license: c"GPL".as_ptr() as u64,
+        log_level: 0,
+        log_size: 0,
+        log: 0,
+    };
+    let fd = bpf(BPF_PROG_LOAD, &mut attr)?;
+    // SAFETY: the kernel just made this descriptor for us.
+    drop(unsafe { OwnedFd::from_raw_fd(fd as i32) });
+    Ok(())
 }
 
 /// Makes a file that runs a loaded iterator over the elements of a map when it is read.

@@ -244,7 +244,8 @@ impl Loaded {
         Ok(program.take_link(link)?.into_file()?)
     }
 
-    /// The file of the iterator over the subflows of MPTCP connections. `None`: the kernel has no MPTCP.
+    /// The file of the iterator over the subflows of MPTCP connections. `None`: the kernel has no MPTCP, or refuses the
+    /// iterator.
     pub(super) fn subflow_file(&self) -> anyhow::Result<Option<File>> {
         let program = self.ebpf.program(SUBFLOW_PROGRAM).and_then(|program| program.fd().ok());
         let (Some(program), Some(Map::SkStorage(marks))) = (program, self.ebpf.map("SUBFLOW_MARKS")) else {

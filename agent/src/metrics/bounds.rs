@@ -72,6 +72,11 @@ impl Bounds {
         &self.texts
     }
 
+    /// Exported bucket that a time of so many seconds is in.
+    pub(super) fn bucket_of(&self, seconds: f64) -> usize {
+        self.le.partition_point(|le| *le < seconds).min(self.le.len() - 1)
+    }
+
     /// Writes (upper bound, count in this bucket alone) into `buckets`; returns the used buckets and the total.
     pub(super) fn fill<'b, const COUNT: usize>(
         &self,

@@ -57,6 +57,10 @@ pub(crate) fn read(text: &str, format: Format) -> Samples {
         };
         assert!(fits, "{line}");
         assert!(kind == "gauge" || value >= 0.0, "{line}");
+        if let Some(exemplar) = &sample.exemplar {
+            assert!(openmetrics && (rest == "_total" || rest == "_bucket"), "no exemplar belongs here: {line}");
+            exemplar.check(sample.labels.iter().find(|(name, _)| *name == "le"), line);
+        }
         assert!(out.insert(sample.series(""), value).is_none(), "duplicate: {line}");
     }
     let samples = body.lines().filter(|l| !l.starts_with('#')).map(sample);
@@ -69,6 +73,28 @@ pub(crate) struct Sample<'a> {
     pub(crate) name: &'a str,
     pub(crate) labels: Vec<(&'a str, String)>,
     value: f64,
+    pub(crate) exemplar: Option<Exemplar<'a>>,
+}
+
+/// The text after a sample.
+pub(crate) struct Exemplar<'a> {
+    pub(crate) labels: Vec<(&'a str, String)>,
+    pub(crate) value: f64,
+    /// s since the Unix epoch.
+    pub(crate) at: f64,
+}
+
+impl Exemplar<'_> {
+    /// `le`: the label of its bucket.
+    fn check(&self, le: Option<&(&str, String)>, line: &str) {
+        let chars = self.labels.iter().map(|(name, value)| name.chars().count() + value.chars().count());
+        assert!(!self.labels.is_empty() && chars.sum::<usize>() <= 128, "{line}");
+        let bound: f64 = match le.map(|(_, le)| le.as_str()) {
+            Some("+Inf") | None => f64::INFINITY,
+            Some(le) => le.parse().expect(line),
+        };
+        assert!(self.value > 0.0 && self.value <= bound && self.at > 0.0, "{line}");
+    }
 }
 
 impl Sample<'_> {
@@ -80,31 +106,42 @@ impl Sample<'_> {
     }
 }
 
-/// Reads `name{label="value",…} number`.
+/// Reads `name{label="value",…} number`, and ` # {label="value"} number time` after it.
 pub(crate) fn sample(line: &str) -> Sample<'_> {
     let name_len = line.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).expect(line);
     assert!(name_len > 0 && !line.starts_with(|c: char| c.is_ascii_digit()), "{line}");
-    let (name, mut rest) = line.split_at(name_len);
-    let mut labels: Vec<(&str, String)> = Vec::new();
-    if let Some(mut more) = rest.strip_prefix('{') {
-        loop {
-            let (name, after) = more.split_once("=\"").expect(line);
-            assert!(!name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{line}");
-            assert!(labels.iter().all(|(known, _)| *known != name), "{line}");
-            let (value, end) = unescape(after);
-            assert!(!value.is_empty(), "an empty label is no label: {line}");
-            labels.push((name, value));
-            rest = &after[end + 1..];
-            match rest.strip_prefix(',') {
-                Some(next) => more = next,
-                None => break,
-            }
-        }
-        rest = rest.strip_prefix('}').expect(line);
-    }
+    let (name, rest) = line.split_at(name_len);
+    let (labels, rest) = labels(rest, line);
     let value = rest.strip_prefix(' ').expect(line);
-    assert!(!value.contains(' '), "timestamp or exemplar: {line}");
-    Sample { name, labels, value: value.parse().expect(line) }
+    let (value, exemplar) = match value.split_once(" # ") {
+        None => (value, None),
+        Some((value, exemplar)) => {
+            let (labels, rest) = self::labels(exemplar, line);
+            let (of, at) = rest.strip_prefix(' ').and_then(|rest| rest.split_once(' ')).expect(line);
+            (value, Some(Exemplar { labels, value: of.parse().expect(line), at: at.parse().expect(line) }))
+        }
+    };
+    assert!(!value.contains(' '), "timestamp: {line}");
+    Sample { name, labels, value: value.parse().expect(line), exemplar }
+}
+
+/// Labels in braces, if there are any, and what follows.
+fn labels<'a>(text: &'a str, line: &str) -> (Vec<(&'a str, String)>, &'a str) {
+    let mut labels: Vec<(&str, String)> = Vec::new();
+    let Some(mut more) = text.strip_prefix('{') else { return (labels, text) };
+    loop {
+        let (name, after) = more.split_once("=\"").expect(line);
+        assert!(!name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{line}");
+        assert!(labels.iter().all(|(known, _)| *known != name), "{line}");
+        let (value, end) = unescape(after);
+        assert!(!value.is_empty(), "an empty label is no label: {line}");
+        labels.push((name, value));
+        let rest = &after[end + 1..];
+        match rest.strip_prefix(',') {
+            Some(next) => more = next,
+            None => return (labels, rest.strip_prefix('}').expect(line)),
+        }
+    }
 }
 
 /// Text up to the closing quote, and where that is.

@@ -3,7 +3,9 @@
 use super::{
     MetricsOptions, SharedRow,
     definition::{MetricDef, Rows},
+    exemplars::Exemplars,
     out::Out,
+    protobuf,
     rows::{self, Row},
     scrape::{Scrape, Summary},
     table::METRICS,
@@ -90,6 +92,11 @@ impl<'a> Collection<'a> {
         Self { scrape, rows: Vec::new() }
     }
 
+    /// Lets series of subjects name the hints about them, from here on. They are no series of their own.
+    pub(super) fn add_exemplars(&mut self) {
+        self.scrape.exemplars = Exemplars::new(self.scrape.view);
+    }
+
     /// The scrape's figures about itself.
     pub(super) fn summary(&self) -> Summary {
         self.scrape.summary
@@ -134,6 +141,21 @@ impl<'a> Collection<'a> {
             if text.len() == described {
                 text.truncate(begin);
             }
+        }
+        Ok(())
+    }
+
+    /// Appends all metrics as protobuf families.
+    pub(super) fn append_families(&self, bytes: &mut Vec<u8>) -> fmt::Result {
+        let labels: Vec<Vec<u8>> = self.rows.iter().map(Row::encoded_labels).collect();
+        for metric in METRICS.into_iter().flatten() {
+            protobuf::family(bytes, metric, |out| match metric.rows {
+                Rows::Subject(samples) => {
+                    let mut rows = self.rows.iter().zip(&labels);
+                    rows.try_for_each(|(row, labels)| samples(row, &self.scrape, &mut Out::protobuf(out, labels)))
+                }
+                Rows::Node(samples) => samples(&self.scrape, &mut Out::protobuf(out, &[])),
+            })?;
         }
         Ok(())
     }

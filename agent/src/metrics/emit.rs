@@ -9,7 +9,7 @@ use crate::{
     sample::{FineHistogram, Histogram, Responses},
     state::FiringTime,
 };
-use netwhy_abi::{Cut, DnsCode, Failure, ListenDrop, PeerClass, Retransmit, Role};
+use netwhy_abi::{Cut, DnsCode, FILL_PARTS, Failure, ListenDrop, PeerClass, Retransmit, Role};
 use std::fmt;
 
 /// Stage of a request before its connection is there.
@@ -18,11 +18,13 @@ const HANDSHAKE: &str = "handshake";
 pub(super) fn rtt(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
     let bounds = if s.options.fine_rtt { &*bounds::RTT_FINE } else { &*bounds::RTT };
     if s.options.peer {
-        return row.classes().try_for_each(|(class, t)| out.histogram(&[peer(class)], &t.rtt, bounds));
+        return row.classes().try_for_each(|(class, t)| {
+            out.histogram_with(&[peer(class)], &t.rtt, bounds, s.exemplars.rtts(row, Some(class)))
+        });
     }
     let mut all = Histogram::default();
     row.classes().for_each(|(_, t)| all.add(&t.rtt));
-    out.histogram(&[], &all, bounds)
+    out.histogram_with(&[], &all, bounds, s.exemplars.rtts(row, None))
 }
 
 pub(super) fn min_rtt(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
@@ -36,17 +38,23 @@ pub(super) fn min_rtt(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> f
 
 pub(super) fn loss_episodes(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
     if s.options.peer {
-        return row.classes().try_for_each(|(class, t)| out.counter(&[peer(class)], t.loss_episodes));
+        return row.classes().try_for_each(|(class, t)| {
+            out.counter_with(&[peer(class)], t.loss_episodes, s.exemplars.loss_episodes(row, Some(class)))
+        });
     }
-    if row.tcp { out.counter(&[], row.classes().map(|(_, t)| t.loss_episodes).sum()) } else { Ok(()) }
+    if !row.tcp {
+        return Ok(());
+    }
+    let episodes: u64 = row.classes().map(|(_, t)| t.loss_episodes).sum();
+    out.counter_with(&[], episodes, s.exemplars.loss_episodes(row, None))
 }
 
-pub(super) fn retransmits(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+pub(super) fn retransmits(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
     let from_zero = |t: Retransmit| matches!(t, Retransmit::Fast | Retransmit::Timeout);
     for kind in Retransmit::ALL {
         let n = row.total.retransmits[kind as usize];
         if n > 0 || (row.tcp && from_zero(kind)) {
-            out.counter(&[("type", kind.label())], n)?;
+            out.counter_with(&[("type", kind.label())], n, s.exemplars.retransmits(row, kind))?;
         }
     }
     Ok(())
@@ -88,18 +96,19 @@ pub(super) fn second_answers(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_
 }
 
 pub(super) fn responses(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
-    for (role, by_class) in Role::ALL.iter().zip(&row.view.sums.responses) {
-        let role = ("role", role.label());
+    for (end, by_class) in Role::ALL.into_iter().zip(&row.view.sums.responses) {
+        let role = ("role", end.label());
         let known =
             || PeerClass::ALL.iter().zip(by_class).filter_map(|(class, times)| Some((*class, times.as_deref()?)));
         if s.options.peer {
             known().try_for_each(|(class, times)| {
-                out.histogram(&[role, peer(class)], &times.durations, &bounds::RESPONSE)
+                let exemplar = s.exemplars.responses(row, end, Some(class));
+                out.histogram_with(&[role, peer(class)], &times.durations, &bounds::RESPONSE, exemplar)
             })?;
         } else if known().next().is_some() {
             let mut all = FineHistogram::default();
             known().for_each(|(_, times)| all.add(&times.durations));
-            out.histogram(&[role], &all, &bounds::RESPONSE)?;
+            out.histogram_with(&[role], &all, &bounds::RESPONSE, s.exemplars.responses(row, end, None))?;
         }
     }
     Ok(())
@@ -205,14 +214,26 @@ pub(super) fn cuts(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt:
 }
 
 pub(super) fn accept_queue_overflows(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
-    // Not measured is not zero.
-    if s.agent.probes.iter().any(|probe| probe.name == "accept_queue" && !probe.state.is_attached()) {
-        return Ok(());
+    let is_known = are_accept_queues_observed(s) && is_listener(row);
+    if is_known { out.counter(&[], row.view.sums.connects.accept_drops) } else { Ok(()) }
+}
+
+pub(super) fn accept_queue_fill(row: &Row<'_>, s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {
+    match row.view.accept_fill.filter(|parts| *parts > 0 || is_listener(row)) {
+        Some(parts) if are_accept_queues_observed(s) => out.gauge_f64(&[], f64::from(parts) / f64::from(FILL_PARTS)),
+        _ => Ok(()),
     }
+}
+
+/// Whether accept queues are measured: what is not is not zero.
+fn are_accept_queues_observed(s: &Scrape<'_>) -> bool {
+    s.agent.probes.iter().all(|probe| probe.name != "accept_queue" || probe.state.is_attached())
+}
+
+/// Whether the subject accepts connections, or turns them away.
+fn is_listener(row: &Row<'_>) -> bool {
     let connects = &row.view.sums.connects;
-    let listens =
-        row.total.connects[Role::Server as usize] > 0 || connects.accept_full > 0 || connects.accept_drops > 0;
-    if listens { out.counter(&[], connects.accept_drops) } else { Ok(()) }
+    row.total.connects[Role::Server as usize] > 0 || connects.accept_full > 0 || connects.accept_drops > 0
 }
 
 pub(super) fn listen_drops(row: &Row<'_>, _: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {

@@ -78,6 +78,7 @@ pub(crate) fn healthy_pod(namespace: &str, name: &str) -> SubjectView {
     view.sums.connects =
         Connects { durations: [histogram(&[]), histogram(&[300, 400, 1_003_000])], ..Connects::default() };
     view.window_connects = view.sums.connects.clone();
+    view.accept_fill = Some(500);
     view.cpu = Some(CpuStat {
         periods: 300,
         throttled_periods: 3,
@@ -257,6 +258,7 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
         peer_zone: None,
         window: s.window.clone(),
         walked: None,
+        loss_ticks: Default::default(),
         recent: crate::sample::Tally::default(),
         answered: false,
         usual: Default::default(),

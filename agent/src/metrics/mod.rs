@@ -12,10 +12,13 @@ mod decimal;
 mod definition;
 mod docs;
 mod emit;
+mod exemplars;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod format;
 mod out;
 mod prometheus;
+mod protobuf;
 mod rows;
 mod scrape;
 mod shared_row;
@@ -25,6 +28,7 @@ mod tests;
 
 pub use definition::{BaseUnit, Kind, LabelDef, MetricDef};
 pub use docs::metrics_md;
+pub use format::Format;
 pub use shared_row::SharedRow;
 pub use table::METRICS;
 
@@ -58,31 +62,6 @@ impl Default for MetricsOptions {
     }
 }
 
-/// Exposition formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// OpenMetrics text 1.0.0.
-    OpenMetrics,
-    /// Prometheus text 0.0.4.
-    Prometheus,
-}
-
-impl Format {
-    /// The format that an `Accept` header asks for: OpenMetrics when it is named, else Prometheus text.
-    pub fn from_accept(accept: Option<&str>) -> Self {
-        let named = accept.is_some_and(|a| a.to_ascii_lowercase().contains("application/openmetrics-text"));
-        if named { Self::OpenMetrics } else { Self::Prometheus }
-    }
-
-    /// Value of the `Content-Type` header.
-    pub const fn content_type(self) -> &'static str {
-        match self {
-            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
-        }
-    }
-}
-
 /// The whole exposition of one view, as the first scrape shows it.
 pub fn encode(view: &Arc<NodeView>, agent: &Arc<AgentStats>, options: &MetricsOptions, format: Format) -> Bytes {
     encode_next(&mut SharedRow::default(), view, agent, options, format)
@@ -97,9 +76,9 @@ pub fn encode_next(
     format: Format,
 ) -> Bytes {
     match try_encode(shared, view, agent, options, format) {
-        Ok(text) => Bytes::from(text),
+        Ok(exposition) => exposition,
         Err(error) => {
-            // A string takes everything, so this can't be; half an exposition must not look whole.
+            // Appending to memory can't fail, so this can't be; half an exposition must not look whole.
             tracing::error!(%error, "failed to encode metrics");
             Bytes::new()
         }
@@ -112,31 +91,52 @@ fn try_encode(
     agent: &Arc<AgentStats>,
     options: &MetricsOptions,
     format: Format,
-) -> Result<String, fmt::Error> {
-    let collection = Collection::new(shared, view, agent, options);
+) -> Result<Bytes, fmt::Error> {
+    let mut collection = Collection::new(shared, view, agent, options);
     let summary = collection.summary();
-    // A line of a subject has about 160 bytes; memory that is never touched costs nothing.
-    let mut out = String::with_capacity((16 << 10) + summary.series * 192);
-    collection.append_subjects(&mut out, |metric| metadata(metric, format))?;
-
-    let mut registry = Registry::default();
-    let collector =
-        ViewCollector { view: Arc::clone(view), agent: Arc::clone(agent), options: *options, subjects: Some(summary) };
-    registry.register_collector(Box::new(collector));
-    let mut rest = String::new();
-    text::encode_registry(&mut rest, &registry)?;
+    let collector = || ViewCollector {
+        view: Arc::clone(view),
+        agent: Arc::clone(agent),
+        options: *options,
+        subjects: Some(summary),
+    };
     match format {
+        Format::Prometheus => Ok(Bytes::from(encode_text(&collection, collector(), false)?)),
         Format::OpenMetrics => {
-            out.push_str(&rest);
+            collection.add_exemplars();
+            let mut out = encode_text(&collection, collector(), true)?;
             text::encode_eof(&mut out)?;
+            Ok(Bytes::from(out))
         }
-        Format::Prometheus => out.push_str(&prometheus::from_openmetrics(&rest)),
+        Format::Protobuf => {
+            collection.add_exemplars();
+            // A counter of a subject has about 120 bytes, a histogram 350 for 12 series.
+            let mut out = Vec::with_capacity((16 << 10) + summary.series * 96);
+            collection.append_families(&mut out)?;
+            Ok(Bytes::from(out))
+        }
+    }
+}
+
+/// OpenMetrics text without its last line, or Prometheus text. `rest`: what belongs to no subject.
+fn encode_text(collection: &Collection<'_>, rest: ViewCollector, openmetrics: bool) -> Result<String, fmt::Error> {
+    // A line of a subject has about 160 bytes; memory that is never touched costs nothing.
+    let mut out = String::with_capacity((16 << 10) + collection.summary().series * 192);
+    collection.append_subjects(&mut out, |metric| metadata(metric, openmetrics))?;
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(rest));
+    let mut text = String::new();
+    text::encode_registry(&mut text, &registry)?;
+    if openmetrics {
+        out.push_str(&text);
+    } else {
+        out.push_str(&prometheus::from_openmetrics(&text));
     }
     Ok(out)
 }
 
 /// HELP, TYPE and UNIT lines of a subject's metric.
-fn metadata(metric: &MetricDef, format: Format) -> &'static str {
+fn metadata(metric: &MetricDef, openmetrics: bool) -> &'static str {
     static LINES: LazyLock<HashMap<&'static str, [String; 2]>> = LazyLock::new(|| {
         let lines = |metric: &'static MetricDef| {
             let mut registry = Registry::default();
@@ -145,12 +145,9 @@ fn metadata(metric: &MetricDef, format: Format) -> &'static str {
             // Writing to a string can't fail.
             let _ = text::encode_registry(&mut openmetrics, &registry);
             let prometheus = prometheus::from_openmetrics(&openmetrics);
-            (metric.name, [openmetrics, prometheus])
+            (metric.name, [prometheus, openmetrics])
         };
         METRICS.into_iter().flatten().map(lines).collect()
     });
-    LINES.get(metric.name).map_or("", |[openmetrics, prometheus]| match format {
-        Format::OpenMetrics => openmetrics,
-        Format::Prometheus => prometheus,
-    })
+    LINES.get(metric.name).map_or("", |lines| lines[usize::from(openmetrics)].as_str())
 }

@@ -2,9 +2,10 @@
 //!
 //! Subjects make nearly all of a scrape. Their samples are put together here, with labels rendered once per subject:
 //! the crate's encoder walks and escapes every label of every line, which took four times the budget of 10 ms for
-//! 250 Pods. Everything else goes through the crate, and a test holds the two to the same bytes.
+//! 250 Pods. Everything else goes through the crate, and a test holds the two to the same bytes. Protobuf does not: the
+//! crate knows OpenMetrics' messages alone, which Prometheus does not read.
 
-use super::{bounds::Bounds, decimal::float};
+use super::{bounds::Bounds, decimal::float, exemplars::Exemplar, protobuf};
 use crate::{sample::Histogram, text::printable};
 use netwhy_abi::BUCKETS;
 use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder, MetricEncoder, NoLabelSet};
@@ -27,6 +28,8 @@ enum Sink<'o, 'e> {
     Encoder { encoder: &'o mut MetricEncoder<'e>, common: &'o [Label<'o>] },
     /// Straight into the text, below this name and with these labels (rendered, not empty) before the sample's own.
     Text { text: &'o mut String, name: &'static str, common: &'o str },
+    /// Metrics of a protobuf family, with these labels (encoded) before the sample's own.
+    Protobuf { bytes: &'o mut Vec<u8>, common: &'o [u8] },
 }
 
 impl<'o, 'e> Out<'o, 'e> {
@@ -45,15 +48,37 @@ impl<'o, 'e> Out<'o, 'e> {
         Self { sink: Sink::Text { text, name, common }, series: 0 }
     }
 
+    /// Appends metrics of a protobuf family that carry `common` labels, encoded by [`protobuf::label_pairs`].
+    pub(super) fn protobuf(bytes: &'o mut Vec<u8>, common: &'o [u8]) -> Self {
+        Self { sink: Sink::Protobuf { bytes, common }, series: 0 }
+    }
+
     /// One sample of a counter.
     pub(super) fn counter(&mut self, labels: &[Label<'_>], value: u64) -> fmt::Result {
+        self.counter_with(labels, value, None)
+    }
+
+    /// One sample of a counter, with its exemplar where it is written without the crate.
+    pub(super) fn counter_with(
+        &mut self,
+        labels: &[Label<'_>],
+        value: u64,
+        exemplar: Option<Exemplar<'_>>,
+    ) -> fmt::Result {
         self.series += 1;
         match &mut self.sink {
             Sink::Count => Ok(()),
             Sink::Encoder { encoder, common } => {
                 encoded(encoder, common, labels, |e| e.encode_counter::<NoLabelSet, u64, f64>(&value, None))
             }
-            Sink::Text { text, name, common } => line(text, name, common, labels, |t| integer(t, value)),
+            Sink::Text { text, name, common } => line(text, name, common, labels, |t| {
+                integer(t, value)?;
+                exemplar.map_or(Ok(()), |exemplar| exemplar.write(t))
+            }),
+            Sink::Protobuf { bytes, common } => {
+                protobuf::metric(bytes, common, labels, |out| protobuf::counter(out, value as f64, exemplar));
+                Ok(())
+            }
         }
     }
 
@@ -66,6 +91,10 @@ impl<'o, 'e> Out<'o, 'e> {
                 encoded(encoder, common, labels, |e| e.encode_counter::<NoLabelSet, f64, f64>(&value, None))
             }
             Sink::Text { text, name, common } => line(text, name, common, labels, |t| float(t, value)),
+            Sink::Protobuf { bytes, common } => {
+                protobuf::metric(bytes, common, labels, |out| protobuf::counter(out, value, None));
+                Ok(())
+            }
         }
     }
 
@@ -76,6 +105,10 @@ impl<'o, 'e> Out<'o, 'e> {
             Sink::Count => Ok(()),
             Sink::Encoder { encoder, common } => encoded(encoder, common, labels, |e| e.encode_gauge(&value)),
             Sink::Text { text, name, common } => line(text, name, common, labels, |t| integer(t, value)),
+            Sink::Protobuf { bytes, common } => {
+                protobuf::metric(bytes, common, labels, |out| protobuf::gauge(out, value as f64));
+                Ok(())
+            }
         }
     }
 
@@ -86,6 +119,10 @@ impl<'o, 'e> Out<'o, 'e> {
             Sink::Count => Ok(()),
             Sink::Encoder { encoder, common } => encoded(encoder, common, labels, |e| e.encode_gauge(&value)),
             Sink::Text { text, name, common } => line(text, name, common, labels, |t| float(t, value)),
+            Sink::Protobuf { bytes, common } => {
+                protobuf::metric(bytes, common, labels, |out| protobuf::gauge(out, value));
+                Ok(())
+            }
         }
     }
 
@@ -101,42 +138,71 @@ impl<'o, 'e> Out<'o, 'e> {
         values: &Histogram<COUNT>,
         bounds: &Bounds,
     ) -> fmt::Result {
+        self.histogram_with(labels, values, bounds, None)
+    }
+
+    /// One histogram, with an exemplar at its bucket where it is written without the crate.
+    pub(super) fn histogram_with<const COUNT: usize>(
+        &mut self,
+        labels: &[Label<'_>],
+        values: &Histogram<COUNT>,
+        bounds: &Bounds,
+        exemplar: Option<Exemplar<'_>>,
+    ) -> fmt::Result {
         if values.is_empty() {
             return Ok(());
         }
         self.series += bounds.len() + 2;
-        if matches!(self.sink, Sink::Count) {
-            return Ok(());
-        }
-        let mut buckets = [(0.0, 0); BUCKETS];
-        let (buckets, count) = bounds.fill(values, &mut buckets);
-        let sum = values.sum_us as f64 / 1e6;
         match &mut self.sink {
             Sink::Count => Ok(()),
             Sink::Encoder { encoder, common } => {
+                let mut buckets = [(0.0, 0); BUCKETS];
+                let (buckets, count) = bounds.fill(values, &mut buckets);
+                let sum = values.sum_us as f64 / 1e6;
                 encoded(encoder, common, labels, |e| e.encode_histogram::<NoLabelSet>(sum, count, buckets, None))
             }
             Sink::Text { text, name, common } => {
                 let mut rendered = String::with_capacity(common.len() + 32);
                 rendered.push_str(common);
                 render(&mut rendered, labels);
-                text.push_str(name);
-                line(text, "_sum", &rendered, &[], |t| float(t, sum))?;
-                text.push_str(name);
-                line(text, "_count", &rendered, &[], |t| integer(t, count))?;
-                let mut cumulative = 0;
-                for ((_, n), le) in buckets.iter().zip(bounds.texts()) {
-                    cumulative += n;
-                    for part in [name, "_bucket{le=\"", le, "\",", &rendered, "} "] {
-                        text.push_str(part);
-                    }
-                    integer(text, cumulative)?;
-                    text.push('\n');
-                }
+                histogram_lines(text, (*name, rendered.as_str()), values, bounds, exemplar)
+            }
+            Sink::Protobuf { bytes, common } => {
+                protobuf::metric(bytes, common, labels, |out| protobuf::histogram(out, values, bounds, exemplar));
                 Ok(())
             }
         }
     }
+}
+
+/// The lines of one histogram, with this name and these labels.
+fn histogram_lines<const COUNT: usize>(
+    text: &mut String,
+    (name, rendered): (&str, &str),
+    values: &Histogram<COUNT>,
+    bounds: &Bounds,
+    exemplar: Option<Exemplar<'_>>,
+) -> fmt::Result {
+    let mut buckets = [(0.0, 0); BUCKETS];
+    let (buckets, count) = bounds.fill(values, &mut buckets);
+    text.push_str(name);
+    line(text, "_sum", rendered, &[], |t| float(t, values.sum_us as f64 / 1e6))?;
+    text.push_str(name);
+    line(text, "_count", rendered, &[], |t| integer(t, count))?;
+    let exemplar = exemplar.map(|exemplar| (bounds.bucket_of(exemplar.value), exemplar));
+    let mut cumulative = 0;
+    for (bucket, ((_, n), le)) in buckets.iter().zip(bounds.texts()).enumerate() {
+        cumulative += n;
+        for part in [name, "_bucket{le=\"", le, "\",", rendered, "} "] {
+            text.push_str(part);
+        }
+        integer(text, cumulative)?;
+        if let Some((_, exemplar)) = exemplar.filter(|(of, _)| *of == bucket) {
+            exemplar.write(text)?;
+        }
+        text.push('\n');
+    }
+    Ok(())
 }
 
 /// One line: name, labels, value.

@@ -1,8 +1,8 @@
 //! Prometheus text 0.0.4 out of OpenMetrics text.
 
 /// Converts what `prometheus_client` wrote. In 0.0.4 a counter's HELP and TYPE lines name its samples (with `_total`),
-/// and there are no UNIT and EOF lines. Samples are the same in both; the encoder was given no exemplars, and a
-/// newline in a label value is escaped, so that a `#` at the start of a line is always metadata.
+/// and there are no UNIT and EOF lines. Samples are the same in both; no exemplar comes here, and a newline in a label
+/// value is escaped, so that a `#` at the start of a line is always metadata.
 pub(super) fn from_openmetrics(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 4096);
     let mut help: Option<(&str, &str)> = None;

@@ -3,6 +3,7 @@
 use super::{
     MetricsOptions,
     out::{Label, render},
+    protobuf::label_pairs,
 };
 use crate::{
     sample::{CpuStat, Tally},
@@ -72,6 +73,13 @@ impl<'a> Row<'a> {
         let mut text = String::new();
         render(&mut text, &self.labels());
         text
+    }
+
+    /// The same as in protobuf.
+    pub(super) fn encoded_labels(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        label_pairs(&mut bytes, &self.labels());
+        bytes
     }
 
     fn key(&self) -> (&'a str, &'a str, &'a str) {

@@ -2,6 +2,7 @@
 
 use super::{
     MetricsOptions,
+    exemplars::Exemplars,
     out::{Label, Out},
 };
 use crate::{
@@ -30,13 +31,23 @@ pub(super) struct Scrape<'a> {
     /// Firing hints, one per label set, and their confidence.
     pub(super) hints: Vec<(HintLabels<'a>, f64)>,
     pub(super) summary: Summary,
+    /// Hints that series of subjects name; none until they are asked for.
+    pub(super) exemplars: Exemplars<'a>,
     reasons: DropReasons,
 }
 
 impl<'a> Scrape<'a> {
     pub(super) fn new(view: &'a NodeView, agent: &'a AgentStats, options: &'a MetricsOptions) -> Self {
         let reasons = DropReasons::new(&view.drop_reasons);
-        Self { view, agent, options, hints: hints(&view.hints), summary: Summary::default(), reasons }
+        Self {
+            view,
+            agent,
+            options,
+            hints: hints(&view.hints),
+            summary: Summary::default(),
+            exemplars: Exemplars::default(),
+            reasons,
+        }
     }
 
     /// Samples of dropped packets by reason.

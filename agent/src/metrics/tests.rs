@@ -159,34 +159,34 @@ fn series_per_pod_stay_within_the_budget() {
         of_pod(&samples(view(vec![subject]), &MetricsOptions::default()), &name)
     };
     // A server with one class of peers, a CPU limit, every controller and no faults.
-    assert_eq!(count(healthy_pod("shop", "cart-2")), 36);
+    assert_eq!(count(healthy_pod("shop", "cart-2")), 37);
     // The same that also calls: one class of peers, then two.
     let mut typical = healthy_pod("shop", "web-4");
     typical.sums.connects.durations[0] = histogram(&[250, 400]);
     let tally = Tally { connects: [30, 10], ..healthy_tally() };
     typical.sums.totals[PeerClass::InCluster as usize] = Some(Box::new(tally.clone()));
-    assert_eq!(count(typical.clone()), 45);
+    assert_eq!(count(typical.clone()), 46);
     typical.sums.totals[PeerClass::SameNode as usize] = Some(Box::new(tally));
     typical.min_rtt_us[PeerClass::SameNode as usize] = Some(60);
-    assert_eq!(count(typical), 59);
+    assert_eq!(count(typical), 60);
     // A Pod of one class of peers whose DNS lookups are looked at.
     let mut resolving = healthy_pod("shop", "web-5");
     let lookups = busy_pod("shop", "payment-1").sums.lookups;
     resolving.sums.lookups = Lookups { codes: [4, 0, 0, 0, 0], second_missing: 0, ..lookups };
-    assert_eq!(count(resolving), 36 + 8);
+    assert_eq!(count(resolving), 37 + 8);
     // The same under CPU pressure.
     let mut starved = healthy_pod("shop", "web-6");
     starved.sums.run_queue = busy_pod("shop", "payment-1").sums.run_queue;
-    assert_eq!(count(starved), 36 + 7);
+    assert_eq!(count(starved), 37 + 7);
     // A server of one class of peers whose response times are measured; the same that also calls.
     let mut serving = healthy_pod("shop", "web-7");
     serving.sums.add_responses(Role::Server, PeerClass::InCluster, &responses(Role::Server));
-    assert_eq!(count(serving.clone()), 36 + 12);
+    assert_eq!(count(serving.clone()), 37 + 12);
     let responses = Responses { retransmission_us: 0, ..responses(Role::Client) };
     serving.sums.add_responses(Role::Client, PeerClass::InCluster, &responses);
-    assert_eq!(count(serving), 36 + 12 + 11);
+    assert_eq!(count(serving), 37 + 12 + 11);
     // Everything at once: both roles, two classes of peers, every fault and label value.
-    assert_eq!(count(busy_pod("shop", "payment-1")), 106 + 41 + 27 + 17);
+    assert_eq!(count(busy_pod("shop", "payment-1")), 107 + 41 + 27 + 17);
 }
 
 #[test]
@@ -211,12 +211,12 @@ fn quietest_subjects_are_summed_up_when_the_limit_is_reached() {
         subject.sums.totals[PeerClass::InCluster as usize].as_mut().unwrap().segs_out = 1000 + i as u64;
     }
     let all = samples(view(subjects.clone()), &MetricsOptions::default());
-    let options = MetricsOptions { max_series: 36 * 4, ..MetricsOptions::default() };
+    let options = MetricsOptions { max_series: 37 * 4, ..MetricsOptions::default() };
     let some = samples(view(subjects.clone()), &options);
     assert_eq!(some["netwhy_agent_folded_subjects"], 7.0);
     assert_eq!(all["netwhy_agent_folded_subjects"], 0.0);
     assert_eq!(of_pod(&some, "p-0"), 0);
-    assert_eq!(of_pod(&some, "p-9"), 36);
+    assert_eq!(of_pod(&some, "p-9"), 37);
     let sum = |s: &check::Samples, metric: &str| -> f64 {
         s.iter().filter(|(k, _)| k.starts_with(metric)).map(|(_, v)| v).sum()
     };
@@ -275,29 +275,35 @@ fn empty_view_is_a_valid_exposition() {
 }
 
 #[test]
-fn accept_header_decides_the_format() {
-    let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;\
-        q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
-    assert_eq!(Format::from_accept(Some(prometheus)), Format::OpenMetrics);
-    assert_eq!(Format::from_accept(Some("Application/OpenMetrics-Text")), Format::OpenMetrics);
-    for accept in [None, Some("*/*"), Some("text/plain;version=0.0.4"), Some("")] {
-        assert_eq!(Format::from_accept(accept), Format::Prometheus, "{accept:?}");
-    }
-}
-
-#[test]
-fn accept_queue_overflows_are_absent_while_their_probe_is_not_attached() {
+fn accept_queues_are_absent_while_their_probe_is_not_attached() {
     let exported = |state: ProbeState| {
         let probe = ProbeStatus { name: "accept_queue".into(), state, ..ProbeStatus::default() };
         let stats = AgentStats { probes: vec![probe], ..agent() };
         let bytes = encode(&Arc::new(rich()), &Arc::new(stats), &MetricsOptions::default(), Format::OpenMetrics);
         let samples = read(std::str::from_utf8(&bytes).unwrap(), Format::OpenMetrics);
-        samples.keys().any(|series| series.starts_with("netwhy_tcp_accept_queue_overflows_total{"))
+        ["netwhy_tcp_accept_queue_overflows_total{", "netwhy_tcp_accept_queue_fill_ratio{"]
+            .map(|metric| samples.keys().any(|series| series.starts_with(metric)))
     };
     for state in [ProbeState::Ok, ProbeState::Degraded] {
-        assert!(exported(state), "{state:?}");
+        assert_eq!(exported(state), [true; 2], "{state:?}");
     }
     for state in [ProbeState::Off, ProbeState::Unsupported, ProbeState::Broken] {
-        assert!(!exported(state), "{state:?}");
+        assert_eq!(exported(state), [false; 2], "{state:?}");
     }
+}
+
+#[test]
+fn fill_of_an_accept_queue_needs_a_listener_and_a_walk() {
+    let fill = |subject: SubjectView| {
+        let all = samples(view(vec![subject]), &MetricsOptions::default());
+        let mut series = all.into_iter().filter(|(key, _)| key.starts_with("netwhy_tcp_accept_queue_fill_ratio"));
+        series.next().map(|(_, value)| value)
+    };
+    let listener = |accept_fill| SubjectView { accept_fill, ..healthy_pod("shop", "cart-2") };
+    assert_eq!(fill(listener(Some(10_000))), Some(1.0));
+    assert_eq!(fill(listener(Some(0))), Some(0.0));
+    assert_eq!(fill(listener(None)), None, "no walk yet");
+    let other = |accept_fill| SubjectView { accept_fill, ..pod("shop", "idle-3") };
+    assert_eq!(fill(other(Some(0))), None, "a Pod that does not listen");
+    assert_eq!(fill(other(Some(5_000))), Some(0.5), "a Pod that has accepted nothing yet");
 }

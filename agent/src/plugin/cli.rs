@@ -1,9 +1,21 @@
 //! The command line of `kubectl netwhy`.
 
+mod incidents;
+mod changed;
 mod kubectl;
+mod respond;
+mod logs;
+mod shell;
+mod ui;
 mod when;
 
+pub use changed::Changed;
+pub use incidents::{Forecast, Incidents};
 pub use kubectl::Kubectl;
+pub use logs::LogsArgs;
+pub use respond::{Respond, Style};
+pub use shell::ShellArgs;
+pub use ui::Ui;
 pub use when::When;
 
 use super::model::Target;
@@ -24,10 +36,12 @@ pub const FAILURE: u8 = 1;
     max_term_width = 110,
     disable_help_subcommand = true,
     after_help = "Examples:\n  \
-                  kubectl netwhy why pod/payment-7c9         why is this Pod slow?\n  \
-                  kubectl netwhy why svc/payment -n shop     why are the Pods of this Service slow?\n  \
-                  kubectl netwhy hints -A -w                 watch all hints of the cluster\n  \
-                  kubectl netwhy matrix                      RTT and loss between Nodes\n\n\
+                  kubectl netwhy hints -A                        what is wrong now?\n  \
+                  kubectl netwhy why pod/payment-7c9             why is this Pod slow?\n  \
+                  kubectl netwhy why svc/payment -n shop         why are the Pods of this Service slow?\n  \
+                  kubectl netwhy why pod/payment-7c9 --at 03:12  why was it slow at 03:12?\n  \
+                  kubectl netwhy nodes                           which Node is to blame?\n  \
+                  kubectl netwhy ui                              the same in the browser\n\n\
                   Needs the right to list Pods and DaemonSets, and in the agents' namespace get and create of \
                   pods/portforward.\n\
                   Exit codes: 0 success, 1 failure."
@@ -54,7 +68,10 @@ pub struct Global {
     /// Output format
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub output: Format,
-    /// Also show hints that ended within this time, such as 10m or 1h; `hints` reads more than an hour from the history
+    /// Look back this long, such as 10m, 1h or 7d
+    ///
+    /// It adds hints that ended since then, and sets the range of `changed`, `incidents`, `forecast` and `logs`.
+    /// `hints` reads more than an hour from the history.
     #[arg(long, global = true, value_name = "TIME", value_parser = since)]
     pub since: Option<Duration>,
     /// Keep running and print changes
@@ -96,7 +113,7 @@ pub struct Global {
         default_value = "app.kubernetes.io/name=netwhy,app.kubernetes.io/component=agent"
     )]
     pub agent_selector: String,
-    /// Most agents to ask at the same time
+    /// Ask at most this many agents at the same time
     #[arg(
         long,
         global = true,
@@ -114,6 +131,11 @@ pub struct Global {
         value_parser = clap::value_parser!(u32).range(1..),
     )]
     pub answer_memory: u32,
+    /// Prometheus that scrapes the agents: URL, or NAMESPACE/SERVICE through the API server; off: none
+    ///
+    /// By default $PROMETHEUS_URL, else a Service of a usual name. `incidents`, `forecast` and `why --at` ask it.
+    #[arg(long, global = true, value_name = "URL", env = "PROMETHEUS_URL", hide_env = true)]
+    pub prometheus: Option<String>,
     /// Other flags of kubectl.
     #[command(flatten)]
     pub kubectl: Kubectl,
@@ -130,9 +152,13 @@ impl Global {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Explain why a target is slow: verdict, evidence, excluded causes, next step
+    ///
+    /// It reads the hints about the target, and follows their blame to the agent that explains it. Where no cause is
+    /// found, it lists the signals that are normal, unusual, without data or unknown. "No data" does not mean
+    /// "healthy".
     #[command(after_help = "Example: kubectl netwhy why pod/payment-7c9 -n shop --at 03:12")]
     Why {
-        /// pod/NAME, deploy/NAME, svc/NAME, node/NAME, or NAME
+        /// KIND/NAME, with the kind pod, deploy, sts, ds, job, svc or node; or NAME
         #[arg(value_name = "TARGET")]
         target: Target,
         /// As it was then, also for Pods that are gone: 03:12 (local time), 2026-01-31T03:12:00Z, or -40m
@@ -144,10 +170,20 @@ pub enum Command {
         )]
         at: Option<When>,
     },
+    /// List what changed near a Pod, workload, Service or Node, the nearest first
+    ///
+    /// Rollouts, scaling, restarts, reboots, conditions, taints, evictions, Pods that started on the same Node, and
+    /// writes of configuration, in the last 15 minutes or the time of --since. `why` shows them for the time before a
+    /// trouble began.
+    #[command(after_help = "Example: kubectl netwhy changed deploy/payment --since 1h -n shop")]
+    Changed(Changed),
     /// List hints of all agents
+    ///
+    /// A hint names a cause, the Pod, Node or path at fault, and how sure the agent is. With -w a line appears when a
+    /// hint begins or ends. `-o wide` adds the next step.
     #[command(after_help = "Example: kubectl netwhy hints -A --since 6h --until 5h")]
     Hints {
-        /// End of the time, with --since its begin: 5h (ago), 03:12 (local time), or 2026-01-31T03:12:00Z
+        /// End of the range that --since begins: 5h (ago), 03:12 (local time), or 2026-01-31T03:12:00Z
         #[arg(
             long,
             value_name = "TIME",
@@ -156,7 +192,21 @@ pub enum Command {
         )]
         until: Option<When>,
     },
+    /// List what fired in the past: how often, when, for how long, what recurs, and what came first
+    ///
+    /// Reads the agents' flight recorders, by default of the last seven days. Firings with the same cause, culprit and
+    /// workload are one incident.
+    #[command(after_help = "Example: kubectl netwhy incidents -A --since 7d")]
+    Incidents(Incidents),
+    /// Show what fills up and when: tracked connections, ports, TCP memory, the agent's maps and memory
+    ///
+    /// Draws a straight line through the values of the last six hours (--since), as predict_linear of PromQL does.
+    #[command(after_help = "Example: kubectl netwhy forecast --within 24h")]
+    Forecast(Forecast),
     /// List Nodes by blame: loss to and from each Node, and the hints about it
+    ///
+    /// BLAME is the probability that the Node is at fault, from the traffic between all agents. "–" means that it is
+    /// undecided.
     #[command(after_help = "Example: kubectl netwhy nodes -o wide")]
     Nodes,
     /// Show in which facts a Node differs from the Nodes that are well, the oddest first
@@ -168,17 +218,31 @@ pub enum Command {
         /// node/NAME, or NAME
         #[arg(value_name = "NODE")]
         node: Target,
-        /// Compare with this Node only
+        /// Another Node: compare these two
         #[arg(value_name = "NODE")]
         other: Option<Target>,
     },
+    /// Show who calls whom: rate, response times, loss, errors and hints, those in trouble first
+    ///
+    /// Callers and callees are workloads. Figures are those of the last window, 10 s by default.
+    #[command(after_help = "Example: kubectl netwhy map -n shop")]
+    Map,
     /// Show RTT and loss between Nodes
-    #[command(after_help = "Example: kubectl netwhy matrix -o mermaid")]
+    ///
+    /// A cell has the lowest RTT and the loss episodes per segment from the Node of its row to the Node of its column.
+    /// It shows the Nodes with most loss; -o wide or json shows all.
+    #[command(after_help = "Example: kubectl netwhy matrix -o wide")]
     Matrix,
     /// Show Pods live: sort, filter, open details
+    ///
+    /// RTT, loss, throttling, 95th percentile of response times, share of failed calls, and hints. With -o json or
+    /// yaml, or without a terminal, it prints the list once, and with -w again and again.
     #[command(after_help = "Example: kubectl netwhy top -n shop")]
     Top,
     /// List Pods that do not run properly, with the cause
+    ///
+    /// It finds restarts, images that can't be pulled, and the like, in the status of Pods. Where they gather on one
+    /// Node, it shows in which facts that Node differs.
     #[command(after_help = "Example: kubectl netwhy diagnose -A")]
     Diagnose,
     /// Show a Service with its EndpointSlices, Pods and Nodes, and the health of each
@@ -191,7 +255,7 @@ pub enum Command {
     /// Exempt a Pod from sampling for some minutes, so that every connection and segment is measured
     ///
     /// It writes the annotation netwhy.dev/sample, which needs the right to patch Pods. The Node's agent ends it by
-    /// itself. How many Pods of a Node may be observed so is its setting sampling.close_ups.
+    /// itself. The agent's setting sampling.close_ups bounds the number of such Pods per Node.
     #[command(after_help = "Example: kubectl netwhy watch-closer pod/payment-7c9 --for 10m -n shop")]
     WatchCloser {
         /// pod/NAME, or NAME
@@ -204,11 +268,35 @@ pub enum Command {
         #[arg(long, conflicts_with = "time")]
         stop: bool,
     },
+    /// Print the logs of the target and of the Pod at fault, merged by time
+    ///
+    /// Lines begin 30 s before the trouble, or 5 minutes ago if there is none; --since sets another begin. It needs the
+    /// right to get pods/log. -o json prints one object a line.
+    #[command(after_help = "Example: kubectl netwhy logs svc/payment -n shop --since 10m")]
+    Logs(LogsArgs),
+    /// Run a command or a shell in a container, with a record of it
+    ///
+    /// It needs the right to create pods/exec, and to get the ConfigMap netwhy-shell of the agents' namespace, which
+    /// may have rules. Each session adds two lines to $XDG_STATE_HOME/netwhy/audit.jsonl. Exits with the command's
+    /// code.
+    #[command(after_help = "Example: kubectl netwhy shell pod/payment-7c9 -n shop -- ss -tni")]
+    Shell(ShellArgs),
+    /// Show hints, the service map, Nodes and Pods live in the browser
+    ///
+    /// It serves a page on loopback until Ctrl-C. Only the printed URL opens it, and nothing leaves this machine but
+    /// the requests to the API server or the agent.
+    #[command(after_help = "Example: kubectl netwhy ui -A --no-browser --port 8080")]
+    Ui(Ui),
     /// Answer assistants: a Model Context Protocol server on stdin and stdout
     ///
     /// Its tools only read, with your rights, and it opens no listener. An answer has at most 4 KB.
     #[command(after_help = "Example: kubectl netwhy mcp --context prod")]
     Mcp,
+    /// Answer alerts: take Alertmanager's webhook, and post why the Pod or Node of each alert is slow
+    ///
+    /// It answers the webhook at once and asks in the background. Alerts about one object share one verdict.
+    #[command(after_help = "Example: kubectl netwhy respond --post-url-file url --format slack")]
+    Respond(Respond),
     /// Print a shell completion script
     #[command(after_help = "Example: source <(kubectl-netwhy completion bash)")]
     Completion {
@@ -230,6 +318,8 @@ pub enum Format {
     Yaml,
     /// Diagram for documents and chats
     Mermaid,
+    /// Page to attach to an incident: why, matrix, map, incidents
+    Html,
 }
 
 /// The command. Its usage lines have the name by which it was called.
@@ -253,6 +343,10 @@ pub fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
 fn duration(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
+    }
+    // Days have 24 hours here, whatever the clocks do.
+    if let Some(days) = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok()) {
+        return days.checked_mul(86_400).map(Duration::from_secs);
     }
     let signed: jiff::SignedDuration = text.parse().ok()?;
     signed.try_into().ok()

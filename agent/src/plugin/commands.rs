@@ -1,17 +1,23 @@
 //! Runs the commands: asks for reports and prints them.
 
-mod past;
+mod forecast;
+mod incidents;
+mod logs;
+pub(super) mod past;
 
 use super::{
     Failure,
     cli::{Cli, Command, Format, Global},
     fetch::{self, Session},
     mcp,
-    model::{SilentAgent, hints::changes},
-    render::{Report, change_line, write, yaml},
-    reports,
+    model::{
+        SilentAgent,
+        hints::{Hints, changes},
+    },
+    render::{Report, change_line, check_format, write, yaml},
+    reports, respond,
     terminal::{now_ms, view},
-    top,
+    top, ui,
 };
 use crate::{
     api::Hint,
@@ -38,15 +44,25 @@ pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
             let sessions = past::about(&sessions, *at)?;
             print_reports(cli, &sessions, |session| reports::why(session, target)).await
         }
+        Command::Changed(changed) => {
+            let sessions = changed.at.map_or_else(|| Ok(sessions.clone()), |at| past::about(&sessions, at))?;
+            print_reports(cli, &sessions, |session| reports::changed(session, &changed.target)).await
+        }
         Command::Hints { .. } if cli.global.watch => watch_hints(cli, &sessions).await,
         Command::Hints { until } => match past::range(cli.global.since, *until)? {
             None => print_reports(cli, &sessions, reports::hints).await,
             Some(range) => print_reports(cli, &sessions, |session| past::hints(session, range)).await,
         },
+        Command::Incidents(asked) => {
+            let range = past::long_range(cli.global.since, asked.until)?;
+            print_reports(cli, &sessions, |session| incidents::ask(session, range)).await
+        }
+        Command::Forecast(asked) => print_reports(cli, &sessions, |session| forecast::ask(session, asked)).await,
         Command::Nodes => print_reports(cli, &sessions, reports::nodes_with_differences).await,
         Command::Diff { node, other } => {
             print_reports(cli, &sessions, |session| reports::diff(session, node, other.as_ref())).await
         }
+        Command::Map => print_reports(cli, &sessions, reports::map).await,
         Command::Matrix => print_reports(cli, &sessions, reports::all_pairs).await,
         Command::Diagnose => print_reports(cli, &sessions, reports::diagnosis).await,
         Command::Topology { target } => print_reports(cli, &sessions, |session| fetch::topology(session, target)).await,
@@ -56,10 +72,14 @@ pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
             let until = (!stop).then(|| end_after(*time)).transpose()?;
             print_reports(&cli, &sessions, |session| fetch::close_up(session, target, until)).await
         }
-        Command::Top => top::run(cli, &sessions).await,
+        Command::Logs(args) => logs::run(cli, args, &sessions).await,
+        Command::Top if top::is_live(cli.global.output) => top::run(&sessions).await,
+        Command::Top => print_reports(cli, &sessions, top::list).await,
+        Command::Ui(flags) => ui::run(cli, flags, &sessions).await,
         Command::Mcp => mcp::serve(&sessions).await,
-        // Needs no server; `main` did it.
-        Command::Completion { .. } => Ok(()),
+        Command::Respond(flags) => respond::serve(&cli.global, flags, &sessions).await,
+        // `main` did them: the one needs no server, the other has an exit code of its own.
+        Command::Completion { .. } | Command::Shell(_) => Ok(()),
     }
 }
 
@@ -76,6 +96,7 @@ where
     Ask: Fn(&'a Session) -> Fut,
     Fut: Future<Output = Result<R, Failure>>,
 {
+    check_format::<R>(cli.global.output, cli.global.watch)?;
     let mut printed_before = false;
     loop {
         let reports = match collect_reports(sessions, &ask).await {
@@ -161,6 +182,7 @@ fn print(text: &Text) -> Result<(), Failure> {
 
 /// One line per hint that opens or closes.
 async fn watch_hints(cli: &Cli, sessions: &[Session]) -> Result<(), Failure> {
+    check_format::<Hints>(cli.global.output, true)?;
     // Agents report resolved hints only on request.
     let mut long = sessions.to_vec();
     for session in &mut long {
@@ -218,6 +240,8 @@ fn change_text(cli: &Cli, context: Option<&str>, hint: &Hint) -> Result<Text, Fa
             out.append(&yaml(hint)?);
         }
         Format::Mermaid => return Err(Failure::new("can't watch a diagram", "omit -w")),
+        // Refused before.
+        Format::Html => {}
         Format::Table | Format::Wide => {
             out.push(&context.map(|context| format!("{context}: ")).unwrap_or_default());
             out.append(&change_line(hint, &view()));

@@ -1,4 +1,5 @@
-//! Target for fuzzing: the answers of agents, from their bytes to the reports on a terminal.
+//! Targets for fuzzing: the answers of agents and of a Prometheus, from their bytes to the reports on a terminal, and the
+//! webhook of an Alertmanager.
 
 use super::{
     cli::Format,
@@ -6,6 +7,8 @@ use super::{
     model::{
         diagnose::diagnose,
         hints::{HintFilter, Hints},
+        incidents::Incidents,
+        map::{MapFacts, service_map},
         matrix::matrix,
         nodes::nodes,
         why::{Facts, TargetPod, explain},
@@ -35,13 +38,22 @@ pub(crate) fn answers(data: &[u8]) {
     }
     if let Ok(edges) = serde_json::from_slice::<Vec<EdgeRow>>(data) {
         show(|| explain(Facts { edges: edges.clone(), callee_edges: edges.clone(), ..target(&[]) }, &filter()));
+        show(|| service_map(MapFacts { edges: edges.clone(), ..MapFacts::default() }));
     }
     if let Ok(rows) = serde_json::from_slice::<Vec<PodRow>>(data) {
         pods(&rows);
     }
+    if let Some(firings) = fetch::firings(data) {
+        show(|| Incidents::group(firings.clone(), Default::default()));
+    }
     if let Ok(agent) = serde_json::from_slice::<AgentStats>(data) {
         show(|| explain(Facts { agents: vec![agent.clone()], ..target(&[]) }, &filter()));
     }
+}
+
+/// Reads bytes as the body of Alertmanager's webhook.
+pub(crate) fn webhook(data: &[u8]) {
+    super::respond::fuzz::webhook(data);
 }
 
 fn filter() -> HintFilter {
@@ -65,6 +77,7 @@ fn hints(list: &[Hint]) {
     show(|| Hints::new(list.iter().cloned(), &filter(), 1, Vec::new()));
     show(|| nodes(&[], list, &["node-a".to_owned()], Vec::new()));
     show(|| explain(Facts { hints: list.to_vec(), ..target(&[]) }, &filter()));
+    show(|| service_map(MapFacts { hints: list.to_vec(), ..MapFacts::default() }));
     for hint in list {
         assert!(is_printable(&change_line(hint, &VIEW)), "a line of `hints -w`: {hint:?}");
     }
@@ -82,6 +95,10 @@ fn show<R: Report>(make: impl Fn() -> R) {
     for format in [Format::Table, Format::Wide, Format::Json, Format::Yaml, Format::Mermaid] {
         let text = write(&[(None, make())], format, &VIEW).expect("every report can be written");
         assert!(is_printable(&text), "{format:?} has hidden characters:\n{text:?}");
+    }
+    if R::HTML {
+        let page = write(&[(None, make())], Format::Html, &VIEW).expect("every page can be written");
+        assert!(is_printable(&page), "the page has hidden characters:\n{page:?}");
     }
 }
 

@@ -9,6 +9,9 @@ mod bound;
 mod brief;
 mod tools;
 
+pub(super) use bound::text as bounded;
+pub(super) use brief::{evidence, why as verdict};
+
 use super::{Failure, fetch::Session};
 use rmcp::{
     ErrorData, ServerHandler, ServiceExt as _,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cli ─► fetch ─► model ─► render ─► stdout      commands: what runs; reports: one function each
-//!          │        └────► top (the same data, live)
+//!          │        └────► top (the same data, live), ui (the same on a page)
 //!          └► connect (API servers as kubectl reaches them)
 //! ```
 //! `fetch` asks the API server, and agents by port-forward, by its Pod proxy or by `--agent URL`. Requests and answers
@@ -21,17 +21,21 @@ mod mcp;
 pub mod model;
 pub mod render;
 mod reports;
+mod respond;
+mod shell;
 mod terminal;
 mod top;
+mod ui;
 
 pub use error::Failure;
 pub use model::nodes::blame_scores;
+pub use shell::check_rules;
 
 use crate::text;
 use cli::{Command, FAILURE};
 use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
-/// Runs one command. Exits like kubectl: 0, or 1 with one line on stderr.
+/// Runs one command. Exits like kubectl: 0, or 1 with one line on stderr; `shell` with its command's code.
 pub fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
     if let Some(words) = complete::asked(&args) {
@@ -60,11 +64,16 @@ pub fn main() -> ExitCode {
             return ExitCode::from(FAILURE);
         }
     };
-    let result = runtime.block_on(commands::run(&cli));
+    let result = runtime.block_on(async {
+        match &cli.command {
+            Command::Shell(args) => shell::run(&cli, args).await,
+            _ => commands::run(&cli).await.map(|()| ExitCode::SUCCESS),
+        }
+    });
     // A pending lookup, such as a slow DNS name, must not delay the exit.
     runtime.shutdown_background();
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             text::complain(&format!("error: {failure}"));
             ExitCode::from(FAILURE)

@@ -1,7 +1,9 @@
 //! One function per report: ask the agents, build the report.
 
+mod changed;
 mod compare;
 
+pub(super) use changed::changed;
 pub(super) use compare::diff;
 
 use super::{
@@ -9,8 +11,9 @@ use super::{
     fetch::{self, Connection, Session},
     model::{
         Target,
-        diagnose::{Diagnosis, diagnose},
+        diagnose::{Diagnosis, diagnose, suspects},
         hints::{HintFilter, Hints},
+        map::{ServiceMap, service_map},
         matrix::{Matrix, matrix},
         nodes::{Nodes, nodes},
         settle::{needs_others, settle},
@@ -36,16 +39,34 @@ fn hint_filter(session: &Session) -> HintFilter {
 /// # Errors
 /// When the target is unknown, or no agent on its Nodes answers.
 pub(super) async fn why(session: &Session, target: &Target) -> Result<Explanation, Failure> {
-    let now_ms = session.at.map_or_else(now_ms, Timestamp::as_millisecond);
+    let now_ms = moment_ms(session);
     let facts = fetch::why(session, target, now_ms).await?;
     let (hints, rows) = (facts.hints.clone(), facts.peer_rows.clone());
-    // All namespaces: peers can be in another namespace than the target.
-    let mut case = explain(facts, &HintFilter { namespace: None, now_ms, ..hint_filter(session) });
+    let mut case = explain(facts, &all_namespaces(session, now_ms));
     // Today's facts say nothing about the past.
     if session.at.is_none() {
         compare::add_to_why(session, &mut case, &hints, &rows).await;
     }
+    changed::add_to_why(session, &mut case).await;
     Ok(case)
+}
+
+/// The same without how the blamed Node differs, for which other agents would be asked.
+///
+/// # Errors
+/// As [`why`].
+pub(super) async fn verdict(session: &Session, target: &Target) -> Result<Explanation, Failure> {
+    let now_ms = moment_ms(session);
+    Ok(explain(fetch::why(session, target, now_ms).await?, &all_namespaces(session, now_ms)))
+}
+
+fn moment_ms(session: &Session) -> i64 {
+    session.at.map_or_else(now_ms, Timestamp::as_millisecond)
+}
+
+/// Peers can be in another namespace than the target.
+fn all_namespaces(session: &Session, now_ms: i64) -> HintFilter {
+    HintFilter { namespace: None, now_ms, ..hint_filter(session) }
 }
 
 /// The report of `hints`.
@@ -112,6 +133,20 @@ pub(super) async fn all_pairs(session: &Session) -> Result<Matrix, Failure> {
     Ok(matrix(&rows, agents, answers.silent))
 }
 
+/// The report of `map`.
+///
+/// # Errors
+/// When no agent answers.
+pub(super) async fn map(session: &Session) -> Result<ServiceMap, Failure> {
+    let mut facts = fetch::map(session).await?;
+    // One agent can't decide these. One that does not answer now is in `not_answered` already.
+    if facts.hints.iter().any(needs_others) {
+        let rows = fetch::witnesses(session, &facts.hints, |_| None).await?;
+        settle(&mut facts.hints, &rows.got.into_iter().flat_map(|(_, rows)| rows).collect::<Vec<_>>());
+    }
+    Ok(service_map(facts))
+}
+
 /// The report of `diagnose`.
 ///
 /// # Errors
@@ -127,7 +162,10 @@ pub(super) async fn diagnosis(session: &Session) -> Result<Diagnosis, Failure> {
         })
         .collect();
     let hints = status::judge(&known, now_ms());
-    Ok(diagnose(&known, &hints, Vec::new()))
+    let mut report = diagnose(&known, &hints, Vec::new());
+    let suspects = suspects(&known, &report);
+    compare::add_to_diagnosis(session, &mut report, &suspects).await;
+    Ok(report)
 }
 
 /// The Pods of one agent.

@@ -75,6 +75,7 @@ fn times(view: &NodeView, role: Role, responses: &ResponseView) -> ResponseTimes
     let mean = |us: u64| (requests > 0).then(|| us as f64 / 1e6 / requests as f64);
     ResponseTimes {
         requests,
+        is_sampled: Some(window.independence() < 1.0),
         per_second: share(requests as f64, view.window.as_secs_f64()),
         p50_seconds: quantile(durations, 0.5),
         p95_seconds: quantile(durations, 0.95),

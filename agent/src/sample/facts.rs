@@ -38,6 +38,13 @@ pub struct CgroupFacts {
 }
 
 impl CgroupFacts {
+    /// Whether any counter is known.
+    pub(super) fn is_read(&self) -> bool {
+        let Self { cpu, usage_us, memory_limit_hits, pressure, oom_kills, .. } = self;
+        let numbers = [usage_us, memory_limit_hits, oom_kills];
+        cpu.is_some() || pressure.is_some() || numbers.iter().any(|number| number.is_some())
+    }
+
     /// The same with the counters of `first` where it has none.
     #[must_use]
     pub(super) fn or(self, first: &Self) -> Self {

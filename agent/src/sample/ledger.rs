@@ -37,7 +37,8 @@ pub struct Frame {
 #[derive(Debug, Default)]
 pub struct Ledger {
     started: bool,
-    /// cgroups of the first snapshot that has any: their control files may be older than the agent.
+    /// cgroups whose control files may be older than their first reading: those of the first snapshot that has any, and
+    /// of the newest one without any reading.
     older: Option<HashSet<u64>>,
     /// Time of the newest frame.
     at: Duration,
@@ -51,6 +52,7 @@ impl Ledger {
     ///
     /// Kernel rows begin at zero when the agent attaches, so all that they hold is news. Control files of the first
     /// cgroups are older than the agent: their first reading is the base. A cgroup that appears later begins at zero.
+    /// While no file is read, nobody knows how old they are: the next reading of each is its base.
     pub fn take(&mut self, snapshot: &Snapshot) -> Frame {
         // The time of frames never falls: a window could not tell any more which of them are over.
         let at = snapshot.at.max(self.at);
@@ -60,7 +62,8 @@ impl Ledger {
             *F::of_mut(&mut frame.growth) = growth::<F>(F::of_mut(&mut self.highest), F::of(&snapshot.tables));
         });
         frame.calls = snapshot.calls.iter().map(|call| (call.key, CallCounts::of(call))).collect();
-        if self.older.is_none() && !snapshot.groups.is_empty() {
+        let is_read = snapshot.groups.iter().any(CgroupFacts::is_read);
+        if (self.older.is_none() || !is_read) && !snapshot.groups.is_empty() {
             self.older = Some(snapshot.groups.iter().map(|group| group.id).collect());
         }
         let is_older = |id| self.older.as_ref().is_some_and(|older| older.contains(&id));
@@ -96,6 +99,13 @@ impl Ledger {
     pub fn unanswered(&self, walked_at: Duration) -> impl Iterator<Item = (&EdgeKey, u32)> {
         let since = walked_at.as_nanos() as u64;
         self.highest.edges.iter().filter_map(move |(key, row)| Some((key, row.unanswered_now.since(since)?)))
+    }
+
+    /// The fullest accept queue of each cgroup that has one which is not empty, in parts of
+    /// [`FILL_PARTS`](netwhy_abi::FILL_PARTS), as a walk that began at this time found it.
+    pub fn accept_fill(&self, walked_at: Duration) -> impl Iterator<Item = (u64, u16)> {
+        let since = walked_at.as_nanos() as u64;
+        self.highest.cgroups.iter().filter_map(move |(cgroup, row)| Some((*cgroup, row.accept_fill.since(since)?)))
     }
 
     /// Exchanges of an edge that were looked at for HTTP, and those of them that were HTTP/1.

@@ -3,7 +3,7 @@
 //! Episodes arrive at once; segments of a socket that nobody samples arrive with the next walk. From walk to walk both
 //! are complete.
 
-use super::{Frame, Sum as _, Tally};
+use super::{Frame, Snapshot, Sum as _, Tally};
 use netwhy_abi::{EdgeKey, Retransmit};
 use std::{
     collections::{HashMap, VecDeque},
@@ -95,7 +95,7 @@ impl Interval {
 #[derive(Debug)]
 pub(super) struct WalkSpan {
     window: Duration,
-    /// When the newest walk was. `None`: none yet, or a recording without walk times.
+    /// When the newest walk was, as in [`Snapshot`]. `None`: none yet, or a recording without walk times.
     walked_at: Option<Duration>,
     /// From the newest walk to now.
     open: Interval,
@@ -124,7 +124,11 @@ impl WalkSpan {
     /// Takes the next frame.
     pub(super) fn push(&mut self, frame: &Frame) {
         let Some(walked_at) = frame.walked_at else { return };
-        let Some(last) = self.walked_at else {
+        if walked_at == Snapshot::NEVER {
+            self.walked_at = Some(walked_at);
+            return;
+        }
+        let Some(last) = self.walked_at.filter(|at| *at != Snapshot::NEVER) else {
             // Counts of before the first frame belong to no interval.
             (self.walked_at, self.open) = (Some(walked_at), Interval { begin: frame.at, ..Interval::default() });
             return;
@@ -167,10 +171,13 @@ impl WalkSpan {
         }
     }
 
-    /// Time that the whole intervals cover; zero before the second walk. `None`: walks are frequent, so that a window's
-    /// own counts will do, or their times are not known.
+    /// Time that the whole intervals cover; zero before the second walk, and where there are none: segments then arrive
+    /// when their sockets close. `None`: walks are frequent, so that a window's own counts will do, or their times are
+    /// not known.
     pub(super) fn covered(&self) -> Option<Duration> {
-        self.walked_at?;
+        if self.walked_at? == Snapshot::NEVER {
+            return Some(Duration::ZERO);
+        }
         let is_rare = self.distance.max(self.open.length()) * RARE > self.window;
         is_rare.then(|| self.length())
     }

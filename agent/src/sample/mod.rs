@@ -32,7 +32,7 @@ pub use stored_key::StoredKey;
 pub use sums::{Cumulative, Sum};
 pub use table::{Counted, Families, Growth, Highest, Read, Rows, Shape, SumOf, Sums, Table};
 pub use tally::*;
-pub use window::{RECENT, Window};
+pub use window::{LossTicks, RECENT, Window};
 pub use words::Words;
 
 pub(crate) use histogram::bucket_middle_us;
@@ -62,7 +62,8 @@ pub struct Snapshot {
     pub at: Duration,
     /// Wall clock, milliseconds since the Unix epoch; for display only.
     pub unix_ms: u64,
-    /// When the newest walk began, `CLOCK_MONOTONIC`. `None`: no walks, or a recording that is older than this field.
+    /// When the newest walk began, `CLOCK_MONOTONIC`; [`NEVER`](Self::NEVER) where none is possible. `None`: none yet, or a
+    /// recording that is older than this field.
     pub walked_at: Option<Duration>,
     /// Jiffies per second. `None` until two walks have measured it.
     pub hz: Option<u32>,
@@ -76,4 +77,14 @@ pub struct Snapshot {
     pub groups: Vec<CgroupFacts>,
     /// The Node's own signals. `None`: not read, as in recordings that are older than they.
     pub host: Option<HostSample>,
+}
+
+impl Snapshot {
+    /// [`walked_at`](Self::walked_at) where no walk is possible: the kernel lacks it, or the signal is off.
+    pub const NEVER: Duration = Duration::from_nanos(u64::MAX);
+
+    /// When the newest walk began, `CLOCK_MONOTONIC`. `None`: there was none.
+    pub fn newest_walk(&self) -> Option<Duration> {
+        self.walked_at.filter(|at| *at != Self::NEVER)
+    }
 }

@@ -3,8 +3,10 @@
 //! The arithmetic of each field type is defined once here. `declare_sums!` applies it to all fields of a row, so that a
 //! counter added to the declaration is added, subtracted, recorded and restored without further code.
 
+mod states;
+
 use super::Histogram;
-use netwhy_abi::{Durations, Found, Moment, RotatingMin, Zero};
+use netwhy_abi::{Durations, Zero};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, fmt::Debug};
 
@@ -240,89 +242,6 @@ impl<const PER_US: u64, const COUNT: usize> Cumulative for Durations<PER_US, COU
             *buckets.get_mut(usize::from(bucket)).ok_or_else(|| format!("there is no bucket {bucket}"))? = n;
         }
         Ok(Self { buckets, sum: u64::restore(&field("sum"))? })
-    }
-}
-
-/// The lower of two values. Not a sum: nothing is added, and nothing can be taken away.
-impl Sum for Option<u32> {
-    fn add(&mut self, other: &Self) {
-        *self = [*self, *other].into_iter().flatten().min();
-    }
-
-    fn subtract(&mut self, _: &Self) {}
-
-    fn is_zero(&self) -> bool {
-        true
-    }
-}
-
-/// A state of now: its growth has no lowest value, [`Ledger`](super::Ledger) reads it from the row.
-impl Cumulative for RotatingMin {
-    type Sum = Option<u32>;
-
-    fn growth(&self, _: &Self) -> Option<u32> {
-        None
-    }
-
-    fn raise(&mut self, now: &Self) {
-        *self = *now;
-    }
-
-    fn store(&self) -> Option<Value> {
-        self.0.store()
-    }
-
-    fn restore(value: &Value) -> Result<Self, String> {
-        Cumulative::restore(value).map(Self)
-    }
-}
-
-/// Nothing to add up.
-impl Sum for () {
-    fn add(&mut self, (): &Self) {}
-
-    fn subtract(&mut self, (): &Self) {}
-
-    fn is_zero(&self) -> bool {
-        true
-    }
-}
-
-/// A state of now: [`Ledger`](super::Ledger) reads it from the row.
-impl Cumulative for Found {
-    type Sum = ();
-
-    fn growth(&self, _: &Self) {}
-
-    fn raise(&mut self, now: &Self) {
-        *self = *now;
-    }
-
-    fn store(&self) -> Option<Value> {
-        self.0.store()
-    }
-
-    fn restore(value: &Value) -> Result<Self, String> {
-        Cumulative::restore(value).map(Self)
-    }
-}
-
-/// Kernel programs alone read it: recordings leave it out.
-impl Cumulative for Moment {
-    type Sum = ();
-
-    fn growth(&self, _: &Self) {}
-
-    fn raise(&mut self, now: &Self) {
-        *self = *now;
-    }
-
-    fn store(&self) -> Option<Value> {
-        None
-    }
-
-    fn restore(value: &Value) -> Result<Self, String> {
-        u64::restore(value).map(Self)
     }
 }
 

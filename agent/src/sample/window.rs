@@ -1,9 +1,13 @@
 //! Sums over the last seconds.
 
+mod loss_ticks;
 mod slots;
+
+pub use loss_ticks::LossTicks;
 
 use super::{Counted, FactsDelta, Families, Frame, HostKey, Losses, Sum, SumOf, Sums, Table, losses::WalkSpan, shrink};
 use crate::calls::CallCounts;
+use loss_ticks::AllLossTicks;
 use netwhy_abi::{EdgeKey, ResponseTimes};
 use slots::Slots;
 use std::{
@@ -26,6 +30,7 @@ pub struct Window {
     newest: HashMap<EdgeKey, SumOf<ResponseTimes>>,
     sums: Families<Sums>,
     losses: WalkSpan,
+    loss_ticks: AllLossTicks,
 }
 
 impl Window {
@@ -38,6 +43,7 @@ impl Window {
             newest: HashMap::new(),
             sums: Families::default(),
             losses: WalkSpan::new(length),
+            loss_ticks: AllLossTicks::default(),
         }
     }
 
@@ -60,6 +66,7 @@ impl Window {
     /// Adds a frame and forgets those that ended `length` or more before its end.
     pub fn push(&mut self, frame: Frame) {
         self.losses.push(&frame);
+        self.loss_ticks.push(&frame, self.length);
         for_each_family!(F => { add::<F>(F::of_mut(&mut self.sums), F::of(&frame.growth)) });
         let answered = frame.growth.edges.iter().filter(|(_, tally)| tally.has_answer());
         self.answered = answered.map(|(key, _)| *key).collect();
@@ -110,6 +117,11 @@ impl Window {
     /// [`losses_covered`](Self::losses_covered).
     pub fn losses(&self, key: &EdgeKey) -> Option<Losses> {
         self.losses.of(key)
+    }
+
+    /// In which of the window's ticks an edge lost something.
+    pub fn loss_ticks(&self, key: &EdgeKey) -> LossTicks {
+        self.loss_ticks.of(key)
     }
 
     /// Edges whose peer acknowledged or sent data, or shook hands, in the last frame.

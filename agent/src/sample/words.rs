@@ -105,6 +105,20 @@ impl Words for Found {
     }
 }
 
+impl Words for Fill {
+    const WORDS: usize = 3;
+
+    fn put(&self, words: &mut Vec<u64>) {
+        let Self(packed) = *self;
+        words.extend([packed >> 32, (packed >> 16) & u64::from(u16::MAX), packed & u64::from(u16::MAX)]);
+    }
+
+    fn take(words: &mut impl Iterator<Item = u64>) -> Self {
+        let (time, walk, parts) = (u32::take(words), u64::take(words) as u16, u64::take(words) as u16);
+        Self(u64::from(time) << 32 | u64::from(walk) << 16 | u64::from(parts))
+    }
+}
+
 /// Only kernel programs read it: it is no part of the history.
 impl Words for Moment {
     const WORDS: usize = 0;

@@ -5,6 +5,7 @@
 //! them. [`Text`] is the only form that [`print`] takes, so that a string can't reach stdout unescaped.
 
 mod hidden;
+pub mod html;
 pub mod log;
 
 use clap::error::{ContextKind, ContextValue};

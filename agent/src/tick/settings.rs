@@ -21,6 +21,8 @@ pub(crate) fn rates(config: &Config) -> Rates {
         rtt_low_duty_above: sampling.rtt_rare_above(),
         churn_above: sampling.churn_above(),
         dns_above: sampling.dns_above(),
+        http_share: sampling.http(),
+        grpc_share: sampling.grpc(),
     }
 }
 
@@ -36,10 +38,14 @@ pub(crate) fn source_settings(config: &Config) -> SourceSettings {
     }
 }
 
-/// Pace of reading the cgroup files.
+/// Pace of reading the cgroup files, and whether they are read.
 pub(crate) fn facts_pace(config: &Config) -> FactsPace {
     let sampling = &config.sampling;
-    FactsPace { every: sampling.facts_seconds(), budget: sampling.tick_seconds().mul_f64(FACTS_SHARE) }
+    FactsPace {
+        every: sampling.facts_seconds(),
+        budget: sampling.tick_seconds().mul_f64(FACTS_SHARE),
+        is_on: config.signals.cgroup_files() != Switch::Off,
+    }
 }
 
 /// Whether each probe is wanted, by its name.

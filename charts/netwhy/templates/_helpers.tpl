@@ -17,6 +17,23 @@
 {{- end -}}
 {{- end -}}
 
+{{/*
+Refuses values that lack what the templates need. `helm upgrade --reuse-values` keeps those of the chart before, which has
+no defaults for what came later. Every template begins with it, because Helm renders them in any order.
+*/}}
+{{- define "netwhy.complete" -}}
+{{- $lacking := list -}}
+{{- range $key := list "image" "log" "kube" "peers" "rbac" "serviceAccount" "port" "api" "apiPort" "probePort" "listenAddress" "metrics" "hostNetwork" "history" "cgroupMount" "updateStrategy" "prometheusAnnotations" "podMonitor" "serviceMonitor" "networkPolicy" "prometheusRule" "respond" "dashboards" -}}
+{{- if not (hasKey $.Values $key) -}}{{- $lacking = append $lacking $key -}}{{- end -}}
+{{- end -}}
+{{- if not (hasKey (default dict .Values.kube) "restrictWrites") -}}
+{{- $lacking = append $lacking "kube.restrictWrites" -}}
+{{- end -}}
+{{- if $lacking -}}
+{{- fail (printf "the values lack %s: if they are those of an older chart, use --reset-then-reuse-values of Helm 3.14 instead of --reuse-values, or give your own with -f" (join ", " $lacking)) -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Selector of the Pods: it must not change during the life of a release. */}}
 {{- define "netwhy.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "netwhy.name" . }}
@@ -29,6 +46,32 @@ app.kubernetes.io/component: agent
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- end -}}
+
+{{/* Selector of the Pod that answers alerts. It is no agent. */}}
+{{- define "netwhy.respondSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "netwhy.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: respond
+{{- end -}}
+
+{{- define "netwhy.respondLabels" -}}
+{{ include "netwhy.respondSelectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- end -}}
+
+{{/* Refuses settings of `respond` that would not work. */}}
+{{- define "netwhy.checkRespond" -}}
+{{- with .Values.respond -}}
+{{- if not (or .url.secretName .alertmanagers) -}}
+{{- fail "respond.enabled: nobody gets the verdicts: set respond.url.secretName or respond.alertmanagers" -}}
+{{- end -}}
+{{- if and .templateConfigMapName (or (ne .format "json") (not .url.secretName)) -}}
+{{- fail "respond.templateConfigMapName is for posts of JSON: set respond.format: json and respond.url.secretName" -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "netwhy.serviceAccountName" -}}

@@ -1,7 +1,7 @@
 //! Programs inside the laboratory.
 
 use super::cgroups::Pod;
-use crate::report::Report;
+use crate::{kept::Keeper, report::Report};
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
@@ -63,6 +63,7 @@ pub struct Program {
     child: Child,
     stdin: Option<ChildStdin>,
     output: Arc<(Mutex<Output>, Condvar)>,
+    keeper: Option<Keeper>,
 }
 
 impl Program {
@@ -95,7 +96,14 @@ impl Program {
                 news.notify_all();
             });
         }
-        Ok(Self { spec: spec.clone(), child, stdin, output })
+        Ok(Self { spec: spec.clone(), child, stdin, output, keeper: None })
+    }
+
+    /// Gives it a keeper: for programs that change their user, which takes the kernel's signal at the starter's end away.
+    pub fn kept(mut self) -> Result<Self> {
+        let traffic = self.spec.line.first().context("empty command")?;
+        self.keeper = Some(Keeper::of(Path::new(traffic), &self.child)?);
+        Ok(self)
     }
 
     /// Its process id.
@@ -196,6 +204,7 @@ impl Drop for Program {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
         let _ = self.child.wait();
+        drop(self.keeper.take());
     }
 }
 

@@ -2,26 +2,20 @@
 
 use crate::folder::Folder;
 use kube::{Client, Config, config::KubeConfigOptions, config::Kubeconfig};
-use netwhy_tests::{discovery::Slices, faulty::kubeconfig, kubernetes};
+use netwhy_tests::{discovery::Slices, faulty::kubeconfig, kept::Kept, kubernetes};
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 const STARTS: Duration = Duration::from_secs(60);
 
-/// Kills what it holds.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // SIGKILL: this is what the tests are about.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Ends with SIGKILL, which is what the tests are about, when it is dropped or the test ends.
+fn kept(child: Child) -> Kept {
+    Kept::new(Path::new(env!("CARGO_BIN_EXE_netwhy-traffic")), child).unwrap()
 }
 
 /// Both programs; gone when dropped.
@@ -31,8 +25,8 @@ pub(crate) struct ApiServer {
     folder: Folder,
     etcd: SocketAddr,
     address: SocketAddr,
-    _etcd: Process,
-    server: Option<Process>,
+    _etcd: Kept,
+    server: Option<Kept>,
 }
 
 fn free() -> SocketAddr {
@@ -63,14 +57,14 @@ impl ApiServer {
             .spawn()
             .unwrap();
         let slices = Slices::of(&assets);
-        let mut this = Self { assets, slices, folder, etcd, address, _etcd: Process(program), server: None };
+        let mut this = Self { assets, slices, folder, etcd, address, _etcd: kept(program), server: None };
         this.restart().await;
         Some(this)
     }
 
     /// SIGKILL, without a word to anybody.
     pub(crate) fn kill(&mut self) {
-        self.server = None;
+        drop(self.server.take());
     }
 
     /// Starts the API server (again), and waits until it answers.
@@ -93,7 +87,7 @@ impl ApiServer {
             .stderr(log)
             .spawn()
             .unwrap();
-        self.server = Some(Process(program));
+        self.server = Some(kept(program));
         let client = self.admin().await;
         let begun = Instant::now();
         loop {

@@ -4,10 +4,10 @@ use crate::{monitors, rules};
 use k8s_openapi::{
     api::{
         admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
-        apps::v1::DaemonSet,
+        apps::v1::{DaemonSet, Deployment},
         core::v1::{ConfigMap, Service, ServiceAccount},
         networking::v1::NetworkPolicy,
-        rbac::v1::{ClusterRole, ClusterRoleBinding},
+        rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
     },
     serde::{Serialize, de::DeserializeOwned},
 };
@@ -18,10 +18,13 @@ pub(crate) fn check(document: &Value) -> Result<(), String> {
     let text = |field: &str| document[field].as_str().unwrap_or_default();
     let result = match (text("apiVersion"), text("kind")) {
         ("apps/v1", "DaemonSet") => whole::<DaemonSet>(document),
+        ("apps/v1", "Deployment") => whole::<Deployment>(document),
         ("v1", "ConfigMap") => whole::<ConfigMap>(document),
         ("v1", "Service") => whole::<Service>(document),
         ("v1", "ServiceAccount") => whole::<ServiceAccount>(document),
         ("networking.k8s.io/v1", "NetworkPolicy") => whole::<NetworkPolicy>(document),
+        ("rbac.authorization.k8s.io/v1", "Role") => whole::<Role>(document),
+        ("rbac.authorization.k8s.io/v1", "RoleBinding") => whole::<RoleBinding>(document),
         ("rbac.authorization.k8s.io/v1", "ClusterRole") => whole::<ClusterRole>(document),
         ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding") => whole::<ClusterRoleBinding>(document),
         ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy") => {

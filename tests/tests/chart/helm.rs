@@ -8,6 +8,9 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+/// An API of Kubernetes 1.30.
+const ADMISSION: &str = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy";
+
 /// The chart's folder.
 pub(crate) fn chart() -> PathBuf {
     workspace().join("charts/netwhy")
@@ -49,8 +52,25 @@ impl Helm {
 
     /// `helm template`, in the namespace `watch`, as the release `netwhy`, for a cluster that serves admission policies.
     pub(crate) fn template(&self, set: &[String]) -> Result<String, String> {
-        let served = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy";
-        self.on_chart(&["template", "netwhy", "--namespace", "watch", "--api-versions", served], &chart(), set)
+        self.on_chart(&["template", "netwhy", "--namespace", "watch", "--api-versions", ADMISSION], &chart(), set)
+    }
+
+    /// The same with a file of values.
+    pub(crate) fn template_with(&self, values: &Path) -> Result<String, String> {
+        let values = values.to_str().expect("a path of text");
+        let args = ["template", "netwhy", "--namespace", "watch", "--api-versions", ADMISSION, "--values", values];
+        self.on_chart(&args, &chart(), &[])
+    }
+
+    /// The same with these values instead of the chart's own, as `helm upgrade --reuse-values` does.
+    pub(crate) fn template_reusing(&self, values: &Path) -> Result<String, String> {
+        let (copy, templates) = (Copy::of(&chart()), chart().join("templates"));
+        for file in fs::read_dir(templates).expect("the chart has templates") {
+            let file = file.expect("templates can be listed");
+            fs::copy(file.path(), copy.0.join("templates").join(file.file_name())).expect("the copy can be changed");
+        }
+        fs::copy(values, copy.0.join("values.yaml")).expect("there are values");
+        self.on_chart(&["template", "netwhy", "--namespace", "watch", "--api-versions", ADMISSION], &copy.0, &[])
     }
 
     /// As [`Self::template`], for a cluster before Kubernetes 1.30.

@@ -26,6 +26,8 @@ pub(crate) struct PodMonitor {
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct PodMonitorSpec {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scrape_classic_histograms: Option<bool>,
     selector: LabelSelector,
     pod_metrics_endpoints: Vec<Endpoint>,
 }
@@ -42,6 +44,8 @@ pub(crate) struct ServiceMonitor {
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct ServiceMonitorSpec {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scrape_classic_histograms: Option<bool>,
     selector: LabelSelector,
     endpoints: Vec<Endpoint>,
 }
@@ -130,6 +134,7 @@ pub(crate) fn check(documents: &Documents, combination: &Combination) {
         assert_eq!(monitor.metadata.labels.expect("labels").get("release").map(String::as_str), Some("p"));
         let endpoint = &monitor.spec.pod_metrics_endpoints[0];
         assert_eq!((endpoint.interval.as_deref(), endpoint.scrape_timeout.as_deref()), (Some("15s"), Some("10s")));
+        assert_eq!(monitor.spec.scrape_classic_histograms, Some(true));
     }
     assert_eq!(documents.of_kind("ServiceMonitor").len(), usize::from(combination.has("serviceMonitor=")));
     assert_eq!(documents.of_kind("Service").len(), documents.of_kind("ServiceMonitor").len());
@@ -137,6 +142,7 @@ pub(crate) fn check(documents: &Documents, combination: &Combination) {
         let monitor: ServiceMonitor = documents.one("ServiceMonitor");
         endpoint(&monitor.spec.endpoints, combination);
         assert_eq!(monitor.spec.endpoints[0].relabelings.len(), 2, "the user's own stand beside the chart's");
+        assert_eq!(monitor.spec.scrape_classic_histograms, None, "older operators don't know it");
         let service: Service = documents.one("Service");
         let found = service.metadata.labels.expect("labels");
         let wanted = monitor.spec.selector.match_labels.expect("a selector");

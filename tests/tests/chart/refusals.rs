@@ -3,7 +3,9 @@
 use crate::{helm::Helm, switches::PROXY};
 
 /// Given values, and the words that the error must contain.
-const WRONG: [(&str, &str); 34] = [
+const WRONG: [(&str, &str); 42] = [
+    ("shell={\"record\":\"always\"}", "shell.record"),
+    ("shell={\"idleTimeout\":\"soon\"}", "shell.idleTimeout"),
     ("hostPId=false", "hostPId"),
     ("hostPID=\"no\"", "hostPID"),
     ("image={\"digest\":\"sha256:12\"}", "image.digest"),
@@ -38,6 +40,15 @@ const WRONG: [(&str, &str); 34] = [
     ("resources={\"limit\":{}}", "limit"),
     ("terminationGracePeriodSeconds=1", "terminationGracePeriodSeconds"),
     ("podMonitor={\"enabled\":true,\"honorLabels\":false}", "honorLabels"),
+    ("respond={\"enabled\":true}", "respond.url.secretName or respond.alertmanagers"),
+    (
+        "respond={\"enabled\":true,\"url\":{\"secretName\":\"u\"},\"templateConfigMapName\":\"t\"}",
+        "respond.format: json",
+    ),
+    ("respond={\"alertmanagers\":[\"am:9093\"]}", "respond.alertmanagers"),
+    ("respond={\"maxPerMinute\":0}", "respond.maxPerMinute"),
+    ("respond={\"againAfter\":\"soon\"}", "respond.againAfter"),
+    ("respond={\"url\":{\"name\":\"u\"}}", "respond.url"),
 ];
 
 #[test]

@@ -101,6 +101,34 @@ fn every_alert_waits_has_a_severity_and_says_what_and_where() {
     }
 }
 
+/// The command of each alert runs as it is, about what its summary names.
+#[test]
+fn every_alert_has_the_command_line_that_shows_more() {
+    for rule in alerts() {
+        let name = rule.alert.unwrap_or_default();
+        let annotation = |key: &str| rule.annotations.get(key).cloned().unwrap_or_default();
+        let (command, summary) = (annotation("command"), annotation("summary"));
+        let parsed = |line: &str| {
+            let words: Vec<std::ffi::OsString> = line.split(' ').skip(1).map(Into::into).collect();
+            netwhy_agent::plugin::cli::parse(&words).unwrap_or_else(|error| panic!("{name}: {error}")).command
+        };
+        // A forecast is about all Nodes.
+        if command == "kubectl netwhy forecast" {
+            parsed(&command);
+            continue;
+        }
+        let mut filled = command.clone();
+        for (label, value) in [("node", "a"), ("namespace", "shop"), ("pod", "cart-1"), ("workload", "Deployment/cart")]
+        {
+            let place = format!("{{{{ $labels.{label} }}}}");
+            // The Node of a Pod says less than the Pod.
+            assert_eq!(summary.contains(&place), command.contains(&place), "{name}: {label} in {command:?}");
+            filled = filled.replace(&place, value);
+        }
+        assert!(matches!(parsed(&filled), netwhy_agent::plugin::cli::Command::Why { .. }), "{name}: {filled}");
+    }
+}
+
 #[test]
 fn every_alert_has_its_runbook_and_every_runbook_its_alert() {
     let wanted: BTreeSet<String> = alerts().into_iter().filter_map(|rule| rule.alert).collect();

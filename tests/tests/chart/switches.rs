@@ -19,7 +19,8 @@ const SWITCHES: [&[&str]; 9] = [
     &["", "hostNetwork=true"],
     &[
         "",
-        "podMonitor={\"enabled\":true,\"labels\":{\"release\":\"p\"},\"interval\":\"15s\",\"scrapeTimeout\":\"10s\"}",
+        "podMonitor={\"enabled\":true,\"labels\":{\"release\":\"p\"},\"interval\":\"15s\",\"scrapeTimeout\":\"10s\",\
+            \"scrapeClassicHistograms\":true}",
         "serviceMonitor={\"enabled\":true,\"relabelings\":[{\"targetLabel\":\"cluster\",\"replacement\":\"a\"}]}",
         "prometheusAnnotations={\"enabled\":true}",
     ],

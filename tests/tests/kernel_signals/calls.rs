@@ -7,6 +7,7 @@
 //! nginx      nginx, curl and wrk
 //! grpc       a server and a client of gRPC
 //! estimates  how many requests a sample stands for
+//! shares     sampling that changes while connections live
 //! secrets    what was sent beside method, path and status is nowhere
 //! ```
 
@@ -16,4 +17,5 @@ mod nginx;
 mod protocols;
 mod scene;
 mod secrets;
+mod shares;
 mod sockets;

@@ -7,14 +7,14 @@ use crate::{
     loss::{drop_at, heal},
     mib,
     socket::{Flow, Pair},
-    stage::{Options, Stage, Watch, id, on_node, since, stage, wait_until},
+    stage::{Options, Stage, Watch, id, needs, on_node, stage, wait_until},
 };
 use netwhy_abi::{HANDSHAKE_DUTY_CYCLE, Retransmit, Role};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use std::{
     io::Write as _,
-    net::TcpStream,
-    os::fd::AsRawFd as _,
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    os::fd::{AsRawFd, OwnedFd},
     time::{Duration, Instant},
 };
 
@@ -69,7 +69,7 @@ fn limit_between(stage: &Stage, open_many: impl FnMut()) -> u64 {
 
 #[test]
 fn short_connections_are_estimated_without_bias() {
-    since!(5, 14);
+    needs!(CHURN);
     let stage = stage!("a", "b");
     // A walk would visit some of them, which are then counted one by one.
     let rare = Duration::from_secs(600);
@@ -124,7 +124,7 @@ fn short_connections_are_estimated_without_bias() {
 
 #[test]
 fn connections_that_a_walk_visited_are_counted_whole() {
-    since!(5, 14);
+    needs!(CHURN);
     let stage = stage!("a", "b");
     let mut watch = watch_sampling(&stage);
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
@@ -146,7 +146,7 @@ fn connections_that_a_walk_visited_are_counted_whole() {
 
 #[test]
 fn every_attempt_that_fails_is_counted_with_its_reason() {
-    since!(5, 14);
+    needs!(CHURN);
     for case in [connects::refused, connects::timed_out, connects::unreachable] {
         let stage = stage!("a", "b");
         case(&stage, watch_sampling(&stage));
@@ -159,7 +159,7 @@ fn every_attempt_that_fails_is_counted_with_its_reason() {
 
 #[test]
 fn a_socket_that_reconnects_unobserved_counts_from_zero() {
-    since!(5, 14);
+    needs!(CHURN);
     let stage = stage!("a", "b");
     let mut watch = watch_sampling(&stage);
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
@@ -171,26 +171,70 @@ fn a_socket_that_reconnects_unobserved_counts_from_zero() {
             socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, tcp)
         })
         .unwrap();
-    let fd = socket.as_raw_fd();
     let stream = TcpStream::from(socket);
     for (sent, answered) in [(1_000, 100_000), (100, 20_000)] {
         rustix::net::connect(&stream, &to).unwrap();
         let mut pair = Pair::of(stream.try_clone().unwrap(), &listener);
         pair.exchange(sent, answered);
         watch.read();
-        let nobody = libc::sockaddr { sa_family: libc::AF_UNSPEC as u16, sa_data: [0; 14] };
-        // SAFETY: the address lives through the call and the length is its own.
-        let rc = unsafe { libc::connect(fd, &raw const nobody, size_of::<libc::sockaddr>() as libc::socklen_t) };
-        assert_eq!(rc, 0, "{}", std::io::Error::last_os_error());
+        disconnect(&stream);
     }
     drop(stream);
     watch.read();
     assert_eq!(watch.of(id(&client)).bytes_received, 120_000);
 }
 
+/// Ends what a socket does, so that it can be used again.
+fn disconnect(socket: &impl AsRawFd) {
+    let nobody = libc::sockaddr { sa_family: libc::AF_UNSPEC as u16, sa_data: [0; 14] };
+    let length = size_of::<libc::sockaddr>() as libc::socklen_t;
+    // SAFETY: the address lives through the call and the length is its own.
+    let rc = unsafe { libc::connect(socket.as_raw_fd(), &raw const nobody, length) };
+    assert_eq!(rc, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// Its mark as a listener must not outlive that: neither may what it turned away pass for reorderings, nor its end for a
+/// listener's.
+#[test]
+fn a_listener_that_connects_unobserved_is_a_connection() {
+    needs!(CHURN);
+    let stage = stage!("a", "b");
+    let mut watch = watch_sampling(&stage);
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let listener = stage.listen(&server);
+    let to = stage.address(&server, &listener);
+    // Some may be seen: the probe is attached an eighth of the time.
+    let former: Vec<TcpStream> = (0..8)
+        .map(|_| {
+            let listening = stage.inside(&client, || TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))).unwrap();
+            TcpStream::from(OwnedFd::from(listening))
+        })
+        .collect();
+    watch.read();
+    let mut pairs: Vec<Pair> = former
+        .into_iter()
+        .map(|socket| {
+            disconnect(&socket);
+            rustix::net::connect(&socket, &to).unwrap();
+            Pair::of(socket, &listener)
+        })
+        .collect();
+    pairs.iter_mut().for_each(|pair| pair.exchange(1_000, 1_000));
+    watch.read();
+    let mut at_client = Flow::default();
+    for mut pair in pairs {
+        pair.exchange(2_000, 5_000);
+        at_client += pair.finish().0;
+    }
+    watch.read();
+    let counted = watch.of(id(&client));
+    assert_eq!(counted.reorderings, 0, "{counted:?}");
+    assert_eq!(Flow::from(counted), at_client);
+}
+
 #[test]
 fn all_sockets_are_counted_again_when_churn_is_low() {
-    since!(5, 14);
+    needs!(CHURN);
     let stage = stage!("a", "b");
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let listener = stage.listen(&server);
@@ -223,7 +267,7 @@ fn all_sockets_are_counted_again_when_churn_is_low() {
 /// Handshakes are seen an eighth of the time. The kernel starts an accepted socket's figure with what its SYN-ACK took.
 #[test]
 fn lost_synacks_are_counted_once_whether_the_handshake_is_seen_or_not() {
-    since!(5, 14);
+    needs!(CHURN);
     let stage = stage!("a", "b");
     let mut watch = watch_sampling(&stage);
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
@@ -258,7 +302,7 @@ fn lost_synacks_are_counted_once_whether_the_handshake_is_seen_or_not() {
 
 #[test]
 fn the_handshake_probe_stays_off_while_the_agent_is_detached() {
-    since!(5, 14);
+    needs!(CHURN);
     let stage = stage!("a");
     stays_off_while_detached(watch_sampling(&stage), |loaded| {
         let stats = loaded.handshake_stats().unwrap();
@@ -268,7 +312,7 @@ fn the_handshake_probe_stays_off_while_the_agent_is_detached() {
 
 #[test]
 fn attempts_without_a_route_are_counted_one_by_one() {
-    since!(5, 14);
+    needs!(CHURN);
     let stage = stage!("a");
     edge_cases::without_route(&stage, watch_sampling(&stage));
 }
@@ -276,7 +320,7 @@ fn attempts_without_a_route_are_counted_one_by_one() {
 /// An address whose last 32 bits are zero is an address.
 #[test]
 fn attempts_that_are_given_up_count_whatever_the_address() {
-    since!(5, 14);
+    needs!(CHURN);
     let stage = stage!("a");
     let mut watch = watch_sampling(&stage);
     let client = stage.pod("a", "client");

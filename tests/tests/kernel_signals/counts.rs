@@ -2,7 +2,7 @@
 
 use crate::{
     socket::{Flow, Pair},
-    stage::{id, stage},
+    stage::{LIVING, id, stage},
 };
 
 #[test]
@@ -58,6 +58,7 @@ fn living_connections_count_exactly_at_every_walk() {
             }
             before = after;
         };
+        let expected = if LIVING.is_lacking() { <(Flow, Flow)>::default() } else { expected };
         assert_eq!(Flow::from(watch.of(id(&client))), expected.0, "round {round}");
         assert_eq!(Flow::from(watch.of(id(&server))), expected.1, "round {round}");
     }
@@ -101,7 +102,8 @@ fn a_socket_that_is_used_again_after_a_disconnect_counts_both_lives() {
     let mut first = Pair::open(&stage, &client, &listener, to);
     first.exchange(10_000, 10);
     watch.read();
-    expected += Flow::of(&first.client);
+    let first_life = Flow::of(&first.client);
+    expected += first_life;
     let again = first.client;
     // SAFETY: an address of the family "none", its whole length, disconnects a TCP socket; see connect(2).
     let rc = unsafe {
@@ -119,6 +121,10 @@ fn a_socket_that_is_used_again_after_a_disconnect_counts_both_lives() {
     second.exchange(300, 10);
     expected += second.finish().0;
     watch.read();
+    if LIVING.is_lacking() {
+        // Nothing was kept of the first when it was reset to zero.
+        expected = expected - first_life;
+    }
     let counted = Flow::from(watch.of(id(&client)));
     assert_eq!(counted.bytes_acked, expected.bytes_acked);
     assert_eq!(counted.data_segs_out, expected.data_segs_out);

@@ -1,6 +1,6 @@
 //! DNS lookups over UDP, made with sockets as resolvers make them, against a server that takes its time.
 
-use crate::stage::{Options, PATIENCE, Stage, Watch, edge_key, id, on_node, since, stage};
+use crate::stage::{Options, PATIENCE, Stage, Watch, edge_key, id, needs, on_node, stage};
 use netwhy_abi::{Counter, DNS_SHARE, DnsCode, memory::Limits};
 use netwhy_agent::sample::Lookups;
 use netwhy_tests::lab::{Node, Pod};
@@ -207,7 +207,7 @@ fn two_types_on_one_socket_are_one_lookup_until_the_last_answer() {
 /// The server echoes the question, and with it the code that stands in it.
 #[test]
 fn answers_are_counted_by_their_code() {
-    since!(6, 3);
+    needs!(DNS_CODES);
     let stage = stage!("a", "b");
     let mut watch = stage.watch();
     let server: IpAddr = stage.node("b").ipv4.into();

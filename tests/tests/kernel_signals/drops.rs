@@ -2,13 +2,14 @@
 
 use crate::{
     socket::Pair,
-    stage::{id, stage, wait_until},
+    stage::{id, needs, stage, wait_until},
 };
 use netwhy_abi::DropKey;
 use std::io::{Read as _, Write as _};
 
 #[test]
 fn packets_that_netfilter_drops_on_their_way_out_belong_to_their_sockets_cgroup() {
+    needs!(DROPS);
     let stage = stage!("a", "b");
     let mut watch = stage.watch();
     let names = watch.source.loaded().drop_reasons.clone();
@@ -50,6 +51,7 @@ fn packets_that_netfilter_drops_on_their_way_out_belong_to_their_sockets_cgroup(
 
 #[test]
 fn what_unix_sockets_leave_unread_is_no_packet() {
+    needs!(DROPS);
     let stage = stage!("a");
     let mut watch = stage.watch();
     let pod = stage.pod("a", "pod");

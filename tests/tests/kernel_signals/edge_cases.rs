@@ -3,7 +3,7 @@
 use crate::{
     connects,
     socket::{Flow, Pair, TcpInfo},
-    stage::{Options, Stage, Watch, id, since, stage, wait_until},
+    stage::{Options, Stage, Watch, id, needs, stage, wait_until},
 };
 use netwhy_abi::Failure;
 use netwhy_agent::sample::Tally;
@@ -116,14 +116,14 @@ pub(crate) fn without_route(stage: &Stage, mut watch: Watch) {
 
 #[test]
 fn attempts_without_a_route_are_counted() {
-    since!(5, 12);
+    needs!(LIVING);
     let stage = stage!("a");
     without_route(&stage, stage.watch());
 }
 
 #[test]
 fn what_failed_before_the_agent_came_is_not_counted_when_it_closes() {
-    since!(5, 12);
+    needs!(LIVING);
     let stage = stage!("a");
     let client = stage.pod("a", "client");
     stage.node("a").run(&["ip", "route", "flush", "default"]).unwrap();

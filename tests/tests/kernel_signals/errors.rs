@@ -3,7 +3,7 @@
 use crate::{
     bpf_objects,
     socket::{Flow, Pair},
-    stage::{Options, Stage, Watch, since, stage, wait_until},
+    stage::{Options, Stage, Watch, needs, stage, wait_until},
 };
 use netwhy_abi::Role;
 use netwhy_agent::{
@@ -72,7 +72,7 @@ impl Drop for Flood {
 
 #[test]
 fn more_descriptors_than_one_read_passes_hide_no_socket_and_end_no_agent() {
-    since!(5, 12);
+    needs!(LIVING);
     let stage = stage!("a");
     let mut watch = stage.watch();
     let (mut pair, _listener) = pair(&stage);
@@ -95,7 +95,7 @@ fn more_descriptors_than_one_read_passes_hide_no_socket_and_end_no_agent() {
 
 #[test]
 fn a_walk_is_made_in_parts_that_count_each_socket_once() {
-    since!(5, 12);
+    needs!(LIVING);
     let stage = stage!("a");
     let mut watch = stage.watch();
     let (mut pair, _listener) = pair(&stage);
@@ -116,7 +116,7 @@ fn a_walk_is_made_in_parts_that_count_each_socket_once() {
 
 #[test]
 fn a_walk_that_fails_degrades_its_probes_until_one_works() {
-    since!(5, 12);
+    needs!(LIVING);
     let stage = stage!("a");
     let mut watch = stage.watch();
     let (mut pair, _listener) = pair(&stage);
@@ -146,7 +146,7 @@ fn a_walk_that_fails_degrades_its_probes_until_one_works() {
 
 #[test]
 fn an_agent_starts_although_its_first_walk_fails() {
-    since!(5, 12);
+    needs!(LIVING);
     let stage = stage!("a");
     let limit = getrlimit(Resource::Nofile);
     let (mut pair, _listener) = pair(&stage);

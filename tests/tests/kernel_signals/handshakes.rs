@@ -4,7 +4,7 @@ use crate::{
     loss::{drop_at, dropped, heal},
     mib,
     socket::Pair,
-    stage::{Stage, Watch, id, stage, wait_until},
+    stage::{Stage, Watch, id, needs, stage, wait_until},
 };
 use netwhy_abi::Role;
 use netwhy_tests::lab::Pod;
@@ -88,6 +88,8 @@ fn handshakes_by_syn_cookie_have_no_duration() {
 
 #[test]
 fn the_clients_think_time_is_no_handshake() {
+    // A walk finds out which listeners wait for data.
+    needs!(LIVING);
     let stage = stage!("a", "b");
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let listener = stage.listen(&server);
@@ -144,6 +146,8 @@ fn late(lost_at: &str, resends: &str, enough: u64) -> Option<(Timing, Timing, u6
 
 #[test]
 fn a_client_that_resends_syns_takes_from_the_first_one_however_timeouts_grow() {
+    // The storage of the socket keeps the time of its first SYN.
+    needs!(LIVING);
     // The second timeout takes another second, or two where timeouts double from the first on.
     let Some((client, _, took)) = late("b", "a", 2) else { return };
     assert_eq!((client.0, client.2), (1, 0));

@@ -2,7 +2,7 @@
 
 use crate::{
     program::{Agent, Scratch},
-    stage::{stage, wait_until},
+    stage::{needs, stage, wait_until},
 };
 use rustix::{
     fs::{CWD, FileType, Mode, mknodat},
@@ -61,6 +61,7 @@ fn a_file_of_procfs_that_hangs_costs_its_signal_and_not_the_tick() {
 
 #[test]
 fn the_distance_of_walks_is_bounded_and_their_age_is_exported() {
+    needs!(LIVING);
     let stage = stage!("a");
     let scratch = Scratch::new("walks");
     let file = scratch.file("netwhy.yaml");

@@ -2,7 +2,7 @@
 //!
 //! With `NETWHY_RECORD` in the environment each test writes its recording to that directory.
 
-use crate::stage::{PATIENCE, Stage, stage};
+use crate::stage::{PATIENCE, Stage, needs, stage};
 use netwhy_agent::{
     api::{BlameKind, Hint, HintState},
     app,
@@ -131,6 +131,7 @@ impl Scene {
 
 #[test]
 fn a_stopped_server_is_named_by_both_ends_although_its_kernel_acknowledges() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b", "c");
     let mut scene = Scene::open(&stage, &[], "200");
     scene.is_silent(LEARN);
@@ -146,6 +147,7 @@ fn a_stopped_server_is_named_by_both_ends_although_its_kernel_acknowledges() {
 
 #[test]
 fn a_server_that_is_slow_in_a_fifth_of_its_requests_is_named_by_both_ends() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b", "c");
     let mut scene = Scene::open(&stage, &[], "200");
     scene.is_silent(LEARN);
@@ -160,6 +162,7 @@ fn a_server_that_is_slow_in_a_fifth_of_its_requests_is_named_by_both_ends() {
 
 #[test]
 fn a_long_tail_that_was_always_there_is_silent() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b", "c");
     let mut scene = Scene::open(&stage, &["--slow-every", "11", "--slow-us", "200000"], "200");
     scene.is_silent(2 * LEARN);

@@ -2,7 +2,7 @@
 
 use crate::{
     socket::{Flow, Pair},
-    stage::{Options, PATIENCE, Stage, Watch, edge_key, id, on_node, since, stage},
+    stage::{Options, PATIENCE, Stage, Watch, edge_key, id, needs, on_node, stage},
 };
 use netwhy_abi::{Counter, EdgeKey, Failure, MAX_PORTS, Role};
 use netwhy_agent::sample::Tally;
@@ -96,7 +96,7 @@ fn role_and_port_hold_for_any_range_of_client_ports() {
 
 #[test]
 fn sockets_older_than_the_agent_have_role_and_port() {
-    since!(5, 12);
+    needs!(LIVING);
     let stage = stage!("a", "b");
     let (client, server, b) = (stage.pod("a", "client"), stage.pod("b", "server"), stage.node("b"));
     let listeners = [8080, 50051].map(|port| serve(&stage, &server, port));
@@ -126,7 +126,7 @@ fn signless(stage: &Stage, client: &Pod, listener: &TcpListener, from: u16, to: 
 
 #[test]
 fn a_role_that_only_the_handshake_shows_is_kept_or_unknown() {
-    since!(5, 12);
+    needs!(LIVING);
     let stage = stage!("a", "b");
     let (client, server, b) = (stage.pod("a", "client"), stage.pod("b", "server"), stage.node("b"));
     let listener = serve(&stage, &server, 8080);
@@ -173,7 +173,7 @@ fn each_network_namespace_has_a_loopback_of_its_own() {
 
 #[test]
 fn a_redirected_connection_is_told_from_one_that_leaves_the_node() {
-    since!(5, 12);
+    needs!(LIVING);
     let stage = stage!("a", "b");
     let (client, sidecar, server) = (stage.pod("a", "client"), stage.pod("a", "sidecar"), stage.pod("b", "server"));
     let (a, b) = (stage.node("a"), stage.node("b"));
@@ -244,7 +244,7 @@ fn a_port_scanner_takes_no_more_edges_than_an_address_may_have() {
 /// Eight ports that are used now and then, and two that come later and are busy.
 #[test]
 fn the_busiest_ports_of_an_address_have_edges_and_no_count_is_lost() {
-    since!(5, 12);
+    needs!(LIVING);
     const BUSY: usize = 2;
     let stage = stage!("a", "b");
     let (client, server, b) = (stage.pod("a", "client"), stage.pod("b", "server"), stage.node("b"));

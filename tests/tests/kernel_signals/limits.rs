@@ -2,7 +2,7 @@
 
 use crate::{
     socket::{Pair, TcpInfo},
-    stage::{PATIENCE, Watch, id, stage, wait_until},
+    stage::{PATIENCE, Watch, id, needs, stage, wait_until},
 };
 use netwhy_agent::sample::Tally;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
@@ -84,6 +84,7 @@ fn agrees(watch: &Watch, counted: &Tally, before: &TcpInfo, after: &TcpInfo) {
 
 #[test]
 fn a_slow_reader_shows_as_receiver_limited_and_its_window_closes() {
+    needs!(LIVING);
     let stage = stage!("a", "b");
     let mut watch = stage.watch();
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
@@ -113,6 +114,7 @@ fn a_slow_reader_shows_as_receiver_limited_and_its_window_closes() {
 
 #[test]
 fn a_reader_that_keeps_up_leaves_nothing_unread() {
+    needs!(LIVING);
     let stage = stage!("a", "b");
     let mut watch = stage.watch();
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
@@ -127,6 +129,7 @@ fn a_reader_that_keeps_up_leaves_nothing_unread() {
 
 #[test]
 fn a_small_send_buffer_on_a_long_path_shows_as_send_buffer_limited() {
+    needs!(LIVING);
     let stage = stage!("a", "b");
     let mut watch = stage.watch();
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
@@ -159,6 +162,7 @@ fn a_small_send_buffer_on_a_long_path_shows_as_send_buffer_limited() {
 
 #[test]
 fn a_fast_reader_on_a_long_path_leaves_the_network_as_the_limit() {
+    needs!(LIVING);
     let stage = stage!("a", "b");
     let mut watch = stage.watch();
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));

@@ -3,7 +3,7 @@
 use crate::{
     mib,
     socket::{Flow, Pair, TcpInfo},
-    stage::{Options, PATIENCE, Stage, Watch, id, stage, wait_until},
+    stage::{LIVING, Options, PATIENCE, Stage, Watch, id, stage, wait_until},
 };
 use netwhy_abi::{Retransmit, Role};
 use netwhy_agent::sample::Tally;
@@ -192,6 +192,11 @@ fn what_was_sent_again_for_nothing_is_spurious() {
     let mut pair = connect_cubic(&stage, &client, &listener, stage.address(&server, &listener));
     (0..10).for_each(|_| pair.exchange(1_000, 1_000));
     send_twice(&stage, &mut pair);
+    if LIVING.is_lacking() {
+        // Known when the socket ends.
+        wait_until("the duplicate arrives", || mib::read(stage.node("a"), "TcpExt", "TCPDSACKRecv") >= 1);
+        pair.finish();
+    }
     wait_until("the duplicate is reported", || {
         watch.read();
         kind(&watch.of(id(&client)), Retransmit::Spurious) >= 1
@@ -247,6 +252,13 @@ fn what_was_sent_for_nothing_is_known_when_the_next_is_sent_again() {
     agree(&stage, &mut watch);
     let counted = watch.of(id(&client));
     let spurious = kind(&counted, Retransmit::Spurious);
+    if LIVING.is_lacking() {
+        assert_eq!(spurious, 0, "known when the socket ends");
+        pair.finish();
+        watch.read();
+        assert_eq!(kind(&watch.of(id(&client)), Retransmit::Spurious), reported());
+        return;
+    }
     assert!(spurious >= 1 && spurious < reported(), "those of before the last: {:?}", counted.retransmits);
 }
 

@@ -4,7 +4,7 @@ use crate::{
     memory::{MemoryCgroup, memory, raise_descriptors},
     program::{Agent, Scratch},
     socket::Pair,
-    stage::{PATIENCE, Stage, since, stage, wait_until},
+    stage::{PATIENCE, Stage, needs, stage, wait_until},
 };
 use netwhy_tests::lab::Program;
 use std::fs;
@@ -27,7 +27,7 @@ fn chart_limit() -> u64 {
 /// comes after.
 #[test]
 fn an_agent_starts_among_more_sockets_than_its_limit_holds() {
-    since!(5, 12);
+    needs!(LIVING);
     let stage = stage!("a", "b");
     let _held = hold(&stage);
     let cgroup = MemoryCgroup::new("many");

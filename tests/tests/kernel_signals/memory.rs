@@ -3,7 +3,7 @@
 use crate::{
     program::{Agent, Scratch},
     socket::{Flow, Pair},
-    stage::{Options, PATIENCE, Stage, enter, since, stage, wait_until},
+    stage::{Options, PATIENCE, Stage, enter, needs, stage, wait_until},
 };
 use netwhy_abi::Counter;
 use netwhy_agent::{api::MemoryLevel, memory::Headroom};
@@ -163,7 +163,7 @@ fn an_agent_knows_its_limit_and_its_use() {
 /// So many sockets do not fit under this limit: the agent lives on, says what it sheds, and loses no count.
 #[test]
 fn sockets_beyond_the_limit_get_no_storage_and_lose_no_count() {
-    since!(5, 12);
+    needs!(LIVING);
     const CONNECTIONS: usize = 9_000;
     let stage = stage!("a");
     raise_descriptors(2 * CONNECTIONS as u64 + 1000);
@@ -200,7 +200,7 @@ fn sockets_beyond_the_limit_get_no_storage_and_lose_no_count() {
 /// Sockets older than the agent, and no room for their base: what they counted before the agent must never appear.
 #[test]
 fn older_sockets_without_room_for_a_base_add_nothing_from_before() {
-    since!(5, 12);
+    needs!(LIVING);
     const OLDER: usize = 40;
     let stage = stage!("a", "b");
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
@@ -236,7 +236,7 @@ fn older_sockets_without_room_for_a_base_add_nothing_from_before() {
 /// A socket that got no storage at first and gets some later: everything counts once.
 #[test]
 fn sockets_that_get_storage_late_count_once() {
-    since!(5, 12);
+    needs!(LIVING);
     let stage = stage!("a", "b");
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let listener = stage.listen(&server);
@@ -315,14 +315,14 @@ fn budget(agent: &Agent) -> u64 {
 /// The agent's cgroup is charged with as much for sockets as the function says. Sockets of the whole machine count.
 #[test]
 fn the_budget_states_what_sockets_are_charged_with() {
-    since!(5, 12);
+    needs!(LIVING);
     check_charge(&[]);
 }
 
 /// The same with storage for response times.
 #[test]
 fn the_budget_states_what_sockets_with_response_times_are_charged_with() {
-    since!(5, 12);
+    needs!(LIVING);
     let scratch = Scratch::new("charge");
     let file = scratch.file("netwhy.yaml");
     fs::write(&file, "signals: {responses: \"on\"}\n").unwrap();

@@ -1,13 +1,19 @@
 //! Servers that listen with MPTCP, as Go's do from 1.24 on, and clients with and without it.
 
+mod connections;
+
 use crate::{
     loss::{agrees_with_out_segs, out_segments},
     mib,
-    socket::{Flow, TcpInfo},
-    stage::{Options, Stage, Watch, id, since, stage, wait_until},
+    socket::Flow,
+    stage::{Options, Stage, Watch, id, needs, since, stage, wait_until},
 };
+use connections::{Connections, subflows};
 use netwhy_abi::{Counter, Role};
-use netwhy_agent::sample::Connects;
+use netwhy_agent::{
+    api::{ProbeState, Refusal},
+    sample::Connects,
+};
 use netwhy_tests::lab::Pod;
 use rustix::{
     io::Errno,
@@ -15,8 +21,8 @@ use rustix::{
 };
 use std::{
     io::{Read as _, Write as _},
-    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
-    os::fd::{AsRawFd, OwnedFd},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    os::fd::OwnedFd,
 };
 
 /// Ends a test where the kernel has no MPTCP.
@@ -27,6 +33,27 @@ macro_rules! mptcp {
             return;
         }
     };
+}
+
+/// Ends a test where the kernel refuses the walk over subflows, and the agent says so.
+macro_rules! subflows {
+    ($watch:ident) => {
+        if let Some(why) = no_subflows(&$watch) {
+            println!("SKIP {}: machine: {why}", crate::stage::name_of(|| ()));
+            return;
+        }
+    };
+}
+
+/// Why the subflows of MPTCP connections are not visited. `None`: they are.
+fn no_subflows(watch: &Watch) -> Option<String> {
+    let status = watch.source.loaded().probes.iter().find(|status| status.name == "mptcp").unwrap();
+    if status.state == ProbeState::Ok {
+        return None;
+    }
+    let is_refused = status.state == ProbeState::Unsupported && status.refusal == Some(Refusal::Permission);
+    assert!(is_refused && status.why.contains("quiet MPTCP connections"), "{status:?}");
+    Some(status.why.clone())
 }
 
 /// `None`: the kernel has no MPTCP, or it is off.
@@ -81,7 +108,7 @@ fn drops(stage: &Stage, watch: &mut Watch, server: &Pod) -> (u64, u64) {
 
 #[test]
 fn a_full_accept_queue_of_an_mptcp_listener_is_seen_while_it_listens() {
-    since!(5, 12);
+    needs!(ACCEPT_QUEUES);
     let stage = stage!("a", "b");
     mptcp!(stage);
     let mut watch = stage.watch();
@@ -106,7 +133,7 @@ fn a_full_accept_queue_of_an_mptcp_listener_is_seen_while_it_listens() {
 
 #[test]
 fn an_mptcp_listener_older_than_the_agent_counts_from_the_agents_start() {
-    since!(5, 12);
+    needs!(ACCEPT_QUEUES);
     let stage = stage!("a", "b");
     mptcp!(stage);
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
@@ -129,62 +156,6 @@ fn an_mptcp_listener_older_than_the_agent_counts_from_the_agents_start() {
     assert_eq!(counted, kernel - past, "its lifetime is no news when it closes");
 }
 
-/// Connections of MPTCP.
-struct Connections {
-    _listener: TcpListener,
-    /// Client and server of each.
-    pairs: Vec<(TcpStream, TcpStream)>,
-}
-
-impl Connections {
-    fn open(stage: &Stage, n: usize) -> Self {
-        let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
-        let listener = listener(stage, &server, 128);
-        let to = stage.address(&server, &listener);
-        let one = |_| {
-            let socket = mptcp_socket(stage, &client, SocketFlags::empty()).unwrap();
-            stage.inside(&client, || connect(&socket, &to)).unwrap();
-            let (answers, _) = listener.accept().unwrap();
-            (TcpStream::from(socket), answers)
-        };
-        let pairs = (0..n).map(one).collect();
-        Self { _listener: listener, pairs }
-    }
-
-    /// A request and its answer on each.
-    fn exchange(&mut self, request: usize, answer: usize) {
-        for (asks, answers) in &mut self.pairs {
-            asks.write_all(&vec![0; request]).unwrap();
-            answers.read_exact(&mut vec![0; request]).unwrap();
-            answers.write_all(&vec![0; answer]).unwrap();
-            asks.read_exact(&mut vec![0; answer]).unwrap();
-        }
-    }
-
-    /// The kernel's figures of all clients' and of all servers' subflows.
-    fn flows(&self) -> (Flow, Flow) {
-        let (mut clients, mut servers) = (Flow::default(), Flow::default());
-        for (asks, answers) in &self.pairs {
-            subflows(asks).into_iter().for_each(|info| clients += info.into());
-            subflows(answers).into_iter().for_each(|info| servers += info.into());
-        }
-        (clients, servers)
-    }
-
-    /// Closes all. MPTCP may keep a subflow that waits for a FIN for a minute.
-    fn close(mut self, stage: &Stage) {
-        for (asks, answers) in &mut self.pairs {
-            asks.shutdown(Shutdown::Write).unwrap();
-            assert_eq!(answers.read(&mut [0]).unwrap(), 0);
-            answers.shutdown(Shutdown::Write).unwrap();
-            assert_eq!(asks.read(&mut [0]).unwrap(), 0);
-        }
-        drop(self);
-        let open = |node| mib::read(stage.node(node), "Tcp", "CurrEstab");
-        wait_until("all are closed", || open("a") + open("b") == 0);
-    }
-}
-
 /// Whether all payload was counted, and beside it no more than the SYN and the FIN of each connection.
 #[track_caller]
 fn is_whole(counted: u64, payload: u64, connections: usize) {
@@ -195,25 +166,6 @@ fn is_whole(counted: u64, payload: u64, connections: usize) {
 fn counted(stage: &Stage, watch: &Watch) -> (Flow, Flow) {
     let of = |pod: Pod| Flow::from(watch.of(id(&pod)));
     (of(stage.pod("a", "client")), of(stage.pod("b", "server")))
-}
-
-/// `TCP_INFO` of each subflow (`MPTCP_TCPINFO` of `include/uapi/linux/mptcp.h`; 5.16 and later).
-fn subflows(socket: &impl AsRawFd) -> Vec<TcpInfo> {
-    const SOL_MPTCP: i32 = 284;
-    const MPTCP_TCPINFO: i32 = 2;
-    const INFO: usize = 192;
-    const HEADER: usize = 16;
-    let mut bytes = [0u8; HEADER + 8 * INFO];
-    bytes[0..4].copy_from_slice(&(HEADER as u32).to_ne_bytes());
-    bytes[12..16].copy_from_slice(&(INFO as u32).to_ne_bytes());
-    let mut length = bytes.len() as libc::socklen_t;
-    // SAFETY: the buffer and its length live through the call, and the kernel writes no more than that length.
-    let rc = unsafe {
-        libc::getsockopt(socket.as_raw_fd(), SOL_MPTCP, MPTCP_TCPINFO, bytes.as_mut_ptr().cast(), &raw mut length)
-    };
-    assert_eq!(rc, 0, "MPTCP_TCPINFO: {}", std::io::Error::last_os_error());
-    let count = u32::from_ne_bytes(bytes[4..8].try_into().unwrap()) as usize;
-    bytes[HEADER..].chunks_exact(INFO).take(count).map(TcpInfo::parse).collect()
 }
 
 /// Reads until nothing changes meanwhile; returns the kernel's figures.
@@ -235,6 +187,7 @@ fn quiet_mptcp_connections_count_at_each_walk_and_whole_when_they_close() {
     mptcp!(stage);
     // No segment gives a sample: walks alone count.
     let mut watch = stage.watch_with(Options { rtt_every: 1 << 30, ..Options::default() });
+    subflows!(watch);
     let mut connections = Connections::open(&stage, CONNECTIONS);
     for _ in 0..3 {
         connections.exchange(1_000, 2_000);
@@ -308,6 +261,7 @@ fn a_further_path_belongs_to_the_connection_that_it_joins() {
     }
     a.run(&["ip", "mptcp", "endpoint", "add", &second, "dev", a.device, "subflow"]).unwrap();
     let mut watch = stage.watch();
+    subflows!(watch);
     let opened = mib::read(a, "Tcp", "ActiveOpens");
     let mut connections = Connections::open(&stage, 1);
     wait_until("the second path is there", || {
@@ -341,6 +295,7 @@ fn connections_with_and_without_mptcp_count_once_at_each_end() {
     let stage = stage!("a", "b");
     mptcp!(stage);
     let mut watch = stage.watch();
+    subflows!(watch);
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let listener = listener(&stage, &server, 128);
     let to = stage.address(&server, &listener);

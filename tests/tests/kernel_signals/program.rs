@@ -3,9 +3,9 @@
 use crate::{
     bpf_objects::Objects,
     socket::{Flow, Pair},
-    stage::{PATIENCE, Stage, stage, wait_until},
+    stage::{PATIENCE, Stage, TRAFFIC, stage, wait_until},
 };
-use netwhy_tests::lab::Pod;
+use netwhy_tests::{kept::Kept, lab::Pod};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     ffi::OsStr,
@@ -112,9 +112,9 @@ pub(crate) fn get(agent: SocketAddr, path: &str, accept: &str) -> Option<(u16, S
     Some((status, body.to_owned()))
 }
 
-/// A running agent; killed when dropped.
+/// A running agent; killed when dropped, and with the test.
 pub(crate) struct Agent {
-    pub(crate) child: Child,
+    pub(crate) child: Kept,
     address: SocketAddr,
 }
 
@@ -132,7 +132,7 @@ impl Agent {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let listen = format!("--listen={address}");
         command.arg(listen).stdout(Stdio::null()).stderr(Stdio::piped());
-        let child = spawn(command).unwrap();
+        let child = Kept::new(Path::new(TRAFFIC), spawn(command).unwrap()).unwrap();
         let agent = Self { child, address };
         wait_until("ready", || agent.get("/readyz", "*/*").is_some_and(|(status, _)| status == 200));
         let cpu = cpu_time(agent.child.id());
@@ -168,13 +168,6 @@ impl Agent {
         let status = self.child.wait().unwrap();
         assert!(begin.elapsed() <= STOP * patience(), "stopped after {:?}", begin.elapsed());
         (status.code(), said)
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -292,10 +285,15 @@ fn a_renewed_token_that_the_later_user_can_not_read_is_refused() {
     let (token, file) = (scratch.file("token"), scratch.file("kubeconfig"));
     fs::write(&token, "secret").unwrap();
     fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+    // Of its own, because a machine may know no authority.
+    let (authority, key) = (scratch.file("authority.pem"), rcgen::KeyPair::generate().unwrap());
+    let certificate = rcgen::CertificateParams::new(vec!["x".to_owned()]).unwrap().self_signed(&key).unwrap();
+    fs::write(&authority, certificate.pem()).unwrap();
     let kubeconfig = format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: x\nclusters: [{{name: x, cluster: {{server: \
-         'https://127.0.0.1:1'}}}}]\nusers: [{{name: x, user: {{tokenFile: {}}}}}]\ncontexts: [{{name: x, context: \
-         {{cluster: x, user: x}}}}]\n",
+         'https://127.0.0.1:1', certificate-authority: {}}}}}]\nusers: [{{name: x, user: {{tokenFile: {}}}}}]\n\
+         contexts: [{{name: x, context: {{cluster: x, user: x}}}}]\n",
+        authority.display(),
         token.display()
     );
     fs::write(&file, kubeconfig).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::{
     socket::Pair,
-    stage::{Options, Watch, id, stage},
+    stage::{LIVING, Options, Watch, id, stage},
 };
 
 /// Checks p50 and minimum RTT over a path with this delay, idle and under traffic.
@@ -25,7 +25,9 @@ fn path_is_measured(round_trip_ms: f64) {
             pairs.iter_mut().for_each(|pair| (0..exchanges).for_each(|_| pair.exchange(100, 100)));
             watch.read();
             let rtt = watch.edge(id(&client), b.ipv4.into()).rtt;
-            assert!(rtt.count() >= 2 * connections, "{what}: {} samples", rtt.count());
+            // At the handshake, and by the walk.
+            let least = if LIVING.is_lacking() { connections } else { 2 * connections };
+            assert!(rtt.count() >= least, "{what}: {} samples", rtt.count());
             let lowest = watch.min_rtt_us(id(&client), b.ipv4.into()).unwrap();
             (rtt.quantile_us(0.5).unwrap() / 1e3, f64::from(lowest) / 1e3)
         });
@@ -75,12 +77,14 @@ fn quiet_connections_give_a_sample_at_the_handshake_at_each_walk_after_traffic_a
         // An end learns that its data arrived only with the next exchange: exchange twice.
         pair.exchange(100, 100);
         pair.exchange(100, 100);
+        let n = if LIVING.is_lacking() { 1 } else { n };
         assert_eq!(samples(), (n, n), "by walk");
     }
     pair.exchange(100, 100);
     pair.exchange(100, 100);
     pair.finish();
-    assert_eq!(samples(), (5, 5), "at close");
+    let all = if LIVING.is_lacking() { 2 } else { 5 };
+    assert_eq!(samples(), (all, all), "at close");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Waits for a CPU, compared with the scheduler's own counters (`/proc/PID/schedstat`).
 
-use crate::stage::{Options, PATIENCE, Stage, Watch, id, since, stage, wait_until};
+use crate::stage::{Options, PATIENCE, Stage, Watch, id, needs, since, stage, wait_until};
 use netwhy_abi::Counter;
 use netwhy_agent::{
     kernel::Mode,
@@ -60,7 +60,7 @@ fn assert_close(figure: &str, measured: u64, truth: u64) {
 
 #[test]
 fn two_programs_on_one_cpu_wait_as_long_as_the_scheduler_says() {
-    since!(5, 11);
+    needs!(RUN_QUEUE);
     let stage = stage!("a");
     let mut watch = stage.watch_with(Options { modes: &[("run_queue", Mode::On)], ..Options::default() });
     let (victim, hog, calm) = (stage.pod("a", "victim"), stage.pod("a", "hog"), stage.pod("a", "calm"));

@@ -3,25 +3,26 @@
 use crate::{
     bpf_objects::Objects,
     program::{command, get, patience},
-    stage::{Stage, stage, wait_until},
+    stage::{Stage, TRAFFIC, stage, wait_until},
 };
+use netwhy_tests::kept::Kept;
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::Command,
     time::{Duration, Instant},
 };
 
 /// CPU time after which a program that was just executed handles signals. The loader comes before, and a signal that
-/// arrives meanwhile is lost to process 1. In a debug build that was still so after 4 ms.
-const LOADING: Duration = Duration::from_millis(10);
+/// arrives meanwhile is lost to process 1. In a debug build that was still so after 10 ms on a busy machine.
+const LOADING: Duration = Duration::from_millis(30);
 
 /// The program as process 1 of a PID namespace. The kernel drops a signal for it that has no handler
 /// (pid_namespaces(7)).
 struct First {
-    unshare: Child,
+    unshare: Kept,
     program: PathBuf,
     listen: SocketAddr,
 }
@@ -33,7 +34,8 @@ impl First {
         let mut unshare = Command::new("unshare");
         unshare.args(["--pid", "--fork", "--kill-child"]).arg(agent.get_program()).args(agent.get_args());
         let program = fs::canonicalize(agent.get_program()).unwrap();
-        Self { unshare: unshare.spawn().unwrap(), program, listen }
+        let unshare = Kept::new(Path::new(TRAFFIC), unshare.spawn().unwrap()).unwrap();
+        Self { unshare, program, listen }
     }
 
     /// The process. `None`: it is not there yet.
@@ -89,7 +91,8 @@ fn sigterm_ends_process_1_from_its_first_milliseconds_on() {
     let stage = stage!("a");
     for extra in [0, 0, 0, 0, 2, 5, 10, 20] {
         let first = First::start(&stage);
-        let after = LOADING + Duration::from_millis(extra);
+        // An emulated machine takes longer to load a program.
+        let after = LOADING * patience() + Duration::from_millis(extra);
         let end = Instant::now() + Duration::from_secs(60);
         // A sleep would be too long.
         while first.cpu().is_none_or(|cpu| cpu < after) {

@@ -4,15 +4,15 @@ use crate::{
     loss::{drop_at, heal},
     mib,
     socket::{Flow, Pair, TcpInfo},
-    stage::{Options, Watch, id, since, stage, wait_until},
+    stage::{Options, Watch, id, needs, since, stage, wait_until},
 };
-use netwhy_agent::api::{ProbeState, ProbeStatus};
+use netwhy_agent::api::{ProbeState, ProbeStatus, Refusal};
 use std::io::{Read as _, Write as _};
 
 /// An old connection that is busy, one that loses data, and one that ends; and one that lives between the two.
 #[test]
 fn sockets_older_than_the_agent_bring_nothing_of_their_past() {
-    since!(5, 12);
+    needs!(LIVING);
     let stage = stage!("a", "b");
     let (client, server, new) = (stage.pod("a", "client"), stage.pod("b", "server"), stage.pod("a", "new"));
     let listener = stage.listen(&server);
@@ -52,9 +52,10 @@ fn sockets_older_than_the_agent_bring_nothing_of_their_past() {
     watch.read();
     let counted = watch.of(id(&client));
     let news = Flow::of(&busy.client) - before;
-    assert!(counted.data_segs_out <= news.data_segs_out + 1, "{} of {news:?}", counted.data_segs_out);
-    assert!(counted.bytes_received <= news.bytes_received, "{} of {news:?}", counted.bytes_received);
     let kernel = mib::read(stage.node("a"), "Tcp", "RetransSegs") - past;
+    // The third sent one segment, and on a slow machine more than once.
+    assert!(counted.data_segs_out <= news.data_segs_out + 1 + kernel, "{} of {news:?}", counted.data_segs_out);
+    assert!(counted.bytes_received <= news.bytes_received, "{} of {news:?}", counted.bytes_received);
     assert_eq!(counted.retransmitted_data(), kernel, "{:?}", counted.retransmits);
     at_new += left.unwrap().finish().0;
     watch.read();
@@ -67,7 +68,12 @@ fn all_probes_load_whole() {
     since!(6, 12);
     let stage = stage!("a");
     let watch = stage.watch();
-    let refused = watch.source.loaded().probes.iter().filter(|probe| probe.state != ProbeState::Ok);
+    // Some kernels refuse one of the iterators to everybody; its tests assert what is said then.
+    let is_policy = |probe: &ProbeStatus| {
+        probe.name == "mptcp" && (probe.state, probe.refusal) == (ProbeState::Unsupported, Some(Refusal::Permission))
+    };
+    let refused =
+        watch.source.loaded().probes.iter().filter(|probe| probe.state != ProbeState::Ok && !is_policy(probe));
     assert_eq!(refused.collect::<Vec<_>>(), Vec::<&ProbeStatus>::new());
     assert_eq!(watch.source.loaded().lacks, Vec::<&str>::new());
 }

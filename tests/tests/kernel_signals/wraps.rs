@@ -4,7 +4,7 @@
 use crate::{
     bpf_objects::Objects,
     socket::{Flow, Pair},
-    stage::{id, since, stage},
+    stage::{id, needs, stage},
 };
 use std::{
     io,
@@ -70,7 +70,7 @@ impl Memory {
 
 #[test]
 fn segments_and_times_go_on_when_the_kernels_figures_wrap() {
-    since!(5, 12);
+    needs!(LIVING);
     let stage = stage!("a", "b");
     let mut watch = stage.watch();
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));

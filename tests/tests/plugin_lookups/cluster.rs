@@ -1,9 +1,9 @@
 //! A real API server with its Pod proxy and RBAC, real agents on two Nodes, real traffic between two Pods.
 
 use crate::{
-    close_ups,
+    changed, close_ups,
     control_plane::{ADMIN, ControlPlane, NOBODY, ONCALL, READER, running},
-    differences, mcp, past, services,
+    differences, map, mcp, past, pods, prometheus, respond, services,
     tools::{TRAFFIC, eventually, skips, start_agent},
 };
 use netwhy_tests::{
@@ -20,12 +20,14 @@ const PORT: u16 = 9810;
 fn rights() -> Value {
     json!([
         {"apiGroups": [""], "resources": ["pods", "nodes", "services", "events"], "verbs": ["get", "list"]},
-        {"apiGroups": [""], "resources": ["pods/proxy"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["pods/proxy", "services/proxy"], "verbs": ["get"]},
         {
             "apiGroups": ["apps"], "resources": ["deployments", "replicasets", "statefulsets", "daemonsets"],
             "verbs": ["get"]
         },
-        {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["list"]},
+        {"apiGroups": ["apps"], "resources": ["daemonsets", "replicasets", "controllerrevisions"], "verbs": ["list"]},
+        {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]},
         {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]},
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list"]}
     ])
@@ -159,9 +161,11 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
 
     healthy(&plane);
     joined(&plane);
+    map::check(&plane);
     close_ups::check(&plane);
     differences::check(&plane);
     mcp::check(&plane);
+    respond::check(&plane, &nodes[2], &addresses[0]);
     impostor(&plane);
     errors(&plane);
     let slices = Slices::of(&assets);
@@ -171,13 +175,19 @@ fn pods_of_a_real_api_server_are_explained_through_its_proxy() {
         services::behind(&plane, slices, [&addresses[0], &addresses[1]]);
     }
 
+    changed::prepare(&plane, &addresses[1]);
     answers.stop();
     server_gone(&plane);
+    pods::shell(&plane);
+    pods::logs(&lab, &plane, &nodes[0]);
+    changed::before(&plane);
+    map::with_fault(&plane);
     if behind {
         services::with_trouble(&plane);
     }
     crash_loop(&plane);
     past::check(&plane);
+    prometheus::check(&lab, &plane, &nodes[2]);
     partial(&plane, running_agents);
 }
 

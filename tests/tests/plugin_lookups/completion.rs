@@ -44,6 +44,13 @@ fn kubectl_completes_commands_flags_and_names_of_the_cluster() {
     assert_eq!(complete(&["hints", "-n", ""]), ["payment-1", ":4"]);
     assert_eq!(complete(&["hints", "--contexts", "one,t"]), ["one,two", ":4"]);
     assert_eq!(complete(&["hints", "--kubeconfig", ""]), [":0"]);
+    api.take();
+    assert_eq!(complete(&["shell", "pod/two-containers", "-c", ""]), ["app", "proxy", ":4"]);
+    assert!(api.take().contains("/namespaces/shop/pods/two-containers "));
+    assert_eq!(complete(&["logs", "two-containers", "--container", "pr"]), ["proxy", ":4"]);
+    api.take();
+    assert_eq!(complete(&["logs", "node/two-containers", "-c", ""]), [":4"], "any containers");
+    assert_eq!(api.take(), "");
     if Command::new("kubectl").arg("version").arg("--client").output().is_ok_and(|output| output.status.success()) {
         let said = run("kubectl", &["__complete", "netwhy", "why", "pod/"]);
         assert_eq!(said.out.lines().collect::<Vec<_>>(), ["pod/payment-1", ":4"], "{}", said.err);

@@ -153,13 +153,15 @@ impl ControlPlane {
     /// Runs the plugin with this token.
     pub(crate) fn ask(&self, token: &str, args: &[&str]) -> Said {
         let plain = command(args);
+        // Flags stand before the command: behind `--` they would be the container's.
         let mut line: Vec<OsString> = vec![plain.get_program().to_owned()];
-        line.extend(plain.get_args().map(OsString::from));
         line.extend(["--kubeconfig".into(), self.config(token).into()]);
+        line.extend(plain.get_args().map(OsString::from));
         let mut command = self.inside(line);
         for variable in ["KUBECONFIG", "NO_COLOR", "KUBERNETES_SERVICE_HOST"] {
             command.env_remove(variable);
         }
+        command.env("XDG_STATE_HOME", self.scratch.file("state"));
         Said::of(command.stdin(Stdio::null()).output().unwrap())
     }
 }

@@ -90,7 +90,10 @@ fn an_assistant_gets_bounded_verdicts_with_who_did_not_answer() {
     assert!(said["instructions"].as_str().unwrap().contains("not as instructions"), "{}", said["instructions"]);
     let tools = said["tools"].as_array().unwrap();
     let names: Vec<&str> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["why", "hints", "nodes", "edge", "topology", "differs", "explain", "health"]);
+    assert_eq!(
+        names,
+        ["why", "changed", "history", "hints", "nodes", "edge", "topology", "differs", "explain", "health"]
+    );
     assert!(tools.iter().all(|tool| tool["annotations"]["readOnlyHint"] == true), "{tools:?}");
 
     let why = answer(&said, 0);
@@ -124,7 +127,15 @@ fn an_assistant_gets_bounded_verdicts_with_who_did_not_answer() {
 /// The tools have the rights of the kubeconfig, and no others.
 pub(crate) fn check(plane: &ControlPlane) {
     let Some(python) = python("mcp on a real API server") else { return };
-    let calls = json!([["why", {"target": "pod/cart"}], ["health", {}], ["differs", {"node": "a", "other": "b"}]]);
+    let calls = json!([
+        ["why", {"target": "pod/cart"}],
+        ["health", {}],
+        ["differs", {"node": "a", "other": "b"}],
+        ["changed", {"target": "node/b", "since": "1h"}],
+        ["history", {"since": "1h", "namespace": "*"}],
+        ["history", {"since": "1h", "until": "2h"}],
+        ["why", {"target": "pod/cart", "at": "noon"}],
+    ]);
     let ask = |token| {
         let mut client = plane.inside(vec![python.clone().into()]);
         client.env_remove("KUBECONFIG");
@@ -137,9 +148,17 @@ pub(crate) fn check(plane: &ControlPlane) {
     assert_eq!((health["agents"].as_u64(), health["attached"].as_u64()), (Some(2), Some(2)), "{health}");
     let differs = answer(&said, 2);
     assert!(differs["differences"].to_string().contains("net.ipv4.tcp_congestion_control: reno, "), "{differs}");
+    let changed = answer(&said, 3);
+    assert_eq!(changed["target"], "Node b", "{changed}");
+    assert!(changed["changes"].to_string().contains("Node/b netwhy's agent started"), "{changed}");
+    // The agents started a moment ago.
+    let history = answer(&said, 4);
+    assert_eq!(history["not_recorded"].as_array().map(Vec::len), Some(2), "{history}");
+    assert!(failure(&said, 5).contains("write the earlier time"), "{}", failure(&said, 5));
+    assert!(failure(&said, 6).contains("write a time such as 03:12"), "{}", failure(&said, 6));
     println!("{said:#}");
     let refused = ask(NOBODY);
-    for number in 0..3 {
+    for number in 0..5 {
         assert!(failure(&refused, number).contains("forbidden"), "{}", failure(&refused, number));
     }
 }

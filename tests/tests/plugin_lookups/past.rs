@@ -50,6 +50,12 @@ pub(crate) fn check(plane: &ControlPlane) {
     let old = "2001-02-03T04:05:06Z";
     plane.ask(ONCALL, &["why", "pod/cart", "--at", old]).failed(&["no record of 2001-02-03T04:05:06Z: older than"]);
     plane.ask(ONCALL, &["why", "pod/none", "--at", &then]).failed(&["no agent knew Pod/none in namespace shop"]);
-    plane.ask(ONCALL, &["why", "svc/shop", "--at", &then]).failed(&["which Pods a Service had"]);
+    // The Service selects db still; cart stood alone, and nothing selects it any more.
+    let service = plane.ask(ONCALL, &["why", "svc/shop", "--at", &then, "-o", "json"]).well().json();
+    let names: Vec<&str> =
+        service["pods"].as_array().unwrap().iter().map(|pod| pod["name"].as_str().unwrap()).collect();
+    assert_eq!((names, service["kind"].as_str()), (vec!["db"], Some("Service")), "{service}");
+    assert!(service["unknown"].to_string().contains("those of the workloads that it selects now: Pod/db"), "{service}");
+    plane.ask(ONCALL, &["why", "svc/none", "--at", &then]).failed(&["which Pods a Service had", "deploy/NAME"]);
     plane.ask(ONCALL, &["why", "pod/cart", "--at", "2100-01-01T00:00:00Z"]).failed(&["is in the future"]);
 }

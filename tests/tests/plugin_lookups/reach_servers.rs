@@ -15,13 +15,15 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// Every list has one object without anything but a name, and that of Pods with all their fields is empty.
+    /// Every list has one object without anything but a name, and that of Pods with all their fields is empty. One Pod
+    /// has two containers.
     pub(crate) fn start() -> Self {
         serve("http", |mut stream, asked| {
             while let Some(head) = read_head(&mut stream) {
                 asked.lock().unwrap().push_str(&head.to_ascii_lowercase());
                 let item = if head.contains("PartialObjectMetadata") { NAMED } else { "" };
-                let body = format!("{{\"kind\":\"List\",\"apiVersion\":\"v1\",\"metadata\":{{}},\"items\":[{item}]}}");
+                let list = format!("{{\"kind\":\"List\",\"apiVersion\":\"v1\",\"metadata\":{{}},\"items\":[{item}]}}");
+                let body = if head.contains("/pods/two-containers ") { TWO_CONTAINERS.to_owned() } else { list };
                 let length = body.len();
                 let answer = format!(
                     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
@@ -44,6 +46,8 @@ impl Api {
     }
 }
 
+const TWO_CONTAINERS: &str = r#"{"kind":"Pod","apiVersion":"v1","metadata":{"name":"two-containers"},
+    "spec":{"containers":[{"name":"app"},{"name":"proxy"}]}}"#;
 const NAMED: &str = r#"{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"payment-1"}}"#;
 
 /// An HTTP proxy that connects to the server, whatever it is asked for, or refuses.

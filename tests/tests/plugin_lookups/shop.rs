@@ -66,7 +66,9 @@ fn verdict_comes_first(watched: &Watched) {
 }
 
 fn every_command_has_every_format(watched: &Watched) {
-    for command in [&["why", "cart-a"][..], &["why", "node/a"], &["hints"], &["nodes"], &["matrix"], &["diagnose"]] {
+    for command in
+        [&["why", "cart-a"][..], &["why", "node/a"], &["hints"], &["nodes"], &["matrix"], &["map"], &["diagnose"]]
+    {
         for format in ["table", "wide", "json", "yaml", "mermaid"] {
             let args: Vec<&str> = command.iter().copied().chain(["-o", format]).collect();
             let said = watched.ask(&args).well();
@@ -77,6 +79,10 @@ fn every_command_has_every_format(watched: &Watched) {
                 _ => {}
             }
         }
+    }
+    for command in [&["why", "cart-a"][..], &["matrix"], &["map"]] {
+        let args: Vec<&str> = command.iter().copied().chain(["-o", "html"]).collect();
+        crate::map::assert_page(&watched.ask(&args).well(), &[]);
     }
     let hints = watched.ask(&["hints", "-o", "json"]).json();
     let causes: Vec<&str> = hints["items"].as_array().unwrap().iter().filter_map(|h| h["cause"].as_str()).collect();
@@ -90,7 +96,15 @@ fn wrong_targets(watched: &Watched) {
     watched.ask(&["why", "node/z"]).failed(&["Node \"a\", not \"z\""]);
     watched.ask(&["why", "svc/x"]).failed(&["does not know Services"]);
     watched.ask(&["topology", "svc/x"]).failed(&["omit --agent"]);
-    watched.ask(&["top"]).failed(&["needs a terminal"]);
+}
+
+/// Without a terminal, `top` is a list.
+fn lists_pods_once(watched: &Watched) {
+    let table = watched.ask(&["top"]).well().out;
+    assert!(table.starts_with("POD ") && table.contains("cart-a"), "{table}");
+    let list = watched.ask(&["top", "-o", "json"]).well().json();
+    let names: Vec<&str> = list["items"].as_array().unwrap().iter().filter_map(|pod| pod["name"].as_str()).collect();
+    assert!(names.contains(&"cart-a") && list["agents"] == 1, "{list}");
 }
 
 #[test]
@@ -112,6 +126,7 @@ fn a_real_agent_is_asked_directly_while_a_server_is_down() {
     verdict_comes_first(&watched);
     every_command_has_every_format(&watched);
     wrong_targets(&watched);
+    lists_pods_once(&watched);
 
     // Resolved: hidden by default, shown with --since.
     injected.heal(&mut watched.shop).unwrap();

@@ -99,6 +99,17 @@ fn an_agent_of_another_version_is_named_with_both_versions() {
 }
 
 #[test]
+fn an_agent_of_the_next_version_is_asked_and_what_it_has_more_is_passed_over() {
+    let mut numbers = env!("CARGO_PKG_VERSION").split('.').map(|number| number.parse::<u64>().unwrap());
+    let (major, minor) = (numbers.next().unwrap(), numbers.next().unwrap());
+    let head = format!("200 OK\r\nServer: netwhy-agent/{major}.{}.0\r\nContent-Type: application/json", minor + 1);
+    ask(&["hints", "--agent", &server(answer(&head, "[]"))]).well();
+    // One line says what is not understood.
+    let url = server(answer(&head, "[{\"id\":\"a\",\"state\":\"of a newer agent\"}]"));
+    ask(&["hints", "--agent", &url]).failed(&["can't read the answer", "of a newer agent", "use the plugin of"]);
+}
+
+#[test]
 fn another_program_on_the_port_is_no_agent() {
     let url = server(answer("404 Not Found\r\nServer: nginx", "<html>\n<body>404</body></html>"));
     ask(&["hints", "--agent", &url]).failed(&["answers 404", "check that this is netwhy's port"]);

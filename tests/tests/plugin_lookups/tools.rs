@@ -105,7 +105,7 @@ pub(crate) fn skips(test: &str) -> bool {
 pub(crate) fn start_agent(lab: &Lab, netns: Option<&str>, node: &str, cgroups: &Path, args: &[&str]) -> Program {
     let mut line: Vec<std::ffi::OsString> = vec![agent().into(), "run".into(), "--cgroup-root".into(), cgroups.into()];
     line.extend(["--node-name", node, "--log-level", "error"].iter().chain(args).map(Into::into));
-    lab.start_command(netns, None, &line).unwrap()
+    lab.start_command(netns, None, &line).and_then(Program::kept).unwrap()
 }
 
 /// Waits until an agent is ready.

@@ -5,12 +5,12 @@ use crate::{
     world::{TRAFFIC, wait_until},
 };
 use netwhy_agent::api::PodRow;
-use netwhy_tests::lab::Lab;
+use netwhy_tests::{kept::Kept, lab::Lab};
 use std::{
     fs::File,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 /// The program: `NETWHY_AGENT`, else built here.
@@ -18,18 +18,16 @@ pub(crate) fn program() -> PathBuf {
     netwhy_tests::built::built("NETWHY_AGENT", ["--bin", "netwhy-agent"]).unwrap()
 }
 
-/// A running agent; killed when dropped.
+/// A running agent; killed when dropped, and with the test.
 pub(crate) struct Agent {
-    child: Child,
+    child: Kept,
     pub(crate) address: SocketAddr,
 }
 
 impl Agent {
     /// Starts it on this address and waits until it is ready.
     pub(crate) fn start(lab: &Lab, address: SocketAddr, config: &Path, log: &Path) -> Self {
-        // Through the laboratory's own starter, so that it ends with us even when we are killed.
-        let mut command = Command::new(TRAFFIC);
-        command.args(["exec", "--"]).arg(program());
+        let mut command = Command::new(program());
         for name in ["NETWHY_KUBE", "NODE_NAME", "KUBECONFIG", "NETWHY_LISTEN", "NETWHY_CONFIG", "NETWHY_CGROUP_ROOT"] {
             command.env_remove(name);
         }
@@ -37,7 +35,7 @@ impl Agent {
         command.arg(lab.cgroups().root()).arg(format!("--listen={address}")).arg("--config").arg(config);
         let log = File::create(log).unwrap();
         let child = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
-        let agent = Self { child, address };
+        let agent = Self { child: Kept::new(Path::new(TRAFFIC), child).unwrap(), address };
         wait_until("the agent is ready", || {
             http::get(address, "/readyz", "*/*").is_some_and(|(status, _)| status == 200)
         });
@@ -58,12 +56,5 @@ impl Agent {
         let value: serde_json::Value = serde_json::from_str(&body).unwrap();
         let rows = if value.is_array() { value } else { value["pods"].clone() };
         serde_json::from_value(rows).unwrap()
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

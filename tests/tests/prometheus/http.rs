@@ -27,6 +27,12 @@ pub(crate) fn post(address: SocketAddr, path: &str, field: &str, value: &str) ->
     )
 }
 
+/// Status and body of a POST of JSON.
+pub(crate) fn post_json(address: SocketAddr, path: &str, body: &str) -> Option<(u16, String)> {
+    let head = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
+    exchange(address, &format!("POST {path} HTTP/1.0\r\nHost: localhost\r\n{head}\r\n\r\n{body}"))
+}
+
 fn exchange(address: SocketAddr, request: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;

@@ -3,8 +3,10 @@
 //!
 //! ```text
 //! world::World  a shop with traffic ◀── observed by ── an agent ◀── scraped by ── Prometheus
+//! alertmanager  a real Alertmanager and `kubectl netwhy respond`: verdicts for alerts that fire
 //! rules         promtool: valid rules, and a firing and a silent case for every alert
-//! exposition    both formats, no scrape errors, promtool's lint, quantiles
+//! exposition    both texts, no scrape errors, promtool's lint, quantiles
+//! native        protobuf: native histograms, the same series otherwise
 //! queries       every query of every dashboard and every rule returns series
 //! secured       https with client certificates and tokens of a real API server; a renewed certificate
 //! series        the budget per Pod, churn, staleness, a restart of the agent
@@ -13,6 +15,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
 
 mod agent;
+mod alertmanager;
 #[path = "../api/server.rs"]
 #[expect(dead_code, reason = "the tests of the API server use the rest")]
 mod api_server;
@@ -20,6 +23,7 @@ mod exposition;
 #[path = "../api/folder.rs"]
 mod folder;
 mod http;
+mod native;
 mod queries;
 mod rules;
 mod scraper;

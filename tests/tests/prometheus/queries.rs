@@ -17,12 +17,14 @@ const SILENT: &[(&str, &str)] = &[
     ("netwhy_agent_tls_reloads_total", "this agent serves without TLS; the test of secured scrapes has the series"),
     ("netwhy_agent_http_refusals_total", "this agent refuses nobody; the test of secured scrapes has the series"),
     ("netwhy_agent_close_ups", "without an API server no Pod asks for one"),
-    ("netwhy_agent_history_", "no folder is set; kernel tests with a recorder have the series"),
     ("netwhy_grpc_", "the laboratory's programs don't speak gRPC"),
     ("netwhy_http_", "the laboratory's programs don't speak HTTP; kernel tests with nginx and curl have the series"),
     ("netwhy_tcp_payload_readable_ratio", "absent where HTTP is not read; the same kernel tests have it"),
     ("netwhy_unattributed_samples_total", "every socket belongs to a Pod of the laboratory"),
 ];
+
+/// Settings that are off by default and have panels. A frame a second, so that the first query finds some.
+const SECTIONS: &str = "signals:\n  responses: on\nhistory:\n  folder: \"@DIR@/history\"\n  frame_seconds: 1\n";
 
 /// Metrics that depend on the machine: interfaces, queueing disciplines, connection tracking, memory controller, and
 /// CPU pressure for the run queue probe. The last four count events that need not happen here (peers without SACK, SYN
@@ -121,7 +123,7 @@ fn break_things(world: &mut World) -> Injected {
 #[test]
 fn every_query_of_every_dashboard_and_rule_returns_series() {
     let name = "every_query_of_every_dashboard_and_rule_returns_series";
-    let Some(mut world) = World::open_with(name, "signals:\n  responses: on\n") else { return };
+    let Some(mut world) = World::open_with(name, SECTIONS) else { return };
     let throttled = break_things(&mut world);
     wait_until("a hint fires", || {
         world.prometheus.query("netwhy_hint{job=\"netwhy\"}").is_ok_and(|hints| !hints.is_empty())

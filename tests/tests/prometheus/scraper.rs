@@ -4,6 +4,7 @@ use crate::{
     http,
     world::{TRAFFIC, wait_until},
 };
+pub(crate) use netwhy_tests::prometheus::find;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -12,16 +13,6 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
-
-/// Finds one of Debian's programs: in `PATH`, else where `cargo xtask test` unpacks the package.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let dirs = std::env::var_os("PATH").unwrap_or_default();
-    let mut candidates: Vec<PathBuf> = std::env::split_paths(&dirs).map(|dir| dir.join(program)).collect();
-    candidates.push(root.join(target).join("xtask/prometheus/usr/bin").join(program));
-    candidates.into_iter().find(|path| path.is_file())
-}
 
 /// A scrape target: job, address, label `node`.
 pub(crate) struct Target<'a>(pub(crate) &'a str, pub(crate) SocketAddr, pub(crate) &'a str);
@@ -60,6 +51,11 @@ impl Scraper {
 
     /// Runs with this configuration.
     pub(crate) fn with(dir: &Path, config: &str) -> Self {
+        Self::with_features(dir, config, &[])
+    }
+
+    /// The same with features that are off by default.
+    pub(crate) fn with_features(dir: &Path, config: &str, features: &[&str]) -> Self {
         fs::write(dir.join("prometheus.yml"), config).unwrap();
         // A port that was free a moment ago.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -69,6 +65,9 @@ impl Scraper {
         command.arg(format!("--config.file={}", dir.join("prometheus.yml").display()));
         command.arg(format!("--storage.tsdb.path={}", dir.join("data").display()));
         command.arg(format!("--web.listen-address={address}"));
+        if !features.is_empty() {
+            command.arg(format!("--enable-feature={}", features.join(",")));
+        }
         let child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
         let scraper = Self { child, address, log };

@@ -16,13 +16,14 @@ use k8s_openapi::{
     serde::de::DeserializeOwned,
 };
 use kube::{Api, Client, api::PostParams};
+use netwhy_tests::kept::Kept;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::json;
 use std::{
     fs::{self, File},
     net::{SocketAddr, TcpListener},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -52,14 +53,15 @@ impl Authority {
     }
 }
 
-/// The agent's process; killed when dropped.
-struct Secured(Child);
+/// The agent's process; killed when dropped, and with the test.
+struct Secured {
+    _process: Kept,
+}
 
 impl Secured {
     /// Starts it and waits until its probe listener answers, which stays plain.
     fn start(dir: &Path, listen: SocketAddr, probes: SocketAddr) -> Self {
-        let mut command = Command::new(TRAFFIC);
-        command.args(["exec", "--"]).arg(program());
+        let mut command = Command::new(program());
         for name in ["NETWHY_KUBE", "NODE_NAME", "KUBECONFIG", "NETWHY_LISTEN", "NETWHY_CONFIG", "NETWHY_CGROUP_ROOT"] {
             command.env_remove(name);
         }
@@ -68,18 +70,11 @@ impl Secured {
         command.arg(format!("--listen={listen}")).arg(format!("--probe-listen={probes}"));
         let log = File::create(dir.join("agent.log")).unwrap();
         let child = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
-        let agent = Self(child);
+        let agent = Self { _process: Kept::new(Path::new(TRAFFIC), child).unwrap() };
         wait_until("the probe listener answers in plain text", || {
             http::get(probes, "/livez", "*/*").is_some_and(|(status, _)| status == 200)
         });
         agent
-    }
-}
-
-impl Drop for Secured {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

@@ -76,13 +76,14 @@ impl World {
         Self::open_with(test, "")
     }
 
-    /// The same with more sections in the agent's configuration.
+    /// The same with more sections in the agent's configuration. `@DIR@` is the test's own directory.
     pub(crate) fn open_with(test: &str, sections: &str) -> Option<Self> {
         if skips(test) {
             return None;
         }
         let dir = Scratch::new(test);
         let config = dir.0.join("netwhy.yaml");
+        let sections = sections.replace("@DIR@", dir.0.to_str().unwrap());
         fs::write(&config, format!("{CONFIG}{sections}")).unwrap();
         let shop = Shop::open(Path::new(TRAFFIC), Some("cubic")).unwrap();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -1,37 +1,21 @@
 //! The agent's cost while traffic runs: spans with and without it take turns inside one load.
 
-use super::{
-    Stopped,
-    instrument::{Instrument, Runs},
-    load::{Kind, Load},
-    statistics::Spread,
-    verdict::Verdict,
-};
+use super::{Stopped, instrument::Instrument, load::Load, until::Until};
+use crate::progress::Step;
 use anyhow::{Context as _, Result};
 use netwhy_tests::stop;
-use serde_json::{Value, json};
 use std::{
-    collections::BTreeMap,
     fs,
     time::{Duration, Instant},
 };
 
 /// After attaching and detaching, before anything is counted.
-const SETTLE: Duration = Duration::from_millis(60);
+pub(super) const SETTLE: Duration = Duration::from_millis(60);
 /// Distance of ticks, as in the agent.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Ticks after which the agent has decided how to look at a load.
 const DECIDES: usize = 5;
-
-/// Pace of a measurement.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
-    /// Windows with the agent.
-    pub(super) windows: usize,
-    /// Length of a window.
-    pub(super) window: Duration,
-}
 
 /// Sleeps, or says that Ctrl-C came.
 pub(super) fn wait(duration: Duration) -> Result<()> {
@@ -65,32 +49,13 @@ impl What {
             Self::Calls => ("calls on", "calls off"),
         }
     }
-}
 
-/// How long an effect is measured.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Until {
-    /// Least pairs, and their length.
-    pub(super) pace: Pace,
-    /// Most pairs.
-    pub(super) most: usize,
-    /// Least relative change that is good enough. `None`: nothing is to be decided.
-    pub(super) least: Option<f64>,
-}
-
-/// Pairs after which an undecided effect is looked at again.
-const AGAIN: usize = 5;
-
-impl Until {
-    /// Whether these pairs are enough. Looking again and again makes wrong verdicts likelier than the interval's 5 %.
-    pub(super) fn is_enough(&self, ratios: &[f64]) -> bool {
-        let n = ratios.len();
-        if n < self.pace.windows || n >= self.most {
-            return n >= self.most;
+    /// For people.
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Agent => "effect",
+            Self::Calls => "effect of programs that do nothing",
         }
-        let Some(least) = self.least else { return true };
-        (n - self.pace.windows).is_multiple_of(AGAIN)
-            && Spread::of(ratios).is_some_and(|effect| Verdict::at_least(least, &effect) != Verdict::Inconclusive)
     }
 }
 
@@ -98,6 +63,7 @@ impl Until {
 pub(super) fn throughput(instrument: &mut Instrument, load: &Load, what: What, until: &Until) -> Result<Vec<f64>> {
     let (on, off) = what.commands();
     let pace = until.pace;
+    let step = Step::begin(&format!("{} on {}, {}", what.text(), load.kind().text(), until.text()), None);
     let mut ratios = Vec::with_capacity(pace.windows);
     let mut since_tick = Duration::ZERO;
     let mut before = without(instrument, load, off, pace.window)?;
@@ -115,8 +81,10 @@ pub(super) fn throughput(instrument: &mut Instrument, load: &Load, what: What, u
         let with = start.rate(load)?;
         let after = without(instrument, load, off, pace.window)?;
         ratios.push(with / ((before + after) / 2.0) - 1.0);
+        step.set_units(ratios.len() as u64, until.most as u64);
         before = after;
     }
+    step.end(true);
     Ok(ratios)
 }
 
@@ -168,72 +136,6 @@ impl CpuTime {
         let ticks: Vec<u64> = line.split_whitespace().take(8).map_while(|n| n.parse().ok()).collect();
         Some(Self { all: ticks.iter().sum(), stolen: *ticks.get(7)? })
     }
-}
-
-/// Time in kernel programs.
-pub(super) struct Cost {
-    /// Net, ns per request or connection, both ends together.
-    pub(super) per_unit: Spread,
-    /// Of an empty program, ns a run: what measuring costs.
-    pub(super) empty: Spread,
-    /// By program: runs and net ns per unit.
-    pub(super) programs: Value,
-}
-
-/// Measures kernel programs with the kernel's own statistics, slice by slice, and subtracts an empty program's cost.
-pub(super) fn kernel_time(instrument: &mut Instrument, load: &Load, kind: Kind, pace: Pace) -> Result<Cost> {
-    instrument.ask("stats on")?;
-    let (mut per_unit, mut empties) = (Vec::new(), Vec::new());
-    let mut sums: BTreeMap<String, (f64, f64)> = BTreeMap::new();
-    let mut all_units = 0.0;
-    let requests_per_count = if kind == Kind::Keepalive { load.requests_per_count()? } else { 1.0 };
-    for _ in 0..pace.windows {
-        // Where a program that does nothing runs often.
-        instrument.ask(match kind {
-            Kind::Keepalive | Kind::Churn | Kind::Bulk => "empty on",
-            Kind::Lookups | Kind::Switches => "empty on switches",
-        })?;
-        let (alone, _) = slice(instrument, load, pace.window)?;
-        instrument.ask("empty off")?;
-        let empty = alone.empty.0 / alone.empty.1.max(1.0);
-        instrument.ask("attach")?;
-        let (runs, count) = slice(instrument, load, pace.window)?;
-        instrument.ask("detach")?;
-        let units = count * requests_per_count;
-        let mut net = 0.0;
-        for (name, (ns, n)) in runs.programs {
-            let own = ns - n * empty;
-            net += own;
-            let sum = sums.entry(name).or_default();
-            *sum = (sum.0 + own, sum.1 + n);
-        }
-        if units > 0.0 && alone.empty.1 > 0.0 {
-            per_unit.push(net / units);
-            empties.push(empty);
-            all_units += units;
-        }
-    }
-    instrument.ask("stats off")?;
-    let row = |(name, (ns, n)): (String, (f64, f64))| {
-        let per_run = if n > 0.0 { ns / n } else { 0.0 };
-        (name, json!({ "runs_per_unit": n / all_units, "net_ns_per_run": per_run, "net_ns_per_unit": ns / all_units }))
-    };
-    let programs: serde_json::Map<String, Value> = sums.into_iter().filter(|(_, sum)| sum.1 > 0.0).map(row).collect();
-    let none = || format!("no {} were counted: can this kernel measure its programs?", kind.unit());
-    Ok(Cost {
-        per_unit: Spread::of(&per_unit).with_context(none)?,
-        empty: Spread::of(&empties).with_context(none)?,
-        programs: Value::Object(programs),
-    })
-}
-
-/// Statistics and units of one slice.
-fn slice(instrument: &mut Instrument, load: &Load, length: Duration) -> Result<(Runs, f64)> {
-    wait(SETTLE)?;
-    let (runs, count) = (instrument.runs()?, load.count()?);
-    wait(length)?;
-    let (after, count_after) = (instrument.runs()?, load.count()?);
-    Ok((after.since(&runs), (count_after - count) as f64))
 }
 
 #[cfg(test)]

@@ -5,8 +5,12 @@ use super::{
     effect::wait,
     load::{Kind, Load},
     statistics::Spread,
+    until::Until,
 };
-use crate::demo::{agent::Agent, http};
+use crate::{
+    demo::{agent::Agent, http},
+    progress::Step,
+};
 use anyhow::{Context as _, Result, bail, ensure};
 use netwhy_tests::lab::{Lab, Pod, Program};
 use serde_json::{Value, json};
@@ -30,24 +34,32 @@ const FORMATS: [(&str, &str); 2] =
 
 /// CPU time of the running agent while keep-alive requests flow.
 pub(super) struct Cpu {
-    /// Cores.
-    pub(super) cores: f64,
+    /// Cores, as a mean.
+    pub(super) cores: Spread,
     /// Requests per second meanwhile.
     pub(super) rate: f64,
 }
 
-/// Measures the agent's own CPU time over this long.
-pub(super) fn cpu(context: &Context, lab: &Lab, length: Duration) -> Result<Cpu> {
+/// Measures the agent's own CPU time.
+pub(super) fn cpu(context: &Context, lab: &Lab, until: &Until) -> Result<Cpu> {
     let load = Load::start(lab, Kind::Keepalive)?;
     let agent = Agent::start(&context.bin, lab, context.logs.join("agent-cpu.log"))?;
     agent.wait_ready(READY)?;
     // Start-up is not what running costs.
     wait(Duration::from_secs(2))?;
-    let (at, ns, count) = (Instant::now(), cpu_ns(agent.pid())?, load.count()?);
-    wait(length)?;
-    let seconds = at.elapsed().as_secs_f64();
-    let cores = (cpu_ns(agent.pid())? - ns) as f64 / 1e9 / seconds;
-    Ok(Cpu { cores, rate: (load.count()? - count) as f64 / seconds })
+    let step = Step::begin(&format!("agent's CPU time, {}", until.text()), None);
+    let (begun, count) = (Instant::now(), load.count()?);
+    let mut cores = Vec::new();
+    // In turns, because what is done now and then is done in some of them only.
+    while !until.is_enough_for(Spread::of_mean, &cores) {
+        let (at, ns) = (Instant::now(), cpu_ns(agent.pid())?);
+        wait(2 * until.pace.window)?;
+        cores.push(cpu_ns(agent.pid())?.saturating_sub(ns) as f64 / 1e9 / at.elapsed().as_secs_f64());
+        step.set_units(cores.len() as u64, until.most as u64);
+    }
+    let rate = (load.count()? - count) as f64 / begun.elapsed().as_secs_f64();
+    step.end(true);
+    Ok(Cpu { cores: Spread::of_mean(&cores).context("no windows")?, rate })
 }
 
 /// CPU time of all threads of a process, ns.
@@ -178,9 +190,9 @@ fn scrape(agent: &Agent, accept: &str, times: usize) -> Result<(Vec<f64>, usize)
 }
 
 /// Times from start to ready, s.
-pub(super) fn ready(context: &Context, lab: &Lab, times: usize) -> Result<Vec<f64>> {
-    let mut seconds = Vec::with_capacity(times);
-    for _ in 0..times {
+pub(super) fn ready(context: &Context, lab: &Lab, until: &Until) -> Result<Vec<f64>> {
+    let mut seconds = Vec::new();
+    while !until.is_enough(&seconds) {
         let begun = Instant::now();
         let agent = Agent::start(&context.bin, lab, context.logs.join("agent-ready.log"))?;
         while !http::get(agent.address(), "/readyz").is_ok_and(|answer| answer.status == 200) {

@@ -1,10 +1,11 @@
 //! The cost of the programs outside TCP: per DNS query, and per context switch.
 
 use super::{
-    Context, Plan, effect,
+    Context, cost, effect,
     instrument::Instrument,
     load::{Kind, Load},
-    rows::effect_row,
+    plan::Plan,
+    rows::{cost_row, effect_row},
     statistics::Spread,
     table::Row,
     verdict::Verdict,
@@ -27,12 +28,12 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
         (Kind::Switches, "bpf_ns_per_context_switch"),
         (Kind::Keepalive, "dns_runs_per_tcp_request"),
     ] {
-        sh::say(&format!("{}: at least {} windows with the agent and without", kind.text(), plan.throughput.windows));
+        sh::say(kind.text());
         let load = Load::start(lab, kind)?;
         effect::wait(Duration::from_millis(500))?;
         effect::settle(&mut instrument)?;
         if kind == Kind::Keepalive {
-            let cost = effect::kernel_time(&mut instrument, &load, kind, plan.kernel_time)?;
+            let cost = cost::measure(&mut instrument, &load, &plan.cost(None))?;
             let programs = cost.programs.as_object().context("no programs")?.iter();
             let dns = programs.filter(|(name, _)| name.starts_with("nw_dns")).map(|(_, row)| &row["runs_per_unit"]);
             let runs: f64 = dns.filter_map(Value::as_f64).sum();
@@ -49,20 +50,14 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
         let ratios = effect::throughput(&mut instrument, &load, effect::What::Agent, &plan.until(kind))?;
         let rate = load.rate()?;
         let spread = Spread::of(&ratios).context("no windows")?;
-        out["throughput_effect"][kind.name()] = json!(spread.median);
+        out["throughput_effect"][kind.name()] = json!(spread.figure);
         out["spread"]["throughput_effect"][kind.name()] = spread.json();
-        let cost = effect::kernel_time(&mut instrument, &load, kind, plan.kernel_time)?;
-        out[key] = json!(cost.per_unit.median);
+        let cost = cost::measure(&mut instrument, &load, &plan.cost(None))?;
+        out[key] = json!(cost.per_unit.figure);
         out["spread"][key] = cost.per_unit.json();
-        out[format!("{key}_programs")] = cost.programs;
-        rows.push(Row {
-            what: format!("kernel programs per {} (net of {:.0} ns a run)", kind.one(), cost.empty.median),
-            value: format!("{:.1} ns", cost.per_unit.median),
-            spread: format!("{:.1} … {:.1}  n={}", cost.per_unit.low, cost.per_unit.high, cost.per_unit.n),
-            target: "",
-            verdict: None,
-        });
+        rows.push(cost_row(kind, "", &cost, None));
         rows.push(effect_row(kind, rate, spread));
+        out[format!("{key}_programs")] = cost.programs;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The agent's kernel side and tick in a process of their own, put on and taken off by command.
 
+use super::share::Counted;
 use crate::sh;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
@@ -85,6 +86,12 @@ impl Instrument {
         let commands = self.commands.as_mut().context("the instrument takes no commands any more")?;
         writeln!(commands, "{command}").with_context(|| format!("tell the instrument to {command}"))?;
         self.answer().with_context(|| format!("tell the instrument to {command}"))
+    }
+
+    /// Requests that the programs have timed so far.
+    pub(super) fn counted(&mut self) -> Result<Counted> {
+        let answer = self.ask("observed")?;
+        Counted::of(&answer).context("the instrument tells no timed requests")
     }
 
     /// Statistics of all programs.

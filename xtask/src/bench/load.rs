@@ -10,6 +10,11 @@ use std::{
 /// How long a program may take to start.
 const START: Duration = Duration::from_secs(10);
 
+/// Keep-alive connections, and how many of them one of the client's threads has. A busy Node observes one connection in
+/// 16, by a hash at each end: of these 64 ± 8. With more, each would be silent for longer than an acknowledgement may
+/// wait for an answer (40 ms), so that there would be more segments.
+const CONNECTIONS: [&str; 2] = ["512", "32"];
+
 /// Kinds of load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Kind {
@@ -51,6 +56,11 @@ impl Kind {
             Self::Lookups => "DNS query",
             Self::Switches => "context switch",
         }
+    }
+
+    /// Whether one of [`Load::count`] is a request over TCP and its answer, or about one.
+    pub(super) const fn has_requests(self) -> bool {
+        matches!(self, Self::Keepalive | Self::Churn)
     }
 
     /// For people.
@@ -119,7 +129,7 @@ impl Load {
         let port = ready.port.context("the server tells no port")?;
         let to = format!("{}:{port}", lab.node("b")?.ipv4);
         let mut args = match kind {
-            Kind::Keepalive => vec!["client", "--connections", "16"],
+            Kind::Keepalive => vec!["client", "--connections", CONNECTIONS[0], "--per-thread", CONNECTIONS[1]],
             // The server closes first, so that closed connections' ports are free again here.
             Kind::Churn => vec!["client", "--connections", "8", "--close=server"],
             // Two fill two CPUs so that nothing else runs for seconds, also without the agent.
@@ -142,6 +152,10 @@ impl Load {
         }
         self.begun = (Instant::now(), self.count()?);
         Ok(self)
+    }
+
+    pub(super) const fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// The server's counter: requests, connections or bytes, ever rising.

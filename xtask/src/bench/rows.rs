@@ -1,21 +1,40 @@
 //! Rows of the table from measurements.
 
-use super::{footprint, load::Kind, statistics::Spread, table::Row, verdict::Verdict};
+use super::{
+    cost::Cost,
+    footprint,
+    load::Kind,
+    share,
+    statistics::Spread,
+    table::Row,
+    verdict::{Goal, Verdict},
+};
 use serde_json::{Value, json};
 
-/// Goal of an effect on throughput: for people, and the least relative change. `None`: nothing is promised.
-pub(super) const fn goal(kind: Kind) -> Option<(&'static str, f64)> {
+/// A goal for people, and the same in the figure's unit.
+pub(super) type Told = (&'static str, Goal);
+
+/// Goal of an effect on throughput, as a relative change. `None`: nothing is promised.
+pub(super) const fn goal(kind: Kind) -> Option<Told> {
     match kind {
-        Kind::Keepalive => Some(("≤ 0.5 % slower", -0.005)),
-        Kind::Bulk => Some(("≤ 1 % slower", -0.01)),
-        Kind::Churn | Kind::Lookups => Some(("≤ 2 % slower", -0.02)),
+        Kind::Keepalive => Some(("≤ 0.5 % slower", Goal::AtLeast(-0.005))),
+        Kind::Bulk => Some(("≤ 1 % slower", Goal::AtLeast(-0.01))),
+        Kind::Churn | Kind::Lookups => Some(("≤ 2 % slower", Goal::AtLeast(-0.02))),
         Kind::Switches => None,
     }
 }
 
-/// Whether an effect on throughput reaches its goal.
-pub(super) fn verdict(kind: Kind, effect: &Spread) -> Option<Verdict> {
-    goal(kind).map(|(_, least)| Verdict::at_least(least, effect))
+/// Time in kernel programs; `more` follows what it is of.
+pub(super) fn cost_row(kind: Kind, more: &str, cost: &Cost, goal: Option<Told>) -> Row {
+    let Spread { figure, low, high, n } = cost.per_unit;
+    let (measuring, timed) = (cost.empty.figure, share::text(cost.timed));
+    Row {
+        what: format!("kernel programs per {}{more} (net of {measuring:.0} ns a run{timed})", kind.one()),
+        value: format!("{figure:.1} ns"),
+        spread: format!("{low:.1} … {high:.1}  n={n}"),
+        target: goal.map_or("", |(target, _)| target),
+        verdict: goal.map(|(_, goal)| goal.verdict(&cost.per_unit)),
+    }
 }
 
 pub(super) fn effect_row(kind: Kind, rate: f64, effect: Spread) -> Row {
@@ -26,10 +45,10 @@ pub(super) fn effect_row(kind: Kind, rate: f64, effect: Spread) -> Row {
     };
     Row {
         what: format!("effect on {} ({:.1} {unit})", kind.text(), rate / scale),
-        value: format!("{:+.2} %", percent.median),
+        value: format!("{:+.2} %", percent.figure),
         spread: format!("{:+.2} … {:+.2}  n={}", percent.low, percent.high, percent.n),
         target: goal(kind).map_or("", |(target, _)| target),
-        verdict: verdict(kind, &effect),
+        verdict: goal(kind).map(|(_, goal)| goal.verdict(&effect)),
     }
 }
 
@@ -40,10 +59,10 @@ pub(super) fn spread_row(
     let shown = spread.scaled(factor);
     Row {
         what: what.to_owned(),
-        value: format!("{:.2} {unit}", shown.median),
+        value: format!("{:.2} {unit}", shown.figure),
         spread: format!("{:.2} … {:.2}  n={}", shown.low, shown.high, shown.n),
         target,
-        verdict: Some(Verdict::at_most(limit, &spread)),
+        verdict: Some(Goal::AtMost(limit).verdict(&spread)),
     }
 }
 
@@ -61,7 +80,7 @@ pub(super) fn footprint_rows(steps: &footprint::Steps, rows: &mut Vec<Row>, out:
     out["rss_bytes"] = steps.rss.clone();
     out["sockets"] = steps.sockets.clone();
     out["scrapes"] = steps.scrapes.clone();
-    out["scrape_seconds"] = json!(steps.scrape.median);
+    out["scrape_seconds"] = json!(steps.scrape.figure);
     out["scrape_bytes"] = json!(steps.scrape_bytes);
     out["spread"]["scrape_seconds"] = steps.scrape.json();
     let mut row = spread_row(("scrape of 250 pods", steps.scrape, 1e3, "ms", "≤ 10 ms", 0.01));

@@ -1,7 +1,7 @@
 //! The outcome as a table: each figure, how sure it is, and what it should be.
 
 use super::verdict::Verdict;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 /// One line.
@@ -18,9 +18,22 @@ pub(super) struct Row {
     pub(super) verdict: Option<Verdict>,
 }
 
+impl Row {
+    /// For programs.
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "what": self.what,
+            "value": self.value,
+            "spread": self.spread,
+            "target": self.target,
+            "verdict": self.verdict.map(Verdict::text),
+        })
+    }
+}
+
 /// Lines below each other.
 pub(super) fn render(rows: &[Row]) -> String {
-    let head = ["", "measured", "95 % of the median", "to reach", ""].map(str::to_owned);
+    let head = ["", "measured", "95 % interval", "to reach", ""].map(str::to_owned);
     let mut cells = vec![head];
     cells.extend(rows.iter().map(|row| {
         let verdict = row.verdict.map_or("", Verdict::text).to_owned();

@@ -1,13 +1,14 @@
 //! The agent's cost under each kind of traffic.
 
 use super::{
-    Context, Plan, effect,
+    Context, cost, effect,
     instrument::Instrument,
     load::{Kind, Load},
-    rows::effect_row,
+    plan::Plan,
+    rows::{Told, cost_row, effect_row},
     statistics::Spread,
     table::Row,
-    verdict::Verdict,
+    verdict::Goal,
 };
 use crate::sh;
 use anyhow::{Context as _, Result};
@@ -26,7 +27,7 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
     out["kernel"] = instrument.ask("facts")?;
     let mut effects = Vec::new();
     for kind in plan.loads.iter().copied() {
-        sh::say(&format!("{}: at least {} windows with the agent and without", kind.text(), plan.throughput.windows));
+        sh::say(kind.text());
         let load = Load::start(lab, kind)?;
         effect::wait(Duration::from_millis(500))?;
         effect::settle(&mut instrument)?;
@@ -36,7 +37,7 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
         let watched = json!({ "unit": kind.unit(), "per_second": rate, "rtt": rtt, "sockets": sockets });
         out["loads"][kind.name()] = watched;
         let spread = Spread::of(&ratios).context("no windows")?;
-        out["throughput_effect"][kind.name()] = json!(spread.median);
+        out["throughput_effect"][kind.name()] = json!(spread.figure);
         out["spread"]["throughput_effect"][kind.name()] = spread.json();
         effects.push(effect_row(kind, rate, spread));
         if kind == Kind::Churn {
@@ -45,23 +46,18 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
         if kind == Kind::Keepalive {
             rows.extend(switching(&mut instrument, out)?);
         }
-        let (key, what, target, limit) = match kind {
-            Kind::Keepalive => ("bpf_ns_per_request", "kernel programs per keep-alive request", "≤ 60 ns", Some(60.0)),
-            Kind::Churn => ("bpf_ns_per_connection", "kernel programs per connection", "", None),
+        let (key, goal): (&str, Option<Told>) = match kind {
+            Kind::Keepalive => ("bpf_ns_per_request", Some(("≤ 60 ns", Goal::AtMost(60.0)))),
+            Kind::Churn => ("bpf_ns_per_connection", None),
             Kind::Bulk | Kind::Lookups | Kind::Switches => continue,
         };
-        let cost = effect::kernel_time(&mut instrument, &load, kind, plan.kernel_time)?;
-        out[key] = json!(cost.per_unit.median);
+        let cost = cost::measure(&mut instrument, &load, &plan.cost(goal))?;
+        rows.push(cost_row(kind, ", both ends", &cost, goal));
+        out[key] = json!(cost.per_unit.figure);
+        out[format!("{key}_timed_share")] = json!(cost.timed);
         out["spread"][key] = cost.per_unit.json();
         out[format!("{key}_programs")] = cost.programs;
         out["spread"][format!("{key}_empty_program")] = cost.empty.json();
-        rows.push(Row {
-            what: format!("{what} (both ends, net of {:.0} ns a run)", cost.empty.median),
-            value: format!("{:.1} ns", cost.per_unit.median),
-            spread: format!("{:.1} … {:.1}  n={}", cost.per_unit.low, cost.per_unit.high, cost.per_unit.n),
-            target,
-            verdict: limit.map(|limit| Verdict::at_most(limit, &cost.per_unit)),
-        });
     }
     rows.extend(effects);
     Ok(())
@@ -70,15 +66,14 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
 /// The kernel's share of the effect on churn: it calls empty programs at the hooks that count connections.
 fn calls(instrument: &mut Instrument, load: &Load, plan: &Plan, out: &mut Value) -> Result<Row> {
     instrument.ask("detach")?;
-    sh::say(&format!("{}: the same with programs that do nothing", Kind::Churn.text()));
     let ratios = effect::throughput(instrument, load, effect::What::Calls, &plan.until(Kind::Switches))?;
     let spread = Spread::of(&ratios).context("no windows")?;
-    out["throughput_effect"]["churn_empty_programs"] = json!(spread.median);
+    out["throughput_effect"]["churn_empty_programs"] = json!(spread.figure);
     out["spread"]["throughput_effect"]["churn_empty_programs"] = spread.json();
     let percent = spread.scaled(100.0);
     Ok(Row {
         what: "the same of programs that do nothing, on the two tracepoints that counting takes".to_owned(),
-        value: format!("{:+.2} %", percent.median),
+        value: format!("{:+.2} %", percent.figure),
         spread: format!("{:+.2} … {:+.2}  n={}", percent.low, percent.high, percent.n),
         target: "",
         verdict: None,

@@ -2,6 +2,9 @@
 
 use super::statistics::Spread;
 
+/// Fewest values that a 95 % interval of a median needs. Of five, all lie on one side of it in 1 of 16 cases.
+pub(super) const LEAST_VALUES: usize = 6;
+
 /// A figure against its goal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -9,7 +12,7 @@ pub(super) enum Verdict {
     Ok,
     /// It misses it: the whole interval does.
     Short,
-    /// The goal lies inside the interval.
+    /// The goal lies inside the interval, or the values are too few for one.
     Inconclusive,
 }
 
@@ -19,30 +22,39 @@ impl Verdict {
         if reached { Self::Ok } else { Self::Short }
     }
 
-    /// Of a figure that is to be at most `limit`.
-    pub(super) fn at_most(limit: f64, spread: &Spread) -> Self {
-        match (spread.low <= limit, spread.high <= limit) {
-            (_, true) => Self::Ok,
-            (false, _) => Self::Short,
-            (true, false) => Self::Inconclusive,
-        }
-    }
-
-    /// Of a figure that is to be at least `limit`.
-    pub(super) fn at_least(limit: f64, spread: &Spread) -> Self {
-        match (spread.low >= limit, spread.high >= limit) {
-            (true, _) => Self::Ok,
-            (_, false) => Self::Short,
-            (false, true) => Self::Inconclusive,
-        }
-    }
-
     /// For people and in JSON.
     pub(super) const fn text(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Short => "short",
             Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// A figure's goal, in its own unit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Goal {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Goal {
+    /// Of a figure with its interval.
+    pub(super) fn verdict(self, figure: &Spread) -> Verdict {
+        if figure.n < LEAST_VALUES { Verdict::Inconclusive } else { self.of_range(figure.low, figure.high) }
+    }
+
+    /// Of a range that holds the figure.
+    pub(super) fn of_range(self, low: f64, high: f64) -> Verdict {
+        let (all, any) = match self {
+            Self::AtMost(limit) => (high <= limit, low <= limit),
+            Self::AtLeast(limit) => (low >= limit, high >= limit),
+        };
+        match (all, any) {
+            (true, _) => Verdict::Ok,
+            (false, true) => Verdict::Inconclusive,
+            (false, false) => Verdict::Short,
         }
     }
 }

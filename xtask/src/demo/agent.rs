@@ -4,6 +4,7 @@ use super::http;
 use crate::{Unavailable, sh};
 use anyhow::{Context as _, Result, bail};
 use netwhy_tests::{
+    kept::Kept,
     lab::{Lab, Pod},
     stop,
 };
@@ -29,7 +30,7 @@ const TAIL: usize = 15;
 
 /// A running agent; stopped when dropped.
 pub(crate) struct Agent {
-    child: RefCell<Child>,
+    child: RefCell<Kept>,
     address: SocketAddr,
     log: PathBuf,
 }
@@ -94,8 +95,8 @@ impl Agent {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
         let address = port.context("find a free port")?;
         let out = File::create(&log).with_context(|| format!("make {}", log.display()))?;
-        // Through the laboratory's own starter, so that it ends with us even when we are killed.
-        let mut command = Command::new(bin.join("netwhy-traffic"));
+        let traffic = bin.join("netwhy-traffic");
+        let mut command = Command::new(&traffic);
         command.arg("exec").args(starter).arg("--").arg(bin.join("netwhy-agent")).args(arguments);
         command.args(["--node-name", settings.node, "--log-format", "text", "--cgroup-root"]);
         command.arg(settings.cgroup_root).args(["--listen", &address.to_string()]);
@@ -111,6 +112,8 @@ impl Agent {
             command.env_remove(name);
         }
         let child = command.spawn().with_context(|| format!("start `{}`", sh::shown(&command)))?;
+        // It changes its user, after which it would outlive us when we are killed.
+        let child = Kept::new(&traffic, child)?;
         Ok(Self { child: RefCell::new(child), address, log })
     }
 
@@ -192,7 +195,7 @@ impl Agent {
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        let child = self.child.get_mut();
+        let child: &mut Child = self.child.get_mut();
         let signal = |child: &mut Child, signal| {
             // Once it was waited for, its id may belong to another process.
             if let (Ok(None), Some(pid)) = (child.try_wait(), Pid::from_raw(child.id() as i32)) {

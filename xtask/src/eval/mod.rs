@@ -33,26 +33,25 @@ pub(crate) struct Args {
     /// Clusters per scenario of the simulator; rounds over the cases of the laboratory
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     seeds: Option<u64>,
-    /// First round of the laboratory. Each round has the faults at other places, and from the second on at other
-    /// magnitudes
+    /// First round of the laboratory. Each round has other places, and from the second on other magnitudes
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     first_seed: u64,
-    /// Of the laboratory: only cases with this name; of invented cases: only those with this number; can be repeated
+    /// Run only this case: a name of the laboratory, or a number of the invented cases; can be repeated
     #[arg(long, value_name = "NAME")]
     case: Vec<String>,
-    /// Of the laboratory: other magnitudes than the report's, and other places than the same round's, for work on rules
+    /// Laboratory: take cases for work on rules, with other places and magnitudes than those of reports
     #[arg(long)]
     tune: bool,
-    /// Of the laboratory: record what the agent on the Node that sees most counted, one file per case
+    /// Laboratory: record the counters of the agent that sees most, one file per case
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
-    /// Of the laboratory: folder with netwhy-agent and netwhy-traffic, instead of building them
+    /// Laboratory: take netwhy-agent and netwhy-traffic from this folder instead of building them
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
     /// Run these parts only (default: all, without `generated`)
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
-    /// Run this many invented cases, and no other part. `--case K` runs case number K alone, again
+    /// Run this many invented cases, and no other part; `--case K` runs case number K again
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     generate: Option<u64>,
     /// Seed of invented cases; below 1000: for work on rules [default: today's date, as in 20260131]
@@ -61,16 +60,16 @@ pub(crate) struct Args {
     /// Invented cases at the same time [default: as many as there are CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
-    /// Of invented cases: also write them to this folder as a benchmark for other tools; see its README.md
+    /// Invented cases: also write them to this folder as a benchmark for other tools; see its README.md
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
     /// Score this file of answers about the cases that `--export` wrote before, and run nothing
     #[arg(long, value_name = "FILE", requires = "export")]
     score: Option<PathBuf>,
-    /// Of invented cases: print what is drawn, and run nothing
+    /// Invented cases: print what is drawn, and run nothing
     #[arg(long)]
     list: bool,
-    /// Of invented cases: keys to add to the agents' configuration, such as `signals: {responses: on}`, in this file
+    /// Invented cases: file with keys to add to the agents' configuration, such as `signals: {responses: on}`
     #[arg(long, value_name = "FILE")]
     agent_config: Option<PathBuf>,
 }
@@ -78,7 +77,7 @@ pub(crate) struct Args {
 /// Parts, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
-    /// Thousands of Nodes that do not exist, with faults that are known
+    /// Thousands of synthetic Nodes with known faults
     Simulator,
     /// Measure the cost of judging 5,000 Nodes with 512 peers each
     Blame,

@@ -1,43 +1,22 @@
-//! The image's root file system: the program and its licences, nothing else.
+//! The image's root file system: the programs and their licences, nothing else.
 
+use crate::artifact::archive::{self, Entry};
 use anyhow::{Context as _, Result, ensure};
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
-/// Where the program is.
+/// Where the agent is.
 pub(super) const PROGRAM: &str = "usr/local/bin/netwhy-agent";
-/// Files that stand beside it.
-const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
+/// Where the plugin is, which answers alerts (`respond`).
+pub(super) const PLUGIN: &str = "usr/local/bin/kubectl-netwhy";
 
-/// A file or directory, owned by root.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    /// Path without the first `/`.
-    pub(super) path: String,
-    /// Permissions.
-    pub(super) mode: u32,
-    /// Content. `None`: a directory.
-    pub(super) content: Option<Vec<u8>>,
-}
-
-/// All entries, every directory before what is in it.
-pub(super) fn entries(workspace: &Path, program: Vec<u8>) -> Result<Vec<Entry>> {
-    let mut files = vec![Entry { path: PROGRAM.to_owned(), mode: 0o555, content: Some(program) }];
-    for name in LICENCES {
-        let file = workspace.join(name);
-        let text = fs::read(&file).with_context(|| format!("read {}", file.display()))?;
+/// All entries, every directory before what is in it. `programs`: their paths and contents.
+pub(super) fn entries(workspace: &Path, programs: Vec<(&str, Vec<u8>)>) -> Result<Vec<Entry>> {
+    let entry = |(path, content): (&str, _)| Entry { path: path.to_owned(), mode: 0o555, content: Some(content) };
+    let mut files: Vec<Entry> = programs.into_iter().map(entry).collect();
+    for (name, text) in archive::licences(workspace)? {
         files.push(Entry { path: format!("usr/share/doc/netwhy/{name}"), mode: 0o444, content: Some(text) });
     }
-    let mut entries: Vec<Entry> = Vec::new();
-    for file in files {
-        for (at, _) in file.path.match_indices('/') {
-            let path = &file.path[..at];
-            if entries.iter().all(|entry| entry.path != path) {
-                entries.push(Entry { path: path.to_owned(), mode: 0o755, content: None });
-            }
-        }
-        entries.push(file);
-    }
-    Ok(entries)
+    Ok(archive::with_folders(files))
 }
 
 /// Writes the entries into an empty or absent folder.

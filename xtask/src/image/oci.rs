@@ -1,15 +1,16 @@
 //! The archive: a layout directory of the OCI image specification 1.0 as one tar file, a function of its input alone.
 
-use super::{
-    files::{Entry, PROGRAM},
+use super::files::PROGRAM;
+use crate::artifact::{
+    archive::{self, Entry, Tar},
     source::Origin,
+    target::Arch,
 };
-use anyhow::{Context as _, Result};
-use flate2::{Compression, GzBuilder};
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
-use std::{env, fmt, io::Write as _};
+use std::fmt;
 
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
@@ -55,15 +56,6 @@ pub(crate) fn reference(text: &str) -> Result<Reference, String> {
     Ok(Reference { name, tag: tag.to_owned() })
 }
 
-/// This machine's architecture, by the specification's name.
-pub(super) fn architecture() -> &'static str {
-    match env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
-}
-
 /// A layer: the compressed archive of its files.
 pub(super) struct Layer {
     /// gzip.
@@ -77,17 +69,8 @@ pub(super) struct Layer {
 impl Layer {
     /// Packs files, all with this time.
     pub(super) fn new(entries: &[Entry], seconds: u64) -> Result<Self> {
-        let mut tar = Tar::new(seconds);
-        for entry in entries {
-            match &entry.content {
-                None => tar.directory(&entry.path, entry.mode)?,
-                Some(bytes) => tar.file(&entry.path, entry.mode, bytes)?,
-            }
-        }
-        let tar = tar.finish()?;
-        // The header names neither a file nor a time nor, as zlib's would, the system.
-        let mut gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::best());
-        let bytes = gzip.write_all(&tar).and_then(|()| gzip.finish()).context("compress the layer")?;
+        let tar = archive::pack(entries, seconds)?;
+        let bytes = archive::gzip(&tar)?;
         Ok(Self { digest: digest(&bytes), uncompressed: digest(&tar), bytes })
     }
 }
@@ -95,17 +78,67 @@ impl Layer {
 /// An archive.
 pub(super) struct Archive {
     pub(super) bytes: Vec<u8>,
-    /// Digest of its manifest: the image's.
+    /// Digest of its manifest, or of the list of its manifests: the image's.
     pub(super) manifest: String,
 }
 
-/// Makes the archive of an image of one layer.
-pub(super) fn archive(layer: &Layer, reference: &Reference, version: &str, origin: &Origin) -> Result<Archive> {
+/// Makes the archive of an image that has one layer for each architecture.
+pub(super) fn archive(
+    layers: &[(Arch, Layer)],
+    reference: &Reference,
+    version: &str,
+    origin: &Origin,
+) -> Result<Archive> {
     let created = origin.created()?;
     let labels = labels(version, &created, origin.revision.as_deref());
-    let config = json_bytes(&json!({
+    let (mut blobs, mut manifests) = (Vec::new(), Vec::new());
+    for (arch, layer) in layers {
+        let config = config(*arch, layer, &created, &labels)?;
+        let manifest = json_bytes(&json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": descriptor(CONFIG, &config),
+            "layers": [descriptor(LAYER, &layer.bytes)],
+            "annotations": labels,
+        }))?;
+        let mut entry = descriptor(MANIFEST, &manifest);
+        entry["platform"] = json!({ "architecture": arch.oci, "os": "linux" });
+        manifests.push(entry);
+        blobs.extend([manifest, config, layer.bytes.clone()]);
+    }
+    let mut entry = match manifests.as_slice() {
+        [] => bail!("an image needs a layer"),
+        [one] => one.clone(),
+        // Two entries of one name would hide each other: the name leads to a list.
+        _ => {
+            let list = json_bytes(&index(&manifests, Some(&labels)))?;
+            let entry = descriptor(INDEX, &list);
+            blobs.insert(0, list);
+            entry
+        }
+    };
+    // The first is the specification's, the second what containerd names an imported image by.
+    entry["annotations"] = json!({
+        "org.opencontainers.image.ref.name": reference.tag,
+        "io.containerd.image.name": reference.to_string(),
+    });
+    let manifest = entry["digest"].as_str().unwrap_or_default().to_owned();
+    let mut tar = Tar::new(origin.seconds);
+    tar.file("oci-layout", 0o644, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+    tar.file("index.json", 0o644, &json_bytes(&index(&[entry], None))?)?;
+    tar.directory("blobs", 0o755)?;
+    tar.directory("blobs/sha256", 0o755)?;
+    for blob in &blobs {
+        tar.file(&format!("blobs/sha256/{}", digest(blob).trim_start_matches("sha256:")), 0o644, blob)?;
+    }
+    Ok(Archive { bytes: tar.finish()?, manifest })
+}
+
+/// How a container of the image starts.
+fn config(arch: Arch, layer: &Layer, created: &str, labels: &Value) -> Result<Vec<u8>> {
+    json_bytes(&json!({
         "created": created,
-        "architecture": architecture(),
+        "architecture": arch.oci,
         "os": "linux",
         "config": {
             "User": USER,
@@ -116,35 +149,15 @@ pub(super) fn archive(layer: &Layer, reference: &Reference, version: &str, origi
         },
         "rootfs": { "type": "layers", "diff_ids": [layer.uncompressed] },
         "history": [{ "created": created, "created_by": "cargo xtask image" }],
-    }))?;
-    let manifest = json_bytes(&json!({
-        "schemaVersion": 2,
-        "mediaType": MANIFEST,
-        "config": descriptor(CONFIG, &config),
-        "layers": [descriptor(LAYER, &layer.bytes)],
-        "annotations": labels,
-    }))?;
-    let mut entry = descriptor(MANIFEST, &manifest);
-    entry["platform"] = json!({ "architecture": architecture(), "os": "linux" });
-    // The first is the specification's, the second what containerd names an imported image by.
-    entry["annotations"] = json!({
-        "org.opencontainers.image.ref.name": reference.tag,
-        "io.containerd.image.name": reference.to_string(),
-    });
-    let index = json_bytes(&json!({
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.index.v1+json",
-        "manifests": [entry],
-    }))?;
-    let mut tar = Tar::new(origin.seconds);
-    tar.file("oci-layout", 0o644, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
-    tar.file("index.json", 0o644, &index)?;
-    tar.directory("blobs", 0o755)?;
-    tar.directory("blobs/sha256", 0o755)?;
-    for blob in [&manifest, &config, &layer.bytes] {
-        tar.file(&format!("blobs/sha256/{}", digest(blob).trim_start_matches("sha256:")), 0o644, blob)?;
+    }))
+}
+
+fn index(manifests: &[Value], annotations: Option<&Value>) -> Value {
+    let mut index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
+    if let Some(annotations) = annotations {
+        index["annotations"] = annotations.clone();
     }
-    Ok(Archive { bytes: tar.finish()?, manifest: digest(&manifest) })
+    index
 }
 
 fn labels(version: &str, created: &str, revision: Option<&str>) -> Value {
@@ -171,44 +184,7 @@ fn json_bytes(value: &Value) -> Result<Vec<u8>> {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
-}
-
-/// A tar file whose entries are root's and of one time.
-struct Tar {
-    builder: tar::Builder<Vec<u8>>,
-    seconds: u64,
-}
-
-impl Tar {
-    fn new(seconds: u64) -> Self {
-        Self { builder: tar::Builder::new(Vec::new()), seconds }
-    }
-
-    fn directory(&mut self, path: &str, mode: u32) -> Result<()> {
-        self.entry(&format!("{path}/"), tar::EntryType::Directory, mode, &[])
-    }
-
-    fn file(&mut self, path: &str, mode: u32, bytes: &[u8]) -> Result<()> {
-        self.entry(path, tar::EntryType::Regular, mode, bytes)
-    }
-
-    fn entry(&mut self, path: &str, kind: tar::EntryType, mode: u32, bytes: &[u8]) -> Result<()> {
-        let mut header = tar::Header::new_ustar();
-        header.set_entry_type(kind);
-        header.set_mode(mode);
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_mtime(self.seconds);
-        header.set_size(bytes.len() as u64);
-        self.builder.append_data(&mut header, path, bytes).with_context(|| format!("pack {path}"))
-    }
-
-    fn finish(self) -> Result<Vec<u8>> {
-        self.builder.into_inner().context("end the archive")
-    }
+    format!("sha256:{}", archive::sha256(bytes))
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::{
         check_machine,
     },
     progress::Step,
-    sh,
+    sh, test,
     toolchain::{self, Toolchain},
 };
 use anyhow::{Context as _, Result, bail, ensure};
@@ -109,11 +109,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// Builds the agent and the traffic programs.
 fn build(workspace: &Path, toolchain: &Toolchain, release: bool) -> Result<()> {
     let mut build = toolchain.cargo(workspace);
-    build.args(["build", "--package", "netwhy-agent", "--package", "netwhy-tests"]);
-    build.args(["--bin", "netwhy-agent", "--bin", "netwhy-traffic"]);
-    build.args(["--no-default-features", "--features", "netwhy-agent/ebpf"]);
+    build.arg("build").args(["--bin", "netwhy-agent", "--bin", "netwhy-traffic"]);
     if release {
-        build.arg("--release");
+        build.args(["--package", "netwhy-agent", "--package", "netwhy-tests"]);
+        build.args(["--release", "--no-default-features", "--features", "netwhy-agent/ebpf"]);
+    } else {
+        // As the tests are built, so that CI compiles the dependencies once.
+        build.args(test::PACKAGES).args(["--example", "fleet"]);
     }
     sh::compile("compiling the agent and its kernel programs", "3 min", &mut build)
 }

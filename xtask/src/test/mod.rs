@@ -2,7 +2,7 @@
 
 mod read;
 
-use crate::{apt, grpc, helm, kube, mcp, sh, toolchain, toolchain::Toolchain};
+use crate::{apt, browser, grpc, helm, kube, mcp, sh, toolchain, toolchain::Toolchain};
 use anyhow::{Context as _, Result, bail};
 use netwhy_tests::lab::missing_tools;
 use read::{Counts, Skip};
@@ -46,27 +46,36 @@ impl Machine {
     }
 }
 
+/// The packages that have tests. All groups build all of them, so that everything is compiled once: fewer packages would
+/// give their dependencies other features.
+pub(crate) const PACKAGES: [&str; 8] =
+    ["--package", "netwhy-agent", "--package", "netwhy-ebpf", "--package", "netwhy-tests", "--package", "xtask"];
+
 /// Tests that run together.
 struct Group {
     name: &'static str,
-    /// Arguments that select them.
+    /// Arguments that select them without nextest.
     select: Vec<String>,
-    /// One at a time: they measure, or share the kernel.
-    alone: bool,
+    /// The filterset of nextest that selects them.
+    filterset: String,
+    /// How many run at once; as many as there are CPUs if `None`. Tests that measure the machine take all places, by
+    /// `.config/nextest.toml`.
+    at_once: Option<u8>,
     /// Need root.
     root: bool,
 }
 
-/// Name, beginnings of the names of the files in tests/tests/, and what they need.
-const SCENARIOS: [(&str, &[&str], bool); 8] = [
-    ("replay", &["replay"], false),
-    ("chart", &["chart"], false),
-    ("API server", &["api"], false),
-    ("kernel", &["lab", "kernel_"], true),
-    ("laboratory", &["eval"], true),
-    ("plugin", &["plugin_"], true),
-    ("prometheus", &["prometheus"], true),
-    ("cluster", &["cluster"], true),
+/// Name, beginnings of the names of the files in tests/tests/, whether they need root, and how many run at once.
+const SCENARIOS: [(&str, &[&str], bool, Option<u8>); 8] = [
+    ("replay", &["replay"], false, None),
+    ("chart", &["chart"], false, None),
+    ("API server", &["api"], false, None),
+    // They wait for traffic most of the time.
+    ("kernel", &["lab", "kernel_"], true, Some(2)),
+    ("laboratory", &["eval"], true, Some(1)),
+    ("plugin", &["plugin_"], true, Some(2)),
+    ("prometheus", &["prometheus"], true, Some(1)),
+    ("cluster", &["cluster"], true, Some(1)),
 ];
 
 /// All groups of tests.
@@ -76,26 +85,30 @@ fn groups(workspace: &Path) -> Vec<Group> {
         Group {
             name: "unit",
             select: select(&["--package", "netwhy-agent", "--package", "netwhy-ebpf", "--package", "xtask"]),
-            alone: false,
+            filterset: "package(netwhy-agent) + package(netwhy-ebpf) + package(xtask)".to_owned(),
+            at_once: None,
             root: false,
         },
         Group {
             name: "unit, laboratory",
             select: select(&["--package", "netwhy-tests", "--lib", "--bins"]),
-            alone: false,
+            filterset: "package(netwhy-tests) & (kind(lib) + kind(bin))".to_owned(),
+            at_once: None,
             root: false,
         },
     ];
     let files = test_files(&workspace.join("tests/tests"));
-    for (name, beginnings, root) in SCENARIOS {
+    for (name, beginnings, root, at_once) in SCENARIOS {
         let chosen: Vec<&String> =
             files.iter().filter(|file| beginnings.iter().any(|beginning| file.starts_with(beginning))).collect();
         if chosen.is_empty() {
             continue;
         }
+        let binaries: Vec<String> = chosen.iter().map(|file| format!("binary(={file})")).collect();
+        let filterset = format!("package(netwhy-tests) & ({})", binaries.join(" + "));
         let mut select = select(&["--package", "netwhy-tests"]);
         select.extend(chosen.into_iter().flat_map(|file| ["--test".to_owned(), file.clone()]));
-        groups.push(Group { name, select, alone: root, root });
+        groups.push(Group { name, select, filterset, at_once, root });
     }
     groups
 }
@@ -147,6 +160,10 @@ pub(crate) fn run_in(workspace: &Path, toolchain: &Toolchain, filter: Option<&st
         // As with helm.
         sh::say(&format!("{error:#}"));
     }
+    if let Err(error) = browser::ensure(workspace) {
+        // As with helm.
+        sh::say(&format!("{error:#}"));
+    }
     kube::ensure();
     let mut total = Counts::default();
     let mut skips: Vec<Skip> = Vec::new();
@@ -178,14 +195,17 @@ pub(crate) fn run_in(workspace: &Path, toolchain: &Toolchain, filter: Option<&st
     Ok(())
 }
 
-/// Makes sure that Prometheus and promtool are there, where its tests look for them.
+/// Makes sure that Prometheus, promtool and Alertmanager are there, where its tests look for them.
 fn prometheus(workspace: &Path) -> Result<()> {
     let into = sh::target_dir(workspace).join("xtask/prometheus");
     let there = |program: &str| sh::in_path(program) || into.join("usr/bin").join(program).is_file();
-    if there("prometheus") && there("promtool") {
+    if !there("prometheus") || !there("promtool") {
+        apt::unpack("prometheus", &into).context("no Prometheus: put prometheus and promtool in PATH")?;
+    }
+    if there("prometheus-alertmanager") {
         return Ok(());
     }
-    apt::unpack("prometheus", &into).context("no Prometheus: put prometheus and promtool in PATH")
+    apt::unpack("prometheus-alertmanager", &into).context("no Alertmanager: put prometheus-alertmanager in PATH")
 }
 
 /// The result of a group.
@@ -207,9 +227,10 @@ fn run_group(
     if machine.nextest {
         command.args(["nextest", "run", "--no-fail-fast", "--color", "never", "--no-tests", "pass"]);
         // Output of tests that pass says what they skipped.
-        command.args(["--success-output", "immediate", "--failure-output", "immediate"]).args(&group.select);
-        if group.alone {
-            command.args(["--test-threads", "1"]);
+        command.args(["--success-output", "immediate", "--failure-output", "immediate"]);
+        command.args(PACKAGES).args(["--filterset", &group.filterset]);
+        if let Some(at_once) = group.at_once {
+            command.args(["--test-threads", &at_once.to_string()]);
         }
         if group.root && machine.strict {
             // Real traffic on clocks of a machine that others use too: a second try, which the summary tells.
@@ -219,7 +240,8 @@ fn run_group(
     } else {
         command.args(["test", "--no-fail-fast", "--color", "never"]).args(&group.select).args(filter);
         command.args(["--", "--show-output"]);
-        if group.alone {
+        if group.at_once.is_some() {
+            // Only nextest knows which of them take the whole machine.
             command.args(["--test-threads", "1"]);
         }
     }

@@ -17,7 +17,7 @@ use std::{
 };
 
 /// Names the toolchain; read by `agent/build.rs`.
-const VARIABLE: &str = "NETWHY_EBPF_TOOLCHAIN";
+pub(crate) const VARIABLE: &str = "NETWHY_EBPF_TOOLCHAIN";
 /// The toolchain that most users of rustup have.
 const DEFAULT: &str = "nightly";
 
@@ -32,7 +32,7 @@ pub(crate) struct Toolchain {
     ///
     /// Only what the user's own environment lacks, so that `cargo xtask` and `cargo build` share their artifacts.
     pub(crate) env: Vec<(String, String)>,
-    /// For cargo calls with this toolchain and the BPF target.
+    /// For cargo calls with this toolchain, which builds `core` or the standard library too.
     pub(crate) bpf_env: Vec<(String, String)>,
 }
 
@@ -41,6 +41,19 @@ impl Toolchain {
     pub(crate) fn cargo(&self, workspace: &Path) -> Command {
         let mut command = sh::cargo(workspace);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// The toolchain's own `cargo`, in the workspace, for what no standard library is installed for.
+    pub(crate) fn own_cargo(&self, workspace: &Path) -> Command {
+        // Through rustup, because the cargo that runs us belongs to another toolchain.
+        let mut command = Command::new("rustup");
+        command.current_dir(workspace).args(["run", &self.name, "cargo"]);
+        command.envs(self.bpf_env.iter().map(|(name, value)| (name, value)));
+        // Set by the cargo that runs us; they would bring its compiler in.
+        for name in ["RUSTC", "RUSTC_WORKSPACE_WRAPPER", "CARGO"] {
+            command.env_remove(name);
+        }
         command
     }
 }

@@ -11,6 +11,7 @@ pub(super) struct Cpio {
 
 const DIRECTORY: u32 = 0o040_755;
 const FILE: u32 = 0o100_755;
+const PRIVATE: u32 = 0o100_600;
 const LINK: u32 = 0o120_777;
 const CONSOLE: u32 = 0o020_600;
 
@@ -19,6 +20,12 @@ impl Cpio {
     pub(super) fn file(&mut self, path: &str, content: &[u8]) {
         self.parents(path);
         self.entry(path, FILE, content, (0, 0));
+    }
+
+    /// A file for root alone.
+    pub(super) fn private(&mut self, path: &str, content: &[u8]) {
+        self.parents(path);
+        self.entry(path, PRIVATE, content, (0, 0));
     }
 
     /// A symbolic link.

@@ -1,5 +1,6 @@
 //! Both ends of the serial console: the script that is the machine's first program, and the reader of its output.
 
+use super::machine::Machine;
 use std::{fmt::Write as _, path::PathBuf};
 
 /// Programs that were built for the machine.
@@ -33,33 +34,31 @@ pub(super) const EXCLUDED: [(&str, &str); 4] = [
 ];
 const FORWARDER: &str = "an emulated forwarder adds milliseconds of its own to the path";
 
-/// The script that the machine runs.
-pub(super) fn script(programs: &Programs, filter: Option<&str>) -> String {
+/// The script that the machine runs. `filter`: only tests whose name contains this.
+pub(super) fn script(programs: &Programs, machine: &Machine, filter: Option<&str>) -> String {
     let (agent, taken_over) = (programs.agent.display(), programs.taken_over.display());
+    let Machine { setup, preflight, .. } = machine;
+    let name = machine.name.unwrap_or_default();
     let mut script = format!(
         r#"#!/bin/busybox sh
 /bin/busybox --install -s /applets
 export PATH=/usr/sbin:/bin:/applets CI=true RUST_BACKTRACE=1 NETWHY_AGENT={agent} NETWHY_TEST_PATIENCE=10
-export NETWHY_TAKEN_OVER={taken_over}
+export NETWHY_TAKEN_OVER={taken_over} NETWHY_TEST_MACHINE={name}
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
-mount -t tmpfs run /run; mount -t cgroup2 cgroup /sys/fs/cgroup
-for module in /modules/*.ko; do insmod $module; done
+mount -t tmpfs run /run
+{setup}for module in /modules/*.ko; do insmod $module; done
 ip link set lo up
 ulimit -n 65536
 echo "{MARK} booted $(cut -d' ' -f1 /proc/uptime) $(uname -r)"
 grep -q {PROBE} /proc/cmdline && poweroff -f
 echo "{MARK} begin preflight"
 {agent} preflight --kube off
-echo "{MARK} end preflight $?"
-echo "{MARK} begin smoke"
-{agent} run --kube off --listen 127.0.0.1:9810 & agent=$!
-ready=1; for i in $(seq 100); do wget -q -O /tmp/ready http://127.0.0.1:9810/readyz && ready=0 && break; sleep 0.2; done
-wget -q -O /tmp/metrics http://127.0.0.1:9810/metrics && grep -q '^netwhy_agent_build_info' /tmp/metrics || ready=2
-kill -TERM $agent; wait $agent; stopped=$?
-echo "ready and served: $ready, stopped: $stopped"
-echo "{MARK} end smoke $((ready + stopped))"
+echo "{MARK} end preflight $(($? - {preflight}))"
 "#
     );
+    if *preflight == 0 {
+        script.push_str(&smoke(programs));
+    }
     let skips: String = EXCLUDED.iter().map(|(name, _)| format!(" --skip {name}")).collect();
     let filter = filter.map(|text| format!(" {text}")).unwrap_or_default();
     for (name, path) in &programs.tests {
@@ -74,6 +73,21 @@ echo "{MARK} end smoke $((ready + stopped))"
     }
     script.push_str(&format!("echo \"{MARK} done\"\npoweroff -f\n"));
     script
+}
+
+/// Starts the agent, asks it, and stops it.
+fn smoke(programs: &Programs) -> String {
+    let agent = programs.agent.display();
+    format!(
+        r#"echo "{MARK} begin smoke"
+{agent} run --kube off --listen 127.0.0.1:9810 & agent=$!
+ready=1; for i in $(seq 100); do wget -q -O /tmp/ready http://127.0.0.1:9810/readyz && ready=0 && break; sleep 0.2; done
+wget -q -O /tmp/metrics http://127.0.0.1:9810/metrics && grep -q '^netwhy_agent_build_info' /tmp/metrics || ready=2
+kill -TERM $agent; wait $agent; stopped=$?
+echo "ready and served: $ready, stopped: $stopped"
+echo "{MARK} end smoke $((ready + stopped))"
+"#
+    )
 }
 
 /// Tests that have begun and ended, line by line of a console.
@@ -164,6 +178,26 @@ impl Outcome {
         this
     }
 
+    /// Whether the machine came to its end and no test failed.
+    pub(super) fn ended_well(&self) -> bool {
+        let bad = |verdict: &Verdict| matches!(verdict, Verdict::Failed(_) | Verdict::Unfinished);
+        self.complete && self.panic.is_none() && !self.tests.iter().any(|test| bad(&test.verdict))
+    }
+
+    /// Of a machine that is made for one module of tests: some must have run, and none may be skipped.
+    pub(super) fn demand(&mut self, module: &str) {
+        let beginning = format!("{module}::");
+        if !self.tests.iter().any(|test| test.name.starts_with(&beginning)) {
+            let why = format!("no test ran whose name begins with {beginning}");
+            self.tests.push(Test { name: module.to_owned(), verdict: Verdict::Failed(why) });
+        }
+        for test in &mut self.tests {
+            if let Verdict::Skipped(why) = &test.verdict {
+                test.verdict = Verdict::Failed(format!("skipped in the machine that is made for it: {why}"));
+            }
+        }
+    }
+
     /// Takes in one section; `code`: its program's exit code, `None` when it has none.
     fn end(&mut self, section: Option<(String, String)>, code: Option<&str>) {
         let Some((name, text)) = section else { return };
@@ -206,13 +240,18 @@ fn tests(text: &str) -> Vec<Test> {
         }
     }
     tests.extend(open.map(|name| Test { name, verdict: Verdict::Unfinished }));
-    for reason in lines.iter().filter_map(|line| line.trim().strip_prefix("SKIP ")) {
+    for reason in lines.iter().filter_map(|line| printed(line).trim().strip_prefix("SKIP ")) {
         let (name, why) = reason.split_once(": ").unwrap_or(("", reason));
         if let Some(test) = tests.iter_mut().find(|test| test.name == name) {
             test.verdict = Verdict::Skipped(why.to_owned());
         }
     }
     tests
+}
+
+/// Text that a test printed on a line. libtest leaves the line with its name open, so that the first text follows it.
+fn printed(line: &str) -> &str {
+    line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ")).map_or(line, |(_, text)| text)
 }
 
 /// libtest's word for how a test ended; `said`: what it printed.

@@ -1,10 +1,6 @@
 //! The programs inside: the agent, the tests, and the files of this machine that they need.
 
-use super::{
-    cpio::Cpio,
-    guest::{self, Programs},
-    kernel::Kernel,
-};
+use super::{cpio::Cpio, guest::Programs, kernel::Kernel};
 use crate::sh;
 use anyhow::{Context as _, Result};
 use std::{
@@ -17,17 +13,21 @@ use std::{
 /// Programs of this machine that the laboratory runs.
 const TOOLS: [&str; 5] = ["ip", "tc", "nft", "setpriv", "unshare"];
 
-/// Writes the archive for one kernel.
-pub(super) fn write(programs: &Programs, kernel: &Kernel, filter: Option<&str>, file: &Path) -> Result<()> {
+/// Writes the archive for one kernel; `script` is its first program.
+pub(super) fn write(programs: &Programs, kernel: &Kernel, script: &str, file: &Path) -> Result<()> {
     let mut cpio = Cpio::default();
-    for dir in ["proc", "sys", "tmp", "run", "applets", "bin", "etc"] {
+    for dir in ["proc", "sys", "tmp", "run", "applets", "bin", "etc", "mnt"] {
         cpio.directory(dir);
     }
-    let busybox = in_path("busybox").context("no busybox: install busybox-static")?;
+    // As every Node has one, which an agent must not be able to read.
+    cpio.private("etc/shadow", b"root:*:::::::\n");
+    let own = || in_path("busybox").context("no busybox: install busybox-static");
+    let busybox = kernel.busybox.clone().map_or_else(own, Ok)?;
     cpio.file("bin/busybox", &read(&busybox)?);
     cpio.link("bin/sh", "busybox");
     let mut libraries = BTreeSet::new();
-    for tool in TOOLS {
+    // Of another architecture there is busybox only.
+    for tool in TOOLS.into_iter().filter(|_| kernel.arch.is_native()) {
         let path = in_path(tool).with_context(|| format!("no {tool}: install iproute2, nftables and util-linux"))?;
         libraries.extend(needs(&path)?);
         cpio.file(&format!("usr/sbin/{tool}"), &read(&path)?);
@@ -37,9 +37,12 @@ pub(super) fn write(programs: &Programs, kernel: &Kernel, filter: Option<&str>, 
         .into_iter()
         .chain(programs.tests.iter().map(|(_, path)| path));
     for path in ours {
-        libraries.extend(needs(path)?);
+        if kernel.arch.is_native() {
+            libraries.extend(needs(path)?);
+        }
         // Beside the archive, because archives are made side by side.
-        cpio.file(&path.to_string_lossy(), &stripped(path, &file.with_extension("stripped"))?);
+        let copy = file.with_extension("stripped");
+        cpio.file(&path.to_string_lossy(), &stripped(path, &copy, kernel.arch.strip())?);
     }
     for library in libraries {
         cpio.file(&library.to_string_lossy(), &read(&library)?);
@@ -47,7 +50,7 @@ pub(super) fn write(programs: &Programs, kernel: &Kernel, filter: Option<&str>, 
     for (n, (name, bytes)) in kernel.modules.iter().enumerate() {
         cpio.file(&format!("modules/{n:02}-{name}.ko"), bytes);
     }
-    cpio.file("init", guest::script(programs, filter).as_bytes());
+    cpio.file("init", script.as_bytes());
     fs::write(file, cpio.finish()).with_context(|| format!("write {}", file.display()))
 }
 
@@ -63,8 +66,8 @@ fn libraries(text: &str) -> Vec<PathBuf> {
 }
 
 /// A program without its debugging information, which would fill the machine's memory.
-fn stripped(path: &Path, copy: &Path) -> Result<Vec<u8>> {
-    let stripped = sh::output(Command::new("strip").arg("--strip-debug").arg("-o").arg(copy).arg(path));
+fn stripped(path: &Path, copy: &Path, strip: &str) -> Result<Vec<u8>> {
+    let stripped = sh::output(Command::new(strip).arg("--strip-debug").arg("-o").arg(copy).arg(path));
     let bytes = match stripped {
         Ok(_) => read(copy),
         // Without `strip` it is larger, and may still fit.

@@ -1,5 +1,6 @@
 //! Debian's kernels: found, fetched and unpacked, without being installed.
 
+use super::{arch::Arch, lists::Lists};
 use crate::{Unavailable, sh};
 use anyhow::{Context as _, Result};
 use std::{
@@ -10,10 +11,12 @@ use std::{
 };
 
 /// Modules that the tests need, those that others depend on are found; what a kernel has built in or lacks is left out.
-const MODULES: [&str; 16] = [
+const MODULES: [&str; 17] = [
     "bridge",
     "veth",
     "nf_tables",
+    // A module of its own before Linux 5.18.
+    "nft_counter",
     "nft_numgen",
     "nft_ct",
     "nft_chain_nat",
@@ -32,72 +35,141 @@ const MODULES: [&str; 16] = [
 /// An unpacked kernel.
 #[derive(Debug)]
 pub(super) struct Kernel {
+    /// Its architecture.
+    pub(super) arch: Arch,
     /// Name of the package without `linux-image-`.
     pub(super) name: String,
     /// The image to boot.
     pub(super) image: PathBuf,
     /// Modules in the order of loading: name and bytes.
     pub(super) modules: Vec<(String, Vec<u8>)>,
+    /// A busybox of its architecture. `None`: this machine's is.
+    pub(super) busybox: Option<PathBuf>,
 }
 
 impl Kernel {
-    /// The newest kernel of a series such as `6.1`, or the one that is named in full. Kept below `dir`.
-    pub(super) fn fetch(series: &str, dir: &Path) -> Result<Self> {
-        let name = match newest(&names(series)?, series) {
-            Some(name) => name,
-            None => {
-                let mut update = Command::new("apt-get");
-                update.arg("update");
-                sh::step("updating apt's package lists", &mut update)?;
-                newest(&names(series)?, series).ok_or_else(|| {
-                    Unavailable::error(format!("apt has no kernel {series}: see `apt-cache pkgnames linux-image-`"))
-                })?
-            }
-        };
+    /// The newest kernel of a series such as `6.1`, the one that is named in full, or for [`NEWEST`] the newest that any
+    /// suite offers. Kept below `dir`.
+    pub(super) fn fetch(series: &str, arch: Arch, dir: &Path) -> Result<Self> {
+        let (lists, name) = choose(series, arch, dir)?;
         let root = dir.join(&name);
-        if !root.join("boot").is_dir() {
-            unpack(&name, dir, &root)?;
+        if image(&root, &name).is_none() {
+            unpack(&lists, &name, dir, &root)?;
         }
-        let image =
-            find(&root.join("boot"), |file| file.starts_with("vmlinuz")).context("the package has no kernel")?;
+        let image = image(&root, &name).with_context(|| format!("the packages of Linux {name} have no vmlinuz"))?;
         let modules = modules(&root)?;
-        Ok(Self { name, image, modules })
+        let busybox = if arch.is_native() { None } else { Some(busybox(&lists, arch, dir)?) };
+        Ok(Self { arch, name, image, modules, busybox })
     }
 }
 
+/// Stands for the newest kernel of all suites.
+pub(super) const NEWEST: &str = "newest";
+
+/// The package of a series, without its prefix, and the list that has it: this machine's if it has one.
+fn choose(series: &str, arch: Arch, dir: &Path) -> Result<(Lists, String)> {
+    let all = Lists::all(arch, dir);
+    // A suite that can't be read must not hide what others have.
+    let mut unread = Vec::new();
+    for again in [false, true] {
+        unread.clear();
+        let mut found = Vec::new();
+        for lists in &all {
+            match lists.update(again).and_then(|()| names(lists, series)) {
+                Ok(names) => found.extend(newest(&names, series, arch).map(|name| (lists, name))),
+                Err(error) => unread.push(format!("{error:#}")),
+            }
+            if series != NEWEST && !found.is_empty() {
+                break;
+            }
+        }
+        if let Some((lists, name)) = found.into_iter().max_by_key(|(_, name)| version(name)) {
+            return Ok((lists.clone(), name));
+        }
+    }
+    let mut text =
+        format!("neither apt nor Debian's other suites have a kernel {series}; see `apt-cache pkgnames linux-image-`");
+    if let Some(first) = unread.first() {
+        text.push_str(&format!("; {} of {} lists could not be read: {first}", unread.len(), all.len()));
+    }
+    Err(Unavailable::error(text))
+}
+
 /// Packages of a series, without their common prefix.
-fn names(series: &str) -> Result<Vec<String>> {
-    let text = sh::output(Command::new("apt-cache").args(["pkgnames", &format!("linux-image-{series}")]))?;
-    Ok(text.lines().filter_map(|line| line.strip_prefix("linux-image-")).map(str::to_owned).collect())
+fn names(lists: &Lists, series: &str) -> Result<Vec<String>> {
+    let series = if series == NEWEST { "" } else { series };
+    let names = lists.names(&format!("linux-image-{series}"))?;
+    Ok(names.iter().filter_map(|name| name.strip_prefix("linux-image-")).map(str::to_owned).collect())
 }
 
 /// The newest that is made for machines like QEMU's: `cloud` goes before others, which have thousands of drivers.
-fn newest(names: &[String], series: &str) -> Option<String> {
+fn newest(names: &[String], series: &str, arch: Arch) -> Option<String> {
+    let ending = format!("-{}", arch.debian());
     let suits = |name: &&String| {
-        let more = name.strip_prefix(series);
+        let more = if series == NEWEST { Some("") } else { name.strip_prefix(series) };
         let same_series = more.is_some_and(|more| more.is_empty() || !more.starts_with(|c: char| c.is_ascii_digit()));
-        same_series && name.ends_with("-amd64") && !name.contains("-rt-") && !name.contains("-unsigned")
-    };
-    let version = |name: &str| -> Vec<u64> {
-        name.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
+        same_series && name.ends_with(&ending) && !name.contains("-rt-") && !name.contains("-unsigned")
     };
     names.iter().filter(suits).max_by_key(|name| (name.contains("-cloud-"), version(name))).cloned()
 }
 
-fn unpack(name: &str, dir: &Path, root: &Path) -> Result<()> {
+/// The numbers in a name, to compare versions.
+fn version(name: &str) -> Vec<u64> {
+    name.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
+}
+
+/// The image to boot: in `boot`, or from Linux 7.0 on beside the modules.
+fn image(root: &Path, name: &str) -> Option<PathBuf> {
+    let folders = [root.join("boot"), root.join("usr/lib/modules").join(name)];
+    folders.iter().find_map(|folder| find(folder, |file| file.starts_with("vmlinuz")))
+}
+
+/// Fetches and unpacks the packages of a kernel. Nothing is installed.
+fn unpack(lists: &Lists, name: &str, dir: &Path, root: &Path) -> Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("make {}", dir.display()))?;
-    let package = format!("linux-image-{name}");
-    let mut download = Command::new("apt-get");
-    download.current_dir(dir).args(["download", &package]);
+    // Under another name until it is complete.
+    let partial = root.with_extension("partial");
+    for old in [&partial, root] {
+        let _ = fs::remove_dir_all(old);
+    }
+    let depends = sh::output(lists.apt("apt-cache").args(["depends", &format!("linux-image-{name}")]))?;
+    for package in packages(&depends, name) {
+        unpack_package(lists, &package, dir, &partial)?;
+    }
+    fs::rename(&partial, root).with_context(|| format!("name {}", root.display()))
+}
+
+/// Fetches a package to `dir` and unpacks it below `into`.
+fn unpack_package(lists: &Lists, package: &str, dir: &Path, into: &Path) -> Result<()> {
+    let mut download = lists.apt("apt-get");
+    download.current_dir(dir).args(["download", package]);
     sh::step(&format!("fetching {package}"), &mut download)?;
     let file = find(dir, |file| file.starts_with(&format!("{package}_")) && file.ends_with(".deb"));
     let file = file.with_context(|| format!("apt-get download left no {package}_*.deb in {}", dir.display()))?;
-    // Under another name until it is complete.
-    let partial = root.with_extension("partial");
-    let _ = fs::remove_dir_all(&partial);
-    sh::output(Command::new("dpkg").arg("-x").arg(&file).arg(&partial))?;
-    fs::rename(&partial, root).with_context(|| format!("name {}", root.display()))?;
+    sh::output(Command::new("dpkg").arg("-x").arg(&file).arg(into))?;
     fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))
+}
+
+/// A busybox of an architecture that this machine does not have.
+fn busybox(lists: &Lists, arch: Arch, dir: &Path) -> Result<PathBuf> {
+    let root = dir.join(format!("busybox-{}", arch.debian()));
+    let found =
+        || ["bin/busybox", "usr/bin/busybox"].map(|path| root.join(path)).into_iter().find(|path| path.is_file());
+    if let Some(path) = found() {
+        return Ok(path);
+    }
+    unpack_package(lists, "busybox-static", dir, &root)?;
+    found().with_context(|| format!("the package busybox-static left no program below {}", root.display()))
+}
+
+/// The image's package, and those that hold its image and modules from Linux 7.0 on. `depends`: what `apt-cache depends`
+/// says about the first.
+fn packages(depends: &str, name: &str) -> Vec<String> {
+    let needed = depends.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+    let parts = needed.filter(|package| {
+        ["linux-binary-", "linux-modules-"].iter().any(|part| package.strip_prefix(part) == Some(name))
+    });
+    std::iter::once(format!("linux-image-{name}")).chain(parts.map(str::to_owned)).collect()
 }
 
 /// The first entry of a directory whose name suits.

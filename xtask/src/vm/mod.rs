@@ -1,13 +1,20 @@
 //! `cargo xtask vm`: the kernel tests on other kernels, each in a QEMU machine of its own.
 
+mod arch;
+mod boot;
 mod cpio;
 mod guest;
 mod image;
 mod kernel;
+mod lists;
+mod machine;
+mod programs;
+mod table;
 
-use crate::{Unavailable, apt, sh, test, toolchain};
+use crate::{Unavailable, apt, sh, test};
 use anyhow::{Context as _, Result, anyhow, bail};
-use guest::Programs;
+use arch::Arch;
+use boot::{Boot, Ended};
 use guest::{Outcome, Verdict};
 use kernel::Kernel;
 use serde_json::{Value, json};
@@ -15,16 +22,15 @@ use std::{
     fs,
     num::NonZero,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     thread,
-    time::Instant,
 };
 
 /// Kernels when none is named: the oldest with everything, and Debian's newest.
 const KERNELS: [&str; 2] = ["6.1", "6.12"];
-/// Programs, and the packages that they come from.
-const TOOLS: [(&str, &str); 6] = [
-    ("qemu-system-x86_64", "qemu-system-x86"),
+/// The same for machines that look like Nodes.
+const KERNEL_OF_MACHINES: &str = "6.12";
+/// Programs besides QEMU, and the packages that they come from.
+const TOOLS: [(&str, &str); 5] = [
     ("busybox", "busybox-static"),
     ("xz", "xz-utils"),
     ("timeout", "coreutils"),
@@ -32,17 +38,21 @@ const TOOLS: [(&str, &str); 6] = [
     ("nft", "nftables"),
 ];
 
-/// How long a machine may take to boot with KVM.
-const PROBE_SECONDS: u32 = 40;
-
 /// Run the kernel tests on other kernels, inside QEMU
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Series or exact kernels from Debian's packages, such as 6.1 or 6.12.117+deb12-cloud-amd64
-    #[arg(value_name = "KERNEL", default_values = KERNELS)]
+    /// Series or exact kernels from Debian's packages, such as 6.1 or 6.12.117+deb12-cloud-amd64; `newest`: the newest that
+    /// any suite offers [default: 6.1 and 6.12; with --machine 6.12]
+    #[arg(value_name = "KERNEL")]
     kernels: Vec<String>,
+    /// Boot a machine that looks like a Node and run its own tests instead; can be repeated
+    #[arg(long = "machine", value_enum, value_name = "NAME")]
+    machines: Vec<machine::Choice>,
+    /// Architecture of the machines; the kernel tests themselves need programs that only this machine's have
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = Arch::Amd64, requires_if("arm64", "machines"))]
+    arch: Arch,
     /// Only tests whose name contains this
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "machines")]
     filter: Option<String>,
     /// Give up a machine after this long; an emulated one may need most of an hour
     #[arg(long, default_value_t = 3600, value_name = "S")]
@@ -50,48 +60,80 @@ pub(crate) struct Args {
     /// Write the outcome to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write a table of signals and kernels to this file, in Markdown
+    #[arg(long, value_name = "FILE", conflicts_with = "machines")]
+    table: Option<PathBuf>,
+}
+
+impl Args {
+    /// Kernels that were named, or the usual ones.
+    fn kernels(&self) -> Vec<&str> {
+        match (self.kernels.as_slice(), self.machines.as_slice()) {
+            ([], []) => KERNELS.to_vec(),
+            ([], _) => vec![KERNEL_OF_MACHINES],
+            (named, _) => named.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// Test programs that run in the machines.
+    fn test_programs(&self, workspace: &Path) -> Vec<String> {
+        if self.machines.is_empty() { test::kernel_tests(workspace) } else { vec![machine::TESTS.to_owned()] }
+    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    check_machine()?;
+    check_machine(args.arch)?;
     let workspace = sh::workspace()?;
-    let programs = build(&workspace)?;
+    let programs = programs::build(&workspace, args.arch, &args.test_programs(&workspace))?;
     let dir = sh::target_dir(&workspace).join("vm");
     fs::create_dir_all(&dir).with_context(|| format!("make {}", dir.display()))?;
-    let kernels: Vec<Kernel> = args.kernels.iter().map(|series| Kernel::fetch(series, &dir)).collect::<Result<_>>()?;
-    let mut outcomes = Vec::new();
-    // A machine has one CPU: as many side by side as there are here.
-    for several in kernels.chunks(thread::available_parallelism().map_or(1, NonZero::get)) {
-        let boot = |kernel| boot(&workspace, &dir, &programs, kernel, args);
-        let ended: Result<Vec<_>> = thread::scope(|scope| {
-            let running: Vec<_> = several.iter().map(|kernel| scope.spawn(move || boot(kernel))).collect();
+    let kernels: Vec<Kernel> =
+        args.kernels().into_iter().map(|series| Kernel::fetch(series, args.arch, &dir)).collect::<Result<_>>()?;
+    let machines = machine::chosen(&args.machines);
+    let on_each = |kernel| machines.iter().map(move |machine| Boot { kernel, machine: *machine });
+    let boots: Vec<Boot<'_>> = kernels.iter().flat_map(on_each).collect();
+    let cpus = thread::available_parallelism().map_or(1, NonZero::get);
+    let run = |boot: &Boot<'_>| boot.run(&workspace, &dir, &programs, args);
+    let mut all = Vec::new();
+    for round in boot::rounds(boots, cpus) {
+        let ended: Result<Vec<Ended>> = thread::scope(|scope| {
+            let running: Vec<_> = round.iter().map(|boot| scope.spawn(move || run(boot))).collect();
             running.into_iter().map(|one| one.join().map_err(|_| anyhow!("a machine's thread panicked"))?).collect()
         });
-        outcomes.extend(several.iter().map(|kernel| kernel.name.clone()).zip(ended?));
+        all.extend(ended?);
     }
-    let mut failed = 0;
-    for (name, (outcome, seconds)) in &outcomes {
-        print(name, outcome, *seconds);
-        failed += usize::from(!ended_well(outcome));
-    }
-    for (name, why) in guest::EXCLUDED {
-        println!("not run in an emulated machine: {name}: {why}");
+    report(args, &all)
+}
+
+/// Prints and writes how the machines ended; an error when one ended badly.
+fn report(args: &Args, all: &[Ended]) -> Result<()> {
+    all.iter().for_each(print);
+    if args.machines.is_empty() {
+        for (name, why) in guest::EXCLUDED {
+            println!("not run in an emulated machine: {name}: {why}");
+        }
     }
     if let Some(file) = &args.json {
-        let kernels: Vec<Value> =
-            outcomes.iter().map(|(name, (outcome, seconds))| json(name, outcome, *seconds)).collect();
+        let kernels: Vec<Value> = all.iter().map(json).collect();
         let text = serde_json::to_string_pretty(&json!({ "kernels": kernels }))?;
         fs::write(file, format!("{text}\n")).with_context(|| format!("write {}", file.display()))?;
     }
-    if failed > 0 { bail!("{failed} of {} kernels failed", outcomes.len()) } else { Ok(()) }
+    if let Some(file) = &args.table {
+        let outcomes: Vec<_> = all.iter().map(|ended| (ended.name.as_str(), &ended.outcome)).collect();
+        fs::write(file, table::markdown(&outcomes)).with_context(|| format!("write {}", file.display()))?;
+    }
+    let failed = all.iter().filter(|ended| !ended.outcome.ended_well()).count();
+    if failed > 0 { bail!("{failed} of {} machines failed", all.len()) } else { Ok(()) }
 }
 
-fn check_machine() -> Result<()> {
+fn check_machine(arch: Arch) -> Result<()> {
     if std::env::consts::ARCH != "x86_64" {
-        return Err(Unavailable::error("the machines are x86_64: run it on such a machine".to_owned()));
+        return Err(Unavailable::error("the machines run on x86_64: run it on such a machine".to_owned()));
     }
-    let missing =
-        || TOOLS.iter().filter(|(program, _)| !sh::in_path(program)).map(|(_, package)| *package).collect::<Vec<_>>();
+    let missing = || -> Vec<&str> {
+        let tools = TOOLS.into_iter().chain([arch.qemu()]);
+        tools.filter(|(program, _)| !sh::in_path(program)).map(|(_, package)| package).collect()
+    };
     if !missing().is_empty() {
         let _ = apt::install("QEMU and what runs inside", &missing());
     }
@@ -103,109 +145,12 @@ fn check_machine() -> Result<()> {
     Err(Unavailable::error(format!("{text} and the packages {}", missing.join(", "))))
 }
 
-/// Builds the agent and the kernel tests, as `cargo xtask test` does.
-fn build(workspace: &Path) -> Result<Programs> {
-    let toolchain = toolchain::ensure(workspace)?;
-    sh::say("building the agent and the kernel tests");
-    let mut build = toolchain.cargo(workspace);
-    build.args(["build", "--package", "netwhy-agent", "--package", "netwhy-tests", "--bins"]);
-    build.args(["--example", "taken_over"]);
-    sh::run(build.stdout(Stdio::null()))?;
-    let mut command = toolchain.cargo(workspace);
-    command.args(["test", "--no-run", "--message-format", "json", "--package", "netwhy-tests"]);
-    let names = test::kernel_tests(workspace);
-    command.args(names.iter().flat_map(|name| ["--test", name]));
-    let tests = if names.is_empty() { Vec::new() } else { executables(&sh::output(&mut command)?) };
-    let debug = sh::target_dir(workspace).join("debug");
-    Ok(Programs {
-        agent: debug.join("netwhy-agent"),
-        taken_over: debug.join("examples/taken_over"),
-        traffic: debug.join("netwhy-traffic"),
-        tests,
-    })
-}
-
-/// Test programs in cargo's messages.
-fn executables(messages: &str) -> Vec<(String, PathBuf)> {
-    let program = |line: &str| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        let is_test = message["profile"]["test"] == true;
-        let name = message["target"]["name"].as_str()?.to_owned();
-        let path = message["executable"].as_str()?;
-        is_test.then(|| (name, PathBuf::from(path)))
-    };
-    messages.lines().filter_map(program).collect()
-}
-
-/// Runs one machine to its end. Returns its outcome and the seconds that it took.
-fn boot(workspace: &Path, dir: &Path, programs: &Programs, kernel: &Kernel, args: &Args) -> Result<(Outcome, f64)> {
-    let archive = dir.join(format!("{}.cpio", kernel.name));
-    image::write(programs, kernel, args.filter.as_deref(), &archive)?;
-    let accelerator = if !Path::new("/dev/kvm").exists() {
-        "tcg"
-    } else if can_boot(kernel, &archive) {
-        "kvm"
-    } else {
-        sh::say("  KVM can't be used here: every instruction is emulated instead");
-        "tcg"
-    };
-    let ended = power_on(workspace, kernel, &archive, args.seconds, accelerator)?;
-    let _ = fs::remove_file(&archive);
-    Ok(ended)
-}
-
-/// Whether a machine boots with KVM. The device may exist and not work: under nested virtualisation a machine often
-/// hangs at an instruction that the host does not support.
-fn can_boot(kernel: &Kernel, archive: &Path) -> bool {
-    let console = machine(kernel, archive, PROBE_SECONDS, "kvm", guest::PROBE).stdin(Stdio::null()).output();
-    console.is_ok_and(|console| !Outcome::read(&String::from_utf8_lossy(&console.stdout)).release.is_empty())
-}
-
-/// A machine with an accelerator of QEMU's, for at most `limit` s; `also`: on its kernel's command line.
-fn machine(kernel: &Kernel, archive: &Path, limit: u32, accelerator: &str, also: &str) -> Command {
-    // In the foreground, Ctrl-C reaches the machine too, and the machine ends with this process.
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "TERM", "timeout", "--foreground", "--kill-after=5", &limit.to_string()]);
-    command.arg("qemu-system-x86_64");
-    command.args(["-accel", accelerator, "-cpu", "max", "-smp", "1", "-m", "1024", "-no-reboot"]);
-    command.args(["-display", "none", "-monitor", "none", "-serial", "stdio", "-nic", "none"]);
-    command.arg("-kernel").arg(&kernel.image).arg("-initrd").arg(archive);
-    command.args(["-append", &format!("console=ttyS0 panic=-1 loglevel=3 net.ifnames=0 {also}")]);
-    command
-}
-
-/// Boots one machine with an accelerator of QEMU's, for at most `limit` s.
-fn power_on(
-    workspace: &Path,
-    kernel: &Kernel,
-    archive: &Path,
-    limit: u32,
-    accelerator: &str,
-) -> Result<(Outcome, f64)> {
-    let mut command = machine(kernel, archive, limit, accelerator, "");
-    let began = Instant::now();
-    let mut progress = guest::Progress::default();
-    let name = format!("tests on Linux {}", kernel.name);
-    let (_, console) = sh::captured(&name, &mut command, |line| progress.line(line))?;
-    let seconds = began.elapsed().as_secs_f64();
-    let log = sh::keep_log(workspace, &format!("vm-{}.log", kernel.name), &console)?;
-    let outcome = Outcome::read(&console);
-    if !ended_well(&outcome) {
-        sh::say(&format!("  the machine's console is kept in {}", log.display()));
-    }
-    Ok((outcome, seconds))
-}
-
-fn ended_well(outcome: &Outcome) -> bool {
-    let bad = |verdict: &Verdict| matches!(verdict, Verdict::Failed(_) | Verdict::Unfinished);
-    outcome.complete && outcome.panic.is_none() && !outcome.tests.iter().any(|test| bad(&test.verdict))
-}
-
 fn count(outcome: &Outcome, suits: impl Fn(&Verdict) -> bool) -> usize {
     outcome.tests.iter().filter(|test| suits(&test.verdict)).count()
 }
 
-fn print(name: &str, outcome: &Outcome, seconds: f64) {
+fn print(ended: &Ended) {
+    let Ended { name, outcome, seconds, .. } = ended;
     println!("\n== Linux {name}");
     if outcome.release.is_empty() {
         println!("did not boot");
@@ -239,7 +184,8 @@ fn print(name: &str, outcome: &Outcome, seconds: f64) {
     );
 }
 
-fn json(name: &str, outcome: &Outcome, seconds: f64) -> Value {
+fn json(ended: &Ended) -> Value {
+    let Ended { name, machine, outcome, seconds } = ended;
     let test = |test: &guest::Test| {
         let (verdict, why) = match &test.verdict {
             Verdict::Passed => ("passed", None),
@@ -250,8 +196,9 @@ fn json(name: &str, outcome: &Outcome, seconds: f64) -> Value {
         json!({ "name": test.name, "verdict": verdict, "why": why })
     };
     json!({
-        "kernel": name, "release": outcome.release, "seconds": seconds, "boot_seconds": outcome.boot_seconds,
-        "complete": outcome.complete, "panic": outcome.panic, "preflight": outcome.preflight,
+        "kernel": name, "machine": machine, "release": outcome.release, "seconds": seconds,
+        "boot_seconds": outcome.boot_seconds, "complete": outcome.complete, "panic": outcome.panic,
+        "preflight": outcome.preflight,
         "tests": outcome.tests.iter().map(test).collect::<Vec<_>>(),
     })
 }

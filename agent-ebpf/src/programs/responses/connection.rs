@@ -1,7 +1,7 @@
 //! Which connections are observed, and their states.
 
 use aya_ebpf::helpers::generated::bpf_sk_storage_get;
-use core::ptr::NonNull;
+use core::{hint::cold_path, ptr::NonNull};
 use netwhy_abi::{
     Choice, Counter, EdgeKey, Outgoing, Role, Turn, pick,
     turn::{IGNORED, SERVER},
@@ -64,23 +64,34 @@ pub(super) unsafe fn seen(sk: Ptr) -> Option<NonNull<Turn>> {
 
 /// State of a connection, made when missing. `None`: it is of no use, or not observed.
 #[inline(always)]
-pub(super) unsafe fn turn(choice: &Choice, sk: Ptr, tp: Ptr) -> Option<NonNull<Turn>> {
+pub(super) unsafe fn turn(sk: Ptr, tp: Ptr) -> Option<NonNull<Turn>> {
     // SAFETY: `sk` and `tp` are the same trusted socket; its state is a live map value.
     unsafe {
-        let weight = weight(choice, sk);
-        let known = match seen(sk) {
-            Some(known) => known,
-            None if weight != 0 => first_seen(choice, sk, tp, weight)?,
-            None => return None,
+        let known = seen(sk);
+        let turn = match known {
+            Some(turn) if (*turn.as_ptr()).generation == rows::generation() => turn,
+            _ => {
+                cold_path();
+                renewed(known, sk, tp)?
+            }
         };
-        let turn = known.as_ptr();
-        if (*turn).flags & IGNORED != 0 {
+        if (*turn.as_ptr()).flags & IGNORED != 0 { None } else { Some(turn) }
+    }
+}
+
+/// State of a connection that has none of this period of observation.
+#[inline(always)]
+unsafe fn renewed(known: Option<NonNull<Turn>>, sk: Ptr, tp: Ptr) -> Option<NonNull<Turn>> {
+    let choice = rows::choice();
+    // SAFETY: `sk` and `tp` are the same trusted socket; its state is a live map value.
+    unsafe {
+        let weight = weight(&choice, sk);
+        if weight == 0 {
             return None;
         }
-        if (*turn).generation != choice.generation {
-            if weight == 0 {
-                return None;
-            }
+        let Some(known) = known else { return first_seen(&choice, sk, tp, weight) };
+        let turn = known.as_ptr();
+        if (*turn).flags & IGNORED == 0 {
             (*turn).join(&outgoing(tp), load(tp, NW_TP_RCV_NXT.load()), choice.generation, weight);
         }
         Some(known)

@@ -4,8 +4,9 @@ use aya_ebpf::{
     EbpfContext,
     helpers::generated::{bpf_get_prandom_u32, bpf_ktime_get_ns},
 };
+use core::hint::cold_path;
 use netwhy_abi::{
-    Counter, End, Incoming, Turn, pick,
+    Counter, End, Incoming, Outgoing, Turn, pick,
     turn::{UNANSWERED_US, UNSEEN},
 };
 
@@ -23,18 +24,24 @@ const NUMBERED: u32 = 3;
 #[inline(always)]
 pub(super) unsafe fn look<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, weight: u32) {
     // SAFETY: a live map value and a TCP socket.
+    unsafe { look_at(ctx, turn, tp, (&outgoing(tp), load(tp, NW_TP_RCV_NXT.load())), weight) }
+}
+
+/// The same with the socket's progress: what it `sent`, and what it has `expected` to receive next.
+#[inline(always)]
+unsafe fn look_at<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, (sent, expected): (&Outgoing, u32), weight: u32) {
+    // SAFETY: a live map value and a TCP socket.
     unsafe {
         followed::sent(turn, tp);
-        let (sent, expected) = (outgoing(tp), load(tp, NW_TP_RCV_NXT.load()));
         if (*turn).is_server() {
-            if let Some(end) = (*turn).reply(&sent, expected) {
-                heads::replied(turn, tp, &sent, &end);
+            if let Some(end) = (*turn).reply(sent, expected) {
+                heads::replied(turn, tp, sent, &end);
                 count(ctx, turn, tp, end, weight);
             }
         } else {
             let has_waited = (*turn).sent_us != 0;
-            (*turn).ask(&sent, expected);
-            heads::asked(turn, tp, &sent, has_waited);
+            (*turn).ask(sent, expected);
+            heads::asked(turn, tp, sent, has_waited);
         }
     }
 }
@@ -44,11 +51,12 @@ pub(super) unsafe fn look<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, wei
 pub(super) unsafe fn receive<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, skb: Ptr) {
     // SAFETY: a live map value, a TCP socket, and the packet that it receives.
     unsafe {
-        look(ctx, turn, tp, 1);
+        // Read once: the socket is locked.
+        let (sent, expected) = (outgoing(tp), load(tp, NW_TP_RCV_NXT.load()));
+        look_at(ctx, turn, tp, (&sent, expected), 1);
         let (begin, end): (u32, u32) = (load(skb, NW_SKB_SEQ.load()), load(skb, NW_SKB_END_SEQ.load()));
         let numbered = u32::from(load::<u8>(skb, NW_SKB_FLAGS.load())) & NUMBERED;
         let bytes = end.wrapping_sub(begin).wrapping_sub((numbered != 0) as u32);
-        let expected: u32 = load(tp, NW_TP_RCV_NXT.load());
         if bytes == 0 || end.wrapping_sub(expected) as i32 <= 0 {
             return;
         }
@@ -57,18 +65,21 @@ pub(super) unsafe fn receive<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, 
         let is_server = (*turn).is_server();
         let begins = (*turn).looks == 0 || if is_server { (*turn).received_ns == 0 } else { (*turn).sent_us != 0 };
         if begins && (*turn).is_content_wanted() {
+            cold_path();
             let head = kfunc::head(skb, bytes);
             if !(*turn).learn(head.as_ref()) {
                 return;
             }
         }
-        let sent = outgoing(tp);
         let data = Incoming { begin, bytes, ack: load(skb, NW_SKB_ACK.load()), now_ns: bpf_ktime_get_ns() };
         if heads::is_on() && begins && (is_server || (*turn).sent_us != 0) {
             heads::arrived(turn, tp, skb, &data);
         }
         if is_server {
-            (*turn).check_read(load(tp, NW_TP_COPIED_SEQ.load()));
+            // Before a request begins there is none to check.
+            if (*turn).is_read_awaited() {
+                (*turn).check_read(load(tp, NW_TP_COPIED_SEQ.load()));
+            }
             (*turn).request(&sent, &data);
         } else if let Some(end) = (*turn).answer(&sent, &data) {
             count(ctx, turn, tp, end, 1);
@@ -84,10 +95,10 @@ pub(super) unsafe fn read<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr) {
     unsafe {
         let (taken, now): (u32, u64) = (load(tp, NW_TP_COPIED_SEQ.load()), bpf_ktime_get_ns());
         if (*turn).is_server() {
-            (*turn).read(taken, rows::choice().read_weight == 1, now);
+            (*turn).read(taken, rows::read_weight() == 1, now);
         } else if taken.wrapping_sub((*turn).heard) as i32 > 0 {
             let end = (*turn).answered(&outgoing(tp), now / 1_000);
-            count(ctx, turn, tp, end, rows::choice().read_weight);
+            count(ctx, turn, tp, end, rows::read_weight());
         }
     }
 }
@@ -108,10 +119,12 @@ unsafe fn count<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, end: End, wei
     let response = match end {
         End::Answered(response) => response,
         End::LeftOut => {
+            cold_path();
             maps::count(Counter::ResponsesLeftOut);
             return;
         }
         End::Overlapped => {
+            cold_path();
             maps::count(Counter::ResponsesOverlapped);
             return;
         }
@@ -122,6 +135,7 @@ unsafe fn count<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, end: End, wei
         let (us, times) = (rows::micros(response.us), times((*turn).weight) * u64::from(weight));
         rows::add_duration(row, us, times);
         if heads::is_on() && (*turn).is_taken() {
+            cold_path();
             rows::add(&raw mut (*row).sampled, 1, times);
             rows::add(&raw mut (*row).readable, u64::from((*turn).is_readable()), times);
             rows::add(&raw mut (*row).http2, u64::from((*turn).is_http2()), times);
@@ -129,7 +143,7 @@ unsafe fn count<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, end: End, wei
         let us = u64::from(us);
         if (*turn).is_server() {
             if response.part_us != UNSEEN {
-                rows::add_division(row, us, response.part_us, times * u64::from(rows::choice().read_weight));
+                rows::add_division(row, us, response.part_us, times * u64::from(rows::read_weight()));
             }
             return;
         }
@@ -157,7 +171,7 @@ pub(super) unsafe fn unanswered(turn: *mut Turn, tp: Ptr, age_us: u64) {
         rows::add_unanswered(row, age_us, times);
         if (*turn).is_server() {
             // That nobody read it is certain, whoever observes reads.
-            let weight = if (*turn).is_read_awaited() { 1 } else { rows::choice().read_weight };
+            let weight = if (*turn).is_read_awaited() { 1 } else { rows::read_weight() };
             let unread_us = (*turn).unread_us(load(tp, NW_TP_COPIED_SEQ.load()), age_us);
             if unread_us != UNSEEN {
                 rows::add_division(row, age_us, unread_us, times * u64::from(weight));

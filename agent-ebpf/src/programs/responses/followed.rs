@@ -4,13 +4,14 @@
 //! segment arrives: one that is acknowledged together with an older one is missed.
 
 use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_ktime_get_ns, bpf_skb_output};
+use core::hint::cold_path;
 use netwhy_abi::{
     Counter, HeadEvent, Turn,
     heads::{RECEIVED, SEGMENT_BYTES, SENT, SPEAKS_HTTP2},
     turn::is_drawn,
 };
 
-use super::rows;
+use super::{heads, rows};
 use crate::{
     kernel::{Ptr, load},
     kfunc, maps,
@@ -20,17 +21,11 @@ use crate::{
 /// `BPF_F_CURRENT_CPU`.
 const CURRENT_CPU: u64 = 0xffff_ffff;
 
-/// Whether connections are followed.
-#[inline(always)]
-fn is_on() -> bool {
-    NW_GRPC_SHARE.load() != 0
-}
-
 /// Whether this connection is one of the sample.
 #[inline(always)]
 unsafe fn is_sampled(tp: Ptr) -> bool {
     // SAFETY: a TCP socket.
-    is_drawn(unsafe { load(tp, NW_SK_HASH.load()) }, NW_GRPC_SHARE.load())
+    is_drawn(unsafe { load(tp, NW_SK_HASH.load()) }, rows::grpc_share())
 }
 
 /// A socket may have sent something.
@@ -38,17 +33,22 @@ unsafe fn is_sampled(tp: Ptr) -> bool {
 pub(super) unsafe fn sent(turn: *mut Turn, tp: Ptr) {
     // SAFETY: a live map value and a TCP socket; a packet of its queue while the socket is locked.
     unsafe {
-        if !is_on() {
+        if !heads::is_on() {
             return;
         }
         if !(*turn).is_followed() {
             // Many clients send requests before anything arrives.
             let is_first = !(*turn).is_server() && (*turn).is_fresh() && is_sampled(tp);
-            if !is_first || !rows::speaks(&(*turn).key, SPEAKS_HTTP2) {
+            if !is_first {
+                return;
+            }
+            cold_path();
+            if !rows::speaks(&(*turn).key, SPEAKS_HTTP2) {
                 return;
             }
             (*turn).follow(load(tp, NW_TP_SND_UNA.load()));
         }
+        cold_path();
         copy_sent(turn, tp);
     }
 }
@@ -58,13 +58,14 @@ pub(super) unsafe fn sent(turn: *mut Turn, tp: Ptr) {
 pub(super) unsafe fn received(turn: *mut Turn, tp: Ptr, skb: Ptr, bytes: u32) {
     // SAFETY: a live map value, a TCP socket, and the packet that it receives.
     unsafe {
-        if !is_on() {
+        if !heads::is_on() {
             return;
         }
         if !(*turn).is_followed() {
             if !(*turn).is_follow_undecided() || !is_sampled(tp) {
                 return;
             }
+            cold_path();
             let start = kfunc::start(skb, bytes);
             if !(*turn).follow_if_http2(&start, load(tp, NW_TP_SND_UNA.load())) {
                 return;
@@ -74,6 +75,7 @@ pub(super) unsafe fn received(turn: *mut Turn, tp: Ptr, skb: Ptr, bytes: u32) {
             }
             copy_sent(turn, tp);
         }
+        cold_path();
         let skip = load::<u32>(skb, NW_SKB_LEN.load()).wrapping_sub(bytes);
         copy(turn, tp, skb, u64::from(RECEIVED) | u64::from(skip) << 32);
     }

@@ -4,9 +4,10 @@
 //! acknowledges it is processed.
 
 use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_ktime_get_ns, bpf_skb_output};
+use core::hint::cold_path;
 use netwhy_abi::{
     Counter, End, HeadEvent, Incoming, Outgoing, Turn,
-    heads::{ANSWER, ANSWER_BYTES, REQUEST, REQUEST_BYTES, SPEAKS_HTTP1, Start},
+    heads::{ANSWER, ANSWER_BYTES, REQUEST, REQUEST_BYTES, SPEAKS_HTTP1},
     random_bits,
 };
 
@@ -20,10 +21,10 @@ use crate::{
 /// `BPF_F_CURRENT_CPU`.
 const CURRENT_CPU: u64 = 0xffff_ffff;
 
-/// Whether exchanges are sampled.
+/// Whether exchanges may be sampled. The verifier leaves out what is done for them, unless so.
 #[inline(always)]
 pub(super) fn is_on() -> bool {
-    NW_HTTP_SHARE.load() != 0
+    NW_HTTP.load() != 0
 }
 
 /// A client may have sent a request: `waited` before.
@@ -35,9 +36,13 @@ pub(super) unsafe fn asked(turn: *mut Turn, tp: Ptr, sent: &Outgoing, waited: bo
             return;
         }
         let lots = random_bits(sent.next, sent.first_us as u32);
-        let is_taken = (*turn).take_sent(lots, NW_HTTP_SHARE.load());
+        let is_taken = (*turn).take_sent(lots, rows::http_share());
+        if !is_taken {
+            return;
+        }
+        cold_path();
         // Elsewhere the answer tells whether it is HTTP.
-        if is_taken && ((*turn).is_checked() || (*turn).is_fresh() && rows::speaks(&(*turn).key, SPEAKS_HTTP1)) {
+        if (*turn).is_checked() || (*turn).is_fresh() && rows::speaks(&(*turn).key, SPEAKS_HTTP1) {
             copy_request(turn, tp);
         }
     }
@@ -49,26 +54,40 @@ pub(super) unsafe fn replied(turn: *mut Turn, tp: Ptr, sent: &Outgoing, end: &En
     // SAFETY: a live map value and a TCP socket.
     unsafe {
         if is_on() && (*turn).is_readable() && matches!(end, End::Answered(_)) {
+            cold_path();
             copy_sent(turn, tp, ANSWER, sent.first_us.wrapping_mul(1_000));
             (*turn).note_answer(sent.next.wrapping_sub((*turn).mark));
         }
     }
 }
 
-/// A message begins to arrive: a server's request, or a client's answer.
+/// A message begins to arrive: a server's request, or a client's answer. Most are not sampled, and nothing of them is
+/// read.
 #[inline(always)]
 pub(super) unsafe fn arrived(turn: *mut Turn, tp: Ptr, skb: Ptr, data: &Incoming) {
-    let lots = random_bits(data.begin, data.now_ns as u32);
-    let threshold = NW_HTTP_SHARE.load();
+    let threshold = rows::http_share();
     // SAFETY: a live map value, a TCP socket, and the packet that it receives.
     unsafe {
-        let is_wanted = (*turn).is_start_wanted(lots, threshold);
-        let start = if is_wanted { kfunc::start(skb, data.bytes) } else { Start::SHORT };
         if (*turn).is_server() {
+            let lots = random_bits(data.begin, data.now_ns as u32);
+            if !(*turn).is_start_wanted(lots, threshold) {
+                (*turn).pass_request();
+                return;
+            }
+            cold_path();
+            let start = kfunc::start(skb, data.bytes);
             if (*turn).take_request(lots, threshold, &start) && has_room(turn) {
                 copy_received(turn, tp, skb, data, REQUEST);
             }
-        } else if is_wanted && (*turn).check_answer(&start) {
+            return;
+        }
+        // Lots of a client's answers were drawn at their requests.
+        if !(*turn).is_start_wanted((0, 0), threshold) {
+            return;
+        }
+        cold_path();
+        let start = kfunc::start(skb, data.bytes);
+        if (*turn).check_answer(&start) {
             rows::note_speaker(&(*turn).key, SPEAKS_HTTP1);
             if (*turn).lacks_request() {
                 copy_request(turn, tp);

@@ -7,9 +7,9 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use aya_log_ebpf::warn;
-use core::cell::UnsafeCell;
+use core::{cell::UnsafeCell, hint::cold_path};
 use netwhy_abi::{
-    Choice, Counter, EdgeKey, FINE_BUCKETS, Pick, ResponseStats, Turn, fine_bucket_index,
+    Choice, Counter, EdgeKey, FINE_BUCKETS, Pick, ResponseStats, Shares, Turn, fine_bucket_index,
     heads::{EXCHANGES_PER_PERIOD, FOLLOWED_BYTES_PER_PERIOD, FOLLOWED_ROOM, PERIOD_SHIFT},
 };
 
@@ -51,6 +51,10 @@ unsafe impl<T> Sync for Data<T> {}
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".data.choice")]
 static NW_CHOICE: Data<Choice> = Data(UnsafeCell::new(Choice { mask: 0, generation: 0, read_weight: 1, close_ups: 0 }));
+/// Exchanges and connections that are sampled for HTTP.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data.shares")]
+static NW_SHARES: Data<Shares> = Data(UnsafeCell::new(Shares { http: 0, grpc: 0 }));
 /// Hashes of the connections that walks keep.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".data.kept")]
@@ -123,26 +127,30 @@ pub(super) fn mask() -> u32 {
     unsafe { (&raw const (*NW_CHOICE.0.get()).mask).read_volatile() }
 }
 
+/// Number of the period of observation; 0: no connection is observed.
+#[inline(always)]
+pub(super) fn generation() -> u32 {
+    // SAFETY: a word of live data.
+    unsafe { (&raw const (*NW_CHOICE.0.get()).generation).read_volatile() }
+}
+
 /// Whether any connection is observed.
 #[inline(always)]
 pub(super) fn is_on() -> bool {
+    generation() != 0
+}
+
+/// Reads that one observed read stands for.
+#[inline(always)]
+pub(super) fn read_weight() -> u32 {
     // SAFETY: a word of live data.
-    unsafe { (&raw const (*NW_CHOICE.0.get()).generation).read_volatile() != 0 }
+    unsafe { (&raw const (*NW_CHOICE.0.get()).read_weight).read_volatile() }
 }
 
 /// Which connections are observed now.
 #[inline(always)]
 pub(super) fn choice() -> Choice {
-    let choice = NW_CHOICE.0.get();
-    // SAFETY: words of live data.
-    unsafe {
-        Choice {
-            mask: mask(),
-            generation: (&raw const (*choice).generation).read_volatile(),
-            read_weight: (&raw const (*choice).read_weight).read_volatile(),
-            close_ups: has_close_ups().into(),
-        }
-    }
+    Choice { mask: mask(), generation: generation(), read_weight: read_weight(), close_ups: has_close_ups().into() }
 }
 
 /// Whether any cgroup is under a close-up.
@@ -150,6 +158,20 @@ pub(super) fn choice() -> Choice {
 pub(super) fn has_close_ups() -> bool {
     // SAFETY: a word of live data.
     unsafe { (&raw const (*NW_CHOICE.0.get()).close_ups).read_volatile() != 0 }
+}
+
+/// Share of exchanges that are sampled for HTTP.
+#[inline(always)]
+pub(super) fn http_share() -> u32 {
+    // SAFETY: a word of live data.
+    unsafe { (&raw const (*NW_SHARES.0.get()).http).read_volatile() }
+}
+
+/// Share of connections that are followed for HTTP/2.
+#[inline(always)]
+pub(super) fn grpc_share() -> u32 {
+    // SAFETY: a word of live data.
+    unsafe { (&raw const (*NW_SHARES.0.get()).grpc).read_volatile() }
 }
 
 /// Address of the socket storage map, for the helper.
@@ -226,6 +248,7 @@ pub(super) fn row<C: EbpfContext>(ctx: &C, key: &EdgeKey) -> Option<*mut Respons
     if let Some(row) = known(key) {
         return Some(row);
     }
+    cold_path();
     let _ = RESPONSES.insert(key, ZERO_RESPONSES.get(0)?, u64::from(BPF_NOEXIST));
     let row = known(key);
     if row.is_none() && maps::count(Counter::ResponsesFull) {

@@ -38,6 +38,18 @@ fn a_server_copies_sampled_requests_that_are_http() {
 }
 
 #[test]
+fn a_request_that_is_not_wanted_leaves_the_same_state_unread() {
+    let (mut read, mut passed) = (turn(SERVER), turn(SERVER));
+    for turn in [&mut read, &mut passed] {
+        turn.take_request((WON, WON), HALF, &start(REQUEST));
+        assert!(!turn.is_start_wanted((LOST, WON), HALF));
+    }
+    assert!(!read.take_request((LOST, WON), HALF, &Start::SHORT));
+    passed.pass_request();
+    assert_eq!(read, passed);
+}
+
+#[test]
 fn a_request_goes_on_after_an_interim_answer() {
     let mut turn = turn(SERVER);
     turn.take_request((WON, WON), HALF, &start("POST /upload HTTP/1.1"));

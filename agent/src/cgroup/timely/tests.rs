@@ -19,8 +19,8 @@ fn a_cgroup_file_that_hangs_makes_the_facts_old_and_delays_nobody() {
     let mounts = Mounts { unified: root.clone(), subtree: "/".into(), v1: BTreeMap::new() };
     let reader = || {
         let table = CgroupTable::open(&mounts).unwrap();
-        let pace = FactsPace { every: Duration::ZERO, budget: PATIENCE };
-        FactsReader::new(table, Reader::new(&mounts), pace, true)
+        let pace = FactsPace { every: Duration::ZERO, budget: PATIENCE, is_on: true };
+        FactsReader::new(table, Reader::new(&mounts), pace)
     };
     let mut facts = TimelyFacts::new(reader());
     let age = facts.handle().age;
@@ -47,5 +47,27 @@ fn a_cgroup_file_that_hangs_makes_the_facts_old_and_delays_nobody() {
         assert!(begun.elapsed() < PATIENCE);
     }
     assert_eq!(age.get(), Some(Duration::ZERO));
+    fs::remove_dir_all(&root).unwrap();
+}
+
+#[test]
+fn files_that_are_turned_off_are_not_known_and_later_read_at_once() {
+    let root = std::env::temp_dir().join(format!("netwhy-files-{}", std::process::id()));
+    fs::create_dir_all(root.join("a")).unwrap();
+    let write = |us: u64| fs::write(root.join("a/cpu.stat"), format!("usage_usec {us}\n")).unwrap();
+    let mounts = Mounts { unified: root.clone(), subtree: "/".into(), v1: BTreeMap::new() };
+    let pace = |is_on| FactsPace { every: Duration::from_secs(3_600), budget: PATIENCE, is_on };
+    let mut reader = FactsReader::new(CgroupTable::open(&mounts).unwrap(), Reader::new(&mounts), pace(true));
+    let mut usage = |second, is_on| {
+        reader.set_pace(pace(is_on));
+        let facts = reader.read(Duration::from_secs(second), &[]);
+        facts.iter().find(|facts| facts.path.as_deref() == Some("/a")).expect("the cgroup stays").usage_us
+    };
+    write(900);
+    assert_eq!(usage(1, true), Some(900));
+    write(950);
+    assert_eq!(usage(2, true), Some(900), "not yet");
+    assert_eq!(usage(3, false), None);
+    assert_eq!(usage(4, true), Some(950));
     fs::remove_dir_all(&root).unwrap();
 }

@@ -22,6 +22,18 @@ fn the_definition_is_consistent() {
 }
 
 #[test]
+fn every_subcommand_has_an_example_that_parses() {
+    for sub in cli::command().get_subcommands().filter(|sub| sub.get_name() != "help") {
+        let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let example = help.lines().next().and_then(|line| line.strip_prefix("Example: ")).unwrap_or_default();
+        let example = example.strip_prefix("source <(").map_or(example, |rest| rest.trim_end_matches(')'));
+        let args: Vec<&str> = example.split(' ').skip(1).collect();
+        assert_eq!(args.first(), Some(&sub.get_name()), "{help}");
+        ok(&args, &[]);
+    }
+}
+
+#[test]
 fn run_is_the_default_and_flags_stand_on_either_side_of_the_subcommand() {
     let bare = ok(&["--kube", "off", "--listen", "127.0.0.1:1"], &[]);
     assert_eq!(bare.action(), Command::Run);

@@ -1,7 +1,11 @@
 //! Reading files: what is accepted, and the exact words for what isn't.
 
-use crate::config::{Config, RttBuckets, Switch};
-use std::{fs, path::PathBuf, time::Duration};
+use crate::config::{Config, RttBuckets, Switch, Thresholds};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// The errors of a text, one per line.
 fn errors(text: &str) -> Vec<String> {
@@ -291,4 +295,17 @@ fn what_is_no_readable_text_file_is_one_clear_line() {
 fn the_largest_allowed_file_is_read() {
     let file = TempFile::with("limit", &vec![b'#'; 1 << 20]);
     assert_eq!(Config::load(&file.0).unwrap().0, Config::default());
+}
+
+/// Each has every key of its version, with the default of that time.
+#[test]
+fn files_of_earlier_versions_are_read() {
+    let earlier = |day: &str| {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../tests/earlier/config/{day}.yaml"));
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        Config::parse(&text, day).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let thresholds = Thresholds { accept_drops: 1, ..Thresholds::default() };
+    assert_eq!(earlier("2026-11-21"), Config { thresholds, ..Config::default() });
+    assert_eq!(earlier("2026-11-29"), Config::default());
 }

@@ -98,6 +98,7 @@ fn what_sizes_no_map_and_no_socket_reloads_and_all_else_keeps_its_value_until_a_
     new.limits.gone_seconds = Duration::from_secs(30);
     new.limits.series = 2_000;
     new.sampling.rtt_every = 8;
+    new.sampling.http = 1.0;
     new.signals.drops = Switch::Off;
     new.peers.external = vec!["203.0.113.0/24".parse().unwrap()];
     assert_eq!(reload(&started, &new), Reloaded { config: new.clone(), restart: vec![] });
@@ -110,12 +111,13 @@ fn what_sizes_no_map_and_no_socket_reloads_and_all_else_keeps_its_value_until_a_
     assert_eq!(reload(&started, &new), Reloaded { config: live, restart });
     for key in KEYS {
         let sizes_maps = ["limits.cgroups", "limits.edges", "limits.drops", "limits.prefixes"].contains(&key.path);
-        let restarts = ["connects", "sockets", "accept_queue", "cgroup_files", "http"];
+        let restarts = ["connects", "sockets", "accept_queue"];
         let expected = match key.section {
             "history" | "kube" | "http" => Change::Restart,
+            "signals" if key.name == "cgroup_files" => Change::Live,
             "signals" if !restarts.contains(&key.name) => Change::Signal,
             "signals" => Change::Restart,
-            _ if sizes_maps || matches!(key.path, "sampling.http" | "sampling.grpc") => Change::Restart,
+            _ if sizes_maps => Change::Restart,
             _ => Change::Live,
         };
         assert_eq!(key.change, expected, "{}", key.path);

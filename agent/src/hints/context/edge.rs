@@ -4,7 +4,7 @@ use super::{EdgeIx, SubjectIx};
 use crate::{
     api::{BlameKind, Evidence},
     hints::{
-        memory::{edge::EdgeMemory, path::Path, requests::RequestMemory},
+        memory::{edge::EdgeMemory, lowest::Lowest, path::Path, requests::RequestMemory},
         thresholds::Thresholds,
     },
     peers::PeerKind,
@@ -35,6 +35,8 @@ pub(crate) struct Edge<'a> {
     pub(crate) going_silent: bool,
     /// State of the path by its newest RTT samples. `None`: too few samples, or no baseline.
     pub(crate) path: Option<Path>,
+    /// Its fastest round trips against their own noise. `None`: too few samples, no baseline, or in between.
+    pub(crate) lowest: Option<Lowest>,
 }
 
 impl<'a> Edge<'a> {
@@ -46,6 +48,7 @@ impl<'a> Edge<'a> {
             subject: None,
             memory: None,
             path: None,
+            lowest: None,
             loss_baseline: 0.0,
             loss_at_most: 1.0,
             busy: None,
@@ -110,6 +113,11 @@ impl Edge<'_> {
             Some(pod) => pod.to_string(),
             None => self.view.peer.to_canonical().to_string(),
         }
+    }
+
+    /// It stands for many ports of its address, or for those that nobody knows.
+    pub(crate) fn is_of_many_ports(&self) -> bool {
+        self.view.role == Some(Role::Client) && self.view.port == 0
     }
 
     /// Its packets leave the Node.

@@ -4,7 +4,7 @@ use super::suspects::{Evidence, Suspects, Trouble};
 use crate::{
     blame::latency_nats,
     hints::{
-        context::{Context, EdgeIx, SubjectIx},
+        context::{Context, Edge, EdgeIx, SubjectIx},
         memory::{
             edge::EdgeMemory,
             path::{self, LongerEdge, Path, Rise},
@@ -63,13 +63,21 @@ fn longer<'c>(context: &'c Context<'_>, risen: &[Risen]) -> Vec<LongerEdge<'c>> 
 impl Peers {
     /// All edges whose path is known as evidence. Those that were not fast in the last seconds acquit nobody.
     pub(crate) fn suspects<'c, 'a>(&self, context: &'c Context<'a>) -> Suspects<'c, 'a> {
+        self.suspects_beside(context, |edge| edge.path == Some(Path::Usual) && context.is_peer_fast(edge))
+    }
+
+    /// The edges whose path became longer as evidence, and those that are as fast as usual.
+    pub(crate) fn suspects_beside<'c, 'a>(
+        &self,
+        context: &'c Context<'a>,
+        is_usual: impl Fn(&Edge<'_>) -> bool,
+    ) -> Suspects<'c, 'a> {
         let longer = self
             .longer
             .values()
             .flatten()
             .map(|one| Evidence::new(one.edge, latency_nats(one.rise.now_us, one.rise.usual_us)));
-        let remote = context.edges().iter().filter(|edge| edge.is_remote() && edge.path == Some(Path::Usual));
-        let usual = remote.filter(|edge| context.is_peer_fast(edge));
+        let usual = context.edges().iter().filter(|edge| edge.is_remote() && is_usual(edge));
         let usual = usual.map(|edge| Evidence::new(edge.ix, latency_nats(0.0, 0.0)));
         Suspects::new(context, Trouble::Path, longer.chain(usual).collect())
     }

@@ -50,10 +50,12 @@ pub(crate) struct Odds {
     pub(crate) this_node: f64,
     /// Of the subject.
     pub(crate) own: f64,
+    /// Of the path between this Node and the peer's.
+    pub(crate) pair: f64,
 }
 
 impl Odds {
-    pub(crate) const EVEN: Self = Self { path: 1.0, this_node: 1.0, own: 1.0 };
+    pub(crate) const EVEN: Self = Self { path: 1.0, this_node: 1.0, own: 1.0, pair: 1.0 };
 }
 
 /// The components that a row says something about.
@@ -233,6 +235,7 @@ impl<'c, 'a> Suspects<'c, 'a> {
         let known = match component {
             Component::ThisNode | Component::Inside => odds.path * odds.this_node,
             Component::Subject(_) => odds.own,
+            Component::Pair(_) => odds.path * odds.pair,
             _ if component.is_path() => odds.path,
             _ => 1.0,
         };

@@ -1,8 +1,8 @@
 //! Incidents: hints that one cause explains.
 
-use crate::hints::rule::Rule;
 use crate::{
     api::{Blame, BlameKind},
+    hints::rule::{Family, Rule},
     state::SubjectId,
 };
 use std::collections::BTreeMap;
@@ -28,9 +28,16 @@ pub(crate) struct Place {
 struct Group<'a> {
     rule: &'static Rule,
     culprit: (BlameKind, String),
-    first: Member<'a>,
+    subjects: Vec<&'a SubjectId>,
     incident: usize,
     root: Option<&'static str>,
+}
+
+impl Group<'_> {
+    /// It blames the Pods that it is about, or their Node.
+    fn is_own(&self) -> bool {
+        matches!(self.culprit.0, BlameKind::Pod | BlameKind::Node)
+    }
 }
 
 /// Sorts hints into incidents. Two hints belong together when they have the same culprit, and the same cause or causes
@@ -43,19 +50,16 @@ pub(crate) fn places(members: &[Member<'_>]) -> Vec<Place> {
         let culprit = culprit(member);
         let place = *known.entry((member.rule.id, culprit.0 as u8, culprit.1.clone())).or_insert_with(|| {
             let incident = groups.len();
-            groups.push(Group { rule: member.rule, culprit, first: *member, incident, root: None });
+            groups.push(Group { rule: member.rule, culprit, subjects: Vec::new(), incident, root: None });
             incident
         });
+        groups[place].subjects.push(member.subject);
         of_member.push(place);
     }
+    join_callers(&mut groups);
     for a in 0..groups.len() {
         for b in 0..groups.len() {
-            let remote = a != b && explains_caller(&groups[a], &groups[b]);
-            if remote {
-                groups[b].root = groups[b].root.or(Some(groups[a].rule.id));
-            }
-            let same = groups[a].culprit == groups[b].culprit && groups[b].rule.caused_by.contains(&groups[a].rule.id);
-            if remote || same {
+            if groups[a].culprit == groups[b].culprit && groups[b].rule.caused_by.contains(&groups[a].rule.id) {
                 join(&mut groups, a, b);
             }
         }
@@ -67,6 +71,25 @@ pub(crate) fn places(members: &[Member<'_>]) -> Vec<Place> {
         Place { incident, root: groups[group].root }
     };
     of_member.into_iter().map(place).collect()
+}
+
+/// Joins hints that blame a Pod to those that name the cause there. A cause of the Pod's own comes first: it may also
+/// wait for somebody whom it doesn't need.
+fn join_callers(groups: &mut [Group<'_>]) {
+    for is_own in [true, false] {
+        for a in 0..groups.len() {
+            for b in 0..groups.len() {
+                let may_join = a != b && groups[a].is_own() == is_own && (is_own || groups[b].root.is_none());
+                if may_join && explains_caller(&groups[a], &groups[b]) {
+                    // Of Pods that blame each other, neither is the root.
+                    if !explains_caller(&groups[b], &groups[a]) {
+                        groups[b].root = groups[b].root.or(Some(groups[a].rule.id));
+                    }
+                    join(groups, a, b);
+                }
+            }
+        }
+    }
 }
 
 fn join(groups: &mut [Group<'_>], a: usize, b: usize) {
@@ -94,13 +117,15 @@ fn culprit(member: &Member<'_>) -> (BlameKind, String) {
     (*kind, name)
 }
 
-/// `effect` blames a Pod, and `cause` explains it there.
+/// `effect` blames a Pod, and `cause` explains it there. Trouble on one path of that Pod says nothing of others, unless the
+/// Pod itself or its Node is at fault.
 fn explains_caller(cause: &Group<'_>, effect: &Group<'_>) -> bool {
-    let SubjectId { namespace, name, .. } = cause.first.subject;
+    let is_path = matches!(cause.rule.family, Family::Host | Family::Loss | Family::Latency);
+    let is_blamed = |subject: &&SubjectId| effect.culprit.1 == format!("{}/{}", subject.namespace, subject.name);
     effect.culprit.0 == BlameKind::PeerPod
-        && matches!(cause.culprit.0, BlameKind::Pod | BlameKind::Node)
-        && effect.culprit.1 == format!("{namespace}/{name}")
+        && (cause.is_own() || !is_path)
         && effect.rule.caused_by_at_peer.contains(&cause.rule.id)
+        && cause.subjects.iter().any(is_blamed)
 }
 
 #[cfg(test)]

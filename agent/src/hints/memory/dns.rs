@@ -25,8 +25,8 @@ const LATE_FLOOR: f64 = 0.05;
 const TYPICAL_SHARE: f64 = 0.2;
 /// The same of lookups whose second answer is late or missing: one lost packet in a thousand.
 const SECOND_FLOOR: f64 = 0.001;
-/// Chance below which a window's missing second answers don't become normal at once.
-const ODD_SECOND: f64 = 1e-3;
+/// Chance below which a window's bad lookups, errors or missing second answers don't become normal at once.
+const ODD: f64 = 1e-3;
 /// Lookups after which a server's own share weighs as much as the floor.
 const SHRINK: f64 = 200.0;
 /// Limit before a baseline is known, µs: slow by any standard.
@@ -52,6 +52,8 @@ pub(crate) struct Names {
 #[derive(Debug, Default)]
 struct Row {
     last_at: Duration,
+    /// When its lookups became unusually bad, monotonic. `None`: they are as usual.
+    odd_since: Option<Duration>,
     ln_p50: Mean,
     /// Decaying sums.
     bad: f64,
@@ -152,6 +154,9 @@ impl DnsMemory {
             if troubled.contains(&(Family::Dns, row.server.subject.clone())) {
                 continue;
             }
+            if self.is_odd(row, view.at, thresholds) {
+                continue;
+            }
             // The share is as sure as what was observed, whatever it stands for.
             let independence = row.window.independence();
             let bad = self.bad(row, thresholds) as f64 * independence;
@@ -183,6 +188,23 @@ impl DnsMemory {
         }
     }
 
+    /// The lookups of the window are unusually bad, and have not been for long: a few in each window must not become
+    /// normal before they suffice for a finding.
+    fn is_odd(&mut self, row: &DnsView, at: Duration, thresholds: &Thresholds) -> bool {
+        let independence = row.window.independence();
+        let tail_ln = |n: u64, all: u64, ratio: f64| {
+            poisson_tail_ln((n as f64 * independence).round() as u64, ratio * all as f64 * independence)
+        };
+        let bad = tail_ln(self.bad(row, thresholds), row.window.count(), self.bad_ratio(row, thresholds));
+        let errors = tail_ln(row.window.errors(), row.window.coded(), self.error_ratio(row));
+        let Some(memory) = self.rows.get_mut(&edge_key(&row.server)) else { return false };
+        memory.last_at = at;
+        // Of a server that is hardly known, nothing is unusual.
+        let is_odd = memory.all >= SHRINK && bad.min(errors) <= ODD.ln();
+        memory.odd_since = if is_odd { memory.odd_since.or(Some(at)) } else { None };
+        memory.odd_since.is_some_and(|since| at.saturating_sub(since) < ODD_LOSS)
+    }
+
     /// Finds the servers whose second answers are missing unusually often, by all Pods' lookups together: a few in each
     /// window must not become normal before they suffice for a finding.
     fn find_odd(&mut self, view: &NodeView) {
@@ -193,8 +215,7 @@ impl DnsMemory {
             *missing += row.window.second_missing as f64 * independence;
             *expected += self.second_missing_ratio(row) * row.window.count() as f64 * independence;
         }
-        let is_odd =
-            |(missing, expected): &(f64, f64)| poisson_tail_ln(missing.round() as u64, *expected) <= ODD_SECOND.ln();
+        let is_odd = |(missing, expected): &(f64, f64)| poisson_tail_ln(missing.round() as u64, *expected) <= ODD.ln();
         servers.retain(|_, sums| is_odd(sums));
         self.odd_since.retain(|server, _| servers.contains_key(server));
         servers.keys().for_each(|server| {

@@ -1,8 +1,9 @@
 //! The memory of one edge: its normal values, and for how long it has been unusual.
 
 use super::{
+    lowest::{Lowest, LowestMemory},
     mean::{Loss, Mean, Step},
-    path::{self, NEW_FAST_SAMPLES, Normal, Path, rise_limit},
+    path::{self, NEW_FAST_SAMPLES, Normal, Path, UNDECIDED, rise_limit},
     requests::{RequestMemory, Requests},
 };
 use crate::{
@@ -19,8 +20,6 @@ pub(crate) const MIN_RTT_SAMPLES: u64 = 20;
 pub(crate) const MIN_LEARN_SAMPLES: u64 = 8;
 /// Time for which unusual losses without a culprit stay out of the baseline.
 pub(crate) const ODD_LOSS: Duration = Duration::from_secs(120);
-/// Time for which an inflated median without a culprit stays out of the baseline.
-const UNDECIDED: Duration = Duration::from_secs(60);
 /// Clean ticks after which an edge's own minimum weighs as much as its class's.
 const SHRINK_TICKS: f64 = 10.0;
 /// Multiple of the minimum up to which an RTT still counts as near it.
@@ -93,6 +92,8 @@ pub(crate) struct EdgeMemory {
     odd_since: Option<Duration>,
     /// When all newest samples rose above the limit.
     rose_since: Option<Duration>,
+    /// Its fastest round trips.
+    lowest: LowestMemory,
     /// Sums of the last windows, newest first.
     recent: [Option<Sums>; 4],
     /// See [`EdgeMemory::is_silent`].
@@ -164,6 +165,11 @@ impl EdgeMemory {
         self.normal(class).is_some_and(|normal| path::is_fast(&edge.recent.rtt, normal, thresholds))
     }
 
+    /// Its fastest round trips against their own noise; see [`LowestMemory::judge`].
+    pub(crate) fn lowest(&self, edge: &EdgeView, window: Duration, thresholds: &Thresholds) -> Option<Lowest> {
+        self.lowest.judge(edge, window, thresholds)
+    }
+
     /// Median reply time and its baseline, s, when it is inflated: at least `rtt_inflation` times the baseline and
     /// `think_time_ms` above it. Of fewer than 20 samples the fastest eighth counts. `None`: not inflated, or not
     /// known.
@@ -197,6 +203,11 @@ impl EdgeMemory {
     /// answered since.
     pub(crate) const fn is_silent(&self) -> bool {
         self.silent
+    }
+
+    /// A handshake that this end began has completed, or data flowed in normal times.
+    pub(crate) fn was_accepted(&self) -> bool {
+        self.roles[Role::Client as usize] || self.bytes_per_s.get().is_some_and(|bytes| bytes > 0.0)
     }
 
     /// Attempts to connect in normal times: those that were answered, and others, decaying sums.
@@ -273,15 +284,27 @@ impl EdgeMemory {
         self.fast = fast;
     }
 
-    pub(crate) fn observe_requests(&mut self, edge: &EdgeView) {
-        if let (Some(known), Some(now)) = (&mut self.requests, &edge.responses) {
-            known.observe(now);
+    pub(crate) fn observe_requests(&mut self, edge: &EdgeView, clock: Clock) {
+        if let (Some(known), Some(requests)) = (&mut self.requests, requests(edge, clock.at, clock.window)) {
+            known.observe(&requests);
+        }
+    }
+
+    /// The window has a finding or a hint.
+    pub(crate) fn distrust(&mut self) {
+        self.lowest.distrust();
+        if let Some(known) = &mut self.requests {
+            known.distrust();
         }
     }
 
     pub(crate) fn observe_path(&mut self, edge: &EdgeView, at: Duration, class: Option<f64>, thresholds: &Thresholds) {
         let rose = matches!(self.path(edge, class, thresholds), Some(Path::Longer(_)));
         self.rose_since = if rose { self.rose_since.or(Some(at)) } else { None };
+    }
+
+    pub(crate) fn observe_lowest(&mut self, edge: &EdgeView, clock: Clock, thresholds: &Thresholds) {
+        self.lowest.observe(edge, clock.at, clock.window, thresholds);
     }
 
     /// When all its newest round trips became longer, monotonic. `None`: they are not.
@@ -292,6 +315,11 @@ impl EdgeMemory {
     /// `odd`: the window's losses, alone or with those of other edges, are hardly chance.
     pub(crate) fn observe_loss(&mut self, odd: bool, at: Duration) {
         self.odd_since = if odd { self.odd_since.or(Some(at)) } else { None };
+    }
+
+    /// Since when the losses are hardly chance, monotonic. `None`: they may be.
+    pub(crate) const fn loss_since(&self) -> Option<Duration> {
+        self.odd_since
     }
 
     /// The losses are unusual, and have not lasted for long: they must not become normal.
@@ -322,14 +350,14 @@ impl EdgeMemory {
     pub(crate) fn learn(&mut self, edge: &EdgeView, step: Step, thresholds: &Thresholds) {
         let Step { window, keep, share, hz, .. } = step;
         let tally = &edge.window;
-        if let (Some(role), Some(now)) = (edge.role, &edge.responses) {
-            let bytes = Some(tally.bytes_acked + tally.bytes_received);
-            self.requests.get_or_insert_default().learn(Requests { role, now, bytes }, step, thresholds);
+        if let Some(requests) = requests(edge, self.last_at, window) {
+            self.requests.get_or_insert_default().learn(&requests, step, thresholds);
         }
         if !self.is_odd() {
             self.loss.learn(edge.losses(), step);
         }
         self.learn_cuts(tally, step);
+        self.lowest.learn(self.last_at, step);
         self.bytes_per_s.learn((tally.bytes_acked + tally.bytes_received) as f64 / window.as_secs_f64(), keep);
         self.acked_per_s.learn(tally.bytes_acked as f64 / window.as_secs_f64(), keep);
         let refused = tally.failures(Failure::Refused);
@@ -361,6 +389,12 @@ impl EdgeMemory {
             self.samples = self.samples * keep + all as f64 * share;
         }
     }
+}
+
+/// The edge's requests in the window that ends at `at`. `None`: there are none.
+fn requests(edge: &EdgeView, at: Duration, length: Duration) -> Option<Requests<'_>> {
+    let bytes = Some(edge.window.bytes_acked + edge.window.bytes_received);
+    Some(Requests { role: edge.role?, now: edge.responses.as_deref()?, bytes, at, length })
 }
 
 /// Median reply time, s. Of few samples the fastest eighth: if one in ten is slow in normal times, seven of eight are

@@ -2,6 +2,7 @@
 
 use super::{
     edge::{Clock, EdgeMemory},
+    lowest::Lowest,
     mean::{Loss, Mean, SHRINK_SEGMENTS, Step},
     path::Path,
     pools::{Losses, Pools},
@@ -22,7 +23,8 @@ const LOSS_FLOOR: f64 = 1e-4;
 const WINDOW_JITTER: Duration = Duration::from_millis(100);
 /// Edges without traffic for this long are forgotten.
 const FORGET: Duration = Duration::from_secs(600);
-/// Edges remembered (≈ 200 bytes each). Above it only those of the present view are kept.
+/// Edges remembered: ≈ 300 bytes each, and a kilobyte more with response times. Above it only those of the present view
+/// are kept.
 const MAX_EDGES: usize = 20_000;
 
 /// All edges' baselines, and their classes'.
@@ -56,9 +58,17 @@ impl EdgeMemories {
             let memory = self.edges.entry(*key).or_default();
             memory.observe(&edge.window, clock, thresholds);
             memory.observe_silence(edge, tick);
-            memory.observe_requests(edge);
+            memory.observe_requests(edge, clock);
             memory.observe_loss(losses.is_odd() || self.pools.are_odd(edge), view.at);
+            memory.observe_lowest(edge, clock, thresholds);
             memory.observe_path(edge, view.at, self.class_minimums[edge.class as usize].get(), thresholds);
+        }
+    }
+
+    /// The window of an observed edge has a finding or a hint.
+    pub(crate) fn distrust(&mut self, key: u64) {
+        if let Some(memory) = self.edges.get_mut(&key) {
+            memory.distrust();
         }
     }
 
@@ -70,6 +80,17 @@ impl EdgeMemories {
     /// State of an observed edge's path; see [`EdgeMemory::path`].
     pub(crate) fn path(&self, key: u64, edge: &EdgeView, thresholds: &Thresholds) -> Option<Path> {
         self.edge(key)?.path(edge, self.class_minimums[edge.class as usize].get(), thresholds)
+    }
+
+    /// The fastest round trips of an observed edge; see [`EdgeMemory::lowest`].
+    pub(crate) fn lowest(
+        &self,
+        key: u64,
+        edge: &EdgeView,
+        window: Duration,
+        thresholds: &Thresholds,
+    ) -> Option<Lowest> {
+        self.edge(key)?.lowest(edge, window, thresholds)
     }
 
     /// Whether an observed edge is as fast as usual; see [`EdgeMemory::is_fast`].

@@ -46,6 +46,11 @@ impl Mean {
         (self.ticks >= MIN_TICKS).then_some(self.value)
     }
 
+    /// The mean as of now, however few values it has. `None`: no value yet.
+    pub(crate) fn so_far(&self) -> Option<f64> {
+        (self.ticks > 0).then_some(self.value)
+    }
+
     pub(crate) const fn ticks(&self) -> u32 {
         self.ticks
     }

@@ -2,8 +2,8 @@
 
 use crate::{
     hints::thresholds::Thresholds,
-    sample::Histogram,
-    state::{EdgeView, SubjectId},
+    sample::{Histogram, Responses},
+    state::{EdgeView, ResponseView, SubjectId},
 };
 use netwhy_abi::{BOUNDS_US, Retransmit, Role};
 use std::{collections::BTreeSet, net::Ipv6Addr, time::Duration};
@@ -11,7 +11,9 @@ use std::{collections::BTreeSet, net::Ipv6Addr, time::Duration};
 /// RTT samples that a statement about the path needs.
 pub(crate) const MIN_PATH_SAMPLES: u64 = 8;
 /// Samples from which a single one below the limit may be an outlier.
-const MANY_PATH_SAMPLES: u64 = 20;
+pub(crate) const MANY_PATH_SAMPLES: u64 = 20;
+/// Time for which an inflated RTT without a culprit stays out of the baseline.
+pub(crate) const UNDECIDED: Duration = Duration::from_secs(60);
 /// Share of samples above the limit that is always called normal …
 const SLOW_SHARE: f64 = 0.1;
 /// … and the number of samples that it weighs as much as.
@@ -39,10 +41,13 @@ const BULK_PAYLOAD: u64 = 1_200;
 
 /// Shortest time for which kernels delay an acknowledgement (`TCP_DELACK_MIN`), with some slack, µs.
 const DELAYED_ACK_US: f64 = 35_000.0;
+/// Longest time for which kernels delay an acknowledgement where round trips are shorter, with the slack of a timer, µs.
+/// A smoothed RTT above `TCP_DELACK_MIN` is the limit in its stead (`__tcp_send_delayed_ack`).
+const LONGEST_DELAY_US: f64 = 45_000.0;
 /// Edges that become longer together do so within this time …
 const TOGETHER: Duration = Duration::from_secs(3);
-/// … by at least so much, µs …
-const TOGETHER_US: f64 = 5_000.0;
+/// … by at least so much, unless their own noise is known to be far less, µs …
+pub(crate) const TOGETHER_US: f64 = 5_000.0;
 /// … and by up to this multiple of each other's rise …
 const TOGETHER_RATIO: f64 = 1.5;
 /// … and are at least this share of all that became longer.
@@ -76,6 +81,8 @@ pub(crate) struct Rise {
     pub(crate) bulk: bool,
     /// The sender sends full segments at a lower rate: several at once, or one per message.
     pub(crate) full: bool,
+    /// Shortest path that explains a server's samples, see [`shortest_us`], µs. `None`: not known.
+    pub(crate) shortest_us: Option<f64>,
 }
 
 impl Rise {
@@ -86,8 +93,30 @@ impl Rise {
 
     /// The path is longer; a program's think time doesn't explain it.
     pub(crate) fn is_proven(&self) -> bool {
-        self.handshakes >= HANDSHAKES || self.bulk
+        self.handshakes >= HANDSHAKES || self.bulk || self.exceeds_delays()
     }
+
+    /// No delay of acknowledgements explains the samples.
+    pub(crate) fn exceeds_delays(&self) -> bool {
+        self.shortest_us.is_some_and(|us| us >= RISE_RATIO * self.usual_us && us - self.usual_us >= TOGETHER_US)
+    }
+}
+
+/// Shortest path that explains round trips of a server's answers, µs. Only the client's kernel delays their
+/// acknowledgement: by up to 40 ms, or by its own smoothed RTT if that is longer, which has the path once more and the
+/// server's own time. `None`: another role, or the server's own time is not known.
+fn shortest_us(role: Option<Role>, responses: Option<&ResponseView>, now_us: f64) -> Option<f64> {
+    if role != Some(Role::Server) {
+        return None;
+    }
+    let mean_us = |times: &Responses| {
+        let (sum_us, count) = (times.durations.sum_us, times.durations.count());
+        (count > 0).then(|| sum_us as f64 / count as f64)
+    };
+    // The server may have become slow in the last seconds, or have been slow before.
+    let responses = responses?;
+    let own_us = mean_us(&responses.window)?.max(mean_us(&responses.recent).unwrap_or(0.0));
+    Some((now_us - LONGEST_DELAY_US).min((now_us - own_us) / 2.0))
 }
 
 /// An edge whose path is longer, and the programs at its ends.
@@ -131,18 +160,29 @@ fn share_only_the_path(all: &[LongerEdge<'_>]) -> bool {
     full.any(|one| all.iter().any(|other| other.subject != one.subject && other.peer != one.peer))
 }
 
+/// Edges of independent programs that became longer at once, by about as much.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alike {
+    /// Their median rise, µs.
+    pub(crate) increase_us: f64,
+    /// Most of them that share neither end.
+    pub(crate) independent: usize,
+}
+
 /// Independent programs became later together, by about as much: they share what they share, whether or not a
-/// handshake proves it. Programs that wait for one slow dependency call it each in its own way, and for its own share of
-/// the time.
+/// handshake proves it.
 pub(crate) fn shift_together(all: &[LongerEdge<'_>]) -> bool {
+    rose_alike(all).is_some_and(|alike| alike.increase_us >= TOGETHER_US)
+}
+
+/// Most of these edges, if independent programs use them. Programs that wait for one slow dependency call it each in its
+/// own way, and for its own share of the time. `None`: too few rose alike.
+pub(crate) fn rose_alike(all: &[LongerEdge<'_>]) -> Option<Alike> {
     let mut starts: Vec<Duration> = all.iter().filter_map(|one| one.since).collect();
     let mut rises: Vec<f64> = all.iter().map(|one| one.rise.increase_us()).collect();
     starts.sort_unstable();
     rises.sort_by(f64::total_cmp);
-    let (Some(start), Some(rise)) = (starts.get(starts.len() / 2), rises.get(rises.len() / 2)) else { return false };
-    if *rise < TOGETHER_US {
-        return false;
-    }
+    let (start, rise) = (starts.get(starts.len() / 2)?, *rises.get(rises.len() / 2)?);
     let fits = |one: &&LongerEdge<'_>| {
         let ratio = one.rise.increase_us() / rise;
         let begins = one.since.is_some_and(|since| since.abs_diff(*start) <= TOGETHER);
@@ -151,8 +191,10 @@ pub(crate) fn shift_together(all: &[LongerEdge<'_>]) -> bool {
     let together: Vec<&LongerEdge<'_>> = all.iter().filter(fits).collect();
     let subjects = together.iter().map(|one| one.subject).collect::<BTreeSet<_>>().len();
     let peers = together.iter().map(|one| one.peer).collect::<BTreeSet<_>>().len();
-    let independent = subjects.min(peers) >= 2 && subjects.max(peers) >= 3;
-    independent && together.len() as f64 >= TOGETHER_SHARE * all.len() as f64
+    let are_independent = subjects.min(peers) >= 2 && subjects.max(peers) >= 3;
+    let are_most = together.len() as f64 >= TOGETHER_SHARE * all.len() as f64;
+    let alike = Alike { increase_us: rise, independent: subjects.min(peers) };
+    (are_independent && are_most).then_some(alike)
 }
 
 /// Normal RTTs of one edge.
@@ -192,7 +234,8 @@ pub(crate) fn judge(edge: &EdgeView, normal: Normal, thresholds: &Thresholds) ->
     let handshakes = if fast > 0 { 0 } else { tally.connects.iter().sum::<u64>().saturating_sub(resent) };
     let full = tally.bytes_acked >= FULL_BYTES && tally.bytes_acked >= BULK_PAYLOAD * tally.data_segs_out;
     let bulk = full && tally.bytes_acked >= BULK_BYTES;
-    let rise = Rise { now_us, median_us, usual_us: normal.min_us, samples, ln_p, handshakes, bulk, full };
+    let shortest_us = shortest_us(edge.role, edge.responses.as_deref(), now_us);
+    let rise = Rise { now_us, median_us, usual_us: normal.min_us, samples, ln_p, handshakes, bulk, full, shortest_us };
     (ln_p <= RISE_ALPHA.ln()).then_some(Path::Longer(rise))
 }
 
@@ -206,7 +249,12 @@ pub(crate) fn is_fast(rtt: &Histogram, normal: Normal, thresholds: &Thresholds) 
 
 /// Histogram bound up to which a sample may still belong to the usual path, µs.
 pub(crate) fn rise_limit(usual_us: f64, thresholds: &Thresholds) -> u32 {
-    let limit = (RISE_RATIO * usual_us).max(usual_us + RISE_FLOORS * thresholds.rtt_floor_ms * 1000.0);
+    limit_above(usual_us, RISE_FLOORS * thresholds.rtt_floor_ms)
+}
+
+/// Histogram bound from which samples are longer than usual by half and by so much, µs.
+pub(crate) fn limit_above(usual_us: f64, floor_ms: f64) -> u32 {
+    let limit = (RISE_RATIO * usual_us).max(usual_us + floor_ms * 1000.0);
     let bound = BOUNDS_US.iter().find(|bound| f64::from(**bound) >= limit);
     *bound.unwrap_or(&u32::MAX)
 }

@@ -3,6 +3,7 @@
 use super::{
     failures::{Failing, FailureMemory},
     mean::Step,
+    pending::{Past, Pending},
     stuck::{self, Stuck, Waits},
     tail::{Above, Slow, Tail},
 };
@@ -17,14 +18,20 @@ use std::time::Duration;
 /// Time after which a normal window weighs half.
 const HALF_LIFE: Duration = Duration::from_secs(3600);
 
-/// A normal window of one end.
+/// The present window of one end.
 #[derive(Clone, Copy)]
 pub(crate) struct Requests<'a> {
     pub(crate) role: Role,
     pub(crate) now: &'a ResponseView,
     /// Payload that was acknowledged or received. `None`: not known.
     pub(crate) bytes: Option<u64>,
+    /// Its end, monotonic.
+    pub(crate) at: Duration,
+    pub(crate) length: Duration,
 }
+
+/// Requests from which windows wait before they are learned: until then, a baseline that grows is the better one.
+const MANY_REQUESTS: f64 = 100.0;
 
 /// Response times, shares of slow requests and waits in normal times.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +40,7 @@ pub(crate) struct RequestMemory {
     tail: Tail,
     waits: Waits,
     failures: FailureMemory,
+    pending: Pending,
     /// Decaying sums of payload, and of the requests that it belongs to.
     bytes: f64,
     requests: f64,
@@ -40,22 +48,66 @@ pub(crate) struct RequestMemory {
 
 impl RequestMemory {
     /// Takes note of the newest requests. Call once per tick, before judging.
-    pub(crate) fn observe(&mut self, now: &ResponseView) {
-        self.tail.observe(now);
+    pub(crate) fn observe(&mut self, requests: &Requests<'_>) {
+        self.tail.observe(requests.now);
+        if self.is_settled() {
+            self.pending.observe(requests);
+        }
     }
 
-    /// Learns from a normal window.
-    pub(crate) fn learn(&mut self, requests: Requests<'_>, step: Step, thresholds: &Thresholds) {
-        let Requests { role, now, bytes } = requests;
-        let keep = 0.5_f64.powf(step.tick.as_secs_f64() / HALF_LIFE.as_secs_f64());
-        self.times.learn(&Lesson { role, window: &now.window, length: step.window, elapsed: step.tick });
-        self.tail.learn(&self.times, &now.window, keep, thresholds);
+    /// The present window has a finding or a hint.
+    pub(crate) fn distrust(&mut self) {
+        self.pending.distrust();
+    }
+
+    /// Learns in a normal window: that one while little is known, then those that are old enough.
+    pub(crate) fn learn(&mut self, requests: &Requests<'_>, step: Step, thresholds: &Thresholds) {
+        let Requests { role, now, bytes, at, length } = *requests;
+        let (is_settled, keep) = (self.is_settled(), keep_over(step.tick));
         self.waits.learn(now, keep);
-        self.failures.learn(now.calls, keep, step.share);
-        if let Some(bytes) = bytes {
-            self.bytes = self.bytes * keep + bytes as f64 * step.share;
-            self.requests = self.requests * keep + now.window.durations.count() as f64 * step.share;
+        if !is_settled || self.failures.usual().is_none() {
+            self.failures.learn(now.calls, keep, step.share);
+            self.pending.forget_calls();
         }
+        if is_settled {
+            self.learn_past(role, now, thresholds);
+            return;
+        }
+        self.pending.restart(at);
+        self.learn_times(&Lesson { role, window: &now.window, length, elapsed: step.tick }, bytes);
+        self.tail.learn(&self.times, &now.window, keep, thresholds);
+    }
+
+    /// Learns from the windows that are old enough, unless these and newer ones look slow.
+    fn learn_past(&mut self, role: Role, now: &ResponseView, thresholds: &Thresholds) {
+        let known = self.times.time();
+        if !self.pending.is_due(known) {
+            return;
+        }
+        let is_suspect = self.tail.suspects(now, self.pending.before(), thresholds);
+        let is_held_back = self.pending.is_held_back(is_suspect);
+        while let Some(past) = self.pending.take_due(known) {
+            if !is_held_back {
+                self.learn_window(role, &past, thresholds);
+            }
+        }
+    }
+
+    fn learn_window(&mut self, role: Role, past: &Past, thresholds: &Thresholds) {
+        let Past { responses: window, calls, bytes, length, .. } = past;
+        let keep = keep_over(*length);
+        self.failures.learn(*calls, keep, 1.0);
+        self.learn_times(&Lesson { role, window, length: *length, elapsed: *length }, *bytes);
+        self.tail.learn_whole(&self.times, window, keep, thresholds);
+    }
+
+    fn learn_times(&mut self, lesson: &Lesson<'_>, bytes: Option<u64>) {
+        self.times.learn(lesson);
+        let Some(bytes) = bytes.filter(|_| !lesson.length.is_zero()) else { return };
+        let keep = keep_over(lesson.elapsed);
+        let share = (lesson.elapsed.as_secs_f64() / lesson.length.as_secs_f64()).min(1.0);
+        self.bytes = self.bytes * keep + bytes as f64 * share;
+        self.requests = self.requests * keep + lesson.window.durations.count() as f64 * share;
     }
 
     /// Payload per request in normal times. `None`: not known.
@@ -73,9 +125,16 @@ impl RequestMemory {
         self.times.durations().is_some()
     }
 
-    /// Requests of the window that are slower than usual; see [`Tail::judge`].
+    /// Enough is known for windows to wait.
+    fn is_settled(&self) -> bool {
+        self.times.durations().is_some_and(|durations| durations.count() >= MANY_REQUESTS)
+    }
+
+    /// Requests that are slower than usual: of the window, or of several ones that have few each; see [`Tail::judge`] and
+    /// [`Tail::judge_together`].
     pub(crate) fn slow(&self, now: &ResponseView, thresholds: &Thresholds) -> Option<Slow> {
-        self.tail.judge(now, thresholds)
+        let together = || self.tail.judge_together(now, self.pending.before(), thresholds);
+        self.tail.judge(now, thresholds).or_else(together)
     }
 
     /// The newest requests that a delay makes slow; see [`Tail::above`].
@@ -98,3 +157,11 @@ impl RequestMemory {
         stuck::judge(now, &self.times, self.waits, walked_at)
     }
 }
+
+/// Weight that the past keeps over a time.
+fn keep_over(time: Duration) -> f64 {
+    0.5_f64.powf(time.as_secs_f64() / HALF_LIFE.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests;

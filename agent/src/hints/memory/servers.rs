@@ -8,7 +8,7 @@ use super::{
 use crate::{
     baseline::NormalResponses,
     hints::thresholds::Thresholds,
-    state::{NodeView, SubjectId},
+    state::{NodeView, ResponseView, SubjectId},
 };
 use netwhy_abi::Role;
 use std::{collections::BTreeMap, time::Duration};
@@ -43,7 +43,7 @@ impl ServerMemory {
     pub(crate) fn observe(&mut self, view: &NodeView) {
         for subject in &view.subjects {
             if let (Some(server), Some(now)) = (self.servers.get_mut(&subject.id), &subject.server) {
-                server.requests.observe(now);
+                server.requests.observe(&requests(now, view));
             }
         }
     }
@@ -55,12 +55,18 @@ impl ServerMemory {
             let Some(server) = &subject.server else { continue };
             let known = self.servers.entry(subject.id.clone()).or_default();
             known.last_at = view.at;
-            if !ill(&subject.id) {
-                known.requests.learn(Requests { role: Role::Server, now: server, bytes: None }, step, thresholds);
+            if ill(&subject.id) {
+                known.requests.distrust();
+            } else {
+                known.requests.learn(&requests(server, view), step, thresholds);
             }
         }
         self.servers.retain(|_, server| view.at.saturating_sub(server.last_at) < FORGET);
     }
+}
+
+fn requests<'a>(now: &'a ResponseView, view: &NodeView) -> Requests<'a> {
+    Requests { role: Role::Server, now, bytes: None, at: view.at, length: view.window }
 }
 
 #[cfg(test)]

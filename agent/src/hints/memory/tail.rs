@@ -2,7 +2,7 @@
 //!
 //! A quantile of the response times has grown when more requests than it leaves above itself are slower than a limit.
 //! The limit follows from the usual quantile. Several quantiles are tried: the median shows a slow server, the 95th
-//! percentile a server that is slow now and then.
+//! percentile a server that is slow now and then. Where requests are few, several windows are judged together.
 
 use crate::{
     baseline::{Distribution, ResponseBaseline},
@@ -39,6 +39,17 @@ const MIN_RECENT: f64 = 8.0;
 /// long as a window: a slowdown that begins is not learned step by step.
 const REFRESH: u32 = 10;
 
+/// Windows that are judged together at most.
+const MAX_TOGETHER: u32 = 4;
+/// Requests of a window from which it speaks alone.
+const MANY_REQUESTS: u64 = 100;
+/// Requests that are known per request that is judged with those of other windows.
+const MANY_KNOWN: f64 = 2.0;
+/// Times that slow requests come at least, among the last 32 ticks with requests: fewer are stalls.
+const MIN_STALLS: u32 = 3;
+/// Chance from which windows look slow, and are not learned at once.
+const SUSPECT_ALPHA: f64 = 1e-3;
+
 /// Ticks of which it is remembered whether their requests were slow: a window's.
 const TICKS: u16 = (1 << 10) - 1;
 
@@ -59,12 +70,19 @@ pub(crate) struct Slow {
     pub(crate) usual_us: f64,
     /// Logarithm of the chance that normal requests look like that.
     pub(crate) ln_p: f64,
+    /// Windows that they are of.
+    pub(crate) windows: u32,
 }
 
 impl Slow {
     /// Share of slow requests, 0 … 1.
     pub(crate) fn share(&self) -> f64 {
         self.slow as f64 / self.requests as f64
+    }
+
+    /// Slow requests per window.
+    pub(crate) fn per_window(&self) -> f64 {
+        self.slow as f64 / f64::from(self.windows)
     }
 
     /// Time by which a slow request is longer than usual, µs.
@@ -92,6 +110,16 @@ struct Level {
     peak: f32,
     /// Whether the requests of each of the last [`TICKS`] were slow, newest in bit 0.
     ticks: u16,
+    /// Whether the last ticks with requests had slow ones, newest in bit 0.
+    had_slow: u32,
+}
+
+/// How windows are judged together.
+#[derive(Clone, Copy)]
+struct Bar {
+    ln_alpha: f64,
+    /// Every window has slow requests, and they are not of one or two stalls. Far more requests are known than judged.
+    is_strict: bool,
 }
 
 /// The limits of one edge or server.
@@ -119,7 +147,7 @@ impl Level {
     fn set(&mut self, limit: Option<Limit>) {
         let (old, new) = (self.limit.map(|limit| f64::from(limit.us)), limit.map(|limit| f64::from(limit.us)));
         if old != new {
-            (self.peak, self.ticks) = (0.0, 0);
+            (self.peak, self.ticks, self.had_slow) = (0.0, 0, 0);
         }
         if old.zip(new).is_none_or(|(old, new)| new > LONGER * old) {
             self.worst = 0.0;
@@ -137,6 +165,19 @@ impl Level {
         let Some(limit) = self.limit else { return };
         let is_slow = is_odd(counts(newest, limit.us), self.normal(limit, known));
         self.ticks = (self.ticks << 1 | u16::from(is_slow)) & TICKS;
+        if !newest.durations.is_empty() {
+            self.had_slow = self.had_slow << 1 | u32::from(self.is_exceeded_in(newest));
+        }
+    }
+
+    /// Some request is slow.
+    fn is_exceeded_in(&self, of: &Responses) -> bool {
+        self.limit.is_some_and(|limit| above(&of.durations, limit.us) > 0)
+    }
+
+    /// Slow requests came and went several times.
+    fn is_scattered(&self) -> bool {
+        (self.had_slow & !(self.had_slow << 1)).count_ones() >= MIN_STALLS
     }
 
     /// Whether the slow requests are those of one stall that has ended. `newest`: requests of the last tick; `share`: of
@@ -179,6 +220,18 @@ impl Tail {
         }
     }
 
+    /// The same from a window that overlaps no other one.
+    pub(crate) fn learn_whole(
+        &mut self,
+        times: &ResponseBaseline,
+        window: &Responses,
+        keep: f64,
+        thresholds: &Thresholds,
+    ) {
+        self.lessons = self.lessons.next_multiple_of(REFRESH);
+        self.learn(times, window, keep, thresholds);
+    }
+
     /// `independence`: of the requests that are known.
     fn refresh(&mut self, durations: &Distribution, independence: f64, thresholds: &Thresholds) {
         let Some(usual_us) = durations.quantile_us(0.5) else { return };
@@ -192,9 +245,60 @@ impl Tail {
 
     /// Judges a window. `None`: its requests are as fast as usual, or too few are known.
     pub(crate) fn judge(&self, now: &ResponseView, thresholds: &Thresholds) -> Option<Slow> {
-        let found = (0..LEVELS.len()).filter_map(|at| self.slow(at, now, thresholds));
-        // The quantile that explains most of the time that requests take longer.
-        found.max_by(|a, b| (a.share() * a.increase_us()).total_cmp(&(b.share() * b.increase_us())))
+        slowest((0..LEVELS.len()).filter_map(|at| self.slow(at, now, thresholds)))
+    }
+
+    /// Judges the window with those before it, of which each alone has few requests: as few windows as suffice. `before`:
+    /// newest first.
+    pub(crate) fn judge_together<'a>(
+        &self,
+        now: &ResponseView,
+        before: impl Iterator<Item = &'a Responses>,
+        thresholds: &Thresholds,
+    ) -> Option<Slow> {
+        let lowest = self.levels.iter().find(|level| level.limit.is_some())?;
+        if now.window.durations.count() >= MANY_REQUESTS || !lowest.is_exceeded_in(&now.window) {
+            return None;
+        }
+        // Each number of windows is a test of its own.
+        let ln_alpha = (TAIL_ALPHA / f64::from(MAX_TOGETHER - 1)).ln();
+        self.together(now, before, Bar { ln_alpha, is_strict: true }, thresholds)
+    }
+
+    /// Whether the window, alone or with those before it, looks slow, though not for certain.
+    pub(crate) fn suspects<'a>(
+        &self,
+        now: &ResponseView,
+        before: impl Iterator<Item = &'a Responses>,
+        thresholds: &Thresholds,
+    ) -> bool {
+        let bar = Bar { ln_alpha: SUSPECT_ALPHA.ln(), is_strict: false };
+        let mut alone = (0..LEVELS.len()).filter_map(|at| self.found(at, &now.window, thresholds));
+        alone.any(|found| found.ln_p <= bar.ln_alpha) || self.together(now, before, bar, thresholds).is_some()
+    }
+
+    fn together<'a>(
+        &self,
+        now: &ResponseView,
+        before: impl Iterator<Item = &'a Responses>,
+        bar: Bar,
+        thresholds: &Thresholds,
+    ) -> Option<Slow> {
+        let mut all = now.window.clone();
+        let mut lasts = self.levels.map(|level| level.is_scattered() && level.is_exceeded_in(&now.window));
+        for (windows, window) in (2..=MAX_TOGETHER).zip(before) {
+            all.add(window);
+            for (lasts, level) in lasts.iter_mut().zip(&self.levels) {
+                *lasts &= level.is_exceeded_in(window);
+            }
+            let is_known = self.requests >= MANY_KNOWN * all.durations.count() as f64 * all.independence();
+            let at = (0..LEVELS.len()).filter(|at| !bar.is_strict || (is_known && lasts[*at]));
+            let found = at.filter_map(|at| self.found(at, &all, thresholds));
+            if let Some(found) = slowest(found.filter(|found| found.ln_p <= bar.ln_alpha)) {
+                return Some(Slow { windows, ..found });
+            }
+        }
+        None
     }
 
     /// The newest requests above the highest limit that most requests exceed when all are later by `delay_us`. `None`:
@@ -208,30 +312,44 @@ impl Tail {
         (requests > 0.0).then(|| Above { slow, requests, normal: level.normal(limit, self.requests) })
     }
 
-    /// Judges one quantile.
-    fn slow(&self, at: usize, now: &ResponseView, thresholds: &Thresholds) -> Option<Slow> {
+    /// Requests above one quantile's limit. `None`: too few, or they take little time.
+    fn found(&self, at: usize, of: &Responses, thresholds: &Thresholds) -> Option<Slow> {
         let level = self.levels[at];
         let limit = level.limit?;
-        let window = &now.window.durations;
-        let (requests, slow) = (window.count(), above(window, limit.us));
-        let all = counts(&now.window, limit.us);
+        let (requests, slow) = (of.durations.count(), above(&of.durations, limit.us));
+        let all = counts(of, limit.us);
         if all.0 < MIN_SLOW || (slow as f64) < (1.0 - LEVELS[at]) * requests as f64 {
             return None;
         }
         let normal = level.normal(limit, self.requests);
         let ln_p = binomial_tail_ln(all.0, all.1, normal);
-        let typical_us = window.quantile_us(1.0 - 0.5 * slow as f64 / requests as f64)?;
-        let usual_share = f64::from(limit.share);
-        let found = Slow { limit_us: limit.us, slow, requests, usual_share, typical_us, usual_us: self.usual_us, ln_p };
+        let typical_us = of.durations.quantile_us(1.0 - 0.5 * slow as f64 / requests as f64)?;
+        let (usual_share, usual_us) = (f64::from(limit.share), self.usual_us);
+        let found = Slow { limit_us: limit.us, slow, requests, usual_share, typical_us, usual_us, ln_p, windows: 1 };
         // The time that the slow ones take longer, spread over all: a client that waits for many of them notices.
         let lost_us = (found.share() - normal) * found.increase_us();
+        (lost_us >= thresholds.think_time_ms * 1_000.0).then_some(found)
+    }
+
+    /// Judges one quantile.
+    fn slow(&self, at: usize, now: &ResponseView, thresholds: &Thresholds) -> Option<Slow> {
+        let found = self.found(at, &now.window, thresholds)?;
+        let level = self.levels[at];
+        let limit = level.limit?;
+        let normal = level.normal(limit, self.requests);
+        let all = counts(&now.window, limit.us);
         let new = counts(&now.recent, limit.us);
         let old = ((all.0 - new.0).max(0.0), (all.1 - new.1).max(0.0));
         let share = (new.0 / new.1).max(all.0 / all.1);
         let lasts = [new, old].into_iter().all(|part| is_odd(part, normal))
             && !level.is_over(counts(&now.newest, limit.us), share);
-        (ln_p <= TAIL_ALPHA.ln() && lost_us >= thresholds.think_time_ms * 1_000.0 && lasts).then_some(found)
+        (found.ln_p <= TAIL_ALPHA.ln() && lasts).then_some(found)
     }
+}
+
+/// The quantile that explains most of the time that requests take longer.
+fn slowest(found: impl Iterator<Item = Slow>) -> Option<Slow> {
+    found.max_by(|a, b| (a.share() * a.increase_us()).total_cmp(&(b.share() * b.increase_us())))
 }
 
 /// Requests above a limit.

@@ -17,6 +17,7 @@ use crate::{
         rule::{Family, QueryTemplate, Rule},
         stats::{over, percent},
     },
+    peers::PeerKind,
     sample::Tally,
     state::RECENT,
 };
@@ -61,10 +62,14 @@ pub(crate) const PEER_REFUSING: Rule = Rule {
     meaning: "The peer's host answers, but nothing listens on the port: it refuses connections with a reset.",
     signals: &["netwhy_tcp_connect_failures_total{reason=\"refused\"}", "netwhy_tcp_connects_total{role=\"client\"}"],
     test: "The peer refuses at least `connect_failures` attempts in the window, and at least `connect_failure_share` \
-           of the edge's attempts. Of a Service's address, some of whose Pods may refuse, it refuses as many in the \
-           last 3 s and as many before. A refusal is an answer by the peer's kernel: no false alarm by chance.",
-    minimum: "`connect_failures` refusals. One failed health check is not enough.",
-    ruled_out_by: "Most attempts on the same edge succeed.",
+           of the edge's attempts. It refuses before the last 3 s and accepts none in them, or refuses that \
+           share before and in them. Of a Service's address, some of whose Pods may refuse, it refuses \
+           `connect_failures` in the last 3 s and as many before. A refusal is an answer by the peer's kernel: no \
+           false alarm by chance.",
+    minimum: "`connect_failures` refusals, or ten times as many of a port that never accepted a connection from this \
+              Node and is no Pod's or Service's. One failed health check is not enough.",
+    ruled_out_by: "Most attempts on the same edge succeed. The peer accepts again within 3 s, as after a restart. Many \
+                   ports of one address that never accepted anything: a scan.",
     action: "Check that the peer's process runs and listens on the expected port and address. Endpoints may still \
              list a Pod that is gone.",
     caused_by: &[],
@@ -77,6 +82,8 @@ pub(crate) const PEER_REFUSING: Rule = Rule {
 
 /// Multiple of the limit from which one window is enough.
 const OVERWHELMING: f64 = 10.0;
+/// Multiple of the limit for a port that never accepted a connection: a check that asks twice a second is below it.
+const NEVER_ACCEPTED: u64 = 10;
 /// Weight of a walk that finds the queue full, nats …
 const FULL_QUEUE_NATS: f64 = 5.0;
 /// … and the number of walks that count.
@@ -131,8 +138,8 @@ fn refusing(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> Op
     let refused = edge.tally().failures(Failure::Refused);
     let attempts = edge.tally().failed_attempts() + edge.client_connects();
     let (limit, least_share) = (context.thresholds.connect_failures.max(1), context.thresholds.connect_failure_share);
-    let most = refused as f64 >= least_share * attempts as f64;
-    if refused < limit || !(most || some_refuse(edge, limit)) {
+    let most = refused as f64 >= least_share * attempts as f64 && goes_on(edge, least_share);
+    if refused < limit || !(most || some_refuse(edge, limit)) || is_closed_port(context, edge, limit) {
         return None;
     }
     let (name, peer, place) = (subject.name(), edge.program_name(), context.place(edge));
@@ -164,6 +171,26 @@ fn refusing(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> Op
         edges: vec![edge.ix],
         ..Finding::new(&PEER_REFUSING, subject.ix, culprit)
     })
+}
+
+/// The peer refused before the last seconds and accepted none since, or it refuses its share before and since: no restart
+/// that is over.
+fn goes_on(edge: &Edge<'_>, least_share: f64) -> bool {
+    let count =
+        |tally: &Tally| (tally.failures(Failure::Refused), tally.failed_attempts() + tally.connects(Role::Client));
+    let (all, now) = (count(edge.tally()), count(&edge.view.recent));
+    let before = (all.0.saturating_sub(now.0), all.1.saturating_sub(now.1));
+    let most = |(refused, attempts): (u64, u64)| refused > 0 && refused as f64 >= least_share * attempts as f64;
+    let accepts = edge.view.recent.connects(Role::Client) > 0;
+    if accepts { most(now) && most(before) } else { before.0 > 0 }
+}
+
+/// Nothing was ever accepted there, and no program with work to do asks for it: a scan of many ports, or a check of a host
+/// that asks now and then. Who asks a Pod or a Service needs it, also when this agent never saw it accept.
+fn is_closed_port(context: &Context<'_>, edge: &Edge<'_>, limit: u64) -> bool {
+    let is_rare = edge.tally().failures(Failure::Refused) < limit.saturating_mul(NEVER_ACCEPTED)
+        && !matches!(edge.view.kind, PeerKind::Pod | PeerKind::Service);
+    (is_rare || edge.is_of_many_ports()) && !context.was_accepted(edge)
 }
 
 /// Some of the Pods behind a Service's address refuse, and go on: no rollout whose last connections arrive late.

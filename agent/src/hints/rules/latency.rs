@@ -1,6 +1,7 @@
 //! Paths that became longer: to one peer, to a zone, or from this Node to all peers.
 
 pub(crate) mod interface;
+mod slight;
 
 use crate::{
     api::{Blame, Evidence, RuledOut},
@@ -8,7 +9,7 @@ use crate::{
         context::{Context, Edge, EdgeIx, Subject, SubjectIx},
         culprit::{
             latency::{Peers, Risen, is_proven, rose_both_ways, shift_together},
-            suspects::Component,
+            suspects::{Component, Suspects},
         },
         finding::{Finding, evidence},
         memory::{
@@ -42,20 +43,27 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
     test: "All RTT samples of the last 3 s are above 1.5 × the edge's usual minimum and 2 × `rtt_floor_ms` above it. \
            Of 20 or more samples, one may be an exception. Where 3 s have fewer than 8 samples, the window counts. The \
            share of such samples in normal times is learned (at least one in ten of the first 50). It gives this a \
-           chance below 1e-6 per window and edge if samples are independent. One of five things proves that the path \
+           chance below 1e-6 per window and edge if samples are independent. One of six things proves that the path \
            is longer, and not the peer's think time. At least 2 handshakes, which no program answers, are as slow. Or \
            the sender is bulk, whose full segments are acknowledged at once. Or two edges with different programs at \
            both ends rose, and one of them sends full segments. Or a client's and a server's edge, with different programs at both ends, rose within 3 s, by 5 ms or more and by \
            about as much, and the server's stay below 35 ms: only delayed acknowledgements, which take longer, would make \
-           these wait for a program. Or three edges with different programs at their ends, \
-           and three quarters of all that rose, did so within 3 s, by at least 5 ms and by about as much (1.5 ×). Who is \
-           at fault follows from the peers that are as fast as usual.",
+           these wait for a program. Or a server's edge rose so much that neither its own response times nor a delayed \
+           acknowledgement (40 ms, or the client's RTT) explain it. Or three edges with different programs at their ends, \
+           and three quarters of all that rose, did so within 3 s, by at least 5 ms and by about as much (1.5 ×). \
+           **Smaller rises**, below 5 ms, need three such edges too, to servers on two ports or of both roles. Of \
+           each, the lowest tenth of the samples rose by half, by `rtt_floor_ms`, and by 3 × its largest deviation \
+           in normal times. It stays so for 3 s or more. That these windows are the slowest of all by chance has a \
+           probability below 1e-6, over the edges that share neither end, if edges and windows are independent. So \
+           fewer edges need more windows. Who is at fault follows from the peers that are as fast as usual.",
     minimum: "8 RTT samples, and a baseline of 10 clean windows. 2 handshakes or 2 MB acknowledged on an edge to the \
               peer, or 100 kB beside a second edge.",
     ruled_out_by: "Any edge to the same peer has two samples as fast as usual. The peer's window or the local buffer \
                    holds the sender back. The Pod is throttled. This Node's bulk traffic grew by half and by 1 MB/s: \
-                   it makes its own queue. Keep-alive requests of one program alone prove nothing, as their \
-                   acknowledgements wait for replies (path or constant think time: undecidable).",
+                   it makes its own queue. Of smaller rises also: the payload of the edge grew by half, a client's \
+                   fastest requests are as fast as usual, round trips within this Node rose too, or its CPUs are used \
+                   up. Keep-alive requests of one program alone prove nothing, as their acknowledgements wait for \
+                   replies (path or constant think time: undecidable).",
     action: "Compare from another Node (`kubectl netwhy matrix`). If its RTT to that peer rose too, check the peer's \
              Node, else the path between the two. For a queue on this Node check `tc -s qdisc`, and the Pod that \
              fills it.",
@@ -91,6 +99,8 @@ struct Proof {
     together: usize,
     /// A client's edge and a server's rose alike.
     both_ways: bool,
+    /// A server's edge rose by more than any delay of an acknowledgement.
+    exceeds_delays: bool,
 }
 
 impl Proof {
@@ -98,17 +108,24 @@ impl Proof {
         risen.iter().fold(Self::default(), |sum, Risen { rise, .. }| Self {
             handshakes: sum.handshakes + rise.handshakes,
             bulk: sum.bulk || rise.bulk,
+            exceeds_delays: sum.exceeds_delays || rise.exceeds_delays(),
             ..sum
         })
     }
 
     const fn is_only_both_ways(self) -> bool {
-        self.both_ways && self.handshakes == 0 && !self.bulk
+        self.both_ways && self.handshakes == 0 && !self.bulk && !self.exceeds_delays
+    }
+
+    /// Peers with other kernels may delay acknowledgements for longer.
+    const fn is_only_by_delays(self) -> bool {
+        self.exceeds_delays && self.handshakes == 0 && !self.bulk
     }
 
     /// Certainty that the path is longer, rather than several programs slower.
     const fn certainty(self) -> f64 {
-        if self.together > 0 || self.is_only_both_ways() { TOGETHER_CERTAINTY } else { 1.0 }
+        let is_indirect = self.together > 0 || self.is_only_both_ways() || self.is_only_by_delays();
+        if is_indirect { TOGETHER_CERTAINTY } else { 1.0 }
     }
 
     fn text(self) -> String {
@@ -123,6 +140,9 @@ impl Proof {
                 "a client's and a server's connections of different programs became longer at once, by about as much"
                     .to_owned()
             }
+            _ if self.is_only_by_delays() => {
+                "acknowledgements of its own quick answers take longer than Linux delays them".to_owned()
+            }
             (0, false) => {
                 "answers of several full segments, which are acknowledged at once, take as long, between programs \
                            that have nothing to do with each other"
@@ -136,7 +156,9 @@ impl Proof {
 }
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
-    [interface::judge(context), of_paths(context)].concat()
+    let found = [interface::judge(context), of_paths(context)].concat();
+    let slight = slight::judge(context, &found);
+    [found, slight].concat()
 }
 
 fn of_paths(context: &Context<'_>) -> Vec<Finding> {
@@ -145,25 +167,40 @@ fn of_paths(context: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let suspects = peers.suspects(context);
-    let mut groups: BTreeMap<Option<Component>, Vec<Risen>> = BTreeMap::new();
-    for one in peers.longer.values().flatten() {
-        groups.entry(suspects.best(one.edge)).or_default().push(*one);
-    }
     // One proof is enough for all edges that share the most likely culprit.
     let proven: BTreeSet<EdgeIx> =
         peers.longer.values().filter(|risen| is_proven(context, risen)).flatten().map(|one| one.edge).collect();
     let mut out = Vec::new();
-    for risen in groups.values() {
+    for risen in by_culprit(&peers, &suspects).values() {
         let proof = match risen.iter().any(|one| proven.contains(&one.edge)) {
             true => Proof { both_ways: rose_both_ways(context, risen), ..Proof::new(risen) },
             false if shift_together(context, risen) => Proof { together: risen.len(), ..Proof::default() },
             false => continue,
         };
-        let mut own: BTreeMap<SubjectIx, Vec<Risen>> = BTreeMap::new();
-        risen.iter().for_each(|one| own.entry(one.subject).or_default().push(*one));
-        out.extend(own.values().map(|own| describe(context, suspects.blame(worst(own).edge), own, (proof, &peers))));
+        out.extend(by_subject(context, &suspects, risen, (proof, &peers)));
     }
     out
+}
+
+/// The longer edges by their most likely culprit.
+fn by_culprit(peers: &Peers, suspects: &Suspects<'_, '_>) -> BTreeMap<Option<Component>, Vec<Risen>> {
+    let mut groups: BTreeMap<Option<Component>, Vec<Risen>> = BTreeMap::new();
+    for one in peers.longer.values().flatten() {
+        groups.entry(suspects.best(one.edge)).or_default().push(*one);
+    }
+    groups
+}
+
+/// One finding for each subject of these edges.
+fn by_subject(
+    context: &Context<'_>,
+    suspects: &Suspects<'_, '_>,
+    risen: &[Risen],
+    (proof, peers): (Proof, &Peers),
+) -> Vec<Finding> {
+    let mut own: BTreeMap<SubjectIx, Vec<Risen>> = BTreeMap::new();
+    risen.iter().for_each(|one| own.entry(one.subject).or_default().push(*one));
+    own.values().map(|own| describe(context, suspects.blame(worst(own).edge), own, (proof, peers))).collect()
 }
 
 /// This Node's peers by the state of their paths. External ones have a rule of their own.
@@ -185,10 +222,15 @@ fn peers(context: &Context<'_>) -> Peers {
 /// The rise of an edge's RTT, if its sender was free to send.
 pub(crate) fn rise(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> Option<Rise> {
     let Some(Path::Longer(rise)) = edge.path else { return None };
+    is_free(context, subject, edge).then_some(rise)
+}
+
+/// Neither the peer, nor a buffer, nor a CPU limit holds the sender back, and the peer answers.
+fn is_free(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> bool {
     let recent = &edge.view.recent;
     let shares = [recent.receiver_limited_share(), recent.send_buffer_limited_share()];
     let held_back = edge.is_limited(context.thresholds) || shares.into_iter().flatten().any(|s| s >= HELD_BACK);
-    (!held_back && !edge.silent && !subject.is_throttled(context.thresholds)).then_some(rise)
+    !held_back && !edge.silent && !subject.is_throttled(context.thresholds)
 }
 
 /// The Node's bulk traffic grew so much that it makes its own queues.

@@ -1,5 +1,8 @@
 //! Lost packets: on one path, or at this Node.
 
+pub(crate) mod reordering;
+mod share;
+
 use crate::{
     api::{BlameKind, Evidence},
     hints::{
@@ -12,6 +15,7 @@ use crate::{
     },
     state::PeerId,
 };
+use share::Share;
 use std::collections::BTreeMap;
 
 const SIGNALS: &[&str] = &[
@@ -63,12 +67,16 @@ pub(crate) const PATH_LOSS: Rule = Rule {
     symptom: "packet_loss",
     meaning: "Packets to a peer are lost. Who is at fault follows from the edges that share the path and lose \
               nothing. One agent can't tell a peer's Node from the path to it: both are candidates, and the other \
-              agents decide (`kubectl netwhy why`).",
+              agents decide (`kubectl netwhy why`). Where only a part of the connections loses, one of several paths \
+              between the two is at fault.",
     signals: SIGNALS,
     test: "Loss episodes (bursts, not segments) exceed the edge's baseline. The test is the Poisson upper tail, with a \
            false-alarm rate of 1e-6 per window and edge (1e-12 opens the hint at once). The episodes per data segment \
            reach `loss_ratio`. The baseline comes from the edge's clean windows (half-life 5 min). It is shrunk \
-           towards the peer class, never below 1e-4, and frozen while a hint is open.",
+           towards the peer class, never below 1e-4, and frozen while a hint is open. A part of the connections is \
+           affected if those that lost a packet in the last 10 s, two or more of them with at most 80 % of the \
+           segments, have more further losses than their share of the segments explains (binomial, 1e-6), and half of the \
+           window's ticks have losses: a burst tells no part.",
     minimum: MINIMUM,
     ruled_out_by: RULED_OUT_BY,
     action: "Compare from another Node (`kubectl netwhy matrix`). If it also loses packets to that peer, check the \
@@ -94,6 +102,10 @@ const FEW_EPISODES: u64 = 4;
 const POOL_SEGMENTS: u64 = 20;
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
+    [of_losses(context), reordering::judge(context)].concat()
+}
+
+fn of_losses(context: &Context<'_>) -> Vec<Finding> {
     let tested = test_edges(context);
     if tested.lossy.is_empty() {
         return Vec::new();
@@ -107,11 +119,20 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
         groups.entry((*subject, suspects.best(*edge))).or_default().push(*edge);
     }
     let finding = |((subject, _), edges): ((SubjectIx, _), Vec<EdgeIx>)| {
-        let blame = suspects.blame(worst(context, &edges));
+        let worst = worst(context, &edges);
+        let share = Share::of(context, &edges);
+        let blame = match share {
+            Some(_) => Share::narrow(suspects.blame_with(worst, Share::odds()).0),
+            None => suspects.blame(worst),
+        };
         // Traffic within the Node never reaches its interfaces.
         let leaves = edges.iter().any(|edge| context.edge(*edge).is_remote());
         let rule = if blame.kind == BlameKind::Node && leaves { &NODE_PACKET_LOSS } else { &PATH_LOSS };
-        describe(context, Finding { edges, ..Finding::new(rule, subject, blame) }, peers)
+        let finding = describe(context, Finding { edges, ..Finding::new(rule, subject, blame) }, peers);
+        match share {
+            Some(share) => share.describe(finding, &context.place(context.edge(worst))),
+            None => finding,
+        }
     };
     groups.into_iter().map(finding).collect()
 }

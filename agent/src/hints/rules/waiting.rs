@@ -3,27 +3,16 @@
 
 pub(crate) mod external;
 mod requests;
+mod round_trips;
 mod stages;
 
-use crate::{
-    api::{Evidence, RuledOut},
-    hints::{
-        context::{Context, Edge, EdgeIx, Subject},
-        culprit::{
-            answers::Late,
-            suspects::{Odds, Suspects},
-        },
-        finding::{Finding, evidence},
-        memory::{
-            edge::{EdgeMemory, MIN_LEARN_SAMPLES, MIN_RTT_SAMPLES},
-            path::{Path, Rise},
-        },
-        rule::{Family, QueryTemplate, Rule},
-        rules::queries,
-        stats::{ms, over, percent},
-    },
+use crate::hints::{
+    context::{Context, Edge, Subject},
+    culprit::{answers::Late, suspects::Suspects},
+    finding::Finding,
+    rule::{Family, QueryTemplate, Rule},
+    rules::queries,
 };
-use external::EXTERNAL_SLOW;
 
 pub(crate) const POD_APPLICATION_SLOW: Rule = Rule {
     id: "pod_application_slow",
@@ -42,15 +31,16 @@ pub(crate) const POD_APPLICATION_SLOW: Rule = Rule {
     ],
     test: "Of the Pod as a server, of all clients together: the test of `peer_slow` for response times. `unread` grew: \
            the application did not get to read (throttling, CPU pressure, a full accept queue, busy workers). \
-           `application` grew: it thinks. Without response times: `peer_slow` holds for every peer that the Pod is a \
-           client of, at least 3. The Pod's tasks stall for CPU, memory or IO at least 20 % of the window (PSI, some). \
-           Independent slow peers at the same time are less \
-           likely than any single one.",
+           `application` grew: it thinks. Where requests have several segments (3 kB each) and packets from these \
+           clients are late, or one is sent again per ten slow requests, the path stays a candidate. Without \
+           response times: `peer_slow` holds for every peer that the Pod is a client of, at least 3. The Pod's tasks \
+           stall for CPU, memory or IO at least 20 % of the window (PSI, some). Independent slow peers at the same time \
+           are less likely than any single one.",
     minimum: "`signals.responses`, a baseline of 10 clean windows and 20 requests, and 4 slow requests. Else 3 peers \
               with 20 RTT samples each, and PSI.",
-    ruled_out_by: "The Pod's own callees explain half of the time that its requests take longer. Only new clients wait, and \
-                   those with a baseline are served as ever. The slow ones come on top of the usual ones: another kind \
-                   of requests. Twice as many \
+    ruled_out_by: "The Pod's own callees explain half of the time that its requests take longer: by late answers, or by \
+                   attempts to connect that wait for an answer. Only new clients wait, and those with a baseline are \
+                   served as ever. The slow ones come on top of the usual ones: another kind of requests. Twice as many \
                    requests or bytes per second as usual. Without response times: one peer that is as fast as usual. \
                    No pressure of the Pod's own: then the peers are blamed, and the hint says that they may share a \
                    dependency. `pod_cpu_throttled`.",
@@ -68,6 +58,7 @@ pub(crate) const POD_APPLICATION_SLOW: Rule = Rule {
         "pod_not_reading",
         "peer_not_answering",
         "dns_slow",
+        "dns_answer_lost",
     ],
     caused_by_at_peer: &[],
     queries: &[
@@ -96,9 +87,11 @@ pub(crate) const PEER_SLOW: Rule = Rule {
            less. It is at least `think_time_ms` above it, and half as much again. So many are slow in normal times \
            with a chance below 1e-6 (binomial). For that, the usual share is at least 0.5 %, and the most that a normal \
            window showed. They are slow in the last 3 s and before; a single stall that has ended does not count. \
-           Spread over all requests, they lose at least `think_time_ms`. At least half of the growth is in the stage `peer`. A longer path explains at most half of \
-           it: round trips, or the fastest tenth of the requests, tell how much. Requests that were never answered \
-           count as the slowest. **Else**: the median RTT is at least `rtt_inflation` times its baseline and \
+           Of fewer than 100 requests per window, up to four windows are judged together: each has slow ones, which \
+           come and go at least three times. \
+           Spread over all requests, they lose at least `think_time_ms`. At least half of the growth is in the stage \
+           `peer`. A longer path explains at most half of it: round trips, or the fastest tenth of the requests, tell \
+           how much. Requests that were never answered count as the slowest. **Else**: the median RTT is at least `rtt_inflation` times its baseline and \
            `think_time_ms` above the window's minimum. Or the same holds for the median reply time (a client's last \
            data sent to the first data received). Newer RTT samples are still near the baseline's minimum (within \
            1.5 × or `rtt_floor_ms`). Or all RTT samples of the last 3 s rose by as much (the test of `path_latency`). At the \
@@ -107,7 +100,8 @@ pub(crate) const PEER_SLOW: Rule = Rule {
            at most one in ten is that slow in normal times. **Who** is at fault follows from the answers on all edges \
            of this Node's clients, also of those that are as fast as usual: the peer, its Node (all servers there), \
            this Pod (alone among the peer's clients), or the path where round trips don't acquit it.",
-    minimum: "With response times: 8 requests, 4 of them slow, and a baseline of 10 clean windows and 20 requests. \
+    minimum: "With response times: 8 requests, 4 of them slow, and a baseline of 10 clean windows and 20 requests; \
+              of windows that are judged together, twice as many requests as are judged. \
               Else 20 samples, and a baseline of 10 clean windows. Of reply times 8 samples, of which seven are as late. \
               Beside another connection, 8 RTT samples in the last 3 s. Reply times come from clients only (by their \
               ports). RTTs count when the Pod started all handshakes on the edge: a server's RTT also contains its \
@@ -138,9 +132,18 @@ pub(crate) const PEER_SLOW: Rule = Rule {
         "pod_io_pressure",
         "node_io_pressure",
         "pod_accept_queue_full",
+        // A client sees neither a longer way of its answers nor their losses.
+        "path_latency",
+        "path_loss",
         "pod_application_slow",
         "peer_slow",
         "external_slow",
+        // It waits for others itself.
+        "peer_unreachable",
+        "port_filtered",
+        "peer_not_answering",
+        "dns_answer_lost",
+        "dns_slow",
     ],
     queries: &[
         QueryTemplate { shows: "95th percentile of response times, by role", promql: queries::RESPONSE },
@@ -151,8 +154,6 @@ pub(crate) const PEER_SLOW: Rule = Rule {
 
 /// Peers that must all be slow before the Pod itself is suspected.
 const MIN_PEERS: usize = 3;
-/// Share of the window in which the Pod's tasks stall.
-const STALLED: f64 = 0.2;
 
 /// A judged edge of a subject.
 struct Judged<'c, 'a> {
@@ -171,8 +172,6 @@ enum How {
 
 /// Odds of a fault on the path of a connection whose own round trips are as fast as usual.
 const PATH_FAST: f64 = 0.01;
-/// How much likelier the Pod itself is at fault when its own tasks stall while all its peers look slow.
-const STALLED_ODDS: f64 = 50.0;
 /// Probability of a fault on the path below which the network is acquitted.
 const ACQUITTED: f64 = 0.05;
 
@@ -217,7 +216,7 @@ fn late(judged: &[Vec<Judged<'_, '_>>]) -> Late {
                 late.slow.insert(edge.ix, Some(requests.increase_us()));
             }
             Some(How::ByRtt) => {
-                let increase = rtts(edge).map(|rtts| rtts.median - rtts.usual_median);
+                let increase = round_trips::of(edge).map(|rtts| rtts.median - rtts.usual_median);
                 late.slow.insert(edge.ix, increase.filter(|us| *us > 0.0));
             }
             None => {
@@ -234,8 +233,8 @@ fn judge_edge<'c, 'a>(context: &Context<'_>, subject: &Subject<'_>, edge: &'c Ed
         let slow = || requests::late(context, edge).map(How::ByRequests);
         return requests::can_be_judged(edge).then(|| Judged { edge, slow: slow() });
     }
-    let can_be_judged = can_be_judged(context, edge) && !subject.is_throttled(context.thresholds);
-    can_be_judged.then(|| Judged { edge, slow: thinks(context, edge).then_some(How::ByRtt) })
+    let can_be_judged = round_trips::can_be_judged(context, edge) && !subject.is_throttled(context.thresholds);
+    can_be_judged.then(|| Judged { edge, slow: round_trips::is_peer_late(context, edge).then_some(How::ByRtt) })
 }
 
 fn of_subject(
@@ -250,86 +249,21 @@ fn of_subject(
     let peers = SlowPeers { slow: slow.len(), judged: edges.len(), suspects };
     // The kernel times requests: stalls of the Pod's own tasks are not in them.
     let by_rtt = || slow.iter().filter(|(_, how)| matches!(how, How::ByRtt)).map(|(edge, _)| *edge);
-    if let Some(stall) = stalled(context, subject).filter(|_| peers.are_all() && by_rtt().count() == slow.len()) {
+    if let Some(stall) =
+        round_trips::stalled(context, subject).filter(|_| peers.are_all() && by_rtt().count() == slow.len())
+    {
         let slow = by_rtt().collect::<Vec<_>>();
-        return application(context, subject, (&slow, suspects), stall).into_iter().collect();
+        return round_trips::application(context, subject, (&slow, suspects), stall).into_iter().collect();
     }
     let mut inside = edges.iter().filter(|judged| !judged.edge.is_external()).peekable();
     // When all inside are slow too, the external ones are not the reason.
     let all_inside = inside.peek().is_some() && inside.all(|judged| judged.slow.is_some());
     let blamed = slow.iter().filter(|(edge, _)| !(all_inside && edge.is_external()));
     let finding = |(edge, how): &(&Edge<'_>, &How)| match how {
-        How::ByRtt => peer(context, subject, edge, peers),
+        How::ByRtt => round_trips::peer(context, subject, edge, peers),
         How::ByRequests(late) => requests::peer(context, subject, edge, (late, peers)),
     };
     blamed.filter_map(finding).collect()
-}
-
-/// The peer takes its time, over a path that is as fast as usual.
-fn thinks(context: &Context<'_>, edge: &Edge<'_>) -> bool {
-    edge.memory.is_some_and(EdgeMemory::thinks) || late_replies(context, edge).is_some()
-}
-
-/// All RTT samples of the last seconds rose on this edge, and on no other to the same place: the path is fine.
-fn late_replies(context: &Context<'_>, edge: &Edge<'_>) -> Option<Rise> {
-    let (Some(Path::Longer(rise)), Some(memory)) = (edge.path, edge.memory) else { return None };
-    let usual = memory.p50_us()?;
-    let limits = context.thresholds;
-    let matters =
-        rise.median_us >= limits.rtt_inflation * usual && rise.median_us - usual >= limits.think_time_ms * 1000.0;
-    // A handshake that is as slow waits for no program.
-    let thinks = matters && rise.handshakes == 0 && !rise.bulk;
-    let client = thinks && !edge.is_external() && memory.is_client(edge.tally());
-    (client && context.is_peer_fast(edge)).then_some(rise)
-}
-
-/// A client's edge that was free to send, without loss, and has enough samples for a median.
-fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>) -> bool {
-    let (tally, losses) = (edge.tally(), edge.losses());
-    let rtt = tally.rtt.count() >= MIN_RTT_SAMPLES && edge.memory.is_some_and(EdgeMemory::client_only);
-    let reply = tally.reply_count() >= MIN_LEARN_SAMPLES && edge.memory.is_some_and(|m| m.reply_s().is_some());
-    (rtt || reply || late_replies(context, edge).is_some())
-        && edge.memory.is_some_and(|m| m.p50_us().is_some())
-        && !edge.is_limited(context.thresholds)
-        && (losses.episodes as f64) < context.thresholds.loss_ratio * losses.segments.max(1) as f64
-}
-
-/// RTTs of an edge, µs.
-struct Rtts {
-    median: f64,
-    usual_median: f64,
-    min: f64,
-    usual_min: f64,
-}
-
-fn rtts(edge: &Edge<'_>) -> Option<Rtts> {
-    let (tally, memory) = (edge.tally(), edge.memory?);
-    Some(Rtts {
-        median: tally.rtt.quantile_us(0.5)?,
-        usual_median: memory.p50_us()?,
-        min: f64::from(tally.min_rtt_us?),
-        usual_min: memory.min_us()?,
-    })
-}
-
-fn rtt_evidence(edge: &Edge<'_>, place: &str, median_us: f64, usual_us: f64) -> Vec<Evidence> {
-    let signal = "netwhy_tcp_rtt_seconds{quantile=\"0.5\"}";
-    let median = evidence(signal, median_us / 1e6, "seconds", place, "ebpf:tcp_probe");
-    let mut out = vec![Evidence { baseline: Some(usual_us / 1e6), ..median }];
-    out.extend(edge.min_rtt(place));
-    out
-}
-
-/// Rules out the path, and everything at the sender that the data rule out.
-fn ruled_out(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> Vec<RuledOut> {
-    let path = rtts(edge).map(|Rtts { min, usual_min, .. }| {
-        let because = match late_replies(context, edge) {
-            Some(_) => format!("other connections to {} are as fast as ever", place_of(edge)),
-            None => format!("minimum RTT {} at its baseline {}", ms(min), ms(usual_min)),
-        };
-        RuledOut { cause: "path_latency".into(), because }
-    });
-    path.into_iter().chain(context.rule_out_sender(subject, edge)).collect()
 }
 
 /// Reasons that the waits do not have. `path`: probability of a fault on the path. `delays_some`: some round trips are as
@@ -348,103 +282,6 @@ fn place_of(edge: &Edge<'_>) -> String {
         Some(_) => edge.peer_node_name(),
         None => edge.peer_name(),
     }
-}
-
-fn peer(
-    context: &Context<'_>,
-    subject: &Subject<'_>,
-    edge: &Edge<'_>,
-    peers: SlowPeers<'_, '_, '_>,
-) -> Option<Finding> {
-    let Rtts { median, usual_median, min, .. } = rtts(edge)?;
-    let late_replies = late_replies(context, edge);
-    let median = late_replies.map_or(median, |rise| rise.median_us);
-    let (name, place) = (subject.name(), context.place(edge));
-    let reply = edge.memory.and_then(|m| m.slow_reply(edge.tally(), context.hz, context.thresholds));
-    // The reply time where it is inflated: acknowledgements don't wait for replies that come very late.
-    let (measure, value, normal) = match reply {
-        Some((now, usual)) => ("median reply time", now * 1e6, usual * 1e6),
-        None => ("median RTT", median, usual_median),
-    };
-    let mut numbers = rtt_evidence(edge, &place, median, usual_median);
-    if let Some((now, usual)) = reply {
-        let number = evidence("reply_time{quantile=\"0.5\"}", now, "seconds", &place, "ebpf:tcp_probe");
-        numbers.insert(0, Evidence { baseline: Some(usual), ..number });
-    }
-    numbers.push(evidence("slow_peers", peers.slow as f64, &format!("of {} peers", peers.judged), name, "netwhy"));
-    // Fast round trips on the connection itself acquit its path; those of other connections count as evidence.
-    let path = if late_replies.is_some() { 1.0 } else { PATH_FAST };
-    let (culprit, path) = peers.suspects.blame_with(edge.ix, Odds { path, ..Odds::EVEN });
-    let rule = if edge.is_external() { &EXTERNAL_SLOW } else { &PEER_SLOW };
-    Some(Finding {
-        nats: over(value / normal, context.thresholds.rtt_inflation),
-        summary: format!(
-            "{name} waits for {}, {}: {measure} {} (normally {}) while {}",
-            edge.peer_name(),
-            spared(path, false),
-            ms(value),
-            ms(normal),
-            match late_replies {
-                Some(_) => format!("other connections to {} are as fast as ever", place_of(edge)),
-                None => format!("the path still takes {}", ms(min)),
-            }
-        ),
-        evidence: numbers,
-        ruled_out: ruled_out(context, subject, edge),
-        edges: vec![edge.ix],
-        ..Finding::new(rule, subject.ix, culprit)
-    })
-}
-
-/// The resource for which the subject's tasks stall most.
-#[derive(Clone, Copy)]
-struct Stall {
-    resource: &'static str,
-    /// Share of the window.
-    share: f64,
-}
-
-/// `None`: the tasks stall too little.
-fn stalled(context: &Context<'_>, subject: &Subject<'_>) -> Option<Stall> {
-    let psi = subject.view.window_pressure?;
-    let all = [("cpu", psi.cpu_some_us), ("memory", psi.memory_some_us), ("io", psi.io_some_us)];
-    let (resource, us) = all.into_iter().max_by_key(|(_, us)| *us)?;
-    let share = us as f64 / 1e6 / context.window.as_secs_f64();
-    (share >= STALLED).then_some(Stall { resource, share })
-}
-
-/// `slow`: the subject's edges, all of which are slow.
-fn application(
-    context: &Context<'_>,
-    subject: &Subject<'_>,
-    (slow, suspects): (&[&Edge<'_>], &Suspects<'_, '_>),
-    Stall { resource, share }: Stall,
-) -> Option<Finding> {
-    let inflation = |edge: &Edge<'_>| rtts(edge).map_or(0.0, |rtts| rtts.median / rtts.usual_median);
-    let edge = *slow.iter().max_by(|a, b| inflation(a).total_cmp(&inflation(b)))?;
-    let Rtts { median, usual_median, .. } = rtts(edge)?;
-    let name = subject.name();
-    let odds = Odds { path: PATH_FAST, own: STALLED_ODDS, ..Odds::EVEN };
-    let (culprit, _) = suspects.blame_with(edge.ix, odds);
-    let mut numbers = rtt_evidence(edge, &context.place(edge), median, usual_median);
-    numbers.push(evidence("slow_peers", slow.len() as f64, &format!("of {} peers", slow.len()), name, "netwhy"));
-    let signal = format!("netwhy_pressure_seconds_total{{resource=\"{resource}\",kind=\"some\"}}");
-    numbers.push(evidence(&signal, share, "seconds per second", name, &format!("{resource}.pressure")));
-    Some(Finding {
-        nats: over(median / usual_median, context.thresholds.rtt_inflation) + over(share, STALLED),
-        certainty: 0.9,
-        summary: format!(
-            "{name} is slow itself, not the network: all {} peers look slow at once over unchanged paths, and its \
-             tasks stalled for {resource} {} of the time",
-            slow.len(),
-            percent(share)
-        ),
-        evidence: numbers,
-        ruled_out: ruled_out(context, subject, edge),
-        effects: vec![PEER_SLOW.id],
-        edges: slow.iter().map(|edge| edge.ix).collect::<Vec<EdgeIx>>(),
-        ..Finding::new(&POD_APPLICATION_SLOW, subject.ix, culprit)
-    })
 }
 
 #[cfg(test)]

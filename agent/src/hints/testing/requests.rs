@@ -131,6 +131,8 @@ impl Scene {
 
     /// The engine judges what the stream has.
     pub(crate) fn tick(&mut self) -> Vec<Hint> {
+        // The first windows are short.
+        self.run.window_ms = 1_000 * self.stream.seconds.len() as u64;
         self.case.edge(self.pod, self.peer).responses = Some(Box::new(self.stream.view()));
         firing(&self.run.tick(&self.case))
     }
@@ -159,4 +161,14 @@ impl Scene {
 /// About a millisecond.
 pub(crate) fn quick(random: &mut Lcg) -> u32 {
     900 + random.below(400) as u32
+}
+
+/// About a millisecond, and every `n`th so many µs.
+pub(crate) fn every(n: u64, us: u32) -> impl FnMut(&mut Lcg) -> u32 {
+    let mut requests = 0_u64;
+    move |random| {
+        requests += 1;
+        let quick = quick(random);
+        if requests.is_multiple_of(n) { us } else { quick }
+    }
 }

@@ -9,21 +9,22 @@ fn scrapes(bytes: u64) -> Arc<Scrapes> {
 async fn scrapes_of_one_format_at_the_same_moment_share_one_encoding() {
     let scrapes = scrapes(1 << 20);
     let turn = scrapes.encoder.acquire().await.unwrap();
-    let formats = [Format::OpenMetrics, Format::OpenMetrics, Format::Prometheus];
+    let formats = [Format::OpenMetrics, Format::OpenMetrics, Format::Prometheus, Format::Protobuf];
     let tasks = formats.map(|format| {
         let scrapes = Arc::clone(&scrapes);
         tokio::spawn(async move { scrapes.text(format, move || Bytes::from(format!("{format:?}"))).await.unwrap() })
     });
     let waiting = |slot: usize| scrapes.pending[slot].lock().unwrap().strong_count();
-    while (waiting(0), waiting(1)) != (2, 1) {
+    while (waiting(0), waiting(1), waiting(2)) != (2, 1, 1) {
         tokio::task::yield_now().await;
     }
     drop(turn);
-    let [first, second, third] = tasks;
+    let [first, second, third, fourth] = tasks;
     let (first, second, third) = (first.await.unwrap(), second.await.unwrap(), third.await.unwrap());
     assert_eq!((first.as_ptr(), &*first, &*third), (second.as_ptr(), &b"OpenMetrics"[..], &b"Prometheus"[..]));
+    assert_eq!(fourth.await.unwrap(), "Protobuf");
     let stats = scrapes.stats(None);
-    assert_eq!((stats.count, stats.encodings), (3, 2));
+    assert_eq!((stats.count, stats.encodings), (4, 3));
 }
 
 #[tokio::test]

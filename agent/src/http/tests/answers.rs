@@ -24,6 +24,21 @@ async fn metrics_come_in_the_format_that_was_asked_for() {
 }
 
 #[tokio::test]
+async fn metrics_come_as_protobuf_when_it_is_preferred() {
+    let server = Server::start().await;
+    let protobuf = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+    let answer = server.send("GET", "/metrics", &format!("{protobuf},text/plain;version=0.0.4;q=0.5")).await;
+    let named = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some(named)));
+    assert_eq!(answer.header("vary"), Some("accept"));
+    assert!(answer.body.contains("netwhy_tcp_rtt_seconds") && answer.body.contains("payment-1"));
+    assert!(!answer.body.contains("# TYPE "));
+    let answer = server.send("GET", "/metrics", &format!("{protobuf};q=0.4,text/plain;version=0.0.4;q=0.5")).await;
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    check::read(&answer.body, Format::Prometheus);
+}
+
+#[tokio::test]
 async fn scrape_shows_the_view_that_was_published_last() {
     let server = Server::start().await;
     assert!(server.get("/metrics").await.body.contains("pod=\"payment-1\""));

@@ -143,7 +143,7 @@ async fn a_client_that_does_not_read_its_response_is_cut() {
 
 #[tokio::test]
 async fn unread_pipelined_scrapes_stay_within_the_memory_bound() {
-    let keys = "max_connections: 128, max_connections_per_peer: 128, max_response_bytes: 1048576";
+    let keys = "max_connections: 40, max_connections_per_peer: 40, max_response_bytes: 1048576";
     let config = Config::parse(&format!("http: {{{keys}, write_timeout_seconds: 300}}"), "test").unwrap();
     let limits = Limits::from(&config.http);
     let server = Server::start_within(limits).await;
@@ -151,15 +151,16 @@ async fn unread_pipelined_scrapes_stay_within_the_memory_bound() {
     let scrape = server.get("/metrics").await.body.len() as u64;
     let before = resident();
     let mut clients = Vec::new();
-    for _ in 0..128 {
+    for _ in 0..40 {
         clients.push(unread_scrapes(server.addr).await);
         // A scrape of another view shares no bytes with those before.
         server.view.send_replace(large_view());
-        tokio::time::timeout(Duration::from_secs(5), server.get("/livez")).await.expect("it answers meanwhile");
+        // Without optimisation encoding takes a second where others want the CPUs too.
+        tokio::time::timeout(Duration::from_secs(30), server.get("/livez")).await.expect("it answers meanwhile");
     }
     let growth = resident().saturating_sub(before);
     let bound = limits.memory_bound(scrape);
-    assert!(128 * scrape > 2 * bound, "the test needs larger scrapes: {scrape} bytes, bound {bound}");
+    assert!(40 * scrape > 2 * bound, "the test needs larger scrapes: {scrape} bytes, bound {bound}");
     assert!(growth <= bound, "{growth} bytes more, bound {bound}");
     assert_eq!(server.get("/metrics").await.status, 200, "clients that don't read make room");
 }

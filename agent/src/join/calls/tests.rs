@@ -1,5 +1,8 @@
 use super::*;
-use crate::calls::Method;
+use crate::{
+    calls::Method,
+    sample::{FineHistogram, Responses},
+};
 use netwhy_abi::Role;
 
 fn key() -> EdgeKey {
@@ -20,7 +23,7 @@ fn call(weight: u32) -> Call {
 
 fn credits(exchanges: f64) -> Credits {
     let edges = HashMap::from([(key(), Credit { exchanges, at: Duration::ZERO })]);
-    Credits { edges, is_on: true }
+    Credits { edges, is_on: true, is_off: false }
 }
 
 fn divided(credits: &mut Credits, weights: &[u32], readable: f64) -> Vec<u64> {
@@ -59,4 +62,29 @@ fn exchanges_that_are_no_http_are_left_out() {
 fn each_call_stands_for_itself_at_least() {
     assert_eq!(divided(&mut credits(1.0), &[16; 3], 1.0), [1; 3]);
     assert_eq!(divided(&mut Credits::default(), &[16, 0], 1.0).iter().sum::<u64>(), 2);
+}
+
+/// A frame with so many exchanges of the edge, of which so many were looked at.
+fn frame(exchanges: u64, sampled: u64) -> Frame {
+    let durations = FineHistogram::from_counts([(0, exchanges)], exchanges);
+    let mut frame = Frame::default();
+    frame.growth.responses.push((key(), Responses { durations, sampled, ..Responses::default() }));
+    frame
+}
+
+#[test]
+fn no_call_stands_for_what_ended_while_the_signal_was_off() {
+    let mut credits = Credits::default();
+    credits.take(&frame(100, 10));
+    assert_eq!(divided(&mut credits, &[16; 5], 1.0), [20; 5]);
+    credits.take(&frame(100, 10));
+    credits.set_off(true);
+    // The programs learn it within this frame.
+    credits.take(&frame(100, 5));
+    credits.take(&frame(100, 0));
+    credits.set_off(false);
+    credits.take(&frame(100, 0));
+    assert_eq!(divided(&mut credits, &[16], 1.0), [1]);
+    credits.take(&frame(100, 10));
+    assert_eq!(divided(&mut credits, &[16; 5], 1.0), [20; 5]);
 }

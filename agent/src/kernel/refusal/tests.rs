@@ -38,3 +38,17 @@ fn a_verifier_log_becomes_one_line() {
     let call = SyscallError { call: "bpf_link_create", io_error: os(libc::EPERM) };
     assert_eq!(one_line(&call), "`bpf_link_create` failed: Operation not permitted (os error 1)");
 }
+
+#[test]
+fn a_helper_that_the_kernel_lacks_is_told_from_other_refusals_by_the_verifiers_log() {
+    for line in [
+        "unknown func bpf_sk_storage_get#107",
+        "invalid func unknown#162",
+        "program of this type cannot use helper bpf_task_storage_get#156",
+    ] {
+        assert!(lacks_helper(&format!("12: (85) call 107\n{line}\nprocessed 13 insns\n")));
+    }
+    for line in ["R1 type=ctx expected=fp", "BPF_STX uses reserved fields", "; unknown func of a source line"] {
+        assert!(!lacks_helper(&format!("{line}\nprocessed 13 insns\n")));
+    }
+}

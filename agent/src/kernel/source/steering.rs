@@ -93,6 +93,9 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
             let result = self.loaded.set_control(self.control()).context("write the map CONTROL");
             self.is_control_due = self.errors.note(Operation::Steer, result).is_none();
         }
+        if let Some(sampled) = self.loaded.sample_http() {
+            self.errors.note(Operation::Steer, sampled.context("write the map .data.shares"));
+        }
         if let Some(prefixes) = self.prefixes.take() {
             self.set_prefixes(prefixes);
         }

@@ -87,6 +87,12 @@ pub(super) static METRICS: &[MetricDef] = &[
         "Connections rejected because a listener's accept queue was full.",
         Subject(emit::accept_queue_overflows),
     ),
+    MetricDef::gauge(
+        "netwhy_tcp_accept_queue_fill_ratio",
+        "Use of the fullest accept queue, 0 to 1.",
+        Subject(emit::accept_queue_fill),
+    )
+    .details("As the newest walk found it. At 1 the kernel rejects the next connection. Absent for what never accepted one."),
     MetricDef::counter(
         "netwhy_tcp_listen_drops_total",
         "Packets that listeners dropped, except for a full accept queue.",

@@ -57,6 +57,18 @@ fn every_command_has_an_example_that_parses() {
 }
 
 #[test]
+fn the_examples_of_the_program_parse() {
+    let help = command(None).get_after_help().map(ToString::to_string).unwrap_or_default();
+    let examples: Vec<&str> = help.lines().filter_map(|line| line.trim().strip_prefix("kubectl netwhy ")).collect();
+    assert!(examples.len() >= 4, "{help}");
+    for example in examples {
+        // Two spaces or more begin the explanation.
+        let args: Vec<&str> = example.split("  ").next().unwrap_or_default().split(' ').collect();
+        read(&args).unwrap_or_else(|error| panic!("{example}: {error}"));
+    }
+}
+
+#[test]
 fn usage_names_the_program_as_it_was_called() {
     let usage = |name: &str| command(Some(&name.into())).render_usage().to_string();
     assert!(usage("/usr/bin/kubectl-netwhy").contains("kubectl netwhy"));
@@ -82,4 +94,21 @@ fn times_of_the_past_go_with_their_commands_alone() {
     ] {
         assert!(read(wrong).is_err(), "{wrong:?}");
     }
+}
+
+#[test]
+fn respond_needs_somebody_who_gets_the_verdicts() {
+    let flags = |args: &[&str]| match read(&[&["respond"], args].concat())?.command {
+        Command::Respond(flags) => Ok::<_, clap::Error>(flags),
+        other => panic!("{other:?}"),
+    };
+    assert!(flags(&[]).is_err());
+    assert_eq!(flags(&["--alertmanager", "http://a", "--alertmanager", "http://b"]).unwrap().alertmanagers.len(), 2);
+    let plain = flags(&["--post-url-file", "url"]).unwrap();
+    assert!(plain.listen.ip().is_loopback() && plain.listen.port() == 9813 && plain.format == Style::Text);
+    assert_eq!((plain.max_per_minute, plain.again_after), (30, Duration::from_secs(4 * 3600)));
+    for bad in [&["--max-per-minute", "0"][..], &["--again-after", "0"], &["--listen", "9813"], &["--format", "html"]] {
+        assert!(flags(&[&["--post-url-file", "url"], bad].concat()).is_err(), "{bad:?}");
+    }
+    assert!(flags(&["--alertmanager", "http://a", "--template", "t"]).is_err(), "nobody would get it");
 }

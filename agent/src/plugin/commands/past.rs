@@ -6,17 +6,23 @@ use crate::{
         Failure,
         cli::{Cli, Command, When},
         fetch::Session,
-        model::hints::{Hints, MissingTime},
+        model::{
+            SilentAgent,
+            hints::{Hints, MissingTime},
+        },
         render::View,
         terminal,
     },
     text::complain,
 };
 use jiff::Timestamp;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Agents keep hints for so long: older ones are in the history alone.
 const REMEMBERED: Duration = Duration::from_secs(3600);
+/// How far `incidents` looks back by default, and at most.
+const LOOK_BACK: Duration = Duration::from_secs(7 * 86_400);
+const MAX_LOOK_BACK: Duration = Duration::from_secs(90 * 86_400);
 /// Most lines about times that are not recorded.
 const MAX_MISSING: usize = 8;
 
@@ -28,10 +34,14 @@ pub(super) fn check(cli: &Cli) -> Result<(), Failure> {
         Command::Why { at: Some(_), .. } if cli.global.since.is_some() => {
             refuse("--at shows one moment", "omit --since, or use `hints --since 6h --until 5h`")
         }
+        Command::Changed(changed) if changed.at.is_some() && cli.global.watch => {
+            refuse("--at shows one moment", "omit -w")
+        }
         Command::Hints { until: Some(_) } if cli.global.watch => refuse("--until ends the time", "omit -w"),
         Command::Hints { until: Some(_) } if cli.global.since.is_none() => {
             refuse("--until needs the begin of the time", "add it, such as --since 6h")
         }
+        Command::Incidents(_) if cli.global.watch => refuse("incidents shows the past", "omit -w, or use `hints -w`"),
         _ => Ok(()),
     }
 }
@@ -43,18 +53,47 @@ fn moment(when: When, flag: &str) -> Result<Timestamp, Failure> {
 
 /// The sessions, with agents asked about this time.
 pub(super) fn about(sessions: &[Session], at: When) -> Result<Vec<Session>, Failure> {
-    let now = Timestamp::now();
-    let at = moment(at, "--at")?;
-    if at > now {
-        return Err(Failure::new(format!("--at: {at} is in the future"), "omit --at for the present"));
-    }
+    let at = past_moment(at, "--at")?;
     Ok(sessions.iter().map(|session| session.about(at)).collect())
+}
+
+/// A moment that is over.
+pub(in crate::plugin) fn past_moment(at: When, flag: &str) -> Result<Timestamp, Failure> {
+    let at = moment(at, flag)?;
+    if at > Timestamp::now() {
+        return Err(Failure::new(format!("{flag}: {at} is in the future"), format!("omit {flag} for the present")));
+    }
+    Ok(at)
 }
 
 /// The time that is to be read from the history. `None`: what agents remember suffices.
 pub(super) fn range(since: Option<Duration>, until: Option<When>) -> Result<Option<(Timestamp, Timestamp)>, Failure> {
-    let now = Timestamp::now();
-    let Some(since) = since.filter(|since| until.is_some() || *since > REMEMBERED) else { return Ok(None) };
+    let read = since.is_some_and(|since| until.is_some() || since > REMEMBERED);
+    read.then(|| range_of(since, until)).transpose()
+}
+
+/// The time from `since` until `until`, else until now.
+pub(in crate::plugin) fn range_of(
+    since: Option<Duration>,
+    until: Option<When>,
+) -> Result<(Timestamp, Timestamp), Failure> {
+    between(since.unwrap_or(REMEMBERED), until, Timestamp::now())
+}
+
+/// The time of a look back over days.
+pub(super) fn long_range(since: Option<Duration>, until: Option<When>) -> Result<(Timestamp, Timestamp), Failure> {
+    let since = since.unwrap_or(LOOK_BACK);
+    if since > MAX_LOOK_BACK {
+        let days = MAX_LOOK_BACK.as_secs() / 86_400;
+        return Err(Failure::new("--since is too long ago", format!("write {days}d or less")));
+    }
+    let (from, to) = between(since, until, Timestamp::now())?;
+    // Whole seconds read better, and no hint is known as exactly.
+    let whole = |time: Timestamp| Timestamp::from_second(time.as_second()).unwrap_or(time);
+    Ok((whole(from), whole(to)))
+}
+
+fn between(since: Duration, until: Option<When>, now: Timestamp) -> Result<(Timestamp, Timestamp), Failure> {
     let from = moment(When::Ago(since), "--since")?;
     let to = until.map_or(Ok(now), |until| moment(until, "--until"))?;
     if from > to {
@@ -63,7 +102,7 @@ pub(super) fn range(since: Option<Duration>, until: Option<When>) -> Result<Opti
             "write the earlier time with --since",
         ));
     }
-    Ok(Some((from, to.min(now))))
+    Ok((from, to.min(now)))
 }
 
 /// The view of a report: ages count from the moment that it is of.
@@ -76,7 +115,31 @@ pub(super) fn view(sessions: &[Session]) -> View {
 }
 
 /// Hints that fired between two times.
-pub(super) async fn hints(session: &Session, (from, to): (Timestamp, Timestamp)) -> Result<Hints, Failure> {
+pub(in crate::plugin) async fn hints(session: &Session, (from, to): (Timestamp, Timestamp)) -> Result<Hints, Failure> {
+    let Recorded { hints, agents, silent, missing, .. } = recorded(session, (from, to)).await?;
+    Ok(Hints::of_time(hints, (from, to), agents, silent, missing))
+}
+
+/// Records of a time from flight recorders.
+#[derive(Default)]
+pub(super) struct Recorded {
+    /// Hints that fired.
+    pub(super) hints: Vec<Hint>,
+    /// Agents that answered.
+    pub(super) agents: usize,
+    /// Agents that did not.
+    pub(super) silent: Vec<SilentAgent>,
+    /// Times of which nothing is recorded.
+    pub(super) missing: Vec<MissingTime>,
+    /// Newest recorded moment of each Node.
+    pub(super) until: BTreeMap<String, Timestamp>,
+}
+
+/// Asks all agents what they have of the time between two moments.
+///
+/// # Errors
+/// When no agent answers.
+pub(super) async fn recorded(session: &Session, (from, to): (Timestamp, Timestamp)) -> Result<Recorded, Failure> {
     let times = format!("from={from}&to={to}");
     let namespace = session.namespace.as_ref().map(|namespace| format!("&namespace={namespace}")).unwrap_or_default();
     let (hints, history) = (format!("/api/v1/hints?{times}{namespace}"), format!("/api/v1/history?{times}"));
@@ -92,13 +155,15 @@ pub(super) async fn hints(session: &Session, (from, to): (Timestamp, Timestamp))
         })
         .await?;
     let agents = answers.got.len();
-    let (mut all, mut missing) = (Vec::new(), Vec::new());
+    let mut out = Recorded { agents, silent: answers.silent, ..Recorded::default() };
     for (_, (hints, history)) in answers.got {
-        all.extend(hints);
+        out.hints.extend(hints);
         let node = history.node;
-        missing.extend(history.gaps.into_iter().map(|gap| MissingTime { node: node.clone(), gap }));
+        let ends = history.spans.iter().filter_map(|span| span.to.parse::<Timestamp>().ok());
+        out.until.extend(ends.max().map(|end| (node.clone(), end)));
+        out.missing.extend(history.gaps.into_iter().map(|gap| MissingTime { node: node.clone(), gap }));
     }
-    Ok(Hints::of_time(all, (from, to), agents, answers.silent, missing))
+    Ok(out)
 }
 
 /// One line for each time that is not recorded.

@@ -40,7 +40,7 @@ pub(super) fn print(words: &[String]) {
         Wanted::Files => (Vec::new(), 0),
         Wanted::Nothing => (Vec::new(), NO_FILES),
         Wanted::Fixed(ref fixed) => (fixed.clone(), NO_FILES),
-        Wanted::Named(_) | Wanted::Target(_) => names(&asked),
+        Wanted::Named(_) | Wanted::Target(_) | Wanted::Containers(_) => names(&asked),
     };
     // A tab or a line break would forge candidates.
     candidates.retain(|(value, _)| value.starts_with(&asked.prefix) && !value.contains(char::is_control));

@@ -14,6 +14,7 @@ use kube::{
     config::Kubeconfig,
     core::ApiResource,
 };
+use serde_json::Value;
 use std::ffi::OsString;
 
 /// Most names of one list.
@@ -51,6 +52,17 @@ pub(super) async fn find(asked: &Asked) -> Option<Vec<String>> {
             let names = list(client, kind.api(), namespace.as_deref()).await?;
             Some(names.into_iter().map(|name| format!("{before}{name}")).collect())
         }
+        Wanted::Containers(target) => {
+            let target = target.parse::<Target>().ok()?;
+            let kind = target.kind.unwrap_or(Kind::Pod);
+            // The Pods of a Service or Node can have any containers.
+            if matches!(kind, Kind::Service | Kind::Node) {
+                return None;
+            }
+            let (client, namespace) = connected(file, &global).await?;
+            let api: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &resource(kind.api()));
+            Some(containers(&api.get(&target.name).await.ok()?.data))
+        }
         Wanted::Files | Wanted::Nothing | Wanted::Fixed(_) => None,
     }
 }
@@ -66,17 +78,8 @@ async fn connected(file: Option<&Kubeconfig>, global: &Global) -> Option<(Client
     Some((connect::client(choice, |name| std::env::var(name).ok(), false).await.ok()?, namespace))
 }
 
-async fn list(client: Client, (plural, version): (&str, &str), namespace: Option<&str>) -> Option<Vec<String>> {
-    let (group, version) = version.split_once('/').unwrap_or(("", version));
-    let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    let resource = ApiResource {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        api_version,
-        // Only requests that write name it.
-        kind: String::new(),
-        plural: plural.to_owned(),
-    };
+async fn list(client: Client, kind: (&str, &str), namespace: Option<&str>) -> Option<Vec<String>> {
+    let resource = resource(kind);
     let api: Api<DynamicObject> = match namespace {
         Some(namespace) => Api::namespaced_with(client, namespace, &resource),
         None => Api::all_with(client, &resource),
@@ -84,3 +87,27 @@ async fn list(client: Client, (plural, version): (&str, &str), namespace: Option
     let found = api.list_metadata(&ListParams::default().limit(MOST)).await.ok()?;
     Some(found.items.into_iter().filter_map(|object| object.metadata.name).collect())
 }
+
+/// Names of the containers of a Pod, or of the Pods that a workload makes.
+fn containers(object: &Value) -> Vec<String> {
+    let spec = object.pointer("/spec/template/spec").unwrap_or(&object["spec"]);
+    let lists = ["containers", "initContainers", "ephemeralContainers"].into_iter();
+    let all = lists.filter_map(|list| spec[list].as_array()).flatten();
+    all.filter_map(|one| one["name"].as_str()).take(MOST as usize).map(str::to_owned).collect()
+}
+
+fn resource((plural, version): (&str, &str)) -> ApiResource {
+    let (group, version) = version.split_once('/').unwrap_or(("", version));
+    let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    ApiResource {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        api_version,
+        // Only requests that write name it.
+        kind: String::new(),
+        plural: plural.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,8 @@ pub(super) enum Wanted {
     Named(Names),
     /// A target of these kinds; the first one's names may stand alone.
     Target(Vec<&'static str>),
+    /// Containers of this target, as it was typed.
+    Containers(String),
 }
 
 /// Kinds of names.
@@ -43,7 +45,7 @@ pub(super) fn asked(command: &Command, words: &[String]) -> Asked {
         return Asked { prefix: String::new(), wanted: Wanted::Nothing, flags: Vec::new() };
     };
     let mut current = command;
-    let mut positionals = 0;
+    let mut positionals: Vec<&str> = Vec::new();
     let mut flags = Vec::new();
     let mut open: Option<&Arg> = None;
     for word in before {
@@ -56,7 +58,7 @@ pub(super) fn asked(command: &Command, words: &[String]) -> Asked {
         } else if let Some(found) = current.find_subcommand(word) {
             current = found;
         } else {
-            positionals += 1;
+            positionals.push(word);
         }
     }
     if let Some(flag) = open {
@@ -64,12 +66,13 @@ pub(super) fn asked(command: &Command, words: &[String]) -> Asked {
             // The line can't be read with a flag that lacks its value.
             flags.pop();
         }
-        return Asked { prefix: last.clone(), wanted: values(current, flag), flags };
+        return Asked { prefix: last.clone(), wanted: values(current, flag, positionals.first()), flags };
     }
     let asked = |prefix: &str, wanted| Asked { prefix: prefix.to_owned(), wanted, flags: flags.clone() };
     if let Some((name, value)) = last.split_once('=').filter(|_| last.starts_with("--")) {
         // The shell adds the flag itself.
-        let wanted = flag(current, name).map_or(Wanted::Nothing, |(flag, _)| values(current, flag));
+        let wanted =
+            flag(current, name).map_or(Wanted::Nothing, |(flag, _)| values(current, flag, positionals.first()));
         return asked(value, wanted);
     }
     if last.starts_with('-') {
@@ -80,8 +83,8 @@ pub(super) fn asked(command: &Command, words: &[String]) -> Asked {
         let about = |sub: &Command| sub.get_about().map(ToString::to_string).unwrap_or_default();
         return asked(last, Wanted::Fixed(visible.map(|sub| (sub.get_name().to_owned(), about(sub))).collect()));
     }
-    let positional = current.get_positionals().nth(positionals);
-    asked(last, positional.map_or(Wanted::Nothing, |positional| values(current, positional)))
+    let positional = current.get_positionals().nth(positionals.len());
+    asked(last, positional.map_or(Wanted::Nothing, |positional| values(current, positional, positionals.first())))
 }
 
 /// The flag of a word, and whether the word has all of it.
@@ -120,14 +123,16 @@ fn long_flags(command: &Command) -> Vec<(String, String)> {
     named.collect()
 }
 
-fn values(command: &Command, arg: &Arg) -> Wanted {
+/// `target`: the first word that is no flag.
+fn values(command: &Command, arg: &Arg, target: Option<&&str>) -> Wanted {
     match (arg.get_id().as_str(), command.get_name()) {
         ("namespace" | "agent_namespace", _) => Wanted::Named(Names::Namespaces),
         ("context" | "contexts", _) => Wanted::Named(Names::Contexts),
         ("cluster", _) => Wanted::Named(Names::Clusters),
         ("user", _) => Wanted::Named(Names::Users),
+        ("container", _) => target.map_or(Wanted::Nothing, |target| Wanted::Containers((*target).to_owned())),
         ("target", "topology") => Wanted::Target(vec!["svc"]),
-        ("target", "watch-closer") => Wanted::Target(vec!["pod"]),
+        ("target", "watch-closer" | "shell") => Wanted::Target(vec!["pod"]),
         ("target", _) => Wanted::Target(vec!["pod", "deploy", "sts", "ds", "job", "svc", "node"]),
         _ if matches!(arg.get_value_hint(), ValueHint::FilePath | ValueHint::AnyPath) => Wanted::Files,
         _ => {

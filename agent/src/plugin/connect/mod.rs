@@ -4,7 +4,7 @@
 //! files ─► choice ─► client ─► dial ─► hop      kubeconfig and flags; TCP, proxies and TLS
 //!                      ├─► tls ─► trust         certificates
 //!                      └─► credentials ─► exec  tokens and credential plugins
-//! proxy: which proxy, if any
+//! proxy: which proxy, if any; web: requests to other servers
 //! ```
 //! kube's own client runs a credential plugin several times and without a time limit. It matches `NO_PROXY` with the
 //! proxy's host, and refuses client certificates of X.509 version 1. So this module builds its own.
@@ -19,8 +19,10 @@ mod hop;
 mod proxy;
 mod tls;
 mod trust;
+mod web;
 
 pub(super) use choice::{choose, in_cluster};
 pub(super) use client::client;
 pub(super) use dial::DialError;
 pub(super) use files::read;
+pub(super) use web::{Asked, Reply, Web};

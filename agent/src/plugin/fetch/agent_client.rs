@@ -174,14 +174,18 @@ pub(crate) fn message(body: &str) -> String {
     if text.trim().is_empty() { "no reason given".to_owned() } else { text.trim().to_owned() }
 }
 
-/// Compatible versions have the same major version; before 1.0 also the same minor version.
+/// Compatible versions have the same major version. Before 1.0 their minor versions are neighbours at most, so that an
+/// upgrade is explained while agents of both versions run.
 fn compatible(a: &str, b: &str) -> bool {
     fn series(version: &str) -> Option<(u64, u64)> {
         let mut parts = version.split(['.', '-', '+']).map(str::parse::<u64>);
         let (major, minor) = (parts.next()?.ok()?, parts.next()?.ok()?);
         Some((major, if major == 0 { minor } else { 0 }))
     }
-    series(a).is_some() && series(a) == series(b)
+    match (series(a), series(b)) {
+        (Some((a, a_minor)), Some((b, b_minor))) => a == b && a_minor.abs_diff(b_minor) <= 1,
+        _ => false,
+    }
 }
 
 #[cfg(test)]

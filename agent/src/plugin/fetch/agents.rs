@@ -102,6 +102,12 @@ impl Session {
         }
     }
 
+    /// The namespace of the agents. `None`: there are none.
+    pub(super) async fn agents_namespace(&self, client: &Client) -> Result<Option<String>, Failure> {
+        let sets: Vec<DaemonSet> = self.list(client, None, "list the agents' DaemonSets").await?;
+        genuine::namespace(&sets)
+    }
+
     fn no_agents(&self) -> Failure {
         let place = match &self.global.agent_namespace {
             Some(namespace) => format!("namespace {namespace}"),

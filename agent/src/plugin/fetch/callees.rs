@@ -1,7 +1,11 @@
 //! Asks for the Pods that a target calls, and for those that they call: level by level, within bounds.
 
 use super::{
-    super::model::{health::Fact, waterfall::MAX_DEPTH, why::Facts},
+    super::model::{
+        health::Fact,
+        waterfall::MAX_DEPTH,
+        why::{Facts, is_about_answers},
+    },
     agent::Agent,
     agent_client::AgentClient,
     fan_out::{Progress, fan_out},
@@ -9,7 +13,7 @@ use super::{
     session::Session,
 };
 use crate::{
-    api::{Callee, EdgeRow, PodRow},
+    api::{Callee, EdgeRow, Hint, PodRow, Subject},
     plugin::Failure,
 };
 use futures::future::join_all;
@@ -58,6 +62,38 @@ pub(super) async fn ask(session: &Session, client: &Client, facts: &mut Facts) -
         facts.callees.extend(rows);
     }
     silent
+}
+
+/// Adds what their agents know of the Pods that blame the target for late answers: both ends of these are compared.
+pub(super) async fn ask_callers(session: &Session, client: &Client, facts: &mut Facts) {
+    let level = callers(facts);
+    if !level.is_empty() {
+        let (rows, _) = ask_level(session, client, facts, &level).await;
+        facts.callees.extend(rows);
+    }
+}
+
+/// The Pods that blame the target for late answers, of which nothing is known yet. Agents that were silent are not asked
+/// again.
+fn callers(facts: &Facts) -> Vec<Wanted> {
+    let targets = facts.pods.iter().map(|pod| (&pod.namespace, &pod.name));
+    let known: BTreeSet<(&String, &String)> =
+        targets.chain(facts.callees.iter().map(|row| (&row.namespace, &row.name))).collect();
+    let is_new = |hint: &&Hint| {
+        let subject = &hint.subject;
+        let names = [&subject.node, &subject.namespace, &subject.name];
+        names.into_iter().all(|name| is_name(name))
+            && !known.contains(&(&subject.namespace, &subject.name))
+            && !facts.not_answered.iter().any(|silent| silent.node == subject.node)
+    };
+    let blaming = facts.hints.iter().filter(|hint| is_about_answers(hint) && facts.concerns(hint)).filter(is_new);
+    let wanted = |Subject { node, namespace, name, .. }: &Subject| Wanted {
+        node: node.clone(),
+        namespace: namespace.clone(),
+        name: name.clone(),
+    };
+    let all: BTreeSet<Wanted> = blaming.map(|hint| wanted(&hint.subject)).collect();
+    all.into_iter().take(MAX_PODS).collect()
 }
 
 /// The Pods that these call and that nobody was asked for yet; those waited for longest first.

@@ -35,7 +35,7 @@ pub(super) fn check(pods: Vec<Pod>, sets: &[DaemonSet]) -> Result<Checked, Failu
 }
 
 /// The namespace of the agents' DaemonSets. `None`: there are none.
-fn namespace(sets: &[DaemonSet]) -> Result<Option<String>, Failure> {
+pub(super) fn namespace(sets: &[DaemonSet]) -> Result<Option<String>, Failure> {
     let mut names: BTreeSet<String> = sets.iter().filter_map(|set| set.namespace()).collect();
     if names.len() > 1 {
         let names = names.into_iter().collect::<Vec<_>>().join(", ");

@@ -191,7 +191,7 @@ async fn selector(
 }
 
 /// A label selector in the syntax of a list request.
-fn selector_text(selector: &LabelSelector) -> String {
+pub(super) fn selector_text(selector: &LabelSelector) -> String {
     let equal = selector.match_labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
     let more = selector.match_expressions.iter().flatten().map(|e| {
         let values = e.values.as_deref().unwrap_or_default().join(",");

@@ -3,6 +3,7 @@
 use super::{
     super::{Failure, cli::Global, connect},
     agent_client::AgentClient,
+    changed::Kept,
 };
 use crate::text::complain;
 use futures::future::join_all;
@@ -23,6 +24,8 @@ pub struct Session {
     pub global: Arc<Global>,
     /// The moment that agents are asked about. `None`: now.
     pub at: Option<Timestamp>,
+    /// The newest answer about changes.
+    pub changes: Kept,
 }
 
 /// Kinds of connections.
@@ -48,6 +51,7 @@ pub async fn sessions(global: &Global) -> Result<Vec<Session>, Failure> {
             connection: Connection::Direct(client),
             global: shared,
             at: None,
+            changes: Kept::default(),
         }]);
     }
     let variable = std::env::var_os("KUBECONFIG");
@@ -97,7 +101,8 @@ async fn session(
     let namespace = wanted_namespace(global, Some(&choice.namespace));
     let client = connect::client(choice, |name| std::env::var(name).ok(), std::io::stdin().is_terminal()).await?;
     let context = context.filter(|_| several).map(str::to_owned);
-    Ok(Session { context, namespace, connection: Connection::Cluster(client), global: Arc::clone(global), at: None })
+    let connection = Connection::Cluster(client);
+    Ok(Session { context, namespace, connection, global: Arc::clone(global), at: None, changes: Kept::default() })
 }
 
 /// The namespace of the flags, else the context's. `None`: all.

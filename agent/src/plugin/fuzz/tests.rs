@@ -31,3 +31,19 @@ fn the_corpus_of_answers_has_every_answer() {
     seed("peers", &vec![peer_row("a", "b", 900, 9, 80), peer_row("b", "a", 800, 0, 70)]);
     seed("info", &fixture::agent());
 }
+
+#[test]
+fn the_corpus_of_answers_has_one_of_a_prometheus() {
+    let known = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/answers/prometheus")).unwrap();
+    let firings = crate::plugin::fetch::firings(&known).unwrap();
+    assert_eq!((firings.len(), firings[0].fired_ms), (1, 90_500.0), "{firings:?}");
+    answers(&known);
+}
+
+#[test]
+fn times_beyond_all_calendars_are_left_out() {
+    let times = ["-1e300", "1e300", "0", "60", "9e99"];
+    let values: Vec<String> = times.iter().zip(1..).map(|(at, n)| format!("[{at},\"{n}e9\"]")).collect();
+    let data = format!("\"resultType\":\"matrix\",\"result\":[{{\"metric\":{{}},\"values\":[{}]}}]", values.join(","));
+    answers(format!("{{\"status\":\"success\",\"data\":{{{data}}}}}").as_bytes());
+}

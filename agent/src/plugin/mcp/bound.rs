@@ -14,7 +14,7 @@ const LEFT_OFF: &str = "left_off";
 
 /// The answer as JSON of at most [`MAX_BYTES`]. The ends of the longest lists go first, then the ends of texts.
 /// `left_off` counts the items that went.
-pub(super) fn text(mut answer: Value) -> String {
+pub(in crate::plugin) fn text(mut answer: Value) -> String {
     let mut longest = MAX_TEXT;
     loop {
         shorten(&mut answer, longest);

@@ -1,15 +1,16 @@
 //! Reports as verdicts: what an assistant needs for its next step, without series.
 
 use crate::{
-    api::{AgentStats, Evidence, Hint, ProbeState},
+    api::{AgentStats, Evidence, Hint, HintState, ProbeState},
     hints::Rule,
     plugin::{
         Failure,
         model::{
             SilentAgent,
+            changed::{Change, Changes},
             differs::Differs,
             health::{Fact, percent, seconds},
-            hints::Hints,
+            hints::{Hints, MissingTime},
             matrix::{Matrix, Pair},
             nodes::{Losses, Nodes},
             topology::{StepHealth, Topology},
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Of `why`.
-pub(super) fn why(case: &Explanation) -> Value {
+pub(in crate::plugin) fn why(case: &Explanation) -> Value {
     let verdict = &case.verdict;
     let name = if case.namespace.is_empty() { case.name.clone() } else { format!("{}/{}", case.namespace, case.name) };
     let suffering = case.pods.iter().filter(|pod| !pod.cause.is_empty());
@@ -49,6 +50,10 @@ pub(super) fn why(case: &Explanation) -> Value {
         "warnings": facts(&case.events),
         "not_answered": silent(&case.not_answered),
     });
+    if let Some(report) = &case.changed {
+        out["changed_before"] = json!(changed_lines(report));
+        out["changes_unknown"] = json!(facts(&report.unknown));
+    }
     if let Some(report) = &case.differs {
         out["blamed_node_differs"] = json!(differences(report));
     }
@@ -70,6 +75,50 @@ pub(super) fn hints(hints: &Hints) -> Value {
         "hints": hints.items.iter().map(one).collect::<Vec<_>>(),
         "not_answered": silent(&hints.not_answered),
     })
+}
+
+/// Of hints of a time in the past.
+pub(super) fn history(hints: &Hints) -> Value {
+    let one = |hint: &Hint| {
+        json!({
+            "subject": format!("{}/{} on {}", hint.subject.namespace, hint.subject.name, hint.subject.node),
+            "cause": hint.cause, "at_fault": hint.blame.text(), "confidence": hint.confidence,
+            "from": hint.first_seen, "until": (hint.state == HintState::Resolved).then_some(&hint.last_seen),
+            "summary": hint.summary,
+        })
+    };
+    let missing =
+        |time: &MissingTime| format!("{} from {} to {}: {}", time.node, time.gap.from, time.gap.to, time.gap.why);
+    json!({
+        "between": hints.between,
+        "agents": hints.agents,
+        "count": hints.items.len(),
+        "hints": hints.items.iter().map(one).collect::<Vec<_>>(),
+        "not_recorded": hints.missing.iter().map(missing).collect::<Vec<_>>(),
+        "not_answered": silent(&hints.not_answered),
+    })
+}
+
+/// Of `changed`.
+pub(super) fn changed(report: &Changes) -> Value {
+    let name =
+        if report.namespace.is_empty() { report.name.clone() } else { format!("{}/{}", report.namespace, report.name) };
+    json!({
+        "target": format!("{} {name}", report.kind),
+        "from": report.from,
+        "until": report.until,
+        "count": report.items.len() + report.left_off,
+        "changes": changed_lines(report),
+        "unknown": facts(&report.unknown),
+        "not_answered": silent(&report.not_answered),
+    })
+}
+
+fn changed_lines(report: &Changes) -> Vec<String> {
+    let line = |item: &Change| {
+        format!("{} ({}), {}: {} {}", item.when(), item.near.label(), item.kind.label(), item.shown(), item.what)
+    };
+    report.items.iter().map(line).collect()
 }
 
 /// Of `nodes`.
@@ -191,7 +240,8 @@ pub(super) fn health(agents: &[AgentStats], not_answered: &[SilentAgent]) -> Val
     })
 }
 
-fn evidence(e: &Evidence) -> String {
+/// One number beside its usual value.
+pub(in crate::plugin) fn evidence(e: &Evidence) -> String {
     let normal = e.baseline.map(|baseline| format!(", normally {}", value(e, baseline))).unwrap_or_default();
     format!("{} {}{normal}, {}", e.signal, value(e, e.observed), e.place)
 }

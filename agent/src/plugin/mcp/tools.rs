@@ -2,9 +2,11 @@
 
 use super::{
     super::{
-        Failure, cli,
+        Failure,
+        cli::{self, When},
+        commands::past,
         fetch::{self, Session},
-        model::{Kind, Target},
+        model::{Kind, Target, is_namespace},
         reports,
     },
     brief,
@@ -25,17 +27,42 @@ struct Definition {
     arguments: &'static [(&'static str, bool, &'static str)],
 }
 
+const TARGET: (&str, bool, &str) =
+    ("target", true, "pod/NAME, deploy/NAME, sts/NAME, ds/NAME, job/NAME, svc/NAME, node/NAME or NAME");
 const NAMESPACE: (&str, bool, &str) =
     ("namespace", false, "Namespace. Default: that of the kubeconfig context. \"*\": all, where a list is asked for.");
 
-static TOOLS: [Definition; 8] = [
+static TOOLS: [Definition; 10] = [
     Definition {
         name: "why",
         description: "Why a Pod, workload, Service or Node is slow: verdict, who is at fault, confidence, evidence, \
-                      excluded causes, next step, and how the blamed Node differs from others.",
+                      excluded causes, next step, what changed before it began, and how the blamed Node differs from \
+                      others.",
         arguments: &[
-            ("target", true, "pod/NAME, deploy/NAME, sts/NAME, ds/NAME, job/NAME, svc/NAME, node/NAME or NAME"),
+            TARGET,
             NAMESPACE,
+            ("at", false, "As it was then: RFC 3339, or so long ago, such as 40m. Also for Pods that are gone"),
+        ],
+    },
+    Definition {
+        name: "changed",
+        description: "What changed near a Pod, workload, Service or Node: rollouts with the differing fields, scaling, \
+                      restarts, reboots, taints, evictions, Pods that started on its Node, writes of configuration.",
+        arguments: &[
+            TARGET,
+            NAMESPACE,
+            ("since", false, "Length of the time, such as 15m (default) or 2h"),
+            ("at", false, "End of the time: RFC 3339, or so long ago, such as 40m. Default: now"),
+        ],
+    },
+    Definition {
+        name: "history",
+        description: "Findings of the past, in the order of their begin, from the agents' flight recorders: also of Pods \
+                      that are gone. `not_recorded` names times of which nothing is known.",
+        arguments: &[
+            NAMESPACE,
+            ("since", true, "Begin of the time: so long ago, such as 6h"),
+            ("until", false, "End of the time: RFC 3339, or so long ago, such as 5h. Default: now"),
         ],
     },
     Definition {
@@ -132,23 +159,31 @@ impl<'a> Arguments<'a> {
         Ok(Target { kind: target.kind.or(kind), ..target })
     }
 
+    /// A time.
+    fn when(&self, name: &str) -> Result<Option<When>, Failure> {
+        self.text(name).map(When::parse).transpose().map_err(|why| Failure::new(name, why))
+    }
+
+    /// The session that is about the moment of this call.
+    fn about(&self, session: Session) -> Result<Session, Failure> {
+        match self.when("at")? {
+            None => Ok(session),
+            Some(at) => Ok(session.about(past::past_moment(at, "at")?)),
+        }
+    }
+
     /// The session with the namespace of this call.
     fn session(&self, session: &Session) -> Result<Session, Failure> {
         let namespace = match self.text("namespace") {
             None => session.namespace.clone(),
             Some("*") => None,
-            Some(name) if is_name(name) => Some(name.to_owned()),
+            Some(name) if is_namespace(name) => Some(name.to_owned()),
             Some(name) => return Err(Failure::new(format!("{name:?} is no name of a namespace"), "")),
         };
         let mut global = (*session.global).clone();
         global.since = self.text("since").map(cli::since).transpose().map_err(|why| Failure::new("since", why))?;
         Ok(Session { namespace, global: Arc::new(global), ..session.clone() })
     }
-}
-
-/// A DNS label, as names of namespaces are: it becomes a part of request paths.
-fn is_name(text: &str) -> bool {
-    text.len() <= 63 && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 /// Answers one call.
@@ -162,7 +197,18 @@ pub(super) async fn call(session: &Session, name: &str, given: &JsonObject) -> R
     let arguments = Arguments::checked(definition, given)?;
     let session = arguments.session(session)?;
     match name {
-        "why" => Ok(brief::why(&reports::why(&session, &arguments.target("target", None)?).await?)),
+        "why" => {
+            let session = arguments.about(session)?;
+            Ok(brief::why(&reports::why(&session, &arguments.target("target", None)?).await?))
+        }
+        "changed" => {
+            let session = arguments.about(session)?;
+            Ok(brief::changed(&reports::changed(&session, &arguments.target("target", None)?).await?))
+        }
+        "history" => {
+            let range = past::range_of(session.global.since, arguments.when("until")?)?;
+            Ok(brief::history(&past::hints(&session, range).await?))
+        }
         "hints" => Ok(brief::hints(&reports::hints(&session).await?)),
         "nodes" => Ok(brief::nodes(&reports::nodes_with_differences(&session).await?)),
         "edge" => {

@@ -1,5 +1,6 @@
 //! Follows blame from hint to hint: an agent on the blamed Node may know the cause.
 
+use super::settle;
 use crate::{
     api::{BlameKind, Hint, HintState},
     hints::effects_at_callers,
@@ -14,7 +15,10 @@ pub fn follow<'a>(from: &'a Hint, all: &'a [Hint]) -> Vec<&'a Hint> {
     let mut path = vec![from];
     while path.len() < MAX_LENGTH {
         let last = path[path.len() - 1];
-        let next = all.iter().find(|hint| explains(hint, last) && !path.iter().any(|seen| same(seen, hint)));
+        let is_next = |hint: &&Hint| explains(hint, last) && !path.iter().any(|seen| same(seen, hint));
+        // A Pod that has a reason of its own may also wait for somebody whom it doesn't need.
+        let is_own = |hint: &&Hint| matches!(hint.blame.kind, BlameKind::Pod | BlameKind::Node) && is_next(hint);
+        let next = all.iter().find(is_own).or_else(|| all.iter().find(&is_next));
         match next {
             Some(next) => path.push(next),
             None => break,
@@ -24,7 +28,7 @@ pub fn follow<'a>(from: &'a Hint, all: &'a [Hint]) -> Vec<&'a Hint> {
 }
 
 /// True if `hint` explains the Pod or Node that `effect` blames: a trouble of that Pod which makes this one at callers.
-fn explains(hint: &Hint, effect: &Hint) -> bool {
+pub(super) fn explains(hint: &Hint, effect: &Hint) -> bool {
     if hint.state != HintState::Firing {
         return false;
     }
@@ -35,17 +39,17 @@ fn explains(hint: &Hint, effect: &Hint) -> bool {
             !effect.blame.name.is_empty()
                 && pod_of(hint) == effect.blame.name
                 && effects_at_callers().iter().any(makes_it)
+                && (settle::symptom(hint).is_none() || is_its_own(hint))
         }
         BlameKind::PeerNode => hint.blame.kind == BlameKind::Node && hint.blame.name == effect.blame.name,
         // Either end of a pair may know more, and each of several candidates.
-        BlameKind::NodePair | BlameKind::Undecided => {
+        BlameKind::NodePair | BlameKind::PathShare | BlameKind::Undecided => {
             blames_itself
                 && hint.blame.kind == BlameKind::Node
                 && effect.blame.mentions(&hint.blame.name)
                 && hint.subject.node != effect.subject.node
         }
         BlameKind::Node
-        | BlameKind::PathShare
         | BlameKind::ZonePair
         | BlameKind::Pod
         | BlameKind::Service
@@ -53,6 +57,16 @@ fn explains(hint: &Hint, effect: &Hint) -> bool {
         | BlameKind::External
         | BlameKind::None => false,
     }
+}
+
+/// The likeliest culprit of a hint about a path is the Pod itself or its Node: only then do all its callers share it.
+fn is_its_own(hint: &Hint) -> bool {
+    let likeliest = hint.blame.candidates().max_by(|a, b| a.probability.total_cmp(&b.probability));
+    likeliest.is_some_and(|one| match one.kind {
+        BlameKind::Pod => true,
+        BlameKind::Node => one.name == hint.subject.node,
+        _ => false,
+    })
 }
 
 /// `namespace/name` of its subject.

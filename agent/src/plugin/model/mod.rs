@@ -1,12 +1,17 @@
 //! The reports of the commands: plain data, made by pure functions.
 
 pub mod why;
+pub mod changed;
 pub mod close_up;
 pub mod diagnose;
 pub mod differs;
 pub mod fleet;
+pub mod forecast;
 pub mod health;
 pub mod hints;
+pub mod incidents;
+pub mod logs;
+pub mod map;
 pub mod matrix;
 pub mod nodes;
 pub mod promql;
@@ -20,7 +25,7 @@ pub mod waterfall;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use target::{Kind, Target};
+pub use target::{Kind, Target, is_namespace};
 
 use super::Failure;
 use serde::Serialize;

@@ -99,7 +99,11 @@ pub(super) fn explains(hint: &Hint, symptom: Symptom) -> bool {
 
 /// Kinds that rows of pairs of Nodes say something about.
 const fn culprit_kind(kind: BlameKind) -> bool {
-    is_host(kind) || matches!(kind, BlameKind::Node | BlameKind::PeerNode | BlameKind::NodePair | BlameKind::ZonePair)
+    is_host(kind)
+        || matches!(
+            kind,
+            BlameKind::Node | BlameKind::PeerNode | BlameKind::NodePair | BlameKind::PathShare | BlameKind::ZonePair
+        )
 }
 
 /// Kinds that rows about one address say something about.
@@ -125,7 +129,8 @@ pub fn hosts(hints: &[Hint]) -> Vec<String> {
 }
 
 /// Causes that rows don't show. Hints of several agents about one culprit are evidence for each other.
-const WITHOUT_ROWS: [&str; 4] = ["peer_unreachable", "path_mtu_blackhole", "connections_reset", "port_filtered"];
+const WITHOUT_ROWS: [&str; 5] =
+    ["peer_unreachable", "path_mtu_blackhole", "connections_reset", "port_filtered", "path_reordering"];
 /// Chance that another agent has the same trouble at the same time for a reason of its own.
 const COINCIDENCE: f64 = 0.0025;
 
@@ -154,13 +159,13 @@ fn agree(hints: &mut [Hint]) {
 }
 
 /// Probability of what a blame does not list, 0 … 1.
-fn unlisted(blame: &Blame) -> f64 {
+pub(super) fn unlisted(blame: &Blame) -> f64 {
     (1.0 - blame.candidates().map(|one| one.probability).sum::<f64>()).max(MISFIT)
 }
 
 /// Multiplies the odds of each candidate by `e^nats`, and those of what is not listed by `e^unlisted_nats`. The
 /// probability of the cause stays.
-fn weigh(hint: &mut Hint, unlisted_nats: f64, nats: impl Fn(&Suspect) -> f64) {
+pub(super) fn weigh(hint: &mut Hint, unlisted_nats: f64, nats: impl Fn(&Suspect) -> f64) {
     let was = hint.blame.best();
     if was <= 0.0 {
         return;
@@ -212,7 +217,7 @@ fn settled(fleet: &mut Fleet, asker: &str, blame: &Blame, symptom: Symptom) -> B
 }
 
 /// Probability that nothing listed is right, at least.
-const MISFIT: f64 = 0.02;
+pub(super) const MISFIT: f64 = 0.02;
 /// Bound of the nats that other agents add: beyond, only the model would be surer.
 const MOST_NATS: f64 = 30.0;
 
@@ -224,7 +229,7 @@ fn odds(probability: f64, nats: f64) -> f64 {
 fn culprit(fleet: &mut Fleet, one: &Suspect) -> Option<Culprit> {
     match one.kind {
         BlameKind::Node | BlameKind::PeerNode => Some(Culprit::Node(fleet.node(&one.name, None))),
-        BlameKind::NodePair => {
+        BlameKind::NodePair | BlameKind::PathShare => {
             let (a, b) = one.name.split_once('↔')?;
             let (a, b) = (fleet.node(a, None), fleet.node(b, None));
             Some(Culprit::Pair(a.min(b), a.max(b)))

@@ -102,5 +102,11 @@ impl fmt::Display for Target {
     }
 }
 
+/// A DNS label, as names of namespaces are: it becomes a part of request paths.
+pub fn is_namespace(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !text.is_empty() && text.len() <= 63 && text.chars().all(allowed)
+}
+
 #[cfg(test)]
 mod tests;

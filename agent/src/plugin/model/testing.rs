@@ -2,8 +2,8 @@
 
 use crate::{
     api::{
-        ContainerInfo, ContainerKind, ContainerState, EdgeRow, Evidence, Hint, PeerRow, PodInfo, PodRow, ProbeState,
-        ProbeStatus, RuledOut,
+        ContainerInfo, ContainerKind, ContainerState, EdgeRow, Evidence, Hint, NodeRow, PeerRow, PodInfo, PodRow,
+        ProbeState, ProbeStatus, RuledOut,
     },
     metrics::fixture,
     responses,
@@ -59,6 +59,11 @@ pub(crate) fn healthy_row() -> PodRow {
 
 pub(crate) fn idle_row() -> PodRow {
     row(fixture::pod("shop", "idle-1"))
+}
+
+/// The fixture's Node.
+pub(crate) fn node_row() -> NodeRow {
+    sent(&responses::node(&fixture::view(vec![])))
 }
 
 pub(crate) fn edge(namespace: &str, name: &str) -> EdgeRow {
@@ -133,11 +138,16 @@ pub(crate) fn golden(name: &str, text: &str) {
 
 /// A value in which every free text ends with hostile characters. Texts of a fixed set stay.
 pub(crate) fn poisoned<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+    poisoned_with(value, &crate::text::tests::mark())
+}
+
+/// A value in which every free text ends with `mark`. Texts of a fixed set stay.
+pub(crate) fn poisoned_with<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T, mark: &str) -> T {
     let mut json = serde_json::to_value(value).unwrap();
     for number in 0.. {
         let mut changed = json.clone();
         let mut left = number;
-        if !poison(&mut changed, &mut left) {
+        if !poison(&mut changed, &mut left, mark) {
             return serde_json::from_value(json).unwrap();
         }
         if serde_json::from_value::<T>(changed.clone()).is_ok() {
@@ -148,18 +158,18 @@ pub(crate) fn poisoned<T: serde::Serialize + serde::de::DeserializeOwned>(value:
 }
 
 /// Appends to the text after `left` others. False: there is none.
-fn poison(json: &mut serde_json::Value, left: &mut usize) -> bool {
+fn poison(json: &mut serde_json::Value, left: &mut usize, mark: &str) -> bool {
     match json {
         serde_json::Value::String(text) if *left == 0 => {
-            text.push_str(&crate::text::tests::mark());
+            text.push_str(mark);
             true
         }
         serde_json::Value::String(_) => {
             *left -= 1;
             false
         }
-        serde_json::Value::Array(list) => list.iter_mut().any(|one| poison(one, left)),
-        serde_json::Value::Object(map) => map.values_mut().any(|one| poison(one, left)),
+        serde_json::Value::Array(list) => list.iter_mut().any(|one| poison(one, left, mark)),
+        serde_json::Value::Object(map) => map.values_mut().any(|one| poison(one, left, mark)),
         _ => false,
     }
 }

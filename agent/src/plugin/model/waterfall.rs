@@ -6,7 +6,7 @@
 mod join;
 
 use crate::api::{Callee, EdgeRow, HttpCalls, NormalResponseTimes, PodResponses, PodRow, ProbeState, ResponseTimes};
-use join::Known;
+pub(super) use join::Known;
 use serde::Serialize;
 use std::cmp::Reverse;
 
@@ -241,12 +241,13 @@ fn callee_name(callee: &Callee) -> String {
     }
 }
 
-fn clipped(text: &str) -> String {
+/// A name that can be shown, whatever an agent sends.
+pub(super) fn clipped(text: &str) -> String {
     text.chars().take(MAX_NAME).collect()
 }
 
 /// A number that can be shown, whatever an agent sends.
-fn sane(number: f64) -> f64 {
+pub(super) fn sane(number: f64) -> f64 {
     if number.is_nan() { 0.0 } else { number.clamp(0.0, MAX_NUMBER) }
 }
 

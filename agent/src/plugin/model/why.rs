@@ -1,12 +1,17 @@
 //! The answer of `why`: one verdict, its evidence, and what is unknown.
 
+mod answers;
+mod culprits;
 mod facts;
 
+pub use answers::is_about_answers;
+pub use culprits::PodName;
 pub use facts::{Facts, TargetPod};
 
 use super::{
     SilentAgent,
     causal_path::{follow, pod_of},
+    changed::{Changes, Inquiry},
     differs::Differs,
     health::{Fact, Health, status_line},
     hints::{HintFilter, sort},
@@ -36,6 +41,9 @@ pub struct Explanation {
     pub nodes: Vec<String>,
     /// The answer.
     pub verdict: Verdict,
+    /// Pods that it blames, for `logs`. Empty: it blames no Pod.
+    #[serde(skip)]
+    pub culprits: Vec<PodName>,
     /// Numbers behind it.
     pub evidence: Vec<Evidence>,
     /// Causes that the evidence excludes, with the reason.
@@ -68,6 +76,12 @@ pub struct Explanation {
     /// How the blamed Node differs from those that are well. `None`: no Node is blamed, or it could not be compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub differs: Option<Differs>,
+    /// What changed before the trouble began. `None`: there is no cause, or no API server to ask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed: Option<Changes>,
+    /// The objects and the onset for `changed`. `None`: there is no cause.
+    #[serde(skip)]
+    pub inquiry: Option<Inquiry>,
     /// Newest warnings of the API server.
     pub events: Vec<Fact>,
     /// Agents that did not answer.
@@ -148,6 +162,7 @@ pub struct PodLine {
 
 /// Builds the report.
 pub fn explain(mut facts: Facts, wanted: &HintFilter) -> Explanation {
+    answers::weigh_servers(&mut facts);
     settle(&mut facts.hints, &facts.peer_rows);
     let mut hints: Vec<Hint> = facts.hints.iter().filter(|hint| wanted.is_current(hint)).cloned().collect();
     hints.dedup_by(|a, b| a.id == b.id && a.subject == b.subject);
@@ -174,17 +189,13 @@ pub fn explain(mut facts: Facts, wanted: &HintFilter) -> Explanation {
         Some(root) if verdict.state == State::CauseFound => root.action.clone(),
         _ => next_step_without_cause(&facts, verdict.state),
     };
-    let also = own
-        .iter()
-        .chain(&blaming)
-        .chain(&called)
-        .filter(|h| !path.iter().any(|t| t == *h))
-        .map(|h| (*h).clone())
-        .collect();
+    let others = own.iter().chain(&blaming).chain(&called).filter(|h| !path.iter().any(|t| t == *h));
+    let also = others.map(|h| (*h).clone()).collect();
     Explanation {
         workload: facts.workload(),
         nodes: facts.nodes(),
         waterfall: facts.waterfall(),
+        culprits: root.map(culprits::culprits).unwrap_or_default(),
         promql: promql::queries(root.map(|r| r.cause.as_str()), &facts.selector(root)),
         evidence: path.iter().rev().flat_map(|hint| hint.evidence.iter().cloned()).collect(),
         ruled_out: path.iter().rev().flat_map(|hint| hint.ruled_out.iter().cloned()).collect(),
@@ -198,6 +209,8 @@ pub fn explain(mut facts: Facts, wanted: &HintFilter) -> Explanation {
         no_data: health.no_data,
         unknown: health.unknown,
         differs: None,
+        changed: None,
+        inquiry: Inquiry::of(&facts, &path),
         related: facts.related,
         events: facts.events,
         not_answered: facts.not_answered,

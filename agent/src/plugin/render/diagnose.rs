@@ -2,6 +2,7 @@
 
 use super::{
     Colour, Report, Table, View,
+    differs::sections,
     mermaid::{Chart, Shape},
 };
 use crate::plugin::model::{SilentAgent, diagnose::Diagnosis};
@@ -9,7 +10,9 @@ use crate::text::Text;
 
 impl Report for Diagnosis {
     fn text(&self, view: &View) -> Text {
-        self.list(view).render(view)
+        let mut out = self.list(view).render(view);
+        out.append(&sections(&self.differs, view));
+        out
     }
 
     fn table(&self, view: &View) -> Option<Table> {
@@ -24,6 +27,7 @@ impl Report for Diagnosis {
             let pod = chart.node(&format!("{}/{}", item.namespace, item.pod), Shape::Round);
             chart.edge(on, pod, &item.cause);
         }
+        self.differs.iter().for_each(|differs| differs.section_of(&mut chart));
         chart.text()
     }
 

@@ -118,6 +118,22 @@ impl Differs {
     }
 }
 
+/// Sections below a table: one per Node.
+pub(super) fn sections(all: &[Differs], view: &View) -> Text {
+    let mut out = Text::default();
+    for differs in all {
+        let (heading, facts) = differs.section(view.wide);
+        out.end_line();
+        out.append(&view.paint.bold(&heading));
+        out.end_line();
+        for fact in facts {
+            out.push(&format!("  {}: {}", fact.what, fact.figures));
+            out.end_line();
+        }
+    }
+    out
+}
+
 impl Difference {
     /// The Node's value, and the other's or the usual one.
     fn values(&self) -> (String, String) {

@@ -2,6 +2,7 @@
 
 use super::{
     Colour, Report, Table, View,
+    html::{self, Section},
     mermaid::{Chart, Shape},
 };
 use crate::plugin::model::{
@@ -75,22 +76,32 @@ impl Report for Matrix {
         chart.text()
     }
 
+    const HTML: bool = true;
+
+    fn html(&self, _: &View) -> Section {
+        html::matrix::section(self)
+    }
+
     fn not_answered(&self) -> &[SilentAgent] {
         &self.not_answered
     }
 }
 
-fn cell(pair: &Pair, median: Option<f64>) -> (String, Option<Colour>) {
+/// Figures of a pair, and how normal they are.
+pub(super) fn cell(pair: &Pair, median: Option<f64>) -> (String, Option<Colour>) {
     let rtt = pair.min_rtt_seconds.map_or_else(|| "?".to_owned(), seconds);
     let loss = pair.loss.map_or_else(|| "?".to_owned(), percent);
-    let slow =
-        pair.min_rtt_seconds.zip(median).is_some_and(|(rtt, median)| rtt > SLOW * median && rtt - median > SLOW_FLOOR);
     let colour = match pair.loss {
         Some(loss) if loss >= RED => Some(Colour::Red),
         Some(loss) if loss >= YELLOW => Some(Colour::Yellow),
-        _ if slow => Some(Colour::Yellow),
+        _ if is_slow(pair, median) => Some(Colour::Yellow),
         Some(_) => Some(Colour::Green),
         None => None,
     };
     (format!("{rtt} · {loss}"), colour)
+}
+
+/// Whether the path is far longer than the median one.
+pub(super) fn is_slow(pair: &Pair, median: Option<f64>) -> bool {
+    pair.min_rtt_seconds.zip(median).is_some_and(|(rtt, median)| rtt > SLOW * median && rtt - median > SLOW_FLOOR)
 }

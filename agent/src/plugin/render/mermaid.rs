@@ -5,24 +5,24 @@ use std::collections::BTreeMap;
 
 /// Shapes of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(in crate::plugin) enum Shape {
     Box,
     Round,
 }
 
 /// Builds a chart. Equal labels are the same node.
-pub(super) struct Chart {
+pub(in crate::plugin) struct Chart {
     direction: &'static str,
     ids: BTreeMap<(String, bool), usize>,
     lines: Vec<String>,
 }
 
 impl Chart {
-    pub(super) fn new(direction: &'static str) -> Self {
+    pub(in crate::plugin) fn new(direction: &'static str) -> Self {
         Self { direction, ids: BTreeMap::new(), lines: Vec::new() }
     }
 
-    pub(super) fn node(&mut self, label: &str, shape: Shape) -> usize {
+    pub(in crate::plugin) fn node(&mut self, label: &str, shape: Shape) -> usize {
         let key = (label.to_owned(), shape == Shape::Round);
         if let Some(id) = self.ids.get(&key) {
             return *id;
@@ -34,12 +34,12 @@ impl Chart {
         id
     }
 
-    pub(super) fn edge(&mut self, from: usize, to: usize, label: &str) {
+    pub(in crate::plugin) fn edge(&mut self, from: usize, to: usize, label: &str) {
         let label = if label.is_empty() { String::new() } else { format!("|\"{}\"|", quoted(label)) };
         self.lines.push(format!("  n{from} -->{label} n{to}"));
     }
 
-    pub(super) fn text(&self) -> Text {
+    pub(in crate::plugin) fn text(&self) -> Text {
         let mut out = Text::lines(&format!("flowchart {}\n", self.direction));
         if self.lines.is_empty() {
             out.append(&Text::lines("  n0[\"nothing to show\"]\n"));

@@ -1,9 +1,15 @@
 //! Reports as text. Pure: color, width and time are arguments.
 
+mod changed;
 mod close_up;
 mod diagnose;
 mod differs;
+mod forecast;
 mod hints;
+mod html;
+mod incidents;
+mod logs;
+mod map;
 mod matrix;
 mod mermaid;
 mod nodes;
@@ -13,6 +19,9 @@ mod topology;
 mod why;
 
 pub use hints::{change_line, one_line};
+pub use html::{Section, check as check_format};
+pub use logs::LogView;
+pub(super) use mermaid::{Chart, Shape};
 pub use paint::{Colour, Paint};
 pub use table::Table;
 pub(super) use why::value;
@@ -48,6 +57,14 @@ pub trait Report: Serialize {
 
     /// A Mermaid diagram.
     fn mermaid(&self) -> Text;
+
+    /// Whether it has HTML. The command refuses `-o html` without it, before it asks anybody.
+    const HTML: bool = false;
+
+    /// Its part of a page. Not called unless [`Self::HTML`].
+    fn html(&self, _: &View) -> Section {
+        Section::default()
+    }
 
     /// Agents that did not answer. Each gets a line on stderr.
     fn not_answered(&self) -> &[SilentAgent];
@@ -87,6 +104,8 @@ pub fn write<R: Report>(reports: &[(Option<String>, R)], format: Format, view: &
             });
             Ok(Text::joined(heads))
         }
+        Format::Html if R::HTML => Ok(html::page(reports, view)),
+        Format::Html => Err(html::no_html()),
         Format::Table | Format::Wide => Ok(text(reports, &View { wide: format == Format::Wide, ..*view })),
     }
 }
@@ -140,6 +159,14 @@ pub fn age(ms: i64) -> String {
         120..7200 => format!("{}m", s / 60),
         7200..172_800 => format!("{}h", s / 3600),
         _ => format!("{}d", s / 86_400),
+    }
+}
+
+/// Adds a remark below a table, in lines of the terminal's width.
+fn note(out: &mut Text, view: &View, colour: Colour, text: &str) {
+    for line in wrap(text, view.width.max(40)) {
+        out.append(&view.paint.colour(colour, &line));
+        out.end_line();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     Colour, Report, Table, View,
+    differs::sections,
     mermaid::{Chart, Shape},
 };
 use crate::plugin::model::{
@@ -14,24 +15,16 @@ use crate::text::Text;
 impl Report for Nodes {
     fn text(&self, view: &View) -> Text {
         let mut out = self.list(view).render(view);
-        if self.items.iter().any(|node| node.blame.is_none()) {
-            let note = "BLAME –: inconclusive. PEERS WORSE: Nodes that lose more towards this Node than towards their \
-                        median peer. BLAMED: hints that blame this Node.";
+        if !self.items.is_empty() {
+            let note = "BLAME: probability that the Node is at fault; –: inconclusive. BLAMED: hints that blame this \
+                        Node. PEERS WORSE: Nodes that lose more towards this Node than towards their median peer. \
+                        LOSS: episodes per segment, to and from this Node.";
             for line in super::wrap(note, view.width.max(40)) {
                 out.append(&view.paint.colour(Colour::Grey, &line));
                 out.end_line();
             }
         }
-        for differs in &self.differs {
-            let (heading, facts) = differs.section(view.wide);
-            out.end_line();
-            out.append(&view.paint.bold(&heading));
-            out.end_line();
-            for fact in facts {
-                out.push(&format!("  {}: {}", fact.what, fact.figures));
-                out.end_line();
-            }
-        }
+        out.append(&sections(&self.differs, view));
         out
     }
 

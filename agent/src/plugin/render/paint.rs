@@ -44,6 +44,12 @@ impl Paint {
         self.with(code, text)
     }
 
+    /// A text in the color of the nth of several things. None of these colors has a meaning.
+    pub fn series(self, n: usize, text: &str) -> Text {
+        const CODES: [&str; 6] = ["36", "35", "34", "96", "95", "94"];
+        self.with(CODES[n % CODES.len()], text)
+    }
+
     /// A text in bold.
     pub fn bold(self, text: &str) -> Text {
         self.with("1", text)

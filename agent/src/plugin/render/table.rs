@@ -1,7 +1,7 @@
 //! Tables in the style of kubectl.
 
-use super::{Colour, View};
-use crate::text::{Text, printable};
+use super::{Colour, View, html::colour as class};
+use crate::text::{Text, html::Html, printable};
 
 /// Space between columns.
 const GAP: usize = 3;
@@ -46,6 +46,27 @@ impl Table {
                 table.rows.into_iter().map(|row| std::iter::once((context.clone(), None)).chain(row).collect()),
             );
         }
+        out
+    }
+
+    /// The table as HTML.
+    pub fn html(&self) -> Html {
+        let mut out = Html::default();
+        if self.rows.is_empty() {
+            out.element("p", &[("class", "grey")], &self.nothing);
+            return out;
+        }
+        out.within("table", &[], |out| {
+            out.within("tr", &[], |out| self.head.iter().for_each(|text| out.element("th", &[], text)));
+            for row in &self.rows {
+                out.within("tr", &[], |out| {
+                    for (text, colour) in row {
+                        let class = colour.map(|colour| ("class", class(colour)));
+                        out.element("td", class.as_slice(), text.trim());
+                    }
+                });
+            }
+        });
         out
     }
 

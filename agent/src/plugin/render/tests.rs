@@ -5,13 +5,17 @@ mod hostile;
 use super::*;
 use crate::api::Gap;
 use crate::plugin::model::{
+    changed::{self, tests::report as changes},
     close_up::Requested,
     diagnose::{diagnose, tests::pods},
     differs::{
         differs, differs_from,
         tests::{odd_node, others},
     },
+    forecast::tests as forecast,
     hints::{HintFilter, Hints, MissingTime},
+    incidents::{Incidents, tests as incidents},
+    map::tests::map,
     matrix::matrix,
     nodes::{nodes, tests as node_tests},
     status,
@@ -82,6 +86,21 @@ fn hints_of_the_past_in_every_format() {
 }
 
 #[test]
+fn incidents_in_every_format() {
+    formats("incidents", incidents::nights());
+    let quiet = Incidents { between: ["a".into(), "b".into()], agents: 1, ..Incidents::default() };
+    assert_eq!(
+        &*quiet.text(&PLAIN),
+        "Nothing fired in that time.\n\nFrom a to b, of the flight recorders of 1 Node.\n"
+    );
+}
+
+#[test]
+fn forecasts_in_every_format() {
+    formats("forecast", forecast::filling());
+}
+
+#[test]
 fn a_close_up_in_every_format() {
     let until = Some("2026-01-02T03:14:05Z".to_owned());
     let asked = Requested { namespace: "shop".into(), pod: "cart-1".into(), node: "node-a".into(), until };
@@ -95,6 +114,14 @@ fn nodes_and_matrix_in_every_format() {
     let rows = node_tests::cluster();
     formats("nodes", nodes(&rows, &[], &node_tests::names(), vec![]));
     formats("matrix", matrix(&rows, 4, vec![]));
+}
+
+#[test]
+fn the_map_in_every_format() {
+    formats("map", map());
+    let none =
+        crate::plugin::model::map::ServiceMap { agents: 3, namespace: Some("shop".into()), ..Default::default() };
+    assert_eq!(&*none.text(&PLAIN), "No traffic of namespace shop in the window on 3 Nodes.\n");
 }
 
 #[test]
@@ -116,6 +143,32 @@ fn a_blamed_node_has_a_section_in_why_and_nodes() {
     let mut list = nodes(&node_tests::cluster(), &[], &node_tests::names(), vec![]);
     list.differs = vec![differs(&odd_node(), &others())];
     golden("nodes-differs.txt", &list.text(&PLAIN));
+}
+
+#[test]
+fn changes_in_every_format() {
+    formats("changed", changes());
+    let none = changed::changes(
+        &changed::Focus::new("Node", "", "node-a"),
+        changed::Window::before(NOW_MS, 60_000),
+        changed::Found::default(),
+    );
+    golden("changed-none.txt", &none.text(&PLAIN));
+}
+
+#[test]
+fn what_changed_before_has_a_section_in_why() {
+    let mut case = explain(cases::loses(), &cases::filter());
+    case.changed = Some(changes());
+    formats("why-changed", case);
+}
+
+#[test]
+fn nodes_where_troubled_pods_gather_have_a_section_in_diagnose() {
+    let pods = pods();
+    let mut report = diagnose(&pods, &status::judge(&pods, NOW_MS), vec![]);
+    report.differs = vec![differs(&odd_node(), &others())];
+    golden("diagnose-differs.txt", &report.text(&PLAIN));
 }
 
 #[test]

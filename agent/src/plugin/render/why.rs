@@ -1,10 +1,11 @@
 //! The report of `why` on one screen: the verdict, then its evidence.
 
-mod waterfall;
+pub(super) mod waterfall;
 
 use super::{
     Colour, Report, Table, View, age,
     hints::one_line,
+    html::{self, Section, why::verdict_colour},
     mermaid::{self, Chart},
     wrap,
 };
@@ -14,7 +15,7 @@ use crate::{
         SilentAgent,
         health::{Fact, percent, seconds},
         unix_ms,
-        why::{Explanation, State},
+        why::{Explanation, PodLine, State, Verdict},
     },
     text::Text,
 };
@@ -52,6 +53,10 @@ impl Report for Explanation {
             out.facts("MEASURED AND NORMAL", &self.normal, Some(Colour::Green));
             out.facts("UNUSUAL, BUT NO HINT", &self.unusual, Some(Colour::Yellow));
             out.facts("NO DATA", &self.no_data, Some(Colour::Grey));
+        }
+        if let Some(changed) = &self.changed {
+            let (heading, facts) = changed.section(view.wide);
+            out.section(&heading, &facts);
         }
         if let Some(differs) = &self.differs {
             let (heading, facts) = differs.section(view.wide);
@@ -98,9 +103,74 @@ impl Report for Explanation {
         chart.text()
     }
 
+    const HTML: bool = true;
+
+    fn html(&self, view: &View) -> Section {
+        html::why::section(self, view)
+    }
+
     fn not_answered(&self) -> &[SilentAgent] {
         &self.not_answered
     }
+}
+
+/// What the report is about.
+pub(super) fn title(case: &Explanation) -> String {
+    let Explanation { kind, namespace, name, workload, nodes, .. } = case;
+    let name = if namespace.is_empty() { name.clone() } else { format!("{namespace}/{name}") };
+    let of = if workload.is_empty() { String::new() } else { format!(" of {workload}") };
+    let on = match nodes.as_slice() {
+        [] if kind == "Node" || case.pods.is_empty() => String::new(),
+        [] => ", on no Node yet".to_owned(),
+        _ if kind == "Node" => String::new(),
+        [one] => format!(" on {one}"),
+        many => format!(" on {} Nodes", many.len()),
+    };
+    let at = case.at.as_ref().map(|at| format!(", as of {at}")).unwrap_or_default();
+    format!("{kind} {name}{of}{on}{at}")
+}
+
+/// Cause, confidence, culprit and times. Empty without a cause.
+pub(super) fn verdict_parts(verdict: &Verdict, now_ms: i64) -> Vec<String> {
+    let Some(cause) = &verdict.cause else { return Vec::new() };
+    let mut parts = vec![cause.clone()];
+    parts.extend(verdict.confidence.map(|sure| format!("{:.0} % sure", sure * 100.0)));
+    if let Some(blame) = &verdict.blame {
+        parts.push(format!("at fault: {}", blame.text()));
+    }
+    let until = verdict.until.as_deref().and_then(unix_ms);
+    if let Some(since) = verdict.since.as_deref().and_then(unix_ms) {
+        parts.push(format!("for {}", age(until.unwrap_or(now_ms) - since)));
+    }
+    if let Some(until) = until {
+        parts.push(format!("ended {} ago", age(now_ms - until)));
+    }
+    if !verdict.reported_by.is_empty() {
+        parts.push(format!("reported by {}", verdict.reported_by));
+    }
+    parts
+}
+
+/// At most so many Pods, those with a cause first.
+pub(super) fn pod_table(pods: &[PodLine], most: usize) -> Table {
+    let mut table = Table::new(&["POD", "NODE", "CAUSE", "RTT", "LOSS", "THROTTLED", "STATUS"], "");
+    let mut pods: Vec<_> = pods.iter().collect();
+    pods.sort_by_key(|pod| (pod.cause.is_empty(), !pod.measured));
+    for pod in pods.iter().take(most) {
+        let or = |value: Option<String>| value.unwrap_or_else(|| if pod.measured { "–" } else { "?" }.to_owned());
+        let cause = if pod.cause.is_empty() { "–".to_owned() } else { pod.cause.clone() };
+        let colour = (!pod.cause.is_empty()).then_some(Colour::Red);
+        table.coloured(vec![
+            (indented(&pod.name), None),
+            (pod.node.clone(), None),
+            (cause, colour),
+            (or(pod.rtt_p50_seconds.map(seconds)), None),
+            (or(pod.loss.map(percent)), None),
+            (or(pod.throttled.map(percent)), None),
+            (pod.status.clone(), None),
+        ]);
+    }
+    table
 }
 
 fn confidence(case: &Explanation) -> String {
@@ -109,52 +179,21 @@ fn confidence(case: &Explanation) -> String {
 
 impl Explanation {
     fn title(&self, out: &mut Screen<'_>) {
-        let name =
-            if self.namespace.is_empty() { self.name.clone() } else { format!("{}/{}", self.namespace, self.name) };
-        let of = if self.workload.is_empty() { String::new() } else { format!(" of {}", self.workload) };
-        let on = match self.nodes.as_slice() {
-            [] if self.kind == "Node" || self.pods.is_empty() => String::new(),
-            [] => ", on no Node yet".to_owned(),
-            _ if self.kind == "Node" => String::new(),
-            [one] => format!(" on {one}"),
-            many => format!(" on {} Nodes", many.len()),
-        };
-        let at = self.at.as_ref().map(|at| format!(", as of {at}")).unwrap_or_default();
-        let title = format!("{} {name}{of}{on}{at}", self.kind);
-        out.text.append(&out.view.paint.bold(&title));
+        out.text.append(&out.view.paint.bold(&title(self)));
         out.text.end_line();
     }
 
     fn verdict(&self, out: &mut Screen<'_>) {
-        let v = &self.verdict;
-        let colour = match v.state {
-            State::CauseFound => Colour::Red,
-            State::Resolved => Colour::Yellow,
-            State::NothingFound => Colour::Green,
-            State::NoData => Colour::Grey,
-        };
+        let colour = verdict_colour(self.verdict.state);
         out.text.end_line();
-        for line in wrap(&v.sentence, out.width()) {
+        for line in wrap(&self.verdict.sentence, out.width()) {
             let line = out.view.paint.colour(colour, &line);
             out.line(&line);
         }
-        let Some(cause) = &v.cause else { return };
-        let mut parts = vec![cause.clone()];
-        parts.extend(v.confidence.map(|sure| format!("{:.0} % sure", sure * 100.0)));
-        if let Some(blame) = &v.blame {
-            parts.push(format!("at fault: {}", blame.text()));
+        let parts = verdict_parts(&self.verdict, out.view.now_ms);
+        if !parts.is_empty() {
+            out.paragraph(&parts.join(" · "));
         }
-        let until = v.until.as_deref().and_then(unix_ms);
-        if let Some(since) = v.since.as_deref().and_then(unix_ms) {
-            parts.push(format!("for {}", age(until.unwrap_or(out.view.now_ms) - since)));
-        }
-        if let Some(until) = until {
-            parts.push(format!("ended {} ago", age(out.view.now_ms - until)));
-        }
-        if !v.reported_by.is_empty() {
-            parts.push(format!("reported by {}", v.reported_by));
-        }
-        out.paragraph(&parts.join(" · "));
     }
 
     fn evidence(&self, out: &mut Screen<'_>) {
@@ -176,25 +215,7 @@ impl Explanation {
                 return;
             }
             out.text.end_line();
-            let mut table = Table::new(&["POD", "NODE", "CAUSE", "RTT", "LOSS", "THROTTLED", "STATUS"], "");
-            let mut pods: Vec<_> = self.pods.iter().collect();
-            pods.sort_by_key(|pod| (pod.cause.is_empty(), !pod.measured));
-            for pod in pods.iter().take(out.most()) {
-                let or =
-                    |value: Option<String>| value.unwrap_or_else(|| if pod.measured { "–" } else { "?" }.to_owned());
-                let cause = if pod.cause.is_empty() { "–".to_owned() } else { pod.cause.clone() };
-                let colour = (!pod.cause.is_empty()).then_some(Colour::Red);
-                table.coloured(vec![
-                    (indented(&pod.name), None),
-                    (pod.node.clone(), None),
-                    (cause, colour),
-                    (or(pod.rtt_p50_seconds.map(seconds)), None),
-                    (or(pod.loss.map(percent)), None),
-                    (or(pod.throttled.map(percent)), None),
-                    (pod.status.clone(), None),
-                ]);
-            }
-            out.table(&table);
+            out.table(&pod_table(&self.pods, out.most()));
             out.more(self.pods.len());
             return;
         };
@@ -269,8 +290,19 @@ impl Screen<'_> {
             return;
         }
         self.heading(heading);
+        self.fact_lines(facts, self.most(), colour);
+        self.more(facts.len());
+    }
+
+    /// Facts of another report, which has bounded them itself.
+    fn section(&mut self, heading: &str, facts: &[Fact]) {
+        self.heading(heading);
+        self.fact_lines(facts, usize::MAX, None);
+    }
+
+    fn fact_lines(&mut self, facts: &[Fact], most: usize, colour: Option<Colour>) {
         let widest = facts.iter().map(|fact| fact.what.chars().count()).max().unwrap_or(0).min(46);
-        for fact in facts.iter().take(self.most()) {
+        for fact in facts.iter().take(most) {
             let pad = " ".repeat(widest.saturating_sub(fact.what.chars().count()));
             let what =
                 colour.map_or_else(|| Text::new(&fact.what), |colour| self.view.paint.colour(colour, &fact.what));
@@ -283,6 +315,5 @@ impl Screen<'_> {
                 self.line(&shown.trimmed());
             }
         }
-        self.more(facts.len());
     }
 }

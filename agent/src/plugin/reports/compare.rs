@@ -1,4 +1,4 @@
-//! Compares Nodes: `diff`, and the sections DIFFERS of `why` and `nodes`.
+//! Compares Nodes: `diff`, and the sections DIFFERS of `why`, `nodes` and `diagnose`.
 
 use super::{all_nodes, now_ms};
 use crate::api::{BlameKind, Hint, PeerRow};
@@ -7,6 +7,7 @@ use crate::plugin::{
     fetch::{self, Connection, Profiles, Scope, Session},
     model::{
         Kind, SilentAgent, Target,
+        diagnose::Diagnosis,
         differs::{self, Differs, Profile},
         health::Fact,
         nodes::{Nodes, nodes},
@@ -84,21 +85,37 @@ pub(super) async fn add_to_nodes(session: &Session, nodes: &mut Nodes) {
     if blamed.is_empty() || matches!(session.connection, Connection::Direct(_)) {
         return;
     }
-    match Compared::fetch(session, nodes, &blamed, MAX_WELL).await {
-        Ok(compared) => {
-            for node in &blamed {
-                // A blamed Node of which nothing is known is among those without an answer.
-                let Ok(profile) = compared.profile(node) else { continue };
-                let mut report = differs::differs(profile, &compared.well());
-                compared.complete(&mut report);
-                nodes.differs.push(report);
-            }
-        }
-        Err(failure) => {
-            let unknown = vec![Fact::new("comparison", failure.to_string())];
-            nodes.differs.push(Differs { node: blamed.join(", "), unknown, ..Differs::default() });
-        }
+    nodes.differs = sections(session, nodes, &blamed).await;
+}
+
+/// Adds how Nodes differ where Pods gather that do not run. A failure makes the answer partial.
+pub(super) async fn add_to_diagnosis(session: &Session, report: &mut Diagnosis, suspects: &[String]) {
+    if suspects.is_empty() {
+        return;
     }
+    match all_nodes(session).await {
+        Ok(nodes) => report.differs = sections(session, &nodes, suspects).await,
+        Err(failure) => report.differs.push(not_compared(suspects, &failure)),
+    }
+}
+
+/// How these Nodes differ. One without facts is among those without an answer.
+async fn sections(session: &Session, nodes: &Nodes, subjects: &[String]) -> Vec<Differs> {
+    let compared = match Compared::fetch(session, nodes, subjects, MAX_WELL).await {
+        Ok(compared) => compared,
+        Err(failure) => return vec![not_compared(subjects, &failure)],
+    };
+    let of = |node: &String| {
+        let mut report = differs::differs(compared.profile(node).ok()?, &compared.well());
+        compared.complete(&mut report);
+        Some(report)
+    };
+    subjects.iter().filter_map(of).collect()
+}
+
+fn not_compared(subjects: &[String], failure: &Failure) -> Differs {
+    let unknown = vec![Fact::new("comparison", failure.to_string())];
+    Differs { node: subjects.join(", "), unknown, ..Differs::default() }
 }
 
 /// The facts of some Nodes, and of those that are well.

@@ -105,13 +105,20 @@ fn list(frame: &mut Frame<'_>, area: Rect, state: &State) {
         let cells = row.cells().into_iter().zip(is_shown).filter(|(_, is_shown)| *is_shown);
         Row::new(cells.map(|(cell, _)| Cell::new(printable(&cell).into_owned()))).style(style)
     });
+    // Names of Pods keep their room in 120 columns when P95 or ERRORS appear.
+    let hint = match is_shown.iter().filter(|is_shown| **is_shown).count() {
+        ..8 => 30,
+        8 => 24,
+        _ => 22,
+    };
     let widths = [
         Constraint::Min(20),
         Constraint::Length(14),
-        Constraint::Length(30),
+        Constraint::Length(hint),
         Constraint::Length(9),
         Constraint::Length(9),
         Constraint::Length(10),
+        Constraint::Length(8),
         Constraint::Length(9),
         Constraint::Length(11),
     ];

@@ -1,12 +1,16 @@
 //! `top`: the agents' view of all Pods, live in a terminal.
 
 mod draw;
+mod list;
 mod poll;
+mod response_times;
 mod state;
+
+pub(super) use list::list;
 
 use super::{
     Failure,
-    cli::{Cli, Format},
+    cli::Format,
     fetch::Session,
     terminal::{now_ms, view},
 };
@@ -29,17 +33,17 @@ enum Input {
     Resize,
 }
 
+/// Whether somebody sees the screen; else [`list()`] is printed.
+pub(super) fn is_live(output: Format) -> bool {
+    let is_for_people = matches!(output, Format::Table | Format::Wide);
+    is_for_people && std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
+}
+
 /// Shows the screen until `q`.
 ///
 /// # Errors
-/// When there is no terminal, or the first poll finds no agent.
-pub(super) async fn run(cli: &Cli, sessions: &[Session]) -> Result<(), Failure> {
-    if !matches!(cli.global.output, Format::Table | Format::Wide) {
-        return Err(Failure::new("top has no output formats", "use `hints -w` or `nodes` with -o"));
-    }
-    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        return Err(Failure::new("top needs a terminal", "use `hints -w`, or -o json with another command"));
-    }
+/// When the first poll finds no agent, or the terminal can't be used.
+pub(super) async fn run(sessions: &[Session]) -> Result<(), Failure> {
     // Before the screen changes, so that an error is one line as with other commands.
     let (rows, agents, silent) = poll_contexts(sessions).await?;
     let mut state = State::new(view().paint.is_on());

@@ -36,7 +36,7 @@ pub(super) async fn poll_contexts(sessions: &[Session]) -> Poll {
 }
 
 /// The rows of every agent of one context. They replace its answers, which are larger.
-async fn ask_agents(session: &Session) -> Result<Answers<Vec<Row>>, Failure> {
+pub(super) async fn ask_agents(session: &Session) -> Result<Answers<Vec<Row>>, Failure> {
     let filter = session.namespace.as_ref().map(|ns| format!("namespace={ns}")).unwrap_or_default();
     let shared = Arc::new((filter, session.context.clone()));
     session

@@ -1,5 +1,6 @@
 //! The state of `top`, and the effect of keys on it. Pure.
 
+use super::response_times;
 use crate::{
     api::{Hint, PodRow},
     plugin::{
@@ -8,22 +9,27 @@ use crate::{
     },
 };
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use serde::Serialize;
 
 /// One Pod.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Row {
     pub(super) namespace: String,
     pub(super) name: String,
     pub(super) node: String,
+    /// Cause of its surest hint; empty without one.
     pub(super) cause: String,
     pub(super) confidence: f64,
     pub(super) rtt_p50_seconds: Option<f64>,
     pub(super) loss: Option<f64>,
     pub(super) throttled: Option<f64>,
+    /// 95th percentile of its response times as a server. `None`: no request to it ended, or none is measured.
+    pub(super) response_p95_seconds: Option<f64>,
     /// Share of HTTP requests and gRPC calls that it failed. `None`: none was sampled.
     pub(super) errors: Option<f64>,
     pub(super) segments_per_second: f64,
     /// Lines of the details.
+    #[serde(skip)]
     pub(super) detail: Vec<String>,
 }
 
@@ -44,19 +50,22 @@ pub(super) enum Column {
     Rtt,
     Loss,
     Throttled,
+    /// Shown where response times are known.
+    Responses,
     /// Shown where calls are sampled.
     Errors,
     Traffic,
 }
 
 impl Column {
-    pub(super) const ALL: [(Self, &str); 8] = [
+    pub(super) const ALL: [(Self, &str); 9] = [
         (Self::Name, "POD"),
         (Self::Node, "NODE"),
         (Self::Hint, "HINT"),
         (Self::Rtt, "RTT"),
         (Self::Loss, "LOSS"),
         (Self::Throttled, "THROTTLED"),
+        (Self::Responses, "P95"),
         (Self::Errors, "ERRORS"),
         (Self::Traffic, "SEGMENTS/S"),
     ];
@@ -127,7 +136,11 @@ impl State {
 
     /// Whether a column is shown.
     pub(super) fn has(&self, column: Column) -> bool {
-        column != Column::Errors || self.rows.iter().any(|row| row.errors.is_some())
+        match column {
+            Column::Responses => self.rows.iter().any(|row| row.response_p95_seconds.is_some()),
+            Column::Errors => self.rows.iter().any(|row| row.errors.is_some()),
+            _ => true,
+        }
     }
 
     /// The column so many places further that is shown.
@@ -153,6 +166,7 @@ impl State {
                 Column::Rtt => figure(b.rtt_p50_seconds).total_cmp(&figure(a.rtt_p50_seconds)),
                 Column::Loss => figure(b.loss).total_cmp(&figure(a.loss)),
                 Column::Throttled => figure(b.throttled).total_cmp(&figure(a.throttled)),
+                Column::Responses => figure(b.response_p95_seconds).total_cmp(&figure(a.response_p95_seconds)),
                 Column::Errors => figure(b.errors).total_cmp(&figure(a.errors)),
                 Column::Traffic => b.segments_per_second.total_cmp(&a.segments_per_second),
             };
@@ -276,6 +290,7 @@ pub(super) fn rows(context: Option<&str>, pods: Vec<PodRow>, hints: &[Hint]) -> 
                 rtt_p50_seconds: pod.window.rtt_p50_seconds,
                 loss: pod.window.loss_episode_ratio,
                 throttled: pod.window.cpu_throttled_share,
+                response_p95_seconds: response_p95(&pod),
                 errors: errors(&pod),
                 segments_per_second: pod.window.counts.segments_sent as f64 / pod.window.seconds.max(1.0),
                 detail: detail(&pod, &own),
@@ -285,6 +300,11 @@ pub(super) fn rows(context: Option<&str>, pods: Vec<PodRow>, hints: &[Hint]) -> 
             }
         })
         .collect()
+}
+
+/// Of the requests that it answered in the window.
+fn response_p95(pod: &PodRow) -> Option<f64> {
+    pod.window.responses.as_ref()?.server.as_ref()?.p95_seconds
 }
 
 /// Share of the sampled HTTP requests and gRPC calls that a Pod failed.
@@ -315,6 +335,7 @@ fn detail(pod: &PodRow, hints: &[&Hint]) -> Vec<String> {
     if let Some(info) = &pod.status {
         out.push(format!("Pod status      {}", status_line(info)));
     }
+    out.extend(response_times::lines(pod));
     for (head, facts) in [("normal", &health.normal), ("unusual", &health.unusual), ("no data", &health.no_data)] {
         out.extend(facts.iter().map(|fact| format!("{head:<10} {:<14} {}", fact.what, fact.figures)));
     }
@@ -323,7 +344,7 @@ fn detail(pod: &PodRow, hints: &[&Hint]) -> Vec<String> {
 
 impl Row {
     /// Cells in the order of [`Column::ALL`].
-    pub(super) fn cells(&self) -> [String; 8] {
+    pub(super) fn cells(&self) -> [String; 9] {
         let or = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
         [
             format!("{}/{}", self.namespace, self.name),
@@ -336,6 +357,7 @@ impl Row {
             or(self.rtt_p50_seconds.map(seconds)),
             or(self.loss.map(percent)),
             or(self.throttled.map(percent)),
+            or(self.response_p95_seconds.map(seconds)),
             or(self.errors.map(percent)),
             format!("{:.0}", self.segments_per_second),
         ]

@@ -95,6 +95,15 @@ fn nothing_asked_off_and_unknown_are_three_answers() {
 }
 
 #[test]
+fn connections_that_stand_for_others_are_said() {
+    let mut view = view(1);
+    assert_eq!(of(&view, &[]).callees[0].times.is_sampled, Some(false));
+    // Each of the 20 requests was counted 16 times.
+    view.edges[0].responses.as_mut().unwrap().window.squares = 20 * 16;
+    assert_eq!(of(&view, &[]).callees[0].times.is_sampled, Some(true));
+}
+
+#[test]
 fn without_a_walk_it_is_not_known_what_waits() {
     let mut view = view(1);
     view.walked_at = None;

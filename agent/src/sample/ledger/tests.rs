@@ -103,3 +103,28 @@ fn control_files_that_are_read_late_count_from_their_first_reading() {
     assert_eq!(kills(frame.clone(), 2), Some(5));
     assert_eq!(kills(frame, 3), Some(2), "a new cgroup began at zero");
 }
+
+#[test]
+fn what_control_files_count_while_nobody_reads_them_is_no_news() {
+    let mut ledger = Ledger::default();
+    let with = |at, groups: &[(u64, Option<u64>)]| Snapshot {
+        at: Duration::from_secs(at),
+        groups: groups
+            .iter()
+            .map(|(id, kills)| CgroupFacts { id: *id, oom_kills: *kills, ..CgroupFacts::default() })
+            .collect(),
+        ..Snapshot::default()
+    };
+    let kills = |frame: &Frame, id: u64| frame.facts.iter().find(|(i, _)| *i == id).and_then(|(_, f)| f.oom_kills);
+    ledger.take(&with(1, &[(1, Some(40))]));
+    // The second one began after the first snapshot.
+    assert_eq!(kills(&ledger.take(&with(2, &[(1, Some(40)), (2, Some(3))])), 2), Some(3));
+    // Turned off; a third one comes.
+    for at in 3..6 {
+        assert!(ledger.take(&with(at, &[(1, None), (2, None), (3, None)])).facts.is_empty());
+    }
+    let frame = ledger.take(&with(6, &[(1, Some(50)), (2, None), (3, Some(9)), (4, Some(2))]));
+    assert_eq!([1, 3, 4].map(|id| kills(&frame, id)), [Some(0), Some(0), Some(2)], "the fourth one is new");
+    let frame = ledger.take(&with(7, &[(1, Some(51)), (2, Some(30)), (3, Some(9)), (4, Some(2))]));
+    assert_eq!([1, 2, 3].map(|id| kills(&frame, id)), [Some(1), Some(0), Some(0)]);
+}

@@ -1,6 +1,6 @@
 use super::*;
 use crate::sample::Cumulative as _;
-use netwhy_abi::{CgroupStats, DnsStats, EdgeStats, RunQueueStats};
+use netwhy_abi::{CgroupStats, DnsStats, EdgeStats, Fill, RunQueueStats};
 
 #[test]
 fn rows_of_format_1_keep_their_values() {
@@ -23,6 +23,7 @@ fn rows_of_format_1_keep_their_values() {
     upgrade("cgroups", &mut cgroup).unwrap();
     let row = CgroupStats::restore(&cgroup).unwrap();
     assert_eq!((row.durations[1].buckets[4], row.durations[1].sum, row.accept_drops, row.accept_full), (2, 8, 1, 3));
+    assert_eq!(row.accept_fill, Fill::ZERO, "a recording from before it was counted");
 
     let mut dns = json!({ "durations": [[7, 3]], "sum_us": 77, "answered": 3, "unanswered": 1 });
     upgrade("dns", &mut dns).unwrap();

@@ -71,3 +71,14 @@ fn needless_timeouts_are_no_losses_also_when_that_arrives_with_the_walk() {
     span.push(&walk);
     assert_eq!(span.of(&KEY), Some(Losses { episodes: 1, segments: 500 }));
 }
+
+#[test]
+fn without_walks_no_losses_are_known() {
+    let mut span = span();
+    for at in 0..100 {
+        // Episodes arrive, and the segments of their sockets do not.
+        span.push(&Frame { walked_at: Some(Snapshot::NEVER), ..frame(at, None, 0, 1) });
+        assert_eq!((span.covered(), span.of(&KEY)), (Some(Duration::ZERO), Some(Losses::default())), "{at}");
+    }
+    assert!(span.open.edges.is_empty() && span.whole.is_empty(), "nothing piles up");
+}

@@ -3,7 +3,9 @@ use crate::{
     calls::{Call, Code, Method, Protocol},
     sample::{CgroupFacts, HostSample, Signal},
 };
-use netwhy_abi::{CgroupStats, Counter, DnsStats, DropKey, EdgeKey, EdgeStats, OverflowKey, PeerClass, RunQueueStats};
+use netwhy_abi::{
+    CgroupStats, Counter, DnsStats, DropKey, EdgeKey, EdgeStats, Fill, OverflowKey, PeerClass, RunQueueStats,
+};
 use std::time::Duration;
 
 fn snapshot() -> Snapshot {
@@ -12,6 +14,7 @@ fn snapshot() -> Snapshot {
     row.min_rtt_us.0[1] = 5 << 32 | 77;
     let mut cgroup = CgroupStats::ZERO;
     cgroup.durations[1].buckets[4] = 2;
+    cgroup.accept_fill = Fill(5 << 32 | 7 << 16 | 77);
     let mut dns = DnsStats { answered: 3, unanswered: 1, ..DnsStats::ZERO };
     dns.durations.buckets[7] = 3;
     dns.durations.sum = 77;

@@ -40,4 +40,7 @@ fn packed_slots_change_by_small_numbers() {
     let mut words = Vec::new();
     RotatingMin([7 << 32 | 250, 0, 0, 0]).put(&mut words);
     assert_eq!(words[..2], [7, 250]);
+    words.clear();
+    Fill(7 << 32 | 3 << 16 | 5_000).put(&mut words);
+    assert_eq!(words, [7, 3, 5_000]);
 }

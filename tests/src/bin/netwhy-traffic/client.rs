@@ -26,9 +26,12 @@ pub(crate) struct Args {
     /// Where to; can be repeated
     #[arg(long, required = true, value_name = "HOST:PORT")]
     to: Vec<String>,
-    /// Connections to each, one thread per connection
+    /// Connections to each
     #[arg(long, default_value_t = 1, value_name = "N")]
     connections: u32,
+    /// Connections of a thread, which take turns: one of them has a request under way at a time
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    per_thread: u16,
     /// Further connections to each that stay silent
     #[arg(long, default_value_t = 0, value_name = "N")]
     idle: u32,
@@ -65,9 +68,10 @@ enum End {
     Reset,
 }
 
-/// One connection's work.
+/// One thread's work.
 struct Worker {
-    to: SocketAddr,
+    /// The other end of each of its connections.
+    to: Vec<SocketAddr>,
     connecting: Connecting,
     request_bytes: u32,
     response_bytes: u32,
@@ -90,20 +94,21 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let targets = resolve(&args.to)?;
     args.connecting.check()?;
     let stats = Arc::new(Stats::default());
-    let all = args.connections * targets.len() as u32;
-    let period = (args.rate > 0.0).then(|| Duration::from_secs_f64(f64::from(all) / args.rate));
+    let shares = shares(&targets, args.connections, args.per_thread);
+    let threads = shares.len() as u32;
+    let period = (args.rate > 0.0).then(|| Duration::from_secs_f64(f64::from(threads) / args.rate));
     let left = Arc::new(AtomicI64::new(args.requests.unwrap_or(i64::MAX)));
     let start = Instant::now();
-    for i in 0..all {
+    for (i, to) in (0..).zip(shares) {
         let worker = Worker {
-            to: targets[i as usize % targets.len()],
+            to,
             connecting: args.connecting.clone(),
             request_bytes: args.request_bytes,
             response_bytes: args.response_bytes,
             close: args.close,
             period,
-            // Connections take turns.
-            first: start + period.unwrap_or_default() * i / all,
+            // Threads take turns.
+            first: start + period.unwrap_or_default() * i / threads,
             left: Arc::clone(&left),
         };
         stats.spawn(move |stats| worker.run(stats))?;
@@ -113,6 +118,12 @@ pub(crate) fn run(args: Args) -> Result<()> {
         stats.spawn(move |stats| hold_idle(&targets, idle, &connecting, stats))?;
     }
     report("client", None, args.seconds, &stats)
+}
+
+/// The other ends of each thread's connections: `each` to every target.
+fn shares(targets: &[SocketAddr], each: u32, per_thread: u16) -> Vec<Vec<SocketAddr>> {
+    let all: Vec<SocketAddr> = (0..each).flat_map(|_| targets).copied().collect();
+    all.chunks(per_thread.into()).map(<[SocketAddr]>::to_vec).collect()
 }
 
 /// Opens silent connections and keeps them until the end.
@@ -137,7 +148,8 @@ fn hold_idle(targets: &[SocketAddr], each: u32, connecting: &Connecting, stats: 
 
 impl Worker {
     fn run(&self, stats: &Stats) {
-        let mut stream: Option<TcpStream> = None;
+        let mut connections: Vec<(SocketAddr, Option<TcpStream>)> = self.to.iter().map(|to| (*to, None)).collect();
+        let mut turn = 0;
         let mut buffer = vec![0; CHUNK.min(16 << 10)];
         let mut due = self.first;
         while !stop::requested() && self.left.fetch_sub(1, Relaxed) > 0 {
@@ -148,15 +160,17 @@ impl Worker {
                 // After a stall the schedule starts anew: a burst would be another kind of traffic.
                 due = (due + period).max(Instant::now().checked_sub(period).unwrap_or(due));
             }
+            turn = (turn + 1) % connections.len();
+            let (to, stream) = &mut connections[turn];
             let start = Instant::now();
-            match self.request(&mut stream, &mut buffer, stats) {
+            match self.request(*to, stream, &mut buffer, stats) {
                 Ok(()) => {
                     stats.latency.record(start.elapsed());
                     add(&stats.requests, 1);
                 }
                 Err(error) => {
                     stats.fail(&error);
-                    stream = None;
+                    *stream = None;
                     if stop::sleep(BACK_OFF) {
                         break;
                     }
@@ -166,11 +180,17 @@ impl Worker {
     }
 
     /// Sends one request and reads the whole answer.
-    fn request(&self, stream: &mut Option<TcpStream>, buffer: &mut [u8], stats: &Stats) -> io::Result<()> {
+    fn request(
+        &self,
+        to: SocketAddr,
+        stream: &mut Option<TcpStream>,
+        buffer: &mut [u8],
+        stats: &Stats,
+    ) -> io::Result<()> {
         let connection = match stream {
             Some(connection) => connection,
             None => {
-                let opened = self.connecting.open(self.to)?;
+                let opened = self.connecting.open(to)?;
                 add(&stats.connects, 1);
                 stream.insert(opened)
             }
@@ -219,3 +239,6 @@ impl Worker {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,11 +3,16 @@
 //! Frames go through AF_PACKET sockets with PACKET_VNET_HDR: the header in front of each frame carries checksum and
 //! segmentation offload along, so that a 64 KiB TSO frame stays one frame, as on a veth pair without a forwarder.
 
+mod frame;
+mod interface;
+
 use crate::{
     stats::{Stats, add, report},
-    wire::{obey_stdin, set_option},
+    wire::obey_stdin,
 };
 use anyhow::{Context as _, Result, bail, ensure};
+use frame::{concerns, range};
+use interface::{open, receive};
 use netwhy_tests::stop;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -15,23 +20,18 @@ use rustix::{
 };
 use std::{
     collections::{VecDeque, hash_map::RandomState},
-    ffi::CString,
     hash::BuildHasher as _,
-    io,
-    net::Ipv4Addr,
     num::NonZeroU64,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::fd::OwnedFd,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 /// Largest frame with its header: 64 KiB of payload, with room for what a path with big segments allows.
 const FRAME: usize = 256 << 10;
-/// Room for frames that arrive while others are passed on.
-const RECEIVE_BUFFER: i32 = 16 << 20;
 /// How long before a frame is due the forwarder stops sleeping and looks at the clock instead: waking takes that long.
 const SPIN: Duration = Duration::from_micros(120);
 /// Frames read from one side before looking at the other and at the clock.
@@ -147,85 +147,6 @@ pub(crate) fn run(args: Args) -> Result<()> {
     report("forward", None, args.seconds, &stats)
 }
 
-/// Opens a raw socket that sees what an interface receives.
-fn open(interface: &str) -> Result<OwnedFd> {
-    let socket = packet_socket().context("open a raw socket (needs CAP_NET_RAW)")?;
-    (|| {
-        set_option(&socket, libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1)?;
-        // The other side's own frames must not come back.
-        set_option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
-        set_option(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
-        // FORCE goes beyond the machine's limit but needs CAP_NET_ADMIN.
-        set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, RECEIVE_BUFFER)
-            .or_else(|_| set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUF, RECEIVE_BUFFER))?;
-        set_option(&socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, RECEIVE_BUFFER)
-            .or_else(|_| set_option(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, RECEIVE_BUFFER))?;
-        bind(&socket, interface)
-    })()
-    .with_context(|| format!("open the interface {interface}"))?;
-    Ok(socket)
-}
-
-fn packet_socket() -> io::Result<OwnedFd> {
-    // Protocol 0: nothing arrives before the socket is bound to its interface.
-    let flags = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-    // SAFETY: no pointers are passed.
-    let fd = unsafe { libc::socket(libc::AF_PACKET, flags, 0) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the descriptor is new and nobody else's.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-fn bind(socket: &OwnedFd, interface: &str) -> io::Result<()> {
-    let name = CString::new(interface)?;
-    // SAFETY: the name is a C string that lives through the call.
-    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
-    if index == 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: an all-zero sockaddr_ll is valid.
-    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-    address.sll_family = libc::AF_PACKET as u16;
-    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
-    address.sll_ifindex = index as i32;
-    let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
-    // SAFETY: the pointer is to an address that lives through the call, and the length is its own.
-    let rc = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
-    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// Reads a frame, and how long ago the kernel received it: the delay counts from there, not from when we were woken.
-#[expect(clippy::disallowed_methods, reason = "the kernel stamps frames with the wall clock")]
-fn receive(socket: &OwnedFd, frame: &mut [u8]) -> io::Result<(usize, Duration)> {
-    // Room for one control message with a timespec, aligned as its header wants.
-    let mut control = [0_u64; 8];
-    let mut part = libc::iovec { iov_base: frame.as_mut_ptr().cast(), iov_len: frame.len() };
-    // SAFETY: an all-zero msghdr is valid.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_iov = &raw mut part;
-    message.msg_iovlen = 1;
-    message.msg_control = (&raw mut control).cast();
-    message.msg_controllen = size_of_val(&control);
-    // SAFETY: the message points to buffers that live through the call, with their own lengths.
-    let n = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, 0) };
-    let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
-    // SAFETY: the kernel has filled in the message and the control buffer that it points to.
-    let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
-    // SAFETY: null, or within the control buffer.
-    let Some(header) = (unsafe { header.as_ref() }) else { return Ok((n, Duration::ZERO)) };
-    if (header.cmsg_level, header.cmsg_type) != (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) {
-        return Ok((n, Duration::ZERO));
-    }
-    // SAFETY: the data of a message of this type is a timespec; its place need not be aligned.
-    let stamp = unsafe { libc::CMSG_DATA(header).cast::<libc::timespec>().read_unaligned() };
-    let stamp = Duration::new(stamp.tv_sec.unsigned_abs(), stamp.tv_nsec.unsigned_abs() as u32);
-    // The stamp is on the wall clock; should that be set meanwhile, the frame is just not late.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok((n, now.checked_sub(stamp).filter(|age| *age < Duration::from_secs(1)).unwrap_or_default()))
-}
-
 /// One interface.
 struct End {
     socket: OwnedFd,
@@ -307,7 +228,7 @@ impl Forwarder {
             }
             let corrupt = self.knobs.corrupt.load(Relaxed) as f64 / 1e6;
             if corrupt > 0.0 && self.random.unit() < corrupt {
-                self::corrupt(&mut self.frame[..n]);
+                frame::corrupt(&mut self.frame[..n]);
             }
             self.delay(side, n, age, stats);
         }
@@ -356,42 +277,6 @@ impl Forwarder {
     }
 }
 
-/// Length of the header that PACKET_VNET_HDR puts in front of a frame.
-const VNET_HEADER: usize = 10;
-const ETHERNET_HEADER: usize = 14;
-
-/// Whether a frame's IPv4 source or destination is in one of the ranges.
-fn concerns(frame: &[u8], ranges: &[(u32, u32)]) -> bool {
-    let Some(packet) = frame.get(VNET_HEADER + ETHERNET_HEADER..) else { return false };
-    let ipv4 = frame[VNET_HEADER + 12..][..2] == [8, 0];
-    let address = |at: usize| Some(u32::from_be_bytes(*packet.get(at..)?.first_chunk()?));
-    let within = |address: u32| ranges.iter().any(|(range, mask)| address & mask == *range);
-    ipv4 && [address(12), address(16)].into_iter().flatten().any(within)
-}
-
-/// Makes the checksum of a frame's payload wrong, so that the receiver drops it: flips the last bit of the frame, and
-/// declares a checksum finished that the kernel left for later.
-fn corrupt(frame: &mut [u8]) {
-    if let [flags, ..] = frame {
-        // VIRTIO_NET_HDR_F_NEEDS_CSUM and …_DATA_VALID.
-        *flags &= !3;
-    }
-    if frame.len() > VNET_HEADER + ETHERNET_HEADER
-        && let Some(last) = frame.last_mut()
-    {
-        *last ^= 1;
-    }
-}
-
-/// `10.0.2.0/24` as address and mask.
-fn range(text: &str) -> Result<(u32, u32), String> {
-    let wrong = || format!("{text:?} is no range: write one such as 10.0.2.0/24");
-    let (address, bits) = text.split_once('/').ok_or_else(wrong)?;
-    let (address, bits): (Ipv4Addr, u32) = (address.parse().map_err(|_| wrong())?, bits.parse().map_err(|_| wrong())?);
-    let mask = u32::MAX.checked_shl(32_u32.checked_sub(bits).ok_or_else(wrong)?).unwrap_or(0);
-    Ok((address.to_bits() & mask, mask))
-}
-
 /// SplitMix64: small, fast, and good enough for drawing losses.
 struct Random(u64);
 
@@ -405,6 +290,3 @@ impl Random {
         ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
     }
 }
-
-#[cfg(test)]
-mod tests;

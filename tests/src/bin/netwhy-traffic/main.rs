@@ -8,6 +8,7 @@ mod disk;
 mod dns;
 mod exec;
 mod forward;
+mod keep;
 mod memory;
 mod server;
 mod sink;
@@ -42,6 +43,8 @@ enum Command {
     Disk(disk::Args),
     Memory(memory::Args),
     Exec(exec::Args),
+    Keep(keep::KeepArgs),
+    Attend(keep::AttendArgs),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +62,8 @@ fn main() -> ExitCode {
         Command::Disk(args) => disk::run(args),
         Command::Memory(args) => memory::run(&args),
         Command::Exec(args) => exec::run(&args),
+        Command::Keep(args) => keep::keep(&args),
+        Command::Attend(args) => keep::attend(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

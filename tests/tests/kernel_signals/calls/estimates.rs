@@ -4,7 +4,7 @@ use super::{
     nginx::{Nginx, start, url},
     scene::Scene,
 };
-use crate::stage::{Options, since, stage, wait_until};
+use crate::stage::{Options, needs, stage, wait_until};
 use netwhy_abi::{Counter, Role};
 use netwhy_agent::{
     app,
@@ -26,7 +26,7 @@ fn count(view: &NodeView, role: Role) -> (u64, u64) {
 
 #[test]
 fn a_twentieth_of_the_requests_of_wrk_gives_their_number() {
-    since!(6, 12);
+    needs!(HTTP);
     let stage = stage!("a", "b");
     let scene = Scene::with(&stage, Options { modes: &[], ..Options::default() });
     let _nginx = Nginx::start(&scene, "estimates");

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     program::{Agent, Scratch},
-    stage::{Options, name_of, since, stage, wait_until},
+    stage::{Options, name_of, needs, stage, wait_until},
 };
 use netwhy_abi::Role;
 use netwhy_agent::calls::{Code, Protocol};
@@ -162,7 +162,7 @@ fn give_up(peers: &mut Peers) -> Vec<Asked> {
 
 #[test]
 fn every_call_is_counted_and_nothing_wrong_is_said() {
-    since!(6, 12);
+    needs!(HTTP);
     let Some(python) = python(name_of(|| ())) else { return };
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
@@ -195,13 +195,14 @@ fn every_call_is_counted_and_nothing_wrong_is_said() {
 #[test]
 fn durations_are_those_of_the_calls() {
     const THINK_US: u64 = 100_000;
-    since!(6, 12);
+    needs!(HTTP);
     let Some(python) = python(name_of(|| ())) else { return };
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let mut peers = Peers::start(&scene, &python, PORT, None);
-    peers.ask("/shop.v1.Orders/Get 1 3 1");
-    let asked = peers.ask("/shop.v1.Orders/List 100 20 1");
+    // On a busy machine the first ones of a program may be long too.
+    let mut asked = peers.ask("/shop.v1.Orders/Get 1 3 1");
+    asked.extend(peers.ask("/shop.v1.Orders/List 100 20 1"));
     let most = asked.iter().map(|one| one.us).max().unwrap();
     for role in Role::ALL {
         let timed = |scene: &Scene<'_>| {
@@ -222,7 +223,7 @@ fn durations_are_those_of_the_calls() {
 
 #[test]
 fn a_call_beyond_its_deadline_is_not_ok() {
-    since!(6, 12);
+    needs!(HTTP);
     let Some(python) = python(name_of(|| ())) else { return };
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
@@ -250,7 +251,7 @@ fn a_call_beyond_its_deadline_is_not_ok() {
 
 #[test]
 fn a_connection_that_was_joined_late_says_nothing_wrong() {
-    since!(6, 12);
+    needs!(HTTP);
     let Some(python) = python(name_of(|| ())) else { return };
     let stage = stage!("a", "b");
     let mut scene = Scene::with(&stage, unobserved());
@@ -287,7 +288,7 @@ fn unobserved() -> Options {
 
 #[test]
 fn nothing_of_encrypted_calls_is_copied() {
-    since!(6, 12);
+    needs!(HTTP);
     let Some(python) = python(name_of(|| ())) else { return };
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
@@ -324,7 +325,7 @@ fn nothing_of_encrypted_calls_is_copied() {
 
 #[test]
 fn metrics_answers_and_logs_have_no_secret_of_grpc() {
-    since!(6, 12);
+    needs!(HTTP);
     let Some(python) = python(name_of(|| ())) else { return };
     let stage = stage!("a", "b");
     let scratch = Scratch::new("grpc_secrets");

@@ -3,7 +3,7 @@
 use super::scene::Scene;
 use crate::{
     program::Scratch,
-    stage::{since, stage, wait_until},
+    stage::{needs, stage, wait_until},
 };
 use netwhy_abi::Role;
 use netwhy_tests::lab::{Pod, Program};
@@ -99,7 +99,7 @@ fn known<'s>(scene: &mut Scene<'s>, name: &str) -> Nginx {
 
 #[test]
 fn every_request_of_curl_is_seen_at_both_ends() {
-    since!(6, 12);
+    needs!(HTTP);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let nginx = known(&mut scene, "every_request");
@@ -128,7 +128,7 @@ fn every_request_of_curl_is_seen_at_both_ends() {
 
 #[test]
 fn a_body_of_100_megabytes_by_sendfile_is_one_call() {
-    since!(6, 12);
+    needs!(HTTP);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let _nginx = known(&mut scene, "sendfile");
@@ -138,7 +138,7 @@ fn a_body_of_100_megabytes_by_sendfile_is_one_call() {
 
 #[test]
 fn what_is_encrypted_beside_it_is_counted_as_unreadable() {
-    since!(6, 12);
+    needs!(HTTP);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let _nginx = known(&mut scene, "encrypted");

@@ -3,7 +3,7 @@
 use super::scene::{Scene, ask, tell};
 use crate::{
     socket::Pair,
-    stage::{since, stage},
+    stage::{needs, stage},
 };
 use netwhy_abi::Role;
 
@@ -18,7 +18,7 @@ fn copied(scene: &mut Scene<'_>) -> Vec<String> {
 
 #[test]
 fn other_protocols_are_looked_at_and_not_copied() {
-    since!(6, 12);
+    needs!(HTTP);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let (listener, to) = scene.listen();
@@ -38,7 +38,7 @@ fn other_protocols_are_looked_at_and_not_copied() {
 
 #[test]
 fn nothing_is_copied_after_a_switch_of_protocols() {
-    since!(6, 12);
+    needs!(HTTP);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let (listener, to) = scene.listen();
@@ -56,7 +56,7 @@ fn nothing_is_copied_after_a_switch_of_protocols() {
 
 #[test]
 fn nothing_but_the_first_bytes_of_http_is_copied() {
-    since!(6, 12);
+    needs!(HTTP);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let (listener, to) = scene.listen();

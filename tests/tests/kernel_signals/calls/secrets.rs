@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     program::{Agent, Scratch},
-    stage::{Options, since, stage, wait_until},
+    stage::{Options, needs, stage, wait_until},
 };
 use netwhy_agent::{
     app,
@@ -47,7 +47,7 @@ pub(super) fn is_clean(what: &str, text: &str) {
 
 #[test]
 fn metrics_answers_and_logs_of_an_agent_have_no_secret() {
-    since!(6, 12);
+    needs!(HTTP);
     let stage = stage!("a", "b");
     let scratch = Scratch::new("secrets");
     fs::write(scratch.file("config.yaml"), CONFIG).unwrap();
@@ -83,7 +83,7 @@ fn metrics_answers_and_logs_of_an_agent_have_no_secret() {
 
 #[test]
 fn recordings_have_no_secret_and_replay_to_the_same_calls() {
-    since!(6, 12);
+    needs!(HTTP);
     let stage = stage!("a", "b");
     let scene = Scene::with(&stage, unobserved());
     let _nginx = Nginx::start(&scene, "recordings_nginx");

@@ -1,7 +1,7 @@
 //! Shapes of HTTP over the test's own sockets.
 
 use super::scene::{Scene, ask, tell, wait_for_delayed_ack};
-use crate::stage::{since, stage};
+use crate::stage::{needs, stage};
 use netwhy_abi::{
     Counter, Role,
     heads::{EXCHANGES_PER_PERIOD, PERIOD_SHIFT},
@@ -16,7 +16,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 #[test]
 fn requests_and_answers_of_one_connection_are_paired() {
-    since!(6, 12);
+    needs!(HTTP);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let (listener, to) = scene.listen();
@@ -32,7 +32,7 @@ fn requests_and_answers_of_one_connection_are_paired() {
 
 #[test]
 fn a_slow_answer_has_its_request_and_its_time() {
-    since!(6, 12);
+    needs!(HTTP);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let (listener, to) = scene.listen();
@@ -54,7 +54,7 @@ fn a_slow_answer_has_its_request_and_its_time() {
 
 #[test]
 fn heads_without_bodies_and_old_versions_are_read() {
-    since!(6, 12);
+    needs!(HTTP);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let (listener, to) = scene.listen();
@@ -67,7 +67,7 @@ fn heads_without_bodies_and_old_versions_are_read() {
 
 #[test]
 fn a_request_in_several_segments_is_one_call() {
-    since!(6, 12);
+    needs!(HTTP);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let (listener, to) = scene.listen();
@@ -87,7 +87,7 @@ fn a_request_in_several_segments_is_one_call() {
 
 #[test]
 fn a_target_that_ends_in_a_later_segment_is_cut() {
-    since!(6, 12);
+    needs!(HTTP);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let (listener, to) = scene.listen();
@@ -102,7 +102,7 @@ fn a_target_that_ends_in_a_later_segment_is_cut() {
 
 #[test]
 fn the_final_answer_after_an_interim_one_counts() {
-    since!(6, 12);
+    needs!(HTTP);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let (listener, to) = scene.listen();
@@ -127,7 +127,7 @@ fn the_final_answer_after_an_interim_one_counts() {
 
 #[test]
 fn pipelined_requests_are_one_call() {
-    since!(6, 12);
+    needs!(HTTP);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let (listener, to) = scene.listen();
@@ -142,7 +142,7 @@ fn pipelined_requests_are_one_call() {
 
 #[test]
 fn large_bodies_hide_no_call() {
-    since!(6, 12);
+    needs!(HTTP);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let (listener, to) = scene.listen();
@@ -163,7 +163,7 @@ fn large_bodies_hide_no_call() {
 
 #[test]
 fn a_cgroup_has_a_bounded_number_of_samples() {
-    since!(6, 12);
+    needs!(HTTP);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let (listener, to) = scene.listen();

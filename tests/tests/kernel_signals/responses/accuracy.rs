@@ -3,7 +3,8 @@
 use super::exchange::{Bounds, Moments, Scene, Shape, agrees, exchange, is_about, stage as stage_of};
 use crate::{
     loss::{drop_at, heal},
-    stage::stage,
+    socket::Pair,
+    stage::{needs, stage},
 };
 use netwhy_abi::Role;
 use std::{
@@ -25,6 +26,7 @@ fn bounds(moments: &[Moments], of: fn(&Moments) -> Bounds) -> Vec<Bounds> {
 
 /// Every think time with a congestion control, both ends against their clocks.
 fn is_exact(congestion_control: &str, loss_percent: f64) {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let available = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_available_congestion_control").unwrap();
     if !available.split_whitespace().any(|name| name == congestion_control) {
@@ -85,6 +87,7 @@ fn response_times_of_bbr_are_exact_under_loss() {
 
 #[test]
 fn a_servers_time_is_split_at_its_first_read() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let mut pair = scene.connect();
@@ -104,7 +107,37 @@ fn a_servers_time_is_split_at_its_first_read() {
 }
 
 #[test]
+fn the_first_request_of_a_connection_is_unread_while_it_waits_for_accept() {
+    needs!(RESPONSES);
+    needs!(FIRST_EXCHANGES);
+    let stage = stage!("a", "b");
+    let mut scene = Scene::open(&stage);
+    let listener = stage.listen(&scene.server);
+    let to = stage.address(&scene.server, &listener);
+    let (wait, think) = (Duration::from_millis(60), Duration::from_millis(30));
+    let (mut read, mut answered) = (Duration::ZERO, Duration::ZERO);
+    for _ in 0..5 {
+        let mut client = stage.connect(&scene.client, to).unwrap();
+        let asked = Instant::now();
+        client.write_all(&[0; 100]).unwrap();
+        std::thread::sleep(wait);
+        let mut pair = Pair::of(client, &listener);
+        pair.server.read_exact(&mut [0; 100]).unwrap();
+        read += asked.elapsed();
+        std::thread::sleep(think);
+        pair.server.write_all(&[0; 200]).unwrap();
+        answered += asked.elapsed();
+        pair.client.read_exact(&mut [0; 200]).unwrap();
+        pair.finish();
+    }
+    let server = scene.wait_for(Role::Server, 5);
+    is_about("unread", stage_of(&server, Role::Server, "unread"), wait * 5, read);
+    is_about("application", stage_of(&server, Role::Server, "application"), think * 5, answered - wait * 5);
+}
+
+#[test]
 fn a_server_that_reads_byte_by_byte_is_not_unread() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let mut pair = scene.connect();
@@ -126,6 +159,7 @@ fn a_server_that_reads_byte_by_byte_is_not_unread() {
 
 #[test]
 fn requests_and_answers_of_many_segments_count_once_each() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let mut pair = scene.connect();
@@ -143,6 +177,7 @@ fn requests_and_answers_of_many_segments_count_once_each() {
 
 #[test]
 fn a_small_answer_to_a_large_request_is_one() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let mut pair = scene.connect();
@@ -158,6 +193,7 @@ fn a_small_answer_to_a_large_request_is_one() {
 
 #[test]
 fn idle_time_between_requests_is_nobodys() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let mut pair = scene.connect();
@@ -176,6 +212,7 @@ fn idle_time_between_requests_is_nobodys() {
 
 #[test]
 fn a_lost_request_waits_for_its_retransmission_and_not_for_the_peer() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let mut pair = scene.connect();

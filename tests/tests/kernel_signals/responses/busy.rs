@@ -3,7 +3,7 @@
 use super::exchange::{Scene, Shape, exchange, options};
 use crate::{
     socket::Pair,
-    stage::{Options, Stage, id, since, stage, wait_until},
+    stage::{Options, Stage, id, needs, stage, wait_until},
 };
 use netwhy_abi::{HANDSHAKE_DUTY_CYCLE, Role};
 use std::{
@@ -30,6 +30,7 @@ pub(super) fn busy(stage: &Stage) -> Scene<'_> {
 
 #[test]
 fn every_edge_has_response_times_and_their_counts_are_right() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = busy(&stage);
     let mut edges: Vec<Vec<Pair>> = Vec::new();
@@ -125,6 +126,7 @@ fn unread_shares(stage: &Stage, act: fn(&mut Pair, usize) -> [Duration; 2]) -> [
 #[test]
 fn long_waits_for_a_read_are_seen_as_often_as_short_ones() {
     // Longer than a period in which reads are seen.
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let [counted, truth] = unread_shares(&stage, |pair, round| {
         let unread = Duration::from_millis(if round % 2 == 0 { 5 } else { 150 });
@@ -136,6 +138,7 @@ fn long_waits_for_a_read_are_seen_as_often_as_short_ones() {
 
 #[test]
 fn of_requests_that_are_read_in_parts_nobody_knows_the_first_read() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = busy(&stage);
     let mut pair = scene.connect();
@@ -164,7 +167,8 @@ fn of_requests_that_are_read_in_parts_nobody_knows_the_first_read() {
 
 #[test]
 fn answers_before_a_close_stand_for_those_whose_close_is_not_seen() {
-    since!(5, 14);
+    needs!(RESPONSES);
+    needs!(CHURN);
     let stage = stage!("a", "b");
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let watch = stage.watch_with(Options { churn_above: 0, ..options() });
@@ -205,6 +209,7 @@ fn answers_before_a_close_stand_for_those_whose_close_is_not_seen() {
 
 #[test]
 fn a_server_that_stops_shows_at_both_ends_while_it_is_silent() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let mut pair = scene.connect();

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     socket::Pair,
-    stage::{Options, id, since, stage, wait_until},
+    stage::{Options, id, needs, stage, wait_until},
 };
 use netwhy_abi::{Role, pick::BUSY_MASK};
 use std::{collections::BTreeSet, time::Duration};
@@ -33,7 +33,7 @@ fn short_connections(scene: &mut Scene<'_>) -> (u64, u64) {
 
 #[test]
 fn every_exchange_of_a_close_up_counts_once_and_afterwards_connections_are_chosen_again() {
-    since!(5, 12);
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = busy(&stage);
     let weight = u64::from(BUSY_MASK + 1);
@@ -52,7 +52,7 @@ fn every_exchange_of_a_close_up_counts_once_and_afterwards_connections_are_chose
 
 #[test]
 fn a_connection_that_is_under_way_counts_from_the_begin_of_the_close_up() {
-    since!(5, 12);
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = busy(&stage);
     let mut pairs: Vec<Pair> = (0..8).map(|_| scene.connect()).collect();
@@ -78,6 +78,7 @@ fn a_connection_that_is_under_way_counts_from_the_begin_of_the_close_up() {
 #[test]
 fn every_segment_of_a_close_up_gives_an_rtt_sample_on_a_busy_machine() {
     const ROUNDS: u64 = 400;
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     // No walk, which would sample too.

@@ -3,7 +3,7 @@
 use super::exchange::{Scene, Shape, exchange, options, stage as stage_of};
 use crate::{
     socket::Pair,
-    stage::{id, stage, wait_until},
+    stage::{id, needs, stage, wait_until},
 };
 use netwhy_abi::{Counter, FINE_BUCKETS, Role};
 use std::{
@@ -15,6 +15,7 @@ const THINK: Duration = Duration::from_millis(20);
 
 #[test]
 fn a_request_without_an_answer_counts_in_the_last_bucket_when_its_socket_ends() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let mut pair = scene.connect();
@@ -36,6 +37,7 @@ fn a_request_without_an_answer_counts_in_the_last_bucket_when_its_socket_ends() 
 
 #[test]
 fn what_ends_at_once_or_never_answers_is_no_slow_request() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     // Given up at once.
@@ -63,6 +65,7 @@ fn what_ends_at_once_or_never_answers_is_no_slow_request() {
 
 #[test]
 fn connections_older_than_the_agent_are_measured_from_their_next_exchange_on() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let listener = stage.listen(&server);
@@ -88,6 +91,7 @@ fn connections_older_than_the_agent_are_measured_from_their_next_exchange_on() {
 
 #[test]
 fn no_time_spans_a_gap_of_observation() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let mut pair = scene.connect();
@@ -118,6 +122,7 @@ fn no_time_spans_a_gap_of_observation() {
 
 #[test]
 fn each_edge_has_its_own_response_times() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let (mut fast, mut slow) = (scene.connect(), scene.connect());

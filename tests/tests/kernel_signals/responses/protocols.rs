@@ -1,7 +1,10 @@
 //! Protocols that are more than a request and its answer.
 
 use super::exchange::{Scene, Shape, exchange};
-use crate::{socket::Pair, stage::stage};
+use crate::{
+    socket::Pair,
+    stage::{needs, stage},
+};
 use netwhy_abi::{Counter, Role};
 use std::{
     io::{Read as _, Write as _},
@@ -25,6 +28,7 @@ fn ask(pair: &mut Pair) {
 
 #[test]
 fn pipelined_requests_are_one_busy_period() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let mut pair = scene.connect();
@@ -45,6 +49,7 @@ fn pipelined_requests_are_one_busy_period() {
 
 #[test]
 fn the_first_byte_of_a_stream_is_the_answer() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let mut pair = scene.connect();
@@ -65,6 +70,7 @@ fn the_first_byte_of_a_stream_is_the_answer() {
 
 #[test]
 fn connections_of_servers_that_send_unasked_are_left_out() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let mut pair = scene.connect();
@@ -86,6 +92,7 @@ fn connections_of_servers_that_send_unasked_are_left_out() {
 
 #[test]
 fn what_answers_a_push_is_no_request_and_what_follows_is() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let mut pair = scene.connect();
@@ -107,6 +114,7 @@ fn what_answers_a_push_is_no_request_and_what_follows_is() {
 
 #[test]
 fn a_server_that_greets_is_measured() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let mut pair = scene.connect();
@@ -123,6 +131,7 @@ fn a_server_that_greets_is_measured() {
 
 #[test]
 fn half_closed_clients_get_their_answers() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let listener = stage.listen(&scene.server);
@@ -145,6 +154,7 @@ fn half_closed_clients_get_their_answers() {
 
 #[test]
 fn servers_that_answer_and_close_are_measured() {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let listener = stage.listen(&scene.server);

@@ -1,7 +1,7 @@
 //! Response times of TLS connections: the handshake is no request, and what follows is measured as clear text is.
 
 use super::exchange::Scene;
-use crate::stage::stage;
+use crate::stage::{needs, stage};
 use netwhy_abi::{Counter, Role};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, Stream, SupportedProtocolVersion,
@@ -33,6 +33,7 @@ fn ends(version: &'static SupportedProtocolVersion) -> (ClientConnection, Server
 
 /// Six requests, of which the first goes along with the end of the handshake.
 fn is_measured_from_its_first_requests_on(version: &'static SupportedProtocolVersion) {
+    needs!(RESPONSES);
     let stage = stage!("a", "b");
     let mut scene = Scene::open(&stage);
     let pair = scene.connect_unused();

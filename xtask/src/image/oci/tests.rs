@@ -1,4 +1,5 @@
 use super::*;
+use crate::artifact::target::Target;
 use std::{collections::BTreeMap, io::Read as _};
 
 fn entries() -> Vec<Entry> {
@@ -8,10 +9,17 @@ fn entries() -> Vec<Entry> {
 }
 
 fn made() -> (Layer, Archive) {
-    let layer = Layer::new(&entries(), 1_700_000_000).unwrap();
+    let layer = || Layer::new(&entries(), 1_700_000_000).unwrap();
+    (layer(), archived(&[(arch("x86_64"), layer())]).unwrap())
+}
+
+fn arch(name: &str) -> Arch {
+    Target::parse(&format!("{name}-unknown-linux-gnu")).unwrap().arch
+}
+
+fn archived(layers: &[(Arch, Layer)]) -> Result<Archive> {
     let origin = Origin { seconds: 1_700_000_000, revision: Some("abc".to_owned()) };
-    let archive = archive(&layer, &reference("shop.example/netwhy-agent:1.2").unwrap(), "1.2", &origin).unwrap();
-    (layer, archive)
+    archive(layers, &reference("shop.example/netwhy-agent:1.2").unwrap(), "1.2", &origin)
 }
 
 fn unpack(bytes: &[u8]) -> BTreeMap<String, Vec<u8>> {
@@ -28,6 +36,15 @@ fn unpack(bytes: &[u8]) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
+/// The blob that a descriptor leads to.
+fn blob(files: &BTreeMap<String, Vec<u8>>, descriptor: &Value) -> Vec<u8> {
+    let name = descriptor["digest"].as_str().unwrap().trim_start_matches("sha256:");
+    let bytes = &files[&format!("blobs/sha256/{name}")];
+    assert_eq!(descriptor["size"], bytes.len());
+    assert_eq!(descriptor["digest"], digest(bytes));
+    bytes.clone()
+}
+
 #[test]
 fn same_files_give_the_same_bytes() {
     let ((layer, archive), (again, archived_again)) = (made(), made());
@@ -42,13 +59,7 @@ fn every_descriptor_leads_to_its_blob_and_the_layer_to_its_files() {
     let (layer, archive) = made();
     let files = unpack(&archive.bytes);
     assert_eq!(files["oci-layout"], br#"{"imageLayoutVersion":"1.0.0"}"#);
-    let blob = |descriptor: &Value| {
-        let name = descriptor["digest"].as_str().unwrap().trim_start_matches("sha256:");
-        let bytes = &files[&format!("blobs/sha256/{name}")];
-        assert_eq!(descriptor["size"], bytes.len());
-        assert_eq!(descriptor["digest"], digest(bytes));
-        bytes.clone()
-    };
+    let blob = |descriptor: &Value| blob(&files, descriptor);
     let index: Value = serde_json::from_slice(&files["index.json"]).unwrap();
     let entry = &index["manifests"][0];
     assert_eq!(entry["digest"], archive.manifest);
@@ -71,6 +82,32 @@ fn every_descriptor_leads_to_its_blob_and_the_layer_to_its_files() {
 }
 
 #[test]
+fn an_image_of_two_architectures_has_one_name_and_a_list_of_manifests() {
+    let layers = [("x86_64", 1), ("aarch64", 2)].map(|(name, byte)| {
+        let program = Entry { path: PROGRAM.to_owned(), mode: 0o555, content: Some(vec![byte]) };
+        (arch(name), Layer::new(&[program], 1_700_000_000).unwrap())
+    });
+    let archive = archived(&layers).unwrap();
+    let files = unpack(&archive.bytes);
+    let read = |descriptor: &Value| serde_json::from_slice::<Value>(&blob(&files, descriptor)).unwrap();
+    let index: Value = serde_json::from_slice(&files["index.json"]).unwrap();
+    assert_eq!(index["manifests"].as_array().unwrap().len(), 1);
+    let entry = &index["manifests"][0];
+    assert_eq!((&entry["mediaType"], &entry["digest"]), (&json!(INDEX), &json!(archive.manifest)));
+    assert_eq!(entry["annotations"]["io.containerd.image.name"], "shop.example/netwhy-agent:1.2");
+    let list = read(entry);
+    assert_eq!(list["manifests"].as_array().unwrap().len(), 2);
+    for (i, name) in ["amd64", "arm64"].into_iter().enumerate() {
+        let entry = &list["manifests"][i];
+        assert_eq!(entry["platform"], json!({ "architecture": name, "os": "linux" }));
+        let manifest = read(entry);
+        assert_eq!(read(&manifest["config"])["architecture"], name);
+        assert_eq!(blob(&files, &manifest["layers"][0]), layers[i].1.bytes);
+    }
+    assert!(archived(&[]).is_err());
+}
+
+#[test]
 fn references_are_completed_as_container_engines_do() {
     let full = |text: &str| reference(text).map(|reference| reference.to_string());
     assert_eq!(full("netwhy-agent").unwrap(), "docker.io/library/netwhy-agent:latest");
@@ -81,9 +118,4 @@ fn references_are_completed_as_container_engines_do() {
     for wrong in ["", ":a", "Agent:a", "a b", "a/:b", "a:", "a:b c", "a//b"] {
         assert!(full(wrong).is_err(), "{wrong:?}");
     }
-}
-
-#[test]
-fn digest_is_sha256_in_hex() {
-    assert_eq!(digest(b""), "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }

@@ -1,10 +1,11 @@
+use super::super::machine::{Choice, chosen};
 use super::*;
 
 const CONSOLE: &str = "[    0.1] quiet\r\n@@netwhy booted 2.10 6.1.0-56-cloud-amd64\r\n@@netwhy begin preflight\r\n\
         kernel  ok  6.1\r\n@@netwhy end preflight 0\r\n@@netwhy begin smoke\r\nno loopback\r\n@@netwhy end smoke 2\r\n\
         @@netwhy begin kernel_signals\r\ntest a::good ... ok\r\ntest b::bad ... \r\n\
         thread 'b::bad' panicked at b.rs:7:5:\r\nleft: 1\r\nstack backtrace:\r\n   0: b\r\nFAILED\r\n\
-        test c::lacks ... ok\r\nSKIP c::lacks: machine: no owner\r\n@@netwhy end kernel_signals 101\r\n";
+        test c::lacks ... SKIP c::lacks: machine: no owner\r\nok\r\n@@netwhy end kernel_signals 101\r\n";
 
 fn verdicts(outcome: &Outcome) -> Vec<(&str, &Verdict)> {
     outcome.tests.iter().map(|test| (test.name.as_str(), &test.verdict)).collect()
@@ -49,4 +50,37 @@ fn tests_are_counted_as_they_end() {
         ["running 2 tests", "test a ... ok", "test b ... ", "a word", "FAILED", "running 1 test", "test c ... ok"];
     let seen: Vec<_> = lines.iter().filter_map(|line| progress.line(line)).collect();
     assert_eq!(seen, [(0, 2), (1, 2), (2, 2), (2, 3), (3, 3)]);
+}
+
+fn script_of(choices: &[Choice]) -> String {
+    let programs = Programs {
+        agent: "/b/netwhy-agent".into(),
+        taken_over: "/b/taken_over".into(),
+        traffic: "/b/netwhy-traffic".into(),
+        tests: vec![("machines".to_owned(), "/b/machines".into())],
+    };
+    script(&programs, &chosen(choices)[0], Some("v1::"))
+}
+
+#[test]
+fn a_machine_is_set_up_before_its_agent_and_tests_know_its_name() {
+    let plain = script_of(&[]);
+    assert!(plain.contains("\nmount -t cgroup2 cgroup /sys/fs/cgroup\nfor module in "), "{plain}");
+    assert!(plain.contains(" end preflight $(($? - 0))\"\n") && plain.contains(" begin smoke\"\n"), "{plain}");
+    let v1 = script_of(&[Choice::V1]);
+    assert!(!v1.contains("cgroup2") && v1.contains(" NETWHY_TEST_MACHINE=v1\n"), "{v1}");
+    // No agent runs there: preflight has to say so.
+    assert!(v1.contains(" end preflight $(($? - 69))\"\n") && !v1.contains(" begin smoke"), "{v1}");
+    assert!(v1.contains("/b/machines --test-threads=1 --nocapture") && v1.contains(" v1:: 2>&1\n"), "{v1}");
+}
+
+#[test]
+fn a_machine_without_its_tests_or_with_a_skipped_one_has_failed() {
+    let skipped = "@@netwhy begin machines\ntest v1::a ... SKIP v1::a: machine: another\nok\n@@netwhy end machines 0\n";
+    for (text, well) in [(skipped.replace("SKIP", ""), true), (skipped.to_owned(), false), (String::new(), false)] {
+        let mut outcome = Outcome::read(&format!("{text}@@netwhy done\n"));
+        assert!(outcome.ended_well(), "before: {outcome:?}");
+        outcome.demand("v1");
+        assert_eq!(outcome.ended_well(), well, "{outcome:?}");
+    }
 }

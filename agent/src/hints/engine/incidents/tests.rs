@@ -44,6 +44,36 @@ fn callers_of_a_throttled_pod_belong_to_its_incident() {
 }
 
 #[test]
+fn callers_of_a_pod_that_waits_itself_belong_to_the_incident_of_its_callee() {
+    let db = || blame(BlameKind::PeerPod, "shop/db");
+    let mut all = vec![
+        ("peer_slow", blame(BlameKind::PeerPod, "shop/api"), "cart"),
+        // Another caller comes first.
+        ("peer_unreachable", db(), "mail"),
+        ("peer_unreachable", db(), "api"),
+    ];
+    assert_eq!(numbers(&all), [0, 0, 0]);
+    assert_eq!(incidents(&all)[0].root, Some("peer_unreachable"));
+    // It takes the time itself, and may not need that callee.
+    all.push(("pod_cpu_throttled", blame(BlameKind::Pod, "api"), "api"));
+    assert_eq!(numbers(&all), [0, 1, 1, 0]);
+    assert_eq!(incidents(&all)[0].root, Some("pod_cpu_throttled"));
+    // A path of it that others are at fault for leads to them.
+    let path = ("path_loss", blame(BlameKind::PeerNode, "node-z"), "api");
+    assert_eq!(numbers(&[all[0].clone(), path]), [0, 1]);
+}
+
+#[test]
+fn pods_that_blame_each_other_are_one_incident_without_a_root() {
+    let all = [
+        ("peer_slow", blame(BlameKind::PeerPod, "shop/api"), "cart"),
+        ("peer_slow", blame(BlameKind::PeerPod, "shop/cart"), "api"),
+    ];
+    assert_eq!(numbers(&all), [0, 0]);
+    assert!(incidents(&all).iter().all(|place| place.root.is_none()));
+}
+
+#[test]
 fn the_same_cause_in_two_pods_is_two_incidents() {
     let all = [
         ("pod_cpu_throttled", blame(BlameKind::Pod, "cart"), "cart"),

@@ -16,6 +16,8 @@ const RACE_ALPHA: f64 = 1e-3;
 const BLIND: f64 = 0.9;
 /// Multiple of the path's usual RTT from which an attempt waited long enough for an answer.
 const PATIENT: f64 = 3.0;
+/// Time for which an attempt waits per SYN that it resends, µs: a second until the first one, and longer each time.
+const RESENT_US: f64 = 2e6;
 
 /// Attempts of one edge over some time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -49,6 +51,12 @@ impl Attempts {
     /// SYNs that went without an answer for certain.
     pub(crate) fn unanswered(&self) -> u64 {
         (self.resent_syns + self.given_up).max(self.failed)
+    }
+
+    /// Time for which programs waited for connections, µs, as far as it is known. `most_us`: for how long each counts.
+    pub(crate) fn waited_us(&self, most_us: f64) -> f64 {
+        let given_up_us = (self.patience_ms * 1_000.0).min(most_us);
+        self.resent_syns as f64 * RESENT_US.min(most_us) + self.given_up as f64 * given_up_us
     }
 
     /// Enough to matter.
@@ -101,11 +109,15 @@ fn ln_chance((answered, unanswered): (f64, f64), n: u64) -> Option<f64> {
     (answered >= 1.0).then(|| n as f64 * ((unanswered + 1.0) / (answered + unanswered + 2.0)).ln())
 }
 
-/// Attempts of an edge of which none was answered, in the window or suddenly in its last seconds. `None`: too few.
+/// Attempts of an edge of which none was answered, in the window or suddenly in its last seconds. `None`: too few, or to
+/// many ports that were silent from the start.
 pub(crate) fn without_answer(context: &Context<'_>, edge: &Edge<'_>) -> Option<Attempts> {
     let window = Attempts::new(context, edge, edge.tally());
+    if !window.matter(context) || (edge.is_of_many_ports() && !context.was_accepted(edge)) {
+        return None;
+    }
     if window.answered == 0 {
-        return Some(window).filter(|window| window.matter(context));
+        return Some(window);
     }
     let recent = Attempts::new(context, edge, &edge.view.recent);
     let before = window.before(&recent);

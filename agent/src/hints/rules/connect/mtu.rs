@@ -12,6 +12,7 @@ use crate::{
     sample::Tally,
     state::PeerId,
 };
+use netwhy_abi::Retransmit;
 use std::collections::BTreeSet;
 
 pub(crate) const PATH_MTU_BLACKHOLE: Rule = Rule {
@@ -33,8 +34,9 @@ pub(crate) const PATH_MTU_BLACKHOLE: Rule = Rule {
            a chance of 1e-18.",
     minimum: "3 such timeouts, and one handshake or 8 RTT samples within 3 s.",
     ruled_out_by: "More than 1000 bytes of payload are acknowledged per segment: full-size ones pass. More fast \
-                   retransmissions than timeouts. Timeouts mostly of small segments. An address that answers nothing \
-                   (`peer_unreachable`).",
+                   retransmissions than timeouts. Timeouts mostly of small segments. Handshakes with the same address \
+                   are lost too: two SYN or SYN-ACK segments resent in the window, and one per ten handshakes. An \
+                   address that answers nothing (`peer_unreachable`).",
     action: "Find the hop with the smaller MTU (`tracepath`, `ping -M do -s 1472`). Let ICMP \"fragmentation needed\" \
              through, correct the MTU of the CNI or tunnel, or clamp the MSS. Meanwhile net.ipv4.tcp_mtu_probing=1 \
              helps.",
@@ -52,12 +54,16 @@ const MIN_TIMEOUTS: u64 = 3;
 const ONE_IN: u64 = 3;
 /// RTT samples in the last seconds that show an address to answer without a handshake.
 const ANSWERS: u64 = 8;
+/// Handshake segments resent in the window, and their share of the handshakes, from which small segments are lost too.
+const MIN_LOST_HANDSHAKES: u64 = 2;
+const LOST_HANDSHAKES: f64 = 0.1;
 /// Weight of the pattern itself, nats.
 const PATTERN_NATS: f64 = 10.0;
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let unclaimed = context.unclaimed(Family::Connect);
-    let stuck: Vec<_> = unclaimed.filter(|(_, edge)| is_stuck(edge) && small_segments_pass(context, edge)).collect();
+    let passes = |edge: &Edge<'_>| small_segments_pass(context, edge) && !small_segments_are_lost(context, edge);
+    let stuck: Vec<_> = unclaimed.filter(|(_, edge)| is_stuck(edge) && passes(edge)).collect();
     let peers: BTreeSet<PeerId> = stuck.iter().map(|(_, edge)| edge.view.peer_id()).collect();
     let edges: Vec<EdgeIx> = stuck.iter().map(|(_, edge)| edge.ix).collect();
     let suspects = suspects(context, &edges);
@@ -80,6 +86,17 @@ fn small_segments_pass(context: &Context<'_>, edge: &Edge<'_>) -> bool {
     let mut same = context.edges().iter().filter(|other| other.view.shares_host(edge.view));
     let acknowledged = |recent: &Tally| recent.bytes_acked > 0 && recent.rtt.count() >= ANSWERS;
     same.any(|other| other.view.recent.connects.iter().sum::<u64>() > 0 || acknowledged(&other.view.recent))
+}
+
+/// Handshakes were lost in the same time as full-size segments: everything is, on and off. Those that complete now say
+/// nothing of the segments that were lost before.
+fn small_segments_are_lost(context: &Context<'_>, edge: &Edge<'_>) -> bool {
+    let same = context.edges().iter().filter(|other| other.view.shares_host(edge.view)).map(Edge::tally);
+    let (lost, all) = same.fold((0, 0), |(lost, all), tally| {
+        let resent = [Retransmit::Syn, Retransmit::SynAck].map(|kind| tally.retransmits[kind as usize]);
+        (lost + resent.iter().sum::<u64>(), all + tally.connects.iter().sum::<u64>())
+    });
+    lost >= MIN_LOST_HANDSHAKES && lost as f64 >= LOST_HANDSHAKES * all as f64
 }
 
 /// `peers`: peers whose path drops full-size segments.

@@ -214,16 +214,30 @@ fn a_client_that_merely_stops_is_silent() {
 #[test]
 fn refused_connections_blame_the_peer() {
     let normal = Case::mesh(&["cart"], &PEERS);
-    let refuse = |n, ok| {
-        normal.with("cart", PEERS[0], |t| {
-            t.connects[0] = ok;
-            t.connect_failures[Failure::Refused as usize] = n;
-        })
+    // Refusals and successes before the last 3 s, and in them.
+    let refuse = |before: [u64; 2], now: [u64; 2]| {
+        let count = |tally: &mut Tally, [refused, ok]: [u64; 2]| {
+            tally.connects[0] = ok;
+            tally.connect_failures[Failure::Refused as usize] = refused;
+        };
+        let all = [before[0] + now[0], before[1] + now[1]];
+        let mut case = normal.with("cart", PEERS[0], |t| count(t, all));
+        let edge = case.edge("cart", PEERS[0]);
+        (edge.recent, edge.answered) = (edge.window.clone(), true);
+        count(&mut edge.recent, now);
+        case
     };
-    let hint = Run::warm(&normal).expect_one(&refuse(3, 3));
-    assert_eq!(verdict(&hint), ("peer_refusing", BlameKind::PeerPod, "10.0.0.7"));
-    Run::warm(&normal).expect_silence(5, &refuse(3, 4));
-    Run::warm(&normal).expect_silence(5, &refuse(2, 0));
+    // The third tries in bursts, the last one is refused two times of three.
+    for (before, now) in [([3, 3], [3, 3]), ([2, 1], [1, 0]), ([3, 0], [0, 0]), ([9, 0], [3, 3]), ([5, 2], [2, 1])] {
+        let hint = Run::warm(&normal).expect_one(&refuse(before, now));
+        assert_eq!(verdict(&hint), ("peer_refusing", BlameKind::PeerPod, "10.0.0.7"), "{before:?} {now:?}");
+    }
+    Run::warm(&normal).expect_silence(5, &refuse([3, 4], [3, 3]));
+    Run::warm(&normal).expect_silence(5, &refuse([1, 0], [1, 0]));
+    // A restart: it has just begun, or is over.
+    Run::warm(&normal).expect_silence(5, &refuse([0, 70], [30, 0]));
+    Run::warm(&normal).expect_silence(5, &refuse([2, 70], [20, 10]));
+    Run::warm(&normal).expect_silence(5, &refuse([22, 70], [0, 30]));
 }
 
 /// One of several Pods behind a Service's address refuses its share, and goes on.
@@ -248,6 +262,35 @@ fn a_pod_that_refuses_behind_a_service_is_told_from_those_that_accept() {
     // A rollout: connections that came late, all at once.
     Run::warm(&normal).expect_silence(5, &refuse(20, 0));
     Run::warm(&normal).expect_silence(5, &refuse(0, 20));
+}
+
+/// Checks of a port that was never open, and scans: nobody has an outage.
+#[test]
+fn ports_that_never_accepted_a_connection_are_no_outage() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let asks = |port: u16, refused: u64, silent: u64| {
+        let mut edge = crate::hints::testing::healthy("cart", "10.0.0.99");
+        (edge.role, edge.port, edge.window) = (Some(Role::Client), port, Tally::default());
+        edge.window.connect_failures[Failure::Refused as usize] = refused;
+        edge.window.retransmits[Retransmit::Syn as usize] = silent;
+        let mut case = normal.clone();
+        case.edges.push(edge);
+        case
+    };
+    // Twice a second; many ports that refuse; many that a firewall hides.
+    for case in [asks(9100, 20, 0), asks(0, 900, 0), asks(0, 0, 60)] {
+        Run::new().expect_silence(40, &case);
+    }
+    // A Pod that never accepted since this agent began, a program that needs the port, and a check of one that was open.
+    let mut pod = asks(9100, 20, 0);
+    pod.edges.last_mut().unwrap().kind = PeerKind::Pod;
+    assert_eq!(Run::warm(&normal).expect_one(&pod).cause, "peer_refusing");
+    let hint = Run::warm(&normal).expect_one(&asks(9100, 30, 0));
+    assert_eq!(verdict(&hint), ("peer_refusing", BlameKind::PeerPod, "10.0.0.99"));
+    let mut open = asks(9100, 0, 0);
+    open.edges.last_mut().unwrap().window.connects = [20, 0];
+    let hint = Run::warm(&open).expect_one(&asks(9100, 20, 0));
+    assert_eq!(hint.cause, "peer_refusing");
 }
 
 #[test]

@@ -37,12 +37,12 @@ pub(crate) const PEER_UNREACHABLE: Rule = Rule {
            counts as nothing. At 1 % random loss, three SYN losses without a success have a chance of 1e-6 per window. \
            Three timeouts without any acknowledgement have about the same.",
     minimum: "3 resent SYNs, 3 failures or 3 timeouts.",
-    ruled_out_by: "Any completed handshake with that address and port from this Node, and any refused one. Attempts that lose a race between \
-        addresses: more than by chance end within 20 ms after another handshake of the Pod. If the address still \
-        acknowledges data on older connections, its host and path are up, and the listener or a filter is blamed instead. \
-                   When established connections fall silent, only other connections without a timeout acquit the \
-                   Nodes and the local Pod. Where full-size segments are lost, only connections that carry such \
-                   count.",
+    ruled_out_by: "Any completed handshake with that address and port from this Node, and any refused one. Many ports of one \
+                   address that never answered anything: a scan. Attempts that lose a race between addresses: more than \
+                   by chance end within 20 ms after another handshake of the Pod. If the address still acknowledges data \
+                   on older connections, its host and path are up, and the listener or a filter is blamed instead. When \
+                   established connections fall silent, only other connections without a timeout acquit the Nodes and \
+                   the local Pod. Where full-size segments are lost, only connections that carry such count.",
     action: "Check that the peer is up, and that no NetworkPolicy, firewall or route drops the packets.",
     caused_by: &[
         "path_mtu_blackhole",

@@ -66,6 +66,20 @@ fn one_retried_lookup_in_twenty_is_enough() {
 }
 
 #[test]
+fn bad_lookups_that_are_no_hint_yet_become_normal_after_minutes() {
+    let normal = normal(&["cart"]);
+    let some = |slow| with(&normal, vec![lookups("cart", SERVER, &[(2_000, 20 - slow), (300_000, slow)], 0)]);
+    let after = |seconds| {
+        let mut run = Run::new();
+        run.expect_silence(200, &normal);
+        run.expect_silence(seconds, &some(4));
+        run
+    };
+    assert_eq!(after(60).expect_one(&some(7)).cause, "dns_slow");
+    after(400).expect_silence(3, &some(7));
+}
+
+#[test]
 fn few_slow_or_many_hardly_slower_lookups_are_silent() {
     let normal = normal(&["cart"]);
     let silent = |answered: &[(u32, u64)], unanswered| {

@@ -1,7 +1,8 @@
 use crate::{
     api::BlameKind,
-    hints::testing::{Case, NODE, Run, candidates, firing, host, rtts, verdict},
+    hints::testing::{Case, NODE, Run, candidates, firing, host, requests::Stream, rtts, verdict},
     sample::Gauge,
+    state::EdgeView,
 };
 use netwhy_abi::{PeerClass, Role};
 use std::sync::Arc;
@@ -384,7 +385,7 @@ fn edges_of_both_roles_that_rise_alike_prove_a_longer_path_under_keep_alive() {
         edge.role = Some(if edge.subject.name == "api" { Role::Server } else { Role::Client });
     }
     let pairs = [("cart", PEERS[0]), ("api", PEERS[1])];
-    let of = |edge: &crate::state::EdgeView, (pod, peer): (&str, &str)| {
+    let of = |edge: &EdgeView, (pod, peer): (&str, &str)| {
         edge.subject.name == pod && edge.peer.to_ipv4_mapped().is_some_and(|v4| v4.to_string() == peer)
     };
     normal.edges.retain(|edge| edge.peer_node.as_deref() != Some("node-0") || pairs.iter().any(|pair| of(edge, *pair)));
@@ -403,4 +404,39 @@ fn edges_of_both_roles_that_rise_alike_prove_a_longer_path_under_keep_alive() {
     // A client that thinks between requests lets its kernel delay acknowledgements.
     Run::warm(&normal).expect_silence(5, &rise([41_000, 41_000]));
     Run::warm(&normal).expect_silence(5, &rise([12_000, 0]));
+}
+
+/// A server under keep-alive: its answers are quick, and even delayed acknowledgements would come sooner.
+#[test]
+fn acknowledgements_that_no_kernel_delays_so_long_prove_a_longer_path() {
+    let mut normal = keep_alive(&["cart", "api"], &ZONES);
+    let mut stream = Stream::default();
+    stream.second(Role::Server, &[1_500; 20], 100);
+    let at = |edge: &EdgeView| PEERS.iter().position(|peer| *peer == edge.peer.to_ipv4_mapped().unwrap().to_string());
+    normal.edges.retain(|edge| (at(edge) < Some(2)) == (edge.subject.name == "api"));
+    for edge in &mut normal.edges {
+        let is_server = edge.subject.name == "api";
+        edge.role = Some(if is_server { Role::Server } else { Role::Client });
+        edge.responses = is_server.then(|| Box::new(stream.view()));
+    }
+    let hints = firing(&Run::warm(&normal).ticks(3, &longer_path(&normal, &["api"], &PEERS[..2], 58_000)));
+    assert!(!hints.is_empty());
+    for hint in &hints {
+        assert_eq!(hint.cause, "path_latency");
+        assert!(hint.ruled_out[0].because.starts_with("acknowledgements of its own quick"), "{:?}", hint.ruled_out);
+        // Another Pod's paths from this Node are as usual.
+        let first = &hint.blame.alternatives[0];
+        assert_eq!((first.kind, first.name.as_str()), (BlameKind::Pod, "api"), "{:?}", hint.blame);
+        assert!(first.probability > 0.6, "{:?}", hint.blame);
+    }
+    // 40 ms is what kernels delay.
+    Run::warm(&normal).expect_silence(5, &longer_path(&normal, &["api"], &PEERS[..2], 41_000));
+    // A client whose server thinks for long has a long smoothed RTT, and may delay as long.
+    let mut thinks = longer_path(&normal, &["api"], &PEERS[..2], 58_000);
+    stream.second(Role::Server, &[60_000; 400], 100);
+    thinks.edges.iter_mut().filter(|edge| edge.responses.is_some()).for_each(|edge| {
+        edge.responses = Some(Box::new(stream.view()));
+    });
+    let hints = firing(&Run::warm(&normal).ticks(3, &thinks));
+    assert!(hints.iter().all(|hint| hint.cause != "path_latency"), "{hints:?}");
 }

@@ -1,10 +1,10 @@
 //! CPUs that others use.
 
-use super::{MINIMUM, Stall, node_stall, numbers, rule_out_throttling, stall};
+use super::{MINIMUM, Stall, numbers, rule_out_throttling, stall};
 use crate::{
     api::{BlameKind, Evidence},
     hints::{
-        context::{Context, Subject},
+        context::{Context, Subject, cpus},
         culprit::neighbour::{CpuUse, Neighbour, neighbour},
         finding::{Finding, blame, evidence},
         memory::host::Resource,
@@ -12,7 +12,7 @@ use crate::{
         rules::queries,
         stats::{over, percent},
     },
-    sample::{Gauge, Signal},
+    sample::Signal,
 };
 
 pub(crate) const NODE_CPU_CONTENTION: Rule = Rule {
@@ -70,10 +70,6 @@ const SMALL_STALL: f64 = 0.1;
 const WAIT_PER_WORK: f64 = 2.0;
 /// The same before a baseline is known.
 const COLD_STALL: f64 = 0.5;
-/// Share of the window that tasks of the Node wait.
-const NODE_STALL: f64 = 0.5;
-/// Share of the Node's CPUs that is used.
-const BUSY: f64 = 0.9;
 /// Share of the time waited up to which throttling is negligible.
 const THROTTLED: f64 = 0.1;
 
@@ -145,9 +141,8 @@ fn starved(context: &Context<'_>, subject: &Subject<'_>) -> Option<Starved> {
     // PSI counts throttled tasks as waiting too.
     let throttled = subject.view.window_cpu.map_or(0, |cpu| cpu.throttled_us) as f64 / 1e6;
     let own_limit = subject.is_throttled(context.thresholds) || throttled > THROTTLED * stall.share * seconds;
-    let (cpus, busy) = cpus_used(context)?;
-    let node = node_stall(context, Resource::Cpu)?;
-    let holds = stall.share >= limit && !own_limit && node >= NODE_STALL && busy >= BUSY;
+    let (cpus, busy) = cpus::used(context)?;
+    let holds = stall.share >= limit && !own_limit && cpus::are_contended(context);
     holds.then_some(Starved { stall, limit, cpu: CpuUse { cpus, busy, own } })
 }
 
@@ -156,14 +151,6 @@ fn delays_answers(context: &Context<'_>, subject: &Subject<'_>, stall: Stall) ->
     let tally = &subject.view.window;
     let exchanges = (tally.data_segs_out + tally.connects.iter().sum::<u64>()).max(1) as f64;
     stall.share * context.window.as_secs_f64() * 1000.0 >= context.thresholds.think_time_ms * exchanges
-}
-
-/// CPUs of the Node, and the share of them that is used. `None`: not known.
-fn cpus_used(context: &Context<'_>) -> Option<(f64, f64)> {
-    let host = context.host?;
-    let cpus = host.gauge(Gauge::Cpus).filter(|n| *n > 0)? as f64;
-    let idle = host.share(Signal::CpuIdle, context.window)?;
-    Some((cpus, (1.0 - idle / cpus).clamp(0.0, 1.0)))
 }
 
 fn evidence_of(context: &Context<'_>, subject: &Subject<'_>, found: &Starved) -> Vec<Evidence> {

@@ -3,24 +3,26 @@
 //! The kernel times requests, so that waits of the measured Pod's own tasks are not in a client's times, and nothing of
 //! the network is in a server's.
 
-use super::{EXTERNAL_SLOW, PATH_FAST, PEER_SLOW, POD_APPLICATION_SLOW, SlowPeers, place_of, spared, stages::Growth};
+mod server;
+
+pub(super) use server::servers;
+
+use super::{PATH_FAST, PEER_SLOW, SlowPeers, external::EXTERNAL_SLOW, place_of, spared, stages::Growth};
 use crate::{
-    api::{BlameKind, Evidence, RuledOut},
+    api::{Evidence, RuledOut},
     hints::{
         context::{Context, Edge, Subject},
-        culprit::{
-            answers::Late as LateAnswers,
-            suspects::{Odds, Suspects},
-        },
-        finding::{Finding, blame, evidence},
+        culprit::suspects::Odds,
+        finding::{Finding, evidence},
         memory::{
             edge::EdgeMemory,
             path::MIN_PATH_SAMPLES,
             requests::RequestMemory,
             tail::{Slow, TAIL_ALPHA},
         },
-        stats::{binomial_tail_ln, ms, percent},
+        stats::{ms, percent},
     },
+    sample::{FineHistogram, Tally},
     state::ResponseView,
 };
 use netwhy_abi::Role;
@@ -45,8 +47,6 @@ const MIN_LATE: u64 = 2;
 const ON_TOP: f64 = 5.0;
 /// Share of requests that stay fast at least.
 const LEAST_FAST: f64 = 0.05;
-/// Chance of as many slow requests of known clients from which these are as usual.
-const ODD: f64 = 1e-3;
 /// Odds of a loss on the path when this end sent requests again beside slow answers.
 const LOST_ODDS: f64 = 0.3;
 
@@ -103,7 +103,7 @@ pub(super) fn late(context: &Context<'_>, edge: &Edge<'_>) -> Option<Late> {
 /// as polls, rather than a slowdown, which makes slow ones of the usual ones. `false`: they may take their place.
 fn come_on_top(context: &Context<'_>, known: &RequestMemory, slow: &Slow) -> bool {
     let Some(per_second) = known.times().per_second() else { return false };
-    let usual = per_second * context.window.as_secs_f64();
+    let usual = per_second * context.window.as_secs_f64() * f64::from(slow.windows);
     let (fast, more) = ((slow.requests - slow.slow) as f64, slow.slow as f64);
     // Poisson: usual ones without those that became slow, against all of them. Some stay fast however many became slow.
     let rest = (usual - more).max(LEAST_FAST * usual);
@@ -129,16 +129,20 @@ fn is_load_higher(context: &Context<'_>, now: &ResponseView, known: &RequestMemo
 /// Most that a longer path may add to a request, by its round trips and by the requests that are still fast.
 fn path_us(edge: &Edge<'_>, now: &ResponseView, known: &RequestMemory, slow: &Slow) -> Option<f64> {
     let usual_min = edge.memory.and_then(EdgeMemory::min_us);
-    let by_rtt = |tally: &crate::sample::Tally| {
+    let by_rtt = |tally: &Tally| {
         let enough = tally.rtt.count() >= MIN_PATH_SAMPLES;
         enough.then(|| Some(tally.rtt.quantile_us(0.1)? - usual_min?)).flatten()
     };
     let recent = &now.recent.durations;
     let fast = |us: f64| Some(us - known.times().durations()?.quantile_us(0.1)?);
-    let by_requests = recent.quantile_us(0.1).filter(|_| recent.count() >= MIN_REQUESTS).and_then(fast);
-    // Once all requests of the window are slow, all its round trips are as old as the slowdown.
+    // A slowdown of several windows lasts at least as long as the present one. Once all requests of the window are slow,
+    // all its round trips are as old as the slowdown.
+    let lasts = slow.windows > 1;
     let all_slow = now.window.durations.quantile_us(0.1).is_some_and(|us| us >= f64::from(slow.limit_us));
-    let older = by_rtt(edge.tally()).filter(|_| all_slow);
+    let enough = |durations: &&FineHistogram| durations.count() >= MIN_REQUESTS;
+    let of_requests = Some(recent).filter(enough).or(Some(&now.window.durations).filter(|_| lasts).filter(enough));
+    let by_requests = of_requests.and_then(|durations| durations.quantile_us(0.1)).and_then(fast);
+    let older = by_rtt(edge.tally()).filter(|_| all_slow || lasts);
     let bounds = [by_rtt(&edge.view.recent).or(older), by_requests];
     bounds.into_iter().flatten().reduce(f64::min).map(|us| us.max(0.0))
 }
@@ -171,8 +175,9 @@ fn numbers(
 
 /// `20 % of 500 requests take more than 6.0 ms, typically 200 ms (usually 0.10 % do; median 1.1 ms)`.
 fn text(slow: &Slow) -> String {
+    let windows = if slow.windows > 1 { format!(" in {} windows", slow.windows) } else { String::new() };
     format!(
-        "{} of {} requests take more than {}, typically {} (usually {} do, and the median is {})",
+        "{} of {} requests{windows} take more than {}, typically {} (usually {} do, and the median is {})",
         percent(slow.share()),
         slow.requests,
         ms(f64::from(slow.limit_us)),
@@ -189,7 +194,7 @@ fn resent(edge: &Edge<'_>) -> u64 {
 
 /// The slow answers may be lost ones.
 fn may_be_lost(edge: &Edge<'_>, slow: &Slow) -> bool {
-    edge.is_remote() && slow.typical_us >= RESENT_US && resent(edge) as f64 >= RESENT_SHARE * slow.slow as f64
+    edge.is_remote() && slow.typical_us >= RESENT_US && resent(edge) as f64 >= RESENT_SHARE * slow.per_window()
 }
 
 /// Rules out the network by the stages that it takes, and by the path.
@@ -263,151 +268,6 @@ fn delays_some(edge: &Edge<'_>, slow: &Slow) -> bool {
         let late = rtt.count() - rtt.count_up_to(limit.min(f64::from(u32::MAX)) as u32);
         late >= MIN_LATE && late as f64 >= MAIN * slow.share() * rtt.count() as f64
     })
-}
-
-/// Servers that answer late, and no callee explains it.
-pub(super) fn servers(context: &Context<'_>) -> Vec<Finding> {
-    let slow: Vec<_> = context.subjects().iter().filter_map(|subject| slow_server(context, subject)).collect();
-    if slow.is_empty() {
-        return Vec::new();
-    }
-    let mut late = LateAnswers::default();
-    for SlowServer { subject, slow, .. } in &slow {
-        let edges = serving(context, subject);
-        late.slow.extend(edges.filter(|edge| is_slow(edge, slow)).map(|edge| (edge.ix, Some(slow.increase_us()))));
-    }
-    let suspects = late.servers(context);
-    slow.iter().map(|server| describe_server(context, server, (&suspects, &late))).collect()
-}
-
-/// Edges of a server's clients.
-fn serving<'c, 'a>(context: &'c Context<'a>, subject: &'c Subject<'a>) -> impl Iterator<Item = &'c Edge<'a>> {
-    let edges = subject.edges.iter().map(|ix| context.edge(*ix));
-    edges.filter(|edge| edge.view.role == Some(Role::Server) && edge.view.responses.is_some())
-}
-
-/// This client's share of the slow requests is no smaller than usual.
-fn is_slow(edge: &Edge<'_>, slow: &Slow) -> bool {
-    let above = edge.requests().and_then(|(now, known)| known.above(now, slow.increase_us()));
-    above.is_none_or(|above| above.slow > 2.0 * above.normal * above.requests)
-}
-
-/// A server whose answers come late.
-struct SlowServer<'c, 'a> {
-    subject: &'c Subject<'a>,
-    now: &'c ResponseView,
-    known: &'c RequestMemory,
-    slow: Slow,
-    growth: Growth,
-    callees: Callees,
-}
-
-fn slow_server<'c, 'a>(context: &'c Context<'a>, subject: &'c Subject<'a>) -> Option<SlowServer<'c, 'a>> {
-    let now = subject.view.server.as_deref()?;
-    let known = context.memory.servers.of(&subject.view.id)?;
-    let slow = known.slow(now, context.thresholds)?;
-    let growth = Growth::new(now, Role::Server, known.times());
-    let edges = || subject.edges.iter().map(|ix| context.edge(*ix));
-    let serving = || serving(context, subject);
-    let each = serving().filter_map(|edge| payload(context, edge));
-    let payload = each.fold((0.0, 0.0), |sum, (now, usual)| (sum.0 + now, sum.1 + usual));
-    let callees = Callees::new(edges());
-    let explained = callees.extra_us >= MAIN * growth.extra_us()
-        || are_newcomers(serving(), &slow)
-        || come_on_top(context, known, &slow);
-    if is_load_higher(context, now, known, payload) || explained {
-        return None;
-    }
-    Some(SlowServer { subject, now, known, slow, growth, callees })
-}
-
-/// Only new clients wait: those that were there before are served as ever. Another kind of request takes another time.
-fn are_newcomers<'e>(serving: impl Iterator<Item = &'e Edge<'e>>, slow: &Slow) -> bool {
-    let (mut requests, mut late) = (0, 0);
-    for (now, _) in serving.filter_map(Edge::requests) {
-        let durations = &now.window.durations;
-        requests += durations.count();
-        late += durations.count() - durations.count_up_to(slow.limit_us);
-    }
-    let usual = slow.usual_share * requests as f64;
-    requests >= MIN_REQUESTS
-        && late as f64 <= usual + MAIN * slow.slow as f64
-        && binomial_tail_ln(late as f64, requests as f64, slow.usual_share) > ODD.ln()
-}
-
-fn describe_server(
-    context: &Context<'_>,
-    server: &SlowServer<'_, '_>,
-    (suspects, late): (&Suspects<'_, '_>, &LateAnswers),
-) -> Finding {
-    let SlowServer { subject, now, known, slow, growth, callees } = server;
-    let name = subject.name();
-    let first = serving(context, subject).find(|edge| late.slow.contains_key(&edge.ix));
-    let culprit = first.map_or_else(|| blame(BlameKind::Pod, name), |edge| suspects.blame(edge.ix));
-    let mut numbers = numbers(now, known, (slow, growth), Role::Server, name);
-    numbers.extend(pressure(context, subject));
-    let network = "a server's response time begins when a request has arrived, and ends when its answer is sent";
-    let network = RuledOut { cause: "path_latency".into(), because: network.into() };
-    let peers = callees.judged.gt(&0).then(|| RuledOut {
-        cause: PEER_SLOW.id.into(),
-        because: format!(
-            "its {} callees take {} more than usual per request",
-            callees.judged,
-            ms(callees.extra_us / slow.requests as f64)
-        ),
-    });
-    let throttling = subject.rule_out_throttling(context.thresholds);
-    Finding {
-        nats: TAIL_ALPHA.ln() - slow.ln_p,
-        certainty: if callees.unknown == 0 { 1.0 } else { 0.9 },
-        summary: format!("{name} answers late, not the network: {}; {}", text(slow), growth.text()),
-        evidence: numbers,
-        ruled_out: [network].into_iter().chain(peers).chain(throttling).collect(),
-        edges: serving(context, subject).map(|edge| edge.ix).collect(),
-        ..Finding::new(&POD_APPLICATION_SLOW, subject.ix, culprit)
-    }
-}
-
-/// The peers that a server calls itself.
-#[derive(Default)]
-struct Callees {
-    /// Those with known response times.
-    judged: usize,
-    /// Those without.
-    unknown: usize,
-    /// Time that all their answers of the window took longer than usual, µs.
-    extra_us: f64,
-}
-
-impl Callees {
-    fn new<'c>(edges: impl Iterator<Item = &'c Edge<'c>>) -> Self {
-        let mut callees = Self::default();
-        for edge in edges.filter(|edge| edge.view.role == Some(Role::Client)) {
-            match edge.requests() {
-                Some((now, known)) => {
-                    callees.judged += 1;
-                    callees.extra_us += Growth::new(now, Role::Client, known.times()).extra_us();
-                }
-                None => callees.unknown += 1,
-            }
-        }
-        callees
-    }
-}
-
-/// Waits of a server's own tasks.
-fn pressure(context: &Context<'_>, subject: &Subject<'_>) -> Vec<Evidence> {
-    let seconds = context.window.as_secs_f64();
-    let some = subject.view.window_pressure.map(|psi| {
-        let signal = "netwhy_pressure_seconds_total{resource=\"cpu\",kind=\"some\"}";
-        evidence(signal, psi.cpu_some_us as f64 / 1e6 / seconds, "seconds per second", subject.name(), "cpu.pressure")
-    });
-    let drops = subject.view.window_connects.accept_drops;
-    let queue = (drops > 0).then(|| {
-        let signal = "netwhy_tcp_accept_queue_overflows_total";
-        evidence(signal, drops as f64, "connections", subject.name(), "ebpf:tcp_listen")
-    });
-    some.into_iter().chain(queue).collect()
 }
 
 #[cfg(test)]

@@ -13,12 +13,15 @@ fn flags_of_the_past_go_with_each_other_wherever_they_stand() {
         &["--since", "6h", "hints", "--until", "5h"],
         &["hints", "--since", "6h", "-w"],
         &["hints", "-w"],
+        &["changed", "x", "--at", "1h", "--since", "2h"],
+        &["changed", "x", "-w"],
     ] {
         assert!(check(&read(right)).is_ok(), "{right:?}");
     }
     for (wrong, remedy) in [
         (&["why", "x", "--at", "1h", "-w"][..], "omit -w"),
         (&["--since", "1h", "why", "x", "--at", "1h"], "omit --since"),
+        (&["changed", "x", "--at", "1h", "-w"], "omit -w"),
         (&["hints", "--until", "5h"], "add it, such as --since 6h"),
         (&["-w", "hints", "--since", "6h", "--until", "5h"], "omit -w"),
     ] {

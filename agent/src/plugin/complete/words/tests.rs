@@ -37,6 +37,11 @@ fn names_of_the_cluster_are_asked_for_where_they_belong() {
         ("--user=", Wanted::Named(Names::Users)),
         ("topology ", Wanted::Target(vec!["svc"])),
         ("watch-closer --stop po", Wanted::Target(vec!["pod"])),
+        ("shell pod/x -c ", Wanted::Containers("pod/x".into())),
+        ("shell -n shop x --container=si", Wanted::Containers("x".into())),
+        ("logs --tail 5 deploy/web -fc ", Wanted::Containers("deploy/web".into())),
+        ("logs -c ", Wanted::Nothing),
+        ("shell pod/x -c app ", Wanted::Nothing),
         ("hints --kubeconfig ", Wanted::Files),
         ("hints --as ", Wanted::Nothing),
         ("why pod/x ", Wanted::Nothing),
@@ -44,7 +49,9 @@ fn names_of_the_cluster_are_asked_for_where_they_belong() {
     ] {
         assert_eq!(wanted(line).wanted, expected, "{line}");
     }
-    assert!(matches!(wanted("why ").wanted, Wanted::Target(kinds) if kinds.len() == 7));
+    for line in ["why ", "changed --since 1h "] {
+        assert!(matches!(wanted(line).wanted, Wanted::Target(kinds) if kinds.len() == 7), "{line}");
+    }
     assert_eq!((wanted("hints --output=ya").prefix.as_str(), wanted("hints -n sh").prefix.as_str()), ("ya", "sh"));
 }
 

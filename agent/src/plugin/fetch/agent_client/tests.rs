@@ -59,10 +59,13 @@ async fn when_all_ways_are_closed_the_first_one_says_what_is_missing() {
 }
 
 #[test]
-fn versions_of_one_series_are_compatible() {
+fn versions_of_one_series_and_their_neighbours_are_compatible() {
     for (a, b, same) in [
         ("0.1.0", "0.1.9", true),
-        ("0.1.0", "0.2.0", false),
+        ("0.1.0", "0.2.0", true),
+        ("0.2.0", "0.1.0", true),
+        ("0.1.0", "0.3.0", false),
+        ("0.1.0", "1.0.0", false),
         ("1.2.0", "1.9.3", true),
         ("1.0.0", "2.0.0", false),
         ("", "0.1.0", false),

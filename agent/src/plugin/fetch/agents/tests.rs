@@ -66,7 +66,15 @@ fn session(args: &[&str], sets: &[Value], pods: &[Value]) -> (Session, Client) {
     let args: Vec<std::ffi::OsString> = ["kubectl-netwhy", "hints"].iter().chain(args).map(Into::into).collect();
     let global = crate::plugin::cli::parse(&args).unwrap().global;
     let connection = Connection::Cluster(client.clone());
-    (Session { context: None, namespace: None, connection, global: std::sync::Arc::new(global), at: None }, client)
+    let session = Session {
+        context: None,
+        namespace: None,
+        connection,
+        global: std::sync::Arc::new(global),
+        at: None,
+        changes: Default::default(),
+    };
+    (session, client)
 }
 
 /// Names of the agents, and of the Pods that are reported with the reason.

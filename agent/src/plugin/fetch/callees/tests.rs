@@ -1,5 +1,13 @@
 use super::*;
-use crate::plugin::model::waterfall::tests::{callee, row};
+use crate::{
+    api::{Blame, BlameKind, HintState},
+    plugin::model::{
+        SilentAgent,
+        testing::hint,
+        waterfall::tests::{callee, row},
+        why::tests::healthy,
+    },
+};
 
 fn names(wanted: &[Wanted]) -> Vec<&str> {
     wanted.iter().map(|pod| pod.name.as_str()).collect()
@@ -35,4 +43,24 @@ fn an_address_names_its_callees_but_not_a_sidecars() {
     let callees = &web.window.responses.as_ref().unwrap().callees;
     assert_eq!((callees[0].peer_pod.as_deref(), callees[0].peer_node.as_deref()), (Some("shop/db"), Some("node-c")));
     assert_eq!(callees[1].peer_pod, None);
+}
+
+#[test]
+fn callers_that_wait_for_the_target_are_asked_for_once() {
+    let blaming = |name: &str, cause: &str| {
+        let mut hint = hint("shop", name, cause);
+        hint.blame = Blame::named(BlameKind::PeerPod, "shop/payment-1", 0.97);
+        hint
+    };
+    let mut over = blaming("over", "peer_slow");
+    over.state = HintState::Resolved;
+    let mut silent = blaming("silent", "peer_slow");
+    silent.subject.node = "node-c".into();
+    let mut facts = healthy();
+    facts.hints = ["web", "web", "known", "x&pod=other"].map(|name| blaming(name, "peer_slow")).into();
+    facts.hints.extend([over, silent, blaming("lossy", "path_loss"), hint("shop", "payment-1", "peer_slow")]);
+    facts.callees = vec![row("known", "node-a", None, vec![])];
+    facts.not_answered =
+        vec![SilentAgent { node: "node-c".into(), agent: "netwhy/netwhy-x7k".into(), why: "no answer".into() }];
+    assert_eq!(names(&callers(&facts)), ["web"]);
 }

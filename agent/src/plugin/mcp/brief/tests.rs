@@ -2,6 +2,7 @@ use super::*;
 use crate::plugin::{
     mcp::bound,
     model::{
+        changed::tests::report as changes,
         differs::{
             differs as contrast,
             tests::{odd_node, others},
@@ -18,6 +19,7 @@ use crate::plugin::{
 fn answers_are_verdicts_with_who_did_not_answer() {
     let mut case = explain(cases::loses(), &cases::filter());
     case.differs = Some(contrast(&odd_node(), &others()));
+    case.changed = Some(changes());
     let pretty = |value: &Value| serde_json::to_string_pretty(value).unwrap() + "\n";
     golden("mcp-why.json", &pretty(&why(&case)));
     let silent = vec![SilentAgent { node: "node-z".into(), agent: "netwhy/z".into(), why: "no answer".into() }];
@@ -27,11 +29,24 @@ fn answers_are_verdicts_with_who_did_not_answer() {
     golden("mcp-nodes.json", &pretty(&nodes(&all)));
     let pairs = matrix(&rows, 4, silent);
     golden("mcp-edge.json", &pretty(&edge(&pairs, "node-a", "node-c").unwrap()));
+    golden("mcp-changed.json", &pretty(&changed(&changes())));
     golden("mcp-topology.json", &pretty(&topology(&service())));
     for answer in [why(&case), nodes(&all), edge(&pairs, "node-a", "node-b").unwrap()] {
         let text = bound::text(answer);
         assert!(text.len() <= bound::MAX_BYTES && text.contains("not_answered"), "{text}");
     }
+}
+
+#[test]
+fn the_history_names_what_is_not_recorded() {
+    let gap = crate::api::Gap { from: "a".into(), to: "b".into(), why: "no agent ran".into() };
+    let missing = vec![MissingTime { node: "node-a".into(), gap }];
+    let time = ["2025-12-31T23:00:00Z", "2026-01-01T01:00:00Z"].map(|time| time.parse().unwrap());
+    let answer =
+        history(&Hints::of_time(vec![hint("shop", "payment-1", "path_loss")], time.into(), 2, vec![], missing));
+    assert_eq!(answer["not_recorded"], json!(["node-a from a to b: no agent ran"]));
+    assert_eq!((&answer["count"], &answer["hints"][0]["cause"]), (&json!(1), &json!("path_loss")));
+    assert_eq!(answer["hints"][0]["until"], Value::Null, "it lasts");
 }
 
 #[test]

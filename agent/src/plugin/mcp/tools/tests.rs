@@ -12,14 +12,16 @@ fn wrong_arguments_are_named_with_the_right_ones() {
     assert!(refused("why", json!({})).starts_with("why needs the argument target; pod/NAME"));
     assert!(refused("why", json!({"target": ""})).starts_with("why needs the argument target"));
     assert_eq!(refused("edge", json!({"form": "a"})), "edge has no argument \"form\"; its arguments: from, to");
+    assert!(refused("history", json!({})).starts_with("history needs the argument since; Begin of the time"));
+    assert_eq!(checked("changed", &json!({"target": "pod/a", "since": "1h", "at": "40m"})), Ok(()));
     assert_eq!(refused("differs", json!({"node": 7})), "node must be a text, not 7");
 }
 
 #[test]
 fn a_namespace_can_not_leave_its_place_in_a_path() {
-    assert!(is_name("kube-system") && is_name("shop2"));
+    assert!(is_namespace("kube-system") && is_namespace("shop2"));
     for bad in ["../nodes", "a/b", "a?b", "A", "a b", &"a".repeat(64)] {
-        assert!(!is_name(bad), "{bad}");
+        assert!(!is_namespace(bad), "{bad}");
     }
 }
 

@@ -34,6 +34,17 @@ fn a_blamed_node_is_explained_only_by_a_hint_that_blames_it_itself() {
     assert_eq!(follow(&symptom, &[resolved]).len(), 1);
 }
 
+/// A Pod between waits for a peer that answers nothing, unless it takes the time itself.
+#[test]
+fn a_slow_peer_is_followed_to_what_it_waits_for_if_it_has_no_reason_of_its_own() {
+    let slow = blames(hint("shop", "web-1", "peer_slow"), BlameKind::PeerPod, "shop/api-1");
+    let waits = blames(hint("shop", "api-1", "peer_unreachable"), BlameKind::PeerPod, "shop/db-0");
+    let own = blames(hint("shop", "api-1", "pod_application_slow"), BlameKind::Pod, "api-1");
+    let last = |all: &[Hint]| follow(&slow, all).last().unwrap().cause.clone();
+    assert_eq!(last(std::slice::from_ref(&waits)), "peer_unreachable");
+    assert_eq!(last(&[waits, own]), "pod_application_slow");
+}
+
 /// The Pod that refuses connections may get no answers itself: that is no reason to refuse.
 #[test]
 fn another_trouble_of_the_blamed_pod_explains_nothing() {
@@ -43,4 +54,15 @@ fn another_trouble_of_the_blamed_pod_explains_nothing() {
     let causes = |all: &[Hint]| -> Vec<String> { follow(&refused, all).iter().map(|h| h.cause.clone()).collect() };
     assert_eq!(causes(std::slice::from_ref(&other)), ["peer_refusing"]);
     assert_eq!(causes(&[other, reason]), ["peer_refusing", "pod_restarting"]);
+}
+
+/// A longer path of the blamed Pod slows its callers if the Pod's own end is at fault, not another peer's.
+#[test]
+fn a_longer_path_explains_a_slow_peer_at_whose_end_it_is() {
+    let slow = blames(hint("shop", "web-1", "peer_slow"), BlameKind::PeerPod, "shop/db-0");
+    let mut path = blames(hint("shop", "db-0", "path_latency"), BlameKind::Pod, "db-0");
+    path.symptom = "rtt_inflation".to_owned();
+    let other = blames(path.clone(), BlameKind::PeerNode, "node-z");
+    assert_eq!(follow(&slow, &[path]).len(), 2);
+    assert_eq!(follow(&slow, &[other]).len(), 1);
 }

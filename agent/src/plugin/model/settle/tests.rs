@@ -48,6 +48,25 @@ fn other_agents_that_reach_the_peer_cleanly_leave_the_path() {
     assert_eq!((blame.kind, blame.name.as_str()), (BlameKind::NodePair, "node-a↔node-c"), "{blame:?}");
 }
 
+/// A part of the connections of one agent alone, or of a queue of the peer's Node, which others meet too.
+#[test]
+fn a_part_of_the_paths_is_weighed_as_the_path() {
+    let settled = |bad: &[(&str, &str)]| {
+        let mut hint = undecided();
+        hint.blame = Blame::among(vec![
+            Suspect::new(BlameKind::PathShare, "node-a↔node-c", 0.86),
+            Suspect::new(BlameKind::PeerNode, "node-c", 0.1),
+        ]);
+        let mut hints = [hint];
+        settle(&mut hints, &rows(bad));
+        hints[0].blame.clone()
+    };
+    let alone = settled(&[("node-a", "node-c"), ("node-c", "node-a")]);
+    assert_eq!((alone.kind, alone.name.as_str()), (BlameKind::PathShare, "node-a↔node-c"), "{alone:?}");
+    let all = settled(&[("node-a", "node-c"), ("node-b", "node-c"), ("node-d", "node-c")]);
+    assert_eq!((all.kind, all.name.as_str()), (BlameKind::PeerNode, "node-c"), "{all:?}");
+}
+
 #[test]
 fn without_rows_of_others_it_stays_undecided() {
     let mut hints = [undecided()];
@@ -97,6 +116,11 @@ fn agents_that_get_no_answer_from_one_node_convict_it_together() {
     for hint in &both {
         assert_eq!((hint.blame.kind, hint.blame.name.as_str()), (BlameKind::PeerNode, "node-c"), "{hint:?}");
     }
+    // So does reordering, which rows don't show either.
+    let mut reordered = [silent("node-a"), silent("node-b")];
+    reordered.iter_mut().for_each(|hint| hint.cause = "path_reordering".into());
+    settle(&mut reordered, &[]);
+    assert!(reordered.iter().all(|hint| hint.blame.name == "node-c"), "{reordered:?}");
     // Another cause is no evidence.
     both = [silent("node-a"), silent("node-b")];
     both[1].cause = "path_mtu_blackhole".into();

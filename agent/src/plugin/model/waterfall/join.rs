@@ -29,14 +29,14 @@ pub enum SplitOf {
 }
 
 /// Answers of agents about Pods.
-pub(super) struct Known<'a> {
+pub(in crate::plugin::model) struct Known<'a> {
     pods: BTreeMap<String, &'a PodRow>,
     /// Edges of servers.
     servers: BTreeMap<String, Vec<&'a EdgeRow>>,
 }
 
 impl<'a> Known<'a> {
-    pub(super) fn new(targets: &[&'a PodRow], others: &'a [PodRow], edges: &[&'a EdgeRow]) -> Self {
+    pub(in crate::plugin::model) fn new(targets: &[&'a PodRow], others: &'a [PodRow], edges: &[&'a EdgeRow]) -> Self {
         let mut servers: BTreeMap<String, Vec<&EdgeRow>> = BTreeMap::new();
         for edge in edges.iter().filter(|edge| edge.role.as_deref() == Some("server")) {
             let name = format!("{}/{}", edge.subject.namespace, edge.subject.name);
@@ -47,7 +47,7 @@ impl<'a> Known<'a> {
     }
 
     /// A Pod and its response times. `None`: not observed.
-    pub(super) fn responses(&self, pod: &str) -> Option<(&'a PodRow, &'a PodResponses)> {
+    pub(in crate::plugin::model) fn responses(&self, pod: &str) -> Option<(&'a PodRow, &'a PodResponses)> {
         let row = self.pods.get(pod)?;
         let responses = row.window.responses.as_ref()?;
         let is_observed = responses.state.is_none_or(ProbeState::is_attached);
@@ -71,15 +71,36 @@ impl<'a> Known<'a> {
         Some(PeerSplit { unread_seconds, application_seconds, between_seconds, of })
     }
 
-    /// The server's edge to this client.
+    /// The server's view of a client's requests to one port of a callee, and of nothing else. `None`: it has none, or
+    /// several addresses of the client have one each.
+    pub(in crate::plugin::model) fn served(&self, client: &PodRow, callee: &Callee) -> Option<&'a ResponseTimes> {
+        // Without a port it is the rest of many.
+        let mut edges = self.edges(client, callee.peer_pod.as_deref()?, Some(callee.port?));
+        let (address, times) = edges.next()?;
+        // An edge of a Pod that is target and callee is there twice.
+        edges.all(|(other, _)| other == address).then_some(times)
+    }
+
     fn edge(&self, client: &PodRow, server: &str, port: Option<u16>) -> Option<&'a ResponseTimes> {
+        self.edges(client, server, port).next().map(|(_, times)| times)
+    }
+
+    /// The server's edges to this client on which requests ended, by the client's address.
+    fn edges(
+        &self,
+        client: &PodRow,
+        server: &str,
+        port: Option<u16>,
+    ) -> impl Iterator<Item = (&'a str, &'a ResponseTimes)> {
         let name = pod_name(client);
         // Others have the Node's address too.
         let own = client.status.iter().filter(|status| !status.host_network);
-        let addresses = own.flat_map(|status| &status.addresses);
-        let addresses: Vec<String> = addresses.map(ToString::to_string).collect();
-        let is_client = |edge: &EdgeRow| edge.peer_pod.as_ref() == Some(&name) || addresses.contains(&edge.peer);
-        let mut edges = self.servers.get(server)?.iter().filter(|edge| edge.port == port && is_client(edge));
-        edges.find_map(|edge| edge.responses.as_ref()).filter(|times| times.requests > 0)
+        let addresses: Vec<String> = own.flat_map(|status| &status.addresses).map(ToString::to_string).collect();
+        let is_client = move |edge: &EdgeRow| edge.peer_pod.as_ref() == Some(&name) || addresses.contains(&edge.peer);
+        let edges = self.servers.get(server).into_iter().flatten().copied();
+        edges.filter(move |edge| edge.port == port && is_client(edge)).filter_map(|edge: &'a EdgeRow| {
+            let times = edge.responses.as_ref().filter(|times| times.requests > 0)?;
+            Some((edge.peer.as_str(), times))
+        })
     }
 }

@@ -12,6 +12,7 @@ pub(crate) fn times(per_second: f64, stages_ms: &[(&str, f64)]) -> ResponseTimes
     let mean: f64 = stages(1.0).values().sum();
     ResponseTimes {
         requests: (per_second * 10.0) as u64,
+        is_sampled: Some(false),
         per_second: Some(per_second),
         p50_seconds: Some(mean),
         p95_seconds: Some(mean * 1.5),

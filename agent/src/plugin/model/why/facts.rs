@@ -5,7 +5,7 @@ use super::super::{
     causal_path::pod_of,
     health::{Fact, Health},
     promql::Selector,
-    waterfall::{self, Waterfall},
+    waterfall::{self, Known, Waterfall},
 };
 use crate::{
     api::{AgentStats, BlameKind, EdgeRow, Hint, PeerRow, PodInfo, PodRow},
@@ -72,6 +72,11 @@ impl Facts {
                 self.not_answered.push(agent);
             }
         }
+    }
+
+    /// Whether a hint is about the target, or blames it.
+    pub fn concerns(&self, hint: &Hint) -> bool {
+        self.is_about(hint) || self.is_blamed(hint)
     }
 
     pub(super) fn is_about(&self, hint: &Hint) -> bool {
@@ -164,6 +169,13 @@ impl Facts {
         let rows: Vec<&PodRow> = self.pods.iter().filter_map(|pod| pod.row.as_ref()).collect();
         let edges: Vec<&EdgeRow> = self.edges.iter().chain(&self.callee_edges).collect();
         waterfall::waterfall(&rows, &self.callees, &edges)
+    }
+
+    /// Measurements of the target's Pods and of those that they call, by name.
+    pub(super) fn known(&self) -> Known<'_> {
+        let rows: Vec<&PodRow> = self.pods.iter().filter_map(|pod| pod.row.as_ref()).collect();
+        let edges: Vec<&EdgeRow> = self.edges.iter().chain(&self.callee_edges).collect();
+        Known::new(&rows, &self.callees, &edges)
     }
 
     pub(super) fn selector(&self, root: Option<&Hint>) -> Selector {

@@ -89,7 +89,7 @@ fn a_callee_in_trouble_is_named_when_the_target_shows_nothing_of_its_own() {
     assert!(verdict.sentence.ends_with("payment-1 calls it, and shows no harm of its own yet"), "{}", verdict.sentence);
     assert!(verdict.confidence.unwrap() < confidence);
     // Rows that say nothing about callers stay out.
-    facts.hints[0].cause = "path_loss".into();
+    facts.hints[0].cause = "connections_reset".into();
     assert_eq!(explain(facts, &filter()).verdict.state, State::NothingFound);
 }
 

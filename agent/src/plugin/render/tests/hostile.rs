@@ -4,11 +4,15 @@ use super::super::*;
 use crate::{
     api::FactRow,
     plugin::model::{
+        changed::{Change, Changes, tests::report as changes},
         close_up::Requested,
         diagnose::{diagnose, tests::pods},
         differs::{Differs, Kind, Profile, Value, differs, differs_from, tests::row},
+        forecast::tests as forecast,
         health::Fact,
         hints::{HintFilter, Hints},
+        incidents::{Firing, Incidents, Named},
+        map::{MapFacts, Names, ServiceMap, service_map, tests::facts as map_facts},
         matrix::matrix,
         nodes::{nodes, tests as node_tests},
         status,
@@ -16,7 +20,10 @@ use crate::{
         topology::{Step, Topology},
         why::{Explanation, explain, tests as cases},
     },
-    text::tests::{assert_safe, mark},
+    text::{
+        html::tests::assert_passive,
+        tests::{assert_safe, mark},
+    },
 };
 
 const VIEW: View = View { paint: Paint::PLAIN, wide: false, width: 100, now_ms: NOW_MS };
@@ -43,6 +50,15 @@ fn assert_report_is_safe<R: Report>(name: &str, make: impl Fn() -> R) {
             assert_safe(&format!("{name} {format:?} in color"), &bare);
         }
     }
+    for reports in [one(), two()] {
+        match write(&reports, Format::Html, &VIEW) {
+            Ok(page) => {
+                assert_passive(name, &page);
+                assert!(R::HTML && page.contains("EVIL"), "{name} has the text:\n{page}");
+            }
+            Err(refusal) => assert!(!R::HTML, "{name}: {refusal}"),
+        }
+    }
 }
 
 #[test]
@@ -59,11 +75,75 @@ fn hints_are_safe() {
 }
 
 #[test]
+fn incidents_are_safe() {
+    let hostile = |cause: &str| {
+        let names = [mark(), mark(), mark(), mark(), mark(), mark()];
+        let [namespace, pod, workload, node, kind, blame] = names.each_ref().map(String::as_str);
+        let cause = cause.to_owned() + &mark();
+        let named = Named { namespace, pod, workload, node, cause: &cause, blame_kind: kind, blame };
+        Firing { to: 1_000, ..Firing::named(&named) }
+    };
+    let make = || Incidents {
+        between: [mark(), mark()],
+        prometheus: Some(mark()),
+        unknown: vec![Fact::new(mark(), mark())],
+        not_answered: silent(),
+        ..Incidents::group(vec![hostile("a"), hostile("b")], Default::default())
+    };
+    assert_eq!(make().chains.len(), 1);
+    assert_report_is_safe("incidents", make);
+}
+
+#[test]
+fn forecasts_are_safe() {
+    let make = || {
+        let mut report = forecast::filling();
+        for item in &mut report.items {
+            (item.resource, item.node, item.unit) = (mark(), mark(), mark());
+        }
+        for summary in &mut report.figures {
+            (summary.resource, summary.fullest) = (mark(), Some(mark()));
+        }
+        for one in report.accept_queues.iter_mut().flat_map(|queues| &mut queues.pods) {
+            (one.namespace, one.pod, one.node) = (mark(), mark(), mark());
+        }
+        (report.source, report.at) = (mark(), mark());
+        (report.unknown, report.not_answered) = (vec![Fact::new(mark(), mark())], silent());
+        report
+    };
+    assert_report_is_safe("forecast", make);
+}
+
+#[test]
 fn nodes_and_pairs_are_safe() {
     let rows: Vec<_> = node_tests::cluster().iter().map(poisoned).collect();
     let names: Vec<String> = node_tests::names().into_iter().map(|name| name + &mark()).collect();
     assert_report_is_safe("nodes", || nodes(&rows, &[], &names, silent()));
     assert_report_is_safe("matrix", || matrix(&rows, 4, silent()));
+}
+
+#[test]
+fn maps_are_safe() {
+    let make = || -> ServiceMap {
+        let facts = map_facts();
+        let unknown = vec![Fact::new(mark(), mark())];
+        let mut edges: Vec<_> = facts.edges.iter().map(poisoned).collect();
+        // Their roles are a fixed set.
+        edges.iter_mut().zip(&facts.edges).for_each(|(row, known)| row.role.clone_from(&known.role));
+        let hints = facts.hints.iter().map(poisoned).collect();
+        let namespace = Some(mark());
+        service_map(MapFacts {
+            edges,
+            hints,
+            namespace,
+            names: Names::default(),
+            unknown,
+            not_answered: silent(),
+            ..facts
+        })
+    };
+    assert!(make().edges.iter().any(|edge| edge.directed));
+    assert_report_is_safe("map", make);
 }
 
 #[test]
@@ -90,6 +170,40 @@ fn differences_are_safe() {
     assert_report_is_safe("nodes with differences", || crate::plugin::model::nodes::Nodes {
         differs: vec![report()],
         ..nodes(&node_tests::cluster(), &[], &[], vec![])
+    });
+}
+
+#[test]
+fn changes_are_safe() {
+    let hostile = |change: Change| Change {
+        at: mark(),
+        namespace: change.namespace + &mark(),
+        object: change.object + &mark(),
+        what: change.what + &mark(),
+        ..change
+    };
+    let report = || {
+        let items = changes().items.into_iter().map(hostile).collect();
+        let unknown = vec![Fact::new(mark(), mark())];
+        let (kind, namespace, name) = (mark(), mark(), mark());
+        Changes {
+            kind,
+            namespace,
+            name,
+            from: mark(),
+            until: mark(),
+            items,
+            unknown,
+            left_off: 1,
+            not_answered: silent(),
+        }
+    };
+    assert_report_is_safe("changed", report);
+    assert_report_is_safe("why with changes", || {
+        // The diagram has the verdict alone.
+        let mut case = explain(cases::healthy(), &cases::filter());
+        case.name.push_str(&mark());
+        Explanation { changed: Some(report()), ..case }
     });
 }
 

@@ -20,11 +20,11 @@ const MAX_BAR: usize = 30;
 const MAX_NAME: usize = 48;
 
 /// A part of a bar.
-struct Part {
+pub(in crate::plugin::render) struct Part {
     block: char,
-    label: String,
-    seconds: f64,
-    normally: Option<f64>,
+    pub(in crate::plugin::render) label: String,
+    pub(in crate::plugin::render) seconds: f64,
+    pub(in crate::plugin::render) normally: Option<f64>,
 }
 
 /// Adds the section.
@@ -87,17 +87,8 @@ pub(super) fn chart(waterfall: &Waterfall, chart: &mut Chart) {
 
 fn row(row: &TimeRow, longest: f64, out: &mut Screen<'_>) {
     let margin = "  ".repeat(row.depth);
-    let name = |text: &str| clipped(text, MAX_NAME);
-    let on = |node: &str| if node.is_empty() { String::new() } else { format!(" on {}", name(node)) };
-    let head = match &row.callee {
-        Some(callee) => {
-            let node = row.callee_node.as_deref().unwrap_or_default();
-            format!("{} asks {}{}", name(&row.pod), name(callee), on(node))
-        }
-        None => format!("{} answers", name(&row.pod)),
-    };
     let mut figures = figures(row);
-    figures.insert(0, head);
+    figures.insert(0, head(row));
     let room = out.width().saturating_sub(margin.len()).max(20);
     for line in packed(&figures, room) {
         out.line(&Text::new(&format!("{margin}{line}")));
@@ -112,8 +103,21 @@ fn row(row: &TimeRow, longest: f64, out: &mut Screen<'_>) {
     }
 }
 
+/// Who answers, or who asks whom.
+pub(in crate::plugin::render) fn head(row: &TimeRow) -> String {
+    let name = |text: &str| clipped(text, MAX_NAME);
+    let on = |node: &str| if node.is_empty() { String::new() } else { format!(" on {}", name(node)) };
+    match &row.callee {
+        Some(callee) => {
+            let node = row.callee_node.as_deref().unwrap_or_default();
+            format!("{} asks {}{}", name(&row.pod), name(callee), on(node))
+        }
+        None => format!("{} answers", name(&row.pod)),
+    }
+}
+
 /// Rate and percentiles.
-fn figures(row: &TimeRow) -> Vec<String> {
+pub(in crate::plugin::render) fn figures(row: &TimeRow) -> Vec<String> {
     let mut out: Vec<String> = row.per_second.filter(|_| row.requests > 0).map(rate).into_iter().collect();
     let normally = |of: fn(&Times) -> Option<f64>| {
         row.normally.as_ref().map(|normal| of(normal).map_or_else(|| "–".to_owned(), seconds))
@@ -143,12 +147,12 @@ fn rate(per_second: f64) -> String {
 }
 
 /// Mean time of all parts.
-fn length(row: &TimeRow) -> f64 {
+pub(in crate::plugin::render) fn length(row: &TimeRow) -> f64 {
     parts(row).iter().map(|part| part.seconds).sum()
 }
 
 /// The stages; where the callee's agent knows more of `peer`, its stages instead.
-fn parts(row: &TimeRow) -> Vec<Part> {
+pub(in crate::plugin::render) fn parts(row: &TimeRow) -> Vec<Part> {
     let mut out = Vec::new();
     for stage in &row.stages {
         let part = |block: char, label: &str, seconds: f64, normally: Option<f64>| Part {
@@ -221,7 +225,7 @@ fn bar(parts: &[Part], longest: f64, width: usize) -> String {
 }
 
 /// Limits of the figures.
-fn notes(row: &TimeRow) -> Vec<(Colour, String)> {
+pub(in crate::plugin::render) fn notes(row: &TimeRow) -> Vec<(Colour, String)> {
     let mut out = Vec::new();
     if let Some(n) = row.unanswered.filter(|n| *n > 0) {
         let how_long = row.unanswered_for_seconds.map(|s| format!(", some for {}", seconds(s))).unwrap_or_default();

@@ -60,6 +60,22 @@ fn shares_of_errors_are_a_column_where_calls_are_sampled() {
 }
 
 #[test]
+fn response_times_are_a_column_where_they_are_known() {
+    let mut state = three();
+    assert!(!state.has(Column::Responses));
+    let mut slow = healthy_row();
+    slow.name = "slow-1".to_owned();
+    let server = crate::api::ResponseTimes { p50_seconds: Some(0.1), p95_seconds: Some(0.25), ..Default::default() };
+    slow.window.responses = Some(crate::api::PodResponses { server: Some(server), ..Default::default() });
+    state.update(rows(None, vec![healthy_row(), slow], &[]), 1, 0, 1000);
+    state.sort = Column::Throttled;
+    press(&mut state, "s");
+    assert_eq!((state.sort, names(&state)[0]), (Column::Responses, "slow-1"));
+    assert!(state.shown()[0].cells().contains(&"250 ms".to_owned()));
+    assert!(state.shown()[0].detail.iter().any(|line| line.contains("median 100 ms, p95 250 ms")));
+}
+
+#[test]
 fn a_filter_narrows_while_it_is_typed_and_escape_clears_it() {
     let mut state = three();
     press(&mut state, "/pay");

@@ -83,6 +83,31 @@ fn full_segments_that_pass_and_small_ones_that_do_not_rule_it_out() {
     assert!(!is_told(&fast));
 }
 
+/// A path that drops everything for some seconds, and works now: its handshakes were lost too.
+#[test]
+fn a_path_that_drops_everything_on_and_off_does_not_drop_large_segments_alone() {
+    let normal = Case::mesh(&["cart", "payment"], &PEERS);
+    let is_told =
+        |case: &Case| firing(&Run::warm(&normal).ticks(3, case)).iter().any(|h| h.cause == "path_mtu_blackhole");
+    for kind in [Retransmit::Syn, Retransmit::SynAck] {
+        // On the edge itself, or on another Pod's to the same address.
+        for pod in ["cart", "payment"] {
+            let mut both = stuck(&normal, &PEERS[..1]);
+            both.tally(pod, PEERS[0]).retransmits[kind as usize] = 3;
+            assert!(!is_told(&both), "{kind:?} {pod}");
+        }
+        // One in sixty of them is chance.
+        let mut rare = stuck(&normal, &PEERS[..1]);
+        rare.tally("cart", PEERS[0]).retransmits[kind as usize] = 2;
+        rare.tally("cart", PEERS[0]).connects = [0, 120];
+        assert!(is_told(&rare), "{kind:?}");
+        // Handshakes with another address say nothing.
+        let mut other = stuck(&normal, &PEERS[..1]);
+        other.tally("cart", PEERS[1]).retransmits[kind as usize] = 3;
+        assert!(is_told(&other), "{kind:?}");
+    }
+}
+
 #[test]
 fn two_timeouts_are_too_few() {
     let normal = Case::mesh(&["cart"], &PEERS);

@@ -2,12 +2,12 @@ use crate::{
     api::BlameKind,
     hints::testing::{
         Case,
-        requests::{Lcg, Scene, quick},
+        requests::{Lcg, Scene, every, quick},
         rtts, times_of, verdict,
     },
-    sample::Responses,
+    sample::{Responses, Tally},
 };
-use netwhy_abi::{PeerClass, Retransmit, Role};
+use netwhy_abi::{Failure, PeerClass, Retransmit, Role};
 
 const PEERS: [&str; 3] = ["10.0.0.7", "10.0.0.8", "10.0.0.9"];
 
@@ -61,6 +61,32 @@ fn a_few_requests_a_second_are_enough() {
     scene.is_silent(60, 4, quick);
     let (after, _) = scene.first_hint(12, 4, slow_once_in(3));
     assert!(after >= 3, "{after} s");
+}
+
+/// No window has enough of them for a finding.
+#[test]
+fn one_slow_request_in_seven_shows_at_two_per_second() {
+    // So few round trips say nothing about the path: the requests that stay fast do.
+    let mut client = client();
+    client.case.tally("cart", PEERS[0]).rtt = rtts(&[(100, 6)]);
+    for (mut scene, cause) in [(client, "peer_slow"), (server(), "pod_application_slow")] {
+        scene.is_silent(200, 2, quick);
+        let (after, hint) = scene.first_hint(40, 2, every(7, 200_000));
+        assert!(after >= 15, "{after} s");
+        assert_eq!(hint.cause, cause);
+        assert!(hint.summary.contains(" windows take more than "), "{}", hint.summary);
+    }
+}
+
+#[test]
+fn stalls_among_few_requests_are_no_slowdown() {
+    for mut scene in [client(), server()] {
+        scene.is_silent(120, 2, quick);
+        for _ in 0..4 {
+            scene.is_silent(2, 2, |random| 900_000 + random.below(100_000) as u32);
+            scene.is_silent(40, 2, quick);
+        }
+    }
 }
 
 #[test]
@@ -243,6 +269,35 @@ fn a_slow_application_is_named_by_its_own_times() {
     assert!(hint.ruled_out.iter().any(|r| r.cause == "path_latency"), "{hint:?}");
 }
 
+/// Its time begins with the first segment of a request.
+#[test]
+fn a_server_does_not_acquit_the_way_of_large_requests_while_packets_are_lost() {
+    let blamed = |bytes_received: u64, resent: u64, unread_us: u64| {
+        let mut scene = server();
+        scene.case.tally("api", PEERS[0]).bytes_received = bytes_received;
+        scene.is_silent(40, 50, quick);
+        // Too few for a rule about loss.
+        scene.case.tally("api", PEERS[0]).retransmits[Retransmit::TailLossProbe as usize] = resent;
+        scene.other_us = unread_us;
+        let (_, hint) = scene.first_hint(8, 50, slow_once_in(5));
+        assert_eq!(hint.cause, "pod_application_slow");
+        hint
+    };
+    let hint = blamed(20_000_000, 30, 100);
+    assert_eq!(
+        (hint.blame.kind, &hint.blame.other_names()[..2]),
+        (BlameKind::Undecided, &["api", "node-a↔10.0.0.7"][..])
+    );
+    assert!(hint.summary.contains("or its large requests arrive late"), "{}", hint.summary);
+    assert!(hint.ruled_out.iter().all(|ruled| ruled.cause != "path_latency"), "{hint:?}");
+    // Small requests, no losses, or requests that were there and unread.
+    for (bytes_received, resent, unread_us) in [(100_000, 30, 100), (20_000_000, 0, 100), (20_000_000, 30, 1_000_000)] {
+        let hint = blamed(bytes_received, resent, unread_us);
+        assert_eq!((hint.blame.kind, hint.blame.name.as_str()), (BlameKind::Pod, "api"));
+        assert!(hint.summary.contains("not the network"), "{}", hint.summary);
+    }
+}
+
 #[test]
 fn throttling_that_leaves_requests_unread_is_the_cause() {
     let mut scene = server();
@@ -276,6 +331,55 @@ fn a_callee_that_takes_the_time_acquits_the_server() {
     let hints = (0..8).map(|_| tick(&mut scene, &slow)).last().unwrap();
     assert_eq!(hints.len(), 1, "{hints:?}");
     assert_eq!(verdict(&hints[0]), ("peer_slow", BlameKind::PeerPod, PEERS[1]));
+}
+
+/// A server that connects to a callee for each of its requests, and keeps no connection.
+fn connecting_server() -> Scene {
+    let mut case = Case::mesh(&["api"], &PEERS);
+    let callee = case.edge("api", PEERS[1]);
+    (callee.role, callee.port) = (Some(Role::Client), 5432);
+    Scene::new(case, ("api", PEERS[0]), Role::Server)
+}
+
+#[test]
+fn a_callee_that_answers_no_attempt_to_connect_acquits_the_server() {
+    let mut scene = connecting_server();
+    scene.is_silent(40, 50, quick);
+    // As many attempts as slow requests, and as long.
+    let tally = scene.case.tally("api", PEERS[1]);
+    *tally = Tally { given_up_ms: 100 * 200, ..Tally::default() };
+    tally.connect_failures[Failure::GivenUp as usize] = 100;
+    for _ in 0..8 {
+        let hints = scene.second(50, slow_once_in(5));
+        assert!(hints.iter().all(|hint| hint.cause == "peer_unreachable"), "{hints:?}");
+    }
+    assert!(!scene.second(50, slow_once_in(5)).is_empty());
+}
+
+/// One attempt in the background waits for seconds, and every fifth request is late by 200 ms.
+#[test]
+fn a_retry_in_the_background_acquits_no_server() {
+    let mut scene = connecting_server();
+    scene.is_silent(40, 50, quick);
+    let tally = scene.case.tally("api", PEERS[1]);
+    *tally = Tally::default();
+    tally.connects[Role::Client as usize] = 500;
+    tally.retransmits[Retransmit::Syn as usize] = 12;
+    assert_eq!(scene.first_hint(8, 50, slow_once_in(5)).1.cause, "pod_application_slow");
+}
+
+#[test]
+fn syns_that_are_lost_on_the_way_to_a_callee_acquit_the_server() {
+    let slow = |random: &mut Lcg| if random.once_in(5) { 1_000_000 } else { quick(random) };
+    let mut scene = connecting_server();
+    scene.is_silent(40, 50, quick);
+    let tally = scene.case.tally("api", PEERS[1]);
+    tally.connects[Role::Client as usize] = 500;
+    tally.retransmits[Retransmit::Syn as usize] = 100;
+    scene.is_silent(10, 50, slow);
+    // A few don't explain it.
+    scene.case.tally("api", PEERS[1]).retransmits[Retransmit::Syn as usize] = 4;
+    assert_eq!(scene.first_hint(8, 50, slow).1.cause, "pod_application_slow");
 }
 
 /// A new client polls for seconds, as agreed: what the others ask is answered as ever.

@@ -1,0 +1,132 @@
+//! Windows of requests that wait until they are old enough to be learned.
+//!
+//! A fault begins with windows that prove nothing yet. Learned at once, they would be normal before there are enough of
+//! them for a finding. While they wait, they are evidence: where requests are few, several windows speak together.
+
+use super::requests::Requests;
+use crate::{calls::CallCounts, sample::Responses};
+use std::{collections::VecDeque, time::Duration};
+
+/// Age from which a window is learned: with a few requests per second, a fault is named before.
+const LAG: Duration = Duration::from_secs(30);
+/// Part of what is known that the lag may take: a baseline of seconds still grows.
+const LAG_PART: u32 = 2;
+/// Time for which windows that look slow stay out of the baseline. A change that lasts longer becomes normal.
+const SUSPICION: Duration = Duration::from_secs(120);
+/// Windows kept: those of [`LAG`], one that is due, and the present one.
+const MAX_WINDOWS: usize = 5;
+/// Ticks are late by less.
+const JITTER: Duration = Duration::from_millis(100);
+
+/// A window that overlaps no other one.
+#[derive(Clone, Debug)]
+pub(crate) struct Past {
+    pub(crate) responses: Responses,
+    pub(crate) calls: CallCounts,
+    /// Payload that was acknowledged or received. `None`: not known.
+    pub(crate) bytes: Option<u64>,
+    pub(crate) length: Duration,
+    /// Monotonic.
+    end: Duration,
+    /// Learned already, or never to be learned.
+    is_settled: bool,
+}
+
+/// The last windows of one edge or server. Takes about a kilobyte.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pending {
+    /// Oldest first.
+    windows: VecDeque<Past>,
+    /// Time of the newest tick, monotonic.
+    at: Duration,
+    /// Time before which everything is learned already, monotonic.
+    begin: Duration,
+    /// When trouble was last seen, monotonic. `None`: never.
+    troubled_at: Option<Duration>,
+    /// When windows first looked slow, and when they last did, monotonic.
+    suspect: Option<(Duration, Duration)>,
+}
+
+impl Pending {
+    /// Everything up to `at` is learned already.
+    pub(crate) fn restart(&mut self, at: Duration) {
+        self.windows.clear();
+        self.begin = at;
+    }
+
+    /// Takes note of the present window, when it overlaps none of those before. Call once per tick.
+    pub(crate) fn observe(&mut self, requests: &Requests<'_>) {
+        let Requests { now, bytes, at, length, .. } = *requests;
+        self.at = at;
+        let last = self.windows.back().map_or(self.begin, |past| past.end);
+        // Too old to be evidence, and to be learned.
+        self.windows.retain(|past| at.saturating_sub(past.end) <= LAG + 2 * past.length);
+        if at.saturating_sub(last) + JITTER < length {
+            return;
+        }
+        if self.windows.len() >= MAX_WINDOWS {
+            self.windows.pop_front();
+        }
+        let is_settled = self.troubled_at.is_some_and(|troubled| at.saturating_sub(length) < troubled);
+        let (responses, calls) = (now.window.clone(), now.calls);
+        self.windows.push_back(Past { responses, calls, bytes, length, end: at, is_settled });
+    }
+
+    /// A finding or a hint explains the present window: nothing that waits is normal for certain.
+    pub(crate) fn distrust(&mut self) {
+        self.troubled_at = Some(self.at);
+        self.windows.iter_mut().for_each(|past| past.is_settled = true);
+    }
+
+    /// The calls of the windows that wait are learned already.
+    pub(crate) fn forget_calls(&mut self) {
+        self.windows.iter_mut().for_each(|past| past.calls = CallCounts::default());
+    }
+
+    /// Windows that ended before the present one began, newest first.
+    pub(crate) fn before(&self) -> impl Iterator<Item = &Responses> {
+        let at = self.at;
+        let speaks = move |past: &&Past| {
+            let age = at.saturating_sub(past.end) + JITTER;
+            age >= past.length && age <= LAG + past.length
+        };
+        self.windows.iter().rev().filter(speaks).map(|past| &past.responses)
+    }
+
+    /// Whether a window is old enough to be learned. `known`: time that the baseline stands for.
+    pub(crate) fn is_due(&self, known: Duration) -> bool {
+        self.windows.iter().any(|past| self.is_old(past, known))
+    }
+
+    /// Takes the oldest of these windows.
+    pub(crate) fn take_due(&mut self, known: Duration) -> Option<Past> {
+        let found = self.windows.iter().position(|past| self.is_old(past, known))?;
+        let past = self.windows.get_mut(found)?;
+        past.is_settled = true;
+        Some(past.clone())
+    }
+
+    fn is_old(&self, past: &Past, known: Duration) -> bool {
+        !past.is_settled && self.at.saturating_sub(past.end) >= LAG.min(known / LAG_PART)
+    }
+
+    /// Whether a suspicion keeps the windows from being learned. `is_suspect`: they look slow. None of those that wait is
+    /// learned then: the last ones of a fault have few slow requests, and would look normal beside newer ones. What looks
+    /// slow now and then is normal in the end, too.
+    pub(crate) fn is_held_back(&mut self, is_suspect: bool) -> bool {
+        let (first, last) = self.suspect.unwrap_or((self.at, self.at));
+        if is_suspect {
+            self.suspect = Some((first, self.at));
+        } else if self.at.saturating_sub(last) >= SUSPICION {
+            self.suspect = None;
+        }
+        let is_held_back = is_suspect && self.at.saturating_sub(first) < SUSPICION;
+        if is_held_back {
+            self.windows.iter_mut().for_each(|past| past.is_settled = true);
+        }
+        is_held_back
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! A Prometheus with native histograms scrapes protobuf.
+
+use crate::{
+    scraper::{Sample, Scraper},
+    world::{World, wait_until},
+};
+use netwhy_agent::metrics::{Kind, METRICS};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, thread,
+    time::Duration,
+};
+
+/// Largest error of a quantile of RTTs, as docs/metrics.md states it, beside that of the agent's own (10 %).
+const ERROR: f64 = 1.19 * 1.1;
+
+/// A second Prometheus that scrapes the world's agent in protobuf.
+fn scraper(world: &World) -> Scraper {
+    let dir = world.dir.0.join("native");
+    fs::create_dir_all(&dir).unwrap();
+    let config = format!(
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n  \
+         - {{job_name: netwhy, honor_labels: true, static_configs: [{{targets: ['{}']}}]}}\n",
+        world.agent().address
+    );
+    Scraper::with_features(&dir, &config, &["native-histograms"])
+}
+
+#[test]
+fn native_histograms_have_the_agents_quantiles_and_no_buckets() {
+    let Some(mut world) = World::open("native_histograms_have_the_agents_quantiles_and_no_buckets") else { return };
+    // Half of the Pods have an RTT of 40 ms to node b.
+    let fault: netwhy_tests::lab::Fault = "delay=20".parse().unwrap();
+    let injected = fault.inject(&mut world.shop).unwrap();
+    let native = scraper(&world);
+    wait_until("the native histograms are queried", || {
+        let query = "histogram_quantile(0.5, rate(netwhy_tcp_rtt_seconds[1m]))";
+        native.query(query).is_ok_and(|series| !series.is_empty())
+    });
+    // Until both the agent's window and Prometheus' range hold no older samples.
+    thread::sleep(Duration::from_secs(12));
+    let mut seen: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+    for _ in 0..10 {
+        for row in world.agent().pods().into_iter().filter(|row| row.window.rtt_samples >= 50) {
+            let value = row.window.rtt_p50_seconds.unwrap();
+            let range = seen.entry(row.name).or_insert((value, value));
+            *range = (range.0.min(value), range.1.max(value));
+        }
+        thread::sleep(Duration::from_secs(1));
+    }
+    // Below 10 µs nothing is told apart, and a median between two paths may be either's.
+    seen.retain(|_, (low, high)| *low > 20e-6 && *high < 1.5 * *low);
+    assert!(seen.values().any(|(low, _)| *low > 0.01), "no Pod has the delay: {seen:?}");
+    for (pod, (low, high)) in seen {
+        let query = format!("histogram_quantile(0.5, sum(rate(netwhy_tcp_rtt_seconds{{pod=\"{pod}\"}}[20s])))");
+        let value = native.value(&query).unwrap();
+        assert!((low / ERROR..=high * ERROR).contains(&value), "{pod}: {value} is not within {low} … {high}");
+    }
+    assert_eq!(native.value("min(min_over_time(up[1m]))"), Some(1.0));
+    assert_eq!(native.complaints(), Vec::<String>::new());
+    let parts = "{__name__=~\"netwhy_.+_seconds_(bucket|sum|count)\"}";
+    assert_eq!(native.value(&format!("count({parts})")), None, "classic series are dropped");
+    assert!(native.value("sum(histogram_count(netwhy_tcp_rtt_seconds))").is_some_and(|count| count > 1000.0));
+    injected.heal(&mut world.shop).unwrap();
+}
+
+#[test]
+fn protobuf_has_the_counters_and_gauges_of_the_texts() {
+    let Some(world) = World::open("protobuf_has_the_counters_and_gauges_of_the_texts") else { return };
+    let native = scraper(&world);
+    let histograms = METRICS.into_iter().flatten().filter(|metric| metric.kind == Kind::Histogram);
+    let histograms: Vec<&str> = histograms.map(|metric| metric.name).collect();
+    // Hints may fire between two scrapes.
+    let others = format!("netwhy_hint|({})(_bucket|_sum|_count)?", histograms.join("|"));
+    let query = format!("{{__name__=~\"(netwhy|process)_.+\", __name__!~\"{others}\", job=\"netwhy\"}}");
+    // By name and labels, without those that Prometheus adds.
+    let series = |of: &Scraper| -> BTreeSet<String> {
+        let without_added = |(mut labels, _): Sample| {
+            for added in ["job", "instance", "node"] {
+                labels.remove(added);
+            }
+            format!("{labels:?}")
+        };
+        of.query(&query).unwrap().into_iter().map(without_added).collect()
+    };
+    wait_until("both have the same series", || {
+        let protobuf = series(&native);
+        protobuf.len() > 100 && protobuf == series(&world.prometheus)
+    });
+    let metadata = native.ask("/api/v1/metadata?metric=netwhy_tcp_rtt_seconds", None).unwrap();
+    assert_eq!(metadata["netwhy_tcp_rtt_seconds"][0]["type"], "histogram");
+}
