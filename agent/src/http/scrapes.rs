@@ -24,7 +24,7 @@ pub(super) struct Scrapes {
     /// By format. It lives as long as a scrape waits for it.
     pending: [Mutex<Weak<Encoding>>; 3],
     /// One encoding at a time bounds their memory and their CPU time.
-    encoder: Semaphore,
+    encoder: Arc<Semaphore>,
     count: AtomicU64,
     encodings: AtomicU64,
     /// Duration of the newest encoding, ns.
@@ -36,7 +36,7 @@ impl Scrapes {
         Self {
             budget,
             pending: Default::default(),
-            encoder: Semaphore::new(1),
+            encoder: Arc::new(Semaphore::new(1)),
             count: AtomicU64::new(0),
             encodings: AtomicU64::new(0),
             last_ns: AtomicU64::new(0),
@@ -80,9 +80,10 @@ impl Scrapes {
 
     async fn encode(&self, encode: impl FnOnce() -> Bytes + Send + 'static) -> Option<Bytes> {
         // The semaphore is never closed.
-        let _turn = self.encoder.acquire().await.ok()?;
+        let turn = Arc::clone(&self.encoder).acquire_owned().await.ok()?;
         let began = Instant::now();
-        let text = spawn_blocking(encode).await.ok()?;
+        // The thread has the turn: it goes on encoding when the client that waits for it has gone.
+        let (text, _turn) = spawn_blocking(move || (encode(), turn)).await.ok()?;
         let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.last_ns.store(took, Ordering::Relaxed);
         self.encodings.fetch_add(1, Ordering::Relaxed);

@@ -28,6 +28,28 @@ async fn scrapes_of_one_format_at_the_same_moment_share_one_encoding() {
 }
 
 #[tokio::test]
+async fn an_encoding_that_nobody_waits_for_any_more_keeps_its_turn() {
+    let scrapes = scrapes(1 << 20);
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let (end, may_end) = std::sync::mpsc::channel::<()>();
+    let encode = move || {
+        begun.send(()).unwrap();
+        let _ = may_end.recv();
+        Bytes::from("late")
+    };
+    let client = tokio::spawn({
+        let scrapes = Arc::clone(&scrapes);
+        async move { scrapes.text(Format::Prometheus, encode).await }
+    });
+    has_begun.await.unwrap();
+    client.abort();
+    assert!(client.await.is_err());
+    assert_eq!(scrapes.encoder.available_permits(), 0, "a second one would run beside it");
+    end.send(()).unwrap();
+    assert_eq!(scrapes.text(Format::Prometheus, || Bytes::from("next")).await.unwrap(), "next");
+}
+
+#[tokio::test]
 async fn a_later_scrape_is_encoded_anew() {
     let scrapes = scrapes(1 << 20);
     for text in ["old", "new"] {
