@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
@@ -17,8 +17,9 @@ use tokio::{
 
 /// Bytes of one permit. A semaphore counts fewer permits than a large budget has bytes.
 const UNIT: u64 = 1024;
-/// Longest wait for other clients to take their responses.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Wait for other clients to take their responses. It is longer than the time after which a client counts as stalled:
+/// one that takes nothing any more as the wait begins is stalled at its end.
+const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// Bytes that responses may hold together.
 #[derive(Clone, Debug)]
@@ -61,18 +62,31 @@ impl Budget {
         Some(Bytes::from_owner(Held { bytes, _permit: permit }))
     }
 
+    /// Closes stalled clients, waits, and closes those that have stalled meanwhile. `None`: all others go on reading.
     async fn permit(&self, units: u32) -> Option<OwnedSemaphorePermit> {
-        loop {
-            if let Ok(permit) = Arc::clone(&self.free).try_acquire_many_owned(units) {
-                return Some(permit);
+        // One place in line for all of it: what a closed client frees goes to whoever has waited longest.
+        let mut turn = pin!(Arc::clone(&self.free).acquire_many_owned(units));
+        for has_waited in [false, true] {
+            let mut has_closed = false;
+            loop {
+                if let Poll::Ready(permit) = poll_fn(|cx| Poll::Ready(turn.as_mut().poll(cx))).await {
+                    return permit.ok();
+                }
+                if !self.connections.close_stalled() {
+                    break;
+                }
+                has_closed = true;
+                // The closed connection's task ends now, and frees what it held.
+                tokio::task::yield_now().await;
             }
-            if !self.connections.close_stalled() {
-                let wait = Arc::clone(&self.free).acquire_many_owned(units);
-                return timeout(PATIENCE, wait).await.ok()?.ok();
+            if has_waited && !has_closed {
+                break;
             }
-            // The closed connection's task ends now, and frees what it held.
-            tokio::task::yield_now().await;
+            if let Ok(permit) = timeout(PATIENCE, turn.as_mut()).await {
+                return permit.ok();
+            }
         }
+        None
     }
 }
 

@@ -15,6 +15,9 @@ mod life;
 mod limits;
 mod past;
 
+/// Longest wait for what must come, also beside other tests on few CPUs.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A server on a loopback port, and the ends of its channels.
 pub(super) struct Server {
     pub(super) addr: SocketAddr,
@@ -132,7 +135,16 @@ pub(super) fn large_view() -> Arc<NodeView> {
     Arc::new(view)
 }
 
+/// Gives the C library the agent's settings. With its own, each thread keeps what its largest scrape took.
+pub(super) fn keep_little() {
+    #[cfg(feature = "ebpf")]
+    crate::kernel::memory::keep_little();
+}
+
+/// Resident memory of this process, bytes, without what it has freed.
 pub(super) fn resident() -> u64 {
+    #[cfg(feature = "ebpf")]
+    crate::kernel::memory::give_back();
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
     pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * rustix::param::page_size() as u64
 }
