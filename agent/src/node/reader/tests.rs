@@ -134,20 +134,24 @@ fn devices_are_looked_for_again_after_a_while() {
     assert_eq!(names(reader.read(Duration::from_secs(11))).len(), 2);
 }
 
-/// CPU time, which a busy machine does not stretch; the figure is printed, and held to the limit of the design.
+/// CPU time, which waiting does not stretch. Neighbours on the same core do for a while: the least of ten series is
+/// printed, and held to the limit of the design.
 #[test]
 fn reading_everything_takes_well_under_two_milliseconds() {
-    const TIMES: u32 = 200;
+    const TIMES: u32 = 20;
     let cpu = || {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
         Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec as u32)
     };
     let mut reader = of_this_machine();
-    let began = cpu();
-    for second in 1..=TIMES {
-        reader.read(Duration::from_secs(second.into()));
-    }
-    let each = (cpu() - began) / TIMES;
+    let series = |number: u32| {
+        let began = cpu();
+        for second in 1..=TIMES {
+            reader.read(Duration::from_secs((number * TIMES + second).into()));
+        }
+        (cpu() - began) / TIMES
+    };
+    let each = (0..10).map(series).min().unwrap();
     println!("node signals: {each:?} of CPU time per read");
     assert!(each < Duration::from_millis(2), "{each:?}");
 }

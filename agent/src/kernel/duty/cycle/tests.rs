@@ -37,9 +37,9 @@ fn a_duty_cycle_keeps_its_share_and_its_totals_add_up() {
         probe.set(Some(DutyCycle::one_in(n)));
         probe.start().unwrap();
         let began = Instant::now();
-        // Enough periods for the jitter to average out.
-        while probe.stats().periods < 40 {
-            assert!(began.elapsed() < Duration::from_secs(60), "{:?}", probe.stats());
+        // Enough periods for the jitter to average out. Each has its gap: a busy machine makes some far longer.
+        while calls.load(Ordering::Relaxed) <= 40 {
+            assert!(began.elapsed() < Duration::from_secs(180), "{:?}", probe.stats());
             thread::sleep(SHORT.period);
         }
         probe.pause();
