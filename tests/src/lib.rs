@@ -21,6 +21,7 @@ pub mod kept;
 pub mod kubernetes;
 pub mod lab;
 pub mod mcp;
+pub mod ports;
 pub mod prometheus;
 pub mod report;
 pub mod stop;

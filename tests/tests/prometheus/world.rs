@@ -5,17 +5,19 @@ use crate::{
     http::TextProxy,
     scraper::{Scraper, Target, find},
 };
-use netwhy_tests::lab::{Shop, missing_tools};
+use netwhy_tests::{
+    lab::{Shop, missing_tools},
+    ports,
+};
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
 
 pub(crate) const TRAFFIC: &str = env!("CARGO_BIN_EXE_netwhy-traffic");
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Subjects lose their series soon after their cgroup, so that tests need not wait for the default of 90 s.
 const CONFIG: &str = "limits:\n  gone_seconds: 2\n";
 
@@ -86,7 +88,7 @@ impl World {
         let sections = sections.replace("@DIR@", dir.0.to_str().unwrap());
         fs::write(&config, format!("{CONFIG}{sections}")).unwrap();
         let shop = Shop::open(Path::new(TRAFFIC), Some("cubic")).unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = ports::free().unwrap();
         let agent = Agent::start(shop.lab(), address, &config, &dir.0.join("agent.log"));
         let text = TextProxy::start(address);
         let targets = [Target("netwhy", address, "a"), Target("text", text.address, "text")];
