@@ -16,7 +16,7 @@ use std::{
 };
 
 const TRAFFIC: &str = env!("CARGO_BIN_EXE_netwhy-traffic");
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A laboratory, or nothing (and a line that says so) where this machine can't have one.
 fn lab(nodes: &[&str]) -> Option<Lab> {
@@ -73,9 +73,9 @@ fn forwarder_delays_each_way_by_what_it_is_told() {
         let asks = lab.start(&client, &["client", "--to", &to, "--rate", "1000"]).unwrap();
         asks.wait_for(PATIENCE, |report| report.total.requests >= 40).unwrap();
         // The kernel's own figure: the path, without the time that the programs take to wake.
-        let (min_rtt_ms, round_trip_ms) = (lowest_rtt_ms(&lab), 2.0 * delay_ms);
-        let error = (min_rtt_ms - round_trip_ms).abs() / round_trip_ms;
-        assert!(error < 0.1, "{delay_ms} ms each way were measured as a round trip of {min_rtt_ms} ms");
+        let round_trip_ms = 2.0 * delay_ms;
+        let min_rtt_ms = lowest_rtt_below(&lab, round_trip_ms * 1.1);
+        assert!(min_rtt_ms > round_trip_ms * 0.9, "{delay_ms} ms each way: a round trip took {min_rtt_ms} ms");
         // The programs' own figure can only be above it.
         let latency = asks.latest().and_then(|report| report.latency).unwrap();
         assert!(latency.min_us as f64 >= round_trip_ms * 1e3 * 0.98, "{latency:?}");
@@ -87,6 +87,20 @@ fn forwarder_delays_each_way_by_what_it_is_told() {
 fn lowest_rtt_ms(lab: &Lab) -> f64 {
     let sockets = lab.node("a").unwrap().run(&["ss", "-tin", "dport", "=", "8080"]).unwrap();
     sockets.split_whitespace().find_map(|word| word.strip_prefix("minrtt:")).unwrap().parse().unwrap()
+}
+
+/// The same once it is below a limit: on a busy machine the forwarder is late for most frames.
+#[track_caller]
+fn lowest_rtt_below(lab: &Lab, limit_ms: f64) -> f64 {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let ms = lowest_rtt_ms(lab);
+        if ms < limit_ms {
+            return ms;
+        }
+        assert!(Instant::now() < end, "no round trip took less than {limit_ms} ms: {ms} ms");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]
@@ -103,8 +117,9 @@ fn forwarder_delays_one_way_and_changes_while_it_runs() {
         asks.wait_for(PATIENCE, |report| report.total.requests >= 20).unwrap();
         (lowest_rtt_ms(&lab), asks)
     };
-    let (one_way, asks) = ask();
-    assert!((20.0..24.0).contains(&one_way), "20 ms one way were measured as a round trip of {one_way} ms");
+    let (_, asks) = ask();
+    let one_way = lowest_rtt_below(&lab, 24.0);
+    assert!(one_way >= 20.0, "20 ms one way were measured as a round trip of {one_way} ms");
     drop(asks);
     forwarder.tell("delay-us 60000").unwrap();
     // The line is read by a thread of its own: ask again until it was.

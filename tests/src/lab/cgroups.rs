@@ -11,7 +11,7 @@ use std::{
 /// Period of CPU bandwidth control; the kernel's default.
 const CPU_PERIOD: Duration = Duration::from_millis(100);
 /// How long killed processes may take to leave their cgroup.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where cgroups are mounted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -121,7 +121,7 @@ impl Lab {
         let mut command: Vec<OsString> = vec![self.traffic.clone().into(), "forward".into()];
         command.extend(args.iter().copied().chain([one, other]).map(OsString::from));
         let program = self.start_command(Some(self.net.switch()), None, &command)?;
-        program.wait_ready(Duration::from_secs(10))?;
+        program.wait_ready(Duration::from_secs(60))?;
         Ok(program)
     }
 

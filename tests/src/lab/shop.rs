@@ -22,7 +22,7 @@ const API: u16 = 8080;
 /// Port of the sinks.
 const STORE: u16 = 9000;
 /// How long a program may take to start.
-const START: Duration = Duration::from_secs(10);
+const START: Duration = Duration::from_secs(60);
 
 /// A running shop; everything ends when it is dropped.
 #[derive(Debug)]

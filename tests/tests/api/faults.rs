@@ -6,10 +6,14 @@ use crate::{
     short_timeouts,
 };
 use netwhy_agent::kube::Timeouts;
-use netwhy_tests::faulty::{End, FaultyServer, Reply};
+use netwhy_tests::{
+    faulty::{End, FaultyServer, Reply},
+    ports,
+};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(10);
+/// Below the minute for which the server holds a silent connection.
+const SOON: Duration = Duration::from_secs(40);
 
 /// Lists get `list`; the n-th watch (from 0) gets `watch(n)`.
 fn server(
@@ -166,9 +170,11 @@ async fn watches_that_end_at_once_are_not_asked_for_without_a_pause() {
     let mut watching = Watching::begin(&server.kubeconfig(), short_timeouts()).await;
     watching.until(SOON, "a Pod", |w| w.names() == ["a"]).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let watches = server.asked().iter().filter(|asked| asked.is_watch()).count();
+    let watches: Vec<Duration> = server.asked().iter().filter(|asked| asked.is_watch()).map(|asked| asked.at).collect();
+    // By the server's clock: on a busy machine the pause here may last longer.
+    let early = watches.iter().filter(|at| **at - watches[0] <= Duration::from_secs(3)).count();
     // 50, 100, 200 and then 400 ms and more apart.
-    assert!((2..=11).contains(&watches), "{watches} watches in 3 s");
+    assert!((2..=11).contains(&early), "{early} watches in 3 s: {watches:?}");
     assert!(watching.now().status.last_error.is_none(), "changes would come through all the same");
 }
 
@@ -220,9 +226,11 @@ async fn a_list_that_hangs_is_begun_anew() {
 /// The rest of a list takes its time, but comes: pages are progress.
 #[tokio::test]
 async fn slow_lists_arrive() {
-    let slow = |body: String| {
+    // Each page takes less than the limit, and both together more.
+    let pause = short_timeouts().list.mul_f64(0.3);
+    let slow = move |body: String| {
         let (first, rest) = body.split_at(body.len() / 2);
-        let parts = [first, rest].map(|part| (Duration::from_millis(400), part.as_bytes().to_vec())).to_vec();
+        let parts = [first, rest].map(|part| (pause, part.as_bytes().to_vec())).to_vec();
         Reply { parts, ..Reply::ok("") }
     };
     let page =
@@ -247,7 +255,9 @@ async fn a_page_that_is_too_large_is_asked_for_again_with_fewer_pods() {
         Reply::ok(text)
     })
     .unwrap();
-    let mut watching = Watching::begin(&server.kubeconfig(), short_timeouts()).await;
+    // Megabytes take their time without optimisation.
+    let timeouts = Timeouts { list: Duration::from_secs(30), ..short_timeouts() };
+    let mut watching = Watching::begin(&server.kubeconfig(), timeouts).await;
     watching.until(SOON, "the list", |w| w.names() == ["a"] && w.now().status.complete).await;
     let lists = server.asked().into_iter().filter(|asked| !asked.is_watch());
     let sizes: Vec<String> = lists.map(|asked| asked.parameter("limit").unwrap().to_owned()).collect();
@@ -277,7 +287,7 @@ async fn odd_but_lawful_streams_are_followed() {
 
 #[tokio::test]
 async fn nobody_there_is_said_and_waited_out() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = ports::free().unwrap();
     let config = netwhy_tests::faulty::kubeconfig(&format!("http://{free}"), "");
     let mut watching = Watching::begin(&config, short_timeouts()).await;
     watching.until(SOON, "three attempts", |w| w.errors("unreachable") >= 3).await;

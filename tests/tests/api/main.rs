@@ -34,11 +34,11 @@ fn clock() -> Duration {
     BEGUN.get_or_init(Instant::now).elapsed() + Duration::from_secs(1)
 }
 
-/// Short, so that tests are.
+/// Short, so that tests are, and long enough for a server on a busy machine.
 fn short_timeouts() -> Timeouts {
     Timeouts {
-        connect: Duration::from_secs(1),
-        list: Duration::from_secs(1),
+        connect: Duration::from_secs(3),
+        list: Duration::from_secs(3),
         watch_seconds: 1,
         min_watch: Duration::from_millis(300),
         first_backoff: Duration::from_millis(50),

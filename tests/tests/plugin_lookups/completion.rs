@@ -2,7 +2,7 @@
 
 use crate::{
     reach_servers::Api,
-    tools::{Said, Scratch, command, kubeconfig, plugin},
+    tools::{Said, Scratch, command, eventually, kubeconfig, plugin},
 };
 use std::{process::Command, time::Instant};
 
@@ -33,21 +33,28 @@ fn kubectl_completes_commands_flags_and_names_of_the_cluster() {
     let own = scratch.file("kubectl_complete-netwhy");
     let own = own.to_str().unwrap();
     let complete = |words: &[&str]| lines(&run(own, words)).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    // Names that come later than people wait are left out: on a busy machine again.
+    let completes = |words: &[&str], expected: &[&str]| {
+        eventually("candidates", || {
+            let got = complete(words);
+            if got == expected { Ok(()) } else { Err(format!("{words:?}: {got:?}, not {expected:?}")) }
+        });
+    };
     assert!(complete(&["wh"])[0].starts_with("why\t"));
     assert_eq!(complete(&["hints", "-o", "js"]), ["json\tFor programs", ":4"]);
-    assert_eq!(complete(&["why", "pod/pay"]), ["pod/payment-1", ":4"]);
+    completes(&["why", "pod/pay"], &["pod/payment-1", ":4"]);
     assert!(api.take().contains("/namespaces/shop/pods?"));
     assert_eq!(complete(&["why", "node/", "-n", "x", "svc/"]), [":4"], "a second target");
-    assert_eq!(complete(&["-n", "x", "why", "deploy/"]), ["deploy/payment-1", ":4"]);
+    completes(&["-n", "x", "why", "deploy/"], &["deploy/payment-1", ":4"]);
     assert!(api.take().contains("/apis/apps/v1/namespaces/x/deployments?"));
     assert_eq!(complete(&["why", "no"]), ["node/", ":6"]);
-    assert_eq!(complete(&["hints", "-n", ""]), ["payment-1", ":4"]);
+    completes(&["hints", "-n", ""], &["payment-1", ":4"]);
     assert_eq!(complete(&["hints", "--contexts", "one,t"]), ["one,two", ":4"]);
     assert_eq!(complete(&["hints", "--kubeconfig", ""]), [":0"]);
     api.take();
-    assert_eq!(complete(&["shell", "pod/two-containers", "-c", ""]), ["app", "proxy", ":4"]);
+    completes(&["shell", "pod/two-containers", "-c", ""], &["app", "proxy", ":4"]);
     assert!(api.take().contains("/namespaces/shop/pods/two-containers "));
-    assert_eq!(complete(&["logs", "two-containers", "--container", "pr"]), ["proxy", ":4"]);
+    completes(&["logs", "two-containers", "--container", "pr"], &["proxy", ":4"]);
     api.take();
     assert_eq!(complete(&["logs", "node/two-containers", "-c", ""]), [":4"], "any containers");
     assert_eq!(api.take(), "");
@@ -70,5 +77,6 @@ fn completion_is_quick_and_silent_whatever_happens() {
     assert_eq!(lines(&complete("/nonexistent")), [":4"]);
     let begin = Instant::now();
     assert_eq!(lines(&complete(slow.to_str().unwrap())), [":4"]);
-    assert!(begin.elapsed().as_millis() < 1500, "{:?}", begin.elapsed());
+    // Its own limit is 0.9 s, that of other commands 5 s. A process may take a while to start.
+    assert!(begin.elapsed().as_millis() < 4_500, "{:?}", begin.elapsed());
 }

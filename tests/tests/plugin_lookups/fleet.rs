@@ -7,7 +7,7 @@ use std::{
     io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// Killed on drop.
@@ -60,17 +60,18 @@ fn two_clusters_stand_side_by_side_and_silent_agents_are_named() {
 
     let one = ask(&config, &["hints", "-o", "json"]).well().json();
     assert_eq!((one["items"].as_array().unwrap().len(), one["agents"].as_u64()), (30, Some(30)));
-    let both = ask(&config, &["hints", "--all-contexts", "-o", "json", "--request-timeout", "1s"]).well();
+    // Time enough for those that do answer, on a busy machine too.
+    let both = ask(&config, &["hints", "--all-contexts", "-o", "json", "--request-timeout", "5s"]).well();
     let warnings: Vec<&str> = both.err.lines().filter(|line| line.starts_with("warning: ")).collect();
     assert_eq!(warnings.len(), 2, "{}", both.err);
     for node in ["node-00018", "node-00019"] {
         let line = warnings.iter().find(|line| line.contains(node)).unwrap();
-        assert!(line.starts_with("warning: right: ") && line.contains("no answer within 1 s"), "{line}");
+        assert!(line.starts_with("warning: right: ") && line.contains("no answer within 5 s"), "{line}");
     }
     let json = both.json();
     assert_eq!((json[0]["context"].as_str(), json[1]["context"].as_str()), (Some("left"), Some("right")));
     assert_eq!(json[1]["not_answered"].as_array().unwrap().len(), 2);
-    let table = ask(&config, &["hints", "--contexts", "left,right", "--request-timeout", "1s"]).well().out;
+    let table = ask(&config, &["hints", "--contexts", "left,right", "--request-timeout", "5s"]).well().out;
     assert!(table.starts_with("CONTEXT   NAMESPACE"), "{table}");
     assert_eq!(table.lines().count(), 1 + 30 + 18);
 
@@ -100,8 +101,8 @@ fn a_pod_whose_agent_is_mute_is_an_error_and_not_well() {
     let fleet = Fleet::start(3, 1);
     let scratch = Scratch::new("mute");
     let config = scratch.write("config", &kubeconfig(&[("c", &fleet.url, "t")], "shop"));
-    let said = ask(&config, &["why", "pod/app-00002-0", "--request-timeout", "1s"]);
-    said.failed(&["the agent on node-00002 (netwhy/netwhy-2)", "no answer within 1 s"]);
+    let said = ask(&config, &["why", "pod/app-00002-0", "--request-timeout", "5s"]);
+    said.failed(&["the agent on node-00002 (netwhy/netwhy-2)", "no answer within 5 s"]);
     let none = ask(&config, &["hints", "--agent-selector", "app=other"]);
     none.failed(&["no agents found", "app=other", "--agent-selector"]);
 }
@@ -170,7 +171,7 @@ fn peak(fleet: &Fleet, scratch: &Scratch, args: &[&str]) -> (Said, u64) {
     let config = scratch.write("config", &kubeconfig(&[("c", &fleet.url, "t")], "shop"));
     let mut command = command(args);
     // Plain text: their sizes are the same in each run.
-    command.args(["-o", "json", "--request-timeout", "10s", "--kubeconfig"]).arg(config);
+    command.args(["-o", "json", "--request-timeout", "60s", "--kubeconfig"]).arg(config);
     let out = scratch.file("out");
     let err = scratch.file("err");
     command.stdout(std::fs::File::create(&out).unwrap()).stderr(std::fs::File::create(&err).unwrap());
@@ -236,12 +237,11 @@ fn a_reader_that_goes_away_is_no_failure_and_a_watch_goes_on_until_stopped() {
     // No change, no further line.
     assert!(lines.next().is_none());
 
-    let begin = Instant::now();
     let mut piped = crate::tools::command(&["nodes", "-w", "--kubeconfig"]);
     let mut child = piped.arg(&config).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     drop(child.stdout.take());
     let status = eventually("end of a watch without a reader", || child.try_wait().unwrap().ok_or_else(String::new));
-    assert!(status.success() && begin.elapsed() < Duration::from_secs(10), "{status}");
+    assert!(status.success(), "{status}");
 }
 
 /// A Pod's callees are asked on their Nodes, and theirs on others, until an agent does not answer.
@@ -250,7 +250,7 @@ fn the_time_of_requests_is_followed_from_node_to_node() {
     let fleet = Fleet::with(&["--agents", "8", "--pods", "1", "--edges", "2", "--mute", "1", "--calls"]);
     let scratch = Scratch::new("calls");
     let config = scratch.write("config", &kubeconfig(&[("one", fleet.url.as_str(), "t")], "shop"));
-    let said = ask(&config, &["why", "pod/app-00001-0", "-o", "json", "--request-timeout", "2s"]).well();
+    let said = ask(&config, &["why", "pod/app-00001-0", "-o", "json", "--request-timeout", "5s"]).well();
     let case = said.json();
     let rows = case["waterfall"]["rows"].as_array().unwrap();
     let row = |depth: u64, pod: &str, callee: &str| {
@@ -273,7 +273,7 @@ fn the_time_of_requests_is_followed_from_node_to_node() {
     assert_eq!((mute["end_of_path"].as_str(), &mute["peer"]), (Some("not_measured"), &Value::Null), "{mute}");
     let silent = case["not_answered"].as_array().unwrap();
     assert_eq!(silent.iter().map(|one| one["node"].as_str().unwrap()).collect::<Vec<_>>(), ["node-00007"]);
-    let screen = ask(&config, &["why", "pod/app-00001-0", "--request-timeout", "2s"]).well().out;
+    let screen = ask(&config, &["why", "pod/app-00001-0", "--request-timeout", "5s"]).well().out;
     assert!(screen.contains("shop/app-00001-0 asks shop/app-00003-0:8080 on node-00003"), "{screen}");
     assert!(screen.contains("█ its application 40 ms"), "{screen}");
     println!("{screen}");

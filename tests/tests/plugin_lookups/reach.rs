@@ -111,7 +111,7 @@ fn broken_and_hanging_contexts_hide_no_other() {
     let missing = json!({"client-certificate": "/nonexistent", "client-key": "/nonexistent"});
     let broken = [
         ("down", config("http://127.0.0.1:1", json!({}), json!({})), "can't connect to 127.0.0.1:1"),
-        ("silent", config(&silent.url, json!({}), json!({})), "no answer within 1 s"),
+        ("silent", config(&silent.url, json!({}), json!({})), "no answer within 3 s"),
         ("certificate", config("https://127.0.0.1:1", json!({}), missing), "client certificate of user certificate"),
         ("fails", config("https://127.0.0.1:1", json!({}), exec("echo log in >&2; exit 1")), "log in"),
         ("hangs", config("https://127.0.0.1:1", json!({}), exec("sleep 60")), "did not end within 15 s"),
@@ -128,9 +128,9 @@ fn broken_and_hanging_contexts_hide_no_other() {
     let scratch = Scratch::new("contexts");
     let file = scratch.write("config", &all.to_string());
     let begin = Instant::now();
-    let args = ["--all-contexts", "-o", "json", "--request-timeout=1s", "--kubeconfig", file.to_str().unwrap()];
+    let args = ["--all-contexts", "-o", "json", "--request-timeout=3s", "--kubeconfig", file.to_str().unwrap()];
     let said = diagnose(&args, &[]).well();
-    assert!(begin.elapsed().as_secs() < 30, "{:?}", begin.elapsed());
+    assert!(begin.elapsed().as_secs() < 45, "{:?}", begin.elapsed());
     assert_eq!(said.json()[0]["context"], "one");
     for (name, _, why) in broken {
         let said = said.err.lines().any(|line| line.starts_with(&format!("warning: {name}: ")) && line.contains(why));

@@ -141,7 +141,7 @@ fn over(fleet: &Fleet, scratch: &Scratch, inbox: &Inbox, args: &[&str]) -> Comma
 #[test]
 fn each_object_of_a_request_gets_one_verdict_until_the_alert_comes_back() {
     let (fleet, scratch, inbox) = (Fleet::start(12, 1), Scratch::new("respond"), inbox());
-    let mut respond = Respond::start(over(&fleet, &scratch, &inbox, &["--request-timeout", "2s"]));
+    let mut respond = Respond::start(over(&fleet, &scratch, &inbox, &["--request-timeout", "5s"]));
     let known = alerts(&[
         pod("CartSlow", "shop", "app-00007-0"),
         pod("CartLossy", "shop", "app-00007-0"),

@@ -17,7 +17,7 @@ use std::{
 
 pub(crate) const TRAFFIC: &str = env!("CARGO_BIN_EXE_netwhy-traffic");
 /// Timeout of every wait.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// `kubectl-netwhy`.
 pub(crate) fn plugin() -> &'static Path {

@@ -128,7 +128,7 @@ fn nodes_of_a_fleet_are_a_heat_map_that_the_keyboard_walks() {
     let fleet = Fleet::start(12, 1);
     let scratch = Scratch::new("ui-fleet");
     let config = scratch.write("config", &kubeconfig(&[("c", &fleet.url, "t")], "shop"));
-    let page = Page::open(&["--kubeconfig", config.to_str().unwrap(), "--request-timeout", "1s", "-A"]);
+    let page = Page::open(&["--kubeconfig", config.to_str().unwrap(), "--request-timeout", "3s", "-A"]);
     run(driver, "fleet", &page.url);
 }
 

@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 const { chromium } = await import(pathToFileURL(process.env.DRIVER).href);
 const [scenario, url, folder] = process.argv.slice(2);
 const origin = new URL(url).origin;
-const PATIENCE = 30000;
+const PATIENCE = 60000;
 
 const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args });

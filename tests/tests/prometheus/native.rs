@@ -56,7 +56,7 @@ fn native_histograms_have_the_agents_quantiles_and_no_buckets() {
         let value = native.value(&query).unwrap();
         assert!((low / ERROR..=high * ERROR).contains(&value), "{pod}: {value} is not within {low} … {high}");
     }
-    assert_eq!(native.value("min(min_over_time(up[1m]))"), Some(1.0));
+    wait_until("ten scrapes in a row succeed", || native.value("min(min_over_time(up[10s]))") == Some(1.0));
     assert_eq!(native.complaints(), Vec::<String>::new());
     let parts = "{__name__=~\"netwhy_.+_seconds_(bucket|sum|count)\"}";
     assert_eq!(native.value(&format!("count({parts})")), None, "classic series are dropped");
