@@ -188,7 +188,8 @@ pub(crate) fn run_in(workspace: &Path, toolchain: &Toolchain, filter: Option<&st
     }
     // A skipped test ends well: it has been counted as passed.
     let passed = total.passed.saturating_sub(skips.len() as u64);
-    println!("{passed} passed, {} failed, {} skipped", total.failed, skips.len());
+    let again = if flaky.is_empty() { String::new() } else { format!(" ({} when tried again)", flaky.len()) };
+    println!("{passed} passed{again}, {} failed, {} skipped", total.failed, skips.len());
     if total.failed > 0 || !forbidden.is_empty() {
         bail!("tests failed");
     }
@@ -225,18 +226,7 @@ fn run_group(
 ) -> Result<Outcome> {
     let mut command = toolchain.cargo(workspace);
     if machine.nextest {
-        command.args(["nextest", "run", "--no-fail-fast", "--color", "never", "--no-tests", "pass"]);
-        // Output of tests that pass says what they skipped.
-        command.args(["--success-output", "immediate", "--failure-output", "immediate"]);
-        command.args(PACKAGES).args(["--filterset", &group.filterset]);
-        if let Some(at_once) = group.at_once {
-            command.args(["--test-threads", &at_once.to_string()]);
-        }
-        if group.root && machine.strict {
-            // Real traffic on clocks of a machine that others use too: a second try, which the summary tells.
-            command.args(["--retries", "1"]);
-        }
-        command.args(filter);
+        command.args(nextest(group, filter, machine));
     } else {
         command.args(["test", "--no-fail-fast", "--color", "never"]).args(&group.select).args(filter);
         command.args(["--", "--show-output"]);
@@ -255,10 +245,30 @@ fn run_group(
         eprintln!("{text}\n`{}` failed; its output is kept in {}", sh::shown(&command), log.display());
     }
     let flaky = read::flaky(&text);
+    let (first_tries, rest) = read::first_tries(&text);
     if ended_well && !flaky.is_empty() {
-        eprintln!("{}", read::first_tries(&text));
+        eprintln!("{first_tries}");
     }
-    Ok(Outcome { counts, skips: read::skips(&text), flaky })
+    Ok(Outcome { counts, skips: read::skips(&rest), flaky })
+}
+
+/// Arguments with which nextest runs a group.
+fn nextest(group: &Group, filter: Option<&str>, machine: &Machine) -> Vec<String> {
+    let mut args = vec!["nextest", "run", "--no-fail-fast", "--color", "never", "--no-tests", "pass"];
+    // Output of tests that pass says what they skipped.
+    args.extend(["--success-output", "immediate", "--failure-output", "immediate"]);
+    args.extend(PACKAGES);
+    args.extend(["--filterset", &group.filterset]);
+    let at_once = group.at_once.map(|at_once| at_once.to_string());
+    if let Some(at_once) = at_once.as_deref() {
+        args.extend(["--test-threads", at_once]);
+    }
+    if machine.strict {
+        // Others use the machine too, and clocks go on meanwhile: a second try, which the summary tells.
+        args.extend(["--retries", "1"]);
+    }
+    args.extend(filter);
+    args.into_iter().map(str::to_owned).collect()
 }
 
 fn summary(times: &[(&str, Counts, Duration)], skips: &[Skip], flaky: &[String]) {
@@ -273,3 +283,6 @@ fn summary(times: &[(&str, Counts, Duration)], skips: &[Skip], flaky: &[String])
         println!("FLAKY {test}: failed first, passed when tried again");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,21 +66,21 @@ pub(super) fn flaky(text: &str) -> Vec<String> {
     text.lines().filter_map(name).collect()
 }
 
-/// The output of failed first tries in nextest's text.
-pub(super) fn first_tries(text: &str) -> String {
-    let status = |line: &str| ["PASS [", "FAIL [", "TRY "].iter().any(|word| line.trim_start().starts_with(word));
-    let mut within = false;
-    let mut out = String::new();
+/// nextest's text in two: the output of first tries that failed, and the rest.
+pub(super) fn first_tries(text: &str) -> (String, String) {
+    let is_status = |line: &str| ["PASS [", "FAIL [", "LEAK [", "TRY "].iter().any(|word| line.starts_with(word));
+    let mut is_within = false;
+    let (mut first, mut rest) = (String::new(), String::new());
     for line in text.lines() {
-        if status(line) {
-            within = line.trim_start().starts_with("TRY 1 FAIL");
+        if is_status(line.trim_start()) {
+            // With its result: FAIL, or the signal or timeout that ended it.
+            is_within = line.trim_start().starts_with("TRY 1 ");
         }
-        if within {
-            out.push_str(line);
-            out.push('\n');
-        }
+        let out = if is_within { &mut first } else { &mut rest };
+        out.push_str(line);
+        out.push('\n');
     }
-    out
+    (first, rest)
 }
 
 #[cfg(test)]
