@@ -1,10 +1,11 @@
 //! Checks the chart's rules with promtool and against the metric table.
 
 use crate::{
-    scraper::{find, rule_files},
+    scraper::{prometheuses, rule_files},
     world::Scratch,
 };
 use netwhy_agent::metrics::METRICS;
+use netwhy_tests::prometheus::Prometheus;
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
@@ -12,16 +13,6 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-
-/// The program. Prints that a test is skipped if it is not installed.
-pub(crate) fn promtool(test: &str) -> Option<Command> {
-    let found = find("promtool").map(Command::new);
-    if found.is_none() {
-        assert!(!std::env::var("CI").is_ok_and(|ci| ci == "true"), "{test} needs promtool, and CI=true");
-        println!("SKIP {test}: needs promtool: `cargo xtask test` unpacks it");
-    }
-    found
-}
 
 fn test_files() -> Vec<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/prometheus/rules");
@@ -37,24 +28,24 @@ pub(crate) fn rules() -> Vec<Value> {
     groups.flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()
 }
 
-fn passes(mut command: Command) {
-    let output = command.output().unwrap();
+fn passes(prometheus: &Prometheus, args: &[&str], files: &[PathBuf]) {
+    let output = Command::new(&prometheus.promtool).args(args).args(files).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+    assert!(output.status.success(), "{prometheus}: {}", String::from_utf8_lossy(&said));
 }
 
 #[test]
 fn promtool_finds_the_rules_right() {
-    let Some(mut promtool) = promtool("promtool_finds_the_rules_right") else { return };
-    promtool.args(["check", "rules", "--lint=all", "--lint-fatal"]).args(rule_files());
-    passes(promtool);
+    for prometheus in prometheuses("promtool_finds_the_rules_right") {
+        passes(&prometheus, &["check", "rules", "--lint=all", "--lint-fatal"], &rule_files());
+    }
 }
 
 #[test]
 fn every_alert_fires_and_keeps_silent_where_it_should() {
-    let Some(mut promtool) = promtool("every_alert_fires_and_keeps_silent_where_it_should") else { return };
-    promtool.args(["test", "rules"]).args(test_files());
-    passes(promtool);
+    for prometheus in prometheuses("every_alert_fires_and_keeps_silent_where_it_should") {
+        passes(&prometheus, &["test", "rules"], &test_files());
+    }
 }
 
 #[test]
@@ -82,7 +73,6 @@ fn every_alert_has_a_firing_and_a_silent_case() {
 
 #[test]
 fn a_case_that_does_not_hold_is_noticed() {
-    let Some(mut promtool) = promtool("a_case_that_does_not_hold_is_noticed") else { return };
     let scratch = Scratch::new("rules");
     let rules =
         rule_files().iter().map(|file| fs::canonicalize(file).unwrap().display().to_string()).collect::<Vec<_>>();
@@ -95,7 +85,10 @@ fn a_case_that_does_not_hold_is_noticed() {
     );
     let file = scratch.0.join("wrong.test.yaml");
     fs::write(&file, text).unwrap();
-    assert!(!promtool.args(["test", "rules"]).arg(file).output().unwrap().status.success());
+    for prometheus in prometheuses("a_case_that_does_not_hold_is_noticed") {
+        let output = Command::new(&prometheus.promtool).args(["test", "rules"]).arg(&file).output().unwrap();
+        assert!(!output.status.success(), "{prometheus}");
+    }
 }
 
 /// Words of a PromQL expression that could be names of metrics.

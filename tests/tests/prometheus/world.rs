@@ -1,13 +1,14 @@
-//! A laboratory with traffic, an agent that observes it and a Prometheus that scrapes the agent.
+//! A laboratory with traffic, an agent that observes it, and each Prometheus of this machine, which scrape the agent.
 
 use crate::{
     agent::Agent,
     http::TextProxy,
-    scraper::{Scraper, Target, find},
+    scraper::{Scraper, Target, find, prometheuses},
 };
 use netwhy_tests::{
     lab::{Shop, missing_tools},
     ports,
+    prometheus::{Prometheus, Version},
 };
 use std::{
     fs,
@@ -23,7 +24,8 @@ const CONFIG: &str = "limits:\n  gone_seconds: 2\n";
 
 pub(crate) struct World {
     // Clients stop before servers.
-    pub(crate) prometheus: Scraper,
+    /// The installed Prometheus first.
+    pub(crate) scrapers: Vec<Scraper>,
     _text: TextProxy,
     agent: Option<Agent>,
     pub(crate) shop: Shop,
@@ -83,6 +85,7 @@ impl World {
         if skips(test) {
             return None;
         }
+        let prometheuses = prometheuses(test);
         let dir = Scratch::new(test);
         let config = dir.0.join("netwhy.yaml");
         let sections = sections.replace("@DIR@", dir.0.to_str().unwrap());
@@ -92,8 +95,20 @@ impl World {
         let agent = Agent::start(shop.lab(), address, &config, &dir.0.join("agent.log"));
         let text = TextProxy::start(address);
         let targets = [Target("netwhy", address, "a"), Target("text", text.address, "text")];
-        let prometheus = Scraper::start(&dir.0, &targets);
-        Some(Self { prometheus, _text: text, agent: Some(agent), shop, dir })
+        let start = |prometheus: &Prometheus| {
+            let Version(major, minor) = prometheus.version;
+            Scraper::start(prometheus, &dir.0.join(format!("prometheus-{major}.{minor}")), &targets)
+        };
+        let scrapers = prometheuses.iter().map(start).collect();
+        Some(Self { scrapers, _text: text, agent: Some(agent), shop, dir })
+    }
+
+    /// Polls until a condition holds at each Prometheus.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, what: &str, holds: impl Fn(&Scraper) -> bool) {
+        for scraper in &self.scrapers {
+            wait_until(&format!("{scraper}: {what}"), || holds(scraper));
+        }
     }
 
     pub(crate) const fn agent(&self) -> &Agent {
