@@ -18,6 +18,8 @@ the family name of a counter has no `_total`.
   series. Label values that never occurred have no series either. Exceptions are `fast`, `timeout`, `refused` and
   `timed_out`: they start at zero, so that `rate()` sees their first increase.
 - No label contains an address, a port or error text.
+- `le` is a decimal number with a point. Prometheus 3 stores `0.00005` as `5e-05`, as older ones do with protobuf. So a
+  query must not compare `le` with a text. Those of the chart don't.
 - In OpenMetrics and protobuf, series that show the trouble of a firing hint carry an exemplar with its id, `hint_id`.
   Losses have it at `netwhy_tcp_loss_episodes_total` and `netwhy_tcp_retransmitted_segments_total`. Longer paths have it
   at `netwhy_tcp_rtt_seconds`, slow or missing answers at `netwhy_tcp_response_seconds`. Only the Pod, role and class of
@@ -33,7 +35,7 @@ the family name of a counter has no `_total`.
 ## Native histograms
 
 In protobuf every histogram is a native one (sparse, with exponential buckets), and has the classic buckets too.
-Prometheus asks for it with `--enable-feature=native-histograms`, from 3.9 on with `scrape_native_histograms: true`.
+Prometheus asks for it with `--enable-feature=native-histograms`, from 3.8 on with `scrape_native_histograms: true`.
 It then keeps one series per histogram instead of 6 to 20. A healthy Pod that is client and server has 24 series with
 one peer class and 27 with two.
 
