@@ -118,6 +118,7 @@ pub fn metrics_md() -> String {
         "\n## Hints and unattributed samples\n",
         "\n## Node\n",
         "\n## Agent\n",
+        "\n## Flight recorder\n",
         "\n## API server watches\n",
     ];
     for (heading, metrics) in headings.into_iter().zip(METRICS) {
