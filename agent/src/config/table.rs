@@ -266,6 +266,9 @@ settings! {
             "Whether series of Pods have the label `workload`.";
         peer: bool = true, [], "", Live,
             "Whether metrics are split by the label `peer`, where they have one.";
+        semconv: bool = false, [], "", Live,
+            "Whether requests of HTTP and calls of gRPC are exported a second time, with the names of OpenTelemetry's \
+             stable semantic conventions (docs/metrics.md). These series count for `limits.series`.";
     }
     "Bounds of memory and output. The first four are the sizes of kernel maps." limits: Limits {
         cgroups: u64 = 4096, [64..=65_536], "cgroups", Restart,

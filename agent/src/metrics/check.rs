@@ -131,7 +131,8 @@ fn labels<'a>(text: &'a str, line: &str) -> (Vec<(&'a str, String)>, &'a str) {
     let Some(mut more) = text.strip_prefix('{') else { return (labels, text) };
     loop {
         let (name, after) = more.split_once("=\"").expect(line);
-        assert!(!name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{line}");
+        let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        assert!(name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(is_name), "{line}");
         assert!(labels.iter().all(|(known, _)| *known != name), "{line}");
         let (value, end) = unescape(after);
         assert!(!value.is_empty(), "an empty label is no label: {line}");

@@ -8,7 +8,7 @@ use super::{
     protobuf,
     rows::{self, Row},
     scrape::{Scrape, Summary},
-    table::METRICS,
+    table::exported,
 };
 use crate::{api::AgentStats, state::NodeView};
 use prometheus_client::{
@@ -33,7 +33,7 @@ impl Collector for ViewCollector {
             None => Collection::new(&mut SharedRow::default(), &self.view, &self.agent, &self.options),
             Some(summary) => Collection::without_subjects(&self.view, &self.agent, &self.options, summary),
         };
-        for metric in METRICS.into_iter().flatten().filter(|metric| collection.metric_series(metric) > 0) {
+        for metric in exported(self.options.semconv).filter(|metric| collection.metric_series(metric) > 0) {
             collection.encode(metric, &mut encoder)?;
         }
         Ok(())
@@ -75,7 +75,7 @@ impl<'a> Collection<'a> {
         let mut collection = Self { scrape, rows };
         // The series that report the summary are among those counted.
         collection.scrape.summary.folded = folded;
-        let series = METRICS.into_iter().flatten().map(|metric| collection.metric_series(metric)).sum();
+        let series = exported(options.semconv).map(|metric| collection.metric_series(metric)).sum();
         collection.scrape.summary.series = series;
         collection
     }
@@ -130,7 +130,7 @@ impl<'a> Collection<'a> {
         metadata: impl Fn(&MetricDef) -> &'static str,
     ) -> fmt::Result {
         let labels: Vec<String> = self.rows.iter().map(Row::rendered_labels).collect();
-        for metric in METRICS.into_iter().flatten() {
+        for metric in exported(self.scrape.options.semconv) {
             let Rows::Subject(samples) = metric.rows else { continue };
             let begin = text.len();
             text.push_str(metadata(metric));
@@ -148,7 +148,7 @@ impl<'a> Collection<'a> {
     /// Appends all metrics as protobuf families.
     pub(super) fn append_families(&self, bytes: &mut Vec<u8>) -> fmt::Result {
         let labels: Vec<Vec<u8>> = self.rows.iter().map(Row::encoded_labels).collect();
-        for metric in METRICS.into_iter().flatten() {
+        for metric in exported(self.scrape.options.semconv) {
             protobuf::family(bytes, metric, |out| match metric.rows {
                 Rows::Subject(samples) => {
                     let mut rows = self.rows.iter().zip(&labels);
@@ -164,7 +164,7 @@ impl<'a> Collection<'a> {
 /// Series of one subject.
 fn subject_series(row: &Row<'_>, scrape: &Scrape<'_>) -> usize {
     let mut out = Out::counting();
-    for metric in METRICS.into_iter().flatten() {
+    for metric in exported(scrape.options.semconv) {
         if let Rows::Subject(samples) = metric.rows {
             // Counting writes nothing, so it can't fail.
             let _ = samples(row, scrape, &mut out);

@@ -1,6 +1,6 @@
 //! `docs/metrics.md`, made from the table.
 
-use super::{BaseUnit, METRICS, MetricDef};
+use super::{BaseUnit, CONVENTIONS, METRICS, MetricDef, semconv};
 use std::fmt::Write;
 
 const HEAD: &str = "\
@@ -109,6 +109,26 @@ The cost: an edge takes 1 KiB of kernel memory, and never are there more than `l
 take 112 bytes, so at most 1.8 MB by default. Events of 1,024 ports without an edge are counted, in 112 KiB.
 ";
 
+const NAMES: &str = "
+## OpenTelemetry's names
+
+With `labels.semconv: true`, signals that OpenTelemetry's semantic conventions 1.45.0 have stable names for are exported
+a second time. Prometheus' form of such a name has `_` for each dot, and the unit as its suffix. Our own metrics stay.
+
+- The series count for `limits.series`. Requests of HTTP and calls of gRPC then take up to twice as many.
+- They have `namespace`, `pod` and `workload`. Those of Pods also have the resource attributes `k8s_namespace_name` and
+  `k8s_pod_name`, and by workload `k8s_deployment_name`, `k8s_replicaset_name`, `k8s_statefulset_name`,
+  `k8s_daemonset_name`, `k8s_job_name` or `k8s_cronjob_name`. `labels.workload: false` removes the last one.
+- An attribute that is not known makes no label, and a name that is none of the known ones is `_OTHER`. What differs in
+  such attributes alone is one series.
+- `server.address` and `server.port`, which the conventions require of a client's requests, are missing: no label
+  contains an address or a port.
+- `http.route` is the template that we make of the path, because nobody outside of the server knows its own.
+- Times end where those of our metrics end: of HTTP with the answer's first byte. Counts are the same estimates. So
+  figures differ from those of an application that reports itself.
+- The bounds are those of our metrics. The 14 that the conventions advise would take twice as many series.
+";
+
 /// The text of the page.
 pub fn metrics_md() -> String {
     let mut out = String::from(HEAD);
@@ -121,14 +141,31 @@ pub fn metrics_md() -> String {
         "\n## Flight recorder\n",
         "\n## API server watches\n",
     ];
-    for (heading, metrics) in headings.into_iter().zip(METRICS) {
+    for (heading, metrics) in headings.into_iter().zip(METRICS).chain([(NAMES, CONVENTIONS)]) {
         out.push_str(heading);
         out.push_str("\n| metric | type | unit | labels | meaning |\n|---|---|---|---|---|\n");
         for metric in metrics {
             row(&mut out, metric);
         }
     }
+    conventions(&mut out);
     out
+}
+
+/// The convention of each metric.
+fn conventions(out: &mut String) {
+    out.push_str("\nMetrics by convention. Those that are not stable yet may still change, and are not exported.\n");
+    out.push_str("\n| metrics | convention | stable |\n|---|---|---|\n");
+    let listed = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    for convention in semconv::ALL {
+        let (theirs, is_stable) = match (convention.theirs, convention.is_stable) {
+            ([], _) => ("none".to_owned(), "–"),
+            (theirs, true) => (listed(theirs), "yes"),
+            (theirs, false) => (listed(theirs), "no"),
+        };
+        // Writing to a string can't fail.
+        let _ = writeln!(out, "| {} | {theirs} | {is_stable} |", listed(convention.ours));
+    }
 }
 
 fn row(out: &mut String, metric: &MetricDef) {

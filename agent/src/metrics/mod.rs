@@ -21,6 +21,7 @@ mod prometheus;
 mod protobuf;
 mod rows;
 mod scrape;
+mod semconv;
 mod shared_row;
 mod table;
 #[cfg(test)]
@@ -30,7 +31,7 @@ pub use definition::{BaseUnit, Kind, LabelDef, MetricDef};
 pub use docs::metrics_md;
 pub use format::Format;
 pub use shared_row::SharedRow;
-pub use table::METRICS;
+pub use table::{CONVENTIONS, METRICS};
 
 use crate::{api::AgentStats, state::NodeView};
 use bytes::Bytes;
@@ -51,6 +52,8 @@ pub struct MetricsOptions {
     pub workload: bool,
     /// Whether metrics are split by `peer`.
     pub peer: bool,
+    /// Whether signals that OpenTelemetry has stable names for are exported with these too.
+    pub semconv: bool,
     /// Series of all subjects together. Above it the quietest subjects are summed up in one row with namespace and
     /// pod `~other`, which comes on top of the limit only when it alone exceeds it.
     pub max_series: usize,
@@ -58,7 +61,7 @@ pub struct MetricsOptions {
 
 impl Default for MetricsOptions {
     fn default() -> Self {
-        Self { fine_rtt: false, workload: true, peer: true, max_series: 50_000 }
+        Self { fine_rtt: false, workload: true, peer: true, semconv: false, max_series: 50_000 }
     }
 }
 
@@ -147,7 +150,7 @@ fn metadata(metric: &MetricDef, openmetrics: bool) -> &'static str {
             let prometheus = prometheus::from_openmetrics(&openmetrics);
             (metric.name, [prometheus, openmetrics])
         };
-        METRICS.into_iter().flatten().map(lines).collect()
+        table::exported(true).map(lines).collect()
     });
     LINES.get(metric.name).map_or("", |lines| lines[usize::from(openmetrics)].as_str())
 }

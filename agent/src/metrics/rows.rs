@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     sample::{CpuStat, Tally},
-    state::SubjectView,
+    state::{SubjectKind, SubjectView},
 };
 use netwhy_abi::PeerClass;
 use std::borrow::Cow;
@@ -16,6 +16,16 @@ use std::borrow::Cow;
 pub(super) const OTHER: &str = "~other";
 /// Pod of a subject without a name, so that no series is without labels.
 const UNNAMED: &str = "~unnamed";
+
+/// Workloads that OpenTelemetry has a resource attribute for, and the label that Prometheus makes of it.
+const OWNERS: [(&str, &str); 6] = [
+    ("Deployment", "k8s_deployment_name"),
+    ("ReplicaSet", "k8s_replicaset_name"),
+    ("StatefulSet", "k8s_statefulset_name"),
+    ("DaemonSet", "k8s_daemonset_name"),
+    ("Job", "k8s_job_name"),
+    ("CronJob", "k8s_cronjob_name"),
+];
 
 /// A subject on its way out.
 pub(super) struct Row<'a> {
@@ -68,7 +78,19 @@ impl<'a> Row<'a> {
         [("namespace", self.namespace), ("pod", self.pod), ("workload", self.workload)]
     }
 
-    /// The same as in the text, without braces; never empty.
+    /// Its resource attributes of OpenTelemetry: namespace, Pod and workload. Without values if it is no Pod.
+    pub(super) fn attributes(&self) -> [Label<'_>; 3] {
+        if self.view.id.kind != SubjectKind::Pod {
+            return [("", ""); 3];
+        }
+        let owner = self.workload.split_once('/').and_then(|(kind, name)| {
+            let (_, label) = OWNERS.iter().find(|(owner, _)| *owner == kind)?;
+            Some((*label, name))
+        });
+        [("k8s_namespace_name", self.namespace), ("k8s_pod_name", self.pod), owner.unwrap_or_default()]
+    }
+
+    /// The labels as in the text, without braces; never empty.
     pub(super) fn rendered_labels(&self) -> String {
         let mut text = String::new();
         render(&mut text, &self.labels());

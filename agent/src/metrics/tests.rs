@@ -48,8 +48,8 @@ fn every_declared_metric_and_nothing_else_is_exported_with_its_declared_labels()
 
 #[test]
 fn both_formats_hold_the_same_samples() {
-    for fine_rtt in [false, true] {
-        let options = MetricsOptions { fine_rtt, ..MetricsOptions::default() };
+    for (fine_rtt, semconv) in [(false, false), (true, false), (false, true)] {
+        let options = MetricsOptions { fine_rtt, semconv, ..MetricsOptions::default() };
         let om = read(&text(rich(), &options, Format::OpenMetrics), Format::OpenMetrics);
         let prometheus = read(&text(rich(), &options, Format::Prometheus), Format::Prometheus);
         assert_eq!(om, prometheus);
@@ -65,8 +65,8 @@ fn what_is_written_without_the_crates_encoder_has_the_same_bytes() {
     let mut v = rich();
     v.subjects.push(nasty);
     let v = Arc::new(v);
-    for fine_rtt in [false, true] {
-        let options = MetricsOptions { fine_rtt, ..MetricsOptions::default() };
+    for (fine_rtt, semconv) in [(false, false), (true, false), (false, true)] {
+        let options = MetricsOptions { fine_rtt, semconv, ..MetricsOptions::default() };
         let agent = Arc::new(agent());
         let mut registry = Registry::default();
         let (view, agent_of) = (Arc::clone(&v), Arc::clone(&agent));

@@ -28,7 +28,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!((t.rtt_inflation, t.rtt_floor_ms, t.think_time_ms), (3.0, 1.0, 5.0));
     assert_eq!((t.enter_windows, t.leave_windows), (2, 6));
     assert_eq!(config.labels.rtt_buckets, RttBuckets::Coarse);
-    assert!(config.labels.workload && config.labels.peer);
+    assert!(config.labels.workload && config.labels.peer && !config.labels.semconv);
     let l = &config.limits;
     assert_eq!([l.cgroups, l.edges, l.drops, l.prefixes], [4096, 16_384, 4096, 16_384]);
     assert_eq!((l.series, l.edges_in_view, l.gone_subjects), (50_000, 512, 1024));

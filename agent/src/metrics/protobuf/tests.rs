@@ -31,8 +31,8 @@ fn histograms<'a>(families: &'a [Family], name: &str) -> Vec<(&'a Metric, &'a Hi
 
 #[test]
 fn protobuf_holds_the_samples_of_the_texts() {
-    for (fine_rtt, peer) in [(false, true), (true, true), (false, false)] {
-        let options = MetricsOptions { fine_rtt, peer, ..MetricsOptions::default() };
+    for (fine_rtt, peer, semconv) in [(false, true, true), (true, true, false), (false, false, false)] {
+        let options = MetricsOptions { fine_rtt, peer, semconv, ..MetricsOptions::default() };
         let protobuf = samples(&decoded(rich(), &options));
         let openmetrics = read(&text(rich(), &options), Format::OpenMetrics);
         for (series, value) in &openmetrics {
