@@ -1,6 +1,9 @@
 //! The agent's exposition as Prometheus reads it.
 
-use crate::{scraper::Scraper, world::World};
+use crate::{
+    scraper::Scraper,
+    world::{World, wait_until},
+};
 use netwhy_tests::prometheus::Prometheus;
 use std::{
     collections::{BTreeMap, BTreeSet},
