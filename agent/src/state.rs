@@ -10,7 +10,7 @@ mod host;
 pub use self::calls::{CallKey, CallSums};
 pub use crate::sample::RECENT;
 pub use drop_reasons::DropReasons;
-pub use edge::{DnsView, EdgeView, Endpoint, PathRtt, PeerId, ResponseView, Usual, Waiting};
+pub use edge::{DnsView, EdgeView, Endpoint, PathRtt, PeerHost, PeerId, ResponseView, Usual, Waiting};
 pub use firing::{FiringKey, FiringTime};
 pub use folded::Folded;
 pub use host::{HostCount, HostView};

@@ -7,7 +7,7 @@ pub(crate) use memory::MemoryWatch;
 pub(crate) use settings::{facts_pace, probe_modes, rates, source_settings};
 
 use crate::{
-    api::{AgentStats, ConfigReloads, MemoryLevel, Privileges, StageTime, TickStats},
+    api::{AgentStats, ConfigReloads, HintState, MemoryLevel, Privileges, StageTime, TickStats},
     budget::{Budget, Load, cpus},
     cgroup::FactsHandle,
     clock::unix_ms,
@@ -23,6 +23,7 @@ use crate::{
     tasks::Stopped,
 };
 use std::{
+    collections::HashMap,
     net::Ipv6Addr,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -324,9 +325,9 @@ impl Tick {
 
 /// Logs hints that opened or closed with this view.
 fn log_changed_hints(old: &NodeView, new: &NodeView) {
+    let before: HashMap<&str, HintState> = old.hints.iter().map(|hint| (hint.id.as_str(), hint.state)).collect();
     for hint in &new.hints {
-        let before = old.hints.iter().find(|h| h.id == hint.id).map(|h| h.state);
-        if before != Some(hint.state) {
+        if before.get(hint.id.as_str()) != Some(&hint.state) {
             let subject = format!("{}/{}", hint.subject.namespace, hint.subject.name);
             tracing::info!(
                 state = ?hint.state, cause = hint.cause, subject, blame = hint.blame.kind.label(),

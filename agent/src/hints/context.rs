@@ -5,6 +5,10 @@ pub(crate) mod excuse;
 pub(crate) mod index;
 pub(crate) mod subject;
 pub(crate) mod edge;
+mod edges;
+mod beside;
+#[cfg(test)]
+pub(crate) mod scans;
 
 pub(crate) use edge::Edge;
 pub(crate) use index::{EdgeIx, SubjectIx};
@@ -13,19 +17,17 @@ pub(crate) use subject::Subject;
 use crate::{
     api::RuledOut,
     hints::{
-        memory::{Memory, edge::EdgeMemory, path::Path},
+        memory::{Memory, edge::EdgeMemory},
         rule::Family,
         stats::percent,
         thresholds::Thresholds,
     },
     sample::Losses,
-    state::{CpuUser, DnsView, HostView, NodeView, PeerId, SubjectId},
+    state::{CpuUser, DnsView, HostView, NodeView, SubjectId},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::Ipv6Addr,
-    time::Duration,
-};
+use beside::Beside;
+use edges::Edges;
+use std::{collections::HashMap, time::Duration};
 
 /// One tick's material.
 pub(crate) struct Context<'a> {
@@ -52,9 +54,9 @@ pub(crate) struct Context<'a> {
     /// DNS lookups.
     pub(crate) dns: &'a [DnsView],
     subjects: Vec<Subject<'a>>,
-    edges: Vec<Edge<'a>>,
-    /// Peers that some connection reached as fast as usual in the last seconds.
-    fast_peers: BTreeSet<PeerId>,
+    by_id: HashMap<&'a SubjectId, SubjectIx>,
+    edges: Edges<'a>,
+    beside: Beside,
     /// The family that explains each edge, in this tick or with a hint that is still open.
     claims: Vec<Option<Family>>,
 }
@@ -71,33 +73,30 @@ impl<'a> Context<'a> {
         let mut subjects: Vec<Subject<'a>> = (view.subjects.iter().enumerate())
             .map(|(at, view)| Subject { ix: SubjectIx::new(at), view, edges: Vec::new() })
             .collect();
-        let by_id: BTreeMap<&SubjectId, SubjectIx> = subjects.iter().map(|s| (&s.view.id, s.ix)).collect();
+        let by_id: HashMap<&'a SubjectId, SubjectIx> = subjects.iter().map(|s| (&s.view.id, s.ix)).collect();
         let mut edges = Vec::with_capacity(view.edges.len());
+        let seconds = view.window.as_secs_f64();
         for (at, (edge, key)) in view.edges.iter().zip(keys).enumerate() {
             let (ix, subject) = (EdgeIx::new(at), by_id.get(&edge.subject).copied());
             if let Some(subject) = subject {
                 subjects[subject.get()].edges.push(ix);
             }
-            let known = memory.edges.edge(*key);
-            let seconds = view.window.as_secs_f64();
+            let known = memory.edges.known(*key, edge.class);
             edges.push(Edge {
                 ix,
+                key: *key,
                 view: edge,
                 subject,
-                memory: known,
-                loss_baseline: memory.edges.loss_ratio(*key, edge.class),
-                loss_at_most: memory.edges.loss_at_most(*key, edge.class),
+                memory: known.edge,
+                loss_baseline: known.loss_ratio(),
+                loss_at_most: known.loss_at_most(),
                 busy: view.hz.map(|hz| edge.window.busy_jiffies as f64 / f64::from(hz) / seconds),
-                path: memory.edges.path(*key, edge, thresholds),
-                lowest: memory.edges.lowest(*key, edge, view.window, thresholds),
-                silent: known.is_some_and(EdgeMemory::is_silent),
-                going_silent: known.is_some_and(|of_edge| of_edge.is_going_silent(memory.edges.tick)),
+                path: known.path(edge, thresholds),
+                lowest: known.lowest(edge, view.window, thresholds),
+                silent: known.edge.is_some_and(EdgeMemory::is_silent),
+                going_silent: known.edge.is_some_and(|of_edge| of_edge.is_going_silent(memory.edges.tick)),
             });
         }
-        // Older samples, and a few among the newest, may date from before the path became longer.
-        let usual = keys.iter().zip(&edges).filter(|(_, edge)| edge.path == Some(Path::Usual));
-        let fast = usual.filter(|(key, edge)| memory.edges.is_fast(**key, edge.view, thresholds));
-        let fast_peers = fast.map(|(_, edge)| edge.view.peer_id()).collect();
         Self {
             node,
             zone: view.zone.as_deref(),
@@ -114,8 +113,9 @@ impl<'a> Context<'a> {
             dns: &view.dns,
             claims: vec![None; edges.len()],
             subjects,
-            edges,
-            fast_peers,
+            by_id,
+            edges: Edges::new(edges),
+            beside: Beside::default(),
         }
     }
 
@@ -123,21 +123,33 @@ impl<'a> Context<'a> {
         &self.subjects[ix.get()]
     }
 
+    /// Position of a subject. `None`: the view has no such subject.
+    pub(crate) fn subject_of(&self, id: &SubjectId) -> Option<SubjectIx> {
+        self.by_id.get(id).copied()
+    }
+
     pub(crate) fn edge(&self, ix: EdgeIx) -> &Edge<'a> {
-        &self.edges[ix.get()]
+        self.edges.one(ix)
     }
 
     pub(crate) fn subjects(&self) -> &[Subject<'a>] {
+        #[cfg(test)]
+        scans::add();
         &self.subjects
     }
 
+    /// All edges. Not for use once per edge: what others say about an edge is found for all at once.
     pub(crate) fn edges(&self) -> &[Edge<'a>] {
-        &self.edges
+        self.edges.all()
+    }
+
+    pub(crate) const fn edge_count(&self) -> usize {
+        self.edges.len()
     }
 
     /// Edges that `family` may judge, with their subject: no earlier family claims them.
     pub(crate) fn unclaimed(&self, family: Family) -> impl Iterator<Item = (&Subject<'a>, &Edge<'a>)> {
-        let edges = self.edges.iter().zip(&self.claims).filter(move |(_, claim)| claim.is_none_or(|by| by >= family));
+        let edges = self.edges().iter().zip(&self.claims).filter(move |(_, claim)| claim.is_none_or(|by| by >= family));
         edges.filter_map(|(edge, _)| Some((self.subject(edge.subject?), edge)))
     }
 
@@ -165,12 +177,6 @@ impl<'a> Context<'a> {
         format!("{}↔{zone}", self.zone.unwrap_or_default())
     }
 
-    /// Peers other than `peer` that acknowledged data or completed a handshake with this Node.
-    pub(crate) fn other_peers_answering(&self, peer: Ipv6Addr) -> usize {
-        let answering = self.edges.iter().filter(|e| e.view.peer != peer && e.is_remote() && e.answers());
-        answering.map(|e| e.view.peer).collect::<BTreeSet<_>>().len()
-    }
-
     /// How many other peers answer, for people.
     pub(crate) fn others_text(answering: usize) -> String {
         match answering {
@@ -178,18 +184,6 @@ impl<'a> Context<'a> {
             1 => "1 other peer answers".to_owned(),
             n => format!("{n} other peers answer"),
         }
-    }
-
-    /// A connection to the same Node (the same address where no Node is known) is as fast as usual: so is the path.
-    pub(crate) fn is_peer_fast(&self, edge: &Edge<'_>) -> bool {
-        self.fast_peers.contains(&edge.view.peer_id())
-    }
-
-    /// A connection to the edge's address and port was accepted from this Node, as far as is remembered.
-    pub(crate) fn was_accepted(&self, edge: &Edge<'_>) -> bool {
-        let endpoint = edge.view.endpoint();
-        let same = self.edges.iter().filter(|other| other.view.endpoint() == endpoint);
-        same.filter_map(|other| other.memory).any(EdgeMemory::was_accepted)
     }
 
     /// Rules out loss when the data do.
@@ -221,3 +215,6 @@ impl<'a> Context<'a> {
         self.rule_out_loss(edge).into_iter().chain(self.rule_out_limits(edge)).chain(throttling)
     }
 }
+
+#[cfg(test)]
+mod tests;

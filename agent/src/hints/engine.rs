@@ -23,6 +23,7 @@ use crate::{
 };
 use hysteresis::{Now, Track};
 use std::{
+    cell::LazyCell,
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
@@ -69,12 +70,14 @@ impl Engine {
         }
         let findings = judge(&mut context);
         let clean: Vec<bool> = context.edges().iter().map(|edge| !context.is_claimed(edge.ix)).collect();
+        // It borrows the memory, which learns below.
+        drop(context);
         let troubled: Troubled = (findings.iter().map(|(s, f)| (f.rule.family, s.clone())))
             .chain(self.tracks.open().map(|t| (t.rule.family, t.subject.clone())))
             .collect();
 
         let findings = merge(fold::fold(findings, &mut self.tracks, &now));
-        let traffic = Traffic::new(view, &keys);
+        let traffic = LazyCell::new(|| Traffic::new(view, &keys));
         let tick = Tick { edge_keys: &keys, node: &self.node, thresholds, now: &now };
         self.tracks.update(&findings, &tick, |track| traffic.why_ended(track));
         self.memory.learn(view, &keys, thresholds, &Clean { edges: &clean, troubled: &troubled });

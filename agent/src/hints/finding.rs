@@ -2,7 +2,7 @@
 
 use super::{
     context::{EdgeIx, SubjectIx},
-    key::{Fnv, subject_hash},
+    key::hint_key,
     rule::Rule,
     stats::confidence,
 };
@@ -54,7 +54,7 @@ impl Finding {
 
     /// Same subject and cause: same id, also when the blame changes as evidence arrives.
     pub(crate) fn id(&self, subject: &SubjectId) -> u64 {
-        Fnv::finish(subject_hash(subject).field(self.rule.id.as_bytes()))
+        hint_key(subject, self.rule.id)
     }
 
     pub(crate) fn confidence(&self) -> f64 {

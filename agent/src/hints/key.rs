@@ -14,6 +14,11 @@ pub(crate) fn edge_key(edge: &EdgeView) -> u64 {
     address.field(&port.to_le_bytes()).field(&ends).field(&netns.to_le_bytes()).finish()
 }
 
+/// Names a hint: the same for the same subject and cause.
+pub(crate) fn hint_key(subject: &SubjectId, cause: &str) -> u64 {
+    subject_hash(subject).field(cause.as_bytes()).finish()
+}
+
 /// The subject in a key.
 pub(crate) fn subject_hash(id: &SubjectId) -> Fnv {
     Fnv::new().field(&[id.kind as u8]).field(id.namespace.as_bytes()).field(id.name.as_bytes())

@@ -52,7 +52,7 @@ impl Memory {
         self.edges.observe(view, keys, thresholds);
         self.servers.observe(view);
         let edges = &self.edges;
-        self.vanished.observe(view, keys, |key| edges.edge(key)?.quiet());
+        self.vanished.observe(view, keys, |edge, key| edges.known(key, edge.class).edge?.quiet());
     }
 
     /// Learns normal values from clean edges and subjects. Call once per tick, after judging.

@@ -89,10 +89,15 @@ impl ResponseView {
         self.newest.add(&other.newest);
         self.calls.add(other.calls);
         if let Some(more) = other.waiting {
-            let sum = self.waiting.get_or_insert(Waiting { requests: 0, ..more });
-            sum.requests += more.requests;
-            sum.since = sum.since.min(more.since);
+            self.add_waiting(more);
         }
+    }
+
+    /// Adds requests of another edge that wait.
+    pub(crate) fn add_waiting(&mut self, more: Waiting) {
+        let sum = self.waiting.get_or_insert(Waiting { requests: 0, ..more });
+        sum.requests += more.requests;
+        sum.since = sum.since.min(more.since);
     }
 }
 
@@ -164,11 +169,22 @@ impl EdgeView {
         Endpoint { peer, port, role, redirected, netns }
     }
 
-    /// Whether two edges lead to one host: the same address, in the same place.
-    pub fn shares_host(&self, other: &Self) -> bool {
-        let host = |edge: &Self| (edge.peer, edge.redirected, edge.netns);
-        host(self) == host(other)
+    /// The host at its other end.
+    pub fn host(&self) -> PeerHost {
+        let Self { peer, redirected, netns, .. } = *self;
+        PeerHost { peer, redirected, netns }
     }
+}
+
+/// One host, as an edge names it: an address, in one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PeerHost {
+    /// See [`EdgeView::peer`].
+    pub peer: Ipv6Addr,
+    /// See [`EdgeView::redirected`].
+    pub redirected: bool,
+    /// See [`EdgeView::netns`].
+    pub netns: u32,
 }
 
 /// One port of one host, as a client sees it; or the clients at one host, as a server's port sees them.

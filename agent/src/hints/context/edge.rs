@@ -4,6 +4,7 @@ use super::{EdgeIx, SubjectIx};
 use crate::{
     api::{BlameKind, Evidence},
     hints::{
+        key::edge_key,
         memory::{edge::EdgeMemory, lowest::Lowest, path::Path, requests::RequestMemory},
         thresholds::Thresholds,
     },
@@ -19,6 +20,8 @@ const FULL_SIZE: u64 = 1000;
 /// One edge with its normal values.
 pub(crate) struct Edge<'a> {
     pub(crate) ix: EdgeIx,
+    /// Its name in the memory of all edges.
+    pub(crate) key: u64,
     pub(crate) view: &'a EdgeView,
     /// `None`: the view has no such subject, so that no hint could be about it.
     pub(crate) subject: Option<SubjectIx>,
@@ -44,6 +47,7 @@ impl<'a> Edge<'a> {
     pub(crate) fn of_ends(view: &'a EdgeView) -> Self {
         Self {
             ix: EdgeIx::new(usize::MAX),
+            key: edge_key(view),
             view,
             subject: None,
             memory: None,
@@ -163,10 +167,15 @@ impl Edge<'_> {
         recent.bytes_acked > FULL_SIZE * recent.data_segs_out.saturating_sub(recent.retransmitted_data())
     }
 
-    /// The symptom of this edge would show on the other one too, if both had it. Small segments that pass say nothing
-    /// about full-size ones.
-    pub(crate) fn would_share_with(&self, other: &Edge<'_>) -> bool {
-        self.tally().full_size_timeouts == 0 || other.passes_full_size()
+    /// Full-size segments timed out again and again.
+    pub(crate) fn has_full_size_timeouts(&self) -> bool {
+        self.tally().full_size_timeouts > 0
+    }
+
+    /// The symptom of other edges would show on this one too, if it had it. `full_size`: some of them have timeouts of
+    /// full-size segments. Small segments that pass say nothing about these.
+    pub(crate) fn would_show(&self, full_size: bool) -> bool {
+        !full_size || self.passes_full_size()
     }
 
     /// The peer's window or the local send buffer holds the sender back more than the thresholds allow.

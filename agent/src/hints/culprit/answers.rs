@@ -29,31 +29,34 @@ pub(crate) struct Late {
 impl Late {
     /// Who may be at fault for answers that come late to this Node's clients.
     pub(crate) fn suspects<'c, 'a>(&self, context: &'c Context<'a>) -> Suspects<'c, 'a> {
+        let least_us = self.least_us();
         let rows = context.edges().iter().filter_map(|edge| match edge.view.role {
             Some(Role::Server) => path_row(edge),
-            _ => self.row(edge).or_else(|| path_row(edge)),
+            _ => self.row(edge, least_us).or_else(|| path_row(edge)),
         });
         Suspects::new(context, Trouble::Answers, rows.collect())
     }
 
     /// Who may be at fault for answers of this Node's own servers, by the edges of their clients.
     pub(crate) fn servers<'c, 'a>(&self, context: &'c Context<'a>) -> Suspects<'c, 'a> {
+        let least_us = self.least_us();
         let serving = context.edges().iter().filter(|edge| edge.view.role == Some(Role::Server));
-        Suspects::new(context, Trouble::Serving, serving.filter_map(|edge| self.row(edge)).collect())
+        Suspects::new(context, Trouble::Serving, serving.filter_map(|edge| self.row(edge, least_us)).collect())
     }
 
     /// The smallest delay: what would not show it acquits nobody.
-    fn delay_us(&self) -> Option<f64> {
+    fn least_us(&self) -> Option<f64> {
         self.slow.values().flatten().copied().reduce(f64::min)
     }
 
-    fn row(&self, edge: &Edge<'_>) -> Option<Evidence> {
+    /// `least_us`: the smallest delay.
+    fn row(&self, edge: &Edge<'_>, least_us: Option<f64>) -> Option<Evidence> {
         let above = |delay_us: f64| edge.requests().and_then(|(now, known)| known.above(now, delay_us)).map(nats);
         let nats = match self.slow.get(&edge.ix) {
             Some(delay_us) => {
                 delay_us.and_then(above).filter(|nats| shows(nats)).unwrap_or_else(|| at_all_shares(SHOWS))
             }
-            None => match self.delay_us().and_then(above) {
+            None => match least_us.and_then(above) {
                 Some(nats) => nats,
                 None if self.well.contains(&edge.ix) && edge.requests().is_none() => at_all_shares(CLEAN),
                 None => return None,

@@ -59,7 +59,7 @@ pub(crate) struct Culprits<'c, 'a> {
 
 impl<'c, 'a> Culprits<'c, 'a> {
     pub(crate) fn new(context: &'c Context<'a>, all: &[Lookups<'a>], bad: Bad) -> Self {
-        let first = context.edges().len();
+        let first = context.edge_count();
         let lookups = all.iter().enumerate().map(|(at, lookups)| {
             let count = lookups.independent(lookups.row.window.count() as f64);
             let usual = lookups.expected / lookups.row.window.count().max(1) as f64;

@@ -46,8 +46,9 @@ impl Tested {
         };
         // A clean edge counts as far as it would show such loss: with what it sent since the loss began, with segments
         // of that size, and if its peer still answers.
+        let full_size = lossy.iter().any(|edge| edge.has_full_size_timeouts());
         let sent = |edge: &Edge<'_>| {
-            let would_show = edge.view.answered && lossy.iter().all(|bad| bad.would_share_with(edge));
+            let would_show = edge.view.answered && edge.would_show(full_size);
             if would_show { all(edge) } else { Losses { episodes: 0, segments: 0 } }
         };
         let rows = lossy.iter().map(|edge| row(edge, all(edge)));

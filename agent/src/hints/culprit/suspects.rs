@@ -5,10 +5,10 @@ use crate::{
     blame::posterior::{Posterior, Row},
     hints::context::{Context, Edge, EdgeIx, SubjectIx},
     peers::PeerKind,
-    state::{Endpoint, PeerId},
+    state::{Endpoint, PeerHost, PeerId},
 };
 use netwhy_abi::Role;
-use std::{collections::BTreeMap, net::Ipv6Addr};
+use std::collections::BTreeMap;
 
 /// Evidence that an edge shows a trouble that has no statistics of its own, nats.
 pub(crate) const SHOWS: f64 = 8.0;
@@ -125,6 +125,8 @@ pub(crate) struct Suspects<'c, 'a> {
     more: Vec<Edge<'a>>,
     /// Hosts with bad rows, and what each adds when they share a reason, nats.
     slow_hosts: BTreeMap<Component, f64>,
+    /// Their sum.
+    all_slow: f64,
 }
 
 impl<'c, 'a> Suspects<'c, 'a> {
@@ -153,8 +155,10 @@ impl<'c, 'a> Suspects<'c, 'a> {
         };
         let posterior = Posterior::new(evidence.into_iter().map(row).collect());
         let hosts = posterior.scores().filter(|(component, _)| matches!(component, Component::Host(_)));
-        let slow_hosts = hosts.map(|(host, score)| (host, score - SHARED)).filter(|(_, nats)| *nats > 0.0).collect();
-        Self { context, trouble, posterior, rows, more, slow_hosts }
+        let slow_hosts: BTreeMap<Component, f64> =
+            hosts.map(|(host, score)| (host, score - SHARED)).filter(|(_, nats)| *nats > 0.0).collect();
+        let all_slow = slow_hosts.values().sum();
+        Self { context, trouble, posterior, rows, more, slow_hosts, all_slow }
     }
 
     fn edge(&self, ix: EdgeIx) -> &Edge<'a> {
@@ -169,7 +173,7 @@ impl<'c, 'a> Suspects<'c, 'a> {
             return self.posterior.of(*row, prior);
         }
         let own = self.posterior.components(*row).iter().filter_map(|host| self.slow_hosts.get(host)).sum::<f64>();
-        let others = self.slow_hosts.values().sum::<f64>() - own;
+        let others = self.all_slow - own;
         let is_program = |component| matches!(component, Component::Host(_) | Component::Endpoint(_));
         self.posterior.of_among(*row, prior, |component| if is_program(component) { others } else { 0.0 })
     }
@@ -285,7 +289,7 @@ impl<'c, 'a> Suspects<'c, 'a> {
 }
 
 fn edge_of<'r, 'a>(context: &'r Context<'a>, more: &'r [Edge<'a>], ix: EdgeIx) -> &'r Edge<'a> {
-    let known = context.edges().len();
+    let known = context.edge_count();
     if ix.get() < known { context.edge(ix) } else { &more[ix.get() - known] }
 }
 
@@ -322,7 +326,7 @@ fn other_zone<'a>(context: &Context<'a>, edge: &Edge<'a>) -> Option<&'a str> {
 #[derive(Default)]
 struct Firsts<'a> {
     peers: BTreeMap<PeerId, EdgeIx>,
-    hosts: BTreeMap<(Ipv6Addr, bool, u32), EdgeIx>,
+    hosts: BTreeMap<PeerHost, EdgeIx>,
     endpoints: BTreeMap<Endpoint, EdgeIx>,
     ports: BTreeMap<u16, EdgeIx>,
     zones: BTreeMap<&'a str, EdgeIx>,
@@ -343,8 +347,7 @@ impl<'a> Firsts<'a> {
     ) -> Vec<Component> {
         let view = edge.view;
         let mut out: Vec<Component> = edge.subject.map(Component::Subject).into_iter().collect();
-        let host = (view.peer, view.redirected, view.netns);
-        let mut host = || Component::Host(*self.hosts.entry(host).or_insert(ix));
+        let mut host = || Component::Host(*self.hosts.entry(view.host()).or_insert(ix));
         if trouble == Trouble::Serving {
             out.extend([Component::ThisMachine, Component::Dependency, host()]);
             return out;

@@ -2,10 +2,7 @@
 
 use super::suspects::{CLEAN, Evidence, SHOWS, Suspects, Trouble};
 use crate::{
-    hints::{
-        context::{Context, Edge, EdgeIx},
-        key::edge_key,
-    },
+    hints::context::{Context, Edge, EdgeIx},
     state::Endpoint,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +14,14 @@ const ANSWERED: f64 = -2.0;
 pub(crate) type SilentPeers = BTreeSet<Endpoint>;
 
 /// `unanswered`: edges without answers. `established`: their connections fell silent, rather than handshakes.
-pub(crate) fn suspects<'c, 'a>(context: &'c Context<'a>, unanswered: &[EdgeIx], established: bool) -> Suspects<'c, 'a> {
-    let silent: Vec<&Edge<'_>> = unanswered.iter().map(|edge| context.edge(*edge)).collect();
-    let would_share = |edge: &Edge<'_>| silent.iter().all(|bad| bad.would_share_with(edge));
-    let answers = context.edges().iter().filter(|edge| !unanswered.contains(&edge.ix) && would_share(edge));
+pub(crate) fn suspects<'c, 'a>(
+    context: &'c Context<'a>,
+    unanswered: &BTreeSet<EdgeIx>,
+    established: bool,
+) -> Suspects<'c, 'a> {
+    let full_size = unanswered.iter().any(|edge| context.edge(*edge).has_full_size_timeouts());
+    let would_show = |edge: &&Edge<'_>| !unanswered.contains(&edge.ix) && edge.would_show(full_size);
+    let answers = context.edges().iter().filter(would_show);
     let answers = answers.filter_map(|edge| {
         // Connections fall silent within moments: older answers say less about them than about handshakes.
         let nats = match edge.is_undisturbed() {
@@ -37,15 +38,15 @@ pub(crate) fn suspects<'c, 'a>(context: &'c Context<'a>, unanswered: &[EdgeIx], 
 
 /// Clients that usually ask and fell quiet: where their host answers nothing, they may share the reason. Also the edges
 /// of those that the context doesn't have any more.
-fn fell_quiet<'a>(context: &Context<'a>, unanswered: &[EdgeIx]) -> (Vec<Evidence>, Vec<Edge<'a>>) {
+fn fell_quiet<'a>(context: &Context<'a>, unanswered: &BTreeSet<EdgeIx>) -> (Vec<Evidence>, Vec<Edge<'a>>) {
     let (mut rows, mut gone) = (Vec::new(), Vec::new());
     if unanswered.is_empty() {
         return (rows, gone);
     }
-    let known: BTreeMap<u64, EdgeIx> = context.edges().iter().map(|edge| (edge_key(edge.view), edge.ix)).collect();
+    let known: BTreeMap<u64, EdgeIx> = context.edges().iter().map(|edge| (edge.key, edge.ix)).collect();
     for (key, quiet) in context.memory.vanished.iter() {
         let ix = known.get(&key).copied().unwrap_or_else(|| {
-            let ix = EdgeIx::new(context.edges().len() + gone.len());
+            let ix = EdgeIx::new(context.edge_count() + gone.len());
             gone.push(Edge { ix, ..Edge::of_ends(&quiet.edge) });
             ix
         });

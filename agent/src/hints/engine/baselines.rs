@@ -7,6 +7,7 @@ use crate::{
         memory::{
             Memory,
             edge::EdgeMemory,
+            edges::Known,
             path::{self, LongerEdge, Path},
             requests::RequestMemory,
         },
@@ -14,15 +15,7 @@ use crate::{
     },
     state::{EdgeView, NodeView, PeerId, Usual},
 };
-use std::collections::BTreeMap;
-
-/// The edges to one peer.
-#[derive(Default)]
-struct Peer<'a> {
-    longer: Vec<LongerEdge<'a>>,
-    /// Some edge is as fast as usual.
-    is_usual: bool,
-}
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) fn add(memory: &Memory, view: &mut NodeView, thresholds: &Thresholds) {
     for (key, count) in view.host.iter_mut().flat_map(|host| &mut host.counters) {
@@ -34,23 +27,18 @@ pub(crate) fn add(memory: &Memory, view: &mut NodeView, thresholds: &Thresholds)
             server.normal_errors = memory.servers.of(&subject.id).and_then(RequestMemory::usual_errors);
         }
     }
+    let known: Vec<Known<'_>> = view.edges.iter().map(|edge| memory.edges.known(edge_key(edge), edge.class)).collect();
     let paths: Vec<Option<Path>> =
-        view.edges.iter().map(|edge| memory.edges.path(edge_key(edge), edge, thresholds)).collect();
-    let peers = peers(memory, &view.edges, &paths);
-    // Edges to several peers that became longer together share what they share.
-    let longer = peers.values().filter(|peer| !peer.is_usual).flat_map(|peer| &peer.longer);
-    let together = path::shift_together(&longer.copied().collect::<Vec<_>>());
-    let is_proven = |edge: &EdgeView, path: &Option<Path>| {
-        let proves = |peer: &Peer<'_>| !peer.is_usual && (together || path::is_proven(&peer.longer));
-        let together = peers.get(&edge.peer_id()).is_some_and(proves);
-        together || matches!(path, Some(Path::Longer(rise)) if rise.is_proven())
-    };
-    let usual: Vec<Usual> = (view.edges.iter().zip(&paths))
-        .map(|(edge, path)| memory.edges.usual(edge, *path, is_proven(edge, path)))
-        .collect();
-    for (edge, usual) in view.edges.iter_mut().zip(usual) {
+        view.edges.iter().zip(&known).map(|(edge, known)| known.path(edge, thresholds)).collect();
+    let proven = proven_peers(&view.edges, &known, &paths);
+    for ((edge, known), path) in view.edges.iter_mut().zip(known).zip(paths) {
+        let is_proven = match path {
+            Some(Path::Longer(rise)) => rise.is_proven() || proven.contains(&edge.peer_id()),
+            Some(Path::Usual) | None => false,
+        };
+        let usual = known.usual(edge, path, is_proven);
         edge.usual = Usual { is_excused: excuse::is_excused(edge, thresholds), ..usual };
-        let known = memory.edges.edge(edge_key(edge)).and_then(EdgeMemory::requests);
+        let known = known.edge.and_then(EdgeMemory::requests);
         if let (Some(role), Some(responses)) = (edge.role, &mut edge.responses) {
             responses.normal = known.and_then(|known| known.times().normal(role));
             responses.normal_errors = known.and_then(RequestMemory::usual_errors);
@@ -58,19 +46,25 @@ pub(crate) fn add(memory: &Memory, view: &mut NodeView, thresholds: &Thresholds)
     }
 }
 
-fn peers<'a>(memory: &Memory, edges: &'a [EdgeView], paths: &[Option<Path>]) -> BTreeMap<PeerId, Peer<'a>> {
-    let mut peers: BTreeMap<PeerId, Peer<'_>> = BTreeMap::new();
-    for (edge, path) in edges.iter().zip(paths) {
-        let peer = peers.entry(edge.peer_id()).or_default();
-        match path {
-            Some(Path::Longer(rise)) => {
-                let since = memory.edges.edge(edge_key(edge)).and_then(EdgeMemory::rose_since);
-                let (subject, peer_address, role) = (&edge.subject, edge.peer, edge.role);
-                peer.longer.push(LongerEdge { subject, peer: peer_address, role, rise: *rise, since });
-            }
-            Some(Path::Usual) => peer.is_usual = true,
-            None => {}
+/// Peers to which all paths that are known became longer for certain.
+fn proven_peers(edges: &[EdgeView], known: &[Known<'_>], paths: &[Option<Path>]) -> BTreeSet<PeerId> {
+    let mut peers: BTreeMap<PeerId, Vec<LongerEdge<'_>>> = BTreeMap::new();
+    for ((edge, known), path) in edges.iter().zip(known).zip(paths) {
+        if let Some(Path::Longer(rise)) = path {
+            let since = known.edge.and_then(EdgeMemory::rose_since);
+            let (subject, peer, role) = (&edge.subject, edge.peer, edge.role);
+            peers.entry(edge.peer_id()).or_default().push(LongerEdge { subject, peer, role, rise: *rise, since });
         }
     }
-    peers
+    if peers.is_empty() {
+        return BTreeSet::new();
+    }
+    for (edge, _) in edges.iter().zip(paths).filter(|(_, path)| **path == Some(Path::Usual)) {
+        peers.remove(&edge.peer_id());
+    }
+    // Edges to several peers that became longer together share what they share.
+    let longer: Vec<LongerEdge<'_>> = peers.values().flatten().copied().collect();
+    let together = path::shift_together(&longer);
+    let proven = peers.into_iter().filter(|(_, longer)| together || path::is_proven(longer));
+    proven.map(|(peer, _)| peer).collect()
 }

@@ -5,7 +5,7 @@ use crate::{
     hints::rule::{Family, Rule},
     state::SubjectId,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The facts of a hint that decide its incident.
 #[derive(Clone, Copy)]
@@ -25,76 +25,125 @@ pub(crate) struct Place {
 }
 
 /// Hints of one cause and culprit.
-struct Group<'a> {
+struct Group {
     rule: &'static Rule,
     culprit: (BlameKind, String),
-    subjects: Vec<&'a SubjectId>,
+    /// Another group of the same incident, which came before; its own number if it is the first.
     incident: usize,
     root: Option<&'static str>,
 }
 
-impl Group<'_> {
+impl Group {
     /// It blames the Pods that it is about, or their Node.
     fn is_own(&self) -> bool {
         matches!(self.culprit.0, BlameKind::Pod | BlameKind::Node)
     }
 }
 
+/// All groups, in the order of first appearance.
+#[derive(Default)]
+struct Groups {
+    all: Vec<Group>,
+    /// By culprit, then by cause.
+    known: BTreeMap<(BlameKind, String), BTreeMap<&'static str, usize>>,
+    /// Those that are about each subject, by `namespace/name`.
+    about: BTreeMap<String, BTreeSet<usize>>,
+}
+
 /// Sorts hints into incidents. Two hints belong together when they have the same culprit, and the same cause or causes
 /// of which one explains the other. They also do when one blames a Pod, and the other names the cause at that Pod.
 pub(crate) fn places(members: &[Member<'_>]) -> Vec<Place> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    let mut known: BTreeMap<(&str, u8, String), usize> = BTreeMap::new();
-    let mut of_member = Vec::with_capacity(members.len());
-    for member in members {
-        let culprit = culprit(member);
-        let place = *known.entry((member.rule.id, culprit.0 as u8, culprit.1.clone())).or_insert_with(|| {
-            let incident = groups.len();
-            groups.push(Group { rule: member.rule, culprit, subjects: Vec::new(), incident, root: None });
-            incident
-        });
-        groups[place].subjects.push(member.subject);
-        of_member.push(place);
-    }
-    join_callers(&mut groups);
-    for a in 0..groups.len() {
-        for b in 0..groups.len() {
-            if groups[a].culprit == groups[b].culprit && groups[b].rule.caused_by.contains(&groups[a].rule.id) {
-                join(&mut groups, a, b);
-            }
-        }
-    }
+    let mut groups = Groups::default();
+    let of_member: Vec<usize> = members.iter().map(|member| groups.add(member)).collect();
+    groups.join_callers();
+    groups.join_effects();
     let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
     let place = |group: usize| {
         let next = numbers.len();
-        let incident = *numbers.entry(groups[group].incident).or_insert(next);
-        Place { incident, root: groups[group].root }
+        let incident = *numbers.entry(groups.incident(group)).or_insert(next);
+        Place { incident, root: groups.all[group].root }
     };
     of_member.into_iter().map(place).collect()
 }
 
-/// Joins hints that blame a Pod to those that name the cause there. A cause of the Pod's own comes first: it may also
-/// wait for somebody whom it doesn't need.
-fn join_callers(groups: &mut [Group<'_>]) {
-    for is_own in [true, false] {
-        for a in 0..groups.len() {
-            for b in 0..groups.len() {
-                let may_join = a != b && groups[a].is_own() == is_own && (is_own || groups[b].root.is_none());
-                if may_join && explains_caller(&groups[a], &groups[b]) {
-                    // Of Pods that blame each other, neither is the root.
-                    if !explains_caller(&groups[b], &groups[a]) {
-                        groups[b].root = groups[b].root.or(Some(groups[a].rule.id));
+impl Groups {
+    /// Adds a hint, and returns its group.
+    fn add(&mut self, member: &Member<'_>) -> usize {
+        let culprit = culprit(member);
+        let next = self.all.len();
+        let of_culprit = self.known.entry(culprit.clone()).or_default();
+        let group = *of_culprit.entry(member.rule.id).or_insert(next);
+        if group == next {
+            self.all.push(Group { rule: member.rule, culprit, incident: next, root: None });
+        }
+        let subject = format!("{}/{}", member.subject.namespace, member.subject.name);
+        self.about.entry(subject).or_default().insert(group);
+        group
+    }
+
+    /// Joins hints that blame a Pod to those that name the cause there. A cause of the Pod's own comes first: it may
+    /// also wait for somebody whom it doesn't need.
+    fn join_callers(&mut self) {
+        for is_own in [true, false] {
+            for effect in 0..self.all.len() {
+                for cause in self.causes_at_culprit(effect) {
+                    let may_join = self.all[cause].is_own() == is_own && (is_own || self.all[effect].root.is_none());
+                    if !may_join {
+                        continue;
                     }
-                    join(groups, a, b);
+                    // Of Pods that blame each other, neither is the root.
+                    if !self.explains_caller(effect, cause) {
+                        let root = self.all[effect].root.or(Some(self.all[cause].rule.id));
+                        self.all[effect].root = root;
+                    }
+                    self.join(cause, effect);
                 }
             }
         }
     }
-}
 
-fn join(groups: &mut [Group<'_>], a: usize, b: usize) {
-    let (to, from) = (groups[a].incident.min(groups[b].incident), groups[a].incident.max(groups[b].incident));
-    groups.iter_mut().filter(|group| group.incident == from).for_each(|group| group.incident = to);
+    /// Joins hints of one culprit to those of the causes that explain them.
+    fn join_effects(&mut self) {
+        for effect in 0..self.all.len() {
+            let Group { rule, culprit, .. } = &self.all[effect];
+            let of_culprit = self.known.get(culprit);
+            let causes = rule.caused_by.iter().filter_map(|cause| of_culprit?.get(cause).copied());
+            for cause in causes.collect::<Vec<_>>() {
+                self.join(cause, effect);
+            }
+        }
+    }
+
+    /// Groups of which [`explains_caller`](Self::explains_caller) holds, in order.
+    fn causes_at_culprit(&self, effect: usize) -> Vec<usize> {
+        let about = self.about.get(&self.all[effect].culprit.1).into_iter().flatten();
+        about.copied().filter(|cause| *cause != effect && self.explains_caller(*cause, effect)).collect()
+    }
+
+    /// `effect` blames a Pod, and `cause` explains it there. Trouble on one path of that Pod says nothing of others,
+    /// unless the Pod itself or its Node is at fault.
+    fn explains_caller(&self, cause: usize, effect: usize) -> bool {
+        let (of_cause, of_effect) = (&self.all[cause], &self.all[effect]);
+        let is_path = matches!(of_cause.rule.family, Family::Host | Family::Loss | Family::Latency);
+        of_effect.culprit.0 == BlameKind::PeerPod
+            && (of_cause.is_own() || !is_path)
+            && of_effect.rule.caused_by_at_peer.contains(&of_cause.rule.id)
+            && self.about.get(&of_effect.culprit.1).is_some_and(|about| about.contains(&cause))
+    }
+
+    /// The first group of a group's incident.
+    fn incident(&self, group: usize) -> usize {
+        let mut first = group;
+        while self.all[first].incident != first {
+            first = self.all[first].incident;
+        }
+        first
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.incident(a), self.incident(b));
+        self.all[a.max(b)].incident = a.min(b);
+    }
 }
 
 /// The culprit without ambiguity: Pods, and undecided blames of different subjects, are different culprits.
@@ -115,17 +164,6 @@ fn culprit(member: &Member<'_>) -> (BlameKind, String) {
         | BlameKind::External => name.clone(),
     };
     (*kind, name)
-}
-
-/// `effect` blames a Pod, and `cause` explains it there. Trouble on one path of that Pod says nothing of others, unless the
-/// Pod itself or its Node is at fault.
-fn explains_caller(cause: &Group<'_>, effect: &Group<'_>) -> bool {
-    let is_path = matches!(cause.rule.family, Family::Host | Family::Loss | Family::Latency);
-    let is_blamed = |subject: &&SubjectId| effect.culprit.1 == format!("{}/{}", subject.namespace, subject.name);
-    effect.culprit.0 == BlameKind::PeerPod
-        && (cause.is_own() || !is_path)
-        && effect.rule.caused_by_at_peer.contains(&cause.rule.id)
-        && cause.subjects.iter().any(is_blamed)
 }
 
 #[cfg(test)]

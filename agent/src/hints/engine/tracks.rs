@@ -56,8 +56,8 @@ impl Tracks {
     }
 
     /// Ends an open hint whose cause is now known; see [`Rule::caused_by`].
-    pub(crate) fn fold(&mut self, subject: &SubjectId, effect: &str, cause: &str, now: &Now) {
-        for track in self.tracks.values_mut().filter(|t| t.open && t.rule.id == effect && t.subject == *subject) {
+    pub(crate) fn fold(&mut self, id: u64, cause: &str, now: &Now) {
+        if let Some(track) = self.tracks.get_mut(&id) {
             track.resolve(now, &format!("an effect of {cause}"));
             track.forget_echo();
         }

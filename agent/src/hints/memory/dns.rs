@@ -8,10 +8,14 @@ use super::{
 use crate::{
     hints::{key::edge_key, rule::Family, stats::poisson_tail_ln, thresholds::Thresholds},
     sample::Lookups,
-    state::{DnsView, NodeView},
+    state::{DnsView, NodeView, SubjectId},
 };
 use netwhy_abi::DnsCode;
-use std::{collections::BTreeMap, net::Ipv6Addr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv6Addr,
+    time::Duration,
+};
 
 /// Servers without a lookup for this long are forgotten.
 const FORGET: Duration = Duration::from_secs(600);
@@ -75,83 +79,123 @@ fn slow_us(usual_us: f64, thresholds: &Thresholds) -> f64 {
     (thresholds.rtt_inflation * usual_us).max(thresholds.dns_slow_ms * 1000.0)
 }
 
-impl DnsMemory {
-    /// Median duration in normal times, µs. `None`: not known yet.
-    pub(crate) fn p50_us(&self, row: &DnsView) -> Option<f64> {
-        self.rows.get(&edge_key(&row.server))?.ln_p50.get().map(f64::exp)
+/// What is known of the lookups that a window has, so that one look into the memory answers all questions about them.
+#[derive(Clone, Copy)]
+struct Known<'m> {
+    /// `None`: nothing is.
+    row: Option<&'m Row>,
+    window: &'m Lookups,
+}
+
+impl Known<'_> {
+    fn p50_us(self) -> Option<f64> {
+        self.row?.ln_p50.get().map(f64::exp)
     }
 
-    /// Share of lookups that are bad in normal times, at least 1 %; 5 % where the typical one is slow.
-    pub(crate) fn bad_ratio(&self, row: &DnsView, thresholds: &Thresholds) -> f64 {
-        let is_typical = self.is_typical_slow(row, thresholds);
+    fn bad_ratio(self, thresholds: &Thresholds) -> f64 {
+        let is_typical = self.is_typical_slow(thresholds);
         let floor = if is_typical { LATE_FLOOR } else { BAD_FLOOR };
-        let (late, bad, all) = self.known(row).map_or((0.0, 0.0, 0.0), |row| (row.late, row.bad, row.all));
+        let (late, bad, all) = self.row.map_or((0.0, 0.0, 0.0), |row| (row.late, row.bad, row.all));
         ((if is_typical { late } else { bad } + SHRINK * floor) / (all + SHRINK)).max(floor)
     }
 
     /// Half of the lookups take longer than the limit for the typical one, and fewer longer than that for any.
-    fn is_typical_slow(&self, row: &DnsView, thresholds: &Thresholds) -> bool {
-        let (median, usual) = (row.window.durations.quantile_us(0.5), self.p50_us(row));
-        let (Some(median), Some(usual), Some(limit)) = (median, usual, self.typical_limit_us(row, thresholds)) else {
+    fn is_typical_slow(self, thresholds: &Thresholds) -> bool {
+        let (median, usual) = (self.window.durations.quantile_us(0.5), self.p50_us());
+        let (Some(median), Some(usual), Some(limit)) = (median, usual, self.typical_limit_us(thresholds)) else {
             return false;
         };
         (limit..slow_us(usual, thresholds)).contains(&median)
     }
 
     /// Duration from which the typical lookup is slow, µs. `None`: no baseline.
-    fn typical_limit_us(&self, row: &DnsView, thresholds: &Thresholds) -> Option<f64> {
-        let usual = self.p50_us(row)?;
+    fn typical_limit_us(self, thresholds: &Thresholds) -> Option<f64> {
+        let usual = self.p50_us()?;
         Some((thresholds.rtt_inflation * usual).max(usual + TYPICAL_SHARE * thresholds.dns_slow_ms * 1000.0))
     }
 
-    /// Share of answers that are errors in normal times, at least 1 %.
-    pub(crate) fn error_ratio(&self, row: &DnsView) -> f64 {
-        let (errors, coded) = self.known(row).map_or((0.0, 0.0), |row| (row.errors, row.coded));
+    fn error_ratio(self) -> f64 {
+        let (errors, coded) = self.row.map_or((0.0, 0.0), |row| (row.errors, row.coded));
         ((errors + SHRINK * BAD_FLOOR) / (coded + SHRINK)).max(BAD_FLOOR)
     }
 
-    /// Share of lookups whose second answer is late or missing in normal times, at least 0.1 %.
-    pub(crate) fn second_missing_ratio(&self, row: &DnsView) -> f64 {
-        let (missing, all) = self.known(row).map_or((0.0, 0.0), |row| (row.second_missing, row.all));
-        ((missing + SHRINK * SECOND_FLOOR) / (all + SHRINK)).max(SECOND_FLOOR)
-    }
-
-    /// Names found per second in normal times, and the share of names that don't exist. `None`: not known yet.
-    pub(crate) fn names(&self, row: &DnsView) -> Option<Names> {
-        let known = self.known(row)?;
-        let absent_ratio = (known.absent + SHRINK * BAD_FLOOR) / (known.coded + SHRINK);
-        Some(Names { found_per_s: known.found_per_s.get()?, absent_ratio })
-    }
-
-    fn known(&self, row: &DnsView) -> Option<&Row> {
-        self.rows.get(&edge_key(&row.server))
-    }
-
-    /// Duration from which a lookup is slow, µs.
-    pub(crate) fn limit_us(&self, row: &DnsView, thresholds: &Thresholds) -> f64 {
-        match self.p50_us(row) {
-            Some(_) if self.is_typical_slow(row, thresholds) => {
-                self.typical_limit_us(row, thresholds).unwrap_or(COLD_US)
-            }
+    fn limit_us(self, thresholds: &Thresholds) -> f64 {
+        match self.p50_us() {
+            Some(_) if self.is_typical_slow(thresholds) => self.typical_limit_us(thresholds).unwrap_or(COLD_US),
             Some(usual) => slow_us(usual, thresholds),
             None => COLD_US.max(thresholds.dns_slow_ms * 1000.0),
         }
     }
 
+    fn bad(self, thresholds: &Thresholds) -> u64 {
+        let Lookups { durations, unanswered, .. } = self.window;
+        let fast = durations.count_up_to(self.limit_us(thresholds) as u32);
+        durations.count() - fast + unanswered
+    }
+
+    /// So many bad lookups, or errors, are unlikely in normal times.
+    fn is_unlikely(self, thresholds: &Thresholds) -> bool {
+        let independence = self.window.independence();
+        let tail_ln = |n: u64, all: u64, ratio: f64| {
+            poisson_tail_ln((n as f64 * independence).round() as u64, ratio * all as f64 * independence)
+        };
+        let bad = tail_ln(self.bad(thresholds), self.window.count(), self.bad_ratio(thresholds));
+        let errors = tail_ln(self.window.errors(), self.window.coded(), self.error_ratio());
+        bad.min(errors) <= ODD.ln()
+    }
+}
+
+impl DnsMemory {
+    fn known<'m>(&'m self, row: &'m DnsView) -> Known<'m> {
+        Known { row: self.rows.get(&edge_key(&row.server)), window: &row.window }
+    }
+
+    /// Median duration in normal times, µs. `None`: not known yet.
+    pub(crate) fn p50_us(&self, row: &DnsView) -> Option<f64> {
+        self.known(row).p50_us()
+    }
+
+    /// Share of lookups that are bad in normal times, at least 1 %; 5 % where the typical one is slow.
+    pub(crate) fn bad_ratio(&self, row: &DnsView, thresholds: &Thresholds) -> f64 {
+        self.known(row).bad_ratio(thresholds)
+    }
+
+    /// Share of answers that are errors in normal times, at least 1 %.
+    pub(crate) fn error_ratio(&self, row: &DnsView) -> f64 {
+        self.known(row).error_ratio()
+    }
+
+    /// Share of lookups whose second answer is late or missing in normal times, at least 0.1 %.
+    pub(crate) fn second_missing_ratio(&self, row: &DnsView) -> f64 {
+        let (missing, all) = self.known(row).row.map_or((0.0, 0.0), |row| (row.second_missing, row.all));
+        ((missing + SHRINK * SECOND_FLOOR) / (all + SHRINK)).max(SECOND_FLOOR)
+    }
+
+    /// Names found per second in normal times, and the share of names that don't exist. `None`: not known yet.
+    pub(crate) fn names(&self, row: &DnsView) -> Option<Names> {
+        let known = self.known(row).row?;
+        let absent_ratio = (known.absent + SHRINK * BAD_FLOOR) / (known.coded + SHRINK);
+        Some(Names { found_per_s: known.found_per_s.get()?, absent_ratio })
+    }
+
+    /// Duration from which a lookup is slow, µs.
+    pub(crate) fn limit_us(&self, row: &DnsView, thresholds: &Thresholds) -> f64 {
+        self.known(row).limit_us(thresholds)
+    }
+
     /// Lookups of the window that were slow or unanswered.
     pub(crate) fn bad(&self, row: &DnsView, thresholds: &Thresholds) -> u64 {
-        let Lookups { durations, unanswered, .. } = &row.window;
-        let fast = durations.count_up_to(self.limit_us(row, thresholds) as u32);
-        durations.count() - fast + unanswered
+        self.known(row).bad(thresholds)
     }
 
     /// Learns from a window, except from subjects with a hint.
     pub(crate) fn learn(&mut self, view: &NodeView, thresholds: &Thresholds, step: Step, troubled: &Troubled) {
         self.find_odd(view);
+        let ill: BTreeSet<&SubjectId> = troubled.iter().filter(|(f, _)| *f == Family::Dns).map(|(_, id)| id).collect();
         for row in &view.dns {
             let lasts = |since: &Duration| view.at.saturating_sub(*since) >= ODD_LOSS;
             let are_seconds_normal = self.odd_since.get(&row.server.peer).is_none_or(lasts);
-            if troubled.contains(&(Family::Dns, row.server.subject.clone())) {
+            if ill.contains(&row.server.subject) {
                 continue;
             }
             if self.is_odd(row, view.at, thresholds) {
@@ -159,10 +203,11 @@ impl DnsMemory {
             }
             // The share is as sure as what was observed, whatever it stands for.
             let independence = row.window.independence();
-            let bad = self.bad(row, thresholds) as f64 * independence;
+            let known = self.known(row);
+            let bad = known.bad(thresholds) as f64 * independence;
             let durations = &row.window.durations;
             let late =
-                self.typical_limit_us(row, thresholds).map(|us| durations.count() - durations.count_up_to(us as u32));
+                known.typical_limit_us(thresholds).map(|us| durations.count() - durations.count_up_to(us as u32));
             let memory = self.rows.entry(edge_key(&row.server)).or_default();
             memory.last_at = view.at;
             memory.bad = memory.bad * step.keep + bad * step.share;
@@ -191,16 +236,11 @@ impl DnsMemory {
     /// The lookups of the window are unusually bad, and have not been for long: a few in each window must not become
     /// normal before they suffice for a finding.
     fn is_odd(&mut self, row: &DnsView, at: Duration, thresholds: &Thresholds) -> bool {
-        let independence = row.window.independence();
-        let tail_ln = |n: u64, all: u64, ratio: f64| {
-            poisson_tail_ln((n as f64 * independence).round() as u64, ratio * all as f64 * independence)
-        };
-        let bad = tail_ln(self.bad(row, thresholds), row.window.count(), self.bad_ratio(row, thresholds));
-        let errors = tail_ln(row.window.errors(), row.window.coded(), self.error_ratio(row));
+        let is_unlikely = self.known(row).is_unlikely(thresholds);
         let Some(memory) = self.rows.get_mut(&edge_key(&row.server)) else { return false };
         memory.last_at = at;
         // Of a server that is hardly known, nothing is unusual.
-        let is_odd = memory.all >= SHRINK && bad.min(errors) <= ODD.ln();
+        let is_odd = memory.all >= SHRINK && is_unlikely;
         memory.odd_since = if is_odd { memory.odd_since.or(Some(at)) } else { None };
         memory.odd_since.is_some_and(|since| at.saturating_sub(since) < ODD_LOSS)
     }

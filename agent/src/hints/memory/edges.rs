@@ -8,7 +8,7 @@ use super::{
     pools::{Losses, Pools},
 };
 use crate::{
-    hints::{key::edge_key, thresholds::Thresholds},
+    hints::thresholds::Thresholds,
     sample,
     state::{EdgeView, NodeView, PathRtt, Usual},
 };
@@ -51,7 +51,7 @@ impl EdgeMemories {
         let clock = Clock { at: view.at, window: view.window, window_grew, hz: view.hz };
         let tick = self.tick;
         let losses: Vec<Losses> = (view.edges.iter().zip(keys))
-            .map(|(edge, key)| Losses::new(edge.losses(), self.loss_ratio(*key, edge.class)))
+            .map(|(edge, key)| Losses::new(edge.losses(), self.known(*key, edge.class).loss_ratio()))
             .collect();
         self.pools.observe(&view.edges, &losses, tick);
         for ((edge, key), losses) in view.edges.iter().zip(keys).zip(&losses) {
@@ -72,63 +72,10 @@ impl EdgeMemories {
         }
     }
 
-    /// Memory of an edge that was observed.
-    pub(crate) fn edge(&self, key: u64) -> Option<&EdgeMemory> {
-        self.edges.get(&key)
-    }
-
-    /// State of an observed edge's path; see [`EdgeMemory::path`].
-    pub(crate) fn path(&self, key: u64, edge: &EdgeView, thresholds: &Thresholds) -> Option<Path> {
-        self.edge(key)?.path(edge, self.class_minimums[edge.class as usize].get(), thresholds)
-    }
-
-    /// The fastest round trips of an observed edge; see [`EdgeMemory::lowest`].
-    pub(crate) fn lowest(
-        &self,
-        key: u64,
-        edge: &EdgeView,
-        window: Duration,
-        thresholds: &Thresholds,
-    ) -> Option<Lowest> {
-        self.edge(key)?.lowest(edge, window, thresholds)
-    }
-
-    /// Whether an observed edge is as fast as usual; see [`EdgeMemory::is_fast`].
-    pub(crate) fn is_fast(&self, key: u64, edge: &EdgeView, thresholds: &Thresholds) -> bool {
-        let class = self.class_minimums[edge.class as usize].get();
-        self.edge(key).is_some_and(|memory| memory.is_fast(edge, class, thresholds))
-    }
-
-    /// Normal values of an edge, for others to compare with. `is_proven`: its path is longer for certain, if at all.
-    pub(crate) fn usual(&self, edge: &EdgeView, path: Option<Path>, is_proven: bool) -> Usual {
-        let key = edge_key(edge);
-        let segments = self.edge(key).map_or(0.0, |memory| memory.loss.segments);
-        let known = segments + self.classes[edge.class as usize].segments >= SHRINK_SEGMENTS;
-        let is_certain = is_proven || path == Some(Path::Usual);
-        let rtt = self.edge(key).and_then(|memory| {
-            let now_us = match path? {
-                Path::Usual => f64::from(edge.window.min_rtt_us?),
-                Path::Longer(rise) => rise.now_us,
-            };
-            Some(PathRtt { now_us, usual_us: memory.min_us()? })
-        });
-        Usual {
-            loss_ratio: known.then(|| self.loss_ratio(key, edge.class)),
-            path: rtt.filter(|_| is_certain),
-            rise: rtt.filter(|_| !is_certain),
-            is_excused: false,
-        }
-    }
-
-    /// Loss episodes per data segment in normal times: the edge's own, shrunk towards its class's.
-    pub(crate) fn loss_ratio(&self, key: u64, class: PeerClass) -> f64 {
-        let prior = self.classes[class as usize].ratio_towards(LOSS_FLOOR).max(LOSS_FLOOR);
-        self.edges.get(&key).map_or(prior, |e| e.loss.ratio_towards(prior)).max(LOSS_FLOOR)
-    }
-
-    /// The highest ratio that the past allows: [`Self::loss_ratio`], and what may have been missed by chance.
-    pub(crate) fn loss_at_most(&self, key: u64, class: PeerClass) -> f64 {
-        self.loss_ratio(key, class) + RULE_OF_THREE / self.classes[class as usize].segments.max(RULE_OF_THREE)
+    /// The memory of an edge of this class.
+    pub(crate) fn known(&self, key: u64, class: PeerClass) -> Known<'_> {
+        let class = class as usize;
+        Known { edge: self.edges.get(&key), losses: self.classes[class], minimum: self.class_minimums[class].get() }
     }
 
     /// Learns from clean edges and their keys, and forgets edges long without traffic. `now`: time of the tick.
@@ -156,6 +103,65 @@ impl EdgeMemories {
         if self.edges.len() > MAX_EDGES {
             self.edges.retain(|_, e| e.last_at == now);
         }
+    }
+}
+
+/// What is known of one edge, so that one look into the memory of all edges answers all questions about it.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'m> {
+    /// `None`: it was not observed.
+    pub(crate) edge: Option<&'m EdgeMemory>,
+    /// Losses of its class.
+    losses: Loss,
+    /// Logarithm of the minimum RTT, µs, of its class. `None`: not known yet.
+    minimum: Option<f64>,
+}
+
+impl Known<'_> {
+    /// State of its path; see [`EdgeMemory::path`].
+    pub(crate) fn path(&self, edge: &EdgeView, thresholds: &Thresholds) -> Option<Path> {
+        self.edge?.path(edge, self.minimum, thresholds)
+    }
+
+    /// Its fastest round trips; see [`EdgeMemory::lowest`].
+    pub(crate) fn lowest(&self, edge: &EdgeView, window: Duration, thresholds: &Thresholds) -> Option<Lowest> {
+        self.edge?.lowest(edge, window, thresholds)
+    }
+
+    /// Whether it is as fast as usual; see [`EdgeMemory::is_fast`].
+    pub(crate) fn is_fast(&self, edge: &EdgeView, thresholds: &Thresholds) -> bool {
+        self.edge.is_some_and(|memory| memory.is_fast(edge, self.minimum, thresholds))
+    }
+
+    /// Its normal values, for others to compare with. `is_proven`: its path is longer for certain, if at all.
+    pub(crate) fn usual(&self, edge: &EdgeView, path: Option<Path>, is_proven: bool) -> Usual {
+        let segments = self.edge.map_or(0.0, |memory| memory.loss.segments);
+        let is_known = segments + self.losses.segments >= SHRINK_SEGMENTS;
+        let is_certain = is_proven || path == Some(Path::Usual);
+        let rtt = self.edge.and_then(|memory| {
+            let now_us = match path? {
+                Path::Usual => f64::from(edge.window.min_rtt_us?),
+                Path::Longer(rise) => rise.now_us,
+            };
+            Some(PathRtt { now_us, usual_us: memory.min_us()? })
+        });
+        Usual {
+            loss_ratio: is_known.then(|| self.loss_ratio()),
+            path: rtt.filter(|_| is_certain),
+            rise: rtt.filter(|_| !is_certain),
+            is_excused: false,
+        }
+    }
+
+    /// Loss episodes per data segment in normal times: the edge's own, shrunk towards its class's.
+    pub(crate) fn loss_ratio(&self) -> f64 {
+        let prior = self.losses.ratio_towards(LOSS_FLOOR).max(LOSS_FLOOR);
+        self.edge.map_or(prior, |memory| memory.loss.ratio_towards(prior)).max(LOSS_FLOOR)
+    }
+
+    /// The highest ratio that the past allows: [`Self::loss_ratio`], and what may have been missed by chance.
+    pub(crate) fn loss_at_most(&self) -> f64 {
+        self.loss_ratio() + RULE_OF_THREE / self.losses.segments.max(RULE_OF_THREE)
     }
 }
 

@@ -6,7 +6,11 @@ use crate::{
     state::{EdgeView, ResponseView, SubjectId},
 };
 use netwhy_abi::{BOUNDS_US, Retransmit, Role};
-use std::{collections::BTreeSet, net::Ipv6Addr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv6Addr,
+    time::Duration,
+};
 
 /// RTT samples that a statement about the path needs.
 pub(crate) const MIN_PATH_SAMPLES: u64 = 8;
@@ -140,14 +144,21 @@ pub(crate) fn is_proven(all: &[LongerEdge<'_>]) -> bool {
 /// client's round trips may wait for its server's replies. A server's wait for no program, but for delayed
 /// acknowledgements, which take longer than these rises.
 pub(crate) fn rose_both_ways(all: &[LongerEdge<'_>]) -> bool {
-    let of = |role: Role| all.iter().filter(move |one| one.role == Some(role));
+    let of = |role: Role| {
+        let rose = move |one: &&LongerEdge<'_>| one.role == Some(role) && one.rise.increase_us() >= TOGETHER_US;
+        all.iter().filter(rose)
+    };
+    let mut servers: Vec<&LongerEdge<'_>> =
+        of(Role::Server).filter(|server| server.rise.median_us < DELAYED_ACK_US).collect();
+    servers.sort_by(|a, b| a.rise.increase_us().total_cmp(&b.rise.increase_us()));
     of(Role::Client).any(|client| {
-        of(Role::Server).any(|server| {
-            let (a, b) = (client.rise.increase_us(), server.rise.increase_us());
+        // The servers' edges that rose by about as much are next to each other.
+        let ratio = |server: &&LongerEdge<'_>| client.rise.increase_us() / server.rise.increase_us();
+        let begin = servers.partition_point(|server| ratio(server) > TOGETHER_RATIO);
+        let end = servers.partition_point(|server| ratio(server) >= 1.0 / TOGETHER_RATIO);
+        servers[begin..end].iter().any(|server| {
             let at_once = client.since.zip(server.since).is_some_and(|(a, b)| a.abs_diff(b) <= TOGETHER);
-            let alike = (1.0 / TOGETHER_RATIO..=TOGETHER_RATIO).contains(&(a / b));
-            let independent = client.subject != server.subject && client.peer != server.peer;
-            independent && at_once && alike && a.min(b) >= TOGETHER_US && server.rise.median_us < DELAYED_ACK_US
+            at_once && client.peer != server.peer && client.subject != server.subject
         })
     })
 }
@@ -156,8 +167,20 @@ pub(crate) fn rose_both_ways(all: &[LongerEdge<'_>]) -> bool {
 /// are acknowledged at once, whatever the program does. One edge alone may send a segment per message, and its
 /// acknowledgements wait for replies.
 fn share_only_the_path(all: &[LongerEdge<'_>]) -> bool {
-    let mut full = all.iter().filter(|one| one.rise.full);
-    full.any(|one| all.iter().any(|other| other.subject != one.subject && other.peer != one.peer))
+    let mut full = all.iter().filter(|one| one.rise.full).peekable();
+    if full.peek().is_none() {
+        return false;
+    }
+    let mut subjects: BTreeMap<&SubjectId, usize> = BTreeMap::new();
+    let mut peers: BTreeMap<Ipv6Addr, usize> = BTreeMap::new();
+    let mut both: BTreeMap<(&SubjectId, Ipv6Addr), usize> = BTreeMap::new();
+    for one in all {
+        *subjects.entry(one.subject).or_default() += 1;
+        *peers.entry(one.peer).or_default() += 1;
+        *both.entry((one.subject, one.peer)).or_default() += 1;
+    }
+    // Those that share neither are the rest.
+    full.any(|one| subjects[one.subject] + peers[&one.peer] - both[&(one.subject, one.peer)] < all.len())
 }
 
 /// Edges of independent programs that became longer at once, by about as much.
@@ -258,3 +281,6 @@ pub(crate) fn limit_above(usual_us: f64, floor_ms: f64) -> u32 {
     let bound = BOUNDS_US.iter().find(|bound| f64::from(**bound) >= limit);
     *bound.unwrap_or(&u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,15 +43,16 @@ pub(crate) struct Pools(BTreeMap<Option<PeerId>, Duration>);
 
 impl Pools {
     pub(crate) fn observe(&mut self, edges: &[EdgeView], losses: &[Losses], tick: Duration) {
-        let mut sums: BTreeMap<Option<PeerId>, Losses> = BTreeMap::new();
+        let (mut all, mut peers) = (Losses::default(), BTreeMap::<PeerId, Losses>::new());
         for (edge, losses) in edges.iter().zip(losses).filter(|(edge, _)| edge.class != PeerClass::SameNode) {
-            sums.entry(Some(edge.peer_id())).or_default().add(losses);
-            sums.entry(None).or_default().add(losses);
+            peers.entry(edge.peer_id()).or_default().add(losses);
+            all.add(losses);
         }
+        let sums = [(None, all)].into_iter().chain(peers.into_iter().map(|(peer, losses)| (Some(peer), losses)));
         for since in self.0.values_mut() {
             *since = since.saturating_sub(tick);
         }
-        for (pool, _) in sums.into_iter().filter(|(_, losses)| losses.is_odd()) {
+        for (pool, _) in sums.filter(|(_, losses)| losses.is_odd()) {
             let since = self.0.entry(pool).or_default();
             // Losses that last become normal, and stay so for as long.
             *since = (*since + 2 * tick).min(2 * ODD_LOSS);

@@ -11,7 +11,10 @@ use crate::{
     state::{NodeView, ResponseView, SubjectId},
 };
 use netwhy_abi::Role;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Servers without a request for this long are forgotten.
 const FORGET: Duration = Duration::from_secs(600);
@@ -50,12 +53,12 @@ impl ServerMemory {
 
     /// Learns from a window, except from subjects with a finding or a hint.
     pub(crate) fn learn(&mut self, view: &NodeView, step: Step, thresholds: &Thresholds, troubled: &Troubled) {
-        let ill = |id: &SubjectId| troubled.iter().any(|(_, of)| of == id);
+        let ill: BTreeSet<&SubjectId> = troubled.iter().map(|(_, id)| id).collect();
         for subject in view.subjects.iter().filter(|subject| subject.gone_since.is_none()) {
             let Some(server) = &subject.server else { continue };
             let known = self.servers.entry(subject.id.clone()).or_default();
             known.last_at = view.at;
-            if ill(&subject.id) {
+            if ill.contains(&subject.id) {
                 known.requests.distrust();
             } else {
                 known.requests.learn(&requests(server, view), step, thresholds);

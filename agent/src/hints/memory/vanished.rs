@@ -28,13 +28,13 @@ pub(crate) struct Vanished {
 
 impl Vanished {
     /// Takes note of a tick. `rarity`: how rare it is that this edge is quiet, nats; `None`: it is not rare.
-    pub(crate) fn observe(&mut self, view: &NodeView, keys: &[u64], rarity: impl Fn(u64) -> Option<f64>) {
+    pub(crate) fn observe(&mut self, view: &NodeView, keys: &[u64], rarity: impl Fn(&EdgeView, u64) -> Option<f64>) {
         for (edge, key) in view.edges.iter().zip(keys).filter(|(edge, _)| edge.role == Some(Role::Server)) {
             if edge.recent.has_answer() {
                 self.edges.remove(key);
             } else if self.edges.len() < MOST
                 && !self.edges.contains_key(key)
-                && let Some(nats) = rarity(*key)
+                && let Some(nats) = rarity(edge, *key)
             {
                 self.edges.insert(*key, Quiet { since: view.at, edge: edge.clone(), nats });
             }

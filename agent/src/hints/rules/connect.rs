@@ -22,6 +22,7 @@ use crate::{
     state::RECENT,
 };
 use netwhy_abi::{Failure, Retransmit, Role};
+use std::cell::LazyCell;
 
 pub(crate) const POD_ACCEPT_QUEUE_FULL: Rule = Rule {
     id: "pod_accept_queue_full",
@@ -90,16 +91,20 @@ const FULL_QUEUE_NATS: f64 = 5.0;
 const MAX_FULL_WALKS: u64 = 4;
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
-    [ports::judge(context), mtu::judge(context), handshakes(context)].concat()
+    let mut out = ports::judge(context);
+    out.extend(mtu::judge(context));
+    out.extend(handshakes(context));
+    out
 }
 
 fn handshakes(context: &Context<'_>) -> Vec<Finding> {
     let queues = |s| accept_queue(context, s).or_else(|| syn_queue::judge(context, s));
     let mut out: Vec<Finding> = context.subjects().iter().filter_map(queues).collect();
     let silence = unreachable::Silence::new(context);
+    let clients = LazyCell::new(|| filtered::Clients::new(context));
     for (subject, edge) in context.unclaimed(Family::Connect) {
         let filtered = attempts::without_answer(context, edge)
-            .and_then(|attempts| filtered::judge(context, subject, edge, &attempts));
+            .and_then(|attempts| filtered::judge(context, subject, edge, (&attempts, &clients)));
         let finding = filtered.or_else(|| unreachable::judge(context, subject, edge, &silence));
         let finding = finding.or_else(|| refusing(context, subject, edge));
         out.extend(finding.or_else(|| cut::judge(context, subject, edge)));

@@ -12,8 +12,9 @@ use crate::{
         rule::{Family, QueryTemplate, Rule},
         stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, ms, poisson_tail_ln},
     },
-    state::DnsView,
+    state::{DnsView, PeerHost},
 };
+use std::collections::BTreeMap;
 
 pub(crate) const DNS_SLOW: Rule = Rule {
     id: "dns_slow",
@@ -71,37 +72,70 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
         let expected = memory.bad_ratio(row, context.thresholds) * row.window.count() as f64;
         (memory.bad(row, context.thresholds), expected)
     });
+    let servers = by_server(&all);
     let found: Vec<_> =
-        all.iter().enumerate().filter_map(|(at, lookups)| Some((at, lookups, test(&all, lookups)?))).collect();
+        all.iter().enumerate().filter_map(|(at, lookups)| Some((at, lookups, test(&servers, lookups)?))).collect();
     let culprits = (!found.is_empty()).then(|| Culprits::new(context, &all, Bad::Late));
     let slow = culprits.iter().flat_map(|culprits| {
         found.iter().map(move |(at, lookups, ln_p)| finding(context, lookups, (culprits.of(*at, lookups), *ln_p)))
     });
-    [errors::judge(context), second::judge(context), slow.collect()].concat()
+    let mut out = errors::judge(context);
+    out.extend(second::judge(context));
+    out.extend(slow);
+    out
 }
 
 /// All subjects' lookups; `count`: the bad ones, and those expected in normal times.
 fn rows<'a>(context: &Context<'a>, count: impl Fn(&DnsView) -> (u64, f64)) -> Vec<Lookups<'a>> {
     let lookups = |row: &'a DnsView| {
-        let subject = context.subjects().iter().find(|s| s.view.id == row.server.subject)?.ix;
+        let subject = context.subject_of(&row.server.subject)?;
         let (bad, expected) = count(row);
         Some(Lookups { row, subject, bad, expected })
     };
     context.dns.iter().filter_map(lookups).collect()
 }
 
-/// Logarithm of the chance of so many bad lookups in normal times. `None`: too few are bad.
-fn test(all: &[Lookups<'_>], lookups: &Lookups<'_>) -> Option<f64> {
+/// All subjects' lookups at one server.
+#[derive(Clone, Copy, Default)]
+struct Together {
+    bad: u64,
+    /// Those, and those expected in normal times, as tests count them.
+    independent: f64,
+    expected: f64,
+}
+
+impl Together {
+    /// Logarithm of the chance of so many bad ones in normal times.
+    fn ln_p(&self) -> f64 {
+        poisson_tail_ln(self.independent.round() as u64, self.expected)
+    }
+}
+
+fn by_server(all: &[Lookups<'_>]) -> BTreeMap<PeerHost, Together> {
+    let mut servers: BTreeMap<PeerHost, Together> = BTreeMap::new();
+    for lookups in all {
+        let server = servers.entry(lookups.row.server.host()).or_default();
+        server.bad += lookups.bad;
+        server.independent += lookups.independent(lookups.bad as f64);
+        server.expected += lookups.independent(lookups.expected);
+    }
+    servers
+}
+
+/// Logarithm of the chance of so many bad lookups in normal times. `None`: too few are bad. `servers`: lookups of all
+/// subjects.
+fn test(servers: &BTreeMap<PeerHost, Together>, lookups: &Lookups<'_>) -> Option<f64> {
     let share = lookups.bad as f64 / lookups.row.window.count().max(1) as f64;
     let alone =
         poisson_tail_ln(lookups.independent(lookups.bad as f64).round() as u64, lookups.independent(lookups.expected));
     if share >= BAD_SHARE && alone <= LOSS_ALPHA.ln() {
         return Some(alone);
     }
-    let same_server = || all.iter().filter(|other| other.row.server.shares_host(&lookups.row.server));
-    let bad: f64 = same_server().map(|r| r.independent(r.bad as f64)).sum();
-    let together = poisson_tail_ln(bad.round() as u64, same_server().map(|r| r.independent(r.expected)).sum());
-    (lookups.bad > 0 && share >= 0.5 && together <= LOSS_ALPHA.ln()).then_some(together)
+    if lookups.bad == 0 || share < 0.5 {
+        return None;
+    }
+    let together = servers.get(&lookups.row.server.host())?.ln_p();
+    (together <= LOSS_ALPHA.ln()).then_some(together)
 }
 
 fn finding(context: &Context<'_>, lookups: &Lookups<'_>, (blame, ln_p): (Blame, f64)) -> Finding {
@@ -111,7 +145,7 @@ fn finding(context: &Context<'_>, lookups: &Lookups<'_>, (blame, ln_p): (Blame, 
     let usual = context.memory.dns.p50_us(row).map_or(String::new(), |us| format!(" (normally {})", ms(us)));
     let all_answered = (row.window.unanswered == 0)
         .then(|| RuledOut { cause: "peer_unreachable".into(), because: "every lookup was answered".into() });
-    let tcp = context.edges().iter().find(|edge| edge.view.shares_host(&row.server));
+    let tcp = context.first_to(row.server.host());
     let throttling = subject.rule_out_throttling(context.thresholds);
     let loss = tcp.and_then(|edge| context.rule_out_loss(edge));
     Finding {

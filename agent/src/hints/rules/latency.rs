@@ -156,9 +156,11 @@ impl Proof {
 }
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
-    let found = [interface::judge(context), of_paths(context)].concat();
+    let mut found = interface::judge(context);
+    found.extend(of_paths(context));
     let slight = slight::judge(context, &found);
-    [found, slight].concat()
+    found.extend(slight);
+    found
 }
 
 fn of_paths(context: &Context<'_>) -> Vec<Finding> {
@@ -207,13 +209,20 @@ fn by_subject(
 fn peers(context: &Context<'_>) -> Peers {
     let mut peers = Peers::default();
     let inside = |edge: &Edge<'_>| edge.is_remote() && !edge.is_external();
+    let risen = |(subject, edge): (&Subject<'_>, &Edge<'_>)| {
+        Some(Risen { edge: edge.ix, subject: subject.ix, rise: rise(context, subject, edge)? })
+    };
+    let unclaimed = context.unclaimed(Family::Latency).filter(|(_, edge)| inside(edge));
+    let risen: Vec<Risen> = unclaimed.filter_map(risen).collect();
+    if risen.is_empty() {
+        return peers;
+    }
     let usual = context.edges().iter().filter(|edge| inside(edge) && edge.path == Some(Path::Usual));
     peers.usual.extend(usual.map(|edge| edge.view.peer_id()));
-    for (subject, edge) in context.unclaimed(Family::Latency).filter(|(_, edge)| inside(edge)) {
-        let Some(rise) = rise(context, subject, edge) else { continue };
-        let peer = edge.view.peer_id();
+    for one in risen {
+        let peer = context.edge(one.edge).view.peer_id();
         if !peers.usual.contains(&peer) {
-            peers.longer.entry(peer).or_default().push(Risen { edge: edge.ix, subject: subject.ix, rise });
+            peers.longer.entry(peer).or_default().push(one);
         }
     }
     peers

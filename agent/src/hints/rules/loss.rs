@@ -102,7 +102,9 @@ const FEW_EPISODES: u64 = 4;
 const POOL_SEGMENTS: u64 = 20;
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
-    [of_losses(context), reordering::judge(context)].concat()
+    let mut out = of_losses(context);
+    out.extend(reordering::judge(context));
+    out
 }
 
 fn of_losses(context: &Context<'_>) -> Vec<Finding> {

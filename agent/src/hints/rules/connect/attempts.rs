@@ -79,13 +79,15 @@ impl Attempts {
         self.answered += other.answered;
     }
 
-    fn before(&self, recent: &Self) -> Self {
+    /// Takes away some that are among these.
+    #[must_use]
+    pub(super) fn without(&self, some: &Self) -> Self {
         Self {
-            resent_syns: self.resent_syns.saturating_sub(recent.resent_syns),
-            failed: self.failed.saturating_sub(recent.failed),
-            given_up: self.given_up.saturating_sub(recent.given_up),
+            resent_syns: self.resent_syns.saturating_sub(some.resent_syns),
+            failed: self.failed.saturating_sub(some.failed),
+            given_up: self.given_up.saturating_sub(some.given_up),
             patience_ms: self.patience_ms,
-            answered: self.answered.saturating_sub(recent.answered),
+            answered: self.answered.saturating_sub(some.answered),
         }
     }
 
@@ -120,7 +122,7 @@ pub(crate) fn without_answer(context: &Context<'_>, edge: &Edge<'_>) -> Option<A
         return Some(window);
     }
     let recent = Attempts::new(context, edge, &edge.view.recent);
-    let before = window.before(&recent);
+    let before = window.without(&recent);
     // Where all was well so far, the edge's past knows more attempts than the rest of the window.
     let past = edge.memory.map(EdgeMemory::attempts).filter(|_| before.unanswered() == 0);
     let past = past.and_then(|past| ln_chance(past, recent.unanswered()));

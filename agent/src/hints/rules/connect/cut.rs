@@ -99,7 +99,8 @@ fn sender(context: &Context<'_>, edge: &Edge<'_>) -> (String, Blame) {
         let culprit = shared_blame((kind, &peer), SENT_BY_PEER, &[(BlameKind::NodePair, &context.pair(edge))]);
         return ("the peer or a device on the way sent them".to_owned(), culprit);
     }
-    match sent_by_peer(context, edge) {
+    // The peer's own connections on this port may be measured here.
+    match edge.view.peer_pod.as_deref().and_then(|pod| context.resets_sent(pod, edge.view.port)) {
         Some(0) => {
             let culprit = shared_blame((BlameKind::Node, context.node), 0.9, &[(kind, &peer)]);
             ("the peer's connections sent none: something on this Node did".to_owned(), culprit)
@@ -110,20 +111,6 @@ fn sender(context: &Context<'_>, edge: &Edge<'_>) -> (String, Blame) {
             ("the peer sent them, or something on this Node".to_owned(), culprit)
         }
     }
-}
-
-/// Resets that the peer's own connections on this port sent. `None`: the peer is not measured here.
-fn sent_by_peer(context: &Context<'_>, edge: &Edge<'_>) -> Option<u64> {
-    let peer = edge.view.peer_pod.as_deref()?;
-    let is_peer = |other: &&Edge<'_>| {
-        let of = &other.view.subject;
-        other.view.role == Some(Role::Server)
-            && other.view.port == edge.view.port
-            && peer.split_once('/') == Some((of.namespace.as_str(), of.name.as_str()))
-    };
-    let mut sent = context.edges().iter().filter(is_peer).map(|other| other.tally().resets_sent).peekable();
-    sent.peek()?;
-    Some(sent.sum())
 }
 
 fn numbers(edge: &Edge<'_>, place: &str, usual: f64) -> Vec<Evidence> {

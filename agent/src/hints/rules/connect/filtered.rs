@@ -10,8 +10,10 @@ use crate::{
         rule::{Family, QueryTemplate, Rule},
         stats::{LOSS_ALPHA, OVERWHELMING_ALPHA},
     },
+    state::{Endpoint, PeerHost},
 };
 use netwhy_abi::{Failure, Role};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const PORT_FILTERED: Rule = Rule {
     id: "port_filtered",
@@ -54,24 +56,73 @@ pub(crate) const PORT_FILTERED: Rule = Rule {
 /// Probability that the filter is at the peer: most policies are about who may enter.
 const AT_PEER: f64 = 0.85;
 
-/// `own`: the edge's attempts, of which none was answered.
-pub(crate) fn judge(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>, own: &Attempts) -> Option<Finding> {
-    let is_client = edge.view.role == Some(Role::Client) && edge.view.port != 0;
-    if !is_client || stands_still(context, edge) {
-        return None;
+/// All clients' edges, by what they share.
+#[derive(Default)]
+pub(super) struct Clients {
+    /// Attempts of the last seconds by host and port.
+    ports: BTreeMap<(PeerHost, u16), Attempts>,
+    /// The same without edges that fell silent …
+    alive_ports: BTreeMap<(PeerHost, u16), Attempts>,
+    /// … and of all ports of a host.
+    alive_hosts: BTreeMap<PeerHost, Attempts>,
+    /// Endpoints with requests on open connections that wait for an answer.
+    waiting: BTreeSet<Endpoint>,
+}
+
+impl Clients {
+    pub(super) fn new(context: &Context<'_>) -> Self {
+        let mut clients = Self::default();
+        for edge in context.edges() {
+            if edge.view.responses.as_ref().is_some_and(|times| times.waiting.is_some()) {
+                clients.waiting.insert(edge.view.endpoint());
+            }
+            // Port 0 is the rest of an address with many ports.
+            if is_client_of_port(edge) {
+                clients.add(edge, &Attempts::new(context, edge, &edge.view.recent));
+            }
+        }
+        clients
     }
-    let (mut ports, mut pods) = (Attempts::default(), Attempts::default());
-    let same_host = |other: &&Edge<'_>| other.ix != edge.ix && other.view.shares_host(edge.view);
-    for other in context.edges().iter().filter(same_host).filter(|other| other.view.role == Some(Role::Client)) {
-        let attempts = Attempts::new(context, other, &other.view.recent);
-        match other.view.port {
-            port if port == edge.view.port => pods.add(&attempts),
-            // The rest of an address with many ports.
-            0 => {}
-            _ if other.silent => {}
-            _ => ports.add(&attempts),
+
+    fn add(&mut self, edge: &Edge<'_>, attempts: &Attempts) {
+        let (host, port) = (edge.view.host(), edge.view.port);
+        self.ports.entry((host, port)).or_default().add(attempts);
+        if !edge.silent {
+            self.alive_ports.entry((host, port)).or_default().add(attempts);
+            self.alive_hosts.entry(host).or_default().add(attempts);
         }
     }
+
+    /// Attempts of other edges to the same port of the same host.
+    fn beside(&self, context: &Context<'_>, edge: &Edge<'_>) -> Attempts {
+        let all = self.ports.get(&(edge.view.host(), edge.view.port)).copied().unwrap_or_default();
+        all.without(&Attempts::new(context, edge, &edge.view.recent))
+    }
+
+    /// Attempts to other ports of the same host.
+    fn at_other_ports(&self, edge: &Edge<'_>) -> Attempts {
+        let host = edge.view.host();
+        let all = self.alive_hosts.get(&host).copied().unwrap_or_default();
+        all.without(&self.alive_ports.get(&(host, edge.view.port)).copied().unwrap_or_default())
+    }
+}
+
+fn is_client_of_port(edge: &Edge<'_>) -> bool {
+    edge.view.role == Some(Role::Client) && edge.view.port != 0
+}
+
+/// `own`: the edge's attempts, of which none was answered.
+pub(super) fn judge(
+    context: &Context<'_>,
+    subject: &Subject<'_>,
+    edge: &Edge<'_>,
+    (own, clients): (&Attempts, &Clients),
+) -> Option<Finding> {
+    // Where requests on open connections to the same port wait as well, the program stands still.
+    if !is_client_of_port(edge) || clients.waiting.contains(&edge.view.endpoint()) {
+        return None;
+    }
+    let (ports, pods) = (clients.at_other_ports(edge), clients.beside(context, edge));
     let ln_chance = |others: Attempts| others.ln_chance(own.unanswered()).filter(|ln| *ln <= LOSS_ALPHA.ln());
     // While other Pods reach the port, it is this Pod's attempts alone that are dropped.
     let (ln_p, others, of) = match (ln_chance(pods), ln_chance(ports)) {
@@ -124,13 +175,6 @@ fn describe(
         edges: vec![edge.ix],
         ..Finding::new(&PORT_FILTERED, subject.ix, culprit)
     }
-}
-
-/// Requests on open connections to the same port wait for an answer as well.
-fn stands_still(context: &Context<'_>, edge: &Edge<'_>) -> bool {
-    let same_port = |other: &&Edge<'_>| other.view.endpoint() == edge.view.endpoint();
-    let waits = |other: &Edge<'_>| other.view.responses.as_ref().is_some_and(|times| times.waiting.is_some());
-    context.edges().iter().filter(same_port).any(waits)
 }
 
 #[cfg(test)]

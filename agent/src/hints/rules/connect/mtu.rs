@@ -9,11 +9,13 @@ use crate::{
         rule::{Family, QueryTemplate, Rule},
         stats::over,
     },
-    sample::Tally,
-    state::PeerId,
+    state::{PeerHost, PeerId},
 };
 use netwhy_abi::Retransmit;
-use std::collections::BTreeSet;
+use std::{
+    cell::LazyCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 pub(crate) const PATH_MTU_BLACKHOLE: Rule = Rule {
     id: "path_mtu_blackhole",
@@ -61,11 +63,15 @@ const LOST_HANDSHAKES: f64 = 0.1;
 const PATTERN_NATS: f64 = 10.0;
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
+    let hosts = LazyCell::new(|| SmallSegments::by_host(context));
+    let passes = |edge: &Edge<'_>| hosts.get(&edge.view.host()).is_some_and(|host| host.pass() && !host.are_lost());
     let unclaimed = context.unclaimed(Family::Connect);
-    let passes = |edge: &Edge<'_>| small_segments_pass(context, edge) && !small_segments_are_lost(context, edge);
     let stuck: Vec<_> = unclaimed.filter(|(_, edge)| is_stuck(edge) && passes(edge)).collect();
+    if stuck.is_empty() {
+        return Vec::new();
+    }
     let peers: BTreeSet<PeerId> = stuck.iter().map(|(_, edge)| edge.view.peer_id()).collect();
-    let edges: Vec<EdgeIx> = stuck.iter().map(|(_, edge)| edge.ix).collect();
+    let edges: BTreeSet<EdgeIx> = stuck.iter().map(|(_, edge)| edge.ix).collect();
     let suspects = suspects(context, &edges);
     stuck.iter().map(|(subject, edge)| describe(context, subject, edge, (peers.len(), &suspects))).collect()
 }
@@ -80,23 +86,44 @@ fn is_stuck(edge: &Edge<'_>) -> bool {
         && !edge.passes_full_size()
 }
 
-/// The address answered in the last seconds, when full-size segments had long been stuck. Acknowledged bytes alone may
-/// be older: a socket's growth is counted up to seconds late. Several RTT samples are not.
-fn small_segments_pass(context: &Context<'_>, edge: &Edge<'_>) -> bool {
-    let mut same = context.edges().iter().filter(|other| other.view.shares_host(edge.view));
-    let acknowledged = |recent: &Tally| recent.bytes_acked > 0 && recent.rtt.count() >= ANSWERS;
-    same.any(|other| other.view.recent.connects.iter().sum::<u64>() > 0 || acknowledged(&other.view.recent))
+/// Small segments to one host, of all edges.
+#[derive(Clone, Copy, Default)]
+struct SmallSegments {
+    /// Edges with an answer in the last seconds.
+    answered: usize,
+    /// Handshakes of the window, and segments of them that were sent again.
+    handshakes: u64,
+    resent: u64,
 }
 
-/// Handshakes were lost in the same time as full-size segments: everything is, on and off. Those that complete now say
-/// nothing of the segments that were lost before.
-fn small_segments_are_lost(context: &Context<'_>, edge: &Edge<'_>) -> bool {
-    let same = context.edges().iter().filter(|other| other.view.shares_host(edge.view)).map(Edge::tally);
-    let (lost, all) = same.fold((0, 0), |(lost, all), tally| {
-        let resent = [Retransmit::Syn, Retransmit::SynAck].map(|kind| tally.retransmits[kind as usize]);
-        (lost + resent.iter().sum::<u64>(), all + tally.connects.iter().sum::<u64>())
-    });
-    lost >= MIN_LOST_HANDSHAKES && lost as f64 >= LOST_HANDSHAKES * all as f64
+impl SmallSegments {
+    fn by_host(context: &Context<'_>) -> BTreeMap<PeerHost, Self> {
+        let mut hosts: BTreeMap<PeerHost, Self> = BTreeMap::new();
+        for edge in context.edges() {
+            let (tally, recent) = (edge.tally(), &edge.view.recent);
+            // Acknowledged bytes alone may be older: a socket's growth is counted up to seconds late. Several RTT
+            // samples are not.
+            let acknowledged = recent.bytes_acked > 0 && recent.rtt.count() >= ANSWERS;
+            let answered = acknowledged || recent.connects.iter().sum::<u64>() > 0;
+            let resent = [Retransmit::Syn, Retransmit::SynAck].map(|kind| tally.retransmits[kind as usize]);
+            let host = hosts.entry(edge.view.host()).or_default();
+            host.answered += usize::from(answered);
+            host.handshakes += tally.connects.iter().sum::<u64>();
+            host.resent += resent.iter().sum::<u64>();
+        }
+        hosts
+    }
+
+    /// The host answered in the last seconds, when full-size segments had long been stuck.
+    const fn pass(&self) -> bool {
+        self.answered > 0
+    }
+
+    /// Handshakes were lost in the same time as full-size segments: everything is, on and off. Those that complete now
+    /// say nothing of the segments that were lost before.
+    fn are_lost(&self) -> bool {
+        self.resent >= MIN_LOST_HANDSHAKES && self.resent as f64 >= LOST_HANDSHAKES * self.handshakes as f64
+    }
 }
 
 /// `peers`: peers whose path drops full-size segments.

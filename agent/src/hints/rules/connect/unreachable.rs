@@ -2,7 +2,7 @@
 
 use super::attempts::{self, Attempts};
 use crate::{
-    api::{Evidence, RuledOut},
+    api::{Blame, Evidence, RuledOut},
     hints::{
         context::{Context, Edge, EdgeIx, Subject},
         culprit::{
@@ -15,6 +15,7 @@ use crate::{
     },
 };
 use netwhy_abi::Failure;
+use std::{cell::OnceCell, collections::BTreeSet};
 
 pub(crate) const PEER_UNREACHABLE: Rule = Rule {
     id: "peer_unreachable",
@@ -98,25 +99,39 @@ fn silent_peers(context: &Context<'_>) -> SilentPeers {
         Some(_) => false,
         None => e.client_connects() + e.tally().failures(Failure::Refused) > 0 && !e.silent,
     };
-    silent.retain(|endpoint| !context.edges().iter().any(|e| e.view.endpoint() == *endpoint && is_answered(e)));
+    for edge in context.edges() {
+        let endpoint = edge.view.endpoint();
+        if silent.contains(&endpoint) && is_answered(edge) {
+            silent.remove(&endpoint);
+        }
+    }
     silent
 }
 
 /// Edges that go unanswered, and their suspects.
 pub(crate) struct Silence<'c, 'a> {
-    silent: SilentPeers,
-    handshakes: Suspects<'c, 'a>,
-    established: Suspects<'c, 'a>,
+    context: &'c Context<'a>,
+    edges: BTreeSet<EdgeIx>,
+    /// Of handshakes without an answer, and of connections that fell silent. Found when they are first asked for.
+    handshakes: OnceCell<Suspects<'c, 'a>>,
+    established: OnceCell<Suspects<'c, 'a>>,
 }
 
 impl<'c, 'a> Silence<'c, 'a> {
     pub(crate) fn new(context: &'c Context<'a>) -> Self {
         let silent = silent_peers(context);
         let unclaimed = context.unclaimed(Family::Connect).filter(|(_, edge)| silent.contains(&edge.view.endpoint()));
-        let edges: Vec<EdgeIx> =
-            unclaimed.filter(|(_, edge)| unanswered(context, edge).is_some()).map(|(_, edge)| edge.ix).collect();
-        let (handshakes, established) = (suspects(context, &edges, false), suspects(context, &edges, true));
-        Self { silent, handshakes, established }
+        let edges = unclaimed.filter(|(_, edge)| unanswered(context, edge).is_some()).map(|(_, edge)| edge.ix);
+        let edges = edges.collect();
+        Self { context, edges, handshakes: OnceCell::new(), established: OnceCell::new() }
+    }
+
+    fn blame(&self, edge: EdgeIx, kind: Kind) -> Blame {
+        let (known, established) = match kind {
+            Kind::Handshakes(_) => (&self.handshakes, false),
+            Kind::Timeouts(_) => (&self.established, true),
+        };
+        known.get_or_init(|| suspects(self.context, &self.edges, established)).blame(edge)
     }
 }
 
@@ -126,14 +141,11 @@ pub(crate) fn judge(
     edge: &Edge<'_>,
     silence: &Silence<'_, '_>,
 ) -> Option<Finding> {
-    let kind = unanswered(context, edge).filter(|_| silence.silent.contains(&edge.view.endpoint()))?;
+    let kind = unanswered(context, edge).filter(|_| silence.edges.contains(&edge.ix))?;
     let (name, peer) = (subject.name(), edge.peer_name());
     let answering = context.other_peers_answering(edge.view.peer);
     let Strength { nats, overwhelming, text, evidence: mut numbers } = kind.strength(context, &context.place(edge));
-    let blame = match kind {
-        Kind::Handshakes { .. } => silence.handshakes.blame(edge.ix),
-        Kind::Timeouts(_) => silence.established.blame(edge.ix),
-    };
+    let blame = silence.blame(edge.ix, kind);
     let others = Context::others_text(answering);
     numbers.push(evidence("peers_answering", answering as f64, "peers", context.node, "netwhy"));
     let refused = edge.tally().failures(Failure::Refused);

@@ -1,6 +1,6 @@
 //! DNS lookups that are answered at once, but with an error; and names that exist no more.
 
-use super::{rows, test};
+use super::{by_server, rows, test};
 use crate::{
     api::{Blame, Evidence, RuledOut},
     hints::{
@@ -53,8 +53,10 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
         let usual = memory.names(row).map_or(1.0, |names| names.absent_ratio);
         (row.window.code(DnsCode::NxDomain), usual * row.window.coded() as f64)
     });
-    let of_failed = describe_all(context, &failed, |one| test(&failed, one));
-    [of_failed, describe_all(context, &absent, |one| test_absent(context, one))].concat()
+    let servers = by_server(&failed);
+    let mut out = describe_all(context, &failed, |one| test(&servers, one));
+    out.extend(describe_all(context, &absent, |one| test_absent(context, one)));
+    out
 }
 
 /// `test`: logarithm of the chance of so many errors. `None`: there are too few.

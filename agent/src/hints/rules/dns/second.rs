@@ -1,6 +1,6 @@
 //! Lookups of which one answer comes and another doesn't, such as the AAAA answer after the A answer.
 
-use super::rows;
+use super::{Together, by_server, rows};
 use crate::{
     api::{BlameKind, RuledOut},
     hints::{
@@ -11,7 +11,7 @@ use crate::{
         },
         finding::{Finding, evidence, shared_blame},
         rule::{Family, QueryTemplate, Rule},
-        stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, percent, poisson_tail_ln},
+        stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, percent},
     },
     sample::{Gauge, Signal},
 };
@@ -52,27 +52,28 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
     if all.iter().all(|lookups| lookups.bad == 0) {
         return Vec::new();
     }
+    let servers = by_server(&all);
     let culprits = Culprits::new(context, &all, Bad::Second { tracks: tracks(context) });
-    all.iter().enumerate().filter_map(|(at, lookups)| finding(context, &all, (at, lookups), &culprits)).collect()
+    let found = all.iter().enumerate().filter_map(|(at, lookups)| {
+        let together = servers.get(&lookups.row.server.host())?;
+        finding(context, (at, lookups), together, &culprits)
+    });
+    found.collect()
 }
 
+/// `together`: lookups of all subjects at the same server.
 fn finding(
     context: &Context<'_>,
-    all: &[Lookups<'_>],
     (at, lookups): (usize, &Lookups<'_>),
+    together: &Together,
     culprits: &Culprits<'_, '_>,
 ) -> Option<Finding> {
     let (row, subject) = (lookups.row, context.subject(lookups.subject));
-    let same_server = || all.iter().filter(|other| other.row.server.shares_host(&row.server));
-    let together: u64 = same_server().map(|other| other.bad).sum();
-    // Where some lookups stand for others, as many count as were observed.
-    let independent: f64 = same_server().map(|other| other.independent(other.bad as f64)).sum();
-    let expected = same_server().map(|other| other.independent(other.expected)).sum();
-    let ln_p = poisson_tail_ln(independent.round() as u64, expected);
     let share = lookups.bad as f64 / row.window.count().max(1) as f64;
-    if lookups.bad == 0 || share < LEAST_SHARE || together < MIN_MISSING || ln_p > LOSS_ALPHA.ln() {
+    if lookups.bad == 0 || share < LEAST_SHARE || together.bad < MIN_MISSING {
         return None;
     }
+    let ln_p = Some(together.ln_p()).filter(|ln_p| *ln_p <= LOSS_ALPHA.ln())?;
     let server = Edge::of_ends(&row.server);
     let (name, server_name, place) = (subject.name(), server.peer_name(), context.place(&server));
     let insert_failures = insert_failures(context);
@@ -86,7 +87,7 @@ fn finding(
     let signal = "netwhy_dns_second_answers_missing_total";
     let mut numbers = vec![
         evidence(signal, lookups.bad as f64, "lookups", &place, "ebpf:cgroup/recvmsg"),
-        evidence(signal, together as f64, "lookups of all Pods", context.node, "ebpf:cgroup/recvmsg"),
+        evidence(signal, together.bad as f64, "lookups of all Pods", context.node, "ebpf:cgroup/recvmsg"),
     ];
     let failures = Signal::ConntrackInsertFailed;
     numbers.extend(insert_failures.map(|n| {

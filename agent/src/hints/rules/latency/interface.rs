@@ -18,9 +18,9 @@ use crate::{
         rules::queries,
         stats::{LOSS_ALPHA, ms, poisson_tail_ln},
     },
-    state::RECENT,
+    state::{PeerHost, RECENT},
 };
-use std::{collections::BTreeMap, net::Ipv6Addr};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const POD_BANDWIDTH_LIMITED: Rule = Rule {
     id: "pod_bandwidth_limited",
@@ -46,26 +46,49 @@ pub(crate) const POD_BANDWIDTH_LIMITED: Rule = Rule {
     queries: &[QueryTemplate { shows: "median RTT by peer class", promql: queries::RTT }],
 };
 
-/// An address in one place.
-type Host = (Ipv6Addr, bool, u32);
+/// Edges that are as fast as usual.
+struct UsualEdges {
+    /// Hosts that they lead to, and whose they are.
+    hosts: BTreeMap<PeerHost, BTreeSet<Option<SubjectIx>>>,
+    subjects: BTreeSet<SubjectIx>,
+    /// A peer of theirs is as fast as usual, also in the last seconds.
+    has_fast_peer: bool,
+}
 
-fn host(edge: &Edge<'_>) -> Host {
-    (edge.view.peer, edge.view.redirected, edge.view.netns)
+impl UsualEdges {
+    fn new(context: &Context<'_>) -> Self {
+        let usual = || context.edges().iter().filter(|edge| edge.path == Some(Path::Usual));
+        let mut hosts: BTreeMap<PeerHost, BTreeSet<Option<SubjectIx>>> = BTreeMap::new();
+        usual().for_each(|edge| {
+            hosts.entry(edge.view.host()).or_default().insert(edge.subject);
+        });
+        let subjects = usual().filter_map(|edge| edge.subject).collect();
+        Self { hosts, subjects, has_fast_peer: usual().any(|edge| context.is_peer_fast(edge)) }
+    }
+
+    /// Others than this subject have one to the host.
+    fn are_of_others(&self, host: PeerHost, subject: SubjectIx) -> bool {
+        self.hosts.get(&host).is_some_and(|subjects| subjects.iter().any(|of| *of != Some(subject)))
+    }
 }
 
 pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let risen = risen(context);
-    let mut hosts: BTreeMap<Host, Vec<Risen>> = BTreeMap::new();
+    if risen.is_empty() {
+        return Vec::new();
+    }
+    let usual = UsualEdges::new(context);
+    let mut hosts: BTreeMap<PeerHost, Vec<Risen>> = BTreeMap::new();
     let mut pods: BTreeMap<SubjectIx, Vec<Risen>> = BTreeMap::new();
     for one in &risen {
-        hosts.entry(host(context.edge(one.edge))).or_default().push(*one);
+        hosts.entry(context.edge(one.edge).view.host()).or_default().push(*one);
         pods.entry(one.subject).or_default().push(*one);
     }
-    let at_peer = hosts.into_values().filter(|risen| is_peers_own(context, risen));
-    let at_peer: Vec<Finding> = at_peer.flat_map(|risen| of_peer(context, &risen)).collect();
-    let at_pod = pods.into_values().filter(|risen| is_pods_own(context, risen));
-    let at_pod: Vec<Finding> = at_pod.map(|risen| of_pod(context, &risen)).collect();
-    [at_peer, at_pod].concat()
+    let at_peer = hosts.into_values().filter(|risen| is_peers_own(context, &usual, risen));
+    let mut out: Vec<Finding> = at_peer.flat_map(|risen| of_peer(context, &risen)).collect();
+    let at_pod = pods.into_values().filter(|risen| is_pods_own(context, &usual, risen));
+    out.extend(at_pod.map(|risen| of_pod(context, &risen)));
+    out
 }
 
 /// Edges inside the cluster whose samples all rose.
@@ -93,33 +116,28 @@ fn loses(context: &Context<'_>, risen: &[Risen]) -> bool {
 }
 
 /// `risen`: all risen edges to one address.
-fn is_peers_own(context: &Context<'_>, risen: &[Risen]) -> bool {
+fn is_peers_own(context: &Context<'_>, usual: &UsualEdges, risen: &[Risen]) -> bool {
     let edge = context.edge(risen[0].edge);
-    let usual = || context.edges().iter().filter(|other| other.path == Some(Path::Usual));
-    if usual().any(|other| host(other) == host(edge)) {
+    if usual.hosts.contains_key(&edge.view.host()) {
         return false;
     }
     let is_beside_fast = match edge.is_remote() {
         true => edge.view.peer_node.is_some() && context.is_peer_fast(edge),
-        false => usual().any(|other| context.is_peer_fast(other)),
+        false => usual.has_fast_peer,
     };
     is_beside_fast && waits_in_queue(context, risen)
 }
 
 /// `risen`: all risen edges of one Pod.
-fn is_pods_own(context: &Context<'_>, risen: &[Risen]) -> bool {
+fn is_pods_own(context: &Context<'_>, usual: &UsualEdges, risen: &[Risen]) -> bool {
     let subject = risen[0].subject;
-    let usual = || context.edges().iter().filter(|other| other.path == Some(Path::Usual));
-    let is_fast_for_others = |one: &Risen| {
-        let edge = context.edge(one.edge);
-        usual().any(|other| other.subject != Some(subject) && host(other) == host(edge))
-    };
+    let is_fast_for_others = |one: &Risen| usual.are_of_others(context.edge(one.edge).view.host(), subject);
     // Until then the samples that others have may be older than the queue.
     let lasts = |one: &Risen| {
         let since = context.edge(one.edge).memory.and_then(EdgeMemory::rose_since);
         since.is_some_and(|since| context.at.saturating_sub(since) >= RECENT)
     };
-    !usual().any(|other| other.subject == Some(subject))
+    !usual.subjects.contains(&subject)
         && risen.iter().all(|one| lasts(one) && is_fast_for_others(one))
         && waits_in_queue(context, risen)
 }

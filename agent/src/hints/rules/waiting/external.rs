@@ -11,6 +11,7 @@ use crate::{
         stats::ms,
     },
 };
+use std::cell::LazyCell;
 
 pub(crate) const EXTERNAL_SLOW: Rule = Rule {
     id: "external_slow",
@@ -49,9 +50,9 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let external = context.unclaimed(Family::Waiting).filter(|(_, edge)| edge.is_external());
+    let inside = LazyCell::new(|| Inside::new(context));
     let found = external.filter_map(|(subject, edge)| {
         let rise = latency::rise(context, subject, edge)?;
-        let inside = Inside::new(context);
         (inside.longer == 0).then(|| describe(context, subject, (edge, rise), inside.usual))
     });
     found.collect()
