@@ -7,10 +7,10 @@ use crate::{
     cgroup::{Owner as CgroupOwner, owner},
     peers::{PeerTable, Translations},
     pods::PodIndex,
-    sample::{CgroupFacts, FactsDelta, Frame, HostKey, Ledger, Responses, Snapshot, Window, shrink},
+    sample::{CgroupFacts, FactsDelta, HostKey, Ledger, Snapshot, Window, shrink},
     state::{Folded, NodeView, SubjectId, SubjectKind, SubjectSums, Waiting},
 };
-use netwhy_abi::{EdgeKey, Key};
+use netwhy_abi::EdgeKey;
 use peer_nodes::PeerNodes;
 use status_clock::StatusClock;
 use std::{
@@ -39,7 +39,7 @@ pub struct JoinLimits {
 
 /// Sums per subject since the agent started, and samples that wait for a name.
 pub struct Join {
-    node: String,
+    node: Arc<str>,
     limits: JoinLimits,
     peers: Arc<PeerTable>,
     translations: Arc<Translations>,
@@ -54,6 +54,8 @@ pub struct Join {
     ledger: Ledger,
     window: Window,
     owners: HashMap<u64, Owner>,
+    /// cgroups without a parent of the same subject: hierarchical counters are theirs.
+    tops: BTreeSet<u64>,
     /// cgroups of Pods that the API server told nothing about yet.
     strangers: BTreeSet<u64>,
     subjects: BTreeMap<SubjectId, Subject>,
@@ -61,8 +63,6 @@ pub struct Join {
     peer_nodes: PeerNodes,
     /// Edges with requests that wait for an answer.
     waiting: HashMap<EdgeKey, Waiting>,
-    /// Requests that ended in the last seconds.
-    recent: HashMap<EdgeKey, Responses>,
     /// Sampled calls of the window.
     calls: HashMap<EdgeKey, CallCounts>,
     /// Exchanges that sampled calls are to stand for.
@@ -106,7 +106,7 @@ impl Join {
     /// Nothing joined yet. `name`: subject of a cgroup path.
     pub fn new(node: &str, window: Duration, limits: JoinLimits, name: fn(&str) -> SubjectId) -> Self {
         Self {
-            node: node.to_owned(),
+            node: node.into(),
             limits,
             peers: Arc::default(),
             translations: Arc::default(),
@@ -118,13 +118,13 @@ impl Join {
             strangers: BTreeSet::new(),
             peer_nodes: PeerNodes::default(),
             waiting: HashMap::new(),
-            recent: HashMap::new(),
             calls: HashMap::new(),
             credits: Credits::default(),
             folded: None,
             ledger: Ledger::default(),
             window: Window::new(window),
             owners: HashMap::new(),
+            tops: BTreeSet::new(),
             subjects: BTreeMap::new(),
             pending: BTreeMap::new(),
             unattributed: BTreeMap::new(),
@@ -196,7 +196,6 @@ impl Join {
         // Some of those that counted something now are gone already: a view never has more than may be kept.
         self.let_go(snapshot.at);
         self.window.push(frame);
-        self.recent = self.window.recent::<netwhy_abi::ResponseTimes>();
         self.calls = self.window.calls();
         self.find_waiting(snapshot.newest_walk());
         for subject in self.subjects.values_mut() {
@@ -210,6 +209,7 @@ impl Join {
     /// Takes in paths of cgroups and forgets those that are gone.
     fn learn(&mut self, groups: &[CgroupFacts], now: Duration) {
         let mut seen = BTreeSet::new();
+        let mut has_changed = false;
         for group in groups {
             let Some(path) = &group.path else { continue };
             seen.insert(group.id);
@@ -219,6 +219,7 @@ impl Join {
                     continue;
                 };
                 self.strangers.remove(&group.id);
+                has_changed = true;
                 self.owners.insert(group.id, Owner { subject, path: path.clone(), alive: true, cpu_weight: None });
             }
             if let Some(owner) = self.owners.get_mut(&group.id) {
@@ -226,8 +227,12 @@ impl Join {
                 owner.cpu_weight = group.cpu_weight;
             }
         }
+        let known = self.owners.len();
         self.owners.retain(|id, _| seen.contains(id));
         shrink(&mut self.owners);
+        if has_changed || self.owners.len() < known {
+            self.tops = self.topmost();
+        }
         self.strangers.retain(|id| seen.contains(id) || self.pending.contains_key(id));
         self.let_go(now);
     }
@@ -243,61 +248,6 @@ impl Join {
         match (&self.pods, owner(path)) {
             (Some(pods), CgroupOwner::Pod { uid, .. }) => pods.find(&uid).map(|pod| pod_subject(pod)),
             _ => Some((self.name)(path)),
-        }
-    }
-
-    /// Adds a frame to its subjects' sums; samples without a name wait.
-    fn add(&mut self, frame: &Frame) {
-        let (at, growth) = (frame.at, &frame.growth);
-        for (key, tally) in &growth.edges {
-            let peer = self.peer_behind(key);
-            self.sums(key.cgroup, at).add_tally(peer.class, tally);
-            if let Some(node) = peer.node.filter(|node| **node != *self.node) {
-                self.peer_nodes.add(node, tally, self.limits.peer_nodes);
-            }
-        }
-        for (key, responses) in &growth.responses {
-            let class = self.peer_behind(key).class;
-            // Without a role there are no response times.
-            if let Some(role) = key.role() {
-                self.sums(key.cgroup, at).add_responses(role, class, responses);
-            }
-        }
-        self.add_rows(at, &growth.overflow, |sums, key, tally| sums.add_tally(key.peer_class(), tally));
-        self.add_rows(at, &growth.cgroups, |sums, _, connects| sums.connects.add(connects));
-        self.add_rows(at, &growth.dns, |sums, _, lookups| sums.lookups.add(lookups));
-        self.add_rows(at, &growth.run_queue, |sums, _, waits| sums.run_queue.add(waits));
-        let (of_node, of_subjects): (Vec<_>, Vec<_>) = growth.drops.iter().partition(|(key, _)| key.cgroup == 0);
-        self.add_rows(at, of_subjects, |sums, key, n| *sums.drops.entry(key.reason).or_default() += n);
-        for (key, n) in of_node {
-            *self.node_drops.entry(key.reason).or_default() += n;
-        }
-        for (key, n) in &frame.host {
-            *self.host.entry(key.clone()).or_default() += n;
-        }
-        let tops = self.topmost();
-        for (cgroup, facts) in &frame.facts {
-            let top = tops.contains(cgroup);
-            let over = |owner: &Owner| self.is_over(&owner.subject) && !self.subjects.contains_key(&owner.subject);
-            // A directory alone does not bring a Pod back.
-            if self.owners.get(cgroup).is_some_and(over) {
-                continue;
-            }
-            if let Some(subject) = self.subject(*cgroup) {
-                subject.facts.add(&own(facts, top));
-            }
-        }
-    }
-
-    /// Adds rows to their subjects' sums; `add` says where a row belongs.
-    fn add_rows<'a, K: Key + 'a, S: 'a>(
-        &mut self,
-        at: Duration,
-        rows: impl IntoIterator<Item = &'a (K, S)>,
-        add: impl Fn(&mut SubjectSums, &K, &S),
-    ) {
-        for (key, growth) in rows {
-            add(self.sums(key.cgroup(), at), key, growth);
         }
     }
 
@@ -389,10 +339,12 @@ fn is_shown(id: &SubjectId, sums: &SubjectSums) -> bool {
 
 mod behind;
 mod calls;
+mod edges;
 mod grace;
 mod host;
 mod peer_nodes;
 mod responses;
+mod rows;
 mod status_clock;
 #[cfg(test)]
 mod fixture;

@@ -1,25 +1,38 @@
 //! The peer behind an address.
 
 use super::Join;
-use crate::peers::{Peer, PeerKind, mapped};
+use crate::{
+    peers::{Peer, PeerKind, mapped},
+    state::SubjectId,
+};
 use netwhy_abi::{EdgeKey, PeerClass};
 use std::net::Ipv6Addr;
 
 impl Join {
-    /// The peer behind an edge. A redirected one leads to this Node, whatever its address.
-    pub(super) fn peer_behind(&self, key: &EdgeKey) -> Peer {
-        if key.redirected != 0 {
-            let (node, zone) = (Some(self.node.as_str().into()), self.peers.own_zone.clone());
-            return Peer { node, zone, ..Peer::range(PeerClass::SameNode) };
-        }
-        self.peer_of(key.cgroup, Ipv6Addr::from(key.addr))
+    /// Addresses of a cgroup's Pod: the clients of its connections. Empty: none is known.
+    pub(super) fn clients(&self, cgroup: u64) -> Vec<Ipv6Addr> {
+        self.owners.get(&cgroup).map_or_else(Vec::new, |owner| self.addresses(&owner.subject))
     }
 
-    /// The peer behind an address, for one cgroup: the backend that the kernel translates to, if there is one.
-    fn peer_of(&self, cgroup: u64, addr: Ipv6Addr) -> Peer {
-        let subject = self.owners.get(&cgroup).and_then(|owner| self.subjects.get(&owner.subject));
-        let clients = subject.and_then(|sums| sums.pod.as_ref()).into_iter().flat_map(|pod| &pod.addresses);
-        let Some(client) = clients.map(|ip| mapped(*ip)).find(|ip| self.translations.is_translated(*ip, addr)) else {
+    /// The same of a subject.
+    pub(super) fn addresses(&self, subject: &SubjectId) -> Vec<Ipv6Addr> {
+        let pod = self.subjects.get(subject).and_then(|subject| subject.pod.as_ref());
+        pod.into_iter().flat_map(|pod| &pod.addresses).map(|ip| mapped(*ip)).collect()
+    }
+
+    /// The peer behind an edge of these clients. A redirected one leads to this Node, whatever its address.
+    pub(super) fn peer_behind(&self, clients: &[Ipv6Addr], key: &EdgeKey) -> Peer {
+        if key.redirected != 0 {
+            let (node, zone) = (Some(self.node.clone()), self.peers.own_zone.clone());
+            return Peer { node, zone, ..Peer::range(PeerClass::SameNode) };
+        }
+        self.peer_of(clients, Ipv6Addr::from(key.addr))
+    }
+
+    /// The peer behind an address, for these clients: the backend that the kernel translates to, if there is one.
+    fn peer_of(&self, clients: &[Ipv6Addr], addr: Ipv6Addr) -> Peer {
+        let mut clients = clients.iter().copied();
+        let Some(client) = clients.find(|client| self.translations.is_translated(*client, addr)) else {
             return self.peer(addr);
         };
         match self.translations.backend(client, addr) {
@@ -35,7 +48,7 @@ impl Join {
             Some(pod) => Peer {
                 class: PeerClass::SameNode,
                 kind: PeerKind::Pod,
-                node: Some(self.node.as_str().into()),
+                node: Some(self.node.clone()),
                 pod: Some(format!("{}/{}", pod.namespace, pod.name).into()),
                 zone: self.peers.own_zone.clone(),
             },

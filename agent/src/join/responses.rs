@@ -1,7 +1,10 @@
 //! Requests and answers, by edge and by server.
 
 use super::{Join, view::Views};
-use crate::state::{EdgeView, ResponseView, Waiting};
+use crate::{
+    sample::Responses,
+    state::{ResponseView, SubjectView, Waiting},
+};
 use netwhy_abi::{EdgeKey, Role};
 use std::{collections::HashMap, time::Duration};
 
@@ -25,7 +28,7 @@ impl Join {
         if window.is_none() && waiting.is_none() {
             return None;
         }
-        let recent = self.recent.get(key).cloned().unwrap_or_default();
+        let recent = self.window.recent_responses().get(key).cloned().unwrap_or_default();
         let newest = self.window.newest().get(key).cloned().unwrap_or_default();
         let calls = self.calls.get(key).copied().unwrap_or_default();
         Some(ResponseView {
@@ -39,28 +42,44 @@ impl Join {
     }
 
     /// Edges without traffic in the window, with requests that wait for an answer.
-    pub(super) fn waiting_edges(&self) -> impl Iterator<Item = EdgeView> {
-        let quiet = self.waiting.keys().filter(|key| !self.window.sums().edges.contains_key(key));
-        quiet.filter_map(|key| {
-            let owner = self.owners.get(&key.cgroup)?;
-            let responses = self.responses_of(key).map(Box::new);
-            Some(EdgeView { responses, ..self.idle_edge(&owner.subject, key) })
-        })
+    pub(super) fn waiting_edges(&self) -> impl Iterator<Item = &EdgeKey> {
+        self.waiting.keys().filter(|key| !self.window.sums().edges.contains_key(key))
     }
 
-    /// Adds requests and answers to their subjects.
+    /// Adds requests and answers to their subjects, except what edges with traffic, or with requests that wait, have.
     pub(super) fn add_responses(&self, views: &mut Views<'_>) {
         for (key, waiting) in &self.waiting {
             if let (Some(role), Some(view)) = (key.role(), self.view_of(key.cgroup, views)) {
                 view.unanswered[role as usize] += waiting.requests;
             }
         }
-        let (answered, waiting) = (self.window.sums().responses.keys(), self.waiting.keys());
-        let quiet = waiting.filter(|key| !self.window.sums().responses.contains_key(key));
-        for key in answered.chain(quiet).filter(|key| key.role() == Some(Role::Server)) {
-            if let (Some(edge), Some(view)) = (self.responses_of(key), self.view_of(key.cgroup, views)) {
-                view.server.get_or_insert_default().add(&edge);
+        let sums = self.window.sums();
+        let is_left = |key: &&EdgeKey| !sums.edges.contains_key(key) && !self.waiting.contains_key(key);
+        for key in sums.responses.keys().filter(is_left).filter(|key| key.role() == Some(Role::Server)) {
+            if let Some(view) = self.view_of(key.cgroup, views) {
+                self.add_to_server(key, view);
             }
+        }
+    }
+
+    /// Adds the requests and answers of an edge to those of its subject as a server, if it has any.
+    pub(super) fn add_to_server(&self, key: &EdgeKey, view: &mut SubjectView) {
+        let (window, waiting) = (self.window.sums().responses.get(key), self.waiting.get(key));
+        if window.is_none() && waiting.is_none() {
+            return;
+        }
+        let sum = view.server.get_or_insert_default();
+        let add = |sum: &mut Responses, more: Option<&Responses>| {
+            if let Some(more) = more {
+                sum.add(more);
+            }
+        };
+        add(&mut sum.window, window);
+        add(&mut sum.recent, self.window.recent_responses().get(key));
+        add(&mut sum.newest, self.window.newest().get(key));
+        sum.calls.add(self.calls.get(key).copied().unwrap_or_default());
+        if let Some(waiting) = waiting {
+            sum.add_waiting(*waiting);
         }
     }
 }

@@ -2,14 +2,12 @@
 
 use super::{Join, Owner, Subject, is_shown, own};
 use crate::{
-    peers::Peer,
-    sample::{FactsDelta, Lookups, LossTicks, Snapshot, Tally, Window},
-    state::{CpuUser, DnsView, EdgeView, Endpoint, NodeView, PeerNodeView, SubjectId, SubjectView, Usual},
+    sample::{FactsDelta, Lookups, Snapshot, Window},
+    state::{CpuUser, DnsView, Endpoint, NodeView, PeerNodeView, SubjectId, SubjectView},
 };
-use netwhy_abi::{EdgeKey, PeerClass};
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
-    net::Ipv6Addr,
     time::Duration,
 };
 
@@ -17,7 +15,7 @@ use std::{
 pub(super) type Views<'a> = BTreeMap<&'a SubjectId, SubjectView>;
 
 impl Join {
-    /// cgroups without a parent of the same subject: hierarchical counters are theirs.
+    /// cgroups without a parent of the same subject.
     pub(super) fn topmost(&self) -> BTreeSet<u64> {
         let paths: BTreeMap<&str, &SubjectId> =
             self.owners.values().map(|owner| (owner.path.as_str(), &owner.subject)).collect();
@@ -47,7 +45,7 @@ impl Join {
         self.add_accept_fill(snapshot.newest_walk(), &mut views);
         let cpu_users = self.add_facts(&mut views);
         NodeView {
-            node: self.node.clone(),
+            node: self.node.to_string(),
             zone: self.peers.own_zone.clone(),
             at,
             unix_ms: snapshot.unix_ms,
@@ -95,66 +93,12 @@ impl Join {
         self.owners.get(&cgroup).and_then(|owner| views.get_mut(&owner.subject))
     }
 
-    /// The busiest edges of the window. Adds the window of every edge to its subject.
-    fn edges(&self, at: Duration, views: &mut Views<'_>) -> Vec<EdgeView> {
-        let (mut recent, answered) = (self.window.recent::<netwhy_abi::Edges>(), self.window.answered());
-        let mut edges = Vec::new();
-        for (key, tally) in &self.window.sums().edges {
-            let Some(owner) = self.owners.get(&key.cgroup) else { continue };
-            let edge = self.idle_edge(&owner.subject, key);
-            let window = Tally { min_rtt_us: self.ledger.min_rtt_us(key, at), ..tally.clone() }.without_needless();
-            if let Some(view) = views.get_mut(&owner.subject) {
-                view.add_window(edge.class, &window);
-            }
-            if !edge.peer.is_unspecified() {
-                let recent = recent.remove(key).unwrap_or_default().without_needless();
-                edges.push(EdgeView {
-                    responses: self.responses_of(key).map(Box::new),
-                    window,
-                    walked: self.window.losses(key),
-                    loss_ticks: self.window.loss_ticks(key),
-                    recent,
-                    answered: answered.contains(key),
-                    ..edge
-                });
-            }
-        }
-        edges.extend(self.waiting_edges());
-        busiest(merged(edges), self.limits.edges)
-    }
-
-    /// An edge with its peer's identity and no counts.
-    pub(super) fn idle_edge(&self, subject: &SubjectId, key: &EdgeKey) -> EdgeView {
-        let Peer { class, kind, node, pod, zone } = self.peer_behind(key);
-        EdgeView {
-            subject: subject.clone(),
-            peer: Ipv6Addr::from(key.addr),
-            port: key.port,
-            role: key.role(),
-            redirected: key.redirected != 0,
-            netns: key.netns,
-            class,
-            kind,
-            peer_node: node,
-            peer_pod: pod,
-            peer_zone: zone,
-            window: Tally::default(),
-            walked: None,
-            loss_ticks: LossTicks::default(),
-            recent: Tally::default(),
-            answered: false,
-            usual: Usual::default(),
-            responses: None,
-        }
-    }
-
     /// Adds the windows of rows that belong to no edge.
     fn add_windows(&self, at: Duration, views: &mut Views<'_>) {
         let sums = self.window.sums();
         for (key, tally) in &sums.overflow {
             if let Some(view) = self.view_of(key.cgroup, views) {
-                let window = Tally { min_rtt_us: self.ledger.overflow_min_rtt_us(key, at), ..tally.clone() };
-                view.add_window(key.peer_class(), &window.without_needless());
+                view.add_window(key.peer_class(), tally, self.ledger.overflow_min_rtt_us(key, at));
             }
         }
         for (cgroup, connects) in &sums.cgroups {
@@ -191,12 +135,12 @@ impl Join {
 
     /// Adds the window's growth of control files. Returns the users of CPU time.
     fn add_facts(&self, views: &mut Views<'_>) -> Vec<CpuUser> {
-        let (tops, deltas) = (self.topmost(), self.window.facts());
-        let cpu_users = self.cpu_users(&deltas, &tops);
+        let deltas = self.window.facts();
+        let cpu_users = self.cpu_users(&deltas, &self.tops);
         let mut facts: BTreeMap<&SubjectId, FactsDelta> = BTreeMap::new();
         for (cgroup, delta) in deltas {
             if let Some(owner) = self.owners.get(&cgroup) {
-                facts.entry(&owner.subject).or_default().add(&own(&delta, tops.contains(&cgroup)));
+                facts.entry(&owner.subject).or_default().add(&own(&delta, self.tops.contains(&cgroup)));
             }
         }
         for (id, facts) in facts {
@@ -216,52 +160,15 @@ impl Join {
         let mut rows: BTreeMap<(&SubjectId, Endpoint), DnsView> = BTreeMap::new();
         for (key, lookups) in &self.window.sums().dns {
             let Some(owner) = self.owners.get(&key.cgroup) else { continue };
-            let server = self.idle_edge(&owner.subject, key);
+            let server = self.idle_edge(&owner.subject, &self.addresses(&owner.subject), key);
             let row = rows.entry((&owner.subject, server.endpoint()));
             row.or_insert_with(|| DnsView { server, window: Lookups::default() }).window.add(lookups);
         }
         let mut rows: Vec<DnsView> = rows.into_values().collect();
-        rows.sort_by_key(|row| std::cmp::Reverse(row.window.count()));
+        rows.sort_by_cached_key(|row| Reverse(row.window.count()));
         rows.truncate(self.limits.edges);
         rows
     }
-}
-
-/// Edges of one subject to one endpoint as one: its containers, and restarts within the window.
-fn merged(mut edges: Vec<EdgeView>) -> Vec<EdgeView> {
-    edges.sort_by(|a, b| (&a.subject, a.endpoint()).cmp(&(&b.subject, b.endpoint())));
-    edges.dedup_by(|next, kept| {
-        let same = next.subject == kept.subject && next.endpoint() == kept.endpoint();
-        if same {
-            kept.window.add(&next.window);
-            if let (Some(kept), Some(next)) = (&mut kept.walked, next.walked) {
-                kept.add(next);
-            }
-            kept.loss_ticks.add(next.loss_ticks);
-            kept.recent.add(&next.recent);
-            kept.answered |= next.answered;
-            if let Some(next) = &next.responses {
-                kept.responses.get_or_insert_default().add(next);
-            }
-        }
-        same
-    });
-    edges
-}
-
-/// The busiest edges: losses and failures first, then traffic.
-fn busiest(mut edges: Vec<EdgeView>, most: usize) -> Vec<EdgeView> {
-    let weight = |edge: &EdgeView| {
-        let w = &edge.window;
-        let failures = w.loss_episodes + w.retransmitted() + w.connect_failures.iter().sum::<u64>() + w.zero_window;
-        let waiting = edge.responses.as_ref().and_then(|r| r.waiting).map_or(0, |w| w.requests);
-        (failures + waiting, w.segs_out + w.rtt.count())
-    };
-    edges.sort_by(|a, b| {
-        weight(b).cmp(&weight(a)).then_with(|| (&a.subject, a.endpoint()).cmp(&(&b.subject, b.endpoint())))
-    });
-    edges.truncate(most);
-    edges
 }
 
 impl Subject {
@@ -277,13 +184,5 @@ impl Subject {
             oom_kills: self.facts.oom_kills,
             ..SubjectView::default()
         }
-    }
-}
-
-impl SubjectView {
-    fn add_window(&mut self, class: PeerClass, tally: &Tally) {
-        let min = &mut self.min_rtt_us[class as usize];
-        *min = [*min, tally.min_rtt_us].into_iter().flatten().min();
-        self.window.add(tally);
     }
 }

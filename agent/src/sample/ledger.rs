@@ -127,7 +127,7 @@ fn lowest(slots: &RotatingMin, now: Duration) -> Option<u32> {
 pub(super) fn growth<F: Counted>(highest: &mut HashMap<F::Key, F::Row>, table: &Rows<F>) -> Vec<(F::Key, SumOf<F>)> {
     let mut grown = Vec::new();
     for (key, row) in &table.rows {
-        let high = highest.entry(*key).or_insert(F::Row::ZERO);
+        let high = highest.entry(*key).or_insert_with(|| F::Row::ZERO);
         let growth = row.growth(high);
         high.raise(row);
         if !growth.is_zero() {

@@ -120,7 +120,12 @@ impl Tally {
     /// the kernel tells of a needless one only after it was counted, and counters never fall.
     #[must_use]
     pub fn without_needless(self) -> Self {
-        Self { loss_episodes: self.loss_episodes.saturating_sub(self.needless()), ..self }
+        Self { loss_episodes: self.needed_loss_episodes(), ..self }
+    }
+
+    /// Loss episodes without those that [`Tally::needless`] began.
+    pub fn needed_loss_episodes(&self) -> u64 {
+        self.loss_episodes.saturating_sub(self.needless())
     }
 
     /// Retransmitted data segments (no SYN, no SYN-ACK).

@@ -5,7 +5,10 @@ mod slots;
 
 pub use loss_ticks::LossTicks;
 
-use super::{Counted, FactsDelta, Families, Frame, HostKey, Losses, Sum, SumOf, Sums, Table, losses::WalkSpan, shrink};
+use super::{
+    Counted, FactsDelta, Families, Frame, HostKey, Losses, Responses, Sum, SumOf, Sums, Table, Tally, losses::WalkSpan,
+    shrink,
+};
 use crate::calls::CallCounts;
 use loss_ticks::AllLossTicks;
 use netwhy_abi::{EdgeKey, ResponseTimes};
@@ -97,14 +100,14 @@ impl Window {
         &self.sums
     }
 
-    /// Sums of one family over the last seconds, of rows that counted something then; see [`RECENT`].
-    pub fn recent<F: Table>(&self) -> HashMap<F::Key, SumOf<F>> {
-        let mut sums = HashMap::new();
-        let begin = self.slots.last().map_or(Duration::ZERO, |last| last.at.saturating_sub(RECENT));
-        for slot in self.slots.iter().rev().take_while(|slot| slot.at > begin) {
-            add::<F>(&mut sums, F::of(&slot.growth));
-        }
-        sums
+    /// Sums of edges over the last seconds, of those that counted something then; see [`RECENT`].
+    pub fn recent_edges(&self) -> &HashMap<EdgeKey, Tally> {
+        &self.slots.recent().edges
+    }
+
+    /// Response times over the last seconds, of edges on which requests ended then; see [`RECENT`].
+    pub fn recent_responses(&self) -> &HashMap<EdgeKey, Responses> {
+        &self.slots.recent().responses
     }
 
     /// Time that [`losses`](Self::losses) cover. `None`: walks are so frequent that the window's own sums will do, or

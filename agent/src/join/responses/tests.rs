@@ -1,5 +1,8 @@
 use super::super::fixture::{join, snapshot};
-use crate::{sample::Snapshot, state::NodeView};
+use crate::{
+    sample::{Losses, Snapshot},
+    state::NodeView,
+};
 use netwhy_abi::{EdgeKey, EdgeStats, ResponseStats, Role, fine_bucket_index};
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -90,4 +93,24 @@ fn a_request_that_waits_keeps_its_edge_after_the_window_and_its_time() {
     // The next one begins anew.
     let view = join.take(&servers(32, 3, 1));
     assert_eq!(server(&view), (0, Some((2, 32))));
+}
+
+/// One container has traffic, and another one only requests that wait. Walks are so rare that losses count from walk to
+/// walk.
+#[test]
+fn a_container_that_only_waits_hides_no_losses_of_another_one() {
+    let mut join = join(1);
+    let at = |at: u64, sent: u64| {
+        let mut snapshot = servers(at, 3, 0);
+        let [(_, waits), (_, sends)] = snapshot.tables.edges.rows.as_mut_slice() else { panic!("two containers") };
+        waits.unanswered_now.add(at as u32, at * SECOND, 2);
+        sends.data_segs_out = sent;
+        snapshot
+    };
+    join.take(&at(1, 3));
+    let view = join.take(&at(21, 23));
+    let [edge] = view.edges.as_slice() else { panic!("{:?}", view.edges) };
+    assert_eq!((edge.window.data_segs_out, edge.walked), (20, Some(Losses { episodes: 0, segments: 20 })));
+    assert_eq!(edge.responses.as_ref().unwrap().waiting.unwrap().requests, 2);
+    assert_eq!(server(&view), (0, Some((2, 1))));
 }

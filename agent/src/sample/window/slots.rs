@@ -3,8 +3,9 @@
 //! A window of 300 s holds 3,000 ticks of 0.1 s. Each frame holds its rows, and each tick adds some of them up. So frames
 //! that are close together share a slot: the newest ones a fine slot, older ones a coarse slot.
 
-use super::RECENT;
-use crate::sample::{Families, Frame, Growth, Sum as _, Table};
+use super::{RECENT, add, subtract};
+use crate::sample::{Families, Frame, Growth, Responses, Sum as _, Table, Tally, shrink};
+use netwhy_abi::{EdgeKey, Edges, ResponseTimes};
 use std::{
     collections::{HashMap, VecDeque},
     hash::Hash,
@@ -22,28 +23,57 @@ pub(super) struct Slots {
     /// Of before [`RECENT`].
     coarse: VecDeque<Frame>,
     fine: VecDeque<Frame>,
+    /// Sums of the fine ones.
+    recent: Recent,
+}
+
+/// Sums over the last seconds of rows that counted something then, kept up to date as those of a window.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    pub(super) edges: HashMap<EdgeKey, Tally>,
+    pub(super) responses: HashMap<EdgeKey, Responses>,
+}
+
+impl Recent {
+    fn add(&mut self, frame: &Frame) {
+        add::<Edges>(&mut self.edges, &frame.growth.edges);
+        add::<ResponseTimes>(&mut self.responses, &frame.growth.responses);
+    }
+
+    fn subtract(&mut self, frame: &Frame) {
+        subtract::<Edges>(&mut self.edges, &frame.growth.edges);
+        subtract::<ResponseTimes>(&mut self.responses, &frame.growth.responses);
+        shrink(&mut self.edges);
+        shrink(&mut self.responses);
+    }
 }
 
 impl Slots {
     /// Adds the newest frame. `length`: of the window.
     pub(super) fn push(&mut self, frame: Frame, length: Duration) {
         let recent = frame.at.saturating_sub(RECENT);
+        self.recent.add(&frame);
         append(&mut self.fine, frame, RECENT / FINE);
         while self.fine.front().is_some_and(|old| old.at <= recent) {
             let Some(old) = self.fine.pop_front() else { break };
+            self.recent.subtract(&old);
             append(&mut self.coarse, old, length / COARSE);
         }
     }
 
     /// Takes out the oldest slot, if it ended at `begin` or before.
     pub(super) fn pop(&mut self, begin: Duration) -> Option<Frame> {
-        let oldest = if self.coarse.is_empty() { &mut self.fine } else { &mut self.coarse };
-        oldest.pop_front_if(|slot| slot.at <= begin)
+        if !self.coarse.is_empty() {
+            return self.coarse.pop_front_if(|slot| slot.at <= begin);
+        }
+        let old = self.fine.pop_front_if(|slot| slot.at <= begin)?;
+        self.recent.subtract(&old);
+        Some(old)
     }
 
-    /// The newest slot.
-    pub(super) fn last(&self) -> Option<&Frame> {
-        self.fine.back().or(self.coarse.back())
+    /// Sums over [`RECENT`].
+    pub(super) const fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     /// Oldest first.

@@ -20,8 +20,32 @@ fn running_sums_equal_the_sum_of_the_frames_inside() {
     assert_eq!(sum.rtt.count(), 40);
     assert_eq!(sum.rtt.sum_us, 400);
     assert!(window.is_computed());
-    let recent = window.recent::<netwhy_abi::Edges>();
-    assert_eq!(recent.values().next().unwrap().data_segs_out, 8 + 9 + 10);
+    assert_eq!(window.recent_edges().values().next().unwrap().data_segs_out, 8 + 9 + 10);
+}
+
+/// Whatever the tick and the window, the sums of the last seconds are those of the slots that end in them.
+#[test]
+fn running_sums_of_the_last_seconds_equal_those_of_their_slots() {
+    for (tick_ms, length_s) in [(100, 10), (700, 10), (1_000, 2), (1_000, 5), (2_500, 10), (5_000, 300)] {
+        let mut window = Window::new(Duration::from_secs(length_s));
+        for tick in 1..=40 {
+            let at = Duration::from_millis(tick * tick_ms);
+            let tally = Tally { data_segs_out: tick, ..Tally::default() };
+            let times = Responses { network_us: tick, ..Responses::default() };
+            let mut frame = Frame { at, elapsed: Duration::from_millis(tick_ms), ..Frame::default() };
+            let edge = EdgeKey::new(tick % 3, [0; 16]);
+            frame.growth.edges.push((edge, tally));
+            frame.growth.responses.push((edge, times));
+            window.push(frame);
+            let begin = at.saturating_sub(RECENT);
+            let slots = || window.slots.iter().filter(|slot| slot.at > begin);
+            let (mut edges, mut responses) = (HashMap::new(), HashMap::new());
+            slots().for_each(|slot| add::<netwhy_abi::Edges>(&mut edges, &slot.growth.edges));
+            slots().for_each(|slot| add::<ResponseTimes>(&mut responses, &slot.growth.responses));
+            assert_eq!(*window.recent_edges(), edges, "tick {tick} of {tick_ms} ms");
+            assert_eq!(*window.recent_responses(), responses, "tick {tick} of {tick_ms} ms");
+        }
+    }
 }
 
 #[test]

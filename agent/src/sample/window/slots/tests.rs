@@ -55,7 +55,7 @@ fn frames_of_one_moment_share_a_slot_and_lose_nothing() {
     let mut slots = Slots::default();
     let most = fill(&mut slots, std::iter::repeat_n(seconds(50.0), 1_000), seconds(10.0));
     assert_eq!((most, segments(&slots)), (1, 1_000));
-    let slot = slots.last().unwrap();
+    let slot = slots.iter().next_back().unwrap();
     assert_eq!(slot.facts, [(1, FactsDelta { usage_us: Some(1_000), ..FactsDelta::default() })]);
     assert_eq!(slot.host, [((Signal::ListenDrops, None), 1_000)]);
 }
