@@ -25,6 +25,7 @@ mod share;
 mod signals;
 mod statistics;
 mod table;
+mod tick;
 mod traffic;
 mod until;
 mod verdict;
@@ -99,6 +100,15 @@ enum Part {
     Lookup,
     /// Judging the edges of 5,000 Nodes with 512 peers each: time and memory; needs neither root nor a laboratory
     Blame,
+    /// A tick of a synthetic Node with 250 Pods and 4,000 edges; needs neither root nor the eBPF toolchain
+    Tick,
+}
+
+impl Part {
+    /// It makes network namespaces and loads kernel programs.
+    const fn needs_laboratory(self) -> bool {
+        !matches!(self, Self::Blame | Self::Lookup | Self::Tick)
+    }
 }
 
 /// Ctrl-C.
@@ -118,7 +128,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     stop::install().context("handle Ctrl-C")?;
     let plan = Plan::of(args)?;
     let before = args.against.as_deref().map(read).transpose()?;
-    let laboratory = args.only.is_empty() || args.only.iter().any(|part| !matches!(part, Part::Blame | Part::Lookup));
+    let laboratory = args.only.is_empty() || args.only.iter().any(|part| part.needs_laboratory());
     let context = if laboratory { Some(prepare::prepare()?) } else { None };
     let began = Instant::now();
     let mut machine = prepare::machine()?;

@@ -10,7 +10,7 @@ use super::{
     signals,
     statistics::Spread,
     table::Row,
-    traffic,
+    tick, traffic,
     verdict::{Goal, Verdict},
 };
 use crate::sh;
@@ -65,6 +65,11 @@ fn one(part: Part, context: Option<&Context>, plan: &Plan, rows: &mut Vec<Row>, 
             context.or(alone.as_ref()).map_or(Ok(()), |context| lookup::run(context, plan.lookups, rows, out))
         }
         Part::Blame => blame(rows, out),
+        Part::Tick => {
+            sh::say("ticks of a synthetic Node");
+            let alone = if context.is_none() { Some(prepare::build_tick(&sh::workspace()?)?) } else { None };
+            context.or(alone.as_ref()).map_or(Ok(()), |context| tick::run(context, rows, out))
+        }
     }
 }
 

@@ -45,9 +45,19 @@ fn build(workspace: &Path) -> Result<Context> {
 /// Only what the look-ups need: no eBPF.
 pub(super) fn build_lookup(workspace: &Path) -> Result<Context> {
     sh::say("building kubectl-netwhy and the synthetic agents");
+    build_without_ebpf(workspace, &["--bin", "kubectl-netwhy", "--example", "fleet"])
+}
+
+/// Only what ticks of a synthetic Node need: no eBPF.
+pub(super) fn build_tick(workspace: &Path) -> Result<Context> {
+    sh::say("building the synthetic Node");
+    build_without_ebpf(workspace, &["--example", "tick"])
+}
+
+fn build_without_ebpf(workspace: &Path, what: &[&str]) -> Result<Context> {
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     build.current_dir(workspace).args(["build", "--release", "--package", "netwhy-agent", "--no-default-features"]);
-    sh::run(build.args(["--bin", "kubectl-netwhy", "--example", "fleet"]).stdout(std::io::stderr()))?;
+    sh::run(build.args(what).stdout(std::io::stderr()))?;
     context(workspace)
 }
 
