@@ -69,6 +69,8 @@ impl<'a, const K: usize, S: Signal<K>> Engine<'a, K, S> {
         let nats = |candidate: &Candidate| candidate.score + self.sums.penalty(candidate.culprit);
         let least = nats(&winner) - self.parameters.ambiguity;
         let close: Vec<Candidate> = ranked[at + 1..].iter().filter(|other| nats(other) >= least).copied().collect();
+        let is_same = |other: &&Candidate| nats(other) >= least && self.is_path_of_lone_node(other, winner.culprit);
+        let same: Vec<Candidate> = ranked.iter().filter(is_same).copied().collect();
         let mut verdicts = vec![best];
         for candidate in &close {
             if self.is_explained(candidate, winner.culprit)
@@ -77,10 +79,25 @@ impl<'a, const K: usize, S: Signal<K>> Engine<'a, K, S> {
                 verdicts.push(verdict);
             }
         }
+        for candidate in &same {
+            if verdicts.iter().all(|verdict| verdict.culprit != candidate.culprit) {
+                let (breadth, candidate) = self.examine(candidate);
+                verdicts.push(self.verdict(&candidate, &breadth));
+            }
+        }
         for verdict in &verdicts {
             self.discard(verdict.culprit);
         }
         Some(Finding::of(verdicts))
+    }
+
+    /// The path between two zones where only one Node's traffic would show a fault: nothing tells it from that Node, so
+    /// that no guard keeps it from being an alternative.
+    fn is_path_of_lone_node(&self, candidate: &Candidate, winner: Culprit) -> bool {
+        let (Culprit::ZonePair(a, b), Some(node)) = (candidate.culprit, winner.node()) else { return false };
+        let rows = self.members(candidate.culprit).into_iter().map(|row| self.graph.edge(row));
+        let others = rows.filter(|edge| !self.contains(Culprit::Node(node), edge));
+        a != b && others.map(|edge| self.signal.power(edge, candidate.level)).sum::<f64>() < 1.0
     }
 
     /// The candidate as a verdict, when no guard refuses it.

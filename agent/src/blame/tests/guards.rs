@@ -156,7 +156,20 @@ fn a_zone_of_one_node_is_ambiguous_with_it() {
         }
     }
     mesh.lose(|from, to| from == 8 || to == 8, 0.02);
-    // The zone pair needs two bad Nodes on either side: one alone is evidence for the Node.
+    let verdicts = mesh.judge();
+    let [Finding::Ambiguous(both)] = &verdicts.findings[..] else { panic!("{:?}", verdicts.findings) };
+    let culprits: Vec<Culprit> = both.iter().map(|verdict| verdict.culprit).collect();
+    let zones = ["zone-0", "zone-1"].map(|name| mesh.fleet.zone_named(name).unwrap());
+    assert_eq!(culprits, [Culprit::Node(lone), Culprit::ZonePair(zones[0], zones[1])]);
+    // Another Node there that the first zone reaches cleanly acquits the path between them.
+    let clean = mesh.fleet.node("node-9", Some("zone-1"));
+    mesh.ends.push(clean);
+    for peer in 0..8 {
+        for (from, to) in [(9, peer), (peer, 9)] {
+            let edge = mesh.normal(from, to);
+            mesh.fleet.push(edge);
+        }
+    }
     assert_eq!(mesh.blamed(), [Culprit::Node(lone)]);
 }
 
