@@ -85,6 +85,8 @@ impl<'a> Loss<'a> {
 
 /// Additional episodes per segment at which one agent tests its own edges. Few segments show only a large fault.
 const ROW_LEVELS: [f32; 6] = [0.0015, 0.0045, 0.0135, 0.04, 0.12, 0.36];
+/// Position of the first of these that is a heavy loss.
+pub(crate) const HEAVY: usize = 3;
 
 /// Evidence of one edge of one agent for a fault at several magnitudes, nats. `baseline`: episodes per segment in
 /// normal times. Counts are negative binomial: of shape 1 in normal times, when loss comes in bursts, and of shape 4

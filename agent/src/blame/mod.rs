@@ -70,7 +70,7 @@ pub use parameters::{Calibration, Parameters};
 pub use verdict::{Culprit, Evidence, Finding, Missing, NodeScore, Symptom, Verdict, Verdicts};
 
 pub(crate) use latency::row_nats as latency_nats;
-pub(crate) use loss::row_nats as loss_nats;
+pub(crate) use loss::{HEAVY as HEAVY_LOSS, row_nats as loss_nats};
 
 use engine::Engine;
 use graph::Graph;

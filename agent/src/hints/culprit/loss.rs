@@ -2,11 +2,12 @@
 
 use super::suspects::{Evidence, Suspects, Trouble};
 use crate::{
-    blame::loss_nats,
+    blame::{HEAVY_LOSS, loss_nats},
     hints::context::{Context, Edge, EdgeIx, SubjectIx},
     sample::Losses,
     state::PeerId,
 };
+use netwhy_abi::Role;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Edges that were tested for loss, with their subjects.
@@ -41,7 +42,9 @@ impl Tested {
         let is_new = lossy.iter().all(|edge| edge.is_new_loss());
         let all = |edge: &Edge<'_>| if is_new { edge.recent_losses() } else { edge.losses() };
         let row = |edge: &Edge<'_>, losses: Losses| {
-            let nats = loss_nats(losses.segments, losses.episodes, edge.loss_baseline);
+            let mut nats = loss_nats(losses.segments, losses.episodes, edge.loss_baseline);
+            let bursts = in_bursts(edge, &nats);
+            nats.extend(bursts);
             Evidence::new(edge.ix, nats)
         };
         // A clean edge counts as far as it would show such loss: with what it sent since the loss began, with segments
@@ -57,6 +60,22 @@ impl Tested {
     }
 }
 
+/// The same evidence under a fault that stops all packets for moments, both ways, as heavy losses may come about. A
+/// server sends when a request got through, so that it loses only what is on its way when such a moment begins: its
+/// losses speak for the fault, and their absence does not speak against it.
+fn in_bursts(edge: &Edge<'_>, steady: &[f64]) -> Vec<f64> {
+    let mut most = 0.0_f64;
+    let of_server = |nats: &f64| {
+        most = most.max(*nats);
+        most
+    };
+    let nats: Vec<f64> = match edge.view.role {
+        Some(Role::Server) => steady.iter().map(of_server).collect(),
+        _ => steady.to_vec(),
+    };
+    nats[HEAVY_LOSS.min(nats.len())..].to_vec()
+}
+
 impl Edge<'_> {
     /// All of its losses are of the last seconds.
     fn is_new_loss(&self) -> bool {
@@ -67,3 +86,6 @@ impl Edge<'_> {
         Losses { episodes: self.view.recent.loss_episodes, segments: self.view.recent.data_segs_out }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,9 @@
 //! The components that the edges of this Node depend on, as suspects; see [`crate::blame::posterior`].
 
+mod priors;
+
+pub(crate) use priors::kind_prior;
+
 use crate::{
     api::{Blame, BlameKind, Suspect},
     blame::posterior::{Posterior, Row},
@@ -8,7 +12,8 @@ use crate::{
     state::{Endpoint, PeerHost, PeerId},
 };
 use netwhy_abi::Role;
-use std::collections::BTreeMap;
+use priors::usually;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Evidence that an edge shows a trouble that has no statistics of its own, nats.
 pub(crate) const SHOWS: f64 = 8.0;
@@ -18,13 +23,18 @@ pub(crate) const CLEAN: f64 = -8.0;
 /// Price of one more server that waits for the same dependency as another, nats: about one in ten does.
 const SHARED: f64 = 2.3;
 
+/// Nodes that may be behind a Service's address, at most. Where more are bad, they share something else.
+const MAX_BEHIND: usize = 16;
+
 /// Kinds of trouble, by what usually makes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
     /// Packets that are lost, late or too large: machines and the paths between them.
     Path,
-    /// No answer: a program, its host, or the way there.
+    /// No answer to handshakes: a program, its host, or the way there.
     Silence,
+    /// Open connections on which nothing is acknowledged: that takes no program, but a host and the way there.
+    Stalled,
     /// Answers that come late or never while the peer's kernel acknowledges, as a client sees it: programs, and what
     /// they depend on.
     Answers,
@@ -113,6 +123,11 @@ impl Evidence {
     pub(crate) const fn new(edge: EdgeIx, nats: Vec<f64>) -> Self {
         Self { edge, nats, scope: Scope::All }
     }
+
+    /// Some magnitude of a fault explains it better than normal times do.
+    fn is_bad(&self) -> bool {
+        self.nats.iter().any(|nats| *nats > 0.0)
+    }
 }
 
 /// The suspects of all edges with evidence.
@@ -143,15 +158,22 @@ impl<'c, 'a> Suspects<'c, 'a> {
     ) -> Self {
         let mut names = Firsts::default();
         let edge = |ix: EdgeIx| edge_of(context, &more, ix);
-        evidence.iter().for_each(|row| names.add_zone(context, (row.edge, edge(row.edge))));
+        evidence.iter().for_each(|row| names.add_places(context, (row.edge, edge(row.edge)), row.is_bad()));
         let rows = evidence.iter().enumerate().map(|(at, row)| (row.edge, at)).collect();
-        let row = |Evidence { edge: ix, nats, scope }| {
+        let row = |row: Evidence| {
+            let (ix, is_bad) = (row.edge, row.is_bad());
             let mut components = names.components(context, (ix, edge(ix)), trouble);
-            components.retain(|component| scope == Scope::All || component.is_path());
-            // Hosts outside, and those behind a Service, may lie in any zone.
+            components.retain(|component| row.scope == Scope::All || component.is_path());
+            // Hosts outside, and those behind a Service, may lie in any zone. The latter may be on any Node: where they
+            // show trouble, on one of those with more of it.
             let anywhere = edge(ix).is_external() || is_service(edge(ix));
-            let perhaps = names.zones.values().filter(|_| anywhere).map(|zone| Component::Zones(*zone)).collect();
-            Row { nats, components, perhaps }
+            let mut perhaps: Vec<Component> =
+                names.zones.values().filter(|_| anywhere).map(|zone| Component::Zones(*zone)).collect();
+            if is_bad && is_service(edge(ix)) && !trouble.is_about_programs() {
+                let peers = names.bad_peers.iter().take(MAX_BEHIND);
+                perhaps.extend(peers.flat_map(|peer| [Component::PeerNode(*peer), Component::Pair(*peer)]));
+            }
+            Row { nats: row.nats, components, perhaps }
         };
         let posterior = Posterior::new(evidence.into_iter().map(row).collect());
         let hosts = posterior.scores().filter(|(component, _)| matches!(component, Component::Host(_)));
@@ -204,38 +226,9 @@ impl<'c, 'a> Suspects<'c, 'a> {
         (Blame::among(candidates), path)
     }
 
-    /// How often a component makes this trouble, relative to a Node and a path. The only table of priors.
+    /// How often a component makes this trouble, with what else is known of the edge.
     fn prior(&self, component: Component, odds: Odds) -> f64 {
-        let prior = match (self.trouble, component) {
-            (Trouble::Path, Component::ThisNode | Component::Inside | Component::PeerNode(_) | Component::Pair(_)) => {
-                1.0
-            }
-            (Trouble::Path, Component::Zones(_)) => 0.5,
-            (Trouble::Path, Component::Host(edge)) if self.is_whole(edge) => 1.0,
-            (Trouble::Path, _) => 0.2,
-            (Trouble::Silence, Component::Endpoint(_)) => 3.0,
-            (Trouble::Silence, Component::Host(_) | Component::PeerNode(_)) => 1.0,
-            (Trouble::Silence, Component::ThisNode | Component::Inside) => 0.5,
-            (Trouble::Silence, Component::Pair(_) | Component::Subject(_)) => 0.3,
-            (Trouble::Silence, _) => 0.2,
-            (Trouble::Answers, Component::Endpoint(_) | Component::Host(_)) => 1.5,
-            (Trouble::Answers, Component::Outside) => 1.0,
-            (Trouble::Answers, Component::Port(_) | Component::Dependency) => 0.5,
-            (Trouble::Answers, Component::Zones(_)) => 0.3,
-            (Trouble::Answers, component) if component.is_path() => 1.0,
-            (Trouble::Answers, _) => 0.15,
-            (Trouble::Lookups, Component::Endpoint(_) | Component::Host(_)) => 2.0,
-            (Trouble::Lookups, Component::Outside) => 0.5,
-            (Trouble::Lookups, Component::ThisNode | Component::Inside | Component::PeerNode(_)) => 0.5,
-            (Trouble::Lookups, Component::Pair(_)) => 0.3,
-            // Every server has the same port.
-            (Trouble::Lookups, Component::Port(_)) => 0.0,
-            (Trouble::Lookups, _) => 0.15,
-            (Trouble::Serving, Component::Subject(_)) => 2.0,
-            (Trouble::Serving, Component::Dependency) => 0.3,
-            (Trouble::Serving, Component::ThisMachine) => 0.15,
-            (Trouble::Serving, _) => 0.03,
-        };
+        let is_whole = matches!(component, Component::Host(edge) if self.is_whole(edge));
         let known = match component {
             Component::ThisNode | Component::Inside => odds.path * odds.this_node,
             Component::Subject(_) => odds.own,
@@ -243,7 +236,7 @@ impl<'c, 'a> Suspects<'c, 'a> {
             _ if component.is_path() => odds.path,
             _ => 1.0,
         };
-        prior * known
+        usually(self.trouble, component, is_whole) * known
     }
 
     /// The address stands for all that is behind it: nothing else of that end is known.
@@ -313,6 +306,11 @@ pub(crate) fn is_service(edge: &Edge<'_>) -> bool {
     edge.view.kind == PeerKind::Service && edge.view.peer_node.is_none() && edge.view.peer_pod.is_none()
 }
 
+/// The peer is one host in the cluster, on another Node.
+fn is_inside(edge: &Edge<'_>) -> bool {
+    edge.is_remote() && !edge.is_external() && !is_service(edge)
+}
+
 const fn is_host(kind: BlameKind) -> bool {
     matches!(kind, BlameKind::PeerNode | BlameKind::PeerPod)
 }
@@ -330,12 +328,19 @@ struct Firsts<'a> {
     endpoints: BTreeMap<Endpoint, EdgeIx>,
     ports: BTreeMap<u16, EdgeIx>,
     zones: BTreeMap<&'a str, EdgeIx>,
+    /// Those of the peers with a bad row.
+    bad_peers: BTreeSet<EdgeIx>,
 }
 
 impl<'a> Firsts<'a> {
-    fn add_zone(&mut self, context: &Context<'a>, (ix, edge): (EdgeIx, &Edge<'a>)) {
+    /// Adds the peer and the zone of a row.
+    fn add_places(&mut self, context: &Context<'a>, (ix, edge): (EdgeIx, &Edge<'a>), is_bad: bool) {
         if let Some(zone) = other_zone(context, edge) {
             self.zones.entry(zone).or_insert(ix);
+        }
+        if is_inside(edge) {
+            let first = *self.peers.entry(edge.view.peer_id()).or_insert(ix);
+            self.bad_peers.extend(is_bad.then_some(first));
         }
     }
 
@@ -353,7 +358,7 @@ impl<'a> Firsts<'a> {
             return out;
         }
         let remote = edge.is_remote();
-        let inside = remote && !edge.is_external() && !is_service(edge);
+        let inside = is_inside(edge);
         // Without its Node, an address within the cluster is the host itself.
         if !inside || view.peer_node.is_some() || trouble.is_about_programs() {
             out.push(host());

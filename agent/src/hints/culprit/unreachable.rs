@@ -5,15 +5,21 @@ use crate::{
     hints::context::{Context, Edge, EdgeIx},
     state::Endpoint,
 };
+use netwhy_abi::Role;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Evidence of an answer in the last seconds, nats: the silence may be newer.
 const ANSWERED: f64 = -2.0;
+/// Magnitudes of a silence.
+const MAGNITUDES: usize = 2;
 
 /// Endpoints with something unanswered and no completed handshake.
 pub(crate) type SilentPeers = BTreeSet<Endpoint>;
 
 /// `unanswered`: edges without answers. `established`: their connections fell silent, rather than handshakes.
+///
+/// Two magnitudes: a silence that lasts, and one that came and went. Then open connections wait for their timers, which
+/// back off. A server sends when a request got through, so that it had nothing to lose: its answers say nothing of it.
 pub(crate) fn suspects<'c, 'a>(
     context: &'c Context<'a>,
     unanswered: &BTreeSet<EdgeIx>,
@@ -29,11 +35,13 @@ pub(crate) fn suspects<'c, 'a>(
             false if edge.answers() && !established => ANSWERED,
             false => return None,
         };
-        Some(Evidence::new(edge.ix, vec![nats]))
+        let is_spared = established && edge.view.role == Some(Role::Server);
+        Some(Evidence::new(edge.ix, vec![nats, if is_spared { 0.0 } else { nats }]))
     });
-    let silent = unanswered.iter().map(|edge| Evidence::new(*edge, vec![SHOWS]));
+    let silent = unanswered.iter().map(|edge| Evidence::new(*edge, vec![SHOWS; MAGNITUDES]));
     let (quiet, gone) = fell_quiet(context, unanswered);
-    Suspects::with(context, Trouble::Silence, silent.chain(answers).chain(quiet).collect(), gone)
+    let trouble = if established { Trouble::Stalled } else { Trouble::Silence };
+    Suspects::with(context, trouble, silent.chain(answers).chain(quiet).collect(), gone)
 }
 
 /// Clients that usually ask and fell quiet: where their host answers nothing, they may share the reason. Also the edges
@@ -51,8 +59,11 @@ fn fell_quiet<'a>(context: &Context<'a>, unanswered: &BTreeSet<EdgeIx>) -> (Vec<
             ix
         });
         if !unanswered.contains(&ix) {
-            rows.push(Evidence::new(ix, vec![quiet.nats]));
+            rows.push(Evidence::new(ix, vec![quiet.nats; MAGNITUDES]));
         }
     }
     (rows, gone)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+use crate::{
+    api::BlameKind,
+    hints::testing::{Case, NODE, Run, firing, lose, lossy, verdict},
+    peers::PeerKind,
+};
+use netwhy_abi::Role;
+
+const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
+
+/// Nothing passes to another zone for moments. Servers send when a request got through, and so lose nothing.
+#[test]
+fn servers_that_lose_nothing_do_not_acquit_the_path_of_their_clients() {
+    let mut normal = Case::mesh(&["web", "api"], &[&PEERS[..], &["10.0.0.11", "10.0.0.12"]].concat());
+    normal.zone = Some("z1".into());
+    for edge in &mut normal.edges {
+        let last = edge.peer.octets()[15];
+        edge.peer_node = Some(format!("node-{last}").into());
+        edge.peer_zone = Some(if last == 10 { "z1" } else { "z2" }.into());
+        edge.role = Some(if edge.subject.name == "api" { Role::Server } else { Role::Client });
+    }
+    normal.edges.retain(|edge| edge.subject.name == "api" || edge.peer.octets()[15] <= 10);
+    let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["web"], &PEERS[..3], 160));
+    assert_eq!(verdict(&hint), ("path_loss", BlameKind::ZonePair, "z1↔z2"), "{:?}", hint.blame);
+    // Half a per cent of all packets, at any moment: servers would lose some too.
+    let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["web"], &PEERS[..3], 6));
+    assert_eq!(verdict(&hint), ("path_loss", BlameKind::Pod, "web"), "{:?}", hint.blame);
+}
+
+/// One Node loses packets, also those of a Service that has a Pod there. That is no second culprit: nothing speaks for
+/// this Node or the zones.
+#[test]
+fn losses_to_a_service_may_be_those_of_a_lossy_node_behind_it() {
+    let mut normal = Case::mesh(&["web", "api"], &PEERS);
+    normal.zone = Some("z1".into());
+    for edge in &mut normal.edges {
+        let last = edge.peer.octets()[15];
+        if last == 10 {
+            edge.kind = PeerKind::Service;
+        } else {
+            edge.peer_node = Some(format!("node-{last}").into());
+            edge.peer_zone = Some("z2".into());
+        }
+    }
+    let mut bad = lossy(&normal, &["web", "api"], &PEERS[..1], 20);
+    lose(bad.tally("web", PEERS[3]), 20);
+    let hints = firing(&Run::warm(&normal).ticks(3, &bad));
+    let of = |name: &str| {
+        let all = hints.iter().flat_map(|hint| hint.blame.candidates()).filter(|one| one.name == name);
+        all.map(|one| one.probability).fold(0.0, f64::max)
+    };
+    assert!(of("node-7") > 0.4 && of(NODE) < 0.1 && of("z1↔z2") < 0.1, "{hints:?}");
+}
