@@ -27,6 +27,7 @@ mod docs;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use culprit::suspects::{Trouble, kind_prior};
 pub use docs::hints_md;
 pub use engine::Engine;
 pub use rule::{Family, QueryTemplate, Rule};

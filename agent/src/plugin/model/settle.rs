@@ -1,7 +1,9 @@
 //! One culprit for all agents: what one agent can't decide, the rows of the others do.
 
+mod places;
 mod reasons;
 mod silence;
+mod voices;
 
 use super::fleet::fleet;
 use crate::{
@@ -27,7 +29,7 @@ pub fn needs_others(hint: &Hint) -> bool {
 
 /// Weighs the candidates of each hint about a path with the rows of all agents but its own.
 pub fn settle(hints: &mut [Hint], rows: &[PeerRow]) {
-    agree(hints);
+    voices::agree(hints);
     silence::acquit(hints, rows);
     reasons::weigh_own(hints);
     if !hints.iter().any(needs_others) {
@@ -37,7 +39,8 @@ pub fn settle(hints: &mut [Hint], rows: &[PeerRow]) {
     for hint in hints.iter_mut().filter(|hint| needs_others(hint)) {
         let Some(symptom) = symptom(hint) else { continue };
         let was = hint.blame.best();
-        hint.blame = settled(&mut fleet, &hint.subject.node, &hint.blame, symptom);
+        let all = hint.blame.candidates().chain(places::left_out(hint, rows, symptom)).collect();
+        hint.blame = settled(&mut fleet, (hint.subject.node.as_str(), &hint.blame), all, symptom);
         // The probability of the cause stays.
         if was > 0.0 {
             hint.confidence = (hint.confidence * hint.blame.best() / was * 100.0).round() / 100.0;
@@ -128,36 +131,6 @@ pub fn hosts(hints: &[Hint]) -> Vec<String> {
     all.into_iter().map(|(name, _)| name).take(MAX_HOSTS).collect()
 }
 
-/// Causes that rows don't show. Hints of several agents about one culprit are evidence for each other.
-const WITHOUT_ROWS: [&str; 5] =
-    ["peer_unreachable", "path_mtu_blackhole", "connections_reset", "port_filtered", "path_reordering"];
-/// Chance that another agent has the same trouble at the same time for a reason of its own.
-const COINCIDENCE: f64 = 0.0025;
-
-/// Weighs the candidates of each undecided hint with those of other agents' hints with the same cause.
-fn agree(hints: &mut [Hint]) {
-    let is_open = |hint: &Hint| hint.state == HintState::Firing && WITHOUT_ROWS.contains(&hint.cause.as_str());
-    let before: Vec<Hint> = hints.iter().filter(|hint| is_open(hint)).cloned().collect();
-    for hint in hints.iter_mut().filter(|hint| is_open(hint) && hint.blame.kind == BlameKind::Undecided) {
-        let shares = |other: &&Hint| {
-            let named = |one: Suspect| probability_in(&hint.blame, &one) > 0.0;
-            other.cause == hint.cause && other.subject.node != hint.subject.node && other.blame.candidates().any(named)
-        };
-        // One voice per agent.
-        let voices: BTreeMap<&str, &Blame> =
-            before.iter().filter(shares).map(|other| (other.subject.node.as_str(), &other.blame)).collect();
-        if voices.is_empty() {
-            continue;
-        }
-        let nats = |one: &Suspect| -> f64 {
-            voices.values().map(|blame| (probability_in(blame, one) + COINCIDENCE).ln()).sum()
-        };
-        // Something that neither of them lists may be the reason of both.
-        let unlisted = voices.values().map(|blame| (unlisted(blame) + COINCIDENCE).ln()).sum();
-        weigh(hint, unlisted, nats);
-    }
-}
-
 /// Probability of what a blame does not list, 0 … 1.
 pub(super) fn unlisted(blame: &Blame) -> f64 {
     (1.0 - blame.candidates().map(|one| one.probability).sum::<f64>()).max(MISFIT)
@@ -183,23 +156,10 @@ pub(super) fn weigh(hint: &mut Hint, unlisted_nats: f64, nats: impl Fn(&Suspect)
     hint.confidence = ((hint.confidence * hint.blame.best() / was).min(1.0) * 100.0).round() / 100.0;
 }
 
-/// Probability that this blame gives a candidate of another agent's hint, 0 … 1.
-fn probability_in(blame: &Blame, wanted: &Suspect) -> f64 {
-    let is_node = |kind: BlameKind| matches!(kind, BlameKind::Node | BlameKind::PeerNode);
-    let pair = |name: &str| name.split_once('↔').map(|(a, b)| (a.min(b).to_owned(), a.max(b).to_owned()));
-    let same = |one: &Suspect| match (one.kind, wanted.kind) {
-        (a, b) if is_node(a) && is_node(b) => one.name == wanted.name,
-        (BlameKind::NodePair, BlameKind::NodePair) => pair(&one.name) == pair(&wanted.name),
-        // A Pod at one end is the peer's Pod at the other, under another name.
-        (a, b) => a == b && one.name == wanted.name && a != BlameKind::Pod,
-    };
-    blame.candidates().filter(same).map(|one| one.probability).sum()
-}
-
-/// `asker`: the Node whose agent blames.
-fn settled(fleet: &mut Fleet, asker: &str, blame: &Blame, symptom: Symptom) -> Blame {
+/// `asker`: the Node whose agent blames. `all`: the candidates of its blame, and others.
+fn settled(fleet: &mut Fleet, (asker, blame): (&str, &Blame), all: Vec<Suspect>, symptom: Symptom) -> Blame {
     let candidates: Vec<(Suspect, Option<Culprit>)> =
-        blame.candidates().map(|one| (one.clone(), culprit(fleet, &one))).collect();
+        all.into_iter().map(|one| (culprit(fleet, &one), one)).map(|(culprit, one)| (one, culprit)).collect();
     let asker = fleet.node(asker, None);
     let culprits: Vec<Culprit> = candidates.iter().filter_map(|(_, culprit)| *culprit).collect();
     let others = Others::new(fleet, asker, symptom, &culprits);
@@ -207,7 +167,10 @@ fn settled(fleet: &mut Fleet, asker: &str, blame: &Blame, symptom: Symptom) -> B
     if nats.iter().all(|nats| *nats == 0.0) {
         return blame.clone();
     }
-    let weights: Vec<f64> = candidates.iter().zip(&nats).map(|((one, _), nats)| odds(one.probability, *nats)).collect();
+    // Bounded for the best candidate. The distances between candidates stay.
+    let excess = nats.iter().map(|nats| nats - MOST_NATS).fold(0.0, f64::max);
+    let weighed = candidates.iter().zip(&nats);
+    let weights: Vec<f64> = weighed.map(|((one, _), nats)| odds(one.probability, nats - excess)).collect();
     let unknown = 1.0 - candidates.iter().map(|(one, _)| one.probability).sum::<f64>();
     let total = weights.iter().sum::<f64>() + unknown.max(MISFIT);
     let all = candidates.into_iter().zip(weights);

@@ -53,7 +53,7 @@ pub(super) fn acquit(hints: &mut [Hint], rows: &[PeerRow]) {
 }
 
 /// Handshakes went unanswered. Else connections that were open fell silent.
-fn is_about_handshakes(hint: &Hint) -> bool {
+pub(super) fn is_about_handshakes(hint: &Hint) -> bool {
     hint.evidence.iter().any(|one| one.signal.starts_with(CONNECT_FAILURES))
 }
 

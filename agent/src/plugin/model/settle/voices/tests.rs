@@ -1,0 +1,68 @@
+use super::*;
+use crate::{
+    api::Evidence,
+    plugin::model::{settle::settle, testing::hint},
+};
+
+/// Attempts to connect that nobody answers, as an agent tells them.
+fn silent(node: &str, candidates: &[(BlameKind, &str, f64)]) -> Hint {
+    let mut hint = hint("shop", node, "peer_unreachable");
+    node.clone_into(&mut hint.subject.node);
+    let failures = Evidence { signal: "netwhy_tcp_connect_failures_total".into(), ..hint.evidence[0].clone() };
+    hint.evidence.push(failures);
+    hint.blame = Blame::among(candidates.iter().map(|(kind, name, p)| Suspect::new(*kind, *name, *p)).collect());
+    hint.confidence = 0.4;
+    hint
+}
+
+/// node-c alone is in z2, and nothing passes between the zones. Node and zones explain the same, for each of three
+/// agents: how often Nodes fail counts once, not three times.
+fn cut_off() -> [Hint; 3] {
+    let there = |node: &str, pod: f64| {
+        let pair = format!("{node}↔node-c");
+        let candidates = [
+            (BlameKind::PeerPod, "shop/api-c", pod),
+            (BlameKind::PeerNode, "node-c", pod / 4.0),
+            (BlameKind::NodePair, &*pair, pod * 0.075),
+            (BlameKind::ZonePair, "z1↔z2", pod / 8.0),
+        ];
+        silent(node, &candidates)
+    };
+    let own = [
+        (BlameKind::Node, "node-c", 0.38),
+        (BlameKind::ZonePair, "z2↔z1", 0.38),
+        (BlameKind::Pod, "web-c", 0.2),
+    ];
+    [there("node-a", 0.6), there("node-b", 0.6), silent("node-c", &own)]
+}
+
+#[test]
+fn a_node_alone_in_its_zone_is_not_told_from_the_path_there_however_many_agents_ask() {
+    let mut hints = cut_off();
+    settle(&mut hints, &[]);
+    for hint in &hints {
+        let of = |kinds: &[BlameKind]| {
+            let all = hint.blame.candidates().filter(|one| kinds.contains(&one.kind));
+            all.map(|one| one.probability).fold(0.0, f64::max)
+        };
+        let (node, zones) = (of(&[BlameKind::Node, BlameKind::PeerNode]), of(&[BlameKind::ZonePair]));
+        assert_eq!(hint.blame.kind, BlameKind::Undecided, "{hint:?}");
+        assert!(zones > 0.25 && node > 0.4, "{hint:?}");
+    }
+}
+
+#[test]
+fn an_agent_that_leaves_the_zones_out_does_not_acquit_them() {
+    let mut hints = cut_off();
+    let left: Vec<Suspect> =
+        hints[1].blame.candidates().filter(|one| one.kind != BlameKind::ZonePair).collect();
+    hints[1].blame = Blame::among(left);
+    settle(&mut hints, &[]);
+    assert_eq!(hints[2].blame.kind, BlameKind::Undecided, "{:?}", hints[2]);
+}
+
+#[test]
+fn zones_have_one_name_from_both_sides() {
+    let of = |name: &str| Suspect::new(BlameKind::ZonePair, name, 0.5);
+    assert!(is_same(&of("z1↔z2"), &of("z2↔z1")) && !is_same(&of("z1↔z2"), &of("z1↔z3")));
+}
