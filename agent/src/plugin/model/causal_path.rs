@@ -3,7 +3,8 @@
 use super::settle;
 use crate::{
     api::{BlameKind, Hint, HintState},
-    hints::effects_at_callers,
+    blame::Symptom,
+    hints::{effects, effects_at_callers},
 };
 
 /// Most hints on one path.
@@ -32,6 +33,9 @@ pub(super) fn explains(hint: &Hint, effect: &Hint) -> bool {
     if hint.state != HintState::Firing {
         return false;
     }
+    if is_at_own_node(hint, effect) {
+        return true;
+    }
     let blames_itself = matches!(hint.blame.kind, BlameKind::Node | BlameKind::Pod);
     match effect.blame.kind {
         BlameKind::PeerPod => {
@@ -58,6 +62,22 @@ pub(super) fn explains(hint: &Hint, effect: &Hint) -> bool {
         | BlameKind::None => false,
     }
 }
+
+/// All agents together know that the effect's own Node is at fault for this trouble, which its agent alone could not
+/// tell. Lookups without an answer, say, are an effect of losses there.
+fn is_at_own_node(hint: &Hint, effect: &Hint) -> bool {
+    let is_loss = |hint: &Hint| settle::symptom(hint) == Some(Symptom::Loss);
+    let cause = if is_loss(hint) { NODE_LOSS } else { hint.cause.as_str() };
+    hint.blame.kind == BlameKind::Node
+        && hint.blame.name == effect.subject.node
+        && hint.subject.node == effect.subject.node
+        && (effect.blame.kind == BlameKind::Undecided || effect.blame.name == hint.blame.name)
+        && !is_loss(effect)
+        && effects().contains(&(cause, effect.cause.as_str()))
+}
+
+/// Cause of losses whose culprit is the Node itself.
+const NODE_LOSS: &str = "node_packet_loss";
 
 /// The likeliest culprit of a hint about a path is the Pod itself or its Node: only then do all its callers share it.
 fn is_its_own(hint: &Hint) -> bool {

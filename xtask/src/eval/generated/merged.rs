@@ -9,6 +9,7 @@ use super::{
 use anyhow::{Context as _, Result};
 use netwhy_agent::{
     api::{Hint, PeerRow},
+    hints::{Family, RULES},
     plugin::model::{
         hints::HintFilter,
         nodes::nodes,
@@ -106,9 +107,19 @@ pub(super) fn answer(heard: &Heard, victim: &str, names: &Names) -> Result<Answe
     if !is_open {
         return Ok(why);
     }
-    let cause = if why.cause.is_empty() { cause.to_owned() } else { why.cause.clone() };
     let (culprit, alternatives) = (Culprit::Node(node.0), vec![(why.culprit.clone(), None)]);
-    Ok(Answer { culprit, cause, confidence: node.1, probability: Some(node.1), alternatives, ..why })
+    // Figures of paths say nothing of another trouble, such as slow lookups.
+    let why = match is_about_paths(&why.cause) {
+        true => why,
+        false => Answer { cause: cause.to_owned(), ..Answer::nothing() },
+    };
+    Ok(Answer { culprit, confidence: node.1, probability: Some(node.1), alternatives, ..why })
+}
+
+/// Whether a cause is one of packets that are lost, late or unanswered.
+fn is_about_paths(cause: &str) -> bool {
+    let is_path = |family| matches!(family, Family::Host | Family::Connect | Family::Loss | Family::Latency);
+    RULES.iter().any(|rule| rule.id == cause && is_path(rule.family))
 }
 
 /// `kubectl netwhy why pod/VICTIM`.

@@ -1,6 +1,6 @@
 use super::super::testing::hint;
 use super::*;
-use crate::api::Blame;
+use crate::api::{Blame, Suspect};
 
 fn blames(mut hint: Hint, kind: BlameKind, name: &str) -> Hint {
     hint.blame = Blame::named(kind, name, 0.99);
@@ -65,4 +65,26 @@ fn a_longer_path_explains_a_slow_peer_at_whose_end_it_is() {
     let other = blames(path.clone(), BlameKind::PeerNode, "node-z");
     assert_eq!(follow(&slow, &[path]).len(), 2);
     assert_eq!(follow(&slow, &[other]).len(), 1);
+}
+
+/// Lookups lose an answer where all packets do: which Node that is, only all agents together know.
+#[test]
+fn lost_dns_answers_are_an_effect_of_losses_at_the_same_node() {
+    let mut lookups = hint("shop", "web-1", "dns_answer_lost");
+    lookups.symptom = "slow_name_resolution".into();
+    lookups.blame = Blame::among(vec![
+        Suspect::new(BlameKind::PeerPod, "shop/dns-0", 0.7),
+        Suspect::new(BlameKind::Node, "node-a", 0.1),
+    ]);
+    let losses = |kind, name: &str| blames(hint("shop", "api-1", "path_loss"), kind, name);
+    let causes = |lookups: &Hint, other: Hint| -> Vec<String> {
+        follow(lookups, &[other]).iter().map(|hint| hint.cause.clone()).collect()
+    };
+    let here = || losses(BlameKind::Node, "node-a");
+    assert_eq!(causes(&lookups, here()), ["dns_answer_lost", "path_loss"]);
+    // At another Node, or on another path, they explain nothing; nor do they where the server is known to be at fault.
+    assert_eq!(causes(&lookups, losses(BlameKind::PeerNode, "node-b")), ["dns_answer_lost"]);
+    assert_eq!(causes(&lookups, losses(BlameKind::NodePair, "node-a↔node-b")), ["dns_answer_lost"]);
+    let decided = blames(lookups, BlameKind::PeerPod, "shop/dns-0");
+    assert_eq!(causes(&decided, here()), ["dns_answer_lost"]);
 }

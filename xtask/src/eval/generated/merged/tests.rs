@@ -55,3 +55,9 @@ fn without_hints_and_rows_nobody_is_named() {
     let heard = Heard { answered: vec!["a".into()], ..Heard::default() };
     assert_eq!(answer(&heard, "web-a", &names()).unwrap(), Answer::nothing());
 }
+
+#[test]
+fn a_node_that_the_rows_name_is_at_fault_for_paths_alone() {
+    assert!(["path_loss", "path_latency", "peer_unreachable", "node_packet_loss"].into_iter().all(is_about_paths));
+    assert!(!["dns_answer_lost", "peer_slow", ""].into_iter().any(is_about_paths));
+}
