@@ -102,14 +102,19 @@ impl Rise {
 
     /// No delay of acknowledgements explains the samples.
     pub(crate) fn exceeds_delays(&self) -> bool {
-        self.shortest_us.is_some_and(|us| us >= RISE_RATIO * self.usual_us && us - self.usual_us >= TOGETHER_US)
+        self.shortest_us.is_some_and(|us| self.is_shorter_than(us))
+    }
+
+    /// The usual path is much shorter than that.
+    pub(crate) fn is_shorter_than(&self, us: f64) -> bool {
+        us >= RISE_RATIO * self.usual_us && us - self.usual_us >= TOGETHER_US
     }
 }
 
 /// Shortest path that explains round trips of a server's answers, µs. Only the client's kernel delays their
 /// acknowledgement: by up to 40 ms, or by its own smoothed RTT if that is longer, which has the path once more and the
 /// server's own time. `None`: another role, or the server's own time is not known.
-fn shortest_us(role: Option<Role>, responses: Option<&ResponseView>, now_us: f64) -> Option<f64> {
+pub(crate) fn shortest_us(role: Option<Role>, responses: Option<&ResponseView>, now_us: f64) -> Option<f64> {
     if role != Some(Role::Server) {
         return None;
     }

@@ -68,7 +68,7 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
              Node, else the path between the two. For a queue on this Node check `tc -s qdisc`, and the Pod that \
              fills it.",
     caused_by: &["node_qdisc_drops", "pod_bandwidth_limited"],
-    caused_by_at_peer: &[],
+    caused_by_at_peer: &["pod_bandwidth_limited"],
     queries: &[QueryTemplate { shows: "median RTT by peer class", promql: queries::RTT }],
 };
 

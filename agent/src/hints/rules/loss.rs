@@ -90,7 +90,7 @@ pub(crate) const PATH_LOSS: Rule = Rule {
         "node_packet_loss",
         "pod_bandwidth_limited",
     ],
-    caused_by_at_peer: &[],
+    caused_by_at_peer: &["pod_bandwidth_limited"],
     queries: &[QueryTemplate { shows: "loss episodes per segment sent", promql: queries::LOSS }],
 };
 

@@ -132,9 +132,10 @@ pub(crate) const PEER_SLOW: Rule = Rule {
         "pod_io_pressure",
         "node_io_pressure",
         "pod_accept_queue_full",
-        // A client sees neither a longer way of its answers nor their losses.
+        // A client sees neither a longer way of its answers nor their losses, nor a queue on it.
         "path_latency",
         "path_loss",
+        "pod_bandwidth_limited",
         "pod_application_slow",
         "peer_slow",
         "external_slow",
