@@ -201,6 +201,8 @@ pub(crate) struct Run {
     pub(crate) window_ms: u64,
     /// When the newest walk began. `None`: at each tick.
     pub(crate) walked_at: Option<Duration>,
+    /// False: no walk is possible.
+    pub(crate) can_walk: bool,
     second: u64,
 }
 
@@ -211,6 +213,7 @@ impl Run {
             thresholds: Thresholds::default(),
             window_ms: 10_000,
             walked_at: None,
+            can_walk: true,
             second: 0,
         }
     }
@@ -235,7 +238,7 @@ impl Run {
     /// The view that the engine judges now.
     pub(crate) fn view(&self, case: &Case) -> NodeView {
         let view = case.view(self.second, self.window_ms);
-        NodeView { walked_at: self.walked_at.or(view.walked_at), ..view }
+        NodeView { walked_at: self.walked_at.or(view.walked_at).filter(|_| self.can_walk), ..view }
     }
 
     /// Hints after the last of `n` ticks.

@@ -4,6 +4,7 @@ pub(crate) mod attempts;
 pub(crate) mod cut;
 pub(crate) mod filtered;
 pub(crate) mod mtu;
+mod overflows;
 pub(crate) mod ports;
 pub(crate) mod syn_queue;
 pub(crate) mod unreachable;
@@ -31,9 +32,15 @@ pub(crate) const POD_ACCEPT_QUEUE_FULL: Rule = Rule {
     symptom: "connect_latency",
     meaning: "The Pod accepts connections more slowly than they arrive. Its listen queue is full, and the kernel \
               drops handshakes. Clients wait a second or more until they resend their SYN.",
-    signals: &["netwhy_tcp_accept_queue_overflows_total", "walks that find the queue full"],
+    signals: &[
+        "netwhy_tcp_accept_queue_overflows_total",
+        "netwhy_node_tcp_events_total{event=\"listen_overflows\"}",
+        "walks that find the queue full",
+    ],
     test: "The kernel turns away at least `accept_drops` connections in the window, or a walk finds the queue full. \
-           Both are counted, not estimated.",
+           Both are counted, not estimated. Where no walk is possible, the Node's own counter stands for the first: it \
+           grows by `accept_drops` or more, three times its baseline, while one Pod alone loses clients that usually \
+           ask.",
     minimum: "`accept_drops` connections, or one walk. A client that gives up over a broken path resets its half-open \
               connection, and the kernel counts that as a drop of the listener too.",
     ruled_out_by: "As many resent SYN-ACKs: then the answers were lost, and the kernel counted the repeated SYNs. \
@@ -100,6 +107,7 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
 fn handshakes(context: &Context<'_>) -> Vec<Finding> {
     let queues = |s| accept_queue(context, s).or_else(|| syn_queue::judge(context, s));
     let mut out: Vec<Finding> = context.subjects().iter().filter_map(queues).collect();
+    out.extend(overflows::judge(context));
     let silence = unreachable::Silence::new(context);
     let clients = LazyCell::new(|| filtered::Clients::new(context));
     for (subject, edge) in context.unclaimed(Family::Connect) {
