@@ -142,6 +142,14 @@ impl RequestMemory {
         self.tail.above(now, delay_us)
     }
 
+    /// Share of its requests above a limit in normal times, above 0 … 1: one more than is known may be normal. `None`: too
+    /// few are known. `limit_us`: one of the bounds of their histogram.
+    pub(crate) fn usual_above(&self, limit_us: u32) -> Option<f64> {
+        let durations = self.times.durations()?;
+        let known = durations.count();
+        Some((durations.share_above(limit_us)? * known + 1.0) / (known + 1.0))
+    }
+
     /// Share of errors among sampled calls in normal times. `None`: not known yet.
     pub(crate) fn usual_errors(&self) -> Option<f64> {
         self.failures.usual()

@@ -39,9 +39,10 @@ pub(crate) const POD_APPLICATION_SLOW: Rule = Rule {
     minimum: "`signals.responses`, a baseline of 10 clean windows and 20 requests, and 4 slow requests. Else 3 peers \
               with 20 RTT samples each, and PSI.",
     ruled_out_by: "The Pod's own callees explain half of the time that its requests take longer: by late answers, or by \
-                   attempts to connect that wait for an answer. Only new clients wait, and those with a baseline are \
-                   served as ever. The slow ones come on top of the usual ones: another kind of requests. Twice as many \
-                   requests or bytes per second as usual. Without response times: one peer that is as fast as usual. \
+                   attempts to connect that wait for an answer. Only the mix changed: new clients wait, or more of the \
+                   requests are of clients whose requests always take as long, and each with a baseline is served as \
+                   ever. The slow ones come on top of the usual ones: another kind of requests. Twice as many requests \
+                   or bytes per second as usual. Without response times: one peer that is as fast as usual. \
                    No pressure of the Pod's own: then the peers are blamed, and the hint says that they may share a \
                    dependency. `pod_cpu_throttled`.",
     action: "Profile the Pod: the network and the paths to its peers are fine. Start with the pressure in the \

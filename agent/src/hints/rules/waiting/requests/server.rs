@@ -78,7 +78,7 @@ fn slow_server<'c, 'a>(context: &'c Context<'a>, subject: &'c Subject<'a>) -> Op
     let payload = each.fold((0.0, 0.0), |sum, (now, usual)| (sum.0 + now, sum.1 + usual));
     let callees = Callees::new(context, edges(), slow.increase_us());
     let explained = callees.extra_us >= MAIN * growth.extra_us()
-        || are_newcomers(serving(), &slow)
+        || is_other_mix(serving(), &slow)
         || come_on_top(context, known, &slow);
     if is_load_higher(context, now, known, payload) || explained {
         return None;
@@ -86,18 +86,39 @@ fn slow_server<'c, 'a>(context: &'c Context<'a>, subject: &'c Subject<'a>) -> Op
     Some(SlowServer { subject, now, known, slow, growth, callees })
 }
 
-/// Only new clients wait: those that were there before are served as ever. Another kind of request takes another time.
-fn are_newcomers<'e>(serving: impl Iterator<Item = &'e Edge<'e>>, slow: &Slow) -> bool {
-    let (mut requests, mut late) = (0, 0);
-    for (now, _) in serving.filter_map(Edge::requests) {
-        let durations = &now.window.durations;
-        requests += durations.count();
-        late += durations.count() - durations.count_up_to(slow.limit_us);
+/// Requests of known clients.
+#[derive(Clone, Copy, Default)]
+struct OfKnown {
+    requests: f64,
+    late: f64,
+    /// Late ones in normal times, by what each client's own requests usually take.
+    usual: f64,
+}
+
+impl OfKnown {
+    /// Adds one client's requests. `usual`: their usual share of late ones; `weight`: of each request.
+    fn add(&mut self, (requests, late): (u64, u64), usual: f64, weight: f64) {
+        self.requests += weight * requests as f64;
+        self.late += weight * late as f64;
+        self.usual += weight * usual * requests as f64;
     }
-    let usual = slow.usual_share * requests as f64;
-    requests >= MIN_REQUESTS
-        && late as f64 <= usual + MAIN * slow.per_window()
-        && binomial_tail_ln(late as f64, requests as f64, slow.usual_share) > ODD.ln()
+}
+
+/// Each client that was there before is served as ever, and only the mix changed: new clients wait, as another kind of
+/// request takes another time, or more of the requests are of clients whose requests always take as long. On a busy
+/// machine some connections stand for the others, so that the sample's mix changes by itself.
+fn is_other_mix<'e>(serving: impl Iterator<Item = &'e Edge<'e>>, slow: &Slow) -> bool {
+    let (mut counted, mut tested) = (OfKnown::default(), OfKnown::default());
+    for (now, known) in serving.filter_map(Edge::requests) {
+        let Some(usual) = known.usual_above(slow.limit_us) else { continue };
+        let requests = now.window.durations.count();
+        let late = requests - now.window.durations.count_up_to(slow.limit_us);
+        counted.add((requests, late), usual, 1.0);
+        tested.add((requests, late), usual, now.window.independence());
+    }
+    counted.requests >= MIN_REQUESTS as f64
+        && counted.late <= counted.usual + MAIN * slow.per_window()
+        && binomial_tail_ln(tested.late, tested.requests, tested.usual / tested.requests) > ODD.ln()
 }
 
 fn describe_server(

@@ -404,6 +404,39 @@ fn new_clients_with_longer_requests_make_no_slow_server() {
     assert!(hints.unwrap().iter().any(|hint| hint.cause == "pod_application_slow"));
 }
 
+/// Requests of a second by their times, of which each observed one stands for so many.
+fn observed(times: &[(u32, u64)], weight: u64) -> Responses {
+    let durations = times_of(times);
+    let squares = weight * durations.count();
+    Responses { application_us: durations.sum_us, durations, squares, ..Responses::default() }
+}
+
+/// On a busy machine few connections are observed, for a while only those of a client that polls.
+#[test]
+fn a_sample_of_other_clients_makes_no_slow_server() {
+    let mut scene = server();
+    let mut polls = crate::hints::testing::requests::Stream::default();
+    let mut tick = |scene: &mut Scene, quick: Responses, polled: Responses| {
+        polls.push(polled);
+        let edge = scene.case.edge("api", PEERS[1]);
+        (edge.role, edge.port, edge.responses) = (Some(Role::Server), 80, Some(Box::new(polls.view())));
+        scene.stream.push(quick);
+        scene.tick()
+    };
+    for _ in 0..40 {
+        let hints = tick(&mut scene, observed(&[(1_000, 50)], 1), observed(&[(2_000_000, 3)], 1));
+        assert_eq!(hints, vec![]);
+    }
+    for at in 0..20 {
+        let hints = tick(&mut scene, Responses::default(), observed(&[(2_000_000, 16)], 16));
+        assert!(hints.is_empty(), "second {at}: {:?}", hints.iter().map(|h| &h.summary).collect::<Vec<_>>());
+    }
+    // The quick ones became slow.
+    let slow = || observed(&[(1_000, 32), (300_000, 32)], 16);
+    let hints = (0..10).map(|_| tick(&mut scene, slow(), observed(&[(2_000_000, 16)], 16))).last();
+    assert!(hints.unwrap().iter().any(|hint| hint.cause == "pod_application_slow"));
+}
+
 /// A client that polls as well, over the same edge: its other requests are as many and as fast as ever.
 #[test]
 fn requests_that_come_on_top_are_another_kind() {
