@@ -66,8 +66,9 @@ fn metrics_at_the_end_are_the_golden_ones() {
     assert_eq!(pods, want, "if the change is meant, write these lines to {}", golden.display());
 }
 
-/// Cases of the laboratory (`cargo xtask eval --only laboratory --case NAME --record DIR`, then gzip), by file, and the
-/// cause that each must name. `None`: nothing may be said.
+/// Cases of the laboratory (`cargo xtask eval --only laboratory --case NAME --record DIR`, then gzip), and invented ones
+/// (`cargo xtask eval --generate N --seed S --case K --export DIR`), by file, and the cause that each must name. `None`:
+/// nothing may be said.
 const LABORATORY: &[(&str, Option<&str>)] = &[
     ("accept-queue-full.e", Some("pod_accept_queue_full")),
     ("blackhole.c", Some("peer_unreachable")),
@@ -80,6 +81,8 @@ const LABORATORY: &[(&str, Option<&str>)] = &[
     ("listener-gone.a", Some("peer_refusing")),
     ("mtu-blackhole.a", Some("path_mtu_blackhole")),
     ("node-delay10ms.f", Some("path_latency")),
+    // Each connection to the server finds out when it is used next: three in one second, one in the next.
+    ("restart.c", None),
     ("slow-reader100000Bs.e", Some("peer_receiver_limited")),
 ];
 

@@ -10,6 +10,7 @@ pub(crate) mod pending;
 pub(crate) mod requests;
 pub(crate) mod edge;
 pub(crate) mod pools;
+pub(crate) mod cuts;
 pub(crate) mod edges;
 pub(crate) mod host;
 pub(crate) mod dns;

@@ -1,17 +1,14 @@
 //! The memory of one edge: its normal values, and for how long it has been unusual.
 
 use super::{
+    cuts::CutMemory,
     lowest::{Lowest, LowestMemory},
     mean::{Loss, Mean, Step},
     path::{self, NEW_FAST_SAMPLES, Normal, Path, UNDECIDED, rise_limit},
     requests::{RequestMemory, Requests},
 };
-use crate::{
-    hints::{stats::poisson_tail_ln, thresholds::Thresholds},
-    sample::{Losses, Tally},
-    state::EdgeView,
-};
-use netwhy_abi::{Cut, Failure, Retransmit, Role};
+use crate::{hints::thresholds::Thresholds, sample::Tally, state::EdgeView};
+use netwhy_abi::{Failure, Retransmit, Role};
 use std::time::Duration;
 
 /// RTT samples that a median needs …
@@ -24,11 +21,6 @@ pub(crate) const ODD_LOSS: Duration = Duration::from_secs(120);
 const SHRINK_TICKS: f64 = 10.0;
 /// Multiple of the minimum up to which an RTT still counts as near it.
 const FAST_RATIO: f64 = 1.5;
-
-/// Connections reset while busy per data segment that are always called normal.
-const CUT_FLOOR: f64 = 2e-5;
-/// Chance below which a window's resets don't become normal at once.
-const ODD_CUTS: f64 = 1e-3;
 
 /// Ticks over which silence is measured.
 const SILENCE_TICKS: usize = 3;
@@ -67,10 +59,8 @@ pub(crate) struct EdgeMemory {
     /// Roles with a handshake. A connection older than the agent shows none.
     roles: [bool; Role::ALL.len()],
     pub(crate) loss: Loss,
-    /// Connections reset while busy, per data segment.
-    cuts: Loss,
-    /// When these became unusual.
-    cuts_odd_since: Option<Duration>,
+    /// Connections reset while busy.
+    cuts: CutMemory,
     ln_p50: Mean,
     pub(crate) ln_min: Mean,
     ln_reply: Mean,
@@ -122,9 +112,9 @@ impl EdgeMemory {
         self.ln_reply.get().map(f64::exp)
     }
 
-    /// Connections reset while busy per data segment in normal times, at least [`CUT_FLOOR`].
-    pub(crate) fn cut_ratio(&self) -> f64 {
-        self.cuts.ratio_towards(CUT_FLOOR).max(CUT_FLOOR)
+    /// Connections reset while busy.
+    pub(crate) const fn cuts(&self) -> &CutMemory {
+        &self.cuts
     }
 
     /// Bytes acknowledged and received per second in normal times. `None`: not known yet.
@@ -251,6 +241,10 @@ impl EdgeMemory {
         resent(now, then) && then.bytes_acked.saturating_sub(now.bytes_acked) as f64 >= SILENT * leaves
     }
 
+    pub(crate) fn observe_cuts(&mut self, edge: &EdgeView, at: Duration) {
+        self.cuts.observe(edge, at);
+    }
+
     pub(crate) fn observe_silence(&mut self, edge: &EdgeView, tick: Duration) {
         let (bytes_acked, loss_episodes) = (edge.window.bytes_acked, edge.window.loss_episodes);
         let timeouts = edge.window.retransmits[Retransmit::Timeout as usize];
@@ -336,17 +330,6 @@ impl EdgeMemory {
             && p50 - f64::from(min) >= thresholds.think_time_ms * 1000.0
     }
 
-    fn learn_cuts(&mut self, tally: &Tally, step: Step) {
-        let cuts = Losses { episodes: tally.cuts[Cut::Busy as usize], segments: tally.data_segs_out };
-        let expected = self.cut_ratio() * cuts.segments as f64;
-        let are_odd = poisson_tail_ln(cuts.episodes, expected) <= ODD_CUTS.ln();
-        self.cuts_odd_since = if are_odd { self.cuts_odd_since.or(Some(self.last_at)) } else { None };
-        let lasts = self.cuts_odd_since.is_none_or(|since| self.last_at.saturating_sub(since) >= ODD_LOSS);
-        if lasts {
-            self.cuts.learn(cuts, Step { loss_share: step.share, ..step });
-        }
-    }
-
     pub(crate) fn learn(&mut self, edge: &EdgeView, step: Step, thresholds: &Thresholds) {
         let Step { window, keep, share, hz, .. } = step;
         let tally = &edge.window;
@@ -356,7 +339,7 @@ impl EdgeMemory {
         if !self.is_odd() {
             self.loss.learn(edge.losses(), step);
         }
-        self.learn_cuts(tally, step);
+        self.cuts.learn(tally, self.last_at, step);
         self.lowest.learn(self.last_at, step);
         self.bytes_per_s.learn((tally.bytes_acked + tally.bytes_received) as f64 / window.as_secs_f64(), keep);
         self.acked_per_s.learn(tally.bytes_acked as f64 / window.as_secs_f64(), keep);

@@ -23,7 +23,7 @@ const LOSS_FLOOR: f64 = 1e-4;
 const WINDOW_JITTER: Duration = Duration::from_millis(100);
 /// Edges without traffic for this long are forgotten.
 const FORGET: Duration = Duration::from_secs(600);
-/// Edges remembered: ≈ 300 bytes each, and a kilobyte more with response times. Above it only those of the present view
+/// Edges remembered: ≈ 400 bytes each, and a kilobyte more with response times. Above it only those of the present view
 /// are kept.
 const MAX_EDGES: usize = 20_000;
 
@@ -58,6 +58,7 @@ impl EdgeMemories {
             let memory = self.edges.entry(*key).or_default();
             memory.observe(&edge.window, clock, thresholds);
             memory.observe_silence(edge, tick);
+            memory.observe_cuts(edge, view.at);
             memory.observe_requests(edge, clock);
             memory.observe_loss(losses.is_odd() || self.pools.are_odd(edge), view.at);
             memory.observe_lowest(edge, clock, thresholds);

@@ -6,10 +6,10 @@ use crate::{
         context::{Context, Edge, Subject},
         culprit::suspects::host,
         finding::{Finding, blame, evidence, shared_blame},
+        memory::cuts::busy,
         rule::{Family, QueryTemplate, Rule},
         stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, poisson_tail_ln},
     },
-    sample::Tally,
 };
 use netwhy_abi::{Cut, Role};
 
@@ -24,11 +24,13 @@ pub(crate) const CONNECTIONS_RESET: Rule = Rule {
     signals: &["netwhy_tcp_connections_cut_total{state=\"busy\"}", "netwhy_tcp_resets_total{direction=\"received\"}"],
     test: "Of a client's connections more are reset while busy than usual. Busy means that data was not acknowledged, or \
            that the last data sent had no answer. The usual number per data segment is learned per edge (at least \
-           2e-5), and makes so many with a chance below 1e-6 per window (Poisson). Some of them fall into the last 3 s, \
-           and some before.",
-    minimum: "3 such resets in the window.",
-    ruled_out_by: "Resets at one moment alone: a peer that restarts. Resets of idle connections, and those that the Pod \
-                   sends itself, such as health checks that end so. Resets that a server receives: its clients left.",
+           2e-5), and makes so many with a chance below 1e-6 per window (Poisson). They go on: they came in at least \
+           four moments of the last 30 s, which begin 2.5 s or more after each other, and some in the last 3 s.",
+    minimum: "3 such resets in the window, and four moments with resets.",
+    ruled_out_by: "Resets in up to three moments: a peer that restarts, or a rollout of the replicas behind one address, \
+                   resets each kept connection once, when it is used next. Resets of idle connections, and those that \
+                   the Pod sends itself, such as health checks that end so. Resets that a server receives: its clients \
+                   left.",
     action: "Compare with the peer's own count of resets sent. If it sent them, check its log for aborted connections and \
              full tables; else check load balancers, firewalls and connection tracking between the two.",
     caused_by: &["node_conntrack_full"],
@@ -45,15 +47,14 @@ const MIN_CUTS: u64 = 3;
 const SENT_BY_PEER: f64 = 0.65;
 
 pub(crate) fn judge(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> Option<Finding> {
-    let busy = busy(edge.tally());
+    let (recent, busy) = (busy(&edge.view.recent), busy(edge.tally()));
     if edge.view.role != Some(Role::Client) || busy < MIN_CUTS {
         return None;
     }
-    let recent = busy_now(edge);
-    let usual = edge.memory.map_or(0.0, |memory| memory.cut_ratio());
-    let expected = usual * edge.tally().data_segs_out as f64;
-    let ln_p = poisson_tail_ln(busy, expected);
-    if ln_p > LOSS_ALPHA.ln() || recent == 0 || recent == busy {
+    let cuts = edge.memory?.cuts();
+    let usual = cuts.ratio();
+    let ln_p = poisson_tail_ln(busy, usual * edge.tally().data_segs_out as f64);
+    if ln_p > LOSS_ALPHA.ln() || recent == 0 || !cuts.go_on(context.at) {
         return None;
     }
     let (name, peer, place) = (subject.name(), edge.peer_name(), context.place(edge));
@@ -74,14 +75,6 @@ pub(crate) fn judge(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_
         edges: vec![edge.ix],
         ..Finding::new(&CONNECTIONS_RESET, subject.ix, culprit)
     })
-}
-
-fn busy(tally: &Tally) -> u64 {
-    tally.cuts[Cut::Busy as usize]
-}
-
-fn busy_now(edge: &Edge<'_>) -> u64 {
-    busy(&edge.view.recent)
 }
 
 /// The whole that the resets are a part of.
