@@ -116,6 +116,15 @@ impl Tally {
         of(Retransmit::Spurious).saturating_sub(of(Retransmit::Unclassified)).min(timers)
     }
 
+    /// Fast retransmissions that were needless for certain. Each needless timeout, probe or handshake segment, and each
+    /// segment of unknown kind, may be what another duplicate was. Duplicates of segments that this end sent once are
+    /// copies that the network made: they say nothing about any retransmission.
+    pub fn needless_fast(&self) -> u64 {
+        let of = |kind: Retransmit| self.retransmits[kind as usize];
+        let others = self.retransmitted() - of(Retransmit::Fast);
+        of(Retransmit::Spurious).saturating_sub(others).min(of(Retransmit::Fast))
+    }
+
     /// The same without the episodes that [`Tally::needless`] began: for windows. Sums since the start keep them, as
     /// the kernel tells of a needless one only after it was counted, and counters never fall.
     #[must_use]

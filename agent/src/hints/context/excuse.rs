@@ -1,7 +1,11 @@
 //! Losses that say nothing about the path.
 
 use super::{Context, Edge};
-use crate::{hints::thresholds::Thresholds, sample::Tally, state::EdgeView};
+use crate::{
+    hints::{memory::edge::EdgeMemory, thresholds::Thresholds},
+    sample::Tally,
+    state::EdgeView,
+};
 use netwhy_abi::Retransmit;
 
 /// Multiple of `loss_ratio` up to which a bulk sender with a standing queue makes its own losses.
@@ -19,12 +23,15 @@ pub(crate) fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>) -> bool {
         && !is_unanswered(edge)
         && !edge.is_limited(context.thresholds)
         && !is_late(context, edge)
-        && !is_excused(edge.view, context.thresholds)
+        && !is_excused(edge.view, edge.memory, context.thresholds)
 }
 
-/// The retransmissions say nothing about the path: packets were reordered, or the sender fills a queue itself.
-pub(crate) fn is_excused(edge: &EdgeView, thresholds: &Thresholds) -> bool {
-    is_reordered(&edge.window) || is_self_inflicted(edge, SELF_LOSS_FACTOR * thresholds.loss_ratio)
+/// The retransmissions say nothing about the path: packets overtake each other or are copied, or the sender fills a queue
+/// itself. `memory`: of the edge. `None`: it has none yet.
+pub(crate) fn is_excused(edge: &EdgeView, memory: Option<&EdgeMemory>, thresholds: &Thresholds) -> bool {
+    is_reordered(&edge.window)
+        || memory.is_some_and(|memory| memory.resends_needlessly(&edge.window))
+        || is_self_inflicted(edge, SELF_LOSS_FACTOR * thresholds.loss_ratio)
 }
 
 /// At least half of the retransmissions were spurious. Spurious timeouts are no loss episodes; the rest is reordering.

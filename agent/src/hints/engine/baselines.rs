@@ -37,7 +37,7 @@ pub(crate) fn add(memory: &Memory, view: &mut NodeView, thresholds: &Thresholds)
             Some(Path::Usual) | None => false,
         };
         let usual = known.usual(edge, path, is_proven);
-        edge.usual = Usual { is_excused: excuse::is_excused(edge, thresholds), ..usual };
+        edge.usual = Usual { is_excused: excuse::is_excused(edge, known.edge, thresholds), ..usual };
         let known = known.edge.and_then(EdgeMemory::requests);
         if let (Some(role), Some(responses)) = (edge.role, &mut edge.responses) {
             responses.normal = known.and_then(|known| known.times().normal(role));

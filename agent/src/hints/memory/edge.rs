@@ -4,6 +4,7 @@ use super::{
     cuts::CutMemory,
     lowest::{Lowest, LowestMemory},
     mean::{Loss, Mean, Step},
+    needless::NeedlessMemory,
     path::{self, NEW_FAST_SAMPLES, Normal, Path, UNDECIDED, rise_limit},
     requests::{RequestMemory, Requests},
 };
@@ -61,6 +62,8 @@ pub(crate) struct EdgeMemory {
     pub(crate) loss: Loss,
     /// Connections reset while busy.
     cuts: CutMemory,
+    /// Segments sent again for nothing.
+    needless: NeedlessMemory,
     ln_p50: Mean,
     pub(crate) ln_min: Mean,
     ln_reply: Mean,
@@ -115,6 +118,11 @@ impl EdgeMemory {
     /// Connections reset while busy.
     pub(crate) const fn cuts(&self) -> &CutMemory {
         &self.cuts
+    }
+
+    /// Most of what is sent again had arrived, as in the last minute; see [`NeedlessMemory::are_most`].
+    pub(crate) fn resends_needlessly(&self, tally: &Tally) -> bool {
+        self.needless.are_most(tally)
     }
 
     /// Bytes acknowledged and received per second in normal times. `None`: not known yet.
@@ -243,6 +251,10 @@ impl EdgeMemory {
 
     pub(crate) fn observe_cuts(&mut self, edge: &EdgeView, at: Duration) {
         self.cuts.observe(edge, at);
+    }
+
+    pub(crate) fn observe_needless(&mut self, tally: &Tally, tick: Duration, window: Duration) {
+        self.needless.observe(tally, tick, window);
     }
 
     pub(crate) fn observe_silence(&mut self, edge: &EdgeView, tick: Duration) {

@@ -59,6 +59,7 @@ impl EdgeMemories {
             memory.observe(&edge.window, clock, thresholds);
             memory.observe_silence(edge, tick);
             memory.observe_cuts(edge, view.at);
+            memory.observe_needless(&edge.window, tick, view.window);
             memory.observe_requests(edge, clock);
             memory.observe_loss(losses.is_odd() || self.pools.are_odd(edge), view.at);
             memory.observe_lowest(edge, clock, thresholds);

@@ -29,7 +29,8 @@ const MINIMUM: &str = "`min_segments` data segments on the edge. Edges with fewe
                        Node. A pool with fewer still needs 4 episodes, not all in the last 3 s, against the highest \
                        loss that its past allows. 3 episodes, or 3 timeouts where there are too few segments.";
 const RULED_OUT_BY: &str = "The peer's window or the Pod's own buffer holds the sender back. At least half of the \
-                            retransmissions are spurious (reordering, late acknowledgements). Only timers resend, \
+                            retransmissions are spurious (reordering, copies, late acknowledgements): all of the \
+                            window, or without a timeout the fast ones of the last minute. Only timers resend, \
                             while the RTT is twice as long as usual: late, not lost. A bulk sender has a standing \
                             queue and loses less than 5 × `loss_ratio`: that is how congestion control finds the \
                             rate. The edge answers nothing at all, or stops answering (`peer_unreachable`). Lost pure \

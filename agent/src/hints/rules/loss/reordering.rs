@@ -4,12 +4,9 @@ use crate::{
     api::RuledOut,
     hints::{
         context::{Context, Edge, EdgeIx, Subject, SubjectIx},
-        culprit::{
-            reordering::{needless_fast, suspects},
-            suspects::Component,
-        },
+        culprit::{reordering::suspects, suspects::Component},
         finding::{Finding, evidence},
-        memory::path::Path,
+        memory::{edge::EdgeMemory, path::Path},
         rule::{Family, QueryTemplate, Rule},
         stats::{over, percent},
     },
@@ -28,13 +25,15 @@ pub(crate) const PATH_REORDERING: Rule = Rule {
     signals: &["reorderings", "netwhy_tcp_retransmitted_segments_total", "netwhy_tcp_segments_sent_total"],
     test: "Three quarters or more of the fast retransmissions are needless: the peer reports that it has the data \
            already (DSACK), beyond what needless timeouts, probes and handshakes explain. They reach 5 × `loss_ratio` \
-           of the data segments sent, and go on in the last 3 s. Where the network copies packets, the copies can hide \
-           as many losses. Loss is ruled out only if the kernel also finds 3 segments out of order on each edge that it \
-           had not resent (`tcp_sock.reord_seen`). Else the confidence stays below 0.8.",
+           of the data segments sent, and go on in the last 3 s. **They cost something**: they are 5 % of the data \
+           segments, or the network holds the sender back for half of the time, or the edge carries 60 % of its usual \
+           payload or less, or its requests are slow (the test of `peer_slow`). Where the network copies packets, the \
+           copies can hide as many losses. Loss is ruled out only if the kernel also finds 3 segments out of order on \
+           each edge that it had not resent (`tcp_sock.reord_seen`). Else the confidence stays below 0.8.",
     minimum: "20 needless fast retransmissions. 10 where the kernel also finds segments out of order.",
-    ruled_out_by: "More duplicates than segments sent again: the network makes copies. All RTT samples rose: the path \
-                   became longer (`path_latency`). Traffic within the Node. Edges that send no full segments show no \
-                   reordering, and acquit nobody.",
+    ruled_out_by: "Senders that are as fast as ever: nobody feels it. More duplicates than segments sent again: the \
+                   network makes copies. All RTT samples rose: the path became longer (`path_latency`). Traffic within \
+                   the Node. Edges that send no full segments show no reordering, and acquit nobody.",
     action: "Find what spreads the packets of one connection over several ways: per-packet load balancing, bonding in \
              round-robin mode, parallel tunnels, or interrupt balancing that moves a queue between CPUs.",
     caused_by: &[],
@@ -55,6 +54,14 @@ const CONFIRMING: u64 = 3;
 const MOST: f64 = 0.75;
 /// Multiple of `loss_ratio` from which needless retransmissions matter: each costs less than a lost packet.
 const RATIO_FACTOR: f64 = 5.0;
+/// Share of the data segments from which they are a burden whoever sends, 0 … 1.
+const HEAVY: f64 = 0.05;
+/// Part of the time in which only the network keeps data from being sent, from which they slow a sender down. It is the
+/// sum of all sockets.
+const HELD_BACK: f64 = 0.5;
+/// Part of the usual payload up to which an edge carries less than usual. Sums of a window are uneven where walks bring
+/// them.
+const LESS: f64 = 0.6;
 /// Certainty of the cause when the kernel found nothing out of order: it may all be later than its patience, or lost
 /// beside as many copies that the network made.
 const UNCONFIRMED: f64 = 0.7;
@@ -85,9 +92,9 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
 
 fn is_reordered(context: &Context<'_>, edge: &Edge<'_>) -> bool {
     let (tally, recent) = (edge.tally(), &edge.view.recent);
-    let needless = needless_fast(tally);
+    let needless = tally.needless_fast();
     let enough = if is_confirmed(tally) { MIN_CONFIRMED } else { MIN_NEEDLESS };
-    let lasts = needless_fast(recent) > 0 && needless > needless_fast(recent);
+    let lasts = recent.needless_fast() > 0 && needless > recent.needless_fast();
     edge.is_remote()
         && needless >= enough
         && needless as f64 >= MOST * edge.fast_retransmits() as f64
@@ -95,6 +102,19 @@ fn is_reordered(context: &Context<'_>, edge: &Edge<'_>) -> bool {
         && lasts
         && !has_copies(tally)
         && !matches!(edge.path, Some(Path::Longer(_)))
+        && is_felt(context, edge)
+}
+
+/// They cost more than the packets: a sender slows down, or whoever waits for it notices.
+fn is_felt(context: &Context<'_>, edge: &Edge<'_>) -> bool {
+    let tally = edge.tally();
+    let is_heavy = tally.needless_fast() as f64 >= HEAVY * tally.data_segs_out as f64;
+    let held_back = edge.busy.zip(tally.network_limited_share()).is_some_and(|(busy, by)| busy * by >= HELD_BACK);
+    let now = (tally.bytes_acked + tally.bytes_received) as f64 / context.window.as_secs_f64();
+    let usual = edge.memory.and_then(EdgeMemory::bytes_per_s);
+    let is_less = usual.is_some_and(|usual| now <= LESS * usual);
+    let is_waited_for = edge.requests().is_some_and(|(now, known)| known.slow(now, context.thresholds).is_some());
+    is_heavy || held_back || is_less || is_waited_for
 }
 
 const fn is_confirmed(tally: &Tally) -> bool {
@@ -110,7 +130,7 @@ fn has_copies(tally: &Tally) -> bool {
 fn describe(context: &Context<'_>, subject: &Subject<'_>, finding: Finding) -> Finding {
     let first = context.edge(finding.edges[0]);
     let sum = |of: fn(&Tally) -> u64| -> u64 { finding.edges.iter().map(|ix| of(context.edge(*ix).tally())).sum() };
-    let (needless, segments) = (sum(needless_fast), sum(|tally| tally.data_segs_out).max(1));
+    let (needless, segments) = (sum(Tally::needless_fast), sum(|tally| tally.data_segs_out).max(1));
     let fast = sum(|tally| tally.retransmits[Retransmit::Fast as usize]);
     let found = sum(|tally| tally.reorderings);
     let all_confirmed = finding.edges.iter().all(|ix| is_confirmed(context.edge(*ix).tally()));

@@ -323,6 +323,29 @@ fn losses_to_one_address_of_a_node_whose_others_are_clean_blame_that_pod() {
     assert!(hints.iter().all(|h| h.blame.kind == BlameKind::Undecided && h.blame.mentions("node-b")), "{hints:?}");
 }
 
+/// A network that copies packets: most of what is resent had arrived. The verdict comes too late for connections that end
+/// before it, so that some windows show less of it.
+#[test]
+fn what_was_resent_for_nothing_for_a_minute_is_no_loss_in_a_window_with_fewer_verdicts() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let resent = |fast: u64, spurious: u64| {
+        normal.with("cart", PEERS[0], |t| {
+            t.loss_episodes = fast / 2;
+            t.retransmits[Retransmit::Fast as usize] = fast;
+            t.retransmits[Retransmit::Spurious as usize] = spurious;
+        })
+    };
+    let mut run = Run::warm(&normal);
+    run.expect_silence(20, &resent(12, 11));
+    run.expect_silence(8, &resent(12, 4));
+    // As many losses as that beside it are more than the past.
+    assert_eq!(run.expect_one(&resent(60, 4)).cause, "path_loss");
+    // Copies of segments that were sent once excuse no loss.
+    let mut run = Run::warm(&normal);
+    run.expect_silence(20, &resent(0, 11));
+    assert_eq!(run.expect_one(&resent(12, 4)).cause, "path_loss");
+}
+
 #[test]
 fn spurious_probes_neither_hide_nor_make_loss() {
     let normal = Case::mesh(&["cart"], &PEERS);

@@ -1,6 +1,6 @@
 use crate::{
     api::BlameKind,
-    hints::testing::{Case, NODE, Run, candidates, firing, verdict},
+    hints::testing::{Case, HZ, NODE, Run, candidates, firing, verdict},
     sample::Tally,
 };
 use netwhy_abi::Retransmit;
@@ -30,7 +30,7 @@ impl Resent {
         Self { fast: n, spurious: n, reorderings: 5, ..Self::default() }
     }
 
-    /// As many in the window, and a part of these in its last seconds.
+    /// As many in the window, and a part of these in its last seconds. They hold the senders back.
     fn on(self, case: &Case, pods: &[&str], peers: &[&str], recent: u64) -> Case {
         let mut case = case.clone();
         for (pod, peer) in pods.iter().flat_map(|pod| peers.iter().map(move |peer| (pod, peer))) {
@@ -38,6 +38,7 @@ impl Resent {
             edge.recent = Tally { data_segs_out: 300, bytes_acked: 360_000, ..Tally::default() };
             Self { fast: recent, spurious: recent, ..Self::default() }.put(&mut edge.recent);
             edge.answered = true;
+            hold_back(&mut edge.window);
             self.put(&mut edge.window);
         }
         case
@@ -54,6 +55,11 @@ impl Resent {
         kinds.into_iter().for_each(|(kind, n)| tally.retransmits[kind as usize] = n);
         (tally.loss_episodes, tally.reorderings) = (fast, reorderings);
     }
+}
+
+/// The network keeps data from being sent for most of the window.
+fn hold_back(tally: &mut Tally) {
+    (tally.busy_jiffies, tally.network_jiffies) = (8 * u64::from(HZ), 7 * u64::from(HZ));
 }
 
 #[test]
@@ -120,6 +126,28 @@ fn losses_beside_reordering_are_not_called_reordering() {
     };
     Run::warm(&normal).expect_silence(5, &both(25));
     assert_eq!(Run::warm(&normal).expect_one(&both(10)).cause, "path_loss");
+}
+
+/// 2 % of the segments of a sender with time to spare: nobody waits for it.
+#[test]
+fn reordering_that_nobody_feels_is_silent() {
+    let normal = bulk(&["cart"]);
+    let late = |n, recent, change: fn(&mut Tally)| {
+        let mut late = Resent::needlessly(n).on(&normal, &["cart"], &PEERS[..1], recent);
+        let tally = late.tally("cart", PEERS[0]);
+        (tally.busy_jiffies, tally.network_jiffies) = (u64::from(HZ), u64::from(HZ));
+        change(tally);
+        late
+    };
+    Run::warm(&normal).expect_silence(10, &late(20, 6, |_| ()));
+    // Each of these costs something: many of them, a sender that is held back, and less payload than usual.
+    for felt in [
+        late(50, 15, |_| ()),
+        late(20, 6, hold_back),
+        late(20, 6, |tally| (tally.bytes_acked, tally.bytes_received) = (700_000, 500_000)),
+    ] {
+        assert_eq!(Run::warm(&normal).expect_one(&felt).cause, "path_reordering");
+    }
 }
 
 /// A path that becomes shorter lets new packets overtake old ones once.
