@@ -369,7 +369,7 @@ settings! {
             "Time that a client has to take a response once its connection is congested.";
         max_response_bytes: u64 = 8_388_608, [1_048_576..=1_073_741_824], "bytes", Restart,
             "Most bytes of responses that clients have not taken yet. Beyond it, clients that don't read lose their \
-             connections.";
+             connections, and others get 503. Answers of `/api/v1` above it and above 7.5 MiB are refused.";
         tls_certificate_file: Option<PathBuf> = None, [], "", Restart,
             "Certificate chain in PEM, the listener's own certificate first. With it, `listen` answers TLS only. The \
              agent reads this file and the two below again when their contents change. `null`: plain HTTP.";

@@ -2,6 +2,7 @@
 
 use super::{
     refusals::{Refusal, Refusals},
+    routes::short,
     verdicts::{Verdicts, key},
 };
 use crate::kube::{Reviews, Verdict};
@@ -23,6 +24,9 @@ use std::{
 /// The non-resource URL that a client's user must be allowed to get, whatever it asks for. The paths of `/api/v1` would
 /// not do: Kubernetes lets every user get `/api/*` of an API server (ClusterRole `system:discovery`).
 const PATH: &str = "/metrics";
+
+/// Longest refusal, which quotes the user's name, bytes.
+const MAX_REFUSAL: usize = 1 << 10;
 
 /// Asks the API server about bearer tokens, and keeps its verdicts for a minute. Clones share them.
 #[derive(Clone)]
@@ -132,7 +136,7 @@ fn refused(reason: Refusal, why: String) -> Response {
         Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Throttled => StatusCode::TOO_MANY_REQUESTS,
     };
-    let mut response = (status, why + "\n").into_response();
+    let mut response = (status, short(why, MAX_REFUSAL) + "\n").into_response();
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

@@ -1,13 +1,7 @@
 //! A bound on the bytes of responses that clients have not taken yet.
 
-use super::connections::Connections;
-use axum::{
-    body::{Body, to_bytes},
-    extract::{Request, State},
-    http::StatusCode,
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
+use super::{connections::Connections, routes::error};
+use axum::{http::StatusCode, response::Response};
 use bytes::Bytes;
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 use tokio::{
@@ -29,10 +23,14 @@ pub(super) struct Budget {
     connections: Arc<Connections>,
 }
 
+/// Room for a body.
+#[derive(Debug)]
+pub(super) struct Room(OwnedSemaphorePermit);
+
 /// A body that counts against the budget until the last connection has written it.
 struct Held {
     bytes: Bytes,
-    _permit: OwnedSemaphorePermit,
+    _room: Room,
 }
 
 impl AsRef<[u8]> for Held {
@@ -41,25 +39,25 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-/// The body counts against the budget already.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Counted;
-
 impl Budget {
     pub(super) fn new(bytes: u64, connections: Arc<Connections>) -> Self {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).max(1);
         Self { free: Arc::new(Semaphore::new(units as usize)), units, connections }
     }
 
-    /// Counts a body until it is written. Room comes from clients that don't read: their connections close. A body
-    /// above the whole budget waits until no other is held. `None`: there is no room.
+    /// Counts a body until it is written. `None`: there is no room.
     pub(super) async fn hold(&self, bytes: Bytes) -> Option<Bytes> {
         if bytes.is_empty() {
             return Some(bytes);
         }
-        let units = u32::try_from((bytes.len() as u64).div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.units);
-        let permit = self.permit(units).await?;
-        Some(Bytes::from_owner(Held { bytes, _permit: permit }))
+        let room = self.room(bytes.len()).await?;
+        Some(room.hold(bytes))
+    }
+
+    /// Takes room for so many bytes. It comes from clients that don't read: their connections close. More than the
+    /// whole budget waits until nothing else is held. `None`: there is no room.
+    pub(super) async fn room(&self, bytes: usize) -> Option<Room> {
+        self.permit(units(bytes).min(self.units)).await.map(Room)
     }
 
     /// Closes stalled clients, waits, and closes those that have stalled meanwhile. `None`: all others go on reading.
@@ -90,22 +88,22 @@ impl Budget {
     }
 }
 
-/// Counts every response that is not [`Counted`] yet.
-pub(super) async fn count(State(budget): State<Budget>, request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
-    if response.extensions().get::<Counted>().is_some() {
-        return response;
+impl Room {
+    /// Counts a body until it is written, and gives back the room that it doesn't fill.
+    pub(super) fn hold(mut self, bytes: Bytes) -> Bytes {
+        let rest = self.0.num_permits().saturating_sub(units(bytes.len()) as usize);
+        drop(self.0.split(rest));
+        Bytes::from_owner(Held { bytes, _room: self })
     }
-    let (head, body) = response.into_parts();
-    let Ok(bytes) = to_bytes(body, usize::MAX).await else { return unavailable() };
-    match budget.hold(bytes).await {
-        Some(bytes) => Response::from_parts(head, Body::from(bytes)),
-        None => unavailable(),
-    }
+}
+
+/// Permits of so many bytes.
+fn units(bytes: usize) -> u32 {
+    u32::try_from((bytes as u64).div_ceil(UNIT)).unwrap_or(u32::MAX)
 }
 
 /// The response while there is no room.
 pub(super) fn unavailable() -> Response {
-    let body = "too many responses wait for their clients: try again, or raise http.max_response_bytes\n";
-    (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
+    let what = "too many responses wait for their clients: try again, or raise http.max_response_bytes";
+    error(StatusCode::SERVICE_UNAVAILABLE, what.to_owned())
 }

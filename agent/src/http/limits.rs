@@ -12,8 +12,13 @@ pub(super) const RECEIVE_BUFFER: usize = 16 << 10;
 pub(super) const HEADER_BYTES: usize = 16 << 10;
 /// Most headers of a request.
 pub(super) const HEADERS: usize = 64;
-/// Memory of a connection beside its buffers, bytes: its task, its parsed headers and the head of its response.
+/// Memory of a connection beside its buffers, bytes: its task, its parsed headers, the heads of its responses, and the
+/// bodies that take no room of the budget. Those are short: hyper keeps 16 kB of unwritten ones and one more at most.
 const TASK_BYTES: u64 = 32 << 10;
+
+/// Least value of [`Limits::answer_bytes`], however small the budget of responses is. `kubectl netwhy` reads about as
+/// much of an answer.
+const ANSWER_BYTES: u64 = 8 << 20;
 
 /// Most bytes that a TLS session encrypts ahead of its socket.
 pub(super) const UNSENT: usize = 16 << 10;
@@ -38,6 +43,8 @@ pub struct Limits {
     pub(super) drain: Duration,
     /// Bytes of response bodies that clients have not taken yet.
     pub(super) response_bytes: u64,
+    /// Most memory of an answer of `/api/v1` while it is encoded, bytes. Zero: there is none.
+    pub(super) answer_bytes: u64,
     /// Most memory of a connection's TLS session, bytes. Zero: plain HTTP.
     pub(super) session_bytes: u64,
 }
@@ -53,6 +60,7 @@ impl From<&Http> for Limits {
             age: Duration::from_secs(300),
             drain: Duration::from_secs(5),
             response_bytes: config.max_response_bytes(),
+            answer_bytes: config.max_response_bytes().max(ANSWER_BYTES),
             session_bytes: config.tls_certificate_file().map_or(0, |_| SESSION_BYTES),
         }
     }
@@ -74,6 +82,7 @@ impl Limits {
         age: Duration::from_secs(10),
         drain: Duration::from_secs(1),
         response_bytes: 1 << 20,
+        answer_bytes: 0,
         session_bytes: 0,
     };
 
@@ -86,6 +95,7 @@ impl Limits {
         age: Duration::from_secs(300),
         drain: Duration::from_secs(2),
         response_bytes: 1 << 20,
+        answer_bytes: 0,
         session_bytes: 0,
     };
 
@@ -98,11 +108,13 @@ impl Limits {
         age: Duration::from_secs(300),
         drain: Duration::from_secs(1),
         response_bytes: 32 << 20,
+        answer_bytes: 0,
         session_bytes: 0,
     };
 
     /// Most memory that clients can make this listener use, bytes, kernel memory included. `scrape`: size of the
-    /// largest scrape. One more is encoded while the others wait for their clients.
+    /// largest scrape. One more is encoded while the others wait for their clients. Answers of `/api/v1` are encoded
+    /// within the room that all responses share. A replay of the past is not counted here.
     pub fn memory_bound(&self, scrape: u64) -> u64 {
         self.memory_of(self.connections as u64, scrape)
     }
@@ -112,7 +124,7 @@ impl Limits {
         let connections = connections.min(self.connections as u64);
         let sockets = 2 * (SEND_BUFFER + RECEIVE_BUFFER) as u64;
         let connection = TASK_BYTES + HEADER_BYTES as u64 + sockets + self.session_bytes;
-        // A connection may wait for several responses, each of the largest size.
-        connections * connection + self.response_bytes.max(scrape) + scrape
+        // A response that is longer than the budget waits until it is the only one.
+        connections * connection + self.response_bytes.max(self.answer_bytes).max(scrape) + scrape
     }
 }

@@ -1,6 +1,8 @@
 //! The HTTP server: metrics, health and `/api/v1`, read-only, from the newest published view.
 
+mod answers;
 mod api_place;
+mod api_routes;
 mod authorization;
 mod budget;
 mod certificates;
@@ -11,6 +13,7 @@ mod local;
 mod past;
 mod probes;
 mod protection;
+mod reader;
 mod ready;
 mod refusals;
 mod routes;

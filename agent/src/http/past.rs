@@ -31,11 +31,26 @@ struct Replayed {
     view: Arc<NodeView>,
 }
 
+/// The turn of a replay. Whoever has it may replace the newest one.
+type Turn = OwnedMutexGuard<Option<Replayed>>;
+
+/// Something of the past. Nothing else is read before its answer is encoded: one waits for room at a time.
+pub(super) struct Found<T> {
+    what: T,
+    _turn: Turn,
+}
+
+impl<T> Found<T> {
+    pub(super) fn get(&self) -> &T {
+        &self.what
+    }
+}
+
 /// The flight recorder's reading side, for handlers. `None`: nothing is recorded.
 #[derive(Clone)]
 pub(super) struct Archive {
     past: Option<Arc<Past>>,
-    /// Locked during a replay.
+    /// Locked from the begin of a replay until its answer is encoded.
     newest: Arc<Mutex<Option<Replayed>>>,
 }
 
@@ -45,42 +60,38 @@ impl Archive {
     }
 
     /// The view at a time, RFC 3339. `level`: of the agent's memory.
-    pub(super) async fn view(&self, at: &str, level: MemoryLevel) -> Result<Arc<NodeView>, Response> {
+    pub(super) async fn view(&self, at: &str, level: MemoryLevel) -> Result<Found<Arc<NodeView>>, Response> {
         let at_ms = unix_ms("at", at).map_err(wrong)?;
-        let mut newest = self.turn(level).await?;
-        if let Some(known) = newest.as_ref().filter(|known| known.at_ms == at_ms && known.made.elapsed() < KEPT) {
-            return Ok(known.view.clone());
+        let mut turn = self.turn(level).await?;
+        let known = turn.as_ref().filter(|known| known.at_ms == at_ms && known.made.elapsed() < KEPT);
+        if let Some(what) = known.map(|known| known.view.clone()) {
+            return Ok(Found { what, _turn: turn });
         }
-        *newest = None;
+        *turn = None;
         self.run(move |past, is_over| {
-            let view = Arc::new(past.view(at_ms, is_over)?);
-            // Held until here, also when the client has gone: there is one replay at a time.
-            *newest = Some(Replayed { at_ms, made: Instant::now(), view: view.clone() });
-            Ok(view)
+            let what = Arc::new(past.view(at_ms, is_over)?);
+            *turn = Some(Replayed { at_ms, made: Instant::now(), view: what.clone() });
+            Ok(Found { what, _turn: turn })
         })
         .await
     }
 
     /// Hints that fired between two times, RFC 3339.
-    pub(super) async fn hints(&self, (from, to): (&str, &str), level: MemoryLevel) -> Result<Vec<Hint>, Response> {
+    pub(super) async fn hints(
+        &self,
+        (from, to): (&str, &str),
+        level: MemoryLevel,
+    ) -> Result<Found<Vec<Hint>>, Response> {
         let (from, to) = range(from, to).map_err(wrong)?;
         let turn = self.turn(level).await?;
-        self.run(move |past, is_over| {
-            let _turn = turn;
-            past.hints(from, to, is_over)
-        })
-        .await
+        self.run(move |past, is_over| Ok(Found { what: past.hints(from, to, is_over)?, _turn: turn })).await
     }
 
     /// The record between two times, RFC 3339.
-    pub(super) async fn history(&self, from: &str, to: &str) -> Result<History, Response> {
+    pub(super) async fn history(&self, from: &str, to: &str) -> Result<Found<History>, Response> {
         let (from, to) = range(from, to).map_err(wrong)?;
         let turn = self.turn(MemoryLevel::Ok).await?;
-        self.run(move |past, _| {
-            let _turn = turn;
-            past.history(from, to)
-        })
-        .await
+        self.run(move |past, _| Ok(Found { what: past.history(from, to)?, _turn: turn })).await
     }
 
     /// Forgets a view that nobody asked for lately.
@@ -92,7 +103,7 @@ impl Archive {
         }
     }
 
-    async fn turn(&self, level: MemoryLevel) -> Result<OwnedMutexGuard<Option<Replayed>>, Response> {
+    async fn turn(&self, level: MemoryLevel) -> Result<Turn, Response> {
         if level != MemoryLevel::Ok {
             let what = "the agent is near its memory limit and replays nothing: try again later, or raise the limit";
             return Err(error(StatusCode::SERVICE_UNAVAILABLE, what.to_owned()));

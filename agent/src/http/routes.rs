@@ -1,39 +1,41 @@
 //! Paths and their responses.
 
 use super::{
-    Limits, Protection, Shared, authorization,
-    budget::{self, Budget, Counted},
+    Limits, Protection, Shared,
+    answers::Answers,
+    api_routes::api,
+    authorization,
+    budget::{self, Budget},
     connections::Connections,
     monotonic_now,
     past::Archive,
+    reader::Reader,
     ready,
     scrapes::Scrapes,
 };
 use crate::{
-    api::{AgentStats, ApiError, Hint, HintState, MemoryLevel},
-    metrics::{self, Format, SharedRow},
-    responses,
-    state::{NodeView, SubjectId},
+    api::ApiError,
+    metrics::{self, Format},
 };
 use axum::{
     Json, Router,
-    extract::{Query, State, rejection::QueryRejection},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::{any, get},
 };
-use serde::Deserialize;
-use std::{
-    collections::BTreeSet,
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, PoisonError};
+
+/// Time after which a client may ask again, s: stalled clients have lost their connections by then.
+const RETRY_AFTER_SECONDS: &str = "2";
 
 /// `Server` header of every response.
 const SERVER: &str = concat!("netwhy-agent/", env!("CARGO_PKG_VERSION"));
 
-/// Most addresses with rows of their own: each adds at most one row per Node at the other end.
-const MAX_SPLIT: usize = 16;
+/// Longest message of an error, bytes. JSON writes some of them as six.
+const MAX_MESSAGE: usize = 1 << 10;
+/// Longest text about health, bytes.
+const MAX_HEALTH: usize = 4 << 10;
 
 const INDEX: &str = "\
 netwhy-agent
@@ -62,10 +64,11 @@ pub(super) fn routers(
     refusal: Option<String>,
 ) -> (Router, Router) {
     let budget = Budget::new(limits.response_bytes, connections);
-    let scrapes = Arc::new(Scrapes::new(budget.clone()));
+    let answers = Arc::new(Answers::new(budget.clone(), limits.answer_bytes));
+    let scrapes = Arc::new(Scrapes::new(budget));
     let guard = protection.guard();
     let archive = Archive::new(shared.past.clone());
-    let reader = Reader { shared, archive, scrapes, protection, shared_row: Arc::default() };
+    let reader = Reader { shared, archive, scrapes, answers, protection, shared_row: Arc::default() };
     let metrics = Router::new().route("/metrics", get(scrape));
     let (guarded, open) = match refusal {
         None => (metrics.merge(api()), index(format!("{INDEX}{API_INDEX}"))),
@@ -80,7 +83,7 @@ pub(super) fn routers(
         .route("/livez", get(|State(reader): State<Reader>| async move { livez(&reader.shared) }))
         .route("/readyz", get(|State(reader): State<Reader>| async move { readyz(&reader.shared) }));
     let own = api().merge(index(format!("netwhy-agent\n{API_INDEX}")));
-    (finish(main, &reader, &budget), finish(own, &reader, &budget))
+    (finish(main, &reader), finish(own, &reader))
 }
 
 fn index(text: String) -> Router<Reader> {
@@ -93,26 +96,14 @@ fn elsewhere(refusal: String) -> Router<Reader> {
     Router::new().route("/api/v1/{*path}", any(refuse))
 }
 
-/// The routes of the API.
-fn api() -> Router<Reader> {
-    Router::new()
-        .route("/api/v1/hints", get(hints))
-        .route("/api/v1/pods", get(pods))
-        .route("/api/v1/edges", get(edges))
-        .route("/api/v1/node", get(node))
-        .route("/api/v1/info", get(info))
-        .route("/api/v1/history", get(history))
-}
-
 /// Adds the parts that all paths have in common.
-fn finish(router: Router<Reader>, reader: &Reader, budget: &Budget) -> Router {
+fn finish(router: Router<Reader>, reader: &Reader) -> Router {
     router
         .fallback(|uri: Uri| async move { error(StatusCode::NOT_FOUND, format!("no such path: {}", uri.path())) })
         .method_not_allowed_fallback(|| async {
             error(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are supported".to_owned())
         })
         .with_state(reader.clone())
-        .layer(axum::middleware::from_fn_with_state(budget.clone(), budget::count))
         .layer(axum::middleware::map_response(named))
 }
 
@@ -131,43 +122,6 @@ async fn named(mut response: Response) -> Response {
     response
 }
 
-/// State of the handlers.
-#[derive(Clone)]
-struct Reader {
-    shared: Shared,
-    archive: Archive,
-    scrapes: Arc<Scrapes>,
-    protection: Protection,
-    /// Subjects that share the row `~other`. Scrapes are encoded one at a time, so nobody waits for it.
-    shared_row: Arc<Mutex<SharedRow>>,
-}
-
-impl Reader {
-    fn view(&self) -> Arc<NodeView> {
-        Arc::clone(&self.shared.view.borrow())
-    }
-
-    /// The view of a time; empty: of now.
-    async fn view_at(&self, at: &str) -> Result<Arc<NodeView>, Response> {
-        if at.is_empty() { Ok(self.view()) } else { self.archive.view(at, self.memory_level()).await }
-    }
-
-    fn memory_level(&self) -> MemoryLevel {
-        self.shared.agent.borrow().memory.level
-    }
-
-    /// The agent's status with the figures of scrapes and of their protection.
-    fn agent(&self, view: &NodeView) -> Arc<AgentStats> {
-        self.archive.forget_old();
-        let mut agent = Arc::clone(&self.shared.agent.borrow());
-        let age = ready::age(view, monotonic_now());
-        let stats = Arc::make_mut(&mut agent);
-        stats.scrape = self.scrapes.stats(age);
-        stats.protection = self.protection.stats();
-        agent
-    }
-}
-
 async fn scrape(State(reader): State<Reader>, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let format = Format::from_accept(accept);
@@ -179,10 +133,7 @@ async fn scrape(State(reader): State<Reader>, headers: HeaderMap) -> Response {
         metrics::encode_next(&mut shared_row, &view, &reader.agent(&view), &options, format)
     };
     let Some(body) = scrapes.text(format, encode).await else { return budget::unavailable() };
-    let mut response =
-        ([(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")], body).into_response();
-    response.extensions_mut().insert(Counted);
-    response
+    ([(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")], body).into_response()
 }
 
 fn livez(shared: &Shared) -> Response {
@@ -199,193 +150,26 @@ fn health(verdict: Result<Vec<String>, String>) -> Response {
     match verdict {
         Ok(degraded) => {
             let lines = ["ok".to_owned()].into_iter().chain(degraded);
-            lines.map(|line| line + "\n").collect::<String>().into_response()
+            short(lines.map(|line| line + "\n").collect(), MAX_HEALTH).into_response()
         }
-        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why + "\n").into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, short(why + "\n", MAX_HEALTH)).into_response(),
     }
-}
-
-/// Filter of subjects. An absent or empty key matches all.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SubjectFilter {
-    #[serde(default)]
-    namespace: String,
-    #[serde(default)]
-    pod: String,
-    #[serde(default)]
-    at: String,
-}
-
-impl SubjectFilter {
-    fn shows(&self, subject: &SubjectId) -> bool {
-        shows(&self.namespace, &subject.namespace) && shows(&self.pod, &subject.name)
-    }
-}
-
-/// Filter of edges, and their grouping.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EdgeFilter {
-    #[serde(default)]
-    namespace: String,
-    #[serde(default)]
-    pod: String,
-    #[serde(default)]
-    by: String,
-    /// Addresses with rows of their own, with commas between.
-    #[serde(default)]
-    split: String,
-    #[serde(default)]
-    at: String,
-}
-
-/// Filter of hints.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HintFilter {
-    #[serde(default)]
-    namespace: String,
-    #[serde(default)]
-    pod: String,
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    at: String,
-    #[serde(default)]
-    from: String,
-    #[serde(default)]
-    to: String,
-}
-
-/// A time; empty: now.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Moment {
-    #[serde(default)]
-    at: String,
-}
-
-/// A range of time. Both ends must be there.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TimeRange {
-    from: String,
-    to: String,
-}
-
-fn shows(wanted: &str, value: &str) -> bool {
-    wanted.is_empty() || wanted == value
-}
-
-async fn hints(State(reader): State<Reader>, filter: Result<Query<HintFilter>, QueryRejection>) -> Response {
-    let filter = match filter {
-        Ok(Query(filter)) => filter,
-        Err(rejection) => return bad_query(&rejection),
-    };
-    let state = match filter.state.as_str() {
-        "" => None,
-        "firing" => Some(HintState::Firing),
-        "resolved" => Some(HintState::Resolved),
-        other => return error(StatusCode::BAD_REQUEST, format!("state must be firing or resolved, not {other:?}")),
-    };
-    let is_wanted = |h: &&Hint| {
-        shows(&filter.namespace, &h.subject.namespace)
-            && shows(&filter.pod, &h.subject.name)
-            && state.is_none_or(|s| s == h.state)
-    };
-    if filter.from.is_empty() && filter.to.is_empty() {
-        return match reader.view_at(&filter.at).await {
-            Ok(view) => Json(view.hints.iter().filter(is_wanted).collect::<Vec<_>>()).into_response(),
-            Err(response) => response,
-        };
-    }
-    if !filter.at.is_empty() {
-        return error(StatusCode::BAD_REQUEST, "at does not go with from and to: omit one of them".to_owned());
-    }
-    match reader.archive.hints((&filter.from, &filter.to), reader.memory_level()).await {
-        Ok(hints) => Json(hints.iter().filter(is_wanted).collect::<Vec<_>>()).into_response(),
-        Err(response) => response,
-    }
-}
-
-async fn history(State(reader): State<Reader>, range: Result<Query<TimeRange>, QueryRejection>) -> Response {
-    let Query(TimeRange { from, to }) = match range {
-        Ok(range) => range,
-        Err(rejection) => return bad_query(&rejection),
-    };
-    match reader.archive.history(&from, &to).await {
-        Ok(history) => Json(history).into_response(),
-        Err(response) => response,
-    }
-}
-
-async fn pods(State(reader): State<Reader>, filter: Result<Query<SubjectFilter>, QueryRejection>) -> Response {
-    let filter = match filter {
-        Ok(Query(filter)) => filter,
-        Err(rejection) => return bad_query(&rejection),
-    };
-    match reader.view_at(&filter.at).await {
-        Ok(view) => {
-            let agent = Arc::clone(&reader.shared.agent.borrow());
-            Json(responses::pods(&view, &agent.probes, |s| filter.shows(s))).into_response()
-        }
-        Err(response) => response,
-    }
-}
-
-/// A comma-separated list of addresses.
-fn addresses(list: &str) -> Result<BTreeSet<IpAddr>, String> {
-    let one = |text: &str| text.parse().map_err(|_| format!("split must list addresses, not {text:?}"));
-    let all: BTreeSet<IpAddr> = list.split(',').filter(|text| !text.is_empty()).map(one).collect::<Result<_, _>>()?;
-    match all.len() {
-        0..=MAX_SPLIT => Ok(all),
-        more => Err(format!("split lists {more} addresses, more than {MAX_SPLIT}")),
-    }
-}
-
-async fn edges(State(reader): State<Reader>, filter: Result<Query<EdgeFilter>, QueryRejection>) -> Response {
-    let Query(filter) = match filter {
-        Ok(filter) => filter,
-        Err(rejection) => return bad_query(&rejection),
-    };
-    let EdgeFilter { namespace, pod, by, split, at } = filter;
-    let split = match addresses(&split) {
-        Ok(split) => split,
-        Err(what) => return error(StatusCode::BAD_REQUEST, what),
-    };
-    let wanted = SubjectFilter { namespace, pod, at: String::new() };
-    let view = match reader.view_at(&at).await {
-        Ok(view) => view,
-        Err(response) => return response,
-    };
-    match by.as_str() {
-        "" => Json(responses::edges(&view, |s| wanted.shows(s))).into_response(),
-        "peer_node" => Json(responses::peers(&view, &split, |s| wanted.shows(s))).into_response(),
-        other => error(StatusCode::BAD_REQUEST, format!("by must be peer_node, not {other:?}")),
-    }
-}
-
-async fn node(State(reader): State<Reader>, moment: Result<Query<Moment>, QueryRejection>) -> Response {
-    let Query(Moment { at }) = match moment {
-        Ok(moment) => moment,
-        Err(rejection) => return bad_query(&rejection),
-    };
-    match reader.view_at(&at).await {
-        Ok(view) => Json(responses::node(&view)).into_response(),
-        Err(response) => response,
-    }
-}
-
-async fn info(State(reader): State<Reader>) -> Response {
-    Json(reader.agent(&reader.view())).into_response()
-}
-
-fn bad_query(rejection: &QueryRejection) -> Response {
-    error(StatusCode::BAD_REQUEST, rejection.body_text().replace('\n', " "))
 }
 
 /// An error as every path answers it.
 pub(super) fn error(status: StatusCode, message: String) -> Response {
-    (status, Json(ApiError { error: message })).into_response()
+    let mut response = (status, Json(ApiError { error: short(message, MAX_MESSAGE) })).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+    }
+    response
+}
+
+/// Cuts a text, which may quote what others sent: short responses take no room of the budget.
+pub(super) fn short(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push('…');
+    }
+    text
 }

@@ -130,7 +130,12 @@ pub(super) async fn is_closed(stream: &mut TcpStream) -> bool {
 
 /// A view whose scrape is far above the socket buffers.
 pub(super) fn large_view() -> Arc<NodeView> {
-    let mut view = fixture::view((0..200).map(|n| fixture::busy_pod("shop", &format!("payment-{n}"))).collect());
+    view_of(200)
+}
+
+/// A view of so many Pods with traffic.
+fn view_of(pods: usize) -> Arc<NodeView> {
+    let mut view = fixture::view((0..pods).map(|n| fixture::busy_pod("shop", &format!("payment-{n}"))).collect());
     view.at = monotonic_now();
     Arc::new(view)
 }

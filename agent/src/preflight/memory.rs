@@ -7,6 +7,7 @@ use crate::{
     http,
     memory::{Limit, fit},
 };
+use std::fmt::Write as _;
 
 const MIB: f64 = (1 << 20) as f64;
 
@@ -25,12 +26,13 @@ pub(super) fn maps(cli: &Cli, config: &Config) -> Check {
     check("kernel memory", Verdict::Ok, found, "")
 }
 
-/// Upper bound of the memory that clients of all listeners can make the agent use. `limits.series` bounds a scrape.
+/// Upper bound of the memory that clients of all listeners can make the agent use. `limits.series` bounds a scrape,
+/// `limits.edges` and `limits.cgroups` a replay of the past.
 pub(super) fn clients(config: &Config) -> Check {
     let scrape = config.limits.series() * SERIES_BYTES;
     let limits = http::Limits::from(&config.http);
     let bytes = limits.memory_bound(scrape) + http::Limits::PROBES.memory_bound(0);
-    let found = format!(
+    let mut found = format!(
         "at most {:.0} MiB for all clients, with a scrape of {:.0} MiB (limits: {} connections, {} response bytes, {} \
          series)",
         bytes as f64 / MIB,
@@ -39,7 +41,17 @@ pub(super) fn clients(config: &Config) -> Check {
         config.http.max_response_bytes(),
         config.limits.series()
     );
+    if let Some(replay) = replay(config) {
+        let _ = write!(found, "; {:.0} MiB more while they ask about the past", replay as f64 / MIB);
+    }
     check("HTTP memory", Verdict::Ok, found, "")
+}
+
+/// Upper bound of the memory of a replay, bytes. There is one at a time. `None`: nothing is recorded.
+fn replay(config: &Config) -> Option<u64> {
+    let load = Load { cgroups: config.limits.cgroups(), edges: config.limits.edges(), ..Load::DOCUMENTED };
+    let parts = Budget::new(config, cpus()).parts(&load);
+    parts.iter().find(|part| part.part == "replay").map(|part| part.bytes)
 }
 
 /// The agent's memory limit beside the memory that the documented load needs with this configuration.

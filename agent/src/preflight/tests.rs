@@ -6,3 +6,14 @@ fn pid_namespaces_below_that_of_procfs_are_counted_from_the_status() {
     assert_eq!(namespaces_below("NSpid:\t18273\n"), Some(0));
     assert_eq!(namespaces_below("Name:\tcat\n"), None);
 }
+
+#[test]
+fn the_memory_of_clients_includes_a_replay_where_the_past_is_recorded() {
+    let without = memory::clients(&Config::default()).found;
+    assert!(without.starts_with("at most ") && !without.contains("past"), "{without}");
+    let text = "history: {folder: /h}\nlimits: {edges: 1024, cgroups: 64}";
+    let with = memory::clients(&Config::parse(text, "test").unwrap()).found;
+    // Half of an edge with response times, and of a cgroup.
+    let mib = (1024 * (8_704 + 7_168) + 64 * (20 << 10)) / 2 / (1 << 20);
+    assert!(with.ends_with(&format!("; {mib} MiB more while they ask about the past")), "{with}");
+}

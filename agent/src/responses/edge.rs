@@ -12,7 +12,12 @@ use netwhy_abi::{Failure, Retransmit, Role};
 
 /// Rows of `/api/v1/edges`, in the view's order, of the subjects that `shows` accepts.
 pub fn edges(view: &NodeView, shows: impl Fn(&SubjectId) -> bool) -> Vec<EdgeRow> {
-    view.edges.iter().filter(|e| shows(&e.subject)).map(|e| edge(view, e)).collect()
+    each_edge(view, &shows).collect()
+}
+
+/// The same rows, made one by one.
+pub fn each_edge<'a, S: Fn(&SubjectId) -> bool>(view: &'a NodeView, shows: &'a S) -> impl Iterator<Item = EdgeRow> {
+    view.edges.iter().filter(move |e| shows(&e.subject)).map(move |e| edge(view, e))
 }
 
 fn edge(view: &NodeView, e: &EdgeView) -> EdgeRow {

@@ -8,7 +8,7 @@ mod pod;
 mod shared;
 mod times;
 
-pub use edge::edges;
+pub use edge::{each_edge, edges};
 pub use node::node;
-pub use peer::peers;
-pub use pod::pods;
+pub use peer::{PeerRows, peers};
+pub use pod::{PodRows, pods};

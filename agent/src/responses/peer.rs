@@ -6,10 +6,7 @@ use crate::{
     state::{EdgeView, NodeView, PathRtt, SubjectId},
 };
 use netwhy_abi::{Failure, Role};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::{collections::BTreeSet, net::IpAddr};
 
 /// Shared by the edges of a row: peer Node, class and, if it was asked for, address.
 type Group<'a> = (Option<&'a str>, &'static str, Option<IpAddr>);
@@ -17,16 +14,42 @@ type Group<'a> = (Option<&'a str>, &'static str, Option<IpAddr>);
 /// Rows of `/api/v1/edges?by=peer_node` of the subjects that `shows` accepts, ordered by (Node, class). Addresses in
 /// `split` have rows of their own.
 pub fn peers(view: &NodeView, split: &BTreeSet<IpAddr>, shows: impl Fn(&SubjectId) -> bool) -> Vec<PeerRow> {
-    let mut groups: BTreeMap<Group<'_>, Vec<&EdgeView>> = BTreeMap::new();
-    for edge in view.edges.iter().filter(|edge| shows(&edge.subject)) {
-        // A redirect leads elsewhere than to the address.
-        let address = Some(edge.peer.to_canonical()).filter(|address| split.contains(address) && !edge.redirected);
-        groups.entry((edge.peer_node.as_deref(), edge.class.label(), address)).or_default().push(edge);
-    }
-    groups.into_iter().map(|((peer, class, address), edges)| row(view, peer, class, address, &edges)).collect()
+    let rows = PeerRows::new(view, split, shows);
+    rows.each().collect()
 }
 
-fn row(view: &NodeView, peer: Option<&str>, class: &str, address: Option<IpAddr>, edges: &[&EdgeView]) -> PeerRow {
+/// Source of these rows, for making them one by one.
+pub struct PeerRows<'a> {
+    view: &'a NodeView,
+    split: &'a BTreeSet<IpAddr>,
+    /// The rows' edges, one row after the other.
+    edges: Vec<&'a EdgeView>,
+}
+
+impl<'a> PeerRows<'a> {
+    /// As [`peers`].
+    pub fn new(view: &'a NodeView, split: &'a BTreeSet<IpAddr>, shows: impl Fn(&SubjectId) -> bool) -> Self {
+        let mut edges: Vec<&EdgeView> = view.edges.iter().filter(|edge| shows(&edge.subject)).collect();
+        // Those of one row stay in the view's order.
+        edges.sort_by(|a, b| group(a, split).cmp(&group(b, split)));
+        Self { view, split, edges }
+    }
+
+    /// The rows.
+    pub fn each(&self) -> impl Iterator<Item = PeerRow> {
+        let (view, split) = (self.view, self.split);
+        let rows = self.edges.chunk_by(move |a, b| group(a, split) == group(b, split));
+        rows.map(move |edges| row(view, group(edges[0], split), edges))
+    }
+}
+
+fn group<'a>(edge: &'a EdgeView, split: &BTreeSet<IpAddr>) -> Group<'a> {
+    // A redirect leads elsewhere than to the address.
+    let address = Some(edge.peer.to_canonical()).filter(|address| split.contains(address) && !edge.redirected);
+    (edge.peer_node.as_deref(), edge.class.label(), address)
+}
+
+fn row(view: &NodeView, (peer, class, address): Group<'_>, edges: &[&EdgeView]) -> PeerRow {
     let (mut sum, mut losses) = (Tally::default(), Losses::default());
     for edge in edges {
         sum.add(&edge.window);

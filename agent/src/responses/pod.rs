@@ -13,44 +13,60 @@ use crate::{
     state::{DropReasons, EdgeView, NodeView, SubjectId, SubjectView},
 };
 use netwhy_abi::{DnsCode, Failure, PeerClass, Retransmit, Role};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// Rows of `/api/v1/pods`, in the view's order, of the subjects that `shows` accepts. `probes`: the status of the
 /// probes; empty: not known.
 pub fn pods(view: &NodeView, probes: &[ProbeStatus], shows: impl Fn(&SubjectId) -> bool) -> Vec<PodRow> {
-    let mut edges: HashMap<&SubjectId, Vec<&EdgeView>> = HashMap::new();
-    for edge in view.edges.iter().filter(|edge| edge.responses.is_some()) {
-        edges.entry(&edge.subject).or_default().push(edge);
-    }
-    let rows = Rows {
-        view,
-        reasons: DropReasons::new(&view.drop_reasons),
-        edges,
-        responses: probes.iter().find(|probe| probe.name == "responses"),
-        probes: (probes.iter().filter(|probe| WINDOW_PROBES.contains(&probe.name.as_str())))
-            .map(|probe| (probe.name.clone(), probe.state))
-            .collect(),
-    };
-    view.subjects.iter().filter(|s| shows(&s.id)).map(|s| pod(&rows, s)).collect()
+    let rows = PodRows::new(view, probes);
+    rows.each(&shows).collect()
 }
 
-/// Source of all rows.
-struct Rows<'a> {
+/// Source of these rows, for making them one by one.
+pub struct PodRows<'a> {
     view: &'a NodeView,
     reasons: DropReasons,
-    /// Edges with requests.
-    edges: HashMap<&'a SubjectId, Vec<&'a EdgeView>>,
+    /// Edges with requests, those of one subject together.
+    edges: Vec<&'a EdgeView>,
     /// Status of the probe of response times. `None`: not known.
     responses: Option<&'a ProbeStatus>,
     /// States of [`WINDOW_PROBES`]. Empty: not known.
     probes: ByLabel<ProbeState>,
 }
 
+impl<'a> PodRows<'a> {
+    /// As [`pods`].
+    pub fn new(view: &'a NodeView, probes: &'a [ProbeStatus]) -> Self {
+        let mut edges: Vec<&EdgeView> = view.edges.iter().filter(|edge| edge.responses.is_some()).collect();
+        // Those of one subject stay in the view's order.
+        edges.sort_by(|a, b| a.subject.cmp(&b.subject));
+        Self {
+            view,
+            reasons: DropReasons::new(&view.drop_reasons),
+            edges,
+            responses: probes.iter().find(|probe| probe.name == "responses"),
+            probes: (probes.iter().filter(|probe| WINDOW_PROBES.contains(&probe.name.as_str())))
+                .map(|probe| (probe.name.clone(), probe.state))
+                .collect(),
+        }
+    }
+
+    /// The rows of the subjects that `shows` accepts, in the view's order.
+    pub fn each<'r, S: Fn(&SubjectId) -> bool>(&'r self, shows: &'r S) -> impl Iterator<Item = PodRow> {
+        self.view.subjects.iter().filter(move |s| shows(&s.id)).map(move |s| pod(self, s))
+    }
+
+    fn edges_of(&self, id: &SubjectId) -> &[&'a EdgeView] {
+        let rest = &self.edges[self.edges.partition_point(|edge| edge.subject < *id)..];
+        &rest[..rest.partition_point(|edge| edge.subject == *id)]
+    }
+}
+
 /// Probes whose state every window has: where they count nothing, it says whether that is so.
 const WINDOW_PROBES: [&str; 3] = ["resets", "drops", "dns"];
 
-fn pod(rows: &Rows<'_>, s: &SubjectView) -> PodRow {
-    let Rows { view, reasons, .. } = rows;
+fn pod(rows: &PodRows<'_>, s: &SubjectView) -> PodRow {
+    let PodRows { view, reasons, .. } = rows;
     let Subject { kind, namespace, name, workload, node } = subject(view, &s.id);
     PodRow {
         kind,
@@ -69,9 +85,9 @@ fn pod(rows: &Rows<'_>, s: &SubjectView) -> PodRow {
     }
 }
 
-fn window(rows: &Rows<'_>, s: &SubjectView) -> PodWindow {
+fn window(rows: &PodRows<'_>, s: &SubjectView) -> PodWindow {
     let view = rows.view;
-    let edges = rows.edges.get(&s.id).map_or(&[][..], Vec::as_slice);
+    let edges = rows.edges_of(&s.id);
     let tally = &s.window;
     let seconds = view.window.as_secs_f64();
     let lowest = s.min_rtt_us.iter().flatten().min().copied();

@@ -87,6 +87,23 @@ async fn bad_query_is_400_with_one_line_that_names_it() {
 }
 
 #[tokio::test]
+async fn texts_that_quote_a_client_or_a_server_are_cut() {
+    let server = Server::start().await;
+    let long = "x".repeat(8_000);
+    for path in [format!("/{long}"), format!("/api/v1/hints?state={long}"), format!("/api/v1/pods?{long}=1")] {
+        let answer = server.get(&path).await;
+        assert!(answer.body.len() < 1_200 && answer.error().ends_with('…'), "{}", answer.body);
+    }
+    server.agent.send_modify(|agent| {
+        let agent = Arc::make_mut(agent);
+        agent.pods_complete = Some(false);
+        agent.watches.iter_mut().for_each(|watch| watch.last_error = Some(long.clone()));
+    });
+    let health = server.get("/readyz").await;
+    assert!(health.status == 503 && (4_000..4_200).contains(&health.body.len()), "{}", health.body.len());
+}
+
+#[tokio::test]
 async fn unknown_path_is_404_and_wrong_method_405() {
     let server = Server::start().await;
     let answer = server.get("/api/v2/pods").await;

@@ -1,6 +1,7 @@
 //! Limits of clients: connections, times, bytes.
 
 use super::*;
+use std::{future::Future, sync::mpsc::RecvTimeoutError};
 
 /// A server with these keys of the section `http`.
 async fn configured(http: &str) -> Server {
@@ -119,11 +120,16 @@ async fn headers_that_arrive_too_slowly_are_cut() {
     }
 }
 
-/// A client with a small receive buffer that pipelines scrapes and reads nothing.
-async fn unread_scrapes(addr: SocketAddr) -> TcpStream {
+/// A client with a small receive buffer.
+async fn narrow_client(addr: SocketAddr) -> TcpStream {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
-    let mut stream = socket.connect(addr).await.unwrap();
+    socket.connect(addr).await.unwrap()
+}
+
+/// A client that pipelines scrapes and reads nothing.
+async fn unread_scrapes(addr: SocketAddr) -> TcpStream {
+    let mut stream = narrow_client(addr).await;
     let _ = stream.write_all("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(12).as_bytes()).await;
     stream
 }
@@ -174,9 +180,77 @@ async fn unread_pipelined_scrapes_stay_within_the_memory_bound() {
         clients.push(client);
     }
     let growth = resident().saturating_sub(before);
-    let bound = limits.memory_bound(scrape);
+    // Nobody asks the API here.
+    let bound = Limits { answer_bytes: 0, ..limits }.memory_bound(scrape);
     let unbounded = CLIENTS as u64 * scrape;
     assert!(unbounded > 2 * bound, "the test needs larger scrapes: {scrape} bytes, bound {bound}");
     assert!(growth <= bound, "{growth} bytes more, bound {bound}");
     assert_eq!(server.get("/metrics").await.status, 200, "clients that don't read make room");
+}
+
+/// Highest memory of this process while something runs, in steps of some ms.
+async fn peak_during<T>(work: impl Future<Output = T>) -> (T, u64) {
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let measuring = std::thread::spawn(move || {
+        let mut peak = 0;
+        while stopped.recv_timeout(Duration::from_millis(20)).is_err_and(|e| e == RecvTimeoutError::Timeout) {
+            peak = resident().max(peak);
+        }
+        peak
+    });
+    let done = work.await;
+    drop(stop);
+    (done, measuring.join().unwrap())
+}
+
+/// Asks for a path and reads nothing but the status.
+async fn unread(addr: SocketAddr, path: &'static str) -> (TcpStream, String) {
+    let mut client = narrow_client(addr).await;
+    client.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await.unwrap();
+    let mut begin = [0; 12];
+    let peeked = tokio::time::timeout(PATIENCE, client.peek(&mut begin)).await;
+    peeked.expect("an answer begins").unwrap();
+    (client, String::from_utf8_lossy(&begin).into_owned())
+}
+
+#[tokio::test]
+async fn answers_of_the_api_that_wait_for_room_stay_within_the_memory_bound() {
+    const CLIENTS: u64 = 40;
+    keep_little();
+    let keys = "max_connections: 44, max_connections_per_peer: 44, max_response_bytes: 1048576";
+    let config = Config::parse(&format!("http: {{{keys}, write_timeout_seconds: 300}}"), "test").unwrap();
+    let limits = Limits::from(&config.http);
+    let server = Server::start_within(limits).await;
+    server.view.send_replace(view_of(1_000));
+    let answer = server.get("/api/v1/pods").await.body.len() as u64;
+    let before = resident();
+    let clients = async {
+        let mut asking = tokio::task::JoinSet::new();
+        for _ in 0..CLIENTS {
+            asking.spawn(unread(server.addr, "/api/v1/pods"));
+        }
+        let mut kept = Vec::new();
+        while let Some(client) = asking.join_next().await {
+            kept.push(client.unwrap());
+            // Probes wait for no room.
+            assert_eq!(server.get("/livez").await.status, 200);
+        }
+        kept
+    };
+    let (clients, peak) = peak_during(clients).await;
+    let is_answered = |status: &str| status == "HTTP/1.1 200" || status == "HTTP/1.1 503";
+    assert!(clients.iter().all(|(_, status)| is_answered(status)), "{clients:?}");
+    let (growth, bound) = (peak.saturating_sub(before), limits.memory_bound(0));
+    assert!(CLIENTS * answer > 2 * bound, "the test needs longer answers: {answer} bytes, bound {bound}");
+    assert!(growth <= bound, "{growth} bytes more, bound {bound}");
+}
+
+#[test]
+fn the_bound_holds_an_answer_that_is_longer_than_the_budget() {
+    let config = Config::parse("http: {max_response_bytes: 1048576}", "test").unwrap();
+    let limits = Limits { connections: 0, ..Limits::from(&config.http) };
+    assert_eq!(limits.memory_bound(0), 8 << 20);
+    assert_eq!(limits.memory_bound(9 << 20), 18 << 20);
+    let config = Config::parse("http: {max_response_bytes: 33554432}", "test").unwrap();
+    assert_eq!(Limits { connections: 0, ..Limits::from(&config.http) }.memory_bound(1 << 20), 33 << 20);
 }

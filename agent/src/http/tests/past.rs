@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     api::{History, MemoryLevel, PodRow},
     history::testing::{Recorded, recorded},
+    http::past::Archive,
     responses,
 };
 
@@ -38,6 +39,20 @@ async fn paths_answer_as_they_would_have_then() {
     let now = server.json("/api/v1/pods").await;
     assert_eq!(now[0]["name"], "payment-1", "without a time it is now");
     server.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_else_is_replayed_before_an_answer_is_encoded() {
+    let recorded = recorded(1, 5);
+    let archive = Archive::new(Some(recorded.past.clone()));
+    let [first, last] = [0, 4].map(|tick| stamp(recorded.views[tick].unix_ms));
+    let Ok(found) = archive.view(&last, MemoryLevel::Ok).await else { panic!("it is recorded") };
+    let second = archive.hints((&first, &last), MemoryLevel::Ok);
+    let early = tokio::time::timeout(Duration::from_millis(300), second).await;
+    assert!(early.is_err(), "two answers would wait for room");
+    assert_eq!(found.get().unix_ms, recorded.views[4].unix_ms);
+    drop(found);
+    assert!(archive.hints((&first, &last), MemoryLevel::Ok).await.is_ok());
 }
 
 #[tokio::test]
