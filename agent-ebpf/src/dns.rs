@@ -4,6 +4,8 @@
 //! The lookup is timed as its resolver waits for it, not as single messages: from the first query to the last
 //! reply, so that one lost answer among several (the AAAA beside the A, say) shows as the wait that it causes.
 
+use crate::DnsCode;
+
 /// The port of DNS servers.
 pub const DNS_PORT: u16 = 53;
 
@@ -27,6 +29,23 @@ pub const DNS_SHARE: u32 = 16;
 #[inline(always)]
 pub const fn is_lookup_observed(cookie: u64, share: u32) -> bool {
     cookie.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 & (share.wrapping_sub(1)) as u64 == 0
+}
+
+/// Bits of a code's count among the codes of a lookup's answers.
+const CODE_BITS: u32 = 6;
+const _: () = assert!(DnsCode::ALL.len() as u32 * CODE_BITS <= u32::BITS);
+
+/// Addition that notes a code among those of a lookup's answers; 0: it is noted. Answers arrive on several CPUs at once:
+/// each adds bits of its own code, and none undoes what another noted.
+#[inline(always)]
+pub const fn code_to_add(codes: u32, code: DnsCode) -> u32 {
+    if has_code(codes, code as usize) { 0 } else { 1 << (code as u32 * CODE_BITS) }
+}
+
+/// Whether a code, an index of [`DnsCode::ALL`], is noted.
+#[inline(always)]
+pub const fn has_code(codes: u32, code: usize) -> bool {
+    codes >> (code as u32 * CODE_BITS) & ((1 << CODE_BITS) - 1) != 0
 }
 
 /// How a lookup ended.

@@ -90,3 +90,20 @@ fn a_share_of_neighbouring_sockets_is_observed() {
         assert!((800..1_200).contains(&observed), "{observed} of 16,000, stride {stride}");
     }
 }
+
+#[test]
+fn answers_that_cpus_note_at_the_same_time_keep_their_codes() {
+    let worst = |codes: u32| DnsCode::ALL.into_iter().rev().find(|code| has_code(codes, *code as usize));
+    assert_eq!(worst(0), None);
+    for one in DnsCode::ALL {
+        for other in DnsCode::ALL {
+            // Both read the codes before either adds.
+            let codes = code_to_add(0, one) + code_to_add(0, other);
+            assert_eq!(worst(codes), Some(one.max(other)));
+            assert_eq!((code_to_add(codes, one), code_to_add(codes, other)), (0, 0), "noted once");
+        }
+        // As many CPUs as an answer may be noted by at a time.
+        let codes: u32 = (0..63).map(|_| code_to_add(0, one)).sum();
+        assert!(DnsCode::ALL.into_iter().all(|code| has_code(codes, code as usize) == (code == one)));
+    }
+}

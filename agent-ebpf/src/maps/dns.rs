@@ -7,7 +7,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use aya_log_ebpf::warn;
-use netwhy_abi::{Counter, Dns, DnsCode, DnsStats, EdgeKey, Exchange, Outcome};
+use netwhy_abi::{Counter, Dns, DnsCode, DnsStats, EdgeKey, Exchange, Outcome, code_to_add, has_code};
 
 use super::{ON_DEMAND, Table, add_durations, count_times};
 use crate::atomic;
@@ -31,18 +31,18 @@ pub(crate) struct Lookup {
     pub(crate) exchange: Exchange,
     /// Lookups that one of this socket stands for.
     pub(crate) weight: u32,
-    /// The worst [`DnsCode`] among its answers, plus one. 0: none was seen.
-    pub(crate) code: u32,
+    /// [`DnsCode`]s of its answers, as [`code_to_add`] notes them. 0: none was seen.
+    pub(crate) codes: u32,
 }
 
 /// Notes the code of an answer.
 #[inline(always)]
 pub(crate) unsafe fn answered_with(lookup: *mut Lookup, code: DnsCode) {
-    let code = code as u32 + 1;
     // SAFETY: a live map value.
     unsafe {
-        if (*lookup).code < code {
-            (*lookup).code = code;
+        let more = code_to_add((*lookup).codes, code);
+        if more != 0 {
+            atomic::add32(&raw mut (*lookup).codes, u64::from(more));
         }
     }
 }
@@ -72,7 +72,7 @@ pub(crate) fn forget_lookup(cookie: u64) {
 #[inline(always)]
 pub(crate) unsafe fn looked_up<C: EbpfContext>(ctx: &C, lookup: *const Lookup, outcome: Outcome) {
     // SAFETY: a live map value.
-    let (key, times, code) = unsafe { (&(*lookup).key, u64::from((*lookup).weight), (*lookup).code) };
+    let (key, times, codes) = unsafe { (&(*lookup).key, u64::from((*lookup).weight), (*lookup).codes) };
     if outcome == Outcome::Unknown {
         count_times(Counter::DnsShared, times);
         return;
@@ -100,9 +100,14 @@ pub(crate) unsafe fn looked_up<C: EbpfContext>(ctx: &C, lookup: *const Lookup, o
                 let us = if ns / 1_000 > u64::from(u32::MAX) { u32::MAX } else { (ns / 1_000) as u32 };
                 add_durations(&raw mut (*row).durations, us, times);
                 atomic::add(&raw mut (*row).answered, times);
-                let code = code.wrapping_sub(1) as usize;
-                if code < DnsCode::ALL.len() {
-                    atomic::add((&raw mut (*row).codes).cast::<u64>().add(code), times);
+                // The worst counts.
+                let mut code = DnsCode::ALL.len();
+                while code > 0 {
+                    code -= 1;
+                    if has_code(codes, code) {
+                        atomic::add((&raw mut (*row).codes).cast::<u64>().add(code), times);
+                        break;
+                    }
                 }
             }
             Outcome::Unanswered | Outcome::SecondMissing | Outcome::Unknown => {

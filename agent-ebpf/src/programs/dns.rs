@@ -112,6 +112,9 @@ pub(crate) fn nw_dns_release(ctx: SockContext) -> i32 {
 
 /// `sk_data_ready(const struct sock *sk)`: something waits in a socket's receive queue, and its reader was not woken up
 /// yet; 6.3 and later. Called for sockets of every kind, and ends at once where it is not UDP's.
+///
+/// A reader that sleeps finds an answer after this program. One that runs, because another answer woke it up, may take
+/// the answer in the fraction of a microsecond between the queue and this program, which then sees no code.
 #[btf_tracepoint(function = "sk_data_ready")]
 pub(crate) fn nw_dns_answer(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: argument 0 is a full socket. What waits in its queue is read by copying alone.
@@ -194,7 +197,7 @@ fn begin(
         maps::set_lookup(
             ctx,
             cookie,
-            &Lookup { key: key(ctx.sock_addr, addr), exchange: exchange(now()), weight, code: 0 },
+            &Lookup { key: key(ctx.sock_addr, addr), exchange: exchange(now()), weight, codes: 0 },
         );
     }
 }
@@ -214,7 +217,7 @@ unsafe fn renew(
     }
     maps::count_asked();
     // SAFETY: a live map value.
-    unsafe { ((*lookup).key, (*lookup).weight, (*lookup).code) = (key(ctx.sock_addr, addr), weight, 0) };
+    unsafe { ((*lookup).key, (*lookup).weight, (*lookup).codes) = (key(ctx.sock_addr, addr), weight, 0) };
 }
 
 #[inline(always)]
