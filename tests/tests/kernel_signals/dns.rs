@@ -1,5 +1,8 @@
 //! DNS lookups over UDP, made with sockets as resolvers make them, against a server that takes its time.
 
+mod resolver;
+
+use self::resolver::{Asker, QUESTION, STYLES, Style};
 use crate::stage::{Options, PATIENCE, Stage, Watch, edge_key, id, needs, on_node, stage};
 use netwhy_abi::{Counter, DNS_SHARE, DnsCode, memory::Limits};
 use netwhy_agent::sample::Lookups;
@@ -18,8 +21,6 @@ use std::{
 };
 
 const PORT: u16 = 53;
-/// A header, and one question: the root's addresses.
-const QUESTION: [u8; 17] = [0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1];
 
 /// Echoes messages after a while, as many at a time as come.
 struct Server {
@@ -60,47 +61,6 @@ impl Drop for Server {
         if let Some(thread) = self.thread.take() {
             thread.join().unwrap();
         }
-    }
-}
-
-/// How a resolver uses its socket.
-#[derive(Clone, Copy, Debug)]
-enum Style {
-    /// connect, send, recvfrom.
-    Glibc,
-    /// sendto, recvfrom.
-    Musl,
-    /// connect, write, read.
-    Go,
-}
-
-const STYLES: [Style; 3] = [Style::Glibc, Style::Musl, Style::Go];
-
-impl Style {
-    /// Looks up `types` types at once; true when all were answered in time.
-    fn look_up(self, server: SocketAddr, types: usize, patience: Duration) -> bool {
-        self.ask(server, &vec![QUESTION; types], patience)
-    }
-
-    /// Asks all at once; true when all were answered in time.
-    fn ask(self, server: SocketAddr, questions: &[[u8; QUESTION.len()]], patience: Duration) -> bool {
-        let any: SocketAddr = if server.is_ipv4() { ([0; 4], 0).into() } else { ([0; 16], 0).into() };
-        let socket = UdpSocket::bind(any).unwrap();
-        socket.set_read_timeout(Some(patience)).unwrap();
-        if !matches!(self, Self::Musl) {
-            socket.connect(server).unwrap();
-        }
-        for question in questions {
-            match self {
-                Self::Musl => socket.send_to(question, server).unwrap(),
-                Self::Glibc | Self::Go => socket.send(question).unwrap(),
-            };
-        }
-        let mut answer = [0; 512];
-        (0..questions.len()).all(|_| match self {
-            Self::Go => socket.recv(&mut answer).is_ok(),
-            Self::Glibc | Self::Musl => socket.recv_from(&mut answer).is_ok(),
-        })
     }
 }
 
@@ -210,23 +170,30 @@ fn answers_are_counted_by_their_code() {
     needs!(DNS_CODES);
     let stage = stage!("a", "b");
     let mut watch = stage.watch();
-    let server: IpAddr = stage.node("b").ipv4.into();
-    let _server = Server::start(stage.node("b"), PORT, Some(Duration::ZERO));
+    let server = SocketAddr::new(stage.node("b").ipv4.into(), PORT);
+    let answering = on_node(stage.node("b"), || UdpSocket::bind(server)).unwrap();
+    answering.set_read_timeout(Some(PATIENCE)).unwrap();
+    let question = |code| {
+        let mut question = QUESTION;
+        question[3] = code;
+        question
+    };
     let rcodes = [(0, DnsCode::NoError), (2, DnsCode::ServFail), (3, DnsCode::NxDomain), (5, DnsCode::Refused)];
     for (style, pod) in pods(&stage) {
         for (times, (rcode, _)) in (1..).zip(rcodes) {
-            for _ in 0..times {
-                let question = |code| {
-                    let mut question = QUESTION;
-                    question[3] = code;
-                    question
-                };
-                // Two types: the worse answer counts.
-                let questions = [question(rcode), question(0)];
-                assert!(stage.inside(&pod, || style.ask(SocketAddr::new(server, PORT), &questions, PATIENCE)));
+            for number in 0..times {
+                // Two types: the worse answer counts, the first or the second.
+                let mut questions = [question(rcode), question(0)];
+                questions.rotate_left(number % 2);
+                let asker = Asker::default();
+                let is_answered = scope(|scope| {
+                    scope.spawn(|| asker.answer_asleep(&answering, questions.len()));
+                    stage.inside(&pod, || asker.ask(style, server, &questions))
+                });
+                assert!(is_answered, "{style:?}");
             }
         }
-        let lookups = counted(&mut watch, &pod, server);
+        let lookups = counted(&mut watch, &pod, server.ip());
         assert_eq!((lookups.answered, lookups.coded(), lookups.unanswered), (10, 10, 0), "{style:?}");
         for (times, (_, code)) in (1..).zip(rcodes) {
             assert_eq!(lookups.code(code), times, "{style:?} {code:?}");
