@@ -7,10 +7,10 @@ use std::time::Duration;
 
 /// Time after which a window weighs half. A slowdown that nothing judges is shown beside the old times for as long.
 const HALF_LIFE: Duration = Duration::from_secs(3600);
-/// Lessons before the times are believed: one whole window.
+/// Lessons before the times are believed: one whole window. One of several seconds counts as so many.
 const MIN_LESSONS: u32 = 10;
-/// Requests before they are believed.
-const MIN_REQUESTS: f64 = 20.0;
+/// Observed requests before they are believed. So few are a reference for a strict test only.
+const MIN_REQUESTS: f64 = 8.0;
 /// Stages of one role at most.
 const STAGES: usize = 3;
 
@@ -38,6 +38,8 @@ pub struct ResponseBaseline {
     /// Decaying number of requests, and the time in which they ended, s.
     requests: f64,
     seconds: f64,
+    /// Decaying number of requests as tests count them; see [`Responses::independence`].
+    observed: f64,
     lessons: u32,
 }
 
@@ -78,12 +80,19 @@ impl ResponseBaseline {
         }
         self.requests = self.requests * keep + requests;
         self.seconds = self.seconds * keep + length.as_secs_f64() * share;
-        self.lessons = self.lessons.saturating_add(1);
+        let observed = window.durations.count() as f64 * window.independence();
+        self.observed = self.observed * keep + observed * share;
+        self.lessons = self.lessons.saturating_add(u32::try_from(elapsed.as_secs()).map_or(u32::MAX, |n| n.max(1)));
     }
 
     /// Response times in normal times. `None`: too few windows or requests are known.
     pub fn durations(&self) -> Option<&Distribution> {
-        (self.lessons >= MIN_LESSONS && self.requests >= MIN_REQUESTS).then_some(&self.durations)
+        (self.lessons >= MIN_LESSONS && self.observed >= MIN_REQUESTS).then_some(&self.durations)
+    }
+
+    /// Requests that it stands for, as tests count them: sampled ones for what they tell. It decays.
+    pub fn observed(&self) -> f64 {
+        self.observed
     }
 
     /// Time that the baseline stands for. It decays.

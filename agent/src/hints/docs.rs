@@ -24,9 +24,9 @@ of its own.
   Their summary says why they ended: clean again, no more traffic, or the subject is gone.
 - **Baselines** are learned per edge from windows without a finding (half-life 5 min). They are shrunk towards the peer
   class while an edge has sent few segments, and frozen while a hint is open. RTT rules abstain until they have ten
-  clean windows. Response times are learned with a half-life of an hour, per edge and per server. Once 100 requests are
-  known, a window is learned 30 s after its end. Windows that look slow then are learned after 2 minutes, and never if a
-  hint explains them. Unusual losses and DNS lookups without a hint are learned after 2 minutes, too.
+  clean windows. Response times are learned with a half-life of an hour, per edge and per server. A window is learned 30 s
+  after its end. While less than a minute is known, it waits for half of the time that is. Windows that look slow then
+  are learned after 2 minutes, and never if a hint explains them. Unusual losses and DNS lookups without a hint are learned after 2 minutes, too.
 - **Confidence** is the probability that cause and culprit are both right. It is never 1. For the cause alone it is
   `certainty × (0.5 + 0.49 × (1 − e^(−x/10)))`. x is the evidence beyond the rule's limit: nats for statistical tests,
   else 10 per e-fold over the threshold. This is multiplied by `blame.probability`, or by that of the best candidate.

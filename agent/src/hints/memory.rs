@@ -7,6 +7,7 @@ pub(crate) mod tail;
 pub(crate) mod stuck;
 pub(crate) mod failures;
 pub(crate) mod pending;
+pub(crate) mod young;
 pub(crate) mod requests;
 pub(crate) mod edge;
 pub(crate) mod pools;

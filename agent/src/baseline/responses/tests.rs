@@ -37,6 +37,30 @@ fn nothing_is_known_before_a_whole_window_and_enough_requests() {
     let mut rare = ResponseBaseline::default();
     teach(&mut rare, &window(1, 5_000), 50);
     assert_eq!(rare.normal(Role::Server), None, "five requests");
+    teach(&mut rare, &window(1, 5_000), 40);
+    assert!(rare.normal(Role::Server).is_some(), "nine requests");
+}
+
+#[test]
+fn a_lesson_of_several_seconds_counts_as_so_many() {
+    let (mut known, length) = (ResponseBaseline::default(), Duration::from_secs(10));
+    let window = window(400, 5_000);
+    known.learn(&Lesson { role: Role::Server, window: &window, length, elapsed: Duration::from_secs(4) });
+    assert_eq!(known.normal(Role::Server), None);
+    known.learn(&Lesson { role: Role::Server, window: &window, length, elapsed: Duration::from_secs(6) });
+    assert!((known.normal(Role::Server).unwrap().per_second - 40.0).abs() < 0.1);
+}
+
+#[test]
+fn requests_that_stand_for_others_are_as_many_as_were_observed() {
+    // Each of 20 stands for 16.
+    let sampled = Responses { squares: 16 * 320, ..window(320, 5_000) };
+    let mut known = ResponseBaseline::default();
+    teach(&mut known, &sampled, 3);
+    assert!((known.observed() - 6.0).abs() < 0.1, "{}", known.observed());
+    teach(&mut known, &sampled, 7);
+    assert!((known.observed() - 20.0).abs() < 0.1, "{}", known.observed());
+    assert!(known.normal(Role::Server).is_some());
 }
 
 #[test]

@@ -180,7 +180,7 @@ impl Newest {
 
 /// Logarithm of the chance that the last windows are the highest of all, if all are alike, however they are distributed:
 /// one in the number of ways to choose so many.
-fn ln_highest(usual: f64, newest: f64) -> f64 {
+pub(super) fn ln_highest(usual: f64, newest: f64) -> f64 {
     (1..=newest as u64).map(|n| (n as f64 / (usual + n as f64)).ln()).sum()
 }
 

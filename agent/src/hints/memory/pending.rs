@@ -48,10 +48,10 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// Everything up to `at` is learned already.
+    /// Everything up to `at`, the time of the newest tick, is learned already, or waits elsewhere.
     pub(crate) fn restart(&mut self, at: Duration) {
         self.windows.clear();
-        self.begin = at;
+        (self.at, self.begin) = (at, at);
     }
 
     /// Takes note of the present window, when it overlaps none of those before. Call once per tick.
@@ -107,7 +107,7 @@ impl Pending {
     }
 
     fn is_old(&self, past: &Past, known: Duration) -> bool {
-        !past.is_settled && self.at.saturating_sub(past.end) >= LAG.min(known / LAG_PART)
+        !past.is_settled && self.at.saturating_sub(past.end) >= lag(known)
     }
 
     /// Whether a suspicion keeps the windows from being learned. `is_suspect`: they look slow. None of those that wait is
@@ -126,6 +126,11 @@ impl Pending {
         }
         is_held_back
     }
+}
+
+/// Age from which a window is learned. `known`: time that the baseline stands for.
+pub(super) fn lag(known: Duration) -> Duration {
+    LAG.min(known / LAG_PART)
 }
 
 #[cfg(test)]

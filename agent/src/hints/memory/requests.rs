@@ -6,6 +6,7 @@ use super::{
     pending::{Past, Pending},
     stuck::{self, Stuck, Waits},
     tail::{Above, Slow, Tail},
+    young::{Part, Young},
 };
 use crate::{
     baseline::{Lesson, ResponseBaseline},
@@ -30,7 +31,7 @@ pub(crate) struct Requests<'a> {
     pub(crate) length: Duration,
 }
 
-/// Requests from which windows wait before they are learned: until then, a baseline that grows is the better one.
+/// Requests from which whole windows wait before they are learned: until then, a baseline that grows is the better one.
 const MANY_REQUESTS: f64 = 100.0;
 
 /// Response times, shares of slow requests and waits in normal times.
@@ -40,7 +41,11 @@ pub(crate) struct RequestMemory {
     tail: Tail,
     waits: Waits,
     failures: FailureMemory,
+    /// Windows that wait, until enough is known for whole ones.
+    young: Young,
     pending: Pending,
+    /// Time of the newest tick, monotonic.
+    at: Duration,
     /// Decaying sums of payload, and of the requests that it belongs to.
     bytes: f64,
     requests: f64,
@@ -49,6 +54,7 @@ pub(crate) struct RequestMemory {
 impl RequestMemory {
     /// Takes note of the newest requests. Call once per tick, before judging.
     pub(crate) fn observe(&mut self, requests: &Requests<'_>) {
+        self.at = requests.at;
         self.tail.observe(requests.now);
         if self.is_settled() {
             self.pending.observe(requests);
@@ -58,24 +64,45 @@ impl RequestMemory {
     /// The present window has a finding or a hint.
     pub(crate) fn distrust(&mut self) {
         self.pending.distrust();
+        self.young.distrust(self.at);
     }
 
-    /// Learns in a normal window: that one while little is known, then those that are old enough.
+    /// Learns in a normal window: that one while hardly anything is known, then those that are old enough.
     pub(crate) fn learn(&mut self, requests: &Requests<'_>, step: Step, thresholds: &Thresholds) {
-        let Requests { role, now, bytes, at, length } = *requests;
+        let Requests { role, now, at, .. } = *requests;
         let (is_settled, keep) = (self.is_settled(), keep_over(step.tick));
+        self.at = at;
         self.waits.learn(now, keep);
         if !is_settled || self.failures.usual().is_none() {
             self.failures.learn(now.calls, keep, step.share);
             self.pending.forget_calls();
         }
         if is_settled {
+            self.young = Young::default();
             self.learn_past(role, now, thresholds);
             return;
         }
         self.pending.restart(at);
-        self.learn_times(&Lesson { role, window: &now.window, length, elapsed: step.tick }, bytes);
-        self.tail.learn(&self.times, &now.window, keep, thresholds);
+        let known = if self.is_known() { self.times.time() } else { Duration::ZERO };
+        self.young.add(requests, step.tick, known);
+        if self.young.is_due(at, known) {
+            self.learn_first(role, now, known, thresholds);
+        }
+    }
+
+    /// Learns from the first windows that are old enough. While newer ones look slow, only those are learned that have no
+    /// slow request.
+    fn learn_first(&mut self, role: Role, now: &ResponseView, known: Duration, thresholds: &Thresholds) {
+        let is_suspect = self.tail.suspects(now, std::iter::empty(), thresholds);
+        let is_held_back = self.pending.is_held_back(is_suspect);
+        while let Some(part) = self.young.take_due(self.at, known) {
+            let Part { responses: window, bytes, length, elapsed, .. } = &part;
+            if is_held_back && self.tail.is_exceeded_in(window) {
+                continue;
+            }
+            self.learn_times(&Lesson { role, window, length: *length, elapsed: *elapsed }, *bytes);
+            self.tail.learn(&self.times, window, keep_over(*elapsed), thresholds);
+        }
     }
 
     /// Learns from the windows that are old enough, unless these and newer ones look slow.
@@ -125,9 +152,14 @@ impl RequestMemory {
         self.times.durations().is_some()
     }
 
-    /// Enough is known for windows to wait.
+    /// Enough is known for whole windows to wait.
     fn is_settled(&self) -> bool {
-        self.times.durations().is_some_and(|durations| durations.count() >= MANY_REQUESTS)
+        self.is_known() && self.times.observed() >= MANY_REQUESTS
+    }
+
+    /// So little is known that only a strict test is possible; see [`Tail::judge_few`].
+    pub(crate) fn is_little_known(&self) -> bool {
+        self.tail.are_few()
     }
 
     /// Requests that are slower than usual: of the window, or of several ones that have few each; see [`Tail::judge`] and
@@ -135,6 +167,11 @@ impl RequestMemory {
     pub(crate) fn slow(&self, now: &ResponseView, thresholds: &Thresholds) -> Option<Slow> {
         let together = || self.tail.judge_together(now, self.pending.before(), thresholds);
         self.tail.judge(now, thresholds).or_else(together)
+    }
+
+    /// Requests that are slower than the few that are known; see [`Tail::judge_few`].
+    pub(crate) fn slow_by_few(&self, now: &ResponseView, thresholds: &Thresholds) -> Option<Slow> {
+        self.tail.judge_few(now, thresholds)
     }
 
     /// The newest requests that a delay makes slow; see [`Tail::above`].

@@ -21,6 +21,8 @@ const MIN_RUN: Duration = Duration::from_millis(900);
 const MIN_GIVEN_UP: u64 = 3;
 /// Requests that an upper quantile needs to be taken for the 99th percentile.
 const MANY_REQUESTS: f64 = 100.0;
+/// Known requests that say something of far longer ones.
+const MIN_KNOWN: f64 = 20.0;
 
 /// Requests without an answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,7 +65,7 @@ impl Waits {
 /// Judges the requests that the walk at `walked_at` found without an answer, or that their clients gave up. `None`: there
 /// are none, such waits are normal here, answers go on, or too little is known.
 pub(crate) fn judge(now: &ResponseView, times: &ResponseBaseline, waits: Waits, walked_at: Duration) -> Option<Stuck> {
-    let durations = times.durations()?;
+    let durations = times.durations().filter(|_| times.observed() >= MIN_KNOWN)?;
     let slow_share = durations.share_above(UNANSWERED_US as u32)?;
     if waits.are_usual() || slow_share > USUAL_WAITS {
         return None;

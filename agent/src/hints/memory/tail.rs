@@ -2,8 +2,10 @@
 //!
 //! A quantile of the response times has grown when more requests than it leaves above itself are slower than a limit.
 //! The limit follows from the usual quantile. Several quantiles are tried: the median shows a slow server, the 95th
-//! percentile a server that is slow now and then. Where requests are few, several windows are judged together.
+//! percentile a server that is slow now and then. Where requests are few, several windows are judged together. Of a few
+//! known requests no quantile is sure: then all of the newest must be slower than all that are known.
 
+use super::lowest::ln_highest;
 use crate::{
     baseline::{Distribution, ResponseBaseline},
     hints::{stats::binomial_tail_ln, thresholds::Thresholds},
@@ -49,6 +51,10 @@ const MANY_KNOWN: f64 = 2.0;
 const MIN_STALLS: u32 = 3;
 /// Chance from which windows look slow, and are not learned at once.
 const SUSPECT_ALPHA: f64 = 1e-3;
+/// Known requests below which they are few.
+const FEW: f64 = 20.0;
+/// Newest requests in a row that count at most.
+const MAX_IN_A_ROW: f64 = 100.0;
 
 /// Ticks of which it is remembered whether their requests were slow: a window's.
 const TICKS: u16 = (1 << 10) - 1;
@@ -130,6 +136,8 @@ pub(crate) struct Tail {
     usual_us: f64,
     /// Requests that the usual shares stand for.
     requests: f64,
+    /// Newest requests, all slower than the limit of the highest quantile that is known.
+    in_a_row: f64,
     lessons: u32,
 }
 
@@ -204,6 +212,30 @@ impl Tail {
     pub(crate) fn observe(&mut self, now: &ResponseView) {
         let known = self.requests;
         self.levels.iter_mut().for_each(|level| level.observe(&now.newest, known));
+        if let Some(limit) = self.highest().filter(|_| !now.newest.durations.is_empty()) {
+            let (slow, requests) = counts(&now.newest, limit.us);
+            self.in_a_row = if slow < requests { 0.0 } else { (self.in_a_row + slow).min(MAX_IN_A_ROW) };
+        }
+    }
+
+    /// The limit of the highest quantile that is known.
+    fn highest(&self) -> Option<Limit> {
+        self.levels.iter().rev().find_map(|level| level.limit)
+    }
+
+    /// The lowest quantile that is known.
+    fn lowest(&self) -> Option<&Level> {
+        self.levels.iter().find(|level| level.limit.is_some())
+    }
+
+    /// Some request is slow by the lowest limit.
+    pub(crate) fn is_exceeded_in(&self, of: &Responses) -> bool {
+        self.lowest().is_some_and(|lowest| lowest.is_exceeded_in(of))
+    }
+
+    /// So few requests are known that a quantile says little.
+    pub(crate) fn are_few(&self) -> bool {
+        self.requests < FEW
     }
 
     /// Learns from a normal window, after `times` did. `keep`: weight that the past keeps.
@@ -211,7 +243,7 @@ impl Tail {
         let Some(durations) = times.durations() else { return };
         let is_due = self.lessons.is_multiple_of(REFRESH);
         if is_due || self.lessons < 4 * REFRESH {
-            self.refresh(durations, window.independence(), thresholds);
+            self.refresh(durations, times.observed(), thresholds);
         }
         self.lessons = self.lessons.saturating_add(1);
         for level in &mut self.levels {
@@ -232,10 +264,10 @@ impl Tail {
         self.learn(times, window, keep, thresholds);
     }
 
-    /// `independence`: of the requests that are known.
-    fn refresh(&mut self, durations: &Distribution, independence: f64, thresholds: &Thresholds) {
+    /// `observed`: requests that are known, as tests count them.
+    fn refresh(&mut self, durations: &Distribution, observed: f64, thresholds: &Thresholds) {
         let Some(usual_us) = durations.quantile_us(0.5) else { return };
-        (self.usual_us, self.requests) = (usual_us, durations.count() * independence);
+        (self.usual_us, self.requests) = (usual_us, observed);
         for (level, q) in self.levels.iter_mut().zip(LEVELS) {
             let us = durations.quantile_us(q).and_then(|usual_us| limit_us(usual_us, thresholds));
             let share = us.and_then(|us| durations.share_above(us));
@@ -245,6 +277,16 @@ impl Tail {
 
     /// Judges a window. `None`: its requests are as fast as usual, or too few are known.
     pub(crate) fn judge(&self, now: &ResponseView, thresholds: &Thresholds) -> Option<Slow> {
+        let found = (0..LEVELS.len()).filter_map(|at| self.slow(at, now, thresholds));
+        slowest(found.filter(|found| found.ln_p <= TAIL_ALPHA.ln()))
+    }
+
+    /// The same where few requests are known, whatever the chance: those of several edges may be enough together. `None`
+    /// also where many are known.
+    pub(crate) fn judge_few(&self, now: &ResponseView, thresholds: &Thresholds) -> Option<Slow> {
+        if !self.are_few() {
+            return None;
+        }
         slowest((0..LEVELS.len()).filter_map(|at| self.slow(at, now, thresholds)))
     }
 
@@ -256,8 +298,7 @@ impl Tail {
         before: impl Iterator<Item = &'a Responses>,
         thresholds: &Thresholds,
     ) -> Option<Slow> {
-        let lowest = self.levels.iter().find(|level| level.limit.is_some())?;
-        if now.window.durations.count() >= MANY_REQUESTS || !lowest.is_exceeded_in(&now.window) {
+        if now.window.durations.count() >= MANY_REQUESTS || !self.is_exceeded_in(&now.window) {
             return None;
         }
         // Each number of windows is a test of its own.
@@ -291,7 +332,8 @@ impl Tail {
             for (lasts, level) in lasts.iter_mut().zip(&self.levels) {
                 *lasts &= level.is_exceeded_in(window);
             }
-            let is_known = self.requests >= MANY_KNOWN * all.durations.count() as f64 * all.independence();
+            let judged = all.durations.count() as f64 * all.independence();
+            let is_known = !self.are_few() && self.requests >= MANY_KNOWN * judged;
             let at = (0..LEVELS.len()).filter(|at| !bar.is_strict || (is_known && lasts[*at]));
             let found = at.filter_map(|at| self.found(at, &all, thresholds));
             if let Some(found) = slowest(found.filter(|found| found.ln_p <= bar.ln_alpha)) {
@@ -331,7 +373,7 @@ impl Tail {
         (lost_us >= thresholds.think_time_ms * 1_000.0).then_some(found)
     }
 
-    /// Judges one quantile.
+    /// Judges one quantile, but for the chance.
     fn slow(&self, at: usize, now: &ResponseView, thresholds: &Thresholds) -> Option<Slow> {
         let found = self.found(at, &now.window, thresholds)?;
         let level = self.levels[at];
@@ -343,7 +385,16 @@ impl Tail {
         let share = (new.0 / new.1).max(all.0 / all.1);
         let lasts = [new, old].into_iter().all(|part| is_odd(part, normal))
             && !level.is_over(counts(&now.newest, limit.us), share);
-        (found.ln_p <= TAIL_ALPHA.ln() && lasts).then_some(found)
+        let ln_p = if self.are_few() { self.ln_slowest()? } else { found.ln_p };
+        lasts.then_some(Slow { ln_p, ..found })
+    }
+
+    /// Logarithm of the chance that the newest requests are the slowest of all, if they and those that are known are
+    /// alike, however they are distributed. `None`: they are not.
+    fn ln_slowest(&self) -> Option<f64> {
+        let known_slow = f64::from(self.highest()?.share) * self.requests;
+        let are_slowest = self.in_a_row >= MIN_SLOW && known_slow < 1.0;
+        are_slowest.then(|| ln_highest(self.requests.floor(), self.in_a_row))
     }
 }
 

@@ -32,12 +32,13 @@ pub(crate) const POD_APPLICATION_SLOW: Rule = Rule {
     test: "Of the Pod as a server, of all clients together: the test of `peer_slow` for response times. `unread` grew: \
            the application did not get to read (throttling, CPU pressure, a full accept queue, busy workers). \
            `application` grew: it thinks. Where requests have several segments (3 kB each) and packets from these \
-           clients are late, or one is sent again per ten slow requests, the path stays a candidate. Without \
+           clients are late, or one is sent again per ten slow requests, the path stays a candidate. So it does where \
+           as many are sent again as requests are slow. Without \
            response times: `peer_slow` holds for every peer that the Pod is a client of, at least 3. The Pod's tasks \
            stall for CPU, memory or IO at least 20 % of the window (PSI, some). Independent slow peers at the same time \
            are less likely than any single one.",
-    minimum: "`signals.responses`, a baseline of 10 clean windows and 20 requests, and 4 slow requests. Else 3 peers \
-              with 20 RTT samples each, and PSI.",
+    minimum: "`signals.responses`, a baseline of 10 clean windows and 20 requests, and 4 slow requests. Of 8 to 19 known \
+              requests, the strict test of `peer_slow`. Else 3 peers with 20 RTT samples each, and PSI.",
     ruled_out_by: "The Pod's own callees explain half of the time that its requests take longer: by late answers, or by \
                    attempts to connect that wait for an answer. Only the mix changed: new clients wait, or more of the \
                    requests are of clients whose requests always take as long, and each with a baseline is served as \
@@ -89,7 +90,9 @@ pub(crate) const PEER_SLOW: Rule = Rule {
            with a chance below 1e-6 (binomial). For that, the usual share is at least 0.5 %, and the most that a normal \
            window showed. They are slow in the last 3 s and before; a single stall that has ended does not count. \
            Of fewer than 100 requests per window, up to four windows are judged together: each has slow ones, which \
-           come and go at least three times. \
+           come and go at least three times. Where only 8 to 19 requests are known, all of the newest (4 at least) must \
+           be slower than all of these. Requests that are alike come in such an order with a chance below 1e-6, over \
+           all Pods of this Node that call the same port together. \
            Spread over all requests, they lose at least `think_time_ms`. At least half of the growth is in the stage \
            `peer`. A longer path explains at most half of it: round trips, or the fastest tenth of the requests, tell \
            how much. Requests that were never answered count as the slowest. **Else**: the median RTT is at least `rtt_inflation` times its baseline and \
@@ -101,8 +104,8 @@ pub(crate) const PEER_SLOW: Rule = Rule {
            at most one in ten is that slow in normal times. **Who** is at fault follows from the answers on all edges \
            of this Node's clients, also of those that are as fast as usual: the peer, its Node (all servers there), \
            this Pod (alone among the peer's clients), or the path where round trips don't acquit it.",
-    minimum: "With response times: 8 requests, 4 of them slow, and a baseline of 10 clean windows and 20 requests; \
-              of windows that are judged together, twice as many requests as are judged. \
+    minimum: "With response times: 8 requests, 4 of them slow, and a baseline of 10 clean windows and 20 requests (8 \
+              for the strict test); of windows that are judged together, twice as many requests as are judged. \
               Else 20 samples, and a baseline of 10 clean windows. Of reply times 8 samples, of which seven are as late. \
               Beside another connection, 8 RTT samples in the last 3 s. Reply times come from clients only (by their \
               ports). RTTs count when the Pod started all handshakes on the edge: a server's RTT also contains its \
@@ -194,8 +197,9 @@ impl SlowPeers<'_, '_, '_> {
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let mut judged: Vec<Vec<Judged<'_, '_>>> = context.subjects().iter().map(|_| Vec::new()).collect();
+    let few = requests::Few::new(context);
     for (subject, edge) in context.unclaimed(Family::Waiting) {
-        judged[subject.ix.get()].extend(judge_edge(context, subject, edge));
+        judged[subject.ix.get()].extend(judge_edge(context, subject, edge, &few));
     }
     let late = late(&judged);
     let mut out = Vec::new();
@@ -230,10 +234,15 @@ fn late(judged: &[Vec<Judged<'_, '_>>]) -> Late {
 }
 
 /// `None`: it can't be judged.
-fn judge_edge<'c, 'a>(context: &Context<'_>, subject: &Subject<'_>, edge: &'c Edge<'a>) -> Option<Judged<'c, 'a>> {
+fn judge_edge<'c, 'a>(
+    context: &Context<'_>,
+    subject: &Subject<'_>,
+    edge: &'c Edge<'a>,
+    few: &requests::Few,
+) -> Option<Judged<'c, 'a>> {
     if requests::decide(context, edge) {
-        let slow = || requests::late(context, edge).map(How::ByRequests);
-        return requests::can_be_judged(edge).then(|| Judged { edge, slow: slow() });
+        let slow = || requests::late(context, edge, few).map(How::ByRequests);
+        return requests::can_be_judged(context, edge, few).then(|| Judged { edge, slow: slow() });
     }
     let can_be_judged = round_trips::can_be_judged(context, edge) && !subject.is_throttled(context.thresholds);
     can_be_judged.then(|| Judged { edge, slow: round_trips::is_peer_late(context, edge).then_some(How::ByRtt) })

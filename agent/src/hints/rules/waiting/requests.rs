@@ -3,8 +3,10 @@
 //! The kernel times requests, so that waits of the measured Pod's own tasks are not in a client's times, and nothing of
 //! the network is in a server's.
 
+mod few;
 mod server;
 
+pub(super) use few::Few;
 pub(super) use server::servers;
 
 use super::{PATH_FAST, PEER_SLOW, SlowPeers, external::EXTERNAL_SLOW, place_of, spared, stages::Growth};
@@ -74,16 +76,16 @@ pub(super) fn decide(context: &Context<'_>, edge: &Edge<'_>) -> bool {
     edge.view.role.is_some() && (known || (one_way && edge.view.responses.is_none()))
 }
 
-/// Whether the requests of a client's edge can be judged.
-pub(super) fn can_be_judged(edge: &Edge<'_>) -> bool {
+/// Whether the requests of a client's edge can be judged, alone or with those of others.
+pub(super) fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>, few: &Few) -> bool {
     let requests = edge.requests().map_or(0, |(now, _)| now.window.durations.count());
-    edge.view.role == Some(Role::Client) && requests >= MIN_REQUESTS
+    edge.view.role == Some(Role::Client) && (requests >= MIN_REQUESTS || few.slow(context, edge).is_some())
 }
 
 /// The slow requests of a client's edge, if its peer is the reason.
-pub(super) fn late(context: &Context<'_>, edge: &Edge<'_>) -> Option<Late> {
+pub(super) fn late(context: &Context<'_>, edge: &Edge<'_>, few: &Few) -> Option<Late> {
     let (now, known) = edge.requests()?;
-    let slow = known.slow(now, context.thresholds)?;
+    let slow = known.slow(now, context.thresholds).or_else(|| few.slow(context, edge))?;
     let growth = Growth::new(now, Role::Client, known.times());
     if is_load_higher(context, now, known, payload(context, edge).unwrap_or_default())
         || edge.is_limited(context.thresholds)

@@ -31,6 +31,11 @@ impl Growth {
         Self { stages: stages.collect(), requests }
     }
 
+    /// Some stage is known, now and in normal times.
+    pub(super) fn is_known(&self) -> bool {
+        !self.stages.is_empty()
+    }
+
     /// The stage of this name. `None`: this end has none.
     pub(super) fn of(&self, name: &str) -> Option<Stage> {
         self.stages.iter().find(|stage| stage.name == name).copied()
@@ -52,6 +57,9 @@ impl Growth {
 
     /// `peer 41 ms, network 0.10 ms, retransmission 0 ms per request (usually 1.2, …)`, the stage that grew most first.
     pub(super) fn text(&self) -> String {
+        if !self.is_known() {
+            return "no read was seen, so its stages are not known".to_owned();
+        }
         let mut stages = self.stages.clone();
         stages.sort_by(|a, b| (b.now_us - b.usual_us).total_cmp(&(a.now_us - a.usual_us)));
         let each = stages.iter().map(|s| format!("{} {} (usually {})", s.name, ms(s.now_us), ms(s.usual_us)));

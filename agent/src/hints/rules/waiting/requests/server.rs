@@ -77,7 +77,9 @@ fn slow_server<'c, 'a>(context: &'c Context<'a>, subject: &'c Subject<'a>) -> Op
     let each = serving().filter_map(|edge| payload(context, edge));
     let payload = each.fold((0.0, 0.0), |sum, (now, usual)| (sum.0 + now, sum.1 + usual));
     let callees = Callees::new(context, edges(), slow.increase_us());
-    let explained = callees.extra_us >= MAIN * growth.extra_us()
+    // Where no read was seen nothing is known of the stages, and so of the time of all requests together.
+    let extra_us = if growth.is_known() { growth.extra_us() } else { slow.per_window() * slow.increase_us() };
+    let explained = callees.extra_us >= MAIN * extra_us
         || is_other_mix(serving(), &slow)
         || come_on_top(context, known, &slow);
     if is_load_higher(context, now, known, payload) || explained {
@@ -136,7 +138,7 @@ fn describe_server(
     numbers.extend(pressure(context, subject));
     let network = "a server's response time begins when a request has arrived, and ends when its answer is sent";
     let network = (!arrive_late).then(|| RuledOut { cause: "path_latency".into(), because: network.into() });
-    let spared = if arrive_late { "or its large requests arrive late" } else { "not the network" };
+    let spared = if arrive_late { "or its requests arrive late" } else { "not the network" };
     let peers = callees.judged.gt(&0).then(|| RuledOut {
         cause: PEER_SLOW.id.into(),
         because: format!(
@@ -158,7 +160,8 @@ fn describe_server(
 }
 
 /// Whether slow requests may have been on their way for longer. A server's time begins with the first segment of a
-/// request: the rest may come late where packets do. `edges`: those of the slow requests.
+/// request: the rest may come late where packets do, and so does that segment where it came damaged and was sent again.
+/// `edges`: those of the slow requests.
 fn may_arrive_late(server: &SlowServer<'_, '_>, edges: &[&Edge<'_>]) -> bool {
     let (mut bytes, mut requests, mut again, mut is_longer) = (0, 0, 0, false);
     for edge in edges.iter().filter(|edge| edge.is_remote()) {
@@ -169,9 +172,10 @@ fn may_arrive_late(server: &SlowServer<'_, '_>, edges: &[&Edge<'_>]) -> bool {
     }
     let in_parts = requests > 0 && bytes as f64 >= IN_PARTS * requests as f64;
     // Where requests are lost, so are acknowledgements, and this end sends its answers again.
-    let is_troubled = is_longer || again as f64 >= RESENT_SHARE * server.slow.per_window();
-    // The first segment waits for nothing but the program.
-    in_parts && is_troubled && server.growth.share("unread") < MAIN
+    let (again, slow) = (again as f64, server.slow.per_window());
+    let is_troubled = is_longer || again >= RESENT_SHARE * slow;
+    // The first segment waits for nothing but the program, unless as many packets are lost as requests are slow.
+    (in_parts && is_troubled && server.growth.share("unread") < MAIN) || again >= slow
 }
 
 /// The same candidates beside the way of the requests: the path from one peer, or what several ones share.
