@@ -155,6 +155,11 @@ impl Edge<'_> {
         !self.silent && !self.going_silent && self.view.recent.has_answer()
     }
 
+    /// The peer acknowledged something of late. Round trips are known at once, bytes from walk to walk.
+    pub(crate) fn acknowledges(&self) -> bool {
+        self.view.answered || !self.view.recent.rtt.is_empty()
+    }
+
     /// The peer answered in the last second, and nothing timed out in the window. Without the second condition an
     /// answer may be the first one after an outage.
     pub(crate) fn is_undisturbed(&self) -> bool {

@@ -69,7 +69,7 @@ impl Late {
 /// Round trips as fast as usual acquit the path, whatever programs do.
 fn path_row(edge: &Edge<'_>) -> Option<Evidence> {
     let row = Evidence { edge: edge.ix, nats: at_all_shares(CLEAN), scope: Scope::Path };
-    (edge.is_remote() && edge.path == Some(Path::Usual) && edge.view.answered).then_some(row)
+    (edge.is_remote() && edge.path == Some(Path::Usual) && edge.acknowledges()).then_some(row)
 }
 
 /// The same evidence at each share.

@@ -110,7 +110,7 @@ fn path_row(context: &Context<'_>, edge: &Edge<'_>, are_unanswered: bool) -> Opt
     let nats = match (are_unanswered, is_late || matches!(edge.path, Some(Path::Longer(_)))) {
         (true, _) if edge.is_undisturbed() => CONNECTED,
         (false, true) => LATE,
-        (false, false) if edge.path == Some(Path::Usual) && edge.view.answered => CLEAN,
+        (false, false) if edge.path == Some(Path::Usual) && edge.acknowledges() => CLEAN,
         _ => return None,
     };
     Some(Evidence { edge: edge.ix, nats: at_all_shares(nats), scope: Scope::Path })

@@ -1,6 +1,7 @@
 use crate::{
     api::BlameKind,
-    hints::testing::{Case, Run, firing, lookups, verdict},
+    hints::testing::{Case, Run, firing, lookups, rtts, verdict},
+    sample::Tally,
     state::DnsView,
 };
 use netwhy_abi::PeerClass;
@@ -33,6 +34,15 @@ fn slow_server_is_blamed_with_median_and_baseline() {
     let p50 = &hint.evidence[0];
     assert_eq!(p50.signal, "netwhy_dns_lookup_seconds{quantile=\"0.5\"}");
     assert!((p50.observed / 0.3 - 1.0).abs() < 0.1 && (p50.baseline.unwrap() / 0.002 - 1.0).abs() < 0.1, "{p50:?}");
+}
+
+/// Bytes that are acknowledged show from walk to walk, round trips in each tick.
+#[test]
+fn round_trips_acquit_the_path_between_walks() {
+    let normal = normal(&["cart"]);
+    let mut slow = with(&normal, vec![lookups("cart", SERVER, &[(300_000, 20)], 0)]);
+    slow.edge("cart", "10.0.0.7").recent = Tally { rtt: rtts(&[(100, 3)]), ..Tally::default() };
+    assert_eq!(verdict(&Run::warm(&normal).expect_one(&slow)), ("dns_slow", BlameKind::PeerPod, SERVER));
 }
 
 /// Names that aren't cached take as long in normal times. When most do, the server is slow.
