@@ -20,7 +20,8 @@ the edges that it explains, and later families skip them. An effect becomes a li
 of its own.
 
 - **Open and resolved.** A hint opens when its rule holds in `enter_windows` of the last three windows, or at once on
-  overwhelming evidence. It resolves after `leave_windows` windows without it. Resolved hints stay visible for an hour.
+  overwhelming evidence. It resolves after `leave_windows` windows without it. Of some rules, two episodes of one edge
+  within a minute open it too, and it resolves after twice the time between them. Resolved hints stay visible for an hour.
   Their summary says why they ended: clean again, no more traffic, or the subject is gone.
 - **Baselines** are learned per edge from windows without a finding (half-life 5 min). They are shrunk towards the peer
   class while an edge has sent few segments, and frozen while a hint is open. RTT rules abstain until they have ten

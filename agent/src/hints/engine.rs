@@ -1,6 +1,7 @@
 //! One tick: view in, hints out.
 
 mod baselines;
+mod episodes;
 mod fold;
 mod hysteresis;
 mod incidents;

@@ -25,6 +25,8 @@ pub(crate) struct Finding {
     pub(crate) certainty: f64,
     /// Strong enough to open a hint with this window alone.
     pub(crate) overwhelming: bool,
+    /// So rare that two episodes of one edge within a minute open a hint, however short each is.
+    pub(crate) adds_up: bool,
     pub(crate) summary: String,
     pub(crate) evidence: Vec<Evidence>,
     pub(crate) ruled_out: Vec<RuledOut>,
@@ -44,6 +46,7 @@ impl Finding {
             nats: 0.0,
             certainty: 1.0,
             overwhelming: false,
+            adds_up: false,
             summary: String::new(),
             evidence: Vec::new(),
             ruled_out: Vec::new(),
@@ -86,6 +89,7 @@ pub(crate) fn merge(findings: Vec<(SubjectId, Finding)>) -> Vec<(SubjectId, Find
             std::mem::swap(kept, &mut finding);
         }
         kept.overwhelming |= finding.overwhelming;
+        kept.adds_up |= finding.adds_up;
         kept.edges.extend(finding.edges);
         merged[place] += 1;
     }

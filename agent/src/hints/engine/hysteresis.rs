@@ -1,5 +1,6 @@
 //! Hysteresis: when a hint opens and when it resolves.
 
+use super::episodes::Episodes;
 use crate::{
     api::{self, HintState},
     hints::{finding::Finding, rule::Rule, thresholds::Thresholds},
@@ -24,6 +25,8 @@ pub(crate) struct Track {
     recent: u8,
     /// Windows in a row without it.
     clean: u32,
+    /// Of findings whose episodes add up.
+    episodes: Episodes,
     pub(crate) open: bool,
     /// Its hint was published since it opened.
     pub(crate) shown: bool,
@@ -66,6 +69,7 @@ impl Track {
             hint,
             recent: 0,
             clean: 0,
+            episodes: Episodes::default(),
             open: false,
             shown: false,
             resolved_at: None,
@@ -75,10 +79,14 @@ impl Track {
 
     /// The rule holds in this window.
     pub(crate) fn hold(&mut self, finding: &Finding, edges: Vec<u64>, thresholds: &Thresholds, now: &Now) {
-        let first = !self.open && self.recent_bad() == 0;
+        if finding.adds_up {
+            self.episodes.hold(now.at, &edges);
+        }
+        let comes_again = self.episodes.are_several();
+        let first = !self.open && self.recent_bad() == 0 && !comes_again;
         self.recent = self.recent << 1 | 1;
         self.clean = 0;
-        let enough = self.recent_bad() >= thresholds.enter_windows.clamp(1, WINDOWS);
+        let enough = comes_again || self.recent_bad() >= thresholds.enter_windows.clamp(1, WINDOWS);
         let opens = !self.open && (enough || finding.overwhelming);
         self.open |= opens;
         if opens {
@@ -115,7 +123,7 @@ impl Track {
     pub(crate) fn miss(&mut self, thresholds: &Thresholds, now: &Now, why: &str) {
         self.recent <<= 1;
         self.clean = self.clean.saturating_add(1);
-        if self.open && self.clean >= thresholds.leave_windows.max(1) {
+        if self.open && self.clean >= thresholds.leave_windows.max(1) && self.episodes.are_over(now.at) {
             self.resolve(now, why);
         }
     }
@@ -147,6 +155,7 @@ impl Track {
         self.open
             || self.recent_bad() > 0
             || self.is_echo(now)
+            || self.episodes.may_go_on(now.at)
             || self.resolved_at.is_some_and(|at| now.at.saturating_sub(at) <= KEEP_RESOLVED)
     }
 }

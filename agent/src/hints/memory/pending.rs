@@ -43,8 +43,29 @@ pub(crate) struct Pending {
     begin: Duration,
     /// When trouble was last seen, monotonic. `None`: never.
     troubled_at: Option<Duration>,
-    /// When windows first looked slow, and when they last did, monotonic.
-    suspect: Option<(Duration, Duration)>,
+    /// Windows look slow.
+    suspicion: Suspicion,
+}
+
+/// What looks like trouble is not learned at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Suspicion {
+    /// When it began, and when it was last seen, monotonic.
+    span: Option<(Duration, Duration)>,
+}
+
+impl Suspicion {
+    /// Whether it keeps from learning what was seen at `at`, monotonic. What looks odd now and then is normal in the end,
+    /// too.
+    pub(super) fn holds(&mut self, at: Duration, is_suspect: bool) -> bool {
+        let (first, last) = self.span.unwrap_or((at, at));
+        if is_suspect {
+            self.span = Some((first, at));
+        } else if at.saturating_sub(last) >= SUSPICION {
+            self.span = None;
+        }
+        is_suspect && at.saturating_sub(first) < SUSPICION
+    }
 }
 
 impl Pending {
@@ -111,16 +132,9 @@ impl Pending {
     }
 
     /// Whether a suspicion keeps the windows from being learned. `is_suspect`: they look slow. None of those that wait is
-    /// learned then: the last ones of a fault have few slow requests, and would look normal beside newer ones. What looks
-    /// slow now and then is normal in the end, too.
+    /// learned then: the last ones of a fault have few slow requests, and would look normal beside newer ones.
     pub(crate) fn is_held_back(&mut self, is_suspect: bool) -> bool {
-        let (first, last) = self.suspect.unwrap_or((self.at, self.at));
-        if is_suspect {
-            self.suspect = Some((first, self.at));
-        } else if self.at.saturating_sub(last) >= SUSPICION {
-            self.suspect = None;
-        }
-        let is_held_back = is_suspect && self.at.saturating_sub(first) < SUSPICION;
+        let is_held_back = self.suspicion.holds(self.at, is_suspect);
         if is_held_back {
             self.windows.iter_mut().for_each(|past| past.is_settled = true);
         }

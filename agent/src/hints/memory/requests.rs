@@ -3,7 +3,7 @@
 use super::{
     failures::{Failing, FailureMemory},
     mean::Step,
-    pending::{Past, Pending},
+    pending::{Past, Pending, Suspicion},
     stuck::{self, Stuck, Waits},
     tail::{Above, Slow, Tail},
     young::{Part, Young},
@@ -40,6 +40,8 @@ pub(crate) struct RequestMemory {
     times: ResponseBaseline,
     tail: Tail,
     waits: Waits,
+    /// Waits look like an outage.
+    suspicion: Suspicion,
     failures: FailureMemory,
     /// Windows that wait, until enough is known for whole ones.
     young: Young,
@@ -72,7 +74,9 @@ impl RequestMemory {
         let Requests { role, now, at, .. } = *requests;
         let (is_settled, keep) = (self.is_settled(), keep_over(step.tick));
         self.at = at;
-        self.waits.learn(now, keep);
+        if !self.suspicion.holds(at, stuck::look_stuck(now, &self.times)) {
+            self.waits.learn(now, keep);
+        }
         if !is_settled || self.failures.usual().is_none() {
             self.failures.learn(now.calls, keep, step.share);
             self.pending.forget_calls();

@@ -62,6 +62,17 @@ impl Waits {
     }
 }
 
+/// Requests wait, and answers fell far below their usual rate meanwhile: that may be the begin of an outage.
+pub(crate) fn look_stuck(now: &ResponseView, times: &ResponseBaseline) -> bool {
+    let usually = times.per_second().map(|per_second| per_second * RECENT.as_secs_f64());
+    now.waiting.is_some() && usually.is_some_and(|usually| answered(now) as f64 <= ANSWERED * usually)
+}
+
+/// Answers in the last seconds.
+fn answered(now: &ResponseView) -> u64 {
+    now.recent.durations.count().saturating_sub(now.recent.unanswered)
+}
+
 /// Judges the requests that the walk at `walked_at` found without an answer, or that their clients gave up. `None`: there
 /// are none, such waits are normal here, answers go on, or too little is known.
 pub(crate) fn judge(now: &ResponseView, times: &ResponseBaseline, waits: Waits, walked_at: Duration) -> Option<Stuck> {
@@ -70,8 +81,7 @@ pub(crate) fn judge(now: &ResponseView, times: &ResponseBaseline, waits: Waits, 
     if waits.are_usual() || slow_share > USUAL_WAITS {
         return None;
     }
-    let recent = &now.recent;
-    let answered = recent.durations.count().saturating_sub(recent.unanswered);
+    let (recent, answered) = (&now.recent, answered(now));
     let late = recent.durations.count() - recent.durations.count_up_to(UNANSWERED_US as u32);
     let usually = times.per_second()? * RECENT.as_secs_f64();
     // Late answers are answers.

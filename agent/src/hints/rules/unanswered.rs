@@ -33,7 +33,8 @@ pub(crate) const POD_NOT_READING: Rule = Rule {
     signals: &["netwhy_tcp_unanswered_requests{role=\"server\"}", "netwhy_tcp_response_seconds{role=\"server\"}"],
     test: "Walks at least a second apart find requests that have waited for a second or more, and answers fell below \
            75 % of their usual rate in the last 3 s. Normal requests would wait as long with a chance below 1e-5, over \
-           all clients together, if long times become rarer in proportion to their length at least.",
+           all clients together, if long times become rarer in proportion to their length at least. Two \
+           such moments within a minute are enough.",
     minimum: "`signals.responses`. A baseline of 10 clean windows and 20 requests from each client that counts.",
     ruled_out_by: "Long times are normal here: 1 % of the requests take a second or more, or 1 % of the walks find \
                    some that wait (streams, long polls). Answers of a second or more go on: then it is slow. A large \
@@ -69,7 +70,8 @@ pub(crate) const PEER_NOT_ANSWERING: Rule = Rule {
     test: "Walks at least a second apart find requests that have waited for a second or more, and answers fell below \
            75 % of their usual rate in the last 3 s. Normal requests would wait as long with a chance below 1e-5, if \
            long times become rarer in proportion to their length at least. Requests that were given up in the last \
-           3 s count too. Where clients give up sooner than a walk can see, 3 of these and no answer are enough.",
+           3 s count too. Where clients give up sooner than a walk can see, 3 of these and no answer are enough. Two \
+           such moments within a minute are enough.",
     minimum: "`signals.responses`. A baseline of 10 clean windows and 20 requests.",
     ruled_out_by: "A retransmission timeout in the last 3 s: then the peer's kernel is silent too. Long times are \
                    normal here: 1 % of the requests take a second or more, or 1 % of the walks find some that wait \
@@ -223,6 +225,7 @@ fn peer(context: &Context<'_>, subject: &Subject<'_>, (edge, stuck): (&Edge<'_>,
     Finding {
         nats: STUCK_ALPHA.ln() - stuck.ln_p,
         certainty: if answering > 0 { 1.0 } else { 0.9 },
+        adds_up: true,
         summary: format!("{peer} does not answer {name}, although its kernel acknowledges: {}; {others}", text(stuck)),
         evidence: numbers,
         ruled_out: [alive].into_iter().chain(context.rule_out_loss(edge)).collect(),
@@ -249,6 +252,7 @@ fn server(context: &Context<'_>, subject: &Subject<'_>, edges: &[(EdgeIx, Stuck)
     let network = RuledOut { cause: "path_loss".into(), because: "the requests have arrived".into() };
     Finding {
         nats: all.map_or(0.0, |all| STUCK_ALPHA.ln() - all.ln_p),
+        adds_up: true,
         summary: format!("{name} does not answer the requests that it received from {who}: {text}"),
         evidence: numbers,
         ruled_out: [network].into_iter().chain(subject.rule_out_throttling(context.thresholds)).collect(),

@@ -50,6 +50,44 @@ fn a_stopped_peer_is_named_within_five_seconds() {
     assert_eq!((0..7).map(|_| scene.second(50, quick)).last().unwrap(), vec![]);
 }
 
+/// A stop that is too short for two windows in a row, and then so many seconds as usual. Gives for each whether the peer is
+/// named.
+fn pause(scene: &mut Scene, usual: u64) -> Vec<bool> {
+    let second = |second: u64| {
+        let (waiting, answers) = if second < 3 { (if second == 0 { 0 } else { 4 }, 0) } else { (0, 50) };
+        scene.stream.wait(waiting, scene.run.next_at());
+        // The first answers are those that waited.
+        let mut late = if second == 3 { 3 } else { 0 };
+        let hints = scene.second(answers, |random| {
+            let is_late = late > 0;
+            late -= u32::from(is_late);
+            if is_late { 2_500_000 } else { quick(random) }
+        });
+        hints.iter().any(|hint| hint.cause == "peer_not_answering")
+    };
+    (0..3 + usual).map(second).collect()
+}
+
+#[test]
+fn a_peer_that_stops_again_and_again_is_named_and_stays_named_between() {
+    let mut scene = hush(scene(Role::Client));
+    assert!(!pause(&mut scene, 5).contains(&true), "one pause");
+    assert!(pause(&mut scene, 5).ends_with(&[true; 6]), "another one");
+    for _ in 0..4 {
+        assert!(!pause(&mut scene, 5).contains(&false));
+    }
+    // After twice the time between two, it is over.
+    assert!((0..20).map(|_| scene.second(50, quick)).last().unwrap().is_empty());
+}
+
+#[test]
+fn pauses_that_are_minutes_apart_are_no_trouble() {
+    let mut scene = hush(scene(Role::Client));
+    for _ in 0..3 {
+        assert!(!pause(&mut scene, 70).contains(&true));
+    }
+}
+
 #[test]
 fn one_connection_that_waits_is_enough_once_it_waits_for_far_longer_than_usual() {
     let (after, _) = stop(&mut hush(scene(Role::Client)), 8, 1).unwrap();
