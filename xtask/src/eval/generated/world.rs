@@ -18,6 +18,9 @@ pub(super) use wires::port;
 
 /// How long a program may take to start.
 const START: Duration = Duration::from_secs(20);
+/// The machine plays the Nodes of all cases: what they receive together makes none of them a busy Node, which observes one
+/// connection in 16.
+const SAMPLING: &str = "sampling:\n  rtt_windows_above: 1000000000\n";
 /// Address of the Service.
 pub(super) const SERVICE: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 80);
 
@@ -123,8 +126,9 @@ impl World {
         // A cluster knows all its Nodes, also those without an agent.
         let nodes: Vec<String> = plan.topology.nodes.iter().map(|node| entry(&node.name)).collect::<Result<_>>()?;
         let (nodes, outside) = (nodes.join(", "), range(OUTSIDE)?);
+        let sampling = if self.config.contains("sampling:") { "" } else { SAMPLING };
         let config = format!(
-            "peers:\n  nodes: [{nodes}]\n  external: [\"{outside}\"]\n  services: [\"10.96.0.0/16\"]\n{}",
+            "peers:\n  nodes: [{nodes}]\n  external: [\"{outside}\"]\n  services: [\"10.96.0.0/16\"]\n{sampling}{}",
             self.config
         );
         let file = self.logs.join("agents.yaml");
