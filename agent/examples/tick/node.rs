@@ -1,8 +1,8 @@
 //! A synthetic Node: Pods that talk to Pods on other Nodes, each edge every second.
 
 use netwhy_abi::{
-    DnsCode, DnsStats, EdgeKey, EdgeStats, Failure, MIN_SLOTS, PeerClass, ResponseStats, Retransmit, Role, bucket_index,
-    fine_bucket_index, min_slot_epoch, min_slot_pack,
+    DnsCode, DnsStats, EdgeKey, EdgeStats, Failure, MIN_SLOTS, PeerClass, ResponseStats, Retransmit, Role,
+    bucket_index, fine_bucket_index, min_slot_epoch, min_slot_pack,
 };
 use netwhy_agent::{
     api::PodInfo,

@@ -23,9 +23,8 @@ fn both_formats_are_scraped_alike_and_without_complaint() {
         scrapes_well(scraper);
     }
     // Both formats give the same names and labels.
-    let names = |scraper: &Scraper, job: &str| {
-        scraper.names(&format!("{{__name__=~\"(netwhy|process)_.+\", job=\"{job}\"}}"))
-    };
+    let names =
+        |scraper: &Scraper, job: &str| scraper.names(&format!("{{__name__=~\"(netwhy|process)_.+\", job=\"{job}\"}}"));
     world.wait_until("both have the same names", |scraper| {
         let text = names(scraper, "text");
         text.len() > 40 && names(scraper, "netwhy") == text

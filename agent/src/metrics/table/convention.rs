@@ -36,7 +36,11 @@ pub(super) static METRICS: &[MetricDef] = &[
     )
     .details("`netwhy_http_request_seconds` with the role `client`.")
     .seconds()
-    .labels(&[METHOD, STATUS, label("error_type", "the status code from 400 on, _OTHER for the classes 4xx and 5xx")]),
+    .labels(&[
+        METHOD,
+        STATUS,
+        label("error_type", "the status code from 400 on, _OTHER for the classes 4xx and 5xx"),
+    ]),
     MetricDef::histogram(
         "rpc_server_call_duration_seconds",
         "Duration of incoming gRPC calls on followed connections.",

@@ -79,9 +79,8 @@ fn slow_server<'c, 'a>(context: &'c Context<'a>, subject: &'c Subject<'a>) -> Op
     let callees = Callees::new(context, edges(), slow.increase_us());
     // Where no read was seen nothing is known of the stages, and so of the time of all requests together.
     let extra_us = if growth.is_known() { growth.extra_us() } else { slow.per_window() * slow.increase_us() };
-    let explained = callees.extra_us >= MAIN * extra_us
-        || is_other_mix(serving(), &slow)
-        || come_on_top(context, known, &slow);
+    let explained =
+        callees.extra_us >= MAIN * extra_us || is_other_mix(serving(), &slow) || come_on_top(context, known, &slow);
     if is_load_higher(context, now, known, payload) || explained {
         return None;
     }

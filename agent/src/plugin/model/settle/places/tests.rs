@@ -30,10 +30,8 @@ fn of_one_pod() -> Hint {
     let mut hint = hint("shop", "web-1", "path_loss");
     hint.subject.node = "node-d".into();
     hint.evidence.iter_mut().for_each(|one| one.place = "node-d→*".into());
-    hint.blame = Blame::among(vec![
-        Suspect::new(BlameKind::Pod, "web-1", 0.9),
-        Suspect::new(BlameKind::Node, "node-d", 0.04),
-    ]);
+    hint.blame =
+        Blame::among(vec![Suspect::new(BlameKind::Pod, "web-1", 0.9), Suspect::new(BlameKind::Node, "node-d", 0.04)]);
     hint.confidence = 0.9;
     hint
 }

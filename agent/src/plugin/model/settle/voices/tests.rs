@@ -28,11 +28,7 @@ fn cut_off() -> [Hint; 3] {
         ];
         silent(node, &candidates)
     };
-    let own = [
-        (BlameKind::Node, "node-c", 0.38),
-        (BlameKind::ZonePair, "z2↔z1", 0.38),
-        (BlameKind::Pod, "web-c", 0.2),
-    ];
+    let own = [(BlameKind::Node, "node-c", 0.38), (BlameKind::ZonePair, "z2↔z1", 0.38), (BlameKind::Pod, "web-c", 0.2)];
     [there("node-a", 0.6), there("node-b", 0.6), silent("node-c", &own)]
 }
 
@@ -54,8 +50,7 @@ fn a_node_alone_in_its_zone_is_not_told_from_the_path_there_however_many_agents_
 #[test]
 fn an_agent_that_leaves_the_zones_out_does_not_acquit_them() {
     let mut hints = cut_off();
-    let left: Vec<Suspect> =
-        hints[1].blame.candidates().filter(|one| one.kind != BlameKind::ZonePair).collect();
+    let left: Vec<Suspect> = hints[1].blame.candidates().filter(|one| one.kind != BlameKind::ZonePair).collect();
     hints[1].blame = Blame::among(left);
     settle(&mut hints, &[]);
     assert_eq!(hints[2].blame.kind, BlameKind::Undecided, "{:?}", hints[2]);
