@@ -11,7 +11,7 @@ use super::{
     loaded::Loaded,
     memory,
     offsets::{self, Constants},
-    probes::{HTTP_PROBE, PROBES, Probe},
+    probes::{HTTP_PROBE, PROBES, Probe, WALK_PROGRAM},
     refusal::one_line,
     sampling::RttSampling,
     settings::{Mode, Settings, Wanted},
@@ -125,9 +125,7 @@ impl Loaded {
         let (attached, mut probes) = attach_all(&mut ebpf, &context)?;
         let heads = heads.or_else(|error| set_broken(&mut probes, settings, &error).map(|()| None))?;
         let Attached { links, rtt, handshakes, reads, answers, run_queue } = attached;
-        let has_sockets = |probe: &ProbeStatus| {
-            probe.name == "sockets" && matches!(probe.state, ProbeState::Ok | ProbeState::Degraded)
-        };
+        let is_loaded = ebpf.program(WALK_PROGRAM).is_some_and(|program| program.fd().is_ok());
         Ok(Self {
             ebpf,
             log,
@@ -145,7 +143,7 @@ impl Loaded {
             choice,
             close_ups: BTreeSet::new(),
             sampling,
-            can_walk: constants.has_storage && probes.iter().any(has_sockets),
+            can_walk: constants.has_storage && is_loaded,
             has_shed: false,
             probes,
             lacks: constants.lacks,

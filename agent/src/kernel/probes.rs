@@ -62,6 +62,9 @@ pub(super) fn program_named(name: &str) -> Option<&'static Program> {
     PROBES.iter().flat_map(|probe| probe.programs).find(|program| program.name == name)
 }
 
+/// The program that walks over living sockets.
+pub(super) const WALK_PROGRAM: &str = "nw_walk";
+
 /// The program that visits the subflows of MPTCP connections.
 pub(super) const SUBFLOW_PROGRAM: &str = "nw_walk_subflows";
 
@@ -130,7 +133,7 @@ pub const PROBES: &[Probe] = &[
         name: "sockets",
         programs: &[
             tracepoint("nw_destroy", "tcp_destroy_sock", 1),
-            Program { name: "nw_walk", hook: Hook::Iterator("task_file"), min_args: 0 },
+            Program { name: WALK_PROGRAM, hook: Hook::Iterator("task_file"), min_args: 0 },
         ],
         since: "5.12",
         without: "segments, bytes and limited times of living connections, quiet connections, accept queues",

@@ -4,7 +4,11 @@ mod pace;
 
 pub(super) use pace::Pace;
 
-use super::{loaded::Loaded, probes::SUBFLOW_PROGRAM, sys};
+use super::{
+    loaded::Loaded,
+    probes::{SUBFLOW_PROGRAM, WALK_PROGRAM},
+    sys,
+};
 use crate::api::WalkStats;
 use anyhow::Context as _;
 use aya::{
@@ -237,7 +241,8 @@ fn next_report(file: &mut impl Read) -> anyhow::Result<Option<WalkSummary>> {
 impl Loaded {
     /// The iterator's file; reading it walks.
     pub(super) fn walk_file(&mut self) -> anyhow::Result<File> {
-        let program = self.ebpf.program_mut("nw_walk").ok_or_else(|| anyhow::anyhow!("no program nw_walk"))?;
+        let program =
+            self.ebpf.program_mut(WALK_PROGRAM).ok_or_else(|| anyhow::anyhow!("no program {WALK_PROGRAM}"))?;
         let Program::Iter(program) = program else { anyhow::bail!("nw_walk is no iterator") };
         let program: &mut Iter = program;
         let link = program.attach()?;

@@ -1,6 +1,7 @@
 //! A laboratory with the test's own sockets in it, and an agent that observes it.
 
 mod lacks;
+mod refused;
 mod watch;
 
 pub(crate) use lacks::{

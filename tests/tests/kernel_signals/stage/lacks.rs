@@ -1,6 +1,7 @@
-//! Signals that older kernels lack. Their tests assert there that the agent says so.
+//! Signals that some kernels lack: older ones, and builds that refuse walks. Their tests assert there that the agent says
+//! so.
 
-use super::{Options, Stage};
+use super::{Options, Stage, refused::walks_are_refused};
 use netwhy_agent::{
     api::{ProbeState, ProbeStatus},
     kernel::{self, Mode},
@@ -11,6 +12,8 @@ pub(crate) struct Need {
     /// The first kernel that has it.
     since: (u32, u32),
     pub(crate) said: Said,
+    /// How the reason begins where the kernel refuses walks. `None`: it needs no walks.
+    refused: Option<&'static str>,
 }
 
 /// Where the agent says what is missing.
@@ -26,36 +29,46 @@ const NO_EXCHANGE: &str = "this kernel's programs have no atomic exchange (5.12 
 const EXCHANGE: (u32, u32) = if IS_ARM { (5, 18) } else { (5, 12) };
 
 /// Storage of sockets, and walks over the living ones.
-pub(crate) const LIVING: Need =
-    Need { since: EXCHANGE, said: Said::Probe("sockets", ProbeState::Degraded, NO_EXCHANGE) };
+pub(crate) const LIVING: Need = Need {
+    since: EXCHANGE,
+    said: Said::Probe("sockets", ProbeState::Degraded, NO_EXCHANGE),
+    refused: Some("nw_walk: the BPF_PROG_LOAD syscall returned Permission denied"),
+};
 /// Accept queues, which walks read.
 pub(crate) const ACCEPT_QUEUES: Need = Need {
     since: EXCHANGE,
     said: Said::Probe("accept_queue", ProbeState::Degraded, "needs the probe sockets (degraded)"),
+    refused: Some("needs the probe sockets (degraded)"),
 };
 /// Response times.
 pub(crate) const RESPONSES: Need =
-    Need { since: EXCHANGE, said: Said::Probe("responses", ProbeState::Unsupported, NO_EXCHANGE) };
+    Need { since: EXCHANGE, said: Said::Probe("responses", ProbeState::Unsupported, NO_EXCHANGE), refused: None };
 /// Those of a connection's first exchanges.
 pub(crate) const FIRST_EXCHANGES: Need =
-    Need { since: (6, 12), said: Said::Lack("response times of a connection's first two exchanges") };
+    Need { since: (6, 12), said: Said::Lack("response times of a connection's first two exchanges"), refused: None };
 /// Methods, routes and statuses of HTTP. The reason names what it needs, which is not the same on all kernels.
-pub(crate) const HTTP: Need = Need { since: (6, 12), said: Said::Probe("http", ProbeState::Unsupported, "") };
+pub(crate) const HTTP: Need =
+    Need { since: (6, 12), said: Said::Probe("http", ProbeState::Unsupported, ""), refused: None };
 /// Short sockets that stand for others.
 pub(crate) const CHURN: Need = Need {
     since: if IS_ARM { EXCHANGE } else { (5, 14) },
     said: Said::Lack("sampling of short sockets under high churn"),
+    refused: None,
 };
 /// Reasons of dropped packets.
 pub(crate) const DROPS: Need = Need {
     since: (5, 17),
     said: Said::Probe("drops", ProbeState::Unsupported, "this kernel's tracepoint kfree_skb has too few arguments"),
+    refused: None,
 };
 /// Codes of DNS answers.
-pub(crate) const DNS_CODES: Need = Need { since: (6, 3), said: Said::Lack("codes of DNS answers") };
+pub(crate) const DNS_CODES: Need = Need { since: (6, 3), said: Said::Lack("codes of DNS answers"), refused: None };
 /// Waits for a CPU.
-pub(crate) const RUN_QUEUE: Need =
-    Need { since: (5, 11), said: Said::Probe("run_queue", ProbeState::Unsupported, "this kernel has no task storage") };
+pub(crate) const RUN_QUEUE: Need = Need {
+    since: (5, 11),
+    said: Said::Probe("run_queue", ProbeState::Unsupported, "this kernel has no task storage"),
+    refused: None,
+};
 
 /// All of them.
 pub(crate) const NEEDS: [Need; 9] =
@@ -65,9 +78,9 @@ pub(crate) const NEEDS: [Need; 9] =
 const MODES: &[(&str, Mode)] = &[("responses", Mode::Auto), ("http", Mode::Auto), ("run_queue", Mode::Auto)];
 
 impl Need {
-    /// Whether this kernel lacks it. The release decides, not the agent: that may be wrong.
+    /// Whether this kernel lacks it. The kernel decides, not the agent: that may be wrong.
     pub(crate) fn is_lacking(&self) -> bool {
-        kernel::release().0 < self.since
+        kernel::release().0 < self.since || (self.refused.is_some() && walks_are_refused())
     }
 
     /// True when the test must end here, because this kernel lacks it and the agent says so.
@@ -93,6 +106,7 @@ impl Need {
     #[track_caller]
     pub(crate) fn said_by<'a>(&self, status: &'a ProbeStatus) -> &'a str {
         let Said::Probe(_, state, beginning) = self.said else { panic!("no probe tells") };
+        let beginning = if kernel::release().0 < self.since { beginning } else { self.refused.unwrap() };
         assert_eq!(status.state, state, "{status:?}");
         let why = status.why.as_str();
         assert!(why.starts_with(beginning), "{status:?}");
