@@ -4,7 +4,7 @@ use super::{is_queue, numbers, rise};
 use crate::{
     api::{Blame, BlameKind, RuledOut},
     hints::{
-        context::{Context, Edge, Subject, SubjectIx},
+        context::{Context, Edge, EdgeIx, Subject, SubjectIx},
         culprit::{
             latency::{Risen, is_proven},
             suspects,
@@ -55,7 +55,7 @@ struct UsualEdges {
     hosts: BTreeMap<PeerHost, BTreeSet<Option<SubjectIx>>>,
     /// The same by Node; `None`: this one.
     nodes: BTreeMap<Option<PeerId>, BTreeSet<Option<SubjectIx>>>,
-    subjects: BTreeSet<SubjectIx>,
+    subjects: BTreeMap<SubjectIx, Vec<EdgeIx>>,
     /// A peer of theirs is as fast as usual, also in the last seconds.
     has_fast_peer: bool,
 }
@@ -71,8 +71,15 @@ impl UsualEdges {
                 nodes.entry(node).or_default().insert(edge.subject);
             }
         });
-        let subjects = usual().filter_map(|edge| edge.subject).collect();
+        let mut subjects: BTreeMap<SubjectIx, Vec<EdgeIx>> = BTreeMap::new();
+        let of_subjects = usual().filter_map(|edge| Some((edge.subject?, edge.ix)));
+        of_subjects.for_each(|(subject, edge)| subjects.entry(subject).or_default().push(edge));
         Self { hosts, nodes, subjects, has_fast_peer: usual().any(|edge| context.is_peer_fast(edge)) }
+    }
+
+    /// Those of a subject.
+    fn of(&self, subject: SubjectIx) -> &[EdgeIx] {
+        self.subjects.get(&subject).map_or(&[], Vec::as_slice)
     }
 
     /// Others than this subject have one to the host.
@@ -155,11 +162,10 @@ fn is_peers_own(context: &Context<'_>, usual: &UsualEdges, risen: &[Risen]) -> b
     };
     // One Pod that waits everywhere has a limit of its own, as far as this shows.
     let senders: BTreeSet<SubjectIx> = risen.iter().map(|one| one.subject).collect();
-    let is_fast = |other: &Edge<'_>| other.subject.is_some_and(|subject| senders.contains(&subject));
-    let mut edges = usual_edges(context);
+    let mut fast = senders.iter().flat_map(|subject| usual.of(*subject));
     is_beside_fast
         && waits_in_queue(context, risen)
-        && (senders.len() > 1 || edges.any(|other| is_fast(other) && is_newer(context, other, risen)))
+        && (senders.len() > 1 || fast.any(|other| is_newer(context, context.edge(*other), risen)))
 }
 
 /// The round trips that show an edge to be as fast as usual are not older than the rise of others.
@@ -180,7 +186,7 @@ fn pods_own(context: &Context<'_>, usual: &UsualEdges, risen: &[Risen]) -> Optio
         let since = context.edge(one.edge).memory.and_then(EdgeMemory::rose_since);
         since.is_some_and(|since| context.at.saturating_sub(since) >= RECENT)
     };
-    let is_own = !usual.subjects.contains(&subject)
+    let is_own = usual.of(subject).is_empty()
         && risen.iter().all(|one| lasts(one) && (shares_host(one) || shares_node(one)))
         && waits_in_queue(context, risen);
     let name = context.subject(subject).name();
