@@ -84,11 +84,15 @@ fn map_memory(process: &Path) -> Result<f64> {
     Ok(maps.values().sum())
 }
 
-/// Memory charged to a cgroup, of either version.
+/// Memory charged to a cgroup, of either version, without the page cache that the kernel takes back first: that of the
+/// history's files grows until they are all written.
 fn charged(cgroup: &Path) -> Option<f64> {
-    ["memory.current", "memory.usage_in_bytes"]
-        .iter()
-        .find_map(|file| fs::read_to_string(cgroup.join(file)).ok()?.trim().parse().ok())
+    let versions = [("memory.current", "inactive_file "), ("memory.usage_in_bytes", "total_inactive_file ")];
+    versions.iter().find_map(|(file, cache)| {
+        let charged: f64 = fs::read_to_string(cgroup.join(file)).ok()?.trim().parse().ok()?;
+        let statistics = fs::read_to_string(cgroup.join("memory.stat")).ok()?;
+        Some(charged - field(&statistics, cache)?)
+    })
 }
 
 /// The 99th percentile; the highest of fewer than a hundred.

@@ -12,6 +12,8 @@ use std::{
 
 /// Programs of this machine that the laboratory runs.
 const TOOLS: [&str; 5] = ["ip", "tc", "nft", "setpriv", "unshare"];
+/// Real clients and servers; tests say which they miss.
+const PEERS: [&str; 4] = ["nginx", "curl", "wrk", "openssl"];
 
 /// Writes the archive for one kernel; `script` is its first program.
 pub(super) fn write(programs: &Programs, kernel: &Kernel, script: &str, file: &Path) -> Result<()> {
@@ -19,6 +21,9 @@ pub(super) fn write(programs: &Programs, kernel: &Kernel, script: &str, file: &P
     for dir in ["proc", "sys", "tmp", "run", "applets", "bin", "etc", "mnt"] {
         cpio.directory(dir);
     }
+    // nginx looks its user up.
+    cpio.file("etc/passwd", b"root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\nwww-data:x:33:33::/:/bin/sh\n");
+    cpio.file("etc/group", b"root:x:0:\nnogroup:x:65534:\nnobody:x:65534:\nwww-data:x:33:\n");
     // As every Node has one, which an agent must not be able to read.
     cpio.private("etc/shadow", b"root:*:::::::\n");
     let own = || in_path("busybox").context("no busybox: install busybox-static");
@@ -31,6 +36,11 @@ pub(super) fn write(programs: &Programs, kernel: &Kernel, script: &str, file: &P
         let path = in_path(tool).with_context(|| format!("no {tool}: install iproute2, nftables and util-linux"))?;
         libraries.extend(needs(&path)?);
         cpio.file(&format!("usr/sbin/{tool}"), &read(&path)?);
+    }
+    for peer in PEERS.into_iter().filter(|_| kernel.arch.is_native()) {
+        let Some(path) = in_path(peer) else { continue };
+        libraries.extend(needs(&path)?);
+        cpio.file(&format!("usr/sbin/{peer}"), &read(&path)?);
     }
     // At their own paths: test programs know where the traffic program is.
     let ours = [&programs.agent, &programs.taken_over, &programs.traffic]
