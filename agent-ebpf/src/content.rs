@@ -7,6 +7,8 @@ pub const HEAD: usize = 9;
 
 /// Number of the kernel function in an instruction for which user space looks; see `kfunc`.
 pub const KFUNC: [u8; 4] = *b"NWKF";
+/// The same for the function that gives an address a type.
+pub const CAST_KFUNC: [u8; 4] = *b"NWKC";
 
 /// First bytes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

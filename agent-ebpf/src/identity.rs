@@ -84,7 +84,7 @@ unsafe fn role(sk: Ptr, state: u8, local: u16) -> Option<Role> {
         if state == TCP_SYN_RECV || has_backlog(sk) {
             return Some(Role::Server);
         }
-        let flags = if has_storage(sk) { seen(sk).map_or(0, |storage| (*storage.as_ptr()).flags) } else { 0 };
+        let flags = if sock::may_be_seen(sk) { seen(sk).map_or(0, |storage| (*storage.as_ptr()).flags) } else { 0 };
         if flags & CLIENT != 0 {
             return Some(Role::Client);
         }
@@ -130,14 +130,6 @@ unsafe fn has_backlog(sk: Ptr) -> bool {
     unsafe { load::<u32>(sk, NW_SK_MAX_BACKLOG.load()) != 0 }
 }
 
-/// Whether any program stores data for a socket: saves the search for it.
-#[inline(always)]
-unsafe fn has_storage(sk: Ptr) -> bool {
-    let at = NW_SK_STORAGE.load();
-    // SAFETY: a full socket.
-    at == NONE || unsafe { !load::<Ptr>(sk, at).is_null() }
-}
-
 /// The local port, also after it was given back.
 #[inline(always)]
 unsafe fn local_port(sk: Ptr) -> u16 {
@@ -148,7 +140,7 @@ unsafe fn local_port(sk: Ptr) -> u16 {
         if num != 0 || at == NONE {
             return num;
         }
-        let tp = sock::tcp(sk);
+        let tp = sock::readable_tcp(sk);
         if tp.is_null() { 0 } else { u16::from_be(load(tp, at)) }
     }
 }
@@ -248,7 +240,7 @@ unsafe fn arrival_device(sk: Ptr) -> u32 {
         if NW_RX_IFINDEX_BEHIND_SK.load() == 0 {
             return load(sk, at);
         }
-        let tp = sock::tcp(sk);
+        let tp = sock::readable_tcp(sk);
         if tp.is_null() { 0 } else { load(tp, at) }
     }
 }

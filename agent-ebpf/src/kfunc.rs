@@ -32,6 +32,26 @@ unsafe fn dynptr_from_skb(skb: Ptr, dynptr: *mut bpf_dynptr) -> i64 {
     result
 }
 
+/// `bpf_rdonly_cast(const void *obj, u32 btf_id)`: members may be read of what it gives, but no helper takes it; 6.2
+/// and later.
+#[inline(always)]
+pub(crate) unsafe fn readable(object: Ptr, type_id: u32) -> Ptr {
+    let result: Ptr;
+    // SAFETY: as above; the last four bytes are `netwhy_abi::content::CAST_KFUNC`.
+    unsafe {
+        asm!(
+            ".byte 0x85, 0x20, 0, 0, 0x4e, 0x57, 0x4b, 0x43",
+            inlateout("r1") object => _,
+            inlateout("r2") u64::from(type_id) => _,
+            lateout("r3") _,
+            lateout("r4") _,
+            lateout("r5") _,
+            lateout("r0") result,
+        );
+    }
+    result
+}
+
 /// First bytes of a received segment's data; zeros when there are fewer. `None`: they can't be read. `bytes`: of data.
 #[inline(always)]
 pub(crate) unsafe fn head(skb: Ptr, bytes: u32) -> Option<Head> {

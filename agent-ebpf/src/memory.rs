@@ -45,6 +45,11 @@ pub const SOCKET_STORAGE: usize = 408;
 /// Bytes of the storage that a connection takes besides while its response times are observed: one element more.
 /// Measured as the growth of the charge over 18,000 sockets, Linux 6.18: 598 with response times, 400 without.
 pub const TURN_STORAGE: usize = 200;
+/// Sockets whose states fit where they are kept by address. More count when they close. A row takes less than
+/// [`SOCKET_STORAGE`] and [`TURN_STORAGE`].
+pub const ADDRESSES: usize = 1 << 18;
+/// The same where memory is short.
+pub const FEW_ADDRESSES: usize = 1 << 16;
 /// Bytes of the buffers for first bytes of HTTP, together, as far as their smallest size allows.
 const HEAD_BUFFERS: usize = 1 << 20;
 /// Bytes of one buffer, at least and at most. A request and its answer take some 600.
@@ -123,6 +128,12 @@ pub fn each_map(rows: Limits, capacity: Limits, cpus: usize, mut each: impl FnMu
 pub fn http(cpus: usize) -> usize {
     let maps = hash(HEAD_ROOMS, HEAD_ROOMS, 8, 8) + hash(SPEAKERS, SPEAKERS, size_of::<EdgeKey>(), 8);
     maps + cpus * head_buffer(cpus)
+}
+
+/// Bytes that the maps of states by address take while they are empty. `has_responses`: turns are kept too.
+pub fn addresses(rows: usize, has_responses: bool, cpus: usize) -> usize {
+    let of = |value: usize| hash(0, rows, 8, value) + free_lists(cpus, 8, value);
+    of(SUBFLOW) + if has_responses { of(size_of::<crate::Turn>()) } else { 0 }
 }
 
 /// Bytes that the maps take when every row is used. An idle machine takes a fraction.

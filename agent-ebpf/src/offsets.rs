@@ -220,6 +220,12 @@ globals! {
     // kernel features
     /// 1 when tracing programs may use socket storage and atomic exchange (5.12 and later).
     NW_HAS_STORAGE: u32 = 0;
+    /// 1 when the states of sockets are kept by address, because a walk's sockets are no arguments of helpers.
+    NW_BY_ADDRESS: u32 = 0;
+    /// Type id of `struct tcp_sock`, where states are kept by address.
+    NW_TCP_SOCK_TYPE: u32 = 0;
+    /// `sock.sk_type`, where states are kept by address.
+    NW_SK_TYPE: u32 = 0;
     /// 1 when tracing programs may read packets in whatever parts they are (6.12 and later).
     NW_HAS_DYNPTR: u32 = 0;
     /// 1 when `tcp_retransmit_skb` carries an error (6.18 and later).

@@ -18,7 +18,7 @@ pub(crate) use crate::sock::{
     AF_INET, AF_INET6, Storage, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2,
     TCP_LAST_ACK, TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT, new_state, seen, tcp,
 };
-use crate::sock::{has_room, insert};
+use crate::sock::{has_room, insert, is_by_address, is_gone};
 
 /// cgroup id of a full socket. `None`: no cgroup, or one outside this agent's subtree; both are counted.
 #[inline(always)]
@@ -166,7 +166,8 @@ pub(crate) unsafe fn state_for<C: EbpfContext>(
         if let Some(state) = seen(sk) {
             return Some(state);
         }
-        if !has_room(need) {
+        // At the end of an older subflow its base is needed once more.
+        if (is_gone(sk) && !subflows::is_subflow(tp)) || !has_room(need) {
             return None;
         }
         let mut first = SocketState::NEW;
@@ -226,7 +227,15 @@ pub(crate) unsafe fn is_older(tp: Ptr) -> bool {
 #[inline(always)]
 pub(crate) unsafe fn lacks_base(tp: Ptr) -> bool {
     let highest = maps::highest_without_base();
-    if highest == 0 || NW_SK_COOKIE.load() == NONE {
+    if highest == 0 {
+        return false;
+    }
+    if is_by_address() {
+        // A walk gives no cookies there. What carried much may be older, and its counts from before must not be added.
+        // SAFETY: a TCP socket.
+        return unsafe { load::<u32>(tp, NW_TP_SEGS_IN.load()) > maps::control().unseen_segments };
+    }
+    if NW_SK_COOKIE.load() == NONE {
         return false;
     }
     // SAFETY: `tp` is a TCP socket.

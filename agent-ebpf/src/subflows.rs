@@ -16,7 +16,7 @@ use crate::{
     kernel::{Probed, Ptr, load, probe},
     maps,
     offsets::*,
-    sock::{AF_INET, AF_INET6},
+    sock::{AF_INET, AF_INET6, is_by_address},
     storage::{OLDER, SocketState},
 };
 
@@ -60,7 +60,8 @@ pub(crate) unsafe fn is_mptcp(sk: Ptr) -> bool {
 /// Lets walks come to a subflow.
 #[inline(always)]
 pub(crate) unsafe fn mark(sk: Ptr) {
-    if NW_HAS_STORAGE.load() == 0 {
+    // Where states are kept by address, no walk comes to subflows.
+    if NW_HAS_STORAGE.load() == 0 || is_by_address() {
         return;
     }
     let mut first = 0_u64;

@@ -204,6 +204,11 @@ impl KernelTypes {
         (1..self.types.len()).find(is_it).and_then(|id| id.try_into().ok())
     }
 
+    /// Type id of a struct. `None`: this kernel has no such struct.
+    pub fn structure(&self, name: &str) -> Option<u32> {
+        self.find(KIND_STRUCT, name).and_then(|id| id.try_into().ok())
+    }
+
     /// Names and values of an enum's members; empty if there is no such enum.
     pub fn enum_values(&self, name: &str) -> Vec<(String, i32)> {
         let Some((at, _, members)) = self.find(KIND_ENUM, name).and_then(|id| self.record(id)) else {

@@ -1,15 +1,21 @@
 //! Storage of sockets, and the room that is left for it.
 
 use aya_ebpf::{
-    btf_maps::{Array, SkStorage},
+    bindings::BPF_NOEXIST,
+    btf_maps::{Array, HashMap, SkStorage},
     macros::btf_map,
 };
+use core::ptr::NonNull;
 
+use super::ON_DEMAND;
 use crate::{atomic, storage::SocketState};
 
 /// The state of each socket; lives and dies with the socket.
 #[btf_map]
 static SOCKETS: SkStorage<SocketState> = SkStorage::new();
+/// The same by the socket's address, where walks can't come to storage; one row elsewhere. `nw_destroy` takes it out.
+#[btf_map]
+static SOCKETS_BY_ADDR: HashMap<u64, SocketState, 1, ON_DEMAND> = HashMap::new();
 /// Sockets that may still get storage, by [`Need`], and whether storage was ever refused. The agent sets it once a
 /// tick, so that storage stays within its memory limit also when a tick is late.
 #[btf_map]
@@ -22,6 +28,27 @@ static STORAGE_SHED: Array<[u64; 2], 1> = Array::new();
 #[inline(always)]
 pub(crate) fn sockets() -> *mut core::ffi::c_void {
     (&raw const SOCKETS).cast_mut().cast()
+}
+
+/// State of the socket at an address.
+#[inline(always)]
+pub(crate) fn state_at(address: u64) -> Option<NonNull<SocketState>> {
+    NonNull::new(SOCKETS_BY_ADDR.get_ptr_mut(address).unwrap_or_default())
+}
+
+/// State of the socket at an address, made when missing. `None`: no room.
+#[inline(always)]
+pub(crate) fn add_state(address: u64, first: &SocketState) -> Option<NonNull<SocketState>> {
+    // Fails when there is no room, or another CPU was faster.
+    let _ = SOCKETS_BY_ADDR.insert(address, first, u64::from(BPF_NOEXIST));
+    state_at(address)
+}
+
+/// Takes out the state of a socket that ends.
+#[inline(always)]
+pub(crate) fn remove_state(address: u64) {
+    // Fails when it is not there.
+    let _ = SOCKETS_BY_ADDR.remove(address);
 }
 
 /// How much a socket needs storage. The discriminants are indices of `STORAGE_ROOM`.

@@ -11,15 +11,13 @@ use crate::{
     kernel::{Ptr, Typed, load},
     maps,
     offsets::*,
+    sock::SOCK_DEAD,
     socket::{
         self, Figures, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2,
         TCP_LAST_ACK, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, cgroup_id, edge_key, edge_of, seen, state, tcp,
     },
     subflows,
 };
-
-/// Bit of `sock.sk_flags` (`SOCK_DEAD` of `include/net/sock.h`): nobody holds the socket any more.
-const SOCK_DEAD: u64 = 1;
 
 /// `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`; 4.16 and later. Under high
 /// churn it runs on a duty cycle, and each handshake has the cycle's weight.

@@ -149,6 +149,24 @@ pub(super) unsafe fn close<C: EbpfContext>(ctx: &C, sk: Ptr) {
     }
 }
 
+/// Whether a socket's turns are kept, where that is by address.
+///
+/// # Safety
+/// A full socket.
+#[inline(always)]
+pub(super) unsafe fn is_seen(sk: Ptr) -> bool {
+    // SAFETY: as the caller says.
+    is_supported() && unsafe { seen(sk) }.is_some()
+}
+
+/// Forgets a socket that ended, where its turns are kept by address.
+#[inline(always)]
+pub(super) fn forget(sk: Ptr) {
+    if is_supported() {
+        rows::remove_turn(sk as u64);
+    }
+}
+
 /// A socket ends (`tcp_destroy_sock`).
 ///
 /// # Safety

@@ -16,6 +16,7 @@ use crate::{
     kernel::{Ptr, Typed, load, probe},
     maps::{self, Need},
     offsets::*,
+    sock::{is_by_address, may_be_seen, readable_tcp},
     socket::{
         Figures, Storage, TCP_LISTEN, cgroup_id, edge_key, edge_of, is_older, lacks_base, seen, state, state_for, tcp,
     },
@@ -32,20 +33,33 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
     unsafe {
         let sk: Ptr = ctx.arg(0);
         let tp = tcp(sk);
-        if tp.is_null() {
-            return 0;
+        if !tp.is_null() {
+            end(&ctx, sk, tp);
+            if is_by_address() {
+                maps::remove_state(sk as u64);
+                responses::forget(sk);
+            }
         }
+    }
+    0
+}
+
+/// The end of a TCP socket.
+#[inline(always)]
+unsafe fn end(ctx: &BtfTracePointContext, sk: Ptr, tp: Ptr) {
+    // SAFETY: a full TCP socket.
+    unsafe {
         if subflows::is_subflow(tp) {
-            end_subflow(&ctx, sk, tp);
+            end_subflow(ctx, sk, tp);
         }
-        if has_storage(sk) {
-            responses::end(&ctx, sk, tp);
+        if may_be_seen(sk) {
+            responses::end(ctx, sk, tp);
         }
         let is_churn_high = maps::is_churn_high();
         let mut times = 1;
         if is_churn_high && is_plain(sk, tp) {
             if !is_socket_sampled(load(sk, NW_SK_HASH.load()), bpf_jiffies64() as u32) {
-                return 0;
+                return;
             }
             times = u64::from(SHORT_SOCKET_WEIGHT);
         }
@@ -54,24 +68,24 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
         let sent = load::<u32>(tp, NW_TP_SEGS_OUT.load()) != 0;
         // Without churn `nw_state` tells of all attempts but those that find no route.
         if (is_churn_high || !sent) && !attempts::was_answered(tp) {
-            attempts::end(&ctx, sk, tp, storage, is_churn_high);
+            attempts::end(ctx, sk, tp, storage, is_churn_high);
         }
         if let Some(storage) = storage
             && (*storage.as_ptr()).flags & LISTENER != 0
         {
-            listeners::credit(&ctx, tp, tp, storage);
-            return 0;
+            listeners::credit(ctx, tp, tp, storage);
+            return;
         }
         if !sent {
-            return 0;
+            return;
         }
         if storage.is_none() && is_older(tp) {
             if lacks_base(tp) {
                 maps::count(Counter::BaseShed);
             }
-            return 0;
+            return;
         }
-        let Some(row) = edge_of(&ctx, sk) else { return 0 };
+        let Some(row) = edge_of(ctx, sk) else { return };
         let figures = Figures::read(&Typed(tp), true);
         if figures.sent_data()
             && let Some(sample) = newest_rtt(tp, storage)
@@ -83,7 +97,6 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
             None => figures.add_all(row, times),
         }
     }
-    0
 }
 
 /// The end of a subflow, whatever it was.
@@ -106,15 +119,10 @@ unsafe fn end_subflow(ctx: &BtfTracePointContext, sk: Ptr, tp: Ptr) {
 #[inline(always)]
 unsafe fn is_plain(sk: Ptr, tp: Ptr) -> bool {
     // SAFETY: a full TCP socket.
-    unsafe { !has_storage(sk) && attempts::was_answered(tp) }
-}
-
-/// Whether any program keeps something of a socket, or may.
-#[inline(always)]
-unsafe fn has_storage(sk: Ptr) -> bool {
-    let storage = NW_SK_STORAGE.load();
-    // SAFETY: a full TCP socket.
-    storage == NONE || unsafe { !load::<Ptr>(sk, storage).is_null() }
+    unsafe {
+        let is_kept = if is_by_address() { seen(sk).is_some() || responses::is_seen(sk) } else { may_be_seen(sk) };
+        !is_kept && attempts::was_answered(tp)
+    }
 }
 
 /// `struct bpf_iter_meta`.
@@ -176,7 +184,7 @@ pub(crate) extern "C" fn nw_walk(ctx: *mut c_void) -> i32 {
         if sk.is_null() {
             return 0;
         }
-        let tp = tcp(sk);
+        let tp = readable_tcp(sk);
         if !tp.is_null() {
             visit(&IterContext(ctx), tp);
         } else if subflows::is_mptcp(sk) {
@@ -263,7 +271,7 @@ unsafe fn visit(ctx: &IterContext, tp: Ptr) {
         let need = if listening { Need::Exact } else { Need::Timely };
         let Some(stored) = state_for(ctx, tp, tp, 0, need) else {
             // The cookie marks an older socket: its close must not count what came before the agent.
-            maps::add_shed(if control.baseline != 0 { bpf_get_socket_cookie(tp.cast_mut().cast()) } else { 0 });
+            maps::add_shed(if control.baseline != 0 { cookie(tp) } else { 0 });
             return;
         };
         let storage = stored.as_ptr();
@@ -307,6 +315,16 @@ unsafe fn visit(ctx: &IterContext, tp: Ptr) {
             atomic::add(&raw mut (*row).unread_full, 1);
         }
     }
+}
+
+/// Cookie of a socket; 1 where walks can't make one.
+#[inline(always)]
+unsafe fn cookie(tp: Ptr) -> u64 {
+    if is_by_address() {
+        return 1;
+    }
+    // SAFETY: a TCP socket held by its file.
+    unsafe { bpf_get_socket_cookie(tp.cast_mut().cast()) }
 }
 
 /// Unread bytes below which a socket's reader is not called slow, whatever its window.

@@ -60,7 +60,12 @@ pub(super) fn attach(
         }
     }
     if probe.name == HTTP_PROBE && !context.constants.can_read_http {
-        let why = format!("this kernel's programs can't read packets (6.12 and later can); missing: {without}");
+        let what = if context.version < (6, 12) {
+            "this kernel's programs can't read packets (6.12 and later can)"
+        } else {
+            "this kernel's programs can't read the packets that a socket sent"
+        };
+        let why = format!("{what}; missing: {without}");
         return status(ProbeState::Unsupported, why, Some(Refusal::Unsupported));
     }
     let before = attached.links.len();

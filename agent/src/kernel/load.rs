@@ -2,6 +2,7 @@
 
 use super::{
     attach::{Attached, attach, online_cpus},
+    by_address,
     context::Context,
     duty::LookupShare,
     exchange,
@@ -26,8 +27,9 @@ use crate::{
 use aya::{Btf, Ebpf, EbpfLoader};
 use netwhy_abi::{
     Choice, Control, Family as _, Object,
+    content::{CAST_KFUNC, KFUNC},
     heads::{HEAD_ROOMS, SPEAKERS},
-    memory::UNBOUNDED,
+    memory::{ADDRESSES, FEW_ADDRESSES, UNBOUNDED},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -100,8 +102,12 @@ impl Loaded {
         let types = KernelTypes::read(settings.sysfs)?;
         // Before anything is loaded, also on trial.
         raise_memlock();
-        let constants = offsets::resolve(&types, version, exchange::has_exchange(version))
+        let mut constants = offsets::resolve(&types, version, exchange::has_exchange(version))
             .map_err(|missing| LoadError::Kernel { release, missing: missing.join(", ") })?;
+        if let Some(found) = by_address::find(&types).filter(|_| constants.has_storage) {
+            // Without that probe nothing would take the states out.
+            constants.distrust(found, settings.wants("sockets"));
+        }
         let btf = Btf::from_sys_fs().map_err(|error| LoadError::Other(error.to_string()))?;
         let mut ebpf = load_object(settings, &constants, &btf)?;
         // Before any program is attached: until the first walk ends, a socket without a handshake here is an old one.
@@ -144,6 +150,7 @@ impl Loaded {
             close_ups: BTreeSet::new(),
             sampling,
             can_walk: constants.has_storage && is_loaded,
+            is_by_address: constants.by_address.is_some(),
             has_shed: false,
             probes,
             lacks: constants.lacks,
@@ -260,6 +267,8 @@ fn load_object(settings: &Settings<'_>, constants: &Constants, btf: &Btf) -> Res
         .override_global("NW_HTTP", &http, true)
         .map_max_entries("HEAD_ROOMS", rows_of_http(HEAD_ROOMS))
         .map_max_entries("SPEAKERS", rows_of_http(SPEAKERS))
+        .map_max_entries("SOCKETS_BY_ADDR", addresses(settings, constants, true))
+        .map_max_entries("TURNS_BY_ADDR", addresses(settings, constants, settings.wants("responses")))
         .override_global("NW_ACCEPT_QUEUES", &accept_queues, true)
         .override_global("NW_RESPONSES", &responses, true)
         .override_global("NW_ROOT_LEVEL", &level, true)
@@ -283,9 +292,20 @@ fn load_object(settings: &Settings<'_>, constants: &Constants, btf: &Btf) -> Res
     })
 }
 
+/// Rows of a map of states by address. `is_used`: of this one, where states are kept so.
+fn addresses(settings: &Settings<'_>, constants: &Constants, is_used: bool) -> u32 {
+    let rows = match constants.by_address {
+        Some(_) if is_used && settings.has_room => ADDRESSES,
+        Some(_) if is_used => FEW_ADDRESSES,
+        _ => 1,
+    };
+    u32::try_from(rows).unwrap_or(u32::MAX)
+}
+
 /// The object as this kernel takes it.
 fn object(constants: &Constants) -> Result<Vec<u8>, LoadError> {
-    let mut object = kfunc::complete(OBJECT, constants.dynptr_from_skb);
+    let object = kfunc::complete(OBJECT, KFUNC, constants.dynptr_from_skb);
+    let mut object = kfunc::complete(&object, CAST_KFUNC, constants.by_address.map(|found| found.cast));
     if !constants.has_exchange {
         exchange::remove(&mut object).map_err(|error| LoadError::Other(error.to_string()))?;
     }

@@ -59,6 +59,8 @@ pub struct Loaded {
     pub drop_reasons: Vec<String>,
     /// Whether walks work.
     pub can_walk: bool,
+    /// Whether the states of sockets are kept by address.
+    pub is_by_address: bool,
     /// Peer ranges in the kernel's map.
     pub(super) prefixes: BTreeMap<(Ipv6Addr, u8), PeerClass>,
     /// Whether a socket was ever refused storage.

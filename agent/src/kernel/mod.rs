@@ -4,6 +4,7 @@
 //! ```text
 //! offsets               the running kernel's types → constants of the programs
 //! probes, settings      the table of probes; which of them are wanted
+//! by_address            whether states of sockets are kept by address
 //! kfunc, exchange       calls of kernel functions in the object; the object without atomic exchange
 //! refusal, status       why the kernel refuses something; the status of a probe
 //! support               which programs this kernel supports
@@ -38,6 +39,7 @@
 //! The status of each probe says which of them the running kernel lacks.
 
 mod attach;
+mod by_address;
 mod context;
 mod control;
 mod credentials;
@@ -74,6 +76,7 @@ mod walk;
 
 pub use crate::btf::{BtfError, KernelTypes};
 pub use crate::clock::monotonic;
+pub use by_address::ByAddress;
 pub use credentials::become_user;
 pub use ethtool::ethtool_calls;
 pub use exchange::has_exchange;

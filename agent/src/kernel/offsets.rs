@@ -1,5 +1,6 @@
 //! Load-time constants of the kernel programs, from the running kernel's BTF.
 
+use super::by_address::ByAddress;
 use crate::btf::{KernelTypes, Member};
 
 /// Constant for a member that this kernel lacks; the programs skip the signal.
@@ -170,10 +171,12 @@ pub struct Constants {
     pub has_mptcp: bool,
     /// Whether response times can be measured (5.12 and later).
     pub can_time_responses: bool,
-    /// Whether HTTP can be read (6.12 and later).
+    /// Whether HTTP can be read (6.12 and later, where programs may give a socket's packets to helpers).
     pub can_read_http: bool,
     /// Type id of the kernel function that opens a packet for reading. `None`: tracing programs can't call it (6.12).
     pub dynptr_from_skb: Option<u32>,
+    /// How sockets are read where their states are kept by address. `None`: they have storage.
+    pub by_address: Option<ByAddress>,
 }
 
 /// Resolves all constants. `has_exchange`: of [`Constants`].
@@ -273,6 +276,19 @@ impl Constants {
         }
         if release < (6, 10) {
             self.lack("resets sent by a closed port (received resets are counted)");
+        }
+    }
+
+    /// Goes without what this kernel refuses to do with a pointer that was read from another one. `keeps_states`: those
+    /// of sockets are kept by address.
+    pub(super) fn distrust(&mut self, found: ByAddress, keeps_states: bool) {
+        // The packets that a socket sent are read from its queue.
+        self.can_read_http = false;
+        if keeps_states {
+            tracing::info!("this kernel keeps walks from the storage of sockets: their states are kept by address");
+            self.by_address = Some(found);
+            let ByAddress { tcp_sock, sk_type, .. } = found;
+            self.values.extend([("NW_BY_ADDRESS", 1), ("NW_TCP_SOCK_TYPE", tcp_sock), ("NW_SK_TYPE", sk_type)]);
         }
     }
 

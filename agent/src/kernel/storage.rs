@@ -33,6 +33,8 @@ impl Loaded {
     pub fn set_headroom(&mut self, headroom: &Headroom) -> anyhow::Result<()> {
         let has_responses = self.choice.generation != 0;
         let room = [headroom.timely, headroom.exact].map(|bytes| sockets(bytes, has_responses));
+        // A map of states by address that is full refuses as well.
+        self.has_shed = self.has_shed || self.is_by_address && self.counter(Counter::NoStorage)? > 0;
         self.has_shed = self.has_shed || room != [UNBOUNDED; 2] && self.counter(Counter::StorageShed)? > 0;
         steering::set_room(&mut self.ebpf, room, self.has_shed)
     }

@@ -37,6 +37,9 @@ pub(super) fn check_support(context: &Context<'_>, program: &Program) -> Result<
             }
             Some(_) => Ok(()),
         },
+        Hook::Iterator(_) if program.name == SUBFLOW_PROGRAM && context.constants.by_address.is_some() => {
+            Err(Refused::unsupported("this kernel's walks can't come to the storage of sockets"))
+        }
         Hook::Iterator(name) if !context.constants.has_storage => {
             Err(Refused::unsupported(format!("this kernel's {name} iterator can't read sockets (5.12 can)")))
         }

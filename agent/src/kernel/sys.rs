@@ -22,6 +22,8 @@ const BPF_ITER_CREATE: libc::c_int = 33;
 
 /// `BPF_PROG_TYPE_SOCKET_FILTER` of `enum bpf_prog_type`.
 const BPF_PROG_TYPE_SOCKET_FILTER: u32 = 1;
+/// `BPF_PROG_TYPE_TRACING`.
+const BPF_PROG_TYPE_TRACING: u32 = 26;
 /// `BPF_TRACE_ITER` of `enum bpf_attach_type`.
 const BPF_TRACE_ITER: u32 = 28;
 
@@ -64,6 +66,18 @@ struct ProgramAttr {
     log: u64,
 }
 
+/// The same with what an iterator attaches to.
+#[repr(C)]
+struct IterProgramAttr {
+    program: ProgramAttr,
+    /// Version, flags, name and interface.
+    unused: [u32; 7],
+    attach_type: u32,
+    /// Types and lines of the program.
+    untyped: [u32; 9],
+    attach_btf_id: u32,
+}
+
 #[repr(C)]
 struct TracepointAttr {
     name: u64,
@@ -94,6 +108,8 @@ const _: () = assert!(size_of::<BatchAttr>() == 56);
 const _: () = assert!(size_of::<ElemAttr>() == 32);
 const _: () = assert!(size_of::<InfoAttr>() == 16);
 const _: () = assert!(size_of::<ProgramAttr>() == 40);
+const _: () = assert!(size_of::<IterProgramAttr>() == 112);
+const _: () = assert!(std::mem::offset_of!(IterProgramAttr, attach_type) == 68);
 const _: () = assert!(size_of::<TracepointAttr>() == 24);
 const _: () = assert!(size_of::<IterLinkAttr>() == 32);
 const _: () = assert!(size_of::<IterAttr>() == 8);
@@ -244,19 +260,38 @@ pub(super) fn enable_stats() -> io::Result<OwnedFd> {
 /// # Errors
 /// The kernel's refusal.
 pub(super) fn try_filter(instructions: &[[u8; 8]]) -> io::Result<()> {
-    let mut attr = ProgramAttr {
-        kind: BPF_PROG_TYPE_SOCKET_FILTER,
+    let mut attr = program(BPF_PROG_TYPE_SOCKET_FILTER, instructions);
+    unload(bpf(BPF_PROG_LOAD, &mut attr)?);
+    Ok(())
+}
+
+/// Loads an iterator, which nothing runs, and unloads it again. `attach_btf_id`: type id of the iterator's function.
+///
+/// # Errors
+/// The kernel's refusal.
+pub(super) fn try_walk(instructions: &[[u8; 8]], attach_btf_id: u32) -> io::Result<()> {
+    let program = program(BPF_PROG_TYPE_TRACING, instructions);
+    let (attach_type, untyped) = (BPF_TRACE_ITER, [0; 9]);
+    let mut attr = IterProgramAttr { program, unused: [0; 7], attach_type, untyped, attach_btf_id };
+    unload(bpf(BPF_PROG_LOAD, &mut attr)?);
+    Ok(())
+}
+
+fn program(kind: u32, instructions: &[[u8; 8]]) -> ProgramAttr {
+    ProgramAttr {
+        kind,
         count: instructions.len() as u32,
         instructions: instructions.as_ptr() as u64,
         license: c"GPL".as_ptr() as u64,
         log_level: 0,
         log_size: 0,
         log: 0,
-    };
-    let fd = bpf(BPF_PROG_LOAD, &mut attr)?;
+    }
+}
+
+fn unload(fd: libc::c_long) {
     // SAFETY: the kernel just made this descriptor for us.
     drop(unsafe { OwnedFd::from_raw_fd(fd as i32) });
-    Ok(())
 }
 
 /// Makes a file that runs a loaded iterator over the elements of a map when it is read.

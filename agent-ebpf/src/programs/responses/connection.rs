@@ -13,6 +13,7 @@ use crate::{
     kernel::{Ptr, load},
     maps::{self, Need},
     offsets::*,
+    sock::{is_by_address, is_gone},
     socket::{cgroup_id, edge_key},
 };
 
@@ -58,6 +59,9 @@ unsafe fn weight(choice: &Choice, sk: Ptr) -> u32 {
 /// State of a connection that has one.
 #[inline(always)]
 pub(super) unsafe fn seen(sk: Ptr) -> Option<NonNull<Turn>> {
+    if is_by_address() {
+        return rows::turn_at(sk as u64);
+    }
     // SAFETY: `sk` is a trusted socket pointer.
     NonNull::new(unsafe { bpf_sk_storage_get(rows::turns(), sk.cast_mut(), core::ptr::null_mut(), 0) }.cast())
 }
@@ -103,6 +107,9 @@ unsafe fn renewed(known: Option<NonNull<Turn>>, sk: Ptr, tp: Ptr) -> Option<NonN
 pub(super) unsafe fn first_seen(choice: &Choice, sk: Ptr, tp: Ptr, weight: u32) -> Option<NonNull<Turn>> {
     // SAFETY: `sk` and `tp` are the same trusted socket.
     unsafe {
+        if is_gone(sk) {
+            return None;
+        }
         if !maps::take_storage(Need::Timely) {
             maps::count(Counter::StorageShed);
             return None;
@@ -125,11 +132,15 @@ pub(super) unsafe fn first_seen(choice: &Choice, sk: Ptr, tp: Ptr, weight: u32) 
         } else {
             turn.join(&outgoing(tp), expected, choice.generation, weight);
         }
-        let made = bpf_sk_storage_get(rows::turns(), sk.cast_mut(), (&raw mut turn).cast(), 1);
-        if made.is_null() {
+        let made = if is_by_address() {
+            rows::add_turn(sk as u64, &turn)
+        } else {
+            NonNull::new(bpf_sk_storage_get(rows::turns(), sk.cast_mut(), (&raw mut turn).cast(), 1).cast())
+        };
+        if made.is_none() {
             maps::count(Counter::NoStorage);
         }
-        NonNull::new(made.cast())
+        made
     }
 }
 

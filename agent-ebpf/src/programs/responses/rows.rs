@@ -7,7 +7,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use aya_log_ebpf::warn;
-use core::{cell::UnsafeCell, hint::cold_path};
+use core::{cell::UnsafeCell, hint::cold_path, ptr::NonNull};
 use netwhy_abi::{
     Choice, Counter, EdgeKey, FINE_BUCKETS, Pick, ResponseStats, Shares, Turn, fine_bucket_index,
     heads::{EXCHANGES_PER_PERIOD, FOLLOWED_BYTES_PER_PERIOD, FOLLOWED_ROOM, PERIOD_SHIFT},
@@ -21,6 +21,9 @@ static RESPONSES: HashMap<EdgeKey, ResponseStats, 1, { BPF_F_NO_PREALLOC as usiz
 /// The turns of each observed connection; live and die with its socket.
 #[btf_map]
 static TURNS: SkStorage<Turn> = SkStorage::new();
+/// The same by the socket's address, where walks can't come to storage; one row elsewhere. `nw_destroy` takes it out.
+#[btf_map]
+static TURNS_BY_ADDR: HashMap<u64, Turn, 1, { BPF_F_NO_PREALLOC as usize }> = HashMap::new();
 /// Active connections of each edge on a busy machine. Evicts the edge that was quiet for longest.
 #[btf_map]
 static PICKS: LruHashMap<EdgeKey, Pick, 1> = LruHashMap::new();
@@ -178,6 +181,27 @@ pub(super) fn grpc_share() -> u32 {
 #[inline(always)]
 pub(super) fn turns() -> *mut core::ffi::c_void {
     (&raw const TURNS).cast_mut().cast()
+}
+
+/// Turns of the socket at an address.
+#[inline(always)]
+pub(super) fn turn_at(address: u64) -> Option<NonNull<Turn>> {
+    NonNull::new(TURNS_BY_ADDR.get_ptr_mut(address).unwrap_or_default())
+}
+
+/// Turns of the socket at an address, made when missing. `None`: no room.
+#[inline(always)]
+pub(super) fn add_turn(address: u64, first: &Turn) -> Option<NonNull<Turn>> {
+    // Fails when there is no room, or another CPU was faster.
+    let _ = TURNS_BY_ADDR.insert(address, first, u64::from(BPF_NOEXIST));
+    turn_at(address)
+}
+
+/// Takes out the turns of a socket that ends.
+#[inline(always)]
+pub(super) fn remove_turn(address: u64) {
+    // Fails when they are not there.
+    let _ = TURNS_BY_ADDR.remove(address);
 }
 
 /// Address of the buffers for first bytes, for the helper.

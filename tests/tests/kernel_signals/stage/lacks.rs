@@ -1,5 +1,5 @@
-//! Signals that some kernels lack: older ones, and builds that refuse walks. Their tests assert there that the agent says
-//! so.
+//! Signals that some kernels lack: older ones, and builds that give no trust to what is read from a socket. Their tests
+//! assert there that the agent says so.
 
 use super::{Options, Stage, refused::walks_are_refused};
 use netwhy_agent::{
@@ -12,7 +12,8 @@ pub(crate) struct Need {
     /// The first kernel that has it.
     since: (u32, u32),
     pub(crate) said: Said,
-    /// How the reason begins where the kernel refuses walks. `None`: it needs no walks.
+    /// How the reason begins where the kernel gives no trust to what is read from another object. `None`: that is there
+    /// without it.
     refused: Option<&'static str>,
 }
 
@@ -28,17 +29,16 @@ const IS_ARM: bool = cfg!(target_arch = "aarch64");
 const NO_EXCHANGE: &str = "this kernel's programs have no atomic exchange (5.12 has; on arm64 5.18)";
 const EXCHANGE: (u32, u32) = if IS_ARM { (5, 18) } else { (5, 12) };
 
+const SENT: &str = "this kernel's programs can't read the packets that a socket sent";
+
 /// Storage of sockets, and walks over the living ones.
-pub(crate) const LIVING: Need = Need {
-    since: EXCHANGE,
-    said: Said::Probe("sockets", ProbeState::Degraded, NO_EXCHANGE),
-    refused: Some("nw_walk: the BPF_PROG_LOAD syscall returned Permission denied"),
-};
+pub(crate) const LIVING: Need =
+    Need { since: EXCHANGE, said: Said::Probe("sockets", ProbeState::Degraded, NO_EXCHANGE), refused: None };
 /// Accept queues, which walks read.
 pub(crate) const ACCEPT_QUEUES: Need = Need {
     since: EXCHANGE,
     said: Said::Probe("accept_queue", ProbeState::Degraded, "needs the probe sockets (degraded)"),
-    refused: Some("needs the probe sockets (degraded)"),
+    refused: None,
 };
 /// Response times.
 pub(crate) const RESPONSES: Need =
@@ -48,7 +48,7 @@ pub(crate) const FIRST_EXCHANGES: Need =
     Need { since: (6, 12), said: Said::Lack("response times of a connection's first two exchanges"), refused: None };
 /// Methods, routes and statuses of HTTP. The reason names what it needs, which is not the same on all kernels.
 pub(crate) const HTTP: Need =
-    Need { since: (6, 12), said: Said::Probe("http", ProbeState::Unsupported, ""), refused: None };
+    Need { since: (6, 12), said: Said::Probe("http", ProbeState::Unsupported, ""), refused: Some(SENT) };
 /// Short sockets that stand for others.
 pub(crate) const CHURN: Need = Need {
     since: if IS_ARM { EXCHANGE } else { (5, 14) },
