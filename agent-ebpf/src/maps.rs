@@ -28,7 +28,8 @@ pub(crate) use handshakes::{Handshake, is_deferred, set_deferred, set_handshake,
 pub(crate) use histograms::{add_duration, add_durations, add_rtt, add_smoothed_rtt};
 pub(crate) use steering::{control, is_churn_high, may_restart, start, started, walk};
 pub(crate) use storage_room::{
-    Need, add_shed, add_state, has_shed_storage, highest_without_base, remove_state, sockets, state_at, take_storage,
+    Need, add_older_at, add_shed, add_state, has_shed_storage, highest_without_base, is_older_at, remove_older_at,
+    remove_state, sockets, state_at, take_storage,
 };
 pub(crate) use subflows::{
     add_older_subflow, add_subflow, is_older_subflow, remove_older_subflow, remove_subflow, subflow, subflow_marks,

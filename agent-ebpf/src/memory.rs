@@ -50,6 +50,8 @@ pub const TURN_STORAGE: usize = 200;
 pub const ADDRESSES: usize = 1 << 18;
 /// The same where memory is short.
 pub const FEW_ADDRESSES: usize = 1 << 16;
+/// log2 of the bits by which sockets are known whose base found no room, where states are kept by address: 1 MiB.
+pub const OLDER_BITS: u32 = 23;
 /// Bytes of the buffers for first bytes of HTTP, together, as far as their smallest size allows.
 const HEAD_BUFFERS: usize = 1 << 20;
 /// Bytes of one buffer, at least and at most. A request and its answer take some 600.
@@ -133,7 +135,7 @@ pub fn http(cpus: usize) -> usize {
 /// Bytes that the maps of states by address take while they are empty. `has_responses`: turns are kept too.
 pub fn addresses(rows: usize, has_responses: bool, cpus: usize) -> usize {
     let of = |value: usize| hash(0, rows, 8, value) + free_lists(cpus, 8, value);
-    of(SUBFLOW) + if has_responses { of(size_of::<crate::Turn>()) } else { 0 }
+    (1 << OLDER_BITS) / 8 + of(SUBFLOW) + if has_responses { of(size_of::<crate::Turn>()) } else { 0 }
 }
 
 /// Bytes that the maps take when every row is used. An idle machine takes a fraction.

@@ -231,9 +231,7 @@ pub(crate) unsafe fn lacks_base(tp: Ptr) -> bool {
         return false;
     }
     if is_by_address() {
-        // A walk gives no cookies there. What carried much may be older, and its counts from before must not be added.
-        // SAFETY: a TCP socket.
-        return unsafe { load::<u32>(tp, NW_TP_SEGS_IN.load()) > maps::control().unseen_segments };
+        return maps::is_older_at(tp as u64);
     }
     if NW_SK_COOKIE.load() == NONE {
         return false;

@@ -8,7 +8,8 @@ use aya_ebpf::{
 use core::ptr::NonNull;
 
 use super::ON_DEMAND;
-use crate::{atomic, storage::SocketState};
+use crate::{atomic, kernel::probe, storage::SocketState};
+use netwhy_abi::memory::OLDER_BITS;
 
 /// The state of each socket; lives and dies with the socket.
 #[btf_map]
@@ -16,6 +17,10 @@ static SOCKETS: SkStorage<SocketState> = SkStorage::new();
 /// The same by the socket's address, where walks can't come to storage; one row elsewhere. `nw_destroy` takes it out.
 #[btf_map]
 static SOCKETS_BY_ADDR: HashMap<u64, SocketState, 1, ON_DEMAND> = HashMap::new();
+/// Bits by address of living sockets that the first walk found without room, where states are kept by address; one word
+/// elsewhere. Two sockets may share a bit.
+#[btf_map]
+static OLDER_BY_ADDR: Array<u64, 1> = Array::new();
 /// Sockets that may still get storage, by [`Need`], and whether storage was ever refused. The agent sets it once a
 /// tick, so that storage stays within its memory limit also when a tick is late.
 #[btf_map]
@@ -49,6 +54,51 @@ pub(crate) fn add_state(address: u64, first: &SocketState) -> Option<NonNull<Soc
 pub(crate) fn remove_state(address: u64) {
     // Fails when it is not there.
     let _ = SOCKETS_BY_ADDR.remove(address);
+}
+
+/// Word and bit of a socket that is older than the agent. `None`: unreadable.
+#[inline(always)]
+fn older_bit(address: u64) -> Option<(NonNull<u64>, u64)> {
+    // SAFETY: a word of the stack. Read so, it is a number to the verifier, no pointer.
+    let number: u64 = unsafe { probe((&raw const address).cast(), 0) }?;
+    let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - OLDER_BITS);
+    Some((NonNull::new(OLDER_BY_ADDR.get_ptr_mut((hash >> 6) as u32)?)?, 1 << (hash & 63)))
+}
+
+/// Whether the first walk found the socket at an address without room.
+#[inline(always)]
+pub(crate) fn is_older_at(address: u64) -> bool {
+    // SAFETY: a live map value.
+    older_bit(address).is_some_and(|(word, bit)| unsafe { word.as_ptr().read_volatile() } & bit != 0)
+}
+
+/// Notes that the first walk found the socket at an address without room.
+#[inline(always)]
+pub(crate) fn add_older_at(address: u64) {
+    if let Some((word, bit)) = older_bit(address) {
+        // SAFETY: a live map value. One walk alone sets bits, and a socket's end alone takes its bit back.
+        unsafe {
+            if word.as_ptr().read_volatile() & bit == 0 {
+                atomic::add(word.as_ptr(), bit);
+            }
+        }
+    }
+}
+
+/// Forgets it when the socket ends.
+#[inline(always)]
+pub(crate) fn remove_older_at(address: u64) {
+    if highest_without_base() == 0 {
+        return;
+    }
+    if let Some((word, bit)) = older_bit(address) {
+        // SAFETY: as above.
+        unsafe {
+            if word.as_ptr().read_volatile() & bit != 0 {
+                atomic::add(word.as_ptr(), bit.wrapping_neg());
+            }
+        }
+    }
 }
 
 /// How much a socket needs storage. The discriminants are indices of `STORAGE_ROOM`.

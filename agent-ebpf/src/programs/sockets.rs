@@ -37,6 +37,7 @@ pub(crate) fn nw_destroy(ctx: BtfTracePointContext) -> i32 {
             end(&ctx, sk, tp);
             if is_by_address() {
                 maps::remove_state(sk as u64);
+                maps::remove_older_at(sk as u64);
                 responses::forget(sk);
             }
         }
@@ -317,10 +318,11 @@ unsafe fn visit(ctx: &IterContext, tp: Ptr) {
     }
 }
 
-/// Cookie of a socket; 1 where walks can't make one.
+/// Marks an older socket for which there is no room, and gives its cookie; 1 where walks can't make one.
 #[inline(always)]
 unsafe fn cookie(tp: Ptr) -> u64 {
     if is_by_address() {
+        maps::add_older_at(tp as u64);
         return 1;
     }
     // SAFETY: a TCP socket held by its file.

@@ -29,7 +29,7 @@ use netwhy_abi::{
     Choice, Control, Family as _, Object,
     content::{CAST_KFUNC, KFUNC},
     heads::{HEAD_ROOMS, SPEAKERS},
-    memory::{ADDRESSES, FEW_ADDRESSES, UNBOUNDED},
+    memory::{ADDRESSES, FEW_ADDRESSES, OLDER_BITS, UNBOUNDED},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -269,6 +269,7 @@ fn load_object(settings: &Settings<'_>, constants: &Constants, btf: &Btf) -> Res
         .map_max_entries("SPEAKERS", rows_of_http(SPEAKERS))
         .map_max_entries("SOCKETS_BY_ADDR", addresses(settings, constants, true))
         .map_max_entries("TURNS_BY_ADDR", addresses(settings, constants, settings.wants("responses")))
+        .map_max_entries("OLDER_BY_ADDR", if constants.by_address.is_some() { 1 << (OLDER_BITS - 6) } else { 1 })
         .override_global("NW_ACCEPT_QUEUES", &accept_queues, true)
         .override_global("NW_RESPONSES", &responses, true)
         .override_global("NW_ROOT_LEVEL", &level, true)
