@@ -47,7 +47,7 @@ pub const SOCKET_STORAGE: usize = 408;
 pub const TURN_STORAGE: usize = 200;
 /// Sockets whose states fit where they are kept by address. More count when they close. A row takes less than
 /// [`SOCKET_STORAGE`] and [`TURN_STORAGE`].
-pub const ADDRESSES: usize = 1 << 18;
+pub const ADDRESSES: usize = 1 << 17;
 /// The same where memory is short.
 pub const FEW_ADDRESSES: usize = 1 << 16;
 /// log2 of the bits by which sockets are known whose base found no room, where states are kept by address: 1 MiB.

@@ -9,6 +9,18 @@ fn default_limits_stay_under_64_mib_at_128_cpus() {
 }
 
 #[test]
+fn states_by_address_take_no_more_than_the_budget_states_for_storage() {
+    // The load of the chart's default limit.
+    const SOCKETS: usize = 20_000;
+    let (state, turn) = (element(8, SUBFLOW), element(8, size_of::<crate::Turn>()));
+    assert_eq!((state, turn), (192, 192));
+    let without = addresses(ADDRESSES, false, 2) + SOCKETS * state;
+    assert!(without <= SOCKETS * SOCKET_STORAGE, "{without}");
+    let with = addresses(ADDRESSES, true, 2) + SOCKETS * (state + turn);
+    assert!(with <= SOCKETS * (SOCKET_STORAGE + TURN_STORAGE) + (1 << 20), "{with}");
+}
+
+#[test]
 fn maps_take_less_while_fewer_rows_are_used() {
     let limits = Limits { cgroups: 4096, edges: 16_384, drops: 4096, prefixes: 16_384 };
     let of = |rows, name| {
