@@ -117,7 +117,8 @@ fn top_sorts_filters_drills_down_resizes_and_leaves_the_terminal_as_it_was() {
     let watched = Watched::open();
     let program = format!("{} top --agent {}", plugin().display(), watched.url);
     let terminal = Terminal::start("top", 120, 24, &program);
-    let screen = terminal.wait("list", |screen| screen.contains("web-a") && screen.contains("µs"));
+    // The first view may lack Pods that have done nothing yet.
+    let screen = terminal.wait("list", |screen| pods(screen).len() >= 7 && screen.contains("µs"));
     println!("{screen}");
     assert!(
         screen.starts_with("netwhy · 1 agent") && screen.contains("HINT▼") && screen.contains("q quit"),
@@ -125,7 +126,6 @@ fn top_sorts_filters_drills_down_resizes_and_leaves_the_terminal_as_it_was() {
     );
     assert!(terminal.painted().contains('\x1b'));
     let all = pods(&screen).len();
-    assert!(all >= 7, "{all} Pods:\n{screen}");
 
     sorts(&terminal);
     filters_and_drills_down(&terminal, all);
