@@ -32,7 +32,7 @@ const ONE_IN: u64 = 10;
 const REQUESTS: u32 = 10;
 const SEGMENTS: u64 = 20;
 
-/// What is wrong.
+/// The trouble of all edges.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
     None,

@@ -3,7 +3,7 @@
 use crate::{
     program::{Agent, Scratch},
     socket::Pair,
-    stage::{Options, RESPONSES, Watch, id, needs, stage, wait_until},
+    stage::{FIRST_EXCHANGES, Options, RESPONSES, Watch, id, needs, stage, wait_until},
 };
 use netwhy_agent::{
     api::ProbeState,
@@ -74,8 +74,10 @@ fn probes_go_off_and_on_again_and_count_only_while_they_are_on() {
         let after = counts(watch);
         (after.0 - before.0, after.1 - before.1)
     };
+    // Of 20 exchanges at both ends. Before 6.12 a connection's first two are left out.
+    let least = if FIRST_EXCHANGES.is_lacking() { 34 } else { 38 };
     let (resets, responses) = traffic(&mut watch);
-    assert!(resets >= 1 && responses >= 38, "{resets} {responses}");
+    assert!(resets >= 1 && responses >= least, "{resets} {responses}");
     let before: Vec<ProbeState> = SIGNALS.iter().map(|probe| state(&watch, probe)).collect();
     for _ in 0..2 {
         let off = SIGNALS.map(|probe| (probe, Mode::Off));
@@ -91,7 +93,7 @@ fn probes_go_off_and_on_again_and_count_only_while_they_are_on() {
         let after: Vec<ProbeState> = SIGNALS.iter().map(|probe| state(&watch, probe)).collect();
         assert_eq!(after, before);
         let (resets, responses) = traffic(&mut watch);
-        assert!(resets >= 1 && responses >= 38, "{resets} {responses}");
+        assert!(resets >= 1 && responses >= least, "{resets} {responses}");
     }
     assert!(watch.source.kernel_errors().iter().all(|errors| errors.count == 0), "{:?}", watch.source.kernel_errors());
 }

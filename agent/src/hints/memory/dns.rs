@@ -79,7 +79,7 @@ fn slow_us(usual_us: f64, thresholds: &Thresholds) -> f64 {
     (thresholds.rtt_inflation * usual_us).max(thresholds.dns_slow_ms * 1000.0)
 }
 
-/// What is known of the lookups that a window has, so that one look into the memory answers all questions about them.
+/// The memory of the lookups that a window has, so that one look into the memory answers all questions about them.
 #[derive(Clone, Copy)]
 struct Known<'m> {
     /// `None`: nothing is.
