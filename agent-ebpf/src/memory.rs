@@ -45,13 +45,14 @@ pub const SOCKET_STORAGE: usize = 408;
 /// Bytes of the storage that a connection takes besides while its response times are observed: one element more.
 /// Measured as the growth of the charge over 18,000 sockets, Linux 6.18: 598 with response times, 400 without.
 pub const TURN_STORAGE: usize = 200;
-/// Sockets whose states fit where they are kept by address. More count when they close. A row takes less than
-/// [`SOCKET_STORAGE`] and [`TURN_STORAGE`].
+/// Sockets whose states fit where they are kept by address. More count when they close.
 pub const ADDRESSES: usize = 1 << 17;
 /// The same where memory is short.
 pub const FEW_ADDRESSES: usize = 1 << 16;
 /// log2 of the bits by which sockets are known whose base found no room, where states are kept by address: 1 MiB.
 pub const OLDER_BITS: u32 = 23;
+/// Bytes that the kernel charges for an object beside its own: a pointer to the cgroup (`obj_full_size` in mm/slub.c).
+const CHARGE: usize = size_of::<u64>();
 /// Bytes of the buffers for first bytes of HTTP, together, as far as their smallest size allows.
 const HEAD_BUFFERS: usize = 1 << 20;
 /// Bytes of one buffer, at least and at most. A request and its answer take some 600.
@@ -65,6 +66,71 @@ pub fn head_buffer(cpus: usize) -> usize {
 
 /// Room for socket storage without a bound.
 pub const UNBOUNDED: u64 = i64::MAX.cast_unsigned();
+
+/// How the kernel keeps the states of sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum States {
+    /// In storage of theirs.
+    #[default]
+    InStorage,
+    /// In hash maps by their addresses.
+    ByAddress {
+        /// Sockets whose states fit: [`ADDRESSES`] or [`FEW_ADDRESSES`].
+        rows: usize,
+        /// Whether there is room for turns, which response times need.
+        has_turns: bool,
+    },
+}
+
+impl States {
+    /// Bytes that a socket takes.
+    pub fn of_socket(self) -> usize {
+        match self {
+            Self::InStorage => SOCKET_STORAGE,
+            Self::ByAddress { .. } => element(8, SUBFLOW) + CHARGE,
+        }
+    }
+
+    /// Bytes that a connection takes besides while its response times are observed.
+    pub fn of_turns(self) -> usize {
+        match self {
+            Self::InStorage => TURN_STORAGE,
+            Self::ByAddress { has_turns: true, .. } => element(8, size_of::<crate::Turn>()) + CHARGE,
+            Self::ByAddress { has_turns: false, .. } => 0,
+        }
+    }
+
+    /// Sockets that fit, whatever memory there is.
+    pub fn most(self) -> usize {
+        match self {
+            Self::InStorage => usize::MAX,
+            Self::ByAddress { rows, .. } => rows,
+        }
+    }
+
+    /// Rows of the maps by address: of states, of turns, and of words of [`OLDER_BITS`].
+    pub fn rows(self) -> [usize; 3] {
+        match self {
+            Self::InStorage => [1; 3],
+            Self::ByAddress { rows, has_turns } => [rows, if has_turns { rows } else { 1 }, 1 << (OLDER_BITS - 6)],
+        }
+    }
+
+    /// Bytes that the maps by address take while they are empty.
+    pub fn empty(self, cpus: usize) -> usize {
+        let Self::ByAddress { rows, has_turns } = self else { return 0 };
+        let of = |value: usize| hash(0, rows, 8, value) + free_lists(cpus, 8, value);
+        (1 << OLDER_BITS) / 8 + of(SUBFLOW) + if has_turns { of(size_of::<crate::Turn>()) } else { 0 }
+    }
+
+    /// Bytes that they take when every row is used.
+    pub fn full(self, cpus: usize) -> usize {
+        match self {
+            Self::InStorage => 0,
+            Self::ByAddress { rows, .. } => self.empty(cpus) + rows * (self.of_socket() + self.of_turns()),
+        }
+    }
+}
 
 /// Map sizes; the defaults of the configuration's `limits`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,12 +196,6 @@ pub fn each_map(rows: Limits, capacity: Limits, cpus: usize, mut each: impl FnMu
 pub fn http(cpus: usize) -> usize {
     let maps = hash(HEAD_ROOMS, HEAD_ROOMS, 8, 8) + hash(SPEAKERS, SPEAKERS, size_of::<EdgeKey>(), 8);
     maps + cpus * head_buffer(cpus)
-}
-
-/// Bytes that the maps of states by address take while they are empty. `has_responses`: turns are kept too.
-pub fn addresses(rows: usize, has_responses: bool, cpus: usize) -> usize {
-    let of = |value: usize| hash(0, rows, 8, value) + free_lists(cpus, 8, value);
-    (1 << OLDER_BITS) / 8 + of(SUBFLOW) + if has_responses { of(size_of::<crate::Turn>()) } else { 0 }
 }
 
 /// Bytes that the maps take when every row is used. An idle machine takes a fraction.

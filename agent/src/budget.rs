@@ -13,7 +13,7 @@ use crate::{
 };
 use netwhy_abi::{
     EdgeKey,
-    memory::{self, Limits, SOCKET_STORAGE, TURN_STORAGE},
+    memory::{self, ADDRESSES, Limits, States},
 };
 
 /// The process without any load, its programs in the kernel and its file's pages, bytes.
@@ -96,6 +96,8 @@ pub struct Budget {
     has_calls: bool,
     /// Whether the flight recorder is on.
     has_history: bool,
+    /// How the kernel keeps the states of sockets.
+    states: States,
     cpus: usize,
 }
 
@@ -105,7 +107,7 @@ pub fn cpus() -> usize {
 }
 
 impl Budget {
-    /// The function for this configuration and number of CPUs.
+    /// The function for this configuration and number of CPUs, where sockets have storage.
     pub fn new(config: &Config, cpus: usize) -> Self {
         let sampling = &config.sampling;
         Self {
@@ -117,8 +119,15 @@ impl Budget {
             has_responses: config.signals.responses() != Switch::Off,
             has_calls: config.signals.http() != Switch::Off,
             has_history: config.history.folder().is_some(),
+            states: States::InStorage,
             cpus,
         }
+    }
+
+    /// The same where the kernel keeps the states of sockets so.
+    #[must_use]
+    pub fn with_states(self, states: States) -> Self {
+        Self { states, ..self }
     }
 
     /// Bytes of each part at most, kernel memory included.
@@ -132,9 +141,11 @@ impl Budget {
         add("gone subjects", self.gone(load) * GONE_SUBJECT);
         add("pods and nodes", load.pods * POD + load.nodes * NODE + self.page(load));
         add("clients", self.clients(load));
-        add("socket storage", load.sockets * SOCKET_STORAGE as u64);
+        let sockets = load.sockets.min(self.states.most() as u64);
+        add("socket storage", sockets * self.states.of_socket() as u64);
+        add("socket tables", self.states.empty(self.cpus) as u64);
         if self.has_responses {
-            add("response storage", load.sockets * TURN_STORAGE as u64);
+            add("response storage", sockets * self.states.of_turns() as u64);
             add("response times", edges * (EDGE_RESPONSES + self.frames * RESPONSES_FRAME));
         }
         if self.has_calls {
@@ -164,14 +175,20 @@ impl Budget {
 
     /// The memory limit under which an agent with this load sheds nothing, rounded up to whole 16 MiB.
     pub fn needed_limit(&self, load: &Load) -> u64 {
-        ((self.total(load) as f64 / NEAR_SHARE) as u64).next_multiple_of(16 << 20)
+        // A higher limit may come with larger tables.
+        let states = match self.states {
+            States::ByAddress { has_turns, .. } => States::ByAddress { rows: ADDRESSES, has_turns },
+            States::InStorage => States::InStorage,
+        };
+        ((self.with_states(states).total(load) as f64 / NEAR_SHARE) as u64).next_multiple_of(16 << 20)
     }
 
     /// Sockets that fit under a memory limit beside the rest of the load, before the agent sheds load.
     pub fn fitting_sockets(&self, load: &Load, limit: u64) -> u64 {
         let rest = self.total(&Load { sockets: 0, ..*load });
-        let of_socket = SOCKET_STORAGE + if self.has_responses { TURN_STORAGE } else { 0 };
-        ((limit as f64 * NEAR_SHARE) as u64).saturating_sub(rest) / of_socket as u64
+        let of_socket = self.states.of_socket() + if self.has_responses { self.states.of_turns() } else { 0 };
+        let fitting = ((limit as f64 * NEAR_SHARE) as u64).saturating_sub(rest) / of_socket as u64;
+        fitting.min(self.states.most() as u64)
     }
 
     /// One page of a list of the API server is read at a time.

@@ -12,6 +12,7 @@ use crate::{
     kernel::{self, KernelTypes},
     node::HostReader,
 };
+use netwhy_abi::memory::States;
 use serde::Serialize;
 use std::{fmt::Write as _, net::SocketAddr, path::Path};
 
@@ -55,13 +56,14 @@ pub fn checks(cli: &Cli, config: &Config) -> Vec<Check> {
     list.extend(cgroups(cli));
     let ports = ports(config);
     let mut host = HostReader::new(app::host_paths(cli), Some(kernel::ethtool_calls()));
-    list.extend(probes(cli, config));
+    let (probes, states) = probes(cli, config);
+    list.extend(probes);
     list.extend(cli.global.config_file().map(configuration_file));
     list.extend(config.history.folder().map(history_folder));
     list.push(node_signals(&mut host));
-    list.push(memory::maps(cli, config));
+    list.push(memory::maps(cli, config, states));
     list.push(memory::clients(config));
-    list.push(memory::limit(cli, config));
+    list.push(memory::limit(cli, config, states));
     list.extend(ports);
     list.extend(certificate(config));
     list
@@ -212,15 +214,18 @@ fn cgroups(cli: &Cli) -> Vec<Check> {
     vec![whole, pressure]
 }
 
-fn probes(cli: &Cli, config: &Config) -> Vec<Check> {
+/// The probes, and how this kernel keeps the states of sockets.
+fn probes(cli: &Cli, config: &Config) -> (Vec<Check>, States) {
     match app::open_and_drop_privileges(cli, config) {
         Ok(opened) => {
-            let probes = opened.source.loaded().probes.iter().map(probe);
-            probes.chain([rights(&opened.privileges)]).collect()
+            let loaded = opened.source.loaded();
+            let probes = loaded.probes.iter().map(probe);
+            (probes.chain([rights(&opened.privileges)]).collect(), loaded.states)
         }
         Err(failure) => {
             let remedy = "fix the missing requirements above, then run preflight again";
-            vec![check("probes", Verdict::Missing, format!("{:#}", failure.error), remedy)]
+            let checks = vec![check("probes", Verdict::Missing, format!("{:#}", failure.error), remedy)];
+            (checks, States::default())
         }
     }
 }

@@ -173,7 +173,8 @@ impl Tick {
         self.pipeline.configure(config);
         self.source.configure(&rates(config), source_settings(config), &probe_modes(&config.signals));
         self.inputs.facts.set_pace(facts_pace(config));
-        self.memory.set_budget(Budget::new(config, cpus()));
+        let states = self.source.loaded().states;
+        self.memory.set_budget(Budget::new(config, cpus()).with_states(states));
     }
 
     /// Applies the state of the watches. Returns the cluster's Nodes. `None`: they are not watched.

@@ -9,15 +9,28 @@ fn default_limits_stay_under_64_mib_at_128_cpus() {
 }
 
 #[test]
-fn states_by_address_take_no_more_than_the_budget_states_for_storage() {
-    // The load of the chart's default limit.
-    const SOCKETS: usize = 20_000;
-    let (state, turn) = (element(8, SUBFLOW), element(8, size_of::<crate::Turn>()));
-    assert_eq!((state, turn), (192, 192));
-    let without = addresses(ADDRESSES, false, 2) + SOCKETS * state;
-    assert!(without <= SOCKETS * SOCKET_STORAGE, "{without}");
-    let with = addresses(ADDRESSES, true, 2) + SOCKETS * (state + turn);
-    assert!(with <= SOCKETS * (SOCKET_STORAGE + TURN_STORAGE) + (1 << 20), "{with}");
+fn states_by_address_take_a_row_each_and_tables_of_their_own() {
+    let states = |rows, has_turns| States::ByAddress { rows, has_turns };
+    let (with, without) = (states(ADDRESSES, true), states(ADDRESSES, false));
+    // A slab object of 192 bytes each, as of a socket's turns in storage.
+    assert_eq!((with.of_socket(), with.of_turns(), without.of_turns()), (200, TURN_STORAGE, 0));
+    // 1 MiB of bits, 16 bytes of a bucket for each row, and 96 free elements of each CPU.
+    let (bits, table, free) = (1 << 20, 16 << 17, 2 * 96 * 192);
+    assert_eq!(without.empty(2), bits + table + free);
+    assert_eq!(with.empty(2), bits + 2 * (table + free));
+    assert_eq!(states(FEW_ADDRESSES, false).empty(2), bits + table / 2 + free);
+    assert_eq!(with.full(2), with.empty(2) + (400 << 17));
+    assert_eq!(
+        (with.most(), with.rows(), without.rows()),
+        (1 << 17, [1 << 17, 1 << 17, 1 << 17], [1 << 17, 1, 1 << 17])
+    );
+}
+
+#[test]
+fn states_in_storage_take_nothing_of_the_maps_by_address() {
+    let states = States::default();
+    assert_eq!((states.empty(128), states.full(128), states.rows()), (0, 0, [1; 3]));
+    assert_eq!((states.of_socket(), states.of_turns(), states.most()), (SOCKET_STORAGE, TURN_STORAGE, usize::MAX));
 }
 
 #[test]

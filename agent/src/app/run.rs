@@ -24,6 +24,7 @@ use crate::{
     tasks::{Stop, Tasks},
     tick::{Inputs, MemoryWatch, Outputs, Tick},
 };
+use netwhy_abi::memory::States;
 use std::{fs::File, net::Ipv6Addr, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
@@ -105,7 +106,7 @@ impl Ready<'_> {
         pipeline.set_drop_reasons(Arc::new(source.loaded().drop_reasons.clone()));
         let inputs = Inputs { config: config_receiver, cluster, own_addresses, reloads: reloads.clone(), facts };
         let outputs = Outputs { view: view_sender, stats: stats_sender, recorder };
-        let memory = memory(cli, &config);
+        let memory = memory(cli, &config, source.loaded().states);
         let tick = Tick::new(source, (pipeline, peers), inputs, outputs, memory);
         let ticking = stopped.clone();
         tasks.spawn_blocking("tick", move || tick.run(&ticking));
@@ -127,6 +128,7 @@ impl Ready<'_> {
 }
 
 /// Follows the agent's memory.
-fn memory(cli: &Cli, config: &Config) -> MemoryWatch {
-    MemoryWatch::new(Limit::find(&cli.global.procfs), Pressure::default(), Budget::new(config, cpus()))
+fn memory(cli: &Cli, config: &Config, states: States) -> MemoryWatch {
+    let budget = Budget::new(config, cpus()).with_states(states);
+    MemoryWatch::new(Limit::find(&cli.global.procfs), Pressure::default(), budget)
 }

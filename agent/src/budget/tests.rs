@@ -1,7 +1,12 @@
 use super::*;
+use netwhy_abi::memory::{FEW_ADDRESSES, TURN_STORAGE};
 
 fn budget() -> Budget {
     Budget::new(&Config::default(), 2)
+}
+
+fn of(budget: &Budget, load: &Load, part: &str) -> u64 {
+    budget.parts(load).into_iter().find(|p| p.part == part).map(|p| p.bytes).unwrap()
 }
 
 const LOAD: Load = Load::DOCUMENTED;
@@ -25,10 +30,7 @@ fn each_figure_of_the_load_costs_something() {
 
 #[test]
 fn limits_of_the_configuration_bound_what_load_can_cost() {
-    let of = |load: &Load, part: &str| {
-        let parts = budget().parts(load);
-        parts.into_iter().find(|p| p.part == part).map(|p| p.bytes).unwrap()
-    };
+    let of = |load: &Load, part: &str| of(&budget(), load, part);
     let storm = Load { edges: 1 << 30, gone_subjects: 1 << 30, scrapers: 1 << 30, ..LOAD };
     let most = Load { edges: 16_384, gone_subjects: 1024, scrapers: 64, ..LOAD };
     for part in ["edges", "gone subjects", "clients", "map edges"] {
@@ -86,4 +88,40 @@ fn parts_have_names_of_their_own() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), all);
+}
+
+#[test]
+fn states_by_address_cost_their_tables_and_a_row_of_each_socket() {
+    let states = States::ByAddress { rows: ADDRESSES, has_turns: true };
+    let (storage, address) = (budget(), budget().with_states(states));
+    assert_eq!(of(&storage, &LOAD, "socket tables"), 0);
+    let tables = states.empty(2) as u64;
+    assert_eq!(of(&address, &LOAD, "socket tables"), tables);
+    assert_eq!(of(&address, &LOAD, "socket storage"), LOAD.sockets * 200);
+    assert_eq!(of(&address, &LOAD, "response storage"), LOAD.sockets * 200);
+    // No other part knows of it.
+    let sockets = Load { sockets: 0, ..LOAD };
+    assert_eq!(address.total(&sockets), storage.total(&sockets) + tables);
+    assert_eq!(address.total(&LOAD), address.total(&sockets) + LOAD.sockets * 400);
+}
+
+#[test]
+fn sockets_beyond_the_tables_by_address_cost_nothing_and_do_not_fit() {
+    let few = States::ByAddress { rows: FEW_ADDRESSES, has_turns: true };
+    let budget = budget().with_states(few);
+    let at = |sockets| Load { sockets, ..LOAD };
+    assert_eq!(budget.total(&at(1 << 30)), budget.total(&at(FEW_ADDRESSES as u64)));
+    assert_eq!(budget.fitting_sockets(&LOAD, 64 << 30), FEW_ADDRESSES as u64);
+    // Without turns a connection takes its state alone.
+    let without = budget.with_states(States::ByAddress { rows: FEW_ADDRESSES, has_turns: false });
+    assert_eq!(without.total(&at(100)) - without.total(&at(0)), 100 * 200);
+}
+
+#[test]
+fn the_needed_limit_has_room_for_the_tables_that_come_with_it() {
+    let with = |rows| budget().with_states(States::ByAddress { rows, has_turns: true });
+    let (few, many) = (with(FEW_ADDRESSES), with(ADDRESSES));
+    assert!(few.total(&LOAD) < many.total(&LOAD));
+    assert_eq!(few.needed_limit(&LOAD), many.needed_limit(&LOAD));
+    assert!(many.fitting_sockets(&LOAD, few.needed_limit(&LOAD)) >= LOAD.sockets);
 }

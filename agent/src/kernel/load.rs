@@ -29,7 +29,7 @@ use netwhy_abi::{
     Choice, Control, Family as _, Object,
     content::{CAST_KFUNC, KFUNC},
     heads::{HEAD_ROOMS, SPEAKERS},
-    memory::{ADDRESSES, FEW_ADDRESSES, OLDER_BITS, UNBOUNDED},
+    memory::{ADDRESSES, FEW_ADDRESSES, States, UNBOUNDED},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -150,7 +150,7 @@ impl Loaded {
             close_ups: BTreeSet::new(),
             sampling,
             can_walk: constants.has_storage && is_loaded,
-            is_by_address: constants.by_address.is_some(),
+            states: states(settings, &constants),
             has_shed: false,
             probes,
             lacks: constants.lacks,
@@ -263,13 +263,14 @@ fn load_object(settings: &Settings<'_>, constants: &Constants, btf: &Btf) -> Res
     let (level, id) = settings.root();
     let accept_queues = u32::from(settings.mode("accept_queue") != Mode::Off);
     let responses = u32::from(settings.wants("responses"));
+    let [states, turns, older] = states(settings, constants).rows().map(size);
     loader
         .override_global("NW_HTTP", &http, true)
         .map_max_entries("HEAD_ROOMS", rows_of_http(HEAD_ROOMS))
         .map_max_entries("SPEAKERS", rows_of_http(SPEAKERS))
-        .map_max_entries("SOCKETS_BY_ADDR", addresses(settings, constants, true))
-        .map_max_entries("TURNS_BY_ADDR", addresses(settings, constants, settings.wants("responses")))
-        .map_max_entries("OLDER_BY_ADDR", if constants.by_address.is_some() { 1 << (OLDER_BITS - 6) } else { 1 })
+        .map_max_entries("SOCKETS_BY_ADDR", states)
+        .map_max_entries("TURNS_BY_ADDR", turns)
+        .map_max_entries("OLDER_BY_ADDR", older)
         .override_global("NW_ACCEPT_QUEUES", &accept_queues, true)
         .override_global("NW_RESPONSES", &responses, true)
         .override_global("NW_ROOT_LEVEL", &level, true)
@@ -293,14 +294,13 @@ fn load_object(settings: &Settings<'_>, constants: &Constants, btf: &Btf) -> Res
     })
 }
 
-/// Rows of a map of states by address. `is_used`: of this one, where states are kept so.
-fn addresses(settings: &Settings<'_>, constants: &Constants, is_used: bool) -> u32 {
-    let rows = match constants.by_address {
-        Some(_) if is_used && settings.has_room => ADDRESSES,
-        Some(_) if is_used => FEW_ADDRESSES,
-        _ => 1,
-    };
-    u32::try_from(rows).unwrap_or(u32::MAX)
+/// How the states of sockets are kept.
+fn states(settings: &Settings<'_>, constants: &Constants) -> States {
+    let rows = if settings.has_room { ADDRESSES } else { FEW_ADDRESSES };
+    match constants.by_address {
+        Some(_) => States::ByAddress { rows, has_turns: settings.wants("responses") },
+        None => States::InStorage,
+    }
 }
 
 /// The object as this kernel takes it.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::api::ProbeStatus;
 use aya::Ebpf;
-use netwhy_abi::{Choice, PeerClass};
+use netwhy_abi::{Choice, PeerClass, memory::States};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
@@ -59,8 +59,8 @@ pub struct Loaded {
     pub drop_reasons: Vec<String>,
     /// Whether walks work.
     pub can_walk: bool,
-    /// Whether the states of sockets are kept by address.
-    pub is_by_address: bool,
+    /// How the states of sockets are kept.
+    pub states: States,
     /// Peer ranges in the kernel's map.
     pub(super) prefixes: BTreeMap<(Ipv6Addr, u8), PeerClass>,
     /// Whether a socket was ever refused storage.

@@ -5,7 +5,7 @@ use crate::memory::Headroom;
 use aya::maps::{Array, MapData};
 use netwhy_abi::{
     Counter,
-    memory::{SOCKET_STORAGE, TURN_STORAGE, UNBOUNDED},
+    memory::{States, UNBOUNDED},
 };
 
 /// Sockets that the newest walk found without storage, and the highest cookie of those that the first one found.
@@ -18,9 +18,9 @@ unsafe impl aya::Pod for ShedPod {}
 /// More sockets than this have no bound: counting them down would cost every one of them an atomic instruction.
 const PLENTY: u64 = 4 << 20;
 
-/// Sockets whose storage fits into these bytes. With response times, each may get storage for these too.
-fn sockets(bytes: Option<u64>, has_responses: bool) -> u64 {
-    let of_socket = SOCKET_STORAGE + if has_responses { TURN_STORAGE } else { 0 };
+/// Sockets whose states fit into these bytes. With response times, each may get turns too.
+fn sockets(bytes: Option<u64>, states: States, has_responses: bool) -> u64 {
+    let of_socket = states.of_socket() + if has_responses { states.of_turns() } else { 0 };
     let fit = bytes.map(|bytes| bytes / of_socket as u64);
     fit.filter(|sockets| *sockets < PLENTY).unwrap_or(UNBOUNDED)
 }
@@ -32,9 +32,9 @@ impl Loaded {
     /// The kernel's refusal.
     pub fn set_headroom(&mut self, headroom: &Headroom) -> anyhow::Result<()> {
         let has_responses = self.choice.generation != 0;
-        let room = [headroom.timely, headroom.exact].map(|bytes| sockets(bytes, has_responses));
+        let room = [headroom.timely, headroom.exact].map(|bytes| sockets(bytes, self.states, has_responses));
         // A map of states by address that is full refuses as well.
-        self.has_shed = self.has_shed || self.is_by_address && self.counter(Counter::NoStorage)? > 0;
+        self.has_shed = self.has_shed || self.states != States::InStorage && self.counter(Counter::NoStorage)? > 0;
         self.has_shed = self.has_shed || room != [UNBOUNDED; 2] && self.counter(Counter::StorageShed)? > 0;
         steering::set_room(&mut self.ebpf, room, self.has_shed)
     }

@@ -7,12 +7,13 @@ use crate::{
     http,
     memory::{Limit, fit},
 };
+use netwhy_abi::memory::States;
 use std::fmt::Write as _;
 
 const MIB: f64 = (1 << 20) as f64;
 
 /// Upper bound of the maps' memory with these limits, by number of CPUs.
-pub(super) fn maps(cli: &Cli, config: &Config) -> Check {
+pub(super) fn maps(cli: &Cli, config: &Config, states: States) -> Check {
     let limits = fit(config.limits.maps(), Limit::find(&cli.global.procfs).read(None).limit);
     let mib = |cpus| netwhy_abi::memory::upper_bound(limits, cpus) as f64 / f64::from(1 << 20);
     let found = format!(
@@ -23,7 +24,16 @@ pub(super) fn maps(cli: &Cli, config: &Config) -> Check {
         limits.edges,
         limits.cgroups
     );
-    check("kernel memory", Verdict::Ok, found, "")
+    check("kernel memory", Verdict::Ok, found + &tables(states, cpus()), "")
+}
+
+/// Memory of the maps that keep states of sockets by address, in words. Empty where sockets have storage.
+pub(super) fn tables(states: States, cpus: usize) -> String {
+    if states == States::InStorage {
+        return String::new();
+    }
+    let (empty, full) = (states.empty(cpus) as f64 / MIB, states.full(cpus) as f64 / MIB);
+    format!("; {empty:.0} to {full:.0} MiB more for the states of up to {} sockets", states.most())
 }
 
 /// Upper bound of the memory that clients of all listeners can make the agent use. `limits.series` bounds a scrape,
@@ -55,9 +65,9 @@ fn replay(config: &Config) -> Option<u64> {
 }
 
 /// The agent's memory limit beside the memory that the documented load needs with this configuration.
-pub(super) fn limit(cli: &Cli, config: &Config) -> Check {
+pub(super) fn limit(cli: &Cli, config: &Config, states: States) -> Check {
     const NEED: &str = "memory limit";
-    let (budget, load) = (Budget::new(config, cpus()), Load::DOCUMENTED);
+    let (budget, load) = (Budget::new(config, cpus()).with_states(states), Load::DOCUMENTED);
     let files = Limit::find(&cli.global.procfs);
     let reading = files.read(None);
     let needs = format!(

@@ -17,3 +17,11 @@ fn the_memory_of_clients_includes_a_replay_where_the_past_is_recorded() {
     let mib = (1024 * (8_704 + 7_168) + 64 * (20 << 10)) / 2 / (1 << 20);
     assert!(with.ends_with(&format!("; {mib} MiB more while they ask about the past")), "{with}");
 }
+
+#[test]
+fn kernel_memory_includes_the_tables_of_states_by_address() {
+    assert_eq!(memory::tables(States::InStorage, 2), "");
+    let states = States::ByAddress { rows: 1 << 17, has_turns: true };
+    // 5.07 MiB of empty tables, and 50 MiB of rows of 400 bytes.
+    assert_eq!(memory::tables(states, 2), "; 5 to 55 MiB more for the states of up to 131072 sockets");
+}

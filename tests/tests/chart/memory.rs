@@ -4,6 +4,7 @@ use crate::{
     helm::{chart, workspace},
     sources::yaml,
 };
+use netwhy_abi::memory::{ADDRESSES, States};
 use netwhy_agent::{
     budget::{Budget, Load},
     config::Config,
@@ -32,11 +33,10 @@ fn default_limit_holds_the_documented_load() {
     assert_eq!(limit, needed, "the limit should be {} MiB", needed / MIB);
 }
 
-#[test]
-fn documentation_has_the_functions_figures() {
-    let documented = fs::read_to_string(workspace().join("docs/performance.md")).expect("docs/performance.md");
+/// The loads of the table in docs/performance.md.
+fn documented_loads() -> [Load; 4] {
     let base = Load::DOCUMENTED;
-    let loads = [
+    [
         Load { cgroups: 30, edges: 300, gone_subjects: 30, pods: 30, sockets: 2_000, nodes: 100, ..base },
         base,
         Load { sockets: 100_000, ..base },
@@ -49,9 +49,27 @@ fn documentation_has_the_functions_figures() {
             nodes: 5_000,
             ..base
         },
-    ];
+    ]
+}
+
+#[test]
+fn documented_limits_hold_where_states_of_sockets_are_kept_by_address() {
+    let states = States::ByAddress { rows: ADDRESSES, has_turns: true };
+    for load in documented_loads() {
+        let (storage, address) = (budget().needed_limit(&load), budget().with_states(states).needed_limit(&load));
+        assert!(address <= storage, "{} MiB instead of {} for {load:?}", address / MIB, storage / MIB);
+    }
+    let config = Config::parse("history: {folder: /var/lib/netwhy}", "the chart's").expect("a configuration");
+    let chart = Budget::new(&config, CPUS);
+    let (storage, address) = (chart.needed_limit(&Load::DOCUMENTED), chart.with_states(states));
+    assert!(address.needed_limit(&Load::DOCUMENTED) <= storage, "{} MiB", storage / MIB);
+}
+
+#[test]
+fn documentation_has_the_functions_figures() {
+    let documented = fs::read_to_string(workspace().join("docs/performance.md")).expect("docs/performance.md");
     let mut lacking = Vec::new();
-    for load in loads {
+    for load in documented_loads() {
         let Load { sockets, cgroups, edges, gone_subjects, pods, nodes, .. } = load;
         let (need, limit) = (budget().total(&load) / MIB, budget().needed_limit(&load) / MIB);
         let cells = [pods, cgroups, edges, gone_subjects, sockets, nodes, need, limit].map(|n| n.to_string());
