@@ -13,13 +13,21 @@ const REFINE_SHARE: f64 = 0.6;
 struct Names {
     used: &'static str,
     limits: &'static [&'static str],
-    /// Line of `memory.stat`: page cache that the kernel takes back before it ends a process.
-    cache: &'static str,
+    /// Lines of `memory.stat`: page cache on the inactive and on the active list, and pages of files that a process maps.
+    /// Shared memory, such as files of a tmpfs, is on neither list.
+    cache: [&'static str; 3],
 }
 
-const V2: Names = Names { used: "memory.current", limits: &["memory.max", "memory.high"], cache: "inactive_file" };
-const V1: Names =
-    Names { used: "memory.usage_in_bytes", limits: &["memory.limit_in_bytes"], cache: "total_inactive_file" };
+const V2: Names = Names {
+    used: "memory.current",
+    limits: &["memory.max", "memory.high"],
+    cache: ["inactive_file", "active_file", "file_mapped"],
+};
+const V1: Names = Names {
+    used: "memory.usage_in_bytes",
+    limits: &["memory.limit_in_bytes"],
+    cache: ["total_inactive_file", "total_active_file", "total_mapped_file"],
+};
 
 /// The files that tell the limit and the use.
 pub struct Limit {
@@ -75,11 +83,14 @@ impl Limit {
     }
 }
 
-/// Page cache of a cgroup that the kernel takes back first, bytes.
+/// Page cache of a cgroup that the kernel takes back before it ends a process, bytes. The multi-generational LRU counts
+/// cache that was used once as active too, and reading a file twice makes it so everywhere. Mapped pages, such as those
+/// of the program, would come back at once.
 fn cache(own: &Path, names: &Names) -> u64 {
     let text = fs::read_to_string(own.join("memory.stat")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix(names.cache)?.strip_prefix(' '));
-    line.and_then(number).unwrap_or(0)
+    let line = |name: &str| text.lines().find_map(|line| number(line.strip_prefix(name)?.strip_prefix(' ')?));
+    let [inactive, active, mapped] = names.cache.map(|name| line(name).unwrap_or(0));
+    inactive + active.saturating_sub(mapped)
 }
 
 /// The number in a file. `None` for `max` and for anything else.

@@ -84,15 +84,21 @@ fn map_memory(process: &Path) -> Result<f64> {
     Ok(maps.values().sum())
 }
 
-/// Memory charged to a cgroup, of either version, without the page cache that the kernel takes back first: that of the
-/// history's files grows until they are all written.
+/// Memory charged to a cgroup, of either version, without page cache: that of the files that the agent writes, such as its
+/// log, grows with them, and goes before the kernel ends a process.
 fn charged(cgroup: &Path) -> Option<f64> {
-    let versions = [("memory.current", "inactive_file "), ("memory.usage_in_bytes", "total_inactive_file ")];
-    versions.iter().find_map(|(file, cache)| {
+    let versions = [("memory.current", ""), ("memory.usage_in_bytes", "total_")];
+    versions.iter().find_map(|(file, prefix)| {
         let charged: f64 = fs::read_to_string(cgroup.join(file)).ok()?.trim().parse().ok()?;
-        let statistics = fs::read_to_string(cgroup.join("memory.stat")).ok()?;
-        Some(charged - field(&statistics, cache)?)
+        without_cache(charged, &fs::read_to_string(cgroup.join("memory.stat")).ok()?, prefix)
     })
+}
+
+/// The same from the lines of `memory.stat`, whose names begin with `prefix`. Which of the two lists a page is on says
+/// little: the multi-generational LRU counts cache that was used once as active too. Files of a tmpfs are on neither.
+fn without_cache(charged: f64, statistics: &str, prefix: &str) -> Option<f64> {
+    let list = |name: &str| field(statistics, &format!("{prefix}{name} "));
+    Some(charged - list("active_file")? - list("inactive_file")?)
 }
 
 /// The 99th percentile; the highest of fewer than a hundred.
@@ -101,3 +107,6 @@ fn percentile(values: &mut [f64]) -> f64 {
     let at = (values.len() as f64 * 0.99).ceil() as usize;
     at.checked_sub(1).and_then(|at| values.get(at)).copied().unwrap_or(f64::NAN)
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,12 +65,30 @@ fn page_cache_counts_as_used_while_there_is_room() {
 }
 
 #[test]
+fn page_cache_that_nobody_maps_is_free_on_either_list_and_shared_memory_is_not() {
+    let scratch = Scratch::new("lists");
+    let procfs = scratch.procfs("cg", "cgroup2", "0::/agent\n");
+    scratch.write("cg/agent/memory.current", "900000\n");
+    scratch.write("cg/agent/memory.max", "1000000\n");
+    let used = |mapped: u64| {
+        let lists = "inactive_file 100000\nactive_file 150000\nworkingset_activate_file 7\n";
+        let files = format!("file 300000\nshmem 50000\nfile_mapped {mapped}\n");
+        scratch.write("cg/agent/memory.stat", &format!("anon 400000\n{files}{lists}"));
+        Limit::find(&procfs).read(None).used
+    };
+    assert_eq!(used(0), Some(650_000));
+    assert_eq!(used(60_000), Some(710_000));
+    assert_eq!(used(400_000), Some(800_000), "more than the active list");
+}
+
+#[test]
 fn the_memory_controller_of_v1_is_read() {
     let scratch = Scratch::new("v1");
     let procfs = scratch.procfs("memory", "cgroup", "5:cpu:/x\n4:memory:/agent\n0::/\n");
     scratch.write("memory/agent/memory.usage_in_bytes", "900\n");
     scratch.write("memory/agent/memory.limit_in_bytes", "1000\n");
-    scratch.write("memory/agent/memory.stat", "inactive_file 1\ntotal_inactive_file 300\n");
+    let lists = "total_inactive_file 200\ntotal_active_file 150\n";
+    scratch.write("memory/agent/memory.stat", &format!("inactive_file 1\ntotal_mapped_file 50\n{lists}"));
     let limit = Limit::find(&procfs);
     let reading = limit.read(None);
     assert_eq!(reading, Reading { limit: Some(1000), used: Some(600) });
