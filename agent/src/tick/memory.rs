@@ -4,7 +4,7 @@ use crate::{
     api::{AgentStats, MemoryLevel, MemoryStats, ProcessStats},
     budget::{Budget, Load},
     kernel,
-    memory::{Headroom, Limit, Pressure},
+    memory::{Headroom, Limit, Pressure, TimelyLimit},
 };
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const RETURN_EVERY: Duration = Duration::from_secs(10);
 
 /// The agent's memory.
 pub(crate) struct MemoryWatch {
-    limit: Limit,
+    limit: TimelyLimit,
     pressure: Pressure,
     budget: Budget,
     /// Most memory in use by the allocator since the last return, bytes.
@@ -26,6 +26,7 @@ pub(crate) struct MemoryWatch {
 impl MemoryWatch {
     /// Nothing read yet.
     pub(crate) fn new(limit: Limit, pressure: Pressure, budget: Budget) -> Self {
+        let limit = TimelyLimit::new(limit);
         Self { limit, pressure, budget, peak: 0, returned_at: Duration::ZERO }
     }
 
@@ -37,14 +38,14 @@ impl MemoryWatch {
     /// The level and the room of now, which also go into the status.
     pub(super) fn follow(&mut self, stats: &mut AgentStats) -> Headroom {
         let resident = process().resident_bytes;
-        let reading = self.limit.read(resident);
+        let (reading, source) = self.limit.read(resident);
         let headroom = self.pressure.follow(reading);
         let memory = &mut stats.memory;
         if headroom.level != memory.level {
             log(memory.level, headroom.level, reading.used.zip(reading.limit));
         }
         memory.limit_bytes = reading.limit;
-        memory.limit_source = self.limit.source(reading);
+        memory.limit_source = source;
         memory.used_bytes = reading.used;
         memory.level = headroom.level;
         headroom

@@ -105,3 +105,6 @@ fn retire<F: Counted>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,19 @@ fn hz_is_known_only_after_half_a_second_of_jiffies() {
     assert_eq!(walker.hz, Some(250));
 }
 
+#[test]
+fn time_that_a_thread_waits_is_none_of_a_walk() {
+    let (begun, cpu) = (std::time::Instant::now(), cpu_time());
+    // The wait is what is tested.
+    std::thread::sleep(Duration::from_millis(200));
+    let (waited, took) = (begun.elapsed(), cpu_time().saturating_sub(cpu));
+    assert!(took < waited / 4, "{took:?} of {waited:?}");
+    let work = std::time::Instant::now();
+    while cpu_time() == cpu {
+        assert!(work.elapsed() < Duration::from_secs(10), "the clock stands still");
+    }
+}
+
 /// An iterator's file that answers once with this.
 struct Once(Option<io::Result<Vec<u8>>>);
 
