@@ -1,8 +1,9 @@
 use super::*;
 use crate::sample::{Device, Gauge, Signal};
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 fn of_this_machine() -> HostReader {
@@ -194,4 +195,48 @@ fn a_file_that_hangs_costs_its_own_group_and_delays_nobody() {
         assert!(begun.elapsed() < Duration::from_secs(60));
     }
     assert_eq!(counter(&reader.read(Duration::from_secs(31)), Signal::PressureCpuSome), Some(7));
+}
+
+/// Whether the drivers hang.
+static HANGS: AtomicBool = AtomicBool::new(true);
+
+fn hang() -> io::Error {
+    while HANGS.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    io::ErrorKind::Unsupported.into()
+}
+
+#[test]
+fn a_driver_that_hangs_costs_its_own_groups_and_delays_nobody() {
+    let node = Made::new("driver");
+    node.write("proc/uptime", "100.00 50.00\n");
+    node.write("sys/devices/system/cpu/online", "0-1\n");
+    node.write("proc/1/net/dev", "Inter-|\n face |\n  eth0: 0\n");
+    // The Node's network namespace is this thread's.
+    std::os::unix::fs::symlink("1", node.0.join("proc/thread-self")).unwrap();
+    node.write("sys/class/net/eth0/ifindex", "2\n");
+    node.write("sys/class/net/eth0/flags", "0x1003\n");
+    node.write("sys/class/net/eth0/device/uevent", "");
+    let calls = EthtoolCalls {
+        info: |_, _| Err(hang()),
+        names: |_, _, _| Err(hang()),
+        values: |_, _, _| Err(hang()),
+        settings: |_, _| vec![("ring", Err(hang()))],
+    };
+    let paths = HostPaths { procfs: node.0.join("proc"), sysfs: node.0.join("sys"), process: "1".to_owned() };
+    let mut reader = HostReader::new(paths, Some(calls));
+    let begun = std::time::Instant::now();
+    for second in 1..=20 {
+        let sample = reader.read(Duration::from_secs(second));
+        let State::Broken(why) = &sample.states[&Group::Ethtool] else { panic!("{:?}", sample.states) };
+        assert!(why.contains("drivers") && why.contains("no answer"), "{why}");
+        assert_eq!(sample.states[&Group::Cpu], State::Ok, "others are read");
+    }
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(10), "20 ticks took {took:?}");
+    HANGS.store(false, Ordering::Relaxed);
+    while matches!(&reader.read(Duration::from_secs(30)).states[&Group::Ethtool], State::Broken(_)) {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
 }
