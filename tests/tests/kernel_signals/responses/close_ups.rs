@@ -17,7 +17,7 @@ const CONNECTIONS: usize = 61;
 const ROUNDS: usize = 3;
 
 /// Short connections from the client to the server. Returns how many exchanges are counted, and how many there were.
-fn short_connections(scene: &mut Scene<'_>) -> (u64, u64) {
+pub(super) fn short_connections(scene: &mut Scene<'_>) -> (u64, u64) {
     let listener = scene.stage.listen(&scene.server);
     let to = scene.stage.address(&scene.server, &listener);
     let before = scene.of(Role::Client).durations.count();
