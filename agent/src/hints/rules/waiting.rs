@@ -209,7 +209,7 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
         out.extend(subjects.flat_map(|(subject, edges)| of_subject(context, subject, (edges, &suspects))));
     }
     out.extend(requests::servers(context));
-    out.extend(external::judge(context));
+    out.extend(external::judge(context, requests::tell));
     out
 }
 

@@ -11,6 +11,7 @@ use crate::{
         stats::ms,
     },
 };
+use netwhy_abi::Role;
 use std::cell::LazyCell;
 
 pub(crate) const EXTERNAL_SLOW: Rule = Rule {
@@ -28,9 +29,11 @@ pub(crate) const EXTERNAL_SLOW: Rule = Rule {
     ],
     test: "The test of `peer_slow` (response times, or replies) or of `path_latency` (all RTT samples of the last 3 s; \
            chance below 1e-6 per window and edge), for an address outside the cluster. Path and think time \
-           need not be separated: both are outside.",
+           need not be separated: both are outside. But round trips count only where nothing tells better who waits: \
+           without handshakes, full segments or delays that prove a longer path, they may include time of a program. \
+           Then the rise is at least `think_time_ms`, and the Pod is no server there.",
     minimum: "As `peer_slow` and `path_latency`.",
-    ruled_out_by: "The Pod's peers in the cluster are slow too, or paths from its Node to others are longer. Loss. The peer's window or \
+    ruled_out_by: "Of round trips without such a proof: response times, which decide from 8 requests on. The Pod's peers in the cluster are slow too, or paths from its Node to others are longer. Loss. The peer's window or \
                    the local buffer holds the sender back. The Pod is throttled. The Node makes its own queue.",
     action: "Ask the owner of that address, compare from another place, or fail over. The cluster's network needs no \
              attention.",
@@ -44,8 +47,13 @@ pub(crate) const EXTERNAL_SLOW: Rule = Rule {
 
 /// Probability that the reason is outside, where nothing inside tells.
 const BEYOND: f64 = 0.7;
+/// Certainty where no other peer tells that this Node's way out is as fast as usual.
+const ALONE: f64 = 0.8;
+/// Certainty where nothing proves that the path is longer: another kind of requests has other round trips, too.
+const UNPROVEN: f64 = 0.9;
 
-pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
+/// `has_times`: response times tell whether the client of an edge waits.
+pub(super) fn judge(context: &Context<'_>, has_times: impl Fn(&Edge<'_>) -> bool) -> Vec<Finding> {
     if latency::makes_its_own_queue(context) {
         return Vec::new();
     }
@@ -53,9 +61,18 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let inside = LazyCell::new(|| Inside::new(context));
     let found = external.filter_map(|(subject, edge)| {
         let rise = latency::rise(context, subject, edge)?;
+        if !rise.is_proven() && (has_times(edge) || !may_wait(context, edge, rise)) {
+            return None;
+        }
         (inside.longer == 0).then(|| describe(context, subject, (edge, rise), inside.usual))
     });
     found.collect()
+}
+
+/// Somebody may wait for these round trips. A client's may include its peer's think time, which matters from a limit on; a
+/// server's include the time by which its client delays acknowledgements, and nobody waits for those.
+fn may_wait(context: &Context<'_>, edge: &Edge<'_>, rise: Rise) -> bool {
+    edge.view.role != Some(Role::Server) && rise.increase_us() >= context.thresholds.think_time_ms * 1_000.0
 }
 
 /// This Node's edges to peers in the cluster, by the state of their paths: they share its way out with the subject.
@@ -96,9 +113,11 @@ fn describe(context: &Context<'_>, subject: &Subject<'_>, (edge, rise): (&Edge<'
         _ => blame(external.0, external.1),
     };
     let path = (usual > 0).then(|| RuledOut { cause: "path_latency".into(), because });
+    let compared = if usual > 0 { 1.0 } else { ALONE };
+    let proven = if rise.is_proven() { 1.0 } else { UNPROVEN };
     Finding {
         nats: (RISE_ALPHA.ln() - rise.ln_p).max(0.0),
-        certainty: if usual > 0 { 1.0 } else { 0.8 },
+        certainty: compared * proven,
         summary,
         evidence: latency::numbers(edge, &rise, &context.place(edge)),
         ruled_out: path.into_iter().chain(context.rule_out_sender(subject, edge)).collect(),

@@ -76,6 +76,14 @@ pub(super) fn decide(context: &Context<'_>, edge: &Edge<'_>) -> bool {
     edge.view.role.is_some() && (known || (one_way && edge.view.responses.is_none()))
 }
 
+/// Whether the window's requests tell if the client of an edge waits for answers. Observed ones count, not those that
+/// they stand for.
+pub(super) fn tell(edge: &Edge<'_>) -> bool {
+    let observed = |now: &ResponseView| now.window.durations.count() as f64 * now.window.independence();
+    let requests = edge.requests().map_or(0.0, |(now, _)| observed(now));
+    edge.view.role == Some(Role::Client) && requests >= MIN_REQUESTS as f64
+}
+
 /// Whether the requests of a client's edge can be judged, alone or with those of others.
 pub(super) fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>, few: &Few) -> bool {
     let requests = edge.requests().map_or(0, |(now, _)| now.window.durations.count());

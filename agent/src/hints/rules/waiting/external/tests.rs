@@ -1,8 +1,12 @@
 use crate::{
     api::BlameKind,
-    hints::testing::{Case, Run, firing, rtts, verdict},
+    hints::testing::{
+        Case, Run, firing,
+        requests::{Scene, quick},
+        rtts, verdict,
+    },
 };
-use netwhy_abi::PeerClass;
+use netwhy_abi::{PeerClass, Role};
 
 const PEERS: [&str; 4] = ["203.0.113.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
 
@@ -71,4 +75,43 @@ fn longer_paths_of_other_pods_of_the_node_acquit_the_external_peer() {
 fn a_rise_within_what_the_address_usually_varies_is_silent() {
     let distant = longer_path(&normal(), &PEERS[..1], 30_000);
     Run::warm(&distant).expect_silence(20, &longer_path(&normal(), &PEERS[..1], 42_000));
+}
+
+/// Acknowledgements that wait for answers, or for a timer: the answers come as ever.
+#[test]
+fn requests_that_are_as_fast_as_ever_acquit_an_external_peer() {
+    for per_second in [1, 5, 50] {
+        let mut scene = Scene::new(normal(), ("cart", PEERS[0]), Role::Client);
+        scene.is_silent(60, per_second, quick);
+        let tally = scene.case.tally("cart", PEERS[0]);
+        (tally.rtt, tally.connects) = (rtts(&[(41_000, 30)]), [0, 0]);
+        scene.is_silent(30, per_second, quick);
+        // The path is longer, so that requests are.
+        let (_, hint) = scene.first_hint(20, per_second, |random| quick(random) + 80_000);
+        assert!(hint.cause == "external_slow" && hint.blame.mentions("203.0.113.7"), "{hint:?}");
+    }
+}
+
+/// A server's answers are acknowledged when its client likes to.
+#[test]
+fn a_server_waits_for_no_client_outside() {
+    let mut normal = normal();
+    let edge = normal.edge("cart", PEERS[0]);
+    (edge.role, edge.window.connects) = (Some(Role::Server), [0, 2]);
+    let later = longer_path(&normal, &PEERS[..1], 40_000);
+    Run::warm(&normal).expect_silence(20, &later);
+    // Handshakes wait for no program.
+    let longer = later.with("cart", PEERS[0], |tally| tally.connects = [0, 2]);
+    assert_eq!(Run::warm(&normal).expect_one(&longer).cause, "external_slow");
+}
+
+#[test]
+fn a_rise_below_think_time_needs_a_proof() {
+    let later = longer_path(&normal(), &PEERS[..1], 3_500);
+    Run::warm(&normal()).expect_silence(20, &later);
+    let longer = later.with("cart", PEERS[0], |tally| tally.connects = [2, 0]);
+    let proven = Run::warm(&normal()).expect_one(&longer);
+    assert_eq!(proven.cause, "external_slow");
+    let unproven = Run::warm(&normal()).expect_one(&longer_path(&normal(), &PEERS[..1], 80_000));
+    assert!(unproven.confidence < 0.9 && unproven.confidence < proven.confidence, "{}", unproven.confidence);
 }
