@@ -42,7 +42,8 @@ pub(crate) const POD_APPLICATION_SLOW: Rule = Rule {
     ruled_out_by: "The Pod's own callees explain half of the time that its requests take longer: by late answers, or by \
                    attempts to connect that wait for an answer. Only the mix changed: new clients wait, or more of the \
                    requests are of clients whose requests always take as long, and each with a baseline is served as \
-                   ever. The slow ones come on top of the usual ones: another kind of requests. Twice as many requests \
+                   ever. The slow ones come on top of the usual ones: another kind of requests. Or they are no more and \
+                   no slower than they always were, and quick ones became fewer. Twice as many requests \
                    or bytes per second as usual. Without response times: one peer that is as fast as usual. \
                    No pressure of the Pod's own: then the peers are blamed, and the hint says that they may share a \
                    dependency. `pod_cpu_throttled`.",
@@ -95,7 +96,9 @@ pub(crate) const PEER_SLOW: Rule = Rule {
            all Pods of this Node that call the same port together. \
            Spread over all requests, they lose at least `think_time_ms`. At least half of the growth is in the stage \
            `peer`. A longer path explains at most half of it: round trips, or the fastest tenth of the requests, tell \
-           how much. Requests that were never answered count as the slowest. **Else**: the median RTT is at least `rtt_inflation` times its baseline and \
+           how much. Requests that were never answered count as the slowest. Certainty is 0.8 where too few quick \
+           requests are missing to tell that the usual ones became slow. **Else**: the median RTT is at least \
+           `rtt_inflation` times its baseline and \
            `think_time_ms` above the window's minimum. Or the same holds for the median reply time (a client's last \
            data sent to the first data received). Newer RTT samples are still near the baseline's minimum (within \
            1.5 × or `rtt_floor_ms`). Or all RTT samples of the last 3 s rose by as much (the test of `path_latency`). At the \
@@ -112,7 +115,8 @@ pub(crate) const PEER_SLOW: Rule = Rule {
               clients' think time, which is nobody's fault.",
     ruled_out_by: "The peer's window or the local buffer holds the sender back. With response times: twice as many \
                    requests or bytes per second as usual; slow ones that come on top of the usual ones, which are as \
-                   many and as fast as ever; retransmissions take the time. Else: loss; the Pod is \
+                   many and as fast as ever; slow ones that are no more and no slower than they always were, while \
+                   quick ones became fewer; retransmissions take the time. Else: loss; the Pod is \
                    throttled; nobody waits for an answer; the minimum RTT rose too while no other connection goes \
                    there (path or constant think time: undecidable).",
     action: "Check the peer's application and its dependencies. The path needs no attention.",

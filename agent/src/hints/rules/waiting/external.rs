@@ -33,8 +33,10 @@ pub(crate) const EXTERNAL_SLOW: Rule = Rule {
            without handshakes, full segments or delays that prove a longer path, they may include time of a program. \
            Then the rise is at least `think_time_ms`, and the Pod is no server there.",
     minimum: "As `peer_slow` and `path_latency`.",
-    ruled_out_by: "Of round trips without such a proof: response times, which decide from 8 requests on. The Pod's peers in the cluster are slow too, or paths from its Node to others are longer. Loss. The peer's window or \
-                   the local buffer holds the sender back. The Pod is throttled. The Node makes its own queue.",
+    ruled_out_by: "Of round trips without such a proof: response times, which decide from 8 requests on. The Pod's \
+                   peers in the cluster are slow too, or paths from its Node to others are longer. Loss. The peer's \
+                   window or the local buffer holds the sender back. The Pod is throttled. The Node makes its own \
+                   queue.",
     action: "Ask the owner of that address, compare from another place, or fail over. The cluster's network needs no \
              attention.",
     caused_by: &["path_latency", "node_cpu_contention", "pod_cpu_starved", "pod_cpu_throttled", "pod_application_slow"],
@@ -69,8 +71,8 @@ pub(super) fn judge(context: &Context<'_>, has_times: impl Fn(&Edge<'_>) -> bool
     found.collect()
 }
 
-/// Somebody may wait for these round trips. A client's may include its peer's think time, which matters from a limit on; a
-/// server's include the time by which its client delays acknowledgements, and nobody waits for those.
+/// Somebody may wait for these round trips. A client's may include its peer's think time, which matters from a limit
+/// on. A server's include the time by which its client delays acknowledgements, and nobody waits for those.
 fn may_wait(context: &Context<'_>, edge: &Edge<'_>, rise: Rise) -> bool {
     edge.view.role != Some(Role::Server) && rise.increase_us() >= context.thresholds.think_time_ms * 1_000.0
 }

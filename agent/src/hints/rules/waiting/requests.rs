@@ -4,6 +4,7 @@
 //! the network is in a server's.
 
 mod few;
+mod mix;
 mod server;
 
 pub(super) use few::Few;
@@ -27,6 +28,7 @@ use crate::{
     sample::{FineHistogram, Tally},
     state::ResponseView,
 };
+use mix::Mix;
 use netwhy_abi::Role;
 
 /// Requests of a window that a statement about one edge needs.
@@ -45,10 +47,6 @@ const MAIN: f64 = 0.5;
 const DELAYED_ACK_US: f64 = 60_000.0;
 /// Round trips that are as late as the requests from which they count.
 const MIN_LATE: u64 = 2;
-/// Evidence that slow requests come on top of the usual ones from which they do, nats.
-const ON_TOP: f64 = 5.0;
-/// Share of requests that stay fast at least.
-const LEAST_FAST: f64 = 0.05;
 /// Odds of a loss on the path when this end sent requests again beside slow answers.
 const LOST_ODDS: f64 = 0.3;
 
@@ -56,6 +54,7 @@ const LOST_ODDS: f64 = 0.3;
 pub(super) struct Late {
     slow: Slow,
     growth: Growth,
+    mix: Mix,
     /// Most of a slow request's extra time that a longer path may take, µs. `None`: not known.
     path_us: Option<f64>,
 }
@@ -95,9 +94,10 @@ pub(super) fn late(context: &Context<'_>, edge: &Edge<'_>, few: &Few) -> Option<
     let (now, known) = edge.requests()?;
     let slow = known.slow(now, context.thresholds).or_else(|| few.slow(context, edge))?;
     let growth = Growth::new(now, Role::Client, known.times());
+    let mix = Mix::of(context, now, known, &slow);
     if is_load_higher(context, now, known, payload(context, edge).unwrap_or_default())
         || edge.is_limited(context.thresholds)
-        || come_on_top(context, known, &slow)
+        || mix.is_other_kind()
     {
         return None;
     }
@@ -106,19 +106,7 @@ pub(super) fn late(context: &Context<'_>, edge: &Edge<'_>, few: &Few) -> Option<
     let path_us = path_us(edge, now, known, &slow);
     let acquitted =
         edge.is_external() || path_us.is_some_and(|us| us <= MAIN * slow.increase_us()) || context.is_peer_fast(edge);
-    (theirs >= MAIN && acquitted).then_some(Late { slow, growth, path_us })
-}
-
-/// The slow requests come on top of the usual ones, which are as many and as fast as ever: another kind of requests, such
-/// as polls, rather than a slowdown, which makes slow ones of the usual ones. `false`: they may take their place.
-fn come_on_top(context: &Context<'_>, known: &RequestMemory, slow: &Slow) -> bool {
-    let Some(per_second) = known.times().per_second() else { return false };
-    let usual = per_second * context.window.as_secs_f64() * f64::from(slow.windows);
-    let (fast, more) = ((slow.requests - slow.slow) as f64, slow.slow as f64);
-    // Poisson: usual ones without those that became slow, against all of them. Some stay fast however many became slow.
-    let rest = (usual - more).max(LEAST_FAST * usual);
-    let nats = fast * (usual / rest).ln() - (usual - rest);
-    usual >= 1.0 && fast <= usual + 2.0 * usual.sqrt() && nats >= ON_TOP
+    (theirs >= MAIN && acquitted).then_some(Late { slow, growth, mix, path_us })
 }
 
 /// Payload per second of an edge, now and usually. `None`: not known.
@@ -237,7 +225,7 @@ pub(super) fn peer(
     (late, peers): (&Late, SlowPeers<'_, '_, '_>),
 ) -> Option<Finding> {
     let (now, known) = edge.requests()?;
-    let Late { slow, growth, .. } = late;
+    let Late { slow, growth, mix, .. } = late;
     let (name, place) = (subject.name(), context.place(edge));
     let mut numbers = numbers(now, known, (slow, growth), Role::Client, &place);
     numbers.push(evidence("slow_peers", peers.slow as f64, &format!("of {} peers", peers.judged), name, "netwhy"));
@@ -250,6 +238,7 @@ pub(super) fn peer(
     };
     Some(Finding {
         nats: TAIL_ALPHA.ln() - slow.ln_p,
+        certainty: mix.certainty(),
         summary: format!("{name} waits for {}, {spared}: {}; {}", edge.peer_name(), text(slow), growth.text()),
         evidence: numbers,
         ruled_out: network_ruled_out(context, edge, late),

@@ -2,7 +2,7 @@
 
 use super::{
     super::{PEER_SLOW, POD_APPLICATION_SLOW, stages::Growth},
-    MAIN, MIN_REQUESTS, RESENT_SHARE, come_on_top, is_load_higher, numbers, payload, resent, text,
+    MAIN, MIN_REQUESTS, Mix, RESENT_SHARE, is_load_higher, numbers, payload, resent, text,
 };
 use crate::{
     api::{Blame, BlameKind, Evidence, RuledOut, Suspect},
@@ -64,6 +64,7 @@ struct SlowServer<'c, 'a> {
     known: &'c RequestMemory,
     slow: Slow,
     growth: Growth,
+    mix: Mix,
     callees: Callees,
 }
 
@@ -79,12 +80,12 @@ fn slow_server<'c, 'a>(context: &'c Context<'a>, subject: &'c Subject<'a>) -> Op
     let callees = Callees::new(context, edges(), slow.increase_us());
     // Where no read was seen nothing is known of the stages, and so of the time of all requests together.
     let extra_us = if growth.is_known() { growth.extra_us() } else { slow.per_window() * slow.increase_us() };
-    let explained =
-        callees.extra_us >= MAIN * extra_us || is_other_mix(serving(), &slow) || come_on_top(context, known, &slow);
+    let mix = Mix::of(context, now, known, &slow);
+    let explained = callees.extra_us >= MAIN * extra_us || is_other_mix(serving(), &slow) || mix.is_other_kind();
     if is_load_higher(context, now, known, payload) || explained {
         return None;
     }
-    Some(SlowServer { subject, now, known, slow, growth, callees })
+    Some(SlowServer { subject, now, known, slow, growth, mix, callees })
 }
 
 /// Requests of known clients.
@@ -127,7 +128,7 @@ fn describe_server(
     server: &SlowServer<'_, '_>,
     (suspects, late): (&Suspects<'_, '_>, &LateAnswers),
 ) -> Finding {
-    let SlowServer { subject, now, known, slow, growth, callees } = server;
+    let SlowServer { subject, now, known, slow, growth, mix, callees } = server;
     let name = subject.name();
     let of_slow: Vec<_> = serving(context, subject).filter(|edge| late.slow.contains_key(&edge.ix)).collect();
     let culprit = of_slow.first().map_or_else(|| blame(BlameKind::Pod, name), |edge| suspects.blame(edge.ix));
@@ -149,7 +150,7 @@ fn describe_server(
     let throttling = subject.rule_out_throttling(context.thresholds);
     Finding {
         nats: TAIL_ALPHA.ln() - slow.ln_p,
-        certainty: if callees.unknown == 0 { 1.0 } else { 0.9 },
+        certainty: mix.certainty() * if callees.unknown == 0 { 1.0 } else { 0.9 },
         summary: format!("{name} answers late, {spared}: {}; {}", text(slow), growth.text()),
         evidence: numbers,
         ruled_out: network.into_iter().chain(peers).chain(throttling).collect(),
