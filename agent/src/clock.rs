@@ -1,23 +1,25 @@
 //! The clock of the kernel programs, and the wall clock.
 
+use crate::system;
 use std::{fs, sync::OnceLock, time::Duration};
 
 /// `CLOCK_MONOTONIC` as the kernel programs read it (`bpf_ktime_get_ns`): without the offset of the process's time
 /// namespace (time_namespaces(7)), which the kernel programs don't have.
-#[cfg_attr(not(feature = "ebpf"), expect(unreachable_pub, reason = "the kernel room exports it"))]
+#[cfg_attr(
+    not(all(feature = "ebpf", target_os = "linux")),
+    expect(unreachable_pub, reason = "the kernel room exports it")
+)]
 pub fn monotonic() -> Duration {
     static OFFSET: OnceLock<i128> = OnceLock::new();
     let offset = OFFSET.get_or_init(|| {
         // Absent without time namespaces.
         fs::read_to_string("/proc/self/timens_offsets").map_or(0, |text| offset_ns(&text))
     });
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    let ns = i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec) - offset;
-    Duration::from_nanos(u64::try_from(ns).unwrap_or(0))
+    Duration::from_nanos(u64::try_from(system::monotonic_ns() - offset).unwrap_or(0))
 }
 
 /// The wall clock, ms since the Unix epoch: for stamps alone. It steps, so no duration comes from it.
-#[cfg(feature = "ebpf")]
+#[cfg(all(feature = "ebpf", target_os = "linux"))]
 #[expect(clippy::disallowed_methods, reason = "the one place")]
 pub(crate) fn unix_ms() -> u64 {
     use std::time::SystemTime;

@@ -12,8 +12,9 @@
 //! NodeView.hints → publish → kube → Events and a Node condition, when switched on
 //! ```
 //! `text` escapes everything from outside on its way to people. `api` has the types of every JSON answer. `deadline`
-//! makes reads that may hang on threads of their own. `clock` is the kernel programs' clock. These four import no other
-//! room. `app` starts the tasks, `tick` is the writer of the view.
+//! makes reads that may hang on threads of their own. `system` has what differs between Linux, macOS and Windows. These
+//! four import no other room. `clock` is the kernel programs' clock. `app` starts the tasks, `tick` is the writer of the
+//! view.
 //!
 //! `calls`, `sample`, `baseline`, `join`, `hints`, `blame`, `pipeline` and `responses` read no clock, no file and no environment:
 //! they get it as arguments, so that a recording replays to the same answer. Only `pods`, `peers`, `publish` and
@@ -22,18 +23,23 @@
 // Only `text` writes to stdout and stderr, escaped.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 #![warn(clippy::too_many_arguments, clippy::too_many_lines)]
+// Some of what the plugin's rooms offer serves rooms that only Linux has.
+#![cfg_attr(not(target_os = "linux"), allow(dead_code))]
 
 pub mod text;
+mod system;
 mod clock;
 pub mod api;
 pub mod deadline;
 pub mod config;
 pub mod btf;
 pub mod calls;
-#[cfg(feature = "ebpf")]
+#[cfg(all(feature = "ebpf", target_os = "linux"))]
 pub mod kernel;
 pub mod cgroup;
+#[cfg(target_os = "linux")]
 pub mod memory;
+#[cfg(target_os = "linux")]
 pub mod node;
 pub mod kube;
 pub mod peers;
@@ -47,21 +53,22 @@ pub mod hints;
 pub mod blame;
 pub mod pipeline;
 pub mod history;
-#[cfg(feature = "ebpf")]
+#[cfg(all(feature = "ebpf", target_os = "linux"))]
 pub mod tick;
 pub mod metrics;
 pub mod dashboards;
 pub mod responses;
 pub mod http;
+#[cfg(target_os = "linux")]
 pub mod budget;
 pub mod publish;
 pub mod plugin;
 pub mod tasks;
-#[cfg(feature = "ebpf")]
+#[cfg(all(feature = "ebpf", target_os = "linux"))]
 pub mod privileges;
-#[cfg(feature = "ebpf")]
+#[cfg(all(feature = "ebpf", target_os = "linux"))]
 pub mod app;
-#[cfg(feature = "ebpf")]
+#[cfg(all(feature = "ebpf", target_os = "linux"))]
 pub mod preflight;
 pub mod replay;
 #[cfg(any(test, feature = "fuzz"))]

@@ -1,5 +1,8 @@
 //! `netwhy-agent`: why is this Pod slow, and which Node is to blame?
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("netwhy-agent observes Linux alone; for another system build the plugin: --bin kubectl-netwhy");
+
 use netwhy_agent::{
     app::{self, Failure, Starting},
     config::{

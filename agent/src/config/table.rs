@@ -108,8 +108,8 @@ macro_rules! settings {
 
             // A setting whose accessor nobody calls has no effect. The compiler refuses it. Without the kernel side,
             // some of their readers are not compiled.
-            #[cfg_attr(feature = "ebpf", deny(dead_code))]
-            #[cfg_attr(not(feature = "ebpf"), allow(dead_code))]
+            #[cfg_attr(all(feature = "ebpf", target_os = "linux"), deny(dead_code))]
+            #[cfg_attr(not(all(feature = "ebpf", target_os = "linux")), allow(dead_code))]
             impl $Struct {
                 $(
                     #[doc = $help]

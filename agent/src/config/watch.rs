@@ -1,6 +1,7 @@
 //! Watches the configuration file for changes.
 
 use super::Config;
+use crate::system;
 use std::{path::PathBuf, sync::atomic::AtomicU64};
 
 /// Counts of readings of a changed file.
@@ -35,7 +36,7 @@ impl ConfigFile {
     }
 
     fn unreadable(&self, error: &std::io::Error) -> String {
-        let (path, user) = (self.path.display(), rustix::process::geteuid().as_raw());
+        let (path, user) = (self.path.display(), system::user());
         match error.kind() {
             std::io::ErrorKind::PermissionDenied => format!("read {path}: {error}: let user {user} read it"),
             _ => format!("read {path}: {error}"),

@@ -17,6 +17,7 @@ mod encoder;
 mod facts;
 mod frame;
 mod past;
+#[cfg(target_os = "linux")]
 mod prepare;
 mod reading;
 mod recorder;
@@ -27,6 +28,7 @@ pub(crate) mod testing;
 
 pub use encoder::Names;
 pub use past::{Past, PastError};
+#[cfg(target_os = "linux")]
 pub use prepare::{check, prepare};
 pub use recorder::{Recorder, Settings, Writer, recorder};
 

@@ -5,13 +5,12 @@
 //! A start of the agent keeps the whole frames of a segment that a kill left open. Other files are left alone.
 
 use super::block::{Blocks, MAGIC};
-use rustix::fs::{FlockOperation, OFlags, flock};
+use crate::system;
 use std::{
     collections::VecDeque,
     fmt,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -91,8 +90,7 @@ pub(super) fn segments(folder: &Path) -> io::Result<Vec<Segment>> {
 /// # Errors
 /// When it is gone, or not readable.
 pub(super) fn open(folder: &Path, name: Name) -> io::Result<(File, u64)> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(folder.join(name.to_string()))?;
+    let file = system::open_no_link(&folder.join(name.to_string()))?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::other("it is no file"));
@@ -133,8 +131,8 @@ impl Ring {
     /// # Errors
     /// When it can't be written, or another agent writes to it.
     pub(super) fn open(folder: &Path, max_bytes: u64, run: u64) -> io::Result<Self> {
-        let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(folder.join(LOCK))?;
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let lock = system::private(OpenOptions::new().create(true).append(true)).open(folder.join(LOCK))?;
+        if lock.try_lock().is_err() {
             return Err(io::Error::other("another agent records there"));
         }
         let mut ring = Self {
@@ -181,7 +179,7 @@ impl Ring {
         let name = Name { start_ms: unix_ms, end_ms: None, run: self.run, number: self.numbers };
         self.make_room((MAGIC.len() + header.len()) as u64)?;
         let path = self.folder.join(name.to_string());
-        let file = OpenOptions::new().create_new(true).append(true).mode(0o600).open(&path)?;
+        let file = system::private(OpenOptions::new().create_new(true).append(true)).open(&path)?;
         self.numbers += 1;
         self.open = Some(Open { name, file, bytes: 0, last_ms: None });
         self.write(None, &[MAGIC, header].concat())

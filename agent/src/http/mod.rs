@@ -38,8 +38,7 @@ pub use ready::{alive, ready};
 pub use server::{serve, serve_routes};
 pub use tls::{Renewal, Tls};
 
-use crate::{api::AgentStats, config::Http, history::Past, metrics::MetricsOptions, state::NodeView};
-use rustix::net::sockopt;
+use crate::{api::AgentStats, config::Http, history::Past, metrics::MetricsOptions, state::NodeView, system};
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -125,8 +124,7 @@ fn bind_for(addr: SocketAddr, flag: &'static str) -> Result<TcpListener, BindErr
 fn listener(addr: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(addr)?;
     listener.set_nonblocking(true)?;
-    sockopt::set_socket_send_buffer_size(&listener, limits::SEND_BUFFER)?;
-    sockopt::set_socket_recv_buffer_size(&listener, limits::RECEIVE_BUFFER)?;
+    system::set_buffers(&listener, limits::SEND_BUFFER, limits::RECEIVE_BUFFER)?;
     Ok(listener)
 }
 

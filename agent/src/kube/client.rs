@@ -5,6 +5,7 @@ use super::{
     failure::one_line,
     timeouts::Timeouts,
 };
+use crate::system;
 use ::kube::{
     Client, Config,
     client::ClientBuilder,
@@ -50,8 +51,8 @@ pub enum ConnectError {
     Token {
         /// The file.
         file: PathBuf,
-        /// User and group of the process.
-        user: u32,
+        /// User and group of the process, by number.
+        user: String,
         /// The kernel's refusal.
         source: std::io::Error,
     },
@@ -145,7 +146,7 @@ impl Prepared {
     /// [`ConnectError::Token`].
     pub fn check_renewal(&self) -> Result<(), ConnectError> {
         let Some(file) = &self.token else { return Ok(()) };
-        let user = rustix::process::geteuid().as_raw();
+        let user = system::user();
         std::fs::read(file).map(drop).map_err(|source| ConnectError::Token { file: file.clone(), user, source })
     }
 

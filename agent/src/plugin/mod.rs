@@ -23,6 +23,7 @@ pub mod render;
 mod reports;
 mod respond;
 mod shell;
+mod signals;
 mod terminal;
 mod top;
 mod ui;

@@ -18,6 +18,7 @@ use super::{
     Failure,
     cli::{Cli, Format, Ui},
     fetch::Session,
+    signals::{Stop, Stops},
 };
 use crate::{
     http::{bind_local, serve_local},
@@ -28,7 +29,6 @@ use routes::Pages;
 use server::{Door, Launch};
 use std::{io, net::TcpListener};
 use token::Token;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Serves the page until Ctrl-C.
 ///
@@ -83,16 +83,10 @@ fn refused(port: u16, error: &io::Error) -> Failure {
 
 /// Resolves with Ctrl-C, or when the process is to end.
 fn stopped() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
-    let on = |kind| signal(kind).map_err(|error| Failure::new(format!("can't wait for signals: {error}"), ""));
-    let mut interrupt = on(SignalKind::interrupt())?;
-    let mut terminate = on(SignalKind::terminate())?;
-    let mut hangup = on(SignalKind::hangup())?;
+    let stops = Stops::receive(&Stop::ALL);
+    let mut stops = stops.map_err(|error| Failure::new(format!("can't wait for signals: {error}"), ""))?;
     Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
+        stops.next().await;
     })
 }
 

@@ -8,6 +8,7 @@ use crate::{
     },
     sample::{Gauge, Group, Signal},
     state::HostView,
+    system,
 };
 use std::fmt;
 
@@ -252,7 +253,7 @@ fn one(s: &Scrape<'_>, gauge: Gauge, times: u64, out: &mut Out<'_, '_>) -> fmt::
 }
 
 fn page() -> u64 {
-    rustix::param::page_size() as u64
+    system::page_bytes()
 }
 
 fn pressure(s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {

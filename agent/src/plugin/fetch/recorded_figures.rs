@@ -11,7 +11,10 @@ use super::{
     agent::Agent,
     session::{Connection, Session},
 };
-use crate::api::{History, NodeRow};
+use crate::{
+    api::{History, NodeRow},
+    system,
+};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -113,7 +116,7 @@ fn point(figure: &Figure, row: &NodeRow) -> Option<(f64, f64)> {
     let [used, limit] = figure.signals?.map(|name| {
         let signal = row.signals.iter().find(|signal| signal.signal == name && signal.on.is_none())?;
         // The kernel counts TCP's memory in pages.
-        let unit = if signal.unit == "pages" { rustix::param::page_size() as f64 } else { 1.0 };
+        let unit = if signal.unit == "pages" { system::page_bytes() as f64 } else { 1.0 };
         Some(signal.value? as f64 * unit)
     });
     used.zip(limit)

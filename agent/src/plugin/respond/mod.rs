@@ -31,6 +31,7 @@ use super::{
     Failure,
     cli::{Format, Global, Respond},
     fetch::{Connection, Session},
+    signals::{Stop, Stops},
 };
 use crate::{
     http::{Limits, bind, serve_routes},
@@ -43,13 +44,11 @@ use plan::MOST_JOBS;
 use rate::Rate;
 use seen::Seen;
 use std::{
-    io,
     sync::{Arc, Mutex},
     time::Duration,
 };
 use target::Naming;
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
     task::{JoinError, JoinHandle},
     time::timeout,
@@ -71,7 +70,9 @@ pub(super) async fn serve(global: &Global, flags: &Respond, sessions: &[Session]
     if global.output != Format::Table || global.watch {
         return Err(Failure::new("respond prints no report", "omit -o and -w; --format is the form of its messages"));
     }
-    let mut signals = Signals::receive().map_err(|error| Failure::new(format!("can't handle signals: {error}"), ""))?;
+    // Without a terminal's end: nohup(1) has it ignored.
+    let stops = Stops::receive(&[Stop::Interrupt, Stop::Terminate]);
+    let mut stops = stops.map_err(|error| Failure::new(format!("can't handle signals: {error}"), ""))?;
     let (queue, jobs) = mpsc::channel(QUEUE);
     let seen = Arc::new(Mutex::new(Seen::new(flags.again_after)));
     let counts = Arc::new(Counts::default());
@@ -110,7 +111,7 @@ pub(super) async fn serve(global: &Global, flags: &Respond, sessions: &[Session]
     let mut server = tokio::spawn(serve_routes(Limits::WEBHOOK, listener, desk.routes(), stopped));
     let mut worker = tokio::spawn(work(Arc::new(clerk), jobs, Rate::new(flags.max_per_minute)));
     tokio::select! {
-        () = signals.next() => {}
+        _ = stops.next() => {}
         // Neither ends by itself.
         ended = &mut server => return Err(broken("the listener", ended.err())),
         ended = &mut worker => return Err(broken("the queue", ended.err())),
@@ -118,14 +119,14 @@ pub(super) async fn serve(global: &Global, flags: &Respond, sessions: &[Session]
     complain("stops: answers the alerts that wait");
     // The desk ends with the server, and the queue with the desk.
     drop(stop);
-    drain(server, worker, &mut signals).await
+    drain(server, worker, &mut stops).await
 }
 
 /// Waits for the alerts that were taken.
 ///
 /// # Errors
 /// A second signal.
-async fn drain<T>(server: JoinHandle<T>, mut worker: JoinHandle<()>, signals: &mut Signals) -> Result<(), Failure> {
+async fn drain<T>(server: JoinHandle<T>, mut worker: JoinHandle<()>, stops: &mut Stops) -> Result<(), Failure> {
     let drained = timeout(DRAIN, async {
         let _ = server.await;
         let _ = (&mut worker).await;
@@ -135,30 +136,11 @@ async fn drain<T>(server: JoinHandle<T>, mut worker: JoinHandle<()>, signals: &m
             worker.abort();
             complain(&format!("warning: some alerts got no answer within {} s", DRAIN.as_secs()));
         },
-        () = signals.next() => return Err(Failure::new("a second signal came before all alerts were answered", "")),
+        _ = stops.next() => return Err(Failure::new("a second signal came before all alerts were answered", "")),
     }
     Ok(())
 }
 
 fn broken(what: &str, why: Option<JoinError>) -> Failure {
     Failure::new(format!("{what} ended: {}", why.map_or_else(|| "no reason".to_owned(), |why| why.to_string())), "")
-}
-
-/// Signals that end the program in an orderly way.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn receive() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }

@@ -1,12 +1,11 @@
 //! Recordings as asciicast v2: a header line, then a line per output and change of size.
 
 use super::local::Size;
-use crate::{plugin::Failure, text};
+use crate::{plugin::Failure, system, text};
 use serde_json::json;
 use std::{
     fs::{File, OpenOptions},
     io,
-    os::unix::fs::OpenOptionsExt as _,
     path::Path,
     time::Duration,
 };
@@ -42,7 +41,7 @@ pub(super) fn create(path: &Path, head: &Head<'_>) -> Result<Cast<File>, Failure
         let remedy = "name a new file in a folder that you may write to";
         Failure::new(format!("can't record to {}: {error}", path.display()), remedy)
     };
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(wrong)?;
+    let file = system::private(OpenOptions::new().write(true).create_new(true)).open(path).map_err(wrong)?;
     Cast::begin(file, head).map_err(wrong)
 }
 

@@ -3,13 +3,12 @@
 //! One line when a session begins and one when it ends, with the same `id`; or one that says why it was refused. A session
 //! without an end was killed, or its machine failed. The API server's own audit log has the request too, if it keeps one.
 
-use crate::{plugin::Failure, text};
+use crate::{plugin::Failure, system, text};
 use serde::Serialize;
 use std::{
     ffi::OsString,
-    fs::{DirBuilder, File, OpenOptions, Permissions},
-    io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    fs::File,
+    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -110,19 +109,8 @@ impl Audit {
     /// # Errors
     /// When it can't be written: no session without a record.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
-        let open = || -> io::Result<File> {
-            if let Some(folder) = path.parent() {
-                DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            }
-            let mut options = OpenOptions::new();
-            options.append(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-            let file = options.open(path)?;
-            if file.metadata()?.permissions().mode() & 0o077 != 0 {
-                file.set_permissions(Permissions::from_mode(0o600))?;
-            }
-            Ok(file)
-        };
-        open().map(Self).map_err(|error| unwritten(&format!("{}: {error}", path.display())))
+        let opened = system::append_privately(path);
+        opened.map(Self).map_err(|error| unwritten(&format!("{}: {error}", path.display())))
     }
 
     /// Adds a line, in one write: several sessions share the file.

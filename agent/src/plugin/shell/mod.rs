@@ -22,7 +22,7 @@ use super::{
     fetch::{self, Place, Session, Streams},
     terminal::now_ms,
 };
-use crate::text::complain;
+use crate::{system, text::complain};
 use asciicast::{Cast, Head, NO_TERMINAL};
 use audit::{About, Audit, Entry, shortened};
 use jiff::Timestamp;
@@ -125,15 +125,13 @@ async fn about(session: &Session, cli: &Cli, args: &ShellArgs, place: &Place, st
         Ok((name, groups)) => (Some(name), None, groups),
         Err(failure) => (None, Some(failure.to_string()), Vec::new()),
     };
-    let uid = rustix::process::getuid().as_raw();
-    let login = std::env::var("LOGNAME").or_else(|_| std::env::var("USER")).unwrap_or_default();
     About {
         id: format!("{}-{}", now_ms(), std::process::id()),
         user,
         user_unknown,
         groups,
-        local_user: format!("{login} (uid {uid})").trim_start().to_owned(),
-        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        local_user: system::local_user(),
+        host: system::host_name(),
         context: cli.global.context.clone(),
         namespace: place.namespace.clone(),
         pod: place.pod.clone(),

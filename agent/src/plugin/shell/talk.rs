@@ -11,11 +11,11 @@ use super::{
 use crate::plugin::{
     Failure,
     fetch::{Place, Session, Streams},
+    signals::{Sizes, Stop, Stops},
 };
 use bytes::Bytes;
 use std::{cell::RefCell, fs::File, future::pending, io, pin::pin, time::Duration};
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc::{self, Receiver, Sender},
     time::{Instant, sleep_until},
 };
@@ -120,22 +120,6 @@ impl Outcome {
     }
 }
 
-/// Signals that end a session, and that of a new size.
-struct Signals {
-    end: [(i32, Signal); 3],
-    resize: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        let one = |kind: SignalKind| signal(kind).map(|signal| (kind.as_raw_value(), signal));
-        Ok(Self {
-            end: [one(SignalKind::interrupt())?, one(SignalKind::terminate())?, one(SignalKind::hangup())?],
-            resize: signal(SignalKind::window_change())?,
-        })
-    }
-}
-
 /// Runs the command to its end, or that of the session. The terminal is as before then.
 pub(super) async fn talk(session: &Session, place: &Place, plan: Plan) -> Outcome {
     let (begun, pulse) = (Instant::now(), Pulse::now());
@@ -155,12 +139,13 @@ async fn converse(
 ) -> Result<Ended, Failure> {
     let Plan { command, streams, limits, recording } = plan;
     let broken = |error: io::Error| Failure::new(format!("the terminal: {error}"), "");
-    let Signals { mut end, mut resize } = Signals::new().map_err(broken)?;
+    let mut stops = Stops::receive(&Stop::ALL).map_err(broken)?;
+    let mut sizes = Sizes::receive().map_err(broken)?;
     let mut limit = pin!(first_limit(limits, begun, pulse, streams.tty));
     let opened = tokio::select! {
         opened = stdin::open(session, place, &command, streams, pulse) => opened?,
         ended = &mut limit => return Ok(ended),
-        signal = first_of(&mut end) => return Ok(Ended::Signal(signal)),
+        signal = stops.next() => return Ok(Ended::Signal(signal)),
     };
     let (input, ends_input) = (opened.input, opened.ends_input);
     let by_length = matches!(input, Input::Whole(_));
@@ -181,14 +166,14 @@ async fn converse(
         }
     };
     let side = async {
-        tokio::join!(feed, follow_size(&mut resize, streams.tty.then_some(&sent), &tape));
+        tokio::join!(feed, follow_size(&mut sizes, streams.tty.then_some(&sent), &tape));
         pending::<Ended>().await
     };
     let ended = tokio::select! {
         ended = session => ended,
         ended = side => ended,
         ended = &mut limit => ended,
-        signal = first_of(&mut end) => Ended::Signal(signal),
+        signal = stops.next() => Ended::Signal(signal),
     };
     let was_raw = raw.is_some();
     drop(raw);
@@ -198,16 +183,6 @@ async fn converse(
     match tape.end() {
         Err(failure) => Ok(Ended::Failed(failure)),
         Ok(()) => Ok(ended),
-    }
-}
-
-/// The first signal that ends a session.
-async fn first_of(signals: &mut [(i32, Signal); 3]) -> i32 {
-    let [interrupt, terminate, hangup] = signals;
-    tokio::select! {
-        _ = interrupt.1.recv() => interrupt.0,
-        _ = terminate.1.recv() => terminate.0,
-        _ = hangup.1.recv() => hangup.0,
     }
 }
 
@@ -242,9 +217,9 @@ async fn feed(input: Input, sent: Sender<Sent>) {
 }
 
 /// Passes on each new size of the terminal. `None`: there is none.
-async fn follow_size(resize: &mut Signal, sent: Option<&Sender<Sent>>, tape: &Tape) {
+async fn follow_size(sizes: &mut Sizes, sent: Option<&Sender<Sent>>, tape: &Tape) {
     let Some(sent) = sent else { return };
-    while resize.recv().await.is_some() {
+    while sizes.next().await.is_some() {
         let Some(size) = local::size() else { continue };
         if sent.send(Sent::Size(size)).await.is_err() {
             return;

@@ -12,6 +12,7 @@ use super::{
     Failure,
     cli::Format,
     fetch::Session,
+    signals::{Stop, Stops},
     terminal::{now_ms, view},
 };
 use poll::{Poll, poll_contexts};
@@ -19,7 +20,6 @@ use ratatui::crossterm::event::{self, Event, KeyEvent, KeyEventKind};
 use state::{KeyEffect, State};
 use std::{io::IsTerminal as _, time::Duration};
 use tokio::{
-    signal::unix::{SignalKind, signal},
     sync::mpsc,
     time::{MissedTickBehavior, interval},
 };
@@ -72,8 +72,7 @@ async fn live(terminal: &mut ratatui::DefaultTerminal, state: &mut State, sessio
         }
     });
     let mut clock = interval(Duration::from_secs(1));
-    let mut term = signal(SignalKind::terminate()).map_err(broken)?;
-    let mut hangup = signal(SignalKind::hangup()).map_err(broken)?;
+    let mut stops = Stops::receive(&[Stop::Terminate, Stop::HangUp]).map_err(broken)?;
     loop {
         terminal.draw(|frame| draw::draw(frame, state, now_ms())).map_err(broken)?;
         tokio::select! {
@@ -87,8 +86,7 @@ async fn live(terminal: &mut ratatui::DefaultTerminal, state: &mut State, sessio
                 Err(failure) => state.failure = Some(failure.to_string()),
             },
             _ = clock.tick() => {}
-            _ = term.recv() => break,
-            _ = hangup.recv() => break,
+            _ = stops.next() => break,
         }
     }
     poller.abort();

@@ -8,7 +8,7 @@ use std::{
 /// Opens a URL, if there is a desktop. The URL was printed, so that a failure needs no message.
 pub(super) fn open(url: &str) {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let Some(program) = program(cfg!(target_os = "macos"), is_set) else { return };
+    let Some(program) = program(std::env::consts::OS, is_set) else { return };
     let started = Command::new(program)
         .arg(OsStr::new(url))
         .stdin(Stdio::null())
@@ -22,9 +22,10 @@ pub(super) fn open(url: &str) {
 }
 
 /// The program that opens URLs. `None`: no desktop, as in a shell over SSH.
-fn program(is_mac: bool, is_set: impl Fn(&str) -> bool) -> Option<&'static str> {
-    match (is_mac, is_set("WSL_DISTRO_NAME")) {
-        (true, _) => Some("open"),
+fn program(system: &str, is_set: impl Fn(&str) -> bool) -> Option<&'static str> {
+    match (system, is_set("WSL_DISTRO_NAME")) {
+        ("macos", _) => Some("open"),
+        ("windows", _) => Some("explorer"),
         (_, true) => Some("wslview"),
         _ => (is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")).then_some("xdg-open"),
     }

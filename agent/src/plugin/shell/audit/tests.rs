@@ -1,7 +1,10 @@
 use super::*;
 use crate::text::tests::{assert_safe, mark};
 use serde_json::{Value, json};
-use std::fs;
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+};
 
 struct Folder(PathBuf);
 
