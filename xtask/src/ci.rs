@@ -1,6 +1,6 @@
 //! `cargo xtask ci`: everything that a change must pass.
 
-use crate::{deny, sh, soak, test, toolchain};
+use crate::{deny, elsewhere, sh, soak, test, toolchain};
 use anyhow::{Result, bail};
 use std::{
     path::Path,
@@ -32,6 +32,7 @@ pub(crate) fn run() -> Result<()> {
         step(host(&["clippy", "--package", "netwhy-ebpf", "--lib", "--tests", "--", "-D", "warnings"]))
     });
     checks.run("clippy, kernel programs", || bpf(&toolchain, &workspace));
+    checks.run("plugin on macOS and Windows", || elsewhere::check(&workspace, &toolchain));
     // Unit tests compare the generated pages with what the code says.
     checks.run("dependencies", || deny::check(&workspace));
     checks.run("tests", || test::run_in(&workspace, &toolchain, None, &test::Machine::this()));

@@ -11,6 +11,7 @@ mod demo;
 mod deny;
 mod dist;
 mod docs;
+mod elsewhere;
 mod eval;
 mod fuzz;
 mod grpc;

@@ -195,7 +195,7 @@ fn packages(arch: Arch) -> [String; 2] {
 }
 
 /// Whether rustc has a standard library for a target.
-fn has_std(target: &str) -> bool {
+pub(crate) fn has_std(target: &str) -> bool {
     let mut command = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     command.args(["--print", "target-libdir", "--target", target]);
     sh::output(&mut command).is_ok_and(|dir| Path::new(dir.trim()).is_dir())
