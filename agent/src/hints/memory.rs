@@ -11,6 +11,7 @@ pub(crate) mod young;
 pub(crate) mod requests;
 pub(crate) mod edge;
 pub(crate) mod pools;
+pub(crate) mod resets;
 pub(crate) mod cuts;
 pub(crate) mod needless;
 pub(crate) mod edges;

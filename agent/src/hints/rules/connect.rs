@@ -1,5 +1,6 @@
 //! Handshakes that a full queue turns away, that nobody answers or that are refused; and peers that fell silent.
 
+mod again;
 pub(crate) mod attempts;
 pub(crate) mod cut;
 pub(crate) mod filtered;
@@ -10,7 +11,7 @@ pub(crate) mod syn_queue;
 pub(crate) mod unreachable;
 
 use crate::{
-    api::{BlameKind, RuledOut},
+    api::{Blame, BlameKind, RuledOut},
     hints::{
         context::{Context, Edge, Subject},
         culprit::suspects,
@@ -73,7 +74,8 @@ pub(crate) const PEER_REFUSING: Rule = Rule {
            of the edge's attempts. It refuses before the last 3 s and accepts none in them, or refuses that \
            share before and in them. Of a Service's address, some of whose Pods may refuse, it refuses \
            `connect_failures` in the last 3 s and as many before. A refusal is an answer by the peer's kernel: no \
-           false alarm by chance.",
+           false alarm by chance. Refusals that come and go: see `connections_reset`, which counts both. Where nearly \
+           all moments have refusals, the hint is this one.",
     minimum: "`connect_failures` refusals, or ten times as many of a port that never accepted a connection from this \
               Node and is no Pod's or Service's. One failed health check is not enough.",
     ruled_out_by: "Most attempts on the same edge succeed. The peer accepts again within 3 s, as after a restart. Many \
@@ -115,7 +117,8 @@ fn handshakes(context: &Context<'_>) -> Vec<Finding> {
             .and_then(|attempts| filtered::judge(context, subject, edge, (&attempts, &clients)));
         let finding = filtered.or_else(|| unreachable::judge(context, subject, edge, &silence));
         let finding = finding.or_else(|| refusing(context, subject, edge));
-        out.extend(finding.or_else(|| cut::judge(context, subject, edge)));
+        let finding = finding.or_else(|| cut::judge(context, subject, edge));
+        out.extend(finding.or_else(|| again::judge(context, subject, edge)));
     }
     out
 }
@@ -158,13 +161,6 @@ fn refusing(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> Op
     let (name, peer, place) = (subject.name(), edge.program_name(), context.place(edge));
     let share = refused as f64 / attempts as f64;
     let (signal, source) = ("netwhy_tcp_connect_failures_total{reason=\"refused\"}", "ebpf:inet_sock_set_state");
-    let culprit = match edge.is_inside_pod() {
-        true => blame(BlameKind::Pod, name),
-        false => {
-            let (kind, name) = suspects::host(edge);
-            blame(kind, name)
-        }
-    };
     Some(Finding {
         nats: over(refused as f64, limit as f64) + over(share, least_share),
         overwhelming: refused as f64 >= OVERWHELMING * limit as f64,
@@ -182,8 +178,17 @@ fn refusing(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> Op
             because: format!("the peer answered {refused} attempts with a reset"),
         }],
         edges: vec![edge.ix],
-        ..Finding::new(&PEER_REFUSING, subject.ix, culprit)
+        ..Finding::new(&PEER_REFUSING, subject.ix, refuser(subject, edge))
     })
+}
+
+/// Whose program refuses.
+fn refuser(subject: &Subject<'_>, edge: &Edge<'_>) -> Blame {
+    if edge.is_inside_pod() {
+        return blame(BlameKind::Pod, subject.name());
+    }
+    let (kind, name) = suspects::host(edge);
+    blame(kind, name)
 }
 
 /// The peer refused before the last seconds and accepted none since, or it refuses its share before and since: no restart

@@ -25,12 +25,15 @@ pub(crate) const CONNECTIONS_RESET: Rule = Rule {
     test: "Of a client's connections more are reset while busy than usual. Busy means that data was not acknowledged, or \
            that the last data sent had no answer. The usual number per data segment is learned per edge (at least \
            2e-5), and makes so many with a chance below 1e-6 per window (Poisson). They go on: they came in at least \
-           four moments of the last 30 s, which begin 2.5 s or more after each other, and some in the last 3 s.",
-    minimum: "3 such resets in the window, and four moments with resets.",
-    ruled_out_by: "Resets in up to three moments: a peer that restarts, or a rollout of the replicas behind one address, \
+           four moments of the last 30 s, which begin 2.5 s or more after each other, and some in the last 3 s. Or they \
+           come and go: 3 s or more of answers are between moments of the last 2 minutes, whose resets and refusals are \
+           as rare. Three such moments of a Pod's own address are enough, and eight of any other. Where the client keeps \
+           its connections, dead ones of a pool must explain the moments with a chance below 1e-3.",
+    minimum: "3 such resets in the window, and four moments with resets. Of those that come and go, three moments.",
+    ruled_out_by: "Resets in few moments: a peer that restarts, or a rollout of the replicas behind one address, \
                    resets each kept connection once, when it is used next. Resets of idle connections, and those that \
-                   the Pod sends itself, such as health checks that end so. Resets that a server receives: its clients \
-                   left.",
+                   the Pod sends itself, such as health checks that end so. Resets that come and go, each after a pause \
+                   of the client: servers close connections that idle. Resets that a server receives: its clients left.",
     action: "Compare with the peer's own count of resets sent. If it sent them, check its log for aborted connections and \
              full tables; else check load balancers, firewalls and connection tracking between the two.",
     caused_by: &["node_conntrack_full"],
@@ -86,14 +89,15 @@ fn whole(edge: &Edge<'_>) -> (u64, &'static str) {
 }
 
 /// Who sent the resets, for people and as a culprit.
-fn sender(context: &Context<'_>, edge: &Edge<'_>) -> (String, Blame) {
+pub(super) fn sender(context: &Context<'_>, edge: &Edge<'_>) -> (String, Blame) {
     let (kind, peer) = host(edge);
     if edge.is_remote() {
         let culprit = shared_blame((kind, &peer), SENT_BY_PEER, &[(BlameKind::NodePair, &context.pair(edge))]);
         return ("the peer or a device on the way sent them".to_owned(), culprit);
     }
-    // The peer's own connections on this port may be measured here.
-    match edge.view.peer_pod.as_deref().and_then(|pod| context.resets_sent(pod, edge.view.port)) {
+    // The peer's own connections on this port may be measured here, over the same window.
+    let peer_pod = edge.view.peer_pod.as_deref().filter(|_| busy(edge.tally()) > 0);
+    match peer_pod.and_then(|pod| context.resets_sent(pod, edge.view.port)) {
         Some(0) => {
             let culprit = shared_blame((BlameKind::Node, context.node), 0.9, &[(kind, &peer)]);
             ("the peer's connections sent none: something on this Node did".to_owned(), culprit)

@@ -68,6 +68,16 @@ fn connections_reset_while_busy_again_and_again_have_a_cause_of_their_own() {
     assert_eq!(hint.blame.other_names(), ["10.0.0.7", "node-a↔10.0.0.7"]);
 }
 
+/// As many leave the sums as come.
+#[test]
+fn resets_at_a_steady_rate_stay_named() {
+    let mut resets = Resets::busy();
+    resets.first_hint(&[1]);
+    for second in 0..60 {
+        assert_eq!(resets.second(1).len(), 1, "second {second}");
+    }
+}
+
 #[test]
 fn resets_that_come_and_go_have_it_too() {
     // On for two seconds of every six.
