@@ -149,8 +149,13 @@ impl<'a> Context<'a> {
 
     /// Edges that `family` may judge, with their subject: no earlier family claims them.
     pub(crate) fn unclaimed(&self, family: Family) -> impl Iterator<Item = (&Subject<'a>, &Edge<'a>)> {
-        let edges = self.edges().iter().zip(&self.claims).filter(move |(_, claim)| claim.is_none_or(|by| by >= family));
-        edges.filter_map(|(edge, _)| Some((self.subject(edge.subject?), edge)))
+        let edges = self.edges().iter().filter(move |edge| self.is_unclaimed(edge.ix, family));
+        edges.filter_map(|edge| Some((self.subject(edge.subject?), edge)))
+    }
+
+    /// Whether `family` may judge an edge: no earlier family claims it.
+    pub(crate) fn is_unclaimed(&self, edge: EdgeIx, family: Family) -> bool {
+        self.claims[edge.get()].is_none_or(|by| by >= family)
     }
 
     pub(crate) fn claim(&mut self, edge: EdgeIx, family: Family) {

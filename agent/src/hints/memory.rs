@@ -2,6 +2,7 @@
 
 pub(crate) mod mean;
 pub(crate) mod path;
+pub(crate) mod rise;
 pub(crate) mod lowest;
 pub(crate) mod tail;
 pub(crate) mod stuck;

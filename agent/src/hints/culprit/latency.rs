@@ -29,6 +29,8 @@ pub(crate) struct Peers {
     pub(crate) longer: BTreeMap<PeerId, Vec<Risen>>,
     /// Peers with an edge that is as fast as usual.
     pub(crate) usual: BTreeSet<PeerId>,
+    /// Edges to the latter that are longer for certain: something at their ends is.
+    pub(crate) beside: Vec<Risen>,
 }
 
 /// Whether these edges, which share a path, prove that the path is longer.
@@ -76,6 +78,7 @@ impl Peers {
             .longer
             .values()
             .flatten()
+            .chain(&self.beside)
             .map(|one| Evidence::new(one.edge, latency_nats(one.rise.now_us, one.rise.usual_us)));
         let usual = context.edges().iter().filter(|edge| edge.is_remote() && is_usual(edge));
         let usual = usual.map(|edge| Evidence::new(edge.ix, latency_nats(0.0, 0.0)));

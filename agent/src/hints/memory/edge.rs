@@ -7,6 +7,7 @@ use super::{
     needless::NeedlessMemory,
     path::{self, NEW_FAST_SAMPLES, Normal, Path, UNDECIDED, rise_limit},
     requests::{RequestMemory, Requests},
+    rise::RiseMemory,
 };
 use crate::{hints::thresholds::Thresholds, sample::Tally, state::EdgeView};
 use netwhy_abi::{Failure, Retransmit, Role};
@@ -83,8 +84,8 @@ pub(crate) struct EdgeMemory {
     samples: f64,
     /// When losses became unusual.
     odd_since: Option<Duration>,
-    /// When all newest samples rose above the limit.
-    rose_since: Option<Duration>,
+    /// What it did since all newest samples rose above the limit.
+    rise: RiseMemory,
     /// Its fastest round trips.
     lowest: LowestMemory,
     /// Sums of the last windows, newest first.
@@ -305,8 +306,8 @@ impl EdgeMemory {
     }
 
     pub(crate) fn observe_path(&mut self, edge: &EdgeView, at: Duration, class: Option<f64>, thresholds: &Thresholds) {
-        let rose = matches!(self.path(edge, class, thresholds), Some(Path::Longer(_)));
-        self.rose_since = if rose { self.rose_since.or(Some(at)) } else { None };
+        let path = self.path(edge, class, thresholds);
+        self.rise.observe(path, edge, at);
     }
 
     pub(crate) fn observe_lowest(&mut self, edge: &EdgeView, clock: Clock, thresholds: &Thresholds) {
@@ -315,7 +316,12 @@ impl EdgeMemory {
 
     /// When all its newest round trips became longer, monotonic. `None`: they are not.
     pub(crate) const fn rose_since(&self) -> Option<Duration> {
-        self.rose_since
+        self.rise.since()
+    }
+
+    /// What it did since then.
+    pub(crate) const fn rise(&self) -> &RiseMemory {
+        &self.rise
     }
 
     /// `odd`: the window's losses, alone or with those of other edges, are hardly chance.
@@ -362,7 +368,7 @@ impl EdgeMemory {
         self.attempts.1 = self.attempts.1 * keep + others as f64 * share;
         self.learn_quiet(edge, keep);
         // While the reason for an inflated median is open, it must not become normal.
-        let begin = self.slow_since.into_iter().chain(self.rose_since).min();
+        let begin = self.slow_since.into_iter().chain(self.rise.since()).min();
         if begin.is_some_and(|since| self.last_at.saturating_sub(since) < UNDECIDED) {
             return;
         }

@@ -31,8 +31,9 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
     symptom: "rtt_inflation",
     meaning: "The path became longer: even the fastest RTT samples of the last seconds are longer than the path ever \
               was. To one peer: that peer's Node, or the path to it. To all peers: this Node. To all Nodes of one \
-              zone: the path between the zones. When the spread grows too, packets wait in a queue, else all are \
-              delayed alike.",
+              zone: the path between the zones. To or from one Pod alone, while other Pods of its Node are as fast as \
+              ever: that Pod's interface, or what stands before it. When the spread grows too, packets wait in a \
+              queue, else all are delayed alike.",
     signals: &[
         "netwhy_tcp_rtt_seconds",
         "netwhy_tcp_min_rtt_seconds",
@@ -43,24 +44,29 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
     test: "All RTT samples of the last 3 s are above 1.5 × the edge's usual minimum and 2 × `rtt_floor_ms` above it. \
            Of 20 or more samples, one may be an exception. Where 3 s have fewer than 8 samples, the window counts. The \
            share of such samples in normal times is learned (at least one in ten of the first 50). It gives this a \
-           chance below 1e-6 per window and edge if samples are independent. One of six things proves that the path \
-           is longer, and not the peer's think time. At least 2 handshakes, which no program answers, are as slow. Or \
-           the sender is bulk, whose full segments are acknowledged at once. Or two edges with different programs at \
-           both ends rose, and one of them sends full segments. Or a client's and a server's edge, with different programs at both ends, rose within 3 s, by 5 ms or more and by \
-           about as much, and the server's stay below 35 ms: only delayed acknowledgements, which take longer, would make \
-           these wait for a program. Or a server's edge rose so much that neither its own response times nor a delayed \
-           acknowledgement (40 ms, or the client's RTT) explain it. Or three edges with different programs at their ends, \
-           and three quarters of all that rose, did so within 3 s, by at least 5 ms and by about as much (1.5 ×). \
-           **Smaller rises**, below 5 ms, need three such edges too, to servers on two ports or of both roles. Of \
-           each, the lowest tenth of the samples rose by half, by `rtt_floor_ms`, and by 3 × its largest deviation \
-           in normal times. It stays so for 3 s or more. That these windows are the slowest of all by chance has a \
-           probability below 1e-6, over the edges that share neither end, if edges and windows are independent. So \
-           fewer edges need more windows. Who is at fault follows from the peers that are as fast as usual.",
+           chance below 1e-6 per window and edge if samples are independent. One of six things proves that the path is \
+           longer, and not the peer's think time. At least 2 handshakes, which no program answers, are as slow. Or the \
+           sender is bulk, whose full segments are acknowledged at once. Or two edges with different programs at both \
+           ends rose, and one of them sends full segments. Or a client's and a server's edge, with different programs \
+           at both ends, rose within 3 s, by 5 ms or more and by about as much, and the server's stay below 35 ms: \
+           only delayed acknowledgements, which take longer, would make these wait for a program. Or a server's edge \
+           rose so much that neither its own response times nor a delayed acknowledgement (40 ms, or the client's RTT) \
+           explain it. Or three edges with different programs at their ends, and three quarters of all that rose, did \
+           so within 3 s, by at least 5 ms and by about as much (1.5 ×). **Smaller rises**, below 5 ms, need three \
+           such edges too, to servers on two ports or of both roles. Of each, the lowest tenth of the samples rose by \
+           half, by `rtt_floor_ms`, and by 3 × its largest deviation in normal times. It stays so for 3 s or more. \
+           That these windows are the slowest of all by chance has a probability below 1e-6, over the edges that share \
+           neither end, if edges and windows are independent. So fewer edges need more windows. Who is at fault \
+           follows from the peers that are as fast as usual. **At one Pod alone**: the places of \
+           `pod_bandwidth_limited`, for 3 s, or for a window where the spread grew too, proven by the edges there \
+           (handshakes, full segments without a queue, or delays of no kernel), while that rule finds no limit. A \
+           delay that grows for long stays one hint: its baseline learns nothing from it.",
     minimum: "8 RTT samples, and a baseline of 10 clean windows. 2 handshakes or 2 MB acknowledged on an edge to the \
               peer, or 100 kB beside a second edge.",
-    ruled_out_by: "Any edge to the same peer has two samples as fast as usual. The peer's window or the local buffer \
-                   holds the sender back. The Pod is throttled. This Node's bulk traffic grew by half and by 1 MB/s: \
-                   it makes its own queue. Of smaller rises also: the payload of the edge grew by half, a client's \
+    ruled_out_by: "Any edge to the same peer, or for one Pod's own delay to its address, has two samples as fast as \
+                   usual. At one Pod alone also: its payload grew by half. The peer's window or the local buffer holds \
+                   the sender back. The Pod is throttled. This Node's bulk traffic grew by half and by 1 MB/s: it \
+                   makes its own queue. Of smaller rises also: the payload of the edge grew by half, a client's \
                    fastest requests are as fast as usual, round trips within this Node rose too, or its CPUs are used \
                    up. Keep-alive requests of one program alone prove nothing, as their acknowledgements wait for \
                    replies (path or constant think time: undecidable).",
@@ -223,6 +229,8 @@ fn peers(context: &Context<'_>) -> Peers {
         let peer = context.edge(one.edge).view.peer_id();
         if !peers.usual.contains(&peer) {
             peers.longer.entry(peer).or_default().push(one);
+        } else if one.rise.is_proven() && !one.rise.bulk {
+            peers.beside.push(one);
         }
     }
     peers
@@ -244,17 +252,20 @@ fn is_free(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> boo
 
 /// The Node's bulk traffic grew so much that it makes its own queues.
 pub(crate) fn makes_its_own_queue(context: &Context<'_>) -> bool {
-    let seconds = context.window.as_secs_f64();
-    let growth = context.edges().iter().filter(|edge| edge.is_remote()).map(|edge| {
-        let tally = edge.tally();
-        let sends = tally.bytes_acked >= BULK_PAYLOAD * tally.data_segs_out;
-        if !sends && tally.bytes_received < BULK_RECEIVED * tally.bytes_acked {
-            return 0.0;
-        }
-        let usual = edge.memory.and_then(EdgeMemory::bytes_per_s).unwrap_or(0.0);
-        ((tally.bytes_acked + tally.bytes_received) as f64 / seconds - GROWTH * usual).max(0.0)
-    });
-    growth.sum::<f64>() >= OWN_QUEUE
+    let edges = context.edges().iter().filter(|edge| edge.is_remote());
+    edges.map(|edge| bulk_growth(context, edge)).sum::<f64>() >= OWN_QUEUE
+}
+
+/// Bytes per second by which a bulk edge carries more than half as much again as usual. Others carry none.
+fn bulk_growth(context: &Context<'_>, edge: &Edge<'_>) -> f64 {
+    let tally = edge.tally();
+    let sends = tally.bytes_acked >= BULK_PAYLOAD * tally.data_segs_out;
+    if !sends && tally.bytes_received < BULK_RECEIVED * tally.bytes_acked {
+        return 0.0;
+    }
+    let usual = edge.memory.and_then(EdgeMemory::bytes_per_s).unwrap_or(0.0);
+    let now = (tally.bytes_acked + tally.bytes_received) as f64 / context.window.as_secs_f64();
+    (now - GROWTH * usual).max(0.0)
 }
 
 /// The edge that speaks for all: with proof, then with the largest rise, then the first.

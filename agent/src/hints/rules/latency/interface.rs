@@ -1,6 +1,9 @@
 //! Packets that wait at one Pod's own interface, while everything beside it is as fast as usual.
 
-use super::{is_queue, numbers, rise};
+mod limit;
+mod longer;
+
+use super::{makes_its_own_queue, numbers, rise};
 use crate::{
     api::{Blame, BlameKind, RuledOut},
     hints::{
@@ -36,12 +39,20 @@ pub(crate) const POD_BANDWIDTH_LIMITED: Rule = Rule {
            acknowledgement explain. Another address of the same Node is as fast as usual; for an address of this Node \
            any other address is. Of several Pods that send there all wait; a single one is as fast as usual elsewhere. \
            Or the test holds for all edges of one Pod for 3 s, and other Pods are as fast as usual to these addresses \
-           or their Nodes. The spread of the RTT grew too: a queue, not a constant delay. Each of both has a chance \
-           below 1e-6 per window if samples are independent.",
-    minimum: "That of `path_latency`, and another address or Pod to compare with. A Pod that sends to one address \
-              alone, where no other Pod does, and that address are both candidates.",
-    ruled_out_by: "Any edge to the same address, or of the same Pod, that is as fast as usual. Think time: keep-alive \
-                   requests of a client alone prove nothing.",
+           or their Nodes. Each of both has a chance below 1e-6 per window if samples are independent. Three things \
+           tell a limit from a longer way. **The delay comes and goes**: its spread grew, by more than its median \
+           moved since the samples before. A delay that only grows moves the median by more than that, however it \
+           grows. **What gets through is level** for 3 s or more: the payload, or the number of round trips, of the \
+           last seconds stays within a quarter. **More is asked for**: losses are above the baseline, or the payload \
+           is 1.5 × the usual one. Or it is a fifth below the usual one, while the delay changes by a quarter or more \
+           and what gets through by less than the square root of that: clients that wait for answers would ask for as \
+           much less as the delay grows.",
+    minimum: "That of `path_latency`, 3 s before, and another address or Pod to compare with. A Pod that sends to one \
+              address alone, where no other Pod does, and that address are both candidates.",
+    ruled_out_by: "Any edge to the same address, or of the same Pod, that is as fast as usual. As much gets through as \
+                   usual, or it is not level: `path_latency` names a longer way at the Pod. Bulk that grew by 1 MB/s \
+                   and waits alone: it fills a queue on any path. Think time: keep-alive requests of a client alone \
+                   prove nothing.",
     action: "Compare the Pod's traffic with its bandwidth annotations and the CNI's shaper (`tc -s qdisc` on its host \
              interface). Raise the limit, or spread the traffic over more replicas.",
     caused_by: &["node_cpu_contention"],
@@ -107,10 +118,13 @@ pub(super) fn judge(context: &Context<'_>) -> Vec<Finding> {
         pods.entry(one.subject).or_default().push(*one);
     }
     let at_peer = hosts.into_values().filter(|risen| is_peers_own(context, &usual, risen));
-    let mut out: Vec<Finding> = at_peer.flat_map(|risen| of_peer(context, &risen)).collect();
-    let at_pod = pods.into_values();
-    out.extend(at_pod.filter_map(|risen| Some(of_pod(context, &risen, pods_own(context, &usual, &risen)?))));
-    out
+    let mut places: Vec<Place> = at_peer.map(|risen| Place::of_peer(context, risen)).collect();
+    let own =
+        |risen: Vec<Risen>| pods_own(context, &usual, &risen).map(|culprit| Place::of_pod(context, risen, culprit));
+    places.extend(pods.into_values().filter_map(own));
+    // A queue that this Node makes may be that of one interface.
+    let is_excused = !places.is_empty() && makes_its_own_queue(context);
+    places.iter().flat_map(|place| place.judge(context, is_excused)).collect()
 }
 
 /// Edges inside the cluster whose samples all rose.
@@ -124,10 +138,10 @@ fn risen(context: &Context<'_>) -> Vec<Risen> {
         .collect()
 }
 
-fn waits_in_queue(context: &Context<'_>, risen: &[Risen]) -> bool {
+/// No program's think time explains these round trips.
+fn wait_for_no_program(context: &Context<'_>, risen: &[Risen]) -> bool {
     let is_long = || risen.iter().any(|one| outlasts_delays(context.edge(one.edge), &one.rise));
-    (is_proven(context, risen) || loses(context, risen) || is_long())
-        && risen.iter().any(|one| is_queue(context.edge(one.edge), &one.rise))
+    is_proven(context, risen) || loses(context, risen) || is_long()
 }
 
 /// Half of a server's round trips are longer than its answers and delayed acknowledgements make them. In a queue the
@@ -163,9 +177,7 @@ fn is_peers_own(context: &Context<'_>, usual: &UsualEdges, risen: &[Risen]) -> b
     // One Pod that waits everywhere has a limit of its own, as far as this shows.
     let senders: BTreeSet<SubjectIx> = risen.iter().map(|one| one.subject).collect();
     let mut fast = senders.iter().flat_map(|subject| usual.of(*subject));
-    is_beside_fast
-        && waits_in_queue(context, risen)
-        && (senders.len() > 1 || fast.any(|other| is_newer(context, context.edge(*other), risen)))
+    is_beside_fast && (senders.len() > 1 || fast.any(|other| is_newer(context, context.edge(*other), risen)))
 }
 
 /// The round trips that show an edge to be as fast as usual are not older than the rise of others.
@@ -175,7 +187,7 @@ fn is_newer(context: &Context<'_>, usual: &Edge<'_>, risen: &[Risen]) -> bool {
     is_over || usual.view.recent.rtt.count() >= MIN_PATH_SAMPLES
 }
 
-/// Who has the limit when all edges of one Pod rose. `risen`: these edges. `None`: it has none that shows.
+/// Who is at fault when all edges of one Pod rose. `risen`: these edges. `None`: something that others share may be.
 fn pods_own(context: &Context<'_>, usual: &UsualEdges, risen: &[Risen]) -> Option<Blame> {
     let subject = risen[0].subject;
     let host = |one: &Risen| context.edge(one.edge).view.host();
@@ -186,13 +198,12 @@ fn pods_own(context: &Context<'_>, usual: &UsualEdges, risen: &[Risen]) -> Optio
         let since = context.edge(one.edge).memory.and_then(EdgeMemory::rose_since);
         since.is_some_and(|since| context.at.saturating_sub(since) >= RECENT)
     };
-    let is_own = usual.of(subject).is_empty()
-        && risen.iter().all(|one| lasts(one) && (shares_host(one) || shares_node(one)))
-        && waits_in_queue(context, risen);
+    let is_own =
+        usual.of(subject).is_empty() && risen.iter().all(|one| lasts(one) && (shares_host(one) || shares_node(one)));
     let name = context.subject(subject).name();
     let is_one_host = risen.iter().all(|one| host(one) == host(&risen[0]));
     is_own.then(|| match is_one_host && !shares_host(&risen[0]) {
-        // Either end may have the limit.
+        // Either end may be at fault.
         true => {
             let (kind, peer) = suspects::host(context.edge(risen[0].edge));
             shared_blame((BlameKind::Pod, name), SURE / 2.0, &[(kind, &peer)])
@@ -209,53 +220,83 @@ fn node(edge: &Edge<'_>) -> Option<Option<PeerId>> {
     }
 }
 
-/// One finding per Pod that sends to the address.
-fn of_peer(context: &Context<'_>, risen: &[Risen]) -> Vec<Finding> {
-    let edge = context.edge(risen[0].edge);
-    let (kind, name) = suspects::host(edge);
-    let culprit = blame(kind, name);
-    let beside = match edge.is_remote() {
-        true => format!("other addresses on {} are as near as ever", edge.peer_node_name()),
-        false => "other addresses are as near as ever".to_owned(),
-    };
-    let mut subjects: BTreeMap<SubjectIx, Vec<Risen>> = BTreeMap::new();
-    risen.iter().for_each(|one| subjects.entry(one.subject).or_default().push(*one));
-    let where_ = format!("the interface of {}", edge.peer_name());
-    subjects.values().map(|own| describe(context, culprit.clone(), own, (&where_, &beside))).collect()
+/// Edges that rose at one address or Pod alone.
+struct Place {
+    risen: Vec<Risen>,
+    culprit: Blame,
+    /// Where packets are held up, for people.
+    at: String,
+    /// What is as fast as usual, for people.
+    beside: String,
 }
 
-fn of_pod(context: &Context<'_>, risen: &[Risen], culprit: Blame) -> Finding {
-    let where_ = match culprit.kind {
-        BlameKind::Pod => "its own interface".to_owned(),
-        _ => format!("its own interface or that of {}", context.edge(risen[0].edge).peer_name()),
-    };
-    let beside = "other Pods reach the same addresses, or others on their Nodes, as fast as ever";
-    describe(context, culprit, risen, (&where_, beside))
-}
+impl Place {
+    /// `risen`: all risen edges to one address.
+    fn of_peer(context: &Context<'_>, risen: Vec<Risen>) -> Self {
+        let edge = context.edge(risen[0].edge);
+        let (kind, name) = suspects::host(edge);
+        let beside = match edge.is_remote() {
+            true => format!("other addresses on {} are as near as ever", edge.peer_node_name()),
+            false => "other addresses are as near as ever".to_owned(),
+        };
+        Self { at: format!("the interface of {}", edge.peer_name()), risen, culprit: blame(kind, name), beside }
+    }
 
-/// `risen`: edges of one Pod. `texts`: where packets wait, and what is fast.
-fn describe(context: &Context<'_>, culprit: Blame, risen: &[Risen], (where_, beside): (&str, &str)) -> Finding {
-    let worst = super::worst(risen);
-    let (subject, edge): (&Subject<'_>, &Edge<'_>) = (context.subject(worst.subject), context.edge(worst.edge));
-    let place = context.place(edge);
-    let bytes: u64 =
-        risen.iter().map(|one| context.edge(one.edge).tally()).map(|t| t.bytes_acked + t.bytes_received).sum();
-    let mut numbers = numbers(edge, &worst.rise, &place);
-    let rate = bytes as f64 / context.window.as_secs_f64();
-    numbers.push(evidence("netwhy_tcp_bytes_total", rate, "bytes per second", &place, "ebpf:tcp_sock"));
-    Finding {
-        nats: (RISE_ALPHA.ln() - worst.rise.ln_p).max(0.0),
-        certainty: 0.95,
-        summary: format!(
-            "packets of {} wait in a queue at {where_}: the RTT is at least {} (normally {}), while {beside}",
-            subject.name(),
-            ms(worst.rise.now_us),
-            ms(worst.rise.usual_us)
-        ),
-        evidence: numbers,
-        ruled_out: vec![RuledOut { cause: "path_latency".into(), because: beside.to_owned() }],
-        edges: risen.iter().map(|one| one.edge).collect(),
-        ..Finding::new(&POD_BANDWIDTH_LIMITED, subject.ix, culprit)
+    /// `risen`: all edges of one Pod.
+    fn of_pod(context: &Context<'_>, risen: Vec<Risen>, culprit: Blame) -> Self {
+        let at = match culprit.kind {
+            BlameKind::Pod => "its own interface".to_owned(),
+            _ => format!("its own interface or that of {}", context.edge(risen[0].edge).peer_name()),
+        };
+        let beside = "other Pods reach the same addresses, or others on their Nodes, as fast as ever".to_owned();
+        Self { risen, culprit, at, beside }
+    }
+
+    fn by_subject(risen: &[Risen]) -> BTreeMap<SubjectIx, Vec<Risen>> {
+        let mut subjects: BTreeMap<SubjectIx, Vec<Risen>> = BTreeMap::new();
+        risen.iter().for_each(|one| subjects.entry(one.subject).or_default().push(*one));
+        subjects
+    }
+
+    /// One finding per Pod. `makes_its_own_queue`: a longer way is no explanation.
+    fn judge(&self, context: &Context<'_>, makes_its_own_queue: bool) -> Vec<Finding> {
+        match limit::excuse(context, &self.risen) {
+            None if wait_for_no_program(context, &self.risen) => {
+                Self::by_subject(&self.risen).values().map(|own| self.limited(context, own)).collect()
+            }
+            Some(because) if !makes_its_own_queue => longer::judge(context, self, because),
+            _ => Vec::new(),
+        }
+    }
+
+    /// `risen`: edges of one Pod.
+    fn limited(&self, context: &Context<'_>, risen: &[Risen]) -> Finding {
+        let worst = super::worst(risen);
+        let (subject, edge): (&Subject<'_>, &Edge<'_>) = (context.subject(worst.subject), context.edge(worst.edge));
+        let place = context.place(edge);
+        let mut numbers = numbers(edge, &worst.rise, &place);
+        let tallies = risen.iter().map(|one| context.edge(one.edge).tally());
+        let bytes: u64 = tallies.map(|tally| tally.bytes_acked + tally.bytes_received).sum();
+        let rate = bytes as f64 / context.window.as_secs_f64();
+        let mut rate = evidence("netwhy_tcp_bytes_total", rate, "bytes per second", &place, "ebpf:tcp_sock");
+        rate.baseline = limit::payload(context, risen).map(|payload| payload.usual);
+        numbers.push(rate);
+        let beside = &self.beside;
+        Finding {
+            nats: (RISE_ALPHA.ln() - worst.rise.ln_p).max(0.0),
+            certainty: 0.95,
+            summary: format!(
+                "packets of {} wait in a queue at {}: the RTT is at least {} (normally {}), while {beside}",
+                subject.name(),
+                self.at,
+                ms(worst.rise.now_us),
+                ms(worst.rise.usual_us)
+            ),
+            evidence: numbers,
+            ruled_out: vec![RuledOut { cause: "path_latency".into(), because: beside.clone() }],
+            edges: risen.iter().map(|one| one.edge).collect(),
+            ..Finding::new(&POD_BANDWIDTH_LIMITED, subject.ix, self.culprit.clone())
+        }
     }
 }
 
