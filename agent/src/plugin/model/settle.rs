@@ -5,7 +5,7 @@ mod reasons;
 mod silence;
 mod voices;
 
-use super::fleet::fleet;
+use super::{causal_path::pod_of, fleet::fleet};
 use crate::{
     api::{Blame, BlameKind, Hint, HintState, PeerRow, Suspect},
     blame::{Culprit, Fleet, Others, Symptom},
@@ -40,7 +40,7 @@ pub fn settle(hints: &mut [Hint], rows: &[PeerRow]) {
         let Some(symptom) = symptom(hint) else { continue };
         let was = hint.blame.best();
         let all = hint.blame.candidates().chain(places::left_out(hint, rows, symptom)).collect();
-        hint.blame = settled(&mut fleet, (hint.subject.node.as_str(), &hint.blame), all, symptom);
+        hint.blame = settled(&mut fleet, hint, all, symptom);
         // The probability of the cause stays.
         if was > 0.0 {
             hint.confidence = (hint.confidence * hint.blame.best() / was * 100.0).round() / 100.0;
@@ -121,10 +121,16 @@ const MAX_HOSTS: usize = 16;
 /// known, else addresses. Rows about each of them tell a Pod from its Node, and what is outside from the way there.
 pub fn hosts(hints: &[Hint]) -> Vec<String> {
     let mut all: BTreeMap<String, f64> = BTreeMap::new();
-    let candidates = hints.iter().filter(|hint| needs_others(hint)).flat_map(|hint| hint.blame.candidates());
-    for Suspect { name, probability, .. } in candidates.filter(|one| is_host(one.kind)) {
-        let most = all.entry(name).or_default();
-        *most = most.max(probability);
+    for hint in hints.iter().filter(|hint| needs_others(hint)) {
+        for Suspect { kind, name, probability } in hint.blame.candidates() {
+            let host = match kind {
+                BlameKind::Pod => pod_of(hint),
+                kind if is_host(kind) => name,
+                _ => continue,
+            };
+            let most = all.entry(host).or_default();
+            *most = most.max(probability);
+        }
     }
     let mut all: Vec<(String, f64)> = all.into_iter().collect();
     all.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -156,16 +162,17 @@ pub(super) fn weigh(hint: &mut Hint, unlisted_nats: f64, nats: impl Fn(&Suspect)
     hint.confidence = ((hint.confidence * hint.blame.best() / was).min(1.0) * 100.0).round() / 100.0;
 }
 
-/// `asker`: the Node whose agent blames. `all`: the candidates of its blame, and others.
-fn settled(fleet: &mut Fleet, (asker, blame): (&str, &Blame), all: Vec<Suspect>, symptom: Symptom) -> Blame {
+/// `all`: the candidates of the hint's blame, and others.
+fn settled(fleet: &mut Fleet, hint: &Hint, all: Vec<Suspect>, symptom: Symptom) -> Blame {
+    let own = pod_of(hint);
     let candidates: Vec<(Suspect, Option<Culprit>)> =
-        all.into_iter().map(|one| (culprit(fleet, &one), one)).map(|(culprit, one)| (one, culprit)).collect();
-    let asker = fleet.node(asker, None);
+        all.into_iter().map(|one| (culprit(fleet, &own, &one), one)).map(|(culprit, one)| (one, culprit)).collect();
+    let asker = fleet.node(&hint.subject.node, None);
     let culprits: Vec<Culprit> = candidates.iter().filter_map(|(_, culprit)| *culprit).collect();
     let others = Others::new(fleet, asker, symptom, &culprits);
     let nats: Vec<f64> = candidates.iter().map(|(_, culprit)| culprit.map_or(0.0, |c| others.nats(c))).collect();
     if nats.iter().all(|nats| *nats == 0.0) {
-        return blame.clone();
+        return hint.blame.clone();
     }
     // Bounded for the best candidate. The distances between candidates stay.
     let excess = nats.iter().map(|nats| nats - MOST_NATS).fold(0.0, f64::max);
@@ -188,9 +195,11 @@ fn odds(probability: f64, nats: f64) -> f64 {
     probability * nats.clamp(-MOST_NATS, MOST_NATS).exp()
 }
 
-/// The candidate among the fleet's ends. `None`: it is none of them.
-fn culprit(fleet: &mut Fleet, one: &Suspect) -> Option<Culprit> {
+/// The candidate among the fleet's ends. `own`: the Pod that the hint is about, to which other agents have rows. `None`:
+/// it is none of them.
+fn culprit(fleet: &mut Fleet, own: &str, one: &Suspect) -> Option<Culprit> {
     match one.kind {
+        BlameKind::Pod => Some(Culprit::Pod(fleet.pod(own))),
         BlameKind::Node | BlameKind::PeerNode => Some(Culprit::Node(fleet.node(&one.name, None))),
         BlameKind::NodePair | BlameKind::PathShare => {
             let (a, b) = one.name.split_once('↔')?;

@@ -192,6 +192,34 @@ fn losses_towards_one_pod_of_a_node_convict_the_pod_and_not_the_node() {
     assert_ne!(hints[0].blame.name, "shop/db-0", "{:?}", hints[0].blame);
 }
 
+/// The agent of node-c: one of its Pods is farther from everywhere, or all of the Node.
+fn farther() -> Hint {
+    let mut hint = hint("shop", "db-0", "path_latency");
+    (hint.symptom, hint.subject.node) = ("rtt_inflation".into(), "node-c".into());
+    hint.blame =
+        Blame::among(vec![Suspect::new(BlameKind::Node, "node-c", 0.6), Suspect::new(BlameKind::Pod, "db-0", 0.2)]);
+    hint
+}
+
+#[test]
+fn rows_of_other_agents_about_its_own_pod_tell_the_pod_from_the_node() {
+    let mut all = split_rows(None);
+    for row in &mut all {
+        row.loss_episodes = 0;
+        rtt(row, if row.peer_pod.is_some() { 36.0 } else { 0.0 }, true);
+    }
+    let mut hints = [farther()];
+    settle(&mut hints, &all);
+    let blame = &hints[0].blame;
+    assert_eq!((blame.kind, blame.name.as_str()), (BlameKind::Pod, "db-0"), "{blame:?}");
+    // Where nobody talks to another Pod there, they speak as much against the one as against the other.
+    all.retain(|row| row.peer_pod.is_some());
+    let mut hints = [farther()];
+    settle(&mut hints, &all);
+    assert_eq!(hints[0].blame.kind, BlameKind::Undecided, "{:?}", hints[0].blame);
+    assert_eq!(hosts(&[farther()]), ["shop/db-0"]);
+}
+
 #[test]
 fn hosts_to_ask_about_are_those_that_hints_may_blame() {
     assert_eq!(hosts(&[undecided()]), ["shop/db-0"]);
