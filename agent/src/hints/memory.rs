@@ -15,6 +15,7 @@ pub(crate) mod pools;
 pub(crate) mod resets;
 pub(crate) mod cuts;
 pub(crate) mod needless;
+pub(crate) mod moments;
 pub(crate) mod edges;
 pub(crate) mod host;
 pub(crate) mod dns;

@@ -4,6 +4,7 @@ use super::{
     cuts::CutMemory,
     lowest::{Lowest, LowestMemory},
     mean::{Loss, Mean, Step},
+    moments::MomentMemory,
     needless::NeedlessMemory,
     path::{self, NEW_FAST_SAMPLES, Normal, Path, UNDECIDED, rise_limit},
     requests::{RequestMemory, Requests},
@@ -65,6 +66,8 @@ pub(crate) struct EdgeMemory {
     cuts: CutMemory,
     /// Segments sent again for nothing.
     needless: NeedlessMemory,
+    /// Seconds with losses, and with answers.
+    pub(crate) moments: MomentMemory,
     ln_p50: Mean,
     pub(crate) ln_min: Mean,
     ln_reply: Mean,

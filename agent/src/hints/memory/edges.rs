@@ -23,7 +23,7 @@ const LOSS_FLOOR: f64 = 1e-4;
 const WINDOW_JITTER: Duration = Duration::from_millis(100);
 /// Edges without traffic for this long are forgotten.
 const FORGET: Duration = Duration::from_secs(600);
-/// Edges remembered: ≈ 400 bytes each, and a kilobyte more with response times. Above it only those of the present view
+/// Edges remembered: ≈ 500 bytes each, and a kilobyte more with response times. Above it only those of the present view
 /// are kept.
 const MAX_EDGES: usize = 20_000;
 
@@ -60,6 +60,7 @@ impl EdgeMemories {
             memory.observe_silence(edge, tick);
             memory.observe_cuts(edge, view.at);
             memory.observe_needless(&edge.window, tick, view.window);
+            memory.moments.observe(edge, view.at);
             memory.observe_requests(edge, clock);
             memory.observe_loss(losses.is_odd() || self.pools.are_odd(edge), view.at);
             memory.observe_lowest(edge, clock, thresholds);

@@ -112,9 +112,12 @@ fn handshakes(context: &Context<'_>) -> Vec<Finding> {
     out.extend(overflows::judge(context));
     let silence = unreachable::Silence::new(context);
     let clients = LazyCell::new(|| filtered::Clients::new(context));
+    let vanishing = LazyCell::new(|| filtered::moments::Ports::new(context));
     for (subject, edge) in context.unclaimed(Family::Connect) {
         let filtered = attempts::without_answer(context, edge)
             .and_then(|attempts| filtered::judge(context, subject, edge, (&attempts, &clients)));
+        let for_moments = || filtered::moments::judge(context, subject, edge, &vanishing);
+        let filtered = filtered.or_else(|| (edge.timeouts() > 0).then(for_moments).flatten());
         let finding = filtered.or_else(|| unreachable::judge(context, subject, edge, &silence));
         let finding = finding.or_else(|| refusing(context, subject, edge));
         let finding = finding.or_else(|| cut::judge(context, subject, edge));

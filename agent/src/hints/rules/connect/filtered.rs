@@ -1,5 +1,7 @@
 //! Attempts that stay unanswered on one port, or from one Pod, while others to the same address are answered.
 
+pub(crate) mod moments;
+
 use super::attempts::Attempts;
 use crate::{
     api::{BlameKind, RuledOut},
@@ -22,19 +24,27 @@ pub(crate) const PORT_FILTERED: Rule = Rule {
     symptom: "connect_failures",
     meaning: "A part of the attempts to an address goes unanswered, and others are answered: one port is silent, or the \
               port is silent for one Pod only. The host and the path to it work. A filter (NetworkPolicy, firewall, \
-              security group) drops the packets, or the port's listener accepts nothing.",
+              security group) drops the packets, or the port's listener accepts nothing. It may come and go.",
     signals: &[
         "netwhy_tcp_retransmitted_segments_total{type=\"syn\"}",
         "netwhy_tcp_connect_failures_total{reason=\"timed_out\"|\"given_up\"|\"host_unreachable\"}",
         "netwhy_tcp_connects_total{role=\"client\"}",
+        "netwhy_tcp_retransmitted_segments_total{type=\"timeout\"}",
     ],
     test: "None of the Pod's attempts to one port is answered, and others to the same address are: to other ports, or \
            by other Pods to this port, in the last 3 s. If all had the same chance of an answer, the chance of so many without one would \
            be below 1e-6 per window. That chance is estimated from the others, with one failure and one answer more \
-           than counted.",
-    minimum: "`syn_retransmits` resent SYNs or `connect_failures` attempts, and as many others as the test needs.",
+           than counted. **Or everything on the port vanishes for moments** of the last minute, while other traffic with \
+           the same address is answered and loses nothing in these seconds. Losses exceed the baseline (Poisson, 1e-6), \
+           and three other reasons are a thousand times less likely each: a path that stops for all ports (each moment \
+           would spare the others with a chance of the port's share of the packets), losses at random (what is sent \
+           again would be lost again as rarely as the rest), and one of several paths (all flows of the port would be \
+           on it, and no other).",
+    minimum: "`syn_retransmits` resent SYNs or `connect_failures` attempts, and as many others as the test needs. Or 4 \
+              seconds with timeouts.",
     ruled_out_by: "Requests on open connections to that port wait for an answer too: then the program stands still. The \
-                   listener refuses (a reset): `peer_refusing`.",
+                   listener refuses (a reset): `peer_refusing`. For moments: an address of a Service, a Pod without other \
+                   traffic to compare, or handshakes that complete all the same.",
     action: "Check the NetworkPolicies that select either Pod, host firewalls and security groups for that port. Then \
              check whether its listener accepts connections.",
     caused_by: &["node_conntrack_full", "node_nic_drops", "node_qdisc_drops", "node_softnet_drops", "node_packet_loss"],
