@@ -7,6 +7,7 @@ pub(crate) mod subject;
 pub(crate) mod edge;
 mod edges;
 mod beside;
+pub(crate) mod verdicts;
 #[cfg(test)]
 pub(crate) mod scans;
 

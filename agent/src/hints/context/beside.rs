@@ -1,7 +1,7 @@
 //! Answers about an edge from all others. Each is found for all edges at once, when it is first asked for: in quiet
 //! ticks nobody asks.
 
-use super::{Context, Edge, EdgeIx};
+use super::{Context, Edge, EdgeIx, verdicts::PathVerdicts};
 use crate::{
     hints::memory::{edge::EdgeMemory, path::Path},
     state::{Endpoint, PeerHost, PeerId},
@@ -26,6 +26,8 @@ pub(super) struct Beside {
     firsts: OnceCell<BTreeMap<PeerHost, EdgeIx>>,
     /// Resets that servers here sent in the window, by `namespace/name` and port.
     resets_sent: OnceCell<BTreeMap<String, BTreeMap<u16, u64>>>,
+    /// Verdicts on what was sent again, by peer.
+    verdicts: OnceCell<PathVerdicts>,
 }
 
 impl<'a> Context<'a> {
@@ -58,6 +60,13 @@ impl<'a> Context<'a> {
             usual.filter(is_fast).map(|edge| edge.view.peer_id()).collect()
         });
         fast.contains(&edge.view.peer_id())
+    }
+
+    /// The edge sent again no more than others to its peer did for nothing; see [`PathVerdicts::excuse`].
+    pub(crate) fn is_excused_beside(&self, edge: &Edge<'_>) -> bool {
+        let verdicts =
+            || self.beside.verdicts.get_or_init(|| PathVerdicts::new(self.edges().iter().map(|edge| edge.view)));
+        edge.fast_retransmits() > 0 && verdicts().excuse(edge.view, edge.memory, self.thresholds)
     }
 
     /// The first edge to a host. `None`: there is none.

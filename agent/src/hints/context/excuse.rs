@@ -24,6 +24,7 @@ pub(crate) fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>) -> bool {
         && !edge.is_limited(context.thresholds)
         && !is_late(context, edge)
         && !is_excused(edge.view, edge.memory, context.thresholds)
+        && !context.is_excused_beside(edge)
 }
 
 /// The retransmissions say nothing about the path: packets overtake each other or are copied, or the sender fills a queue

@@ -2,7 +2,7 @@
 
 use crate::{
     hints::{
-        context::excuse,
+        context::{excuse, verdicts::PathVerdicts},
         key::edge_key,
         memory::{
             Memory,
@@ -31,13 +31,16 @@ pub(crate) fn add(memory: &Memory, view: &mut NodeView, thresholds: &Thresholds)
     let paths: Vec<Option<Path>> =
         view.edges.iter().zip(&known).map(|(edge, known)| known.path(edge, thresholds)).collect();
     let proven = proven_peers(&view.edges, &known, &paths);
+    let verdicts = PathVerdicts::new(view.edges.iter());
     for ((edge, known), path) in view.edges.iter_mut().zip(known).zip(paths) {
         let is_proven = match path {
             Some(Path::Longer(rise)) => rise.is_proven() || proven.contains(&edge.peer_id()),
             Some(Path::Usual) | None => false,
         };
         let usual = known.usual(edge, path, is_proven);
-        edge.usual = Usual { is_excused: excuse::is_excused(edge, known.edge, thresholds), ..usual };
+        let is_excused =
+            excuse::is_excused(edge, known.edge, thresholds) || verdicts.excuse(edge, known.edge, thresholds);
+        edge.usual = Usual { is_excused, ..usual };
         let known = known.edge.and_then(EdgeMemory::requests);
         if let (Some(role), Some(responses)) = (edge.role, &mut edge.responses) {
             responses.normal = known.and_then(|known| known.times().normal(role));

@@ -30,12 +30,13 @@ const MINIMUM: &str = "`min_segments` data segments on the edge. Edges with fewe
                        loss that its past allows. 3 episodes, or 3 timeouts where there are too few segments.";
 const RULED_OUT_BY: &str = "The peer's window or the Pod's own buffer holds the sender back. At least half of the \
                             retransmissions are spurious (reordering, copies, late acknowledgements): all of the \
-                            window, or without a timeout the fast ones of the last minute. Only timers resend, \
-                            while the RTT is twice as long as usual: late, not lost. A bulk sender has a standing \
-                            queue and loses less than 5 × `loss_ratio`: that is how congestion control finds the \
-                            rate. The edge answers nothing at all, or stops answering (`peer_unreachable`). Lost pure \
-                            acknowledgements, and losses of data that a Pod only receives, don't show here: the \
-                            sender's Node sees them.";
+                            window, or without a timeout the fast ones of the last minute. Other connections to the \
+                            peer resend as much for nothing, no timer had to fire, and no request is slow: connections \
+                            that end show no verdict. Only timers resend, while the RTT is twice as long as usual: \
+                            late, not lost. A bulk sender has a standing queue and loses less than 5 × `loss_ratio`: \
+                            that is how congestion control finds the rate. The edge answers nothing at all, or stops \
+                            answering (`peer_unreachable`). Lost pure acknowledgements, and losses of data that a Pod \
+                            only receives, don't show here: the sender's Node sees them.";
 
 pub(crate) const NODE_PACKET_LOSS: Rule = Rule {
     id: "node_packet_loss",
@@ -72,12 +73,13 @@ pub(crate) const PATH_LOSS: Rule = Rule {
               between the two is at fault.",
     signals: SIGNALS,
     test: "Loss episodes (bursts, not segments) exceed the edge's baseline. The test is the Poisson upper tail, with a \
-           false-alarm rate of 1e-6 per window and edge (1e-12 opens the hint at once). The episodes per data segment \
-           reach `loss_ratio`. The baseline comes from the edge's clean windows (half-life 5 min). It is shrunk \
-           towards the peer class, never below 1e-4, and frozen while a hint is open. A part of the connections is \
-           affected if those that lost a packet in the last 10 s, two or more of them with at most 80 % of the \
-           segments, have more further losses than their share of the segments explains (binomial, 1e-6), and half of the \
-           window's ticks have losses: a burst tells no part.",
+           false-alarm rate of 1e-6 per window and edge (1e-12 opens the hint at once, unless a fifth of the fast \
+           retransmissions was needless: the verdict on the others may follow). The episodes per data segment reach \
+           `loss_ratio`. The baseline comes from the edge's clean windows (half-life 5 min). It is shrunk towards the \
+           peer class, never below 1e-4, and frozen while a hint is open. A part of the connections is affected if \
+           those that lost a packet in the last 10 s, two or more of them with at most 80 % of the segments, have more \
+           further losses than their share of the segments explains (binomial, 1e-6), and half of the window's ticks \
+           have losses: a burst tells no part.",
     minimum: MINIMUM,
     ruled_out_by: RULED_OUT_BY,
     action: "Compare from another Node (`kubectl netwhy matrix`). If it also loses packets to that peer, check the \
@@ -99,6 +101,9 @@ pub(crate) const PATH_LOSS: Rule = Rule {
 const MIN_EPISODES: u64 = 3;
 /// The same where there are too few segments for the configured minimum: a short outage may hit several connections.
 const FEW_EPISODES: u64 = 4;
+/// Share of needless fast retransmissions from which a hint waits for the verdict on the others, 0 … 1. It comes a round
+/// trip later. A lost packet is sent again for nothing only if its acknowledgement gets lost or late.
+const VERDICT_AWAITED: f64 = 0.2;
 /// Segments that a clean edge in the Node's pool needs to count as a clean peer.
 const POOL_SEGMENTS: u64 = 20;
 
@@ -204,6 +209,7 @@ struct Sums {
     segments: u64,
     timeouts: u64,
     fast_retransmits: u64,
+    needless: u64,
     /// Episodes in normal times.
     expected: f64,
 }
@@ -217,9 +223,15 @@ impl Sums {
             sums.segments += losses.segments;
             sums.timeouts += edge.timeouts();
             sums.fast_retransmits += edge.fast_retransmits();
+            sums.needless += edge.tally().needless_fast();
             sums.expected += losses.segments as f64 * edge.loss_baseline;
         }
         sums
+    }
+
+    /// The segments that were sent again last may be as needless as some before them.
+    fn awaits_verdict(&self) -> bool {
+        self.needless as f64 >= VERDICT_AWAITED * self.fast_retransmits as f64
     }
 }
 
@@ -264,7 +276,7 @@ fn describe(context: &Context<'_>, finding: Finding, peers: LossyPeers) -> Findi
         // Nats by which the observed ratio explains the window better than the baseline, beyond the decision limit.
         nats: (-ln_p + LOSS_ALPHA.ln()).max(0.0),
         // Timeouts alone may come from a peer that answers nothing, or is only late.
-        overwhelming: ln_p <= OVERWHELMING_ALPHA.ln() && sums.fast_retransmits > 0,
+        overwhelming: ln_p <= OVERWHELMING_ALPHA.ln() && sums.fast_retransmits > 0 && !sums.awaits_verdict(),
         summary: format!(
             "{} loses packets to {target}: {} loss episodes in {segments} segments ({}, normally {}); {} of {} peers \
              of {} are lossy",

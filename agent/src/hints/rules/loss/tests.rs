@@ -225,6 +225,19 @@ fn spurious_retransmissions_are_not_loss() {
     Run::warm(&normal).expect_silence(5, &reordering);
 }
 
+/// The newest retransmissions have no verdict yet.
+#[test]
+fn losses_beside_needless_retransmissions_open_no_hint_at_once() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let lost = lossy(&normal, &["cart"], &PEERS[..1], 40);
+    let partly = |needless| lost.with("cart", PEERS[0], |t| t.retransmits[Retransmit::Spurious as usize] = needless);
+    for (needless, at_once) in [(0, true), (7, true), (8, false)] {
+        let mut run = Run::warm(&normal);
+        assert_eq!(!firing(&run.tick(&partly(needless))).is_empty(), at_once, "{needless}");
+        assert_eq!(run.expect_one(&partly(needless)).cause, "path_loss");
+    }
+}
+
 #[test]
 fn constant_loss_is_learned_and_silent() {
     // 0.15 % of the segments, in windows around the ratio.
