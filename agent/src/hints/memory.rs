@@ -21,6 +21,7 @@ pub(crate) mod host;
 pub(crate) mod dns;
 pub(crate) mod servers;
 pub(crate) mod vanished;
+pub(crate) mod walks;
 
 use super::{rule::Family, thresholds::Thresholds};
 use crate::state::{EdgeView, NodeView, SubjectId};
@@ -31,6 +32,7 @@ use mean::Step;
 use servers::ServerMemory;
 use std::collections::BTreeSet;
 use vanished::Vanished;
+use walks::Walks;
 
 /// Families and subjects with a finding or an open hint.
 pub(crate) type Troubled = BTreeSet<(Family, SubjectId)>;
@@ -43,6 +45,7 @@ pub(crate) struct Memory {
     pub(crate) dns: DnsMemory,
     pub(crate) servers: ServerMemory,
     pub(crate) vanished: Vanished,
+    pub(crate) walks: Walks,
 }
 
 /// The windows that are safe to learn from.
@@ -57,6 +60,7 @@ impl Memory {
     pub(crate) fn observe(&mut self, view: &NodeView, keys: &[u64], thresholds: &Thresholds) {
         self.edges.observe(view, keys, thresholds);
         self.servers.observe(view);
+        self.walks.observe(view.walked_at);
         let edges = &self.edges;
         self.vanished.observe(view, keys, |edge, key| edges.known(key, edge.class).edge?.quiet());
     }

@@ -38,6 +38,35 @@ pub(crate) fn binomial_tail_ln(k: f64, n: f64, p: f64) -> f64 {
     -n * (share * (share / p).ln() + rest)
 }
 
+/// How much better a chance above `p` explains `k` of `n` than `p` itself does, nats (Bayes factor; all chances above `p`
+/// are as likely). Below 0 when `p` explains them better. 0 when `p` leaves no room on either side.
+pub(crate) fn higher_chance_nats(k: f64, n: f64, p: f64) -> f64 {
+    const STEPS: u32 = 512;
+    if p <= 0.0 || p >= 1.0 {
+        return 0.0;
+    }
+    let nats = |step: u32| {
+        let chance = p + (1.0 - p) * (f64::from(step) + 0.5) / f64::from(STEPS);
+        k * (chance / p).ln() + (n - k) * ((1.0 - chance) / (1.0 - p)).ln()
+    };
+    let most = (0..STEPS).map(nats).fold(f64::NEG_INFINITY, f64::max);
+    let mean = (0..STEPS).map(|step| (nats(step) - most).exp()).sum::<f64>() / f64::from(STEPS);
+    most + mean.ln()
+}
+
+/// The shares of which `k` of `n` may be a sample, with 95 % confidence (Wilson). All of 0 … 1 when `n` is 0.
+pub(crate) fn share_interval(k: f64, n: f64) -> (f64, f64) {
+    // Two-sided 95 % of a normal distribution.
+    const Z2: f64 = 1.96 * 1.96;
+    if n <= 0.0 {
+        return (0.0, 1.0);
+    }
+    let share = (k / n).clamp(0.0, 1.0);
+    let middle = (share + Z2 / (2.0 * n)) / (1.0 + Z2 / n);
+    let half = (Z2 * (share * (1.0 - share) / n + Z2 / (4.0 * n * n))).sqrt() / (1.0 + Z2 / n);
+    ((middle - half).max(0.0), (middle + half).min(1.0))
+}
+
 /// ln n!, by Stirling's series above 64 (relative error below 1e-12).
 fn ln_factorial(n: u64) -> f64 {
     if n <= 64 {

@@ -77,9 +77,10 @@ pub(crate) const PATH_LOSS: Rule = Rule {
            retransmissions was needless: the verdict on the others may follow). The episodes per data segment reach \
            `loss_ratio`. The baseline comes from the edge's clean windows (half-life 5 min). It is shrunk towards the \
            peer class, never below 1e-4, and frozen while a hint is open. A part of the connections is affected if \
-           those that lost a packet in the last 10 s, two or more of them with at most 80 % of the segments, have more \
-           further losses than their share of the segments explains (binomial, 1e-6), and half of the window's ticks \
-           have losses: a burst tells no part.",
+           those that lost a packet in the last 10 s, two or more of them with at most 80 % of the segments, have \
+           three or more further losses, and a part explains these 9 times as well as equal chances of all segments \
+           (Bayes factor, over the looks of a window; at most one loss per connection and second counts). Half of the \
+           window's ticks must have losses: a burst tells no part.",
     minimum: MINIMUM,
     ruled_out_by: RULED_OUT_BY,
     action: "Compare from another Node (`kubectl netwhy matrix`). If it also loses packets to that peer, check the \
@@ -130,7 +131,7 @@ fn of_losses(context: &Context<'_>) -> Vec<Finding> {
         let worst = worst(context, &edges);
         let share = Share::of(context, &edges);
         let blame = match share {
-            Some(_) => Share::narrow(suspects.blame_with(worst, Share::odds()).0),
+            Some((_, odds)) => Share::narrow(suspects.blame_with(worst, odds).0),
             None => suspects.blame(worst),
         };
         // Traffic within the Node never reaches its interfaces.
@@ -138,7 +139,7 @@ fn of_losses(context: &Context<'_>) -> Vec<Finding> {
         let rule = if blame.kind == BlameKind::Node && leaves { &NODE_PACKET_LOSS } else { &PATH_LOSS };
         let finding = describe(context, Finding { edges, ..Finding::new(rule, subject, blame) }, peers);
         match share {
-            Some(share) => share.describe(finding, &context.place(context.edge(worst))),
+            Some((share, _)) => share.describe(finding, &context.place(context.edge(worst))),
             None => finding,
         }
     };

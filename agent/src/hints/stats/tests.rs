@@ -42,3 +42,26 @@ fn binomial_bound_is_above_the_exact_tail_and_not_far() {
     assert_eq!(binomial_tail_ln(1.0, 100.0, 0.01), 0.0, "as many as expected");
     assert_eq!(binomial_tail_ln(0.0, 0.0, 0.01), 0.0, "no trial");
 }
+
+#[test]
+fn a_higher_chance_is_weighed_by_all_that_are_possible() {
+    // All of n: (1 − p^(n+1)) / ((n+1)·(1−p)·p^n).
+    for (n, p) in [(4.0_f64, 0.3_f64), (12.0, 1.0 / 3.0), (40.0, 0.5)] {
+        let exact = ((1.0 - p.powf(n + 1.0)) / ((n + 1.0) * (1.0 - p) * p.powf(n))).ln();
+        let got = higher_chance_nats(n, n, p);
+        assert!((got - exact).abs() < 0.01, "{n} {p}: {got} against {exact}");
+    }
+    assert!(higher_chance_nats(10.0, 100.0, 0.1) < -0.5, "as many as expected");
+    assert!(higher_chance_nats(0.0, 20.0, 0.3) < -3.0, "fewer than expected");
+    assert_eq!(higher_chance_nats(0.0, 0.0, 0.3), 0.0, "no trial");
+    assert_eq!(higher_chance_nats(5.0, 5.0, 1.0), 0.0, "nothing is higher");
+}
+
+#[test]
+fn intervals_of_shares_hold_the_share_and_shrink_with_the_sample() {
+    let (low, high) = share_interval(4.0, 12.0);
+    assert!((low - 0.138).abs() < 0.001 && (high - 0.609).abs() < 0.001, "{low} {high}");
+    let (least, most) = share_interval(400.0, 1200.0);
+    assert!(least > low && most < high && least < 1.0 / 3.0 && most > 1.0 / 3.0, "{least} {most}");
+    assert_eq!(share_interval(0.0, 0.0), (0.0, 1.0));
+}

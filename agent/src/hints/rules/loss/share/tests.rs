@@ -5,7 +5,7 @@ use crate::{
     sample::{LossTicks, Tally},
     state::EdgeView,
 };
-use netwhy_abi::Role;
+use netwhy_abi::{Retransmit, Role};
 
 const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
 
@@ -146,4 +146,58 @@ fn an_old_fault_is_judged_by_more() {
     assert_eq!(run.expect_one(&bad).blame.kind, BlameKind::Undecided);
     let hints = firing(&run.ticks(10, &bad));
     assert!(hints.len() == 1 && is_share(&hints[0]), "{hints:?}");
+}
+
+/// Two or three connections of a dozen, and eight losses.
+#[test]
+fn few_connections_with_few_losses_are_a_part_when_the_others_lose_nothing() {
+    let normal = normal();
+    let few = Lost { episodes: 8, repeated: 6, after: 40, sockets: 9 };
+    let hint = Run::warm(&normal).expect_one(&losing(&normal, WINDOW, few));
+    assert!(is_share(&hint), "{hint:?}");
+    assert!(hint.summary.contains("(3 connections, so "), "{}", hint.summary);
+    // The same losses are as likely where these connections have half of the segments.
+    expect_undecided(&normal, &losing(&normal, WINDOW, Lost { after: 150, ..few }));
+}
+
+/// A second has room for many losses of one connection, and all may have one reason.
+#[test]
+fn losses_within_one_second_count_once_per_connection() {
+    let normal = normal();
+    let dense = Lost { episodes: 60, repeated: 50, after: 100, sockets: 6 };
+    let window = Lost { episodes: 90, ..WINDOW };
+    expect_undecided(&normal, &losing(&normal, window, dense));
+    assert!(is_share(&Run::warm(&normal).expect_one(&losing(&normal, window, Lost { sockets: 60, ..dense }))));
+}
+
+/// Nothing gets through on some connections: their timers fire again and again.
+#[test]
+fn timeouts_in_a_row_are_no_losses_of_other_connections() {
+    let normal = normal();
+    let recent = Lost { episodes: 70, repeated: 30, after: 45, sockets: 12 };
+    let mut bad = losing(&normal, Lost { episodes: 90, ..WINDOW }, recent);
+    bad.edge("cart", PEERS[0]).recent.retransmits[Retransmit::Timeout as usize] = 40;
+    assert!(is_share(&Run::warm(&normal).expect_one(&bad)));
+}
+
+/// A probe and the timeout after it are one loss.
+#[test]
+fn timeouts_are_no_further_losses() {
+    let normal = normal();
+    let mut bad = losing(&normal, WINDOW, RECENT);
+    bad.edge("cart", PEERS[0]).recent.retransmits[Retransmit::Timeout as usize] = 18;
+    expect_undecided(&normal, &bad);
+}
+
+/// Fewer sightings of as many connections.
+#[test]
+fn rare_walks_make_no_connection_clean() {
+    let normal = normal();
+    let bad = losing(&normal, WINDOW, Lost { sockets: 4, ..RECENT });
+    let mut run = Run::warm(&normal);
+    // One walk within the last 3 s found all four.
+    run.walked_at = Some(run.next_at());
+    let hint = run.expect_one(&bad);
+    assert!(is_share(&hint), "{hint:?}");
+    assert!(hint.summary.contains("(4 connections, so "), "{}", hint.summary);
 }
