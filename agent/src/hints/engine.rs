@@ -7,6 +7,7 @@ mod hysteresis;
 mod incidents;
 mod selection;
 mod tracks;
+mod windows;
 
 use super::{
     context::{Context, EdgeIx},

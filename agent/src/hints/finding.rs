@@ -60,8 +60,14 @@ impl Finding {
         hint_key(subject, self.rule.id)
     }
 
+    /// Of this window alone.
     pub(crate) fn confidence(&self) -> f64 {
-        confidence(self.nats, self.certainty * self.blame.best())
+        self.confidence_with(self.nats)
+    }
+
+    /// With the evidence of several windows. They can't make the cause more certain than `certainty`, nor the culprit.
+    pub(crate) fn confidence_with(&self, nats: f64) -> f64 {
+        confidence(nats, self.certainty * self.blame.best())
     }
 
     /// From the cause over its effects to the symptom.

@@ -1,6 +1,6 @@
 //! Hysteresis: when a hint opens and when it resolves.
 
-use super::episodes::Episodes;
+use super::{episodes::Episodes, windows::Windows};
 use crate::{
     api::{self, HintState},
     hints::{finding::Finding, rule::Rule, thresholds::Thresholds},
@@ -27,6 +27,8 @@ pub(crate) struct Track {
     clean: u32,
     /// Of findings whose episodes add up.
     episodes: Episodes,
+    /// Of the evidence for it.
+    windows: Windows,
     pub(crate) open: bool,
     /// Its hint was published since it opened.
     pub(crate) shown: bool,
@@ -70,6 +72,7 @@ impl Track {
             recent: 0,
             clean: 0,
             episodes: Episodes::default(),
+            windows: Windows::default(),
             open: false,
             shown: false,
             resolved_at: None,
@@ -83,6 +86,7 @@ impl Track {
             self.episodes.hold(now.at, &edges);
         }
         let comes_again = self.episodes.are_several();
+        let nats = self.windows.hold(finding.nats, now.at, now.window);
         let first = !self.open && self.recent_bad() == 0 && !comes_again;
         self.recent = self.recent << 1 | 1;
         self.clean = 0;
@@ -96,7 +100,7 @@ impl Track {
         // A resolved hint keeps its numbers until it opens again.
         if self.open || self.resolved_at.is_none() {
             self.edges = edges;
-            self.show(finding, now);
+            self.show(finding, nats, now);
         }
         if opens && self.hint.state == HintState::Resolved || first && self.resolved_at.is_none() {
             self.hint.first_seen = now.stamp.clone();
@@ -107,10 +111,10 @@ impl Track {
         }
     }
 
-    /// Takes over the finding's numbers.
-    fn show(&mut self, finding: &Finding, now: &Now) {
+    /// Takes over the finding's numbers. `nats`: evidence of all windows in a row.
+    fn show(&mut self, finding: &Finding, nats: f64, now: &Now) {
         self.hint.blame = finding.blame.clone();
-        self.hint.confidence = finding.confidence();
+        self.hint.confidence = finding.confidence_with(nats);
         self.hint.summary = finding.summary.clone();
         self.hint.evidence = finding.evidence.clone();
         self.hint.ruled_out = finding.ruled_out.clone();
@@ -122,6 +126,7 @@ impl Track {
     /// The rule does not hold in this window. `why`: the reason, when that resolves the hint.
     pub(crate) fn miss(&mut self, thresholds: &Thresholds, now: &Now, why: &str) {
         self.recent <<= 1;
+        self.windows.miss();
         self.clean = self.clean.saturating_add(1);
         if self.open && self.clean >= thresholds.leave_windows.max(1) && self.episodes.are_over(now.at) {
             self.resolve(now, why);
@@ -131,6 +136,7 @@ impl Track {
     pub(crate) fn resolve(&mut self, now: &Now, why: &str) {
         self.open = false;
         self.recent = 0;
+        self.windows.miss();
         self.hint.state = HintState::Resolved;
         self.hint.summary.push_str("; resolved: ");
         self.hint.summary.push_str(why);

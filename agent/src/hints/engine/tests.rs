@@ -29,6 +29,22 @@ fn one_positive_window_is_not_a_hint_and_two_of_three_are() {
     assert_eq!(run.tick(&bad(5)).len(), 1);
 }
 
+/// Windows that overlap hold the same losses.
+#[test]
+fn confidence_grows_with_windows_that_share_no_moment() {
+    let mut run = Run::warm(&normal());
+    let confidence = |hints: Vec<Hint>| firing(&hints)[0].confidence;
+    let first = confidence(run.ticks(3, &bad(5)));
+    let overlapping = confidence(run.ticks(7, &bad(5)));
+    assert!((overlapping - first).abs() < 0.02, "{first} {overlapping}");
+    let later = confidence(run.ticks(20, &bad(5)));
+    assert!(later > first + 0.04, "{first} {later}");
+    // After a break it may be another trouble.
+    run.tick(&normal());
+    let again = confidence(run.ticks(3, &bad(5)));
+    assert!((again - first).abs() < 0.03, "{first} {again}");
+}
+
 #[test]
 fn positives_further_apart_than_three_windows_are_not_a_hint() {
     let mut run = Run::warm(&normal());

@@ -1,0 +1,66 @@
+//! Evidence of windows in a row. Only those that share no moment are evidence of their own.
+
+use std::time::Duration;
+
+/// Windows in which a rule held, without one between them in which it did not.
+#[derive(Debug, Default)]
+pub(crate) struct Windows {
+    /// Evidence of those that share no moment with the newest two, nor with each other, nats.
+    earlier: f64,
+    /// The newest one after these: its end, monotonic, and its evidence.
+    last: Option<(Duration, f64)>,
+}
+
+impl Windows {
+    /// The rule holds in a window of this length that ends now. Returns the evidence of all windows in a row that share
+    /// no moment, this one among them, nats.
+    pub(crate) fn hold(&mut self, nats: f64, at: Duration, length: Duration) -> f64 {
+        let nats = nats.max(0.0);
+        match self.last {
+            Some((end, before)) if at.saturating_sub(end) >= length => {
+                self.earlier += before;
+                self.last = Some((at, nats));
+            }
+            Some(_) => {}
+            None => self.last = Some((at, nats)),
+        }
+        self.earlier + nats
+    }
+
+    /// The rule does not hold: what comes later may be another trouble.
+    pub(crate) fn miss(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const LENGTH: Duration = Duration::from_secs(10);
+
+    /// Evidence after so many windows, one a second.
+    fn after(windows: &mut Windows, seconds: std::ops::Range<u32>) -> f64 {
+        seconds.map(|second| windows.hold(4.0, second * SECOND, LENGTH)).last().unwrap()
+    }
+
+    #[test]
+    fn windows_that_overlap_are_one_evidence() {
+        assert_eq!(after(&mut Windows::default(), 0..10), 4.0);
+    }
+
+    #[test]
+    fn windows_that_share_no_moment_add_up() {
+        assert_eq!(after(&mut Windows::default(), 0..11), 8.0);
+        assert_eq!(after(&mut Windows::default(), 0..31), 16.0);
+    }
+
+    #[test]
+    fn a_window_without_it_begins_anew() {
+        let mut windows = Windows::default();
+        after(&mut windows, 0..25);
+        windows.miss();
+        assert_eq!(after(&mut windows, 26..30), 4.0);
+    }
+}
