@@ -5,9 +5,9 @@ use std::time::Duration;
 /// Windows in which a rule held, without one between them in which it did not.
 #[derive(Debug, Default)]
 pub(crate) struct Windows {
-    /// Evidence of those that share no moment with the newest two, nor with each other, nats.
+    /// Evidence of those that share no moment with each other, with `last`, or with the newest one, nats.
     earlier: f64,
-    /// The newest one after these: its end, monotonic, and its evidence.
+    /// The first one after these: its end, monotonic, and its evidence. The newest one may overlap it.
     last: Option<(Duration, f64)>,
 }
 
@@ -42,7 +42,7 @@ mod tests {
 
     /// Evidence after so many windows, one a second.
     fn after(windows: &mut Windows, seconds: std::ops::Range<u32>) -> f64 {
-        seconds.map(|second| windows.hold(4.0, second * SECOND, LENGTH)).last().unwrap()
+        seconds.fold(0.0, |_, second| windows.hold(4.0, second * SECOND, LENGTH))
     }
 
     #[test]

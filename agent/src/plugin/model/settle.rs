@@ -5,6 +5,8 @@ mod reasons;
 mod silence;
 mod voices;
 
+pub(super) use voices::is_same;
+
 use super::{causal_path::pod_of, fleet::fleet};
 use crate::{
     api::{Blame, BlameKind, Hint, HintState, PeerRow, Suspect},

@@ -3,6 +3,7 @@
 mod answers;
 mod culprits;
 mod facts;
+mod rivals;
 
 pub use answers::is_about_answers;
 pub use culprits::PodName;
@@ -20,6 +21,7 @@ use super::{
     waterfall::Waterfall,
 };
 use crate::api::{Blame, BlameKind, Evidence, Hint, HintState, RuledOut};
+use rivals::beside_rivals;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -99,7 +101,8 @@ pub struct Verdict {
     pub cause: Option<String>,
     /// Culprit.
     pub blame: Option<Blame>,
-    /// 0 … 1: the lowest confidence on the causal path. `None`: no cause.
+    /// 0 … 1: the lowest confidence on the causal path, less where other hints about its first Pod blame somebody else.
+    /// `None`: no cause.
     pub confidence: Option<f64>,
     /// Since when, RFC 3339.
     pub since: Option<String>,
@@ -180,6 +183,8 @@ pub fn explain(mut facts: Facts, wanted: &HintFilter) -> Explanation {
     let verdict = match (root, path.first()) {
         (Some(root), Some(first)) => {
             let verdict = verdict_from_path(root, first, &path);
+            let confidence = verdict.confidence.map(|sure| beside_rivals(sure, &path, &hints));
+            let verdict = Verdict { confidence, ..verdict };
             let verdict = if is_called { of_a_callee(verdict, &facts.shown()) } else { verdict };
             Verdict { reported_by: facts.reported_by(root, &hints), ..verdict }
         }

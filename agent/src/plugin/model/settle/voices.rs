@@ -86,7 +86,7 @@ fn trouble(hint: &Hint) -> Option<Trouble> {
 }
 
 /// Whether candidates of two agents' hints are one. Each agent writes its own end first.
-pub(super) fn is_same(one: &Suspect, other: &Suspect) -> bool {
+pub(in crate::plugin::model) fn is_same(one: &Suspect, other: &Suspect) -> bool {
     let is_node = |kind: BlameKind| matches!(kind, BlameKind::Node | BlameKind::PeerNode);
     let is_pair = |kind: BlameKind| matches!(kind, BlameKind::NodePair | BlameKind::PathShare);
     let ends = |name: &str| name.split_once('↔').map(|(a, b)| (a.min(b).to_owned(), a.max(b).to_owned()));

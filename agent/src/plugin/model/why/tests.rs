@@ -193,6 +193,17 @@ fn a_hint_that_ended_a_moment_ago_is_the_answer_and_says_when() {
 }
 
 #[test]
+fn an_answer_beside_one_that_blames_somebody_else_is_less_sure() {
+    let mut facts = healthy();
+    let mut slow = hint("shop", "payment-1", "peer_slow");
+    slow.blame = Blame::named(BlameKind::PeerPod, "shop/db-0", 0.99);
+    facts.hints = vec![slow];
+    assert_eq!(explain(facts.clone(), &filter()).verdict.confidence, Some(0.93));
+    facts.hints.push(hint("shop", "payment-1", "external_slow"));
+    assert_eq!(explain(facts, &filter()).verdict.confidence, Some(0.48));
+}
+
+#[test]
 fn work_that_fails_comes_before_work_that_takes_longer() {
     let mut facts = waits_for_throttled_peer();
     let mut refused = hint("shop", "payment-1", "peer_refusing");
