@@ -232,7 +232,7 @@ pub(super) struct Score {
     /// Of confidence, over merged answers at the checkpoints, and over hints.
     pub(super) brier: Brier,
     pub(super) brier_hints: Brier,
-    /// Of the probabilities of culprits, where they are told.
+    /// Of the probabilities of culprits, where they are told: also of the candidates of answers that name nobody.
     pub(super) brier_blame: Brier,
     /// Of confidence of merged answers at the checkpoints and hints.
     pub(super) reliability: [Bin; 10],
@@ -298,11 +298,13 @@ impl Score {
     }
 
     fn probabilities(&mut self, case: &Case) {
-        for answer in CHECKPOINTS.iter().filter_map(|seconds| case.at(*seconds)).filter(|answer| answer.names()) {
-            let is_right = case.verdict(answer) == Verdict::Right;
-            self.brier.add(answer.confidence, is_right);
-            self.bin(answer.confidence, is_right);
-            let named = answer.probability.map(|probability| (&answer.culprit, probability));
+        for answer in CHECKPOINTS.iter().filter_map(|seconds| case.at(*seconds)) {
+            if answer.names() {
+                let is_right = case.verdict(answer) == Verdict::Right;
+                self.brier.add(answer.confidence, is_right);
+                self.bin(answer.confidence, is_right);
+            }
+            let named = answer.probability.filter(|_| answer.names()).map(|probability| (&answer.culprit, probability));
             let others = answer.alternatives.iter().filter_map(|(other, probability)| Some((other, (*probability)?)));
             for (culprit, probability) in named.into_iter().chain(others) {
                 let is_right = case.truth.as_ref().is_some_and(|truth| truth.blames(culprit));

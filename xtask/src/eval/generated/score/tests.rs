@@ -69,6 +69,19 @@ fn brier_score_punishes_sure_errors_also_in_controls() {
 }
 
 #[test]
+fn candidates_of_answers_that_name_nobody_have_probabilities_too() {
+    let among = |candidates: &[(&str, f64)]| {
+        let alternatives = candidates.iter().map(|(name, probability)| (node(name), Some(*probability))).collect();
+        [(4.0, Answer { alternatives, probability: Some(0.0), ..said(Culprit::Nobody, "path_loss", 0.4) })]
+    };
+    let all = score(&[case(lossy("a"), &among(&[("a", 0.7), ("b", 0.2)]))]);
+    assert_eq!((all.brier.count, all.brier_blame.count), (0, 8), "two at each checkpoint");
+    assert!((all.brier_blame.mean().unwrap() - (0.09 + 0.04) / 2.0).abs() < 1e-9);
+    let wrong = score(&[case(None, &among(&[("a", 0.7)]))]);
+    assert!((wrong.brier_blame.mean().unwrap() - 0.49).abs() < 1e-9, "controls have no culprit");
+}
+
+#[test]
 fn hints_that_abstain_are_neither_true_nor_false() {
     let mut fault = case(lossy("a"), &[]);
     let open = Answer { alternatives: vec![(node("a"), None)], ..said(Culprit::pair("a", "b"), "path_loss", 0.5) };
