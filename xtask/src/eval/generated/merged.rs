@@ -113,7 +113,15 @@ pub(super) fn answer(heard: &Heard, victim: &str, names: &Names) -> Result<Answe
         true => why,
         false => Answer { cause: cause.to_owned(), ..Answer::nothing() },
     };
-    Ok(Answer { culprit, confidence: node.1, probability: Some(node.1), alternatives, ..why })
+    let confidence = node.1 * of_cause(&why);
+    Ok(Answer { culprit, confidence, probability: Some(node.1), alternatives, ..why })
+}
+
+/// Probability of an answer's cause, whoever is at fault. 1 where no hint tells of it: figures show it.
+fn of_cause(why: &Answer) -> f64 {
+    let candidates = why.alternatives.iter().filter_map(|(_, probability)| *probability);
+    let best = why.probability.into_iter().chain(candidates).fold(0.0, f64::max);
+    if best > 0.0 { (why.confidence / best).min(1.0) } else { 1.0 }
 }
 
 /// Whether a cause is one of packets that are lost, late or unanswered.

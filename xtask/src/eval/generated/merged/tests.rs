@@ -56,6 +56,22 @@ fn without_hints_and_rows_nobody_is_named() {
     assert_eq!(answer(&heard, "web-a", &names()).unwrap(), Answer::nothing());
 }
 
+/// The rows decide who is at fault. How sure the cause is, the hint says.
+#[test]
+fn the_cause_of_an_answer_is_as_sure_as_its_hint_says() {
+    let pair = |probability| (Culprit::pair("a", "b"), Some(probability));
+    let open = Answer {
+        confidence: 0.3,
+        probability: Some(0.0),
+        alternatives: vec![(Culprit::Node("b".into()), Some(0.5)), pair(0.4)],
+        ..Answer::nothing()
+    };
+    assert!((of_cause(&open) - 0.6).abs() < 1e-9);
+    let named = Answer { confidence: 0.81, probability: Some(0.9), ..Answer::nothing() };
+    assert!((of_cause(&named) - 0.9).abs() < 1e-9);
+    assert!((of_cause(&Answer::nothing()) - 1.0).abs() < 1e-9, "figures alone");
+}
+
 #[test]
 fn a_node_that_the_rows_name_is_at_fault_for_paths_alone() {
     assert!(["path_loss", "path_latency", "peer_unreachable", "node_packet_loss"].into_iter().all(is_about_paths));
