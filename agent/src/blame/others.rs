@@ -12,6 +12,8 @@ use super::{
 /// Rows of the agents of other Nodes, with one kind of evidence.
 pub struct Others<'a> {
     fleet: &'a Fleet,
+    asker: EndId,
+    symptom: Symptom,
     /// Row and its evidence per magnitude.
     rows: Vec<(&'a Edge, Vec<f64>)>,
 }
@@ -23,21 +25,52 @@ impl<'a> Others<'a> {
         let others = fleet.edges().iter().filter(|edge| edge.from != asker && edge.from != edge.to);
         let touched = others.filter(|edge| suspects.iter().any(|culprit| contains(fleet, *culprit, edge)));
         let rows = touched.filter_map(|edge| Some((edge, nats(edge, symptom, &parameters)?))).collect();
-        Self { fleet, rows }
+        Self { fleet, asker, symptom, rows }
     }
 
     /// Log odds that these rows give a suspect, against no trouble of its own, nats. 0: they say nothing.
     pub fn nats(&self, culprit: Culprit) -> f64 {
-        let score = |culprit: Culprit| {
-            let rows = self.rows.iter().filter(|(edge, _)| contains(self.fleet, culprit, edge));
-            posterior::score(rows.map(|(_, nats)| nats.as_slice()))
-        };
-        let Some(node) = culprit.node() else { return score(culprit) };
-        // A Node may have trouble both ways, or in one.
-        let ways = [Culprit::Node(node), Culprit::NodeIn(node), Culprit::NodeOut(node)].map(score);
-        let most = ways.into_iter().fold(f64::NEG_INFINITY, f64::max);
-        most + (ways.iter().map(|way| (way - most).exp()).sum::<f64>() / ways.len() as f64).ln()
+        // A Node may have trouble both ways, or in one. So may a path lose: the way back is no evidence then.
+        if let Some(node) = culprit.node() {
+            let ways = [Culprit::Node(node), Culprit::NodeIn(node), Culprit::NodeOut(node)];
+            return any_of(&ways.map(|way| self.score(way, |_| true)));
+        }
+        let both = self.score(culprit, |_| true);
+        if self.has_ways(culprit) {
+            return any_of(&[both, self.score(culprit, |edge| self.is_askers_way(culprit, edge))]);
+        }
+        both
     }
+
+    /// Of the rows of a culprit that count.
+    fn score(&self, culprit: Culprit, counts: impl Fn(&Edge) -> bool) -> f64 {
+        let rows = self.rows.iter().filter(|(edge, _)| contains(self.fleet, culprit, edge) && counts(edge));
+        posterior::score(rows.map(|(_, nats)| nats.as_slice()))
+    }
+
+    /// Whether trouble of a path that the asker uses may show in its direction alone. A round trip has both.
+    fn has_ways(&self, culprit: Culprit) -> bool {
+        let is_path = match culprit {
+            Culprit::Pair(a, b) => a == self.asker || b == self.asker,
+            Culprit::ZonePair(a, b) => a != b && self.fleet.zone_of(self.asker).is_some_and(|own| own == a || own == b),
+            _ => false,
+        };
+        is_path && self.symptom == Symptom::Loss
+    }
+
+    /// Whether an edge of such a path leads the same way as the asker's own. Of a pair none does.
+    fn is_askers_way(&self, culprit: Culprit, edge: &Edge) -> bool {
+        match culprit {
+            Culprit::ZonePair(..) => self.fleet.zone_of(edge.from) == self.fleet.zone_of(self.asker),
+            _ => edge.from == self.asker,
+        }
+    }
+}
+
+/// Log of the average of `e^nats`: one of these holds, all as likely.
+fn any_of(nats: &[f64]) -> f64 {
+    let most = nats.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    most + (nats.iter().map(|nats| (nats - most).exp()).sum::<f64>() / nats.len() as f64).ln()
 }
 
 fn contains(fleet: &Fleet, culprit: Culprit, edge: &Edge) -> bool {

@@ -36,6 +36,29 @@ fn other_nodes_that_reach_the_peer_cleanly_acquit_it() {
     assert!(pair > node + 4.0, "{pair} {node}");
 }
 
+/// The peer's own losses show the way back alone.
+#[test]
+fn a_path_that_loses_one_way_is_not_acquitted_by_the_way_back() {
+    let [node, pair] = nats(&[(0, 1)]);
+    assert!(pair > -std::f64::consts::LN_2 - 1e-9 && node < pair - 1.0, "{node} {pair}");
+}
+
+/// Two Nodes in each of two zones. What leaves the first zone loses, and nothing comes back damaged.
+#[test]
+fn a_path_between_zones_that_loses_one_way_is_found() {
+    let mut fleet = Fleet::new();
+    let ends: Vec<EndId> =
+        (0..4).map(|at| fleet.node(&format!("node-{at}"), Some(if at < 2 { "z1" } else { "z2" }))).collect();
+    for (from, to) in (0..4).flat_map(|from| (0..4).map(move |to| (from, to))).filter(|(from, to)| from != to) {
+        let episodes = if from < 2 && to >= 2 { 60 } else { 0 };
+        fleet.push(Edge { baseline: Some(1e-4), ..Edge::new(ends[from], ends[to], 2000, episodes) });
+    }
+    let zones = ["z1", "z2"].map(|name| fleet.zone_named(name).unwrap());
+    let path = Culprit::ZonePair(zones[0], zones[1]);
+    let nats = Others::new(&fleet, ends[0], Symptom::Loss, &[path]).nats(path);
+    assert!(nats > 7.0, "{nats}");
+}
+
 #[test]
 fn without_rows_of_others_nothing_changes() {
     let (all, ends) = fleet(&[(0, 1)]);
