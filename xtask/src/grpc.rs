@@ -11,7 +11,7 @@ pub(crate) fn ensure(workspace: &Path) -> Result<PathBuf> {
     if let Some(python) = grpc::find(&target) {
         return Ok(python);
     }
-    let failed = match pypi::install(grpc::PACKAGE, &grpc::environment(&target)) {
+    let failed = match pypi::install(&[grpc::PACKAGE], &grpc::environment(&target)) {
         Ok(()) => match grpc::find(&target) {
             Some(python) => return Ok(python),
             None => "its package has no library for this machine".to_owned(),

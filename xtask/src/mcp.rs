@@ -11,6 +11,6 @@ pub(crate) fn ensure(workspace: &Path) -> Result<()> {
     if mcp::find(&target).is_some() {
         return Ok(());
     }
-    pypi::install(mcp::PACKAGE, &mcp::environment(&target))
+    pypi::install(&[mcp::PACKAGE], &mcp::environment(&target))
         .map_err(|error| Unavailable::error(format!("no MCP client: repair `pip install {}`: {error:#}", mcp::PACKAGE)))
 }

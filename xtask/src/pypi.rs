@@ -4,16 +4,17 @@ use crate::{apt, sh};
 use anyhow::Result;
 use std::{path::Path, process::Command};
 
-/// Installs a package into a virtual environment, which is made anew.
-pub(crate) fn install(package: &str, environment: &Path) -> Result<()> {
+/// Installs packages into a virtual environment, which is made anew.
+pub(crate) fn install(packages: &[&str], environment: &Path) -> Result<()> {
+    let shown = packages.join(" ");
     let make = || {
         let mut command = Command::new("python3");
         command.args(["-m", "venv", "--clear"]).arg(environment);
-        sh::step(&format!("making a folder for {package}"), &mut command)
+        sh::step(&format!("making a folder for {shown}"), &mut command)
     };
     // Debian keeps venv in a package of its own.
     make().or_else(|_| apt::install("python3-venv", &["python3-venv"]).and_then(|()| make()))?;
     let mut command = Command::new(environment.join("bin/python"));
-    command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]);
-    sh::step(&format!("installing {package}"), &mut command)
+    command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
+    sh::step(&format!("installing {shown}"), &mut command)
 }
