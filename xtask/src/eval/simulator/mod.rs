@@ -5,7 +5,7 @@
 mod cluster;
 mod fault;
 mod random;
-mod rivals;
+pub(super) mod rivals;
 mod scenario;
 mod score;
 

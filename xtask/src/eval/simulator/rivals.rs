@@ -5,7 +5,7 @@ use netwhy_agent::blame::{Culprit, EndId, Fleet};
 /// After 007 (NSDI'18): every lossy conversation has one vote, split among the components that it crosses; the
 /// component with most votes is blamed as long as it has this share of all votes, and its conversations' votes are
 /// withdrawn.
-pub(super) fn voting(fleet: &Fleet, ends: usize, share: f64) -> Vec<Culprit> {
+pub(in crate::eval) fn voting(fleet: &Fleet, ends: usize, share: f64) -> Vec<Culprit> {
     let mut by_end: Vec<Vec<u32>> = vec![Vec::new(); ends];
     let mut votes = vec![0.0_f64; ends];
     let lossy: Vec<(usize, usize, f64)> = fleet
@@ -42,8 +42,8 @@ pub(super) fn voting(fleet: &Fleet, ends: usize, share: f64) -> Vec<Culprit> {
 }
 
 /// Nodes whose episodes per segment above the baseline lie this many robust deviations (1.4826 × the median absolute
-/// deviation) above the median Node's.
-pub(super) fn robust_z(fleet: &Fleet, ends: usize, limit: f64) -> Vec<Culprit> {
+/// deviation) above the median Node's, the worst first.
+pub(in crate::eval) fn robust_z(fleet: &Fleet, ends: usize, limit: f64) -> Vec<Culprit> {
     let mut sums = vec![(0.0_f64, 0.0_f64); ends];
     for edge in fleet.edges() {
         let segments = edge.segments as f64;
@@ -58,8 +58,10 @@ pub(super) fn robust_z(fleet: &Fleet, ends: usize, limit: f64) -> Vec<Culprit> {
     let middle = median(ratios.clone());
     let deviation = 1.4826 * median(ratios.iter().map(|x| (x - middle).abs()).collect());
     let ids = ids(fleet, ends);
-    let outliers = ratios.iter().zip(&ids).filter(|(x, _)| **x - middle > limit * deviation);
-    outliers.filter_map(|(_, id)| id.map(Culprit::Node)).collect()
+    let mut outliers: Vec<(f64, Option<EndId>)> =
+        ratios.into_iter().zip(ids).filter(|(x, _)| x - middle > limit * deviation).collect();
+    outliers.sort_by(|a, b| b.0.total_cmp(&a.0));
+    outliers.into_iter().filter_map(|(_, id)| id.map(Culprit::Node)).collect()
 }
 
 fn ids(fleet: &Fleet, ends: usize) -> Vec<Option<EndId>> {
