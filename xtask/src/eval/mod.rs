@@ -69,6 +69,10 @@ pub(crate) struct Args {
     /// Invented cases: print what is drawn, and run nothing
     #[arg(long)]
     list: bool,
+    /// Invented cases: also let public methods of root cause analysis answer, on the agents' metrics. Needs Prometheus,
+    /// and installs packages from PyPI below cargo's target folder
+    #[arg(long)]
+    rivals: bool,
     /// Invented cases: file with keys to add to the agents' configuration, such as `signals: {responses: on}`
     #[arg(long, value_name = "FILE")]
     agent_config: Option<PathBuf>,
@@ -196,6 +200,7 @@ fn generated(args: &Args) -> Result<(String, Value)> {
         bin,
         config,
         export: args.export.clone(),
+        rivals: args.rivals,
     };
     if args.list { generated::list(&options) } else { generated::run(&options) }
 }
@@ -226,8 +231,10 @@ fn measure_in_own_build(part: Part, args: &Args) -> Result<Value> {
     if let Some(dir) = &args.record {
         command.arg("--record").arg(std::path::absolute(dir)?);
     }
-    if args.list {
-        command.arg("--list");
+    for (is_set, name) in [(args.list, "--list"), (args.rivals, "--rivals")] {
+        if is_set {
+            command.arg(name);
+        }
     }
     for (name, path) in [("--export", &args.export), ("--score", &args.score)] {
         if let Some(path) = path {
@@ -269,6 +276,7 @@ pub(crate) fn blame_cost() -> Result<Value> {
         export: None,
         score: None,
         list: false,
+        rivals: false,
         agent_config: None,
     };
     measure(Part::Blame, &args)

@@ -34,7 +34,7 @@ answers.jsonl has netwhy's own.
 ";
 
 /// Name of a case's folder.
-fn folder(plan: &Plan) -> String {
+pub(super) fn folder(plan: &Plan) -> String {
     format!("{}-{}", plan.seed, plan.number)
 }
 

@@ -10,7 +10,7 @@ use netwhy_tests::stop;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     time::{Duration, Instant, UNIX_EPOCH},
 };
@@ -100,6 +100,11 @@ impl Agents {
         let seat = seat.with_context(|| format!("no agent is on node {node:?}"))?;
         drop(self.agents.remove(node));
         self.start_one(&seat)
+    }
+
+    /// Where each agent listens, by Node.
+    pub(super) fn addresses(&self) -> Vec<(String, SocketAddr)> {
+        self.agents.iter().map(|(node, agent)| (node.clone(), agent.address())).collect()
     }
 
     /// Starts a recording of each Node into a folder; it ends when dropped.

@@ -181,7 +181,7 @@ fn guilty_node(heard: &Heard, hints: &[Value], names: &Names) -> Result<Option<(
 }
 
 /// All agents' rows by peer Node, with names of Pods beside addresses, as the plugin adds them.
-fn peer_rows(heard: &Heard, names: &Names) -> Result<Vec<PeerRow>> {
+pub(super) fn peer_rows(heard: &Heard, names: &Names) -> Result<Vec<PeerRow>> {
     let full = full_names(heard);
     let mut rows: Vec<PeerRow> = read_all(&heard.peers)?;
     for row in &mut rows {

@@ -5,6 +5,7 @@
 //!                                    │ hints, rows                                      │
 //! report ◄─ score (pure) ◄─ merged (what `why` and `nodes` say) ◄───── truth (pure) ◄───┘
 //! ```
+//! With `--rivals` other tools' methods answer for the same cases ([`rivals`]).
 //! Each case has a world of its own, which is thrown away. Seeds below 1000 are for work on rules.
 
 mod controls;
@@ -18,6 +19,7 @@ mod merged;
 mod plan;
 mod random;
 mod report;
+mod rivals;
 mod run;
 mod score;
 mod traffic;
@@ -56,6 +58,8 @@ pub(super) struct Options<'a> {
     pub(super) config: String,
     /// Where cases go as a benchmark. `None`: nowhere.
     pub(super) export: Option<PathBuf>,
+    /// Let rivals answer too.
+    pub(super) rivals: bool,
 }
 
 /// Where a case runs.
@@ -66,6 +70,8 @@ struct Setting<'a> {
     logs: &'a Path,
     config: &'a str,
     export: Option<&'a Path>,
+    /// `None`: without rivals.
+    rivals: Option<&'a rivals::Tools>,
 }
 
 /// Today's date as a seed: YYYYMMDD.
@@ -78,11 +84,13 @@ pub(super) fn todays_seed() -> u64 {
 /// Runs the cases; returns the table and the figures.
 pub(super) fn run(options: &Options<'_>) -> Result<(String, Value)> {
     let plans = plans(options)?;
+    let workspace = sh::workspace()?;
+    let tools = options.rivals.then(|| rivals::Tools::ensure(&workspace)).transpose()?;
     stop::install().context("handle Ctrl-C")?;
     let use_of_seed = if options.seed < TUNING { "for work on rules" } else { "for a report" };
     sh::say(&format!("seed {} ({use_of_seed}): {} cases, {} at a time", options.seed, plans.len(), options.jobs));
-    let logs = sh::target_dir(&sh::workspace()?).join("laboratory").join("generated");
-    let (mut cases, not_run) = run_all(&plans, options, &logs);
+    let logs = sh::target_dir(&workspace).join("laboratory").join("generated");
+    let (mut cases, not_run) = run_all(&plans, options, &logs, tools.as_ref());
     if cases.is_empty() {
         bail!("no case could be run: {}", not_run.first().map_or("interrupted", String::as_str));
     }
@@ -91,7 +99,18 @@ pub(super) fn run(options: &Options<'_>) -> Result<(String, Value)> {
         export::write_common(dir, &cases)?;
         sh::say(&format!("exported to {}", dir.display()));
     }
-    Ok((report::table(&cases, &not_run, options.seed), report::json(&cases, &not_run, options.seed)))
+    let mut table = report::table(&cases, &not_run, options.seed);
+    let mut json = report::json(&cases, &not_run, options.seed);
+    match tools.map(|tools| tools.rows(&cases)) {
+        Some(Ok(rows)) => {
+            table.push_str(&rivals::text(&rows));
+            json["generated"]["rivals"] = rivals::json(&rows);
+        }
+        // The cases took hours.
+        Some(Err(error)) => table.push_str(&format!("\nrivals: not ranked: {error:#}\n")),
+        None => {}
+    }
+    Ok((table, json))
 }
 
 /// The drawn cases: a table, and all of each.
@@ -118,14 +137,19 @@ fn plans(options: &Options<'_>) -> Result<Vec<Plan>> {
 }
 
 /// Runs the cases, several at a time. Programs live as long as the thread that started them.
-fn run_all(plans: &[Plan], options: &Options<'_>, logs: &Path) -> (Vec<Case>, Vec<String>) {
+fn run_all(
+    plans: &[Plan],
+    options: &Options<'_>,
+    logs: &Path,
+    rivals: Option<&rivals::Tools>,
+) -> (Vec<Case>, Vec<String>) {
     let (next, began) = (AtomicUsize::new(0), Instant::now());
     let done: Mutex<(Vec<Case>, Vec<String>)> = Mutex::default();
     let work = || {
         while let Some(plan) = plans.get(next.fetch_add(1, Relaxed)).filter(|_| !stop::requested()) {
             let logs = logs.join(format!("{}-{}", plan.seed, plan.number));
-            let setting =
-                Setting { bin: &options.bin, logs: &logs, config: &options.config, export: options.export.as_deref() };
+            let Options { bin, config, export, .. } = options;
+            let setting = Setting { bin, logs: &logs, config, export: export.as_deref(), rivals };
             let result = run::run(plan.clone(), setting);
             let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
             match result {

@@ -10,6 +10,7 @@ use super::{
     inflict::Active,
     merged::{Answer, answer},
     plan::{Event, Fault, Mechanism, Pattern, Plan, Role},
+    rivals::Scraper,
     score::{Case, Spoken},
     traffic::{self, asks_main_program, flow_name},
     truth::{Truth, truth},
@@ -43,17 +44,23 @@ pub(super) fn run(plan: Plan, setting: Setting<'_>) -> Result<Case> {
         controls::before(&mut world, control)?;
     }
     world.start_agents(&plan)?;
+    let agents = world.agents()?.addresses();
+    let mut scraper = setting.rivals.map(|tools| tools.watch(&plan, setting.bin, agents)).transpose()?;
     let mut script = Script::prepare(&world, &plan)?;
     let export = setting.export.map(|dir| export::place(dir, &plan)).transpose()?;
     let recorders = export.as_deref().map(|dir| world.agents()?.record(dir)).transpose()?;
     let usual = learn(&world, export.is_some())?;
     let waited = waited_for_cpu();
     let before: Vec<usize> = (0..plan.traffic.flows.len()).map(|at| reports(&world, at)).collect();
-    let heard = listen(&mut world, &plan, &mut script)?;
+    let heard = listen(&mut world, &plan, &mut script, scraper.as_mut())?;
     drop(recorders);
     let cpu_wait = waited_for_cpu().zip(waited).map(|(after, before)| (after - before) / LISTEN);
     let figures: Vec<Figures> = before.iter().enumerate().map(|(at, n)| figures(&world, at, *n)).collect();
-    let case = Case { cpu_wait, ..judge(plan, &world, &heard, &figures)? };
+    let mut case = Case { cpu_wait, ..judge(plan, &world, &heard, &figures)? };
+    if let (Some(tools), Some(scraper)) = (setting.rivals, &scraper) {
+        let given = tools.give(scraper, &case, &heard, &world.names());
+        case.rivals = given.inspect_err(|error| sh::say(&format!("no metrics for rivals: {error:#}"))).ok();
+    }
     if let Some(dir) = export {
         export::write_case(&dir, &case, &[usual, heard].concat())?;
     }
@@ -110,7 +117,12 @@ impl Script {
     }
 }
 
-fn listen(world: &mut World, plan: &Plan, script: &mut Script) -> Result<Vec<Heard>> {
+fn listen(
+    world: &mut World,
+    plan: &Plan,
+    script: &mut Script,
+    mut scraper: Option<&mut Scraper>,
+) -> Result<Vec<Heard>> {
     let began = Instant::now();
     let (mut all, mut next) = (Vec::new(), ASK);
     loop {
@@ -118,6 +130,9 @@ fn listen(world: &mut World, plan: &Plan, script: &mut Script) -> Result<Vec<Hea
         script.tick(world, plan, now)?;
         if now >= next {
             all.push(world.agents()?.ask(now)?);
+            if let Some(scraper) = &mut scraper {
+                scraper.aim(world.agents()?.addresses())?;
+            }
             next = (next + ASK).max(now);
         }
         if now >= LISTEN {
@@ -179,6 +194,7 @@ fn judge(plan: Plan, world: &World, heard: &[Heard], figures: &[Figures]) -> Res
         answers,
         spoken: spoken(heard, &names),
         cpu_wait: None,
+        rivals: None,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Figures from cases: pure.
 
 use super::{culprit::Culprit, figures::Bite, merged::Answer, plan::Plan, truth::Truth};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// Seconds after the onset at which somebody asks.
 pub(super) const CHECKPOINTS: [f64; 4] = [5.0, 10.0, 20.0, 30.0];
@@ -26,6 +26,21 @@ pub(super) struct Case {
     pub(super) spoken: Vec<Spoken>,
     /// Share of the time in which some task of the machine waited for a CPU. `None`: unknown.
     pub(super) cpu_wait: Option<f64>,
+    /// What rivals get. `None`: none were asked for, or Prometheus failed.
+    pub(super) rivals: Option<Given>,
+}
+
+/// A case as rivals get it, and whom the simple ones name.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Given {
+    /// The agents' metrics as CSV.
+    pub(super) table: PathBuf,
+    /// Unix time, s.
+    pub(super) onset: f64,
+    /// Of 007-style voting, at each of its limits.
+    pub(super) voting: Vec<Culprit>,
+    /// Of robust z, at each of its limits.
+    pub(super) robust_z: Vec<Culprit>,
 }
 
 /// One hint, from its first to its last second.

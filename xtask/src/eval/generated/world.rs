@@ -50,7 +50,7 @@ pub(super) struct World {
 impl World {
     /// Builds Nodes and Pods.
     pub(super) fn open(plan: &Plan, setting: Setting<'_>) -> Result<Self> {
-        let Setting { bin, logs, config, export: _ } = setting;
+        let Setting { bin, logs, config, export: _, rivals: _ } = setting;
         fs::create_dir_all(logs).with_context(|| format!("make {}", logs.display()))?;
         let zone_of = |zone: usize| -> Vec<&str> {
             let nodes = plan.topology.nodes.iter().filter(|node| node.zone == zone);

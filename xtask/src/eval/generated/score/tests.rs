@@ -18,6 +18,7 @@ fn case(truth: Option<Truth>, answers: &[(f64, Answer)]) -> Case {
         answers: answers.to_vec(),
         spoken: Vec::new(),
         cpu_wait: None,
+        rivals: None,
     }
 }
 
