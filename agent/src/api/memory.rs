@@ -9,7 +9,8 @@ pub struct MemoryStats {
     pub limit_bytes: Option<u64>,
     /// Where the limit comes from.
     pub limit_source: LimitSource,
-    /// Memory in use, kernel memory included, without page cache that the kernel can take back, bytes. `None`: unknown.
+    /// Memory in use, kernel memory included, bytes; from 60 % of the limit on, without the page cache and the names and
+    /// inodes that the kernel can take back. `None`: unknown.
     pub used_bytes: Option<u64>,
     /// How near the use is to the limit.
     pub level: MemoryLevel,

@@ -16,17 +16,21 @@ struct Names {
     /// Lines of `memory.stat`: page cache on the inactive and on the active list, and pages of files that a process maps.
     /// Shared memory, such as files of a tmpfs, is on neither list.
     cache: [&'static str; 3],
+    /// Line of `memory.stat`: kernel objects that the kernel frees when it needs their memory. `None`: not stated.
+    slab: Option<&'static str>,
 }
 
 const V2: Names = Names {
     used: "memory.current",
     limits: &["memory.max", "memory.high"],
     cache: ["inactive_file", "active_file", "file_mapped"],
+    slab: Some("slab_reclaimable"),
 };
 const V1: Names = Names {
     used: "memory.usage_in_bytes",
     limits: &["memory.limit_in_bytes"],
     cache: ["total_inactive_file", "total_active_file", "total_mapped_file"],
+    slab: None,
 };
 
 /// The files that tell the limit and the use.
@@ -45,7 +49,8 @@ pub struct Limit {
 pub struct Reading {
     /// The lowest limit that holds. `None`: unknown.
     pub limit: Option<u64>,
-    /// Memory in use that the kernel can't take back, kernel memory included. `None`: unknown.
+    /// Memory in use, kernel memory included; near the limit, without the part that the kernel can take back. `None`:
+    /// unknown.
     pub used: Option<u64>,
 }
 
@@ -73,7 +78,7 @@ impl Limit {
         };
         let used = fs::read_to_string(own.join(names.used)).ok().and_then(|text| number(&text));
         let is_low = |used: u64| limit.is_none_or(|limit| (used as f64) < limit as f64 * REFINE_SHARE);
-        let used = used.map(|used| if is_low(used) { used } else { used.saturating_sub(cache(own, names)) });
+        let used = used.map(|used| if is_low(used) { used } else { used.saturating_sub(reclaimable(own, names)) });
         Reading { limit, used }
     }
 
@@ -83,14 +88,20 @@ impl Limit {
     }
 }
 
-/// Page cache of a cgroup that the kernel takes back before it ends a process, bytes. The multi-generational LRU counts
-/// cache that was used once as active too, and reading a file twice makes it so everywhere. Mapped pages, such as those
-/// of the program, would come back at once.
-fn cache(own: &Path, names: &Names) -> u64 {
+/// Memory of a cgroup that the kernel takes back before it ends a process, bytes.
+///
+/// Page cache: the multi-generational LRU counts cache that was used once as active too, and reading a file twice makes it
+/// so everywhere. Mapped pages, such as those of the program, would come back at once.
+///
+/// Slab: names and inodes that the kernel keeps. Whoever looks a name up first is charged for it, also when the name is
+/// gone. So it grows with every cgroup that comes and goes, until the kernel needs the memory. Inodes of cgroups that the
+/// agent watches are in it too, and stay: 816 bytes each (`/proc/slabinfo`, Linux 6.18).
+fn reclaimable(own: &Path, names: &Names) -> u64 {
     let text = fs::read_to_string(own.join("memory.stat")).unwrap_or_default();
     let line = |name: &str| text.lines().find_map(|line| number(line.strip_prefix(name)?.strip_prefix(' ')?));
     let [inactive, active, mapped] = names.cache.map(|name| line(name).unwrap_or(0));
-    inactive + active.saturating_sub(mapped)
+    let slab = names.slab.and_then(line).unwrap_or(0);
+    inactive + active.saturating_sub(mapped) + slab
 }
 
 /// The number in a file. `None` for `max` and for anything else.

@@ -82,6 +82,17 @@ fn page_cache_that_nobody_maps_is_free_on_either_list_and_shared_memory_is_not()
 }
 
 #[test]
+fn slab_that_the_kernel_takes_back_is_free_and_other_slab_is_not() {
+    let scratch = Scratch::new("slab");
+    let procfs = scratch.procfs("cg", "cgroup2", "0::/agent\n");
+    scratch.write("cg/agent/memory.current", "900000\n");
+    scratch.write("cg/agent/memory.max", "1000000\n");
+    let slab = "slab_reclaimable 250000\nslab_unreclaimable 300000\nslab 550000\n";
+    scratch.write("cg/agent/memory.stat", &format!("inactive_file 50000\n{slab}"));
+    assert_eq!(Limit::find(&procfs).read(None).used, Some(600_000));
+}
+
+#[test]
 fn the_memory_controller_of_v1_is_read() {
     let scratch = Scratch::new("v1");
     let procfs = scratch.procfs("memory", "cgroup", "5:cpu:/x\n4:memory:/agent\n0::/\n");

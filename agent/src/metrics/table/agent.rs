@@ -184,7 +184,10 @@ pub(super) static METRICS: &[MetricDef] = &[
         "Memory that is charged to the agent, kernel memory included.",
         Node(|s, out| s.agent.memory.used_bytes.map_or(Ok(()), |bytes| out.gauge(&[], bytes))),
     )
-    .details("Page cache that the kernel can take back is left out near the limit.")
+    .details(
+        "From 60 % of the limit on, it leaves out page cache that the kernel can take back, and with cgroup v2 also its \
+         cache of names and inodes.",
+    )
     .bytes(),
     MetricDef::gauge(
         "netwhy_agent_memory_budget_bytes",
