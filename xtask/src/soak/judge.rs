@@ -1,87 +1,104 @@
 //! Which growth is a leak.
 
 use super::{
+    charge,
     measure::Sample,
     slope::{Growth, growth},
 };
-use std::fmt::Write as _;
 
-const MIB: f64 = 1_048_576.0;
+#[cfg(test)]
+mod tests;
+
+pub(super) const MIB: f64 = 1_048_576.0;
+const CGROUP: &str = "cgroup memory";
 
 /// A figure with the growth that a run may show.
-struct Figure {
-    name: &'static str,
-    value: fn(&Sample) -> Option<f64>,
+pub(super) struct Figure {
+    pub(super) name: &'static str,
+    /// `None`: not read.
+    pub(super) value: fn(&Sample) -> Option<f64>,
     /// Share of the median.
     share: f64,
     /// Beside the share, in the figure's unit.
     floor: f64,
     /// Figures of a unit are shown divided by this.
-    unit: (f64, &'static str),
+    pub(super) unit: (f64, &'static str),
 }
 
 /// All figures that are judged.
-const FIGURES: [Figure; 6] = [
+pub(super) static FIGURES: [Figure; 6] = [
     Figure { name: "RSS", value: |s| Some(s.resident), share: 0.05, floor: 2.0 * MIB, unit: (MIB, "MiB") },
     Figure { name: "BPF maps", value: |s| Some(s.kernel), share: 0.02, floor: 0.25 * MIB, unit: (MIB, "MiB") },
-    Figure { name: "cgroup memory", value: |s| s.charged, share: 0.1, floor: 8.0 * MIB, unit: (MIB, "MiB") },
+    Figure { name: CGROUP, value: |s| Some(s.charge.as_ref()?.held), share: 0.1, floor: 8.0 * MIB, unit: (MIB, "MiB") },
     Figure { name: "descriptors", value: |s| Some(s.descriptors), share: 0.05, floor: 4.0, unit: (1.0, "") },
     // Reloads and API failures change labels and names all the time; a leak of series adds hundreds a second.
     Figure { name: "series", value: |s| Some(s.series), share: 0.4, floor: 200.0, unit: (1.0, "") },
     Figure { name: "tick p99", value: |s| Some(s.tick_p99), share: 0.5, floor: 0.02, unit: (0.001, "ms") },
 ];
 
-/// The head of the table of samples.
-pub(super) const HEAD: &str = "\
-| s | RSS, MiB | BPF maps, MiB | cgroup memory, MiB | descriptors | series | tick p99, ms |
-|---|---|---|---|---|---|---|";
+/// A figure's growth after the warm-up.
+pub(super) struct Judged {
+    pub(super) figure: &'static Figure,
+    pub(super) growth: Growth,
+    /// Growth that the run may show.
+    pub(super) limit: f64,
+    pub(super) is_leak: bool,
+}
 
-/// A sample as a line of that table.
-pub(super) fn row(sample: &Sample) -> String {
-    let mut out = format!("| {:.0} |", sample.seconds);
-    for figure in &FIGURES {
-        let digits = if figure.unit.1.is_empty() { 0 } else { 1 };
-        // Writing to a String can't fail.
-        let _ = match (figure.value)(sample) {
-            Some(value) => write!(out, " {:.digits$} |", value / figure.unit.0),
-            None => write!(out, " none |"),
+/// All growth after the warm-up.
+pub(super) struct Judgement {
+    /// Of the figures that were read.
+    pub(super) figures: Vec<Judged>,
+    /// Of the parts of the cgroup's memory, by the kernel's names, largest first, bytes.
+    pub(super) parts: Vec<(&'static str, Growth)>,
+}
+
+/// Judges what was sampled after the warm-up. `taken_back`: kernel memory that the kernel took back from the cgroup after
+/// the last sample, bytes. The cgroup's memory may have grown by that much more.
+pub(super) fn judge(samples: &[Sample], warm_up_seconds: f64, taken_back: f64) -> Judgement {
+    let settled: Vec<&Sample> = samples.iter().filter(|sample| sample.seconds > warm_up_seconds).collect();
+    let judged = |figure: &'static Figure| {
+        let growth = growth(&points(&settled, figure.value))?;
+        let more = if figure.name == CGROUP { taken_back } else { 0.0 };
+        let limit = figure.floor + figure.share * growth.median + more;
+        Some(Judged { figure, growth, limit, is_leak: is_leak(&growth, limit) })
+    };
+    Judgement { figures: FIGURES.iter().filter_map(judged).collect(), parts: parts(&settled) }
+}
+
+impl Judgement {
+    /// Names of the figures that grow; the cgroup's memory with its part that grows most. Empty: there is no leak.
+    pub(super) fn leaks(&self) -> Vec<String> {
+        let name = |judged: &Judged| match self.largest_part().filter(|_| judged.figure.name == CGROUP) {
+            Some((part, bytes)) => format!("{CGROUP} (most of it {part}, {:+.1} MiB)", bytes / MIB),
+            None => judged.figure.name.to_owned(),
         };
+        self.figures.iter().filter(|judged| judged.is_leak).map(name).collect()
     }
-    out
+
+    /// The part that grows most, bytes, of those that the kernel can't take back.
+    fn largest_part(&self) -> Option<(&'static str, f64)> {
+        let grows = |(part, growth): &&(&'static str, Growth)| charge::is_held(part) && growth.at_least > 0.0;
+        self.parts.iter().find(grows).map(|(part, growth)| (*part, growth.over_run))
+    }
 }
 
-/// The slopes after the warm-up as a table, and the names of the figures that grow.
-pub(super) fn judge(samples: &[Sample], warm_up_seconds: f64) -> (String, Vec<&'static str>) {
-    let mut out = String::from("| figure | median | growth over the run | at least (95 %) | limit | |\n");
-    out.push_str("|---|---|---|---|---|---|\n");
-    let mut leaks = Vec::new();
-    for figure in &FIGURES {
-        let settled = samples.iter().filter(|sample| sample.seconds > warm_up_seconds);
-        let points: Vec<(f64, f64)> = settled
-            .filter_map(|sample| Some((sample.seconds, (figure.value)(sample).filter(|value| value.is_finite())?)))
-            .collect();
-        let Some(found) = growth(&points) else { continue };
-        let limit = figure.floor + figure.share * found.median;
-        let leaks_now = is_leak(&found, limit);
-        if leaks_now {
-            leaks.push(figure.name);
-        }
-        let (one, unit) = figure.unit;
-        let verdict = if leaks_now { "LEAK" } else { "ok" };
-        let [median, over, least, limit] = [found.median, found.over_run, found.at_least, limit].map(|v| v / one);
-        let _ = writeln!(
-            out,
-            "| {}, {unit} | {median:.1} | {over:+.2} | {least:+.2} | {limit:.1} | {verdict} |",
-            figure.name
-        );
-    }
-    (out.replace(",  |", " |"), leaks)
+fn points(samples: &[&Sample], value: impl Fn(&Sample) -> Option<f64>) -> Vec<(f64, f64)> {
+    let point = |sample: &&Sample| Some((sample.seconds, value(sample).filter(|value| value.is_finite())?));
+    samples.iter().filter_map(point).collect()
 }
 
-/// It grows for sure, and by more than the limit.
+fn parts(samples: &[&Sample]) -> Vec<(&'static str, Growth)> {
+    let Some(first) = samples.iter().find_map(|sample| sample.charge.as_ref()) else { return Vec::new() };
+    let names = first.parts.iter().map(|(name, _)| *name);
+    let grown =
+        |name: &'static str| Some((name, growth(&points(samples, |sample| sample.charge.as_ref()?.part(name)))?));
+    let mut parts: Vec<(&'static str, Growth)> = names.filter_map(grown).collect();
+    parts.sort_by(|(_, a), (_, b)| b.over_run.total_cmp(&a.over_run));
+    parts
+}
+
+/// It grows for sure, by more than the limit, and at the end still as fast as that.
 fn is_leak(found: &Growth, limit: f64) -> bool {
-    found.at_least > 0.0 && found.over_run > limit
+    found.at_least > 0.0 && found.over_run.min(found.lately) > limit
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,5 +1,6 @@
 //! One line of figures about the agent's process.
 
+use super::charge::{self, Charge};
 use crate::demo::agent::Agent;
 use anyhow::{Context as _, Result};
 use netwhy_tests::stop;
@@ -19,8 +20,8 @@ pub(super) struct Sample {
     pub(super) resident: f64,
     /// Memory of BPF maps, bytes.
     pub(super) kernel: f64,
-    /// Memory charged to the agent's cgroup, bytes. `None`: no memory controller.
-    pub(super) charged: Option<f64>,
+    /// Memory charged to the agent's cgroup. `None`: no memory controller.
+    pub(super) charge: Option<Charge>,
     /// Descriptors.
     pub(super) descriptors: f64,
     /// Lines of `/metrics` with a value.
@@ -56,7 +57,7 @@ pub(super) fn sample(
         seconds: begun.elapsed().as_secs_f64(),
         resident: field(&status, "VmRSS:").context("no VmRSS in the process's status")? * 1024.0,
         kernel: map_memory(&process)?,
-        charged: cgroup.and_then(charged),
+        charge: cgroup.and_then(charge::read),
         descriptors: fs::read_dir(process.join("fd")).context("list the agent's descriptors")?.count() as f64,
         series,
         tick_p99: percentile(&mut ticks),
@@ -82,23 +83,6 @@ fn map_memory(process: &Path) -> Result<f64> {
         }
     }
     Ok(maps.values().sum())
-}
-
-/// Memory charged to a cgroup, of either version, without page cache: that of the files that the agent writes, such as its
-/// log, grows with them, and goes before the kernel ends a process.
-fn charged(cgroup: &Path) -> Option<f64> {
-    let versions = [("memory.current", ""), ("memory.usage_in_bytes", "total_")];
-    versions.iter().find_map(|(file, prefix)| {
-        let charged: f64 = fs::read_to_string(cgroup.join(file)).ok()?.trim().parse().ok()?;
-        without_cache(charged, &fs::read_to_string(cgroup.join("memory.stat")).ok()?, prefix)
-    })
-}
-
-/// The same from the lines of `memory.stat`, whose names begin with `prefix`. Which of the two lists a page is on says
-/// little: the multi-generational LRU counts cache that was used once as active too. Files of a tmpfs are on neither.
-fn without_cache(charged: f64, statistics: &str, prefix: &str) -> Option<f64> {
-    let list = |name: &str| field(statistics, &format!("{prefix}{name} "));
-    Some(charged - list("active_file")? - list("inactive_file")?)
 }
 
 /// The 99th percentile; the highest of fewer than a hundred.

@@ -8,10 +8,12 @@
 //! Everything runs in network namespaces and cgroups of its own, which go with it, also after Ctrl-C.
 
 mod api;
+mod charge;
 mod churn;
 mod clients;
 mod judge;
 mod measure;
+mod report;
 mod slope;
 mod world;
 
@@ -66,12 +68,16 @@ pub(crate) struct Args {
     /// Take netwhy-agent and netwhy-traffic from this folder instead of building them
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
+    /// Write all samples, growth and parts of the cgroup's memory to this file; else a run that fails leaves them below
+    /// target/soak
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
 }
 
 impl Args {
     /// As every change must pass it: what grows fast shows within a minute.
     pub(crate) const fn minute() -> Self {
-        Self { minutes: 1.0, release: false, programs: None }
+        Self { minutes: 1.0, release: false, programs: None, json: None }
     }
 }
 
@@ -93,10 +99,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
     stop::install().context("handle Ctrl-C")?;
     let length = Duration::from_secs_f64(args.minutes * 60.0);
+    let json = args.json.clone().unwrap_or_else(|| folder.join("soak.json"));
     // A thread of its own: what it enters, it does not leave.
     let soak = thread::spawn(move || {
         let mut soak = Soak::open(&bin, &folder)?;
-        let result = soak.play(length);
+        let result = soak.play(length, &json);
         soak.close();
         if result.is_ok() {
             fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
@@ -161,8 +168,8 @@ impl Soak {
         Ok(Self { agent, churn: Some(churn), clients, requests, traffic, server, cgroup, _lab: lab })
     }
 
-    /// Samples for this long and judges.
-    fn play(&mut self, length: Duration) -> Result<()> {
+    /// Samples for this long and judges. `json`: file of all figures.
+    fn play(&mut self, length: Duration, json: &Path) -> Result<()> {
         let interval = SHORTEST.max(length / SAMPLES);
         let all = WARM_UP + length;
         let every = (all.as_secs_f64() / interval.as_secs_f64()).ceil() as usize / ROWS + 1;
@@ -170,23 +177,31 @@ impl Soak {
         let step = Step::begin("soak", None);
         let begun = Instant::now();
         let mut samples = Vec::new();
-        println!("{}", judge::HEAD);
+        println!("{}", report::HEAD);
         while begun.elapsed() < all {
             let Some(sample) = measure::sample(&self.agent, Some(&memory), begun, interval)? else {
                 bail!("interrupted after {:.0} s", begun.elapsed().as_secs_f64());
             };
             step.set_units(begun.elapsed().as_secs().min(all.as_secs()), all.as_secs());
             if samples.len() % every == 0 {
-                println!("{}", judge::row(&sample));
+                println!("{}", report::row(&sample));
             }
             samples.push(sample);
             self.check_traffic()?;
         }
         step.end(true);
         let load = self.load()?;
-        let (table, leaks) = judge::judge(&samples, WARM_UP.as_secs_f64());
-        println!("\nAfter a warm-up of {:.0} s, under {load}:\n\n{table}", WARM_UP.as_secs_f64());
-        ensure!(leaks.is_empty(), "the agent grows: {}", leaks.join(", "));
+        let warm_up = WARM_UP.as_secs_f64();
+        let judgement = judge::judge(&samples, warm_up, charge::take_back(&memory));
+        let pretty = serde_json::to_string_pretty(&report::json(&samples, &judgement))?;
+        fs::write(json, pretty + "\n").with_context(|| format!("write {}", json.display()))?;
+        let table = report::figures(&judgement);
+        println!("\nAfter a warm-up of {warm_up:.0} s, under {load}:\n\n{table}");
+        let leaks = judgement.leaks();
+        if !leaks.is_empty() {
+            println!("{}", report::parts(&judgement));
+        }
+        ensure!(leaks.is_empty(), "the agent grows: {}; all figures: {}", leaks.join(", "), json.display());
         Ok(())
     }
 

@@ -1,10 +1,16 @@
 use super::*;
 
 #[test]
-fn page_cache_is_no_growth_on_either_list_and_shared_memory_is() {
-    let v2 = "anon 500\nfile 400\nshmem 100\ninactive_file 200\nactive_file 100\n";
-    assert_eq!(without_cache(1000.0, v2, ""), Some(700.0));
-    let v1 = "active_file 1\ninactive_file 1\ntotal_shmem 100\ntotal_inactive_file 200\ntotal_active_file 100\n";
-    assert_eq!(without_cache(1000.0, v1, "total_"), Some(700.0));
-    assert_eq!(without_cache(1000.0, "anon 500\n", ""), None);
+fn the_99th_percentile_of_few_ticks_is_the_longest() {
+    assert_eq!(percentile(&mut [3.0, 9.0, 1.0]), 9.0);
+    let mut many: Vec<f64> = (1..=200).rev().map(f64::from).collect();
+    assert_eq!(percentile(&mut many), 198.0);
+    assert!(percentile(&mut []).is_nan());
+}
+
+#[test]
+fn a_field_is_the_number_after_its_name() {
+    let status = "VmHWM:\t   90 kB\nVmRSS:\t   80 kB\n";
+    assert_eq!(field(status, "VmRSS:"), Some(80.0));
+    assert_eq!(field(status, "VmSwap:"), None);
 }

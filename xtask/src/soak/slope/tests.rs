@@ -28,6 +28,35 @@ fn a_quarter_of_outliers_moves_nothing() {
 }
 
 #[test]
+fn noise_that_lasts_some_samples_seldom_passes_for_growth() {
+    let mut state = 1_u64;
+    let mut random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1_u64 << 53) as f64 - 0.5
+    };
+    let mut grows = || {
+        let mut value = 0.0;
+        let points: Vec<(f64, f64)> = (0..120)
+            .map(|i| {
+                value = 0.8 * value + random();
+                (f64::from(i), value)
+            })
+            .collect();
+        growth(&points).unwrap().at_least > 0.0
+    };
+    let passed = (0..100).filter(|_| grows()).count();
+    assert!(passed < 12, "{passed} of 100; 31 if its samples were taken for independent, 2.5 if they were");
+}
+
+#[test]
+fn growth_that_levels_off_is_small_lately_and_a_late_leak_is_large() {
+    let levelling = growth(&points(|i| 100.0 - 20.0 * (-(i as f64) / 10.0).exp())).unwrap();
+    assert!(levelling.over_run > 5.0 && levelling.lately < 1.5, "{levelling:?}");
+    let late = growth(&points(|i| 100.0 + 0.4 * i.saturating_sub(30) as f64)).unwrap();
+    assert!((late.lately - 23.6).abs() < 0.01 && late.over_run > 8.0 && late.at_least > 0.0, "{late:?}");
+}
+
+#[test]
 fn too_few_points_say_nothing() {
     assert_eq!(growth(&points(|_| 1.0)[..7]), None);
     assert_eq!(growth(&[(1.0, 2.0); 9]), None);
