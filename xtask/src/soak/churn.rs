@@ -24,9 +24,9 @@ const CONFIGS: [&str; 4] = [
     "limits:\n  gone_seconds: none\n  no_such_key: 1\n",
 ];
 
-/// The first configuration.
-pub(super) fn first_config() -> &'static str {
-    CONFIGS[0]
+/// One of the configurations, with the sections that do not change.
+pub(super) fn config(number: usize, fixed: &str) -> String {
+    format!("{fixed}{}", CONFIGS[number % CONFIGS.len()])
 }
 
 /// Everything that comes and goes.
@@ -37,6 +37,8 @@ pub(super) struct Churn {
     pub(super) root: PathBuf,
     /// The agent's configuration file.
     pub(super) config: PathBuf,
+    /// Sections that are in each configuration.
+    pub(super) fixed: String,
     /// The start of the API server's time.
     pub(super) begun: Instant,
 }
@@ -64,7 +66,7 @@ impl Churn {
             self.remove(&path)?;
             nameless += 1;
             if now > RELOAD * reloads {
-                replace(&self.config, CONFIGS[reloads as usize % CONFIGS.len()])?;
+                replace(&self.config, &config(reloads as usize, &self.fixed))?;
                 reloads += 1;
             }
         }

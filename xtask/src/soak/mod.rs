@@ -3,7 +3,8 @@
 //! ```text
 //! API server ── Pods and Nodes come and go, requests fail in turns ──▶ agent ◀── scrapes, slow and silent clients
 //! cgroups, sockets ── come and go, with real traffic ──▶ kernel ──────▶   ▲
-//! configuration ── replaced every 5 s, sometimes by a bad one ────────────┘
+//! configuration ── replaced every 5 s, sometimes by a bad one ────────────┤
+//! disk ◀── the flight recorder's ring, within its bound ──────────────────┘
 //! ```
 //! Everything runs in network namespaces and cgroups of its own, which go with it, also after Ctrl-C.
 
@@ -14,6 +15,7 @@ mod clients;
 mod judge;
 mod measure;
 mod report;
+mod ring;
 mod slope;
 mod world;
 
@@ -34,6 +36,7 @@ use netwhy_tests::{
     lab::{Lab, Pod, Program},
     stop,
 };
+use ring::Ring;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::{
     ffi::OsString,
@@ -136,6 +139,7 @@ struct Soak {
     requests: Arc<Requests>,
     traffic: Vec<Program>,
     server: FaultyServer,
+    ring: Ring,
     cgroup: Pod,
     _lab: Lab,
 }
@@ -152,20 +156,22 @@ impl Soak {
         let begun = Instant::now();
         let (kubeconfig, config) = (folder.join("kubeconfig.yaml"), folder.join("config.yaml"));
         let server = api::start(begun, &kubeconfig)?;
-        churn::replace(&config, churn::first_config())?;
+        let ring = Ring::new(folder);
+        let fixed = ring.config();
+        churn::replace(&config, &churn::config(0, &fixed))?;
         let (traffic, program) = traffic(&lab)?;
         let cgroup = lab.pod("a", "agent")?;
         let root = lab.cgroups().root().to_owned();
         let settings = Settings { node: world::NODE, cgroup_root: &root, config: Some(&config), net_process: None };
         let agent = Agent::start_in_cluster(bin, &settings, &cgroup, &kubeconfig, folder.join("agent.log"))?;
         agent.wait_ready(READY)?;
-        let churn = Churn { program, root, config, begun };
+        let churn = Churn { program, root, config, fixed, begun };
         let churn = thread::spawn(move || churn.run());
         let requests = Arc::new(Requests::default());
         let (address, counted) = (agent.address(), Arc::clone(&requests));
         let clients =
             vec![thread::spawn(move || clients::good(address, &counted)), thread::spawn(move || clients::bad(address))];
-        Ok(Self { agent, churn: Some(churn), clients, requests, traffic, server, cgroup, _lab: lab })
+        Ok(Self { agent, churn: Some(churn), clients, requests, traffic, server, ring, cgroup, _lab: lab })
     }
 
     /// Samples for this long and judges. `json`: file of all figures.
@@ -187,6 +193,7 @@ impl Soak {
                 println!("{}", report::row(&sample));
             }
             samples.push(sample);
+            self.ring.check()?;
             self.check_traffic()?;
         }
         step.end(true);
@@ -229,20 +236,28 @@ impl Soak {
         let errors: u64 = errors.flat_map(serde_json::Map::values).filter_map(serde_json::Value::as_u64).sum();
         let (answered, failed) = (self.requests.answered.load(Relaxed), self.requests.failed.load(Relaxed));
         let asked = self.server.asked().len();
+        let history = &info["history"];
+        if let Some(broken) = history["broken"].as_str() {
+            bail!("the flight recorder records nothing: {broken}");
+        }
+        let [frames, lost] = ["frames", "lost_frames"].map(|name| history[name].as_u64().unwrap_or(0));
         for (part, count) in [
             ("accepted configurations", reloads("ok")),
             ("refused configurations", reloads("failed")),
             ("changed objects", changes),
             ("API failures", errors),
             ("answered requests", answered),
+            ("frames of history", frames),
         ] {
             ensure!(count > 0, "no {part}: the agent was not under that load; its log is below target/soak");
         }
         Ok(format!(
             "{changes} changes of objects, {errors} API failures in {asked} requests, {} + {} configurations accepted \
-             and refused, {answered} + {failed} requests answered and not",
+             and refused, {answered} + {failed} requests answered and not, {frames} + {lost} frames of history written and \
+             lost, in at most {}",
             reloads("ok"),
-            reloads("failed")
+            reloads("failed"),
+            self.ring.shown()
         ))
     }
 
