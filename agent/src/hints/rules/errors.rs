@@ -14,10 +14,11 @@ use crate::{
 use netwhy_abi::Role;
 
 /// The test of both rules.
-const TEST: &str = "Sampled HTTP requests whose status is 500 to 599, and gRPC calls whose code is UNKNOWN, \
-                    DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE or DATA_LOSS: five or more in the window, \
-                    1 % of the requests and calls whose outcome is known, and twice the usual share. The usual share makes as many with a chance below 1e-6 per window. A share \
-                    below 0.1 % counts as 0.1 %.";
+const TEST: &str = "Five or more of the sampled requests and calls fail in the window. They are 1 % of the requests \
+                    and calls whose outcome is known, and twice the usual share. The usual share makes as many with a \
+                    chance below 1e-6 per window. A share below 0.1 % counts as 0.1 %. An HTTP request fails with a \
+                    status of 500 to 599. A gRPC call fails with the code UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, \
+                    INTERNAL, UNAVAILABLE or DATA_LOSS.";
 const MINIMUM: &str =
     "`signals.http`, and clear-text HTTP or gRPC. A baseline of 100 sampled requests from clean windows.";
 

@@ -44,23 +44,23 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
     test: "All RTT samples of the last 3 s are above 1.5 × the edge's usual minimum and 2 × `rtt_floor_ms` above it. \
            Of 20 or more samples, one may be an exception. Where 3 s have fewer than 8 samples, the window counts. The \
            share of such samples in normal times is learned (at least one in ten of the first 50). It gives this a \
-           chance below 1e-6 per window and edge if samples are independent. One of six things proves that the path is \
-           longer, and not the peer's think time. At least 2 handshakes, which no program answers, are as slow. Or the \
-           sender is bulk, whose full segments are acknowledged at once. Or two edges with different programs at both \
-           ends rose, and one of them sends full segments. Or a client's and a server's edge, with different programs \
-           at both ends, rose within 3 s, by 5 ms or more and by about as much, and the server's stay below 35 ms: \
-           only delayed acknowledgements, which take longer, would make these wait for a program. Or a server's edge \
-           rose so much that neither its own response times nor a delayed acknowledgement (40 ms, or the client's RTT) \
-           explain it. Or three edges with different programs at their ends, and three quarters of all that rose, did \
-           so within 3 s, by at least 5 ms and by about as much (1.5 ×). **Smaller rises**, below 5 ms, need three \
-           such edges too, to servers on two ports or of both roles. Of each, the lowest tenth of the samples rose by \
-           half, by `rtt_floor_ms`, and by 3 × its largest deviation in normal times. It stays so for 3 s or more. \
-           That these windows are the slowest of all by chance has a probability below 1e-6, over the edges that share \
-           neither end, if edges and windows are independent. So fewer edges need more windows. Who is at fault \
-           follows from the peers that are as fast as usual. **At one Pod alone**: the places of \
-           `pod_bandwidth_limited`, for 3 s, or for a window where the spread grew too, proven by the edges there \
-           (handshakes, full segments without a queue, or delays of no kernel), while that rule finds no limit. A \
-           delay that grows for long stays one hint: its baseline learns nothing from it.",
+           chance below 1e-6 per window and edge if samples are independent. **Proof.** One of six things proves that \
+           the path is longer, and not the peer's think time. At least 2 handshakes, which no program answers, are as \
+           slow. Or the sender is bulk, whose full segments are acknowledged at once. Or two edges with different \
+           programs at both ends rose, and one of them sends full segments. Or a client's and a server's edge, with \
+           different programs at both ends, rose within 3 s, by 5 ms or more and by about as much. The server's stay \
+           below 35 ms: only delayed acknowledgements, which take longer, would make these wait for a program. Or a \
+           server's edge rose so much that neither its own response times nor a delayed acknowledgement (40 ms, or the \
+           client's RTT) explain it. Or three edges with different programs at their ends, and three quarters of all \
+           that rose, did so within 3 s, by at least 5 ms and by about as much (1.5 ×). **Smaller rises**, below 5 ms, \
+           need three such edges too, to servers on two ports or of both roles. Of each, the lowest tenth of the \
+           samples rose by half, by `rtt_floor_ms`, and by 3 × its largest deviation in normal times. It stays so for \
+           3 s or more. That these windows are the slowest of all by chance has a probability below 1e-6, over the \
+           edges that share neither end, if edges and windows are independent. So fewer edges need more windows. \
+           **Who** is at fault follows from the peers that are as fast as usual. A delay that grows for long stays one \
+           hint: its baseline learns nothing from it. **At one Pod alone**: the places of `pod_bandwidth_limited`, for \
+           3 s, or for a window where the spread grew too. The edges there prove it (handshakes, full segments without \
+           a queue, or delays of no kernel), and that rule finds no limit.",
     minimum: "8 RTT samples, and a baseline of 10 clean windows. 2 handshakes or 2 MB acknowledged on an edge to the \
               peer, or 100 kB beside a second edge.",
     ruled_out_by: "Any edge to the same peer, or for one Pod's own delay to its address, has two samples as fast as \

@@ -73,14 +73,14 @@ pub(crate) const PATH_LOSS: Rule = Rule {
               between the two is at fault.",
     signals: SIGNALS,
     test: "Loss episodes (bursts, not segments) exceed the edge's baseline. The test is the Poisson upper tail, with a \
-           false-alarm rate of 1e-6 per window and edge (1e-12 opens the hint at once, unless a fifth of the fast \
-           retransmissions was needless: the verdict on the others may follow). The episodes per data segment reach \
+           false-alarm rate of 1e-6 per window and edge. 1e-12 opens the hint at once, unless a fifth of the fast \
+           retransmissions was needless: the verdict on the others may follow. The episodes per data segment reach \
            `loss_ratio`. The baseline comes from the edge's clean windows (half-life 5 min). It is shrunk towards the \
-           peer class, never below 1e-4, and frozen while a hint is open. A part of the connections is affected if \
-           those that lost a packet in the last 10 s, two or more of them with at most 80 % of the segments, have \
-           three or more further losses, and a part explains these 9 times as well as equal chances of all segments \
-           (Bayes factor, over the looks of a window; at most one loss per connection and second counts). Half of the \
-           window's ticks must have losses: a burst tells no part.",
+           peer class, never below 1e-4, and frozen while a hint is open. **A part of the connections** is affected if \
+           those that lost a packet in the last 10 s have three or more further losses. They are two or more, with at \
+           most 80 % of the segments. A part explains the further losses 9 times as well as equal chances of all \
+           segments (Bayes factor, over the looks of a window; at most one loss per connection and second counts). \
+           Half of the window's ticks must have losses: a burst tells no part.",
     minimum: MINIMUM,
     ruled_out_by: RULED_OUT_BY,
     action: "Compare from another Node (`kubectl netwhy matrix`). If it also loses packets to that peer, check the \

@@ -105,8 +105,8 @@ pub(crate) const PEER_SLOW: Rule = Rule {
            same time another connection to the same Node (the same address where no Node is known) has two as fast as \
            usual. A median of 20 samples triples with a chance below 1e-6. This assumes independent samples, of which \
            at most one in ten is that slow in normal times. **Who** is at fault follows from the answers on all edges \
-           of this Node's clients, also of those that are as fast as usual: the peer, its Node (all servers there), \
-           this Pod (alone among the peer's clients), or the path where round trips don't acquit it.",
+           of this Node's clients, the fast ones too. It is the peer, its Node (all servers there), this Pod (alone \
+           among the peer's clients), or the path where round trips don't acquit it.",
     minimum: "With response times: 8 requests, 4 of them slow, and a baseline of 10 clean windows and 20 requests (8 \
               for the strict test); of windows that are judged together, twice as many requests as are judged. \
               Else 20 samples, and a baseline of 10 clean windows. Of reply times 8 samples, of which seven are as late. \

@@ -31,15 +31,15 @@ pub(crate) const PORT_FILTERED: Rule = Rule {
         "netwhy_tcp_connects_total{role=\"client\"}",
         "netwhy_tcp_retransmitted_segments_total{type=\"timeout\"}",
     ],
-    test: "None of the Pod's attempts to one port is answered, and others to the same address are: to other ports, or \
-           by other Pods to this port, in the last 3 s. If all had the same chance of an answer, the chance of so many without one would \
-           be below 1e-6 per window. That chance is estimated from the others, with one failure and one answer more \
-           than counted. **Or everything on the port vanishes for moments** of the last minute, while other traffic with \
-           the same address is answered and loses nothing in these seconds. Losses exceed the baseline (Poisson, 1e-6), \
-           and three other reasons are a thousand times less likely each: a path that stops for all ports (each moment \
-           would spare the others with a chance of the port's share of the packets), losses at random (what is sent \
-           again would be lost again as rarely as the rest), and one of several paths (all flows of the port would be \
-           on it, and no other).",
+    test: "In the last 3 s, none of the Pod's attempts to one port is answered. Others to the same address are: to \
+           other ports, or by other Pods to this port. If all had the same chance of an answer, so many without one \
+           would have a chance below 1e-6 per window. The chance of an answer is estimated from the others, with one \
+           failure and one answer more than counted. **Or everything on the port vanishes for moments** of the last \
+           minute, while other traffic with the same address is answered and loses nothing in these seconds. Losses \
+           exceed the baseline (Poisson, 1e-6). Three other reasons are a thousand times less likely each. If the path \
+           stopped for all ports, each moment would spare the others with a chance of the port's share of the packets. \
+           If losses were random, what is sent again would be lost again as rarely as the rest. If one of several \
+           paths were at fault, all flows of the port would be on it, and no other.",
     minimum: "`syn_retransmits` resent SYNs or `connect_failures` attempts, and as many others as the test needs. Or 4 \
               seconds with timeouts.",
     ruled_out_by: "Requests on open connections to that port wait for an answer too: then the program stands still. The \

@@ -36,16 +36,16 @@ pub(crate) const POD_BANDWIDTH_LIMITED: Rule = Rule {
     signals: &["netwhy_tcp_rtt_seconds", "netwhy_tcp_min_rtt_seconds", "netwhy_tcp_bytes_total"],
     test: "The test of `path_latency` holds for all edges to one address, with its proof, or with losses above the \
            baseline (Poisson, 1e-6). Or half of a server's round trips take longer than its answers and any delayed \
-           acknowledgement explain. Another address of the same Node is as fast as usual; for an address of this Node \
-           any other address is. Of several Pods that send there all wait; a single one is as fast as usual elsewhere. \
-           Or the test holds for all edges of one Pod for 3 s, and other Pods are as fast as usual to these addresses \
-           or their Nodes. Each of both has a chance below 1e-6 per window if samples are independent. Three things \
-           tell a limit from a longer way. **The delay comes and goes**: its spread grew, by more than its median \
-           moved since the samples before. A delay that only grows moves the median by more than that, however it \
-           grows. **What gets through is level** for 3 s or more: the payload, or the number of round trips, of the \
+           acknowledgement explain. Another address of the same Node is as fast as usual; for an address of this Node, \
+           any other address is. If several Pods send there, all wait. If only one does, it is as fast as usual \
+           elsewhere. Or the test holds for all edges of one Pod for 3 s, and other Pods are as fast as usual to these \
+           addresses or their Nodes. Each of both has a chance below 1e-6 per window if samples are independent. Three \
+           things tell a limit from a longer way. **The delay comes and goes**: its spread grew, by more than its \
+           median moved since the samples before. A delay that only grows moves the median by more than that, however \
+           it grows. **What gets through is level** for 3 s or more: the payload, or the number of round trips, of the \
            last seconds stays within a quarter. **More is asked for**: losses are above the baseline, or the payload \
-           is 1.5 × the usual one. Or it is a fifth below the usual one, while the delay changes by a quarter or more \
-           and what gets through by less than the square root of that: clients that wait for answers would ask for as \
+           is 1.5 × the usual one. Or it is a fifth below the usual one, while the delay changes by a quarter or more, \
+           and what gets through by less than the square root of that. Clients that wait for answers would ask for as \
            much less as the delay grows.",
     minimum: "That of `path_latency`, 3 s before, and another address or Pod to compare with. A Pod that sends to one \
               address alone, where no other Pod does, and that address are both candidates.",

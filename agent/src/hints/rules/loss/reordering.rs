@@ -26,10 +26,10 @@ pub(crate) const PATH_REORDERING: Rule = Rule {
     test: "Three quarters or more of the fast retransmissions are needless: the peer reports that it has the data \
            already (DSACK), beyond what needless timeouts, probes and handshakes explain. They reach 5 × `loss_ratio` \
            of the data segments sent, and go on in the last 3 s. **They cost something**: they are 5 % of the data \
-           segments, or the network holds the sender back for half of the time, or the edge carries 60 % of its usual \
-           payload or less, or its requests are slow (the test of `peer_slow`). Where the network copies packets, the \
-           copies can hide as many losses. Loss is ruled out only if the kernel also finds 3 segments out of order on \
-           each edge that it had not resent (`tcp_sock.reord_seen`). Else the confidence stays below 0.8.",
+           segments, the network holds the sender back for half of the time, the edge carries 60 % of its usual \
+           payload or less, or its requests are slow (the test of `peer_slow`). **Loss.** Where the network copies \
+           packets, the copies can hide as many losses. It is ruled out only if the kernel also finds 3 segments out \
+           of order on each edge that it had not resent (`tcp_sock.reord_seen`). Else the confidence stays below 0.8.",
     minimum: "20 needless fast retransmissions. 10 where the kernel also finds segments out of order.",
     ruled_out_by: "Senders that are as fast as ever: nobody feels it. More duplicates than segments sent again: the \
                    network makes copies. All RTT samples rose: the path became longer (`path_latency`). Traffic within \
