@@ -173,15 +173,16 @@ settings! {
             "DNS lookups per second and CPU, above which the lookups of 1 socket in 16 are observed and weighted by 16. \
              0: always; 1000000000: never.";
         http: f64 = 0.05, [0.0001..=1], "share", Live,
-            "Share of requests that are looked at for HTTP, with `signals.http`. At most 16 of a cgroup are read \
-             in half a second.";
+            "Share of requests that are read for HTTP, with `signals.http`. At most 16 of a cgroup are read in half a \
+             second.";
         grpc: f64 = 0.01, [0.0001..=1], "share", Live,
             "Share of connections that are followed for HTTP/2 and gRPC, with `signals.http`. At most 96 KiB of a cgroup \
              are read in half a second, of 64 connections at a time.";
         walk_seconds: Duration = 1, [1..=60], "s", Live,
             "Shortest time between two walks over the live sockets. Walks sample the connections of quiet Pods.";
         walk_max_seconds: Duration = 30, [1..=3600], "s", Live,
-            "Longest time between two walks, whatever one takes. Beyond a tenth of a core it gives way.";
+            "Longest time between two walks, whatever one takes. It grows if walks would take more than a \
+             tenth of a core.";
         walk_cpu_share: f64 = 0.003, [0.0001..=0.1], "share", Live,
             "CPU time for walks, as a share of one core. Walks become rarer to stay below it, up to \
              `walk_max_seconds`.";
@@ -295,8 +296,8 @@ settings! {
         edge_idle_seconds: Duration = 300, [30..=3600], "s", Live,
             "Time without traffic after which an edge loses its row in the kernel map.";
     }
-    "The flight recorder: what the agent saw and said, on disk. `kubectl netwhy why --at` and `hints --until` \
-     read it." history: History {
+    "The flight recorder: snapshots, Pods, peers and hints of the past, on disk. `kubectl netwhy why --at` and \
+     `hints --until` read it." history: History {
         folder: Option<PathBuf> = None, [], "", Restart,
             "Folder of the history. An agent that starts as root makes it, and hands it to the user that it becomes. \
              `null`: nothing is recorded.";
