@@ -71,10 +71,13 @@ impl Watches<'_> {
         }
     }
 
-    /// Starts the watches. `conntrack` is the open connection tracking table, where it is wanted and there is one.
+    /// Starts the watches, and the renewal of their token. `conntrack` is the open connection tracking table, where it is wanted and there is one.
     pub(super) fn start(&mut self, conntrack: Option<File>) -> tick::Cluster {
         let kube = &self.config.kube;
         let (cluster, node) = (self.cluster, self.node.to_owned());
+        if let Some(renewal) = cluster.token_renewal() {
+            self.tasks.spawn("token", renewal.run(self.stopped.clone().wait()));
+        }
         let (sender, pods) = channel::channel(Arc::default());
         let stop = self.stopped.clone().wait();
         self.tasks.spawn("pods", pods::watch_pods(cluster.clone(), node.clone(), kube.events(), sender, stop));

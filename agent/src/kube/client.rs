@@ -4,6 +4,7 @@ use super::{
     activity::{Activity, ActivityLayer},
     failure::one_line,
     timeouts::Timeouts,
+    token::{Token, TokenLayer, TokenRenewal, take_file},
 };
 use crate::system;
 use ::kube::{
@@ -13,6 +14,7 @@ use ::kube::{
 };
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -43,6 +45,17 @@ pub enum ConnectError {
     /// The service account's files.
     #[error("can't use the Pod's service account: {0}; check automountServiceAccountToken")]
     InCluster(String),
+    /// A token's file that has none.
+    #[error(
+        "can't use the token {}: {source}; check automountServiceAccountToken, or the kubeconfig's tokenFile",
+        file.display()
+    )]
+    NoToken {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A token that is renewed in its file, which the process may not read any more.
     #[error(
         "user {user} can't read the token {}: {source}: let its group {user} read it; in a Pod set fsGroup: {user} as the \
@@ -67,6 +80,8 @@ pub struct Cluster {
     pub(crate) client: Client,
     pub(crate) activity: Activity,
     pub(crate) timeouts: Timeouts,
+    /// `None`: the client has no token from a file.
+    token: Option<Arc<Token>>,
 }
 
 /// Source of a configuration.
@@ -93,7 +108,8 @@ pub fn find_config(file: Option<&Path>, env: impl Fn(&str) -> Option<String>) ->
 }
 
 impl Cluster {
-    /// Reads the configuration and makes a client. It sends no request yet. `clock` is monotonic.
+    /// Reads the configuration and makes a client. It sends no request yet. `clock` is monotonic. A token from a file
+    /// is renewed while [`Self::token_renewal`] runs.
     ///
     /// # Errors
     /// [`ConnectError`]. An unreachable API server is no error here.
@@ -115,7 +131,7 @@ impl Cluster {
         timeouts: Timeouts,
     ) -> Result<Prepared, ConnectError> {
         let mut config = read_config(source).await?;
-        let token = config.auth_info.token_file.as_ref().map(PathBuf::from);
+        let token = take_file(&mut config.auth_info).map(load).transpose()?;
         config.connect_timeout = Some(timeouts.connect);
         // Longer than a watch lasts: a watch may be silent for all of its time.
         let watch = Duration::from_secs(u64::from(timeouts.watch_seconds));
@@ -126,34 +142,44 @@ impl Cluster {
         config.reset_reader_on_write = true;
         let activity = Activity::new(clock, timeouts);
         let builder = ClientBuilder::try_from(config).map_err(|error| ConnectError::Client(one_line(&error)))?;
-        let builder = builder.with_layer(&ActivityLayer(activity.clone()));
-        Ok(Prepared { token, start: Box::new(move || Self { client: builder.build(), activity, timeouts }) })
+        let builder = builder.with_layer(&TokenLayer(token.clone())).with_layer(&ActivityLayer(activity.clone()));
+        let shared = token.clone();
+        let start = move || Self { client: builder.build(), activity, timeouts, token: shared };
+        Ok(Prepared { token, start: Box::new(start) })
+    }
+
+    /// The renewal of the client's token. `None`: it has none from a file.
+    pub fn token_renewal(&self) -> Option<TokenRenewal> {
+        self.token.clone().map(TokenRenewal::new)
     }
 }
 
 /// A client that has read its configuration.
 pub struct Prepared {
-    /// The file of a token that is renewed. `None`: the client has no such token.
-    token: Option<PathBuf>,
+    /// A token that is renewed in its file. `None`: the client has no such token.
+    token: Option<Arc<Token>>,
     start: Box<dyn FnOnce() -> Cluster + Send>,
 }
 
 impl Prepared {
-    /// Tests whether the process may read a renewed token. An old token expires after an hour, and kube reports no
-    /// failed renewal.
+    /// Tests whether the process may read a renewed token. An old token expires after an hour.
     ///
     /// # Errors
     /// [`ConnectError::Token`].
     pub fn check_renewal(&self) -> Result<(), ConnectError> {
-        let Some(file) = &self.token else { return Ok(()) };
-        let user = system::user();
-        std::fs::read(file).map(drop).map_err(|source| ConnectError::Token { file: file.clone(), user, source })
+        let Some(token) = &self.token else { return Ok(()) };
+        let unreadable = |source| ConnectError::Token { file: token.file().to_owned(), user: system::user(), source };
+        token.check().map_err(unreadable)
     }
 
     /// Starts the client, in a runtime. It sends no request yet.
     pub fn start(self) -> Cluster {
         (self.start)()
     }
+}
+
+fn load(file: PathBuf) -> Result<Arc<Token>, ConnectError> {
+    Token::load(file.clone()).map(Arc::new).map_err(|source| ConnectError::NoToken { file, source })
 }
 
 async fn read_config(source: &ConfigSource) -> Result<Config, ConnectError> {

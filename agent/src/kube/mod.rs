@@ -3,6 +3,7 @@
 //! | file | does |
 //! |---|---|
 //! | `client` | finds a configuration and makes the client |
+//! | `token` | puts a token from a file into requests, and renews it |
 //! | `activity` | notes the last response per resource, and spaces watches that end at once |
 //! | `page` | bounds the bytes of a response, and adapts the size of pages to them |
 //! | `timeouts` | time limits and backoff |
@@ -18,6 +19,7 @@ mod failure;
 mod page;
 mod reviews;
 mod timeouts;
+mod token;
 mod watch_stream;
 
 pub use activity::Activity;
@@ -27,4 +29,5 @@ pub use page::MAX_PAGE_BYTES;
 pub(crate) use page::{PageSize, is_too_large};
 pub use reviews::{Reviews, Verdict};
 pub use timeouts::Timeouts;
+pub use token::TokenRenewal;
 pub(crate) use watch_stream::{Step, WatchStream};
