@@ -189,10 +189,13 @@ pub(crate) fn host() -> HostView {
     states.insert(Group::Ports, State::Unsupported("the Node's network namespace can't be entered".into()));
     states.insert(Group::Ethtool, State::Absent);
     states.insert(Group::Qdiscs, State::Broken("ask rtnetlink for queue disciplines: Operation not permitted".into()));
+    let mut gauges: BTreeMap<(Gauge, Option<Arc<str>>), u64> =
+        Gauge::ALL.iter().zip(7..).map(|(gauge, n)| ((*gauge, on(gauge.group())), n)).collect();
+    gauges.insert((Gauge::TcpMemoryPage, None), 4096);
     HostView {
         states,
         counters: counts.map(|(signal, n)| ((*signal, on(signal.group())), count(n))).collect(),
-        gauges: Gauge::ALL.iter().zip(7..).map(|(gauge, n)| ((*gauge, on(gauge.group())), n)).collect(),
+        gauges,
         devices: vec![Device {
             name: "eth0".into(),
             index: 2,

@@ -151,6 +151,7 @@ pub(super) fn sockets(paths: &HostPaths, net: &NodeNet) -> Source {
         let sockets = file.parsed(&mut text, &hidden(), text::sockstat);
         read_group(&mut out, Group::TcpMemory, |out| {
             out.gauges.push((Gauge::TcpMemoryUsed, None, sockets.clone()?.pages));
+            out.gauges.push((Gauge::TcpMemoryPage, None, rustix::param::page_size() as u64));
             let why = "only the host's network namespace shows tcp_mem: set hostNetwork: true in the chart";
             let missing = State::Unsupported(why.to_owned());
             let [_, pressure, limit] = tcp_mem.parsed(&mut text, &missing, text::several)?;

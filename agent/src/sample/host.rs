@@ -301,6 +301,8 @@ signals! {
         QdiscBacklogBytes = "qdisc_backlog_bytes", Qdiscs, "bytes", "rtnetlink:RTM_GETQDISC";
         /// Packets waiting there.
         QdiscBacklogPackets = "qdisc_backlog_packets", Qdiscs, "packets", "rtnetlink:RTM_GETQDISC";
+        /// Length of the pages in which the kernel counts TCP's memory.
+        TcpMemoryPage = "tcp_memory_page", TcpMemory, "bytes", "getauxval(AT_PAGESZ)";
     }
 }
 

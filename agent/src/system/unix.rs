@@ -37,12 +37,6 @@ pub(crate) fn monotonic_ns() -> i128 {
     i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)
 }
 
-/// Bytes of a page of memory, in which Linux counts some of a Node's figures: this machine's. On macOS 4096, as most
-/// Nodes have it.
-pub(crate) fn page_bytes() -> u64 {
-    if cfg!(target_os = "linux") { rustix::param::page_size() as u64 } else { 4096 }
-}
-
 /// Makes new files their owner's alone.
 pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600)

@@ -35,11 +35,6 @@ pub(crate) fn monotonic_ns() -> i128 {
     i128::try_from(START.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(i128::MAX)
 }
 
-/// Bytes of a page of memory, in which Linux counts some of a Node's figures: 4096, as most Nodes have it.
-pub(crate) fn page_bytes() -> u64 {
-    4096
-}
-
 /// New files have the rights of their folder.
 pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options

@@ -8,7 +8,6 @@ use crate::{
     },
     sample::{Gauge, Group, Signal},
     state::HostView,
-    system,
 };
 use std::fmt;
 
@@ -97,8 +96,11 @@ pub(super) static METRICS: &[MetricDef] = &[
                 ("pressure", Gauge::TcpMemoryPressure),
                 ("limit", Gauge::TcpMemoryLimit),
             ];
-            all.iter().try_for_each(|(kind, gauge)| match host(s).and_then(|h| h.gauge(*gauge)) {
-                Some(pages) => out.gauge(&[("kind", kind)], pages.saturating_mul(page())),
+            let Some((host, page)) = host(s).and_then(|h| Some((h, h.gauge(Gauge::TcpMemoryPage)?))) else {
+                return Ok(());
+            };
+            all.iter().try_for_each(|(kind, gauge)| match host.gauge(*gauge) {
+                Some(pages) => out.gauge(&[("kind", kind)], pages.saturating_mul(page)),
                 None => Ok(()),
             })
         }),
@@ -250,10 +252,6 @@ fn count(s: &Scrape<'_>, signal: Signal, out: &mut Out<'_, '_>) -> fmt::Result {
 
 fn one(s: &Scrape<'_>, gauge: Gauge, times: u64, out: &mut Out<'_, '_>) -> fmt::Result {
     host(s).and_then(|h| h.gauge(gauge)).map_or(Ok(()), |n| out.gauge(&[], n * times))
-}
-
-fn page() -> u64 {
-    system::page_bytes()
 }
 
 fn pressure(s: &Scrape<'_>, out: &mut Out<'_, '_>) -> fmt::Result {

@@ -65,6 +65,8 @@ fn everything_of_this_machine_is_read_or_says_why_not() {
     let [used, range] = [Gauge::PortsUsed, Gauge::PortsRange]
         .map(|gauge| second.gauges.iter().find(|(g, _, _)| *g == gauge).unwrap().2);
     assert!(range > 0 && used < 1 << 20);
+    let page = second.gauges.iter().find(|(gauge, _, _)| *gauge == Gauge::TcpMemoryPage).unwrap().2;
+    assert_eq!(page, rustix::param::page_size() as u64);
 }
 
 #[test]

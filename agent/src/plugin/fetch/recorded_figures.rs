@@ -11,10 +11,7 @@ use super::{
     agent::Agent,
     session::{Connection, Session},
 };
-use crate::{
-    api::{History, NodeRow},
-    system,
-};
+use crate::api::{History, NodeRow, SignalRow};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -25,11 +22,19 @@ const MOMENTS: usize = MIN_SAMPLES as usize + 2;
 const MAX_AGENTS: usize = 50;
 /// A line says little about a time that is more than so many times as long.
 const MAX_AHEAD: u64 = 24;
+/// Unit of TCP's memory in the kernel.
+const PAGES: &str = "pages";
+/// The signal that tells how long they are on that Node, bytes. Records of older agents lack it.
+const PAGE: &str = "tcp_memory_page";
+/// Length of a page where none is told, bytes: the only one of x86, and the usual one of ARM.
+const USUAL_PAGE: u64 = 4096;
 
 /// One agent's values: seconds, use and limit, per figure.
 struct Recorded {
     node: String,
     points: Vec<Vec<(f64, f64, f64)>>,
+    /// Whether pages were taken to have the usual length.
+    guesses_page: bool,
 }
 
 /// All figures that flight recorders have, from lines through at most the last `range` before `now`.
@@ -60,6 +65,7 @@ pub async fn recorded_figures(
         ..Forecast::default()
     };
     let all: Vec<Recorded> = answers.got.into_iter().map(|(_, recorded)| recorded).collect();
+    out.unknown.extend(guessed_pages(&all));
     for (index, figure) in FIGURES.iter().enumerate() {
         if figure.signals.is_none() {
             out.unknown.push(Fact::new(figure.name, format!("not in the flight recorders: {remedy}")));
@@ -88,7 +94,7 @@ pub async fn recorded_figures(
 
 async fn replay(agent: Agent, (from, to): (Timestamp, Timestamp)) -> Result<Recorded, Failure> {
     let history: History = agent.client.get(&format!("/api/v1/history?from={from}&to={to}")).await?;
-    let mut out = Recorded { node: history.node.clone(), points: vec![Vec::new(); FIGURES.len()] };
+    let mut out = Recorded { node: history.node.clone(), points: vec![Vec::new(); FIGURES.len()], guesses_page: false };
     let mut failed = None;
     for moment in moments(&history.spans, (from, to), MOMENTS) {
         let answer: Result<NodeRow, Failure> = agent.client.clone().at(Some(moment)).get("/api/v1/node").await;
@@ -100,6 +106,7 @@ async fn replay(agent: Agent, (from, to): (Timestamp, Timestamp)) -> Result<Reco
                 continue;
             }
         };
+        out.guesses_page |= guesses_page(&row);
         let at = moment.as_millisecond() as f64 / 1e3;
         for (points, figure) in out.points.iter_mut().zip(&FIGURES) {
             points.extend(point(figure, &row).map(|(used, limit)| (at, used, limit)));
@@ -114,12 +121,32 @@ async fn replay(agent: Agent, (from, to): (Timestamp, Timestamp)) -> Result<Reco
 /// Use and limit of a figure at that moment.
 fn point(figure: &Figure, row: &NodeRow) -> Option<(f64, f64)> {
     let [used, limit] = figure.signals?.map(|name| {
-        let signal = row.signals.iter().find(|signal| signal.signal == name && signal.on.is_none())?;
-        // The kernel counts TCP's memory in pages.
-        let unit = if signal.unit == "pages" { system::page_bytes() as f64 } else { 1.0 };
-        Some(signal.value? as f64 * unit)
+        let signal = signal(row, name)?;
+        let unit = if signal.unit == PAGES { page(row).unwrap_or(USUAL_PAGE) } else { 1 };
+        Some(signal.value? as f64 * unit as f64)
     });
     used.zip(limit)
+}
+
+/// A signal of the Node as a whole.
+fn signal<'a>(row: &'a NodeRow, name: &str) -> Option<&'a SignalRow> {
+    row.signals.iter().find(|signal| signal.signal == name && signal.on.is_none())
+}
+
+/// Length of the Node's pages, bytes. `None`: not recorded.
+fn page(row: &NodeRow) -> Option<u64> {
+    signal(row, PAGE)?.value.filter(|bytes| *bytes > 0)
+}
+
+fn guesses_page(row: &NodeRow) -> bool {
+    page(row).is_none() && row.signals.iter().any(|signal| signal.unit == PAGES)
+}
+
+/// States what was guessed. `None`: nothing.
+fn guessed_pages(all: &[Recorded]) -> Option<Fact> {
+    let nodes: Vec<&str> = all.iter().filter(|one| one.guesses_page).map(|one| one.node.as_str()).collect();
+    let what = format!("not recorded on {}: TCP memory is counted in pages of {USUAL_PAGE} bytes", nodes.join(", "));
+    (!nodes.is_empty()).then(|| Fact::new("page size", what))
 }
 
 fn length(points: &[(f64, f64, f64)]) -> u64 {

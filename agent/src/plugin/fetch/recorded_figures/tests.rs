@@ -6,8 +6,26 @@ fn figures_are_signals_of_the_agents() {
     let row = node_row();
     let known: Vec<(f64, f64)> = FIGURES.iter().filter_map(|figure| point(figure, &row)).collect();
     assert_eq!(known.len(), 3, "{:?}", row.signals);
-    let page = rustix::param::page_size() as f64;
-    assert!(known[2].0 >= page && known[2].0 % page == 0.0, "bytes, not pages: {known:?}");
+    assert_eq!(known[2], (40_960.0, 49_152.0), "bytes, not pages");
+}
+
+#[test]
+fn memory_counts_in_the_nodes_own_pages_and_a_guess_is_stated() {
+    let tcp_memory = FIGURES.iter().find(|figure| figure.name == "TCP memory").unwrap();
+    let mut row = node_row();
+    let at = row.signals.iter().position(|signal| signal.signal == PAGE).unwrap();
+    row.signals[at].value = Some(65_536);
+    assert_eq!(point(tcp_memory, &row), Some((655_360.0, 786_432.0)));
+    assert!(!guesses_page(&row));
+    row.signals.remove(at);
+    assert_eq!(point(tcp_memory, &row), Some((40_960.0, 49_152.0)));
+    assert!(guesses_page(&row));
+    row.signals.retain(|signal| signal.unit != PAGES);
+    assert!(!guesses_page(&row), "nothing was counted");
+    let recorded = |node: &str, guesses_page| Recorded { node: node.to_owned(), points: Vec::new(), guesses_page };
+    assert_eq!(guessed_pages(&[recorded("a", false)]), None);
+    let fact = guessed_pages(&[recorded("a", false), recorded("b", true), recorded("c", true)]).unwrap();
+    assert_eq!(fact.figures, "not recorded on b, c: TCP memory is counted in pages of 4096 bytes");
 }
 
 #[test]
