@@ -118,7 +118,8 @@ pub(crate) const PEER_SLOW: Rule = Rule {
                    many and as fast as ever; slow ones that are no more and no slower than they always were, while \
                    quick ones became fewer; retransmissions take the time. Else: loss; the Pod is \
                    throttled; nobody waits for an answer; the minimum RTT rose too while no other connection goes \
-                   there (path or constant think time: undecidable).",
+                   there (path or constant think time: undecidable). In `kubectl netwhy why` also the figures of the \
+                   peer's own agent: where it answers these requests in time, the cause is `path_latency`.",
     action: "Check the peer's application and its dependencies. The path needs no attention.",
     caused_by: &[
         "node_cpu_contention",

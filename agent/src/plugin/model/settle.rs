@@ -22,6 +22,14 @@ const SYMPTOMS: [(&str, Symptom); 2] = [("packet_loss", Symptom::Loss), ("rtt_in
 /// Causes of the second symptom that are about programs, not paths.
 const ABOUT_PATHS: [&str; 3] = ["path_loss", "path_latency", "node_packet_loss"];
 
+/// Cause of hints that blame a server for late answers.
+pub(super) const LATE_ANSWERS: &str = "peer_slow";
+
+/// True if rows of agents tell where the trouble of a hint lies. Answers may be late on the way.
+pub fn wants_rows(hint: &Hint) -> bool {
+    needs_others(hint) || (hint.state == HintState::Firing && hint.cause == LATE_ANSWERS)
+}
+
 /// True if rows of other agents may say more about who is at fault.
 pub fn needs_others(hint: &Hint) -> bool {
     let candidates = || hint.blame.candidates().filter(|one| culprit_kind(one.kind));
@@ -52,7 +60,7 @@ pub fn settle(hints: &mut [Hint], rows: &[PeerRow]) {
 
 /// Rises that no agent can prove alone, as proven ones where they are shared: rows of several agents that have an end
 /// in common and became longer by about as much share what they share.
-fn with_shared_rises(rows: &[PeerRow]) -> Cow<'_, [PeerRow]> {
+pub(super) fn with_shared_rises(rows: &[PeerRow]) -> Cow<'_, [PeerRow]> {
     let mut by_end: BTreeMap<&str, Vec<(usize, f64)>> = BTreeMap::new();
     for (at, row) in rows.iter().enumerate().filter(|(_, row)| row.peer_node.is_some()) {
         let rise = row.rtt_rise.or(row.min_rtt_baseline).map(|rtt| rtt.now_seconds - rtt.usual_seconds);
@@ -123,7 +131,7 @@ const MAX_HOSTS: usize = 16;
 /// known, else addresses. Rows about each of them tell a Pod from its Node, and what is outside from the way there.
 pub fn hosts(hints: &[Hint]) -> Vec<String> {
     let mut all: BTreeMap<String, f64> = BTreeMap::new();
-    for hint in hints.iter().filter(|hint| needs_others(hint)) {
+    for hint in hints.iter().filter(|hint| wants_rows(hint)) {
         for Suspect { kind, name, probability } in hint.blame.candidates() {
             let host = match kind {
                 BlameKind::Pod => pod_of(hint),

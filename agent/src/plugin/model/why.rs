@@ -165,8 +165,8 @@ pub struct PodLine {
 
 /// Builds the report.
 pub fn explain(mut facts: Facts, wanted: &HintFilter) -> Explanation {
-    answers::weigh_servers(&mut facts);
     settle(&mut facts.hints, &facts.peer_rows);
+    answers::weigh_servers(&mut facts);
     let mut hints: Vec<Hint> = facts.hints.iter().filter(|hint| wanted.is_current(hint)).cloned().collect();
     hints.dedup_by(|a, b| a.id == b.id && a.subject == b.subject);
     sort(&mut hints);

@@ -13,7 +13,7 @@ use crate::{
         },
         model::{
             health::{Fact, seconds},
-            settle::needs_others,
+            settle::wants_rows,
             why::Facts,
         },
     },
@@ -114,7 +114,7 @@ pub(in crate::plugin::fetch) async fn ask_peer_agents(
 
 /// Asks all agents for their rows if they may decide what one agent can't.
 pub(in crate::plugin::fetch) async fn ask_witnesses(session: &Session, facts: &mut Facts) {
-    if !facts.hints.iter().any(needs_others) {
+    if !facts.hints.iter().any(wants_rows) {
         return;
     }
     let edges = &facts.edges;

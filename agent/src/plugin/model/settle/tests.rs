@@ -223,6 +223,9 @@ fn rows_of_other_agents_about_its_own_pod_tell_the_pod_from_the_node() {
 #[test]
 fn hosts_to_ask_about_are_those_that_hints_may_blame() {
     assert_eq!(hosts(&[undecided()]), ["shop/db-0"]);
+    let late = Hint { cause: LATE_ANSWERS.into(), ..undecided() };
+    assert!(!needs_others(&late) && wants_rows(&late));
+    assert_eq!(hosts(&[late]), ["shop/db-0"], "answers may be late on the way");
     let mut resolved = undecided();
     resolved.state = HintState::Resolved;
     assert!(hosts(&[resolved]).is_empty());

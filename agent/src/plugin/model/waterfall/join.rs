@@ -54,6 +54,12 @@ impl<'a> Known<'a> {
         is_observed.then_some((*row, responses))
     }
 
+    /// All clients that were measured, with each of their callees.
+    pub(in crate::plugin::model) fn calls(&self) -> impl Iterator<Item = (&'a PodRow, &'a Callee)> {
+        let observed = self.pods.keys().filter_map(move |pod| self.responses(pod));
+        observed.flat_map(|(row, responses)| responses.callees.iter().map(move |callee| (row, callee)))
+    }
+
     /// Splits the stage `peer` of a client by what the server's agent measured. `None`: it did not.
     pub(super) fn split(&self, client: &PodRow, callee: &Callee) -> Option<PeerSplit> {
         let peer = sane(*callee.times.stage_seconds.get("peer")?);

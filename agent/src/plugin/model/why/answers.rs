@@ -2,6 +2,7 @@
 //!
 //! Only the same requests are compared: those of one client on one port.
 
+mod between;
 mod said;
 
 use super::Facts;
@@ -9,14 +10,14 @@ use crate::{
     api::{Blame, BlameKind, Callee, Hint, HintState, ResponseTimes, Suspect},
     plugin::model::{
         causal_path::{explains, pod_of},
-        settle::{MISFIT, unlisted, weigh},
+        settle::{LATE_ANSWERS as PEER_SLOW, MISFIT, weigh},
         unix_ms,
         waterfall::{Known, Stage},
     },
 };
 
-/// Cause of the hints that blame a server for late answers.
-const PEER_SLOW: &str = "peer_slow";
+/// Cause of time that arises on the way.
+const PATH_LATENCY: &str = "path_latency";
 /// Evidence of these hints: the time that a request waits for its server.
 const WAIT: &str = "netwhy_tcp_response_wait_seconds_total{role=\"client\",stage=\"peer\"}";
 
@@ -32,6 +33,8 @@ const SURE: f64 = 4.6;
 const MOST: f64 = 6.0;
 /// Part by which a quantile may be wrong.
 const QUANTILE_ERROR: f64 = 0.1;
+/// Time from which a slow answer may be one that was lost and sent again, s: timers take 0.2 s at least.
+const RESENT_SECONDS: f64 = 0.15;
 
 /// One client's late answers, at both ends.
 struct Answers {
@@ -41,9 +44,9 @@ struct Answers {
     server_node: Option<String>,
     /// Its requests of this client in the window.
     requests: u64,
-    /// Time by which a request waits longer than usual, s.
-    longer: f64,
-    /// Part of it that the server takes, s.
+    /// Those that are late.
+    slow: Slow,
+    /// Part of their mean wait that the server takes, s.
     own: f64,
     /// Mean time of the server, now and usually, s.
     now: f64,
@@ -55,8 +58,9 @@ struct Answers {
 
 /// What the figures show.
 enum Found {
-    /// The time arises on the way. The evidence for that, nats.
-    OnTheWay(f64),
+    /// The time arises on the way. The evidence for that, nats, and what on the way may be at fault, with the
+    /// probability of each.
+    OnTheWay(f64, Vec<Suspect>),
     /// The server takes it. Its callee that takes most of it in turn. `None`: no callee does.
     AtTheServer(Option<String>),
 }
@@ -67,11 +71,15 @@ pub(super) fn weigh_servers(facts: &mut Facts) {
     if facts.at.is_some() {
         return;
     }
-    let all = compared(facts);
-    for (hint, answers) in facts.hints.iter_mut().zip(all) {
+    let (all, longer) = (compared(facts), between::longer_paths(facts));
+    for ((hint, answers), evidence) in facts.hints.iter_mut().zip(all).zip(longer) {
+        if let Some(evidence) = evidence {
+            let nats = |one: &Suspect| evidence.iter().find(|(known, _)| known == one).map_or(0.0, |(_, nats)| *nats);
+            weigh(hint, 0.0, nats);
+        }
         let Some(answers) = answers else { continue };
         match &answers.found {
-            Found::OnTheWay(nats) => acquit(hint, &answers, *nats),
+            Found::OnTheWay(nats, places) => acquit(hint, &answers, (*nats, places.as_slice())),
             Found::AtTheServer(_) => confirm(hint, &answers),
         }
     }
@@ -85,9 +93,13 @@ pub fn is_about_answers(hint: &Hint) -> bool {
 /// Both ends were measured at one time: the client's agent was asked first, so that the server's figures are the newer
 /// ones. Else the trouble lasts for longer than a window, so that older figures hold it too.
 fn is_at_one_time(facts: &Facts, hint: &Hint) -> bool {
+    facts.is_about(hint) || lasts(hint)
+}
+
+/// It lasts for longer than a window.
+fn lasts(hint: &Hint) -> bool {
     let stamps = unix_ms(&hint.first_seen).zip(unix_ms(&hint.last_seen));
-    let lasts = |(first, last): (i64, i64)| last.saturating_sub(first) as f64 >= hint.window_seconds * 1000.0;
-    facts.is_about(hint) || stamps.is_some_and(lasts)
+    stamps.is_some_and(|(first, last)| last.saturating_sub(first) as f64 >= hint.window_seconds * 1000.0)
 }
 
 /// The answers that each hint is about. `None`: the figures decide nothing.
@@ -95,7 +107,14 @@ fn compared(facts: &Facts) -> Vec<Option<Answers>> {
     let known = facts.known();
     let one = |hint: &Hint| {
         let is_comparable = is_about_answers(hint) && is_at_one_time(facts, hint);
-        is_comparable.then(|| compare(hint, &facts.hints, &known)).flatten()
+        let answers = is_comparable.then(|| compare(hint, &facts.hints, &known)).flatten()?;
+        Some(match answers.found {
+            Found::OnTheWay(nats, _) => {
+                let places = between::places(facts, &known, hint, (&answers, nats));
+                Answers { found: Found::OnTheWay(nats, places), ..answers }
+            }
+            Found::AtTheServer(_) => answers,
+        })
     };
     facts.hints.iter().map(one).collect()
 }
@@ -108,28 +127,28 @@ fn compare(hint: &Hint, hints: &[Hint], known: &Known<'_>) -> Option<Answers> {
     let now = served.mean_seconds?;
     // Without a hint of its own the server's agent may have learned the slowdown. The client's has not.
     let usual = usual(served).map(|seconds| seconds.min(wait.usual));
-    let share = slow_share(&callee.times, wait.longer)?;
-    let slow = share * served.requests as f64;
+    let slow = Slow::of(&callee.times, wait.longer)?;
+    let late = slow.share * served.requests as f64;
     let took = |seconds: f64| (seconds / wait.longer).max(0.0);
     // Usually the server takes something between nothing and all of the client's wait.
     let (least, most) = (now - usual.unwrap_or(wait.usual), now - usual.unwrap_or(0.0));
-    if slow < MIN_SLOW {
+    if late < MIN_SLOW {
         return None;
     }
     let (own, found) = if took(least) >= MAIN {
         (least, Found::AtTheServer(below(known, &server, MAIN * least)))
     } else {
-        let nats = slow * missed(took(most));
-        let decides = took(most) < LITTLE && nats >= SURE && are_all(&callee.times, served, share);
+        let nats = late * missed(took(most));
+        let decides = took(most) < LITTLE && nats >= SURE && are_all(&callee.times, served, slow.share);
         if !decides || has_reason(hint, &server, hints) {
             return None;
         }
-        (most, Found::OnTheWay(nats.min(MOST)))
+        (most, Found::OnTheWay(nats.min(MOST), Vec::new()))
     };
     Some(Answers {
         server_node: callee.peer_node.clone(),
         requests: served.requests,
-        longer: wait.longer,
+        slow,
         own: own.clamp(0.0, wait.longer),
         now,
         usual,
@@ -172,20 +191,52 @@ fn usual(served: &ResponseTimes) -> Option<f64> {
     (!normal.stage_seconds.is_empty()).then_some(normal.mean_seconds)
 }
 
-/// Share of the requests that are slow, at least: those above the lowest quantile that grew. `longer`: growth of the mean.
-fn slow_share(times: &ResponseTimes, longer: f64) -> Option<f64> {
-    let normal = times.normally.as_ref()?;
-    let quantiles = [
-        (0.5, times.p50_seconds, Some(normal.p50_seconds)),
-        (0.05, times.p95_seconds, normal.p95_seconds),
-        (0.01, times.p99_seconds, normal.p99_seconds),
-    ];
-    let grew = |(share, now, usual): (f64, Option<f64>, Option<f64>)| {
-        let (now, usual) = (now?, usual?);
-        (now - usual >= (MAIN * longer).max(QUANTILE_ERROR * usual)).then_some(share)
-    };
-    quantiles.into_iter().find_map(grew)
+/// The requests of one client that are late.
+#[derive(Clone, Copy, Debug)]
+struct Slow {
+    /// Time by which the mean of all its requests is longer than usual, s.
+    longer: f64,
+    /// Share of the requests that are slow, at least.
+    share: f64,
+    /// Time by which these take longer, s: growth of the lowest quantile that grew.
+    each: f64,
 }
+
+impl Slow {
+    /// `longer`: growth of the mean, s. `None`: no quantile grew as much.
+    fn of(times: &ResponseTimes, longer: f64) -> Option<Self> {
+        let normal = times.normally.as_ref()?;
+        let quantiles = [
+            (0.5, times.p50_seconds, Some(normal.p50_seconds)),
+            (0.05, times.p95_seconds, normal.p95_seconds),
+            (0.01, times.p99_seconds, normal.p99_seconds),
+        ];
+        let growth = |now: Option<f64>, usual: Option<f64>| Some(now? - usual?);
+        let grew = |(share, now, usual): (f64, Option<f64>, Option<f64>)| {
+            let each = growth(now, usual)?;
+            (each >= (MAIN * longer).max(QUANTILE_ERROR * usual?)).then_some((share, each))
+        };
+        let (share, each) = quantiles.into_iter().find_map(grew)?;
+        // Slow ones that are late by about as much are as many as the mean needs.
+        let most = growth(times.p99_seconds, normal.p99_seconds);
+        let alike = most.filter(|most| (MAIN * each..=each / MAIN).contains(most));
+        let needed = alike.map_or(0.0, |most| (longer / most).min(HALF));
+        Some(Self { longer, share: share.max(needed), each })
+    }
+
+    /// All are late alike: the mean grew as the median did.
+    fn is_steady(&self) -> bool {
+        self.share >= HALF && self.longer >= (1.0 - 2.0 * QUANTILE_ERROR) * self.each
+    }
+
+    /// Late packets make them slow. Longer waits may be those for packets that are sent again.
+    fn is_late(&self) -> bool {
+        self.each < RESENT_SECONDS
+    }
+}
+
+/// Share of the requests that the median tells of.
+const HALF: f64 = 0.5;
 
 /// Evidence of one expected slow request that only so much of its time is at the server, nats (Poisson).
 fn missed(took: f64) -> f64 {
@@ -230,35 +281,30 @@ fn below(known: &Known<'_>, server: &str, longer: f64) -> Option<String> {
     (most.0 >= longer).then_some(most.1)
 }
 
-/// The server keeps little of its probability. The rest is for candidates on the way, also for those that were too
-/// unlikely to be listed, and for what is unknown, evenly.
-fn acquit(hint: &mut Hint, answers: &Answers, nats: f64) {
+/// The server's program keeps little of its probability. The rest is for what lies on the way: the cause is a longer
+/// path, unless the waits are long enough for lost packets.
+fn acquit(hint: &mut Hint, answers: &Answers, (nats, places): (f64, &[Suspect])) {
+    let is_server = |one: &Suspect| one.kind == BlameKind::PeerPod && one.name == answers.server;
     let was = hint.blame.best();
-    let mut all: Vec<Suspect> = hint.blame.candidates().collect();
-    let is_new = |(kind, name): &(BlameKind, String)| !all.iter().any(|one| one.kind == *kind && one.name == *name);
-    let new: Vec<(BlameKind, String)> = on_the_way(hint, answers).into_iter().filter(is_new).collect();
-    let each = unlisted(&hint.blame) / (new.len() + 1) as f64;
-    for one in all.iter_mut().filter(|one| one.kind == BlameKind::PeerPod && one.name == answers.server) {
-        one.probability *= (-nats).exp();
+    let server: f64 = hint.blame.candidates().filter(|one| is_server(one)).map(|one| one.probability).sum();
+    let (program, way) = (server * (-nats).exp(), (1.0 - server).max(MISFIT));
+    let on_the_way = way / (way + program);
+    let mut all = places.to_vec();
+    let mut certainty = hint.confidence / if was > 0.0 { was } else { 1.0 };
+    if answers.slow.is_late() {
+        certainty *= on_the_way;
+        PATH_LATENCY.clone_into(&mut hint.cause);
+        hint.chain.iter_mut().filter(|link| link.as_str() == PEER_SLOW).for_each(|link| PATH_LATENCY.clone_into(link));
+    } else {
+        // The server's program and its interface have one name.
+        all.iter_mut().for_each(|one| one.probability *= on_the_way);
+        all.iter_mut()
+            .filter(|one| is_server(one))
+            .for_each(|one| one.probability += (1.0 - MISFIT) * (1.0 - on_the_way));
     }
-    all.extend(new.into_iter().map(|(kind, name)| Suspect::new(kind, name, each)));
-    let total = all.iter().map(|one| one.probability).sum::<f64>() + each;
-    all.iter_mut().for_each(|one| one.probability *= (1.0 - MISFIT) / total);
     hint.blame = Blame::among(all);
-    let kept = hint.blame.best() / if was > 0.0 { was } else { 1.0 };
-    hint.confidence = ((hint.confidence * kept).min(1.0) * 100.0).round() / 100.0;
+    hint.confidence = ((certainty * hint.blame.best()).min(1.0) * 100.0).round() / 100.0;
     said::acquitted(hint, answers);
-}
-
-/// All that lies between the two measurements: the kernels of both Nodes, and the path.
-fn on_the_way(hint: &Hint, answers: &Answers) -> Vec<(BlameKind, String)> {
-    let own = &hint.subject.node;
-    let mut out = vec![(BlameKind::Node, own.clone())];
-    if let Some(node) = answers.server_node.as_ref().filter(|node| *node != own) {
-        out.push((BlameKind::PeerNode, node.clone()));
-        out.push((BlameKind::NodePair, format!("{own}↔{node}")));
-    }
-    out
 }
 
 /// The path and the client's Node are acquitted. Neither the server's Node nor the client's kind of requests is.

@@ -8,15 +8,16 @@ use crate::{
 
 /// Rewrites a hint whose server is not the reason.
 pub(super) fn acquitted(hint: &mut Hint, answers: &Answers) {
-    let Answers { server, longer, own, now, requests, .. } = answers;
+    let Answers { server, slow, own, now, requests, .. } = answers;
     let same_node = answers.server_node.as_ref() == Some(&hint.subject.node);
-    let place = if same_node { "between the Pods" } else { "between the Nodes" };
+    let place = if same_node { "between the Pods" } else { "on the way between the Pods" };
+    let longer = slow.longer;
     let normally = normally(answers.usual);
     hint.summary = format!(
         "{} waits {} longer than usual for {server}, which answers within {}{normally} by its own Node's figures: {} \
          arise {place}",
         hint.subject.name,
-        seconds(*longer),
+        seconds(longer),
         seconds(*now),
         seconds(longer - own)
     );
@@ -32,7 +33,7 @@ pub(super) fn acquitted(hint: &mut Hint, answers: &Answers) {
         ),
     });
     hint.action = format!(
-        "Look for queues and losses {place}: interfaces, softirqs and shapers at both ends (`kubectl netwhy matrix`, \
+        "Look for queues and delays {place}: interfaces of both Pods and Nodes, softirqs and shapers at both ends (`kubectl netwhy matrix`, \
          `nodes`). The application of {server} needs no attention."
     );
 }
@@ -47,7 +48,7 @@ pub(super) fn confirmed(hint: &mut Hint, answers: &Answers) {
         most.map(|(_, stage, now, usual)| format!(", in the stage {stage}: {}{}", seconds(now), normally(Some(usual))));
     let below = match &answers.found {
         Found::AtTheServer(Some(callee)) => format!(", while it waits for {callee}"),
-        Found::AtTheServer(None) | Found::OnTheWay(_) => String::new(),
+        Found::AtTheServer(None) | Found::OnTheWay(..) => String::new(),
     };
     hint.summary = format!(
         "{}; {server} takes {} of it by its own Node's figures{}{below}",

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Times of requests that take this mean by stage, ms: now and usually.
-fn measured(per_second: f64, stages_ms: &[(&str, f64, f64)]) -> ResponseTimes {
+pub(super) fn measured(per_second: f64, stages_ms: &[(&str, f64, f64)]) -> ResponseTimes {
     let now: Vec<(&str, f64)> = stages_ms.iter().map(|(name, now, _)| (*name, *now)).collect();
     let usual: Vec<(&str, f64)> = stages_ms.iter().map(|(name, _, usual)| (*name, *usual)).collect();
     let (mut now, usual) = (times(per_second, &now), times(per_second, &usual));
@@ -23,7 +23,7 @@ fn measured(per_second: f64, stages_ms: &[(&str, f64, f64)]) -> ResponseTimes {
 }
 
 /// Of 20 requests a second, each waits 17 ms for its server, usually 2 ms.
-fn waits() -> ResponseTimes {
+pub(super) fn waits() -> ResponseTimes {
     measured(20.0, &[("network", 0.2, 0.2), ("retransmission", 0.0, 0.0), ("peer", 17.0, 2.0)])
 }
 
@@ -35,12 +35,12 @@ fn waits_now_and_then(per_second: f64) -> ResponseTimes {
 }
 
 /// The server's view of them.
-fn serves(application_ms: f64) -> ResponseTimes {
+pub(super) fn serves(application_ms: f64) -> ResponseTimes {
     measured(20.0, &[("unread", 0.1, 0.1), ("application", application_ms, 1.9)])
 }
 
 /// The edge of `shop/db-0` to `shop/payment-1`.
-fn served(times: ResponseTimes) -> EdgeRow {
+pub(super) fn served(times: ResponseTimes) -> EdgeRow {
     let (peer, peer_pod) = ("10.1.0.5".to_owned(), Some("shop/payment-1".to_owned()));
     let (role, port) = (Some("server".to_owned()), Some(8080));
     EdgeRow { role, port, peer, peer_pod, responses: Some(times), ..edge("shop", "db-0") }
@@ -48,7 +48,7 @@ fn served(times: ResponseTimes) -> EdgeRow {
 
 /// The agent on node-a blames `shop/db-0` on node-b for the answers that `shop/payment-1` waits for. Each end has its
 /// figures.
-fn facts(waits: ResponseTimes, serves: ResponseTimes) -> Facts {
+pub(super) fn facts(waits: ResponseTimes, serves: ResponseTimes) -> Facts {
     let mut late = hint("shop", "payment-1", PEER_SLOW);
     late.blame = Blame::named(BlameKind::PeerPod, "shop/db-0", 0.97);
     late.summary = "payment-1 waits for shop/db-0, not for the network: its answers take 17 ms".into();
@@ -67,7 +67,7 @@ fn facts(waits: ResponseTimes, serves: ResponseTimes) -> Facts {
 }
 
 /// The hint, weighed. `None`: it stays as it was.
-fn weighed(mut facts: Facts) -> Option<Hint> {
+pub(super) fn weighed(mut facts: Facts) -> Option<Hint> {
     let before = facts.hints[0].clone();
     weigh_servers(&mut facts);
     let after = facts.hints.remove(0);
@@ -80,11 +80,12 @@ fn a_server_whose_own_figures_are_as_usual_is_acquitted_with_numbers() {
     assert_eq!(
         report.verdict.sentence,
         "payment-1 waits 15 ms longer than usual for shop/db-0, which answers within 2.10 ms (normally 2.00 ms) by \
-         its own Node's figures: 15 ms arise between the Nodes"
+         its own Node's figures: 15 ms arise on the way between the Pods"
     );
     let blame = report.verdict.blame.clone().unwrap();
     assert_eq!((report.verdict.state, blame.kind), (State::CauseFound, BlameKind::Undecided), "{blame:?}");
-    assert_eq!(blame.other_names(), ["node-a", "node-b", "node-a↔node-b", "shop/db-0"], "{blame:?}");
+    assert_eq!(report.verdict.cause.as_deref(), Some(PATH_LATENCY));
+    assert_eq!(blame.other_names(), ["node-a", "node-b", "node-a↔node-b", "payment-1", "shop/db-0"], "{blame:?}");
     assert!(blame.alternatives[3].probability < 0.1 && blame.alternatives[2].probability > 0.2, "{blame:?}");
     assert!(report.verdict.confidence.unwrap() < 0.3, "{:?}", report.verdict);
     let ruled_out: Vec<&str> = report.ruled_out.iter().map(|ruled| ruled.cause.as_str()).collect();
@@ -112,7 +113,7 @@ fn on_one_node_the_time_arises_between_its_pods() {
     responses.callees[0].peer_node = Some("node-a".into());
     let hint = weighed(facts).unwrap();
     assert!(hint.summary.ends_with("15 ms arise between the Pods"), "{}", hint.summary);
-    assert_eq!(hint.blame.other_names(), ["node-a", "shop/db-0"]);
+    assert_eq!(hint.blame.other_names(), ["node-a", "payment-1", "shop/db-0"]);
 }
 
 #[test]
@@ -176,7 +177,8 @@ fn a_slow_share_is_compared_by_what_it_adds_to_the_mean() {
     };
     let hint = weighed(facts(waits_now_and_then(50.0), serves(50.0, 1.9))).unwrap();
     assert_eq!(hint.blame.kind, BlameKind::Undecided);
-    assert!(hint.summary.ends_with("10 ms arise between the Nodes"), "{}", hint.summary);
+    assert_eq!(hint.cause, PEER_SLOW, "answers that are lost take as long");
+    assert!(hint.summary.ends_with("10 ms arise on the way between the Pods"), "{}", hint.summary);
     let hint = weighed(facts(waits_now_and_then(50.0), serves(50.0, 11.0))).unwrap();
     assert_eq!(hint.blame.name, "shop/db-0", "{hint:?}");
     // Of 40 requests two are slow: their absence may be chance. Or they are among the tenth that was not counted.
