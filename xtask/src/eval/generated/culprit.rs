@@ -139,6 +139,17 @@ impl Names {
         }
     }
 
+    /// Address of a Pod, with or without its namespace.
+    pub(super) fn address_of(&self, pod: &str) -> Option<Ipv4Addr> {
+        let name = pod.rsplit('/').next().unwrap_or(pod);
+        self.pods.iter().find(|(_, (known, _))| known == name).map(|(address, _)| *address)
+    }
+
+    /// Node of the Pod at an address.
+    pub(super) fn node_at(&self, address: &str) -> Option<&str> {
+        Some(self.pods.get(&address.parse().ok()?)?.1.as_str())
+    }
+
     /// Name of the Pod at an address.
     pub(super) fn pod_at(&self, address: &str) -> Option<&str> {
         Some(self.pods.get(&address.parse().ok()?)?.0.as_str())

@@ -1,5 +1,6 @@
 //! Agents of one case, and what they tell, as raw JSON: whichever version of the agent tells it.
 
+use super::culprit::Names;
 use crate::demo::{
     agent::{Agent, Settings},
     http,
@@ -9,7 +10,7 @@ use netwhy_agent::{api::Hint, plugin::model::settle::hosts};
 use netwhy_tests::stop;
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     time::{Duration, Instant, UNIX_EPOCH},
@@ -117,7 +118,7 @@ impl Agents {
     }
 
     /// Asks all agents. One that is starting tells nothing.
-    pub(super) fn ask(&self, seconds: f64) -> Result<Heard> {
+    pub(super) fn ask(&self, seconds: f64, names: &Names) -> Result<Heard> {
         let now = UNIX_EPOCH.elapsed().context("the clock is before 1970")?;
         let mut heard = Heard { seconds, now_ms: i64::try_from(now.as_millis())?, ..Heard::default() };
         for (node, agent) in &self.agents {
@@ -128,12 +129,7 @@ impl Agents {
             heard.hints.extend(firing.into_iter().map(|hint| (node.clone(), hint)));
             heard.ended.extend(ended.into_iter().map(|hint| (node.clone(), hint)));
         }
-        // As the plugin asks: hosts that hints may blame have rows of their own.
-        let addresses: Vec<String> = suspects(&heard.hints).into_iter().filter(|name| is_address(name)).collect();
-        let peers = match addresses.as_slice() {
-            [] => "/api/v1/edges?by=peer_node".to_owned(),
-            some => format!("/api/v1/edges?by=peer_node&split={}", some.join(",")),
-        };
+        let peers = by_peer_node(&suspects(&heard.hints), names);
         for node in &heard.answered {
             let Some(agent) = self.agents.get(node) else { continue };
             heard.peers.extend(rows(agent, &peers).unwrap_or_default());
@@ -156,6 +152,32 @@ fn suspects(hints: &[(String, Value)]) -> Vec<String> {
     hosts(&hints.iter().filter_map(read).collect::<Vec<_>>())
 }
 
-fn is_address(name: &str) -> bool {
-    name.parse::<IpAddr>().is_ok()
+/// As `why` asks: hosts that hints may blame, addresses and Pods, have rows of their own.
+fn by_peer_node(hosts: &[String], names: &Names) -> String {
+    let address = |host: &String| host.parse::<IpAddr>().ok().or_else(|| names.address_of(host).map(IpAddr::from));
+    let split: BTreeSet<IpAddr> = hosts.iter().filter_map(address).collect();
+    let split: Vec<String> = split.iter().map(ToString::to_string).collect();
+    match split.as_slice() {
+        [] => "/api/v1/edges?by=peer_node".to_owned(),
+        some => format!("/api/v1/edges?by=peer_node&split={}", some.join(",")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn pods_that_hints_blame_by_name_have_rows_of_their_own() {
+        let ip = Ipv4Addr::new(10, 77, 1, 18);
+        let names = Names { pods: [(ip, ("api-a".into(), "a".into()))].into(), ..Names::default() };
+        let of = |hosts: &[&str]| by_peer_node(&hosts.iter().map(ToString::to_string).collect::<Vec<_>>(), &names);
+        assert_eq!(of(&[]), "/api/v1/edges?by=peer_node");
+        assert_eq!(of(&["lab/a/api-a"]), "/api/v1/edges?by=peer_node&split=10.77.1.18");
+        assert_eq!(
+            of(&["lab/gone", "10.77.1.34", "10.77.1.18", "api-a"]),
+            "/api/v1/edges?by=peer_node&split=10.77.1.18,10.77.1.34"
+        );
+    }
 }

@@ -133,7 +133,8 @@ fn is_about_paths(cause: &str) -> bool {
 /// `kubectl netwhy why pod/VICTIM`.
 fn why(heard: &Heard, hints: &[Value], victim: &str, names: &Names) -> Result<Answer> {
     let of_victim = |row: &&Value, subject: &Value| subject["name"] == victim && row.is_object();
-    let row = heard.pods.iter().find(|row| of_victim(row, row));
+    let pods = named_pods(heard, names);
+    let row = pods.iter().find(|row| of_victim(row, row));
     let about = hints.iter().map(|hint| &hint["subject"]).find(|subject| subject["name"] == victim);
     let Some(target) = row.or(about) else { return Ok(Answer::nothing()) };
     let (namespace, node) = (text(&target["namespace"]), text(&target["node"]));
@@ -146,7 +147,7 @@ fn why(heard: &Heard, hints: &[Value], victim: &str, names: &Names) -> Result<An
         pods: vec![TargetPod { namespace, name: victim.into(), node, info: None, row: row.map(read).transpose()? }],
         hints: [read_all(hints)?, read_all(&named(heard, &heard.ended, names))?].concat(),
         edges: read_all(&edges)?,
-        callees: read_all(&heard.pods)?,
+        callees: read_all(&pods)?,
         peer_rows: peer_rows(heard, names)?,
         callee_edges: read_all(&all_edges)?,
         ..Facts::default()
@@ -203,6 +204,28 @@ fn named_edges(heard: &Heard, names: &Names) -> Vec<Value> {
         edge
     };
     heard.edges.iter().map(one).collect()
+}
+
+/// All agents' Pods, with names beside the addresses of those that they call: in a cluster agents know their Pods, and
+/// else the plugin looks them up.
+fn named_pods(heard: &Heard, names: &Names) -> Vec<Value> {
+    let full = full_names(heard);
+    let rename = |callee: &mut Value| {
+        let address = text(&callee["peer"]);
+        let Some(pod) = names.pod_at(&address).and_then(|pod| full.get(pod)) else { return };
+        callee["peer_pod"] = pod.clone().into();
+        if callee["peer_node"].is_null() {
+            callee["peer_node"] = names.node_at(&address).into();
+        }
+    };
+    let one = |row: &Value| {
+        let mut row = row.clone();
+        let callees = row.pointer_mut("/window/responses/callees").and_then(Value::as_array_mut);
+        let unnamed = |callee: &&mut Value| callee["peer_pod"].is_null() && callee["redirected"] != true;
+        callees.into_iter().flatten().filter(unnamed).for_each(rename);
+        row
+    };
+    heard.pods.iter().map(one).collect()
 }
 
 /// Pods with their namespace, by name.

@@ -69,10 +69,10 @@ pub(super) fn run(plan: Plan, setting: Setting<'_>) -> Result<Case> {
 
 /// Lets agents learn what is normal; returns what they measure meanwhile, if that is wanted.
 fn learn(world: &World, wanted: bool) -> Result<Vec<Heard>> {
-    let (began, mut all) = (Instant::now(), Vec::new());
+    let (began, mut all, names) = (Instant::now(), Vec::new(), world.names());
     while began.elapsed() < LEARN {
         if wanted {
-            all.push(world.agents()?.ask(began.elapsed().as_secs_f64() - LEARN.as_secs_f64())?);
+            all.push(world.agents()?.ask(began.elapsed().as_secs_f64() - LEARN.as_secs_f64(), &names)?);
         }
         if stop::sleep(Duration::from_secs(1).min(LEARN.saturating_sub(began.elapsed()))) {
             bail!("interrupted");
@@ -129,7 +129,7 @@ fn listen(
         let now = began.elapsed().as_secs_f64();
         script.tick(world, plan, now)?;
         if now >= next {
-            all.push(world.agents()?.ask(now)?);
+            all.push(world.agents()?.ask(now, &world.names())?);
             if let Some(scraper) = &mut scraper {
                 scraper.aim(world.agents()?.addresses())?;
             }

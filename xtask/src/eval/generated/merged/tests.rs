@@ -50,6 +50,26 @@ fn pods_are_named_where_an_agent_knows_them() {
     assert_eq!(of(&heard), ["10.77.1.18", "10.77.1.18"], "no agent is on its Node");
 }
 
+/// Else both ends of late answers could not be compared.
+#[test]
+fn pods_that_others_call_are_named_too() {
+    let callee =
+        |address: &str, redirected: bool| json!({ "peer": address, "peer_pod": null, "redirected": redirected });
+    let callees = [callee("10.77.1.18", false), callee("10.77.1.18", true), callee("10.77.1.99", false)];
+    let heard = Heard {
+        pods: vec![
+            json!({ "namespace": "shop", "name": "api-a", "window": { "responses": null } }),
+            json!({ "namespace": "shop", "name": "web-b", "window": { "responses": { "callees": callees } } }),
+        ],
+        ..Heard::default()
+    };
+    let pods = named_pods(&heard, &names());
+    let called = &pods[1]["window"]["responses"]["callees"];
+    assert_eq!((&called[0]["peer_pod"], &called[0]["peer_node"]), (&json!("shop/api-a"), &json!("a")));
+    assert!(called[1]["peer_pod"].is_null() && called[2]["peer_pod"].is_null(), "{called}");
+    assert_eq!(pods[0], heard.pods[0]);
+}
+
 #[test]
 fn without_hints_and_rows_nobody_is_named() {
     let heard = Heard { answered: vec!["a".into()], ..Heard::default() };
