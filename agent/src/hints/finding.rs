@@ -10,7 +10,7 @@ use crate::{
     api::{Blame, BlameKind, Evidence, RuledOut, Suspect},
     state::SubjectId,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// A rule that holds in this window.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Finding {
     pub(crate) blame: Blame,
     /// Evidence beyond the decision limit, nats; see [`confidence`].
     pub(crate) nats: f64,
+    /// Time that this evidence is of, up to now, where it is longer than the window. `None`: the window.
+    pub(crate) covers: Option<Duration>,
     /// Certainty of the cause beyond the test's: less than 1 without a baseline or a comparison. The culprit has a
     /// probability of its own.
     pub(crate) certainty: f64,
@@ -44,6 +46,7 @@ impl Finding {
             subject,
             blame,
             nats: 0.0,
+            covers: None,
             certainty: 1.0,
             overwhelming: false,
             adds_up: false,

@@ -86,7 +86,8 @@ impl Track {
             self.episodes.hold(now.at, &edges);
         }
         let comes_again = self.episodes.are_several();
-        let nats = self.windows.hold(finding.nats, now.at, now.window);
+        let covers = finding.covers.map_or(now.window, |covers| covers.max(now.window));
+        let nats = self.windows.hold(finding.nats, now.at, covers);
         let first = !self.open && self.recent_bad() == 0 && !comes_again;
         self.recent = self.recent << 1 | 1;
         self.clean = 0;

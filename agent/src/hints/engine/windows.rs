@@ -12,7 +12,7 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
-    /// The rule holds in a window of this length that ends now. Returns the evidence of all windows in a row that share
+    /// The rule holds by evidence of so long a time, which ends now: a window's length or more. Returns the evidence of all windows in a row that share
     /// no moment, this one among them, nats.
     pub(crate) fn hold(&mut self, nats: f64, at: Duration, length: Duration) -> f64 {
         let nats = nats.max(0.0);
@@ -54,6 +54,16 @@ mod tests {
     fn windows_that_share_no_moment_add_up() {
         assert_eq!(after(&mut Windows::default(), 0..11), 8.0);
         assert_eq!(after(&mut Windows::default(), 0..31), 16.0);
+    }
+
+    /// Twice as long as they are apart, and ever longer, as one request that waits.
+    #[test]
+    fn evidence_of_several_windows_counts_no_moment_twice() {
+        let mut windows = Windows::default();
+        let mut every_window = |n: u32, length: Duration| windows.hold(4.0, 10 * n * SECOND, length);
+        assert_eq!([0, 1, 2, 3].map(|n| every_window(n, 2 * LENGTH)), [4.0, 4.0, 8.0, 8.0]);
+        let mut windows = Windows::default();
+        assert_eq!((1..60).map(|n| windows.hold(4.0, n * SECOND, (n + 1) * SECOND)).last(), Some(4.0));
     }
 
     #[test]

@@ -43,6 +43,13 @@ pub(crate) struct Stuck {
     pub(crate) ln_p: f64,
 }
 
+impl Stuck {
+    /// Time for which requests have waited. Zero: none waits.
+    pub(crate) fn age(&self) -> Duration {
+        Duration::from_micros(self.age_us as u64)
+    }
+}
+
 /// How often walks find requests that wait, in normal times.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Waits {

@@ -224,6 +224,7 @@ fn peer(context: &Context<'_>, subject: &Subject<'_>, (edge, stuck): (&Edge<'_>,
     let others = Context::others_text(answering);
     Finding {
         nats: STUCK_ALPHA.ln() - stuck.ln_p,
+        covers: Some(stuck.age()),
         certainty: if answering > 0 { 1.0 } else { 0.9 },
         adds_up: true,
         summary: format!("{peer} does not answer {name}, although its kernel acknowledges: {}; {others}", text(stuck)),
@@ -252,6 +253,7 @@ fn server(context: &Context<'_>, subject: &Subject<'_>, edges: &[(EdgeIx, Stuck)
     let network = RuledOut { cause: "path_loss".into(), because: "the requests have arrived".into() };
     Finding {
         nats: all.map_or(0.0, |all| STUCK_ALPHA.ln() - all.ln_p),
+        covers: all.map(|all| all.age()),
         adds_up: true,
         summary: format!("{name} does not answer the requests that it received from {who}: {text}"),
         evidence: numbers,

@@ -56,6 +56,7 @@ pub(super) fn judge(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_
     let place = context.place(edge);
     Some(Finding {
         nats: LOSS_ALPHA.ln() - ln_p,
+        covers: Some(series.span),
         evidence: numbers(&series, expected, &place),
         edges: vec![edge.ix],
         ..found

@@ -40,7 +40,10 @@ pub(super) fn judge(context: &Context<'_>, found: &[Finding]) -> Vec<Finding> {
         let Some(ln_p) = ln_chance(context, &risen).filter(|ln_p| *ln_p <= RISE_ALPHA.ln()) else { continue };
         risen.iter_mut().for_each(|one| one.rise.ln_p = ln_p);
         let proof = Proof { together: risen.len(), ..Proof::default() };
-        out.extend(by_subject(context, &suspects, &risen, (proof, &peers)));
+        let began = risen.iter().filter_map(|one| slight(context.edge(one.edge))).map(|slight| slight.began).min();
+        let covers = began.map(|began| context.at.saturating_sub(began));
+        let findings = by_subject(context, &suspects, &risen, (proof, &peers));
+        out.extend(findings.into_iter().map(|finding| Finding { covers, ..finding }));
     }
     out
 }

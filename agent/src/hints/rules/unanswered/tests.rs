@@ -94,6 +94,20 @@ fn one_connection_that_waits_is_enough_once_it_waits_for_far_longer_than_usual()
     assert!(after <= 6, "{after} s");
 }
 
+/// The wait is rarer the longer it takes, but it stays one wait.
+#[test]
+fn one_request_that_waits_for_long_is_one_evidence() {
+    let mut scene = hush(scene(Role::Client));
+    let (_, first) = stop(&mut scene, 8, 1).unwrap();
+    let wait = |_| {
+        scene.stream.wait(1, scene.run.next_at());
+        scene.second(0, quick)
+    };
+    let hints = (0..60).map(wait).last().unwrap();
+    let (first, last) = (first.confidence, hints[0].confidence);
+    assert!(last > first && last < 0.75, "{first} {last}");
+}
+
 #[test]
 fn clients_that_give_up_and_try_again_show_it_too() {
     let mut scene = hush(scene(Role::Client));

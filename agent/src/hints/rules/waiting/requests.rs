@@ -238,6 +238,7 @@ pub(super) fn peer(
     };
     Some(Finding {
         nats: TAIL_ALPHA.ln() - slow.ln_p,
+        covers: Some(context.window * slow.windows),
         certainty: mix.certainty(),
         summary: format!("{name} waits for {}, {spared}: {}; {}", edge.peer_name(), text(slow), growth.text()),
         evidence: numbers,

@@ -150,6 +150,7 @@ fn describe_server(
     let throttling = subject.rule_out_throttling(context.thresholds);
     Finding {
         nats: TAIL_ALPHA.ln() - slow.ln_p,
+        covers: Some(context.window * slow.windows),
         certainty: mix.certainty() * if callees.unknown == 0 { 1.0 } else { 0.9 },
         summary: format!("{name} answers late, {spared}: {}; {}", text(slow), growth.text()),
         evidence: numbers,
