@@ -20,6 +20,7 @@ pub(crate) mod edges;
 pub(crate) mod host;
 pub(crate) mod dns;
 pub(crate) mod servers;
+pub(crate) mod shares;
 pub(crate) mod vanished;
 pub(crate) mod walks;
 
@@ -61,6 +62,7 @@ impl Memory {
         self.edges.observe(view, keys, thresholds);
         self.servers.observe(view);
         self.walks.observe(view.walked_at);
+        self.edges.observe_shares(view, keys, &self.walks);
         let edges = &self.edges;
         self.vanished.observe(view, keys, |edge, key| edges.known(key, edge.class).edge?.quiet());
     }

@@ -9,6 +9,7 @@ use super::{
     path::{self, NEW_FAST_SAMPLES, Normal, Path, UNDECIDED, rise_limit},
     requests::{RequestMemory, Requests},
     rise::RiseMemory,
+    shares::ShareMemory,
 };
 use crate::{hints::thresholds::Thresholds, sample::Tally, state::EdgeView};
 use netwhy_abi::{Failure, Retransmit, Role};
@@ -68,6 +69,8 @@ pub(crate) struct EdgeMemory {
     needless: NeedlessMemory,
     /// Seconds with losses, and with answers.
     pub(crate) moments: MomentMemory,
+    /// Whether a part of its connections loses.
+    pub(crate) shares: ShareMemory,
     ln_p50: Mean,
     pub(crate) ln_min: Mean,
     ln_reply: Mean,

@@ -6,6 +6,7 @@ use super::{
     mean::{Loss, Mean, SHRINK_SEGMENTS, Step},
     path::Path,
     pools::{Losses, Pools},
+    walks::Walks,
 };
 use crate::{
     hints::thresholds::Thresholds,
@@ -65,6 +66,16 @@ impl EdgeMemories {
             memory.observe_loss(losses.is_odd() || self.pools.are_odd(edge), view.at);
             memory.observe_lowest(edge, clock, thresholds);
             memory.observe_path(edge, view.at, self.class_minimums[edge.class as usize].get(), thresholds);
+        }
+    }
+
+    /// Records whether losses are those of a part of an edge's connections. Call after [`Self::observe`].
+    pub(crate) fn observe_shares(&mut self, view: &NodeView, keys: &[u64], walks: &Walks) {
+        for (edge, key) in view.edges.iter().zip(keys).filter(|(edge, _)| edge.window.loss_episodes > 0) {
+            if let Some(memory) = self.edges.get_mut(key) {
+                let since = memory.loss_since();
+                memory.shares.observe(edge, since, (view.at, view.window), walks);
+            }
         }
     }
 

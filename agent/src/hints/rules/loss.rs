@@ -78,9 +78,10 @@ pub(crate) const PATH_LOSS: Rule = Rule {
            `loss_ratio`. The baseline comes from the edge's clean windows (half-life 5 min). It is shrunk towards the \
            peer class, never below 1e-4, and frozen while a hint is open. **A part of the connections** is affected if \
            those that lost a packet in the last 10 s have three or more further losses. They are two or more, with at \
-           most 80 % of the segments. A part explains the further losses 9 times as well as equal chances of all \
-           segments (Bayes factor, over the looks of a window; at most one loss per connection and second counts). \
-           Half of the window's ticks must have losses: a burst tells no part.",
+           most 80 % of the segments. A part explains the further losses far better than equal chances of all segments \
+           (Bayes factor; at most one loss per connection and second counts). Windows that share no moment add up while \
+           the loss goes on, to 20 nats at least: if 500 edges lose alike for a hundred days, one is wrong. Half of the \
+           window's ticks must have losses: a burst tells no part.",
     minimum: MINIMUM,
     ruled_out_by: RULED_OUT_BY,
     action: "Compare from another Node (`kubectl netwhy matrix`). If it also loses packets to that peer, check the \
@@ -131,7 +132,7 @@ fn of_losses(context: &Context<'_>) -> Vec<Finding> {
         let worst = worst(context, &edges);
         let share = Share::of(context, &edges);
         let blame = match share {
-            Some((_, odds)) => Share::narrow(suspects.blame_with(worst, odds).0),
+            Some(_) => Share::narrow(suspects.blame_with(worst, Share::odds()).0),
             None => suspects.blame(worst),
         };
         // Traffic within the Node never reaches its interfaces.
@@ -139,7 +140,7 @@ fn of_losses(context: &Context<'_>) -> Vec<Finding> {
         let rule = if blame.kind == BlameKind::Node && leaves { &NODE_PACKET_LOSS } else { &PATH_LOSS };
         let finding = describe(context, Finding { edges, ..Finding::new(rule, subject, blame) }, peers);
         match share {
-            Some((share, _)) => share.describe(finding, &context.place(context.edge(worst))),
+            Some(share) => share.describe(finding, &context.place(context.edge(worst))),
             None => finding,
         }
     };
