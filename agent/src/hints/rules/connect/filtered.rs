@@ -44,7 +44,8 @@ pub(crate) const PORT_FILTERED: Rule = Rule {
               seconds with timeouts.",
     ruled_out_by: "Requests on open connections to that port wait for an answer too: then the program stands still. The \
                    listener refuses (a reset): `peer_refusing`. For moments: an address of a Service, a Pod without other \
-                   traffic to compare, or handshakes that complete all the same.",
+                   traffic to compare, handshakes that complete all the same, or connections that carry nothing after \
+                   their losses: they are dead, and others to the port work.",
     action: "Check the NetworkPolicies that select either Pod, host firewalls and security groups for that port. Then \
              check whether its listener accepts connections.",
     caused_by: &["node_conntrack_full", "node_nic_drops", "node_qdisc_drops", "node_softnet_drops", "node_packet_loss"],

@@ -40,6 +40,9 @@ const SECONDS_PER_MOMENT: f64 = 2.0;
 const KNOWN: u64 = !1;
 /// The shortest silence that makes a timeout, s: the kernel's least timeout (`TCP_RTO_MIN`).
 const LEAST_SILENCE_S: f64 = 0.2;
+/// Data segments per one sent again, on connections that lost something, from which these recover. Dead ones send nothing
+/// else.
+const RECOVERED: u64 = 2;
 /// Handshakes that must be lost on average before it is odd that none was (chance e⁻³).
 const MISSED_HANDSHAKES: f64 = 3.0;
 
@@ -65,6 +68,11 @@ struct Group {
     /// Attempts to connect, and of these those without an answer to the first SYN.
     attempts: u64,
     lost_syns: u64,
+    /// Attempts that were answered.
+    connects: u64,
+    /// Data segments on connections with losses, and those that were sent again.
+    lossy_segments: u64,
+    resent: u64,
     has_full_size_timeouts: bool,
     passes_full_size: bool,
 }
@@ -91,6 +99,9 @@ impl Group {
         self.expected += tally.data_segs_out as f64 * edge.loss_baseline;
         self.attempts += tally.connects(Role::Client) + tally.failed_attempts();
         self.lost_syns += syns + tally.failed_attempts();
+        self.connects += tally.connects(Role::Client);
+        self.lossy_segments += tally.segs_after_loss;
+        self.resent += tally.retransmitted_data();
         self.has_full_size_timeouts |= edge.has_full_size_timeouts();
         self.passes_full_size |= edge.passes_full_size();
     }
@@ -109,6 +120,12 @@ impl Group {
     /// More losses than usual.
     fn ln_p(&self) -> f64 {
         poisson_tail_ln(self.episodes, self.expected)
+    }
+
+    /// What was silent goes on afterwards: connections carry more, or attempts are answered. Connections to a host that is
+    /// gone time out for minutes, while those to another one behind the same address work.
+    const fn recovers(&self) -> bool {
+        self.lossy_segments >= RECOVERED * self.resent || (self.lost_syns > 0 && self.connects > 0)
     }
 
     /// Handshakes complete as if nothing were wrong: no silence of the port. `seconds`: with timeouts in the window.
@@ -170,6 +187,7 @@ impl Vanishing {
         let is_sure = seconds.count_ones() >= MIN_SECONDS
             && newest > 0
             && !is_too_large
+            && group.recovers()
             && !group.spares_handshakes(context, newest)
             && group.ln_p() <= LOSS_ALPHA.ln()
             && spread_nats(group, others, seconds) >= SURE

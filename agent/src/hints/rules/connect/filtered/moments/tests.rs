@@ -33,6 +33,7 @@ fn vanish(tally: &mut Tally, bursts: u64) {
     tally.retransmits[Retransmit::Timeout as usize] = 4 * bursts;
     tally.loss_episodes = 6 * bursts;
     tally.lossy_sockets = if bursts > 0 { 50 } else { 0 };
+    tally.segs_after_loss = 50 * bursts;
 }
 
 /// The hints that fire after a minute. `bad` gets each edge, the bursts of the window, and whether one is now.
@@ -149,6 +150,28 @@ fn a_pod_that_loses_all_it_sends_for_moments_is_no_filter() {
     // The same without losses to its other peers.
     let hints = after_a_minute(&normal, on_port);
     assert!(hints.iter().any(|hint| hint.cause == "port_filtered"), "{hints:?}");
+}
+
+/// Behind an address that stands for several hosts one of them is gone. Its connections time out until they give up.
+#[test]
+fn dead_connections_beside_others_that_work_are_no_filter() {
+    expect_no_filter(&normal(), |edge, bursts, is_now| {
+        on_port(edge, bursts, is_now);
+        edge.window.segs_after_loss = 6 * bursts;
+    });
+}
+
+/// SYNs are lost too, and each connection is used once.
+#[test]
+fn attempts_that_are_answered_show_that_the_port_comes_back() {
+    let hints = after_a_minute(&normal(), |edge, bursts, is_now| {
+        on_port(edge, bursts, is_now);
+        edge.window.segs_after_loss = 0;
+        if edge.port == FILTERED {
+            edge.window.retransmits[Retransmit::Syn as usize] = bursts;
+        }
+    });
+    assert!(!hints.is_empty() && hints.iter().all(|hint| hint.cause == "port_filtered"), "{hints:?}");
 }
 
 /// New connections that all complete: the port takes packets.
