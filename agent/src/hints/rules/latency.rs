@@ -64,9 +64,9 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
     minimum: "8 RTT samples, and a baseline of 10 clean windows. 2 handshakes or 2 MB acknowledged on an edge to the \
               peer, or 100 kB beside a second edge.",
     ruled_out_by: "Any edge to the same peer, or for one Pod's own delay to its address, has two samples as fast as \
-                   usual. At one Pod alone also: its payload grew by half. The peer's window or the local buffer holds \
-                   the sender back. The Pod is throttled. This Node's bulk traffic grew by half and by 1 MB/s: it \
-                   makes its own queue. Of smaller rises also: the payload of the edge grew by half, a client's \
+                   usual. At one Pod alone also: its payload grew by half, or the way never leaves this Node, whose \
+                   CPUs are used up. The peer's window or the local buffer holds the sender back. The Pod is \
+                   throttled. This Node's bulk traffic grew by half and by 1 MB/s: it makes its own queue. Of smaller rises also: the payload of the edge grew by half, a client's \
                    fastest requests are as fast as usual, round trips within this Node rose too, or its CPUs are used \
                    up. Keep-alive requests of one program alone prove nothing, as their acknowledgements wait for \
                    replies (path or constant think time: undecidable).",

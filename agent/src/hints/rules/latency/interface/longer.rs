@@ -8,7 +8,7 @@ use super::{
 use crate::{
     api::RuledOut,
     hints::{
-        context::Context,
+        context::{Context, cpus},
         culprit::latency::{Risen, is_proven},
         finding::{Finding, evidence},
         memory::{edge::EdgeMemory, path::RISE_ALPHA},
@@ -29,12 +29,18 @@ pub(super) fn judge(context: &Context<'_>, place: &Place, because: &str) -> Vec<
     let proves = |one: &&Risen| !(one.rise.bulk && waits(context, one));
     let steady: Vec<Risen> = risen.iter().filter(proves).copied().collect();
     let Some(payload) = payload(context, &risen).filter(|payload| !payload.grew()) else { return Vec::new() };
-    if !lasts(context, &risen) || !is_proven(context, &steady) {
+    let is_excused = || is_inside(context, &risen) && cpus::may_be_contended(context);
+    if !lasts(context, &risen) || !is_proven(context, &steady) || is_excused() {
         return Vec::new();
     }
     let proof = Proof::new(&steady);
     let subjects = Place::by_subject(&risen);
     subjects.values().map(|own| describe(context, place, own, (proof, payload, because))).collect()
+}
+
+/// Some of these ways never leave this Node. They have no length: packets wait for its CPUs before anything else.
+fn is_inside(context: &Context<'_>, risen: &[Risen]) -> bool {
+    risen.iter().any(|one| !context.edge(one.edge).is_remote())
 }
 
 fn waits(context: &Context<'_>, one: &Risen) -> bool {

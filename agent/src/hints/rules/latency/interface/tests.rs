@@ -1,7 +1,7 @@
 use crate::{
     api::{BlameKind, Hint},
-    hints::testing::{Case, Run, candidates, firing, lossy, requests::Stream, rtts, verdict},
-    sample::{Histogram, Tally},
+    hints::testing::{Case, Run, candidates, firing, host, lossy, requests::Stream, rtts, set, verdict},
+    sample::{Histogram, Signal, Tally},
 };
 use netwhy_abi::{PeerClass, Role};
 use std::collections::BTreeSet;
@@ -103,6 +103,29 @@ fn a_constant_delay_before_one_address_is_a_longer_path_to_that_pod_and_no_queue
             assert!(hint.ruled_out.iter().any(|one| one.cause == "pod_bandwidth_limited"), "{:?}", hint.ruled_out);
         }
     }
+}
+
+/// Two of the busiest Pods of a load test, beside one that is as near as ever.
+#[test]
+fn a_longer_way_inside_a_node_whose_cpus_are_used_up_is_none() {
+    let mut normal = normal();
+    for pod in ["cart", "web"] {
+        let edge = normal.edge(pod, LIMITED);
+        (edge.class, edge.peer_node) = (PeerClass::SameNode, Some("node-a".into()));
+    }
+    normal.host = Some(host());
+    let longer = steady(&normal, &["cart", "web"], &[LIMITED], 10_000);
+    let causes = |case: &Case| -> BTreeSet<String> {
+        firing(&Run::warm(&normal).ticks(6, case)).into_iter().map(|hint| hint.cause).collect()
+    };
+    let calm = causes(&longer);
+    assert!(calm.contains("path_latency"), "{calm:?}");
+    let mut busy = longer.clone();
+    let cpus = busy.host.as_mut().unwrap();
+    set(cpus, Signal::CpuIdle, 1_000_000);
+    set(cpus, Signal::PressureCpuSome, 6_000_000);
+    let busy = causes(&busy);
+    assert!(!busy.contains("path_latency"), "{busy:?}");
 }
 
 #[test]
