@@ -34,8 +34,8 @@ of its own.
 - **Confidence** is the probability that cause and culprit are both right. It is never 1. For the cause alone it is
   `certainty × (0.5 + 0.49 × (1 − e^(−x/10)))`. x is the evidence beyond the rule's limit: nats for statistical tests,
   else 10 per e-fold over the threshold. Evidence of windows in a row adds up where these share no moment. What overlaps
-  is one evidence, and so is one request that waits through several windows. This is multiplied by `blame.probability`,
-  or by that of the best candidate.
+  is one evidence, and so is one request that waits through several windows. A share of the time above its limit gets no
+  surer by lasting. This is multiplied by `blame.probability`, or by that of the best candidate.
 - **Blame** comes from this Node's own edges. A culprit is named from a probability of 0.8 on. A Node takes 0.9, because
   people cordon it. Below, the kind is `undecided` and `blame.alternatives` lists the candidates. All probabilities sum
   to at most 1; the rest is unknown. A peer without a known name is named by its address.

@@ -109,6 +109,9 @@ pub(crate) fn merge(findings: Vec<(SubjectId, Finding)>) -> Vec<(SubjectId, Find
     out
 }
 
+/// Of [`Finding::covers`], where a share of the time is above its limit. It is measured, and not a sample: in the next
+/// window it is as far above it, and no more certain.
+pub(crate) const MEASURED: Option<Duration> = Some(Duration::MAX);
 /// Probability of a culprit that the cause itself names.
 pub(crate) const SURE: f64 = 0.99;
 

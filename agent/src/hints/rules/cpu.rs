@@ -4,7 +4,7 @@ use crate::{
     api::BlameKind,
     hints::{
         context::{Context, Subject},
-        finding::{Finding, blame, evidence},
+        finding::{Finding, MEASURED, blame, evidence},
         rule::{Family, QueryTemplate, Rule},
         stats::{over, percent},
     },
@@ -53,6 +53,7 @@ fn throttled(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
     let cores = cpu.usage_us as f64 / 1e6 / context.window.as_secs_f64();
     Some(Finding {
         nats: over(share, context.thresholds.throttled_share),
+        covers: MEASURED,
         overwhelming: share >= OVERWHELMING_SHARE.max(context.thresholds.throttled_share),
         summary: format!(
             "{name} is throttled by {quota}: {throttled} of {all} periods ({}), {:.1} s without CPU in the window",

@@ -6,7 +6,7 @@ use crate::{
     api::{Blame, BlameKind, Evidence},
     hints::{
         context::{Context, Edge, Subject},
-        finding::{Finding, blame, evidence},
+        finding::{Finding, MEASURED, blame, evidence},
         rule::{Family, QueryTemplate, Rule},
         stats::{over, percent},
     },
@@ -100,6 +100,7 @@ fn by_receiver(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>, bu
     let no_loss = context.rule_out_loss(edge).filter(|_| tally.loss_episodes == 0);
     Some(Finding {
         nats: over(share, limit) + if closed > 0 { ZERO_WINDOW_NATS } else { 0.0 },
+        covers: MEASURED,
         overwhelming: share >= OVERWHELMING_SHARE && closed > 1,
         summary: format!(
             "{} reads too slowly for {}: its receive window held senders back {} of their busy time",
@@ -122,6 +123,7 @@ fn by_send_buffer(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>,
     let signal = "netwhy_tcp_limited_seconds_total{by=\"send_buffer\"}";
     Some(Finding {
         nats: over(share, limit),
+        covers: MEASURED,
         summary: format!(
             "{} is held back by its own send buffer {} of its busy time towards {}",
             subject.name(),

@@ -8,7 +8,7 @@ use crate::{
     api::{BlameKind, Evidence, RuledOut},
     hints::{
         context::{Context, Subject},
-        finding::{Finding, evidence, shared_blame},
+        finding::{Finding, MEASURED, evidence, shared_blame},
         memory::host::Resource,
         rule::Rule,
         stats::{over, percent},
@@ -121,6 +121,7 @@ impl Wait {
         let normally = usual.map_or(String::new(), |usual| format!(" (normally {})", percent(usual)));
         Finding {
             nats: over(self.stall.share, self.limit),
+            covers: MEASURED,
             summary: format!("{name} waits for {} {waited} of the time{normally}: {}", self.resource, self.reason),
             evidence: self.evidence,
             ruled_out: rule_out_throttling(context, subject),

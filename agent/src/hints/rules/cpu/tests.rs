@@ -1,6 +1,6 @@
 use crate::{
     api::BlameKind,
-    hints::testing::{Case, Run, verdict},
+    hints::testing::{Case, Run, firing, verdict},
     sample::{CpuStat, Tally},
 };
 
@@ -53,6 +53,14 @@ fn throttled_pod_that_only_a_health_check_calls_is_silent() {
     Run::warm(&normal).expect_silence(20, &throttled(&normal, 30, 100));
     *normal.tally("cart", PEERS[0]) = check(3);
     Run::warm(&normal).expect_one(&throttled(&normal, 30, 100));
+}
+
+#[test]
+fn a_share_above_its_limit_gets_no_surer_by_lasting() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let mut run = Run::warm(&normal);
+    let first = run.expect_one(&throttled(&normal, 30, 100)).confidence;
+    assert_eq!(firing(&run.ticks(60, &throttled(&normal, 30, 100)))[0].confidence, first);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{
     hints::{
         context::{Context, Subject, cpus},
         culprit::neighbour::{CpuUse, Neighbour, neighbour},
-        finding::{Finding, blame, evidence},
+        finding::{Finding, MEASURED, blame, evidence},
         memory::host::Resource,
         rule::{Family, QueryTemplate, Rule},
         rules::queries,
@@ -88,6 +88,7 @@ pub(crate) fn judge(context: &Context<'_>, subject: &Subject<'_>) -> Vec<Finding
     let mut all = evidence_of(context, subject, &found);
     let starved = Finding {
         nats: over(found.stall.share, found.limit),
+        covers: MEASURED,
         summary: format!(
             "{name} waits for a CPU {waited} of the time, mostly for its own threads: it uses {own:.2} of {cpus} cores \
              itself"
