@@ -43,8 +43,8 @@ pub(crate) const POD_APPLICATION_SLOW: Rule = Rule {
                    attempts to connect that wait for an answer. Only the mix changed: new clients wait, or more of the \
                    requests are of clients whose requests always take as long, and each with a baseline is served as \
                    ever. The slow ones come on top of the usual ones: another kind of requests. Or they are no more and \
-                   no slower than they always were, and quick ones became fewer. Twice as many requests \
-                   or bytes per second as usual. Without response times: one peer that is as fast as usual. \
+                   no slower than they always were, and quick ones became fewer. Half as much \
+                   load again as usual, in requests or bytes per second (twice as much where requests are few). Without response times: one peer that is as fast as usual. \
                    No pressure of the Pod's own: then the peers are blamed, and the hint says that they may share a \
                    dependency. `pod_cpu_throttled`.",
     action: "Profile the Pod: the network and the paths to its peers are fine. Start with the pressure in the \
@@ -113,8 +113,8 @@ pub(crate) const PEER_SLOW: Rule = Rule {
               Beside another connection, 8 RTT samples in the last 3 s. Reply times come from clients only (by their \
               ports). RTTs count when the Pod started all handshakes on the edge: a server's RTT also contains its \
               clients' think time, which is nobody's fault.",
-    ruled_out_by: "The peer's window or the local buffer holds the sender back. With response times: twice as many \
-                   requests or bytes per second as usual; slow ones that come on top of the usual ones, which are as \
+    ruled_out_by: "The peer's window or the local buffer holds the sender back. With response times: half as much \
+                   load again as usual, in requests or bytes per second (twice as much where requests are few); slow ones that come on top of the usual ones, which are as \
                    many and as fast as ever; slow ones that are no more and no slower than they always were, while \
                    quick ones became fewer; retransmissions take the time. Else: loss; the Pod is \
                    throttled; nobody waits for an answer; the minimum RTT rose too while no other connection goes \

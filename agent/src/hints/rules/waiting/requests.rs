@@ -38,8 +38,12 @@ const RESENT_US: f64 = 150_000.0;
 /// Segments sent again per slow request from which that is likely. Where answers are lost, so are acknowledgements, and
 /// this end sends its requests again.
 const RESENT_SHARE: f64 = 0.1;
-/// Multiple of the usual requests or bytes per second from which slow requests are no wonder.
+/// Multiple of the usual requests or bytes per second that makes slow requests no wonder …
 const HIGHER_LOAD: f64 = 2.0;
+/// … and the one that a window shows for it at least: it may have half of its time before the step.
+const LEAST_HIGHER: f64 = 1.5;
+/// Standard deviations by which chance may raise a number of requests: by more in 1 of 740 windows.
+const DEVIATIONS: f64 = 3.0;
 /// Share of the growth that a stage must have to be the reason for it, and share of a slow request's time that the path
 /// may not explain.
 const MAIN: f64 = 0.5;
@@ -119,9 +123,18 @@ fn payload(context: &Context<'_>, edge: &Edge<'_>) -> Option<(f64, f64)> {
 
 /// The load grew so much that slow requests are no wonder. `payload`: now and usually.
 fn is_load_higher(context: &Context<'_>, now: &ResponseView, known: &RequestMemory, payload: (f64, f64)) -> bool {
-    let per_second = now.window.durations.count() as f64 / context.window.as_secs_f64();
-    let more = |now: f64, usual: f64| usual > 0.0 && now >= HIGHER_LOAD * usual;
-    more(payload.0, payload.1) || known.times().per_second().is_some_and(|usual| more(per_second, usual))
+    let seconds = context.window.as_secs_f64();
+    let usually = known.times().per_second().unwrap_or(0.0);
+    let multiple = higher_load(usually * seconds * now.window.independence());
+    let more = |now: f64, usual: f64| usual > 0.0 && now >= multiple * usual;
+    more(payload.0, payload.1) || more(now.window.durations.count() as f64 / seconds, usually)
+}
+
+/// Multiple of the usual load from which a window's load is higher. `requests`: those that are usual in a window, as tests
+/// count them. A load that doubles shows as less than twice the usual one, by chance and while the window reaches back
+/// before the step. Of few requests chance makes half as many again.
+fn higher_load(requests: f64) -> f64 {
+    (1.0 + DEVIATIONS / requests.max(f64::MIN_POSITIVE).sqrt()).clamp(LEAST_HIGHER, HIGHER_LOAD)
 }
 
 /// Most that a longer path may add to a request, by its round trips and by the requests that are still fast.

@@ -1,3 +1,4 @@
+use super::higher_load;
 use crate::{
     api::BlameKind,
     hints::testing::{
@@ -173,6 +174,23 @@ fn twice_the_load_explains_slow_requests() {
     scene.is_silent(300, 50, quick);
     scene.case.tally("cart", PEERS[0]).bytes_received *= 3;
     scene.is_silent(30, 50, slow_once_in(5));
+}
+
+/// A step to twice the load shows as less, by chance and while the window reaches back before it.
+#[test]
+fn a_load_that_nearly_doubles_explains_slow_requests() {
+    for mut scene in [client(), server()] {
+        scene.is_silent(120, 20, quick);
+        scene.is_silent(8, 36, quick);
+        scene.is_silent(30, 36, slow_once_in(5));
+    }
+}
+
+#[test]
+fn as_many_more_of_few_requests_are_chance() {
+    assert_eq!(higher_load(1_000.0), 1.5);
+    assert!((higher_load(16.0) - 1.75).abs() < 1e-9);
+    assert_eq!((higher_load(4.0), higher_load(0.0)), (2.0, 2.0));
 }
 
 #[test]
