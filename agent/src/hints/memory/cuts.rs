@@ -27,8 +27,21 @@ const MOMENT: Duration = Duration::from_millis(2_500);
 const STEADY: Duration = Duration::from_secs(6);
 /// Moments that restarts explain: one each of the replicas behind an address, of which few restart at a time.
 const RESTARTS: usize = 3;
-/// Time in which these moments are.
+/// Time in which these moments are, and one more.
 const SERIES: Duration = Duration::from_secs(30);
+/// Moments that a rollout explains where nobody knows how many replicas there are: as many as of resets that come and go.
+const REPLICAS: usize = 7;
+/// Time in which these are, and one more: they may go on at a steady rate.
+const LONG_SERIES: Duration = Duration::from_secs(60);
+
+/// The programs behind an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// One, or a few.
+    Few,
+    /// Nobody knows how many: a Service's replicas.
+    Many,
+}
 
 /// The memory of one edge.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +55,7 @@ pub(crate) struct CutMemory {
     /// Resets in the window and in its last seconds, one tick ago.
     before: [Resets; 2],
     /// When the last moments with resets began, monotonic, newest first.
-    moments: [Option<Duration>; RESTARTS + 1],
+    moments: [Option<Duration>; REPLICAS + 1],
     /// Moments with answers between them. `None`: no reset in the last minutes.
     apart: Option<Box<Moments>>,
     /// When the peer answered last, monotonic.
@@ -102,9 +115,13 @@ impl CutMemory {
         self.apart.as_deref()
     }
 
-    /// Whether resets came in more moments of late than restarts explain.
-    pub(crate) fn go_on(&self, at: Duration) -> bool {
-        self.moments[RESTARTS].is_some_and(|first| at.saturating_sub(first) <= SERIES)
+    /// Whether resets came in more moments of late than restarts explain of what is behind the address.
+    pub(crate) fn go_on(&self, at: Duration, behind: Behind) -> bool {
+        let (restarts, series) = match behind {
+            Behind::Few => (RESTARTS, SERIES),
+            Behind::Many => (REPLICAS, LONG_SERIES),
+        };
+        self.moments[restarts].is_some_and(|first| at.saturating_sub(first) <= series)
     }
 
     /// Learns from a normal window that ends at `at`.

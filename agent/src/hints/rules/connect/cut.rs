@@ -4,9 +4,9 @@ use crate::{
     api::{Blame, BlameKind, Evidence, RuledOut},
     hints::{
         context::{Context, Edge, Subject},
-        culprit::suspects::host,
+        culprit::suspects::{host, is_service},
         finding::{Finding, blame, evidence, shared_blame},
-        memory::cuts::busy,
+        memory::cuts::{Behind, busy},
         rule::{Family, QueryTemplate, Rule},
         stats::{LOSS_ALPHA, OVERWHELMING_ALPHA, poisson_tail_ln},
     },
@@ -25,11 +25,12 @@ pub(crate) const CONNECTIONS_RESET: Rule = Rule {
     test: "Of a client's connections more are reset while busy than usual. Busy means that data was not acknowledged, or \
            that the last data sent had no answer. The usual number per data segment is learned per edge (at least \
            2e-5), and makes so many with a chance below 1e-6 per window (Poisson). They go on: they came in at least \
-           four moments of the last 30 s, which begin 2.5 s or more after each other, and some in the last 3 s. Or they \
-           come and go: 3 s or more of answers are between moments of the last 2 minutes, whose resets and refusals are \
+           four moments of the last 30 s, which begin 2.5 s or more after each other, and some in the last 3 s. Of a \
+           Service's address it takes eight moments of the last minute. Or they come and go: 3 s or more of answers are between moments of the last 2 minutes, whose resets and refusals are \
            as rare. Three such moments of a Pod's own address are enough, and eight of any other. Where the client keeps \
            its connections, dead ones of a pool must explain the moments with a chance below 1e-3.",
-    minimum: "3 such resets in the window, and four moments with resets. Of those that come and go, three moments.",
+    minimum: "3 such resets in the window, and four moments with resets (eight of a Service). Of those that come and go, \
+              three moments.",
     ruled_out_by: "Resets in few moments: a peer that restarts, or a rollout of the replicas behind one address, \
                    resets each kept connection once, when it is used next. Resets of idle connections, and those that \
                    the Pod sends itself, such as health checks that end so. Resets that come and go, each after a pause \
@@ -57,7 +58,8 @@ pub(crate) fn judge(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_
     let cuts = edge.memory?.cuts();
     let usual = cuts.ratio();
     let ln_p = poisson_tail_ln(busy, usual * edge.tally().data_segs_out as f64);
-    if ln_p > LOSS_ALPHA.ln() || recent == 0 || !cuts.go_on(context.at) {
+    let behind = if is_service(edge) { Behind::Many } else { Behind::Few };
+    if ln_p > LOSS_ALPHA.ln() || recent == 0 || !cuts.go_on(context.at, behind) {
         return None;
     }
     let (name, peer, place) = (subject.name(), edge.peer_name(), context.place(edge));

@@ -1,6 +1,7 @@
 use crate::{
     api::{BlameKind, Hint},
     hints::testing::{Case, Run, firing, healthy, verdict},
+    peers::PeerKind,
     state::EdgeView,
 };
 use netwhy_abi::{Cut, PeerClass, Role};
@@ -114,6 +115,24 @@ fn a_rollout_of_three_replicas_behind_one_address_is_silent() {
         }
         resets.expect_silence(30, &[0]);
     }
+}
+
+/// Nobody knows how many replicas a Service has. Each resets its kept connections when it ends.
+#[test]
+fn a_rollout_of_seven_replicas_of_a_service_is_silent_and_resets_that_go_on_are_not() {
+    let mut service = mesh(Role::Client);
+    service.edges.iter_mut().for_each(|edge| edge.kind = PeerKind::Service);
+    for pause in 1..8 {
+        let mut resets = Resets::new(&service, Cut::Busy);
+        for _ in 0..7 {
+            resets.expect_silence(2, &[3, 1]);
+            resets.expect_silence(pause, &[0]);
+        }
+        resets.expect_silence(30, &[0]);
+    }
+    let (after, hint) = Resets::new(&service, Cut::Busy).first_hint(&[1]);
+    assert_eq!(hint.cause, "connections_reset");
+    assert!(after > 20, "{after} s");
 }
 
 #[test]
