@@ -3,9 +3,9 @@
 use crate::{
     api::{BlameKind, RuledOut},
     hints::{
-        context::{Context, Edge, Subject},
+        context::{Context, Edge, Subject, cpus},
         finding::{Finding, blame, shared_blame},
-        memory::path::{Path, RISE_ALPHA, Rise},
+        memory::path::{Path, RISE_ALPHA, Rise, rise_limit},
         rule::{Family, QueryTemplate, Rule},
         rules::{latency, queries},
         stats::ms,
@@ -31,10 +31,11 @@ pub(crate) const EXTERNAL_SLOW: Rule = Rule {
            chance below 1e-6 per window and edge), for an address outside the cluster. Path and think time \
            need not be separated: both are outside. But round trips count only where nothing tells better who waits: \
            without handshakes, full segments or delays that prove a longer path, they may include time of a program. \
-           Then the rise is at least `think_time_ms`, and the Pod is no server there.",
+           Then the rise is at least `think_time_ms`, three quarters of the window's round trips show it, and the Pod \
+           is no server there.",
     minimum: "As `peer_slow` and `path_latency`.",
-    ruled_out_by: "Of round trips without such a proof: response times, which decide from 8 requests on. The Pod's \
-                   peers in the cluster are slow too, or paths from its Node to others are longer. Loss. The peer's \
+    ruled_out_by: "Of round trips without such a proof: response times, which decide from 8 requests on, and the Node's \
+                   CPUs, if they are used up. The Pod's peers in the cluster are slow too, or paths from its Node to others are longer. Loss. The peer's \
                    window or the local buffer holds the sender back. The Pod is throttled. The Node makes its own \
                    queue.",
     action: "Ask the owner of that address, compare from another place, or fail over. The cluster's network needs no \
@@ -53,6 +54,8 @@ const BEYOND: f64 = 0.7;
 const ALONE: f64 = 0.8;
 /// Certainty where nothing proves that the path is longer: another kind of requests has other round trips, too.
 const UNPROVEN: f64 = 0.9;
+/// Share of the window's round trips that are longer once a rise lasts. Half of them may be of a stall of seconds.
+const LASTING: f64 = 0.75;
 
 /// `has_times`: response times tell whether the client of an edge waits.
 pub(super) fn judge(context: &Context<'_>, has_times: impl Fn(&Edge<'_>) -> bool) -> Vec<Finding> {
@@ -63,7 +66,7 @@ pub(super) fn judge(context: &Context<'_>, has_times: impl Fn(&Edge<'_>) -> bool
     let inside = LazyCell::new(|| Inside::new(context));
     let found = external.filter_map(|(subject, edge)| {
         let rise = latency::rise(context, subject, edge)?;
-        if !rise.is_proven() && (has_times(edge) || !may_wait(context, edge, rise)) {
+        if !rise.is_proven() && (has_times(edge) || !may_wait(context, edge, rise) || !lasts(context, edge, rise)) {
             return None;
         }
         (inside.longer == 0).then(|| describe(context, subject, (edge, rise), inside.usual))
@@ -75,6 +78,13 @@ pub(super) fn judge(context: &Context<'_>, has_times: impl Fn(&Edge<'_>) -> bool
 /// on. A server's include the time by which its client delays acknowledgements, and nobody waits for those.
 fn may_wait(context: &Context<'_>, edge: &Edge<'_>, rise: Rise) -> bool {
     edge.view.role != Some(Role::Server) && rise.increase_us() >= context.thresholds.think_time_ms * 1_000.0
+}
+
+/// The rise is no stall of a few seconds, and no wait for this Node's own CPUs.
+fn lasts(context: &Context<'_>, edge: &Edge<'_>, rise: Rise) -> bool {
+    let rtt = &edge.tally().rtt;
+    let fast = rtt.count_up_to(rise_limit(rise.usual_us, context.thresholds));
+    fast as f64 <= (1.0 - LASTING) * rtt.count() as f64 && !cpus::may_be_contended(context)
 }
 
 /// This Node's edges to peers in the cluster, by the state of their paths: they share its way out with the subject.

@@ -1,10 +1,11 @@
 use crate::{
     api::BlameKind,
     hints::testing::{
-        Case, Run, firing,
+        Case, Run, firing, host,
         requests::{Scene, quick},
-        rtts, verdict,
+        rtts, set, verdict,
     },
+    sample::Signal,
 };
 use netwhy_abi::{PeerClass, Role};
 
@@ -114,4 +115,32 @@ fn a_rise_below_think_time_needs_a_proof() {
     assert_eq!(proven.cause, "external_slow");
     let unproven = Run::warm(&normal()).expect_one(&longer_path(&normal(), &PEERS[..1], 80_000));
     assert!(unproven.confidence < 0.9 && unproven.confidence < proven.confidence, "{}", unproven.confidence);
+}
+
+/// Round trips of requests that nobody timed.
+#[test]
+fn a_stall_of_seconds_blames_nobody_outside_and_a_rise_that_lasts_does() {
+    let mut stall = longer_path(&normal(), &PEERS[..1], 80_000);
+    let edge = stall.edge("cart", PEERS[0]);
+    edge.recent = edge.window.clone();
+    edge.window.rtt = rtts(&[(100, 60), (80_000, 40)]);
+    Run::warm(&normal()).expect_silence(5, &stall);
+    stall.edge("cart", PEERS[0]).window.rtt = rtts(&[(100, 20), (80_000, 80)]);
+    assert_eq!(Run::warm(&normal()).expect_one(&stall).cause, "external_slow");
+}
+
+#[test]
+fn a_machine_without_free_cpus_blames_nobody_outside_without_a_proof() {
+    let with_host = |case: &Case, idle_us: u64| {
+        let mut host = host();
+        set(&mut host, Signal::CpuIdle, idle_us);
+        set(&mut host, Signal::PressureCpuSome, 6_000_000);
+        Case { host: Some(host), ..case.clone() }
+    };
+    let usual = with_host(&normal(), 10_000_000);
+    let later = longer_path(&normal(), &PEERS[..1], 80_000);
+    Run::warm(&usual).expect_silence(20, &with_host(&later, 1_000_000));
+    assert_eq!(Run::warm(&usual).expect_one(&with_host(&later, 10_000_000)).cause, "external_slow");
+    let proven = later.with("cart", PEERS[0], |tally| tally.connects = [2, 0]);
+    assert_eq!(Run::warm(&usual).expect_one(&with_host(&proven, 1_000_000)).cause, "external_slow");
 }
