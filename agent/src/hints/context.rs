@@ -3,6 +3,7 @@
 pub(crate) mod cpus;
 pub(crate) mod excuse;
 pub(crate) mod index;
+pub(crate) mod inside;
 pub(crate) mod subject;
 pub(crate) mod edge;
 mod edges;

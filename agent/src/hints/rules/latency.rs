@@ -6,7 +6,7 @@ mod slight;
 use crate::{
     api::{Blame, Evidence, RuledOut},
     hints::{
-        context::{Context, Edge, EdgeIx, Subject, SubjectIx},
+        context::{Context, Edge, EdgeIx, Subject, SubjectIx, inside},
         culprit::{
             latency::{Peers, Risen, is_proven, rose_both_ways, shift_together},
             suspects::{Component, Suspects},
@@ -66,7 +66,9 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
     ruled_out_by: "Any edge to the same peer, or for one Pod's own delay to its address, has two samples as fast as \
                    usual. At one Pod alone also: its payload grew by half, or the way never leaves this Node, whose \
                    CPUs are used up. The peer's window or the local buffer holds the sender back. The Pod is \
-                   throttled. This Node's bulk traffic grew by half and by 1 MB/s: it makes its own queue. Of smaller rises also: the payload of the edge grew by half, a client's \
+                   throttled. This Node's bulk traffic grew by half and by 1 MB/s: it makes its own queue. Handshakes \
+                   or full segments within this Node take longer too, for most of its Pods and two at least: its \
+                   machine is slow. Of smaller rises also: the payload of the edge grew by half, a client's \
                    fastest requests are as fast as usual, round trips within this Node rose too, or its CPUs are used \
                    up. Keep-alive requests of one program alone prove nothing, as their acknowledgements wait for \
                    replies (path or constant think time: undecidable).",
@@ -171,7 +173,7 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
 
 fn of_paths(context: &Context<'_>) -> Vec<Finding> {
     let peers = peers(context);
-    if peers.longer.is_empty() || makes_its_own_queue(context) {
+    if peers.longer.is_empty() || makes_its_own_queue(context) || inside::are_longer(context) {
         return Vec::new();
     }
     let suspects = peers.suspects(context);

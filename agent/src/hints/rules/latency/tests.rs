@@ -224,6 +224,29 @@ fn a_queue_of_the_nodes_own_making_is_silent() {
     Run::warm(&normal).expect_silence(20, &bulk);
 }
 
+/// Handshakes that never leave this Node take as long.
+#[test]
+fn a_machine_that_is_slow_for_all_its_pods_has_no_longer_paths() {
+    const PODS: [&str; 2] = ["cart", "payment"];
+    let with_local = |peers: &[&str]| {
+        let mut case = Case::mesh(&PODS, &PEERS);
+        for (pod, peer) in PODS.iter().flat_map(|pod| peers.iter().map(move |peer| (pod, peer))) {
+            case.edge(pod, peer).class = PeerClass::SameNode;
+        }
+        case
+    };
+    let normal = with_local(&PEERS[2..]);
+    Run::warm(&normal).expect_silence(10, &longer_path(&normal, &PODS, &PEERS, 20_000));
+    // One Pod, or one address, may be slow for itself.
+    let one_pod = longer_path(&longer_path(&normal, &PODS, &PEERS[..1], 20_000), &PODS[..1], &PEERS[2..], 20_000);
+    let of_one_address = with_local(&PEERS[3..]);
+    let one_address = longer_path(&of_one_address, &PODS, &[PEERS[0], PEERS[3]], 20_000);
+    for (normal, slow) in [(&normal, &one_pod), (&of_one_address, &one_address)] {
+        let hints = firing(&Run::warm(normal).ticks(3, slow));
+        assert!(hints.iter().any(|hint| hint.cause == "path_latency"), "{hints:?}");
+    }
+}
+
 #[test]
 fn a_longer_path_does_not_become_normal_while_its_hint_is_open() {
     let normal = Case::mesh(&["cart"], &PEERS);

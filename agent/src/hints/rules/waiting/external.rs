@@ -3,7 +3,7 @@
 use crate::{
     api::{BlameKind, RuledOut},
     hints::{
-        context::{Context, Edge, Subject, cpus},
+        context::{Context, Edge, Subject, cpus, inside},
         finding::{Finding, blame, shared_blame},
         memory::path::{Path, RISE_ALPHA, Rise, rise_limit},
         rule::{Family, QueryTemplate, Rule},
@@ -64,12 +64,13 @@ pub(super) fn judge(context: &Context<'_>, has_times: impl Fn(&Edge<'_>) -> bool
     }
     let external = context.unclaimed(Family::Waiting).filter(|(_, edge)| edge.is_external());
     let inside = LazyCell::new(|| Inside::new(context));
+    let is_machine_slow = LazyCell::new(|| inside::are_longer(context));
     let found = external.filter_map(|(subject, edge)| {
         let rise = latency::rise(context, subject, edge)?;
         if !rise.is_proven() && (has_times(edge) || !may_wait(context, edge, rise) || !lasts(context, edge, rise)) {
             return None;
         }
-        (inside.longer == 0).then(|| describe(context, subject, (edge, rise), inside.usual))
+        (inside.longer == 0 && !*is_machine_slow).then(|| describe(context, subject, (edge, rise), inside.usual))
     });
     found.collect()
 }
