@@ -23,8 +23,10 @@ pub(crate) const MIN_LEARN_SAMPLES: u64 = 8;
 pub(crate) const ODD_LOSS: Duration = Duration::from_secs(120);
 /// Clean ticks after which an edge's own minimum weighs as much as its class's.
 const SHRINK_TICKS: f64 = 10.0;
-/// Multiple of the minimum up to which an RTT still counts as near it.
+/// Multiple of the minimum up to which an RTT still counts as near it, and of the median up to which it is as usual.
 const FAST_RATIO: f64 = 1.5;
+/// Share of the usual quick RTTs from which none of these became slow: where a median is slow, half of them did at least.
+const ALL_THERE: f64 = 0.75;
 
 /// Ticks over which silence is measured.
 const SILENCE_TICKS: usize = 3;
@@ -88,6 +90,8 @@ pub(crate) struct EdgeMemory {
     above: f64,
     /// All samples in normal times, decaying sum.
     samples: f64,
+    /// Samples per second that are as usual, in normal times.
+    quick_per_s: Mean,
     /// When losses became unusual.
     odd_since: Option<Duration>,
     /// What it did since all newest samples rose above the limit.
@@ -199,6 +203,19 @@ impl EdgeMemory {
         self.min_us().map(|min| (FAST_RATIO * min).max(min + thresholds.rtt_floor_ms * 1000.0))
     }
 
+    /// Samples of a window that are about as short as the usual median, or shorter. `None`: no baseline.
+    fn quick(&self, tally: &Tally, thresholds: &Thresholds) -> Option<u64> {
+        let us = (FAST_RATIO * self.p50_us()?).max(self.fast_us(thresholds)?);
+        Some(tally.rtt.count_up_to(us as u32))
+    }
+
+    /// The quick samples are as many as ever: slow ones are of another kind, which came on top.
+    fn has_all_quick(&self, tally: &Tally, window: Duration, thresholds: &Thresholds) -> bool {
+        let usual = self.quick_per_s.get().map(|per_s| per_s * window.as_secs_f64()).filter(|usual| *usual >= 1.0);
+        let all_there = |(quick, usual): (u64, f64)| quick as f64 >= ALL_THERE * usual;
+        self.quick(tally, thresholds).zip(usual).is_some_and(all_there)
+    }
+
     /// The peer thinks: the median is inflated, while samples near the usual minimum keep arriving.
     pub(crate) fn thinks(&self) -> bool {
         self.slow_since.is_some() && self.path_fast
@@ -282,7 +299,8 @@ impl EdgeMemory {
         }
         let fast_us = self.fast_us(thresholds);
         let fast = fast_us.map_or(0, |us| tally.rtt.count_up_to(us as u32));
-        let slow = (self.is_slow(tally, thresholds) || self.slow_reply(tally, clock.hz, thresholds).is_some())
+        let is_slow = self.is_slow(tally, thresholds) && !self.has_all_quick(tally, clock.window, thresholds);
+        let slow = (is_slow || self.slow_reply(tally, clock.hz, thresholds).is_some())
             && fast_us.zip(tally.min_rtt_us).is_some_and(|(f, m)| f64::from(m) <= f);
         match self.slow_since {
             _ if !slow => (self.slow_since, self.path_fast) = (None, false),
@@ -394,6 +412,9 @@ impl EdgeMemory {
             let fast = tally.rtt.count_up_to(rise_limit(usual, thresholds));
             self.above = self.above * keep + (all - fast) as f64 * share;
             self.samples = self.samples * keep + all as f64 * share;
+        }
+        if let Some(quick) = self.quick(tally, thresholds) {
+            self.quick_per_s.learn(quick as f64 / window.as_secs_f64(), keep);
         }
     }
 }

@@ -7,12 +7,13 @@ mod round_trips;
 mod stages;
 
 use crate::hints::{
-    context::{Context, Edge, Subject},
+    context::{Context, Edge, Subject, cpus},
     culprit::{answers::Late, suspects::Suspects},
     finding::Finding,
     rule::{Family, QueryTemplate, Rule},
     rules::queries,
 };
+use std::collections::BTreeSet;
 
 pub(crate) const POD_APPLICATION_SLOW: Rule = Rule {
     id: "pod_application_slow",
@@ -116,10 +117,12 @@ pub(crate) const PEER_SLOW: Rule = Rule {
     ruled_out_by: "The peer's window or the local buffer holds the sender back. With response times: half as much \
                    load again as usual, in requests or bytes per second (twice as much where requests are few); slow ones that come on top of the usual ones, which are as \
                    many and as fast as ever; slow ones that are no more and no slower than they always were, while \
-                   quick ones became fewer; retransmissions take the time. Else: loss; the Pod is \
+                   quick ones became fewer; retransmissions take the time. Else: loss; three quarters of the usual \
+                   quick round trips are there, beside others; half as much payload again as usual; the Pod is \
                    throttled; nobody waits for an answer; the minimum RTT rose too while no other connection goes \
-                   there (path or constant think time: undecidable). In `kubectl netwhy why` also the figures of the \
-                   peer's own agent: where it answers these requests in time, the cause is `path_latency`.",
+                   there (path or constant think time: undecidable). All peers are slow at once, three at least, and \
+                   the Node's CPUs are used up. In `kubectl netwhy why` also the figures of the peer's own agent: \
+                   where it answers these requests in time, the cause is `path_latency`.",
     action: "Check the peer's application and its dependencies. The path needs no attention.",
     caused_by: &[
         "node_cpu_contention",
@@ -208,7 +211,7 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     }
     let late = late(&judged);
     let mut out = Vec::new();
-    if !late.slow.is_empty() {
+    if !late.slow.is_empty() && !is_busy_machine(context, &late) {
         let suspects = late.suspects(context);
         let subjects = context.subjects().iter().zip(&judged);
         out.extend(subjects.flat_map(|(subject, edges)| of_subject(context, subject, (edges, &suspects))));
@@ -216,6 +219,13 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     out.extend(requests::servers(context));
     out.extend(external::judge(context, requests::tell));
     out
+}
+
+/// All peers are slow at once for a Node whose CPUs are used up: its clients wait for the CPUs, which have rules of their
+/// own, or nothing tells who takes the time.
+fn is_busy_machine(context: &Context<'_>, late: &Late) -> bool {
+    let peers: BTreeSet<_> = late.slow.keys().map(|edge| context.edge(*edge).view.peer).collect();
+    late.well.is_empty() && peers.len() >= MIN_PEERS && cpus::may_be_contended(context)
 }
 
 /// All judged edges, by how late their answers are.

@@ -15,6 +15,9 @@ use crate::{
     },
 };
 
+/// Multiple of the usual payload from which the load is higher: one that doubles shows as less while the window reaches
+/// back before that.
+const HIGHER_LOAD: f64 = 1.5;
 /// Share of the window in which the Pod's tasks stall.
 const STALLED: f64 = 0.2;
 /// How much likelier the Pod itself is at fault when its own tasks stall while all its peers look slow.
@@ -45,8 +48,16 @@ pub(super) fn can_be_judged(context: &Context<'_>, edge: &Edge<'_>) -> bool {
     let reply = tally.reply_count() >= MIN_LEARN_SAMPLES && edge.memory.is_some_and(|m| m.reply_s().is_some());
     (rtt || reply || late_replies(context, edge).is_some())
         && edge.memory.is_some_and(|m| m.p50_us().is_some())
+        && !is_load_higher(context, edge)
         && !edge.is_limited(context.thresholds)
         && (losses.episodes as f64) < context.thresholds.loss_ratio * losses.segments.max(1) as f64
+}
+
+/// The edge carries so much more payload than usual that late replies are no wonder.
+fn is_load_higher(context: &Context<'_>, edge: &Edge<'_>) -> bool {
+    let now = (edge.tally().bytes_acked + edge.tally().bytes_received) as f64 / context.window.as_secs_f64();
+    let usual = edge.memory.and_then(EdgeMemory::bytes_per_s).filter(|usual| *usual > 0.0);
+    usual.is_some_and(|usual| now >= HIGHER_LOAD * usual)
 }
 
 /// RTTs of an edge, µs.

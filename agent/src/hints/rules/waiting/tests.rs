@@ -1,6 +1,7 @@
 use crate::{
     api::BlameKind,
-    hints::testing::{Case, Run, firing, lose, rtts, verdict},
+    hints::testing::{Case, Run, firing, host, lose, rtts, set, verdict},
+    sample::Signal,
 };
 use netwhy_abi::PeerClass;
 
@@ -192,4 +193,41 @@ fn replies_that_are_all_late_suspect_the_peer_first_when_another_connection_ther
     let mut server = late.clone();
     server.edges.iter_mut().for_each(|e| e.window.connects = [0, 0]);
     Run::warm(&normal).expect_silence(20, &server);
+}
+
+/// A check beside the requests, to which the peer takes its time: the requests are as many and as fast as ever.
+#[test]
+fn round_trips_that_come_on_top_are_another_kind() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let with = |quick: u64, slow: u64| {
+        normal.with("cart", PEERS[0], |tally| tally.rtt = rtts(&[(100, quick), (20_000, slow)]))
+    };
+    Run::warm(&normal).expect_silence(30, &with(100, 110));
+    // Half of the usual ones became slow as well.
+    let hints = firing(&Run::warm(&normal).ticks(15, &with(50, 110)));
+    assert_eq!(verdict(&hints[0]), ("peer_slow", BlameKind::PeerPod, PEERS[0]));
+}
+
+#[test]
+fn more_payload_explains_late_replies_without_response_times() {
+    let normal = Case::mesh(&["cart"], &PEERS);
+    let late = slow(&normal, &PEERS[..1], 20_000, 15);
+    let more = late.with("cart", PEERS[0], |tally| (tally.bytes_acked, tally.bytes_received) = (340_000, 1_700_000));
+    Run::warm(&normal).expect_silence(20, &more);
+    assert_eq!(firing(&Run::warm(&normal).ticks(15, &late)).len(), 1);
+}
+
+#[test]
+fn all_peers_slow_at_once_without_free_cpus_are_silent() {
+    let mut normal = Case::mesh(&["cart"], &PEERS[..3]);
+    normal.host = Some(host());
+    let mut late = slow(&normal, &PEERS[..3], 20_000, 15);
+    assert_eq!(firing(&Run::warm(&normal).ticks(15, &late)).len(), 1);
+    let busy = late.host.as_mut().unwrap();
+    set(busy, Signal::CpuIdle, 1_000_000);
+    set(busy, Signal::PressureCpuSome, 6_000_000);
+    Run::warm(&normal).expect_silence(20, &late);
+    // One that is as fast as ever shows that the CPUs are not the reason.
+    late.tally("cart", PEERS[2]).rtt = rtts(&[(100, 95)]);
+    assert!(!firing(&Run::warm(&normal).ticks(15, &late)).is_empty());
 }
