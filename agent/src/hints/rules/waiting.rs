@@ -43,7 +43,8 @@ pub(crate) const POD_APPLICATION_SLOW: Rule = Rule {
     ruled_out_by: "The Pod's own callees explain half of the time that its requests take longer: by late answers, or by \
                    attempts to connect that wait for an answer. Only the mix changed: new clients wait, or more of the \
                    requests are of clients whose requests always take as long, and each with a baseline is served as \
-                   ever. The slow ones come on top of the usual ones: another kind of requests. Or they are no more and \
+                   ever. Where some connections stand for the others: slow requests of fewer than four clients, none of \
+                   which has a baseline. The slow ones come on top of the usual ones: another kind of requests. Or they are no more and \
                    no slower than they always were, and quick ones became fewer. Half as much \
                    load again as usual, in requests or bytes per second (twice as much where requests are few). Without response times: one peer that is as fast as usual. \
                    No pressure of the Pod's own: then the peers are blamed, and the hint says that they may share a \

@@ -27,6 +27,8 @@ use std::collections::BTreeSet;
 const ODD: f64 = 1e-3;
 /// Mean payload of requests from which most of them have several segments, bytes.
 const IN_PARTS: f64 = 3_000.0;
+/// Clients with slow requests that are enough where few connections are observed: each of them is one witness.
+const MIN_WITNESSES: usize = 4;
 /// Probability that the way here is at fault where requests have several segments, and packets are lost or late.
 const ON_THE_WAY: f64 = 0.4;
 
@@ -81,7 +83,10 @@ fn slow_server<'c, 'a>(context: &'c Context<'a>, subject: &'c Subject<'a>) -> Op
     // Where no read was seen nothing is known of the stages, and so of the time of all requests together.
     let extra_us = if growth.is_known() { growth.extra_us() } else { slow.per_window() * slow.increase_us() };
     let mix = Mix::of(context, now, known, &slow);
-    let explained = callees.extra_us >= MAIN * extra_us || is_other_mix(serving(), &slow) || mix.is_other_kind();
+    let explained = callees.extra_us >= MAIN * extra_us
+        || is_other_mix(serving(), &slow)
+        || are_few_witnesses(serving(), now, &slow)
+        || mix.is_other_kind();
     if is_load_higher(context, now, known, payload) || explained {
         return None;
     }
@@ -121,6 +126,25 @@ fn is_other_mix<'e>(serving: impl Iterator<Item = &'e Edge<'e>>, slow: &Slow) ->
     counted.requests >= MIN_REQUESTS as f64
         && counted.late <= counted.usual + MAIN * slow.per_window()
         && binomial_tail_ln(tested.late, tested.requests, tested.usual / tested.requests) > ODD.ln()
+}
+
+/// Where some connections stand for the others, requests of one connection are no independent witnesses, and after a
+/// restart others are observed than before. Then the clients that were known before tell, or several clients together.
+fn are_few_witnesses<'e>(serving: impl Iterator<Item = &'e Edge<'e>>, now: &ResponseView, slow: &Slow) -> bool {
+    if now.window.independence() >= 1.0 {
+        return false;
+    }
+    let (mut known, mut late) = (0.0, BTreeSet::new());
+    for edge in serving {
+        let Some(window) = edge.view.responses.as_deref().map(|now| &now.window) else { continue };
+        let requests = window.durations.count();
+        if requests > window.durations.count_up_to(slow.limit_us) {
+            late.insert(edge.view.peer);
+        }
+        let is_known = edge.requests().is_some_and(|(_, known)| known.usual_above(slow.limit_us).is_some());
+        known += if is_known { requests as f64 * window.independence() } else { 0.0 };
+    }
+    known < MIN_REQUESTS as f64 && late.len() < MIN_WITNESSES
 }
 
 fn describe_server(

@@ -475,6 +475,35 @@ fn a_sample_of_other_clients_makes_no_slow_server() {
     assert!(hints.unwrap().iter().any(|hint| hint.cause == "pod_application_slow"));
 }
 
+/// The server restarts, and the connections that are observed since then are those of a client that polls.
+#[test]
+fn a_sample_of_unknown_clients_speaks_once_they_are_several() {
+    const PEERS: [&str; 5] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10", "10.0.0.11"];
+    let speaks = |clients: &[&str]| {
+        let mut scene = Scene::new(Case::mesh(&["api"], &PEERS), ("api", PEERS[0]), Role::Server);
+        let mut streams: Vec<(&str, Stream)> = clients.iter().map(|peer| (*peer, Stream::default())).collect();
+        for _ in 0..40 {
+            scene.stream.push(observed(&[(1_000, 50)], 16));
+            assert_eq!(scene.tick(), vec![]);
+        }
+        let mut hints = Vec::new();
+        for second in 0..14 {
+            for (peer, polls) in &mut streams {
+                // So rarely that no baseline of its own is known until the end.
+                let is_due = second % 2 == 0;
+                polls.push(if is_due { observed(&[(2_000_000, 16)], 16) } else { Responses::default() });
+                let edge = scene.case.edge("api", peer);
+                (edge.role, edge.port, edge.responses) = (Some(Role::Server), 80, Some(Box::new(polls.view())));
+            }
+            scene.stream.push(Responses::default());
+            hints.extend(scene.tick());
+        }
+        hints.iter().any(|hint| hint.cause == "pod_application_slow")
+    };
+    assert!(!speaks(&PEERS[1..2]) && !speaks(&PEERS[1..3]));
+    assert!(speaks(&PEERS[1..]));
+}
+
 /// A client that polls as well, over the same edge: its other requests are as many and as fast as ever.
 #[test]
 fn requests_that_come_on_top_are_another_kind() {
