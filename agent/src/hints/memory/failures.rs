@@ -7,7 +7,7 @@ pub(crate) const FAILURE_ALPHA: f64 = 1e-6;
 /// Sampled calls of normal times that a usual share needs.
 const MIN_KNOWN: f64 = 100.0;
 /// Lowest share that is ever called usual: without it, one error would be a hint where there never was one.
-const FLOOR: f64 = 0.001;
+pub(crate) const FLOOR: f64 = 0.001;
 /// Errors and share of errors from which they matter …
 const MIN_ERRORS: u64 = 5;
 const MIN_SHARE: f64 = 0.01;

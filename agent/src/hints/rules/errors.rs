@@ -5,13 +5,20 @@ use crate::{
     hints::{
         context::{Context, Edge, Subject},
         finding::{Finding, blame, evidence},
-        memory::failures::{FAILURE_ALPHA, Failing},
+        memory::failures::{FAILURE_ALPHA, FLOOR, Failing},
         rule::{Family, QueryTemplate, Rule},
         rules::queries,
-        stats::percent,
+        stats::{binomial_tail_ln, percent},
     },
 };
 use netwhy_abi::Role;
+
+/// Chance of as many errors of known clients from which these are answered as usual.
+const ODD: f64 = 1e-3;
+/// Errors that known clients would have by the share of all, from which they tell.
+const ENOUGH: f64 = 5.0;
+/// Share of these that they have at most.
+const FEWER: f64 = 0.5;
 
 /// The test of both rules.
 const TEST: &str = "Five or more of the sampled requests and calls fail in the window. They are 1 % of the requests \
@@ -35,7 +42,9 @@ pub(crate) const POD_ERRORS: Rule = Rule {
     ],
     test: TEST,
     minimum: MINIMUM,
-    ruled_out_by: "The share was as high before.",
+    ruled_out_by: "The share was as high before. Only new clients fail, such as a check of something that the Pod does not \
+                   have: those with a baseline would have five errors by the share of all, and have at most half of \
+                   these, as usual.",
     action: "Look at the Pod's own log and at its last deployment. With 502, 503 and 504 look at what it calls, too.",
     caused_by: &[
         "pod_oom_killed",
@@ -130,8 +139,11 @@ fn server(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
     let now = subject.view.server.as_deref()?;
     let failing = context.memory.servers.of(&subject.view.id)?.failing(now)?;
     let name = subject.name();
-    let edges = subject.edges.iter().map(|ix| context.edge(*ix));
-    let failed = edges.filter(|edge| {
+    let edges = || subject.edges.iter().map(|ix| context.edge(*ix));
+    if only_new_clients_fail(edges(), &failing) {
+        return None;
+    }
+    let failed = edges().filter(|edge| {
         edge.view.role == Some(Role::Server) && edge.view.responses.as_ref().is_some_and(|r| r.calls.errors > 0)
     });
     Some(Finding {
@@ -142,6 +154,19 @@ fn server(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
         edges: failed.map(|edge| edge.ix).collect(),
         ..Finding::new(&POD_ERRORS, subject.ix, blame(BlameKind::Pod, name))
     })
+}
+
+/// Each client that was there before is answered as ever.
+fn only_new_clients_fail<'e>(edges: impl Iterator<Item = &'e Edge<'e>>, failing: &Failing) -> bool {
+    let (mut calls, mut errors, mut usual) = (0.0, 0.0, 0.0);
+    for (now, known) in edges.filter(|edge| edge.view.role == Some(Role::Server)).filter_map(Edge::requests) {
+        let Some(usual_share) = known.usual_errors() else { continue };
+        calls += now.calls.calls as f64;
+        errors += now.calls.errors as f64;
+        usual += usual_share.max(FLOOR) * now.calls.calls as f64;
+    }
+    let by_all = failing.now.error_share().unwrap_or(0.0) * calls;
+    by_all >= ENOUGH && errors <= FEWER * by_all && binomial_tail_ln(errors, calls, usual / calls) > ODD.ln()
 }
 
 fn client(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> Option<Finding> {

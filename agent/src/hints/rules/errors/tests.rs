@@ -2,7 +2,7 @@ use crate::{
     api::{BlameKind, Hint},
     hints::testing::{
         Case,
-        requests::{Scene, quick},
+        requests::{Scene, Stream, quick},
         verdict,
     },
 };
@@ -50,6 +50,24 @@ fn a_peer_that_fails_is_named_by_its_client() {
 fn a_share_that_was_as_high_before_is_no_news() {
     assert!(fail(&mut scene(Role::Server, 3), 5).is_none());
     assert!(fail(&mut scene(Role::Server, 3), 12).is_some());
+}
+
+/// A new check of something that the Pod does not have: the others are answered as ever.
+#[test]
+fn new_clients_that_always_fail_are_silent_until_others_fail_too() {
+    let (mut scene, mut check) = (scene(Role::Server, 0), Stream::default());
+    let mut second = |scene: &mut Scene, errors: u64| {
+        check.call(2, 2);
+        let edge = scene.case.edge("cart", PEERS[1]);
+        (edge.role, edge.port, edge.responses) = (Some(Role::Server), 80, Some(Box::new(check.view())));
+        scene.stream.call(20, errors);
+        scene.second(50, quick)
+    };
+    for at in 0..30 {
+        assert_eq!(second(&mut scene, 0), vec![], "second {at}");
+    }
+    let hints = (0..10).map(|_| second(&mut scene, 5)).last();
+    assert_eq!(verdict(&hints.unwrap()[0]), ("pod_errors", BlameKind::Pod, "cart"));
 }
 
 #[test]
