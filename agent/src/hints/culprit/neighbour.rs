@@ -10,6 +10,9 @@ const WORTH_NAMING: f64 = 0.1;
 /// CPU weight of a cgroup that has none set.
 const DEFAULT_WEIGHT: u64 = 100;
 
+/// Multiple of a user's weight from which a Pod is heavy beside it: that user leaves it nine tenths of a CPU.
+const HEAVY: u64 = 10;
+
 /// CPU use of the Node, and of the waiting subject.
 #[derive(Clone, Copy)]
 pub(crate) struct CpuUse {
@@ -35,11 +38,10 @@ pub(crate) enum Neighbour<'a> {
 pub(crate) fn neighbour<'a>(context: &Context<'a>, subject: &Subject<'_>, cpu: CpuUse) -> Neighbour<'a> {
     let seconds = context.window.as_secs_f64();
     let cores = |user: &CpuUser| user.usage_us as f64 / 1e6 / seconds;
-    let weight = |user: &CpuUser| user.weight.unwrap_or(DEFAULT_WEIGHT) as f64;
-    let weights: f64 = context.cpu_users.iter().map(weight).sum();
+    let weights: f64 = context.cpu_users.iter().map(|user| weight(user) as f64).sum();
     // Includes work outside the watched cgroups.
     let used = cpu.cpus * cpu.busy;
-    let share = |user: &CpuUser| cpu.cpus * weight(user) / weights;
+    let share = |user: &CpuUser| cpu.cpus * weight(user) as f64 / weights;
     let usual = |user: &CpuUser| context.memory.host.cores(&user.id);
     let others = context.cpu_users.iter().filter(|user| user.id != subject.view.id);
     let beyond = |user: &&CpuUser| cores(user) > share(user).min(used / 2.0) && cores(user) >= WORTH_NAMING * cpu.cpus;
@@ -52,4 +54,16 @@ pub(crate) fn neighbour<'a>(context: &Context<'a>, subject: &Subject<'_>, cpu: C
         Some(user) => Neighbour::User { user, cores: cores(user), usual: usual(user) },
         None => Neighbour::Nobody,
     }
+}
+
+/// Whether the kernel prefers the subject to this user so much that it gets the CPU time that it wants, and waits for
+/// moments only. False where a weight is not known.
+pub(crate) fn is_outweighed(context: &Context<'_>, subject: &Subject<'_>, user: &CpuUser) -> bool {
+    let this = context.cpu_users.iter().find(|user| user.id == subject.view.id);
+    let weights = this.and_then(|this| this.weight).zip(user.weight);
+    weights.is_some_and(|(own, other)| own >= HEAVY.saturating_mul(other))
+}
+
+fn weight(user: &CpuUser) -> u64 {
+    user.weight.unwrap_or(DEFAULT_WEIGHT)
 }

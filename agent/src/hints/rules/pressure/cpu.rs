@@ -5,7 +5,7 @@ use crate::{
     api::{BlameKind, Evidence},
     hints::{
         context::{Context, Subject, cpus},
-        culprit::neighbour::{CpuUse, Neighbour, neighbour},
+        culprit::neighbour::{CpuUse, Neighbour, is_outweighed, neighbour},
         finding::{Finding, MEASURED, blame, evidence},
         memory::host::Resource,
         rule::{Family, QueryTemplate, Rule},
@@ -35,7 +35,9 @@ pub(crate) const NODE_CPU_CONTENTION: Rule = Rule {
            alarm by chance.",
     minimum: MINIMUM,
     ruled_out_by: "The Pod's own limit throttles it: such a Pod never blames a neighbour. Idle CPUs. The Pod itself \
-                   uses more than half of the used CPU time, or more than its share while nobody else does.",
+                   uses more than half of the used CPU time, or more than its share while nobody else does. The neighbour \
+                   has a tenth of the Pod's weight at most, and the Pod waits less than `think_time_ms` for each segment \
+                   or handshake: a batch Pod takes what others leave.",
     action: "Move or limit the neighbour, give this Pod a larger CPU request (its weight), or reserve CPUs for it.",
     caused_by: &[],
     caused_by_at_peer: &[],
@@ -83,6 +85,13 @@ struct Starved {
 pub(crate) fn judge(context: &Context<'_>, subject: &Subject<'_>) -> Vec<Finding> {
     let Some(found) = starved(context, subject) else { return Vec::new() };
     let neighbour = neighbour(context, subject, found.cpu);
+    // Each wake-up may wait for a slice. Nobody notices, unless answers wait for many of them.
+    if let Neighbour::User { user, .. } = &neighbour
+        && is_outweighed(context, subject, user)
+        && !delays_answers(context, subject, found.stall)
+    {
+        return Vec::new();
+    }
     let CpuUse { cpus, busy, own } = found.cpu;
     let (name, waited) = (subject.name(), percent(found.stall.share));
     let mut all = evidence_of(context, subject, &found);

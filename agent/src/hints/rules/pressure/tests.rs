@@ -50,6 +50,18 @@ fn a_noisy_neighbour_is_named_with_its_cpu_use() {
     assert_eq!(own.map(|e| (e.observed, e.baseline)), Some((0.4, Some(0.0))));
 }
 
+/// 2 ms for each segment, as each wake-up waits for a slice of the batch.
+#[test]
+fn a_batch_of_least_weight_is_no_noisy_neighbour_until_answers_wait() {
+    let mut case = hog();
+    case.cpu_users[0].weight = Some(1);
+    Run::warm(&normal()).expect_silence(10, &case);
+    for peer in PEERS {
+        case.tally("cart", peer).data_segs_out = 100;
+    }
+    assert_eq!(Run::warm(&normal()).expect_one(&case).cause, "node_cpu_contention");
+}
+
 #[test]
 fn run_queue_waits_are_evidence_where_they_are_sampled() {
     let quantiles = |case: &Case| -> Vec<(String, f64)> {
