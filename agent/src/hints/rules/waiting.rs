@@ -121,7 +121,7 @@ pub(crate) const PEER_SLOW: Rule = Rule {
                    quick ones became fewer; retransmissions take the time. Else: loss; three quarters of the usual \
                    quick round trips are there, beside others; half as much payload again as usual; the Pod is \
                    throttled; nobody waits for an answer; the minimum RTT rose too while no other connection goes \
-                   there (path or constant think time: undecidable). All peers are slow at once, three at least, and \
+                   there (path or constant think time: undecidable). All peers are slow at once, two at least, and \
                    the Node's CPUs are used up. In `kubectl netwhy why` also the figures of the peer's own agent: \
                    where it answers these requests in time, the cause is `path_latency`.",
     action: "Check the peer's application and its dependencies. The path needs no attention.",
@@ -168,6 +168,9 @@ pub(crate) const PEER_SLOW: Rule = Rule {
 
 /// Peers that must all be slow before the Pod itself is suspected.
 const MIN_PEERS: usize = 3;
+
+/// Peers that are all slow from which they may wait for what they share: one alone may be slow for itself.
+const SEVERAL: usize = 2;
 
 /// A judged edge of a subject.
 struct Judged<'c, 'a> {
@@ -226,7 +229,7 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
 /// own, or nothing tells who takes the time.
 fn is_busy_machine(context: &Context<'_>, late: &Late) -> bool {
     let peers: BTreeSet<_> = late.slow.keys().map(|edge| context.edge(*edge).view.peer).collect();
-    late.well.is_empty() && peers.len() >= MIN_PEERS && cpus::may_be_contended(context)
+    late.well.is_empty() && peers.len() >= SEVERAL && cpus::may_be_contended(context)
 }
 
 /// All judged edges, by how late their answers are.

@@ -227,6 +227,8 @@ fn all_peers_slow_at_once_without_free_cpus_are_silent() {
     set(busy, Signal::CpuIdle, 1_000_000);
     set(busy, Signal::PressureCpuSome, 6_000_000);
     Run::warm(&normal).expect_silence(20, &late);
+    let two = Case { edges: late.edges[..2].to_vec(), ..late.clone() };
+    Run::warm(&Case { edges: normal.edges[..2].to_vec(), ..normal.clone() }).expect_silence(20, &two);
     // One that is as fast as ever shows that the CPUs are not the reason.
     late.tally("cart", PEERS[2]).rtt = rtts(&[(100, 95)]);
     assert!(!firing(&Run::warm(&normal).ticks(15, &late)).is_empty());
