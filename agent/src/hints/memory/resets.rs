@@ -71,6 +71,8 @@ struct Moment {
     resets: Resets,
     /// Requests that were answered between its resets, and until the next moment.
     answers: f64,
+    /// Requests that were answered in its ticks with resets.
+    beside: f64,
 }
 
 /// The last moments of one edge.
@@ -92,8 +94,10 @@ pub(crate) struct Series {
     pub(crate) refusing: usize,
     /// Resets of all of them.
     pub(crate) resets: Resets,
-    /// Requests that were answered since the first one began.
+    /// Requests that were answered since the first one began, but for those of ticks with resets, …
     pub(crate) answers: f64,
+    /// … and those.
+    pub(crate) beside: f64,
     /// Time since the first one began.
     pub(crate) span: Duration,
 }
@@ -123,6 +127,7 @@ impl Moments {
         if let Some(newest) = self.last.last_mut() {
             newest.end = at;
             newest.resets.add(new);
+            newest.beside += answers;
         }
     }
 
@@ -152,6 +157,7 @@ impl Moments {
             refusing: self.last.iter().filter(|moment| moment.resets.refused > 0).count(),
             resets,
             answers: self.last.iter().map(|moment| moment.answers).sum(),
+            beside: self.last.iter().map(|moment| moment.beside).sum(),
             span: at.saturating_sub(first.begin),
         })
     }

@@ -27,7 +27,7 @@ const RESTARTS: usize = 2;
 /// address, a kept connection is reset `n` times with a chance of 1/n!, because each time fewer old programs are left.
 /// The bottom of a pool is reached when more requests overlap than ever since, and such records become as rare.
 const MANY: usize = 8;
-/// Chance below which dead connections of a pool don't explain such moments.
+/// Chance below which neither dead connections of a pool nor a rollout explain such moments.
 const REUSE_ALPHA: f64 = 1e-3;
 
 pub(super) fn judge(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> Option<Finding> {
@@ -65,12 +65,24 @@ pub(super) fn judge(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_
 
 /// Restarts don't explain the moments, each of which needs one: an attempt is no old connection.
 fn is_refusing_again(edge: &Edge<'_>, series: &Series) -> bool {
-    series.moments >= MANY || (is_one_program(edge) && series.refusing > RESTARTS)
+    are_many(edge, series) || (is_one_program(edge) && series.refusing > RESTARTS)
+}
+
+/// There are more moments than restarts of the programs behind the address make.
+fn are_many(edge: &Edge<'_>, series: &Series) -> bool {
+    series.moments >= MANY && (is_one_program(edge) || !may_be_rollout(series))
+}
+
+/// Each moment may be the end of another replica. There are as many replicas as moments then, or more, and a request meets
+/// the one that ends by chance: the others are answered meanwhile.
+fn may_be_rollout(series: &Series) -> bool {
+    let failed = series.resets.all() as f64;
+    binomial_tail_ln(failed, failed + series.beside, 1.0 / series.moments as f64) > REUSE_ALPHA.ln()
 }
 
 /// Neither restarts nor old connections explain the moments.
 fn is_reset_again(context: &Context<'_>, edge: &Edge<'_>, (moments, series): (&Moments, &Series)) -> bool {
-    let are_many = series.moments >= MANY;
+    let are_many = are_many(edge, series);
     if !are_many && (!is_one_program(edge) || series.moments <= RESTARTS) {
         return false;
     }

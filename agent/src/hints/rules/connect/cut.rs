@@ -27,8 +27,9 @@ pub(crate) const CONNECTIONS_RESET: Rule = Rule {
            2e-5), and makes so many with a chance below 1e-6 per window (Poisson). They go on: they came in at least \
            four moments of the last 30 s, which begin 2.5 s or more after each other, and some in the last 3 s. Of a \
            Service's address it takes eight moments of the last minute. Or they come and go: 3 s or more of answers are between moments of the last 2 minutes, whose resets and refusals are \
-           as rare. Three such moments of a Pod's own address are enough, and eight of any other. Where the client keeps \
-           its connections, dead ones of a pool must explain the moments with a chance below 1e-3.",
+           as rare. Three such moments of a Pod's own address are enough. Of any other eight are, in whose seconds more \
+           than one in eight requests fail, with a chance below 1e-3: a rollout ends one of as many replicas each \
+           time. Where the client keeps its connections, dead ones of a pool must explain the moments with a chance below 1e-3.",
     minimum: "3 such resets in the window, and four moments with resets (eight of a Service). Of those that come and go, \
               three moments.",
     ruled_out_by: "Resets in few moments: a peer that restarts, or a rollout of the replicas behind one address, \

@@ -12,9 +12,11 @@ const OTHER: &str = "10.0.0.8";
 /// Seconds of a window, and of the last seconds.
 const WINDOW: usize = 10;
 const RECENT: usize = 3;
+/// Answered requests of a second beside the one that is cut off.
+const BESIDE: u64 = 9;
 
 /// A client's requests to one port, second by second: `o` is answered, `x` cut off by a reset, `i` the same after its
-/// answer, `r` refused, and `.` no request.
+/// answer, `r` refused, `m` one cut off beside others that are answered, and `.` no request.
 struct Client {
     run: Run,
     case: Case,
@@ -54,7 +56,10 @@ impl Client {
     fn connects(&self, seconds: usize) -> u64 {
         let (mut is_open, mut connects) = (!self.is_fresh, Vec::new());
         for second in &self.seconds {
-            connects.push(u64::from(!is_open && "oxi".contains(*second)));
+            connects.push(match second {
+                'm' => BESIDE + 1,
+                _ => u64::from(!is_open && "oxi".contains(*second)),
+            });
             is_open = match second {
                 '.' => is_open,
                 'o' => !self.is_fresh,
@@ -66,7 +71,7 @@ impl Client {
 
     fn tally(&self, seconds: usize) -> Tally {
         let count = |what: char| self.newest(seconds).iter().filter(|second| **second == what).count() as u64;
-        let (ok, cut, idle) = (count('o'), count('x'), count('i'));
+        let (ok, cut, idle) = (count('o') + BESIDE * count('m'), count('x') + count('m'), count('i'));
         let sent = ok + cut + idle + self.segments * self.newest(seconds).len() as u64;
         let mut tally = Tally {
             data_segs_out: sent,
@@ -84,7 +89,11 @@ impl Client {
     }
 
     fn times(&self, seconds: usize) -> Responses {
-        let answered = self.newest(seconds).iter().filter(|second| "oi".contains(**second)).count() as u64;
+        let answers = |second: &char| match second {
+            'm' => BESIDE,
+            _ => u64::from("oi".contains(*second)),
+        };
+        let answered: u64 = self.newest(seconds).iter().map(answers).sum();
         let durations = if answered > 0 { times_of(&[(self.took_us, answered)]) } else { Default::default() };
         Responses { durations, ..Responses::default() }
     }
@@ -95,7 +104,7 @@ impl Client {
         EdgeView {
             window: self.tally(WINDOW),
             recent: self.tally(RECENT),
-            answered: self.newest(1).iter().any(|second| "oi".contains(*second)),
+            answered: self.newest(1).iter().any(|second| "oim".contains(*second)),
             responses: (times.window.durations.count() > 0).then(|| Box::new(times)),
             ..edge
         }
@@ -210,6 +219,15 @@ fn a_rollout_behind_a_service_is_silent_and_what_goes_on_is_not() {
         assert_eq!(hint.cause, "connections_reset");
         assert_eq!(after, 44);
     }
+}
+
+/// Of ten requests in a second, one meets the replica that ends.
+#[test]
+fn a_rollout_of_many_replicas_behind_one_address_is_silent_and_as_few_resets_of_one_program_are_not() {
+    for kind in [PeerKind::Service, PeerKind::Node, PeerKind::Range] {
+        Client::new().to(kind).warm().expect_silence(150, "mooooo");
+    }
+    assert_eq!(Client::new().warm().first_hint("mooooo").1.cause, "connections_reset");
 }
 
 /// The server closes connections that idle, and the client finds out when it uses one. Then it asks again.
