@@ -45,9 +45,9 @@ pub(crate) const POD_APPLICATION_SLOW: Rule = Rule {
                    requests are of clients whose requests always take as long, and each with a baseline is served as \
                    ever. Where some connections stand for the others: slow requests of fewer than four clients, none of \
                    which has a baseline. The slow ones come on top of the usual ones: another kind of requests. Or they are no more and \
-                   no slower than they always were, and quick ones became fewer. Half as much \
-                   load again as usual, in requests or bytes per second (twice as much where requests are few). Without response times: one peer that is as fast as usual. \
-                   No pressure of the Pod's own: then the peers are blamed, and the hint says that they may share a \
+                   no slower than they always were, and quick ones became fewer. Half as much load again as usual, in \
+                   requests or bytes per second (twice as much where requests are few). Without response times: one \
+                   peer that is as fast as usual. No pressure of the Pod's own: then the peers are blamed, and the hint says that they may share a \
                    dependency. `pod_cpu_throttled`.",
     action: "Profile the Pod: the network and the paths to its peers are fine. Start with the pressure in the \
              evidence.",
@@ -116,11 +116,12 @@ pub(crate) const PEER_SLOW: Rule = Rule {
               ports). RTTs count when the Pod started all handshakes on the edge: a server's RTT also contains its \
               clients' think time, which is nobody's fault.",
     ruled_out_by: "The peer's window or the local buffer holds the sender back. With response times: half as much \
-                   load again as usual, in requests or bytes per second (twice as much where requests are few); slow ones that come on top of the usual ones, which are as \
-                   many and as fast as ever; slow ones that are no more and no slower than they always were, while \
-                   quick ones became fewer; retransmissions take the time. Else: loss; three quarters of the usual \
-                   quick round trips are there, beside others; half as much payload again as usual; the Pod is \
-                   throttled; nobody waits for an answer; the minimum RTT rose too while no other connection goes \
+                   load again as usual, in requests or bytes per second (twice as much where requests are few); slow \
+                   ones that come on top of the usual ones, which are as many and as fast as ever; slow ones that are \
+                   no more and no slower than they always were, while quick ones became fewer; retransmissions take \
+                   the time. Else: loss; three quarters of the usual quick round trips are there, beside others; half \
+                   as much payload again as usual; the Pod is throttled; nobody waits for an answer; the minimum RTT \
+                   rose too while no other connection goes \
                    there (path or constant think time: undecidable). All peers are slow at once, two at least, and \
                    the Node's CPUs are used up. In `kubectl netwhy why` also the figures of the peer's own agent: \
                    where it answers these requests in time, the cause is `path_latency`.",

@@ -35,7 +35,8 @@ pub(crate) const EXTERNAL_SLOW: Rule = Rule {
            is no server there.",
     minimum: "As `peer_slow` and `path_latency`.",
     ruled_out_by: "Of round trips without such a proof: response times, which decide from 8 requests on, and the Node's \
-                   CPUs, if they are used up. The Pod's peers in the cluster are slow too, or paths from its Node to others are longer. Loss. The peer's \
+                   CPUs, if they are used up. The Pod's peers in the cluster are slow too, or paths from its Node to \
+                   others are longer. Loss. The peer's \
                    window or the local buffer holds the sender back. The Pod is throttled. The Node makes its own \
                    queue.",
     action: "Ask the owner of that address, compare from another place, or fail over. The cluster's network needs no \
