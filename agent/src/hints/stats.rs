@@ -38,6 +38,16 @@ pub(crate) fn binomial_tail_ln(k: f64, n: f64, p: f64) -> f64 {
     -n * (share * (share / p).ln() + rest)
 }
 
+/// Lower bound (Chernoff) of the evidence against `expected` events, of which only `seen` came, nats (Poisson lower tail).
+/// 0 when as many came as expected.
+pub(crate) fn fewer_nats(seen: f64, expected: f64) -> f64 {
+    if seen >= expected {
+        return 0.0;
+    }
+    let came = if seen > 0.0 { seen * (seen / expected).ln() } else { 0.0 };
+    expected - seen + came
+}
+
 /// How much better a chance above `p` explains `k` of `n` than `p` itself does, nats (Bayes factor; all chances above `p`
 /// are as likely). Below 0 when `p` explains them better. 0 when `p` leaves no room on either side.
 pub(crate) fn higher_chance_nats(k: f64, n: f64, p: f64) -> f64 {

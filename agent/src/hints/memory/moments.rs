@@ -3,7 +3,7 @@
 //! The sums of a window don't tell a fault that comes and goes from losses at any time.
 
 use crate::{sample::Tally, state::EdgeView};
-use netwhy_abi::Retransmit;
+use netwhy_abi::{Retransmit, Role};
 use std::time::Duration;
 
 /// Seconds that are remembered, fewer than the bits of a set.
@@ -19,6 +19,8 @@ pub(crate) struct Moments {
     pub(crate) timed_out: u64,
     /// The peer acknowledged or sent data, or shook hands.
     pub(crate) answered: u64,
+    /// A connection was made.
+    pub(crate) opened: u64,
 }
 
 impl Moments {
@@ -27,10 +29,11 @@ impl Moments {
         self.lost |= other.lost;
         self.timed_out |= other.timed_out;
         self.answered |= other.answered;
+        self.opened |= other.opened;
     }
 
     fn age(&mut self, seconds: u64) {
-        for set in [&mut self.lost, &mut self.timed_out, &mut self.answered] {
+        for set in [&mut self.lost, &mut self.timed_out, &mut self.answered, &mut self.opened] {
             let shifted = u32::try_from(seconds).ok().and_then(|n| set.checked_shl(n));
             *set = shifted.unwrap_or(0) & ALL;
         }
@@ -43,8 +46,9 @@ pub(crate) struct MomentMemory {
     /// The newest second, since the clock's begin.
     second: u64,
     moments: Moments,
-    /// What was sent again, and by timeouts, in the window and in its last seconds, one tick ago.
-    before: [[u64; 2]; 2],
+    /// What was sent again, and by timeouts, and the connections that were made, in the window and in its last seconds,
+    /// one tick ago.
+    before: [[u64; 3]; 2],
 }
 
 impl MomentMemory {
@@ -53,11 +57,11 @@ impl MomentMemory {
         let second = at.as_secs();
         self.moments.age(second.saturating_sub(self.second));
         self.second = second;
-        let now = [resent(&edge.window), resent(&edge.recent)];
+        let now = [counts(&edge.window), counts(&edge.recent)];
         // A sum rises only by new ones.
         let is_new = |kind: usize| now.iter().zip(&self.before).any(|(now, before)| now[kind] > before[kind]);
-        let (lost, timed_out) = (u64::from(is_new(0)), u64::from(is_new(1)));
-        let newest = Moments { lost, timed_out, answered: u64::from(edge.answered) };
+        let [lost, timed_out, opened] = [0, 1, 2].map(|kind| u64::from(is_new(kind)));
+        let newest = Moments { lost, timed_out, answered: u64::from(edge.answered), opened };
         self.before = now;
         self.moments.add(newest);
     }
@@ -68,15 +72,16 @@ impl MomentMemory {
     }
 }
 
-/// Data and SYNs that were sent again, and those of them that a timeout sent.
-const fn resent(tally: &Tally) -> [u64; 2] {
+/// Data and SYNs that were sent again, those of them that a timeout sent, and handshakes that completed.
+const fn counts(tally: &Tally) -> [u64; 3] {
     let [syns, timeouts, probes] = [
         tally.retransmits[Retransmit::Syn as usize],
         tally.retransmits[Retransmit::Timeout as usize],
         tally.retransmits[Retransmit::TailLossProbe as usize],
     ];
     let fast = tally.retransmits[Retransmit::Fast as usize];
-    [syns + timeouts + probes + fast, syns + timeouts]
+    let made = tally.connects[Role::Client as usize] + tally.connects[Role::Server as usize];
+    [syns + timeouts + probes + fast, syns + timeouts, made]
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ fn is_older(since: Option<Duration>, at: Duration, window: Duration) -> bool {
 }
 
 /// Mean number of lossy connections, as the walks of that time found them.
-fn lossy_sockets(tally: &Tally, (at, time): (Duration, Duration), walks: &Walks) -> f64 {
+pub(crate) fn lossy_sockets(tally: &Tally, (at, time): (Duration, Duration), walks: &Walks) -> f64 {
     let walks = walks.after(at.saturating_sub(time));
     // Where their times are not known, there is one a second at most.
     let walks = if walks > 0 { walks as f64 } else { time.as_secs_f64() };

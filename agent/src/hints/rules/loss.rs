@@ -2,12 +2,16 @@
 
 pub(crate) mod reordering;
 mod share;
+mod stalled;
 
 use crate::{
     api::{BlameKind, Evidence},
     hints::{
         context::{Context, Edge, EdgeIx, SubjectIx, excuse::can_be_judged},
-        culprit::{loss::Tested, suspects::Component},
+        culprit::{
+            loss::Tested,
+            suspects::{Component, Odds},
+        },
         finding::{Finding, evidence},
         rule::{Family, QueryTemplate, Rule},
         rules::queries,
@@ -16,6 +20,7 @@ use crate::{
     state::PeerId,
 };
 use share::Share;
+use stalled::Stalled;
 use std::collections::BTreeMap;
 
 const SIGNALS: &[&str] = &[
@@ -81,7 +86,10 @@ pub(crate) const PATH_LOSS: Rule = Rule {
            most 80 % of the segments. A part explains the further losses far better than equal chances of all segments \
            (Bayes factor; at most one loss per connection and second counts). Windows that share no moment add up while \
            the loss goes on, to 20 nats at least: if 500 edges lose alike for a hundred days, one is wrong. Half of the \
-           window's ticks must have losses: a burst tells no part.",
+           window's ticks must have losses: a burst tells no part. **Nothing gets through on a part** if two or more \
+           connections, older than the fault, lose again what they had just sent again, three times or more, while the \
+           edge is answered in each second with timeouts. A part must explain that 10,000 times as well as equal \
+           chances, and 9 times as well as a path that stops for moments: so long a stop would hit others, too.",
     minimum: MINIMUM,
     ruled_out_by: RULED_OUT_BY,
     action: "Compare from another Node (`kubectl netwhy matrix`). If it also loses packets to that peer, check the \
@@ -130,21 +138,45 @@ fn of_losses(context: &Context<'_>) -> Vec<Finding> {
     }
     let finding = |((subject, _), edges): ((SubjectIx, _), Vec<EdgeIx>)| {
         let worst = worst(context, &edges);
-        let share = Share::of(context, &edges);
-        let blame = match share {
-            Some(_) => Share::narrow(suspects.blame_with(worst, Share::odds()).0),
+        let part = Part::of(context, &edges);
+        let blame = match part {
+            Some((_, odds)) => Share::narrow(suspects.blame_with(worst, odds).0),
             None => suspects.blame(worst),
         };
         // Traffic within the Node never reaches its interfaces.
         let leaves = edges.iter().any(|edge| context.edge(*edge).is_remote());
         let rule = if blame.kind == BlameKind::Node && leaves { &NODE_PACKET_LOSS } else { &PATH_LOSS };
         let finding = describe(context, Finding { edges, ..Finding::new(rule, subject, blame) }, peers);
-        match share {
-            Some(share) => share.describe(finding, &context.place(context.edge(worst))),
+        match part {
+            Some((part, _)) => part.describe(finding, &context.place(context.edge(worst))),
             None => finding,
         }
     };
     groups.into_iter().map(finding).collect()
+}
+
+/// A part of the connections is affected.
+#[derive(Clone, Copy)]
+enum Part {
+    /// It loses more than the rest.
+    Lossy(Share),
+    /// Nothing gets through on it.
+    Stalled(Stalled),
+}
+
+impl Part {
+    /// With the odds of the components. `None`: all may be affected alike.
+    fn of(context: &Context<'_>, edges: &[EdgeIx]) -> Option<(Self, Odds)> {
+        let lossy = Share::of(context, edges).map(|(share, odds)| (Self::Lossy(share), odds));
+        lossy.or_else(|| Stalled::of(context, edges).map(|(stalled, odds)| (Self::Stalled(stalled), odds)))
+    }
+
+    fn describe(&self, finding: Finding, place: &str) -> Finding {
+        match self {
+            Self::Lossy(share) => share.describe(finding, place),
+            Self::Stalled(stalled) => stalled.describe(finding, place),
+        }
+    }
 }
 
 /// The edge with the strongest evidence.

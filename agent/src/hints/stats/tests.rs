@@ -44,6 +44,15 @@ fn binomial_bound_is_above_the_exact_tail_and_not_far() {
 }
 
 #[test]
+fn fewer_events_than_expected_are_evidence_by_their_lower_tail() {
+    assert_eq!(fewer_nats(0.0, 4.0), 4.0, "none of 4: a chance of e^-4");
+    assert_eq!((fewer_nats(4.0, 4.0), fewer_nats(5.0, 4.0), fewer_nats(0.0, 0.0)), (0.0, 0.0, 0.0));
+    // P(at most 3 of 44) = 1.1e-15.
+    let bound = fewer_nats(3.0, 44.0);
+    assert!(bound <= -(1.1e-15_f64.ln()) + 1.0 && bound >= 30.0, "{bound}");
+}
+
+#[test]
 fn a_higher_chance_is_weighed_by_all_that_are_possible() {
     // All of n: (1 − p^(n+1)) / ((n+1)·(1−p)·p^n).
     for (n, p) in [(4.0_f64, 0.3_f64), (12.0, 1.0 / 3.0), (40.0, 0.5)] {

@@ -72,7 +72,7 @@ pub async fn recorded_figures(
             continue;
         }
         let mut summary = Summary { resource: figure.name.to_owned(), ..Summary::default() };
-        for Recorded { node, points } in &all {
+        for Recorded { node, points, .. } in &all {
             let Some(points) = points.get(index).filter(|points| !points.is_empty()) else { continue };
             out.range_seconds = out.range_seconds.max(length(points));
             summary.known += 1;

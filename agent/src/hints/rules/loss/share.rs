@@ -20,9 +20,9 @@ use crate::{
 use netwhy_abi::Role;
 
 /// Lossy connections that a finding needs: one may have a reason of its own.
-const MIN_SOCKETS: f64 = 2.0;
+pub(super) const MIN_SOCKETS: f64 = 2.0;
 /// Data segments on lossy connections that their share needs.
-const MIN_SEGMENTS: u64 = 20;
+pub(super) const MIN_SEGMENTS: u64 = 20;
 /// Share of the segments on lossy connections above which no others are left to compare with, 0 … 1.
 const MOST: f64 = 0.8;
 /// How often a part of a peer's connections is affected when a path between two Nodes is at fault: mostly it is one of
@@ -31,7 +31,9 @@ const OF_PATHS: f64 = 0.9;
 const OF_NODES: f64 = 0.1;
 /// Most evidence that counts are about the culprit, nats: one in some hundred times connections differ for a reason that
 /// no count shows.
-const MOST_NATS: f64 = 6.0;
+pub(super) const MOST_NATS: f64 = 6.0;
+/// Odds from which a part is named that nothing gets through to: a probability of 0.9.
+pub(super) const PART_NAMED: f64 = 9.0;
 /// Edges of a Node, windows of a day, and days in which all of them may lose before a part is named by chance. Evidence
 /// that is weighed again and again reaches `ln n` by chance once in `n` windows at most.
 const WINDOWS_PER_ALARM: f64 = 500.0 * 8_640.0 * 100.0;
@@ -41,8 +43,9 @@ const WINDOWS_PER_ALARM: f64 = 500.0 * 8_640.0 * 100.0;
 pub(super) struct Share(LossShare);
 
 impl Share {
-    /// Of edges that share their most likely culprit. `None`: all connections may lose alike, or it isn't known.
-    pub(super) fn of(context: &Context<'_>, edges: &[EdgeIx]) -> Option<Self> {
+    /// Of edges that share their most likely culprit, with the odds of their components. `None`: all connections may lose
+    /// alike, or it isn't known.
+    pub(super) fn of(context: &Context<'_>, edges: &[EdgeIx]) -> Option<(Self, Odds)> {
         if !goes_on(context, edges) {
             return None;
         }
@@ -60,13 +63,7 @@ impl Share {
         }
         // Somebody looks each second, and the best look of a window is the one that counts.
         let nats = earlier + sum.nats() - context.window.as_secs_f64().max(1.0).ln();
-        is_part(&sum, nats).then_some(Self(sum))
-    }
-
-    /// Odds of the components of such an edge.
-    pub(super) fn odds() -> Odds {
-        let explained = |often: f64| often * MOST_NATS.exp() + 1.0 - often;
-        Odds { pair: explained(OF_PATHS) / explained(OF_NODES), ..Odds::EVEN }
+        is_part(&sum, nats).then(|| (Self(sum), odds(MOST_NATS)))
     }
 
     /// The path as a culprit is a part of the paths.
@@ -115,6 +112,12 @@ impl Share {
     }
 }
 
+/// Odds of the components of an edge with this evidence that a part of its connections is affected.
+pub(super) fn odds(nats: f64) -> Odds {
+    let explained = |often: f64| often * nats.exp() + 1.0 - often;
+    Odds { pair: explained(OF_PATHS) / explained(OF_NODES), ..Odds::EVEN }
+}
+
 /// `nats`: evidence so far.
 fn is_part(counts: &LossShare, nats: f64) -> bool {
     counts.sockets >= MIN_SOCKETS
@@ -139,10 +142,16 @@ fn goes_on(context: &Context<'_>, edges: &[EdgeIx]) -> bool {
 
 /// All its connections lead to one place, with segments that are about as likely to be lost.
 fn is_comparable(edge: &Edge<'_>) -> bool {
+    leads_to_one_place(edge) && has_like_segments(edge.view)
+}
+
+/// All its connections lead to one host on another Node, and its counts are of one time.
+pub(super) fn leads_to_one_place(edge: &Edge<'_>) -> bool {
     let view = edge.view;
     // Translation may hide several places behind an address.
     let hides = is_service(edge) || (view.kind == PeerKind::Node && view.role == Some(Role::Server));
-    edge.is_remote() && view.peer_node.is_some() && !hides && has_like_segments(view)
+    // Walks are frequent, so that the counts are of one time.
+    edge.is_remote() && view.peer_node.is_some() && !hides && view.walked.is_none()
 }
 
 #[cfg(test)]
