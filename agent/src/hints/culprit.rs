@@ -11,5 +11,6 @@ pub(crate) mod mtu;
 pub(crate) mod reordering;
 pub(crate) mod unreachable;
 pub(crate) mod answers;
+pub(crate) mod handshakes;
 pub(crate) mod neighbour;
 pub(crate) mod dns;

@@ -3,6 +3,7 @@
 pub(crate) mod reordering;
 mod share;
 mod stalled;
+mod handshakes;
 
 use crate::{
     api::{BlameKind, Evidence},
@@ -89,7 +90,10 @@ pub(crate) const PATH_LOSS: Rule = Rule {
            window's ticks must have losses: a burst tells no part. **Nothing gets through on a part** if two or more \
            connections, older than the fault, lose again what they had just sent again, three times or more, while the \
            edge is answered in each second with timeouts. A part must explain that 10,000 times as well as equal \
-           chances, and 9 times as well as a path that stops for moments: so long a stop would hit others, too.",
+           chances, and 9 times as well as a path that stops for moments: so long a stop would hit others, too. **A \
+           part of the handshakes** to one port is lost if SYNs that are sent again stay without an answer more often \
+           than first ones (binomial, 1e-6 per window), before the last 3 s and in them, and fewer of them are answered \
+           at last than those of one second, which a listener that stood still would leave behind (9 times as likely).",
     minimum: MINIMUM,
     ruled_out_by: RULED_OUT_BY,
     action: "Compare from another Node (`kubectl netwhy matrix`). If it also loses packets to that peer, check the \
@@ -119,6 +123,7 @@ const POOL_SEGMENTS: u64 = 20;
 
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let mut out = of_losses(context);
+    out.extend(handshakes::judge(context));
     out.extend(reordering::judge(context));
     out
 }

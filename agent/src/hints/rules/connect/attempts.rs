@@ -81,7 +81,7 @@ impl Attempts {
 
     /// Takes away some that are among these.
     #[must_use]
-    pub(super) fn without(&self, some: &Self) -> Self {
+    pub(crate) fn without(&self, some: &Self) -> Self {
         Self {
             resent_syns: self.resent_syns.saturating_sub(some.resent_syns),
             failed: self.failed.saturating_sub(some.failed),
