@@ -63,6 +63,7 @@ pub(crate) fn view(number: usize, nodes: usize, pods: usize, edges: usize) -> No
                 peer_zone: None,
                 walked: None,
                 loss_ticks: Default::default(),
+                unfinished: 0,
                 recent: Tally::default(),
                 answered: true,
                 usual: Default::default(),

@@ -145,6 +145,7 @@ pub(crate) fn healthy(pod: &str, peer: &str) -> EdgeView {
         window,
         walked: None,
         loss_ticks: Default::default(),
+        unfinished: 0,
         recent: Tally::default(),
         answered: false,
         usual: Default::default(),

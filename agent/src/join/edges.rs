@@ -135,6 +135,7 @@ impl Join {
             window: Tally { min_rtt_us: self.ledger.min_rtt_us(key, at), ..tally.clone() }.without_needless(),
             walked: self.window.losses(key),
             loss_ticks: self.window.loss_ticks(key),
+            unfinished: self.window.unfinished(key),
             recent: recent.without_needless(),
             answered: self.window.answered().contains(key),
             ..idle
@@ -160,6 +161,7 @@ impl Join {
             window: Tally::default(),
             walked: None,
             loss_ticks: LossTicks::default(),
+            unfinished: 0,
             recent: Tally::default(),
             answered: false,
             usual: Usual::default(),
@@ -186,6 +188,7 @@ fn merge(kept: &mut EdgeView, next: &EdgeView) {
         kept.add(next);
     }
     kept.loss_ticks.add(next.loss_ticks);
+    kept.unfinished |= next.unfinished;
     kept.recent.add(&next.recent);
     kept.answered |= next.answered;
     if let Some(next) = &next.responses {

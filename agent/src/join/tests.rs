@@ -4,7 +4,7 @@ use crate::{
     pods::Change,
     sample::{CgroupFacts, CpuStat, LossTicks, Pressure},
 };
-use netwhy_abi::{CgroupStats, DnsStats, DropKey, EdgeKey, EdgeStats, PeerClass, RunQueueStats};
+use netwhy_abi::{CgroupStats, DnsStats, DropKey, EdgeKey, EdgeStats, PeerClass, Retransmit, RunQueueStats};
 use std::net::{IpAddr, Ipv4Addr};
 
 fn name(path: &str) -> SubjectId {
@@ -117,6 +117,18 @@ fn an_edge_has_the_ticks_in_which_any_of_its_containers_lost() {
     take(3, 2, 3);
     let view = take(4, 2, 3);
     assert_eq!(view.edges[0].loss_ticks, LossTicks { lossy: 0b110, all: 3 });
+}
+
+#[test]
+fn an_edge_has_the_seconds_in_which_its_synacks_were_sent_again() {
+    let mut join = join();
+    let mut take = |at, synacks| {
+        let mut row = edge(1, 4);
+        row.1.retransmits[Retransmit::SynAck as usize] = synacks;
+        join.take(&snapshot(at, vec![row], vec![group(1, "/pod/one", true)]))
+    };
+    [(1, 5), (2, 6), (3, 6)].into_iter().for_each(|(at, synacks)| drop(take(at, synacks)));
+    assert_eq!(take(4, 9).edges[0].unfinished, 0b101);
 }
 
 #[test]

@@ -262,6 +262,7 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
         window: s.window.clone(),
         walked: None,
         loss_ticks: Default::default(),
+        unfinished: 0,
         recent: crate::sample::Tally::default(),
         answered: false,
         usual: Default::default(),

@@ -2,6 +2,7 @@
 
 mod loss_ticks;
 mod slots;
+mod unfinished;
 
 pub use loss_ticks::LossTicks;
 
@@ -17,6 +18,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
+use unfinished::Unfinished;
 
 /// Time that sums of the last seconds cover; up to a sixth more where ticks are shorter than half a second.
 pub const RECENT: Duration = Duration::from_secs(3);
@@ -34,6 +36,7 @@ pub struct Window {
     sums: Families<Sums>,
     losses: WalkSpan,
     loss_ticks: AllLossTicks,
+    unfinished: Unfinished,
 }
 
 impl Window {
@@ -47,6 +50,7 @@ impl Window {
             sums: Families::default(),
             losses: WalkSpan::new(length),
             loss_ticks: AllLossTicks::default(),
+            unfinished: Unfinished::default(),
         }
     }
 
@@ -70,6 +74,7 @@ impl Window {
     pub fn push(&mut self, frame: Frame) {
         self.losses.push(&frame);
         self.loss_ticks.push(&frame, self.length);
+        self.unfinished.push(&frame);
         for_each_family!(F => { add::<F>(F::of_mut(&mut self.sums), F::of(&frame.growth)) });
         let answered = frame.growth.edges.iter().filter(|(_, tally)| tally.has_answer());
         self.answered = answered.map(|(key, _)| *key).collect();
@@ -125,6 +130,12 @@ impl Window {
     /// In which of the window's ticks an edge lost something.
     pub fn loss_ticks(&self, key: &EdgeKey) -> LossTicks {
         self.loss_ticks.of(key)
+    }
+
+    /// In which of the last 16 s an edge's SYN-ACKs were sent again, since its last completed handshake: one bit for
+    /// each second, the newest second has the lowest. Where ticks are longer than 1.25 s, some seconds have none.
+    pub fn unfinished(&self, key: &EdgeKey) -> u16 {
+        self.unfinished.of(key)
     }
 
     /// Edges whose peer acknowledged or sent data, or shook hands, in the last frame.

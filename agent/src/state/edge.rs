@@ -42,6 +42,9 @@ pub struct EdgeView {
     pub walked: Option<Losses>,
     /// Ticks of the window with losses.
     pub loss_ticks: LossTicks,
+    /// Seconds of the last 16 in which SYN-ACKs were sent again, since the last handshake that completed: one bit each,
+    /// the newest second has the lowest. 0 where none were, or where this end is a client.
+    pub unfinished: u16,
     /// Sums over its last seconds, without a minimum; see [`RECENT`](super::RECENT). Recent changes show here
     /// first.
     pub recent: Tally,
