@@ -16,15 +16,16 @@ const MAGNITUDES: usize = 2;
 /// Endpoints with something unanswered and no completed handshake.
 pub(crate) type SilentPeers = BTreeSet<Endpoint>;
 
-/// `unanswered`: edges without answers. `established`: their connections fell silent, rather than handshakes.
+/// `unanswered`: edges without answers. `trouble`: of connections that fell silent, or of handshakes.
 ///
 /// Two magnitudes: a silence that lasts, and one that came and went. Then open connections wait for their timers, which
 /// back off. A server sends when a request got through, so that it had nothing to lose: its answers say nothing of it.
 pub(crate) fn suspects<'c, 'a>(
     context: &'c Context<'a>,
     unanswered: &BTreeSet<EdgeIx>,
-    established: bool,
+    trouble: Trouble,
 ) -> Suspects<'c, 'a> {
+    let established = trouble == Trouble::Stalled;
     let full_size = unanswered.iter().any(|edge| context.edge(*edge).has_full_size_timeouts());
     let would_show = |edge: &&Edge<'_>| !unanswered.contains(&edge.ix) && edge.would_show(full_size);
     let answers = context.edges().iter().filter(would_show);
@@ -40,7 +41,6 @@ pub(crate) fn suspects<'c, 'a>(
     });
     let silent = unanswered.iter().map(|edge| Evidence::new(*edge, vec![SHOWS; MAGNITUDES]));
     let (quiet, gone) = fell_quiet(context, unanswered);
-    let trouble = if established { Trouble::Stalled } else { Trouble::Silence };
     Suspects::with(context, trouble, silent.chain(answers).chain(quiet).collect(), gone)
 }
 

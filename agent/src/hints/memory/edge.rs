@@ -232,6 +232,11 @@ impl EdgeMemory {
         self.roles[Role::Client as usize] || self.bytes_per_s.get().is_some_and(|bytes| bytes > 0.0)
     }
 
+    /// A handshake that the peer began has completed, or data flowed in normal times.
+    pub(crate) fn has_served(&self) -> bool {
+        self.roles[Role::Server as usize] || self.bytes_per_s.get().is_some_and(|bytes| bytes > 0.0)
+    }
+
     /// Attempts to connect in normal times: those that were answered, and others, decaying sums.
     pub(crate) const fn attempts(&self) -> (f64, f64) {
         self.attempts

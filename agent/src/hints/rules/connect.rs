@@ -8,6 +8,7 @@ pub(crate) mod mtu;
 mod overflows;
 pub(crate) mod ports;
 pub(crate) mod syn_queue;
+mod unfinished;
 pub(crate) mod unreachable;
 
 use crate::{
@@ -128,10 +129,7 @@ fn handshakes(context: &Context<'_>) -> Vec<Finding> {
 
 fn accept_queue(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
     let limit = context.thresholds.accept_drops.max(1);
-    let (counted, full) = (subject.view.window_connects.accept_drops, subject.view.window_connects.accept_full);
-    // When a SYN-ACK is lost, the client resends its SYN. The kernel answers with another SYN-ACK and counts the SYN
-    // as a drop of the listener: a loss on the path, not a full queue.
-    let drops = counted.saturating_sub(subject.view.window.retransmits[Retransmit::SynAck as usize]);
+    let (drops, full) = (turned_away(subject), subject.view.window_connects.accept_full);
     if drops < limit && full == 0 {
         return None;
     }
@@ -151,6 +149,14 @@ fn accept_queue(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding>
         ruled_out: subject.rule_out_throttling(context.thresholds).into_iter().collect(),
         ..Finding::new(&POD_ACCEPT_QUEUE_FULL, subject.ix, blame(BlameKind::Pod, name))
     })
+}
+
+/// Connections of the window that full listen queues turned away for certain. When a SYN-ACK is lost, the client
+/// resends its SYN. The kernel answers with another SYN-ACK and counts the SYN as a drop of the listener: a loss on the
+/// path, not a full queue.
+fn turned_away(subject: &Subject<'_>) -> u64 {
+    let counted = subject.view.window_connects.accept_drops;
+    counted.saturating_sub(subject.view.window.retransmits[Retransmit::SynAck as usize])
 }
 
 fn refusing(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge<'_>) -> Option<Finding> {

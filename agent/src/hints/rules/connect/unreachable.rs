@@ -1,12 +1,15 @@
 //! Peers that do not answer.
 
-use super::attempts::{self, Attempts};
+use super::{
+    attempts::{self, Attempts},
+    unfinished::{MIN_SECONDS, Unfinished},
+};
 use crate::{
     api::{Blame, Evidence, RuledOut},
     hints::{
         context::{Context, Edge, EdgeIx, Subject},
         culprit::{
-            suspects::Suspects,
+            suspects::{Suspects, Trouble},
             unreachable::{SilentPeers, suspects},
         },
         finding::{Finding, evidence},
@@ -23,11 +26,12 @@ pub(crate) const PEER_UNREACHABLE: Rule = Rule {
     order: 110,
     symptom: "connect_failures",
     meaning: "A peer does not answer: SYNs are resent again and again, or established connections only run into \
-              timeouts.",
+              timeouts. As a server sees it: a client goes on sending SYNs, and none of the answers is acknowledged.",
     signals: &[
         "netwhy_tcp_retransmitted_segments_total{type=\"syn\"}",
         "netwhy_tcp_connect_failures_total{reason=\"timed_out\"|\"given_up\"|\"host_unreachable\"|\"net_unreachable\"}",
         "netwhy_tcp_retransmitted_segments_total{type=\"timeout\"}",
+        "netwhy_tcp_retransmitted_segments_total{type=\"synack\"}",
         "netwhy_tcp_bytes_total",
     ],
     test: "No handshake with the peer's address and port completes in the window. At least `syn_retransmits` SYNs are \
@@ -36,14 +40,19 @@ pub(crate) const PEER_UNREACHABLE: Rule = Rule {
            and the share of answers before, in the window or in its past, makes so many unanswered attempts with a chance below 1e-6. Or there are at least 3 timeouts, no fast \
            retransmission, and nothing acknowledged in the window. ≥ 90 % of the usual traffic missing for 3 ticks \
            counts as nothing. At 1 % random loss, three SYN losses without a success have a chance of 1e-6 per window. \
-           Three timeouts without any acknowledgement have about the same.",
-    minimum: "3 resent SYNs, 3 failures or 3 timeouts.",
+           Three timeouts without any acknowledgement have about the same. **Or a client that completed handshakes \
+           before completes none, nothing of it is acknowledged, and SYN-ACKs to it are sent again in 5 of the last \
+           6 s.** Those to a client that died come in 4 of them at most, as timers double. At 10 % random loss, so many \
+           lost answers in a row have a chance of 1e-5.",
+    minimum: "3 resent SYNs, 3 failures, 3 timeouts, or 5 s with resent SYN-ACKs.",
     ruled_out_by: "Any completed handshake with that address and port from this Node, and any refused one. Many ports of one \
                    address that never answered anything: a scan. Attempts that lose a race between addresses: more than \
                    by chance end within 20 ms after another handshake of the Pod. If the address still acknowledges data \
                    on older connections, its host and path are up, and the listener or a filter is blamed instead. When \
                    established connections fall silent, only other connections without a timeout acquit the Nodes and \
-                   the local Pod. Where full-size segments are lost, only connections that carry such count.",
+                   the local Pod. Where full-size segments are lost, only connections that carry such count. Of \
+                   answers to SYNs: clients that never completed a handshake (forged addresses, checks that leave \
+                   handshakes half open) or are outside the cluster, and a full accept queue.",
     action: "Check that the peer is up, and that no NetworkPolicy, firewall or route drops the packets.",
     caused_by: &[
         "path_mtu_blackhole",
@@ -77,6 +86,8 @@ const OVERWHELMING: f64 = 10.0;
 #[derive(Clone, Copy)]
 enum Kind {
     Handshakes(Attempts),
+    /// Answers to a client's SYNs.
+    Answers(Unfinished),
     /// Timeouts on established connections.
     Timeouts(u64),
 }
@@ -112,8 +123,10 @@ fn silent_peers(context: &Context<'_>) -> SilentPeers {
 pub(crate) struct Silence<'c, 'a> {
     context: &'c Context<'a>,
     edges: BTreeSet<EdgeIx>,
-    /// Of handshakes without an answer, and of connections that fell silent. Found when they are first asked for.
+    /// Of handshakes without an answer, of clients that get none, and of connections that fell silent. Found when they
+    /// are first asked for.
     handshakes: OnceCell<Suspects<'c, 'a>>,
+    answers: OnceCell<Suspects<'c, 'a>>,
     established: OnceCell<Suspects<'c, 'a>>,
 }
 
@@ -123,15 +136,18 @@ impl<'c, 'a> Silence<'c, 'a> {
         let unclaimed = context.unclaimed(Family::Connect).filter(|(_, edge)| silent.contains(&edge.view.endpoint()));
         let edges = unclaimed.filter(|(_, edge)| unanswered(context, edge).is_some()).map(|(_, edge)| edge.ix);
         let edges = edges.collect();
-        Self { context, edges, handshakes: OnceCell::new(), established: OnceCell::new() }
+        let (handshakes, answers, established) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { context, edges, handshakes, answers, established }
     }
 
     fn blame(&self, edge: EdgeIx, kind: Kind) -> Blame {
-        let (known, established) = match kind {
-            Kind::Handshakes(_) => (&self.handshakes, false),
-            Kind::Timeouts(_) => (&self.established, true),
+        let (known, trouble) = match kind {
+            Kind::Handshakes(_) => (&self.handshakes, Trouble::Silence),
+            // No program has a part in it, and the client's host is up: it sends SYNs.
+            Kind::Answers(_) => (&self.answers, Trouble::Path),
+            Kind::Timeouts(_) => (&self.established, Trouble::Stalled),
         };
-        known.get_or_init(|| suspects(self.context, &self.edges, established)).blame(edge)
+        known.get_or_init(|| suspects(self.context, &self.edges, trouble)).blame(edge)
     }
 }
 
@@ -165,6 +181,9 @@ fn unanswered(context: &Context<'_>, edge: &Edge<'_>) -> Option<Kind> {
     if let Some(attempts) = attempts::without_answer(context, edge) {
         return Some(Kind::Handshakes(attempts));
     }
+    if let Some(unfinished) = Unfinished::of(context, edge) {
+        return Some(Kind::Answers(unfinished));
+    }
     let no_answer = edge.silent || (tally.bytes_acked == 0 && tally.bytes_received == 0);
     let dead = edge.timeouts() >= DEAD_TIMEOUTS && edge.only_timeouts() && no_answer && tally.data_segs_out > 0;
     dead.then(|| Kind::Timeouts(edge.timeouts()))
@@ -191,6 +210,19 @@ impl Kind {
                     overwhelming: times >= OVERWHELMING,
                     text: format!("{}, none succeeded", attempts.text()),
                     evidence: [resent("syn", resent_syns), failures].into_iter().chain(given_up).collect(),
+                }
+            }
+            Self::Answers(Unfinished { resent: n, seconds }) => {
+                let signal = "netwhy_tcp_retransmitted_segments_total{type=\"synack\"}";
+                let source = "ebpf:tcp_retransmit_synack";
+                Strength {
+                    nats: over(n as f64, MIN_SECONDS.into()),
+                    overwhelming: false,
+                    text: format!("its SYNs arrive, and {n} answers to them were sent again, none acknowledged"),
+                    evidence: vec![
+                        evidence(signal, n as f64, "segments", place, source),
+                        evidence("seconds_without_acknowledgement", seconds.into(), "seconds", place, source),
+                    ],
                 }
             }
             Self::Timeouts(n) => Strength {

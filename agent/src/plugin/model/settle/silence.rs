@@ -13,6 +13,8 @@ const MOST: f64 = 8.0;
 
 /// Signal of hints about handshakes without an answer.
 const CONNECT_FAILURES: &str = "netwhy_tcp_connect_failures_total";
+/// Signal of hints of servers whose answers to SYNs are not acknowledged.
+const ANSWERS: &str = "netwhy_tcp_retransmitted_segments_total{type=\"synack\"}";
 
 /// True if answers to other agents say more about who is at fault.
 pub(super) fn is_about(hint: &Hint) -> bool {
@@ -55,6 +57,11 @@ pub(super) fn acquit(hints: &mut [Hint], rows: &[PeerRow]) {
 /// Handshakes went unanswered. Else connections that were open fell silent.
 pub(super) fn is_about_handshakes(hint: &Hint) -> bool {
     hint.evidence.iter().any(|one| one.signal.starts_with(CONNECT_FAILURES))
+}
+
+/// A client's SYNs arrive, and the answers to them are not acknowledged.
+pub(super) fn is_about_answers(hint: &Hint) -> bool {
+    hint.evidence.iter().any(|one| one.signal == ANSWERS)
 }
 
 /// Whether an answer in this row needs the candidate to work.

@@ -1,6 +1,10 @@
 //! What the hints of several agents about one culprit say together, where rows don't show their trouble.
 
-use super::{MISFIT, silence::is_about_handshakes, unlisted, weigh};
+use super::{
+    MISFIT,
+    silence::{is_about_answers, is_about_handshakes},
+    unlisted, weigh,
+};
 use crate::{
     api::{Blame, BlameKind, Hint, HintState, Suspect},
     hints::{Trouble, kind_prior},
@@ -79,6 +83,7 @@ impl<'h> Voice<'h> {
 fn trouble(hint: &Hint) -> Option<Trouble> {
     match hint.cause.as_str() {
         "peer_unreachable" if is_about_handshakes(hint) => Some(Trouble::Silence),
+        "peer_unreachable" if is_about_answers(hint) => Some(Trouble::Path),
         "peer_unreachable" => Some(Trouble::Stalled),
         "path_mtu_blackhole" | "path_reordering" => Some(Trouble::Path),
         _ => None,

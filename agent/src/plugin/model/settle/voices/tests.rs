@@ -61,3 +61,12 @@ fn zones_have_one_name_from_both_sides() {
     let of = |name: &str| Suspect::new(BlameKind::ZonePair, name, 0.5);
     assert!(is_same(&of("z1↔z2"), &of("z2↔z1")) && !is_same(&of("z1↔z2"), &of("z1↔z3")));
 }
+
+/// A kernel that sends SYNs is up: packets to it get lost, and no program has a part in it.
+#[test]
+fn answers_that_nobody_acknowledges_have_the_priors_of_paths() {
+    let mut hint = hint("shop", "node-b", "peer_unreachable");
+    assert_eq!(trouble(&hint), Some(Trouble::Stalled));
+    hint.evidence[0].signal = "netwhy_tcp_retransmitted_segments_total{type=\"synack\"}".into();
+    assert_eq!(trouble(&hint), Some(Trouble::Path));
+}
