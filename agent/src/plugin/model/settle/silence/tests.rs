@@ -85,3 +85,19 @@ fn only_new_connections_acquit_a_listener() {
     assert!(of_pod(Some(true), about_handshakes()) < 0.3);
     assert!(of_pod(Some(false), silent_from("node-b")) < 0.3, "its open connections fell silent");
 }
+
+/// A server's answers to a client's SYNs get lost. The kernel of the client answers on connections with others, so that
+/// neither it nor its Node is at fault.
+#[test]
+fn open_connections_with_others_acquit_a_client_that_acknowledges_no_handshake() {
+    let mut hint = silent_from("node-b");
+    hint.evidence.push(Evidence { signal: ANSWERS.into(), ..hint.evidence[0].clone() });
+    hint.blame = Blame::among(vec![
+        Suspect::new(BlameKind::PeerNode, "node-d", 0.44),
+        Suspect::new(BlameKind::NodePair, "node-b↔node-d", 0.44),
+        Suspect::new(BlameKind::PeerPod, "shop/db-0", 0.09),
+    ]);
+    let rows = ["node-a", "node-c"].map(|node| PeerRow { accepted: Some(false), ..row(node, true) });
+    let blame = settled(hint, &rows);
+    assert_eq!((blame.kind, blame.name.as_str()), (BlameKind::NodePair, "node-b↔node-d"), "{blame:?}");
+}
