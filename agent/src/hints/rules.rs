@@ -1,6 +1,7 @@
 //! One file per rule, or per few rules that one test decides: text, limits, PromQL and judge. One judge per family.
 
 pub mod queries;
+mod stages;
 pub(crate) mod status;
 pub(crate) mod host;
 pub(crate) mod connect;

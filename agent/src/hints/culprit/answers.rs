@@ -77,12 +77,12 @@ pub(super) fn at_all_shares(nats: f64) -> Vec<f64> {
     vec![nats; SHARES.len()]
 }
 
-fn shows(nats: &[f64]) -> bool {
+pub(super) fn shows(nats: &[f64]) -> bool {
     nats.iter().any(|nats| *nats > 0.0)
 }
 
 /// `ln(P(so many slow ones | a fault that makes this share slow) / P(so many | normal))`, per share.
-fn nats(above: Above) -> Vec<f64> {
+pub(super) fn nats(above: Above) -> Vec<f64> {
     let Above { slow, requests, normal } = above;
     share_nats((slow, requests), normal)
 }

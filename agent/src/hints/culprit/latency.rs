@@ -1,6 +1,9 @@
 //! Longer paths as evidence.
 
-use super::suspects::{Evidence, Suspects, Trouble};
+use super::{
+    answers::{at_all_shares, nats, shows},
+    suspects::{Evidence, SHOWS, Suspects, Trouble},
+};
 use crate::{
     blame::latency_nats,
     hints::{
@@ -12,6 +15,7 @@ use crate::{
     },
     state::PeerId,
 };
+use netwhy_abi::Role;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One edge whose path became longer.
@@ -84,4 +88,23 @@ impl Peers {
         let usual = usual.map(|edge| Evidence::new(edge.ix, latency_nats(0.0, 0.0)));
         Suspects::new(context, Trouble::Path, longer.chain(usual).collect())
     }
+}
+
+/// Who may make paths longer now and then: all clients' requests are evidence, late or not. `slow`: edges that show it.
+/// `least_us`: the smallest delay.
+pub(crate) fn now_and_then<'c, 'a>(
+    context: &'c Context<'a>,
+    slow: &BTreeSet<EdgeIx>,
+    least_us: f64,
+) -> Suspects<'c, 'a> {
+    let row = |edge: &Edge<'_>| {
+        let above = edge.requests().and_then(|(now, known)| known.above_in_window(now, least_us)).map(nats);
+        let nats = match slow.contains(&edge.ix) {
+            true => above.filter(|nats| shows(nats)).unwrap_or_else(|| at_all_shares(SHOWS)),
+            false => above?,
+        };
+        Some(Evidence::new(edge.ix, nats))
+    };
+    let asking = context.edges().iter().filter(|edge| edge.is_remote() && edge.view.role == Some(Role::Client));
+    Suspects::new(context, Trouble::Path, asking.filter_map(row).collect())
 }

@@ -183,6 +183,11 @@ impl RequestMemory {
         self.tail.above(now, delay_us)
     }
 
+    /// Requests of the whole window that a delay makes slow; see [`Tail::above_in`].
+    pub(crate) fn above_in_window(&self, now: &ResponseView, delay_us: f64) -> Option<Above> {
+        self.tail.above_in(&now.window, delay_us)
+    }
+
     /// Share of its requests above a limit in normal times, above 0 … 1: one more than is known may be normal. `None`: too
     /// few are known. `limit_us`: one of the bounds of their histogram.
     pub(crate) fn usual_above(&self, limit_us: u32) -> Option<f64> {

@@ -346,11 +346,17 @@ impl Tail {
     /// The newest requests above the highest limit that most requests exceed when all are later by `delay_us`. `None`:
     /// such a delay hardly shows, or too little is known.
     pub(crate) fn above(&self, now: &ResponseView, delay_us: f64) -> Option<Above> {
+        self.above_in(&now.recent, delay_us)
+            .filter(|above| above.requests >= MIN_RECENT)
+            .or_else(|| self.above_in(&now.window, delay_us))
+    }
+
+    /// The same of other requests, such as the whole window's: a delay that comes and goes spares some seconds.
+    pub(crate) fn above_in(&self, of: &Responses, delay_us: f64) -> Option<Above> {
         let shows = |limit: &Limit| f64::from(limit.us) - self.usual_us <= VISIBLE * delay_us;
         let level = self.levels.iter().rev().find(|level| level.limit.as_ref().is_some_and(shows))?;
         let limit = level.limit?;
-        let recent = counts(&now.recent, limit.us);
-        let (slow, requests) = if recent.1 >= MIN_RECENT { recent } else { counts(&now.window, limit.us) };
+        let (slow, requests) = counts(of, limit.us);
         (requests > 0.0).then(|| Above { slow, requests, normal: level.normal(limit, self.requests) })
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod interface;
 mod slight;
+mod sometimes;
 
 use crate::{
     api::{Blame, Evidence, RuledOut},
@@ -33,12 +34,15 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
               was. To one peer: that peer's Node, or the path to it. To all peers: this Node. To all Nodes of one \
               zone: the path between the zones. To or from one Pod alone, while other Pods of its Node are as fast as \
               ever: that Pod's interface, or what stands before it. When the spread grows too, packets wait in a \
-              queue, else all are delayed alike.",
+              queue, else all are delayed alike. Or it is longer now and then: new connections show that by their \
+              handshakes.",
     signals: &[
         "netwhy_tcp_rtt_seconds",
         "netwhy_tcp_min_rtt_seconds",
         "netwhy_tcp_connects_total",
         "netwhy_tcp_bytes_total",
+        "netwhy_tcp_response_seconds{role=\"client\"}",
+        "netwhy_tcp_response_wait_seconds_total{role=\"client\"}",
         "netwhy_node_qdisc_backlog_bytes",
     ],
     test: "All RTT samples of the last 3 s are above 1.5 × the edge's usual minimum and 2 × `rtt_floor_ms` above it. \
@@ -58,11 +62,17 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
            3 s or more. That these windows are the slowest of all by chance has a probability below 1e-6, over the \
            edges that share neither end, if edges and windows are independent. So fewer edges need more windows. \
            **Who** is at fault follows from the peers that are as fast as usual. A delay that grows for long stays one \
-           hint: its baseline learns nothing from it. **At one Pod alone**: the places of `pod_bandwidth_limited`, for \
-           3 s, or for a window where the spread grew too. The edges there prove it (handshakes, full segments without \
-           a queue, or delays of no kernel), and that rule finds no limit.",
+           hint: its baseline learns nothing from it. **Now and then**: more of a client's requests are slow than \
+           usual (the test of `peer_slow` for response times). Most are the first ones of new connections, whose \
+           lowest round trips grew by at least half as much as the slow requests take. Requests on other edges of this \
+           Node are in time: where its machine stands still for moments, so few are late in 1 of 100 windows. Other \
+           slow requests to the same Node, late about as often (2 ×) and by about as much (1.5 ×), are of the same \
+           path. **At one Pod alone**: the places of `pod_bandwidth_limited`, for 3 s, or for a window where the spread \
+           grew too. The edges there prove it (handshakes, full segments without a queue, or delays of no kernel), and \
+           that rule finds no limit.",
     minimum: "8 RTT samples, and a baseline of 10 clean windows. 2 handshakes or 2 MB acknowledged on an edge to the \
-              peer, or 100 kB beside a second edge.",
+              peer, or 100 kB beside a second edge. Now and then: 8 requests, 4 of them slow, and a baseline as for \
+              `peer_slow`.",
     ruled_out_by: "Any edge to the same peer, or for one Pod's own delay to its address, has two samples as fast as \
                    usual. At one Pod alone also: its payload grew by half, or the way never leaves this Node, whose \
                    CPUs are used up. The peer's window or the local buffer holds the sender back. The Pod is \
@@ -71,7 +81,8 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
                    machine is slow. Of smaller rises also: the payload of the edge grew by half, a client's \
                    fastest requests are as fast as usual, round trips within this Node rose too, or its CPUs are used \
                    up. Keep-alive requests of one program alone prove nothing, as their acknowledgements wait for \
-                   replies (path or constant think time: undecidable).",
+                   replies (path or constant think time: undecidable). Now and then: half as much load again as \
+                   usual, and handshakes sent again for half of the slow requests.",
     action: "Compare from another Node (`kubectl netwhy matrix`). If its RTT to that peer rose too, check the peer's \
              Node, else the path between the two. For a queue on this Node check `tc -s qdisc`, and the Pod that \
              fills it.",
@@ -168,6 +179,8 @@ pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     found.extend(of_paths(context));
     let slight = slight::judge(context, &found);
     found.extend(slight);
+    let sometimes = sometimes::judge(context, &found);
+    found.extend(sometimes);
     found
 }
 

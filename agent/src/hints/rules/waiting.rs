@@ -4,7 +4,6 @@
 pub(crate) mod external;
 mod requests;
 mod round_trips;
-mod stages;
 
 use crate::hints::{
     context::{Context, Edge, Subject, cpus},

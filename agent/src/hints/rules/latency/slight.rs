@@ -115,7 +115,7 @@ fn may_wait_for_one_program(context: &Context<'_>, risen: &[Risen]) -> bool {
 }
 
 /// The edge carries so much more payload than usual that the load may make the difference.
-fn has_more_traffic(context: &Context<'_>, edge: &Edge<'_>) -> bool {
+pub(super) fn has_more_traffic(context: &Context<'_>, edge: &Edge<'_>) -> bool {
     let bytes = (edge.tally().bytes_acked + edge.tally().bytes_received) as f64;
     let usual = edge.memory.and_then(EdgeMemory::bytes_per_s);
     usual.is_some_and(|usual| bytes / context.window.as_secs_f64() > GROWTH * usual)

@@ -10,7 +10,7 @@ mod server;
 pub(super) use few::Few;
 pub(super) use server::servers;
 
-use super::{PATH_FAST, PEER_SLOW, SlowPeers, external::EXTERNAL_SLOW, place_of, spared, stages::Growth};
+use super::{PATH_FAST, PEER_SLOW, SlowPeers, external::EXTERNAL_SLOW, place_of, spared};
 use crate::{
     api::{Evidence, RuledOut},
     hints::{
@@ -23,6 +23,7 @@ use crate::{
             requests::RequestMemory,
             tail::{Slow, TAIL_ALPHA},
         },
+        rules::stages::Growth,
         stats::{ms, percent},
     },
     sample::{FineHistogram, Tally},

@@ -1,7 +1,7 @@
 //! Servers that answer late: their own response times, their callees, and their clients.
 
 use super::{
-    super::{PEER_SLOW, POD_APPLICATION_SLOW, stages::Growth},
+    super::{PEER_SLOW, POD_APPLICATION_SLOW},
     MAIN, MIN_REQUESTS, Mix, RESENT_SHARE, is_load_higher, numbers, payload, resent, text,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
             requests::RequestMemory,
             tail::{Slow, TAIL_ALPHA},
         },
-        rules::connect::attempts::Attempts,
+        rules::{connect::attempts::Attempts, stages::Growth},
         stats::{binomial_tail_ln, ms},
     },
     state::ResponseView,
