@@ -22,6 +22,8 @@ const SYMPTOMS: [(&str, Symptom); 2] = [("packet_loss", Symptom::Loss), ("rtt_in
 /// Causes of the second symptom that are about programs, not paths.
 const ABOUT_PATHS: [&str; 3] = ["path_loss", "path_latency", "node_packet_loss"];
 
+/// Evidence of hints about slow requests: their share.
+const SLOW_REQUESTS: &str = "slow_requests";
 /// Cause of hints that blame a server for late answers.
 pub(super) const LATE_ANSWERS: &str = "peer_slow";
 
@@ -46,7 +48,7 @@ pub fn settle(hints: &mut [Hint], rows: &[PeerRow]) {
         return;
     }
     let mut fleet = fleet(&with_shared_rises(rows));
-    for hint in hints.iter_mut().filter(|hint| needs_others(hint)) {
+    for hint in hints.iter_mut().filter(|hint| needs_others(hint) && longer_share(hint).is_none()) {
         let Some(symptom) = symptom(hint) else { continue };
         let was = hint.blame.best();
         let all = hint.blame.candidates().chain(places::left_out(hint, rows, symptom)).collect();
@@ -56,6 +58,13 @@ pub fn settle(hints: &mut [Hint], rows: &[PeerRow]) {
             hint.confidence = (hint.confidence * hint.blame.best() / was * 100.0).round() / 100.0;
         }
     }
+}
+
+/// Share of the requests to which a path is longer, where it is so now and then. The lowest round trips, which rows have,
+/// say nothing of that. `None`: it is longer all the time, or the hint is about something else.
+pub(super) fn longer_share(hint: &Hint) -> Option<f64> {
+    let share = hint.evidence.iter().find(|one| one.signal == SLOW_REQUESTS)?;
+    (hint.cause == "path_latency").then_some(share.observed)
 }
 
 /// Rises that no agent can prove alone, as proven ones where they are shared: rows of several agents that have an end

@@ -8,13 +8,13 @@ use super::{
     Answers, LITTLE, MAIN, MIN_SLOW, MOST, PATH_LATENCY, Slow, Wait, are_all, has_reason, lasts, missed, usual,
 };
 use crate::{
-    api::{BlameKind, Callee, Hint, HintState, PeerRow, PodRow, Suspect},
+    api::{BlameKind, Callee, Evidence, Hint, HintState, PeerRow, PodRow, Suspect},
     blame::posterior::score,
     hints::{Trouble, kind_prior},
     plugin::model::{
         causal_path::pod_of,
         fleet::host,
-        settle::{MISFIT, is_same, unlisted, with_shared_rises},
+        settle::{MISFIT, is_same, longer_share, unlisted, with_shared_rises},
         waterfall::Known,
         why::Facts,
     },
@@ -23,6 +23,8 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 /// Evidence of a path hint: round trips, now and usually.
 const ROUND_TRIPS: &str = "netwhy_tcp_rtt_seconds";
+/// Evidence of a path that is longer now and then: the stages of requests, now and usually.
+const STAGES: &str = "netwhy_tcp_response_wait_seconds_total{role=\"client\"";
 
 /// One end of a way.
 struct End<'a> {
@@ -200,6 +202,11 @@ fn evidence(known: &Known<'_>, (client, callee): (&PodRow, &Callee), slow: &Slow
     if part < LITTLE {
         return Some(-(slow.share * times.requests as f64 * missed(part)).min(MOST));
     }
+    if network >= MAIN * (network + wait.longer.max(0.0)) && is_as_long(network, slow) {
+        // New connections: their own round trips are longer, and wait for no program.
+        let late = Slow::of(times, network)?.share * times.requests as f64;
+        return (late >= MIN_SLOW).then(|| late.min(MOST));
+    }
     if !is_as_long(wait.longer, slow) {
         return None;
     }
@@ -253,18 +260,24 @@ pub(super) fn longer_paths(facts: &Facts) -> Vec<Option<Vec<(Suspect, f64)>>> {
     facts.hints.iter().map(|hint| longer_path(facts, &known, hint, &zones)).collect()
 }
 
+/// The delay that a hint about a longer path tells of. `None`: it has no such figures.
+fn delay(hint: &Hint) -> Option<Slow> {
+    let grew = |one: &Evidence| Some(one.observed - one.baseline?);
+    let of = |signal: &'static str| hint.evidence.iter().filter(move |one| one.signal.starts_with(signal));
+    let (share, longer): (f64, f64) = match longer_share(hint) {
+        Some(share) => (share, of(STAGES).filter_map(grew).sum()),
+        None => (1.0, of(ROUND_TRIPS).find_map(grew)?),
+    };
+    (share > 0.0 && longer > 0.0).then(|| Slow { longer, share, each: longer / share })
+}
+
 fn longer_path(facts: &Facts, known: &Known<'_>, hint: &Hint, zones: &Zones<'_>) -> Option<Vec<(Suspect, f64)>> {
     if hint.state != HintState::Firing || hint.cause != PATH_LATENCY {
         return None;
     }
-    let rise = hint.evidence.iter().find(|one| one.signal.starts_with(ROUND_TRIPS) && one.baseline.is_some())?;
-    let longer = rise.observed - rise.baseline?;
-    if longer <= 0.0 {
-        return None;
-    }
-    let slow = Slow { longer, share: 1.0, each: longer };
+    let slow = delay(hint)?;
     let mut ways = links(facts, known, (hint, ""), (&slow, zones));
-    // Round trips of other agents say as much where they are known: see `settle`.
+    // Round trips of other agents say as much where they are known, unless the delay comes and goes: see `settle`.
     let is_told = |way: &Way<'_>| {
         let tells = |row: &PeerRow| {
             let is_to = match host(row) {
@@ -275,7 +288,9 @@ fn longer_path(facts: &Facts, known: &Known<'_>, hint: &Hint, zones: &Zones<'_>)
         };
         facts.peer_rows.iter().any(tells)
     };
-    ways.retain(|way| way.nats[0] > 0.0 && way.from.node != hint.subject.node && !is_told(way));
+    let comes_and_goes = longer_share(hint).is_some();
+    let counts = |way: &Way<'_>| comes_and_goes || (way.nats[0] > 0.0 && !is_told(way));
+    ways.retain(|way| way.from.node != hint.subject.node && counts(way));
     let own = pod_of(hint);
     let nats =
         |one: &Suspect| score(ways.iter().filter(|way| way.has(one, &own, false)).map(|way| way.nats.as_slice()));

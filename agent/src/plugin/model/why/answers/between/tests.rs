@@ -8,6 +8,7 @@ use super::{
 use crate::{
     api::{Blame, EdgeRow, ResponseTimes, RttBaseline},
     plugin::model::{
+        settle::settle,
         testing::{hint, peer_row},
         waterfall::tests::{callee, row},
         why::{State, explain, tests::filter},
@@ -195,4 +196,52 @@ fn answers_that_are_late_on_the_way_weigh_the_suspects_of_a_longer_path() {
     told.peer_rows = vec![rises("node-c", None, 15.0, true)];
     weigh_servers(&mut told);
     assert_eq!(told.hints[0].blame.kind, BlameKind::Undecided);
+}
+
+/// A quarter of the requests takes 36 ms longer on new connections: the agent on node-a can't tell the path from node-b.
+fn longer_now_and_then() -> Hint {
+    let mut longer = hint("shop", "payment-1", PATH_LATENCY);
+    "rtt_inflation".clone_into(&mut longer.symptom);
+    longer.blame = Blame::among(vec![
+        Suspect::new(BlameKind::PeerNode, "node-b", 0.49),
+        Suspect::new(BlameKind::NodePair, "node-a↔node-b", 0.49),
+    ]);
+    "slow_requests".clone_into(&mut longer.evidence[0].signal);
+    (longer.evidence[0].observed, longer.evidence[0].baseline) = (0.27, Some(0.0));
+    longer.evidence[1].signal = format!("{STAGES},stage=\"network\"}}");
+    (longer.evidence[1].observed, longer.evidence[1].baseline) = (0.0098, Some(0.0002));
+    longer
+}
+
+#[test]
+fn requests_of_other_agents_weigh_a_path_that_is_longer_now_and_then() {
+    let blamed = |of_others: fn(&str, &str) -> Callee| {
+        let client = |(name, node): (&str, &str)| client(name, node, vec![of_others("api-0", "node-b")]);
+        let mut facts = on_the_way(vec![], [("web-2", "node-c"), ("web-3", "node-d")].map(client).into());
+        facts.hints = vec![longer_now_and_then()];
+        weigh_servers(&mut facts);
+        facts.hints.remove(0).blame.name
+    };
+    assert_eq!(blamed(quick), "node-a↔node-b");
+    // Their new connections are late too.
+    let late = |pod: &str, node: &str| {
+        let stages = [("network", 9.8, 0.2), ("retransmission", 0.0, 0.0), ("peer", 2.0, 2.0)];
+        asks(pod, node, measured(20.0, &stages))
+    };
+    assert_eq!(blamed(late), "node-b");
+}
+
+/// They are as short as ever to the Node at fault.
+#[test]
+fn lowest_round_trips_say_nothing_of_a_path_that_is_longer_now_and_then() {
+    let settled = |hint: Hint| {
+        let mut hints = vec![hint];
+        settle(&mut hints, &[rises("node-c", None, 0.0, true), rises("node-d", None, 0.0, true)]);
+        hints.remove(0).blame
+    };
+    let (now_and_then, mut always) = (longer_now_and_then(), longer_now_and_then());
+    assert_eq!(settled(now_and_then.clone()), now_and_then.blame);
+    always.evidence.truncate(1);
+    always.evidence[0].signal = format!("{ROUND_TRIPS}{{quantile=\"0.1\"}}");
+    assert_ne!(settled(always.clone()), always.blame);
 }
