@@ -388,7 +388,6 @@ impl EdgeMemory {
         }
         self.cuts.learn(tally, self.last_at, step);
         self.lowest.learn(self.last_at, step);
-        self.bytes_per_s.learn((tally.bytes_acked + tally.bytes_received) as f64 / window.as_secs_f64(), keep);
         self.acked_per_s.learn(tally.bytes_acked as f64 / window.as_secs_f64(), keep);
         let refused = tally.failures(Failure::Refused);
         let others = tally.failed_attempts() - refused + tally.retransmits[Retransmit::Syn as usize];
@@ -396,11 +395,12 @@ impl EdgeMemory {
         self.attempts.0 = self.attempts.0 * keep + answered as f64 * share;
         self.attempts.1 = self.attempts.1 * keep + others as f64 * share;
         self.learn_quiet(edge, keep);
-        // While the reason for an inflated median is open, it must not become normal.
+        // While the reason for an inflated median is open, it must not become normal, nor a load that may be it.
         let begin = self.slow_since.into_iter().chain(self.rise.since()).min();
         if begin.is_some_and(|since| self.last_at.saturating_sub(since) < UNDECIDED) {
             return;
         }
+        self.bytes_per_s.learn((tally.bytes_acked + tally.bytes_received) as f64 / window.as_secs_f64(), keep);
         if tally.rtt.count() >= MIN_LEARN_SAMPLES
             && let (Some(p50), Some(min)) = (tally.rtt.quantile_us(0.5), tally.min_rtt_us)
         {

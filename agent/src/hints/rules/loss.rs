@@ -89,7 +89,7 @@ pub(crate) const PATH_LOSS: Rule = Rule {
            the loss goes on, to 20 nats at least: if 500 edges lose alike for a hundred days, one is wrong. Half of the \
            window's ticks must have losses: a burst tells no part. **Nothing gets through on a part** if two or more \
            connections, older than the fault, lose again what they had just sent again, three times or more, while the \
-           edge is answered in each second with timeouts. A part must explain that 10,000 times as well as equal \
+           edge is answered in each second with timeouts. A part must explain that 1,000 times as well as equal \
            chances, and 9 times as well as a path that stops for moments: so long a stop would hit others, too. **A \
            part of the handshakes** to one port is lost if SYNs that are sent again stay without an answer more often \
            than first ones (binomial, 1e-6 per window), before the last 3 s and in them, and fewer of them are answered \

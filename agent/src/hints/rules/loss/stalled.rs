@@ -39,8 +39,8 @@ const MIN_SECONDS: u32 = 3;
 const LEAST_SILENCE_S: f64 = 0.2;
 /// Seconds with timeouts, and those before them, have answers: no stop can be as long as two of them.
 const LONGEST_STOP_S: f64 = 2.0;
-/// Evidence against equal chances that a finding needs, nats: they reach it in one of 10,000 windows at most.
-const SURE_NATS: f64 = 9.2;
+/// Evidence against equal chances that a finding needs, nats: they reach it in one of 1,000 windows at most.
+const SURE_NATS: f64 = 6.9;
 /// The shortest time that a fault is taken to be old.
 const YOUNG: Duration = Duration::from_secs(1);
 

@@ -143,7 +143,7 @@ fn several_ports_that_nobody_tells_apart_are_no_connections_to_compare() {
 #[test]
 fn few_segments_of_others_refute_a_long_stop_only() {
     let mut normal = normal();
-    normal.tally("cart", PEERS[0]).data_segs_out = 40;
+    normal.tally("cart", PEERS[0]).data_segs_out = 60;
     expect_no_part(&after(SHORT, &normal, |edge, second| stall(edge, STUCK, second)));
     expect_part(&after(LONG, &normal, |edge, second| stall(edge, STUCK, second)));
 }
