@@ -94,7 +94,7 @@ pub(crate) struct EdgeMemory {
     quick_per_s: Mean,
     /// When losses became unusual.
     odd_since: Option<Duration>,
-    /// What it did since all newest samples rose above the limit.
+    /// Its moments since all newest samples rose above the limit.
     rise: RiseMemory,
     /// Its fastest round trips.
     lowest: LowestMemory,
@@ -348,7 +348,7 @@ impl EdgeMemory {
         self.rise.since()
     }
 
-    /// What it did since then.
+    /// The moments of that rise.
     pub(crate) const fn rise(&self) -> &RiseMemory {
         &self.rise
     }

@@ -46,8 +46,8 @@ pub(crate) struct MomentMemory {
     /// The newest second, since the clock's begin.
     second: u64,
     moments: Moments,
-    /// What was sent again, and by timeouts, and the connections that were made, in the window and in its last seconds,
-    /// one tick ago.
+    /// Retransmissions, those by timeouts, and connections that were made: in the window and in its last seconds, one
+    /// tick ago.
     before: [[u64; 3]; 2],
 }
 

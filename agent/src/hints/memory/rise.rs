@@ -1,4 +1,4 @@
-//! What an edge did while all its round trips were longer than usual.
+//! The moments of an edge while all its round trips are longer than usual.
 
 use super::path::Path;
 use crate::state::EdgeView;

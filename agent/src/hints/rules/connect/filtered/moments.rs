@@ -122,7 +122,7 @@ impl Group {
         poisson_tail_ln(self.episodes, self.expected)
     }
 
-    /// What was silent goes on afterwards: connections carry more, or attempts are answered. Connections to a host that is
+    /// The silent ones go on afterwards: connections carry more, or attempts are answered. Connections to a host that is
     /// gone time out for minutes, while those to another one behind the same address work.
     const fn recovers(&self) -> bool {
         self.lossy_segments >= RECOVERED * self.resent || (self.lost_syns > 0 && self.connects > 0)

@@ -39,7 +39,7 @@ fn broken(normal: &Case, client: &str, seconds: u16) -> Case {
     case
 }
 
-/// What an edge has after `now` seconds if SYN-ACKs are sent again in these.
+/// The seconds of an edge after `now` seconds if SYN-ACKs are sent again in these.
 fn seconds(resent_in: impl Fn(u32) -> bool, now: u32) -> u16 {
     (0..now.min(u16::BITS)).filter(|ago| resent_in(now - ago)).fold(0, |set, ago| set | 1_u16 << ago)
 }
