@@ -219,7 +219,8 @@ fn probes(cli: &Cli, config: &Config) -> (Vec<Check>, States) {
     match app::open_and_drop_privileges(cli, config) {
         Ok(opened) => {
             let loaded = opened.source.loaded();
-            let probes = loaded.probes.iter().map(probe);
+            let (running, _) = kernel::release();
+            let probes = loaded.probes.iter().map(|status| probe(status, running));
             (probes.chain([rights(&opened.privileges)]).collect(), loaded.states)
         }
         Err(failure) => {
@@ -230,7 +231,8 @@ fn probes(cli: &Cli, config: &Config) -> (Vec<Check>, States) {
     }
 }
 
-fn probe(status: &ProbeStatus) -> Check {
+/// `running`: the kernel's release.
+fn probe(status: &ProbeStatus, running: (u32, u32)) -> Check {
     let since = kernel::PROBES.iter().find(|probe| probe.name == status.name).map_or("", |probe| probe.since);
     let remedy = match (status.state, status.refusal) {
         (ProbeState::Ok, _) => String::new(),
@@ -244,7 +246,7 @@ fn probe(status: &ProbeStatus) -> Check {
         (ProbeState::Degraded, Some(Refusal::Other)) | (ProbeState::Broken, _) => {
             "run with `--log-level debug` for the kernel's reason, and report it with the kernel's version".to_owned()
         }
-        (ProbeState::Degraded | ProbeState::Unsupported, _) => format!("use Linux {since} or later"),
+        (ProbeState::Degraded | ProbeState::Unsupported, _) => other_kernel(since, running),
     };
     let (verdict, found) = match status.state {
         ProbeState::Ok => (Verdict::Ok, "loaded and attached".to_owned()),
@@ -253,6 +255,17 @@ fn probe(status: &ProbeStatus) -> Check {
         _ => (Verdict::Degraded, status.why.clone()),
     };
     check(&format!("probe {}", status.name), verdict, found, &remedy)
+}
+
+/// The kernel to use for a signal that Linux has `since` a release.
+fn other_kernel(since: &str, running: (u32, u32)) -> String {
+    let (major, minor) = since.split_once('.').unwrap_or((since, "0"));
+    let is_older = major.parse().ok().zip(minor.parse().ok()).is_none_or(|since| running < since);
+    if is_older {
+        format!("use Linux {since} or later")
+    } else {
+        format!("use another build of the kernel: Linux {since} and later have this, unless changed")
+    }
 }
 
 /// Rights that the process has once its programs are attached.

@@ -25,3 +25,11 @@ fn kernel_memory_includes_the_tables_of_states_by_address() {
     // 5.07 MiB of empty tables, and 50 MiB of rows of 400 bytes.
     assert_eq!(memory::tables(states, 2), "; 5 to 55 MiB more for the states of up to 131072 sockets");
 }
+
+#[test]
+fn a_newer_kernel_is_advised_only_to_an_older_one() {
+    assert_eq!(other_kernel("5.12", (5, 10)), "use Linux 5.12 or later");
+    assert_eq!(other_kernel("6.12", (6, 1)), "use Linux 6.12 or later");
+    let same = other_kernel("5.12", (6, 18));
+    assert!(same.starts_with("use another build of the kernel") && !same.contains("or later"), "{same}");
+}
