@@ -51,8 +51,10 @@ pub const fn random_bits(segments: u32, expected: u32) -> (u32, u32) {
     ((x >> 32) as u32, x as u32)
 }
 
-/// Jiffies (1 to 10 ms each) without a segment from which no sample is thinned out.
+/// Jiffies (1 to 10 ms each) without a segment from which no sample is thinned out: while the probe is attached all the
+/// time, and on a duty cycle. The machine is busy then, also with many sockets of some ten segments a second each.
 const SHORT_PAUSE: u32 = 4;
+const SHORT_PAUSE_REDUCED: u32 = 16;
 
 /// Jiffies without a segment from which sampling is more frequent, and by which factor.
 const LONG_PAUSE: u32 = 8;
@@ -66,11 +68,12 @@ pub const fn is_after_pause(idle_jiffies: u32) -> bool {
 }
 
 /// Whether a sampled segment is skipped because others arrived just before it: a socket with thousands of segments a
-/// second needs few samples. Without a full jiffy of pause 1 in 16 stays, with each jiffy 4 more. `idle_jiffies`: time
-/// since the last segment; `bits`: the second of [`random_bits`].
+/// second needs few samples. Without a full jiffy of pause 1 in 16 stays, with each jiffy 4 more, or on a duty cycle 1
+/// more. `idle_jiffies`: time since the last segment; `bits`: the second of [`random_bits`].
 #[inline(always)]
-pub const fn is_thinned_out(idle_jiffies: u32, bits: u32) -> bool {
-    idle_jiffies < SHORT_PAUSE && (bits >> 8) & 15 > idle_jiffies * 4
+pub const fn is_thinned_out(idle_jiffies: u32, is_duty_reduced: bool, bits: u32) -> bool {
+    let pause = if is_duty_reduced { SHORT_PAUSE_REDUCED } else { SHORT_PAUSE };
+    idle_jiffies < pause && (bits >> 8) & 15 > idle_jiffies * (16 / pause)
 }
 
 #[cfg(test)]

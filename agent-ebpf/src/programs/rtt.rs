@@ -45,7 +45,7 @@ pub(crate) fn nw_rtt(ctx: BtfTracePointContext) -> i32 {
         }
         // A socket with few segments may not have storage yet. Thinning out would delay it, and lose counts.
         let may_be_thinned_out = !is_close_up && sampling.is_sparse != 0 && segments > control.unseen_segments;
-        if may_be_thinned_out && is_thinned_out(idle_jiffies(tp), second) {
+        if may_be_thinned_out && is_thinned_out(idle_jiffies(tp), is_reduced, second) {
             return 0;
         }
         // 1 sample in 8 also harvests counters: of sockets that no walk visits, and between rare walks.

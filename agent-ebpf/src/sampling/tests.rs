@@ -9,7 +9,7 @@ fn busier_sockets_are_sampled_less_often_but_never_too_little() {
         let jiffy = |n: u32| (u64::from(n) * 250 / u64::from(rate)) as u32;
         let samples = (1..segments).filter(|n| {
             let (first, second) = random_bits(*n, n.wrapping_mul(100));
-            first <= sampling.threshold && !is_thinned_out(jiffy(*n) - jiffy(n - 1), second)
+            first <= sampling.threshold && !is_thinned_out(jiffy(*n) - jiffy(n - 1), false, second)
         });
         let samples = samples.count();
         assert!((least..=most).contains(&samples), "{rate}/s: {samples}");
@@ -75,4 +75,11 @@ fn the_second_number_is_independent_of_the_first() {
         let n = sampled.iter().filter(|v| **v == value).count() as f64;
         assert!((n / (sampled.len() as f64 / 8.0) - 1.0).abs() < 0.2, "{value}: {n} of {}", sampled.len());
     }
+}
+
+#[test]
+fn on_a_duty_cycle_sockets_of_some_ten_segments_a_second_are_thinned_out_too() {
+    let kept = |idle, is_reduced| (0..16u32).filter(|bits| !is_thinned_out(idle, is_reduced, bits << 8)).count();
+    assert_eq!([0, 1, 3, 4].map(|idle| kept(idle, false)), [1, 5, 13, 16], "all the time");
+    assert_eq!([0, 1, 3, 4, 15, 16].map(|idle| kept(idle, true)), [1, 2, 4, 5, 16, 16], "on a duty cycle");
 }

@@ -155,8 +155,8 @@ settings! {
     "Sampling rates, duty cycles and intervals." sampling: Sampling {
         rtt_every: u64 = 16, [1..=1024], "ACKs per sample", Live,
             "ACKs per RTT sample of a busy socket. ACKs after a pause of 8 jiffies are sampled four times as often. \
-             Above 4, a socket with thousands of segments and ACKs milliseconds apart is sampled up to 16 times less \
-             often. The walk samples quiet sockets.";
+             Above 4, a socket with thousands of segments and ACKs milliseconds apart (on a duty cycle, tens of \
+             milliseconds) is sampled up to 16 times less often. The walk samples quiet sockets.";
         rtt_windows_above: u64 = 10_000, [0..=1000000000], "segments/s", Live,
             "Received segments per second on this Node, above which the RTT probe runs on a 1/8 duty cycle with duty \
              periods of 64 ms. Samples are then taken eight times as often. 0: always on the duty cycle; 1000000000: \
