@@ -15,6 +15,8 @@ use std::{
 pub(crate) const PACKAGE: &str = "netwhy-agent";
 /// Profile of what people get.
 pub(crate) const PROFILE: &str = "dist";
+/// The same for the plugin, which no panic has to survive.
+const PLUGIN_PROFILE: &str = "dist-plugin";
 
 /// A program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,11 @@ impl Program {
             Self::Plugin => &["--no-default-features"],
         }
     }
+
+    /// Cargo's profile for it where `asked` is the one for both programs.
+    fn profile(self, asked: &str) -> &str {
+        if self == Self::Plugin && asked == PROFILE { PLUGIN_PROFILE } else { asked }
+    }
 }
 
 /// How to build.
@@ -58,7 +65,7 @@ impl Build<'_> {
     /// Builds a program and returns its path.
     pub(super) fn run(&self, program: Program) -> Result<PathBuf> {
         let Self { workspace, toolchain, target, tools, profile, folder } = self;
-        let name = program.name();
+        let (name, profile) = (program.name(), program.profile(profile));
         sh::say(&format!("static {name} for {}", target.name));
         let mut command = if tools.builds_std { toolchain.own_cargo(workspace) } else { toolchain.cargo(workspace) };
         command.args(["build", "--profile", profile, "--locked", "--package", PACKAGE, "--bin", name]);
@@ -67,7 +74,7 @@ impl Build<'_> {
         command.args(["--target", &target.name]).arg("--target-dir").arg(folder);
         let mut sources = None;
         if tools.builds_std {
-            command.args(["-Z", "build-std=std"]);
+            command.args(["-Z", "build-std=std,panic_abort"]);
             sources = Some(toolchain.sysroot.join("lib/rustlib/src/rust"));
         }
         // Somebody who set a linker knows better.
@@ -77,11 +84,12 @@ impl Build<'_> {
         }
         // A copy of the sources has no file that names it.
         command.env(toolchain::VARIABLE, &toolchain.name);
-        let flags = flags(workspace, folder, sources.as_deref());
+        let mut flags = flags(workspace, folder, sources.as_deref());
+        flags.extend(smaller(target, profile).map(str::to_owned));
         command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env_remove("RUSTFLAGS");
         sh::step(&format!("building {name} (profile {profile})"), &mut command)?;
         // The profile dev has a folder of another name.
-        let profile = if *profile == "dev" { "debug" } else { profile };
+        let profile = if profile == "dev" { "debug" } else { profile };
         Ok(folder.join(&target.name).join(profile).join(name))
     }
 }
@@ -98,6 +106,16 @@ fn flags(workspace: &Path, folder: &Path, sources: Option<&Path>) -> Vec<String>
         flags.push(format!("--remap-path-prefix={}={name}", path.display()));
     }
     flags
+}
+
+/// Flags that leave out what the program does without.
+fn smaller(target: &Target, profile: &str) -> impl Iterator<Item = &'static str> {
+    // A bit for most addresses that the start of the program corrects, instead of 24 bytes. rustup's musl (1.2.5) reads
+    // them. The GNU C library does from 2.36 on, and this machine's may be older.
+    let relocations = (!target.has_gnu_library()).then_some("-Clink-arg=-Wl,-z,pack-relative-relocs");
+    // Without unwinding, only backtraces read these tables, and the program has no names for one.
+    let tables = (profile == PLUGIN_PROFILE).then_some("-Cforce-unwind-tables=no");
+    relocations.into_iter().chain(tables)
 }
 
 /// Refuses what needs a C library to run. Returns the program's architecture.

@@ -37,3 +37,27 @@ fn paths_of_a_standard_library_that_is_built_too_are_replaced() {
     assert_eq!(both[..own.len()], own);
     assert_eq!(both[own.len()..], ["--remap-path-prefix=/toolchain/src=/rust"]);
 }
+
+#[test]
+fn only_the_plugin_that_people_get_goes_without_unwinding() {
+    let profile = |program: Program, asked| program.profile(asked).to_owned();
+    assert_eq!(profile(Program::Agent, PROFILE), PROFILE);
+    assert_eq!(profile(Program::Plugin, "dev"), "dev");
+    let plugin = profile(Program::Plugin, PROFILE);
+    let manifest = std::fs::read_to_string(sh::workspace().unwrap().join("Cargo.toml")).unwrap();
+    let section = |name: &str| {
+        let head = format!("\n[profile.{name}]\n");
+        let (_, rest) = manifest.split_once(&head).unwrap_or_else(|| panic!("no profile {name}"));
+        rest.split("\n[").next().unwrap().to_owned()
+    };
+    assert!(section(&plugin).contains("panic = \"abort\""), "rustc refuses to leave the tables out otherwise");
+    assert!(!section(PROFILE).contains("panic"), "the agent survives the panic of a read");
+}
+
+#[test]
+fn flags_for_size_need_their_library_or_profile() {
+    let flags = |target: &str, profile| smaller(&Target::parse(target).unwrap(), profile).collect::<Vec<_>>();
+    assert_eq!(flags("x86_64-unknown-linux-gnu", PROFILE), Vec::<&str>::new());
+    assert_eq!(flags("x86_64-unknown-linux-gnu", PLUGIN_PROFILE), ["-Cforce-unwind-tables=no"]);
+    assert_eq!(flags("x86_64-unknown-linux-musl", PROFILE), ["-Clink-arg=-Wl,-z,pack-relative-relocs"]);
+}
