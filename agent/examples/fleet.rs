@@ -13,6 +13,8 @@ mod forward;
 mod front;
 #[path = "fleet/hostile.rs"]
 mod hostile;
+#[path = "fleet/versions.rs"]
+mod versions;
 #[path = "fleet/views.rs"]
 mod views;
 
@@ -29,6 +31,7 @@ use std::{
     sync::Arc,
 };
 use tokio::{net::TcpListener, sync::watch};
+use versions::Neighbour;
 
 /// Synthetic agents behind a stand-in API server
 #[derive(Parser)]
@@ -48,12 +51,30 @@ struct Args {
     /// Agents that answer with more than a client can hold: those before the mute ones
     #[arg(long, default_value_t = 0)]
     hostile: usize,
+    /// Agents of the next version: those before the hostile ones
+    #[arg(long, default_value_t = 0)]
+    newer: usize,
+    /// Agents of the version before: those before the newer ones
+    #[arg(long, default_value_t = 0)]
+    earlier: usize,
     /// Pods whose main listener answers the API, for requests by the Pod proxy
     #[arg(long)]
     proxy: bool,
     /// Response times between the Pods
     #[arg(long)]
     calls: bool,
+}
+
+impl Args {
+    /// The other version of an agent that is neither mute nor hostile. `None`: it is today's.
+    fn neighbour(&self, number: usize) -> Option<Neighbour> {
+        let newer = self.agents.saturating_sub(self.mute + self.hostile + self.newer);
+        match number {
+            _ if number >= newer => Some(Neighbour::Newer),
+            _ if number + self.earlier >= newer => Some(Neighbour::Earlier),
+            _ => None,
+        }
+    }
 }
 
 fn main() -> anyhow::Result<()> {
@@ -74,6 +95,10 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         }
         if number + args.mute + args.hostile >= args.agents {
             tokio::spawn(hostile::serve(listener, number));
+            continue;
+        }
+        if let Some(neighbour) = args.neighbour(number) {
+            tokio::spawn(versions::serve(listener, neighbour, views::node(number)));
             continue;
         }
         let mut view = views::view(number, args.agents, args.pods, args.edges);

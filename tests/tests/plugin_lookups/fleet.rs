@@ -107,6 +107,36 @@ fn a_pod_whose_agent_is_mute_is_an_error_and_not_well() {
     none.failed(&["no agents found", "app=other", "--agent-selector"]);
 }
 
+/// As during an upgrade.
+#[test]
+fn agents_of_neighbouring_versions_are_asked_together_and_one_that_is_not_understood_is_named() {
+    let scratch = Scratch::new("versions");
+    for way in [&[][..], &["--proxy"]] {
+        let fleet = Fleet::with(&[&["--agents", "6", "--earlier", "1", "--newer", "1"], way].concat());
+        let config = scratch.write("config", &kubeconfig(&[("c", &fleet.url, "t")], "shop"));
+        let hints = ask(&config, &["hints", "-A", "-o", "json"]).well();
+        let json = hints.json();
+        let silent = json["not_answered"].as_array().map(Vec::len);
+        assert_eq!((json["agents"].as_u64(), silent), (Some(6), Some(0)), "{}", hints.err);
+        let has = |node: &str| {
+            let mut items = json["items"].as_array().unwrap().iter();
+            items.any(|hint| hint["subject"]["node"] == node && hint["subject"]["name"] == "payment-1")
+        };
+        assert!(has("node-00004") && has("node-00005") && !has("node-00003"), "{}", hints.out);
+
+        let matrix = ask(&config, &["matrix", "-o", "json"]).well();
+        let warnings: Vec<&str> = matrix.err.lines().filter(|line| line.starts_with("warning: ")).collect();
+        let [line] = warnings.as_slice() else { panic!("{}", matrix.err) };
+        for part in ["node-00005", "can't read the answer", "use the plugin of the agents' version"] {
+            assert!(line.contains(part), "{part:?} is in: {line}");
+        }
+        let json = matrix.json();
+        assert_eq!((json["agents"].as_u64(), json["not_answered"].as_array().map(Vec::len)), (Some(5), Some(1)));
+        let mut pairs = json["pairs"].as_array().unwrap().iter();
+        assert!(pairs.any(|pair| pair["from"] == "a" && pair["to"] == "b"), "rows of the earlier one: {}", matrix.out);
+    }
+}
+
 /// The lossy Node has an old driver, a small ring and a label of its own; nothing else of it is odd.
 #[test]
 fn a_blamed_node_is_contrasted_with_those_that_are_well() {
