@@ -11,6 +11,7 @@ mod helm;
 mod memory;
 mod dashboards;
 mod monitors;
+mod openshift;
 mod refusals;
 mod respond;
 mod rights;
