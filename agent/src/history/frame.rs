@@ -33,6 +33,13 @@ pub(super) struct Header {
     pub(super) tables: Vec<Layout>,
 }
 
+/// What headers of all forms have.
+#[derive(Deserialize)]
+struct Form {
+    netwhy_history: u32,
+    version: String,
+}
+
 impl Header {
     /// A header of this version.
     pub(super) fn new(node: &str, every_ms: u64, drop_reasons: Vec<String>) -> Self {
@@ -51,11 +58,13 @@ impl Header {
     /// # Errors
     /// When it is no header, or one of another form.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Damage> {
-        let header: Self = serde_json::from_slice(bytes).map_err(|_| Damage::new("it has no header"))?;
-        if header.netwhy_history != FORMAT {
-            return Err(Damage::new(format!("netwhy {} wrote it in another form", header.version)));
+        let none = |_| Damage::new("it has no header");
+        // Before the rest, which another form may lack.
+        let Form { netwhy_history, version } = serde_json::from_slice(bytes).map_err(none)?;
+        if netwhy_history != FORMAT {
+            return Err(Damage::new(format!("netwhy {version} wrote it in another form")));
         }
-        Ok(header)
+        serde_json::from_slice(bytes).map_err(none)
     }
 }
 
@@ -165,3 +174,6 @@ impl From<StoredPeer> for Peer {
         Self { class: PeerClass::from_index(class), kind, node, pod, zone }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,6 +38,12 @@ pub struct Header {
     pub nodes: Vec<(Ipv6Addr, u8, String)>,
 }
 
+/// What the first lines of all formats have.
+#[derive(Deserialize)]
+struct Form {
+    netwhy_recording: u32,
+}
+
 /// Why a recording can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
@@ -241,11 +247,13 @@ impl<R: BufRead> Recording<R> {
         if std::str::from_utf8(&lines.line).is_err() {
             return Err(bad_header("it is no text".to_owned()));
         }
-        let header: Header =
-            serde_json::from_slice(&lines.line).map_err(|_| bad_header("its first line".to_owned()))?;
-        if !(1..=FORMAT).contains(&header.netwhy_recording) {
-            return Err(bad_header(format!("it is format {}", header.netwhy_recording)));
+        let none = |_| bad_header("its first line".to_owned());
+        // Before the rest, which a later format may lack.
+        let Form { netwhy_recording } = serde_json::from_slice(&lines.line).map_err(none)?;
+        if !(1..=FORMAT).contains(&netwhy_recording) {
+            return Err(bad_header(format!("it is format {netwhy_recording}")));
         }
+        let header = serde_json::from_slice(&lines.line).map_err(none)?;
         Ok(Self { header, lines, snapshots: 0, at: Duration::ZERO, ended: false })
     }
 

@@ -117,6 +117,13 @@ fn other_files_are_refused() {
     }
 }
 
+#[test]
+fn a_later_format_is_named_whatever_its_first_line_has() {
+    let later = "{\"netwhy_recording\":99,\"nodes\":{}}\n";
+    let error = Recording::read(later.as_bytes(), "x").unwrap_err().to_string();
+    assert!(error.starts_with("x is no netwhy recording of format 2 (it is format 99)"), "{error}");
+}
+
 /// The lines of a recording whose only snapshot is `change`d.
 fn with(change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
     let text = String::from_utf8(recorded()).unwrap();
