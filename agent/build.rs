@@ -16,6 +16,7 @@ fn main() -> anyhow::Result<()> {
 mod ebpf {
     use anyhow::Context as _;
     use aya_build::{Package, Toolchain};
+    use flate2::{Compression, write::DeflateEncoder};
     use object::{
         build::elf::{Builder, SectionData},
         elf::SHT_STRTAB,
@@ -23,6 +24,7 @@ mod ebpf {
     use std::{
         env,
         fs::{self, File},
+        io::Write as _,
         path::Path,
     };
 
@@ -31,7 +33,9 @@ mod ebpf {
     /// `cargo xtask` holds this lock while it installs `bpf-linker`, so that the crates compile meanwhile.
     const LOCK: &str = "../target/ebpf-toolchain.lock";
     /// The objects that the agent carries.
-    const OBJECTS: [&str; 2] = ["netwhy-bpf", "netwhy-run-queue"];
+    const OBJECTS: [&str; 2] = [LARGE, "netwhy-run-queue"];
+    /// The one that it carries compressed: a megabyte less, and it is needed once.
+    const LARGE: &str = "netwhy-bpf";
     /// Settings for the cargo that builds the kernel programs, and for no other.
     const CARGO: [(&str, &str); 4] = [
         // The object names its source files, for the verifier's log. Without this machine's folders it is the same
@@ -68,7 +72,17 @@ mod ebpf {
             )
         })?;
         let out = env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?;
-        OBJECTS.iter().try_for_each(|name| strip(&Path::new(&out).join(name)))
+        OBJECTS.iter().try_for_each(|name| strip(&Path::new(&out).join(name)))?;
+        compress(&Path::new(&out).join(LARGE))
+    }
+
+    /// Writes `NAME.deflate` beside an object.
+    fn compress(object: &Path) -> anyhow::Result<()> {
+        let what = || format!("compress {}", object.display());
+        let data = fs::read(object).with_context(what)?;
+        let mut deflate = DeflateEncoder::new(Vec::new(), Compression::best());
+        let compressed = deflate.write_all(&data).and_then(|()| deflate.finish()).with_context(what)?;
+        fs::write(object.with_extension("deflate"), compressed).with_context(what)
     }
 
     /// Takes the debug information out of an object: most of it. The kernel reads types and lines from `.BTF` and

@@ -12,6 +12,7 @@ use super::{
     loaded::Loaded,
     memory,
     offsets::{self, Constants},
+    packed,
     probes::{HTTP_PROBE, PROBES, Probe, WALK_PROGRAM},
     refusal::one_line,
     sampling::RttSampling,
@@ -36,9 +37,6 @@ use std::{
     fs::File,
     path::Path,
 };
-
-/// The object that the build script made.
-pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netwhy-bpf"));
 
 /// Why the agent's kernel side can't start.
 #[derive(Debug, thiserror::Error)]
@@ -305,7 +303,8 @@ fn states(settings: &Settings<'_>, constants: &Constants) -> States {
 
 /// The object as this kernel takes it.
 fn object(constants: &Constants) -> Result<Vec<u8>, LoadError> {
-    let object = kfunc::complete(OBJECT, KFUNC, constants.dynptr_from_skb);
+    let packed = packed::object().map_err(|error| LoadError::Other(format!("can't unpack their object: {error}")))?;
+    let object = kfunc::complete(&packed, KFUNC, constants.dynptr_from_skb);
     let mut object = kfunc::complete(&object, CAST_KFUNC, constants.by_address.map(|found| found.cast));
     if !constants.has_exchange {
         exchange::remove(&mut object).map_err(|error| LoadError::Other(error.to_string()))?;

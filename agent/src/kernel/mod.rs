@@ -5,6 +5,7 @@
 //! offsets               the running kernel's types → constants of the programs
 //! probes, settings      the table of probes; which of them are wanted
 //! by_address            whether states of sockets are kept by address
+//! packed                the object of the programs
 //! kfunc, exchange       calls of kernel functions in the object; the object without atomic exchange
 //! refusal, status       why the kernel refuses something; the status of a probe
 //! support               which programs this kernel supports
@@ -57,6 +58,7 @@ mod loaded;
 mod maps;
 pub(crate) mod memory;
 mod offsets;
+mod packed;
 mod ports;
 mod probes;
 mod refusal;

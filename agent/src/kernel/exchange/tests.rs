@@ -1,5 +1,5 @@
 use super::*;
-use crate::kernel::{load, release};
+use crate::kernel::{packed, release};
 
 /// An atomic instruction.
 fn atomic(size: u8, target: u8, source: u8, offset: i16, operation: u32) -> [u8; SIZE] {
@@ -106,7 +106,7 @@ fn the_agents_programs_do_without_exchanges() {
             .map(|section| object[section].as_chunks::<SIZE>().0.iter().filter(|code| is_exchange(code)).count())
             .sum()
     };
-    let mut object = load::OBJECT.to_vec();
+    let mut object = packed::object().unwrap();
     assert!(exchanges(&object) > 0);
     remove(&mut object).unwrap();
     assert_eq!(exchanges(&object), 0);
