@@ -42,6 +42,12 @@ impl Arch {
         ARCHES.into_iter().find(|arch| arch.cfg == env::consts::ARCH && cfg!(target_endian = "little"))
     }
 
+    /// QEMU's program that runs programs of it as processes of this machine.
+    pub(crate) fn emulator(self) -> String {
+        // Of two byte orders, one has the plain name.
+        format!("qemu-{}", if self.cfg == "powerpc64" { "ppc64le" } else { self.cfg })
+    }
+
     /// By the machine that an ELF program's header names.
     pub(super) fn of_machine(machine: u16) -> Option<Self> {
         ARCHES.into_iter().find(|arch| arch.machine == machine)

@@ -1,8 +1,9 @@
 //! `cargo xtask test`: all tests that this machine can run, and what it skipped and why.
 
+pub(crate) mod foreign;
 mod read;
 
-use crate::{apt, browser, grpc, helm, kube, mcp, sh, toolchain, toolchain::Toolchain};
+use crate::{apt, artifact::target::Target, browser, grpc, helm, kube, mcp, sh, toolchain, toolchain::Toolchain};
 use anyhow::{Context as _, Result, bail};
 use netwhy_tests::lab::missing_tools;
 use read::{Counts, Skip};
@@ -18,10 +19,16 @@ pub(crate) struct Args {
     /// Only tests whose name contains this
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+    /// Only unit and replay tests, as programs of this target of another architecture, which QEMU emulates
+    #[arg(long, value_name = "TARGET", value_parser = Target::parse)]
+    target: Option<Target>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let workspace = sh::workspace()?;
+    if let Some(target) = &args.target {
+        return foreign::run(&workspace, target, args.filter.as_deref());
+    }
     let toolchain = toolchain::ensure(&workspace)?;
     run_in(&workspace, &toolchain, args.filter.as_deref(), &Machine::this())
 }

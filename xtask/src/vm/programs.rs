@@ -10,7 +10,6 @@ use crate::{
 use anyhow::{Result, anyhow};
 use serde_json::Value;
 use std::{
-    env,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -44,24 +43,12 @@ fn foreign(name: &str) -> Result<(Target, Tools)> {
 
 /// Cargo with a subcommand over the packages that have tests.
 fn cargo(toolchain: &Toolchain, workspace: &Path, foreign: Option<&(Target, Tools)>, subcommand: &[&str]) -> Command {
-    let Some((target, tools)) = foreign else {
-        let mut command = toolchain.cargo(workspace);
-        command.args(subcommand).args(test::PACKAGES);
-        return command;
-    };
-    let mut command = if tools.builds_std { toolchain.own_cargo(workspace) } else { toolchain.cargo(workspace) };
-    command.args(subcommand).args(test::PACKAGES).args(["--target", &target.name]);
-    command.arg("--target-dir").arg(sh::target_dir(workspace));
-    if tools.builds_std {
-        command.args(["-Z", "build-std=std,test"]);
+    let args = [subcommand, &test::PACKAGES].concat();
+    if let Some((target, tools)) = foreign {
+        return test::foreign::cargo(toolchain, workspace, (target, tools), &args);
     }
-    if let Some((variable, linker)) = tools.linker.as_ref().filter(|(variable, _)| env::var_os(variable).is_none()) {
-        command.env(variable, linker);
-    }
-    // The machines have no C library of another architecture.
-    let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", target.name.to_uppercase().replace('-', "_"));
-    command.env(variable, "-Ctarget-feature=+crt-static").env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-    command.env(toolchain::VARIABLE, &toolchain.name);
+    let mut command = toolchain.cargo(workspace);
+    command.args(args);
     command
 }
 
