@@ -69,11 +69,8 @@ impl Args {
     /// The other version of an agent that is neither mute nor hostile. `None`: it is today's.
     fn neighbour(&self, number: usize) -> Option<Neighbour> {
         let newer = self.agents.saturating_sub(self.mute + self.hostile + self.newer);
-        match number {
-            _ if number >= newer => Some(Neighbour::Newer),
-            _ if number + self.earlier >= newer => Some(Neighbour::Earlier),
-            _ => None,
-        }
+        let is_earlier = number + self.earlier >= newer;
+        if number >= newer { Some(Neighbour::Newer) } else { is_earlier.then_some(Neighbour::Earlier) }
     }
 }
 
