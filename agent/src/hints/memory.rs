@@ -10,6 +10,7 @@ pub(crate) mod failures;
 pub(crate) mod pending;
 pub(crate) mod young;
 pub(crate) mod requests;
+pub(crate) mod silence;
 pub(crate) mod edge;
 pub(crate) mod pools;
 pub(crate) mod resets;

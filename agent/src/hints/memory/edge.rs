@@ -10,6 +10,7 @@ use super::{
     requests::{RequestMemory, Requests},
     rise::RiseMemory,
     shares::ShareMemory,
+    silence::SilenceMemory,
 };
 use crate::{hints::thresholds::Thresholds, sample::Tally, state::EdgeView};
 use netwhy_abi::{Failure, Retransmit, Role};
@@ -27,25 +28,6 @@ const SHRINK_TICKS: f64 = 10.0;
 const FAST_RATIO: f64 = 1.5;
 /// Share of the usual quick RTTs from which none of these became slow: where a median is slow, half of them did at least.
 const ALL_THERE: f64 = 0.75;
-
-/// Ticks over which silence is measured.
-const SILENCE_TICKS: usize = 3;
-/// Share of the usual traffic without an acknowledgement from which a peer counts as silent.
-const SILENT: f64 = 0.9;
-/// Evidence that a client's silence needs to be unusual, nats.
-const RARELY_QUIET: f64 = 2.0;
-/// Most ticks of one silence that count.
-const MAX_QUIET: u16 = 60;
-/// Newest RTT samples that end a silence.
-const ANSWERS: u64 = 3;
-
-/// Sums of one window.
-#[derive(Clone, Copy, Debug)]
-struct Sums {
-    bytes_acked: u64,
-    timeouts: u64,
-    loss_episodes: u64,
-}
 
 /// The time of a tick.
 #[derive(Clone, Copy)]
@@ -76,12 +58,9 @@ pub(crate) struct EdgeMemory {
     ln_p50: Mean,
     pub(crate) ln_min: Mean,
     ln_reply: Mean,
-    acked_per_s: Mean,
     bytes_per_s: Mean,
-    /// Share of normal ticks whose last seconds brought nothing from the peer.
-    quiet: Mean,
-    /// Ticks for which it has been quiet by now. They count once something comes again.
-    quiet_for: u16,
+    /// Whether either end fell silent.
+    silence: SilenceMemory,
     /// Attempts to connect that were answered, and others, decaying sums.
     attempts: (f64, f64),
     /// Its requests. `None`: there was none yet.
@@ -98,10 +77,6 @@ pub(crate) struct EdgeMemory {
     rise: RiseMemory,
     /// Its fastest round trips.
     lowest: LowestMemory,
-    /// Sums of the last windows, newest first.
-    recent: [Option<Sums>; 4],
-    /// See [`EdgeMemory::is_silent`].
-    silent: bool,
     /// When the median RTT or reply time became inflated.
     slow_since: Option<Duration>,
     /// Samples near the minimum in the previous window.
@@ -221,10 +196,19 @@ impl EdgeMemory {
         self.slow_since.is_some() && self.path_fast
     }
 
-    /// Almost nothing of the usual traffic was acknowledged in the last seconds while timeouts went on, and nothing
-    /// answered since.
+    /// See [`SilenceMemory::is_silent`].
     pub(crate) const fn is_silent(&self) -> bool {
-        self.silent
+        self.silence.is_silent()
+    }
+
+    /// See [`SilenceMemory::is_going_silent`].
+    pub(crate) fn is_going_silent(&self, tick: Duration) -> bool {
+        self.silence.is_going_silent(tick)
+    }
+
+    /// See [`SilenceMemory::quiet`].
+    pub(crate) fn quiet(&self) -> Option<f64> {
+        self.silence.quiet()
     }
 
     /// A handshake that this end began has completed, or data flowed in normal times.
@@ -242,42 +226,6 @@ impl EdgeMemory {
         self.attempts
     }
 
-    /// Evidence of a client that sent nothing in the last seconds, nats: how rare that is here. It says nothing of the
-    /// reason: clients may stop for themselves. `None`: it is usual, or nothing is known.
-    pub(crate) fn quiet(&self) -> Option<f64> {
-        let ticks = f64::from(self.quiet.ticks());
-        let share = (self.quiet.get()? * ticks + 1.0) / (ticks + 2.0);
-        Some(-share.ln()).filter(|nats| *nats >= RARELY_QUIET)
-    }
-
-    fn learn_quiet(&mut self, edge: &EdgeView, keep: f64) {
-        if !edge.recent.has_answer() {
-            self.quiet_for = self.quiet_for.saturating_add(1).min(MAX_QUIET);
-            return;
-        }
-        (0..self.quiet_for).for_each(|_| self.quiet.learn(1.0, keep));
-        self.quiet_for = 0;
-        self.quiet.learn(0.0, keep);
-    }
-
-    /// The same in the last tick alone, while something was sent again: the peer may be going silent.
-    pub(crate) fn is_going_silent(&self, tick: Duration) -> bool {
-        self.unacknowledged(tick, 1, |now, then| now.loss_episodes > then.loss_episodes)
-    }
-
-    /// Whether at least 90 % of the usual traffic went unacknowledged over the last `ticks` (at most 3). It compares
-    /// the fall of the window's sum with the amount that leaves a window in that time. False without a baseline,
-    /// without so many windows, or when `resent` finds nothing new: a client that merely stopped is not silent.
-    fn unacknowledged(&self, tick: Duration, ticks: usize, resent: impl Fn(Sums, Sums) -> bool) -> bool {
-        let usual = self.acked_per_s.get().filter(|acked| *acked > 0.0);
-        let (Some(usual), Some(now), Some(then)) = (usual, self.recent[0], self.recent.get(ticks).copied().flatten())
-        else {
-            return false;
-        };
-        let leaves = usual * tick.as_secs_f64() * ticks as f64;
-        resent(now, then) && then.bytes_acked.saturating_sub(now.bytes_acked) as f64 >= SILENT * leaves
-    }
-
     pub(crate) fn observe_cuts(&mut self, edge: &EdgeView, at: Duration) {
         self.cuts.observe(edge, at);
     }
@@ -287,14 +235,7 @@ impl EdgeMemory {
     }
 
     pub(crate) fn observe_silence(&mut self, edge: &EdgeView, tick: Duration) {
-        let (bytes_acked, loss_episodes) = (edge.window.bytes_acked, edge.window.loss_episodes);
-        let timeouts = edge.window.retransmits[Retransmit::Timeout as usize];
-        self.recent.rotate_right(1);
-        self.recent[0] = Some(Sums { bytes_acked, timeouts, loss_episodes });
-        // Timeouts back off: a silent peer stays silent until something answers.
-        let answers = edge.recent.connects.iter().sum::<u64>() > 0 || edge.recent.rtt.count() >= ANSWERS;
-        self.silent = self.unacknowledged(tick, SILENCE_TICKS, |now, then| now.timeouts > then.timeouts)
-            || (self.silent && timeouts > 0 && !answers);
+        self.silence.observe(edge, tick);
     }
 
     pub(crate) fn observe(&mut self, tally: &Tally, clock: Clock, thresholds: &Thresholds) {
@@ -388,13 +329,12 @@ impl EdgeMemory {
         }
         self.cuts.learn(tally, self.last_at, step);
         self.lowest.learn(self.last_at, step);
-        self.acked_per_s.learn(tally.bytes_acked as f64 / window.as_secs_f64(), keep);
+        self.silence.learn(edge, step);
         let refused = tally.failures(Failure::Refused);
         let others = tally.failed_attempts() - refused + tally.retransmits[Retransmit::Syn as usize];
         let answered = tally.connects(Role::Client) + refused;
         self.attempts.0 = self.attempts.0 * keep + answered as f64 * share;
         self.attempts.1 = self.attempts.1 * keep + others as f64 * share;
-        self.learn_quiet(edge, keep);
         // While the reason for an inflated median is open, it must not become normal, nor a load that may be it.
         let begin = self.slow_since.into_iter().chain(self.rise.since()).min();
         if begin.is_some_and(|since| self.last_at.saturating_sub(since) < UNDECIDED) {
