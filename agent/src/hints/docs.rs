@@ -20,7 +20,8 @@ the edges that it explains, and later families skip them. An effect becomes a li
 of its own.
 
 - **Open.** A hint opens when its rule holds in `enter_windows` of the last three windows, or at once on overwhelming
-  evidence. Under some rules, two episodes of one edge within a minute open it too.
+  evidence. Under some rules, two episodes of one edge within a minute open it too. That is one hint: it keeps the
+  `first_seen` of the episode before, and counts once.
 - **Resolved.** A hint resolves after `leave_windows` windows without its rule. If two episodes opened it, it resolves
   after twice the time between them. Resolved hints stay visible for an hour. Their summary says why they ended: clean
   again, no more traffic, or the subject is gone.

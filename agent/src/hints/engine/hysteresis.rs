@@ -94,8 +94,10 @@ impl Track {
         let enough = comes_again || self.recent_bad() >= thresholds.enter_windows.clamp(1, WINDOWS);
         let opens = !self.open && (enough || finding.overwhelming);
         self.open |= opens;
+        // What comes again and again is one trouble: it goes on.
+        let begins_anew = opens && self.hint.state == HintState::Resolved && !comes_again;
         if opens {
-            self.shown = false;
+            self.shown &= comes_again;
             self.resolved_at = None;
         }
         // A resolved hint keeps its numbers until it opens again.
@@ -103,7 +105,7 @@ impl Track {
             self.edges = edges;
             self.show(finding, nats, now);
         }
-        if opens && self.hint.state == HintState::Resolved || first && self.resolved_at.is_none() {
+        if begins_anew || first && self.resolved_at.is_none() {
             self.hint.first_seen = now.stamp.clone();
         }
         if self.open {

@@ -80,6 +80,37 @@ fn a_peer_that_stops_again_and_again_is_named_and_stays_named_between() {
     assert!((0..20).map(|_| scene.second(50, quick)).last().unwrap().is_empty());
 }
 
+/// 8 s of every 20. The first stop raises the hint, the second one shows that more follow.
+#[test]
+fn stops_that_come_again_are_one_hint() {
+    let mut scene = hush(scene(Role::Client));
+    let mut stop = || -> Vec<Option<Hint>> {
+        let second = |second: u64| {
+            let (waiting, answers) = if second < 8 { (if second == 0 { 0 } else { 4 }, 0) } else { (0, 50) };
+            scene.stream.wait(waiting, scene.run.next_at());
+            let mut late = if second == 8 { 4 } else { 0 };
+            let hints = scene.second(answers, |random| {
+                let is_late = late > 0;
+                late -= u32::from(is_late);
+                if is_late { 7_500_000 } else { quick(random) }
+            });
+            hints.into_iter().find(|hint| hint.cause == "peer_not_answering")
+        };
+        (0..20).map(second).collect()
+    };
+    let first = stop();
+    let begin = first[..5].iter().flatten().next().expect("within 5 s").clone();
+    assert!(first[19].is_none(), "one stop may be the only one");
+    assert!(stop()[3..].iter().all(Option::is_some));
+    for _ in 0..3 {
+        for hint in stop() {
+            let hint = hint.expect("it holds between two stops");
+            assert_eq!((&hint.id, &hint.first_seen), (&begin.id, &begin.first_seen));
+        }
+    }
+    assert_eq!(scene.run.engine.totals().get("peer_not_answering"), Some(&1));
+}
+
 #[test]
 fn pauses_that_are_minutes_apart_are_no_trouble() {
     let mut scene = hush(scene(Role::Client));
