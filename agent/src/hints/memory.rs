@@ -7,6 +7,7 @@ pub(crate) mod lowest;
 pub(crate) mod tail;
 pub(crate) mod stuck;
 pub(crate) mod failures;
+pub(crate) mod history;
 pub(crate) mod pending;
 pub(crate) mod young;
 pub(crate) mod requests;
@@ -61,7 +62,7 @@ impl Memory {
     /// Records the facts that need no judgement. Call once per tick, before judging.
     pub(crate) fn observe(&mut self, view: &NodeView, keys: &[u64], thresholds: &Thresholds) {
         self.edges.observe(view, keys, thresholds);
-        self.servers.observe(view);
+        self.servers.observe(view, thresholds);
         self.walks.observe(view.walked_at);
         self.edges.observe_shares(view, keys, &self.walks);
         let edges = &self.edges;

@@ -261,9 +261,9 @@ impl EdgeMemory {
         self.fast = fast;
     }
 
-    pub(crate) fn observe_requests(&mut self, edge: &EdgeView, clock: Clock) {
+    pub(crate) fn observe_requests(&mut self, edge: &EdgeView, clock: Clock, thresholds: &Thresholds) {
         if let (Some(known), Some(requests)) = (&mut self.requests, requests(edge, clock.at, clock.window)) {
-            known.observe(&requests);
+            known.observe(&requests, thresholds);
         }
     }
 

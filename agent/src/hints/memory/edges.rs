@@ -62,7 +62,7 @@ impl EdgeMemories {
             memory.observe_cuts(edge, view.at);
             memory.observe_needless(&edge.window, tick, view.window);
             memory.moments.observe(edge, view.at);
-            memory.observe_requests(edge, clock);
+            memory.observe_requests(edge, clock, thresholds);
             memory.observe_loss(losses.is_odd() || self.pools.are_odd(edge), view.at);
             memory.observe_lowest(edge, clock, thresholds);
             memory.observe_path(edge, view.at, self.class_minimums[edge.class as usize].get(), thresholds);

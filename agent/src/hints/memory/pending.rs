@@ -3,7 +3,10 @@
 //! A fault begins with windows that prove nothing yet. Learned at once, they would be normal before there are enough of
 //! them for a finding. While they wait, they are evidence: where requests are few, several windows speak together.
 
-use super::requests::Requests;
+use super::{
+    history::{Before, History, Older},
+    requests::{Requests, keep_over},
+};
 use crate::{calls::CallCounts, sample::Responses};
 use std::{collections::VecDeque, time::Duration};
 
@@ -30,13 +33,17 @@ pub(crate) struct Past {
     end: Duration,
     /// Learned already, or never to be learned.
     is_settled: bool,
+    /// It shares a moment with a trouble that has a finding or a hint.
+    is_troubled: bool,
 }
 
-/// The last windows of one edge or server. Takes about a kilobyte.
+/// The last windows of one edge or server, and all before them. Takes about a kilobyte.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pending {
     /// Oldest first.
     windows: VecDeque<Past>,
+    /// Those before them.
+    older: Older,
     /// Time of the newest tick, monotonic.
     at: Duration,
     /// Time before which everything is learned already, monotonic.
@@ -69,34 +76,68 @@ impl Suspicion {
 }
 
 impl Pending {
-    /// Everything up to `at`, the time of the newest tick, is learned already, or waits elsewhere.
+    /// Everything up to `at`, the time of the newest tick, is learned already, or waits elsewhere. It stays evidence.
     pub(crate) fn restart(&mut self, at: Duration) {
-        self.windows.clear();
+        self.windows.iter_mut().for_each(|past| past.is_settled = true);
         (self.at, self.begin) = (at, at);
     }
 
     /// Takes note of the present window, when it overlaps none of those before. Call once per tick.
     pub(crate) fn observe(&mut self, requests: &Requests<'_>) {
+        let last = self.windows.back().map_or(self.begin, |past| past.end.max(self.begin));
+        self.take(requests, last, false);
+    }
+
+    /// The same where windows wait elsewhere to be learned.
+    pub(crate) fn observe_only(&mut self, requests: &Requests<'_>) {
+        let last = self.windows.back().map_or(Duration::ZERO, |past| past.end);
+        self.take(requests, last, true);
+    }
+
+    fn take(&mut self, requests: &Requests<'_>, last: Duration, is_settled: bool) {
         let Requests { now, bytes, at, length, .. } = *requests;
         self.at = at;
-        let last = self.windows.back().map_or(self.begin, |past| past.end);
-        // Too old to be evidence, and to be learned.
-        self.windows.retain(|past| at.saturating_sub(past.end) <= LAG + 2 * past.length);
+        // Too old to be evidence of their own, and to be learned.
+        while let Some(past) = self.windows.pop_front_if(|past| at.saturating_sub(past.end) > LAG + 2 * past.length) {
+            self.retire(&past);
+        }
         if at.saturating_sub(last) + JITTER < length {
             return;
         }
-        if self.windows.len() >= MAX_WINDOWS {
-            self.windows.pop_front();
+        if self.windows.len() >= MAX_WINDOWS
+            && let Some(past) = self.windows.pop_front()
+        {
+            self.retire(&past);
         }
-        let is_settled = self.troubled_at.is_some_and(|troubled| at.saturating_sub(length) < troubled);
+        let is_troubled = self.troubled_at.is_some_and(|troubled| at.saturating_sub(length) < troubled);
         let (responses, calls) = (now.window.clone(), now.calls);
-        self.windows.push_back(Past { responses, calls, bytes, length, end: at, is_settled });
+        let is_settled = is_settled || is_troubled;
+        self.windows.push_back(Past { responses, calls, bytes, length, end: at, is_settled, is_troubled });
     }
 
-    /// A finding or a hint explains the present window: nothing that waits is normal for certain.
-    pub(crate) fn distrust(&mut self) {
-        self.troubled_at = Some(self.at);
-        self.windows.iter_mut().for_each(|past| past.is_settled = true);
+    fn retire(&mut self, past: &Past) {
+        if !past.is_troubled {
+            self.older.add(&past.responses, keep_over(past.length));
+        }
+    }
+
+    /// A finding or a hint explains the present window: nothing that waits is normal for certain. `windows`: the present
+    /// one and those before it which are known to be troubled, 1 or more.
+    pub(crate) fn distrust(&mut self, windows: u32) {
+        let at = self.at;
+        self.troubled_at = Some(at);
+        for past in &mut self.windows {
+            past.is_settled = true;
+            past.is_troubled |= at.saturating_sub(past.end) < past.length * windows;
+        }
+    }
+
+    /// What was seen before the present window began.
+    pub(crate) fn history(&self) -> History<'_> {
+        let at = self.at;
+        let apart = self.windows.iter().rev().filter(|past| at.saturating_sub(past.end) + JITTER >= past.length);
+        let newest = apart.map(|past| Before { responses: &past.responses, is_normal: !past.is_troubled });
+        History { newest: newest.collect(), older: &self.older }
     }
 
     /// The calls of the windows that wait are learned already.

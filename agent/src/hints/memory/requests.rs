@@ -5,7 +5,7 @@ use super::{
     mean::Step,
     pending::{Past, Pending, Suspicion},
     stuck::{self, Stuck, Waits},
-    tail::{Above, Slow, Tail},
+    tail::{Above, Gathered, Slow, Tail},
     young::{Part, Young},
 };
 use crate::{
@@ -46,6 +46,8 @@ pub(crate) struct RequestMemory {
     /// Windows that wait, until enough is known for whole ones.
     young: Young,
     pending: Pending,
+    /// What the newest windows say beside those before.
+    gathered: Gathered,
     /// Time of the newest tick, monotonic.
     at: Duration,
     /// Decaying sums of payload, and of the requests that it belongs to.
@@ -55,17 +57,20 @@ pub(crate) struct RequestMemory {
 
 impl RequestMemory {
     /// Takes note of the newest requests. Call once per tick, before judging.
-    pub(crate) fn observe(&mut self, requests: &Requests<'_>) {
+    pub(crate) fn observe(&mut self, requests: &Requests<'_>, thresholds: &Thresholds) {
         self.at = requests.at;
         self.tail.observe(requests.now);
         if self.is_settled() {
             self.pending.observe(requests);
+        } else {
+            self.pending.observe_only(requests);
         }
+        self.gathered = self.tail.gather(requests.now, || self.pending.history(), thresholds);
     }
 
     /// The present window has a finding or a hint.
     pub(crate) fn distrust(&mut self) {
-        self.pending.distrust();
+        self.pending.distrust(self.gathered.slow.map_or(1, |slow| slow.windows));
         self.young.distrust(self.at);
     }
 
@@ -97,7 +102,7 @@ impl RequestMemory {
     /// Learns from the first windows that are old enough. While newer ones look slow, only those are learned that have no
     /// slow request.
     fn learn_first(&mut self, role: Role, now: &ResponseView, known: Duration, thresholds: &Thresholds) {
-        let is_suspect = self.tail.suspects(now, std::iter::empty(), thresholds);
+        let is_suspect = self.gathered.is_suspect || self.tail.suspects(now, std::iter::empty(), thresholds);
         let is_held_back = self.pending.is_held_back(is_suspect);
         while let Some(part) = self.young.take_due(self.at, known) {
             let Part { responses: window, bytes, length, elapsed, .. } = &part;
@@ -115,7 +120,7 @@ impl RequestMemory {
         if !self.pending.is_due(known) {
             return;
         }
-        let is_suspect = self.tail.suspects(now, self.pending.before(), thresholds);
+        let is_suspect = self.gathered.is_suspect || self.tail.suspects(now, self.pending.before(), thresholds);
         let is_held_back = self.pending.is_held_back(is_suspect);
         while let Some(past) = self.pending.take_due(known) {
             if !is_held_back {
@@ -166,11 +171,11 @@ impl RequestMemory {
         self.tail.are_few()
     }
 
-    /// Requests that are slower than usual: of the window, or of several ones that have few each; see [`Tail::judge`] and
-    /// [`Tail::judge_together`].
+    /// Requests that are slower than usual: of the window that was observed last, or of several ones that have few each;
+    /// see [`Tail::judge`], [`Tail::judge_together`] and [`Tail::gather`].
     pub(crate) fn slow(&self, now: &ResponseView, thresholds: &Thresholds) -> Option<Slow> {
         let together = || self.tail.judge_together(now, self.pending.before(), thresholds);
-        self.tail.judge(now, thresholds).or_else(together)
+        self.tail.judge(now, thresholds).or_else(together).or(self.gathered.slow)
     }
 
     /// Requests that are slower than the few that are known; see [`Tail::judge_few`].
@@ -213,7 +218,7 @@ impl RequestMemory {
 }
 
 /// Weight that the past keeps over a time.
-fn keep_over(time: Duration) -> f64 {
+pub(super) fn keep_over(time: Duration) -> f64 {
     0.5_f64.powf(time.as_secs_f64() / HALF_LIFE.as_secs_f64())
 }
 

@@ -43,10 +43,10 @@ impl ServerMemory {
     }
 
     /// Takes note of the newest requests. Call once per tick, before judging.
-    pub(crate) fn observe(&mut self, view: &NodeView) {
+    pub(crate) fn observe(&mut self, view: &NodeView, thresholds: &Thresholds) {
         for subject in &view.subjects {
             if let (Some(server), Some(now)) = (self.servers.get_mut(&subject.id), &subject.server) {
-                server.requests.observe(&requests(now, view));
+                server.requests.observe(&requests(now, view), thresholds);
             }
         }
     }

@@ -2,10 +2,14 @@
 //!
 //! A quantile of the response times has grown when more requests than it leaves above itself are slower than a limit.
 //! The limit follows from the usual quantile. Several quantiles are tried: the median shows a slow server, the 95th
-//! percentile a server that is slow now and then. Where requests are few, several windows are judged together. Of a few
-//! known requests no quantile is sure: then all of the newest must be slower than all that are known.
+//! percentile a server that is slow now and then. Where requests are few, several windows are judged together, also beside a
+//! young baseline. Of a few known requests no quantile is sure: then all of the newest must be slower than all that are
+//! known.
 
+mod gathered;
 mod level;
+
+pub(crate) use gathered::Gathered;
 
 use super::lowest::ln_highest;
 use crate::{

@@ -92,9 +92,12 @@ pub(crate) const PEER_SLOW: Rule = Rule {
            with a chance below 1e-6 (binomial). For that, the usual share is at least 0.5 %, and the most that a normal \
            window showed. They are slow in the last 3 s and before; a single stall that has ended does not count. \
            Of fewer than 100 requests per window, up to four windows are judged together: each has slow ones, which \
-           come and go at least three times. Where only 8 to 19 requests are known, all of the newest (4 at least) must \
-           be slower than all of these. Requests that are alike come in such an order with a chance below 1e-6, over \
-           all Pods of this Node that call the same port together. \
+           come and go at least three times. Of fewer than 200, up to four windows are also judged by all that was \
+           seen before them: after an unchanged share, slow requests would fall into the newer part so often with a \
+           chance below 0.03 / n² after n windows, 1e-6 at least (hypergeometric, over all numbers of windows and \
+           limits together). These chances add up to 1.9 % for an edge until its baseline is old. Where only 8 to 19 \
+           requests are known, all of the newest (4 at least) must be slower than all of these. Requests that are alike \
+           come in such an order with a chance below 1e-6, over all Pods of this Node that call the same port together. \
            Spread over all requests, they lose at least `think_time_ms`. At least half of the growth is in the stage \
            `peer`. A longer path explains at most half of it: round trips, or the fastest tenth of the requests, tell \
            how much. Requests that were never answered count as the slowest. Certainty is 0.8 where too few quick \
@@ -109,7 +112,8 @@ pub(crate) const PEER_SLOW: Rule = Rule {
            of this Node's clients, the fast ones too. It is the peer, its Node (all servers there), this Pod (alone \
            among the peer's clients), or the path where round trips don't acquit it.",
     minimum: "With response times: 8 requests, 4 of them slow, and a baseline of 10 clean windows and 20 requests (8 \
-              for the strict test); of windows that are judged together, twice as many requests as are judged. \
+              for the strict test); of windows that are judged together, twice as many requests as are judged, or \
+              slow ones enough to prove it beside fewer. \
               Else 20 samples, and a baseline of 10 clean windows. Of reply times 8 samples, of which seven are as late. \
               Beside another connection, 8 RTT samples in the last 3 s. Reply times come from clients only (by their \
               ports). RTTs count when the Pod started all handshakes on the edge: a server's RTT also contains its \

@@ -48,7 +48,7 @@ fn windows_do_not_overlap_what_was_learned_before() {
 fn what_waits_while_trouble_is_seen_is_never_learned() {
     let mut pending = Pending::default();
     observe(&mut pending, 1..=25, 1);
-    pending.distrust();
+    pending.distrust(1);
     // This one begins before the trouble.
     observe(&mut pending, 26..=30, 2);
     observe(&mut pending, 31..=70, 3);
@@ -65,7 +65,7 @@ fn windows_speak_together_that_do_not_overlap_the_present_one() {
     assert_eq!(before(&pending), [2, 1], "the newest is the present one");
     observe(&mut pending, 31..=35, 4);
     assert_eq!(before(&pending), [2, 1]);
-    pending.distrust();
+    pending.distrust(1);
     assert_eq!(before(&pending), [2, 1], "evidence of what is known to be wrong");
     // After a pause they are too old.
     observe(&mut pending, [100], 5);
@@ -89,4 +89,46 @@ fn a_suspicion_holds_windows_back_for_two_minutes() {
     assert!(!held_back(200, false));
     assert!(!held_back(260, false));
     assert!(held_back(270, true));
+}
+
+/// Requests of the windows before the present one, and of those before them.
+fn seen(pending: &Pending) -> (Vec<(u64, bool)>, f64) {
+    let history = pending.history();
+    let newest = history.newest.iter().map(|before| (before.responses.durations.count(), before.is_normal)).collect();
+    (newest, history.older.above(0).1)
+}
+
+#[test]
+fn what_was_learned_already_stays_evidence() {
+    let mut pending = Pending::default();
+    let window = Responses { durations: times_of(&[(1_000, 7)]), ..Responses::default() };
+    let now = ResponseView { window, ..ResponseView::default() };
+    for second in 1..=40 {
+        let at = second * SECOND;
+        pending.observe_only(&Requests { role: Role::Client, now: &now, bytes: None, at, length: 10 * SECOND });
+        pending.restart(at);
+    }
+    // Those that end at 10, 20 and 30 s.
+    assert_eq!(seen(&pending), (vec![(7, true); 3], 0.0));
+    assert_eq!(taken(&mut pending, 2 * SECOND), [0_u64; 0]);
+    observe(&mut pending, 41..=100, 1);
+    let (newest, older) = seen(&pending);
+    assert_eq!(newest, vec![(1, true); 4]);
+    assert!((older / 29.0 - 1.0).abs() < 0.02, "four of 7 and one of 1: {older}");
+}
+
+/// Else it would soon be as usual.
+#[test]
+fn a_trouble_is_no_history() {
+    let mut pending = Pending::default();
+    observe(&mut pending, 1..=30, 1);
+    pending.distrust(2);
+    assert_eq!(seen(&pending), (vec![(1, false), (1, true)], 0.0));
+    for second in 31..=200 {
+        observe(&mut pending, [second], 5);
+        pending.distrust(1);
+    }
+    let (newest, older) = seen(&pending);
+    assert!(newest.iter().all(|(_, is_normal)| !is_normal), "{newest:?}");
+    assert!((older - 1.0).abs() < 0.01, "{older}");
 }

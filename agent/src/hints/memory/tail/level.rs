@@ -51,10 +51,10 @@ impl Level {
     pub(super) fn set(&mut self, limit: Option<Limit>) {
         let (old, new) = (self.limit.map(|limit| f64::from(limit.us)), limit.map(|limit| f64::from(limit.us)));
         if old != new {
-            (self.peak, self.ticks, self.had_slow) = (0.0, 0, 0);
+            (self.peak, self.ticks) = (0.0, 0);
         }
         if old.zip(new).is_none_or(|(old, new)| new > LONGER * old) {
-            self.worst = 0.0;
+            (self.worst, self.had_slow) = (0.0, 0);
         }
         self.limit = limit;
     }

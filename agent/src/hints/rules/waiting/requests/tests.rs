@@ -1,3 +1,5 @@
+mod young;
+
 use super::higher_load;
 use crate::{
     api::BlameKind,
