@@ -47,6 +47,8 @@ pub struct Edge {
     pub baseline: Option<f32>,
     /// Lowest RTT, now and in normal times. `None`: no sample or no baseline.
     pub min_rtt: Option<MinRtt>,
+    /// The same where it rose and nothing tells a longer path from slow peers. `None`: it didn't, or `min_rtt` is known.
+    pub rise: Option<MinRtt>,
     /// Sending Pod. `None`: the row covers several.
     pub from_pod: Option<PodId>,
     /// Receiving Pod. `None`: not known, or several.
@@ -74,6 +76,7 @@ impl Edge {
             lossy_flows: 0,
             baseline: None,
             min_rtt: None,
+            rise: None,
             from_pod: None,
             to_pod: None,
         }

@@ -50,6 +50,36 @@ pub(crate) fn row_nats(now_us: f64, usual_us: f64) -> Vec<f64> {
     LEVELS.map(|level| if is_shifted(level) { -chance.ln() } else { STILL }).to_vec()
 }
 
+/// Evidence of one row for a delay of which another agent knows the size, nats. `None`: it speaks neither for it nor
+/// against it.
+///
+/// A delay adds itself to every round trip. So a row that grew by far less does not have it, however high the round trips
+/// are by themselves. A row that grew by a part of it says nothing.
+pub(super) fn delay_nats(edge: &Edge, delay_us: f64) -> Option<f64> {
+    let rtt = edge.min_rtt.or(edge.rise)?;
+    let Parameters { shift_floor_us, shift_ratio, shift_chance, .. } = Parameters::default();
+    let rise = f64::from(rise_us(rtt));
+    if rise < LITTLE * delay_us {
+        return Some(STILL);
+    }
+    if edge.min_rtt.is_none() {
+        let is_alike = (1.0 / ALIKE..=ALIKE).contains(&(rise / delay_us));
+        return is_alike.then(|| -BY_CHANCE.ln());
+    }
+    let least = f64::from(shift_floor_us).max(f64::from(shift_ratio) * f64::from(rtt.usual_us)).max(MAIN * delay_us);
+    (rise >= least).then(|| -f64::from(shift_chance).ln())
+}
+
+/// Share of a delay from which a row shows it …
+const MAIN: f64 = 0.5;
+/// … and below which it doesn't.
+const LITTLE: f64 = MAIN / 2.0;
+/// Multiple up to which a rise is as long as a delay.
+const ALIKE: f64 = 1.5;
+/// Chance that a rise for another reason, such as slow peers, is as long: `2·ln 1.5 / ln 1000`, if all lengths from half
+/// a millisecond to half a second are as likely.
+const BY_CHANCE: f64 = 0.117;
+
 /// Evidence of a path that is as fast as usual, nats: the few samples that say so may be wrong.
 const STILL: f64 = -8.0;
 

@@ -22,16 +22,23 @@ impl<'a> Others<'a> {
     /// Evidence of all agents but the one on `asker` that may touch one of the `suspects`.
     pub fn new(fleet: &'a Fleet, asker: EndId, symptom: Symptom, suspects: &[Culprit]) -> Self {
         let parameters = Parameters::default();
-        let others = fleet.edges().iter().filter(|edge| edge.from != asker && edge.from != edge.to);
-        let touched = others.filter(|edge| suspects.iter().any(|culprit| contains(fleet, *culprit, edge)));
+        let touched = touched(fleet, asker, suspects);
         let rows = touched.filter_map(|edge| Some((edge, nats(edge, symptom, &parameters)?))).collect();
         Self { fleet, asker, symptom, rows }
     }
 
+    /// The same for a longer path, where the asker knows by how much, µs: others have this delay, or they don't. Rises
+    /// that nothing proves count as far as their size does.
+    pub fn of_delay(fleet: &'a Fleet, asker: EndId, delay_us: f64, suspects: &[Culprit]) -> Self {
+        let touched = touched(fleet, asker, suspects);
+        let rows = touched.filter_map(|edge| Some((edge, vec![latency::delay_nats(edge, delay_us)?]))).collect();
+        Self { fleet, asker, symptom: Symptom::Latency, rows }
+    }
+
     /// Log odds that these rows give a suspect, against no trouble of its own, nats. 0: they say nothing.
     pub fn nats(&self, culprit: Culprit) -> f64 {
-        // A Node may have trouble both ways, or in one. So may a path lose: the way back is no evidence then.
-        if let Some(node) = culprit.node() {
+        // A Node may lose both ways, or in one. So may a path: the way back is no evidence then. A round trip has both.
+        if let Some(node) = culprit.node().filter(|_| self.symptom == Symptom::Loss) {
             let ways = [Culprit::Node(node), Culprit::NodeIn(node), Culprit::NodeOut(node)];
             return any_of(&ways.map(|way| self.score(way, |_| true)));
         }
@@ -65,6 +72,12 @@ impl<'a> Others<'a> {
             _ => edge.from == self.asker,
         }
     }
+}
+
+/// Edges of all Nodes but the asker's that may touch one of the suspects.
+fn touched<'a>(fleet: &'a Fleet, asker: EndId, suspects: &[Culprit]) -> impl Iterator<Item = &'a Edge> {
+    let others = fleet.edges().iter().filter(move |edge| edge.from != asker && edge.from != edge.to);
+    others.filter(move |edge| suspects.iter().any(|culprit| contains(fleet, *culprit, edge)))
 }
 
 /// Log of the average of `e^nats`: one of these holds, all as likely.

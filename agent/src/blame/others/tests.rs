@@ -1,4 +1,4 @@
-use super::*;
+use super::{super::fleet::MinRtt, *};
 
 /// Nodes a, b and four more. `bad`: pairs (from, to) that lose 3 %.
 fn fleet(bad: &[(usize, usize)]) -> (Fleet, Vec<EndId>) {
@@ -75,10 +75,57 @@ fn without_rows_of_others_nothing_changes() {
 fn longer_paths_of_others_count_too() {
     let (mut fleet, ends) = fleet(&[]);
     for edge in fleet.edges_mut() {
-        let now_us = if edge.to == ends[1] { 15_100 } else { 100 };
-        edge.min_rtt = Some(super::super::fleet::MinRtt { now_us, usual_us: 100 });
+        let now_us = if [edge.from, edge.to].contains(&ends[1]) { 15_100 } else { 100 };
+        edge.min_rtt = Some(MinRtt { now_us, usual_us: 100 });
     }
     let suspects = [Culprit::Node(ends[1]), Culprit::Pair(ends[0], ends[1])];
     let others = Others::new(&fleet, ends[0], Symptom::Latency, &suspects);
-    assert!(others.nats(suspects[0]) > 8.0 && others.nats(suspects[1]) < 0.0);
+    let [node, pair] = suspects.map(|culprit| others.nats(culprit));
+    assert!(node > 8.0 && node > pair + 8.0, "{node} {pair}");
+}
+
+/// A round trip passes a Node both ways: short ones to it count as much as short ones from it.
+#[test]
+fn short_round_trips_one_way_acquit_a_node() {
+    let (mut fleet, ends) = fleet(&[]);
+    for edge in fleet.edges_mut() {
+        let now_us = if edge.from == ends[1] { 15_100 } else { 100 };
+        edge.min_rtt = Some(MinRtt { now_us, usual_us: 100 });
+    }
+    let node = Culprit::Node(ends[1]);
+    let nats = Others::new(&fleet, ends[0], Symptom::Latency, &[node]).nats(node);
+    let out = Culprit::NodeOut(ends[1]);
+    let of_one_way = Others::new(&fleet, ends[0], Symptom::Latency, &[out]).nats(out);
+    assert!(nats < of_one_way - 5.0, "{nats} {of_one_way}");
+}
+
+/// Node-2's way to node-1 became so much longer, µs. `is_proven`: nothing but a longer path makes it so.
+fn nats_of_rise(delay_us: f64, rise_us: u32, (usual_us, is_proven): (u32, bool)) -> f64 {
+    let mut fleet = Fleet::new();
+    let ends: Vec<EndId> = (0..3).map(|i| fleet.node(&format!("node-{i}"), None)).collect();
+    let rtt = Some(MinRtt { now_us: usual_us + rise_us, usual_us });
+    let (min_rtt, rise) = if is_proven { (rtt, None) } else { (None, rtt) };
+    fleet.push(Edge { min_rtt, rise, ..Edge::new(ends[2], ends[1], 2000, 0) });
+    let node = Culprit::Node(ends[1]);
+    Others::of_delay(&fleet, ends[0], delay_us, &[node]).nats(node)
+}
+
+#[test]
+fn a_rise_that_nothing_proves_supports_a_delay_of_its_size_alone() {
+    let unproven = |rise_us| nats_of_rise(4600.0, rise_us, (200, false));
+    let proven = nats_of_rise(4600.0, 4400, (200, true));
+    assert!((1.5..proven).contains(&unproven(4400)), "{} {proven}", unproven(4400));
+    assert_eq!([unproven(20_000), unproven(2000)], [0.0; 2]);
+    assert!(unproven(900) < -1.0, "it has not this delay");
+}
+
+/// A delay adds itself to every round trip, however long they are.
+#[test]
+fn a_far_shorter_rise_acquits_and_a_part_of_it_says_nothing() {
+    let proven = |rise_us, usual_us| nats_of_rise(40_000.0, rise_us, (usual_us, true));
+    assert!(proven(2000, 200) < -1.0);
+    assert_eq!(proven(12_000, 200), 0.0);
+    assert!(proven(38_000, 200) > 2.0);
+    // Less than half of what is usual, and yet all of the delay.
+    assert_eq!(proven(38_000, 100_000), 0.0);
 }

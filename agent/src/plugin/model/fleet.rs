@@ -1,7 +1,7 @@
 //! The input of blame over many Nodes, from the answers of all agents.
 
 use crate::{
-    api::PeerRow,
+    api::{PeerRow, RttBaseline},
     blame::{Edge, Fleet, MinRtt},
 };
 
@@ -26,15 +26,17 @@ pub fn fleet(rows: &[PeerRow]) -> Fleet {
             flows: count(but(row.sending_edges, row.excused.sending_edges)),
             lossy_flows: count(but(row.lossy_edges, row.excused.lossy_edges)),
             baseline: row.loss_baseline.map(|ratio| ratio as f32),
-            min_rtt: row.min_rtt_baseline.map(|rtt| MinRtt {
-                now_us: (rtt.now_seconds * 1e6) as u32,
-                usual_us: (rtt.usual_seconds * 1e6) as u32,
-            }),
+            min_rtt: row.min_rtt_baseline.map(min_rtt),
+            rise: row.rtt_rise.filter(|_| row.min_rtt_baseline.is_none()).map(min_rtt),
             to_pod,
             ..Edge::new(from, to, segments, count(episodes))
         });
     }
     fleet
+}
+
+fn min_rtt(rtt: RttBaseline) -> MinRtt {
+    MinRtt { now_us: (rtt.now_seconds * 1e6) as u32, usual_us: (rtt.usual_seconds * 1e6) as u32 }
 }
 
 /// The Pod, or else the address, that the row alone is about.

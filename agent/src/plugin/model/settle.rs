@@ -1,10 +1,12 @@
 //! One culprit for all agents: what one agent can't decide, the rows of the others do.
 
+pub(super) mod delays;
 mod places;
 mod reasons;
 mod silence;
 mod voices;
 
+pub(super) use delays::{Delay, longer_share};
 pub(super) use voices::is_same;
 
 use super::{causal_path::pod_of, fleet::fleet};
@@ -22,8 +24,6 @@ const SYMPTOMS: [(&str, Symptom); 2] = [("packet_loss", Symptom::Loss), ("rtt_in
 /// Causes of the second symptom that are about programs, not paths.
 const ABOUT_PATHS: [&str; 3] = ["path_loss", "path_latency", "node_packet_loss"];
 
-/// Evidence of hints about slow requests: their share.
-const SLOW_REQUESTS: &str = "slow_requests";
 /// Cause of hints that blame a server for late answers.
 pub(super) const LATE_ANSWERS: &str = "peer_slow";
 
@@ -44,6 +44,7 @@ pub fn settle(hints: &mut [Hint], rows: &[PeerRow]) {
     voices::agree(hints);
     silence::acquit(hints, rows);
     reasons::weigh_own(hints);
+    delays::acquit(hints, rows);
     if !hints.iter().any(needs_others) {
         return;
     }
@@ -58,13 +59,6 @@ pub fn settle(hints: &mut [Hint], rows: &[PeerRow]) {
             hint.confidence = (hint.confidence * hint.blame.best() / was * 100.0).round() / 100.0;
         }
     }
-}
-
-/// Share of the requests to which a path is longer, where it is so now and then. The lowest round trips, which rows have,
-/// say nothing of that. `None`: it is longer all the time, or the hint is about something else.
-pub(super) fn longer_share(hint: &Hint) -> Option<f64> {
-    let share = hint.evidence.iter().find(|one| one.signal == SLOW_REQUESTS)?;
-    (hint.cause == "path_latency").then_some(share.observed)
 }
 
 /// Rises that no agent can prove alone, as proven ones where they are shared: rows of several agents that have an end
@@ -188,7 +182,10 @@ fn settled(fleet: &mut Fleet, hint: &Hint, all: Vec<Suspect>, symptom: Symptom) 
         all.into_iter().map(|one| (culprit(fleet, &own, &one), one)).map(|(culprit, one)| (one, culprit)).collect();
     let asker = fleet.node(&hint.subject.node, None);
     let culprits: Vec<Culprit> = candidates.iter().filter_map(|(_, culprit)| *culprit).collect();
-    let others = Others::new(fleet, asker, symptom, &culprits);
+    let others = match Delay::of(hint).filter(|_| symptom == Symptom::Latency) {
+        Some(delay) => Others::of_delay(fleet, asker, delay.mean_seconds * 1e6, &culprits),
+        None => Others::new(fleet, asker, symptom, &culprits),
+    };
     let nats: Vec<f64> = candidates.iter().map(|(_, culprit)| culprit.map_or(0.0, |c| others.nats(c))).collect();
     if nats.iter().all(|nats| *nats == 0.0) {
         return hint.blame.clone();

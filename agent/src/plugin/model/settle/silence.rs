@@ -41,7 +41,7 @@ pub(super) fn acquit(hints: &mut [Hint], rows: &[PeerRow]) {
                     && row.peer_node.as_ref() != Some(&row.node)
                     && !silent.contains(&(row.node.clone(), one.name.clone()))
             };
-            let answers = rows.iter().filter(is_witness).filter(|row| shows(row, one));
+            let answers = rows.iter().filter(is_witness).filter(|row| passes(row, one));
             let agents: BTreeSet<&str> = answers.map(|row| row.node.as_str()).collect();
             let each = if is_host(one.kind) { HOST_ANSWERS } else { PATH_ANSWERS };
             (agents.len() as f64 * each).min(MOST)
@@ -64,8 +64,8 @@ pub(super) fn is_about_answers(hint: &Hint) -> bool {
     hint.evidence.iter().any(|one| one.signal == ANSWERS)
 }
 
-/// Whether an answer in this row needs the candidate to work.
-fn shows(row: &PeerRow, one: &Suspect) -> bool {
+/// Whether what this row is about passes the candidate: an answer in it needs the candidate to work.
+pub(super) fn passes(row: &PeerRow, one: &Suspect) -> bool {
     let (from, to) = (row.node.as_str(), row.peer_node.as_deref());
     let zones = (row.zone.as_deref(), row.peer_zone.as_deref());
     match one.kind {

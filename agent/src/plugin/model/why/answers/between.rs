@@ -8,23 +8,18 @@ use super::{
     Answers, LITTLE, MAIN, MIN_SLOW, MOST, PATH_LATENCY, Slow, Wait, are_all, has_reason, lasts, missed, usual,
 };
 use crate::{
-    api::{BlameKind, Callee, Evidence, Hint, HintState, PeerRow, PodRow, Suspect},
+    api::{BlameKind, Callee, Hint, HintState, PeerRow, PodRow, Suspect},
     blame::posterior::score,
     hints::{Trouble, kind_prior},
     plugin::model::{
         causal_path::pod_of,
         fleet::host,
-        settle::{MISFIT, is_same, longer_share, unlisted, with_shared_rises},
+        settle::{Delay, MISFIT, is_same, longer_share, unlisted, with_shared_rises},
         waterfall::Known,
         why::Facts,
     },
 };
 use std::{borrow::Cow, collections::BTreeMap};
-
-/// Evidence of a path hint: round trips, now and usually.
-const ROUND_TRIPS: &str = "netwhy_tcp_rtt_seconds";
-/// Evidence of a path that is longer now and then: the stages of requests, now and usually.
-const STAGES: &str = "netwhy_tcp_response_wait_seconds_total{role=\"client\"";
 
 /// One end of a way.
 struct End<'a> {
@@ -262,13 +257,8 @@ pub(super) fn longer_paths(facts: &Facts) -> Vec<Option<Vec<(Suspect, f64)>>> {
 
 /// The delay that a hint about a longer path tells of. `None`: it has no such figures.
 fn delay(hint: &Hint) -> Option<Slow> {
-    let grew = |one: &Evidence| Some(one.observed - one.baseline?);
-    let of = |signal: &'static str| hint.evidence.iter().filter(move |one| one.signal.starts_with(signal));
-    let (share, longer): (f64, f64) = match longer_share(hint) {
-        Some(share) => (share, of(STAGES).filter_map(grew).sum()),
-        None => (1.0, of(ROUND_TRIPS).find_map(grew)?),
-    };
-    (share > 0.0 && longer > 0.0).then(|| Slow { longer, share, each: longer / share })
+    let Delay { share, mean_seconds: longer } = Delay::of(hint)?;
+    Some(Slow { longer, share, each: longer / share })
 }
 
 fn longer_path(facts: &Facts, known: &Known<'_>, hint: &Hint, zones: &Zones<'_>) -> Option<Vec<(Suspect, f64)>> {
@@ -277,19 +267,28 @@ fn longer_path(facts: &Facts, known: &Known<'_>, hint: &Hint, zones: &Zones<'_>)
     }
     let slow = delay(hint)?;
     let mut ways = links(facts, known, (hint, ""), (&slow, zones));
-    // Round trips of other agents say as much where they are known, unless the delay comes and goes: see `settle`.
+    // Round trips of other agents say as much where they are known: see `settle`. Of a delay that comes and goes, these
+    // are the highest ones, and only short ones tell something.
+    let comes_and_goes = longer_share(hint).is_some();
+    let shown = Delay::shown(hint, &facts.peer_rows);
+    let is_evidence = |row: &PeerRow| match comes_and_goes {
+        true => shown.is_some_and(|delay| delay.missing(row).is_some()),
+        false => row.min_rtt_baseline.is_some(),
+    };
     let is_told = |way: &Way<'_>| {
         let tells = |row: &PeerRow| {
             let is_to = match host(row) {
                 Some(host) => way.to.pod.as_deref() == Some(host),
                 None => row.peer_node.as_deref() == Some(way.to.node),
             };
-            row.min_rtt_baseline.is_some() && row.node == way.from.node && is_to
+            is_evidence(row) && row.node == way.from.node && is_to
         };
         facts.peer_rows.iter().any(tells)
     };
-    let comes_and_goes = longer_share(hint).is_some();
-    let counts = |way: &Way<'_>| comes_and_goes || (way.nats[0] > 0.0 && !is_told(way));
+    let counts = |way: &Way<'_>| match way.nats[0] > 0.0 {
+        true => comes_and_goes || !is_told(way),
+        false => comes_and_goes && !is_told(way),
+    };
     ways.retain(|way| way.from.node != hint.subject.node && counts(way));
     let own = pod_of(hint);
     let nats =

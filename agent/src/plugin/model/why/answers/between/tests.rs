@@ -8,7 +8,10 @@ use super::{
 use crate::{
     api::{Blame, EdgeRow, ResponseTimes, RttBaseline},
     plugin::model::{
-        settle::settle,
+        settle::{
+            delays::{ROUND_TRIPS, STAGES},
+            settle,
+        },
         testing::{hint, peer_row},
         waterfall::tests::{callee, row},
         why::{State, explain, tests::filter},
