@@ -7,6 +7,7 @@ mod silence;
 mod voices;
 
 pub(super) use delays::{Delay, longer_share};
+pub(super) use places::zone_of;
 pub(super) use voices::is_same;
 
 use super::{causal_path::pod_of, fleet::fleet};
@@ -102,6 +103,12 @@ const SHARED_AGENTS: usize = 3;
 pub(super) fn symptom(hint: &Hint) -> Option<Symptom> {
     let known = SYMPTOMS.iter().find(|(name, _)| *name == hint.symptom && ABOUT_PATHS.contains(&hint.cause.as_str()));
     known.map(|(_, symptom)| *symptom)
+}
+
+/// Whether a hint is about packets that are lost, late or unanswered, so that all traffic that passes its culprit may have
+/// its trouble.
+pub(super) fn is_about_ways(hint: &Hint) -> bool {
+    symptom(hint).is_some() || silence::is_about(hint)
 }
 
 /// Whether a hint of another cause explains what rows show of a symptom, such as losses of large packets.

@@ -174,22 +174,13 @@ pub fn explain(mut facts: Facts, wanted: &HintFilter) -> Explanation {
     let blaming: Vec<&Hint> = hints.iter().filter(|hint| !facts.is_about(hint) && facts.is_blamed(hint)).collect();
     let health = facts.health();
     let called: Vec<&Hint> = hints.iter().filter(|hint| facts.calls(hint)).collect();
-    let lead = lead(&facts, [&own, &blaming, &called]);
-    let is_called = lead.is_some_and(|lead| called.contains(&lead));
+    let passed: Vec<&Hint> = hints.iter().filter(|hint| facts.passes(hint)).collect();
+    let lead = lead(&facts, [&own, &blaming, &called, &passed]);
     let ended = if lead.is_none() { just_ended(&facts, wanted) } else { Vec::new() };
     let past = ended.iter().find(|hint| facts.is_about(hint)).map(|hint| follow(hint, &ended));
     let path = lead.map(|hint| follow(hint, &hints)).or(past).unwrap_or_default();
     let root = path.last().copied();
-    let verdict = match (root, path.first()) {
-        (Some(root), Some(first)) => {
-            let verdict = verdict_from_path(root, first, &path);
-            let confidence = verdict.confidence.map(|sure| beside_rivals(sure, &path, &hints));
-            let verdict = Verdict { confidence, ..verdict };
-            let verdict = if is_called { of_a_callee(verdict, &facts.shown()) } else { verdict };
-            Verdict { reported_by: facts.reported_by(root, &hints), ..verdict }
-        }
-        _ => verdict_without_hint(&facts, &health),
-    };
+    let verdict = found(&facts, &hints, &path).unwrap_or_else(|| verdict_without_hint(&facts, &health));
     let next_step = match root {
         Some(root) if verdict.state == State::CauseFound => root.action.clone(),
         _ => next_step_without_cause(&facts, verdict.state),
@@ -238,13 +229,14 @@ fn just_ended(facts: &Facts, wanted: &HintFilter) -> Vec<Hint> {
     ended
 }
 
-/// The firing hint to explain, of those about the target, those that blame it, and those about Pods that it calls.
-fn lead<'h>(facts: &Facts, [own, blaming, called]: [&[&'h Hint]; 3]) -> Option<&'h Hint> {
+/// The firing hint to explain, of those about the target, those that blame it, those about Pods that it calls, and those
+/// that name a way of its traffic.
+fn lead<'h>(facts: &Facts, [own, blaming, called, passed]: [&[&'h Hint]; 4]) -> Option<&'h Hint> {
     // For a Node, hints that blame it come before hints about its Pods.
     let is_first = |hint: &&Hint| facts.kind != "Node" || facts.is_blamed(hint);
     let (first, rest): (Vec<&Hint>, Vec<&Hint>) = own.iter().chain(blaming).copied().partition(is_first);
-    // Nothing shows yet that the target waits for those that it calls: they come last.
-    let groups = [first, rest, called.to_vec()];
+    // Nothing shows yet that the target waits for those that it calls, or for a way: they come last.
+    let groups = [first, rest, called.to_vec(), passed.to_vec()];
     groups.iter().find_map(|group| worst(group.iter().copied().filter(|hint| hint.state == HintState::Firing)))
 }
 
@@ -260,6 +252,19 @@ fn worst<'h>(hints: impl Iterator<Item = &'h Hint>) -> Option<&'h Hint> {
     let fails =
         |hint: &&&Hint| FAILURES.contains(&hint.symptom.as_str()) && hint.confidence >= best.confidence - RIVALS;
     all.iter().find(fails).or(all.first()).copied()
+}
+
+/// The verdict from a causal path. `None`: it is empty.
+fn found(facts: &Facts, hints: &[Hint], path: &[&Hint]) -> Option<Verdict> {
+    let (first, root) = (path.first()?, path.last()?);
+    let verdict = verdict_from_path(root, first, path);
+    let confidence = verdict.confidence.map(|sure| beside_rivals(sure, path, hints));
+    let verdict = Verdict { confidence, ..verdict };
+    let verdict = match relation(facts, first) {
+        Some(relation) => of_another(verdict, &facts.shown(), relation),
+        None => verdict,
+    };
+    Some(Verdict { reported_by: facts.reported_by(root, hints), ..verdict })
 }
 
 /// The verdict from the root cause and the causal path to it.
@@ -287,15 +292,24 @@ fn verdict_from_path(root: &Hint, first: &Hint, path: &[&Hint]) -> Verdict {
     }
 }
 
-/// Chance that a callee's trouble is what slows its caller, while the caller shows nothing of its own.
-const SLOWS_ITS_CALLER: f64 = 0.8;
+/// Chance that the trouble of a callee or a way is what slows a Pod, while the Pod shows nothing of its own.
+const SLOWS_THE_TARGET: f64 = 0.8;
 
-/// The verdict of a hint about a Pod that the target calls.
-fn of_a_callee(verdict: Verdict, target: &str) -> Verdict {
+/// How the target depends on the culprit of a hint about others. `None`: the hint is about the target, or blames it.
+fn relation(facts: &Facts, lead: &Hint) -> Option<&'static str> {
+    match (facts.calls(lead), facts.passes(lead)) {
+        (true, _) => Some("calls it"),
+        (false, true) => Some("uses the same path"),
+        (false, false) => None,
+    }
+}
+
+/// The verdict of a hint about others.
+fn of_another(verdict: Verdict, target: &str, relation: &str) -> Verdict {
     let sentence = verdict.sentence.trim_end_matches('.');
     Verdict {
-        sentence: format!("{sentence}. {target} calls it, and shows no harm of its own yet"),
-        confidence: verdict.confidence.map(|confidence| (confidence * SLOWS_ITS_CALLER * 100.0).round() / 100.0),
+        sentence: format!("{sentence}. {target} {relation}, and shows no harm of its own yet"),
+        confidence: verdict.confidence.map(|confidence| (confidence * SLOWS_THE_TARGET * 100.0).round() / 100.0),
         ..verdict
     }
 }

@@ -44,7 +44,8 @@ fn only_peer<'h>(hint: &'h Hint, rows: &[PeerRow]) -> Option<&'h str> {
     peers.next().is_none().then_some(only)
 }
 
-fn zone_of<'r>(rows: &'r [PeerRow], node: &str) -> Option<&'r str> {
+/// The zone of a Node. `None`: not known.
+pub(in crate::plugin::model) fn zone_of<'r>(rows: &'r [PeerRow], node: &str) -> Option<&'r str> {
     rows.iter().find_map(|row| match row.node == node {
         true => row.zone.as_deref(),
         false => row.peer_zone.as_deref().filter(|_| row.peer_node.as_deref() == Some(node)),

@@ -5,6 +5,7 @@ use super::super::{
     causal_path::pod_of,
     health::{Fact, Health},
     promql::Selector,
+    settle::{is_about_ways, zone_of},
     waterfall::{self, Known, Waterfall},
 };
 use crate::{
@@ -108,6 +109,33 @@ impl Facts {
             && !(self.is_about(hint) || self.is_blamed(hint))
             && self.edges.iter().any(is_callee)
             && effects_at_callers().iter().any(|(cause, _)| *cause == hint.cause)
+    }
+
+    /// It is about other Pods, and names a Node or a path that traffic of the target passes.
+    pub(super) fn passes(&self, hint: &Hint) -> bool {
+        let name = hint.blame.name.as_str();
+        let joins = |one: Option<&str>, other: Option<&str>| {
+            let ends = name.split_once('↔').map(|(a, b)| (Some(a), Some(b)));
+            ends.is_some_and(|(a, b)| (one, other) == (a, b) || (one, other) == (b, a))
+        };
+        let zone = |node: &str| zone_of(&self.peer_rows, node);
+        let is_on_way = |(own, peer): (&str, &str)| match hint.blame.kind {
+            BlameKind::Node | BlameKind::PeerNode => name == own || name == peer,
+            BlameKind::NodePair => joins(Some(own), Some(peer)),
+            BlameKind::ZonePair => joins(zone(own), zone(peer)),
+            _ => false,
+        };
+        // Traffic within a Node never reaches its interfaces.
+        let has_it = |edge: &EdgeRow| -> Option<bool> {
+            let is_own = |pod: &&TargetPod| pod.namespace == edge.subject.namespace && pod.name == edge.subject.name;
+            let own = self.pods.iter().find(is_own)?.node.as_str();
+            let peer = edge.peer_node.as_deref().filter(|peer| *peer != own && edge.segments_sent > 0)?;
+            Some(is_on_way((own, peer)))
+        };
+        self.kind != "Node"
+            && is_about_ways(hint)
+            && !(self.is_about(hint) || self.is_blamed(hint))
+            && self.edges.iter().any(|edge| has_it(edge) == Some(true))
     }
 
     /// The Node whose agent reported it. For a Node also the number of other agents that blame it.

@@ -1,9 +1,12 @@
 use super::super::{
-    testing::{NOW_MS, edge, healthy_row, hint, idle_row, pod_info, shared},
+    testing::{NOW_MS, edge, healthy_row, hint, idle_row, peer_row, pod_info, shared},
     waterfall::tests::{callee, row as observed, times},
 };
 use super::*;
-use crate::{api::ResponseTimes, metrics::fixture};
+use crate::{
+    api::{PeerRow, ResponseTimes},
+    metrics::fixture,
+};
 
 pub(crate) fn filter() -> HintFilter {
     HintFilter { namespace: None, since: None, now_ms: NOW_MS }
@@ -91,6 +94,55 @@ fn a_callee_in_trouble_is_named_when_the_target_shows_nothing_of_its_own() {
     // Rows that say nothing about callers stay out.
     facts.hints[0].cause = "connections_reset".into();
     assert_eq!(explain(facts, &filter()).verdict.state, State::NothingFound);
+}
+
+/// Its agent found the trouble of another Pod's packets first.
+#[test]
+fn a_way_of_the_target_in_trouble_is_named_when_the_target_shows_nothing_of_its_own() {
+    let of_another = |kind, name: &str| {
+        let mut other = hint("shop", "cart-1", "path_loss");
+        other.blame = Blame::named(kind, name, 0.95);
+        let mut facts = healthy();
+        facts.edges[0].peer_node = Some("node-b".into());
+        facts.edges[0].segments_sent = 100;
+        facts.hints = vec![other];
+        facts
+    };
+    let state = |facts: &Facts| explain(facts.clone(), &filter()).verdict.state;
+    for (kind, name) in [(BlameKind::NodePair, "node-b↔node-a"), (BlameKind::PeerNode, "node-b")] {
+        let facts = of_another(kind, name);
+        let verdict = explain(facts.clone(), &filter()).verdict;
+        assert_eq!((verdict.state, verdict.cause.as_deref()), (State::CauseFound, Some("path_loss")), "{name}");
+        let ends = "payment-1 uses the same path, and shows no harm of its own yet";
+        assert!(verdict.sentence.ends_with(ends), "{}", verdict.sentence);
+        assert!(verdict.confidence.unwrap() < facts.hints[0].confidence);
+    }
+    // Ways that it does not use, those within its Node, and idle ones.
+    assert_eq!(state(&of_another(BlameKind::NodePair, "node-a↔node-c")), State::NothingFound);
+    let mut inside = of_another(BlameKind::PeerNode, "node-a");
+    inside.edges[0].peer_node = Some("node-a".into());
+    assert_eq!(state(&inside), State::NothingFound);
+    let mut idle = of_another(BlameKind::PeerNode, "node-b");
+    idle.edges[0].segments_sent = 0;
+    assert_eq!(state(&idle), State::NothingFound);
+    // Trouble of a program there is none of the way.
+    let mut program = of_another(BlameKind::PeerNode, "node-b");
+    program.hints[0].cause = "peer_slow".into();
+    assert_eq!(state(&program), State::NothingFound);
+}
+
+#[test]
+fn a_path_between_zones_in_trouble_concerns_what_passes_it() {
+    let mut facts = healthy();
+    facts.edges[0].peer_node = Some("node-b".into());
+    facts.edges[0].segments_sent = 100;
+    let mut other = hint("shop", "cart-1", "path_loss");
+    other.blame = Blame::named(BlameKind::ZonePair, "z2↔z1", 0.95);
+    facts.hints = vec![other];
+    assert_eq!(explain(facts.clone(), &filter()).verdict.state, State::NothingFound, "no zone is known");
+    let (zone, peer_zone) = (Some("z1".to_owned()), Some("z2".to_owned()));
+    facts.peer_rows = vec![PeerRow { zone, peer_zone, ..peer_row("node-a", "node-b", 0, 0, 210) }];
+    assert_eq!(explain(facts, &filter()).verdict.state, State::CauseFound);
 }
 
 #[test]
