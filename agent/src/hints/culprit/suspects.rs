@@ -12,7 +12,7 @@ use crate::{
     state::{Endpoint, PeerHost, PeerId},
 };
 use netwhy_abi::Role;
-use priors::usually;
+use priors::{of_pods_behind, usually};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Evidence that an edge shows a trouble that has no statistics of its own, nats.
@@ -216,10 +216,11 @@ impl<'c, 'a> Suspects<'c, 'a> {
         let all = self.of(of, odds);
         for (component, probability) in &all {
             let (kind, name) = self.name(*component, of);
+            let probability = probability * self.named_share(*component);
             // Where only an address is known, its host and its program have one name. The likelier kind stands first.
             match candidates.iter_mut().find(|known| known.name == name && is_host(known.kind) == is_host(kind)) {
                 Some(known) => known.probability += probability,
-                None => candidates.push(Suspect { kind, name, probability: *probability }),
+                None => candidates.push(Suspect { kind, name, probability }),
             }
         }
         let path = all.iter().filter(|(component, _)| component.is_path()).map(|(_, probability)| probability).sum();
@@ -243,6 +244,14 @@ impl<'c, 'a> Suspects<'c, 'a> {
     fn is_whole(&self, edge: EdgeIx) -> bool {
         let edge = self.edge(edge);
         edge.is_external() || is_service(edge)
+    }
+
+    /// Share of a component's trouble that lies with what its name says, 0 … 1.
+    fn named_share(&self, component: Component) -> f64 {
+        match component {
+            Component::Host(edge) if is_service(self.edge(edge)) => of_pods_behind(self.trouble),
+            _ => 1.0,
+        }
     }
 
     /// `of`: the edge with the trouble.

@@ -50,3 +50,15 @@ fn losses_to_a_service_may_be_those_of_a_lossy_node_behind_it() {
     };
     assert!(of("node-7") > 0.4 && of(NODE) < 0.1 && of("z1↔z2") < 0.1, "{hints:?}");
 }
+
+/// A Service stands for Pods, their Nodes and the ways there. Only the Pods have its name.
+#[test]
+fn losses_to_a_service_alone_name_nobody() {
+    let mut normal = Case::mesh(&["web"], &PEERS);
+    normal.edge("web", PEERS[3]).kind = PeerKind::Service;
+    let hint = Run::warm(&normal).expect_one(&lossy(&normal, &["web"], &PEERS[3..], 20));
+    assert_eq!((hint.cause.as_str(), hint.blame.kind), ("path_loss", BlameKind::Undecided), "{:?}", hint.blame);
+    let all: Vec<_> = hint.blame.candidates().collect();
+    assert_eq!((all[0].kind, all[0].name.as_str()), (BlameKind::Service, PEERS[3]), "{all:?}");
+    assert!(all.iter().map(|one| one.probability).sum::<f64>() < 0.3, "this end explains as little as before: {all:?}");
+}

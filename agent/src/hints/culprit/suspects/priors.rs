@@ -41,6 +41,21 @@ pub(super) const fn usually(trouble: Trouble, component: Component, is_whole: bo
     }
 }
 
+/// Share of the trouble behind a Service's address that lies with its Pods, which alone have its name. The rest lies with
+/// their Nodes and the ways there, which an agent that does not know the Pods can't name.
+pub(super) fn of_pods_behind(trouble: Trouble) -> f64 {
+    let first = EdgeIx::new(0);
+    let of = |component| usually(trouble, component, false);
+    match trouble {
+        Trouble::Path => {
+            let pods = of(Component::Host(first));
+            pods / (pods + of(Component::PeerNode(first)) + of(Component::Pair(first)))
+        }
+        // Programs make these: the Pods behind an address run the same one.
+        Trouble::Silence | Trouble::Stalled | Trouble::Answers | Trouble::Serving | Trouble::Lookups => 1.0,
+    }
+}
+
 /// The same of a kind of culprit, as a hint names it. `None`: of no component.
 pub(crate) fn kind_prior(trouble: Trouble, kind: BlameKind) -> Option<f64> {
     let first = EdgeIx::new(0);
@@ -54,7 +69,8 @@ pub(crate) fn kind_prior(trouble: Trouble, kind: BlameKind) -> Option<f64> {
         BlameKind::PeerPod | BlameKind::Service | BlameKind::Clients | BlameKind::External => {
             // A host and its program have one name.
             let program = if trouble == Trouble::Path { 0.0 } else { of(Component::Endpoint(first)) };
-            of(Component::Host(first)) + program
+            let share = if kind == BlameKind::Service { of_pods_behind(trouble) } else { 1.0 };
+            (of(Component::Host(first)) + program) * share
         }
         BlameKind::Undecided | BlameKind::None => return None,
     })
