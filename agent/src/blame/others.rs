@@ -2,7 +2,7 @@
 //! multiply.
 
 use super::{
-    fleet::{Edge, EndId, Fleet},
+    fleet::{Edge, EndId, Fleet, PodId},
     latency, loss,
     parameters::Parameters,
     posterior,
@@ -13,6 +13,8 @@ use super::{
 pub struct Others<'a> {
     fleet: &'a Fleet,
     asker: EndId,
+    /// The Pod whose trouble it is. `None`: not known.
+    own: Option<PodId>,
     symptom: Symptom,
     /// Row and its evidence per magnitude.
     rows: Vec<(&'a Edge, Vec<f64>)>,
@@ -24,7 +26,7 @@ impl<'a> Others<'a> {
         let parameters = Parameters::default();
         let touched = touched(fleet, asker, suspects);
         let rows = touched.filter_map(|edge| Some((edge, nats(edge, symptom, &parameters)?))).collect();
-        Self { fleet, asker, symptom, rows }
+        Self { fleet, asker, own: None, symptom, rows }
     }
 
     /// The same for a longer path, where the asker knows by how much, µs: others have this delay, or they don't. Rises
@@ -32,16 +34,17 @@ impl<'a> Others<'a> {
     pub fn of_delay(fleet: &'a Fleet, asker: EndId, delay_us: f64, suspects: &[Culprit]) -> Self {
         let touched = touched(fleet, asker, suspects);
         let rows = touched.filter_map(|edge| Some((edge, vec![latency::delay_nats(edge, delay_us)?]))).collect();
-        Self { fleet, asker, symptom: Symptom::Latency, rows }
+        Self { fleet, asker, own: None, symptom: Symptom::Latency, rows }
+    }
+
+    /// The same of the trouble of this Pod at the asker's Node.
+    pub fn about(self, own: PodId) -> Self {
+        Self { own: Some(own), ..self }
     }
 
     /// Log odds that these rows give a suspect, against no trouble of its own, nats. 0: they say nothing.
     pub fn nats(&self, culprit: Culprit) -> f64 {
-        // A Node may lose both ways, or in one. So may a path: the way back is no evidence then. A round trip has both.
-        if let Some(node) = culprit.node().filter(|_| self.symptom == Symptom::Loss) {
-            let ways = [Culprit::Node(node), Culprit::NodeIn(node), Culprit::NodeOut(node)];
-            return any_of(&ways.map(|way| self.score(way, |_| true)));
-        }
+        // What loses may do so both ways, or in the asker's alone: the other way is no evidence then. A round trip has both.
         let both = self.score(culprit, |_| true);
         if self.has_ways(culprit) {
             return any_of(&[both, self.score(culprit, |edge| self.is_askers_way(culprit, edge))]);
@@ -55,20 +58,25 @@ impl<'a> Others<'a> {
         posterior::score(rows.map(|(_, nats)| nats.as_slice()))
     }
 
-    /// Whether trouble of a path that the asker uses may show in its direction alone. A round trip has both.
+    /// Whether trouble of something that the asker's traffic passes may show in its direction alone.
     fn has_ways(&self, culprit: Culprit) -> bool {
-        let is_path = match culprit {
+        let is_passed = match culprit {
             Culprit::Pair(a, b) => a == self.asker || b == self.asker,
             Culprit::ZonePair(a, b) => a != b && self.fleet.zone_of(self.asker).is_some_and(|own| own == a || own == b),
-            _ => false,
+            Culprit::Node(_) | Culprit::Pod(_) => true,
+            Culprit::NodeIn(_) | Culprit::NodeOut(_) | Culprit::External(_) => false,
         };
-        is_path && self.symptom == Symptom::Loss
+        is_passed && self.symptom == Symptom::Loss
     }
 
-    /// Whether an edge of such a path leads the same way as the asker's own. Of a pair none does.
+    /// Whether an edge leads the same way as the asker's own: it loses what it sends, so out of its own ends, and into
+    /// others. Of a pair none does.
     fn is_askers_way(&self, culprit: Culprit, edge: &Edge) -> bool {
         match culprit {
             Culprit::ZonePair(..) => self.fleet.zone_of(edge.from) == self.fleet.zone_of(self.asker),
+            Culprit::Node(node) if node != self.asker => edge.to == node,
+            Culprit::Pod(pod) if self.own == Some(pod) => edge.from_pod == Some(pod),
+            Culprit::Pod(pod) => edge.to_pod == Some(pod),
             _ => edge.from == self.asker,
         }
     }

@@ -36,6 +36,20 @@ fn other_nodes_that_reach_the_peer_cleanly_acquit_it() {
     assert!(pair > node + 4.0, "{pair} {node}");
 }
 
+/// Node-0 loses what it sends. Others' traffic to it shows the way in alone, whether its Node or its Pod is at fault.
+#[test]
+fn clean_rows_to_an_own_end_leave_the_way_out_of_it() {
+    let (mut fleet, ends) = fleet(&[(0, 1), (0, 2), (0, 3)]);
+    let pod = fleet.pod("shop/web-1");
+    fleet.edges_mut().iter_mut().filter(|edge| edge.to == ends[0]).for_each(|edge| edge.to_pod = Some(pod));
+    let suspects = [Culprit::Node(ends[0]), Culprit::Pod(pod)];
+    let others = || Others::new(&fleet, ends[0], Symptom::Loss, &suspects);
+    let own = suspects.map(|culprit| others().about(pod).nats(culprit));
+    assert!(own.iter().all(|nats| *nats > -std::f64::consts::LN_2 - 1e-9 && *nats < 0.0), "{own:?}");
+    // Another agent's traffic to the Pod goes in.
+    assert!(others().nats(suspects[1]) < -2.0);
+}
+
 /// The peer's own losses show the way back alone.
 #[test]
 fn a_path_that_loses_one_way_is_not_acquitted_by_the_way_back() {

@@ -187,12 +187,13 @@ fn settled(fleet: &mut Fleet, hint: &Hint, all: Vec<Suspect>, symptom: Symptom) 
     let own = pod_of(hint);
     let candidates: Vec<(Suspect, Option<Culprit>)> =
         all.into_iter().map(|one| (culprit(fleet, &own, &one), one)).map(|(culprit, one)| (one, culprit)).collect();
-    let asker = fleet.node(&hint.subject.node, None);
+    let (asker, own_pod) = (fleet.node(&hint.subject.node, None), fleet.pod(&own));
     let culprits: Vec<Culprit> = candidates.iter().filter_map(|(_, culprit)| *culprit).collect();
     let others = match Delay::of(hint).filter(|_| symptom == Symptom::Latency) {
         Some(delay) => Others::of_delay(fleet, asker, delay.mean_seconds * 1e6, &culprits),
         None => Others::new(fleet, asker, symptom, &culprits),
     };
+    let others = others.about(own_pod);
     let nats: Vec<f64> = candidates.iter().map(|(_, culprit)| culprit.map_or(0.0, |c| others.nats(c))).collect();
     if nats.iter().all(|nats| *nats == 0.0) {
         return hint.blame.clone();
