@@ -229,8 +229,10 @@ impl Counter {
     pub const WON_SLOT: u32 = Self::ENDED_SLOT + 1;
     /// Slot that counts observed DNS lookups as they begin. No diagnostic either.
     pub const ASKED_SLOT: u32 = Self::WON_SLOT + 1;
+    /// Slot that counts exchanges that were added to response times, each once whatever its weight. No diagnostic either.
+    pub const TIMED_SLOT: u32 = Self::ASKED_SLOT + 1;
     /// Number of slots in the map.
-    pub const COUNT: u32 = Self::ASKED_SLOT + 1;
+    pub const COUNT: u32 = Self::TIMED_SLOT + 1;
 
     /// Whether a sample was lost (rather than put elsewhere) each time this counts.
     pub const fn is_loss(self) -> bool {

@@ -139,6 +139,8 @@ pub struct Choice {
     pub read_weight: u32,
     /// 1 while any cgroup is under a close-up, which exempts its sockets from sampling.
     pub close_ups: u32,
+    /// [Pace](crate::pace) at which exchanges of one connection are counted, µs; 0: each is.
+    pub pace_us: u32,
 }
 
 /// Shares of exchanges and of connections that are sampled for HTTP, in units of 2⁻³²; 0: none. User space writes them,
@@ -157,5 +159,5 @@ const _: () = assert!(size_of::<OverflowKey>() == 16);
 const _: () = assert!(size_of::<DropKey>() == 16);
 const _: () = assert!(size_of::<PeerPrefix>() == 20 && align_of::<PeerPrefix>() == 4);
 const _: () = assert!(size_of::<Control>() == 48);
-const _: () = assert!(size_of::<Choice>() == 16);
+const _: () = assert!(size_of::<Choice>() == 20);
 const _: () = assert!(size_of::<Shares>() == 8);

@@ -25,6 +25,7 @@ pub mod growth;
 pub mod heads;
 pub mod keys;
 pub mod memory;
+pub mod pace;
 pub mod pick;
 pub mod run_queue;
 pub mod sampling;

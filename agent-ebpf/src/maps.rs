@@ -21,7 +21,7 @@ mod subflows;
 
 pub(crate) use cgroups::{cgroup, dropped};
 pub(crate) use close_ups::is_close_up;
-pub(crate) use counters::{count, count_asked, count_ended, count_times, count_won};
+pub(crate) use counters::{count, count_asked, count_ended, count_timed, count_times, count_won};
 pub(crate) use dns::{Lookup, answered_with, forget_lookup, looked_up, lookup, set_lookup};
 pub(crate) use edges::{edge, folded, has_edge};
 pub(crate) use handshakes::{Handshake, is_deferred, set_deferred, set_handshake, take_handshake};

@@ -65,6 +65,8 @@ pub const HTTP2: u32 = 64;
 pub const TLS: u32 = 128;
 /// In [`Turn::flags`]: a walk chose the connection, not its hash.
 pub const KEPT: u32 = 512;
+/// In [`Turn::flags`]: the socket's cgroup is under a close-up, so that each exchange counts.
+pub const EXEMPT: u32 = 1 << 25;
 /// In [`Turn::flags`]: a small message was taken for flow control. It may have been the answer.
 const SMALL_TALK: u32 = 256;
 /// In [`Turn::flags`]: the request under way was read, and nobody saw when.
@@ -98,7 +100,7 @@ pub struct Turn {
     pub seen: u32,
     /// First sequence number of the newest message received.
     pub begun: u32,
-    /// Bits of [`IGNORED`] to [`KEPT`].
+    /// Bits of [`IGNORED`] to [`KEPT`], [`READ_IN_PARTS`], [`EXEMPT`], and others of this module.
     pub flags: u32,
     /// Exchanges from now on that don't count.
     pub left_out: u32,
@@ -210,7 +212,7 @@ impl Turn {
         (self.sent_us, self.received_ns, self.read_ns, self.told_us) = (0, 0, 0, 0);
         (self.retransmitted_ns, self.stalled_us) = (0, 0);
         (self.generation, self.weight) = (generation, weight);
-        self.flags = self.flags & !(KEPT | sampled::ALL | followed::ALL) | ASKED | sampled::JOINED;
+        self.flags = self.flags & !(KEPT | EXEMPT | sampled::ALL | followed::ALL) | ASKED | sampled::JOINED;
         // The rest of a request may be taken for one.
         self.left_out = if self.flags & SERVER != 0 { 1 } else { 0 };
     }

@@ -32,6 +32,12 @@ pub(crate) fn count_asked() {
     count_slot(Counter::ASKED_SLOT, 1);
 }
 
+/// Counts an exchange that is added to response times.
+#[inline(always)]
+pub(crate) fn count_timed() {
+    count_slot(Counter::TIMED_SLOT, 1);
+}
+
 /// Counts TCP sockets that ended.
 #[inline(always)]
 pub(crate) fn count_ended(sockets: u64) {

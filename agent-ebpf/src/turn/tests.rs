@@ -114,6 +114,13 @@ fn retransmissions_of_the_request_are_a_part_of_the_wait() {
 }
 
 #[test]
+fn a_period_of_observation_begins_without_what_the_last_close_up_exempted() {
+    let mut turn = turn(SERVER | EXEMPT);
+    turn.join(&sent(0, 0), 6_000, 2, 16);
+    assert_eq!(turn.flags & (SERVER | EXEMPT), SERVER);
+}
+
+#[test]
 fn a_connection_joined_in_the_middle_forgets_what_is_under_way() {
     let mut turn = turn(SERVER);
     turn.request(&sent(0, 0), &data(0, 1_000, 0, 20_000));

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::api::{HandshakeDutyCycle, MemoryLevel, ProbeState, Refusal, RttDutyCycle};
 use netwhy_abi::{Choice, Duty, pick::BUSY_MASK};
-use std::io;
+use std::{io, time::Duration};
 
 /// Probes whose data walks provide.
 const WALKED: [&str; 3] = ["sockets", "mptcp", "accept_queue"];
@@ -57,6 +57,8 @@ pub(super) struct Traffic {
     pub(super) closed: u64,
     /// DNS lookups that were observed from their begin.
     pub(super) asked: u64,
+    /// Exchanges that were added to response times.
+    pub(super) timed: u64,
 }
 
 /// Duty of the RTT probe and of the handshake probe, and whose DNS lookups are observed.
@@ -169,6 +171,27 @@ impl Loaded {
         Some(self.choose(mask))
     }
 
+    /// Counts fewer exchanges of busy connections while a busy machine counts many, of which there were `timed` so far.
+    /// `None`: as before. An attempt that the kernel refuses is made again the next time.
+    pub(super) fn follow_timed(&mut self, now: Duration, timed: u64) -> Option<anyhow::Result<()>> {
+        let pace_us = self.pace.follow(now, timed, self.choice.mask != 0);
+        if pace_us == self.choice.pace_us {
+            return None;
+        }
+        // Weights follow from the pace at each exchange, so that no state is out of date.
+        let choice = Choice { pace_us, ..self.choice };
+        let told = steering::set_choice(&mut self.ebpf, choice);
+        if told.is_ok() {
+            self.choice = choice;
+        }
+        Some(told)
+    }
+
+    /// Pace at which exchanges of one connection are counted, µs; 0: each is.
+    pub fn pace_us(&self) -> u32 {
+        self.choice.pace_us
+    }
+
     fn windowed(&mut self) -> impl Iterator<Item = &mut WindowedProbe> {
         self.reads.iter_mut().chain(&mut self.answers)
     }
@@ -181,7 +204,7 @@ impl Loaded {
         };
         let read_weight = self.reads.as_ref().map_or(1, WindowedProbe::weight);
         let close_ups = u32::from(!self.close_ups.is_empty());
-        let choice = Choice { mask, generation, read_weight, close_ups };
+        let choice = Choice { mask, generation, read_weight, close_ups, pace_us: self.choice.pace_us };
         steering::set_choice(&mut self.ebpf, choice)?;
         self.choice = choice;
         Ok(())
@@ -194,6 +217,7 @@ impl Loaded {
         self.rtt.as_mut().map(RttProbe::pause);
         self.handshakes.as_mut().map(HandshakeProbe::pause);
         self.windowed().for_each(WindowedProbe::pause);
+        self.pace.restart();
         if let Some(run_queue) = &mut self.run_queue {
             run_queue.probe.pause();
         }

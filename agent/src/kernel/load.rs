@@ -4,7 +4,7 @@ use super::{
     attach::{Attached, attach, online_cpus},
     by_address,
     context::Context,
-    duty::LookupShare,
+    duty::{LookupShare, Pace},
     exchange,
     heads::Heads,
     http_sampling::{HttpSampling, shares},
@@ -115,7 +115,7 @@ impl Loaded {
         let other = |error: anyhow::Error| LoadError::Other(format!("{error:#}"));
         steering::set_control(&mut ebpf, baseline).map_err(other)?;
         let generation = u32::from(settings.wants("responses"));
-        let choice = Choice { mask: 0, generation, read_weight: 1, close_ups: 0 };
+        let choice = Choice { mask: 0, generation, read_weight: 1, close_ups: 0, pace_us: 0 };
         steering::set_choice(&mut ebpf, choice).map_err(other)?;
         let shares = shares(&settings.rates);
         steering::set_shares(&mut ebpf, shares).map_err(other)?;
@@ -143,6 +143,7 @@ impl Loaded {
             heads,
             http: has_http(settings, &constants).then(|| HttpSampling::new(shares)),
             lookups: LookupShare::new(settings.rates.dns_above.saturating_mul(online_cpus())),
+            pace: Pace::new(online_cpus()),
             cgroup,
             choice,
             close_ups: BTreeSet::new(),

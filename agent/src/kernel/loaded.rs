@@ -2,7 +2,7 @@
 
 use super::{
     attach::Link,
-    duty::{HandshakeProbe, LookupShare, RttProbe, WindowedProbe},
+    duty::{HandshakeProbe, LookupShare, Pace, RttProbe, WindowedProbe},
     heads::Heads,
     http_sampling::HttpSampling,
     probes::Probe,
@@ -43,6 +43,8 @@ pub struct Loaded {
     pub(super) http: Option<HttpSampling>,
     /// Whose DNS lookups are observed.
     pub(super) lookups: LookupShare,
+    /// How many exchanges of busy connections are counted.
+    pub(super) pace: Pace,
     /// Directory of the subtree. `None`: it can't be opened.
     pub(super) cgroup: Option<File>,
     /// Connections whose response times the programs observe.

@@ -141,6 +141,7 @@ impl Loaded {
             sampled: sum(Counter::WON_SLOT)?,
             closed: sum(Counter::ENDED_SLOT)?,
             asked: sum(Counter::ASKED_SLOT)?,
+            timed: sum(Counter::TIMED_SLOT)?,
         })
     }
 

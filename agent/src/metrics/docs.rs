@@ -88,6 +88,10 @@ further peer class adds 8.
 - Above that rate the probe of reads has a duty cycle of 1/8, with periods of 64 ms, and each read has weight 8. A
   server's `unread` and `application` are right on average, and their ratio sooner. If a server reads requests in parts,
   with pauses, nobody then knows the first read: these stages stay as they are.
+- While such a busy Node counts more than 1,000 exchanges a second and CPU, connections with many exchanges give fewer:
+  about one per *pace*, a time that the agent adapts each second. An exchange that ends after the n-th part of a pace
+  counts with probability 1/n and then n times, n up to 64. So counts, sums and each bucket stay right on average, and
+  an exchange as long as the pace is never left out.
 - A connection that is older than the agent counts from its next exchange on.
 ";
 

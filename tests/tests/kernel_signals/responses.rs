@@ -5,6 +5,7 @@
 //! accuracy   think times with and without loss: count, sum, quantiles, stages
 //! protocols  what is no plain request and answer: streams, pushes, pipelining, half-closed sockets, TLS
 //! busy       a part of the connections for all of them; ages of what waits
+//! pace       a part of the exchanges of busy connections for all of them
 //! pressure   the same near the memory limit
 //! close_ups  cgroups that are exempt from that
 //! ends       requests that nobody answers, short connections, gaps of observation
@@ -15,6 +16,7 @@ mod busy;
 mod close_ups;
 mod ends;
 mod exchange;
+mod pace;
 mod pressure;
 mod protocols;
 mod tls;

@@ -4,7 +4,7 @@ use aya_ebpf::helpers::generated::bpf_sk_storage_get;
 use core::{hint::cold_path, ptr::NonNull};
 use netwhy_abi::{
     Choice, Counter, EdgeKey, Outgoing, Role, Turn, pick,
-    turn::{IGNORED, SERVER},
+    turn::{EXEMPT, IGNORED, SERVER},
 };
 
 use super::rows;
@@ -93,12 +93,20 @@ unsafe fn renewed(known: Option<NonNull<Turn>>, sk: Ptr, tp: Ptr) -> Option<NonN
         if weight == 0 {
             return None;
         }
-        let Some(known) = known else { return first_seen(&choice, sk, tp, weight) };
-        let turn = known.as_ptr();
-        if (*turn).flags & IGNORED == 0 {
-            (*turn).join(&outgoing(tp), load(tp, NW_TP_RCV_NXT.load()), choice.generation, weight);
+        let turn = match known {
+            None => first_seen(&choice, sk, tp, weight)?,
+            Some(known) => {
+                if (*known.as_ptr()).flags & IGNORED == 0 {
+                    (*known.as_ptr()).join(&outgoing(tp), load(tp, NW_TP_RCV_NXT.load()), choice.generation, weight);
+                }
+                known
+            }
+        };
+        // On a busy machine only a close-up gives this weight here, and on others each exchange counts anyway.
+        if weight == pick::WEIGHT {
+            (*turn.as_ptr()).flags |= EXEMPT;
         }
-        Some(known)
+        Some(turn)
     }
 }
 

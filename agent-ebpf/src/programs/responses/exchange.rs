@@ -6,13 +6,13 @@ use aya_ebpf::{
 };
 use core::hint::cold_path;
 use netwhy_abi::{
-    Counter, End, Incoming, Outgoing, Turn, pick,
-    turn::{UNANSWERED_US, UNSEEN},
+    Counter, End, Incoming, Outgoing, Turn, pace, pick, random_bits,
+    turn::{EXEMPT, UNANSWERED_US, UNSEEN},
 };
 
 use super::{connection::outgoing, followed, heads, rows};
 use crate::{
-    kernel::{Ptr, load},
+    kernel::{Ptr, forget, load},
     kfunc, maps,
     offsets::*,
 };
@@ -34,9 +34,10 @@ unsafe fn look_at<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, (sent, expe
     unsafe {
         followed::sent(turn, tp);
         if (*turn).is_server() {
+            let told_us = (*turn).told_us;
             if let Some(end) = (*turn).reply(sent, expected) {
                 heads::replied(turn, tp, sent, &end);
-                count(ctx, turn, tp, end, weight);
+                count(ctx, turn, tp, end, weight * lot(turn, told_us));
             }
         } else {
             let has_waited = (*turn).sent_us != 0;
@@ -81,8 +82,11 @@ pub(super) unsafe fn receive<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, 
                 (*turn).check_read(load(tp, NW_TP_COPIED_SEQ.load()));
             }
             (*turn).request(&sent, &data);
-        } else if let Some(end) = (*turn).answer(&sent, &data) {
-            count(ctx, turn, tp, end, 1);
+        } else {
+            let told_us = (*turn).told_us;
+            if let Some(end) = (*turn).answer(&sent, &data) {
+                count(ctx, turn, tp, end, lot(turn, told_us));
+            }
         }
     }
 }
@@ -113,7 +117,23 @@ pub(super) fn times(weight: u32) -> u64 {
     pick::times(weight, unsafe { bpf_get_prandom_u32() })
 }
 
-/// Counts an exchange that ended. `weight`: exchanges of the connection that it stands for.
+/// Times that the exchange which just ended counts, because a busy connection's are sampled; 0: not at all. `told_us`:
+/// when the exchange before it ended.
+#[inline(always)]
+unsafe fn lot(turn: *const Turn, told_us: u64) -> u32 {
+    // SAFETY: a live map value.
+    unsafe {
+        // Those whose bytes were looked at stand for others by another lot.
+        let is_exempt = (*turn).flags & EXEMPT != 0 || (heads::is_on() && (*turn).is_taken());
+        let pace_us = if is_exempt { 0 } else { rows::pace_us() };
+        // Where the messages lie in their streams differs by exchange, and tells nothing of its duration.
+        let (random, _) = random_bits((*turn).mark, (*turn).begun);
+        let times = pace::times((*turn).told_us.wrapping_sub(told_us), pace_us, random);
+        forget(times.into(), (*turn).mark) as u32
+    }
+}
+
+/// Counts an exchange that ended. `weight`: exchanges of the connection that it stands for; 0: it is not counted.
 #[inline(always)]
 unsafe fn count<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, end: End, weight: u32) {
     let response = match end {
@@ -129,6 +149,10 @@ unsafe fn count<C: EbpfContext>(ctx: &C, turn: *mut Turn, tp: Ptr, end: End, wei
             return;
         }
     };
+    if weight == 0 {
+        return;
+    }
+    maps::count_timed();
     // SAFETY: live map values and a TCP socket.
     unsafe {
         let Some(row) = rows::row(ctx, &(*turn).key) else { return };

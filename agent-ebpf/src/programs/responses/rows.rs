@@ -53,7 +53,8 @@ unsafe impl<T> Sync for Data<T> {}
 /// Which connections are observed.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".data.choice")]
-static NW_CHOICE: Data<Choice> = Data(UnsafeCell::new(Choice { mask: 0, generation: 0, read_weight: 1, close_ups: 0 }));
+static NW_CHOICE: Data<Choice> =
+    Data(UnsafeCell::new(Choice { mask: 0, generation: 0, read_weight: 1, close_ups: 0, pace_us: 0 }));
 /// Exchanges and connections that are sampled for HTTP.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".data.shares")]
@@ -153,7 +154,20 @@ pub(super) fn read_weight() -> u32 {
 /// Which connections are observed now.
 #[inline(always)]
 pub(super) fn choice() -> Choice {
-    Choice { mask: mask(), generation: generation(), read_weight: read_weight(), close_ups: has_close_ups().into() }
+    Choice {
+        mask: mask(),
+        generation: generation(),
+        read_weight: read_weight(),
+        close_ups: has_close_ups().into(),
+        pace_us: pace_us(),
+    }
+}
+
+/// Pace at which exchanges of one connection are counted, µs; 0: each is.
+#[inline(always)]
+pub(super) fn pace_us() -> u32 {
+    // SAFETY: a word of live data.
+    unsafe { (&raw const (*NW_CHOICE.0.get()).pace_us).read_volatile() }
 }
 
 /// Whether any cgroup is under a close-up.

@@ -116,6 +116,9 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         if let Some(chosen) = self.loaded.follow_busyness(self.level > MemoryLevel::Ok) {
             self.errors.note(Operation::Steer, chosen.context("write the map .data.choice"));
         }
+        if let Some(paced) = self.loaded.follow_timed(now, traffic.timed) {
+            self.errors.note(Operation::Steer, paced.context("write the map .data.choice"));
+        }
         if let Some(reads) = &mut self.loaded.reads {
             let started = reads.start();
             self.attached(READ_PROGRAM, started);
