@@ -1,6 +1,11 @@
 //! The agent's cost while traffic runs: spans with and without it take turns inside one load.
 
-use super::{Stopped, instrument::Instrument, load::Load, until::Until};
+use super::{
+    Stopped,
+    instrument::Instrument,
+    load::{Kind, Load},
+    until::Until,
+};
 use crate::progress::Step;
 use anyhow::{Context as _, Result};
 use netwhy_tests::stop;
@@ -14,8 +19,12 @@ pub(super) const SETTLE: Duration = Duration::from_millis(60);
 /// Distance of ticks, as in the agent.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Ticks after which the agent has decided how to look at a load.
-const DECIDES: usize = 5;
+/// Ticks after which the agent has decided how to look at a load: 3 until the machine counts as busy, 3 until exchanges
+/// are left out, and some steps.
+const DECIDES: usize = 12;
+/// Further ticks of DNS lookups: when the agent begins to leave sockets out, its programs search for lookups of all
+/// sockets for 30 s.
+const LOOKUPS_END: usize = 31;
 
 /// Sleeps, or says that Ctrl-C came.
 pub(super) fn wait(duration: Duration) -> Result<()> {
@@ -23,9 +32,10 @@ pub(super) fn wait(duration: Duration) -> Result<()> {
 }
 
 /// Lets the agent see a load as long as it takes to decide how to look at it.
-pub(super) fn settle(instrument: &mut Instrument) -> Result<()> {
+pub(super) fn settle(instrument: &mut Instrument, kind: Kind) -> Result<()> {
     instrument.ask("attach")?;
-    for _ in 0..DECIDES {
+    let ticks = DECIDES + if kind == Kind::Lookups { LOOKUPS_END } else { 0 };
+    for _ in 0..ticks {
         wait(TICK)?;
         instrument.ask("tick")?;
     }

@@ -31,7 +31,7 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
         sh::say(kind.text());
         let load = Load::start(lab, kind)?;
         effect::wait(Duration::from_millis(500))?;
-        effect::settle(&mut instrument)?;
+        effect::settle(&mut instrument, kind)?;
         if kind == Kind::Keepalive {
             let cost = cost::measure(&mut instrument, &load, &plan.cost(None))?;
             let programs = cost.programs.as_object().context("no programs")?.iter();

@@ -93,7 +93,7 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
             sh::say(&format!("{} with {}", kind.text(), set.text()));
             let load = Load::start(lab, kind)?;
             effect::wait(Duration::from_millis(500))?;
-            effect::settle(&mut instrument)?;
+            effect::settle(&mut instrument, kind)?;
             let measured = Measured::of(&mut instrument, &load, set, plan)?;
             out["signals"][set.name()][kind.name()] = measured.json(set);
             if (set, kind) == (Set::Http, Kind::Keepalive) {

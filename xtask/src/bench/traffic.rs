@@ -30,7 +30,7 @@ pub(super) fn run(context: &Context, lab: &Lab, plan: &Plan, rows: &mut Vec<Row>
         sh::say(kind.text());
         let load = Load::start(lab, kind)?;
         effect::wait(Duration::from_millis(500))?;
-        effect::settle(&mut instrument)?;
+        effect::settle(&mut instrument, kind)?;
         let ratios = effect::throughput(&mut instrument, &load, effect::What::Agent, &plan.until(kind))?;
         let rate = load.rate()?;
         let (rtt, sockets) = (instrument.ask("rtt")?, instrument.ask("sockets")?);
