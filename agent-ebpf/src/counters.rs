@@ -219,6 +219,8 @@ labelled! {
         HeadsGone = "heads_gone",
         /// An exchange that was not sampled, because its cgroup had as many as it may have in a second.
         HeadsLimited = "heads_limited",
+        /// An answer of a DNS server found no room in the buffer for names; its addresses have no name from it.
+        NamesLost = "names_lost",
     }
 }
 

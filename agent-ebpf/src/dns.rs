@@ -31,6 +31,35 @@ pub const fn is_lookup_observed(cookie: u64, share: u32) -> bool {
     cookie.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 & (share.wrapping_sub(1)) as u64 == 0
 }
 
+/// Bytes of a DNS answer that are copied for its names, at most: one less than a power of two, which bounds the copy.
+/// Messages over UDP have 512 without EDNS (RFC 1035 4.2.1).
+pub const ANSWER_BYTES: usize = 511;
+/// Bytes of the buffer for these answers: 489 of them, from one tick to the next.
+pub const ANSWERS_BYTES: usize = 256 << 10;
+
+/// A DNS server's answer with addresses, on its way to user space.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct AnswerEvent {
+    /// Who asked.
+    pub cgroup: u64,
+    /// Bytes of the message that are here; those after it are of earlier events.
+    pub length: u32,
+    /// The message from its header on, as far as it fits, and one byte of padding.
+    pub bytes: [u8; ANSWER_BYTES + 1],
+    /// Zero.
+    pub padding: u32,
+}
+
+const _: () = assert!(size_of::<AnswerEvent>() == 528 && (ANSWER_BYTES + 1).is_power_of_two());
+
+/// Whether a message, by its first eight bytes, is an answer without error that has records (RFC 1035 4.1.1).
+#[inline(always)]
+pub const fn has_records(header: [u8; 8]) -> bool {
+    let [_, _, flags, code, _, _, high, low] = header;
+    flags & 0x80 != 0 && code & 0xf == 0 && (high | low) != 0
+}
+
 /// Bits of a code's count among the codes of a lookup's answers.
 const CODE_BITS: u32 = 6;
 const _: () = assert!(DnsCode::ALL.len() as u32 * CODE_BITS <= u32::BITS);

@@ -42,7 +42,10 @@ pub use content::Head;
 pub use counters::{
     Counter, Cut, DnsCode, Failure, LEAST_PATIENCE_MS, ListenDrop, PeerClass, RACE_NS, Retransmit, Role,
 };
-pub use dns::{DNS_PORT, DNS_SHARE, Exchange, KEPT_NS, Outcome, code_to_add, has_code, is_lookup_observed};
+pub use dns::{
+    ANSWER_BYTES, AnswerEvent, DNS_PORT, DNS_SHARE, Exchange, KEPT_NS, Outcome, code_to_add, has_code, has_records,
+    is_lookup_observed,
+};
 pub use duty::{Duty, DutyCycle, HANDSHAKE_DUTY_CYCLE, READ_DUTY_CYCLE, RTT_DUTY_CYCLE};
 pub use family::*;
 pub use growth::growth;

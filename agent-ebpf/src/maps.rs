@@ -14,6 +14,7 @@ mod dns;
 mod edges;
 mod handshakes;
 mod histograms;
+mod names;
 mod ports;
 mod steering;
 mod storage_room;
@@ -26,6 +27,7 @@ pub(crate) use dns::{Lookup, answered_with, forget_lookup, looked_up, lookup, se
 pub(crate) use edges::{edge, folded, has_edge};
 pub(crate) use handshakes::{Handshake, is_deferred, set_deferred, set_handshake, take_handshake};
 pub(crate) use histograms::{add_duration, add_durations, add_rtt, add_smoothed_rtt};
+pub(crate) use names::add_answer;
 pub(crate) use steering::{control, is_churn_high, may_restart, start, started, walk};
 pub(crate) use storage_room::{
     Need, add_older_at, add_shed, add_state, has_shed_storage, highest_without_base, is_older_at, remove_older_at,

@@ -198,6 +198,11 @@ pub fn http(cpus: usize) -> usize {
     maps + cpus * head_buffer(cpus)
 }
 
+/// Bytes of the buffer for DNS answers, while their names are read.
+pub const fn names() -> usize {
+    crate::dns::ANSWERS_BYTES
+}
+
 /// Bytes that the maps take when every row is used. An idle machine takes a fraction.
 pub fn upper_bound(limits: Limits, cpus: usize) -> usize {
     let mut sum = 0;

@@ -107,3 +107,15 @@ fn answers_that_cpus_note_at_the_same_time_keep_their_codes() {
         assert!(DnsCode::ALL.into_iter().all(|code| has_code(codes, code as usize) == (code == one)));
     }
 }
+
+#[test]
+fn only_answers_without_error_that_have_records_are_copied() {
+    let header = |flags: u8, code: u8, records: u16| {
+        let [high, low] = records.to_be_bytes();
+        has_records([7, 7, flags, code, 0, 1, high, low])
+    };
+    assert!(header(0x81, 0x80, 1) && header(0x85, 0x00, 256), "the lower half is the code");
+    assert!(!header(0x01, 0x00, 1), "a question");
+    assert!(!header(0x81, 0x83, 1) && !header(0x81, 0x82, 1), "an error");
+    assert!(!header(0x81, 0x80, 0), "no record");
+}

@@ -10,7 +10,7 @@
 //! | musl, dnspython | unconnected, `sendto` and `recvfrom` | first send | last reply, told at close or at the next lookup |
 //! | Go, `read(2)` | connected | connect | close |
 //!
-//! Whether a name was found stands in the answer itself, which one more program sees as it wakes the resolver up.
+//! Whether a name was found stands in the answer itself, which one more program sees as it wakes the resolver up. [`names`] copies answers.
 //!
 //! Lookups over TCP, TLS and HTTPS are not seen, nor those of sockets that serve many lookups at once (forwarders).
 
@@ -30,6 +30,8 @@ use crate::{
     maps::{self, Lookup},
     offsets::*,
 };
+
+mod names;
 
 const GO_ON: i32 = 1;
 const SOCK_DGRAM: u32 = 2;

@@ -34,7 +34,7 @@ pub(super) static METRICS: &[MetricDef] = &[
         }),
     )
     .details("Some of them are lost samples.")
-    .labels(&[label("event", "a fixed list of 22, such as edges_full and no_cgroup")]),
+    .labels(&[label("event", "a fixed list of 26, such as edges_full and no_cgroup")]),
     MetricDef::counter(
         "netwhy_agent_bpf_run_seconds_total",
         "Run time of each kernel program while the kernel measures it.",
