@@ -3,20 +3,21 @@
 //! Each target reads bytes as the agent or the plugin does, and checks what must hold for any input. `fuzz/` hands them
 //! to libFuzzer (`cargo xtask fuzz`). The tests run them over the files in `fuzz/corpus/`, where crashes are kept.
 
-use crate::{btf::KernelTypes, calls, cgroup, config, node, peers, plugin, replay, sample};
+use crate::{btf::KernelTypes, calls, cgroup, config, names, node, peers, plugin, replay, sample};
 use std::io::Cursor;
 
 /// Reads some bytes. It panics when a rule is broken.
 pub type Target = fn(&[u8]);
 
 /// All targets: name of the folder in `fuzz/corpus/` and of the program in `fuzz/fuzz_targets/`, and function.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("answers", answers),
     ("btf", btf),
     ("cgroup_files", cgroup_files),
     ("cgroup_path", cgroup_path),
     ("config", config),
     ("conntrack", conntrack),
+    ("dns_answers", dns_answers),
     ("http2_segments", http2_segments),
     ("http_heads", http_heads),
     ("mountinfo", mountinfo),
@@ -49,6 +50,11 @@ pub fn cgroup_files(data: &[u8]) {
 /// First bytes of HTTP requests and answers.
 pub fn http_heads(data: &[u8]) {
     calls::fuzz(data);
+}
+
+/// Answers of DNS servers.
+pub fn dns_answers(data: &[u8]) {
+    names::fuzz(data);
 }
 
 /// Segments of followed HTTP/2 connections, up to calls.

@@ -3,6 +3,7 @@
 //! ```text
 //! procfs, sysfs, netlink → node ┐
 //! sampled first bytes → calls ┐
+//! DNS answers → names ┐
 //! kernel maps → kernel → sample::Snapshot → sample::Ledger/Frame → join(cgroup names) → state::NodeView → hints
 //!               (or replay)   cumulative      differences, windows      pure                               pure
 //! NodeView → metrics (at scrape time) ┐
@@ -16,8 +17,8 @@
 //! four import no other room. `clock` is the kernel programs' clock. `app` starts the tasks, `tick` is the writer of the
 //! view.
 //!
-//! `calls`, `sample`, `baseline`, `join`, `hints`, `blame`, `pipeline` and `responses` read no clock, no file and no environment:
-//! they get it as arguments, so that a recording replays to the same answer. Only `pods`, `peers`, `publish` and
+//! `calls`, `names`, `sample`, `baseline`, `join`, `hints`, `blame`, `pipeline` and `responses` read no clock, no file and no
+//! environment: they get it as arguments, so that a recording replays to the same answer. Only `pods`, `peers`, `publish` and
 //! `plugin` speak to an API server; `kube` is their connection. It also asks for `http` whose tokens may read what.
 
 // Only `text` writes to stdout and stderr, escaped.
@@ -34,6 +35,7 @@ pub mod deadline;
 pub mod config;
 pub mod btf;
 pub mod calls;
+pub mod names;
 #[cfg(all(feature = "ebpf", target_os = "linux"))]
 pub mod kernel;
 pub mod cgroup;

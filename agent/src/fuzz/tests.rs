@@ -116,6 +116,7 @@ corpus!(
     cgroup_path,
     config,
     conntrack,
+    dns_answers,
     http2_segments,
     http_heads,
     mountinfo,
