@@ -7,8 +7,11 @@ use crate::{
     api::MemoryPart,
     calls::FOLLOWED_BYTES,
     config::{Config, Switch},
-    http, kube,
+    http,
+    join::NAMED_ADDRESSES,
+    kube,
     memory::NEAR_SHARE,
+    names::MAX_NAME,
     sample::{FactsDelta, Responses, Tally, Window},
 };
 use netwhy_abi::{
@@ -43,6 +46,8 @@ const HISTORY_EDGE: u64 = 1 << 10;
 const REPLAY_PART: u64 = 2;
 /// HTTP calls of a cgroup: all rows that it may have, twice, bytes.
 const CALLS: u64 = 32 << 10;
+/// An address with a name: its row in a table that is half empty, and the longest name, bytes.
+const NAMED_ADDRESS: u64 = 2 * 64 + MAX_NAME as u64 + 16;
 /// A Pod of this Node, bytes.
 const POD: u64 = 6 << 10;
 /// A Node of the cluster with its ranges, bytes.
@@ -94,6 +99,8 @@ pub struct Budget {
     has_responses: bool,
     /// Whether HTTP calls are read.
     has_calls: bool,
+    /// Whether the names of peers are read.
+    has_names: bool,
     /// Whether the flight recorder is on.
     has_history: bool,
     /// How the kernel keeps the states of sockets.
@@ -118,6 +125,7 @@ impl Budget {
             http: http::Limits::from(&config.http),
             has_responses: config.signals.responses() != Switch::Off,
             has_calls: config.signals.http() != Switch::Off,
+            has_names: config.signals.dns_names() != Switch::Off,
             has_history: config.history.folder().is_some(),
             states: States::InStorage,
             cpus,
@@ -151,6 +159,10 @@ impl Budget {
         if self.has_calls {
             add("http samples", memory::http(self.cpus) as u64 + load.cgroups * CALLS);
             add("http connections", FOLLOWED_BYTES);
+        }
+        if self.has_names {
+            add("dns answers", memory::names() as u64);
+            add("dns names", NAMED_ADDRESSES as u64 * NAMED_ADDRESS);
         }
         if self.has_history {
             let of_edge = EDGE + if self.has_responses { EDGE_RESPONSES } else { 0 };

@@ -10,6 +10,7 @@ use crate::{
     sample::{CgroupFacts, FactsDelta, HostKey, Ledger, Snapshot, Window, shrink},
     state::{Folded, NodeView, SubjectId, SubjectKind, SubjectSums, Waiting},
 };
+use names::Names;
 use netwhy_abi::EdgeKey;
 use peer_nodes::PeerNodes;
 use status_clock::StatusClock;
@@ -67,6 +68,8 @@ pub struct Join {
     calls: HashMap<EdgeKey, CallCounts>,
     /// Exchanges that sampled calls are to stand for.
     credits: Credits,
+    /// Names of peers that subjects looked up.
+    names: Names,
     /// Subjects that lost their series early. `None`: there was none.
     folded: Option<Arc<Folded>>,
     unattributed: BTreeMap<&'static str, u64>,
@@ -120,6 +123,7 @@ impl Join {
             waiting: HashMap::new(),
             calls: HashMap::new(),
             credits: Credits::default(),
+            names: Names::default(),
             folded: None,
             ledger: Ledger::default(),
             window: Window::new(window),
@@ -181,6 +185,11 @@ impl Join {
         self.credits.set_off(is_off);
     }
 
+    /// Whether no name that a Pod looks up is kept from now on.
+    pub fn set_names_off(&mut self, is_off: bool) {
+        self.names.set_off(is_off);
+    }
+
     /// How near the agent is to its memory limit, from now on.
     pub fn set_memory_level(&mut self, level: MemoryLevel) {
         self.level = level;
@@ -195,6 +204,7 @@ impl Join {
         self.settle(snapshot.at);
         // Some of those that counted something now are gone already: a view never has more than may be kept.
         self.let_go(snapshot.at);
+        self.name_peers(snapshot);
         self.window.push(frame);
         self.calls = self.window.calls();
         self.find_waiting(snapshot.newest_walk());
@@ -235,6 +245,13 @@ impl Join {
         }
         self.strangers.retain(|id| seen.contains(id) || self.pending.contains_key(id));
         self.let_go(now);
+    }
+
+    /// Takes in the names that Pods looked up.
+    fn name_peers(&mut self, snapshot: &Snapshot) {
+        let (owners, subjects) = (&self.owners, &self.subjects);
+        self.names.take(snapshot.at, &snapshot.answers, |cgroup| owners.get(&cgroup).map(|owner| &owner.subject));
+        self.names.forget(snapshot.at, |subject| subjects.contains_key(subject));
     }
 
     /// True for a Pod that the API server has no more, whatever directories it left: a hybrid layout keeps some for
@@ -337,11 +354,14 @@ fn is_shown(id: &SubjectId, sums: &SubjectSums) -> bool {
     id.kind != SubjectKind::Unit || sums.has_traffic()
 }
 
+pub use names::NAMED_ADDRESSES;
+
 mod behind;
 mod calls;
 mod edges;
 mod grace;
 mod host;
+mod names;
 mod peer_nodes;
 mod responses;
 mod rows;

@@ -35,6 +35,7 @@ impl Pipeline {
         self.thresholds = thresholds(&config.thresholds);
         self.join.configure(config.sampling.window_seconds(), limits(config));
         self.join.set_http_off(config.signals.http() == Switch::Off);
+        self.join.set_names_off(config.signals.dns_names() == Switch::Off);
     }
 
     /// Replaces the peer table.

@@ -60,6 +60,7 @@ pub(crate) fn view(number: usize, nodes: usize, pods: usize, edges: usize) -> No
                 kind: PeerKind::Pod,
                 peer_node: Some(node(to).into()),
                 peer_pod: Some(format!("shop/{}", pod(to, p)).into()),
+                peer_dns_name: None,
                 peer_zone: None,
                 walked: None,
                 loss_ticks: Default::default(),

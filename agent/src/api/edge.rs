@@ -28,6 +28,9 @@ pub struct EdgeRow {
     pub peer_node: Option<String>,
     /// `namespace/name` of the peer's Pod. `null`: unknown, or not a Pod.
     pub peer_pod: Option<String>,
+    /// DNS name that the subject looked up for the address. Absent: not known, as without `signals.dns_names`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_dns_name: Option<String>,
     /// Length of the window.
     pub window_seconds: f64,
     /// RTT samples.

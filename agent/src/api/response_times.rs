@@ -44,6 +44,9 @@ pub struct Callee {
     pub peer_node: Option<String>,
     /// `namespace/name` of its Pod. `null`: unknown, or not a Pod.
     pub peer_pod: Option<String>,
+    /// DNS name that the client looked up for the address. Absent: not known, as without `signals.dns_names`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_dns_name: Option<String>,
     /// Response times, as the client measures them.
     #[serde(flatten)]
     pub times: ResponseTimes,

@@ -125,3 +125,9 @@ fn the_needed_limit_has_room_for_the_tables_that_come_with_it() {
     assert_eq!(few.needed_limit(&LOAD), many.needed_limit(&LOAD));
     assert!(many.fitting_sockets(&LOAD, few.needed_limit(&LOAD)) >= LOAD.sockets);
 }
+
+#[test]
+fn names_of_peers_cost_memory_while_they_are_read() {
+    let with = Budget::new(&Config::parse("signals: {dns_names: auto}", "test").unwrap(), 2);
+    assert_eq!(with.total(&LOAD) - budget().total(&LOAD), (256 << 10) + 8_192 * (128 + 253 + 16));
+}

@@ -46,6 +46,14 @@ pub(super) static CHECKS: &[Check] = &[
         },
     },
     Check {
+        keys: &["signals.dns_names", "signals.dns"],
+        find: |config| {
+            let has_no_answers = config.signals.dns_names != Switch::Off && config.signals.dns == Switch::Off;
+            let message = "needs signals.dns, which is off: set that to auto, or this to off";
+            has_no_answers.then(|| ("signals.dns_names", message.to_owned()))
+        },
+    },
+    Check {
         keys: &["kube.node_name"],
         find: |config| {
             let message = config.kube.node_name.as_deref().and_then(node_name)?;

@@ -218,6 +218,9 @@ settings! {
         dns: Switch = Switch::Auto, [], "", Signal,
             "Duration of DNS lookups over UDP, and lookups without an answer. Needs the capability NET_ADMIN; `auto` \
              turns it on when the agent has it.";
+        dns_names: Switch = Switch::Off, [], "", Signal,
+            "Names of peers outside the cluster, from the answers to the Pods' DNS lookups. Needs `signals.dns`, and Linux \
+             6.3. Of an answer the name, its addresses and their lifetime are kept, for a day at most.";
         run_queue: RunQueue = RunQueue::Pressure, [], "", Signal,
             "Wait of tasks for a CPU. `pressure`: one second in ten under CPU pressure. Pressure begins when tasks of \
              the Node or of a Pod wait 10 % of the time for 6 s, and ends 30 s after it falls below 5 %. `on`: \

@@ -141,6 +141,7 @@ pub(crate) fn healthy(pod: &str, peer: &str) -> EdgeView {
         kind: PeerKind::Range,
         peer_node: None,
         peer_pod: None,
+        peer_dns_name: None,
         peer_zone: None,
         window,
         walked: None,

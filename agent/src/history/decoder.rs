@@ -126,6 +126,7 @@ impl Decoder {
                 tables,
                 counters: self.counters.0,
                 calls: calls.map_err(Damage)?,
+                answers: Vec::new(),
                 groups: self.facts.values().cloned().collect(),
                 host: head.host.map(|change| self.host.take(change)),
             },

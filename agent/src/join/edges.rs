@@ -144,7 +144,9 @@ impl Join {
 
     /// An edge with its peer's identity and no counts. `clients`: the subject's own addresses.
     pub(super) fn idle_edge(&self, subject: &SubjectId, clients: &[Ipv6Addr], key: &EdgeKey) -> EdgeView {
-        let Peer { class, kind, node, pod, zone } = self.peer_behind(clients, key);
+        let behind = self.peer_behind(clients, key);
+        let peer_dns_name = self.names.of(subject, key, &behind);
+        let Peer { class, kind, node, pod, zone } = behind;
         let Endpoint { peer, port, role, redirected, netns } = endpoint(key);
         EdgeView {
             subject: subject.clone(),
@@ -157,6 +159,7 @@ impl Join {
             kind,
             peer_node: node,
             peer_pod: pod,
+            peer_dns_name,
             peer_zone: zone,
             window: Tally::default(),
             walked: None,

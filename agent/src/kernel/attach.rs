@@ -3,8 +3,8 @@
 use super::{
     context::Context,
     duty::{
-        ANSWER_PROGRAM, Attach, FAILURES_PROGRAM, HANDSHAKE_PROGRAM, HandshakeProbe, READ_PROGRAM, RTT_PROGRAM,
-        RttLimits, RttProbe, WindowedProbe,
+        ANSWER_PROGRAM, Attach, FAILURES_PROGRAM, HANDSHAKE_PROGRAM, HandshakeProbe, NAME_PROGRAM, READ_PROGRAM,
+        RTT_PROGRAM, RttLimits, RttProbe, WindowedProbe,
     },
     probes::{HTTP_PROBE, Hook, Probe, Program},
     refusal::Refused,
@@ -30,6 +30,7 @@ pub(super) struct Attached {
     pub(super) handshakes: Option<HandshakeProbe>,
     pub(super) reads: Option<WindowedProbe>,
     pub(super) answers: Option<WindowedProbe>,
+    pub(super) names: Option<WindowedProbe>,
     pub(super) run_queue: Option<RunQueue>,
 }
 
@@ -137,6 +138,9 @@ fn attach_program(
     } else if name == ANSWER_PROGRAM {
         let answers = WindowedProbe::attach(tracepoint(ebpf, name)?, "netwhy-answers");
         attached.answers = Some(answers.map_err(|e| refused(&e))?);
+    } else if name == NAME_PROGRAM {
+        let names = WindowedProbe::attach(tracepoint(ebpf, name)?, "netwhy-names");
+        attached.names = Some(names.map_err(|e| refused(&e))?);
     } else {
         let link = link(name, find(ebpf, name)?, context.cgroup)?;
         attached.links.extend(link.map(|link| (name, link)));

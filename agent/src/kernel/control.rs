@@ -110,7 +110,7 @@ impl Loaded {
     pub(super) fn check_duty_cycles(&self) -> io::Result<()> {
         self.rtt.as_ref().map_or(Ok(()), RttProbe::check)?;
         self.handshakes.as_ref().map_or(Ok(()), HandshakeProbe::check)?;
-        self.reads.iter().chain(&self.answers).try_for_each(WindowedProbe::check)?;
+        self.reads.iter().chain(&self.answers).chain(&self.names).try_for_each(WindowedProbe::check)?;
         self.run_queue.as_ref().map_or(Ok(()), |run_queue| run_queue.probe.check())
     }
 
@@ -159,7 +159,7 @@ impl Loaded {
         // Without the RTT probe nobody knows how busy the machine is.
         let is_busy = is_near_limit || self.rtt.as_ref().is_none_or(|rtt| rtt.is_paused() || rtt.is_busy());
         let mask = if is_busy { BUSY_MASK } else { 0 };
-        if let Some(answers) = &mut self.answers {
+        for answers in self.answers.iter_mut().chain(&mut self.names) {
             answers.follow(is_busy);
         }
         if self.choice.generation == 0 || mask == self.choice.mask {
@@ -193,7 +193,7 @@ impl Loaded {
     }
 
     fn windowed(&mut self) -> impl Iterator<Item = &mut WindowedProbe> {
-        self.reads.iter_mut().chain(&mut self.answers)
+        self.reads.iter_mut().chain(&mut self.answers).chain(&mut self.names)
     }
 
     /// Begins a period of observation of response times, if they are observed at all.

@@ -11,9 +11,10 @@ use super::{
     kfunc,
     loaded::Loaded,
     memory,
+    names::Names,
     offsets::{self, Constants},
     packed,
-    probes::{HTTP_PROBE, PROBES, Probe, WALK_PROGRAM},
+    probes::{HTTP_PROBE, NAMES_PROBE, PROBES, Probe, WALK_PROGRAM},
     refusal::one_line,
     sampling::RttSampling,
     settings::{Mode, Settings, Wanted},
@@ -29,6 +30,7 @@ use aya::{Btf, Ebpf, EbpfLoader};
 use netwhy_abi::{
     Choice, Control, Family as _, Object,
     content::{CAST_KFUNC, KFUNC},
+    dns::ANSWERS_BYTES,
     heads::{HEAD_ROOMS, SPEAKERS},
     memory::{ADDRESSES, FEW_ADDRESSES, States, UNBOUNDED},
 };
@@ -125,10 +127,11 @@ impl Loaded {
         let cgroup = open_cgroup(settings.cgroup_dir);
         let context =
             Context { version, btf: &btf, types: &types, constants: &constants, cgroup: cgroup.as_ref(), settings };
-        let heads = open_heads(&ebpf, &context);
+        let (heads, copied) = (open_heads(&ebpf, &context), open_names(&mut ebpf, &context));
         let (attached, mut probes) = attach_all(&mut ebpf, &context)?;
-        let heads = heads.or_else(|error| set_broken(&mut probes, settings, &error).map(|()| None))?;
-        let Attached { links, rtt, handshakes, reads, answers, run_queue } = attached;
+        let heads = heads.or_else(|error| set_broken(&mut probes, settings, HTTP_PROBE, &error).map(|()| None))?;
+        let copied = copied.or_else(|error| set_broken(&mut probes, settings, NAMES_PROBE, &error).map(|()| None))?;
+        let Attached { links, rtt, handshakes, reads, answers, names, run_queue } = attached;
         let is_loaded = ebpf.program(WALK_PROGRAM).is_some_and(|program| program.fd().is_ok());
         Ok(Self {
             ebpf,
@@ -139,6 +142,8 @@ impl Loaded {
             handshakes,
             reads,
             answers,
+            names,
+            copied_answers: copied,
             run_queue,
             heads,
             http: has_http(settings, &constants).then(|| HttpSampling::new(shares)),
@@ -174,16 +179,31 @@ fn open_heads(ebpf: &Ebpf, context: &Context<'_>) -> std::io::Result<Option<Head
     Heads::open(map).map(Some)
 }
 
+/// Whether names are read from DNS answers.
+fn has_names(settings: &Settings<'_>, constants: &Constants) -> bool {
+    settings.wants("dns") && settings.wants(NAMES_PROBE) && constants.can_read_names
+}
+
+/// Takes over the ring of DNS answers. `None`: the signal is off, or not supported.
+fn open_names(ebpf: &mut Ebpf, context: &Context<'_>) -> std::io::Result<Option<Names>> {
+    if has_names(context.settings, context.constants) { Names::open(ebpf).map(Some) } else { Ok(None) }
+}
+
 /// Sets the status of a signal without buffers.
 ///
 /// # Errors
 /// It is required.
-fn set_broken(probes: &mut [ProbeStatus], settings: &Settings<'_>, error: &std::io::Error) -> Result<(), LoadError> {
-    let Some(probe) = PROBES.iter().find(|probe| probe.name == HTTP_PROBE) else { return Ok(()) };
-    let Some(status) = probes.iter_mut().find(|status| status.name == HTTP_PROBE) else { return Ok(()) };
+fn set_broken(
+    probes: &mut [ProbeStatus],
+    settings: &Settings<'_>,
+    name: &str,
+    error: &std::io::Error,
+) -> Result<(), LoadError> {
+    let Some(probe) = PROBES.iter().find(|probe| probe.name == name) else { return Ok(()) };
+    let Some(status) = probes.iter_mut().find(|status| status.name == name) else { return Ok(()) };
     status.why = format!("can't make the buffers: {error}; missing: {}", probe.without);
     (status.state, status.refusal) = (ProbeState::Broken, Some(Refusal::of(error)));
-    check_required(probe, settings.mode(HTTP_PROBE), status)
+    check_required(probe, settings.mode(name), status)
 }
 
 /// Loads the programs, and attaches every probe of the table.
@@ -275,6 +295,8 @@ fn load_object(settings: &Settings<'_>, constants: &Constants, btf: &Btf) -> Res
         .override_global("NW_ROOT_LEVEL", &level, true)
         .override_global("NW_ROOT_ID", &id, true)
         .map_max_entries("LOOKUPS", dns)
+        // A page of the kernel at least.
+        .map_max_entries("ANSWERS", size(if has_names(settings, constants) { ANSWERS_BYTES } else { 1 }))
         .map_max_entries(
             "PICKS",
             if settings.wants("responses") { size(limits.edges.min(netwhy_abi::memory::PICKS)) } else { 1 },

@@ -5,6 +5,7 @@ use super::{
     duty::{HandshakeProbe, LookupShare, Pace, RttProbe, WindowedProbe},
     heads::Heads,
     http_sampling::HttpSampling,
+    names::Names,
     probes::Probe,
     run_queue::RunQueue,
     sampling::RttSampling,
@@ -35,6 +36,10 @@ pub struct Loaded {
     pub(super) reads: Option<WindowedProbe>,
     /// The probe of DNS answers. `None`: not loaded.
     pub(super) answers: Option<WindowedProbe>,
+    /// The probe of names in DNS answers. `None`: not loaded.
+    pub(super) names: Option<WindowedProbe>,
+    /// The answers that it copied. `None`: the signal was off at the start, or is not supported.
+    pub(super) copied_answers: Option<Names>,
     /// The scheduler probe. `None`: not loaded.
     pub(super) run_queue: Option<RunQueue>,
     /// First bytes of sampled exchanges. `None`: they are not copied.

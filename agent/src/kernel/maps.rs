@@ -1,9 +1,10 @@
 //! Reading the programs' maps.
 
-use super::{control::Traffic, loaded::Loaded, steering, sys};
+use super::{control::Traffic, loaded::Loaded, names::Names, steering, sys};
 use crate::{
     api::MapFill,
     calls::Head,
+    names::Answer,
     sample::{Families, Read, Table as _, for_each_family, repeat_for_family},
 };
 use aya::maps::{
@@ -49,6 +50,11 @@ impl Loaded {
         if let Some(heads) = &mut self.heads {
             heads.read(each);
         }
+    }
+
+    /// DNS answers with addresses since the last call.
+    pub(super) fn read_answers(&mut self) -> Vec<Answer> {
+        self.copied_answers.as_mut().map_or_else(Vec::new, Names::read)
     }
 
     /// The hash map of a family. `None`: its object is not loaded.

@@ -16,6 +16,7 @@
 //! http_sampling         shares of exchanges and connections that are sampled for HTTP
 //! steering              the records that steer running programs
 //! ring, heads           first bytes of sampled exchanges
+//! names                 DNS answers, for the names in them
 //! loaded, load          `Loaded`; all of it → `Loaded`
 //! storage               room for the storage of sockets
 //! maps, stats, walk     what a loaded agent reads
@@ -34,6 +35,7 @@
 //! | 5.10 with BTF | RTT, connects, resets, retransmissions; figures of a connection when it closes; DNS lookups with the capability NET_ADMIN |
 //! | 5.12 | all that is not below: it brings storage of sockets and `BPF_XCHG` |
 //! | 5.17 | drop reasons |
+//! | 6.3 | codes of DNS answers, and names of peers from them |
 //! | 6.11 | owners of dropped incoming packets |
 //! | 6.12 | response times of short connections without TLS |
 //!
@@ -57,6 +59,7 @@ mod load;
 mod loaded;
 mod maps;
 pub(crate) mod memory;
+mod names;
 mod offsets;
 mod packed;
 mod ports;

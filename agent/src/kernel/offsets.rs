@@ -154,6 +154,9 @@ const CONSTANTS: &[Constant] = &[
     needed("NW_SKB_SK", &[&["sk_buff.sk"]]),
 ];
 
+/// Those of the answers that wait for a resolver.
+const OF_ANSWERS: [&str; 5] = ["NW_SK_COOKIE", "NW_SK_QUEUE", "NW_SKB_LEN", "NW_SKB_DATA_LEN", "NW_SKB_DATA"];
+
 /// The constants of one kernel, and the features that it lacks.
 #[derive(Debug, Default)]
 pub struct Constants {
@@ -173,6 +176,8 @@ pub struct Constants {
     pub can_time_responses: bool,
     /// Whether HTTP can be read (6.12 and later, where programs may give a socket's packets to helpers).
     pub can_read_http: bool,
+    /// Whether names can be read from DNS answers (6.3 and later).
+    pub can_read_names: bool,
     /// Type id of the kernel function that opens a packet for reading. `None`: tracing programs can't call it (6.12).
     pub dynptr_from_skb: Option<u32>,
     /// How sockets are read where their states are kept by address. `None`: they have storage.
@@ -271,9 +276,11 @@ impl Constants {
         if args("kfree_skb") < 4 {
             self.lack("owners of dropped incoming packets");
         }
-        if args("sk_data_ready") < 1 {
+        let sees_answers = args("sk_data_ready") >= 1;
+        if !sees_answers {
             self.lack(DNS_CODES);
         }
+        self.can_read_names = sees_answers && OF_ANSWERS.iter().all(|symbol| !self.values.contains(&(*symbol, NONE)));
         if release < (6, 10) {
             self.lack("resets sent by a closed port (received resets are counted)");
         }

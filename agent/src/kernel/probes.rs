@@ -1,6 +1,6 @@
 //! Table of probes: the programs of each signal, their requirements, and the data that is missing without them.
 
-use super::duty::ANSWER_PROGRAM;
+use super::duty::{ANSWER_PROGRAM, NAME_PROGRAM};
 
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,9 @@ pub(super) const RESPONSE_PROGRAM: &str = "nw_response";
 
 /// The signal whose first bytes the programs of response times copy.
 pub(super) const HTTP_PROBE: &str = "http";
+
+/// The signal that reads the names in DNS answers.
+pub(super) const NAMES_PROBE: &str = "dns_names";
 
 /// The tracepoint of DNS answers, which older kernels lack.
 pub(super) const ANSWER_HOOK: &str = "sk_data_ready";
@@ -216,6 +219,17 @@ pub const PROBES: &[Probe] = &[
         whole: true,
         needs: &[],
         net_admin: true,
+    },
+    Probe {
+        name: NAMES_PROBE,
+        programs: &[tracepoint(NAME_PROGRAM, ANSWER_HOOK, 1)],
+        since: "6.3",
+        without: "DNS names of peers outside the cluster",
+        core: false,
+        whole: true,
+        // Its programs know which socket looks up a name, and for whom.
+        needs: &["dns"],
+        net_admin: false,
     },
     Probe {
         name: "run_queue",

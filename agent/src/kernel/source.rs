@@ -284,6 +284,7 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> SampleSource for KernelSour
             tables,
             counters: self.counters,
             calls: self.read_calls(),
+            answers: self.loaded.read_answers(),
             groups: (self.facts)(now, &named),
             host: self.host.as_mut().map(|reader| reader.read(now)),
         };

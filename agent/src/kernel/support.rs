@@ -2,7 +2,7 @@
 
 use super::{
     context::Context,
-    duty::{ANSWER_PROGRAM, FAILURES_PROGRAM},
+    duty::{ANSWER_PROGRAM, FAILURES_PROGRAM, NAME_PROGRAM},
     probes::{ANSWER_HOOK, Hook, Program, RESPONSE_PROGRAM, SUBFLOW_PROGRAM},
     refusal::Refused,
     settings::Mode,
@@ -28,6 +28,9 @@ pub(super) fn check_support(context: &Context<'_>, program: &Program) -> Result<
         return Err(Refused::unsupported(
             "this kernel's sockets don't tell when they send (5.12 and later do)".to_owned(),
         ));
+    }
+    if program.name == NAME_PROGRAM && !context.constants.can_read_names {
+        return Err(Refused::unsupported("this kernel's programs can't see DNS answers arrive (6.3 and later do)"));
     }
     match program.hook {
         Hook::Tracepoint(name) => match context.types.tracepoint_args(name) {

@@ -5,14 +5,15 @@ use super::{
     attach::link,
     duty::WINDOWED,
     loaded::{Loaded, SwitchedOff},
-    probes::{HTTP_PROBE, PROBES, Probe},
+    probes::{HTTP_PROBE, NAMES_PROBE, PROBES, Probe},
     settings::Mode,
 };
 use crate::api::{ProbeState, ProbeStatus};
 use anyhow::Context as _;
 
 /// Probes that nothing else counts on.
-const SWITCHED: [&str; 8] = ["rtt", "retransmits", "resets", "drops", "responses", HTTP_PROBE, "dns", "run_queue"];
+const SWITCHED: [&str; 9] =
+    ["rtt", "retransmits", "resets", "drops", "responses", HTTP_PROBE, "dns", NAMES_PROBE, "run_queue"];
 
 impl Loaded {
     /// Turns probes off and on again, as their modes say now.
@@ -80,11 +81,16 @@ impl Loaded {
                 }
             }
             "dns" => {
-                if let Some(answers) = self.answers.as_mut() {
+                for answers in self.answers.iter_mut().chain(&mut self.names) {
                     answers.pause();
                 }
                 // Answers of the meantime are not seen.
                 self.forget_lookups(|_| false).context("sweep the map LOOKUPS")?;
+            }
+            NAMES_PROBE => {
+                if let Some(names) = self.names.as_mut() {
+                    names.pause();
+                }
             }
             _ => {}
         }
@@ -107,7 +113,13 @@ impl Loaded {
                     http.set_off(false);
                 }
             }
-            "dns" => self.answers.as_mut().map_or(Ok(()), super::duty::WindowedProbe::resume)?,
+            "dns" => {
+                self.answers.as_mut().map_or(Ok(()), super::duty::WindowedProbe::resume)?;
+                if !self.switched_off.iter().any(|off| off.probe.name == NAMES_PROBE) {
+                    self.names.as_mut().map_or(Ok(()), super::duty::WindowedProbe::resume)?;
+                }
+            }
+            NAMES_PROBE => self.names.as_mut().map_or(Ok(()), super::duty::WindowedProbe::resume)?,
             _ => {}
         }
         for program in probe.programs {

@@ -258,6 +258,7 @@ pub(crate) fn view(subjects: Vec<SubjectView>) -> NodeView {
         kind: crate::peers::PeerKind::Pod,
         peer_node: Some("node-b".into()),
         peer_pod: None,
+        peer_dns_name: None,
         peer_zone: None,
         window: s.window.clone(),
         walked: None,

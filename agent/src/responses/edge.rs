@@ -32,6 +32,7 @@ fn edge(view: &NodeView, e: &EdgeView) -> EdgeRow {
         peer_kind: e.kind.label().to_owned(),
         peer_node: e.peer_node.as_deref().map(str::to_owned),
         peer_pod: e.peer_pod.as_deref().map(str::to_owned),
+        peer_dns_name: e.peer_dns_name.as_deref().map(str::to_owned),
         window_seconds: view.window.as_secs_f64(),
         rtt_samples: tally.rtt.count(),
         rtt_p10_seconds: quantile(&tally.rtt, 0.1),

@@ -54,6 +54,7 @@ fn callee(view: &NodeView, edge: &EdgeView) -> Option<Callee> {
         peer_kind: edge.kind.label().to_owned(),
         peer_node: edge.peer_node.as_deref().map(str::to_owned),
         peer_pod: edge.peer_pod.as_deref().map(str::to_owned),
+        peer_dns_name: edge.peer_dns_name.as_deref().map(str::to_owned),
         times,
     })
 }

@@ -41,7 +41,7 @@ pub(crate) use sums::summed;
 pub(crate) use table::shrink;
 pub(crate) use table::{for_each_family, repeat_for_family};
 
-use crate::calls::Call;
+use crate::{calls::Call, names::Answer};
 use netwhy_abi::Counter;
 use std::time::Duration;
 
@@ -73,6 +73,8 @@ pub struct Snapshot {
     pub counters: [u64; Counter::ALL.len()],
     /// HTTP calls that ended since the last snapshot, of a sample.
     pub calls: Vec<Call>,
+    /// Answers of DNS servers since the last snapshot, where their names are read.
+    pub answers: Vec<Answer>,
     /// Every cgroup that exists or that a row names: its path, and its control files.
     pub groups: Vec<CgroupFacts>,
     /// The Node's own signals. `None`: not read, as in recordings that are older than they.

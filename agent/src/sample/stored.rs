@@ -9,6 +9,7 @@ use super::{
     stored_key::StoredKey,
     table::{Counted, Families, Read, Rows, Table as _},
 };
+use crate::names::Answer;
 use netwhy_abi::{Counter, Zero as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -29,6 +30,9 @@ pub(super) struct Stored {
     /// Only where calls are sampled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     calls: Vec<StoredCall>,
+    /// Only where names are read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    answers: Vec<Answer>,
     /// Not in the first recordings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     host: Option<HostSample>,
@@ -50,6 +54,7 @@ impl Stored {
             counters: snapshot.counters.to_vec(),
             groups: snapshot.groups.clone(),
             calls: snapshot.calls.iter().map(StoredCall::new).collect(),
+            answers: snapshot.answers.clone(),
             host: snapshot.host.clone(),
             families,
         }
@@ -73,6 +78,9 @@ impl Stored {
         let mut counters = [0; Counter::ALL.len()];
         let known = counters.get_mut(..self.counters.len());
         known.ok_or_else(|| format!("there are no {} counters", self.counters.len()))?.copy_from_slice(&self.counters);
+        if !self.answers.iter().all(Answer::is_valid) {
+            return Err("an answer has no name or no address".to_owned());
+        }
         Ok(Snapshot {
             at: Duration::from_nanos(self.at_ns),
             unix_ms: self.unix_ms,
@@ -82,6 +90,7 @@ impl Stored {
             counters,
             groups: self.groups,
             calls: self.calls.into_iter().map(StoredCall::restore).collect::<Result<_, _>>()?,
+            answers: self.answers,
             host: self.host,
         })
     }

@@ -34,6 +34,9 @@ pub struct EdgeView {
     pub peer_node: Option<Arc<str>>,
     /// `namespace/name` of the Pod that has it. `None`: not known, or no Pod's.
     pub peer_pod: Option<Arc<str>>,
+    /// DNS name that the subject looked up for the address, in lower case. `None`: not known, or the cluster knows the
+    /// peer.
+    pub peer_dns_name: Option<Arc<str>>,
     /// Zone of that Node. `None`: not known, or outside.
     pub peer_zone: Option<Arc<str>>,
     /// Sums over the window.

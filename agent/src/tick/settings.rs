@@ -49,7 +49,7 @@ pub(crate) fn facts_pace(config: &Config) -> FactsPace {
 }
 
 /// Whether each probe is wanted, by its name.
-pub(crate) fn probe_modes(signals: &Signals) -> [(&'static str, Mode); 11] {
+pub(crate) fn probe_modes(signals: &Signals) -> [(&'static str, Mode); 12] {
     let mode = |switch| match switch {
         Switch::Auto => Mode::Auto,
         Switch::On => Mode::On,
@@ -70,6 +70,7 @@ pub(crate) fn probe_modes(signals: &Signals) -> [(&'static str, Mode); 11] {
         ("responses", mode(signals.responses())),
         ("http", mode(signals.http())),
         ("dns", mode(signals.dns())),
+        ("dns_names", mode(signals.dns_names())),
         ("accept_queue", mode(signals.accept_queue())),
         ("run_queue", run_queue),
     ]

@@ -125,10 +125,10 @@ fn capabilities(cluster: &Cluster) {
     let info = cluster.json("/api/v1/info").unwrap();
     let probes = info["probes"].as_array().unwrap();
     // The chart grants what looking at DNS takes only when asked to.
-    // HTTP is off by default.
-    let on_demand = |name: &serde_json::Value| name == "dns" || name == "http";
+    // HTTP and names are off by default.
+    let on_demand = |name: &serde_json::Value| name == "dns" || name == "http" || name == "dns_names";
     let (off, others): (Vec<_>, Vec<_>) = probes.iter().partition(|probe| on_demand(&probe["name"]));
-    assert!(off.len() == 2 && off.iter().all(|probe| probe["state"] == "off"), "{off:?}");
+    assert!(off.len() == 3 && off.iter().all(|probe| probe["state"] == "off"), "{off:?}");
     // Some kernels refuse the iterator of one probe to everybody.
     let is_refused = |probe: &serde_json::Value| probe["name"] == "mptcp" && probe["state"] == "unsupported";
     let is_fine =

@@ -15,7 +15,7 @@ fn what_the_kernel_lacks_is_said_by_preflight_the_api_and_metrics() {
     let scratch = Scratch::new("lacks");
     let file = scratch.file("netwhy.yaml");
     // Those that are off by default are on.
-    fs::write(&file, "signals: {responses: \"auto\", http: \"auto\"}\n").unwrap();
+    fs::write(&file, "signals: {responses: \"auto\", http: \"auto\", dns_names: \"auto\"}\n").unwrap();
     let config = [OsStr::new("--config"), file.as_os_str()];
     let args = ["preflight", "-o", "json", "--listen", "127.0.0.1:0"].map(OsStr::new);
     let output = command(&stage, &[&args[..], &config].concat()).output().unwrap();

@@ -1,5 +1,6 @@
 //! DNS lookups over UDP, made with sockets as resolvers make them, against a server that takes its time.
 
+mod names;
 mod resolver;
 
 use self::resolver::{Asker, QUESTION, STYLES, Style};

@@ -12,10 +12,11 @@ use netwhy_agent::{
 use std::{fs, time::Duration};
 
 /// Signals that a running agent turns off and on.
-const SIGNALS: [&str; 8] = ["rtt", "retransmits", "resets", "drops", "responses", "http", "dns", "run_queue"];
+const SIGNALS: [&str; 9] =
+    ["rtt", "retransmits", "resets", "drops", "responses", "http", "dns", "dns_names", "run_queue"];
 
 /// Those that are off by default are on.
-const ON: &str = "signals: {responses: \"auto\", http: \"auto\"}\n";
+const ON: &str = "signals: {responses: \"auto\", http: \"auto\", dns_names: \"auto\"}\n";
 
 fn state(watch: &Watch, probe: &str) -> ProbeState {
     watch.source.loaded().probes.iter().find(|status| status.name == probe).unwrap().state

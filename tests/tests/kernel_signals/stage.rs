@@ -5,7 +5,8 @@ mod refused;
 mod watch;
 
 pub(crate) use lacks::{
-    ACCEPT_QUEUES, CHURN, DNS_CODES, DROPS, FIRST_EXCHANGES, HTTP, LIVING, NEEDS, RESPONSES, RUN_QUEUE, Said, needs,
+    ACCEPT_QUEUES, CHURN, DNS_CODES, DNS_NAMES, DROPS, FIRST_EXCHANGES, HTTP, LIVING, NEEDS, RESPONSES, RUN_QUEUE,
+    Said, needs,
 };
 use netwhy_tests::lab::{Lab, Node, Pod, missing_tools};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};

@@ -17,7 +17,7 @@ fn defaults_are_the_documented_ones() {
     );
     let expected = |key: &str| match key {
         "run_queue" => "pressure",
-        "http" => "off",
+        "http" | "dns_names" => "off",
         _ => "auto",
     };
     assert!(keys_of("signals").all(|key| key.value(&config) == expected(key.name)));
@@ -153,4 +153,14 @@ fn explain_names_what_differs_and_only_that() {
 fn kernel_map_sizes_are_the_limits() {
     let maps = Config::default().limits.maps();
     assert_eq!((maps.cgroups, maps.edges, maps.drops, maps.prefixes), (4096, 16_384, 4096, 16_384));
+}
+
+#[test]
+fn names_need_the_signal_that_finds_their_lookups() {
+    let parse = |signals: &str| Config::parse(&format!("signals: {{{signals}}}\n"), "t");
+    let refused = parse("dns: \"off\", dns_names: \"auto\"").unwrap_err().to_string();
+    assert!(refused.contains("signals.dns_names: needs signals.dns, which is off"), "{refused}");
+    for fine in ["dns_names: \"auto\"", "dns: \"off\"", "dns: \"off\", dns_names: \"off\""] {
+        assert!(parse(fine).is_ok(), "{fine}");
+    }
 }

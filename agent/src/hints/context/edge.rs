@@ -72,7 +72,7 @@ impl Edge<'_> {
         self.view.losses()
     }
 
-    /// The peer for people: `10.0.0.7`, `shop/db-0 on node-b`, `10.0.0.7 on node-b`.
+    /// The peer for people: `10.0.0.7`, `shop/db-0 on node-b`, `10.0.0.7 on node-b`, `api.example.com (203.0.113.7)`.
     pub(crate) fn peer_name(&self) -> String {
         let address = || self.view.peer.to_canonical().to_string();
         // Each network namespace has a loopback address of its own.
@@ -86,7 +86,10 @@ impl Edge<'_> {
             (None, Some(node)) if self.view.kind == PeerKind::Node => node.to_string(),
             (None, Some(node)) => format!("{} on {node}", address()),
             (None, None) if self.view.kind == PeerKind::Service => format!("Service {}", address()),
-            (None, None) => address(),
+            (None, None) => match &self.view.peer_dns_name {
+                Some(name) => format!("{name} ({})", address()),
+                None => address(),
+            },
         }
     }
 

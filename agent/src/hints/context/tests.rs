@@ -1,6 +1,6 @@
-use super::scans;
+use super::{Edge, scans};
 use crate::{
-    hints::testing::{Case, Run, lookups, lose, rtts},
+    hints::testing::{Case, Run, healthy, lookups, lose, rtts},
     sample::Tally,
     state::EdgeView,
 };
@@ -105,4 +105,16 @@ fn no_rule_about_lookups_looks_through_all_subjects_for_each_of_them() {
         let address = |edge: &EdgeView| edge.peer.to_canonical().to_string();
         case.dns = case.edges.iter().map(|edge| lookups(&edge.subject.name, &address(edge), &[], 50)).collect();
     });
+}
+
+#[test]
+fn a_peer_outside_is_named_as_it_was_looked_up_and_blamed_by_its_address() {
+    let mut view = healthy("web", "203.0.113.7");
+    view.class = PeerClass::External;
+    view.peer_dns_name = Some("api.example.com".into());
+    let edge = Edge::of_ends(&view);
+    for name in [edge.peer_name(), edge.program_name()] {
+        assert_eq!(name, "api.example.com (203.0.113.7)");
+    }
+    assert_eq!((edge.peer_pod_name(), edge.peer_node_name()), ("203.0.113.7".to_owned(), "203.0.113.7".to_owned()));
 }

@@ -31,4 +31,4 @@ pub(super) use lookups::{LookupShare, Observed};
 pub(super) use pace::Pace;
 pub(super) use rtt::{RTT_PROGRAM, RttLimits, RttProbe};
 pub(super) use scheduler::SchedulerProbe;
-pub(super) use windowed::{ANSWER_PROGRAM, READ_PROGRAM, WINDOWED, WindowedProbe};
+pub(super) use windowed::{ANSWER_PROGRAM, NAME_PROGRAM, READ_PROGRAM, WINDOWED, WindowedProbe};

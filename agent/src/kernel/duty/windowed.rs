@@ -1,5 +1,5 @@
 //! Probes that run for every socket and are windowed while the machine is busy: that of reads, which tells unread
-//! requests from slow applications, and that of DNS answers, which sees every arrival of data.
+//! requests from slow applications, and those of DNS answers, which see every arrival of data.
 
 use super::cycle::{Attach, DutyProbe, Timing};
 use netwhy_abi::{DutyCycle, READ_DUTY_CYCLE};
@@ -11,8 +11,11 @@ pub(in crate::kernel) const READ_PROGRAM: &str = "nw_response_read";
 /// The program that sees DNS answers arrive. The probe `dns` works without it.
 pub(in crate::kernel) const ANSWER_PROGRAM: &str = "nw_dns_answer";
 
-/// Names of both.
-pub(in crate::kernel) const WINDOWED: [&str; 2] = [READ_PROGRAM, ANSWER_PROGRAM];
+/// The program that copies DNS answers for their names.
+pub(in crate::kernel) const NAME_PROGRAM: &str = "nw_dns_name";
+
+/// Names of all.
+pub(in crate::kernel) const WINDOWED: [&str; 3] = [READ_PROGRAM, ANSWER_PROGRAM, NAME_PROGRAM];
 
 /// As of the RTT probe. Jittered, so that whether a socket's event is seen has nothing to do with when it happens.
 const fn timing(thread: &'static str) -> Timing {

@@ -5,7 +5,7 @@ use crate::{
     api::MemoryLevel,
     kernel::{
         control::Room,
-        duty::{ANSWER_PROGRAM, HANDSHAKE_PROGRAM, Observed, READ_PROGRAM, RTT_PROGRAM},
+        duty::{ANSWER_PROGRAM, HANDSHAKE_PROGRAM, NAME_PROGRAM, Observed, READ_PROGRAM, RTT_PROGRAM},
         errors::Operation,
         run_queue::RUN_QUEUE_PROGRAM,
     },
@@ -126,6 +126,10 @@ impl<F: FnMut(Duration, &[u64]) -> Vec<CgroupFacts>> KernelSource<F> {
         if let Some(answers) = &mut self.loaded.answers {
             let started = answers.start();
             self.attached(ANSWER_PROGRAM, started);
+        }
+        if let Some(names) = &mut self.loaded.names {
+            let started = names.start();
+            self.attached(NAME_PROGRAM, started);
         }
         let duties = self.loaded.duties();
         if duties != self.duties {

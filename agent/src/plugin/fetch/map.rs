@@ -83,8 +83,9 @@ fn slim(mut row: EdgeRow) -> EdgeRow {
 /// Its memory, bytes.
 fn weight(row: &EdgeRow) -> usize {
     let texts = [&row.subject.namespace, &row.subject.name, &row.subject.workload, &row.subject.node, &row.peer];
+    let texts = texts.into_iter().chain(&row.peer_dns_name);
     let reasons = row.connects.len() + row.connect_failures.len();
-    size_of::<EdgeRow>() + texts.into_iter().map(String::len).sum::<usize>() + 48 * (reasons + 8)
+    size_of::<EdgeRow>() + texts.map(String::len).sum::<usize>() + 48 * (reasons + 8)
 }
 
 /// One agent knows the addresses of its own Pods.

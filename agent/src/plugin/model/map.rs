@@ -55,6 +55,9 @@ pub struct MapNode {
     pub namespace: String,
     /// Name, or address.
     pub name: String,
+    /// DNS names that callers looked up for the address, at most [`MapNode::MAX_DNS_NAMES`]. Absent: none is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dns_names: Vec<String>,
     /// Its Pods that were seen in the window. 0: none, or no workload.
     pub pods: usize,
     /// Their Nodes, by name, at most [`MapNode::MAX_HOSTS`].
@@ -189,11 +192,15 @@ impl MapState {
 impl MapNode {
     /// Most Nodes that are listed.
     pub const MAX_HOSTS: usize = 8;
+    /// Most DNS names that are listed.
+    pub const MAX_DNS_NAMES: usize = 4;
 
-    /// `Deployment/payment` in the map's namespace, `other/Deployment/payment` elsewhere. Addresses stand alone.
+    /// `Deployment/payment` in the map's namespace, `other/Deployment/payment` elsewhere. Addresses stand alone, or
+    /// behind their DNS names: `api.example.com (203.0.113.7)`.
     pub fn label(&self, namespace: Option<&str>) -> String {
         match self.kind.as_str() {
-            "Address" | "Outside" => self.name.clone(),
+            "Address" | "Outside" if self.dns_names.is_empty() => self.name.clone(),
+            "Address" | "Outside" => format!("{} ({})", self.dns_names.join(", "), self.name),
             kind if self.namespace.is_empty() || namespace == Some(self.namespace.as_str()) => {
                 format!("{kind}/{}", self.name)
             }

@@ -231,6 +231,10 @@ fn pod_name(row: &PodRow) -> String {
 }
 
 fn callee_name(callee: &Callee) -> String {
+    if let (None, Some(name)) = (&callee.peer_pod, &callee.peer_dns_name) {
+        let port = callee.port.map(|port| format!(":{port}")).unwrap_or_default();
+        return clipped(&format!("{name}{port} ({})", callee.peer));
+    }
     let who = callee.peer_pod.as_ref().unwrap_or(&callee.peer);
     let who =
         if callee.peer_pod.is_none() && callee.peer_kind == "service" { format!("Service {who}") } else { who.clone() };

@@ -17,10 +17,13 @@ pub(super) fn lines(pod: &PodRow) -> Vec<String> {
     server.chain(callees.filter_map(|callee| line(&name(callee), &callee.times))).collect()
 }
 
-/// `of shop/db-0:5432`
+/// `of shop/db-0:5432`, `of api.example.com:443 (203.0.113.7)`
 fn name(callee: &Callee) -> String {
     let port = callee.port.map(|port| format!(":{port}")).unwrap_or_default();
-    format!("of {}{port}", callee.peer_pod.as_ref().unwrap_or(&callee.peer))
+    match (&callee.peer_pod, &callee.peer_dns_name) {
+        (None, Some(name)) => format!("of {name}{port} ({})", callee.peer),
+        (pod, _) => format!("of {}{port}", pod.as_ref().unwrap_or(&callee.peer)),
+    }
 }
 
 /// `34/s, median 150 ms (normally 55 ms), p95 160 ms`. `None`: no request ended, and none waits.

@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     calls::{Call, Code, Method, Protocol},
+    names::Answer,
     sample::{CgroupFacts, HostSample, Signal},
 };
 use netwhy_abi::{
@@ -28,6 +29,12 @@ fn snapshot() -> Snapshot {
             counters: vec![(Signal::NicRxDropped, Some("eth0".into()), 9)],
             ..HostSample::default()
         }),
+        answers: vec![Answer {
+            cgroup: 42,
+            name: "api.example.com".into(),
+            addresses: vec![std::net::Ipv4Addr::new(203, 0, 113, 7).to_ipv6_mapped()],
+            ttl_seconds: 60,
+        }],
         ..Snapshot::default()
     };
     let tables = &mut snapshot.tables;

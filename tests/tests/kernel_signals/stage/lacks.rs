@@ -63,6 +63,12 @@ pub(crate) const DROPS: Need = Need {
 };
 /// Codes of DNS answers.
 pub(crate) const DNS_CODES: Need = Need { since: (6, 3), said: Said::Lack("codes of DNS answers"), refused: None };
+/// Names of peers from DNS answers.
+pub(crate) const DNS_NAMES: Need = Need {
+    since: (6, 3),
+    said: Said::Probe("dns_names", ProbeState::Unsupported, "this kernel's programs can't see DNS answers arrive"),
+    refused: None,
+};
 /// Waits for a CPU.
 pub(crate) const RUN_QUEUE: Need = Need {
     since: (5, 11),
@@ -71,8 +77,8 @@ pub(crate) const RUN_QUEUE: Need = Need {
 };
 
 /// All of them.
-pub(crate) const NEEDS: [Need; 9] =
-    [LIVING, ACCEPT_QUEUES, RESPONSES, FIRST_EXCHANGES, HTTP, CHURN, DROPS, DNS_CODES, RUN_QUEUE];
+pub(crate) const NEEDS: [Need; 10] =
+    [LIVING, ACCEPT_QUEUES, RESPONSES, FIRST_EXCHANGES, HTTP, CHURN, DROPS, DNS_CODES, DNS_NAMES, RUN_QUEUE];
 
 /// Signals that are off by default are on, so that their state is the kernel's.
 const MODES: &[(&str, Mode)] = &[("responses", Mode::Auto), ("http", Mode::Auto), ("run_queue", Mode::Auto)];

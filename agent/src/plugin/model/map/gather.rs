@@ -1,6 +1,7 @@
 //! Sums the rows of both ends to nodes and edges.
 
 use super::{
+    super::waterfall::clipped,
     MAX_EDGES, MAX_NODES, MapEdge, MapNode, MapState, Names,
     names::Key,
     sums::{EndSums, RequestSums, is_slow, state, unusual},
@@ -24,6 +25,7 @@ pub(super) struct Gathered {
 #[derive(Debug, Default)]
 struct NodeSums {
     pods: BTreeSet<String>,
+    dns_names: BTreeSet<String>,
     hosts: BTreeSet<String>,
     server: RequestSums,
 }
@@ -103,6 +105,10 @@ impl Gathered {
         let node = self.nodes.entry(peer.clone()).or_default();
         node.pods.extend(row.peer_pod.as_deref().or_else(|| names.pod_at(&row.peer)).map(str::to_owned));
         node.hosts.extend(row.peer_node.clone());
+        // Of a server: a caller outside may be one of many.
+        if own_end(row) != Some(CALLEE) {
+            node.dns_names.extend(row.peer_dns_name.as_deref().map(clipped));
+        }
     }
 
     /// Adds the subjects of hints in this namespace, also those without traffic.
@@ -155,6 +161,7 @@ fn node(key: &Key, sums: NodeSums) -> MapNode {
         namespace: key.namespace.clone(),
         name: key.name.clone(),
         pods: sums.pods.len(),
+        dns_names: sums.dns_names.into_iter().take(MapNode::MAX_DNS_NAMES).collect(),
         hosts: sums.hosts.into_iter().filter(|host| !host.is_empty()).take(MapNode::MAX_HOSTS).collect(),
         state: if is_unusual { MapState::Unusual } else { MapState::Unknown },
         server,

@@ -250,3 +250,27 @@ fn an_address_of_two_pods_is_nobodys() {
     let map = service_map(MapFacts { names: Names::new(&pods, &[]), ..facts() });
     node(&map, "Address//10.1.0.4");
 }
+
+#[test]
+fn an_address_outside_has_the_names_that_its_callers_looked_up() {
+    let mut facts = facts();
+    let caller = facts.edges[0].subject.clone();
+    let outside = |name: Option<&str>, role: &str, peer: &str| EdgeRow {
+        peer_kind: "range".into(),
+        class: "external".into(),
+        peer_dns_name: name.map(str::to_owned),
+        ..quiet(caller.clone(), role, peer)
+    };
+    facts.edges.extend([
+        outside(Some("b.example.com"), "client", "203.0.113.7"),
+        outside(Some("a.example.com"), "client", "203.0.113.7"),
+        outside(None, "client", "203.0.113.7"),
+        outside(None, "client", "203.0.113.8"),
+        outside(Some("client.example.com"), "server", "203.0.113.9"),
+    ]);
+    let map = service_map(facts);
+    let label = |id: &str| node(&map, id).label(None);
+    assert_eq!(label("Outside//203.0.113.7"), "a.example.com, b.example.com (203.0.113.7)");
+    assert_eq!(label("Outside//203.0.113.8"), "203.0.113.8");
+    assert_eq!(label("Outside//clients outside"), "clients outside");
+}

@@ -206,3 +206,10 @@ fn numbers_and_names_from_agents_are_bounded() {
     let stages: Vec<(&str, f64)> = row.stages.iter().map(|stage| (stage.stage, stage.seconds)).collect();
     assert_eq!(stages, [("unread", 0.0), ("application", MAX_NUMBER)]);
 }
+
+#[test]
+fn a_callee_outside_has_the_name_that_was_looked_up_beside_its_address() {
+    let outside = Callee { peer_pod: None, peer_dns_name: Some("api.example.com".into()), ..callee("", 9.0) };
+    let made = waterfall(&[&row("web", "node-a", None, vec![outside])], &[], &[]);
+    assert_eq!(path(&made), [(1, "shop/web → api.example.com:8080 (10.1.0.9)".to_owned())]);
+}

@@ -26,12 +26,14 @@ fn slow() -> ResponseTimes {
 fn the_details_have_response_times_beside_the_usual_ones() {
     let known = Callee { peer: "10.0.0.7".to_owned(), port: Some(5432), times: slow(), ..Callee::default() };
     let named = Callee { peer_pod: Some("shop/db-0".to_owned()), ..known.clone() };
+    let outside = Callee { peer_dns_name: Some("api.example.com".to_owned()), ..known.clone() };
     assert_eq!(
-        lines(&pod(slow(), vec![known, named])),
+        lines(&pod(slow(), vec![known, named, outside])),
         [
             "responses  as a server    34.0/s, median 150 ms (normally 55 ms), p95 160 ms",
             "responses  of 10.0.0.7:5432 34.0/s, median 150 ms (normally 55 ms), p95 160 ms",
-            "responses  of shop/db-0:5432 34.0/s, median 150 ms (normally 55 ms), p95 160 ms"
+            "responses  of shop/db-0:5432 34.0/s, median 150 ms (normally 55 ms), p95 160 ms",
+            "responses  of api.example.com:5432 (10.0.0.7) 34.0/s, median 150 ms (normally 55 ms), p95 160 ms"
         ]
     );
 }
