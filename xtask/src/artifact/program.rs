@@ -15,7 +15,7 @@ use std::{
 pub(crate) const PACKAGE: &str = "netwhy-agent";
 /// Profile of what people get.
 pub(crate) const PROFILE: &str = "dist";
-/// The same for the plugin, which no panic has to survive.
+/// The same for the plugin, whose size matters more than its speed.
 const PLUGIN_PROFILE: &str = "dist-plugin";
 
 /// A program.
@@ -85,7 +85,7 @@ impl Build<'_> {
         // A copy of the sources has no file that names it.
         command.env(toolchain::VARIABLE, &toolchain.name);
         let mut flags = flags(workspace, folder, sources.as_deref());
-        flags.extend(smaller(target, profile).map(str::to_owned));
+        flags.extend(smaller(target).map(str::to_owned));
         command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env_remove("RUSTFLAGS");
         sh::step(&format!("building {name} (profile {profile})"), &mut command)?;
         // The profile dev has a folder of another name.
@@ -108,14 +108,11 @@ fn flags(workspace: &Path, folder: &Path, sources: Option<&Path>) -> Vec<String>
     flags
 }
 
-/// Flags that leave out what the program does without.
-fn smaller(target: &Target, profile: &str) -> impl Iterator<Item = &'static str> {
-    // A bit for most addresses that the start of the program corrects, instead of 24 bytes. rustup's musl (1.2.5) reads
-    // them. The GNU C library does from 2.36 on, and this machine's may be older.
-    let relocations = (!target.has_gnu_library()).then_some("-Clink-arg=-Wl,-z,pack-relative-relocs");
-    // Without unwinding, only backtraces read these tables, and the program has no names for one.
-    let tables = (profile == PLUGIN_PROFILE).then_some("-Cforce-unwind-tables=no");
-    relocations.into_iter().chain(tables)
+/// A flag that leaves out what the program does without: a bit for most addresses that the start of the program corrects,
+/// instead of 24 bytes. rustup's musl (1.2.5) reads them. The GNU C library does from 2.36 on, and this machine's may be
+/// older.
+fn smaller(target: &Target) -> Option<&'static str> {
+    (!target.has_gnu_library()).then_some("-Clink-arg=-Wl,-z,pack-relative-relocs")
 }
 
 /// Refuses what needs a C library to run. Returns the program's architecture.
