@@ -60,7 +60,7 @@ fn longer<'c>(context: &'c Context<'_>, risen: &[Risen]) -> Vec<LongerEdge<'c>> 
             peer: edge.view.peer,
             role: edge.view.role,
             rise: one.rise,
-            since: edge.memory.and_then(EdgeMemory::rose_since),
+            since: edge.memory.and_then(EdgeMemory::rise_began),
         }
     };
     risen.iter().map(longer).collect()

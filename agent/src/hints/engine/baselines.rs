@@ -54,7 +54,7 @@ fn proven_peers(edges: &[EdgeView], known: &[Known<'_>], paths: &[Option<Path>])
     let mut peers: BTreeMap<PeerId, Vec<LongerEdge<'_>>> = BTreeMap::new();
     for ((edge, known), path) in edges.iter().zip(known).zip(paths) {
         if let Some(Path::Longer(rise)) = path {
-            let since = known.edge.and_then(EdgeMemory::rose_since);
+            let since = known.edge.and_then(EdgeMemory::rise_began);
             let (subject, peer, role) = (&edge.subject, edge.peer, edge.role);
             peers.entry(edge.peer_id()).or_default().push(LongerEdge { subject, peer, role, rise: *rise, since });
         }

@@ -139,9 +139,11 @@ impl EdgeMemory {
     }
 
     /// State of the path by its newest samples. `class`: logarithm of the class's usual minimum. `None`: too few
-    /// samples, or no baseline.
+    /// samples, or no baseline, or only older samples than a rise are as fast as usual.
     pub(crate) fn path(&self, edge: &EdgeView, class: Option<f64>, thresholds: &Thresholds) -> Option<Path> {
-        path::judge(edge, self.normal(class)?, thresholds)
+        let path = path::judge(edge, self.normal(class)?, thresholds)?;
+        let holds = path != Path::Usual || path::are_recent(edge) || !self.rise.is_young(self.last_at);
+        holds.then_some(path)
     }
 
     /// Whether most samples of the last seconds are as fast as usual.
@@ -275,18 +277,24 @@ impl EdgeMemory {
         }
     }
 
-    pub(crate) fn observe_path(&mut self, edge: &EdgeView, at: Duration, class: Option<f64>, thresholds: &Thresholds) {
+    /// `class`: as of [`EdgeMemory::path`].
+    pub(crate) fn observe_path(&mut self, edge: &EdgeView, clock: Clock, class: Option<f64>, thresholds: &Thresholds) {
         let path = self.path(edge, class, thresholds);
-        self.rise.observe(path, edge, at);
+        self.rise.observe(path, edge, clock.at, clock.window);
     }
 
     pub(crate) fn observe_lowest(&mut self, edge: &EdgeView, clock: Clock, thresholds: &Thresholds) {
         self.lowest.observe(edge, clock.at, clock.window, thresholds);
     }
 
-    /// When all its newest round trips became longer, monotonic. `None`: they are not.
+    /// When all its newest round trips were found to be longer, monotonic. `None`: they are not.
     pub(crate) const fn rose_since(&self) -> Option<Duration> {
         self.rise.since()
+    }
+
+    /// When they became longer, monotonic; see [`RiseMemory::began`].
+    pub(crate) const fn rise_began(&self) -> Option<Duration> {
+        self.rise.began()
     }
 
     /// The moments of that rise.

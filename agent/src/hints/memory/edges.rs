@@ -65,7 +65,7 @@ impl EdgeMemories {
             memory.observe_requests(edge, clock, thresholds);
             memory.observe_loss(losses.is_odd() || self.pools.are_odd(edge), view.at);
             memory.observe_lowest(edge, clock, thresholds);
-            memory.observe_path(edge, view.at, self.class_minimums[edge.class as usize].get(), thresholds);
+            memory.observe_path(edge, clock, self.class_minimums[edge.class as usize].get(), thresholds);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     hints::thresholds::Thresholds,
-    sample::{Histogram, Responses},
+    sample::{Histogram, Responses, Tally},
     state::{EdgeView, ResponseView, SubjectId},
 };
 use netwhy_abi::{BOUNDS_US, Retransmit, Role};
@@ -243,9 +243,20 @@ impl Normal {
     }
 }
 
-/// Judges the newest samples: those of the last seconds, or of the window when they are too few. `None`: too few.
+/// The last seconds have samples enough to judge.
+pub(crate) fn are_recent(edge: &EdgeView) -> bool {
+    edge.recent.rtt.count() >= MIN_PATH_SAMPLES
+}
+
+/// The newest samples: those of the last seconds, or of the window when they are too few. `None`: too few.
+pub(crate) fn newest(edge: &EdgeView) -> Option<&Tally> {
+    let tally = if are_recent(edge) { &edge.recent } else { &edge.window };
+    (tally.rtt.count() >= MIN_PATH_SAMPLES).then_some(tally)
+}
+
+/// Judges the newest samples. `None`: too few.
 pub(crate) fn judge(edge: &EdgeView, normal: Normal, thresholds: &Thresholds) -> Option<Path> {
-    let tally = [&edge.recent, &edge.window].into_iter().find(|tally| tally.rtt.count() >= MIN_PATH_SAMPLES)?;
+    let tally = newest(edge)?;
     let rtt = &tally.rtt;
     let (samples, fast) = (rtt.count(), rtt.count_up_to(rise_limit(normal.min_us, thresholds)));
     if fast >= NEW_FAST_SAMPLES {
