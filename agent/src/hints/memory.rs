@@ -1,6 +1,7 @@
 //! Normal values, learned from windows without a finding.
 
 pub(crate) mod mean;
+pub(crate) mod minimum;
 pub(crate) mod path;
 pub(crate) mod rise;
 pub(crate) mod lowest;

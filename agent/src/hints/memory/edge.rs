@@ -4,9 +4,10 @@ use super::{
     cuts::CutMemory,
     lowest::{Lowest, LowestMemory},
     mean::{Loss, Mean, Step},
+    minimum::MinimumMemory,
     moments::MomentMemory,
     needless::NeedlessMemory,
-    path::{self, NEW_FAST_SAMPLES, Normal, Path, UNDECIDED, rise_limit},
+    path::{self, NEW_FAST_SAMPLES, Path, UNDECIDED, rise_limit},
     requests::{RequestMemory, Requests},
     rise::RiseMemory,
     shares::ShareMemory,
@@ -22,8 +23,6 @@ pub(crate) const MIN_RTT_SAMPLES: u64 = 20;
 pub(crate) const MIN_LEARN_SAMPLES: u64 = 8;
 /// Time for which unusual losses without a culprit stay out of the baseline.
 pub(crate) const ODD_LOSS: Duration = Duration::from_secs(120);
-/// Clean ticks after which an edge's own minimum weighs as much as its class's.
-const SHRINK_TICKS: f64 = 10.0;
 /// Multiple of the minimum up to which an RTT still counts as near it, and of the median up to which it is as usual.
 const FAST_RATIO: f64 = 1.5;
 /// Share of the usual quick RTTs from which none of these became slow: where a median is slow, half of them did at least.
@@ -56,7 +55,7 @@ pub(crate) struct EdgeMemory {
     /// Whether a part of its connections loses.
     pub(crate) shares: ShareMemory,
     ln_p50: Mean,
-    pub(crate) ln_min: Mean,
+    minimum: MinimumMemory,
     ln_reply: Mean,
     bytes_per_s: Mean,
     /// Whether either end fell silent.
@@ -65,16 +64,14 @@ pub(crate) struct EdgeMemory {
     attempts: (f64, f64),
     /// Its requests. `None`: there was none yet.
     requests: Option<Box<RequestMemory>>,
-    /// Samples above the path's limit in normal times, decaying sum.
-    above: f64,
-    /// All samples in normal times, decaying sum.
-    samples: f64,
     /// Samples per second that are as usual, in normal times.
     quick_per_s: Mean,
     /// When losses became unusual.
     odd_since: Option<Duration>,
     /// Its moments since all newest samples rose above the limit.
     rise: RiseMemory,
+    /// Its path was once found to be as fast as usual.
+    was_usual: bool,
     /// Its fastest round trips.
     lowest: LowestMemory,
     /// When the median RTT or reply time became inflated.
@@ -93,7 +90,18 @@ impl EdgeMemory {
 
     /// Minimum RTT in normal times, µs. `None`: not known yet.
     pub(crate) fn min_us(&self) -> Option<f64> {
-        self.ln_min.get().map(f64::exp)
+        self.ln_min().map(f64::exp)
+    }
+
+    /// Its logarithm.
+    pub(crate) fn ln_min(&self) -> Option<f64> {
+        self.minimum.ln_us()
+    }
+
+    /// Minimum RTT in normal times that the newest samples are compared with, µs; see
+    /// [`MinimumMemory::of_newest_us`].
+    pub(crate) fn min_of_newest_us(&self, edge: &EdgeView) -> Option<f64> {
+        self.minimum.of_newest_us(edge)
     }
 
     /// Median reply time in normal times, s. `None`: not known yet.
@@ -129,26 +137,22 @@ impl EdgeMemory {
         edge.recent.rtt.quantile_us(path::TIMER_QUANTILE).is_some_and(|now| now >= limit)
     }
 
-    /// Normal RTTs of the path. While few windows are known, the minimum is never below the usual one of its class.
-    /// `class`: logarithm of that. `None`: not known yet.
-    fn normal(&self, class: Option<f64>) -> Option<Normal> {
-        let own = self.ln_min.get()?;
-        let (ticks, class) = (f64::from(self.ln_min.ticks()), class.map_or(own, |ln| ln.max(own)));
-        let min_us = ((ticks * own + SHRINK_TICKS * class) / (ticks + SHRINK_TICKS)).exp();
-        Some(Normal { min_us, above: self.above, samples: self.samples })
-    }
-
     /// State of the path by its newest samples. `class`: logarithm of the class's usual minimum. `None`: too few
     /// samples, or no baseline, or only older samples than a rise are as fast as usual.
     pub(crate) fn path(&self, edge: &EdgeView, class: Option<f64>, thresholds: &Thresholds) -> Option<Path> {
-        let path = path::judge(edge, self.normal(class)?, thresholds)?;
-        let holds = path != Path::Usual || path::are_recent(edge) || !self.rise.is_young(self.last_at);
+        let path = path::judge(edge, self.minimum.normal(edge, class)?, thresholds)?;
+        let holds = match path {
+            Path::Usual => path::are_recent(edge) || !self.rise.is_young(self.last_at),
+            // Where nothing ever was as usual, the baseline is of another kind of samples.
+            Path::Longer(_) => self.was_usual,
+        };
         holds.then_some(path)
     }
 
     /// Whether most samples of the last seconds are as fast as usual.
     pub(crate) fn is_fast(&self, edge: &EdgeView, class: Option<f64>, thresholds: &Thresholds) -> bool {
-        self.normal(class).is_some_and(|normal| path::is_fast(&edge.recent.rtt, normal, thresholds))
+        let normal = self.minimum.normal(edge, class);
+        normal.is_some_and(|normal| path::is_fast(&edge.recent.rtt, normal, thresholds))
     }
 
     /// Its fastest round trips against their own noise; see [`LowestMemory::judge`].
@@ -280,6 +284,7 @@ impl EdgeMemory {
     /// `class`: as of [`EdgeMemory::path`].
     pub(crate) fn observe_path(&mut self, edge: &EdgeView, clock: Clock, class: Option<f64>, thresholds: &Thresholds) {
         let path = self.path(edge, class, thresholds);
+        self.was_usual |= path == Some(Path::Usual);
         self.rise.observe(path, edge, clock.at, clock.window);
     }
 
@@ -350,21 +355,15 @@ impl EdgeMemory {
         }
         self.bytes_per_s.learn((tally.bytes_acked + tally.bytes_received) as f64 / window.as_secs_f64(), keep);
         if tally.rtt.count() >= MIN_LEARN_SAMPLES
-            && let (Some(p50), Some(min)) = (tally.rtt.quantile_us(0.5), tally.min_rtt_us)
+            && let Some(p50) = tally.rtt.quantile_us(0.5)
         {
             self.ln_p50.learn(p50.max(1.0).ln(), keep);
-            self.ln_min.learn(f64::from(min.max(1)).ln(), keep);
         }
+        self.minimum.learn(tally, step, thresholds);
         if tally.reply_count() >= MIN_LEARN_SAMPLES
             && let Some(reply) = hz.and_then(|hz| tally.reply_quantile_seconds(0.5, hz))
         {
             self.ln_reply.learn(reply.ln(), keep);
-        }
-        if let Some(usual) = self.min_us() {
-            let all = tally.rtt.count();
-            let fast = tally.rtt.count_up_to(rise_limit(usual, thresholds));
-            self.above = self.above * keep + (all - fast) as f64 * share;
-            self.samples = self.samples * keep + all as f64 * share;
         }
         if let Some(quick) = self.quick(tally, thresholds) {
             self.quick_per_s.learn(quick as f64 / window.as_secs_f64(), keep);

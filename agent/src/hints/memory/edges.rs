@@ -102,7 +102,7 @@ impl EdgeMemories {
             }
             if let Some(memory) = memory {
                 memory.learn(edge, step, thresholds);
-                classes.add_minimum(edge.class, memory.ln_min.get());
+                classes.add_minimum(edge.class, memory.ln_min());
             }
         }
         for (class, (sum, edges)) in self.class_minimums.iter_mut().zip(classes.minimums) {
@@ -157,7 +157,7 @@ impl Known<'_> {
                 Path::Usual => f64::from(edge.window.min_rtt_us?),
                 Path::Longer(rise) => rise.now_us,
             };
-            Some(PathRtt { now_us, usual_us: memory.min_us()? })
+            Some(PathRtt { now_us, usual_us: memory.min_of_newest_us(edge)? })
         });
         Usual {
             loss_ratio: is_known.then(|| self.loss_ratio()),

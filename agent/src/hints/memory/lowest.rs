@@ -2,11 +2,12 @@
 
 use super::{
     mean::{Mean, Step},
+    minimum::has_handshakes,
     path::{MANY_PATH_SAMPLES, MIN_PATH_SAMPLES, NEW_FAST_SAMPLES, Rise, UNDECIDED, limit_above},
 };
 use crate::{
     hints::thresholds::Thresholds,
-    sample::Histogram,
+    sample::{Histogram, Tally},
     state::{EdgeView, RECENT},
 };
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub(crate) struct LowestMemory {
     noise_us: f64,
     /// Windows without common samples that were learned, decaying sum.
     windows: f64,
+    /// Samples with a handshake among them, which waits for no program, are left out. Nothing else was learned.
+    leaves_out_handshakes: bool,
     /// `None`: they are as fast as usual.
     raised: Option<Raised>,
     /// Those of this tick. `None`: too few samples.
@@ -63,7 +66,12 @@ struct Raised {
 impl LowestMemory {
     /// Takes note of a rise, and of its end. Call once per tick, before judging. `at`: time of the tick.
     pub(crate) fn observe(&mut self, edge: &EdgeView, at: Duration, window: Duration, thresholds: &Thresholds) {
-        self.newest = Newest::of(edge);
+        self.take(edge, at, window, thresholds);
+        self.follow_kind(edge);
+    }
+
+    fn take(&mut self, edge: &EdgeView, at: Duration, window: Duration, thresholds: &Thresholds) {
+        self.newest = Newest::of(edge, self.leaves_out_handshakes);
         let Some((newest, usual_us)) = self.newest.zip(self.usual_us.get()) else {
             if self.raised.is_some_and(|raised| at.saturating_sub(raised.last) > window) {
                 self.settle();
@@ -81,6 +89,15 @@ impl LowestMemory {
         let is_over = |raised: Raised| span <= RECENT || at.saturating_sub(raised.since) > span;
         if self.raised.is_some_and(is_over) {
             self.settle();
+        }
+    }
+
+    /// Connections that stay have other round trips than those that begin: once a window has no handshake, their own
+    /// are learned, and alone. Not during a rise, which may keep new connections from coming.
+    fn follow_kind(&mut self, edge: &EdgeView) {
+        let is_kept = edge.window.rtt.count() >= MIN_PATH_SAMPLES && !has_handshakes(&edge.window);
+        if is_kept && !self.leaves_out_handshakes && self.raised.is_none() {
+            *self = Self { newest: Newest::of(edge, true), leaves_out_handshakes: true, ..Self::default() };
         }
     }
 
@@ -104,7 +121,10 @@ impl LowestMemory {
         match self.raised {
             Some(raised) if at.saturating_sub(raised.since) < UNDECIDED => return,
             // A rise that lasts is the new normal.
-            Some(_) => *self = Self { newest: self.newest, ..Self::default() },
+            Some(_) => {
+                let leaves_out_handshakes = self.leaves_out_handshakes;
+                *self = Self { newest: self.newest, leaves_out_handshakes, ..Self::default() };
+            }
             None => {}
         }
         let Some(newest) = self.newest else { return };
@@ -161,9 +181,11 @@ struct Newest {
 
 impl Newest {
     /// `None`: too few samples.
-    fn of(edge: &EdgeView) -> Option<Self> {
-        let spans = [(&edge.recent.rtt, true), (&edge.window.rtt, false)];
-        let mut counted = spans.into_iter().map(|(rtt, are_recent)| (rtt, are_recent, rtt.count()));
+    fn of(edge: &EdgeView, without_handshakes: bool) -> Option<Self> {
+        let spans = [(&edge.recent, true), (&edge.window, false)];
+        let counts = |(tally, _): &(&Tally, bool)| !(without_handshakes && has_handshakes(tally));
+        let counted = spans.into_iter().filter(counts).map(|(tally, are_recent)| (&tally.rtt, are_recent));
+        let mut counted = counted.map(|(rtt, are_recent)| (rtt, are_recent, rtt.count()));
         let (rtt, are_recent, samples) = counted.find(|(_, _, samples)| *samples >= MIN_PATH_SAMPLES)?;
         Some(Self { are_recent, samples, lowest_us: rtt.quantile_us(LOWEST)? })
     }

@@ -48,8 +48,9 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
     test: "All RTT samples of the last 3 s are above 1.5 × the edge's usual minimum and 2 × `rtt_floor_ms` above it. \
            Of 20 or more samples, one may be an exception. Where 3 s have fewer than 8 samples, the window counts. The \
            share of such samples in normal times is learned (at least one in ten of the first 50). It gives this a \
-           chance below 1e-6 per window and edge if samples are independent. **Proof.** One of six things proves that \
-           the path is longer, and not the peer's think time. At least 2 handshakes, which no program answers, are as \
+           chance below 1e-6 per window and edge if samples are independent. Samples without a handshake are compared \
+           with windows without one, as handshakes wait for no program. **Proof.** One of six things proves that the \
+           path is longer, and not the peer's think time. At least 2 handshakes, which no program answers, are as \
            slow. Or the sender is bulk, whose full segments are acknowledged at once. Or two edges with different \
            programs at both ends rose, and one of them sends full segments. Or a client's and a server's edge, with \
            different programs at both ends, rose within 3 s, by 5 ms or more and by about as much. The server's stay \
@@ -67,9 +68,9 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
            lowest round trips grew by at least half as much as the slow requests take. Requests on other edges of this \
            Node are in time: where its machine stands still for moments, so few are late in 1 of 100 windows. Other \
            slow requests to the same Node, late about as often (2 ×) and by about as much (1.5 ×), are of the same \
-           path. **At one Pod alone**: the places of `pod_bandwidth_limited`, for 3 s, or for a window where the spread \
-           grew too. The edges there prove it (handshakes, full segments without a queue, or delays of no kernel), and \
-           that rule finds no limit.",
+           path. **At one Pod alone**: the places of `pod_bandwidth_limited`, for 3 s, or for a window where the \
+           spread grew too. The edges there prove it (handshakes, full segments without a queue, or delays of no \
+           kernel), and that rule finds no limit.",
     minimum: "8 RTT samples, and a baseline of 10 clean windows. 2 handshakes or 2 MB acknowledged on an edge to the \
               peer, or 100 kB beside a second edge. Now and then: 8 requests, 4 of them slow, and a baseline as for \
               `peer_slow`.",

@@ -132,3 +132,21 @@ fn the_newest_samples_are_found_once_a_tick() {
     seconds.judge(&several);
     assert_eq!(seconds.memory.newest, None);
 }
+
+/// A pool that was filled: its handshakes were faster than any of its requests.
+#[test]
+fn handshakes_are_no_noise_of_connections_that_stay() {
+    let of = |us: u32, handshakes: u64| {
+        let mut edge = edge(us, 30);
+        edge.window.rtt = rtts(&[(us, 90)]);
+        (edge.window.connects, edge.recent.connects) = ([handshakes, 0], [handshakes, 0]);
+        edge
+    };
+    let mut edge = seconds(0);
+    (0..9).for_each(|_| assert!(!rose(edge.judge(&of(100, 3)))));
+    (0..20).for_each(|_| assert!(!rose(edge.judge(&of(4_200, 0)))));
+    // Another handshake says nothing of the others.
+    assert_eq!(edge.judge(&of(100, 3)), None);
+    assert_eq!(edge.judge(&of(4_200, 0)), Some(Lowest::Usual));
+    assert!((0..6).any(|_| rose(edge.judge(&of(7_500, 0)))));
+}

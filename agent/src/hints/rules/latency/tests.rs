@@ -7,6 +7,8 @@ use crate::{
 use netwhy_abi::{PeerClass, Role};
 use std::sync::Arc;
 
+mod pools;
+
 const PEERS: [&str; 4] = ["10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10"];
 
 /// All RTTs to the peers, of handshakes too, take `us` longer.
