@@ -107,7 +107,12 @@ pub(crate) const PATH_LOSS: Rule = Rule {
         "node_packet_loss",
         "pod_bandwidth_limited",
     ],
-    caused_by_at_peer: &["pod_bandwidth_limited"],
+    caused_by_at_peer: &[
+        // A full queue drops the end of a handshake, and all data that the client sends behind it.
+        "pod_accept_queue_full",
+        "syn_queue_full",
+        "pod_bandwidth_limited",
+    ],
     queries: &[QueryTemplate { shows: "loss episodes per segment sent", promql: queries::LOSS }],
 };
 

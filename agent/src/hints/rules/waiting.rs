@@ -149,9 +149,12 @@ pub(crate) const PEER_SLOW: Rule = Rule {
         "pod_io_pressure",
         "node_io_pressure",
         "pod_accept_queue_full",
+        // Requests that get no answer count as the slowest.
+        "pod_not_reading",
         // A client sees neither a longer way of its answers nor their losses, nor a queue on it.
         "path_latency",
         "path_loss",
+        "node_packet_loss",
         "pod_bandwidth_limited",
         "pod_application_slow",
         "peer_slow",

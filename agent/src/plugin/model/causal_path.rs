@@ -39,10 +39,9 @@ pub(super) fn explains(hint: &Hint, effect: &Hint) -> bool {
     let blames_itself = matches!(hint.blame.kind, BlameKind::Node | BlameKind::Pod);
     match effect.blame.kind {
         BlameKind::PeerPod => {
-            let makes_it = |(cause, of): &(&str, &str)| *cause == hint.cause && *of == effect.cause;
             !effect.blame.name.is_empty()
                 && pod_of(hint) == effect.blame.name
-                && effects_at_callers().iter().any(makes_it)
+                && makes_at_callers(hint, &effect.cause)
                 && (settle::symptom(hint).is_none() || is_its_own(hint))
         }
         BlameKind::PeerNode => hint.blame.kind == BlameKind::Node && hint.blame.name == effect.blame.name,
@@ -61,6 +60,14 @@ pub(super) fn explains(hint: &Hint, effect: &Hint) -> bool {
         | BlameKind::External
         | BlameKind::None => false,
     }
+}
+
+/// Whether a trouble of a Pod makes another one at its callers, by the table of rules: by itself, or by what it makes at
+/// the Pod first. A stopped process does not accept, and its full queue loses packets.
+pub(super) fn makes_at_callers(hint: &Hint, effect: &str) -> bool {
+    let is_own = matches!(hint.blame.kind, BlameKind::Pod | BlameKind::Node);
+    let is_link = |cause: &str| hint.cause == cause || is_own && hint.chain.iter().any(|link| link == cause);
+    effects_at_callers().iter().any(|(cause, of)| *of == effect && is_link(cause))
 }
 
 /// All agents together know that the effect's own Node is at fault for this trouble, which its agent alone could not

@@ -185,7 +185,7 @@ pub fn explain(mut facts: Facts, wanted: &HintFilter) -> Explanation {
         Some(root) if verdict.state == State::CauseFound => root.action.clone(),
         _ => next_step_without_cause(&facts, verdict.state),
     };
-    let others = own.iter().chain(&blaming).chain(&called).filter(|h| !path.iter().any(|t| t == *h));
+    let others = own.iter().chain(&blaming).chain(&called).filter(|h| !is_explained(h, &path, &hints));
     let also = others.map(|h| (*h).clone()).collect();
     Explanation {
         workload: facts.workload(),
@@ -215,6 +215,12 @@ pub fn explain(mut facts: Facts, wanted: &HintFilter) -> Explanation {
         namespace: facts.namespace,
         name: facts.name,
     }
+}
+
+/// It is a link of the answer's path, or another effect of the same root on the same Pod.
+fn is_explained(hint: &Hint, path: &[&Hint], all: &[Hint]) -> bool {
+    let is_effect = || path.len() > 1 && hint.subject == path[0].subject && follow(hint, all).last() == path.last();
+    path.contains(&hint) || is_effect()
 }
 
 /// Hints that ended within the wanted time, but at least the last [`JUST_NOW`]: a fault that comes and goes is away when

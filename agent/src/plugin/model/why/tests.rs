@@ -269,3 +269,19 @@ fn work_that_fails_comes_before_work_that_takes_longer() {
     facts.hints[1].confidence = 0.5;
     assert_eq!(explain(facts, &filter()).verdict.cause.as_deref(), Some("external_slow"), "hardly sure");
 }
+
+/// The surer hint leads. Both have one root, which the other does not have to be read beside.
+#[test]
+fn other_effects_of_the_root_on_the_same_pod_fold_into_the_answer() {
+    let mut facts = waits_for_throttled_peer();
+    let mut silent = hint("shop", "payment-1", "peer_unreachable");
+    silent.blame = Blame::named(BlameKind::PeerPod, "shop/db-0", 0.9);
+    silent.confidence = 0.5;
+    let mut unrelated = silent.clone();
+    (unrelated.id, unrelated.cause, unrelated.chain) = ("other".into(), "peer_refusing".into(), Vec::new());
+    facts.hints.extend([silent, unrelated]);
+    let report = explain(facts, &filter());
+    assert_eq!(report.verdict.cause.as_deref(), Some("pod_cpu_throttled"));
+    let also: Vec<&str> = report.also.iter().map(|hint| hint.cause.as_str()).collect();
+    assert_eq!(also, ["peer_refusing"]);
+}
