@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Chance that normal requests wait as long.
 pub(crate) const STUCK_ALPHA: f64 = 1e-5;
 /// Share of requests, or of walks, from which long waits are normal: streams, and polls that the server holds back.
-const USUAL_WAITS: f64 = 0.01;
+pub(crate) const USUAL_WAITS: f64 = 0.01;
 /// Walks' worth of weight that the first ticks have, so that one wait among few does not excuse an edge.
 const MIN_TICKS: f64 = 100.0;
 /// Answers per usual answer above which a few waiting requests are no outage.

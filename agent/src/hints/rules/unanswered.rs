@@ -71,7 +71,8 @@ pub(crate) const PEER_NOT_ANSWERING: Rule = Rule {
            75 % of their usual rate in the last 3 s. Normal requests would wait as long with a chance below 1e-5, if \
            long times become rarer in proportion to their length at least. Requests that were given up in the last \
            3 s count too. Where clients give up sooner than a walk can see, 3 of these and no answer are enough. Two \
-           such moments within a minute are enough.",
+           such moments within a minute are enough. Or a share of the requests gets no answer: they are slow by the \
+           test of `peer_slow`, and half of the slow ones, at least, ended without an answer.",
     minimum: "`signals.responses`. A baseline of 10 clean windows and 20 requests.",
     ruled_out_by: "A retransmission timeout in the last 3 s: then the peer's kernel is silent too. Long times are \
                    normal here: 1 % of the requests take a second or more, or 1 % of the walks find some that wait \

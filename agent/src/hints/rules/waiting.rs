@@ -100,8 +100,8 @@ pub(crate) const PEER_SLOW: Rule = Rule {
            come in such an order with a chance below 1e-6, over all Pods of this Node that call the same port together. \
            Spread over all requests, they lose at least `think_time_ms`. At least half of the growth is in the stage \
            `peer`. A longer path explains at most half of it: round trips, or the fastest tenth of the requests, tell \
-           how much. Requests that were never answered count as the slowest. Certainty is 0.8 where too few quick \
-           requests are missing to tell that the usual ones became slow. **Else**: the median RTT is at least \
+           how much. Requests that were never answered count as the slowest; where half of the slow ones are such, \
+           see `peer_not_answering`. Certainty is 0.8 where too few quick requests are missing to tell that the usual ones became slow. **Else**: the median RTT is at least \
            `rtt_inflation` times its baseline and \
            `think_time_ms` above the window's minimum. Or the same holds for the median reply time (a client's last \
            data sent to the first data received). Newer RTT samples are still near the baseline's minimum (within \

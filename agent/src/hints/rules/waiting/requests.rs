@@ -3,6 +3,7 @@
 //! The kernel times requests, so that waits of the measured Pod's own tasks are not in a client's times, and nothing of
 //! the network is in a server's.
 
+mod abandoned;
 mod few;
 mod mix;
 mod server;
@@ -23,12 +24,13 @@ use crate::{
             requests::RequestMemory,
             tail::{Slow, TAIL_ALPHA},
         },
-        rules::stages::Growth,
+        rules::{stages::Growth, unanswered::PEER_NOT_ANSWERING},
         stats::{ms, percent},
     },
     sample::{FineHistogram, Tally},
     state::ResponseView,
 };
+use abandoned::{Abandoned, hides};
 use mix::Mix;
 use netwhy_abi::Role;
 
@@ -159,7 +161,7 @@ fn path_us(edge: &Edge<'_>, now: &ResponseView, known: &RequestMemory, slow: &Sl
     bounds.into_iter().flatten().reduce(f64::min).map(|us| us.max(0.0))
 }
 
-/// p95 and p99 with their usual values, the share of slow requests, and the stages.
+/// The share of slow requests, p95 and p99 with their usual values, those that ended without an answer, and the stages.
 fn numbers(
     now: &ResponseView,
     known: &RequestMemory,
@@ -176,7 +178,9 @@ fn numbers(
     };
     let share = evidence("slow_requests", slow.share(), "share of requests", place, source);
     let mut out = vec![Evidence { baseline: Some(slow.usual_share), ..share }];
-    out.extend([0.95, 0.99].into_iter().filter_map(quantile));
+    out.extend([0.95, 0.99].into_iter().filter(|q| !hides(now, *q)).filter_map(quantile));
+    let unanswered = Abandoned::of(now, slow).unanswered;
+    out.extend((unanswered > 0).then(|| evidence("requests_given_up", unanswered as f64, "requests", place, source)));
     out.extend(growth.stages.iter().map(|stage| {
         let signal = format!("netwhy_tcp_response_wait_seconds_total{{role=\"{label}\",stage=\"{}\"}}", stage.name);
         let value = evidence(&signal, stage.now_us / 1e6, "seconds per request", place, source);
@@ -186,14 +190,19 @@ fn numbers(
 }
 
 /// `20 % of 500 requests take more than 6.0 ms, typically 200 ms (usually 0.10 % do; median 1.1 ms)`.
-fn text(slow: &Slow) -> String {
+fn text(slow: &Slow, now: &ResponseView) -> String {
     let windows = if slow.windows > 1 { format!(" in {} windows", slow.windows) } else { String::new() };
+    let abandoned = Abandoned::of(now, slow);
+    let typical = match (abandoned.are_most(), slow.windows > 1) {
+        (true, false) => format!("{} requests ended without an answer", abandoned.unanswered),
+        (true, true) => format!("{} requests of the newest ended without an answer", abandoned.unanswered),
+        _ => format!("typically {}", ms(slow.typical_us)),
+    };
     format!(
-        "{} of {} requests{windows} take more than {}, typically {} (usually {} do, and the median is {})",
+        "{} of {} requests{windows} take more than {}, {typical} (usually {} do, and the median is {})",
         percent(slow.share()),
         slow.requests,
         ms(f64::from(slow.limit_us)),
-        ms(slow.typical_us),
         percent(slow.usual_share),
         ms(slow.usual_us)
     )
@@ -244,7 +253,11 @@ pub(super) fn peer(
     let mut numbers = numbers(now, known, (slow, growth), Role::Client, &place);
     numbers.push(evidence("slow_peers", peers.slow as f64, &format!("of {} peers", peers.judged), name, "netwhy"));
     let (culprit, path) = peers.suspects.blame_with(edge.ix, Odds { path: path_odds(edge, late), ..Odds::EVEN });
-    let rule = if edge.is_external() { &EXTERNAL_SLOW } else { &PEER_SLOW };
+    let rule = match (Abandoned::of(now, slow).are_the_peers(edge, known), edge.is_external()) {
+        (true, _) => &PEER_NOT_ANSWERING,
+        (_, true) => &EXTERNAL_SLOW,
+        _ => &PEER_SLOW,
+    };
     let spared = match (edge.is_external(), may_be_lost(edge, slow)) {
         (true, _) => "outside the cluster",
         (_, true) => "or for answers that are lost on the way",
@@ -254,7 +267,7 @@ pub(super) fn peer(
         nats: TAIL_ALPHA.ln() - slow.ln_p,
         covers: Some(context.window * slow.windows),
         certainty: mix.certainty(),
-        summary: format!("{name} waits for {}, {spared}: {}; {}", edge.peer_name(), text(slow), growth.text()),
+        summary: format!("{name} waits for {}, {spared}: {}; {}", edge.peer_name(), text(slow, now), growth.text()),
         evidence: numbers,
         ruled_out: network_ruled_out(context, edge, late),
         edges: vec![edge.ix],

@@ -176,7 +176,7 @@ fn describe_server(
         nats: TAIL_ALPHA.ln() - slow.ln_p,
         covers: Some(context.window * slow.windows),
         certainty: mix.certainty() * if callees.unknown == 0 { 1.0 } else { 0.9 },
-        summary: format!("{name} answers late, {spared}: {}; {}", text(slow), growth.text()),
+        summary: format!("{name} answers late, {spared}: {}; {}", text(slow, now), growth.text()),
         evidence: numbers,
         ruled_out: network.into_iter().chain(peers).chain(throttling).collect(),
         edges: serving(context, subject).map(|edge| edge.ix).collect(),

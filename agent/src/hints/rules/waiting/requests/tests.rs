@@ -249,7 +249,26 @@ fn requests_without_an_answer_are_the_slowest() {
         scene.stream.give_up(10, 2_000_000);
     }
     let hints = scene.tick();
+    assert_eq!(verdict(&hints[0]), ("peer_not_answering", BlameKind::PeerPod, PEERS[0]));
+    // Nobody knows how long their answers would have taken.
+    assert!(hints[0].summary.contains(" requests ended without an answer (usually"), "{}", hints[0].summary);
+    assert!(!hints[0].summary.contains("typically"), "{}", hints[0].summary);
+    let signals: Vec<&str> = hints[0].evidence.iter().map(|one| one.signal.as_str()).collect();
+    assert!(signals.contains(&"requests_given_up"), "{signals:?}");
+    assert!(signals.iter().all(|signal| !signal.contains("quantile")), "{signals:?}");
+}
+
+#[test]
+fn a_slow_peer_of_which_some_requests_are_given_up_is_slow() {
+    let mut scene = client();
+    scene.is_silent(40, 50, quick);
+    for _ in 0..8 {
+        scene.second(48, slow_once_in(4));
+        scene.stream.give_up(2, 2_000_000);
+    }
+    let hints = scene.tick();
     assert_eq!(verdict(&hints[0]), ("peer_slow", BlameKind::PeerPod, PEERS[0]));
+    assert!(hints[0].summary.contains(", typically "), "{}", hints[0].summary);
 }
 
 #[test]
