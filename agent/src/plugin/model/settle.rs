@@ -14,6 +14,7 @@ use super::{causal_path::pod_of, fleet::fleet};
 use crate::{
     api::{Blame, BlameKind, Hint, HintState, PeerRow, Suspect},
     blame::{Culprit, Fleet, Others, Symptom},
+    hints::effects,
 };
 use std::{
     borrow::Cow,
@@ -106,9 +107,10 @@ pub(super) fn symptom(hint: &Hint) -> Option<Symptom> {
 }
 
 /// Whether a hint is about packets that are lost, late or unanswered, so that all traffic that passes its culprit may have
-/// its trouble.
+/// its trouble. So are those about drops of a Node, by the table of rules.
 pub(super) fn is_about_ways(hint: &Hint) -> bool {
-    symptom(hint).is_some() || silence::is_about(hint)
+    let drops = || hint.blame.kind == BlameKind::Node && effects().contains(&(hint.cause.as_str(), "path_loss"));
+    symptom(hint).is_some() || silence::is_about(hint) || drops()
 }
 
 /// Whether a hint of another cause explains what rows show of a symptom, such as losses of large packets.

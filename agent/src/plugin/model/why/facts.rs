@@ -5,11 +5,12 @@ use super::super::{
     causal_path::pod_of,
     health::{Fact, Health},
     promql::Selector,
-    settle::{is_about_ways, zone_of},
+    settle::{is_about_ways, symptom, zone_of},
     waterfall::{self, Known, Waterfall},
 };
 use crate::{
     api::{AgentStats, BlameKind, EdgeRow, Hint, PeerRow, PodInfo, PodRow},
+    blame::Symptom,
     hints::effects_at_callers,
 };
 use netwhy_abi::Role;
@@ -111,7 +112,7 @@ impl Facts {
             && effects_at_callers().iter().any(|(cause, _)| *cause == hint.cause)
     }
 
-    /// It is about other Pods, and names a Node or a path that traffic of the target passes.
+    /// It is about other Pods, and names a Node or a path that traffic of the target passes, in the direction that fails.
     pub(super) fn passes(&self, hint: &Hint) -> bool {
         let name = hint.blame.name.as_str();
         let joins = |one: Option<&str>, other: Option<&str>| {
@@ -129,13 +130,31 @@ impl Facts {
         let has_it = |edge: &EdgeRow| -> Option<bool> {
             let is_own = |pod: &&TargetPod| pod.namespace == edge.subject.namespace && pod.name == edge.subject.name;
             let own = self.pods.iter().find(is_own)?.node.as_str();
-            let peer = edge.peer_node.as_deref().filter(|peer| *peer != own && edge.segments_sent > 0)?;
-            Some(is_on_way((own, peer)))
+            let peer = edge.peer_node.as_deref().filter(|peer| *peer != own)?;
+            Some(is_on_way((own, peer)) && self.flows_there(hint, edge, (own, peer)))
         };
         self.kind != "Node"
             && is_about_ways(hint)
             && !(self.is_about(hint) || self.is_blamed(hint))
             && self.edges.iter().any(|edge| has_it(edge) == Some(true))
+    }
+
+    /// Whether data of an edge flows the way on which a hint's packets get lost, which are of those that the hint's Node
+    /// sends: only senders measure losses. Other troubles of a way concern both directions.
+    fn flows_there(&self, hint: &Hint, edge: &EdgeRow, (own, peer): (&str, &str)) -> bool {
+        let (sends, receives) = (edge.segments_sent > 0, edge.bytes_received > 0);
+        if symptom(hint) != Some(Symptom::Loss) {
+            return sends || receives;
+        }
+        let sender = hint.subject.node.as_str();
+        let zone = |node: &str| zone_of(&self.peer_rows, node);
+        let is_outward = match hint.blame.kind {
+            _ if sender == own || sender == peer => sender == own,
+            BlameKind::ZonePair => zone(sender) == zone(own),
+            // A third Node loses what it sends there.
+            _ => hint.blame.name == peer,
+        };
+        if is_outward { sends } else { receives }
     }
 
     /// The Node whose agent reported it. For a Node also the number of other agents that blame it.

@@ -285,3 +285,45 @@ fn other_effects_of_the_root_on_the_same_pod_fold_into_the_answer() {
     let also: Vec<&str> = report.also.iter().map(|hint| hint.cause.as_str()).collect();
     assert_eq!(also, ["peer_refusing"]);
 }
+
+/// A client that downloads sends little, and loses nothing itself.
+#[test]
+fn losses_of_what_a_peers_node_sends_are_named_to_who_receives_it() {
+    let with = |cause: &str, sent: u64, received: u64| {
+        let mut other = hint("shop", "db-1", cause);
+        other.subject.node = "node-b".into();
+        other.blame = Blame::named(BlameKind::Node, "node-b", 0.93);
+        let mut facts = healthy();
+        facts.edges[0].peer_node = Some("node-b".into());
+        (facts.edges[0].segments_sent, facts.edges[0].bytes_received) = (sent, received);
+        facts.hints = vec![other];
+        explain(facts, &filter()).verdict
+    };
+    let verdict = with("node_packet_loss", 0, 1_000_000);
+    assert_eq!((verdict.state, verdict.cause.as_deref()), (State::CauseFound, Some("node_packet_loss")));
+    assert_eq!(verdict.blame.unwrap().name, "node-b");
+    // What it sends to that Node is not lost there.
+    assert_eq!(with("node_packet_loss", 100, 0).state, State::NothingFound);
+    // Drops of the Node itself may be in either direction.
+    for (sent, received) in [(100, 0), (0, 1_000_000)] {
+        assert_eq!(with("node_softnet_drops", sent, received).cause.as_deref(), Some("node_softnet_drops"));
+    }
+    assert_eq!(with("node_cpu_contention", 100, 1_000_000).state, State::NothingFound, "no trouble of a way");
+}
+
+/// A third Node loses what it sends to the blamed one.
+#[test]
+fn losses_towards_a_peers_node_are_named_to_who_sends_there() {
+    let state = |sent: u64, received: u64| {
+        let mut other = hint("shop", "cart-1", "path_loss");
+        other.subject.node = "node-c".into();
+        other.blame = Blame::named(BlameKind::PeerNode, "node-b", 0.95);
+        let mut facts = healthy();
+        facts.edges[0].peer_node = Some("node-b".into());
+        (facts.edges[0].segments_sent, facts.edges[0].bytes_received) = (sent, received);
+        facts.hints = vec![other];
+        explain(facts, &filter()).verdict.state
+    };
+    assert_eq!(state(100, 0), State::CauseFound);
+    assert_eq!(state(0, 1_000_000), State::NothingFound);
+}
