@@ -2,6 +2,7 @@
 
 mod one_agent;
 mod peer_nodes;
+mod services;
 
 pub(super) use peer_nodes::{ask_peer_agents, ask_witnesses, peers};
 
@@ -90,6 +91,7 @@ async fn from_cluster(session: &Session, client: &Client, target: &Target, now_m
         known.iter().filter(|(node, _)| !facts.agents.iter().any(|a| a.node == *node)).cloned().collect();
     facts.hints.extend(super::super::model::status::judge(&unseen, now_ms));
     peer_nodes::name_peers(session, client, &mut facts).await;
+    services::add(session, client, &mut facts).await;
     let mut asked = callees::ask(session, client, &mut facts).await;
     asked.extend(nodes.iter().cloned());
     ask_peer_agents(session, client, &mut facts, &asked).await;

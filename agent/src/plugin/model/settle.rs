@@ -8,6 +8,7 @@ mod voices;
 
 pub(super) use delays::{Delay, longer_share};
 pub(super) use places::zone_of;
+pub(super) use reasons::OWN_REASON;
 pub(super) use voices::is_same;
 
 use super::{causal_path::pod_of, fleet::fleet};

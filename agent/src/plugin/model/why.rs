@@ -2,11 +2,13 @@
 
 mod answers;
 mod culprits;
+mod endpoints;
 mod facts;
 mod rivals;
 
 pub use answers::is_about_answers;
 pub use culprits::PodName;
+pub use endpoints::{Endpoint, ServiceEnds};
 pub use facts::{Facts, TargetPod};
 
 use super::{
@@ -166,6 +168,7 @@ pub struct PodLine {
 /// Builds the report.
 pub fn explain(mut facts: Facts, wanted: &HintFilter) -> Explanation {
     settle(&mut facts.hints, &facts.peer_rows);
+    endpoints::join(&mut facts);
     answers::weigh_servers(&mut facts);
     let mut hints: Vec<Hint> = facts.hints.iter().filter(|hint| wanted.is_current(hint)).cloned().collect();
     hints.dedup_by(|a, b| a.id == b.id && a.subject == b.subject);

@@ -82,6 +82,13 @@ pub(in crate::plugin::fetch) async fn ask_peer_agents(
         entry.1 += edge.loss_episodes + edge.failed_attempts();
         entry.2 += edge.segments_sent;
     }
+    for service in &facts.services {
+        let is_blamed = |one: Suspect| one.kind == BlameKind::Service && service.has(&one.name);
+        let is_blamed = facts.hints.iter().any(|hint| hint.blame.candidates().any(is_blamed));
+        for endpoint in &service.endpoints {
+            weight.entry(endpoint.node.clone()).or_default().0 |= is_blamed;
+        }
+    }
     for hint in &facts.hints {
         for Suspect { kind, name, .. } in hint.blame.candidates() {
             let node = matches!(kind, BlameKind::PeerNode | BlameKind::NodePair);
@@ -96,7 +103,7 @@ pub(in crate::plugin::fetch) async fn ask_peer_agents(
     if peers.len() > MAX_PEER_NODES {
         let text = format!("asked {MAX_PEER_NODES} of {}, those with most loss and traffic", peers.len());
         facts.unknown.push(Fact::new("other peers' Nodes", text));
-        peers.truncate(MAX_PEER_NODES);
+        facts.unasked.extend(peers.split_off(MAX_PEER_NODES).into_iter().map(|(node, _)| node));
     }
     let nodes: BTreeSet<String> = peers.into_iter().map(|(node, _)| node).collect();
     if nodes.is_empty() {

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Evidence for a suspect whose own agent knows a reason, nats: by chance it has one in one of some hundred windows.
-const OWN_REASON: f64 = 6.0;
+pub(in crate::plugin::model) const OWN_REASON: f64 = 6.0;
 
 /// A reason that lies with a Pod or a Node.
 struct Reason {

@@ -1,12 +1,15 @@
 //! The facts behind `why`, and summaries of them.
 
-use super::super::{
-    SilentAgent,
-    causal_path::pod_of,
-    health::{Fact, Health},
-    promql::Selector,
-    settle::{is_about_ways, symptom, zone_of},
-    waterfall::{self, Known, Waterfall},
+use super::{
+    super::{
+        SilentAgent,
+        causal_path::pod_of,
+        health::{Fact, Health},
+        promql::Selector,
+        settle::{is_about_ways, symptom, zone_of},
+        waterfall::{self, Known, Waterfall},
+    },
+    ServiceEnds,
 };
 use crate::{
     api::{AgentStats, BlameKind, EdgeRow, Hint, PeerRow, PodInfo, PodRow},
@@ -39,6 +42,10 @@ pub struct Facts {
     pub callees: Vec<PodRow>,
     /// Edges of these.
     pub callee_edges: Vec<EdgeRow>,
+    /// Services that the target calls while their agents don't know the Pod behind.
+    pub services: Vec<ServiceEnds>,
+    /// Peers' Nodes whose agents were not asked: there are too many.
+    pub unasked: BTreeSet<String>,
     /// Status of the agents that answered.
     pub agents: Vec<AgentStats>,
     /// Related objects, such as `Service/payment`.
@@ -103,7 +110,9 @@ impl Facts {
     pub(super) fn calls(&self, hint: &Hint) -> bool {
         let pod = pod_of(hint);
         let is_callee = |edge: &EdgeRow| {
-            edge.role.as_deref() == Some(Role::Client.label()) && edge.peer_pod.as_deref() == Some(&*pod)
+            let is_direct =
+                edge.role.as_deref() == Some(Role::Client.label()) && edge.peer_pod.as_deref() == Some(&*pod);
+            is_direct || self.reaches(edge, &pod)
         };
         let is_own = matches!(hint.blame.kind, BlameKind::Pod | BlameKind::Node);
         is_own
