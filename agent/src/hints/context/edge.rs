@@ -163,6 +163,14 @@ impl Edge<'_> {
         self.view.answered || !self.view.recent.rtt.is_empty()
     }
 
+    /// Segments of the last seconds were acknowledged, and nothing says that the peer falls silent. Unlike
+    /// [`EdgeView::answered`] it needs no walk in the newest tick: round trips are known at once, and bytes of the last
+    /// seconds count, too.
+    pub(crate) fn keeps_answering(&self) -> bool {
+        let recent = &self.view.recent;
+        !self.silent && !self.going_silent && (recent.has_answer() || !recent.rtt.is_empty())
+    }
+
     /// The peer answered in the last second, and nothing timed out in the window. Without the second condition an
     /// answer may be the first one after an outage.
     pub(crate) fn is_undisturbed(&self) -> bool {

@@ -48,10 +48,10 @@ impl Tested {
             Evidence::new(edge.ix, nats)
         };
         // A clean edge counts as far as it would show such loss: with what it sent since the loss began, with segments
-        // of that size, and if its peer still answers.
+        // of that size, and if its peer still answers. A tick without a walk is no reason to forget it.
         let full_size = lossy.iter().any(|edge| edge.has_full_size_timeouts());
         let sent = |edge: &Edge<'_>| {
-            let would_show = edge.view.answered && edge.would_show(full_size);
+            let would_show = edge.keeps_answering() && edge.would_show(full_size);
             if would_show { all(edge) } else { Losses { episodes: 0, segments: 0 } }
         };
         let rows = lossy.iter().map(|edge| row(edge, all(edge)));

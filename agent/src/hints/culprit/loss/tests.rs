@@ -1,6 +1,6 @@
 use crate::{
     api::BlameKind,
-    hints::testing::{Case, NODE, Run, firing, lose, lossy, verdict},
+    hints::testing::{Case, NODE, Run, firing, lose, lossy, rtts, verdict},
     peers::PeerKind,
 };
 use netwhy_abi::Role;
@@ -61,4 +61,28 @@ fn losses_to_a_service_alone_name_nobody() {
     let all: Vec<_> = hint.blame.candidates().collect();
     assert_eq!((all[0].kind, all[0].name.as_str()), (BlameKind::Service, PEERS[3]), "{all:?}");
     assert!(all.iter().map(|one| one.probability).sum::<f64>() < 0.3, "this end explains as little as before: {all:?}");
+}
+
+/// Bytes are counted from walk to walk, and a walk may be late: then no edge answered in the newest tick.
+#[test]
+fn clean_edges_acquit_in_ticks_without_a_walk_too() {
+    let accuses_node = |still_answers: bool| {
+        let normal = Case::mesh(&["web"], &PEERS);
+        let mut bad = lossy(&normal, &["web"], &PEERS[..1], 20);
+        for edge in &mut bad.edges {
+            edge.answered = false;
+            edge.recent = edge.window.clone();
+            edge.recent.loss_episodes /= 4;
+            if edge.window.loss_episodes == 0 && !still_answers {
+                let recent = &mut edge.recent;
+                (recent.bytes_acked, recent.bytes_received, recent.connects) = (0, 0, [0, 0]);
+                recent.rtt = rtts(&[]);
+            }
+        }
+        let hint = Run::warm(&normal).expect_one(&bad);
+        assert_eq!(verdict(&hint), ("path_loss", BlameKind::Undecided, ""));
+        hint.blame.mentions(NODE)
+    };
+    assert!(!accuses_node(true), "the others lose nothing");
+    assert!(accuses_node(false), "nobody knows what the others lose");
 }
