@@ -86,11 +86,18 @@ pub(super) async fn hints(session: &Session) -> Result<Hints, Failure> {
     let agents = answers.got.len();
     let mut all: Vec<Hint> = answers.got.into_iter().flat_map(|(_, hints)| hints).collect();
     // One agent can't decide these. One that does not answer now is in `answers.silent` already.
-    if all.iter().any(needs_others) {
-        let rows = fetch::witnesses(session, &all, |_| None).await?;
-        settle(&mut all, &rows.got.into_iter().flat_map(|(_, rows)| rows).collect::<Vec<_>>());
-    }
+    let rows = rows_about(session, &all).await?;
+    settle(&mut all, &rows);
     Ok(Hints::new(all, &filter, agents, answers.silent))
+}
+
+/// The rows of all agents, as far as they say more about hints. Some say more about each other without.
+async fn rows_about(session: &Session, hints: &[Hint]) -> Result<Vec<PeerRow>, Failure> {
+    if !hints.iter().any(needs_others) {
+        return Ok(Vec::new());
+    }
+    let rows = fetch::witnesses(session, hints, |_| None).await?;
+    Ok(rows.got.into_iter().flat_map(|(_, rows)| rows).collect())
 }
 
 /// The report of `nodes`, with how blamed Nodes differ.
@@ -140,10 +147,8 @@ pub(super) async fn all_pairs(session: &Session) -> Result<Matrix, Failure> {
 pub(super) async fn map(session: &Session) -> Result<ServiceMap, Failure> {
     let mut facts = fetch::map(session).await?;
     // One agent can't decide these. One that does not answer now is in `not_answered` already.
-    if facts.hints.iter().any(needs_others) {
-        let rows = fetch::witnesses(session, &facts.hints, |_| None).await?;
-        settle(&mut facts.hints, &rows.got.into_iter().flat_map(|(_, rows)| rows).collect::<Vec<_>>());
-    }
+    let rows = rows_about(session, &facts.hints).await?;
+    settle(&mut facts.hints, &rows);
     Ok(service_map(facts))
 }
 

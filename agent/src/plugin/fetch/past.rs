@@ -11,7 +11,7 @@ use super::{
     },
     callees, objects,
     session::Session,
-    why::{ask_own_agents, ask_peer_agents, ask_witnesses, peers},
+    why::{ask_own_agents, ask_peer_agents, ask_voices, ask_witnesses, peers},
 };
 use crate::api::PodRow;
 use kube::Client;
@@ -70,6 +70,7 @@ pub(super) async fn from_agents(session: &Session, client: &Client, target: &Tar
     let mut asked = callees::ask(session, client, &mut facts).await;
     asked.extend(nodes);
     ask_peer_agents(session, client, &mut facts, &asked).await;
+    ask_voices(session, &mut facts).await;
     ask_witnesses(session, &mut facts).await;
     facts.related.extend(peers(&facts.edges));
     facts.unknown.push(Fact::new("Services, Nodes and Events", "not in the history, which agents record"));

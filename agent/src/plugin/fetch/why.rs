@@ -4,7 +4,7 @@ mod one_agent;
 mod peer_nodes;
 mod services;
 
-pub(super) use peer_nodes::{ask_peer_agents, ask_witnesses, peers};
+pub(super) use peer_nodes::{ask_peer_agents, ask_voices, ask_witnesses, peers};
 
 use super::{
     super::{
@@ -96,6 +96,7 @@ async fn from_cluster(session: &Session, client: &Client, target: &Target, now_m
     asked.extend(nodes.iter().cloned());
     ask_peer_agents(session, client, &mut facts, &asked).await;
     callees::ask_callers(session, client, &mut facts).await;
+    ask_voices(session, &mut facts).await;
     ask_witnesses(session, &mut facts).await;
     add_related_objects(session, client, &mut facts, &nodes, now_ms).await;
     Ok(facts)

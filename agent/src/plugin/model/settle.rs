@@ -10,6 +10,7 @@ pub(super) use delays::{Delay, longer_share};
 pub(super) use places::zone_of;
 pub(super) use reasons::OWN_REASON;
 pub(super) use voices::is_same;
+pub use voices::{add_voices, wants_voices};
 
 use super::{causal_path::pod_of, fleet::fleet};
 use crate::{

@@ -13,7 +13,7 @@ use crate::{
         },
         model::{
             health::{Fact, seconds},
-            settle::wants_rows,
+            settle::{add_voices, wants_rows, wants_voices},
             why::Facts,
         },
     },
@@ -117,6 +117,21 @@ pub(in crate::plugin::fetch) async fn ask_peer_agents(
     let answers = fan_out(found.agents, session.global.concurrency, Progress::new(), ask).await;
     facts.hints.extend(answers.got.into_iter().flat_map(|(_, hints)| hints));
     facts.add_silent(answers.silent.into_iter().chain(found.silent));
+}
+
+/// Asks all agents for their hints if these may decide what one agent can't: others that meet the same culprit need not
+/// be peers of the target.
+pub(in crate::plugin::fetch) async fn ask_voices(session: &Session, facts: &mut Facts) {
+    if !facts.hints.iter().any(wants_voices) {
+        return;
+    }
+    match session.ask_all::<Vec<Hint>>("/api/v1/hints?state=firing").await {
+        Ok(answers) => {
+            add_voices(&mut facts.hints, answers.got.into_iter().flat_map(|(_, hints)| hints).collect());
+            facts.add_silent(answers.silent);
+        }
+        Err(failure) => facts.unknown.push(Fact::new("hints of other Nodes", failure.to_string())),
+    }
 }
 
 /// Asks all agents for their rows if they may decide what one agent can't.

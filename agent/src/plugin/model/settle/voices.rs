@@ -19,18 +19,38 @@ const COINCIDENCE: f64 = 0.0025;
 /// Probability of a path between zones that a hint leaves out: it lists those from 0.02 on.
 const LEFT_OUT: f64 = 0.01;
 
+/// True if the hints of other agents, whoever their Pods talk to, say more about who is at fault.
+pub fn wants_voices(hint: &Hint) -> bool {
+    is_open(hint) && hint.blame.kind == BlameKind::Undecided
+}
+
+/// Adds the hints of `others` that are evidence about the culprits of `hints`, as far as they are not among these.
+pub fn add_voices(hints: &mut Vec<Hint>, others: Vec<Hint>) {
+    let is_known = |other: &Hint| hints.iter().any(|hint| hint.id == other.id && hint.subject == other.subject);
+    let is_voice = |other: &Hint| hints.iter().any(|hint| wants_voices(hint) && speaks_of(other, hint));
+    let new = others.into_iter().filter(|other| is_open(other) && !is_known(other) && is_voice(other));
+    let new: Vec<Hint> = new.collect();
+    hints.extend(new);
+}
+
+fn is_open(hint: &Hint) -> bool {
+    hint.state == HintState::Firing && WITHOUT_ROWS.contains(&hint.cause.as_str())
+}
+
+/// Another agent has the same trouble, and may have it for the same reason.
+fn speaks_of(other: &Hint, hint: &Hint) -> bool {
+    let is_named = |one: Suspect| hint.blame.candidates().any(|own| is_same(&own, &one));
+    other.cause == hint.cause && other.subject.node != hint.subject.node && other.blame.candidates().any(is_named)
+}
+
 /// Weighs the candidates of each undecided hint with those of other agents' hints with the same cause.
 pub(super) fn agree(hints: &mut [Hint]) {
-    let is_open = |hint: &Hint| hint.state == HintState::Firing && WITHOUT_ROWS.contains(&hint.cause.as_str());
     let before: Vec<Hint> = hints.iter().filter(|hint| is_open(hint)).cloned().collect();
-    for hint in hints.iter_mut().filter(|hint| is_open(hint) && hint.blame.kind == BlameKind::Undecided) {
-        let shares = |other: &&Hint| {
-            let named = |one: Suspect| hint.blame.candidates().any(|own| is_same(&own, &one));
-            other.cause == hint.cause && other.subject.node != hint.subject.node && other.blame.candidates().any(named)
-        };
+    for hint in hints.iter_mut().filter(|hint| wants_voices(hint)) {
+        let others = before.iter().filter(|other| speaks_of(other, hint));
         // One voice per agent.
         let voices: BTreeMap<&str, Voice<'_>> =
-            before.iter().filter(shares).map(|other| (other.subject.node.as_str(), Voice::new(other))).collect();
+            others.map(|other| (other.subject.node.as_str(), Voice::new(other))).collect();
         if voices.is_empty() {
             continue;
         }

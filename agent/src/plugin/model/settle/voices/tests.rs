@@ -70,3 +70,55 @@ fn answers_that_nobody_acknowledges_have_the_priors_of_paths() {
     hint.evidence[0].signal = "netwhy_tcp_retransmitted_segments_total{type=\"synack\"}".into();
     assert_eq!(trouble(&hint), Some(Trouble::Path));
 }
+
+/// Large packets to a Node vanish, as the agent of a sender tells it: it can't tell the Node from its own path there.
+fn black_hole(node: &str, peer: &str, pod: &str) -> Hint {
+    let pair = format!("{node}↔{peer}");
+    let candidates = [
+        (BlameKind::PeerNode, peer, 0.423),
+        (BlameKind::NodePair, &*pair, 0.423),
+        (BlameKind::PeerPod, pod, 0.084),
+        (BlameKind::Node, node, 0.038),
+    ];
+    Hint { cause: "path_mtu_blackhole".into(), ..silent(node, &candidates) }
+}
+
+#[test]
+fn black_holes_from_several_origins_lie_at_their_common_end() {
+    let of_node = |hint: &Hint| {
+        let all = hint.blame.candidates().filter(|one| one.name == "node-b");
+        all.map(|one| one.probability).fold(0.0, f64::max)
+    };
+    // They talk to one Pod there: it may be its interface, which is rarer.
+    let mut one_pod = [black_hole("node-a", "node-b", "shop/sink"), black_hole("node-c", "node-b", "shop/sink")];
+    settle(&mut one_pod, &[]);
+    for hint in &one_pod {
+        assert!((0.75..0.9).contains(&of_node(hint)), "{:?}", hint.blame);
+        assert!(hint.blame.other_names().contains(&"shop/sink"), "{:?}", hint.blame);
+    }
+    let mut two_pods = [black_hole("node-a", "node-b", "shop/sink"), black_hole("node-c", "node-b", "shop/api")];
+    settle(&mut two_pods, &[]);
+    for hint in &two_pods {
+        assert_eq!((hint.blame.kind, hint.blame.name.as_str()), (BlameKind::PeerNode, "node-b"), "{:?}", hint.blame);
+    }
+    let mut alone = [black_hole("node-a", "node-b", "shop/sink")];
+    settle(&mut alone, &[]);
+    assert!(of_node(&alone[0]) < 0.5, "{:?}", alone[0].blame);
+}
+
+#[test]
+fn voices_of_agents_that_are_no_peers_are_wanted_once() {
+    let own = black_hole("node-a", "node-b", "shop/sink");
+    assert!(wants_voices(&own));
+    let voice = black_hole("node-c", "node-b", "shop/sink");
+    let elsewhere = black_hole("node-e", "node-f", "shop/other");
+    let over = Hint { state: HintState::Resolved, ..black_hole("node-d", "node-b", "shop/sink") };
+    let other_cause = Hint { cause: "connections_reset".into(), ..black_hole("node-d", "node-b", "shop/sink") };
+    let others = vec![own.clone(), voice.clone(), elsewhere, over, other_cause];
+    let mut hints = vec![own.clone()];
+    add_voices(&mut hints, others.clone());
+    assert_eq!(hints, [own, voice]);
+    let before = hints.clone();
+    add_voices(&mut hints, others);
+    assert_eq!(hints, before);
+}
