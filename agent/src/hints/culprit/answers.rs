@@ -1,9 +1,13 @@
 //! Late and missing answers as evidence, of all edges: those with answers as usual count as much.
 
 use super::suspects::{CLEAN, Evidence, SHOWS, Scope, Suspects, Trouble};
-use crate::hints::{
-    context::{Context, Edge, EdgeIx},
-    memory::{path::Path, tail::Above},
+use crate::{
+    hints::{
+        context::{Context, Edge, EdgeIx},
+        memory::{path::Path, tail::Above},
+        stats::poisson_tail_ln,
+    },
+    sample::Losses,
 };
 use netwhy_abi::Role;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +18,14 @@ const SHARES: [f64; 5] = [0.015, 0.04, 0.12, 0.4, 0.9];
 const LEAST_GROWTH: f64 = 2.0;
 /// Highest share that a fault is expected to make slow: some requests always escape it.
 const MOST: f64 = 0.95;
+/// Steps of [`SHARES`] by which the share of late requests may be above that of lost packets: ten packets a request.
+const SEVERAL: usize = 2;
+/// Delay from which a packet may have been lost and sent again, µs: timers take 0.2 s at least.
+pub(crate) const RESENT_US: f64 = 150_000.0;
+/// Loss episodes of an edge that prove losses …
+const MIN_EPISODES: u64 = 3;
+/// … if chance has as many in 1 of 1,000 windows at most.
+const ODD: f64 = 1e-3;
 /// Answers in the last seconds that show a server to be alive.
 const ALIVE: u64 = 3;
 
@@ -31,8 +43,8 @@ impl Late {
     pub(crate) fn suspects<'c, 'a>(&self, context: &'c Context<'a>) -> Suspects<'c, 'a> {
         let least_us = self.least_us();
         let rows = context.edges().iter().filter_map(|edge| match edge.view.role {
-            Some(Role::Server) => path_row(edge),
-            _ => self.row(edge, least_us).or_else(|| path_row(edge)),
+            Some(Role::Server) => path_row(edge, least_us),
+            _ => self.row(edge, least_us).or_else(|| path_row(edge, least_us)),
         });
         Suspects::new(context, Trouble::Answers, rows.collect())
     }
@@ -66,10 +78,46 @@ impl Late {
     }
 }
 
-/// Round trips as fast as usual acquit the path, whatever programs do.
-fn path_row(edge: &Edge<'_>) -> Option<Evidence> {
-    let row = Evidence { edge: edge.ix, nats: at_all_shares(CLEAN), scope: Scope::Path };
-    (edge.is_remote() && edge.path == Some(Path::Usual) && edge.acknowledges()).then_some(row)
+/// Round trips as fast as usual acquit the path, whatever programs do. They say nothing of packets that are lost: where
+/// answers are as late as timers make them, segments that had to be sent again speak too, and those that had not.
+/// `least_us`: the smallest delay.
+fn path_row(edge: &Edge<'_>, least_us: Option<f64>) -> Option<Evidence> {
+    let is_usual = edge.is_remote() && edge.path == Some(Path::Usual) && edge.acknowledges();
+    let may_be_lost = edge.is_remote() && least_us.is_some_and(|us| us >= RESENT_US);
+    let nats = match sent_again(edge).filter(|_| may_be_lost) {
+        Some(nats) if loses(edge) => late_by_losses(&nats),
+        // Probes alone may be a habit of the receiver, which acknowledges late.
+        Some(nats) if shows(&nats) => return None,
+        Some(nats) if is_usual => nats.into_iter().map(|nats| nats.max(CLEAN)).collect(),
+        None if is_usual => at_all_shares(CLEAN),
+        _ => return None,
+    };
+    Some(Evidence { edge: edge.ix, nats, scope: Scope::Path })
+}
+
+/// Segments that were sent again, needed or not: where acknowledgements are lost, so are answers. `None`: none was.
+fn sent_again(edge: &Edge<'_>) -> Option<Vec<f64>> {
+    let again = edge.tally().retransmitted_data();
+    let counts = (again as f64, edge.tally().data_segs_out.max(again) as f64);
+    (again > 0).then(|| share_nats(counts, edge.loss_baseline))
+}
+
+/// The same evidence where packets get lost for certain, by the share of the requests that this makes late: several
+/// times the share of the packets, where each request has several, or less, where others tell of the loss before a
+/// timer does.
+fn late_by_losses(nats: &[f64]) -> Vec<f64> {
+    let (level, most) = nats
+        .iter()
+        .copied()
+        .enumerate()
+        .fold((0, f64::NEG_INFINITY), |best, one| if one.1 > best.1 { one } else { best });
+    nats.iter().enumerate().map(|(at, nats)| if at <= level + SEVERAL { most } else { *nats }).collect()
+}
+
+/// Packets of this edge get lost: more than chance explains.
+pub(crate) fn loses(edge: &Edge<'_>) -> bool {
+    let Losses { episodes, segments } = edge.losses();
+    episodes >= MIN_EPISODES && poisson_tail_ln(episodes, segments as f64 * edge.loss_baseline) <= ODD.ln()
 }
 
 /// The same evidence at each share.

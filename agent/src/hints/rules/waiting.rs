@@ -31,16 +31,18 @@ pub(crate) const POD_APPLICATION_SLOW: Rule = Rule {
     ],
     test: "Of the Pod as a server, of all clients together: the test of `peer_slow` for response times. `unread` grew: \
            the application did not get to read (throttling, CPU pressure, a full accept queue, busy workers). \
-           `application` grew: it thinks. Where requests have several segments (3 kB each) and packets from these \
-           clients are late, or one is sent again per ten slow requests, the path stays a candidate. So it does where \
-           as many are sent again as requests are slow. Without \
+           `application` grew: it thinks. Where requests have several segments (a mean above 1,448 bytes) and packets \
+           from these clients are late, or one is sent again per ten slow requests, the path stays a candidate. So \
+           it does where as many are sent again as requests are slow. Without \
            response times: `peer_slow` holds for every peer that the Pod is a client of, at least 3. The Pod's tasks \
            stall for CPU, memory or IO at least 20 % of the window (PSI, some). Independent slow peers at the same time \
            are less likely than any single one.",
     minimum: "`signals.responses`, a baseline of 10 clean windows and 20 requests, and 4 slow requests. Of 8 to 19 known \
               requests, the strict test of `peer_slow`. Else 3 peers with 20 RTT samples each, and PSI.",
     ruled_out_by: "The Pod's own callees explain half of the time that its requests take longer: by late answers, or by \
-                   attempts to connect that wait for an answer. Only the mix changed: new clients wait, or more of the \
+                   attempts to connect that wait for an answer. Lost segments of requests explain half of the \
+                   slow ones, if as many are lost as the Pod must send again to these clients (3 loss episodes, by \
+                   chance once in 1,000 windows). Only the mix changed: new clients wait, or more of the \
                    requests are of clients whose requests always take as long, and each with a baseline is served as \
                    ever. Where some connections stand for the others: slow requests of fewer than four clients, none of \
                    which has a baseline. The slow ones come on top of the usual ones: another kind of requests. Or they are no more and \
@@ -110,7 +112,8 @@ pub(crate) const PEER_SLOW: Rule = Rule {
            usual. A median of 20 samples triples with a chance below 1e-6. This assumes independent samples, of which \
            at most one in ten is that slow in normal times. **Who** is at fault follows from the answers on all edges \
            of this Node's clients, the fast ones too. It is the peer, its Node (all servers there), this Pod (alone \
-           among the peer's clients), or the path where round trips don't acquit it.",
+           among the peer's clients), or the path where round trips don't acquit it. Where answers are 0.15 s late or \
+           more, losses on other edges to the same Node speak for the path.",
     minimum: "With response times: 8 requests, 4 of them slow, and a baseline of 10 clean windows and 20 requests (8 \
               for the strict test); of windows that are judged together, twice as many requests as are judged, or \
               slow ones enough to prove it beside fewer. \

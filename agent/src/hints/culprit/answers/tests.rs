@@ -2,13 +2,13 @@ use super::*;
 use crate::{
     api::{BlameKind, Hint},
     hints::testing::{
-        Case, Run, firing,
+        Case, Run, firing, lose,
         requests::{Lcg, Stream, quick},
         rtts,
     },
     peers::PeerKind,
 };
-use netwhy_abi::PeerClass;
+use netwhy_abi::{PeerClass, Retransmit};
 
 /// Clients of this Node, and servers on three Nodes with their ports.
 const PODS: [&str; 3] = ["cart", "web", "ads"];
@@ -49,12 +49,18 @@ impl World {
 
     /// Seconds in which the answers of some edges take `us` longer; `slow` chooses by Pod and server.
     fn seconds(&mut self, n: u64, us: u32, slow: impl Fn(&str, &str) -> bool) -> Vec<Hint> {
+        self.seconds_with(n, (us, 1), slow)
+    }
+
+    /// The same of one in so many answers.
+    fn seconds_with(&mut self, n: u64, (us, one_in): (u32, u32), slow: impl Fn(&str, &str) -> bool) -> Vec<Hint> {
         let mut hints = Vec::new();
         for _ in 0..n {
             for (edge, stream) in self.case.edges.iter_mut().zip(&mut self.streams) {
                 let peer = edge.peer.to_canonical().to_string();
                 let more = if slow(&edge.subject.name, &peer) { us } else { 0 };
-                let times: Vec<u32> = (0..23).map(|_| quick(&mut self.random) + more).collect();
+                let more = |at: u32| if at.is_multiple_of(one_in) { more } else { 0 };
+                let times: Vec<u32> = (0..23).map(|at| quick(&mut self.random) + more(at)).collect();
                 stream.second(self.role, &times, 100);
                 edge.responses = Some(Box::new(stream.view()));
             }
@@ -156,6 +162,14 @@ fn a_client_that_waits_alone_is_a_suspect_itself() {
     );
 }
 
+/// A hundredth of lost packets explains a tenth of late answers, and not most of them.
+#[test]
+fn losses_explain_as_many_late_answers_as_requests_have_packets() {
+    let nats = late_by_losses(&share_nats((10.0, 1_000.0), 1e-4));
+    let is_explained: Vec<bool> = nats.iter().map(|nats| *nats > 0.0).collect();
+    assert_eq!(is_explained, [true, true, true, false, false], "{nats:?}");
+}
+
 /// A server that usually takes longer than the others' delay acquits nobody.
 #[test]
 fn servers_that_would_not_show_the_delay_say_nothing() {
@@ -177,6 +191,32 @@ fn a_path_that_delays_a_share_of_the_packets_is_not_acquitted() {
     assert!(!hint.summary.contains("not for the network"), "{}", hint.summary);
     assert!(hint.ruled_out.iter().all(|ruled| ruled.cause != "path_latency"), "{:?}", hint.ruled_out);
     assert!(!matches!(hint.blame.kind, BlameKind::Node | BlameKind::PeerNode), "{:?}", hint.blame);
+}
+
+/// A client does not see that answers are lost. A server on its Node sees that its own segments to that Node are, or
+/// their acknowledgements, and must send them again.
+#[test]
+fn losses_of_another_edge_to_the_same_node_speak_for_the_path_of_late_answers() {
+    let hint = |us: u32, lost: u64| {
+        let mut world = World::new(&["cart", "api"], &SERVERS[..6]);
+        for edge in world.case.edges.iter_mut().filter(|edge| edge.subject.name == "api") {
+            edge.role = Some(Role::Server);
+        }
+        assert_eq!(world.seconds(40, 0, |_, _| false), vec![]);
+        world.case.tally("cart", "10.3.0.3").retransmits[Retransmit::TailLossProbe as usize] = 5;
+        lose(world.case.tally("api", "10.3.0.3"), lost);
+        let hints = world.seconds_with(9, (us, 6), |pod, peer| pod == "cart" && peer == "10.3.0.3");
+        let late = hints.iter().find(|hint| hint.cause == "peer_slow");
+        late.unwrap_or_else(|| panic!("{hints:?}")).clone()
+    };
+    let lossy = hint(207_000, 40);
+    let of_path: f64 =
+        lossy.blame.candidates().filter(|one| one.name.contains("node-d")).map(|one| one.probability).sum();
+    assert!(of_path > 0.6 && lossy.blame.kind != BlameKind::PeerPod, "{:?}", lossy.blame);
+    // Nothing is lost, or no timer takes so short a time.
+    for (us, lost) in [(207_000, 0), (37_000, 40)] {
+        assert_eq!(culprit(&hint(us, lost)), (BlameKind::PeerPod, "10.3.0.3"), "{us} {lost}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::{
     api::{Evidence, RuledOut},
     hints::{
         context::{Context, Edge, Subject},
-        culprit::suspects::Odds,
+        culprit::{answers::RESENT_US, suspects::Odds},
         finding::{Finding, evidence},
         memory::{
             edge::EdgeMemory,
@@ -36,8 +36,6 @@ use netwhy_abi::Role;
 
 /// Requests of a window that a statement about one edge needs.
 const MIN_REQUESTS: u64 = 8;
-/// Time from which a slow answer may be one that was lost and sent again, µs: timers take 0.2 s at least.
-const RESENT_US: f64 = 150_000.0;
 /// Segments sent again per slow request from which that is likely. Where answers are lost, so are acknowledgements, and
 /// this end sends its requests again.
 const RESENT_SHARE: f64 = 0.1;

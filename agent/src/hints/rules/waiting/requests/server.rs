@@ -8,7 +8,10 @@ use crate::{
     api::{Blame, BlameKind, Evidence, RuledOut, Suspect},
     hints::{
         context::{Context, Edge, Subject},
-        culprit::{answers::Late as LateAnswers, suspects::Suspects},
+        culprit::{
+            answers::{Late as LateAnswers, RESENT_US, loses},
+            suspects::Suspects,
+        },
         finding::{Finding, blame, evidence},
         memory::{
             path::Path,
@@ -25,8 +28,10 @@ use std::collections::BTreeSet;
 
 /// Chance of as many slow requests of known clients from which these are as usual.
 const ODD: f64 = 1e-3;
-/// Mean payload of requests from which most of them have several segments, bytes.
-const IN_PARTS: f64 = 3_000.0;
+/// Most payload of a segment on Ethernet, bytes: some requests have several if their mean payload is above.
+const SEGMENT: f64 = 1_448.0;
+/// Standard deviations that a count may be too small by: by more in 1 of 40 windows.
+const DEVIATIONS_95: f64 = 2.0;
 /// Clients with slow requests that are enough where few connections are observed: each of them is one witness.
 const MIN_WITNESSES: usize = 4;
 /// Probability that the way here is at fault where requests have several segments, and packets are lost or late.
@@ -86,6 +91,7 @@ fn slow_server<'c, 'a>(context: &'c Context<'a>, subject: &'c Subject<'a>) -> Op
     let explained = callees.extra_us >= MAIN * extra_us
         || is_other_mix(serving(), &slow)
         || are_few_witnesses(serving(), now, &slow)
+        || wait_for_lost_segments(serving(), (&slow, &growth))
         || mix.is_other_kind();
     if is_load_higher(context, now, known, payload) || explained {
         return None;
@@ -195,12 +201,34 @@ fn may_arrive_late(server: &SlowServer<'_, '_>, edges: &[&Edge<'_>]) -> bool {
         again += resent(edge);
         is_longer |= matches!(edge.path, Some(Path::Longer(_)));
     }
-    let in_parts = requests > 0 && bytes as f64 >= IN_PARTS * requests as f64;
+    let in_parts = requests > 0 && bytes as f64 > SEGMENT * requests as f64;
     // Where requests are lost, so are acknowledgements, and this end sends its answers again.
     let (again, slow) = (again as f64, server.slow.per_window());
     let is_troubled = is_longer || again >= RESENT_SHARE * slow;
     // The first segment waits for nothing but the program, unless as many packets are lost as requests are slow.
     (in_parts && is_troubled && server.growth.share("unread") < MAIN) || again >= slow
+}
+
+/// Whether losses explain the slow requests, which have rules of their own. Where a later segment of a request is lost, the
+/// server waits for its client's timer, and the client alone sees that loss. But where packets get lost one way, so do
+/// acknowledgements of the answers: this end sends these again as often.
+fn wait_for_lost_segments<'e>(serving: impl Iterator<Item = &'e Edge<'e>>, (slow, growth): (&Slow, &Growth)) -> bool {
+    if slow.typical_us < RESENT_US || growth.share("unread") >= MAIN {
+        return false;
+    }
+    let lossy = serving.filter(|edge| edge.is_remote() && is_slow(edge, slow) && loses(edge));
+    lossy.map(with_lost_segments).sum::<f64>() >= MAIN * slow.per_window()
+}
+
+/// Requests of an edge of which a later segment gets lost, if as many of these are as of this end's segments: at most, as
+/// far as chance allows.
+fn with_lost_segments(edge: &Edge<'_>) -> f64 {
+    let tally = edge.tally();
+    let requests = edge.view.responses.as_ref().map_or(0, |times| times.window.durations.count()) as f64;
+    let later = (tally.bytes_received as f64 / requests.max(1.0) / SEGMENT).ceil() - 1.0;
+    let again = tally.retransmitted_data() as f64;
+    let lost = (again + DEVIATIONS_95 * again.sqrt()) / tally.data_segs_out.max(1) as f64;
+    requests * later.max(0.0) * lost.min(1.0)
 }
 
 /// The same candidates beside the way of the requests: the path from one peer, or what several ones share.

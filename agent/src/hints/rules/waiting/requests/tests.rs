@@ -4,7 +4,7 @@ use super::higher_load;
 use crate::{
     api::BlameKind,
     hints::testing::{
-        Case,
+        Case, lose,
         requests::{Lcg, Scene, Stream, every, quick},
         rtts, times_of, verdict,
     },
@@ -339,6 +339,28 @@ fn a_server_does_not_acquit_the_way_of_large_requests_while_packets_are_lost() {
         assert_eq!((hint.blame.kind, hint.blame.name.as_str()), (BlameKind::Pod, "api"));
         assert!(hint.summary.contains("not the network"), "{}", hint.summary);
     }
+}
+
+/// The client alone sees that its segments are lost. This end sees that of its answers, or of their acknowledgements.
+#[test]
+fn a_server_that_waits_for_lost_segments_of_requests_is_not_slow() {
+    let is_named = |bytes_received: u64, episodes: u64, probes: u64| {
+        let mut scene = server();
+        let tally = scene.case.tally("api", PEERS[0]);
+        (tally.bytes_received, tally.data_segs_out) = (bytes_received, 2_500);
+        scene.is_silent(40, 50, quick);
+        // Too few for a rule about loss: most of what it sent again had arrived.
+        let tally = scene.case.tally("api", PEERS[0]);
+        lose(tally, episodes);
+        tally.retransmits[Retransmit::TailLossProbe as usize] = probes;
+        tally.retransmits[Retransmit::Spurious as usize] = probes;
+        let mut draw = slow_once_in(5);
+        (0..8).any(|_| scene.second(50, &mut draw).iter().any(|hint| hint.cause == "pod_application_slow"))
+    };
+    assert!(!is_named(1_600_000, 4, 160), "one of 15 segments explains most of the slow requests");
+    assert!(is_named(1_600_000, 4, 10), "so few losses don't");
+    assert!(is_named(1_600_000, 0, 160), "needless probes alone are a habit");
+    assert!(is_named(100_000, 4, 160), "nothing is missing of a request with one segment");
 }
 
 /// On a busy machine no read may be seen.
