@@ -3,12 +3,18 @@
 use super::suspects::{Evidence, Suspects, Trouble};
 use crate::{
     blame::{HEAVY_LOSS, loss_nats},
-    hints::context::{Context, Edge, EdgeIx, SubjectIx},
-    sample::Losses,
+    hints::{
+        context::{Context, Edge, EdgeIx, SubjectIx},
+        memory::edge::EdgeMemory,
+    },
+    sample::{Losses, RECENT},
     state::PeerId,
 };
 use netwhy_abi::Role;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Edges that were tested for loss, with their subjects.
 #[derive(Default)]
@@ -39,7 +45,7 @@ impl Tested {
         let edges =
             |of: &BTreeMap<EdgeIx, SubjectIx>| -> Vec<&'c Edge<'a>> { of.keys().map(|ix| context.edge(*ix)).collect() };
         let (lossy, clean) = (edges(&self.lossy), edges(&self.clean));
-        let is_new = lossy.iter().all(|edge| edge.is_new_loss());
+        let is_new = lossy.iter().all(|edge| edge.is_new_loss(context.at));
         let all = |edge: &Edge<'_>| if is_new { edge.recent_losses() } else { edge.losses() };
         let row = |edge: &Edge<'_>, losses: Losses| {
             let mut nats = loss_nats(losses.segments, losses.episodes, edge.loss_baseline);
@@ -77,9 +83,11 @@ fn in_bursts(edge: &Edge<'_>, steady: &[f64]) -> Vec<f64> {
 }
 
 impl Edge<'_> {
-    /// All of its losses are of the last seconds.
-    fn is_new_loss(&self) -> bool {
-        self.view.recent.loss_episodes >= self.losses().episodes
+    /// All of its losses are of the last seconds, and none went before that the window has forgotten.
+    fn is_new_loss(&self, now: Duration) -> bool {
+        let since = self.memory.and_then(EdgeMemory::loss_since);
+        let lasts = since.is_some_and(|since| now.saturating_sub(since) > RECENT);
+        !lasts && self.view.recent.loss_episodes >= self.losses().episodes
     }
 
     fn recent_losses(&self) -> Losses {

@@ -86,3 +86,21 @@ fn clean_edges_acquit_in_ticks_without_a_walk_too() {
     assert!(!accuses_node(true), "the others lose nothing");
     assert!(accuses_node(false), "nobody knows what the others lose");
 }
+
+/// Losses are rare, so that after some seconds the window has those of its last seconds alone.
+#[test]
+fn what_clean_edges_sent_counts_for_as_long_as_losses_go_on() {
+    let normal = Case::mesh(&["web"], &PEERS);
+    let mut rare = lossy(&normal, &["web"], &PEERS[..1], 6);
+    for edge in &mut rare.edges {
+        edge.recent = edge.window.clone();
+        edge.recent.data_segs_out = if edge.window.loss_episodes > 0 { 200 } else { 15 };
+    }
+    let mut run = Run::warm(&normal);
+    let mut node_after = |ticks: u64| {
+        let hints = firing(&run.ticks(ticks, &rare));
+        hints[0].blame.candidates().find(|one| one.name == NODE).map_or(0.0, |node| node.probability)
+    };
+    let (young, old) = (node_after(2), node_after(4));
+    assert!(young > 0.1 && old < young / 2.0, "{young} {old}");
+}
