@@ -55,7 +55,7 @@ labelled! {
         Reset = "reset",
         /// `ETIMEDOUT`, or given up by the application after at least one SYN was resent.
         TimedOut = "timed_out",
-        /// `EHOSTUNREACH`, also an ICMP host unreachable.
+        /// `EHOSTUNREACH`: an ICMP host unreachable, or a filter that rejects with ICMP (administratively prohibited).
         HostUnreachable = "host_unreachable",
         /// `ENETUNREACH`: an ICMP net unreachable, or no route on this machine.
         NetUnreachable = "net_unreachable",

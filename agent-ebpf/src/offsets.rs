@@ -32,6 +32,10 @@ globals! {
     NW_TP_FLOW_DADDR: u32 = u32::MAX;
     /// `sock.sk_err`.
     NW_SK_ERR: u32 = 0;
+    /// `sock.sk_err_soft`: an error that ended nothing.
+    NW_SK_ERR_SOFT: u32 = 0;
+    /// `sock.sk_error_queue`; `NONE`: not told.
+    NW_SK_ERROR_QUEUE: u32 = u32::MAX;
     /// `sock.sk_drops`.
     NW_SK_DROPS: u32 = 0;
     /// `sock.sk_ack_backlog`.
@@ -215,6 +219,8 @@ globals! {
     NW_SKB_HEAD: u32 = u32::MAX;
     /// `sk_buff.network_header`: where the IP header begins after it.
     NW_SKB_NETWORK: u32 = u32::MAX;
+    /// `sk_buff.cb` + `sock_exterr_skb.ee`: the error that a packet in the queue of errors brought; `NONE`: not told.
+    NW_SKB_ERRNO: u32 = u32::MAX;
     /// `sk_buff.sk`.
     NW_SKB_SK: u32 = 0;
     // kernel features

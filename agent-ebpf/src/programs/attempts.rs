@@ -9,7 +9,7 @@ use crate::{
     atomic,
     handshake::since_first_syn_ms,
     identity,
-    kernel::{Ptr, Typed, load},
+    kernel::{Ptr, Typed, load, probe},
     maps,
     offsets::*,
     socket::{Figures, Storage, address_key, cgroup_id, edge_of, state, tcp},
@@ -17,12 +17,30 @@ use crate::{
     subflows,
 };
 
+const EACCES: i32 = 13;
 const EPIPE: i32 = 32;
+const ENONET: i32 = 64;
+const ENOPROTOOPT: i32 = 92;
 const ENETUNREACH: i32 = 101;
 const ECONNRESET: i32 = 104;
 const ETIMEDOUT: i32 = 110;
 const ECONNREFUSED: i32 = 111;
+const EHOSTDOWN: i32 = 112;
 const EHOSTUNREACH: i32 = 113;
+
+/// `sk_buff_head` and `sk_buff` begin with two pointers: next, and this one.
+const PREVIOUS: u32 = 8;
+/// `SO_EE_ORIGIN_ICMP` and `SO_EE_ORIGIN_ICMP6` of `include/uapi/linux/errqueue.h`.
+const ORIGIN_ICMP: u8 = 2;
+const ORIGIN_ICMP6: u8 = 3;
+
+/// Begin of `struct sock_extended_err`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct QueuedError {
+    errno: i32,
+    origin: u8,
+}
 
 /// `inet_sk_error_report(const struct sock *sk)`; 5.14 and later. Called for every attempt that the peer, the
 /// network or a timeout ended. It counts all of them while the handshake probe runs on a duty cycle.
@@ -193,20 +211,58 @@ unsafe fn add(row: *mut EdgeStats, reason: Failure) {
     unsafe { atomic::add((&raw mut (*row).connect_failures).cast::<u64>().add(reason as usize), 1) }
 }
 
-/// Why an attempt ended, from `sk_err`, which the kernel sets before the state.
+/// Why an attempt ended. The codes of ICMP's destination unreachable are in `icmp_err_convert` and `tab_unreach`: a
+/// filter rejects with `EHOSTUNREACH` or, for IPv6, `EACCES`.
 #[inline(always)]
 unsafe fn failure(sk: Ptr, tp: Ptr, retransmitted: u32) -> Failure {
     // SAFETY: a full socket.
-    match unsafe { load::<i32>(sk, NW_SK_ERR.load()) } {
+    match unsafe { error(sk) } {
         ECONNREFUSED => Failure::Refused,
         ECONNRESET | EPIPE => Failure::Reset,
         ETIMEDOUT => Failure::TimedOut,
-        EHOSTUNREACH => Failure::HostUnreachable,
-        ENETUNREACH => Failure::NetUnreachable,
+        EHOSTUNREACH | EHOSTDOWN | EACCES | ENOPROTOOPT => Failure::HostUnreachable,
+        ENETUNREACH | ENONET => Failure::NetUnreachable,
         0 if retransmitted > 0 => Failure::TimedOut,
         // SAFETY: as above.
         0 if unsafe { has_no_port(tp) } => Failure::NoLocalPort,
         _ => Failure::Other,
+    }
+}
+
+/// The error of an attempt; 0: none. The kernel sets `sk_err` before the state. An ICMP error that arrives while
+/// `connect(2)` still holds the socket ends nothing (`tcp_v4_err`): it stays in `sk_err_soft` until the owner asks for
+/// it (`SO_ERROR`) and gives the attempt up, and in the queue of errors after that.
+#[inline(always)]
+unsafe fn error(sk: Ptr) -> i32 {
+    // SAFETY: a full socket.
+    unsafe {
+        let hard: i32 = load(sk, NW_SK_ERR.load());
+        if hard != 0 {
+            return hard;
+        }
+        let soft: i32 = load(sk, NW_SK_ERR_SOFT.load());
+        if soft != 0 { soft } else { icmp_error(sk) }
+    }
+}
+
+/// The newest error in the socket's queue, if ICMP brought it; 0: none. The kernel fills the queue of a socket that
+/// connects over IPv4 without being asked (5.8 and later).
+#[inline(always)]
+unsafe fn icmp_error(sk: Ptr) -> i32 {
+    if NW_SK_ERROR_QUEUE.load() == NONE || NW_SKB_ERRNO.load() == NONE {
+        return 0;
+    }
+    let queue: Ptr = sk.cast::<u8>().wrapping_add(NW_SK_ERROR_QUEUE.load() as usize).cast();
+    // SAFETY: probing reads.
+    unsafe {
+        let newest = probe::<Ptr>(queue, PREVIOUS).unwrap_or(queue);
+        if newest == queue || newest.is_null() {
+            return 0;
+        }
+        match probe(newest, NW_SKB_ERRNO.load()) {
+            Some(QueuedError { errno, origin: ORIGIN_ICMP | ORIGIN_ICMP6 }) => errno,
+            _ => 0,
+        }
     }
 }
 

@@ -32,6 +32,9 @@ const LISTENER_RESETS: &str = "peers of the resets that listeners send";
 /// An attempt without a route leaves its destination, and no route.
 const UNROUTED: &str = "attempts to connect that find no route";
 
+/// An owner that asks for the error of its attempt takes it from the socket, and leaves it in the queue.
+const ICMP_ERRORS: &str = "reasons of attempts that an ICMP error ended at once (counted as other failures)";
+
 /// When the first SYN or SYN-ACK was sent.
 const RESENT: &str = "durations of handshakes that took a retransmission";
 
@@ -61,6 +64,8 @@ const CONSTANTS: &[Constant] = &[
     optional("NW_SK_DST", &[&["sock.sk_dst_cache"]], UNROUTED),
     optional("NW_TP_FLOW_DADDR", &[&["tcp_sock.inet_conn.icsk_inet.cork.fl.u.ip4.daddr"]], UNROUTED),
     needed("NW_SK_ERR", &[&["sock.sk_err"]]),
+    needed("NW_SK_ERR_SOFT", &[&["sock.sk_err_soft"]]),
+    optional("NW_SK_ERROR_QUEUE", &[&["sock.sk_error_queue"]], ICMP_ERRORS),
     needed("NW_SK_DROPS", &[&["sock.sk_drops"]]),
     needed("NW_SK_BACKLOG", &[&["sock.sk_ack_backlog"]]),
     optional("NW_SK_NET", &[&["sock.__sk_common.skc_net.net"]], SYN_QUEUE),
@@ -151,6 +156,7 @@ const CONSTANTS: &[Constant] = &[
     optional("NW_SKB_DATA", &[&["sk_buff.data"]], RESPONSES),
     optional("NW_SKB_HEAD", &[&["sk_buff.head"]], LISTENER_RESETS),
     optional("NW_SKB_NETWORK", &[&["sk_buff.network_header"]], LISTENER_RESETS),
+    optional("NW_SKB_ERRNO", &[&["sk_buff.cb", "sock_exterr_skb.ee.ee_errno"]], ICMP_ERRORS),
     needed("NW_SKB_SK", &[&["sk_buff.sk"]]),
 ];
 

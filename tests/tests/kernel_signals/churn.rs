@@ -147,7 +147,7 @@ fn connections_that_a_walk_visited_are_counted_whole() {
 #[test]
 fn every_attempt_that_fails_is_counted_with_its_reason() {
     needs!(CHURN);
-    for case in [connects::refused, connects::timed_out, connects::unreachable] {
+    for case in [connects::refused, connects::timed_out, connects::unreachable, connects::rejected] {
         let stage = stage!("a", "b");
         case(&stage, watch_sampling(&stage));
     }

@@ -7,7 +7,7 @@ use crate::{
 };
 use netwhy_abi::{Counter, Failure, Retransmit, Role};
 use netwhy_agent::sample::Tally;
-use netwhy_tests::lab::Pod;
+use netwhy_tests::lab::{Node, Pod};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 use std::{
     io,
@@ -139,21 +139,69 @@ fn unreachable_hosts_and_networks_are_told_apart() {
 pub(crate) fn unreachable(stage: &Stage, mut watch: Watch) {
     let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
     let to = closed_port(stage, &server);
-    let b = stage.node("b");
-    let cases =
-        [("host", Failure::HostUnreachable, libc::EHOSTUNREACH), ("net", Failure::NetUnreachable, libc::ENETUNREACH)];
+    let cases = [
+        ("host-unreachable", Failure::HostUnreachable, libc::EHOSTUNREACH),
+        ("net-unreachable", Failure::NetUnreachable, libc::ENETUNREACH),
+    ];
     let mut expected = Vec::new();
-    for (what, reason, errno) in cases {
-        b.nft(&format!(
-            "add table ip away\nadd chain ip away c {{ type filter hook input priority 0; }}\n\
-             add rule ip away c meta l4proto tcp reject with icmp type {what}-unreachable\n"
-        ))
-        .unwrap();
+    for (answer, reason, errno) in cases {
+        reject_at(stage.node("b"), answer);
         for _ in 0..3 {
-            assert_eq!(stage.connect(&client, to).unwrap_err().raw_os_error(), Some(errno), "{what}");
+            assert_eq!(stage.connect(&client, to).unwrap_err().raw_os_error(), Some(errno), "{answer}");
         }
-        b.nft("delete table ip away").unwrap();
+        accept_at(stage.node("b"));
         expected.push((reason, 3));
+        watch.read();
+        failures(&watch.of(id(&client)), &expected);
+    }
+}
+
+/// Answers all segments by an ICMP error.
+fn reject_at(node: &Node, answer: &str) {
+    node.nft(&format!(
+        "add table ip away\nadd chain ip away c {{ type filter hook input priority 0; }}\n\
+         add rule ip away c meta l4proto tcp reject with icmp type {answer}\n"
+    ))
+    .unwrap();
+}
+
+fn accept_at(node: &Node) {
+    node.nft("delete table ip away").unwrap();
+}
+
+#[test]
+fn attempts_that_a_filter_rejects_keep_their_reason_though_their_owner_read_the_error() {
+    let stage = stage!("a", "b");
+    rejected(&stage, stage.watch());
+}
+
+/// The counts are exact with and without a duty cycle.
+pub(crate) fn rejected(stage: &Stage, mut watch: Watch) {
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let to = closed_port(stage, &server);
+    let cases = [
+        ("admin-prohibited", Failure::HostUnreachable, libc::EHOSTUNREACH),
+        ("net-prohibited", Failure::NetUnreachable, libc::ENETUNREACH),
+        ("port-unreachable", Failure::Refused, libc::ECONNREFUSED),
+    ];
+    let mut expected = Vec::new();
+    for (answer, reason, errno) in cases {
+        reject_at(stage.node("b"), answer);
+        // As many in all as a Node sends ICMP errors to one address at once.
+        for _ in 0..2 {
+            let attempt = socket(stage, &client, SocketFlags::NONBLOCK);
+            assert_eq!(rustix::net::connect(&attempt, &to).unwrap_err(), rustix::io::Errno::INPROGRESS);
+            // An error that arrives before `connect` returns leaves the socket in SYN_SENT.
+            let attempt = TcpStream::from(attempt);
+            let mut error = None;
+            wait_until("the error arrives", || {
+                error = attempt.take_error().unwrap();
+                error.is_some()
+            });
+            assert_eq!(error.and_then(|error| error.raw_os_error()), Some(errno), "{answer}");
+        }
+        accept_at(stage.node("b"));
+        expected.push((reason, 2));
         watch.read();
         failures(&watch.of(id(&client)), &expected);
     }

@@ -64,8 +64,9 @@ pub(super) static METRICS: &[MetricDef] = &[
         Subject(emit::connect_failures),
     )
     .details(
-        "`given_up`: closed by its owner after 50 ms or more without an answer, before the first SYN was resent. \
-         `raced`: the same, because an attempt to another address won; harmless.",
+        "`host_unreachable`: answered by an ICMP error, as some filters do. `given_up`: closed by its owner after 50 ms \
+         or more without an answer, before the first SYN was resent. `raced`: the same, because an attempt to another \
+         address won; harmless.",
     )
     .labels(&[label(
         "reason",
