@@ -25,6 +25,8 @@ pub(crate) struct Attempts {
     pub(crate) resent_syns: u64,
     /// Attempts that ended without an answer, those below among them.
     pub(crate) failed: u64,
+    /// Attempts that an ICMP error ended: something on the way, or the peer's host, keeps them out.
+    pub(crate) unreachable: u64,
     /// Attempts that their owner gave up before the first SYN was resent.
     pub(crate) given_up: u64,
     /// Time for which each of these waited, ms.
@@ -42,6 +44,7 @@ impl Attempts {
         Self {
             resent_syns: tally.retransmits[Retransmit::Syn as usize],
             failed: reasons.into_iter().map(|reason| tally.failures(reason)).sum::<u64>() + given_up,
+            unreachable: tally.failures(Failure::HostUnreachable),
             given_up,
             patience_ms,
             answered: tally.connects(Role::Client) + tally.failures(Failure::Refused),
@@ -75,6 +78,7 @@ impl Attempts {
     pub(crate) fn add(&mut self, other: &Self) {
         self.resent_syns += other.resent_syns;
         self.failed += other.failed;
+        self.unreachable += other.unreachable;
         self.given_up += other.given_up;
         self.answered += other.answered;
     }
@@ -85,6 +89,7 @@ impl Attempts {
         Self {
             resent_syns: self.resent_syns.saturating_sub(some.resent_syns),
             failed: self.failed.saturating_sub(some.failed),
+            unreachable: self.unreachable.saturating_sub(some.unreachable),
             given_up: self.given_up.saturating_sub(some.given_up),
             patience_ms: self.patience_ms,
             answered: self.answered.saturating_sub(some.answered),
@@ -93,8 +98,9 @@ impl Attempts {
 
     /// For people.
     pub(crate) fn text(&self) -> String {
-        let Self { resent_syns, failed, given_up, patience_ms, .. } = *self;
+        let Self { resent_syns, failed, unreachable, given_up, patience_ms, .. } = *self;
         match (resent_syns, given_up) {
+            (_, 0) if unreachable > 0 && unreachable == failed => format!("{failed} attempts ended by ICMP errors"),
             (0, 1..) if given_up == failed => format!("{given_up} attempts given up after {patience_ms:.0} ms"),
             (_, 0) => format!("{resent_syns} SYNs sent again, {failed} attempts failed"),
             _ => format!(

@@ -24,16 +24,17 @@ pub(crate) const PORT_FILTERED: Rule = Rule {
     symptom: "connect_failures",
     meaning: "A part of the attempts to an address goes unanswered, and others are answered: one port is silent, or the \
               port is silent for one Pod only. The host and the path to it work. A filter (NetworkPolicy, firewall, \
-              security group) drops the packets, or the port's listener accepts nothing. It may come and go.",
+              security group) drops the packets or rejects them by ICMP, or the port's listener accepts nothing. It \
+              may come and go.",
     signals: &[
         "netwhy_tcp_retransmitted_segments_total{type=\"syn\"}",
         "netwhy_tcp_connect_failures_total{reason=\"timed_out\"|\"given_up\"|\"host_unreachable\"}",
         "netwhy_tcp_connects_total{role=\"client\"}",
         "netwhy_tcp_retransmitted_segments_total{type=\"timeout\"}",
     ],
-    test: "In the last 3 s, none of the Pod's attempts to one port is answered. Others to the same address are: to \
-           other ports, or by other Pods to this port. If all had the same chance of an answer, so many without one \
-           would have a chance below 1e-6 per window. The chance of an answer is estimated from the others, with one \
+    test: "In the last 3 s, none of the Pod's attempts to one port is answered (an ICMP error is no answer). Others to the \
+           same address are: to other ports, or by other Pods to this port. If all had the same \
+           chance of an answer, so many without one would have a chance below 1e-6 per window. The chance of an answer is estimated from the others, with one \
            failure and one answer more than counted. **Or everything on the port vanishes for moments** of the last \
            minute, while other traffic with the same address is answered and loses nothing in these seconds. Losses \
            exceed the baseline (Poisson, 1e-6). Three other reasons are a thousand times less likely each. If the path \
@@ -167,12 +168,15 @@ fn describe(
     let culprit = shared_blame((kind, &at_peer), AT_PEER, &[(BlameKind::Pod, name)]);
     let source = "ebpf:inet_sock_set_state";
     let refused = edge.tally().failures(Failure::Refused);
+    // The peer's host is there: others reach it.
+    let what =
+        if own.unreachable > 0 { "a filter that rejects them" } else { "a filter, or a listener that accepts nothing" };
     Finding {
         nats: LOSS_ALPHA.ln() - ln_p,
         overwhelming: ln_p <= OVERWHELMING_ALPHA.ln(),
         summary: format!(
             "part of the attempts to {peer} go unanswered: {name} gets no answer from port {port} ({}), while {answered}: \
-             a filter, or a listener that accepts nothing",
+             {what}",
             own.text()
         ),
         evidence: vec![

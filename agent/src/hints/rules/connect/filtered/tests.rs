@@ -4,7 +4,7 @@ use crate::{
     sample::Tally,
     state::{EdgeView, ResponseView, Waiting},
 };
-use netwhy_abi::{Retransmit, Role};
+use netwhy_abi::{Failure, Retransmit, Role};
 use std::time::Duration;
 
 const PEER: &str = "10.0.0.7";
@@ -50,6 +50,19 @@ fn a_port_that_is_silent_for_one_pod_only_is_a_filter_though_others_reach_it() {
     assert_eq!(verdict(&hint), ("port_filtered", BlameKind::PeerPod, PEER));
     assert!(hint.summary.contains("20 of 20 attempts of other Pods to it are answered"), "{}", hint.summary);
     assert_eq!(hint.blame.other_names(), ["cart"]);
+}
+
+/// Nothing is sent again: the error ends each attempt at once.
+#[test]
+fn attempts_that_icmp_errors_end_are_rejected_by_a_filter_where_others_reach_the_port() {
+    let normal = normal();
+    let mut case = dropped(&normal, &["cart"], 9100, 0);
+    let edge = case.edges.iter_mut().find(|e| e.subject.name == "cart" && e.port == 9100).unwrap();
+    edge.window.connect_failures[Failure::HostUnreachable as usize] = 12;
+    let hint = Run::warm(&normal).expect_one(&case);
+    assert_eq!(verdict(&hint), ("port_filtered", BlameKind::PeerPod, PEER));
+    assert!(hint.summary.contains("(12 attempts ended by ICMP errors)"), "{}", hint.summary);
+    assert!(hint.summary.ends_with("a filter that rejects them"), "{}", hint.summary);
 }
 
 #[test]
