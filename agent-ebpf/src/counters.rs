@@ -81,7 +81,7 @@ labelled! {
     /// State of a connection that a received reset cut off; indices of
     /// [`EdgeStats::cuts`](crate::EdgeStats::cuts).
     usize Cut {
-        /// Nothing was under way.
+        /// Nothing was under way, or the other end had closed before.
         Idle = "idle",
         /// Data was not acknowledged, or the last data sent had no answer yet.
         Busy = "busy",

@@ -85,7 +85,11 @@ unsafe fn sender(skb: Ptr, key: &mut EdgeKey) -> Option<()> {
     Some(())
 }
 
-/// `tcp_receive_reset(struct sock *sk)`, called by `tcp_reset`; 4.15 and later.
+/// `tcp_receive_reset(struct sock *sk)`, called by `tcp_reset` before the state changes; 4.15 and later.
+///
+/// In `CLOSE_WAIT` the other end had closed before: its kernel answers with a reset what was sent later or crossed the
+/// FIN. So it does for servers that close idle connections. A socket that sent a FIN itself has nothing to be cut: data
+/// that arrives after its owner closed it comes here as well (`TCPABORTONDATA`).
 #[btf_tracepoint(function = "tcp_receive_reset")]
 pub(crate) fn nw_reset_received(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: argument 0 is a full socket.
@@ -95,7 +99,7 @@ pub(crate) fn nw_reset_received(ctx: BtfTracePointContext) -> i32 {
             atomic::add(&raw mut (*row).resets_received, 1);
             let state: u8 = load(sk, NW_SK_STATE.load());
             if state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT {
-                let cut = if is_busy(tcp(sk)) { Cut::Busy } else { Cut::Idle };
+                let cut = if state == TCP_ESTABLISHED && is_busy(tcp(sk)) { Cut::Busy } else { Cut::Idle };
                 atomic::add((&raw mut (*row).cuts).cast::<u64>().add(cut as usize), 1);
             }
         }

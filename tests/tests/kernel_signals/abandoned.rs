@@ -12,7 +12,7 @@ use netwhy_tests::lab::Pod;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 use std::{
     io::Write as _,
-    net::SocketAddr,
+    net::{Shutdown, SocketAddr, TcpStream},
     os::fd::OwnedFd,
     time::{Duration, Instant},
 };
@@ -100,6 +100,42 @@ fn connections_that_are_cut_tell_whether_something_was_under_way() {
     assert_eq!(cuts(&at_client), [2, 3], "idle, busy");
     assert_eq!(cuts(&at_server), [4, 0], "idle, busy");
     assert_eq!((at_client.resets_received, at_server.resets_received), (5, 4));
+}
+
+/// `TCP_CLOSE_WAIT` of `include/net/tcp_states.h`: the other end's FIN has arrived.
+const CLOSE_WAIT: u8 = 8;
+
+/// Sends a request after the other end's FIN.
+fn ask_too_late(client: &mut TcpStream) {
+    wait_until("the FIN arrives", || TcpInfo::of(&*client).state == CLOSE_WAIT);
+    client.write_all(&[0; 100]).unwrap();
+}
+
+#[test]
+fn requests_after_the_other_end_closed_are_no_stream_that_is_cut() {
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let listener = stage.listen(&server);
+    let to = stage.address(&server, &listener);
+    for _ in 0..3 {
+        let mut pair = Pair::open(&stage, &client, &listener, to);
+        pair.exchange(100, 100);
+        drop(pair.server);
+        ask_too_late(&mut pair.client);
+        wait_until("the reset arrives", || pair.client.take_error().unwrap().is_some());
+    }
+    // A server that sends no more, reads on, and then closes for good.
+    let mut pair = Pair::open(&stage, &client, &listener, to);
+    pair.exchange(100, 100);
+    pair.server.shutdown(Shutdown::Write).unwrap();
+    ask_too_late(&mut pair.client);
+    wait_until("the request arrives", || TcpInfo::of(&pair.server).bytes_received == 200);
+    cut_by_server(pair);
+    watch.read();
+    let at_client = watch.of(id(&client));
+    assert_eq!((at_client.resets_received, cuts(&at_client)), (4, [4, 0]), "idle, busy");
+    assert_eq!(cuts(&watch.of(id(&server))), [0, 0], "idle, busy");
 }
 
 #[test]

@@ -80,7 +80,8 @@ pub(super) static METRICS: &[MetricDef] = &[
         Subject(emit::cuts),
     )
     .details(
-        "`busy`: data was not acknowledged yet, or the last data sent had no answer. Absent until the first reset.",
+        "`busy`: data was not acknowledged yet, or the last data sent had no answer. `idle`: neither, or the other end had \
+         closed before. Absent until the first reset.",
     )
     .labels(&[label("state", "idle, busy")]),
     MetricDef::counter(

@@ -23,8 +23,8 @@ pub(crate) const CONNECTIONS_RESET: Rule = Rule {
               sends the resets.",
     signals: &["netwhy_tcp_connections_cut_total{state=\"busy\"}", "netwhy_tcp_resets_total{direction=\"received\"}"],
     test: "Of a client's connections more are reset while busy than usual. Busy means that data was not acknowledged, or \
-           that the last data sent had no answer. The usual number per data segment is learned per edge (at least \
-           2e-5), and makes so many with a chance below 1e-6 per window (Poisson). They go on: they came in at least \
+           that the last data sent had no answer, and that the other end had not closed before. The usual \
+           number per data segment is learned per edge (at least 2e-5), and makes so many with a chance below 1e-6 per window (Poisson). They go on: they came in at least \
            four moments of the last 30 s, which begin 2.5 s or more after each other, and some in the last 3 s. Of a \
            Service's address it takes eight moments of the last minute. Or they come and go: 3 s or more of answers are between moments of the last 2 minutes, whose resets and refusals are \
            as rare. Three such moments of a Pod's own address are enough. Of any other eight are, in whose seconds more \
@@ -33,9 +33,10 @@ pub(crate) const CONNECTIONS_RESET: Rule = Rule {
     minimum: "3 such resets in the window, and four moments with resets (eight of a Service). Of those that come and go, \
               three moments.",
     ruled_out_by: "Resets in few moments: a peer that restarts, or a rollout of the replicas behind one address, \
-                   resets each kept connection once, when it is used next. Resets of idle connections, and those that \
-                   the Pod sends itself, such as health checks that end so. Resets that come and go, each after a pause \
-                   of the client: servers close connections that idle. Resets that a server receives: its clients left.",
+                   resets each kept connection once, when it is used next. Resets of idle connections, those that \
+                   answer data for a connection which the other end had closed, and those that the Pod sends \
+                   itself, such as health checks that end so. Resets that come and go, each after a pause of the client: \
+                   servers close connections that idle. Resets that a server receives: its clients left.",
     action: "Compare with the peer's own count of resets sent. If it sent them, check its log for aborted connections and \
              full tables; else check load balancers, firewalls and connection tracking between the two.",
     caused_by: &["node_conntrack_full"],
