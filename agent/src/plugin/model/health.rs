@@ -121,12 +121,14 @@ fn rtt(w: &PodWindow) -> Option<(bool, String)> {
     Some((true, format!("median {}{low}{p99} ({} samples)", seconds(p50), w.rtt_samples)))
 }
 
+/// Failed attempts to connect. The loser of a race between addresses is no failure.
+pub(super) fn failed_attempts(w: &PodWindow) -> u64 {
+    w.counts.connect_failures.iter().filter(|(why, _)| **why != Failure::Raced.label()).map(|(_, n)| n).sum()
+}
+
 fn connects(w: &PodWindow) -> Option<(bool, String)> {
     let made: u64 = w.counts.connects.values().sum();
-    // The loser of a race between addresses is no failure.
-    let is_failure = |why: &str| why != Failure::Raced.label();
-    let failures = w.counts.connect_failures.iter().filter(|(why, _)| is_failure(why));
-    let failed: u64 = failures.map(|(_, n)| n).sum();
+    let failed = failed_attempts(w);
     if made + failed == 0 {
         return None;
     }

@@ -5,6 +5,7 @@ mod culprits;
 mod endpoints;
 mod facts;
 mod rivals;
+mod without_cause;
 
 pub use answers::is_about_answers;
 pub use culprits::PodName;
@@ -16,7 +17,7 @@ use super::{
     causal_path::{follow, pod_of},
     changed::{Changes, Inquiry},
     differs::Differs,
-    health::{Fact, Health, status_line},
+    health::{Fact, status_line},
     hints::{HintFilter, sort},
     promql::{self, Query},
     settle::settle,
@@ -26,6 +27,7 @@ use crate::api::{Blame, BlameKind, Evidence, Hint, HintState, RuledOut};
 use rivals::beside_rivals;
 use serde::Serialize;
 use std::time::Duration;
+use without_cause::{next_step_without_cause, verdict_without_hint};
 
 /// The report of `why`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -320,44 +322,6 @@ fn of_another(verdict: Verdict, target: &str, relation: &str) -> Verdict {
         sentence: format!("{sentence}. {target} {relation}, and shows no harm of its own yet"),
         confidence: verdict.confidence.map(|confidence| (confidence * SLOWS_THE_TARGET * 100.0).round() / 100.0),
         ..verdict
-    }
-}
-
-/// The verdict without a hint.
-fn verdict_without_hint(facts: &Facts, health: &Health) -> Verdict {
-    let name = facts.shown();
-    let measured = facts.pods.iter().any(|pod| pod.row.as_ref().is_some_and(|row| row.window.rtt_samples > 0));
-    let seconds =
-        facts.pods.iter().filter_map(|pod| pod.row.as_ref()).map(|row| row.window.seconds).fold(0.0, f64::max);
-    let (state, sentence) = if facts.pods.is_empty() {
-        (State::NoData, format!("{name} has no Pods"))
-    } else if measured {
-        let rest = if health.unusual.is_empty() {
-            ": all measurements are normal"
-        } else {
-            "; some figures are unusual, but not enough for a hint"
-        };
-        (State::NothingFound, format!("No cause found for {name} in the last {seconds:.0} s{rest}"))
-    } else {
-        (State::NoData, format!("{name} had no TCP traffic in the last {seconds:.0} s, so its health is unknown"))
-    };
-    let reported_by = facts.agents.first().map(|agent| agent.node.clone()).unwrap_or_default();
-    Verdict { state, sentence, cause: None, blame: None, confidence: None, since: None, until: None, reported_by }
-}
-
-fn next_step_without_cause(facts: &Facts, state: State) -> String {
-    match state {
-        State::CauseFound => String::new(),
-        State::Resolved => {
-            "Ask again if it comes back (`-w` keeps asking). `kubectl netwhy hints --since 1h` shows how often it did."
-                .into()
-        }
-        State::NothingFound => {
-            "Ask again while it is slow (`-w` keeps asking). Ask about its callers too: only senders measure loss."
-                .into()
-        }
-        State::NoData if facts.pods.is_empty() => "Check whether its selector matches any Pod.".into(),
-        State::NoData => "Ask again when it has traffic. `kubectl describe` shows its status.".into(),
     }
 }
 

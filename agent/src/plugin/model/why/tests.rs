@@ -183,6 +183,20 @@ fn no_traffic_is_no_data_and_not_healthy() {
 }
 
 #[test]
+fn attempts_that_fail_are_traffic_though_nothing_else_was_measured() {
+    let mut row = idle_row();
+    row.window.counts.connects.insert("client".into(), 2);
+    row.window.counts.connect_failures.insert("other".into(), 53);
+    // The loser of a race between addresses is no failure.
+    row.window.counts.connect_failures.insert("raced".into(), 7);
+    let mut facts = healthy();
+    facts.pods[0].row = Some(row);
+    let verdict = explain(facts, &filter()).verdict;
+    assert_eq!(verdict.state, State::NothingFound);
+    assert!(verdict.sentence.ends_with("but 53 of 55 attempts to connect failed"), "{}", verdict.sentence);
+}
+
+#[test]
 fn the_view_of_a_silent_agent_is_unknown() {
     let report = explain(loses(), &filter());
     assert_eq!(report.verdict.state, State::CauseFound);
