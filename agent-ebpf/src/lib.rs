@@ -27,6 +27,7 @@ pub mod keys;
 pub mod memory;
 pub mod pace;
 pub mod pick;
+pub mod reading;
 pub mod run_queue;
 pub mod sampling;
 pub mod stats;
@@ -52,6 +53,7 @@ pub use growth::growth;
 pub use heads::HeadEvent;
 pub use keys::{Choice, Control, DropKey, EdgeKey, MAX_PORTS, OverflowKey, PeerPrefix, Shares};
 pub use pick::Pick;
+pub use reading::{MIN_UNREAD, Reading};
 pub use row::{
     Durations, FILL_PARTS, Fill, FineDurations, Found, MIN_SLOTS, Moment, Plain, RotatingMin, Zero, fill_parts,
     found_time, min_slot_epoch, min_slot_pack, min_slot_unpack,

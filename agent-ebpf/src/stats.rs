@@ -14,7 +14,7 @@ macro_rules! rows {
             { $($with)* }
 
             /// Counters of one edge. Cumulative since the row was made, except where said.
-            EdgeStats, 824 bytes, summed as Tally with {
+            EdgeStats, 840 bytes, summed as Tally with {
                 /// Busy jiffies held back by neither window nor buffer: by the network. Computed per read and never
                 /// below zero, because the difference of the three sums may step back, and a counter must not.
                 network_jiffies: u64,
@@ -63,6 +63,11 @@ macro_rules! rows {
                 full_size_timeouts: u64,
                 /// Sockets that a walk found with a receive window full of data that nobody reads.
                 unread_full: u64,
+                /// Sockets that a walk found with data unread that the walk before had found too, although the
+                /// application read other data since.
+                late_readers: u64,
+                /// Bytes of such data, a sum over these sockets.
+                late_bytes: u64,
                 /// Segments that a sender found out of order without having resent them (`tcp_sock.reord_seen`).
                 reorderings: u64,
                 /// Of the loss episodes those of sockets that had another shortly before, and made progress since.

@@ -21,14 +21,16 @@ pub(crate) struct SocketState {
     /// When the last loss episode began, ktime ns; 0: not shortly before. Walks take out what is older than
     /// [`LOSSY_NS`].
     pub(crate) episode_ns: u64,
-    /// When the first SYN was sent, ktime ns; 0: unknown, because no SYN was retransmitted.
-    pub(crate) syn_ns: u64,
+    /// Until a client is connected: when the first SYN was sent, ktime ns; 0: unknown, because no SYN was retransmitted.
+    /// From the first walk after it, with [`READING`]: what `Reading::pack` made at the newest one. One cell for both, as
+    /// below.
+    pub(crate) syn_ns_or_reading: u64,
     /// Of a listener: growth of its drops that is counted already, or that is an overflow's second raise. Of a
     /// connection: `tcp_sock.reord_seen`. One cell for both, because eight bytes more take the next allocation class.
     pub(crate) overflows_or_reorderings: u64,
     /// Last walk that visited the socket.
     pub(crate) walk: u32,
-    /// Bits of [`LISTENER`] to [`SERVER`].
+    /// Bits of [`LISTENER`] to [`READING`].
     pub(crate) flags: u32,
 }
 
@@ -47,7 +49,7 @@ impl SocketState {
         drops: 0,
         rtt_mstamp: 0,
         episode_ns: 0,
-        syn_ns: 0,
+        syn_ns_or_reading: 0,
         overflows_or_reorderings: 0,
         walk: 0,
         flags: 0,
@@ -69,3 +71,5 @@ pub(crate) const FULL: u32 = 8;
 pub(crate) const CLIENT: u32 = 16;
 /// In [`SocketState::flags`]: the same of a server.
 pub(crate) const SERVER: u32 = 32;
+/// In [`SocketState::flags`]: a walk came to the connection, and left what its application had read.
+pub(crate) const READING: u32 = 64;

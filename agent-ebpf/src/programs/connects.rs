@@ -197,7 +197,7 @@ unsafe fn begin_again(sk: Ptr) {
             (*storage).overflows_or_reorderings = 0;
             (*storage).rtt_mstamp = 0;
             (*storage).episode_ns = 0;
-            (*storage).syn_ns = 0;
+            (*storage).syn_ns_or_reading = 0;
             (*storage).flags = 0;
         }
         identity::note_role(sk, Role::Client);
@@ -248,7 +248,7 @@ unsafe fn duration_us(sk: Ptr, tp: Ptr, role: Role, key: &EdgeKey, now: u64) -> 
             return 0;
         }
         let since = match role {
-            Role::Client => seen(sk).map_or(0, |storage| (*storage.as_ptr()).syn_ns),
+            Role::Client => seen(sk).map_or(0, |storage| (*storage.as_ptr()).syn_ns_or_reading),
             Role::Server if maps::is_deferred(key.cgroup, load(sk, NW_SK_NUM.load())) => 0,
             Role::Server => maps::take_handshake(&handshake(*key, sk)),
         };

@@ -5,6 +5,7 @@ mod connects;
 mod dns;
 mod drops;
 mod listeners;
+mod readers;
 mod resets;
 mod responses;
 mod retransmits;

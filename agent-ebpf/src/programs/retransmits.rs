@@ -129,8 +129,8 @@ unsafe fn note(storage: *mut SocketState, row: *mut EdgeStats, kind: Retransmit,
         let now = bpf_ktime_get_ns();
         match kind {
             Retransmit::Syn => {
-                if (*storage).syn_ns == 0 {
-                    (*storage).syn_ns = first_syn_ns(tp, now);
+                if (*storage).syn_ns_or_reading == 0 {
+                    (*storage).syn_ns_or_reading = first_syn_ns(tp, now);
                 }
             }
             Retransmit::SynAck => {}

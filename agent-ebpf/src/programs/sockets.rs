@@ -10,7 +10,7 @@ use aya_ebpf::{
 use core::ffi::c_void;
 use netwhy_abi::{Counter, PART_OBJECTS, SHORT_SOCKET_WEIGHT, WalkSummary, is_socket_sampled};
 
-use super::{attempts, listeners, responses, rtt::newest_rtt};
+use super::{attempts, listeners, readers, responses, rtt::newest_rtt};
 use crate::{
     atomic,
     kernel::{Ptr, Typed, load, probe},
@@ -312,9 +312,7 @@ unsafe fn visit(ctx: &IterContext, tp: Ptr) {
         if unsent && load::<u32>(tp, NW_TP_SND_WND.load()) == 0 {
             atomic::add(&raw mut (*row).zero_window, 1);
         }
-        if is_unread(tp) {
-            atomic::add(&raw mut (*row).unread_full, 1);
-        }
+        readers::visit(tp, storage, row);
     }
 }
 
@@ -327,25 +325,6 @@ unsafe fn cookie(tp: Ptr) -> u64 {
     }
     // SAFETY: a TCP socket held by its file.
     unsafe { bpf_get_socket_cookie(tp.cast_mut().cast()) }
-}
-
-/// Unread bytes below which a socket's reader is not called slow, whatever its window.
-const MIN_UNREAD: u32 = 4_096;
-
-/// Whether at least four fifths of what the socket offered to take wait to be read.
-#[inline(always)]
-unsafe fn is_unread(tp: Ptr) -> bool {
-    // SAFETY: `tp` is a TCP socket held by its file.
-    unsafe {
-        let next: u32 = load(tp, NW_TP_RCV_NXT.load());
-        let unread = next.wrapping_sub(load(tp, NW_TP_COPIED_SEQ.load()));
-        let end = load::<u32>(tp, NW_TP_RCV_WUP.load()).wrapping_add(load(tp, NW_TP_RCV_WND.load()));
-        // Below zero when the window shrank.
-        let room = end.wrapping_sub(next) as i32;
-        let room = if room < 0 { 0 } else { room as u32 };
-        // Read without the socket's lock: a difference that wrapped is none.
-        (MIN_UNREAD..1 << 30).contains(&unread) && unread / 4 >= room
-    }
 }
 
 /// Writes the walk's summary into its file.

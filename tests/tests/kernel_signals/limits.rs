@@ -16,6 +16,8 @@ use std::{
 
 /// How long a limited sender sends.
 const LONG: Duration = Duration::from_millis(1_500);
+/// Bytes that the first receive window takes with room to spare.
+const SHORT: usize = 16 << 10;
 /// How long a call may block before its thread checks whether the test is over.
 const TURN: Duration = Duration::from_millis(50);
 
@@ -124,7 +126,39 @@ fn a_reader_that_keeps_up_leaves_nothing_unread() {
         pair.bulk(1 << 20);
         watch.read();
     }
-    assert_eq!((watch.of(id(&server)).unread_full, watch.of(id(&client)).unread_full), (0, 0));
+    let (server, client) = (watch.of(id(&server)), watch.of(id(&client)));
+    assert_eq!((server.unread_full, client.unread_full), (0, 0));
+    assert_eq!((server.late_readers, client.late_readers), (0, 0));
+}
+
+#[test]
+fn what_a_reader_leaves_unread_from_one_walk_to_the_next_is_counted_while_it_reads() {
+    needs!(LIVING);
+    let stage = stage!("a", "b");
+    let mut watch = stage.watch();
+    let (client, server) = (stage.pod("a", "client"), stage.pod("b", "server"));
+    let listener = stage.listen(&server);
+    let mut pair = Pair::open(&stage, &client, &listener, stage.address(&server, &listener));
+    // It fits into the first window: the sender never waits.
+    pair.client.write_all(&[0; SHORT]).unwrap();
+    let mut room = [0; SHORT];
+    wait_until("all has arrived", || pair.server.peek(&mut room).unwrap() == SHORT);
+    watch.read();
+    watch.read();
+    assert_eq!(watch.of(id(&server)).late_readers, 0, "it read nothing");
+    for (read, late_bytes) in [(1, SHORT - 1_000), (2, 2 * SHORT - 3_000)] {
+        pair.server.read_exact(&mut room[..1_000]).unwrap();
+        watch.read();
+        let counted = watch.of(id(&server));
+        assert_eq!((counted.late_readers, counted.late_bytes), (read, late_bytes as u64));
+        assert_eq!(counted.unread_full, 0, "there is room");
+    }
+    // It reads on until hardly anything is left.
+    pair.server.read_exact(&mut room[..SHORT - 3_000]).unwrap();
+    watch.read();
+    watch.read();
+    let counted = (watch.of(id(&server)), watch.of(id(&client)));
+    assert_eq!((counted.0.late_readers, counted.1.late_readers), (2, 0));
 }
 
 #[test]
