@@ -15,6 +15,7 @@ pub(crate) mod requests;
 pub(crate) mod silence;
 pub(crate) mod edge;
 pub(crate) mod pools;
+pub(crate) mod readers;
 pub(crate) mod resets;
 pub(crate) mod cuts;
 pub(crate) mod needless;

@@ -8,6 +8,7 @@ use super::{
     moments::MomentMemory,
     needless::NeedlessMemory,
     path::{self, NEW_FAST_SAMPLES, Path, UNDECIDED, rise_limit},
+    readers::ReaderMemory,
     requests::{RequestMemory, Requests},
     rise::RiseMemory,
     shares::ShareMemory,
@@ -25,6 +26,8 @@ pub(crate) const MIN_LEARN_SAMPLES: u64 = 8;
 pub(crate) const ODD_LOSS: Duration = Duration::from_secs(120);
 /// Multiple of the minimum up to which an RTT still counts as near it, and of the median up to which it is as usual.
 const FAST_RATIO: f64 = 1.5;
+/// Share of the usual payload below which a window has far less than usual.
+const LITTLE: f64 = 0.5;
 /// Share of the usual quick RTTs from which none of these became slow: where a median is slow, half of them did at least.
 const ALL_THERE: f64 = 0.75;
 
@@ -54,6 +57,8 @@ pub(crate) struct EdgeMemory {
     pub(crate) moments: MomentMemory,
     /// Whether a part of its connections loses.
     pub(crate) shares: ShareMemory,
+    /// Data that waits to be read.
+    readers: ReaderMemory,
     ln_p50: Mean,
     minimum: MinimumMemory,
     ln_reply: Mean,
@@ -122,6 +127,16 @@ impl EdgeMemory {
     /// Bytes acknowledged and received per second in normal times. `None`: not known yet.
     pub(crate) fn bytes_per_s(&self) -> Option<f64> {
         self.bytes_per_s.get()
+    }
+
+    /// Usual payload per second both ways, bytes, of an edge that carries less than half of it, although its traffic is
+    /// steady in normal times and hardly ever waits to be read. `None`: it is no such edge, or too little is known.
+    pub(crate) fn fell_short_of(&self, tally: &Tally, window: Duration) -> Option<f64> {
+        self.bytes_per_s().filter(|_| self.has_little(tally, window) && !self.readers.excuses())
+    }
+
+    fn has_little(&self, tally: &Tally, window: Duration) -> bool {
+        self.bytes_per_s().is_some_and(|usual| bytes_per_s(tally, window) < LITTLE * usual)
     }
 
     /// Normal response times of its requests. `None`: there was none yet.
@@ -276,6 +291,7 @@ impl EdgeMemory {
     /// The window has a finding or a hint.
     pub(crate) fn distrust(&mut self) {
         self.lowest.distrust();
+        self.readers.distrust();
         if let Some(known) = &mut self.requests {
             known.distrust();
         }
@@ -343,6 +359,7 @@ impl EdgeMemory {
         self.cuts.learn(tally, self.last_at, step);
         self.lowest.learn(self.last_at, step);
         self.silence.learn(edge, step);
+        self.readers.learn(tally, self.has_little(tally, window), self.last_at, keep);
         let refused = tally.failures(Failure::Refused);
         let others = tally.failed_attempts() - refused + tally.retransmits[Retransmit::Syn as usize];
         let answered = tally.connects(Role::Client) + refused;
@@ -353,7 +370,7 @@ impl EdgeMemory {
         if begin.is_some_and(|since| self.last_at.saturating_sub(since) < UNDECIDED) {
             return;
         }
-        self.bytes_per_s.learn((tally.bytes_acked + tally.bytes_received) as f64 / window.as_secs_f64(), keep);
+        self.bytes_per_s.learn(bytes_per_s(tally, window), keep);
         if tally.rtt.count() >= MIN_LEARN_SAMPLES
             && let Some(p50) = tally.rtt.quantile_us(0.5)
         {
@@ -369,6 +386,11 @@ impl EdgeMemory {
             self.quick_per_s.learn(quick as f64 / window.as_secs_f64(), keep);
         }
     }
+}
+
+/// Payload both ways, bytes per second.
+fn bytes_per_s(tally: &Tally, window: Duration) -> f64 {
+    (tally.bytes_acked + tally.bytes_received) as f64 / window.as_secs_f64()
 }
 
 /// The edge's requests in the window that ends at `at`. `None`: there are none.
