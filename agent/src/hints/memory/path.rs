@@ -48,6 +48,8 @@ const DELAYED_ACK_US: f64 = 35_000.0;
 /// Longest time for which kernels delay an acknowledgement where round trips are shorter, with the slack of a timer, µs.
 /// A smoothed RTT above `TCP_DELACK_MIN` is the limit in its stead (`__tcp_send_delayed_ack`).
 const LONGEST_DELAY_US: f64 = 45_000.0;
+/// RTT samples that one answer of a server has of its end alone: a walk finds one, and the next request another.
+const SAMPLES_PER_END: u64 = 2;
 /// Edges that become longer together do so within this time …
 const TOGETHER: Duration = Duration::from_secs(3);
 /// … by at least so much, unless their own noise is known to be far less, µs …
@@ -81,7 +83,8 @@ pub(crate) struct Rise {
     pub(crate) ln_p: f64,
     /// Handshakes among the samples, which no program answers. 0 when a sample was fast: it may be one of them.
     pub(crate) handshakes: u64,
-    /// The sender sends full segments at a rate at which acknowledgements don't wait for replies.
+    /// The sender sends full segments at a rate at which acknowledgements don't wait for replies, and the samples are not
+    /// of the ends of its answers alone.
     pub(crate) bulk: bool,
     /// The sender sends full segments at a lower rate: several at once, or one per message.
     pub(crate) full: bool,
@@ -257,6 +260,7 @@ pub(crate) fn newest(edge: &EdgeView) -> Option<&Tally> {
 /// Judges the newest samples. `None`: too few.
 pub(crate) fn judge(edge: &EdgeView, normal: Normal, thresholds: &Thresholds) -> Option<Path> {
     let tally = newest(edge)?;
+    let times = edge.responses.as_deref().map(|times| if are_recent(edge) { &times.recent } else { &times.window });
     let rtt = &tally.rtt;
     let (samples, fast) = (rtt.count(), rtt.count_up_to(rise_limit(normal.min_us, thresholds)));
     if fast >= NEW_FAST_SAMPLES {
@@ -272,10 +276,18 @@ pub(crate) fn judge(edge: &EdgeView, normal: Normal, thresholds: &Thresholds) ->
     let resent = tally.retransmits[Retransmit::Syn as usize] + tally.retransmits[Retransmit::SynAck as usize];
     let handshakes = if fast > 0 { 0 } else { tally.connects.iter().sum::<u64>().saturating_sub(resent) };
     let full = tally.bytes_acked >= FULL_BYTES && tally.bytes_acked >= BULK_PAYLOAD * tally.data_segs_out;
-    let bulk = full && tally.bytes_acked >= BULK_BYTES;
+    let may_be_ends = edge.role == Some(Role::Server) && median_us <= LONGEST_DELAY_US && may_be_ends(times, samples);
+    let bulk = full && tally.bytes_acked >= BULK_BYTES && !may_be_ends;
     let shortest_us = shortest_us(edge.role, edge.responses.as_deref(), now_us);
     let rise = Rise { now_us, median_us, usual_us: normal.min_us, samples, ln_p, handshakes, bulk, full, shortest_us };
     (ln_p <= RISE_ALPHA.ln()).then_some(Path::Longer(rise))
+}
+
+/// Whether all samples may be of the last segments of answers. The client's kernel acknowledges these when its program
+/// reads, or later. So it does with full segments that leave its window smaller, because they stay unread. On a longer
+/// path a large answer takes several round trips, and has samples of each.
+fn may_be_ends(times: Option<&Responses>, samples: u64) -> bool {
+    times.is_some_and(|times| samples <= SAMPLES_PER_END * times.durations.count())
 }
 
 /// Whether enough samples are as fast as usual: at least half of the normal share. A few of them may date from before a

@@ -51,7 +51,9 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
            chance below 1e-6 per window and edge if samples are independent. Samples without a handshake are compared \
            with windows without one, as handshakes wait for no program. **Proof.** One of six things proves that the \
            path is longer, and not the peer's think time. At least 2 handshakes, which no program answers, are as \
-           slow. Or the sender is bulk, whose full segments are acknowledged at once. Or two edges with different \
+           slow. Or the sender is bulk, whose full segments are acknowledged at once. (Not if all samples may be of the \
+            ends of a server's answers: two of each at most, and the median within 45 ms. A client that leaves data \
+            unread delays those.) Or two edges with different \
            programs at both ends rose, and one of them sends full segments. Or a client's and a server's edge, with \
            different programs at both ends, rose within 3 s, by 5 ms or more and by about as much. The server's stay \
            below 35 ms: only delayed acknowledgements, which take longer, would make these wait for a program. Or a \
@@ -88,7 +90,7 @@ pub(crate) const PATH_LATENCY: Rule = Rule {
              Node, else the path between the two. For a queue on this Node check `tc -s qdisc`, and the Pod that \
              fills it.",
     caused_by: &["node_qdisc_drops", "pod_bandwidth_limited"],
-    caused_by_at_peer: &["pod_bandwidth_limited"],
+    caused_by_at_peer: &["pod_bandwidth_limited", "pod_slow_reader"],
     queries: &[QueryTemplate { shows: "median RTT by peer class", promql: queries::RTT }],
 };
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::hints::testing::{id, requests::Lcg};
+use crate::hints::testing::{healthy, id, requests::Lcg, rtts, times_of};
 
 fn rise(increase_us: f64, median_us: f64, full: bool) -> Rise {
     Rise {
@@ -60,4 +60,27 @@ fn what_edges_share_is_found_as_by_looking_at_all_pairs() {
         found[1][usize::from(both_ways)] += 1;
     }
     assert!(found.as_flattened().iter().all(|n| *n > 20), "both outcomes are tried: {found:?}");
+}
+
+#[test]
+fn full_segments_prove_nothing_where_all_samples_may_be_of_the_ends_of_answers() {
+    let is_bulk = |role: Role, samples: &[(u32, u64)], answers: u64| {
+        let mut edge = healthy("store", "10.0.0.7");
+        edge.role = Some(role);
+        edge.window.rtt = rtts(samples);
+        (edge.window.data_segs_out, edge.window.bytes_acked) = (3_500, 5_000_000);
+        let window = Responses { durations: times_of(&[(3_700, answers)]), ..Responses::default() };
+        edge.responses = Some(Box::new(ResponseView { window, ..ResponseView::default() }));
+        let normal = Normal { min_us: 100.0, above: 0.0, samples: 1_000.0 };
+        match judge(&edge, normal, &Thresholds::default()) {
+            Some(Path::Longer(rise)) => rise.bulk,
+            other => panic!("{other:?}"),
+        }
+    };
+    let delayed = [(15_000, 2), (22_000, 4), (41_000, 2)];
+    assert!(!is_bulk(Role::Server, &delayed, 5), "the client reads late");
+    assert!(is_bulk(Role::Server, &delayed, 3), "some are of what came before the ends");
+    assert!(is_bulk(Role::Server, &delayed, 0), "one long answer");
+    assert!(is_bulk(Role::Server, &[(60_000, 8)], 5), "no kernel delays for so long");
+    assert!(is_bulk(Role::Client, &delayed, 5), "it sends no answers");
 }
