@@ -205,7 +205,7 @@ fn losses_of_another_edge_to_the_same_node_speak_for_the_path_of_late_answers() 
         assert_eq!(world.seconds(40, 0, |_, _| false), vec![]);
         world.case.tally("cart", "10.3.0.3").retransmits[Retransmit::TailLossProbe as usize] = 5;
         lose(world.case.tally("api", "10.3.0.3"), lost);
-        let hints = world.seconds_with(9, (us, 6), |pod, peer| pod == "cart" && peer == "10.3.0.3");
+        let hints = world.seconds_with(12, (us, 6), |pod, peer| pod == "cart" && peer == "10.3.0.3");
         let late = hints.iter().find(|hint| hint.cause == "peer_slow");
         late.unwrap_or_else(|| panic!("{hints:?}")).clone()
     };
