@@ -12,12 +12,15 @@ use super::{
     ServiceEnds,
 };
 use crate::{
-    api::{AgentStats, BlameKind, EdgeRow, Hint, PeerRow, PodInfo, PodRow},
+    api::{AgentStats, BlameKind, EdgeRow, Hint, PeerRow, PodInfo, PodRow, Suspect},
     blame::Symptom,
     hints::effects_at_callers,
 };
 use netwhy_abi::Role;
 use std::{collections::BTreeSet, sync::Arc};
+
+/// Probability from which a hint about other Pods is about a way: more likely than all else together.
+const LIKELY: f64 = 0.5;
 
 /// The collected facts.
 #[derive(Clone, Debug, Default)]
@@ -121,15 +124,19 @@ impl Facts {
             && effects_at_callers().iter().any(|(cause, _)| *cause == hint.cause)
     }
 
-    /// It is about other Pods, and names a Node or a path that traffic of the target passes, in the direction that fails.
+    /// It is about other Pods, and most likely of a Node or a path that traffic of the target passes, in the direction that
+    /// fails.
     pub(super) fn passes(&self, hint: &Hint) -> bool {
-        let name = hint.blame.name.as_str();
+        let Some(suspect) = hint.blame.candidates().next().filter(|best| best.probability >= LIKELY) else {
+            return false;
+        };
+        let name = suspect.name.as_str();
         let joins = |one: Option<&str>, other: Option<&str>| {
             let ends = name.split_once('↔').map(|(a, b)| (Some(a), Some(b)));
             ends.is_some_and(|(a, b)| (one, other) == (a, b) || (one, other) == (b, a))
         };
         let zone = |node: &str| zone_of(&self.peer_rows, node);
-        let is_on_way = |(own, peer): (&str, &str)| match hint.blame.kind {
+        let is_on_way = |(own, peer): (&str, &str)| match suspect.kind {
             BlameKind::Node | BlameKind::PeerNode => name == own || name == peer,
             BlameKind::NodePair => joins(Some(own), Some(peer)),
             BlameKind::ZonePair => joins(zone(own), zone(peer)),
@@ -140,7 +147,7 @@ impl Facts {
             let is_own = |pod: &&TargetPod| pod.namespace == edge.subject.namespace && pod.name == edge.subject.name;
             let own = self.pods.iter().find(is_own)?.node.as_str();
             let peer = edge.peer_node.as_deref().filter(|peer| *peer != own)?;
-            Some(is_on_way((own, peer)) && self.flows_there(hint, edge, (own, peer)))
+            Some(is_on_way((own, peer)) && self.flows_there((hint, &suspect), edge, (own, peer)))
         };
         self.kind != "Node"
             && is_about_ways(hint)
@@ -150,18 +157,18 @@ impl Facts {
 
     /// Whether data of an edge flows the way on which a hint's packets get lost, which are of those that the hint's Node
     /// sends: only senders measure losses. Other troubles of a way concern both directions.
-    fn flows_there(&self, hint: &Hint, edge: &EdgeRow, (own, peer): (&str, &str)) -> bool {
+    fn flows_there(&self, (hint, suspect): (&Hint, &Suspect), edge: &EdgeRow, (own, peer): (&str, &str)) -> bool {
         let (sends, receives) = (edge.segments_sent > 0, edge.bytes_received > 0);
         if symptom(hint) != Some(Symptom::Loss) {
             return sends || receives;
         }
         let sender = hint.subject.node.as_str();
         let zone = |node: &str| zone_of(&self.peer_rows, node);
-        let is_outward = match hint.blame.kind {
+        let is_outward = match suspect.kind {
             _ if sender == own || sender == peer => sender == own,
             BlameKind::ZonePair => zone(sender) == zone(own),
             // A third Node loses what it sends there.
-            _ => hint.blame.name == peer,
+            _ => suspect.name == peer,
         };
         if is_outward { sends } else { receives }
     }

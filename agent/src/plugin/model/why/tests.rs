@@ -4,7 +4,7 @@ use super::super::{
 };
 use super::*;
 use crate::{
-    api::{PeerRow, ResponseTimes},
+    api::{PeerRow, ResponseTimes, Suspect},
     metrics::fixture,
 };
 
@@ -323,6 +323,27 @@ fn losses_of_what_a_peers_node_sends_are_named_to_who_receives_it() {
         assert_eq!(with("node_softnet_drops", sent, received).cause.as_deref(), Some("node_softnet_drops"));
     }
     assert_eq!(with("node_cpu_contention", 100, 1_000_000).state, State::NothingFound, "no trouble of a way");
+}
+
+/// A Node is named from 0.9 on. Who asks wants to know of it before.
+#[test]
+fn a_way_that_is_most_likely_at_fault_answers_unnamed() {
+    let with = |probability: f64| {
+        let mut other = hint("shop", "db-1", "node_packet_loss");
+        other.subject.node = "node-b".into();
+        let suspect = Suspect::new(BlameKind::Node, "node-b", probability);
+        other.blame =
+            Blame { kind: BlameKind::Undecided, name: String::new(), probability: 0.0, alternatives: vec![suspect] };
+        let mut facts = healthy();
+        facts.edges[0].peer_node = Some("node-b".into());
+        (facts.edges[0].segments_sent, facts.edges[0].bytes_received) = (0, 1_000_000);
+        facts.hints = vec![other];
+        explain(facts, &filter()).verdict
+    };
+    let likely = with(0.86);
+    assert_eq!((likely.state, likely.cause.as_deref()), (State::CauseFound, Some("node_packet_loss")));
+    assert_eq!(likely.blame.unwrap().kind, BlameKind::Undecided);
+    assert_eq!(with(0.4).state, State::NothingFound);
 }
 
 /// A third Node loses what it sends to the blamed one.
