@@ -5,7 +5,7 @@ pub const MIN_UNREAD: u32 = 4_096;
 /// Differences of sequence numbers from which one wrapped: they are read without the socket's lock.
 const WRAPPED: u32 = 1 << 30;
 
-/// What a socket has received, and what its application took of it.
+/// Places in a socket's stream: received, and taken by its application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// `tcp_sock.rcv_nxt`: what came lies before.

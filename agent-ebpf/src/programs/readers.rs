@@ -1,4 +1,4 @@
-//! What applications leave unread, as walks find it.
+//! Data that applications leave unread, as walks find it.
 
 use netwhy_abi::{EdgeStats, MIN_UNREAD, Reading};
 

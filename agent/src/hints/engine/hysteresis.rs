@@ -94,7 +94,7 @@ impl Track {
         let enough = comes_again || self.recent_bad() >= thresholds.enter_windows.clamp(1, WINDOWS);
         let opens = !self.open && (enough || finding.overwhelming);
         self.open |= opens;
-        // What comes again and again is one trouble: it goes on.
+        // A trouble that comes again and again is one: it goes on.
         let begins_anew = opens && self.hint.state == HintState::Resolved && !comes_again;
         if opens {
             self.shown &= comes_again;

@@ -1,4 +1,4 @@
-//! What was seen of the requests of one edge or server before its present window, learned or not.
+//! Requests of one edge or server before its present window, learned or not.
 //!
 //! Learning chooses: windows that look slow wait, or stay out. Beside what is left, any share of slow requests would grow.
 //! So all windows count here but those of a trouble that has a finding.
