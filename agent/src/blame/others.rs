@@ -44,8 +44,8 @@ impl<'a> Others<'a> {
 
     /// Log odds that these rows give a suspect, against no trouble of its own, nats. 0: they say nothing.
     pub fn nats(&self, culprit: Culprit) -> f64 {
-        // A culprit may lose both ways, or in the asker's alone: the other way is no evidence then, and takes nothing from
-        // the asker's own. A round trip has both.
+        // A culprit may lose both ways, or in the asker's alone: the other way is no evidence then, and takes nothing
+        // from the asker's own. A round trip has both.
         let both = self.score(culprit, |_| true);
         if self.has_ways(culprit) {
             let way = self.score(culprit, |edge| self.is_askers_way(culprit, edge));

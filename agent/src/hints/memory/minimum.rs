@@ -59,7 +59,7 @@ impl MinimumMemory {
         self.lows(edge).ln_min.get().map(f64::exp)
     }
 
-    /// The usual samples, to compare the newest with. While few windows are known, the minimum is never below the usual one
+    /// The usual samples, for the newest. While few windows are known, the minimum is never below the usual one
     /// of its class. `class`: logarithm of that. `None`: not known yet.
     pub(crate) fn normal(&self, edge: &EdgeView, class: Option<f64>) -> Option<Normal> {
         let lows = self.lows(edge);
